@@ -8,6 +8,7 @@ from .features import build_features, build_pairs
 from .model import ResponseModel
 from .policy import allocate
 from .profiles import build_profiles
+from .recommend import Recommender
 from .report import run_report
 from .segmentation import Segmenter
 from .serve import LiveFeatures
@@ -16,6 +17,7 @@ from .sources import load_experiment, load_labelled, load_shop
 __all__ = [
     "LiveFeatures",
     "PromolabError",
+    "Recommender",
     "ResponseModel",
     "Segmenter",
     "Shop",

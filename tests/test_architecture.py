@@ -51,7 +51,7 @@ FLOORS = [
         "sales",
     ],
     ["model", "segmentation"],
-    ["explain", "scoring", "effects", "compare"],
+    ["explain", "scoring", "effects", "compare", "recommend"],
     ["abtest", "policy"],
     ["campaign", "loop"],
     ["report", "widgets", "serve"],

@@ -43,6 +43,9 @@ from .ranking import placements_within as placements_within
 from .ranking import variance_of as variance_of
 from .recall import PrecisionRecall as PrecisionRecall
 from .recall import precision_recall
+from .recommended import AMONG as AMONG
+from .recommended import RecommendationQuality as RecommendationQuality
+from .recommended import recommendation
 from .reliability import Brier as Brier
 from .reliability import Calibration as Calibration
 from .reliability import brier, calibration
@@ -83,6 +86,7 @@ __all__ = [
     "precision_recall",
     "qini",
     "rate",
+    "recommendation",
     "roc",
     "threshold_chart",
     "uplift_at",

@@ -1,0 +1,273 @@
+"""Ways to recommend, held against what the same customers bought in the weeks after."""
+
+from __future__ import annotations
+
+import time as clock
+import tracemalloc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.checks import choices_of, level_of, seed_of, whole_number
+from promolab.display import Html, table
+from promolab.errors import DataError
+from promolab.features import read_as_of
+from promolab.metrics import AMONG, RecommendationQuality, recommendation
+from promolab.recommend.purchases import read_purchases
+from promolab.recommend.recommender import KINDS, Recommender
+from promolab.results import Result
+from promolab.stats import holm, t_quantile
+from promolab.wording import number, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COMPARED = ("popularity", "frequency", "tifu", "itemknn", "ease", "als", "hybrid")
+
+
+@dataclass(frozen=True)
+class RecommenderBoard(Result):
+    """Ways to recommend, on the same customers and the same weeks after.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per kind and ``among``: ``kind, among, ndcg, ndcg_low, ndcg_high, recall, hit_rate,
+        repeats`` (share of the list bought before), ``coverage, novelty, customers, difference,
+        difference_low, difference_high`` (NDCG less the first kind's, paired by customer),
+        ``p_value, p_holm`` (over the kinds, for each ``among``), ``seconds, megabytes`` (fitting
+        and listing; the most memory that Python held beyond what it held before).
+    kinds : tuple of str
+        The simplest first; the first is what the others are held against.
+    k, weeks : int
+        Places of a list; weeks whose purchases count.
+    level : float
+        Confidence level of intervals.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    kinds: tuple[str, ...]
+    k: int
+    weeks: int
+    level: float = 0.95
+
+    def best(self, among: str = "all") -> str:
+        """Return the kind of the highest NDCG, the simplest of equals."""
+        rows = self.frame[self.frame["among"] == among]
+        return str(rows["kind"].iloc[int(np.argmax(rows["ndcg"].to_numpy()))])
+
+    def summary(self) -> str:
+        """Say which is best for everything and for what is new, and against what."""
+        told = []
+        for among, words in (("all", "everything bought"), ("new", "what was never bought before")):
+            rows = self.frame[self.frame["among"] == among].set_index("kind")
+            if rows.empty:
+                continue
+            best = self.best(among)
+            value, gap = (
+                rows.loc[best, [name, f"{name}_low", f"{name}_high"]].to_numpy(float)
+                for name in ("ndcg", "difference")
+            )
+            text = f"For {words}, {best} ranks best: NDCG {number(*value, decimals=3)}"
+            if best != self.kinds[0]:
+                text += f", {number(*gap, decimals=3)} against {self.kinds[0]}"
+            told.append(f"{text}.")
+        return " ".join(told)
+
+    def to_table(self) -> Html:
+        """Return the board, a row per kind and part."""
+        rows = self.frame
+        shown = pd.DataFrame({"kind": rows["kind"], "among": rows["among"]})
+        for name, digits in (("ndcg", 3), ("difference", 3)):
+            ends = rows[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
+            shown[name] = ["–" if np.isnan(v).any() else number(*v, decimals=digits) for v in ends]
+        for name in ("recall", "repeats", "coverage", "seconds"):
+            shown[name] = rows[name]
+        return table(
+            shown,
+            {
+                "kind": "method",
+                "among": "products",
+                "ndcg": f"NDCG of {self.k} places",
+                "difference": f"less that of {self.kinds[0]}",
+                "recall": "recall",
+                "repeats": "bought before",
+                "coverage": "products listed",
+                "seconds": "seconds",
+            },
+            caption="The same customers and weeks; 95 % intervals by customer. What is bought "
+            "again and what anew are different tasks: compare within one of them.",
+        )
+
+    def plot(self, ax: Axes | None = None, among: str = "all") -> Axes:
+        """Draw each kind's NDCG with its interval, and return the Axes."""
+        from promolab import plots
+
+        rows = self.frame[self.frame["among"] == among]
+        ends = rows[["ndcg", "ndcg_low", "ndcg_high"]].to_numpy(float).T
+        ax = plots.intervals(rows["kind"].tolist(), *ends, ax=ax)
+        return plots.finish(
+            ax,
+            title=f"{self.best(among)} ranks best",
+            subtitle=f"NDCG of {self.k} places, purchases of {plural(self.weeks, 'week')}, {among} "
+            "products; 95 % intervals by customer",
+        )
+
+
+def compare_recommenders(
+    events: Any,
+    products: Any,
+    *,
+    as_of: Any,
+    kinds: Sequence[str] = COMPARED,
+    weeks: int = 4,
+    k: int = 20,
+    among: Sequence[str] = AMONG,
+    customers: int = 1000,
+    least_customers: int = 10,
+    level: float = 0.95,
+    seed: int = 0,
+) -> RecommenderBoard:
+    """Fit each kind on what was known at a moment, and hold its lists against what came.
+
+    Parameters
+    ----------
+    events : Table or DataFrame
+        Before ``as_of`` and for ``weeks`` after it.
+    products : Table or DataFrame or None
+    as_of : datetime, date or str
+    kinds : sequence of str
+        Of `Recommender`, the simplest first.
+    weeks : int
+        Purchases of so many weeks count.
+    k : int
+        Places of a list.
+    among : sequence of str
+        Each is a task of its own: "all", "repeat", "new".
+    customers : int
+        How many are drawn, by seed, among those with purchases before.
+    least_customers : int
+        Of `Recommender`.
+    level : float
+    seed : int
+
+    Returns
+    -------
+    RecommenderBoard
+
+    Raises
+    ------
+    DataError
+        The weeks after are not over in these events, or nobody bought anything in them.
+    """
+    names = choices_of("kinds", kinds, KINDS)
+    parts = choices_of("among", among, AMONG)
+    weeks, k = whole_number("weeks", weeks, 1), whole_number("k", k, 1)
+    level, seed = level_of(level), seed_of(seed)
+    now = read_as_of(as_of)
+    known, after = _split(events, now, weeks)
+    past = read_purchases(known, products, now, least_customers)
+    rng = np.random.default_rng(seed)
+    many = min(whole_number("customers", customers, 2), past.shape[0])
+    drawn = np.sort(rng.choice(past.shape[0], many, replace=False))
+    asked = past.customers[drawn]
+    after = after[after["product_id"].isin(past.products) & after["customer_id"].isin(asked)]
+    if after.empty:
+        raise DataError(f"none of these customers bought anything in the {weeks} weeks after")
+    before = pd.DataFrame(
+        {
+            "customer_id": past.customers[past.customer],
+            "product_id": past.products[past.product],
+        }
+    ).drop_duplicates()
+    found: dict[str, dict[str, RecommendationQuality]] = {}
+    cost = {}
+    for name in names:
+        began = clock.perf_counter()
+        tracemalloc.start()
+        model = Recommender(name, least_customers=least_customers, seed=seed).fit_purchases(past)
+        lists = {part: model.recommend(asked, min(k, past.shape[1]), part, reasons=False)
+                 for part in parts}  # fmt: skip
+        cost[name] = (clock.perf_counter() - began, tracemalloc.get_traced_memory()[1] / 2**20)
+        tracemalloc.stop()
+        found[name] = {
+            part: recommendation(
+                lists[part], after, before=before, k=k, among=part, catalogue=past.shape[1],
+                level=level,
+            )
+            for part in parts
+        }  # fmt: skip
+    return RecommenderBoard(_board(found, cost, level), tuple(names), k, weeks, level)
+
+
+def _split(events: Any, now: Any, weeks: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the purchases before the moment, and those of the weeks after."""
+    end = now + timedelta(weeks=weeks)
+    names = [n for n in ("customer_id", "ts", "product_id", "order_id") if n in events.columns]
+    if "kind" in events.columns:
+        events = events[events["kind"] == "purchase"]
+    table = events[names]
+    rows = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table.execute())
+    if rows["ts"].max() < end - timedelta(days=1):
+        raise DataError(
+            f"the {weeks} weeks after {now:%Y-%m-%d} are not over in these events (they end "
+            f"{rows['ts'].max():%Y-%m-%d}); give an earlier as_of or fewer weeks"
+        )
+    return rows[rows["ts"] < now], rows[(rows["ts"] >= now) & (rows["ts"] < end)]
+
+
+def _board(
+    found: dict[str, dict[str, RecommendationQuality]],
+    cost: dict[str, tuple[float, float]],
+    level: float,
+) -> pd.DataFrame:
+    first = next(iter(found))
+    rows = []
+    for part in found[first]:
+        base = found[first][part].frame.set_index("customer_id")["ndcg"]
+        part_rows = []
+        for name, of in found.items():
+            quality = of[part]
+            gap = (quality.frame.set_index("customer_id")["ndcg"] - base).to_numpy(float)
+            part_rows.append(
+                {
+                    "kind": name,
+                    "among": part,
+                    "ndcg": quality.ndcg.value,
+                    "ndcg_low": quality.ndcg.ci_low,
+                    "ndcg_high": quality.ndcg.ci_high,
+                    "recall": quality.recall.value,
+                    "hit_rate": quality.hit_rate.value,
+                    "repeats": quality.repeats.value,
+                    "coverage": quality.coverage,
+                    "novelty": quality.novelty,
+                    "customers": quality.ndcg.n,
+                    **_paired(gap, level, name == first),
+                    "seconds": cost[name][0],
+                    "megabytes": cost[name][1],
+                }
+            )
+        p = np.array([row["p_value"] for row in part_rows], dtype=float)
+        p[1:] = holm(p[1:])
+        rows += [row | {"p_holm": float(each)} for row, each in zip(part_rows, p, strict=True)]
+    return pd.DataFrame(rows)
+
+
+def _paired(gap: np.ndarray, level: float, reference: bool) -> dict[str, float]:
+    """Return the mean of paired differences with its interval and p value."""
+    from scipy.stats import t
+
+    gap = gap[~np.isnan(gap)]
+    names = ("difference", "difference_low", "difference_high", "p_value")
+    if reference or len(gap) < 2:
+        return dict.fromkeys(names, np.nan)
+    mean, error = float(gap.mean()), float(gap.std(ddof=1) / np.sqrt(len(gap)))
+    if error == 0:
+        return dict(zip(names, (mean, mean, mean, float(mean == 0)), strict=True))
+    half = float(t_quantile(level, len(gap) - 1)) * error
+    p = 2 * float(t.sf(abs(mean) / error, len(gap) - 1))
+    return dict(zip(names, (mean, mean - half, mean + half, p), strict=True))

@@ -1,0 +1,105 @@
+"""Customers and products as points of one space, by alternating least squares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import scipy.sparse as sparse
+
+from promolab.recommend.method import Method, Profiles
+from promolab.recommend.purchases import Purchases
+
+if TYPE_CHECKING:
+    import torch
+
+CELLS = 400_000
+"""Purchases that are worked on at once."""
+
+
+class Als(Method):
+    """Implicit feedback factored by alternating least squares.
+
+    Hu, Koren and Volinsky (2008), Collaborative filtering for implicit feedback datasets, ICDM,
+    equations 4 and 5: a purchase is a 1 whose confidence is 1 + alpha × orders, everything else a 0
+    of confidence 1. A customer who came later is one more least-squares problem, without a new fit.
+
+    Parameters
+    ----------
+    factors, iterations : int
+    alpha, penalty : float
+        Confidence of an order, and λ.
+    """
+
+    ARRAYS: ClassVar[tuple[str, ...]] = ("products_",)
+
+    def __init__(
+        self,
+        factors: int = 64,
+        iterations: int = 15,
+        alpha: float = 2.0,
+        penalty: float = 20.0,
+    ) -> None:
+        self.factors, self.iterations = factors, iterations
+        self.alpha, self.penalty = alpha, penalty
+
+    def fit(self, past: Purchases, whole: Profiles, seed: int) -> None:
+        """Learn from what all customers bought."""
+        rows = whole.counted.astype(np.float32)
+        columns = rows.T.tocsr()
+        rng = np.random.default_rng(seed)
+        products = rng.normal(0, 0.01, (rows.shape[1], self.factors)).astype(np.float32)
+        for _ in range(self.iterations):
+            customers = self._solve(rows, products)
+            products = self._solve(columns, customers)
+        self.products_ = products
+
+    def score(self, some: Profiles) -> np.ndarray:
+        """Return a score of every product for each of some customers."""
+        place = self._solve(some.counted.astype(np.float32), self.products_)
+        return (place @ self.products_.T).astype(float)
+
+    def _solve(self, rows: sparse.csr_matrix, other: np.ndarray) -> np.ndarray:
+        """Return the best point of each row where the other side stands still.
+
+        Rows of like length are worked on together, so that little is padded.
+        """
+        import torch
+
+        there = torch.from_numpy(np.ascontiguousarray(other))
+        gram = there.T @ there + self.penalty * torch.eye(self.factors)
+        # The last row is empty: what pads.
+        there = torch.cat([there, torch.zeros(1, self.factors)])
+        length = np.diff(rows.indptr)
+        found = np.zeros((rows.shape[0], self.factors), dtype=np.float32)
+        order = np.argsort(length, kind="stable")
+        order = order[np.searchsorted(length[order], 1) :]
+        while len(order):
+            # The longest of a part says how wide it is; parts are cut from the long end.
+            widest = max(int(length[order[-1]]), 1)
+            part, order = order[-max(CELLS // widest, 1) :], order[: -max(CELLS // widest, 1)]
+            found[part] = self._part(rows, part, widest, there, gram)
+        return found
+
+    def _part(
+        self,
+        rows: sparse.csr_matrix,
+        part: np.ndarray,
+        widest: int,
+        there: torch.Tensor,
+        gram: torch.Tensor,
+    ) -> np.ndarray:
+        import torch
+
+        chosen = rows[part]
+        length = np.diff(chosen.indptr)
+        within = np.arange(len(chosen.data)) - np.repeat(chosen.indptr[:-1], length)
+        row = np.repeat(np.arange(len(part)), length)
+        index = np.full((len(part), widest), len(there) - 1)
+        extra = np.zeros((len(part), widest), dtype=np.float32)
+        index[row, within], extra[row, within] = chosen.indices, self.alpha * chosen.data
+        points, weight = there[torch.from_numpy(index)], torch.from_numpy(extra)
+        left = gram + torch.bmm((points * weight[..., None]).transpose(1, 2), points)
+        right = torch.bmm((1 + weight)[:, None], points)[:, 0]
+        root = torch.linalg.cholesky(left)
+        return np.asarray(torch.cholesky_solve(right[..., None], root)[..., 0])

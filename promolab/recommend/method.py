@@ -1,0 +1,114 @@
+"""What every way to score products has in common: fit, score some customers, arrays to save."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sparse
+
+from promolab.errors import InputError
+from promolab.recommend.purchases import Purchases
+
+HALF_LIFE = 16.0
+"""Weeks after which an order counts half."""
+PARTS = ("data", "indices", "indptr")
+POPULAR_DAYS = 56.0
+"""Days whose buyers say how popular a product is."""
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """What some customers bought.
+
+    Parameters
+    ----------
+    decayed, counted : csr_matrix of shape (b, number of products)
+        Orders with the product, older ones counting less; and their number.
+    place : ndarray of shape (b,)
+        Each one's place among the customers that were learned from; −1 for others.
+    """
+
+    decayed: sparse.csr_matrix
+    counted: sparse.csr_matrix
+    place: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def rows(self, which: Any) -> Profiles:
+        """Return some of them."""
+        return Profiles(self.decayed[which], self.counted[which], self.place[which])
+
+
+class Method:
+    """One way to score products; its learned arrays are attributes that end in ``_``."""
+
+    ARRAYS: ClassVar[tuple[str, ...]] = ()
+    SPARSE: ClassVar[tuple[str, ...]] = ()
+
+    def fit(self, past: Purchases, whole: Profiles, seed: int) -> None:
+        """Learn from what all customers bought."""
+
+    def score(self, some: Profiles) -> np.ndarray:
+        """Return a score of every product for each of some customers, higher is better."""
+        raise NotImplementedError
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what was learned, as arrays of numbers."""
+        found = {name: getattr(self, name) for name in self.ARRAYS}
+        for name in self.SPARSE:
+            held = getattr(self, name)
+            found |= {f"{name}.{part}": getattr(held, part) for part in PARTS}
+            found[f"{name}.shape"] = np.array(held.shape)
+        return found
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `arrays` gave."""
+        for name in self.ARRAYS:
+            setattr(self, name, arrays[name])
+        for name in self.SPARSE:
+            parts = tuple(arrays[f"{name}.{part}"] for part in PARTS)
+            shape = tuple(int(n) for n in arrays[f"{name}.shape"])
+            held = sparse.csr_matrix(parts, shape=shape)
+            try:
+                held.check_format(full_check=True)
+            except ValueError as error:
+                raise InputError(f"the model file holds no table {name} ({error})") from error
+            setattr(self, name, held)
+
+
+def scaled(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return a table whose rows have length 1; empty rows stay empty."""
+    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    return sparse.csr_matrix(sparse.diags(1 / np.where(length > 0, length, 1.0)) @ matrix)
+
+
+def largest(values: np.ndarray, k: int) -> np.ndarray:
+    """Return the places of each row's ``k`` largest values, best first, equal ones by place.
+
+    Parameters
+    ----------
+    values : ndarray of shape (b, m)
+        −inf is never taken: such places are −1.
+    k : int
+        At most m.
+
+    Examples
+    --------
+    >>> largest(np.array([[0.5, 2.0, 0.5, -np.inf], [1.0, 1.0, 1.0, 1.0]]), 3)
+    array([[1, 0, 2],
+           [0, 1, 2]])
+    """
+    b, m = values.shape
+    k = min(k, m)
+    least = np.partition(values, m - k, axis=1)[:, m - k, None]
+    row, place = np.nonzero((values >= least) & (values > -np.inf))
+    held = values[row, place]
+    order = np.lexsort((place, -held, row))
+    row, place = row[order], place[order]
+    rank = np.arange(len(row)) - np.searchsorted(row, np.arange(b))[row]
+    found = np.full((b, k), -1)
+    found[row[rank < k], rank[rank < k]] = place[rank < k]
+    return found

@@ -1,0 +1,353 @@
+"""Which products for whom: one door to every way of recommending."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sparse
+
+from promolab.checks import choice, columns_there, refuse, seed_of, whole_number
+from promolab.errors import InputError, PromolabError
+from promolab.metrics import AMONG
+from promolab.model import read_model, write_model
+from promolab.recommend.factors import Als
+from promolab.recommend.hybrid import Hybrid
+from promolab.recommend.items import Content, Ease, ItemNeighbours, nearest_products
+from promolab.recommend.method import HALF_LIFE, Method, Profiles, largest
+from promolab.recommend.personal import Frequency, Popularity, Tifu
+from promolab.recommend.purchases import Purchases, read_purchases
+from promolab.recommend.reasons import reasons_for
+from promolab.wording import count
+
+KINDS: dict[str, type[Method]] = {
+    "popularity": Popularity,
+    "frequency": Frequency,
+    "tifu": Tifu,
+    "itemknn": ItemNeighbours,
+    "content": Content,
+    "ease": Ease,
+    "als": Als,
+    "hybrid": Hybrid,
+}
+"""Ways to recommend, the simplest first."""
+FORM = "promolab.recommender/1"
+BATCH = 512
+FEW_ORDERS = 3
+NEAREST = 50
+
+
+class Recommender:
+    """Products for customers, from what was bought before a moment.
+
+    Parameters
+    ----------
+    kind : str
+        ``"popularity"`` what sells; ``"frequency"`` what a customer orders again and again;
+        ``"tifu"`` the same with what customers like them order; ``"itemknn"``, ``"ease"``,
+        ``"als"`` what is bought by the same customers; ``"content"`` what is like their products;
+        ``"hybrid"`` candidates of several, ranked by what an earlier month bore out.
+    least_customers : int
+        Fewest customers who bought a product that may be recommended.
+    half_life : float
+        Weeks after which an order counts half.
+    seed : int
+        Of whatever is drawn.
+    options : dict
+        Of the kind, such as ``neighbours=300`` of "tifu"; see its class.
+
+    Attributes
+    ----------
+    products_, customers_ : ndarray
+        What may be recommended, and whose purchases were learned from.
+    rare_ : int
+        Products left out because too few customers bought them.
+
+    Examples
+    --------
+    >>> events = pd.DataFrame({"customer_id": [1, 1, 1, 2, 2],
+    ...                        "ts": pd.to_datetime("2024-01-01") + pd.to_timedelta(
+    ...                            [0, 14, 28, 3, 5], unit="D"),
+    ...                        "product_id": ["milk", "milk", "milk", "milk", "tea"]})
+    >>> model = Recommender("frequency", least_customers=1).fit(events, None, as_of="2024-02-01")
+    >>> model.recommend([1], k=2)[["product_id", "reason"]].values.tolist()
+    [['milk', 'bought every 2 weeks'], ['tea', 'others who buy milk']]
+    """
+
+    def __init__(
+        self,
+        kind: str = "tifu",
+        *,
+        least_customers: int = 10,
+        half_life: float = HALF_LIFE,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        self.kind = choice("kind", kind, KINDS)
+        self.least_customers = whole_number("least_customers", least_customers, 1)
+        self.half_life, self.seed, self.options = float(half_life), seed_of(seed), options
+        try:
+            self._method = KINDS[kind](**options)
+        except TypeError as error:
+            raise InputError(f"kind={kind!r} does not know an option ({error})") from None
+
+    def fit(self, events: Any, products: Any, *, as_of: Any) -> Self:
+        """Learn from purchases before a moment.
+
+        Parameters
+        ----------
+        events : Table or DataFrame
+            ``customer_id, ts, product_id`` and, where there are, ``kind, order_id``: a shop's
+            events before ``as_of``, as `promolab.cleaning.known_by` gives them.
+        products : Table or DataFrame or None
+            ``product_id`` and what is known of products: type, category, brand, department.
+        as_of : datetime, date or str
+            UTC.
+
+        Raises
+        ------
+        InputError
+            Events at or after ``as_of``, missing columns, a product in two rows.
+        DataError
+            Nothing to learn from.
+        """
+        return self.fit_purchases(read_purchases(events, products, as_of, self.least_customers))
+
+    def fit_purchases(self, past: Purchases) -> Self:
+        """Learn from purchases that were read already."""
+        self._past = past
+        whole = self._profiles(past, np.arange(past.shape[0]))
+        self._method.fit(past, whole, self.seed)
+        self._ready(whole)
+        return self
+
+    def _ready(self, whole: Profiles) -> None:
+        self._whole, self._near = whole, None
+        self.products_, self.customers_ = self._past.products, self._past.customers
+        self.rare_, self._orders = self._past.rare, self._past.orders_of()
+
+    def _profiles(self, past: Purchases, place: np.ndarray) -> Profiles:
+        return Profiles(past.decayed(self.half_life), past.matrix(), place)
+
+    def recommend(
+        self,
+        customers: Iterable[Any],
+        k: int = 20,
+        among: str = "all",
+        exclude: Any = None,
+        *,
+        reasons: bool = True,
+    ) -> pd.DataFrame:
+        """Return the best products for each customer.
+
+        Parameters
+        ----------
+        customers : iterable of ids
+            Also unknown ones: they get what sells, and it says so.
+        k : int
+            Products for each, at most as many as there are; a customer may have fewer of
+            ``among="repeat"``.
+        among : {"all", "repeat", "new"}
+            All products, those the customer bought before, those never bought.
+        exclude : DataFrame or iterable of ids, optional
+            Products that nobody gets, or a table ``customer_id, product_id`` of who does not.
+        reasons : bool
+            Whether to say why.
+
+        Returns
+        -------
+        DataFrame
+            ``customer_id, place`` (from 1), ``product_id, score`` (comparable within a customer
+            alone), ``bought_before, reason`` (in words), ``cold_start`` ("no history", "few orders"
+            or ""). Equal scores stand in the order of product ids.
+
+        Raises
+        ------
+        InputError
+            Not fitted, ``k`` above the catalogue, a customer who stands twice, excluded products
+            that are unknown.
+        """
+        past = self._fitted()
+        k = whole_number("k", k, 1, len(past.products), hint=_above(past))
+        among = choice("among", among, AMONG)
+        asked = pd.Index(list(customers))
+        if asked.has_duplicates:
+            raise refuse("customers", asked[asked.duplicated()][0], "each customer once")
+        place = pd.Index(past.customers).get_indexer(asked)
+        nobody, barred = self._excluded(exclude, asked)
+        parts = [
+            self._batch(place[low : low + BATCH], low, k, among, nobody, barred, reasons)
+            for low in range(0, len(asked), BATCH)
+        ]
+        return self._frame(asked, place, parts, reasons)
+
+    def _batch(
+        self,
+        place: np.ndarray,
+        low: int,
+        k: int,
+        among: str,
+        nobody: np.ndarray,
+        barred: sparse.csr_matrix | None,
+        reasons: bool,
+    ) -> pd.DataFrame:
+        some = self._of(place)
+        score = self._method.score(some)
+        bought = some.counted > 0
+        if among != "all":
+            score[bought.toarray() == (among == "new")] = -np.inf
+        score[:, nobody] = -np.inf
+        if barred is not None:
+            score[barred[low : low + len(place)].toarray()] = -np.inf
+        best = largest(score, k)
+        row, column = np.nonzero(best >= 0)
+        product = best[row, column]
+        found = pd.DataFrame({"row": row, "column": column, "product": product})
+        found["score"] = score[row, product]
+        found["bought_before"] = np.asarray(bought[row, product]).ravel()
+        if reasons:
+            found["reason"] = reasons_for(self._own(place), found, self._nearest(), self._past)
+        return found.assign(row=found["row"] + low)
+
+    def _of(self, place: np.ndarray) -> Profiles:
+        """Return the profiles at some places; those of nobody (−1) are empty."""
+        held = sparse.diags((place >= 0).astype(float))
+        at = np.maximum(place, 0)
+        decayed, counted = self._whole.decayed[at], self._whole.counted[at]
+        if (place < 0).any():
+            decayed, counted = (sparse.csr_matrix(held @ m) for m in (decayed, counted))
+            decayed.eliminate_zeros()
+            counted.eliminate_zeros()
+        return Profiles(decayed, counted, place)
+
+    def _own(self, place: np.ndarray) -> pd.DataFrame:
+        """Return row, product, orders and days from first to last of some customers."""
+        past = self._past
+        row_of = np.full(len(past.customers) + 1, -1)
+        row_of[place] = np.arange(len(place))
+        row_of[-1] = -1
+        row = row_of[past.customer]
+        held = row >= 0
+        rows = pd.DataFrame(
+            {"row": row[held], "product": past.product[held], "age": past.age[held]}
+        )
+        found = rows.groupby(["row", "product"])["age"].agg(["size", "max", "min"]).reset_index()
+        return found.assign(orders=found["size"], days=found["max"] - found["min"])
+
+    def _nearest(self) -> sparse.csr_matrix:
+        if self._near is None:
+            self._near = nearest_products(self._whole.counted, NEAREST)
+        return self._near
+
+    def _excluded(
+        self, exclude: Any, asked: pd.Index
+    ) -> tuple[np.ndarray, sparse.csr_matrix | None]:
+        """Return places of products that nobody gets, and customers × products that are barred."""
+        catalogue = pd.Index(self.products_)
+        if exclude is None:
+            return np.array([], dtype=int), None
+        if not isinstance(exclude, pd.DataFrame):
+            at = catalogue.get_indexer(pd.Index(list(exclude)))
+            return at[at >= 0], None
+        columns_there(exclude, ["customer_id", "product_id"], "exclude")
+        row = asked.get_indexer(pd.Index(exclude["customer_id"]))
+        column = catalogue.get_indexer(pd.Index(exclude["product_id"]))
+        both = (row >= 0) & (column >= 0)
+        cells = (np.ones(int(both.sum()), dtype=bool), (row[both], column[both]))
+        return np.array([], dtype=int), sparse.csr_matrix(cells, (len(asked), len(catalogue)))
+
+    def _frame(
+        self, asked: pd.Index, place: np.ndarray, parts: list[pd.DataFrame], reasons: bool
+    ) -> pd.DataFrame:
+        columns = ["row", "column", "product", "score", "bought_before"]
+        columns += ["reason"] if reasons else []
+        whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        row = whole["row"].to_numpy(int)
+        orders = np.where(place >= 0, self._orders[np.maximum(place, 0)], 0)
+        cold = np.select([orders == 0, orders <= FEW_ORDERS], ["no history", "few orders"], "")
+        return pd.DataFrame(
+            {
+                "customer_id": asked[row],
+                "place": whole["column"].to_numpy(int) + 1,
+                "product_id": self.products_[whole["product"].to_numpy(int)],
+                "score": whole["score"].to_numpy(float),
+                "bought_before": whole["bought_before"].to_numpy(bool),
+                **({"reason": whole["reason"].to_numpy()} if reasons else {}),
+                "cold_start": cold[row],
+            }
+        )
+
+    def _fitted(self) -> Purchases:
+        if not hasattr(self, "_past"):
+            raise InputError("this Recommender is not fitted yet; call .fit(events, products, …)")
+        return self._past
+
+    def save(self, path: str | Path) -> Path:
+        """Write it to one file of numbers and JSON; nothing in it is ever run.
+
+        It holds customers' ids and purchases: it is for the shop's own machines.
+        """
+        past = self._fitted()
+        state = {
+            "kind": self.kind,
+            "options": self.options,
+            "least_customers": self.least_customers,
+            "half_life": self.half_life,
+            "seed": self.seed,
+            "as_of": past.as_of.isoformat(),
+            "rare": past.rare,
+            "customers": past.customers.tolist(),
+            "products": past.products.tolist(),
+            "attributes": json.loads(past.attributes.to_json(orient="split")),
+        }
+        held = {name: getattr(past, name) for name in ("customer", "product", "order", "age")}
+        learned = {f"learned.{name}": array for name, array in self._method.arrays().items()}
+        return write_model(path, state, held | learned, FORM)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote; it recommends the same.
+
+        Raises
+        ------
+        InputError
+            There is no such file, it is no recommender, or it was changed or cut short.
+        """
+        state, arrays = read_model(path, FORM)
+        try:
+            names = ("least_customers", "half_life", "seed")
+            model = cls(state["kind"], **{n: state[n] for n in names}, **state["options"])
+            told = state["attributes"]
+            past = Purchases(
+                pd.Timestamp(state["as_of"]).to_pydatetime(),
+                np.array(state["customers"]),
+                np.array(state["products"]),
+                arrays["customer"],
+                arrays["product"],
+                arrays["order"],
+                arrays["age"],
+                pd.DataFrame(told["data"], columns=told["columns"]),
+                state["rare"],
+            )
+            mine = {n[8:]: a for n, a in arrays.items() if n.startswith("learned.")}
+            model._past = past
+            model._method.restore(mine)
+            model._ready(model._profiles(past, np.arange(past.shape[0])))
+        except PromolabError:
+            raise
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            raise InputError(
+                f"{path} is a recommender of another version of promolab ({error!r}); fit it again"
+            ) from error
+        return model
+
+
+def _above(past: Purchases) -> str:
+    return (
+        f": {count(len(past.products))} products were bought by enough customers; fewer places, or "
+        "a smaller least_customers"
+    )

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom
+from sklearn.metrics import ndcg_score
+
+from promolab.errors import InputError
+from promolab.metrics import recommendation
+from promolab.metrics.recommended import mean_of
+
+
+def _pairs(matrix: np.ndarray) -> pd.DataFrame:
+    row, column = np.nonzero(matrix)
+    return pd.DataFrame({"customer_id": row, "product_id": column})
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    rng = np.random.default_rng(3)
+    score = rng.normal(size=(200, 30))
+    came = rng.random((200, 30)) < 0.1
+    before = rng.random((200, 30)) < 0.3
+    order = np.argsort(-score, axis=1)
+    lists = pd.DataFrame({"customer_id": np.repeat(np.arange(200), 30)})
+    return score, came, before, lists.assign(product_id=order.ravel())
+
+
+def test_ndcg_is_scikit_learn_s(drawn):
+    score, came, _, lists = drawn
+    found = recommendation(lists, _pairs(came), k=10)
+    sure = [
+        ndcg_score(came[i : i + 1], score[i : i + 1], k=10) for i in np.flatnonzero(came.any(1))
+    ]
+    counted = found.frame[found.frame["relevant"] > 0]
+    np.testing.assert_allclose(counted["ndcg"], sure)
+    assert found.without == int((~came.any(1)).sum()) and found.ndcg.n == len(sure)
+
+
+def test_recall_and_hits_are_shares_of_what_came(drawn):
+    _, came, _, lists = drawn
+    found = recommendation(lists, _pairs(came), k=10)
+    order = lists["product_id"].to_numpy().reshape(200, 30)[:, :10]
+    hits = np.take_along_axis(came, order, 1).sum(1)
+    some = came.any(1)
+    assert found.recall.value == pytest.approx((hits / came.sum(1).clip(1))[some].mean())
+    assert found.hit_rate.value == pytest.approx((hits > 0)[some].mean())
+
+
+def test_repeats_and_new_are_judged_apart(drawn):
+    _, came, before, lists = drawn
+    again = recommendation(lists, _pairs(came), before=_pairs(before), k=10, among="repeat")
+    anew = recommendation(lists, _pairs(came), before=_pairs(before), k=10, among="new")
+    sure = recommendation(lists, _pairs(came & before), k=10)
+    assert again.recall == sure.recall
+    total = again.frame["relevant"] + anew.frame["relevant"]
+    assert total.tolist() == came.sum(1).tolist()
+
+
+def test_the_order_of_rows_of_what_came_and_pairs_that_stand_twice_change_nothing(drawn):
+    _, came, _, lists = drawn
+    pairs = _pairs(came)
+    twice = pd.concat([pairs, pairs]).sample(frac=1, random_state=0)
+    assert (
+        recommendation(lists, twice, k=5).to_dict() == recommendation(lists, pairs, k=5).to_dict()
+    )
+
+
+def test_intervals_cover_the_mean_of_all_customers(drawn):
+    rng = np.random.default_rng(5)
+    came = rng.random((4_000, 30)) < rng.beta(1, 9, (4_000, 1))
+    lists = pd.DataFrame(
+        {"customer_id": np.repeat(np.arange(4_000), 5), "product_id": np.tile(np.arange(5), 4_000)}
+    )
+    whole = recommendation(lists, _pairs(came), k=5)
+    per = whole.frame.dropna(subset="ndcg")["ndcg"].to_numpy()
+    ends = [mean_of(rng.choice(per, 80), 0.9) for _ in range(600)]
+    held = sum(e.ci_low <= whole.ndcg.value <= e.ci_high for e in ends)
+    low, high = binom.interval(0.999, 600, 0.9)
+    assert low - 6 <= held <= high
+    assert np.mean([e.ci_high - e.ci_low for e in ends]) < 3.5 * per.std() / np.sqrt(80)
+
+
+def test_what_is_wrong_is_said(drawn):
+    _, came, _, lists = drawn
+    with pytest.raises(InputError, match="twice for one customer"):
+        recommendation(pd.concat([lists, lists[:1]]), _pairs(came))
+    with pytest.raises(InputError, match="bought before, for among='new'"):
+        recommendation(lists, _pairs(came), among="new")
+    with pytest.raises(InputError, match="product_id"):
+        recommendation(lists, _pairs(came)[["customer_id"]])
+
+
+def test_nobody_who_bought_has_no_figure_and_no_error(drawn):
+    _, came, before, lists = drawn
+    found = recommendation(lists, _pairs(came)[:0], before=_pairs(before), k=4, catalogue=30)
+    assert np.isnan(found.ndcg.value) and found.without == 200
+    assert found.novelty > 0 and 0 < found.coverage <= 1

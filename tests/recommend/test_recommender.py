@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import DataError, InputError
+from promolab.recommend import Recommender
+from promolab.recommend.method import largest
+from promolab.recommend.reasons import every
+from promolab.recommend.recommender import KINDS
+from tests.recommend.conftest import NOW
+
+FEW = {"least_customers": 2}
+
+
+@pytest.fixture(scope="module")
+def fitted(known) -> dict[str, Recommender]:
+    return {kind: Recommender(kind, **FEW).fit(*known, as_of=NOW) for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lists_are_whole_and_of_what_was_asked_for(fitted, known, kind):
+    model, customers = fitted[kind], list(range(0, 120, 7))
+    pairs = set(zip(known[0]["customer_id"], known[0]["product_id"], strict=True))
+    for among in ("all", "repeat", "new"):
+        lists = model.recommend(customers, 10, among)
+        assert lists["customer_id"].drop_duplicates().tolist() == customers
+        assert not lists.duplicated(["customer_id", "product_id"]).any()
+        told = [pair in pairs for pair in zip(lists.customer_id, lists.product_id, strict=True)]
+        assert lists["bought_before"].tolist() == told
+        assert among == "all" or set(told) == {among == "repeat"}
+        falling = lists.groupby("customer_id")["score"].apply(lambda s: s.is_monotonic_decreasing)
+        assert falling.all()
+        assert lists["reason"].ne("").all()
+        assert lists.groupby("customer_id")["place"].apply(
+            lambda s: s.tolist() == list(range(1, len(s) + 1))
+        ).all()  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_saved_one_recommends_the_same_and_a_changed_file_is_refused(fitted, tmp_path, kind):
+    model = fitted[kind]
+    path = model.save(tmp_path / "model")
+    read = Recommender.load(path)
+    asked = [3, 5, "nobody"]
+    pd.testing.assert_frame_equal(read.recommend(asked, 15), model.recommend(asked, 15))
+    path.write_bytes(path.read_bytes().replace(b'\\"half_life\\": 16.0', b'\\"half_life\\": 17.0'))
+    with pytest.raises(InputError, match="changed after it was saved"):
+        Recommender.load(path)
+
+
+def test_rows_in_another_order_change_nothing(known):
+    events, products = known
+    mixed = events.sample(frac=1, random_state=1), products.sample(frac=1, random_state=2)
+    for kind in ("frequency", "tifu", "ease"):
+        first, second = (
+            Recommender(kind, **FEW).fit(*told, as_of=NOW).recommend(range(120), 10)
+            for told in (known, mixed)
+        )
+        pd.testing.assert_frame_equal(first, second)
+
+
+def test_what_is_bought_later_is_refused_with_a_count(bought):
+    with pytest.raises(InputError, match=r"^\d+ events at or after as_of = 2024-06-03"):
+        Recommender().fit(*bought, as_of=NOW)
+
+
+def test_unknown_customers_get_what_sells_and_it_says_so(fitted):
+    sells = fitted["popularity"].recommend(["nobody"], 5)["product_id"].tolist()
+    for kind in KINDS:
+        lists = fitted[kind].recommend(["nobody", 4], 5)
+        nobody = lists[lists["customer_id"] == "nobody"]
+        assert set(nobody["cold_start"]) == {"no history"}, kind
+        assert set(lists[lists["customer_id"] == 4]["cold_start"]) == {""}
+        if kind in {"frequency", "tifu", "itemknn", "content"}:
+            assert nobody["product_id"].tolist() == sells, kind
+
+
+def test_few_orders_are_marked():
+    events = pd.DataFrame(
+        {
+            "customer_id": [1] * 3 + [2] * 6,
+            "ts": pd.date_range("2024-01-01", periods=9, freq="D"),
+            "product_id": ["a", "b", "a", "a", "a", "b", "b", "a", "b"],
+        }
+    )
+    model = Recommender("frequency", least_customers=1).fit(events, None, as_of="2024-02-01")
+    lists = model.recommend([1, 2], 1)
+    assert lists["cold_start"].tolist() == ["few orders", ""]
+
+
+def test_excluded_products_are_on_no_list_or_not_on_theirs(fitted):
+    model = fitted["tifu"]
+    best = model.recommend([1, 2], 3)
+    mine = best["product_id"].iloc[0]
+    assert mine not in set(model.recommend([1, 2], 3, exclude=[mine])["product_id"])
+    pair = pd.DataFrame({"customer_id": [1], "product_id": [mine]})
+    lists = model.recommend([2, 1], 60, exclude=pair)
+    held = lists.groupby("customer_id")["product_id"].agg(set)
+    assert mine in held[2] and mine not in held[1]
+
+
+def test_reasons_are_borne_out_by_what_was_bought():
+    weekly = pd.DataFrame({"customer_id": 1, "product_id": "milk"},
+                          index=pd.date_range("2024-01-01", periods=8, freq="21D"))  # fmt: skip
+    once = pd.DataFrame({"customer_id": 1, "product_id": "jam"}, index=[NOW - pd.Timedelta("9D")])
+    others = pd.DataFrame(
+        {"customer_id": [2, 2, 3, 3, 4], "product_id": ["milk", "tea", "milk", "tea", "cup"]},
+        index=[NOW - pd.Timedelta("30D")] * 5,
+    )
+    events = pd.concat([weekly, once, others]).rename_axis("ts").reset_index()
+    products = pd.DataFrame({"product_id": ["cup", "jam"], "brand": ["Own", "Own"]})
+    model = Recommender("frequency", least_customers=1).fit(events, products, as_of=NOW)
+    told = model.recommend([1], 4).set_index("product_id")["reason"]
+    assert told["milk"] == "bought every 3 weeks"
+    assert told["jam"] == "bought once"
+    assert told["tea"] == "others who buy milk"
+    assert told["cup"] == "same brand as jam"
+
+
+def test_equal_scores_stand_by_id():
+    events = pd.DataFrame(
+        {"customer_id": [1, 1, 1, 2], "product_id": ["c", "a", "b", "c"],
+         "ts": pd.Timestamp("2024-01-01")}
+    )  # fmt: skip
+    model = Recommender("frequency", least_customers=1).fit(events, None, as_of="2024-01-02")
+    assert model.recommend([2], 3)["product_id"].tolist() == ["c", "a", "b"]
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 6, (50, 40)).astype(float)
+    sure = np.argsort(-values, axis=1, kind="stable")[:, :12]
+    assert (largest(values, 12) == sure).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"k": 61}, r"k = 61; expected a whole number from 1 to \d+: \d+ products were bought"),
+        ({"customers": [1, 1]}, "customers = 1; expected each customer once"),
+        ({"among": "old"}, "among = 'old'"),
+        ({"exclude": pd.DataFrame({"customer_id": [1]})}, "product_id"),
+    ],
+)
+def test_wrong_questions_are_answered_with_a_sentence(fitted, given, said):
+    with pytest.raises(InputError, match=said):
+        fitted["frequency"].recommend(**{"customers": [1], "k": 5, **given})
+
+
+def test_what_cannot_be_learned_from_is_said(known):
+    events, products = known
+    with pytest.raises(DataError, match="none of 60 products was bought by 1,000 customers"):
+        Recommender(least_customers=1000).fit(events, products, as_of=NOW)
+    with pytest.raises(DataError, match="no purchase of a known customer"):
+        Recommender().fit(events[:0], products, as_of=NOW)
+    twice = pd.concat([products, products[:1].assign(category="another")])
+    with pytest.raises(InputError, match="products holds p00 twice"):
+        Recommender().fit(events, twice, as_of=NOW)
+    with pytest.raises(InputError, match="products say nothing of type"):
+        Recommender("content", **FEW).fit(events, products[["product_id"]], as_of=NOW)
+    with pytest.raises(InputError, match="does not know an option"):
+        Recommender("tifu", near=3)
+    with pytest.raises(InputError, match="not fitted yet"):
+        Recommender().recommend([1])
+
+
+def test_where_all_products_are_of_one_group_content_says_what_sells(known):
+    events, products = known
+    alike = products[["product_id"]].assign(department="fuel")
+    model = Recommender("content", **FEW).fit(events, alike, as_of=NOW)
+    sells = Recommender("popularity", **FEW).fit(events, alike, as_of=NOW)
+    assert model.recommend([1], 9)["product_id"].equals(sells.recommend([1], 9)["product_id"])
+
+
+def test_how_often_is_said_in_words():
+    assert [every(d) for d in (0.4, 3, 10.4, 45, 61)] == [
+        "every day", "every 3 days", "every week", "every 6 weeks", "every 2 months",
+    ]  # fmt: skip

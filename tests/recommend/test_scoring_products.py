@@ -1,0 +1,110 @@
+"""Each way of scoring, against the formula of its paper worked out the long way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from promolab.recommend.factors import Als
+from promolab.recommend.items import Ease, nearest_products
+from promolab.recommend.method import Profiles
+from promolab.recommend.personal import TINY, Tifu
+from promolab.recommend.purchases import read_purchases
+from tests.recommend.conftest import NOW
+
+
+@pytest.fixture(scope="module")
+def past(known):
+    events, products = known
+    return read_purchases(events, products, NOW, 2)
+
+
+@pytest.fixture(scope="module")
+def whole(past) -> Profiles:
+    return Profiles(past.decayed(16), past.matrix(), np.arange(past.shape[0]))
+
+
+def test_ease_is_steck_s_closed_form_and_says_nothing_of_a_product_by_itself(past, whole):
+    X = (whole.counted.toarray() > 0).astype(float)
+    inverse = np.linalg.inv(X.T @ X + 300 * np.eye(X.shape[1]))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    for rows in (slice(None), slice(0, 40)):  # more customers than products, and fewer
+        some = whole.rows(rows)
+        model = Ease(300)
+        model.fit(past, some, 0)
+        part = X[rows]
+        own = np.linalg.inv(part.T @ part + 300 * np.eye(part.shape[1]))
+        weights = -own / np.diag(own)
+        np.fill_diagonal(weights, 0.0)
+        np.testing.assert_allclose(model.score(some), part @ weights, atol=1e-12)
+
+
+def test_als_solves_the_normal_equations_and_folds_a_new_customer_in(past, whole):
+    model = Als(factors=8, iterations=3)
+    model.fit(past, whole, 0)
+    V = model.products_.astype(float)
+    counted = whole.counted.toarray()
+    found = model._solve(whole.counted.astype(np.float32), model.products_)
+    for row, point in zip(counted, found, strict=True):
+        confidence = 1 + model.alpha * row
+        left = V.T @ (confidence[:, None] * V) + model.penalty * np.eye(8)
+        right = V.T @ (confidence * (row > 0))
+        np.testing.assert_allclose(point, np.linalg.solve(left, right), atol=1e-5)
+    alone = Profiles(whole.decayed[:1], whole.counted[:1], np.array([-1]))
+    np.testing.assert_allclose(model.score(alone)[0], V @ found[0], atol=1e-4)
+
+
+def test_parts_of_any_size_give_the_same_points(past, whole, monkeypatch):
+    model = Als(factors=4, iterations=2)
+    model.fit(past, whole, 0)
+    rows = whole.counted.astype(np.float32)
+    sure = model._solve(rows, model.products_)
+    monkeypatch.setattr("promolab.recommend.factors.CELLS", 90)
+    np.testing.assert_allclose(model._solve(rows, model.products_), sure, atol=1e-5)
+
+
+def test_tifu_mixes_own_purchases_with_the_mean_of_the_nearest_by_angle(past, whole):
+    model = Tifu(neighbours=9, own=0.6)
+    model.fit(past, whole, 0)
+    held = whole.decayed.toarray()
+    unit = held / np.linalg.norm(held, axis=1, keepdims=True)
+    near = unit @ unit.T
+    np.fill_diagonal(near, -1)
+    for place in (0, 17, 100):
+        nearest = np.argsort(-near[place], kind="stable")[:9]
+        sure = 0.6 * held[place] + 0.4 * held[nearest].mean(axis=0) + TINY * model.share_
+        found = model.score(whole.rows(slice(place, place + 1)))[0]
+        np.testing.assert_allclose(found, sure, atol=1e-12)
+
+
+def test_neighbours_drawn_are_the_same_for_the_same_seed(past, whole):
+    first, second, third = (Tifu(neighbours=9, sample=50) for _ in range(3))
+    for model, seed in ((first, 1), (second, 1), (third, 2)):
+        model.fit(past, whole, seed)
+        assert len(model.drawn_) == 50
+    assert (first.drawn_ == second.drawn_).all() and (first.drawn_ != third.drawn_).any()
+
+
+def test_near_products_are_those_of_the_same_buyers(whole):
+    X = (whole.counted.toarray() > 0).astype(float)
+    unit = X / np.linalg.norm(X, axis=0)
+    sure = unit.T @ unit
+    np.fill_diagonal(sure, 0)
+    found = nearest_products(whole.counted, 5).toarray()
+    for product in range(len(sure)):
+        kept = np.flatnonzero(found[product])
+        np.testing.assert_allclose(found[product, kept], sure[product, kept])
+        assert len(kept) == 5
+        assert sure[product, kept].min() >= np.delete(sure[product], kept).max() - 1e-12
+
+
+def test_what_was_known_earlier_holds_nothing_later(past, known):
+    then = NOW - np.timedelta64(28, "D")
+    events, products = known
+    sure = read_purchases(events[events["ts"] < then], products, then, 2)
+    found = past.before(then.to_pydatetime(), 2)
+    assert found.products.tolist() == sure.products.tolist()
+    held = found.matrix()[np.isin(found.customers, sure.customers)]
+    assert (held != sure.matrix()).nnz == 0
+    np.testing.assert_allclose(np.sort(found.age), np.sort(sure.age), atol=1e-6)
