@@ -41,6 +41,7 @@ def spark_rows(folder: Path, *, large: bool = False) -> Iterator[Row]:
         return
     yield from growth(folder, large=large)
     yield from a_year_on_three_engines(folder)
+    yield all_that_is_asked(folder)
     yield from the_weekly_report(folder)
 
 
@@ -103,6 +104,31 @@ def a_year_on_three_engines(folder: Path) -> Iterator[Row]:
             yield held_against(ours, own, "PostgreSQL", lambda: of_connection(here, warehouse))
     except pytest.skip.Exception as reason:
         yield Row("Complete Journey on PostgreSQL", "", str(reason), None)
+
+
+def all_that_is_asked(folder: Path) -> Row:
+    """Ask a dirty simulated shop for all that a plan and its readout take, on both engines."""
+    import promolab
+    from promolab.cleaning import known_by
+    from promolab.engines import connect_url
+    from promolab.sources import save_shop
+    from tests.engines.asked import ASKED, LATER, simulated_shop
+
+    here = simulated_shop()
+    save_shop(here, folder / "asked")
+    spark = connect_url(f"spark://{folder / 'asked'}{LOCAL}")
+    pair = [promolab.clean(known_by(s, LATER))[0] for s in (here, of_connection(here, spark))]
+    wrong = []
+    for name, ask in ASKED.items():
+        told = [frames if isinstance(frames := ask(shop), list) else [frames] for shop in pair]
+        if any(unequal(one, other) for one, other in zip(*told, strict=True)):
+            wrong.append(name)
+    return Row(
+        "what a plan and its readout ask of a dirty simulated shop, Spark and DuckDB",
+        f"the same to {RELATIVE:g}",
+        f"{len(ASKED)} questions, {f'differ in {wrong}' if wrong else 'equal'}: {', '.join(ASKED)}",
+        not wrong,
+    )
 
 
 def of_connection(here: Any, con: Any) -> Any:

@@ -67,7 +67,9 @@ HEAVY = """
     campaign/test_outlook_coverage.py
     effects/test_coverage.py
     metrics/test_coverage_of_all.py
+    engines/test_spark.py
     engines/test_warehouse.py
+    engines/test_dialects.py
     features/test_pairs.py
     campaign/test_launch.py
     simulated/test_promises.py
