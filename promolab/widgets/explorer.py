@@ -159,13 +159,15 @@ class Explorer(Generic[S, P]):
 
     def static(self) -> Html:
         """Return the figure without controls, for pages that stand still."""
+        with self._lock:
+            return self._standing(self._guarded(lambda: self._moved_to(self._state)))
+
+    def _standing(self, shown: Html) -> Html:
         fields = [
             f"{control.label}: {control.written(getattr(self._state, name))}"
             for name, control in self.controls.items()
             if not isinstance(control, Press)
         ]
-        with self._lock:
-            shown = self._guarded(lambda: self._moved_to(self._state))
         head = say(self.title, "h4") + say(" · ".join(fields), css="controls")
         return Html(f"{STYLE}<div class='promolab-explorer'>{head.text}{shown.text}</div>")
 
@@ -187,13 +189,17 @@ class Explorer(Generic[S, P]):
         return View(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        text = self.static().text
         bundle: dict[str, Any] = {"text/plain": f"{self.title} (an explorer)"}
+        if not _somebody_is_there():
+            return bundle | {"text/html": self.static().text}
+        # What must be prepared first is prepared under the controls, where it can be cancelled.
+        later = say("The figure is drawn where the notebook is run.", css="absent")
+        waits = self.needs_work(self._state)
         try:
-            bundle |= self.view.mimebundle() if _somebody_is_there() else {}
+            bundle |= self.view.mimebundle()
         except MissingExtraError as error:
-            text += say(str(error), css="absent").text
-        return bundle | {"text/html": text}
+            return bundle | {"text/html": self.static().text + say(str(error), css="absent").text}
+        return bundle | {"text/html": (self._standing(later) if waits else self.static()).text}
 
     def _repr_html_(self) -> str:
         return self.static().text

@@ -81,6 +81,19 @@ def test_without_controls_the_page_shows_the_start_and_where_the_controls_stand(
     assert "share: 50.0 % · method: A" in text and "0.5 of A" in text
 
 
+def test_where_somebody_is_there_it_is_prepared_under_the_bar_and_not_in_the_cell(monkeypatch):
+    monkeypatch.setattr("promolab.widgets.explorer._somebody_is_there", lambda: True)
+    gate = threading.Event()
+    made = explorer(lambda state, progress: gate.wait(5) and "A")
+    shown = made._repr_mimebundle_()
+    assert "drawn where the notebook is run" in shown["text/html"]
+    assert until(lambda: made.view.waiting.layout.display == "flex")
+    gate.set()
+    made.view.settle()
+    assert made.view.output.value == "<p>0.5 of A</p>"
+    assert "0.5 of A" in made._repr_mimebundle_()["text/html"]
+
+
 def test_of_a_burst_of_moves_the_last_is_shown_and_few_between():
     drawn = []
 
