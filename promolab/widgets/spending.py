@@ -17,7 +17,15 @@ from promolab.display import Dots, Html, Line, Upright, beside, chart, join, say
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.policy import MoneyAnswer, options_of
-from promolab.policy.solving import HullPath, Limits, Solution, hull_path, solve
+from promolab.policy.solving import (
+    HullPath,
+    Limits,
+    Scaled,
+    Solution,
+    hull_path,
+    scale,
+    solve_within,
+)
 from promolab.widgets.controls import Choose, Figure, Slide, round_step
 from promolab.widgets.explorer import Explorer, Progress
 from promolab.widgets.opened import read_as_now, week_of
@@ -90,6 +98,11 @@ class Options:
         frontier = self.path.frontier()
         columns = (frontier[c].to_numpy() for c in ("budget", "profit", "marginal_return"))
         return thin(*columns)
+
+    @functools.cached_property
+    def scaled(self) -> Scaled:
+        """Values and costs as they are solved for a fixed capacity."""
+        return scale(self.value, self.cost)
 
     @functools.cached_property
     def before(self) -> pd.DataFrame:
@@ -268,7 +281,7 @@ def _cap(options: Options, state: BudgetState, progress: Progress) -> Found:
     mine = np.array([[name == state.capped for name in options.names]], dtype=float)
     ends = {"least": np.zeros(1), "most": np.array([float(state.capacity)])}
     limits = Limits(state.budget, (("promotion", state.capped),), mine, np.array([-1]), **ends)
-    return Found(options, solve(options.value, options.cost, limits, frontier=False))
+    return Found(options, solve_within(options.scaled, limits, frontier=False))
 
 
 def render(state: BudgetState, found: Found) -> Html:

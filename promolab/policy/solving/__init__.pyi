@@ -3,8 +3,11 @@ from .feasible import name_of as name_of
 from .hulls import HullPath as HullPath
 from .hulls import hull_path as hull_path
 from .limits import Limits as Limits
+from .optimum import Scaled as Scaled
 from .optimum import Solution as Solution
 from .optimum import cheapest as cheapest
+from .optimum import scale as scale
 from .optimum import solve as solve
+from .optimum import solve_within as solve_within
 
 __all__: list[str] = []

@@ -80,8 +80,12 @@ class Customers:
 
     def within(self, budget: float) -> Customers:
         """Return the same customers with another budget."""
+        return self.under(replace(self.limits, budget=budget))
+
+    def under(self, limits: Limits) -> Customers:
+        """Return the same customers with other limits."""
         same = copy(self)
-        same.limits = replace(self.limits, budget=budget)
+        same.limits = limits
         return same
 
     def answer(self, prices: np.ndarray) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -94,7 +95,22 @@ def solve(
         at, prices = limits.budget, np.array([path.price(limits.budget)])
         table = path.frontier() if frontier else None
         return Solution(path.choose(at), path.bound(at), table, path, prices)
-    customers, unit, paid = _scaled(value, cost, limits, eligible)
+    return solve_within(scale(value, cost, eligible), limits, frontier=frontier)
+
+
+def solve_within(ready: Scaled, limits: Limits, *, frontier: bool = True) -> Solution:
+    """Solve for customers who are scaled already, as `solve`, with limits beside the budget.
+
+    Parameters
+    ----------
+    ready : Scaled
+        By `scale`; the same ones for any limits.
+    limits : Limits
+    frontier : bool
+        Whether other budgets are wanted too.
+    """
+    customers, unit, paid = ready
+    customers = customers.under(replace(limits, budget=limits.budget / paid))
     least = _check_budget(customers, paid)
     priced = price_limits(customers)
     choice = _repaired(customers, priced, paid)
@@ -114,19 +130,29 @@ def cheapest(
     return solve(-cost, cost, free, eligible, frontier=False).choice
 
 
-def _scaled(
-    value: np.ndarray, cost: np.ndarray, limits: Limits, eligible: np.ndarray | None
-) -> tuple[Customers, float, float]:
-    """Return customers whose values and costs are about 1, what is not eligible out of the way.
+class Scaled(NamedTuple):
+    """Customers whose values and costs are about 1, and by what both were divided; by `scale`."""
 
-    And by what was divided: powers of two, which leave every digit as it is. Solvers take what is
-    smaller than some absolute number for nothing.
+    customers: Customers
+    unit: float
+    paid: float
+
+
+def scale(value: np.ndarray, cost: np.ndarray, eligible: np.ndarray | None = None) -> Scaled:
+    """Divide values and costs so that they are about 1; what is not eligible is out of the way.
+
+    By powers of two, which leave every digit as it is. Solvers take what is smaller than some
+    absolute number for nothing.
+
+    Parameters
+    ----------
+    value, cost, eligible : ndarray of shape (n, P)
+        As `solve` takes them.
     """
     if eligible is not None:
         value, cost = np.where(eligible, value, -np.inf), np.where(eligible, cost, 0.0)
     unit, paid = _power(value), _power(cost)
-    scaled = replace(limits, budget=limits.budget / paid)
-    return Customers(value / unit, cost / paid, scaled), unit, paid
+    return Scaled(Customers(value / unit, cost / paid, Limits()), unit, paid)
 
 
 def _power(array: np.ndarray) -> float:
