@@ -33,6 +33,8 @@ from promolab.widgets.explorer import SOON, STYLE, Cancelled, Explorer, Progress
 if TYPE_CHECKING:
     from traitlets import Bunch
 
+_WORKING = threading.Lock()
+"""Explorers prepare one after the other: together none would be sooner."""
 _STYLE = {"description_width": "initial"}
 _LAYOUT = {"width": "auto", "min_width": "15em", "max_width": "100%"}
 
@@ -159,7 +161,8 @@ class View:
 
         def run() -> None:
             try:
-                found.append((work(progress), None))
+                with _WORKING:
+                    found.append((work(progress), None))
             except BaseException as error:
                 found.append((None, error))
             over.set()
