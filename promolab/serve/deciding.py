@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from promolab.contract import NONE
+from promolab.serve.actions import Action
 from promolab.serve.events import microseconds
 from promolab.serve.formulas import moment_of
-from promolab.serve.week import PROMOTION, STANDING, Action, Planned, ReleasedWeek
+from promolab.serve.plans import PROMOTION, STANDING, Planned
+from promolab.serve.week import ReleasedWeek
 
 Bars = Callable[[str], list[str]]
 """Promotion (as text) → why it may not be offered now."""
@@ -77,8 +81,8 @@ class Chooser:
         new = decision.decision_id not in self.decisions
         self.decisions[decision.decision_id] = decision
         if new and not decision.planned and decision.action in self.week.actions:
-            cost = self._cost(self.week.actions[decision.action])
-            self.spent += cost if cost < float("inf") else 0.0
+            cost = self.week.actions[decision.action].cost_of(decision.customer_id)
+            self.spent += 0.0 if np.isnan(cost) else cost
 
     def own(self, customer_id: Any) -> tuple[str, ...]:
         """Return the promotions that the plan, or a decision made here, means for a customer."""
@@ -146,33 +150,34 @@ class Chooser:
     ) -> Decision:
         """Return what the week's policy gives whoever is not in its plan.
 
-        The likeliest of the lists that are ranked by response and on which the customer would have
-        been, inside what is left of the budget; chance holds out of it as it does in the plan.
+        What adds most of what an allocation would have given; else the likeliest of the lists
+        ranked by response on which the customer would have been. Either inside what is left of the
+        budget; chance holds out of it as it does in the plan.
         """
-        open_to = [a for a in self.week.actions.values() if a.ranked and self._open(a.name, bars)]
+        open_to = [a for a in self.week.actions.values() if self._open(a.name, bars)]
+        able = [a for a in open_to if self._affordable(a, customer_id)]
+        adding = [(a.adds[customer_id][0], a.name) for a in able if customer_id in a.adds]
+        likely = [(max(chances.get(p, -1.0) for p in a.promotions), a) for a in able]
+        found = adding or [(p, a.name) for p, a in likely if p >= a.least]
         standing = self.week.holdouts.held(customer_id, None)
-        rows = [(max(chances.get(p, -1.0) for p in a.promotions), a) for a in open_to]
-        likely = [(p, a) for p, a in rows if p >= a.least and self._affordable(a)]
-        if not likely:
+        if not found:
             return self._nothing(customer_id, moment, STANDING if standing and open_to else NONE)
-        _, best = max(likely, key=lambda row: (row[0], row[1].name))
+        _, best = max(found)
         sent = (1 - self.week.holdouts.share) * (1 - self.week.holdouts.standing_share)
         held = STANDING if standing else NONE
-        if not standing and self.week.holdouts.held(customer_id, best.name):
+        if not standing and self.week.holdouts.held(customer_id, best):
             held = PROMOTION
-        action = best.name if held == NONE else NONE
-        given = {best.name: sent, NONE: 1 - sent}
+        action = best if held == NONE else NONE
+        given = {best: sent, NONE: 1 - sent}
         return Decision(
             _named(customer_id, moment), customer_id, moment, action, given[action],
-            best.name, held, given, planned=False,
+            best, held, given, planned=False,
         )  # fmt: skip
 
-    def _affordable(self, action: Action) -> bool:
+    def _affordable(self, action: Action, customer_id: Any) -> bool:
+        """Whether the budget allows it; where one is stated, only what has a known cost."""
         left = self.week.left - self.spent
-        return left == float("inf") or self._cost(action) <= left
-
-    def _cost(self, action: Action) -> float:
-        return action.cost if action.cost == action.cost else float("inf")
+        return left == np.inf or action.cost_of(customer_id) <= left
 
     def _nothing(self, customer_id: Any, moment: int, holdout: str = NONE) -> Decision:
         own = _named(customer_id, moment)

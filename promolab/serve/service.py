@@ -15,9 +15,10 @@ from promolab.loop import append_served, read_served
 from promolab.serve.deciding import Chooser, Decision
 from promolab.serve.events import Event, microseconds
 from promolab.serve.formulas import SECOND, moment_of
+from promolab.serve.plans import PROMOTION, STANDING
 from promolab.serve.rights import Standing
 from promolab.serve.stores import BEGINNING, PAGE, Store
-from promolab.serve.week import PROMOTION, STANDING, ReleasedWeek
+from promolab.serve.week import ReleasedWeek
 
 AHEAD = 300 * SECOND
 """How far ahead of this clock an event may be dated: clocks of two machines differ."""

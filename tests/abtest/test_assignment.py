@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import promolab
 from benchmarks.assignment import independent_names, shares_within_noise
 from promolab import assign
+from promolab.abtest import arm_of
 from promolab.errors import InputError
 from tests.abtest.test_hashing import by_the_book
 from tests.drawn import bars_of
@@ -237,3 +238,26 @@ def test_an_assignment_reads_and_draws():
     assert [bar.get_width() for bar in bars_of(found.plot())] == [10.0, 90.0]
     plt.close("all")
     assert "assign" in promolab.__all__
+
+
+@given(
+    customers=st.one_of(
+        st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=8, unique=True),
+        st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=8, unique=True),
+    ),
+    clusters=st.lists(st.sampled_from([None, "h1", "h2", "7", "é"]), min_size=8, max_size=8),
+    widths=st.lists(st.integers(1, 50), min_size=2, max_size=4),
+    seed=st.integers(0, 2**40),
+    name=st.text(min_size=1, max_size=8).filter(lambda text: text.strip() != ""),
+)
+@settings(max_examples=25, deadline=None)
+def test_one_customers_arm_is_the_one_that_the_whole_table_gives(
+    customers, clusters, widths, seed, name
+):
+    shares = {f"arm {k}": width / sum(widths) for k, width in enumerate(widths)}
+    groups = clusters[: len(customers)]
+    for cluster in (None, pd.Series(groups, dtype=object)):
+        mine = [None] * len(customers) if cluster is None else groups
+        found = arms(pd.Series(customers), name, shares, seed, cluster=cluster)
+        pairs = zip(customers, mine, strict=True)
+        assert [arm_of(one, name, shares, seed, its) for one, its in pairs] == found

@@ -14,7 +14,13 @@ from promolab.contract import NONE
 from promolab.errors import InputError
 from promolab.features import build_candidates
 from promolab.folder import ReportsFolder, RunFolder
-from promolab.loop import keep_ledger, read_served, released_contacts, served_tables
+from promolab.loop import (
+    keep_ledger,
+    read_served,
+    released_contacts,
+    served_tables,
+    with_released_decisions,
+)
 from promolab.loop.ledger import Ledger
 from promolab.model import ResponseModel
 from promolab.serve.service import Service, UnknownPromotion
@@ -278,6 +284,9 @@ def test_the_ledger_and_the_next_plan_read_what_was_served(service, reports):
     beside = owed[owed["customer_id"].isin(customers)]
     assert set(beside["customer_id"]) == got and len(got) > 10
     assert set(beside["promotion_id"].astype(str)) == set(service.week.promotions)
+    learned = with_released_decisions(later, load_shop(reports / WEEK / "shop")).decisions
+    assert len(planned(reports)) == learned.count().execute()  # as planned: served is no trial
+    assert not learned.customer_id.isin(list(customers)).any().execute()
     folder = ReportsFolder(reports)
     book = Ledger.open(reports / "ledger.duckdb", shop="Corner shop", create=True)
     for _ in range(2):  # a week that is there already gets what was served since

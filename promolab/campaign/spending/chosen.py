@@ -120,6 +120,7 @@ class ChosenPolicy(Result):
         return {
             "by_effect": True,
             "pays": bool(self.pays),
+            "limited": self.allocation.limits is not None,
             "budget": self.budget,
             "explore": 0.0 if self.allocation.drawn is None else self.allocation.drawn.share,
             "customers": len(self.open_to),
