@@ -420,7 +420,7 @@ def _first(wrong: Counter[str]) -> str:
 
 def _channel(week: Week) -> str:
     """Return the channel of the week's promotions, as a right to contact names it."""
-    from promolab.serve.week import open_week
+    from promolab.serve.released.week import open_week
 
     rights = open_week(weekly_report.WEEK, week.reports).rights
     return rights.offers[week.promotions[-1]].channel or "mail"
@@ -445,7 +445,7 @@ def _alike(one: dict[str, Any], two: dict[str, Any]) -> bool:
 
 def never_chosen(week: Week, scratch: Path, requests: int = CHOSEN) -> Row:
     """Return for how many who are held out, or refused, a promotion was ever chosen."""
-    from promolab.serve.week import open_week
+    from promolab.serve.released.week import open_week
 
     held = _held(week)
     opened = open_week(weekly_report.WEEK, week.reports)

@@ -19,12 +19,12 @@ from typing import IO, Any
 
 from promolab.errors import InputError, MissingExtraError
 from promolab.folder import ReportsFolder
-from promolab.serve.events import microseconds
-from promolab.serve.formulas import SECOND
+from promolab.serve.fresh.events import microseconds
+from promolab.serve.fresh.formulas import SECOND
+from promolab.serve.released.week import open_week
 from promolab.serve.service import Service
 from promolab.serve.stores import StoreDown, open_store
 from promolab.serve.turns import Turns
-from promolab.serve.week import open_week
 from promolab.weeks import Week
 
 Put = Callable[[Sequence[Any]], None]

@@ -12,13 +12,13 @@ from typing import Any
 from promolab.contract import NONE
 from promolab.errors import InputError, nearest
 from promolab.loop import append_served, read_served
-from promolab.serve.deciding import Chooser, Decision
-from promolab.serve.events import Event, microseconds
-from promolab.serve.formulas import SECOND, moment_of
-from promolab.serve.plans import PROMOTION, STANDING
-from promolab.serve.rights import Standing
+from promolab.serve.fresh.events import Event, microseconds
+from promolab.serve.fresh.formulas import SECOND, moment_of
+from promolab.serve.released.deciding import Chooser, Decision
+from promolab.serve.released.plans import PROMOTION, STANDING
+from promolab.serve.released.rights import Standing
+from promolab.serve.released.week import ReleasedWeek
 from promolab.serve.stores import BEGINNING, PAGE, Store
-from promolab.serve.week import ReleasedWeek
 
 AHEAD = 300 * SECOND
 """How far ahead of this clock an event may be dated: clocks of two machines differ."""

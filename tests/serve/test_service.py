@@ -23,9 +23,9 @@ from promolab.loop import (
 )
 from promolab.loop.ledger import Ledger
 from promolab.model import ResponseModel
+from promolab.serve.released.week import open_week
 from promolab.serve.service import Service, UnknownPromotion
 from promolab.serve.stores import MemoryStore
-from promolab.serve.week import open_week
 from promolab.sources import load_shop
 from tests.report.made_weeks import FIRST
 from tests.serve.conftest import NOW, REFUSED, UNLISTED, WEEK, event

@@ -17,8 +17,8 @@ import numpy as np
 from promolab.campaign.past import shifted
 from promolab.campaign.plan import UNKNOWN, channels_of, never_contacted, same_channel
 from promolab.contract import ContactLimit, ContactRules
-from promolab.serve.events import Event, microseconds
-from promolab.serve.formulas import DAY, Clock, moment_of
+from promolab.serve.fresh.events import Event, microseconds
+from promolab.serve.fresh.formulas import DAY, Clock, moment_of
 
 if TYPE_CHECKING:
     import pandas as pd

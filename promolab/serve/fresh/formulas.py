@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from promolab.serve.events import EPOCH
-from promolab.serve.kept import NEVER
+from promolab.serve.fresh.events import EPOCH
+from promolab.serve.fresh.kept import NEVER
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND

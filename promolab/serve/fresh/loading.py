@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.features import POSITIVE_RESPONSES, counted_contacts, goods, order_lines
-from promolab.serve import formulas
-from promolab.serve.formulas import BROWSED, MONEY, UNITS
-from promolab.serve.kept import NEVER, Kept
+from promolab.serve.fresh import formulas
+from promolab.serve.fresh.formulas import BROWSED, MONEY, UNITS
+from promolab.serve.fresh.kept import NEVER, Kept
 
 if TYPE_CHECKING:
     from datetime import datetime

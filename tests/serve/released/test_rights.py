@@ -10,8 +10,8 @@ import pytest
 
 from promolab.campaign.plan import LEFT, Eligibility
 from promolab.contract import ContactLimit, ContactRules
-from promolab.serve.events import EventReader, microseconds
-from promolab.serve.rights import LiveRights
+from promolab.serve.fresh.events import EventReader, microseconds
+from promolab.serve.released.rights import LiveRights
 from tests.features.conftest import ZONE, as_shop
 
 BEGIN = datetime(2021, 3, 26, 9)  # the clocks of the zone are put forward two days later

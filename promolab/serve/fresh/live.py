@@ -17,11 +17,11 @@ from promolab.features import (
     build_features,
     read_as_of,
 )
-from promolab.serve import formulas
-from promolab.serve.events import Event, EventReader, microseconds, rows_of
-from promolab.serve.formulas import BROWSED, DAY, MONEY, UNITS, Clock
-from promolab.serve.kept import NEVER, Kept
-from promolab.serve.loading import load_tables, products_of
+from promolab.serve.fresh import formulas
+from promolab.serve.fresh.events import Event, EventReader, microseconds, rows_of
+from promolab.serve.fresh.formulas import BROWSED, DAY, MONEY, UNITS, Clock
+from promolab.serve.fresh.kept import NEVER, Kept
+from promolab.serve.fresh.loading import load_tables, products_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -245,7 +245,7 @@ class LiveFeatures:
         return found
 
     def rows(self, table: str, code: int) -> np.ndarray:
-        """Return what is kept of a customer in a table of `promolab.serve.loading.KEPT`."""
+        """Return what is kept of a customer in a table of `promolab.serve.fresh.loading.KEPT`."""
         return self._tables[table].of(code)
 
     def knows(self, customer_id: Any) -> bool:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.serve.events import Event
-from promolab.serve.pairs import LivePairs
+from promolab.serve.fresh.events import Event
+from promolab.serve.fresh.pairs import LivePairs
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
     from promolab.model import ArrayModel
-    from promolab.serve.live import LiveFeatures
+    from promolab.serve.fresh.live import LiveFeatures
 
 MOST_KEPT = 20_000
 """Customers who are kept as the model reads them."""

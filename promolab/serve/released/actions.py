@@ -10,13 +10,13 @@ import numpy as np
 from promolab.campaign.plan import offers_of
 from promolab.campaign.worth import kept_worth
 from promolab.contract import NONE, Shop, budget_of, read_operations
-from promolab.serve.plans import Plans
+from promolab.serve.released.plans import Plans
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.folder import RunFolder
-    from promolab.serve.rights import Offer
+    from promolab.serve.released.rights import Offer
 
 
 @dataclass(frozen=True)

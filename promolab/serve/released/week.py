@@ -19,11 +19,11 @@ from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop import released_contacts, released_plans
 from promolab.model import ArrayModel, ResponseModel
-from promolab.serve.actions import Action, actions_of, left_of, with_actions
-from promolab.serve.chances import LiveChances
-from promolab.serve.live import LiveFeatures
-from promolab.serve.plans import PROMOTION, Holdouts, Plans
-from promolab.serve.rights import LiveRights
+from promolab.serve.fresh.chances import LiveChances
+from promolab.serve.fresh.live import LiveFeatures
+from promolab.serve.released.actions import Action, actions_of, left_of, with_actions
+from promolab.serve.released.plans import PROMOTION, Holdouts, Plans
+from promolab.serve.released.rights import LiveRights
 from promolab.sources import load_shop
 from promolab.weeks import Week
 

@@ -14,10 +14,10 @@ import pytest
 from promolab.campaign.plan import clusters, drawn_out
 from promolab.contract import NONE
 from promolab.folder import RunFolder
-from promolab.serve.actions import actions_of
+from promolab.serve.released.actions import actions_of
+from promolab.serve.released.week import open_week
 from promolab.serve.service import Service
 from promolab.serve.stores import MemoryStore
-from promolab.serve.week import open_week
 from promolab.sources import load_shop
 from tests.serve.conftest import release_week
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from promolab.contract import NONE
-from promolab.serve.actions import Action
-from promolab.serve.events import microseconds
-from promolab.serve.formulas import moment_of
-from promolab.serve.plans import PROMOTION, STANDING, Planned
-from promolab.serve.week import ReleasedWeek
+from promolab.serve.fresh.events import microseconds
+from promolab.serve.fresh.formulas import moment_of
+from promolab.serve.released.actions import Action
+from promolab.serve.released.plans import PROMOTION, STANDING, Planned
+from promolab.serve.released.week import ReleasedWeek
 
 Bars = Callable[[str], list[str]]
 """Promotion (as text) → why it may not be offered now."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.features import goods, order_lines, promotion_terms
-from promolab.serve.events import Event, microseconds
-from promolab.serve.formulas import DAY, MONEY, next_turn
-from promolab.serve.kept import NEVER, Kept
-from promolab.serve.loading import arrays_of, whole_sum
+from promolab.serve.fresh.events import Event, microseconds
+from promolab.serve.fresh.formulas import DAY, MONEY, next_turn
+from promolab.serve.fresh.kept import NEVER, Kept
+from promolab.serve.fresh.loading import arrays_of, whole_sum
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
-    from promolab.serve.live import LiveFeatures
+    from promolab.serve.fresh.live import LiveFeatures
 
 
 LINE_ROWS = {"product": "last", "ts": "last", "amount": "sum", "coupon": "last"}

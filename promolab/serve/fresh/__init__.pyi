@@ -1,0 +1,3 @@
+from .live import LiveFeatures
+
+__all__ = ["LiveFeatures"]
