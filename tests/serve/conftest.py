@@ -182,13 +182,15 @@ def answering(service: Service, most: int = 1 << 20) -> Iterator[Client]:
 
     app = application(service, TOKEN.removeprefix("Bearer "), most)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    yield Client(server.servers[0].sockets[0].getsockname()[1])
-    server.should_exit = True
-    thread.join()
+    try:
+        while not server.started:
+            time.sleep(0.005)
+        yield Client(server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(20)
 
 
 class Valkey:
