@@ -259,7 +259,8 @@ def moved(con: Any) -> dict[str, float]:
     spark = con._session.sparkContext
     none = spark._gateway.new_array(spark._jvm.double, 0)
     store = spark._jsc.sc().statusStore()
-    stages = list(store.stageList(None, False, False, none, spark._jvm.java.util.ArrayList()))
+    found = store.stageList(None, False, False, none, spark._jvm.java.util.ArrayList())
+    stages = [found.apply(place) for place in range(found.size())]
     return {
         "read": float(sum(stage.inputBytes() for stage in stages)),
         "shuffled": float(sum(stage.shuffleWriteBytes() for stage in stages)),

@@ -165,6 +165,27 @@ class DuckDBCompatible(DuckDBAnswers, PySparkCompiler):
             parts += [key, self._json_value(inner, kind[name])]
         return self.f.concat(*parts, sge.convert("}"))
 
+    def visit_JSONGetItem(self, op: Any, *, arg: Any, index: Any) -> Any:
+        """Return JSON, with its quotation marks; Ibis' own takes them off."""
+        if not isinstance(index, sge.Literal) or not index.is_string:
+            return super().visit_JSONGetItem(op, arg=arg, index=index)
+        found = self.f.anon.variant_get(
+            self.f.anon.try_parse_json(arg),
+            sge.convert(f"$[{_quoted(index.this)}]"),
+            sge.convert("variant"),
+        )
+        return self.f.anon.to_json(found)
+
+    def visit_UnwrapJSONString(self, op: Any, *, arg: Any) -> Any:
+        """Return the text of a string, null of all else; Ibis' own is Python on each row."""
+        listed = self.f.concat(sge.convert("["), arg, sge.convert("]"))
+        text = self.f.anon.get_json_object(listed, sge.convert("$[0]"))
+        return self.if_(matches(arg, '^"'), text, sge.Null())
+
+    def visit_UnwrapJSONFloat64(self, op: Any, *, arg: Any) -> Any:
+        """Return a number, null of all else."""
+        return self.if_(matches(arg, _NUMBER), self._double(arg), sge.Null())
+
     def _json_value(self, value: Any, kind: Any) -> Any:
         if kind.is_string() or kind.is_temporal():
             # An array of one, without its brackets: Spark quotes text in nothing less.

@@ -59,7 +59,8 @@ def recorded(found: list[Any]) -> Iterator[None]:
 def asked_of(shop: Shop) -> list[Any]:
     found: list[Any] = []
     with recorded(found):
-        whole, _ = promolab.clean(known_by(shop, LATER))
+        whole, report = promolab.clean(known_by(shop, LATER))
+        report.left_out(whole)
         for ask in (*ASKED.values(), *LOOKED_AT.values()):
             ask(whole)
     return found

@@ -96,6 +96,7 @@ def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
     assert there.backend.name == "pyspark"
     same(one.rows, other.rows)
     same(one.rules, other.rules)
+    same(one.left_out(here).to_frame(), other.left_out(there).to_frame())
     for name in here.tables:
         columns = list(here[name].columns)
         same(*(shop[name].order_by(columns).execute() for shop in (here, there)))
