@@ -75,10 +75,13 @@ def growth(folder: Path, *, large: bool) -> Iterator[Row]:
     told, usage = found[last]
     note = "" if large else f"; {LARGE:,} events only with --large"
     size = f"{told['rows']:,.0f} customers × {told['columns']:.0f} columns"
+    moves = ", ".join(
+        f"{told[what] / 2**30:.2f} GB {what}" for what in ("read", "shuffled", "spilled")
+    )
     yield Row(
         f"build_features on Spark local[2], {last:,} events, memory of Python and Java together",
         f"≤ {MAX_MB / 1024:.0f} GB",
-        f"{usage.sum_mb / 1024:.2f} GB; {size}{note}",
+        f"{usage.sum_mb / 1024:.2f} GB; {size}; {moves}{note}",
         usage.sum_mb <= MAX_MB,
     )
 
