@@ -33,6 +33,7 @@ from benchmarks import (
     promises,
     quality,
     ranking,
+    recommend,
     segments,
     serve,
     simulated,
@@ -59,6 +60,7 @@ PARTS = (
     "metrics",
     "segments",
     "worth",
+    "recommend",
     "simulated",
     "uplift",
     "policy",
@@ -106,6 +108,7 @@ def main(argv: list[str] | None = None) -> int:
             "metrics": metrics,
             "segments": segments.large_shop,
             "worth": customers_worth,
+            "recommend": recommendations,
             "simulated": lambda: simulated_shops(large=options.large),
             "uplift": uplift,
             "policy": policy,
@@ -137,6 +140,12 @@ def customers_worth() -> Iterator[Row]:
     """Yield how well orders are foretold, and how fast."""
     yield from worth.orders_come()
     yield from worth.million()
+
+
+def recommendations() -> Iterator[Row]:
+    """Yield how well products are recommended, and how fast."""
+    yield from recommend.households()
+    yield from recommend.at_size()
 
 
 QUICK_SECONDS = 300
