@@ -17,7 +17,7 @@ from promolab.display import Html, table
 from promolab.errors import DataError
 from promolab.features import read_as_of
 from promolab.metrics import AMONG, RecommendationQuality, recommendation
-from promolab.recommend.purchases import read_purchases
+from promolab.recommend.purchases import purchase_rows, read_purchases
 from promolab.recommend.recommender import KINDS, Recommender
 from promolab.results import Result
 from promolab.stats import holm, t_quantile
@@ -207,11 +207,7 @@ def compare_recommenders(
 def _split(events: Any, now: Any, weeks: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the purchases before the moment, and those of the weeks after."""
     end = now + timedelta(weeks=weeks)
-    names = [n for n in ("customer_id", "ts", "product_id", "order_id") if n in events.columns]
-    if "kind" in events.columns:
-        events = events[events["kind"] == "purchase"]
-    table = events[names]
-    rows = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table.execute())
+    rows = purchase_rows(events)
     if rows["ts"].max() < end - timedelta(days=1):
         raise DataError(
             f"the {weeks} weeks after {now:%Y-%m-%d} are not over in these events (they end "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,6 @@ from promolab.checks import columns_there, whole_number
 from promolab.errors import DataError, InputError
 from promolab.features import read_as_of
 from promolab.wording import count, plural
-
-if TYPE_CHECKING:
-    import ibis
 
 NEEDED = ("customer_id", "ts", "product_id")
 ATTRIBUTES = ("type", "category", "maker", "brand", "department")
@@ -172,12 +169,7 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
 
 def _rows_of(events: Any, now: datetime) -> pd.DataFrame:
     """Return the purchases' columns, refusing what lies at or after the moment."""
-    columns_there(events, NEEDED, "events")
-    names = [*NEEDED, *(["order_id"] if "order_id" in events.columns else [])]
-    if "kind" in events.columns:
-        events = events[events["kind"] == "purchase"]
-    events = events[names]
-    rows = events if isinstance(events, pd.DataFrame) else pd.DataFrame(events.execute())
+    rows = purchase_rows(events)
     if not pd.api.types.is_datetime64_any_dtype(rows["ts"]):
         raise InputError("events' ts holds no times; give times in UTC")
     if rows["ts"].dt.tz is not None:
@@ -191,6 +183,25 @@ def _rows_of(events: Any, now: datetime) -> pd.DataFrame:
     return rows
 
 
+def purchase_rows(events: Any) -> pd.DataFrame:
+    """Return customer_id, ts, product_id and, where there is one, order_id of purchases.
+
+    Examples
+    --------
+    >>> purchase_rows(pd.DataFrame({"customer_id": [1], "ts": ["2024-01-01"], "kind": ["view"],
+    ...                             "product_id": ["a"]})).shape
+    (0, 3)
+    """
+    columns_there(events, NEEDED, "events")
+    names = [*NEEDED, *(["order_id"] if "order_id" in events.columns else [])]
+    if isinstance(events, pd.DataFrame):
+        bought = events["kind"] == "purchase" if "kind" in events.columns else slice(None)
+        return events.loc[bought, names]
+    if "kind" in events.columns:
+        events = events.filter(events.kind == "purchase")
+    return pd.DataFrame(events.select(names).execute())
+
+
 def _orders(rows: pd.DataFrame, customer: np.ndarray) -> np.ndarray:
     """Return each row's order as a number; without orders, what is bought in a moment is one."""
     if "order_id" in rows.columns:
@@ -201,17 +212,20 @@ def _orders(rows: pd.DataFrame, customer: np.ndarray) -> np.ndarray:
     return np.asarray(moments.groupby(["customer", "ts"]).ngroup())
 
 
-def _attributes(products: ibis.Table | pd.DataFrame | None, names: np.ndarray) -> pd.DataFrame:
+def _attributes(products: Any, catalogue: np.ndarray) -> pd.DataFrame:
     if products is None:
-        return pd.DataFrame(index=range(len(names)))
+        return pd.DataFrame(index=range(len(catalogue)))
     columns_there(products, "product_id", "products")
     told = [name for name in ATTRIBUTES if name in products.columns]
-    table = products[["product_id", *told]]
-    rows = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table.execute())
+    names = ["product_id", *told]
+    if isinstance(products, pd.DataFrame):
+        rows = products[names]
+    else:
+        rows = pd.DataFrame(products.select(names).execute())
     rows = rows[rows["product_id"].notna()].drop_duplicates()
     if rows["product_id"].duplicated().any():
         twice = rows["product_id"][rows["product_id"].duplicated()].iloc[0]
         raise InputError(
             f"products holds {twice} twice with different {', '.join(told)}; a product has one row"
         )
-    return rows.set_index("product_id").reindex(names).reset_index(drop=True)
+    return rows.set_index("product_id").reindex(catalogue).reset_index(drop=True)

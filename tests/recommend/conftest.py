@@ -24,7 +24,7 @@ def bought() -> tuple[pd.DataFrame, pd.DataFrame]:
     events = pd.DataFrame(
         {
             "customer_id": customer,
-            "ts": NOW + pd.to_timedelta(days, unit="D"),
+            "ts": (NOW + pd.to_timedelta(days, unit="D")).astype("datetime64[us]"),
             "kind": "purchase",
             "product_id": np.array([f"p{i:02d}" for i in range(products)])[product],
             "order_id": np.arange(orders),

@@ -175,3 +175,14 @@ def test_how_often_is_said_in_words():
     assert [every(d) for d in (0.4, 3, 10.4, 45, 61)] == [
         "every day", "every 3 days", "every week", "every 6 weeks", "every 2 months",
     ]  # fmt: skip
+
+
+def test_an_engine_s_tables_are_frames(known):
+    import ibis
+
+    events, products = (ibis.memtable(table) for table in known)
+    first, second = (
+        Recommender("frequency", **FEW).fit(*told, as_of=NOW).recommend(range(20), 5)
+        for told in (known, (events, products))
+    )
+    pd.testing.assert_frame_equal(first, second)
