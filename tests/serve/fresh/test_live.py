@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab import LiveFeatures, clean
+from promolab import LiveFeatures
 from promolab.errors import InputError
 from promolab.features import build_features
 from promolab.sources import load_shop
 from tests.serve.conftest import BEGIN
+from tests.serve.conftest import WEEK as MADE
 
 WEEK = timedelta(days=7)
 
@@ -63,14 +64,13 @@ def test_what_needs_everybody_stays_and_says_as_of_when(small):
     assert (found["price_level_as_of"] == BEGIN).all()
 
 
-def test_rows_without_an_id_are_one_if_they_say_the_same():
+def test_rows_without_an_id_are_one_if_they_say_the_same(made_once):
     """As `promolab.clean` reads them; ids as text or number are the same, and so are times."""
-    source = load_shop("simulated", customers=120, weeks=12)
-    shop, _ = clean(source)
+    shop = load_shop(made_once / "reports" / MADE / "shop")
     last = shop.span()[1]
-    live = LiveFeatures(shop, last - WEEK)
+    live = LiveFeatures(shop, last - 6 * WEEK)
     for name in ("events", "exposures", "responses"):
-        rows = shop[name].filter(shop[name].ts >= last - WEEK).execute()
+        rows = shop[name].filter(shop[name].ts >= last - 6 * WEEK).execute()
         told = json.loads(rows.to_json(orient="records", date_format="iso", date_unit="us"))
         live.update(row | {"customer_id": str(row["customer_id"])} for row in told)
         live.update(rows)
