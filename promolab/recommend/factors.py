@@ -28,17 +28,18 @@ class Als(Method):
     ----------
     factors, iterations : int
     alpha, penalty : float
-        Confidence of an order, and λ.
+        Confidence of an order, and λ; as they are by default, households of an earlier season were
+        ranked best.
     """
 
     ARRAYS: ClassVar[tuple[str, ...]] = ("products_",)
 
     def __init__(
         self,
-        factors: int = 64,
+        factors: int = 32,
         iterations: int = 15,
-        alpha: float = 2.0,
-        penalty: float = 20.0,
+        alpha: float = 1.0,
+        penalty: float = 50.0,
     ) -> None:
         self.factors, self.iterations = factors, iterations
         self.alpha, self.penalty = alpha, penalty

@@ -115,13 +115,14 @@ class Ease(Method):
     Parameters
     ----------
     penalty : float
-        λ: the larger, the smaller the weights.
+        λ: the larger, the smaller the weights; as it is by default, households of an earlier
+        season were ranked best.
     """
 
     ARRAYS: ClassVar[tuple[str, ...]] = ("inverse_", "diagonal_")
     SPARSE: ClassVar[tuple[str, ...]] = ("held_",)
 
-    def __init__(self, penalty: float = 300.0) -> None:
+    def __init__(self, penalty: float = 1000.0) -> None:
         self.penalty = penalty
 
     def fit(self, past: Purchases, whole: Profiles, seed: int) -> None:
