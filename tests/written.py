@@ -28,8 +28,8 @@ def run_python(page: Path, **instead: str) -> dict[str, Any]:
 
 
 def commands(page: Path) -> list[str]:
-    """Return the lines of a page's shell blocks, without their comments."""
-    lines = "\n".join(blocks(page, "sh")).splitlines()
+    """Return the commands of a page's shell blocks, each on a line and without its comment."""
+    lines = re.sub(r"\\\n\s*", "", "\n".join(blocks(page, "sh"))).splitlines()
     return [line.partition("  #")[0].strip() for line in lines if line.strip()]
 
 
