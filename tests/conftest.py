@@ -26,11 +26,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # Figures are drawn without a screen, here and in every process that a test starts.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# What is compiled is kept between processes and runs, outside the tree; nobody asks for the grammar
-# of international addresses that nbformat's validator would take two seconds to build.
+# What is compiled is kept between processes and runs, also where the environment forbids it (not
+# apart from the sources: all packages would be compiled once more); nobody asks for the grammar of
+# international addresses that nbformat's validator would take two seconds to build.
 sys.dont_write_bytecode = False
-sys.pycache_prefix = str(REPOSITORY / ".pytest_cache" / "compiled")
-os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
