@@ -23,7 +23,10 @@ class Turns:
 
     Examples
     --------
-    >>> asyncio.run(Turns().take(max, 1, 2))
+    >>> async def asked():
+    ...     return await Turns().take(max, 1, 2)
+    >>> with ThreadPoolExecutor(1) as aside:  # no loop runs in a thread of its own
+    ...     print(aside.submit(asyncio.run, asked()).result())
     2
     """
 
