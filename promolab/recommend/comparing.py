@@ -163,6 +163,18 @@ def compare_recommenders(
     ------
     DataError
         The weeks after are not over in these events, or nobody bought anything in them.
+
+    Examples
+    --------
+    >>> days = pd.date_range("2024-01-01", "2024-02-20", freq="D")
+    >>> events = pd.DataFrame({"customer_id": np.arange(len(days)) % 3, "ts": days})
+    >>> events["product_id"] = events["customer_id"] % 2
+    >>> few = {"weeks": 2, "k": 1, "among": ["all"], "least_customers": 1}
+    >>> board = compare_recommenders(
+    ...     events, None, as_of="2024-02-01", kinds=["popularity", "frequency"], **few
+    ... )
+    >>> board.best(), board.frame["ndcg"].round(2).tolist()
+    ('frequency', [0.67, 1.0])
     """
     names = choices_of("kinds", kinds, KINDS)
     parts = choices_of("among", among, AMONG)
