@@ -127,6 +127,9 @@ class Recommender:
 
     def _ready(self, whole: Profiles) -> None:
         self._whole, self._near = whole, None
+        sells = Popularity()
+        sells.fit(self._past, whole, self.seed)
+        self._sells = sells.share_
         self.products_, self.customers_ = self._past.products, self._past.customers
         self.rare_, self._orders = self._past.rare, self._past.orders_of()
 
@@ -154,7 +157,8 @@ class Recommender:
         among : {"all", "repeat", "new"}
             All products, those the customer bought before, those never bought.
         exclude : DataFrame or iterable of ids, optional
-            Products that nobody gets, or a table ``customer_id, product_id`` of who does not.
+            Products that nobody gets, or a table ``customer_id, product_id`` of who does not; what
+            is unknown is on no list anyway.
         reasons : bool
             Whether to say why.
 
@@ -168,8 +172,7 @@ class Recommender:
         Raises
         ------
         InputError
-            Not fitted, ``k`` above the catalogue, a customer who stands twice, excluded products
-            that are unknown.
+            Not fitted, ``k`` above the catalogue, a customer who stands twice.
         """
         past = self._fitted()
         k = whole_number("k", k, 1, len(past.products), hint=_above(past))
@@ -197,6 +200,8 @@ class Recommender:
     ) -> pd.DataFrame:
         some = self._of(place)
         score = self._method.score(some)
+        # Of whom nothing is known, a method of products that go together says nothing.
+        score[np.diff(some.counted.indptr) == 0] = self._sells
         bought = some.counted > 0
         if among != "all":
             score[bought.toarray() == (among == "new")] = -np.inf

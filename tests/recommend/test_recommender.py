@@ -73,8 +73,7 @@ def test_unknown_customers_get_what_sells_and_it_says_so(fitted):
         nobody = lists[lists["customer_id"] == "nobody"]
         assert set(nobody["cold_start"]) == {"no history"}, kind
         assert set(lists[lists["customer_id"] == 4]["cold_start"]) == {""}
-        if kind in {"frequency", "tifu", "itemknn", "content"}:
-            assert nobody["product_id"].tolist() == sells, kind
+        assert nobody["product_id"].tolist() == sells, kind
 
 
 def test_few_orders_are_marked():
