@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -121,6 +122,8 @@ def _session(url: str, place: str, threads: int | None) -> Any:
             session = running.newSession()
             session.conf.set("spark.sql.session.timeZone", options["spark.sql.session.timeZone"])
             return session
+        if place == "local":  # its workers are started as `python3`, which may be any Python
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         return SparkSession.builder.config(map={"spark.master": master, **options}).getOrCreate()
     except (PySparkException, Py4JError, RuntimeError) as error:
         raise DataError(

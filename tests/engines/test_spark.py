@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,11 @@ def decided(shops, tmp_path_factory) -> tuple[Shop, Shop]:
     here, _ = promolab.clean(known_by(simulated_shop(), AS_OF))
     where = written(here, tmp_path_factory.mktemp("decided") / "shop")
     return here, read_from(connect_url(f"spark://{where}"), here)
+
+
+@needs_java
+def test_its_workers_run_the_python_that_runs_here(shops):
+    assert shops[1].backend._session.sparkContext.pythonExec == sys.executable
 
 
 @needs_java
