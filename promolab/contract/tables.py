@@ -125,7 +125,9 @@ _SPECS = (
         (
             _id("product_id", "the product", "A100", required=True),
             Column("category", "text", "the group it is compared in", True, example="COFFEE"),
+            Column("type", "text", "a finer group", example="INSTANT COFFEE"),
             Column("brand", "text", "the brand", example="Private"),
+            _id("maker", "who makes it", "M693"),
             Column("department", "text", "a coarser group", example="GROCERY"),
             Column("private_label", "flag", "the shop's own brand", example=True),
             Column("margin_rate", "share", "margin / amount", low=-1, high=1, example=0.3),

@@ -26,7 +26,7 @@ FILES = (
 LEFT_OUT = (
     "Product displays and mailers by store and week (20.9 million rows) have no place in the "
     "contract and are not read.",
-    "Products' manufacturer, type and package size, and transactions' week number, are not used.",
+    "Products' package size and transactions' week number are not used.",
 )
 
 # A day of campaigns is a local day: local midnight as an instant. `end_date` is the last valid
@@ -43,7 +43,8 @@ _TABLES = {
     "products": """
         SELECT product_id, CASE WHEN product_category IN ('NaN', '') THEN NULL
                                 ELSE product_category END AS category,
-               brand, department, brand = 'Private' AS private_label
+               CASE WHEN product_type IN ('NaN', '') THEN NULL ELSE product_type END AS type,
+               brand, manufacturer_id AS maker, department, brand = 'Private' AS private_label
         FROM {products}""",
     "events": """
         SELECT household_id AS customer_id, transaction_timestamp::TIMESTAMP AS ts,

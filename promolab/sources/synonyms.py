@@ -174,6 +174,8 @@ _COLUMN_WORDS: Mapping[str, Mapping[str, str]] = {
         "produktgruppe artikelgruppe produktkategorie categorie famille rayon categoria familia "
         "商品类目 商品类别 商品分类 类目 品类 类别 分类 类目id",
         "brand": "brandname manufacturer marke hersteller marque marca fabricante 品牌",
+        "type": "articletype commodity subcommodity subclass produktart sousfamille 子类目",
+        "maker": "makerid manufacturerid manufacturercode herstellernummer fabricantid 制造商",
         "department": "dept departmentname abteilung departement departamento seccion 部门 "
         "一级类目 大类",
         "private_label": "ownbrand isprivatelabel eigenmarke marquepropre marcapropia 自有品牌",
