@@ -17,6 +17,7 @@ from .operations import ContactRules as ContactRules
 from .operations import Economics as Economics
 from .operations import Notify as Notify
 from .operations import Operations as Operations
+from .operations import SendColumns as SendColumns
 from .operations import StatedRate as StatedRate
 from .operations import budget_of as budget_of
 from .operations import read_operations as read_operations

@@ -1,7 +1,7 @@
 """What a shop says about its weekly work: whom to contact, what it costs, how results are read.
 
-The sections ``[contact]``, ``[send]``, ``[economics]``, ``[attribution]``, ``[notify]`` and
-``[[experiments]]`` of its ``shop.toml``, checked.
+The sections ``[contact]``, ``[send]``, ``[offers]``, ``[economics]``, ``[attribution]``,
+``[notify]`` and ``[[experiments]]`` of its ``shop.toml``, checked.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def group_of(place: str, value: Any) -> tuple[str, ...]:
     return group
 
 
-SEND_FIELDS = ("customer_id", "promotion_id", "channel", "starts_at", "ends_at", "decision_id")
+SEND_FIELDS = (
+    *("customer_id", "promotion_id", "channel", "starts_at", "ends_at", "decision_id", "offers"),
+)
 """What a send file may hold. Nothing in it tells a customer who is held out from one who is not."""
 
 ASSUMED = MappingProxyType({"margin_rate": 0.25, "contact_cost": 0.0, "coupon_cost": 0.0})
@@ -125,12 +127,29 @@ class SendColumns:
     encoding : {"utf-8", "utf-8-sig"}
         Of the files. ``utf-8-sig`` begins with the mark by which Excel knows that names are not in
         the machine's own alphabet.
+    stated : bool
+        Whether the shop states the columns: its files then hold these and no others.
     """
 
     columns: Mapping[str, str] = field(
         default_factory=lambda: {name: name for name in SEND_FIELDS[:3]}, hash=False
     )
     encoding: str = "utf-8"
+    stated: bool = False
+
+
+@dataclass(frozen=True)
+class OfferRules:
+    """The section ``[offers]``.
+
+    Parameters
+    ----------
+    chosen_types : tuple of str
+        Types of promotion whose offers the shop chose customer by customer, from what they had
+        bought, without a record of which: who took what says nothing of how well offers are ranked.
+    """
+
+    chosen_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,6 +236,7 @@ class Operations:
 
     contact: ContactRules
     send: SendColumns
+    offers: OfferRules
     economics: Economics
     attribution: Attribution
     notify: Notify
@@ -259,6 +279,7 @@ def read_operations(settings: Settings) -> Operations:
     return Operations(
         contact=_contact(said["contact"]),
         send=_send(said["send"]),
+        offers=OfferRules(**{k: texts_of(f"[offers] {k}", v) for k, v in said["offers"].items()}),
         economics=_economics(said["economics"], settings),
         attribution=_attribution(said["attribution"]),
         notify=Notify(**{k: _command(f"[notify] {k}", v) for k, v in said["notify"].items()}),
@@ -268,7 +289,8 @@ def read_operations(settings: Settings) -> Operations:
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "contact": tuple(ContactRules.__dataclass_fields__),
-    "send": tuple(SendColumns.__dataclass_fields__),
+    "send": ("columns", "encoding"),
+    "offers": tuple(OfferRules.__dataclass_fields__),
     "economics": (*ASSUMED, "currency", "assumed", "budget"),
     "attribution": tuple(Attribution.__dataclass_fields__),
     "notify": ("on_success", "on_failure"),
@@ -351,7 +373,7 @@ def _send(said: dict[str, Any]) -> SendColumns:
                 f"{place}.{key} = {name!r} would be run as a formula, or breaks the line; give a "
                 "plain name"
             )
-    return SendColumns(columns, encoding)
+    return SendColumns(columns, encoding, stated=True)
 
 
 def _economics(said: dict[str, Any], settings: Settings) -> Economics:

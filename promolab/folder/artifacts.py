@@ -40,6 +40,7 @@ _WRITTEN_BY = {
     "scores": "04_response",
     "segment_advice": "03_segments",
     "segment_profile": "03_segments",
+    "offers": "06_offers",
     "allocation": "07_policy",
     "frontier": "07_policy",
     "economics": "08_plan",

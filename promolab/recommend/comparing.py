@@ -75,11 +75,20 @@ class RecommenderBoard(Result):
             text = f"For {words}, {best} ranks best: NDCG {number(*value, decimals=3)}"
             if best != self.kinds[0]:
                 text += f", {number(*gap, decimals=3)} against {self.kinds[0]}"
+                text += "" if gap[1] > 0 else ", which no method is told apart from"
             told.append(f"{text}.")
         return " ".join(told)
 
-    def to_table(self) -> Html:
-        """Return the board, a row per kind and part."""
+    def _best_words(self, among: str) -> str:
+        best, first = self.best(among), self.kinds[0]
+        rows = self.frame[(self.frame["among"] == among) & (self.frame["kind"] == best)]
+        words = {"all": "All products", "repeat": "Bought before", "new": "Never bought before"}
+        if best != first and not rows["difference_low"].iloc[0] > 0:
+            return f"{words[among]}: no method is told apart from {first}"
+        return f"{words[among]}: {best} ranks best"
+
+    def to_table(self, *, timed: bool = True) -> Html:
+        """Return the board, a row per kind and part; without the seconds, equal for equal data."""
         rows = self.frame
         shown = pd.DataFrame({"kind": rows["kind"], "among": rows["among"]})
         for name, digits in (("ndcg", 3), ("difference", 3)):
@@ -87,18 +96,18 @@ class RecommenderBoard(Result):
             shown[name] = ["–" if np.isnan(v).any() else number(*v, decimals=digits) for v in ends]
         for name in ("recall", "repeats", "coverage", "seconds"):
             shown[name] = rows[name]
+        headings = {
+            "kind": "method",
+            "among": "products",
+            "ndcg": f"NDCG of {self.k} places",
+            "difference": f"less that of {self.kinds[0]}",
+            "recall": "recall",
+            "repeats": "bought before",
+            "coverage": "products listed",
+        }
         return table(
             shown,
-            {
-                "kind": "method",
-                "among": "products",
-                "ndcg": f"NDCG of {self.k} places",
-                "difference": f"less that of {self.kinds[0]}",
-                "recall": "recall",
-                "repeats": "bought before",
-                "coverage": "products listed",
-                "seconds": "seconds",
-            },
+            headings | ({"seconds": "seconds"} if timed else {}),
             caption="The same customers and weeks; 95 % intervals by customer. What is bought "
             "again and what anew are different tasks: compare within one of them.",
         )
@@ -112,7 +121,7 @@ class RecommenderBoard(Result):
         ax = plots.intervals(rows["kind"].tolist(), *ends, ax=ax)
         return plots.finish(
             ax,
-            title=f"{self.best(among)} ranks best",
+            title=self._best_words(among),
             subtitle=f"NDCG of {self.k} places, purchases of {plural(self.weeks, 'week')}, {among} "
             "products; 95 % intervals by customer",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -77,6 +77,15 @@ class Purchases:
         """Return how many orders each customer placed."""
         _, first = np.unique(self.order, return_index=True)
         return np.bincount(self.customer[first], minlength=len(self.customers))
+
+    def of_customers(self, places: np.ndarray | None, moment: datetime) -> Purchases:
+        """Return what some customers (None: all) had bought at an earlier moment."""
+        gone = (self.as_of - moment).total_seconds() / 86_400
+        kept = self.age > gone
+        if places is not None:
+            kept &= np.isin(self.customer, places)
+        rows = {name: getattr(self, name)[kept] for name in ("customer", "product", "order")}
+        return replace(self, as_of=moment, age=self.age[kept] - gone, **rows)
 
     def before(self, moment: datetime, least: int) -> Purchases:
         """Return what of it was known at an earlier moment."""

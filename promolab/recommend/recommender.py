@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -199,9 +200,7 @@ class Recommender:
         reasons: bool,
     ) -> pd.DataFrame:
         some = self._of(place)
-        score = self._method.score(some)
-        # Of whom nothing is known, a method of products that go together says nothing.
-        score[np.diff(some.counted.indptr) == 0] = self._sells
+        score = self._scores(some)
         bought = some.counted > 0
         if among != "all":
             score[bought.toarray() == (among == "new")] = -np.inf
@@ -217,6 +216,56 @@ class Recommender:
         if reasons:
             found["reason"] = reasons_for(self._own(place), found, self._nearest(), self._past)
         return found.assign(row=found["row"] + low)
+
+    @property
+    def as_of_(self) -> datetime:
+        """The moment before which it knows purchases, UTC without a zone."""
+        return self._fitted().as_of
+
+    def best_among(self, asked: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
+        """Return which product of an offer is recommended most to a customer, and why.
+
+        Parameters
+        ----------
+        asked : DataFrame
+            ``customer_id, offer``.
+        members : DataFrame
+            ``offer, product_id``: the products of each offer.
+
+        Returns
+        -------
+        DataFrame
+            A row per row of ``asked``: ``product_id, score, reason``; missing where none of the
+            offer's products was bought by enough customers.
+        """
+        past = self._fitted()
+        at = pd.Index(self.products_).get_indexer(pd.Index(members["product_id"]))
+        known = pd.DataFrame({"offer": members["offer"].to_numpy(), "product": at})
+        of_offer = known[at >= 0].sort_values("product").groupby("offer")["product"]
+        held = {offer: places.to_numpy() for offer, places in of_offer}
+        customers, who = np.unique(asked["customer_id"].to_numpy(), return_inverse=True)
+        rows = pd.DataFrame({"who": who, "offer": asked["offer"].to_numpy()})
+        place, parts = pd.Index(past.customers).get_indexer(pd.Index(customers)), []
+        for low in range(0, len(customers), BATCH):
+            mine = rows[(rows["who"] >= low) & (rows["who"] < low + BATCH)]
+            some = place[low : low + BATCH]
+            best = _best_of(self._scores(self._of(some)), mine.assign(row=mine["who"] - low), held)
+            best["reason"] = reasons_for(self._own(some), best, self._nearest(), past)
+            parts.append(best)
+        found = pd.concat(parts).reindex(rows.index)
+        at = found["product"].fillna(-1).to_numpy(int)
+        named = pd.Series(self.products_[np.maximum(at, 0)], index=rows.index)
+        whole = named.dtype.kind in "iu"  # an id is never a float, also where some are missing
+        named = named.astype("Int64" if whole else object).where(at >= 0)
+        return pd.DataFrame(
+            {"product_id": named, "score": found["score"], "reason": found["reason"]}
+        )
+
+    def _scores(self, some: Profiles) -> np.ndarray:
+        score = self._method.score(some)
+        # Of whom nothing is known, a method of products that go together says nothing.
+        score[np.diff(some.counted.indptr) == 0] = self._sells
+        return score
 
     def _of(self, place: np.ndarray) -> Profiles:
         """Return the profiles at some places; those of nobody (−1) are empty."""
@@ -356,3 +405,20 @@ def _above(past: Purchases) -> str:
         f": {count(len(past.products))} products were bought by enough customers; fewer places, or "
         "a smaller least_customers"
     )
+
+
+def _best_of(score: np.ndarray, asked: pd.DataFrame, held: dict[Any, np.ndarray]) -> pd.DataFrame:
+    """Return row, product and score of the best product of each offer asked for, ties by id."""
+    parts = []
+    for offer, rows in asked.groupby("offer"):
+        if offer in held:
+            values = score[np.ix_(rows["row"].to_numpy(), held[offer])]
+            best = values.argmax(axis=1)
+            told = {"row": rows["row"], "product": held[offer][best]}
+            told["score"] = values[np.arange(len(best)), best]
+            parts.append(pd.DataFrame(told, index=rows.index))
+    if not parts:
+        return pd.DataFrame({"row": [], "product": [], "score": []}).astype(
+            {"row": int, "product": int}
+        )
+    return pd.concat(parts).sort_index()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
+
+from promolab.contract import Shop
 
 NOW = pd.Timestamp("2024-06-03")
 
@@ -45,3 +48,56 @@ def known(bought) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The events before `NOW`, and the products."""
     events, products = bought
     return events[events["ts"] < NOW], products
+
+
+@pytest.fixture(scope="session")
+def coupons(bought) -> dict[str, pd.DataFrame]:
+    """Five promotions of twelve coupons, four of them over at `NOW`: own purchases are redeemed."""
+    events, products = bought
+    rng = np.random.default_rng(11)
+    ids = products["product_id"].to_numpy()
+    starts = NOW + pd.to_timedelta([-120, -90, -60, -30, 0], unit="D")
+    tables: dict[str, list[pd.DataFrame]] = {"promotion_products": [], "exposures": []}
+    redeemed = []
+    for number, start in enumerate(starts):
+        promotion = f"P{number}"
+        mixed = rng.permutation(ids).reshape(12, 5)
+        names = [f"k{number}-{i:02d}" for i in range(12)]
+        tables["promotion_products"].append(
+            pd.DataFrame({"promotion_id": promotion, "coupon_id": np.repeat(names, 5),
+                          "product_id": mixed.ravel()})
+        )  # fmt: skip
+        contacted = pd.DataFrame({"promotion_id": promotion, "customer_id": np.arange(120)})
+        tables["exposures"].append(contacted.assign(ts=start, channel="mail"))
+        before = events[events["ts"] < start]
+        counts = pd.crosstab(before["customer_id"], before["product_id"]).reindex(
+            index=range(120), columns=ids, fill_value=0
+        )
+        own = np.stack([counts[list(group)].sum(axis=1) for group in mixed], axis=1)
+        drawn = np.argsort(-(1.5 * np.log1p(own) + rng.gumbel(size=own.shape)), axis=1)[:, 0]
+        takes = np.flatnonzero(rng.random(120) < 0.1 + 0.6 * (own.max(axis=1) > 6))
+        for customer in takes:
+            redeemed.append((promotion, customer, start + pd.Timedelta(days=3), "redeem",
+                             names[drawn[customer]]))  # fmt: skip
+    columns = ["promotion_id", "customer_id", "ts", "kind", "coupon_id"]
+    promotions = pd.DataFrame({"promotion_id": [f"P{n}" for n in range(5)], "kind": "coupon"})
+    promotions["starts_at"], promotions["ends_at"] = starts, starts + pd.Timedelta(days=21)
+    return {
+        "events": events,
+        "products": products,
+        "promotions": promotions.assign(type=["even", "even", "even", "chosen", "even"]),
+        "responses": pd.DataFrame(redeemed, columns=columns),
+        **{name: pd.concat(rows, ignore_index=True) for name, rows in tables.items()},
+    }
+
+
+@pytest.fixture(scope="session")
+def shop(coupons):
+    """The same as a shop in DuckDB."""
+    return in_duckdb(coupons)
+
+
+def in_duckdb(tables: dict[str, pd.DataFrame]) -> Shop:
+    """Return tables as a shop."""
+    con = ibis.duckdb.connect()
+    return Shop({name: con.create_table(name, rows) for name, rows in tables.items()})

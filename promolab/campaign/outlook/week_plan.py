@@ -181,8 +181,10 @@ class WeekPlan(Result):
         run.wrote(run.path / FINANCE)
         send = run.path / SEND
         shutil.rmtree(send, ignore_errors=True)  # a draft of an earlier try
+        # A week that an earlier version made has none.
+        offers = run.read_table("offers") if run.table_path("offers").exists() else None
         costs = {str(row.promotion_id): row.cost.value for row in self.economics.promotions}
-        write_send(plan, send, self.shop.settings, costs)
+        write_send(plan, send, self.shop.settings, costs, offers=offers)
         run.wrote(send)
         # Empty first: a promotion of an earlier try would stay in it.
         run.record("plan", None)

@@ -15,10 +15,11 @@ import pandas as pd
 
 from promolab.contract import read_operations
 from promolab.errors import InputError
+from promolab.recommend import JOINED
 
 if TYPE_CHECKING:
     from promolab.campaign.plan.result import Plan
-    from promolab.contract import Settings
+    from promolab.contract import SendColumns, Settings
 
 
 LONGEST = 180  # bytes, well below the 255 of common file systems
@@ -118,7 +119,11 @@ def restored(cells: pd.Series[Any]) -> pd.Series[str]:
 
 
 def write_send(
-    plan: Plan, folder: Path, settings: Settings, costs: Mapping[str, float] | None = None
+    plan: Plan,
+    folder: Path,
+    settings: Settings,
+    costs: Mapping[str, float] | None = None,
+    offers: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Write the files that the sending tool loads, the holdout apart, and the control sums.
 
@@ -133,6 +138,11 @@ def write_send(
     costs : mapping of str to float, optional
         What each promotion (its id as text) is expected to cost, discounts included, where that is
         known (`promolab.campaign.outlook.weigh_launch`).
+    offers : DataFrame, optional
+        ``promotion_id, customer_id, place, offer`` (`promolab.recommend.rank_offers`): the column
+        ``offers`` of the files, ids joined by ``|``, the best first. Where ``[send] columns`` does
+        not name it, files of promotions with offers have it last; where ``[send] columns`` is
+        stated, they hold what it states.
 
     Returns
     -------
@@ -170,18 +180,18 @@ def write_send(
     folder.mkdir(parents=True, exist_ok=True)
     said = read_operations(settings)
     encoding, rows = said.send.encoding, []
-    offers = plan.promotions
-    names = file_names(list(zip(offers["promotion_id"], offers["channel"], strict=True)))
+    planned = plan.promotions
+    names = file_names(list(zip(planned["promotion_id"], planned["channel"], strict=True)))
     contacts = plan.to_contact.merge(
-        offers[["promotion_id", "starts_at", "ends_at", "contact_cost"]], on="promotion_id"
+        planned[["promotion_id", "starts_at", "ends_at", "contact_cost"]], on="promotion_id"
     )
-    for name, promotion in sorted(zip(names, offers["promotion_id"], strict=True)):
-        part = contacts[contacts["promotion_id"] == promotion]
-        columns = {title: _cells(part[field]) for field, title in said.send.columns.items()}
+    for name, promotion in sorted(zip(names, planned["promotion_id"], strict=True)):
+        part = _with_offers(contacts[contacts["promotion_id"] == promotion], promotion, offers)
+        columns = {title: _cells(part[field]) for field, title in _columns(said.send, part)}
         cost = (costs or {}).get(str(promotion), np.nan)
         if not np.isfinite(cost):
             cost = _cost(
-                part, offers.loc[offers["promotion_id"] == promotion, "contact_cost"], said
+                part, planned.loc[planned["promotion_id"] == promotion, "contact_cost"], said
             )
         rows.append(_written(folder / name, pd.DataFrame(columns), part, cost, encoding))
     held = plan.held_out[["customer_id", "promotion_id", "holdout"]]
@@ -191,6 +201,23 @@ def write_send(
     cost_text = [f"{cost:.2f}" if np.isfinite(cost) else "" for cost in control["expected_cost"]]
     _write(folder / CONTROL, control.assign(expected_cost=cost_text), encoding)
     return control
+
+
+def _with_offers(part: pd.DataFrame, promotion: Any, offers: pd.DataFrame | None) -> pd.DataFrame:
+    """Return a promotion's contacts with their offers; empty for whoever has none."""
+    if offers is None:
+        return part.assign(offers="")
+    mine = offers[offers["promotion_id"] == promotion].sort_values("place")
+    joined = mine["offer"].astype(str).groupby(mine["customer_id"]).agg(JOINED.join)
+    return part.assign(offers=part["customer_id"].map(joined).fillna(""))
+
+
+def _columns(send: SendColumns, part: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the fields of a file and their headings."""
+    told = list(send.columns.items())
+    if not send.stated and "offers" not in send.columns and (part["offers"] != "").any():
+        told.append(("offers", "offers"))
+    return told
 
 
 def _cells(values: pd.Series[Any]) -> pd.Series[str]:

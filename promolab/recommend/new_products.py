@@ -1,0 +1,135 @@
+"""How well customers were ranked for products that nobody had bought yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from promolab.checks import whole_number
+from promolab.errors import DataError
+from promolab.recommend.graph import ProductGraph
+from promolab.recommend.paths import cold_scores, product_paths
+from promolab.results import Estimate, Result
+from promolab.stats import t_quantile
+from promolab.wording import number, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class NewProducts(Result):
+    """Products that were new lately, and how well their buyers were ranked; by `past_new_products`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per product: ``product_id, buyers, auc`` (of `cold_scores` as of before it was sold),
+        ``same_type`` (AUC by orders of its narrowest group, then by all orders).
+    days : int
+        What counts as lately.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    days: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per product."""
+        return self.frame
+
+    def mean(self, minus: str | None = None) -> Estimate:
+        """Return the mean AUC, or that of the paired difference, with its interval by product."""
+        values = self.frame["auc"].to_numpy(float)
+        values = values if minus is None else values - self.frame[minus].to_numpy(float)
+        n, mean = len(values), float(values.mean())
+        if n < 2:
+            return Estimate(mean, n=n)
+        half = float(t_quantile(0.95, n - 1)) * float(values.std(ddof=1)) / np.sqrt(n)
+        return Estimate(mean, mean - half, mean + half, n)
+
+    def summary(self) -> str:
+        """Say how well buyers of new products were found."""
+        more = self.mean("same_type")
+        return (
+            f"Customers ranked for {plural(len(self.frame), 'product')} that came new in the last "
+            f"{self.days} days, by what was known before: AUC "
+            f"{number(*self.mean().ends, decimals=2)}, {number(*more.ends, decimals=3)} above a "
+            "ranking by purchases of the same group alone."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how the products' AUC spread."""
+        from promolab import plots
+
+        ax = plots.histogram(self.frame["auc"].to_numpy(float), ax=ax)
+        return plots.finish(
+            ax,
+            title="How well buyers of new products were found",
+            subtitle=f"{plural(len(self.frame), 'product')} of the last {self.days} days",
+            xlabel="AUC among customers with purchases before",
+            ylabel="products",
+        )
+
+
+def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> NewProducts:
+    """Rank customers for products of the last weeks by what was known before, and hold it.
+
+    Parameters
+    ----------
+    graph : ProductGraph
+        Of `product_graph`.
+    days : int
+        Products first bought in the last so many days count as new.
+    least : int
+        Fewest customers who bought one since.
+
+    Raises
+    ------
+    DataError
+        No product was new lately, or nothing was bought before.
+    """
+    days, least = whole_number("days", days, 1), whole_number("least", least, 1)
+    past = graph.past
+    oldest = np.zeros(past.shape[1])
+    np.maximum.at(oldest, past.product, past.age)
+    buyers = past.buyers(days)
+    fresh = np.flatnonzero((oldest <= days) & (buyers >= least) & (graph.bought_at >= 0))
+    moment = past.as_of - timedelta(days=days)
+    before = past.of_customers(None, moment)
+    known = np.flatnonzero(np.bincount(before.customer, minlength=past.shape[0]) > 0)
+    if not len(fresh) or not len(known):
+        raise DataError(
+            f"no product came new in the last {days} days and was bought by {least} customers: "
+            "nothing tells how well new ones are ranked for"
+        )
+    then, ids = replace(graph, past=before), past.products[fresh]
+    score = cold_scores(then, ids).to_numpy()[known]
+    came = (past.matrix()[:, fresh][known] > 0).toarray()
+    some = came.any(axis=0)
+    paths = product_paths(then, graph.bought_at[fresh])
+    narrow, wide = next(iter(paths.values())), paths["any"]
+    plain = (narrow + 1e-6 * wide / max(wide.max(), 1))[known]
+    told = {"product_id": ids, "buyers": buyers[fresh]}
+    told |= {"auc": areas(score, came), "same_type": areas(plain, came)}
+    return NewProducts(pd.DataFrame(told)[some].reset_index(drop=True), days)
+
+
+def areas(score: np.ndarray, came: np.ndarray) -> np.ndarray:
+    """Return the area under the ROC curve of each column; nan where all or none came.
+
+    Examples
+    --------
+    >>> areas(np.array([[0.1], [0.9], [0.5]]), np.array([[False], [True], [True]]))
+    array([1.])
+    """
+    from scipy.stats import rankdata
+
+    many = came.sum(axis=0)
+    ranks = np.where(came, rankdata(score, axis=0), 0.0).sum(axis=0)
+    pairs = many * (len(came) - many)
+    area = (ranks - many * (many + 1) / 2) / np.where(pairs > 0, pairs, 1)
+    return np.where(pairs > 0, area, np.nan)

@@ -1,0 +1,283 @@
+"""Which of a promotion's coupons or products for whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.checks import refuse, share, whole_number
+from promolab.contract import read_operations
+from promolab.display import Html, table
+from promolab.errors import InputError
+from promolab.recommend.choosing import Choices, within
+from promolab.recommend.graph import ProductGraph, product_graph
+from promolab.recommend.method import largest
+from promolab.recommend.on_offer import Features, OnOffer, learned_before, lessons, on_offer
+from promolab.recommend.reasons import PLAIN
+from promolab.recommend.recommender import Recommender
+from promolab.results import Result
+from promolab.wording import percent, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from matplotlib.axes import Axes
+
+    from promolab.contract import Shop
+
+BATCH = 512
+JOINED = "|"
+
+
+@dataclass(frozen=True)
+class Offers(Result):
+    """A promotion's offers for each customer, best first; made by `rank_offers`.
+
+    Parameters
+    ----------
+    promotion_id : id
+        The promotion.
+    kind : {"coupon", "product"}
+        What its offers are.
+    frame : DataFrame
+        A row per customer and offer: ``customer_id, place`` (from 1), ``offer, share`` (of what the
+        customer would take, were anything taken), ``expected`` (redemptions, if the customer is
+        contacted; missing without ``chances``), ``product_id`` (the one of the offer that is
+        recommended most), ``bought_before`` (that product, or any of the offer's) and ``reason``.
+    available : int
+        Offers the promotion has.
+    customers : int
+        Who was asked for.
+    learned : Choices
+        What earlier promotions taught.
+    chosen : bool
+        Whether the shop chooses the offers of this type of promotion itself, customer by customer.
+    """
+
+    promotion_id: Any
+    kind: str
+    frame: pd.DataFrame = field(repr=False)
+    available: int
+    customers: int
+    learned: Choices
+    chosen: bool = False
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per customer and offer."""
+        return self.frame
+
+    def joined(self) -> pd.DataFrame:
+        """Return ``customer_id, offers``: ids joined by ``|``, the best first."""
+        told = self.frame.assign(offers=self.frame["offer"].astype(str))
+        return told.groupby("customer_id", sort=True)["offers"].agg(JOINED.join).reset_index()
+
+    def held(self) -> pd.DataFrame:
+        """Return for each number of places how much of what customers would take stands on them."""
+        if self.frame.empty:
+            return pd.DataFrame({"places": [], "share": [], "expected": []})
+        rows = self.frame.groupby("place")[["share", "expected"]].sum(min_count=1).cumsum()
+        rows["share"] /= self.customers
+        return rows.rename_axis("places").reset_index()
+
+    @property
+    def repeats(self) -> float:
+        """Share of what would be taken that customers have bought before."""
+        weight = self.frame["share"].to_numpy()
+        again = self.frame["bought_before"].to_numpy(bool)
+        return float(weight[again].sum() / weight.sum()) if weight.sum() else float("nan")
+
+    def summary(self) -> str:
+        """Say how many offers each gets, what they hold, and what that was learned from."""
+        many = self.frame["customer_id"].value_counts()
+        fewest, most = int(many.min()), int(many.max())
+        each = f"{fewest} to {most}" if fewest < most else f"{most}"
+        held = self.frame["share"].sum() / max(self.customers, 1)
+        return (
+            f"Promotion {self.promotion_id} has {plural(self.available, self.kind)}; each of "
+            f"{plural(self.customers, 'customer')} gets {each} of them, on which "
+            f"{percent(held, decimals=0)} of what they would take is foretold to fall. "
+            f"{self._learned()}"
+        )
+
+    def _learned(self) -> str:
+        told = self.learned
+        if not told.choosers:
+            return (
+                "No earlier promotion tells which of several offers are taken: own purchases "
+                "count twice those of the same type."
+            )
+        text = (
+            f"Learned from {plural(told.choices, 'choice')} on {plural(told.choosers, 'list')} of "
+            f"{plural(told.promotions, 'earlier promotion')}."
+        )
+        if self.chosen:
+            text += (
+                " Offers of its type were so far chosen by the shop itself, customer by customer; "
+                "how well they are ranked here could not be held against anything."
+            )
+        return text
+
+    def to_table(self) -> Html:
+        """Return how much the first offers hold."""
+        rows = self.held()
+        return table(rows, {"places": "offers each", "share": "of what they would take"})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how much of what customers would take the first places hold."""
+        from promolab import plots
+
+        rows = self.held()
+        ax = plots.curve(rows["places"], rows["share"] * 100, ax=ax)
+        return plots.finish(
+            ax,
+            title=self.summary().partition(". ")[0] + ".",
+            xlabel="offers each, best first",
+            ylabel="% of what customers would take",
+        )
+
+
+def rank_offers(
+    shop: Shop,
+    promotion_id: Any,
+    recommender: Recommender,
+    *,
+    customers: Iterable[Any] | None = None,
+    chances: pd.Series[float] | None = None,
+    most: int = 10,
+    enough: float = 0.8,
+    graph: ProductGraph | None = None,
+) -> Offers:
+    """Rank a promotion's coupons for each customer; its products where it has no coupons.
+
+    A conditional logit of which offers were taken, learned from promotions that are over: own
+    purchases of an offer's products, purchases of their type, and how many buy them lately. Whom to
+    contact is not decided here: that stays with effects and the budget. What is recommended because
+    it is bought anyway is subsidised, not sold: `Offers.repeats` says how much of it that is.
+
+    Parameters
+    ----------
+    shop : Shop
+        A cleaned one.
+    promotion_id : id
+        The promotion.
+    recommender : Recommender
+        Fitted as of no later than its start; names the product of each offer and the reason.
+    customers : iterable of ids, optional
+        By default everybody who bought something; those without purchases get what sells.
+    chances : Series, optional
+        By customer, the chance to take anything (`promolab.ResponseModel`): with it expected
+        redemptions are stated.
+    most : int
+        Offers of a customer at most.
+    enough : float
+        A customer's offers end where they hold this share of what would be taken.
+    graph : ProductGraph, optional
+        As of the recommender's moment, where it is there already.
+
+    Returns
+    -------
+    Offers
+
+    Raises
+    ------
+    InputError
+        No such promotion, one that began before the recommender's moment, one named more than once.
+    DataError
+        The promotion names no products.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> from promolab.contract import Shop
+    >>> con = ibis.duckdb.connect()
+    >>> when = pd.to_datetime(["2024-01-01", "2024-01-02"])
+    >>> events = pd.DataFrame({"customer_id": [1, 2], "ts": when, "kind": "purchase",
+    ...                        "product_id": ["a", "b"]})
+    >>> products = pd.DataFrame({"product_id": list("abc"), "category": ["tea", "oil", "tea"]})
+    >>> promotions = pd.DataFrame({"promotion_id": ["P"], "kind": "coupon",
+    ...     "starts_at": pd.to_datetime(["2024-02-01"]), "ends_at": pd.to_datetime(["2024-03-01"])})
+    >>> coupons = pd.DataFrame({"promotion_id": "P", "coupon_id": ["k1", "k2"],
+    ...                         "product_id": ["a", "b"]})
+    >>> tables = {"events": events, "products": products, "promotions": promotions,
+    ...           "promotion_products": coupons}
+    >>> shop = Shop({name: con.create_table(name, rows) for name, rows in tables.items()})
+    >>> model = Recommender("frequency", least_customers=1)
+    >>> found = rank_offers(shop, "P", model.fit(events, products, as_of="2024-02-01"))
+    >>> found.joined()["offers"].tolist()
+    ['k1|k2', 'k2|k1']
+    """
+    most = whole_number("most", most, 1)
+    share("enough", enough, zero=False)
+    now = recommender.as_of_
+    graph = product_graph(shop, now) if graph is None else graph
+    offered = on_offer(graph, promotion_id)
+    row = graph.promotions[graph.promotions["promotion_id"] == promotion_id].iloc[0]
+    if pd.Timestamp(now) > row["starts_at"]:
+        raise InputError(
+            f"promotion {promotion_id} starts on {row['starts_at']:%Y-%m-%d} and the recommender "
+            f"knows what was bought until {now:%Y-%m-%d}: fit it as of the start or before"
+        )
+    chosen_types = read_operations(shop.settings).offers.chosen_types
+    learned = learned_before(lessons(graph, chosen_types), now, offered.kind)
+    asked = pd.Index(graph.past.customers if customers is None else list(customers))
+    if asked.has_duplicates:
+        raise refuse("customers", asked[asked.duplicated()][0], "each customer once")
+    found = _ranked(graph, offered, asked, learned, most, enough)
+    found["expected"] = _expected(found, learned, chances)
+    told = recommender.best_among(
+        pd.DataFrame({"customer_id": found["customer_id"], "offer": found["at"]}), offered.members
+    )
+    for name in ("product_id", "reason"):
+        found[name] = told[name].to_numpy()
+    found["bought_before"] = found["own"].to_numpy() > 0
+    lost = found["reason"].isna() | found["reason"].eq("")
+    found.loc[lost, "reason"] = PLAIN
+    columns = ["customer_id", "place", "offer", "share", "expected", "product_id"]
+    return Offers(
+        promotion_id,
+        offered.kind,
+        found[[*columns, "bought_before", "reason"]],
+        len(offered.ids),
+        len(asked),
+        learned,
+        str(row["type"]) in chosen_types,
+    )
+
+
+def _ranked(
+    graph: ProductGraph,
+    offered: OnOffer,
+    asked: pd.Index,
+    learned: Choices,
+    most: int,
+    enough: float,
+) -> pd.DataFrame:
+    features = Features(graph, offered, graph.past.as_of)
+    places = pd.Index(graph.past.customers).get_indexer(asked)
+    unit, parts = features.unit(np.arange(len(graph.past.customers))), []
+    for low in range(0, len(asked), BATCH):
+        values = features.of(places[low : low + BATCH])
+        shares = learned.shares(within(values, unit))
+        best = largest(shares, most)
+        row, column = np.nonzero(best >= 0)
+        at = best[row, column]
+        held = np.cumsum(np.take_along_axis(shares, np.maximum(best, 0), axis=1), axis=1)
+        before = np.where(column > 0, held[row, np.maximum(column - 1, 0)], 0.0)
+        part = pd.DataFrame({"customer_id": asked[low + row], "place": column + 1, "at": at})
+        part["share"], part["own"] = shares[row, at], values[row, at, 0]
+        parts.append(part[before < enough])
+    whole = pd.concat(parts, ignore_index=True)
+    return whole.assign(offer=offered.ids[whole["at"].to_numpy(int)])
+
+
+def _expected(
+    found: pd.DataFrame, learned: Choices, chances: pd.Series[float] | None
+) -> np.ndarray:
+    """Return each offer's expected redemptions by its customer: no offer is taken twice."""
+    if chances is None:
+        return np.full(len(found), np.nan)
+    chance = chances.reindex(found["customer_id"]).to_numpy(float)
+    return chance * np.minimum(found["share"].to_numpy() * learned.each, 1.0)

@@ -1,0 +1,249 @@
+"""What a promotion has on offer, and what is known of each customer about each of its offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sparse
+
+from promolab.errors import DataError, InputError, nearest
+from promolab.recommend.choosing import Choices, learn_choices, spread_of, within
+from promolab.recommend.graph import ProductGraph
+from promolab.recommend.method import HALF_LIFE, largest
+from promolab.recommend.paths import bought_codes, indicator
+
+_AS_OFFER = {"coupon_id": "offer"}
+LATELY_DAYS = 56
+LARGEST = 2_000
+"""Offers of a past promotion, and customers who took some, that are still learned from."""
+MEASURED = 2_000
+"""Customers by whose features their unit is found, evenly among all."""
+
+
+@dataclass(frozen=True)
+class OnOffer:
+    """The coupons of a promotion, or its products where it has no coupons.
+
+    Parameters
+    ----------
+    promotion_id : id
+        The promotion.
+    kind : {"coupon", "product"}
+        What its offers are.
+    ids : ndarray of shape (offers,)
+        In order.
+    members : DataFrame
+        ``offer`` (place in ``ids``), ``product_id``.
+    """
+
+    promotion_id: Any
+    kind: str
+    ids: np.ndarray = field(repr=False)
+    members: pd.DataFrame = field(repr=False)
+
+
+def on_offer(graph: ProductGraph, promotion_id: Any) -> OnOffer:
+    """Return what a promotion has on offer.
+
+    Raises
+    ------
+    InputError
+        There is no such promotion.
+    DataError
+        It names no products.
+    """
+    known = graph.promotions["promotion_id"]
+    if not known.isin([promotion_id]).any():
+        hint = nearest(str(promotion_id), known.astype(str))
+        raise InputError(f"no promotion {promotion_id!r} in this shop; {hint}")
+    rows = graph.offers[graph.offers["promotion_id"] == promotion_id]
+    if rows.empty:
+        raise DataError(
+            f"promotion {promotion_id} names no products (promotion_products): there is nothing to "
+            "choose for a customer"
+        )
+    coupons = bool(rows["coupon_id"].notna().all())
+    kind = "coupon" if coupons else "product"
+    place, ids = pd.factorize(rows[f"{kind}_id"], sort=True)
+    members = pd.DataFrame({"offer": place, "product_id": rows["product_id"].to_numpy()})
+    return OnOffer(promotion_id, kind, np.asarray(ids), members.drop_duplicates())
+
+
+class Features:
+    """Own purchases of an offer's products, of their type, and how many customers buy them.
+
+    Parameters
+    ----------
+    graph : ProductGraph
+        Of `promolab.recommend.product_graph`.
+    offered : OnOffer
+        The promotion's offers.
+    moment : datetime
+        Nothing at or after it counts.
+    customers : ndarray of int, optional
+        Places of those whose purchases are needed; by default all.
+    """
+
+    def __init__(
+        self,
+        graph: ProductGraph,
+        offered: OnOffer,
+        moment: datetime,
+        customers: np.ndarray | None = None,
+    ) -> None:
+        everybody = graph.past.of_customers(None, moment)
+        past = everybody if customers is None else everybody.of_customers(customers, moment)
+        self._decayed = past.decayed(HALF_LIFE)
+        at = pd.Index(past.products).get_indexer(offered.members["product_id"])
+        offer, many = offered.members["offer"].to_numpy(), len(offered.ids)
+        held = at >= 0
+        self._members = sparse.csr_matrix(
+            (np.ones(int(held.sum())), (offer[held], at[held])), (many, len(past.products))
+        )
+        self._alike = self._by_type(graph, offered)
+        self._popular = np.log1p(self._members @ everybody.buyers(LATELY_DAYS))
+        self.products = len(past.products)
+
+    def _by_type(self, graph: ProductGraph, offered: OnOffer) -> sparse.csr_matrix:
+        """Return products bought × offers: the share of the offer that is of the product's type."""
+        narrowest = tuple(graph.groups[:1])
+        codes = graph.codes(narrowest)
+        assert codes is not None
+        described = pd.Index(graph.products["product_id"])
+        at = described.get_indexer(offered.members["product_id"])
+        of = np.where(at >= 0, codes[np.maximum(at, 0)], -1)
+        known = of >= 0
+        values, many = int(codes.max(initial=-1)) + 1, len(offered.ids)
+        offer = offered.members["offer"].to_numpy()[known]
+        cells = (np.ones(len(offer)), (of[known], offer))
+        share = sparse.csr_matrix(cells, (values, many))
+        whole = np.maximum(np.asarray(share.sum(axis=0)).ravel(), 1)
+        spread = share @ sparse.diags(1 / whole)
+        return sparse.csr_matrix(indicator(bought_codes(graph, codes), values) @ spread)
+
+    def of(self, places: np.ndarray) -> np.ndarray:
+        """Return customers × offers × features; a customer at −1 has bought nothing."""
+        mine = self._decayed[np.maximum(places, 0)]
+        mine = sparse.csr_matrix(sparse.diags((places >= 0).astype(float)) @ mine)
+        own = np.log1p((mine @ self._members.T).toarray())
+        alike = np.log1p((mine @ self._alike).toarray())
+        return np.stack([own, alike, np.broadcast_to(self._popular, own.shape)], axis=-1)
+
+    def unit(self, places: np.ndarray) -> np.ndarray:
+        """Return the spread of each feature within customers, over some of them, evenly chosen."""
+        some = places[:: max(len(places) // MEASURED, 1)][:MEASURED]
+        values = self.of(some)
+        return spread_of(values - values.mean(axis=1, keepdims=True))
+
+
+def best_offers(shares: np.ndarray, most: int) -> np.ndarray:
+    """Return the places of the best offers of each customer, ties in the order of ids."""
+    return largest(shares, most)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A past promotion: what those who took something had before them, and what they took."""
+
+    promotion_id: Any
+    kind: str
+    starts_at: pd.Timestamp
+    ends_at: pd.Timestamp
+    customers: np.ndarray = field(repr=False)
+    features: np.ndarray = field(repr=False)
+    own: np.ndarray = field(repr=False)
+    taken: np.ndarray = field(repr=False)
+
+
+def lessons(graph: ProductGraph, chosen_types: Sequence[str] = (), seed: int = 0) -> list[Lesson]:
+    """Return past promotions with what their customers took, the earliest first.
+
+    Only those that are over, began when four weeks of purchases were known, name two offers or
+    more, and had the same offers for everybody.
+
+    Parameters
+    ----------
+    graph : ProductGraph
+        Of `promolab.recommend.product_graph`.
+    chosen_types : sequence of str
+        Types whose offers the shop chose for each customer: left out.
+    seed : int
+        Of the draw of customers where more took something than are learned from.
+    """
+    now, found = pd.Timestamp(graph.past.as_of), []
+    plans = graph.promotions
+    over = (plans["ends_at"] <= now) & (plans["starts_at"] >= graph.known_from)
+    for row in plans[over].itertuples():
+        named = graph.offers["promotion_id"] == row.promotion_id
+        if str(row.type) in chosen_types or not named.any():
+            continue
+        offered = on_offer(graph, row.promotion_id)
+        if not 1 < len(offered.ids) <= LARGEST:
+            continue
+        lesson = _lesson(graph, offered, row, seed)
+        if lesson is not None:
+            found.append(lesson)
+    return found
+
+
+def _lesson(graph: ProductGraph, offered: OnOffer, row: Any, seed: int) -> Lesson | None:
+    rows = _takings(graph, offered, row)
+    who = pd.Index(graph.past.customers)
+    at = who.get_indexer(pd.Index(rows["customer_id"]))
+    offer = pd.Index(offered.ids).get_indexer(pd.Index(rows["offer"]))
+    kept = (at >= 0) & (offer >= 0)
+    if not kept.any():
+        return None
+    choosers = np.unique(at[kept])
+    if len(choosers) > LARGEST:
+        rng = np.random.default_rng(seed)
+        choosers = np.sort(rng.choice(choosers, LARGEST, replace=False, shuffle=False))
+    taken = np.zeros((len(choosers), len(offered.ids)))
+    place = pd.Index(choosers).get_indexer(at)
+    kept &= place >= 0
+    taken[place[kept], offer[kept]] = 1.0
+    there = who.get_indexer(pd.Index(graph.contacted(row.promotion_id)))
+    there = np.union1d(there[there >= 0], choosers)
+    features = Features(graph, offered, row.starts_at.to_pydatetime(), there)
+    values = features.of(choosers)
+    return Lesson(
+        row.promotion_id,
+        offered.kind,
+        row.starts_at,
+        row.ends_at,
+        graph.past.customers[choosers],
+        within(values, features.unit(there)),
+        values[..., 0] + 1e-6 * values[..., 2],
+        taken,
+    )
+
+
+def _takings(graph: ProductGraph, offered: OnOffer, row: Any) -> pd.DataFrame:
+    """Return customer_id and offer: coupons redeemed, or products bought after a contact."""
+    if offered.kind == "coupon":
+        rows = graph.taken[graph.taken["promotion_id"] == row.promotion_id]
+        rows = rows[rows["coupon_id"].notna()]
+        taken = rows[["customer_id", "coupon_id"]].drop_duplicates()
+        return pd.DataFrame(taken.rename(columns=_AS_OFFER))
+    past, now = graph.past, pd.Timestamp(graph.past.as_of)
+    old, new = ((now - end) / pd.Timedelta(days=1) for end in (row.starts_at, row.ends_at))
+    within_it = (past.age <= old) & (past.age > new)
+    within_it &= np.isin(past.customers, graph.contacted(row.promotion_id))[past.customer]
+    told = pd.DataFrame(
+        {
+            "customer_id": past.customers[past.customer[within_it]],
+            "offer": past.products[past.product[within_it]],
+        }
+    )
+    return told.drop_duplicates()
+
+
+def learned_before(told: Sequence[Lesson], moment: Any, kind: str) -> Choices:
+    """Return what promotions with offers of a kind that were over at a moment teach of choices."""
+    over = [lesson for lesson in told if lesson.ends_at <= moment and lesson.kind == kind]
+    return learn_choices([(lesson.features, lesson.taken) for lesson in over])

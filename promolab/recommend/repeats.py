@@ -1,0 +1,147 @@
+"""What customers buy again, and what anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from promolab.checks import whole_number
+from promolab.display import Html, table
+from promolab.errors import DataError
+from promolab.recommend.purchases import Purchases
+from promolab.recommend.ranked_before import clustered
+from promolab.results import Result
+from promolab.wording import percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GROUPS = ("product", "type", "category")
+
+
+@dataclass(frozen=True)
+class BoughtAgain(Result):
+    """How much of what customers bought lately they had bought before; by `bought_again`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row for products, types and categories, as far as they are known: ``what, pairs`` (of a
+        customer and what was bought), ``share`` (bought before) ``, ci_low, ci_high`` (95 %, by
+        customer).
+    by_category : DataFrame
+        ``category, pairs, share``: of products, the categories with most pairs.
+    days : int
+        What counts as lately.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    by_category: pd.DataFrame = field(repr=False)
+    days: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for products, types and categories."""
+        return self.frame
+
+    def summary(self) -> str:
+        """Say how much is bought again."""
+        shares = {
+            row["what"]: percent(row["share"], row["ci_low"], row["ci_high"])
+            for row in self.frame.to_dict("records")
+        }
+        text = (
+            f"Of the different products that a customer bought in the last {self.days} days, "
+            f"{shares['product']} are products that this customer had bought before"
+        )
+        if "category" in shares:
+            text += f", and {shares['category']} of the categories"
+        return f"{text}. What is bought again and what anew are two tasks, never one figure."
+
+    def to_table(self) -> Html:
+        """Return the categories with most purchases, by how much of them is bought again."""
+        rows = self.by_category
+        return table(
+            rows,
+            {"category": "category", "pairs": "customers × products", "share": "bought before"},
+            {"share": percent},
+            caption="Most bought categories of the last weeks, those bought again most first.",
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the shares with their intervals."""
+        from promolab import plots
+
+        rows = self.frame
+        ends = [rows[name] * 100 for name in ("share", "ci_low", "ci_high")]
+        ax = plots.intervals([f"same {what}" for what in rows["what"]], *ends, ax=ax)
+        ax.set_xlim(0, 100)
+        return plots.finish(
+            ax,
+            title="How much of what is bought was bought before by the same customer",
+            subtitle=f"{plural(int(rows['pairs'].iloc[0]), 'purchase')} of the last {self.days} "
+            "days; 95 % intervals by customer",
+            xlabel="% bought before",
+        )
+
+
+def bought_again(past: Purchases, days: int = 28, most: int = 10) -> BoughtAgain:
+    """Hold what customers bought lately against what they had bought before.
+
+    Parameters
+    ----------
+    past : Purchases
+        Of all products, as `promolab.recommend.product_graph` holds them.
+    days : int
+        What counts as lately.
+    most : int
+        Categories told apart.
+
+    Raises
+    ------
+    DataError
+        Nothing was bought lately, or nothing before that.
+    """
+    days = whole_number("days", days, 1)
+    late = past.age <= days
+    if not late.any() or late.all():
+        raise DataError(
+            f"purchases of the last {days} days and of the time before them are needed to tell "
+            "what is bought again"
+        )
+    rows, found = [], {}
+    for what in GROUPS:
+        if what == "product":
+            codes = past.product
+        elif what in past.attributes.columns:
+            codes = pd.factorize(past.attributes[what])[0][past.product]
+        else:
+            continue
+        found[what] = _pairs(past.customer, codes, late)
+        pairs = found[what]
+        share = clustered(pairs["again"].to_numpy(float), pairs["customer"])
+        ends = {"share": share.value, "ci_low": share.ci_low, "ci_high": share.ci_high}
+        rows.append({"what": what, "pairs": len(pairs)} | ends)
+    categories = pd.DataFrame({"category": [], "pairs": [], "share": []})
+    if "category" in past.attributes.columns:
+        names = past.attributes["category"].to_numpy()[found["product"]["code"]]
+        told = found["product"].assign(category=names).groupby("category")["again"]
+        categories = told.agg(["size", "mean"]).reset_index()
+        categories.columns = ["category", "pairs", "share"]
+        categories = categories.sort_values(["pairs", "category"], ascending=[False, True])
+        categories = categories.head(most).sort_values(
+            ["share", "category"], ascending=[False, True], ignore_index=True
+        )
+    return BoughtAgain(pd.DataFrame(rows), categories, days)
+
+
+def _pairs(customer: np.ndarray, codes: np.ndarray, late: np.ndarray) -> pd.DataFrame:
+    """Return customer and code of what was bought lately, and whether it had been before."""
+    known = codes >= 0
+    many = int(codes.max(initial=0)) + 1
+    keys = customer.astype(np.int64) * many + codes
+    now = np.unique(keys[late & known])
+    again = np.isin(now, keys[~late & known])
+    return pd.DataFrame({"customer": now // many, "code": now % many, "again": again})

@@ -1,0 +1,425 @@
+"""A week's offers as its page tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.cleaning import known_by
+from promolab.contract import read_operations
+from promolab.display import Html, absent, fold, join, picture, say, table, tried
+from promolab.errors import DataError
+from promolab.recommend.comparing import compare_recommenders
+from promolab.recommend.graph import ProductGraph, product_graph
+from promolab.recommend.launches import past_starts
+from promolab.recommend.new_products import past_new_products
+from promolab.recommend.offers import Offers, rank_offers
+from promolab.recommend.ranked_before import PastOffers, past_offers
+from promolab.recommend.recommender import FEW_ORDERS, Recommender
+from promolab.recommend.repeats import bought_again
+from promolab.results import Estimate, Result
+from promolab.wording import count, money, number, percent, plural
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+    from promolab.folder import RunFolder
+
+COLUMNS = ["promotion_id", "customer_id", "place", "offer", "share", "expected"]
+COLUMNS += ["product_id", "bought_before", "reason"]
+WEEKS = 4
+
+
+@dataclass(frozen=True)
+class WeekOffers(Result):
+    """The offers of a week's promotions, and how well such lists did before; by `week_offers`.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder.
+    shop : Shop
+        The cleaned shop.
+    graph : ProductGraph
+        As of the week.
+    offers : tuple of Offers
+        Of each promotion that starts and names its products.
+    without : tuple
+        Promotions that start and name none, or no more than one offer.
+    recommender : Recommender
+        By which products stand for their coupons.
+    compared : tuple of str
+        Ways to recommend that are compared.
+    seed : int
+        Of the customers drawn for it.
+    """
+
+    run: RunFolder = field(repr=False)
+    shop: Shop = field(repr=False)
+    graph: ProductGraph = field(repr=False)
+    offers: tuple[Offers, ...]
+    without: tuple[Any, ...]
+    recommender: Recommender = field(repr=False)
+    compared: tuple[str, ...]
+    seed: int
+
+    def summary(self) -> str:
+        """Say what each customer is offered, and how well such lists did before."""
+        told = [offers.summary() for offers in self.offers]
+        for promotion in self.without:
+            told.append(
+                f"Promotion {promotion} names no several offers: there is nothing to choose."
+            )
+        if not told:
+            told.append("Nothing starts this week whose offers could be chosen.")
+        if self.offers and isinstance(self.past, PastOffers):
+            told.append(self.past.summary())
+        return "\n".join(told)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per promotion, customer and offer."""
+        parts = [o.frame.assign(promotion_id=o.promotion_id) for o in self.offers]
+        if not parts:
+            return pd.DataFrame(columns=COLUMNS)
+        return pd.concat(parts, ignore_index=True)[COLUMNS]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the headline figures, by promotion."""
+        return {
+            str(o.promotion_id): {
+                "offers": o.available,
+                "customers": o.customers,
+                "each": len(o.frame) / max(o.customers, 1),
+                "bought_before": o.repeats,
+                "expected": self.expected(o),
+            }
+            for o in self.offers
+        }
+
+    def to_table(self) -> Html:
+        """Return what is on the lists, a row per promotion."""
+        rows = [
+            {
+                "promotion": str(o.promotion_id),
+                "offers": o.available,
+                "each": len(o.frame) / max(o.customers, 1),
+                "contacts": self._usual(o)["customers"],
+                "expected": number(*self.expected(o).ends),
+                "again": o.repeats,
+            }
+            for o in self.offers
+        ]
+        if not rows:
+            return Html("")
+        headings = {
+            "promotion": "promotion",
+            "offers": "offers it has",
+            "each": "on each list",
+            "contacts": "if so many are contacted",
+            "expected": "offers taken",
+            "again": "of them bought before",
+        }
+        return table(
+            pd.DataFrame(rows),
+            headings,
+            {"again": percent},
+            caption="Contacts: as many as its type usually has, the likeliest first; intervals "
+            "from how far whole promotions missed before.",
+        )
+
+    def _usual(self, offers: Offers) -> pd.Series[Any]:
+        """Return what the list of usual size is expected to bring (`04_response`)."""
+        rows = self.run.read_table("outlook")
+        rows = rows[rows["promotion_id"] == offers.promotion_id]
+        nearest_row = (rows["customers"] - rows["usual"]).abs().to_numpy().argmin()
+        found: pd.Series[Any] = rows.iloc[int(nearest_row)]
+        return found
+
+    def expected(self, offers: Offers, only: pd.Series[bool] | None = None) -> Estimate:
+        """Return how many offers are taken if the usual number of likeliest is contacted.
+
+        Parameters
+        ----------
+        offers : Offers
+            Of a promotion.
+        only : Series of bool, optional
+            Rows of its frame that count.
+        """
+        row = self._usual(offers)
+        scores = self.run.read_table("scores")
+        mine = scores[scores["promotion_id"] == offers.promotion_id]
+        ranked = mine.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
+        sent = ranked.head(int(row["customers"]))
+        frame = offers.frame if only is None else offers.frame[only]
+        taken = float(frame.loc[frame["customer_id"].isin(sent["customer_id"]), "expected"].sum())
+        each = taken / max(float(sent["p_redeemed"].sum()), 1e-12)
+        ends = [float(row[name]) * each for name in ("expected", "ci_low", "ci_high")]
+        return Estimate.of(ends, len(sent))
+
+    # --- how well lists did before ---------------------------------------------------------------
+
+    @cached_property
+    def past(self) -> PastOffers | Html:
+        """How offers of past promotions would have been ranked, or why that is not known."""
+        types = read_operations(self.shop.settings).offers.chosen_types
+        found: PastOffers | Html = tried(past_offers, self.graph, types)
+        return found
+
+    def board(self) -> Any:
+        """Return ways to recommend, held against what was bought in the last four weeks."""
+        then = self.graph.past.as_of - timedelta(weeks=WEEKS)
+        shop = self.shop
+        return tried(
+            compare_recommenders,
+            known_by(shop, self.graph.past.as_of).events,
+            shop.tables.get("products"),
+            as_of=then,
+            kinds=self.compared,
+            weeks=WEEKS,
+            seed=self.seed,
+        )
+
+    def methods(self) -> Html:
+        """Return that board, everything, repeats and new products apart."""
+        board = self.board()
+        if isinstance(board, Html):
+            return board
+        drawn = [
+            picture(board.plot(among=among), f"NDCG of each method, {among} products.")
+            for among in ("repeat", "new")
+        ]
+        return join(
+            [say(board.summary()), *drawn, fold("All figures", [board.to_table(timed=False)])]
+        )
+
+    def again(self) -> Any:
+        """Return what customers buy again and what anew."""
+        return tried(bought_again, self.graph.past)
+
+    # --- whose offers ----------------------------------------------------------------------------
+
+    def lists(self) -> Html:
+        """Return the offers of each promotion with reasons, for three unlike customers."""
+        if not self.offers:
+            return absent("No promotion starts with several offers to choose from.")
+        pieces = [piece for offers in self.offers for piece in self._lists_of(offers)]
+        if isinstance(self.past, PastOffers):
+            pieces.append(say("What such lists held before", "h3"))
+            alt = "Share of what was taken that stood on the first places."
+            pieces += [say(self.past.summary()), picture(self.past.plot(), alt)]
+        return join(pieces)
+
+    def _lists_of(self, offers: Offers) -> list[Html]:
+        pieces = [say(f"Promotion {offers.promotion_id}", "h3")]
+        for who, words in self._unlike(offers):
+            rows = offers.frame[offers.frame["customer_id"] == who].head(5)
+            pseudonym = self.run.pseudonym([who])[0]
+            shown = {"place": "place", "offer": offers.kind, "named": "product", "reason": "why"}
+            named = self._named(rows["product_id"])
+            told = rows.assign(named=named, offer=rows["offer"].astype(str))
+            caption = f"{pseudonym}: {words}. The first {plural(len(rows), 'offer')}."
+            pieces.append(table(told, shown, caption=caption))
+        return pieces
+
+    def _named(self, products: pd.Series[Any]) -> list[str]:
+        """Return what to call products: their id and narrowest group."""
+        groups = self.graph.groups
+        rows = self.graph.products.set_index("product_id")
+        told = []
+        for product in products:
+            if pd.isna(product):
+                told.append("–")
+                continue
+            group = rows[groups[0]].get(product) if groups else None
+            told.append(str(product) if group is None or group != group else f"{product} ({group})")
+        return told
+
+    def _unlike(self, offers: Offers) -> list[tuple[Any, str]]:
+        """Return three unlike customers: with many orders, with few, and without any."""
+        orders = pd.Series(self.graph.past.orders_of(), self.graph.past.customers)
+        asked = pd.Index(offers.frame["customer_id"].unique())
+        many = orders.reindex(asked, fill_value=0).rename_axis("customer").sort_index()
+        found: dict[Any, str] = {}
+        ordered = many.sort_values(kind="stable")
+        some, none = ordered[ordered > FEW_ORDERS], ordered[ordered == 0]
+        few = ordered[(ordered > 0) & (ordered <= FEW_ORDERS)]
+        if len(some):
+            found[some.index[-1]] = f"{plural(int(some.iloc[-1]), 'order')}, more than anybody"
+            middle = some.index[len(some) // 2]
+            found.setdefault(middle, f"{plural(int(some.loc[middle]), 'order')}, as the middle one")
+        if len(few):
+            found.setdefault(few.index[0], f"only {plural(int(few.iloc[0]), 'order')}")
+        elif len(none):
+            found.setdefault(none.index[0], "no order yet: what sells")
+        elif len(some):
+            found.setdefault(some.index[0], f"{plural(int(some.iloc[0]), 'order')}, the fewest")
+        return list(found.items())
+
+    # --- the cold, and what is subsidised --------------------------------------------------------
+
+    def cold(self) -> Html:
+        """Return how customers, products and promotions without a past are served, and how well."""
+        orders = self.graph.past.orders_of()
+        few = int(((orders > 0) & (orders <= FEW_ORDERS)).sum())
+        named = self.shop.customers.customer_id.nunique().execute()
+        none = max(int(named) - len(orders), 0)
+        known = (
+            f"Of {plural(int(named), 'customer')} {count(none)} bought nothing yet: their offers "
+            f"are those that sell. {count(few)} ordered {FEW_ORDERS} times or less: what little "
+            "they bought counts, then its type, then what sells."
+        )
+        products = tried(past_new_products, self.graph)
+        promotions = tried(past_starts, self.graph)
+        pieces = [say("Customers", "h3"), say(known), say("Products", "h3")]
+        pieces.append(products if isinstance(products, Html) else say(products.summary()))
+        pieces.append(say("Promotions", "h3"))
+        if isinstance(promotions, Html):
+            return join([*pieces, promotions])
+        pieces.append(say(promotions.summary()))
+        if len(promotions.held):
+            alt = "Customers expected to take each past promotion, and who did."
+            pieces.append(picture(promotions.plot(), alt))
+        return join(pieces)
+
+    def around(self) -> Any:
+        """Return the most bought product of the promotions that start, and its neighbours."""
+        if not self.offers:
+            return absent("No promotion starts with several offers to choose from.")
+        buyers = pd.Series(self.graph.past.buyers(np.inf), self.graph.past.products)
+        mine = self.graph.offers["promotion_id"] == self.offers[0].promotion_id
+        ids = pd.Index(self.graph.offers.loc[mine, "product_id"].unique())
+        ids = ids[ids.isin(self.graph.products["product_id"])]
+        if not len(ids):
+            return absent("No product of it is described.")
+        best = buyers.reindex(ids, fill_value=0)
+        drawn = self.graph.plot(product_id=best.index[int(best.to_numpy().argmax())])
+        return join([say(self.graph.summary()), picture(drawn, "A product and what it shares.")])
+
+    def subsidised(self) -> Html:
+        """Return how much of what is offered would be bought anyway, and what that would take."""
+        if not self.offers:
+            return absent("No promotion starts with several offers to choose from.")
+        worth, pieces = self._discount(), []
+        for offers in self.offers:
+            text = (
+                f"Promotion {offers.promotion_id}: {percent(offers.repeats, decimals=0)} of what "
+                "would be taken of these lists are offers on products that the customer bought "
+                "before"
+            )
+            again = self.expected(offers, offers.frame["bought_before"])
+            if np.isfinite(worth) and again.value > 0:
+                currency = self.shop.settings.currency
+                text += (
+                    f"; {count(again.n)} contacts would let them take "
+                    f"{money(*(again * worth).ends, currency=currency)} of discounts, at "
+                    f"{money(worth, currency=currency)} for each coupon as before"
+                )
+            pieces.append(say(f"{text}."))
+        note = (
+            "A coupon on what is bought anyway is a gift, not a sale. How much is bought anyway no "
+            "list of offers can tell: only customers who were held back can."
+        )
+        return join([*pieces, say(note)])
+
+    def _discount(self) -> float:
+        """Return what a coupon took off a line in the past."""
+        events = self.shop.events
+        if "coupon_discount" not in events.columns:
+            return float("nan")
+        rows = events.filter((events.ts < self.graph.past.as_of) & (events.coupon_discount > 0))
+        cents = (rows.coupon_discount * 100).round().cast("int64")
+        found = rows.aggregate(cents=cents.sum(), n=rows.count()).execute().iloc[0]
+        return float(found["cents"]) / 100 / float(found["n"]) if found["n"] else float("nan")
+
+    def method(self) -> str:
+        """Say how lists are made, and what they are not."""
+        return (
+            "The ranking is a prediction of what will be taken, not of what a coupon adds: who is "
+            "contacted is decided by effects and the budget (07, 08). It is learned from "
+            "promotions that are over; types whose coupons the shop chose for each customer teach "
+            "nothing and are left out, because who took what would only repeat that choice."
+        )
+
+    def write(self) -> None:
+        """Write the offers, and the headline figures."""
+        by = ["promotion_id", "customer_id", "place"]
+        self.run.write_table("offers", self.to_frame(), by=by)
+        self.run.record("offers", None)
+        self.run.record("offers", self.to_dict())
+
+
+def week_offers(
+    run: RunFolder,
+    shop: Shop,
+    *,
+    kinds: Sequence[str] = ("popularity", "frequency", "tifu", "itemknn"),
+    most: int = 10,
+    seed: int = 0,
+) -> WeekOffers:
+    """Rank the offers of the promotions that start in a week.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the tables ``scores`` and ``outlook``.
+    shop : Shop
+        The cleaned shop.
+    kinds : sequence of str
+        Ways to recommend that the page compares.
+    most : int
+        Offers of a customer at most.
+    seed : int
+        Of what is drawn.
+
+    Returns
+    -------
+    WeekOffers
+
+    Raises
+    ------
+    DataError
+        The shop does not say what was bought, or nothing of products.
+    """
+    graph = product_graph(shop, run.as_of)
+    known = known_by(shop, run.as_of)
+    recommender = _fitted(known, shop, run.as_of, seed)
+    scores = run.read_table("scores")
+    starting = run.read_table("outlook")["promotion_id"].unique()
+    offers, without = [], []
+    for promotion in starting:
+        mine = scores[scores["promotion_id"] == promotion].set_index("customer_id")
+        try:
+            found = rank_offers(
+                shop,
+                promotion,
+                recommender,
+                customers=mine.index,
+                chances=mine["p_redeemed"],
+                most=most,
+                graph=graph,
+            )
+        except DataError:
+            without.append(promotion)
+            continue
+        if found.available > 1:
+            offers.append(found)
+        else:
+            without.append(promotion)
+    return WeekOffers(
+        run, shop, graph, tuple(offers), tuple(without), recommender, tuple(kinds), seed
+    )
+
+
+def _fitted(known: Shop, shop: Shop, as_of: Any, seed: int) -> Recommender:
+    """Return the recommender that names products; of a tiny shop, of all that was bought."""
+    products = shop.tables.get("products")
+    try:
+        return Recommender("tifu", seed=seed).fit(known.events, products, as_of=as_of)
+    except DataError:
+        model = Recommender("tifu", seed=seed, least_customers=1)
+        return model.fit(known.events, products, as_of=as_of)

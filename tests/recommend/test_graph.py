@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from promolab.errors import DataError, InputError
+from promolab.recommend import product_graph
+from tests.recommend.conftest import NOW, in_duckdb
+
+
+@pytest.fixture(scope="module")
+def graph(shop):
+    return product_graph(shop, NOW)
+
+
+def test_every_edge_is_a_row_of_the_shops_tables(graph, coupons):
+    edges = graph.to_frame().groupby(["from_kind", "to_kind"]).size()
+    assert edges["product", "category"] == edges["product", "brand"] == 60
+    held = coupons["promotion_products"]
+    assert edges["coupon", "product"] == len(held) == 300
+    assert edges["coupon", "promotion"] == held["coupon_id"].nunique() == 60
+    assert not graph.to_frame().duplicated().any()
+    assert (
+        "60 products of 6 categories and 7 brands; 5 promotions with 60 coupons" in graph.summary()
+    )
+
+
+def test_rows_that_stand_twice_and_a_shop_without_promotions_change_nothing(graph, coupons):
+    twice = {**coupons, "promotion_products": pd.concat([coupons["promotion_products"]] * 2)}
+    pd.testing.assert_frame_equal(product_graph(in_duckdb(twice), NOW).offers, graph.offers)
+    bare = {name: coupons[name] for name in ("events", "products")}
+    assert product_graph(in_duckdb(bare), NOW).offers.empty
+
+
+def test_what_is_said_later_is_not_in_it(graph, coupons):
+    early = {**coupons}
+    for name in ("events", "responses", "exposures"):
+        early[name] = coupons[name][coupons[name]["ts"] < NOW]
+    other = product_graph(in_duckdb(early), NOW)
+    for name in ("contacts", "taken"):
+        pd.testing.assert_frame_equal(getattr(graph, name), getattr(other, name))
+    assert graph.past.age.sum() == other.past.age.sum() and graph.past.age.min() > 0
+
+
+def test_one_product_and_its_neighbours(graph, coupons):
+    around = graph.around("p11").set_index("kind")
+    row = around.loc["category"]
+    assert row["value"] == "category 1" and row["products"] == 9
+    buyers = coupons["events"][coupons["events"]["ts"] < NOW].groupby("product_id")["customer_id"]
+    many = buyers.nunique().drop("p11")
+    alike = [f"p{i}" for i in range(10, 20) if i != 11]
+    assert row["like"][0] == many[alike].idxmax()
+    assert (around.loc["coupon", "promotion"] == [f"P{n}" for n in range(5)]).all()
+    texts = [text.get_text() for text in graph.plot(product_id="p11").texts]
+    assert "product p11" in texts and "category category 1" in texts
+
+
+def test_unknown_products_and_a_shop_that_sells_nothing_are_sentences(graph, coupons):
+    with pytest.raises(InputError, match="no product 'p1x' in this shop; did you mean"):
+        graph.around("p1x")
+    with pytest.raises(DataError, match="no purchase of a known customer"):
+        product_graph(in_duckdb(coupons), "2020-01-01")

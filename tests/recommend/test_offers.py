@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import DataError, InputError
+from promolab.recommend import Recommender, past_offers, product_graph, rank_offers
+from promolab.recommend.choosing import PRIOR, learn_choices
+from promolab.recommend.on_offer import lessons
+from promolab.recommend.ranked_before import clustered, gain
+from tests.recommend.conftest import NOW, in_duckdb
+
+
+@pytest.fixture(scope="module")
+def model(known) -> Recommender:
+    return Recommender("frequency", least_customers=2).fit(*known, as_of=NOW)
+
+
+@pytest.fixture(scope="module")
+def ranked(shop, model):
+    chances = pd.Series(0.5, index=range(120))
+    return rank_offers(shop, "P4", model, chances=chances, most=12, enough=1.0)
+
+
+def test_every_customer_gets_each_offer_once_and_shares_add_up(ranked):
+    assert ranked.available == 12 and ranked.kind == "coupon"
+    assert (ranked.frame.groupby("customer_id")["offer"].nunique() == 12).all()
+    assert ranked.frame.groupby("customer_id")["share"].sum().to_numpy() == pytest.approx(1.0)
+    assert ranked.frame["expected"].sum() <= 0.5 * 120 * ranked.learned.each + 1e-9
+    held = ranked.held()
+    assert held["share"].iloc[-1] == pytest.approx(1.0) and held["share"].is_monotonic_increasing
+
+
+def test_what_is_taken_stands_first(ranked, coupons):
+    came = coupons["responses"].query("promotion_id == 'P4'")
+    told = came.merge(ranked.frame, left_on=["customer_id", "coupon_id"],
+                      right_on=["customer_id", "offer"])  # fmt: skip
+    assert len(told) == len(came) and (told["place"] <= 3).mean() > 0.6
+
+
+def test_a_customers_offers_end_where_they_hold_enough(shop, model, ranked):
+    few = rank_offers(shop, "P4", model, most=6, enough=0.5).frame
+    whole = ranked.frame.merge(few[["customer_id", "place", "offer"]])
+    assert len(whole) == len(few)  # the same offers at the same places
+    last = few.groupby("customer_id")["share"].agg(["sum", "last", "size"])
+    assert ((last["sum"] - last["last"] < 0.5) & (last["size"] <= 6)).all()
+    assert ((last["sum"] >= 0.5) | (last["size"] == 6)).all()
+
+
+def test_products_and_reasons_are_those_of_the_offer(ranked, coupons):
+    members = set(
+        coupons["promotion_products"][["coupon_id", "product_id"]].itertuples(
+            index=False, name=None
+        )
+    )
+    rows = ranked.frame.dropna(subset="product_id")
+    assert set(zip(rows["offer"], rows["product_id"], strict=True)) <= members
+    before = coupons["events"][coupons["events"]["ts"] < NOW]
+    pairs = set(zip(before["customer_id"], before["product_id"], strict=True))
+    again = rows["reason"].str.startswith("bought")
+    told = [pair in pairs for pair in zip(rows["customer_id"], rows["product_id"], strict=True)]
+    assert again.tolist() == told
+    assert rows.loc[again, "bought_before"].all()
+
+
+def test_lists_of_ids_are_joined_best_first_and_ties_stand_in_the_order_of_ids(shop, model):
+    nobody = rank_offers(shop, "P4", model, customers=["new", "newer"], most=3)
+    one, other = nobody.joined()["offers"]
+    assert one == other and one.count("|") == 2
+    bare = learn_choices([])
+    assert (bare.weights == PRIOR).all() and bare.each == 1.0
+    assert np.argmax(bare.shares(np.zeros((1, 4, 3)))) == 0
+
+
+def test_types_whose_offers_the_shop_chose_teach_nothing(shop):
+    graph = product_graph(shop, NOW)
+    assert [x.promotion_id for x in lessons(graph)] == ["P0", "P1", "P2", "P3"]
+    assert [x.promotion_id for x in lessons(graph, ["chosen"])] == ["P0", "P1", "P2"]
+
+
+def test_past_promotions_are_ranked_by_those_before_them(shop, coupons):
+    found = past_offers(product_graph(shop, NOW), ["chosen"])
+    many = coupons["responses"].groupby("promotion_id")["customer_id"].nunique()
+    counted = found.frame["promotion_id"].value_counts()
+    assert counted[["P0", "P1", "P2"]].tolist() == many[["P0", "P1", "P2"]].tolist()
+    assert found.mean("ndcg").ci_low > 0.5 and found.frame["held_10"].between(0, 1).all()
+    assert "past promotions" in found.summary()
+    # What is redeemed in a promotion decides nothing of its own ranking.
+    mixed = coupons["responses"].copy()
+    last = mixed["promotion_id"] == "P2"
+    mixed.loc[last, "coupon_id"] = mixed.loc[last, "coupon_id"].to_numpy()[::-1]
+    other = past_offers(product_graph(in_duckdb({**coupons, "responses": mixed}), NOW), ["chosen"])
+    first = [f.frame[f.frame["promotion_id"] != "P2"]["ndcg"].tolist() for f in (found, other)]
+    assert first[0] == first[1]
+    assert other.mean("ndcg").value < found.mean("ndcg").value
+
+
+def test_weights_are_those_of_statsmodels():
+    from statsmodels.discrete.conditional_models import ConditionalLogit
+
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(300, 5, 3))
+    chosen = (X @ [0.8, -0.4, 0.2] + rng.gumbel(size=(300, 5))).argmax(axis=1)
+    taken = np.eye(5)[chosen]
+    theirs = ConditionalLogit(
+        taken.ravel(), X.reshape(-1, 3), groups=np.repeat(np.arange(300), 5)
+    ).fit(disp=0)
+    mine = learn_choices([(X, taken)], strength=0.0)
+    assert mine.weights == pytest.approx(theirs.params, abs=1e-4)
+    held = learn_choices([(X, taken)], strength=1e9)
+    assert held.weights == pytest.approx(PRIOR, abs=1e-4)
+
+
+def test_ndcg_is_scikit_learns_and_intervals_are_by_customer():
+    from sklearn.metrics import ndcg_score
+
+    rng = np.random.default_rng(2)
+    score, taken = rng.random((30, 8)), (rng.random((30, 8)) < 0.3).astype(float)
+    taken[taken.sum(axis=1) == 0, 0] = 1.0
+    assert gain(score, taken, 5).mean() == pytest.approx(ndcg_score(taken, score, k=5), abs=1e-12)
+    values, customers = rng.normal(size=60), pd.Series(np.repeat(np.arange(20), 3))
+    import statsmodels.api as sm
+
+    fitted = sm.OLS(values, np.ones(60)).fit(
+        cov_type="cluster", cov_kwds={"groups": customers.to_numpy()}, use_t=True
+    )
+    found = clustered(values, customers)
+    half = fitted.conf_int()[0, 1] - fitted.params[0]
+    assert found.ci_high - found.value == pytest.approx(half, rel=1e-6)
+
+
+def test_products_are_the_offers_where_there_are_no_coupons(coupons, model):
+    bare = {
+        **coupons,
+        "promotion_products": coupons["promotion_products"].drop(columns="coupon_id"),
+    }
+    found = rank_offers(in_duckdb(bare), "P4", model, most=5)
+    assert found.kind == "product" and found.available == 60
+    assert found.learned.promotions == 4  # purchases of those contacted, while it ran
+    own = found.frame[found.frame["place"] == 1]
+    assert own["bought_before"].mean() > 0.9 and (own["offer"] == own["product_id"]).all()
+
+
+@pytest.mark.parametrize(
+    ("promotion", "error", "words"),
+    [
+        ("P9", InputError, "no promotion 'P9' in this shop"),
+        ("P1", InputError, "fit it as of the start or before"),
+    ],
+)
+def test_a_promotion_that_cannot_be_ranked_is_a_sentence(shop, model, promotion, error, words):
+    with pytest.raises(error, match=words):
+        rank_offers(shop, promotion, model)
+
+
+def test_a_promotion_without_products_and_arguments_out_of_range(coupons, shop, model):
+    rows = coupons["promotion_products"].query("promotion_id != 'P4'")
+    with pytest.raises(DataError, match="promotion P4 names no products"):
+        rank_offers(in_duckdb({**coupons, "promotion_products": rows}), "P4", model)
+    with pytest.raises(InputError, match="most = 0; expected"):
+        rank_offers(shop, "P4", model, most=0)
+    with pytest.raises(InputError, match="each customer once"):
+        rank_offers(shop, "P4", model, customers=[3, 3])

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import DataError, InputError
+from promolab.recommend import cold_scores, past_new_products, past_starts, product_graph
+from promolab.recommend.new_products import areas
+from tests.recommend.conftest import NOW, in_duckdb
+
+
+@pytest.fixture(scope="module")
+def with_new(coupons):
+    """Six products that nobody bought before the last four weeks, and then their category does."""
+    events, products = coupons["events"], coupons["products"]
+    new = pd.DataFrame({"product_id": [f"n{i}" for i in range(6)], "brand": "brand new"})
+    new["category"] = [f"category {i}" for i in range(6)]
+    rng, known = np.random.default_rng(3), events[events["ts"] < NOW - pd.Timedelta(days=28)]
+    group = known["product_id"].map(products.set_index("product_id")["category"])
+    counts = pd.crosstab(known["customer_id"], group)
+    rows = []
+    for product, category in zip(new["product_id"], new["category"], strict=True):
+        chance = 0.05 + 0.7 * (counts[category] > counts[category].quantile(0.7))
+        buys = counts.index[rng.random(len(counts)) < chance]
+        when = NOW - pd.to_timedelta(rng.uniform(1, 27, len(buys)), unit="D")
+        told = {"customer_id": buys, "ts": when.astype("datetime64[us]"), "kind": "purchase", "product_id": product}
+        rows.append(
+            pd.DataFrame(told).assign(order_id=[f"{product}-{i}" for i in range(len(buys))])
+        )
+    more = pd.concat([events.astype({"order_id": str}), *rows], ignore_index=True)
+    return {**coupons, "events": more, "products": pd.concat([products, new], ignore_index=True)}
+
+
+def test_buyers_of_a_new_product_are_those_of_its_category(with_new):
+    found = past_new_products(product_graph(in_duckdb(with_new), NOW), days=28)
+    assert found.frame["product_id"].tolist() == [f"n{i}" for i in range(6)]
+    assert found.mean().ci_low > 0.65
+    events = with_new["events"]
+    buyers = events[events["product_id"] == "n0"]["customer_id"].nunique()
+    assert found.frame["buyers"].iloc[0] == buyers
+
+
+def test_areas_are_scikit_learns():
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(0)
+    score, came = rng.integers(0, 5, (40, 3)).astype(float), rng.random((40, 3)) < 0.4
+    theirs = [roc_auc_score(came[:, i], score[:, i]) for i in range(3)]
+    assert areas(score, came) == pytest.approx(theirs, abs=1e-12)
+    assert np.isnan(areas(score[:, :1], came[:, :1] | True)).all()
+
+
+def test_scores_are_the_sum_of_standardised_paths(coupons):
+    graph = product_graph(in_duckdb(coupons), NOW)
+    found = cold_scores(graph, ["p05"])["p05"]
+    known = coupons["events"][coupons["events"]["ts"] < NOW]
+    age = (NOW - known["ts"]) / pd.Timedelta(days=1)
+    own = known.assign(weight=0.5 ** (age / (7 * 16))).pivot_table(
+        "weight", "customer_id", "product_id", "sum", fill_value=0.0
+    )
+    assert own.index.equals(found.index)
+    alike = own[[f"p0{i}" for i in range(10)]].sum(axis=1)
+    paths = [np.log1p(values) for values in (alike, own.sum(axis=1))]
+    expected = sum((p - p.mean()) / p.std(ddof=0) for p in paths)
+    assert found.to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-9)
+
+
+def test_later_purchases_and_their_order_change_no_score(coupons):
+    first = cold_scores(product_graph(in_duckdb(coupons), NOW), ["p01", "p40"])
+    mixed = coupons["events"].sample(frac=1, random_state=1)
+    late = mixed["ts"] >= NOW
+    mixed.loc[late, "product_id"] = "p40"
+    second = cold_scores(
+        product_graph(in_duckdb({**coupons, "events": mixed}), NOW), ["p01", "p40"]
+    )
+    pd.testing.assert_frame_equal(first, second, rtol=0, atol=1e-9)
+
+
+def test_customers_without_purchases_come_last_and_unknown_ids_are_refused(coupons):
+    graph = product_graph(in_duckdb(coupons), NOW)
+    found = cold_scores(graph, ["p01"], [3, "nobody", 5])
+    assert found["p01"].idxmin() == "nobody"
+    with pytest.raises(InputError, match="asked: no product 'p0l'"):
+        cold_scores(graph, ["p0l"])
+    with pytest.raises(InputError, match="each id once"):
+        cold_scores(graph, ["p01", "p01"])
+    with pytest.raises(InputError, match="no promotion 'P9' in this shop"):
+        cold_scores(graph, ["P9"], of="promotions")
+
+
+def test_who_answers_a_promotion_is_ranked_by_the_paths_to_its_products(coupons):
+    graph = product_graph(in_duckdb(coupons), NOW)
+    score = cold_scores(graph, ["P4"], range(120), of="promotions")["P4"]
+    later = coupons["responses"].query("promotion_id == 'P4'")["customer_id"]
+    came = np.isin(np.arange(120), later)[:, None]
+    assert areas(score.to_numpy()[:, None], came)[0] > 0.6
+    bare = coupons["promotion_products"].query("promotion_id != 'P4'")
+    graph = product_graph(in_duckdb({**coupons, "promotion_products": bare}), NOW)
+    with pytest.raises(DataError, match="P4 names no products: it is valid for all of them"):
+        cold_scores(graph, ["P4"], of="promotions")
+
+
+def test_past_promotions_are_foretold_from_those_over_before_them(coupons):
+    graph = product_graph(in_duckdb(coupons), NOW)
+    told = past_starts(graph).frame
+    assert told["promotion_id"].tolist() == ["P2", "P3"]  # too few took those before
+    taken = coupons["responses"].groupby("promotion_id")["customer_id"].nunique()
+    assert told["taken"].tolist() == taken[["P2", "P3"]].tolist()
+    assert (told["expected"] / told["taken"]).between(0.5, 2).all()
+    # What came of a promotion, and all that came after it began, changes nothing of its forecast.
+    start = NOW - pd.Timedelta(days=60)
+    changed = coupons["responses"].copy()
+    changed = changed[(changed["ts"] < start) | (changed["customer_id"] % 3 == 0)]
+    events = coupons["events"][coupons["events"]["ts"] < start]
+    one = coupons["events"][coupons["events"]["ts"].between(start, NOW)].head(1)
+    tables = {**coupons, "responses": changed, "events": pd.concat([events, one])}
+    other = past_starts(product_graph(in_duckdb(tables), NOW)).frame
+    assert other["expected"].iloc[0] == pytest.approx(told["expected"].iloc[0], rel=1e-9)
