@@ -8,14 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 
 import promolab
 from promolab.contract import Shop
+from promolab.engines import keep
 
 NOW = datetime(2022, 1, 1)
 MOMENT = datetime(2021, 7, 1, 3)
+_NOT_A_NUMBER = -9876.5
+"""Stands for NaN, which a frame cannot hand to an engine: it would be null."""
 
 
 def _made_up() -> Any:
@@ -49,6 +53,7 @@ def _soiled(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     bad.iloc[8:10, bad.columns.get_loc("customer_id")] = ["  ", None]
     bad.iloc[10, bad.columns.get_loc("order_id")] = 'tab\t, "quotes"\nand\\lines é 你'
     bad.iloc[10, bad.columns.get_loc("amount")] = -1.5
+    bad.iloc[[9, 11], bad.columns.get_loc("amount")] = _NOT_A_NUMBER
     again = events.iloc[20:25]
     robot = events.iloc[[0] * 60].assign(kind="purchase", customer_id="robot", amount=1.0)
     robot["order_id"] = [f"R{i}" for i in range(60)]
@@ -69,7 +74,9 @@ def dirty_shop() -> Shop:
     """Return the shop, in DuckDB."""
     made = _made_up()
     shop: Shop = made.as_shop(_soiled(made.small_frames()))
-    return shop
+    amount, nan = shop.events.amount, ibis.literal("nan").cast("float64")
+    events = shop.events.mutate(amount=ibis.ifelse(amount == _NOT_A_NUMBER, nan, amount))
+    return shop.with_tables({**shop.tables, "events": keep(shop.backend, events)})
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
-_MOST = 1e15  # an amount beyond it is no amount
+_MOST = 1e14  # an amount beyond it is no amount; and 64 bits hold four decimals of it
 _ALL = 40  # rows of a table that are shown
 
 

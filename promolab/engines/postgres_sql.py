@@ -108,7 +108,14 @@ class DuckDBCompatible(DuckDBAnswers, PostgresCompiler):
             return self.cast(sge.cast(arg, "int"), to)
         if kind.is_floating() and to.is_integer():
             return self.cast(_rounded(self, arg), to)
+        if kind.is_floating() and to.is_decimal():
+            return self._fixed_point(arg, to)
         return super().visit_Cast(op, arg=arg, to=to)
+
+    def json_extract_path_text(self, op: Any, arg: Any) -> Any:
+        """Return what JSON holds as text; Ibis' own gives a path of no steps, which is no SQL."""
+        listed = self.f.anon.json_build_array(arg)
+        return self.f.anon.json_array_element_text(listed, 0)
 
     def _try_other(self, op: Any, arg: Any, to: Any) -> Any:
         return self.visit_Cast(op, arg=arg, to=to)  # there is no cast that may fail

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -28,6 +27,7 @@ from pyspark.errors import PySparkException
 
 from promolab.engines.addresses import sentence, shown
 from promolab.engines.batches import arrow_schema, changing
+from promolab.engines.spark_session import root
 from promolab.engines.spark_sql import DuckDBCompatible
 from promolab.errors import DataError, InputError, StepError
 
@@ -88,7 +88,7 @@ class Cluster(Backend):
             if "stopped SparkContext" in str(error) or "SparkContext was shut down" in str(error):
                 raise self._gone(error) from None
             raise DataError(
-                f"{shown(self._url)} refuses a query ({sentence(_root(error), self._url)})"
+                f"{shown(self._url)} refuses a query ({sentence(root(error), self._url)})"
             ) from None
 
     def _gone(self, error: BaseException) -> StepError:
@@ -258,13 +258,6 @@ class Cluster(Backend):
             raise InputError(f"{out} is there already; name a folder that is not") from None
         self._session.read.parquet(out).createOrReplaceTempView(name := util.gen_name("written"))
         return self._named(name, dict(columns))
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return what an executor's Python raised, of which Spark tells the last line last."""
-    said = str(error).partition("Traceback (most recent call last):")[2]
-    raised = re.findall(r"^[A-Za-z_.]+(?:Error|Exception|Warning)\b.*$", said, re.MULTILINE)
-    return RuntimeError(raised[-1]) if raised else error
 
 
 def _type(kind: Any) -> Any:

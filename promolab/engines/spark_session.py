@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,6 +16,7 @@ from promolab.engines.addresses import filled, sentence, shown
 from promolab.engines.engine import MEMORY_VARIABLE, memory_limit, scratch
 from promolab.errors import DataError, InputError, MissingExtraError
 
+HERE = "127.0.0.1"
 LOCAL_MEMORY = "2g"
 """What a session in this process may hold, where neither the address nor a variable says."""
 _FORM = (
@@ -122,14 +124,64 @@ def _session(url: str, place: str, threads: int | None) -> Any:
             session = running.newSession()
             session.conf.set("spark.sql.session.timeZone", options["spark.sql.session.timeZone"])
             return session
-        if place == "local":  # its workers are started as `python3`, which may be any Python
+        if place == "local":
+            # Its workers are started as `python3`, which may be any Python; and what this machine
+            # is called need not be an address.
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        return SparkSession.builder.config(map={"spark.master": master, **options}).getOrCreate()
+            os.environ.setdefault("SPARK_LOCAL_IP", HERE)
+        settings: dict[str, Any] = {"spark.master": master, **options}
+        _start_java(settings)
+        session = SparkSession.builder.config(map=settings).getOrCreate()
+        session.conf.get("spark.sql.session.timeZone")  # only now it reads its settings
+        return session
     except (PySparkException, Py4JError, RuntimeError) as error:
         raise DataError(
-            f"Spark does not start for {shown(url)} ({sentence(error, url)}); it needs Java 17 or "
-            "newer, and a master that can be reached"
+            f"Spark does not start for {shown(url)} ({sentence(root(error), url)}); it needs "
+            "Java 17 or newer, and a master that can be reached"
         ) from None
+
+
+def _start_java(settings: Mapping[str, str]) -> None:
+    """Start the Java that all sessions of this process share, with what it says in a file.
+
+    It greets with half a dozen lines of warnings that concern no one.
+    """
+    from pyspark import SparkConf, SparkContext
+    from pyspark.java_gateway import launch_gateway
+
+    if SparkContext._gateway is None:
+        conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+        with said_by_java().open("wb") as file:
+            gateway = launch_gateway(conf, {"stderr": file})
+        SparkContext._ensure_initialized(gateway=gateway)
+
+
+def said_by_java() -> Path:
+    """Return the file that holds what this process's Java says as it starts."""
+    return scratch() / "java.txt"
+
+
+def root(error: BaseException) -> BaseException:
+    """Return what lies at the bottom of an error, whose first line says only where it arose.
+
+    Parameters
+    ----------
+    error : Exception
+        Of pyspark or Py4J: with the lines of a program that Java ran, or that ran Python.
+    """
+    said = str(error)
+    if "JAVA_GATEWAY_EXITED" in said:  # it has not even begun, and no one but its file knows why
+        said = said_by_java().read_text(encoding="utf-8", errors="replace")
+        found = [line for line in said.splitlines() if not line.startswith("WARNING")]
+        return RuntimeError(found[0]) if found else error
+    _, executor, python = said.partition("Traceback (most recent call last):")
+    if executor:
+        found = re.findall(r"^[A-Za-z_.]+(?:Error|Exception|Warning)\b.*$", python, re.MULTILINE)
+    elif said.startswith("An error occurred while calling") or "JVM stacktrace:" in said:
+        found = re.findall(r"^(?:Caused by)?: (?:[\w$]+\.)*(.+)$", said, re.MULTILINE)
+    else:
+        found = []
+    return RuntimeError(found[-1]) if found else error
 
 
 def _options(place: str) -> dict[str, str]:
@@ -144,8 +196,8 @@ def _options(place: str) -> dict[str, str]:
     stated = os.environ.get(MEMORY_VARIABLE, "").strip()
     return found | {
         "spark.driver.memory": memory_limit().removesuffix("B").lower() if stated else LOCAL_MEMORY,
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": HERE,
+        "spark.driver.bindAddress": HERE,
         "spark.ui.enabled": "false",
         "spark.local.dir": str(scratch()),
     }

@@ -13,7 +13,7 @@ from typing import Any
 import ibis.expr.operations as ops
 import sqlglot as sg
 import sqlglot.expressions as sge
-from ibis.backends.sql.compilers.base import SQLGlotCompiler
+from ibis.backends.sql.compilers.base import NULL, SQLGlotCompiler
 from ibis.backends.sql.compilers.pyspark import PySparkCompiler
 
 from promolab.engines.duckdb_answers import DuckDBAnswers, matches
@@ -43,11 +43,24 @@ class DuckDBCompatible(DuckDBAnswers, PySparkCompiler):
 
     def visit_IsNull(self, op: Any, *, arg: Any) -> Any:
         """Tell null from NaN."""
-        return arg.is_(sge.Null())
+        return arg.is_(NULL)
 
     def visit_NotNull(self, op: Any, *, arg: Any) -> Any:
         """Tell null from NaN."""
-        return arg.is_(sg.not_(sge.Null()))
+        return arg.is_(sg.not_(NULL))
+
+    def visit_Not(self, op: Any, *, arg: Any) -> Any:
+        """Look up by a hash what another table lacks; ``NOT IN`` compares each row with each."""
+        if not isinstance(op.arg, ops.InSubquery):
+            return super().visit_Not(op, arg=arg)
+        # Null is neither in a table nor not in it, unless that is empty; and of a table that holds
+        # null nobody knows what it lacks.
+        listed = arg.args["query"].this.copy().subquery("listed")
+        name = sg.column(op.arg.rel.schema.names[0], table="listed", quoted=True)
+        whole, known = self.f.count(sge.Star()), self.f.count(name)
+        unknown = self.if_(whole > known, 2, self.if_(whole > 0, 1, 0))
+        nulls = sg.select(unknown).from_(listed).subquery() + self.if_(arg.this.is_(NULL), 1, 0)
+        return self.if_(arg, sge.false(), self.if_(sge.paren(nulls) > 1, NULL, sge.true()))
 
     def visit_IsInf(self, op: Any, *, arg: Any) -> Any:
         """Find infinity; Ibis' own comparison is made in Python, and never holds."""
@@ -61,7 +74,7 @@ class DuckDBCompatible(DuckDBAnswers, PySparkCompiler):
         """Count none as 0."""
         if where is None:
             return super().visit_CountStar(op, arg=arg, where=where)
-        return self.f.count(self.if_(where, 1, sge.Null()))
+        return self.f.count(self.if_(where, 1, NULL))
 
     def visit_Hash(self, op: Any, *, arg: Any) -> Any:
         """Hash to 64 bits: of 32 every row of a large table shares one with another."""
@@ -122,7 +135,7 @@ class DuckDBCompatible(DuckDBAnswers, PySparkCompiler):
     def _tried(self, text: Any, to: Any) -> Any:
         tried = sge.TryCast(this=text, to=self.type_mapper.from_ibis(to), safe=True)
         guard = _number_guard(self, text, to)
-        return tried if guard is None else self.if_(guard, tried, sge.Null())
+        return tried if guard is None else self.if_(guard, tried, NULL)
 
     def _found(self, text: Any, pattern: str) -> Any:
         return self.f.nullif(self.f.anon.regexp_extract(text, sge.convert(pattern), 1), "")
@@ -136,7 +149,7 @@ class DuckDBCompatible(DuckDBAnswers, PySparkCompiler):
 
     def _instant_of(self, text: Any, pattern: str, written: Any, day: tuple[Any, Any, Any]) -> Any:
         tried = sge.TryCast(this=written, to=sge.DataType.build("timestamptz"), safe=True)
-        return self.if_(matches(text, pattern), tried, sge.Null())
+        return self.if_(matches(text, pattern), tried, NULL)
 
     def _fixed_point(self, value: Any, to: Any) -> Any:
         # Spark rounds the digits that it would show, DuckDB the float times a power of ten: a half
@@ -150,7 +163,7 @@ class DuckDBCompatible(DuckDBAnswers, PySparkCompiler):
             sge.convert(f"{10.0**-to.scale:.{to.scale}f}"), f"decimal({to.scale + 1}, {to.scale})"
         )
         exact = self.cast(sge.paren(sge.cast(count, "decimal(18, 0)") * unit), to)
-        return self.if_(self._fits(value, to), exact, sge.Null())
+        return self.if_(self._fits(value, to), exact, NULL)
 
     def _json(self, arg: Any, kind: Any) -> Any:
         """Return text that is JSON; of a row too, whose nulls Spark would leave out."""
@@ -180,18 +193,18 @@ class DuckDBCompatible(DuckDBAnswers, PySparkCompiler):
         """Return the text of a string, null of all else; Ibis' own is Python on each row."""
         listed = self.f.concat(sge.convert("["), arg, sge.convert("]"))
         text = self.f.anon.get_json_object(listed, sge.convert("$[0]"))
-        return self.if_(matches(arg, '^"'), text, sge.Null())
+        return self.if_(matches(arg, '^"'), text, NULL)
 
     def visit_UnwrapJSONFloat64(self, op: Any, *, arg: Any) -> Any:
         """Return a number, null of all else."""
-        return self.if_(matches(arg, _NUMBER), self._double(arg), sge.Null())
+        return self.if_(matches(arg, _NUMBER), self._double(arg), NULL)
 
     def _json_value(self, value: Any, kind: Any) -> Any:
         if kind.is_string() or kind.is_temporal():
             # An array of one, without its brackets: Spark quotes text in nothing less.
             listed = self.f.anon.to_json(self.f.anon.array(sge.cast(value, "string")))
             inner = self.f.anon.substring(listed, 2, self.f.anon.length(listed) - 2)
-            return self.if_(value.is_(sge.Null()), sge.convert("null"), inner)
+            return self.if_(value.is_(NULL), sge.convert("null"), inner)
         return self.f.coalesce(sge.cast(value, "string"), sge.convert("null"))
 
 

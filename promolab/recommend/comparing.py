@@ -26,7 +26,17 @@ from promolab.wording import number, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COMPARED = ("popularity", "frequency", "tifu", "itemknn", "ease", "als", "hybrid")
+COMPARED = (
+    "popularity",
+    "frequency",
+    "tifu",
+    "itemknn",
+    "ease",
+    "als",
+    "fm",
+    "two_tower",
+    "hybrid",
+)
 
 
 @dataclass(frozen=True)

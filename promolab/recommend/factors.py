@@ -60,47 +60,57 @@ class Als(Method):
         place = self._solve(some.counted.astype(np.float32), self.products_)
         return (place @ self.products_.T).astype(float)
 
-    def _solve(self, rows: sparse.csr_matrix, other: np.ndarray) -> np.ndarray:
+    def _solve(
+        self,
+        rows: sparse.csr_matrix,
+        other: np.ndarray,
+        prior: np.ndarray | None = None,
+        held: int = 0,
+    ) -> np.ndarray:
         """Return the best point of each row where the other side stands still.
 
-        Rows of like length are worked on together, so that little is padded.
+        Points are drawn to the prior, which is 0 where none is given; a row of no purchase is
+        there, and the first coordinates may be held there. Rows of like length are worked on
+        together, so that little is padded.
         """
         import torch
 
         there = torch.from_numpy(np.ascontiguousarray(other))
-        gram = there.T @ there + self.penalty * torch.eye(self.factors)
+        size = there.shape[1]
+        gram = there.T @ there + self.penalty * torch.eye(size)
         # The last row is empty: what pads.
-        there = torch.cat([there, torch.zeros(1, self.factors)])
+        there = torch.cat([there, torch.zeros(1, size)])
         length = np.diff(rows.indptr)
-        found = np.zeros((rows.shape[0], self.factors), dtype=np.float32)
+        found = np.zeros((rows.shape[0], size), dtype=np.float32)
+        if prior is not None:
+            found[:] = prior
         order = np.argsort(length, kind="stable")
         order = order[np.searchsorted(length[order], 1) :]
         while len(order):
             # The longest of a part says how wide it is; parts are cut from the long end.
             widest = max(int(length[order[-1]]), 1)
             part, order = order[-max(CELLS // widest, 1) :], order[: -max(CELLS // widest, 1)]
-            found[part] = self._part(rows, part, widest, there, gram)
+            left, right = self._equations(rows[part], widest, there, gram)
+            start = torch.from_numpy(found[part])
+            right += self.penalty * start
+            right = right - (left[:, :, :held] @ start[:, :held, None])[..., 0]
+            root = torch.linalg.cholesky(left[:, held:, held:])
+            best = torch.cholesky_solve(right[:, held:, None], root)[..., 0]
+            found[part, held:] = best
         return found
 
-    def _part(
-        self,
-        rows: sparse.csr_matrix,
-        part: np.ndarray,
-        widest: int,
-        there: torch.Tensor,
-        gram: torch.Tensor,
-    ) -> np.ndarray:
+    def _equations(
+        self, chosen: sparse.csr_matrix, widest: int, there: torch.Tensor, gram: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return both sides of some rows' normal equations."""
         import torch
 
-        chosen = rows[part]
         length = np.diff(chosen.indptr)
         within = np.arange(len(chosen.data)) - np.repeat(chosen.indptr[:-1], length)
-        row = np.repeat(np.arange(len(part)), length)
-        index = np.full((len(part), widest), len(there) - 1)
-        extra = np.zeros((len(part), widest), dtype=np.float32)
+        row = np.repeat(np.arange(len(length)), length)
+        index = np.full((len(length), widest), len(there) - 1)
+        extra = np.zeros((len(length), widest), dtype=np.float32)
         index[row, within], extra[row, within] = chosen.indices, self.alpha * chosen.data
         points, weight = there[torch.from_numpy(index)], torch.from_numpy(extra)
         left = gram + torch.bmm((points * weight[..., None]).transpose(1, 2), points)
-        right = torch.bmm((1 + weight)[:, None], points)[:, 0]
-        root = torch.linalg.cholesky(left)
-        return np.asarray(torch.cholesky_solve(right[..., None], root)[..., 0])
+        return left, torch.bmm((1 + weight)[:, None], points)[:, 0]

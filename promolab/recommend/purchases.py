@@ -124,7 +124,8 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
     as_of : datetime, date or str
         Nothing at or after it may be among the events.
     least : int
-        Fewest customers who bought a product that may be recommended.
+        Fewest customers who bought a product that may be recommended; with 0 those of ``products``
+        that nobody bought may be too.
 
     Raises
     ------
@@ -141,7 +142,7 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
     >>> found.products.tolist(), found.matrix().toarray().tolist()
     (['a', 'b'], [[1.0, 0.0], [1.0, 1.0]])
     """
-    least = whole_number("least_customers", least, 1)
+    least = whole_number("least_customers", least, 0)
     now = read_as_of(as_of)
     rows = _rows_of(events, now)
     lost = rows["product_id"].isna() | rows["customer_id"].isna()
@@ -149,7 +150,18 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
     if rows.empty:
         raise DataError(f"no purchase of a known customer and product before {now:%Y-%m-%d}")
     customer, customers = pd.factorize(rows["customer_id"], sort=True)
-    product, catalogue = pd.factorize(rows["product_id"], sort=True)
+    known = _known(products)
+    catalogue = pd.Index(rows["product_id"].unique())
+    if known is not None and not catalogue.isin(known.index).any():
+        raise InputError(
+            f"products knows none of {plural(len(catalogue), 'product')} that were bought (such as "
+            f"{catalogue[0]!r}; it holds such as {next(iter(known.index), None)!r}); give both "
+            "the same ids"
+        )
+    if known is not None and not least:
+        catalogue = catalogue.union(known.index)
+    catalogue = catalogue.sort_values()
+    product = catalogue.get_indexer(pd.Index(rows["product_id"]))
     some = _enough(customer, product, len(catalogue), least)
     if not some.any():
         raise DataError(
@@ -171,7 +183,9 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
         whole["product"].to_numpy(),
         whole["order"].to_numpy(),
         whole["age"].to_numpy(),
-        _attributes(products, names),
+        pd.DataFrame(index=range(len(names)))
+        if known is None
+        else known.reindex(names).reset_index(drop=True),
         int((~some).sum()),
     )
 
@@ -221,9 +235,10 @@ def _orders(rows: pd.DataFrame, customer: np.ndarray) -> np.ndarray:
     return np.asarray(moments.groupby(["customer", "ts"]).ngroup())
 
 
-def _attributes(products: Any, catalogue: np.ndarray) -> pd.DataFrame:
+def _known(products: Any) -> pd.DataFrame | None:
+    """Return what is known of products, by id."""
     if products is None:
-        return pd.DataFrame(index=range(len(catalogue)))
+        return None
     columns_there(products, "product_id", "products")
     told = [name for name in ATTRIBUTES if name in products.columns]
     names = ["product_id", *told]
@@ -237,4 +252,4 @@ def _attributes(products: Any, catalogue: np.ndarray) -> pd.DataFrame:
         raise InputError(
             f"products holds {twice} twice with different {', '.join(told)}; a product has one row"
         )
-    return rows.set_index("product_id").reindex(catalogue).reset_index(drop=True)
+    return rows.set_index("product_id")

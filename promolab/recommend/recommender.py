@@ -16,6 +16,7 @@ from promolab.checks import choice, columns_there, refuse, seed_of, whole_number
 from promolab.errors import InputError, PromolabError
 from promolab.metrics import AMONG
 from promolab.model import read_model, write_model
+from promolab.recommend.factorised import FactorizationMachine
 from promolab.recommend.factors import Als
 from promolab.recommend.hybrid import Hybrid
 from promolab.recommend.items import Content, Ease, ItemNeighbours, nearest_products
@@ -23,6 +24,7 @@ from promolab.recommend.method import HALF_LIFE, Method, Profiles, largest
 from promolab.recommend.personal import Frequency, Popularity, Tifu
 from promolab.recommend.purchases import Purchases, read_purchases
 from promolab.recommend.reasons import reasons_for
+from promolab.recommend.towers import TwoTower
 from promolab.wording import count
 
 KINDS: dict[str, type[Method]] = {
@@ -33,6 +35,8 @@ KINDS: dict[str, type[Method]] = {
     "content": Content,
     "ease": Ease,
     "als": Als,
+    "fm": FactorizationMachine,
+    "two_tower": TwoTower,
     "hybrid": Hybrid,
 }
 """Ways to recommend, the simplest first."""
@@ -51,9 +55,11 @@ class Recommender:
         ``"popularity"`` what sells; ``"frequency"`` what a customer orders again and again;
         ``"tifu"`` the same with what customers like them order; ``"itemknn"``, ``"ease"``,
         ``"als"`` what is bought by the same customers; ``"content"`` what is like their products;
-        ``"hybrid"`` candidates of several, ranked by what an earlier month bore out.
+        ``"fm"``, ``"two_tower"`` both at once; ``"hybrid"`` candidates of several, ranked by what
+        an earlier month bore out.
     least_customers : int
-        Fewest customers who bought a product that may be recommended.
+        Fewest customers who bought a product that may be recommended; with 0 products may be too
+        that nobody bought: "content", "fm" and "two_tower" know them by their attributes.
     half_life : float
         Weeks after which an order counts half.
     seed : int
@@ -89,7 +95,7 @@ class Recommender:
         **options: Any,
     ) -> None:
         self.kind = choice("kind", kind, KINDS)
-        self.least_customers = whole_number("least_customers", least_customers, 1)
+        self.least_customers = whole_number("least_customers", least_customers, 0)
         self.half_life, self.seed, self.options = float(half_life), seed_of(seed), options
         try:
             self._method = KINDS[kind](**options)

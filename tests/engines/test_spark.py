@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,8 +20,8 @@ import promolab
 from promolab.abtest import assign_table
 from promolab.cleaning import known_by
 from promolab.contract import Shop
-from promolab.engines import connect_to, connect_url, read_their_table
-from promolab.engines.spark_session import place_of
+from promolab.engines import connect, connect_to, connect_url, read_their_table, spark_session
+from promolab.engines.spark_session import place_of, root, said_by_java
 from promolab.errors import DataError, InputError, MissingExtraError
 from promolab.scoring import score_table
 from tests.engines.asked import AS_OF, ASKED, simulated_shop
@@ -97,6 +98,11 @@ def test_its_workers_run_the_python_that_runs_here(shops):
 
 
 @needs_java
+def test_what_java_says_as_it_starts_is_not_shown(shops):
+    assert "incubator" in said_by_java().read_text()
+
+
+@needs_java
 def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
     (here, one), (there, other) = cleaned
     assert there.backend.name == "pyspark"
@@ -118,6 +124,23 @@ def test_features_and_pairs_are_the_same_as_on_duckdb(cleaned, described):
     (here, _), (there, _) = cleaned
     same(*described)
     same(RESULTS["pairs"](here), RESULTS["pairs"](there))
+
+
+@needs_java
+@pytest.mark.parametrize("others", [["x", "x"], ["x", None], []], ids=["full", "null", "empty"])
+def test_what_another_table_lacks_is_looked_up_by_a_hash(shops, others):
+    found = []
+    for con in (connect(), shops[1].backend):
+        ids, known = (
+            con.create_table(name, ibis.memtable({"a": values}, schema={"a": "string"}), temp=True)
+            for name, values in (("ids", ["x", "y", None]), ("known", others))
+        )
+        lacks = ids.a.notin(known.a)
+        found.append(ids.mutate(lacks=lacks).order_by("a").lacks.execute().tolist())
+    assert found[0] == found[1]
+    # Spark's own NOT IN compares each row with each, which no large table ends.
+    plan = con._session.sql(con.compile(ids.filter(lacks)))._jdf.queryExecution().executedPlan()
+    assert "BroadcastHashJoin" in str(plan) and "NestedLoop" not in str(plan)
 
 
 @needs_java
@@ -232,6 +255,18 @@ def test_what_spark_needs_here_is_said(monkeypatch, tmp_path):
     )
     with pytest.raises(MissingExtraError, match=r"promolab\[spark\]"):
         connect_url("spark:///data/shop")
+
+
+def test_an_error_says_what_lies_at_its_bottom(monkeypatch, tmp_path):
+    started = "An error occurred while calling o45.conf.\n: java.lang.IllegalArgumentException: Bad"
+    assert str(root(RuntimeError(started))) == "IllegalArgumentException: Bad"
+    deeper = "\n\tat a.b(C.scala:1)\nCaused by: a.b.C: the number should be int, but was x\n\tat d"
+    assert str(root(RuntimeError(started + deeper))) == "C: the number should be int, but was x"
+    said = tmp_path / "java.txt"
+    said.write_text("WARNING: Using modules\nInvalid heap size: -Xmxfoo\nError: Exit.\n")
+    monkeypatch.setattr(spark_session, "said_by_java", lambda: said)
+    gone = root(RuntimeError("[JAVA_GATEWAY_EXITED] Java gateway process exited"))
+    assert str(gone) == "Invalid heap size: -Xmxfoo"
 
 
 def test_an_address_without_a_place_is_refused():

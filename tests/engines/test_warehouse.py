@@ -64,6 +64,7 @@ def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
     (here, one), (there, other) = cleaned
     same(one.rows, other.rows)
     same(one.rules, other.rules)
+    same(one.left_out(here).to_frame(), other.left_out(there).to_frame())
     assert set(one.rules["rule"]) >= {
         *("missing_key", "unknown_kind", "not_finite", "negative_amount", "negative_quantity"),
         *("outside_life", "ends_before_start", "unknown_promotion", "duplicate", "repeated_key"),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from promolab.recommend import Recommender, compare_recommenders
+from promolab.recommend.factorised import FactorizationMachine
 from promolab.recommend.factors import Als
 from promolab.recommend.items import Ease, nearest_products
 from promolab.recommend.method import Profiles
@@ -108,3 +111,52 @@ def test_what_was_known_earlier_holds_nothing_later(past, known):
     held = found.matrix()[np.isin(found.customers, sure.customers)]
     assert (held != sure.matrix()).nnz == 0
     np.testing.assert_allclose(np.sort(found.age), np.sort(sure.age), atol=1e-6)
+
+
+def test_a_factorization_machine_solves_its_equations_and_draws_products_to_their_attributes(
+    past, whole
+):
+    model = FactorizationMachine(factors=5, iterations=2, penalty=8, shared=3)
+    model.fit(past, whole, 0)
+    counted, V = whole.counted.toarray(), model.products_.astype(float)
+    points = model._customers(whole.counted.astype(np.float32), model.products_)
+    assert (points[:, 0] == 1).all()
+    for row, point in zip(counted[:40], points[:40], strict=True):
+        confidence = 1 + model.alpha * row
+        left = V[:, 1:].T @ (confidence[:, None] * V[:, 1:]) + 8 * np.eye(5)
+        right = V[:, 1:].T @ (confidence * ((row > 0) - V[:, 0]))
+        np.testing.assert_allclose(point[1:], np.linalg.solve(left, right), atol=1e-5)
+    # Much confidence in attributes and little in products: those of a kind are one point.
+    stiff = FactorizationMachine(factors=5, iterations=2, penalty=1e7, shared=1e-3)
+    stiff.fit(past, whole, 0)
+    spread = pd.DataFrame(stiff.products_).groupby(
+        [past.attributes["category"], past.attributes["brand"]]
+    )
+    assert spread.std().max().max() < 1e-3 * np.abs(stiff.products_).max()
+
+
+@pytest.mark.parametrize("kind", ["fm", "two_tower"])
+def test_what_nobody_bought_is_scored_by_its_attributes(known, kind):
+    events, products = known
+    # Customers of one taste buy categories 0 and 1; p99 is of theirs, p98 of others'.
+    more = pd.DataFrame({"product_id": ["p98", "p99"], "category": ["category 5", "category 0"]})
+    table = pd.concat([products[["product_id", "category"]], more])
+    model = Recommender(kind, least_customers=0).fit(events, table, as_of=NOW)
+    lists = model.recommend(range(120), 62)
+    mine = events[events["product_id"] < "p20"].groupby("customer_id").size()
+    share = (mine / events.groupby("customer_id").size()).fillna(0)
+    held = lists.pivot_table(index="customer_id", columns="product_id", values="score")
+    nearer = held["p99"] - held["p98"]
+    assert nearer[share > 0.5].min() > nearer[share < 0.5].max()
+    told = lists[lists["product_id"] == "p99"].set_index("customer_id")["reason"]
+    assert told[share[share > 0.5].index].str.startswith("same category as p").all()
+
+
+@pytest.mark.parametrize("kind", ["fm", "two_tower"])
+def test_the_same_seed_learns_the_same_and_own_taste_beats_what_sells(bought, known, kind):
+    one, two = (Recommender(kind, least_customers=2).fit(*known, as_of=NOW) for _ in range(2))
+    pd.testing.assert_frame_equal(one.recommend(range(120), 5), two.recommend(range(120), 5))
+    board = compare_recommenders(
+        *bought, as_of=NOW, kinds=["popularity", kind], k=5, least_customers=2, among=["all"]
+    )
+    assert board.frame["difference_low"].iloc[1] > 0
