@@ -6,9 +6,9 @@ import pytest
 
 from promolab.errors import DataError, InputError
 from promolab.recommend import Recommender, past_offers, product_graph, rank_offers
-from promolab.recommend.choosing import PRIOR, learn_choices
-from promolab.recommend.on_offer import lessons
-from promolab.recommend.ranked_before import clustered, gain
+from promolab.recommend.offers.choosing import PRIOR, learn_choices
+from promolab.recommend.offers.on_offer import lessons
+from promolab.recommend.offers.ranked_before import clustered, gain
 from tests.recommend.conftest import NOW, in_duckdb
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from promolab.errors import DataError, InputError
 from promolab.recommend import cold_scores, past_new_products, past_starts, product_graph
-from promolab.recommend.new_products import areas
+from promolab.recommend.graph.new_products import areas
 from tests.recommend.conftest import NOW, in_duckdb
 
 
@@ -24,7 +24,13 @@ def with_new(coupons):
         chance = 0.05 + 0.7 * (counts[category] > counts[category].quantile(0.7))
         buys = counts.index[rng.random(len(counts)) < chance]
         when = NOW - pd.to_timedelta(rng.uniform(1, 27, len(buys)), unit="D")
-        told = {"customer_id": buys, "ts": when.astype("datetime64[us]"), "kind": "purchase", "product_id": product}
+        told = {"customer_id": buys, "kind": "purchase", "product_id": product}
+        told["ts"] = when.astype("datetime64[us]")
+            "customer_id": buys,
+            "ts": when.astype("datetime64[us]"),
+            "kind": "purchase",
+            "product_id": product,
+        }
         rows.append(
             pd.DataFrame(told).assign(order_id=[f"{product}-{i}" for i in range(len(buys))])
         )

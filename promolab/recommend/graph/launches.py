@@ -13,8 +13,8 @@ from promolab.compare import expected_responses
 from promolab.errors import DataError
 from promolab.metrics import past_ratios
 from promolab.model import ResponseModel
-from promolab.recommend.graph import ProductGraph
-from promolab.recommend.paths import promotion_paths
+from promolab.recommend.graph.edges import ProductGraph
+from promolab.recommend.graph.paths import promotion_paths
 from promolab.results import Result
 from promolab.wording import count, percent, plural
 

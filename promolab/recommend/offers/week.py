@@ -16,13 +16,11 @@ from promolab.contract import read_operations
 from promolab.display import Html, absent, fold, join, picture, say, table, tried
 from promolab.errors import DataError
 from promolab.recommend.comparing import compare_recommenders
-from promolab.recommend.graph import ProductGraph, product_graph
-from promolab.recommend.launches import past_starts
-from promolab.recommend.new_products import past_new_products
-from promolab.recommend.offers import Offers, rank_offers
-from promolab.recommend.ranked_before import PastOffers, past_offers
+from promolab.recommend.graph import ProductGraph, past_new_products, past_starts, product_graph
+from promolab.recommend.offers.ranked_before import PastOffers, past_offers
+from promolab.recommend.offers.ranking import Offers, rank_offers
+from promolab.recommend.offers.repeats import bought_again
 from promolab.recommend.recommender import FEW_ORDERS, Recommender
-from promolab.recommend.repeats import bought_again
 from promolab.results import Estimate, Result
 from promolab.wording import count, money, number, percent, plural
 

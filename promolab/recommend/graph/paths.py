@@ -12,7 +12,7 @@ import scipy.sparse as sparse
 
 from promolab.checks import choice, refuse
 from promolab.errors import DataError, InputError, nearest
-from promolab.recommend.graph import ProductGraph
+from promolab.recommend.graph.edges import ProductGraph
 from promolab.recommend.method import HALF_LIFE
 
 PATHS: tuple[tuple[str, ...], ...] = (

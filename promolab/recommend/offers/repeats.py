@@ -11,8 +11,8 @@ import pandas as pd
 from promolab.checks import whole_number
 from promolab.display import Html, table
 from promolab.errors import DataError
+from promolab.recommend.offers.ranked_before import clustered
 from promolab.recommend.purchases import Purchases
-from promolab.recommend.ranked_before import clustered
 from promolab.results import Result
 from promolab.wording import percent, plural
 

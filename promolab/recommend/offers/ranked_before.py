@@ -13,7 +13,7 @@ from promolab.checks import whole_number
 from promolab.display import Html, table
 from promolab.errors import DataError
 from promolab.recommend.graph import ProductGraph
-from promolab.recommend.on_offer import Lesson, learned_before, lessons
+from promolab.recommend.offers.on_offer import Lesson, learned_before, lessons
 from promolab.results import Estimate, Result
 from promolab.stats import t_quantile
 from promolab.wording import number, percent, plural

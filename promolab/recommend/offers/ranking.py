@@ -12,10 +12,10 @@ from promolab.checks import refuse, share, whole_number
 from promolab.contract import read_operations
 from promolab.display import Html, table
 from promolab.errors import InputError
-from promolab.recommend.choosing import Choices, within
 from promolab.recommend.graph import ProductGraph, product_graph
 from promolab.recommend.method import largest
-from promolab.recommend.on_offer import Features, OnOffer, learned_before, lessons, on_offer
+from promolab.recommend.offers.choosing import Choices, within
+from promolab.recommend.offers.on_offer import Features, OnOffer, learned_before, lessons, on_offer
 from promolab.recommend.reasons import PLAIN
 from promolab.recommend.recommender import Recommender
 from promolab.results import Result

@@ -12,10 +12,9 @@ import pandas as pd
 import scipy.sparse as sparse
 
 from promolab.errors import DataError, InputError, nearest
-from promolab.recommend.choosing import Choices, learn_choices, spread_of, within
-from promolab.recommend.graph import ProductGraph
+from promolab.recommend.graph import ProductGraph, bought_codes, indicator
 from promolab.recommend.method import HALF_LIFE, largest
-from promolab.recommend.paths import bought_codes, indicator
+from promolab.recommend.offers.choosing import Choices, learn_choices, spread_of, within
 
 _AS_OFFER = {"coupon_id": "offer"}
 LATELY_DAYS = 56

@@ -11,8 +11,8 @@ import pandas as pd
 
 from promolab.checks import whole_number
 from promolab.errors import DataError
-from promolab.recommend.graph import ProductGraph
-from promolab.recommend.paths import cold_scores, product_paths
+from promolab.recommend.graph.edges import ProductGraph
+from promolab.recommend.graph.paths import cold_scores, product_paths
 from promolab.results import Estimate, Result
 from promolab.stats import t_quantile
 from promolab.wording import number, plural
