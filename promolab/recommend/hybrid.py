@@ -17,6 +17,7 @@ from promolab.recommend.items import Ease, ItemNeighbours
 from promolab.recommend.method import HALF_LIFE, PARTS, Method, Profiles, largest
 from promolab.recommend.personal import Popularity, Tifu
 from promolab.recommend.purchases import Purchases
+from promolab.wording import plural
 
 AHEAD_DAYS = 28
 """Days of the earlier month that the ranking is learned on."""
@@ -51,6 +52,12 @@ class Hybrid(Method):
         early = Profiles(then.decayed(HALF_LIFE), then.matrix(), np.arange(n))
         parts = _Parts(then, early, seed)
         X, y = self._lesson(past, then, parts, early.rows(drawn))
+        if y.all() or not y.any():
+            raise DataError(
+                f"kind='hybrid' learns which of {plural(len(y), 'candidate')} were bought in the "
+                f"last {AHEAD_DAYS} days, and {'all' if len(y) and y.all() else 'none'} of them "
+                "were; take kind='tifu'"
+            )
         self._ranker = ResponseModel("boosting", seed=seed).fit(X, y)
         self._parts = _Parts(past, whole, seed)
 

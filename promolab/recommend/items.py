@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sparse
 
 from promolab.errors import InputError
+from promolab.recommend.factorised import indicators
 from promolab.recommend.method import Method, Profiles, largest, scaled
 from promolab.recommend.personal import TINY, Popularity
 from promolab.recommend.purchases import Purchases
@@ -70,40 +70,50 @@ def nearest_products(counted: sparse.csr_matrix, k: int) -> sparse.csr_matrix:
 class Content(Popularity):
     """Products whose type, category, brand and maker are those that a customer buys.
 
-    Each attribute counts the more the rarer it is (its inverse document frequency), and the
-    customer's taste is the mean of their products, recent orders counting more.
+    What sells, times how much more of the customer's purchases than of everybody's have the
+    product's value, the geometric mean over what is known of products. The angle between attributes
+    alone, which knows nothing of what sells, ranked real households worse than what sells.
+
+    Parameters
+    ----------
+    smooth : float
+        Orders of everybody's that each customer's are mixed with; as it is by default, households
+        of an earlier season were ranked well for what is bought again and anew.
     """
 
+    ARRAYS: ClassVar[tuple[str, ...]] = ("share_", "usual_", "first_")
     SPARSE: ClassVar[tuple[str, ...]] = ("described_",)
+
+    def __init__(self, smooth: float = 30.0) -> None:
+        self.smooth = smooth
 
     def fit(self, past: Purchases, whole: Profiles, seed: int) -> None:
         """Learn from what all customers bought."""
         super().fit(past, whole, seed)
-        self.described_ = described(past.attributes)
+        self.share_ = np.maximum(self.share_, 0.5 / max(len(whole), 1))
+        known = past.attributes.dropna(axis=1, how="all")
+        if known.empty:
+            raise InputError(
+                "products say nothing of type, category, maker, brand or department; "
+                "kind='content' needs one of them"
+            )
+        self.described_ = indicators(known)
+        many = known.nunique().to_numpy()
+        self.first_ = np.cumsum(many) - many
+        told = np.asarray(whole.decayed.sum(axis=0)).ravel() @ self.described_
+        self.usual_ = told / np.repeat(np.add.reduceat(told, self.first_), many)
 
     def score(self, some: Profiles) -> np.ndarray:
         """Return a score of every product for each of some customers."""
-        taste = scaled(some.decayed @ self.described_)
-        return np.asarray((taste @ self.described_.T).toarray() + TINY * self.share_)
-
-
-def described(attributes: pd.DataFrame) -> sparse.csr_matrix:
-    """Return products × values of attributes, rows of length 1, rare values weighing more."""
-    n = len(attributes)
-    parts = []
-    for name in attributes.columns:
-        codes, values = pd.factorize(attributes[name])
-        known = codes >= 0
-        if len(values):
-            rare = np.log(n / np.bincount(codes[known], minlength=len(values)))
-            cells = (rare[codes[known]], (np.flatnonzero(known), codes[known]))
-            parts.append(sparse.csr_matrix(cells, (n, len(values))))
-    if not parts:
-        raise InputError(
-            "products say nothing of type, category, maker, brand or department; kind='content' "
-            "needs one of them"
-        )
-    return scaled(sparse.csr_matrix(sparse.hstack(parts)))
+        own = (some.decayed @ self.described_).toarray()
+        orders = np.add.reduceat(own, self.first_, axis=1)
+        many = np.diff(np.append(self.first_, own.shape[1]))
+        own = (own + self.smooth * self.usual_) / np.repeat(orders + self.smooth, many, axis=1)
+        # Of a value that nobody bought, nothing is known.
+        seen = self.usual_ > 0
+        lift = np.zeros_like(own)
+        lift[:, seen] = np.log(own[:, seen] / self.usual_[seen])
+        return np.asarray(np.log(self.share_) + (self.described_ @ lift.T).T / len(self.first_))
 
 
 class Ease(Method):

@@ -38,6 +38,8 @@ class Purchases:
         What is known of each product, of `ATTRIBUTES`.
     rare : int
         Products left out because too few customers bought them.
+    unknown : int
+        Purchases left out because they name no customer or no product.
     """
 
     as_of: datetime
@@ -49,6 +51,7 @@ class Purchases:
     age: np.ndarray = field(repr=False)
     attributes: pd.DataFrame = field(repr=False)
     rare: int = 0
+    unknown: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -103,6 +106,7 @@ class Purchases:
             self.age[rows] - gone,
             self.attributes[some].reset_index(drop=True),
             int((~some).sum()),
+            self.unknown,
         )
 
 
@@ -148,7 +152,10 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
     lost = rows["product_id"].isna() | rows["customer_id"].isna()
     rows = rows[~lost]
     if rows.empty:
-        raise DataError(f"no purchase of a known customer and product before {now:%Y-%m-%d}")
+        raise DataError(
+            f"no purchase of a known customer and product before {now:%Y-%m-%d}"
+            + (f"; {plural(int(lost.sum()), 'purchase')} name none" if lost.any() else "")
+        )
     customer, customers = pd.factorize(rows["customer_id"], sort=True)
     known = _known(products)
     catalogue = pd.Index(rows["product_id"].unique())
@@ -187,6 +194,7 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
         if known is None
         else known.reindex(names).reset_index(drop=True),
         int((~some).sum()),
+        int(lost.sum()),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -71,8 +71,9 @@ class Recommender:
     ----------
     products_, customers_ : ndarray
         What may be recommended, and whose purchases were learned from.
-    rare_ : int
-        Products left out because too few customers bought them.
+    rare_, unknown_ : int
+        Products left out because too few customers bought them; purchases left out because they
+        name no customer or no product.
 
     Examples
     --------
@@ -138,7 +139,8 @@ class Recommender:
         sells.fit(self._past, whole, self.seed)
         self._sells = sells.share_
         self.products_, self.customers_ = self._past.products, self._past.customers
-        self.rare_, self._orders = self._past.rare, self._past.orders_of()
+        self.rare_, self.unknown_ = self._past.rare, self._past.unknown
+        self._orders = self._past.orders_of()
 
     def _profiles(self, past: Purchases, place: np.ndarray) -> Profiles:
         return Profiles(past.decayed(self.half_life), past.matrix(), place)
@@ -173,55 +175,68 @@ class Recommender:
         -------
         DataFrame
             ``customer_id, place`` (from 1), ``product_id, score`` (comparable within a customer
-            alone), ``bought_before, reason`` (in words), ``cold_start`` ("no history", "few orders"
-            or ""). Equal scores stand in the order of product ids.
+            alone), ``bought_before, reason`` (in words), ``cold_start`` ("no history", "rare
+            products alone": whoever bought only what is not recommended, "few orders" or ""). Equal
+            scores stand in the order of product ids.
 
         Raises
         ------
         InputError
             Not fitted, ``k`` above the catalogue, a customer who stands twice.
         """
+        among = choice("among", among, AMONG)
+        return self.recommend_each(customers, k, (among,), exclude, reasons=reasons)[among]
+
+    def recommend_each(
+        self,
+        customers: Iterable[Any],
+        k: int = 20,
+        among: Sequence[str] = AMONG,
+        exclude: Any = None,
+        *,
+        reasons: bool = True,
+    ) -> dict[str, pd.DataFrame]:
+        """Return what `recommend` gives for each of ``among``; products are scored once."""
         past = self._fitted()
         k = whole_number("k", k, 1, len(past.products), hint=_above(past))
-        among = choice("among", among, AMONG)
         asked = pd.Index(list(customers))
         if asked.has_duplicates:
             raise refuse("customers", asked[asked.duplicated()][0], "each customer once")
         place = pd.Index(past.customers).get_indexer(asked)
         nobody, barred = self._excluded(exclude, asked)
-        parts = [
-            self._batch(place[low : low + BATCH], low, k, among, nobody, barred, reasons)
-            for low in range(0, len(asked), BATCH)
-        ]
-        return self._frame(asked, place, parts, reasons)
+        found: dict[str, list[pd.DataFrame]] = {part: [] for part in among}
+        for low in range(0, len(asked), BATCH):
+            some = place[low : low + BATCH]
+            score, bought = self._scored(some)
+            score[:, nobody] = -np.inf
+            if barred is not None:
+                score[barred[low : low + len(some)].toarray()] = -np.inf
+            for part, lists in found.items():
+                best = self._best(score, bought, part, k)
+                if reasons:
+                    words = reasons_for(self._own(some), best, self._nearest(), self._past)
+                    best["reason"] = words
+                lists.append(best.assign(row=best["row"] + low))
+        return {part: self._frame(asked, place, lists, reasons) for part, lists in found.items()}
 
-    def _batch(
-        self,
-        place: np.ndarray,
-        low: int,
-        k: int,
-        among: str,
-        nobody: np.ndarray,
-        barred: sparse.csr_matrix | None,
-        reasons: bool,
-    ) -> pd.DataFrame:
+    def _scored(self, place: np.ndarray) -> tuple[np.ndarray, sparse.csr_matrix]:
+        """Return the score of each product for some customers, and which they bought."""
         some = self._of(place)
-        score = self._scores(some)
-        bought = some.counted > 0
+        score = self._method.score(some)
+        # Of whom nothing is known, a method of products that go together says nothing.
+        score[np.diff(some.counted.indptr) == 0] = self._sells
+        return score, some.counted > 0
+
+    @staticmethod
+    def _best(score: np.ndarray, bought: sparse.csr_matrix, among: str, k: int) -> pd.DataFrame:
         if among != "all":
-            score[bought.toarray() == (among == "new")] = -np.inf
-        score[:, nobody] = -np.inf
-        if barred is not None:
-            score[barred[low : low + len(place)].toarray()] = -np.inf
+            score = np.where(bought.toarray() == (among == "new"), -np.inf, score)
         best = largest(score, k)
         row, column = np.nonzero(best >= 0)
         product = best[row, column]
         found = pd.DataFrame({"row": row, "column": column, "product": product})
         found["score"] = score[row, product]
-        found["bought_before"] = np.asarray(bought[row, product]).ravel()
-        if reasons:
-            found["reason"] = reasons_for(self._own(place), found, self._nearest(), self._past)
-        return found.assign(row=found["row"] + low)
+        return found.assign(bought_before=np.asarray(bought[row, product]).ravel())
 
     @property
     def as_of_(self) -> datetime:
@@ -255,7 +270,7 @@ class Recommender:
         for low in range(0, len(customers), BATCH):
             mine = rows[(rows["who"] >= low) & (rows["who"] < low + BATCH)]
             some = place[low : low + BATCH]
-            best = _best_of(self._scores(self._of(some)), mine.assign(row=mine["who"] - low), held)
+            best = _best_of(self._scored(some)[0], mine.assign(row=mine["who"] - low), held)
             best["reason"] = reasons_for(self._own(some), best, self._nearest(), past)
             parts.append(best)
         found = pd.concat(parts).reindex(rows.index)
@@ -266,12 +281,6 @@ class Recommender:
         return pd.DataFrame(
             {"product_id": named, "score": found["score"], "reason": found["reason"]}
         )
-
-    def _scores(self, some: Profiles) -> np.ndarray:
-        score = self._method.score(some)
-        # Of whom nothing is known, a method of products that go together says nothing.
-        score[np.diff(some.counted.indptr) == 0] = self._sells
-        return score
 
     def _of(self, place: np.ndarray) -> Profiles:
         """Return the profiles at some places; those of nobody (−1) are empty."""
@@ -328,7 +337,9 @@ class Recommender:
         whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
         row = whole["row"].to_numpy(int)
         orders = np.where(place >= 0, self._orders[np.maximum(place, 0)], 0)
-        cold = np.select([orders == 0, orders <= FEW_ORDERS], ["no history", "few orders"], "")
+        levels = {"no history": place < 0, "rare products alone": orders == 0,
+                  "few orders": orders <= FEW_ORDERS}  # fmt: skip
+        cold = np.select(list(levels.values()), list(levels), "")
         return pd.DataFrame(
             {
                 "customer_id": asked[row],
@@ -360,6 +371,7 @@ class Recommender:
             "seed": self.seed,
             "as_of": past.as_of.isoformat(),
             "rare": past.rare,
+            "unknown": past.unknown,
             "customers": past.customers.tolist(),
             "products": past.products.tolist(),
             "attributes": json.loads(past.attributes.to_json(orient="split")),
@@ -392,6 +404,7 @@ class Recommender:
                 arrays["age"],
                 pd.DataFrame(told["data"], columns=told["columns"]),
                 state["rare"],
+                state["unknown"],
             )
             mine = {n[8:]: a for n, a in arrays.items() if n.startswith("learned.")}
             model._past = past

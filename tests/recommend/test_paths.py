@@ -26,11 +26,6 @@ def with_new(coupons):
         when = NOW - pd.to_timedelta(rng.uniform(1, 27, len(buys)), unit="D")
         told = {"customer_id": buys, "kind": "purchase", "product_id": product}
         told["ts"] = when.astype("datetime64[us]")
-            "customer_id": buys,
-            "ts": when.astype("datetime64[us]"),
-            "kind": "purchase",
-            "product_id": product,
-        }
         rows.append(
             pd.DataFrame(told).assign(order_id=[f"{product}-{i}" for i in range(len(buys))])
         )

@@ -89,6 +89,35 @@ def test_few_orders_are_marked():
     assert lists["cold_start"].tolist() == ["few orders", ""]
 
 
+def test_whoever_bought_only_what_is_not_recommended_is_told_apart_from_nobody():
+    events = pd.DataFrame(
+        {
+            "customer_id": [1, 2, 3, None, 2],
+            "ts": pd.date_range("2024-01-01", periods=5, freq="D"),
+            "product_id": ["a", "a", "own", "a", None],
+        }
+    )
+    model = Recommender("tifu", least_customers=2).fit(events, None, as_of="2024-02-01")
+    lists = model.recommend([1, 3, 9], 1)
+    assert lists["cold_start"].tolist() == ["few orders", "rare products alone", "no history"]
+    assert lists["product_id"].tolist() == ["a"] * 3
+    assert (model.unknown_, model.rare_) == (2, 1)
+
+
+def test_all_again_and_anew_at_once_are_what_each_is_alone(fitted):
+    model, asked = fitted["tifu"], [7, "nobody", 3]
+    for part, lists in model.recommend_each(asked, 8, exclude=["p07"]).items():
+        pd.testing.assert_frame_equal(lists, model.recommend(asked, 8, part, ["p07"]))
+
+
+def test_a_saved_one_goes_by_the_catalogue_it_learned(fitted, known, tmp_path):
+    """A product that the shop added since is on no list, and to exclude it is no error."""
+    model = Recommender.load(fitted["tifu"].save(tmp_path / "model"))
+    assert "p99" not in model.products_
+    lists = model.recommend([1], 5, exclude=["p99", model.products_[0]])
+    assert set(lists["product_id"]) <= set(model.products_[1:])
+
+
 def test_excluded_products_are_on_no_list_or_not_on_theirs(fitted):
     model = fitted["tifu"]
     best = model.recommend([1, 2], 3)
@@ -131,6 +160,27 @@ def test_equal_scores_stand_by_id():
     assert (largest(values, 12) == sure).all()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_customers_who_all_bought_the_same_get_it_in_the_order_of_ids(kind):
+    """Scores all equal, and one department that is all of it."""
+    events = pd.DataFrame(
+        [(c, d, p) for c in range(6) for d in range(0, 80, 5) for p in "bca"],
+        columns=["customer_id", "day", "product_id"],
+    )
+    events["ts"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(events.pop("day"), unit="D")
+    fuel = pd.DataFrame({"product_id": list("abc"), "department": "fuel"})
+    model = Recommender(kind, **FEW)
+    if kind == "hybrid":
+        with pytest.raises(DataError, match=r"which of 18 candidates .* and all of them were"):
+            model.fit(events, fuel, as_of="2024-03-21")
+        return
+    lists = model.fit(events, fuel, as_of="2024-03-21").recommend([1, 5], 3)
+    if kind in ("als", "fm", "two_tower"):  # they start from what is drawn
+        assert np.isfinite(lists["score"]).all()
+    else:
+        assert lists["product_id"].tolist() == list("abcabc")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -154,6 +204,11 @@ def test_what_cannot_be_learned_from_is_said(known):
     twice = pd.concat([products, products[:1].assign(category="another")])
     with pytest.raises(InputError, match="products holds p00 twice"):
         Recommender().fit(events, twice, as_of=NOW)
+    other = products.assign(product_id=range(len(products)))
+    with pytest.raises(InputError, match=r"products knows none of 60 products .* the same ids"):
+        Recommender().fit(events, other, as_of=NOW)
+    with pytest.raises(DataError, match="nobody bought in two such times"):
+        Recommender("two_tower", **FEW).fit(events[events["ts"] > "2024-05-20"], None, as_of=NOW)
     with pytest.raises(InputError, match="products say nothing of type"):
         Recommender("content", **FEW).fit(events, products[["product_id"]], as_of=NOW)
     with pytest.raises(InputError, match="does not know an option"):

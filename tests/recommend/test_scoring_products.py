@@ -9,7 +9,7 @@ import pytest
 from promolab.recommend import Recommender, compare_recommenders
 from promolab.recommend.factorised import FactorizationMachine
 from promolab.recommend.factors import Als
-from promolab.recommend.items import Ease, nearest_products
+from promolab.recommend.items import Content, Ease, nearest_products
 from promolab.recommend.method import Profiles
 from promolab.recommend.personal import TINY, Tifu
 from promolab.recommend.purchases import read_purchases
@@ -25,6 +25,21 @@ def past(known):
 @pytest.fixture(scope="module")
 def whole(past) -> Profiles:
     return Profiles(past.decayed(16), past.matrix(), np.arange(past.shape[0]))
+
+
+def test_content_is_what_sells_times_the_geometric_mean_of_own_against_usual_shares(past, whole):
+    model = Content(smooth=7)
+    model.fit(past, whole, 0)
+    own, everybody = whole.decayed.toarray()[5], whole.decayed.toarray().sum(axis=0)
+    sure = past.buyers(56) / past.shape[0]
+    for name in past.attributes:
+        values = past.attributes[name].to_numpy()
+        for product, value in enumerate(values):
+            usual = everybody[values == value].sum() / everybody.sum()
+            mine = (own[values == value].sum() + 7 * usual) / (own.sum() + 7)
+            sure[product] *= np.sqrt(mine / usual)
+    found = model.score(whole.rows(slice(5, 6)))[0]
+    np.testing.assert_allclose(np.exp(found), sure, rtol=1e-9)
 
 
 def test_ease_is_steck_s_closed_form_and_says_nothing_of_a_product_by_itself(past, whole):
