@@ -66,7 +66,7 @@ class FactorizationMachine(Als):
     def score(self, some: Profiles) -> np.ndarray:
         """Return a score of every product for each of some customers."""
         place = self._customers(some.counted.astype(np.float32), self.products_)
-        return (place @ self.products_.T).astype(float)
+        return np.asarray(place @ self.products_.T, dtype=float)
 
     def _customers(self, rows: sparse.csr_matrix, products: np.ndarray) -> np.ndarray:
         first = np.zeros((1, products.shape[1]), dtype=np.float32)

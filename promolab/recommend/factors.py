@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy.sparse as sparse
+from threadpoolctl import threadpool_limits
 
+from promolab.checks import choice
+from promolab.errors import MissingExtraError
 from promolab.recommend.method import Method, Profiles
 from promolab.recommend.purchases import Purchases
 
@@ -30,6 +33,8 @@ class Als(Method):
     alpha, penalty : float
         Confidence of an order, and λ; as they are by default, households of an earlier season were
         ranked best.
+    library : {"torch", "implicit"}
+        What solves it; "implicit" takes the extra of that name.
     """
 
     ARRAYS: ClassVar[tuple[str, ...]] = ("products_",)
@@ -40,13 +45,18 @@ class Als(Method):
         iterations: int = 15,
         alpha: float = 1.0,
         penalty: float = 50.0,
+        library: str = "torch",
     ) -> None:
         self.factors, self.iterations = factors, iterations
         self.alpha, self.penalty = alpha, penalty
+        self.library = choice("library", library, ("torch", "implicit"))
 
     def fit(self, past: Purchases, whole: Profiles, seed: int) -> None:
         """Learn from what all customers bought."""
         rows = whole.counted.astype(np.float32)
+        if self.library == "implicit":
+            self.products_ = self._by_implicit(rows, seed)
+            return
         columns = rows.T.tocsr()
         rng = np.random.default_rng(seed)
         products = rng.normal(0, 0.01, (rows.shape[1], self.factors)).astype(np.float32)
@@ -55,10 +65,29 @@ class Als(Method):
             products = self._solve(columns, customers)
         self.products_ = products
 
+    def _by_implicit(self, rows: sparse.csr_matrix, seed: int) -> np.ndarray:
+        try:
+            from implicit.als import AlternatingLeastSquares
+        except ImportError as error:
+            raise MissingExtraError("library='implicit'", "implicit") from error
+        model = AlternatingLeastSquares(
+            factors=self.factors,
+            regularization=self.penalty,
+            iterations=self.iterations,
+            random_state=seed,
+            use_gpu=False,
+        )
+        confidence = rows.copy()
+        confidence.data = 1 + self.alpha * confidence.data
+        # Its sums go over as many threads as BLAS has, which would fight with its own.
+        with threadpool_limits(1, user_api="blas"):
+            model.fit(confidence, show_progress=False)
+        return np.asarray(model.item_factors)
+
     def score(self, some: Profiles) -> np.ndarray:
         """Return a score of every product for each of some customers."""
         place = self._solve(some.counted.astype(np.float32), self.products_)
-        return (place @ self.products_.T).astype(float)
+        return np.asarray(place @ self.products_.T, dtype=float)
 
     def _solve(
         self,

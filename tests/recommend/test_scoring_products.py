@@ -73,6 +73,33 @@ def test_als_solves_the_normal_equations_and_folds_a_new_customer_in(past, whole
     np.testing.assert_allclose(model.score(alone)[0], V @ found[0], atol=1e-4)
 
 
+def test_implicit_finds_the_same_points_by_its_own_equations(past, whole):
+    library = pytest.importorskip("implicit.als")
+    model = Als(factors=8, iterations=3, library="implicit")
+    model.fit(past, whole, 0)
+    rows = whole.counted.astype(np.float32)
+    found = model._solve(rows, model.products_)
+    confidence = rows.copy()
+    confidence.data = 1 + model.alpha * confidence.data
+    peer = library.AlternatingLeastSquares(
+        factors=8, regularization=model.penalty, use_cg=False, use_gpu=False, num_threads=1
+    )
+    peer.item_factors = model.products_
+    everybody = np.arange(rows.shape[0])
+    sure = np.vstack([peer.recalculate_user(row, confidence[row]) for row in everybody])
+    np.testing.assert_allclose(found, sure, atol=1e-5)
+    # Fitted by the library and by torch: as small a sum of squares.
+    losses = []
+    for fitted in (Als(factors=8), Als(factors=8, library="implicit")):
+        fitted.fit(past, whole, 0)
+        points = fitted._solve(rows, fitted.products_)
+        off = (rows.toarray() > 0) - points @ fitted.products_.T
+        loss = ((1 + fitted.alpha * rows.toarray()) * off**2).sum()
+        lengths = (points**2).sum() + (fitted.products_**2).sum()
+        losses.append(loss + fitted.penalty * lengths)
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
 def test_parts_of_any_size_give_the_same_points(past, whole, monkeypatch):
     model = Als(factors=4, iterations=2)
     model.fit(past, whole, 0)
