@@ -11,6 +11,8 @@ from promolab.wording import plural
 
 NEAR = 0.1
 """Cosine of two products' buyers from which on they are said to be bought by the same people."""
+COMMON = 0.25
+"""A brand or department that more of all products share is no reason."""
 PLAIN = "sells well"
 
 
@@ -58,9 +60,14 @@ def reasons_for(
     found[left] = _together(own, asked.iloc[left], near, labels)
     for name in past.attributes.columns:
         left = np.flatnonzero(found == "")
-        found[left] = _alike(own, asked.iloc[left], past.attributes[name], labels)
+        found[left] = _alike(own, asked.iloc[left], _telling(past.attributes[name]), labels)
     found[found == ""] = PLAIN
     return found
+
+
+def _telling(values: pd.Series) -> pd.Series:
+    """Return the values that few products share: a brand of half of them is no reason."""
+    return values.where(values.map(values.value_counts(normalize=True)) <= COMMON)
 
 
 def _labels(past: Purchases) -> np.ndarray:

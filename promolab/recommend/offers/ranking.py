@@ -231,7 +231,7 @@ def rank_offers(
         pd.DataFrame({"customer_id": found["customer_id"], "offer": found["at"]}), offered.members
     )
     for name in ("product_id", "reason"):
-        found[name] = told[name].to_numpy()
+        found[name] = told[name].array
     found["bought_before"] = found["own"].to_numpy() > 0
     lost = found["reason"].isna() | found["reason"].eq("")
     found.loc[lost, "reason"] = PLAIN

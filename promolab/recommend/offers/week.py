@@ -20,7 +20,7 @@ from promolab.recommend.graph import ProductGraph, past_new_products, past_start
 from promolab.recommend.offers.ranked_before import PastOffers, past_offers
 from promolab.recommend.offers.ranking import Offers, rank_offers
 from promolab.recommend.offers.repeats import bought_again
-from promolab.recommend.recommender import FEW_ORDERS, Recommender
+from promolab.recommend.recommender import FEW_ORDERS, WAYS, Recommender
 from promolab.results import Estimate, Result
 from promolab.wording import count, money, number, percent, plural
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 COLUMNS = ["promotion_id", "customer_id", "place", "offer", "share", "expected"]
 COLUMNS += ["product_id", "bought_before", "reason"]
 WEEKS = 4
+MEASURE = (
+    "NDCG is 1 where all that was bought stands first on the list and 0 where nothing of it is "
+    "there; a place counts the less, the later it comes."
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class WeekOffers(Result):
                 "promotion": str(o.promotion_id),
                 "offers": o.available,
                 "each": len(o.frame) / max(o.customers, 1),
-                "contacts": self._usual(o)["customers"],
+                "contacts": int(self._usual(o)["customers"]),
                 "expected": number(*self.expected(o).ends),
                 "again": o.repeats,
             }
@@ -125,7 +129,7 @@ class WeekOffers(Result):
         return table(
             pd.DataFrame(rows),
             headings,
-            {"again": percent},
+            {"again": percent, "each": lambda x: number(x, decimals=1 if x % 1 else 0)},
             caption="Contacts: as many as its type usually has, the likeliest first; intervals "
             "from how far whole promotions missed before.",
         )
@@ -191,9 +195,10 @@ class WeekOffers(Result):
             picture(board.plot(among=among), f"NDCG of each method, {among} products.")
             for among in ("repeat", "new")
         ]
-        return join(
-            [say(board.summary()), *drawn, fold("All figures", [board.to_table(timed=False)])]
-        )
+        words = [f"{kind}: {WAYS[kind]}" for kind in self.compared]
+        note = f"{MEASURE} Methods: {'; '.join(words)}."
+        figures = fold("All figures", [board.to_table(timed=False)])
+        return join([say(board.summary()), *drawn, say(note), figures])
 
     def again(self) -> Any:
         """Return what customers buy again and what anew."""
