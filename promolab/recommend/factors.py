@@ -16,8 +16,8 @@ from promolab.recommend.purchases import Purchases
 if TYPE_CHECKING:
     import torch
 
-CELLS = 400_000
-"""Purchases that are worked on at once."""
+CELLS = 32_000
+"""Purchases that are worked on at once: their points stay in the cache."""
 
 
 class Als(Method):
@@ -140,6 +140,9 @@ class Als(Method):
         index = np.full((len(length), widest), len(there) - 1)
         extra = np.zeros((len(length), widest), dtype=np.float32)
         index[row, within], extra[row, within] = chosen.indices, self.alpha * chosen.data
-        points, weight = there[torch.from_numpy(index)], torch.from_numpy(extra)
-        left = gram + torch.bmm((points * weight[..., None]).transpose(1, 2), points)
-        return left, torch.bmm((1 + weight)[:, None], points)[:, 0]
+        # Each point times the root of its weight, so that one copy makes both sides.
+        root = torch.from_numpy(np.sqrt(extra))
+        points = there[torch.from_numpy(index)].mul_(root[..., None])
+        left = torch.baddbmm(gram, points.transpose(1, 2), points)
+        confidence = torch.where(root > 0, root + 1 / root, 0.0)
+        return left, torch.bmm(confidence[:, None], points)[:, 0]

@@ -36,6 +36,8 @@ class Hybrid(Method):
     four weeks; then the methods learn anew from everything.
     """
 
+    APART = False
+
     def fit(self, past: Purchases, whole: Profiles, seed: int) -> None:
         """Learn from what all customers bought."""
         then = past.before(past.as_of - timedelta(days=AHEAD_DAYS), 2)

@@ -58,9 +58,8 @@ def nearest_products(counted: sparse.csr_matrix, k: int) -> sparse.csr_matrix:
     for low in range(0, columns.shape[0], BLOCK):
         near = (columns[low : low + BLOCK] @ columns.T).toarray()
         at = np.arange(len(near))
-        near[at, low + at] = -np.inf
-        near[near == 0] = -np.inf
-        which = largest(near, min(k, near.shape[1]))
+        near[at, low + at] = 0
+        which = largest(near, min(k, near.shape[1]), above=0)
         row, column = np.nonzero(which >= 0)
         chosen = which[row, column]
         blocks.append(sparse.csr_matrix((near[row, chosen], (row, chosen)), near.shape))

@@ -71,14 +71,25 @@ class Tifu(Popularity):
             drawn = np.random.default_rng(seed).choice(n, self.sample, replace=False, shuffle=False)
         self.drawn_ = np.sort(drawn)
         self.held_ = whole.decayed[self.drawn_]
+        self._turn()
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `arrays` gave."""
+        super().restore(arrays)
+        self._turn()
+
+    def _turn(self) -> None:
+        """Lay out by product who may be a neighbour; single precision ranks angles as well."""
+        self._by_product = scaled(self.held_).T.tocsr().astype(np.float32)
 
     def score(self, some: Profiles) -> np.ndarray:
         """Return a score of every product for each of some customers."""
-        found = self.own * some.decayed.toarray()
-        found += TINY * self.share_
+        told = self.own * some.decayed
         alike = self._alike(some)
         if alike is not None:
-            found += (1 - self.own) * (alike @ self.held_).toarray()
+            told = told + (1 - self.own) * (alike @ self.held_)
+        found = told.toarray()
+        found += TINY * self.share_
         return np.asarray(found)
 
     def _alike(self, some: Profiles) -> sparse.csr_matrix | None:
@@ -87,12 +98,11 @@ class Tifu(Popularity):
         k = min(self.neighbours, n - 1)
         if k < 1:
             return None
-        near = (scaled(some.decayed) @ scaled(self.held_).T).toarray()
+        near = (scaled(some.decayed).astype(np.float32) @ self._by_product).toarray()
         at = np.minimum(np.searchsorted(self.drawn_, some.place), n - 1)
         own = self.drawn_[at] == some.place
-        near[own, at[own]] = -np.inf
-        near[near == 0] = -np.inf
-        which = largest(near, k)
+        near[own, at[own]] = 0
+        which = largest(near, k, above=0)
         row, column = np.nonzero(which >= 0)
         weight = np.full(len(row), 1 / k)
         return sparse.csr_matrix((weight, (row, which[row, column])), (len(some), n))

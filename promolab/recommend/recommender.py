@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import scipy.sparse as sparse
+from joblib import cpu_count
 
 from promolab.checks import choice, columns_there, refuse, seed_of, whole_number
 from promolab.errors import InputError, PromolabError
@@ -54,7 +56,7 @@ WAYS = {
 }
 """The same in words, for a page."""
 FORM = "promolab.recommender/1"
-BATCH = 512
+BATCH = 128
 FEW_ORDERS = 3
 NEAREST = 50
 
@@ -148,6 +150,7 @@ class Recommender:
 
     def _ready(self, whole: Profiles) -> None:
         self._whole, self._near = whole, None
+        self._sorted: tuple[np.ndarray, np.ndarray] | None = None
         sells = Popularity()
         sells.fit(self._past, whole, self.seed)
         self._sells = sells.share_
@@ -217,20 +220,32 @@ class Recommender:
             raise refuse("customers", asked[asked.duplicated()][0], "each customer once")
         place = pd.Index(past.customers).get_indexer(asked)
         nobody, barred = self._excluded(exclude, asked)
-        found: dict[str, list[pd.DataFrame]] = {part: [] for part in among}
-        for low in range(0, len(asked), BATCH):
+        if reasons:  # before the threads that would each make them
+            self._nearest(), self._by_customer()
+
+        def lists_from(low: int) -> list[pd.DataFrame]:
             some = place[low : low + BATCH]
             score, bought = self._scored(some)
             score[:, nobody] = -np.inf
             if barred is not None:
                 score[barred[low : low + len(some)].toarray()] = -np.inf
-            for part, lists in found.items():
+            found = []
+            for part in among:
                 best = self._best(score, bought, part, k)
                 if reasons:
                     words = reasons_for(self._own(some), best, self._nearest(), self._past)
                     best["reason"] = words
-                lists.append(best.assign(row=best["row"] + low))
-        return {part: self._frame(asked, place, lists, reasons) for part, lists in found.items()}
+                found.append(best.assign(row=best["row"] + low))
+            return found
+
+        lows = range(0, len(asked), BATCH)
+        threads = cpu_count() if self._method.APART else 1
+        with ThreadPoolExecutor(threads) as pool:
+            batches = list(pool.map(lists_from, lows))
+        return {
+            part: self._frame(asked, place, [batch[at] for batch in batches], reasons)
+            for at, part in enumerate(among)
+        }
 
     def _scored(self, place: np.ndarray) -> tuple[np.ndarray, sparse.csr_matrix]:
         """Return the score of each product for some customers, and which they bought."""
@@ -309,16 +324,23 @@ class Recommender:
     def _own(self, place: np.ndarray) -> pd.DataFrame:
         """Return row, product, orders and days from first to last of some customers."""
         past = self._past
-        row_of = np.full(len(past.customers) + 1, -1)
-        row_of[place] = np.arange(len(place))
-        row_of[-1] = -1
-        row = row_of[past.customer]
-        held = row >= 0
-        rows = pd.DataFrame(
-            {"row": row[held], "product": past.product[held], "age": past.age[held]}
-        )
+        order, start = self._by_customer()
+        many = np.where(place >= 0, np.diff(start)[place], 0)
+        row = np.repeat(np.arange(len(place)), many)
+        within = np.arange(len(row)) - np.repeat(np.cumsum(many) - many, many)
+        at = order[start[place[row]] + within]
+        rows = pd.DataFrame({"row": row, "product": past.product[at], "age": past.age[at]})
         found = rows.groupby(["row", "product"])["age"].agg(["size", "max", "min"]).reset_index()
         return found.assign(orders=found["size"], days=found["max"] - found["min"])
+
+    def _by_customer(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows in the order of customers, and where each customer's begin."""
+        if self._sorted is None:
+            customer = self._past.customer
+            order = np.argsort(customer, kind="stable")
+            start = np.searchsorted(customer[order], np.arange(len(self.customers_) + 1))
+            self._sorted = (order, start)
+        return self._sorted
 
     def _nearest(self) -> sparse.csr_matrix:
         if self._near is None:
