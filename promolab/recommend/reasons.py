@@ -12,7 +12,9 @@ from promolab.wording import plural
 NEAR = 0.1
 """Cosine of two products' buyers from which on they are said to be bought by the same people."""
 COMMON = 0.25
-"""A brand or department that more of all products share is no reason."""
+"""A brand or department that more of all products share is no reason…"""
+FEW = 10
+"""… but where these are so few products."""
 PLAIN = "sells well"
 
 
@@ -67,7 +69,8 @@ def reasons_for(
 
 def _telling(values: pd.Series) -> pd.Series:
     """Return the values that few products share: a brand of half of them is no reason."""
-    return values.where(values.map(values.value_counts(normalize=True)) <= COMMON)
+    many = values.map(values.value_counts())
+    return values.where(many <= max(COMMON * len(values), FEW))
 
 
 def _labels(past: Purchases) -> np.ndarray:
