@@ -25,6 +25,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "profiles and segments": ("events",),
         "interests and price level": ("products", "events.product_id"),
+        "recommendations and offers": ("events.product_id",),
         "orders and sales": ("events.amount",),
         "response models": ("promotions", "exposures", "responses"),
         "past spend on a promotion's products": ("promotion_products", "events.product_id"),

@@ -19,6 +19,7 @@ PAGES = [
     "03_segments",
     "04_response",
     "05_uplift",
+    "06_offers",
     "07_policy",
     "08_plan",
     "09_learning",

@@ -268,7 +268,8 @@ def product_graph(shop: Shop, as_of: Any) -> ProductGraph:
     Parameters
     ----------
     shop : Shop
-        A cleaned one; needs events with products, and products.
+        A cleaned one; its events name products. Without a table of products nothing is known of
+        them but who buys them.
     as_of : datetime, date or str
         Purchases, contacts and responses from it on are not read. What promotions are valid for is
         a plan, and read whenever they start.
@@ -297,12 +298,9 @@ def product_graph(shop: Shop, as_of: Any) -> ProductGraph:
     ['a', 'b']
     """
     now = read_as_of(as_of)
-    shop.require("interests and price level")
-    known = shop.products
-    names = ["product_id", *(name for name in ATTRIBUTES if name in known.columns)]
-    products = known.select(names).execute().drop_duplicates("product_id")
-    products = products.sort_values("product_id", ignore_index=True)
+    shop.require("recommendations and offers")
     past = shop.events.filter(shop.events.ts < now)
+    products = _products(shop, past)
     return ProductGraph(
         products=products,
         offers=_offers(shop),
@@ -311,6 +309,16 @@ def product_graph(shop: Shop, as_of: Any) -> ProductGraph:
         taken=_taken(shop, now),
         past=read_purchases(past, products, now, 1),
     )
+
+
+def _products(shop: Shop, past: Any) -> pd.DataFrame:
+    """Return the products with what is known of them; without a table, those that were bought."""
+    known = shop.tables.get("products", past)
+    told = ATTRIBUTES if "products" in shop.tables else ()
+    names = ["product_id", *(name for name in told if name in known.columns)]
+    rows = pd.DataFrame(known.select(names).distinct().execute())
+    rows = rows[rows["product_id"].notna()].drop_duplicates("product_id")
+    return rows.sort_values("product_id", ignore_index=True)
 
 
 def _table(shop: Shop, name: str, columns: list[str]) -> pd.DataFrame:

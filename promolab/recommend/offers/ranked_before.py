@@ -50,7 +50,11 @@ class PastOffers(Result):
         values = self.frame[column].to_numpy(float)
         if minus is not None:
             values = values - self.frame[minus].to_numpy(float)
-        return clustered(values, self.frame["customer_id"])
+        found = clustered(values, self.frame["customer_id"])
+        if minus is not None:
+            return found
+        low, high = np.clip([found.ci_low, found.ci_high], 0.0, 1.0)  # of few customers it is wide
+        return Estimate(found.value, float(low), float(high), found.n)
 
     def held(self) -> pd.DataFrame:
         """Return the share of what was taken that stood on the first places, with its interval."""

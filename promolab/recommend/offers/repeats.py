@@ -63,6 +63,8 @@ class BoughtAgain(Result):
     def to_table(self) -> Html:
         """Return the categories with most purchases, by how much of them is bought again."""
         rows = self.by_category
+        if rows.empty:
+            return Html("")
         return table(
             rows,
             {"category": "category", "pairs": "customers × products", "share": "bought before"},

@@ -271,11 +271,10 @@ class WeekOffers(Result):
         few = int(((orders > 0) & (orders <= FEW_ORDERS)).sum())
         named = self.shop.customers.customer_id.nunique().execute()
         none = max(int(named) - len(orders), 0)
-        known = (
-            f"Of {plural(int(named), 'customer')} {count(none)} bought nothing yet: their offers "
-            f"are those that sell. {count(few)} ordered {FEW_ORDERS} times or less: what little "
-            "they bought counts, then its type, then what sells."
-        )
+        known = f"{plural(int(named), 'customer')}: {count(none)} bought nothing yet"
+        known += ", and their offers are those that sell; " if none else "; "
+        known += f"{count(few)} ordered {FEW_ORDERS} times or less"
+        known += ": what little they bought counts, its type, and what sells." if few else "."
         products = tried(past_new_products, self.graph)
         promotions = tried(past_starts, self.graph)
         pieces = [say("Customers", "h3"), say(known), say("Products", "h3")]
@@ -318,7 +317,7 @@ class WeekOffers(Result):
             if np.isfinite(worth) and again.value > 0:
                 currency = self.shop.settings.currency
                 text += (
-                    f"; {count(again.n)} contacts would let them take "
+                    f"; with {plural(again.n, 'contact')} they would take "
                     f"{money(*(again * worth).ends, currency=currency)} of discounts, at "
                     f"{money(worth, currency=currency)} for each coupon as before"
                 )
@@ -356,6 +355,30 @@ class WeekOffers(Result):
         self.run.record("offers", self.to_dict())
 
 
+@dataclass(frozen=True)
+class NoOffers(Result):
+    """Why there is nothing to recommend: a page of the same pieces, each of which says so."""
+
+    run: RunFolder = field(repr=False)
+    why: str
+
+    def summary(self) -> str:
+        """Return why."""
+        return self.why
+
+    def nothing(self) -> Html:
+        """Return nothing: the page's first sentence said why."""
+        return Html("")
+
+    again = methods = lists = cold = subsidised = method = around = nothing
+
+    def write(self) -> None:
+        """Write a table without rows."""
+        by = ["promotion_id", "customer_id", "place"]
+        self.run.write_table("offers", pd.DataFrame(columns=COLUMNS), by=by)
+        self.run.record("offers", None)
+
+
 def week_offers(
     run: RunFolder,
     shop: Shop,
@@ -363,7 +386,7 @@ def week_offers(
     kinds: Sequence[str] = ("popularity", "frequency", "tifu", "itemknn"),
     most: int = 10,
     seed: int = 0,
-) -> WeekOffers:
+) -> WeekOffers | NoOffers:
     """Rank the offers of the promotions that start in a week.
 
     Parameters
@@ -381,16 +404,18 @@ def week_offers(
 
     Returns
     -------
-    WeekOffers
+    WeekOffers or NoOffers
 
-    Raises
-    ------
-    DataError
-        The shop does not say what was bought, or nothing of products.
+    Notes
+    -----
+    Where the shop does not say which products were bought there is nothing to recommend, and the
+    page says why.
     """
-    graph = product_graph(shop, run.as_of)
-    known = known_by(shop, run.as_of)
-    recommender = _fitted(known, shop, run.as_of, seed)
+    try:
+        graph = product_graph(shop, run.as_of)
+    except DataError as error:
+        return NoOffers(run, f"No offers: {error}.")
+    recommender = _fitted(known_by(shop, run.as_of), shop, run.as_of, seed)
     scores = run.read_table("scores")
     starting = run.read_table("outlook")["promotion_id"].unique()
     offers, without = [], []
