@@ -156,3 +156,32 @@ def test_names_are_safe_and_never_one_for_two(pairs):
         assert len(name.encode()) <= 210 and name.endswith(".csv")
         assert not set(name) & set('/\\:*?"<>|\n ') and name[0] not in ".-"
         assert name not in ("holdout.csv", "control.csv")
+
+
+def offers_of(plan) -> pd.DataFrame:
+    """Two offers for each but the first of those to contact, the second named before the first."""
+    told = plan.to_contact[["promotion_id", "customer_id"]].iloc[1:]
+    parts = [told.assign(place=2, offer="k,2"), told.assign(place=1, offer="=k1")]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_offers_stand_in_the_files_best_first(tmp_path):
+    case = case_of(22)
+    plan = case.plan()
+    assert len(plan.to_contact) > 3
+    offers = offers_of(plan)
+    write_send(plan, tmp_path / "send", case.shop().settings, offers=offers)
+    rows = [row for path in (tmp_path / "send").glob("*__*.csv") for row in read(path)]
+    told = [row for row in rows if row.get("offers")]
+    assert len(told) == len(plan.to_contact) - 1
+    assert {restored_id(row["offers"]) for row in told} == {"=k1|k,2"}
+    assert all(list(row)[-1] == "offers" for row in told)
+    # Without offers there is no such column, and files of stated columns hold what was stated.
+    write_send(plan, tmp_path / "bare", case.shop().settings)
+    assert not any("offers" in row for p in (tmp_path / "bare").glob("*__*.csv") for row in read(p))
+    stated = replace(
+        case.shop().settings, operations={"send": {"columns": {"customer_id": "CustomerKey"}}}
+    )
+    write_send(plan, tmp_path / "stated", stated, offers=offers)
+    rows = [row for path in (tmp_path / "stated").glob("*__*.csv") for row in read(path)]
+    assert {tuple(row) for row in rows} == {("CustomerKey",)}

@@ -74,9 +74,7 @@ class WeekOffers(Result):
         """Say what each customer is offered, and how well such lists did before."""
         told = [offers.summary() for offers in self.offers]
         for promotion in self.without:
-            told.append(
-                f"Promotion {promotion} names no several offers: there is nothing to choose."
-            )
+            told.append(f"Promotion {promotion} names no offers to choose from.")
         if not told:
             told.append("Nothing starts this week whose offers could be chosen.")
         if self.offers and isinstance(self.past, PastOffers):

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.display import Html
+from promolab.folder import open_run
+from promolab.recommend import week_offers
+from promolab.recommend.offers.week import NoOffers, WeekOffers
+from tests.recommend.conftest import NOW, in_duckdb
+
+
+def run_of(folder, promotions):
+    """A run of the week of `NOW` with scores and outlook of some promotions."""
+    manifest = {"parameters": {"week": "2024-W23"}, "as_of": NOW.isoformat()}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    run = open_run(folder, week="2024-W23")
+    rng = np.random.default_rng(0)
+    pairs = pd.MultiIndex.from_product([range(122), promotions]).to_frame(index=False)
+    pairs.columns = ["customer_id", "promotion_id"]
+    pairs["p_redeemed"], pairs["support"] = rng.random(len(pairs)), "inside"
+    run.write_table("scores", pairs, by=["customer_id", "promotion_id"])
+    told = {"promotion_id": promotions, "customers": 60, "usual": 60, "expected": 20.0}
+    rows = pd.DataFrame(told | {"ci_low": 10.0, "ci_high": 40.0})
+    run.write_table("outlook", rows, by="promotion_id")
+    return run
+
+
+@pytest.fixture(scope="module")
+def week(coupons, tmp_path_factory) -> WeekOffers:
+    shop = in_duckdb({**coupons, "customers": pd.DataFrame({"customer_id": range(122)})})
+    found = week_offers(run_of(tmp_path_factory.mktemp("week"), ["P4"]), shop, most=5)
+    assert isinstance(found, WeekOffers)
+    return found
+
+
+def pieces(found) -> dict[str, str]:
+    names = ["again", "methods", "lists", "cold", "subsidised", "around", "method"]
+    told = {name: getattr(found, name)() for name in names}
+    return {n: t.text if isinstance(t, Html) else t if isinstance(t, str) else t.summary()
+            for n, t in told.items()}  # fmt: skip
+
+
+def test_every_piece_has_something_to_say_and_names_no_customer(week):
+    told = pieces(week)
+    assert all(told.values()) and told["lists"].count("<table") == 3
+    assert "C-" in told["lists"] and "of what would be taken" in told["subsidised"]
+    assert week.to_table().text.count("<tr") == 2
+
+
+def test_what_is_written_is_a_list_for_everybody_who_was_scored(week):
+    week.write()
+    rows = week.run.read_table("offers")
+    assert rows["customer_id"].nunique() == 122
+    assert (
+        rows.groupby("customer_id")["place"]
+        .apply(lambda s: s.tolist() == [*range(1, len(s) + 1)])
+        .all()
+    )
+    assert week.run.metrics["offers"]["P4"]["offers"] == 12
+
+
+def test_expected_offers_are_those_of_the_usual_list(week):
+    offers, scores = week.offers[0], week.run.read_table("scores")
+    sent = scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True]).head(60)
+    chosen = offers.frame[offers.frame["customer_id"].isin(sent["customer_id"])]
+    found = week.expected(offers)
+    ratio = 20.0 / sent["p_redeemed"].sum()
+    assert found.value == pytest.approx(chosen["expected"].sum() * ratio)
+    assert found.ci_high == pytest.approx(2 * found.value) and found.n == 60
+
+
+def test_a_promotion_without_products_and_a_shop_without_ids_say_so(coupons, tmp_path):
+    bare = coupons["promotion_products"].query("promotion_id != 'P4'")
+    shop = in_duckdb({**coupons, "promotion_products": bare})
+    (tmp_path / "one").mkdir()
+    found = week_offers(run_of(tmp_path / "one", ["P4"]), shop)
+    assert found.summary() == "Promotion P4 names no offers to choose from."
+    events = coupons["events"].drop(columns="product_id")
+    (tmp_path / "two").mkdir()
+    none = week_offers(run_of(tmp_path / "two", ["P4"]), in_duckdb({"events": events}))
+    assert isinstance(none, NoOffers) and "events.product_id" in none.summary()
+    assert not any(pieces(none).values())
+    none.write()
+    assert none.run.read_table("offers").empty
