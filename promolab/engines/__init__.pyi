@@ -1,4 +1,5 @@
 from .addresses import file_of as file_of
+from .addresses import folder_of as folder_of
 from .addresses import is_url as is_url
 from .addresses import scrubbed as scrubbed
 from .addresses import sentence as sentence

@@ -52,6 +52,19 @@ def file_of(url: str) -> str | None:
     return rest.partition("?")[0] if scheme.lower() == "duckdb" else None
 
 
+def folder_of(url: str) -> str | None:
+    """Return the folder on this machine that Spark is to read; None of any other address.
+
+    Examples
+    --------
+    >>> folder_of("spark:///data/shop?spark.driver.memory=4g"), folder_of("spark://local/shop")
+    ('/data/shop', None)
+    """
+    scheme, _, rest = url.partition("://")
+    place = rest.partition("?")[0]
+    return place if scheme.lower() == "spark" and place.startswith("/") else None
+
+
 def shown(url: str) -> str:
     """Return what may be shown of an address: no user, no password, no options.
 

@@ -13,6 +13,7 @@ from promolab.engines import (
     connect,
     connect_url,
     engine_errors,
+    folder_of,
     list_their_tables,
     read_their_table,
     sentence,
@@ -62,7 +63,8 @@ def open_database(url: str, settings: Settings | None = None, threads: int | Non
     url : str
         As `promolab.engines.connect_url` takes it.
     settings : Settings, optional
-        With the mapping of its tables; by default they are called as the contract's.
+        With the mapping of its tables; by default the ``shop.toml`` in the folder that Spark reads,
+        else they are called as the contract's.
     threads : int, optional
         Threads of the embedded engine.
 
@@ -79,7 +81,11 @@ def open_database(url: str, settings: Settings | None = None, threads: int | Non
     StepError
         If the connection breaks while it is read.
     """
-    settings = settings or Settings(name=shown(url).rpartition("/")[2] or "Shop")
+    name = shown(url).rpartition("/")[2] or "Shop"
+    if settings is None and (folder := folder_of(url)) is not None:
+        toml = Path(folder) / "shop.toml"
+        settings = read_settings(toml, name) if toml.exists() else None
+    settings = settings or Settings(name=name)
     return _of_connection(connect_url(url, threads), url, settings)
 
 
@@ -323,7 +329,8 @@ def load_shop(
         named after the contract's (``events.parquet``, ``products.csv`` …), or mapped onto it by a
         ``shop.toml`` (see ``data/README.md``).
     settings : str or Path, optional
-        A ``shop.toml`` to use instead of the source's own; a warehouse has none of its own.
+        A ``shop.toml`` to use instead of the source's own; a warehouse has none of its own, but
+        for one in a folder on this machine that Spark reads.
     threads : int, optional
         Threads of the engine; by default as many as there are cores.
     **world

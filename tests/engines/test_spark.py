@@ -207,6 +207,9 @@ def test_a_shop_is_opened_from_addresses_and_a_session(shops, folder):
     n = shops[0].events.count().execute()
     for source in (f"spark://{folder}", "spark://local/corner", session):
         assert promolab.load_shop(source).events.count().execute() == n
+    (folder / "shop.toml").write_text('zone = "Europe/London"')
+    assert promolab.load_shop(f"spark://{folder}").zone == "Europe/London"
+    (folder / "shop.toml").unlink()
     with pytest.raises(DataError, match="no table 'event'; did you mean 'events'"):
         read_their_table(shops[1].backend, "event")
     with pytest.raises(InputError, match="open spark://elsewhere:7077/shop in another process"):
