@@ -10,6 +10,7 @@ from promolab.errors import InputError
 from promolab.metrics.intervals import part_of_total
 from promolab.profiles import life_stages
 from promolab.profiles.stages import STAGES, lapse_days
+from promolab.profiles.worth import CustomerWorth
 
 
 def frame(**columns) -> pd.DataFrame:
@@ -99,3 +100,23 @@ def test_the_interval_of_a_share_of_sales_covers() -> None:
         frame(orders=np.ones(400), recency_days=days, amount_28d=sales)
     ).by_stage.iloc[0]
     assert row[["share_sales_28d_low", "share_sales_28d_high"]].tolist() == [low[0], high[0]]
+
+
+def test_customers_lapse_by_their_own_rhythm() -> None:
+    features = frame(
+        orders=[40, 40, 5, 5, 3],
+        recency_days=[27.0, 31.0, 150.0, 190.0, 100.0],
+        days_between_orders=[5.0, 5.0, 60.0, 60.0, 30.0],
+    )
+    told = pd.DataFrame({"customer_id": range(4), "usual_days": [5.0, 5.0, 60.0, 60.0]})
+    worth = CustomerWorth(told, told, told, None, 0.0)
+    found = life_stages(features, worth=worth)
+    # Three times five days are less than four weeks; of the last one nothing is known.
+    assert found.stages["stage"].tolist() == [
+        *("Returning", "Lapsed", "Returning", "Lapsed", "Lapsed"),
+    ]
+    assert found.own_rhythm
+    assert "3 times their usual pause" in found.by_stage.set_index("stage").loc["Lapsed", "meaning"]
+    plain = life_stages(features, worth="Not shown: there is none.")
+    assert not plain.own_rhythm and plain.lapse_days == 84
+    assert plain.stages["stage"].tolist()[:2] == ["Returning", "Returning"]

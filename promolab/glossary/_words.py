@@ -76,8 +76,9 @@ k | number of segments | segments | How many segments were made.
 new | new | customers | Customers whose first order lies at most 28 days back.
 returning | returning | customers | Customers who ordered lately and whose first order is older
     than 28 days; who has ordered only once counts here until lapsed.
-lapsed | lapsed | customers | Customers without an order for so long that 19 in 20 regular ones
-    would have come back, in whole weeks (84 days where few are regular).
+lapsed | lapsed | customers | Customers away more than three times as long as is usual for them,
+    from 28 days on; where that is not known, so long that 19 in 20 regular ones would have come
+    back, in whole weeks (84 days where few are regular).
 without history | without history | customers | Customers of whom no order is known.
 migration | migration | customers | Where the customers of last good week's segments are now.
 far | far from every segment | share, 0–1 | Customers further from every segment than 99 % were

@@ -14,6 +14,7 @@ from promolab import display
 from promolab.errors import InputError
 from promolab.metrics import part_of_total
 from promolab.profiles.scores import customer_frame, numeric
+from promolab.profiles.worth import LATE, CustomerWorth
 from promolab.results import Result, plain
 from promolab.stats import wilson
 from promolab.wording import count, number, percent, plural
@@ -29,6 +30,12 @@ MOST_LAPSE_DAYS = 364
 MIN_REGULARS = 50
 """Customers of three orders and more that it takes to speak of the shop's own rhythm."""
 QUANTILE = 0.95
+VERY_LATE = LATE[-1]
+"""Times the own rhythm: of pauses that have no memory one in twenty is longer (e⁻³)."""
+OWN_RULE = (
+    f"Lapsed: away more than {VERY_LATE:.0f} times as long as is usual for that customer, from "
+    f"{NEW_DAYS} to {MOST_LAPSE_DAYS} days; one in twenty pauses of who still comes is that long."
+)
 _SHARES = {
     "share_customers": "share of customers",
     "share_sales_28d": "sales, last 28 days",
@@ -49,13 +56,16 @@ class LifeStages(Result):
     stages : DataFrame
         ``customer_id, stage`` of every customer.
     lapse_days : int
-        Days without an order from which on a customer counts as lapsed.
+        Days without an order from which on a customer counts as lapsed whose own rhythm is not
+        known.
     lapse_rule : str
         How they were chosen.
     customers : int
         All customers.
     note : str
         What a reader must know, else empty.
+    own_rhythm : bool
+        Whether customers lapse by their own rhythm.
     """
 
     by_stage: pd.DataFrame = field(repr=False)
@@ -64,6 +74,7 @@ class LifeStages(Result):
     lapse_rule: str
     customers: int
     note: str = ""
+    own_rhythm: bool = False
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per stage."""
@@ -111,12 +122,16 @@ class LifeStages(Result):
         lapsed = rows.set_index("stage").loc["Lapsed"]
         return plots.finish(
             ax,
-            title=f"{_share(lapsed)} of customers have not ordered for more than "
-            f"{self.lapse_days} days",
+            title=f"{_share(lapsed)} of customers {self._away()}",
             subtitle="share of customers with 95 % interval; customers, share of the sales of the "
             f"last {NEW_DAYS} days; n = {plural(self.customers, 'customer')}",
             xlabel="share of customers, %",
         )
+
+    def _away(self) -> str:
+        if self.own_rhythm:
+            return f"are away more than {VERY_LATE:.0f} times as long as usual"
+        return f"have not ordered for more than {self.lapse_days} days"
 
 
 def _share(row: Any) -> str:
@@ -165,7 +180,9 @@ def lapse_days(features: pd.DataFrame) -> tuple[int, str]:
     )
 
 
-def life_stages(features: Any, customers: Iterable[Any] | None = None) -> LifeStages:
+def life_stages(
+    features: Any, customers: Iterable[Any] | None = None, worth: Any = None
+) -> LifeStages:
     """Sort customers into new, returning, lapsed and without history.
 
     Parameters
@@ -174,14 +191,18 @@ def life_stages(features: Any, customers: Iterable[Any] | None = None) -> LifeSt
         One row per customer, with ``orders`` and ``recency_days``.
     customers : iterable of ids, optional
         All customers that the shop knows; those absent from ``features`` have no history.
+    worth : CustomerWorth, optional
+        With it (`promolab.customer_worth`) customers lapse by their own rhythm: away more than
+        three times as long as they usually are, from 28 to 364 days. Anything else is ignored: a
+        page hands on why there is none.
 
     Returns
     -------
     LifeStages
         Everybody is in one stage. *New*: the first order lies at most 28 days back. *Lapsed*: no
-        order for more than `lapse_days`. *Returning*: all others with an order. *Without history*:
-        no order that was kept. Intervals: shares of customers by Wilson, shares of sales by the
-        linearised variance over customers in Wilson's form.
+        order for more than `lapse_days`, or than the own rhythm allows. *Returning*: all others
+        with an order. *Without history*: no order that was kept. Intervals: shares of customers
+        by Wilson, shares of sales by the linearised variance over customers in Wilson's form.
 
     Raises
     ------
@@ -206,7 +227,10 @@ def life_stages(features: Any, customers: Iterable[Any] | None = None) -> LifeSt
     # The mean time between orders times their number is the time from the first to the last one.
     first = np.round(recency + gaps * np.maximum(orders - 1, 0), 6)
     limit, rule = lapse_days(frame)
-    code = np.where(first <= NEW_DAYS, 0, np.where(recency > limit, 2, 1))
+    own = _own_limits(frame["customer_id"], worth)
+    rule = OWN_RULE if own is not None else rule
+    far = recency > (limit if own is None else np.where(np.isnan(own), limit, own))
+    code = np.where(first <= NEW_DAYS, 0, np.where(far, 2, 1))
     code = np.where(bought, code, 3)
     known = pd.Index([] if customers is None else list(customers)).unique()
     absent = known[~known.isin(frame["customer_id"])]
@@ -219,13 +243,22 @@ def life_stages(features: Any, customers: Iterable[Any] | None = None) -> LifeSt
     ).sort_values("customer_id", kind="stable", ignore_index=True)
     span = float(np.nanmax(np.where(bought, first, np.nan))) if bought.any() else 0.0
     return LifeStages(
-        _table(frame, codes, len(absent), limit),
+        _table(frame, codes, len(absent), None if own is not None else limit),
         stages,
         limit,
         rule,
         len(codes),
         _reach(span) if bought.any() else "",
+        own is not None,
     )
+
+
+def _own_limits(ids: pd.Series[Any], worth: Any) -> np.ndarray | None:
+    """Return after how many days each customer lapses by the own rhythm; nan where not known."""
+    if not isinstance(worth, CustomerWorth):
+        return None
+    usual = worth.frame.set_index("customer_id")["usual_days"].reindex(ids).to_numpy(float)
+    return np.clip(VERY_LATE * usual, NEW_DAYS, MOST_LAPSE_DAYS)
 
 
 def _reach(span: float) -> str:
@@ -237,7 +270,7 @@ def _reach(span: float) -> str:
     )
 
 
-def _table(frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int) -> pd.DataFrame:
+def _table(frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int | None) -> pd.DataFrame:
     member = (codes[:, None] == np.arange(len(STAGES))).astype(float)
     n = np.full(len(STAGES), float(len(codes)))
     customers = member.sum(axis=0)
@@ -249,10 +282,14 @@ def _table(frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int) -> p
         sales = np.concatenate([np.nan_to_num(numeric(frame, column)), np.zeros(absent)])
         for end, values in zip(("", "_low", "_high"), part_of_total(sales, member), strict=True):
             table[name + end] = values
+    away, lately = f"more than {limit} days", f"in the last {limit} days"
+    if limit is None:
+        away = f"more than {VERY_LATE:.0f} times their usual pause, {NEW_DAYS} days at least"
+        lately = f"within {VERY_LATE:.0f} times their usual pause"
     table["meaning"] = [
         f"first order in the last {NEW_DAYS} days",
-        f"ordered in the last {limit} days, and first before the last {NEW_DAYS}",
-        f"no order for more than {limit} days",
+        f"ordered {lately}, and first more than {NEW_DAYS} days ago",
+        f"no order for {away}",
         "no order that was kept, as far as is known",
     ]
     return pd.DataFrame(table)
