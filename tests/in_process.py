@@ -67,6 +67,7 @@ def _execute(
 
     notebook = load_notebook_node(copy.deepcopy(step.notebook))
     notebook = parameterize_notebook(notebook, dict(parameters), report_mode=False)
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     known: dict[str, Any] = {"__name__": "__main__"}
     number = 0
     with pytest.MonkeyPatch.context() as patch:

@@ -45,7 +45,9 @@ def test_a_watched_connection_tells_how_far_it_is(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr("promolab.engines.engine.PATIENCE", 0.2)
     con = connect()
-    until = time.monotonic() + 20
+    until, size = time.monotonic() + 20, 4_000
     while "query" not in terminal.getvalue() and time.monotonic() < until:
-        con.raw_sql("SELECT sum(a.range * b.range) FROM range(20000) a, range(20000) b").fetchall()
+        rows = f"range({size}) a, range({size}) b"
+        con.raw_sql(f"SELECT sum(a.range * b.range) FROM {rows}").fetchall()
+        size = size * 3 // 2  # until it is long here
     assert "query" in terminal.getvalue()

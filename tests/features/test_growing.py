@@ -24,7 +24,7 @@ def test_rounds_added_one_by_one_are_those_made_at_once(shop: Any) -> None:
     weeks = sorted(whole.frame["ts"].unique())
     assert len(weeks) > 3
     kept = None
-    for week in range(2, 5):
+    for week in (2, 4):
         as_of = pd.Timestamp(moments[0]) + pd.Timedelta(weeks=6 + week)
         kept = decisions_experiment(shop, by="kind", early=True, as_of=as_of, kept=kept)
     grown = decisions_experiment(shop, by="kind", early=True, kept=kept)

@@ -104,9 +104,9 @@ def live(monkeypatch):
     return lambda: monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
 
 
-def test_a_degraded_week_says_so_and_strict_makes_none(toy, live, tmp_path, capsys):
+def test_a_degraded_week_says_so_and_strict_makes_none(toy_here, live, tmp_path, capsys):
     live()
-    page = toy(tmp_path / "out")
+    page = toy_here(tmp_path / "out")
     assert page.parent.name == "2021-W11"
     sentence = "events ends on 2021-03-12: 2 days late (2021-03-13 to 14)"
     assert sentence in capsys.readouterr().err
@@ -115,25 +115,25 @@ def test_a_degraded_week_says_so_and_strict_makes_none(toy, live, tmp_path, caps
     assert "draft · stale data" in (tmp_path / "out" / "index.html").read_text()
     before = page.read_bytes()
     with pytest.raises(StepError, match="--strict makes no report from them"):
-        toy(tmp_path / "out", strict=True)
+        toy_here(tmp_path / "out", strict=True)
     assert page.read_bytes() == before
     listed = (tmp_path / "out" / "index.html").read_text()
     assert "the last run failed: This week is made from stale data" in listed
-    fresh = toy(tmp_path / "out", week="2021-W10", strict=True)
+    fresh = toy_here(tmp_path / "out", week="2021-W10", strict=True)
     assert json.loads((fresh.parent / "manifest.json").read_text())["freshness"]["stale"] is False
 
 
-def test_a_reports_folder_belongs_to_one_shop(toy, live, tmp_path):
-    toy(tmp_path / "out")
+def test_a_reports_folder_belongs_to_one_shop(toy_here, live, tmp_path):
+    toy_here(tmp_path / "out")
     owner = json.loads((tmp_path / "out" / "source.json").read_text())
     assert owner == {"source": "complete_journey", "name": "Toy & Co"}
     shop = tmp_path / "shop"
     shop.mkdir()
     words = r"the reports of Toy & Co \(complete_journey\), not of Toy & Co \(.*/shop\)"
     with pytest.raises(InputError, match=words):
-        toy(tmp_path / "out", source=shop)
+        toy_here(tmp_path / "out", source=shop)
     live()
     with pytest.raises(InputError, match=r"not of Corner \(complete_journey\); give another --out"):
-        toy(tmp_path / "out")
+        toy_here(tmp_path / "out")
     assert json.loads((tmp_path / "out" / "source.json").read_text()) == owner
     assert not (tmp_path / "out" / ".failed").exists()

@@ -124,11 +124,11 @@ def old(planned, tmp_path):
 
 
 def test_a_folder_with_a_key_of_the_old_recipe_gets_another_and_its_drafts_new_pages(
-    toy, old, capsys
+    toy_here, old, capsys
 ):
     with pytest.raises(InputError, match=r"W43 show codes .* traced back.*make them again"):
         release_week("2017-W43", old, by="ann", pages=PAGES)
-    page = toy(old, week="2017-W45", parameters={"mood": "plan"})
+    page = toy_here(old, week="2017-W45", parameters={"mood": "plan"})
     said = capsys.readouterr().err
     assert page == old / "2017-W45" / "index.html"
     key = (old / ".key").read_bytes()
@@ -222,12 +222,12 @@ def test_the_secret_is_written_nowhere(published):
     assert not [path for path in paths if SECRET.encode() in path.read_bytes()]
 
 
-def test_another_secret_than_the_folders_is_refused(toy, stated, tmp_path):
+def test_another_secret_than_the_folders_is_refused(toy_here, stated, tmp_path):
     stated("a long and stated secret")
     renew_key(ReportsFolder(tmp_path), {})
     stated("a long and stated secret with a slip")
     with pytest.raises(InputError, match=r"\.key is not made from .* PROMOLAB_KEY states.*remove"):
-        toy(tmp_path)
+        toy_here(tmp_path)
     stated("x", "y")
     with pytest.raises(InputError, match="both state the secret"):
         renew_key(ReportsFolder(tmp_path), {})

@@ -315,7 +315,7 @@ def any_order(tmp_path_factory, cut):
     return MadeShop(tmp_path_factory.mktemp("any"), cut=cut)
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(st.integers(1, 2**32 - 1))
 def test_no_customer_is_ever_beyond_a_limit(any_order, seed):
     """Drafts, releases and sendings read back, in any order, against a ledger kept by hand."""

@@ -238,11 +238,11 @@ def test_contacts_left_and_bundles():
 
 
 def test_customers_drawn_by_chance_take_their_part_of_a_capacity():
-    value, cost, _ = drawn(12, n=400)
-    found = allocate(value, cost, budget=150, capacity={"1": 30}, explore=0.1)
-    assert counts_of(found, 4)[1] <= 30 and found.spend <= 150
+    value, cost, _ = drawn(12, n=160)
+    found = allocate(value, cost, budget=60, capacity={"1": 12}, explore=0.1)
+    assert counts_of(found, 4)[1] <= 12 and found.spend <= 60
     with pytest.raises(InputError, match="drawn by chance alone use"):
-        allocate(value, cost, budget=150, capacity={"1": 0}, explore=0.2)
+        allocate(value, cost, budget=60, capacity={"1": 0}, explore=0.2)
 
 
 def test_a_table_of_limits_is_read(tmp_path):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 
+from promolab.report.running.execute import Kernels
+from promolab.report.running.warm import WarmProcess
 from tests.conftest import SECRET
 from tests.in_process import without_kernels
 
@@ -142,8 +147,38 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], WarmProcess]]:
+    """Gives a process that forks kernels for all reports made here: to start one takes seconds."""
+    environment = Kernels(tmp_path_factory.mktemp("warm")).environment()
+    started = functools.cache(lambda: WarmProcess(environment))
+    yield started
+    if started.cache_info().currsize:
+        started().close()
+
+
 @pytest.fixture
-def toy(monkeypatch, notebooks):
+def warm_kernels(monkeypatch, warm):
+    """Let reports take their kernels from that process, however few steps they have."""
+
+    class Shared:
+        possible = staticmethod(WarmProcess.possible)
+
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def fork(self, *asked: Any) -> Any:
+            return warm().fork(*asked)
+
+        def close(self) -> None:
+            """Leave it to those that come after."""
+
+    monkeypatch.setattr("promolab.report.running.execute.WORTH_WARMING", 1)
+    monkeypatch.setattr("promolab.report.running.execute.WarmProcess", Shared)
+
+
+@pytest.fixture
+def toy(monkeypatch, notebooks, warm_kernels):
     """Return a function that makes the toy report."""
     from promolab.report.running.run import run_report
 

@@ -116,7 +116,7 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make(monkeypatch, notebooks):
+def make(monkeypatch, notebooks, warm_kernels):
     monkeypatch.setattr("promolab.sources.load_shop", load_with_files)
 
     def report(out, mood="calm", **options):

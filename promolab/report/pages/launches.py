@@ -114,7 +114,7 @@ class _Launches:
         links = self.send_files(promotion)
         # The messages are escaped, the links in them are not.
         files = _("Send: {files}. ").format(files=links) if links else ""
-        kept = escape(_("{n} are held out.", n=count(held)))
+        kept = escape(_n("{n} is held out.", "{n} are held out.", held))
         more = Html(f'<p class="more">{files}{kept} {_more()}</p>')
         title = say(f"{row['name']} · {self.days(row)}{_offered(row)}", kind="h3")
         table = self.sizes.of(promotion).to_table()

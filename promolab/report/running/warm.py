@@ -6,6 +6,7 @@ elsewhere, forking a process that has loaded graphics libraries is not safe.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -149,6 +150,8 @@ def serve(asked: socket.socket, names: Sequence[str]) -> None:
             found = importlib.import_module(module)
             if name:
                 getattr(found, name)  # behind a lazy face
+    gc.collect()
+    gc.freeze()  # no kernel looks through what was imported, nor copies its pages by doing so
     while True:
         message, descriptors, _, _ = socket.recv_fds(asked, SIZE, 1)
         while _one_ended():
