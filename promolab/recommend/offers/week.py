@@ -381,7 +381,7 @@ def week_offers(
     run: RunFolder,
     shop: Shop,
     *,
-    kinds: Sequence[str] = ("popularity", "frequency", "tifu", "itemknn"),
+    kinds: Sequence[str] = ("popularity", "frequency", "tifu", "content"),
     most: int = 10,
     seed: int = 0,
 ) -> WeekOffers | NoOffers:
