@@ -148,6 +148,7 @@ def customers_worth() -> Iterator[Row]:
 def recommendations() -> Iterator[Row]:
     """Yield how well products are recommended, and how fast."""
     yield from recommend.households()
+    yield from recommend.films()
     yield from recommend.at_size()
 
 
