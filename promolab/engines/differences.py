@@ -8,7 +8,7 @@ The rest is settled in the SQL that an engine is sent (`duckdb_answers`, `postgr
 | `keep` | temporary table | temporary table, measured | partitions kept, the plan cut off |
 | `local_time`, `to_utc` | ``timezone`` | ``timezone`` | ``from_utc_timestamp`` and back |
 | `write_batches` | streamed through this process | likewise | on the executors |
-| `until_next` | as-of join | as-of join | join between two dates |
+| `until_next` | as-of join | join between two dates | join between two dates |
 | `cast_or_null` | ``TRY_CAST`` | a pattern first | ``TRY_CAST`` behind a pattern |
 | `time_or_null` | ``try_strptime`` | a pattern, then a cast | a pattern, then a cast |
 """
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_HAS_ASOF = ("duckdb", "postgres", "snowflake")
+_HAS_ASOF = ("duckdb", "snowflake")
+"""PostgreSQL has none: Ibis would ask it for all dates again at each row."""
 _CAN_TRY = ("duckdb", "postgres", "pyspark")
 """Engines that return null where a cast fails; on others it is the engine's own error."""
 

@@ -18,7 +18,7 @@ import pytest
 import promolab
 from promolab.contract import Settings, Shop
 from promolab.engines import connection as warehouse
-from promolab.engines import is_url
+from promolab.engines import is_url, until_next
 from promolab.engines.connection import (
     connect_url,
     engine_errors,
@@ -52,6 +52,12 @@ def test_features_and_pairs_are_the_same_as_on_duckdb(cleaned, name):
     (here, _), (there, _) = cleaned
     assert there.backend.name == "postgres"
     same(RESULTS[name](here), RESULTS[name](there))
+
+
+def test_dates_are_looked_up_at_once_and_not_again_for_each_row(shops):
+    events = shops[1].events
+    found = until_next(events, events.select(as_of=events.ts.truncate("M")).distinct())
+    assert "LATERAL" not in shops[1].backend.compile(found).upper()
 
 
 def test_a_shop_that_was_not_cleaned_gives_the_same_features(shops):
