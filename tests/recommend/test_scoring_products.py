@@ -202,3 +202,7 @@ def test_the_same_seed_learns_the_same_and_own_taste_beats_what_sells(bought, kn
         *bought, as_of=NOW, kinds=["popularity", kind], k=5, least_customers=2, among=["all"]
     )
     assert board.frame["difference_low"].iloc[1] > 0
+    assert (board.frame["seconds"] > 0).all()
+    # Without a word on products they know them by who buys them alone.
+    alone = Recommender(kind, least_customers=2).fit(known[0], None, as_of=NOW)
+    assert not alone.recommend(range(120), 5).equals(one.recommend(range(120), 5))
