@@ -122,9 +122,16 @@ class RecommenderBoard(Result):
             "repeats": "bought before",
             "coverage": "products listed",
         }
+        formats = {
+            "recall": "{:.3f}".format,
+            "repeats": _percent,
+            "coverage": _percent,
+            "seconds": "{:.1f}".format,
+        }
         return table(
             shown,
             headings | ({"seconds": "seconds"} if timed else {}),
+            formats,
             caption="The same customers and weeks; 95 % intervals by customer. What is bought "
             "again and what anew are different tasks: compare within one of them.",
         )
@@ -142,6 +149,10 @@ class RecommenderBoard(Result):
             subtitle=f"NDCG of {self.k} places, purchases of {plural(self.weeks, 'week')}, {among} "
             "products; 95 % intervals by customer",
         )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def compare_recommenders(

@@ -11,7 +11,7 @@ import pytest
 from tests.page_policy import but_its_own_script
 
 SUFFIXES = {".parquet", ".json", ".html"}
-STEP = re.compile(r"promolab: \d\d_\w+: [A-Z][a-z ]+ \([1-9] of 9\)")
+STEP = re.compile(r"promolab: \d\d_\w+: [A-Z][a-z ]+ \(\d+ of 10\)")
 PAGES = [
     "index",
     "01_data",

@@ -1,4 +1,4 @@
-"""What the simulated shop promises, over five seeds: it must not be an easy world."""
+"""What the simulated shop promises, over three seeds: it must not be an easy world."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.simulated import facts
 from promolab.simulated.truth import Truth
 from promolab.simulated.world import World
 
-SEEDS = range(5)
+SEEDS = range(3)
 CUSTOMERS, WEEKS = 8_000, 16
 
 

@@ -17,7 +17,7 @@ from promolab.loop.rehearsal.steps import learned_week
 from promolab.simulated import GoingShop, Truth, World
 from promolab.sources import load_shop
 
-WORLD = World(customers=1_200, weeks=14, variant="weekly", seed=2)
+WORLD = World(customers=600, weeks=14, variant="weekly", seed=2)
 TELLING = ("latent_values", "attainable_values", "worth_of", "added_profit", "spent")
 
 
@@ -30,10 +30,10 @@ def decided(shop: Shop, going: GoingShop, week: int | None = None) -> pd.DataFra
     """Return the learned policy's decisions of a week, by default the one to decide."""
     week = going.week if week is None else week
     starts = WORLD.starts(week) - timedelta(hours=8)
-    names = [p.id for p in World(customers=1_200, weeks=week + 1, variant="weekly").promotions]
+    names = [p.id for p in World(customers=600, weeks=week + 1, variant="weekly").promotions]
     made = learned_week(
         shop, starts, names[-12:], going.contactable,
-        budget=600.0, explore=0.1, holdout=0.1, seed=week,
+        budget=300.0, explore=0.1, holdout=0.1, seed=week,
     )  # fmt: skip
     assert made.worth is not None  # it learned, and did not leave all to chance
     keys = ["decision_id", "action"]
@@ -79,7 +79,7 @@ def test_what_comes_later_changes_no_decision(
     shutil.copytree(going.folder, tmp_path / "later")
     later = GoingShop.begin(WORLD, tmp_path / "later", load_shop)
     for _ in range(2):
-        places: Any = np.random.default_rng(later.week).integers(-1, 12, 1_200)
+        places: Any = np.random.default_rng(later.week).integers(-1, 12, 600)
         later.decide(*later.decisions_of(places))
     pd.testing.assert_frame_equal(decided(later.shop(), going, going.week), usual)
 
