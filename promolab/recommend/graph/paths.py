@@ -73,7 +73,7 @@ def cold_scores(
     >>> products = pd.DataFrame({"product_id": list("abc"), "category": ["tea", "oil", "tea"]})
     >>> shop = Shop({"events": con.create_table("events", events),
     ...              "products": con.create_table("products", products)})
-    >>> cold_scores(product_graph(shop, "2024-02-01"), ["c"])["c"].idxmax()
+    >>> int(cold_scores(product_graph(shop, "2024-02-01"), ["c"])["c"].idxmax())
     1
     """
     choice("of", of, ("products", "promotions"))

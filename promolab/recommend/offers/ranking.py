@@ -205,7 +205,8 @@ def rank_offers(
     ...           "promotion_products": coupons}
     >>> shop = Shop({name: con.create_table(name, rows) for name, rows in tables.items()})
     >>> model = Recommender("frequency", least_customers=1)
-    >>> found = rank_offers(shop, "P", model.fit(events, products, as_of="2024-02-01"))
+    >>> model = model.fit(events, products, as_of="2024-02-01")
+    >>> found = rank_offers(shop, "P", model, enough=1.0)
     >>> found.joined()["offers"].tolist()
     ['k1|k2', 'k2|k1']
     """
