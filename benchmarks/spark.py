@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RELATIVE = 1e-9
+MORNING, STARTING = datetime(2017, 10, 30, 4), 18
+"""When Complete Journey's campaign 18 starts."""
 MAX_MB = 8 * 1024.0
 MAX_TIMES = 10.0
 CUSTOMERS, WEEKS = 20_000, 26
@@ -142,7 +145,7 @@ def of_connection(here: Any, con: Any) -> Any:
 
 
 def answers(shop: Any) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
-    """Return what is held against another engine's: rows by rule, features, pairs; and seconds."""
+    """Return what is held against another engine's, and seconds: rows, features, pairs, a plan."""
     import promolab
 
     found: dict[str, pd.DataFrame] = {}
@@ -155,7 +158,24 @@ def answers(shop: Any) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
         begun = time.perf_counter()
         found[name] = build(cleaned, ONE_DATE).execute()
         seconds[name] = time.perf_counter() - begun
+    begun = time.perf_counter()
+    found |= a_plan(cleaned)
+    seconds["plan"] = time.perf_counter() - begun
     return found, seconds
+
+
+def a_plan(shop: Any) -> dict[str, pd.DataFrame]:
+    """Return decisions, with holdouts, and the funnel of a week's plan by made-up chances."""
+    import pandas as pd
+
+    from promolab.campaign.plan import plan_week
+    from promolab.cleaning import known_by
+
+    customers = sorted(shop.customers.customer_id.execute())
+    scores = pd.DataFrame({"customer_id": customers, "promotion_id": STARTING})
+    scores["p_redeemed"] = ((scores.index * 7_919) % 997 + 1) / 1_000
+    plan = plan_week(known_by(shop, MORNING), scores, MORNING, [STARTING])
+    return {"decisions": plan.decisions, "steps": plan.steps, "funnel": plan.funnel}
 
 
 def held_against(
