@@ -265,14 +265,14 @@ def make_report(source: Path, out: Path, *options: str) -> Made:
     return Made(done.returncode, done.stdout, done.stderr, out)
 
 
-def report_in_process(source: Path | str, out: Path, *options: str, painted: bool = False) -> Made:
+def report_in_process(source: Path | str, out: Path, *options: str) -> Made:
     """Call ``promolab report`` without a process or kernels of its own (`tests.in_process`)."""
     from promolab import cli
     from tests.in_process import without_kernels
 
     stdout, stderr = io.StringIO(), io.StringIO()
     line = ["report", "--source", str(source), "--out", str(out), *options]
-    with without_kernels(painted=painted) as patch:
+    with without_kernels() as patch:
         patch.setenv("PROMOLAB_KEY", SECRET)
         with redirect_stdout(stdout), redirect_stderr(stderr):
             code = cli.main(line)
@@ -324,8 +324,8 @@ def small_reports(small_shop, tmp_path_factory) -> dict[str, Made]:
     """The small shop's reports, of several weeks and with parts of its data taken away.
 
     ``first`` holds the weeks 44 and 45, made in this order, and ``again`` week 44 made a step at a
-    time on one thread. The first one is made as a user makes it; all others are made without
-    kernels, and but for ``again`` their pictures are white.
+    time on one thread. Both weeks 44 are made as a user makes them; the others are made without
+    kernels, and their pictures are white.
     Once for all of pytest-xdist's processes.
     """
     with _of_all_processes(tmp_path_factory, "small") as root:
@@ -369,10 +369,8 @@ def _small_reports(small_shop: Path, root: Path) -> dict[str, Made]:
         out = root / "reports" / name
         for week in weeks:
             line = ["--week", week, *options]
-            if (name, week) == ("first", "2017-W44"):
-                made = make_report(source, out, *line)
-            else:
-                made = report_in_process(source, out, *line, painted=name == "again")
+            whole = (name, week) in {("first", "2017-W44"), ("again", "2017-W44")}
+            made = (make_report if whole else report_in_process)(source, out, *line)
             if made.code:
                 break
         return made

@@ -52,7 +52,6 @@ def test_every_report_succeeds_quietly_and_prints_its_path_last(small_reports):
 
 
 def test_two_runs_are_equal_to_the_byte_one_made_a_step_at_a_time_on_one_thread(small_reports):
-    """And without kernels: what other tests say of reports made so, they say of a user's."""
     first, again = (digests(small_reports[n].out / "2017-W44") for n in ("first", "again"))
     assert len(first) > 20 and {Path(name).suffix for name in first} == SUFFIXES
     # Both state the same secret, so their pseudonyms are the same.
