@@ -180,7 +180,10 @@ def journey_report(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all rows of 250 of Complete Journey's customers, and markup in its names."""
+    """A folder with all rows of 130 of Complete Journey's customers, and markup in its names.
+
+    Fifty answered something: among so few there is enough to learn from, as in a larger shop.
+    """
     from promolab.sources import load_shop, save_shop
 
     shop = load_shop("complete_journey")
@@ -190,7 +193,11 @@ def small_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in folder.glob("*.parquet"):
         con.execute(f"CREATE TABLE small_{path.stem} AS FROM '{path}'")
     con.execute(
-        "CREATE TABLE kept AS FROM small_customers ORDER BY md5(customer_id::VARCHAR) LIMIT 250"
+        "CREATE TABLE kept AS FROM ("
+        " SELECT *, customer_id IN (SELECT customer_id FROM small_responses) AS answered"
+        " FROM small_customers"
+        ") QUALIFY row_number() OVER (PARTITION BY answered ORDER BY md5(customer_id::VARCHAR))"
+        " <= CASE WHEN answered THEN 50 ELSE 80 END"
     )
     for name in ("customers", "events", "exposures", "responses"):
         con.execute(
