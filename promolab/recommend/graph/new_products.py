@@ -57,8 +57,8 @@ class NewProducts(Result):
         return (
             f"Customers ranked for {plural(len(self.frame), 'product')} that came new in the last "
             f"{self.days} days, by what was known before: AUC "
-            f"{number(*self.mean().ends, decimals=2)}, {number(*more.ends, decimals=3)} above a "
-            "ranking by purchases of the same group alone."
+            f"{number(*self.mean().ends, decimals=2)}; less that of a ranking by purchases of the "
+            f"same group alone {number(*more.ends, decimals=3)}."
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -101,10 +101,10 @@ def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> Ne
     moment = past.as_of - timedelta(days=days)
     before = past.of_customers(None, moment)
     known = np.flatnonzero(np.bincount(before.customer, minlength=past.shape[0]) > 0)
-    if not len(fresh) or not len(known):
+    if not len(fresh) or not len(known) or pd.Timestamp(moment) < graph.known_from:
         raise DataError(
-            f"no product came new in the last {days} days and was bought by {least} customers: "
-            "nothing tells how well new ones are ranked for"
+            f"no product came new in the last {days} days, after four weeks of others, and was "
+            f"bought by {least} customers: nothing tells how well new ones are ranked for"
         )
     then, ids = replace(graph, past=before), past.products[fresh]
     score = cold_scores(then, ids).to_numpy()[known]
