@@ -171,6 +171,7 @@ def a_plan(shop: Any) -> dict[str, pd.DataFrame]:
     from promolab.campaign.plan import plan_week
     from promolab.cleaning import known_by
 
+    shop = shop.with_tables(shop.tables, seen=None)  # it lies in DuckDB alone
     customers = sorted(shop.customers.customer_id.execute())
     scores = pd.DataFrame({"customer_id": customers, "promotion_id": STARTING})
     scores["p_redeemed"] = ((scores.index * 7_919) % 997 + 1) / 1_000
