@@ -162,7 +162,7 @@ def offers_of(plan) -> pd.DataFrame:
     """Two offers for each but the first of those to contact, the second named before the first."""
     told = plan.to_contact[["promotion_id", "customer_id"]].iloc[1:]
     parts = [told.assign(place=2, offer="k,2"), told.assign(place=1, offer="=k1")]
-    return pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(pd.concat(parts, ignore_index=True))
 
 
 def test_offers_stand_in_the_files_best_first(tmp_path):
