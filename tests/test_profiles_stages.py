@@ -108,15 +108,16 @@ def test_customers_lapse_by_their_own_rhythm() -> None:
         recency_days=[27.0, 31.0, 150.0, 190.0, 100.0],
         days_between_orders=[5.0, 5.0, 60.0, 60.0, 30.0],
     )
-    told = pd.DataFrame({"customer_id": range(4), "usual_days": [5.0, 5.0, 60.0, 60.0]})
+    told = pd.DataFrame({"customer_id": range(5), "usual_days": [5.0, 5.0, 60.0, 60.0, 900.0]})
+    told["orders"] = [40, 40, 5, 5, 2]  # of the last one the shop's rhythm is known alone
     worth = CustomerWorth(told, told, told, None, 0.0)
     found = life_stages(features, worth=worth)
-    # Three times five days are less than four weeks; of the last one nothing is known.
+    # Three times five days are less than four weeks.
     assert found.stages["stage"].tolist() == [
         *("Returning", "Lapsed", "Returning", "Lapsed", "Lapsed"),
     ]
     assert found.own_rhythm
-    assert "3 times their usual pause" in found.by_stage.set_index("stage").loc["Lapsed", "meaning"]
+    assert "own rhythm" in found.by_stage.set_index("stage").loc["Lapsed", "meaning"]
     plain = life_stages(features, worth="Not shown: there is none.")
     assert not plain.own_rhythm and plain.lapse_days == 84
     assert plain.stages["stage"].tolist()[:2] == ["Returning", "Returning"]

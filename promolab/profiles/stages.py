@@ -31,10 +31,13 @@ MIN_REGULARS = 50
 """Customers of three orders and more that it takes to speak of the shop's own rhythm."""
 QUANTILE = 0.95
 VERY_LATE = LATE[-1]
-"""Times the own rhythm: of pauses that have no memory one in twenty is longer (e⁻³)."""
+"""Times the own rhythm; where it was known exactly, one pause in twenty would be longer (e⁻³)."""
+FEW_ORDERS = 3
+"""Orders from which on a customer has a rhythm of their own."""
 OWN_RULE = (
-    f"Lapsed: away more than {VERY_LATE:.0f} times as long as is usual for that customer, from "
-    f"{NEW_DAYS} to {MOST_LAPSE_DAYS} days; one in twenty pauses of who still comes is that long."
+    f"Lapsed: away more than {VERY_LATE:.0f} times as long as is usual for that customer, but no "
+    f"less than {NEW_DAYS} and no more than {MOST_LAPSE_DAYS} days; of those with fewer than "
+    f"{FEW_ORDERS} orders,"
 )
 _SHARES = {
     "share_customers": "share of customers",
@@ -130,7 +133,7 @@ class LifeStages(Result):
 
     def _away(self) -> str:
         if self.own_rhythm:
-            return f"are away more than {VERY_LATE:.0f} times as long as usual"
+            return "have lapsed, by their own rhythm"
         return f"have not ordered for more than {self.lapse_days} days"
 
 
@@ -228,7 +231,7 @@ def life_stages(
     first = np.round(recency + gaps * np.maximum(orders - 1, 0), 6)
     limit, rule = lapse_days(frame)
     own = _own_limits(frame["customer_id"], worth)
-    rule = OWN_RULE if own is not None else rule
+    rule = f"{OWN_RULE} {rule.removeprefix('Lapsed: ')}" if own is not None else rule
     far = recency > (limit if own is None else np.where(np.isnan(own), limit, own))
     code = np.where(first <= NEW_DAYS, 0, np.where(far, 2, 1))
     code = np.where(bought, code, 3)
@@ -243,7 +246,7 @@ def life_stages(
     ).sort_values("customer_id", kind="stable", ignore_index=True)
     span = float(np.nanmax(np.where(bought, first, np.nan))) if bought.any() else 0.0
     return LifeStages(
-        _table(frame, codes, len(absent), None if own is not None else limit),
+        _table(frame, codes, len(absent), limit, own is not None),
         stages,
         limit,
         rule,
@@ -257,7 +260,10 @@ def _own_limits(ids: pd.Series[Any], worth: Any) -> np.ndarray | None:
     """Return after how many days each customer lapses by the own rhythm; nan where not known."""
     if not isinstance(worth, CustomerWorth):
         return None
-    usual = worth.frame.set_index("customer_id")["usual_days"].reindex(ids).to_numpy(float)
+    known = worth.frame[worth.frame["orders"] >= FEW_ORDERS].set_index("customer_id")
+    usual = known["usual_days"].reindex(ids).to_numpy(float)
+    if np.isnan(usual).all():
+        return None
     return np.clip(VERY_LATE * usual, NEW_DAYS, MOST_LAPSE_DAYS)
 
 
@@ -270,7 +276,9 @@ def _reach(span: float) -> str:
     )
 
 
-def _table(frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int | None) -> pd.DataFrame:
+def _table(
+    frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int, own: bool
+) -> pd.DataFrame:
     member = (codes[:, None] == np.arange(len(STAGES))).astype(float)
     n = np.full(len(STAGES), float(len(codes)))
     customers = member.sum(axis=0)
@@ -283,9 +291,9 @@ def _table(frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int | Non
         for end, values in zip(("", "_low", "_high"), part_of_total(sales, member), strict=True):
             table[name + end] = values
     away, lately = f"more than {limit} days", f"in the last {limit} days"
-    if limit is None:
-        away = f"more than {VERY_LATE:.0f} times their usual pause, {NEW_DAYS} days at least"
-        lately = f"within {VERY_LATE:.0f} times their usual pause"
+    if own:
+        away = f"longer than their own rhythm allows ({NEW_DAYS} to {MOST_LAPSE_DAYS} days)"
+        lately = "within their own rhythm"
     table["meaning"] = [
         f"first order in the last {NEW_DAYS} days",
         f"ordered {lately}, and first more than {NEW_DAYS} days ago",

@@ -150,7 +150,7 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
     now = read_as_of(as_of)
     rows = _rows_of(events, now)
     lost = rows["product_id"].isna() | rows["customer_id"].isna()
-    rows = rows[~lost]
+    rows = settled(rows[~lost])
     if rows.empty:
         raise DataError(
             f"no purchase of a known customer and product before {now:%Y-%m-%d}"
@@ -230,7 +230,26 @@ def purchase_rows(events: Any) -> pd.DataFrame:
         return events.loc[bought, names]
     if "kind" in events.columns:
         events = events.filter(events.kind == "purchase")
-    return pd.DataFrame(events.select(names).execute())
+    return read_rows(events.select(names))
+
+
+def read_rows(table: Any) -> pd.DataFrame:
+    """Return an Ibis table's rows; whole numbers stay whole where some are missing."""
+    found: pd.DataFrame = table.to_pyarrow().to_pandas(integer_object_nulls=True)
+    return found
+
+
+def settled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return columns in which nothing is missing any more as what they hold: whole numbers again.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"a": [7, None, 9], "b": [1, 2, None]}, dtype=object)
+    >>> settled(rows[rows["a"].notna()]).dtypes.astype(str).tolist()
+    ['int64', 'object']
+    """
+    whole = [name for name in rows.columns if rows[name].notna().all()]
+    return rows.assign(**{name: rows[name].infer_objects() for name in whole})
 
 
 def _orders(rows: pd.DataFrame, customer: np.ndarray) -> np.ndarray:
@@ -253,8 +272,8 @@ def _known(products: Any) -> pd.DataFrame | None:
     if isinstance(products, pd.DataFrame):
         rows = products[names]
     else:
-        rows = pd.DataFrame(products.select(names).execute())
-    rows = rows[rows["product_id"].notna()].drop_duplicates()
+        rows = read_rows(products.select(names))
+    rows = settled(rows[rows["product_id"].notna()]).drop_duplicates()
     if rows["product_id"].duplicated().any():
         twice = rows["product_id"][rows["product_id"].duplicated()].iloc[0]
         raise InputError(

@@ -292,15 +292,18 @@ class Recommender:
         known = pd.DataFrame({"offer": members["offer"].to_numpy(), "product": at})
         of_offer = known[at >= 0].sort_values("product").groupby("offer")["product"]
         held = {offer: places.to_numpy() for offer, places in of_offer}
-        customers, who = np.unique(asked["customer_id"].to_numpy(), return_inverse=True)
+        who, customers = pd.factorize(asked["customer_id"])
         rows = pd.DataFrame({"who": who, "offer": asked["offer"].to_numpy()})
+        rows = rows.sort_values("who", kind="stable")
+        ordered = rows["who"].to_numpy()
         place, parts = pd.Index(past.customers).get_indexer(pd.Index(customers)), []
         for low in range(0, len(customers), BATCH):
-            mine = rows[(rows["who"] >= low) & (rows["who"] < low + BATCH)]
+            mine = rows.iloc[slice(*np.searchsorted(ordered, [low, low + BATCH]))]
             some = place[low : low + BATCH]
             best = _best_of(self._scored(some)[0], mine.assign(row=mine["who"] - low), held)
             best["reason"] = reasons_for(self._own(some), best, self._nearest(), past)
             parts.append(best)
+        rows = rows.sort_index()
         found = pd.concat(parts).reindex(rows.index)
         at = found["product"].fillna(-1).to_numpy(int)
         named = pd.Series(self.products_[np.maximum(at, 0)], index=rows.index)

@@ -162,3 +162,31 @@ def test_a_promotion_without_products_and_arguments_out_of_range(coupons, shop, 
         rank_offers(shop, "P4", model, most=0)
     with pytest.raises(InputError, match="each customer once"):
         rank_offers(shop, "P4", model, customers=[3, 3])
+
+
+def test_whole_numbers_stay_whole_where_some_are_missing(model, coupons):
+    held = coupons["promotion_products"].copy()
+    number = held["coupon_id"].str[1:].str.replace("-", "").astype(int)
+    held["coupon_id"] = number.astype("Int64").where(held["promotion_id"] != "P3")
+    taken = coupons["responses"].copy()
+    taken["coupon_id"] = taken["coupon_id"].str[1:].str.replace("-", "").astype(int)
+    shop = in_duckdb({**coupons, "promotion_products": held, "responses": taken})
+    found = rank_offers(shop, "P4", model, customers=[3], most=2)
+    assert found.joined()["offers"].iloc[0].replace("|", "").isdigit()
+    assert not product_graph(shop, NOW).to_frame()["from_id"].str.contains(".", regex=False).any()
+
+
+def test_newcomers_get_what_sells(model, coupons):
+    sold = coupons["events"][coupons["events"]["ts"] >= NOW - pd.Timedelta(days=56)]
+    sold = sold[sold["ts"] < NOW].groupby("product_id")["customer_id"].nunique()
+    mine = coupons["promotion_products"].query("promotion_id == 'P4'")
+    best = mine.assign(n=mine["product_id"].map(sold)).groupby("coupon_id")["n"].sum()
+    found = rank_offers(in_duckdb(coupons), "P4", model, customers=["new", 3], most=12, enough=1.0)
+    told = found.frame[found.frame["customer_id"] == "new"]["offer"].map(best)
+    assert told.is_monotonic_decreasing and told.iloc[0] == best.max()
+
+
+def test_ids_that_a_file_could_not_hold_are_refused(model, coupons):
+    held = coupons["promotion_products"].replace({"coupon_id": {"k4-03": "k4|03"}})
+    with pytest.raises(DataError, match="which stands between offers in a file"):
+        rank_offers(in_duckdb({**coupons, "promotion_products": held}), "P4", model)

@@ -118,3 +118,15 @@ def test_past_promotions_are_foretold_from_those_over_before_them(coupons):
     tables = {**coupons, "responses": changed, "events": pd.concat([events, one])}
     other = past_starts(product_graph(in_duckdb(tables), NOW)).frame
     assert other["expected"].iloc[0] == pytest.approx(told["expected"].iloc[0], rel=1e-9)
+
+
+def test_who_bought_only_afterwards_is_not_known_at_a_start(coupons):
+    late = pd.DataFrame({"customer_id": [900, 901], "kind": "purchase", "product_id": "p01"})
+    late["ts"] = (NOW - pd.to_timedelta([10, 9], unit="D")).astype("datetime64[us]")
+    events = pd.concat([coupons["events"], late.assign(order_id=[9_000, 9_001])])
+    contacts = pd.DataFrame({"promotion_id": "P2", "customer_id": [900, 901, 902]})
+    contacts["ts"] = (NOW - pd.Timedelta(days=60)).to_datetime64()
+    tables = {**coupons, "events": events}
+    tables["exposures"] = pd.concat([coupons["exposures"], contacts.assign(channel="mail")])
+    told = past_starts(product_graph(in_duckdb(tables), NOW)).frame.set_index("promotion_id")
+    assert told.loc["P2", "customers"] == 120

@@ -71,6 +71,8 @@ def test_expected_offers_are_those_of_the_usual_list(week):
     ratio = 20.0 / sent["p_redeemed"].sum()
     assert found.value == pytest.approx(chosen["expected"].sum() * ratio)
     assert found.ci_high == pytest.approx(2 * found.value) and found.n == 60
+    again = week.expected(offers, offers.frame["bought_before"])
+    assert week.repeats(offers) == pytest.approx(again.value / found.value)
 
 
 def test_a_promotion_without_products_and_a_shop_without_ids_say_so(coupons, tmp_path):
@@ -86,3 +88,16 @@ def test_a_promotion_without_products_and_a_shop_without_ids_say_so(coupons, tmp
     assert not any(pieces(none).values())
     none.write()
     assert none.run.read_table("offers").empty
+
+
+def test_coupons_of_one_promotion_and_products_of_another_are_one_table(coupons, tmp_path):
+    held = coupons["promotion_products"].copy()
+    held.loc[held["promotion_id"] == "P3", "coupon_id"] = None
+    later = coupons["promotions"].copy()
+    later.loc[later["promotion_id"] == "P3", ["starts_at", "ends_at"]] += pd.Timedelta(days=31)
+    tables = {**coupons, "promotion_products": held, "promotions": later}
+    shop = in_duckdb({**tables, "customers": pd.DataFrame({"customer_id": range(122)})})
+    found = week_offers(run_of(tmp_path, ["P3", "P4"]), shop, most=3)
+    assert [offers.kind for offers in found.offers] == ["product", "coupon"]
+    found.write()
+    assert set(found.run.read_table("offers")["offer"].str[0]) == {"p", "k"}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.features import read_as_of
-from promolab.recommend.purchases import ATTRIBUTES, Purchases, read_purchases
+from promolab.recommend.purchases import ATTRIBUTES, Purchases, read_purchases, read_rows, settled
 from promolab.results import Result
 from promolab.wording import plural
 
@@ -43,8 +43,8 @@ class ProductGraph(Result):
     promotions : DataFrame
         ``promotion_id, starts_at, ends_at, type``, as they are planned.
     contacts, taken : DataFrame
-        ``promotion_id, customer_id`` contacted before; ``promotion_id, customer_id, coupon_id, ts``
-        of those who took it.
+        ``promotion_id, customer_id, ts`` of contacts before, and with ``coupon_id`` of those who
+        took it.
     past : Purchases
         Who bought what before; all that was said after it is left out.
     """
@@ -305,7 +305,7 @@ def product_graph(shop: Shop, as_of: Any) -> ProductGraph:
         products=products,
         offers=_offers(shop),
         promotions=_promotions(shop),
-        contacts=_before(shop, "exposures", now, ["promotion_id", "customer_id"]),
+        contacts=_before(shop, "exposures", now, ["promotion_id", "customer_id", "ts"]),
         taken=_taken(shop, now),
         past=read_purchases(past, products, now, 1),
     )
@@ -316,9 +316,9 @@ def _products(shop: Shop, past: Any) -> pd.DataFrame:
     known = shop.tables.get("products", past)
     told = ATTRIBUTES if "products" in shop.tables else ()
     names = ["product_id", *(name for name in told if name in known.columns)]
-    rows = pd.DataFrame(known.select(names).distinct().execute())
-    rows = rows[rows["product_id"].notna()].drop_duplicates("product_id")
-    return rows.sort_values("product_id", ignore_index=True)
+    rows = read_rows(known.select(names).distinct())
+    rows = settled(rows[rows["product_id"].notna()])
+    return rows.sort_values(names).drop_duplicates("product_id", ignore_index=True)
 
 
 def _table(shop: Shop, name: str, columns: list[str]) -> pd.DataFrame:
@@ -326,13 +326,13 @@ def _table(shop: Shop, name: str, columns: list[str]) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     table = shop[name]
     told = [column for column in columns if column in table.columns]
-    return pd.DataFrame(table.select(told).execute()).reindex(columns=columns)
+    return read_rows(table.select(told)).reindex(columns=columns)
 
 
 def _offers(shop: Shop) -> pd.DataFrame:
     columns = ["promotion_id", "coupon_id", "product_id"]
     rows = _table(shop, "promotion_products", columns).drop_duplicates()
-    rows = rows[rows["promotion_id"].notna() & rows["product_id"].notna()]
+    rows = settled(rows[rows["promotion_id"].notna() & rows["product_id"].notna()])
     return rows.sort_values(columns, ignore_index=True)
 
 
@@ -348,7 +348,8 @@ def _before(shop: Shop, name: str, now: datetime, columns: list[str]) -> pd.Data
         return pd.DataFrame(columns=columns)
     table = shop[name].filter(shop[name].ts < now)
     told = [column for column in columns if column in table.columns]
-    rows = pd.DataFrame(table.select(told).distinct().execute()).reindex(columns=columns)
+    rows = read_rows(table.select(told).distinct()).reindex(columns=columns)
+    rows = settled(rows[rows["promotion_id"].notna() & rows["customer_id"].notna()])
     return rows.sort_values(columns, ignore_index=True)
 
 

@@ -32,9 +32,9 @@ class PastStarts(Result):
     Parameters
     ----------
     frame : DataFrame
-        A row per promotion: ``promotion_id, type, starts_at, customers`` (contacted), ``expected,
-        ci_low, ci_high`` (90 % prediction interval; missing until three were foretold), ``taken``
-        (customers who took it), ``inside``.
+        A row per promotion: ``promotion_id, type, starts_at, customers`` (contacted, with purchases
+        before), ``expected, ci_low, ci_high`` (90 % prediction interval; missing until three were
+        foretold), ``taken`` (customers who took it), ``inside``.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -138,11 +138,13 @@ class _Case:
     def of(cls, graph: ProductGraph, row: Any) -> _Case:
         who = pd.Index(graph.contacted(row.promotion_id))
         at = pd.Index(graph.past.customers).get_indexer(who)
-        at = np.sort(at[at >= 0])
         start = row.starts_at.to_pydatetime()
+        # Who bought for the first time afterwards is known only because of that.
+        at = np.intersect1d(at, graph.past.of_customers(None, start).customer)
         paths = promotion_paths(graph, [row.promotion_id], at, start)
         X = pd.DataFrame({name: np.log1p(values[:, 0]) for name, values in paths.items()})
         took = graph.taken["promotion_id"] == row.promotion_id
+        took &= (graph.taken["ts"] >= row.starts_at) & (graph.taken["ts"] < row.ends_at)
         y = np.isin(graph.past.customers[at], graph.taken.loc[took, "customer_id"])
         return cls(row.promotion_id, str(row.type), row.starts_at, row.ends_at, X, y.astype(int))
 

@@ -93,6 +93,11 @@ def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> Ne
         No product was new lately, or nothing was bought before.
     """
     days, least = whole_number("days", days, 1), whole_number("least", least, 1)
+    if not graph.groups:
+        raise DataError(
+            "nothing is known of products (products: type, category, maker, department): no path "
+            "leads to a new one"
+        )
     past = graph.past
     oldest = np.zeros(past.shape[1])
     np.maximum.at(oldest, past.product, past.age)
@@ -109,13 +114,15 @@ def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> Ne
     then, ids = replace(graph, past=before), past.products[fresh]
     score = cold_scores(then, ids).to_numpy()[known]
     came = (past.matrix()[:, fresh][known] > 0).toarray()
-    some = came.any(axis=0)
     paths = product_paths(then, graph.bought_at[fresh])
     narrow, wide = next(iter(paths.values())), paths["any"]
     plain = (narrow + 1e-6 * wide / max(wide.max(), 1))[known]
     told = {"product_id": ids, "buyers": buyers[fresh]}
     told |= {"auc": areas(score, came), "same_type": areas(plain, came)}
-    return NewProducts(pd.DataFrame(told)[some].reset_index(drop=True), days)
+    rows = pd.DataFrame(told).dropna(subset=["auc", "same_type"]).reset_index(drop=True)
+    if rows.empty:
+        raise DataError("nobody, or everybody, of those known before bought what came new")
+    return NewProducts(rows, days)
 
 
 def areas(score: np.ndarray, came: np.ndarray) -> np.ndarray:

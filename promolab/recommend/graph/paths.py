@@ -48,8 +48,8 @@ def cold_scores(
     customers : iterable of ids, optional
         By default everybody who bought something.
     of : {"products", "promotions"}
-        What ``asked`` are. To a promotion there lead the paths to its products, by their share, the
-        products themselves, and what the customer took of earlier promotions.
+        What ``asked`` are. To a promotion there lead the paths to its products, the products
+        themselves, and how many other promotions the customer took.
 
     Returns
     -------

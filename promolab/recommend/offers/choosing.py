@@ -26,12 +26,15 @@ class Choices:
         learned, and the weights are `PRIOR`.
     promotions : int
         Past promotions they come from.
+    unit : ndarray of shape (features,), optional
+        What the features were divided by, in the mean of those promotions.
     """
 
     weights: np.ndarray = field(repr=False)
     choosers: int = 0
     choices: int = 0
     promotions: int = 0
+    unit: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def each(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -68,6 +68,12 @@ def on_offer(graph: ProductGraph, promotion_id: Any) -> OnOffer:
         )
     coupons = bool(rows["coupon_id"].notna().all())
     kind = "coupon" if coupons else "product"
+    odd = rows[f"{kind}_id"].astype(str).str.contains("|", regex=False)
+    if odd.any():
+        raise DataError(
+            f"promotion {promotion_id}: {kind} {rows.loc[odd, f'{kind}_id'].iloc[0]!r} holds |, "
+            "which stands between offers in a file; give it another id"
+        )
     place, ids = pd.factorize(rows[f"{kind}_id"], sort=True)
     members = pd.DataFrame({"offer": place, "product_id": rows["product_id"].to_numpy()})
     return OnOffer(promotion_id, kind, np.asarray(ids), members.drop_duplicates())
@@ -135,7 +141,7 @@ class Features:
 
     def unit(self, places: np.ndarray) -> np.ndarray:
         """Return the spread of each feature within customers, over some of them, evenly chosen."""
-        some = places[:: max(len(places) // MEASURED, 1)][:MEASURED]
+        some = places[np.linspace(0, len(places) - 1, min(len(places), MEASURED)).astype(int)]
         values = self.of(some)
         return spread_of(values - values.mean(axis=1, keepdims=True))
 
@@ -157,6 +163,7 @@ class Lesson:
     features: np.ndarray = field(repr=False)
     own: np.ndarray = field(repr=False)
     taken: np.ndarray = field(repr=False)
+    unit: np.ndarray = field(repr=False)
 
 
 def lessons(graph: ProductGraph, chosen_types: Sequence[str] = (), seed: int = 0) -> list[Lesson]:
@@ -209,21 +216,22 @@ def _lesson(graph: ProductGraph, offered: OnOffer, row: Any, seed: int) -> Lesso
     there = who.get_indexer(pd.Index(graph.contacted(row.promotion_id)))
     there = np.union1d(there[there >= 0], choosers)
     features = Features(graph, offered, row.starts_at.to_pydatetime(), there)
-    values = features.of(choosers)
+    values, unit = features.of(choosers), features.unit(there)
     return Lesson(
         row.promotion_id,
         offered.kind,
         row.starts_at,
         row.ends_at,
         graph.past.customers[choosers],
-        within(values, features.unit(there)),
+        within(values, unit),
         values[..., 0] + 1e-6 * values[..., 2],
         taken,
+        unit,
     )
 
 
 def _takings(graph: ProductGraph, offered: OnOffer, row: Any) -> pd.DataFrame:
-    """Return customer_id and offer: coupons redeemed, or products bought after a contact."""
+    """Return customer_id and offer: coupons redeemed, or products that those contacted bought."""
     if offered.kind == "coupon":
         rows = graph.taken[graph.taken["promotion_id"] == row.promotion_id]
         rows = rows[rows["coupon_id"].notna()]
@@ -245,4 +253,7 @@ def _takings(graph: ProductGraph, offered: OnOffer, row: Any) -> pd.DataFrame:
 def learned_before(told: Sequence[Lesson], moment: Any, kind: str) -> Choices:
     """Return what promotions with offers of a kind that were over at a moment teach of choices."""
     over = [lesson for lesson in told if lesson.ends_at <= moment and lesson.kind == kind]
-    return learn_choices([(lesson.features, lesson.taken) for lesson in over])
+    learned = learn_choices([(lesson.features, lesson.taken) for lesson in over])
+    if not over:
+        return learned
+    return replace(learned, unit=np.mean([lesson.unit for lesson in over], axis=0))

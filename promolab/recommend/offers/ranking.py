@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
 
 BATCH = 512
+WHAT_SELLS = Choices(np.array([0.0, 0.0, 1.0]))
 JOINED = "|"
 
 
@@ -214,6 +215,8 @@ def rank_offers(
     share("enough", enough, zero=False)
     now = recommender.as_of_
     graph = product_graph(shop, now) if graph is None else graph
+    if graph.past.as_of != now:
+        raise refuse("graph", f"of {graph.past.as_of:%Y-%m-%d}", f"one of {now:%Y-%m-%d}")
     offered = on_offer(graph, promotion_id)
     row = graph.promotions[graph.promotions["promotion_id"] == promotion_id].iloc[0]
     if pd.Timestamp(now) > row["starts_at"]:
@@ -224,6 +227,8 @@ def rank_offers(
     chosen_types = read_operations(shop.settings).offers.chosen_types
     learned = learned_before(lessons(graph, chosen_types), now, offered.kind)
     asked = pd.Index(graph.past.customers if customers is None else list(customers))
+    if not len(asked):
+        raise refuse("customers", [], "one customer or more")
     if asked.has_duplicates:
         raise refuse("customers", asked[asked.duplicated()][0], "each customer once")
     found = _ranked(graph, offered, asked, learned, most, enough)
@@ -258,10 +263,16 @@ def _ranked(
 ) -> pd.DataFrame:
     features = Features(graph, offered, graph.past.as_of)
     places = pd.Index(graph.past.customers).get_indexer(asked)
-    unit, parts = features.unit(np.arange(len(graph.past.customers))), []
+    known = np.arange(len(graph.past.customers))
+    unit, parts = features.unit(known) if learned.unit is None else learned.unit, []
     for low in range(0, len(asked), BATCH):
         values = features.of(places[low : low + BATCH])
-        shares = learned.shares(within(values, unit))
+        told = within(values, unit)
+        shares = learned.shares(told)
+        # Of whom nothing is known there is only what sells; and it breaks the ties of all others.
+        nobody = ~values[..., :2].any(axis=(1, 2))
+        shares[nobody] = WHAT_SELLS.shares(told[nobody])
+        shares = shares + 1e-12 * told[..., 2]
         best = largest(shares, most)
         row, column = np.nonzero(best >= 0)
         at = best[row, column]

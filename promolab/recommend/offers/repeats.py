@@ -14,7 +14,7 @@ from promolab.errors import DataError
 from promolab.recommend.offers.ranked_before import clustered
 from promolab.recommend.purchases import Purchases
 from promolab.results import Result
-from promolab.wording import percent, plural
+from promolab.wording import count, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,8 +83,8 @@ class BoughtAgain(Result):
         return plots.finish(
             ax,
             title="How much of what is bought was bought before by the same customer",
-            subtitle=f"{plural(int(rows['pairs'].iloc[0]), 'purchase')} of the last {self.days} "
-            "days; 95 % intervals by customer",
+            subtitle=f"{count(int(rows['pairs'].iloc[0]))} different products of customers in the "
+            f"last {self.days} days; 95 % intervals by customer",
             xlabel="% bought before",
         )
 
@@ -123,6 +123,8 @@ def bought_again(past: Purchases, days: int = 28, most: int = 10) -> BoughtAgain
             continue
         found[what] = _pairs(past.customer, codes, late)
         pairs = found[what]
+        if pairs.empty:
+            continue
         share = clustered(pairs["again"].to_numpy(float), pairs["customer"])
         ends = {"share": share.value, "ci_low": share.ci_low, "ci_high": share.ci_high}
         rows.append({"what": what, "pairs": len(pairs)} | ends)

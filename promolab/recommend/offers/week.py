@@ -14,7 +14,7 @@ import pandas as pd
 from promolab.cleaning import known_by
 from promolab.contract import read_operations
 from promolab.display import Html, absent, fold, join, picture, say, table, tried
-from promolab.errors import DataError
+from promolab.errors import DataError, InputError
 from promolab.recommend.comparing import compare_recommenders
 from promolab.recommend.graph import ProductGraph, past_new_products, past_starts, product_graph
 from promolab.recommend.offers.ranked_before import PastOffers, past_offers
@@ -76,14 +76,18 @@ class WeekOffers(Result):
         for promotion in self.without:
             told.append(f"Promotion {promotion} names no offers to choose from.")
         if not told:
-            told.append("Nothing starts this week whose offers could be chosen.")
+            told.append("No list is planned for a promotion with offers to choose from.")
         if self.offers and isinstance(self.past, PastOffers):
             told.append(self.past.summary())
         return "\n".join(told)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per promotion, customer and offer."""
-        parts = [o.frame.assign(promotion_id=o.promotion_id) for o in self.offers]
+        # Of one promotion they may be coupons, of another products: as text they are one column.
+        parts = [
+            o.frame.assign(promotion_id=o.promotion_id, offer=o.frame["offer"].astype(str))
+            for o in self.offers
+        ]
         if not parts:
             return pd.DataFrame(columns=COLUMNS)
         return pd.concat(parts, ignore_index=True)[COLUMNS]
@@ -95,7 +99,7 @@ class WeekOffers(Result):
                 "offers": o.available,
                 "customers": o.customers,
                 "each": len(o.frame) / max(o.customers, 1),
-                "bought_before": o.repeats,
+                "bought_before": self.repeats(o),
                 "expected": self.expected(o),
             }
             for o in self.offers
@@ -110,7 +114,7 @@ class WeekOffers(Result):
                 "each": len(o.frame) / max(o.customers, 1),
                 "contacts": int(self._usual(o)["customers"]),
                 "expected": number(*self.expected(o).ends),
-                "again": o.repeats,
+                "again": self.repeats(o),
             }
             for o in self.offers
         ]
@@ -160,6 +164,12 @@ class WeekOffers(Result):
         each = taken / max(float(sent["p_redeemed"].sum()), 1e-12)
         ends = [float(row[name]) * each for name in ("expected", "ci_low", "ci_high")]
         return Estimate.of(ends, len(sent))
+
+    def repeats(self, offers: Offers) -> float:
+        """Return which share of `expected` are offers on what their customers bought before."""
+        whole = self.expected(offers).value
+        again = self.expected(offers, offers.frame["bought_before"]).value
+        return again / whole if whole > 0 else float("nan")
 
     # --- how well lists did before ---------------------------------------------------------------
 
@@ -241,7 +251,7 @@ class WeekOffers(Result):
         return told
 
     def _unlike(self, offers: Offers) -> list[tuple[Any, str]]:
-        """Return three unlike customers: with many orders, with few, and without any."""
+        """Return up to three unlike customers: most orders, as usual, and few or none."""
         orders = pd.Series(self.graph.past.orders_of(), self.graph.past.customers)
         asked = pd.Index(offers.frame["customer_id"].unique())
         many = orders.reindex(asked, fill_value=0).rename_axis("customer").sort_index()
@@ -250,9 +260,9 @@ class WeekOffers(Result):
         some, none = ordered[ordered > FEW_ORDERS], ordered[ordered == 0]
         few = ordered[(ordered > 0) & (ordered <= FEW_ORDERS)]
         if len(some):
-            found[some.index[-1]] = f"{plural(int(some.iloc[-1]), 'order')}, more than anybody"
+            found[some.index[-1]] = f"{plural(int(some.iloc[-1]), 'order')}, the most"
             middle = some.index[len(some) // 2]
-            found.setdefault(middle, f"{plural(int(some.loc[middle]), 'order')}, as the middle one")
+            found.setdefault(middle, f"{plural(int(some.loc[middle]), 'order')}, as many as usual")
         if len(few):
             found.setdefault(few.index[0], f"only {plural(int(few.iloc[0]), 'order')}")
         elif len(none):
@@ -267,8 +277,8 @@ class WeekOffers(Result):
         """Return how customers, products and promotions without a past are served, and how well."""
         orders = self.graph.past.orders_of()
         few = int(((orders > 0) & (orders <= FEW_ORDERS)).sum())
-        named = self.shop.customers.customer_id.nunique().execute()
-        none = max(int(named) - len(orders), 0)
+        everybody = pd.Index(self.shop.customers.customer_id.execute()).unique()
+        named, none = len(everybody), int((~everybody.isin(self.graph.past.customers)).sum())
         known = f"{plural(int(named), 'customer')}: {count(none)} bought nothing yet"
         known += ", and their offers are those that sell; " if none else "; "
         known += f"{count(few)} ordered {FEW_ORDERS} times or less"
@@ -307,9 +317,9 @@ class WeekOffers(Result):
         worth, pieces = self._discount(), []
         for offers in self.offers:
             text = (
-                f"Promotion {offers.promotion_id}: {percent(offers.repeats, decimals=0)} of what "
-                "would be taken of these lists are offers on products that the customer bought "
-                "before"
+                f"Promotion {offers.promotion_id}: {percent(self.repeats(offers), decimals=0)} of "
+                "what would be taken of these lists are offers on products that the customer "
+                "bought before"
             )
             again = self.expected(offers, offers.frame["bought_before"])
             if np.isfinite(worth) and again.value > 0:
@@ -317,7 +327,7 @@ class WeekOffers(Result):
                 text += (
                     f"; with {plural(again.n, 'contact')} they would take "
                     f"{money(*(again * worth).ends, currency=currency)} of discounts, at "
-                    f"{money(worth, currency=currency)} for each coupon as before"
+                    f"{money(worth, currency=currency)} for each line with a coupon as before"
                 )
             pieces.append(say(f"{text}."))
         note = (
@@ -327,7 +337,7 @@ class WeekOffers(Result):
         return join([*pieces, say(note)])
 
     def _discount(self) -> float:
-        """Return what a coupon took off a line in the past."""
+        """Return what coupons took off a line in the past."""
         events = self.shop.events
         if "coupon_discount" not in events.columns:
             return float("nan")
@@ -411,9 +421,9 @@ def week_offers(
     """
     try:
         graph = product_graph(shop, run.as_of)
-    except DataError as error:
+        recommender = _fitted(known_by(shop, run.as_of), shop, run.as_of, seed)
+    except InputError as error:
         return NoOffers(run, f"No offers: {error}.")
-    recommender = _fitted(known_by(shop, run.as_of), shop, run.as_of, seed)
     scores = run.read_table("scores")
     starting = run.read_table("outlook")["promotion_id"].unique()
     offers, without = [], []
