@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sparse
 
 from promolab.recommend.factors import Als
-from promolab.recommend.method import Profiles
+from promolab.recommend.method import Profiles, indicator
 from promolab.recommend.purchases import Purchases
 
 
@@ -88,7 +88,5 @@ def indicators(attributes: pd.DataFrame) -> sparse.csr_matrix:
     parts = [sparse.csr_matrix((n, 0))]
     for name in attributes.columns:
         codes, values = pd.factorize(attributes[name])
-        known = np.flatnonzero(codes >= 0)
-        cells = (np.ones(len(known)), (known, codes[known]))
-        parts.append(sparse.csr_matrix(cells, (n, len(values))))
+        parts.append(indicator(codes, len(values)))
     return sparse.csr_matrix(sparse.hstack(parts))

@@ -87,6 +87,14 @@ def scaled(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.diags(1 / np.where(length > 0, length, 1.0)) @ matrix)
 
 
+def indicator(codes: np.ndarray, values: int) -> sparse.csr_matrix:
+    """Return products × values: 1 where a product has the value."""
+    known = np.flatnonzero(codes >= 0)
+    return sparse.csr_matrix(
+        (np.ones(len(known)), (known, codes[known])), (len(codes), values), dtype=float
+    )
+
+
 def largest(values: np.ndarray, k: int, above: float = -np.inf) -> np.ndarray:
     """Return the places of each row's ``k`` largest values, best first, equal ones by place.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,10 @@ def pieces(found) -> dict[str, str]:
 def test_every_piece_has_something_to_say_and_names_no_customer(week):
     told = pieces(week)
     assert all(told.values()) and told["lists"].count("<table") == 3
-    assert "C-" in told["lists"] and "of what would be taken" in told["subsidised"]
+    named = re.findall("<caption>(.*?):", told["lists"])
+    shown = [who for who, _ in week._unlike(week.offers[0])]
+    assert named == week.run.pseudonym(shown).tolist() and len(named) == 3
+    assert "of what would be taken" in told["subsidised"]
     assert week.to_table().text.count("<tr") == 2
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import whole_number
+from promolab.effects import mean_of
 from promolab.errors import DataError
 from promolab.recommend.graph.edges import ProductGraph
 from promolab.recommend.graph.paths import cold_scores, product_paths
 from promolab.results import Estimate, Result
-from promolab.stats import t_quantile
 from promolab.wording import number, plural
 
 if TYPE_CHECKING:
@@ -42,14 +42,10 @@ class NewProducts(Result):
         return self.frame
 
     def mean(self, minus: str | None = None) -> Estimate:
-        """Return the mean AUC, or that of the paired difference, with its interval by product."""
+        """Return the mean AUC or paired difference, with its interval over products."""
         values = self.frame["auc"].to_numpy(float)
         values = values if minus is None else values - self.frame[minus].to_numpy(float)
-        n, mean = len(values), float(values.mean())
-        if n < 2:
-            return Estimate(mean, n=n)
-        half = float(t_quantile(0.95, n - 1)) * float(values.std(ddof=1)) / np.sqrt(n)
-        return Estimate(mean, mean - half, mean + half, n)
+        return mean_of(values, np.arange(len(values)), 0.95).estimate
 
     def summary(self) -> str:
         """Say how well buyers of new products were found."""

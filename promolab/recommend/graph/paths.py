@@ -13,7 +13,7 @@ import scipy.sparse as sparse
 from promolab.checks import choice, refuse
 from promolab.errors import DataError, InputError, nearest
 from promolab.recommend.graph.edges import ProductGraph
-from promolab.recommend.method import HALF_LIFE
+from promolab.recommend.method import HALF_LIFE, indicator
 
 PATHS: tuple[tuple[str, ...], ...] = (
     ("type",),
@@ -114,14 +114,6 @@ def bought_codes(graph: ProductGraph, codes: np.ndarray) -> np.ndarray:
     """Return the value of each product that was bought; −1 for those that no table describes."""
     at = graph.bought_at
     return np.where(at >= 0, codes[np.maximum(at, 0)], -1)
-
-
-def indicator(codes: np.ndarray, values: int) -> sparse.csr_matrix:
-    """Return products × values: 1 where a product has the value."""
-    known = np.flatnonzero(codes >= 0)
-    return sparse.csr_matrix(
-        (np.ones(len(known)), (known, codes[known])), (len(codes), values), dtype=float
-    )
 
 
 def product_paths(graph: ProductGraph, rows: np.ndarray) -> dict[str, np.ndarray]:

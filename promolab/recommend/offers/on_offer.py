@@ -12,8 +12,8 @@ import pandas as pd
 import scipy.sparse as sparse
 
 from promolab.errors import DataError, InputError, nearest
-from promolab.recommend.graph import ProductGraph, bought_codes, indicator
-from promolab.recommend.method import HALF_LIFE, largest
+from promolab.recommend.graph import ProductGraph, bought_codes
+from promolab.recommend.method import HALF_LIFE, indicator, largest
 from promolab.recommend.offers.choosing import Choices, learn_choices, spread_of, within
 
 _AS_OFFER = {"coupon_id": "offer"}

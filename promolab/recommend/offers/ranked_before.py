@@ -11,15 +11,16 @@ import pandas as pd
 
 from promolab.checks import whole_number
 from promolab.display import Html, table
+from promolab.effects import mean_of
 from promolab.errors import DataError
 from promolab.recommend.graph import ProductGraph
 from promolab.recommend.offers.on_offer import Lesson, learned_before, lessons
 from promolab.results import Estimate, Result
-from promolab.stats import t_quantile
 from promolab.wording import number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
 PLACES = (1, 3, 5, 10)
 
@@ -50,7 +51,7 @@ class PastOffers(Result):
         values = self.frame[column].to_numpy(float)
         if minus is not None:
             values = values - self.frame[minus].to_numpy(float)
-        found = clustered(values, self.frame["customer_id"])
+        found = by_customer(values, pd.factorize(self.frame["customer_id"])[0])
         if minus is not None:
             return found
         low, high = np.clip([found.ci_low, found.ci_high], 0.0, 1.0)  # of few customers it is wide
@@ -64,13 +65,21 @@ class PastOffers(Result):
             rows.append({"places": k, "share": found.value} | _ends(found))
         return pd.DataFrame(rows)
 
+    def opening(self) -> str:
+        """Say how much of what was taken stood on the first places."""
+        first = self.mean(f"held_{PLACES[2]}")
+        return (
+            f"In {plural(self.frame['promotion_id'].nunique(), 'past promotion')}, "
+            f"{percent(*first.ends)} of what "
+            f"{plural(self.frame['customer_id'].nunique(), 'customer')} took stood on the first "
+            f"{PLACES[2]} places of their offers."
+        )
+
     def summary(self) -> str:
         """Say how the ranking did beside own purchases alone."""
         mine, own = (self.mean(name) for name in ("ndcg", "own"))
         more = self.mean("ndcg", "own")
-        first = self.mean(f"held_{PLACES[2]}")
         shown = [number(*e.ends, decimals=2) for e in (mine, own)]
-        many = plural(self.frame["promotion_id"].nunique(), "past promotion")
         said = (
             "better than"
             if more.ci_low > 0
@@ -79,9 +88,7 @@ class PastOffers(Result):
             else "not told apart from"
         )
         return (
-            f"In {many}, {percent(*first.ends)} of what "
-            f"{plural(self.frame['customer_id'].nunique(), 'customer')} took stood on the first "
-            f"{PLACES[2]} places of their offers. NDCG@{self.k} {shown[0]}, by own purchases alone "
+            f"{self.opening()} NDCG@{self.k} {shown[0]}, by own purchases alone "
             f"{shown[1]}: {said} these ({number(*more.ends, decimals=3)})."
         )
 
@@ -170,16 +177,9 @@ def gain(score: np.ndarray, taken: np.ndarray, k: int) -> np.ndarray:
     return np.asarray((hit @ weights) / best)
 
 
-def clustered(values: np.ndarray, customers: pd.Series) -> Estimate:
-    """Return a mean with its 95 % interval, by customer (Liang & Zeger 1986)."""
-    mean, n = float(np.mean(values)), len(values)
-    sums = pd.Series(values - mean).groupby(customers.to_numpy()).sum()
-    m = len(sums)
-    if m < 2:
-        return Estimate(mean, n=n)
-    error = np.sqrt(float((sums**2).sum()) * m / (m - 1)) / n
-    half = float(t_quantile(0.95, m - 1)) * error
-    return Estimate(mean, mean - half, mean + half, n)
+def by_customer(values: np.ndarray, customers: ArrayLike) -> Estimate:
+    """Return a mean with its 95 % interval, by customer (`promolab.effects`)."""
+    return mean_of(values, np.unique(np.asarray(customers), return_inverse=True)[1], 0.95).estimate
 
 
 def _ends(found: Estimate) -> dict[str, float]:

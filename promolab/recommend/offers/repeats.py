@@ -11,7 +11,7 @@ import pandas as pd
 from promolab.checks import whole_number
 from promolab.display import Html, table
 from promolab.errors import DataError
-from promolab.recommend.offers.ranked_before import clustered
+from promolab.recommend.offers.ranked_before import by_customer
 from promolab.recommend.purchases import Purchases
 from promolab.results import Result
 from promolab.wording import count, percent
@@ -125,7 +125,7 @@ def bought_again(past: Purchases, days: int = 28, most: int = 10) -> BoughtAgain
         pairs = found[what]
         if pairs.empty:
             continue
-        share = clustered(pairs["again"].to_numpy(float), pairs["customer"])
+        share = by_customer(pairs["again"].to_numpy(float), pairs["customer"])
         ends = {"share": share.value, "ci_low": share.ci_low, "ci_high": share.ci_high}
         rows.append({"what": what, "pairs": len(pairs)} | ends)
     categories = pd.DataFrame({"category": [], "pairs": [], "share": []})

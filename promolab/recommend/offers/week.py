@@ -78,7 +78,7 @@ class WeekOffers(Result):
         if not told:
             told.append("No list is planned for a promotion with offers to choose from.")
         if self.offers and isinstance(self.past, PastOffers):
-            told.append(self.past.summary())
+            told.append(self.past.opening())
         return "\n".join(told)
 
     def to_frame(self) -> pd.DataFrame:
