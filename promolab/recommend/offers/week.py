@@ -126,7 +126,7 @@ class WeekOffers(Result):
             "each": "on each list",
             "contacts": "if so many are contacted",
             "expected": "offers taken",
-            "again": "of them bought before",
+            "again": "with a product bought before",
         }
         return table(
             pd.DataFrame(rows),
@@ -317,8 +317,8 @@ class WeekOffers(Result):
         worth, pieces = self._discount(), []
         for offers in self.offers:
             text = (
-                f"Promotion {offers.promotion_id}: {percent(self.repeats(offers), decimals=0)} of "
-                "what would be taken of these lists are offers on products that the customer "
+                f"Promotion {offers.promotion_id}: {percent(self.repeats(offers))} of "
+                "what would be taken of these lists are offers with a product that the customer "
                 "bought before"
             )
             again = self.expected(offers, offers.frame["bought_before"])
