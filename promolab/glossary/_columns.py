@@ -169,6 +169,8 @@ alive | still a customer | chance, 0–1 | Chance that the customer has not left
 usual_days | usual days between orders | days | What the customer's own orders say, drawn towards
     what all customers' do.
 away_days | days since the last order | days | Compared with the usual days it says who is late.
+away_times | days away, by the own rhythm | times | Days since the last order over the usual days
+    between orders: above 1 who is late for once, above 3 who has likely lapsed.
 orders_4w | orders of the next 4 weeks | orders | Expected, with a 90 % interval of what will be
     counted.
 orders_12w | orders of the next 12 weeks | orders | Expected, with a 90 % interval of what will be

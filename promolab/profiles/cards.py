@@ -153,7 +153,7 @@ def _bar(label: str, score: float) -> str:
 # What of a profile is no attribute, and what the contract itself says of a customer.
 _OWN = {"customer_id", "as_of", "favourite_category", "favourite_categories", *AXES}
 _OWN |= {f"{name}_{part.name}" for name, axis in AXES.items() for part in axis.components}
-_WORTH = re.compile(r"(alive|usual_days|away_days|(orders|margin)_\d+w(_low|_high)?)")
+_WORTH = re.compile(r"(alive|usual_days|away_days|away_times|(orders|margin)_\d+w(_low|_high)?)")
 _SAID = ("status", "since")
 _DAYS, _MONEY = "days", "money"  # of money the shop's currency takes its place
 # The facts of a card: feature, its words, unit, decimals.

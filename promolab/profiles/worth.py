@@ -46,8 +46,9 @@ class CustomerWorth(Result):
     ----------
     frame : DataFrame
         A row per customer with an order: ``customer_id, orders, alive`` (chance to be a customer
-        still), ``usual_days`` (between orders), ``away_days`` (since the last), and for each number
-        of weeks ``orders_4w, orders_4w_low, orders_4w_high, margin_4w, …`` (money).
+        still), ``usual_days`` (between orders), ``away_days`` (since the last), ``away_times`` (the
+        usual), and for each number of weeks ``orders_4w, orders_4w_low, orders_4w_high,
+        margin_4w, …`` (money).
     totals : DataFrame
         ``weeks, orders, orders_low, orders_high, margin, margin_low, margin_high`` of all of them;
         ends are nan where no forecast could be held against what came.
@@ -103,7 +104,7 @@ class CustomerWorth(Result):
             chance to be a customer still) and ``orders`` (of the first number of weeks from twelve
             on that was asked for).
         """
-        late = np.searchsorted(LATE, self.frame["away_days"] / self.frame["usual_days"])
+        late = np.searchsorted(LATE, self.frame["away_times"])
         orders = self.frame[f"orders_{self._weeks}w"]
         many = np.bincount(late, minlength=len(RHYTHMS))
         return pd.DataFrame(
@@ -236,12 +237,17 @@ def _rows(
     level: float,
 ) -> pd.DataFrame:  # fmt: skip
     each = _each(past)
+    usual, away = (
+        (model.alpha + past.recency) / (model.r + past.orders - 1),
+        past.age - past.recency,
+    )
     columns: dict[str, Any] = {
         "customer_id": past.customers,
         "orders": past.orders,
         "alive": model.alive(*past.seen),
-        "usual_days": (model.alpha + past.recency) / (model.r + past.orders - 1),
-        "away_days": past.age - past.recency,
+        "usual_days": usual,
+        "away_days": away,
+        "away_times": away / usual,
     }
     for j, w in enumerate(weeks):
         low, high = ends_of(told[:, j], spread, level) if spread == spread else (math.nan, math.nan)

@@ -39,7 +39,7 @@ class Theme:
 THEMES: tuple[Theme, ...] = (
     Theme(
         "recency",
-        ("recency_days",),
+        ("away_times", "recency_days"),  # by their own rhythm, where it was worked out
         (marked("Lapsed"), marked("lapsed customers")),
         (marked("Recently seen"), marked("recent visitors")),
     ),

@@ -42,6 +42,13 @@ def test_buyers_of_a_new_product_are_those_of_its_category(with_new):
     assert found.frame["buyers"].iloc[0] == buyers
 
 
+def test_new_products_are_ranked_for_alike_a_few_at_a_time(with_new, monkeypatch):
+    graph = product_graph(in_duckdb(with_new), NOW)
+    whole = past_new_products(graph, days=28).frame
+    monkeypatch.setattr("promolab.recommend.graph.new_products.CELLS", 2 * graph.past.shape[0])
+    pd.testing.assert_frame_equal(past_new_products(graph, days=28).frame, whole)
+
+
 def test_areas_are_scikit_learns():
     from sklearn.metrics import roc_auc_score
 

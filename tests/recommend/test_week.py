@@ -105,3 +105,9 @@ def test_coupons_of_one_promotion_and_products_of_another_are_one_table(coupons,
     assert [offers.kind for offers in found.offers] == ["product", "coupon"]
     found.write()
     assert set(found.run.read_table("offers")["offer"].str[0]) == {"p", "k"}
+
+
+def test_a_promotion_for_which_nobody_is_ranked_is_named(coupons, tmp_path):
+    found = week_offers(run_of(tmp_path, []), in_duckdb(coupons), kinds=["popularity"])
+    assert found.unranked == ("P4",) and not found.offers
+    assert "Promotion P4 starts, but nobody is ranked for it" in found.summary()

@@ -70,3 +70,16 @@ def test_a_name_that_no_longer_fits_is_said() -> None:
     said = untrue_names(frame, codes, names)
     assert len(said) == 2 and "below average in sales in the last 84 days" in said[0]
     assert untrue_names(frame, codes, name_segments(frame, codes)) == []
+
+
+def test_lapsed_is_told_by_the_own_rhythm_where_it_is_known() -> None:
+    # Away for 40 days: of those who come every other day, and of those who come every 60.
+    days, times = [40.0, 40.0, 40.0, 40.0, 2.0, 2.0], [20.0, 21.0, 0.6, 0.7, 1.0, 1.1]
+    codes = np.array([0, 0, 1, 1, 2, 2])
+    by_days = name_segments(pd.DataFrame({"recency_days": days}), codes)
+    frame = pd.DataFrame({"recency_days": days, "away_times": times})
+    names = name_segments(frame, codes)
+    assert by_days[1].startswith("Lapsed") and names[0] == "Lapsed customers"
+    assert "apsed" not in names[1]
+    told = untrue_names(frame, np.array([1, 1, 0, 0, 2, 2]), names)
+    assert told and "days away, by the own rhythm" in told[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from promolab.wording import number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+CELLS = 10_000_000
+"""Customers times products that are scored at a time."""
 
 
 @dataclass(frozen=True)
@@ -107,18 +110,30 @@ def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> Ne
             f"no product came new in the last {days} days, after four weeks of others, and was "
             f"bought by {least} customers: nothing tells how well new ones are ranked for"
         )
-    then, ids = replace(graph, past=before), past.products[fresh]
-    score = cold_scores(then, ids).to_numpy()[known]
-    came = (past.matrix()[:, fresh][known] > 0).toarray()
-    paths = product_paths(then, graph.bought_at[fresh])
-    narrow, wide = next(iter(paths.values())), paths["any"]
-    plain = (narrow + 1e-6 * wide / max(wide.max(), 1))[known]
-    told = {"product_id": ids, "buyers": buyers[fresh]}
-    told |= {"auc": areas(score, came), "same_type": areas(plain, came)}
-    rows = pd.DataFrame(told).dropna(subset=["auc", "same_type"]).reset_index(drop=True)
+    then, bought = replace(graph, past=before), past.matrix().tocsc()
+    # A few products at a time: scores of all customers for all of them would not fit.
+    many = max(CELLS // past.shape[0], 1)
+    parts = [_ranked(then, fresh[i : i + many], known, bought) for i in range(0, len(fresh), many)]
+    told = pd.concat(parts, ignore_index=True).assign(buyers=buyers[fresh])
+    rows = told.dropna(subset=["auc", "same_type"]).reset_index(drop=True)
+    rows = rows[["product_id", "buyers", "auc", "same_type"]]
     if rows.empty:
         raise DataError("nobody, or everybody, of those known before bought what came new")
     return NewProducts(rows, days)
+
+
+def _ranked(
+    then: ProductGraph, products: np.ndarray, known: np.ndarray, bought: Any
+) -> pd.DataFrame:
+    """Return product_id, auc and same_type of some products, by what was known then."""
+    ids = then.past.products[products]
+    came = (bought[:, products].toarray() > 0)[known]
+    paths = product_paths(then, then.bought_at[products])
+    narrow, wide = next(iter(paths.values())), paths["any"]
+    plain = (narrow + 1e-6 * wide / max(wide.max(), 1))[known]
+    score = cold_scores(then, ids).to_numpy()[known]
+    told = {"product_id": ids, "auc": areas(score, came), "same_type": areas(plain, came)}
+    return pd.DataFrame(told)
 
 
 def areas(score: np.ndarray, came: np.ndarray) -> np.ndarray:

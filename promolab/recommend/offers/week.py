@@ -59,6 +59,8 @@ class WeekOffers(Result):
         Ways to recommend that are compared.
     seed : int
         Of the customers drawn for it.
+    unranked : tuple
+        Promotions that start and for which nobody is ranked.
     """
 
     run: RunFolder = field(repr=False)
@@ -69,12 +71,18 @@ class WeekOffers(Result):
     recommender: Recommender = field(repr=False)
     compared: tuple[str, ...]
     seed: int
+    unranked: tuple[Any, ...] = ()
 
     def summary(self) -> str:
         """Say what each customer is offered, and how well such lists did before."""
         told = [offers.summary() for offers in self.offers]
         for promotion in self.without:
             told.append(f"Promotion {promotion} names no offers to choose from.")
+        for promotion in self.unranked:
+            told.append(
+                f"Promotion {promotion} starts, but nobody is ranked for it (04 says why): no "
+                "offers of it either."
+            )
         if not told:
             told.append("No list is planned for a promotion with offers to choose from.")
         if self.offers and isinstance(self.past, PastOffers):
@@ -426,6 +434,9 @@ def week_offers(
         return NoOffers(run, f"No offers: {error}.")
     scores = run.read_table("scores")
     starting = run.read_table("outlook")["promotion_id"].unique()
+    begun = graph.promotions["starts_at"]
+    begun = (begun >= run.week.start(shop.zone)) & (begun < run.week.end(shop.zone))
+    planned = graph.promotions.loc[begun, "promotion_id"]
     offers, without = [], []
     for promotion in starting:
         mine = scores[scores["promotion_id"] == promotion].set_index("customer_id")
@@ -447,8 +458,9 @@ def week_offers(
         else:
             without.append(promotion)
     return WeekOffers(
-        run, shop, graph, tuple(offers), tuple(without), recommender, tuple(kinds), seed
-    )
+        run, shop, graph, tuple(offers), tuple(without), recommender, tuple(kinds), seed,
+        tuple(planned[~planned.isin(starting)]),
+    )  # fmt: skip
 
 
 def _fitted(known: Shop, shop: Shop, as_of: Any, seed: int) -> Recommender:
