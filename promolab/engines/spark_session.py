@@ -19,6 +19,8 @@ from promolab.errors import DataError, InputError, MissingExtraError
 HERE = "127.0.0.1"
 LOCAL_MEMORY = "2g"
 """What a session in this process may hold, where neither the address nor a variable says."""
+HUGE = "spark.sql.codegen.hugeMethodLimit"
+"""Bytes from which on a step's code is not made in one piece: Java interprets longer ones."""
 _FORM = (
     "expected spark://local/DATABASE, spark:///FOLDER/OF/PARQUET, or HOST:PORT of a master in "
     "place of local"
@@ -122,7 +124,8 @@ def _session(url: str, place: str, threads: int | None) -> Any:
                     f"{shown(url)} in another process, or stop that session"
                 )
             session = running.newSession()
-            session.conf.set("spark.sql.session.timeZone", options["spark.sql.session.timeZone"])
+            for name in ("spark.sql.session.timeZone", HUGE):
+                session.conf.set(name, options[name])
             return session
         if place == "local":
             # Its workers are started as `python3`, which may be any Python; and what this machine
@@ -188,6 +191,7 @@ def _options(place: str) -> dict[str, str]:
     found = {
         "spark.app.name": "promolab",
         "spark.sql.session.timeZone": "UTC",
+        HUGE: "8000",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "FATAL",  # what goes wrong is said in a sentence
     }
