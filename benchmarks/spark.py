@@ -42,7 +42,8 @@ def spark_rows(folder: Path, *, large: bool = False) -> Iterator[Row]:
     if why := lacking():
         yield Row("Spark", "", why, None)
         return
-    yield from growth(folder, large=large)
+    yield from growth(folder, "clean")
+    yield from growth(folder, "features", large=large)
     yield from a_year_on_three_engines(folder)
     yield all_that_is_asked(folder)
     yield from the_weekly_report(folder)
@@ -57,32 +58,33 @@ def lacking() -> str:
     return "" if shutil.which("java") else "there is no Java"
 
 
-def growth(folder: Path, *, large: bool) -> Iterator[Row]:
-    """Yield how the time of all features grows with the events, and what the processes hold."""
+def growth(folder: Path, what: str, *, large: bool = False) -> Iterator[Row]:
+    """Yield how the time of a step grows with the events, and what the processes hold."""
+    called = {"clean": "clean", "features": "build_features"}[what]
     found: dict[int, tuple[dict[str, float], Usage]] = {}
     for events in [*SIZES, LARGE] if large else SIZES:
         shop = folder / f"{events}"
         if not shop.exists():
             make_shop(shop, events)
-        usage = run_watched(["-m", "benchmarks.spark", "features", str(shop)])
+        usage = run_watched(["-m", "benchmarks.spark", what, str(shop)])
         found[events] = json.loads(usage.stdout.splitlines()[-1]), usage
     for smaller, larger in pairwise(found):
         before, after = (found[n][0]["seconds"] for n in (smaller, larger))
         yield Row(
-            f"build_features on Spark local[2], {smaller:,} to {larger:,} events",
+            f"{called} on Spark local[2], {smaller:,} to {larger:,} events",
             f"≤ {MAX_GROWTH:.0f} × the time",
             f"{after / before:.1f} × ({before:.1f} s to {after:.1f} s, the session's start apart)",
             after / before <= MAX_GROWTH,
         )
     last = max(found)
     told, usage = found[last]
-    note = "" if large else f"; {LARGE:,} events only with --large"
-    size = f"{told['rows']:,.0f} customers × {told['columns']:.0f} columns"
+    note = "" if large or what == "clean" else f"; {LARGE:,} events only with --large"
+    size = f"{told['rows']:,.0f} rows × {told['columns']:.0f} columns"
     moves = ", ".join(
         f"{told[what] / 2**30:.2f} GB {what}" for what in ("read", "shuffled", "spilled")
     )
     yield Row(
-        f"build_features on Spark local[2], {last:,} events, memory of Python and Java together",
+        f"{called} on Spark local[2], {last:,} events, memory of Python and Java together",
         f"≤ {MAX_MB / 1024:.0f} GB",
         f"{usage.sum_mb / 1024:.2f} GB; {size}; {moves}{note}",
         usage.sum_mb <= MAX_MB,
