@@ -56,6 +56,11 @@ def test_orders_and_who_is_still_there_are_foretold(leaving: bool) -> None:
     told, alive = model.orders(x, t_x, age, 84), model.alive(x, t_x, age)
     assert told.sum() == pytest.approx(later.sum(), rel=0.03)
     assert np.polyfit(told, later, 1)[0] == pytest.approx(1, abs=0.05)
+    buys = model.buys(x, t_x, age, 84)
+    for low, high in ((0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.01)):
+        some = (buys >= low) & (buys < high)
+        assert some.sum() > 500
+        assert buys[some].mean() == pytest.approx((later[some] > 0).mean(), abs=0.03)
     if leaving:
         assert model.a > 0
         for low, high in ((0, 0.4), (0.4, 0.7), (0.7, 1.01)):

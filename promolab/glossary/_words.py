@@ -151,9 +151,8 @@ break-even | break-even extra sales per contact | money | What each contact must
 smallest effect | smallest effect that a holdout can see | money | The difference in sales per
     customer that 4 of 5 such trials would show. A smaller one may be there and stay unseen.
 bought anyway | likely to have bought anyway | share, 0–1 | The mean chance to buy some of the
-    promotion's products within its length, by how often each customer bought before and, where that
-    tells little, by what others did who had been away as long: a guess, for only a holdout can
-    tell.
+    promotion's products within its length, half by the customer's own rhythm, half by what others
+    did who had been away as long: a guess, for only a holdout can tell.
 assumed | assumed | | Stands beside a figure that the shop did not state, and beside whatever it
     enters; state it under [economics] in shop.toml.
 redemption rate | redemption rate | share, 0–1 | Customers who redeemed ÷ customers contacted.

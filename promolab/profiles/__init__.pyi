@@ -1,5 +1,6 @@
 from .cards import card_attributes as card_attributes
 from .cards import compare_cards, profile_card, two_unlike_customers
+from .ordering import fit_orders as fit_orders
 from .overview import median_interval as median_interval
 from .overview import profile_overview
 from .scores import AXES as AXES

@@ -79,6 +79,18 @@ class OrderModel(Result):
         odds = odds + (self.r + x) * np.log((self.alpha + t) / (self.alpha + t_x))
         return np.where(x > 0, expit(-odds), 1.0)
 
+    def buys(
+        self, repeats: ArrayLike, recency: ArrayLike, age: ArrayLike, ahead: float
+    ) -> np.ndarray:
+        """Return the chance that each orders at all in the time ahead, shape (n,).
+
+        Who is a customer still orders at a rate whose distribution is gamma, ``r + x`` and ``alpha
+        + t`` its parameters (section 4 of the paper): its Laplace transform is the chance of none.
+        """
+        x, t_x, t = _checked(repeats, recency, age)
+        none = np.exp((self.r + x) * -np.log1p(ahead / (self.alpha + t)))
+        return np.asarray(self.alive(x, t_x, t) * (1 - none))
+
     def orders(
         self, repeats: ArrayLike, recency: ArrayLike, age: ArrayLike, ahead: float
     ) -> np.ndarray:

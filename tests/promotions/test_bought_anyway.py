@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Shop
-from promolab.promotions.costs.bought_anyway import PEERS, buying_chances, share_bought_anyway
+from promolab.profiles import fit_orders
+from promolab.promotions.costs.bought_anyway import buying_chances, share_bought_anyway
 from tests.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)
@@ -85,16 +86,20 @@ def by_hand(events: pd.DataFrame, length: int) -> dict[str, float]:
             share *= 1 - over.count(k) / at_risk if at_risk else 1
         return share
 
+    seen = {c: (len(d) - 1, d[-1] - d[0], -1 - d[0] + 0.5) for c, d in days.items() if d}
+    model = fit_orders(*zip(*seen.values(), strict=True))
     found = {}
     for customer, mine in days.items():
         away = -1 - mine[-1] if mine else -start[customer]
         peers = 1 - lasts(bool(mine), away + length) / lasts(bool(mine), away)
-        window = min(length, max(-start[customer] // 2, 1))
-        starts = range(start[customer], -window + 1)
-        held = np.mean([any(s <= d < s + window for d in mine) for s in starts])
-        own = 1 - (1 - held) ** (length / window)
-        longer = sum(b - a > away for a, b in pairwise(mine))
-        found[customer] = (longer * own + PEERS * peers) / (longer + PEERS)
+        own = peers
+        if mine:
+            x, t_x, t = seen[customer]
+            power = model.r + x
+            odds = model.a / (model.b + x - 1) if x and model.a else 0.0
+            alive = 1 / (1 + odds * ((model.alpha + t) / (model.alpha + t_x)) ** power)
+            own = alive * (1 - ((model.alpha + t) / (model.alpha + t + length)) ** power)
+        found[customer] = (own + peers) / 2
     return found
 
 
@@ -103,7 +108,7 @@ def test_the_chances_are_those_worked_out_by_hand(few, length) -> None:
     promotions = promotions_of(length)
     found = chances(shop_with(few, promotions), promotions)[f"P{length}"]
     expected = by_hand(few, length)
-    assert found.to_dict() == pytest.approx({c: expected[c] for c in found.index}, abs=1e-9)
+    assert found.to_dict() == pytest.approx({c: expected[c] for c in found.index}, abs=1e-6)
     assert set(found.index) == set(few["customer_id"])
 
 
