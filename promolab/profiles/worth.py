@@ -237,10 +237,8 @@ def _rows(
     level: float,
 ) -> pd.DataFrame:  # fmt: skip
     each = _each(past)
-    usual, away = (
-        (model.alpha + past.recency) / (model.r + past.orders - 1),
-        past.age - past.recency,
-    )
+    usual = (model.alpha + past.recency) / (model.r + past.orders - 1)
+    away = past.age - past.recency
     columns: dict[str, Any] = {
         "customer_id": past.customers,
         "orders": past.orders,
