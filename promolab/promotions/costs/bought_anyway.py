@@ -65,8 +65,8 @@ class BoughtAnyway(Result):
         who = f", and {redeemers} of {self._expected}," if np.isfinite(told[1].value) else ""
         return (
             f"A guess: {mine} of the list{who} would likely have bought some of its products "
-            f"within {plural(self.days, 'day')} anyway, half by how often each of them bought "
-            "before, half by what others did who had been away as long."
+            f"within {plural(self.days, 'day')} anyway: the mean of what each one's own rhythm "
+            "says and of what others did who had been away as long."
         )
 
 
