@@ -38,6 +38,7 @@ class Als(Method):
     """
 
     ARRAYS: ClassVar[tuple[str, ...]] = ("products_",)
+    _stood: tuple[np.ndarray, torch.Tensor, torch.Tensor] | None = None
 
     def __init__(
         self,
@@ -104,11 +105,8 @@ class Als(Method):
         """
         import torch
 
-        there = torch.from_numpy(np.ascontiguousarray(other))
+        there, gram = self._standing(other)
         size = there.shape[1]
-        gram = there.T @ there + self.penalty * torch.eye(size)
-        # The last row is empty: what pads.
-        there = torch.cat([there, torch.zeros(1, size)])
         length = np.diff(rows.indptr)
         found = np.zeros((rows.shape[0], size), dtype=np.float32)
         if prior is not None:
@@ -127,6 +125,20 @@ class Als(Method):
             best = torch.cholesky_solve(right[:, held:, None], root)[..., 0]
             found[part, held:] = best
         return found
+
+    def _standing(self, other: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return points, an empty one last, and what the equations of all rows have in common.
+
+        The last ones are kept: for one new customer they are most of the work.
+        """
+        import torch
+
+        if self._stood is None or self._stood[0] is not other:
+            there = torch.from_numpy(np.ascontiguousarray(other))
+            size = there.shape[1]
+            gram = there.T @ there + self.penalty * torch.eye(size)
+            self._stood = other, torch.cat([there, torch.zeros(1, size)]), gram
+        return self._stood[1:]
 
     def _equations(
         self, chosen: sparse.csr_matrix, widest: int, there: torch.Tensor, gram: torch.Tensor

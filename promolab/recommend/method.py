@@ -124,10 +124,12 @@ def largest(values: np.ndarray, k: int, above: float = -np.inf) -> np.ndarray:
     least = np.partition(most, most.shape[1] - k, axis=1)[:, most.shape[1] - k, None]
     least = np.maximum(least, np.nextafter(values.dtype.type(above), values.dtype.type(np.inf)))
     row, place = np.nonzero(values >= least)
-    held = values[row, place]
-    order = np.lexsort((place, -held, row))
-    row, place = row[order], place[order]
-    rank = np.arange(len(row)) - np.searchsorted(row, np.arange(b))[row]
-    found = np.full((b, k), -1)
-    found[row[rank < k], rank[rank < k]] = place[rank < k]
-    return found
+    counts = np.bincount(row, minlength=b)
+    within = np.arange(len(row)) - np.repeat(counts.cumsum() - counts, counts)
+    width = max(int(counts.max(initial=0)), k)
+    held = np.full((b, width), -np.inf, dtype=values.dtype)
+    places = np.full((b, width), -1)
+    held[row, within], places[row, within] = values[row, place], place
+    # Rows are short by now; places ascend in each, and so equal values stay in their order.
+    best = np.argsort(-held, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(places, best, axis=1)

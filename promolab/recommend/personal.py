@@ -84,16 +84,15 @@ class Tifu(Popularity):
 
     def score(self, some: Profiles) -> np.ndarray:
         """Return a score of every product for each of some customers."""
-        told = self.own * some.decayed
         alike = self._alike(some)
-        if alike is not None:
-            told = told + (1 - self.own) * (alike @ self.held_)
-        found = told.toarray()
+        found = np.zeros(some.decayed.shape) if alike is None else (alike @ self.held_).toarray()
+        row = np.repeat(np.arange(len(some)), np.diff(some.decayed.indptr))
+        np.add.at(found, (row, some.decayed.indices), self.own * some.decayed.data)
         found += TINY * self.share_
         return np.asarray(found)
 
     def _alike(self, some: Profiles) -> sparse.csr_matrix | None:
-        """Return the weights of the neighbours: customers × those drawn; nobody is their own."""
+        """Return what each neighbour counts, customers × those drawn; nobody is their own."""
         n = len(self.drawn_)
         k = min(self.neighbours, n - 1)
         if k < 1:
@@ -104,5 +103,5 @@ class Tifu(Popularity):
         near[own, at[own]] = 0
         which = largest(near, k, above=0)
         row, column = np.nonzero(which >= 0)
-        weight = np.full(len(row), 1 / k)
+        weight = np.full(len(row), (1 - self.own) / k)
         return sparse.csr_matrix((weight, (row, which[row, column])), (len(some), n))

@@ -56,7 +56,7 @@ WAYS = {
 }
 """The same in words, for a page."""
 FORM = "promolab.recommender/1"
-BATCH = 128
+BATCH = 256
 FEW_ORDERS = 3
 NEAREST = 50
 
