@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from promolab.checks import choice
 from promolab.errors import MissingExtraError
+from promolab.model.solvers import one_thread
 from promolab.recommend.method import Method, Profiles
 from promolab.recommend.purchases import Purchases
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 CELLS = 32_000
 """Purchases that are worked on at once: their points stay in the cache."""
+FEW = 32
+"""Rows below which threads take longer to wake than to work."""
 
 
 class Als(Method):
@@ -103,6 +107,12 @@ class Als(Method):
         there, and the first coordinates may be held there. Rows of like length are worked on
         together, so that little is padded.
         """
+        with one_thread() if rows.shape[0] < FEW else nullcontext():
+            return self._solved(rows, other, prior, held)
+
+    def _solved(
+        self, rows: sparse.csr_matrix, other: np.ndarray, prior: np.ndarray | None, held: int
+    ) -> np.ndarray:
         import torch
 
         there, gram = self._standing(other)
