@@ -37,6 +37,8 @@ MOST = 4_000
 """Customers that are grouped at each try; of more so many are drawn by chance."""
 POINTS = 1_200
 """Customers on the map."""
+RHYTHM = "away_times"
+"""It names segments; customers are not grouped by it, for of past weeks it is not known."""
 REFITS = 5
 NUMBERS = range(2, 9)
 TIMES = (0.7, 0.85, 1.0, 1.15, 1.3)
@@ -250,13 +252,16 @@ def _features(source: Any, as_of: datetime | None, out: str | Path) -> pd.DataFr
         return made
     from promolab.widgets.opened import week_of
 
-    return week_of(source, out).read_table("features")
+    week = week_of(source, out)
+    rhythm = week.read_table("profiles").filter(["customer_id", RHYTHM])
+    return week.read_table("features").merge(rhythm, "left", on="customer_id")
 
 
 def _columns(features: pd.DataFrame) -> list[str]:
     """Return the features that customers can be grouped by."""
     numbers = features.select_dtypes("number").columns
-    found = [c for c in numbers if c != "customer_id" and features[c].min() < features[c].max()]
+    found = [c for c in numbers if c not in ("customer_id", RHYTHM)]
+    found = [c for c in found if features[c].min() < features[c].max()]
     if not found:
         raise InputError("features has no column of numbers that differ; there is nothing to group")
     return sorted(map(str, found), key=lambda c: (c not in DEFAULT_COLUMNS, label(c)))

@@ -21,7 +21,7 @@ from promolab.abtest import assign_table
 from promolab.cleaning import known_by
 from promolab.contract import Shop
 from promolab.engines import connect, connect_to, connect_url, read_their_table, spark_session
-from promolab.engines.spark_session import place_of, root, said_by_java
+from promolab.engines.spark_session import HUGE, place_of, root, said_by_java
 from promolab.errors import DataError, InputError, MissingExtraError
 from promolab.scoring import score_table
 from tests.engines.asked import AS_OF, ASKED, simulated_shop
@@ -207,6 +207,10 @@ def test_a_shop_is_opened_from_addresses_and_a_session(shops, folder):
     n = shops[0].events.count().execute()
     for source in (f"spark://{folder}", "spark://local/corner", session):
         assert promolab.load_shop(source).events.count().execute() == n
+    # Both sessions that an address opens: of longer code Java would only interpret each row.
+    opened = [shops[1], promolab.load_shop(f"spark://{folder}")]
+    limits = [shop.backend._session.conf.get(HUGE) for shop in opened]
+    assert limits == ["8000", "8000"]
     (folder / "shop.toml").write_text('zone = "Europe/London"')
     assert promolab.load_shop(f"spark://{folder}").zone == "Europe/London"
     (folder / "shop.toml").unlink()

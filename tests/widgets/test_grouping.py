@@ -12,7 +12,9 @@ import pytest
 from promolab import cli
 from promolab.cli import weeks
 from promolab.errors import InputError
+from promolab.folder import RunFolder
 from promolab.segmentation import DEFAULT_COLUMNS, Segmenter
+from promolab.weeks import Week
 from promolab.widgets import grouping, segments
 
 
@@ -124,3 +126,18 @@ def test_what_cannot_be_grouped_is_refused_in_a_sentence():
         segments(pd.DataFrame({"customer_id": [1, 2], "city": ["a", "b"]}))
     with pytest.raises(InputError, match="there is no reports folder"):
         segments("2017-W44", out="/nowhere/at/all")
+
+
+def test_segments_of_a_week_are_named_by_rhythm_and_not_grouped_by_it(features, tmp_path):
+    # Who came two days ago comes several times a day; who came 150 days ago, once in a year.
+    times = np.repeat([9.0, 1.0, 0.4], 80) * np.random.default_rng(1).uniform(0.8, 1.2, 240)
+    profiles = pd.DataFrame({"customer_id": features["customer_id"], "away_times": times})
+    run = RunFolder(tmp_path, Week.parse("2024-W23"))
+    run.write_table("features", features, by="customer_id")
+    run.write_table("profiles", profiles, by="customer_id")
+    explorer = segments(run, save_to=tmp_path / "parameters.json")
+    assert "away_times" not in explorer.state.columns
+    explorer.move(method="kmeans", k=3)
+    named = explorer.prepared_now().chosen(explorer.state).segmenter.labels_
+    assert {name.startswith("Lapsed") for name in named[:80]} == {True}
+    assert not any("apsed" in name for name in named[160:])
