@@ -134,10 +134,17 @@ def exactly(events: pd.DataFrame, products: pd.DataFrame) -> Iterator[Row]:
     for place in range(FOLDED):
         als.score(whole.rows(slice(place, place + 1)))
     seconds = (time.perf_counter() - begin) / FOLDED
+    model = Recommender("als").fit_purchases(past)
+    each = [rows for _, rows in old.groupby("customer_id")][:FOLDED]
+    begin = time.perf_counter()
+    for rows in each:
+        model.fold_in(rows, PLACES, as_of=AS_OF)
+    door = (time.perf_counter() - begin) / FOLDED
     yield Row(
         f"als: a new customer folded in, {past.shape[1]:,} products scored",
         f"≤ {FOLD_SECONDS * 1000:.0f} ms",
-        f"{seconds * 1000:.1f} ms",
+        f"{seconds * 1000:.1f} ms; with its table of purchases read and its list made "
+        f"{door * 1000:.1f} ms",
         seconds <= FOLD_SECONDS,
     )
     ease = Ease()

@@ -139,16 +139,19 @@ class Als(Method):
     def _standing(self, other: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Return points, an empty one last, and what the equations of all rows have in common.
 
-        The last ones are kept: for one new customer they are most of the work.
+        Those of what was learned are kept: for one new customer they are most of the work.
         """
         import torch
 
-        if self._stood is None or self._stood[0] is not other:
-            there = torch.from_numpy(np.ascontiguousarray(other))
-            size = there.shape[1]
-            gram = there.T @ there + self.penalty * torch.eye(size)
-            self._stood = other, torch.cat([there, torch.zeros(1, size)]), gram
-        return self._stood[1:]
+        if self._stood is not None and self._stood[0] is other:
+            return self._stood[1:]
+        points = torch.from_numpy(np.ascontiguousarray(other))
+        size = points.shape[1]
+        gram = points.T @ points + self.penalty * torch.eye(size)
+        points = torch.cat([points, torch.zeros(1, size)])
+        if other is getattr(self, "products_", None):
+            self._stood = other, points, gram
+        return points, gram
 
     def _equations(
         self, chosen: sparse.csr_matrix, widest: int, there: torch.Tensor, gram: torch.Tensor

@@ -130,6 +130,6 @@ def largest(values: np.ndarray, k: int, above: float = -np.inf) -> np.ndarray:
     held = np.full((b, width), -np.inf, dtype=values.dtype)
     places = np.full((b, width), -1)
     held[row, within], places[row, within] = values[row, place], place
-    # Rows are short by now; places ascend in each, and so equal values stay in their order.
+    # But for ties rows are short by now; places ascend in each, so equal values stay in order.
     best = np.argsort(-held, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(places, best, axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -155,6 +156,7 @@ class Recommender:
         sells.fit(self._past, whole, self.seed)
         self._sells = sells.share_
         self.products_, self.customers_ = self._past.products, self._past.customers
+        self._places = pd.Index(self.products_), pd.Index(self.customers_)
         self.rare_, self.unknown_ = self._past.rare, self._past.unknown
         self._orders = self._past.orders_of()
 
@@ -218,7 +220,7 @@ class Recommender:
         asked = pd.Index(list(customers))
         if asked.has_duplicates:
             raise refuse("customers", asked[asked.duplicated()][0], "each customer once")
-        place = pd.Index(past.customers).get_indexer(asked)
+        place = self._places[1].get_indexer(asked)
         nobody, barred = self._excluded(exclude, asked)
         if reasons:  # before the threads that would each make them
             self._nearest(), self._by_customer()
@@ -243,9 +245,57 @@ class Recommender:
         with ThreadPoolExecutor(threads) as pool:
             batches = list(pool.map(lists_from, lows))
         return {
-            part: self._frame(asked, place, [batch[at] for batch in batches], reasons)
+            part: self._frame(asked, place, [batch[at] for batch in batches], reasons, self._orders)
             for at, part in enumerate(among)
         }
+
+    def fold_in(self, events: Any, k: int = 20, *, as_of: Any) -> pd.DataFrame:
+        """Recommend by purchases that came after the fit, without learning anew.
+
+        All customers given are scored at once: for a visitor or some, not for the whole shop.
+
+        Parameters
+        ----------
+        events : Table or DataFrame
+            As for `fit`: all that some customers bought before ``as_of``, those of before the fit
+            too. Customers may be new; of products that are not in ``products_`` nothing is said.
+        k : int
+            As for `recommend`.
+        as_of : datetime, date or str
+            UTC.
+
+        Returns
+        -------
+        DataFrame
+            As of `recommend`, without reasons.
+
+        Raises
+        ------
+        InputError
+            As of `fit` and `recommend`; of ``kind="hybrid"``, which ranks by what it read when it
+            learned.
+        """
+        past = self._fitted()
+        if self.kind == "hybrid":
+            raise InputError(
+                'kind="hybrid" ranks by purchases that it read at the fit and folds nobody in; '
+                'give another kind, such as "tifu", or fit it again'
+            )
+        k = whole_number("k", k, 1, len(past.products), hint=_above(past))
+        now = read_purchases(events, None, as_of, 1)
+        products, customers = self._places
+        product = products.get_indexer(pd.Index(now.products))[now.product]
+        rows = {name: getattr(now, name)[product >= 0] for name in ("customer", "order", "age")}
+        mine = replace(
+            past, as_of=now.as_of, customers=now.customers, product=product[product >= 0], **rows
+        )
+        place = customers.get_indexer(pd.Index(now.customers))
+        some = self._profiles(mine, place)
+        score = self._method.score(some)
+        score[np.diff(some.counted.indptr) == 0] = self._sells
+        best = self._best(score, some.counted > 0, "all", k)
+        each = np.arange(len(now.customers))
+        return self._frame(pd.Index(now.customers), each, [best], False, mine.orders_of())
 
     def _scored(self, place: np.ndarray) -> tuple[np.ndarray, sparse.csr_matrix]:
         """Return the score of each product for some customers, and which they bought."""
@@ -288,7 +338,7 @@ class Recommender:
             offer's products was bought by enough customers.
         """
         past = self._fitted()
-        at = pd.Index(self.products_).get_indexer(pd.Index(members["product_id"]))
+        at = self._places[0].get_indexer(pd.Index(members["product_id"]))
         known = pd.DataFrame({"offer": members["offer"].to_numpy(), "product": at})
         of_offer = known[at >= 0].sort_values("product").groupby("offer")["product"]
         held = {offer: places.to_numpy() for offer, places in of_offer}
@@ -354,7 +404,7 @@ class Recommender:
         self, exclude: Any, asked: pd.Index
     ) -> tuple[np.ndarray, sparse.csr_matrix | None]:
         """Return places of products that nobody gets, and customers × products that are barred."""
-        catalogue = pd.Index(self.products_)
+        catalogue = self._places[0]
         if exclude is None:
             return np.array([], dtype=int), None
         if not isinstance(exclude, pd.DataFrame):
@@ -368,13 +418,14 @@ class Recommender:
         return np.array([], dtype=int), sparse.csr_matrix(cells, (len(asked), len(catalogue)))
 
     def _frame(
-        self, asked: pd.Index, place: np.ndarray, parts: list[pd.DataFrame], reasons: bool
-    ) -> pd.DataFrame:
+        self, asked: pd.Index, place: np.ndarray, parts: list[pd.DataFrame], reasons: bool,
+        of_each: np.ndarray,
+    ) -> pd.DataFrame:  # fmt: skip
         columns = ["row", "column", "product", "score", "bought_before"]
         columns += ["reason"] if reasons else []
         whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
         row = whole["row"].to_numpy(int)
-        orders = np.where(place >= 0, self._orders[np.maximum(place, 0)], 0)
+        orders = np.where(place >= 0, of_each[np.maximum(place, 0)], 0)
         levels = {"no history": place < 0, "rare products alone": orders == 0,
                   "few orders": orders <= FEW_ORDERS}  # fmt: skip
         cold = np.select(list(levels.values()), list(levels), "")

@@ -240,3 +240,31 @@ def test_an_engine_s_tables_are_frames(known):
         for told in (known, (events, products))
     )
     pd.testing.assert_frame_equal(first, second)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "hybrid"])
+def test_who_came_after_the_fit_is_folded_in_without_another(fitted, known, kind):
+    model, columns = fitted[kind], ["place", "product_id", "score", "bought_before", "cold_start"]
+    mine = known[0][known[0]["customer_id"].isin([3, 7, 11])]
+    again = model.fold_in(mine, 10, as_of=NOW)
+    told = model.recommend([3, 7, 11], 10, reasons=False)
+    pd.testing.assert_frame_equal(again[columns], told[columns], atol=1e-5)
+    # As somebody whom it has never seen; who is like 3 is then one more who is alike to tifu.
+    new = mine[mine["customer_id"] == 3].assign(customer_id=-1)
+    found = model.fold_in(new, 10, as_of=NOW)
+    assert found["customer_id"].eq(-1).all()
+    if kind != "tifu":
+        first = told[told["customer_id"] == 3]
+        assert found["product_id"].tolist() == first["product_id"].tolist()
+    assert model.recommend([-1], 10)["cold_start"].eq("no history").all()  # nothing was learned
+
+
+def test_of_unknown_products_alone_there_is_what_sells_and_a_hybrid_refuses(fitted, known):
+    row = {"customer_id": [5], "product_id": ["never heard of"], "ts": [NOW - pd.Timedelta(days=1)]}
+    row |= {"kind": ["purchase"], "order_id": [10**6]}
+    found = fitted["als"].fold_in(pd.DataFrame(row), 3, as_of=NOW)
+    sells = fitted["popularity"].recommend(["nobody"], 3)
+    assert found["product_id"].tolist() == sells["product_id"].tolist()
+    assert set(found["cold_start"]) == {"rare products alone"}
+    with pytest.raises(InputError, match="folds nobody in; give another kind"):
+        fitted["hybrid"].fold_in(known[0], 3, as_of=NOW)

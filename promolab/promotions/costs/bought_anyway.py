@@ -66,7 +66,7 @@ class BoughtAnyway(Result):
         return (
             f"A guess: {mine} of the list{who} would likely have bought some of its products "
             f"within {plural(self.days, 'day')} anyway: the mean of what each one's own rhythm "
-            "says and of what others did who had been away as long."
+            "says, where there is one, and of what others did who had been away as long."
         )
 
 
