@@ -163,6 +163,26 @@ class Week:
         return Week(year, number)
 
 
+def local_day(moment: datetime, zone: str, *, year: bool = True) -> str:
+    """Write the day that it is in a zone at a moment.
+
+    Parameters
+    ----------
+    moment : datetime
+        UTC, without a zone.
+    zone : str
+        IANA zone.
+    year : bool
+        With its year.
+
+    Examples
+    --------
+    >>> local_day(datetime(2017, 10, 29, 16), "Asia/Shanghai")
+    '30 Oct 2017'
+    """
+    return day_words(moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)), year=year)
+
+
 def _day(day: date) -> str:
     return f"{day.day} {_MONTHS[day.month - 1]}"
 

@@ -149,10 +149,7 @@ class Backtest(Result):
             + "."
         ]
         if self.auc_spread.k >= 2:
-            sentences.append(
-                f"Between promotions the AUC has a standard deviation of "
-                f"{number(self.auc_spread.sd)}."
-            )
+            sentences.append(f"The AUCs of single promotions have {self.auc_spread.between()}.")
         return " ".join([*sentences, *([left] if len(self.skipped) else [])])
 
     def leakage_alarm(self, words: Answer = _ANSWER) -> str:

@@ -65,10 +65,13 @@ class Spread(Result):
         if self.k == 0:
             return "There is no promotion to compare."
         mean = number(self.mean, self.ci_low, self.ci_high)
-        return (
-            f"Mean {mean} over {plural(self.k, 'promotion')}, with a standard deviation of "
-            f"{number(self.sd)} between them."
-        )
+        return f"Mean {mean} over {plural(self.k, 'promotion')}, with {self.between()}."
+
+    def between(self) -> str:
+        """Say how far promotions differ, beyond what chance makes of each."""
+        if not self.sd > 0:
+            return "differences between them that chance alone could have made"
+        return f"a standard deviation of {number(self.sd)} between them"
 
 
 def random_effects(values: ArrayLike, variances: ArrayLike) -> Spread:
@@ -252,7 +255,8 @@ def past_ratios(
         What came, and what it is measured by, above 0: responders and the responders expected, or
         discounts and redeemers.
     types : sequence of str, optional
-        Of each promotion. Told apart where there are at least two promotions more than types.
+        Of each promotion. Told apart where there are at least two promotions more than types, and
+        anything came.
     variance : callable, optional
         Returns the sampling variances of the totals relative to their squares, from the totals
         expected; by default those of counts, 1/(expected + ½).
@@ -283,7 +287,7 @@ def past_ratios(
     if not len(a):
         return _NOTHING
     told = np.asarray([""] * len(a) if types is None else [str(t) for t in types], dtype=object)
-    if len(a) - len(set(told)) < 2:
+    if len(a) - len(set(told)) < 2 or not a.any():
         told = np.full(len(a), "", dtype=object)
     names, code = np.unique(told.astype(str), return_inverse=True)
     noise = variance or (lambda expected: 1 / (expected + half))

@@ -16,6 +16,7 @@ from promolab.display import Dots, Html, Stems, beside, chart, join, lying_bars,
 from promolab.explain import explain_row
 from promolab.folder import RunFolder
 from promolab.profiles import profile_card, two_unlike_customers
+from promolab.weeks import local_day
 from promolab.widgets.controls import Choose, Slide, Words
 from promolab.widgets.explorer import Explorer, Progress
 from promolab.widgets.known import Known, promotion_names, read_known
@@ -193,7 +194,7 @@ def _timeline(known: Known, place: int, weeks: int) -> Html:
         marks,
         f"{plural(len(at), 'order')} and {plural(len(sent), 'contact')} in {weeks} weeks",
         f"Timeline; orders of {total} in all, {plural(len(answered), 'answer')}",
-        f"weeks before the decision of {known.start:%-d %b %Y}",
+        f"weeks before the decision of {local_day(known.start, known.shop.zone)}",
         f"order, {unit}",
         xlim=(-float(weeks), 0.0),
         ylim=(-0.2 * top, 1.05 * top),

@@ -53,6 +53,14 @@ def test_each_is_forecast_from_those_over_before_it() -> None:
     pd.testing.assert_frame_equal(again[columns].head(5), table[columns].head(5))
 
 
+def test_starts_are_days_of_the_shop() -> None:
+    backtest, pairs = made([20, 35, 28, 40, 90, 31], [30.0] * 6)
+    sunday = backtest.by_promotion.assign(starts_at=START - pd.Timedelta(hours=8))
+    eve = replace(backtest, by_promotion=sunday)
+    assert "02 Jan 2017" in roll_outlook(eve, pairs, "Asia/Shanghai").table().text
+    assert "01 Jan 2017" in roll_outlook(eve, pairs).table().text
+
+
 def test_a_forecast_made_ahead_knows_less() -> None:
     backtest, pairs = made([20, 35, 28, 40, 90, 31], [30.0] * 6)
     ahead = pairs.assign(as_of=pairs["starts_at"] - 2 * WEEK)

@@ -187,6 +187,18 @@ def test_too_few_past_promotions_give_no_band():
     none.plot()
 
 
+def test_a_type_that_ended_twice_is_expected_at_its_own_rate():
+    tables = frames()
+    other = [f"P{k}" for k in range(6)]  # answered by one in fifty
+    promotions, responses = tables["promotions"], tables["responses"]
+    promotions.loc[promotions["promotion_id"].isin(other), "type"] = "B"
+    rare = responses["customer_id"] % 10 > 0
+    responses = responses[~(responses["promotion_id"].isin(other) & rare)]
+    row = follow_running(new_york_shop(tables | {"responses": responses}), NOW)["NOW"]
+    assert 32 < row.expected.value < 48 and row.expected.n == PAST  # 40 half-way, by all types 13
+    assert "2 of them of its type (A)" in row.source
+
+
 def test_a_promotion_that_began_before_the_data_is_no_measure():
     tables = frames()
     late = tables["events"].assign(ts=pd.Timestamp("2017-01-20"))

@@ -52,6 +52,9 @@ def test_each_step_adds_the_next_likeliest_who_may_be_contacted(made) -> None:
     assert table["whom"].iloc[0] == "100 % Keen" and table["whom"].iloc[-1].endswith("Slow")
     assert table["never"].between(0, 1).all() and 0.15 < table["never"].mean() < 0.35
     ranked = scores[~scores["customer_id"].isin(plan.held_out["customer_id"])]
+    # Everything in a row is of the whole list, not of what the step adds to it.
+    whole = ranked["support"].eq("new_customer").mean()
+    assert table["never"].iloc[-1] == pytest.approx(whole)
     best = ranked.nlargest(2 * n, "p_redeemed")["p_redeemed"].sum()
     double = table.loc[table["contacts"] == 2 * n, "redemptions"].iloc[0]
     first = ranked.nlargest(n, "p_redeemed")["p_redeemed"].sum()

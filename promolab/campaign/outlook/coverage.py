@@ -27,7 +27,7 @@ from promolab.metrics import PastRatios
 from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Estimate, Result, plain
 from promolab.stats import wilson
-from promolab.weeks import Week
+from promolab.weeks import Week, local_day
 from promolab.wording import answer_to, count, is_one, number, percent, plural
 
 if TYPE_CHECKING:
@@ -64,10 +64,13 @@ class OutlookCoverage(Result):
         inside (missing where there is no interval).
     kinds : tuple of str
         Kinds of promotions among them: choose the words (`promolab.wording.answer_to`).
+    zone : str
+        Where days begin.
     """
 
     rows: pd.DataFrame = field(repr=False)
     kinds: tuple[str, ...] = ()
+    zone: str = "UTC"
 
     @property
     def share(self) -> Estimate:
@@ -119,7 +122,10 @@ class OutlookCoverage(Result):
         """Return every past promotion, the latest first: what was expected, and what came."""
         rows = self.rows.iloc[::-1] if self.share.n else self.rows.head(0)
         return table(
-            rows.assign(start=[f"{day:%d %b %Y}" for day in rows["starts_at"]], held=_held(rows)),
+            rows.assign(
+                start=[local_day(moment, self.zone) for moment in rows["starts_at"]],
+                held=_held(rows),
+            ),
             {
                 "promotion_id": "promotion",
                 "start": "start",
@@ -198,7 +204,7 @@ def _label_in_customers(ax: Axes, low: float, high: float) -> None:
     ax.set_xticks([float(np.log10(s)) for s in shown], [number(s, decimals=0) for s in shown])
 
 
-def roll_outlook(backtest: Backtest, pairs: pd.DataFrame) -> OutlookCoverage:
+def roll_outlook(backtest: Backtest, pairs: pd.DataFrame, zone: str = "UTC") -> OutlookCoverage:
     """Forecast each promotion of a backtest as it would have been then, and see what came.
 
     The model of each was fitted on promotions over before it (that is the backtest); here what
@@ -211,6 +217,8 @@ def roll_outlook(backtest: Backtest, pairs: pd.DataFrame) -> OutlookCoverage:
     pairs : DataFrame
         What it was made from: promotion_id, ends_at, and as_of (by default starts_at), the moment
         at which each promotion was predicted; and promotion_kind, where it is there.
+    zone : str
+        Where days begin: the shop's.
 
     Returns
     -------
@@ -219,7 +227,7 @@ def roll_outlook(backtest: Backtest, pairs: pd.DataFrame) -> OutlookCoverage:
     table = backtest.by_promotion
     kinds = kinds_of(pairs)
     if table.empty:
-        return OutlookCoverage(_typed(pd.DataFrame(columns=list(_COLUMNS))), kinds)
+        return OutlookCoverage(_typed(pd.DataFrame(columns=list(_COLUMNS))), kinds, zone)
     moment = "as_of" if "as_of" in pairs else "starts_at"
     grouped = pairs.groupby("promotion_id", observed=True)
     ends = table["promotion_id"].map(grouped["ends_at"].max())
@@ -248,7 +256,7 @@ def roll_outlook(backtest: Backtest, pairs: pd.DataFrame) -> OutlookCoverage:
                 "inside": low <= row["positives"] <= high if told else pd.NA,
             }
         )
-    return OutlookCoverage(_typed(pd.DataFrame(rows)), kinds)
+    return OutlookCoverage(_typed(pd.DataFrame(rows)), kinds, zone)
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:

@@ -244,9 +244,9 @@ def launch_week(
         fitted = _fitted(make(), done, list(columns or pair_features(pairs)))
     except InputError as error:
         why = f"No response model yet: {error}"
-        return _without(why, starting, pairs, backtest)
+        return _without(why, starting, pairs, backtest, zone=shop.zone)
     if starting.empty:
-        return _without("", starting, pairs, backtest, fitted)
+        return _without("", starting, pairs, backtest, fitted, zone=shop.zone)
     candidates = build_candidates(shop, as_of, starting["promotion_id"].tolist()).execute()
     with unseen_expected():  # what past promotions say of these, `support` tells
         chances = fitted.probability(candidates)
@@ -268,7 +268,7 @@ def launch_week(
         )
         if (scores["promotion_id"] == row["promotion_id"]).any()
     )
-    coverage = roll_outlook(backtest, pairs)
+    coverage = roll_outlook(backtest, pairs, shop.zone)
     return Launch(starting, pairs, backtest, fitted, scores, candidates, outlooks, coverage)
 
 
@@ -329,6 +329,7 @@ def _without(
     pairs: pd.DataFrame | None = None,
     backtest: Backtest | None = None,
     model: ResponseModel | None = None,
+    zone: str = "UTC",
 ) -> Launch:
     if pairs is None:
         pairs = pd.DataFrame(columns=[*_PAIRS, "label_complete"])
@@ -341,6 +342,6 @@ def _without(
         scores=pd.DataFrame(columns=_SCORES),
         candidates=pd.DataFrame(columns=_SCORES),
         outlooks=(),
-        coverage=roll_outlook(backtest, pairs),
+        coverage=roll_outlook(backtest, pairs, zone),
         why=why,
     )

@@ -67,7 +67,8 @@ class LikeliestList(Result):
         index = segment_index(known, sent.to_numpy())
         if adds is not None:
             ranked = ranked.assign(adds=ranked["customer_id"].map(adds))
-            ranked = ranked.sort_values(["adds", "customer_id"], ascending=[False, True])
+            order = ["adds", "p_redeemed", "customer_id"]
+            ranked = ranked.sort_values(order, ascending=[False, False, True])
         return cls(ranked, index, economics, pseudonym, adds is not None)
 
     def to_frame(self) -> pd.DataFrame:
@@ -120,7 +121,12 @@ class LikeliestList(Result):
         return shown + Html(more)
 
     def _first(self, verb: str) -> str:
-        return "whom it adds most with" if self.by_effect else f"likeliest to {verb}"
+        if not self.by_effect:
+            return f"likeliest to {verb}"
+        adds = self.rows["adds"].round(1)
+        if (adds == adds.iloc[0]).all():
+            return f"all predicted to add the same, likeliest to {verb}"
+        return "whom it adds most with"
 
     def blocks(self) -> list[Html]:
         """Return whom the list holds, then who comes first."""

@@ -15,7 +15,7 @@ from promolab.campaign.outlook.promotion_economics import amount_words, level_wo
 from promolab.campaign.plan.result import Plan
 from promolab.contract import read_operations
 from promolab.display import Html, Ranged, table
-from promolab.language import _, _n
+from promolab.language import _
 from promolab.metrics import PastRatios
 from promolab.promotions import break_even, discount_per_redeemer, past_discounts, promotion_costs
 from promolab.results import Estimate, Result
@@ -39,8 +39,8 @@ class ListSteps(Result):
         A row per promotion and size, the shortest first: promotion_id, contacts, planned (whether
         it is the plan's list), redemptions, cost (to the shop) and break_even (extra sales per
         contact), each with ``_low`` and ``_high`` (90 % prediction interval), added (customers that
-        the step adds), never (share of them never contacted before), whom (their most frequent
-        segment, in words).
+        the step adds), never (share of the whole list never contacted before), whom (its most
+        frequent segment, in words).
     economics : LaunchEconomics
         Of the same promotions, as they are planned.
     """
@@ -76,9 +76,7 @@ class ListSteps(Result):
             ],
             cost=amounts("cost"),
             break_even=amounts("break_even"),
-            adds=[
-                _whom(r["whom"]) or _n("{n} customer", "{n} customers", r["added"]) for r in rows
-            ],
+            mostly=[_whom(r["whom"]) or "–" for r in rows],
         )
         noun, alone = answer_to(p.kind for p in of).noun, len(set(names)) == 1
         return table(
@@ -89,7 +87,7 @@ class ListSteps(Result):
                 "redemptions": _("expected {redemption}s", redemption=noun),
                 "cost": _("cost"),
                 "break_even": _("break-even"),
-                "adds": _("adds mostly"),
+                "mostly": _("mostly"),
                 "never": _("never contacted"),
             },
             {
@@ -183,13 +181,14 @@ def list_steps(
                 {"promotion_id": promotion["promotion_id"], "contacts": size}
                 | {"planned": size == planned}
                 | {f"{name}{end}": v for name, e in figures for end, v in _ends(e)}
-                | _added(ranked.iloc[low:size])
+                | {"added": size - low}
+                | _whose(ranked.head(size))
             )
     return ListSteps(pd.DataFrame(rows, columns=columns), economics)
 
 
 def _whom(told: str) -> str:
-    """Return the most frequent segment with its share, as `_added` wrote them."""
+    """Return the most frequent segment with its share, as `_whose` wrote them."""
     share, percent_sign, segment = told.partition(" % ")
     if not percent_sign:
         return told
@@ -219,10 +218,10 @@ def _ends(e: Estimate) -> Iterator[tuple[str, float]]:
     return zip(_ENDS, e.ends, strict=True)
 
 
-def _added(rows: pd.DataFrame) -> dict[str, Any]:
+def _whose(rows: pd.DataFrame) -> dict[str, Any]:
     sizes = rows["segment"].value_counts().sort_index()
     whom = ""
     if len(sizes):
         whom = f"{percent(sizes.max() / len(rows), decimals=0)} {sizes.idxmax()}"
     never = float((rows["support"] == "new_customer").mean())
-    return {"added": len(rows), "never": never, "whom": whom}
+    return {"never": never, "whom": whom}

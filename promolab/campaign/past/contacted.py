@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.campaign.past.outcomes import contacts_before, moment_of, running_contacts
-from promolab.campaign.past.schedule import promotion_name
+from promolab.campaign.past.schedule import last_day, promotion_name
 from promolab.contract import NONE, Experiment
 from promolab.contract import pooled_values as pooled
 from promolab.errors import DataError, InputError, nearest
@@ -26,6 +26,7 @@ from promolab.features import (
     whole_margin_rate,
     with_outcomes,
 )
+from promolab.weeks import local_day
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def contacted_experiment(
         household="cluster_id" if "cluster_id" in frame.columns else None,
         arms=[NONE, CONTACTED],
         name=promotion_name(row["kind"], row["promotion_id"]),
-        notes=(_why(row, over, promotion_id), *notes),
+        notes=(_why(row, over, promotion_id, shop.zone), *notes),
     )
 
 
@@ -236,7 +237,7 @@ def _chosen(over: pd.DataFrame, promotion_id: Any, shop: Shop, horizon_days: int
     return row
 
 
-def _why(row: pd.Series[Any], over: pd.DataFrame, asked: Any) -> str:
+def _why(row: pd.Series[Any], over: pd.DataFrame, asked: Any, zone: str) -> str:
     name = promotion_name(row["kind"], row["promotion_id"])
     sizes = f"{count(row['contacted'])} contacted, {count(row['others'])} not"
     chosen = (
@@ -246,7 +247,8 @@ def _why(row: pd.Series[Any], over: pd.DataFrame, asked: Any) -> str:
         "in its smaller group"
     )
     return (
-        f"{name}, {row['starts_at']:%-d %b %Y} to {row['ends_at']:%-d %b %Y}{chosen} ({sizes}). "
+        f"{name}, {local_day(row['starts_at'], zone)} to "
+        f"{last_day(row['ends_at'], zone, year=True)}{chosen} ({sizes}). "
         "Who was contacted was chosen, not drawn; other promotions of the time are in both groups."
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,9 @@ from promolab.campaign.past.outcomes import (
 )
 from promolab.contract import read_operations
 from promolab.errors import InputError, nearest
-from promolab.language import _, day_words, marked
+from promolab.language import _, marked
 from promolab.promotions import responses_between
+from promolab.weeks import local_day
 from promolab.wording import promotion_name as promotion_name
 
 if TYPE_CHECKING:
@@ -40,16 +41,16 @@ EMPTY: Mapping[str, str] = MappingProxyType(
 """The four lists of promotions, and what is said where one is empty."""
 
 
-def local_day(ends_at: Any, zone: str, *, year: bool = False) -> str:
+def last_day(ends_at: Any, zone: str, *, year: bool = False) -> str:
     """Return the last local day of what ends at a moment, in words.
 
     Examples
     --------
-    >>> local_day("2017-12-25 05:00", "America/New_York")
+    >>> last_day("2017-12-25 05:00", "America/New_York")
     '24 Dec'
     """
-    end = pd.Timestamp(ends_at, tz="UTC").tz_convert(zone)
-    return day_words(end - pd.Timedelta(seconds=1), year=year)
+    end = pd.Timestamp(ends_at).to_pydatetime()
+    return local_day(end - timedelta(seconds=1), zone, year=year)
 
 
 def days_of(starts_at: Any, ends_at: Any, zone: str) -> str:
@@ -60,8 +61,8 @@ def days_of(starts_at: Any, ends_at: Any, zone: str) -> str:
     >>> days_of("2017-10-30 04:00", "2017-12-25 05:00", "America/New_York")
     '30 Oct – 24 Dec'
     """
-    first = pd.Timestamp(starts_at, tz="UTC").tz_convert(zone)
-    return f"{day_words(first)} – {local_day(ends_at, zone)}"
+    first = local_day(pd.Timestamp(starts_at).to_pydatetime(), zone, year=False)
+    return f"{first} – {last_day(ends_at, zone)}"
 
 
 def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.DataFrame:

@@ -24,14 +24,20 @@ class Pace:
         Position of each redeemer's promotion.
     part : array, shape (r,)
         The part of its window (0–1) that was over when the redeemer first redeemed.
+    types : tuple of str
+        Of each promotion; empty where they are not told apart.
+    own : str
+        The type of the promotion to come.
     """
 
     contacts: np.ndarray = field(repr=False)
     promotion: np.ndarray = field(repr=False)
     part: np.ndarray = field(repr=False)
+    types: tuple[str, ...] = ()
+    own: str = ""
 
     @classmethod
-    def of(cls, past: pd.DataFrame, first: pd.DataFrame) -> Pace:
+    def of(cls, past: pd.DataFrame, first: pd.DataFrame, own: str = "") -> Pace:
         """Read the pace of past promotions.
 
         Parameters
@@ -40,6 +46,8 @@ class Pace:
             promotion_id, starts_at, high (end of the window), contacts.
         first : DataFrame
             promotion_id, first_ts: one row per redeemer.
+        own : str
+            Its type, if the past ones are of several: ``past.type``.
         """
         known = past.reset_index(drop=True).reset_index(names="position")
         rows = first.merge(known, on="promotion_id")
@@ -48,6 +56,8 @@ class Pace:
             known["contacts"].to_numpy(dtype=float),
             rows["position"].to_numpy(dtype=int),
             part.to_numpy(dtype=float),
+            tuple(known["type"]) if own else (),
+            own,
         )
 
     def redeemed_by(self, parts: np.ndarray) -> np.ndarray:
@@ -68,7 +78,8 @@ class Pace:
         """Return the redeemers expected by each part of the window, and in total, per contact made.
 
         Of past promotions the redeemers by then over their contacts, Σc ÷ Σn: a mean, large
-        promotions weighing more. `promolab.metrics.pooling` has the interval.
+        promotions weighing more, drawn to the type's own as far as that is known.
+        `promolab.metrics.pooling` has the interval.
 
         Returns
         -------
@@ -78,7 +89,7 @@ class Pace:
         """
         steps = np.append(np.asarray(parts, dtype=float), 1.0)
         counts, n = self.redeemed_by(steps), self.contacts
-        rows = [_scaled(counts[:, j], n, contacts) for j in range(len(steps))]
+        rows = [self._scaled(counts[:, j], contacts) for j in range(len(steps))]
         table = _band(rows, steps, contacts)
         end = table.iloc[-1]
         total = Estimate.of(end, len(n))
@@ -103,16 +114,15 @@ class Pace:
         rows = [_share_of(counts[:, j], redeemers[redeemers > 0], total) for j in range(len(parts))]
         return _band(rows, np.asarray(parts, dtype=float), contacts)
 
+    def _scaled(self, counts: np.ndarray, mine: float) -> tuple[float, float, float]:
+        if not self.contacts.sum():
+            return _UNKNOWN
+        past = past_ratios(counts, self.contacts, self.types or None)
+        own = 1 / (mine * past.mean(self.own) + 0.5)
+        return (past.predict(own, self.own, level=PREDICTION_LEVEL) * mine).ends
+
 
 _UNKNOWN = (float("nan"), float("nan"), float("nan"))
-
-
-def _scaled(counts: np.ndarray, of: np.ndarray, mine: float) -> tuple[float, float, float]:
-    if not of.sum():
-        return _UNKNOWN
-    past = past_ratios(counts, of)
-    e = past.predict(1 / (mine * past.mean() + 0.5), level=PREDICTION_LEVEL)
-    return (e * mine).ends
 
 
 def _share_of(

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.schedule import days_of, local_day
+from promolab.campaign.past.schedule import days_of, last_day
 from promolab.campaign.readout.randomised import HoldoutComparison, PooledHoldouts, pool_holdouts
 from promolab.campaign.readout.verdict import PaysFrom, Verdict, rule_words
 from promolab.display import Html, fold, join, picture, say, table
 from promolab.effects import RANDOMISED, Difference, not_identified
 from promolab.errors import InputError
-from promolab.language import _, _n, day_words, marked
+from promolab.language import _, _n, marked
 from promolab.results import Estimate, Result, plain
+from promolab.weeks import local_day
 from promolab.wording import (
     Answer,
     answer_to,
@@ -253,7 +254,7 @@ class Readout(Result):
     def summary(self) -> str:
         """Return a sentence on how many ended, then a line per promotion."""
         weeks = _n("{n} week", "{n} weeks", self.weeks)
-        told = {"weeks": weeks, "day": f"{self.as_of:%Y-%m-%d}"}
+        told = {"weeks": weeks, "day": local_day(self.as_of, self.zone)}
         if not self.promotions:
             return _("No promotion ended in the {weeks} before {day}.", **told)
         one = marked("{n} promotion ended in the {weeks} before {day}.")
@@ -270,7 +271,7 @@ class Readout(Result):
         shown = pd.DataFrame(
             {
                 "name": [
-                    _("{name} until {day}", name=r.name, day=local_day(r.ends_at, self.zone))
+                    _("{name} until {day}", name=r.name, day=last_day(r.ends_at, self.zone))
                     for r in rows
                 ],
                 "answered": [_counted(r.redeemers, r.contacts) for r in rows],
@@ -377,9 +378,7 @@ class Readout(Result):
             _(
                 "{name} until {day}",
                 name=r.name,
-                day=day_words(
-                    pd.Timestamp(r.settles_at, tz="UTC").tz_convert(self.zone), year=True
-                ),
+                day=local_day(r.settles_at, self.zone),
             )
             for r in rows
             if r.provisional

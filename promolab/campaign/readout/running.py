@@ -18,7 +18,7 @@ from promolab.campaign.past.outcomes import (
     response_spans,
     shifted,
 )
-from promolab.campaign.past.schedule import days_of, local_day, promotion_name
+from promolab.campaign.past.schedule import days_of, last_day, promotion_name
 from promolab.campaign.readout.pace import Pace
 from promolab.campaign.readout.result import of_promotion, spread
 from promolab.contract import read_operations
@@ -295,7 +295,7 @@ class Running(Result):
         shown = pd.DataFrame(
             {
                 "name": [
-                    _("{name} until {day}", name=r.name, day=local_day(r.ends_at, self.zone))
+                    _("{name} until {day}", name=r.name, day=last_day(r.ends_at, self.zone))
                     for r in rows
                 ],
                 "progress": [_("day {day} of {days}", day=r.day, days=r.days) for r in rows],
@@ -463,7 +463,11 @@ def _promotions(shop: Shop, now: datetime) -> pd.DataFrame:
 
 
 def _past(own: Any, promotions: pd.DataFrame, now: datetime) -> tuple[pd.DataFrame, str]:
-    """Return the past promotions to compare with, and what they are, in words."""
+    """Return the past promotions to compare with, and what they are, in words.
+
+    Those of its type; where these are few, those of its kind, with as much weight on its type as
+    so few can bear (`Pace`).
+    """
     done = promotions[(promotions["high"] <= now) & promotions["whole"]]
     done = done[(done["ends_at"] <= now) & (done["contacts"] > 0)]
     for column, words in (
@@ -472,6 +476,14 @@ def _past(own: Any, promotions: pd.DataFrame, now: datetime) -> tuple[pd.DataFra
     ):
         like = done[done[column] == getattr(own, column)]
         if len(like) >= FEWEST and getattr(own, column):
+            same = int((like["type"] == own.type).sum()) if own.type else 0
+            if 0 < same < len(like):
+                words = _(
+                    "{promotions}, {n} of them of its type ({type})",
+                    promotions=words,
+                    n=count(same),
+                    type=own.type,
+                )
             return like, words
     return done, _("past promotions")
 
@@ -486,7 +498,7 @@ def _follow(
     predicted_by: str,
 ) -> RunningPromotion:
     past, words = _past(own, promotions, now)
-    pace = Pace.of(past, first)
+    pace = Pace.of(past, first, own.type if own.type in set(past["type"]) else "")
     start = own.starts_at.to_pydatetime()
     local = pd.DatetimeIndex([start, own.ends_at, now], tz="UTC").tz_convert(zone)
     local = local.tz_localize(None)

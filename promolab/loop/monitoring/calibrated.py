@@ -76,7 +76,8 @@ class CalibrationTrack(Result):
         came, predicted = self.frame["observed"].sum(), self.frame["expected"].sum()
         told = (
             f"In {n}, each predicted from those over before it, {count(came)} answered where the "
-            f"chances add up to {count(predicted)}: a ratio of {ratio} (1 is right)."
+            f"chances add up to {count(predicted)}: a ratio of {ratio} (1 is right; the interval "
+            "is that of a mean over promotions, which differ; page 04's takes these as they are)."
         )
         off = ""
         if self.ratio.ci_high < 1 or self.ratio.ci_low > 1:

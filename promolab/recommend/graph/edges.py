@@ -14,6 +14,7 @@ from promolab.errors import InputError, nearest
 from promolab.features import read_as_of
 from promolab.recommend.purchases import ATTRIBUTES, Purchases, read_purchases, read_rows, settled
 from promolab.results import Result
+from promolab.weeks import local_day
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class ProductGraph(Result):
         took it.
     past : Purchases
         Who bought what before; all that was said after it is left out.
+    zone : str
+        Where days begin.
     """
 
     products: pd.DataFrame = field(repr=False)
@@ -55,6 +58,7 @@ class ProductGraph(Result):
     contacts: pd.DataFrame = field(repr=False)
     taken: pd.DataFrame = field(repr=False)
     past: Purchases
+    zone: str = "UTC"
 
     @property
     def groups(self) -> list[str]:
@@ -101,7 +105,7 @@ class ProductGraph(Result):
         buyers = plural(len(self.past.customers), "customer")
         return (
             f"{text}; {many} with {plural(self.offers['coupon_id'].nunique(), 'coupon')} for "
-            f"{reached}; {buyers} bought before {self.past.as_of:%-d %b %Y}."
+            f"{reached}; {buyers} bought before {local_day(self.past.as_of, self.zone)}."
         )
 
     def codes(self, path: tuple[str, ...]) -> np.ndarray | None:
@@ -308,6 +312,7 @@ def product_graph(shop: Shop, as_of: Any) -> ProductGraph:
         contacts=_before(shop, "exposures", now, ["promotion_id", "customer_id", "ts"]),
         taken=_taken(shop, now),
         past=read_purchases(past, products, now, 1),
+        zone=shop.zone,
     )
 
 

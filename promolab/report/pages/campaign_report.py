@@ -96,14 +96,14 @@ def _what_moved(
         if rows.any()
     ] or [_("nothing started or ended")]
     if len(running):
-        noun = answer_to(row.kind for row in running.promotions).noun
+        who = answer_to(row.kind for row in running.promotions).who
         new = sum(row.observed - row.observed_by(since) for row in running.promotions)
         parts.append(
             _n(
-                "what runs brought {n} {redemption}",
-                "what runs brought {n} {redemption}s",
+                "what runs brought {n} new {redeemer}",
+                "what runs brought {n} new {redeemer}s",
                 new,
-                redemption=noun,
+                redeemer=who,
             )
         )
     return _("Promotions: {parts}.", parts=_("; ").join(parts))
