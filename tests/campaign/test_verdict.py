@@ -92,4 +92,8 @@ def test_an_unknown_discount_or_nobody_contacted_has_no_such_figure():
 
 
 def test_what_pays_and_may_annoy_says_both():
-    assert judge(sells(2.5, 5.0), UNSURE, PAYS_FROM).text == "cannot tell (pays, may annoy)"
+    # Of 60 contacts 1 %, from 0.2 to 5 %.
+    lost = "1 [0, 3] would unsubscribe or complain if repeated"
+    assert judge(sells(2.5, 5.0), UNSURE, PAYS_FROM).text == (
+        f"cannot tell (pays, may annoy: {lost})"
+    )

@@ -240,7 +240,12 @@ def judge(
             gain=_gain(difference, needed, bool(known)),
         )
     elif pays and recorded and harm.ci_high > most_harm:
-        word, though = UNCLEAR, _("pays, may annoy")
+        word = UNCLEAR
+        lost = Estimate.of([harm.n * end for end in harm.ends], harm.n)
+        though = _(
+            "pays, may annoy: {n} would unsubscribe or complain if repeated",
+            n=number(*lost.ends, decimals=0),
+        )
         why = _n(
             "{gain}, but {share} unsubscribed or complained: of {n} contact, that may be over "
             "{limit}",
