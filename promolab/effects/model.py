@@ -43,7 +43,7 @@ from promolab.effects.learners.shared import Shared
 from promolab.errors import InputError, PromolabError
 from promolab.model.inputs import as_frame
 from promolab.stats import normal_quantile
-from promolab.wording import count, plural
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -691,11 +691,11 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         q = self.targeting().by_effect
         warned = getattr(self.checks_, "warnings", ())
         words = [
-            f"Intervals hold 95 of 100 times, customers (not decisions) taken as independent: "
-            f"{count(q.clusters)} of them with {plural(q.n, 'decision')}.",
+            "Intervals hold 95 of 100 times, customers (not decisions) taken as independent.",
             "Every prediction was made by a model that had not seen the customer, and for Qini by "
-            "one of the fifths of customers before, the choice of the model included; the first "
-            "fifth only teaches.",
+            "one of the fifths of customers before, the choice of the model included: the first "
+            f"fifth only teaches, and {plural(q.clusters, 'customer')} with "
+            f"{plural(q.n, 'decision')} are left.",
             f"Warnings: {', '.join(warned)}." if warned else "No check warns.",
         ]
         if self.calibrated_.told_apart:

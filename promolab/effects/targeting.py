@@ -211,13 +211,14 @@ class Targeting(Result):
         """Say whether there is something to target, with Qini, and what to do if not."""
         q, whole = self._seen, self.by_effect
         when = "" if self.early is None else " in the window"
+        later = figure(whole.qini, whole.ci_low, whole.ci_high)
         shown = f"Qini {figure(q.value, q.ci_low, q.ci_high)} {self.outcome}{when} per decision"
+        shown += " above a random order" if self.found else ""
+        shown += f"; {later} over the whole time, which the curves show" if when else ""
         if self.found:
-            later = figure(whole.qini, whole.ci_low, whole.ci_high)
             return (
                 "There is something to target: an order by predicted effect finds those whom a "
-                f"promotion changes ({shown} above a random order"
-                + (f"; {later} over the whole time)." if when else ").")
+                f"promotion changes ({shown})."
             )
         told = "is worse than a random one" if q.ci_high < 0 else "cannot be told from a random one"
         seen = f"Nothing to target is seen: an order by predicted effect {told} ({shown})."
@@ -286,7 +287,7 @@ class Targeting(Result):
             f"Contacting the top {percent(TOP, decimals=0)} gains {mine} by effect, {theirs} by "
             f"response and {figure(TOP * everyone.value)} at random; contacting all gains "
             f"{figure(everyone.value, everyone.ci_low, everyone.ci_high)} ({self.outcome} per "
-            "customer of the whole list)."
+            "decision of the whole list)."
         )
 
     def of_arms(self) -> str:
@@ -341,6 +342,7 @@ class Targeting(Result):
         from promolab import plots
 
         names = ("by predicted effect", "by predicted response")
+        when = "" if self.early is None else " over the whole time"
         for name, curve, colour in zip(
             names, (self.by_effect, self.by_response), plots.COLOURS, strict=False
         ):
@@ -348,7 +350,7 @@ class Targeting(Result):
             shown = figure(curve.qini, curve.ci_low, curve.ci_high)
             ax = plots.curve(
                 frame["share"], frame["gain"], low=frame["ci_low"], high=frame["ci_high"],
-                label=f"{name} · Qini {shown}", colour=colour, ax=ax,
+                label=f"{name} · Qini {shown}{when}", colour=colour, ax=ax,
             )  # fmt: skip
         ends = [0.0, self.by_effect.effect.value]
         ax = plots.curve([0, 1], ends, label="random", colour=plots.MUTED, linestyle="--", ax=ax)
@@ -357,11 +359,11 @@ class Targeting(Result):
         return plots.finish(
             ax,
             title=self._title(),
-            subtitle=f"gain in {self.outcome} per customer of the list by share contacted, all "
-            f"arms together; {percent(d.level, decimals=0)} bands; "
+            subtitle=f"gain in {self.outcome} per decision of the list by share contacted, all "
+            f"arms together; {percent(d.level, decimals=0)} bands; {plural(d.n, 'decision')} on "
             f"{plural(d.clusters, 'customer')}, {self.identification}",
             xlabel="share of the list contacted, best first",
-            ylabel=f"{self.outcome} gained per customer of the list",
+            ylabel=f"{self.outcome} gained per decision of the list",
             percent_x=True,
         )
 
