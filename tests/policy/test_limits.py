@@ -12,7 +12,7 @@ from scipy.optimize import LinearConstraint, linprog, milp
 
 from promolab import allocate
 from promolab.errors import InputError
-from promolab.policy import read_constraints
+from promolab.policy import Holdouts, read_constraints
 from promolab.policy.solving import Limits, solve
 from tests.wording_lint import nonsense
 
@@ -353,3 +353,12 @@ def test_where_spending_does_not_pay_limits_hold_for_those_drawn():
     with pytest.raises(InputError, match="drawn by chance alone use"):
         allocate(value, cost, budget=150, capacity={"1": 0}, explore=0.2, pays=False)
     assert allocate(value, cost, capacity={"1": 3}, pays=False).contacted == 0
+
+
+def test_who_is_drawn_and_held_out_leaves_the_capacity_to_others():
+    """Chance draws the promotion for some 20 of 200 alike customers, and all are held out."""
+    ones, held = np.ones((200, 1)), np.ones((200, 1), dtype=bool)
+    asked = {"explore": 0.2, "holdouts": Holdouts(held=held, held_share=0.5)}
+    drawn = allocate(ones, ones, capacity={"0": 30}, **asked).drawn
+    best = drawn.before[:, 0] > 0.5
+    assert best.sum() == 30 and (drawn.planned[~best] == 0).sum() > 5

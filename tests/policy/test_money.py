@@ -220,3 +220,18 @@ def test_no_sentence_is_nonsense(budget, shift, n):
         said += [each.summary(), each.certainty(), each.compared(), each.budgets.summary()]
         said.append(visible(each.table().text))
     assert [problem for text in said for problem in nonsense(text)] == []
+
+
+def test_who_can_get_nothing_is_no_decision_that_is_paid_for():
+    """Four decisions, of which two had an arm open: each of a plan's ten costs what theirs do."""
+    gamma = np.array([[2.0], [2.0], [np.nan], [np.nan]])
+    rows = PolicyRows(gamma, np.ones((4, 1)), np.ones((4, 1)), [0, 1, 0, 1], range(4), ("a",))
+    found = money_answer(rows, customers=10)
+    assert (found.contacts, found.spend, found.profit.value) == (10, 10.0, 20.0)
+
+
+def test_what_more_would_return_is_unknown_where_the_budgets_end_below_the_most():
+    rows = made(known=True)
+    few, all_ = (money_answer(rows, budget=budget).budgets.frame for budget in (200, None))
+    assert np.isnan(few["marginal_return"].iloc[-1]) and few["budget"].iloc[-1] < 700
+    assert all_["marginal_return"].iloc[-1] == 0.0

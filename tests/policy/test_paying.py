@@ -9,6 +9,7 @@ from benchmarks.money import BUDGET, made_up, spending_nothing
 from promolab import allocate
 from promolab.errors import InputError
 from promolab.policy import PolicyRows, money_answer, pays_to_spend
+from promolab.policy.valuing import NOTHING_SHARES
 
 
 def test_where_promotions_do_nothing_it_is_rarely_taken_to_pay():
@@ -75,3 +76,12 @@ def test_the_money_answer_of_such_an_allocation_is_that_of_those_drawn():
 def test_what_cannot_be_is_refused_in_a_sentence():
     with pytest.raises(InputError, match=r"level = 0\.4; expected a number between 0\.5 and 1"):
         pays_to_spend(made_up(0).rows, level=0.4)
+
+
+def test_both_bounds_are_one_sided():
+    """1.8 standard errors: between 1.64 of a one-sided bound at 95 % and 1.96 of a two-sided."""
+    error = NOTHING_SHARES / np.sqrt(4_000)
+    assert pays_to_spend(_rows(1.8 * 3 * error, None)) and not pays_to_spend(
+        _rows(1.5 * 3 * error, None)
+    )
+    assert [pays_to_spend(_rows(0.08, z * error)).soon for z in (1.5, 1.8)] == [False, True]

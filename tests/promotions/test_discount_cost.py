@@ -224,3 +224,15 @@ def test_a_product_of_two_uncertain_figures_holds_the_truth() -> None:
     found = [product_of(around(x, 0.4), around(y, 0.25)) for x, y in zip(a, b, strict=True)]
     assert 0.88 <= np.mean([e.ci_low <= 1 <= e.ci_high for e in found]) <= 0.92
     assert math.isnan(product_of(around(1.0, 0.4), Estimate(2.0, math.nan, math.nan, 1)).ci_low)
+
+
+def test_a_purchase_at_the_very_end_of_a_window_is_none_of_it_nor_one_to_come() -> None:
+    shop = small_shop()
+    events = shop.events.execute()
+    more = [("c1", NOW - 30 * DAY, "p1", 7.0), ("c2", NOW + DAY, "p3", 11.0)]
+    lines = pd.DataFrame(more, columns=["customer_id", "ts", "product_id", "coupon_discount"])
+    events = pd.concat([events, lines.assign(kind="purchase", amount=10.0)], ignore_index=True)
+    shop, now = small_shop(events=events), NOW.to_pydatetime()
+    over, runs = (past_discounts(shop, now, running=r).set_index("promotion_id") for r in (0, 1))
+    assert over["discount"].to_dict() == {"A": 2.0, "B": 3.0}
+    assert runs["discount"].to_dict() == {"R": 5.0}

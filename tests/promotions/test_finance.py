@@ -24,7 +24,13 @@ NEW = pd.DataFrame(
 )  # fmt: skip
 
 
-def shop(*, later: bool = True, returns: bool = True, promotions: dict[str, Any] | None = None):
+def shop(
+    *,
+    later: bool = True,
+    returns: bool = True,
+    promotions: dict[str, Any] | None = None,
+    more: tuple[tuple[str, str, int], ...] = (),
+):
     """Coupons: A to D are over, R runs since 5 of 10 days, N starts."""
     over = [(name, 60 - 10 * n, 50 - 10 * n) for n, name in enumerate("ABCD")]
     spans = [*over, ("R", 5, -5), ("N", -1, -8)]
@@ -48,6 +54,7 @@ def shop(*, later: bool = True, returns: bool = True, promotions: dict[str, Any]
         lines += [("c0", first, 2.0), ("c1", last, 2.0)]
     redeemed += [("R", "c0", 3), ("R", "c5", 2)]
     lines += [("c0", 3, 2.0), ("c5", 2, 2.0)]
+    redeemed, lines = [*redeemed, *more], [*lines, *((c, ago, 2.0) for _, c, ago in more)]
     if later:
         redeemed, lines = [*redeemed, ("R", "c7", -2)], [*lines, ("c7", -2, 2.0)]
     events = pd.DataFrame(lines, columns=["customer_id", "ago", "coupon_discount"])
@@ -151,3 +158,11 @@ def test_wrong_terms_and_missing_columns_are_said():
         finance_table(shop(promotions=share), NOW.to_pydatetime(), NEW)
     with pytest.raises(InputError, match="no column 'cost' in expected"):
         finance_table(shop(), NOW.to_pydatetime(), NEW.drop(columns="cost"))
+
+
+def test_an_answer_at_the_very_moment_that_is_compared_is_one_still_to_come():
+    """R runs since half of its days; of A, c2 answered at exactly half of its own."""
+    told = finance_table(shop(more=(("A", "c2", 55),)), NOW.to_pydatetime(), NEW).frame
+    rate = (5 + 0.5) / (4 * 19)
+    due = told.set_index("promotion_id").loc["R", "open_liability"]
+    assert due == pytest.approx(18 * rate * (0.75 * 2.0 + 0.5), rel=1e-6)

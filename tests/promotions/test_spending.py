@@ -144,3 +144,18 @@ def test_bad_input_is_a_sentence(changed, message):
 def test_a_shop_without_orders_says_so():
     with pytest.raises(DataError, match="has no orders before 2020-01-01"):
         order_values(small_shop(), "2020-01-01")
+
+
+def test_newcomers_count_for_the_days_since_they_came_and_not_all_is_lost_of_returns():
+    """A hundred came a week ago, order three times each, and bring all of it back."""
+    who = [f"c{n:02d}" for n in range(100)]
+    rows = [
+        (c, NOW - pd.Timedelta(days=day), f"{c}{day}", kind)
+        for c in who for day in (7, 4, 2) for kind in ("purchase", "return")
+    ]  # fmt: skip
+    events = pd.DataFrame(rows, columns=["customer_id", "ts", "order_id", "kind"])
+    since = pd.DataFrame({"customer_id": who, "since": NOW - pd.Timedelta(days=7)})
+    events = events.assign(product_id="x", amount=50.0, discount=0.0)
+    found = order_values(shop_of({"events": events, "customers": since}), NOW).frame
+    assert found["orders_a_day"].mean() == pytest.approx(3 / 7, rel=0.02)
+    assert found["returned"].unique().tolist() == [0.95]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from promolab.promotions import (
     promotion_values,
     read_promotions,
 )
+from promolab.promotions.off_orders import kept_beside, off_an_order
 from promolab.promotions.parts import parts_of
 from promolab.results import Estimate
 from promolab.simulated.effects import bounded, changed_rates, order
@@ -334,3 +336,20 @@ def test_purchases_cannot_be_moved_without_the_terms_of_the_measurement():
     offer = Recommendation(promotion_id="R", **WINDOW)
     with pytest.raises(InputError, match="factor_of = 'purchases' needs usual="):
         promotion_values([offer], orders_of([offer]), [[1.0]], [[1.0]], factor_of="purchases")
+
+
+def test_what_runs_in_half_of_a_window_competes_in_half_of_it():
+    """A fifth off for two weeks; who has a twentieth off in one of them keeps 75 % of it there."""
+    fortnight = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 15)}
+    offer = LimitedTimeDiscount(promotion_id="L", rate=0.2, **fortnight)
+    held = LimitedTimeDiscount(promotion_id="H", rate=0.05, **WINDOW)
+    of_two = np.full(2, np.log(100.0)), np.full(2, 1e-9), np.ones(2)
+    kept, shared = kept_beside(offer, [(held, np.array([True, False]))], *of_two, [1.0, 1.0])
+    assert shared.tolist() == [0.5, 0.0] and kept == pytest.approx([1 - 0.5 * 0.25, 1.0])
+
+
+def test_an_order_filled_up_to_a_coupons_minimum_gets_no_more_than_that_off():
+    coupon = Coupon(promotion_id="C", value=20, minimum=10, **WINDOW)
+    of_eight = np.log([8.0]), np.array([1e-9])
+    assert off_an_order(coupon, *of_eight).per_fill == 10.0
+    assert off_an_order(replace(coupon, value=5), *of_eight).per_fill == 5.0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,9 @@ import pytest
 from promolab.errors import DataError, InputError
 from promolab.recommend import Recommender, past_offers, product_graph, rank_offers
 from promolab.recommend.offers.choosing import PRIOR, learn_choices
-from promolab.recommend.offers.on_offer import lessons
-from promolab.recommend.offers.ranked_before import gain
+from promolab.recommend.offers.on_offer import Lesson, learned_before, lessons
+from promolab.recommend.offers.ranked_before import _rows, gain
+from promolab.recommend.offers.ranking import _expected
 from tests.recommend.conftest import NOW, in_duckdb
 
 
@@ -182,3 +185,64 @@ def test_ids_that_a_file_could_not_hold_are_refused(model, coupons):
     held = coupons["promotion_products"].replace({"coupon_id": {"k4-03": "k4|03"}})
     with pytest.raises(DataError, match="which stands between offers in a file"):
         rank_offers(in_duckdb({**coupons, "promotion_products": held}), "P4", model)
+
+
+def test_only_what_is_over_and_began_with_purchases_known_teaches(coupons):
+    """Four promotions count; one at the data's beginning, with the offers of P0, does not."""
+    first = coupons["events"]["ts"].min()
+    tables = {
+        name: pd.concat([rows, rows[rows["promotion_id"] == "P0"].assign(promotion_id="first")])
+        for name, rows in coupons.items()
+        if "promotion_id" in rows
+    }
+    dates = tables["promotions"]
+    early = dates["promotion_id"] == "first"
+    tables["promotions"] = dates.assign(
+        starts_at=dates["starts_at"].mask(early, first), ends_at=dates["ends_at"]
+    )
+    graph = product_graph(in_duckdb({**coupons, **tables}), NOW)
+    assert [x.promotion_id for x in lessons(graph)] == ["P0", "P1", "P2", "P3"]
+
+
+def test_products_taken_are_those_bought_while_the_promotion_ran(coupons):
+    bare = coupons["promotion_products"].drop(columns="coupon_id")
+    graph = product_graph(in_duckdb({**coupons, "promotion_products": bare}), NOW)
+    events, dates = coupons["events"], coupons["promotions"].set_index("promotion_id")
+    for lesson in (found := lessons(graph)):
+        low, high = dates.loc[lesson.promotion_id, ["starts_at", "ends_at"]]
+        inside = events[(events["ts"] >= low) & (events["ts"] < high)]
+        assert lesson.taken.sum() == len(inside[["customer_id", "product_id"]].drop_duplicates())
+    assert len(found) == 4
+
+
+def lesson_of(name: str, ends: str, taken: list[int], offers: int) -> Lesson:
+    """One customer, to whom the first offer is nearest and the last one farthest."""
+    features = np.zeros((1, offers, 3))
+    features[0, :, 0] = -np.arange(offers)
+    got = np.isin(np.arange(offers), taken).astype(float)[None]
+    start, end = pd.Timestamp(ends) - pd.Timedelta(days=7), pd.Timestamp(ends)
+    given = np.array(["c"]), features, features[..., 0], got, np.ones(3)
+    return Lesson(name, "coupon", start, end, *given)
+
+
+def test_of_two_that_overlap_the_first_teaches_the_second_nothing():
+    told = [lesson_of("over", "2024-05-01", [0], 4), lesson_of("runs", "2024-06-01", [1, 2], 4)]
+    learned = learned_before(told, pd.Timestamp("2024-05-28"), "coupon")
+    assert (learned.promotions, learned.choosers, learned.choices) == (1, 1, 1)
+    assert learned_before(told, pd.Timestamp("2024-06-01"), "coupon").promotions == 2
+
+
+def test_no_offer_is_expected_more_than_once_by_who_takes_it():
+    """Three offers each, by a customer who answers in half of the cases."""
+    learned = replace(learn_choices([]), choosers=2, choices=6)
+    found = pd.DataFrame({"customer_id": "c", "share": [0.5, 0.3, 0.1]})
+    expected = _expected(found, learned, pd.Series({"c": 0.5}))
+    assert expected == pytest.approx([0.5, 0.45, 0.15])
+
+
+def test_what_the_first_places_held_is_a_share_of_all_that_was_taken():
+    """Twelve offers, of which the first, the seventh and the last were taken."""
+    lesson = lesson_of("P", "2024-05-01", [0, 6, 11], 12)
+    row = _rows(lesson, [lesson], 10).iloc[0]
+    held = [row[f"held_{places}"] for places in (1, 3, 5, 10)]
+    assert held == pytest.approx([1 / 3, 1 / 3, 1 / 3, 2 / 3])

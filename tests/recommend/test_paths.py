@@ -7,6 +7,7 @@ import pytest
 from promolab.errors import DataError, InputError
 from promolab.recommend import cold_scores, past_new_products, past_starts, product_graph
 from promolab.recommend.graph.new_products import areas
+from promolab.recommend.graph.paths import promotion_paths
 from tests.recommend.conftest import NOW, in_duckdb
 
 
@@ -137,3 +138,14 @@ def test_who_bought_only_afterwards_is_not_known_at_a_start(coupons):
     tables["exposures"] = pd.concat([coupons["exposures"], contacts.assign(channel="mail")])
     told = past_starts(product_graph(in_duckdb(tables), NOW)).frame.set_index("promotion_id")
     assert told.loc["P2", "customers"] == 120
+
+
+def test_what_a_customer_redeemed_of_a_promotion_foretells_nothing_of_it(coupons, shop):
+    graph = product_graph(shop, NOW)
+    found = promotion_paths(graph, ["P0", "P3"])["taken"]
+    known = coupons["responses"][coupons["responses"]["ts"] < NOW]
+    taken = pd.crosstab(known["customer_id"], known["promotion_id"]).gt(0)
+    taken = taken.reindex(graph.past.customers, fill_value=False)
+    for place, promotion in enumerate(("P0", "P3")):
+        others = taken.drop(columns=promotion).sum(axis=1)
+        assert taken[promotion].any() and found[:, place].tolist() == others.tolist()
