@@ -14,6 +14,7 @@ from promolab import load_shop
 from promolab.display import tried
 from promolab.errors import DataError, InputError
 from promolab.profiles import build_profiles, customer_worth, profile_card
+from promolab.profiles.foretelling import Check, spread_of
 from promolab.profiles.order_value import fit_order_value
 from promolab.profiles.ordering import OrderModel, fit_orders
 
@@ -198,3 +199,17 @@ def test_a_mistake_is_a_sentence(shop) -> None:
         fit_orders([0, 0], [0.0, 0.0], [4.0, 2.0])
     with pytest.raises(InputError, match="more than 0"):
         fit_order_value([1, 2], [-1.0, -2.0])
+
+
+def test_a_forecast_is_checked_only_where_it_looks_back_as_far_as_ahead(shop) -> None:
+    begin = shop.span()[0]
+    young, older = (customer_worth(shop, as_of=begin + pd.Timedelta(days=d)) for d in (160, 170))
+    assert young.checked.empty and "orders_12w_low" in young.frame and np.isnan(young.spread)
+    assert len(older.checked) == 1
+
+
+def test_orders_differ_by_what_is_beyond_chance() -> None:
+    """Of 1 and 2 foretold 4 and none came: (3² − 1 + 2² − 2) ÷ (1² + 2²) is 2."""
+    told, came = np.array([1.0, 2.0]), np.array([4.0, 0.0])
+    assert spread_of([Check(None, told, told, came)]) == pytest.approx(np.sqrt(2))
+    assert spread_of([Check(None, told, told, told)]) == 0.0 and np.isnan(spread_of([]))

@@ -133,3 +133,16 @@ def test_days_without_an_arm_and_wrong_tables_are_refused():
     with pytest.raises(InputError, match="name the arm to compare"):
         monitor_experiment(three, days=60)
     assert monitor_experiment(three, days=60, treated="mail", comparisons=2).treated == "mail"
+
+
+def test_a_small_arm_without_its_large_outcomes_yet_has_the_errors_of_both():
+    """Of 9,000 one in 900 bought for 300; of 1,000 that were held back one bought for 2."""
+    n, total, squares = np.array([1_000, 9_000]), np.array([2.0, 3_000]), np.array([4.0, 900_000])
+    day = {"date": DATES[0], "arm": ["holdout", "send"], "customers": n}
+    table = pd.DataFrame(day | {"total": total, "squares": squares})
+    last = monitor_experiment(table, days=60, kind="mean").frame.iloc[-1]
+    within = squares - total**2 / n
+    apart = np.sqrt((within / (n - 1) / n).sum())
+    pooled = np.sqrt(within.sum() / (n.sum() - 2) * (1 / n).sum())
+    assert pooled > 2 * apart
+    assert (last.naive_high - last.naive_low) / 2 == pytest.approx(1.959964 * pooled, rel=1e-5)

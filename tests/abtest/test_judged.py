@@ -301,3 +301,14 @@ def test_segments_that_are_alike_are_hardly_ever_called_different():
 
 def test_frames_of_rows_are_plain():
     assert isinstance(row(1, 1).to_frame(), pd.DataFrame)
+
+
+def test_worse_is_who_is_worse_by_more_than_the_margin():
+    """Intervals that end between 0 and −1, and beyond −1."""
+    states = []
+    for value in (-1.0, -3.0):
+        metrics = {"sales": Metric("sales", margin=1.0)}
+        (found,) = with_adjusted([row(value, 0.4)], metrics, ["sales"], [], "holm")
+        assert found.difference.ci_high < 0
+        states.append(state_of(found, metrics["sales"]))
+    assert states == ["not told apart", "worse"]

@@ -98,6 +98,7 @@ def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying):
     rows = found.to_frame()
     spent = SENT * rows.loc[rows["chosen"], "cost"].sum()
     assert 50.0 < spent <= 60.0 and found.answer.spend == pytest.approx(spent)
+    assert found._by_promotion()["cost"].sum() == pytest.approx(spent)
     # The same figures stand everywhere on the page, what chance draws included.
     curve, plan = found.answer.budgets.frame, found.answer.policies.iloc[0]
     assert curve.loc[curve["chosen"], "budget"].item() == pytest.approx(found.answer.spend, rel=0.1)
@@ -144,9 +145,11 @@ def test_where_it_is_not_shown_to_pay_chance_alone_spends(made, monkeypatch):
 
 def test_limits_come_from_a_file_and_a_wrong_one_is_said(made, paying, tmp_path):
     limits = tmp_path / "constraints.csv"
-    limits.write_text("scope,unit,min,max\npromotion,W16-recommendation,,40\n")
-    planned = chosen(made, constraints=str(limits)).planned
-    assert (planned == IDS.index("W16-recommendation")).sum() <= 40
+    limits.write_text("scope,unit,min,max\npromotion,W16-recommendation,,40\ngroup,a,,90\n")
+    found = chosen(made, constraints=str(limits))
+    assert (found.planned == IDS.index("W16-recommendation")).sum() <= 40
+    of_a = (found.planned >= 0) & (found.segment == "a")
+    assert of_a.sum() <= 90 < ((found.planned >= 0) & (found.segment == "b")).sum()
     limits.write_text("scope,unit,min,max\npromotion,W99,,5\n")
     with pytest.raises(InputError, match="W99"):
         chosen(made, constraints=str(limits))

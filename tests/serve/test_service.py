@@ -24,8 +24,8 @@ from promolab.loop import (
 from promolab.loop.ledger import Ledger
 from promolab.model import ResponseModel
 from promolab.serve.released.week import open_week
-from promolab.serve.service import Service, UnknownPromotion
-from promolab.serve.stores import MemoryStore
+from promolab.serve.service import OVER, Service, UnknownPromotion
+from promolab.serve.stores import PAGE, MemoryStore
 from promolab.sources import load_shop
 from tests.report.made_weeks import FIRST
 from tests.serve.conftest import NOW, REFUSED, UNLISTED, WEEK, event
@@ -297,3 +297,28 @@ def test_the_ledger_and_the_next_plan_read_what_was_served(service, reports):
     assert (
         not book.decisions(WEEK)["decision_id"].isin([d["decision_id"] for d in found[:30]]).any()
     )
+
+
+def test_a_promotion_is_over_at_its_very_end(service):
+    promotion = service.week.promotions[0]
+    end = service.week.rights.offers[promotion].ends_at
+    bars = [service._bars(service._standing(30, at), promotion) for at in (end - 1, end)]
+    assert [OVER in found for found in bars] == [False, True]
+
+
+def test_decisions_are_counted_by_what_became_of_them(service, reports):
+    rows = planned(reports)
+    for customer in rows.index:
+        decided(service, customer)
+    gets, meant = rows["action"] != NONE, rows["planned_action"].fillna(NONE) != NONE
+    held = (rows["holdout"] != NONE) & meant
+    assert (rows["holdout"] != NONE).sum() > held.sum() > 0  # some are held out of nothing
+    by_hand = {"given": gets.sum(), "none": (~gets & ~held).sum(), "held_out": held.sum()}
+    assert service.decided == by_hand
+
+
+def test_a_log_longer_than_a_page_is_read_to_its_end(week, clock):
+    store = MemoryStore()
+    for _ in range(PAGE + 1):
+        last = store.append(b'{"events": []}')
+    assert Service(week(), store, clock)._cursor == last == str(PAGE + 1)

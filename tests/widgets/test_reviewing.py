@@ -71,7 +71,8 @@ def test_changes_by_hand_show_at_once_and_can_be_undone(explored_week):
     one = looked_at(made)
     first = made.static().text
     assert "a cap here" in made.move(most=7).text
-    assert "capped at 7 planned" in made.press("cap").text
+    capped = made.press("cap").text
+    assert "capped at 7 planned" in capped and "the first 7 of 7 planned" in capped
     code = made.prepared_now().codes[3]
     made.move(customer=str(code).lower())
     assert "say why" in made.press("force").text

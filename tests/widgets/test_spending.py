@@ -39,7 +39,10 @@ def test_who_gains_and_who_loses_is_counted_against_the_start(amounts):
     options = made.prepared_now().options
     now = options.path.choose(400)
     gain = ((now >= 0) & (options.start < 0)).sum()
-    assert f"{gain} customers gain a contact" in made.move(budget=400).text
+    other = ((now >= 0) & (options.start >= 0) & (now != options.start)).sum()
+    text = made.move(budget=400).text
+    assert f"{gain} customers gain a contact" in text and other > 1
+    assert f"and {other} get another promotion" in text
     assert "Nobody gets anything else" in made.move(budget=300).text
 
 

@@ -62,3 +62,17 @@ def test_curves_are_thinned_and_the_ends_stay(ranked):
     found = made.prepared_now()
     assert len(found.fpr) <= 200 and (found.fpr[0], found.tpr[-1]) == (0.0, 1.0)
     assert len(made.move(share=0.5).text) < 40_000
+
+
+def test_the_cut_stands_on_its_curve_and_goes_to_the_whole_list(ranked):
+    y, score = ranked
+    made = widgets.threshold(y, score)
+    for share in (0.3, 1.0):
+        text = made.move(share=share).text
+        drawn = text[text.index("Average precision") :]
+        bottom, top = map(float, re.search(r"M70.0 ([\d.]+)L70.0 ([\d.]+)", drawn).groups())
+        height = float(re.search(r"M[\d.]+ ([\d.]+)h0", drawn)[1])
+        cut = made.prepared_now().rows_at(share)
+        precision = y[np.argsort(-score, kind="stable")][:cut].mean()
+        assert height == pytest.approx(bottom - precision * (bottom - top), abs=0.06)
+    assert cut == 3000

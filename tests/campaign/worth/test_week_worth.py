@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import ibis
@@ -12,7 +13,7 @@ import pytest
 from promolab import UpliftModel
 from promolab.campaign.past import known_at
 from promolab.campaign.worth import Worth, scored_log, week_worth
-from promolab.campaign.worth.valuing import spread_of
+from promolab.campaign.worth.valuing import policy_rows, spread_of
 from promolab.errors import InputError
 from promolab.features import decisions_experiment
 from promolab.sources import simulated
@@ -165,3 +166,26 @@ def test_rounds_that_differ_by_more_than_chance_are_seen() -> None:
     assert spread_of(log[log["ts"] == 1]) == 0.0
     log["score.mail"], log["score.call"] = log["score.mail"] - shift, np.nan
     assert spread_of(log) < 0.02
+
+
+def test_what_a_supplier_pays_is_no_cost_of_the_shop(log: pd.DataFrame, worth: Worth) -> None:
+    amounts, coupon = worth.amounts, worth.promotions.index("W16-coupon")
+    offers = [
+        replace(one, funder_share=0.25) if place == coupon else one
+        for place, one in enumerate(amounts.promotions)
+    ]
+    plain, funded = worth.rows, policy_rows(log, replace(amounts, promotions=tuple(offers)))
+    discount = plain.cost - 0.2  # but for the contact
+    paid = np.where(np.arange(2) == coupon, 0.25, 0.0) * discount
+    np.testing.assert_allclose(funded.cost, plain.cost - paid)
+    np.testing.assert_allclose(funded.gamma, plain.gamma + paid)
+    np.testing.assert_allclose(funded.effect, plain.effect + paid)
+
+
+def test_a_round_of_one_tells_nothing_of_how_rounds_differ() -> None:
+    rng = np.random.default_rng(1)
+    log = pd.DataFrame({"ts": np.repeat([1, 2, 3], 500)})
+    log["score.mail"] = np.repeat([4.0, 5.0, 6.0], 500) + rng.normal(size=1_500)
+    found = spread_of(log)
+    alone = pd.DataFrame({"ts": [4], "score.mail": [900.0]})
+    assert 0.1 < found == spread_of(pd.concat([log, alone]))

@@ -118,3 +118,12 @@ def test_without_promotions_known_and_with_one_opinion_only() -> None:
     assert "cannot be compared" in found.summary() and nonsense(found.summary()) == []
     everything = satisfaction(shop_of(reviews_of().assign(rating=5.0), PROMOTIONS), NOW)
     assert everything.standing_out() == [] and nonsense(everything.summary()) == []
+
+
+def test_ten_ratings_of_one_customer_are_one_customers() -> None:
+    rows = reviews_of(60)
+    many = rows.iloc[[0] * 10].assign(promotion_id="P3", rating=1.0)
+    rows = pd.concat([rows.assign(promotion_id=None), many], ignore_index=True)
+    promotions = pd.DataFrame({"promotion_id": ["P3"], "kind": ["coupon"]})
+    found = satisfaction(shop_of(rows, promotions), NOW)
+    assert found.few == 1 and set(found.frame["group"]) == {"without a promotion"}

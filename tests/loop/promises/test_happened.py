@@ -14,6 +14,8 @@ from promolab.errors import InputError
 from promolab.loop.promises import OUTCOME_COLUMNS, happened_week
 from promolab.loop.promises.assigned import Assigned, assigned_of
 from promolab.loop.promises.happening import _Money
+from promolab.loop.promises.measured import Span, brought_in
+from tests.made_up import shop_of
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +153,48 @@ def test_odds_are_chances_over_that_of_nothing_and_the_standing_holdout_is_left_
     assert week.segment.tolist() == ["good", "No segment"]
     with pytest.raises(InputError, match="decision_propensities"):
         assigned_of(decisions, chances.drop(columns="propensity"))
+
+
+def of_two_segments(odds: np.ndarray) -> Assigned:
+    """Forty in each of two segments got A, which a supplier pays half of, and forty nothing."""
+    segment = np.repeat(np.array(["in", "out"], dtype=object), 80)
+    action = np.tile(np.repeat([0, -1], 40), 2)
+    ts = datetime(2024, 7, 1)
+    return Assigned(np.arange(160), ("A",), action, odds, segment, np.arange(160), ts)
+
+
+def test_a_segments_money_is_of_its_own_customers_alone():
+    """Got it: 10 of margin, 2 off. Got nothing: 4, 1 off; outside 90 off, which is not theirs."""
+    week = of_two_segments(np.ones((160, 1)))
+    inside = week.segment == "in"
+    margin = np.where(week.got, 10.0, 4.0)
+    discount = np.where(week.got, 2.0, np.where(inside, 1.0, 90.0))
+    money = _Money(week, margin, discount, np.array([0.1]), np.array([0.5]))
+    group = next(one for one in week.groups() if one.segment == "in")
+    spend, profit = (row["value"] for row in money.of(group, 0.9))
+    assert spend == pytest.approx(40 * (0.5 * 2 - 0.5 * 1) + 40 * 0.1)
+    assert profit == pytest.approx(40 * (10 + 0.5 * 2) - 40 * (4 + 0.5 * 1) - 40 * 0.1)
+
+
+def test_where_half_could_not_have_got_nothing_there_is_no_comparison():
+    odds = np.ones((160, 1))
+    whole = next(of_two_segments(odds).groups())
+    assert whole.enough(of_two_segments(odds))
+    odds[:20] = odds[80:100] = 0.0  # half of those who got it: 40 that count are many, not enough
+    half = of_two_segments(odds)
+    assert half.comparable.sum() == 40 and not whole.enough(half)
+
+
+def test_what_is_bought_between_the_decision_and_the_start_is_not_what_came():
+    """Decided on a Monday, a week of lead; 8 of margin each at 40 %."""
+    day, ts = timedelta(days=1), datetime(2024, 7, 1)
+    rows = [(1, -3), (1, 2), (1, 8), (2, 6), (2, 30), (2, 43)]
+    events = pd.DataFrame(rows, columns=["customer_id", "day"])
+    events = events.assign(ts=pd.Timestamp(ts) + events.pop("day") * day, kind="purchase")
+    events = events.assign(product_id="p", order_id=range(6), amount=20.0, discount=0.0)
+    products = pd.DataFrame({"product_id": ["p"], "category": "c", "margin_rate": 0.4})
+    shop = shop_of({"events": events, "products": products})
+    span = Span(ts, ts + 7 * day, ts + 14 * day, ts + 42 * day)
+    found = brought_in(shop, np.array([1, 2]), span, ts + 60 * day)
+    assert found.margin.tolist() == pytest.approx([8.0, 8.0])
+    assert found.before[:, 1].tolist() == pytest.approx([8.0, 0.0])

@@ -143,3 +143,11 @@ def test_of_nothing_it_says_so():
     for found in (empty, empty.alarm, empty.calibration):
         with pytest.raises(InputError, match="nothing to draw"):
             found.plot()
+
+
+def test_a_count_of_none_is_half_of_one():
+    said, came = ledger(weeks=WEEKS[:1], waiting=0)
+    said = said.head(1).assign(readout_low=1.0, readout_high=4.0)
+    rows = matched(said, came.head(1).assign(value=0.0, ci_low=0.0, ci_high=3.0))
+    assert rows["measure"].tolist() == ["redemptions"]
+    assert rows["off"].tolist() == pytest.approx([np.log(0.5) - np.log(2.0)])
