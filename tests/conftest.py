@@ -136,6 +136,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+MAY_SKIP = re.compile(
+    "root may|only root|mounting is not|one core|PROMOLAB_DATA|Hillstrom's file|git checkout"
+    "|a line without products|forked on Linux|symbolic links"
+)
+"""Why a test may be left out where `CI` is set: rights, the machine, data that nobody may ship."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    return _all_is_installed((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    return _all_is_installed((yield))
+
+
+def _all_is_installed(report):
+    """Where `CI` is set, fail what a missing package or program would leave out."""
+    why = str(report.longrepr)
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "skipped" if MAY_SKIP.search(why) else "failed"
+    return report
+
+
 @pytest.fixture(autouse=True)
 def _no_figure_left_open():
     """Close what a test drew: Matplotlib warns of many open figures, and a warning is an error."""

@@ -326,15 +326,16 @@ def test_no_public_name_equals_a_modules_name(package):
     submodules = {p.stem for p in package.glob("*.py")} | {
         p.name for p in package.iterdir() if (p / "__init__.py").exists()
     }
-    for front in (package / "__init__.py", package / "__init__.pyi"):
-        if front.exists():
-            taken = {name for name, is_module in imported_names(front) if not is_module}
-            defined = {
-                node.name
-                for node in tree(front).body
-                if isinstance(node, (ast.FunctionDef, ast.ClassDef))
-            }
-            assert (taken | defined) & submodules == set(), label(front)
+    fronts = sorted(package.glob("__init__.py*"))
+    assert fronts
+    for front in fronts:
+        taken = {name for name, is_module in imported_names(front) if not is_module}
+        defined = {
+            node.name
+            for node in tree(front).body
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        }
+        assert (taken | defined) & submodules == set(), label(front)
 
 
 def public_definitions(path: Path) -> list[ast.FunctionDef | ast.ClassDef]:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import benchmarks.__main__ as bench
-from benchmarks import overspending, prediction, size, weekly_report
+from benchmarks import first_page, loop, mutations, overspending, prediction, size, weekly_report
 from benchmarks.make_events import make_shop
 from benchmarks.processes import run_watched
 from benchmarks.table import Row, render, surroundings
@@ -202,3 +202,49 @@ def test_weeks_over_budget_are_counted_where_the_budget_binds() -> None:
     """A few weeks of a small shop: what is measured is cost / budget, and most of it is spent."""
     found = overspending.weeks_of(0, weeks=3, customers=400)
     assert 1 <= len(found) <= 3 and ((found > 0.2) & (found < 2)).all()
+
+
+def test_every_mutation_has_its_place_and_its_test(repository: Path) -> None:
+    """A pattern that no longer stands exactly once is named here, before the benchmark is run."""
+    for one in mutations.MUTATIONS:
+        assert one.made_in(repository / "promolab")
+        file, _, test = one.tests.partition("::")
+        assert f"def {test}(" in (repository / "tests" / file).read_text(encoding="utf-8"), test
+    assert len(mutations.MUTATIONS) > 30
+
+
+def test_a_mutation_is_caught_where_a_test_sees_it(tmp_path: Path) -> None:
+    package, tests = tmp_path / "promolab", tmp_path / "tests"
+    for folder in (package, tests):
+        folder.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "sums.py").write_text("def less(a, b):\n    return a - b\n")
+    head = "from promolab.sums import less\n"
+    (tests / "test_sees.py").write_text(f"{head}def test_by_hand():\n    assert less(3, 1) == 2\n")
+    (tests / "test_blind.py").write_text(f"{head}def test_0():\n    assert less(3, 0) == 3\n")
+    seen, blind = (
+        mutations.Mutation("sums.py", "a - b", "a + b", f"test_{name}.py")
+        for name in ("sees", "blind")
+    )
+    found = list(mutations.mutations([seen, blind], tmp_path))
+    assert [row.measured for row in found] == ["not caught by test_blind.py", "1 of 2"]
+    assert (package / "sums.py").read_text().endswith("a - b\n")
+    gone = mutations.Mutation("sums.py", "a * b", "a + b", "test_sees.py")
+    with pytest.raises(ValueError, match=r"promolab/sums.py holds 'a \* b' 0 times"):
+        list(mutations.mutations([gone], tmp_path))
+
+
+def test_without_a_browser_pages_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.first_page.shutil.which", lambda name: None)
+    rows = list(first_page.first_pages(Path("nowhere")))
+    assert len(rows) == len(first_page.CASES)
+    assert {(row.state, row.measured) for row in rows} == {
+        ("not measured", "chromium is not installed")
+    }
+
+
+def test_of_few_seeds_a_gap_is_beyond_noise_by_students_t() -> None:
+    """Five seeds: 2.78 standard errors, where 2 would do for many."""
+    gap = pd.Series([1.0, 2.0, 3.0, 4.0, 5.0])
+    error = gap.std() / np.sqrt(5)
+    assert loop.beyond_noise(gap) == pytest.approx((3 - 2.776445 * error, 3 + 2.776445 * error))

@@ -87,7 +87,9 @@ def draw_each(names: Sequence[str] = (LONG, "Champions", "At risk")) -> dict[str
 def test_nothing_is_clipped_dollars_stay_dollars_and_each_character_is_drawn(names):
     if plots.lacking_font(names):
         pytest.skip(plots.lacking_font(names))
-    for name, ax in draw_each(names).items():
+    drawn = draw_each(names)
+    assert drawn
+    for name, ax in drawn.items():
         figure = ax.figure
         if name == "side_by_side":
             legend_below(ax)
@@ -187,6 +189,7 @@ def test_a_map_without_a_label_has_no_scale_beside_it():
 
 def test_names_on_a_map_are_dark_enough_to_be_read():
     pale = plots.scatter_map([0.0, 1], [0.0, 1], ["a", "b"], colours={"a": "#F0E442", "b": "#000"})
+    assert pale.texts
     for text in pale.texts:
         red, green, blue = mpl.colors.to_rgb(text.get_color())
         assert 0.299 * red + 0.587 * green + 0.114 * blue < 0.5

@@ -144,7 +144,9 @@ def economics() -> Iterator[LaunchEconomics]:
 
 
 def test_what_promotions_may_cost():
-    for each in economics():
+    found = list(economics())
+    assert found
+    for each in found:
         assert nonsense(f"{each.opening()}\n{each.summary()}") == [], each
         first = each.promotions[0]
         told = [first.expected_words(), first.visible_sentence(), first.break_even_sentence()]
@@ -175,7 +177,9 @@ def small_results() -> Iterator[Result]:
 
 
 def test_results_of_a_single_row():
-    for found in small_results():
+    results = list(small_results())
+    assert results
+    for found in results:
         assert nonsense(found.summary()) == [], found
 
 
@@ -203,7 +207,9 @@ def test_no_page_says_nonsense(small_reports, journey_report):
 
 def test_every_step_opens_with_its_answer_and_ends_with_what_it_wrote(small_reports):
     for name, made_ in small_reports.items():
-        for page in sorted(made_.out.glob("2*/[0-9]*.html")):
+        pages = sorted(made_.out.glob("2*/[0-9]*.html"))
+        assert pages, name
+        for page in pages:
             html = page.read_text(encoding="utf-8")
             before, *sections = re.split(r"<h2|<details class=.more", html.split("<main>")[1])
             outputs = visible(before).split("?", 1)[1]

@@ -396,6 +396,7 @@ def test_a_notebook_is_stripped(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_calls_and_shows_but_defines_nothing(path):
+    assert list(cells_of(path))
     for cell in cells_of(path):
         assert len(cell["source"].splitlines()) <= 14, cell["source"]
         kinds = {type(node) for node in ast.walk(ast.parse(cell["source"]))}

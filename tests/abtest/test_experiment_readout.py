@@ -131,6 +131,7 @@ def test_one_primary_metric_is_adjusted_for_the_arms_alone():
 def test_looking_every_day_is_allowed_where_it_is_asked_for():
     once = analyze_experiment(rows(0.6), "sales", control="none")
     always = analyze_experiment(rows(0.6), "sales", control="none", sequential=N)
+    assert once.rows
     for a, b in zip(once.rows, always.rows, strict=True):
         assert b.p_adjusted > a.p_adjusted and b.difference.ci_high > a.difference.ci_high
 

@@ -248,6 +248,7 @@ def test_so_is_that_of_other_weeks_and_of_a_shop_without_promotions(
 ) -> None:
     pages = {str(p): p for made in small_reports.values() for p in made.out.glob("2*/index.html")}
     small = Reader(chromium, pages)
+    assert pages
     for name in sorted(pages):
         page = small.opened(name)
         height = page.evaluate("document.documentElement.scrollHeight")

@@ -54,6 +54,7 @@ def test_outcomes_count_from_the_start_to_the_end_of_the_horizon(shop, trial):
     span = pd.DataFrame({"span": [0], "low": [promotion["starts_at"]], "high": [high]})
     found = outcomes_between(shop, span).execute().set_index("customer_id")
     mine = trial.frame.set_index("customer_id")
+    assert trial.outcomes
     for name in trial.outcomes:
         expected = found[name].reindex(mine.index).fillna(0).astype(float)
         np.testing.assert_allclose(mine[name].astype(float), expected, atol=1e-6)

@@ -127,6 +127,7 @@ def test_for_excel_each_file_begins_with_its_mark_and_is_otherwise_the_same(plan
     write_send(plan, tmp_path / "plain", Settings())
     told = Settings(operations={"send": {"encoding": "utf-8-sig"}})
     control = write_send(plan, tmp_path / "excel", told).set_index("file")
+    assert len(list((tmp_path / "plain").iterdir())) > 1
     for path in (tmp_path / "plain").iterdir():
         content = (tmp_path / "excel" / path.name).read_bytes()
         assert content[:3] == b"\xef\xbb\xbf"

@@ -71,6 +71,7 @@ def test_labels_not_known_at_the_start_change_nothing(
     pairs: pd.DataFrame, result: Backtest
 ) -> None:
     rng = np.random.default_rng(9)
+    assert len(result.by_promotion)
     for promotion in result.by_promotion["promotion_id"]:
         start = pairs.loc[pairs["promotion_id"] == promotion, "starts_at"].iloc[0]
         unknown = (pairs["ends_at"] > start) & pairs["label_complete"]

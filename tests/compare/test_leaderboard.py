@@ -86,6 +86,7 @@ def test_every_model_is_backtested_on_the_same_rows(
 def test_figures_agree_with_scikit_learn(board: Leaderboard) -> None:
     table = board.frame.set_index("model")
     y = board.rows["y"]
+    assert board.models and board.metrics
     for name in board.models:
         p = board.scores[name]
         assert table.loc[name, "auc"] == pytest.approx(roc_auc_score(y, p))

@@ -50,6 +50,7 @@ def test_table_is_described(name):
 
 
 def test_what_has_happened_has_a_time():
+    assert HAPPENED
     for name in HAPPENED:
         assert "ts" in TABLES[name] and TABLES[name]["ts"].required
 

@@ -149,6 +149,7 @@ def test_plan_holdouts_and_readout_are_the_same_as_on_duckdb(decided, name):
     one, other = (
         [*asked] if isinstance(asked := ASKED[name](s), list) else [asked] for s in decided
     )
+    assert one
     for mine, theirs in zip(one, other, strict=True):
         same(mine, theirs)
     if name == "plan":

@@ -103,6 +103,7 @@ def test_chances_sum_to_one_and_are_those_of_the_log(simulated, trial):
 
 def test_reweighted_means_are_the_truth_within_sampling_error(simulated, trial):
     mine = trial.frame["customer_id"]
+    assert len(trial.arms) > 1
     for place, arm in enumerate(trial.arms):
         effects = simulated.truth.effects(trial.treatments[0] if place == 0 else arm)
         effects = effects.set_index("customer_id").loc[mine]

@@ -106,6 +106,7 @@ def test_costs_are_the_true_ones_within_their_interval(values, truth):
 
 
 def test_values_are_effects_less_contacts(values, truth):
+    assert truth[0]
     for one, margin in truth[0].items():
         j = values.place(one)
         contact = values.promotions[j].contact_cost
@@ -116,6 +117,7 @@ def test_values_are_effects_less_contacts(values, truth):
 
 def test_bars_add_up_to_the_value_of_whoever_is_chosen(values):
     chosen = np.random.default_rng(1).random(len(values.orders))
+    assert values.names
     for one in values.names:
         for weight in (None, chosen, chosen > 0.5):
             found = values.waterfall(one, weight)

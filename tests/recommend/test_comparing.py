@@ -32,6 +32,7 @@ def test_never_bought_products_are_told_by_taste(board):
 
 
 def test_differences_are_the_paired_means(board):
+    assert len(board.frame)
     for _, rows in board.frame.groupby("among"):
         values = rows["ndcg"].to_numpy()
         np.testing.assert_allclose(rows["difference"].to_numpy()[1:], values[1:] - values[0])

@@ -68,6 +68,7 @@ def test_what_is_bought_later_is_refused_with_a_count(bought):
 
 def test_unknown_customers_get_what_sells_and_it_says_so(fitted):
     sells = fitted["popularity"].recommend(["nobody"], 5)["product_id"].tolist()
+    assert len(sells) == 5
     for kind in KINDS:
         lists = fitted[kind].recommend(["nobody", 4], 5)
         nobody = lists[lists["customer_id"] == "nobody"]
@@ -106,7 +107,9 @@ def test_whoever_bought_only_what_is_not_recommended_is_told_apart_from_nobody()
 
 def test_all_again_and_anew_at_once_are_what_each_is_alone(fitted):
     model, asked = fitted["tifu"], [7, "nobody", 3]
-    for part, lists in model.recommend_each(asked, 8, exclude=["p07"]).items():
+    told = model.recommend_each(asked, 8, exclude=["p07"])
+    assert len(told) == 3
+    for part, lists in told.items():
         pd.testing.assert_frame_equal(lists, model.recommend(asked, 8, part, ["p07"]))
 
 

@@ -39,6 +39,7 @@ def digests(week: Path) -> dict[str, str]:
 
 
 def test_every_report_succeeds_quietly_and_prints_its_path_last(small_reports):
+    assert small_reports
     for name, made in small_reports.items():
         assert made.code == 0, (name, made.stderr)
         # The small shop's spring has days without a row, and so has one customer's year: that is

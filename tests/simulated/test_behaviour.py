@@ -169,6 +169,7 @@ def rates():
 
 def test_orders_are_pulled_forward_and_missing_afterwards(rates):
     _, customers, found = rates
+    assert found
     for change, _ in found.values():
         usual = ~customers.averse & ~customers.settled
         assert (change[usual, 0] > 0).all() and (change[usual, 1:] < 0).all()
@@ -177,6 +178,7 @@ def test_orders_are_pulled_forward_and_missing_afterwards(rates):
 
 def test_repeated_contact_tires(rates):
     _, customers, found = rates
+    assert found
     for fresh, tired in found.values():
         usual = ~customers.averse & ~customers.settled
         assert np.allclose(tired[usual] / fresh[usual], np.exp(-2 * 0.12))

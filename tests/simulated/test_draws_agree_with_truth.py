@@ -120,6 +120,7 @@ def test_what_is_in_an_order_and_what_is_taken_off(drawn, kind):
 def test_the_gaps_would_show(drawn):
     """The comparison above is sharp: the means with and without differ by many errors."""
     _, truth, found, _ = drawn
+    assert len(KINDS) == 4
     for kind in KINDS:
         effect = truth[kind]["margin_effect"].mean()
         error = found[kind]["margin"].std() / np.sqrt(CHUNK)
@@ -153,6 +154,7 @@ def test_a_randomised_shop_estimates_its_truth(randomised, place):
     decisions = randomised.decisions.execute()
     mine = decisions[decisions.decision_id.str.endswith(f"-{place}")]
     mine = mine[mine.holdout != "standing"].set_index("customer_id")
+    assert len(KINDS) == 4
     for kind in KINDS:
         promotion = f"W{week + 1:02d}-{kind}"
         truth = randomised.truth.effects(promotion).set_index("customer_id").loc[mine.index]

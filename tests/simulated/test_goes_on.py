@@ -219,6 +219,7 @@ def test_the_truth_is_that_of_the_log(variant: str) -> None:
     world = World(customers=1_000, weeks=27 if variant == "weekly" else 26, variant=variant)
     people, past = people_of(world, 0), decide(world, people_of(world, 0)).action
     gain, discount = option_values(world, people, past)
+    assert world.per_round
     for place in range(0, world.per_round, 3):
         truth = Truth(world).effects(world.promotions[len(past[0]) * world.per_round + place].id)
         assert np.allclose(gain[:, place], truth["margin_effect"], atol=1e-9)

@@ -77,6 +77,7 @@ def test_zones_are_read_and_dropped() -> None:
 def test_promotions_have_a_start_and_an_end() -> None:
     table = rows().assign(mailing=lambda t: t["sent"].dt.month)
     frame = load_labelled(table, id="member", label="click", time="sent", promotion="mailing")
+    assert len(set(frame["promotion_id"])) > 1
     for promotion, part in frame.groupby("promotion_id"):
         assert part["starts_at"].nunique() == part["ends_at"].nunique() == 1
         sent = table.loc[part.index, "sent"]

@@ -40,6 +40,7 @@ def test_the_counts_shown_are_those_of_the_plan_that_is_written(draft, seed):
     out = (promotion,) if seed == 5 else ()
     by_hand = Overrides(out, caps, forced)
     written = override_plan(plan, by_hand, draft.run.read_table("allocation")).plan
+    assert draft.lists
     for one, changed in zip(draft.lists, draft.changed(by_hand), strict=True):
         row = written.funnel.set_index(written.funnel["promotion_id"].astype(str))
         row = row.loc[one.promotion]
@@ -52,6 +53,7 @@ def test_expected_answers_and_cost_are_scaled_from_the_draft(draft):
     nobody = tuple(one.promotion for one in draft.lists)
     half = {one.promotion: len(one.customers) // 2 for one in draft.lists}
     each = [draft.changed(by) for by in (Overrides(), Overrides(caps=half), Overrides(nobody))]
+    assert draft.lists
     for one, whole, some, none in zip(draft.lists, *each, strict=True):
         assert one.economics is not None
         assert whole.answers.ends == pytest.approx(one.economics.redemptions.ends)

@@ -92,6 +92,7 @@ def test_means_and_ratios_are_those_of_tea_tasting(two):
         mean=tasting.Mean("spend"), ratio=tasting.RatioOfMeans("spend", "orders")
     ).analyze(frame)
     found = measure_arms(two, {"mean": "spend", "ratio": Metric("spend", per="orders")})
+    assert [row.metric for row in found.rows] == ["mean", "ratio"]
     for row in found.rows:
         same = theirs[row.metric]
         ends = same.effect_size, same.effect_size_ci_lower, same.effect_size_ci_upper

@@ -75,6 +75,7 @@ def test_the_value_is_the_effect_of_the_kind_less_the_contact(
     shop: Any, model: UpliftModel, worth: Worth
 ) -> None:
     known = known_at(shop, NOW).reindex(columns=list(model.covariates_))
+    assert sorted(worth.promotions) == sorted(IDS)
     for place, name in enumerate(worth.promotions):
         effect = model.effect(known)[(name.removeprefix("W16-"), "effect")]
         np.testing.assert_allclose(worth.amounts.value[:, place], effect - 0.2)

@@ -57,6 +57,7 @@ def test_responses_are_those_counted_by_hand(shop, settled):
     rows = found[(found["measure"] == "redemptions") & (found["promotion_id"] != "")]
     offers = shop.promotions.execute().set_index("promotion_id")
     responses = shop.responses.execute()
+    assert len(rows)
     for row in rows.itertuples():
         offer = offers.loc[row.promotion_id]
         kind = "purchase" if offer["kind"] == "recommendation" else "redeem"

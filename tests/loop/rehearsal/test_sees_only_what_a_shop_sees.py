@@ -91,6 +91,7 @@ def test_what_is_known_of_a_table_names_nothing_hidden(going: GoingShop) -> None
     shown = {"age", "tier", "since", "household", "number"}
     hidden = {*Customers.__dataclass_fields__} - shown
     shop = going.shop()
+    assert shop.tables
     for name in shop.tables:
         assert not (set(shop[name].columns) & hidden) - {"channel"}, name
 
