@@ -4,75 +4,50 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.table import Row
 from promolab.policy import allocate
+from promolab.promotions import (
+    Coupon,
+    FullReduction,
+    LimitedTimeDiscount,
+    OrderValues,
+    Promotion,
+    PromotionValues,
+    Recommendation,
+    promotion_values,
+)
+from promolab.promotions.spending import spread_of_weeks
+from promolab.results import Estimate
 from promolab.simulated import World
 from promolab.simulated.depths import strength
+from promolab.simulated.effects import claims, topped_up
 from promolab.simulated.orders import NONE, Decisions, decide, draw_orders
 from promolab.simulated.overlap import order_money, usual_orders
 from promolab.simulated.people import Customers, draw_customers, draw_goods
 from promolab.simulated.tables import CONTACT_COST
 from promolab.simulated.world import KINDS
-from promolab.stats import t_quantile
 
-CUSTOMERS, WEEKS, LEARNING, LOOK_BACK = 10_000, 40, 10, 16
-"""Of a shop; weeks that count, weeks before them, and weeks from which the spread is estimated."""
+CUSTOMERS, WEEKS, LEARNING, LINES = 10_000, 40, 10, 1.2
+"""Of a shop; weeks that count, and weeks before them; an order's lines beyond the first."""
 RISK, ALLOWED = 0.1, (0.05, 0.15)
 SHARE = 0.3
 """The budget, as a share of what would be spent without one."""
-
-
-@dataclass(frozen=True)
-class Past:
-    """What each promotion of the weeks before cost, beside what was expected of it.
-
-    Parameters
-    ----------
-    expected, found, noise : ndarray of shape (weeks, P)
-        Discounts expected, discounts given, and the squares of what single customers' lay off.
-    """
-
-    expected: np.ndarray
-    found: np.ndarray
-    noise: np.ndarray
-
-    def level(self) -> float:
-        """Return by what expectations are to be multiplied."""
-        return float(self.found.sum() / self.expected.sum())
-
-    def dispersion(self) -> float:
-        """Return the variance of a customer's cost, in units of its expectation."""
-        return float(self.noise.sum() / self.expected.sum())
-
-    def covariance(self) -> np.ndarray:
-        """Return what all customers' costs have in common: by week, and by promotion beside it."""
-        expected = np.where(self.expected > 0, self.expected, np.nan)
-        ratio, n = self.found / expected / self.level(), len(self.expected)
-        part = np.nan_to_num(self.expected / self.expected.sum(axis=1, keepdims=True))
-        chance = np.nan_to_num(self.dispersion() / expected) / self.level() ** 2
-        ratio = np.nan_to_num(ratio)
-        whole = (part * ratio).sum(axis=1)
-        within = (part * (ratio - whole[:, None]) ** 2).sum(axis=1)
-        within -= (part * (1 - part) * chance).sum(axis=1)
-        own = max(float(within.sum() / (1 - (part**2).sum(axis=1)).sum()), 0.0)
-        between = ((whole - whole.mean()) ** 2).sum() / (n - 1)
-        shared = max(float(between - (part**2 * (own + chance)).sum(axis=1).mean()), 0.0)
-        # The spread is known from few weeks, and so is the level.
-        few = (t_quantile(1 - 2 * RISK, n - 1) / t_quantile(1 - 2 * RISK, np.inf)) ** 2
-        size = expected.shape[1]
-        return np.asarray((1 + 1 / n) * few * (shared + own * np.eye(size)))
 
 
 def weeks_of(seed: int, weeks: int = WEEKS, customers: int = CUSTOMERS) -> np.ndarray:
     """Plan a shop's weeks one after the other; return cost / budget of those where it binds.
 
     Each week's promotions go to those on whom the budget earns most. What they cost is expected
-    from customers' own rates and baskets and the season, corrected by what the weeks before cost;
-    a shock of the week, a promotion's own luck, fatigue and what runs beside it are not foreseen.
+    from customers' own rates and baskets and the season; a shock of the week, a promotion's own
+    luck, fatigue and what runs beside it are not foreseen. By how much costs may differ is
+    estimated as the week's plan does it (`promolab.campaign.spending`): weeks by the orders of
+    those who get nothing, each customer by the orders that are expected.
     """
     world = World(
         customers=customers,
@@ -87,87 +62,96 @@ def weeks_of(seed: int, weeks: int = WEEKS, customers: int = CUSTOMERS) -> np.nd
     log = Decisions(free, action, action, np.empty(0))
     factors = world.week_factors()
     size, promised = world.per_round, []
-    found, noise = np.zeros((2, len(world.rounds), size))
-    told = np.zeros((len(world.rounds), size))
-    each = np.zeros((customers, len(world.rounds)))
+    found, quiet = np.zeros(len(world.rounds)), np.zeros(len(world.rounds))
+    others = np.full(len(world.rounds), float((~free).sum()))
     budget, ratios, binds = 0.0, [], []
     for number in range(LEARNING + weeks + 1):
-        discount, worth = _expected(world, people, number)
-        past = slice(max(number - LOOK_BACK - 1, 0), number - 1)
-        if number > 4:
-            known = Past(told[past], found[past], noise[past])
-            level, spread = known.level(), known.covariance()
-            own = np.sqrt(known.dispersion() * discount)
-        else:
-            level, spread, own = 1.0, 0.1**2 * np.ones((size, size)), np.sqrt(10 * discount)
-        cost = level * discount + CONTACT_COST
+        values = _values(world, people, number, spread_of_weeks(quiet[:number], others[:number]))
         may = np.repeat(free[:, None], size, axis=1)
         if not budget:
-            budget = SHARE * allocate(worth - cost, cost, eligible=may).spend
+            budget = SHARE * allocate(values.value, values.cost, eligible=may).spend
         chosen = allocate(
-            worth - cost,
-            cost,
+            values.value,
+            values.cost,
             budget=budget,
             eligible=may,
-            cost_se=own,
-            cost_spread=spread,
+            cost_se=values.cost_luck(),
+            cost_spread=np.outer(values.cost_spread, values.cost_spread),
             budget_risk=RISK,
         )
         action[:, number] = chosen.choice
         promised.append(chosen)
-        told[number] = _by_promotion(chosen.choice, discount, size)
-        each[:, number] = -_of(chosen.choice, discount)
         week = world.rounds[number]
         orders = draw_orders(world, people, goods, log, factors, week)
-        owner = orders.owner[orders.line]
+        quiet[number] = (~free[orders.owner]).sum()
         for age in range(min(world.window, number + 1)):
-            place = orders.promotion[orders.line, age]
-            mine = place != NONE
-            found[number - age] += np.bincount(
-                place[mine] % size, weights=orders.off[mine, age], minlength=size
-            )
-            each[:, number - age] += np.bincount(
-                owner, weights=orders.off[:, age], minlength=customers
-            )
+            found[number - age] += orders.off[:, age].sum()
         if number:
             done = number - 1
-            got = action[:, done]
-            noise[done] = np.bincount(
-                got[got >= 0], weights=each[got >= 0, done] ** 2, minlength=size
-            )
-            spent = found[done].sum() + CONTACT_COST * (got >= 0).sum()
+            spent = found[done] + CONTACT_COST * (action[:, done] >= 0).sum()
             ratios.append(spent / budget)
             binds.append(float(promised[done].profit_at(1.1 * budget)) > promised[done].value)
     counted = np.array(ratios)[LEARNING:]
     return np.asarray(counted[np.array(binds)[LEARNING:]])
 
 
-def _expected(world: World, people: Customers, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return discounts and what is earned before them that a shop expects, shape (n, P) each."""
+def _values(world: World, people: Customers, number: int, week_spread: float) -> PromotionValues:
+    """Return what a round's promotions are worth and cost to a shop that knows its customers.
+
+    It knows rates, baskets and the season; not the week's shock, nor what promotions run beside.
+    """
     calm = dataclasses.replace(world, shock=0.0).week_factors()
     week = world.rounds[number]
-    orders = people.rate * calm[week : week + world.window].sum()
-    promotions = world.promotions[number * world.per_round : (number + 1) * world.per_round]
-    added = usual_orders(world, people)
-    discount, worth = np.zeros((2, len(people.rate), len(promotions)))
-    for place, one in enumerate(promotions):
-        live = np.tile([0, NONE], (len(people.rate), 1))
+    begin = datetime(2024, 1, 1) + timedelta(weeks=week)
+    when = {"starts_at": begin, "ends_at": begin + timedelta(weeks=world.window)}
+    of_round = world.promotions[number * world.per_round : (number + 1) * world.per_round]
+    offers = [offer_of(one, when) for one in of_round]
+    n, added = len(people.rate), usual_orders(world, people)
+    shares = np.column_stack(
+        [people.interest[:, p.category] if _is_sale(p) else np.ones(n) for p in of_round]
+    )
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.arange(n),
+            "orders_a_day": people.rate * calm[week : week + world.window].mean() / 7,
+            "log_mean": np.log(people.basket) - world.noise_of_baskets**2 / 2,
+            "log_sd": world.noise_of_baskets,
+            "margin_rate": people.margin_rate,
+            "coupon_use": claims(people),
+        }
+    ).assign(orders_error=0.0, faster=1.0, log_error=0.0, returned=0.0)
+    touching = 1 - (1 - shares) * np.exp(-LINES * shares)
+    top_up = Estimate(float(topped_up(world, people).mean()))
+    margin = np.full(len(offers), people.margin_rate.mean())
+    names = tuple(one.id for one in of_round)
+    orders = OrderValues(begin, frame, names, shares, touching, margin, top_up, week_spread)
+    effect = np.empty((n, len(offers)))
+    for place, one in enumerate(of_round):
+        live = np.tile([0, NONE], (n, 1))
         _, off = order_money(world, people, live, [one])
         more = added[:, KINDS.index(one.kind)] * strength(one.kind, one.terms)
-        discount[:, place] = (orders + more) * off
-        worth[:, place] = (1 - world.pulled_forward) * more * people.basket * people.margin_rate
-    return discount, worth
+        gained = (1 - world.pulled_forward) * more * people.basket * people.margin_rate
+        effect[:, place] = gained - (frame["orders_a_day"] * 7 * world.window + more) * off
+    return promotion_values(
+        offers, orders, effect, np.zeros_like(effect), pulled_forward=world.pulled_forward
+    )
 
 
-def _of(choice: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    mine = np.take_along_axis(cost, np.maximum(choice, 0)[:, None].astype(np.intp), axis=1)[:, 0]
-    return np.where(choice >= 0, mine, 0.0)
+def _is_sale(promotion: Any) -> bool:
+    return bool(promotion.kind == "limited_time_discount")
 
 
-def _by_promotion(choice: np.ndarray, cost: np.ndarray, size: int) -> np.ndarray:
-    got = choice >= 0
-    sums = np.bincount(choice[got], weights=_of(choice, cost)[got], minlength=size)
-    return np.asarray(sums)
+def offer_of(one: Any, when: dict[str, datetime]) -> Promotion:
+    """Return a promotion of the world as a shop states it."""
+    given: dict[str, Any] = {"promotion_id": one.id, "contact_cost": CONTACT_COST, **when}
+    if one.kind == "full_reduction":
+        terms = {"threshold": one.terms.threshold, "reduction": one.terms.reduction}
+        return FullReduction(**terms, **given)
+    if one.kind == "coupon":
+        return Coupon(rate=one.terms.discount_rate, minimum=one.terms.threshold, **given)
+    if one.kind == "limited_time_discount":
+        return LimitedTimeDiscount(rate=one.terms.discount_rate, **given)
+    return Recommendation(**given)
 
 
 def overspending(seeds: int = 5, weeks: int = WEEKS, customers: int = CUSTOMERS) -> Iterator[Row]:

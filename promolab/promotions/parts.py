@@ -268,6 +268,25 @@ def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.n
     return Parts(bars, discount, discount * relative, redeeming)
 
 
+def luck_of(discount: np.ndarray, redeeming: np.ndarray, log_sd: np.ndarray) -> np.ndarray:
+    """Return how much what comes off varies by chance: how many orders come, and how large.
+
+    Parameters
+    ----------
+    discount, redeeming : ndarray of shape (n,)
+        Expected: money, and orders that take something off.
+    log_sd : ndarray of shape (n,)
+        Of an order's value.
+
+    Examples
+    --------
+    >>> luck_of(np.array([20.0]), np.array([4.0]), np.array([0.0]))  # four orders, 5 off each
+    array([10.])
+    """
+    each = np.divide(discount, redeeming, out=np.zeros_like(discount), where=redeeming > 0)
+    return np.asarray(np.sqrt(np.maximum(discount * each, 0.0)) * np.exp(log_sd**2 / 2))
+
+
 def coupon_use(orders: OrderValues) -> np.ndarray:
     """Return the chance that an order uses a coupon; 1 where none was ever seen."""
     found = orders.frame["coupon_use"].to_numpy(float)

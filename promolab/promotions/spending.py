@@ -469,7 +469,18 @@ def _week_spread(outside: Any, windows: Any, customers: int, now: datetime) -> f
         at = found.index.to_numpy(float)[:, None]
         covered = np.clip(np.minimum(low, at + 1) - np.maximum(high, at), 0.0, 1.0)
         free = np.maximum(free - covered @ spans["held"].to_numpy(float), 0.1 * customers)
-    orders = np.maximum(found.to_numpy(float), 1.0)
+    return spread_of_weeks(found.to_numpy(float), free)
+
+
+def spread_of_weeks(orders: np.ndarray, free: np.ndarray) -> float:
+    """Return how much weeks differ from the next ones, chance taken out, as a share.
+
+    Parameters
+    ----------
+    orders, free : ndarray of shape (weeks,)
+        Orders outside promotions, and customers outside them.
+    """
+    orders = np.maximum(orders, 1.0)
     steps = np.diff(np.log(orders / free))
     if len(steps) < 4:
         return 0.1

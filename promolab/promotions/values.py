@@ -14,7 +14,14 @@ from promolab.checks import choice, level_of, same_length
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
 from promolab.promotions.off_orders import kept_beside
-from promolab.promotions.parts import coupon_use, in_window, missing_later, moved_effect, parts_of
+from promolab.promotions.parts import (
+    coupon_use,
+    in_window,
+    luck_of,
+    missing_later,
+    moved_effect,
+    parts_of,
+)
 from promolab.promotions.spending import WEEK, OrderValues
 from promolab.promotions.terms import Coupon, Promotion
 from promolab.promotions.waterfalls import Waterfall, bars_of
@@ -145,6 +152,19 @@ class PromotionValues(Result):
         between = float(weight @ moved) * self.spread[j]
         funded = self.promotions[j].funder_share * float(weight @ self.discount[:, j])
         return math.hypot(drawn, steps, between, funded * self.cost_spread[j])
+
+    def cost_luck(self) -> np.ndarray:
+        """Return the standard deviation of what each customer will truly cost, shape (n, P).
+
+        Beside ``cost_se``, by which the expected cost may miss, orders come by chance.
+        """
+        log_sd = self.orders.frame["log_sd"].to_numpy(float)
+        found = np.empty_like(self.cost)
+        for j, one in enumerate(self.promotions):
+            parts = parts_of(one, self.orders, _column(self.given, j))
+            luck = luck_of(parts.discount, parts.redeeming, log_sd)
+            found[:, j] = np.hypot(self.cost_se[:, j], (1 - one.funder_share) * luck)
+        return found
 
     def waterfall(self, promotion_id: Any, chosen: Any = None) -> Waterfall:
         """Split the net incremental profit of a promotion into what makes it.

@@ -113,6 +113,14 @@ def test_a_reserve_leaves_some_of_the_budget_unspent(made, paying):
     bold, careful = (chosen(made, budget=90.0, budget_risk=risk) for risk in (0.0, 0.1))
     assert careful.answer.spend < 0.95 * bold.answer.spend
     assert "more than it at 10 % or less" in careful.summary()
+    # Kept back are 1.28 deviations of what all share, and of each customer's own luck beside it.
+    got, amounts = np.flatnonzero(careful.planned >= 0), careful.amounts
+    column = np.array([amounts.place(one) for one in careful.allocation.promotions])
+    at = careful.place[got], column[careful.planned[got]]
+    shared = float(amounts.cost[at] @ amounts.cost_spread[at[1]])
+    own = float(np.sqrt((amounts.cost_luck()[at] ** 2).sum()))
+    kept_back = 90.0 / SENT - float(amounts.cost[at].sum())
+    assert kept_back == pytest.approx(1.2816 * np.hypot(shared, own), rel=0.05) and own > shared / 2
     with pytest.raises(InputError, match=r"budget_risk = 10; .* \(0.1, not 10\)"):
         chosen(made, budget=90.0, budget_risk=10)
 

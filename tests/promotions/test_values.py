@@ -355,3 +355,13 @@ def test_an_order_filled_up_to_a_coupons_minimum_gets_no_more_than_that_off():
     of_eight = np.log([8.0]), np.array([1e-9])
     assert off_an_order(coupon, *of_eight).per_fill == 10.0
     assert off_an_order(replace(coupon, value=5), *of_eight).per_fill == 5.0
+
+
+def test_what_a_customer_will_cost_varies_by_how_many_orders_come():
+    """Seven orders of 100, half of which use the coupon: 3.5 of 20 in the mean, 3.5 as variance."""
+    offer = Coupon(promotion_id="C", rate=0.2, funder_share=0.25, **WINDOW)
+    found = promotion_values([offer], orders_of([offer]), [[-70.0]], [[0.0]], top_up=0.0)
+    assert found.discount[0, 0] == pytest.approx(70.0) and found.cost_se[0, 0] == 0.0
+    assert found.cost_luck()[0, 0] == pytest.approx(0.75 * 20 * np.sqrt(3.5))
+    dear = promotion_values([offer], orders_of([offer], log_error=0.1), [[-70.0]], [[0.0]])
+    assert dear.cost_luck()[0, 0] == pytest.approx(0.75 * np.hypot(7.0, 20 * np.sqrt(3.5)))

@@ -126,8 +126,9 @@ def spend_budget(
     budget = None if asked.budget is None else asked.budget / asked.sent
     assert worth.rows is not None
     pays = pays_to_spend(worth.rows, customers=len(some), budget=budget, currency=currency)
-    # The weeks' own luck and what forecasts miss are shared: all promotions cost more together.
+    # A week's own luck is shared: all promotions cost more together; each customer's comes to it.
     spread = np.outer(amounts.cost_spread[columns], amounts.cost_spread[columns])
+    own = amounts.cost_luck()[np.ix_(place, columns)] if asked.risk else None
     allocation = allocate(
         value,
         cost,
@@ -138,6 +139,7 @@ def spend_budget(
         groups=None if segment is None else segment.iloc[some],
         constraints=asked.limits,
         budget_risk=asked.risk or None if budget is not None else None,
+        cost_se=own,
         cost_spread=spread,
         explore=asked.explore if asked.explore and asked.budget != 0 else None,
         p_min=asked.least / asked.sent,

@@ -250,7 +250,6 @@ def spread_of(log: pd.DataFrame) -> float:
     values, variances = [], []
     for kind in kinds_in(log):
         rounds = log.groupby("ts")[f"score.{kind}"].agg(["mean", "var", "count"])
-        rounds = rounds[rounds["count"] > 1]
         variance = rounds["var"] / rounds["count"]
         one = random_effects(rounds["mean"], variance)
         if one.k > 1 and abs(one.mean) > normal_quantile(LEVEL) * one.se:
