@@ -28,7 +28,7 @@ from promolab.language import ENGLISH, speaking
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["said_in", "without_kernels"]
+__all__ = ["said_in", "value_of", "without_kernels"]
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def _outputs_of(source: str, known: dict[str, Any], number: int, patch: Any) -> 
     patch.setattr("IPython.display.display", display)
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        last = _value_of(source, known)
+        last = value_of(source, known)
     streams = [("stderr", err.getvalue()), ("stdout", out.getvalue())]
     printed = [
         nbformat.v4.new_output("stream", name=name, text=text) for name, text in streams if text
@@ -114,7 +114,7 @@ def _outputs_of(source: str, known: dict[str, Any], number: int, patch: Any) -> 
     return printed + shown
 
 
-def _value_of(source: str, known: dict[str, Any]) -> Any:
+def value_of(source: str, known: dict[str, Any]) -> Any:
     """Run the statements of a cell; return the value of the last one, if it is an expression."""
     tree = ast.parse(source)
     last = tree.body[-1] if tree.body else None

@@ -1,11 +1,13 @@
-"""What a page's policy allows: the one script whose hash it names."""
+"""What a page is made of, and what its policy allows: the one script whose hash it names."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
+from html.parser import HTMLParser
 
+_VOID = {"img", "br", "hr", "meta", "link", "input", "col", "wbr"}
 _SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
 _ALLOWED = re.compile(r"script-src 'sha256-([\w+/=]+)'")
 
@@ -24,3 +26,46 @@ def but_its_own_script(page: str) -> str:
     left, scripts = _SCRIPT.subn(own, page)
     assert scripts and left != page, "the policy allows no script of the page"
     return left
+
+
+class Page(HTMLParser):
+    """Tags, texts and rows of tables of a page whose tags are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.parts: list[tuple[tuple[str, ...], str]] = []
+        self.rows: list[list[str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        if tag not in _VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.parts.append((tuple(self.open), data))
+        if self.rows and self.rows[-1] and {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of all tags of a name."""
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    def outside(self, *tags: str) -> str:
+        """Return the text that stands in none of these tags."""
+        return " ".join(data for stack, data in self.parts if not set(stack) & set(tags))
+
+    @property
+    def text(self) -> str:
+        """Return the text of a page on a line."""
+        return " ".join(self.outside("style", "script").split())

@@ -39,7 +39,7 @@ from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import RFM_ORDER
 from promolab.segmentation.naming import COMMON, THEMES
 from promolab.wording import answer_to, capital, count, money, number, percent, promotion_name
-from tests.conftest import skip_without_chinese_font
+from tests.made_reports import skip_without_chinese_font
 from tests.wording_lint import english_left
 
 PACKAGE = Path(promolab.__file__).parent

@@ -22,7 +22,7 @@ from promolab.loop import release_week
 from promolab.loop.planned import plan_files
 from promolab.report.running import PAGES
 from promolab.weeks import Week
-from tests.conftest import SECRET
+from tests.made_reports import SECRET
 
 WEEK = "2017-W44"
 CODE = re.compile(r"C-[A-Z2-7]{10}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shutil
@@ -17,6 +16,7 @@ import pytest
 from promolab.contract import TABLES
 from promolab.sources import load_shop, save_shop
 from promolab.weeks import Week
+from tests.in_process import value_of
 
 WEEK = "2024-W33"  # a week in which promotions start, the last but one of the made-up shop
 STEPS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))[1:]  # 00 is none
@@ -24,23 +24,23 @@ LATER = re.compile(r"Dated later, and not read: [^.]*\.")
 
 
 @pytest.fixture(scope="module")
-def two_runs(tmp_path_factory) -> dict[str, Path]:
+def two_runs(made_once, tmp_path_factory) -> dict[str, Path]:
     """The week's run on a shop without a table of customers, and on one with another future."""
+    kept = made_once("no_future", _plain, "tests/report/test_no_future.py", "tests/in_process.py")
     root = tmp_path_factory.mktemp("future")
-    shop = load_shop("simulated", customers=90, weeks=12)
-    as_of = Week.parse(WEEK).start(shop.zone)
-    save_shop(shop, root / "plain")
-    (root / "plain" / "customers.parquet").unlink()
-    shutil.copytree(root / "plain", root / "changed")
+    as_of = Week.parse(WEEK).start(load_shop(kept / "plain").zone)
+    shutil.copytree(kept / "plain", root / "changed")
     for name in ("events", "exposures", "responses", "decisions", "contact_rights", "reviews"):
         path = root / "changed" / f"{name}.parquet"
         frame = pd.read_parquet(path, dtype_backend="numpy_nullable")
         _with_another_future(name, frame, as_of).to_parquet(path)
-    runs = {}
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("plain", "changed"):
-            runs[name] = _run(root / name, root / "reports" / name / WEEK, patch)
-    return runs
+    return {"plain": kept / "reports" / WEEK, "changed": _run(root, "changed")}
+
+
+def _plain(root: Path) -> None:
+    save_shop(load_shop("simulated", customers=90, weeks=12), root / "plain")
+    (root / "plain" / "customers.parquet").unlink()
+    _run(root, "plain")
 
 
 def _with_another_future(name: str, frame: pd.DataFrame, as_of: Any) -> pd.DataFrame:
@@ -63,40 +63,31 @@ def _with_another_future(name: str, frame: pd.DataFrame, as_of: Any) -> pd.DataF
     return pd.DataFrame(every.astype(frame.dtypes))
 
 
-def _run(source: Path, folder: Path, patch: pytest.MonkeyPatch) -> Path:
+def _run(root: Path, shop: str) -> Path:
     """Run the notebooks' cells in this process; what each shows goes to a file beside the tables.
 
     Figures are told by what they draw: to paint them takes longer than all else.
     """
+    folder = root / "reports" / WEEK
     folder.mkdir(parents=True)
     (folder.parent / ".key").write_bytes(b"k" * 32)
-    parameters = {"source": str(source), "week": WEEK, "folder": str(folder), "threads": 1}
+    parameters = {"source": str(root / shop), "week": WEEK, "folder": str(folder), "threads": 1}
     shown: list[Any] = []
-    patch.setattr("promolab.display.figures.png", _drawn)
-    patch.setattr("promolab.display.page.png", _drawn)
-    patch.setattr("IPython.display.display", lambda value, **_: shown.append(value))
-    for step in STEPS:
-        shown.clear()
-        known: dict[str, Any] = {}
-        for cell in nbformat.read(step, as_version=4).cells:
-            if cell.cell_type == "code":
-                shown.append(_value_of(cell.source, known))
-            if "parameters" in cell.metadata.get("tags", []):
-                known.update({k: v for k, v in parameters.items() if k in known})
-        text = "\n".join(_html(each) for each in shown)
-        (folder / f"{step.stem}.txt").write_text(text, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("promolab.display.figures.png", _drawn)
+        patch.setattr("promolab.display.page.png", _drawn)
+        patch.setattr("IPython.display.display", lambda value, **_: shown.append(value))
+        for step in STEPS:
+            shown.clear()
+            known: dict[str, Any] = {}
+            for cell in nbformat.read(step, as_version=4).cells:
+                if cell.cell_type == "code":
+                    shown.append(value_of(cell.source, known))
+                if "parameters" in cell.metadata.get("tags", []):
+                    known.update({k: v for k, v in parameters.items() if k in known})
+            text = "\n".join(_html(each) for each in shown)
+            (folder / f"{step.stem}.txt").write_text(text, encoding="utf-8")
     return folder
-
-
-def _value_of(source: str, known: dict[str, Any]) -> Any:
-    tree = ast.parse(source)
-    last = tree.body[-1]
-    if isinstance(last, ast.Expr):
-        tree.body.pop()
-    exec(compile(tree, "cell", "exec"), known)
-    if not isinstance(last, ast.Expr):
-        return None
-    return eval(compile(ast.Expression(last.value), "cell", "eval"), known)
 
 
 def _html(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import CHINESE, MARKUP
+from tests.made_reports import CHINESE, MARKUP
 from tests.wording_lint import english_left, nonsense, read, visible
 
 NAMES = ("Corner <b>shop</b>", "Online Retail", MARKUP)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.page_policy import but_its_own_script
+from tests.wording_lint import nonsense_of, visible
 
 SUFFIXES = {".parquet", ".json", ".html"}
 STEP = re.compile(r"promolab: \d\d_\w+: [A-Z][a-z ]+ \(\d+ of 10\)")
@@ -167,3 +168,23 @@ def test_rows_are_conserved_whatever_is_missing(small_reports, name):
     for rows in data.values():
         parts = ("rows_dated_later", "rows_kept", "rows_quarantined")
         assert rows["rows_in"] == sum(rows[part] for part in parts)
+
+
+def test_no_page_says_nonsense(small_reports):
+    pages = [p for made in small_reports.values() for p in sorted(made.out.rglob("*.html"))]
+    assert len(pages) > 50
+    found = [f"{page}: {wrong}" for page in pages for wrong in nonsense_of(page)]
+    assert found == []
+
+
+def test_every_step_opens_with_its_answer_and_ends_with_what_it_wrote(small_reports):
+    for name, made in small_reports.items():
+        pages = sorted(made.out.glob("2*/[0-9]*.html"))
+        assert pages, name
+        for page in pages:
+            html = page.read_text(encoding="utf-8")
+            before, *sections = re.split(r"<h2|<details class=.more", html.split("<main>")[1])
+            outputs = visible(before).split("?", 1)[1]
+            assert len(outputs.split()) > 5, (name, page, outputs)
+            last = visible(sections[-1])
+            assert "This step wrote" in last and "Made from" in last, (name, page)

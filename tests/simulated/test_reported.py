@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from promolab.language import _, speaking
 from promolab.report.running.parameters import find_notebooks, read_steps
-from tests.conftest import report_in_process, skip_without_chinese_font
+from tests.made_reports import report_in_process, skip_without_chinese_font
 from tests.wording_lint import english_left, read
 
 WEEK = "2024-W33"

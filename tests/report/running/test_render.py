@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-from html.parser import HTMLParser
 
 import nbformat
 import pytest
@@ -13,39 +12,9 @@ import pytest
 from promolab.report.running.parameters import Step
 from promolab.report.running.render import render_page
 from promolab.weeks import Week
-from tests.page_policy import but_its_own_script
+from tests.page_policy import Page, but_its_own_script
 
 WEEK = Week(2017, 44)
-VOID = {"meta", "img", "br", "link", "input", "hr", "col"}
-
-
-class Page(HTMLParser):
-    """Tags, links, texts and headings of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text: list[tuple[tuple[str, ...], str]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append((tuple(self.open), data))
-
-    def attributes(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
-
-    def text_outside(self, *tags):
-        return "".join(data for stack, data in self.text if not set(stack) & set(tags))
 
 
 def code(source, *outputs):
@@ -76,17 +45,17 @@ def test_no_page_loads_anything(published):
     for path in pages:
         html = but_its_own_script(path.read_text())
         page = Page(html)
-        assert page.attributes("script") == [] and page.attributes("link") == []
-        assert page.attributes("iframe") == [] and page.attributes("object") == []
+        assert page.all("script") == [] and page.all("link") == []
+        assert page.all("iframe") == [] and page.all("object") == []
         for _, attrs in page.tags:
             for name in ("src", "srcset", "poster", "data", "action", "background"):
                 assert (attrs.get(name) or "data:").startswith("data:")
             assert not any(name.startswith("on") for name in attrs)
         assert "url(" not in html and "@import" not in html
-        policy = page.attributes("meta")[1]["content"]
+        policy = page.all("meta")[1]["content"]
         assert policy.startswith("default-src 'none'; img-src data:;")
         assert "script-src 'sha256-" in policy and "unsafe-eval" not in policy
-        for attrs in page.attributes("a"):
+        for attrs in page.all("a"):
             href = attrs["href"]
             assert href.startswith("#") or not re.match(r"[a-z]+:|//|/", href)
             if not href.startswith("#"):
@@ -95,12 +64,12 @@ def test_no_page_loads_anything(published):
 
 def test_code_is_one_click_away_on_a_step_and_absent_from_the_report(published):
     step = Page((published / "2017-W44" / "01_data.html").read_text())
-    hidden = step.text_outside("style", "script")
+    hidden = step.outside("style", "script")
     assert "write_table" in hidden and "PARAMETERS" not in hidden
-    assert "write_table" not in step.text_outside("style", "script", "details")
-    assert "seed = 0" not in step.text_outside("style", "script", "details")
-    assert len(step.attributes("details")) == 1  # of a section all code is behind one click
-    assert all("open" not in attrs for attrs in step.attributes("details"))
+    assert "write_table" not in step.outside("style", "script", "details")
+    assert "seed = 0" not in step.outside("style", "script", "details")
+    assert len(step.all("details")) == 1  # of a section all code is behind one click
+    assert all("open" not in attrs for attrs in step.all("details"))
     report = (published / "2017-W44" / "index.html").read_text()
     assert "run.read_table" not in report and "<details" not in report
     assert 'href="notebooks/10_campaign_report.ipynb"' in report
@@ -108,7 +77,7 @@ def test_code_is_one_click_away_on_a_step_and_absent_from_the_report(published):
 
 def test_pictures_carry_their_text(published):
     page = Page((published / "2017-W44" / "index.html").read_text())
-    (image,) = page.attributes("img")
+    (image,) = page.all("img")
     assert image["alt"] == 'Half of the list holds "most" of the redeemers'
     assert image["width"] == "288"
     assert base64.b64decode(image["src"].partition(",")[2])[:4] == b"\x89PNG"
@@ -124,7 +93,7 @@ def test_markup_in_the_data_stays_text(published):
 
 def test_links_between_pages_and_title(published):
     step = Page((published / "2017-W44" / "01_data.html").read_text())
-    links = [(a["href"], a.get("aria-current")) for a in step.attributes("a") if "id" not in a]
+    links = [(a["href"], a.get("aria-current")) for a in step.all("a") if "id" not in a]
     assert links[:3] == [("index.html", None), ("01_data.html", "page"), ("../index.html", None)]
     assert (
         "<title>Data · Toy &amp; Co · 2017-W44</title>"
@@ -230,7 +199,7 @@ def test_sections_without_anything_to_show_are_one_line():
     places = [main.index(text) for text in order]
     assert places == sorted(places)
     assert main.index("a word") < main.index("</details>", main.index("a word")) < places[3]
-    folded = [text for stack, text in Page(page).text if stack.count("details") and text.strip()]
+    folded = [text for stack, text in Page(page).parts if stack.count("details") and text.strip()]
     assert "What selection did." in folded and "Whom it changes." in folded
     assert main.count("Not shown: &lt;nothing&gt; to compare.") == 3
 
@@ -250,6 +219,6 @@ def test_the_answer_comes_first_details_are_folded_and_what_is_read_stands_last(
     order = ["03 · Segments", "the answer", "the way", "a detail", "Plain", "Made from a."]
     places = [page.index(text, page.index("<main>")) for text in order]
     assert places == sorted(places)
-    folded = [text for stack, text in Page(page).text if stack.count("details") and text.strip()]
+    folded = [text for stack, text in Page(page).parts if stack.count("details") and text.strip()]
     assert "How it was found" in folded and "a detail" in folded and "In words." in folded
     assert not {"Plain", "the answer", "Made from a."} & set(folded)
