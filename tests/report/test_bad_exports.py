@@ -28,103 +28,76 @@ def with_format(said: str) -> str:
     return SECTION.replace('"when"', f'{{ column = "when", format = "{said}" }}')
 
 
+def line(row: str) -> str:
+    return HEADER + row
+
+
+ZOE = "Zoë,2021-03-01,purchase,5\n"
+DAYS = "A,31/12/2010,purchase,5\n"
 BAD: dict[str, tuple[str | bytes, str, list[str]]] = {
     "unknown encoding": (
-        (HEADER + "Zoë,2021-03-01,purchase,5\n").encode("cp1252"),
-        SECTION,
+        *(line(ZOE).encode("cp1252"), SECTION),
         ["orders.csv", "neither UTF-8 nor GB18030", "encoding ="],
     ),
-    "an encoding that is none": (
-        HEADER + ROW,
-        SECTION + 'encoding = "latin-11"\n',
-        ["latin-11"],
-    ),
+    "an encoding that is none": (line(ROW), SECTION + 'encoding = "latin-11"\n', ["latin-11"]),
     "mixed encodings": (
-        (HEADER + "Zoë,2021-03-01,purchase,5\n").encode()
-        + "Zoë,2021-03-01,purchase,5\n".encode("cp1252"),
-        SECTION,
-        ["orders.csv", "line 2", "line 3"],
+        *(line(ZOE).encode() + ZOE.encode("cp1252"), SECTION, ["orders.csv", "line 2", "line 3"]),
     ),
-    "decimal comma": (HEADER + ROW.replace("5", '"12,50"'), SECTION, ["12,50", "decimal"]),
+    "decimal comma": (line(ROW.replace("5", '"12,50"')), SECTION, ["12,50", "decimal"]),
     "decimal comma read as thousands": (
-        HEADER + ROW.replace("5", '"12,50"'),
-        SECTION + 'thousands = ","\n',
-        ["12,50", "no number"],
+        *(line(ROW.replace("5", '"12,50"')), SECTION + 'thousands = ","\n', ["12,50", "no number"]),
     ),
     "day first beside month first": (
-        HEADER + "A,31/12/2010,purchase,5\nB,12/31/2010,purchase,5\n",
-        with_format("%d/%m/%Y"),
+        *(line(DAYS + "B,12/31/2010,purchase,5\n"), with_format("%d/%m/%Y")),
         ["12/31/2010", "%d/%m/%Y"],
     ),
-    "a day first that nobody stated": (
-        HEADER + "A,31/12/2010,purchase,5\n",
-        SECTION,
-        ["31/12/2010", "not guessed"],
-    ),
+    "a day first that nobody stated": (line(DAYS), SECTION, ["31/12/2010", "not guessed"]),
     "Excel's serial dates": (
-        HEADER + "A,40513.35,purchase,5\n",
-        SECTION,
-        ["40513.35", 'format = "excel"'],
+        *(line("A,40513.35,purchase,5\n"), SECTION, ["40513.35", 'format = "excel"']),
     ),
-    "a stray separator": (HEADER + ROW + "B,2021-03-02,purchase,5,7\n", SECTION, ["line 3", "4"]),
-    "a short last line": (HEADER + ROW + "B,2021-03-0", SECTION, ["line 3", "4"]),
+    "a stray separator": (line(ROW + "B,2021-03-02,purchase,5,7\n"), SECTION, ["line 3", "4"]),
+    "a short last line": (line(ROW + "B,2021-03-0"), SECTION, ["line 3", "4"]),
     "an unclosed quote": (
-        HEADER + ROW + '"B,2021-03-02,purchase,5\n',
-        SECTION,
-        ["orders.csv", "quote"],
+        *(line(ROW + '"B,2021-03-02,purchase,5\n'), SECTION, ["orders.csv", "quote"]),
     ),
     "ids read as floats": (
-        HEADER + ROW.replace("A", "12345.0"),
-        SECTION,
-        ["12345.0", "whole = true"],
+        *(line(ROW.replace("A", "12345.0")), SECTION, ["12345.0", "whole = true"]),
     ),
     "a column that is not there": (
-        HEADER + ROW,
-        SECTION.replace('"who"', '"whom"'),
+        *(line(ROW), SECTION.replace('"who"', '"whom"')),
         ["no column 'whom'", "did you mean 'who'"],
     ),
     "an unknown key": (
-        HEADER + ROW,
-        SECTION.replace("ts =", "tss ="),
-        ["'tss'", "did you mean 'ts'"],
+        *(line(ROW), SECTION.replace("ts =", "tss ="), ["'tss'", "did you mean 'ts'"]),
     ),
     "an unknown section": (
-        HEADER + ROW,
-        SECTION.replace("[events]", "[event]"),
-        ["'event'", "'events'"],
+        *(line(ROW), SECTION.replace("[events]", "[event]"), ["'event'", "'events'"]),
     ),
     "ten thousand columns": (
-        "who,when,kind,paid" + "".join(f",c{i}" for i in range(9_996)) + "\n",
-        SECTION,
+        *("who,when,kind,paid" + "".join(f",c{i}" for i in range(9_996)) + "\n", SECTION),
         ["10,000 columns"],
     ),
     "an empty file": ("", SECTION, ["orders.csv", "0 bytes"]),
     "a misspelt word of the contract": (
-        HEADER + ROW,
-        SECTION + 'kind = { column = "kind", values = { buy = "purchse" } }\n',
+        *(line(ROW), SECTION + 'kind = { column = "kind", values = { buy = "purchse" } }\n'),
         ["'purchse'", "did you mean 'purchase'"],
     ),
-    "a format that is none": (HEADER + ROW, with_format("%q"), ["events] ts", "'%q'", "%d/%m/%Y"]),
+    "a format that is none": (line(ROW), with_format("%q"), ["events] ts", "'%q'", "%d/%m/%Y"]),
     "one mark for decimals and thousands": (
-        HEADER + ROW,
-        SECTION + 'decimal = "."\nthousands = "."\n',
+        *(line(ROW), SECTION + 'decimal = "."\nthousands = "."\n'),
         ["decimal and thousands are both"],
     ),
     "a second currency that nobody named": (
         "who,when,kind,paid,Währung\nA,2021-03-01,purchase,5,EUR\nB,2021-03-01,purchase,5,USD\n",
-        SECTION,
-        ["Währung says EUR (1 row) and USD (1 row)", 'currency = "Währung"'],
+        *(SECTION, ["Währung says EUR (1 row) and USD (1 row)", 'currency = "Währung"']),
     ),
     "an id with decimals": (
-        HEADER + ROW.replace("A", "12345.5"),
-        SECTION.replace('"who"', '{ column = "who", whole = true }'),
-        ["12345.5", "not whole"],
+        line(ROW.replace("A", "12345.5")),
+        *(SECTION.replace('"who"', '{ column = "who", whole = true }'), ["12345.5", "not whole"]),
     ),
-    "a rate as text": (HEADER + ROW, SECTION + '[rates]\nUSD = "0.9"\n', ["'0.9'", "above 0"]),
+    "a rate as text": (line(ROW), SECTION + '[rates]\nUSD = "0.9"\n', ["'0.9'", "above 0"]),
     "a file outside": (
-        HEADER + ROW,
-        SECTION.replace("orders*.csv", "../orders.csv"),
-        ["leads out of the folder"],
+        *(line(ROW), SECTION.replace("orders*.csv", "../orders.csv"), ["leads out of the folder"]),
     ),
 }
 

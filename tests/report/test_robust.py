@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import importlib.util
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from promolab.folder import ReportsFolder, write_json
 from promolab.report.running import failures, shown
 from promolab.report.running.call import InputFiles
 from promolab.report.running.run import run_report
+from tests.report.conftest import load_toy, notebook
 
 WEEK = "2017-W44"
 SECRET = "pä:ss/w0rd'7"
@@ -83,35 +83,18 @@ run.finish()
 """
 
 
-def toys():
-    """Return the toy shop of conftest.py, whatever pytest calls that module."""
-    spec = importlib.util.spec_from_file_location(
-        "robust_toys", Path(__file__).with_name("conftest.py")
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["robust_toys"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def load_with_files(source, *, settings=None, threads=None):
     """Load the toy shop, from a folder with an ``events.csv``."""
     found = Path(source) / "events.csv"
     files = (found,) if found.exists() else ()
-    return dataclasses.replace(toys().load_toy(source), files=files)
+    return dataclasses.replace(load_toy(source), files=files)
 
 
 @pytest.fixture(scope="session")
 def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One notebook, in which things go wrong as they are told to."""
     folder = tmp_path_factory.mktemp("robust")
-    v4 = nbformat.v4
-    cells = [v4.new_markdown_cell("# Report"), v4.new_code_cell(PARAMETERS)]
-    cells[1].metadata["tags"] = ["parameters"]
-    cells += [v4.new_code_cell(part.strip()) for part in CODE.split("\n--\n")]
-    for number, cell in enumerate(cells):
-        cell["id"] = f"cell-{number}"
-    nbformat.write(v4.new_notebook(cells=cells), folder / "01_report.ipynb")
+    nbformat.write(notebook("# Report", CODE, PARAMETERS), folder / "01_report.ipynb")
     return folder
 
 
@@ -363,18 +346,17 @@ def test_plain_words_stay_on_a_page():
 
 def test_a_second_run_waits_for_the_first_and_says_so(notebooks, shop, tmp_path):
     code = (
-        "import importlib.util, sys\n"
-        f"spec = importlib.util.spec_from_file_location('robust', {str(Path(__file__))!r})\n"
-        "robust = importlib.util.module_from_spec(spec)\n"
-        "spec.loader.exec_module(robust)\n"
-        "import promolab.sources\n"
-        "promolab.sources.load_shop = robust.load_with_files\n"
+        "import sys, promolab.sources\n"
+        "from tests.in_process import without_kernels\n"
+        "from tests.report.test_robust import load_with_files\n"
+        "promolab.sources.load_shop = load_with_files\n"
         "from promolab.report.running.run import run_report\n"
         "from promolab.errors import PromolabError\n"
         "source, out, mood, wait = sys.argv[1:]\n"
         "try:\n"
-        f"    page = run_report(source, out=out, notebooks={str(notebooks)!r},\n"
-        "        parameters={'mood': mood}, wait=float(wait))\n"
+        "    with without_kernels():\n"
+        f"        page = run_report(source, out=out, notebooks={str(notebooks)!r},\n"
+        "            parameters={'mood': mood}, wait=float(wait))\n"
         "except PromolabError as error:\n"
         "    sys.exit(f'promolab: {error}')\n"
         "print(page)\n"

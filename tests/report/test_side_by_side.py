@@ -33,6 +33,8 @@ from promolab.report.running.parameters import (
     waits_for,
 )
 from promolab.report.running.progress import Progress
+from tests.report.conftest import notebook
+from tests.report.running.test_run import files
 
 WEEK = "2017-W44"
 PARAMETERS = """\
@@ -93,41 +95,23 @@ def table(reads: str, writes: str) -> str:
     return f"| reads | writes |\n|---|---|\n| {reads} | {writes} |"
 
 
-def notebook(title: str, code: str, needs: str = "") -> nbformat.NotebookNode:
-    v4 = nbformat.v4
-    cells = [v4.new_markdown_cell(f"# {title}")]
-    cells += [v4.new_markdown_cell(needs)] if needs else []
-    cells += [v4.new_code_cell(PARAMETERS), v4.new_code_cell(START)]
-    cells[-2].metadata["tags"] = ["parameters"]
-    cells += [v4.new_code_cell(part.strip()) for part in code.split("\n--\n")]
-    for number, cell in enumerate(cells):
-        cell["id"] = f"cell-{number}"
-    made: nbformat.NotebookNode = v4.new_notebook(cells=cells)
-    return made
-
-
 @pytest.fixture(scope="session")
 def forked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Notebooks of which two, left and right, do not wait for each other."""
     folder = tmp_path_factory.mktemp("forked")
+    both = [MEET.format(mine="left", other="right"), MEET.format(mine="right", other="left")]
     made = {
-        "01_first": notebook(
-            "01 · First", FIRST, table("the source", "`shop/*`, `data` in `metrics.json`")
+        "01_first": ("01 · First", FIRST, "the source", "`shop/*`, `data` in `metrics.json`"),
+        "02_left": (
+            *("02 · Left", both[0] + LEFT, "`shop/events.json`", "`left` in `metrics.json`"),
         ),
-        "02_left": notebook(
-            "02 · Left",
-            MEET.format(mine="left", other="right") + LEFT,
-            table("`shop/events.json`", "`left` in `metrics.json`"),
-        ),
-        "03_right": notebook(
-            "03 · Right",
-            MEET.format(mine="right", other="left") + RIGHT,
-            table("`shop/*`", "`right` in `metrics.json`"),
-        ),
-        "09_last": notebook("Last", LAST),
+        "03_right": ("03 · Right", both[1] + RIGHT, "`shop/*`", "`right` in `metrics.json`"),
+        "09_last": ("Last", LAST),
     }
-    for stem, made_one in made.items():
-        nbformat.write(made_one, folder / f"{stem}.ipynb")
+    for stem, (title, code, *needs) in made.items():
+        told = table(*needs) if needs else ""
+        one = notebook(f"# {title}", f"{START}--\n{code}", PARAMETERS, told)
+        nbformat.write(one, folder / f"{stem}.ipynb")
     return folder
 
 
@@ -145,14 +129,6 @@ def meeting(monkeypatch, tmp_path):
     monkeypatch.setenv("TOY_MEETING", str(folder))
     monkeypatch.setattr(schedule_steps, "ROOM", 0.0)
     return folder
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix in {".json", ".html"} and path.name != "manifest.json"
-    }
 
 
 def ended(pid: int, within: float = 10.0) -> bool:
@@ -196,7 +172,11 @@ def test_a_step_that_fails_ends_the_other_and_what_follows_never_begins(toy, mee
     assert not list((meeting / "out").glob(".staging-*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+# That a run ends by SIGTERM is in `running/test_run.py`; of two steps at once, in `make bench`.
+SIGNALS = [signal.SIGINT, *[signal.SIGTERM] * bool(os.environ.get("PROMOLAB_EVERY_CASE"))]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_both_kernels_and_leaves_nothing(toy_command, meeting, number):
     command, environment = toy_command
     if schedule_steps.usual_workers() < 2 or not schedule_steps.has_room():
@@ -253,12 +233,14 @@ def test_what_reads_waits_for_what_writes():
 
 def test_the_table_of_a_notebook_is_read():
     text = table("`shop/*`, the moon", "`tables/a.parquet`, `b` in `metrics.json`, `c.bin`")
-    assert read_needs(notebook("x", "1", text)) == Needs(
+    assert read_needs(notebook("x", "1", needs=text)) == Needs(
         ("shop/*",), ("tables/a.parquet", "c.bin", "metrics.json/b")
     )
-    assert read_needs(notebook("x", "1", table("`metrics.json`", ""))).reads == ("metrics.json/*",)
+    assert read_needs(notebook("x", "1", needs=table("`metrics.json`", ""))).reads == (
+        "metrics.json/*",
+    )
     assert read_needs(notebook("x", "1")) == EVERYTHING
-    assert read_needs(notebook("x", "1", "| reads | writes |\n|---|---|")) == EVERYTHING
+    assert read_needs(notebook("x", "1", needs="| reads | writes |\n|---|---|")) == EVERYTHING
 
 
 def test_steps_run_at_once_where_they_may():

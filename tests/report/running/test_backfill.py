@@ -23,8 +23,8 @@ def lines(text):
     return [re.sub(r"in \d+ s", "in 1 s", line) for line in text.splitlines()]
 
 
-def test_a_backfill_that_is_killed_goes_on_where_it_was(toy_command, tmp_path):
-    command, environment = toy_command
+def test_a_backfill_that_is_killed_goes_on_where_it_was(toy_command_here, tmp_path):
+    command, environment = toy_command_here
     out = tmp_path / "out"
     call = [*command[:-1], "backfill", "--from", "2017-W44", "--to", "2017-W45", "--out", str(out)]
     first = subprocess.Popen(

@@ -428,8 +428,8 @@ def test_the_commands_say_what_they_did(reports, source, tmp_path, capsys):
     assert cli.main(["release", "2017-W60", *out]) == 2
 
 
-def test_a_run_in_another_process_keeps_a_released_week(reports, toy_command):
-    command, environment = toy_command
+def test_a_run_in_another_process_keeps_a_released_week(reports, toy_command_here):
+    command, environment = toy_command_here
     release(reports)
     before = everything(reports / WEEK)
     call = [*command, "--out", str(reports), "-p"]

@@ -20,7 +20,7 @@ from promolab.folder import RunFolder
 from promolab.loop import keep_ledger, ledger_of
 from promolab.loop.ledger import Ledger
 from promolab.weeks import Week
-from tests.conftest import SECRET
+from tests.made_reports import SECRET
 from tests.report.conftest import ToyShop, load_toy
 
 WEEK = "2017-W44"
