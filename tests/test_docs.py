@@ -8,8 +8,10 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,12 +20,29 @@ from promolab import cli
 from promolab.campaign.readout import read_experiments
 from promolab.contract import read_settings
 from promolab.onboarding import propose, write_proposal
-from tests.test_map import public_names
+from tests.house import PACKAGE, offered
 from tests.written import blocks, commands, one_line, run_python
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
+ROOT = Path(__file__).parents[1]
+DOCS, README = ROOT / "docs", ROOT / "README.md"
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+# All but what Sphinx writes there. What takes long runs when one of these or the package changed.
+WRITTEN = [f"docs/{path.name}" for path in sorted(DOCS.iterdir()) if path.name != "reference"]
+when_changed = pytest.mark.when_changed(
+    *WRITTEN, "README.md", "tests/test_docs.py", "tests/written.py"
+)
 LINES = sorted({line for page in PAGES for line in commands(page)})
+
+
+def public_names() -> set[str]:
+    """Return what the faces offer; what the top offers too is called by its shorter name."""
+    top = {name for name in offered(PACKAGE) if not (PACKAGE / name).is_dir()}
+    found = {f"promolab.{name}" for name in top}
+    for face in PACKAGE.rglob("__init__.py"):
+        room = ".".join(face.parent.relative_to(PACKAGE).parts)
+        if room:
+            found |= {f"promolab.{room}.{name}" for name in offered(face.parent) if name not in top}
+    return found
 
 
 def quotes(page: str) -> str:
@@ -60,6 +79,7 @@ def configured(corner: Path) -> Path:
     return corner
 
 
+@when_changed
 def test_the_site_is_whole_and_has_a_page_for_every_public_name(tmp_path):
     pytest.importorskip("myst_parser", reason="the extra docs is not installed")
     build = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", tmp_path / "trees"]
@@ -83,7 +103,7 @@ def test_every_command_is_one_that_would_run(line):
 
 
 def test_make_targets_and_files_that_commands_name_are_there():
-    makefile = (DOCS.parent / "Makefile").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert any(line.startswith("make ") for line in LINES)
     for line in LINES:
         words = shlex.split(line)
@@ -91,7 +111,7 @@ def test_make_targets_and_files_that_commands_name_are_there():
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
         for word in words:
             if re.match(r"(docs|notebooks)/", word):
-                assert (DOCS.parent / word).exists(), line
+                assert (ROOT / word).exists(), line
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "toml")], ids=lambda p: p.stem)
@@ -111,6 +131,7 @@ def test_the_tutorial_makes_a_shop_that_can_be_used(configured):
             assert one_line(line) in said
 
 
+@when_changed
 def test_the_first_experiment_says_what_the_page_says(configured, monkeypatch, capsys):
     monkeypatch.chdir(configured.parents[1])
     run_python(DOCS / "tutorial" / "first_experiment.md")
@@ -125,6 +146,7 @@ def test_the_first_experiment_says_what_the_page_says(configured, monkeypatch, c
     assert "Ship voucher" in weekly.summary()
 
 
+@when_changed
 def test_the_first_policy_runs(capsys):
     """On a smaller shop: what it prints is other figures of the same words."""
     run_python(DOCS / "tutorial" / "first_policy.md", customers="customers=600")
@@ -132,12 +154,14 @@ def test_the_first_policy_runs(capsys):
     assert "Identification: randomised" in printed and "of 2,000 CNY, expected to add" in printed
 
 
+@when_changed
 def test_the_simulated_shop_is_made_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = run_python(DOCS / "simulated_shop.md", customers="customers=300")
     assert names["going"].iso_week and len(names["decisions"])
 
 
+@when_changed
 def test_the_loop_is_rehearsed_and_its_ledger_opened(tmp_path, monkeypatch):
     """With the oracle that learns from nothing, on half of the log."""
     monkeypatch.chdir(tmp_path)
@@ -151,6 +175,59 @@ def test_the_loop_is_rehearsed_and_its_ledger_opened(tmp_path, monkeypatch):
     assert len(names["found"].by_policy()) and names["book"].predictions().empty
 
 
+@when_changed
 def test_a_model_of_ones_own_is_measured(capsys):
     run_python(DOCS / "howto" / "model.md")
     assert one_line(capsys.readouterr().out) in quotes("howto/model.md")
+
+
+@when_changed
+def test_the_readmes_python_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """On smaller shops: what they print is other figures of the same words."""
+    load = promolab.load_shop
+
+    def smaller(source: str, **options: Any) -> Any:
+        shop = load(source, **options)
+        if source != "complete_journey":
+            return shop
+        every_eighth = shop.events.customer_id.cast("int64") % 8 == 0
+        return shop.with_tables({**shop.tables, "events": shop.events.filter(every_eighth)})
+
+    monkeypatch.setattr(promolab, "load_shop", smaller)
+    assert len(blocks(README, "python")) == 5
+    run_python(README, customers="customers=800")
+    printed = capsys.readouterr().out
+    assert "bring most sales" in printed
+    assert "ci_low" in printed
+    assert "margin per decision" in printed or "effect on margin" in printed
+    assert "Recommended: " in printed
+    assert "of 1,500 CNY, expected to add " in printed
+
+
+def test_files_targets_and_commands_that_the_readme_names_are_there(capsys):
+    readme, makefile = README.read_text("utf-8"), (ROOT / "Makefile").read_text("utf-8")
+    linked = re.findall(r"\]\(([\w./-]+)\)", readme)
+    listed = re.findall(r"`((?:promolab|notebooks|data|reports|benchmarks|docs)/[\w./]*)`", readme)
+    named = set(linked + listed) - {"reports/2017-W44/index.html", "reports/ledger.duckdb"}
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+    targets = set(re.findall(r"\bmake (\w+)", readme))
+    assert {"report", "test", "lab", "lint", "bench"} <= targets
+    assert [t for t in sorted(targets) if not re.search(rf"^{t}:", makefile, re.MULTILINE)] == []
+    called = set(re.findall(r"^promolab (\w+)", "\n".join(commands(README)), re.MULTILINE))
+    made = "report data init release reconcile close backfill score lab"
+    assert called == set(made.split())
+    for command in sorted(called):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([command, "--help"])
+        assert ended.value.code == 0
+    assert "--week" in capsys.readouterr().out
+
+
+def test_the_map_names_every_public_name_once_in_one_line():
+    text = (DOCS / "map.md").read_text(encoding="utf-8")
+    rows = Counter(re.findall(r"^\| `(promolab[\w.]+)` \| .+ \|$", text, re.MULTILINE))
+    assert set(rows) == public_names()
+    assert [name for name, times in rows.items() if times > 1] == []

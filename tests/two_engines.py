@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -82,6 +83,22 @@ def dirty_shop() -> Shop:
 def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
     assert len(one)
     pd.testing.assert_frame_equal(one, other, check_dtype=False, rtol=1e-9, atol=1e-9)
+
+
+def same_cleaning(cleaned: list[tuple[Shop, Any]]) -> None:
+    """Check that both engines keep and quarantine the same rows, for the same reasons."""
+    (here, one), (there, other) = cleaned
+    same(one.rows, other.rows)
+    same(one.rules, other.rules)
+    same(one.left_out(here).to_frame(), other.left_out(there).to_frame())
+    for name in here.tables:
+        columns = list(here[name].columns)
+        same(*(shop[name].order_by(columns).execute() for shop in (here, there)))
+    rows = [
+        [(r.table, r.rule, json.loads(r.row)) for r in found.itertuples()]
+        for found in (one.quarantine.execute(), other.quarantine.execute())
+    ]
+    assert rows[0] == rows[1]
 
 
 def _moments(shop: Shop) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from promolab.engines.spark_session import HUGE, place_of, root, said_by_java
 from promolab.errors import DataError, InputError, MissingExtraError
 from promolab.scoring import score_table
 from tests.engines.asked import AS_OF, ASKED, simulated_shop
-from tests.two_engines import NOW, RESULTS, dirty_shop, same
+from tests.two_engines import NOW, RESULTS, dirty_shop, same, same_cleaning
 
 pytest.importorskip("pyspark", reason="pyspark is not installed")
 needs_java = pytest.mark.skipif(
@@ -93,30 +92,15 @@ def decided(shops, tmp_path_factory) -> tuple[Shop, Shop]:
 
 
 @needs_java
-def test_its_workers_run_the_python_that_runs_here(shops):
+def test_its_workers_run_the_python_that_runs_here_and_what_java_says_is_not_shown(shops):
     assert shops[1].backend._session.sparkContext.pythonExec == sys.executable
-
-
-@needs_java
-def test_what_java_says_as_it_starts_is_not_shown(shops):
     assert "incubator" in said_by_java().read_text()
 
 
 @needs_java
 def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
-    (here, one), (there, other) = cleaned
-    assert there.backend.name == "pyspark"
-    same(one.rows, other.rows)
-    same(one.rules, other.rules)
-    same(one.left_out(here).to_frame(), other.left_out(there).to_frame())
-    for name in here.tables:
-        columns = list(here[name].columns)
-        same(*(shop[name].order_by(columns).execute() for shop in (here, there)))
-    rows = [
-        [(r.table, r.rule, json.loads(r.row)) for r in found.itertuples()]
-        for found in (one.quarantine.execute(), other.quarantine.execute())
-    ]
-    assert rows[0] == rows[1]
+    assert cleaned[1][0].backend.name == "pyspark"
+    same_cleaning(cleaned)
 
 
 @needs_java
