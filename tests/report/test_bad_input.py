@@ -209,8 +209,8 @@ def test_bad_rows_are_quarantined_and_counted(shop):
     quarantine = report.quarantine.execute()
     for table, rules in BAD.items():
         bad = {rule: 3 * len(each) for rule, each in rules.items()}
-        rows_in, row = int(before.tables[table].count().execute()), report.rows.set_index("table")
-        row = row.loc[table]
+        rows_in = int(before.tables[table].count().execute())
+        row = report.rows.set_index("table").loc[table]
         assert row["rows_in"] == rows_in and row["rows_quarantined"] == sum(bad.values())
         assert row["rows_kept"] == rows_in - sum(bad.values())
         assert row["rows_kept"] == int(kept.tables[table].count().execute())
