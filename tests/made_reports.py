@@ -69,7 +69,7 @@ def report_in_process(source: Path | str, out: Path, *options: str, painted: boo
 
     stdout, stderr = io.StringIO(), io.StringIO()
     line = ["report", "--source", str(source), "--out", str(out), *options]
-    with without_kernels(painted=painted) as patch:
+    with without_kernels() as patch:
         patch.setenv("PROMOLAB_KEY", SECRET)
         with redirect_stdout(stdout), redirect_stderr(stderr):
             code = cli.main(line)
@@ -193,27 +193,25 @@ def write_small_reports(small_shop: Path, root: Path) -> None:
     fewer = _busiest(small_shop, root / "fewer", "events", 40)
     # A redemption after the week is no label of the week's model: all labels are 0.
     later = "FROM {t} WHERE ts >= TIMESTAMP '2017-10-30 04:00:00'"
+    one_class = _spoil(small_shop, root / "one_class", responses=later)
+    one_customer = _busiest(small_shop, root / "one_customer", "exposures", 1)
     jobs = {
         "first": (small_shop, "2017-W44", ["-p", "threads=2"]),
-        "again": (small_shop, "2017-W44", ["-p", "threads=1"]),
-        "early": (fewer, "2017-W19", FEWEST),
-        "last": (fewer, "2017-W52", FEWEST),
+        "again": (small_shop, "2017-W44", ["--workers", "1", "-p", "threads=1"]),
+        "early": (small_shop, "2017-W19", FEWEST),
+        "last": (small_shop, "2017-W52", FEWEST),
         "invoices": (_as_invoices(fewer, root / "invoices"), "2017-W44", []),
-        "one_class": (_spoil(fewer, root / "one_class", responses=later), "2017-W44", FEWEST),
-        "one_customer": (
-            _busiest(small_shop, root / "one_customer", "exposures", 1),
-            "2017-W44",
-            ["-p", "models="],
-        ),
+        "one_class": (one_class, "2017-W44", FEWEST),
+        "one_customer": (one_customer, "2017-W44", ["-p", "models="]),
     }
     made = {}
     for name, (source, week, options) in jobs.items():
-        out, line = root / "reports" / name, ["--week", week, *options]
+        out = root / "reports" / name
+        how = make_report if name in ("first", "again") else report_in_process
+        made[name] = how(source, out, "--week", week, *options)
         if name == "first":
-            whole = make_report(source, out, *line)
-            assert whole.code == 0, whole.stderr
-            line[1] = "2017-W45"
-        made[name] = report_in_process(source, out, *line, painted=name == "again")
+            assert made[name].code == 0, made[name].stderr
+            made[name] = report_in_process(source, out, "--week", "2017-W45", *options)
         assert made[name].code == 0, made[name].stderr
     fields = {name: asdict(each) | {"out": ""} for name, each in made.items()}
     (root / "made.json").write_text(json.dumps(fields), encoding="utf-8")
