@@ -11,6 +11,7 @@ import pytest
 from promolab.errors import InputError
 from promolab.metrics.pooling import PastRatios, past_ratios
 from promolab.results import Estimate
+from tests.draws import bounds, draws
 
 
 def ratio_of_ends(e: Estimate) -> float:
@@ -63,9 +64,9 @@ def test_the_means_are_those_of_credibility_theory() -> None:
 
 
 def test_intervals_hold_and_what_is_expected_adds_up_to_what_comes() -> None:
-    """Counts of promotions of two types, 1,000 times: the geometric mean expects a tenth less."""
+    """Counts of promotions of two types, many times: the geometric mean expects a tenth less."""
     rng = np.random.default_rng(1)
-    runs, hits, expected, geometric, came, widths = 1000, 0, 0.0, 0.0, 0.0, []
+    runs, hits, expected, geometric, came, widths = draws(), 0, 0.0, 0.0, 0.0, []
     types = np.array(["A"] * 5 + ["B"] * 9)
     for _ in range(runs):
         size = rng.uniform(10, 120, 14)
@@ -82,9 +83,10 @@ def test_intervals_hold_and_what_is_expected_adds_up_to_what_comes() -> None:
         mine = types[seen] == "B"
         logs = np.log((counts[seen] + 0.5) / (size[seen] + 0.5))[mine]
         geometric += size[13] * math.exp(logs.mean())
-    assert 0.87 <= hits / runs <= 0.94
-    assert expected / came == pytest.approx(1.0, abs=0.05)
-    assert geometric / came < 0.95
+    least, most = bounds(0.9, runs, 0.01)
+    assert least <= hits / runs <= most
+    assert expected / came == pytest.approx(1.0, abs=3 * 0.45 / runs**0.5)
+    assert geometric / expected < 0.95
     ideal = 2 * 1.645 * math.sqrt(0.4**2 + 1 / 45)
     assert np.median(widths) < 1.5 * ideal
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom
 from sklearn.metrics import ndcg_score
 
 from promolab.errors import InputError
 from promolab.metrics import recommendation
 from promolab.metrics.recommended import mean_of
+from tests.draws import check_cover, draws, ends_of
 
 
 def _pairs(matrix: np.ndarray) -> pd.DataFrame:
@@ -75,11 +75,8 @@ def test_intervals_cover_the_mean_of_all_customers(drawn):
     )
     whole = recommendation(lists, _pairs(came), k=5)
     per = whole.frame.dropna(subset="ndcg")["ndcg"].to_numpy()
-    ends = [mean_of(rng.choice(per, 80), 0.9) for _ in range(600)]
-    held = sum(e.ci_low <= whole.ndcg.value <= e.ci_high for e in ends)
-    low, high = binom.interval(0.999, 600, 0.9)
-    assert low - 6 <= held <= high
-    assert np.mean([e.ci_high - e.ci_low for e in ends]) < 3.5 * per.std() / np.sqrt(80)
+    ends = ends_of(mean_of(rng.choice(per, 80), 0.9) for _ in range(draws()))
+    check_cover(ends, whole.ndcg.value, 0.9)
 
 
 def test_what_is_wrong_is_said(drawn):
