@@ -12,6 +12,7 @@ from promolab import assign
 from promolab.abtest import Layer, StandingHoldout
 from promolab.errors import InputError
 from tests.abtest.test_hashing import by_the_book
+from tests.draws import draws
 
 HALVES = {"control": 0.5, "treatment": 0.5}
 LAYER = Layer("coupons", {"spring": 0.5, "loyalty": 0.3, "free": 0.1}, seed=3)
@@ -68,9 +69,9 @@ def test_the_standing_holdout_is_that_of_the_weekly_plan_and_is_in_no_experiment
 
 def test_propensities_are_the_chances_over_names():
     expected = {"standing": 0.05, "elsewhere": 0.95 * 0.5, "control": 0.2375, "treatment": 0.2375}
-    draws, customers = 400, 25
+    times, customers = draws(), 25
     counts = dict.fromkeys(expected, 0)
-    for draw in range(draws):
+    for draw in range(times):
         layer = Layer(f"layer {draw}", {"a": 0.25, f"name {draw}": 0.5})
         out = StandingHoldout(0.05, seed=draw)
         result = assign(range(customers), f"name {draw}", HALVES, 0, layer=layer, holdout=out)
@@ -81,7 +82,7 @@ def test_propensities_are_the_chances_over_names():
         )
         for arm, n in result.counts.items():
             counts[arm] += n
-    planned = [share * draws * customers for share in expected.values()]
+    planned = [share * times * customers for share in expected.values()]
     assert chisquare(list(counts.values()), planned).pvalue > 0.001
 
 

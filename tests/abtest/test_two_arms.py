@@ -8,8 +8,9 @@ import pytest
 from promolab.effects.differences import compare_arms
 from promolab.errors import InputError
 from promolab.stats import welch_degrees
+from tests.draws import check_cover, draws, ends_of
 
-N, DRAWS = 1200, 1000
+N, DRAWS = 1200, draws()
 
 
 def drawn(seed: int, chance=0.9, n: int = N) -> np.ndarray:
@@ -65,19 +66,15 @@ def test_the_slope_is_that_of_both_arms_together():
 def test_adjusted_intervals_cover_and_are_narrower_by_the_correlation(shop):
     x, y = shop
     r = np.corrcoef(x, y)[0, 1]
-    covered, widths, values = np.zeros(2), np.zeros(2), []
-    for draw in range(DRAWS):
-        arm = drawn(10 + draw)
-        seen = y + 20 * (arm == "send")
-        for k, earlier in enumerate((None, x)):
-            e = compare_arms(seen, arm, earlier=earlier).estimate
-            covered[k] += e.ci_low <= 20 <= e.ci_high
-            widths[k] += e.ci_high - e.ci_low
-        values.append(e.value)
-    assert (covered / DRAWS >= 0.93).all() and (covered / DRAWS <= 0.97).all(), covered
+    arms = [drawn(10 + draw) for draw in range(DRAWS)]
+    plain, adjusted = (
+        ends_of(compare_arms(y + 20 * (arm == "send"), arm, earlier=k).estimate for arm in arms)
+        for k in (None, x)
+    )
+    for found in (plain, adjusted):
+        check_cover(found, 20, slack=0.0, wide=0.06)
+    widths = [(found[:, 2] - found[:, 1]).mean() for found in (plain, adjusted)]
     assert (widths[1] / widths[0]) ** 2 == pytest.approx(1 - r**2, rel=0.05)
-    assert abs(np.mean(values) - 20) < 4 * np.std(values) / np.sqrt(DRAWS)
-    assert widths[1] / DRAWS <= 1.06 * 2 * 1.96 * np.std(values)
 
 
 def test_weights_of_one_over_the_chance_cover_where_chances_differ(shop):
@@ -86,21 +83,17 @@ def test_weights_of_one_over_the_chance_cover_where_chances_differ(shop):
     chance = np.where(x > np.median(x), 0.8, 0.2)
     home = np.arange(N) // 2  # drawn by household, which shares a chance
     chance = chance[2 * home]
-    covered, plain, widths, values = 0, 0, 0.0, []
+    found, plain = [], 0
     for draw in range(DRAWS):
         send = (np.random.default_rng(draw).random(N)[2 * home]) < chance
         seen, arm = y + 15 * send, np.where(send, "send", "holdout")
         weight = 1 / np.where(send, chance, 1 - chance)
-        e = compare_arms(seen, arm, weight=weight, earlier=x, cluster=home).estimate
-        covered += e.ci_low <= 15 <= e.ci_high
-        widths += (e.ci_high - e.ci_low) / DRAWS
-        values.append(e.value)
+        found.append(compare_arms(seen, arm, weight=weight, earlier=x, cluster=home).estimate)
         if draw < 50:
             p = compare_arms(seen, arm, cluster=home).estimate
             plain += p.ci_low <= 15 <= p.ci_high
-    assert 0.93 <= covered / DRAWS <= 0.97
     assert plain == 0
-    assert widths <= 1.08 * 2 * 1.96 * np.std(values)
+    check_cover(ends_of(found), 15, slack=0.0, wide=0.08)
 
 
 def test_one_row_neither_takes_the_degrees_of_freedom_nor_goes_unsaid():

@@ -15,6 +15,7 @@ from promolab.compare.rolling import pair_features
 from promolab.errors import InputError
 from promolab.model.response import ResponseModel
 from promolab.wording import answer_to
+from tests.draws import bounds, draws
 
 WEEK = pd.Timedelta(weeks=1)
 START = pd.Timestamp("2017-01-02")
@@ -238,7 +239,7 @@ def test_intervals_of_expected_responses_cover() -> None:
     """A new promotion's count falls into the interval about as often as it says."""
     rng = np.random.default_rng(0)
     template = run_backtest(make_pairs())
-    runs, hits = 1000, 0
+    runs, hits = draws(), 0
     for _ in range(runs):
         expected = rng.uniform(8, 80, 13)
         observed = rng.poisson(expected * np.exp(rng.normal(-0.2, 0.4, 13)))
@@ -248,7 +249,8 @@ def test_intervals_of_expected_responses_cover() -> None:
         )
         assert estimate.ci_low < estimate.value < estimate.ci_high
         hits += estimate.ci_low <= observed[0] <= estimate.ci_high
-    assert 0.92 <= hits / runs <= 0.965
+    least, most = bounds(0.95, runs, 0.01)
+    assert least <= hits / runs <= most
     with pytest.raises(InputError, match="expected a number from 0 on, a sum of probabilities"):
         template.expected_interval(-1.0)
 

@@ -9,8 +9,9 @@ import pytest
 from promolab import assign
 from promolab.effects.differences import compare_arms
 from promolab.errors import InputError
+from tests.draws import check_cover, draws, ends_of
 
-DRAWS = 1000
+DRAWS = draws()
 HELD_AND_RATE = [(50, 0.01), (50, 0.05), (50, 0.15), (100, 0.01), (100, 0.1), (500, 0.03)]
 
 
@@ -22,13 +23,11 @@ def counted(treated: tuple[int, int], control: tuple[int, int]):
     return compare_arms(y, np.repeat(["send", "holdout"], [treated[1], control[1]]))
 
 
-def covered_and_width(x1, n1, x0, n0, truth) -> tuple[float, float]:
-    """Return the share of draws whose interval covers the truth, and the mean width."""
-    pairs, times = np.unique(np.column_stack([x1, x0]), axis=0, return_counts=True)
+def ends(x1, n1, x0, n0) -> np.ndarray:
+    """Return value and ends of each draw; equal counts are compared once."""
+    pairs, place = np.unique(np.column_stack([x1, x0]), axis=0, return_inverse=True)
     found = [counted((int(a), n1), (int(b), n0)).estimate for a, b in pairs]
-    low, high = (np.array([getattr(e, end) for e in found]) for end in ("ci_low", "ci_high"))
-    covered = (low <= truth) & (truth <= high)
-    return float(times @ covered / len(x1)), float(times @ (high - low) / len(x1))
+    return ends_of(found)[place.ravel()]
 
 
 @pytest.mark.parametrize(("held", "rate"), HELD_AND_RATE)
@@ -37,26 +36,21 @@ def test_shares_are_covered_over_customers_like_these(held, rate, planted):
     rng = np.random.default_rng(2)
     n1, p1 = 9 * held, rate + planted
     x1, x0 = rng.binomial(n1, p1, DRAWS), rng.binomial(held, rate, DRAWS)
-    covered, width = covered_and_width(x1, n1, x0, held, planted)
-    assert 0.93 <= covered <= 0.97
-    needed = 2 * 1.96 * np.sqrt(p1 * (1 - p1) / n1 + rate * (1 - rate) / held)
     # With half a success, or one, expected in the holdout, nothing that covers is narrower.
-    most = 1.7 if held * rate < 1 else 1.4 if held * rate < 2 else 1.12
-    assert width <= most * needed
+    most = 0.7 if held * rate < 1 else 0.4 if held * rate < 2 else 0.12
+    check_cover(ends(x1, n1, x0, held), planted, wide=most)
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.15])
 @pytest.mark.parametrize("planted", [0.0, 0.02])
-def test_shares_are_covered_over_draws_of_the_same_customers(rate, planted, held=200, draws=5000):
+def test_shares_are_covered_over_draws_of_the_same_customers(rate, planted, held=200):
     rng = np.random.default_rng(3)
     # Every customer has an outcome for each arm; chance only draws which of the two is seen.
     n = 10 * held
     anyway, if_sent = round(n * rate), round(n * planted)
-    drawn = rng.multivariate_hypergeometric([anyway, if_sent, n - anyway - if_sent], held, draws)
+    drawn = rng.multivariate_hypergeometric([anyway, if_sent, n - anyway - if_sent], held, DRAWS)
     bought = anyway + if_sent - drawn[:, 0] - drawn[:, 1]
-    covered, width = covered_and_width(bought, n - held, drawn[:, 0], held, if_sent / n)
-    assert 0.93 <= covered <= 0.97
-    assert width <= 1.1 * 2 * 1.96 * np.std(bought / (n - held) - drawn[:, 0] / held)
+    check_cover(ends(bought, n - held, drawn[:, 0], held), if_sent / n)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +74,7 @@ def households():
 
 @pytest.mark.parametrize("kind", ["share", "mean"])
 def test_differences_are_covered_by_assignment_of_households(households, kind):
-    ours, naive, widths, values = [], [], [], []
+    ours, naive = [], []
     y0, y1 = (households[f"{kind}_{i}"].to_numpy(float) for i in (0, 1))
     cluster, truth = households["cluster"].to_numpy(), float((y1 - y0).mean())
     for draw in range(DRAWS):
@@ -88,31 +82,23 @@ def test_differences_are_covered_by_assignment_of_households(households, kind):
             range(1200), f"{kind} {draw}", {"holdout": 0.2, "send": 0.8}, 0, cluster=cluster
         ).frame["arm"]
         seen = np.where(arm == "send", y1, y0)
-        e = compare_arms(seen, arm, cluster=cluster).estimate
-        ours.append(e.ci_low <= truth <= e.ci_high)
-        widths.append(e.ci_high - e.ci_low)
-        values.append(e.value)
-        if draw < 300:
-            e = compare_arms(seen, arm).estimate
-            naive.append(e.ci_low <= truth <= e.ci_high)
-    assert 0.93 <= np.mean(ours) <= 0.97
+        ours.append(compare_arms(seen, arm, cluster=cluster).estimate)
+        e = compare_arms(seen, arm).estimate
+        naive.append(e.ci_low <= truth <= e.ci_high)
     assert np.mean(naive) < 0.92
-    assert abs(np.mean(values) - truth) < 4 * np.std(values) / np.sqrt(DRAWS)
-    assert np.mean(widths) <= 1.15 * 2 * 1.96 * np.std(values)
+    check_cover(ends_of(ours), truth, wide=0.15)
 
 
 def test_customers_drawn_anew_each_week_count_with_their_covariance():
     rng = np.random.default_rng(3)
     customer = np.tile(np.arange(300), 4)
     taste = rng.normal(0, 3, 300)[customer]
-    covered, naive = [], []
-    for _ in range(300):
+    found = []
+    for _ in range(DRAWS):
         arm = np.where(rng.random(1200) < 0.3, "holdout", "send")
         y = taste + rng.normal(0, 1, 1200) + (arm == "send")
-        e = compare_arms(y, arm, cluster=customer).estimate
-        covered.append(e.ci_low <= 1 <= e.ci_high)
-        naive.append(e.ci_high - e.ci_low)
-    assert 0.92 <= np.mean(covered) <= 0.98
+        found.append(compare_arms(y, arm, cluster=customer).estimate)
+    check_cover(ends_of(found), 1)
 
 
 def test_without_clusters_it_is_welch_and_newcombe():

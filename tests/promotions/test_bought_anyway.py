@@ -13,6 +13,7 @@ import pytest
 from promolab.contract import Shop
 from promolab.profiles import fit_orders
 from promolab.promotions.costs.bought_anyway import buying_chances, share_bought_anyway
+from tests.draws import bounds, draws
 from tests.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)
@@ -186,10 +187,10 @@ def test_shares_of_the_list_and_by_chance_to_redeem() -> None:
 
 def test_the_interval_holds_the_share_that_buys() -> None:
     rng = np.random.default_rng(4)
-    held = 0
-    for _ in range(400):
+    held, n = 0, draws()
+    for _ in range(n):
         chance = pd.Series(rng.beta(0.5, 0.5, 80))
         e = share_bought_anyway(chance * 0 + 1, chance, 10).of_list
         held += e.ci_low <= (rng.random(80) < chance).mean() <= e.ci_high
         assert e.ci_high - e.ci_low < 0.25
-    assert held / 400 >= 0.93
+    assert held / n >= bounds(0.95, n)[0]

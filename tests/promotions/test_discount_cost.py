@@ -16,6 +16,7 @@ from promolab.promotions.costs.discount_cost import (
     product_of,
 )
 from promolab.results import Estimate
+from tests.draws import bounds, draws
 from tests.made_up import shop_of
 
 DAY = pd.Timedelta(days=1)
@@ -203,14 +204,15 @@ def test_one_past_promotion_gives_a_figure_without_an_interval() -> None:
 
 def test_the_interval_holds_a_new_promotions_cost() -> None:
     rng = np.random.default_rng(3)
-    runs, hits = 300, 0
+    runs, hits = draws(), 0
     for _ in range(runs):
         past = past_of(rng, {"x": (9, 0.4), "y": (4, 1.2)})
         n = int(rng.integers(20, 80))
         own = math.exp(rng.normal(1.2, 0.3)) * rng.gamma(1.0, 1.0, n)
         found = discount_per_redeemer(past, {"kind": "coupon", "type": "y"}).per_redeemer(n)
         hits += found.ci_low <= own.mean() <= found.ci_high
-    assert 0.85 <= hits / runs <= 0.95
+    least, most = bounds(0.9, runs, 0.01)
+    assert least <= hits / runs <= most
 
 
 def test_a_product_of_two_uncertain_figures_holds_the_truth() -> None:

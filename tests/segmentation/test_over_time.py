@@ -12,6 +12,7 @@ from promolab.errors import InputError
 from promolab.plots._maps import alluvial
 from promolab.segmentation import segment_migration, segment_track
 from promolab.segmentation.migration import adjusted_rand, agreement, flow_of
+from tests.draws import check_cover, draws, ends_of
 
 
 def segments(n: int = 300, seed: int = 0, moved: float = 0.2) -> list[pd.DataFrame]:
@@ -37,10 +38,9 @@ def test_adjusted_rand_is_that_of_scikit_learn() -> None:
 def test_interval_of_the_agreement_covers_it() -> None:
     cells = np.array([[0.35, 0.05, 0.02], [0.04, 0.25, 0.03], [0.03, 0.03, 0.2]])
     true = adjusted_rand(cells * 1e7).item()
-    draws = np.random.default_rng(1).multinomial(400, cells.ravel(), size=1_000).reshape(-1, 3, 3)
-    found = [agreement(draw, seed=i) for i, draw in enumerate(draws)]
-    inside = np.mean([one.ci_low <= true <= one.ci_high for one in found])
-    assert 0.925 <= inside <= 0.97
+    drawn = np.random.default_rng(1).multinomial(400, cells.ravel(), size=draws())
+    found = [agreement(one, seed=i) for i, one in enumerate(drawn.reshape(-1, 3, 3))]
+    check_cover(ends_of(found), true)
     assert np.isnan(agreement(np.zeros((2, 2))).value)
 
 

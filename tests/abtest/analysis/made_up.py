@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 
@@ -27,7 +25,7 @@ def shop(n: int, seed: int = 0, arms: tuple[str, ...] = ("control", "mail", "cou
     )
 
 
-def draws(count: int, n: int, seed: int = 0, lift: float = 0.1) -> pd.DataFrame:
+def experiments(count: int, n: int, seed: int = 0, lift: float = 0.1) -> pd.DataFrame:
     """Return ``count`` experiments of ``n`` customers each, three arms; ``mail`` has the lift.
 
     A customer's gains multiply: true relative lift of spend ``lift``, of spend per order 0 (orders
@@ -56,16 +54,3 @@ def draws(count: int, n: int, seed: int = 0, lift: float = 0.1) -> pd.DataFrame:
 
 TRUE_SPEND = 0.8 * 20 + 10
 """Of the control."""
-
-
-def covered(rows, truth: float, figure: str = "difference") -> tuple[float, float]:
-    """Return the share of the intervals that hold the truth, and the mean of the figure."""
-    found = np.array([getattr(row, figure).ends for row in rows])
-    assert np.isfinite(found).all()
-    inside = (found[:, 1] <= truth) & (truth <= found[:, 2])
-    return float(inside.mean()), float(found[:, 0].mean())
-
-
-def slack(count: int, level: float = 0.95) -> float:
-    """Return three binomial standard errors of a coverage."""
-    return 3 * math.sqrt(level * (1 - level) / count)
