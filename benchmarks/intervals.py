@@ -1,4 +1,4 @@
-"""Whether the intervals of rankings and probabilities cover: the tests' own simulations, larger."""
+"""Whether intervals cover: the tests' own simulations, larger, and all that tests take part of."""
 
 from __future__ import annotations
 
@@ -11,24 +11,31 @@ from benchmarks.processes import ROOT
 from benchmarks.table import Row
 
 DRAWS = 2_000
-TESTS = ("tests/metrics/test_coverage.py", "tests/metrics/test_coverage_of_all.py")
+ASKS = ("tests.draws import", "PROMOLAB_DRAWS")
+"""What a file of tests has in it that takes more draws where it is asked to."""
 
 
 def intervals_cover(draws: int = DRAWS) -> Iterator[Row]:
-    """Yield whether the tests of coverage pass on more draws than a test run has time for.
+    """Yield by folder whether the simulations of tests pass on more draws than they usually take.
 
     Parameters
     ----------
     draws : int
         Of each simulation; the bounds of the tests narrow with them.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *TESTS],
-        cwd=ROOT,
-        env=os.environ | {"PROMOLAB_DRAWS": str(draws)},
-        capture_output=True,
-        text=True,
-    )
-    last = (done.stdout.strip().splitlines() or ["nothing ran"])[-1]
-    what = f"intervals of metrics cover, {draws:,} draws"
-    yield Row(what, "every test passes", last, done.returncode == 0)
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        if any(word in text for word in ASKS):
+            found.setdefault(path.relative_to(ROOT / "tests").parts[0], []).append(str(path))
+    for folder, files in found.items():
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", *files],
+            cwd=ROOT,
+            env=os.environ | {"PROMOLAB_DRAWS": str(draws)},
+            capture_output=True,
+            text=True,
+        )
+        last = (done.stdout.strip().splitlines() or ["nothing ran"])[-1]
+        what = f"intervals of tests/{folder} cover, {draws:,} draws"
+        yield Row(what, "every test passes", last, done.returncode == 0)

@@ -1,7 +1,5 @@
 """Figures say what they were given, clip nothing and leave Matplotlib's settings alone."""
 
-from __future__ import annotations
-
 import dataclasses
 import subprocess
 import sys
@@ -12,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
+from matplotlib.font_manager import fontManager
 from matplotlib.text import Annotation, Text
 
 from promolab import plots
@@ -35,8 +35,6 @@ WIDE = [
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield
-    import matplotlib.pyplot as plt
-
     plt.close("all")
 
 
@@ -74,11 +72,7 @@ def draw_each(names: Sequence[str] = (LONG, "Champions", "At risk")) -> dict[str
     }
     for ax in drawn.values():
         plots.finish(
-            ax,
-            title=title,
-            subtitle=subtitle,
-            xlabel="amount ($), of $9",
-            ylabel="customers",
+            ax, title=title, subtitle=subtitle, xlabel="amount ($), of $9", ylabel="customers"
         )
     return drawn
 
@@ -253,8 +247,6 @@ def test_a_font_that_is_there_is_found_by_fontconfig_or_by_its_name(monkeypatch,
 
 
 def test_bold_is_thick_where_no_font_has_a_bold_face(monkeypatch):
-    from matplotlib.font_manager import fontManager
-
     files = _fonts._of_the_extra()
     if not files:
         pytest.skip("the extra cjk is not installed: there are no fonts without a bold face")
@@ -275,8 +267,6 @@ def test_bold_is_thick_where_no_font_has_a_bold_face(monkeypatch):
 
 
 def test_a_collection_gives_the_face_of_the_machines_language(monkeypatch):
-    from matplotlib.font_manager import fontManager
-
     one = dataclasses.replace(fontManager.ttflist[0], fname="a.ttc")
     faces = [dataclasses.replace(one, name=f"A {name}") for name in ("JP", "SC", "KR")]
     monkeypatch.setattr(fontManager, "ttflist", faces)

@@ -14,6 +14,7 @@ from promolab.profiles import (
     two_unlike_customers,
 )
 from tests.drawn import bars_of
+from tests.refused import refused
 
 matplotlib.use("Agg")
 
@@ -41,9 +42,7 @@ def profiles(features: pd.DataFrame) -> pd.DataFrame:
     return build_profiles(features)
 
 
-def test_components_are_mid_percentile_ranks(
-    features: pd.DataFrame, profiles: pd.DataFrame
-) -> None:
+def test_components_are_mid_percentile_ranks(features, profiles):
     n = len(features)
     up = 100 * (rankdata(features["orders_84d"]) - 0.5) / n
     down = 100 * (rankdata(-features["recency_days"]) - 0.5) / n
@@ -79,9 +78,7 @@ def test_missing_features_leave_what_there_is(features: pd.DataFrame) -> None:
     assert len(build_profiles(features.head(0))) == 0
 
 
-def test_scores_do_not_depend_on_row_order_and_keep_it(
-    features: pd.DataFrame, profiles: pd.DataFrame
-) -> None:
+def test_scores_do_not_depend_on_row_order_and_keep_it(features, profiles):
     shuffled = features.sample(frac=1, random_state=0)
     again = build_profiles(shuffled)
     assert again["customer_id"].tolist() == shuffled["customer_id"].tolist()
@@ -112,26 +109,20 @@ def test_favourites_and_demographics_are_attached(features: pd.DataFrame) -> Non
     assert result["age"].notna().sum() == 1
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
+def test_bad_features_are_refused(features: pd.DataFrame, profiles: pd.DataFrame) -> None:
+    for change, message in [
         (lambda f: f.drop(columns="customer_id"), "no column 'customer_id'"),
         (lambda f: pd.concat([f, f.head(2)]), "repeats customers in 2 rows"),
         (lambda f: f.assign(price_level="dear"), r"features\.price_level is not numeric"),
         (lambda f: f.assign(customer_id=None), "customer_id is missing"),
         (lambda f: 3, "expected a DataFrame or Ibis table"),
-    ],
-)
-def test_bad_features_are_refused(change, message: str, features: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match=message):
-        build_profiles(change(features))
-
-
-def test_bad_demographics_are_refused(features: pd.DataFrame) -> None:
+    ]:
+        refused(message, build_profiles, change(features))
     with pytest.raises(InputError, match="one type of id"):
         build_profiles(features, pd.DataFrame({"customer_id": ["1"], "age": ["x"]}))
     with pytest.raises(InputError, match=r"\['loyalty'\]"):
         build_profiles(features, pd.DataFrame({"customer_id": [1], "loyalty": ["gold"]}))
+    refused("customer 12345 is not among the 200 customers", profile_card, profiles, 12345)
 
 
 def test_card_shows_the_customer_and_escapes_everything(features: pd.DataFrame) -> None:
@@ -175,11 +166,6 @@ def test_a_customer_of_whom_nothing_is_known() -> None:
     assert "nothing is known" in card.summary()
     assert "Customer 1" in card._repr_html_()
     card.plot()
-
-
-def test_unknown_customer_is_an_input_error(profiles: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="customer 12345 is not among the 200 customers"):
-        profile_card(profiles, 12345)
 
 
 def test_two_cards_side_by_side(profiles: pd.DataFrame) -> None:

@@ -111,9 +111,7 @@ def test_a_value_on_a_bands_end_is_in_the_lower_band() -> None:
     assert cells["up to 5.0"].tolist() == [1, 2, 0, 0, 1, 1, 1]
 
 
-def test_the_summary_says_what_the_data_say(
-    features: pd.DataFrame, overview: ProfileOverview
-) -> None:
+def test_the_summary_says_what_the_data_say(features, overview):
     text = overview.summary()
     assert f"bought from {features['categories'].median():.0f} [" in text
     assert "EUR [" in text
@@ -156,9 +154,7 @@ def test_little_is_known(features: pd.DataFrame, change) -> None:
     plt.close("all")
 
 
-def test_customers_without_features_are_refused_and_the_rest_may_be_left_out(
-    features: pd.DataFrame, overview: ProfileOverview
-) -> None:
+def test_customers_without_features_are_refused_and_the_rest_may_be_left_out(features, overview):
     profiles = build_profiles(features)
     with pytest.raises(InputError, match="features lack 100 of the 400 customers"):
         profile_overview(profiles, features.head(300))

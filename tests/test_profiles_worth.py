@@ -1,7 +1,5 @@
 """Who still is a customer, how often they will order and what they will bring."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -11,13 +9,15 @@ import pytest
 from scipy.integrate import quad
 
 from promolab import load_shop
+from promolab.cleaning import known_by
 from promolab.display import tried
-from promolab.errors import DataError, InputError
+from promolab.errors import DataError
 from promolab.profiles import build_profiles, customer_worth, profile_card
 from promolab.profiles.foretelling import Check, spread_of
 from promolab.profiles.order_value import fit_order_value
 from promolab.profiles.ordering import OrderModel, fit_orders
 from tests.made_up import shop_of
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +158,6 @@ def test_earlier_forecasts_are_closer_than_own_frequency(worth) -> None:
 
 
 def test_nothing_later_is_read(shop, worth) -> None:
-    from promolab.cleaning import known_by
-
     now = shop.span()[1] - pd.Timedelta("84D")
     again = customer_worth(known_by(shop, now), as_of=now)
     pd.testing.assert_frame_equal(again.frame, worth.frame)
@@ -194,12 +192,9 @@ def test_it_stands_on_the_card_and_in_the_profiles(shop, worth) -> None:
 def test_a_mistake_is_a_sentence(shop) -> None:
     with pytest.raises(DataError, match="nobody ordered twice"):
         customer_worth(shop, as_of=shop.span()[0])
-    with pytest.raises(InputError, match="recency is beyond the age"):
-        fit_orders([1], [5.0], [4.0])
-    with pytest.raises(InputError, match="nobody ordered twice"):
-        fit_orders([0, 0], [0.0, 0.0], [4.0, 2.0])
-    with pytest.raises(InputError, match="more than 0"):
-        fit_order_value([1, 2], [-1.0, -2.0])
+    refused("recency is beyond the age", fit_orders, [1], [5.0], [4.0])
+    refused("nobody ordered twice", fit_orders, [0, 0], [0.0, 0.0], [4.0, 2.0])
+    refused("more than 0", fit_order_value, [1, 2], [-1.0, -2.0])
 
 
 def test_a_forecast_is_checked_only_where_it_looks_back_as_far_as_ahead() -> None:

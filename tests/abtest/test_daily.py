@@ -1,7 +1,5 @@
 """A running experiment day by day: the same from rows and moments, and how often it is wrong."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +8,7 @@ from scipy.stats import binom
 from benchmarks.experiments_sequential import HELD_BACK, alarms_of_a_cohort, watched
 from promolab.abtest import confidence_sequence, monitor_experiment
 from promolab.errors import InputError
+from tests.refused import refused
 from tests.wording_lint import nonsense
 
 DAYS = 30
@@ -102,9 +101,8 @@ def test_sentences_table_and_figure(days, kind):
     assert early.plot() is not None
 
 
-@pytest.mark.parametrize(
-    ("change", "more", "message"),
-    [
+def test_wrong_calls_say_what_is_wrong():
+    for change, more, message in [
         ({"arm": "other"}, {}, "which of other is the control"),
         ({}, {"control": "cuopon"}, "did you mean"),
         ({}, {"days": 1}, "days = 1; expected"),
@@ -114,24 +112,17 @@ def test_sentences_table_and_figure(days, kind):
         ({}, {"kind": "share"}, "not 0 and 1"),
         ({}, {"outcome": "sales"}, "there is no column 'sales'"),
         ({}, {"burn_in": -1}, "burn_in = -1; expected"),
-    ],
-)
-def test_wrong_calls_say_what_is_wrong(change, more, message):
-    with pytest.raises(InputError, match=message):
-        monitor_experiment(moments(rows()).assign(**change), **{"days": 60, **more})
-
-
-def test_days_without_an_arm_and_wrong_tables_are_refused():
+    ]:
+        refused(
+            message, monitor_experiment, moments(rows()).assign(**change), **{"days": 60, **more}
+        )
     daily = moments(rows())
     with pytest.raises(InputError, match="different days"):
         monitor_experiment(daily.assign(customers=900).iloc[1:], days=60, cumulative=True)
-    with pytest.raises(InputError, match="only grow"):
-        monitor_experiment(daily, days=60, cumulative=True)
-    with pytest.raises(InputError, match="data is a list"):
-        monitor_experiment([1], days=60)
+    refused("only grow", monitor_experiment, daily, days=60, cumulative=True)
+    refused("data is a list", monitor_experiment, [1], days=60)
     three = pd.concat([daily, daily[daily["arm"] == "coupon"].assign(arm="mail")])
-    with pytest.raises(InputError, match="name the arm to compare"):
-        monitor_experiment(three, days=60)
+    refused("name the arm to compare", monitor_experiment, three, days=60)
     assert monitor_experiment(three, days=60, treated="mail", comparisons=2).treated == "mail"
 
 

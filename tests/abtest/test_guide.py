@@ -1,7 +1,5 @@
 """The code of docs/experiments.md runs, and prints what the page says it prints."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

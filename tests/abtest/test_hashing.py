@@ -1,7 +1,5 @@
 """The hash is the published one, whatever the length, the script or the cut of the column."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 import pytest

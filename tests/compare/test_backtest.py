@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from promolab.compare.backtest import Backtest, response_ratios, run_backtest
 from promolab.compare.rolling import pair_features
@@ -16,6 +18,7 @@ from promolab.errors import InputError
 from promolab.model.response import ResponseModel
 from promolab.wording import answer_to
 from tests.draws import bounds, draws
+from tests.refused import refused
 
 WEEK = pd.Timedelta(weeks=1)
 START = pd.Timestamp("2017-01-02")
@@ -53,9 +56,7 @@ def result(pairs: pd.DataFrame) -> Backtest:
     return run_backtest(pairs)
 
 
-def test_each_promotion_is_predicted_from_those_over_before(
-    pairs: pd.DataFrame, result: Backtest
-) -> None:
+def test_each_promotion_is_predicted_from_those_over_before(pairs, result):
     promotion = "p4"  # starts in week 8; p0, p1 and p2 end in weeks 3, 5 and 7
     train = pairs[pairs["promotion_id"].isin(["p0", "p1", "p2"])]
     test = pairs[pairs["promotion_id"] == promotion]
@@ -68,9 +69,7 @@ def test_each_promotion_is_predicted_from_those_over_before(
     assert result.features == tuple(columns)
 
 
-def test_labels_not_known_at_the_start_change_nothing(
-    pairs: pd.DataFrame, result: Backtest
-) -> None:
+def test_labels_not_known_at_the_start_change_nothing(pairs, result):
     rng = np.random.default_rng(9)
     assert len(result.by_promotion)
     for promotion in result.by_promotion["promotion_id"]:
@@ -128,13 +127,10 @@ def test_too_few_positives_are_named(pairs: pd.DataFrame) -> None:
     assert "(at least 10000 needed)" in strict.summary()
     assert strict.to_dict()["auc"] is None
     assert strict.expected_interval(10.0).n == 0
-    with pytest.raises(InputError, match="there is no AUC to draw"):
-        strict.plot()
+    refused("there is no AUC to draw", strict.plot)
 
 
 def test_figures_agree_with_scikit_learn(result: Backtest) -> None:
-    from sklearn.metrics import roc_auc_score
-
     assert result.pooled is not None and result.within is not None
     assert result.pooled.auc == pytest.approx(roc_auc_score(result.rows["y"], result.rows["p"]))
     assert result.pooled.ci_low < result.pooled.auc < result.pooled.ci_high
@@ -158,8 +154,6 @@ def test_same_bits_again(pairs: pd.DataFrame, result: Backtest) -> None:
 
 
 def test_other_models_and_penalties(pairs: pd.DataFrame) -> None:
-    from sklearn.linear_model import LogisticRegression
-
     named, made = run_backtest(pairs, model="logistic"), run_backtest(pairs, model=ResponseModel())
     pd.testing.assert_frame_equal(named.rows, made.rows, check_exact=True)
     plain = run_backtest(pairs, columns=["amount"], model=LogisticRegression)
@@ -190,12 +184,9 @@ def test_one_customer_and_no_rows(pairs: pd.DataFrame) -> None:
 
 
 def test_bad_pairs(pairs: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="lack column 'reedemed'; did you mean 'redeemed'"):
-        run_backtest(pairs, "reedemed")
-    with pytest.raises(InputError, match="lack column 'ends_at'"):
-        run_backtest(pairs.drop(columns="ends_at"))
-    with pytest.raises(InputError, match="starts_at has type"):
-        run_backtest(pairs.assign(starts_at="soon"))
+    refused("lack column 'reedemed'; did you mean 'redeemed'", run_backtest, pairs, "reedemed")
+    refused("lack column 'ends_at'", run_backtest, pairs.drop(columns="ends_at"))
+    refused("starts_at has type", run_backtest, pairs.assign(starts_at="soon"))
     with pytest.raises(InputError, match=r"\['p0'\] have more than one starts_at"):
         run_backtest(pairs.assign(starts_at=[START - WEEK, *pairs["starts_at"].iloc[1:]]))
     with pytest.raises(InputError, match="redeemed has 1 value other than 0 and 1"):
@@ -251,8 +242,7 @@ def test_intervals_of_expected_responses_cover() -> None:
         hits += estimate.ci_low <= observed[0] <= estimate.ci_high
     least, most = bounds(0.95, runs, 0.01)
     assert least <= hits / runs <= most
-    with pytest.raises(InputError, match="expected a number from 0 on, a sum of probabilities"):
-        template.expected_interval(-1.0)
+    refused("expected a number from 0 on, a sum of probabilities", template.expected_interval, -1.0)
 
 
 def test_words_and_figure(result: Backtest) -> None:
@@ -268,8 +258,6 @@ def test_words_and_figure(result: Backtest) -> None:
 
 
 def test_one_promotion_that_cannot_be_learned_for_is_skipped_not_fatal(pairs: pd.DataFrame) -> None:
-    from promolab.errors import InputError
-
     class Choosy(ResponseModel):
         def fit(self, X, y, *more: Any, **beside: Any):
             if len(X) < most:
@@ -286,8 +274,7 @@ def test_one_promotion_that_cannot_be_learned_for_is_skipped_not_fatal(pairs: pd
     told = part.skipped.set_index("promotion_id")["reason"]
     assert told[first] == "too few rows to my taste"
     most = 10**9
-    with pytest.raises(InputError, match="no promotion could be learned for: too few rows"):
-        run_backtest(pairs, model=Choosy)
+    refused("no promotion could be learned for: too few rows", run_backtest, pairs, model=Choosy)
 
 
 def alarm(auc: float, positives: int, pooled: float, **words: Any) -> str:
@@ -305,9 +292,7 @@ def alarm(auc: float, positives: int, pooled: float, **words: Any) -> str:
         (0.90, 500, 0.90, False),
     ],
 )
-def test_too_good_an_auc_raises_the_alarm(
-    auc: float, positives: int, pooled: float, alarmed: bool
-) -> None:
+def test_too_good_an_auc_raises_the_alarm(auc, positives, pooled, alarmed):
     assert alarm(auc, positives, pooled).startswith("Alarm") is alarmed
 
 

@@ -1,7 +1,5 @@
 """The method that served stays until another one is better out of time, beyond noise."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.launch import past_pairs
+from promolab.campaign.outlook.launch import launch_week, past_pairs
 from promolab.compare.choice import check_methods, choose_features, choose_method, listed
 from promolab.compare.rolling import pair_features
 from promolab.compare.segment_quality import quality_by_segment
 from promolab.errors import InputError
+from promolab.features import response_features
 from promolab.segmentation import rfm_names
 from promolab.sources import load_shop
 from promolab.weeks import Week
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +29,16 @@ def test_methods_are_listed_from_the_simplest_on() -> None:
     assert listed("") == []
 
 
-@pytest.mark.parametrize(
-    ("parameters", "sentence"),
-    [
+def test_what_no_model_can_have_is_refused_before_anything_runs() -> None:
+    for parameters, sentence in [
         ({"models": "logistic, boostng"}, "did you mean 'boosting'"),
         ({"model": "recomended"}, "did you mean 'recommended'"),
         ({"l2": -1.0}, "l2"),
         ({"search_trials": -1}, "expected a whole number from 0 on"),
         ({"features": "few"}, "features"),
-    ],
-)
-def test_what_no_model_can_have_is_refused_before_anything_runs(parameters, sentence) -> None:
-    with pytest.raises(InputError, match=sentence):
-        check_methods(parameters)
-    check_methods({})
+    ]:
+        refused(sentence, check_methods, parameters)
+        check_methods({})
 
 
 def test_the_recommended_method_is_used(pairs: pd.DataFrame) -> None:
@@ -78,8 +76,6 @@ def test_a_shop_without_contacts_has_nothing_to_compare() -> None:
 
 
 def test_what_is_too_little_to_draw_is_said(pairs: pd.DataFrame, small_shop) -> None:
-    from promolab.campaign.outlook.launch import launch_week
-
     shop, week = load_shop(small_shop), Week.parse("2017-W44")
     starts_at, until = week.start(shop.zone), week.end(shop.zone)
     launch = launch_week(shop, starts_at, until, pairs=pairs, columns=["orders", "recency_days"])
@@ -108,8 +104,6 @@ def test_a_search_sets_the_options(pairs: pd.DataFrame) -> None:
 
 
 def test_features_are_chosen_by_what_they_would_have_done(pairs: pd.DataFrame) -> None:
-    from promolab.features import response_features
-
     few = response_features(pairs)
     given = choose_features(pairs)
     assert given.board is not None and given.board.metric == "log_loss"
@@ -122,13 +116,10 @@ def test_features_are_chosen_by_what_they_would_have_done(pairs: pd.DataFrame) -
     assert choose_features(telling).which == "all"
     nothing_over = choose_features(pairs.assign(label_complete=False))
     assert nothing_over.which == "chosen" and "cannot be told" in nothing_over.why
-    with pytest.raises(InputError, match="did you mean 'chosen'"):
-        choose_features(pairs, "choosen")
+    refused("did you mean 'chosen'", choose_features, pairs, "choosen")
 
 
 def test_the_launch_uses_the_features_chosen(small_shop, pairs: pd.DataFrame) -> None:
-    from promolab.campaign.outlook.launch import launch_week
-
     shop, week = load_shop(small_shop), Week.parse("2017-W44")
     choice = choose_method(pairs, "tree", features="chosen")
     launch = launch_week(

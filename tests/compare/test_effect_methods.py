@@ -1,7 +1,5 @@
 """Ways to learn effects compared: shares, pairs, which is taken, and what cannot be compared."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from promolab import UpliftModel, load_experiment
 from promolab.compare import EffectComparison, compare_effects
 from promolab.contract import Experiment
 from promolab.effects import Refused, place_within, predicted_together
+from promolab.effects.learners import shared
 from promolab.effects.learners.aipw import fit_nuisance
 from promolab.errors import InputError
 from promolab.features import decisions_experiment
@@ -109,8 +108,6 @@ def test_no_method_finds_what_is_not_there():
 
 
 def test_what_methods_share_is_worked_out_once(monkeypatch):
-    from promolab.effects.learners import shared
-
     asked: list[str] = []
 
     def counted(rows, Z, design, maker, *more):
@@ -184,9 +181,8 @@ def test_equal_calls_give_equal_figures(compared):
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_what_cannot_be_is_said():
+    for options, message in [
         ({"trial": pd.DataFrame()}, r"trial is a DataFrame; give an Experiment"),
         ({"methods": ["dr"]}, r"methods names 1 method; give two or more"),
         ({"methods": ["t", "q/linear"]}, r"kind = 'q' is unknown"),
@@ -200,11 +196,9 @@ def test_equal_calls_give_equal_figures(compared):
         ({"cost": [1.0, 2.0]}, r"cost has shape \(2,\)"),
         ({"outcome": "z"}, r"z"),
         ({"arm": 2}, r"arm = 2 is unknown"),
-    ],
-)
-def test_what_cannot_be_is_said(options, message):
-    with pytest.raises(InputError, match=message):
-        compare_effects(**{"trial": bent(400), "methods": ["dr", "t/linear"]} | options)
+    ]:
+        with pytest.raises(InputError, match=message):
+            compare_effects(**{"trial": bent(400), "methods": ["dr", "t/linear"]} | options)
 
 
 def test_a_trial_that_a_check_refuses_is_not_compared():

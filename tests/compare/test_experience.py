@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from promolab.compare.backtest import support
-from promolab.errors import InputError
+from tests.refused import refused
 
 TRAIN = pd.DataFrame(
     {"customer_id": [1, 2, 3], "contacts": [1, 4, 0], "promotion_type": ["A", "B", None]}
@@ -52,7 +51,5 @@ def test_categories_and_empty_rows() -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(InputError, match="neither 'contacts' nor 'customer_id'"):
-        support(TRAIN, rows(promotion_type=["A"]))
-    with pytest.raises(InputError, match="must both have theme"):
-        support(TRAIN, rows(contacts=[1]), promotion_kind=["theme"])
+    refused("neither 'contacts' nor 'customer_id'", support, TRAIN, rows(promotion_type=["A"]))
+    refused("must both have theme", support, TRAIN, rows(contacts=[1]), promotion_kind=["theme"])

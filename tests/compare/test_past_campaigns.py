@@ -9,9 +9,9 @@ from sklearn.metrics import roc_auc_score
 
 from promolab.compare.backtest import run_backtest
 from promolab.compare.past_campaigns import HistoryCurve, history_curve
-from promolab.errors import InputError
 from promolab.metrics import compare_auc
 from promolab.model.response import ResponseModel
+from tests.refused import refused
 
 WEEK = pd.Timedelta(weeks=1)
 START = pd.Timestamp("2017-01-02")
@@ -69,8 +69,7 @@ def test_figures_are_those_of_the_same_rows(curve: HistoryCurve) -> None:
     )
     step = curve.last_step()
     np.testing.assert_allclose(
-        [step.value, step.ci_low, step.ci_high],
-        [paired.difference, paired.ci_low, paired.ci_high],
+        [step.value, step.ci_low, step.ci_high], [paired.difference, paired.ci_low, paired.ci_high]
     )
     assert np.isnan(table.loc["1", "step"])
 
@@ -104,14 +103,10 @@ def test_too_little_to_learn_from() -> None:
     pairs.loc[pairs["customer_id"] > 8, "redeemed"] = 0
     curve = history_curve(pairs, min_positives=10, fewest=8)
     assert "1" in curve.too_few and "From 1" in curve.summary()
-    with pytest.raises(InputError, match="no promotion can be predicted"):
-        history_curve(pairs.head(100))
-    with pytest.raises(InputError, match="no promotion had 50 over before"):
-        history_curve(make_pairs(), counts=[50])
-    with pytest.raises(InputError, match="whole number"):
-        history_curve(make_pairs(), counts=[0])
-    with pytest.raises(InputError, match="use 'last' or 'first'"):
-        history_curve(make_pairs(), which="middle")
+    refused("no promotion can be predicted", history_curve, pairs.head(100))
+    refused("no promotion had 50 over before", history_curve, make_pairs(), counts=[50])
+    refused("whole number", history_curve, make_pairs(), counts=[0])
+    refused("use 'last' or 'first'", history_curve, make_pairs(), which="middle")
 
 
 def test_words_and_figure(curve: HistoryCurve) -> None:
@@ -123,5 +118,4 @@ def test_words_and_figure(curve: HistoryCurve) -> None:
     assert ax.get_ylabel() == "log-loss"
     shown = replace(curve, level=0.9).plot().texts[-1].get_text().replace("\n", " ")
     assert "90 % intervals clustered by customer" in shown
-    with pytest.raises(InputError, match="use one of"):
-        curve.plot(metric="lift")
+    refused("use one of", curve.plot, metric="lift")

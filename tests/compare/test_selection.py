@@ -6,8 +6,8 @@ import pytest
 
 from promolab.compare.selection import select_features
 from promolab.compare.stability import false_bound, stability_selection
-from promolab.errors import InputError
 from promolab.model import solvers
+from tests.refused import refused
 
 
 def noise_and(
@@ -129,8 +129,7 @@ def test_rules_and_short_histories() -> None:
         for rule in ("either", "both", "stable")
     }
     assert kept["both"] <= kept["stable"] <= kept["either"]
-    with pytest.raises(InputError, match="stable"):
-        select_features(pairs, rule="stabel")
+    refused("stable", select_features, pairs, rule="stabel")
     # Two promotions: one chooses, one measures, and there is none to cut again.
     short = pairs[pairs["promotion_id"] < 2]
     found = select_features(short, halvings=3)
@@ -140,7 +139,5 @@ def test_rules_and_short_histories() -> None:
 
 def test_too_few_responses_are_said() -> None:
     X, y, customer = noise_and(1, 300)
-    with pytest.raises(InputError, match="needs at least 10"):
-        stability_selection(X, (y.index < 5).astype(int), customer)
-    with pytest.raises(InputError, match=r"threshold above 0\.5"):
-        stability_selection(X, y, customer, threshold=0.5)
+    refused("needs at least 10", stability_selection, X, (y.index < 5).astype(int), customer)
+    refused(r"threshold above 0\.5", stability_selection, X, y, customer, threshold=0.5)

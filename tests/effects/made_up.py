@@ -1,7 +1,5 @@
 """Made-up experiments whose effects are known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.special import expit

@@ -1,12 +1,12 @@
 """Covariates that nobody named: listed where they are harmless, refused where they are results."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from promolab import UpliftModel, load_experiment
+from promolab.contract import Experiment
 from promolab.effects.checks import check_experiment
 from promolab.effects.identification import Refused
 from promolab.errors import InputError
@@ -107,8 +107,6 @@ def test_sound_trials_are_hardly_ever_refused():
 
 
 def test_an_assumed_covariate_is_a_covariate():
-    from promolab.contract import Experiment
-
     rows = coupon_trial(100)
     how = {"propensity": [[0.5, 0.5]] * 100, "customer_id": "card", "assumed": ["trans_before"]}
     with pytest.raises(InputError, match="'trans_before', which is not among the covariates"):
@@ -116,8 +114,6 @@ def test_an_assumed_covariate_is_a_covariate():
 
 
 def test_a_column_alone_ranks_as_scikit_learn_says():
-    from sklearn.metrics import roc_auc_score
-
     rng = np.random.default_rng(5)
     y = (rng.random(4_000) < 0.2).astype(float)
     x = rng.normal(size=4_000) - y

@@ -1,7 +1,5 @@
 """Effects are drawn to the average as far as they come true; places; what the best arm is worth."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,9 +9,9 @@ import pytest
 from promolab.contract import Experiment
 from promolab.effects.calibrated import Forward, _line
 from promolab.effects.model import UpliftModel
-from promolab.errors import InputError
 from promolab.metrics.uplift import effect_calibration, qini
 from tests.effects.made_up import trial
+from tests.refused import refused
 
 DRAWS = 60
 
@@ -43,9 +41,6 @@ def without_effect():
         UpliftModel("dr", "linear").fit(made(seed, arms=3), despite=["balance", "sample ratio"])
         for seed in range(DRAWS)
     ]
-
-
-# Calibrated effects.
 
 
 def test_with_few_customers_the_errors_of_average_and_slope_are_those_of_a_sample():
@@ -140,9 +135,6 @@ def test_intervals_hold_the_average_effect_of_customers_predicted_alike():
     assert np.mean(width) < 0.5
 
 
-# Places.
-
-
 def test_places_are_those_within_the_fold_and_equal_where_effects_are(experiment, model):
     effects = model.effects_
     places = model.percentiles()
@@ -190,9 +182,6 @@ def test_forward_places_come_from_earlier_folds_alone(experiment, model):
         np.testing.assert_array_equal(before, after)
 
 
-# Where there is nothing to find.
-
-
 def test_nothing_is_told_apart_more_often_than_chance_allows(without_effect):
     found = sum(model.calibrated_.told_apart for model in without_effect)
     assert found <= 5  # 1.5 are expected; more than 5 of 60 in 1 case of 200
@@ -228,9 +217,6 @@ def test_the_best_arm_promises_no_gain_where_there_is_none(without_effect):
     assert np.mean(promised) > 0.1
 
 
-# The best arm where there is something to gain.
-
-
 def test_the_best_arm_is_worth_what_it_is_beside_all_and_none():
     experiment = trial(6_000, seed=4)
     rows = experiment.frame
@@ -255,8 +241,7 @@ def test_the_best_arm_is_worth_what_it_is_beside_all_and_none():
     assert dear.value < found.value and dear.shares["mail"] == 0
     nobody = model.best_arm_value(cost=1e6)
     assert nobody.value == 0 and "Nobody would be given anything" in nobody.summary()
-    with pytest.raises(InputError, match="a cost is 0 or more"):
-        model.best_arm_value(cost=-1)
+    refused("a cost is 0 or more", model.best_arm_value, cost=-1)
 
 
 def test_calibration_of_the_shown_effects_is_right_out_of_sample(experiment, model):

@@ -1,12 +1,10 @@
 """Checks let a sound experiment pass, and refuse each kind of unsound one, in words."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import chisquare, norm
 
 from promolab.contract import Experiment
 from promolab.effects.balance import arm_contrast
@@ -51,8 +49,6 @@ def test_arms_that_do_not_come_as_often_as_stated_are_refused():
 
 
 def test_the_sample_ratio_is_pearsons_chi_squared_where_all_have_the_same_chances():
-    from scipy.stats import chisquare
-
     experiment = trial(900, seed=2)
     found = np.bincount(experiment.codes)
     other = chisquare(found, experiment.propensity.sum(axis=0))

@@ -1,7 +1,5 @@
 """Intervals hold the truth as often as they say, and are no wider than they need to be."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The dose-response of a kind: its curve covers the truth, and rises where it must."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +13,7 @@ from promolab.simulated.orders import decide, draw_orders
 from promolab.simulated.overlap import course
 from promolab.simulated.people import draw_customers, draw_goods
 from promolab.simulated.world import MARGIN_RATES
+from tests.refused import refused
 
 WEEK = 86_400 * 7
 N = 3_000
@@ -185,8 +184,7 @@ def test_outside_the_drawn_doses_it_says_so_and_is_less_sure():
     assert outside.value == inside.value
     assert outside.ci_high - outside.ci_low > 3 * (inside.ci_high - inside.ci_low)
     assert found.factor(0.4)[1] > 3 * found.factor(0.2)[1]
-    with pytest.raises(InputError, match="depth"):
-        found.at(-0.1)
+    refused("depth", found.at, -0.1)
 
 
 def test_of_an_average_near_nothing_no_multiple_is_taken():
@@ -247,12 +245,9 @@ def test_it_shows_itself():
 def test_what_cannot_be_measured_is_a_sentence():
     trial, doses = drawn([1.0, 2.0, 3.0], n=400, rounds=1)
     model = fitted(trial)
-    with pytest.raises(InputError, match="there is no arm 'cupon'"):
-        dose_response(model, doses, "cupon")
-    with pytest.raises(InputError, match="none of the promotions"):
-        dose_response(model, {"X": 0.1})
-    with pytest.raises(InputError, match="depth of P0-0"):
-        dose_response(model, doses | {"P0-0": -1.0})
+    refused("there is no arm 'cupon'", dose_response, model, doses, "cupon")
+    refused("none of the promotions", dose_response, model, {"X": 0.1})
+    refused("depth of P0-0", dose_response, model, doses | {"P0-0": -1.0})
 
     def changed(frame):
         even = [[0.5, 0.5]] * len(frame)

@@ -1,7 +1,5 @@
 """Differences between customers learned from an outcome that is known sooner."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

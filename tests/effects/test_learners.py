@@ -1,7 +1,5 @@
 """What each learner finds, and which of them survive a broken model on the way."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from sklearn.dummy import DummyRegressor

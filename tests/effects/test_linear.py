@@ -1,9 +1,8 @@
 """Least squares against statsmodels, ridge against scikit-learn and the definition of its score."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from promolab.effects.learners.linear import PENALTIES, least_squares, ridge
 
@@ -50,8 +49,6 @@ def test_a_repeated_column_changes_neither_values_nor_errors(data):
 
 
 def test_ridge_has_the_least_generalised_cross_validation_score(data):
-    from sklearn.linear_model import Ridge
-
     Z, y, _, _ = data
     Z = np.column_stack([Z, np.random.default_rng(1).normal(size=(len(y), 30))])
     n, scores, fits = len(y), [], []

@@ -1,12 +1,11 @@
 """Chances and outcomes estimated on the way: cross-fitted, clipped, trimmed; scores and EconML."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from promolab.contract import Experiment
 from promolab.effects.learners.aipw import crump_cutoff, kept_rows
 from promolab.effects.learners.rows import folds_of
 from promolab.effects.model import UpliftModel
@@ -15,8 +14,6 @@ from tests.effects.made_up import assign, frame, targeted_chances, trial
 
 def observed(n=3_000, strength=1.0, seed=0):
     """Who orders more got the coupon more often, and nobody wrote down how often."""
-    from promolab.contract import Experiment
-
     rows = frame(n, seed)
     rows = assign(rows, targeted_chances(rows, strength), seed + 1)
     return Experiment(rows, "arm", "none", ["orders", "age", "visits"], ["y"])

@@ -1,7 +1,5 @@
 """One difference has one interval, whichever function is asked; one row does not take it away."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

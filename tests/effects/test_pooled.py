@@ -1,7 +1,5 @@
 """Arms that learn from each other: nearer to the truth where they are alike, apart where not."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,9 +96,7 @@ def test_of_differences_seen_soon_so_much_is_shown_as_lasts(lasting: float) -> N
 
 
 @pytest.mark.parametrize(("spread", "least", "most"), [(0.0, 0.0, 0.7), (3.0, 0.9, 1.05)])
-def test_averages_are_drawn_together_as_far_as_chance_has_it(
-    spread: float, least: float, most: float
-) -> None:
+def test_averages_are_drawn_together_as_far_as_chance_has_it(spread, least, most):
     rng = np.random.default_rng(2)
     errors = np.zeros(2)
     for _ in range(200):

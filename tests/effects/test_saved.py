@@ -1,22 +1,25 @@
 """An uplift model is an estimator of scikit-learn, and goes to a file and back."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.preprocessing import FunctionTransformer
 
 from promolab.effects.model import UpliftModel
 from promolab.errors import InputError
 from promolab.model import ResponseModel
+from promolab.model.learners._skops import OF_EFFECTS, from_bytes, to_bytes
 from promolab.model.saved import _checksum
 from tests.effects.made_up import trial
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +85,7 @@ def test_a_loaded_model_shows_the_same(experiment, tmp_path, kind, learner):
         lambda: again.predict(new, calibrated=False),
         lambda: again.average(0.9),
     ):
-        with pytest.raises(InputError, match="a saved uplift model holds no rows"):
-            call()
+        refused("a saved uplift model holds no rows", call)
 
 
 def test_outcomes_of_0_and_1_and_a_choice_of_learners_are_saved(binary, tmp_path):
@@ -105,20 +107,16 @@ def test_a_model_that_tells_nobody_apart_is_saved(tmp_path):
 
 
 def test_what_cannot_be_saved_or_read_is_said(experiment, tmp_path):
-    with pytest.raises(InputError, match="has not learned yet"):
-        UpliftModel().save(tmp_path / "model")
+    refused("has not learned yet", UpliftModel().save, tmp_path / "model")
     with pytest.raises(InputError, match=r"LinearRegression\(\) cannot be saved; take one of"):
         UpliftModel("dr", LinearRegression(), folds=2).fit(experiment).save(tmp_path / "model")
-    with pytest.raises(InputError, match="there is no model file"):
-        UpliftModel.load(tmp_path / "nothing")
+    refused("there is no model file", UpliftModel.load, tmp_path / "nothing")
     model = UpliftModel("dr", "boosting", outcome_learner="linear", folds=2).fit(experiment)
     path = model.save(tmp_path / "model")
-    with pytest.raises(InputError, match=r"has format 'promolab.uplift/1'"):
-        ResponseModel.load(path)
+    refused(r"has format 'promolab.uplift/1'", ResponseModel.load, path)
     good = path.read_bytes()
     path.write_bytes(good[:-100])
-    with pytest.raises(InputError, match="is damaged"):
-        UpliftModel.load(path)
+    refused("is damaged", UpliftModel.load, path)
     path.write_bytes(good)
     with safe_open(path, framework="np") as file:
         header = json.loads(file.metadata()["promolab"])
@@ -143,23 +141,14 @@ def test_what_cannot_be_saved_or_read_is_said(experiment, tmp_path):
         (lambda state, some: state.update({"scikit-learn": "0.1"}), "saved with scikit-learn 0.1"),
     ):
         forged(change)
-        with pytest.raises(InputError, match=words):
-            UpliftModel.load(path)
+        refused(words, UpliftModel.load, path)
 
 
 def test_trees_of_another_kind_are_not_run(experiment, tmp_path):
-    from sklearn.ensemble import HistGradientBoostingRegressor
-    from sklearn.preprocessing import FunctionTransformer
-
-    from promolab.model.learners._skops import OF_EFFECTS, from_bytes, to_bytes
-
     trees = HistGradientBoostingRegressor(max_iter=3).fit(np.eye(40), np.arange(40.0))
-    import sklearn
-
     payload = to_bytes(trees)
     assert from_bytes(payload, sklearn.__version__, OF_EFFECTS).n_features_in_ == 40
-    with pytest.raises(InputError, match="which is no part of a response model"):
-        from_bytes(payload, sklearn.__version__)
+    refused("which is no part of a response model", from_bytes, payload, sklearn.__version__)
     foreign = to_bytes(FunctionTransformer(np.exp))
     with pytest.raises(InputError, match="which is no part of an uplift model"):
         from_bytes(foreign, sklearn.__version__, OF_EFFECTS, "an uplift")

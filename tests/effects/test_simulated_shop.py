@@ -1,7 +1,5 @@
 """The simulated shop, whose truth is known: who survives a broken part; its own rounds."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

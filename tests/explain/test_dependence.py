@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.explain.dependence import _Averages, partial_dependence
 from promolab.model.response import ResponseModel
+from tests.refused import refused
 
 
 def data(n: int = 600, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
@@ -116,14 +116,10 @@ def test_a_few_thousand_rows_stand_for_all() -> None:
 def test_what_cannot_be_is_said() -> None:
     X, y, _ = data()
     model = ResponseModel(columns=["orders", "city"]).fit(X, y)
-    with pytest.raises(InputError, match="does not read 'amount'; it reads city, orders"):
-        partial_dependence(model, X, "amount")
-    with pytest.raises(InputError, match="orders"):
-        partial_dependence(model, X, "order")
-    with pytest.raises(InputError, match="no rows"):
-        partial_dependence(model, X.iloc[:0], "orders")
-    with pytest.raises(InputError, match="at least one"):
-        partial_dependence(model, X, "orders", grid=[])
+    refused("does not read 'amount'; it reads city, orders", partial_dependence, model, X, "amount")
+    refused("orders", partial_dependence, model, X, "order")
+    refused("no rows", partial_dependence, model, X.iloc[:0], "orders")
+    refused("at least one", partial_dependence, model, X, "orders", grid=[])
 
 
 def test_few_customers_count_as_a_sample():

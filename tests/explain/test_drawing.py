@@ -1,7 +1,5 @@
 """The figure of the largest weights."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

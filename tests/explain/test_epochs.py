@@ -10,6 +10,7 @@ from promolab.errors import InputError
 from promolab.explain.epochs import learning_by_epoch
 from promolab.model.learners import Mlp
 from promolab.model.response import ResponseModel
+from tests.refused import refused
 
 SMALL = {"hidden": (8,), "epochs": 5, "device": "cpu"}
 
@@ -66,8 +67,7 @@ def test_of_several_outcomes() -> None:
     assert learning_by_epoch(each).outcome == "click"
     together = ResponseModel("multitask", **SMALL).fit(X, both)
     assert learning_by_epoch(together, "share").outcome == "click and share"
-    with pytest.raises(InputError, match="outcome='shares' is none; did you mean 'share'"):
-        learning_by_epoch(each, "shares")
+    refused("outcome='shares' is none; did you mean 'share'", learning_by_epoch, each, "shares")
     with pytest.raises(InputError, match="a logistic model does not learn by epochs"):
         learning_by_epoch(ResponseModel().fit(X, y))
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.explain.explanation import explain_row
 from promolab.model.explanation import shapley_parts
 from promolab.model.response import ResponseModel
+from tests.refused import refused
 
 
 def data(n: int = 500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -99,15 +99,13 @@ def test_the_error_said_is_the_error_made() -> None:
 
 def test_without_a_background() -> None:
     X, y = data()
-    with pytest.raises(InputError, match="give background="):
-        shapley_parts(ResponseModel("tree").fit(X, y), X, None)
+    refused("give background=", shapley_parts, ResponseModel("tree").fit(X, y), X, None)
     group = np.arange(len(X)) % 7
     platt = ResponseModel(calibration="platt").fit(X, y, group=group)
     parts = shapley_parts(platt, X, None)
     np.testing.assert_allclose(parts.sum(axis=1) + parts.attrs["base"], platt.logit(X), atol=1e-9)
     isotonic = ResponseModel(calibration="isotonic").fit(X, y, group=group)
-    with pytest.raises(InputError, match="give background="):
-        shapley_parts(isotonic, X, None)
+    refused("give background=", shapley_parts, isotonic, X, None)
     parts = shapley_parts(isotonic, X.iloc[:3], X.iloc[:10], permutations=6)
     says = isotonic.logit(X.iloc[:3])
     np.testing.assert_allclose(parts.sum(axis=1) + parts.attrs["base"], says, atol=1e-9)
@@ -126,10 +124,8 @@ def test_one_of_several_outcomes() -> None:
     np.testing.assert_allclose(
         exact.sum(axis=1) + exact.attrs["base"], linear.logit(X)["purchase"], atol=1e-9
     )
-    with pytest.raises(InputError, match="give outcome="):
-        shapley_parts(model, X, X)
-    with pytest.raises(InputError, match="purchase"):
-        shapley_parts(model, X, X, outcome="purchas")
+    refused("give outcome=", shapley_parts, model, X, X)
+    refused("purchase", shapley_parts, model, X, X, outcome="purchas")
 
 
 def test_one_row_as_a_table_a_sentence_and_a_figure() -> None:
@@ -151,5 +147,4 @@ def test_one_row_as_a_table_a_sentence_and_a_figure() -> None:
     ax = found.plot(most=2)
     assert [t.get_text() for t in ax.get_yticklabels()][-1] == "1 other"
     assert "error of the calculation" in ax.texts[-1].get_text().replace("\n", " ")
-    with pytest.raises(InputError, match="explains one"):
-        explain_row(model, X.iloc[:2], X)
+    refused("explains one", explain_row, model, X.iloc[:2], X)

@@ -8,13 +8,11 @@ import pytest
 
 from promolab.compare import importance_out_of_time
 from promolab.errors import InputError
-from promolab.explain.importance import (
-    feature_families,
-    permutation_importance,
-)
+from promolab.explain.importance import feature_families, permutation_importance
 from promolab.metrics import auc_within, roc
 from promolab.model.inputs.folds import split_in_time
 from promolab.model.response import ResponseModel
+from tests.refused import refused
 
 
 def pairs_of(n: int = 2400, promotions: int = 8, seed: int = 0) -> pd.DataFrame:
@@ -189,10 +187,8 @@ def test_families() -> None:
         "both": ["orders", "city"],
         "orders_28d": ["orders_28d"],
     }
-    with pytest.raises(InputError, match="correlated"):
-        feature_families(X, list(X), "corelated")
-    with pytest.raises(InputError, match="in two families"):
-        feature_families(X, list(X), {"a": ["orders"], "b": ["orders"]})
+    refused("correlated", feature_families, X, list(X), "corelated")
+    refused("in two families", feature_families, X, list(X), {"a": ["orders"], "b": ["orders"]})
 
 
 def test_the_cut_in_time_keeps_the_sides_apart() -> None:
@@ -211,25 +207,22 @@ def test_the_cut_in_time_keeps_the_sides_apart() -> None:
     same = split_in_time(zoned, since="2024-05-15")
     np.testing.assert_array_equal(same.after, split_in_time(pairs, since="2024-05-15").after)
     for wrong in ("soon", float("nan")):
-        with pytest.raises(InputError, match="is no time; write 2017-10-01"):
-            split_in_time(pairs, since=wrong)
+        refused("is no time; write 2017-10-01", split_in_time, pairs, since=wrong)
     # Only the last promotion starts after that, and its label is not complete.
     pairs.loc[pairs["promotion_id"] == 7, "label_complete"] = False
     with pytest.raises(InputError, match="starting from 30 Jun 2024 hold 0 responses"):
         split_in_time(pairs, since=pd.Timestamp("2024-06-30"))
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
+def test_what_cannot_be_is_said() -> None:
+    for options, sentence in [
         ({"metric": "acu"}, "auc"),
         ({"metric": "auc_within"}, "needs group="),
         ({"repeats": 0}, "from 1 on"),
         ({"columns": ["strng"]}, "strong"),
-    ],
-)
-def test_what_cannot_be_is_said(options: dict[str, Any], sentence: str) -> None:
-    pairs = pairs_of(300)
-    model = ResponseModel().fit(pairs[FEATURES], pairs["redeemed"])
-    with pytest.raises(InputError, match=sentence):
-        permutation_importance(model, pairs[FEATURES], pairs["redeemed"], **options)
+    ]:
+        pairs = pairs_of(300)
+        model = ResponseModel().fit(pairs[FEATURES], pairs["redeemed"])
+        refused(
+            sentence, permutation_importance, model, pairs[FEATURES], pairs["redeemed"], **options
+        )

@@ -1,7 +1,5 @@
 """Simulated customers whose truth is known."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Intervals of precision, probabilities, lists and differences cover a known truth, no wider."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

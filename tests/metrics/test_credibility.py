@@ -1,17 +1,15 @@
 """Mean ratios of past promotions: by hand, against Bühlmann and Straub's formula, and simulated."""
 
-from __future__ import annotations
-
 import json
 import math
 
 import numpy as np
 import pytest
 
-from promolab.errors import InputError
 from promolab.metrics.pooling import PastRatios, past_ratios
 from promolab.results import Estimate
 from tests.draws import bounds, draws
+from tests.refused import refused
 
 
 def ratio_of_ends(e: Estimate) -> float:
@@ -102,8 +100,7 @@ def test_too_few_promotions_nobody_at_all_and_wrong_sizes() -> None:
     assert none.mean() == pytest.approx(0.5 / 50)
     e = none.predict(1 / (10 * none.mean() + 0.5))
     assert 0 < e.ci_low < e.value <= e.ci_high
-    with pytest.raises(InputError, match="every size above 0"):
-        past_ratios([1, 2], [1.0, 0.0])
+    refused("every size above 0", past_ratios, [1, 2], [1.0, 0.0])
 
 
 def test_types_that_nobody_ever_answered_do_not_draw_the_others_to_none() -> None:

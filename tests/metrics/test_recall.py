@@ -1,16 +1,14 @@
 """Precision and recall against scikit-learn, and errors against resampling."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from promolab.errors import InputError
 from promolab.metrics import precision_recall
 from promolab.stats import wilson
+from tests.refused import refused
 
 
 @pytest.fixture
@@ -97,10 +95,8 @@ def test_extremes():
     single = precision_recall([0, 0, 1, 0], [1, 2, 3, 4])
     assert (single.value, single.ci_low, single.ci_high) == (0.5, 0, 1)
     assert np.isnan(single.std_error) and single.to_dict()["std_error"] is None
-    with pytest.raises(InputError, match="one class only"):
-        precision_recall([0, 0], [1, 2])
-    with pytest.raises(InputError, match="y_score has 1 missing"):
-        precision_recall([0, 1], [np.nan, 1])
+    refused("one class only", precision_recall, [0, 0], [1, 2])
+    refused("y_score has 1 missing", precision_recall, [0, 1], [np.nan, 1])
 
 
 def test_it_draws_what_it_says(rows):

@@ -1,14 +1,12 @@
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import ndcg_score
 
-from promolab.errors import InputError
 from promolab.metrics import recommendation
 from promolab.metrics.recommended import mean_of
 from tests.draws import check_cover, draws, ends_of
+from tests.refused import refused
 
 
 def _pairs(matrix: np.ndarray) -> pd.DataFrame:
@@ -81,12 +79,9 @@ def test_intervals_cover_the_mean_of_all_customers(drawn):
 
 def test_what_is_wrong_is_said(drawn):
     _, came, _, lists = drawn
-    with pytest.raises(InputError, match="twice for one customer"):
-        recommendation(pd.concat([lists, lists[:1]]), _pairs(came))
-    with pytest.raises(InputError, match="bought before, for among='new'"):
-        recommendation(lists, _pairs(came), among="new")
-    with pytest.raises(InputError, match="product_id"):
-        recommendation(lists, _pairs(came)[["customer_id"]])
+    refused("twice for one customer", recommendation, pd.concat([lists, lists[:1]]), _pairs(came))
+    refused("bought before, for among='new'", recommendation, lists, _pairs(came), among="new")
+    refused("product_id", recommendation, lists, _pairs(came)[["customer_id"]])
 
 
 def test_nobody_who_bought_has_no_figure_and_no_error(drawn):

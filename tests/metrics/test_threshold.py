@@ -1,7 +1,5 @@
 """Profit by threshold against plain sums; the best one against a truth that is known."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +9,7 @@ from promolab.errors import InputError
 from promolab.metrics import threshold_chart
 from promolab.metrics.threshold import cuts_of
 from tests.draws import bounds, draws
+from tests.refused import refused
 
 
 @pytest.fixture
@@ -106,12 +105,9 @@ def test_ties_are_contacted_together():
 
 def test_bad_input_is_named(rows):
     y, p = rows["y"], rows["p"]
-    with pytest.raises(InputError, match="cost is negative in"):
-        threshold_chart(y, p, 10, -1)
-    with pytest.raises(InputError, match=r"benefit has shape \(2,\)"):
-        threshold_chart(y, p, [1, 2], 1)
-    with pytest.raises(InputError, match="benefit has values that are missing"):
-        threshold_chart(y, p, np.nan, 1)
+    refused("cost is negative in", threshold_chart, y, p, 10, -1)
+    refused(r"benefit has shape \(2,\)", threshold_chart, y, p, [1, 2], 1)
+    refused("benefit has values that are missing", threshold_chart, y, p, np.nan, 1)
     with pytest.raises(InputError, match=r"benefit has values up to 1e\+200; give amounts up to"):
         threshold_chart(y, p, 1e200, 1)
     with pytest.raises(InputError, match="by = 'rank' is unknown; known: contacted, threshold"):

@@ -1,7 +1,5 @@
 """Other libraries' figures against their algorithms, written out a row at a time."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """A model that reads arrays says what the one that reads frames says, whatever its kind."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 from promolab.errors import InputError
 from promolab.model import ArrayModel, ResponseModel
 from promolab.model.learners import KINDS
+from tests.refused import refused
 
 SMALL = {"forest": {"trees": 5}, "boosting": {"iterations": 5}}
 SMALL |= {kind: {"epochs": 1} for kind in ("mlp", "multitask", "factorization")}
@@ -54,8 +53,7 @@ def test_arrays_and_frames_have_the_same_chances(kind, calibration):
 def test_weights_of_single_ids_are_refused():
     known = rows(400, 0).assign(group=np.repeat(["a", "b"], 200))
     labels = np.arange(400) % 2
-    with pytest.raises(InputError, match="weights of single ids"):
-        ArrayModel(ResponseModel(by="group").fit(known, labels))
+    refused("weights of single ids", ArrayModel, ResponseModel(by="group").fit(known, labels))
     several = pd.DataFrame({"click": labels, "purchase": labels[::-1]})
     with pytest.raises(InputError, match="2 outcomes; expected one"):
         ArrayModel(ResponseModel("tree").fit(known[["orders", "spent"]], several))

@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import LeaveOneGroupOut
 
 from promolab.compare.backtest import run_backtest
 from promolab.errors import InputError
@@ -64,10 +67,6 @@ def test_auto_chooses_what_the_truth_asks_for() -> None:
 
 
 def test_platt_agrees_with_scikit_learn() -> None:
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import LeaveOneGroupOut
-
     X, y, _, group = frame()
     training = Training(X, y[:, None].astype(float), ("response",), group=group)
     fold = deal(training)

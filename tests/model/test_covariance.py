@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy.special import expit
 from scipy.stats import t
 
@@ -16,8 +17,6 @@ def simulate(n: int, p: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("clustered", [True, False])
 def test_sandwich_agrees_with_statsmodels(clustered: bool) -> None:
-    import statsmodels.api as sm
-
     X, y = simulate(n=900, p=3)
     cluster = np.random.default_rng(2).integers(0, 120, len(y)) if clustered else np.arange(len(y))
     l2 = 1e-9

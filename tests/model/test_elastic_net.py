@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 import torch
 from scipy.special import expit, xlogy
+from sklearn.linear_model import LogisticRegression
 
-from promolab.errors import InputError
 from promolab.model.response import ResponseModel
 from promolab.model.solvers.elastic_net import fit_elastic_net, largest_l1
 from promolab.model.solvers.logistic import fit_logistic
 from promolab.model.solvers.penalty import choose_l2
+from tests.refused import refused
 
 
 def simulate(
@@ -45,8 +46,6 @@ def dual(X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, l1: float, l2: f
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize(("l1", "l2"), [(5.0, 1.0), (20.0, 1e-3), (0.5, 10.0)])
 def test_same_optimum_as_saga(l1: float, l2: float) -> None:
-    from sklearn.linear_model import LogisticRegression
-
     X, y = simulate()
     model = LogisticRegression(
         solver="saga", C=1 / (l1 + l2), l1_ratio=l1 / (l1 + l2), tol=1e-9, max_iter=50_000
@@ -135,10 +134,8 @@ def test_same_bits_on_any_number_of_threads() -> None:
 
 def test_bad_input() -> None:
     X, y = simulate(n=50)
-    with pytest.raises(InputError, match=r"l1 = -1.*; expected a number from 0 on"):
-        fit_elastic_net(X, y, -1.0, 1.0)
-    with pytest.raises(InputError, match=r"l2 = 0.*; expected a number above 0"):
-        fit_elastic_net(X, y, 1.0, 0.0)
+    refused(r"l1 = -1.*; expected a number from 0 on", fit_elastic_net, X, y, -1.0, 1.0)
+    refused(r"l2 = 0.*; expected a number above 0", fit_elastic_net, X, y, 1.0, 0.0)
 
 
 def test_behind_the_door() -> None:
@@ -153,8 +150,7 @@ def test_behind_the_door() -> None:
     assert model.coefficients()["ci_low"].isna().all()
     total = model.explain(rows).sum(axis=1) + b
     np.testing.assert_allclose(total, model.logit(rows), atol=1e-12)
-    with pytest.raises(InputError, match="l1 = -1; expected a number from 0 on"):
-        ResponseModel(l1=-1)
+    refused("l1 = -1; expected a number from 0 on", ResponseModel, l1=-1)
 
 
 def test_l2_is_chosen_beside_an_l1(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.model.inputs.encoding import Encoder
+from tests.refused import refused
 
 
 def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -177,38 +177,26 @@ def test_every_text_type_gives_the_same_matrix(dtype: str) -> None:
 def test_constant_columns_are_dropped_and_missingness_kept() -> None:
     X = pd.DataFrame({"one": [1.0] * 40, "known": [5.0, np.nan] * 20, "x": range(40), "t": "a"})
     assert Encoder.fit(X).names == ["known = missing", "x"]
-    with pytest.raises(InputError, match="none of the 2 columns varies over the 40 training rows"):
-        Encoder.fit(X[["one", "t"]])
+    refused("none of the 2 columns varies over the 40 training rows", Encoder.fit, X[["one", "t"]])
 
 
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [
+def test_columns_that_cannot_be_features() -> None:
+    for column, message in [
         ({"household_id": [1, 2]}, "column 'household_id' is an id"),
         ({"as_of": [1, 2]}, "column 'as_of' is a time"),
         ({"when": pd.to_datetime(["2017-01-01", "2017-01-02"])}, "column 'when' is a time"),
         ({"wait": pd.to_timedelta([1, 2], unit="D")}, "column 'wait' has type timedelta64"),
         ({"x": [1.0, np.inf]}, "column 'x' has 1 infinite value;"),
         ({"x": [1.0, 1e300]}, "too large or too close"),
-    ],
-)
-def test_columns_that_cannot_be_features(column: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        Encoder.fit(pd.DataFrame(column))
-
-
-def test_bad_frames() -> None:
+    ]:
+        refused(message, Encoder.fit, pd.DataFrame(column))
     X = frame()
-    with pytest.raises(InputError, match="lack column 'amuont'; did you mean 'amount'"):
-        Encoder.fit(X, ["amuont"])
-    with pytest.raises(InputError, match="lack column 'amount'"):
-        Encoder.fit(X).transform(X.drop(columns="amount"))
-    with pytest.raises(InputError, match="no rows"):
-        Encoder.fit(X.head(0))
+    refused("lack column 'amuont'; did you mean 'amount'", Encoder.fit, X, ["amuont"])
+    refused("lack column 'amount'", Encoder.fit(X).transform, X.drop(columns="amount"))
+    refused("no rows", Encoder.fit, X.head(0))
     with pytest.raises(InputError, match="give a pandas DataFrame"):
         Encoder.fit(X.to_numpy())  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="columns given twice: age"):
-        Encoder.fit(pd.concat([X, X[["age"]]], axis=1))
+    refused("columns given twice: age", Encoder.fit, pd.concat([X, X[["age"]]], axis=1))
     with pytest.raises(InputError, match="'age' holds something else than numbers"):
         Encoder.fit(X).transform(X.assign(age="old"))
 

@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from promolab.errors import InputError
 from promolab.model.learners.factorization import Factorization
+from promolab.model.neural.networks import FactorNetwork
+from promolab.model.neural.training import SparseAdagrad
 from promolab.model.response import ResponseModel
+from tests.refused import refused
 
 FIELDS = ("customer_id", "category")
 Fitted = tuple[ResponseModel, pd.DataFrame]
@@ -72,10 +76,6 @@ def test_the_fast_formula_is_the_sum_over_pairs(fitted: Fitted) -> None:
 
 
 def test_training_and_scoring_use_the_same_formula(fitted: Fitted) -> None:
-    import torch
-
-    from promolab.model.neural.networks import FactorNetwork
-
     model, X = fitted
     learner = model.learners_[0]
     assert isinstance(learner, Factorization)
@@ -120,11 +120,6 @@ def test_saved_rows_alone_and_again(fitted: Fitted, tmp_path: Path) -> None:
 
 
 def test_a_step_touches_only_the_levels_in_its_batch() -> None:
-    import torch
-
-    from promolab.model.neural.networks import FactorNetwork
-    from promolab.model.neural.training import SparseAdagrad
-
     generator = torch.Generator().manual_seed(0)
     network = FactorNetwork(2, torch.ones(1001, dtype=torch.int64), 3, 0.0, 1.0, 1.0, 9, generator)
     before = network.table.detach().clone()
@@ -136,10 +131,6 @@ def test_a_step_touches_only_the_levels_in_its_batch() -> None:
 
 
 def test_the_penalty_of_a_batch_is_unbiased() -> None:
-    import torch
-
-    from promolab.model.neural.networks import FactorNetwork
-
     codes = torch.from_numpy(np.random.default_rng(0).integers(1, 30, (500, 2)))
     counts = torch.bincount(codes.ravel(), minlength=31)
     network = FactorNetwork(4, counts, 3, 0.0, 2.0, 5.0, 500, torch.Generator().manual_seed(0))
@@ -157,11 +148,8 @@ def test_fields_alone_will_do_and_mistakes_are_told() -> None:
     assert np.isfinite(found).all() and len(set(found)) > 50
     named = ResponseModel("factorization", columns=["noise"], fields=FIELDS, **short).fit(X, y)
     assert named.learners_[0].columns == ["category", "customer_id", "noise"]
-    with pytest.raises(InputError, match="column 'customer_id' is an id"):
-        ResponseModel("factorization", **short).fit(X, y)
+    refused("column 'customer_id' is an id", ResponseModel("factorization", **short).fit, X, y)
     with pytest.raises(InputError, match="lack column 'categroy'; did you mean 'category'"):
         ResponseModel("factorization", fields=("categroy",), **short).fit(X, y)
-    with pytest.raises(InputError, match="give a list of column names"):
-        ResponseModel("factorization", fields="category")
-    with pytest.raises(InputError, match="names a column twice"):
-        ResponseModel("factorization", fields=("category", "category"))
+    refused("give a list of column names", ResponseModel, "factorization", fields="category")
+    refused("names a column twice", ResponseModel, "factorization", fields=("category", "category"))

@@ -1,10 +1,6 @@
 """What is no number, no table and no folder is refused with a sentence, in every corner."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +10,7 @@ from sklearn.linear_model import LinearRegression
 from promolab import compare, explain, scoring
 from promolab.errors import InputError
 from promolab.model import Calibrator, ResponseModel, shapley_parts, solvers
+from tests.refused import refused
 
 N = 60
 X = pd.DataFrame({"orders": np.arange(N) % 7, "share": np.arange(N) % 5 / 5})
@@ -26,9 +23,8 @@ def fitted() -> ResponseModel:
     return ResponseModel().fit(X, Y)
 
 
-@pytest.mark.parametrize(
-    ("call", "sentence"),
-    [
+def test_it_is_said() -> None:
+    for call, sentence in [
         (lambda: scoring.score_grid(fitted(), X.to_numpy(), OFFERS), "customers are a ndarray"),
         (lambda: scoring.score_grid(fitted(), None, OFFERS), "customers are a NoneType"),
         (lambda: scoring.score_grid(fitted(), X, OFFERS, batch="all"), "batch = 'all'"),
@@ -72,11 +68,8 @@ def fitted() -> ResponseModel:
         (lambda: Calibrator.fit("platt", np.full(N, np.nan), Y), "one finite number per row"),
         (lambda: Calibrator.fit("isotonic", np.zeros(N), np.ones(N)), "a single class"),
         (lambda: Calibrator.fit("platt", np.zeros(N - 1), Y), "they must match"),
-    ],
-)
-def test_it_is_said(call: Callable[[], Any], sentence: str) -> None:
-    with pytest.raises(InputError, match=sentence):
-        call()
+    ]:
+        refused(sentence, call)
 
 
 def test_a_file_where_the_event_files_should_go(tmp_path: Path) -> None:

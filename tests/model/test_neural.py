@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.special import expit
 
 from promolab.errors import InputError, MissingExtraError
 from promolab.model.learners import Mlp, Training
-from promolab.model.learners.neural import Multitask
+from promolab.model.learners.neural import Multitask, total_log_odds
+from promolab.model.neural import training as room
 from promolab.model.neural.held_out import hold_out_latest
+from promolab.model.neural.networks import FunnelLoss, Perceptron
 from promolab.model.neural.training import History
 from promolab.model.response import ResponseModel
 
@@ -70,8 +73,6 @@ def test_a_network_learns_what_no_weighted_sum_can() -> None:
 
 
 def test_same_bits_again_with_any_number_of_threads_and_no_touch_of_the_global_state() -> None:
-    import torch
-
     X, y, beside = data()
     options = {**SMALL, "mixing": 0.4, "feature_masking": 0.2}
     threads, before = torch.get_num_threads(), torch.get_rng_state()
@@ -126,9 +127,8 @@ def test_every_option_matters(options: dict[str, Any]) -> None:
     assert np.isfinite(found).all() and np.abs(found - expected).max() > 1e-4
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_options_that_cannot_be() -> None:
+    for options, message in [
         ({"hidden": "64"}, "give the units of each layer"),
         ({"hidden": (0,)}, "hidden = 0"),
         ({"dropout": 1.0}, r"dropout = 1.0; expected a number from 0 to 0.95"),
@@ -138,12 +138,10 @@ def test_every_option_matters(options: dict[str, Any]) -> None:
         ({"device": "cuda:99"}, "device='cuda:99', but torch sees no such CUDA"),
         ({"learning_rate": 0}, "learning_rate = 0"),
         ({"layers": 3}, "mlp has no option 'layers'"),
-    ],
-)
-def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:
-    X, y, _ = data(100)
-    with pytest.raises(InputError, match=message):
-        ResponseModel("mlp", **options).fit(X, y)
+    ]:
+        X, y, _ = data(100)
+        with pytest.raises(InputError, match=message):
+            ResponseModel("mlp", **options).fit(X, y)
 
 
 def test_the_latest_promotions_are_held_out_whole() -> None:
@@ -205,11 +203,6 @@ def test_the_funnel_is_one_joint_distribution() -> None:
 
 
 def test_the_networks_funnel_loss_is_the_likelihood_of_what_is_known() -> None:
-    import torch
-
-    from promolab.model.learners.neural import total_log_odds
-    from promolab.model.neural.networks import FunnelLoss
-
     outputs = np.random.default_rng(0).normal(size=(4, 3)) * 2
     click, buys, buys_without = 1 / (1 + np.exp(-outputs.T))
     nan = np.nan
@@ -235,10 +228,6 @@ def test_outcomes_known_for_different_rows_teach_the_same_body() -> None:
 
 
 def test_what_is_dropped_and_its_gradient() -> None:
-    import torch
-
-    from promolab.model.neural.networks import Perceptron
-
     generator = torch.Generator().manual_seed(0)
     network = Perceptron((1, 2000, 1), [0.0], generator, dropout=0.25)
     units = torch.randn(50, 2000, requires_grad=True)
@@ -282,8 +271,6 @@ def test_a_wrong_way_to_track_is_refused_by_every_kind(kind: str) -> None:
 
 
 def test_the_loss_told_is_of_rows_from_all_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    from promolab.model.neural import training as room
-
     X, y, _ = data(800)
     late = np.where(np.arange(800) < 400, 0, y)  # the first rows are no sample of all
     options = {**SMALL, "refit": False}
@@ -295,8 +282,6 @@ def test_the_loss_told_is_of_rows_from_all_over(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_all_rows_are_learned_in_batches_of_the_same_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    from promolab.model.neural import training as room
-
     sizes = []
     epoch = room._Run._epoch
 

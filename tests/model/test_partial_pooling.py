@@ -13,6 +13,7 @@ from promolab.errors import InputError
 from promolab.model.response import ResponseModel
 from promolab.model.solvers.logistic import fit_logistic, sandwich
 from promolab.model.solvers.partial_pooling import PooledFit, fit_pooled, pooled_covariance
+from tests.refused import refused
 
 
 def simulate(
@@ -137,19 +138,27 @@ def test_shared_covariance_is_the_corner_of_the_whole() -> None:
     assert np.isnan(pooled_covariance(X, y, group, fit, l2, pooling, np.zeros(500))).all()
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
+def test_bad_input() -> None:
+    for change, message in [
         ({"group": [0, 2, 0, 2]}, "must number the 4 rows' groups"),
         ({"group": [0, 1]}, "must number the 4 rows' groups"),
         ({"pooling": 0.0}, "pooling = 0.0; expected a number above 0"),
         ({"l2": -1.0}, "l2 = -1.0; expected a number above 0"),
-    ],
-)
-def test_bad_input(change: dict[str, Any], message: str) -> None:
-    call = {"X": np.eye(4), "y": [0, 1, 0, 1], "group": [0, 1, 0, 1], "l2": 1.0, "pooling": 1.0}
-    with pytest.raises(InputError, match=message):
-        fit_pooled(**(call | change))
+    ]:
+        call = {"X": np.eye(4), "y": [0, 1, 0, 1], "group": [0, 1, 0, 1], "l2": 1.0, "pooling": 1.0}
+        refused(message, fit_pooled, **call | change)
+    for options, message in [
+        ({"by": "promotion"}, "lack column 'promotion'.*'promotion_id'"),
+        ({"by": 3}, "by = 3; give the name of a column"),
+        ({"by": "promotion_id", "l1": 1.0}, "cannot be had together"),
+        ({"by": "promotion_id", "pooling": 0}, "pooling = 0; expected a number from"),
+        ({"by": "a", "columns": ["a", "b"]}, "'a' is the group of by="),
+    ]:
+        with pytest.raises(InputError, match=message):
+            ResponseModel(**options).fit(*frame(100))
+    rows, y = frame(100)
+    rows.loc[3, "promotion_id"] = None
+    refused("missing in 1 training rows", ResponseModel(by="promotion_id").fit, rows, y)
 
 
 def frame(n: int = 900) -> tuple[pd.DataFrame, np.ndarray]:
@@ -183,8 +192,7 @@ def test_a_new_promotion_has_the_shared_weights() -> None:
     expected = model.encoder_.transform(rows) @ model.weights_ + model.intercept_
     np.testing.assert_allclose(model.logit(new), expected, atol=1e-12)
     np.testing.assert_array_equal(model.logit(rows.assign(promotion_id=np.nan)), model.logit(new))
-    with pytest.raises(InputError, match="lack column 'promotion_id'"):
-        model.probability(rows.drop(columns="promotion_id"))
+    refused("lack column 'promotion_id'", model.probability, rows.drop(columns="promotion_id"))
 
 
 @pytest.mark.parametrize("names", [list("pqrst"), [1, 2, 3, 4, 5], [1.0, 2.0, 3.0, 4.0, 5.0]])
@@ -206,25 +214,3 @@ def test_numbers_and_texts_name_the_same_promotion() -> None:
     for kind in (float, str, "category", "Int64"):
         again = rows.assign(promotion_id=rows["promotion_id"].astype(kind))
         np.testing.assert_array_equal(model.logit(again), model.logit(rows))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"by": "promotion"}, "lack column 'promotion'.*'promotion_id'"),
-        ({"by": 3}, "by = 3; give the name of a column"),
-        ({"by": "promotion_id", "l1": 1.0}, "cannot be had together"),
-        ({"by": "promotion_id", "pooling": 0}, "pooling = 0; expected a number from"),
-        ({"by": "a", "columns": ["a", "b"]}, "'a' is the group of by="),
-    ],
-)
-def test_bad_options(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        ResponseModel(**options).fit(*frame(100))
-
-
-def test_a_group_that_is_missing_in_training_is_refused() -> None:
-    rows, y = frame(100)
-    rows.loc[3, "promotion_id"] = None
-    with pytest.raises(InputError, match="missing in 1 training rows"):
-        ResponseModel(by="promotion_id").fit(rows, y)

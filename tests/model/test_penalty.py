@@ -2,12 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from promolab.errors import InputError
 from promolab.model.learners import Logistic
 from promolab.model.response import ResponseModel
 from promolab.model.solvers.penalty import choose_l2, choose_pooling
+from tests.refused import refused
 
 
 def test_choice_of_the_penalty() -> None:
@@ -25,8 +24,7 @@ def test_choice_of_the_penalty() -> None:
     order = rng.permutation(400)
     again = choose_l2(X.iloc[order], signal.iloc[order], group[order], grid)[1]
     np.testing.assert_allclose(again, table, rtol=1e-9)
-    with pytest.raises(InputError, match="there is 1 group only"):
-        choose_l2(X, signal, np.zeros(400), grid)
+    refused("there is 1 group only", choose_l2, X, signal, np.zeros(400), grid)
 
 
 def test_groups_are_left_out_whole() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.model.response import ResponseModel
+from tests.refused import refused
 
 
 def data(n: int = 400) -> tuple[pd.DataFrame, np.ndarray]:
@@ -108,5 +108,4 @@ def test_each_outcome_has_its_own() -> None:
     used = {name: model.preparation(name).to_frame().set_index("column") for name in Y.columns}
     assert used["click"].loc["late", "used"] == "yes"
     assert used["share"].loc["late", "used"] == "no: constant"
-    with pytest.raises(InputError, match="there is no outcome 'clik'; did you mean 'click'"):
-        model.preparation("clik")
+    refused("there is no outcome 'clik'; did you mean 'click'", model.preparation, "clik")

@@ -1,25 +1,20 @@
 """Tree, forest and boosting behind the door: features as they are, same bits, trees that read."""
 
-from typing import Any
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from promolab.errors import InputError
 from promolab.explain.rules import tree_rules
 from promolab.model.inputs.native import NativeEncoder
 from promolab.model.learners import trees
 from promolab.model.response import ResponseModel
+from tests.refused import refused
 
-KINDS = {
-    "tree": {"min_leaf": 20},
-    "forest": {"trees": 12},
-    "boosting": {"iterations": 25},
-}
+KINDS = {"tree": {"min_leaf": 20}, "forest": {"trees": 12}, "boosting": {"iterations": 25}}
 
 
 def data(n: int = 1500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -85,8 +80,6 @@ def test_order_of_columns_changes_nothing_and_seed_only_the_forest(kind: str) ->
 
 
 def test_boosting_takes_missing_and_levels_natively() -> None:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     X, y = data()
     own = fitted("boosting", learning_rate=0.1, leaves=6, l2=1.0, min_leaf=15)
     matrix = X[["city", "noise", "orders", "share"]].assign(
@@ -151,10 +144,8 @@ def test_constant_and_repeated_columns_are_dropped() -> None:
     assert said == {"one": "constant", "orders": "same as again", "town": "same as city"}
     model = ResponseModel("tree", min_leaf=20).fit(X, y)
     np.testing.assert_array_equal(model.probability(X), fitted("tree").probability(X))
-    with pytest.raises(InputError, match="none of the 1 columns varies"):
-        NativeEncoder.fit(X, ["one"])
-    with pytest.raises(InputError, match="values too large for a tree"):
-        NativeEncoder.fit(pd.DataFrame({"x": [1.0, 1e300]}))
+    refused("none of the 1 columns varies", NativeEncoder.fit, X, ["one"])
+    refused("values too large for a tree", NativeEncoder.fit, pd.DataFrame({"x": [1.0, 1e300]}))
 
 
 def test_a_tree_reads_as_its_rows_say() -> None:
@@ -194,13 +185,11 @@ def test_the_tree_is_drawn_with_every_end() -> None:
     box = figure.get_tightbbox()
     assert box is not None and box.x1 <= figure.get_size_inches()[0] + 0.1
     mpl.pyplot.close(figure)
-    with pytest.raises(InputError, match="a forest model has no rules"):
-        tree_rules(fitted("forest"))
+    refused("a forest model has no rules", tree_rules, fitted("forest"))
 
 
-@pytest.mark.parametrize(
-    ("kind", "options", "message"),
-    [
+def test_bad_options() -> None:
+    for kind, options, message in [
         ("tree", {"depth": 0}, "depth = 0; expected a whole number from 1 to 50"),
         ("tree", {"depht": 3}, "tree has no option 'depht'; did you mean 'depth'"),
         ("forest", {"trees": 2.5}, "trees = 2.5; expected a whole number"),
@@ -208,8 +197,5 @@ def test_the_tree_is_drawn_with_every_end() -> None:
         ("forest", {"features": "all"}, "or 'sqrt'"),
         ("boosting", {"learning_rate": "fast"}, "learning_rate = 'fast'; expected a number"),
         ("boosting", {"l2": -1}, "l2 = -1; expected a number from 0 on"),
-    ],
-)
-def test_bad_options(kind: str, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        ResponseModel(kind, **options)
+    ]:
+        refused(message, ResponseModel, kind, **options)

@@ -1,7 +1,5 @@
 """Rows that count for more than one: a weight is as many copies of a row, wherever it enters."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -140,24 +138,18 @@ def test_rows_of_weight_0_are_as_if_they_were_not_there() -> None:
     assert (model.n_, model.clusters_) == (alone.n_, alone.clusters_)
 
 
-@pytest.mark.parametrize(
-    ("weight", "sentence"),
-    [
+def test_weights_that_cannot_be() -> None:
+    for weight, sentence in [
         ([1.0], r"sample_weight has shape \(1,\) and X 600 rows"),
         (np.full(600, -1.0), "no finite number from 0 on"),
         (np.full(600, np.inf), "no finite number from 0 on"),
         (np.full(600, np.nan), "sample_weight has 600 missing values"),
         (np.zeros(600), "zero in all rows"),
         (["much"] * 600, "no finite number"),
-    ],
-)
-def test_weights_that_cannot_be(weight: object, sentence: str) -> None:
-    X, y, *_ = data()
-    with pytest.raises(InputError, match=sentence):
-        ResponseModel().fit(X, y, sample_weight=weight)  # type: ignore[arg-type]
-
-
-def test_weights_that_leave_one_class_are_refused() -> None:
+    ]:
+        X, y, *_ = data()
+        with pytest.raises(InputError, match=sentence):
+            ResponseModel().fit(X, y, sample_weight=weight)  # type: ignore[arg-type]
     X, y, *_ = data()
     with pytest.raises(InputError, match="'response' has a single class in the 346 rows"):
         ResponseModel().fit(X, y, sample_weight=1.0 - y)

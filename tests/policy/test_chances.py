@@ -1,13 +1,11 @@
 """What an allocation leaves to chance: exploration, holdouts, bounds, the risk of overspending."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from promolab import allocate
-from promolab.errors import InputError
 from promolab.policy import Holdouts
+from tests.refused import refused
 
 N, P = 3_000, 3
 
@@ -139,9 +137,8 @@ def test_by_lower_bounds_what_is_certain_comes_first():
     assert safe.value == pytest.approx(2 - 1.2816 * 0.1, abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("how", "said"),
-    [
+def test_what_cannot_be_is_refused_in_a_sentence():
+    for how, said in [
         ({"explore": 1.0}, "explore = 1.0; expected a share"),
         ({"explore": 0.1, "p_min": 0.3}, "p_min = 0.3 for each of 4 actions"),
         ({"explore": 0.9, "budget": 1.0}, r"less than what those drawn by chance cost"),
@@ -154,9 +151,6 @@ def test_by_lower_bounds_what_is_certain_comes_first():
         ({"holdouts": Holdouts(np.ones(3, bool), 0.05)}, r"standing has the shape \(3,\)"),
         ({"holdouts": Holdouts(np.ones(N, bool))}, "and the chance 0"),
         ({"holdouts": Holdouts(standing_share=0.05)}, "expected truth values"),
-    ],
-)
-def test_what_cannot_be_is_refused_in_a_sentence(how, said):
-    value, cost = options()
-    with pytest.raises(InputError, match=said):
-        allocate(value, cost, **{"budget": 800, **how})
+    ]:
+        value, cost = options()
+        refused(said, allocate, value, cost, **{"budget": 800, **how})

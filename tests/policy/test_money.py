@@ -1,7 +1,5 @@
 """The money answer: free of the winner's curse, as sure as it says, and in words."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +8,7 @@ from benchmarks.money import made_up
 from promolab import allocate
 from promolab.errors import InputError
 from promolab.policy import Holdouts, PolicyRows, money_answer, pays_to_spend
+from tests.refused import refused
 from tests.wording_lint import nonsense, visible
 
 
@@ -178,9 +177,8 @@ def test_it_is_a_result(tmp_path):
     assert "the plan" in str(found.table()) and found.plot().get_title(loc="left")
 
 
-@pytest.mark.parametrize(
-    ("how", "said"),
-    [
+def test_what_cannot_be_is_refused_in_a_sentence():
+    for how, said in [
         ({"budget": -1}, "budget = -1; expected a number from 0 on"),
         ({"customers": 0}, "customers = 0; expected a whole number from 1 on"),
         ({"held": 1.0}, "held = 1.0; expected a share"),
@@ -188,14 +186,8 @@ def test_it_is_a_result(tmp_path):
         ({"step": 0}, "step = 0; expected a number above 0"),
         ({"between": [0.1]}, r"between has the shape \(1,\)"),
         ({"between": "x"}, "between = 'x'; expected a number"),
-    ],
-)
-def test_what_cannot_be_is_refused_in_a_sentence(how, said):
-    with pytest.raises(InputError, match=said):
-        money_answer(made(400), **how)
-
-
-def test_support_is_told_of_each_of_the_plans_customers():
+    ]:
+        refused(said, money_answer, made(400), **how)
     rows = made(400)
     plan = allocate(rows.effect, rows.cost, budget=10)
     with pytest.raises(InputError, match="supported has the shape"):

@@ -1,7 +1,5 @@
 """Nothing is spent where past decisions do not show that it pays."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

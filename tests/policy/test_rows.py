@@ -1,14 +1,11 @@
 """The rows by which policies are valued refuse what would value them wrongly."""
 
-from __future__ import annotations
-
 import numpy as np
-import pytest
 
 from promolab import UpliftModel
-from promolab.errors import InputError
 from promolab.policy import PolicyRows
 from tests.effects.made_up import trial
+from tests.refused import refused
 
 GOOD = {
     "gamma": np.ones((4, 2)),
@@ -20,9 +17,8 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
+def test_what_cannot_be_is_refused_in_a_sentence():
+    for wrong, said in [
         ({"gamma": np.ones((0, 2))}, "there are 0 logged decisions"),
         ({"effect": np.ones((4, 1))}, r"effect has the shape \(4, 1\); expected \(4, 2\)"),
         ({"cost": np.full((4, 2), -1.0)}, 'cost of "coupon" is −1 in row 0'),
@@ -30,11 +26,8 @@ GOOD = {
         ({"effect": np.full((4, 2), np.nan)}, "effect is missing in row 0"),
         ({"cluster": ["a", "b", "a", "c"]}, "a customer lies in two folds"),
         ({"gamma": [["x", "y"]] * 4}, "gamma holds values that are no numbers"),
-    ],
-)
-def test_what_cannot_be_is_refused_in_a_sentence(wrong, said):
-    with pytest.raises(InputError, match=said):
-        PolicyRows(**{**GOOD, **wrong})
+    ]:
+        refused(said, PolicyRows, **{**GOOD, **wrong})
 
 
 def test_an_arm_that_a_row_could_not_get_needs_neither_cost_nor_effect():

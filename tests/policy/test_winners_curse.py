@@ -1,7 +1,5 @@
 """The money answer is as sure as it says and promises no more than comes."""
 
-from __future__ import annotations
-
 from benchmarks.money import answers
 
 

@@ -1,7 +1,5 @@
 """The chance to buy a promotion's products anyway: by hand, on made-up rhythms, in any window."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 from typing import Any

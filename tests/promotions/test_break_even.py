@@ -1,7 +1,5 @@
 """What a contact must bring, by hand: costs and margins."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What comes off order lines: by hand, and against plain loops that follow the rule as written."""
 
-from __future__ import annotations
-
 import math
 from datetime import datetime, timedelta
 
@@ -12,6 +10,7 @@ import pytest
 from promolab.errors import InputError
 from promolab.promotions import Coupon, FullReduction, LimitedTimeDiscount, Recommendation
 from promolab.promotions.combined import taken_off
+from tests.refused import refused
 
 START = datetime(2024, 1, 1)
 WEEK = {"starts_at": START, "ends_at": START + timedelta(days=7)}
@@ -157,7 +156,6 @@ def test_many_orders_and_promotions_at_once_are_what_plain_loops_say():
 
 def test_what_is_wrong_is_said():
     lines = pd.DataFrame({"order": [1], "product_id": ["x"], "price": [5.0]})
-    with pytest.raises(InputError, match="no column 'price' in lines"):
-        taken_off(lines.drop(columns="price"), lines, {})
+    refused("no column 'price' in lines", taken_off, lines.drop(columns="price"), lines, {})
     with pytest.raises(InputError, match="live names promotion 'Q', whose terms are not given"):
         taken_off(lines, pd.DataFrame({"order": [1], "promotion_id": ["Q"]}), {})

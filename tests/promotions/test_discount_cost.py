@@ -1,7 +1,5 @@
 """What a redemption costs: sums of past windows by hand, and intervals against simulations."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What finance is told: sums by hand, nothing of later, headings that a reader knows."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Discounts computed from terms are those in the events, to the cent; what is left has a name."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

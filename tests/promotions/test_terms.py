@@ -1,7 +1,5 @@
 """A shop's rows become promotions, or a sentence says which and what is wrong."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd
@@ -16,6 +14,7 @@ from promolab.promotions import (
     read_promotions,
 )
 from tests.made_up import shop_of
+from tests.refused import refused
 
 EVENTS = pd.DataFrame({"customer_id": ["A"], "ts": pd.to_datetime(["2024-01-01"]), "kind": "view"})
 ROWS = [
@@ -69,9 +68,8 @@ def test_a_shop_that_states_no_face_value_has_promotions_all_the_same():
     assert found["F"].face_value("EUR") == "not stated"
 
 
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [
+def test_what_a_kind_needs_and_lacks_is_said_in_a_sentence():
+    for wrong, sentence in [
         ({"promotion_id": "F", "kind": "full_reduction", "threshold": 100.0}, "F .*reduction"),
         ({"promotion_id": "F", "kind": "full_reduction", "reduction": 8.0}, "F .*threshold"),
         (
@@ -85,17 +83,11 @@ def test_a_shop_that_states_no_face_value_has_promotions_all_the_same():
         (ROWS[2] | {"reduction": 120.0}, "F: reduction = 120 is more than the threshold"),
         (ROWS[0] | {"contact_cost": -1.0}, "R: contact_cost = -1"),
         (ROWS[0] | {"funder_share": 50.0}, "R: funder_share = 50.*0.5, not 50"),
-    ],
-)
-def test_what_a_kind_needs_and_lacks_is_said_in_a_sentence(wrong, sentence):
-    with pytest.raises(InputError, match=f"promotion {sentence}") as caught:
-        read_promotions(shop(*[row for row in ROWS if row["kind"] != wrong["kind"]], wrong))
-    assert "\n" not in str(caught.value)
-
-
-def test_an_unknown_promotion_is_named_with_the_nearest():
-    with pytest.raises(InputError, match="'Q' is not among the shop's"):
-        read_promotions(shop(*ROWS), ["Q"])
+    ]:
+        with pytest.raises(InputError, match=f"promotion {sentence}") as caught:
+            read_promotions(shop(*[row for row in ROWS if row["kind"] != wrong["kind"]], wrong))
+        assert "\n" not in str(caught.value)
+    refused("'Q' is not among the shop's", read_promotions, shop(*ROWS), ["Q"])
     assert list(read_promotions(shop(*ROWS), ["F"])) == ["F"]
 
 

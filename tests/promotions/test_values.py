@@ -1,7 +1,5 @@
 """Values and costs against the truth of a simulated shop, and against sums done by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -29,6 +27,7 @@ from promolab.simulated.effects import bounded, changed_rates, order
 from promolab.simulated.orders import decide, recent_contacts
 from promolab.simulated.people import draw_customers
 from promolab.sources import simulated
+from tests.refused import refused
 
 WINDOW = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
 
@@ -222,31 +221,27 @@ def test_factor_and_spread_move_and_widen():
     assert "guess" in far.summary() and "guess" in far.waterfall("R").summary()
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
+def test_bad_input_is_a_sentence():
+    for changed, message in [
         ({"effect": np.zeros((2, 3))}, r"effect has shape \(2, 3\); expected \(2, 1\)"),
         ({"effect": [[0.0], [np.nan]]}, r"effect holds nan at \(1, 0\); expected finite numbers"),
         ({"effect_se": [[0.0], [-1.0]]}, "effect_se holds -1"),
         ({"response": [[0.5], [40.0]]}, r"response holds 40 at \(1, 0\); expected .* 0 to 1"),
         ({"factor": "twice"}, "factor holds what is no number"),
         ({"promotions": []}, "holds what is no promotion"),
-    ],
-)
-def test_bad_input_is_a_sentence(changed, message):
-    offer = Recommendation(promotion_id="R", **WINDOW)
-    given = {"promotions": [offer], "effect": np.zeros((2, 1)), "effect_se": np.zeros((2, 1))}
-    with pytest.raises(InputError, match=message):
-        promotion_values(orders=orders_of([offer], n=2), **(given | changed))
-
-
-def test_what_is_not_stated_needs_what_a_redemption_took_off():
+    ]:
+        offer = Recommendation(promotion_id="R", **WINDOW)
+        given = {"promotions": [offer], "effect": np.zeros((2, 1)), "effect_se": np.zeros((2, 1))}
+        refused(message, promotion_values, orders=orders_of([offer], n=2), **given | changed)
     offer = Coupon(promotion_id="C", **WINDOW)
     orders, effect = orders_of([offer]), np.zeros((1, 1))
     with pytest.raises(InputError, match="does not state what it takes off; give per_redemption"):
         promotion_values([offer], orders, effect, effect)
     found = promotion_values([offer], orders, effect, effect, per_redemption=[3.0], response=0.5)
     assert found.discount[0, 0] == pytest.approx(3 * np.log(2))
+    offer = Recommendation(promotion_id="R", **WINDOW)
+    with pytest.raises(InputError, match="factor_of = 'purchases' needs usual="):
+        promotion_values([offer], orders_of([offer]), [[1.0]], [[1.0]], factor_of="purchases")
 
 
 def test_a_shop_that_takes_nothing_off_pays_for_contacts_alone():
@@ -332,12 +327,6 @@ def test_an_effect_moves_to_other_terms_order_by_order(overlapping):
     miss = [np.sqrt(np.mean((v.value - truth) ** 2, axis=0)) for v in (plain, moved)]
     assert miss[1][2] < miss[0][2]  # at twice the depth
     assert moved.value[:, 1] == pytest.approx(plain.value[:, 1])
-
-
-def test_purchases_cannot_be_moved_without_the_terms_of_the_measurement():
-    offer = Recommendation(promotion_id="R", **WINDOW)
-    with pytest.raises(InputError, match="factor_of = 'purchases' needs usual="):
-        promotion_values([offer], orders_of([offer]), [[1.0]], [[1.0]], factor_of="purchases")
 
 
 def test_what_runs_in_half_of_a_window_competes_in_half_of_it():

@@ -1,7 +1,5 @@
 """A shop of a hundred customers who buy their own products again, and those of their taste."""
 
-from __future__ import annotations
-
 import ibis
 import numpy as np
 import pandas as pd

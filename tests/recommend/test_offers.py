@@ -1,10 +1,10 @@
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import ndcg_score
+from statsmodels.discrete.conditional_models import ConditionalLogit
 
 from promolab.errors import DataError, InputError
 from promolab.recommend import Recommender, past_offers, product_graph, rank_offers
@@ -13,6 +13,7 @@ from promolab.recommend.offers.on_offer import Lesson, learned_before, lessons
 from promolab.recommend.offers.ranked_before import _rows, gain
 from promolab.recommend.offers.ranking import _expected
 from tests.recommend.conftest import NOW, in_duckdb
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +102,6 @@ def test_past_promotions_are_ranked_by_those_before_them(shop, coupons):
 
 
 def test_weights_are_those_of_statsmodels():
-    from statsmodels.discrete.conditional_models import ConditionalLogit
-
     rng = np.random.default_rng(5)
     X = rng.normal(size=(300, 5, 3))
     chosen = (X @ [0.8, -0.4, 0.2] + rng.gumbel(size=(300, 5))).argmax(axis=1)
@@ -117,8 +116,6 @@ def test_weights_are_those_of_statsmodels():
 
 
 def test_ndcg_is_scikit_learns():
-    from sklearn.metrics import ndcg_score
-
     rng = np.random.default_rng(2)
     score, taken = rng.random((30, 8)), (rng.random((30, 8)) < 0.3).astype(float)
     taken[taken.sum(axis=1) == 0, 0] = 1.0
@@ -153,10 +150,11 @@ def test_a_promotion_without_products_and_arguments_out_of_range(coupons, shop, 
     rows = coupons["promotion_products"].query("promotion_id != 'P4'")
     with pytest.raises(DataError, match="promotion P4 names no products"):
         rank_offers(in_duckdb({**coupons, "promotion_products": rows}), "P4", model)
-    with pytest.raises(InputError, match="most = 0; expected"):
-        rank_offers(shop, "P4", model, most=0)
-    with pytest.raises(InputError, match="each customer once"):
-        rank_offers(shop, "P4", model, customers=[3, 3])
+    refused("most = 0; expected", rank_offers, shop, "P4", model, most=0)
+    refused("each customer once", rank_offers, shop, "P4", model, customers=[3, 3])
+    held = coupons["promotion_products"].replace({"coupon_id": {"k4-03": "k4|03"}})
+    with pytest.raises(DataError, match="which stands between offers in a file"):
+        rank_offers(in_duckdb({**coupons, "promotion_products": held}), "P4", model)
 
 
 def test_whole_numbers_stay_whole_where_some_are_missing(model, coupons):
@@ -179,12 +177,6 @@ def test_newcomers_get_what_sells(model, coupons):
     found = rank_offers(in_duckdb(coupons), "P4", model, customers=["new", 3], most=12, enough=1.0)
     told = found.frame[found.frame["customer_id"] == "new"]["offer"].map(best)
     assert told.is_monotonic_decreasing and told.iloc[0] == best.max()
-
-
-def test_ids_that_a_file_could_not_hold_are_refused(model, coupons):
-    held = coupons["promotion_products"].replace({"coupon_id": {"k4-03": "k4|03"}})
-    with pytest.raises(DataError, match="which stands between offers in a file"):
-        rank_offers(in_duckdb({**coupons, "promotion_products": held}), "P4", model)
 
 
 def test_only_what_is_over_and_began_with_purchases_known_teaches(coupons):

@@ -1,7 +1,5 @@
 """Each way of scoring, against the formula of its paper worked out the long way."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

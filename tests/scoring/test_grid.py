@@ -9,6 +9,7 @@ import pytest
 from promolab.errors import InputError
 from promolab.model.response import ResponseModel
 from promolab.scoring.grid import score_grid
+from tests.refused import refused
 
 PROMOTIONS = pd.DataFrame(
     {
@@ -84,8 +85,7 @@ def test_one_of_several_outcomes() -> None:
     expected = model.probability(crossed(people, PROMOTIONS))["purchase"].to_numpy()
     found = next(score_grid(model, people, PROMOTIONS, outcome="purchase"))
     np.testing.assert_allclose(found, expected.reshape(7, 4), atol=1e-12)
-    with pytest.raises(InputError, match="give outcome= one of"):
-        score_grid(model, people, PROMOTIONS)
+    refused("give outcome= one of", score_grid, model, people, PROMOTIONS)
     with pytest.raises(InputError, match=r"no outcome 'purchases'.*'purchase'"):
         score_grid(model, people, PROMOTIONS, outcome="purchases")
 
@@ -114,19 +114,15 @@ def test_memory_is_that_of_a_batch() -> None:
     assert peak < 2e6  # the scores alone would take 3.2 MB, the encoded customers 4.8
 
 
-@pytest.mark.parametrize(
-    ("people", "offers", "message"),
-    [
+def test_bad_frames() -> None:
+    for people, offers, message in [
         (customers(3).drop(columns="orders"), PROMOTIONS, "neither .* have 'orders': a feature of"),
         (customers(3).assign(kind="x"), PROMOTIONS, "'kind' stands with the customers and with"),
         (customers(3), PROMOTIONS.drop(columns="promotion_id"), "lacks column 'promotion_id'"),
         (customers(3), PROMOTIONS.iloc[:0], "promotions has no rows"),
-    ],
-)
-def test_bad_frames(people: pd.DataFrame, offers: pd.DataFrame, message: str) -> None:
-    rows, y = training()
-    model = ResponseModel(by="promotion_id").fit(rows, y)
-    with pytest.raises(InputError, match=message):
-        list(score_grid(model, people, offers))
-    with pytest.raises(InputError, match="batch = 0"):
-        score_grid(model, people, offers, batch=0)
+    ]:
+        rows, y = training()
+        model = ResponseModel(by="promotion_id").fit(rows, y)
+        with pytest.raises(InputError, match=message):
+            list(score_grid(model, people, offers))
+        refused("batch = 0", score_grid, model, people, offers, batch=0)

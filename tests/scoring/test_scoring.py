@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from promolab import cli
 from promolab.errors import InputError
 from promolab.model.response import ResponseModel
 from promolab.scoring.files import score_file
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +39,7 @@ def model(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 @pytest.mark.parametrize("batch", [1, 333, 5_000])
-def test_scores_are_the_models_own(
-    rows: pd.DataFrame, model: Path, tmp_path: Path, form: str, batch: int
-) -> None:
+def test_scores_are_the_models_own(rows, model, tmp_path, form, batch):
     part = rows.head(40) if batch == 1 else rows
     data, out = tmp_path / f"rows.{form}", tmp_path / f"scores.{form}"
     part.to_csv(data, index=False) if form == "csv" else part.to_parquet(data)
@@ -60,9 +61,6 @@ def test_rows_without_an_id_are_numbered(rows: pd.DataFrame, model: Path, tmp_pa
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_missing_id_changes_no_other(model: Path, tmp_path: Path, form: str) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     ids = [2**53 + 1, None, 3, 4]  # the first is none that a float can hold
     columns = {"customer_id": ids, "amount": [1.0] * 4, "orders": [2] * 4, "city": ["Oslo"] * 4}
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
@@ -86,9 +84,7 @@ def test_several_outcomes_get_a_column_each(rows: pd.DataFrame, tmp_path: Path) 
     assert set(done.to_frame()["outcome"]) == {"click", "purchase"}
 
 
-def test_the_command_line(
-    rows: pd.DataFrame, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_line(rows, model, tmp_path, capsys):
     data, out = tmp_path / "rows.csv", tmp_path / "scores.csv"
     rows.to_csv(data, index=False)
     assert cli.main(["score", str(model), str(data), "--out", str(out)]) == 0
@@ -115,11 +111,9 @@ def test_what_is_wrong_is_said(rows: pd.DataFrame, model: Path, tmp_path: Path) 
         ({"model": tmp_path / "no.safetensors"}, "there is no model file"),
     ):
         call = {"model": model, "data": data, "out": tmp_path / "scores.csv", **change}
-        with pytest.raises(InputError, match=sentence):
-            score_file(**call)
+        refused(sentence, score_file, **call)
     rows.drop(columns="orders").to_parquet(data)
-    with pytest.raises(InputError, match="lack column 'orders'"):
-        score_file(model, data, tmp_path / "scores.csv")
+    refused("lack column 'orders'", score_file, model, data, tmp_path / "scores.csv")
 
 
 def test_words_for_yes_and_no_and_a_model_that_stays(tmp_path: Path) -> None:

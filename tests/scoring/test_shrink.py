@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.model.learners import Forest, Mlp
 from promolab.model.learners.neural import Multitask
 from promolab.model.neural.networks import encoded, layers
 from promolab.model.response import ResponseModel
 from promolab.scoring.pruning import _cut
 from promolab.scoring.shrinking import Shrunk, shrink
+from tests.refused import refused
 
 
 def data(n: int = 2000, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
@@ -56,9 +56,7 @@ def forest_in(model: ResponseModel) -> Forest:
     return learner
 
 
-def test_a_pruned_network_is_smaller_and_near_enough(
-    network: ResponseModel, tmp_path: Path
-) -> None:
+def test_a_pruned_network_is_smaller_and_near_enough(network, tmp_path):
     X, y, who = data(2000, seed=1)
     result = shrink(network, X, y, cluster=who, most_loss=0.02)
     assert result.met and result.how.endswith("of the units") and result.rise.ci_high <= 0.02
@@ -165,18 +163,12 @@ def test_the_interval_is_clustered_and_checked_on_other_customers(forest: Respon
 
 def test_mistakes_are_told(forest: ResponseModel, network: ResponseModel) -> None:
     X, y, _ = data(200)
-    with pytest.raises(InputError, match="a logistic model is small already"):
-        shrink(ResponseModel().fit(X, y), X, y)
-    with pytest.raises(InputError, match="'distil' does not suit a mlp model"):
-        shrink(network, X, y, method="distil")
-    with pytest.raises(InputError, match="most_loss = -1"):
-        shrink(network, X, y, most_loss=-1)
-    with pytest.raises(InputError, match="level = 95; expected a share"):
-        shrink(network, X, y, level=95)
-    with pytest.raises(InputError, match="y has the outcomes click"):
-        shrink(network, X, pd.DataFrame({"click": y}))
-    with pytest.raises(InputError, match="not fitted"):
-        shrink(ResponseModel("mlp"), X, y)
+    refused("a logistic model is small already", shrink, ResponseModel().fit(X, y), X, y)
+    refused("'distil' does not suit a mlp model", shrink, network, X, y, method="distil")
+    refused("most_loss = -1", shrink, network, X, y, most_loss=-1)
+    refused("level = 95; expected a share", shrink, network, X, y, level=95)
+    refused("y has the outcomes click", shrink, network, X, pd.DataFrame({"click": y}))
+    refused("not fitted", shrink, ResponseModel("mlp"), X, y)
 
 
 def test_what_it_says(network: ResponseModel) -> None:

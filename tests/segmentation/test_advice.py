@@ -1,14 +1,12 @@
 """The line of each segment: by the stated rules, and without a claim of effect."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.segmentation import Segmenter
 from promolab.segmentation.advice import _FIGURE_OF, BASIS, RULES, segment_advice
+from tests.refused import refused
 
 
 def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:
@@ -47,11 +45,7 @@ def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:
             "contacts answered",
         ),
         ({"recency_days": 90.0}, "Test a reminder", "days ago, all customers 10"),
-        (
-            {"answered": 0.6, "coupon_order_share": 0.4},
-            "test a smaller coupon",
-            "coupon in 40.1 %",
-        ),
+        ({"answered": 0.6, "coupon_order_share": 0.4}, "test a smaller coupon", "coupon in 40.1 %"),
         ({"answered": 0.6}, "Likelier to answer than others: contact first", "contacts answered"),
         ({"orders_84d": 20.0, "coupon_order_share": 0.02}, "Ask nothing of them", "orders in 84"),
         ({"orders_84d": 20.0, "price_level": 0.8}, "Ask nothing of them", "price level 0.80"),
@@ -103,8 +97,7 @@ def test_bare_features_give_no_sign_and_no_nan_in_words() -> None:
     assert (advice.frame["signs"] == "").all()
     assert "nan" not in advice.table().text
     advice.plot()
-    with pytest.raises(InputError, match="one name per row"):
-        segment_advice(frame, ["a"])
+    refused("one name per row", segment_advice, frame, ["a"])
 
 
 def test_a_segmenter_gives_its_own_advice(features) -> None:

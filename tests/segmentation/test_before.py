@@ -1,7 +1,5 @@
 """What the page on segments looks back at: known then, the same as `build_pairs`, never later."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import ibis

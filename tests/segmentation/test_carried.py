@@ -1,7 +1,5 @@
 """A name means the same next week: which segments a week uses, and what it says of them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -56,9 +56,7 @@ def fitting(matrix: np.ndarray) -> Fit:
     return lambda k, drawn: kmeans(matrix, k, seed=0, weights=drawn)
 
 
-def test_planted_k_is_chosen_by_the_stated_rule(
-    matrix: np.ndarray, planted: tuple[pd.DataFrame, np.ndarray]
-) -> None:
+def test_planted_k_is_chosen_by_the_stated_rule(matrix, planted):
     counts = clustering.bootstrap_counts(len(matrix), 12, seed=0)
     found = choose(matrix, [2, 3, 4, 5], fitting(matrix), counts, seed=0)
     choice, labels, indices = found.frame, found.labels, found.indices

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.profiles import AXES, build_profiles
 from promolab.segmentation import describe_segments
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +87,7 @@ def test_without_sales_or_responses_the_rest_still_stands() -> None:
     assert profile.summary().startswith("Two segments; a: 2 customers.")
     assert profile.to_dict()["customers"] == 7
     profile.plot()
-    with pytest.raises(InputError, match="one name per row"):
-        describe_segments(frame, ["a"])
+    refused("one name per row", describe_segments, frame, ["a"])
 
 
 def test_figures_show_the_table(features, segment, answered) -> None:

@@ -1,7 +1,5 @@
 """The gap statistic against its formula written out, and on planted numbers of groups."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Every method behind the one door: planted groups, noise, choice shown, size floor, files."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
@@ -16,7 +14,9 @@ from promolab.errors import InputError
 from promolab.segmentation import Segmenter
 from promolab.segmentation.groups import measures as clustering
 from promolab.segmentation.groups.number import NumberOfSegments, mark_chosen
+from promolab.segmentation.saved import _checksum
 from promolab.segmentation.segmenter import METHODS
+from tests.refused import refused
 
 Planted = tuple[pd.DataFrame, np.ndarray]
 QUICK = {"bootstraps": 3, "references": 2, "k_range": (2, 4)}
@@ -63,8 +63,7 @@ def test_noise_is_a_named_group_everywhere(features: pd.DataFrame) -> None:
     assert "100 % of customers unlike any" in told
     found.choice_.plot()
     found.map().plot()
-    with pytest.raises(InputError, match="no centres"):
-        found.predict(features)
+    refused("no centres", found.predict, features)
 
 
 def test_hdbscan_is_that_of_scikit_learn(planted: Planted) -> None:
@@ -139,9 +138,7 @@ def test_dbscan_shows_what_other_neighbourhoods_would_do(planted: Planted) -> No
 
 
 @pytest.mark.parametrize("method", ["kmeans", "minibatch", "gaussian", "hdbscan"])
-def test_many_customers_are_chosen_on_a_sample(
-    method: str, planted: Planted, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_customers_are_chosen_on_a_sample(method, planted, monkeypatch):
     whole = Segmenter(method, **QUICK).fit(planted[0])
     monkeypatch.setattr(clustering, "SAMPLE_ROWS", 200)
     sampled = Segmenter(method, **QUICK).fit(planted[0])
@@ -164,8 +161,6 @@ def test_minibatch_segments_are_carried(planted: Planted, tmp_path) -> None:
 
 def test_a_file_of_an_earlier_version_keeps_its_bytes(planted: Planted, tmp_path) -> None:
     """Written before there were gap, floor and method in it; another checksum is another fit."""
-    from promolab.segmentation.saved import _checksum
-
     made = Segmenter(k_range=(3, 4), bootstraps=2, references=0).fit(planted[0])
     path = made.save(tmp_path / "a")
     whole = json.loads(path.read_text())
@@ -193,5 +188,4 @@ def test_predict_takes_a_customer_at_several_times(features: pd.DataFrame) -> No
 
 @pytest.mark.parametrize(("name", "value"), [("min_share", 0.7), ("references", -1)])
 def test_bad_settings_are_refused(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=f"{name} = {value}"):
-        Segmenter(**{name: value})
+    refused(f"{name} = {value}", Segmenter, **{name: value})

@@ -1,7 +1,5 @@
 """Where customers went: conserved, counted by hand, honest about new names."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

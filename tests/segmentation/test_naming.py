@@ -1,13 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from promolab.segmentation.naming import (
-    COMMON,
-    THEMES,
-    name_segments,
-    named_groups,
-    untrue_names,
-)
+from promolab.segmentation.naming import COMMON, THEMES, name_segments, named_groups, untrue_names
 
 
 def test_names_say_what_sets_a_segment_apart() -> None:

@@ -1,18 +1,16 @@
 """Week against week: agreement, streams that add up, several times in a row."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 from sklearn.metrics import adjusted_rand_score
 
-from promolab.errors import InputError
 from promolab.plots._maps import alluvial
 from promolab.segmentation import segment_migration, segment_track
 from promolab.segmentation.migration import adjusted_rand, agreement, flow_of
 from tests.draws import check_cover, draws, ends_of
+from tests.refused import refused
 
 
 def segments(n: int = 300, seed: int = 0, moved: float = 0.2) -> list[pd.DataFrame]:
@@ -78,8 +76,7 @@ def test_several_times_in_a_row() -> None:
     assert (table["stayed_low"] <= table["stayed"]).all()
     assert "W42 to W43" in track.summary()
     assert [t.get_text() for t in track.plot().get_xticklabels()] == ["W42", "W43", "W44"]
-    with pytest.raises(InputError, match="1 time; expected two or more"):
-        segment_track({"W42": first})
+    refused("1 time; expected two or more", segment_track, {"W42": first})
 
 
 def test_a_group_without_anybody_takes_no_room() -> None:

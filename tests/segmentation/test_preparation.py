@@ -1,11 +1,10 @@
 import numpy as np
 import pandas as pd
-import pytest
 from scipy.stats import skew
 from sklearn.preprocessing import StandardScaler
 
-from promolab.errors import InputError
 from promolab.segmentation.groups.preparation import has_history, prepare, standardise
+from tests.refused import refused
 
 
 def test_a_symmetric_column_is_what_scikit_learn_makes() -> None:
@@ -40,8 +39,7 @@ def test_prepare_leaves_out_what_says_nothing(features: pd.DataFrame) -> None:
 
 
 def test_an_unknown_column_names_the_nearest(features: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="did you mean 'recency_days'"):
-        prepare(features, ["recency_day"])
+    refused("did you mean 'recency_days'", prepare, features, ["recency_day"])
 
 
 def test_history_needs_an_order_and_a_date() -> None:

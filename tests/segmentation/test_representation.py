@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.segmentation.representation import _index_interval, segment_index
+from tests.refused import refused
 
 
 def test_index_is_the_ratio_of_shares() -> None:
@@ -53,11 +53,7 @@ def test_ids_are_found_in_a_frame() -> None:
 
 def test_bad_lists_are_refused() -> None:
     frame = pd.DataFrame({"customer_id": [7, 8], "segment": ["a", "b"]})
-    with pytest.raises(InputError, match="1 selected customer of 2 are in no segment"):
-        segment_index(frame, [7, 99])
-    with pytest.raises(InputError, match="expected one flag per customer"):
-        segment_index(["a", "b"], [True])
-    with pytest.raises(InputError, match="selected is empty"):
-        segment_index(["a", "b"], [False, False])
-    with pytest.raises(InputError, match="expected a boolean array"):
-        segment_index(["a", "b"], [7])
+    refused("1 selected customer of 2 are in no segment", segment_index, frame, [7, 99])
+    refused("expected one flag per customer", segment_index, ["a", "b"], [True])
+    refused("selected is empty", segment_index, ["a", "b"], [False, False])
+    refused("expected a boolean array", segment_index, ["a", "b"], [7])

@@ -1,7 +1,5 @@
 """Segments in a file: back bit for bit, and nothing else is taken for them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -9,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.segmentation import Segmenter
+from promolab.segmentation.saved import _checksum
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +70,8 @@ def edited(path: Path, change) -> str:
     return json.dumps(whole)
 
 
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
+def test_a_damaged_or_foreign_file_is_refused(saved, tmp_path, fitted) -> None:
+    for damage, words in [
         (lambda path: path.read_text()[:-40], "damaged or holds no segments"),
         (lambda path: "\x80", "damaged or holds no segments|has format None"),
         (lambda path: "[]", "has format None"),
@@ -84,13 +82,13 @@ def edited(path: Path, change) -> str:
             lambda path: edited(path, lambda w: w["segments"].update(reach=9.0)),
             "changed after it was saved",
         ),
-    ],
-)
-def test_a_damaged_or_foreign_file_is_refused(saved, tmp_path, damage, words) -> None:
-    path = tmp_path / "bad.json"
-    path.write_text(damage(saved), encoding="latin-1")
-    with pytest.raises(InputError, match=words):
-        Segmenter.load(path)
+    ]:
+        path = tmp_path / "bad.json"
+        path.write_text(damage(saved), encoding="latin-1")
+        refused(words, Segmenter.load, path)
+    refused("there is no file", Segmenter.load, tmp_path / "none.json")
+    refused("is a folder", fitted.save, tmp_path)
+    refused("cannot be saved", fitted.save, tmp_path / "no" / "folder.json")
 
 
 @pytest.mark.parametrize(
@@ -104,33 +102,18 @@ def test_a_damaged_or_foreign_file_is_refused(saved, tmp_path, damage, words) ->
     ],
 )
 def test_a_forged_file_is_refused(saved, tmp_path, change) -> None:
-    from promolab.segmentation.saved import _checksum
-
     def forge(whole) -> None:
         whole["segments"].update(change)
         whole["sha256"] = _checksum(whole["segments"])
 
     path = tmp_path / "forged.json"
     path.write_text(edited(saved, forge))
-    with pytest.raises(InputError, match="holds no segments of promolab"):
-        Segmenter.load(path)
-
-
-def test_a_file_that_is_not_there_and_a_folder(fitted, tmp_path) -> None:
-    with pytest.raises(InputError, match="there is no file"):
-        Segmenter.load(tmp_path / "none.json")
-    with pytest.raises(InputError, match="is a folder"):
-        fitted.save(tmp_path)
-    with pytest.raises(InputError, match="cannot be saved"):
-        fitted.save(tmp_path / "no" / "folder.json")
+    refused("holds no segments of promolab", Segmenter.load, path)
 
 
 @pytest.mark.parametrize("method", ["rfm", "dbscan"])
 def test_what_has_no_centres_is_not_saved(method, features, tmp_path) -> None:
     other = Segmenter(method, bootstraps=0).fit(features)
-    with pytest.raises(InputError, match="no centres"):
-        other.save(tmp_path / "x.json")
-    with pytest.raises(InputError, match="no centres"):
-        other.assign(features)
-    with pytest.raises(InputError, match="not fitted"):
-        Segmenter().predict(features)
+    refused("no centres", other.save, tmp_path / "x.json")
+    refused("no centres", other.assign, features)
+    refused("not fitted", Segmenter().predict, features)

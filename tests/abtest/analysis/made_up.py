@@ -1,7 +1,5 @@
 """Experiments of known truth, many at once: each draw is a segment of one table."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,11 +1,10 @@
 """The engine's figures are those of arrays, of statsmodels, of tea-tasting and by hand."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from promolab.abtest.analysis import Metric, measure_arms
 from promolab.effects import compare_arms
@@ -103,8 +102,6 @@ def test_means_and_ratios_are_those_of_tea_tasting(two):
 
 def test_relative_lift_by_hand(two):
     """The delta method, of plain and of adjusted means; the latter from influence functions."""
-    from scipy.stats import t as student
-
     y, x = two["spend"].to_numpy(), two["before"].to_numpy()
     mine = (two["arm"] == "mail").to_numpy()
     for metric in (Metric("spend", "mean"), Metric("spend", earlier="before")):

@@ -1,15 +1,13 @@
 """Intervals hold the truth as often as they say, and are no wider than they need to be."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from promolab.abtest.analysis import Metric, measure_arms
-from tests import draws
 from tests.abtest.analysis.made_up import TRUE_SPEND, experiments
+from tests.draws import check_cover, draws
 
-DRAWS, CUSTOMERS = draws.draws(), 300
+DRAWS, CUSTOMERS = draws(), 300
 METRICS = {
     "mean": Metric("spend", "mean"),
     "adjusted": Metric("spend", earlier="before"),
@@ -39,7 +37,7 @@ def found():
 def test_intervals_hold_the_truth(found, metric, figure):
     ends = [getattr(row, figure).ends for row in found[metric]]
     # A ratio's mean lies a little above its truth.
-    draws.check_cover(ends, TRUTH[metric, figure], slack=0.005, biased=figure == "relative")
+    check_cover(ends, TRUTH[metric, figure], slack=0.005, biased=figure == "relative")
 
 
 def test_a_known_past_takes_its_share_of_the_variance(found):

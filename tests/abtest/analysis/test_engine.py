@@ -1,7 +1,5 @@
 """Whatever it is read from, and on however many threads, the figures are the same."""
 
-from __future__ import annotations
-
 import ibis
 import numpy as np
 import pandas as pd
@@ -9,6 +7,7 @@ import pytest
 
 from promolab.abtest.analysis import Metric, measure_arms
 from promolab.contract import Experiment
+from promolab.effects import compare_arms
 from promolab.engines import connect
 from tests.abtest.analysis.made_up import shop
 
@@ -75,8 +74,6 @@ def test_large_numbers_lose_nothing(frame):
 
 
 def test_an_experiment_is_read_with_its_chances_a_decision_a_row(frame):
-    from promolab.effects import compare_arms
-
     twice = frame.assign(customer_id=frame.index // 2)
     arms = ["control", "coupon", "mail"]
     trial = Experiment(

@@ -1,7 +1,5 @@
 """Arms that do not come as often as planned stop the readout; those that do, do not."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
