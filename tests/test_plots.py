@@ -122,13 +122,6 @@ def test_import_loads_no_matplotlib():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_first_is_on_top():
-    for ax in (plots.bars(["a", "b"], [1, 2]), plots.intervals(["a", "b"], [1, 2], [0, 1], [2, 3])):
-        assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
-        bottom, top = ax.get_ylim()
-        assert bottom > top  # row 0 above row 1
-
-
 def test_curve_draws_its_band_in_its_colour():
     ax = plots.curve([0, 1], [0, 1], low=[0, 0.5], high=[0.5, 1])
     assert plots.curve([0, 1], [1, 0], ax=ax) is ax
@@ -138,60 +131,52 @@ def test_curve_draws_its_band_in_its_colour():
     assert band.get_paths()[0].get_extents().bounds == pytest.approx((0, 0, 1, 1))
 
 
-def test_intervals_of_bars_reach_where_they_should():
+def test_first_is_on_top_and_intervals_of_bars_reach_where_they_should():
     ax = plots.bars(["a"], [2.0], low=[1.5], high=[3.0])
     (lines,) = ax.collections
     assert isinstance(lines, LineCollection)
     (segment,) = lines.get_segments()
     assert segment[:, 0] == pytest.approx([1.5, 3.0])
+    for ax in (plots.bars(["a", "b"], [1, 2]), plots.intervals(["a", "b"], [1, 2], [0, 1], [2, 3])):
+        assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
+        bottom, top = ax.get_ylim()
+        assert bottom > top  # row 0 above row 1
 
 
-def test_percent_and_thousands():
+def test_percent_and_thousands_and_finish_again_replaces_the_words():
     ax = plots.finish(plots.curve([0, 0.5], [0, 20_000]), title="t", percent_x=True)
     assert ax.xaxis.get_major_formatter()(0.25) == "25 %"
     assert ax.xaxis.get_major_formatter()(-0.125) == "−12.5 %"
     assert ax.yaxis.get_major_formatter()(12_000) == "12,000"
-
-
-def test_finish_again_replaces_the_words():
     ax = plots.finish(plots.curve([0, 1], [0, 1]), title="first", subtitle="one")
     plots.finish(ax, title="second", subtitle="two")
     assert ax.get_title(loc="left") == "second"
     assert [text.get_text() for text in ax.texts] == ["two"]
 
 
-def test_names_keep_their_colours():
+def test_names_keep_their_colours_and_are_dark_enough_to_be_read():
     names = ["Loyal", "At risk", "Champions"]
     assert plots.segment_colours(names) == plots.segment_colours(reversed(names))
     many = plots.segment_colours([f"segment {i:02}" for i in range(16)])
     assert len(set(many.values())) == 16
-
-
-def test_heat_map_centre_is_neutral_and_missing_is_grey():
-    ax = plots.heat_map([[0.0, 3.0], [-1.0, np.nan]], ["a", "b"], ["c", "d"], centre=0)
-    image = ax.images[0]
-    assert image.get_clim() == (-3, 3)
-    red, green, blue, _ = image.to_rgba(image.get_array())[1, 1]
-    assert red == green == blue < 0.95
-
-
-def test_a_map_without_a_label_has_no_scale_beside_it():
-    plain = plots.heat_map([[1.0]], ["a"], ["c"])
-    told = plots.heat_map([[1.0]], ["a"], ["c"], label="share, %")
-    assert [len(ax.figure.axes) for ax in (plain, told)] == [1, 2]
-
-
-def test_names_on_a_map_are_dark_enough_to_be_read():
     pale = plots.scatter_map([0.0, 1], [0.0, 1], ["a", "b"], colours={"a": "#F0E442", "b": "#000"})
     assert pale.texts
     for text in pale.texts:
         red, green, blue = mpl.colors.to_rgb(text.get_color())
         assert 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
-
-
-def test_grey_streams_have_grey_names():
     ax = alluvial(["a", "b"], ["x", "y"], [np.eye(2)], colours={"y": plots.MUTED})
     assert [text.get_color() == plots.MUTED for text in ax.texts] == [False, True] * 2
+
+
+def test_heat_map_centre_is_neutral_and_only_a_label_has_a_scale():
+    plain = plots.heat_map([[1.0]], ["a"], ["c"])
+    told = plots.heat_map([[1.0]], ["a"], ["c"], label="share, %")
+    assert [len(ax.figure.axes) for ax in (plain, told)] == [1, 2]
+    ax = plots.heat_map([[0.0, 3.0], [-1.0, np.nan]], ["a", "b"], ["c", "d"], centre=0)
+    image = ax.images[0]
+    assert image.get_clim() == (-3, 3)
+    red, green, blue, _ = image.to_rgba(image.get_array())[1, 1]
+    assert red == green == blue < 0.95
 
 
 def test_bubbles_have_areas_and_labels_that_keep_apart():

@@ -64,29 +64,23 @@ def test_axis_is_the_mean_of_the_components_there_are(axis: str, profiles: pd.Da
     assert profiles[columns].mean().sub(50).abs().max() < 1e-9
 
 
-def test_ties_share_a_rank_and_a_single_customer_is_the_middle() -> None:
+def test_ties_share_a_rank_and_missing_features_leave_what_there_is(features: pd.DataFrame) -> None:
     same = build_profiles(pd.DataFrame({"customer_id": [1, 2, 3], "recency_days": [4, 4, 9]}))
     assert same["loyalty"].tolist() == pytest.approx([200 / 3, 200 / 3, 100 / 6])
     one = build_profiles(make_features(200).head(1).assign(days_between_orders=3.0))
     assert one[list(AXES)].to_numpy().tolist() == [[50.0] * 4]
-
-
-def test_missing_features_leave_what_there_is(features: pd.DataFrame) -> None:
     bare = build_profiles(features[["customer_id", "recency_days"]].assign(price_level=None))
     assert bare["loyalty"].equals(bare["loyalty_recency"].rename("loyalty"))
     assert bare[["interests", "purchasing_power", "habits"]].isna().all(axis=None)
     assert len(build_profiles(features.head(0))) == 0
 
 
-def test_scores_do_not_depend_on_row_order_and_keep_it(features, profiles):
+def test_scores_do_not_depend_on_row_order_or_the_kind_of_table(features, profiles):
     shuffled = features.sample(frac=1, random_state=0)
     again = build_profiles(shuffled)
     assert again["customer_id"].tolist() == shuffled["customer_id"].tolist()
     by_id = [frame.set_index("customer_id").sort_index() for frame in (again, profiles)]
     pd.testing.assert_frame_equal(*by_id)
-
-
-def test_an_ibis_table_comes_back_sorted(features: pd.DataFrame, profiles: pd.DataFrame) -> None:
     result = build_profiles(ibis.memtable(features))
     assert result["customer_id"].is_monotonic_increasing
     merged = result.merge(profiles, on="customer_id")

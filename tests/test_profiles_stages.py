@@ -67,16 +67,13 @@ def test_lapsed_is_told_by_the_shops_own_rhythm() -> None:
     assert lapse_days(frame(orders=[3] * 60, days_between_orders=[900.0] * 60))[0] == 364
 
 
-def test_a_short_history_and_missing_sales_are_said() -> None:
+def test_a_short_history_missing_sales_and_nobody_are_said() -> None:
     found = life_stages(frame(orders=[1, 2], recency_days=[3.0, 9.0]))
     assert "Orders reach back only 9 days" in found.summary()
     assert found.by_stage["share_sales"].isna().all()
     assert "nan" not in found.summary()
     found.plot()
     refused("no column 'recency_days'", life_stages, frame(orders=[1]))
-
-
-def test_nobody_has_ordered() -> None:
     found = life_stages(frame(orders=[0, 0], recency_days=[None, None]), customers=[5])
     assert found.by_stage.set_index("stage").loc["Without history", "customers"] == 3
     assert "0 new" in found.summary()

@@ -151,23 +151,20 @@ def test_what_comes_lies_in_the_intervals(shop, worth) -> None:
     assert row["orders_high"] / row["orders_low"] < 3
 
 
-def test_earlier_forecasts_are_closer_than_own_frequency(worth) -> None:
+def test_every_customer_with_an_order_has_one_row_closer_than_their_own_frequency(worth, shop):
     assert len(worth.checked) >= 2
     assert (worth.checked["error"] < worth.checked["own_error"]).all()
     assert worth.checked["inside"].between(0.85, 0.98).all()
+    assert worth.frame["customer_id"].is_unique
+    assert (worth.frame["orders"] >= 1).all()
+    assert np.isfinite(worth.frame["margin_12w"]).all()
+    assert "customers will order" in worth.summary() and "weeks ahead" in str(worth.table())
 
 
 def test_nothing_later_is_read(shop, worth) -> None:
     now = shop.span()[1] - pd.Timedelta("84D")
     again = customer_worth(known_by(shop, now), as_of=now)
     pd.testing.assert_frame_equal(again.frame, worth.frame)
-
-
-def test_every_customer_with_an_order_has_one_row_and_its_margin(shop, worth) -> None:
-    assert worth.frame["customer_id"].is_unique
-    assert (worth.frame["orders"] >= 1).all()
-    assert np.isfinite(worth.frame["margin_12w"]).all()
-    assert "customers will order" in worth.summary() and "weeks ahead" in str(worth.table())
 
 
 def test_who_is_late_by_their_own_rhythm_has_rather_left(worth) -> None:

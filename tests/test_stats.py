@@ -36,26 +36,32 @@ def test_a_level_is_a_share(quantile):
     refused("level = 1; expected a share between 0 and 1", quantile, 1)
 
 
-def test_p_values():
+def test_p_values_alone_and_of_many_tests():
     value, error = np.array([1.0, -2.0, 0.0, 0.0, 1.0, 1.0]), np.array([1, 1, 1, np.nan, 0, np.nan])
     expected = [*2 * reference.t.sf([1.0, 2.0], 4), 1.0, 1.0, np.nan, np.nan]
     np.testing.assert_allclose(two_sided(value, error, 4), expected)
     assert two_sided(9.0, 1.0) == pytest.approx(2 * reference.norm.sf(9.0), rel=1e-12)
-
-
-def test_many_tests():
     np.testing.assert_allclose(holm(P), multipletests(P, method="holm")[1])
     np.testing.assert_allclose(benjamini_hochberg(P), multipletests(P, method="fdr_bh")[1])
     assert np.isnan(holm([np.nan]))[0] and len(benjamini_hochberg([])) == 0
+    gaps = benjamini_hochberg(np.insert(P, [0, 4], np.nan))
+    np.testing.assert_allclose(gaps[~np.isnan(gaps)], benjamini_hochberg(P), rtol=1e-12)
 
 
-def test_wilson_and_shares_of_clusters():
-    hits, n = np.array([1, 5, 9]), np.array([10, 20, 30])
-    low, high = wilson(hits, n, 0.9)
-    expected = proportion_confint(hits, n, alpha=0.1, method="wilson")
-    np.testing.assert_allclose((low, high), expected)
-    share = hits / n
-    np.testing.assert_allclose(share_interval(share, share * (1 - share) / n, 7, 0.9), expected)
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_wilson_and_shares_of_clusters(level):
+    hits, n = np.array([0, 1, 7, 50, 99, 100, 12]), np.array([9, 10, 20, 100, 100, 100, 12])
+    low, high = wilson(hits, n, level)
+    expected = proportion_confint(hits, n, alpha=1 - level, method="wilson")
+    np.testing.assert_allclose((low, high), expected, atol=1e-12)
+    assert low[0] == 0 and high[-1] == 1
+    share, some = hits / n, slice(1, 5)
+    np.testing.assert_allclose(share_interval(share, 0.0, n, level), expected, atol=1e-12)
+    found = share_interval(share[some], (share * (1 - share) / n)[some], 7, level)
+    np.testing.assert_allclose(found, np.array(expected)[:, some])
+    assert [float(end) for end in wilson(0, 0)] == [0, 1]
+    refused("1 of 2 pairs have successes below 0 or above n", wilson, [3, 1], [2, 2])
+    refused("level = 1; expected a share", wilson, 1, 2, level=1)
     ends = share_interval([0.0, np.nan], [0.0, 0.0], 12.0)
     np.testing.assert_allclose(ends, [[0.0, np.nan], [float(wilson(0, 12)[1]), np.nan]])
 

@@ -45,7 +45,7 @@ def test_an_assignment_never_changes():
 FROZEN = "6ab63188ab8d35a1"
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=30, unique=True), st.data())
 def test_neither_the_others_nor_the_order_matter(ids, data):
     whole = dict(zip(ids, arms(ids), strict=True))
@@ -97,7 +97,7 @@ def test_seeds_are_independent_and_so_is_a_name_that_looks_like_another_seed():
         assert abs((first & second).mean() - 0.25) < 4 * np.sqrt(3 / 16 / 20_000)
 
 
-def test_share_0_gets_nobody_and_share_1_everybody():
+def test_shares_of_0_1_and_tenths_are_kept_and_widening_takes_nobody_out():
     for shares in (
         {"none": 0, "all": 1},
         {"all": 1.0, "none": 0.0},
@@ -105,15 +105,9 @@ def test_share_0_gets_nobody_and_share_1_everybody():
     ):
         assert set(arms(range(5000), shares=shares)) == {"all"}
         assert assign(range(9), "a", shares, 0).counts == {k: 9 * int(shares[k]) for k in shares}
-
-
-def test_widening_the_first_arm_takes_nobody_out_of_it():
     narrow = np.array(arms(range(5000))) == "holdout"
     wide = np.array(arms(range(5000), shares={"holdout": 0.2, "send": 0.8})) == "holdout"
     assert (wide | ~narrow).all() and wide.sum() > narrow.sum()
-
-
-def test_shares_that_do_not_add_up_by_rounding_alone_are_fine():
     tenths = {f"arm {i}": 0.1 for i in range(10)}
     assert sum(tenths.values()) != 1
     found = assign(range(20_000), "a", tenths, 0)
@@ -244,7 +238,7 @@ def test_an_assignment_reads_and_draws():
     seed=st.integers(0, 2**40),
     name=st.text(min_size=1, max_size=8).filter(lambda text: text.strip() != ""),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_one_customers_arm_is_the_one_that_the_whole_table_gives(
     customers, clusters, widths, seed, name
 ):

@@ -80,12 +80,9 @@ def test_what_is_decided_stays_so_and_naive_calls_are_counted():
     assert "in favour of coupon" in found.summary() and f"day {found.decided_on}" in found.summary()
 
 
-def test_small_arms_of_rare_buyers_are_not_called_too_often():
+def test_rare_buyers_and_outcomes_that_grow_are_not_called_too_often():
     found = watched(HELD_BACK, 60)
     assert sum(one.decided_on is not None for one in found) <= binom.ppf(0.995, 60, 0.05)
-
-
-def test_outcomes_of_the_same_customers_that_grow_are_not_called_too_often():
     assert alarms_of_a_cohort(40, customers=1500).ok is not False
 
 

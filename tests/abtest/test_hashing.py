@@ -71,15 +71,12 @@ def test_texts_of_every_length_and_script_agree_with_the_book():
     assert siphash(cut, key).tolist() == expected
 
 
-def test_blocks_do_not_show():
+def test_blocks_do_not_show_and_every_bit_is_a_fair_coin_even_for_counting_numbers():
     texts = [str(i) * (1 + i % 5) for i in range(ROWS_AT_ONCE + 3)]
     whole = siphash(column(texts), FIRST_BYTES)
     for i in (0, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, ROWS_AT_ONCE + 2):
         assert int(whole[i]) == by_the_book(texts[i].encode(), FIRST_BYTES)
     assert len(siphash(pa.chunked_array([], pa.large_string()), FIRST_BYTES)) == 0
-
-
-def test_every_bit_of_the_hash_is_a_fair_coin_even_for_counting_numbers():
     hashed = siphash(column([str(i) for i in range(20_000)]), FIRST_BYTES)
     ones = [int(np.count_nonzero((hashed >> np.uint64(bit)) & np.uint64(1))) for bit in range(64)]
     assert np.abs(np.array(ones) - 10_000).max() < 4.5 * np.sqrt(20_000 / 4)

@@ -135,6 +135,9 @@ def test_what_is_looked_at_on_the_way_is_not_given_up_before_its_end():
     assert found.word == "go on" and found.summary().endswith("3,000 customers are still to come.")
     assert judged([row(-0.5, 1)], SALES, planned=2000).word == "stop"
     assert judged([row(-3.0, 1)], SALES, planned=5000).word == "stop"
+    early = "it ends on 3 May 2021"
+    assert judged([row(9, 1)], SALES, early=early).summary().startswith(f"Go on: {early}; so far")
+    assert judged([row(-9, 1)], SALES, early=early).word == "stop"
 
 
 def test_not_worse_by_more_than_its_margin_is_enough_where_one_is_stated():
@@ -146,12 +149,6 @@ def test_not_worse_by_more_than_its_margin_is_enough_where_one_is_stated():
     found = with_adjusted([row(-0.3, 0.5)], metrics, ["sales"], [], "holm")[0]
     assert found.p_adjusted == pytest.approx(2 * norm.sf(1.7 / 0.5))
     assert state_of(found, metrics["sales"]) == "not worse"
-
-
-def test_before_its_end_only_harm_decides():
-    early = "it ends on 3 May 2021"
-    assert judged([row(9, 1)], SALES, early=early).summary().startswith(f"Go on: {early}; so far")
-    assert judged([row(-9, 1)], SALES, early=early).word == "stop"
 
 
 def experiments(n: int, effect: float = 0.0, arms: int = 3, metrics: int = 5, seed: int = 3):
@@ -240,6 +237,7 @@ def test_the_interval_of_the_return_covers():
 
 
 def test_a_loss_and_a_profit_are_told_as_such():
+    assert isinstance(row(1, 1).to_frame(), pd.DataFrame)
     rows, terms = money_rows([np.arange(9.0), np.arange(9.0) - 5], [np.zeros(9), np.ones(9)], 0.0)
     told = money_of(rows, {"mail": 9}, terms)[0].summary()
     assert told.startswith("Mail lost 5 [2, 8] per customer, 45")
@@ -281,10 +279,6 @@ def test_segments_that_are_alike_are_hardly_ever_called_different():
         for one in rng.normal(2.0, 1.0, (400, 4))
     ]
     assert np.mean(called) <= 0.05 + 1.64 * math.sqrt(0.05 * 0.95 / 400)
-
-
-def test_frames_of_rows_are_plain():
-    assert isinstance(row(1, 1).to_frame(), pd.DataFrame)
 
 
 def test_worse_is_who_is_worse_by_more_than_the_margin():

@@ -34,22 +34,16 @@ def test_the_place_in_a_layer_follows_from_the_hash_alone():
         assert (found.astype(str)[expected] == alone[expected]).all()
 
 
-def test_nobody_is_in_two_experiments_of_a_layer_and_each_gets_its_share():
+def test_nobody_is_in_two_experiments_a_new_one_moves_nobody_and_layers_are_independent():
     inside = np.stack([arms(name, layer=LAYER) != "elsewhere" for name in LAYER.experiments])
     assert inside.sum(axis=0).max() == 1
     for found, share in zip(inside.sum(axis=1), LAYER.experiments.values(), strict=True):
         assert binom.ppf(0.0005, N, share) <= found <= binom.ppf(0.9995, N, share)
-
-
-def test_a_new_experiment_moves_nobody():
     more = Layer("coupons", {**LAYER.experiments, "late": 0.1}, seed=3)
     for name in LAYER.experiments:
         assert (arms(name, layer=LAYER) == arms(name, layer=more)).all()
     late = arms("late", layer=more)
     assert set(late) == {"control", "treatment", "elsewhere"}
-
-
-def test_layers_say_nothing_of_each_other():
     other = Layer("banners", {"blue": 0.5, "red": 0.5})
     a, b = arms("spring", layer=LAYER), arms("blue", layer=other)
     rows = [[((a == x) & (b == y)).sum() for y in np.unique(b)] for x in np.unique(a)]

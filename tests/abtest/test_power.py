@@ -16,15 +16,9 @@ SIZES = [(1080, 120), (600, 600), (9500, 500), (50, 50), (100, 900)]
 def test_shares_agree_with_statsmodels(sizes, rate):
     treated, control = sizes
     effect = smallest_effect(treated, control, rate=rate).effect
-    power = power_proportions_2indep(
-        effect,
-        rate,
-        treated,
-        ratio=control / treated,
-        alpha=0.025,  # one side of 5 %: the other side is never what shows
-        alternative="larger",
-        return_results=False,
-    )
+    # One side of 5 %: the other side is never what shows.
+    how = {"alpha": 0.025, "alternative": "larger", "return_results": False}
+    power = power_proportions_2indep(effect, rate, treated, ratio=control / treated, **how)
     assert 0 < effect < 1 and power == pytest.approx(0.8, abs=1e-9)
     # Cohen's arcsine formula is another approximation: near where no share is rare.
     if rate >= 0.3:

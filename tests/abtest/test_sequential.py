@@ -30,14 +30,11 @@ def test_the_width_is_that_of_the_paper(level):
         assert (one + other) / 2 == pytest.approx(1, abs=1e-12)
 
 
-def test_it_is_narrowest_in_standard_errors_where_it_is_tuned():
+def test_it_is_narrowest_where_it_is_tuned_and_says_nothing_before_the_burn_in():
     fractions = np.geomspace(0.05, 20, 400)
     best = fractions[np.argmin(multiplier(fractions, 0.05))]
     assert best == pytest.approx(1, abs=0.02)
     assert multiplier(1.0, 0.05) / 1.959964 == pytest.approx(1.5485, abs=1e-4)
-
-
-def test_no_interval_before_the_burn_in():
     low, high = confidence_sequence([99, 100], [1, 1], [1, 1], tuned_for=1000)
     assert np.isinf(low[0]) and np.isinf(high[0]) and np.isfinite([low[1], high[1]]).all()
     low, high = confidence_sequence([0, 5], [math.nan, 1], [1, 0], tuned_for=10, burn_in=0)

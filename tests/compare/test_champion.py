@@ -56,7 +56,7 @@ def test_one_that_is_better_beyond_noise_replaces_and_says_why() -> None:
 
 def test_noise_replaces_nothing() -> None:
     decisions = [
-        hold_against(past_pairs(promotions=4, seed=k), OLD, NO_BETTER).decision for k in range(12)
+        hold_against(past_pairs(promotions=4, seed=k), OLD, NO_BETTER).decision for k in range(8)
     ]
     assert decisions.count("replaced") <= 1
 

@@ -122,14 +122,8 @@ def test_features_are_chosen_by_what_they_would_have_done(pairs: pd.DataFrame) -
 def test_the_launch_uses_the_features_chosen(small_shop, pairs: pd.DataFrame) -> None:
     shop, week = load_shop(small_shop), Week.parse("2017-W44")
     choice = choose_method(pairs, "tree", features="chosen")
-    launch = launch_week(
-        shop,
-        week.start(shop.zone),
-        week.end(shop.zone),
-        model=choice.make,
-        columns=choice.features.columns,
-        pairs=pairs,
-    )
+    how = {"model": choice.make, "columns": choice.features.columns, "pairs": pairs}
+    launch = launch_week(shop, week.start(shop.zone), week.end(shop.zone), **how)
     assert launch.model is not None and launch.model.kind == "tree"
     assert set(launch.backtest.features) == set(choice.features.columns)
     assert set(launch.model.learners_[0].columns) <= set(choice.features.columns)

@@ -27,23 +27,14 @@ def test_contacts_decide_who_is_new() -> None:
     ]
 
 
-def test_without_contacts_the_customers_trained_on_decide() -> None:
+def test_support_is_told_by_customers_kinds_and_categories() -> None:
     assert support(TRAIN, rows(customer_id=[2, 9])).tolist() == ["inside", "new_customer"]
-
-
-def test_an_unseen_kind_comes_first() -> None:
     new = rows(contacts=[1, 0, 1, 1], promotion_type=["C", "C", "B", None])
     assert support(TRAIN, new).tolist() == ["new_promotion", "new_promotion", "inside", "inside"]
-
-
-def test_kinds_are_taken_together() -> None:
     train = TRAIN.assign(channel=["mail", "app", "app"])
     new = rows(contacts=[1, 1], promotion_type=["A", "A"], channel=["mail", "app"])
     assert support(train, new).tolist() == ["inside", "new_promotion"]
     assert support(train, new, promotion_kind=["promotion_type"]).tolist() == ["inside"] * 2
-
-
-def test_categories_and_empty_rows() -> None:
     new = rows(contacts=[1], promotion_type=pd.Categorical(["A"]))  # type: ignore[arg-type]
     assert support(TRAIN, new).tolist() == ["inside"]
     assert support(TRAIN, new.head(0)).shape == (0,)

@@ -108,27 +108,18 @@ def not_identified(found, words):
     assert "Not identified" in found.summary()
 
 
-def test_without_overlap_nothing_is_claimed():
+def test_nothing_is_claimed_without_overlap_of_few_or_of_what_stays_apart():
     rng = np.random.default_rng(7)
     x = rng.normal(size=(2000, 1))
     a = x[:, 0] + 0.05 * rng.normal(size=2000) > 0
     not_identified(adjusted_difference(x[:, 0] + a, a, x, np.arange(2000)), "unlike anybody")
-
-
-def test_a_few_others_cannot_stand_for_a_crowd():
     y, a, x = draw(3000, np.random.default_rng(8), strength=3.5)
     not_identified(adjusted_difference(y, a, x, np.arange(3000)), "weighted to be alike")
-
-
-def test_a_group_too_small_is_said():
     y, a, x = draw(400, np.random.default_rng(9))
     few = a & (np.cumsum(a) <= 49)
     found = adjusted_difference(y, few, x, np.arange(400))
     not_identified(found, "only 49 contacted customers")
     assert found.contacted_mean == y[few].mean()
-
-
-def test_what_stays_apart_after_weighting_is_said():
     rng = np.random.default_rng(10)
     y, a, x = draw(3000, rng)
     spend = (a + rng.normal(size=3000))[:, None]  # selects, and is not among the covariates

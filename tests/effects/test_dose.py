@@ -187,19 +187,21 @@ def test_outside_the_drawn_doses_it_says_so_and_is_less_sure():
     refused("depth", found.at, -0.1)
 
 
-def test_of_an_average_near_nothing_no_multiple_is_taken():
+def test_of_nothing_no_multiple_is_taken_one_dose_says_nothing_and_many_are_grouped():
     trial, doses = drawn([0.5, -0.52], doses=(0.1, 0.2))
     found = dose_response(fitted(trial), doses)
     assert found.average.ci_low < 0 < found.average.ci_high
     factor, error = found.factor(0.1)
     assert factor == 1 and error * abs(found.average.value) > 0.4
-
-
-def test_one_dose_says_nothing_of_others():
     trial, doses = drawn([1.0], doses=(0.1,))
     found = dose_response(fitted(trial), doses)
     assert found.factor(0.1) == (1.0, 0.0) and found.extrapolated(0.11)
     assert "never drawn" in found.summary()
+    doses = tuple(np.linspace(0.02, 0.4, 10).round(3))
+    trial, named = drawn(np.linspace(1, 2, 10), doses=doses, rounds=3)
+    found = dose_response(fitted(trial), named)
+    assert len(found.frame) == MOST and found.frame["promotions"].sum() == 30
+    assert found.frame["dose"].is_monotonic_increasing
 
 
 def test_rising_effects_are_pooled_where_they_fall():
@@ -222,14 +224,6 @@ def test_rising_intervals_cover_where_the_truth_rises():
         rows = dose_response(fitted(trial), doses, monotone=True).frame
         inside.append(((rows["ci_low"] <= 1) & (rows["ci_high"] >= 1)).all())
     assert np.mean(inside) >= 0.85
-
-
-def test_many_doses_are_grouped():
-    doses = tuple(np.linspace(0.02, 0.4, 10).round(3))
-    trial, named = drawn(np.linspace(1, 2, 10), doses=doses, rounds=3)
-    found = dose_response(fitted(trial), named)
-    assert len(found.frame) == MOST and found.frame["promotions"].sum() == 30
-    assert found.frame["dose"].is_monotonic_increasing
 
 
 def test_it_shows_itself():

@@ -18,22 +18,17 @@ def data():
     return Z, y + rng.normal(size=60)[cluster], cluster, rng.uniform(0.1, 2, 240)
 
 
-def test_least_squares_is_statsmodels_with_hc1(data):
-    Z, y, _, _ = data
-    fit = least_squares(Z, y)
-    other = sm.OLS(y, sm.add_constant(Z)).fit(cov_type="HC1")
-    new = np.array([[0.0, 0.0, 0.0], [1.0, -2.0, 3.0]])
-    frame = other.get_prediction(sm.add_constant(new, has_constant="add")).summary_frame()
-    assert fit.predict(new) == pytest.approx(frame["mean"].to_numpy(), rel=1e-9)
-    assert fit.std_error(new) == pytest.approx(frame["mean_se"].to_numpy(), rel=1e-6)
-
-
-def test_errors_are_clustered_and_weighted_as_in_statsmodels(data):
+@pytest.mark.parametrize("clustered", [False, True])
+def test_values_and_errors_are_those_of_statsmodels(data, clustered):
     Z, y, cluster, weight = data
-    fit = least_squares(Z, y, weight, cluster)
-    other = sm.WLS(y, sm.add_constant(Z), weights=weight).fit(
-        cov_type="cluster", cov_kwds={"groups": cluster}
+    how = (
+        {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
+        if clustered
+        else {"cov_type": "HC1"}
     )
+    weight = weight if clustered else np.ones(240)
+    fit = least_squares(Z, y, weight, cluster) if clustered else least_squares(Z, y)
+    other = sm.WLS(y, sm.add_constant(Z), weights=weight).fit(**how)
     new = np.array([[0.0, 0.0, 0.0], [1.0, -2.0, 3.0]])
     frame = other.get_prediction(sm.add_constant(new, has_constant="add")).summary_frame()
     assert fit.predict(new) == pytest.approx(frame["mean"].to_numpy(), rel=1e-9)

@@ -34,11 +34,8 @@ def _error(learner: str, own: float, n: int = 6_000) -> float:
     return float(np.mean(errors))
 
 
-def test_arms_that_are_alike_are_learned_better_together() -> None:
+def test_arms_that_are_alike_are_learned_better_together_and_unlike_ones_told_apart() -> None:
     assert _error("pooled", 0.0) < 0.75 * _error("ridge", 0.0)
-
-
-def test_arms_that_differ_are_still_told_apart() -> None:
     assert _error("pooled", 2.0, 20_000) < 1.15 * _error("ridge", 2.0, 20_000)
 
 

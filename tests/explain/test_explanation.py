@@ -10,6 +10,7 @@ import pytest
 from promolab.explain.explanation import explain_row
 from promolab.model.explanation import shapley_parts
 from promolab.model.response import ResponseModel
+from tests.draws import noise
 from tests.refused import refused
 
 
@@ -89,12 +90,11 @@ def test_the_error_said_is_the_error_made() -> None:
     X, y = data()
     model = ResponseModel("forest", trees=10, depth=4, min_leaf=10).fit(X, y)
     runs = [
-        shapley_parts(model, X.iloc[[40]], X.iloc[:200], permutations=40, seed=s)
-        for s in range(100)
+        shapley_parts(model, X.iloc[[40]], X.iloc[:200], permutations=40, seed=s) for s in range(60)
     ]
     spread = pd.concat([run.assign() for run in runs]).std()
     said = pd.DataFrame([{c: e[0] for c, e in r.attrs["std_error"].items()} for r in runs]).mean()
-    assert ((spread / said).between(0.75, 1.3)).all()
+    assert (spread / said).between(1 - noise(60), 1 + noise(60)).all()
 
 
 def test_without_a_background() -> None:
@@ -139,10 +139,8 @@ def test_one_row_as_a_table_a_sentence_and_a_figure() -> None:
     assert found.probability == pytest.approx(float(model.probability(row)[0]))
     assert set(table["feature"]) == {"sales", "city", "orders"}
     assert table.set_index("feature").loc["orders", "value"] == "missing"
-    assert (
-        found.summary().startswith("C-1 has a chance of ")
-        and "the average of 50 others" in found.summary()
-    )
+    assert found.summary().startswith("C-1 has a chance of ")
+    assert "the average of 50 others" in found.summary()
     assert set(found.to_dict()["contributions"]) == set(table["feature"])
     ax = found.plot(most=2)
     assert [t.get_text() for t in ax.get_yticklabels()][-1] == "1 other"

@@ -28,6 +28,12 @@ def simulate(rng: np.random.Generator, customers: int) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.fixture
+def rows(request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
+    """As many customers as the file says, drawn by its own seed."""
+    return simulate(np.random.default_rng(request.module.SEED), request.module.CUSTOMERS)
+
+
 @pytest.fixture(scope="session")
 def simulated() -> Callable[[np.random.Generator, int], dict[str, np.ndarray]]:
     return simulate

@@ -1,7 +1,5 @@
 """Models compared on the same rows: formulas and plain resampling as oracles."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import threadpoolctl
@@ -15,9 +13,7 @@ from tests.refused import refused
 EVERY = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", "capture@0.2")
 
 
-@pytest.fixture
-def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return simulated(np.random.default_rng(23), 500)
+SEED, CUSTOMERS = 23, 500
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Figures by promotion and segment: each is the measure's own, and what is missing is said."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,9 +11,7 @@ from tests.refused import refused
 METRICS = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.2")
 
 
-@pytest.fixture
-def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return simulated(np.random.default_rng(24), 300)
+SEED, CUSTOMERS = 24, 300
 
 
 def test_every_figure_is_that_of_the_groups_own_rows(rows):

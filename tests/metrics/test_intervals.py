@@ -1,4 +1,4 @@
-"""Wilson's interval against statsmodels."""
+"""Parts of totals, means and shares: by hand, covered, and against statsmodels."""
 
 import numpy as np
 import pytest
@@ -7,28 +7,8 @@ from scipy.stats import t
 from statsmodels.stats.proportion import proportion_confint
 
 from promolab.metrics.intervals import compare_means, intervals_of, part_of_total, spread_of
-from promolab.stats import share_interval, wilson
+from promolab.stats import share_interval
 from tests.draws import check_cover, draws
-from tests.refused import refused
-
-
-@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
-def test_wilson_is_that_of_statsmodels(level):
-    successes, n = np.array([0, 1, 7, 50, 99, 100]), np.array([9, 10, 20, 100, 100, 100])
-    low, high = wilson(successes, n, level)
-    expected = proportion_confint(successes, n, alpha=1 - level, method="wilson")
-    np.testing.assert_allclose(low, expected[0], atol=1e-12)
-    np.testing.assert_allclose(high, expected[1], atol=1e-12)
-    assert low[0] == 0 and high[-1] == 1
-
-
-def test_wilson_of_nothing_is_everything():
-    assert [float(end) for end in wilson(0, 0)] == [0, 1]
-
-
-def test_wilson_names_bad_counts():
-    refused("1 of 2 pairs have successes below 0 or above n", wilson, [3, 1], [2, 2])
-    refused("level = 1; expected a share", wilson, 1, 2, level=1)
 
 
 def returns(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:

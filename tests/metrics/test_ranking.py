@@ -134,14 +134,11 @@ def test_within_groups_is_the_mean_weighted_by_pairs(sample):
     assert "1 group of one class only left out: 2" in result.summary()
 
 
-def test_within_one_group_is_the_roc(sample):
+def test_within_one_group_it_is_the_roc_and_what_differs_between_them_is_ignored(sample):
     y, score, cluster = sample["y"], sample["score"], sample["cluster"]
     one, whole = auc_within(y, score, np.zeros(len(y)), cluster), roc(y, score, cluster)
     for name in ("auc", "std_error", "ci_low", "ci_high"):
         assert getattr(one, name) == pytest.approx(getattr(whole, name), rel=1e-12)
-
-
-def test_within_groups_ignores_what_differs_between_them(sample):
     y, score, group = sample["y"], sample["score"], sample["group"]
     moved = score + 100 * group
     assert auc_within(y, moved, group).auc == pytest.approx(auc_within(y, score, group).auc)

@@ -1,7 +1,5 @@
 """Precision and recall against scikit-learn, and errors against resampling."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve
@@ -10,10 +8,7 @@ from promolab.metrics import precision_recall
 from promolab.stats import wilson
 from tests.refused import refused
 
-
-@pytest.fixture
-def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return simulated(np.random.default_rng(21), 400)
+SEED, CUSTOMERS = 21, 400
 
 
 def test_it_is_scikit_learns_definition_ties_included(rows):

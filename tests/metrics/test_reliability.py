@@ -1,7 +1,5 @@
 """Calibration against scikit-learn and statsmodels."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -11,10 +9,7 @@ from promolab.metrics import calibration
 from promolab.stats import wilson
 from tests.refused import refused
 
-
-@pytest.fixture
-def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return simulated(np.random.default_rng(8), 500)
+SEED, CUSTOMERS = 8, 500
 
 
 def test_bins_are_those_of_scikit_learn(rows):

@@ -1,7 +1,5 @@
 """Log-loss and Brier against scikit-learn and statsmodels; calibration error against chance."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -15,10 +13,7 @@ from tests.drawn import bars_of
 from tests.draws import bounds, check_cover, draws, ends_of
 from tests.refused import refused
 
-
-@pytest.fixture
-def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return simulated(np.random.default_rng(22), 500)
+SEED, CUSTOMERS = 22, 500
 
 
 def clustered_error(values: np.ndarray, cluster: np.ndarray | None) -> float:
@@ -122,15 +117,12 @@ def calibration_errors(shift: float) -> tuple[np.ndarray, np.ndarray]:
     return seen, ends_of(result.debiased for result in found)
 
 
-def test_calibration_error_of_a_calibrated_model_is_chance():
+def test_calibration_error_of_a_calibrated_model_is_chance_and_covers_a_distance():
     seen, found = calibration_errors(0.0)
     assert seen[:, 0].mean() == pytest.approx(seen[:, 1].mean(), rel=0.08)
     least, most = bounds(0.975, len(found), 0.01)  # its other end cannot miss
     assert least <= (found[:, 1] <= 0).mean() <= most
     assert found[:, 0].mean() < 0.45 * seen[:, 0].mean() and found[:, 2].mean() < 0.08
-
-
-def test_calibration_error_covers_the_distance():
     check_cover(calibration_errors(0.1)[1], 0.1, biased=True)
 
 

@@ -1,7 +1,5 @@
 """Profit by threshold against plain sums; the best one against a truth that is known."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -11,10 +9,7 @@ from promolab.metrics.threshold import cuts_of
 from tests.draws import bounds, draws
 from tests.refused import refused
 
-
-@pytest.fixture
-def rows(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return simulated(np.random.default_rng(25), 400)
+SEED, CUSTOMERS = 25, 400
 
 
 def profit(rows, threshold, benefit=10.0, cost=2.5):
@@ -60,13 +55,16 @@ def test_errors_are_those_of_resampled_customers(rows):
         )
 
 
-def test_one_benefit_and_cost_per_row(rows):
+def test_one_benefit_and_cost_per_row_and_ties_are_contacted_together(rows):
     n = len(rows["y"])
     one = threshold_chart(rows["y"], rows["p"], 10, 2.5)
     each = threshold_chart(rows["y"], rows["p"], np.full(n, 10.0), np.full(n, 2.5))
     assert one.profit == each.profit and one.threshold == each.threshold
     cheap = threshold_chart(rows["y"], rows["p"], 10, 0)
     assert cheap.everybody.value == cheap.profit.value == pytest.approx(10 * rows["y"].sum())
+    result = threshold_chart([1, 1, 1, 0], [0.5, 0.5, 0.2, 0.2], 2, 1)
+    assert result.frame["contacted"].tolist() == [0, 2, 4]
+    assert result.threshold == 0.5  # as good as all four, with fewer contacts
 
 
 def test_the_best_threshold_of_calibrated_probabilities_is_cost_over_benefit():
@@ -95,12 +93,6 @@ def test_where_no_contact_pays():
     assert "contacting nobody is best" in result.summary()
     assert "No threshold pays" in result.plot().get_title(loc="left")
     assert result.to_dict()["threshold"] is None
-
-
-def test_ties_are_contacted_together():
-    result = threshold_chart([1, 1, 1, 0], [0.5, 0.5, 0.2, 0.2], 2, 1)
-    assert result.frame["contacted"].tolist() == [0, 2, 4]
-    assert result.threshold == 0.5  # as good as all four, with fewer contacts
 
 
 def test_bad_input_is_named(rows):

@@ -458,7 +458,7 @@ def test_the_band_within_a_short_list_is_that_of_a_sample(way):
     assert above["above_high"] - 0.75 == pytest.approx(np.sqrt(1.25 * 4 / 3) / 4 * quantile)
 
 
-def test_an_arms_mean_is_weighted_by_one_over_its_chance():
+def test_an_arms_mean_is_weighted_by_one_over_its_chance_and_an_impossible_arm_has_none():
     # Treated 10 and 2 with chances 0.8 and 0.2: (10/0.8 + 2/0.2) ÷ (1/0.8 + 1/0.2) = 3.6;
     # controls 4 and 1 with 0.5 and 0.2 of theirs: (4/0.5 + 1/0.2) ÷ (1/0.5 + 1/0.2) = 13/7.
     y, treated = [10.0, 2.0, 4.0, 1.0], [1, 1, 0, 0]
@@ -470,6 +470,8 @@ def test_an_arms_mean_is_weighted_by_one_over_its_chance():
         + np.array([(10 - one) / 0.8, (2 - one) / 0.2, -(4 - none) / 0.5, -(1 - none) / 0.2])
     )
     assert gamma == pytest.approx(expected)
+    gamma = aipw_scores([1.0, 2.0, 3.0], [0, 1, 2], [[0.5, 0.5, 0], [0.5, 0.5, 0], [0.5, 0, 0.5]])
+    assert np.isnan(gamma).tolist() == [[False, True], [False, True], [True, False]]
 
 
 def test_scores_of_several_arms_use_each_rows_own_chances():
@@ -489,11 +491,6 @@ def test_scores_of_several_arms_use_each_rows_own_chances():
     two = arm < 2
     half = chances[two, 1] / chances[two, :2].sum(axis=1)
     assert aipw_scores(y[two], arm[two], half).mean() == pytest.approx(0.5, abs=0.06)
-
-
-def test_an_impossible_arm_has_no_score():
-    gamma = aipw_scores([1.0, 2.0, 3.0], [0, 1, 2], [[0.5, 0.5, 0], [0.5, 0.5, 0], [0.5, 0, 0.5]])
-    assert np.isnan(gamma).tolist() == [[False, True], [False, True], [True, False]]
 
 
 def test_a_wrong_call_is_told_in_words():

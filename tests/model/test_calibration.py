@@ -88,7 +88,7 @@ def test_platt_agrees_with_scikit_learn() -> None:
     np.testing.assert_allclose(1 / (1 + np.exp(-says)), expected, atol=1e-5)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.lists(st.tuples(st.floats(-30, 30), st.booleans()), min_size=4, max_size=40),
     st.sampled_from(["platt", "isotonic"]),

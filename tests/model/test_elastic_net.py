@@ -74,27 +74,27 @@ def test_the_dual_certifies_the_optimum(l2: float, share: float) -> None:
     np.testing.assert_allclose(slope[w != 0], -l1 * np.sign(w[w != 0]), rtol=1e-7)
 
 
-def test_without_l1_it_is_the_ridge() -> None:
+def test_without_l1_it_is_the_ridge_with_the_largest_all_are_0_twins_share_and_weights_repeat():
     X, y = simulate()
     w, b, _ = fit_elastic_net(X, y, 0.0, 2.0)
     ridge, ridge_b, _ = fit_logistic(X, y, 2.0)
     np.testing.assert_allclose(w, ridge, atol=1e-7)
     assert b == pytest.approx(ridge_b, abs=1e-7)
-
-
-def test_all_weights_are_0_from_the_largest_l1_on() -> None:
     X, y = simulate()
     limit = largest_l1(X, y)
     w, b, _ = fit_elastic_net(X, y, limit * (1 + 1e-9), 1.0)
     assert (w == 0).all() and expit(b) == pytest.approx(y.mean(), rel=1e-9)
     assert (fit_elastic_net(X, y, limit * 0.999, 1.0)[0] != 0).sum() == 1
-
-
-def test_twins_share_and_constants_stay_out() -> None:
     X, y = simulate(p=3)
     w, _, info = fit_elastic_net(np.column_stack([X, X[:, 0], np.zeros(len(y))]), y, 1.0, 1e-3)
     assert info.converged and w[4] == 0
     assert w[0] == pytest.approx(w[3], rel=1e-6)
+    X, y = simulate(n=200)
+    times = np.random.default_rng(1).integers(0, 4, len(y))
+    w, b, _ = fit_elastic_net(X, y, 2.0, 0.1, sample_weight=times)
+    again = fit_elastic_net(np.repeat(X, times, axis=0), np.repeat(y, times), 2.0, 0.1)
+    np.testing.assert_allclose(w, again[0], atol=1e-8)
+    assert b == pytest.approx(again[1], abs=1e-8)
 
 
 def test_another_start_ends_at_the_same_optimum() -> None:
@@ -108,15 +108,6 @@ def test_another_start_ends_at_the_same_optimum() -> None:
     alone, intercept, _ = fit_elastic_net(X, y, float(l1s[-1]), 0.5)
     np.testing.assert_allclose(w, alone, atol=1e-6)
     assert b == pytest.approx(intercept, abs=1e-6)
-
-
-def test_weights_are_repetitions() -> None:
-    X, y = simulate(n=200)
-    times = np.random.default_rng(1).integers(0, 4, len(y))
-    w, b, _ = fit_elastic_net(X, y, 2.0, 0.1, sample_weight=times)
-    again = fit_elastic_net(np.repeat(X, times, axis=0), np.repeat(y, times), 2.0, 0.1)
-    np.testing.assert_allclose(w, again[0], atol=1e-8)
-    assert b == pytest.approx(again[1], abs=1e-8)
 
 
 def test_same_bits_on_any_number_of_threads() -> None:

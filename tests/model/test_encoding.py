@@ -62,11 +62,16 @@ def test_only_skewed_columns_are_bent_and_units_do_not_matter() -> None:
     )
 
 
-def test_standardised_like_numpy() -> None:
+def test_standardised_like_numpy_and_missing_at_prediction_is_the_median() -> None:
     X = frame()
     encoder = Encoder.fit(X, ["age"])
     expected = (X["age"] - X["age"].mean()) / X["age"].std(ddof=0)
     np.testing.assert_allclose(encoder.transform(X)[:, 0], expected, atol=1e-12)
+    X = frame()
+    encoder = Encoder.fit(X, ["age"])
+    assert encoder.names == ["age"]
+    gap = encoder.transform(pd.DataFrame({"age": [np.nan, X["age"].median()]}))
+    assert gap[0, 0] == gap[1, 0]
 
 
 def test_values_beyond_the_training_range_are_clipped() -> None:
@@ -137,14 +142,6 @@ def test_unseen_levels_are_the_others_and_extra_columns_ignored() -> None:
     assert matrix[0, other] == matrix[1, other] > 0 > matrix[2, other]
 
 
-def test_missing_only_at_prediction_becomes_the_median() -> None:
-    X = frame()
-    encoder = Encoder.fit(X, ["age"])
-    assert encoder.names == ["age"]
-    gap = encoder.transform(pd.DataFrame({"age": [np.nan, X["age"].median()]}))
-    assert gap[0, 0] == gap[1, 0]
-
-
 @pytest.mark.parametrize(
     "values",
     [
@@ -174,10 +171,23 @@ def test_every_text_type_gives_the_same_matrix(dtype: str) -> None:
     )
 
 
-def test_constant_columns_are_dropped_and_missingness_kept() -> None:
+def test_constant_columns_and_the_later_of_two_equal_ones_are_dropped() -> None:
     X = pd.DataFrame({"one": [1.0] * 40, "known": [5.0, np.nan] * 20, "x": range(40), "t": "a"})
     assert Encoder.fit(X).names == ["known = missing", "x"]
     refused("none of the 2 columns varies over the 40 training rows", Encoder.fit, X[["one", "t"]])
+    X = frame()
+    X = X.assign(town=X["city"], zage=X["age"].astype("Float64"), near=X["age"] + 1e-9)
+    encoder = Encoder.fit(X)
+    assert {code.name: code.same_as for code in encoder.codes if code.same_as} == {
+        "town": "city",
+        "zage": "age",
+    }
+    assert "near" in encoder.names and encoder.transform(X).shape == (400, len(encoder.names))
+    # Of the same shares, but not the same rows: both say something.
+    other = frame().assign(turned=frame()["city"].iloc[::-1].to_numpy())
+    assert not any(code.same_as for code in Encoder.fit(other).codes)
+    order = np.random.default_rng(1).permutation(len(X))
+    assert Encoder.fit(X.iloc[order]) == encoder
 
 
 def test_columns_that_cannot_be_features() -> None:
@@ -207,19 +217,3 @@ def test_survives_json() -> None:
     again = Encoder.from_dict(json.loads(json.dumps(encoder.to_dict())))
     assert again == encoder
     np.testing.assert_array_equal(again.transform(X), encoder.transform(X))
-
-
-def test_the_later_of_two_equal_columns_is_dropped() -> None:
-    X = frame()
-    X = X.assign(town=X["city"], zage=X["age"].astype("Float64"), near=X["age"] + 1e-9)
-    encoder = Encoder.fit(X)
-    assert {code.name: code.same_as for code in encoder.codes if code.same_as} == {
-        "town": "city",
-        "zage": "age",
-    }
-    assert "near" in encoder.names and encoder.transform(X).shape == (400, len(encoder.names))
-    # Of the same shares, but not the same rows: both say something.
-    other = frame().assign(turned=frame()["city"].iloc[::-1].to_numpy())
-    assert not any(code.same_as for code in Encoder.fit(other).codes)
-    order = np.random.default_rng(1).permutation(len(X))
-    assert Encoder.fit(X.iloc[order]) == encoder

@@ -71,7 +71,7 @@ def test_unscaled_columns() -> None:
     assert objective(X * scale + 5 * scale, y, w, b, 1e-3) <= best + 1e-6
 
 
-def test_separable_data_converge() -> None:
+def test_separable_collinear_and_constant_columns_converge() -> None:
     x = np.linspace(-3, 3, 200)[:, None]
     y = (x[:, 0] > 0).astype(float)
     for l2 in (1.0, 1e-4, 1e-8):
@@ -80,9 +80,6 @@ def test_separable_data_converge() -> None:
         assert abs(b) < 1e-6 * max(1, w[0])
         residual = y - expit(x[:, 0] * w[0] + b)
         assert l2 * w[0] == pytest.approx(float(residual @ x[:, 0]), rel=1e-3)
-
-
-def test_collinear_and_constant_columns() -> None:
     X, y = simulate(p=3)
     doubled = np.column_stack([X, X[:, 0], np.zeros(len(X))])
     w, _, info = fit_logistic(doubled, y, l2=1e-6)
@@ -127,13 +124,19 @@ def test_same_bits_again_and_on_any_number_of_threads(monkeypatch: pytest.Monkey
     np.testing.assert_array_equal(results[1], results[2])
 
 
-def test_single_precision_is_kept_and_loses_nothing() -> None:
+def test_single_precision_loses_nothing_and_arrays_are_left_alone() -> None:
     X, y = simulate(n=3000)
     single = X.astype(np.float32)
     w, b, _ = fit_logistic(single, y.astype(np.float32), 1.0)
     same, same_b, _ = fit_logistic(single.astype(float), y, 1.0)
     np.testing.assert_array_equal(w, same)
     assert b == same_b and w.dtype == np.float64
+    X, y = simulate(n=100)
+    X.setflags(write=False)
+    y.setflags(write=False)
+    before = X.copy()
+    fit_logistic(X, y, 1.0)
+    np.testing.assert_array_equal(X, before)
 
 
 @pytest.mark.parametrize("positives", [12, 400])
@@ -158,15 +161,6 @@ def test_the_certificate_bounds_the_excess(tol: float) -> None:
         w, b, info = fit_logistic(X, y, 1.0, tol=tol)
         excess = (objective(X, y, w, b, 1.0) - best) / len(y)
         assert -1e-13 <= excess <= info.excess + 1e-13 <= tol + 1e-12
-
-
-def test_read_only_arrays_are_left_alone() -> None:
-    X, y = simulate(n=100)
-    X.setflags(write=False)
-    y.setflags(write=False)
-    before = X.copy()
-    fit_logistic(X, y, 1.0)
-    np.testing.assert_array_equal(X, before)
 
 
 def test_bad_input() -> None:

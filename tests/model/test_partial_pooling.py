@@ -60,7 +60,7 @@ def test_same_optimum_as_an_explicit_interaction_design() -> None:
     assert fit.info.objective == pytest.approx(objective(X, y, group, fit, l2, pooling), rel=1e-12)
 
 
-def test_much_pooling_is_the_shared_model() -> None:
+def test_much_pooling_is_the_shared_model_and_none_a_model_of_its_own() -> None:
     X, y, group = simulate()
     fit = fit_pooled(X, y, group, 3.0, 1e12)
     w, b, _ = fit_logistic(X, y, 3.0)
@@ -70,9 +70,6 @@ def test_much_pooling_is_the_shared_model() -> None:
     np.testing.assert_allclose(
         pooled_covariance(X, y, group, fit, 3.0, 1e12), sandwich(X, y, w, b, 3.0, None), rtol=1e-6
     )
-
-
-def test_no_pooling_is_a_model_of_its_own() -> None:
     X, y, group = simulate()
     fit = fit_pooled(X, y, group, 1.0, 1e-4)
     for j in range(5):

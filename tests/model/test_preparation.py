@@ -51,13 +51,18 @@ def test_each_column_has_a_row_that_says_what_it_is(kind: str) -> None:
     assert rows.loc["city", "unseen_becomes"] == "(other)"
 
 
-def test_linear_and_native_gaps_differ_and_are_told() -> None:
+def test_gaps_and_values_with_weights_of_their_own_are_told() -> None:
     linear, native = table("logistic"), table("boosting")
     middle = data()[0]["gap"].median()
     assert linear.loc["gap", "missing_becomes"] == f"the median, {middle:.2f}, and an indicator"
     assert native.loc["gap", "missing_becomes"].startswith("it stays missing")
     assert linear.loc["zone", "unseen_becomes"] == "none of the levels"
     assert native.loc["zone", "unseen_becomes"] == "it goes where most training rows went"
+    X, y = data()
+    X["promotion_id"] = np.arange(len(X)) % 5
+    model = ResponseModel(by="promotion_id").fit(X, y)
+    row = model.preparation().to_frame().set_index("column").loc["promotion_id"]
+    assert row["levels"] == 5 and row["unseen_becomes"] == "nothing is added for it"
 
 
 def test_what_is_told_is_what_happens() -> None:
@@ -90,14 +95,6 @@ def test_said_in_sentences_and_plain_values() -> None:
     assert "2 categories with 4 levels" in text and "counter may be an id" in text
     assert told.to_dict()["columns"][0]["column"] == "amount"
     assert "<table" in told._repr_html_()
-
-
-def test_values_with_weights_of_their_own_are_told_too() -> None:
-    X, y = data()
-    X["promotion_id"] = np.arange(len(X)) % 5
-    model = ResponseModel(by="promotion_id").fit(X, y)
-    row = model.preparation().to_frame().set_index("column").loc["promotion_id"]
-    assert row["levels"] == 5 and row["unseen_becomes"] == "nothing is added for it"
 
 
 def test_each_outcome_has_its_own() -> None:

@@ -85,15 +85,9 @@ def test_boosting_takes_missing_and_levels_natively() -> None:
     matrix = X[["city", "noise", "orders", "share"]].assign(
         city=X["city"].map({"a": 0, "b": 1, "c": 2, "d": 3})
     )
-    reference = HistGradientBoostingClassifier(
-        max_iter=25,
-        learning_rate=0.1,
-        max_leaf_nodes=6,
-        l2_regularization=1.0,
-        min_samples_leaf=15,
-        categorical_features=[0],
-        early_stopping=False,
-    )
+    options = {"max_iter": 25, "learning_rate": 0.1, "max_leaf_nodes": 6, "min_samples_leaf": 15}
+    options |= {"l2_regularization": 1.0, "categorical_features": [0], "early_stopping": False}
+    reference = HistGradientBoostingClassifier(**options)
     with threadpool_limits(1):
         expected = reference.fit(matrix.to_numpy(), y).decision_function(matrix.to_numpy())
     np.testing.assert_allclose(own.logit(X), expected)
@@ -115,16 +109,13 @@ def test_levels_that_are_new_or_rare_share_a_code() -> None:
         assert np.isfinite(model.logit(new)).all()
 
 
-def test_levels_are_numbered_by_rate_for_trees_that_cut_an_order() -> None:
+def test_levels_are_numbered_by_rate_and_of_many_the_most_frequent_stay() -> None:
     X = pd.DataFrame({"city": ["a", "b", "c"] * 40, "x": range(120)})
     y = np.array([1, 0, 1] * 40)
     y[0] = 0
     ordered = NativeEncoder.fit(X, labels=y).columns_[0]
     assert ordered.levels_by_code() == ["b", "a", "c"]
     assert NativeEncoder.fit(X).columns_[0].levels_by_code() == ["a", "b", "c"]
-
-
-def test_many_levels_keep_the_most_frequent() -> None:
     level = [f"level {k:03d}" for k in range(300)] * 20
     level.append("level 007")
     encoder = NativeEncoder.fit(pd.DataFrame({"level": level}))

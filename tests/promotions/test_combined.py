@@ -27,7 +27,7 @@ def off(offers, prices, products=None, names=None):
     return {one: row.tolist() for one, row in zip(wide.index, wide.to_numpy(), strict=True)}
 
 
-def test_each_kind_by_hand():
+def test_each_kind_by_hand_a_threshold_counting_its_own_products():
     some = LimitedTimeDiscount(promotion_id="L", rate=0.15, products=frozenset("x"), **WEEK)
     assert off([some], [10.0, 3.33, 5.0], ["x", "x", "y"]) == {"L": [1.5, 0.5, 0.0]}
     once = FullReduction(promotion_id="F", threshold=100, reduction=10, **WEEK)
@@ -41,9 +41,6 @@ def test_each_kind_by_hand():
     assert off([Coupon(promotion_id="C", value=5, **WEEK)], [3.0]) == {"C": [3.0]}  # no more
     assert off([Recommendation(promotion_id="R", **WEEK)], [50.0]) == {}
     assert off([Coupon(promotion_id="C", **WEEK)], [50.0]) == {}  # its face value is not stated
-
-
-def test_a_threshold_counts_the_promotions_own_products():
     own = FullReduction(
         promotion_id="F", threshold=50, reduction=5, products=frozenset("x"), **WEEK
     )

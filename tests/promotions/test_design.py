@@ -126,14 +126,6 @@ def test_by_hand_extra_purchases_pay_for_the_discount_of_all():
     assert found.frame.loc[1, "cost"] == pytest.approx(2 * (10 * 10 + 0.5))
 
 
-def test_the_mean_effect_on_margin_is_the_measured_one():
-    dose = Measured((0.05, 0.1, 0.2), (0.7, 1.0, 1.2))
-    found = sweep(dose=dose, depths=[0.05, 0.1, 0.2])
-    assert found.frame["profit"].tolist() == pytest.approx(
-        [2 * (20 * f - 0.5) for f in dose.factors]
-    )
-
-
 def test_what_was_never_drawn_is_marked_and_recommended_only_when_asked():
     rising = Measured((0.05, 0.1, 0.2), (0.5, 1.0, 2.0))
     found = sweep(dose=rising)
@@ -163,8 +155,13 @@ def test_near_an_average_of_0_what_a_depth_adds_counts():
     assert row["profit"] == pytest.approx(2 * (1.1 - 0.5))
 
 
-def test_of_equal_designs_the_cheapest_is_recommended():
+def test_of_equal_designs_the_cheapest_and_the_mean_effect_is_the_measured_one():
     assert sweep().depth == pytest.approx(0.05)
+    dose = Measured((0.05, 0.1, 0.2), (0.7, 1.0, 1.2))
+    found = sweep(dose=dose, depths=[0.05, 0.1, 0.2])
+    assert found.frame["profit"].tolist() == pytest.approx(
+        [2 * (20 * f - 0.5) for f in dose.factors]
+    )
 
 
 def test_flat_and_sharp_optima_are_told_apart():
@@ -183,14 +180,8 @@ def test_flat_and_sharp_optima_are_told_apart():
 
 def test_thresholds_that_were_not_drawn_count_as_never_drawn():
     offer = FullReduction(promotion_id="F", threshold=80, reduction=4, **WINDOW)
-    found = design_promotion(
-        offer,
-        orders_of([offer]),
-        [5.0],
-        [1.0],
-        Measured((0.04, 0.08), (1.0, 1.1)),
-        thresholds=[60, 80],
-    )
+    dose = Measured((0.04, 0.08), (1.0, 1.1))
+    found = design_promotion(offer, orders_of([offer]), [5.0], [1.0], dose, thresholds=[60, 80])
     assert found.frame.groupby("threshold")["extrapolated"].all().to_dict() == {60: True, 80: False}
     assert threshold_of(found.recommended) == 80
 

@@ -79,23 +79,17 @@ def corner(**more):
     )
 
 
-def test_what_no_promotion_explains_is_left_and_counted():
+def test_what_no_promotion_explains_and_what_differs_is_counted():
     found = reconcile_discounts(corner())
     assert found.frame.set_index("promotion_id")["discount"].to_dict() == {"C": 5.0, "L": 5.0}
     assert (found.recorded, found.unattributed) == (11.0, 1.0)
     assert (found.lines, found.differing) == (4, 0)
-
-
-def test_a_line_with_another_discount_is_counted():
     shop = corner()
     events = shop.events.execute()
     events.loc[0, "discount"] = 7.0
     found = reconcile_discounts(corner(events=events))
     assert (found.differing, found.unattributed, found.recorded) == (1, 2.8, 13.0)
     assert "1 differ, by 1.80" in found.summary()
-
-
-def test_without_discounts_it_says_which_column_is_missing():
     shop = corner()
     events = shop.events.drop("discount")
     with pytest.raises(DataError, match="discount"):

@@ -33,7 +33,7 @@ def shop(*rows, contact_cost=0.3):
     return shop_of(frames, operations={"economics": {"contact_cost": contact_cost}})
 
 
-def test_rows_of_the_contract_become_the_four_classes():
+def test_rows_of_the_contract_become_the_four_classes_with_steps_and_stacking():
     own = {"contact_cost": 0.2, "funder_share": 0.5}
     found = read_promotions(shop(ROWS[0] | own, *ROWS[1:]))
     assert list(found) == ["C", "F", "L", "R"]  # one start: by id
@@ -48,9 +48,6 @@ def test_rows_of_the_contract_become_the_four_classes():
     assert (found["L"].rate, found["L"].products) == (0.1, frozenset({"x", "y"}))
     assert isinstance(found["F"], FullReduction)
     assert (found["F"].steps, found["F"].stacking, found["F"].days) == (1, False, 7.0)
-
-
-def test_steps_and_stacking_are_read_where_they_are_stated():
     rows = [ROWS[2] | {"steps": 0, "stacking": True}, ROWS[3] | {"stacking": False}]
     found = read_promotions(shop(*rows))
     full = found["F"]

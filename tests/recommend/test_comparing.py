@@ -22,14 +22,11 @@ def test_own_purchases_beat_what_sells_and_that_is_beyond_chance(board):
     assert "frequency" in board.summary() or "hybrid" in board.summary()
 
 
-def test_never_bought_products_are_told_by_taste(board):
+def test_never_bought_products_are_told_by_taste_and_differences_are_paired_means(board):
     rows = board.frame[board.frame["among"] == "new"].set_index("kind")
     # Own frequency knows nothing of them beyond what sells.
     assert rows.loc["frequency", "difference"] == 0
     assert rows.loc["hybrid", "difference_low"] > 0
-
-
-def test_differences_are_the_paired_means(board):
     assert len(board.frame)
     for _, rows in board.frame.groupby("among"):
         values = rows["ndcg"].to_numpy()

@@ -24,11 +24,14 @@ def test_every_edge_is_a_row_of_the_shops_tables(graph, coupons):
     )
 
 
-def test_rows_that_stand_twice_and_a_shop_without_promotions_change_nothing(graph, coupons):
+def test_rows_that_stand_twice_change_nothing_and_unknown_products_are_a_sentence(graph, coupons):
     twice = {**coupons, "promotion_products": pd.concat([coupons["promotion_products"]] * 2)}
     pd.testing.assert_frame_equal(product_graph(in_duckdb(twice), NOW).offers, graph.offers)
     bare = {name: coupons[name] for name in ("events", "products")}
     assert product_graph(in_duckdb(bare), NOW).offers.empty
+    refused("no product 'p1x' in this shop; did you mean", graph.around, "p1x")
+    with pytest.raises(DataError, match="no purchase of a known customer"):
+        product_graph(in_duckdb(coupons), "2020-01-01")
 
 
 def test_what_is_said_later_is_not_in_it(graph, coupons):
@@ -52,9 +55,3 @@ def test_one_product_and_its_neighbours(graph, coupons):
     assert (around.loc["coupon", "promotion"] == [f"P{n}" for n in range(5)]).all()
     texts = [text.get_text() for text in graph.plot(product_id="p11").texts]
     assert "product p11" in texts and "category category 1" in texts
-
-
-def test_unknown_products_and_a_shop_that_sells_nothing_are_sentences(graph, coupons):
-    refused("no product 'p1x' in this shop; did you mean", graph.around, "p1x")
-    with pytest.raises(DataError, match="no purchase of a known customer"):
-        product_graph(in_duckdb(coupons), "2020-01-01")

@@ -65,16 +65,13 @@ def test_the_figures_decide(answered, figures, line, because) -> None:
     assert (row["because"] == "") == (because == "")
 
 
-def test_every_rule_is_of_known_signs_and_the_last_one_fits_all() -> None:
+def test_every_rule_is_of_known_signs_the_last_one_fits_all_and_none_claims_an_effect() -> None:
     assert all(sign in _FIGURE_OF for rule in RULES for sign in rule.signs)
     assert RULES[-1].signs == ()
     assert len({rule.signs for rule in RULES}) == len(RULES)
     # No rule stands behind one that always fits before it.
     for place, rule in enumerate(RULES):
         assert not any(set(earlier.signs) <= set(rule.signs) for earlier in RULES[:place])
-
-
-def test_no_line_claims_an_effect() -> None:
     for rule in RULES:
         assert not any(word in rule.line for word in ("will ", "brings", "increase", "pays"))
     assert "nobody knows yet what acting on them adds" in BASIS

@@ -25,16 +25,13 @@ def kmeans(matrix: np.ndarray, k: int, seed: int, weights: np.ndarray | None = N
     return by_number.KMeans(Task(frame, matrix, columns, Request(seed=seed))).fit(k, weights)
 
 
-def test_kmeans_and_silhouette_are_those_of_scikit_learn(matrix: np.ndarray) -> None:
+def test_kmeans_and_silhouette_are_those_of_scikit_learn_noise_left_out(matrix: np.ndarray) -> None:
     codes = kmeans(matrix, 4, seed=2)
     model = KMeans(4, n_init=5, random_state=2).fit(matrix)
     assert adjusted_rand_score(codes, model.labels_) > 0.99
     mean, low, high = clustering.silhouette(matrix, codes, seed=0)
     assert mean == pytest.approx(silhouette_score(matrix, codes), abs=1e-9)
     assert low < mean < high
-
-
-def test_silhouette_of_one_group_is_unknown_and_noise_is_left_out(matrix: np.ndarray) -> None:
     assert np.isnan(clustering.silhouette(matrix, np.zeros(len(matrix), int), 0)).all()
     codes = kmeans(matrix, 3, seed=0)
     codes[:10] = -1

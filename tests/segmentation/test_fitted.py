@@ -13,22 +13,19 @@ def fitted(features: pd.DataFrame) -> Segmenter:
     return Segmenter(k=4, bootstraps=2).fit(features)
 
 
-def test_the_same_customers_do_not_drift(fitted, features) -> None:
+def test_the_same_customers_do_not_drift_and_others_do(fitted, features) -> None:
     drift = fitted.assign(features).drift()
     assert drift.far.value == pytest.approx(0.01, abs=0.005)
     assert (drift.frame["customers"] == drift.frame["customers_then"]).all()
     assert not drift.is_large and drift.summary().endswith("They still fit.")
     refused("was fitted on these customers", fitted.drift)
-
-
-def test_other_customers_drift(fitted, features) -> None:
     late = features.assign(recency_days=features["recency_days"] + 300, orders_84d=0, amount_84d=0)
     drift = fitted.assign(late).drift()
     assert drift.is_large and "time to make the segments anew" in drift.summary()
     assert drift.frame["customers"].sum() == len(features)
 
 
-def test_a_missing_feature_is_left_out_of_account(fitted, features) -> None:
+def test_missing_and_new_features_are_named_and_without_most_it_is_refused(fitted, features):
     without = features.drop(columns="price_level").assign(coupon_order_share=float("nan"))
     there = fitted.assign(without)
     assert there.note_ == (
@@ -36,16 +33,10 @@ def test_a_missing_feature_is_left_out_of_account(fitted, features) -> None:
     )
     same = (there.labels_ == fitted.labels_).mean()
     assert 0.7 < same <= 1
-
-
-def test_without_most_features_it_is_refused(fitted, features) -> None:
-    with pytest.raises(InputError, match=r"8 of the 9 that the segments look at; fit them anew"):
-        fitted.assign(features[["customer_id", "orders", "recency_days"]])
-
-
-def test_a_feature_that_is_new_is_named(features) -> None:
     early = Segmenter(k=3, bootstraps=0).fit(features.drop(columns="category_entropy"))
     assert early.assign(features).note_.startswith("Spread over categories is known now but not")
+    with pytest.raises(InputError, match=r"8 of the 9 that the segments look at; fit them anew"):
+        fitted.assign(features[["customer_id", "orders", "recency_days"]])
 
 
 def test_who_bought_nothing_stays_apart_and_an_empty_segment_is_not_named(fitted, features) -> None:

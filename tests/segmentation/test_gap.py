@@ -23,9 +23,13 @@ def test_the_rule_finds_the_planted_number(k: int) -> None:
     assert first_within_one_error(table) == k
 
 
-def test_without_groups_the_rule_takes_one() -> None:
+def test_without_groups_the_rule_takes_one_and_without_a_next_number_none() -> None:
     even = np.random.default_rng(3).uniform(size=(240, 3))
     assert first_within_one_error(gap_statistic(even, [1, 2, 3, 4], seed=0)) == 1
+    rising = pd.DataFrame({"k": [2, 3, 4], "gap": [0.1, 0.3, 0.5], "gap_error": 0.01})
+    assert first_within_one_error(rising) is None
+    apart = pd.DataFrame({"k": [2, 5], "gap": [0.5, 0.1], "gap_error": 0.01})
+    assert first_within_one_error(apart) is None
 
 
 def test_it_is_the_formula_of_the_paper() -> None:
@@ -49,13 +53,6 @@ def test_it_is_the_formula_of_the_paper() -> None:
         # Other references: equal within their noise.
         assert table.loc[k, "gap"] == pytest.approx(theirs.mean() - ours, abs=0.8 * error)
         assert table.loc[k, "gap_error"] == pytest.approx(error, rel=0.5)
-
-
-def test_rule_needs_the_next_number_and_may_name_none() -> None:
-    rising = pd.DataFrame({"k": [2, 3, 4], "gap": [0.1, 0.3, 0.5], "gap_error": 0.01})
-    assert first_within_one_error(rising) is None
-    apart = pd.DataFrame({"k": [2, 5], "gap": [0.5, 0.1], "gap_error": 0.01})
-    assert first_within_one_error(apart) is None
 
 
 def test_equal_seed_equal_digits_and_many_rows_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:

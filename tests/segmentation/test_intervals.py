@@ -1,17 +1,9 @@
 import numpy as np
-import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from promolab.segmentation.groups.measures import grouped_mean, grouped_ratio
 from promolab.stats import share_interval
-
-
-@pytest.mark.parametrize(("hits", "n"), [(0, 12), (3, 12), (12, 12), (210, 900)])
-def test_wilson_is_that_of_statsmodels(hits: int, n: int) -> None:
-    low, high = share_interval([hits / n], 0.0, n)
-    expected = proportion_confint(hits, n, method="wilson")
-    np.testing.assert_allclose([low[0], high[0]], expected, atol=1e-12)
 
 
 def test_one_contact_each_is_nearly_wilson() -> None:
@@ -58,9 +50,6 @@ def test_means_are_those_of_scipy() -> None:
         sample = values[(group == g) & ~np.isnan(values)]
         expected = stats.t.interval(0.95, len(sample) - 1, sample.mean(), stats.sem(sample))
         np.testing.assert_allclose([mean[g], low[g], high[g]], [sample.mean(), *expected])
-
-
-def test_one_value_has_a_mean_and_no_interval() -> None:
     mean, low, high = grouped_mean(np.array([3.0]), np.ones((1, 1)))
     assert mean[0] == 3.0
     assert np.isnan([low[0], high[0]]).all()

@@ -4,7 +4,7 @@ import pandas as pd
 from promolab.segmentation.naming import COMMON, THEMES, name_segments, named_groups, untrue_names
 
 
-def test_names_say_what_sets_a_segment_apart() -> None:
+def test_names_say_what_sets_a_segment_apart_and_are_distinct() -> None:
     rng = np.random.default_rng(0)
     code = np.repeat([0, 1, 2], 50)
     frame = pd.DataFrame(
@@ -18,17 +18,11 @@ def test_names_say_what_sets_a_segment_apart() -> None:
     assert names[0] == "Lapsed bargain hunters"
     assert "ig-basket" in names[1]
     assert "mall-basket" in names[2]
-
-
-def test_names_are_distinct_even_for_equal_segments() -> None:
     frame = pd.DataFrame({"recency_days": [1.0, 9.0] * 6})
     names = name_segments(frame, np.repeat([0, 1, 2], 4))
     assert names == [COMMON, f"{COMMON} (2)", f"{COMMON} (3)"]
     none = name_segments(frame[[]], np.zeros(12, dtype=int))
     assert none == [COMMON]
-
-
-def test_a_turned_round_feature_is_read_the_other_way() -> None:
     frame = pd.DataFrame({"days_between_orders": [2.0, 2.0, 60.0, 60.0]})
     assert name_segments(frame, np.array([0, 0, 1, 1])) == ["Regulars", "Occasional visitors"]
 

@@ -29,14 +29,11 @@ def test_interval_covers_the_truth() -> None:
     assert 0.935 <= ((low <= truth) & (truth <= high)).mean() <= 0.965
 
 
-def test_everyone_selected_is_as_among_all() -> None:
+def test_all_selected_are_as_among_all_and_none_has_an_upper_end() -> None:
     table = segment_index(["a", "a", "b"], np.ones(3, dtype=bool)).frame
     assert table["index"].tolist() == [1.0, 1.0]
     assert table["index_low"].tolist() == pytest.approx([1.0, 1.0])
     assert set(table["verdict"]) == {"as among all"}
-
-
-def test_a_segment_without_anyone_selected_has_an_upper_end() -> None:
     table = segment_index(["a"] * 200 + ["b"] * 100, [True] * 50 + [False] * 250).frame
     row = table.set_index("segment").loc["b"]
     assert row["index"] == row["index_low"] == 0

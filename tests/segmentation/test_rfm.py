@@ -7,10 +7,12 @@ from promolab.segmentation import Segmenter
 from promolab.segmentation.groups.rfm import RFM_GRID, RFM_ORDER, quintile_scores, rfm_scores
 
 
-def test_fifths_without_ties_are_those_of_pandas() -> None:
+def test_fifths_without_ties_are_those_of_pandas_and_a_missing_column_is_named(features):
     values = np.random.default_rng(0).permutation(100) * 1.7
     expected = pd.qcut(values, 5, labels=False) + 1
     assert (quintile_scores(values) == expected).all()
+    with pytest.raises(InputError, match=r"no 'amount'; the RFM grid needs"):
+        Segmenter("rfm").fit(features.drop(columns="amount"))
 
 
 def test_equal_values_get_equal_scores_in_any_order() -> None:
@@ -69,11 +71,6 @@ def test_labels_follow_the_grid(features: pd.DataFrame) -> None:
     assert table["recency_score"].tolist() == r.tolist()
     stability = segmenter.stability()
     assert 0.6 < stability.ci_low <= stability.value <= stability.ci_high < 1
-
-
-def test_missing_column_says_what_the_grid_needs(features: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match=r"no 'amount'; the RFM grid needs"):
-        Segmenter("rfm").fit(features.drop(columns="amount"))
 
 
 def test_who_stays_away_is_told_in_days_and_by_their_own_rhythm(features: pd.DataFrame) -> None:

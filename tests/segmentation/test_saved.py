@@ -44,12 +44,9 @@ def test_the_evidence_comes_along(fitted, saved, features) -> None:
     assert "made in 2017-W43" in again.profile().summary()
 
 
-def test_saving_again_gives_the_same_bytes(saved, features, tmp_path) -> None:
+def test_saving_again_gives_the_same_bytes_and_no_customer(saved, features, tmp_path, fitted):
     again = Segmenter.load(saved).assign(features).save(tmp_path / "b.json", made_in="2018-W01")
     assert again.read_bytes() == saved.read_bytes()
-
-
-def test_the_file_holds_no_customer(saved, fitted) -> None:
     segments = json.loads(saved.read_text())["segments"]
     assert "customer_id" not in saved.read_text()
     # What there is one of per customer would be as long as they are many.

@@ -58,9 +58,14 @@ def test_row_order_changes_nothing(method: str, features: pd.DataFrame) -> None:
     assert by_row[features["customer_id"]].tolist() == first.labels_.tolist()
 
 
-def test_an_ibis_table_gives_the_same_segments(planted: Planted, fitted: Segmenter) -> None:
+def test_an_ibis_table_gives_the_same_segments_the_largest_first(planted, fitted, features):
     again = Segmenter(bootstraps=10).fit(ibis.memtable(planted[0]))
     pd.testing.assert_frame_equal(again.assignments(), fitted.assignments())
+    segmenter = Segmenter(k=5).fit(features)
+    sizes = pd.Series(segmenter.labels_).value_counts()[segmenter.names_]
+    assert sizes.is_monotonic_decreasing
+    assert segmenter.profile().frame["segment"].tolist() == segmenter.names_
+    assert len(set(segmenter.names_)) == 5
 
 
 def test_refitting_starts_afresh(planted: Planted, features: pd.DataFrame) -> None:
@@ -70,14 +75,6 @@ def test_refitting_starts_afresh(planted: Planted, features: pd.DataFrame) -> No
     assert segmenter.stability().value != old.value
     assert segmenter.choice_.to_frame()["k"].tolist() == [3]
     assert set(segmenter.labels_) == set(segmenter.names_)
-
-
-def test_segments_come_largest_first(features: pd.DataFrame) -> None:
-    segmenter = Segmenter(k=5).fit(features)
-    sizes = pd.Series(segmenter.labels_).value_counts()[segmenter.names_]
-    assert sizes.is_monotonic_decreasing
-    assert segmenter.profile().frame["segment"].tolist() == segmenter.names_
-    assert len(set(segmenter.names_)) == 5
 
 
 def test_customers_without_purchases_or_history_are_named(features: pd.DataFrame) -> None:

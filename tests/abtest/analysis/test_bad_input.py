@@ -114,7 +114,7 @@ def test_a_mismatch_stops_the_readout(frame):
     assert measure_arms(frame, {"m": "spend"}, shares=THIRDS).sample_ratio.verdict == "passed"
 
 
-def test_missing_values_are_counted_and_said(frame):
+def test_what_is_left_out_is_counted_and_said(frame):
     gaps = frame.assign(
         spend=frame["spend"].where(frame.index % 10 > 0),
         before=frame["before"].where(frame.index > 4),
@@ -127,6 +127,21 @@ def test_missing_values_are_counted_and_said(frame):
     assert sum(row.missing) == int(gaps["spend"].isna()[gaps["arm"] != "mail"].sum())
     assert "m is missing in 60 rows" in found.notes[0]
     assert "before is missing in 5 rows" in found.notes[1]
+    kinds = np.where(frame.index < 3, "few", np.where(frame.index < 300, "one", "two"))
+    segmented = frame.assign(kind=kinds)
+    segmented.loc[500:, "kind"] = None
+    found = measure_arms(segmented, {"m": "spend"}, segments="kind")
+    assert {row.segment for row in found.segments} == {"one", "two"}
+    assert found.notes == (
+        "100 rows without kind are in no segment.",
+        "Too few in an arm to compare within kind few.",
+    )
+    rare = frame.assign(spend=frame["spend"].where(frame.index % 50 == 0, 0.0))
+    found = measure_arms(rare, {"m": Metric("spend", winsorise=0.95)})
+    assert found.rows[0].winsorised is None
+    assert found.notes == (
+        "m is not winsorised: 95 % of spend is 0 or less, and nothing would be left.",
+    )
 
 
 def test_no_part_of_a_figure_that_may_be_nothing(frame):
@@ -137,24 +152,3 @@ def test_no_part_of_a_figure_that_may_be_nothing(frame):
     losses = frame.assign(spend=-1 - frame["spend"])
     row = measure_arms(losses, {"m": "spend"}).rows[0]
     assert np.isnan(row.relative.ci_low) and "below 0 for a part of it" in row.why
-
-
-def test_who_is_in_no_segment_is_said(frame):
-    kinds = np.where(frame.index < 3, "few", np.where(frame.index < 300, "one", "two"))
-    segmented = frame.assign(kind=kinds)
-    segmented.loc[500:, "kind"] = None
-    found = measure_arms(segmented, {"m": "spend"}, segments="kind")
-    assert {row.segment for row in found.segments} == {"one", "two"}
-    assert found.notes == (
-        "100 rows without kind are in no segment.",
-        "Too few in an arm to compare within kind few.",
-    )
-
-
-def test_nothing_is_winsorised_where_nothing_would_be_left(frame):
-    rare = frame.assign(spend=frame["spend"].where(frame.index % 50 == 0, 0.0))
-    found = measure_arms(rare, {"m": Metric("spend", winsorise=0.95)})
-    assert found.rows[0].winsorised is None
-    assert found.notes == (
-        "m is not winsorised: 95 % of spend is 0 or less, and nothing would be left.",
-    )
