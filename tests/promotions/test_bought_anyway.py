@@ -102,13 +102,13 @@ def by_hand(events: pd.DataFrame, length: int) -> dict[str, float]:
     return found
 
 
-@pytest.mark.parametrize("length", [1, 4, 10, 18])
-def test_the_chances_are_those_worked_out_by_hand(few, length) -> None:
-    promotions = promotions_of(length)
-    found = chances(shop_with(few, promotions), promotions)[f"P{length}"]
-    expected = by_hand(few, length)
-    assert found.to_dict() == pytest.approx({c: expected[c] for c in found.index}, abs=1e-6)
-    assert set(found.index) == set(few["customer_id"])
+def test_the_chances_are_those_worked_out_by_hand(few) -> None:
+    promotions = promotions_of(1, 4, 10, 18)
+    found = chances(shop_with(few, promotions), promotions)
+    for length in (1, 4, 10, 18):
+        expected, mine = by_hand(few, length), found[f"P{length}"]
+        assert mine.to_dict() == pytest.approx({c: expected[c] for c in mine.index}, abs=1e-6)
+        assert set(mine.index) == set(few["customer_id"])
 
 
 def test_nothing_is_said_where_the_data_do_not_reach_back(few) -> None:
