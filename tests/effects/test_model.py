@@ -132,6 +132,7 @@ def test_without_covariates_every_effect_is_the_average_and_of_equal_arms_the_ea
     found = model.effect(experiment.X.head(1))["coupon"]
     width = (found["ci_high"] - found["ci_low"]).iloc[0]
     assert width == pytest.approx(table["ci_high"][0] - table["ci_low"][0], rel=0.01)
+    model = UpliftModel().fit(experiment)
     model.nuisance_.gamma[:] = 0.0  # every arm as good as none
     assert set(model.best_arm(experiment)) == {"none"}
 
