@@ -98,9 +98,14 @@ def base_of(node: ast.ImportFrom, folder: list[str]) -> list[str]:
     return base + (node.module.split(".") if node.module else [])
 
 
+@cache
+def nodes(module: ast.Module) -> list[ast.AST]:
+    return list(ast.walk(module))
+
+
 def dotted_imports(path: Path) -> Iterator[tuple[str, int]]:
     """Yield what a module imports from promolab, as dotted names, wherever the import stands."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(tree(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.split(".")[0] == "promolab":
@@ -123,7 +128,7 @@ def rooms_imported(path: Path) -> Iterator[tuple[str, int]]:
         yield (name if is_room(name) else room_behind().get(name, name)), line
     imports_whole = any(dotted == "promolab" for dotted, _ in dotted_imports(path))
     if imports_whole:
-        for node in ast.walk(tree(path)):
+        for node in nodes(tree(path)):
             if (
                 isinstance(node, ast.Attribute)
                 and isinstance(node.value, ast.Name)
@@ -192,7 +197,7 @@ def test_the_rule_sees_a_breach_however_it_is_written(monkeypatch, source, expec
 
 def deep_imports(path: Path) -> Iterator[str]:
     """Yield what a module imports from another room past the face of the folder it is in."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(tree(path)):
         if not isinstance(node, ast.ImportFrom):
             continue
         base = base_of(node, folder_of(path))
@@ -211,17 +216,17 @@ def test_rooms_know_each_other_by_their_faces():
     assert [found for path in MODULES for found in deep_imports(path)] == []
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_import_from_faces(notebook):
+def test_notebooks_import_from_faces():
     """Whoever opens one finds names that a script would use too."""
     past = []
-    for cell in nbformat.read(notebook, as_version=4).cells:
-        for node in ast.walk(ast.parse(cell.source)) if cell.cell_type == "code" else ():
-            module = node.module if isinstance(node, ast.ImportFrom) else None
-            if module and module.split(".")[0] == "promolab":
-                where = PACKAGE.joinpath(*module.split(".")[1:])
-                past += [] if where.is_dir() else [module]
-    assert past == []
+    for notebook in NOTEBOOKS:
+        for cell in nbformat.read(notebook, as_version=4).cells:
+            for node in ast.walk(ast.parse(cell.source)) if cell.cell_type == "code" else ():
+                module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+                if re.match(r"promolab\b", module):
+                    where = PACKAGE.joinpath(*module.split(".")[1:])
+                    past += [] if where.is_dir() else [f"{notebook.name}: {module}"]
+    assert NOTEBOOKS and past == []
 
 
 BLOCKED = """
@@ -305,10 +310,10 @@ def test_one_public_name_has_one_meaning():
     assert twice == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=label)
-def test_a_module_is_at_most_400_lines_of_code(path):
-    lines = lines_of_code(path)
-    assert lines <= MODULE_LIMIT, f"{label(path)} has {lines} lines of code: make it a folder"
+def test_a_module_is_at_most_400_lines_of_code():
+    lines = {label(path): lines_of_code(path) for path in MODULES}
+    long = {name: count for name, count in lines.items() if count > MODULE_LIMIT}
+    assert not long, f"make each a folder: {long}"
 
 
 def imported_names(path: Path) -> Iterator[tuple[str, bool]]:
@@ -320,22 +325,24 @@ def imported_names(path: Path) -> Iterator[tuple[str, bool]]:
                 yield alias.asname or alias.name, is_module
 
 
-@pytest.mark.parametrize("package", sorted({path.parent for path in MODULES}), ids=lambda p: p.name)
-def test_no_public_name_equals_a_modules_name(package):
+def test_no_public_name_equals_a_modules_name():
     """Importing the submodule would replace the function."""
-    submodules = {p.stem for p in package.glob("*.py")} | {
-        p.name for p in package.iterdir() if (p / "__init__.py").exists()
-    }
-    fronts = sorted(package.glob("__init__.py*"))
-    assert fronts
-    for front in fronts:
-        taken = {name for name, is_module in imported_names(front) if not is_module}
-        defined = {
-            node.name
-            for node in tree(front).body
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    taken = []
+    for package in sorted({path.parent for path in MODULES}):
+        submodules = {p.stem for p in package.glob("*.py")} | {
+            p.name for p in package.iterdir() if (p / "__init__.py").exists()
         }
-        assert (taken | defined) & submodules == set(), label(front)
+        fronts = sorted(package.glob("__init__.py*"))
+        assert fronts, package
+        for front in fronts:
+            public = {name for name, is_module in imported_names(front) if not is_module}
+            public |= {
+                node.name
+                for node in tree(front).body
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+            }
+            taken += [f"{label(front)}: {name}" for name in public & submodules]
+    assert taken == []
 
 
 def public_definitions(path: Path) -> list[ast.FunctionDef | ast.ClassDef]:
@@ -346,13 +353,10 @@ def public_definitions(path: Path) -> list[ast.FunctionDef | ast.ClassDef]:
     ]
 
 
-PUBLIC = [path for path in MODULES if path.stem == "__init__" or not path.stem.startswith("_")]
-
-
-@pytest.mark.parametrize("path", PUBLIC, ids=label)
-def test_whatever_is_public_says_what_it_is(path):
-    assert path.name == "__init__.py" or ast.get_docstring(tree(path)), f"{label(path)}: module"
-    silent = []
+def undocumented(path: Path) -> Iterator[str]:
+    """Yield what of a module's public names says nothing of itself."""
+    if path.name != "__init__.py" and not ast.get_docstring(tree(path)):
+        yield f"{label(path)}: module"
     for node in public_definitions(path):
         methods = [
             item
@@ -365,12 +369,14 @@ def test_whatever_is_public_says_what_it_is(path):
         inherited = (
             {"to_frame", "to_dict", "to_table", "summary", "plot"} if "Result" in bases else set()
         )
-        silent += [
-            f"{label(path)}:{item.lineno} {item.name}"
-            for item in [node, *methods]
-            if not ast.get_docstring(item) and item.name not in inherited
-        ]
-    assert silent == []
+        for item in [node, *methods]:
+            if not ast.get_docstring(item) and item.name not in inherited:
+                yield f"{label(path)}:{item.lineno} {item.name}"
+
+
+def test_whatever_is_public_says_what_it_is():
+    public = [path for path in MODULES if path.stem == "__init__" or path.stem[0] != "_"]
+    assert [silent for path in public for silent in undocumented(path)] == []
 
 
 def test_a_module_leaves_to_its_face_what_is_offered():
@@ -379,12 +385,14 @@ def test_a_module_leaves_to_its_face_what_is_offered():
     assert said == []
 
 
-@pytest.mark.parametrize("face", sorted(PACKAGE.rglob("__init__.pyi")), ids=label)
-def test_a_face_offers_what_it_imports(face):
-    names = literal_all(face)
-    assert names is not None and len(names) == len(set(names))
-    bound = {name for name, _ in imported_names(face)}
-    assert set(names) - bound - {"__version__"} == set()
+def test_a_face_offers_what_it_imports():
+    wrong = []
+    for face in sorted(PACKAGE.rglob("__init__.pyi")):
+        names = literal_all(face)
+        bound = {name for name, _ in imported_names(face)} | {"__version__"}
+        if names is None or len(names) > len(set(names)) or set(names) - bound:
+            wrong.append(label(face))
+    assert wrong == []
 
 
 def test_the_names_an_analyst_types_show_an_example():
