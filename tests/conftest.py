@@ -41,6 +41,11 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
+# As many processes as cores: threads of their own would wait for each other, spinning.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 # Expressions are millions of small objects that are gone by themselves: looking for cycles among
 # them as often as Python does takes a fifteenth of the suite's time.
 gc.set_threshold(50_000, 20, 100)
@@ -72,7 +77,7 @@ HEAVY = """
     metrics/test_coverage_of_all.py simulated/test_yardsticks.py effects/test_dose.py
     simulated/test_weekly.py effects/test_calibrated.py promotions/test_design.py
     promotions/test_values.py segmentation/test_carried.py test_benchmarks.py
-    folder/test_choose_week.py campaign/test_experiments.py campaign/worth/test_kept.py
+    folder/test_choose_week.py campaign/test_experiments.py
     campaign/test_week_policy.py
 """.split()
 """Files that take longest, in the order in which they begin: two that make reports lie apart."""

@@ -1,7 +1,5 @@
 """What a test reads off a figure."""
 
-from __future__ import annotations
-
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 

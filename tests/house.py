@@ -1,7 +1,5 @@
 """What the house weighs: lines of code, modules and names by room; `make lint` prints it."""
 
-from __future__ import annotations
-
 import ast
 import tokenize
 from collections import Counter

@@ -1,7 +1,5 @@
 """A small shop made of data frames."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The plan of the house: floors, sizes, names and docstrings, read from the source."""
 
-from __future__ import annotations
-
 import ast
 import graphlib
 import inspect
@@ -184,9 +182,7 @@ def test_the_rule_sees_a_breach_however_it_is_written(monkeypatch, source, expec
     inside_features = PACKAGE / "features" / "imagined.py"
     read = tree
     monkeypatch.setitem(
-        globals(),
-        "tree",
-        lambda path: ast.parse(source) if path == inside_features else read(path),
+        globals(), "tree", lambda path: ast.parse(source) if path == inside_features else read(path)
     )
     found = breaches(inside_features)
     if expected is None:

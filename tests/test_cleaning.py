@@ -1,7 +1,5 @@
 """Cleaning: each rule on rows counted by hand, and conservation on any rows."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -15,6 +13,7 @@ from hypothesis import strategies as st
 from promolab.cleaning import FLAGS, QUARANTINE_RULES, clean
 from promolab.contract import Settings, Shop
 from promolab.errors import DataError
+from tests.draws import draws
 from tests.made_up import shop_of
 
 NOW = datetime(2018, 1, 1)
@@ -345,7 +344,7 @@ def plain_verdict(row: pd.Series) -> str:
     return "outside_life" if row["ts"] > NOW else ""
 
 
-@settings(max_examples=8)  # of more rows: what takes time is the same for each
+@settings(max_examples=draws(4, most=100))  # of more rows: what takes time is the same for each
 @given(st.lists(ROW, max_size=60))
 def test_rows_in_are_rows_kept_and_rows_quarantined(rows):
     frame = pd.DataFrame([*rows, SOUND])

@@ -1,7 +1,5 @@
 """The command line: exit codes, and a sentence for every mistake."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import signal

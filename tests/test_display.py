@@ -1,7 +1,5 @@
 """A table of the glossary's words, and one door that shows any result."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A report in another language: each message is translated, and figures stay what they are."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 import math

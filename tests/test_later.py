@@ -1,7 +1,5 @@
 """What was known by a moment: rows dated later are counted, and everything else stays."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta, timezone
 
 import pandas as pd

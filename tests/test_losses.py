@@ -1,7 +1,5 @@
 """What is left out has its money beside it."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

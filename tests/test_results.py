@@ -1,7 +1,5 @@
 """A result is looked at in any form, and kept in a file that holds nothing but values."""
 
-from __future__ import annotations
-
 import json
 import math
 import pickle
@@ -16,6 +14,7 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.results import Estimate, Result
+from tests.refused import refused
 
 
 @dataclass(frozen=True)
@@ -110,17 +109,13 @@ def test_what_is_no_value_is_refused(tmp_path):
 
 
 def test_the_wrong_file_is_named(whole, tmp_path):
-    with pytest.raises(InputError, match=r"there is no file .*none.zip"):
-        Whole.load(tmp_path / "none.zip")
+    refused(r"there is no file .*none.zip", Whole.load, tmp_path / "none.zip")
     path = whole.save(tmp_path / "x.zip")
-    with pytest.raises(InputError, match=r"holds a Whole; read it with Whole.load"):
-        Part.load(path)
+    refused(r"holds a Whole; read it with Whole.load", Part.load, path)
     (tmp_path / "text.zip").write_text("no zip")
-    with pytest.raises(InputError, match="is no saved result"):
-        Whole.load(tmp_path / "text.zip")
+    refused("is no saved result", Whole.load, tmp_path / "text.zip")
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(InputError, match="is no saved result"):
-        Whole.load(path)
+    refused("is no saved result", Whole.load, path)
 
 
 @pytest.mark.parametrize(

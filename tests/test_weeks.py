@@ -1,7 +1,5 @@
 """Weeks: their form, their instants in the shop's zone, their neighbours."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 
 import pytest

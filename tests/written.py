@@ -1,7 +1,5 @@
 """What pages of documentation say, so that tests can run it."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Which promotion that is over may be compared: what the read-out says of it holds everywhere."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

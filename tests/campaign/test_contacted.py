@@ -1,7 +1,5 @@
 """A promotion that is over as an experiment: who is in it, what is known, what counts."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import numpy as np

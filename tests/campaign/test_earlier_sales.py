@@ -1,7 +1,5 @@
 """What a holdout sees once earlier sales are allowed for: by hand, and as the read-out has it."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

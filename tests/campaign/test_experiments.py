@@ -1,7 +1,5 @@
 """Which experiment page 05 takes, when it shows an effect, and what it says of targeting."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Whose list is whose: the likeliest first, one action a customer."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 

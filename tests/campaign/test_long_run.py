@@ -1,7 +1,5 @@
 """The standing holdout read out since it began: who counts, what counts, how wide the band is."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
 

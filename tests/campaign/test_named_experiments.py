@@ -1,7 +1,5 @@
 """Experiments that shop.toml names: files and promotions, running, over and broken."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a list brings: its chances, corrected by what past promotions brought of theirs."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

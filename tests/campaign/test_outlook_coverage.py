@@ -1,7 +1,5 @@
 """How forecasts of past promotions did: each from those over before it, and no others."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

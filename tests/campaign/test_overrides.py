@@ -1,7 +1,5 @@
 """What is changed of a plan by hand: lists, decisions, chances and counts go together."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -10,9 +8,9 @@ import pytest
 
 from promolab.campaign.plan import Overrides, override_plan, plan_week
 from promolab.campaign.plan.result import STEPS, Plan
-from promolab.errors import InputError
 from tests.campaign.made_up import AS_OF, DAY, typed
 from tests.made_up import shop_of
+from tests.refused import refused
 
 N = 60
 CHANCES = {"7": 0.55, "8": 0.15, "none": 0.3}
@@ -158,8 +156,7 @@ def test_all_at_once_and_nothing_at_all():
     ],
 )
 def test_what_is_not_in_the_plan_is_refused_in_a_sentence(wrong, said):
-    with pytest.raises(InputError, match=said):
-        override_plan(drafted()[0], wrong)
+    refused(said, override_plan, drafted()[0], wrong)
 
 
 def test_a_file_says_who_is_forced_out_and_why(tmp_path):
@@ -171,7 +168,5 @@ def test_a_file_says_who_is_forced_out_and_why(tmp_path):
         ("customer_id,reason\n1,a\n1,b\n", "customer 1 stands there twice"),
     ]:
         file.write_text(text)
-        with pytest.raises(InputError, match=said):
-            Overrides.read(file)
-    with pytest.raises(InputError, match="there is no file"):
-        Overrides.read(tmp_path / "none.csv")
+        refused(said, Overrides.read, file)
+    refused("there is no file", Overrides.read, tmp_path / "none.csv")

@@ -1,7 +1,5 @@
 """A plan whose customers an allocation chose: whom it takes, and the chances written down."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Holdouts read together: against inverse variances by hand, shared customers, and coverage."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +11,7 @@ from promolab.campaign.readout.randomised import HoldoutComparison, pool_holdout
 from promolab.effects.differences import compare_arms
 from promolab.metrics.intervals import compare_means
 from promolab.results import Estimate
+from tests.draws import check_cover, draws, ends_of
 
 
 def compared(y: np.ndarray, arm: np.ndarray, who: np.ndarray) -> HoldoutComparison:
@@ -74,13 +73,13 @@ def test_nothing_to_pool() -> None:
 
 
 def test_four_together_cover_and_are_half_as_wide() -> None:
-    """Customers differ and come again: 1,000 times four promotions to the same 600."""
+    """Customers differ and come again: four promotions to the same 600."""
     rng = np.random.default_rng(4)
     taste, who = rng.gamma(1.5, 30.0, 600), np.arange(600)
     template = compared(taste, who >= 60, who)
     assert template.sales is not None
-    covered, widths, single, values = 0, [], [], []
-    for _ in range(1000):
+    found, single = [], []
+    for _ in range(draws()):
         parts = []
         for _ in range(4):
             arm = rng.permutation(600) >= 60
@@ -91,11 +90,9 @@ def test_four_together_cover_and_are_half_as_wide() -> None:
                 scores=arms.treated.scores - arms.control.scores,
             )
             parts.append(replace(template, sales=sales))
-        e = pool_holdouts(parts).difference
-        covered += e.ci_low <= 5 <= e.ci_high
-        widths.append(e.ci_high - e.ci_low)
-        values.append(e.value)
-        single.append(parts[0].sales.estimate.ci_high - parts[0].sales.estimate.ci_low)
-    assert 0.93 <= covered / 1000 <= 0.97
-    assert np.mean(widths) / np.mean(single) == pytest.approx(0.5, abs=0.03)
-    assert np.mean(widths) <= 1.08 * 2 * 1.96 * np.std(values)
+        found.append(pool_holdouts(parts).difference)
+        single.append(parts[0].sales.estimate)
+    together, alone = ends_of(found), ends_of(single)
+    check_cover(together, 5, slack=0.005, wide=0.08)
+    widths = [np.mean(ends[:, 2] - ends[:, 1]) for ends in (together, alone)]
+    assert widths[0] / widths[1] == pytest.approx(0.5, abs=0.03)

@@ -1,7 +1,5 @@
 """The difference to a promotion's holdout: planted effects, coverage, and when there is none."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
 
@@ -16,6 +14,7 @@ from promolab.campaign.readout.randomised import compare_with_holdout
 from promolab.campaign.readout.reading import read_out
 from promolab.contract import Shop
 from promolab.effects.differences import compare_arms
+from tests.draws import bounds, check_cover, draws, ends_of
 from tests.made_up import shop_of
 
 NOW = datetime(2017, 6, 1)
@@ -264,34 +263,26 @@ def test_without_a_holdout_the_adjusted_comparison_stands():
 
 
 def test_the_interval_covers_a_planted_effect_and_is_no_wider_than_it_must_be():
-    """1,000 assignments of the same customers: skewed sales with many zeros, and rare purchases."""
+    """Assignments of the same customers: skewed sales with many zeros, and rare purchases."""
     rng = np.random.default_rng(11)
-    n, draws, effect = 1500, 1000, 15.0
+    n, rounds, effect = 1500, draws(), 15.0
     without = np.where(rng.random(n) < 0.75, rng.gamma(0.8, 120.0, n), 0.0).round(2)
     buys = rng.random(n) < 0.12
     more = buys | (rng.random(n) < 0.05)
     outcomes = ((without + effect, without, "mean"), (more, buys, "share"))
     covered, widths = np.zeros(2), np.zeros(2)
-    for draw in range(draws):
+    for draw in range(rounds):
         arm = np.where(arms(1000 + draw, n) == "promotion", "holdout", "assigned")
         for k, (treated, control, kind) in enumerate(outcomes):
             seen = np.where(arm == "holdout", control, treated)
             e = compare_arms(seen, arm, kind=kind).estimate
             covered[k] += e.ci_low <= np.mean(treated) - np.mean(control) <= e.ci_high
-            widths[k] += (e.ci_high - e.ci_low) / draws
-    assert (covered / draws >= 0.93).all() and (covered / draws <= 0.97).all(), covered / draws
+            widths[k] += (e.ci_high - e.ci_low) / rounds
+    low, high = bounds(0.95, rounds, 0.005)
+    assert (covered / rounds >= low).all() and (covered / rounds <= high).all(), covered / rounds
     sizes = np.array([n - n // 10, n // 10])
-    least = (
-        2
-        * 1.96
-        * np.sqrt(
-            [
-                (without.var() / sizes).sum(),
-                more.mean() * (1 - more.mean()) / sizes[0]
-                + buys.mean() * (1 - buys.mean()) / sizes[1],
-            ]
-        )
-    )
+    of_shares = [share * (1 - share) for share in (more.mean(), buys.mean())]
+    least = 2 * 1.96 * np.sqrt([(without.var() / sizes).sum(), (of_shares / sizes).sum()])
     assert (widths <= 1.1 * least).all(), (widths, least)
 
 
@@ -360,7 +351,7 @@ def test_where_chances_differ_the_weighted_difference_is_a_reading():
 
 
 def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
-    """The weights of `read_decisions`, over 1,000 draws of the decisions of the same customers."""
+    """The weights of `read_decisions`, over draws of the decisions of the same customers."""
     from promolab.campaign.past.decided import _weighed
 
     frames, _ = chance_tables(3, 1200)
@@ -368,23 +359,19 @@ def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
     chance = frames["decision_propensities"]["propensity"].to_numpy().reshape(-1, 3)
     good, c = chance[:, 0] > 0.3, chance[:, 0] / (chance[:, 0] + chance[:, 2])
     before, without = spend[0], spend[1] - 40.0 * (good & (frames["decisions"]["action"] == "P"))
-    rng, covered, widths, values = np.random.default_rng(4), 0, [], []
-    for _ in range(1000):
+    rng, found, truth = np.random.default_rng(4), [], []
+    for _ in range(draws()):
         action = (rng.random((1200, 1)) > chance.cumsum(axis=1)).sum(axis=1)
         kept = action != 1
         arm = np.where(action == 0, "assigned", "chance")[kept]
         rows = _weighed(pd.DataFrame({"arm": arm, "chance": c[kept]}))
         seen = (without + 40.0 * (good & (action == 0)))[kept]
-        e = compare_arms(
+        read = compare_arms(
             seen, arm, control="chance", weight=rows["weight"], earlier=before[kept]
-        ).estimate
-        truth = 40.0 * good[action == 0].mean()
-        covered += e.ci_low <= truth <= e.ci_high
-        widths.append(e.ci_high - e.ci_low)
-        values.append(e.value - truth)
-    assert 0.93 <= covered / 1000 <= 0.97
-    assert np.mean(widths) <= 1.1 * 2 * 1.96 * np.std(values)
-    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(1000)
+        )
+        found.append(read.estimate)
+        truth.append(40.0 * good[action == 0].mean())
+    check_cover(ends_of(found), np.array(truth), slack=0.005)
 
 
 def test_without_the_other_chances_two_actions_are_weighed_by_their_own():

@@ -1,7 +1,5 @@
 """What the sending tool loads: the customers to contact and nobody else, and sums that agree."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io
@@ -21,6 +19,7 @@ from promolab.campaign.plan.send import file_names, neutralised, restored, write
 from promolab.contract import Settings
 from promolab.errors import InputError
 from tests.campaign.made_up import AS_OF, DAY, case_of, typed
+from tests.draws import draws
 from tests.made_up import shop_of
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -30,7 +29,7 @@ def read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8"), newline="")))
 
 
-@settings(max_examples=15)
+@settings(max_examples=draws(4, most=100))
 @given(st.integers(0, 2**32 - 1))
 def test_files_and_funnel_agree_and_nobody_is_sent_who_may_not_be(tmp_path_factory, seed):
     case = case_of(seed)

@@ -1,7 +1,5 @@
 """Lists of several sizes: the planned one is the plan's, longer ones add the next likeliest."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

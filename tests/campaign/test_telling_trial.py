@@ -1,7 +1,5 @@
 """What would tell what a promotion adds: size, cost and what it shows, against hand work."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

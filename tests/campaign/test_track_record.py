@@ -1,7 +1,5 @@
 """What the last forecasts said and what came: from earlier reports where there are any."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from promolab.campaign.outlook.coverage import RECOMPUTED, track_record

@@ -1,7 +1,5 @@
 """What pays, by hand, and one case for each verdict of the rule."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

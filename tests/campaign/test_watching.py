@@ -1,7 +1,5 @@
 """Promotions watched day by day: few false alarms however often one looks, and effects are seen."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import ibis

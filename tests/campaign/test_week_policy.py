@@ -1,7 +1,5 @@
 """Who gets what this week: the budget, chance, limits, and what a plan makes of it."""
 
-from __future__ import annotations
-
 import functools
 import json
 from pathlib import Path

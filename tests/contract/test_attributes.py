@@ -1,7 +1,5 @@
 """Attributes of customers: what is personal never reaches a page, what is rare only if declared."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import ibis
@@ -11,10 +9,7 @@ import pytest
 
 import promolab
 from promolab.contract import Settings, Shop
-from promolab.contract.personal import (
-    attributes_in,
-    personal_columns,
-)
+from promolab.contract.personal import attributes_in, personal_columns
 from promolab.contract.personal_looks import by_name, by_number, is_national_id, is_one_of_each
 from promolab.features import build_features
 from promolab.features.decisions import attributes_of

@@ -1,7 +1,5 @@
 """The checks on tiny shops whose faults are counted by hand."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import ibis

@@ -1,7 +1,5 @@
 """Example rows: those that the check counts, and no others."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import ibis

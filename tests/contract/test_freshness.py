@@ -1,7 +1,5 @@
 """How fresh the tables are, and what came late."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 
 import pandas as pd

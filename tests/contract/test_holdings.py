@@ -1,7 +1,5 @@
 """What a table holds, counted by hand on tiny tables."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 
 import ibis

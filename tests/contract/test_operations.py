@@ -1,7 +1,5 @@
 """What a shop says about its weekly work: understood, refused, and written again."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest
@@ -130,10 +128,7 @@ def test_any_value_survives_being_written(value):
         ("[contact]\nlimits = 3", r"\[contact\] limits = 3, must be a list"),
         ("[contact]\nlimits = [{contacts = 2}]", r"lacks days; write \{ channel"),
         ("[contact]\nlimits = [{contact = 2, days = 7}]", "did you mean 'contacts'"),
-        (
-            "[contact]\nlimits = [{contacts = 0, days = 7}]",
-            "contacts = 0; expected a whole number",
-        ),
+        ("[contact]\nlimits = [{contacts = 0, days = 7}]", "contacts = 0; expected a whole number"),
         ("[contact]\nlimits = [{contacts = 2, days = 7.5}]", "days = 7.5; expected a whole number"),
         ("[contact]\nquiet_days_after_complaint = -1", "-1; expected a whole number from 0 on"),
         ("[contact]\nquiet_days_after_complaint = true", "True; expected a whole number"),
@@ -171,10 +166,7 @@ def test_any_value_survives_being_written(value):
         ('[economics]\nassumed = ["coupon_cost"]', "names 'coupon_cost', which is not stated"),
         ("[attribution]\nwindows = {redem = 28}", "did you mean 'redeem'"),
         ("[attribution]\nwindows = {redeem = 0}", "0; expected a whole number from 1 on"),
-        (
-            '[attribution]\noverlapping = "all"',
-            "is unknown; known: each in full, first, shared",
-        ),
+        ('[attribution]\noverlapping = "all"', "is unknown; known: each in full, first, shared"),
         ('[notify]\non_success = "tell me"', "no shell runs it"),
         ("[notify]\non_failure = [5]", "5; expected a text"),
         ('[notify]\non_sucess = ["a"]', "did you mean 'on_success'"),
@@ -187,10 +179,7 @@ def test_any_value_survives_being_written(value):
         (TRIAL.replace("data", "#"), "'A': neither data nor promotion stated"),
         (TRIAL.replace("metrics", "#"), "metrics is not stated; name columns"),
         (TRIAL + 'guardrails = ["visit"]', "'visit' is a metric and a guardrail"),
-        (
-            TRIAL + 'guardrails = {x = {colum = "y"}}',
-            r"guardrails.x has an unknown key 'colum'",
-        ),
+        (TRIAL + 'guardrails = {x = {colum = "y"}}', r"guardrails.x has an unknown key 'colum'"),
         (TRIAL + "guardrails = {x = {winsorise = 99}}", "winsorise = 99; expected a share between"),
         (TRIAL + 'guardrails = {x = {kind = "rate"}}', "'rate' is unknown"),
         (TRIAL + 'primary = "visits"', "primary = 'visits' is unknown; did you mean 'visit'"),

@@ -1,7 +1,5 @@
 """Personal columns: found by name or value, left out, kept on request, and never written."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd
@@ -95,9 +93,7 @@ def test_a_single_address_anywhere_in_a_column_makes_it_personal():
     frame = pd.DataFrame({"customer_id": range(n), "remark": "ok", "size": "2 @ 3.50"})
     frame.loc[n - 1, "remark"] = "write to ana@example.org please"
     shop = corner(customers=frame, products=pd.DataFrame({"product_id": [1], "category": ["T"]}))
-    assert dict(personal_columns(shop)) == {
-        "customers.remark": "holds e-mail addresses in 1 row",
-    }
+    assert dict(personal_columns(shop)) == {"customers.remark": "holds e-mail addresses in 1 row"}
     kept = shop.without_personal()
     assert list(kept.tables["customers"].columns) == ["customer_id", "size"]
 

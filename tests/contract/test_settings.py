@@ -1,7 +1,5 @@
 """A shop's settings: what is understood and what is refused."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import pytest

@@ -1,7 +1,5 @@
 """A shop: its tables by name, what it lacks in words, and its clock."""
 
-from __future__ import annotations
-
 import copy
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """The contract itself: every table and column says what it is."""
 
-from __future__ import annotations
-
 import pytest
 
 from promolab.contract.tables import HAPPENED, TABLES, dictionary

@@ -1,7 +1,5 @@
 """A kind of promotion of which no redemption is recorded is named, where chance cannot be why."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import pandas as pd

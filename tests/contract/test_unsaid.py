@@ -1,7 +1,5 @@
 """What a shop does not say: no amount, no product, words that are no kind."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import ibis

@@ -1,7 +1,5 @@
 """A small shop with everything in it that makes features go wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

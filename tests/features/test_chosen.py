@@ -1,7 +1,5 @@
 """The few features that a response model is given."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """A shop's decisions as an experiment: outcomes, chances and what is known."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

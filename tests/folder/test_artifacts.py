@@ -1,7 +1,5 @@
 """The run folder: equal rows give equal bytes, numbers merge, customers hide behind codes."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which week is meant, a source that is alive, and stale data."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
 
@@ -9,10 +7,11 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings, Shop
-from promolab.errors import DataError, InputError, StepError
+from promolab.errors import StepError
 from promolab.folder import Weeks
 from promolab.weeks import Week
 from tests.made_up import shop_of
+from tests.refused import refused, spoilt
 
 NOW = datetime(2021, 3, 17, 9)  # a Wednesday of W11
 
@@ -85,12 +84,9 @@ def test_data_that_end_on_a_sunday_allow_the_monday_after(last, zone, latest):
 def test_weeks_outside_are_refused():
     weeks = Weeks.of(daily("2021-01-01", "2021-03-16"), NOW)
     assert weeks.chosen(Week(2021, 5)) == Week(2021, 5)
-    with pytest.raises(InputError, match="2021-W12 begins after the data end"):
-        weeks.chosen(Week(2021, 12))
-    with pytest.raises(InputError, match="2020-W53 begins before the data do"):
-        weeks.chosen(Week(2020, 53))
-    with pytest.raises(DataError, match="no week begins after the first event"):
-        Weeks.of(daily("2021-01-05", "2021-01-06"), NOW)
+    refused("2021-W12 begins after the data end", weeks.chosen, Week(2021, 12))
+    refused("2020-W53 begins before the data do", weeks.chosen, Week(2020, 53))
+    spoilt("no week begins after the first event", Weeks.of, daily("2021-01-05", "2021-01-06"), NOW)
 
 
 @pytest.fixture
@@ -130,10 +126,8 @@ def test_a_reports_folder_belongs_to_one_shop(toy_here, live, tmp_path):
     shop = tmp_path / "shop"
     shop.mkdir()
     words = r"the reports of Toy & Co \(complete_journey\), not of Toy & Co \(.*/shop\)"
-    with pytest.raises(InputError, match=words):
-        toy_here(tmp_path / "out", source=shop)
+    refused(words, toy_here, tmp_path / "out", source=shop)
     live()
-    with pytest.raises(InputError, match=r"not of Corner \(complete_journey\); give another --out"):
-        toy_here(tmp_path / "out")
+    refused(r"not of Corner \(complete_journey\); give another --out", toy_here, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "source.json").read_text()) == owner
     assert not (tmp_path / "out" / ".failed").exists()

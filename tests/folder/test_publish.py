@@ -1,7 +1,5 @@
 """Swap, lock, and what a killed run leaves."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A run folder knows its week: tables and numbers of two weeks, or of two mornings, never mix."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ from promolab.errors import InputError
 from promolab.folder.artifacts import RunFolder, open_run
 from promolab.report.running.beginning import begin_run
 from promolab.weeks import Week
+from tests.refused import refused
 
 FEATURES = pd.DataFrame({"customer_id": [1, 2], "orders": [3, 4]})
 
@@ -54,8 +53,7 @@ def test_another_week_is_refused_before_anything_is_read_or_written(lab):
         lambda: other.record("segments", {"k": 5}),
         lambda: other.write_table("segments", FEATURES, by="customer_id"),
     ):
-        with pytest.raises(InputError, match="of 2017-W44, not of 2019-W10"):
-            work()
+        refused("of 2017-W44, not of 2019-W10", work)
     assert {p: p.read_bytes() for p in lab.path.rglob("*") if p.is_file()} == before
 
 
@@ -64,8 +62,7 @@ def test_another_morning_is_refused(lab):
         open_run(lab.path, week="2017-W44", lead_days=3)
     again = begin(lab.path, lead_days=3, events="ab12")
     assert again.as_of == datetime(2017, 10, 26, 16)
-    with pytest.raises(InputError, match=r"features.parquet is of what was known at 2017-10-29T16"):
-        again.read_table("features")
+    refused(r"features.parquet is of what was known at 2017-10-29T16", again.read_table, "features")
 
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path):
@@ -83,17 +80,13 @@ def test_tables_whose_week_nobody_knows_are_refused(tmp_path):
 def test_an_empty_folder_belongs_to_whom_writes_first(tmp_path):
     open_run(tmp_path, week="2017-W44").write_table("features", FEATURES, by="customer_id")
     assert len(open_run(tmp_path, week="2017-W44").read_table("features")) == 2
-    with pytest.raises(InputError, match="of 2017-W44, not of 2017-W45"):
-        open_run(tmp_path, week="2017-W45")
+    refused("of 2017-W44, not of 2017-W45", open_run, tmp_path, week="2017-W45")
 
 
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        (
-            {"week": "2017-W45"},
-            "features.parquet is of 2017-W44, not of 2017-W45: run 02",
-        ),
+        ({"week": "2017-W45"}, "features.parquet is of 2017-W44, not of 2017-W45: run 02"),
         ({"source": "other"}, "features.parquet is of another source, or .*: run 02"),
         ({"events": "cd34"}, "features.parquet is of another source, or .*: run 02"),
     ],
@@ -101,8 +94,7 @@ def test_an_empty_folder_belongs_to_whom_writes_first(tmp_path):
 def test_begun_anew_the_tables_before_are_refused_until_made_again(lab, changed, sentence):
     run = begin(lab.path, **{"events": "ab12", **changed})
     assert run.metrics == {}  # no number of the other run is left
-    with pytest.raises(InputError, match=sentence):
-        run.read_table("features")
+    refused(sentence, run.read_table, "features")
     with pytest.raises(InputError, match="of"):
         lab.record("segments", {"k": 5}) if "week" in changed else lab.read_table("features")
     again = begin(lab.path, **{"events": "ab12", **changed})
@@ -119,18 +111,15 @@ def test_01_run_again_for_the_same_keeps_what_is_there(lab):
 
 
 def test_the_report_of_a_week_is_not_begun_anew(planned):
-    with pytest.raises(InputError, match=r"is the report of a week.*reports/lab"):
-        begin(planned / "2017-W44")
+    refused(r"is the report of a week.*reports/lab", begin, planned / "2017-W44")
     run = open_run(planned / "2017-W44", week="2017-W44", lead_days=0)
     assert run.as_of == datetime(2017, 10, 30, 4) and len(run.read_table("sales")) == 3
-    with pytest.raises(InputError, match="of 2017-W44, not of 2017-W45"):
-        open_run(planned / "2017-W44", week="2017-W45")
+    refused("of 2017-W44, not of 2017-W45", open_run, planned / "2017-W44", week="2017-W45")
 
 
 def test_a_run_folder_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be used as a run folder"):
-        begin(tmp_path / "file" / "lab")
+    refused("cannot be used as a run folder", begin, tmp_path / "file" / "lab")
 
 
 def test_every_notebook_opens_the_folder_that_01_began(repository: Path):

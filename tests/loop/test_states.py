@@ -1,7 +1,5 @@
 """The states of a plan, and what each allows."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Which table and which column is which: names in five languages, and content that must agree."""
 
-from __future__ import annotations
-
 import ibis.expr.datatypes as dt
 import pytest
 

@@ -1,7 +1,5 @@
 """What a shop's exports tell without saying it: states, totals, codes, contacts, last days."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 

@@ -52,8 +52,8 @@ class MadeShop:
     seed: int = 0
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     reports: str = "reports"
-    cut: dict[tuple[int, int], Path] | None = None
-    _cut: dict[tuple[int, int], Path] = field(default_factory=dict, init=False)
+    cut: dict[tuple[Any, ...], Path] | None = None
+    _cut: dict[tuple[Any, ...], Path] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
@@ -121,7 +121,31 @@ class MadeShop:
         return week
 
     def draft(self, number: int, lead_days: int = 0, **options: Any) -> RunFolder:
-        """Make the draft of a week, in place of an earlier one."""
+        """Make the draft of a week, in place of an earlier one.
+
+        Where the same was drafted before, no week released beside it, the draft is a copy of it.
+        """
+        week = self.week(number)
+        same = (number, lead_days, self.limits, self.more, *sorted(options.items()))
+        beside = {read_json(path)["state"] for path in self.out.glob("*/manifest.json")}
+        if beside <= {"draft"}:
+            if same not in self._cut:
+                self._cut[same] = Path(tempfile.mkdtemp(dir=self.root.parent)) / str(week)
+                shutil.copytree(self._drafted(number, lead_days, options).path, self._cut[same])
+            return self._copied(self._cut[same], week)
+        return self._drafted(number, lead_days, options)
+
+    def _copied(self, made: Path, week: Week) -> RunFolder:
+        """Copy a draft into the reports folder, as if it were made of this shop's tables."""
+        target = self.out / str(week)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(made, target)
+        manifest = read_json(target / "manifest.json")
+        manifest["parameters"]["source"] = str(self.source)
+        write_json(target / "manifest.json", manifest)
+        return RunFolder(target, week)
+
+    def _drafted(self, number: int, lead_days: int, options: dict[str, Any]) -> RunFolder:
         week = self.week(number)
         whole = load_shop(self.source)
         as_of = week.start(whole.zone, lead_days)

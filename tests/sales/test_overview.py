@@ -1,7 +1,5 @@
 """What span the events cover."""
 
-from __future__ import annotations
-
 import pytest
 
 from promolab.sales import data_overview

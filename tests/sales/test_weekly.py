@@ -1,7 +1,5 @@
 """The shop's weeks and cohorts against plain pandas, and what they say of odd shops."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import numpy as np

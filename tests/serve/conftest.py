@@ -1,7 +1,5 @@
 """A released week of a made-up shop with a model of its own, and a store that lasts."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import shutil

@@ -1,7 +1,5 @@
 """The command ``promolab serve``: from a released week to answers, and what it refuses."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

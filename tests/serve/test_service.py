@@ -1,7 +1,5 @@
 """What a released week answers and chooses, now."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

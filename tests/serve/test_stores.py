@@ -1,7 +1,5 @@
 """A store that lasts: what was acknowledged is there after it was killed."""
 
-from __future__ import annotations
-
 import pytest
 
 from promolab.errors import InputError

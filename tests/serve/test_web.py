@@ -1,7 +1,5 @@
 """The service over HTTP: who may ask, what is refused, and what is explained."""
 
-from __future__ import annotations
-
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """One simulated shop for the tests that read its tables."""
 
-from __future__ import annotations
-
 import pytest
 
 from promolab.sources.opening import simulated

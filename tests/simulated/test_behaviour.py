@@ -1,7 +1,5 @@
 """What the world's customers do, seen in the tables as anybody sees them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """The log: who was assigned what, by which chances."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

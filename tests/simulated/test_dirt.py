@@ -1,7 +1,5 @@
 """Soiled rows are listed, and found by the rules that cover them."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

@@ -1,7 +1,5 @@
 """What is drawn has the expectation that the truth states."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,17 +1,15 @@
 """Making a simulated shop, keeping it, and opening it again."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 
 from promolab.cli import main
-from promolab.errors import InputError
 from promolab.simulated import tables as writing_tables
 from promolab.simulated.truth import Truth
 from promolab.simulated.world import World
 from promolab.sources import load_shop
 from promolab.sources.opening import simulated
+from tests.refused import refused
 
 SMALL = {"customers": 400, "weeks": 11}
 
@@ -35,16 +33,13 @@ def test_a_folder_is_kept_and_used_again(tmp_path, monkeypatch):
     again = load_shop("simulated", **SMALL, dirt=0.05, folder=str(tmp_path / "kept"))
     pd.testing.assert_frame_equal(first.soiled, again.soiled)
     assert again.truth == first.truth == Truth(World(**SMALL, dirt=0.05))
-    with pytest.raises(InputError, match="something other"):
-        load_shop("simulated", **SMALL, seed=9, folder=tmp_path / "kept")
+    refused("something other", load_shop, "simulated", **SMALL, seed=9, folder=tmp_path / "kept")
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match="empty folder"):
-        load_shop("simulated", **SMALL, folder=tmp_path)
-    with pytest.raises(InputError, match="is a file"):
-        load_shop("simulated", **SMALL, folder=tmp_path / "mine.txt")
+    refused("empty folder", load_shop, "simulated", **SMALL, folder=tmp_path)
+    refused("is a file", load_shop, "simulated", **SMALL, folder=tmp_path / "mine.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -59,8 +54,7 @@ def test_what_was_not_finished_is_made_again(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(InputError, match="cannot be written"):
-        simulated(**SMALL, folder=tmp_path / "file" / "shop")
+    refused("cannot be written", simulated, **SMALL, folder=tmp_path / "file" / "shop")
 
 
 def test_keywords_go_before_what_the_source_states():

@@ -1,7 +1,5 @@
 """Yardsticks of a shop that goes on: one knows each effect, one what can be seen of it."""
 
-from __future__ import annotations
-
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,9 +43,7 @@ def test_what_can_be_seen_is_worth_less_than_all_and_more_than_chance(going: Goi
     assert seen.cost.mean() == pytest.approx(latent.cost.mean(), rel=0.15)
 
 
-def test_it_is_fitted_once_and_says_the_same_again(
-    going: GoingShop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_fitted_once_and_says_the_same_again(going, monkeypatch):
     first = going.attainable_values()
     monkeypatch.setattr(GoingShop, "_learned", lambda *_: pytest.fail("it was fitted again"))
     assert np.array_equal(going.attainable_values().value, first.value)
@@ -58,9 +54,7 @@ def test_it_is_fitted_once_and_says_the_same_again(
     assert module._independent(own).seed != own.seed
 
 
-def test_it_reads_nothing_of_the_shops_own_truth(
-    going: GoingShop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_reads_nothing_of_the_shops_own_truth(going, monkeypatch):
     first = going.attainable_values().value
     monkeypatch.setattr(module, "option_values", lambda *_, **__: pytest.fail("it was asked"))
     assert np.array_equal(going.attainable_values().value, first)

@@ -1,7 +1,5 @@
 """Nothing in tables, features or models can reach the truth."""
 
-from __future__ import annotations
-
 import pickle
 import re
 from pathlib import Path

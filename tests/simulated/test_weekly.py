@@ -1,7 +1,5 @@
 """The variant `weekly`: rounds that overlap, drawn depths, and a truth for any of them."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,17 +1,15 @@
 """The world: its rounds, its days, and what it refuses."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from promolab.errors import InputError
 from promolab.simulated.effects import AFTER
 from promolab.simulated.world import KINDS, World
 from promolab.sources import load_shop
 from promolab.sources.opening import stated_world
+from tests.refused import refused
 
 
 @pytest.mark.parametrize("weeks", [11, 12, 16, 26, 46, 104])
@@ -76,8 +74,7 @@ def test_weeks_share_shocks_beside_season_trend_and_sale_days():
     ],
 )
 def test_what_cannot_be_is_refused_in_words(given, says):
-    with pytest.raises(InputError, match=says):
-        load_shop("simulated", **given)
+    refused(says, load_shop, "simulated", **given)
 
 
 def test_the_same_world_is_the_same_however_it_is_written():
@@ -91,9 +88,6 @@ def test_a_world_can_be_stated_on_a_command_line():
     assert World(**stated) == World(
         customers=20_000, variant="hard", kinds=("coupon", "recommendation")
     )
-    with pytest.raises(InputError, match="name=value"):
-        load_shop("simulated:20000")
-    with pytest.raises(InputError, match="no 'settings'"):
-        load_shop("simulated:settings=shop.toml")
-    with pytest.raises(InputError, match="'simulated' alone"):
-        load_shop("complete_journey", customers=10)
+    refused("name=value", load_shop, "simulated:20000")
+    refused("no 'settings'", load_shop, "simulated:settings=shop.toml")
+    refused("'simulated' alone", load_shop, "complete_journey", customers=10)

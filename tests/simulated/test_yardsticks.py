@@ -1,7 +1,5 @@
 """Nobody, the latent oracle and the attainable one."""
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from promolab.simulated.truth import (
     nobody,
 )
 from promolab.sources.opening import simulated
+from tests.refused import refused
 
 PROMOTION = "W16-limited_time_discount"
 SHOPS: dict[Path, Shop] = {}
@@ -115,14 +114,10 @@ def test_ties_go_by_customer_and_unknown_scores_are_left_out(shop):
 
 
 def test_what_cannot_be_is_refused_in_words(shop):
-    with pytest.raises(InputError, match="no promotion"):
-        nobody(shop, "W16-gift")
-    with pytest.raises(InputError, match="no customer 99999"):
-        added_profit(shop, PROMOTION, [99_999])
-    with pytest.raises(InputError, match="either share or budget"):
-        latent_oracle(shop, PROMOTION)
-    with pytest.raises(InputError, match="0 to 1"):
-        latent_oracle(shop, PROMOTION, 30)
+    refused("no promotion", nobody, shop, "W16-gift")
+    refused("no customer 99999", added_profit, shop, PROMOTION, [99_999])
+    refused("either share or budget", latent_oracle, shop, PROMOTION)
+    refused("0 to 1", latent_oracle, shop, PROMOTION, 30)
     with pytest.raises(InputError, match="own seed"):
         attainable_oracle(shop, PROMOTION, 0.3, features=features, independent=shop)
     hard = simulated(customers=400, weeks=21, seed=5, variant="hard")

@@ -1,7 +1,5 @@
 """Redemptions that stand as a code in the order lines, and whose promotion lists the code."""
 
-from __future__ import annotations
-
 import pytest
 
 from promolab.errors import DataError, InputError

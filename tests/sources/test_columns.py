@@ -1,7 +1,5 @@
 """Their columns and the contract's: what is matched, what is kept, what is missed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ibis

@@ -1,7 +1,5 @@
 """The real shop: one contract row per source row, times where they belong, amounts as they are."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """load_experiment on anyone's table."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from promolab import load_experiment
 from promolab.contract import Experiment
 from promolab.errors import DataError, InputError
+from tests.refused import refused, spoilt
 
 
 @pytest.fixture
@@ -148,8 +147,7 @@ def test_a_numeric_control_is_known_by_itself(table):
 )
 def test_what_does_not_fit_is_said_in_a_sentence(table, changes, message):
     table["copy"] = table["spend"]
-    with pytest.raises(InputError, match=message):
-        load_experiment(table, **(CALL | {"covariates": ["age"]} | changes))
+    refused(message, load_experiment, table, **CALL | {"covariates": ["age"]} | changes)
 
 
 def test_an_unclear_control_is_asked_for(table):
@@ -160,11 +158,8 @@ def test_an_unclear_control_is_asked_for(table):
 
 def test_a_missing_outcome_and_a_missing_file_are_named(table, tmp_path):
     table.loc[[3, 4], "spend"] = np.nan
-    with pytest.raises(DataError, match=r"'spend' has 2 missing values of 90, first in row 4"):
-        load_experiment(table, **CALL)
-    with pytest.raises(InputError, match="there is no file"):
-        load_experiment(tmp_path / "none.csv", **CALL)
-    with pytest.raises(InputError, match="the table is a NoneType"):
-        load_experiment(None, **CALL)
+    spoilt(r"'spend' has 2 missing values of 90, first in row 4", load_experiment, table, **CALL)
+    refused("there is no file", load_experiment, tmp_path / "none.csv", **CALL)
+    refused("the table is a NoneType", load_experiment, None, **CALL)
     with pytest.raises(DataError, match="two columns called 'age'"):
         load_experiment(pd.concat([table, table[["age"]]], axis=1), **CALL)

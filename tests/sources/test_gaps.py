@@ -1,7 +1,5 @@
 """Monthly files whose columns drift: said with the rows concerned, and read as one if told so."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -9,6 +9,7 @@ import pytest
 
 from promolab.errors import DataError, InputError
 from promolab.sources.labelled import load_labelled
+from tests.refused import refused
 
 
 def rows(n: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -108,8 +109,7 @@ def test_several_outcomes_may_be_unknown_in_places() -> None:
 )
 def test_what_is_wrong_is_said(change: dict[str, Any], say: dict[str, Any], sentence: str) -> None:
     call = {"id": "member", "label": "click", "time": "sent", **say}
-    with pytest.raises(InputError, match=sentence.replace("(", r"\(")):
-        load_labelled(rows().assign(**change), **call)
+    refused(sentence.replace("(", r"\("), load_labelled, rows().assign(**change), **call)
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -119,8 +119,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         (tmp_path / "no.csv", "there is no file"),
         (tmp_path / "empty.csv", "has no rows"),
     ):
-        with pytest.raises(InputError, match=sentence):
-            load_labelled(path, id="member", label="click")
+        refused(sentence, load_labelled, path, id="member", label="click")
     (tmp_path / "rows.json").write_text("{}")
     with pytest.raises(DataError, match="cannot be read; expected one of"):
         load_labelled(tmp_path / "rows.json", id="member", label="click")
@@ -179,8 +178,7 @@ def test_rows_that_lack_one_outcome_serve_the_other() -> None:
 )
 def test_what_names_no_column_and_what_is_no_table(change: dict[str, Any], sentence: str) -> None:
     call = {"path": rows(), "id": "member", "label": "click", **change}
-    with pytest.raises(InputError, match=sentence):
-        load_labelled(call.pop("path"), **call)
+    refused(sentence, load_labelled, call.pop("path"), **call)
 
 
 def test_a_column_that_ranks_the_outcome_by_itself_is_warned_of_by_name(tmp_path: Path) -> None:
@@ -223,5 +221,4 @@ def test_what_a_column_is_can_be_said_and_models_know_it() -> None:
         ({"campaign": "quantity"}, "'campaign' is 'quantity'; say 'number' or 'category'"),
         ({"city": "number"}, "'city' is no number"),
     ):
-        with pytest.raises(InputError, match=sentence):
-            load_labelled(table, **call, kinds=kinds)
+        refused(sentence, load_labelled, table, **call, kinds=kinds)

@@ -1,7 +1,5 @@
 """The sections of a shop.toml: what is understood, and the sentence for what is not."""
 
-from __future__ import annotations
-
 import tomllib
 
 import pytest

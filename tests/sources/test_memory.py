@@ -11,9 +11,7 @@ def _limit() -> str:
     return str(limit)
 
 
-def test_the_limit_is_the_usual_one_or_as_the_environment_says(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_limit_is_the_usual_one_or_as_the_environment_says(monkeypatch):
     monkeypatch.delenv("PROMOLAB_MEMORY", raising=False)
     assert memory_limit() == MEMORY_LIMIT and _limit() == "858.3 MiB"
     monkeypatch.setenv("PROMOLAB_MEMORY", "2 gb")

@@ -1,7 +1,5 @@
 """What stands behind a key of shop.toml: marks of numbers, formats of times, known words."""
 
-from __future__ import annotations
-
 import tomllib
 
 import pytest

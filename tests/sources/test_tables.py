@@ -1,7 +1,5 @@
 """Shops in files: what is read, what is refused and with which words, and what is written."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 from datetime import datetime
@@ -13,6 +11,7 @@ import pytest
 from promolab.contract import Settings
 from promolab.errors import DataError, InputError
 from promolab.sources import load_shop, save_shop
+from tests.refused import spoilt
 
 ROME = 'name = "Corner"\nzone = "Europe/Rome"\n'
 
@@ -166,8 +165,7 @@ def test_days_are_midnights(folder):
 
 def test_mixed_zones_are_refused(folder):
     write_csv(folder, "customer_id,ts,kind\nA,2021-03-01T10:00:00Z,view\nB,2021-03-01 10:00,view\n")
-    with pytest.raises(DataError, match=r"events\.ts mixes 1 times with a zone and 1 without"):
-        load_shop(folder)
+    spoilt(r"events\.ts mixes 1 times with a zone and 1 without", load_shop, folder)
 
 
 # What is refused.
@@ -186,16 +184,12 @@ def test_mixed_zones_are_refused(folder):
 )
 def test_wrong_types_are_refused(folder, column, values, message):
     events(**{column: values}).to_parquet(folder / "events.parquet")
-    with pytest.raises(DataError, match=message):
-        load_shop(folder)
+    spoilt(message, load_shop, folder)
 
 
 def test_ids_as_floats_in_a_csv_are_refused(folder):
     write_csv(folder, "customer_id,ts,kind\n1.0,2021-03-01,view\n2.0,2021-03-01,view\n")
-    with pytest.raises(
-        DataError, match=r"customer_id looks like ids read as floats \(such as '1\.0'"
-    ):
-        load_shop(folder)
+    spoilt(r"customer_id looks like ids read as floats \(such as '1\.0'", load_shop, folder)
 
 
 def test_ids_and_text_of_a_csv_stay_as_written(folder):
@@ -213,10 +207,7 @@ def test_flags_are_read_from_words_and_numbers(folder):
     got = load_shop(folder).products.order_by("product_id").private_label.execute()
     assert got.tolist() == [True, False]
     write_csv(folder, "product_id,category,private_label\nA1,x,perhaps\n", "products.csv")
-    with pytest.raises(
-        DataError, match=r"products\.private_label .* no true or false, such as 'perhaps'"
-    ):
-        load_shop(folder)
+    spoilt(r"products\.private_label .* no true or false, such as 'perhaps'", load_shop, folder)
 
 
 def test_a_missing_column_names_the_nearest(folder):
@@ -229,13 +220,9 @@ def test_a_missing_column_names_the_nearest(folder):
 
 
 def test_missing_tables_are_said(tmp_path):
-    with pytest.raises(
-        DataError, match=r"holds no table of the contract; expected events\.parquet"
-    ):
-        load_shop(tmp_path)
+    spoilt(r"holds no table of the contract; expected events\.parquet", load_shop, tmp_path)
     pd.DataFrame({"product_id": ["A"], "category": ["x"]}).to_parquet(tmp_path / "products.parquet")
-    with pytest.raises(DataError, match=r"has no table 'events' \(tables found: products\)"):
-        load_shop(tmp_path)
+    spoilt(r"has no table 'events' \(tables found: products\)", load_shop, tmp_path)
 
 
 def test_an_unknown_source_names_the_nearest():
@@ -247,30 +234,24 @@ def test_an_unknown_source_names_the_nearest():
 
 def test_broken_files_are_said(folder):
     (folder / "events.parquet").write_bytes(b"PAR1 not really PAR1")
-    with pytest.raises(DataError, match=r"events\.parquet cannot be read .*is the file whole"):
-        load_shop(folder)
+    spoilt(r"events\.parquet cannot be read .*is the file whole", load_shop, folder)
     good = folder / "good.parquet"
     events().to_parquet(good)
     (folder / "events.parquet").write_bytes(good.read_bytes()[:-40])
-    with pytest.raises(DataError, match=r"events\.parquet cannot be read"):
-        load_shop(folder)
+    spoilt(r"events\.parquet cannot be read", load_shop, folder)
     (folder / "events.parquet").write_bytes(b"")
-    with pytest.raises(DataError, match=r"events\.parquet cannot be read"):
-        load_shop(folder)
+    spoilt(r"events\.parquet cannot be read", load_shop, folder)
 
 
 def test_broken_csvs_are_said(folder):
     (folder / "events.csv").write_bytes(b"")
-    with pytest.raises(DataError, match=r"events\.csv is empty \(0 bytes\)"):
-        load_shop(folder)
+    spoilt(r"events\.csv is empty \(0 bytes\)", load_shop, folder)
     (folder / "events.csv").write_bytes(b"customer_id,ts,kind\n\xff\xfe,2021-03-01,view\n")
-    with pytest.raises(DataError, match=r"events\.csv is neither UTF-8 nor GB18030: line 2"):
-        load_shop(folder)
+    spoilt(r"events\.csv is neither UTF-8 nor GB18030: line 2", load_shop, folder)
     (folder / "events.csv").unlink()
     zipped = gzip.compress(b"customer_id,ts,kind\nA,2021-03-01,view\n" * 50)
     (folder / "events.csv.gz").write_bytes(zipped[: len(zipped) // 2])
-    with pytest.raises(DataError, match=r"events\.csv\.gz cannot be read"):
-        load_shop(folder)
+    spoilt(r"events\.csv\.gz cannot be read", load_shop, folder)
 
 
 def test_a_file_that_is_no_database_is_said(tmp_path):
@@ -303,11 +284,9 @@ def test_a_folder_that_holds_only_a_duckdb_file_says_so(tmp_path):
 
     duckdb.connect(str(tmp_path / "shop.duckdb")).close()
     for read in (load_shop, propose):
-        with pytest.raises(DataError, match=r"holds shop\.duckdb .*give that file: .*shop\.duckdb"):
-            read(tmp_path)
+        spoilt(r"holds shop\.duckdb .*give that file: .*shop\.duckdb", read, tmp_path)
     (tmp_path / "shop.toml").write_text('zone = "UTC"\n[events]\ntable = "orders"\n')
-    with pytest.raises(DataError, match="give that file"):
-        load_shop(tmp_path)
+    spoilt("give that file", load_shop, tmp_path)
 
 
 def test_a_database_without_events_is_said(tmp_path):
@@ -315,8 +294,7 @@ def test_a_database_without_events_is_said(tmp_path):
 
     with duckdb.connect(str(tmp_path / "my.duckdb")) as con:
         con.execute("CREATE TABLE event AS SELECT 1 AS x")
-    with pytest.raises(DataError, match="has no table 'events'; did you mean 'event'"):
-        load_shop(tmp_path / "my.duckdb")
+    spoilt("has no table 'events'; did you mean 'event'", load_shop, tmp_path / "my.duckdb")
 
 
 def test_names_that_differ_only_in_case_are_refused(folder):
@@ -329,18 +307,15 @@ def test_names_that_differ_only_in_case_are_refused(folder):
         load_shop(folder)
     (folder / "events.parquet").unlink()
     write_csv(folder, "customer_id,ts,kind,Kind\nA,2021-03-01,view,view\n")
-    with pytest.raises(DataError, match="differ only in case: Kind, kind"):
-        load_shop(folder)
+    spoilt("differ only in case: Kind, kind", load_shop, folder)
     (folder / "events.csv").rename(folder / "Events.csv")
-    with pytest.raises(DataError, match=r"Events\.csv: write the table's name in lower case"):
-        load_shop(folder)
+    spoilt(r"Events\.csv: write the table's name in lower case", load_shop, folder)
 
 
 def test_a_table_in_two_files_is_refused(folder):
     events().to_parquet(folder / "events.parquet")
     events().to_csv(folder / "events.csv", index=False)
-    with pytest.raises(DataError, match=r"lies in two files, events\.csv and events\.parquet"):
-        load_shop(folder)
+    spoilt(r"lies in two files, events\.csv and events\.parquet", load_shop, folder)
 
 
 # Writing.

@@ -1,7 +1,5 @@
 """How the effect of a kind moves to a promotion's own terms."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from typing import Any

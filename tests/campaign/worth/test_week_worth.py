@@ -1,7 +1,5 @@
 """What the promotions of a week are worth, from the decisions of a small simulated shop."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +10,12 @@ import pytest
 
 from promolab import UpliftModel
 from promolab.campaign.past import known_at
-from promolab.campaign.worth import Worth, scored_log, week_worth
+from promolab.campaign.worth import Worth, keep_effects, kept_worth, scored_log, week_worth
 from promolab.campaign.worth.valuing import policy_rows, spread_of
 from promolab.errors import InputError
 from promolab.features import decisions_experiment
+from promolab.folder import open_run
+from promolab.report import begin_run
 from promolab.sources import simulated
 
 NOW = "2024-09-08 16:00"
@@ -53,9 +53,7 @@ def _with(shop: Any, **changes: Any) -> Any:
     return shop.with_tables({**shop.tables, "promotions": ibis.memtable(rows)})
 
 
-def test_a_row_per_customer_with_history_and_a_column_per_promotion(
-    shop: Any, worth: Worth
-) -> None:
+def test_a_row_per_customer_with_history_and_a_column_per_promotion(shop, worth):
     known = known_at(shop, NOW)["customer_id"].tolist()
     assert worth.customers.tolist() == known
     assert worth.promotions == sorted(IDS) or worth.promotions == IDS
@@ -71,9 +69,7 @@ def test_a_row_per_customer_with_history_and_a_column_per_promotion(
     assert worth.places([known[3], "nobody"]).tolist() == [3, -1]
 
 
-def test_the_value_is_the_effect_of_the_kind_less_the_contact(
-    shop: Any, model: UpliftModel, worth: Worth
-) -> None:
+def test_the_value_is_the_effect_of_the_kind_less_the_contact(shop, model, worth):
     known = known_at(shop, NOW).reindex(columns=list(model.covariates_))
     assert sorted(worth.promotions) == sorted(IDS)
     for place, name in enumerate(worth.promotions):
@@ -81,9 +77,7 @@ def test_the_value_is_the_effect_of_the_kind_less_the_contact(
         np.testing.assert_allclose(worth.amounts.value[:, place], effect - 0.2)
 
 
-def test_past_decisions_are_those_of_the_log_at_this_weeks_cost(
-    log: pd.DataFrame, worth: Worth
-) -> None:
+def test_past_decisions_are_those_of_the_log_at_this_weeks_cost(log, worth):
     rows = worth.rows
     assert rows is not None and len(rows) == len(log) and list(rows.arms) == worth.promotions
     for place, name in enumerate(worth.promotions):
@@ -95,9 +89,7 @@ def test_past_decisions_are_those_of_the_log_at_this_weeks_cost(
     assert rows.cost[:, coupon].std() > 0  # who is expected to redeem more is charged more
 
 
-def test_the_saved_model_and_the_table_say_the_same(
-    shop: Any, model: UpliftModel, log: pd.DataFrame, worth: Worth, tmp_path: Any
-) -> None:
+def test_the_saved_model_and_the_table_say_the_same(shop, model, log, worth, tmp_path):
     log.to_parquet(tmp_path / "log.parquet")
     again = UpliftModel.load(model.save(tmp_path / "model"))
     found = week_worth(shop, NOW, again, pd.read_parquet(tmp_path / "log.parquet"), IDS)
@@ -107,9 +99,7 @@ def test_the_saved_model_and_the_table_say_the_same(
     np.testing.assert_array_equal(found.rows.gamma, worth.rows.gamma)
 
 
-def test_terms_that_were_never_drawn_are_left_out_of_the_headline(
-    shop: Any, model: UpliftModel, log: pd.DataFrame
-) -> None:
+def test_terms_that_were_never_drawn_are_left_out_of_the_headline(shop, model, log):
     deep = _with(shop, discount_rate=0.4)
     found = week_worth(deep, NOW, model, log, IDS)
     assert found is not None and found.rows is not None
@@ -120,9 +110,7 @@ def test_terms_that_were_never_drawn_are_left_out_of_the_headline(
     assert "beyond what was ever drawn" in found.summary()
 
 
-def test_a_kind_that_was_never_drawn_has_no_value(
-    shop: Any, model: UpliftModel, log: pd.DataFrame
-) -> None:
+def test_a_kind_that_was_never_drawn_has_no_value(shop, model, log):
     less = log.drop(columns=[c for c in log if str(c).endswith(".coupon")])
     found = week_worth(shop, NOW, model, less, IDS)
     assert found is not None and found.promotions == ["W16-recommendation"]
@@ -149,6 +137,25 @@ def test_what_comes_later_changes_nothing(shop: Any, worth: Worth) -> None:
     assert found is not None
     np.testing.assert_allclose(found.amounts.value, worth.amounts.value)
     np.testing.assert_allclose(found.amounts.cost, worth.amounts.cost)
+
+
+def test_a_later_page_works_out_the_same(shop, model, worth, tmp_path):
+    run = begin_run(tmp_path / "lab", source="simulated", week="2024-W37", shop=shop)
+    keep_effects(run, shop, model, IDS)
+    assert pd.Timestamp(run.as_of) == pd.Timestamp(NOW)
+    found = kept_worth(run, shop, IDS)
+    assert found is not None
+    np.testing.assert_allclose(found.amounts.value, worth.amounts.value)
+    np.testing.assert_allclose(found.amounts.cost, worth.amounts.cost)
+    assert kept_worth(run, shop, []) is None
+
+
+def test_where_nothing_is_known_nothing_is_kept(tmp_path):
+    shop = simulated(customers=300, weeks=12)
+    run = open_run(tmp_path, week="2024-W33")
+    keep_effects(run, shop, UpliftModel().fit(None, refuse=False), [])
+    assert not (run.path / "uplift.safetensors").exists()
+    assert kept_worth(run, shop, ["W12-coupon"]) is None
 
 
 def test_an_unknown_promotion_is_named(shop: Any, model: UpliftModel, log: pd.DataFrame) -> None:

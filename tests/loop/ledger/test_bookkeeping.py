@@ -1,7 +1,5 @@
 """What the weeks of a reports folder write into the ledger, and what was left out by a kill."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

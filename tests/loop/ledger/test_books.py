@@ -1,7 +1,5 @@
 """A week is written once; what happened is added; nothing that is released is written again."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path

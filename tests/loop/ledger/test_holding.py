@@ -1,10 +1,9 @@
 """What is no ledger is refused and left as it is; readers and writers do not meet in the file."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from promolab.errors import InputError, StepError
 from promolab.loop.ledger import Ledger
 from promolab.loop.ledger.holding import reading, writing
+from tests.draws import draws
 
 AS_OF = datetime(2017, 10, 30, 4)
 ROWS = 2_000
@@ -33,12 +33,17 @@ def said(value: float) -> pd.DataFrame:
     return pd.DataFrame({"measure": ["response_rate"], "value": [value]})
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    made = Ledger.open(tmp_path / "ledger.duckdb", shop="Ours", create=True)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = Ledger.open(tmp_path_factory.mktemp("one") / "ledger.duckdb", shop="Ours", create=True)
     rows = decisions("2017-W44", 20_000)
     made.record_week("2017-W44", AS_OF, state="draft", decisions=rows, predictions=said(0.1))
-    return made
+    return made.path
+
+
+@pytest.fixture
+def ledger(written: Path, tmp_path: Path) -> Ledger:
+    return Ledger.open(shutil.copy(written, tmp_path), shop="Ours")
 
 
 def truncated(path: Path) -> None:
@@ -335,14 +340,15 @@ print(json.dumps({{"killed": sum(kills), "weeks": len(log.read_text().split())}}
 """
 
 
-def test_killed_at_20_random_moments_nothing_is_lost(tmp_path, repository):
+def test_killed_at_random_moments_nothing_is_lost(tmp_path, repository):
     """Each kill ends a process that writes weeks as fast as it can; the file is looked at after."""
+    kills = draws(4, most=40)
     names = {"path": str(tmp_path / "ledger.duckdb"), "log": str(tmp_path / "told.txt")}
-    code = KILLED.format(tests=str(Path(__file__).parent), seed=0, kills=20, **names)
+    code = KILLED.format(tests=str(Path(__file__).parent), seed=0, kills=kills, **names)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(repository), *sys.path])}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["killed"] == 20 and told["weeks"] > 5, done.stdout + done.stderr
+    assert told["killed"] == kills and told["weeks"] >= kills // 4, done.stdout + done.stderr

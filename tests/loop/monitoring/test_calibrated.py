@@ -1,7 +1,5 @@
 """Calibration over time: the ratio and its trend, with intervals that hold."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

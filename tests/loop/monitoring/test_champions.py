@@ -1,7 +1,5 @@
 """What the weeks of a reports folder used: read back, fingerprinted, kept or replaced."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +70,7 @@ def test_the_rows_for_the_ledger(tmp_path: Path) -> None:
     assert not none and none.to_frame().empty and "No model was made" in none.summary()
 
 
-def test_features_and_scores_are_held_against_the_last_good_week(
-    tmp_path: Path, small_shop
-) -> None:
+def test_features_and_scores_are_held_against_the_last_good_week(tmp_path, small_shop):
     from promolab.sources import load_shop
 
     shop = load_shop(small_shop)

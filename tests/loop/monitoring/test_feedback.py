@@ -1,7 +1,5 @@
 """Satisfaction: stars by promotion and segment, with intervals that hold and few false alarms."""
 
-from __future__ import annotations
-
 import ibis
 import numpy as np
 import pandas as pd

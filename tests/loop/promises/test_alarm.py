@@ -1,7 +1,5 @@
 """The alarm rings falsely in 5 % of years at most, and rings where the planner promises twice."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

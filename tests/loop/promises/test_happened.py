@@ -1,7 +1,5 @@
 """What came is read by assignment: unbiased where chances differ, parts add up, settled once."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import numpy as np

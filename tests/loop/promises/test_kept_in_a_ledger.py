@@ -1,8 +1,7 @@
 """A week's page reads what earlier weeks wrote into the ledger, and of itself nothing."""
 
-from __future__ import annotations
-
 import json
+import shutil
 from datetime import datetime
 
 import pandas as pd
@@ -22,15 +21,21 @@ from promolab.loop.promises import (
 from tests.loop.promises.test_said import WEEKS, ledger
 
 
-@pytest.fixture
-def reports(tmp_path):
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
     said, came = ledger(waiting=0)
-    book = Ledger.open(tmp_path / "ledger.duckdb", shop="Toys", create=True)
+    book = Ledger.open(tmp_path_factory.mktemp("book") / "ledger.duckdb", shop="Toys", create=True)
     for place, week in enumerate(WEEKS):
         mine = said[said["week"] == week]
         book.record_week(week, datetime(2024, 3, 4 + place), state="draft", predictions=mine)
         rows = came[came["week"] == week].assign(known_at=pd.Timestamp(2024, 5, 1 + place))
         book.record_outcomes(week, rows, state="settled")
+    return book.path
+
+
+@pytest.fixture
+def reports(written, tmp_path):
+    shutil.copy(written, tmp_path)
     return tmp_path
 
 

@@ -1,7 +1,5 @@
 """What is said before a week: two intervals, parts that add up, no luck of what looked best."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Promises beside what came: kept or broken, the planner's calibration, the first page's lines."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """The learned policy of a rehearsal sees what a shop would, and nothing of the truth behind it."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from datetime import timedelta
@@ -47,9 +45,7 @@ def usual(going: GoingShop) -> pd.DataFrame:
     return decided(going.shop(), going)
 
 
-def test_tables_alone_lead_to_the_same_decisions(
-    going: GoingShop, usual: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tables_alone_lead_to_the_same_decisions(going, usual, tmp_path, monkeypatch):
     """Of a copy of the tables, while whatever tells the truth fails when it is asked."""
     left = shutil.ignore_patterns("kept", "going.json")
     shutil.copytree(going.folder, tmp_path / "copy", ignore=left)
@@ -72,9 +68,7 @@ def test_who_may_be_contacted_is_known_of_tables(going: GoingShop) -> None:
     assert sorted(set(allowed) - set(standing)) == going.contactable.tolist()
 
 
-def test_what_comes_later_changes_no_decision(
-    going: GoingShop, usual: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_what_comes_later_changes_no_decision(going, usual, tmp_path):
     """Two weeks on, the same week's decisions would be the same: nothing later is read."""
     shutil.copytree(going.folder, tmp_path / "later")
     later = GoingShop.begin(WORLD, tmp_path / "later", load_shop)

@@ -1,7 +1,5 @@
 """Live features against `build_features` of a shop that has the events by then."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Live pairs against `build_candidates` of a shop that has the events by then."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Whom a week planned by effect allows beside its plan."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from copy import deepcopy

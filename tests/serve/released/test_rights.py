@@ -1,7 +1,5 @@
 """Live rights against the weekly plan's own, on a shop where every rule bars somebody."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import numpy as np

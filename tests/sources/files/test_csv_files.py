@@ -1,7 +1,5 @@
 """Csv files: what is read is what Python's own csv module reads, and damage is named."""
 
-from __future__ import annotations
-
 import csv
 import io
 import time
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 from promolab.errors import DataError
 from promolab.sources.files import csv_files
 from promolab.sources.files.csv_files import csv_to_parquet, open_csv
+from tests.refused import spoilt
 
 
 @pytest.fixture
@@ -79,8 +78,7 @@ def test_the_separator_is_the_most_frequent_outside_quotes(tmp_path, header, sep
 def test_a_stated_separator_counts(read):
     assert read("a,b~c\n1,2~3\n", separator="~") == (["a,b", "c"], [("1,2", "3")])
     for wrong in ("", "||", '"', "\n", "§"):
-        with pytest.raises(DataError, match="must be one plain character"):
-            read("a,b\n", separator=wrong)
+        spoilt("must be one plain character", read, "a,b\n", separator=wrong)
 
 
 def test_names_for_a_file_without_a_header(read):
@@ -117,8 +115,7 @@ def test_a_header_alone_is_an_empty_table(read):
     ],
 )
 def test_damage_is_named(read, content, message):
-    with pytest.raises(DataError, match=f"(?s){message}"):
-        read(content)
+    spoilt(f"(?s){message}", read, content)
 
 
 def test_damage_leaves_no_file_behind(read):
@@ -168,10 +165,7 @@ TABLES = st.integers(1, 4).flatmap(
 )
 
 
-@settings(
-    max_examples=150,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     table=TABLES,
     end=st.sampled_from(["\n", "\r\n", "\r"]),
@@ -188,10 +182,7 @@ def test_the_same_as_pythons_own_csv_module(read, table, end, separator, block):
     assert read(buffer.getvalue(), separator=separator, block=block) == (header, expected)
 
 
-@settings(
-    max_examples=300,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.text(alphabet='ab,"\n\r', max_size=40))
 def test_any_text_is_read_as_python_does_or_refused_as_python_does(read, body):
     """No text, however broken, is read in another way than Python's strict reader reads it."""
@@ -202,8 +193,7 @@ def test_any_text_is_read_as_python_does_or_refused_as_python_does(read, body):
     except csv.Error:
         expected = None
     if expected is None:
-        with pytest.raises(DataError, match="line"):
-            read(content, separator=",")
+        spoilt("line", read, content, separator=",")
     else:
         wanted = [tuple(value or None for value in row) for row in expected]
         assert read(content, separator=",")[1] == wanted
@@ -213,10 +203,7 @@ TITLED = "Sales report\n\nid;amount\n7;9,95\n8;3,00\n"
 
 
 def test_a_title_is_named_and_skipped_where_it_is_said(read):
-    with pytest.raises(
-        DataError, match=r"sales.csv has its column names in line 3; write skip = 2"
-    ):
-        read(TITLED)
+    spoilt(r"sales.csv has its column names in line 3; write skip = 2", read, TITLED)
     assert read(TITLED, skip=2) == (["id", "amount"], [("7", "9,95"), ("8", "3,00")])
 
 
@@ -231,8 +218,7 @@ def test_what_may_be_column_names_is_not_taken_for_a_title(read, content):
 
 
 def test_lines_are_numbered_with_those_skipped(read):
-    with pytest.raises(DataError, match="line 5: 3 fields found"):
-        read("a title\n\nid,x\n1,2\n3,4,5\n", skip=2)
+    spoilt("line 5: 3 fields found", read, "a title\n\nid,x\n1,2\n3,4,5\n", skip=2)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -242,8 +228,7 @@ def test_skipped_lines_end_as_any_line_may(read, end):
 
 
 def test_an_encoding_that_the_file_cannot_be_in_is_refused(read):
-    with pytest.raises(DataError, match="stated to be latin-1, but it is UTF-8"):
-        read("id,name\n1,Müller\n", encoding="latin-1")
+    spoilt("stated to be latin-1, but it is UTF-8", read, "id,name\n1,Müller\n", encoding="latin-1")
     with pytest.raises(DataError, match='is it encoding = "cp1252"'):
         read("id,name\n1,“Müller”\n".encode("cp1252"), encoding="latin-1")
     assert read("id,name\n1,Müller\n".encode("latin-1"), encoding="latin-1")[1] == [("1", "Müller")]
