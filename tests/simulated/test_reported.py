@@ -14,7 +14,7 @@ WEEK = "2024-W33"
 def test_a_shop_without_effects_has_every_page_and_nothing_to_target(tmp_path):
     skip_without_chinese_font()
     quick = ["-p", "models=", "-p", "features=chosen"]  # nothing here depends on the method
-    source = "simulated:customers=400,weeks=12,variant=null"
+    source = "simulated:customers=1500,weeks=12,variant=null"
     made = report_in_process(source, tmp_path, "--lang", "zh", *quick)
     assert made.code == 0 and len(made.stderr.splitlines()) == len(read_steps(find_notebooks()))
     assert made.stdout.splitlines()[-1] == str(tmp_path / WEEK / "index.html")
