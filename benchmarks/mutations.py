@@ -211,6 +211,12 @@ MUTATIONS = (
         """~limits["unit"].isin(promotions)""",
         "campaign/test_week_policy.py::test_limits_come_from_a_file_and_a_wrong_one_is_said",
     ),
+    Mutation(
+        "campaign/spending/allocating.py",
+        "cost_se=own,",
+        "cost_se=None,",
+        "campaign/test_week_policy.py::test_a_reserve_leaves_some_of_the_budget_unspent",
+    ),
     # The ledger: what came of a week, and ratings.
     Mutation(
         "loop/promises/happening.py",

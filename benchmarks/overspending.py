@@ -47,7 +47,7 @@ def weeks_of(seed: int, weeks: int = WEEKS, customers: int = CUSTOMERS) -> np.nd
     from customers' own rates and baskets and the season; a shock of the week, a promotion's own
     luck, fatigue and what runs beside it are not foreseen. By how much costs may differ is
     estimated as the week's plan does it (`promolab.campaign.spending`): weeks by the orders of
-    those who get nothing, each customer by the orders that are expected.
+    those in whose week no promotion runs, each customer by the orders that are expected.
     """
     world = World(
         customers=customers,
@@ -62,8 +62,7 @@ def weeks_of(seed: int, weeks: int = WEEKS, customers: int = CUSTOMERS) -> np.nd
     log = Decisions(free, action, action, np.empty(0))
     factors = world.week_factors()
     size, promised = world.per_round, []
-    found, quiet = np.zeros(len(world.rounds)), np.zeros(len(world.rounds))
-    others = np.full(len(world.rounds), float((~free).sum()))
+    found, quiet, others = np.zeros((3, len(world.rounds)))
     budget, ratios, binds = 0.0, [], []
     for number in range(LEARNING + weeks + 1):
         values = _values(world, people, number, spread_of_weeks(quiet[:number], others[:number]))
@@ -83,7 +82,9 @@ def weeks_of(seed: int, weeks: int = WEEKS, customers: int = CUSTOMERS) -> np.nd
         promised.append(chosen)
         week = world.rounds[number]
         orders = draw_orders(world, people, goods, log, factors, week)
-        quiet[number] = (~free[orders.owner]).sum()
+        quiet[number] = (orders.promotion == NONE).all(axis=1).sum()
+        live = action[:, max(number + 1 - world.window, 0) : number + 1]
+        others[number] = (live == NONE).all(axis=1).sum()
         for age in range(min(world.window, number + 1)):
             found[number - age] += orders.off[:, age].sum()
         if number:
