@@ -63,7 +63,7 @@ def explorer_moves() -> Iterator[Row]:
 
     what = f"explorer, key press to changed figure, {CUSTOMERS:,} customers"
     bar = f"median ≤ {MEDIAN_MS} ms, worst ≤ {WORST_MS} ms"
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path, why = shutil.which("chromium") or shutil.which("chromium-browser"), ""
     try:
         from playwright.sync_api import sync_playwright
 
@@ -71,10 +71,10 @@ def explorer_moves() -> Iterator[Row]:
         from tests.report.made_weeks import MadeShop
         from tests.widgets.explored import explored
     except ImportError as error:
-        yield Row(what, bar, str(error), ok=None)
-        return
-    if path is None:
-        yield Row(what, bar, "chromium is not installed", ok=None)
+        why = str(error)
+    if why or path is None:
+        for title in (*CASES, f"{FIXED[0]}, a promotion's capacity"):
+            yield Row(f"{what}: {title}", bar, why or "chromium is not installed", ok=None)
         return
     cells = [FIRST, *(code for _, code in CASES.values())]
     with tempfile.TemporaryDirectory(prefix="promolab-lab-") as folder, sync_playwright() as driver:

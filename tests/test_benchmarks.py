@@ -13,7 +13,16 @@ import pandas as pd
 import pytest
 
 import benchmarks.__main__ as bench
-from benchmarks import first_page, loop, mutations, overspending, prediction, size, weekly_report
+from benchmarks import (
+    explorers,
+    first_page,
+    loop,
+    mutations,
+    overspending,
+    prediction,
+    size,
+    weekly_report,
+)
 from benchmarks.make_events import make_shop
 from benchmarks.processes import run_watched
 from benchmarks.table import Row, render, surroundings
@@ -235,9 +244,9 @@ def test_a_mutation_is_caught_where_a_test_sees_it(tmp_path: Path) -> None:
 
 
 def test_without_a_browser_pages_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.first_page.shutil.which", lambda name: None)
-    rows = list(first_page.first_pages(Path("nowhere")))
-    assert len(rows) == len(first_page.CASES)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    rows = [*first_page.first_pages(Path("nowhere")), *explorers.explorer_moves()]
+    assert len(rows) == len(first_page.CASES) + len(explorers.CASES) + 1
     assert {(row.state, row.measured) for row in rows} == {
         ("not measured", "chromium is not installed")
     }
