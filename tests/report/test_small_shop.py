@@ -178,6 +178,7 @@ def test_no_page_says_nonsense(small_reports):
 
 
 def test_every_step_opens_with_its_answer_and_ends_with_what_it_wrote(small_reports):
+    assert small_reports
     for name, made in small_reports.items():
         pages = sorted(made.out.glob("2*/[0-9]*.html"))
         assert pages, name
