@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
+from promolab.contract import Attributes
 from promolab.errors import InputError
 from promolab.profiles import (
     AXES,
@@ -123,9 +124,9 @@ def test_card_shows_the_customer_and_escapes_everything(features: pd.DataFrame) 
     people = features["customer_id"].head(50)
     demographics = pd.DataFrame({"customer_id": people, "note": "<script>alert(1)</script>"})
     features = features.assign(top_category="<i>TEA</i>", orders=3, recency_days=7)
-    card = profile_card(
-        build_profiles(features, demographics), people.iloc[0], features, shown_as="<u>A1</u>"
-    )
+    profiles = build_profiles(features, demographics)
+    told = {"shown_as": "<u>A1</u>", "attributes": Attributes(("note",))}
+    card = profile_card(profiles, people.iloc[0], features, **told)
     page = card._repr_html_()
     for tag in ("<script", "<i>", "<u>"):
         assert tag not in page

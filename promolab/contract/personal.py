@@ -22,6 +22,7 @@ from promolab.contract.personal_looks import (
     is_barcode,
     is_one_of_each,
     is_owner,
+    is_special,
 )
 from promolab.contract.settings import Settings
 from promolab.contract.shop import Shop
@@ -354,29 +355,31 @@ class Attributes:
     Parameters
     ----------
     shown : tuple of str
-        Columns whose values may stand on a page.
+        Columns whose values may stand on a card: the shop declares them.
     personal : mapping of str to str
         Columns that are personal, and why: never shown, whatever the shop declares.
     rare : tuple of str
-        Columns of which some value is shared by fewer than 10 customers, not declared.
+        Columns, not declared, of which some value is shared by fewer than 10 customers, or whose
+        name says religion, health or the like: on no page.
+    undeclared : tuple of str
+        Columns that are neither personal nor declared, the rare ones among them.
     """
 
     shown: tuple[str, ...] = ()
     personal: Mapping[str, str] = field(default_factory=dict)
     rare: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """Say how many attributes are not shown, which, and what shows them; empty if all are."""
-        withheld = len(self.personal) + len(self.rare)
+        withheld = len(self.personal) + len(self.undeclared)
         if not withheld:
             return ""
         said = [f"{name} {why}" for name, why in self.personal.items()]
-        if self.rare:
-            holds, it_is = ("holds", "it is") if len(self.rare) == 1 else ("hold", "they are")
+        if self.undeclared:
+            are = "is" if len(self.undeclared) == 1 else "are"
             said.append(
-                f"{_and(self.rare)} {holds} values that fewer than {FEWEST_SHARING} customers "
-                "share "
-                f"(declared in [customers.attributes] of shop.toml, {it_is} shown)"
+                f"{_and(self.undeclared)} {are} not declared in [customers.attributes] of shop.toml"
             )
         return f"{plural(withheld, 'attribute')} of customers not shown: {'; '.join(said)}."
 
@@ -390,8 +393,9 @@ def attributes_in(
 
     Birth dates, national numbers, ids of each customer's own and all else that
     `promolab.contract.personal` finds are never shown, whether they may be written or not. Any
-    other column that the contract does not name is shown if ``[customers.attributes]`` declares it,
-    or if each of its values is shared by 10 customers or more.
+    other column that the contract does not name stands on a customer's card if
+    ``[customers.attributes]`` declares it. Undeclared, the values of all customers together may be
+    listed where each is shared by 10 customers or more, but for special categories.
 
     Parameters
     ----------
@@ -414,7 +418,8 @@ def attributes_in(
     --------
     >>> import ibis
     >>> rows = [{"customer_id": i, "tier": "ab"[i % 2], "town": f"T{i // 4}"} for i in range(20)]
-    >>> found = attributes_in(ibis.memtable(rows))
+    >>> declared = {"customers": {"attributes": {"tier": "tier"}}}
+    >>> found = attributes_in(ibis.memtable(rows), Settings(mapping=declared))
     >>> found.shown, found.rare
     (('tier',), ('town',))
     """
@@ -422,11 +427,13 @@ def attributes_in(
     personal = personal_in_customers(customers) if personal is None else personal
     declared = settings.declared if settings else frozenset()
     others = [c for c in customers.columns if c not in known and c not in personal]
-    asked = [c for c in others if c not in declared]
-    least = {column: _least_shared(customers, column) for column in asked}
-    rare = tuple(column for column in asked if least[column] < FEWEST_SHARING)
-    shown = tuple(column for column in others if column not in rare)
-    return Attributes(shown, {c: why for c, why in personal.items() if c not in known}, rare)
+    undeclared = tuple(c for c in others if c not in declared)
+    rare = tuple(
+        c for c in undeclared if is_special(c) or _least_shared(customers, c) < FEWEST_SHARING
+    )
+    shown = tuple(column for column in others if column in declared)
+    never = {c: why for c, why in personal.items() if c not in known}
+    return Attributes(shown, never, rare, undeclared)
 
 
 def _least_shared(customers: ir.Table, column: str) -> int:

@@ -194,6 +194,15 @@ _OF_MANY = (
     "year yr month quarter decade place country city region weight order jahr monat ort land annee "
     "année mois lieu año mes lugar anno mese luogo ano mês local sign"
 )
+_SPECIAL = frozenset(
+    "religion religious faith church confession denomination konfession religione religión iglesia "
+    "ethnic ethnicity ethnie race racial caste nationality tribe health healthcare illness disease "
+    "diagnosis medical medication disability disabled handicap allergy allergies chronic "
+    "pregnant pregnancy gesundheit krankheit behinderung santé salud sexual sexuality orientation "
+    "lgbt political politics party union unionmember gewerkschaft genetic biometric criminal "
+    "宗教 信仰 宗教信仰 民族 种族 健康 健康状况 疾病 病史 残疾 过敏 过敏史 怀孕 孕期 性取向 "
+    "政治面貌 党派 工会".split()
+)
 _BY_WORD = {word: what for what, words in _WORDS.items() for word in words.split()}
 _OWNERS = frozenset(
     {"customer", "cust", "client", "user", "member", "buyer", "contact", "person", "guest", "payer"}
@@ -242,6 +251,22 @@ def by_name(column: str) -> str | None:
         if _BY_WORD.get(word) in (EMAILS, PHONES):
             return _BY_WORD[word]
     return None
+
+
+def is_special(column: str) -> bool:
+    """Tell whether a column's name says that it holds a special category of personal data.
+
+    References
+    ----------
+    Regulation (EU) 2016/679, articles 9 and 10: religion, origin, health, sexual life, politics …
+
+    Examples
+    --------
+    >>> is_special("customerReligion"), is_special("健康状况"), is_special("party_size")
+    (True, True, False)
+    """
+    words = words_of(column)
+    return bool(_SPECIAL & {*words, "".join(words)}) and not {"size", "store"} & set(words)
 
 
 def words_of(column: str) -> list[str]:

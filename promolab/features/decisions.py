@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from promolab.checks import real_number
-from promolab.contract import CERTAIN, NONE, Experiment, read_operations
+from promolab.contract import CERTAIN, NONE, Experiment, is_special, read_operations
 from promolab.contract import pooled_values as pooled
 from promolab.errors import DataError, InputError, nearest
 from promolab.features.customers import build_features
@@ -394,11 +394,15 @@ def _counted(shop: Shop, table: Any, spans: pd.DataFrame, names: Mapping[str, st
 
 
 def attributes_of(shop: Shop) -> list[str]:
-    """Return the columns of customers that describe them; personal ones, kept or not, left out."""
+    """Return the columns of customers that describe them.
+
+    Personal ones, kept or not, are left out, and special categories that the shop does not declare.
+    """
     if not shop.has("customers"):
         return []
     personal = shop.personal_in("customers", kept=True)
     columns = shop.customers.schema().items()
+    personal += [c for c, _ in columns if is_special(c) and c not in shop.settings.declared]
     return [
         name
         for name, kind in columns

@@ -210,9 +210,8 @@ def profile_card(
 ) -> ProfileCard:
     """Return the profile card of one customer.
 
-    Of the attributes those stand on it that `promolab.contract.personal` lets a page show: never
-    a birth date, a tax id or an id of the customer's own; others where the shop declares them, or
-    where 10 customers or more share each value.
+    Of the attributes those stand on it that the shop declares (``[customers.attributes]``), and
+    never a birth date, a tax id or an id of the customer's own.
 
     Parameters
     ----------

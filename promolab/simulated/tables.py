@@ -198,6 +198,11 @@ opened = "{BEGIN:%Y-%m-%d}"
 closed = "{end:%Y-%m-%d}"
 note = "Made up: {world.customers:,} customers, {world.weeks} weeks, seed {world.seed}, \
 variant {world.variant}. Its true effects are known."
+
+[customers.attributes]
+age = "age"
+tier = "tier"
+signup_channel = "signup_channel"
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -87,6 +88,14 @@ def test_caveats_stand_first_in_the_mail_and_are_never_cut(screen) -> None:
     places = [text.index(part) for part in ("Degraded", CONSENT, "was tested on", "Contact 925")]
     assert places == sorted(places)
     assert "- Customers to contact: 925" in text and len(text.split()) <= 220
+
+
+def test_what_the_data_are_called_is_no_markup_in_the_mail(screen) -> None:
+    shop = screen.shop
+    settings = replace(shop.settings, name="Corner <b>\n# *shop* [x](y) _z_ a_b")
+    text = replace(screen, shop=replace(shop, settings=settings)).mail()
+    assert r"Corner \<b> # \*shop\* [x\](y) \_z\_ a_b, week" in text
+    assert "<b>" not in text.replace(r"\<b>", "")
 
 
 def test_caveats_stand_first_in_the_picture(screen) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -123,6 +124,20 @@ def how_tested(backtest: pd.DataFrame, words: Answer) -> str:
 def past_promotions(n: int) -> str:
     """Say of how many past promotions something is told."""
     return _n("{n} past promotion", "{n} past promotions", n)
+
+
+_MARKS = re.compile(r"[\\`*~<]|(?<!\w)_|_(?!\w)|\](?=\()")
+
+
+def plain_markdown(text: str) -> str:
+    """Return a text as Markdown that shows it as it is, whatever the data are called.
+
+    Examples
+    --------
+    >>> plain_markdown("Tea *new*\\n# <b> [20, 30]")
+    'Tea \\\\*new\\\\* # \\\\<b> [20, 30]'
+    """
+    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _words(text: str) -> int:
@@ -363,10 +378,11 @@ class FirstScreen:
         week = self.run.week
         name = self.shop.settings.name
         heading = _("{shop}, week {week} ({days})", shop=name, week=week, days=week.label())
-        heading = f"**{heading}**"
-        text = close_up("\n\n".join([heading, self.status(), *self.caveats(), self.lead()]))
+        told = map(plain_markdown, [heading, self.status(), *self.caveats(), self.lead()])
+        first, *rest = told
+        text = close_up("\n\n".join([f"**{first}**", *rest]))
         for number, tile in enumerate(self.headlines):
-            line = _("{label}: {figure}", label=tile.label, figure=tile.text)
+            line = plain_markdown(_("{label}: {figure}", label=tile.label, figure=tile.text))
             longer = f"{text}\n{'' if number else chr(10)}- {line}"
             if _words(longer) <= MOST_WORDS:
                 text = longer
