@@ -194,14 +194,15 @@ _OF_MANY = (
     "year yr month quarter decade place country city region weight order jahr monat ort land annee "
     "année mois lieu año mes lugar anno mese luogo ano mês local sign"
 )
-_SPECIAL = frozenset(
-    "religion religious faith church confession denomination konfession religione religión iglesia "
+_SENSITIVE = (
+    "religion religious faith church confession denomination konfession religione religión "
+    "iglesia "
     "ethnic ethnicity ethnie race racial caste nationality tribe health healthcare illness disease "
     "diagnosis medical medication disability disabled handicap allergy allergies chronic "
     "pregnant pregnancy gesundheit krankheit behinderung santé salud sexual sexuality orientation "
     "lgbt political politics party union unionmember gewerkschaft genetic biometric criminal "
     "宗教 信仰 宗教信仰 民族 种族 健康 健康状况 疾病 病史 残疾 过敏 过敏史 怀孕 孕期 性取向 "
-    "政治面貌 党派 工会".split()
+    "政治面貌 党派 工会"
 )
 _BY_WORD = {word: what for what, words in _WORDS.items() for word in words.split()}
 _OWNERS = frozenset(
@@ -217,6 +218,7 @@ _ABOUT = frozenset(
     | {"provider", "date", "at", "days", "flag", "subscribed", "app", "os", "device", "version"}
 )
 _BIRTH_WORDS, _WORDS_OF_MANY = frozenset(_BORN.split()), frozenset(_OF_MANY.split())
+_SPECIAL = frozenset(_SENSITIVE.split())
 _BARCODE = frozenset({"ean", "upc", "gtin", "isbn", "issn", "barcode", "sku", "strichcode"})
 _NUMBERED = frozenset(
     {"id", "ids", "no", "nr", "num", "number", "nummer", "code", "uuid", "guid", "key"}
