@@ -66,6 +66,8 @@ class Backtest(Result):
         Mean of the AUCs by promotion and their standard deviation between promotions.
     past_ratios : PastRatios
         Observed ÷ expected, by type of promotion.
+    names : mapping of promotion_id to str
+        What readers call them.
     """
 
     outcome: str
@@ -79,6 +81,11 @@ class Backtest(Result):
     lift: Lift | None = field(repr=False)
     auc_spread: Spread = field(repr=False)
     past_ratios: PastRatios = field(repr=False)
+    names: Mapping[Any, str] = field(default_factory=dict, repr=False)
+
+    def name_of(self, promotion_id: Any) -> str:
+        """Return what readers call a promotion; its id, where nobody said more."""
+        return self.names.get(promotion_id, str(promotion_id))
 
     def expected_interval(self, expected: float, level: float = 0.95, type_: str = "") -> Estimate:
         """Return how many responses a list of a new promotion will bring.
@@ -178,7 +185,7 @@ class Backtest(Result):
             raise InputError(f"there is no AUC to draw: {self.summary()}")
         text = [f"{p:,} of {n:,}" for p, n in zip(table["positives"], table["n"], strict=True)]
         ax = plots.intervals(
-            table["promotion_id"].astype(str).tolist(),
+            table["promotion_id"].map(self.name_of).tolist(),
             table["auc"],
             table["ci_low"],
             table["ci_high"],

@@ -1,7 +1,7 @@
 """What a shop says about its weekly work: whom to contact, what it costs, how results are read.
 
 The sections ``[contact]``, ``[send]``, ``[offers]``, ``[economics]``, ``[attribution]``,
-``[notify]`` and ``[[experiments]]`` of its ``shop.toml``, checked.
+``[release]``, ``[notify]`` and ``[[experiments]]`` of its ``shop.toml``, checked.
 """
 
 from __future__ import annotations
@@ -223,6 +223,14 @@ class Attribution:
 
 
 @dataclass(frozen=True)
+class ReleaseTerms:
+    """The section ``[release]``: who releases the week's plan, and by when; texts, as shown."""
+
+    owner: str = ""
+    deadline: str = ""
+
+
+@dataclass(frozen=True)
 class Notify:
     """The section ``[notify]``: a command and its arguments each, or nothing."""
 
@@ -240,6 +248,7 @@ class Operations:
     economics: Economics
     attribution: Attribution
     notify: Notify
+    release: ReleaseTerms = field(default_factory=ReleaseTerms)
     experiments: tuple[StatedExperiment, ...] = ()
 
 
@@ -283,6 +292,7 @@ def read_operations(settings: Settings) -> Operations:
         economics=_economics(said["economics"], settings),
         attribution=_attribution(said["attribution"]),
         notify=Notify(**{k: _command(f"[notify] {k}", v) for k, v in said["notify"].items()}),
+        release=ReleaseTerms(**{k: text(f"[release] {k}", v) for k, v in said["release"].items()}),
         experiments=read_experiment_tables(settings.operations.get("experiments", ())),
     )
 
@@ -294,6 +304,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "economics": (*ASSUMED, "currency", "assumed", "budget"),
     "attribution": tuple(Attribution.__dataclass_fields__),
     "notify": ("on_success", "on_failure"),
+    "release": ("owner", "deadline"),
 }
 
 

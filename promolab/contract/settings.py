@@ -19,7 +19,16 @@ from promolab.errors import InputError, nearest
 SECTIONS = (*TABLES, "rates")
 """Sections of a ``shop.toml``: how the source's own tables become the contract's, and rates."""
 
-OPERATIONS = ("contact", "send", "offers", "economics", "attribution", "notify", "experiments")
+OPERATIONS = (
+    "contact",
+    "send",
+    "offers",
+    "economics",
+    "attribution",
+    "notify",
+    "release",
+    "experiments",
+)
 """Sections on the weekly work; `promolab.contract.operations` reads them."""
 
 

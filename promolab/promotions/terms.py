@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from promolab.checks import choice, flag, real_number, share, whole_number
 from promolab.contract import read_operations
 from promolab.errors import InputError, nearest
+from promolab.language import _
 from promolab.wording import money, percent
 
 if TYPE_CHECKING:
@@ -83,10 +84,10 @@ class Promotion:
         currency : str
             Of its amounts.
         """
-        return self._words(currency) if self.stated else "not stated"
+        return self._words(currency) if self.stated else _("not stated")
 
     def _words(self, currency: str) -> str:
-        return "nothing off"
+        return _("nothing off")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +136,7 @@ class LimitedTimeDiscount(Promotion):
         return not math.isnan(self.rate)
 
     def _words(self, currency: str) -> str:
-        return f"{_rate(self.rate)} off"
+        return _("{rate} off", rate=_rate(self.rate))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,9 +204,11 @@ column reduction
     def _words(self, currency: str) -> str:
         off, spent = _money(self.reduction, currency), _money(self.threshold, currency)
         if self.steps == 1:
-            return f"{off} off from {spent}"
-        most = f", {self.steps} times at most" if self.steps else ""
-        return f"{off} off every {spent}{most}"
+            return _("{off} off from {spent}", off=off, spent=spent)
+        if self.steps:
+            told = {"off": off, "spent": spent, "n": self.steps}
+            return _("{off} off every {spent}, {n} times at most", **told)
+        return _("{off} off every {spent}", off=off, spent=spent)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,8 +269,10 @@ class Coupon(Promotion):
 
     def _words(self, currency: str) -> str:
         off = _rate(self.rate) if math.isnan(self.value) else _money(self.value, currency)
-        least = f" from {_money(self.minimum, currency)}" if self.minimum else ""
-        return f"coupon of {off}{least}"
+        if self.minimum:
+            least = _money(self.minimum, currency)
+            return _("coupon of {off} from {spent}", off=off, spent=least)
+        return _("coupon of {off}", off=off)
 
 
 def _rate(rate: float) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from promolab.contract import read_operations
 from promolab.display import Html, Tile, join, picture, say
-from promolab.features import order_lines
+from promolab.errors import DataError
+from promolab.features import fixed, order_lines, with_margin
 from promolab.language import _, _n, day_words, marked
 from promolab.results import Estimate, Result
 from promolab.stats import wilson
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 YEAR = 52
 """Weeks after which the same days of the week and season come again."""
-_FIGURES = ("sales", "orders", "customers", "repeat_customers")
+QUARTER = 13
+"""Weeks of the figure on the first page."""
+_FIGURES = ("sales", "margin", "orders", "customers", "repeat_customers")
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class WeeklySales(Result):
     ----------
     weeks : DataFrame
         A row per whole week, the latest first: ago (0 is the last one), first_day, last_day
-        (local), sales (net of what came back in it), orders, customers (who ordered),
-        repeat_customers (those of them who had ordered before it).
+        (local), sales (net of what came back in it), margin (of list prices, less discounts),
+        orders, customers (who ordered), repeat_customers (those of them who had ordered before it).
     basket : Estimate
         Sales per order of the last week, with its 95 % interval (customers independent); n orders.
     repeat_rate : Estimate
@@ -46,6 +50,10 @@ class WeeklySales(Result):
         Of the amounts.
     since : date
         First local day of the data.
+    assumed_rate : float or None
+        The margin rate, where it is assumed.
+    events : tuple of (name, first day, last day)
+        Of the shop's calendar, by first day.
     """
 
     weeks: pd.DataFrame = field(repr=False)
@@ -53,6 +61,8 @@ class WeeklySales(Result):
     repeat_rate: Estimate
     currency: str
     since: date
+    assumed_rate: float | None = None
+    events: tuple[tuple[str, date, date], ...] = ()
 
     def at(self, name: str, ago: int = 0) -> float:
         """Return a figure of the week so many weeks ago; nan where that week is not known."""
@@ -110,13 +120,29 @@ class WeeklySales(Result):
             return _("Nothing was sold in the last week ({days}).", days=self.days)
         told = [self.change_words("sales", ago) for ago in (1, YEAR)]
         text = listed([money(self.at("sales"), currency=self.currency), *filter(None, told)])
-        return _(
+        text = _(
             "Sales of {days}: {sales}; {orders} by {customers}.",
             days=self.days,
             sales=text,
             orders=_n("{n} order", "{n} orders", self.at("orders")),
             customers=_n("{n} customer", "{n} customers", self.at("customers")),
         )
+        named = [
+            _("{events} ({when})", events=listed(events), when=when)
+            for ago, when in ((0, _("that week")), (1, _("the week before")))
+            if (events := self.events_of(ago))
+        ]
+        return text + (" " + _("In the calendar: {events}.", events=listed(named)) if named else "")
+
+    def events_of(self, ago: int) -> list[str]:
+        """Return what the calendar names in the week so many weeks ago."""
+        rows = self.weeks.loc[self.weeks["ago"] == ago, ["first_day", "last_day"]]
+        return [
+            name
+            for begin, end in rows.to_numpy().tolist()
+            for name, first, last in self.events
+            if first <= end and last >= begin
+        ]
 
     def trend_sentence(self) -> str:
         """Say how the last four weeks compare with those before, and with those of a year ago."""
@@ -220,6 +246,52 @@ class WeeklySales(Result):
         )
         return join([say(_("Trend"), kind="h2"), say(trend), *drawn])
 
+    def quarter_sentence(self) -> str:
+        """Say what 13 weeks sold and earned; from which week on, where the data hold fewer."""
+        shown = self.weeks[self.weeks["ago"] < QUARTER]
+        sales, margin = (money(shown[n].sum(), currency=self.currency) for n in _FIGURES[:2])
+        text = _n(
+            "{n} week sold {sales}, {margin} of it margin before promotions' own costs.",
+            "{n} weeks sold {sales}, {margin} of it margin before promotions' own costs.",
+            len(shown),
+            sales=sales,
+            margin=margin,
+        )
+        if self.assumed_rate is None:
+            return text
+        rate = percent(self.assumed_rate, decimals=0)
+        return f"{text} {_('Margin is assumed: {rate} of list prices.', rate=rate)}"
+
+    def quarter(self) -> Html:
+        """Return sales and margin of 13 weeks as the first page has them."""
+        title = say(_("Sales and margin by week"), kind="h2")
+        if len(self.weeks) < 2:
+            return title + say(self.sales_sentence())
+        told = self.quarter_sentence()
+        return join([title, say(told), picture(self.plot_quarter(), told)])
+
+    def plot_quarter(self, ax: Axes | None = None) -> Axes:
+        """Draw sales (columns) and margin (dots) of 13 weeks; the calendar's weeks are named."""
+        from promolab import plots
+
+        shown = self.weeks[self.weeks["ago"] < QUARTER].iloc[::-1]
+        named = [listed(self.events_of(int(ago))) for ago in shown["ago"]]
+        shades = [plots.COLOURS[1] if name else plots.COLOURS[0] for name in named]
+        days = [day_words(day) for day in shown["first_day"]]
+        alone, ax = ax is None, plots.columns(days, shown["sales"], colours=shades, ax=ax)
+        if alone:
+            ax.figure.set_size_inches(6.1, 2.7)
+        ax.plot(range(len(shown)), shown["margin"], "o-", color="#222222", markersize=4)
+        top = float(max(shown["sales"].max(), 1.0))
+        for place, (name, sales) in enumerate(zip(named, shown["sales"], strict=True)):
+            text = plots.shortened(name, 16, 2, 90, 8)
+            ax.annotate(text, (place, max(sales, 0)), ha="center", va="bottom", fontsize=8)
+        ax.set_ylim(top=top * (1.22 if any(named) else 1.05))
+        unit = in_currency(self.currency)
+        marked_ = _("; orange: a day of the calendar in it") if any(named) else ""
+        told = _("columns: sales, net of returns; dots: margin{events}", events=marked_)
+        return plots.finish(ax, title="", subtitle=told, xlabel=_("week from"), ylabel=unit)
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the sales of each week, solid, and of the same weeks a year before, dotted."""
         from matplotlib.dates import date2num
@@ -283,10 +355,15 @@ def weekly_sales(shop: Shop, as_of: datetime, weeks: int = 2 * YEAR + 1) -> Week
     day = shop.local(lines.ts).date()
     back = ibis.literal(today).delta(day, unit="day")
     lines = lines.mutate(ago=((back - 1) // 7).cast("int64"))
+    lines, assumed = _with_margin(shop, lines)
     orders = lines.group_by("customer_id", "ago", "order_id", "single_ts")
-    orders = orders.aggregate(amount=lines.amount.sum(), bought=lines.bought.any())
+    orders = orders.aggregate(
+        amount=lines.amount.sum(), margin=lines.margin.sum(), bought=lines.bought.any()
+    )
     people = orders.group_by("customer_id", "ago")
-    people = people.aggregate(amount=orders.amount.sum(), orders=orders.bought.sum())
+    people = people.aggregate(
+        amount=orders.amount.sum(), margin=orders.margin.sum(), orders=orders.bought.sum()
+    )
     first = people.filter(people.orders > 0).group_by("customer_id")
     first = first.aggregate(first=lambda t: t.ago.max())
     people = people.left_join(first, "customer_id").drop("customer_id_right")
@@ -294,6 +371,7 @@ def weekly_sales(shop: Shop, as_of: datetime, weeks: int = 2 * YEAR + 1) -> Week
     sums = people.filter(people.ago < weeks).group_by("ago")
     sums = sums.aggregate(
         sales=people.amount.sum().cast("float64"),
+        margin=people.margin.sum().cast("float64"),
         orders=people.orders.sum(),
         customers=ordered.sum(),
         repeat_customers=(ordered & (people["first"] > people.ago)).sum(),
@@ -306,7 +384,32 @@ def weekly_sales(shop: Shop, as_of: datetime, weeks: int = 2 * YEAR + 1) -> Week
     repeat = int(table["repeat_customers"].iloc[0]) if len(table) else 0
     ends = wilson(repeat, n) if n else (np.nan, np.nan)
     rate = Estimate(repeat / n if n else np.nan, float(ends[0]), float(ends[1]), n)
-    return WeeklySales(table, _basket(rows), rate, shop.settings.currency, since)
+    currency, events = shop.settings.currency, _events(shop, today)
+    return WeeklySales(table, _basket(rows), rate, currency, since, assumed, events)
+
+
+def _with_margin(shop: Shop, lines: Any) -> tuple[Any, float | None]:
+    """Add each line's margin by the rates stated; where one is missing, by the assumed one."""
+    try:
+        return with_margin(shop, lines), None
+    except DataError:
+        rate = read_operations(shop.settings).economics.margin_rate.value
+        amount, off = lines.amount.cast("float64"), lines.discount.cast("float64")
+        return lines.mutate(margin=fixed((amount + off) * rate - off, 6)), rate
+
+
+def _events(shop: Shop, today: date) -> tuple[tuple[str, date, date], ...]:
+    """Return the calendar's events before a day: name, first and last local day."""
+    if not shop.has("calendar"):
+        return ()
+    rows = shop.calendar.select("name", "starts_at", "ends_at").execute()
+    rows = rows.sort_values(["starts_at", "name"])
+    ends = rows["ends_at"] - pd.Timedelta(seconds=1)
+    first, last = (
+        t.dt.tz_localize("UTC").dt.tz_convert(shop.zone).dt.date for t in (rows["starts_at"], ends)
+    )
+    found = zip(rows["name"].astype(str), first, last, strict=True)
+    return tuple(event for event in found if event[1] < today)
 
 
 def _whole_weeks(sums: pd.DataFrame, today: date, since: date, weeks: int) -> pd.DataFrame:

@@ -62,24 +62,18 @@ RULES: tuple[Rule, ...] = (
         ("late", "answers"),
         marked("Answer more often than others, though away: test a coupon on them."),
     ),
-    Rule(
-        ("late",), marked("Test a reminder without a discount on a part; ask nothing of the rest.")
-    ),
+    Rule(("late",), marked("Test a reminder without a discount on a part, against none.")),
     Rule(
         ("answers", "coupons"),
         marked(
-            "Likelier to answer than others, and used to coupons: contact first, and test a "
-            "smaller coupon."
+            "Likelier to answer than others, and used to coupons: test a smaller coupon on a part."
         ),
     ),
-    Rule(
-        ("answers",), marked("Likelier to answer than others: contact first, and hold some back.")
-    ),
+    Rule(("answers",), marked("Likelier to answer than others: test whether they buy anyway.")),
     Rule(
         ("frequent", "no coupons"),
         marked(
-            "Ask nothing of them: they come more often than others and use fewer coupons. Tell "
-            "them what is new."
+            "They come more often than others and use fewer coupons: test news, not a discount."
         ),
     ),
     Rule(
@@ -88,10 +82,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         ("frequent", "dear"),
-        marked("Ask nothing of them: they come more often than others, for dearer products."),
+        marked(
+            "They come more often than others, for dearer products: test asking nothing of them."
+        ),
     ),
     Rule(
-        ("silent",), marked("Write less often: they answer less than others. Test another offer.")
+        ("silent",),
+        marked("They answer less than others: test writing less often, or another offer."),
     ),
     Rule(("rare", "coupons"), marked("Test a coupon from a minimum spend on.")),
     Rule(("rare", "cheap"), marked("Test low-priced offers on what they already buy.")),
@@ -99,7 +96,7 @@ RULES: tuple[Rule, ...] = (
     Rule(("coupons",), marked("Test a coupon against none: they use more than others already.")),
     Rule(("dear",), marked("Test news of better products instead of a discount.")),
     Rule(("cheap",), marked("Test offers at low prices, against none.")),
-    Rule(("frequent",), marked("Ask nothing more of them: they come more often than others.")),
+    Rule(("frequent",), marked("They come more often than others: test asking nothing of them.")),
     Rule(
         (),
         marked("Nothing sets them apart in these figures: treat them like the average customer."),

@@ -139,7 +139,7 @@ def column(page: Any, table: Any, place: int) -> list[str]:
 
 def test_a_table_is_sorted_by_keys_as_figures_not_as_words(reader: Reader) -> None:
     page = reader.opened("index")
-    table = page.locator("table", has_text="so do this")
+    table = page.locator("table", has_text="next test")
     given = column(page, table, 2)
     figures = sorted(int(text.replace(",", "")) for text in given)
     heading = table.locator("th:nth-child(2)")

@@ -107,7 +107,7 @@ def test_days_that_differ_stand_with_each(tmp_path):
         "Offer A · 30 Oct – 05 Nov",
         "Offer B · 30 Oct – 12 Nov",
     ]
-    assert "As planned; 90 %" in html
+    assert "<caption>As planned.</caption>" in html
 
 
 def test_what_chose_the_customers_is_said_once_for_all(tmp_path):

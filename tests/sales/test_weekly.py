@@ -129,3 +129,21 @@ def test_new_customers_that_come_back_are_a_sentence() -> None:
     )
     assert "cannot be told yet" in nothing.summary()
     nothing.plot()
+
+
+def test_thirteen_weeks_with_margin_and_the_calendars_events(events, shop) -> None:
+    days = {"starts_at": [NOW - 5 * DAY, NOW + DAY], "ends_at": [NOW - 4 * DAY, NOW + 2 * DAY]}
+    frames = {"events": events, "calendar": pd.DataFrame({"name": ["11.11", "later"], **days})}
+    found = weekly_sales(shop_of(frames, currency="EUR", margin_rate=0.4), NOW.to_pydatetime())
+    assert found.assumed_rate is None and found.events_of(0) == ["11.11"]
+    assert found.at("margin", 3) == pytest.approx(0.4 * found.at("sales", 3))
+    assert found.sales_sentence().endswith("In the calendar: 11.11 (that week).")
+    drawn = found.plot_quarter()
+    assert [round(bar.get_height(), 6) for bar in drawn.patches] == [
+        round(found.at("sales", ago), 6) for ago in range(12, -1, -1)
+    ]
+    assert [t.get_text() for t in drawn.texts if t.get_text() == "11.11"] == ["11.11"]
+    assert "13 weeks sold" in found.quarter_sentence()
+    assumed = weekly_sales(shop, NOW.to_pydatetime())
+    assert assumed.assumed_rate == 0.25 and "assumed: 25 %" in assumed.quarter().text
+    assert assumed.at("margin", 1) == pytest.approx(0.25 * assumed.at("sales", 1))

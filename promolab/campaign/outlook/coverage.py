@@ -66,11 +66,14 @@ class OutlookCoverage(Result):
         Kinds of promotions among them: choose the words (`promolab.wording.answer_to`).
     zone : str
         Where days begin.
+    names : mapping of promotion_id to str
+        What readers call them; by default their ids.
     """
 
     rows: pd.DataFrame = field(repr=False)
     kinds: tuple[str, ...] = ()
     zone: str = "UTC"
+    names: Mapping[Any, str] = field(default_factory=dict, repr=False)
 
     @property
     def share(self) -> Estimate:
@@ -125,9 +128,10 @@ class OutlookCoverage(Result):
             rows.assign(
                 start=[local_day(moment, self.zone) for moment in rows["starts_at"]],
                 held=_held(rows),
+                name=self._named(rows),
             ),
             {
-                "promotion_id": "promotion",
+                "name": "promotion",
                 "start": "start",
                 "known": "past ones known",
                 "contacts": "contacts",
@@ -140,6 +144,9 @@ class OutlookCoverage(Result):
             file="tables/outlook_coverage.parquet",
             otherwise=self.summary(),
         )
+
+    def _named(self, rows: pd.DataFrame) -> list[str]:
+        return [self.names.get(one, str(one)) for one in rows["promotion_id"]]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw what came (solid) beside what was expected (hollow) and its interval, in logs.
@@ -159,7 +166,7 @@ class OutlookCoverage(Result):
         shown = rows[["expected", "ci_low", "ci_high", "observed"]].clip(lower=0.5)
         logs = shown.transform(np.log10)
         ax = plots.intervals(
-            rows["promotion_id"].astype(str).tolist(),
+            self._named(rows),
             logs["expected"],
             logs["ci_low"],
             logs["ci_high"],
@@ -256,7 +263,7 @@ def roll_outlook(backtest: Backtest, pairs: pd.DataFrame, zone: str = "UTC") -> 
                 "inside": low <= row["positives"] <= high if told else pd.NA,
             }
         )
-    return OutlookCoverage(_typed(pd.DataFrame(rows)), kinds, zone)
+    return OutlookCoverage(_typed(pd.DataFrame(rows)), kinds, zone, backtest.names)
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
@@ -319,7 +326,10 @@ class TrackRecord(Result):
             redemption=words.noun,
             came=count(told["observed"].sum()),
         )
-        return " ".join([held, came, self._made()])
+        corrected = _(
+            "Forecasts are chances corrected by earlier promotions; bare chances: page 09."
+        )
+        return " ".join([held, came, corrected, self._made()])
 
     def table(self) -> Html:
         """Return the latest forecasts and what came, a row each."""
@@ -327,11 +337,7 @@ class TrackRecord(Result):
         columns = {
             "name": _("promotion"),
             "source": _("forecast"),
-            "expected": _(
-                "{redemption}s expected [{level}]",
-                redemption=answer_to(self.kinds).noun,
-                level=percent(PREDICTION_LEVEL, decimals=0),
-            ),
+            "expected": _("{redemption}s expected", redemption=answer_to(self.kinds).noun),
             "observed": _("came"),
             "held": _("inside?"),
         }

@@ -247,17 +247,8 @@ class LaunchEconomics(Result):
         redemptions, discount, extra = (
             self.total("redemptions"), self.total("discount"), self.break_even
         )  # fmt: skip
-        told = _n(
-            "{level} interval, from {n} past promotion",
-            "{level} interval, from {n} past promotions",
-            redemptions.n,
-            level=level_words(),
-        )
-        off = _(
-            "{what}; {level} interval",
-            what=_taken_off({p.kind for p in self.promotions if p.contacts}),
-            level=level_words(),
-        )
+        told = _n("from {n} past promotion", "from {n} past promotions", redemptions.n)
+        off = _taken_off({p.kind for p in self.promotions if p.contacts})
         known = math.isfinite(redemptions.ci_low)
         figures = (
             (

@@ -17,6 +17,7 @@ from promolab.campaign.outlook.expected import (
     list_outlook,
     type_of,
 )
+from promolab.campaign.past.schedule import promotion_name
 from promolab.campaign.plan.rights import usual_contacts
 from promolab.compare import Backtest, pair_features, run_backtest, support
 from promolab.contract import ANSWERS_EXPECTED, Shop
@@ -111,7 +112,10 @@ class Launch(Result):
 
     def expectations(self) -> list[str]:
         """Say for each promotion that starts how many a list of the usual size will bring."""
-        return [f"Promotion {each.promotion_id}: {each.summary()}" for each in self.outlooks]
+        return [
+            f"{promotion_name(each.kind, each.promotion_id)}: {each.summary()}"
+            for each in self.outlooks
+        ]
 
     def explain(
         self, customer: Any = None, called: Callable[[list[Any]], Sequence[Any]] = list
@@ -238,7 +242,8 @@ def launch_week(
     make = model or (lambda: ResponseModel(l2=l2))
     pairs = past_pairs(shop, starts_at, as_of) if pairs is None else pairs
     backtest = run_backtest(pairs, columns=columns, model=make)
-    backtest = replace(backtest, outcome=answer_to(kinds_of(pairs)).past)
+    names = {p: promotion_name(k, p) for p, k in _kinds_by_id(pairs)}
+    backtest = replace(backtest, outcome=answer_to(kinds_of(pairs)).past, names=names)
     done = pairs[pairs["label_complete"]]
     try:
         fitted = _fitted(make(), done, list(columns or pair_features(pairs)))
@@ -307,6 +312,11 @@ def _silent_kinds(pairs: pd.DataFrame) -> list[str]:
     came = by["sum"] > 0
     rate = by.loc[came, "sum"].sum() / max(by.loc[came, "size"].sum(), 1)
     return by.index[~came & (by["size"] * rate >= ANSWERS_EXPECTED)].tolist()
+
+
+def _kinds_by_id(pairs: pd.DataFrame) -> list[tuple[Any, str]]:
+    columns = ["promotion_id", "promotion_kind"]
+    return list(pairs[columns].drop_duplicates().itertuples(index=False, name=None))
 
 
 def _fitted(model: ResponseModel, done: pd.DataFrame, columns: list[str]) -> ResponseModel:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.campaign.outlook.economics import LaunchEconomics, launched
 from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
-from promolab.campaign.outlook.promotion_economics import amount_words, level_words
+from promolab.campaign.outlook.promotion_economics import amount_words
 from promolab.campaign.plan.result import Plan
 from promolab.contract import read_operations
 from promolab.display import Html, Ranged, table
@@ -95,11 +95,7 @@ class ListSteps(Result):
                 "never": partial(percent, decimals=0),
                 **dict.fromkeys(["size", "cost", "break_even"], str),
             },
-            caption=_(
-                "{lists}; {level} prediction interval.",
-                lists=self._caption(names[0] if alone else ""),
-                level=level_words(),
-            ),
+            caption=f"{self._caption(names[0] if alone else '')}.",
             most=max(len(rows), 1),
             marked="planned",
             otherwise=self.summary(),

@@ -20,7 +20,7 @@ from promolab.campaign.past.outcomes import (
 from promolab.contract import read_operations
 from promolab.errors import InputError, nearest
 from promolab.language import _, marked
-from promolab.promotions import responses_between
+from promolab.promotions import read_promotions, responses_between
 from promolab.weeks import local_day
 from promolab.wording import promotion_name as promotion_name
 
@@ -128,7 +128,18 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.
     table = table.assign(order=order.codes, text=table["promotion_id"].astype(str))
     table = table.sort_values(["order", "starts_at", "text"], ignore_index=True)
     columns = ["promotion_id", "kind", "name", "status", "starts_at", "ends_at", "day", "days"]
-    return pd.DataFrame(table[[*columns, "contacts", "redeemers", "products"]])
+    table["terms"] = _terms(shop, table["promotion_id"])
+    return pd.DataFrame(table[[*columns, "contacts", "redeemers", "products", "terms"]])
+
+
+def _terms(shop: Shop, ids: pd.Series[Any]) -> list[str]:
+    """Return what promotions take off; nothing of any where a face value cannot be."""
+    try:
+        told = read_promotions(shop, ids)
+    except InputError:
+        return [""] * len(ids)
+    currency = shop.settings.currency
+    return [told[one].face_value(currency) if told[one].stated else "" for one in ids]
 
 
 def list_of(promotions: pd.DataFrame, status: str, weeks: int = 8) -> tuple[pd.DataFrame, str]:

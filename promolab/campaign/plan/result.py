@@ -395,7 +395,14 @@ class Plan(Result):
         back = (
             f"{count(held)} of the {count(row['planned'])} planned {'is' if held == 1 else 'are'}"
         )
-        return f"{text}; {back} held back, so that the effect can be known."
+        long_run, own = int(row["held_out_standing"]), int(row["held_out_promotion"])
+        which = ""
+        if long_run and own:
+            which = (
+                f": {count(own)} from this promotion, to be compared with those contacted, and "
+                f"{count(long_run)} from all promotions, for the long run"
+            )
+        return f"{text}; {back} held back, so that the effect can be known{which}."
 
     def _name(self, promotion_id: Any) -> str:
         match = self.promotions["promotion_id"] == promotion_id

@@ -298,9 +298,7 @@ class Readout(Result):
                 "verdict": _("verdict"),
             },
             dict.fromkeys(["answered", "rate", "cost", "sales", "against"], str),
-            caption=_(
-                "Latest end first; 95 % intervals; sales and discounts while valid, net of returns."
-            ),
+            caption=_("Latest end first; sales and discounts while valid, net of returns."),
             most=12,
             otherwise=self.summary(),
         )

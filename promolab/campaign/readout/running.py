@@ -311,9 +311,7 @@ class Running(Result):
                 "name": _("promotion"),
                 "progress": _("how far"),
                 "observed": _("{redeemed} so far", redeemed=words.past),
-                "expected": _(
-                    "expected to date [{level}]", level=percent(PREDICTION_LEVEL, decimals=0)
-                ),
+                "expected": _("expected to date"),
                 "course": _("so far and expected"),
                 "word": _("{redemption}s are", redemption=words.noun),
             },

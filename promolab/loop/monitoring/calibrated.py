@@ -65,7 +65,11 @@ class CalibrationTrack(Result):
         """Say how many came of those predicted, and whether that changes."""
         if not self:
             return "No past promotion was predicted out of time, so no calibration can be followed."
-        return f"{self.finding()} {self.verdict()}"
+        return (
+            f"{self.finding()} {self.verdict()} These are bare chances: forecasts (page 04 and the "
+            "track record of the first page) correct them by what earlier promotions brought, and "
+            "count only promotions with three before them, so that their sums differ."
+        )
 
     def finding(self) -> str:
         """Say how many answered of those predicted."""

@@ -273,8 +273,8 @@ def _holds(place: str, held: ColumnHolding, zone: str, personal: PersonalColumns
         return "Empty"
     if held.role == "withheld":
         return (
-            f"Not shown: fewer than {FEWEST} customers share some value, or its name says religion, "
-            "health or the like, and [customers.attributes] does not declare it"
+            f"Not shown: fewer than {FEWEST} customers share some value, or its name says religion,"
+            " health or the like, and [customers.attributes] does not declare it"
         )
     if held.role == "flag":
         return f"true {_share(held.true / held.filled)}"

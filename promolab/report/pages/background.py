@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from promolab.campaign.past import FEWEST_UNITS
 from promolab.display import Html, join, link, say, table
 from promolab.folder import RunFolder
 from promolab.language import _, _n
 from promolab.segmentation import APART, SEGMENT_FORMATS, SegmentProfile, segment_words
-from promolab.wording import Answer, count, percent
+from promolab.wording import Answer, count, part_of, percent
 
 
 def segments_finding(run: RunFolder, words: Answer) -> str:
@@ -32,8 +33,9 @@ def segments_block(run: RunFolder, words: Answer) -> Html:
     told = told.sort_values(["apart", "customers", "segment"], ascending=[True, False, True])
     advice = run.read_table("segment_advice")[["segment", "so_do_this"]]
     rows = told.merge(advice, on="segment", how="left")
-    rows["segment"] = rows["segment"].map(segment_words)
     rows["so_do_this"] = [_(line) for line in rows["so_do_this"].fillna("")]
+    rows = _with_plan(run, rows)
+    rows["segment"] = rows["segment"].map(segment_words)
     made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
     return join(
         [
@@ -45,12 +47,13 @@ def segments_block(run: RunFolder, words: Answer) -> Html:
                     "share_sales": _("share of sales"),
                     "response_rate": _("{redemption} rate", redemption=words.noun),
                     "click_rate": _("click rate"),
-                    "so_do_this": _("so do this"),
+                    "in_list": _("in this week's list"),
+                    "next_test": _("next test"),
                 },
                 SEGMENT_FORMATS,
                 caption=_(
-                    "Largest first; 95 % intervals. {rates}Drawn in {week}; lines by fixed rules, "
-                    "not from a trial.",
+                    "Largest first. {rates}Drawn in {week}. Who is on the list is tested by those "
+                    "held back; for others the test follows from fixed rules.",
                     rates=_rate_words(rows),
                     week=made_in,
                 ),
@@ -59,6 +62,36 @@ def segments_block(run: RunFolder, words: Answer) -> Html:
             link("03_segments.html", _("Why, and how the segments were made")),
         ]
     )
+
+
+def _with_plan(run: RunFolder, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add how many of each segment are on the list, and the test that this leaves to be made."""
+    planned = run.read_table("planned") if run.table_path("planned").exists() else pd.DataFrame()
+    if planned.empty:
+        return rows.assign(in_list=None, next_test=rows["so_do_this"])
+    of = run.read_table("segments").set_index("customer_id")["segment"]
+    sent, held = (
+        of.reindex(planned.loc[planned["holdout"] == holdout, "customer_id"].unique())
+        for holdout in ("none", "promotion")
+    )
+    counts = [
+        (int((sent == segment).sum()), int((held == segment).sum()), rule)
+        for segment, rule in zip(rows["segment"], rows["so_do_this"], strict=True)
+    ]
+    shares = [part_of(n, k) for (n, *_rest), k in zip(counts, rows["customers"], strict=True)]
+    return rows.assign(in_list=shares, next_test=[_next_test(*each) for each in counts])
+
+
+def _next_test(sent: int, held: int, rule: str) -> str:
+    """Return the test that is left: none where enough are held back of those on the list."""
+    if not sent:
+        return rule
+    if held >= FEWEST_UNITS:
+        return _("Runs: {n} held back by chance.", n=count(held))
+    if sent + held < 2 * FEWEST_UNITS:
+        return _("Too few on the list for a test of their own.")
+    more = count(FEWEST_UNITS - held)
+    return _("Hold back {n} more by chance: too few are to tell.", n=more)
 
 
 def _rate_words(rows: pd.DataFrame) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
@@ -16,7 +18,8 @@ from promolab.language import _, _n, marked
 from promolab.loop.promises import SaidAndHappened
 from promolab.report.pages.background import data_block, segments_block, segments_finding
 from promolab.sales import WeeklySales
-from promolab.wording import Answer, answer_to, count, listed, percent
+from promolab.weeks import Week
+from promolab.wording import Answer, answer_to, count, listed, money, percent
 
 _MORE = (
     (("promotions", "exposures", "responses"),
@@ -136,6 +139,8 @@ def _earlier_report(run: RunFolder) -> str:
         week=week,
         then=count(then),
     )
+    if now and then:
+        text = f"{text} {_other_plan(run, week, earlier)}"
     moved = (run.metrics.get("segments") or {}).get("migration") or {}
     stayed = moved.get("stayed") or {}
     if not (stayed.get("n") and moved.get("same_fit")):
@@ -150,8 +155,25 @@ def _earlier_report(run: RunFolder) -> str:
     return f"{text} {moved_on}"
 
 
-def _products(n: int) -> str:
-    return _n("{n} product", "{n} products", n)
+def _other_plan(run: RunFolder, week: Week, earlier: Mapping[str, Any]) -> str:
+    """Say what the plan costs beside last week's, and how many are on both lists."""
+    plans = [metrics.get("economics") or {} for metrics in (run.metrics, earlier)]
+    now, then = (sum(float(one["cost"]["value"]) for one in plan.values()) for plan in plans)
+    currency = next((str(one["currency"]) for one in plans[0].values()), "")
+    lists = [
+        set(planned.loc[planned["holdout"] == "none", "customer_id"])
+        for planned in (r.read_table("planned") for r in (run, run.reports.run(week)))
+    ]
+    return _(
+        "It costs {now}, the earlier plan {then}; {n} of its customers were on that list too.",
+        now=money(now, currency=currency),
+        then=money(then, currency=currency),
+        n=count(len(lists[0] & lists[1])),
+    )
+
+
+def _products(n: Any) -> str:
+    return "" if pd.isna(n) else _n("{n} product", "{n} products", n)
 
 
 def coming(promotions: pd.DataFrame, zone: str) -> Html:
@@ -170,7 +192,7 @@ def coming(promotions: pd.DataFrame, zone: str) -> Html:
     lines = [
         f"{r['name']} · {days_of(r['starts_at'], r['ends_at'], zone)} · "
         + _n("{n} day", "{n} days", r["days"])
-        + ("" if pd.isna(r["products"]) else f" · {_products(r['products'])}")
+        + "".join(f" · {part}" for part in (r.get("terms"), _products(r["products"])) if part)
         for r in rows.to_dict("records")
     ]
     items = "".join(say(line, kind="li").text for line in lines)

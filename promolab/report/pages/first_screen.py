@@ -12,11 +12,12 @@ import pandas as pd
 from promolab import plots
 from promolab.campaign.past import days_of, list_of
 from promolab.campaign.plan import UNCHECKED
-from promolab.contract import freshness
+from promolab.contract import freshness, read_operations
 from promolab.display import Html, Tile, join, say, tiles
 from promolab.language import ENGLISH, _, _n, again, close_up, day_words, language, marked, speaking
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
+from promolab.report.pages.choice import Choice
 from promolab.report.pages.money_headline import MoneyHeadline
 from promolab.wording import Answer, answer_to, capital, count, listed, part_of, percent
 
@@ -213,7 +214,23 @@ class FirstScreen:
         last = pd.Timestamp(self.shop.span()[1], tz="UTC")
         until = min(last, pd.Timestamp(self.as_of, tz="UTC")).tz_convert(self.shop.zone)
         day = day_words(until - pd.Timedelta(seconds=1), year=True)
-        return _("Draft until released · data to {day}", day=day)
+        terms = read_operations(self.shop.settings).release
+        state = str(self.run.manifest.get("state") or "draft")
+        parts = [
+            _("Draft until released") if state == "draft" else capital(_(state)),
+            terms.owner and _("owner: {name}", name=terms.owner),
+            terms.deadline and _("release by {when}", when=terms.deadline),
+            _("data to {day}", day=day),
+            _("in brackets: 90 % intervals of what is to come, 95 % of what came"),
+        ]
+        return " · ".join(filter(None, parts))
+
+    def choice(self) -> Html:
+        """Return the week's acts side by side; nothing where nobody is planned."""
+        if self.promotions is None:
+            return Html("")
+        told = self.shop, self.economics, self.promotions, self.money, self.customers
+        return Choice(*told).block()
 
     def lead(self) -> str:
         """Return the first sentences: the answer."""

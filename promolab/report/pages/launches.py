@@ -126,7 +126,11 @@ class _Launches:
         indices = [self.index(promotion) for promotion in ids]
         days = {self.days(row) for row in rows}
         same = days.pop() if len(days) == 1 else ""
-        names = [f"{row['name']}{'' if same else f' · {self.days(row)}'}" for row in rows]
+        more = ["" if same else self.days(row) for row in rows], [r.get("terms", "") for r in rows]
+        names = [
+            " · ".join(filter(None, (row["name"], days, terms)))
+            for row, days, terms in zip(rows, *more, strict=True)
+        ]
         beside = pd.DataFrame(
             {
                 "name": names,
@@ -142,9 +146,7 @@ class _Launches:
                 "whom": _("mostly"),
                 "send": _("send file"),
             },
-            caption=_("As planned, {days}; 90 % prediction intervals.", days=same)
-            if same
-            else _("As planned; 90 % prediction intervals."),
+            caption=_("As planned, {days}.", days=same) if same else _("As planned."),
         )
         whom = [
             say(_("{label}: {figure}", label=row["name"], figure=index.line()))
@@ -154,8 +156,8 @@ class _Launches:
         folded = fold(_("Segments that stand out in each list"), whom)
         lists = [self.sizes.of(row["promotion_id"]).to_table() for row in several]
         sizes = fold(_("Longer and shorter lists"), lists)
-        more = Html(f'<p class="more">{_more()}</p>')
-        return join([*self.chosen(rows), table, *(p for p in (folded, sizes) if p.text), more])
+        foot = Html(f'<p class="more">{_more()}</p>')
+        return join([*self.chosen(rows), table, *(p for p in (folded, sizes) if p.text), foot])
 
     def index(self, promotion: Any) -> SegmentIndex:
         """Return which segments the list holds more and less of than all who were ranked."""
@@ -249,9 +251,6 @@ def _expected(rows: list[_Row]) -> str:
 
 
 def _offered(row: _Row) -> str:
-    products = row["products"]
-    return (
-        ""
-        if pd.isna(products) or not products
-        else " · " + _n("{n} product", "{n} products", products)
-    )
+    products, terms = row["products"], row.get("terms", "")
+    many = "" if pd.isna(products) or not products else _n("{n} product", "{n} products", products)
+    return "".join(f" · {part}" for part in (terms, many) if part)

@@ -12,7 +12,7 @@ from promolab.language import _, marked
 from promolab.results import Estimate
 from promolab.wording import count, money, percent
 
-_LEVEL = marked("90 % interval, by what came of past decisions")
+_BY = marked("by what came of past decisions")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class MoneyHeadline:
                 _("Adds to margin, costs taken off"),
                 money(*profit.ends, currency=self.currency),
                 profit.value,
-                _(_LEVEL),
+                _(_BY),
             ),
             Tile(
                 _("Discounts and contacts, to the shop"),

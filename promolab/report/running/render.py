@@ -97,7 +97,9 @@ def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week,
         "notebook_style": NOTEBOOK_STYLE,
     }
     exporter.environment.globals |= {"page": page, "look": look(page_language())}
-    made = exporter.from_notebook_node(_titled(_joined(_arranged(notebook))))[0]
+    arranged = _titled(_joined(_arranged(notebook)))
+    page["codes"] = [code for cell in arranged.cells for code in cell.metadata.get("codes", [])]
+    made = exporter.from_notebook_node(arranged)[0]
     return finished(close_up(str(made)))
 
 
@@ -116,7 +118,7 @@ def _links(step: Step, steps: Sequence[Step]) -> list[_Link]:
 
 
 def _joined(notebook: NotebookNode) -> NotebookNode:
-    """Join the code cells of a section: what they show, then all their code behind one click."""
+    """Join the code cells of a section; their code stands behind one click, at the page's end."""
     cells: list[Any] = []
     open_ = False  # whether the last cell may be joined to
     for cell in notebook.cells:

@@ -222,3 +222,14 @@ def test_the_answer_comes_first_details_are_folded_and_what_is_read_stands_last(
     folded = [text for stack, text in Page(page).parts if stack.count("details") and text.strip()]
     assert "How it was found" in folded and "a detail" in folded and "In words." in folded
     assert not {"Plain", "the answer", "Made from a."} & set(folded)
+
+
+def test_code_stands_once_at_the_end_of_a_page() -> None:
+    parts = [
+        part
+        for n in (1, 2)
+        for part in (headed(f"## Part {n}"), code(f"made = {n}", shown(text_plain=str(n))))
+    ]
+    page = render(*parts)
+    assert page.count("Show the code") == 1
+    assert page.rindex("<h2") < page.index("Show the code") < page.index("</main>")

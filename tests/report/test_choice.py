@@ -1,0 +1,87 @@
+"""The week's choice: send, one offer for all, test on half, or skip; and what it is made from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from promolab.abtest import smallest_effect
+from promolab.campaign.outlook.economics import LaunchEconomics
+from promolab.contract import Settings
+from promolab.report.pages.choice import SAME, SEND, SKIP, TEST, Choice
+from promolab.report.pages.money_headline import MoneyHeadline
+from promolab.results import Estimate
+from promolab.wording import money
+from tests.made_up import shop_of
+from tests.report.test_campaign_blocks import text_of
+from tests.report.test_launch_figures import ROW
+from tests.report.test_money_headline import ANSWER
+
+MONDAY = pd.Timestamp("2017-10-30 04:00")
+ONE = replace(
+    ROW, promotion_id="18", contacts=900, held=100, cost=Estimate(800.0, 300.0, 1500.0, 9)
+)
+PROMOTIONS = pd.DataFrame(
+    {"promotion_id": ["18"], "starts_at": [MONDAY], "ends_at": [MONDAY + pd.Timedelta(days=28)]}
+)
+
+
+def choice(row=ONE, policy=None, **economics) -> Choice:
+    events = pd.DataFrame({"customer_id": ["A"], "ts": [MONDAY], "kind": ["purchase"]})
+    shop = shop_of({"events": events})
+    shop = replace(shop, settings=Settings("Corner", "USD", operations={"economics": economics}))
+    headline = MoneyHeadline(policy or {}, 900, "USD")
+    return Choice(shop, LaunchEconomics((row,)), PROMOTIONS, headline, 900)
+
+
+def test_half_of_the_list_costs_half_sees_more_and_says_when():
+    sent, test, skip = choice().rows()
+    assert [each["act"] for each in (sent, test, skip)] == [SEND, TEST, SKIP]
+    assert sent["cost"] == "800 USD [300, 1,500]" and sent["contacts"] == "900"
+    # 500 of the 1,000 planned get it: 500/900 of the cost, and as many are held back.
+    ends = (end * 500 / 900 for end in (800, 300, 1500))
+    assert test["cost"] == money(*ends, currency="USD") and test["contacts"].startswith("500, as")
+    sees = smallest_effect(500, 500, sd=ONE.adjusted_sd).effect
+    assert f"{sees:.1f} USD a customer or more, by 500 held back" in test["tells"]
+    # Four weeks, and thirty days in which purchases may come back.
+    assert test["tells"].startswith("from 27 Dec 2017") and skip["cost"] == "0 USD"
+
+
+def test_the_figures_speak_for_a_test_where_half_of_the_list_would_tell():
+    sees = smallest_effect(500, 500, sd=ONE.adjusted_sd).effect
+    dear = replace(ONE, break_even=Estimate(sees, sees, sees, 9))
+    assert choice(dear).advised() == TEST and "marked" in choice(dear).block().text
+    cheap = replace(ONE, break_even=Estimate(sees * 0.99, 0.0, sees, 9))
+    assert choice(cheap).advised() == "" and "the choice is yours" in text_of(choice(cheap).block())
+
+
+@pytest.mark.parametrize(("profit", "act"), [(18_300.0, SEND), (-5.0, SKIP)])
+def test_where_effects_are_known_they_decide(profit, act):
+    told = {"by_effect": True, "budget": 50_000.0}
+    answer = ANSWER | {"profit": ANSWER["profit"] | {"value": profit}}
+    assert choice(policy=told | {"answer": answer}).advised() == act
+
+
+def test_one_offer_for_all_that_is_as_good_is_advised_and_stands_beside_the_plan():
+    same = {"name": "Coupons <18>", "spend": 30_000.0, "profit": ANSWER["profit"], "as_good": True}
+    made = choice(policy={"by_effect": True, "answer": ANSWER, "same_for_all": same})
+    assert made.advised() == SAME and "take the simpler one" in made.sentence()
+    row = next(row for row in made.rows() if row["act"] == SAME)
+    assert row["cost"] == "30,000 USD" and row["brings"].startswith("18,000 USD [11,000, 25,000]")
+    assert "Coupons &lt;18&gt;" in made.block().text
+
+
+def test_the_budget_is_said_with_what_is_used_and_left():
+    assert "No budget" in choice().budget_words()
+    words = choice(budget=1000).budget_words()
+    assert words == "Of the week's budget of 1,000 USD 800 USD is used and 200 USD is left."
+    assert "300 USD too much" in choice(budget=500).budget_words()
+    known = choice(policy={"by_effect": True, "budget": 50_000.0, "answer": ANSWER})
+    assert "42,000 USD is used and 8,000 USD is left" in known.budget_words()
+
+
+def test_nobody_planned_is_no_choice():
+    nobody = replace(choice(), customers=0)
+    assert nobody.block().text == ""
