@@ -15,6 +15,7 @@ from benchmarks.processes import run_watched
 from benchmarks.table import Row
 
 SCREEN = (1280, 900)
+STEP_SCREENS = 8
 JOURNEY, SIMULATED = "complete_journey", "simulated"
 # source, week, screens, words: a quiet week, an early one, several promotions at a time.
 CASES = (
@@ -33,7 +34,7 @@ _OFFLINE = "--headless --no-sandbox --disable-gpu --no-first-run --disable-backg
 
 
 def first_pages(out: Path) -> Iterator[Row]:
-    """Yield the height and the words of the first page of each of `CASES`."""
+    """Yield height and words of the first page of each of `CASES`, and its tallest step's height."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     for source, week, screens, words in CASES:
         what = f"first page, {source} {week}".rstrip()
@@ -50,6 +51,14 @@ def first_pages(out: Path) -> Iterator[Row]:
             bar,
             f"{height / SCREEN[1]:.1f} screens, {shown:,} words",
             height <= screens * SCREEN[1] and shown <= words,
+        )
+        steps = (folder / "latest").glob("0*.html")
+        tallest, name = max((measured(browser, page)[0], page.stem) for page in steps)
+        yield Row(
+            f"tallest page of a step, {source} {week}".rstrip(),
+            f"≤ {STEP_SCREENS} screens",
+            f"{tallest / SCREEN[1]:.1f} screens ({name})",
+            tallest <= STEP_SCREENS * SCREEN[1],
         )
 
 

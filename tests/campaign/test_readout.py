@@ -414,3 +414,11 @@ def test_complete_journey_promotion_13():
     assert (small.contacts, small.redeemers) == (130, 15)
     assert small.difference.identification == "adjusted"
     assert small.difference.estimate.ci_low < 0 < small.difference.estimate.ci_high
+
+
+def test_a_timeline_says_what_promotions_take_off(tables):
+    told = timeline(corner(tables), NOW)
+    assert set(told["terms"]) == {""}  # no face value is stated
+    promotions = tables["promotions"].assign(kind="coupon", reduction=5.0, threshold=20.0)
+    stated = timeline(corner(tables | {"promotions": promotions}), NOW)
+    assert set(stated["terms"]) == {"coupon of 5 EUR from 20 EUR"}

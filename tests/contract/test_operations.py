@@ -39,6 +39,10 @@ windows = { redeem = 28, purchase = 14 }
 return_days = 20
 overlapping = "shared"
 
+[release]
+owner = "Ana"
+deadline = "Monday 12:00"
+
 [notify]
 on_success = ["tell", "the team", ""]
 """
@@ -69,6 +73,7 @@ def test_all_sections_are_understood(tmp_path):
     assert found.economics.assumed == ("margin_rate", "coupon_cost")
     assert found.attribution.windows == {"redeem": 28, "purchase": 14}
     assert (found.attribution.return_days, found.attribution.overlapping) == (20, "shared")
+    assert (found.release.owner, found.release.deadline) == ("Ana", "Monday 12:00")
     assert found.notify.on_success == ("tell", "the team", "") and found.notify.on_failure == ()
 
 
@@ -168,6 +173,7 @@ def test_any_value_survives_being_written(value):
         ("[attribution]\nwindows = {redeem = 0}", "0; expected a whole number from 1 on"),
         ('[attribution]\noverlapping = "all"', "is unknown; known: each in full, first, shared"),
         ('[notify]\non_success = "tell me"', "no shell runs it"),
+        ('[release]\nowners = "Ana"', "did you mean 'owner'"),
         ("[notify]\non_failure = [5]", "5; expected a text"),
         ('[notify]\non_sucess = ["a"]', "did you mean 'on_success'"),
         ("experiments = 3", r"experiments must be tables of their own: write \[\[experiments\]\]"),

@@ -82,7 +82,7 @@ def test_a_promotion_without_products_and_a_shop_without_ids_say_so(coupons, tmp
     shop = in_duckdb({**coupons, "promotion_products": bare})
     (tmp_path / "one").mkdir()
     found = week_offers(run_of(tmp_path / "one", ["P4"]), shop)
-    assert found.summary() == "Promotion P4 names no offers to choose from."
+    assert found.summary() == "Coupons P4 names no offers to choose from."
     events = coupons["events"].drop(columns="product_id")
     (tmp_path / "two").mkdir()
     none = week_offers(run_of(tmp_path / "two", ["P4"]), in_duckdb({"events": events}))
@@ -108,4 +108,4 @@ def test_coupons_of_one_promotion_and_products_of_another_are_one_table(coupons,
 def test_a_promotion_for_which_nobody_is_ranked_is_named(coupons, tmp_path):
     found = week_offers(run_of(tmp_path, []), in_duckdb(coupons), kinds=["popularity"])
     assert found.unranked == ("P4",) and not found.offers
-    assert "Promotion P4 starts, but nobody is ranked for it" in found.summary()
+    assert "Coupons P4 starts, but nobody is ranked for it" in found.summary()

@@ -98,6 +98,20 @@ def test_what_the_data_are_called_is_no_markup_in_the_mail(screen) -> None:
     assert "<b>" not in text.replace(r"\<b>", "")
 
 
+def test_owner_deadline_and_state_of_the_release_stand_at_the_top(screen) -> None:
+    assert screen.status().startswith("Draft until released · data to")
+    told = {"release": {"owner": "Ana", "deadline": "Monday 12:00"}}
+    shop = replace(screen.shop, settings=replace(screen.shop.settings, operations=told))
+    path = screen.run.path / "manifest.json"
+    path.write_text(json.dumps({"state": "released"}), encoding="utf-8")
+    status = replace(screen, shop=shop).status()
+    assert status.startswith("Released · owner: Ana · release by Monday 12:00 · data to")
+    # The levels of all intervals of the page are said here, and nowhere else.
+    assert status.endswith("in brackets: 90 % intervals of what is to come, 95 % of what came")
+    tiles = LaunchEconomics((ROW,)).tiles()
+    assert not [tile for tile in tiles if "interval" in tile.note]
+
+
 def test_caveats_stand_first_in_the_picture(screen) -> None:
     drawn = sorted(one_page(screen).texts, key=lambda text: -text.get_position()[1])
     words = " ".join(" ".join(text.get_text().split()) for text in drawn)

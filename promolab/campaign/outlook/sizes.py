@@ -95,7 +95,7 @@ class ListSteps(Result):
                 "never": partial(percent, decimals=0),
                 **dict.fromkeys(["size", "cost", "break_even"], str),
             },
-            caption=f"{self._caption(names[0] if alone else '')}.",
+            caption=_("{rows}.", rows=self._caption(names[0] if alone else "")),
             most=max(len(rows), 1),
             marked="planned",
             otherwise=self.summary(),

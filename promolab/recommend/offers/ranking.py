@@ -19,7 +19,7 @@ from promolab.recommend.offers.on_offer import Features, OnOffer, learned_before
 from promolab.recommend.reasons import PLAIN
 from promolab.recommend.recommender import Recommender
 from promolab.results import Result
-from promolab.wording import percent, plural
+from promolab.wording import percent, plural, promotion_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +56,8 @@ class Offers(Result):
         What earlier promotions taught.
     chosen : bool
         Whether the shop chooses the offers of this type of promotion itself, customer by customer.
+    name : str
+        What readers call the promotion.
     """
 
     promotion_id: Any
@@ -65,6 +67,12 @@ class Offers(Result):
     customers: int
     learned: Choices
     chosen: bool = False
+    name: str = ""
+
+    @property
+    def called(self) -> str:
+        """What readers call the promotion."""
+        return self.name or f"Promotion {self.promotion_id}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per customer and offer."""
@@ -97,7 +105,7 @@ class Offers(Result):
         each = f"{fewest} to {most}" if fewest < most else f"{most}"
         held = self.frame["share"].sum() / max(self.customers, 1)
         return (
-            f"Promotion {self.promotion_id} has {plural(self.available, self.kind)}; each of "
+            f"{self.called} has {plural(self.available, self.kind)}; each of "
             f"{plural(self.customers, 'customer')} gets {each} of them, on which "
             f"{percent(held, decimals=0)} of what they would take is foretold to fall. "
             f"{self._learned()}"
@@ -250,6 +258,7 @@ def rank_offers(
         len(asked),
         learned,
         str(row["type"]) in chosen_types,
+        name=promotion_name(str(row["kind"]), promotion_id),
     )
 
 

@@ -22,7 +22,7 @@ from promolab.recommend.offers.ranking import Offers, rank_offers
 from promolab.recommend.offers.repeats import bought_again
 from promolab.recommend.recommender import FEW_ORDERS, WAYS, Recommender
 from promolab.results import Estimate, Result
-from promolab.wording import count, money, number, percent, plural
+from promolab.wording import count, money, number, percent, plural, promotion_name
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -77,10 +77,10 @@ class WeekOffers(Result):
         """Say what each customer is offered, and how well such lists did before."""
         told = [offers.summary() for offers in self.offers]
         for promotion in self.without:
-            told.append(f"Promotion {promotion} names no offers to choose from.")
+            told.append(f"{self._called(promotion)} names no offers to choose from.")
         for promotion in self.unranked:
             told.append(
-                f"Promotion {promotion} starts, but nobody is ranked for it (04 says why): no "
+                f"{self._called(promotion)} starts, but nobody is ranked for it (04 says why): no "
                 "offers of it either."
             )
         if not told:
@@ -88,6 +88,11 @@ class WeekOffers(Result):
         if self.offers and isinstance(self.past, PastOffers):
             told.append(self.past.opening())
         return "\n".join(told)
+
+    def _called(self, promotion_id: Any) -> str:
+        rows = self.shop.promotions
+        kind = rows.filter(rows.promotion_id == promotion_id).kind.execute().iloc[0]
+        return promotion_name(str(kind), promotion_id)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per promotion, customer and offer."""
@@ -117,7 +122,7 @@ class WeekOffers(Result):
         """Return what is on the lists, a row per promotion."""
         rows = [
             {
-                "promotion": str(o.promotion_id),
+                "promotion": o.called,
                 "offers": o.available,
                 "each": len(o.frame) / max(o.customers, 1),
                 "contacts": int(self._usual(o)["customers"]),
@@ -234,7 +239,7 @@ class WeekOffers(Result):
         return join(pieces)
 
     def _lists_of(self, offers: Offers) -> list[Html]:
-        pieces = [say(f"Promotion {offers.promotion_id}", "h3")]
+        pieces = [say(offers.called, "h3")]
         for who, words in self._unlike(offers):
             rows = offers.frame[offers.frame["customer_id"] == who].head(5)
             pseudonym = self.run.pseudonym([who])[0]
@@ -325,7 +330,7 @@ class WeekOffers(Result):
         worth, pieces = self._discount(), []
         for offers in self.offers:
             text = (
-                f"Promotion {offers.promotion_id}: {percent(self.repeats(offers))} of "
+                f"{offers.called}: {percent(self.repeats(offers))} of "
                 "what would be taken of these lists are offers with a product that the customer "
                 "bought before"
             )

@@ -12,6 +12,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 from promolab.language import ENGLISH, _, speaking
 
@@ -216,7 +217,8 @@ def _listed(entries: list[tuple[str, str]]) -> str:
 
 def _short(title: str) -> str:
     """Return what a heading is about: what comes before its finding, where that stands apart."""
-    about = re.split(r":|：", title)[0] if len(title) > _LONG else title
+    wide = len(title) + sum(east_asian_width(letter) in "WF" for letter in title)
+    about = re.split(r":|：", title)[0] if wide > _LONG else title
     return about if len(about) <= _LONGEST else about[: _LONGEST - 1].rstrip() + "…"
 
 

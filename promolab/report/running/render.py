@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from promolab.display import NOTEBOOK_STYLE
-from promolab.language import ENGLISH, _, close_up, language, page_language, speaking
+from promolab.language import ENGLISH, _, close_up, language, marked, page_language, speaking
 from promolab.report.running.document import TEMPLATES, finished, look
 from promolab.report.running.parameters import Step
 from promolab.weeks import Week
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _REASON = re.compile(r'<p class="absent">(.*?)</p>', re.DOTALL)
 _ABSENT = re.compile(r'(?:\s*<p class="absent">(?:(?!</p>).)*</p>\s*)+', re.DOTALL)
+_TABS = marked("Pages of this week")
 _APART = "apart"  # of no section: a fold ends before it
 # Best first. Widgets and formulas need a script, and come with a plain form beside it.
 _SHOWN = [
@@ -65,18 +66,22 @@ def render_page(
     shop : str
         What readers call the shop.
     lang : str
-        Language of the report; the pages of steps are English.
+        Language of the report and of the tabs; else the pages of steps are English.
 
     Returns
     -------
     str
         One HTML document, everything in it.
     """
+    with speaking(lang):
+        tabs = {"links": _links(step, steps), "tabs": page_language(), "tabs_of": _(_TABS)}
     with speaking(lang if step.is_report else ENGLISH):
-        return _page(notebook, step, steps, week, shop)
+        return _page(notebook, step, week, shop, tabs)
 
 
-def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week, shop: str) -> str:
+def _page(
+    notebook: NotebookNode, step: Step, week: Week, shop: str, tabs: Mapping[str, Any]
+) -> str:
     from nbconvert.exporters import HTMLExporter
 
     exporter = HTMLExporter(
@@ -92,7 +97,7 @@ def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week,
         "dates": week.label(),
         "stem": step.stem,
         "is_report": step.is_report,
-        "links": _links(step, steps),
+        **tabs,
         "kinds": _SHOWN,
         "notebook_style": NOTEBOOK_STYLE,
     }

@@ -9,6 +9,7 @@ import re
 import nbformat
 import pytest
 
+from promolab.report.running.document import _short
 from promolab.report.running.parameters import Step
 from promolab.report.running.render import render_page
 from promolab.weeks import Week
@@ -27,12 +28,12 @@ def shown(**data):
     return nbformat.v4.new_output("display_data", {k.replace("_", "/"): v for k, v in data.items()})
 
 
-def render(*cells, page="03_segments.html", **metadata):
+def render(*cells, page="03_segments.html", lang="en", **metadata):
     notebook = nbformat.v4.new_notebook(cells=list(cells))
     notebook.metadata.update(metadata)
     step = Step("03_segments", "Segments", notebook, {}, page)
     other = Step("10_campaign_report", "Campaign report", notebook, {}, "index.html")
-    return render_page(notebook, step, [step, other], week=WEEK, shop="Smith <& Sons>")
+    return render_page(notebook, step, [step, other], week=WEEK, shop="Smith <& Sons>", lang=lang)
 
 
 def all_pages(published):
@@ -233,3 +234,11 @@ def test_code_stands_once_at_the_end_of_a_page() -> None:
     page = render(*parts)
     assert page.count("Show the code") == 1
     assert page.rindex("<h2") < page.index("Show the code") < page.index("</main>")
+
+
+def test_tabs_of_a_step_speak_the_reports_language_and_long_chinese_headings_are_cut() -> None:
+    page = render(headed("# 03 · Segments"), lang="zh")
+    tabs = page[page.index('<nav aria-label="本周各页" lang="zh-Hans-CN">') : page.index("</nav>")]
+    assert ">客群</a>" in tabs and ">报告</a>" in tabs and '<html lang="en">' in page
+    assert _short("客群：大单的高端客户核销率最高：13% [12, 15]") == "客群"
+    assert _short("Segments: who") == "Segments: who"
