@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from promolab.segmentation.groups.preparation import NO_HISTORY
 from promolab.segmentation.migration import SegmentTrack, segment_track
 from promolab.segmentation.responses import SegmentResponse, segment_response
 from promolab.segmentation.segmenter import Segmenter
-from promolab.wording import plural
+from promolab.wording import plural, promotion_name
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -153,15 +153,19 @@ def segments_before(
     then = build_features(shop, ibis.memtable(asked)).execute()
     then["segment"] = segmenter.predict(then)
     then = then[["customer_id", "as_of", "segment"]]
+    told = (
+        shop.promotions.select("promotion_id", "kind").execute() if shop.has("promotions") else None
+    )
+    called = {} if told is None else {p: promotion_name(k, p) for p, k in told.to_numpy().tolist()}
     frames = {when: _named(then[then["as_of"] == moment], ids) for when, moment in times.items()}
     frames = {when: f for when, f in frames.items() if (f["segment"] != NO_HISTORY).any()}
     now = segmenter.assignments()
     said = f"Of {plural(len(ids), 'customer')} drawn at random." if len(ids) < len(now) else ""
     response = clicks = track = None
     if answers is not None and len(answers):
-        response = _answered(answers, then, segmenter, outcome, said)
+        response = _answered(answers, then, segmenter, outcome, said, called)
         if CLICKED in answers:
-            clicks = _answered(answers, then, segmenter, CLICKED, said)
+            clicks = _answered(answers, then, segmenter, CLICKED, said, called)
     if frames:
         frames["now"] = _named(now, ids)
         track = segment_track(frames, order=segmenter.names_, note=said)
@@ -175,7 +179,12 @@ def _named(frame: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
 
 
 def _answered(
-    answers: pd.DataFrame, then: pd.DataFrame, segmenter: Segmenter, outcome: str, said: str
+    answers: pd.DataFrame,
+    then: pd.DataFrame,
+    segmenter: Segmenter,
+    outcome: str,
+    said: str,
+    called: Mapping[Any, str],
 ) -> SegmentResponse:
     """Return what segments answered, each customer in the segment at the promotion's start."""
     started = then.rename(columns={"as_of": "starts_at"})
@@ -186,4 +195,6 @@ def _answered(
         f"them. The segments' borders were drawn {made}. {said}"
     )
     names = rows["segment"].fillna(NO_HISTORY).to_numpy(dtype=object)
-    return segment_response(rows, names, outcome, order=segmenter.names_, known=known.rstrip())
+    known = known.rstrip()
+    found = segment_response(rows, names, outcome, order=segmenter.names_, known=known)
+    return replace(found, names=called)

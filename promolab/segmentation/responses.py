@@ -56,6 +56,8 @@ class SegmentResponse(Result):
         Rows whose outcome was not known yet.
     known : str
         From when the segments are.
+    names : mapping of promotion_id to str
+        What readers call promotions; by default their ids.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -66,6 +68,7 @@ class SegmentResponse(Result):
     level: float
     left_out: int
     known: str
+    names: Mapping[Any, str] = field(default_factory=dict, repr=False)
 
     def found(self) -> pd.DataFrame:
         """Return the cells that stand out, the surest first."""
@@ -83,7 +86,7 @@ class SegmentResponse(Result):
             f"{plural(self.overall.n, 'contact')}. "
         )
         told = "; ".join(
-            f"{row['segment']} in promotion {row['promotion_id']}: "
+            f"{row['segment']} in {self._name_of(row['promotion_id'])}: "
             f"{percent(row['rate'], row['rate_low'], row['rate_high'])} against "
             f"{percent(row['promotion_rate'], decimals=0)}"
             for row in found.head(3).to_dict("records")
@@ -177,7 +180,7 @@ class SegmentResponse(Result):
         words = np.full(values.shape, "", dtype=object)
         values[where], words[where] = drawn["points"], drawn["words"]
         rates = self.frame.groupby("promotion_id")["promotion_rate"].first().to_dict()
-        labels = [f"{p} ({percent(rates[p], decimals=0)})" for p in rows]
+        labels = [f"{self._name_of(p)} ({percent(rates[p], decimals=0)})" for p in rows]
         labels.append(f"{_EVERY} ({percent(self.overall.value, decimals=0)})")
         ax = plots.heat_map(
             values,
@@ -194,6 +197,9 @@ class SegmentResponse(Result):
             subtitle="rate (customers), beside each promotion its own; ▲▼ stands out; grey: below "
             f"{MIN_CUSTOMERS}",
         )
+
+    def _name_of(self, promotion_id: Any) -> str:
+        return self.names.get(promotion_id, f"promotion {promotion_id}")
 
     def _shown(self) -> list[Any]:
         sizes = self.frame.groupby("promotion_id")["contacts"].sum().reset_index()

@@ -10,6 +10,7 @@ from promolab.campaign.outlook.coverage import OutlookCoverage, roll_outlook
 from promolab.compare.backtest import response_ratios, run_backtest
 from promolab.errors import InputError
 from promolab.promotions import PREDICTION_LEVEL
+from promolab.wording import promotion_name
 
 START, WEEK = pd.Timestamp("2017-01-02"), pd.Timedelta(weeks=1)
 
@@ -124,3 +125,15 @@ def test_the_costs_of_past_promotions_are_forecast_from_those_before_them() -> N
     assert found.index.tolist() == ["p3", "p4", "p5"]
     assert found["inside"].tolist() == [True, False, True]
     assert found.loc["p4", "expected"] == pytest.approx((80 + 100 + 90 + 85) / 4)
+
+
+def test_a_promotion_has_the_name_of_the_other_pages() -> None:
+    backtest, pairs = made([20, 35, 28, 40, 300, 31], [30.0] * 6)
+    called = {p: promotion_name("coupon", p) for p in pairs["promotion_id"]}
+    found = roll_outlook(replace(backtest, names=called), pairs)
+    assert [t.get_text() for t in found.plot().get_yticklabels()][:2] == [
+        "Coupons p5",
+        "Coupons p4",
+    ]
+    assert "Coupons p5</td>" in found.table().text and ">p5<" not in found.table().text
+    assert replace(backtest, names=called).name_of("p5") == "Coupons p5"
