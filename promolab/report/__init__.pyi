@@ -2,6 +2,7 @@ from .pages.campaign_report import (
     coming,
     segments,
     since_last_week,
+    together,
     track_record,
     what_was_left_out,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "run_report",
     "segments",
     "since_last_week",
+    "together",
     "track_record",
     "what_was_left_out",
 ]

@@ -282,14 +282,14 @@ class WeeklySales(Result):
         if alone:
             ax.figure.set_size_inches(6.1, 2.7)
         ax.plot(range(len(shown)), shown["margin"], "o-", color="#222222", markersize=4)
-        top = float(max(shown["sales"].max(), 1.0))
-        for place, (name, sales) in enumerate(zip(named, shown["sales"], strict=True)):
-            text = plots.shortened(name, 16, 2, 90, 8)
-            ax.annotate(text, (place, max(sales, 0)), ha="center", va="bottom", fontsize=8)
-        ax.set_ylim(top=top * (1.22 if any(named) else 1.05))
+        with plots.style():  # names in any script
+            for place, (name, sales) in enumerate(zip(named, shown["sales"], strict=True)):
+                text = plots.shortened(name, 16, 2, 90, 8)
+                ax.annotate(text, (place, max(sales, 0)), ha="center", va="bottom", fontsize=8)
+        ax.margins(y=0.2 if any(named) else 0.05)
+        events = _("; orange: calendar day") if any(named) else ""
+        told = _("columns: sales, net of returns; dots: margin{events}", events=events)
         unit = in_currency(self.currency)
-        marked_ = _("; orange: a day of the calendar in it") if any(named) else ""
-        told = _("columns: sales, net of returns; dots: margin{events}", events=marked_)
         return plots.finish(ax, title="", subtitle=told, xlabel=_("week from"), ylabel=unit)
 
     def plot(self, ax: Axes | None = None) -> Axes:

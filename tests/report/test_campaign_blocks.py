@@ -16,10 +16,11 @@ from promolab.campaign.readout.result import PromotionReadout, Readout
 from promolab.campaign.readout.running import Running, RunningPromotion
 from promolab.campaign.readout.verdict import PaysFrom, judge
 from promolab.contract import Settings, Shop
+from promolab.display import say
 from promolab.effects.differences import Difference, not_identified
 from promolab.folder import RunFolder, write_json
 from promolab.metrics.pooling import past_ratios
-from promolab.report.pages.campaign_report import coming
+from promolab.report.pages.campaign_report import coming, together
 from promolab.results import Estimate
 from promolab.weeks import Week
 
@@ -176,3 +177,13 @@ def test_a_promotion_of_this_week_or_of_a_week_without_report_has_none(reports):
     con = shop["exposures"].get_backend()
     changed = shop.with_tables(shop.tables | {"promotions": con.create_table("moved", moved)})
     assert earlier_forecasts(run, changed, AS_OF) == {}
+
+
+def test_blocks_that_are_empty_are_one_line_after_the_others():
+    nothing = coming(pd.DataFrame({"promotion_id": [], "status": []}), ZONE)
+    full = say("Ended (1)", "h2") + say("Coupons <13>")
+    found = together(nothing, full, Running(AS_OF, (), ZONE).block())
+    assert found.text.startswith(full.text) and found.text.count("<p") == 2
+    assert found.text.endswith("No promotion that started earlier is still running.</p>")
+    assert "four weeks after this one. No promotion that" in found.text
+    assert together().text == "" and together(full) == full

@@ -52,22 +52,33 @@ def test_half_of_the_list_costs_half_sees_more_and_says_when():
 def test_the_figures_speak_for_a_test_where_half_of_the_list_would_tell():
     sees = smallest_effect(500, 500, sd=ONE.adjusted_sd).effect
     dear = replace(ONE, break_even=Estimate(sees, sees, sees, 9))
-    assert choice(dear).advised() == TEST and "marked" in choice(dear).block().text
+    assert choice(dear).advice()[0] == TEST and "marked" in choice(dear).block().text
     cheap = replace(ONE, break_even=Estimate(sees * 0.99, 0.0, sees, 9))
-    assert choice(cheap).advised() == "" and "the choice is yours" in text_of(choice(cheap).block())
+    assert choice(cheap).advice()[0] == ""
+    assert "the choice is yours" in text_of(choice(cheap).block())
 
 
-@pytest.mark.parametrize(("profit", "act"), [(18_300.0, SEND), (-5.0, SKIP)])
-def test_where_effects_are_known_they_decide(profit, act):
-    told = {"by_effect": True, "budget": 50_000.0}
-    answer = ANSWER | {"profit": ANSWER["profit"] | {"value": profit}}
-    assert choice(policy=told | {"answer": answer}).advised() == act
+@pytest.mark.parametrize(
+    ("ends", "pays", "act"),
+    [
+        ((18_300.0, 11_200.0), True, SEND),
+        ((-5.0, -1.0), True, SKIP),
+        ((-5.0, 9.0), True, ""),  # within noise
+        ((5.0, 9.0), False, ""),  # for what chance draws alone
+    ],
+)
+def test_where_effects_are_known_they_decide(ends, pays, act):
+    profit = dict(zip(("value", "ci_high"), ends, strict=True))
+    answer = ANSWER | {"profit": ANSWER["profit"] | profit}
+    made = choice(policy={"by_effect": True, "pays": pays, "answer": answer})
+    assert made.advice()[0] == act and made.block().text.count("marked") == bool(act)
 
 
 def test_one_offer_for_all_that_is_as_good_is_advised_and_stands_beside_the_plan():
     same = {"name": "Coupons <18>", "spend": 30_000.0, "profit": ANSWER["profit"], "as_good": True}
     made = choice(policy={"by_effect": True, "answer": ANSWER, "same_for_all": same})
-    assert made.advised() == SAME and "take the simpler one" in made.sentence()
+    act, why = made.advice()
+    assert act == SAME and "take the simpler one" in why
     row = next(row for row in made.rows() if row["act"] == SAME)
     assert row["cost"] == "30,000 USD" and row["brings"].startswith("18,000 USD [11,000, 25,000]")
     assert "Coupons &lt;18&gt;" in made.block().text

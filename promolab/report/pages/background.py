@@ -83,13 +83,11 @@ def _with_plan(run: RunFolder, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _next_test(sent: int, held: int, rule: str) -> str:
-    """Return the test that is left: none where enough are held back of those on the list."""
-    if not sent:
-        return rule
+    """Return the test that is left; of whom hardly anybody is on the list, what rules say."""
     if held >= FEWEST_UNITS:
         return _("Runs: {n} held back by chance.", n=count(held))
     if sent + held < 2 * FEWEST_UNITS:
-        return _("Too few on the list for a test of their own.")
+        return rule
     more = count(FEWEST_UNITS - held)
     return _("Hold back {n} more by chance: too few are to tell.", n=more)
 

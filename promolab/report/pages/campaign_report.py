@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -31,6 +32,7 @@ _MORE = (
     (("contact_rights",), marked("who may be contacted, before anything is sent")),
     (("products",), marked("interests and price level of each customer")),
 )  # fmt: skip
+_EMPTY = re.compile(r"<p[^>]*>((?:(?!</p>).)*)</p>", re.DOTALL)
 MOST_NAMED = 4
 """Promotions that started, or ended, are named; of more than these the rest is counted."""
 
@@ -198,6 +200,14 @@ def coming(promotions: pd.DataFrame, zone: str) -> Html:
     items = "".join(say(line, kind="li").text for line in lines)
     title = say(_("Coming ({n})", n=len(rows)), kind="h2")
     return title + Html(f'<ul class="lines">{items}</ul>')
+
+
+def together(*blocks: Html) -> Html:
+    """Return blocks, those that only say why they are empty as one line at the end."""
+    empty = [block for block in blocks if _EMPTY.fullmatch(block.text)]
+    lines = " ".join(_EMPTY.sub(r"\1", block.text) for block in empty)
+    line = [Html(f'<p class="absent">{lines}</p>')] if lines else []
+    return join([*(block for block in blocks if block not in empty), *line])
 
 
 def segments(run: RunFolder, words: Answer) -> Html:

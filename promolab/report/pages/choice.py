@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SEND, SAME = marked("Send as planned"), marked("Same offer for all")
 TEST, SKIP = marked("Test on half"), marked("Skip")
+COLUMNS = ("act", "contacts", "cost", "brings", "tells")
 
 
 @dataclass(frozen=True)
@@ -54,94 +55,67 @@ class Choice:
         """Return the acts, a row each, the one that the figures speak for marked."""
         if not self.customers or self.economics.largest is None:
             return Html("")
-        rows = pd.DataFrame(self.rows())
-        rows["mark"] = rows["act"] == self.advised()
-        rows["act"] = [_(act) for act in rows["act"]]
-        columns = {"act": _("act"), "contacts": _("customers"), "cost": _("cost to the shop")}
-        columns |= {"brings": _("brings"), "tells": _("what is known then")}
+        rows, (act, why) = pd.DataFrame(self.rows()), self.advice()
+        rows = rows.assign(mark=rows["act"] == act, act=[_(each) for each in rows["act"]])
+        titles = [_("act"), _("customers"), _("cost to the shop"), _("brings")]
+        columns = dict(zip(COLUMNS, [*titles, _("what is known then")], strict=True))
         acts = table(rows, columns, {"contacts": str, "cost": str}, marked="mark")
         title = say(_("This week's choice"), kind="h2")
-        return join([title, say(f"{self.sentence()} {self.budget_words()}"), acts])
+        return join([title, say(f"{why} {self.budget_words()}"), acts])
 
     def rows(self) -> list[dict[str, str]]:
         """Return the acts as they stand in the table."""
-        first, half = self._first, sum(n for _p, n in self._halves())
-        cost = self.economics.total("cost")
-        parts = [(p.cost * (n / p.contacts)).ends for p, n in self._halves()]
-        tested = [math.fsum(ends) for ends in zip(*parts, strict=True)]
-        none = _("nothing new")
-        sent = {
-            "act": SEND,
-            "contacts": count(self.customers),
-            "cost": self._amount(*cost.ends),
-            "brings": self._brings(),
-            "tells": self._sees(first.held, first.visible) if first.held else none,
-        }
-        n = (first.contacts + first.held) // 2
-        test = {
-            "act": TEST,
-            "contacts": _("{n}, as many held back by chance", n=count(half)),
-            "cost": self._amount(*tested),
-            "brings": _("half of it"),
-            "tells": self._sees(first.contacts + first.held - n, self._visible),
-        }
-        skip = {
-            "act": SKIP,
-            "contacts": count(0),
-            "cost": self._amount(0.0),
-            "brings": _("nothing; nobody's contact limit is used up"),
-            "tells": none,
-        }
-        return [sent, *self._same(), test, skip]
+        first, amount = self._first, self._amount
+        halves = [(p, (p.contacts + p.held) // 2) for p in self.economics.promotions if p.contacts]
+        ends = zip(*((p.cost * (n / p.contacts)).ends for p, n in halves), strict=True)
+        half = _("{n}, as many held back by chance", n=count(sum(n for _p, n in halves)))
+        tested, nothing = amount(*map(math.fsum, ends)), _("nothing new")
+        cost = amount(*self.economics.total("cost").ends)
+        tells = self._sees(first.held, first.visible) if first.held else nothing
+        rows = [(SEND, count(self.customers), cost, self._brings(), tells)]
+        if same := self._same:
+            than = _("as good as the plan within noise, and simpler")
+            than = than if same["as_good"] else _("less than the plan brings")
+            brings = self._margin(same["profit"])
+            rows.append((SAME, str(same["name"]), amount(float(same["spend"])), brings, than))
+        seen = self._sees(first.contacts + first.held - self._half, self._visible)
+        rows.append((TEST, half, tested, _("half of it"), seen))
+        idle = _("nothing; nobody's contact limit is used up")
+        rows.append((SKIP, count(0), amount(0.0), idle, nothing))
+        return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
-    def _same(self) -> Iterator[dict[str, str]]:
-        """Yield what one offer for everybody would cost and bring, where that is known."""
-        if same := self._same_for_all:
-            yield {
-                "act": SAME,
-                "contacts": str(same["name"]),
-                "cost": self._amount(float(same["spend"])),
-                "brings": self._margin(same["profit"]),
-                "tells": _("as good as the plan within noise, and simpler")
-                if same["as_good"]
-                else _("less than the plan brings"),
-            }
-
-    @property
-    def _same_for_all(self) -> dict[str, Any]:
-        return dict((self.headline.policy if self.headline else {}).get("same_for_all") or {})
-
-    def advised(self) -> str:
-        """Return the act that the figures speak for; empty where they speak for none."""
-        if self._same_for_all.get("as_good"):
-            return SAME
+    def advice(self) -> tuple[str, str]:
+        """Return the act that the figures speak for, "" where they speak for none, and why."""
+        if self._same.get("as_good"):
+            return SAME, _(
+                "One offer for all is as good as the plan within noise: take the simpler one."
+            )
         if self.headline:
-            return SEND if self.headline.policy.get("answer", {})["profit"]["value"] > 0 else SKIP
-        return TEST if self._visible <= self._first.break_even.value else ""
-
-    def sentence(self) -> str:
-        """Say which act the figures speak for, and why."""
-        if self.advised() == SAME:
-            return _("One offer for all is as good as the plan within noise: take the simpler one.")
-        if self.headline and self.advised() == SEND:
-            return _("The figures speak for sending: past decisions show that it pays.")
-        if self.headline:
-            return _("The figures speak for skipping: the plan is expected to lose money.")
-        if self.advised() == TEST:
-            return _("Whether sending pays is not known, and half of the list would tell: test.")
-        return _(
+            profit = self._policy["answer"]["profit"]
+            if self._policy.get("pays", True) and profit["value"] > 0:
+                return SEND, _("The figures speak for sending: past decisions show that it pays.")
+            if profit["ci_high"] < 0:
+                return SKIP, _("The figures speak for skipping: the plan loses money beyond noise.")
+            return "", _(
+                "Sending is not shown to pay; those whom chance draws are sent to learn from."
+            )
+        if self._visible <= self._first.break_even.value:
+            return TEST, _(
+                "Whether sending pays is not known, and half of the list would tell: test."
+            )
+        return "", _(
             "Whether sending pays is not known, and half of the list would not tell either: the "
             "choice is yours."
         )
 
     def budget_words(self) -> str:
         """Say how much of the week's budget is used and left."""
-        policy = self.headline.policy if self.headline else {}
-        budget = policy.get("budget")
+        budget = self._policy.get("budget")
         budget = read_operations(self.shop.settings).economics.budget if budget is None else budget
         if budget is None:
             return _("No budget is stated for the week.")
-        used = float(policy["answer"]["spend"]) if policy else self.economics.total("cost").value
+        used = self.economics.total("cost").value
+        used = float(self._policy["answer"]["spend"]) if self.headline else used
         left = budget - used
         message = marked("Of the week's budget of {budget} {used} is used and {left} is left.")
         if left < 0:
@@ -149,59 +123,58 @@ class Choice:
         told = {"budget": budget, "used": used, "left": abs(left)}
         return _(message, **{name: self._amount(amount) for name, amount in told.items()})
 
-    @cached_property
+    @property
+    def _policy(self) -> Mapping[str, Any]:
+        return self.headline.policy if self.headline else {}
+
+    @property
+    def _same(self) -> Mapping[str, Any]:
+        """One offer for everybody beside the plan, where that is known."""
+        return self._policy.get("same_for_all") or {}
+
+    @property
     def _first(self) -> PromotionEconomics:
         assert self.economics.largest is not None
         return self.economics.largest
 
-    def _halves(self) -> Iterator[tuple[PromotionEconomics, int]]:
-        """Yield each promotion that contacts anybody, and half of those planned for it."""
-        return ((p, (p.contacts + p.held) // 2) for p in self.economics.promotions if p.contacts)
+    @property
+    def _half(self) -> int:
+        return (self._first.contacts + self._first.held) // 2
 
     @cached_property
     def _visible(self) -> float:
-        first, n = self._first, (self._first.contacts + self._first.held) // 2
-        if not (n and first.adjusted_sd > 0):
-            return math.nan
-        return float(
-            smallest_effect(n, first.contacts + first.held - n, sd=first.adjusted_sd).effect
-        )
+        """Smallest effect that half of the largest list sees, set beside the other half."""
+        n, every, sd = self._half, self._first.contacts + self._first.held, self._first.adjusted_sd
+        return float(smallest_effect(n, every - n, sd=sd).effect) if n and sd > 0 else math.nan
 
     def _brings(self) -> str:
         if self.headline:
-            return self._margin(self.headline.policy["answer"]["profit"])
-        found = self.economics.total("redemptions")
+            return self._margin(self._policy["answer"]["profit"])
+        found, first = self.economics.total("redemptions"), self._first
         if not math.isfinite(found.value):
             return _("not known")
-        return _(
-            "{n} {redemption}s; what they add is not known",
-            n=self._first.expected_words() if len(self.economics) == 1 else count(found.value),
-            redemption=self.economics.words.noun,
-        )
+        n = first.expected_words() if len(self.economics) == 1 else count(found.value)
+        noun = self.economics.words.noun
+        return _("{n} {redemption}s; what they add is not known", n=n, redemption=noun)
 
     def _margin(self, told: Mapping[str, float]) -> str:
-        ends = (told[name] for name in ("value", "ci_low", "ci_high"))
-        amount = money(*ends, currency=self._first.currency)
+        amount = self._amount(*(told[name] for name in ("value", "ci_low", "ci_high")))
         return _("{amount} of margin, costs taken off", amount=amount)
 
     def _sees(self, held: int, visible: float) -> str:
         """Say from when on which effect of the largest promotion can be seen."""
         if not math.isfinite(visible):
             return _("not known")
-        first = self._first
-        row = self.promotions[
-            self.promotions["promotion_id"].astype(str) == str(first.promotion_id)
-        ]
-        rules = read_operations(self.shop.settings).attribution
-        ends = settles_at(*row[["starts_at", "ends_at"]].iloc[0], rules, self.shop.zone)
-        day = day_words(pd.Timestamp(ends, tz="UTC").tz_convert(self.shop.zone), year=True)
-        told = {"amount": money(visible, currency=first.currency), "day": day, "name": first.name}
-        whose = _(" of {name}", name=first.name) if len(self.economics) > 1 else ""
+        first, zone = self._first, self.shop.zone
+        rows = self.promotions["promotion_id"].astype(str) == str(first.promotion_id)
+        window = self.promotions.loc[rows, ["starts_at", "ends_at"]].iloc[0]
+        ends = settles_at(*window, read_operations(self.shop.settings).attribution, zone)
         return _(
             "from {day}: effects of {amount} a customer or more, by {n} held back{whose}",
+            day=day_words(pd.Timestamp(ends, tz="UTC").tz_convert(zone), year=True),
+            amount=self._amount(visible),
             n=count(held),
-            whose=whose,
-            **told,
+            whose=_(" of {name}", name=first.name) if len(self.economics) > 1 else "",
         )
 
     def _amount(self, *ends: float) -> str:

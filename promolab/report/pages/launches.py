@@ -53,17 +53,7 @@ def launching(
         why = str(run.spoken.get("response", {}).get("summary", ""))
         return title + say(why or _("Nobody is to be contacted."))
     launches = _Launches(run, economics, zone)
-    return join([title, *launches.pieces(rows.to_dict("records")), *_not_known(run)])
-
-
-def _not_known(run: RunFolder) -> list[Html]:
-    """Point to the experiment that would tell what a contact adds; nothing where that is known."""
-    policy = run.spoken.get("policy") or {}
-    if not policy.get("experiment"):
-        return []
-    text = escape(_("An experiment that would tell what it adds"))
-    more = f'<a href="07_policy.html">{text}</a>'
-    return [Html(f'<p class="more">{escape(policy["not_kept"])} {more}</p>')]
+    return join([title, *launches.pieces(rows.to_dict("records"))])
 
 
 @dataclass(frozen=True)
