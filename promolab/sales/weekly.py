@@ -238,14 +238,6 @@ class WeeklySales(Result):
             for label, text, value, name, note in figures
         ]
 
-    def block(self) -> Html:
-        """Return the trend as a page has it: in words, and drawn where it is longer."""
-        trend = self.trend_sentence()
-        drawn = (
-            [picture(self.plot(), f"{_('Sales by week.')} {trend}")] if len(self.weeks) > 1 else []
-        )
-        return join([say(_("Trend"), kind="h2"), say(trend), *drawn])
-
     def quarter_sentence(self) -> str:
         """Say what 13 weeks sold and earned; from which week on, where the data hold fewer."""
         shown = self.weeks[self.weeks["ago"] < QUARTER]
@@ -262,16 +254,19 @@ class WeeklySales(Result):
         rate = percent(self.assumed_rate, decimals=0)
         return f"{text} {_('Margin is assumed: {rate} of list prices.', rate=rate)}"
 
-    def quarter(self) -> Html:
-        """Return sales and margin of 13 weeks as the first page has them."""
+    def block(self) -> Html:
+        """Return sales and margin of 13 weeks as a page has them, in words and drawn."""
         title = say(_("Sales and margin by week"), kind="h2")
         if len(self.weeks) < 2:
-            return title + say(self.sales_sentence())
-        told = self.quarter_sentence()
-        return join([title, say(told), picture(self.plot_quarter(), told)])
+            return title + say(self.trend_sentence())
+        told = f"{self.quarter_sentence()} {self.trend_sentence()}"
+        return join([title, say(told), picture(self.plot(), told)])
 
-    def plot_quarter(self, ax: Axes | None = None) -> Axes:
-        """Draw sales (columns) and margin (dots) of 13 weeks; the calendar's weeks are named."""
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw sales (columns; a year before: dashes) and margin (dots) of 13 weeks.
+
+        Weeks with a day of the calendar are named.
+        """
         from promolab import plots
 
         shown = self.weeks[self.weeks["ago"] < QUARTER].iloc[::-1]
@@ -281,39 +276,19 @@ class WeeklySales(Result):
         alone, ax = ax is None, plots.columns(days, shown["sales"], colours=shades, ax=ax)
         if alone:
             ax.figure.set_size_inches(6.1, 2.7)
-        ax.plot(range(len(shown)), shown["margin"], "o-", color="#222222", markersize=4)
+        places, before = range(len(shown)), [self.at("sales", k + YEAR) for k in shown["ago"]]
+        ax.plot(places, shown["margin"], "o-", color="#222222", markersize=4)
+        ax.plot(places, before, "--", color="#222222", linewidth=1)
         with plots.style():  # names in any script
-            for place, (name, sales) in enumerate(zip(named, shown["sales"], strict=True)):
+            for place, name, sales in zip(places, named, shown["sales"], strict=True):
                 text = plots.shortened(name, 16, 2, 90, 8)
                 ax.annotate(text, (place, max(sales, 0)), ha="center", va="bottom", fontsize=8)
         ax.margins(y=0.2 if any(named) else 0.05)
-        events = _("; orange: calendar day") if any(named) else ""
-        told = _("columns: sales, net of returns; dots: margin{events}", events=events)
-        unit = in_currency(self.currency)
+        more = [_("orange: calendar day")] if any(named) else []
+        more += [_("dashes: sales a year before")] if np.isfinite(before).any() else []
+        told = _("; ").join([_("columns: sales, net of returns; dots: margin"), *more])
+        unit = _("sales, {currency}", currency=in_currency(self.currency))
         return plots.finish(ax, title="", subtitle=told, xlabel=_("week from"), ylabel=unit)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the sales of each week, solid, and of the same weeks a year before, dotted."""
-        from matplotlib.dates import date2num
-
-        from promolab import plots
-
-        table = self.weeks
-        now, then = table[table["ago"] <= YEAR], table[table["ago"] >= YEAR]
-        ax = plots.curve(date2num(now["last_day"]), now["sales"], label=_("sales"), ax=ax)
-        if len(then) > 1:
-            moved = [day + timedelta(weeks=YEAR) for day in then["last_day"]]
-            ax = plots.curve(
-                date2num(moved), then["sales"], label=_("a year before"), linestyle=":", ax=ax
-            )
-        ax.set_ylim(bottom=0)
-        change, unit = self.change_words("sales", 1), in_currency(self.currency)
-        return plots.finish(
-            plots.date_axis(ax),
-            title=_("Sales: {change}", change=change) if change else _("Sales by week"),
-            subtitle=_("whole weeks, net of returns, {currency}", currency=unit),
-            ylabel=_("sales, {currency}", currency=unit),
-        )
 
 
 def weekly_sales(shop: Shop, as_of: datetime, weeks: int = 2 * YEAR + 1) -> WeeklySales:

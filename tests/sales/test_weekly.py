@@ -138,12 +138,14 @@ def test_thirteen_weeks_with_margin_and_the_calendars_events(events, shop) -> No
     assert found.assumed_rate is None and found.events_of(0) == ["11.11"]
     assert found.at("margin", 3) == pytest.approx(0.4 * found.at("sales", 3))
     assert found.sales_sentence().endswith("In the calendar: 11.11 (that week).")
-    drawn = found.plot_quarter()
+    drawn = found.plot()
     assert [round(bar.get_height(), 6) for bar in drawn.patches] == [
         round(found.at("sales", ago), 6) for ago in range(12, -1, -1)
     ]
     assert [t.get_text() for t in drawn.texts if t.get_text() == "11.11"] == ["11.11"]
     assert "13 weeks sold" in found.quarter_sentence()
+    dashes = drawn.lines[1].get_ydata()
+    assert dashes.tolist() == pytest.approx([found.at("sales", 64 - k) for k in range(13)])
     assumed = weekly_sales(shop, NOW.to_pydatetime())
-    assert assumed.assumed_rate == 0.25 and "assumed: 25 %" in assumed.quarter().text
+    assert assumed.assumed_rate == 0.25 and "assumed: 25 %" in assumed.block().text
     assert assumed.at("margin", 1) == pytest.approx(0.25 * assumed.at("sales", 1))
