@@ -184,7 +184,7 @@ def test_too_few_past_promotions_give_no_band():
     none = follow_running(new_york_shop(tables | {"promotions": some.tail(1)}), NOW)["NOW"]
     assert np.isnan(none.expected.value) and none.expected_words == "–"
     json.dumps(none.to_dict(), allow_nan=False)
-    none.plot()
+    assert "<polyline" in none.sparkline().text
 
 
 def test_a_type_that_ended_twice_is_expected_at_its_own_rate():
@@ -211,12 +211,11 @@ def test_forms_and_a_quiet_time(running):
     assert running.to_frame().loc[0, "word"] == "inside its band"
     entry = json.loads(json.dumps(running.to_dict(), allow_nan=False))["NOW"]
     assert set(entry["expected"]) == {"value", "ci_low", "ci_high", "n"}
-    ax = running.plot()
-    assert [line.get_label() for line in ax.get_lines()] == ["expected", "observed"]
-    assert "day 15 of 28: inside its band" in ax.get_title(loc="left")
+    drawn = running["NOW"].sparkline().text
+    assert drawn.count("<polyline") == 2 and drawn.count("<polygon") == 1
+    assert "day 15 of 28" in drawn and "inside its band</title>" in drawn
     quiet = follow_running(new_york_shop(frames()), datetime(2017, 6, 1))
     assert quiet.summary() == "No promotion is running." and quiet.to_frame().empty
-    quiet.plot()
     with pytest.raises(InputError, match="these are: NOW"):
         running["P1"]
     with pytest.raises(DataError, match="exposures"):

@@ -22,15 +22,13 @@ from promolab.campaign.past.schedule import days_of, last_day, promotion_name
 from promolab.campaign.readout.pace import Pace
 from promolab.campaign.readout.result import of_promotion, spread
 from promolab.contract import read_operations
-from promolab.display import Html, fold, join, picture, say, table
+from promolab.display import Html, fold, join, say, table
 from promolab.language import _, _n, marked
 from promolab.promotions import PREDICTION_LEVEL, kinds_answered, responses_between
 from promolab.results import Estimate, Result, plain
-from promolab.wording import answer_to, count, listed, number, part_of, percent
+from promolab.wording import answer_to, count, listed, number, part_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
 
 
@@ -165,36 +163,6 @@ class RunningPromotion(Result):
         e = self.expected
         return number(*e.ends, decimals=0) if e.value == e.value else "–"
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the redeemers so far (solid) and those expected (hollow, with their band)."""
-        from promolab import plots
-
-        c = self.curve
-        ax = plots.curve(c["day"], c["expected"], low=c["ci_low"], high=c["ci_high"],
-                         linestyle=":", label=_("expected"), ax=ax)  # fmt: skip
-        seen = c[c["observed"].notna()]
-        ax = plots.curve(seen["day"], seen["observed"], step=True, label=_("observed"), ax=ax)
-        level, past = percent(self.level, decimals=0), answer_to(self.kind).past
-        return plots.finish(
-            ax,
-            title=_(
-                "{name}, day {day} of {days}: {word}",
-                name=self.name,
-                day=self.day,
-                days=self.days,
-                word=_(self.word),
-            ),
-            subtitle=_(
-                "customers who {redeemed}, of {n} contacted; {level} band from {source}",
-                redeemed=past,
-                n=count(self.contacts),
-                level=level,
-                source=self.source,
-            ),
-            xlabel=_("days since the start"),
-            ylabel=_("{redeemed} so far", redeemed=past),
-        )
-
     def sparkline(self) -> Html:
         """Return the responses so far (solid) and those expected (dotted, with band), in a cell."""
         from promolab.plots import COLOURS
@@ -325,12 +293,7 @@ class Running(Result):
         """Return it as the week's page has it: the table, and what was expected, folded away."""
         if not self.promotions:
             return say(_("No promotion that started earlier is still running."))
-        told = sorted(self.promotions, key=lambda row: -row.contacts)
-        most = next((row for row in told if row.recorded), None)
-        behind = [
-            *([] if most is None else [picture(most.plot(), most.summary())]),
-            *(say(text, css="muted") for text in self.notes()),
-        ]
+        behind = [say(text, css="muted") for text in self.notes()]
         title = say(_("Running ({n}): {found}", n=len(self), found=self.found()), kind="h2")
         return title + join([self.table(), fold(_("What was expected, and from what"), behind)])
 
@@ -345,15 +308,6 @@ class Running(Result):
             )
             for r in self.promotions
         ]
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the course of the promotion with the most contacts."""
-        if not self.promotions:
-            from promolab import plots
-
-            nothing = [np.nan]
-            return plots.finish(plots.curve(nothing, nothing, ax=ax), title=self.summary())
-        return max(self.promotions, key=lambda row: row.contacts).plot(ax)
 
 
 FEWEST = 5  # past promotions of a kind; with fewer, the band of all is narrower and truer

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab import plots
-from promolab.campaign.past import days_of, list_of
+from promolab.campaign.past import list_of
 from promolab.campaign.plan import UNCHECKED
 from promolab.contract import freshness, read_operations
 from promolab.display import Html, Tile, join, say, tiles
@@ -19,7 +19,7 @@ from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
 from promolab.report.pages.choice import Choice
 from promolab.report.pages.money_headline import MoneyHeadline
-from promolab.wording import Answer, answer_to, capital, count, listed, part_of, percent
+from promolab.wording import Answer, answer_to, capital, count, listed, percent
 
 if TYPE_CHECKING:
     from promolab.campaign.outlook import LaunchEconomics
@@ -319,7 +319,7 @@ class FirstScreen:
         if self.promotions is None:
             return self.sales.tiles()
         first = self.money.tiles() if self.money else self.economics.tiles(self.customers)
-        return [*first, self._active(), *self._ended()][:4]
+        return [*first, self._active()][:4]
 
     def tiles(self) -> Html:
         """Return the headline numbers, each with its change against the week before."""
@@ -342,30 +342,6 @@ class FirstScreen:
         note = _("{share} of {n} with any purchase", share=share, n=count(known))
         label = _("Customers who bought in the last 28 days")
         return Tile(label, count(active), float(active), note)
-
-    def _ended(self) -> list[Tile]:
-        known = [] if self.readout is None else self.readout.known
-        if not known:
-            return []
-        row = max(known, key=lambda r: r.contacts)
-        rate = row.redemption_rate
-        when = days_of(row.starts_at, row.ends_at, self.shop.zone)
-        past = answer_to(row.kind).past
-        return [
-            Tile(
-                capital(_("{redeemed}, of the largest promotion that ended", redeemed=past)),
-                percent(rate.value, rate.ci_low, rate.ci_high),
-                rate.value,
-                _(
-                    "{name} ({days}): {part} contacted",
-                    name=row.name,
-                    days=when,
-                    part=part_of(row.redeemers or 0, row.contacts),
-                ),
-                change="points",
-                of=str(row.promotion_id),
-            )
-        ]
 
     def _told(self) -> list[dict[str, Any]]:
         return [
