@@ -267,6 +267,8 @@ class WeeklySales(Result):
 
         Weeks with a day of the calendar are named.
         """
+        from matplotlib.figure import Figure
+
         from promolab import plots
 
         shown = self.weeks[self.weeks["ago"] < QUARTER].iloc[::-1]
@@ -274,7 +276,7 @@ class WeeklySales(Result):
         shades = [plots.COLOURS[1] if name else plots.COLOURS[0] for name in named]
         days = [day_words(day) for day in shown["first_day"]]
         alone, ax = ax is None, plots.columns(days, shown["sales"], colours=shades, ax=ax)
-        if alone:
+        if alone and isinstance(ax.figure, Figure):
             ax.figure.set_size_inches(6.1, 2.7)
         places, before = range(len(shown)), [self.at("sales", k + YEAR) for k in shown["ago"]]
         ax.plot(places, shown["margin"], "o-", color="#222222", markersize=4)

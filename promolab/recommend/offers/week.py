@@ -231,7 +231,9 @@ class WeekOffers(Result):
         """Return the offers of each promotion with reasons, for three unlike customers."""
         if not self.offers:
             return absent("No promotion starts with several offers to choose from.")
-        pieces = [piece for offers in self.offers for piece in self._lists_of(offers)]
+        first, *rest = self.offers
+        pieces = self._lists_of(first)
+        pieces += [fold(offers.called, self._lists_of(offers)[1:]) for offers in rest]
         if isinstance(self.past, PastOffers):
             pieces.append(say("What such lists held before", "h3"))
             alt = "Share of what was taken that stood on the first places."

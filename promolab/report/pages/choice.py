@@ -168,7 +168,8 @@ class Choice:
         first, zone = self._first, self.shop.zone
         rows = self.promotions["promotion_id"].astype(str) == str(first.promotion_id)
         window = self.promotions.loc[rows, ["starts_at", "ends_at"]].iloc[0]
-        ends = settles_at(*window, read_operations(self.shop.settings).attribution, zone)
+        rules = read_operations(self.shop.settings).attribution
+        ends = settles_at(window["starts_at"], window["ends_at"], rules, zone)
         return _(
             "from {day}: effects of {amount} a customer or more, by {n} held back{whose}",
             day=day_words(pd.Timestamp(ends, tz="UTC").tz_convert(zone), year=True),
