@@ -100,6 +100,9 @@ class ContactRules:
         Promotions that exclude each other, as text.
     bundles : mapping of str to tuple of str
         Actions made of several promotions that one customer gets together.
+    most : mapping of str to int
+        Promotion (or bundle) → how many may be contacted for it in its week, where that is more
+        than the plan has: `promolab.serve` may then give it to others.
     """
 
     limits: tuple[ContactLimit, ...] = ()
@@ -109,6 +112,7 @@ class ContactRules:
     never_statuses: tuple[str, ...] = ("blocked",)
     exclusive: tuple[tuple[str, ...], ...] = ()
     bundles: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    most: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def rivals(self, promotion_id: Any) -> tuple[str, ...]:
         """Return the promotions, as text, that exclude one."""
@@ -322,6 +326,9 @@ def _contact(said: dict[str, Any]) -> ContactRules:
             values[key] = texts_of(place, value)
         elif key == "exclusive":
             values[key] = tuple(group_of(place, row) for row in list_of(place, value))
+        elif key == "most":
+            most = table_of(place, value, None)
+            values[key] = {name: whole_number(f"{place}.{name}", n, 0) for name, n in most.items()}
         else:
             bundles = table_of(place, value, None)
             values[key] = {name: group_of(f"{place}.{name}", v) for name, v in bundles.items()}

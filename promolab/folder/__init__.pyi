@@ -2,7 +2,10 @@ from .artifacts import STEP_VARIABLE as STEP_VARIABLE
 from .artifacts import RunFolder, open_run
 from .choose_week import Weeks as Weeks
 from .choose_week import is_live as is_live
+from .files import append_lines as append_lines
+from .files import claim as claim
 from .files import read_json as read_json
+from .files import read_lines as read_lines
 from .files import sha256_of as sha256_of
 from .files import write_json as write_json
 from .files import write_whole as write_whole
@@ -18,5 +21,8 @@ from .reports_folder import WAIT as WAIT
 from .reports_folder import ReportsFolder
 from .reports_folder import state_of as state_of
 from .run_record import RunRecord as RunRecord
+from .suppressions import REFUSALS as REFUSALS
+from .suppressions import append_suppressions as append_suppressions
+from .suppressions import read_suppressions as read_suppressions
 
 __all__ = ["ReportsFolder", "RunFolder", "open_run"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from promolab.errors import InputError
 from promolab.results import plain
 
 PRIVATE = ("send", "tables", "shop")
@@ -88,6 +90,96 @@ def write_json(path: Path, values: Any) -> None:
     """Write a JSON file whole or not at all, keys sorted, floats in full precision."""
     text = json.dumps(plain(values), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_whole(path, text + "\n")
+
+
+def append_lines(path: Path, rows: Sequence[Mapping[str, Any]], *, on_disk: bool = True) -> None:
+    """Write rows behind those of a file, a line of JSON each: all of them, or none and an OSError.
+
+    Parameters
+    ----------
+    path : Path
+        Several processes may write to it.
+    rows : sequence of mapping
+    on_disk : bool
+        Whether they must survive a power cut when it returns.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "rows.jsonl"
+    >>> append_lines(path, [{"a": 1}])
+    >>> read_lines(path)
+    [{'a': 1}]
+    """
+    if not rows:
+        return
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    left = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+    new = not path.exists()
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size = os.fstat(file).st_size
+        if size and os.pread(file, 1, size - 1) != b"\n":  # whoever wrote it was killed
+            size = path.read_bytes().rfind(b"\n") + 1
+            os.truncate(file, size)
+        try:
+            while left:
+                left = left[os.write(file, left) :]
+            if on_disk:
+                os.fsync(file)
+        except OSError:
+            os.truncate(file, size)
+            raise
+    finally:
+        os.close(file)
+    if new and on_disk:  # the name of the file, too
+        place = os.open(path.parent, os.O_RDONLY)
+        os.fsync(place)
+        os.close(place)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the rows that `append_lines` wrote; one that was never written whole is left out.
+
+    Raises
+    ------
+    InputError
+        A line is no row; says which one.
+    """
+    found = []
+    lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            raise InputError(
+                f"line {number} of {path} cannot be read: it is no JSON object. Put the file back "
+                "as it was, or correct the line"
+            )
+        found.append(row)
+    return found
+
+
+def claim(path: Path, *, shared: bool = False) -> IO[bytes] | None:
+    """Lock a file while it is open; None where another process holds it.
+
+    Parameters
+    ----------
+    path : Path
+    shared : bool
+        Whether others may share it.
+    """
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
 
 
 def write_secret(path: Path, content: bytes) -> None:

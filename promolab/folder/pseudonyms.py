@@ -86,7 +86,12 @@ def key_of(folder: Path) -> bytes:
     folder : Path
         The run folder; the reports folder that it lies in, staged or not, has the key.
     """
-    beside, own = folder.resolve().parent / KEY_FILE, folder / KEY_FILE
-    if not beside.exists() and not own.exists():
-        write_secret(own, stated_key() or secrets.token_bytes(32))
-    return (beside if beside.exists() else own).read_bytes()
+    beside = folder.resolve().parent / KEY_FILE
+    return beside.read_bytes() if beside.exists() else folder_key(folder)
+
+
+def folder_key(folder: Path) -> bytes:
+    """Return the key in a folder, made where it has none."""
+    if not (folder / KEY_FILE).exists():
+        write_secret(folder / KEY_FILE, stated_key() or secrets.token_bytes(32))
+    return (folder / KEY_FILE).read_bytes()

@@ -14,6 +14,7 @@ from .released import carried_out, released_contacts, with_released_decisions
 from .released import moved_since_release as moved_since_release
 from .released import released_plans as released_plans
 from .releases import close_week, reconcile_week, release_week
+from .served import SERVED as SERVED
 from .served import append_served as append_served
 from .served import read_served as read_served
 from .served import served_contacts as served_contacts

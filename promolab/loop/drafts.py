@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.plan import quarantined_customers
+from promolab.campaign.plan import quarantined_customers, with_suppressions
 from promolab.errors import InputError
 from promolab.folder import RunFolder, is_live, sha256_of
 from promolab.loop.planned import Planned, plan_files, settings_of
@@ -124,7 +124,7 @@ def recheck_draft(
     promotions = shop.promotions.execute() if shop.has("promotions") else None
     now_starting = {} if promotions is None else _starting(promotions, week, planned.zone)
     found = recheck_plan(
-        shop,
+        with_suppressions(run, shop),
         planned.table,
         planned.windows,
         sends_at,

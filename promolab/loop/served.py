@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import NONE
+from promolab.errors import InputError
+from promolab.folder import append_lines, read_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,20 +36,7 @@ def append_served(folder: Path, rows: Sequence[Mapping[str, Any]], *, on_disk: b
     on_disk : bool
         Whether they must survive a power cut when it returns; not where they lie elsewhere too.
     """
-    if not rows:
-        return
-    place = folder / SERVED
-    place.mkdir(mode=0o750, exist_ok=True)
-    text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
-    file = os.open(place / FILE, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
-    try:
-        size = os.fstat(file).st_size
-        torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"  # whoever wrote it was killed
-        os.write(file, (f"\n{text}" if torn else text).encode())
-        if on_disk:
-            os.fsync(file)
-    finally:
-        os.close(file)
+    append_lines(folder / SERVED / FILE, rows, on_disk=on_disk)
 
 
 def read_served(folder: Path) -> list[dict[str, Any]]:
@@ -59,6 +46,11 @@ def read_served(folder: Path) -> list[dict[str, Any]]:
     ----------
     folder : Path
         The week's folder.
+
+    Raises
+    ------
+    InputError
+        A line is no decision.
 
     Examples
     --------
@@ -70,14 +62,10 @@ def read_served(folder: Path) -> list[dict[str, Any]]:
     [{'decision_id': 'd1', 'action': 'none'}]
     """
     path = folder / SERVED / FILE
-    if not path.is_file():
-        return []
     found: dict[str, dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
+    for row in read_lines(path):
+        if not isinstance(row.get("decision_id"), str):
+            raise InputError(f"{path} has a line without decision_id; put the file back as it was")
         found.setdefault(row["decision_id"], row)
     return list(found.values())
 

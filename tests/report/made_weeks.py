@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.outlook import weigh_plan
-from promolab.campaign.plan import plan_week, quarantined_customers
+from promolab.campaign.plan import plan_week, quarantined_customers, with_suppressions
 from promolab.cleaning import clean, known_by
 from promolab.folder import RunFolder, open_run, read_json, write_json
 from promolab.loop import plan_record, released_contacts
@@ -170,7 +170,7 @@ class MadeShop:
         ratios = past_ratios([18, 40, 21], [20.0, 30.0, 25.0])
         run.record("response", {"past_ratios": ratios.to_dict()})
         plan = plan_week(
-            shop,
+            with_suppressions(run, shop),
             scores,
             as_of,
             sorted(set(scores["promotion_id"]), key=str),

@@ -20,6 +20,7 @@ from .rights import clusters as clusters
 from .rights import never_contacted as never_contacted
 from .rights import quarantined_customers as quarantined_customers
 from .rights import same_channel as same_channel
+from .rights import with_suppressions as with_suppressions
 from .send import file_names as file_names
 from .send import neutralised as neutralised
 from .send import restored as restored

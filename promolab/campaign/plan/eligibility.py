@@ -83,6 +83,14 @@ class Eligibility:
         if not self.shop.has("contact_rights"):
             name = self.shop.settings.name
             self.unchecked.append(UNCHECKED[1].format(shop=name))
+        if self.shop.has(rights.SUPPRESSIONS):
+            rows = self.shop[rights.SUPPRESSIONS]
+            changed = int(rows.filter(~rows.intact).count().execute())
+            if changed:
+                self.notes.append(
+                    f"{plural(changed, 'line')} of suppressions.jsonl not as the service wrote it; "
+                    "obeyed all the same."
+                )
         if self.quiet.any():
             days = plural(self.rules.quiet_days_after_complaint, "day")
             who = plural(int(self.quiet.sum()), "active customer")

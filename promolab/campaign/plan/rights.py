@@ -13,9 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.campaign.past.schedule import shifted
+from promolab.folder import read_suppressions
 
 if TYPE_CHECKING:
     from promolab.contract import ContactLimit, ContactRules, Shop
+    from promolab.folder import RunFolder
+
+
+SUPPRESSIONS = "suppressions"
+"""Table of a shop beside the contract's: refusals that `promolab.serve` was told."""
 
 
 def same_channel(channel: str) -> str:
@@ -155,31 +161,87 @@ def in_touch_for(
     return _customers_of(rows.filter(beside))
 
 
+def with_suppressions(run: RunFolder, shop: Shop) -> Shop:
+    """Return the shop with the refusals on its reports folder's list, as ``suppressions``.
+
+    Rights read them beside `contact_rights` and `responses`: who unsubscribed, or withdrew the
+    right, is not contacted on that channel until consent that began later, and who complained on
+    none in the quiet days.
+
+    Parameters
+    ----------
+    run : RunFolder
+        A week's folder; the list lies beside it.
+    shop : Shop
+    """
+    import ibis
+
+    rows = pd.DataFrame(read_suppressions(run.reports.path))
+    if rows.empty:
+        return shop
+    rows["ts"] = pd.to_datetime(rows["ts"], utc=True, format="ISO8601").dt.tz_localize(None)
+    rows = rows.astype({"customer_id": str, "channel": "string"})
+    customer = shop.events.customer_id.type()
+    if customer.is_integer():  # others are nobody's
+        rows = rows[rows["customer_id"].str.fullmatch(r"-?\d{1,18}")]
+    made = ibis.memtable(rows[["customer_id", "channel", "kind", "ts", "intact"]])
+    listed = made.mutate(customer_id=made.customer_id.cast(customer), ts=made.ts.cast("timestamp"))
+    return shop.with_tables({**shop.tables, SUPPRESSIONS: listed})
+
+
+def _suppressed(shop: Shop, as_of: datetime, kind: str, channel: str | None) -> pd.Series[Any]:
+    """Return when each customer on the list last refused, before the decision."""
+    import ibis
+
+    if not shop.has(SUPPRESSIONS):
+        return pd.Series(dtype="datetime64[us]")
+    rows = shop[SUPPRESSIONS]
+    rows = rows.filter((rows.kind == kind) & (rows.ts < ibis.literal(as_of).cast("timestamp")))
+    if channel is not None:
+        rows = rows.filter(_channel_is(rows, channel))
+    last = rows.group_by("customer_id").aggregate(ts=rows.ts.max()).order_by("customer_id")
+    return pd.Series(last.execute().set_index("customer_id")["ts"])
+
+
+def _last(*times: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the latest time of each customer."""
+    some = [each for each in times if len(each)] or [times[0]]
+    found: pd.Series[Any] = pd.concat(some).groupby(level=0).max()
+    return found
+
+
 def quiet_after_complaint(shop: Shop, as_of: datetime, sends_at: datetime, days: int) -> pd.Index:
     """Return who complained in the days before the sending; they hear nothing on any channel."""
     import ibis
 
-    if not shop.has("responses") or not days:
+    if not days:
         return pd.Index([])
+    since = shifted(sends_at, -days, shop.zone)
+    listed = _suppressed(shop, as_of, "complaint", None)
+    listed = listed[listed > since]
+    if not shop.has("responses"):
+        return listed.index
     rows = shop.responses.filter(
         (shop.responses.kind == "complaint")
         & (shop.responses.ts < ibis.literal(as_of).cast("timestamp"))
-        & (shop.responses.ts > ibis.literal(shifted(sends_at, -days, shop.zone)).cast("timestamp"))
+        & (shop.responses.ts > ibis.literal(since).cast("timestamp"))
     )
-    return _customers_of(rows)
+    return _customers_of(rows).append(listed.index) if len(listed) else _customers_of(rows)
 
 
 def unsubscribed(shop: Shop, as_of: datetime, channel: str | None) -> pd.Series[Any]:
     """Return when each customer last unsubscribed from a channel, before the decision.
 
-    The channel is that of the exposures to the promotion, else the promotion's, else the shop's;
-    where none is known the customer unsubscribed from every channel. ``channel`` None, of a
-    promotion whose channel is not known, takes in every unsubscribe.
+    By the table of responses, and by the list of the reports folder. The channel is that of the
+    exposures to the promotion, else the promotion's, else the shop's; where none is known the
+    customer unsubscribed from every channel. ``channel`` None, of a promotion whose channel is not
+    known, takes in every unsubscribe.
     """
     import ibis
 
+    listed = _suppressed(shop, as_of, "unsubscribe", channel)
     if not shop.has("responses"):
-        return pd.Series(dtype="datetime64[us]")
+        return listed
     moment = ibis.literal(as_of).cast("timestamp")
     responses = shop.responses
     left = responses.filter((responses.kind == "unsubscribe") & (responses.ts < moment))
@@ -193,7 +255,7 @@ def unsubscribed(shop: Shop, as_of: datetime, channel: str | None) -> pd.Series[
     if channel is not None:
         rows = rows.filter(_channel_is(rows, channel))
     last = rows.group_by("customer_id").aggregate(ts=rows.ts.max()).order_by("customer_id")
-    return pd.Series(last.execute().set_index("customer_id")["ts"])
+    return _last(pd.Series(last.execute().set_index("customer_id")["ts"]), listed)
 
 
 def consent(shop: Shop, as_of: datetime, channel: str | None) -> pd.DataFrame:
@@ -235,6 +297,7 @@ def no_right(
     left = unsubscribed(shop, as_of, channel)
     if rules.quiet_days_after_unsubscribe is not None:
         left = left[left > shifted(sends_at, -rules.quiet_days_after_unsubscribe, shop.zone)]
+    left = _last(left, _suppressed(shop, as_of, "right", channel))
     if said is not None:
         left = left[~(said["since"].reindex(left.index) > left)]
     return said, left.index

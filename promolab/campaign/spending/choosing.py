@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.outlook import LaunchEconomics
-from promolab.campaign.plan import Candidates, quarantined_customers, share_of, week_candidates
+from promolab.campaign.plan import (
+    Candidates,
+    quarantined_customers,
+    share_of,
+    week_candidates,
+    with_suppressions,
+)
 from promolab.campaign.spending.allocating import Asked, known_of, known_terms, spend_budget
 from promolab.campaign.spending.chosen import ChosenPolicy
 from promolab.campaign.spending.experiment import TellingTrial, telling_trial
@@ -167,7 +173,7 @@ def week_policy(
         return WeekPolicy(run, telling_trial(shop, run.as_of, scores, ratios, stated))
     held = share_of("holdout", holdout, none_too=False)
     found = week_candidates(
-        shop,
+        with_suppressions(run, shop),
         scores,
         run.as_of,
         starting,
