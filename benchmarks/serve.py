@@ -521,3 +521,14 @@ def in_the_moment(out: Path, scratch: Path) -> Iterator[Row]:
     yield long_log(week, scratch)
     yield under_load(week, scratch)
     yield never_chosen(week, scratch)
+    yield _refused(week, scratch)
+
+
+def _refused(week: Week, scratch: Path) -> Row:
+    """Return the row of `benchmarks.refusals`, of this week."""
+    from benchmarks.refusals import refused_orders
+    from promolab.serve.released.week import open_week
+
+    opened = open_week(weekly_report.WEEK, week.reports)
+    hours = (NOW - datetime(1970, 1, 1)).total_seconds() + 12 * 3600
+    return refused_orders(opened, lambda: hours, scratch)

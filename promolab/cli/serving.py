@@ -17,8 +17,8 @@ def add_serve(commands: Any, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="answer from a released week over HTTP, kept fresh by events",
         description="Answer from a released week over HTTP, kept fresh by events: POST /score, "
-        "POST /events, GET /health, /metrics and /docs. The first line printed is the address. "
-        "PROMOLAB_TOKEN guards it.",
+        "POST /events, GET /health, /alive, /metrics and /docs. The first line printed is the "
+        "address. PROMOLAB_TOKEN guards it.",
     )
     serve.add_argument("week", metavar="WEEK", help="ISO week such as 2017-W44, released")
     serve.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
@@ -27,7 +27,7 @@ def add_serve(commands: Any, common: argparse.ArgumentParser) -> None:
         default="memory",
         metavar="STORE",
         help="where events and decisions are kept: memory, or redis://host:6379 of a Redis or "
-        "Valkey with --appendonly yes --appendfsync always (%(default)s)",
+        "Valkey with --appendonly yes --appendfsync always and noeviction (%(default)s)",
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", type=int, default=8000, help="0: a free one (%(default)s)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
@@ -16,8 +17,10 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-OPEN = ("/health",)
+OPEN = ("/health", "/alive")
 """Paths that need no token: they tell nothing of anybody."""
+HOSTS = (b"localhost", b"127.0.0.1", b"[::1]")
+"""What a request is sent to where no token is asked for."""
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 
@@ -51,7 +54,7 @@ def problem(status: int, detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]
 
 
 class Guard:
-    """Refuses who has no token and what is too large, counts the rest.
+    """Refuses who has no token or another host, and what is too large; counts the rest.
 
     Parameters
     ----------
@@ -96,6 +99,10 @@ class Guard:
 
     def _refused(self, scope: Scope, path: str) -> tuple[int, str] | None:
         headers = dict(scope["headers"])
+        host = headers.get(b"host", b"")
+        if self._token is None and re.sub(rb":\d*$", b"", host).lower() not in HOSTS:
+            # A page of another site, whose name was made to mean this machine.
+            return 421, "without a token only localhost, 127.0.0.1 and [::1] are answered"
         if self._token is not None and path not in OPEN:
             given = headers.get(b"authorization", b"")
             if not hmac.compare_digest(given, self._token):

@@ -129,8 +129,8 @@ class Happened(BaseModel):
     )
     event_id: str | int | None = Field(
         default=None,
-        description="What tells it from others: given again it counts once. Without it, rows that "
-        "say the same are one.",
+        description="What tells it from others of its table: given again it counts once. Without "
+        "it, rows that say the same are one.",
     )
     customer_id: CustomerId
     ts: str | None = Field(
@@ -173,16 +173,30 @@ class Taken(BaseModel):
 
     new: int = Field(description="Events that count from now on.")
     repeated: int = Field(description="Events whose id came before: they count once.")
+    conflicting: int = Field(
+        description="Events whose id came before in the same table and said something else: the "
+        "first one counts, and a refusal is obeyed all the same."
+    )
     late: int = Field(
-        description="Events from before the week's moment: they are in its data already, or come "
-        "with the next week's."
+        description="Events from before the week's moment: features have them already, or with "
+        "the next week; rights and contact limits count them at once."
+    )
+    unknown_customers: int = Field(
+        description="Events of customers of whom neither the shop nor an earlier event knows."
+    )
+    unknown_channels: int = Field(
+        description="Rights refused on a channel that the shop does not have, as a queue may "
+        "bring them: they bar every channel. Over HTTP such a channel is an error."
     )
 
 
 class Health(BaseModel):
     """Whether the service can answer, and how fresh it is."""
 
-    status: Literal["ok", "store down"] = Field(description="Whether it can answer.")
+    status: Literal["ok", "store down", "log gone", "not written", "queue unread"] = Field(
+        description="Whether it can answer: the store does not, its log was emptied, a file cannot "
+        "be written, or what reads the queue of events has ended by an error."
+    )
     week: str = Field(description="The released week.")
     store: str = Field(description="Where the log lies: memory or redis.")
     as_of: datetime = Field(description="The week's own moment (UTC).")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import ipaddress
-import json
 import os
 import socket
 import sys
@@ -18,22 +17,25 @@ from pathlib import Path
 from typing import IO, Any
 
 from promolab.errors import InputError, MissingExtraError
-from promolab.folder import ReportsFolder
+from promolab.folder import ReportsFolder, claim
+from promolab.loop import SERVED
 from promolab.serve.fresh.events import microseconds
 from promolab.serve.fresh.formulas import SECOND
 from promolab.serve.released.week import open_week
 from promolab.serve.service import Service
-from promolab.serve.stores import StoreDown, open_store
+from promolab.serve.stores import Unavailable, open_store
 from promolab.serve.turns import Turns
 from promolab.weeks import Week
 
-Put = Callable[[Sequence[Any]], None]
-"""Takes in events."""
+Put = Callable[[Sequence[bytes]], list[str]]
+"""Takes in lines of events, and says why some were left out."""
 
 TOKEN = "PROMOLAB_TOKEN"
 """Environment variable: what every request must bring."""
 BACKLOG = 2048
 """Connections that wait to be taken."""
+SLOWEST = 30.0
+"""Seconds that a connection has for a request and its answer."""
 AT_ONCE = 500
 """Events of a queue that are written together, if so many are there."""
 
@@ -75,48 +77,114 @@ def serve_week(
         The extra ``serve`` is not installed.
     """
     try:
-        import uvicorn
-
-        from promolab.serve.web import application
+        from promolab.serve import web  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("promolab serve", "serve") from error
     token = os.environ.get(TOKEN) or None
     with closing(_listening(host, port, token)) as listening:
         say(f"opening {week}")
-        service = _opened(week, out, store, now)
-        for note in service.notes():
-            say(note)
-        turns = Turns()
-        config = uvicorn.Config(
-            application(service, token, turns=turns), access_log=False, log_level="warning",
-            server_header=False,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
-
-        async def run() -> None:
-            if events is not None:
-                taking = partial(_put, asyncio.get_running_loop(), turns, service)
-                given = (service, taking, lines_of(events))
-                threading.Thread(target=_feed, args=given, daemon=True).start()
-            shown = f"[{host}]" if ":" in host else host
-            print(f"http://{shown}:{listening.getsockname()[1]}", flush=True)
-            await server.serve(sockets=[listening])
-
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(run())
+        service, held = _opened(week, out, store, now)
+        with held:
+            for note in service.notes():
+                say(note)
+            answer(service, listening, token, events)
 
 
-def _opened(week: str, out: str | Path, store: str, now: str | None) -> Service:
-    """Open the store and the week; what is read then stays, and is never looked through again."""
+def answer(
+    service: Service,
+    listening: socket.socket,
+    token: str | None = None,
+    events: IO[bytes] | None = None,
+) -> None:
+    """Answer for a service, until the process is ended; the first line printed is the address.
+
+    Parameters
+    ----------
+    service : Service
+    listening : socket
+    token : str, optional
+        What every request must bring.
+    events : binary file, optional
+        Lines of JSON, an event each.
+    """
+    import uvicorn
+
+    from promolab.serve.web import application
+
+    turns = Turns()
+    config = configured(application(service, token, turns=turns))
+    server = uvicorn.Server(config)
+
+    async def run() -> None:
+        if events is not None:
+            service.reading = True
+            put = partial(_put, asyncio.get_running_loop(), turns, service)
+            given = (service, put, lines_of(events))
+            threading.Thread(target=_feed, args=given, daemon=True).start()
+        host, port = listening.getsockname()[:2]
+        print(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", flush=True)
+        await server.serve(sockets=[listening])
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(run())
+
+
+def configured(app: Any) -> Any:
+    """Return how uvicorn serves an application: who is slower than `SLOWEST` is cut off."""
+    import uvicorn
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    class Timed(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+        """A connection on which each exchange, from its first byte to its last, has its time."""
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.due = self.loop.call_later(SLOWEST, transport.abort)
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self.due.cancel()
+            self.due = self.loop.call_later(SLOWEST, self.transport.abort)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.due.cancel()
+            super().connection_lost(exc)
+
+    return uvicorn.Config(
+        app, port=0, http=Timed, access_log=False, log_level="warning", server_header=False,
+        timeout_graceful_shutdown=int(SLOWEST) or 1,
+    )  # fmt: skip
+
+
+def _opened(week: str, out: str | Path, store: str, now: str | None) -> tuple[Service, IO[bytes]]:
+    """Open the store and the week, and hold its ``served/``; what is read is not looked at again.
+
+    Raises
+    ------
+    InputError
+        Another service answers from the week, of which a log in memory knows nothing.
+    """
     clock, key = _clock(now), f"promolab:{ReportsFolder.there(out).shop}:{Week.parse(week)}"
     log = open_store(store, key)
     gc.disable()
     try:
-        service = Service(open_week(week, out), log, clock)
+        opened = open_week(week, out)
+        try:
+            held = claim(opened.run.path / SERVED / ".lock", shared=log.lasts)
+        except OSError as error:
+            raise InputError(
+                f"{out} cannot be written ({error.strerror}); a service writes what it decides"
+            ) from error
+        if held is None:
+            raise InputError(
+                f"another service answers from {week}, and one of the two keeps what it decides "
+                "in memory; end it, or give both the same --store redis://host:6379"
+            )
+        service = Service(opened, log, clock)
         gc.freeze()
     finally:
         gc.enable()
-    return service
+    return service, held
 
 
 def say(text: str) -> None:
@@ -140,6 +208,8 @@ def _listening(host: str, port: int, token: str | None) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
+        if token is None and not ipaddress.ip_address(made.getsockname()[0]).is_loopback:
+            raise OSError(f"it is the address {made.getsockname()[0]} here, and {TOKEN} is not set")
         made.listen(BACKLOG)  # who asks from the moment that the address is printed is answered
     except (OSError, OverflowError) as error:
         made.close()
@@ -175,50 +245,33 @@ def lines_of(file: IO[bytes]) -> Iterator[list[bytes]]:
 
 
 def _put(
-    loop: asyncio.AbstractEventLoop, turns: Turns, service: Service, rows: Sequence[Any]
-) -> None:
-    """Write events in their turn among the requests."""
-    asyncio.run_coroutine_threadsafe(turns.take(service.receive, rows), loop).result()
+    loop: asyncio.AbstractEventLoop, turns: Turns, service: Service, lines: Sequence[bytes]
+) -> list[str]:
+    """Write lines in their turn among the requests."""
+    return asyncio.run_coroutine_threadsafe(turns.take(service.receive_lines, lines), loop).result()
 
 
 def _feed(service: Service, put: Put, batches: Iterable[Sequence[bytes]]) -> None:
-    """Take in what a queue gives; an event that cannot be read is said, and the next ones go on."""
-    for lines in batches:
-        rows = [row for row in (_row(line, service) for line in lines) if row is not None]
-        if rows and not _taken(put, rows):
-            for row in rows:  # one of them is refused, the others count
-                _taken(put, [row])
-    say("the queue of events has ended; answers go on")
+    """Take in what a queue gives; a line that cannot be read is said, and the next ones go on."""
+    try:
+        for lines in batches:
+            for why in _taken(put, lines):
+                say(f"an event of the queue is left out: {why}")
+        service.reading = None
+        say("the queue of events has ended; answers go on")
+    except Exception as error:
+        service.reading = False
+        say(f"the queue of events is not read any more ({type(error).__name__}): restart")
 
 
-def _taken(put: Put, rows: Sequence[Any]) -> bool:
-    """Write events, however long the store is down; False where they are refused."""
+def _taken(put: Put, lines: Sequence[bytes]) -> list[str]:
+    """Write lines, however long the store is down or the disk full."""
     waited = 0.0
     while True:
         try:
-            put(rows)
-            return True
-        except StoreDown as error:
+            return put(lines)
+        except Unavailable as error:
             if not waited:
                 say(f"{error}; events wait until it does")
             waited = min(2.0, waited + 0.1)
             time.sleep(waited)
-        except InputError as error:
-            if len(rows) == 1:
-                say(f"an event of the queue is left out: {error}")
-            return False
-
-
-def _row(line: bytes, service: Service) -> Any:
-    """Return what a line says; None, and why, where it is no event."""
-    if not line.strip():
-        return None
-    try:
-        row = json.loads(line)
-        service.live.reader.read(row)
-    except (ValueError, InputError) as error:
-        service.taken["refused"] += 1
-        told = "it is no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
-        say(f"an event of the queue is left out: {told}")
-        return None
-    return row

@@ -5,26 +5,35 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from promolab.campaign.plan import same_channel
 from promolab.contract import NONE
 from promolab.errors import InputError, nearest
-from promolab.loop import append_served, read_served
+from promolab.folder import REFUSALS, append_lines, append_suppressions, read_suppressions
+from promolab.loop import SERVED, append_served, read_served
 from promolab.serve.fresh.events import Event, microseconds
 from promolab.serve.fresh.formulas import SECOND, moment_of
 from promolab.serve.released.deciding import Chooser, Decision
 from promolab.serve.released.plans import PROMOTION, STANDING
 from promolab.serve.released.rights import Standing
 from promolab.serve.released.week import ReleasedWeek
-from promolab.serve.stores import BEGINNING, PAGE, Store
+from promolab.serve.stores import BEGINNING, PAGE, Store, Unavailable
 
 AHEAD = 300 * SECOND
 """How far ahead of this clock an event may be dated: clocks of two machines differ."""
 OVER = "over"
 """Why a promotion may not be offered, beside the steps of the funnel."""
 MOST_PAIRS = 20_000
+DEAD_LETTERS = "dead_letters.jsonl"
+"""What came by the queue or lay in the log and could not be read, in ``served/`` of the week."""
+COUNTED = ("new", "repeated", "conflicting", "late", "unknown_customers", "unknown_channels")
+_ODD = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
+"""What reading something odd raises; InputError is a ValueError."""
 _NOTHING: dict[Any, tuple[float, float, float]] = {}
 
 
@@ -50,7 +59,9 @@ class Service:
     Attributes
     ----------
     taken : Counter
-        Events: new, repeated, late, and refused.
+        Events: `COUNTED`, refused, and dead letters of the queue or the log.
+    reading : bool or None
+        Whether the queue of events is read; None where none was given, or it has ended.
     decided : Counter
         Decisions made here: given, none, and held out.
     """
@@ -62,24 +73,69 @@ class Service:
         self.live = week.live
         self.chooser = Chooser(week)
         self.taken, self.decided = self.live.taken, Counter(given=0, none=0, held_out=0)
-        self.taken["refused"] = 0
+        for said in (*COUNTED, "refused", "dead_letters"):
+            self.taken.setdefault(said, 0)
+        self.reading: bool | None = None
         self._known = sorted(week.rights.offers)
         self._planned = tuple(week.promotions)
         self._action = {p: a.name for a in week.actions.values() for p in a.promotions}
         self._begun, self._as_of = microseconds(week.as_of), _utc(week.as_of)
         self._present = self._begun
-        self._cursor = BEGINNING
+        self._cursor, self._seen = BEGINNING, 0
+        self._filed: set[str] = set()
+        self._listed: set[Event] = set()
+        self._touched: set[Any] = set()
+        self._refusals: list[Any] = []
+        self._decisions: list[Any] = []
+        self._letters: list[Any] = []
         self._recover()
 
     def _recover(self) -> None:
-        """Take in what was decided before: by the file beside the week, and by the log."""
-        filed = read_served(self.week.run.path)
-        for row in filed:
+        """Take in what was decided and refused before: by the files, and by the log."""
+        listed = read_suppressions(self.week.run.path.parent)
+        self.week.rights.suppress(listed)
+        self._touched.update(row["customer_id"] for row in listed)
+        for row in read_served(self.week.run.path):
+            self._filed.add(row["decision_id"])
             self._stand(self._decision(row))
         self.catch_up()
-        known = {row["decision_id"] for row in filed}
-        missing = [d.to_dict() for name, d in self.chooser.decisions.items() if name not in known]
-        append_served(self.week.run.path, missing)
+        known = {row["event_id"] for row in listed}
+        self._list([event for event in self._listed if event.event_id not in known])
+        self._file(*self.chooser.decisions.values())
+        self.write()
+
+    def write(self) -> None:
+        """Write what is to be in a file before anything more is answered.
+
+        Raises
+        ------
+        Unavailable
+            It could not be written; it is kept, and nothing of it was acknowledged.
+        """
+        path = self.week.run.path
+        try:
+            append_suppressions(path.parent, self._refusals)
+            self._refusals.clear()
+            append_served(path, self._decisions, on_disk=not self.store.lasts)
+            self._decisions.clear()
+            append_lines(path / SERVED / DEAD_LETTERS, self._letters)
+            self._letters.clear()
+        except OSError as error:
+            raise Unavailable(
+                f"the reports folder cannot be written ({error.strerror}); make room",
+                "not written",
+            ) from error
+
+    def _file(self, *decisions: Decision) -> None:
+        new = [d for d in decisions if d.decision_id not in self._filed]
+        self._filed.update(d.decision_id for d in new)
+        self._decisions.extend(d.to_dict() for d in new)
+
+    def _list(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if rows := self.week.rights.refusals_of(event, self.moment()):
+                self._refusals += rows
+                self._listed.add(event)
 
     def _decision(self, row: dict[str, Any]) -> Decision:
         customer = self.live.reader.id_of("customer_id", row["customer_id"])
@@ -103,27 +159,66 @@ class Service:
     def catch_up(self, own: str = "") -> Counter[str]:
         """Take in what the log holds by now; return what was counted of one entry."""
         mine: Counter[str] = Counter()
-        while entries := self.store.read(self._cursor):
-            # One text of all: a log of millions is read in half the time.
-            told = json.loads(b"[" + b",".join(entry for _, entry in entries) + b"]")
-            for (name, _), entry in zip(entries, told, strict=True):
-                said = [self._take(Event(*values)) for values in entry.get("events", ())]
+        while entries := self.store.read(self._cursor, self._seen):
+            try:  # one text of all: a log of millions is read in half the time
+                told = json.loads(b"[" + b",".join(entry for _, entry in entries) + b"]")
+            except _ODD:
+                told = [None] * len(entries)
+            if len(told) != len(entries):
+                told = [None] * len(entries)
+            for (name, text), entry in zip(entries, told, strict=True):
+                counted = self._entry(text, entry)
                 if name == own:
-                    mine.update(said)
-                if "decision" in entry:
-                    self._stand(self._decision(entry["decision"]))
-                self._cursor = name
+                    mine = counted
+                self._cursor, self._seen = name, self._seen + 1
             if len(entries) < PAGE:
                 break
         return mine
 
+    def _entry(self, text: bytes, entry: Any) -> Counter[str]:
+        """Take in an entry of the log; what is none goes to the dead letters."""
+        counted: Counter[str] = Counter()
+        try:
+            entry = json.loads(text) if entry is None else entry
+            if not {"events", "decision"} & entry.keys():
+                raise InputError("it is no entry as the service writes them")
+            events = [self.live.reader.logged(values) for values in entry.get("events", ())]
+            decision = self._decision(entry["decision"]) if "decision" in entry else None
+        except _ODD as error:
+            self._dead_letter(text, f"in the log: {error}")
+            return counted
+        for event in events:
+            who = event.customer_id
+            counted["unknown_customers"] += not (who in self.week.holdouts or self.live.seen(who))
+            counted["unknown_channels"] += event.table == "contact_rights" and event.channel is None
+            counted[self._take(event)] += 1
+        for said in ("unknown_customers", "unknown_channels"):
+            self.taken[said] += counted[said]
+        if decision is not None:
+            self._stand(decision)
+        return counted
+
     def _take(self, event: Event) -> str:
         said = self.live.take(event)
-        if said == "new":
-            if self.week.chances is not None:
-                self.week.chances.take(event)
+        if said == "new" and self.week.chances is not None:
+            self.week.chances.take(event)
+        refuses = event.allowed is False or event.kind in REFUSALS
+        # What is late, or has an id that came before, is no feature; a refusal it is all the same.
+        if refuses:
+            self._listed.add(event)
+        if said in ("new", "late") or (said == "conflicting" and refuses):
             self.week.rights.take(event)
+            if event.table != "events":
+                self._touched.add(event.customer_id)
+        if said == "new" and event.table == "exposures":
+            self.chooser.contacted(event.customer_id, str(event.promotion_id))
         return said
+
+    def _dead_letter(self, text: bytes, reason: str) -> None:
+        self.taken["dead_letters"] += 1
+        line = text.decode(errors="replace")
+        at = _utc(moment_of(self.moment())).isoformat()
+        self._letters.append({"at": at, "reason": reason, "line": line})
 
     def receive(self, rows: Sequence[Any]) -> dict[str, int]:
         """Take in events, all or none of them; when it returns they are written.
@@ -136,29 +231,71 @@ class Service:
         Returns
         -------
         dict of str to int
-            How many were new, repeated and late.
+            `COUNTED`.
 
         Raises
         ------
         InputError
-            An event cannot be read, or is dated ahead of the clock; says which one.
+            An event cannot be read, is dated ahead of the clock, or names a channel that the shop
+            does not have; says which one.
         """
-        latest = int(self._clock() * SECOND) + AHEAD
+        self.write()
         events = []
         for place, row in enumerate(rows):
             try:
-                event = self.live.reader.read(row)
-                if event.ts is not None and event.ts > max(latest, self._present + AHEAD):
-                    raise InputError("it is dated ahead of the clock; expected what has happened")
-                events.append(event)
+                events.append(self._read(row, by_queue=False))
             except InputError as error:
                 self.taken["refused"] += len(rows)
                 if len(rows) == 1:
                     raise
                 raise InputError(f"event {place}: {error}; none of them was taken in") from error
-        entry = json.dumps({"events": events})
-        counted = self.catch_up(self.store.append(entry.encode()))
-        return {said: counted[said] for said in ("new", "repeated", "late")}
+        return self._log(events)
+
+    def receive_lines(self, lines: Sequence[bytes]) -> list[str]:
+        """Take in lines of a queue; what cannot be read is a dead letter, and the others count.
+
+        Returns
+        -------
+        list of str
+            Why lines were left out.
+        """
+        self.write()
+        events, left_out = [], []
+        for line in lines:
+            try:
+                if line.strip():
+                    events.append(self._read(json.loads(line), by_queue=True))
+            except _ODD as error:
+                why = str(error) if isinstance(error, InputError) else "it is no JSON"
+                left_out.append((line, why))
+        self._log(events)
+        for line, why in left_out:
+            self._dead_letter(line, why)
+        with suppress(Unavailable):  # they are kept, and written before more is taken in
+            self.write()
+        return [why for _, why in left_out]
+
+    def _read(self, row: Any, *, by_queue: bool) -> Event:
+        event = self.live.reader.read(row)
+        latest = max(int(self._clock() * SECOND), self._present) + AHEAD
+        if event.ts is not None and event.ts > latest:
+            raise InputError("it is dated ahead of the clock; expected what has happened")
+        known = self.week.channels
+        if event.channel is None or not known or same_channel(event.channel) in known:
+            return event
+        if by_queue and event.allowed is False:
+            return event._replace(channel=None)  # of every channel: which one is meant is not known
+        raise InputError(f"channel is none of the shop's; {nearest(event.channel, sorted(known))}")
+
+    def _log(self, events: Sequence[Event]) -> dict[str, int]:
+        """Write events: refusals to the list first, each once, then all of them to the log."""
+        self._list([event for event in dict.fromkeys(events) if event not in self._listed])
+        self.write()
+        counted: Counter[str] = Counter()
+        if events:
+            entry = json.dumps({"events": events})
+            counted = self.catch_up(self.store.append(entry.encode()))
+        return {said: counted[said] for said in COUNTED}
 
     def score(
         self, customers: Sequence[Any], promotions: Sequence[Any] | None, choose: bool
@@ -264,21 +401,26 @@ class Service:
         return {} if known is None else known.of(customer, tuple(asked), moment)
 
     def _choose(self, customer: Any) -> Decision:
-        """Choose for a customer, and write it where it is new; nobody writes in between."""
+        """Choose for a customer, and write it where it is new; nobody writes in between.
+
+        What stands and is in no file, because the disk was full, is written before it is answered.
+        """
+        self.write()
         while True:
             decision, new = self._chosen(customer)
-            if not new:
-                return decision
-            entry = json.dumps({"decision": decision.to_dict()}, ensure_ascii=False).encode()
-            name = self.store.append_after(entry, self._cursor)
-            if name is not None:
-                self._cursor = name
+            if new:
+                entry = json.dumps({"decision": decision.to_dict()}).encode()
+                name = self.store.append_after(entry, self._cursor)
+                if name is None:  # another process wrote meanwhile, what may change the choice
+                    self.catch_up()
+                    continue
+                self._cursor, self._seen = name, self._seen + 1
                 self._stand(decision)
-                row = [decision.to_dict()]
-                append_served(self.week.run.path, row, on_disk=not self.store.lasts)
+            self._file(decision)
+            self.write()
+            if new:
                 self._count(decision)
-                return decision
-            self.catch_up()  # another process wrote meanwhile: what it wrote may change the choice
+            return decision
 
     def _chosen(self, customer: Any) -> tuple[Decision, bool]:
         moment = self.moment()
@@ -286,30 +428,51 @@ class Service:
         chances: dict[str, float] = {}
         if self.week.plans.of(customer) is None:
             chances = self.chances(customer, self._planned, moment)
+            self._free(moment)
         return self.chooser.choose(
             customer, moment, chances, lambda promotion: self._bars(standing, promotion)
         )
+
+    def _free(self, moment: int) -> None:
+        """Give the places of planned customers free who are barred by what came since."""
+        for customer in self._touched:
+            standing = self._standing(customer, moment)
+            self.chooser.free(customer, partial(self._bars, standing))
+        self._touched.clear()
 
     def age(self) -> float:
         """Return how many seconds the latest event is behind the present."""
         now = max(self._present, int(self._clock() * SECOND))
         return max(0.0, (now - microseconds(self.live.last)) / SECOND)
 
-    def health(self, *, down: bool = False) -> dict[str, Any]:
+    def check(self) -> None:
+        """See whether all can be answered: the store, the files, and what reads the queue.
+
+        Raises
+        ------
+        Unavailable
+            Something cannot.
+        """
+        self.catch_up()
+        self.write()
+        if self.reading is False:
+            raise Unavailable("what reads the queue ended by an error; restart", "queue unread")
+
+    def health(self, found: Unavailable | None = None) -> dict[str, Any]:
         """Tell how fresh the features are, and what is to be known.
 
         Parameters
         ----------
-        down : bool
-            Whether the store does not answer.
+        found : Unavailable, optional
+            What `check` raised.
         """
         return {
-            "status": "store down" if down else "ok",
+            "status": "ok" if found is None else found.status,
             "week": str(self.week.week),
             "store": self.store.name,
             "as_of": self._as_of,
             "events_until": _utc(self.live.last),
-            "notes": self.notes(),
+            "notes": [*([] if found is None else [str(found)]), *self.notes()],
         }
 
     def notes(self) -> list[str]:

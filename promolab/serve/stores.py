@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from promolab.errors import InputError, MissingExtraError, PromolabError
 
@@ -20,51 +20,41 @@ return redis.call('XADD', KEYS[1], '*', 'e', ARGV[2])
 """
 
 
-class StoreDown(PromolabError, RuntimeError):  # noqa: N818
-    """The store did not answer; what was to be written may be given again."""
+class Unavailable(PromolabError, RuntimeError):  # noqa: N818
+    """Nothing can be answered now; what was to be written may be given again.
+
+    Parameters
+    ----------
+    detail : str
+        A sentence.
+    status : str
+        What /health says.
+    """
+
+    def __init__(self, detail: str, status: str) -> None:
+        super().__init__(detail)
+        self.status = status
 
 
-class Store(Protocol):
-    """A log that only grows; its state is what its entries make, in their order."""
+class StoreDown(Unavailable):
+    """The store did not answer, answered with an error, or was emptied."""
 
-    name: str
-    lasts: bool
-    """Whether entries survive the process, and a power cut."""
-
-    def read(self, after: str) -> Entries:
-        """Return the next entries behind one, with their ids: at most `PAGE`.
-
-        Raises
-        ------
-        StoreDown
-        """
-
-    def append(self, entry: bytes) -> str:
-        """Write an entry, and return its id once it is written.
-
-        Raises
-        ------
-        StoreDown
-        """
-
-    def append_after(self, entry: bytes, last: str) -> str | None:
-        """Write an entry if ``last`` is the last one; None where something came in between.
-
-        Raises
-        ------
-        StoreDown
-        """
+    def __init__(self, detail: str, status: str = "store down") -> None:
+        super().__init__(detail, status)
 
 
 class MemoryStore:
-    """A log in this process alone; it ends with it.
+    """A log in this process alone; it ends with it, and does not last.
+
+    `read` gives the next entries behind one, at most `PAGE`, and ``seen`` says how many were read
+    up to it; `append_after` writes if ``last`` is the last one.
 
     Examples
     --------
     >>> store = MemoryStore()
     >>> store.append(b"a"), store.append_after(b"b", "1"), store.append_after(b"c", "1")
     ('1', '2', None)
-    >>> store.read("1")
+    >>> store.read("1", 1)
     [('2', b'b')]
     """
 
@@ -73,13 +63,10 @@ class MemoryStore:
     def __init__(self) -> None:
         self._entries: list[bytes] = []
 
-    def read(self, after: str) -> Entries:
+    def read(self, after: str, seen: int) -> Entries:
         """Return the next entries behind one."""
-        begin = 0 if after == BEGINNING else int(after)
-        return [
-            (str(k + 1), self._entries[k])
-            for k in range(begin, min(begin + PAGE, len(self._entries)))
-        ]
+        del after
+        return [(str(k), e) for k, e in enumerate(self._entries[seen : seen + PAGE], seen + 1)]
 
     def append(self, entry: bytes) -> str:
         """Keep an entry."""
@@ -120,7 +107,8 @@ class RedisStore:
 
         self.name, self.lasts = "redis", True
         self._key = key
-        self._errors = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError)
+        self._error, self._reply = redis.RedisError, redis.ResponseError
+        self._gone = False
         # Tried again twice within a tenth of a second: a connection that was dropped is not a store
         # that is down. One that hangs is not tried again.
         again = Retry(ExponentialBackoff(cap=0.05, base=0.01), 2, (redis.ConnectionError,))
@@ -136,25 +124,39 @@ class RedisStore:
         self._check_durable()
 
     def _check_durable(self) -> None:
-        said = self._asked(lambda: self._redis.config_get("append*"))
+        said = self._asked(lambda: self._redis.config_get("append*", "maxmemory-policy"))
         found = {_text(name): _text(value) for name, value in said.items()}
-        if found.get("appendonly") != "yes" or found.get("appendfsync") != "always":
+        expected = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+        if any(found.get(name) != value for name, value in expected.items()):
             raise InputError(
-                "the store does not write each event to disk before it acknowledges it "
-                f"(appendonly {found.get('appendonly')}, appendfsync {found.get('appendfsync')}); "
-                "start it with --appendonly yes --appendfsync always"
+                "the store does not write each event to disk before it acknowledges it, or may "
+                f"take it away again ({', '.join(f'{n} {found.get(n)}' for n in expected)}); start "
+                f"it with {' '.join(f'--{name} {value}' for name, value in expected.items())}"
             )
 
     def _asked(self, call: Any) -> Any:
         try:
             return call()
-        except self._errors as error:
-            raise StoreDown("the store does not answer; try again in a moment") from error
+        except self._error as error:
+            what = "does not answer"
+            if isinstance(error, self._reply):
+                what = f"answers with an error ({type(error).__name__})"
+            raise StoreDown(f"the store {what}; try again in a moment") from error
 
-    def read(self, after: str) -> Entries:
-        """Return the next entries behind one."""
-        rows = self._asked(lambda: self._redis.xrange(self._key, f"({after}", "+", PAGE))
-        return [(_text(name), fields[b"e"]) for name, fields in rows]
+    def read(self, after: str, seen: int) -> Entries:
+        """Return the next entries behind one, if those before it are still there."""
+        with self._redis.pipeline() as both:  # at one moment
+            both.xlen(self._key).xrange(self._key, f"({after}", "+", PAGE)
+            there, rows = self._asked(both.execute)
+        known = seen + len(rows)
+        self._gone = self._gone or there < known or (len(rows) < PAGE and there > known)
+        if self._gone:
+            raise StoreDown(
+                "the store's log is not what was read of it: it was emptied, or entries were taken "
+                "away; restart the service, which reads suppressions.jsonl and served/",
+                "log gone",
+            )
+        return [(_text(name), fields.get(b"e", b"")) for name, fields in rows]
 
     def append(self, entry: bytes) -> str:
         """Write an entry; the server answers when it is on disk."""
@@ -164,6 +166,10 @@ class RedisStore:
         """Write an entry if nothing came since ``last``."""
         made = self._asked(lambda: self._append_after(keys=[self._key], args=[last, entry]))
         return None if made is None else _text(made)
+
+
+Store = MemoryStore | RedisStore
+"""A log that only grows; its state is what its entries make, in their order."""
 
 
 def _text(value: Any) -> str:

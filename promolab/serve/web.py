@@ -18,14 +18,14 @@ from promolab.serve.explained import explained_page
 from promolab.serve.guard import Guard, Metrics, problem
 from promolab.serve.messages import Answers, Asked, Events, Health, Problem, Taken
 from promolab.serve.service import Service, UnknownPromotion
-from promolab.serve.stores import StoreDown
+from promolab.serve.stores import Unavailable
 from promolab.serve.turns import RETRY, Turns
 
 if TYPE_CHECKING:
     from promolab.serve.guard import App
 
 
-PATHS = ("/score", "/events", "/health", "/metrics", "/docs", "/openapi.json")
+PATHS = ("/score", "/events", "/health", "/alive", "/metrics", "/docs", "/openapi.json")
 MOST_BYTES = 4 << 20
 ABOUT = (
     "Chances, effects, rights and choices of a released week, kept fresh by events. Errors are "
@@ -42,7 +42,7 @@ def application(
     ----------
     service : Service
     token : str, optional
-        What every request but /health must bring; None asks for none.
+        What every request but /health and /alive must bring; None asks for none, of this machine.
     most : int
         Bytes that a body may have.
     turns : Turns, optional
@@ -92,12 +92,18 @@ def _add_pages(api: FastAPI, service: Service, metrics: Metrics, turns: Turns) -
 
     @api.get("/health", response_model=Health, responses={503: {"model": Health}})
     async def health(response: Response) -> Any:
-        """Tell whether the service can answer."""
+        """Tell whether the service is ready: all is read, and all can be answered and written."""
         try:
-            await turns.take(service.catch_up)
-        except StoreDown:
+            await turns.take(service.check)
+        except Unavailable as error:
             response.status_code = 503
-        return service.health(down=response.status_code == 503)
+            return service.health(error)
+        return service.health()
+
+    @api.get("/alive", response_class=Response)
+    async def alive() -> Response:
+        """Answer: the process lives. Whether it is ready, /health tells."""
+        return Response()
 
     @api.get("/metrics", response_class=Response)
     async def counted() -> Response:
@@ -130,8 +136,8 @@ def _say_problems(api: FastAPI, metrics: Metrics) -> None:
     async def wrong(_: Request, error: InputError) -> Response:
         return answer(422, str(error))
 
-    @api.exception_handler(StoreDown)
-    async def down(_: Request, error: StoreDown) -> Response:
+    @api.exception_handler(Unavailable)
+    async def down(_: Request, error: Unavailable) -> Response:
         metrics.down.inc()
         return answer(503, str(error), **{"retry-after": str(RETRY)})
 

@@ -172,14 +172,17 @@ class Client:
 
 
 @contextmanager
-def answering(service: Service, most: int = 1 << 20) -> Iterator[Client]:
+def answering(
+    service: Service, most: int = 1 << 20, token: str | None = TOKEN.removeprefix("Bearer ")
+) -> Iterator[Client]:
     """Serve over HTTP, by a thread of this process."""
     import uvicorn
 
+    from promolab.serve.running import configured
     from promolab.serve.web import application
 
-    app = application(service, TOKEN.removeprefix("Bearer "), most)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    app = application(service, token, most)
+    server = uvicorn.Server(configured(app))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from promolab import cli
@@ -17,21 +18,34 @@ from promolab.serve.running import lines_of
 from tests.serve.conftest import NOW, TOKEN, WEEK, Client, event
 
 pytest.importorskip("fastapi")
+redis = pytest.importorskip("redis")
 REPOSITORY = Path(__file__).parents[2]
 
 
-def test_the_command_answers_takes_a_queue_in_and_goes_on_where_it_was(reports, valkey):
-    """As an operator runs it: with a store, a token, and a queue whose lines are not all good."""
+def started(reports, valkey):
+    """Start the command as an operator does: with a store, a token, and a queue."""
     line = [sys.executable, "-m", "promolab.cli", "serve", WEEK, "--out", str(reports)]
     line += ["--store", valkey.url, "--port", "0", "--events", "-", "--now", f"{NOW}"]
     run = subprocess.Popen(
         line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PROMOLAB_TOKEN": TOKEN[7:]},
     )  # fmt: skip
+    return run
+
+
+def test_the_command_answers_takes_a_queue_in_and_goes_on_where_it_was(reports, valkey):
+    """With a queue whose lines are not all good, a store that is gone for a while, then emptied."""
+    run = started(reports, valkey)
     assert run.stdin is not None and run.stdout is not None
     rows = [event(5000 + k, "view", event_id=f"e{k}") for k in range(3)]
-    told = [json.dumps(rows[0]), "{no", json.dumps({"kind": "view"}), *map(json.dumps, rows)]
-    told.insert(4, json.dumps(event(1, "view", 9)))  # refused with its whole lot, but not for it
+    told = [
+        json.dumps(rows[0]),
+        "[" * 200_000,
+        "{no",
+        json.dumps({"kind": "view"}),
+        *map(json.dumps, rows),
+    ]
+    told.insert(5, json.dumps(event(1, "view", 9)))  # refused with its whole lot, but not for it
     print("\n".join(told), file=run.stdin, flush=True)
     client = Client(int(run.stdout.readline().strip().rpartition(":")[2]))
     assert client.ask("/score", {"customers": [1]}, authorization="").status == 401
@@ -56,6 +70,28 @@ def test_the_command_answers_takes_a_queue_in_and_goes_on_where_it_was(reports, 
     again = found.json()["customers"]
     assert not again[2]["new"]
     assert [one["decision"] for one in again[:2]] == [one["decision"] for one in decision]
+    # Three say no: before the week, with an id that another system used, and on an odd channel.
+    customers = pd.read_parquet(reports / WEEK / "tables" / "decisions.parquet")
+    three = customers.loc[customers["action"] != "none", "customer_id"].tolist()[:3]
+    rows = [
+        event(three[0], "unsubscribe", -50, promotion_id="7", event_id="1"),
+        event(9, "click", 1, promotion_id="7", event_id="2"),
+        event(three[1], "complaint", 1, promotion_id="7", event_id="2"),
+    ]
+    said = client.ask("/events", {"events": rows}).json()
+    assert (said["late"], said["new"], said["conflicting"]) == (1, 1, 1)
+    right = {"customer_id": f" {three[2]}", "channel": "E-Mail", "allowed": False}
+    assert client.ask("/events", {"events": [right]}).status == 422
+    sides = [right | {"channel": channel} for channel in (" EMAIL ", "App")]
+    assert client.ask("/events", {"events": sides}).json()["new"] == 2
+    body = {"customers": three}
+    told = client.ask("/score?choose=1", body).json()["customers"]
+    assert [one["decision"]["action"] for one in told] == ["none"] * 3
+    redis.Redis(port=valkey.port).flushall()
+    assert client.ask("/score?choose=1", {"customers": [40]}).status == 503
+    health = client.ask("/health")
+    assert (health.status, health.json()["status"]) == (503, "log gone")
+    assert client.ask("/alive", authorization="").status == 200
     run.send_signal(signal.SIGTERM)
     assert run.wait(20) == 128 + signal.SIGTERM and run.stderr is not None
     said = run.stderr.read()
@@ -63,6 +99,14 @@ def test_the_command_answers_takes_a_queue_in_and_goes_on_where_it_was(reports, 
     for sentence in ("it is no JSON", "customer_id is missing", "it is dated ahead of the clock"):
         assert f"an event of the queue is left out: {sentence}" in said
     assert "events wait until it does" in said and "the queue of events has ended" in said
+    run = started(reports, valkey)
+    assert run.stdin is not None and run.stdout is not None
+    client = Client(int(run.stdout.readline().strip().rpartition(":")[2]))
+    told = client.ask("/score?choose=1", body).json()["customers"]
+    assert [one["decision"]["action"] for one in told] == ["none"] * 3
+    assert not any(pair["eligible"] for one in told for pair in one["promotions"])
+    run.kill()
+    run.communicate()
 
 
 @pytest.mark.parametrize(

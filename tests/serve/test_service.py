@@ -126,10 +126,11 @@ def test_the_contact_that_was_planned_is_no_other_contact(service, reports):
     assert all("over_limit" in pair["why_not"] for pair in told[1:])
 
 
-def newcomers(service, n, first=1000, least=0.0):
+def newcomers(service, n, first=1000, least=0.0, contacts=100_000):
     """Let customers come whom the plan does not know, with the right to be contacted."""
     for action in service.week.actions.values():
         object.__setattr__(action, "least", least)  # of this made-up plan the chances are not its
+        object.__setattr__(action, "contacts", contacts)
     channel = service.week.rights.offers[service.week.promotions[0]].channel
     rows = []
     for customer in range(first, first + n):

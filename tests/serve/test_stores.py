@@ -17,9 +17,9 @@ def test_what_is_acknowledged_survives_a_power_cut(valkey):
     with pytest.raises(StoreDown, match="does not answer"):
         store.append(b"lost")
     valkey.start()
-    found = store.read(BEGINNING)
+    found = store.read(BEGINNING, 0)
     assert [entry for _, entry in found] == [*(f"{k}".encode() for k in range(20)), b"next"]
-    assert found[-1][0] == last and store.read(names[-1]) == found[-1:]
+    assert found[-1][0] == last and store.read(names[-1], 20) == found[-1:]
 
 
 def test_a_service_goes_on_when_its_store_is_back(valkey, week, clock):
@@ -40,7 +40,9 @@ def test_a_service_goes_on_when_its_store_is_back(valkey, week, clock):
 def test_a_store_that_is_none_or_does_not_last_is_refused(valkey):
     valkey.kill()
     valkey.start(fsync="everysec")
-    with pytest.raises(InputError, match=r"appendonly yes, appendfsync everysec\); start it with"):
+    with pytest.raises(
+        InputError, match=r"appendfsync everysec, maxmemory-policy noeviction\); start it"
+    ):
         RedisStore(valkey.url, "week")
     with pytest.raises(InputError, match="neither memory nor redis"):
         open_store("http://127.0.0.1", "week")

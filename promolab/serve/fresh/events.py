@@ -26,7 +26,13 @@ _NEEDED = {
     "responses": ("promotion_id", "customer_id", "ts", "kind"),
     "contact_rights": ("customer_id", "channel", "allowed"),
 }
+_ID, _WORD, _SUM = ({*kinds, type(None)} for kinds in ((str, int), (str,), (int, float)))
+"""Types of what the log holds of an event between customer and ``allowed``."""
 EPOCH = datetime(1970, 1, 1)
+LATEST = 253_402_300_799_999_999
+"""The last moment of the year 9999."""
+MOST = 1e9
+"""The largest amount or quantity; no event has more."""
 
 
 class Event(NamedTuple):
@@ -129,6 +135,8 @@ class EventReader:
             known["allowed"] = _flag("allowed", given["allowed"])
         when = given.get("since" if table == "contact_rights" else "ts")
         ts = None if when is None else microseconds(when)
+        if ts is not None and ts < 0:
+            raise InputError("a time is before 1970; write 2024-07-01T12:00:00Z")
         if table in ("events", "responses"):
             _check_kind(table, known["kind"])
         own = given.pop("event_id", None)
@@ -137,6 +145,29 @@ class EventReader:
         else:
             event_id = _text("event_id", own)
         return Event(table, event_id, ts, **known)
+
+    def logged(self, values: Any) -> Event:
+        """Return an event as the log has it; `read` made it, or somebody else wrote it there.
+
+        Raises
+        ------
+        InputError, TypeError
+            It is none.
+        """
+        event = Event(*values)
+        table, name, ts, customer = event[:4]
+        good = table in KINDS and type(name) is str and {*map(type, event[4:8])} <= _ID
+        good = good and {*map(type, event[8:11])} <= _WORD and {*map(type, event[11:15])} <= _SUM
+        good = good and (type(customer) is int) == ("customer_id" in self.whole)
+        good = good and all(abs(value) <= MOST for value in event[11:15] if value is not None)
+        if table == "contact_rights":
+            good = good and type(event.allowed) is bool
+        else:
+            good = good and ts is not None and (table == "events" or event.promotion_id is not None)
+            good = good and (table == "exposures" or event.kind in TABLES[table]["kind"].values)
+        if not good or not (ts is None or (type(ts) is int and 0 <= ts <= LATEST)):
+            raise InputError("it is no event as the service writes them")
+        return event
 
     def id_of(self, name: str, value: Any) -> Any:
         """Return an id as the shop writes it; 7 and "7" are one.
@@ -152,11 +183,14 @@ class EventReader:
                 raise InputError(f"{name} is no id; expected a text or a whole number")
             value = int(value)
         if name not in self.whole:
-            return str(value)
+            return _text(name, value)
         try:
-            return int(value)
+            found = int(value)
         except ValueError as error:
             raise InputError(f"{name} is no id of this shop, whose ids are numbers") from error
+        if abs(found) >= 1 << 63:
+            raise InputError(f"{name} is no id of this shop: it has too many digits")
+        return found
 
 
 def rows_of(events: Any) -> Iterator[Any]:
@@ -195,7 +229,12 @@ def microseconds(moment: Any) -> int:
     if not isinstance(moment, datetime):
         raise InputError(f"a time is a {type(moment).__name__}; write 2024-07-01T12:00:00Z")
     if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
+        try:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError as error:
+            raise InputError(
+                "a time is of no year that can be; write 2024-07-01T12:00:00Z"
+            ) from error
     past: timedelta = moment - EPOCH
     return (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
 
@@ -204,6 +243,8 @@ def _absent(value: Any) -> bool:
     """Whether a value stands for none, as tables of pandas write it."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
+    if isinstance(value, str):
+        return not value.strip()
     return isinstance(value, float) and value != value
 
 
@@ -230,7 +271,12 @@ def _check_kind(table: str, kind: str) -> None:
 def _text(name: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise InputError(f"{name} is a {type(value).__name__}; expected a text")
-    return str(value)
+    try:
+        text = str(value).strip()
+        text.encode()
+    except ValueError as error:  # half of a character, or thousands of digits
+        raise InputError(f"{name} is no text that can be written") from error
+    return text
 
 
 def _number(name: str, value: Any) -> float:
@@ -240,8 +286,10 @@ def _number(name: str, value: Any) -> float:
         found = float(value)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} is a {type(value).__name__}; expected a number") from error
-    if not math.isfinite(found):
-        raise InputError(f"{name} is infinite; expected a number")
+    except OverflowError:
+        found = math.inf
+    if not abs(found) <= MOST:
+        raise InputError(f"{name} is beyond {MOST:,.0f}; expected a number that can be")
     return found
 
 

@@ -60,8 +60,9 @@ class LiveFeatures:
     promotions : dict
         Promotion → its number, in the order in which they were first seen.
     taken : Counter
-        How many rows were ``new``, ``repeated`` (an event id that came before) and ``late`` (dated
-        before ``as_of``, so that they are in the beginning already, and counted there alone).
+        How many rows were ``new``, ``repeated`` (an event id that came before), ``conflicting``
+        (the id came before with other content; the first one counts) and ``late`` (dated before
+        ``as_of``, so that they are in the beginning already, and counted there alone).
 
     Examples
     --------
@@ -81,12 +82,12 @@ class LiveFeatures:
         if not isinstance(moment, datetime):
             raise InputError("as_of is a table; events are kept up from one moment for everybody")
         self.as_of, self._begun = moment, microseconds(moment)
-        self.taken: Counter[str] = Counter(new=0, repeated=0, late=0)
+        self.taken: Counter[str] = Counter(new=0, repeated=0, conflicting=0, late=0)
         self.reader = EventReader.of(shop)
         self._columns = set(shop.events.columns)
         self._responses = shop.lacks("response models") is None
         self._clock = Clock(shop.zone, shop.settings.evening_from)
-        self._ids: set[str] = set()
+        self._ids: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._waiting: defaultdict[int, list[Event]] = defaultdict(list)
         self._last = self._begun - 1
         self.products, self._categories = products_of(shop)
@@ -130,14 +131,16 @@ class LiveFeatures:
         return self
 
     def take(self, event: Event) -> str:
-        """Take in one event, and say whether it was ``new``, ``repeated`` or ``late``."""
-        if event.event_id in self._ids:
-            said = "repeated"
+        """Take in one event, and say what of ``taken`` it was."""
+        known, content = self._ids[event.table], hash(event)
+        before = known.get(event.event_id)
+        if before is not None:
+            said = "repeated" if before == content else "conflicting"
         elif event.ts is not None and event.ts < self._begun:
             said = "late"
         else:
             said = "new"
-            self._ids.add(event.event_id)
+            known[event.event_id] = content
             self._count(event)
         self.taken[said] += 1
         return said
@@ -247,6 +250,10 @@ class LiveFeatures:
     def rows(self, table: str, code: int) -> np.ndarray:
         """Return what is kept of a customer in a table of `promolab.serve.fresh.loading.KEPT`."""
         return self._tables[table].of(code)
+
+    def seen(self, customer_id: Any) -> bool:
+        """Tell whether a customer did anything, or was contacted."""
+        return customer_id in self._customers
 
     def knows(self, customer_id: Any) -> bool:
         """Tell whether a customer has done anything: the others are new."""

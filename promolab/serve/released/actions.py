@@ -32,6 +32,9 @@ class Action:
         where nobody is on it, or where an allocation chose by what contacts add.
     cost : float
         What one more contact is expected to cost; nan where that is not known.
+    contacts : int
+        How many may get it in all, planned or not: as many as the plan has, or as ``[contact]
+        most`` of shop.toml says, if that is more.
     adds : dict
         Customer who is not in the plan → what a contact adds (as the allocation counts it), and
         costs: those alone with whom it adds as much for its cost as with somebody whom the plan
@@ -42,6 +45,7 @@ class Action:
     promotions: tuple[str, ...]
     least: float
     cost: float
+    contacts: int
     adds: dict[Any, tuple[float, float]] = field(default_factory=dict, repr=False)
 
     def cost_of(self, customer_id: Any) -> float:
@@ -65,9 +69,11 @@ def actions_of(
     for name, rows in offers.groupby("action", sort=True):
         promotions = tuple(rows["promotion_id"].astype(str))
         cost = sum(float(each.get(promotion, np.nan)) for promotion in promotions)
+        contacts = max(len(plans.given(str(name))), rules.most.get(str(name), 0))
         found[str(name)] = Action(
-            str(name), promotions, float(least.get(name, np.nan)), cost, beside.get(str(name), {})
-        )
+            str(name), promotions, float(least.get(name, np.nan)), cost, contacts,
+            beside.get(str(name), {}),
+        )  # fmt: skip
     return found
 
 

@@ -74,6 +74,9 @@ class Chooser:
         self.made: dict[Any, Decision] = {}
         self.spent = 0.0
         self.decisions: dict[str, Decision] = {}
+        self._given: dict[str, set[Any]] = {name: set() for name in week.actions}
+        # Whom the plan gives it, and who has not got it yet: they keep a place.
+        self._placed = {name: week.plans.given(name) for name in week.actions}
 
     def take(self, decision: Decision) -> None:
         """Count a decision that was written: it stands, and what it costs is spent, once."""
@@ -83,6 +86,31 @@ class Chooser:
         if new and not decision.planned and decision.action in self.week.actions:
             cost = self.week.actions[decision.action].cost_of(decision.customer_id)
             self.spent += 0.0 if np.isnan(cost) else cost
+        if decision.action in self._given:
+            self._given[decision.action].add(decision.customer_id)
+        for placed in self._placed.values() if decision.planned else ():
+            placed.discard(decision.customer_id)  # it was given, or is barred
+
+    def contacted(self, customer_id: Any, promotion: str) -> None:
+        """Count a contact that was made for a promotion."""
+        for name, action in self.week.actions.items():
+            if promotion in action.promotions:
+                self._given[name].add(customer_id)
+                self._placed[name].discard(customer_id)
+
+    def free(self, customer_id: Any, bars: Bars) -> None:
+        """Give the place of a planned customer free who may not be contacted now."""
+        for name, placed in self._placed.items():
+            if customer_id in placed and not self._open(name, bars):
+                placed.discard(customer_id)
+
+    def _has(self, customer_id: Any, name: str) -> bool:
+        return customer_id in self._given[name] or customer_id in self._placed[name]
+
+    def _full(self, name: str) -> bool:
+        """Whether nobody else may get an action: so many got it, or keep a place."""
+        taken = len(self._given[name]) + len(self._placed[name])
+        return taken >= self.week.actions[name].contacts
 
     def own(self, customer_id: Any) -> tuple[str, ...]:
         """Return the promotions that the plan, or a decision made here, means for a customer."""
@@ -136,6 +164,9 @@ class Chooser:
         So the chance of an action that is barred now is added to that of ``none``.
         """
         shut = {a for a in planned.chances if a != NONE and not self._open(a, bars)}
+        drawn = planned.action
+        if drawn != NONE and self._full(drawn) and not self._has(customer_id, drawn):
+            shut.add(drawn)  # barred before, and the place was given to somebody else
         chances = {a: p for a, p in planned.chances.items() if a not in shut}
         chances[NONE] = 1 - sum(p for a, p in chances.items() if a != NONE)
         action = NONE if planned.action in shut else planned.action
@@ -152,10 +183,10 @@ class Chooser:
 
         What adds most of what an allocation would have given; else the likeliest of the lists
         ranked by response on which the customer would have been. Either inside what is left of the
-        budget; chance holds out of it as it does in the plan.
+        budget and of the plan's contacts; chance holds out of it as it does in the plan.
         """
         open_to = [a for a in self.week.actions.values() if self._open(a.name, bars)]
-        able = [a for a in open_to if self._affordable(a, customer_id)]
+        able = [a for a in open_to if self._affordable(a, customer_id) and not self._full(a.name)]
         adding = [(a.adds[customer_id][0], a.name) for a in able if customer_id in a.adds]
         likely = [(max(chances.get(p, -1.0) for p in a.promotions), a) for a in able]
         found = adding or [(p, a.name) for p, a in likely if p >= a.least]

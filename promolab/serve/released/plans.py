@@ -52,8 +52,10 @@ class Plans:
         self._chances = np.zeros((len(decisions), len(self.actions)))
         self._chances[rows, columns] = propensities["propensity"].to_numpy(dtype=float)
 
-    def __len__(self) -> int:
-        return len(self._place)
+    def given(self, action: str) -> set[Any]:
+        """Return the customers to whom the plan gives an action."""
+        told = self._told["action"]
+        return {customer for customer, k in self._place.items() if told[k] == action}
 
     def of(self, customer_id: Any) -> Planned | None:
         """Return what was decided for a customer; None for one who was not eligible, or is new."""
@@ -93,6 +95,9 @@ class Holdouts:
     def __post_init__(self) -> None:
         self._place = {c: k for k, c in enumerate(self.customers.tolist())}
         self._drawn = {action: self._draw(action) for action in (None, *self.actions)}
+
+    def __contains__(self, customer_id: object) -> bool:
+        return customer_id in self._place
 
     def _draw(self, action: str | None) -> np.ndarray:
         share, seed = self._of(action)

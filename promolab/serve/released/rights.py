@@ -7,7 +7,7 @@ are kept up event by event. They say the same, which a test holds them to.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import numpy as np
 from promolab.campaign.past import shifted
 from promolab.campaign.plan import UNKNOWN, channels_of, never_contacted, same_channel
 from promolab.contract import ContactLimit, ContactRules
+from promolab.folder import REFUSALS
 from promolab.serve.fresh.events import Event, microseconds
 from promolab.serve.fresh.formulas import DAY, Clock, moment_of
 
@@ -60,6 +61,8 @@ class _Customer:
     """What is known of a customer's rights and contacts."""
 
     consents: list[tuple[str, bool, int | None]] = field(default_factory=list)
+    refusals: list[tuple[str | None, str, int | None]] = field(default_factory=list)
+    """Channel (None: every one), kind, and when, of what came since or is on the list."""
     unsubscribes: list[tuple[str, int]] = field(default_factory=list)
     complaints: list[int] = field(default_factory=list)
     contacts: list[Contact] = field(default_factory=list)
@@ -109,7 +112,7 @@ class LiveRights:
             self._owe(owed)
 
     def _load(self, shop: Shop, as_of: datetime) -> None:
-        until = microseconds(as_of)
+        until = self._until = microseconds(as_of)
         if self._states_consent:
             for row in _rows(shop.contact_rights, "customer_id", "channel", "allowed", "since"):
                 since = None if row["since"] is None else microseconds(row["since"])
@@ -156,16 +159,48 @@ class LiveRights:
             self._customers[_plain(customer)].contacts.append(contact)
 
     def take(self, event: Event) -> None:
-        """Take in an event: it is known from now on."""
-        if event.table == "contact_rights" and event.channel is not None:
-            consent = (same_channel(event.channel), bool(event.allowed), event.ts)
-            self._customers[event.customer_id].consents.append(consent)
+        """Take in an event: it is known from now on, however long ago it was."""
+        if event.table == "events":
+            return
+        known = self._customers[event.customer_id]
+        if event.table == "contact_rights":
+            if not event.allowed:
+                known.refusals.append((_compared(event.channel), "right", event.ts))
+            elif event.channel is not None:
+                known.consents.append((same_channel(event.channel), True, event.ts))
         elif event.table == "exposures":
             contact = (event.ts or 0, str(event.promotion_id), _compared(event.channel), False)
-            self._customers[event.customer_id].contacts.append(contact)
+            late = contact[0] < self._until  # then the shop may hold it
+            if not (late and any(contact[:2] == c[:2] for c in known.contacts if not c[3])):
+                known.contacts.append(contact)
             self._counts = True
         elif event.table == "responses" and event.kind in ("unsubscribe", "complaint"):
             self._respond(event.customer_id, event.promotion_id, event.kind, event.ts or 0)
+
+    def suppress(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take in refusals of the list that every week reads."""
+        for row in rows:
+            known, ts = self._customers[row["customer_id"]], microseconds(row["ts"])
+            if row["kind"] == "complaint":
+                known.complaints.append(ts)
+            else:
+                known.refusals.append((row["channel"], row["kind"], ts))
+
+    def refusals_of(self, event: Event, moment: int) -> list[dict[str, Any]]:
+        """Return what the list has to hold of an event; nothing, where it refuses nothing."""
+        kind = "right" if event.allowed is False else event.kind
+        if kind not in REFUSALS or event.table not in ("responses", "contact_rights"):
+            return []
+        channels: set[str | None] = {None}
+        if kind == "right":
+            channels = {_compared(event.channel)}
+        elif kind == "unsubscribe":
+            known = self._customers.get(event.customer_id) or _NOBODY
+            channels = self._left(known, str(event.promotion_id))
+            channels = {None} if None in channels else channels
+        when = f"{moment_of(moment if event.ts is None else event.ts).isoformat()}Z"
+        own = {"customer_id": event.customer_id, "kind": kind, "ts": when}
+        return [own | {"channel": c, "event_id": event.event_id} for c in sorted(channels, key=str)]
 
     def _respond(self, customer: Any, promotion: Any, kind: str, ts: int) -> None:
         if kind == "complaint":
@@ -207,28 +242,25 @@ class LiveRights:
         if refused or (self._states_consent and not listed):
             return True
         begun = max((since for allowed, since in said if allowed and since is not None), default=-1)
-        left = [
-            ts
-            for promotion, ts in known.unsubscribes
-            if ts < moment and self._left_by(known, promotion, channel, moment)
-        ]
-        last = max(left, default=None)
-        if last is None or begun > last:
-            return False
         quiet = self.rules.quiet_days_after_unsubscribe
-        return quiet is None or last > self._shifted(moment, -quiet)
+        since = -1 if quiet is None else self._shifted(moment, -quiet)
+        left = [
+            (c, "unsubscribe", ts) for of, ts in known.unsubscribes for c in self._left(known, of)
+        ]
+        return any(
+            (channel is None or where is None or where == channel)
+            and (ts is None or (ts >= begun and (kind == "right" or ts > since)))
+            for where, kind, ts in (*left, *known.refusals)
+        )
 
-    def _left_by(self, known: _Customer, promotion: str, channel: str | None, moment: int) -> bool:
-        """Whether who unsubscribed from a promotion left a channel; None is every channel."""
+    def _left(self, known: _Customer, promotion: str) -> set[str | None]:
+        """Return the channels that who unsubscribed from a promotion left; None is every one."""
         seen: set[str | None] = {None}
         if self._exposed_channels:
             seen = {
-                own
-                for ts, of, own, owed in known.contacts
-                if of == promotion and not owed and ts < moment
+                own for _, of, own, owed in known.contacts if of == promotion and not owed
             } or seen
-        where = {self._channel(promotion, own) for own in seen}
-        return channel is None or None in where or channel in where
+        return {self._channel(promotion, own) for own in seen}
 
     def _channel(self, promotion: str, own: str | None) -> str | None:
         if own is not None:
@@ -242,7 +274,7 @@ class LiveRights:
         if not days or not known.complaints:
             return False
         since = self._shifted(moment, -days)
-        return any(since < ts < moment for ts in known.complaints)
+        return any(since < ts for ts in known.complaints)
 
     def over(self, contacts: list[Contact], offer: Offer, moment: int) -> bool:
         """Tell whether one more contact now would be too many."""

@@ -13,8 +13,9 @@ import pandas as pd
 from promolab.campaign.plan import (
     clusters,
     quarantined_customers,
+    same_channel,
 )
-from promolab.contract import Shop, read_operations
+from promolab.contract import ContactRules, Shop, read_operations
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop import released_contacts, released_plans
@@ -55,6 +56,8 @@ class ReleasedWeek:
         Of the effects: ``randomised`` or ``adjusted``; empty where they are not identified.
     left : float
         What of the stated budget the plan leaves; infinite where none is stated.
+    channels : frozenset of str
+        Those that the shop knows, as compared.
     """
 
     run: RunFolder
@@ -70,6 +73,7 @@ class ReleasedWeek:
     effects: dict[str, dict[Any, tuple[float, float, float]]] = field(repr=False)
     identification: str = ""
     left: float = np.inf
+    channels: frozenset[str] = frozenset()
 
     @property
     def week(self) -> Week:
@@ -137,7 +141,17 @@ def open_week(week: str, out: str | Path = "reports") -> ReleasedWeek:
         _effects(run) if known else {},
         identification if known else "",
         left_of(run, shop),
+        _channels(shop, rules),
     )  # fmt: skip
+
+
+def _channels(shop: Shop, rules: ContactRules) -> frozenset[str]:
+    """Return the channels that promotions, exposures, contact rights or shop.toml name."""
+    found = {shop.settings.channel, *(limit.channel for limit in rules.limits)}
+    for name in ("promotions", "exposures", "contact_rights"):
+        if shop.has(name, "channel"):
+            found |= set(shop[name].select("channel").distinct().execute()["channel"])
+    return frozenset(same_channel(c) for c in found if isinstance(c, str) and c.strip())
 
 
 def _customers(shop: Shop) -> pd.Index:

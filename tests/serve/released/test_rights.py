@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.plan import LEFT, Eligibility
+from promolab.campaign.plan import LEFT, Eligibility, with_suppressions
 from promolab.contract import ContactLimit, ContactRules
+from promolab.folder import REFUSALS, RunFolder, append_suppressions, read_suppressions
 from promolab.serve.fresh.events import EventReader, microseconds
 from promolab.serve.released.rights import LiveRights
+from promolab.weeks import Week
 from tests.features.conftest import ZONE, as_shop
 
 BEGIN = datetime(2021, 3, 26, 9)  # the clocks of the zone are put forward two days later
@@ -68,13 +70,28 @@ def owed_contacts(seed):
     return rows
 
 
+def refusals(seed):
+    """Return a list of refusals of customers 30 to 59, some of which a later consent lifts."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(40):
+        ts = BEGIN - timedelta(days=int(rng.integers(1, 40)))
+        row = {"customer_id": int(rng.integers(30, 60)), "kind": str(rng.choice(REFUSALS))}
+        row |= {"channel": [None, "email", "app"][rng.integers(3)], "ts": f"{ts.isoformat()}Z"}
+        rows.append(row | {"event_id": str(number)})
+    return rows
+
+
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("channel", [True, False])
-def test_rights_after_events_are_those_of_a_plan_made_then(rules, channel):
+def test_rights_after_events_are_those_of_a_plan_made_then(rules, channel, tmp_path):
     told, owed = frames(1, channel), owed_contacts(2)
     shop = as_shop(told, channel="email" if channel else None)
     assert shop.zone == ZONE
     live = LiveRights(shop, BEGIN, rules, owed, ["7"])
+    append_suppressions(tmp_path, refusals(3))
+    live.suppress(read_suppressions(tmp_path))
+    shop = with_suppressions(RunFolder(tmp_path / "2021-W12", Week(2021, 12)), shop)
     reader = EventReader.of(shop)
     barred = dict.fromkeys(LEFT, 0)
     rows = [told[name].assign(table=name) for name in ("exposures", "responses")]

@@ -1,0 +1,310 @@
+"""Whether anybody is offered anything after a no that was acknowledged, in random orders."""
+
+from __future__ import annotations
+
+import gc
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.serve import TOKEN, Connection, Valkey, _server
+from benchmarks.table import Row
+
+ORDERS, AT_ONCE = 10_000, 500
+"""Orders in all, and between two fresh starts of store, log and list."""
+FORMS = ("unsubscribe", "complaint", "right", "right of no date")
+WAYS = ("plain", "late", "twice", "padded", "conflicting", "queue", "odd queue", "odd channel")
+HEAVY = ("kill service", "kill store", "empty store")
+
+
+@dataclass
+class Process:
+    """A service in a process of its own, which can be killed; the week is opened once for all."""
+
+    week: Any
+    url: str
+    clock: Callable[[], float]
+    pid: int = 0
+    port: int = 0
+    queue: int = -1
+
+    def start(self) -> None:
+        """Begin anew: read the files and the log, and answer."""
+        from promolab.serve.running import answer
+        from promolab.serve.service import Service
+        from promolab.serve.stores import open_store
+
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(64)
+        listening.setblocking(False)
+        self.port = listening.getsockname()[1]
+        read, self.queue = os.pipe()
+        self.pid = os.fork()
+        if self.pid:
+            listening.close()
+            os.close(read)
+            os.set_blocking(self.queue, False)
+            return
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.close(self.queue)
+            gc.freeze()  # what is of the parent stays
+            silent = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silent, 1)
+            os.dup2(silent, 2)
+            service = Service(self.week, open_store(self.url, "refusals"), self.clock)
+            with os.fdopen(read, "rb") as events:
+                answer(service, listening, TOKEN, events)
+        finally:
+            os._exit(1)
+
+    def kill(self) -> None:
+        """End it where it is."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            os.close(self.queue)
+            self.pid = 0
+
+
+@dataclass
+class Order:
+    """One customer, a form of saying no, a way in which it comes, and whether it is known."""
+
+    customer: Any
+    form: str
+    way: str
+    number: int
+    acknowledged: bool = False
+    consented: bool = False
+    acts: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Round:
+    """Some orders at once, their acts mixed with kills and an emptied store.
+
+    Parameters
+    ----------
+    week : ReleasedWeek
+        Opened; its folder's ``served/`` and list are emptied at the start.
+    store : Valkey
+    clock : callable
+        Of the services.
+    rng : Generator
+    """
+
+    week: Any
+    store: Valkey
+    clock: Callable[[], float]
+    rng: np.random.Generator
+    seen: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def run(self, customers: Sequence[Any], heavy: int) -> None:
+        """Make the orders of these customers, with so many kills of each kind in between."""
+        reports = self.week.run.reports.path
+        shutil.rmtree(self.week.run.path / "served", ignore_errors=True)
+        (reports / "suppressions.jsonl").unlink(missing_ok=True)
+        self.list = reports / "suppressions.jsonl"
+        self.promotion = self.week.promotions[-1]
+        self.channel = self.week.rights.offers[self.promotion].channel or "mail"
+        self.process = Process(self.week, self.store.url, self.clock)
+        self._empty()
+        self.process.start()
+        self.connection = Connection(self.process.port)
+        try:
+            for act, order in self._mixed(customers, heavy):
+                self.seen[act] += 1
+                if order is None:
+                    self._heavy(act)
+                elif act == "no":
+                    self._say_no(order)
+                elif act == "yes":
+                    self._consent(order)
+                else:
+                    self._check(order)
+        finally:
+            self.process.kill()
+
+    def _mixed(self, customers: Sequence[Any], heavy: int) -> Iterator[tuple[str, Order | None]]:
+        orders = []
+        for number, customer in enumerate(customers):
+            form, way = self.rng.choice(FORMS), self.rng.choice(WAYS)
+            order = Order(customer, str(form), str(way), number)
+            more = [["no", "ask"], ["ask", "no", "ask"], ["no", "yes", "no", "ask"]]
+            order.acts = list(more[int(self.rng.choice(3, p=[0.3, 0.6, 0.1]))])
+            orders.append(order)
+            self.seen["orders"] += 1
+        turns: list[Order | str] = [order for order in orders for _ in order.acts]
+        turns += [act for act in HEAVY for _ in range(heavy)]
+        for place in self.rng.permutation(len(turns)):
+            turn = turns[place]
+            yield (turn, None) if isinstance(turn, str) else (turn.acts.pop(0), turn)
+        for order in orders:
+            yield "ask", order
+
+    def _heavy(self, act: str) -> None:
+        if act == "kill store":
+            self.store.kill()
+            self.store.start()
+        elif act == "empty store":
+            self._empty()
+        else:
+            self._restart()
+
+    def _empty(self) -> None:
+        import redis
+
+        redis.Redis(port=self.store.port).flushall()
+
+    def _restart(self) -> None:
+        self.process.kill()
+        self.process.start()
+        self.connection = Connection(self.process.port)
+
+    def _ask(self, path: str, body: Any) -> Any:
+        """Ask until there is an answer, as a sender does; an emptied log needs a restart."""
+        for _ in range(200):
+            try:
+                status, told = self.connection.ask(path, body)
+            except (OSError, http.client.HTTPException):
+                if os.waitpid(self.process.pid, os.WNOHANG)[0]:
+                    raise RuntimeError("the service has ended by itself") from None
+                self.connection = Connection(self.process.port)
+                time.sleep(0.02)
+                continue
+            if status == 200:
+                return told
+            if status != 503:
+                self.wrong.append(f"{path} answered {status}: {told['detail']}")
+                return told
+            self.seen["503"] += 1
+            if "emptied" in told["detail"]:
+                self._restart()
+            time.sleep(0.05)
+        raise RuntimeError(f"{path} was not answered")
+
+    def _row(self, order: Order, event_id: str) -> dict[str, Any]:
+        at = self.week.as_of + timedelta(hours=2, seconds=order.number)
+        if order.consented:
+            at += timedelta(hours=2)
+        elif order.way == "late":
+            at -= timedelta(days=3)
+        when = f"{at.isoformat()}Z"
+        row: dict[str, Any] = {"customer_id": order.customer, "event_id": event_id}
+        if order.way == "padded":
+            row["customer_id"] = f" {order.customer} "
+        if order.form.startswith("right"):
+            odd = order.way == "odd channel"
+            row |= {"channel": "Pigeon" if odd else f" {self.channel.upper()} ", "allowed": False}
+            return row if "date" in order.form else row | {"since": when}
+        return row | {"promotion_id": self.promotion, "kind": order.form, "ts": when}
+
+    def _say_no(self, order: Order) -> None:
+        event_id = f"e{order.number}" + (
+            "" if order.way == "conflicting" else f"-{order.consented}"
+        )
+        row = self._row(order, event_id)
+        if order.way == "conflicting":  # another system used the id for somebody else
+            other = row | {"customer_id": self.week.live.reader.id_of("customer_id", "900000000")}
+            other |= {"allowed": True} if "allowed" in row else {"kind": "click"}
+            self._ask("/events", {"events": [other]})
+        channel = row.get("channel") == "Pigeon"
+        if channel or order.way in ("queue", "odd queue"):
+            self._by_queue(order, row, event_id)
+        else:
+            for _ in range(2 if order.way == "twice" else 1):
+                self._ask("/events", {"events": [row]})
+        order.acknowledged, order.consented = True, False
+
+    def _by_queue(self, order: Order, row: dict[str, Any], event_id: str) -> None:
+        """Give it as a line of the queue; it is acknowledged when it is on the list."""
+        odd = ["[" * 200_000, json.dumps(row | {"amount": int("9" * 401)}), '"no"', "{no"]
+        odd.append(json.dumps(row | {"ts": "0001-01-01T00:00:00+05:00", "since": "0001-01-01"}))
+        told = json.dumps(row)
+        lines = [*odd[:3], told, *odd[3:]] if order.way == "odd queue" else [told]
+        for _ in range(50):
+            self._write(("\n".join(lines) + "\n").encode())
+            for _ in range(100):
+                if self.list.is_file() and f'"{event_id}"' in self.list.read_text():
+                    self._ask("/score", {"customers": [order.customer]})  # it comes after that
+                    return
+                time.sleep(0.005)
+            self._ask("/score", {"customers": [order.customer]})  # restarts it, if it has to be
+        self.wrong.append(f"{order.form}, {order.way}: a line of the queue was never taken in")
+
+    def _write(self, data: bytes) -> None:
+        for _ in range(500):
+            try:
+                data = data[os.write(self.process.queue, data) :]
+            except BlockingIOError:
+                time.sleep(0.005)
+            if not data:
+                return
+
+    def _consent(self, order: Order) -> None:
+        at = self.week.as_of + timedelta(hours=3, seconds=order.number)
+        row = {"customer_id": order.customer, "channel": self.channel, "allowed": True}
+        row |= {"since": f"{at.isoformat()}Z", "event_id": f"yes{order.number}"}
+        self._ask("/events", {"events": [row]})
+        order.acknowledged, order.consented = False, True
+
+    def _check(self, order: Order) -> None:
+        body = {"customers": [order.customer], "promotions": [self.promotion]}
+        told = self._ask("/score?choose=1", body)["customers"][0]
+        offered = told["decision"]["action"] != "none"
+        eligible = told["promotions"][0]["eligible"]
+        self.seen["offered before"] += offered and not order.acknowledged
+        if order.acknowledged and (offered or eligible):
+            self.wrong.append(f"{order.form}, {order.way}: offered after the no")
+
+
+def refused_orders(week: Any, clock: Callable[[], float], scratch: Path) -> Row:
+    """Return for how many of many random orders something was offered after a no.
+
+    Parameters
+    ----------
+    week : ReleasedWeek
+        Opened.
+    clock : callable
+        Seconds since 1970, in the week.
+    scratch : Path
+        Where the store lies.
+    """
+    if _server() is None:
+        return Row("orders of refusals", "", "neither Valkey nor Redis is here", None)
+    store, rng = Valkey(scratch / "refusals"), np.random.default_rng(0)
+    store.start()
+    mixed = Round(week, store, clock, rng)
+    customers = [c for c in sorted(week.holdouts.customers) if week.plans.of(c) is not None]
+    try:
+        while (left := ORDERS - mixed.seen["orders"]) > 0:
+            some = rng.choice(customers, min(AT_ONCE, left, len(customers)), replace=False)
+            mixed.run(some.tolist(), 5)
+    finally:
+        store.kill()
+    wrong = Counter(mixed.wrong)
+    first = f" ({next(iter(wrong))})" if wrong else ""
+    return Row(
+        f"{mixed.seen['orders']:,} random orders of refusals: late, repeated, odd, by HTTP and "
+        f"queue, between "
+        f"{mixed.seen['kill service']} kills of the service, {mixed.seen['kill store']} of the "
+        f"store, and {mixed.seen['empty store']} emptied stores",
+        "nobody is offered anything after a no that was acknowledged",
+        f"{sum(wrong.values())} wrong{first}; {mixed.seen['offered before']:,} offered before",
+        not wrong and mixed.seen["offered before"] > 0,
+    )

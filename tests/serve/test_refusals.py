@@ -1,0 +1,337 @@
+"""Nobody is offered anything after a no: late, odd, repeated, of two systems, on a full disk."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.refusals import Round
+from promolab.contract import NONE
+from promolab.errors import InputError
+from promolab.folder import RunFolder, append_suppressions, claim, read_suppressions
+from promolab.loop import read_served
+from promolab.serve import running
+from promolab.serve.service import COUNTED, Service
+from promolab.serve.stores import MemoryStore, RedisStore, StoreDown, Unavailable, open_store
+from tests.report.made_weeks import FIRST, MadeShop
+from tests.serve.conftest import WEEK, answering, event, release_week
+from tests.serve.test_service import decided, given, newcomers, planned
+
+NO = [
+    {"kind": "unsubscribe", "promotion_id": "7"},
+    {"kind": "complaint", "promotion_id": "7"},
+    {"table": "contact_rights", "allowed": False},
+]
+
+
+def no(service, customer, form, hours=2.0, **more):
+    """Return a row that says no on the channel of the week's promotion."""
+    told = NO[form] | more
+    row = event(customer, told.pop("kind", ""), hours, **told)
+    if "allowed" in row:
+        row |= {"since": row.pop("ts"), "channel": f" {channel_of(service).upper()} "}
+        del row["kind"]
+    return row
+
+
+def channel_of(service):
+    return service.week.rights.offers[service.week.promotions[0]].channel
+
+
+def offered(service, customer):
+    told = service.score([customer], None, True)["customers"][0]
+    return told["decision"]["action"] != NONE or told["promotions"][0]["eligible"]
+
+
+@contextmanager
+def full_disk(service, room=0):
+    """Let files grow to so many bytes more than the served log has, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file = service.week.run.path / "served" / "decisions.jsonl"
+    size = file.stat().st_size if file.is_file() else 0
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("form", range(3))
+def test_who_said_no_before_the_week_and_is_heard_late_is_offered_nothing(service, reports, form):
+    customer = given(reports)[0]
+    assert offered(service, customer)
+    assert service.receive([no(service, customer, form, hours=-48)])["late"] == 1
+    assert not offered(service, customer)
+
+
+def test_a_contact_that_is_heard_late_counts_against_limits_once(service, reports):
+    customer, promotion = given(reports)[0], service.week.promotions[0]
+    row = event(customer, "", -24, promotion_id="3", table="exposures")
+    del row["kind"]
+    for _ in range(2):
+        assert service.receive([row])["late"] == 1
+    known = service.week.rights._customers[customer].contacts
+    assert sum(contact[1] == "3" for contact in known) == 1
+    told = service.score([customer], [promotion], False)["customers"][0]["promotions"][0]
+    assert told["why_not"] == ["over_limit"]
+
+
+def test_one_id_of_two_systems_swallows_no_refusal(service, reports):
+    one, two, three = given(reports)[:3]
+    said = service.receive([no(service, one, 0, event_id="17")])
+    assert said == dict.fromkeys(COUNTED, 0) | {"new": 1}
+    rows = [
+        no(service, two, 0, event_id="17"),  # the same table, another customer
+        no(service, three, 2, event_id="17"),  # another table: another event
+        event(two, "purchase", 1, amount=4.0, event_id="17"),
+        event(two, "purchase", 1, amount=5.0, event_id="18"),
+        no(service, one, 0, event_id="17"),
+    ]
+    told = service.receive(rows)
+    assert told == dict.fromkeys(COUNTED, 0) | {"new": 3, "repeated": 1, "conflicting": 1}
+    assert not any(offered(service, customer) for customer in (one, two, three))
+    assert service.taken["conflicting"] == 1
+    listed = read_suppressions(reports)
+    assert sorted(row["customer_id"] for row in listed) == sorted((one, two, three))
+
+
+def test_ids_and_channels_are_compared_as_everywhere_and_what_is_unknown_is_said(service, reports):
+    one, two = given(reports)[:2]
+    service.receive([no(service, f" {one} ", 2)])
+    assert not offered(service, one)
+    with pytest.raises(InputError, match="channel is none of the shop's"):
+        service.receive([no(service, two, 2) | {"channel": "E-Mail"}])
+    assert offered(service, two)
+    line = json.dumps(no(service, two, 2) | {"channel": "E-Mail"}).encode()
+    assert service.receive_lines([line]) == [] and service.taken["unknown_channels"] == 1
+    assert not offered(service, two)
+    assert read_suppressions(reports)[-1]["channel"] is None
+    told = service.receive([no(service, 77_777, 0), no(service, one, 1)])
+    assert told["unknown_customers"] == 1 and service.taken["unknown_customers"] == 1
+
+
+ODD = [
+    "[" * 200_000,
+    '{"customer_id": 1, "ts": "2021-03-08T06:00:00Z", "kind": "purchase", "amount": 1e308}',
+    f'{{"customer_id": 1, "ts": "2021-03-08T06:00:00Z", "kind": "view", "amount": {"9" * 401}}}',
+    '{"customer_id": 1, "ts": "0001-01-01T00:00:00+05:00", "kind": "view"}',
+    '{"customer_id": 1, "ts": "1969-12-31T23:00:00Z", "kind": "view"}',
+    f'{{"customer_id": {"9" * 30}, "ts": "2021-03-08T06:00:00Z", "kind": "view"}}',
+    '{"customer_id": 1, "ts": "2021-03-08T06:00:00Z", "kind": "view", "event_id": "\\ud800"}',
+    "null",
+]
+
+
+def test_odd_lines_of_a_queue_or_of_the_log_are_dead_letters_and_the_others_count(
+    week, reports, clock
+):
+    store = MemoryStore()
+    service = Service(week(), store, clock)
+    one, two = given(reports)[:2]
+    lines = [*ODD, json.dumps(no(service, one, 0))]
+    assert len(service.receive_lines([line.encode() for line in lines])) == len(ODD)
+    assert not offered(service, one)
+    row = ["responses", "e", 1_615_190_000_000_000, two, 7, None, None, None, "unsubscribe"]
+    whole = [*row, *[None] * 7]
+    for entry in (*ODD, "", '{"events": [["events"]]}', '{"decision": 7}', "1,2"):
+        store.append(entry.encode())
+    store.append(json.dumps({"events": [[*whole[:11], None, 1e308, *whole[13:]]]}).encode())
+    store.append(json.dumps({"events": [whole]}).encode())
+    assert not offered(service, two)
+    service.check()
+    assert service.taken["dead_letters"] == 2 * len(ODD) + 5
+    letters = (reports / WEEK / "served" / "dead_letters.jsonl").read_bytes().split(b"\n")
+    told = [json.loads(letter) for letter in letters[:-1]]
+    assert told[0]["line"] == ODD[0] and told[0]["reason"] == "it is no JSON"
+    assert "beyond 1,000,000,000" in told[1]["reason"]
+
+
+@pytest.mark.parametrize("line", ODD[1:5])
+def test_what_cannot_be_is_an_error_over_http_and_never_logged(service, line):
+    pytest.importorskip("fastapi")
+    with answering(service) as client:
+        assert client.ask("/events", f'{{"events": [{line}]}}').status == 422
+        assert client.ask("/score", {"customers": [1]}).status == 200
+    assert service.store.read("0-0", 0) == []
+
+
+def test_what_is_answered_is_in_the_file_also_on_a_full_disk(week, reports, clock):
+    service = Service(week(), MemoryStore(), clock)
+    first, second = given(reports)[:2]
+    made = decided(service, first)
+    with full_disk(service, room=40):  # a part of a line is written, and taken back
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="cannot be written"):
+                decided(service, second)
+        with pytest.raises(Unavailable):
+            service.check()
+        with pytest.raises(Unavailable):
+            service.receive([no(service, first, 0)])
+        with answering(service) as client:
+            health = client.ask("/health")
+            assert (health.status, health.json()["status"]) == (503, "not written")
+            assert client.ask("/alive", authorization="").status == 200
+    file = reports / WEEK / "served" / "decisions.jsonl"
+    assert [json.loads(line) for line in file.read_text().splitlines()] == [made]
+    service.check()
+    later = decided(service, second)
+    assert read_served(reports / WEEK) == [made, later]
+    again = Service(week(), MemoryStore(), clock)
+    assert [decided(again, c)["decision_id"] for c in (first, second)] == [
+        made["decision_id"], later["decision_id"],
+    ]  # fmt: skip
+
+
+def test_two_services_with_logs_in_memory_do_not_share_a_week(reports, week, monkeypatch):
+    monkeypatch.setattr(running, "open_week", lambda *_: week())
+    _, held = running._opened(WEEK, reports, "memory", None)
+    with held, pytest.raises(InputError, match="another service answers from"):
+        running._opened(WEEK, reports, "memory", None)
+    lock = reports / WEEK / "served" / ".lock"
+    one, two = claim(lock, shared=True), claim(lock, shared=True)
+    assert one is not None and two is not None and claim(lock) is None
+
+
+def test_a_line_is_split_at_its_end_alone_and_a_bad_one_is_a_sentence(week, reports, clock):
+    service = Service(week(), MemoryStore(), clock)
+    made = decided(service, given(reports)[0])
+    file = reports / WEEK / "served" / "decisions.jsonl"
+    odd = json.dumps(made | {"decision_id": "a\u2028b"}, ensure_ascii=False)
+    file.write_text(f"{file.read_text()}{odd}\n", encoding="utf-8")
+    assert [row["decision_id"] for row in read_served(reports / WEEK)][1] == "a\u2028b"
+    file.write_text(f"{file.read_text(encoding='utf-8')}[1]\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 3 of .*decisions.jsonl cannot be read"):
+        Service(week(), MemoryStore(), clock)
+
+
+def test_no_promotion_is_given_to_more_than_the_plan_contacts(service, reports):
+    rows, promotion = planned(reports), service.week.promotions[0]
+    whole = int((rows["action"] == promotion).sum())
+    many = newcomers(service, 60, contacts=whole)
+    assert {decided(service, customer)["action"] for customer in many} == {NONE}
+    left = given(reports)[:4]
+    service.receive([no(service, customer, 0) for customer in left[:3]])
+    new = [decided(service, customer)["action"] for customer in many]
+    assert sum(action != NONE for action in new) == 3
+    # One of them may be contacted again; the place is somebody else's by now.
+    back = event(left[0], "", 3)["ts"]
+    right = {"customer_id": left[0], "channel": channel_of(service), "allowed": True, "since": back}
+    service.receive([right])
+    assert offered(service, left[0])  # eligible
+    assert decided(service, left[0])["action"] == NONE
+    for customer in rows.index:
+        decided(service, customer)
+    contacts = [row for row in read_served(reports / WEEK) if row["action"] != NONE]
+    assert len({row["customer_id"] for row in contacts}) == whole
+    for action in service.week.actions.values():  # as [contact.most] of shop.toml says
+        object.__setattr__(action, "contacts", whole + 2)
+    assert sum(decided(service, customer)["action"] != NONE for customer in many) == 5
+
+
+def test_a_page_of_another_site_and_a_slow_sender_are_turned_away(service, monkeypatch):
+    pytest.importorskip("fastapi")
+    monkeypatch.setattr(running, "SLOWEST", 0.5)
+    with answering(service, token=None) as client:
+        for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil:80"):
+            refused = client.ask("/score", {"customers": [1]}, host=host)
+            assert refused.status == 421 and "only localhost" in refused.json()["detail"]
+        for host in ("localhost:8000", "127.0.0.1", "[::1]:9"):
+            assert client.ask("/score", {"customers": [1]}, host=host).status == 200
+        with socket.create_connection(("127.0.0.1", client.port), timeout=20) as slow:
+            begun = time.monotonic()
+            slow.sendall(b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Le")
+            with suppress(ConnectionResetError):
+                assert slow.recv(10) == b""
+            assert time.monotonic() - begun > 0.4
+
+
+def test_a_store_that_may_forget_is_refused_and_its_errors_hold_up_the_queue(valkey, week, clock):
+    store = open_store(valkey.url, "week")
+    service = Service(week(), store, clock)
+    store._redis.config_set("maxmemory", "1")
+    with pytest.raises(StoreDown, match=r"answers with an error \(OutOfMemoryError\)"):
+        service.receive([no(service, 30, 0)])
+    store._redis.config_set("maxmemory", "0")
+    assert service.receive([no(service, 30, 0)])["new"] == 1
+    store._redis.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(InputError, match="maxmemory-policy allkeys-lru"):
+        RedisStore(valkey.url, "week")
+
+
+def test_an_emptied_store_is_said_until_a_restart(valkey, week, reports, clock):
+    service = Service(week(), open_store(valkey.url, "week"), clock)
+    customer, other = given(reports)[:2]
+    service.receive([no(service, customer, 2)])
+    service.store._redis.flushall()
+    for _ in range(2):
+        with pytest.raises(StoreDown, match="it was emptied"):
+            decided(service, other)
+        with pytest.raises(StoreDown, match="it was emptied"):
+            service.receive([event(1, "view")])  # written, and never acknowledged
+    again = Service(week(), open_store(valkey.url, "week"), clock)
+    assert not offered(again, customer) and offered(again, other)
+
+
+def test_what_reads_the_queue_and_dies_is_said(service):
+    def put(lines):
+        raise MemoryError
+
+    running._feed(service, put, [[b"{}"]])
+    assert service.reading is False
+    with answering(service) as client:
+        health = client.ask("/health")
+        assert (health.status, health.json()["status"]) == (503, "queue unread")
+
+
+def test_a_plan_and_its_release_read_the_list(tmp_path):
+    """The list names customers of a draft: it cannot be released, and the next draft is without."""
+    made = MadeShop(tmp_path, customers=60)
+    run = made.draft(0, list_size=20)
+    rows = run.read_table("planned")
+    channel = rows["channel"].iloc[0]
+    one, two, three = sorted(rows["customer_id"])[:3]
+    before = pd.Timestamp(run.as_of) - pd.Timedelta(hours=5)
+    at = {"ts": f"{before.isoformat()}Z", "event_id": "e"}
+    said = [(one, channel, "unsubscribe"), (two, None, "complaint"), (three, channel, "right")]
+    append_suppressions(
+        made.out, [at | {"customer_id": c, "channel": w, "kind": k} for c, w, k in said]
+    )
+    with pytest.raises(InputError, match="may no longer be contacted"):
+        release_week(WEEK, made.out)
+    again = made.draft(0, list_size=20)
+    assert not again.read_table("planned")["customer_id"].isin([one, two, three]).any()
+    # The page's own call, on a file where somebody changed a line.
+    path = made.out / "suppressions.jsonl"
+    path.write_text(path.read_text().replace('"kind": "right"', '"kind": "unsubscribe"'))
+    nothing = pd.DataFrame(columns=["customer_id", "action", "propensity", "chosen"])
+    again.write_table("allocation", nothing.astype({"action": str}), by="customer_id")
+    cells = nbformat.read(Path(__file__).parents[2] / "notebooks" / "08_plan.ipynb", 4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    told: dict[str, Any] = {}
+    for source in code[:4]:  # parameters, imports, what is read, the plan
+        exec(source, told)
+        told |= {"week": WEEK, "folder": str(again.path), "list_size": 20}
+    plan = told["plan"]
+    assert len(plan.planned) and not plan.planned["customer_id"].isin([one, two, three]).any()
+    assert any("1 line of suppressions.jsonl not as the service wrote it" in n for n in plan.notes)
+
+
+def test_nobody_is_offered_after_a_no_in_random_orders(opened, reports, valkey, clock):
+    """A part of `benchmarks.refusals`: real processes, killed, and a store that is emptied."""
+    clock.now += pd.Timedelta(hours=3)
+    week = replace(opened, run=RunFolder(reports / WEEK, FIRST))
+    mixed = Round(week, valkey, clock, np.random.default_rng(7))
+    mixed.run(planned(reports).index.tolist()[:100], 2)
+    assert mixed.wrong == [] and mixed.seen["offered before"] > 3
+    assert mixed.seen["empty store"] == mixed.seen["kill service"] == 2 and mixed.seen["503"]
