@@ -32,7 +32,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "promolab-serve")
-        self._down_until = 0.0
+        self._found, self._down_until = StoreDown(""), 0.0
 
     async def take(self, call: Callable[..., Told], *given: object) -> Told:
         """Return what a call returns.
@@ -51,10 +51,10 @@ class Turns:
         self._check()  # the store may have gone while the call waited
         try:
             return call(*given)
-        except StoreDown:
-            self._down_until = time.monotonic() + RETRY
+        except StoreDown as error:
+            self._found, self._down_until = error, time.monotonic() + RETRY
             raise
 
     def _check(self) -> None:
         if time.monotonic() < self._down_until:
-            raise StoreDown("the store does not answer; try again in a moment")
+            raise StoreDown(str(self._found), self._found.status)
