@@ -265,9 +265,33 @@ MUTATIONS = (
     ),
     Mutation(
         "serve/stores.py",
-        "min(begin + PAGE, len(self._entries))",
-        "min(begin + PAGE - 1, len(self._entries))",
+        "self._entries[seen : seen + PAGE]",
+        "self._entries[seen : seen + PAGE - 1]",
         "serve/test_service.py::test_a_log_longer_than_a_page_is_read_to_its_end",
+    ),
+    Mutation(
+        "serve/service.py",
+        'if said in ("new", "late") or (said == "conflicting" and refuses):',
+        'if said == "new" or (said == "conflicting" and refuses):',
+        "serve/test_refusals.py::test_who_said_no_before_the_week_and_is_heard_late_is_offered_nothing",
+    ),
+    Mutation(
+        "serve/service.py",
+        'if said in ("new", "late") or (said == "conflicting" and refuses):',
+        'if said in ("new", "late"):',
+        "serve/test_refusals.py::test_one_id_of_two_systems_swallows_no_refusal",
+    ),
+    Mutation(
+        "serve/released/deciding.py",
+        "return taken >= self.week.actions[name].contacts",
+        "return taken > self.week.actions[name].contacts",
+        "serve/test_refusals.py::test_no_promotion_is_given_to_more_than_the_plan_contacts",
+    ),
+    Mutation(
+        "campaign/plan/rights.py",
+        'left = _last(left, _suppressed(shop, as_of, "right", channel))',
+        "left = left",
+        "serve/test_refusals.py::test_a_plan_and_its_release_read_the_list",
     ),
     # Experiments.
     Mutation(
