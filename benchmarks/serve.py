@@ -167,8 +167,9 @@ class Week:
         return [str(promotion) for promotion in table["promotion_id"]]
 
     def forget(self) -> None:
-        """Take away what an earlier service decided."""
+        """Take away what an earlier service decided, and was told of refusals."""
         shutil.rmtree(self.path / "served", ignore_errors=True)
+        (self.reports / "suppressions.jsonl").unlink(missing_ok=True)
 
 
 def released(out: Path) -> Week:
