@@ -277,7 +277,14 @@ def _load(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read(json.loads(archive.read(_CONTENT)), archive)
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(

@@ -116,6 +116,9 @@ def test_the_wrong_file_is_named(whole, tmp_path):
     refused("is no saved result", Whole.load, tmp_path / "text.zip")
     path.write_bytes(path.read_bytes()[:-40])
     refused("is no saved result", Whole.load, path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("result.json", "[" * 100_000)
+    refused("is no saved result", Whole.load, path)
 
 
 @pytest.mark.parametrize(

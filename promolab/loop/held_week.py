@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.errors import InputError
+from promolab.engines import is_url
+from promolab.errors import InputError, PromolabError
 from promolab.folder import ReportsFolder, RunFolder, write_json
 from promolab.loop.bookkeeping import checked_ledger, keep_ledger
 from promolab.loop.ledger import Ledger, run_ledger_path
@@ -81,7 +82,15 @@ class HeldWeek:
         told = self.manifest.get("parameters", {})
         where = source if source is not None else told.get("source", "complete_journey")
         file = shop_file if shop_file is not None or source is not None else told.get("shop_file")
-        return sources.load_shop(where, settings=file)
+        try:
+            return sources.load_shop(where, settings=file)
+        except PromolabError as error:
+            if source is not None or not is_url(where):
+                raise
+            raise InputError(
+                f"{error}. The week notes of its warehouse neither user nor options: give --source "
+                "(and --shop, if one was given) as for its report"
+            ) from error
 
 
 @contextmanager
@@ -95,12 +104,14 @@ def held(
     """
     asked, reports = Week.parse(week), ReportsFolder.there(out)
     reports.whole_run(asked)  # said before a long wait, not after it
+    ReportsFolder.prepared(out)  # so is a disk that cannot be written
     with reports.locked(asked, wait=wait, say=say):
         reports.tidy()
         run = reports.whole_run(asked)
         manifest = run.manifest
         shop = str(manifest.get("shop") or reports.shop)
         kept = checked_ledger(reports, ledger or run_ledger_path(run), shop, asked)
+        keep_ledger(reports, kept, say)  # what a killed command left out, whatever is refused below
         yield HeldWeek(run, manifest, pages, kept)
         keep_ledger(reports, kept, say)
 

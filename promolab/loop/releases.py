@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,7 @@ def release_week(
         check_unchanged(made, plan_files(run.path), "the plan was made")
         planned = Planned.of(run.path)
         shop = opened.shop(source, shop_file)
-        present = now or datetime.now(UTC).replace(tzinfo=None)
+        present = now or _clock(opened.manifest)
         found, since = recheck_draft(run, planned, shop, present)
         if found.stops or not (found.clear or drop):
             raise InputError(_not_released(str(run.week), found, since))
@@ -120,6 +120,17 @@ def release_week(
         )
         _freeze(opened, frozen, found, overrides or Overrides())
         return run.path / "send"
+
+
+def _clock(manifest: Mapping[str, Any]) -> datetime:
+    """Return the present; refuse a clock by which the draft is yet to be made."""
+    now, made = datetime.now(UTC), manifest.get("created")
+    if made is not None and now < datetime.fromisoformat(made) - timedelta(days=1):
+        raise InputError(
+            f"the clock of this machine says {now:%Y-%m-%d}, and the draft was made on "
+            f"{made[:10]}: who has said no since is asked as of now; set the clock, then release"
+        )
+    return now.replace(tzinfo=None)
 
 
 def _not_released(week: str, found: Recheck, since: Sequence[str]) -> str:

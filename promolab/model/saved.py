@@ -216,7 +216,7 @@ def _verified(
     try:
         header = json.loads(text)
         form, checksum, state = header["format"], header["sha256"], header["state"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} holds tensors, but no model of promolab") from error
     if form != expected:
         raise InputError(

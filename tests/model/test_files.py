@@ -95,6 +95,8 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         header = {"format": f"promolab.response/{number}", "sha256": "", "state": {}}
         save_file({"weights": np.zeros(3)}, path, metadata={"promolab": json.dumps(header)})
         refused(rf"has format 'promolab\.response/{number}'.*fit the", ResponseModel.load, path)
+    save_file({"weights": np.zeros(3)}, path, metadata={"promolab": "[" * 100_000})
+    refused("holds tensors, but no model of promolab", ResponseModel.load, path)
     refused("is a folder", ResponseModel().fit(*data()[:2]).save, tmp_path)
     with pytest.raises(InputError, match="cannot be saved"):
         ResponseModel().fit(*data()[:2]).save(tmp_path / "nowhere" / "model")

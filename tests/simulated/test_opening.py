@@ -83,6 +83,12 @@ def test_a_shop_of_one_kind_alone():
     assert set(shop.decisions.execute().action) <= {"W06-full_reduction", "none"}
 
 
+def test_a_shop_so_small_that_a_column_holds_nothing_can_be_used():
+    shop = simulated(customers=100)
+    assert shop.reviews.promotion_id.notnull().sum().execute() == 0
+    assert shop.check().usable and shop.reviews.promotion_id.type().is_string()
+
+
 def test_the_command_line_shows_it(capsys):
     assert main(["data", "simulated:customers=300,weeks=11"]) == 0
     shown = capsys.readouterr().out

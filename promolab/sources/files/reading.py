@@ -144,6 +144,8 @@ def read_files(
     MissingExtraError
         If reading Excel files needs an extra that is not installed.
     """
+    import ibis
+
     paths = list(paths)
     if not paths:
         raise DataError(f"the table {table!r} has no file")
@@ -181,10 +183,21 @@ def read_files(
         if _state(path) != state:
             raise DataError(f"{path.name} changed while it was read; start again when it is whole")
     source = con.read_parquet([str(path) for path in read], union_by_name=len(read) > 1)
+    if kind == "parquet":
+        source = source.mutate(**{name: ibis.null() for name in _of_no_type(paths)})
     notes = (*notes, *spelled, *missing_said(table, paths, columns))
     each = zip(paths, columns, rows, strict=True) if len(paths) > 1 else ()
     files = tuple(OneFile(path.name, has, n) for path, has, n in each)
     return Raw(source, kind != "parquet", notes, files)
+
+
+def _of_no_type(paths: Sequence[Path]) -> list[str]:
+    """Return the columns that hold nulls alone in every file, which the engine calls integers."""
+    import pyarrow.parquet as pq
+
+    fields = [field for path in paths for field in pq.read_schema(path)]
+    typed = {field.name.lower() for field in fields if _kind(field.type) != "nothing"}
+    return list(dict.fromkeys(f.name for f in fields if f.name.lower() not in typed))
 
 
 def _rows(path: Path) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
+import os
 import shutil
 import subprocess
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -17,7 +21,7 @@ import pytest
 
 from promolab import cli
 from promolab.contract import Shop
-from promolab.errors import InputError, StepError
+from promolab.errors import DataError, InputError, StepError
 from promolab.folder import ReportsFolder, RunFolder
 from promolab.loop import releases
 from promolab.loop.held_week import HeldWeek
@@ -334,6 +338,60 @@ def test_what_is_done_with_a_week_is_in_the_ledger(reports, source, tmp_path, mo
     ledger = Ledger.open(path, shop="Toy & Co")
     assert ledger.decisions(WEEK)["customer_id"].tolist() == [1, 2, 3, 4, 9]
     assert ledger.outcomes()[["value", "state"]].to_numpy().tolist() == [[3.0, "settled"]]
+
+
+def test_a_release_that_was_killed_before_the_ledger_is_made_up_for(reports, source):
+    class KilledError(BaseException):
+        """As a signal is: nobody on the way catches it."""
+
+    def killed(_):
+        raise KilledError
+
+    ledger = reports / "ledger.duckdb"
+    assert Ledger.open(ledger, shop="Toy & Co").weeks()["state"].tolist() == ["draft"]
+    with pytest.raises(KilledError):
+        releases.release_week(WEEK, reports, pages=replace(PAGES, list_weeks=killed))
+    assert manifest(reports)["state"] == "released"
+    assert Ledger.open(ledger, shop="Toy & Co").weeks()["state"].tolist() == ["draft"]
+    with pytest.raises(InputError, match="was released already"):
+        release_week(WEEK, reports)
+    assert Ledger.open(ledger, shop="Toy & Co").weeks()["state"].tolist() == ["released"]
+
+
+def test_what_keeps_a_release_from_being_made_is_named(reports, source, monkeypatch):
+    before = everything(reports / WEEK)
+
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2010, 5, 1, tzinfo=tz)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("promolab.loop.releases.datetime", Earlier)
+        with pytest.raises(InputError, match="clock of this machine says 2010-05-01, and the draf"):
+            release_week(WEEK, reports)
+
+    def read_only(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "touch", read_only)
+        with pytest.raises(InputError, match=r"cannot be written \(Read-only file system\)"):
+            release_week(WEEK, reports)
+    assert everything(reports / WEEK) == before
+
+
+def test_a_warehouse_that_the_week_notes_without_its_user_is_asked_for(monkeypatch, tmp_path):
+    def refused(where, **_):
+        raise DataError(f"{where} refuses the login")
+
+    monkeypatch.setattr("promolab.sources.load_shop", refused)
+    told = {"parameters": {"source": "postgres://db.example.org/shop"}}
+    week = HeldWeek(run_of(tmp_path, WEEK), told, PAGES, Ledger(tmp_path / "l", ""))
+    with pytest.raises(InputError, match=r"refuses the login\. .* neither user nor options: give"):
+        week.shop(None, None)
+    with pytest.raises(DataError, match=r"refuses the login$"):
+        week.shop("postgres://ann@db.example.org/shop", None)
 
 
 def test_a_ledger_of_another_shop_stops_a_release_before_it_begins(reports, source, tmp_path):
