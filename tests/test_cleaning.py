@@ -103,7 +103,9 @@ def test_returns_are_brought_to_one_sign_and_views_left_alone():
 
 def test_duplicates_with_nulls_leave_one_each():
     one = events(2, product_id=["A", None], amount=[1.0, None])
-    frame = pd.concat([one, one, one.tail(1), one.head(1).assign(amount=1.5)], ignore_index=True)
+    frame = pd.concat(
+        [one, one, one.tail(1), one.head(1).assign(amount=1.5, order_id="O9")], ignore_index=True
+    )
     cleaned, report = clean(raw_shop(events=frame), NOW)
     assert rules(report) == {("events", "duplicate"): 3}
     expected = frame.drop_duplicates().sort_values(["customer_id", "amount"])
@@ -365,3 +367,42 @@ def test_rows_in_are_rows_kept_and_rows_quarantined(rows):
         "rows_kept": kept,
         "rows_quarantined": quarantined,
     }
+
+
+def test_equal_lines_of_an_order_are_pieces_and_an_order_that_stands_twice_is_one():
+    lines = {
+        "pieces": ["milk", "milk", "bread"],  # three lines, and all of them stay
+        "twice": ["milk", "bread", "milk", "bread"],
+        "alone": ["milk", "milk"],
+        "pieces, twice": ["milk", "milk", "milk", "milk", "bread", "bread"],
+        None: ["milk", "milk"],
+    }
+    rows = [(order, product) for order, products in lines.items() for product in products]
+    ids, products = zip(*rows, strict=True)
+    frame = events(len(rows), customer_id="C", order_id=ids, product_id=products)
+    shop = raw_shop(events=frame)
+    cleaned, report = clean(shop, NOW)
+    kept = cleaned.events.execute().groupby("order_id", dropna=False)["product_id"].apply(sorted)
+    assert kept.to_dict() == {
+        "pieces": ["bread", "milk", "milk"],
+        "twice": ["bread", "milk"],
+        "alone": ["milk"],
+        "pieces, twice": ["bread", "milk", "milk"],
+        np.nan: ["milk"],
+    }
+    assert rules(report) == {("events", "duplicate"): 7}
+    assert [f.rows for f in shop.check().findings if f.check == "duplicate"] == [7]
+
+
+def test_orders_that_did_not_count_go_in_a_line_of_their_own():
+    status = ["completed", "Cancelled", None, "refunded", "on its way", "unpaid"]
+    shop = raw_shop(events=events(6, order_status=status, amount=[10.0, 30, 20, 15, 20, 5]))
+    cleaned, report = clean(shop, NOW)
+    assert rules(report) == {("events", "not_counted"): 3}
+    assert sorted(cleaned.events.customer_id.execute()) == ["C0", "C2", "C4"]
+    assert report.left_out(cleaned).sentences() == [
+        "3 rows of events, an order that did not count (cancelled, refunded or not paid): 50 USD, "
+        "50.0 % of sales."
+    ]
+    (found,) = [f for f in shop.check().findings if f.check == "not_counted"]
+    assert found.rows == 3 and "says in 3 rows that the order did not count" in found.sentence

@@ -16,6 +16,7 @@ from promolab.contract import (
     Shop,
     columns_of,
     context_of,
+    copies_kept,
     hash_of,
 )
 from promolab.engines import keep
@@ -376,7 +377,7 @@ def _first(cases: list[tuple[Any, str]]) -> Any:
 
 
 def _without_twins(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:
-    """Return the rows, each once, and the copies that go.
+    """Return the rows, each as often as `copies_kept` says, and the copies that go.
 
     Rows are grouped by a hash, and only those whose hash is not alone are compared as a whole: two
     different rows with one hash both stay.
@@ -385,18 +386,21 @@ def _without_twins(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:
 
     columns = rows.columns
     hashed = rows.mutate(**{_HASH: hash_of(rows, columns)})
-    sizes = hashed.group_by(_HASH).aggregate(n=hashed.count())
-    shared = keep(shop.backend, sizes.filter(sizes.n > 1).select(_HASH), "hashes")
+    has_orders = name == "events" and "order_id" in columns
+    order = {"order": hashed.order_id.cast("string").max()} if has_orders else {}
+    lines = hashed.group_by(line=hashed[_HASH]).aggregate(n=hashed.count(), **order)
+    lines = lines if has_orders else lines.mutate(order=ibis.null("string"))
+    shared = keep(shop.backend, copies_kept(lines).rename({_HASH: "line"}), "hashes")
     if shared.count().execute() == 0:
         return rows, None
     alone = hashed.filter(hashed[_HASH].notin(shared[_HASH])).drop(_HASH)
-    twins = hashed.filter(hashed[_HASH].isin(shared[_HASH])).drop(_HASH)
-    twins = keep(shop.backend, twins, "twins")
-    window = ibis.window(group_by=columns)
-    extra = twins.mutate(**{_COPY: ibis.row_number().over(window)})
+    twins = hashed.join(shared.select(_HASH, "kept"), _HASH)
+    copy = ibis.row_number().over(ibis.window(group_by=[twins[c] for c in columns]))
+    twins = twins.mutate(**{_COPY: copy}).mutate(goes=lambda t: t[_COPY] >= t.kept)
+    twins = keep(shop.backend, twins.select(*columns, "goes"), "twins")
     # A stored table states the precision of its times, an expression does not.
-    once = twins.distinct().cast(alone.schema())
-    return alone.union(once), extra.filter(extra[_COPY] > 0).drop(_COPY)
+    stay = twins.filter(~twins.goes).drop("goes").cast(alone.schema())
+    return alone.union(stay), twins.filter(twins.goes).drop("goes")
 
 
 def _without_repeated_keys(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract.shop import Shop
-from promolab.contract.tables import HAPPENED, TABLES
+from promolab.contract.tables import HAPPENED, NOT_COUNTED, TABLES
 from promolab.language import marked
 
 if TYPE_CHECKING:
@@ -193,6 +193,13 @@ _RETURNS = 'returns belong in kind "return" (see data/README.md)'
 
 ROW_RULES: tuple[Rule, ...] = (
     Rule(
+        "not_counted",
+        marked("an order that did not count (cancelled, refunded or not paid)"),
+        _only(("events",), "order_status"),
+        lambda _, table, column, __: table[column].lower().isin(NOT_COUNTED),
+        "{column} says in {n} rows that the order did not count: they are left out of all sales",
+    ),
+    Rule(
         "missing_key",
         marked("a required id, time or kind is empty"),
         _keys,
@@ -259,6 +266,44 @@ ROW_RULES: tuple[Rule, ...] = (
     ),
 )
 """In the order in which they are tried: a row is counted under the first rule that it breaks."""
+
+
+def copies_kept(lines: ir.Table) -> ir.Table:
+    """Return how many rows stay of each line that stands more than once.
+
+    One does; but the equal lines of an order with an id are so many pieces, and all of them stay,
+    unless every line of the order repeats: then the order as a whole was written so many times.
+
+    Parameters
+    ----------
+    lines : ibis Table
+        line, n (its rows), order (null without an id).
+
+    Returns
+    -------
+    ibis Table
+        line, n, kept.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> lines = ibis.memtable({"line": [1, 2, 3, 4], "n": [2, 1, 2, 4], "order": [*"AABB"]})
+    >>> copies_kept(lines).order_by("line").execute().to_numpy().tolist()
+    [[1, 2, 2], [3, 2, 1], [4, 4, 2]]
+    """
+    import ibis
+
+    again = lines.filter(lines.n > 1)
+    whole = lines.filter(lines.order.isin(again.order))
+    whole = whole.mutate(times=whole.n.min().over(ibis.window(group_by=whole.order)))
+    whole = whole.group_by("order").aggregate(
+        times=whole.times.min(), rest=(whole.n % whole.times).max()
+    )
+    found = again.left_join(whole, "order")
+    kept = ibis.cases(
+        (found.order.isnull(), 1), (found.rest == 0, found.n // found.times), else_=found.n
+    )
+    return found.select("line", "n", kept=kept.cast("int64"))
 
 
 def hash_of(table: Any, columns: Sequence[str]) -> Any:

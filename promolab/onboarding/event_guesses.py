@@ -130,7 +130,7 @@ def kind_of_events(choice: Choice, how: Convention, skip: tuple[str, ...] = ()) 
     skip : tuple of str
         Kinds that another table holds.
     """
-    state = _by_state(choice)
+    state = status_of_orders(choice)
     if choice.has("kind"):
         pick = choice.picks["kind"]
         value, kinds, check = values_of_kind(choice, pick.name, skip)
@@ -142,11 +142,11 @@ def kind_of_events(choice: Choice, how: Convention, skip: tuple[str, ...] = ()) 
                 check = f"no word of it says that something was bought; {check}".rstrip("; ")
             alike = value == pick.name and pick.name.lower() == "kind"
             return Line("kind", None if alike else value, why, check)
-    return state or _by_prefix(choice, how) or _by_sign(choice, how) or _constant(choice)
+    return _by_prefix(choice, how) or _by_sign(choice, how) or _constant(choice)
 
 
-def _by_state(choice: Choice) -> Line | None:
-    """Say which states of an order are a purchase, where some say that it came to nothing."""
+def status_of_orders(choice: Choice) -> Line | None:
+    """Say which states of an order count, where some say that it came to nothing."""
     for look in _states(choice):
         found = words_in(choice.theirs, look.name)
         empty = ask(choice.theirs, {"n": how_many(is_empty(choice.theirs.table[look.name]))})["n"]
@@ -160,14 +160,17 @@ def _by_state(choice: Choice) -> Line | None:
         doubtful = [w for w in found if w not in (*ended, *done, *is_open)]
         doubtful = doubtful or ([] if done else is_open)
         if ended and (done or doubtful) and len(doubtful) <= _MOST_UNKNOWN:
-            bought = dict.fromkeys([*done, *doubtful], "purchase")
-            why = f"by its words; {plural(sum(found[word] for word in bought), 'row')} are bought"
-            none = [word for word in found if word not in bought]
-            check = f"{_rows_of(none, found)} are no purchases and will be quarantined"
+            counts = [*done, *doubtful]
+            means = dict.fromkeys(is_open, "unpaid") | {word: _is_end(word) for word in ended}
+            means = {**means, **dict.fromkeys(counts, "completed")}
+            why = f"by its words; {plural(sum(found[word] for word in counts), 'row')} count"
+            none = [word for word in found if word not in counts]
+            check = f"{_rows_of(none, found)} did not count and will be quarantined"
             if doubtful:
-                check += f"; {_rows_of(doubtful, found)} are taken for purchases"
+                check += f"; {_rows_of(doubtful, found)} are taken for orders that count"
             check += "; correct what is not so"
-            return Line("kind", {"column": look.name, "values": bought}, why, check)
+            values = {w: state for w, state in means.items() if w and w != state}
+            return Line("order_status", {"column": look.name, "values": values}, why, check)
     return None
 
 
@@ -191,8 +194,13 @@ def _states(choice: Choice) -> list[Look]:
     return [look for look in few if any(_is_end(value) for value in look.values)]
 
 
-def _is_end(word: str) -> bool:
-    return kind_of_word("events", word) in ("cancel", "return")
+def _is_end(word: str) -> str:
+    """Return how an order ended by its state, such as ``order_refunded``; empty if it did not."""
+    if word.lower().startswith("part"):
+        return ""
+    ends = {"cancel": "cancelled", "return": "refunded"}
+    kinds = [kind_of_word("events", each) for each in (word, *re.split(r"[\W_]+", word))]
+    return next((ends[kind] for kind in kinds if kind in ends), "")
 
 
 def _below(choice: Choice, how: Convention) -> tuple[str, Any] | None:

@@ -18,6 +18,7 @@ from promolab.onboarding.event_guesses import (
     kind_of_events,
     listed,
     share,
+    status_of_orders,
     values_of_kind,
 )
 from promolab.onboarding.guesses import (
@@ -163,6 +164,9 @@ def _section(
     for column in TABLES[choice.table]:
         if column.name == "kind" and choice.table == "events":
             lines.append(kind_of_events(choice, how, skip))
+        elif column.name == "order_status":
+            status = status_of_orders(choice)
+            lines += [status] if status else []
         elif column.name == "kind":
             lines.append(_kind(choice))
         elif column.name == "amount" and choice.table == "events":

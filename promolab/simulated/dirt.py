@@ -86,7 +86,7 @@ _TWICE = "written twice"
 _PAST, _AHEAD = -3650, 3650
 
 STAINS: tuple[Stain, ...] = (
-    Stain(_TWICE, "events", "", "duplicate", None),
+    Stain(_TWICE, "events", "", "duplicate", None, "view"),  # equal lines of an order are pieces
     Stain("no customer", "events", "customer_id", "missing_key", _nothing),
     Stain("no time", "events", "ts", "missing_key", _nothing),
     Stain("unknown kind", "events", "kind", "unknown_kind", _always("wishlist")),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from promolab.cleaning import clean
 from promolab.onboarding import propose
 from tests.onboarding.test_proposal import by_kind, flat, loaded, said, write
 
@@ -20,22 +21,27 @@ def orders(folder: Path, states: list[str], column: str) -> Path:
 @pytest.mark.parametrize(
     ("column", "states", "bought", "check"),
     [
-        ("Status", ["delivered", "cancelled"], ["delivered"], "'cancelled' (30 rows) are no"),
-        ("Order status", ["paid", "cancelled"], ["paid"], "'cancelled' (30 rows) are no"),
-        ("State", ["", "storniert"], [""], "empty (30 rows) are taken for purchases"),
+        ("Status", ["delivered", "cancelled"], ["delivered"], "'cancelled' (30 rows) did not"),
+        ("Order_Status", ["paid", "order_refunded"], ["paid"], "'order_refunded' (30 rows) did"),
+        ("State", ["", "storniert"], [""], "empty (30 rows) are taken for orders"),
         ("Type", ["alright", "annulée"], ["alright"], "'alright' (30 rows) are taken"),
-        ("Type", ["new", "cancelled"], ["new"], "'new' (30 rows) are taken for purchases"),
+        ("Type", ["new", "cancelled"], ["new"], "'new' (30 rows) are taken for orders"),
         ("状态", ["已付款", "待付款", "已退货"], ["已付款"], "'已退货' (20 rows) and '待付款'"),
     ],
 )
-def test_orders_that_came_to_nothing_are_marked_and_no_purchases(
+def test_orders_that_came_to_nothing_are_marked_and_do_not_count(
     column, states, bought, check, tmp_path
 ):
     proposal = propose(orders(tmp_path, states, column))
-    values = dict.fromkeys(bought, "purchase")
-    assert said(proposal)["events"]["kind"] == {"column": column, "values": values}
-    assert check in next(x for x in flat(proposal).splitlines() if "are no purchases" in x)
-    assert by_kind(loaded(tmp_path, tmp_path))["purchase"][0] == 60 // len(states)
+    found = said(proposal)["events"]
+    assert found["kind"] == {"value": "purchase"} and found["order_status"]["column"] == column
+    assert {w for w, s in found["order_status"]["values"].items() if s == "completed"} == {
+        word for word in bought if word
+    }
+    assert check in next(x for x in flat(proposal).splitlines() if "did not count" in x)
+    shop = loaded(tmp_path, tmp_path)
+    assert by_kind(shop)["purchase"][0] == 60
+    assert clean(shop)[0].events.count().execute() == 60 // len(states)
 
 
 def test_a_table_of_nothing_but_returns_is_marked(tmp_path):
