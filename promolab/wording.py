@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -348,8 +349,28 @@ def _names_of_kinds() -> dict[str, str]:
     }
 
 
+_TITLES: dict[str, str] = {}
+
+
+def state_titles(titles: Mapping[Any, str]) -> None:
+    """State what the shop at hand calls its promotions, by id; whoever opens a shop does.
+
+    Of two with one title each has its id behind it.
+    """
+    short = {str(key): " ".join(title.split())[:60] for key, title in titles.items() if title}
+    short = {key: title for key, title in short.items() if title}
+    often = {title for title, n in Counter(short.values()).items() if n > 1}
+    _TITLES.clear()
+    _TITLES.update({k: f"{title} ({k})" if title in often else title for k, title in short.items()})
+
+
+def title_of(promotion_id: Any) -> str:
+    """Return the title that the shop at hand states of a promotion, empty without one."""
+    return _TITLES.get(str(promotion_id), "")
+
+
 def promotion_name(kind: str, promotion_id: Any) -> str:
-    """Return what readers call a promotion: its kind in words, and its id without the kind.
+    """Return what readers call a promotion: its title, else its kind in words, and its id.
 
     Examples
     --------
@@ -358,6 +379,8 @@ def promotion_name(kind: str, promotion_id: Any) -> str:
     >>> promotion_name("recommendation", "W26-recommendation")
     'Recommendation W26'
     """
+    if title := title_of(promotion_id):
+        return title
     words = _names_of_kinds().get(str(kind), str(kind).replace("_", " ").capitalize())
     kind = re.escape(str(kind))
     text = re.sub(rf"^{kind}[-_ .:/]+|[-_ .:/]+{kind}$", "", str(promotion_id))

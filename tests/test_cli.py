@@ -81,6 +81,21 @@ def test_every_command_leaves_through_its_context_managers_when_it_is_ended(monk
         seen[0](signal.SIGTERM, None)
 
 
+def test_a_loop_that_is_ended_says_that_it_goes_on(monkeypatch, tmp_path, capsys):
+    def ended(*_, **__):
+        signal.raise_signal(signal.SIGHUP)  # as a terminal that closes does
+
+    monkeypatch.setattr("promolab.loop.rehearse", ended)
+    before = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        assert cli.main(["loop", "--out", str(tmp_path)]) == 128 + signal.SIGHUP
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    said = "promolab: ended by SIGHUP; the weeks that are done stand, and the same call goes on"
+    assert said in capsys.readouterr().err
+
+
 def test_verbose_shows_where(asked, capsys, monkeypatch):
     asked["raise"] = KeyError("boom")
     assert cli.main(["report", "--verbose"]) == 1
@@ -274,7 +289,8 @@ def lab(monkeypatch, tmp_path):
     monkeypatch.setattr(running, "find_notebooks", lambda: packaged)
     calls: list[list[str]] = []
 
-    def call(line: list[str]) -> int:
+    def call(line: list[str], env: dict[str, str]) -> int:
+        assert env["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
         calls.append(line)
         return 0
 

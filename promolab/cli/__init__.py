@@ -46,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     2
     """
     options = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _end)
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(one, _end)
+    left = getattr(options, "left", "nothing half done is left")
     try:
         return int(options.run(options))
     except (InputError, MissingExtraError) as error:
@@ -54,11 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PromolabError as error:
         return _say(error, FAILED, options.verbose)
     except KeyboardInterrupt:
-        print("promolab: interrupted; nothing half done is left", file=sys.stderr)
+        print(f"promolab: interrupted; {left}", file=sys.stderr)
         return INTERRUPTED
     except SystemExit as ended:  # by `_end`, on its way out through the context managers
-        print("promolab: ended by SIGTERM; nothing half done is left", file=sys.stderr)
-        return int(str(ended.code))
+        number = int(str(ended.code))
+        by = signal.Signals(number - 128).name if number > 128 else "itself"
+        print(f"promolab: ended by {by}; {left}", file=sys.stderr)
+        return number
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -226,4 +231,6 @@ def _lab(options: argparse.Namespace) -> int:
     folder = folder.absolute()
     root = f"--ServerApp.root_dir={folder.parent}"
     call = [sys.executable, "-m", "jupyterlab", str(folder / START), root, *options.arguments]
-    return subprocess.call(call)
+    # Its terminals find the commands of this installation.
+    places = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    return subprocess.call(call, env=os.environ | {"PATH": os.pathsep.join(places)})

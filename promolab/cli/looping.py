@@ -50,7 +50,8 @@ def add_loop(commands: Any, common: argparse.ArgumentParser) -> None:
     loop.add_argument(
         "--out", default="loop", help="folder of its worlds, ledger, figure (%(default)s)"
     )
-    loop.set_defaults(run=_loop)
+    left = "the weeks that are done stand, and the same call goes on from there"
+    loop.set_defaults(run=_loop, left=left)
 
     demo = commands.add_parser(
         "demo",

@@ -51,6 +51,7 @@ def group_of(place: str, value: Any) -> tuple[str, ...]:
 
 SEND_FIELDS = (
     *("customer_id", "promotion_id", "channel", "starts_at", "ends_at", "decision_id", "offers"),
+    "promotion_name",
 )
 """What a send file may hold. Nothing in it tells a customer who is held out from one who is not."""
 

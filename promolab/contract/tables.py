@@ -171,6 +171,7 @@ _SPECS = (
         "with exposures and responses: response models and campaign reports",
         (
             _id("promotion_id", "the promotion", "P18", required=True),
+            Column("name", "text", "what people call it", example="Spring voucher"),
             _kind(PROMOTION_KINDS, "coupon"),
             _time("starts_at", "first moment it is valid", "2017-10-30T04:00:00Z"),
             _time("ends_at", "first moment it is no longer valid", "2017-12-25T05:00:00Z"),

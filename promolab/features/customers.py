@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import Shop
 from promolab.engines import keep
+from promolab.errors import InputError
 from promolab.features.lines import counted_contacts, order_lines, order_movements, orders_before
 from promolab.features.point_in_time import (
     DAY,
@@ -115,7 +116,8 @@ def build_features(shop: Shop, as_of: Any) -> Any:
     Raises
     ------
     InputError
-        If ``as_of`` is neither a datetime nor such a table.
+        If ``as_of`` is neither a datetime nor such a table, or a datetime before every event or a
+        year after all of them.
 
     Examples
     --------
@@ -135,6 +137,8 @@ def build_features(shop: Shop, as_of: Any) -> Any:
     lines = order_lines(shop)
     table = _presence(shop, as_of).cache()
     one = isinstance(as_of, datetime)
+    if one:
+        _check_span(shop, as_of, known=bool(table.count().execute()))
     movements = lines if one else order_movements(lines)
     parts = [
         _orders(orders_before(shop, movements, as_of), as_of),
@@ -150,6 +154,16 @@ def build_features(shop: Shop, as_of: Any) -> Any:
     for part in (part.cache() for part in parts):
         table = joined(table, part, list(KEYS))
     return _finish(table, shop, has_browsing=browsing is not None)
+
+
+def _check_span(shop: Shop, as_of: datetime, *, known: bool) -> None:
+    """Refuse a moment by which nobody is known, or a year after everything."""
+    first, last = shop.span()
+    if not known or as_of > last + timedelta(days=366):
+        raise InputError(
+            f"as_of {as_of:%Y-%m-%d} lies outside the data of {shop.settings.name}, which reach "
+            f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        )
 
 
 def _presence(shop: Shop, as_of: Any) -> Any:

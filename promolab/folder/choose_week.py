@@ -58,7 +58,8 @@ class Weeks:
         Returns
         -------
         Weeks
-            By default the current week for a live source, else the settings' own, else the last.
+            By default the current week for a live source, else the settings' own, else the last:
+            of data that end on a Sunday the one that begins next day.
 
         Raises
         ------
@@ -81,7 +82,7 @@ class Weeks:
                 "week begins after the first event and before the last"
             )
         stated = shop.settings.default_week
-        default = Week.parse(stated) if stated else max(inside, earliest)
+        default = Week.parse(stated) if stated else latest
         if live:
             default = max(current, earliest)
         return cls(shop.settings.name, earliest, latest, default)

@@ -318,10 +318,29 @@ def _total_by_content(choice: Choice, how: Convention, factors: list[str]) -> Li
         said = f"{factors[0]} × {factors[1]}{[*wanted][m]}"
         why = f"by content; equals {said} in {share(found[best], found['given'])} of rows"
         return _money("amount", free[n], why)
+    if of_line := _share_of_lines(choice, units, price):
+        said = f"divided by {factors[0]} it is a product's price in {of_line} of rows"
+        return _money("amount", factors[1], f"the price of the line: {said}")
     check = ""
     if choice.has("discount"):
         check = f"{choice.picks['discount'].name} is not taken off: is it taken off the price?"
     return Line("amount", {"multiply": factors}, "no total; units × price of a unit", check)
+
+
+def _share_of_lines(choice: Choice, units: Any, price: Any) -> str:
+    """Say in how many rows of several pieces a price is rather that of all; empty if in few."""
+    if not choice.has("product_id"):
+        return ""
+    product = choice.theirs.table[choice.picks["product_id"].name]
+    rows = choice.theirs.table.select(product=product, units=units, price=price)
+    rows = rows.filter(rows.units > 0, rows.price > 0)
+    ones = rows.filter(rows.units == 1)
+    ones = ones.group_by("product").aggregate(one=ones.price.mean())
+    many = rows.filter(rows.units > 1).join(ones, "product")
+    nearer = (many.price / many.units - many.one).abs() < (many.price - many.one).abs()
+    found = many.aggregate(n=many.count(), line=how_many(nearer)).to_pyarrow().to_pylist()[0]
+    line = found["line"] or 0
+    return share(line, found["n"]) if line > 0.5 * found["n"] else ""
 
 
 def _number(choice: Choice, column: str, how: Convention) -> Any:

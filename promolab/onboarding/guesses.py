@@ -523,6 +523,11 @@ def choose_columns(table: str, looks: Sequence[Look]) -> dict[str, Pick]:
         picks[column.name] = Pick(look)
         if column.name not in _SHARED:
             taken.add(look.name)
+    if table == "products" and "category" not in picks and "type" in picks:
+        picks["category"] = picks.pop("type")  # a finer group is one, too
+    units = picks.get("amount") if table == "events" and "price" in picks else None
+    if units is not None and "quantity" not in picks and _counts(units.look):
+        picks["quantity"] = picks.pop("amount")
     if table == "events":
         _by_their_content(picks, [look for look in looks if look.name not in taken])
     return picks
@@ -545,6 +550,12 @@ def _holds(table: str, column: Column, look: Look) -> bool:
     if column.name == "kind" and table == "events":
         return look.distinct <= FEW and any(kind_of_word(table, v) for v in look.values)
     return True
+
+
+def _counts(look: Look) -> bool:
+    """Tell whether numbers count pieces: they are whole, and one is among them."""
+    whole = [re.fullmatch(r"-?(\d+)([.,]0+)?", value) for value in look.values]
+    return all(whole) and any(each is not None and each[1] == "1" for each in whole)
 
 
 def is_id(look: Look) -> bool:

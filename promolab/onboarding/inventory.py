@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -184,7 +185,16 @@ def _is_a_table(path: Path) -> bool:
         kind_of(path)
     except DataError:
         return False
-    return path.is_file() and not path.name.lower().endswith(NOT_TABLES)
+    return path.is_file() and (not path.name.lower().endswith(NOT_TABLES) or _has_rows(path))
+
+
+def _has_rows(path: Path) -> bool:
+    """Tell whether a text begins as a table does: two lines with as many separators."""
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    with suppress(OSError), opened(path, "rt", encoding="utf-8", errors="replace") as file:
+        first, second = file.readline(), file.readline()
+        return any(first.count(mark) == second.count(mark) > 0 for mark in "\t;,|")
+    return False
 
 
 def _in_folder(folder: Path, paths: Sequence[Path]) -> tuple[tuple[Theirs, ...], tuple[str, ...]]:
@@ -248,7 +258,7 @@ def _ways(group: Sequence[Path], unread: list[str]) -> list[dict[str, Any]]:
 
 
 def _read(con: Any, folder: Path, group: list[Path], stated: Mapping[str, Any]) -> Theirs:
-    from promolab.sources.files import find_files, kind_of
+    from promolab.sources.files import NOT_TABLES, find_files, kind_of
 
     files = _pattern(folder, group)
     group = find_files(folder, "table", files)  # refuses links out of the folder
@@ -261,6 +271,7 @@ def _read(con: Any, folder: Path, group: list[Path], stated: Mapping[str, Any]) 
     where = {"files": files, **stated}
     named = group[0].parent.name if group[0].parent != folder else _stem(group[0])
     plain = not stated and kind_of(group[0]) is not None
+    plain = plain and not group[0].name.lower().endswith(NOT_TABLES)
     own = plain and named in TABLES and (group[0].parent != folder or len(group) == 1)
     name = files if isinstance(files, str) else f"{files[0]} and the like"
     if "sheet" in stated:

@@ -169,7 +169,8 @@ def listing(choice: Choice, look: Look, promotions: Choice) -> Look | None:
         Their id where that is it; None where no column has half of the values.
     """
     own = promotions.picks["promotion_id"]
-    free = _free(promotions, promotions.picks)
+    picks = {ours: pick for ours, pick in promotions.picks.items() if ours != "name"}
+    free = _free(promotions, picks)
     codes = [x for x in free if x.is_text and _tells_apart(x)]
     for each in (own.look, *codes):
         named = dataclasses.replace(promotions, picks={"promotion_id": Pick(each)})

@@ -31,12 +31,21 @@ from promolab.onboarding.guesses import (
 from promolab.onboarding.table_guesses import (
     ask,
     convention_of,
+    how_many,
     is_empty,
     number_in,
     time_in,
     words_in,
 )
-from promolab.sources import CURRENCIES, SHARED_SIGNS, SIGNS, currency_in
+from promolab.sources import (
+    CURRENCIES,
+    SHARED_SIGNS,
+    SIGNS,
+    TERMS,
+    currency_in,
+    says_terms,
+    term_in_words,
+)
 from promolab.wording import count, plural
 
 
@@ -183,6 +192,7 @@ def _section(
                 line = _other(choice, column.name, column.type, pick, how)
                 line = _in_their_own_way(choice, line, written is None)
             lines.append(line)
+    lines += _terms_in_words(choice, lines)
     currency, column_line = currency_of(choice, how)
     lines += [column_line] if column_line else []
     kept, personal = _not_used(choice, lines)
@@ -196,6 +206,29 @@ def _section(
         kept,
         personal,
     )
+
+
+def _terms_in_words(choice: Choice, lines: Sequence[Line]) -> list[Line]:
+    """Say which column holds the promotions' rules in words, such as ``满199减25``."""
+    if choice.table != "promotions" or {"discount_rate", "reduction"} & {x.key for x in lines}:
+        return []
+    for look in (look for look in choice.looks if look.is_text):
+        rules = [value for value in look.values if says_terms(value)]
+        if not rules or 2 * len(rules) < len(look.values):
+            continue
+        text = choice.theirs.table[look.name]
+        found = {name: term_in_words(text, name) for name in TERMS}
+        n = ask(choice.theirs, {name: how_many(value.notnull()) for name, value in found.items()})
+        odd = listed([repr(value) for value in look.values if not says_terms(value)][:3])
+        check = f"not understood, and without terms: {odd}" if odd else ""
+        why = f"by its words, such as {rules[0]!r}"
+        told = [name for name in TERMS if n[name]]
+        said = {"column": look.name, "in_words": True}
+        return [
+            Line(name, said, f"{why}; in {plural(n[name], 'row')}", check * (name == told[0]))
+            for name in told
+        ]
+    return []
 
 
 def _number_columns(choice: Choice) -> list[str]:

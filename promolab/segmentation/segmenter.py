@@ -87,6 +87,8 @@ class Segmenter:
         chosen, and HDBSCAN makes none that is smaller.
     references : int
         Sets of customers without groups behind the gap statistic of k-means; 0 leaves it out.
+    **other
+        Nothing else is known: it is refused by name.
 
     Attributes
     ----------
@@ -145,7 +147,12 @@ class Segmenter:
         min_samples: int | None = None,
         min_share: float = MIN_SHARE,
         references: int = REFERENCES,
+        **other: Any,
     ) -> None:
+        for name in other:
+            known = [f.name for f in dataclasses.fields(Request)]
+            hint = "k says how many: Segmenter(k=5)" if "segments" in name else nearest(name, known)
+            raise InputError(f"Segmenter knows no {name}; {hint}")
         if method not in METHODS:
             raise InputError(f"method {method!r} is unknown; {nearest(str(method), list(METHODS))}")
         if isinstance(columns, str):

@@ -10,6 +10,7 @@ from promolab.contract import TABLES, Column, Settings, shown_value
 from promolab.errors import DataError, nearest
 from promolab.sources.mapping import Part, Value
 from promolab.sources.parsing import Problem, to_flag, to_id, to_number, to_time
+from promolab.sources.terms_in_words import term_in_words
 
 _ABSENT = {"id": "string", "time": "timestamp", "text": "string", "flag": "boolean"}
 
@@ -224,6 +225,8 @@ def _number(where: str, table: Any, how: Value, engine: str) -> tuple[Any, list[
 
     if not how.columns:
         return ibis.literal(float(how.constant)), []
+    if how.in_words:
+        return term_in_words(_raw(table, how).cast("string"), where.partition(".")[2]), []
     factors, problems = [], []
     for name in how.columns[:1] if how.any else how.columns:
         raw = _raw(table, how) if how.any else table[name]
@@ -267,7 +270,9 @@ def _words(table: Any, value: Any, how: Value) -> Any:
 
 def _kept(part: Part, table: Any, found: Mapping[str, Value], made: Mapping[str, Any]) -> Any:
     """Return the columns of theirs that go along unused, under names that nothing else has."""
-    gone = {name for how in (*found.values(), *part.attributes.values()) for name in how.renames}
+    # A promotion's name stays beside it: exposures may call the promotion by that column.
+    used = [how for column, how in found.items() if (part.table, column) != ("promotions", "name")]
+    gone = {name for how in (*used, *part.attributes.values()) for name in how.renames}
     taken = {name.lower() for name in made} | {c.name for c in TABLES[part.table]}
     kept = {}
     for name in table.columns:

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from promolab.checks import is_number, is_whole
 from promolab.contract import TABLES
 from promolab.errors import InputError, nearest
+from promolab.sources.terms_in_words import TERMS
 
 HOW_WRITTEN = ("decimal", "thousands", "symbol")
 """The keys that say how numbers are written."""
@@ -56,6 +57,7 @@ _FORM_OF = (
         "distinct": "flag",
         "whole": "flag",
         "last_day": "flag",
+        "in_words": "flag",
         "skip": "count",
         "digits": "count",
         "scale": "number",
@@ -233,13 +235,14 @@ _NUMBERS = ("money", "share", "number")
 
 # What may be said of a column, by the type that it shall become.
 _WHERE_FROM = ("column", "columns", "any", "multiply", "value")
+_FIGURES = ("column", "any", "multiply", "value", "scale", "in_words")
 _WORDS = ("values", "starts_with", "negative", "otherwise")
 _KEYS = {
     "id": (*_WHERE_FROM[:3], "value", "whole", "digits", "values", "in_promotions"),
     "time": (*_WHERE_FROM[:3], "format", "zone", "last_day"),
     "text": (*_WHERE_FROM[:3], "value", *_WORDS),
     "flag": ("column", "any", "value", *_WORDS),
-} | dict.fromkeys(_NUMBERS, ("column", "any", "multiply", "value", "scale", *HOW_WRITTEN))
+} | dict.fromkeys(_NUMBERS, (*_FIGURES, *HOW_WRITTEN))
 _ATTRIBUTE = ("column", "columns", "any", "value", *_WORDS)
 _OF_A_SECTION = (
     *("files", "table", "sheet", "encoding", "separator", "names", "skip", "distinct"),
@@ -281,6 +284,8 @@ class Value:
     in_promotions : str, optional
         Column of the promotions that holds the value, such as their code: the promotion's id takes
         its place.
+    in_words : bool
+        Whether the column says the promotion's rule in words, and the number stands in them.
     scale : float, optional
         What numbers are multiplied by: their unit (0.01 for cents) or sign (-1).
     decimal, thousands, symbol : str
@@ -301,6 +306,7 @@ class Value:
     whole: bool = False
     digits: int = 0
     in_promotions: str | None = None
+    in_words: bool = False
     scale: float | None = None
     decimal: str = "."
     thousands: str = ""
@@ -310,6 +316,7 @@ class Value:
     def renames(self) -> tuple[str, ...]:
         """Their columns that this one replaces; none if more than name or writing changes."""
         plain = not (self.values or self.starts_with or self.negative or self.otherwise)
+        plain = plain and not self.in_words
         return self.columns if plain and (self.any or len(self.columns) == 1) else ()
 
 
@@ -452,6 +459,8 @@ def _check_place(table: str, column: str, value: Value, where: str) -> None:
         )
     if value.last_day and column != "ends_at":
         raise InputError(f"{where} {column} last_day: only ends_at has a last day")
+    if value.in_words and (table != "promotions" or column not in TERMS):
+        raise InputError(f"{where} {column} in_words: only {', '.join(TERMS)} of promotions are")
 
 
 def _value(said: Any, where: str, kind: str | None, default: Value) -> Value:
@@ -507,6 +516,7 @@ def _value(said: Any, where: str, kind: str | None, default: Value) -> Value:
         whole=bool(said_of(said, "whole", where)),
         digits=said_of(said, "digits", where) or 0,
         in_promotions=said_of(said, "in_promotions", where),
+        in_words=bool(said_of(said, "in_words", where)),
         scale=None if scale is None else float(scale),
         decimal=decimal,
         thousands=thousands,

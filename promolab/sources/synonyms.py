@@ -192,6 +192,8 @@ _COLUMN_WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "promotions": {
         "promotion_id": _PROMOTION + " id",
+        "name": "promotionname campaignname promotiontitle campaigntitle offername title titel "
+        "titulo 名称 标题 活动名称 活动标题 促销名称",
         "kind": "promotiontype campaigntype promotype offertype type aktionsart art typ tipo "
         "活动类型 促销类型",
         "starts_at": _START,

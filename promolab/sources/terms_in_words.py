@@ -15,8 +15,12 @@ _FROM = (
 )
 _OFF = (
     rf"减\s*{_N}",
-    rf"(?i:\b(?:save|get)\b)[^\d%]{{0,4}}{_N}",
+    rf"(?i:\bsave\b)[^\d%]{{0,4}}{_N}",
     rf"{_N}\s*(?i:[a-z€£$¥]{{0,3}}\s*off\b)",
+)
+_PIECES = (
+    r"\d\s*件|[买送]|(?i:\bfree\b|\bbuy\b)"
+    """What is counted in pieces: the contract has no word for it."""
 )
 TERMS = ("discount_rate", "threshold", "reduction", "steps")
 """Columns of the promotions that a rule in words may fill."""
@@ -44,6 +48,7 @@ def term_in_words(text: Any, column: str) -> Any:
     """
     import ibis
 
+    text = ibis.ifelse(text.re_search(_PIECES), ibis.null("string"), text)
     rate = ibis.coalesce(_rate_of_fold(_first(text, _FOLD)), _first(text, _PERCENT) / 100)
     reduction = ibis.ifelse(rate.isnull(), _first(text, *_OFF), ibis.null("float64"))
     if column == "discount_rate":
@@ -65,7 +70,8 @@ def says_terms(text: str) -> bool:
     >>> [says_terms(t) for t in ("满199减25", "立减20", "save 5 over 50", "Spring 2024")]
     [True, True, True, False]
     """
-    return any(re.search(pattern, text) for pattern in (_PERCENT, _FOLD, *_OFF))
+    said = any(re.search(pattern, text) for pattern in (_PERCENT, _FOLD, *_OFF))
+    return said and not re.search(_PIECES, text)
 
 
 def _rate_of_fold(fold: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -369,7 +370,7 @@ def save_choice(state: SegmentsState, default: Sequence[str], path: str | Path) 
             f"{words} makes no centres, so next week's customers could not be put into the same "
             "segments; save k-means, or k-means by small batches"
         )
-    file = Path(path).expanduser()
+    file = Path(path).expanduser().absolute()  # a terminal may stand elsewhere
     told: dict[str, Any] = {}
     try:
         if file.is_file():
@@ -382,7 +383,7 @@ def save_choice(state: SegmentsState, default: Sequence[str], path: str | Path) 
         raise InputError(f"{file} cannot be written or read ({error}); give save_to") from error
     return (
         f"Saved in {file}. The weekly run makes these segments of all customers with: promolab "
-        f"report --parameters {file}"
+        f"report --parameters {shlex.quote(str(file))}"
     )
 
 

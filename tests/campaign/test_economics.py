@@ -129,6 +129,9 @@ def test_words_call_nothing_worth_sending(found) -> None:
     assert opening.startswith("Contact 7 customers about Coupons N. Expect ")
     assert "To pay for itself each contact must bring" in opening
     assert "a year of such weeks read together would not either." in opening
+    unknown = replace(found, discount=replace(found.discount, value=math.nan))
+    for text in (LaunchEconomics((unknown,)).opening(), unknown.summary()):
+        assert "threshold and reduction, in [promotions] of shop.toml would tell" in text
     near = replace(found, held=40, visible=3 * found.break_even.value)
     assert "enough with 9 such weeks together." in LaunchEconomics((near,)).opening()
     assert "A guess: " in found.summary() and "90 % intervals" in found.summary()

@@ -18,6 +18,7 @@ from promolab.campaign.plan.result import LEFT
 from promolab.campaign.plan.send import file_names, neutralised, restored, write_send
 from promolab.contract import Settings
 from promolab.errors import InputError
+from promolab.wording import state_titles
 from tests.campaign.made_up import AS_OF, DAY, case_of, typed
 from tests.draws import draws
 from tests.made_up import shop_of
@@ -97,6 +98,18 @@ def test_columns_and_costs_are_the_shops(plan, tmp_path):
         part = plan.to_contact[plan.to_contact["promotion_id"] == promotion]
         assert cost == pytest.approx(each * len(part) + 2 * part["p_redeemed"].sum())
     assert control["expected_cost"].iloc[-1] == 0
+
+
+def test_titles_stand_beside_the_ids(plan, tmp_path):
+    state_titles({"P/1": "=Spring  voucher", "P2": None})
+    try:
+        write_send(plan, tmp_path / "send", Settings())
+    finally:
+        state_titles({})
+    row = read(tmp_path / "send" / "P%2F1__e%20mail.csv")[0]
+    assert [*row] == ["customer_id", "promotion_id", "channel", "promotion_name"]
+    assert row["promotion_name"] == "'=Spring voucher"
+    assert "promotion_name" not in read(tmp_path / "send" / "P2__app.csv")[0]
 
 
 def test_a_cost_that_nobody_states_is_left_out(plan, tmp_path):

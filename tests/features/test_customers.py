@@ -370,6 +370,13 @@ def test_as_of_that_is_no_time_is_refused(small_shop, bad):
         build_features(small_shop, bad)
 
 
+@pytest.mark.parametrize("year", [2019, 2024])
+def test_a_moment_outside_the_data_names_their_span(small_shop, year):
+    said = rf"as_of {year}-01-01 lies outside the data of .*, which reach from 2021-01-0\d to 2021"
+    with pytest.raises(InputError, match=said):
+        build_features(small_shop, datetime(year, 1, 1))
+
+
 def test_as_of_table_without_its_columns_is_refused(small_shop):
     with pytest.raises(InputError, match="lacks the column 'as_of'"):
         build_features(small_shop, pd.DataFrame({"customer_id": ["C01"]}))

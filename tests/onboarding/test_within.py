@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import promolab
 from promolab.cleaning import clean
 from promolab.onboarding import propose
+from promolab.wording import promotion_name
 from tests.onboarding.test_proposal import by_kind, flat, loaded, said, write
 
 
@@ -125,3 +127,54 @@ def test_contacts_that_name_the_promotion_by_its_title(codes, tmp_path):
         "in_promotions": "title",
     }
     assert set(loaded(codes, tmp_path).exposures.promotion_id.execute()) == {"7"}
+
+
+def test_units_called_an_amount_and_a_subclass_are_taken_for_what_they_are(tmp_path):
+    rows = ["TRANSACTION_DT,CUSTOMER_ID,PRODUCT_SUBCLASS,PRODUCT_ID,AMOUNT,SALES_PRICE"]
+    for i in range(90):
+        units, product = i % 3 + 1, i % 7
+        price = units * (20 + product)  # what the line costs
+        rows.append(
+            f"2000-11-{i % 28 + 1:02},C{i % 20},{100 + product % 2},P{product},{units},{price}"
+        )
+    write(tmp_path, "ta_feng.txt", rows)
+    found = said(propose(tmp_path))
+    assert found["events"]["quantity"] == "AMOUNT"
+    assert found["events"]["amount"] == "SALES_PRICE"
+    assert "divided by AMOUNT it is a product's price in 100 % of rows" in flat(propose(tmp_path))
+    assert found["products"]["category"] == "PRODUCT_SUBCLASS"
+    shop = loaded(tmp_path, tmp_path)
+    assert by_kind(shop)["purchase"] == (90, sum((i % 3 + 1) * (20 + i % 7) for i in range(90)))
+
+
+def test_units_beside_the_price_of_one_are_multiplied(tmp_path):
+    rows = [
+        f"C{i % 9},2024-01-{i % 28 + 1:02},P{i % 7},{i % 3 + 1},{20 + i % 7}" for i in range(90)
+    ]
+    write(tmp_path, "sales.csv", ["customer_id,date,product_id,amount,price", *rows])
+    found = said(propose(tmp_path))["events"]
+    assert found["quantity"] == "amount" and found["amount"] == {"multiply": ["amount", "price"]}
+
+
+def test_rules_in_words_become_terms(tmp_path):
+    orders(tmp_path, ["paid"], "Status")
+    rules = ["满199减25", "每满100减10", "8折", "立减20", "10 % off over 50", "满2件8折"]
+    rows = [f"P{i},第{i}档,{rule},2024-01-01,2024-01-08" for i, rule in enumerate(rules)]
+    write(tmp_path, "promotions.csv", ["promotion_id,名称,规则,开始时间,结束时间", *rows])
+    proposal = propose(tmp_path)
+    told = said(proposal)["promotions"]
+    assert told["name"] == "名称" and told["reduction"] == {"column": "规则", "in_words": True}
+    assert "not understood, and without terms: '满2件8折'" in flat(proposal)
+    offers = loaded(tmp_path, tmp_path).promotions.order_by("promotion_id").execute()
+    terms = offers[["discount_rate", "threshold", "reduction", "steps"]].round(4)
+    assert terms.astype(object).where(terms.notna(), None).to_numpy().tolist() == [
+        [None, 199, 25, 1],
+        [None, 100, 10, 0],
+        [0.2, None, None, None],
+        [None, None, 20, None],
+        [0.1, 50, None, None],
+        [None, None, None, None],
+    ]
+    assert promotion_name("coupon", "P3") == "第3档"
+    promolab.load_shop("simulated", customers=10, weeks=11)
+    assert promotion_name("coupon", "P3") == "Coupons P3"

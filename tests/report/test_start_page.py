@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -62,5 +64,15 @@ def test_the_start_is_no_step_and_runs_where_there_is_no_report(repository: Path
         for output in cell.get("outputs", [])
         if "data" in output
     ]
-    assert len(shown) == 3 and "03_segments" in shown[0]
-    assert "There is no report in ../reports yet" in shown[2]
+    assert len(shown) == 1 and "There is no report in ../reports yet" in shown[0]
+
+
+def test_the_start_opens_with_its_lists_before_anything_is_run(repository: Path):
+    folder = repository / "notebooks"
+    cells = nbformat.read(folder / "00_start.ipynb", as_version=4).cells
+    written = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    for path in sorted(folder.glob("*.ipynb")):
+        if path.stem != "00_start":
+            row = re.search(rf"(?m)^\| \[{path.stem}\]\({path.name}\) \| (.*) \|$", written)
+            assert row is not None, path.name
+            assert html.escape(row[1]) in list_notebooks(path.stem, folder).text

@@ -213,3 +213,10 @@ def test_a_stated_number_takes_no_longer_than_ten_starts_of_k_means() -> None:
         )
     assert took["door"] <= took["usual"]
     assert door.silhouette_ == door.silhouette_ > 0  # reckoned only now
+
+
+def test_what_is_called_otherwise_is_named() -> None:
+    with pytest.raises(InputError, match=r"knows no segments; k says how many: Segmenter\(k=5\)"):
+        Segmenter(segments=5)
+    with pytest.raises(InputError, match="knows no colums; did you mean 'columns'"):
+        Segmenter(colums=["orders"])

@@ -70,7 +70,9 @@ def test_every_method_answers_and_one_without_centres_is_not_saved(made, tmp_pat
     made.move(method="kmeans")
 
 
-def test_the_choice_is_saved_as_parameters_of_the_weekly_run(features, tmp_path, capsys):
+def test_the_choice_is_saved_as_parameters_of_the_weekly_run(
+    features, tmp_path, capsys, monkeypatch
+):
     file = tmp_path / "parameters.json"
     file.write_text('{"list_size": 30}')
     made = segments(features, save_to=file)
@@ -89,6 +91,11 @@ def test_the_choice_is_saved_as_parameters_of_the_weekly_run(features, tmp_path,
     options = argparse.Namespace(parameters=str(file), parameter=["segments=6"])
     assert weeks._parameters(options)["segments"] == "6"
     assert weeks._parameters(options)["list_size"] == "30"
+    monkeypatch.chdir(tmp_path)
+    beside = segments(features, save_to="its own.json")
+    beside.move(k=4, columns=("orders_84d", "recency_days"))
+    # A terminal of JupyterLab does not stand in the notebook's folder.
+    assert f"report --parameters &#x27;{tmp_path}/its own.json&#x27;" in beside.press("save").text
     file.write_text("[1]")
     assert cli.main(["report", "--parameters", str(file), "--out", str(tmp_path / "r")]) == 2
     assert "cannot be read as a JSON object" in capsys.readouterr().err

@@ -151,7 +151,10 @@ class LaunchEconomics(Result):
         if first is None or not first.contacts:
             return _("Nobody is to be contacted this week.")
         r, d = self.total("redemptions"), self.total("discount")
-        costing = _("what they cost in discounts is not known")
+        costing = _(
+            "what they cost in discounts is not known (discount_rate, or threshold and reduction, "
+            "in [promotions] of shop.toml would tell)"
+        )
         if math.isfinite(d.value):
             amount = amount_words(d, first.currency)
             costing = _("costing {amount} in discounts", amount=amount)

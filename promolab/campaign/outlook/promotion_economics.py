@@ -175,7 +175,10 @@ class PromotionEconomics(Result):
             return f"{self.name}: nobody is to be contacted."
         cost = f", costing {amount_words(self.discount, self.currency)} in discounts"
         if not math.isfinite(self.discount.value):
-            cost = "; the discounts are not known"
+            cost = (
+                "; the discounts are not known (discount_rate, or threshold and reduction, in "
+                "[promotions] of shop.toml would tell)"
+            )
         elif self.discount.ci_high == 0:
             cost = "; it takes nothing off"
         interval = f" ({LEVEL} intervals)" if math.isfinite(self.redemptions.ci_low) else ""

@@ -16,6 +16,7 @@ import pandas as pd
 from promolab.contract import read_operations
 from promolab.errors import InputError
 from promolab.recommend import JOINED
+from promolab.wording import title_of
 
 if TYPE_CHECKING:
     from promolab.campaign.plan.result import Plan
@@ -187,6 +188,7 @@ def write_send(
     )
     for name, promotion in sorted(zip(names, planned["promotion_id"], strict=True)):
         part = _with_offers(contacts[contacts["promotion_id"] == promotion], promotion, offers)
+        part = part.assign(promotion_name=title_of(promotion))
         columns = {title: _cells(part[field]) for field, title in _columns(said.send, part)}
         cost = (costs or {}).get(str(promotion), np.nan)
         if not np.isfinite(cost):
@@ -217,6 +219,8 @@ def _columns(send: SendColumns, part: pd.DataFrame) -> list[tuple[str, str]]:
     told = list(send.columns.items())
     if not send.stated and "offers" not in send.columns and (part["offers"] != "").any():
         told.append(("offers", "offers"))
+    if not send.stated and (part["promotion_name"] != "").any():
+        told.append(("promotion_name", "promotion_name"))
     return told
 
 

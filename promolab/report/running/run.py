@@ -96,7 +96,7 @@ def run_report(
     week : str, optional
         ISO week such as ``2017-W44``; by default the current one of a live source (its data reach
         into the last 14 days), else the one in the shop's settings, else the last week that begins
-        inside the data.
+        inside the data, or on the day after them.
     out : str or Path
         The reports folder; the week gets a folder of its own in it.
     seed : int
