@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -353,15 +352,9 @@ _TITLES: dict[str, str] = {}
 
 
 def state_titles(titles: Mapping[Any, str]) -> None:
-    """State what the shop at hand calls its promotions, by id; whoever opens a shop does.
-
-    Of two with one title each has its id behind it.
-    """
-    short = {str(key): " ".join(title.split())[:60] for key, title in titles.items() if title}
-    short = {key: title for key, title in short.items() if title}
-    often = {title for title, n in Counter(short.values()).items() if n > 1}
+    """State what the shop at hand calls its promotions, by id; whoever opens a shop does."""
     _TITLES.clear()
-    _TITLES.update({k: f"{title} ({k})" if title in often else title for k, title in short.items()})
+    _TITLES.update({str(key): " ".join((t or "").split())[:60] for key, t in titles.items()})
 
 
 def title_of(promotion_id: Any) -> str:

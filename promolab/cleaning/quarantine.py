@@ -16,8 +16,8 @@ from promolab.contract import (
     Shop,
     columns_of,
     context_of,
-    copies_kept,
     hash_of,
+    kept_rows,
 )
 from promolab.engines import keep
 from promolab.errors import DataError
@@ -377,7 +377,7 @@ def _first(cases: list[tuple[Any, str]]) -> Any:
 
 
 def _without_twins(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:
-    """Return the rows, each as often as `copies_kept` says, and the copies that go.
+    """Return the rows, each as often as `kept_rows` says, and the copies that go.
 
     Rows are grouped by a hash, and only those whose hash is not alone are compared as a whole: two
     different rows with one hash both stay.
@@ -386,11 +386,9 @@ def _without_twins(shop: Shop, name: str, rows: Any) -> tuple[Any, Any]:
 
     columns = rows.columns
     hashed = rows.mutate(**{_HASH: hash_of(rows, columns)})
-    has_orders = name == "events" and "order_id" in columns
-    order = {"order": hashed.order_id.cast("string").max()} if has_orders else {}
-    lines = hashed.group_by(line=hashed[_HASH]).aggregate(n=hashed.count(), **order)
-    lines = lines if has_orders else lines.mutate(order=ibis.null("string"))
-    shared = keep(shop.backend, copies_kept(lines).rename({_HASH: "line"}), "hashes")
+    orders = name == "events" and "order_id" in columns
+    shared = kept_rows(hashed, hashed[_HASH], orders=orders).rename({_HASH: "line"})
+    shared = keep(shop.backend, shared, "hashes")
     if shared.count().execute() == 0:
         return rows, None
     alone = hashed.filter(hashed[_HASH].notin(shared[_HASH])).drop(_HASH)

@@ -43,8 +43,8 @@ from .rules import ROW_RULES as ROW_RULES
 from .rules import Context as Context
 from .rules import columns_of as columns_of
 from .rules import context_of as context_of
-from .rules import copies_kept as copies_kept
 from .rules import hash_of as hash_of
+from .rules import kept_rows as kept_rows
 from .settings import Settings, read_settings
 from .shop import NEEDS, Shop
 from .shop import Gap as Gap

@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from promolab import display
 from promolab.contract.personal import personal_columns
 from promolab.contract.personal_looks import looks_personal
-from promolab.contract.rules import (
-    ROW_RULES,
-    Context,
-    columns_of,
-    context_of,
-    copies_kept,
-    hash_of,
-)
+from promolab.contract.rules import ROW_RULES, Context, columns_of, context_of, hash_of, kept_rows
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES, Column
 from promolab.contract.unanswered import unanswered_kinds
@@ -300,10 +293,11 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
         for i, measure in enumerate(measures):
             n = int(values[f"m{i}"] or 0)
             if n and (n == counts[name] or not measure.only_if_all):
-                if measure.check == "duplicate" and "order_id" in table.columns:
-                    n = _copies(table, measure.alike)
-                    if not n:
-                        continue
+                if measure.check == "duplicate" and name == "events" and shop.has(name, "order_id"):
+                    twice = kept_rows(table, measure.alike, orders=True)
+                    n = int((twice.n - twice.kept).sum().execute())
+                if not n:
+                    continue
                 sentence = counted(measure.sentence, n)
                 if measure.check == "unknown_kind":
                     sentence += unknown_words(table.kind, TABLES[name]["kind"].values)
@@ -320,15 +314,6 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
         found += [Finding("responses", "unanswered_kind", "note", *each) for each in unanswered]
     found.sort(key=lambda finding: _LEVELS.index(finding.level))
     return Checks(shop.settings.name, counts, tuple(found))
-
-
-def _copies(table: Any, line: Any) -> int:
-    """Return how many rows of a table of orders go as copies."""
-    lines = table.group_by(line=line).aggregate(
-        n=table.count(), order=table.order_id.cast("string").max()
-    )
-    found = copies_kept(lines)
-    return int((found.n - found.kept).sum().execute() or 0)
 
 
 _NO_ZONE = (

@@ -268,7 +268,7 @@ ROW_RULES: tuple[Rule, ...] = (
 """In the order in which they are tried: a row is counted under the first rule that it breaks."""
 
 
-def copies_kept(lines: ir.Table) -> ir.Table:
+def kept_rows(rows: ir.Table, line: Any, *, orders: bool) -> ir.Table:
     """Return how many rows stay of each line that stands more than once.
 
     One does; but the equal lines of an order with an id are so many pieces, and all of them stay,
@@ -276,34 +276,39 @@ def copies_kept(lines: ir.Table) -> ir.Table:
 
     Parameters
     ----------
-    lines : ibis Table
-        line, n (its rows), order (null without an id).
+    rows : ibis Table
+        The rows.
+    line : ibis expression
+        What is the same for equal rows.
+    orders : bool
+        Whether they are lines of orders, by ``order_id``.
 
     Returns
     -------
     ibis Table
-        line, n, kept.
+        line, n (its rows), kept.
 
     Examples
     --------
     >>> import ibis
-    >>> lines = ibis.memtable({"line": [1, 2, 3, 4], "n": [2, 1, 2, 4], "order": [*"AABB"]})
-    >>> copies_kept(lines).order_by("line").execute().to_numpy().tolist()
-    [[1, 2, 2], [3, 2, 1], [4, 4, 2]]
+    >>> rows = ibis.memtable({"line": [*"112334444"], "order_id": [*"AAABBBBBB"]})
+    >>> kept_rows(rows, rows.line, orders=True).order_by("line").execute().to_numpy().tolist()
+    [['1', 2, 2], ['3', 2, 1], ['4', 4, 2]]
     """
     import ibis
 
+    order = rows.order_id.cast("string").max() if orders else rows.count()
+    lines = rows.group_by(line=line).aggregate(n=rows.count(), order=order)
     again = lines.filter(lines.n > 1)
+    if not orders:
+        return again.select("line", "n", kept=1)
     whole = lines.filter(lines.order.isin(again.order))
     whole = whole.mutate(times=whole.n.min().over(ibis.window(group_by=whole.order)))
-    whole = whole.group_by("order").aggregate(
-        times=whole.times.min(), rest=(whole.n % whole.times).max()
-    )
+    rest = (whole.n % whole.times).max()
+    whole = whole.group_by("order").aggregate(times=whole.times.min(), rest=rest)
     found = again.left_join(whole, "order")
-    kept = ibis.cases(
-        (found.order.isnull(), 1), (found.rest == 0, found.n // found.times), else_=found.n
-    )
-    return found.select("line", "n", kept=kept.cast("int64"))
+    times = ibis.cases((found.order.isnull(), found.n), (found.rest == 0, found.times), else_=1)
+    return found.select("line", "n", kept=(found.n // times).cast("int64"))
 
 
 def hash_of(table: Any, columns: Sequence[str]) -> Any:

@@ -14,6 +14,7 @@ Type = Literal["id", "time", "text", "money", "share", "number", "flag"]
 EVENT_KINDS = ("view", "click", "cart", "purchase", "return", "cancel", "share")
 NOT_COUNTED = ("cancelled", "refunded", "unpaid")
 """States of an order that did not count; any other, and none, counts."""
+_STATES = ("paid", *NOT_COUNTED)
 PROMOTION_KINDS = ("recommendation", "limited_time_discount", "full_reduction", "coupon")
 BOUGHT_FROM = ("recommendation",)
 """Kinds that take nothing off, so that there is nothing to redeem: a purchase answers them."""
@@ -147,11 +148,7 @@ _SPECS = (
             _id("product_id", "the product", "A100", to="products"),
             _id("order_id", "the order; a return's or cancel's is its order's", "O5521"),
             Column(
-                "order_status",
-                "text",
-                "what became of its order",
-                values=("completed", *NOT_COUNTED),
-                example="completed",
+                "order_status", "text", "what became of its order", values=_STATES, example="paid"
             ),
             Column("quantity", "number", "units", low=0, example=2),
             Column(

@@ -162,7 +162,7 @@ def status_of_orders(choice: Choice) -> Line | None:
         if ended and (done or doubtful) and len(doubtful) <= _MOST_UNKNOWN:
             counts = [*done, *doubtful]
             means = dict.fromkeys(is_open, "unpaid") | {word: _is_end(word) for word in ended}
-            means = {**means, **dict.fromkeys(counts, "completed")}
+            means = {**means, **dict.fromkeys(counts, "paid")}
             why = f"by its words; {plural(sum(found[word] for word in counts), 'row')} count"
             none = [word for word in found if word not in counts]
             check = f"{_rows_of(none, found)} did not count and will be quarantined"

@@ -31,7 +31,6 @@ from promolab.onboarding.guesses import (
 from promolab.onboarding.table_guesses import (
     ask,
     convention_of,
-    how_many,
     is_empty,
     number_in,
     time_in,
@@ -44,7 +43,6 @@ from promolab.sources import (
     TERMS,
     currency_in,
     says_terms,
-    term_in_words,
 )
 from promolab.wording import count, plural
 
@@ -216,18 +214,11 @@ def _terms_in_words(choice: Choice, lines: Sequence[Line]) -> list[Line]:
         rules = [value for value in look.values if says_terms(value)]
         if not rules or 2 * len(rules) < len(look.values):
             continue
-        text = choice.theirs.table[look.name]
-        found = {name: term_in_words(text, name) for name in TERMS}
-        n = ask(choice.theirs, {name: how_many(value.notnull()) for name, value in found.items()})
         odd = listed([repr(value) for value in look.values if not says_terms(value)][:3])
         check = f"not understood, and without terms: {odd}" if odd else ""
-        why = f"by its words, such as {rules[0]!r}"
-        told = [name for name in TERMS if n[name]]
-        said = {"column": look.name, "in_words": True}
-        return [
-            Line(name, said, f"{why}; in {plural(n[name], 'row')}", check * (name == told[0]))
-            for name in told
-        ]
+        said, why = {"column": look.name, "in_words": True}, f"by its words, such as {rules[0]!r}"
+        told = [name for name in TERMS if name not in {x.key for x in lines}]
+        return [Line(name, said, why, check if name == told[0] else "") for name in told]
     return []
 
 

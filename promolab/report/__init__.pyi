@@ -8,7 +8,7 @@ from .pages.campaign_report import (
 )
 from .pages.first_screen import FirstScreen
 from .pages.launches import launching
-from .pages.start_page import list_notebooks, list_weeks
+from .pages.start_page import list_weeks
 from .running.beginning import begin_run
 from .running.many_weeks import backfill as backfill
 from .running.run import run_report
@@ -18,7 +18,6 @@ __all__ = [
     "begin_run",
     "coming",
     "launching",
-    "list_notebooks",
     "list_weeks",
     "run_report",
     "segments",

@@ -22,6 +22,5 @@ from .synonyms import kind_of_word as kind_of_word
 from .synonyms import table_rank as table_rank
 from .terms_in_words import TERMS as TERMS
 from .terms_in_words import says_terms as says_terms
-from .terms_in_words import term_in_words as term_in_words
 
 __all__ = ["load_experiment", "load_labelled", "load_shop", "save_shop", "simulated"]

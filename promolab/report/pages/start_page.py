@@ -1,4 +1,4 @@
-"""What an analyst finds first: the notebooks with their questions, and the weeks that are there."""
+"""What an analyst finds first: the weeks that are there."""
 
 from __future__ import annotations
 
@@ -10,48 +10,6 @@ import pandas as pd
 from promolab.display import Html, absent, table
 from promolab.folder import ReportsFolder
 from promolab.report.running.index import headlines, status_of
-from promolab.report.running.notebook_format import load_nbformat
-from promolab.report.running.parameters import START
-
-NUMBERED = "[0-9][0-9]_*"
-"""The names of the notebooks that belong to the report, and of the one that lists them."""
-
-
-def list_notebooks(pattern: str = NUMBERED, folder: str | Path = ".") -> Html:
-    """List notebooks in the order of their names, each with the question it answers.
-
-    Parameters
-    ----------
-    pattern : str
-        Which of them, such as ``"explore_*"``; by default those of the report.
-    folder : str or Path
-        Where they lie; links are as seen from there.
-
-    Returns
-    -------
-    Html
-        A table of links, or a sentence where there is none.
-
-    Examples
-    --------
-    >>> list_notebooks("explore_*", "nowhere").text
-    '<p class="absent">No notebook here is called explore_*.ipynb.</p>'
-    """
-    nbformat = load_nbformat()
-
-    rows = []
-    for path in sorted(Path(folder).glob(f"{pattern}.ipynb")):
-        if path.name != START:
-            opening = nbformat.read(path, as_version=4).cells[0].source
-            title, _, question = opening.removeprefix("# ").partition("\n\n")
-            question = " ".join(question.partition("\n\n")[0].split())
-            rows.append((_linked(path.name, path.stem), question or title))
-    return table(
-        pd.DataFrame(rows, columns=["notebook", "question"]),
-        {"notebook": "notebook", "question": "the question it answers"},
-        most=len(rows),
-        otherwise=f"No notebook here is called {pattern}.ipynb.",
-    )
 
 
 def list_weeks(reports: str | Path) -> Html:
