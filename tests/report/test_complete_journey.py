@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from datetime import datetime
 
 import numpy as np
@@ -178,3 +180,16 @@ def test_no_page_says_nonsense(journey_report):
     pages = sorted(journey_report.glob("*.html"))
     assert len(pages) == 10 and [wrong for page in pages for wrong in nonsense_of(page)] == []
     assert "<img" in (journey_report / "05_uplift.html").read_text("utf-8")  # of its effects
+
+
+def test_the_first_tutorial_quotes_the_page_in_its_order(repository, journey_report):
+    tutorial = (repository / "docs" / "tutorial" / "first_report.md").read_text("utf-8")
+    first = (journey_report / "index.html").read_text("utf-8")
+    shown = " ".join(html.unescape(re.sub(r"<[^>]+>", "", first)).split())
+    quoted = [
+        " ".join(q.replace("> ", " ").split()) for q in re.findall(r"(?m)(?:^> .+\n)+", tutorial)
+    ]
+    assert len(quoted) == 2
+    places = [shown.index(sentence) for sentence in quoted]
+    assert places == sorted(places)
+    assert "90 % intervals of what is to come, 95 % of what came" in shown

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from promolab.errors import InputError
 from promolab.segmentation import Segmenter
 from tests.refused import refused
 
