@@ -114,7 +114,10 @@ def test_make_targets_and_files_that_commands_name_are_there():
                 assert (ROOT / word).exists(), line
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "toml")], ids=lambda p: p.stem)
+WITH_SETTINGS = [p for p in (*PAGES, ROOT / "data" / "README.md") if blocks(p, "toml")]
+
+
+@pytest.mark.parametrize("page", WITH_SETTINGS, ids=lambda p: p.stem)
 def test_settings_are_read_as_they_stand(page, tmp_path):
     for number, block in enumerate(blocks(page, "toml")):
         path = tmp_path / f"{number}.toml"
@@ -231,3 +234,13 @@ def test_the_map_names_every_public_name_once_in_one_line():
     rows = Counter(re.findall(r"^\| `(promolab[\w.]+)` \| .+ \|$", text, re.MULTILINE))
     assert set(rows) == public_names()
     assert [name for name, times in rows.items() if times > 1] == []
+
+
+def test_every_page_with_code_is_run_by_a_test():
+    tests = (Path(__file__), ROOT / "tests" / "abtest" / "test_guide.py")
+    run = "".join(
+        path.read_text("utf-8").partition("def test_every_page_with")[0] for path in tests
+    )
+    shown = [page.name for page in PAGES if blocks(page, "python")]
+    # Spark's needs a session and a bucket: its calls are tested in tests/engines.
+    assert [name for name in shown if name not in run] == ["spark.md"]
