@@ -270,9 +270,10 @@ def _words(table: Any, value: Any, how: Value) -> Any:
 
 def _kept(part: Part, table: Any, found: Mapping[str, Value], made: Mapping[str, Any]) -> Any:
     """Return the columns of theirs that go along unused, under names that nothing else has."""
-    # A promotion's name stays beside it: exposures may call the promotion by that column.
-    used = [how for column, how in found.items() if (part.table, column) != ("promotions", "name")]
-    gone = {name for how in (*used, *part.attributes.values()) for name in how.renames}
+    gone = {name for how in (*found.values(), *part.attributes.values()) for name in how.renames}
+    if part.table == "promotions" and "name" in found:
+        # It stays under theirs, too: exposures may call the promotion by that column.
+        gone -= {name for name in found["name"].renames if name.lower() != "name"}
     taken = {name.lower() for name in made} | {c.name for c in TABLES[part.table]}
     kept = {}
     for name in table.columns:

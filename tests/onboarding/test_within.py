@@ -178,3 +178,13 @@ def test_rules_in_words_become_terms(tmp_path):
     assert promotion_name("coupon", "P3") == "第3档"
     promolab.load_shop("simulated", customers=10, weeks=11)
     assert promotion_name("coupon", "P3") == "Coupons P3"
+
+
+@pytest.mark.parametrize(("theirs", "kept"), [("Name", []), ("Title", ["Title"])])
+def test_a_promotions_title_stays_under_its_own_name_for_exposures_alone(theirs, kept, tmp_path):
+    orders(tmp_path, ["paid"], "Status")
+    heads = f"promotion_id,kind,starts_at,ends_at,{theirs}"
+    write(tmp_path, "promotions.csv", [heads, "P1,coupon,2024-01-01,2024-01-08,Spring"])
+    columns = loaded(tmp_path, tmp_path).promotions.columns
+    known = {"promotion_id", "name", "kind", "starts_at", "ends_at"}
+    assert [name for name in columns if name not in known] == kept
