@@ -36,14 +36,7 @@ from promolab.onboarding.table_guesses import (
     time_in,
     words_in,
 )
-from promolab.sources import (
-    CURRENCIES,
-    SHARED_SIGNS,
-    SIGNS,
-    TERMS,
-    currency_in,
-    says_terms,
-)
+from promolab.sources import CURRENCIES, SHARED_SIGNS, SIGNS, TERMS, currency_in, says_terms
 from promolab.wording import count, plural
 
 
