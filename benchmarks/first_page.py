@@ -34,7 +34,7 @@ _OFFLINE = "--headless --no-sandbox --disable-gpu --no-first-run --disable-backg
 
 
 def first_pages(out: Path) -> Iterator[Row]:
-    """Yield height and words of the first page of each of `CASES`, and its tallest step's height."""
+    """Yield height and words of each first page of `CASES`, and the height of its tallest step."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     for source, week, screens, words in CASES:
         what = f"first page, {source} {week}".rstrip()

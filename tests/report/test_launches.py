@@ -19,7 +19,7 @@ MONDAY = pd.Timestamp("2017-10-30 04:00")
 KINDS = ("coupon", "limited_time_discount", "recommendation")
 
 
-def page(folder, names, *, sizes=1, nobody=(), policy=None, days=7) -> str:
+def page(folder, names, *, sizes=1, nobody=(), policy=None, gains=(1.0, 2.0), days=7) -> str:
     """Return what the first page says of promotions; of each customers 0–39 are contacted."""
     folder.mkdir()
     write_json(folder / "metrics.json", {"policy": {"promotions": policy or {}}})
@@ -36,6 +36,9 @@ def page(folder, names, *, sizes=1, nobody=(), policy=None, days=7) -> str:
     run.write_table("planned", planned, by=["promotion_id", "customer_id"])
     funnel = pd.DataFrame({"promotion_id": names, "channel": "e mail"})
     run.write_table("funnel", funnel, by="promotion_id")
+    chosen = [(i, n, True, gain) for n in names for i, gain in enumerate(gains)]
+    allocated = pd.DataFrame(chosen, columns=["customer_id", "action", "chosen", "value"])
+    run.write_table("allocation", allocated, by=["action", "customer_id"])
     sent = [name for name in names if name not in nobody]
     economics = LaunchEconomics(
         tuple(
@@ -121,4 +124,6 @@ def test_what_chose_the_customers_is_said_once_for_all(tmp_path):
     html = page(tmp_path / "chance", ["A", "B"], policy={"A": drawn, "B": drawn})
     assert "Planned: 88 contacts, all drawn by chance to learn from; charged 10.0 USD." in html
     html = page(tmp_path / "one", ["A"], policy={"A": chosen})
-    assert "40 customers with whom it adds most for what it costs, and 4 whom chance drew" in html
+    assert "40 contacts where a promotion adds most for what it costs, and 4 that chance" in html
+    html = page(tmp_path / "alike", ["A"], policy={"A": chosen}, gains=[2.0, 2.0])
+    assert "40 contacts of those who are all predicted to add the same, and 4 that chance" in html

@@ -16,7 +16,7 @@ from promolab.campaign.past import days_of, list_of
 from promolab.campaign.plan import file_names
 from promolab.display import Html, fold, join, say
 from promolab.folder import RunFolder
-from promolab.language import _, _n, marked
+from promolab.language import _, _n
 from promolab.segmentation import SegmentIndex, segment_index
 from promolab.wording import answer_to, count, listed, money
 
@@ -167,28 +167,8 @@ class _Launches:
         cost = money(charged, currency=self.economics.largest.currency)
         by_chance = sum(mine["by_chance"] for name, mine in told)
         chosen = [(n, m["customers"] - m["by_chance"], m["customers"]) for n, m in told]
-        by_effect = sum(n for name, n, every in chosen)
-        one = len(rows) == 1
-        if one and not by_effect:
-            one_, many = (
-                marked("Planned: {n} customer, all drawn by chance to learn from; charged {cost}."),
-                marked(
-                    "Planned: {n} customers, all drawn by chance to learn from; charged {cost}."
-                ),
-            )
-            return [say(_n(one_, many, by_chance, cost=cost))]
-        if one:
-            text = _n(
-                "Planned: {n} customer with whom it adds most for what it costs, and {drawn} whom "
-                "chance drew; charged {cost}.",
-                "Planned: {n} customers with whom it adds most for what it costs, and {drawn} whom "
-                "chance drew; charged {cost}.",
-                by_effect,
-                drawn=count(by_chance),
-                cost=cost,
-            )
-            return [say(text)]
         # Of a bundle a customer counts for each.
+        by_effect = sum(n for name, n, every in chosen)
         if not by_effect:
             text = _n(
                 "Planned: {n} contact, all drawn by chance to learn from; charged {cost}.",
@@ -198,20 +178,31 @@ class _Launches:
             )
             return [say(text)]
         text = _n(
-            "Planned: {n} contact where a promotion adds most for what it costs, and {drawn} that "
-            "chance drew; charged {cost}. By what they add: {which}.",
-            "Planned: {n} contacts where a promotion adds most for what it costs, and {drawn} that "
-            "chance drew; charged {cost}. By what they add: {which}.",
+            "Planned: {n} contact {where}, and {drawn} that chance drew; charged {cost}.",
+            "Planned: {n} contacts {where}, and {drawn} that chance drew; charged {cost}.",
             by_effect,
+            where=_("of those who are all predicted to add the same")
+            if self.alike
+            else _("where a promotion adds most for what it costs"),
             drawn=count(by_chance),
             cost=cost,
-            which=listed(
-                _("{name} {n} of {all}", name=name, n=count(n), all=count(every))
-                for name, n, every in chosen
-                if n
-            ),
         )
-        return [say(text)]
+        if len(rows) == 1:
+            return [say(text)]
+        which = listed(
+            _("{name} {n} of {all}", name=name, n=count(n), all=count(every))
+            for name, n, every in chosen
+            if n
+        )
+        return [say(f"{text} {_('By what they add: {which}.', which=which)}")]
+
+    @cached_property
+    def alike(self) -> bool:
+        """Whether all contacts of a promotion are predicted to add the same."""
+        rows = self.run.read_table("allocation")
+        rows = rows[rows["chosen"] & rows["action"].isin(list(self.policy))]
+        gains = rows.groupby("action")["value"]
+        return bool((gains.max() - gains.min() < 0.005).all())
 
     def send_files(self, promotion: Any) -> str:
         """Return links to what the sending tool loads, as HTML; empty where there is no file."""
