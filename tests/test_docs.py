@@ -185,6 +185,13 @@ def test_a_model_of_ones_own_is_measured(capsys):
 
 
 @when_changed
+def test_what_went_is_done_with_a_library(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run_python(DOCS / "which_method.md")
+    assert ((names["chances"] > 0) & (names["chances"] < 1)).all()
+
+
+@when_changed
 def test_the_readmes_python_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):

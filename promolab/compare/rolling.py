@@ -292,14 +292,12 @@ def fit_rows(model: Any, setting: Setting, rows: np.ndarray) -> Any:
 
 
 def _columns(model: Any, setting: Setting) -> list[str]:
-    """Return the features, and what else the model's options name: a group, fields for crosses."""
+    """Return the features, and the group that the model's options name."""
     if not isinstance(model, ResponseModel):
         return setting.features
-    options = model.get_params(deep=False)
-    by = options.get("by")
-    named = [*([by] if isinstance(by, str) else []), *(options.get("fields") or ())]
-    present = [name for name in named if name in setting.frame.columns]
-    return [*setting.features, *(name for name in present if name not in setting.features)]
+    by = model.get_params(deep=False).get("by")
+    named = isinstance(by, str) and by in setting.frame.columns and by not in setting.features
+    return [*setting.features, by] if named else setting.features
 
 
 def model_maker(model: Any) -> Callable[[], Any]:

@@ -270,12 +270,6 @@ SPACES: Mapping[str, Space] = {
         "weight_decay": Span(1e-4, 1.0, log=True),
         "learning_rate": Span(5e-4, 1e-2, log=True),
     },
-    "factorization": {
-        "rank": Span(2, 16, log=True, whole=True),
-        "l2": Span(3.0, 300.0, log=True),
-        "l2_fields": Span(0.3, 30.0, log=True),
-        "learning_rate": Span(5e-4, 1e-2, log=True),
-    },
 }
 """By kind; of what is not listed the default stays."""
 

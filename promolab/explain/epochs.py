@@ -119,7 +119,7 @@ def learning_by_epoch(model: ResponseModel, outcome: str | None = None) -> Learn
     Parameters
     ----------
     model : ResponseModel
-        Fitted, of a kind that learns by epochs: ``mlp``, ``multitask``, ``factorization``.
+        Fitted, of a kind that learns by epochs: ``mlp``, ``multitask``.
     outcome : str, optional
         Which outcome, where each has a network of its own; by default the first.
 
@@ -146,8 +146,6 @@ def learning_by_epoch(model: ResponseModel, outcome: str | None = None) -> Learn
     learner = model.learners_[0 if together else place]
     history = getattr(learner, "history", None)
     if not isinstance(history, History):
-        raise InputError(
-            f"a {model.kind} model does not learn by epochs; mlp, multitask and factorization do"
-        )
+        raise InputError(f"a {model.kind} model does not learn by epochs; mlp and multitask do")
     name = " and ".join(outcomes) if together else outcomes[place]
     return LearningByEpoch(model.kind, name, **history.to_dict())

@@ -123,10 +123,9 @@ class ArrayModel:
                 f"the model has {len(model.outcomes_)} outcomes; expected one of a single outcome"
             )
         learner: Any = copy.copy(model.learners_[0])
-        grouped = isinstance(learner, Logistic) and learner.groups
-        if grouped or getattr(learner, "fields", None):
+        if isinstance(learner, Logistic) and learner.groups:
             raise InputError(
-                "the model has weights of single ids (by, fields), which are not read from arrays; "
+                "the model has weights of single ids (by), which are not read from arrays; "
                 "fit it without them"
             )
         self.calibrators = model.calibrators_

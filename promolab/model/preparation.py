@@ -31,7 +31,7 @@ class PreparedColumn:
         ``yes``, ``no: …`` with the reason, or ``yes, but …`` with what to look at.
     missing : float
         Share of training rows without a value; nan for a column whose values have weights of their
-        own (``by``, ``fields``).
+        own (``by``).
     missing_becomes : str
         What a missing value is for the model.
     levels : int
@@ -184,15 +184,12 @@ def prepared(model: ResponseModel, outcome: str | None = None) -> Preparation:
 
 
 def _by_value(learner: Any) -> list[PreparedColumn]:
-    """Return the columns each of whose values has weights of its own, ids among them."""
-    counts = dict(zip(getattr(learner, "fields", []), getattr(learner, "levels", []), strict=False))
-    if learner.options.get("by"):
-        counts[learner.options["by"]] = learner.groups
-    nothing = "nothing is added for it"
-    return [
-        PreparedColumn(name, "category", "yes", float("nan"), nothing, len(values), 0.0, nothing)
-        for name, values in counts.items()
-    ]
+    """Return the column each of whose values has weights of its own."""
+    by, nothing = learner.options.get("by"), "nothing is added for it"
+    if not by:
+        return []
+    levels = len(learner.groups)
+    return [PreparedColumn(by, "category", "yes", float("nan"), nothing, levels, 0.0, nothing)]
 
 
 def _used(dropped: str, id_like: bool) -> str:

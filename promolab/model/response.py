@@ -40,15 +40,15 @@ class ResponseModel(Saved):
     ``logistic``, the simplest: :math:`P(y_{ij} = 1) = \sigma(w^T \varphi(x_{ij}) + b)`, φ the
     `Encoder`, w and b at the optimum of Σ log-loss + ½ · l2 · ‖w‖². ``tree`` asks a few questions
     and can be drawn (`promolab.explain.tree_rules`); ``forest`` and ``boosting`` are many
-    trees together; ``mlp``, ``multitask`` and ``factorization`` are trained in torch. A prediction
-    of response, not of what a promotion changes.
+    trees together; ``mlp`` and ``multitask`` are trained in torch. A prediction of response, not
+    of what a promotion changes.
 
     An estimator of scikit-learn: ``clone``, ``set_params``, pipelines and searches work. What
     becomes of each column, missing values and rare levels included, `preparation` tells.
 
     The same rows, in the same order, and the same seed give the same model, bit for bit. In another
-    order the rows give ``forest``, ``mlp``, ``multitask`` and ``factorization`` other random draws,
-    as another seed would; ``logistic``, ``tree`` and ``boosting`` stay the same, but for rounding.
+    order the rows give ``forest``, ``mlp`` and ``multitask`` other random draws, as another seed
+    would; ``logistic``, ``tree`` and ``boosting`` stay the same, but for rounding.
 
     Parameters
     ----------

@@ -94,7 +94,7 @@ def fewer_units(learner: Learner, training: Training, share: float) -> Mlp:
     small.options = {**learner.options, "hidden": small.hidden}
     small.history = train(
         network,
-        [torch.from_numpy(matrix).to(device)],
+        torch.from_numpy(matrix).to(device),
         torch.from_numpy(wanted.astype(np.float32)).to(device),
         MaskedLoss(),
         Settings(30, "auto", 0.002, 0.0, 4),

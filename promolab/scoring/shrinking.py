@@ -203,7 +203,7 @@ def shrink(
     Raises
     ------
     InputError
-        The model is not fitted, small already (``logistic``, ``tree``, ``factorization``), the
+        The model is not fitted, small already (``logistic``, ``tree``), the
         method does not suit it, or y does not fit it.
 
     Notes

@@ -12,7 +12,7 @@ from promolab.model.learners import KINDS
 from tests.refused import refused
 
 SMALL = {"forest": {"trees": 5}, "boosting": {"iterations": 5}}
-SMALL |= {kind: {"epochs": 1} for kind in ("mlp", "multitask", "factorization")}
+SMALL |= {kind: {"epochs": 1} for kind in ("mlp", "multitask")}
 
 
 def rows(n, seed):

@@ -300,7 +300,6 @@ def spoil(name: str, how: str) -> object:
     [
         ("logistic", {}, ["0.weights", "0.own_weights", "0.own_intercepts"]),
         ("mlp", {"epochs": 1, "hidden": (4,)}, ["0.weight_0", "0.bias_0", "0.weight_1"]),
-        ("factorization", {"epochs": 1, "fields": ["city"]}, ["0.linear", "0.factors", "0.table"]),
     ],
 )
 def test_files_with_missing_or_short_numbers_are_refused(kind, options, names, how, tmp_path):
@@ -311,6 +310,13 @@ def test_files_with_missing_or_short_numbers_are_refused(kind, options, names, h
         path.write_bytes(whole.read_bytes())
         forge(path, spoil(name, how))
         refused("the model file's", ResponseModel.load, path)
+
+
+def test_a_file_of_a_kind_that_went_names_those_that_stand(tmp_path: Path) -> None:
+    X, y, _ = data(200)
+    path = ResponseModel("mlp", epochs=1).fit(X, y).save(tmp_path / "model")
+    forge(path, lambda header, arrays: header["state"].update(kind="factorization"))
+    refused("'factorization' is not a response model; known: boosting", ResponseModel.load, path)
 
 
 def test_a_file_whose_encoding_is_no_number_is_refused(tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ def test_event_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ResponseModel("mlp", track=track, **SMALL).fit(X, y)
 
 
-@pytest.mark.parametrize("kind", ["logistic", "tree", "mlp", "factorization"])
+@pytest.mark.parametrize("kind", ["logistic", "tree", "mlp"])
 def test_a_wrong_way_to_track_is_refused_by_every_kind(kind: str) -> None:
     X, y, _ = data(100)
     with pytest.raises(InputError, match="track='tensorbord' is unknown"):

@@ -359,7 +359,6 @@ SMALL: dict[str, dict[str, object]] = {
     "forest": {"trees": 2},
     "boosting": {"iterations": 2},
     "mlp": {"epochs": 1},
-    "factorization": {"epochs": 1},
     "logistic": {},
 }
 

@@ -23,7 +23,6 @@ SMALL = {
     "boosting": {"iterations": 20},
     "mlp": {"epochs": 3, "hidden": (8,)},
     "multitask": {"epochs": 3, "hidden": (8,)},
-    "factorization": {"epochs": 3},
 }
 
 

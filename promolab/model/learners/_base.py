@@ -198,7 +198,6 @@ _WHERE = {
     "boosting": "trees:Boosting",
     "mlp": "neural:Mlp",
     "multitask": "neural:Multitask",
-    "factorization": "factorization:Factorization",
 }
 KINDS = tuple(_WHERE)
 """From the simplest to the most involved; of models within noise of the best, take the first."""

@@ -118,7 +118,7 @@ class Mlp(Learner):
         sources = pd.factorize(np.array(self.encoder.sources))[0]
         self.history = train(
             network,
-            [torch.from_numpy(matrix).to(device)],
+            torch.from_numpy(matrix).to(device),
             torch.from_numpy(training.labels.astype(np.float32)).to(device),
             self._loss(),
             settings_of(self.options),
@@ -310,9 +310,9 @@ def settings_of(options: dict[str, Any]) -> Any:
         epochs=options["epochs"],
         batch=options["batch"],
         learning_rate=options["learning_rate"],
-        weight_decay=options.get("weight_decay", 0.0),
+        weight_decay=options["weight_decay"],
         patience=options["patience"],
         refit=options["refit"],
-        mixing=options.get("mixing", 0.0),
-        masking=options.get("feature_masking", 0.0),
+        mixing=options["mixing"],
+        masking=options["feature_masking"],
     )

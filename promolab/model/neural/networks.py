@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn.functional import embedding, logsigmoid, softplus
+from torch.nn.functional import logsigmoid, softplus
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,12 +61,6 @@ def layers(
     return blocks.reshape(-1, blocks.shape[-1])[:n].astype(np.float64)
 
 
-def product(matrix: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return matrix @ weight, each row's result the same whatever stands beside it."""
-    found: np.ndarray = np.matmul(in_blocks(matrix), weight)
-    return found.reshape(-1, weight.shape[1])[: len(matrix)]
-
-
 def in_blocks(matrix: np.ndarray) -> np.ndarray:
     """Return the rows, filled up with zeros, in whole blocks: shape (count, BLOCK, p).
 
@@ -84,7 +78,6 @@ def parts_of(n: int) -> Iterator[slice]:
 
 
 THRESHOLD = torch.ops.aten.threshold_backward  # a where b is above the limit, else 0
-FIRST = 0.1  # standard deviation of a factorization machine's first vectors
 
 
 class Perceptron(torch.nn.Module):
@@ -162,77 +155,6 @@ class _Dropped(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (found,) = ctx.saved_tensors
         return THRESHOLD(gradient, found, 0.0), None, None
-
-
-class FactorNetwork(torch.nn.Module):
-    """A factorization machine (Rendle 2010) on dense columns and looked-up levels.
-
-    Parameters
-    ----------
-    width : int
-        Dense columns.
-    counts : Tensor of int, shape (levels + 1,)
-        Training rows of each level; the first is for what was never seen, and stays a zero vector.
-    rank : int
-        Length of the vectors whose products are the interactions.
-    start : float
-        Log odds that it begins with.
-    l2, l2_fields : float
-        Penalties ½ · l2 · ‖weights‖² on the sum of the log-loss over n rows, of dense columns and
-        of levels.
-    n : int
-        Rows learned from.
-    generator : torch.Generator
-        Draws the first vectors.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        counts: torch.Tensor,
-        rank: int,
-        start: float,
-        l2: float,
-        l2_fields: float,
-        n: int,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        device = generator.device
-        self.l2, self.l2_fields, self.n = l2, l2_fields, n
-        self.share = 1 / counts.to(device).clamp(min=1)
-        self.bias = torch.nn.Parameter(torch.full((1,), start, device=device))
-        self.linear = torch.nn.Parameter(torch.zeros(width, device=device))
-        drawn = torch.empty(width, rank, device=device)
-        # Of many columns: smaller, so that their interactions begin as nearly nothing.
-        drawn.normal_(0, FIRST / max(width, 1) ** 0.5, generator=generator)
-        self.factors = torch.nn.Parameter(drawn)
-        table = torch.empty(len(counts), 1 + rank, device=device)
-        table.normal_(0, FIRST, generator=generator)
-        table[:, 0], table[0] = 0, 0
-        self.table = torch.nn.Parameter(table)
-        self.sparse = {self.table}
-
-    def forward(self, rows: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-        """Return the log odds, shape (n, 1)."""
-        looked_up = embedding(levels, self.table, padding_idx=0, sparse=True)
-        vectors = looked_up[:, :, 1:]
-        sums = rows @ self.factors + vectors.sum(dim=1)
-        squares = (rows**2) @ (self.factors**2) + (vectors**2).sum(dim=1)
-        alone = rows @ self.linear + looked_up[:, :, 0].sum(dim=1)
-        return (self.bias + alone + ((sums**2 - squares).sum(dim=1) / 2))[:, None]
-
-    def penalty(self, levels: torch.Tensor) -> torch.Tensor:
-        """Return the batch's share of the penalty, unbiased.
-
-        A level's part is spread over its rows, so that only what a batch looked up is touched.
-        """
-        looked_up = embedding(levels, self.table, padding_idx=0, sparse=True)
-        spread = ((looked_up**2).sum(dim=2) * self.share[levels]).sum() / max(len(levels), 1)
-        # p columns make p²/2 interactions: without the root their sum would swamp all else.
-        root = max(len(self.linear), 1) ** 0.5
-        dense = ((self.linear**2).sum() + root * (self.factors**2).sum()) / self.n
-        return self.l2_fields / 2 * spread + self.l2 / 2 * dense
 
 
 class MaskedLoss:

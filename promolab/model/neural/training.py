@@ -66,40 +66,6 @@ class Adam:
         self.values.addcdiv_(self.mean, size, value=-self.rate / (1 - first**self.steps))
 
 
-class SparseAdagrad:
-    """Adagrad (Duchi, Hazan & Singer 2011) on the rows of a table that a batch looked up.
-
-    Parameters
-    ----------
-    table : Parameter, shape (levels, width)
-        Its gradient is sparse.
-    learning_rate : float
-        Size of a step.
-    """
-
-    def __init__(self, table: torch.nn.Parameter, learning_rate: float) -> None:
-        self.table, self.rate = table, learning_rate
-        self.squares = torch.zeros_like(table, requires_grad=False)
-
-    def clear(self) -> None:
-        """Forget the gradient."""
-        self.table.grad = None
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Move the rows that have a gradient."""
-        if self.table.grad is None:
-            return
-        gradient = self.table.grad.coalesce()
-        rows, values = gradient.indices()[0], gradient.values()
-        squares = self.squares.index_select(0, rows).addcmul_(values, values)
-        self.squares.index_copy_(0, rows, squares)
-        moved = self.table.index_select(0, rows).addcdiv_(
-            values, squares.sqrt().add_(1e-8), value=-self.rate
-        )
-        self.table.index_copy_(0, rows, moved)
-
-
 @dataclass(frozen=True)
 class History:
     """Log-loss by epoch, and the epoch that was best.
@@ -214,7 +180,6 @@ Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 WATCHED = 20_000  # rows learned from, evenly spread, whose loss is told after each epoch
 BLOCK = 65_536  # rows in one pass when the loss is told
 STEPS = 50  # batches an epoch should have where the size of a batch is left open
-TABLE_RATE = 10  # a level is met rarely and Adagrad slows down: its steps are larger
 SMALLEST, LARGEST = 16, 4096
 
 
@@ -286,7 +251,7 @@ def generator_on(device: torch.device, seed: int) -> torch.Generator:
 
 def train(
     network: torch.nn.Module,
-    inputs: Sequence[torch.Tensor],
+    inputs: torch.Tensor,
     labels: torch.Tensor,
     loss: Loss,
     settings: Schedule,
@@ -304,10 +269,9 @@ def train(
     Parameters
     ----------
     network : Module
-        Takes the inputs of some rows, returns outputs for ``loss``. Its ``penalty(*inputs)``, if it
-        has one, is added to the loss of a batch.
-    inputs : sequence of Tensor, each of shape (n, …)
-        On the device, the encoded features first.
+        Takes the inputs of some rows, returns outputs for ``loss``.
+    inputs : Tensor, shape (n, p)
+        Encoded features, on the device.
     labels : Tensor, shape (n, K)
         0, 1 or a chance; nan where not known.
     loss : callable
@@ -357,7 +321,7 @@ class _Run:
     def __init__(
         self,
         network: torch.nn.Module,
-        inputs: Sequence[torch.Tensor],
+        inputs: torch.Tensor,
         labels: torch.Tensor,
         loss: Loss,
         settings: Schedule,
@@ -379,20 +343,9 @@ class _Run:
         self.sources = None if sources is None else torch.tensor(sources, device=device)
         seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
         self.shares = np.random.default_rng(seed)
-        parameters = list(network.parameters())
-        sparse = set(getattr(network, "sparse", ()))
-        self.optimisers: list[Adam | SparseAdagrad] = [
-            Adam(
-                [p for p in parameters if p not in sparse],
-                settings.learning_rate,
-                settings.weight_decay,
-            ),
-            *(
-                SparseAdagrad(p, TABLE_RATE * settings.learning_rate)
-                for p in parameters
-                if p in sparse
-            ),
-        ]
+        self.optimiser = Adam(
+            list(network.parameters()), settings.learning_rate, settings.weight_decay
+        )
 
     def whole(self, name: str, writer: Any, progress: bool) -> History:
         """Run the epochs and keep the best."""
@@ -434,29 +387,25 @@ class _Run:
         n, device = len(self.learned), self.labels.device
         order = self.learned[torch.randperm(n, generator=self.generator, device=device)]
         for rows in order.split(self.batch):
-            for optimiser in self.optimisers:
-                optimiser.clear()
+            self.optimiser.clear()
             self._loss_of(rows).backward()
-            for optimiser in self.optimisers:
-                optimiser.step()
+            self.optimiser.step()
 
     def _loss_of(self, rows: torch.Tensor) -> torch.Tensor:
-        features, *others = self._some(rows)
+        features = self.inputs.index_select(0, rows)
         labels, weights = self._labels_of(rows)
         if self.settings.masking:
             features = self._masked(features)
         if not self.settings.mixing:
-            loss = self.loss(self.network(features, *others), labels, weights)
+            loss = self.loss(self.network(features), labels, weights)
         else:
             share = float(self.shares.beta(self.settings.mixing, self.settings.mixing))
             # Neighbours in a shuffled order are pairs drawn at random.
             mixed = share * features + (1 - share) * features.roll(1, 0)
-            outputs = self.network(mixed, *others)
+            outputs = self.network(mixed)
             other = None if weights is None else weights.roll(1, 0)
             loss = share * self.loss(outputs, labels, weights)
             loss = loss + (1 - share) * self.loss(outputs, labels.roll(1, 0), other)
-        if hasattr(self.network, "penalty"):
-            loss = loss + self.network.penalty(*others)
         return loss
 
     def _masked(self, features: torch.Tensor) -> torch.Tensor:
@@ -466,9 +415,6 @@ class _Run:
         drawn = torch.empty(len(features), count, device=features.device)
         kept = drawn.uniform_(generator=self.generator) >= self.settings.masking
         return features * kept[:, self.sources]
-
-    def _some(self, rows: torch.Tensor) -> list[torch.Tensor]:
-        return [tensor.index_select(0, rows) for tensor in self.inputs]
 
     def _labels_of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         weights = None if self.weights is None else self.weights.index_select(0, rows)
@@ -482,7 +428,8 @@ class _Run:
             for part in rows.split(BLOCK):
                 labels, weights = self._labels_of(part)
                 known = int((~labels.isnan()).sum())
-                total += float(self.loss(self.network(*self._some(part)), labels, weights)) * known
+                outputs = self.network(self.inputs.index_select(0, part))
+                total += float(self.loss(outputs, labels, weights)) * known
                 count += known
         return total / max(count, 1)
 
