@@ -28,7 +28,7 @@ def test_words_are_there():
         *("ROC curve", "gain chart", "lift", "calibration", "interval", "Wilson", "silhouette"),
         *("stability", "adjusted", "not identified", "randomised", "expected redemptions"),
         *("holdout", "redeemed", "purchased", "label_complete", "as_of"),
-        *("gap statistic", "adjusted Rand index", "false discovery rate", "average precision"),
+        *("adjusted Rand index", "false discovery rate", "average precision"),
         *("log-loss", "calibration error", "permutation importance", "stability selection"),
         *("uplift", "Qini", "AUTOC", "AIPW", "E-value", "sample-ratio mismatch", "placebo"),
         *("settled", "extra net sales", "verdict", "inside its band", "standing holdout"),

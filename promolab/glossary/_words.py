@@ -45,9 +45,6 @@ backtest | backtest | | A replay: each promotion is predicted by a model that kn
     over before it started.
 silhouette | silhouette | −1 to 1 | How much closer customers are to their own segment than to the
     next one: near 0 segments overlap, near 1 they are far apart.
-gap statistic | gap statistic | | How much closer customers are to their segments than in data
-    without groups (Tibshirani et al. 2001). Its rule takes the first number of segments that the
-    next one does not beat by more than one standard error.
 adjusted Rand index | adjusted Rand index | up to 1 | How much two groupings of the same customers
     agree: 1 is the same groups, 0 no more than chance would give (Hubert & Arabie 1985).
 false discovery rate | false discovery rate | share, 0–1 | Of the cells said to stand out, the share

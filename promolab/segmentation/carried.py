@@ -87,12 +87,8 @@ class SegmentsModel(Result):
         return None
 
     def _is_same(self, other: Path) -> bool:
-        ours, theirs = read_json(self.run.path / MODEL_FILE), read_json(other)
-        return (
-            isinstance(ours, dict)
-            and isinstance(theirs, dict)
-            and ours.get("sha256") == theirs.get("sha256")
-        )
+        ours, theirs = _made_of(self.run.path / MODEL_FILE), _made_of(other)
+        return bool(ours) and ours == theirs
 
     def moves(self) -> pd.DataFrame:
         """Return the migration as a table; without rows where there is no earlier week."""
@@ -115,6 +111,13 @@ class SegmentsModel(Result):
         if moved is not None:
             found["migration"] = moved.to_dict()
         self.run.record("segments", found)
+
+
+def _made_of(path: Path) -> dict[str, Any]:
+    """Return what makes a file's segments; what was told beside the choice changed once."""
+    whole = read_json(path)
+    state = whole.get("segments") if isinstance(whole, dict) else None
+    return {k: v for k, v in state.items() if k != "choice"} if isinstance(state, dict) else {}
 
 
 def used_segments(

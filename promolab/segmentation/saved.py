@@ -97,7 +97,7 @@ def _checksum(state: Any) -> str:
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
-_DEFAULTS = {"references": 0, "min_share": MIN_SHARE, "rule": "silhouette"}
+_DEFAULTS = {"min_share": MIN_SHARE, "rule": "silhouette"}
 """What files of an earlier version lack is not written either, or the segments of an earlier week
 would have another checksum when they are carried on."""
 
@@ -166,7 +166,9 @@ def _choice(state: dict[str, Any] | None) -> NumberOfSegments | None:
     if state is None:
         return None
     table = pd.DataFrame(state["rows"], columns=state["columns"])
-    flags = [c for c in ("large_enough", "gap_rule", "fits", "chosen") if c in table]
+    # Earlier versions told a statistic beside, which chose nothing.
+    table = table.drop(columns=["gap", "gap_error", "gap_rule"], errors="ignore")
+    flags = [c for c in ("large_enough", "fits", "chosen") if c in table]
     kinds = dict.fromkeys(table.columns, float) | {"k": int} | dict.fromkeys(flags, bool)
     return NumberOfSegments(
         table.astype(kinds),

@@ -27,7 +27,7 @@ from promolab.segmentation.groups.fitted import (
 )
 from promolab.segmentation.groups.measures import MIN_SHARE, middle, silhouette
 from promolab.segmentation.groups.method import Evidence, Grouped, Method, Request, Task
-from promolab.segmentation.groups.number import REFERENCES, NumberOfSegments, Stability
+from promolab.segmentation.groups.number import NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import (
     ALL,
     NO_HISTORY,
@@ -85,8 +85,6 @@ class Segmenter:
     min_share : float
         Share of customers from which on a segment is worth its name: a k with a smaller one is not
         chosen, and HDBSCAN makes none that is smaller.
-    references : int
-        Sets of customers without groups behind the gap statistic of k-means; 0 leaves it out.
     **other
         Nothing else is known: it is refused by name.
 
@@ -146,7 +144,6 @@ class Segmenter:
         eps: float | None = None,
         min_samples: int | None = None,
         min_share: float = MIN_SHARE,
-        references: int = REFERENCES,
         **other: Any,
     ) -> None:
         for name in other:
@@ -160,7 +157,7 @@ class Segmenter:
         self.method, self.k, self.k_range = method, k, k_range
         self.columns, self.seed, self.bootstraps = columns, seed, bootstraps
         self.eps, self.min_samples = eps, min_samples
-        self.min_share, self.references = min_share, references
+        self.min_share = min_share
         self._settings()
         self._fit: FittedSegments | None = None
         self._drift: SegmentDrift | None = None

@@ -286,7 +286,6 @@ def group(
     some = features[features["customer_id"].isin(ids)].reset_index(drop=True)
     columns = list(state.columns) or None
     given: dict[str, Any] = {"columns": columns, "seed": seed, "bootstraps": REFITS}
-    given["references"] = 0
     tried: dict[float, Grouping] = {}
     if state.method in _NUMBERED:
         for done, k in enumerate(NUMBERS):

@@ -28,7 +28,7 @@ def features(shop) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def segmenter(features) -> Segmenter:
-    return Segmenter(k=3, bootstraps=2, references=0).fit(features)
+    return Segmenter(k=3, bootstraps=2).fit(features)
 
 
 def looked_back(shop, segmenter, customers) -> SegmentsBefore:

@@ -11,6 +11,7 @@ from promolab.folder.artifacts import RunFolder, open_run
 from promolab.segmentation import Segmenter
 from promolab.segmentation import used_segments as carried_or_fitted
 from promolab.segmentation.carried import MODEL_FILE, SegmentsModel
+from promolab.segmentation.saved import _checksum
 
 
 def customers(shift: float = 0.0, n: int = 240) -> pd.DataFrame:
@@ -76,6 +77,20 @@ def test_names_come_from_the_latest_earlier_good_week(tmp_path):
     noted = second.run.metrics["segments"]
     assert noted["made_in"] == "2017-W43" and noted["migration"]["since"] == "2017-W43"
     assert noted["model"] == json.loads(files[0])["sha256"] and noted["far"]["n"] == 240
+
+
+def test_what_an_earlier_version_told_beside_the_choice_makes_no_other_fit(tmp_path):
+    make(tmp_path, "2017-W43")
+    path = tmp_path / "2017-W43" / MODEL_FILE
+    whole = json.loads(path.read_text())
+    choice = whole["segments"]["choice"]
+    choice["columns"] += ["gap", "gap_error", "gap_rule"]
+    choice["rows"] = [[*row, 0.1, 0.01, True] for row in choice["rows"]]
+    choice["references"] = 10
+    path.write_text(json.dumps(whole | {"sha256": _checksum(whole["segments"])}))
+    carried, migration, _ = make(tmp_path, "2017-W44")
+    assert carried.is_carried and migration.same_fit
+    assert "gap" not in carried.segmenter.choice_.to_frame()
 
 
 def test_a_rerun_uses_what_its_own_week_records(tmp_path):

@@ -54,7 +54,7 @@ def test_unknown_or_equal_segments_are_refused(features: pd.DataFrame) -> None:
 @pytest.fixture(scope="module")
 def ways(planted: tuple[pd.DataFrame, np.ndarray]) -> list[Segmenter]:
     frame, _ = planted
-    quick = {"bootstraps": 4, "references": 0}
+    quick = {"bootstraps": 4}
     return [
         Segmenter("dbscan", **quick).fit(frame),
         Segmenter("rfm", **quick).fit(frame),
@@ -89,7 +89,7 @@ def test_the_simplest_within_noise_is_recommended(ways) -> None:
 
 
 def test_noise_counts_nothing_and_methods_without_groups_are_no_choice(features) -> None:
-    quick = {"bootstraps": 2, "references": 0}
+    quick = {"bootstraps": 2}
     ways = [Segmenter("hdbscan", **quick), Segmenter("dbscan", **quick)]
     found = compare_methods([way.fit(features) for way in ways])
     assert found.recommended == "" and "HDBSCAN finds no group" in found.summary()
@@ -122,7 +122,7 @@ def bought() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def three(bought) -> Segmenter:
     columns = ["orders", "recency_days", "amount"]
-    return Segmenter(k=3, bootstraps=2, references=0, columns=columns).fit(bought)
+    return Segmenter(k=3, bootstraps=2, columns=columns).fit(bought)
 
 
 def test_the_two_largest_are_compared(three, bought) -> None:

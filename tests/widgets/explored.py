@@ -64,7 +64,7 @@ def _cleaned(run: RunFolder, whole: Shop) -> Shop:
 
 def _customers(run: RunFolder, shop: Shop) -> None:
     features = build_features(shop, run.as_of).execute()
-    segments = Segmenter(k=3, bootstraps=2, references=0).fit(features).assignments()
+    segments = Segmenter(k=3, bootstraps=2).fit(features).assignments()
     run.write_table("features", features, by="customer_id")
     run.write_table("profiles", build_profiles(features), by="customer_id")
     run.write_table("life_stages", life_stages(features).assignments(), by="customer_id")

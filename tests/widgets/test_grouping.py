@@ -51,7 +51,7 @@ def test_a_move_of_the_number_looks_up_what_was_tried(made, features):
     text = made.move(k=3).text
     assert made.prepared_now() is found
     assert text.startswith('<p class="finding">3 segments of 240 customers; adjusted Rand index')
-    same = Segmenter(k=3, columns=made.state.columns, references=0, bootstraps=2).fit(features)
+    same = Segmenter(k=3, columns=made.state.columns, bootstraps=2).fit(features)
     assert (found.chosen(made.state).segmenter.labels_ == same.labels_).all()
     assert same.stability().value > 0.99 and "Found again best: " in text
     for name in same.names_:

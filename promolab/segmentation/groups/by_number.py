@@ -24,7 +24,6 @@ class ByNumber(Method):
     Of more customers than `clustering.SAMPLE_ROWS`, the number is chosen on a sample of so many.
     """
 
-    references = 0
     rule = "silhouette"
 
     def fit(self, k: int, drawn: np.ndarray | None = None) -> np.ndarray:
@@ -76,7 +75,6 @@ class ByNumber(Method):
             self.task.counts,
             self.settings.seed,
             min_share=self.settings.min_share,
-            references=self.references and self.settings.references,
         )
 
     @property
@@ -94,7 +92,6 @@ class ByNumber(Method):
             len(self.task.active),
             self.settings.bootstraps,
             self.task.resampled,
-            self.references and self.settings.references,
             self.settings.min_share,
             self.rule,
         )
@@ -134,7 +131,6 @@ class KMeans(ByNumber):
     """
 
     has_centres = True
-    references = 1
 
     def model(self, k: int, starts: int, centres: np.ndarray | None) -> Any:
         """Return k-means of scikit-learn that begins at random, or at the centres given."""

@@ -19,7 +19,7 @@ from promolab.segmentation.groups.measures import (
     rand_indices,
     sample_rows,
 )
-from promolab.segmentation.groups.number import REFERENCES, NumberOfSegments
+from promolab.segmentation.groups.number import NumberOfSegments
 
 Evidence = NumberOfSegments | DensitySettings | DistanceCurve
 """What the choice of a setting rests on."""
@@ -37,7 +37,6 @@ class Request:
     eps: float | None = None
     min_samples: int | None = None
     min_share: float = MIN_SHARE
-    references: int = REFERENCES
 
     def __post_init__(self) -> None:
         if self.k is not None and self.k < 1:
@@ -56,8 +55,6 @@ class Request:
             raise InputError(
                 f"min_share = {self.min_share}; expected a share of customers, such as 0.02"
             )
-        if self.references < 0:
-            raise InputError(f"references = {self.references}; expected 0 or more")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from promolab.segmentation.groups.measures import (
     MIN_SHARE,
     MIN_STABILITY,
     middle,
-    one_thread,
     rand_indices,
     silhouette,
 )
@@ -23,95 +22,6 @@ from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-REFERENCES = 10
-GAP_ROWS = 5_000
-"""Above so many customers, a seeded sample of so many stands for all."""
-STARTS = 2
-
-
-def gap_statistic(
-    matrix: np.ndarray, ks: list[int], seed: int, references: int = REFERENCES
-) -> pd.DataFrame:
-    """Return the gap statistic of each number of groups.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (n, d)
-        Standardised features.
-    ks : list of int
-        Numbers of groups.
-    seed : int
-        Start of the random numbers.
-    references : int
-        Sets of customers without groups, each refitted for every k.
-
-    Returns
-    -------
-    DataFrame
-        ``k, gap, gap_error``: the mean of log W over the references minus log W of the customers,
-        W the sum of squared distances to the centres, and its standard error
-        sd · √(1 + 1 / references).
-
-    Notes
-    -----
-    References are drawn evenly from the box that holds the customers along their principal
-    components (Tibshirani, Walther & Hastie 2001, choice b).
-
-    Examples
-    --------
-    >>> two = np.random.default_rng(0).normal(size=(60, 2)) + np.repeat([[0], [9]], 30, axis=0)
-    >>> gap_statistic(two, [1, 2, 3], seed=0, references=5).set_index("k")["gap"].idxmax()
-    2
-    """
-    rng = np.random.default_rng(seed)
-    if len(matrix) > GAP_ROWS:
-        matrix = matrix[np.sort(rng.choice(len(matrix), GAP_ROWS, replace=False))]
-    centred = matrix - matrix.mean(axis=0)
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    turned = centred @ vectors
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    drawn = (rng.uniform(low, high, turned.shape) for _ in range(references))
-    with one_thread():
-        ours = _log_spread(turned, ks, seed)
-        theirs = np.array([_log_spread(reference, ks, seed) for reference in drawn])
-    error = theirs.std(axis=0) * np.sqrt(1 + 1 / references)
-    return pd.DataFrame({"k": ks, "gap": theirs.mean(axis=0) - ours, "gap_error": error})
-
-
-def _log_spread(matrix: np.ndarray, ks: list[int], seed: int) -> np.ndarray:
-    from sklearn.cluster import KMeans
-
-    spreads = [
-        KMeans(n_clusters=k, n_init=STARTS, random_state=seed).fit(matrix).inertia_ for k in ks
-    ]
-    # Groups of equal customers have no spread; its log would be −∞.
-    return np.log(np.maximum(spreads, 1e-12))
-
-
-def first_within_one_error(table: pd.DataFrame) -> int | None:
-    """Return the smallest k whose gap is at least that of k + 1 less one standard error of it.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        ``k, gap, gap_error``, one row per k in ascending order.
-
-    Returns
-    -------
-    int or None
-        None where the gap still rises at the largest k tried.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"k": [2, 3, 4], "gap": [0.1, 0.5, 0.51], "gap_error": [0.02] * 3})
-    >>> first_within_one_error(table)
-    3
-    """
-    gap, error, k = (table[name].to_numpy(dtype=float) for name in ("gap", "gap_error", "k"))
-    holds = (gap[:-1] >= gap[1:] - error[1:]) & (np.diff(k) == 1)
-    return int(k[int(np.argmax(holds))]) if holds.any() else None
 
 
 Fit = Callable[[int, "np.ndarray | None"], np.ndarray]
@@ -125,8 +35,7 @@ class Chosen:
     Parameters
     ----------
     frame : DataFrame
-        ``k, silhouette, stability`` with the ends of their intervals, ``gap, gap_error, gap_rule``
-        (the k that its rule of one standard error would take), ``smallest_share``,
+        ``k, silhouette, stability`` with the ends of their intervals, ``smallest_share``,
         ``large_enough``, ``fits`` (stable and large enough) and ``chosen``.
     labels, indices : dict
         By k, the label of each row and the adjusted Rand index of each refit.
@@ -145,7 +54,6 @@ def choose(
     seed: int,
     *,
     min_share: float = MIN_SHARE,
-    references: int = 0,
 ) -> Chosen:
     """Fit every k, and choose one.
 
@@ -161,15 +69,12 @@ def choose(
     seed : int
     min_share : float
         A k with a segment of a smaller share of customers is marked and not chosen.
-    references : int
-        References of the gap statistic; 0 leaves it out.
 
     Notes
     -----
     Chosen is the highest silhouette among the k whose stability is at least `MIN_STABILITY` and
     whose smallest segment holds at least ``min_share`` of customers; where no k does both, the most
-    stable one of those large enough, and of all where none is. Ties go to the smaller k. The gap
-    statistic is shown beside, and does not choose.
+    stable one of those large enough, and of all where none is. Ties go to the smaller k.
     """
     from tqdm import tqdm
 
@@ -184,9 +89,6 @@ def choose(
     names = ["silhouette", "silhouette_low", "silhouette_high"]
     names += ["stability", "stability_low", "stability_high", "smallest_share"]
     table = pd.DataFrame(rows, columns=["k", *names])
-    if references:
-        table = table.merge(gap_statistic(matrix, ks, seed, references), on="k")
-        table["gap_rule"] = table["k"] == (first_within_one_error(table) or -1)
     return Chosen(mark_chosen(table, min_share), labels, indices)
 
 
@@ -222,15 +124,12 @@ class NumberOfSegments(Result):
     ----------
     frame : DataFrame
         One row per k: ``k, silhouette, stability`` with ``…_low, …_high``, ``smallest_share``,
-        ``fits``, ``chosen``. Where they were reckoned: ``large_enough``; ``gap, gap_error`` and
-        ``gap_rule``, the k that the gap statistic's rule of one standard error would take;
-        ``bic_above`` with ``…_low, …_high``, by how much the BIC is above the lowest.
+        ``fits``, ``chosen``. Where they were reckoned: ``large_enough``; ``bic_above`` with
+        ``…_low, …_high``, by how much the BIC is above the lowest.
     customers, bootstraps : int
         Customers grouped, and refits per k.
     resampled : int
         How many customers, drawn at random, the choice was made on; 0 for all.
-    references : int
-        Sets without groups behind the gap statistic.
     min_share : float
         Share of customers below which a segment is too small.
     rule : {"silhouette", "bic"}
@@ -241,7 +140,6 @@ class NumberOfSegments(Result):
     customers: int
     bootstraps: int
     resampled: int = 0
-    references: int = 0
     min_share: float = MIN_SHARE
     rule: str = "silhouette"
 
@@ -251,7 +149,7 @@ class NumberOfSegments(Result):
         return int(self.frame.loc[self.frame["chosen"], "k"].iloc[0])
 
     def summary(self) -> str:
-        """Return the k chosen and why, which k were too small, and what the gap statistic says."""
+        """Return the k chosen and why, and which k were too small."""
         row = self.frame[self.frame["chosen"]].iloc[0]
         silhouette = number(*row[["silhouette", "silhouette_low", "silhouette_high"]], decimals=2)
         stability = number(*row[["stability", "stability_low", "stability_high"]], decimals=2)
@@ -259,7 +157,7 @@ class NumberOfSegments(Result):
         return (
             f"{plural(row['k'], 'segment')}, {self._why(row)}: silhouette {silhouette}, stability "
             f"{stability} over {refits} (n = {count(self.customers)})."
-            f"{self._blurred(row)}{self._small()}{self._gap()}"
+            f"{self._blurred(row)}{self._small()}"
         )
 
     def _blurred(self, row: pd.Series) -> str:
@@ -295,29 +193,15 @@ class NumberOfSegments(Result):
         floor = percent(self.min_share, decimals=0)
         return f" Not chosen for a segment of fewer than {floor} of customers: {listed}."
 
-    def _gap(self) -> str:
-        if "gap_rule" not in self.frame or len(self.frame) == 1:
-            return ""
-        ruled = self.frame.loc[self.frame["gap_rule"], "k"]
-        if ruled.empty:
-            last = count(self.frame["k"].max())
-            return f" The gap statistic still rises at {last}: it names no number."
-        k = int(ruled.iloc[0])
-        takes = "takes the same number" if k == self.chosen else f"would take {count(k)}"
-        # Below the smallest tried the rule was not asked.
-        least = ", the smallest tried" if k == self.frame["k"].min() else ""
-        return f" The gap statistic's rule of one standard error {takes}{least}."
-
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw what the choice rests on against k and return the Axes.
 
-        On a new figure, panels below show the gap statistic or the BIC and the smallest segment;
+        On a new figure, panels below show the BIC and the smallest segment;
         on an Axes that is given, silhouette and stability alone.
         """
         from promolab.plots import stacked
 
         panels = {
-            "gap": self._plot_gap,
             "bic_above": self._plot_bic,
             "large_enough": self._plot_size,
         }
@@ -358,25 +242,6 @@ class NumberOfSegments(Result):
             f"{refits_in_words(self.bootstraps, self.resampled)}, middle 95 %; "
             f"n = {plural(self.customers, 'customer')}",
             ylabel="1 = perfect",
-        )
-
-    def _plot_gap(self, ax: Axes) -> None:
-        from promolab import plots
-
-        k, gap, error = (self.frame[c].to_numpy() for c in ("k", "gap", "gap_error"))
-        plots.points(k, gap, low=gap - error, high=gap + error, colour=plots.COLOURS[2], ax=ax)
-        for ruled in self.frame.loc[self.frame["gap_rule"], "k"]:
-            plots.reference_line(ax, "vertical", float(ruled))
-        plots.finish(
-            ax,
-            title="",
-            subtitle=f"gap ± 1 standard error, {self.references} references; "
-            + (
-                "dashed: the first number within one error of the next"
-                if self.frame["gap_rule"].any()
-                else "it still rises at the last number"
-            ),
-            ylabel="gap",
         )
 
     def _plot_bic(self, ax: Axes) -> None:
