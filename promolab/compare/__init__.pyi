@@ -12,7 +12,6 @@ from .effect_methods import EffectComparison as EffectComparison
 from .effect_methods import compare_effects
 from .leaderboard import Leaderboard as Leaderboard
 from .leaderboard import compare_models
-from .past_campaigns import history_curve
 from .rolling import pair_features as pair_features
 from .search import search_options
 from .search_spaces import Span as Span
@@ -24,7 +23,6 @@ __all__ = [
     "choose_method",
     "compare_effects",
     "compare_models",
-    "history_curve",
     "hold_against",
     "importance_out_of_time",
     "quality_by_segment",
