@@ -1,4 +1,4 @@
-"""What a model goes by: importance, dependence, one customer, rules, epochs."""
+"""What a model goes by: importance, dependence, one customer, rules."""
 
 from promolab._faces import attach
 

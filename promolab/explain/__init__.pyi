@@ -1,6 +1,5 @@
 from .coefficients import weights_or_rules
 from .dependence import main_dependences, partial_dependence
-from .epochs import learning_by_epoch
 from .explanation import Explanation as Explanation
 from .explanation import explain_row
 from .importance import Importance as Importance
@@ -9,7 +8,6 @@ from .rules import tree_rules
 
 __all__ = [
     "explain_row",
-    "learning_by_epoch",
     "main_dependences",
     "partial_dependence",
     "permutation_importance",

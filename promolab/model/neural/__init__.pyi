@@ -3,7 +3,6 @@ from .networks import MaskedLoss as MaskedLoss
 from .networks import Perceptron as Perceptron
 from .networks import encoded as encoded
 from .networks import layers as layers
-from .training import History as History
 from .training import Schedule as Schedule
 from .training import device_of as device_of
 from .training import generator_on as generator_on
