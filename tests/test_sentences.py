@@ -161,7 +161,7 @@ def small_results() -> Iterator[Result]:
                 yield Difference(e, right, why, 1, 1)
         if not 0 <= span[0] <= 1:
             continue
-        yield BoughtAnyway(e, e, 1.0)
+        yield BoughtAnyway(e, 1.0)
     day = pd.Timestamp("2024-01-01")
     forecast = {"promotion_id": 1, "starts_at": day, "known": 3, "contacts": 1, "expected": 1.0}
     forecast |= {"ci_low": 0.0, "ci_high": 2.0, "observed": 1, "inside": True}

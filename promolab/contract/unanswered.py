@@ -59,5 +59,5 @@ def _said(kind: str, promotions: int, contacts: int) -> str:
     return (
         f"responses hold no {answer} for a {kind.replace('_', ' ')}, though {count(promotions)} of "
         f"them had {count(contacts)} contacts and other kinds are answered: is it recorded who "
-        "takes it? Without, nothing is learned of it, and its forecasts are those of other kinds"
+        "takes it? Without, nothing is learned of it, and no number of answers is forecast"
     )

@@ -20,6 +20,7 @@ from promolab.effects.identification import Identification, Withheld, figure, of
 from promolab.effects.means import mean_of
 from promolab.language import _
 from promolab.results import Estimate, Result, plain
+from promolab.stats import normal_quantile
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from promolab.metrics.uplift import Qini, QiniComparison
 
 
+LEVEL = 0.95
+"""Of the intervals; the first page's are of 90 %, as that of what the plan adds."""
 EVERYBODY = "So everybody is given the average effect."
 TOP = 0.3
 """Share of the list at which the two orders are compared in words."""
@@ -74,7 +77,7 @@ def pooled(model: UpliftModel) -> Pooled:
     return Pooled(gamma, effect, response, drawn, forward.order)
 
 
-def targeting_of(model: UpliftModel, level: float = 0.95) -> Targeting:
+def targeting_of(model: UpliftModel, level: float = LEVEL) -> Targeting:
     """Measure both orders on the same rows, all arms together and each by itself.
 
     Parameters
@@ -236,11 +239,12 @@ class Targeting(Result):
                 "tell."
             )
         )
-        return f"{seen} {self.on_average()}"
+        return f"{seen} {self.on_average(0.9)}"
 
-    def on_average(self) -> str:
+    def on_average(self, level: float = LEVEL) -> str:
         """Say what all arms together add on average, and what follows where no order is known."""
-        e = self.average
+        e, wide = self.average, normal_quantile(level) / normal_quantile(LEVEL)
+        e = Estimate.of((e.value + wide * (end - e.value) for end in e.ends), e.n)
         shown = _(
             "{effect} {outcome} per decision",
             effect=figure(e.value, e.ci_low, e.ci_high),

@@ -141,7 +141,8 @@ prediction interval | 90 % prediction interval | | Of what is still to come, suc
     redemptions: made such that 90 of 100 new promotions fall into it. It holds what promotions
     differ by, which a 95 % interval of a mean does not.
 expected discount cost | expected discount cost | money | Expected redemptions times what a redeemer
-    of past promotions of the type took off with coupons.
+    of past promotions of the type took off with coupons; where effects chose the list, times what
+    each customer's orders and the terms say.
 break-even | break-even extra sales per contact | money | What each contact must bring in extra
     sales, before discounts come off, to pay for discounts, coupons and contacts: cost ÷ (margin ×
     contacts).
@@ -149,7 +150,8 @@ smallest effect | smallest effect that a holdout can see | money | The differenc
     customer that 4 of 5 such trials would show. A smaller one may be there and stay unseen.
 bought anyway | likely to have bought anyway | share, 0–1 | The mean chance to buy some of the
     promotion's products within its length, half by the customer's own rhythm, half by what others
-    did who had been away as long: a guess, for only a holdout can tell.
+    did who had been away as long: a guess, for only a holdout can tell. Of what is taken off, the
+    part on orders that come anyway is told where the effect was measured.
 assumed | assumed | | Stands beside a figure that the shop did not state, and beside whatever it
     enters; state it under [economics] in shop.toml.
 redemption rate | redemption rate | share, 0–1 | Customers who redeemed ÷ customers contacted.

@@ -3,6 +3,8 @@ from .allocation import allocate
 from .chances import Drawn as Drawn
 from .chances import Holdouts
 from .constraints import read_constraints
+from .money import DIFFERENCE as DIFFERENCE
+from .money import EVERYBODY as EVERYBODY
 from .money import MoneyAnswer as MoneyAnswer
 from .money import money_answer
 from .options import options_of as options_of

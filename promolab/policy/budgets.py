@@ -102,6 +102,7 @@ def budgets_of(
     level: float,
     currency: str = "",
     explore: float = 0.0,
+    of_cost: float = 1.0,
 ) -> Budgets:
     """Value a range of budgets, and somewhat more and less than the one chosen.
 
@@ -117,6 +118,8 @@ def budgets_of(
     currency : str
     explore : float
         Share of the customers who get what chance draws (0–1), at every budget.
+    of_cost : float
+        How many times as much as in past decisions is paid this week for the same.
     """
 
     def at(amount: float) -> tuple[np.ndarray, float]:
@@ -134,7 +137,7 @@ def budgets_of(
     gains = [there.gain(at(best(amount))[0]) for amount in tried]
     rows = [gain.interval(level, customers).ends for gain in gains]
     frame = pd.DataFrame(rows, columns=["profit", "ci_low", "ci_high"])
-    frame.insert(0, "budget", tried * customers)
+    frame.insert(0, "budget", tried * customers * of_cost)
     rise = np.diff(frame["profit"]) / np.maximum(np.diff(frame["budget"]), 1e-300)
     frame["marginal_return"] = np.append(rise, 0.0 if reach >= most else np.nan)
     frame["chosen"] = tried == spent
@@ -146,7 +149,7 @@ def budgets_of(
     (more, paid), (less, _) = apart(MORE), apart(-MORE)
     return Budgets(
         frame,
-        spent * customers,
+        spent * customers * of_cost,
         more.interval(level, customers),
         less.interval(level, customers),
         paid <= spent * (1 + MORE / 10),

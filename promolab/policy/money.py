@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PLAN, NOBODY, EVERYBODY = "the plan", "nobody", "everybody, in random order"
 RANDOM, RESPONSE = "at random", "likeliest to respond first"
+DIFFERENCE = ("difference", "difference_low", "difference_high")
 AROUND = 0.2
 """How far below and above the budget its marginal return is looked for, as a share of it."""
 
@@ -55,6 +56,8 @@ class MoneyAnswer(Result):
         So much more of budget …
     next : Estimate
         … would add so much.
+    same : object
+        The arm that adds most on average: what the same offer for all would be.
     policies : DataFrame
         ``policy, spend, value, ci_low, ci_high, difference, difference_low, difference_high``: what
         other ways to spend the same would add, and what the plan adds beyond each.
@@ -84,6 +87,7 @@ class MoneyAnswer(Result):
     loss: float
     step: float
     next: Estimate
+    same: Any
     policies: pd.DataFrame = field(repr=False)
     budgets: Budgets = field(repr=False)
     holdout: HoldoutShare | None
@@ -180,8 +184,7 @@ class MoneyAnswer(Result):
         if rows.empty or not self.contacts:
             return ""
         words = []
-        ends = ("difference", "difference_low", "difference_high")
-        for name, *found in rows[["policy", *ends]].itertuples(index=False):
+        for name, *found in rows[["policy", *DIFFERENCE]].itertuples(index=False):
             sure = "" if found[1] > 0 or found[2] < 0 else ", which may be chance"
             words.append(f"{more_or_less(*found)} than {name}{sure}")
         return f"At the same cost the plan adds {'; '.join(words)}."
@@ -191,7 +194,7 @@ class MoneyAnswer(Result):
         frame, unit = self.policies, f", {self.currency}" if self.currency else ""
         rows = frame.assign(
             value=_written(frame, "value", "ci_low", "ci_high"),
-            difference=_written(frame, "difference", "difference_low", "difference_high"),
+            difference=_written(frame, *DIFFERENCE),
         )
         shown = {
             "policy": "who is contacted",
@@ -324,6 +327,8 @@ margin; less than 1 % chance of a loss; the next 100 would add 100 [66, 135].
     if plan is None:
         contacts = round(float((choice[there.decided] >= 0).mean()) * week.number)
         spend = paid * week.number
+    # A plan costs what its customers do; at this week's level, what other plans would.
+    level_of_cost = spend / (paid * week.number) if plan is not None and paid * spend > 0 else 1.0
     gain = there.gain(gamma)
     apart = _between(between, plan, gain.value * week.number)
     profit = gain.interval(level, week.number, apart)
@@ -339,8 +344,11 @@ margin; less than 1 % chance of a loss; the next 100 would add 100 [66, 135].
         loss=gain.chance_of_loss(week.number, apart) if contacts else 0.0,
         step=wanted,
         next=_next(there, per_decision, level) * wanted,
-        policies=_policies(there, gamma, paid, week.number, level, profit),
-        budgets=budgets_of(there, per_decision, week.number, level, currency, explore),
+        same=there.rows.arms[there.best_for_all(paid)],
+        policies=_policies(there, gamma, paid, week.number, level, profit, level_of_cost),
+        budgets=budgets_of(
+            there, per_decision, week.number, level, currency, explore, level_of_cost
+        ),
         holdout=_confirming(sd, contacts, profit.value, held),
         held=held,
         unsupported=week.unsupported,
@@ -431,7 +439,13 @@ def _next(there: Valuing, budget: float, level: float) -> Estimate:
 
 
 def _policies(
-    there: Valuing, plan: np.ndarray, paid: float, number: float, level: float, profit: Estimate
+    there: Valuing,
+    plan: np.ndarray,
+    paid: float,
+    number: float,
+    level: float,
+    profit: Estimate,
+    of_cost: float,
 ) -> pd.DataFrame:
     """Return what the plan and others at its cost add, and how far the plan is ahead of each."""
     import pandas as pd
@@ -456,10 +470,9 @@ def _policies(
         own = profit if name == PLAN else there.gain(gained).interval(level, number)
         more = there.gain(plan - gained).interval(level, number)
         apart = (math.nan,) * 3 if name == PLAN else more.ends
-        rows.append((name, charged * number, *own.ends, *apart))
+        rows.append((name, charged * number * of_cost, *own.ends, *apart))
     columns = ["policy", "spend", "value", "ci_low", "ci_high"]
-    ahead = ["difference", "difference_low", "difference_high"]
-    return pd.DataFrame(rows, columns=[*columns, *ahead])
+    return pd.DataFrame(rows, columns=[*columns, *DIFFERENCE])
 
 
 def _spread(rows: PolicyRows, choice: np.ndarray) -> float:

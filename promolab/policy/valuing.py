@@ -173,14 +173,24 @@ class Valuing:
 
         Which arm, the other folds say: the one of which their customers' scores add most.
         """
+        gamma, cost, reach, sums = self._of_all(budget)
+        best = (reach * (sums.sum(axis=0) - sums)).argmax(axis=1)
+        place = best[np.searchsorted(self.rows.folds, self.rows.fold)]
+        rows = np.arange(len(place))
+        return reach[place] * gamma[rows, place], reach[place] * cost[rows, place]
+
+    def best_for_all(self, budget: float) -> int:
+        """Return the arm that adds most where all get the same until the budget is spent."""
+        reach, sums = self._of_all(budget)[2:]
+        return int((reach * sums.sum(axis=0)).argmax())
+
+    def _of_all(self, budget: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return scores and costs of arms, the share whom each can reach, and sums by fold."""
         known, fold = self.rows.eligible, self.rows.fold
         gamma, cost = (np.where(known, a, 0.0) for a in (self.rows.gamma, self.rows.cost))
         reach = part_of_budget(budget, cost[self.decided].mean(axis=0))
         sums = np.stack([gamma[fold == each].sum(axis=0) for each in self.rows.folds])
-        best = (reach * (sums.sum(axis=0) - sums)).argmax(axis=1)
-        place = best[np.searchsorted(self.rows.folds, fold)]
-        rows = np.arange(len(fold))
-        return reach[place] * gamma[rows, place], reach[place] * cost[rows, place]
+        return gamma, cost, reach, sums
 
     def by_response(self, budget: float) -> np.ndarray | None:
         """Return the choice where those likeliest to respond come first until the budget is spent.

@@ -34,6 +34,7 @@ from .terms import Promotion as Promotion
 from .values import PromotionValues as PromotionValues
 from .values import promotion_values
 from .waterfalls import Waterfall as Waterfall
+from .waterfalls import anyway_words as anyway_words
 
 __all__ = [
     "Coupon",

@@ -31,12 +31,18 @@ class Parts:
         Expected discount, net of what comes back, and its standard error.
     redeeming : ndarray
         Orders expected to take something off.
+    anyway : ndarray
+        Part of the discount on orders that come anyway, given that something is taken off.
+    handling : ndarray
+        What redemptions cost beside the discount.
     """
 
     bars: dict[str, np.ndarray]
     discount: np.ndarray
     discount_se: np.ndarray
     redeeming: np.ndarray
+    anyway: np.ndarray
+    handling: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -250,6 +256,8 @@ def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.n
     gained = (moved + discount) / (1 - returned) - filled
     extra = gained / (1 - later)
     anyway = base / np.maximum(base + np.maximum(added, 0.0), 1e-12)
+    # Of one who redeems, once.
+    handling = -promotion.redemption_cost * np.expm1(-redeeming)
     full = raw / np.where(here.use > 0, here.use, 1.0)
     bars = {
         "extra": extra,
@@ -261,11 +269,12 @@ def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.n
         "unused": full - raw,
         "beside": raw * (1 - kept),
         "returns": returned * (raw * kept - gained - filled),
-        "contact": np.full_like(base, -promotion.contact_cost),
+        "contact": -promotion.contact_cost - handling,
         "funded": promotion.funder_share * discount,
     }
     relative = np.hypot(np.where(known, 0.0, error * anyway), log_error)
-    return Parts(bars, discount, discount * relative, redeeming)
+    of_base = discount * anyway * (1 - here.by_fill)
+    return Parts(bars, discount, discount * relative, redeeming, of_base, handling)
 
 
 def luck_of(discount: np.ndarray, redeeming: np.ndarray, log_sd: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from promolab.language import _
 from promolab.wording import money, percent
 
 if TYPE_CHECKING:
-    from promolab.contract import Shop
+    from promolab.contract import Economics, Shop
 
 
 FACE_VALUES = ("discount_rate", "threshold", "reduction")
@@ -38,6 +38,8 @@ class Promotion:
         Of its contacts; empty where it is not said.
     contact_cost : float
         Money per contact.
+    redemption_cost : float
+        Money per redemption beside the discount: to handle a coupon.
     funder_share : float
         Part of the discount that a supplier pays (0–1).
     products : frozenset
@@ -52,12 +54,14 @@ class Promotion:
     ends_at: datetime
     channel: str = ""
     contact_cost: float = 0.0
+    redemption_cost: float = 0.0
     funder_share: float = 0.0
     products: frozenset[Any] = field(default=frozenset(), repr=False)
     stacking: bool = False
 
     def __post_init__(self) -> None:
-        real_number(self._place("contact_cost"), self.contact_cost, least=0)
+        for name in ("contact_cost", "redemption_cost"):
+            real_number(self._place(name), getattr(self, name), least=0)
         share(self._place("funder_share"), self.funder_share)
         flag(self._place("stacking"), self.stacking)
         if not self.starts_at < self.ends_at:
@@ -341,9 +345,9 @@ def read_promotions(shop: Shop, ids: Iterable[Any] | None = None) -> dict[Any, P
     columns = [c for c in ("discount_rate", "reduction") if c in table] or ["threshold"]
     states = any(table[c].notna().any() for c in columns if c in table)
     products = _products(shop, kept["promotion_id"])
-    usual = read_operations(shop.settings).economics.contact_cost.value
+    told = read_operations(shop.settings).economics
     return {
-        row["promotion_id"]: _made(row, products.get(row["promotion_id"]), usual, states=states)
+        row["promotion_id"]: _made(row, products.get(row["promotion_id"]), told, states=states)
         for row in kept.to_dict("records")
     }
 
@@ -359,7 +363,7 @@ def _products(shop: Shop, ids: Iterable[Any]) -> dict[Any, frozenset[Any]]:
 
 
 def _made(
-    row: Mapping[Any, Any], products: frozenset[Any] | None, usual: float, *, states: bool
+    row: Mapping[Any, Any], products: frozenset[Any] | None, usual: Economics, *, states: bool
 ) -> Promotion:
     name, kind = row["promotion_id"], choice("kind", row["kind"], _NEEDED)
     told = {c: value for c, value in row.items() if value is not None and value == value}
@@ -374,7 +378,8 @@ def _made(
         "starts_at": row["starts_at"].to_pydatetime(),
         "ends_at": row["ends_at"].to_pydatetime(),
         "channel": told.get("channel", ""),
-        "contact_cost": float(told.get("contact_cost", usual)),  # of a database it is a decimal
+        # Of a database it is a decimal.
+        "contact_cost": float(told.get("contact_cost", usual.contact_cost.value)),
         "funder_share": float(told.get("funder_share", 0.0)),
         "products": products or frozenset(),
     }
@@ -396,4 +401,5 @@ def _made(
     elif reduction == 0 and rate > 0:
         reduction = math.nan
     minimum = 0.0 if math.isnan(threshold) else threshold
+    common["redemption_cost"] = usual.coupon_cost.value
     return Coupon(value=reduction, rate=rate, minimum=minimum, **common)

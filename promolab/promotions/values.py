@@ -50,9 +50,10 @@ class PromotionValues(Result):
         already net of the discount, moved to the promotion's own terms, + the funder's part of the
         discount − the contact.
     cost, cost_se : ndarray of shape (n, P)
-        What is charged to the budget: the shop's part of the expected discount + the contact.
-    discount : ndarray of shape (n, P)
-        Expected discount, whoever pays it.
+        What is charged to the budget: the shop's part of the expected discount + the contact + what
+        redemptions cost beside it.
+    discount, anyway : ndarray of shape (n, P)
+        Expected discount, whoever pays it, and what of it goes to orders that come anyway.
     extrapolated : ndarray of bool, shape (P,)
         Whose terms lie outside what was drawn: not in any total.
     spread : ndarray of shape (P,)
@@ -73,6 +74,7 @@ class PromotionValues(Result):
     cost: np.ndarray = field(repr=False)
     cost_se: np.ndarray = field(repr=False)
     discount: np.ndarray = field(repr=False)
+    anyway: np.ndarray = field(repr=False)
     extrapolated: np.ndarray
     spread: np.ndarray
     cost_spread: np.ndarray
@@ -166,6 +168,12 @@ class PromotionValues(Result):
             found[:, j] = np.hypot(self.cost_se[:, j], (1 - one.funder_share) * luck)
         return found
 
+    def share_anyway(self, promotion_id: Any, chosen: Any = None) -> float:
+        """Return which share of the discount goes to orders that come anyway; nan without one."""
+        j, weight = self.place(promotion_id), _weights(chosen, len(self.orders))
+        whole = float(weight @ self.discount[:, j])
+        return float(weight @ self.anyway[:, j]) / whole if whole > 0 else math.nan
+
     def waterfall(self, promotion_id: Any, chosen: Any = None) -> Waterfall:
         """Split the net incremental profit of a promotion into what makes it.
 
@@ -194,6 +202,7 @@ class PromotionValues(Result):
             self.total(promotion_id, "value", weight),
             cost=self.total(promotion_id, "cost", weight),
             spread=float(self.cost_spread[j]),
+            anyway=self.share_anyway(promotion_id, weight),
             after_known=bool(self.given["pulled_forward"][j] != 0),
             after_measured=bool(self.given["after_measured"][j]),
             extrapolated=bool(self.extrapolated[j]),
@@ -447,7 +456,10 @@ def promotion_values(
     worked = [parts_of(one, orders, _column(given, j)) for j, one in enumerate(offers)]
     discount = np.column_stack([w.discount for w in worked])
     discount_se = np.column_stack([w.discount_se for w in worked])
-    contact = np.array([one.contact_cost for one in offers])
+    # A contact, and what redemptions cost beside the discount.
+    contact = np.column_stack(
+        [one.contact_cost + w.handling for one, w in zip(offers, worked, strict=True)]
+    )
     funded = np.array([one.funder_share for one in offers])
     shared = of_cost * discount
     steps, differ = moved * given["factor_se"], given["moved"] * between
@@ -460,6 +472,7 @@ def promotion_values(
         (1 - funded) * discount + contact,
         (1 - funded) * discount_se,
         discount,
+        np.column_stack([w.anyway for w in worked]),
         each("extrapolated", extrapolated, 0.0).astype(bool),
         between,
         of_cost,

@@ -31,7 +31,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "unused": ("Coupons not used at an order", COMPUTED),
     "beside": ("Taken off by another promotion already", COMPUTED),
     "returns": ("Goods that come back", COMPUTED),
-    "contact": ("Contacts", STATED),
+    "contact": ("Contacts, and handling of coupons", STATED),
     "funded": ("Supplier's part of the discount", COMPUTED),
 }
 """Name of a bar → what a page calls it, and whether it is measured, computed or stated."""
@@ -66,6 +66,8 @@ class Waterfall(Result):
         Of the intervals.
     kind : str
         Of the promotion: what readers call it.
+    anyway : float
+        Share of the discount that goes to orders that come anyway; nan without a discount.
     """
 
     bars: pd.DataFrame = field(repr=False)
@@ -78,6 +80,7 @@ class Waterfall(Result):
     currency: str = "USD"
     level: float = 0.9
     kind: str = "coupon"
+    anyway: float = math.nan
 
     ALT = (
         "Waterfall of a promotion's profit: margin of extra purchases upward, discounts, returns "
@@ -130,12 +133,8 @@ class Waterfall(Result):
         )
         if self.extrapolated:
             text += " That is a guess: its terms lie beyond what was ever drawn."
-        discount = -sum(self.amount(c) for c in ("anyway", "fill_discount", "extra_discount"))
-        if discount > 0.005:
-            share = -self.amount("anyway") / discount
-            text += (
-                f" Of the discount, {percent(share, decimals=0)} goes to orders that come anyway."
-            )
+        if math.isfinite(self.anyway):
+            text += f" {anyway_words(self.anyway)}"
         if self.vouchers:
             out, used = self.vouchers
             text += (
@@ -187,6 +186,11 @@ class Waterfall(Result):
         )
 
 
+def anyway_words(share: float) -> str:
+    """Say which share of a discount goes to orders that come anyway."""
+    return f"Of the discount, {percent(share, decimals=0)} goes to orders that come anyway."
+
+
 def _signed(value: float, low: float | None = None, high: float | None = None) -> str:
     return number(value, low, high)
 
@@ -198,6 +202,7 @@ def bars_of(
     *,
     cost: Estimate,
     spread: float,
+    anyway: float,
     after_known: bool,
     after_measured: bool,
     extrapolated: bool,
@@ -217,6 +222,8 @@ def bars_of(
         Net incremental profit, and what is charged to the budget.
     spread : float
         How far what is computed may lie off as a whole, as a share.
+    anyway : float
+        Share of the discount that goes to orders that come anyway.
     after_known : bool
         Whether the dip after the window is known apart from the extra purchases.
     after_measured : bool
@@ -259,4 +266,5 @@ def bars_of(
         currency,
         level,
         promotion.kind,
+        anyway,
     )

@@ -140,6 +140,7 @@ def test_words_call_nothing_worth_sending(found) -> None:
 
 
 def test_the_table_reads_back(found) -> None:
+    found = replace(found, anyway_redeemers=Estimate(0.5, 0.4, 0.6, 7))
     week = LaunchEconomics(
         (found, replace(found, promotion_id="M", name="Coupons M", visible=math.nan))
     )
@@ -202,3 +203,25 @@ def test_small_amounts_keep_the_decimals_that_tell_them_apart() -> None:
     assert amount_words(Estimate(0.234, 0.1, 0.45, 5), "EUR") == "0.23 EUR [0.10, 0.45]"
     assert amount_words(Estimate(2.2, math.nan, math.nan, 5), "EUR") == "2.20 EUR"
     assert amount_words(Estimate(0.0, 0.0, 0.0, 5), "EUR").startswith("0.00 EUR")
+
+
+def test_of_a_kind_whose_answers_were_never_recorded_there_is_no_number_in_no_sum(found) -> None:
+    base = shop()
+    offers = base.promotions.execute()
+    offers.loc[offers["promotion_id"] == "T", "kind"] = "full_reduction"
+    frames = {name: table.execute() for name, table in base.tables.items()}
+    silent = shop_of(frames | {"promotions": offers})
+    frame = pd.concat([planned(), planned().assign(promotion_id="T")])
+    week = weigh_launch(silent, NOW, frame, RATIOS)
+    known, of_none = week.promotions
+    assert math.isnan(of_none.redemptions.value) and math.isnan(of_none.cost.value)
+    assert "was never recorded" in of_none.summary() and "expected to" not in of_none.summary()
+    for name in ("redemptions", "discount", "cost"):
+        assert week.total(name) == getattr(known, name)
+    assert week.break_even.ends == pytest.approx(known.break_even.ends)
+    assert f"without {of_none.name}, whose kind has no answers" in week.opening()
+    assert week.tiles()[1].value == known.redemptions.value and of_none.name in week.tiles()[1].note
+    alone = LaunchEconomics((of_none,))
+    assert "cannot be foretold" in alone.opening() and alone.tiles()[1].value is None
+    for text in (week.opening(), alone.opening(), of_none.to_table()._repr_html_()):
+        assert "nan" not in text.lower()

@@ -153,5 +153,11 @@ def test_of_a_kind_whose_answers_are_not_recorded_nothing_is_learned(monkeypatch
     assert 50 < coupons.sum() < 150  # so few that none may be chance: they stay
     monkeypatch.setattr(outlook_launch, "ANSWERS_EXPECTED", 2)
     assert len(past_pairs(silent, week)) == (~coupons).sum()
+    # And nothing is foretold of it from what other kinds brought.
+    found = launch_week(silent, week, Week.parse("2024-W35").end(shop.zone))
+    told = {one.kind: one for one in found.outlooks}
+    assert told["coupon"].rows["expected"].isna().all()
+    assert "never recorded: no number is foretold" in told["coupon"].summary()
+    assert told["recommendation"].rows["expected"].notna().all()
     # Where none is recorded of any kind, no kind tells of another.
     assert _silent_kinds(whole.assign(redeemed=False)) == []

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from promolab import UpliftModel
+from promolab.campaign.outlook import charged, weigh_plan
+from promolab.campaign.plan import write_send
 from promolab.campaign.plan.planning import plan_week
 from promolab.campaign.spending.choosing import WeekPolicy, week_policy
 from promolab.campaign.spending.chosen import ChosenPolicy
@@ -19,11 +21,12 @@ from promolab.errors import InputError
 from promolab.features import decisions_experiment
 from promolab.folder import RunFolder
 from promolab.report import begin_run
+from promolab.report.pages.money_headline import MoneyHeadline
 from promolab.results import Estimate
 from promolab.sources import simulated
+from promolab.wording import money as amount
 
 IDS = ["W16-coupon", "W16-limited_time_discount", "W16-recommendation"]
-SENT = 0.9 * 0.95
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Shop]:
     scores = pd.DataFrame(
         {"customer_id": np.tile(who, 3), "promotion_id": np.repeat(IDS, len(who))}
     )
-    run.write_table("scores", scores.assign(p_redeemed=0.1), by=["promotion_id", "customer_id"])
+    scores = scores.assign(p_redeemed=0.1, support="inside")
+    run.write_table("scores", scores, by=["promotion_id", "customer_id"])
     run.write_table("outlook", pd.DataFrame({"promotion_id": IDS}), by="promotion_id")
     segments = pd.DataFrame(
         {"customer_id": who, "segment": np.where(np.arange(len(who)) % 3, "a", "b")}
@@ -93,13 +97,12 @@ def paying(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying):
     found = chosen(made, budget=60.0)
-    rows = found.to_frame()
-    spent = SENT * rows.loc[rows["chosen"], "cost"].sum()
-    assert 50.0 < spent <= 60.0 and found.answer.spend == pytest.approx(spent)
-    assert found._by_promotion()["cost"].sum() == pytest.approx(spent)
+    assert 50.0 < found.answer.spend <= 60.0
+    assert found._by_promotion()["cost"].sum() == pytest.approx(found.answer.spend)
     # The same figures stand everywhere on the page, what chance draws included.
     curve, plan = found.answer.budgets.frame, found.answer.policies.iloc[0]
-    assert curve.loc[curve["chosen"], "budget"].item() == pytest.approx(found.answer.spend, rel=0.1)
+    spent = pytest.approx(found.answer.spend)
+    assert curve.loc[curve["chosen"], "budget"].item() == spent == plan["spend"]
     ends = found.answer.profit.ends
     assert plan[["value", "ci_low", "ci_high"]].tolist() == pytest.approx(ends)
     more = chosen(made, budget=90.0)
@@ -112,12 +115,12 @@ def test_a_reserve_leaves_some_of_the_budget_unspent(made, paying):
     assert careful.answer.spend < 0.95 * bold.answer.spend
     assert "more than it at 10 % or less" in careful.summary()
     # Kept back are 1.28 deviations of what all share, and of each customer's own luck beside it.
-    got, amounts = np.flatnonzero(careful.planned >= 0), careful.amounts
+    got, amounts = np.flatnonzero(careful.sent >= 0), careful.amounts
     column = np.array([amounts.place(one) for one in careful.allocation.promotions])
-    at = careful.place[got], column[careful.planned[got]]
+    at = careful.place[got], column[careful.sent[got]]
     shared = float(amounts.cost[at] @ amounts.cost_spread[at[1]])
     own = float(np.sqrt((amounts.cost_luck()[at] ** 2).sum()))
-    kept_back = 90.0 / SENT - float(amounts.cost[at].sum())
+    kept_back = 90.0 - float(amounts.cost[at].sum())
     assert kept_back == pytest.approx(1.2816 * np.hypot(shared, own), rel=0.05) and own > shared / 2
     with pytest.raises(InputError, match=r"budget_risk = 10; .* \(0.1, not 10\)"):
         chosen(made, budget=90.0, budget_risk=10)
@@ -144,7 +147,7 @@ def test_where_it_is_not_shown_to_pay_chance_alone_spends(made, monkeypatch):
     monkeypatch.setattr(allocating, "pays_to_spend", lambda *_, **__: never)
     found = chosen(made)
     rows = found._by_promotion()
-    assert (rows["customers"] == rows["by_chance"]).all() and rows["customers"].sum() > 0
+    assert (rows["contacts"] == rows["by_chance"]).all() and rows["contacts"].sum() > 0
     assert "spending more is not shown to pay" in found.summary()
     assert chosen(made, budget=0.0).allocation.spend == 0
 
@@ -153,9 +156,9 @@ def test_limits_come_from_a_file_and_a_wrong_one_is_said(made, paying, tmp_path)
     limits = tmp_path / "constraints.csv"
     limits.write_text("scope,unit,min,max\npromotion,W16-recommendation,,40\ngroup,a,,90\n")
     found = chosen(made, constraints=str(limits))
-    assert (found.planned == IDS.index("W16-recommendation")).sum() <= 40
-    of_a = (found.planned >= 0) & (found.segment == "a")
-    assert of_a.sum() <= 90 < ((found.planned >= 0) & (found.segment == "b")).sum()
+    assert (found.sent == IDS.index("W16-recommendation")).sum() <= 40
+    of_a = (found.sent >= 0) & (found.segment == "a")
+    assert of_a.sum() <= 90 < ((found.sent >= 0) & (found.segment == "b")).sum()
     limits.write_text("scope,unit,min,max\npromotion,W99,,5\n")
     with pytest.raises(InputError, match="W99"):
         chosen(made, constraints=str(limits))
@@ -196,3 +199,69 @@ def test_what_is_written_is_what_a_plan_and_the_first_page_read(made, paying):
     assert run.read_table("frontier")["chosen"].sum() == 1
     again = run.read_table("allocation")
     assert again.groupby("customer_id")["chosen"].sum().eq(1).all()
+
+
+def test_one_plan_has_one_cost_one_value_one_holdout_wherever_they_are_printed(
+    made, paying, tmp_path
+):
+    run, shop = made
+    policy = WeekPolicy(run, chosen(made, budget=60.0))
+    policy.write()
+    allocated, scores = run.read_table("allocation"), run.read_table("scores")
+    plan = plan_week(shop, scores, run.as_of, IDS, allocation=allocated)
+    week = weigh_plan(run, shop, plan)
+    # Worked out again from the tables: who is sent what, and what each of them is charged.
+    sent = plan.decisions[plan.decisions["action"] != "none"][["customer_id", "action"]]
+    rows = sent.merge(allocated, on=["customer_id", "action"])
+    assert len(rows) == len(sent) == len(plan.to_contact)
+    money = rows.groupby("action")[["cost", "value", "discount", "anyway"]].sum()
+    ends = {name: charged(mine, 0.0)[0].ends for name, mine in rows.groupby("action")}
+    total, low, high = map(sum, zip(*ends.values(), strict=True))
+    assert total == pytest.approx(money["cost"].sum())
+    told = run.metrics["policy"]
+    found = policy.chosen
+    assert found is not None and total <= 60.0
+    # Page 07: the sentence, its table, the comparison, the waterfalls; and the first page's tile.
+    words = amount(total, low, high, currency="CNY")
+    assert found.opening().startswith(f"{words} of discounts") and words in found.summary()
+    headline = MoneyHeadline(told, len(sent), "CNY")
+    assert headline.tiles()[2].text == words and words in headline.sentence()
+    assert headline.tiles()[2].value == pytest.approx(total)
+    for figure in (told["answer"]["spend"], told["answer"]["policies"]["the plan"]["spend"]):
+        assert figure == pytest.approx(total)
+    # The same offer for all stands beside it, and is recommended where the plan is not ahead of it.
+    same, row = told["same_for_all"], told["answer"]["policies"]["everybody, in random order"]
+    assert same["promotion_id"] in IDS and same["profit"]["value"] == row["value"]
+    assert same["as_good"] == (not row["difference_low"] > 0)
+    assert same["summary"] in headline.sentence()
+    assert "margin in the window and 28 days after" in headline.sentence()
+    held = plan.held_out.groupby("action").size()
+    falls = {fall.promotion_id: fall for fall in found.waterfalls()[1:]}
+    send = tmp_path / "send"
+    costs = {str(p.promotion_id): p.cost.value for p in week.economics.promotions}
+    control = write_send(plan, send, shop.settings, costs).set_index("file")
+    for p in week.economics.promotions:
+        name, mine = str(p.promotion_id), money.loc[str(p.promotion_id)]
+        page = told["promotions"][name]
+        cost = pytest.approx(mine["cost"])
+        # Page 08 and the first page's table read these; and the list, holdout and value of 07.
+        for figure in (p.cost.value, page["cost"], falls[name].cost.value):
+            assert figure == cost
+        assert p.cost.ends == pytest.approx(ends[name])
+        assert page["cost_high"] == pytest.approx(ends[name][2])
+        assert p.contacts == page["contacts"] == (sent["action"] == name).sum()
+        assert page["customers"] - page["contacts"] == held.get(name, 0)
+        value = pytest.approx(mine["value"])
+        assert page["predicted"] == value and falls[name].net.value == value
+        assert week.sizes.of(name).rows["cost"].item() == cost
+        (file,) = (f for f in control.index if f.startswith(name))
+        assert control.loc[file, "expected_cost"] == cost
+        assert control.loc[file, "rows"] == p.contacts
+        # What would have been bought anyway: of the discount, on both pages the same.
+        share = mine["anyway"] / mine["discount"] if mine["discount"] else np.nan
+        for figure in (falls[name].anyway, p.anyway_redeemers.value):
+            assert figure == pytest.approx(share, nan_ok=True)
+        for _, used in [falls[name].vouchers] if falls[name].vouchers else []:
+            assert used == pytest.approx(p.redemptions.value)
+    starts = week.finance.to_frame().query("state == 'starts'")
+    assert starts["expected_cost"].sum() == pytest.approx(total)

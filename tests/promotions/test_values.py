@@ -153,6 +153,21 @@ def test_by_hand_everything_off_is_in_the_sum():
     assert bars["extra_discount"] == pytest.approx(-30.0)
     assert bars["funded"] == pytest.approx(25.0)
     assert bars["contact"] == -0.5
+    # Given that something is taken off, an order comes anyway in 7 of 10 cases.
+    assert found.share_anyway("L") == pytest.approx(0.7)
+    assert "70 % goes to orders that come anyway" in found.waterfall("L").summary()
+
+
+def test_by_hand_a_redemption_costs_its_handling():
+    offer = Coupon(promotion_id="C", rate=0.2, contact_cost=0.5, redemption_cost=2.0, **WINDOW)
+    orders = orders_of([offer])
+    found = promotion_values(
+        [offer], orders, [[10.0]], [[0.0]], response=[[1 - np.exp(-4.0)]], pulled_forward=[0.0]
+    )
+    handling = 2.0 * (1 - np.exp(-4.0))  # of who redeems at all
+    assert found.cost[0, 0] == pytest.approx(4 * 20 + 0.5 + handling)
+    assert found.value[0, 0] == pytest.approx(10 - 0.5 - handling)
+    assert found.waterfall("C").bars["amount"].sum() == pytest.approx(found.value[0, 0])
 
 
 def test_by_hand_breakage_pull_forward_and_returns():

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,9 @@ import pytest
 
 from promolab.display import Html
 from promolab.folder import open_run
-from promolab.recommend import week_offers
+from promolab.recommend import Recommender, product_graph, rank_offers, week_offers
+from promolab.recommend.offers.on_offer import Features, on_offer
+from promolab.recommend.offers.ranked_before import PastOffers
 from promolab.recommend.offers.week import NoOffers, WeekOffers
 from tests.recommend.conftest import NOW, in_duckdb
 
@@ -65,16 +68,58 @@ def test_what_is_written_is_a_list_for_everybody_who_was_scored(week):
     assert week.run.metrics["offers"]["P4"]["offers"] == 12
 
 
-def test_expected_offers_are_those_of_the_usual_list(week):
-    offers, scores = week.offers[0], week.run.read_table("scores")
-    sent = scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True]).head(60)
-    chosen = offers.frame[offers.frame["customer_id"].isin(sent["customer_id"])]
-    found = week.expected(offers)
-    ratio = 20.0 / sent["p_redeemed"].sum()
-    assert found.value == pytest.approx(chosen["expected"].sum() * ratio)
-    assert found.ci_high == pytest.approx(2 * found.value) and found.n == 60
-    again = week.expected(offers, offers.frame["bought_before"])
-    assert week.repeats(offers) == pytest.approx(again.value / found.value)
+def test_a_page_before_the_plan_counts_no_contacts_and_charges_no_rate_of_another_kind(week):
+    offers = week.offers[0]
+    again = offers.frame.loc[offers.frame["bought_before"], "expected"].sum()
+    assert week.repeats(offers) == pytest.approx(again / offers.frame["expected"].sum())
+    told = week.subsidised().text
+    assert "contacts they" not in told and "of discounts" not in told and "page Plan" in told
+    assert "so many are contacted" not in week.to_table().text
+
+
+def test_where_own_purchases_ranked_better_they_rank_and_that_is_said(coupons, tmp_path, week):
+    # What customers take is what they bought before; a type that misleads is learned from noise.
+    rng = np.random.default_rng(3)
+    products = coupons["products"].assign(category=rng.permutation(coupons["products"]["category"]))
+    tables = {**coupons, "products": products}
+    shop = in_duckdb({**tables, "customers": pd.DataFrame({"customer_id": range(122)})})
+    graph = product_graph(shop, NOW)
+    known = shop.events.filter(shop.events.ts < NOW)
+    learned = Recommender("tifu").fit(known, shop.products, as_of=NOW)
+    found = rank_offers(shop, "P4", learned, graph=graph, most=12, enough=1.0, own=True)
+    features = Features(graph, on_offer(graph, "P4"), NOW)
+    own = features.of(np.arange(len(graph.past.customers)))[..., 0]
+    best = found.frame[found.frame["place"] == 1]
+    place = pd.Index(found.frame["offer"].unique()).sort_values().get_indexer(best["offer"])
+    rows = pd.Index(graph.past.customers).get_indexer(best["customer_id"])
+    assert np.allclose(own[rows, place], own[rows].max(axis=1))
+    assert "Own purchases alone rank them" in found.summary()
+    assert "Own purchases" not in week.offers[0].summary()
+    ranked = pd.DataFrame({"promotion_id": "P", "customer_id": range(40), "own": 0.5})
+    worse = ranked.assign(ndcg=0.4 + 0.01 * (ranked["customer_id"] % 3), taken=1)
+    worse = worse.assign(**{f"held_{k}": 0.5 for k in (1, 3, 5, 10)})
+    assert PastOffers(worse, 10).own_better
+    assert "worse than these" in PastOffers(worse, 10).summary()
+    assert "which are used instead" in PastOffers(worse, 10).summary()
+    even = worse.assign(ndcg=0.5 + 0.2 * (ranked["customer_id"] % 2) - 0.1)
+    assert not PastOffers(even, 10).own_better
+
+
+def test_the_week_ranks_by_own_purchases_where_these_did_better(coupons, tmp_path, monkeypatch):
+    monkeypatch.setattr(PastOffers, "own_better", True)
+    shop = in_duckdb({**coupons, "customers": pd.DataFrame({"customer_id": range(122)})})
+    found = week_offers(run_of(tmp_path, ["P4"]), shop, most=5)
+    assert found.offers[0].own and found.to_dict()["P4"]["by_own"]
+
+
+def test_one_offer_on_nearly_all_lists_is_said(week):
+    offers = week.offers[0]
+    assert "they differ little" not in offers.summary()
+    first = offers.frame.assign(
+        offer=np.where(offers.frame["place"] == 1, "k", offers.frame["offer"])
+    )
+    told = replace(offers, frame=first).summary()
+    assert "One coupon, k, stands on 100 % of the lists: they differ little." in told
 
 
 def test_a_promotion_without_products_and_a_shop_without_ids_say_so(coupons, tmp_path):

@@ -114,15 +114,17 @@ def test_days_that_differ_stand_with_each(tmp_path):
 
 
 def test_what_chose_the_customers_is_said_once_for_all(tmp_path):
-    chosen = {"customers": 44, "by_chance": 4, "cost": 10.25}
-    drawn = {"customers": 44, "by_chance": 44, "cost": 5.0}
+    chosen = {"contacts": 44, "by_chance": 4, "cost": 10.25, "cost_low": 8.25, "cost_high": 12.25}
+    drawn = {"contacts": 44, "by_chance": 44} | dict.fromkeys(
+        ("cost", "cost_low", "cost_high"), 5.0
+    )
     html = page(tmp_path / "both", ["A", "B"], policy={"A": chosen, "B": drawn})
     assert (
-        "Planned: 40 contacts where a promotion adds most for what it costs, and 48 that chance "
-        "drew; charged 15.2 USD. By what they add: Offer A 40 of 44."
+        "Make 40 contacts where a promotion adds most for what it costs, and 48 that chance "
+        "drew; cost 15 USD [13, 17]. By what they add: Offer A 40 of 44."
     ) in html
     html = page(tmp_path / "chance", ["A", "B"], policy={"A": drawn, "B": drawn})
-    assert "Planned: 88 contacts, all drawn by chance to learn from; charged 10.0 USD." in html
+    assert "Make 88 contacts, all drawn by chance to learn from; cost 10.0 USD." in html
     html = page(tmp_path / "one", ["A"], policy={"A": chosen})
     assert "40 contacts where a promotion adds most for what it costs, and 4 that chance" in html
     html = page(tmp_path / "alike", ["A"], policy={"A": chosen}, gains=[2.0, 2.0])

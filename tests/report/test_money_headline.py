@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from promolab.campaign.spending.views import SameForAll
 from promolab.report.pages.money_headline import MoneyHeadline
+from promolab.results import Estimate
 
 ANSWER = {
     "profit": {"value": 18_300.0, "ci_low": 11_200.0, "ci_high": 25_400.0, "n": 90_000},
@@ -42,6 +45,21 @@ def test_four_tiles_say_it_in_figures():
         "2 %",
     ]
     assert tiles[2].note == "of a budget of 42,000 CNY"
+
+
+def test_the_same_offer_for_all_stands_beside_the_plan():
+    same = SameForAll(
+        "C", "Coupons C", 9_000.0, Estimate(18e3, 11e3, 25e3), Estimate(300, -2e3, 3e3)
+    )
+    told = headline().policy | {"same_for_all": same.to_dict()}
+    assert MoneyHeadline(told, 8_210, "CNY").sentence().endswith("simpler. It is recommended.")
+    assert same.as_good and "Coupons C, would cost 9,000" in same.summary()
+    worse = replace(same, ahead=Estimate(3e3, 1e3, 5e3))
+    assert not worse.as_good and "the plan adds 3,000 [1,000, 5,000] more." in worse.summary()
+
+
+def test_the_last_tile_is_what_more_would_add():
+    tiles = headline().tiles()
     assert tiles[3].note == "the next 1,000 CNY would add 310 CNY [100, 500]"
 
 

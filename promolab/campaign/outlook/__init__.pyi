@@ -1,6 +1,7 @@
 from .coverage import TrackRecord as TrackRecord
 from .coverage import past_forecasts
 from .economics import LaunchEconomics as LaunchEconomics
+from .economics import charged as charged
 from .economics import weigh_launch
 from .expected import kinds_of as kinds_of
 from .expected import type_of as type_of

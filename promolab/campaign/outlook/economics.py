@@ -27,14 +27,17 @@ from promolab.errors import InputError
 from promolab.language import ENGLISH, _, _n, language, marked
 from promolab.metrics import PastRatios
 from promolab.promotions import (
+    PREDICTION_LEVEL,
     break_even,
     buying_chances,
     discount_per_redeemer,
+    kinds_answered,
     past_discounts,
     promotion_costs,
     share_bought_anyway,
 )
 from promolab.results import Estimate, Result
+from promolab.stats import normal_quantile
 from promolab.wording import Answer, answer_to, count, is_one, listed
 
 if TYPE_CHECKING:
@@ -92,22 +95,34 @@ class LaunchEconomics(Result):
         told = dict.fromkeys(name for p in self.promotions if p.contacts for name in p.assumed())
         return _("assumed: {figures}", figures=listed(told)) if told else ""
 
+    def unknown(self, name: str = "redemptions") -> list[PromotionEconomics]:
+        """Return those that contact somebody and of which a figure is not known."""
+        rows = [p for p in self.promotions if p.contacts]
+        return [p for p in rows if not math.isfinite(getattr(p, name).value)]
+
+    def not_foretold(self) -> str:
+        """Name those whose answers nobody can foretell, to stand behind a sum; may be empty."""
+        names = listed(p.name for p in self.unknown())
+        return names and _("without {names}, whose kind has no answers on record", names=names)
+
     def total(self, name: str) -> Estimate:
-        """Add redemptions, discount or cost up over the promotions.
+        """Add redemptions, discount or cost up over the promotions of which it is known.
 
         The ends are added too, as if all missed in the same direction: one model and one mean miss
         enter all of them. The interval holds at least as often as it says.
         """
-        rows = [p for p in self.promotions if p.contacts]
-        parts: list[Estimate] = [getattr(p, name) for p in rows]
+        unknown, rows = self.unknown(name), [p for p in self.promotions if p.contacts]
+        known = [p for p in rows if p not in unknown] or rows
+        parts: list[Estimate] = [getattr(p, name) for p in known]
         ends = [math.fsum(figures) for figures in zip(*(e.ends for e in parts), strict=True)]
         return Estimate.of(ends or (0.0, 0.0, 0.0), min((e.n for e in parts), default=0))
 
     @property
     def break_even(self) -> Estimate:
-        """Extra sales per contact over all promotions: their costs at their margins ÷ contacts."""
-        rows = [p for p in self.promotions if p.contacts]
-        n = self.contacts
+        """Extra sales per contact: costs at their margins ÷ contacts, of which that is known."""
+        unknown, rows = self.unknown("cost"), [p for p in self.promotions if p.contacts]
+        rows = [p for p in rows if p not in unknown] or rows
+        n = sum(p.contacts for p in rows)
         if not rows:
             return Estimate(math.nan)
         each = ([p.contacts * end for end in p.break_even.ends] for p in rows)
@@ -164,11 +179,14 @@ class LaunchEconomics(Result):
             self.contacts if customers is None else customers,
             promotions=self.named(),
         )
+        costing = listed(filter(None, [costing, self.not_foretold()]))
         expected = expected_words(*r.ends)
         few = marked("Expect {expected} {redemption}, {costing}.")
         many = marked("Expect {expected} {redemption}s, {costing}.")
         told = {"expected": expected, "redemption": self.words.noun, "costing": costing}
         expect = _(few if is_one(expected) else many, **told)
+        if math.isnan(r.value):
+            expect = _("What they bring cannot be foretold: their kind has no answers on record.")
         return " ".join([contact, expect, self._must_bring(first)])
 
     def named(self) -> str:
@@ -185,20 +203,15 @@ class LaunchEconomics(Result):
         if not math.isfinite(extra.value):
             return _("What each contact must bring is not known.")
         amount = amount_words(extra, first.currency)
-        if self.assumed_words():
-            bring = _(
-                "To pay for itself each contact must bring {amount} of extra sales (in part "
-                "assumed); {seen}.",
-                amount=amount,
-                seen=self._seen(first),
-            )
-        else:
-            bring = _(
-                "To pay for itself each contact must bring {amount} of extra sales; {seen}.",
-                amount=amount,
-                seen=self._seen(first),
-            )
-        return bring
+        assumed = marked(
+            "To pay for itself each contact must bring {amount} of extra sales (in part assumed); "
+            "{seen}."
+        )
+        stated = marked(
+            "To pay for itself each contact must bring {amount} of extra sales; {seen}."
+        )
+        told = assumed if self.assumed_words() else stated
+        return _(told, amount=amount, seen=self._seen(first))
 
     def _seen(self, first: PromotionEconomics) -> str:
         """Say what the largest promotion's holdout will tell of it."""
@@ -258,7 +271,8 @@ class LaunchEconomics(Result):
                 _("Expected {redemption}s", redemption=words.noun),
                 expected_words(*redemptions.ends),
                 redemptions.value,
-                told if known else _("too few past promotions: no interval"),
+                self.not_foretold()
+                or (told if known else _("too few past promotions: no interval")),
             ),
             (
                 _("Expected discount cost"),
@@ -348,6 +362,7 @@ def weigh_launch(
     planned: pd.DataFrame,
     ratios: PastRatios | Mapping[str, Any] | None,
     economics: Economics | None = None,
+    allocation: pd.DataFrame | None = None,
 ) -> LaunchEconomics:
     """Say what planned promotions may cost and must bring.
 
@@ -365,6 +380,9 @@ def weigh_launch(
         `Backtest.past_ratios` of the response model, or its fields from ``metrics.json``.
     economics : Economics, optional
         By default those of the shop's settings.
+    allocation : DataFrame, optional
+        What an allocation told of each customer and action (``allocation`` of the run folder): what
+        its promotions cost is then what it charged, and nothing else.
 
     Returns
     -------
@@ -383,14 +401,60 @@ def weigh_launch(
     promotions = launched(shop, planned)
     if promotions.empty:
         return LaunchEconomics(())
-    past = past_discounts(shop, now)
+    past, answered = past_discounts(shop, now), kinds_answered(shop, now)
     buying = buying_chances(shop, now, promotions)
     rows = []
     for row in promotions.to_dict("records"):
         mine = planned[planned["promotion_id"].astype(str) == str(row["promotion_id"])]
         mine = mine.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
-        rows.append(_weigh_one(shop, now, row, mine, known, past, buying, told))
+        recorded = row["kind"] in answered
+        one = _weigh_one(shop, now, row, mine, known, past, buying, told, recorded)
+        rows.append(one if allocation is None else _as_allocated(one, mine, allocation))
     return LaunchEconomics(tuple(rows))
+
+
+AS_ALLOCATED = "What the responses expected take off, by each customer's orders and its terms."
+
+
+def _as_allocated(
+    one: PromotionEconomics, mine: pd.DataFrame, allocation: pd.DataFrame
+) -> PromotionEconomics:
+    """Return a promotion with what its allocation charges for those who are sent."""
+    rows = allocation[allocation["action"] == str(one.promotion_id)]
+    sent = mine.loc[mine["holdout"] == "none", "customer_id"]
+    rows = rows[rows["customer_id"].isin(sent)]
+    # Of another kind, chosen by hand, or of a week that an earlier version made.
+    if len(rows) < len(sent) or rows.empty or "cost_luck" not in rows:
+        return one
+    cost, discount = charged(rows, one.funder_share)
+    share = math.fsum(rows["anyway"]) / discount.value if discount.value else math.nan
+    return replace(
+        one,
+        discount=discount,
+        cost=cost,
+        break_even=cost * (1 / (one.margin_rate.value * len(rows))),
+        anyway_redeemers=Estimate(share, n=len(rows)),
+        discount_basis=AS_ALLOCATED if discount.value else one.discount_basis,
+    )
+
+
+def charged(rows: pd.DataFrame, funder_share: float) -> tuple[Estimate, Estimate]:
+    """Return what contacts cost the shop, and their discounts whoever pays, with 90 % intervals.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        cost, discount, discount_error (how far it lies off in a week unlike others, half of an
+        interval) and cost_luck (standard deviation of each contact's own), a row per contact.
+    funder_share : float
+        Part of the discounts that a supplier pays (0–1).
+    """
+    paid, off, error = (math.fsum(rows[name]) for name in ("cost", "discount", "discount_error"))
+    luck = normal_quantile(PREDICTION_LEVEL) * math.sqrt(math.fsum(rows["cost_luck"] ** 2))
+    own = 1 - funder_share
+    half = math.hypot(error, luck / own if own else 0.0)
+    discount = Estimate(off, max(off - half, 0.0), off + half, len(rows))
+    return Estimate.of((paid + own * (end - off) for end in discount.ends), len(rows)), discount
 
 
 def launched(shop: Shop, planned: pd.DataFrame) -> pd.DataFrame:
@@ -418,11 +482,12 @@ def _weigh_one(
     past: pd.DataFrame,
     buying: dict[Any, pd.Series[float] | None],
     told: Economics,
+    recorded: bool,
 ) -> PromotionEconomics:
     sent = mine[mine["holdout"] == "none"]
     held = mine[mine["holdout"] == "promotion"]
     chances = sent.set_index("customer_id")["p_redeemed"].astype(float)
-    redemptions = expected_of(chances, ratios, type_of(row))
+    redemptions = expected_of(chances, ratios, type_of(row), recorded=recorded)
     per = discount_per_redeemer(past, row, told.currency)
     nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
     discount = nothing if row["kind"] == "recommendation" or sent.empty else per.of(redemptions)
@@ -430,7 +495,7 @@ def _weigh_one(
     cost, extra = break_even(len(sent), redemptions, discount, costs)
     sales = sales_spread(shop, now, row, pd.concat([sent, held])["customer_id"])
     days = (row["ends_at"] - row["starts_at"]).total_seconds() / _DAY
-    anyway = share_bought_anyway(chances, buying.get(row["promotion_id"]), days)
+    anyway = share_bought_anyway(chances.index, buying.get(row["promotion_id"]), days)
     return PromotionEconomics(
         promotion_id=row["promotion_id"],
         name=promotion_name(row["kind"], row["promotion_id"]),
@@ -448,7 +513,7 @@ def _weigh_one(
         sales_correlation=sales.correlation,
         visible=visible_effect(len(sent), len(held), sales.adjusted),
         anyway_list=anyway.of_list,
-        anyway_redeemers=anyway.of_redeemers,
+        anyway_redeemers=Estimate(math.nan),
         days=days,
         discount_basis=NOTHING_OFF if row["kind"] == "recommendation" else per.summary(),
         currency=told.currency,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from promolab.metrics import PastRatios
 
 
+NOT_RECORDED = "Who answered promotions of its kind was never recorded"
 TOO_FEW = "fewer than three past promotions tell how far such a list misses"
 
 
@@ -74,6 +75,8 @@ class ListOutlook(Result):
     def summary(self) -> str:
         """Say what the list of usual size will bring."""
         row = self.at_usual
+        if np.isnan(row["expected"]):
+            return f"{NOT_RECORDED}: no number is foretold."
         text = expected_words(row["expected"], row["ci_low"], row["ci_high"])
         sentence = (
             f"If the {count(row['customers'])} likeliest are contacted, about {text} of them are "
@@ -121,7 +124,9 @@ def type_of(promotion: Mapping[Any, Any]) -> str:
     return told if isinstance(told, str) and told else str(promotion.get("kind") or "")
 
 
-def expected_of(chances: pd.Series[float], ratios: PastRatios, type_: str = "") -> Estimate:
+def expected_of(
+    chances: pd.Series[float], ratios: PastRatios, type_: str = "", *, recorded: bool = True
+) -> Estimate:
     """Return how many of a list will redeem, with the interval of a promotion still to come.
 
     Parameters
@@ -132,13 +137,19 @@ def expected_of(chances: pd.Series[float], ratios: PastRatios, type_: str = "") 
         How far whole promotions missed before: `promolab.compare.Backtest.past_ratios`.
     type_ : str
         The promotion's (`type_of`).
+    recorded : bool
+        Whether the shop records who answers its kind (`promolab.promotions.kinds_answered`): what
+        other kinds bring says nothing of it.
 
     Returns
     -------
     Estimate
-        The mean, at `PREDICTION_LEVEL`, never more than there are on the list; n is the number of
-        past promotions behind the interval, whose ends are nan with fewer than three.
+        nan where answers are not recorded; else the mean, at `PREDICTION_LEVEL`, never more than
+        there are on the list; n is the number of past promotions behind the interval, whose ends
+        are nan with fewer than three.
     """
+    if not recorded:
+        return Estimate(math.nan)
     found = expected_responses(math.fsum(chances), ratios, PREDICTION_LEVEL, type_)
     most = float(len(chances))
     return Estimate(min(found.value, most), found.ci_low, min(found.ci_high, most), found.n)
@@ -151,6 +162,8 @@ def list_outlook(
     sizes: Sequence[int] | None = None,
     kind: str = "coupon",
     type_: str = "",
+    *,
+    recorded: bool = True,
 ) -> ListOutlook:
     """Say how many redemptions lists of several sizes will bring, the likeliest customers first.
 
@@ -167,6 +180,8 @@ def list_outlook(
         Sizes of lists; by default a quarter, half, once and twice the usual one, and everybody.
     kind, type_ : str
         Of the promotion (`type_of`).
+    recorded : bool
+        As for `expected_of`.
 
     Returns
     -------
@@ -179,7 +194,8 @@ def list_outlook(
     inside = (ranked["support"] == "inside").cumsum().to_numpy()
     rows = []
     for size in wanted:
-        estimate = expected_of(ranked["p_redeemed"].head(size), backtest.past_ratios, type_)
+        chances = ranked["p_redeemed"].head(size)
+        estimate = expected_of(chances, backtest.past_ratios, type_, recorded=recorded)
         rows.append(
             {
                 "customers": size,

@@ -26,7 +26,7 @@ from promolab.features import build_candidates, build_pairs
 from promolab.language import ENGLISH, _, _n, language
 from promolab.model import ResponseModel
 from promolab.model.inputs import unseen_expected
-from promolab.promotions import PREDICTION_LEVEL
+from promolab.promotions import PREDICTION_LEVEL, kinds_answered
 from promolab.results import Result
 from promolab.wording import Answer, answer_to, number, percent
 
@@ -258,6 +258,7 @@ def launch_week(
     scores = candidates[["customer_id", "promotion_id"]].assign(
         p_redeemed=chances, support=support(done, candidates)
     )
+    answered = kinds_answered(shop, as_of)
     outlooks = tuple(
         list_outlook(
             scores[scores["promotion_id"] == row["promotion_id"]],
@@ -265,6 +266,7 @@ def launch_week(
             list_size or usual,
             kind=str(row["kind"]),
             type_=type_of(row),
+            recorded=row["kind"] in answered,
         )
         for row, usual in zip(
             starting.to_dict("records"),

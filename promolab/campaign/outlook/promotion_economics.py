@@ -9,15 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from promolab.campaign.outlook.expected import expected_words
+from promolab.campaign.outlook.expected import NOT_RECORDED, expected_words
 from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
 from promolab.contract import StatedRate as Rate
 from promolab.display import Html, table
 from promolab.language import _
-from promolab.promotions import PREDICTION_LEVEL, BoughtAnyway
+from promolab.promotions import PREDICTION_LEVEL, BoughtAnyway, anyway_words
 from promolab.results import Estimate, Result
 from promolab.wording import answer_to, count, decimals_for, is_one, listed, money, percent, plural
 
+MEASURED_ANYWAY = "by the measured effect: what is left of the orders expected without it"
 LEVEL = percent(PREDICTION_LEVEL, decimals=0)
 YEAR = 52  # weeks of holdouts, read together; what takes more is no help in time
 
@@ -74,8 +75,11 @@ class PromotionEconomics(Result):
     visible : float
         Smallest effect on sales per customer that the holdout shows with 80 % power, earlier sales
         allowed for; nan without a holdout or without past sales.
-    anyway_list, anyway_redeemers : Estimate
-        Share of those to contact, and of those expected to redeem, likely to have bought anyway.
+    anyway_list : Estimate
+        Share of those to contact likely to have bought anyway.
+    anyway_redeemers : Estimate
+        Share of the discount that goes to orders that come anyway, given that they redeem; nan
+        where the effect is not measured, for it tells.
     days : float
         Length of the promotion.
     discount_basis : str
@@ -109,9 +113,14 @@ class PromotionEconomics(Result):
     kind: str = "coupon"
 
     @property
+    def recorded(self) -> bool:
+        """Whether responses are foretold: not where those of its kind were never recorded."""
+        return math.isfinite(self.redemptions.value)
+
+    @property
     def anyway(self) -> BoughtAnyway:
         """Who would likely have bought its products without it."""
-        return BoughtAnyway(self.anyway_list, self.anyway_redeemers, self.days, self.kind)
+        return BoughtAnyway(self.anyway_list, self.days)
 
     @property
     def adjusted_sd(self) -> float:
@@ -181,6 +190,8 @@ class PromotionEconomics(Result):
             )
         elif self.discount.ci_high == 0:
             cost = "; it takes nothing off"
+        if not self.recorded:
+            return f"{self.name}: {plural(self.contacts, 'customer')} to contact. {NOT_RECORDED}."
         interval = f" ({LEVEL} intervals)" if math.isfinite(self.redemptions.ci_low) else ""
         expected, verb = self.expected_words(), answer_to(self.kind).verb
         return (
@@ -282,12 +293,10 @@ class PromotionEconomics(Result):
                 percent(*anyway.of_list.ends),
                 anyway.summary(),
             ),
-            (
-                f"of the {words.who}s (a guess)",
-                percent(*anyway.of_redeemers.ends),
-                "weighed by the chance",
-            ),
         ]
+        if math.isfinite(self.anyway_redeemers.value):
+            share = percent(self.anyway_redeemers.value, decimals=0)
+            lines.append(("of the discount, on orders that come anyway", share, MEASURED_ANYWAY))
         return table(
             pd.DataFrame(lines, columns=["what", "figure", "rests"]),
             {"what": "what", "figure": "figure", "rests": "what it rests on"},
@@ -297,6 +306,8 @@ class PromotionEconomics(Result):
         )
 
     def _past_words(self) -> str:
+        if not self.recorded:
+            return NOT_RECORDED
         past = plural(self.redemptions.n, "past promotion")
         if not math.isfinite(self.redemptions.ci_low):
             return f"no interval: {past} to tell how far such sums miss"
@@ -307,4 +318,6 @@ class PromotionEconomics(Result):
         if not self.contacts:
             return self.expected_sentence()
         parts = [self.expected_sentence(), self.break_even_sentence(), self.visible_sentence()]
-        return " ".join([*parts, self.anyway.summary()])
+        share = self.anyway_redeemers.value
+        told = [anyway_words(share)] if math.isfinite(share) else []
+        return " ".join([*parts, self.anyway.summary(), *told])

@@ -163,15 +163,19 @@ def list_steps(
         ranked = _ranked(plan, promotion["promotion_id"], scores)
         ranked["segment"] = ranked["customer_id"].map(named)
         planned = int((ranked["step"] == "to_contact").sum())
+        known = economics.of(promotion["promotion_id"])
+        recorded = known is None or known.recorded
         per = discount_per_redeemer(past, promotion, told.currency)
         costs = promotion_costs(shop, plan.as_of, promotion, told)
         chosen = actions[str(promotion["promotion_id"])] in plan.by_effect
         for low, size in [(0, planned)][:planned] if chosen else _sizes(planned, len(ranked)):
             chances = ranked.set_index("customer_id")["p_redeemed"].head(size).astype(float)
-            redemptions = expected_of(chances, ratios, type_of(promotion))
+            redemptions = expected_of(chances, ratios, type_of(promotion), recorded=recorded)
             nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
             discount = nothing if promotion["kind"] == "recommendation" else per.of(redemptions)
             cost, extra = break_even(size, redemptions, discount, costs)
+            if known is not None and size == planned:
+                cost, extra = known.cost, known.break_even
             figures = zip(_FIGURES, (redemptions, cost, extra), strict=True)
             rows.append(
                 {"promotion_id": promotion["promotion_id"], "contacts": size}

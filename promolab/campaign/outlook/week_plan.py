@@ -19,7 +19,7 @@ from promolab.display import Html, absent, fold, join, picture, say
 from promolab.metrics import PastRatios
 from promolab.promotions import Finance, finance_table
 from promolab.results import Result
-from promolab.wording import count, money, plural
+from promolab.wording import count, money, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,11 +103,37 @@ class WeekPlan(Result):
         pieces = [
             [
                 row.to_table(),
+                *self._offered(row),
                 *([self.sizes.of(row.promotion_id).to_table()] if row.contacts else []),
             ]
             for row in rows
         ]
         return _one_by_one(rows, pieces, "Nobody is planned for a promotion.")
+
+    def _offered(self, row: PromotionEconomics) -> list[Html]:
+        """Say how much of what those to contact take of their offers they bought before."""
+        if self.offers is None:
+            return []
+        sent = self.plan.to_contact
+        sent = sent.loc[sent["promotion_id"] == row.promotion_id, "customer_id"]
+        mine = self.offers["promotion_id"].astype(str) == str(row.promotion_id)
+        mine &= self.offers["customer_id"].isin(sent)
+        taken = self.offers[mine].groupby("bought_before")["expected"].sum()
+        if not taken.sum() > 0:
+            return []
+        again = percent(taken.get(True, 0.0) / taken.sum())
+        return [
+            say(
+                f"Of what these {plural(row.contacts, 'contact')} would take of their offers, "
+                f"{again} are offers with a product that the customer bought before."
+            )
+        ]
+
+    @cached_property
+    def offers(self) -> pd.DataFrame | None:
+        """What each customer is offered; None of a week that an earlier version made."""
+        run = self.run
+        return run.read_table("offers") if run.table_path("offers").exists() else None
 
     def likeliest(self) -> Html:
         """Return the ten likeliest on each list, under pseudonyms, and whom a list holds."""
@@ -181,10 +207,8 @@ class WeekPlan(Result):
         run.wrote(run.path / FINANCE)
         send = run.path / SEND
         shutil.rmtree(send, ignore_errors=True)  # a draft of an earlier try
-        # A week that an earlier version made has none.
-        offers = run.read_table("offers") if run.table_path("offers").exists() else None
         costs = {str(row.promotion_id): row.cost.value for row in self.economics.promotions}
-        write_send(plan, send, self.shop.settings, costs, offers=offers)
+        write_send(plan, send, self.shop.settings, costs, offers=self.offers)
         run.wrote(send)
         # Empty first: a promotion of an earlier try would stay in it.
         run.record("plan", None)
@@ -213,7 +237,8 @@ def weigh_plan(run: RunFolder, shop: Shop, plan: Plan) -> WeekPlan:
     told = PastRatios.of(run.metrics.get("response", {}).get("past_ratios"))
     economics = LaunchEconomics(())
     if len(plan.planned):
-        economics = weigh_launch(shop, plan.as_of, plan.planned, told)
+        chosen = run.read_table("allocation") if plan.by_effect else None
+        economics = weigh_launch(shop, plan.as_of, plan.planned, told, allocation=chosen)
     scores, segments = run.read_table("scores"), run.read_table("segments")
     sizes = list_steps(shop, plan, economics, scores, segments, told)
     return WeekPlan(run, shop, plan, economics, sizes)

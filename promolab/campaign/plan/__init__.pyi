@@ -12,6 +12,7 @@ from .overrides import best_first as best_first
 from .planning import drawn_out as drawn_out
 from .planning import is_drawn_out as is_drawn_out
 from .planning import plan_week
+from .planning import week_holdouts as week_holdouts
 from .result import LEFT as LEFT
 from .result import STEPS as STEPS
 from .result import Plan

@@ -16,6 +16,7 @@ from promolab.campaign.plan.eligibility import share_of
 from promolab.campaign.plan.result import LEFT, STEP, Plan, count_steps, step_of
 from promolab.checks import columns_there, whole_number
 from promolab.contract import NONE, ContactRules
+from promolab.policy import Holdouts
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -240,6 +241,29 @@ def drawn_out(
     """
     arms = assign(customers, *_draw(action, share), seed, cluster=groups)
     return np.asarray((arms.frame["arm"] == _HELD).to_numpy())
+
+
+def week_holdouts(
+    shop: Shop,
+    customers: pd.Index,
+    actions: Sequence[str],
+    own: tuple[float, int],
+    standing: tuple[float, int],
+) -> Holdouts:
+    """Return whom chance holds out of what, as `plan_week` holds them out.
+
+    Parameters
+    ----------
+    shop : Shop
+    customers : Index of n ids
+    actions : sequence of str
+    own, standing : (float, int)
+        Share and seed, of each action's holdout and of that for the long run.
+    """
+    groups = rights.clusters(shop, customers)
+    held = [drawn_out(customers, one, *own, groups) for one in actions]
+    long = drawn_out(customers, None, *standing, groups) if standing[0] else None
+    return Holdouts(long, standing[0], np.column_stack(held), own[0])
 
 
 def is_drawn_out(

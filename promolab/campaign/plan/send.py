@@ -137,8 +137,8 @@ def write_send(
     settings : Settings
         The shop's: the columns of ``[send]`` and the costs of ``[economics]``.
     costs : mapping of str to float, optional
-        What each promotion (its id as text) is expected to cost, discounts included, where that is
-        known (`promolab.campaign.outlook.weigh_launch`).
+        What each promotion (its id as text) is expected to cost, discounts included
+        (`promolab.campaign.outlook.weigh_launch`); nan where that is not known.
     offers : DataFrame, optional
         ``promotion_id, customer_id, place, offer`` (`promolab.recommend.rank_offers`): the column
         ``offers`` of the files, ids joined by ``|``, the best first. Where ``[send] columns`` does
@@ -149,8 +149,8 @@ def write_send(
     -------
     DataFrame
         What ``control.csv`` holds, one row per other file: file, rows (without the heading),
-        customers (distinct), expected_cost (of ``costs``, else rows × contact cost and redemptions
-        expected × coupon cost, in the shop's currency; missing where neither is known), sha256.
+        customers (distinct), expected_cost (of ``costs``, in the shop's currency; missing where it
+        is not known), sha256.
 
     Raises
     ------
@@ -191,10 +191,6 @@ def write_send(
         part = part.assign(promotion_name=title_of(promotion))
         columns = {title: _cells(part[field]) for field, title in _columns(said.send, part)}
         cost = (costs or {}).get(str(promotion), np.nan)
-        if not np.isfinite(cost):
-            cost = _cost(
-                part, planned.loc[planned["promotion_id"] == promotion, "contact_cost"], said
-            )
         rows.append(_written(folder / name, pd.DataFrame(columns), part, cost, encoding))
     held = plan.held_out[["customer_id", "promotion_id", "holdout"]]
     table = pd.DataFrame({column: _cells(held[column]) for column in held})
@@ -228,15 +224,6 @@ def _cells(values: pd.Series[Any]) -> pd.Series[str]:
     if values.dtype.kind == "M":
         return pd.Series(values.dt.strftime("%Y-%m-%dT%H:%M:%SZ").reset_index(drop=True))
     return neutralised(values)
-
-
-def _cost(part: pd.DataFrame, of_promotion: pd.Series[Any], said: Any) -> float:
-    own = float(pd.to_numeric(of_promotion).iloc[0])
-    contact, coupon = said.economics.contact_cost, said.economics.coupon_cost
-    if np.isnan(own) and contact.assumed and coupon.assumed:
-        return float("nan")
-    each = contact.value if np.isnan(own) else own
-    return float(len(part) * each + float(part["p_redeemed"].sum()) * coupon.value)
 
 
 def _written(

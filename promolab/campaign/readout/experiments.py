@@ -71,6 +71,8 @@ class Choice(Result):
         identify the effect, neither does the page.
     currency : str
         Of the shop's money.
+    horizon_days : int
+        Days after a window in which purchases count.
     """
 
     experiment: Experiment | None = field(repr=False)
@@ -78,6 +80,7 @@ class Choice(Result):
     why: str
     similar: Difference | None = field(default=None, repr=False)
     currency: str = ""
+    horizon_days: int = 28
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -147,9 +150,14 @@ class Choice(Result):
     def recorded(self, model: UpliftModel) -> dict[str, Any]:
         """Return what ``metrics.json`` keeps of the experiment and of what a model found."""
         said = " ".join(filter(None, [model.summary(), self.why]))
-        told = {"source": self.source, "summary": said, "allows": self.allows(model)}
+        told: dict[str, Any] = {
+            "source": self.source,
+            "summary": said,
+            "allows": self.allows(model),
+        }
         method = "/".join(filter(None, [model.kind, str(model.learner or "")]))
-        return told | {"method": method} | model.to_dict()
+        told |= {"method": method, "horizon_days": self.horizon_days}
+        return told | model.to_dict()
 
 
 def choose_experiment(
@@ -266,7 +274,8 @@ def _from_decisions(shop: Shop, as_of: Any, horizon_days: int) -> Choice:
         f"{plural(trial.customers, 'customer')}. An arm is a kind of promotion."
     )
     why = " ".join([why, *trial.notes])
-    return Choice(trial, DECISIONS, why, currency=shop.settings.currency)
+    currency = shop.settings.currency
+    return Choice(trial, DECISIONS, why, currency=currency, horizon_days=horizon_days)
 
 
 def _text(value: Any) -> str:

@@ -13,6 +13,7 @@ from promolab.policy import Allocation, Pays, allocate, pays_to_spend
 if TYPE_CHECKING:
     from promolab.campaign.worth import Worth
     from promolab.contract import ContactRules
+    from promolab.policy import Holdouts
 
 LEAST = 0.02
 """Least chance of every action that is open to a customer, held out or not."""
@@ -64,7 +65,8 @@ class Spent:
         Their rows in the worth.
     columns : ndarray of int of shape (P,)
         The promotions' columns in the worth.
-    open_to : ndarray of bool of shape (n, P)
+    open_to, held : ndarray of bool of shape (n, P)
+        Who may get what, and who is held out of what if planned for it.
     """
 
     allocation: Allocation
@@ -73,6 +75,7 @@ class Spent:
     place: np.ndarray
     columns: np.ndarray
     open_to: np.ndarray
+    held: np.ndarray
 
 
 def known_terms(worth: Worth, rules: ContactRules) -> list[str]:
@@ -97,6 +100,7 @@ def spend_budget(
     open_to: np.ndarray,
     asked: Asked,
     segment: pd.Series[Any] | None = None,
+    holdouts: Holdouts | None = None,
 ) -> Spent:
     """Allocate a budget among the promotions whose effects are known, if that pays.
 
@@ -112,6 +116,9 @@ def spend_budget(
     asked : Asked
     segment : Series of n texts, optional
         In the order of the customers.
+    holdouts : Holdouts, optional
+        Whom the plan will hold out: what is allocated is then what is sent. Without, so much more
+        is planned than the budget pays for as holdouts take off in the mean.
     """
     amounts, place = worth.amounts, worth.places(customers)
     columns = np.array([amounts.place(one) for one in measured])
@@ -124,6 +131,10 @@ def spend_budget(
     currency = amounts.orders.currency
     # What is planned is sent but for the holdouts: so much more can be planned than is spent.
     budget = None if asked.budget is None else asked.budget / asked.sent
+    held = np.zeros(open_to.shape, dtype=bool)
+    if holdouts is not None:
+        holdouts = holdouts.in_order(some)
+        held = holdouts.out(open_to.shape)
     assert worth.rows is not None
     pays = pays_to_spend(worth.rows, customers=len(some), budget=budget, currency=currency)
     # A week's own luck is shared: all promotions cost more together; each customer's comes to it.
@@ -132,7 +143,7 @@ def spend_budget(
     allocation = allocate(
         value,
         cost,
-        budget=budget,
+        budget=budget if holdouts is None else asked.budget,
         customers=customers[some],
         promotions=measured,
         eligible=open_to,
@@ -142,9 +153,10 @@ def spend_budget(
         cost_se=own,
         cost_spread=spread,
         explore=asked.explore if asked.explore and asked.budget != 0 else None,
-        p_min=asked.least / asked.sent,
+        p_min=asked.least / (asked.sent if holdouts is None else 1.0),
+        holdouts=holdouts,
         pays=pays,
         seed=asked.seed,
         currency=currency,
     )
-    return Spent(allocation, pays, some, place, columns, open_to)
+    return Spent(allocation, pays, some, place, columns, open_to, held)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,11 @@ from promolab.campaign.plan import (
     quarantined_customers,
     share_of,
     week_candidates,
+    week_holdouts,
     with_suppressions,
 )
 from promolab.campaign.spending.allocating import Asked, known_of, known_terms, spend_budget
-from promolab.campaign.spending.chosen import ChosenPolicy
+from promolab.campaign.spending.chosen import HORIZON_DAYS, MONEY, ChosenPolicy
 from promolab.campaign.spending.experiment import TellingTrial, telling_trial
 from promolab.campaign.worth import kept_worth
 from promolab.checks import share
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     from promolab.campaign.worth import Worth
     from promolab.contract import Shop
     from promolab.folder import RunFolder
-    from promolab.policy import PolicyRows
+    from promolab.policy import Holdouts, PolicyRows
 
 NOT_KNOWN = "Not shown: what a contact adds is not known, and the list is ranked by response."
-COLUMNS = ("customer_id", "action", "propensity", "chosen", "value", "cost")
+COLUMNS = ("customer_id", "action", "propensity", "chosen", *MONEY)
 FRONTIER = ("budget", "profit", "ci_low", "ci_high", "marginal_return", "chosen")
 LIMITS = "constraints.csv"
 
@@ -196,7 +197,11 @@ def week_policy(
     open_to = found.open_to(measured) & known_of(worth, found.customers, measured)
     if not open_to.any():  # nobody may be contacted, or nobody is like those of past decisions
         return WeekPolicy(run, TellingTrial(0, LaunchEconomics(()), stated))
-    return WeekPolicy(run, _chosen(worth, worth.rows, found, measured, open_to, asked, segments))
+    standing = share_of("standing_holdout", standing_holdout, none_too=True)
+    out = week_holdouts(shop, found.customers, measured, (held, seed), (standing, 0))
+    chosen = _chosen(worth, worth.rows, found, measured, open_to, asked, segments, out)
+    days = (run.metrics.get("uplift") or {}).get("horizon_days", HORIZON_DAYS)
+    return WeekPolicy(run, replace(chosen, horizon_days=days))
 
 
 def _limits_at(run: RunFolder, constraints: str, shop: Shop) -> pd.DataFrame | None:
@@ -222,15 +227,15 @@ def _chosen(
     open_to: np.ndarray,
     asked: Asked,
     segments: pd.Series[Any],
+    out: Holdouts,
 ) -> ChosenPolicy:
     """Allocate the budget, and say what that adds."""
     segment = segments.reindex(found.customers).fillna("No segment")
-    made = spend_budget(worth, found.customers, measured, open_to, asked, segment)
+    made = spend_budget(worth, found.customers, measured, open_to, asked, segment, out)
     amounts, allocation = worth.amounts, made.allocation
     answer = money_answer(
         rows,
         plan=allocation,
-        sent=asked.sent,
         held=asked.held,
         between=amounts.spread[made.columns],
         currency=amounts.orders.currency,
@@ -244,7 +249,7 @@ def _chosen(
         open_to=made.open_to,
         names={one: str(names[one]) for one in measured},
         beside=tuple(str(names[one]) for one in names.index if one not in measured),
-        sent=asked.sent,
+        held=made.held,
         budget=asked.budget,
         risk=asked.risk,
         pays=made.pays,

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from promolab.campaign.outlook import charged
 from promolab.campaign.spending.views import (
-    Compared,
+    SameForAll,
     SegmentShares,
     Sensitivity,
     segment_shares,
     sensitivity,
 )
 from promolab.contract import NONE
-from promolab.display import Html, table
+from promolab.display import Html, Ranged, picture, table
 from promolab.effects import Withheld
 from promolab.language import _
-from promolab.policy import Allocation, MoneyAnswer, Pays
-from promolab.results import Result, plain
+from promolab.policy import DIFFERENCE, EVERYBODY, Allocation, MoneyAnswer, Pays
+from promolab.results import Estimate, Result, plain
+from promolab.stats import normal_quantile
 from promolab.wording import capital, count, money, number, percent, plural
 
 if TYPE_CHECKING:
     from promolab.promotions import PromotionValues
+
+HORIZON_DAYS = 28
+"""Days after a promotion's window in which what it adds counts, unless it is said otherwise."""
+MONEY = ("value", "cost", "cost_luck", "discount", "discount_error", "anyway")
+"""What is told of each customer and action: net profit; cost to the shop, and the standard
+deviation of its own luck; the discount, whoever pays it, how far it may lie off in a week unlike
+others (half of a 90 % interval), and what of it goes to orders that come anyway."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +55,8 @@ class ChosenPolicy(Result):
         Who may get what, and has support in past decisions.
     names : dict of str to str
         Promotion → what readers call it.
-    sent : float
-        Share of the planned that is not held out.
+    held : ndarray of bool of shape (n, P)
+        Who is held out of what if planned for it.
     budget : float or None
         What was stated.
     pays : Pays
@@ -56,6 +66,8 @@ class ChosenPolicy(Result):
         Promotions that start and are ranked by response, by name: their effects are not known.
     risk : float
         Most that it may be likely to spend more than the budget; 0 where costs are as expected.
+    horizon_days : int
+        Days after the window in which margin still counts.
     """
 
     allocation: Allocation = field(repr=False)
@@ -64,12 +76,13 @@ class ChosenPolicy(Result):
     place: np.ndarray = field(repr=False)
     open_to: np.ndarray = field(repr=False)
     names: dict[str, str]
-    sent: float
+    held: np.ndarray = field(repr=False)
     budget: float | None
     pays: Pays
     segment: pd.Series[Any] = field(repr=False)
     beside: tuple[str, ...] = ()
     risk: float = 0.0
+    horizon_days: int = HORIZON_DAYS
 
     @property
     def currency(self) -> str:
@@ -88,32 +101,47 @@ class ChosenPolicy(Result):
         An action that chance never draws stands there with chance 0, so that it is known which
         promotions the allocation is about.
         """
-        value, cost = self._open()
         customer, promotion = np.nonzero(self.open_to)
         ids = np.asarray(self.allocation.promotions, dtype=object)
         every = pd.DataFrame(
-            {
-                "customer_id": self.allocation.customers[customer],
-                "action": ids[promotion],
-                "value": value[customer, promotion],
-                "cost": cost[customer, promotion],
-            }
+            {"customer_id": self.allocation.customers[customer], "action": ids[promotion]}
+            | {name: self._of(name)[customer, promotion] for name in MONEY}
         )
         ids_of = self.allocation.customers
-        nothing = pd.DataFrame({"customer_id": ids_of, "action": NONE, "value": 0.0, "cost": 0.0})
-        rows = pd.concat([every, nothing], ignore_index=True)
+        nothing = {"customer_id": ids_of, "action": NONE} | dict.fromkeys(MONEY, 0.0)
+        rows = pd.concat([every, pd.DataFrame(nothing)], ignore_index=True)
         found = rows.merge(self.allocation.chances(), on=["customer_id", "action"], how="left")
         found["propensity"] = found["propensity"].fillna(0.0)
         found["chosen"] = found["chosen"].eq(True)
-        return found[["customer_id", "action", "propensity", "chosen", "value", "cost"]]
+        return found[["customer_id", "action", "propensity", "chosen", *MONEY]]
 
-    def _open(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return value and cost of each customer and promotion, 0 where it is not open."""
-        return self._of(self.amounts.value), self._of(self.amounts.cost)
-
-    def _of(self, array: np.ndarray) -> np.ndarray:
+    def _of(self, name: str) -> np.ndarray:
+        """Return one of `MONEY` of each customer and promotion, 0 where it is not open."""
         columns = [self.amounts.place(one) for one in self.allocation.promotions]
+        amounts = self.amounts
+        if name == "cost_luck":
+            array = self._luck
+        elif name == "discount_error":
+            array = normal_quantile(amounts.level) * amounts.cost_spread * amounts.discount
+        else:
+            array = getattr(amounts, name)
         return np.where(self.open_to, array[np.ix_(self.place, np.array(columns))], 0.0)
+
+    @cached_property
+    def _luck(self) -> np.ndarray:
+        return self.amounts.cost_luck()
+
+    @property
+    def sent(self) -> np.ndarray:
+        """Place of what is sent to each customer, −1 for none: who is held out gets none."""
+        return self.allocation.choice
+
+    @property
+    def cost(self) -> Estimate:
+        """What is sent costs the shop; the ends add up, as weeks differ for all promotions."""
+        rows = self._by_promotion()
+        ends = (rows[name].sum() for name in ("cost", "cost_low", "cost_high"))
+        return Estimate.of(ends, int(rows["contacts"].sum()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the headline numbers."""
@@ -124,28 +152,33 @@ class ChosenPolicy(Result):
             "budget": self.budget,
             "explore": 0.0 if self.allocation.drawn is None else self.allocation.drawn.share,
             "customers": len(self.open_to),
-            "sent": self.sent,
+            "sent": float((self.sent >= 0).sum() / max((self.planned >= 0).sum(), 1)),
+            "cost": self.cost.to_dict(),
             "promotions": plain(self._by_promotion().set_index("promotion_id").to_dict("index")),
             "answer": self.answer.to_dict(),
+            "same_for_all": plain(self.same_for_all and self.same_for_all.to_dict()),
             "opening": self.opening(),
             "summary": self.summary(),
         }
 
     def _by_promotion(self) -> pd.DataFrame:
-        """Return a row per promotion: planned customers, of them by chance, cost, and value."""
-        value, cost = self._open()
-        best = self._best()
+        """Return a row per promotion: planned, and what is sent, by chance, its cost and value."""
+        told, best = {name: self._of(name) for name in MONEY}, self._best()
         rows = []
         for j, (promotion, name) in enumerate(self.names.items()):
-            mine = self.planned == j
+            planned, mine = self.planned == j, self.sent == j
+            each = pd.DataFrame({name: values[mine, j] for name, values in told.items()})
+            offer = self.amounts.promotions[self.amounts.place(promotion)]
+            ends = charged(each, offer.funder_share)[0].ends
             rows.append(
                 {
                     "promotion_id": promotion,
                     "name": name,
-                    "customers": int(mine.sum()),
+                    "customers": int(planned.sum()),
+                    "contacts": int(mine.sum()),
                     "by_chance": int((mine & (best != j)).sum()),
-                    "cost": self.sent * float(cost[mine, j].sum()),
-                    "predicted": self.sent * float(value[mine, j].sum()),
+                    **dict(zip(("cost", "cost_low", "cost_high"), ends, strict=True)),
+                    "predicted": float(each["value"].sum()),
                 }
             )
         return pd.DataFrame(rows)
@@ -161,7 +194,7 @@ class ChosenPolicy(Result):
     def opening(self) -> str:
         """Say it in one sentence, as the week's first page does, but for how many are contacted."""
         found, unit = self.answer, self.currency
-        spent = money(found.spend, currency=unit)
+        spent = money(*self.cost.ends, currency=unit)
         if not self.pays:
             return _(
                 "{spent} of discounts and contacts, for what chance draws so that more is learned; "
@@ -169,24 +202,25 @@ class ChosenPolicy(Result):
                 spent=spent,
             )
         low, high = found.profit.ci_low, found.profit.ci_high
-        told = {"spent": spent, "loss": found.loss_words(), "next": found.next_words()}
+        told = {"spent": spent, "days": count(self.horizon_days)}
+        told |= {"loss": found.loss_words(), "next": found.next_words()}
         if found.value < 0:
             return _(
-                "{spent} of discounts and contacts; loses {amount} of margin; {loss} chance of a "
-                "loss; {next}",
+                "{spent} of discounts and contacts; loses {amount} of margin in the window and "
+                "{days} days after; {loss} chance of a loss; {next}",
                 amount=number(-found.value, -high, -low),
                 **told,
             )
         return _(
-            "{spent} of discounts and contacts; adds {amount} of margin; {loss} chance of a loss; "
-            "{next}",
+            "{spent} of discounts and contacts; adds {amount} of margin in the window and {days} "
+            "days after; {loss} chance of a loss; {next}",
             amount=number(found.value, low, high),
             **told,
         )
 
     def summary(self) -> str:
         """Say whom to contact, what that costs and adds, and what is charged to the budget."""
-        planned = int((self.planned >= 0).sum())
+        planned, sent = (int((choice >= 0).sum()) for choice in (self.planned, self.sent))
         some = len(self.open_to)
         stated = (
             f"The budget is {money(self.budget, currency=self.currency)}"
@@ -195,8 +229,8 @@ class ChosenPolicy(Result):
         )
         return (
             f"Planned: {count(planned)} of {plural(some, 'customer')} who may be contacted and are "
-            f"like those of past decisions; {percent(1 - self.sent, decimals=0)} of them are held "
-            f"out. {capital(self.opening())}. {stated}; charged to it are the shop's share of the "
+            f"like those of past decisions; {count(planned - sent)} of them are held out. "
+            f"{capital(self.opening())}. {stated}; charged to it are the shop's share of the "
             f"expected discounts, and the contacts.{self._reserve()}{self._drawn()}"
             f"{self._prices()}{self._beside()}"
         )
@@ -238,24 +272,26 @@ class ChosenPolicy(Result):
             {
                 "name": "promotion",
                 "customers": "customers planned",
+                "contacts": "to contact",
                 "by_chance": "of them drawn by chance",
-                "cost": f"charged to the budget, {unit}",
+                "cost": f"cost, {unit}",
                 "predicted": f"predicted to add, {unit}",
             },
-            {"customers": count, "by_chance": count, "cost": number, "predicted": number},
-            caption="Cost and predicted profit of those who are sent; predictions promise too much "
-            "of whom they choose, the sentence above does not.",
+            dict.fromkeys(["customers", "contacts", "by_chance"], count)
+            | {"cost": Ranged(number, "cost_low", "cost_high"), "predicted": number},
+            caption="Cost (charged to the budget) and predicted profit of those to contact; "
+            "predictions promise too much of whom they choose, the sentence above does not.",
             most=len(self.names),
         )
 
     def waterfalls(self) -> list[Result | str]:
-        """Return what becomes of the money of each promotion, for all who are planned for it."""
+        """Return what becomes of the money of each promotion, of all who are to be contacted."""
         found: list[Result | str] = [
-            "For all who are planned, before anybody is held out, and as predicted: of whom they "
-            "choose, predictions promise too much, so that the answer above says less."
+            "Of those to contact, and as predicted: of whom they choose, predictions promise too "
+            "much, so that the answer above says less."
         ]
         for j, promotion in enumerate(self.names):
-            mine = self.place[self.planned == j]
+            mine = self.place[self.sent == j]
             if len(mine):
                 weight = np.zeros(len(self.amounts.customers))
                 weight[mine] = 1.0
@@ -277,21 +313,31 @@ class ChosenPolicy(Result):
                 "Not shown: nothing is spent but on those whom chance draws, which no other way to "
                 "spend it would be compared with."
             )
-        return [Compared(self.answer), self.answer.table()]
+        found, same = self.answer, self.same_for_all
+        drawn = picture(found.plot(), found.ALT)
+        return [found.compared(), drawn, same.summary() if same else "", found.table()]
+
+    @property
+    def same_for_all(self) -> SameForAll | None:
+        """The same offer for all beside the plan; None where none but chance spends."""
+        rows = self.answer.policies.set_index("policy")
+        if not self.pays or EVERYBODY not in rows.index:
+            return None
+        same, row = str(self.answer.same), rows.loc[EVERYBODY].to_dict()
+        profit, ahead = (
+            Estimate.of((row[name] for name in names), self.answer.decisions)
+            for names in (("value", "ci_low", "ci_high"), DIFFERENCE)
+        )
+        return SameForAll(same, self.names[same], row["spend"], profit, ahead, self.currency)
 
     def sensitivity(self) -> Sensitivity:
         """Return what is left if margin, cost or effect are other than assumed."""
-        value, cost = self._open()
+        value, cost, discount = (self._of(name) for name in ("value", "cost", "discount"))
         offers = [self.amounts.promotions[self.amounts.place(one)] for one in self.names]
-        contact, funded = (
-            np.array([getattr(one, name) for one in offers], dtype=float)
-            for name in ("contact_cost", "funder_share")
-        )
-        discount = self.sent * self._of(self.amounts.discount)
-        return sensitivity(
-            self.sent * value, self.sent * cost, discount, self.sent * contact, funded,
-            self.open_to, self.planned, self.budget, self.currency,
-        )  # fmt: skip
+        funded = np.array([one.funder_share for one in offers], dtype=float)
+        beside, free = cost - (1 - funded) * discount, self.open_to & ~self.held
+        found = (discount, beside, funded, free, self.sent, self.budget, self.currency)
+        return sensitivity(value, cost, *found)
 
     def meaning(self) -> str:
         """Say what to do with it."""

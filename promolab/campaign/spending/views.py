@@ -3,45 +3,64 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.display import Html, table
-from promolab.policy import MoneyAnswer, allocate
-from promolab.results import Result
+from promolab.language import _
+from promolab.policy import allocate
+from promolab.results import Estimate, Result
 from promolab.wording import count, money, number, percent
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
-class Compared(Result):
-    """The plan beside other ways to spend the same.
+class SameForAll(Result):
+    """The same offer for all, as far as the plan's cost reaches, beside the plan.
 
     Parameters
     ----------
-    answer : MoneyAnswer
-        Which values them.
+    promotion_id, name : str
+        The promotion that adds most on average.
+    spend : float
+        What it costs, in money.
+    profit, ahead : Estimate
+        What it adds, and what the plan adds beyond it; by what came of past decisions.
+    currency : str
     """
 
-    answer: MoneyAnswer
+    promotion_id: str
+    name: str
+    spend: float
+    profit: Estimate
+    ahead: Estimate
+    currency: str = ""
 
-    ALT = MoneyAnswer.ALT
+    @property
+    def as_good(self) -> bool:
+        """Whether the plan is not shown to add more: then the simpler one is recommended."""
+        return not self.ahead.ci_low > 0
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row per way to spend it."""
-        return self.answer.policies
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures, whether it is as good, and the sentence."""
+        return super().to_dict() | {"as_good": self.as_good, "summary": self.summary()}
 
     def summary(self) -> str:
-        """Say which of them the plan is sure to beat."""
-        return self.answer.compared()
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what each adds, with its interval."""
-        return self.answer.plot(ax)
+        """Say what it would add and cost, and which of the two is recommended."""
+        told = _(
+            "The same offer for all, {name}, would cost {spent} and add {amount}",
+            name=self.name,
+            spent=money(self.spend, currency=self.currency),
+            amount=number(*self.profit.ends),
+        )
+        if not self.as_good:
+            ahead = number(*self.ahead.ends)
+            return _("{same}: the plan adds {ahead} more.", same=told, ahead=ahead)
+        return _(
+            "{same}: as good as the plan within noise, and simpler. It is recommended.",
+            same=told,
+        )
 
 
 @dataclass(frozen=True)
@@ -182,8 +201,10 @@ def sensitivity(
     ----------
     value, cost, discount : ndarray of shape (n, P)
         Net incremental profit, what is charged to the budget, and the whole discount, in money.
-    contact, funded : ndarray of shape (P,)
-        Cost of a contact, and the supplier's part of the discount (0–1).
+    contact : ndarray of shape (P,) or (n, P)
+        What is paid beside the discount.
+    funded : ndarray of shape (P,)
+        The supplier's part of the discount (0–1).
     open_to : ndarray of bool of shape (n, P)
         Who may get what.
     choice : ndarray of int of shape (n,)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from promolab.campaign.outlook import type_of
 from promolab.campaign.worth.log import kinds_in, scored_log
 from promolab.campaign.worth.terms import moved_terms
 from promolab.campaign.worth.valuing import Worth, week_worth
 from promolab.effects import UpliftModel
 from promolab.errors import InputError
-from promolab.promotions import read_promotions
+from promolab.metrics import PastRatios
+from promolab.promotions import kinds_answered, read_promotions
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from promolab.contract import Shop
     from promolab.folder import RunFolder
 
@@ -71,5 +75,24 @@ def kept_worth(run: RunFolder, shop: Shop, promotions: Iterable[Any]) -> Worth |
     log, ids = run.read_table(LOG), list(promotions)
     if log.empty or not ids:
         return None
-    model = UpliftModel.load(run.path / MODEL)
-    return week_worth(shop, run.as_of, model, log, ids, terms=run.read_table(TERMS))
+    model, responses = UpliftModel.load(run.path / MODEL), expected_chances(run, shop)
+    terms = run.read_table(TERMS)
+    return week_worth(shop, run.as_of, model, log, ids, terms=terms, responses=responses)
+
+
+def expected_chances(run: RunFolder, shop: Shop) -> pd.DataFrame:
+    """Return customer_id, promotion_id and chance: each response score as past promotions bear out.
+
+    Summed up over a list that is the forecast of its responses (`promolab.campaign.outlook`). Kinds
+    whose answers were never recorded have no row.
+    """
+    told = (run.metrics.get("response") or {}).get("past_ratios")
+    ratios, offers = PastRatios.of(told), shop.promotions.execute()
+    offers = offers[offers["kind"].isin(kinds_answered(shop, run.as_of))]
+    times = {
+        row["promotion_id"]: ratios.mean(type_of(row)) if ratios.k else 1.0
+        for row in offers.to_dict("records")
+    }
+    scores = run.read_table("scores")
+    chance = scores["p_redeemed"] * scores["promotion_id"].map(times)
+    return scores[["customer_id", "promotion_id"]].assign(chance=chance.clip(upper=1.0)).dropna()

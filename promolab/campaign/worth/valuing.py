@@ -127,6 +127,7 @@ def week_worth(
     promotions: Iterable[Any],
     *,
     terms: pd.DataFrame | None = None,
+    responses: pd.DataFrame | None = None,
     level: float = 0.9,
 ) -> Worth | None:
     """Work out what each promotion that starts is worth with each customer, and costs.
@@ -149,6 +150,10 @@ def week_worth(
     terms : DataFrame, optional
         `moved_terms` of these promotions, of a model that was saved since; worked out by default,
         of a saved model without what depths do.
+    responses : DataFrame, optional
+        customer_id, promotion_id and chance (0–1): of a response, as past promotions bear it out.
+        What is taken off follows from it; without, from how often customers order and from the
+        effect, and misses as far as that does.
     level : float
         Of the intervals of totals.
 
@@ -196,12 +201,17 @@ def week_worth(
     effect, error = _effects(model, described, columns)
     average = model.average(LEVEL).rows.set_index("arm")
     orders = order_values(shop, now, customers=described["customer_id"], promotions=list(known))
-    spread = spread_of(log)
+    spread, chances = spread_of(log), None
+    if responses is not None:
+        told = responses.assign(promotion_id=responses["promotion_id"].astype(str))
+        wide = told.pivot_table("chance", "customer_id", "promotion_id", observed=True)
+        chances = wide.reindex(described["customer_id"], columns=[str(name) for name in known])
     values = promotion_values(
         known,
         orders,
         effect,
         error,
+        response=chances,
         factor=moved["factor"],
         factor_se=moved["factor_se"],
         spread=spread,
@@ -281,8 +291,9 @@ def policy_rows(log: pd.DataFrame, values: PromotionValues) -> PolicyRows | None
     offers = [values.promotions[j] for j in mine]
     kinds = [one.kind for one in offers]
     factor = values.given["factor"][mine]
-    contact = np.array([one.contact_cost for one in offers])
     funded = np.array([one.funder_share for one in offers])
+    # What is paid beside the discount.
+    contact = (values.cost[:, mine] - (1 - funded) * values.discount[:, mine]).mean(axis=0)
     told = of_kinds(log, "discount", kinds)
     mean = told.mean(axis=0)
     today = values.discount[:, mine].mean(axis=0)

@@ -13,7 +13,7 @@ from promolab.features import order_lines
 from promolab.profiles import fit_orders
 from promolab.results import Estimate, Result
 from promolab.stats import share_interval
-from promolab.wording import answer_to, percent, plural
+from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -26,47 +26,35 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class BoughtAnyway(Result):
-    """Share of a list, and of those expected to redeem, that likely would have bought anyway.
+    """Share of a list that likely would have bought anyway.
+
+    Of those who respond it would be another one: a response is a purchase, and half of these may
+    come anyway where one in fifty customers buys. That takes a measured effect
+    (`promolab.promotions.PromotionValues.share_anyway`).
 
     Parameters
     ----------
-    of_list, of_redeemers : Estimate
-        Shares (0–1) with 95 % intervals, customers as independent; nan where the data do not reach
-        back over `WINDOWS` windows, or do not say which products are offered.
+    of_list : Estimate
+        A share (0–1) with its 95 % interval, customers as independent; nan where the data do not
+        reach back over `WINDOWS` windows, or do not say which products are offered.
     days : float
         Length of the window.
-    kind : str
-        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
     """
 
     of_list: Estimate
-    of_redeemers: Estimate
     days: float
-    kind: str = "coupon"
-
-    @property
-    def _expected(self) -> str:
-        return f"those expected to {answer_to(self.kind).verb}"
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return two rows: the list, and those expected to redeem."""
-        rows = {"the list": self.of_list, self._expected: self.of_redeemers}
-        return pd.DataFrame([{"of": k, **v.to_dict()} for k, v in rows.items()])
 
     def summary(self) -> str:
-        """Say the two shares, and that they are a guess."""
+        """Say the share, and that it is a guess."""
         if np.isnan(self.of_list.value):
             return (
                 "How many would have bought anyway cannot even be guessed: the data do not show "
                 f"purchases of its products over {WINDOWS} times {plural(self.days, 'day')}."
             )
-        told = [self.of_list, self.of_redeemers]
-        mine, redeemers = (percent(*e.ends) for e in told)
-        who = f", and {redeemers} of {self._expected}," if np.isfinite(told[1].value) else ""
         return (
-            f"A guess: {mine} of the list{who} would likely have bought some of its products "
-            f"within {plural(self.days, 'day')} anyway: the mean of what each one's own rhythm "
-            "says, where there is one, and of what others did who had been away as long."
+            f"A guess: {percent(*self.of_list.ends)} of the list would likely have bought some of "
+            f"its products within {plural(self.days, 'day')} anyway: the mean of what each one's "
+            "own rhythm says, where there is one, and of what others did who had been away as long."
         )
 
 
@@ -205,14 +193,14 @@ def _survival(ended: np.ndarray, going_on: np.ndarray, size: int) -> np.ndarray:
 
 
 def share_bought_anyway(
-    chances: pd.Series[float], buying: pd.Series[float] | None, days: float
+    customers: Any, buying: pd.Series[float] | None, days: float
 ) -> BoughtAnyway:
-    """Return the share of a list expected to buy anyway, plain and by the chance to redeem.
+    """Return the share of a list expected to buy anyway.
 
     Parameters
     ----------
-    chances : Series
-        Chance to redeem, by customer_id.
+    customers : Index
+        Ids of those on it.
     buying : Series or None
         Chance to buy anyway, by customer_id, as `buying_chances` returns it; who is not in it has
         none. None where it is not known.
@@ -222,33 +210,17 @@ def share_bought_anyway(
     Returns
     -------
     BoughtAnyway
-        The intervals take the customers as drawn at random, each of whom buys or not by chance.
+        The interval takes the customers as drawn at random, each of whom buys or not by chance.
 
     Examples
     --------
-    >>> share = share_bought_anyway(
-    ...     pd.Series([0.6, 0.2], index=["A", "B"]), pd.Series([0.9, 0.1], index=["A", "B"]), 28
-    ... )
-    >>> share.of_list.value, round(share.of_redeemers.value, 2)
-    (0.5, 0.7)
+    >>> share_bought_anyway(["A", "B"], pd.Series([0.9, 0.1], index=["A", "B"]), 28).of_list.value
+    0.5
     """
-    n = len(chances)
+    n = len(customers)
     if buying is None or n == 0:
-        unknown = Estimate(np.nan, n=n)
-        return BoughtAnyway(unknown, unknown, days)
-    anyway = buying.reindex(chances.index).fillna(0.0).to_numpy(float)
-    shares = [_weighted(anyway, w) for w in (np.ones(n), chances.to_numpy(float))]
-    return BoughtAnyway(shares[0], shares[1], days)
-
-
-def _weighted(values: np.ndarray, weights: np.ndarray) -> Estimate:
-    n, total = len(values), float(weights.sum())
-    if total <= 0:
-        return Estimate(np.nan, n=n)
-    share = float(np.clip(weights @ values / total, 0.0, 1.0))
-    # E (y - share)² of one who buys, y = 1, with the chance given.
-    spread = values * (1 - 2 * share) + share**2
-    variance = float((weights**2 * spread).sum() / total**2)
-    effective = total**2 / float((weights**2).sum())
-    low, high = share_interval(share, variance, effective, 0.95)
-    return Estimate(share, float(low), float(high), n)
+        return BoughtAnyway(Estimate(np.nan, n=n), days)
+    share = float(np.clip(buying.reindex(customers).fillna(0.0).mean(), 0.0, 1.0))
+    # E (y - share)² of one who buys, y = 1, with the chance given, is share · (1 − share).
+    low, high = share_interval(share, share * (1 - share) / n, n, 0.95)
+    return BoughtAnyway(Estimate(share, float(low), float(high), n), days)

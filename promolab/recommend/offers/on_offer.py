@@ -13,7 +13,7 @@ import scipy.sparse as sparse
 
 from promolab.errors import DataError, InputError, nearest
 from promolab.recommend.graph import ProductGraph, bought_codes
-from promolab.recommend.method import HALF_LIFE, indicator, largest
+from promolab.recommend.method import HALF_LIFE, indicator
 from promolab.recommend.offers.choosing import Choices, learn_choices, spread_of, within
 
 _AS_OFFER = {"coupon_id": "offer"}
@@ -146,11 +146,6 @@ class Features:
         return spread_of(values - values.mean(axis=1, keepdims=True))
 
 
-def best_offers(shares: np.ndarray, most: int) -> np.ndarray:
-    """Return the places of the best offers of each customer, ties in the order of ids."""
-    return largest(shares, most)
-
-
 @dataclass(frozen=True)
 class Lesson:
     """A past promotion: what those who took something had before them, and what they took."""
@@ -250,10 +245,15 @@ def _takings(graph: ProductGraph, offered: OnOffer, row: Any) -> pd.DataFrame:
     return told.drop_duplicates()
 
 
-def learned_before(told: Sequence[Lesson], moment: Any, kind: str) -> Choices:
-    """Return what promotions with offers of a kind that were over at a moment teach of choices."""
+def learned_before(told: Sequence[Lesson], moment: Any, kind: str, *, own: bool = False) -> Choices:
+    """Return what promotions with offers of a kind that were over at a moment teach of choices.
+
+    With ``own`` of own purchases alone: what else tells of an offer has no weight.
+    """
     over = [lesson for lesson in told if lesson.ends_at <= moment and lesson.kind == kind]
-    learned = learn_choices([(lesson.features, lesson.taken) for lesson in over])
+    used = np.array([1.0, 0.0, 0.0]) if own else np.ones(3)
+    learned = learn_choices([(lesson.features * used, lesson.taken) for lesson in over])
+    learned = replace(learned, weights=learned.weights * used)
     if not over:
         return learned
     return replace(learned, unit=np.mean([lesson.unit for lesson in over], axis=0))

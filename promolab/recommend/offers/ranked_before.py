@@ -75,8 +75,13 @@ class PastOffers(Result):
             f"{PLACES[2]} places of their offers."
         )
 
+    @property
+    def own_better(self) -> bool:
+        """Whether own purchases alone ranked offers better, beyond noise."""
+        return self.mean("ndcg", "own").ci_high < 0
+
     def summary(self) -> str:
-        """Say how the ranking did beside own purchases alone."""
+        """Say how the ranking did beside own purchases alone, and which one is used."""
         mine, own = (self.mean(name) for name in ("ndcg", "own"))
         more = self.mean("ndcg", "own")
         shown = [number(*e.ends, decimals=2) for e in (mine, own)]
@@ -84,12 +89,13 @@ class PastOffers(Result):
             "better than"
             if more.ci_low > 0
             else "worse than"
-            if more.ci_high < 0
+            if self.own_better
             else "not told apart from"
         )
         return (
             f"{self.opening()} NDCG@{self.k} {shown[0]}, by own purchases alone "
-            f"{shown[1]}: {said} these ({number(*more.ends, decimals=3)})."
+            f"{shown[1]}: {said} these ({number(*more.ends, decimals=3)})"
+            f"{', which are used instead' if self.own_better else ''}."
         )
 
     def to_table(self) -> Html:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 BATCH = 512
 WHAT_SELLS = Choices(np.array([0.0, 0.0, 1.0]))
 JOINED = "|"
+ALIKE = 0.9
+"""Of lists that hold the same offer so many are hardly told apart."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Offers(Result):
         Whether the shop chooses the offers of this type of promotion itself, customer by customer.
     name : str
         What readers call the promotion.
+    own : bool
+        Whether own purchases alone rank them.
     """
 
     promotion_id: Any
@@ -68,6 +72,7 @@ class Offers(Result):
     learned: Choices
     chosen: bool = False
     name: str = ""
+    own: bool = False
 
     @property
     def called(self) -> str:
@@ -91,13 +96,6 @@ class Offers(Result):
         rows["share"] /= self.customers
         return rows.rename_axis("places").reset_index()
 
-    @property
-    def repeats(self) -> float:
-        """Share of what would be taken that customers have bought before."""
-        weight = self.frame["share"].to_numpy()
-        again = self.frame["bought_before"].to_numpy(bool)
-        return float(weight[again].sum() / weight.sum()) if weight.sum() else float("nan")
-
     def summary(self) -> str:
         """Say how many offers each gets, what they hold, and what that was learned from."""
         many = self.frame["customer_id"].value_counts()
@@ -108,7 +106,18 @@ class Offers(Result):
             f"{self.called} has {plural(self.available, self.kind)}; each of "
             f"{plural(self.customers, 'customer')} gets {each} of them, on which "
             f"{percent(held, decimals=0)} of what they would take is foretold to fall. "
-            f"{self._learned()}"
+            f"{self._learned()}{self._alike()}"
+        )
+
+    def _alike(self) -> str:
+        """Say where one offer stands on nearly all lists."""
+        lists = self.frame["offer"].value_counts()
+        part = lists.iloc[0] / max(self.customers, 1)
+        if part < ALIKE or self.available <= int(self.frame["place"].max()):
+            return ""
+        return (
+            f" One {self.kind}, {lists.index[0]}, stands on {percent(part, decimals=0)} of the "
+            "lists: they differ little."
         )
 
     def _learned(self) -> str:
@@ -122,6 +131,11 @@ class Offers(Result):
             f"Learned from {plural(told.choices, 'choice')} on {plural(told.choosers, 'list')} of "
             f"{plural(told.promotions, 'earlier promotion')}."
         )
+        if self.own:
+            text += (
+                " Own purchases alone rank them: beside these the learned ranking of past "
+                "promotions was worse beyond noise."
+            )
         if self.chosen:
             text += (
                 " Offers of its type were so far chosen by the shop itself, customer by customer; "
@@ -158,13 +172,14 @@ def rank_offers(
     most: int = 10,
     enough: float = 0.8,
     graph: ProductGraph | None = None,
+    own: bool = False,
 ) -> Offers:
     """Rank a promotion's coupons for each customer; its products where it has no coupons.
 
     A conditional logit of which offers were taken, learned from promotions that are over: own
     purchases of an offer's products, purchases of their type, and how many buy them lately. Whom to
     contact is not decided here: that stays with effects and the budget. What is recommended because
-    it is bought anyway is subsidised, not sold: `Offers.repeats` says how much of it that is.
+    it is bought anyway is subsidised, not sold: ``bought_before`` marks what may be.
 
     Parameters
     ----------
@@ -185,6 +200,8 @@ def rank_offers(
         A customer's offers end where they hold this share of what would be taken.
     graph : ProductGraph, optional
         As of the recommender's moment, where it is there already.
+    own : bool
+        Rank by own purchases of an offer's products alone, and what sells where there are none.
 
     Returns
     -------
@@ -233,7 +250,7 @@ def rank_offers(
             f"knows what was bought until {now:%Y-%m-%d}: fit it as of the start or before"
         )
     chosen_types = read_operations(shop.settings).offers.chosen_types
-    learned = learned_before(lessons(graph, chosen_types), now, offered.kind)
+    learned = learned_before(lessons(graph, chosen_types), now, offered.kind, own=own)
     asked = pd.Index(graph.past.customers if customers is None else list(customers))
     if not len(asked):
         raise refuse("customers", [], "one customer or more")
@@ -259,6 +276,7 @@ def rank_offers(
         learned,
         str(row["type"]) in chosen_types,
         name=promotion_name(str(row["kind"]), promotion_id),
+        own=own,
     )
 
 
@@ -279,7 +297,8 @@ def _ranked(
         told = within(values, unit)
         shares = learned.shares(told)
         # Of whom nothing is known there is only what sells; and it breaks the ties of all others.
-        nobody = ~values[..., :2].any(axis=(1, 2))
+        told_by = values[..., :2] if learned.weights[1] else values[..., :1]
+        nobody = ~told_by.any(axis=(1, 2))
         shares[nobody] = WHAT_SELLS.shares(told[nobody])
         shares = shares + 1e-12 * told[..., 2]
         best = largest(shares, most)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +20,8 @@ from promolab.recommend.offers.ranked_before import PastOffers, past_offers
 from promolab.recommend.offers.ranking import Offers, rank_offers
 from promolab.recommend.offers.repeats import bought_again
 from promolab.recommend.recommender import FEW_ORDERS, WAYS, Recommender
-from promolab.results import Estimate, Result
-from promolab.wording import count, money, number, percent, plural, promotion_name
+from promolab.results import Result
+from promolab.wording import count, number, percent, plural, promotion_name
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -61,6 +60,9 @@ class WeekOffers(Result):
         Of the customers drawn for it.
     unranked : tuple
         Promotions that start and for which nobody is ranked.
+    past : PastOffers or Html
+        How offers of past promotions would have been ranked, or why that is not known. Where own
+        purchases alone did better, beyond noise, they rank the week's.
     """
 
     run: RunFolder = field(repr=False)
@@ -72,6 +74,7 @@ class WeekOffers(Result):
     compared: tuple[str, ...]
     seed: int
     unranked: tuple[Any, ...] = ()
+    past: PastOffers | Html = field(default_factory=lambda: Html(""), repr=False)
 
     def summary(self) -> str:
         """Say what each customer is offered, and how well such lists did before."""
@@ -113,7 +116,7 @@ class WeekOffers(Result):
                 "customers": o.customers,
                 "each": len(o.frame) / max(o.customers, 1),
                 "bought_before": self.repeats(o),
-                "expected": self.expected(o),
+                "by_own": o.own,
             }
             for o in self.offers
         }
@@ -125,8 +128,6 @@ class WeekOffers(Result):
                 "promotion": o.called,
                 "offers": o.available,
                 "each": len(o.frame) / max(o.customers, 1),
-                "contacts": int(self._usual(o)["customers"]),
-                "expected": number(*self.expected(o).ends),
                 "again": self.repeats(o),
             }
             for o in self.offers
@@ -137,61 +138,26 @@ class WeekOffers(Result):
             "promotion": "promotion",
             "offers": "offers it has",
             "each": "on each list",
-            "contacts": "if so many are contacted",
-            "expected": "offers taken",
-            "again": "with a product bought before",
+            "again": "of what is taken, with a product bought before",
         }
         return table(
             pd.DataFrame(rows),
             headings,
             {"again": percent, "each": lambda x: number(x, decimals=1 if x % 1 else 0)},
-            caption="Contacts: as many as its type usually has, the likeliest first; intervals "
-            "from how far whole promotions missed before.",
+            caption="Whom the plan contacts, what they are expected to take and what that costs "
+            "stands on the page Plan.",
         )
 
-    def _usual(self, offers: Offers) -> pd.Series[Any]:
-        """Return what the list of usual size is expected to bring (`04_response`)."""
-        rows = self.run.read_table("outlook")
-        rows = rows[rows["promotion_id"] == offers.promotion_id]
-        nearest_row = (rows["customers"] - rows["usual"]).abs().to_numpy().argmin()
-        found: pd.Series[Any] = rows.iloc[int(nearest_row)]
-        return found
-
-    def expected(self, offers: Offers, only: pd.Series[bool] | None = None) -> Estimate:
-        """Return how many offers are taken if the usual number of likeliest is contacted.
-
-        Parameters
-        ----------
-        offers : Offers
-            Of a promotion.
-        only : Series of bool, optional
-            Rows of its frame that count.
-        """
-        row = self._usual(offers)
-        scores = self.run.read_table("scores")
-        mine = scores[scores["promotion_id"] == offers.promotion_id]
-        ranked = mine.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
-        sent = ranked.head(int(row["customers"]))
-        frame = offers.frame if only is None else offers.frame[only]
-        taken = float(frame.loc[frame["customer_id"].isin(sent["customer_id"]), "expected"].sum())
-        each = taken / max(float(sent["p_redeemed"].sum()), 1e-12)
-        ends = [float(row[name]) * each for name in ("expected", "ci_low", "ci_high")]
-        return Estimate.of(ends, len(sent))
-
     def repeats(self, offers: Offers) -> float:
-        """Return which share of `expected` are offers on what their customers bought before."""
-        whole = self.expected(offers).value
-        again = self.expected(offers, offers.frame["bought_before"]).value
-        return again / whole if whole > 0 else float("nan")
+        """Return which share of what is taken were on what its customers bought before.
+
+        If everybody who was scored were contacted: whom the plan contacts is decided later.
+        """
+        whole = offers.frame["expected"].sum()
+        again = offers.frame.loc[offers.frame["bought_before"], "expected"].sum()
+        return float(again / whole) if whole > 0 else float("nan")
 
     # --- how well lists did before ---------------------------------------------------------------
-
-    @cached_property
-    def past(self) -> PastOffers | Html:
-        """How offers of past promotions would have been ranked, or why that is not known."""
-        types = read_operations(self.shop.settings).offers.chosen_types
-        found: PastOffers | Html = tried(past_offers, self.graph, types)
-        return found
 
     def board(self) -> Any:
         """Return ways to recommend, held against what was bought in the last four weeks."""
@@ -326,40 +292,22 @@ class WeekOffers(Result):
         return join([say(self.graph.summary()), picture(drawn, "A product and what it shares.")])
 
     def subsidised(self) -> Html:
-        """Return how much of what is offered would be bought anyway, and what that would take."""
+        """Return how much of what is offered was bought before."""
         if not self.offers:
             return absent("No promotion starts with several offers to choose from.")
-        worth, pieces = self._discount(), []
-        for offers in self.offers:
-            text = (
-                f"{offers.called}: {percent(self.repeats(offers))} of "
-                "what would be taken of these lists are offers with a product that the customer "
-                "bought before"
+        pieces = [
+            say(
+                f"{offers.called}: {percent(self.repeats(offers))} of what would be taken of these "
+                "lists are offers with a product that the customer bought before."
             )
-            again = self.expected(offers, offers.frame["bought_before"])
-            if np.isfinite(worth) and again.value > 0:
-                currency = self.shop.settings.currency
-                text += (
-                    f"; with {plural(again.n, 'contact')} they would take "
-                    f"{money(*(again * worth).ends, currency=currency)} of discounts, at "
-                    f"{money(worth, currency=currency)} for each line with a coupon as before"
-                )
-            pieces.append(say(f"{text}."))
+            for offers in self.offers
+        ]
         note = (
-            "A coupon on what is bought anyway is a gift, not a sale. How much is bought anyway no "
-            "list of offers can tell: only customers who were held back can."
+            "A discount on what is bought anyway is a gift, not a sale. How much that is no list "
+            "can tell: only customers who were held back can. What the plan's contacts take off, "
+            "and what of it goes to orders that come anyway, stands on the page Plan."
         )
         return join([*pieces, say(note)])
-
-    def _discount(self) -> float:
-        """Return what coupons took off a line in the past."""
-        events = self.shop.events
-        if "coupon_discount" not in events.columns:
-            return float("nan")
-        rows = events.filter((events.ts < self.graph.past.as_of) & (events.coupon_discount > 0))
-        cents = (rows.coupon_discount * 100).round().cast("int64")
-        found = rows.aggregate(cents=cents.sum(), n=rows.count()).execute().iloc[0]
-        return float(found["cents"]) / 100 / float(found["n"]) if found["n"] else float("nan")
 
     def method(self) -> str:
         """Say how lists are made, and what they are not."""
@@ -445,6 +393,8 @@ def week_offers(
     begun = (begun >= run.week.start(shop.zone)) & (begun < run.week.end(shop.zone))
     planned = graph.promotions.loc[begun, "promotion_id"]
     offers, without = [], []
+    past = tried(past_offers, graph, read_operations(shop.settings).offers.chosen_types)
+    own = isinstance(past, PastOffers) and past.own_better
     for promotion in starting:
         mine = scores[scores["promotion_id"] == promotion].set_index("customer_id")
         try:
@@ -456,6 +406,7 @@ def week_offers(
                 chances=mine["p_redeemed"],
                 most=most,
                 graph=graph,
+                own=own,
             )
         except DataError:
             without.append(promotion)
@@ -466,7 +417,7 @@ def week_offers(
             without.append(promotion)
     return WeekOffers(
         run, shop, graph, tuple(offers), tuple(without), recommender, tuple(kinds), seed,
-        tuple(planned[~planned.isin(starting)]),
+        tuple(planned[~planned.isin(starting)]), past,
     )  # fmt: skip
 
 

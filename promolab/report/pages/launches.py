@@ -163,23 +163,23 @@ class _Launches:
         told = [(name, mine) for name, mine in known if mine is not None]
         if not told or self.economics.largest is None:
             return []
-        charged = sum(mine["cost"] for name, mine in told)
-        cost = money(charged, currency=self.economics.largest.currency)
+        ends = (sum(m[name] for _n, m in told) for name in ("cost", "cost_low", "cost_high"))
+        cost = money(*ends, currency=self.economics.largest.currency)
         by_chance = sum(mine["by_chance"] for name, mine in told)
-        chosen = [(n, m["customers"] - m["by_chance"], m["customers"]) for n, m in told]
+        chosen = [(n, m["contacts"] - m["by_chance"], m["contacts"]) for n, m in told]
         # Of a bundle a customer counts for each.
         by_effect = sum(n for name, n, every in chosen)
         if not by_effect:
             text = _n(
-                "Planned: {n} contact, all drawn by chance to learn from; charged {cost}.",
-                "Planned: {n} contacts, all drawn by chance to learn from; charged {cost}.",
+                "Make {n} contact, all drawn by chance to learn from; cost {cost}.",
+                "Make {n} contacts, all drawn by chance to learn from; cost {cost}.",
                 by_chance,
                 cost=cost,
             )
             return [say(text)]
         text = _n(
-            "Planned: {n} contact {where}, and {drawn} that chance drew; charged {cost}.",
-            "Planned: {n} contacts {where}, and {drawn} that chance drew; charged {cost}.",
+            "Make {n} contact {where}, and {drawn} that chance drew; cost {cost}.",
+            "Make {n} contacts {where}, and {drawn} that chance drew; cost {cost}.",
             by_effect,
             where=_("of those who are all predicted to add the same")
             if self.alike

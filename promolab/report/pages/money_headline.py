@@ -45,21 +45,25 @@ class MoneyHeadline:
         >>> MoneyHeadline(told, 8_210, "CNY").sentence()
         'Contact 8,210 of 31,500; 42,000 CNY of discounts.'
         """
-        return _(
+        told = _(
             "Contact {whom} of {n}; {opening}.",
             whom=count(self.contacts) if self.contacts else _("nobody"),
             n=count(self.policy["customers"]),
             opening=self.policy["opening"],
         )
+        # As good as the plan within noise, it is what is recommended.
+        same = (self.policy.get("same_for_all") or {}).get("summary")
+        return f"{told} {same}" if same else told
 
     def tiles(self) -> list[Tile]:
         """Return four headline numbers: whom, what it adds, what it costs, the chance of a loss."""
         answer, customers = self.policy["answer"], self.policy["customers"]
         profit, more = _estimate(answer["profit"]), _estimate(answer["next"])
+        cost = _estimate(self.policy.get("cost") or {"value": answer["spend"]})
         budget = self.policy.get("budget")
         stated = _("no budget stated")
         if budget is not None:
-            stated = _("of a budget of {amount}", amount=self._money(budget))
+            stated = _("of a budget of {amount}", amount=money(budget, currency=self.currency))
         step = answer["step"]
         step = money(step, currency=self.currency, decimals=0 if step >= 1 else None)
         then = _(
@@ -84,8 +88,8 @@ class MoneyHeadline:
             ),
             Tile(
                 _("Discounts and contacts, to the shop"),
-                self._money(answer["spend"]),
-                float(answer["spend"]),
+                money(*cost.ends, currency=self.currency),
+                cost.value,
                 stated,
             ),
             Tile(
@@ -96,9 +100,6 @@ class MoneyHeadline:
                 change="points",
             ),
         ]
-
-    def _money(self, amount: float) -> str:
-        return money(amount, currency=self.currency)
 
 
 def _estimate(told: Mapping[str, Any]) -> Estimate:

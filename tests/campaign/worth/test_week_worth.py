@@ -1,6 +1,6 @@
 """What the promotions of a week are worth, from the decisions of a small simulated shop."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import ibis
@@ -11,10 +11,12 @@ import pytest
 from promolab import UpliftModel
 from promolab.campaign.past import known_at
 from promolab.campaign.worth import Worth, keep_effects, kept_worth, scored_log, week_worth
+from promolab.campaign.worth.kept import expected_chances
 from promolab.campaign.worth.valuing import policy_rows, spread_of
 from promolab.errors import InputError
 from promolab.features import decisions_experiment
 from promolab.folder import open_run
+from promolab.metrics.pooling import past_ratios
 from promolab.report import begin_run
 from promolab.sources import simulated
 
@@ -143,10 +145,22 @@ def test_a_later_page_works_out_the_same(shop, model, worth, tmp_path):
     run = begin_run(tmp_path / "lab", source="simulated", week="2024-W37", shop=shop)
     keep_effects(run, shop, model, IDS)
     assert pd.Timestamp(run.as_of) == pd.Timestamp(NOW)
+    ratios = past_ratios([18, 40, 21, 33, 20], [20.0, 30, 25, 30, 25])
+    run.record("response", {"past_ratios": asdict(ratios)})
+    scores = pd.DataFrame({"customer_id": range(500), "promotion_id": IDS[1], "p_redeemed": 0.25})
+    run.write_table("scores", scores, by="customer_id")
+    # The forecast of responses that all pages give, customer by customer.
+    told = expected_chances(run, shop)
+    assert np.allclose(told["chance"], 0.25 * ratios.mean("coupon")) and len(told) == 500
     found = kept_worth(run, shop, IDS)
     assert found is not None
     np.testing.assert_allclose(found.amounts.value, worth.amounts.value)
-    np.testing.assert_allclose(found.amounts.cost, worth.amounts.cost)
+    # What is taken off follows from it where it is known, and not from the effect.
+    mine = np.isin(found.customers, np.arange(500))
+    own, others = found.amounts.discount[:, 1], worth.amounts.discount[:, 1]
+    assert not np.allclose(own[mine], others[mine])
+    np.testing.assert_allclose(own[~mine], others[~mine])
+    np.testing.assert_allclose(found.amounts.cost[:, 0], worth.amounts.cost[:, 0])
     assert kept_worth(run, shop, []) is None
 
 
