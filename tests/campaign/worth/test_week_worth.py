@@ -157,10 +157,11 @@ def test_a_later_page_works_out_the_same(shop, model, worth, tmp_path):
     np.testing.assert_allclose(found.amounts.value, worth.amounts.value)
     # What is taken off follows from it where it is known, and not from the effect.
     mine = np.isin(found.customers, np.arange(500))
-    own, others = found.amounts.discount[:, 1], worth.amounts.discount[:, 1]
+    coupon, tip = (found.amounts.place(one) for one in ("W16-coupon", "W16-recommendation"))
+    own, others = found.amounts.discount[:, coupon], worth.amounts.discount[:, coupon]
     assert not np.allclose(own[mine], others[mine])
     np.testing.assert_allclose(own[~mine], others[~mine])
-    np.testing.assert_allclose(found.amounts.cost[:, 0], worth.amounts.cost[:, 0])
+    np.testing.assert_allclose(found.amounts.cost[:, tip], worth.amounts.cost[:, tip])
     assert kept_worth(run, shop, []) is None
 
 
