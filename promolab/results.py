@@ -235,7 +235,9 @@ def _column(name: str, part: str) -> str:
 
 def _class_of(cls: type, field: dataclasses.Field[Any]) -> type | None:
     """Return the dataclass that a field holds, None where it holds something else."""
-    found = getattr(sys.modules[cls.__module__], str(field.type), None)
+    found: Any = field.type  # a text, where annotations are not worked out
+    if isinstance(found, str):
+        found = getattr(sys.modules[cls.__module__], found, None)
     return found if isinstance(found, type) and dataclasses.is_dataclass(found) else None
 
 
@@ -279,9 +281,7 @@ def _load(path: Path) -> Any:
             return _read(json.loads(archive.read(_CONTENT)), archive)
     except InputError:
         raise
-    except (
-        Exception
-    ) as error:  # whatever a file made by hand makes zip, JSON or frames stumble over
+    except Exception as error:  # whatever zip, JSON or frames stumble over
         raise InputError(
             f"{path} is no saved result ({error}); make it again, or use the original file"
         ) from error
