@@ -11,6 +11,7 @@ from promolab.campaign.past.contacted import contacted_experiment, known_at, pro
 from promolab.campaign.past.schedule import promotion_name
 from promolab.errors import DataError, InputError
 from promolab.features.decisions import outcomes_between
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +89,8 @@ def test_a_promotion_is_taken_by_its_name_and_only_when_its_horizon_is_over(shop
     assert "the one with the most customers" not in found.notes[0]
     early = over["ends_at"].min() + timedelta(days=27)
     assert promotions_over(shop, early).empty
-    with pytest.raises(InputError, match="no promotion of Simulated shop is over"):
-        contacted_experiment(shop, early)
-    with pytest.raises(InputError, match="did you mean"):
-        contacted_experiment(shop, promotion_id=f"{other}x")
+    refused("no promotion of Simulated shop is over", contacted_experiment, shop, early)
+    refused("did you mean", contacted_experiment, shop, promotion_id=f"{other}x")
 
 
 def test_too_few_in_an_arm_and_missing_tables_are_said(shop):

@@ -19,6 +19,7 @@ from promolab.errors import InputError
 from promolab.folder.artifacts import open_run
 from promolab.report.running.parameters import check_parameters, find_notebooks, read_steps
 from promolab.weeks import Week
+from tests.refused import refused
 
 WEEK = Week.parse("2024-W33")
 WORDS = {"arm": "mail", "outcomes": "spend, visits", "customer": "member"}
@@ -133,17 +134,13 @@ def test_decisions_whose_horizon_is_not_over_are_passed_over_with_the_reason(sho
     assert choice.experiment is None and "decisions cannot be used" in choice.why
 
 
-@pytest.mark.parametrize(
-    ("experiment", "stated", "sentence"),
-    [
+def test_what_does_not_fit_is_refused(shop):
+    for experiment, stated, sentence in [
         ("", {"arm": "mail"}, "arm is for an experiment file"),
         ("gone.csv", WORDS, "gone.csv"),
         ("", {"covariates": "age"}, "covariates is for an experiment file"),
-    ],
-)
-def test_what_does_not_fit_is_refused(shop, experiment, stated, sentence):
-    with pytest.raises(InputError, match=sentence):
-        choose_experiment(shop, None, experiment, stated)
+    ]:
+        refused(sentence, choose_experiment, shop, None, experiment, stated)
 
 
 def test_a_files_control_and_chances_are_read(shop, file):

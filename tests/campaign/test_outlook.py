@@ -1,6 +1,7 @@
 """What a list brings: its chances, corrected by what past promotions brought of theirs."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,6 @@ RATIOS = past_ratios([24, 20, 9, 30, 20, 6], [30.0, 40.0, 25.0, 40.0, 40.0, 20.0
 
 @pytest.fixture(scope="module")
 def backtest() -> Backtest:
-    from dataclasses import replace
-
     empty = pd.DataFrame(
         columns=["customer_id", "promotion_id", "starts_at", "ends_at", "label_complete"]
     )

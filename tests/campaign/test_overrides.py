@@ -144,19 +144,16 @@ def test_all_at_once_and_nothing_at_all():
     assert len(some.plan.planned) == 3
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
+def test_what_is_not_in_the_plan_is_refused_in_a_sentence():
+    for wrong, said in [
         (Overrides(without=("9",)), "promotion '9' is none of the plan's; these are: 7, 8"),
         (Overrides(caps={"9": 1}), "promotion '9' is none"),
         (Overrides(caps={"7": -1}), "cap"),
         (Overrides(forced_out={"999": "x"}), "customer '999' is none of the plan's active"),
         (Overrides(forced_out={"ann": "x"}), "customer 'ann' is none of the plan's active"),
         (Overrides(forced_out={1: "  "}), "customer 1 is forced out without a reason"),
-    ],
-)
-def test_what_is_not_in_the_plan_is_refused_in_a_sentence(wrong, said):
-    refused(said, override_plan, drafted()[0], wrong)
+    ]:
+        refused(said, override_plan, drafted()[0], wrong)
 
 
 def test_a_file_says_who_is_forced_out_and_why(tmp_path):

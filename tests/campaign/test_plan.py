@@ -378,9 +378,8 @@ def test_past_lists_are_counted_in_customers_not_in_messages():
     assert plan.promotions["list_size"].tolist() == [3] and len(plan.planned) == 3
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_what_is_wrong_is_said():
+    for options, message in [
         ({"holdout": 0}, "holdout = 0; expected a share between 0 and 1: with nobody held back"),
         ({"holdout": 1}, r"holdout = 1; .* that holds everybody back"),
         ({"holdout": -0.1}, "holdout = -0.1; expected a share between 0 and 1"),
@@ -395,26 +394,21 @@ def test_past_lists_are_counted_in_customers_not_in_messages():
         ({"list_size": {7: "x"}}, "list_size of 7 = 'x'; expected a whole number"),
         ({"seed": "one"}, "seed = 'one'; expected a whole number"),
         ({"lead_days": -1}, "lead_days = -1; expected a whole number from 0 on"),
-    ],
-)
-def test_what_is_wrong_is_said(options, message):
-    shop, scores = one_promotion(3)
-    refused(message, plan_week, shop, scores, AS_OF, [7], **options)
+    ]:
+        shop, scores = one_promotion(3)
+        refused(message, plan_week, shop, scores, AS_OF, [7], **options)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
+def test_scores_that_do_not_fit_are_said():
+    for change, message in [
         (lambda s: s.drop(columns="p_redeemed"), "no column 'p_redeemed' in scores"),
         (lambda s: pd.concat([s, s.head(1)]), "more than once"),
         (lambda s: s.assign(p_redeemed=1.5), "no chance between 0 and 1"),
         (lambda s: s.assign(p_redeemed=np.nan), "no chance between 0 and 1"),
         (lambda s: s.assign(promotion_id=8), "scores lacks 3 pairs"),
-    ],
-)
-def test_scores_that_do_not_fit_are_said(change, message):
-    shop, scores = one_promotion(3)
-    refused(message, plan_week, shop, change(scores), AS_OF, [7], list_size=2)
+    ]:
+        shop, scores = one_promotion(3)
+        refused(message, plan_week, shop, change(scores), AS_OF, [7], list_size=2)
 
 
 def test_a_promotion_that_the_shop_does_not_have_is_said():

@@ -6,10 +6,10 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from promolab.abtest import Metric, analyze_experiment
-from promolab.campaign.past.decided import obstacle, read_decisions, sample_ratio
+from promolab.campaign.past.decided import _weighed, obstacle, read_decisions, sample_ratio
 from promolab.campaign.readout.randomised import compare_with_holdout
 from promolab.campaign.readout.reading import read_out
 from promolab.contract import Shop
@@ -239,8 +239,6 @@ def test_group_sizes_that_cannot_be_chance_identify_nothing():
 
 
 def test_the_sample_ratio_is_the_binomial_one_for_customers_drawn_one_by_one():
-    from scipy.stats import binomtest
-
     for found in (520, 540, 560):
         assigned = np.arange(1000) < found
         p = sample_ratio(assigned, np.full(1000, 0.5), np.arange(1000))
@@ -352,8 +350,6 @@ def test_where_chances_differ_the_weighted_difference_is_a_reading():
 
 def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
     """The weights of `read_decisions`, over draws of the decisions of the same customers."""
-    from promolab.campaign.past.decided import _weighed
-
     frames, _ = chance_tables(3, 1200)
     spend = frames["events"]["amount"].to_numpy().reshape(2, 1200)
     chance = frames["decision_propensities"]["propensity"].to_numpy().reshape(-1, 3)

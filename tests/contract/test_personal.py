@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 
+import promolab
 from promolab.contract import Shop
 from promolab.contract.checks import check
 from promolab.contract.personal import personal_columns
@@ -241,8 +243,6 @@ def texts_of(path: Path) -> str:
 
 def run_data_notebook(source: Path, folder: Path, repository: Path) -> None:
     """Run the code cells of notebook 01 as papermill would, in this process."""
-    import nbformat
-
     notebook = nbformat.read(repository / "notebooks" / "01_data.ipynb", as_version=4)
     names: dict[str, object] = {}
     for cell in (c for c in notebook.cells if c.cell_type == "code"):
@@ -274,8 +274,6 @@ def test_nothing_personal_reaches_the_run_folder(tmp_path, repository, capsys):
 
 
 def test_rows_that_differ_in_a_personal_column_alone_are_no_duplicates(tmp_path):
-    import promolab
-
     frame = secret_frame(3).head(2).assign(customer_id="C", ts=pd.Timestamp("2017-03-01"))
     cleaned, report = promolab.clean(corner(events=frame))
     assert report.rules.empty

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from promolab.contract import Settings, read_settings
-from promolab.errors import InputError
+from tests.refused import refused
 
 
 def read(tmp_path, text: str) -> Settings:
@@ -21,9 +21,8 @@ def test_settings_are_read(tmp_path):
     assert got.life() == (datetime(2021, 3, 27, 23), None)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
+def test_what_is_wrong_is_said(tmp_path):
+    for text, message in [
         ('zonne = "UTC"', "unknown key 'zonne'; did you mean 'zone'"),
         ('zone = "Europe/Roma"', "'Europe/Roma' is no time zone; write an IANA name"),
         ('zone = "../etc/passwd"', "is no time zone"),
@@ -41,16 +40,12 @@ def test_settings_are_read(tmp_path):
         ("name = ", "cannot be read as TOML"),
         ("name = " + "[" * 5000 + "]" * 5000, "TOML: lists or tables stand in each other"),
         ("name = " + "{a=" * 5000 + "1" + "}" * 5000, "TOML: lists or tables stand in each other"),
-    ],
-)
-def test_what_is_wrong_is_said(tmp_path, text, message):
-    with pytest.raises(InputError, match=message):
-        read(tmp_path, text)
+    ]:
+        refused(message, read, tmp_path, text)
 
 
 def test_a_missing_file_is_said(tmp_path):
-    with pytest.raises(InputError, match="there is no settings file"):
-        read_settings(tmp_path / "shop.toml")
+    refused("there is no settings file", read_settings, tmp_path / "shop.toml")
 
 
 @pytest.mark.parametrize(

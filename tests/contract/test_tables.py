@@ -1,8 +1,10 @@
 """The contract itself: every table and column says what it is."""
 
+import pandas as pd
 import pytest
 
 from promolab.contract.tables import HAPPENED, TABLES, dictionary
+from promolab.sources import load_shop
 
 REQUIRED = {
     "customers": ["customer_id"],
@@ -64,10 +66,6 @@ def test_dictionary_has_a_line_per_column():
 
 
 def test_examples_make_a_shop_that_can_be_used(tmp_path):
-    import pandas as pd
-
-    from promolab.sources import load_shop
-
     for name, spec in TABLES.items():
         pd.DataFrame({c.name: [c.example] for c in spec}).to_parquet(tmp_path / f"{name}.parquet")
     (tmp_path / "shop.toml").write_text('zone = "America/New_York"\n')

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings, Shop
+from promolab.sources import load_shop
 
 ZONE = "Europe/Rome"  # its clocks change within the year below
 CUSTOMERS = [f"C{i:02d}" for i in range(30)]
@@ -139,6 +140,4 @@ def to_shop() -> Callable[..., Shop]:
 
 @pytest.fixture(scope="session")
 def journey() -> Shop:
-    from promolab.sources import load_shop
-
     return load_shop("complete_journey", threads=2)

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Experiment, Shop
-from promolab.errors import DataError, InputError
+from promolab.errors import DataError
 from promolab.features import build_features, decisions_experiment
 from promolab.sources import load_shop
+from tests.refused import refused
 
 DAY = pd.Timedelta(days=1)
 
@@ -280,9 +281,8 @@ def set_chance(decision: str, action: str, value: float) -> Change:
     return change
 
 
-@pytest.mark.parametrize(
-    ("change", "call", "message"),
-    [
+def test_what_does_not_fit_is_said_in_a_sentence(to_shop):
+    for change, call, message in [
         (None, {"horizon_days": 28}, r"count until 2024-04-01 .* known until 2024-03-12"),
         (None, {"horizon_days": 28, "as_of": "2030-01-01"}, r"known until 2024-03-12"),
         (None, {"at": "2024-03-01", "horizon_days": 20}, r"count until 2024-03-24"),
@@ -315,8 +315,7 @@ def set_chance(decision: str, action: str, value: float) -> Change:
             "for a window that began before",
         ),
         (lambda made: made.pop("decisions"), {}, "effects need the table 'decisions'"),
-    ],
-)
-def test_what_does_not_fit_is_said_in_a_sentence(to_shop, change, call, message):
-    with pytest.raises(InputError, match=message):
-        decisions_experiment(opened(to_shop, change), **({"horizon_days": 2} | call))
+    ]:
+        refused(
+            message, decisions_experiment, opened(to_shop, change), **{"horizon_days": 2} | call
+        )

@@ -11,6 +11,7 @@ from promolab.compare.rolling import pair_features
 from promolab.errors import DataError, InputError
 from promolab.features import build_candidates, build_features, build_pairs
 from promolab.features.pairs import LABELS
+from promolab.glossary import GLOSSARY
 from tests.draws import draws
 
 NOW = datetime(2021, 8, 1)
@@ -266,8 +267,6 @@ def test_pair_features_hold_no_key_time_or_outcome(pairs):
 
 
 def test_every_column_is_in_the_glossary(pairs):
-    from promolab.glossary import GLOSSARY
-
     assert set(pairs.columns) <= set(GLOSSARY)
 
 

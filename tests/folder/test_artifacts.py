@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError, StepError
+from promolab.errors import StepError
 from promolab.folder import pseudonyms, write_json
 from promolab.folder.artifacts import open_run
 from promolab.language import _
 from promolab.results import Estimate
 from promolab.weeks import Week
+from tests.refused import refused
 
 
 def opened(folder, week="2017-W44"):
@@ -61,12 +62,8 @@ def test_rows_that_the_order_does_not_tell_apart_are_refused(run, frame):
 
 
 def test_a_missing_table_names_the_notebook_that_writes_it(run):
-    with pytest.raises(
-        InputError, match=r"segments.parquet .* 03_segments writes it, run it first"
-    ):
-        run.read_table("segments")
-    with pytest.raises(InputError, match="an earlier notebook writes it"):
-        run.read_table("nonsense")
+    refused(r"segments.parquet .* 03_segments writes it, run it first", run.read_table, "segments")
+    refused("an earlier notebook writes it", run.read_table, "nonsense")
 
 
 def test_numbers_are_merged_sorted_and_keep_their_digits(run):

@@ -147,10 +147,8 @@ def test_a_folder_with_a_key_of_the_old_recipe_gets_another_and_its_drafts_new_p
     note_drawn(ReportsFolder(old), Week.parse(WEEK))  # as `report` does when it has made the week
     check_codes(ReportsFolder(old), Week.parse(WEEK))
     assert not (old / ".redraw.json").exists()
-    assert (
-        renew_key(ReportsFolder(old), {"events": "ab12"}) == []
-        and (old / ".key").read_bytes() == key
-    )
+    assert renew_key(ReportsFolder(old), {"events": "ab12"}) == []
+    assert (old / ".key").read_bytes() == key
 
 
 def test_a_key_that_was_removed_is_made_anew_and_its_drafts_noted(old):

@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from threading import Timer
 
 import pytest
 
-from promolab.errors import InputError, StepError
+from promolab.errors import StepError
 from promolab.folder import ReportsFolder, reports_folder, write_json
 from promolab.folder.files import exchange
 from promolab.weeks import Week
+from tests.refused import refused
 
 WEEK = Week(2017, 44)
 
@@ -118,8 +120,6 @@ def test_two_runs_do_not_write_at_once(tmp_path):
 
 
 def test_a_run_says_once_whom_it_waits_for_and_goes_on(tmp_path):
-    from threading import Timer
-
     said: list[str] = []
     with ExitStack() as first:
         first.enter_context(ReportsFolder(tmp_path).locked(WEEK))
@@ -184,5 +184,4 @@ def test_staging_goes_whatever_happens(tmp_path):
 
 def test_a_week_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "2017-W44").write_text("mine")
-    with pytest.raises(InputError, match="is a file; the week's report goes there"):
-        ReportsFolder.prepared(tmp_path, WEEK)
+    refused("is a file; the week's report goes there", ReportsFolder.prepared, tmp_path, WEEK)

@@ -19,6 +19,7 @@ from promolab.loop.ledger import Ledger
 from promolab.loop.planned import plan_files
 from promolab.report.running import PAGES
 from tests.draws import draws
+from tests.refused import refused
 from tests.report.made_weeks import DAY, MadeShop
 
 release_week = functools.partial(releases.release_week, pages=PAGES)
@@ -70,8 +71,7 @@ def test_two_drafts_released_one_after_the_other_keep_the_limit(made, capsys):
     assert made.manifest(1)["plan"]["released"] == {}
     release_week(first, made.out)
     before = everything(made.out / second)
-    with pytest.raises(InputError, match=rf"Over the limit: {len(both)} of those to contact are"):
-        release_week(second, made.out)
+    refused(rf"Over the limit: {len(both)} of those to contact are", release_week, second, made.out)
     assert everything(made.out / second) == before
     capsys.readouterr()
     drafted = made.files(1)
@@ -179,8 +179,7 @@ def test_an_earlier_week_released_after_a_later_one_respects_it(made):
     for k in (0, 1):
         made.draft(k, lead_days=7, **PLAN)
     release_week(str(made.week(1)), made.out)
-    with pytest.raises(InputError, match="Over the limit: "):
-        release_week(str(made.week(0)), made.out)
+    refused("Over the limit: ", release_week, str(made.week(0)), made.out)
     made.draft(0, lead_days=7, **PLAN)  # the new draft takes the later week in
     assert list(made.manifest(0)["plan"]["released"]) == [str(made.week(1))]
     release_week(str(made.week(0)), made.out)
@@ -272,8 +271,7 @@ def test_lists_that_would_be_others_are_made_again_not_mended(made):
     made.frames["promotions"] = before
     made.more = '[send]\ncolumns = { customer_id = "Key" }\n'
     made.write()
-    with pytest.raises(InputError, match=r"\[send\] in shop.toml changed"):
-        release_week(week, made.out, drop=True)
+    refused(r"\[send\] in shop.toml changed", release_week, week, made.out, drop=True)
     made.more = ""
     made.write()
     toml = made.out / week / "shop" / "shop.toml"
@@ -301,8 +299,7 @@ def test_a_week_that_is_played_back_reads_nothing_later_and_one_that_goes_on_doe
     made.write()
     made.draft(0, **PLAN)
     last, week = made.frames["events"]["ts"].max(), str(made.week(0))
-    with pytest.raises(InputError, match="Opted out: "):
-        release_week(week, made.out, now=(last + 13 * DAY).to_pydatetime())
+    refused("Opted out: ", release_week, week, made.out, now=(last + 13 * DAY).to_pydatetime())
     release_week(week, made.out, now=(last + 300 * DAY).to_pydatetime())  # it ended long ago
 
 

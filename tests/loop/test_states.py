@@ -16,6 +16,7 @@ from promolab.loop.states import (
     moved_windows,
     settled_at,
 )
+from tests.refused import refused
 
 ALLOWED = {("draft", "released"), ("released", "sent"), ("sent", "sent"), ("sent", "closed")}
 
@@ -34,40 +35,32 @@ def test_only_the_next_state_can_be_reached():
                 check_advance(manifest, to, "2017-W44")
 
 
-@pytest.mark.parametrize(
-    ("state", "to", "words"),
-    [
+def test_a_step_out_of_order_says_what_to_do():
+    for state, to, words in [
         ("released", "released", "was released already, by ann at noon; nothing was changed"),
         ("closed", "released", "was released already, by ann at noon"),
         ("draft", "sent", r"it is a draft; release it first \(promolab release 2017-W44\)"),
         ("released", "closed", r"what was sent is not known; .*promolab reconcile 2017-W44 sent"),
         ("closed", "sent", "it is closed; its figures no longer change"),
         ("closed", "closed", "it is closed already"),
-    ],
-)
-def test_a_step_out_of_order_says_what_to_do(state, to, words):
-    with pytest.raises(InputError, match=words):
-        check_advance({"state": state, "release": {"by": "ann", "at": "noon"}}, to, "2017-W44")
+    ]:
+        with pytest.raises(InputError, match=words):
+            check_advance({"state": state, "release": {"by": "ann", "at": "noon"}}, to, "2017-W44")
 
 
 def test_a_state_that_is_none_is_refused():
     assert state_of({}) == "draft"
-    with pytest.raises(InputError, match="state = 'gone' in the manifest is none"):
-        state_of({"state": "gone"})
+    refused("state = 'gone' in the manifest is none", state_of, {"state": "gone"})
 
 
-@pytest.mark.parametrize(
-    ("now", "words"),
-    [
+def test_files_that_are_not_what_they_were_are_named():
+    for now, words in [
         ({"a": "2", "b": "1"}, "a was changed since the release"),
         ({"a": "1"}, "b went away since the release"),
         ({"a": "1", "b": "1", "c": "1"}, "c was added since the release"),
-    ],
-)
-def test_files_that_are_not_what_they_were_are_named(now, words):
-    check_unchanged({"a": "1", "b": "1"}, {"b": "1", "a": "1"}, "the release")
-    with pytest.raises(InputError, match=words):
-        check_unchanged({"a": "1", "b": "1"}, now, "the release")
+    ]:
+        check_unchanged({"a": "1", "b": "1"}, {"b": "1", "a": "1"}, "the release")
+        refused(words, check_unchanged, {"a": "1", "b": "1"}, now, "the release")
 
 
 def promotions(**ends):

@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kstest, poisson
 
 from promolab.errors import InputError
 from promolab.simulated import GoingShop, Truth, World
 from promolab.simulated.going.drawing import drawn
 from promolab.simulated.going.log import people_of
-from promolab.simulated.going.values import moved, option_values
+from promolab.simulated.going.values import moved, option_values, part_of
 from promolab.simulated.keyed import Keyed
 from promolab.simulated.orders import decide, orders_of
-from promolab.simulated.overlap import NONE, course
+from promolab.simulated.overlap import NONE, course, order_money, running, weekly_rates
 from promolab.simulated.people import draw_goods
 from promolab.simulated.world import MARGIN_RATES
 from promolab.sources import load_shop
@@ -156,8 +157,6 @@ def test_more_expected_orders_are_never_fewer(tmp_path: Path) -> None:
 
 
 def test_keyed_numbers_are_even_and_apart() -> None:
-    from scipy.stats import kstest, poisson
-
     rows = Keyed(5, 1).of(np.arange(40_000), np.arange(40_000) % 7)
     one, two = rows.uniform(size=40_000), rows.uniform(size=40_000)
     pairs = rows.uniform(size=(40_000, 2))
@@ -228,8 +227,6 @@ def test_the_truth_is_that_of_the_log(variant: str) -> None:
 
 def expected_margin(given: np.ndarray, weeks: range) -> float:
     """Return the margin expected of the customers of `SMALL` in some weeks, contacts not paid."""
-    from promolab.simulated.overlap import order_money, running, weekly_rates
-
     world, people = World(customers=400, weeks=24, variant="weekly", seed=3), people_of(SMALL, 0)
     action = np.full((400, len(world.rounds)), NONE)
     action[:, : given.shape[1]] = given
@@ -447,8 +444,6 @@ def test_chunks_of_customers_change_nothing_but_the_parts(tmp_path, monkeypatch)
     given = np.column_stack([action, np.arange(400) % 12])
     nothing = np.zeros((0, 2), dtype=int)
     whole = dict(drawn(after, people, given, nothing))
-    from promolab.simulated.going.values import part_of
-
     half = part_of(people, np.arange(200, 400))
     mine = dict(drawn(after, half, given[200:], nothing))
     for table in ("events", "responses", "reviews"):

@@ -4,6 +4,7 @@ import pickle
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from promolab.cleaning import clean
@@ -53,8 +54,6 @@ def test_features_and_pairs_are_made_without_asking_for_it(shop, monkeypatch):
 
 def test_features_are_the_same_without_it(shop, cleaned):
     """Features of a shop that has no truth object at all are those of the one that has."""
-    import pandas as pd
-
     moment = shop.truth.world.starts(10)
     found = [
         build_features(one, moment).execute().sort_values("customer_id").reset_index(drop=True)

@@ -3,9 +3,9 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.simulated.depths import DEPTHS, THRESHOLDS, Terms, strength
 from promolab.simulated.orders import decide, draw_orders
 from promolab.simulated.overlap import (
@@ -23,6 +23,7 @@ from promolab.simulated.people import draw_customers, draw_goods
 from promolab.simulated.tables import write_shop
 from promolab.simulated.truth import Truth
 from promolab.simulated.world import KINDS, MARGIN_RATES, Promotion, World
+from tests.refused import refused
 
 MOST = 3.7
 SIZE = 12_000
@@ -63,8 +64,6 @@ def test_a_round_every_week_with_three_promotions_of_each_kind(world):
 
 
 def test_its_tables_say_how_discounts_combine_and_the_others_are_as_they_were(tmp_path):
-    import pandas as pd
-
     for variant in ("weekly", "default"):
         write_shop(World(customers=30, weeks=12, variant=variant), tmp_path / variant)
     found = pd.read_parquet(tmp_path / "weekly" / "promotions")
@@ -258,17 +257,13 @@ def test_what_is_added_grows_less_and_less_and_profit_turns():
     assert strength("coupon", Terms(300.0, discount_rate=0.06)) < 0.2
 
 
-@pytest.mark.parametrize(
-    ("variant", "promotion", "terms", "said"),
-    [
+def test_terms_that_cannot_be():
+    for variant, promotion, terms, said in [
         ("default", "W07-coupon", {"discount_rate": 0.1}, "of the variant 'weekly'"),
         ("weekly", "W07-coupon-1", {"reduction": 5}, "it has discount_rate and threshold"),
         ("weekly", "W07-recommendation-1", {"discount_rate": 0.1}, "it has no terms"),
         ("weekly", "W07-coupon-1", {"discount_rate": 40}, "from 0 to 1"),
         ("weekly", "W07-coupon", {}, "there is no promotion"),
-    ],
-)
-def test_terms_that_cannot_be(variant, promotion, terms, said):
-    truth = Truth(World(customers=20, weeks=12, variant=variant))
-    with pytest.raises(InputError, match=said):
-        truth.effects(promotion, **terms)
+    ]:
+        truth = Truth(World(customers=20, weeks=12, variant=variant))
+        refused(said, truth.effects, promotion, **terms)

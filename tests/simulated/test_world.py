@@ -50,9 +50,8 @@ def test_weeks_share_shocks_beside_season_trend_and_sale_days():
     assert calm.argmin() not in (3, 24) and calm[13] > calm[39]  # the season turns
 
 
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
+def test_what_cannot_be_is_refused_in_words():
+    for given, says in [
         ({"customer": 100}, "did you mean 'customers'"),
         ({"customers": 5}, "at least 10"),
         ({"customers": "many"}, "whole number"),
@@ -71,10 +70,8 @@ def test_weeks_share_shocks_beside_season_trend_and_sale_days():
         ({"kinds": 3}, "recommendation"),
         ({"every": 4}, "five weeks"),
         ({"weeks": 12, "every": 7}, "expected 5 to 6"),
-    ],
-)
-def test_what_cannot_be_is_refused_in_words(given, says):
-    refused(says, load_shop, "simulated", **given)
+    ]:
+        refused(says, load_shop, "simulated", **given)
 
 
 def test_the_same_world_is_the_same_however_it_is_written():

@@ -10,6 +10,7 @@ import pytest
 from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features import build_features
+from promolab.simulated import truth
 from promolab.simulated.truth import (
     added_profit,
     attainable_effects,
@@ -91,8 +92,6 @@ def test_oracles_stand_in_order(shop, predicted):
 
 def test_the_attainable_oracle_never_saw_the_shops_own_truth(shop, other, monkeypatch, predicted):
     """Were the shop's truth another, the oracle would choose the same customers."""
-    from promolab.simulated import truth
-
     honest = truth.Truth.effects
 
     def poisoned(self, promotion_id):

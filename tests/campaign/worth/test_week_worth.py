@@ -65,9 +65,8 @@ def test_a_row_per_customer_with_history_and_a_column_per_promotion(shop, worth)
         assert np.isfinite(getattr(worth.amounts, name)).all()
     assert worth.support.shape == worth.headline.shape == shape
     frame = worth.to_frame()
-    assert (
-        len(frame) == 2 * len(known) and not frame.duplicated(["customer_id", "promotion_id"]).any()
-    )
+    assert len(frame) == 2 * len(known)
+    assert not frame.duplicated(["customer_id", "promotion_id"]).any()
     assert worth.places([known[3], "nobody"]).tolist() == [3, -1]
 
 

@@ -11,6 +11,7 @@ import pytest
 from promolab.errors import InputError
 from promolab.loop.ledger import LEDGER_TABLES, Ledger
 from promolab.weeks import Week
+from tests.refused import refused
 
 WEEK = "2017-W44"
 AS_OF = datetime(2017, 10, 30, 4)
@@ -127,22 +128,17 @@ def test_no_ledger_reads_as_an_empty_one(tmp_path):
         rows = getattr(none, table)()
         assert rows.empty and list(rows) == list(LEDGER_TABLES[table])
     assert none.decisions(WEEK).empty
-    with pytest.raises(InputError, match="there is no ledger"):
-        Ledger.open(tmp_path / "none.duckdb", shop="Ours")
+    refused("there is no ledger", Ledger.open, tmp_path / "none.duckdb", shop="Ours")
 
 
-@pytest.mark.parametrize(
-    ("table", "frame", "match"),
-    [
+def test_rows_that_do_not_fit(ledger):
+    for table, frame, match in [
         ("predictions", pd.concat([said(), said()]), "repeat another's"),
         ("predictions", said().drop(columns="measure"), "need a column measure"),
         ("models", pd.DataFrame({"name": [None], "reason": ["x"]}), "name has no value"),
-    ],
-)
-def test_rows_that_do_not_fit(ledger, table, frame, match):
-    with pytest.raises(InputError, match=match):
-        ledger.record_week(WEEK, AS_OF, state="draft", **{table: frame})
-    assert ledger.weeks().empty
+    ]:
+        refused(match, ledger.record_week, WEEK, AS_OF, state="draft", **{table: frame})
+        assert ledger.weeks().empty
 
 
 def test_a_link_to_a_ledger_is_the_ledger(ledger, tmp_path):

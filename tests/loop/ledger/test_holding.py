@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError, StepError
-from promolab.loop.ledger import Ledger
+from promolab.loop.ledger import Ledger, books
 from promolab.loop.ledger.holding import reading, writing
 from tests.draws import draws
+from tests.refused import refused
 
 AS_OF = datetime(2017, 10, 30, 4)
 ROWS = 2_000
@@ -141,8 +142,7 @@ def test_what_is_no_ledger_of_ours_is_refused_and_left_as_it_is(ledger, damage):
     assert "--ledger" in str(told.value) and "\n" not in str(told.value)
     assert ledger.path.read_bytes() == before
     if damage in (truncated, flipped):  # which are seen where all of the file is read
-        with pytest.raises(InputError, match="is damaged"):
-            ledger.decisions("2017-W44")
+        refused("is damaged", ledger.decisions, "2017-W44")
     else:
         with pytest.raises(InputError):
             Ledger.open(ledger.path, shop="Ours", create=True).outcomes()
@@ -153,21 +153,18 @@ def test_what_is_no_ledger_of_ours_is_refused_and_left_as_it_is(ledger, damage):
 
 def test_places_that_can_hold_none(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="is a folder"):
-        Ledger.prepared(tmp_path, shop="Ours")
-    with pytest.raises(InputError, match="cannot be written"):
-        Ledger.prepared(tmp_path / "file" / "ledger.duckdb", shop="Ours")
+    refused("is a folder", Ledger.prepared, tmp_path, shop="Ours")
+    refused("cannot be written", Ledger.prepared, tmp_path / "file" / "ledger.duckdb", shop="Ours")
     with pytest.raises(InputError, match="cannot be written"):
         Ledger.open(tmp_path / "file" / "ledger.duckdb", shop="Ours", create=True)
     assert Ledger.prepared(tmp_path / "new" / "ledger.duckdb", shop="Ours").weeks().empty
     assert list((tmp_path / "new").iterdir()) == []
 
-    def refused(self, *_, **__):
+    def denied(self, *_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "touch", refused)
-    with pytest.raises(InputError, match="Permission denied"):
-        Ledger.prepared(tmp_path / "ledger.duckdb", shop="Ours")
+    monkeypatch.setattr(Path, "touch", denied)
+    refused("Permission denied", Ledger.prepared, tmp_path / "ledger.duckdb", shop="Ours")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -176,8 +173,7 @@ def test_a_ledger_that_may_only_be_read_is_read(ledger):
     ledger.path.chmod(0o444)
     try:
         assert len(ledger.predictions()) == 1
-        with pytest.raises(InputError, match="cannot be written"):
-            Ledger.prepared(ledger.path, shop="Ours")
+        refused("cannot be written", Ledger.prepared, ledger.path, shop="Ours")
     finally:
         ledger.path.parent.chmod(0o755)
 
@@ -211,8 +207,6 @@ def test_who_holds_the_file_too_long_is_said(ledger):
 
 
 def test_what_fails_in_between_leaves_the_ledger_as_it_was(ledger, monkeypatch):
-    from promolab.loop.ledger import books
-
     replace = books.replace_rows
 
     def full(con, table, view, week):

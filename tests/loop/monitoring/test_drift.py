@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ks_2samp
 
 from promolab.loop.monitoring import feature_drift
 from promolab.loop.monitoring.drift import MISSING, _by_kind, _kolmogorov, stability_index
@@ -112,8 +113,6 @@ def test_by_chance_alone_the_index_and_its_p_value_are_fair():
 
 
 def test_the_distance_agrees_with_scipy():
-    from scipy.stats import ks_2samp
-
     rng = np.random.default_rng(5)
     for a, b in [
         (rng.normal(size=900), rng.normal(0.2, 1, 700)),

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings, Shop
-from promolab.errors import InputError
 from promolab.loop.monitoring import satisfaction
+from tests.refused import refused
 from tests.wording_lint import nonsense
 
 NOW = pd.Timestamp("2024-06-01")
@@ -56,8 +56,7 @@ def test_a_promotion_that_disappoints_stands_out() -> None:
 def test_ratings_of_a_few_customers_are_told_and_not_drawn() -> None:
     found = satisfaction(shop_of(reviews_of(8), PROMOTIONS), NOW)
     assert found and found.frame.empty and "are four or five stars" in found.summary()
-    with pytest.raises(InputError, match="rated by 10 customers or more"):
-        found.plot()
+    refused("rated by 10 customers or more", found.plot)
 
 
 def test_figures_are_those_of_the_rows_and_what_came_later_is_not_read() -> None:

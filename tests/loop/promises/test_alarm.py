@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import multivariate_normal
 
 from promolab.loop.promises import matched, promise_alarm
 from promolab.loop.promises.alarm import LEVEL, evidence
@@ -48,8 +49,6 @@ def test_evidence_is_a_martingale_where_the_null_is_exact():
 
 
 def test_evidence_of_two_weeks_agrees_with_densities_written_out():
-    from scipy.stats import multivariate_normal
-
     off, spread, shared, size = map(np.array, ([-60.0, -40], [50.0, 40], [20.0, 10], [100.0, 80]))
     null = np.diag(spread**2) + np.outer(shared, shared)
     begins = 0.5 * (1 / 26) * (25 / 26) ** np.arange(2) + [0.5, 0]

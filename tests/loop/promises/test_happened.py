@@ -8,12 +8,12 @@ import pytest
 
 from promolab import load_shop
 from promolab.cleaning import known_by
-from promolab.errors import InputError
 from promolab.loop.promises import OUTCOME_COLUMNS, happened_week
 from promolab.loop.promises.assigned import Assigned, assigned_of
 from promolab.loop.promises.happening import _Money
 from promolab.loop.promises.measured import Span, brought_in
 from tests.made_up import shop_of
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +150,7 @@ def test_odds_are_chances_over_that_of_nothing_and_the_standing_holdout_is_left_
     assert week.customers.tolist() == [1, 2] and week.action.tolist() == [0, -1]
     assert np.allclose(week.odds[:, 0], [9.0, 4.0]) and np.allclose(week.weight, [0.0, 4.0])
     assert week.segment.tolist() == ["good", "No segment"]
-    with pytest.raises(InputError, match="decision_propensities"):
-        assigned_of(decisions, chances.drop(columns="propensity"))
+    refused("decision_propensities", assigned_of, decisions, chances.drop(columns="propensity"))
 
 
 def of_two_segments(odds: np.ndarray) -> Assigned:

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from promolab.display import say
-from promolab.errors import InputError
 from promolab.loop.promises import (
     OUTCOME_COLUMNS,
     PREDICTION_COLUMNS,
@@ -14,6 +13,7 @@ from promolab.loop.promises import (
     planner_calibration,
 )
 from promolab.loop.promises.rows import typed
+from tests.refused import refused
 
 WEEKS = [f"2024-W{w:02d}" for w in range(10, 22)]
 SIZE = {"redemptions": 300.0, "spend": 3_000.0, "added_profit": 2_000.0}
@@ -139,8 +139,7 @@ def test_of_nothing_it_says_so():
     assert "No settled week" in empty.alarm.summary()
     assert "Fewer than two" in empty.calibration.summary()
     for found in (empty, empty.alarm, empty.calibration):
-        with pytest.raises(InputError, match="nothing to draw"):
-            found.plot()
+        refused("nothing to draw", found.plot)
 
 
 def test_a_count_of_none_is_half_of_one():

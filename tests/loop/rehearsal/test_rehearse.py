@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.cli import main
 from promolab.loop import Ledger, rehearse
 from promolab.loop.rehearsal import Rehearsal
 from promolab.loop.rehearsal import running as module
@@ -115,9 +116,8 @@ def test_where_nothing_does_anything_it_stops_spending(tmp_path: Path) -> None:
     assert "nothing showed that spending pays" in done.summary()
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
+def test_what_cannot_be_is_said_in_a_sentence() -> None:
+    for change, words in [
         ({"policy": "lerned"}, "there is no policy 'lerned'; .*learned"),
         ({"policy": " "}, "no policy is named"),
         ({"weeks": 0}, "weeks"),
@@ -127,10 +127,8 @@ def test_where_nothing_does_anything_it_stops_spending(tmp_path: Path) -> None:
         ({"variant": "hard"}, "not in 'hard'"),
         ({"exploration": 1.5}, "exploration"),
         ({"customers": 5}, "customers"),
-    ],
-)
-def test_what_cannot_be_is_said_in_a_sentence(change: dict[str, Any], words: str) -> None:
-    refused(words, rehearse, **{"weeks": 1, "customers": 300, **change})
+    ]:
+        refused(words, rehearse, **{"weeks": 1, "customers": 300, **change})
 
 
 def test_a_folder_of_another_loop_is_refused(tmp_path: Path) -> None:
@@ -148,8 +146,6 @@ def test_a_folder_of_another_loop_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_is_wrong_and_exits_with_2(tmp_path: Path, capsys: Any) -> None:
-    from promolab.cli import main
-
     out = str(tmp_path / "loop")
     assert main(["loop", "--policy", "everbody", "--out", out]) == 2
     assert "everyone" in capsys.readouterr().err

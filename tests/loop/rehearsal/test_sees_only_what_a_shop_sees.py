@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import promolab.loop as room
 from promolab.contract import Shop
 from promolab.loop.rehearsal.steps import learned_week
 from promolab.simulated import GoingShop, Truth, World
+from promolab.simulated.people import Customers
 from promolab.sources import load_shop
 
 WORLD = World(customers=600, weeks=14, variant="weekly", seed=2)
@@ -80,8 +82,6 @@ def test_what_comes_later_changes_no_decision(going, usual, tmp_path):
 
 def test_what_is_known_of_a_table_names_nothing_hidden(going: GoingShop) -> None:
     """No column of the shop is one of who its customers are behind what they do."""
-    from promolab.simulated.people import Customers
-
     shown = {"age", "tier", "since", "household", "number"}
     hidden = {*Customers.__dataclass_fields__} - shown
     shop = going.shop()
@@ -92,8 +92,6 @@ def test_what_is_known_of_a_table_names_nothing_hidden(going: GoingShop) -> None
 
 def test_only_what_rehearses_knows_of_simulated_shops() -> None:
     """Not the steps of the learned policy, and nothing of the loop that real shops use."""
-    import promolab.loop as room
-
     here = Path(str(room.__file__)).parent
     telling = re.compile(r"promolab\.simulated|GoingShop|latent|attainable|\btruth\b")
     knows = {
