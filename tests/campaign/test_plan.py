@@ -357,11 +357,8 @@ def test_consent_as_old_as_the_unsubscribe_does_not_end_it():
     moment = AS_OF - 3 * DAY
     left = pd.DataFrame({"promotion_id": 7, "customer_id": [0, 1, 2], "kind": "unsubscribe"})
     rights = pd.DataFrame({"customer_id": [0, 1, 2], "channel": "email", "allowed": True})
-    frames = {
-        "promotions": promotions_of([7], ["email"]),
-        "responses": left.assign(ts=moment),
-        "contact_rights": rights.assign(since=moment + hours),
-    }
+    frames = {"promotions": promotions_of([7], ["email"]), "responses": left.assign(ts=moment)}
+    frames |= {"contact_rights": rights.assign(since=moment + hours)}
     plan = plan_of(frames, {7: [0.5] * 3}, list_size=3)
     assert at_step(plan, "no_right") == [0, 1]
 

@@ -54,13 +54,9 @@ def tables(arm: np.ndarray, effect: float = 30.0) -> dict[str, pd.DataFrame]:
     exposures = pd.DataFrame({"promotion_id": "P", "customer_id": assigned, "ts": START})
     responses = exposures.head(60).assign(ts=START + pd.Timedelta(days=3), kind="redeem")
     promotions = pd.DataFrame({"promotion_id": ["P"], "kind": "coupon"})
-    return {
-        "events": events,
-        "decisions": decisions,
-        "exposures": exposures,
-        "responses": responses,
-        "promotions": promotions.assign(starts_at=START, ends_at=END),
-    }
+    given = {"events": events, "decisions": decisions, "exposures": exposures}
+    given |= {"responses": responses, "promotions": promotions.assign(starts_at=START, ends_at=END)}
+    return given
 
 
 def euro_shop(frames: dict[str, pd.DataFrame], **sections: dict[str, object]) -> Shop:

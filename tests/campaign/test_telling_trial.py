@@ -38,12 +38,8 @@ def test_several_promotions_share_the_customers_with_nothing():
 def test_what_starts_not_has_no_trial():
     quiet = telling_trial(shop(), NOW, scores("N").head(0), RATIOS)
     assert not quiet and quiet.summary().startswith("Nothing starts this week")
-    assert quiet.to_dict() == {
-        "by_effect": False,
-        "experiment": {},
-        "summary": quiet.summary(),
-        "not_kept": "",
-    }
+    expected = {"by_effect": False, "experiment": {}, "summary": quiet.summary(), "not_kept": ""}
+    assert quiet.to_dict() == expected
 
 
 def test_a_budget_that_cannot_be_kept_to_is_said():

@@ -56,37 +56,19 @@ def test_an_effect_is_seen_and_said() -> None:
 def shop() -> Shop:
     sales, rows, treated = sales_of(900, 0.4, 1)
     ids = np.arange(len(rows))
-    decisions = pd.DataFrame(
-        {
-            "decision_id": ids,
-            "customer_id": ids,
-            "ts": START - pd.Timedelta(hours=2),
-            "action": np.where(treated, "7", "none"),
-            "planned_action": "7",
-            "holdout": np.where(treated, "none", "promotion"),
-            "propensity": np.where(treated, 2 / 3, 1 / 3),
-        }
-    )
+    columns = {"decision_id": ids, "customer_id": ids, "ts": START - pd.Timedelta(hours=2)}
+    columns |= {"action": np.where(treated, "7", "none"), "planned_action": "7"}
+    columns |= {"holdout": np.where(treated, "none", "promotion")}
+    columns |= {"propensity": np.where(treated, 2 / 3, 1 / 3)}
+    decisions = pd.DataFrame(columns)
     day = np.where(sales["day"] < 0, -10, sales["day"])
-    events = pd.DataFrame(
-        {
-            "customer_id": sales["place"],
-            "ts": START + pd.to_timedelta(day * 24 + 5, "h"),
-            "kind": "purchase",
-            "product_id": 1,
-            "order_id": np.arange(len(sales)),
-            "quantity": 1.0,
-            "amount": sales["amount"].round(2),
-        }
-    )
-    promotions = pd.DataFrame(
-        {
-            "promotion_id": [7, 8],
-            "kind": ["coupon", "recommendation"],
-            "starts_at": [START, START],
-            "ends_at": [START + timedelta(days=7)] * 2,
-        }
-    )
+    columns = {"customer_id": sales["place"], "ts": START + pd.to_timedelta(day * 24 + 5, "h")}
+    columns |= {"kind": "purchase", "product_id": 1, "order_id": np.arange(len(sales))}
+    columns |= {"quantity": 1.0, "amount": sales["amount"].round(2)}
+    events = pd.DataFrame(columns)
+    columns = {"promotion_id": [7, 8], "kind": ["coupon", "recommendation"]}
+    columns |= {"starts_at": [START, START], "ends_at": [START + timedelta(days=7)] * 2}
+    promotions = pd.DataFrame(columns)
     tables = {"events": events, "decisions": decisions, "promotions": promotions}
     told = {name: ibis.memtable(frame) for name, frame in tables.items()}
     return Shop(told, Settings(name="Corner shop", currency="EUR"))

@@ -19,15 +19,10 @@ def corner(**tables: pd.DataFrame) -> Shop:
 
 
 def events(n: int = 3, **columns: object) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {
-            "customer_id": [f"C{i}" for i in range(n)],
-            "ts": pd.date_range("2017-03-01", periods=n),
-            "kind": "purchase",
-            "product_id": "A",
-            "amount": 1.0,
-        }
-    )
+    table = {"customer_id": [f"C{i}" for i in range(n)]}
+    table |= {"ts": pd.date_range("2017-03-01", periods=n), "kind": "purchase", "product_id": "A"}
+    table |= {"amount": 1.0}
+    frame = pd.DataFrame(table)
     return frame.assign(**columns)
 
 
@@ -91,11 +86,9 @@ def test_a_missing_column_stops_and_names_the_nearest():
 
 def test_no_events_an_empty_table_and_no_zone_stop():
     shop = shop_of({"events": events(1).head(0), "promotions": PROMOTIONS.head(0)}, zone=None)
-    assert found(shop) == {
-        ("events", "empty_table"): ("stop", 0),
-        ("shop.toml", "zone"): ("stop", 0),
-        ("promotions", "empty_table"): ("warn", 0),
-    }
+    expected = {("events", "empty_table"): ("stop", 0), ("shop.toml", "zone"): ("stop", 0)}
+    expected |= {("promotions", "empty_table"): ("warn", 0)}
+    assert found(shop) == expected
     assert found(corner(promotions=PROMOTIONS))["events", "missing_table"] == ("stop", 0)
     assert 'zone = "' in check(shop, NOW).to_text()
 
@@ -140,27 +133,20 @@ def test_times_kinds_spans_ranges_and_duplicates_are_counted():
     )
     repeated = pd.concat([promotions, promotions.head(1).assign(discount_rate=0.1)])
     shop = shop_of({"events": twice, "promotions": repeated}, opened="2017-03-02")
-    assert found(shop) == {
-        ("events", "outside_life"): ("warn", 2),
-        ("events", "unknown_kind"): ("warn", 1),
-        ("events", "duplicate"): ("warn", 1),
-        ("promotions", "ends_before_start"): ("warn", 2),
-        ("promotions", "out_of_range"): ("warn", 1),
-        ("promotions", "repeated_key"): ("warn", 1),
-    }
+    expected = {("events", "outside_life"): ("warn", 2), ("events", "unknown_kind"): ("warn", 1)}
+    expected |= {("events", "duplicate"): ("warn", 1)}
+    expected |= {("promotions", "ends_before_start"): ("warn", 2)}
+    expected |= {("promotions", "out_of_range"): ("warn", 1)}
+    expected |= {("promotions", "repeated_key"): ("warn", 1)}
+    assert found(shop) == expected
 
 
 def test_an_exposure_after_the_first_response_is_a_note():
     times = pd.to_datetime(["2017-03-05", "2017-03-05"])
     exposures = pd.DataFrame({"promotion_id": "P1", "customer_id": ["C0", "C1"], "ts": times})
-    responses = pd.DataFrame(
-        {
-            "promotion_id": "P1",
-            "customer_id": ["C0", "C0", "C1"],
-            "ts": pd.to_datetime(["2017-03-04", "2017-03-20", "2017-03-06"]),
-            "kind": "redeem",
-        }
-    )
+    columns = {"promotion_id": "P1", "customer_id": ["C0", "C0", "C1"]}
+    columns |= {"ts": pd.to_datetime(["2017-03-04", "2017-03-20", "2017-03-06"]), "kind": "redeem"}
+    responses = pd.DataFrame(columns)
     shop = corner(events=events(), promotions=PROMOTIONS, exposures=exposures, responses=responses)
     assert found(shop) == {("exposures", "exposed_after_response"): ("note", 1)}
 

@@ -13,19 +13,13 @@ from tests.refused import refused, spoilt
 
 def rows(n: int = 60) -> pd.DataFrame:
     rng = np.random.default_rng(3)
-    return pd.DataFrame(
-        {
-            "customer_id": np.arange(n) % 20,
-            "mail": np.array(["none", "b", "a"])[np.arange(n) % 3],
-            "round": np.where(np.arange(n) < n // 2, "r1", "r2"),
-            "age": rng.integers(18, 80, n),
-            "city": rng.choice(["x", "y"], n),
-            "spend": rng.gamma(1, 10, n),
-            "visit": rng.integers(0, 2, n).astype(bool),
-            "before": np.where(np.arange(n) < 5, np.nan, 1.0),
-        },
-        index=np.arange(n) + 100,
-    )
+    columns = {"customer_id": np.arange(n) % 20}
+    columns |= {"mail": np.array(["none", "b", "a"])[np.arange(n) % 3]}
+    columns |= {"round": np.where(np.arange(n) < n // 2, "r1", "r2")}
+    columns |= {"age": rng.integers(18, 80, n), "city": rng.choice(["x", "y"], n)}
+    columns |= {"spend": rng.gamma(1, 10, n), "visit": rng.integers(0, 2, n).astype(bool)}
+    columns |= {"before": np.where(np.arange(n) < 5, np.nan, 1.0)}
+    return pd.DataFrame(columns, index=np.arange(n) + 100)
 
 
 def made(frame: pd.DataFrame | None = None, **changes: Any) -> Experiment:

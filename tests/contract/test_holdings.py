@@ -36,12 +36,8 @@ def test_days_are_local_and_gaps_are_named_longest_first():
     # 04:30 UTC is still the day before in New York in winter, and 03:30 is in summer.
     times = ["2017-01-02 04:30", "2017-01-02 05:30", "2017-01-04 12:00", "2017-07-02 03:30"]
     found = held(corner("America/New_York", events=events(times)))
-    assert dict(found.days) == {
-        date(2017, 1, 1): 1,
-        date(2017, 1, 2): 1,
-        date(2017, 1, 4): 1,
-        date(2017, 7, 1): 1,
-    }
+    expected = {date(2017, 1, 1): 1, date(2017, 1, 2): 1, date(2017, 1, 4): 1, date(2017, 7, 1): 1}
+    assert dict(found.days) == expected
     assert (found.span, found.missing_days) == (182, 178)
     assert found.gaps() == [
         Gap(date(2017, 1, 5), date(2017, 6, 30), 177),
@@ -106,28 +102,16 @@ def test_kinds_have_all_rows_the_empty_one_too():
 
 
 def test_columns_of_each_role():
-    frame = pd.DataFrame(
-        {
-            "product_id": ["A", "B", "C", None],
-            "category": ["TEA", "TEA", "MUGS", None],
-            "private_label": [True, False, True, None],
-            "margin_rate": [0.1, 0.2, np.nan, None],
-            "since": pd.to_datetime(["2017-01-01", "2017-01-03", None, "2017-01-02"]),
-            "shelf_id": [1, 2, 3, 4],
-            "supplier": ["a@b.org", "c@d.org", None, None],
-        }
-    )
+    table = {"product_id": ["A", "B", "C", None], "category": ["TEA", "TEA", "MUGS", None]}
+    table |= {"private_label": [True, False, True, None], "margin_rate": [0.1, 0.2, np.nan, None]}
+    table |= {"since": pd.to_datetime(["2017-01-01", "2017-01-03", None, "2017-01-02"])}
+    table |= {"shelf_id": [1, 2, 3, 4], "supplier": ["a@b.org", "c@d.org", None, None]}
+    frame = pd.DataFrame(table)
     shop = corner(products=frame)
     columns = {each.name: each for each in held(shop, "products").columns}
-    assert {n: c.role for n, c in columns.items()} == {
-        "product_id": "id",
-        "category": "text",
-        "private_label": "flag",
-        "margin_rate": "number",
-        "since": "time",
-        "shelf_id": "id",
-        "supplier": "personal",
-    }
+    expected = {"product_id": "id", "category": "text", "private_label": "flag"}
+    expected |= {"margin_rate": "number", "since": "time", "shelf_id": "id", "supplier": "personal"}
+    assert {n: c.role for n, c in columns.items()} == expected
     assert [c.filled for c in columns.values()] == [3, 3, 3, 2, 3, 4, 2]
     assert columns["category"].frequent == (("TEA", 2), ("MUGS", 1))
     assert columns["private_label"].true == 2

@@ -79,13 +79,9 @@ def small_frames() -> Frames:
     )
     offers["coupon_id"] = "K1"
     offers = pd.concat([offers, offers.iloc[::2].assign(coupon_id="K2")], ignore_index=True)
-    return {
-        "events": events,
-        "products": products,
-        "promotions": promotions,
-        "promotion_products": offers,
-        **_contacts(rng, promotions),
-    }
+    given = {"events": events, "products": products, "promotions": promotions}
+    given |= {"promotion_products": offers, **_contacts(rng, promotions)}
+    return given
 
 
 def _contacts(rng: np.random.Generator, promotions: pd.DataFrame) -> Frames:

@@ -8,11 +8,12 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from promolab.compare.rolling import pair_features
-from promolab.errors import DataError, InputError
+from promolab.errors import InputError
 from promolab.features import build_candidates, build_features, build_pairs
 from promolab.features.pairs import LABELS
 from promolab.glossary import GLOSSARY
 from tests.draws import draws
+from tests.refused import spoilt
 
 NOW = datetime(2021, 8, 1)
 POSITIVE = {"click", "claim", "redeem", "purchase", "share"}
@@ -280,8 +281,7 @@ def test_a_shop_without_products_of_promotions_or_types_still_has_pairs(frames, 
 
 def test_what_is_missing_is_said(frames, to_shop, small_shop):
     few = {name: table for name, table in frames.items() if name != "responses"}
-    with pytest.raises(DataError, match="response models need the table 'responses'"):
-        build_pairs(to_shop(few), NOW)
+    spoilt("response models need the table 'responses'", build_pairs, to_shop(few), NOW)
     with pytest.raises(InputError, match="one moment"):
         build_pairs(small_shop, pd.DataFrame({"customer_id": ["C01"], "as_of": [NOW]}))
 

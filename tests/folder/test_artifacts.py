@@ -27,16 +27,10 @@ def run(tmp_path):
 
 @pytest.fixture
 def frame():
-    return pd.DataFrame(
-        {
-            "customer_id": [3, 1, 2, 1],
-            "promotion_id": ["b", "b", "a", "a"],
-            "p": [0.1, np.nan, 1 / 3, 1e-300],
-            "when": pd.to_datetime(["2017-01-01"] * 4),
-            "segment": pd.Categorical(["x", "y", "x", None]),
-        },
-        index=[9, 8, 7, 6],
-    )
+    columns = {"customer_id": [3, 1, 2, 1], "promotion_id": ["b", "b", "a", "a"]}
+    columns |= {"p": [0.1, np.nan, 1 / 3, 1e-300], "when": pd.to_datetime(["2017-01-01"] * 4)}
+    columns |= {"segment": pd.Categorical(["x", "y", "x", None])}
+    return pd.DataFrame(columns, index=[9, 8, 7, 6])
 
 
 def test_a_table_has_one_order_and_one_form(run, frame):
@@ -135,11 +129,8 @@ def test_finish_lists_what_was_written_with_its_rows(run, tmp_path):
     written = run.finish()
     assert written.summary() == "This step wrote 3 files and 1 section of metrics.json."
     told = written.to_frame().set_index("what")["holds"].to_dict()
-    assert told == {
-        "tables/one.parquet": "3 rows",
-        "send/nobody.csv": "0 rows",
-        "send/x.csv": "1 row",
-        "data": "4 values",
-    }
+    expected = {"tables/one.parquet": "3 rows", "send/nobody.csv": "0 rows", "send/x.csv": "1 row"}
+    expected |= {"data": "4 values"}
+    assert told == expected
     assert 'href="tables/one.parquet"' in written._repr_html_()
     assert open_run(run.path, week="2017-W44").finish().summary() == "Nothing was written."

@@ -95,11 +95,8 @@ def consistent(made: MadeShop, number: int) -> None:
     )
     funnel = tables("funnel").set_index("promotion_id")
     assert (funnel[list(STEPS)].sum(axis=1) == funnel["active"]).all()
-    held = {
-        "none": "to_contact",
-        "standing": "held_out_standing",
-        "promotion": "held_out_promotion",
-    }
+    held = {"none": "to_contact", "standing": "held_out_standing"}
+    held |= {"promotion": "held_out_promotion"}
     for holdout, column in held.items():
         counts = planned.loc[planned["holdout"] == holdout, "promotion_id"].value_counts()
         assert (funnel[column] == counts.reindex(funnel.index, fill_value=0)).all()

@@ -65,14 +65,11 @@ def test_everybody_assigned_the_same(drawn, kind, outcome):
     expected = truth["coupon" if kind == "none" else kind]
     expected = expected[f"{outcome}_without" if kind == "none" else f"{outcome}_with"].to_numpy()
     gap = found[kind][outcome] - expected
-    groups = {
-        "all": np.ones(len(gap), bool),
-        "averse": customers.averse,
-        "settled": customers.settled,
-        "regulars": customers.rate > np.quantile(customers.rate, 0.9),
-        "bargain hunters": customers.sensitivity > 0.75,
-        "large baskets": customers.basket > np.quantile(customers.basket, 0.8),
-    }
+    groups = {"all": np.ones(len(gap), bool), "averse": customers.averse}
+    groups |= {"settled": customers.settled}
+    groups |= {"regulars": customers.rate > np.quantile(customers.rate, 0.9)}
+    groups |= {"bargain hunters": customers.sensitivity > 0.75}
+    groups |= {"large baskets": customers.basket > np.quantile(customers.basket, 0.8)}
     for name, which in groups.items():
         z = gap[which].mean() / (gap[which].std() / np.sqrt(which.sum()))
         assert abs(z) < MOST, (name, z)

@@ -296,21 +296,12 @@ def frames(going: GoingShop) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return two decisions with both chances."""
     first, second = np.nonzero(going._eligible)[0][:2] + 1
     option = going.options[0]
-    decisions = pd.DataFrame(
-        {
-            "decision_id": ["a", "b"],
-            "customer_id": [first, second],
-            "action": [option, "none"],
-            "propensity": [0.7, 0.3],
-        }
-    )
-    chances = pd.DataFrame(
-        {
-            "decision_id": ["a", "a", "b", "b"],
-            "action": [option, "none"] * 2,
-            "propensity": [0.7, 0.3] * 2,
-        }
-    )
+    columns = {"decision_id": ["a", "b"], "customer_id": [first, second]}
+    columns |= {"action": [option, "none"], "propensity": [0.7, 0.3]}
+    decisions = pd.DataFrame(columns)
+    columns = {"decision_id": ["a", "a", "b", "b"], "action": [option, "none"] * 2}
+    columns |= {"propensity": [0.7, 0.3] * 2}
+    chances = pd.DataFrame(columns)
     return decisions, chances
 
 

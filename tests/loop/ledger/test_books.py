@@ -18,17 +18,10 @@ AS_OF = datetime(2017, 10, 30, 4)
 
 
 def decisions(n: int = 5, chance: float = 0.5) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "decision_id": [f"{WEEK}-{i}" for i in range(n)],
-            "customer_id": np.arange(n),
-            "ts": pd.Timestamp(AS_OF),
-            "action": "18",
-            "propensity": chance,
-            "planned_action": "18",
-            "holdout": "none",
-        }
-    )
+    columns = {"decision_id": [f"{WEEK}-{i}" for i in range(n)], "customer_id": np.arange(n)}
+    columns |= {"ts": pd.Timestamp(AS_OF), "action": "18", "propensity": chance}
+    columns |= {"planned_action": "18", "holdout": "none"}
+    return pd.DataFrame(columns)
 
 
 def said(value: float = 0.1) -> pd.DataFrame:

@@ -16,15 +16,11 @@ def contacts(
     place = np.repeat(np.arange(promotions), n)
     p = rng.beta(2, 8, promotions * n)
     right = p / too_high * monthly**place
-    return pd.DataFrame(
-        {
-            "customer_id": rng.integers(0, 2_000, promotions * n),
-            "promotion_id": [f"P{k}" for k in place],
-            "starts_at": pd.Timestamp("2024-01-01") + pd.to_timedelta(28 * place, "D"),
-            "y": (rng.random(promotions * n) < np.clip(right, 0, 1)).astype(int),
-            "p": p,
-        }
-    )
+    columns = {"customer_id": rng.integers(0, 2_000, promotions * n)}
+    columns |= {"promotion_id": [f"P{k}" for k in place]}
+    columns |= {"starts_at": pd.Timestamp("2024-01-01") + pd.to_timedelta(28 * place, "D")}
+    columns |= {"y": (rng.random(promotions * n) < np.clip(right, 0, 1)).astype(int), "p": p}
+    return pd.DataFrame(columns)
 
 
 def test_ratio_and_trend_are_found() -> None:

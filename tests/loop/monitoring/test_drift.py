@@ -15,17 +15,12 @@ from tests.wording_lint import nonsense
 def customers(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     orders = rng.poisson(3, n).astype(float)
-    return pd.DataFrame(
-        {
-            "customer_id": np.arange(n) + n * seed,
-            "amount_84d": rng.lognormal(3 + shift, 1, n),
-            "orders_84d": np.where(rng.random(n) < 0.3, np.nan, orders),
-            "evening_share": rng.integers(0, 5, n) / 4,
-            "top_category": rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2]),
-            "carts_28d": 0,
-            "tenure_days": rng.uniform(0, 100, n) + 50 * shift,
-        }
-    )
+    columns = {"customer_id": np.arange(n) + n * seed, "amount_84d": rng.lognormal(3 + shift, 1, n)}
+    columns |= {"orders_84d": np.where(rng.random(n) < 0.3, np.nan, orders)}
+    columns |= {"evening_share": rng.integers(0, 5, n) / 4}
+    columns |= {"top_category": rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2]), "carts_28d": 0}
+    columns |= {"tenure_days": rng.uniform(0, 100, n) + 50 * shift}
+    return pd.DataFrame(columns)
 
 
 @pytest.mark.parametrize("n", [100, 3_000, 1_000_000])

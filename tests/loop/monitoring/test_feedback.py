@@ -30,15 +30,10 @@ def reviews_of(n: int = 800, seed: int = 0, worse: float = 0.0) -> pd.DataFrame:
     promotion = rng.choice(["", "P1", "P2"], n, p=[0.6, 0.2, 0.2])
     taste = rng.normal(0, 0.8, n // 2)[who]
     rating = 4 + taste + rng.normal(0, 0.7, n) - worse * (promotion == "P1")
-    return pd.DataFrame(
-        {
-            "customer_id": who,
-            "product_id": 1,
-            "ts": NOW - pd.Timedelta(days=3),
-            "rating": np.clip(np.rint(rating), 1, 5),
-            "promotion_id": pd.Series(promotion).replace("", None),
-        }
-    )
+    columns = {"customer_id": who, "product_id": 1, "ts": NOW - pd.Timedelta(days=3)}
+    columns |= {"rating": np.clip(np.rint(rating), 1, 5)}
+    columns |= {"promotion_id": pd.Series(promotion).replace("", None)}
+    return pd.DataFrame(columns)
 
 
 PROMOTIONS = pd.DataFrame({"promotion_id": ["P1", "P2"], "kind": ["coupon", "recommendation"]})

@@ -133,15 +133,10 @@ def test_where_nobody_could_have_got_nothing_profit_is_not_identified():
 
 
 def test_odds_are_chances_over_that_of_nothing_and_the_standing_holdout_is_left_out():
-    decisions = pd.DataFrame(
-        {
-            "decision_id": ["a", "b", "c"],
-            "customer_id": [1, 2, 3],
-            "ts": pd.Timestamp("2024-07-01"),
-            "action": ["P", "none", "none"],
-            "holdout": ["none", "promotion", "standing"],
-        }
-    )
+    columns = {"decision_id": ["a", "b", "c"], "customer_id": [1, 2, 3]}
+    columns |= {"ts": pd.Timestamp("2024-07-01"), "action": ["P", "none", "none"]}
+    columns |= {"holdout": ["none", "promotion", "standing"]}
+    decisions = pd.DataFrame(columns)
     chances = pd.DataFrame(
         [("a", "P", 0.9), ("a", "none", 0.1), ("b", "P", 0.8), ("b", "none", 0.2)],
         columns=["decision_id", "action", "propensity"],
