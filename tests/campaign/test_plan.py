@@ -303,23 +303,20 @@ def at_step(plan: Plan, step: str, promotion: int = 7) -> list[int]:
     return rows["customer_id"].tolist()
 
 
-@pytest.mark.parametrize(
-    ("channels", "over"),
-    [
+def test_each_promotion_of_a_bundle_is_a_message_of_its_own():
+    for channels, over in [
         (["email", "email"], [0]),  # two messages at once, and one of the two allowed is used up
         (["email", "sms"], []),  # one message on each channel
-    ],
-)
-def test_each_promotion_of_a_bundle_is_a_message_of_its_own(channels, over):
-    made = pd.DataFrame({"promotion_id": 6, "customer_id": [0], "ts": AS_OF - DAY})
-    table = promotions_of([6, 7, 8], ["email", *channels])
-    table.loc[0, ["starts_at", "ends_at"]] = AS_OF - 2 * DAY, AS_OF
-    rules = ContactRules(limits=(ContactLimit(2, 7, "email"),), bundles={"both": ("7", "8")})
-    plan = plan_of(
-        {"promotions": table, "exposures": made}, {7: [0.5, 0.4], 8: [0.5, 0.4]},
-        rules=rules, list_size=2,
-    )  # fmt: skip
-    assert at_step(plan, "over_limit", 7) == over
+    ]:
+        made = pd.DataFrame({"promotion_id": 6, "customer_id": [0], "ts": AS_OF - DAY})
+        table = promotions_of([6, 7, 8], ["email", *channels])
+        table.loc[0, ["starts_at", "ends_at"]] = AS_OF - 2 * DAY, AS_OF
+        rules = ContactRules(limits=(ContactLimit(2, 7, "email"),), bundles={"both": ("7", "8")})
+        plan = plan_of(
+            {"promotions": table, "exposures": made}, {7: [0.5, 0.4], 8: [0.5, 0.4]},
+            rules=rules, list_size=2,
+        )  # fmt: skip
+        assert at_step(plan, "over_limit", 7) == over
 
 
 def test_a_promotion_without_a_channel_keeps_the_limits_of_all():

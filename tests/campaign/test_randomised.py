@@ -137,17 +137,14 @@ def held_by_household(households: int, size: int, assigned: int) -> pd.DataFrame
     return with_chance(decisions_of(arm, cluster), assigned / len(arm))
 
 
-@pytest.mark.parametrize(
-    ("households", "size", "why"),
-    [
+def test_the_smallest_holdout_that_can_be_read_is_20_households():
+    for households, size, why in [
         (20, 1, ""),  # twenty are enough
         (19, 1, "only 19 independent customers were held back; 20 are needed"),
         (19, 3, "only 19 independent customers were held back; 20 are needed"),  # 57 rows
         (20, 3, ""),
-    ],
-)
-def test_the_smallest_holdout_that_can_be_read_is_20_households(households, size, why):
-    assert obstacle(held_by_household(households, size, 400)) == why
+    ]:
+        assert obstacle(held_by_household(households, size, 400)) == why
 
 
 def test_the_sample_ratio_is_that_of_whole_households():

@@ -22,9 +22,8 @@ def sells(low: float, high: float, identification: str = "randomised") -> Differ
     return Difference(Estimate((low + high) / 2, low, high, 900), identification, "", 900, 100)
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "harm", "word", "why"),
-    [
+def test_each_verdict():
+    for low, high, harm, word, why in [
         (2.5, 5.0, CALM, "repeat", "pay from 2.00 EUR on"),
         (2.5, 5.0, UNRECORDED, "repeat", "whether it annoys is not recorded"),
         (2.5, 5.0, UNSURE, "cannot tell", "may be over 2 %"),
@@ -36,14 +35,12 @@ def sells(low: float, high: float, identification: str = "randomised") -> Differ
         (-1.0, 5.0, ANNOYED, "stop", "over 2 %"),
         (1.0, 5.0, CALM, "cannot tell", "may or may not reach"),
         (-1.0, 5.0, CALM, "cannot tell", "may or may not reach"),
-    ],
-)
-def test_each_verdict(low, high, harm, word, why):
-    found = judge(sells(low, high), harm, PAYS_FROM)
-    assert found.word == word and found.word in VERDICTS
-    assert why in found.why and found.rule == RULE
-    assert found.summary().startswith(word.capitalize())
-    json.dumps(found.to_dict(), allow_nan=False)
+    ]:
+        found = judge(sells(low, high), harm, PAYS_FROM)
+        assert found.word == word and found.word in VERDICTS
+        assert why in found.why and found.rule == RULE
+        assert found.summary().startswith(word.capitalize())
+        json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_what_is_not_identified_cannot_be_told():

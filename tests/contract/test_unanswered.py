@@ -50,13 +50,10 @@ def test_the_kind_and_its_contacts_are_named():
     assert findings("recommendation", 50, offered=True) == []  # what was bought of it tells
 
 
-@pytest.mark.parametrize(
-    ("kind", "contacts", "ends"),
-    [
+def test_chance_time_or_kind_may_be_why():
+    for kind, contacts, ends in [
         ("limited_time_discount", 45, "2017-04-01"),  # nine would have come: none is chance
         ("limited_time_discount", 50, "2018-02-01"),  # it is not over
         ("coupon", 50, "2017-04-01"),  # of its kind some are redeemed
-    ],
-)
-def test_chance_time_or_kind_may_be_why(kind, contacts, ends):
-    assert findings(kind, contacts, ends) == []
+    ]:
+        assert findings(kind, contacts, ends) == []

@@ -88,19 +88,16 @@ def test_small_groups_have_no_row_and_are_counted() -> None:
     assert "fewer than 10 customers who rated" in found.summary()
 
 
-@pytest.mark.parametrize(
-    ("reviews", "sentence"),
-    [
+def test_where_there_is_nothing_one_sentence_says_so() -> None:
+    for reviews, sentence in [
         (None, "Corner shop records no ratings"),
         (reviews_of().drop(columns="rating"), "Corner shop records no ratings"),
         (reviews_of().head(1), "Fewer than two customers"),
         (reviews_of().assign(ts=NOW), "Fewer than two customers"),
-    ],
-)
-def test_where_there_is_nothing_one_sentence_says_so(reviews, sentence) -> None:
-    found = satisfaction(shop_of(reviews), NOW)
-    assert not found and sentence in found.summary() == found.finding()
-    assert found.to_frame().empty and found.to_dict()["satisfied"]["value"] is None
+    ]:
+        found = satisfaction(shop_of(reviews), NOW)
+        assert not found and sentence in found.summary() == found.finding()
+        assert found.to_frame().empty and found.to_dict()["satisfied"]["value"] is None
 
 
 def test_without_promotions_known_and_with_one_opinion_only() -> None:
