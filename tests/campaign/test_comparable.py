@@ -22,16 +22,13 @@ def shop():
     return made.with_tables(undrawn)
 
 
-def test_the_difference_is_the_one_that_the_read_out_shows(shop):
+def test_the_difference_is_the_one_that_the_read_out_shows_and_none_without_amounts(shop):
     promotion = next(promotions_over(shop).itertuples())
     rows = read_out(shop, promotion.ends_at, weeks=1).promotions
     shown = next(row for row in rows if row.promotion_id == promotion.promotion_id)
     found = similar_difference(shop, promotion)
     assert found == shown.difference
     assert found.identification in ("adjusted", "not identified") and found.why
-
-
-def test_without_amounts_nothing_is_identified(shop):
     bare = shop.with_tables({**shop.tables, "events": shop.events.drop("amount")})
     found = similar_difference(bare, next(promotions_over(shop).itertuples()))
     assert not found.identified and "no amounts" in found.why
@@ -57,7 +54,7 @@ def ruled(monkeypatch, *words: str) -> list[str]:
     return asked
 
 
-def test_the_largest_that_is_identified_is_taken_and_the_others_are_told(monkeypatch):
+def test_the_largest_identified_is_taken_or_the_largest_with_its_reason_no_small_one(monkeypatch):
     asked = ruled(monkeypatch, "too few alike", "", "")
     found = comparable_promotion(None, over(500, 400, 300))
     assert found.promotion_id == "P1" and asked == ["P0", "P1"]
@@ -65,15 +62,9 @@ def test_the_largest_that_is_identified_is_taken_and_the_others_are_told(monkeyp
     assert "largest" in found.why and "P0 (too few alike)" in found.why
     alone = comparable_promotion(None, over(500).assign(promotion_id="P2"))
     assert "Not identified" not in alone.why
-
-
-def test_where_none_is_identified_the_largest_stands_with_its_reason(monkeypatch):
     asked = ruled(monkeypatch, "too few alike", *["apart"] * 9)
     found = comparable_promotion(None, over(*range(900, 800, -10)))
     assert found.promotion_id == "P0" and found.difference.why == "too few alike"
     assert "of the 5 largest none is identified" in found.why and len(asked) == 5
-
-
-def test_small_promotions_are_not_tried(monkeypatch):
     asked = ruled(monkeypatch, "apart", "")
     assert comparable_promotion(None, over(99, 50)) is None and asked == []

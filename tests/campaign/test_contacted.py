@@ -24,7 +24,7 @@ def trial(shop):
     return contacted_experiment(shop)
 
 
-def test_the_promotion_with_the_largest_smaller_arm_is_taken(shop, trial):
+def test_the_largest_smaller_arm_is_taken_and_the_others_are_all_with_history(shop, trial):
     over = promotions_over(shop)
     smaller = over[["contacted", "others"]].min(axis=1)
     assert smaller.is_monotonic_decreasing
@@ -34,9 +34,6 @@ def test_the_promotion_with_the_largest_smaller_arm_is_taken(shop, trial):
         "none": over["others"].iloc[0],
         "contacted": over["contacted"].iloc[0],
     }
-
-
-def test_arms_are_those_exposed_and_all_others_with_history(shop, trial):
     promotion = promotions_over(shop).iloc[0]
     exposures = shop.exposures.execute()
     exposed = exposures.loc[exposures["promotion_id"] == promotion["promotion_id"], "customer_id"]
@@ -47,7 +44,7 @@ def test_arms_are_those_exposed_and_all_others_with_history(shop, trial):
     assert set(frame.loc[frame["arm"] == "contacted", "customer_id"]) == set(exposed) & there
 
 
-def test_outcomes_count_from_the_start_to_the_end_of_the_horizon(shop, trial):
+def test_outcomes_count_to_the_end_of_the_horizon_and_nothing_after_the_start_is_known(shop, trial):
     promotion = promotions_over(shop).iloc[0]
     high = promotion["ends_at"] + timedelta(days=28)
     span = pd.DataFrame({"span": [0], "low": [promotion["starts_at"]], "high": [high]})
@@ -57,10 +54,6 @@ def test_outcomes_count_from_the_start_to_the_end_of_the_horizon(shop, trial):
     for name in trial.outcomes:
         expected = found[name].reindex(mine.index).fillna(0).astype(float)
         np.testing.assert_allclose(mine[name].astype(float), expected, atol=1e-6)
-
-
-def test_nothing_after_the_start_is_a_covariate(shop, trial):
-    promotion = promotions_over(shop).iloc[0]
     known = known_at(shop, promotion["starts_at"]).set_index("customer_id")
     mine = trial.frame.set_index("customer_id")
     assert {"orders", "recency_days", "other_promotions", "tier"} <= set(trial.covariates)
@@ -93,15 +86,12 @@ def test_a_promotion_is_taken_by_its_name_and_only_when_its_horizon_is_over(shop
     refused("did you mean", contacted_experiment, shop, promotion_id=f"{other}x")
 
 
-def test_too_few_in_an_arm_and_missing_tables_are_said(shop):
+def test_too_few_and_missing_tables_are_said_and_without_margins_sales_are_compared(shop):
     few = shop.exposures.filter(shop.exposures.customer_id < 60)
     with pytest.raises(InputError, match="either needs 100; no other promotion"):
         contacted_experiment(shop.with_tables({**shop.tables, "exposures": few}))
     bare = {name: table for name, table in shop.tables.items() if name == "events"}
     spoilt("has no promotions and no exposures", contacted_experiment, shop.with_tables(bare))
-
-
-def test_without_margin_rates_sales_are_compared(shop):
     products = shop.products.drop("margin_rate")
     found = contacted_experiment(shop.with_tables({**shop.tables, "products": products}))
     assert found.outcomes[0] == "sales"

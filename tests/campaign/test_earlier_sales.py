@@ -33,7 +33,7 @@ def spent(k: int = 4, n: int = 400, seed: int = 0) -> np.ndarray:
     return (rng.gamma(1.2, 150.0, n) * rng.gamma(9.0, 1 / 9, (k, n))).round(2)
 
 
-def test_the_spread_and_what_earlier_sales_leave_of_it_by_hand() -> None:
+def test_the_spread_and_what_earlier_sales_leave_of_it_by_hand_and_without_them() -> None:
     windows = spent()
     found = sales_spread(shop(windows), NOW.to_pydatetime(), ROW, pd.Series(range(400)))
     assert found.sd == pytest.approx(math.sqrt(np.mean([w.var(ddof=1) for w in windows[:3]])))
@@ -41,6 +41,16 @@ def test_the_spread_and_what_earlier_sales_leave_of_it_by_hand() -> None:
     left = [(1 - r[i] ** 2) * windows[i].var(ddof=1) * 399 / 398 for i in range(3)]
     assert found.adjusted == pytest.approx(math.sqrt(np.mean(left)))
     assert found.correlation > 0.7
+    known, now = shop(spent(1)), NOW.to_pydatetime()
+    found = sales_spread(known, now, ROW, pd.Series(range(400)))
+    assert found.correlation == 0 and found.adjusted == found.sd > 0
+    long = {"starts_at": NOW, "ends_at": NOW + 999 * DAY}
+    assert math.isnan(
+        sales_spread(shop(spent(1)), NOW.to_pydatetime(), long, pd.Series([1, 2, 3])).sd
+    )
+    assert math.isnan(sales_spread(shop(spent(1)), NOW.to_pydatetime(), ROW, pd.Series([1])).sd)
+    same = sales_spread(shop(np.ones((4, 50))), NOW.to_pydatetime(), ROW, pd.Series(range(50)))
+    assert same.sd == same.adjusted == 0
 
 
 def test_what_is_said_before_is_what_the_read_out_has_after() -> None:
@@ -54,26 +64,10 @@ def test_what_is_said_before_is_what_the_read_out_has_after() -> None:
     assert said < 0.7 * visible_effect(2700, 300, found.sd)
 
 
-def test_without_an_earlier_time_in_the_data_nothing_is_allowed_for() -> None:
-    known, now = shop(spent(1)), NOW.to_pydatetime()
-    found = sales_spread(known, now, ROW, pd.Series(range(400)))
-    assert found.correlation == 0 and found.adjusted == found.sd > 0
-    long = {"starts_at": NOW, "ends_at": NOW + 999 * DAY}
-    assert math.isnan(
-        sales_spread(shop(spent(1)), NOW.to_pydatetime(), long, pd.Series([1, 2, 3])).sd
-    )
-    assert math.isnan(sales_spread(shop(spent(1)), NOW.to_pydatetime(), ROW, pd.Series([1])).sd)
-    same = sales_spread(shop(np.ones((4, 50))), NOW.to_pydatetime(), ROW, pd.Series(range(50)))
-    assert same.sd == same.adjusted == 0
-
-
-def test_a_short_promotion_allows_for_eight_weeks() -> None:
+def test_eight_weeks_at_least_are_allowed_for_and_what_is_seen_is_the_tests_own_formula() -> None:
     low, high = earlier_span(NOW.to_pydatetime(), 7 * DAY.to_pytimedelta())
     assert high == NOW and (high - low).days == 56
     assert (high - earlier_span(NOW.to_pydatetime(), 70 * DAY.to_pytimedelta())[0]).days == 70
-
-
-def test_what_the_holdout_sees_is_the_tests_own_formula() -> None:
     assert visible_effect(900, 100, 50.0) == smallest_effect(900, 100, sd=50.0).effect
     for contacts, held, sd in [(0, 5, 1.0), (5, 0, 1.0), (5, 5, 0.0), (5, 5, math.nan)]:
         assert math.isnan(visible_effect(contacts, held, sd))

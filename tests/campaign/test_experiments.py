@@ -86,12 +86,16 @@ SECTIONS = ("average", "selection", "targeting", "calibration", "best_arm_value"
 # Which experiment.
 
 
-def test_the_shops_own_decisions_come_first(shop, choice, model):
+def test_the_shops_own_decisions_come_first_and_page_one_says_it_without_jargon(
+    shop, choice, model
+):
     assert choice.source == "decisions"
     assert str(model.checks_.identification) == "randomised"
     kinds = {"coupon", "full_reduction", "limited_time_discount", "recommendation"}
     assert set(model.treatments_) == kinds
     assert "The outcome below is margin, in" in text(choice)
+    assert "Effects are randomised" in choice.allows(model)
+    assert "Qini" not in choice.allows(model) and "to target" in choice.allows(model)
 
 
 def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop):
@@ -128,13 +132,10 @@ def test_a_shop_of_events_only_is_told_what_is_missing(shop):
     assert json.dumps(kept)
 
 
-def test_decisions_whose_horizon_is_not_over_are_passed_over_with_the_reason(shop):
+def test_decisions_that_are_not_over_are_passed_over_and_what_does_not_fit_is_refused(shop):
     early = shop.promotions.ends_at.min().execute()
     choice = choose_experiment(shop, early)
     assert choice.experiment is None and "decisions cannot be used" in choice.why
-
-
-def test_what_does_not_fit_is_refused(shop):
     for experiment, stated, sentence in [
         ("", {"arm": "mail"}, "arm is for an experiment file"),
         ("gone.csv", WORDS, "gone.csv"),
@@ -184,12 +185,9 @@ def test_a_chance_may_be_a_number_and_arms_floats(shop, tmp_path):
 # What is said.
 
 
-def test_the_page_names_the_covariates_that_nobody_named(asked, strong):
+def test_covariates_nobody_named_are_named_and_something_to_target_is_said(asked, strong, shop):
     assert "for nobody named the covariates: age, city." in text(strong.checks_)
     assert "2 covariates, named by nobody: age, city." in text(asked)
-
-
-def test_something_to_target_is_said_where_it_is_there_and_of_the_right_arm(shop, asked, strong):
     found = strong.targeting()
     assert found.found and "There is something to target" in strong.summary()
     assert found.arms_found == ["paper"]
@@ -262,7 +260,7 @@ def test_what_is_shown_saved_and_ranked_is_calibrated(shop, model, asked, strong
     assert rows.groupby("arm")["effect"].first().to_dict() == pytest.approx(average.to_dict())
 
 
-def test_the_best_arm_stands_beside_all_and_none(model, strong):
+def test_the_best_arm_stands_beside_all_and_none_and_segments_are_rfm_or_a_column(model, strong):
     for found in (model, strong):
         shown = text(found.best_arm_value())
         assert "giving none 0" in shown and "all: " in shown and "gain over none" in shown
@@ -270,17 +268,6 @@ def test_the_best_arm_stands_beside_all_and_none(model, strong):
         assert kept["none"] == 0 and set(kept["all"]) == set(map(str, found.treatments_))
     best = strong.best_arm_value()
     assert best.more.ci_low > 0 and best.best.ci_low < 1.5 < best.best.ci_high  # E max(0, effect)
-
-
-def test_the_first_page_says_it_without_jargon(choice, model):
-    assert "Effects are randomised" in choice.allows(model)
-    assert "Qini" not in choice.allows(model) and "to target" in choice.allows(model)
-
-
-# Segments and tables.
-
-
-def test_segments_are_rfm_or_a_column_of_few_values(model, strong):
     found, other = model.by_segment(), strong.by_segment()
     assert found.by == "RFM segment at the decision"
     assert (found.rows["customers"] >= 30).all()
@@ -290,6 +277,9 @@ def test_segments_are_rfm_or_a_column_of_few_values(model, strong):
         nothing, arm="mail", outcomes="spend", customer_id="member", covariates=["age"]
     )
     assert segments_of(trial) is None
+
+
+# Segments and tables.
 
 
 def test_effects_of_what_starts_this_week_are_written_per_customer(shop, choice, model, tmp_path):

@@ -58,15 +58,21 @@ def readout():
     return read(tables())
 
 
-def test_everybody_eligible_counts_planned_for_or_not(readout):
+def test_everybody_eligible_counts_planned_for_or_not_and_it_tells_what_it_found(readout):
     assert (readout.standing, readout.others, readout.weeks) == (N // 5, N - N // 5, WEEKS)
     assert readout.began == BEGAN.to_pydatetime()
     for k, row in enumerate(readout.frame.itertuples(), 1):
         assert row.sales_low < 6.0 * k < row.sales_high and row.sales_low > 0
     assert readout.in_total().value == pytest.approx(readout.so_far().value * readout.others)
+    assert "than 120 in the standing holdout" in readout.summary()
+    assert "After discounts and contacts promotions brought a profit" in readout.summary()
+    assert "could have made" not in readout.summary()
+    assert readout.table().text.count("<th ") <= 8 and readout.plot().get_title(loc="left")
+    told = json.loads(json.dumps(readout.to_dict(), allow_nan=False))
+    assert told["total_sales"]["value"] == pytest.approx(readout.in_total().value)
 
 
-def test_the_figures_are_those_of_plain_pandas(readout):
+def test_figures_are_those_of_pandas_and_profit_is_the_margin_less_contacts(readout):
     """CUPED by hand: the slope within the groups, the means moved by it."""
     frames = tables()
     events, decided = frames["events"], frames["decisions"]
@@ -80,9 +86,6 @@ def test_the_figures_are_those_of_plain_pandas(readout):
     slope = (centred["x"] @ centred["y"]) / (centred["x"] @ centred["x"])
     means = (inner["y"] - slope * inner["x"]).groupby(inner["held"]).mean()
     assert readout.so_far().value == pytest.approx(means[False] - means[True])
-
-
-def test_profit_is_the_margin_after_discounts_less_contacts(readout):
     free = tables()
     free["promotions"] = free["promotions"].assign(contact_cost=0.0)
     sent = tables()["exposures"]
@@ -94,23 +97,21 @@ def test_profit_is_the_margin_after_discounts_less_contacts(readout):
     assert read(free).so_far("profit").value == pytest.approx(readout.so_far().value / 2, rel=1e-9)
 
 
-def test_nothing_at_or_after_the_date_is_read_and_only_whole_weeks(readout):
+def test_nothing_at_or_after_any_moment_is_read_and_only_whole_weeks(readout):
     early = read(tables(), BEGAN + 2 * WEEK + pd.Timedelta(days=3))
     assert early.weeks == 2
     values = ["sales", "profit"]
     assert early.frame[values].equals(readout.frame[values].head(2))
+    assert read(tables()).frame["until"].iloc[-1] == datetime(2021, 4, 12)
 
 
-def test_where_only_those_planned_for_are_told_others_are_left_out():
+def test_who_was_not_told_is_left_out_and_without_margins_there_are_sales_alone():
     frames = tables()
     decided = frames["decisions"]
     unplanned = decided["planned_action"] == "none"
     frames["decisions"] = decided.assign(holdout=decided["holdout"].mask(unplanned, "none"))
     found = read(frames)
     assert found.standing + found.others == N // 2
-
-
-def test_a_shop_without_margins_has_sales_alone():
     found = read(tables(), margin_rate=None)
     assert "profit" not in found.frame and "the shop states no margin" in found.summary()
 
@@ -129,15 +130,6 @@ def test_without_a_standing_holdout_there_is_one_sentence():
         assert why in found.summary() and found.summary().count(".") == 1
         assert found.table().text and json.dumps(found.to_dict(), allow_nan=False)
     assert "not a week old" in read(frames, BEGAN + WEEK / 2).summary()
-
-
-def test_it_tells_what_it_found(readout):
-    assert "than 120 in the standing holdout" in readout.summary()
-    assert "After discounts and contacts promotions brought a profit" in readout.summary()
-    assert "could have made" not in readout.summary()
-    assert readout.table().text.count("<th ") <= 8 and readout.plot().get_title(loc="left")
-    told = json.loads(json.dumps(readout.to_dict(), allow_nan=False))
-    assert told["total_sales"]["value"] == pytest.approx(readout.in_total().value)
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.6])
@@ -162,7 +154,3 @@ def test_the_band_holds_in_all_weeks_at_once(alike):
     width = np.mean([high[-1] - low[-1] for low, high in bands])
     once = 2 * 1.96 * np.sqrt(variance[:, -1]).mean()
     assert width / once < 1.65
-
-
-def test_as_of_may_be_any_moment():
-    assert read(tables()).frame["until"].iloc[-1] == datetime(2021, 4, 12)

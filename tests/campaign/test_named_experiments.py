@@ -70,7 +70,7 @@ def test_before_its_end_it_is_provisional_with_a_band_that_may_be_looked_at(fold
     assert to_come.state == "to come" and "starts on 2017-06-02" in to_come.summary()
 
 
-def test_a_promotion_is_read_by_its_holdout(folder):
+def test_a_promotion_is_read_by_its_holdout_and_by_the_metrics_stated(folder):
     frames = tables(arms())
     left = frames["responses"].head(3).assign(kind="unsubscribe")
     frames["responses"] = pd.concat([frames["responses"], left], ignore_index=True)
@@ -88,9 +88,6 @@ def test_a_promotion_is_read_by_its_holdout(folder):
     assert (found.readout.verdict.word, found.readout.deciding) == ("ship", ("profit",))
     running = read(folder, {"name": "P", "promotion": "P"}, as_of=END + pd.Timedelta(days=3))
     assert running.experiments[0].state == "provisional"
-
-
-def test_stated_metrics_of_a_promotion(folder):
     told = {"name": "P", "promotion": "P", "metrics": {"orders": "orders_placed"}}
     rows = read(folder, told).experiments[0].readout.rows
     assert [row.metric for row in rows] == ["orders"]
@@ -126,10 +123,13 @@ def test_a_promotion_that_cannot_be_compared_says_why(folder):
     assert "has no promotions" in read(folder, told, frames=bare).summary()
 
 
-def test_a_shop_that_names_none_says_so(folder):
+def test_a_shop_that_names_none_says_so_and_days_begin_at_its_own_midnight(folder):
     found = read(folder)
     assert not found and found.summary().count(".") == 2 and found.table().text
     assert found.to_dict() == {} and not len(found.to_frame())
+    told = SPRING | {"started": "2017-06-01"}
+    assert read(folder, told).experiments[0].state == "to come"
+    assert START < NOW
 
 
 def test_a_malformed_section_is_refused_by_promolab_data(tmp_path, capsys):
@@ -138,9 +138,3 @@ def test_a_malformed_section_is_refused_by_promolab_data(tmp_path, capsys):
     (tmp_path / "shop.toml").write_text(text)
     assert main(["data", str(tmp_path)]) == 2
     assert "unknown key 'promotoin'; did you mean 'promotion'" in capsys.readouterr().err
-
-
-def test_when_it_starts_is_the_shops_own_midnight(folder):
-    told = SPRING | {"started": "2017-06-01"}
-    assert read(folder, told).experiments[0].state == "to come"
-    assert START < NOW

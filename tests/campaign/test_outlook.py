@@ -43,7 +43,7 @@ def test_a_list_brings_its_chances_times_what_past_ones_brought(scores, backtest
     assert found.plot().get_title(loc="left") and "90 % intervals" in found.interval_note()
 
 
-def test_one_level_of_prediction_and_never_more_than_the_list() -> None:
+def test_one_level_never_more_than_the_list_and_no_interval_without_past_promotions() -> None:
     chances = pd.Series([0.2] * 100)
     found = expected_of(chances, RATIOS)
     same = expected_responses(20.0, RATIOS, 0.9)
@@ -55,9 +55,6 @@ def test_one_level_of_prediction_and_never_more_than_the_list() -> None:
     assert expected_of(chances.sample(frac=1, random_state=1), RATIOS) == found
     nobody = expected_of(chances.head(0), RATIOS)
     assert nobody.value == nobody.ci_high == 0.0
-
-
-def test_without_past_promotions_there_is_no_interval() -> None:
     found = expected_of(pd.Series([0.5, 0.5]), PastRatios.of(None))
     assert found.value == 1.0 and math.isnan(found.ci_low) and found.n == 0
     assert expected_words(found.value, found.ci_low, found.ci_high) == "1"

@@ -143,7 +143,7 @@ def test_propensities_match_the_shares_drawn(household):
     assert rows["propensity"].round(12).unique().tolist() in ([0.72, 0.28], [0.28, 0.72])
 
 
-def test_the_standing_holdout_is_the_same_every_week():
+def test_the_standing_holdout_is_the_same_every_week_and_for_those_planned_for_nothing():
     shop, scores = one_promotion(500)
     first = plan_week(shop, scores, AS_OF, [7], list_size=400, standing_holdout=0.3)
     later = plan_week(
@@ -156,10 +156,6 @@ def test_the_standing_holdout_is_the_same_every_week():
     of_promotion = [set(p.planned.query("holdout == 'promotion'")["customer_id"])
                     for p in (first, later)]  # fmt: skip
     assert of_promotion[1] != {c for c in of_promotion[0] if c < 300}
-
-
-def test_who_is_planned_for_nothing_is_in_the_standing_holdout_all_the_same():
-    shop, scores = one_promotion(500)
     few, many = (
         plan_week(shop, scores, AS_OF, [7], list_size=size, standing_holdout=0.3)
         for size in (100, 500)
@@ -170,7 +166,7 @@ def test_who_is_planned_for_nothing_is_in_the_standing_holdout_all_the_same():
     assert set(rows["holdout"]) == {"none", "standing"} and set(rows["propensity"]) == {1.0}
 
 
-def test_days_are_counted_to_the_sending_by_the_shops_clocks():
+def test_days_are_counted_by_the_shops_clocks_and_a_released_contact_once():
     # Rome's clocks go forward on 28 March 2021, between the contact and the sending.
     made = pd.DataFrame(
         {"promotion_id": 7, "customer_id": [0, 1], "channel": "email"}
@@ -183,9 +179,6 @@ def test_days_are_counted_to_the_sending_by_the_shops_clocks():
     plan = plan_week(zone, scores, monday, [7], rules=rules, list_size=3, lead_days=2)
     over = plan.steps.query("step == 'over_limit'")["customer_id"].tolist()
     assert over == [1]  # exactly seven days before is seven days before
-
-
-def test_a_released_contact_counts_once_and_a_promotion_that_ends_then_excludes_nobody():
     made = pd.DataFrame({"promotion_id": 6, "customer_id": [0, 1], "ts": AS_OF - DAY})
     others = pd.DataFrame(
         {"promotion_id": [5, 6, 7], "kind": "coupon", "channel": "email"}
@@ -207,7 +200,7 @@ def test_a_released_contact_counts_once_and_a_promotion_that_ends_then_excludes_
     assert barred(ContactRules(exclusive=(("6", "7"),)), owed) == {}
 
 
-def test_consent_is_said_to_be_checked_or_not():
+def test_consent_is_said_to_be_checked_or_not_and_the_quarantined_are_not_contacted():
     shop, scores = one_promotion(4)
     plan = plan_week(shop, scores, AS_OF, [7], list_size=4)
     assert "Consent was not checked: Shop has no table of contact rights." in plan.notes
@@ -222,9 +215,6 @@ def test_consent_is_said_to_be_checked_or_not():
     assert "Contact rights of 1 active customer contradict each other on email" in text
     assert "2 active customers without a contact right on email" in text
     assert "not checked" not in text
-
-
-def test_a_quarantined_customer_is_not_contacted():
     homes = pd.DataFrame({"customer_id": [1, 0], "status": "ok"})
     shop, scores = one_promotion(3, customers=homes)
     rows = ['{"customer_id": 2}', '{"customer_id": 0}', '{"customer_id": null}']
@@ -303,7 +293,7 @@ def at_step(plan: Plan, step: str, promotion: int = 7) -> list[int]:
     return rows["customer_id"].tolist()
 
 
-def test_each_promotion_of_a_bundle_is_a_message_of_its_own():
+def test_each_of_a_bundle_is_a_message_and_without_a_channel_all_limits_hold():
     for channels, over in [
         (["email", "email"], [0]),  # two messages at once, and one of the two allowed is used up
         (["email", "sms"], []),  # one message on each channel
@@ -317,9 +307,6 @@ def test_each_promotion_of_a_bundle_is_a_message_of_its_own():
             rules=rules, list_size=2,
         )  # fmt: skip
         assert at_step(plan, "over_limit", 7) == over
-
-
-def test_a_promotion_without_a_channel_keeps_the_limits_of_all():
     made = pd.DataFrame({"promotion_id": 6, "customer_id": [0, 1], "ts": AS_OF - DAY})
     table = promotions_of([5, 6, 7], ["sms", "email", None])
     table.loc[:1, "starts_at"] = AS_OF - 2 * DAY
@@ -372,7 +359,7 @@ def test_past_lists_are_counted_in_customers_not_in_messages():
     assert plan.promotions["list_size"].tolist() == [3] and len(plan.planned) == 3
 
 
-def test_what_is_wrong_is_said():
+def test_wrong_options_scores_and_promotions_are_said():
     for options, message in [
         ({"holdout": 0}, "holdout = 0; expected a share between 0 and 1: with nobody held back"),
         ({"holdout": 1}, r"holdout = 1; .* that holds everybody back"),
@@ -391,9 +378,6 @@ def test_what_is_wrong_is_said():
     ]:
         shop, scores = one_promotion(3)
         refused(message, plan_week, shop, scores, AS_OF, [7], **options)
-
-
-def test_scores_that_do_not_fit_are_said():
     for change, message in [
         (lambda s: s.drop(columns="p_redeemed"), "no column 'p_redeemed' in scores"),
         (lambda s: pd.concat([s, s.head(1)]), "more than once"),
@@ -403,9 +387,6 @@ def test_scores_that_do_not_fit_are_said():
     ]:
         shop, scores = one_promotion(3)
         refused(message, plan_week, shop, change(scores), AS_OF, [7], list_size=2)
-
-
-def test_a_promotion_that_the_shop_does_not_have_is_said():
     shop, scores = one_promotion(3)
     with pytest.raises(InputError, match="promotions names '8', which the shop does not have"):
         plan_week(shop, scores, AS_OF, [8])

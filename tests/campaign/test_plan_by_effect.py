@@ -81,7 +81,7 @@ def test_what_is_done_comes_as_often_as_its_chance_says():
     assert ((seen - expected).abs() < 3.5 * spread).all()
 
 
-def test_what_is_not_measured_stays_ranked_and_its_list_is_no_part_of_the_allocation():
+def test_what_is_not_measured_stays_ranked_and_who_may_not_be_contacted_keeps_nothing():
     shop, scores = shop_and_scores(ids=(7, 8))
     rows = allocation_of(np.full(N, "7"), {"7": 0.9, "none": 0.1})
     plan = plan_week(shop, scores, AS_OF, [7, 8], allocation=rows, list_size={8: 10})
@@ -89,9 +89,6 @@ def test_what_is_not_measured_stays_ranked_and_its_list_is_no_part_of_the_alloca
     ranked = plan.decisions["planned_action"] == "8"
     told = plan.decisions[ranked].merge(plan.propensities, on="decision_id")
     assert set(told["action_y"]) == {"8", "none"}  # their list is no draw: 7 was not possible
-
-
-def test_who_may_not_be_contacted_keeps_nothing_of_an_allocation():
     rights = pd.DataFrame({"customer_id": [0, 1], "channel": "email", "allowed": [True, False]})
     shop, scores = shop_and_scores(2, contact_rights=rights)
     rows = allocation_of(np.array(["7", "7"]))

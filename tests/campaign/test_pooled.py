@@ -56,16 +56,13 @@ def test_with_few_customers_the_variance_is_that_of_a_sample() -> None:
     assert (e.ci_high - e.ci_low) / 2 == pytest.approx(half)
 
 
-def test_customers_of_both_count_once() -> None:
+def test_customers_of_both_count_once_and_of_one_there_is_nothing_to_pool() -> None:
     """The same outcomes and arms twice are no more than once."""
     once = some(2, 500, np.arange(500))
     twice = pool_holdouts([once, once]).difference
     width = once.sales.estimate.ci_high - once.sales.estimate.ci_low
     assert twice.value == pytest.approx(once.sales.estimate.value)
     assert twice.ci_high - twice.ci_low == pytest.approx(width, rel=0.03)
-
-
-def test_nothing_to_pool() -> None:
     one = some(3, 300, np.arange(300))
     none = HoldoutComparison("Q", 5, 0, "", 0.0, None, None, None, "nobody was held back")
     flat = compared(np.zeros(100), np.arange(100) >= 50, np.arange(100))

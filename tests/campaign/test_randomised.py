@@ -73,7 +73,7 @@ def readout():
     return read_out(euro_shop(tables(arms())), NOW, weeks=9)
 
 
-def test_a_planted_effect_is_found_and_called_randomised(readout):
+def test_a_planted_effect_is_found_and_the_figures_are_those_of_plain_pandas(readout):
     row = readout["P"]
     found = row.difference
     assert found.identification == "randomised" and found.identified
@@ -82,13 +82,9 @@ def test_a_planted_effect_is_found_and_called_randomised(readout):
     assert "held back from it by chance" in found.why and "10 %" in found.why
     assert "those held back" in row.summary() and row.summary().count("randomised") == 1
     assert found.similar_mean == pytest.approx(found.contacted_mean - found.estimate.value)
-
-
-def test_the_figures_are_those_of_plain_pandas(readout):
     arm, frames = arms(), tables(arms())
     spend = frames["events"]["amount"].to_numpy()
     expected = spend[arm == "assigned"].mean() - spend[arm != "assigned"].mean()
-    row = readout["P"]
     assert row.difference.estimate.value == pytest.approx(expected)
     assert row.holdout.redeemed.estimate.value == pytest.approx(60 / (N - N // 10))
     assert row.holdout.to_frame()["outcome"].tolist() == ["sales", "bought", "redeemed"]
@@ -97,13 +93,22 @@ def test_the_figures_are_those_of_plain_pandas(readout):
     assert entry["holdout"]["identification"] == "randomised" and entry["holdout"]["held"] == 120
 
 
-def test_results_are_read_by_assignment_whatever_was_sent():
+def test_results_are_read_by_assignment_a_bundle_by_its_name_and_none_without_a_holdout():
     """Half of those assigned were never contacted: they count with those assigned all the same."""
     frames = tables(arms())
     frames["exposures"] = frames["exposures"].iloc[::2]
     row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
     assert row.contacts == (N - N // 10) // 2
     assert row.difference.contacted == N - N // 10
+    frames = tables(arms())
+    as_bundle = {"P": "both"}
+    decisions = frames["decisions"].replace({"planned_action": as_bundle, "action": as_bundle})
+    shop = euro_shop(frames | {"decisions": decisions}, contact={"bundles": {"both": ["P", "R"]}})
+    assert read_out(shop, NOW, weeks=9)["P"].difference.identification == "randomised"
+    frames = tables(np.full(N, "assigned", dtype=object))
+    row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
+    assert row.difference.identification == "not identified"  # everybody was contacted
+    assert "customers with history" in row.difference.why or "no customer" in row.difference.why
 
 
 def test_the_standing_holdout_stands_in_only_where_there_is_no_other():
@@ -147,21 +152,20 @@ def test_the_smallest_holdout_that_can_be_read_is_20_households():
         assert obstacle(held_by_household(households, size, 400)) == why
 
 
-def test_the_sample_ratio_is_that_of_whole_households():
+def test_the_sample_ratio_is_that_of_whole_households_and_of_draws_one_by_one():
     """100 households of four, one half each: 46 of them are 4 off, where √(100/4) = 5 is usual."""
     assigned = np.repeat(np.arange(100) < 46, 4)
     chance, home = np.full(400, 0.5), np.repeat(np.arange(100), 4)
     # 184 of 400 are 16 off, less 0.5 of continuity; households: √(100 · (4 · 0.5)²) = 20.
     assert sample_ratio(assigned, chance, home) == pytest.approx(2 * norm.sf(15.5 / 20))
     assert sample_ratio(assigned, chance, np.arange(400)) == pytest.approx(2 * norm.sf(15.5 / 10))
-
-
-def test_a_bundle_is_read_by_its_own_name():
-    frames = tables(arms())
-    as_bundle = {"P": "both"}
-    decisions = frames["decisions"].replace({"planned_action": as_bundle, "action": as_bundle})
-    shop = euro_shop(frames | {"decisions": decisions}, contact={"bundles": {"both": ["P", "R"]}})
-    assert read_out(shop, NOW, weeks=9)["P"].difference.identification == "randomised"
+    for found in (520, 540, 560):
+        assigned = np.arange(1000) < found
+        p = sample_ratio(assigned, np.full(1000, 0.5), np.arange(1000))
+        assert p == pytest.approx(binomtest(found, 1000, 0.5).pvalue, rel=0.05)
+    # Drawn two by two, half as many draws say half as much.
+    pairs = sample_ratio(np.arange(2000) < 1120, np.full(2000, 0.5), np.arange(2000) // 2)
+    assert pairs == pytest.approx(binomtest(560, 1000, 0.5).pvalue, rel=0.05)
 
 
 def test_the_household_is_the_unit_where_there_is_one():
@@ -231,26 +235,9 @@ def test_group_sizes_that_cannot_be_chance_identify_nothing():
     assert "p < 0.001" in row.difference.why and "p < 0.001" in row.summary()
 
 
-def test_the_sample_ratio_is_the_binomial_one_for_customers_drawn_one_by_one():
-    for found in (520, 540, 560):
-        assigned = np.arange(1000) < found
-        p = sample_ratio(assigned, np.full(1000, 0.5), np.arange(1000))
-        assert p == pytest.approx(binomtest(found, 1000, 0.5).pvalue, rel=0.05)
-    # Drawn two by two, half as many draws say half as much.
-    pairs = sample_ratio(np.arange(2000) < 1120, np.full(2000, 0.5), np.arange(2000) // 2)
-    assert pairs == pytest.approx(binomtest(560, 1000, 0.5).pvalue, rel=0.05)
-
-
 def _why_of(decisions: pd.DataFrame) -> str:
     nobody = pd.Series(dtype=int)
     return compare_with_holdout("P", decisions, None, nobody, nobody).why
-
-
-def test_without_a_holdout_the_adjusted_comparison_stands():
-    frames = tables(np.full(N, "assigned", dtype=object))
-    row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
-    assert row.difference.identification == "not identified"  # everybody was contacted
-    assert "customers with history" in row.difference.why or "no customer" in row.difference.why
 
 
 def test_the_interval_covers_a_planted_effect_and_is_no_wider_than_it_must_be():

@@ -27,7 +27,7 @@ def made():
     return own, plan, weigh_launch(own, NOW, plan.planned, RATIOS), scores, segments
 
 
-def test_the_planned_size_has_the_figures_of_the_plan(made) -> None:
+def test_the_planned_size_is_the_plans_and_each_step_adds_the_next_likeliest(made) -> None:
     own, plan, economics, scores, segments = made
     table = list_steps(own, plan, economics, scores, segments, RATIOS).rows
     (row,) = economics.promotions
@@ -37,11 +37,6 @@ def test_the_planned_size_has_the_figures_of_the_plan(made) -> None:
         e = getattr(row, name)
         found = [planned[f"{name}{end}"] for end in ("", "_low", "_high")]
         assert found == pytest.approx([e.value, e.ci_low, e.ci_high])
-
-
-def test_each_step_adds_the_next_likeliest_who_may_be_contacted(made) -> None:
-    own, plan, economics, scores, segments = made
-    table = list_steps(own, plan, economics, scores, segments, RATIOS).rows
     n = len(plan.to_contact)
     held = len(plan.held_out)
     assert table["contacts"].tolist() == [n // 2, n, 2 * n, 400 - held]

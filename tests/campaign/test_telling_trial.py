@@ -17,7 +17,7 @@ def scores(*ids: str, n: int = 10) -> pd.DataFrame:
     )
 
 
-def test_half_of_all_are_contacted_and_what_that_shows_is_what_two_halves_show():
+def test_half_of_all_are_contacted_and_several_promotions_share_the_customers():
     trial = telling_trial(shop(), NOW, scores("N"), RATIOS)
     one = trial.promotions[0]
     assert (one.contacts, one.held) == (5, 5)
@@ -27,22 +27,16 @@ def test_half_of_all_are_contacted_and_what_that_shows_is_what_two_halves_show()
     assert "of the 10 active customers contact half about Coupons N" in text
     assert "and leave 5 without" in text and one.sees_words() in text
     assert trial.to_dict()["experiment"]["N"]["weeks_needed"] == one.weeks_needed
-
-
-def test_several_promotions_share_the_customers_with_nothing():
     trial = telling_trial(shop(), NOW, scores("N", "T"), RATIOS)
     assert [(p.contacts, p.held) for p in trial.promotions] == [(4, 3), (3, 3)]
     assert "contact 4 each about Coupons N or Recommendation T" in trial.would()
 
 
-def test_what_starts_not_has_no_trial():
+def test_what_starts_not_has_no_trial_and_a_budget_not_kept_to_is_said():
     quiet = telling_trial(shop(), NOW, scores("N").head(0), RATIOS)
     assert not quiet and quiet.summary().startswith("Nothing starts this week")
     expected = {"by_effect": False, "experiment": {}, "summary": quiet.summary(), "not_kept": ""}
     assert quiet.to_dict() == expected
-
-
-def test_a_budget_that_cannot_be_kept_to_is_said():
     trial = telling_trial(shop(), NOW, scores("N"), RATIOS, budget=500.0)
     assert "The budget of 500 USD was not kept to" in trial.summary()
     assert "The budget of 500 USD was not kept to" in trial.to_dict()["not_kept"]

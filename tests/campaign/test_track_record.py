@@ -34,15 +34,12 @@ def test_an_earlier_report_counts_before_what_is_recomputed() -> None:
     assert "1 of them by earlier reports" in text
 
 
-def test_without_earlier_reports_that_is_said_and_misses_are_counted() -> None:
+def test_without_earlier_reports_misses_are_counted_and_without_intervals_nothing_claimed() -> None:
     text = track_record(coverage(), KINDS).summary()
     assert text.startswith("1 of 2 forecasts held in the 90 % interval")
     assert "No earlier report of this folder made one" in text
     every = {i: ("2017-W10", Estimate(9.0, 1.0, 60.0, 3)) for i in (1, 2, 3)}
     assert "Each was in the report" in track_record(coverage(), KINDS, every).summary()
-
-
-def test_without_an_interval_or_a_promotion_nothing_is_claimed() -> None:
     for table in (coverage().head(1), coverage().head(0)):
         found = track_record(table, KINDS)
         assert "No forecast of redemptions with an interval" in found.summary()

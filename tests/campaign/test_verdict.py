@@ -22,7 +22,7 @@ def sells(low: float, high: float, identification: str = "randomised") -> Differ
     return Difference(Estimate((low + high) / 2, low, high, 900), identification, "", 900, 100)
 
 
-def test_each_verdict():
+def test_each_verdict_and_without_a_break_even_only_a_loss_can_be_told():
     for low, high, harm, word, why in [
         (2.5, 5.0, CALM, "repeat", "pay from 2.00 EUR on"),
         (2.5, 5.0, UNRECORDED, "repeat", "whether it annoys is not recorded"),
@@ -41,28 +41,27 @@ def test_each_verdict():
         assert why in found.why and found.rule == RULE
         assert found.summary().startswith(word.capitalize())
         json.dumps(found.to_dict(), allow_nan=False)
-
-
-def test_what_is_not_identified_cannot_be_told():
     found = judge(not_identified("nobody was alike", 900), CALM, PAYS_FROM)
     assert (found.word, found.text) == ("cannot tell", "cannot tell")
     assert "not identified" in found.why
-
-
-def test_without_a_break_even_only_a_loss_can_be_told():
     assert judge(sells(2.5, 5.0), CALM, None).word == "cannot tell"
     assert judge(sells(-2.5, 5.0), CALM, None).word == "cannot tell"
     assert judge(sells(-5.0, -0.5), CALM, None).word == "stop"
 
 
-def test_the_words_say_what_a_verdict_rests_on():
+def test_the_words_say_what_a_verdict_rests_on_and_what_may_annoy():
     assumed = PaysFrom(2.5, 2.0, 0.5, 0.25, ("margin_rate",), "EUR")
     found = judge(sells(2.5, 5.0, "adjusted"), CALM, assumed, provisional=True)
     assert found.text == "repeat (adjusted, provisional, margin assumed)"
     assert "2.00 EUR (assumed: margin)" in found.why
+    # Of 60 contacts 1 %, from 0.2 to 5 %.
+    lost = "1 [0, 3] would unsubscribe or complain if repeated"
+    assert judge(sells(2.5, 5.0), UNSURE, PAYS_FROM).text == (
+        f"cannot tell (pays, may annoy: {lost})"
+    )
 
 
-def test_what_pays_is_that_by_hand():
+def test_what_pays_is_that_by_hand_and_assumed_figures_are_marked():
     costs = Costs(Rate(0.4, False), Rate(0.5, False), Rate(0.1, False), funder_share=0.2)
     found = pays_from(100, 30, 150.0, costs, "EUR")
     assert found.cost == pytest.approx(150 * 0.8 / 100 + 30 * 0.1 / 100 + 0.5)
@@ -71,24 +70,9 @@ def test_what_pays_is_that_by_hand():
     assert found.net == pytest.approx(found.sales - 1.5)
     assert (found.net + 1.5) * 0.4 - found.cost == pytest.approx(0)
     assert "40 %" in found.summary() and "assumed" not in found.summary()
-
-
-def test_assumed_figures_are_marked():
     costs = Costs(Rate(0.25, True), Rate(0.5, False), Rate(0.0, True))
     found = pays_from(10, 1, 10.0, costs, "EUR")
     assert found.assumed == ("margin_rate", "coupon_cost")
     assert found.summary().endswith("(assumed: margin, cost of a redemption).")
-
-
-def test_an_unknown_discount_or_nobody_contacted_has_no_such_figure():
-    costs = Costs(Rate(0.25, True), Rate(0.5, False), Rate(0.0, True))
     assert pays_from(10, 1, np.nan, costs, "EUR") is None
     assert pays_from(0, 1, 10.0, costs, "EUR") is None
-
-
-def test_what_pays_and_may_annoy_says_both():
-    # Of 60 contacts 1 %, from 0.2 to 5 %.
-    lost = "1 [0, 3] would unsubscribe or complain if repeated"
-    assert judge(sells(2.5, 5.0), UNSURE, PAYS_FROM).text == (
-        f"cannot tell (pays, may annoy: {lost})"
-    )

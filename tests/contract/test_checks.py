@@ -5,7 +5,6 @@ from datetime import datetime
 import ibis
 import numpy as np
 import pandas as pd
-import pytest
 
 from promolab.contract import Settings, Shop
 from promolab.contract.checks import check
@@ -40,15 +39,12 @@ def found(shop: Shop) -> dict[tuple[str, str], tuple[str, int]]:
     return {(f.table, f.check): (f.level, f.rows) for f in check(shop, NOW).findings}
 
 
-def test_a_sound_shop_has_no_finding():
+def test_a_sound_shop_has_no_finding_and_negative_amounts_are_said():
     checks = check(corner(events=events(), promotions=PROMOTIONS), NOW)
     assert checks.usable and checks.findings == ()
     assert checks.counts == {"events": 3, "promotions": 2}
     assert "events" in checks.to_text() and "can be used" in checks.summary()
     assert list(checks.to_frame().columns) == ["table", "check", "level", "rows", "sentence"]
-
-
-def test_negative_amounts_are_said_in_a_sentence():
     checks = check(corner(events=events(4, amount=[1.0, -1.0, -2.0, 0.0])), NOW)
     assert checks.usable
     assert [f.sentence for f in checks.findings] == [
@@ -57,14 +53,11 @@ def test_negative_amounts_are_said_in_a_sentence():
     ]
 
 
-def test_ids_as_floats_stop():
+def test_ids_as_floats_a_wrong_type_and_a_missing_column_stop():
     checks = check(corner(events=events(customer_id=[1.0, 2.0, 3.0])), NOW)
     assert not checks.usable
     assert checks.findings[0].check == "wrong_type"
     assert "events.customer_id holds float64 numbers" in checks.findings[0].sentence
-
-
-def test_a_wrong_type_stops():
     for columns, words in [
         ({"ts": "2017-03-01"}, "expected a timestamp"),
         ({"ts": pd.Timestamp("2017-03-01", tz="UTC")}, "UTC without a zone"),
@@ -74,9 +67,6 @@ def test_a_wrong_type_stops():
         findings = check(corner(events=events(**columns)), NOW).findings
         assert [(f.check, f.level) for f in findings] == [("wrong_type", "stop")]
         assert words in findings[0].sentence
-
-
-def test_a_missing_column_stops_and_names_the_nearest():
     findings = check(corner(events=events().rename(columns={"ts": "tss"})), NOW).findings
     assert findings[0].level == "stop" and "did you mean 'tss'" in findings[0].sentence
 
@@ -90,13 +80,10 @@ def test_no_events_an_empty_table_and_no_zone_stop():
     assert 'zone = "' in check(shop, NOW).to_text()
 
 
-def test_all_rows_bad_stops():
+def test_all_rows_bad_and_ids_of_two_types_stop():
     bad = events(kind=["purchase", "buy", "purchase"], amount=[-1.0, 1.0, -1.0])
     assert found(corner(events=bad))["events", "all_rows_bad"] == ("stop", 3)
     assert ("events", "all_rows_bad") not in found(corner(events=events(amount=[1.0, -1, -1])))
-
-
-def test_ids_of_two_types_stop():
     products = pd.DataFrame({"product_id": [1], "category": "X"})
     checks = check(corner(events=events(), products=products), NOW)
     assert [f.check for f in checks.findings] == ["id_types_differ"]

@@ -51,7 +51,7 @@ def dirty() -> Shop:
     return Shop(made, Settings(name="Corner", zone="UTC"))
 
 
-def test_each_check_of_events_shows_the_rows_that_it_counts(dirty):
+def test_each_check_shows_the_rows_that_it_counts_of_other_tables_too(dirty):
     findings = [f for f in check(dirty, NOW).findings if f.table == "events"]
     assert len(findings) == 8
     for finding in findings:
@@ -59,9 +59,6 @@ def test_each_check_of_events_shows_the_rows_that_it_counts(dirty):
         assert {row["order_id"] for row in rows} == {finding.check}
         assert len(rows) == finding.rows + (finding.check == "duplicate")
         assert "extra" not in rows[0]
-
-
-def test_checks_that_look_at_other_tables_show_rows_too(dirty):
     found = {
         (f.table, f.check): example_rows(dirty, f, now=NOW)
         for f in check(dirty, NOW).findings

@@ -35,7 +35,7 @@ def made(frame: pd.DataFrame | None = None, **changes: Any) -> Experiment:
     return Experiment(**(fields | changes))
 
 
-def test_the_control_is_the_first_arm_and_codes_follow():
+def test_the_control_is_the_first_arm_and_outcomes_and_covariates_are_as_they_are():
     trial = made()
     assert trial.arms == ("none", "a", "b")
     assert trial.treatments == ("a", "b")
@@ -43,10 +43,6 @@ def test_the_control_is_the_first_arm_and_codes_follow():
     assert (trial.n, trial.K, trial.customers) == (60, 3, 20)
     assert np.array_equal(trial.cluster[:20], trial.cluster[20:40])
     assert made(arms=["b", "none", "a"]).arms == ("none", "b", "a")
-
-
-def test_outcomes_and_covariates_come_out_as_they_are():
-    trial = made()
     assert trial.y().tolist() == rows()["spend"].tolist()
     assert trial.y("visit").dtype == float
     assert np.isnan(trial.y("before")).sum() == 5
@@ -54,16 +50,13 @@ def test_outcomes_and_covariates_come_out_as_they_are():
     refused(r"no outcome 'spent'; did you mean 'spend'", trial.y, "spent")
 
 
-def test_a_subset_renormalises_the_chances():
+def test_a_subset_renormalises_the_chances_and_leaves_out_rows_without_a_choice():
     trial = made().subset("a")
     assert trial.arms == ("none", "a")
     assert trial.n == 40
     np.testing.assert_allclose(trial.propensity, [[0.5 / 0.8, 0.3 / 0.8]] * 40)
     assert set(trial.frame["mail"]) == {"none", "a"}
     refused("no arm 'c'", made().subset, ["a", "c"])
-
-
-def test_a_subset_leaves_out_rows_that_could_get_one_arm_only():
     chances = np.tile([0.5, 0.3, 0.2], (60, 1))
     chances[0] = [0.8, 0.0, 0.2]  # a control that could not get "a"
     trial = made(propensity=chances).subset("a")
@@ -94,7 +87,7 @@ def test_constant_chances_are_the_shares_of_each_block():
     assert not made(propensity=None).randomised
 
 
-def test_describe_counts_by_arm():
+def test_arms_are_described_and_an_experiment_is_frozen():
     table = made().describe().set_index("arm")
     frame = rows()
     assert table["n"].to_dict() == {"none": 20, "a": 20, "b": 20}
@@ -106,9 +99,6 @@ def test_describe_counts_by_arm():
     assert "60 decisions on 20 customers (none 20, a 20, b 20" in made().summary()
     assert "<table" in made(notes=["<b>"])._repr_html_()
     assert "&lt;b&gt;" in made(notes=["<b>"])._repr_html_()
-
-
-def test_it_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         made().arm = "other"  # type: ignore[misc]
     with pytest.raises(ValueError, match="read-only"):
@@ -145,10 +135,7 @@ def test_missing_values_are_counted(column):
     spoilt(rf"'{column}' has 2 missing values of 60, first in row 5", made, frame)
 
 
-def test_a_column_of_many_values_is_no_arm():
+def test_a_column_of_many_values_or_one_is_no_arm():
     frame = rows(200).assign(mail=np.arange(200))
     spoilt("200 arms; expected at most 50", made, frame, control=0, propensity=None)
-
-
-def test_one_arm_is_nothing_to_compare():
     refused("nothing to compare", made, rows().assign(mail="none"), propensity=None)

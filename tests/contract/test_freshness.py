@@ -23,11 +23,13 @@ def every_day(first, last, without=()):
     return [day for day in days if str(day.date()) not in without]
 
 
-def test_data_up_to_the_week_are_fresh():
+def test_data_up_to_the_week_are_fresh_and_without_any_before_stale():
     fresh = freshness(seen_on(events=every_day("2021-01-01", "2021-02-28")), AS_OF)
     assert not fresh.stale and "no day is missing" in fresh.summary()
     assert fresh.to_frame()["last"].tolist() == [date(2021, 2, 28)]
     assert fresh.to_dict()["tables"]["events"]["stale"] is False
+    shop = seen_on(events=every_day("2021-03-02", "2021-03-03"))
+    assert "events has no row before this week" in freshness(shop, AS_OF).summary()
 
 
 def test_late_and_missing_days_are_named():
@@ -44,13 +46,10 @@ def test_late_and_missing_days_are_named():
     assert not freshness(old, AS_OF).stale  # long ago
 
 
-def test_a_shop_that_rests_on_sundays_is_not_late_on_mondays():
+def test_a_rest_on_sundays_is_not_late_and_campaigns_have_their_own_pace():
     days = [day for day in every_day("2021-01-01", "2021-02-28") if day.weekday() != 6]
     assert not freshness(seen_on(events=days), AS_OF).stale
     assert freshness(seen_on(events=days[:-1]), AS_OF).stale
-
-
-def test_campaigns_are_judged_by_their_own_pace():
     events = every_day("2020-06-01", "2021-02-28")
     rare = every_day("2020-07-01", "2020-07-03") + every_day("2020-11-01", "2020-11-02")
     assert not freshness(seen_on(events=events, exposures=rare), AS_OF).stale
@@ -84,11 +83,6 @@ def test_nothing_at_or_after_the_decision_is_read_and_days_are_local():
     # 03:00 UTC on the first of March is still the 28th of February in New York.
     night = [*every_day("2021-01-01", "2021-02-27"), pd.Timestamp("2021-03-01 03:00")]
     assert not freshness(seen_on("America/New_York", events=night), datetime(2021, 3, 1, 5)).stale
-
-
-def test_a_shop_without_any_event_before_is_stale():
-    shop = seen_on(events=every_day("2021-03-02", "2021-03-03"))
-    assert "events has no row before this week" in freshness(shop, AS_OF).summary()
 
 
 def test_rows_that_come_late_and_amounts_that_change_are_seen():

@@ -32,7 +32,7 @@ def column(shop: Shop, name: str, table: str = "events"):
     return next(each for each in held(shop, table).columns if each.name == name)
 
 
-def test_days_are_local_and_gaps_are_named_longest_first():
+def test_days_are_local_also_by_half_hours_and_gaps_are_named_longest_first():
     # 04:30 UTC is still the day before in New York in winter, and 03:30 is in summer.
     times = ["2017-01-02 04:30", "2017-01-02 05:30", "2017-01-04 12:00", "2017-07-02 03:30"]
     found = held(corner("America/New_York", events=events(times)))
@@ -45,9 +45,6 @@ def test_days_are_local_and_gaps_are_named_longest_first():
     ]
     assert sum(gap.days for gap in found.gaps()) == found.missing_days
     assert found.gaps(1) == found.gaps()[:1]
-
-
-def test_a_zone_with_half_hours_and_a_time_before_1970():
     days = held(
         corner("Asia/Kolkata", events=events(["2017-01-01 18:29", "2017-01-01 18:31"]))
     ).days
@@ -70,7 +67,21 @@ def test_a_time_that_stands_for_none_is_no_day_and_the_ends_of_all_times_are_saf
     assert list(found.days) == [date(1900, 1, 1), date(1970, 1, 1), date(2017, 3, 1)]
 
 
-def test_values_that_look_personal_are_never_told():
+def test_times_out_of_range_do_not_stretch_the_span_and_an_empty_table_has_none():
+    times = ["2017-03-01", "2017-03-02", "2099-01-01", "1900-01-01", None]
+    found = held(corner(events=events(times)))
+    assert (found.rows, found.span, found.missing_days, found.outside) == (5, 2, 0, 2)
+    # A promotion may well start tomorrow; it has no ts, and so no days.
+    starts = pd.DataFrame({"promotion_id": [1], "kind": "coupon", "starts_at": [pd.Timestamp(NOW)]})
+    assert held(corner(promotions=starts), "promotions").span == 0
+    found = held(corner(events=events([]).astype({"customer_id": str, "kind": str})))
+    assert (found.rows, found.span, found.kinds) == (0, 0, ())
+    assert all(c.filled == 0 and c.frequent == () and c.numbers is None for c in found.columns)
+
+
+def test_kinds_have_all_rows_and_values_that_look_personal_are_never_told():
+    frame = events(["2017-03-01"] * 4, kind=["buy", "view", "view", None])
+    assert held(corner(events=frame)).kinds == (("view", 2), ("buy", 1), (None, 1))
     kinds = ["view", "ana@example.org", "bo@example.org", "+49 171 1234567"] + ["click"] * 2
     frame = events(["2017-03-01"] * 6, kind=kinds)
     goods = pd.DataFrame({"product_id": range(6), "category": ["TEA", "cy@example.org"] * 3})
@@ -85,20 +96,6 @@ def test_values_that_look_personal_are_never_told():
         ("TEA", 3),
         ("a value that looks like an e-mail address", 3),
     )
-
-
-def test_times_ahead_before_the_opening_or_empty_do_not_stretch_the_span():
-    times = ["2017-03-01", "2017-03-02", "2099-01-01", "1900-01-01", None]
-    found = held(corner(events=events(times)))
-    assert (found.rows, found.span, found.missing_days, found.outside) == (5, 2, 0, 2)
-    # A promotion may well start tomorrow; it has no ts, and so no days.
-    starts = pd.DataFrame({"promotion_id": [1], "kind": "coupon", "starts_at": [pd.Timestamp(NOW)]})
-    assert held(corner(promotions=starts), "promotions").span == 0
-
-
-def test_kinds_have_all_rows_the_empty_one_too():
-    frame = events(["2017-03-01"] * 4, kind=["buy", "view", "view", None])
-    assert held(corner(events=frame)).kinds == (("view", 2), ("buy", 1), (None, 1))
 
 
 def test_columns_of_each_role():
@@ -122,15 +119,12 @@ def test_columns_of_each_role():
     assert [n for n, c in columns.items() if not c.used] == ["since", "shelf_id", "supplier"]
 
 
-def test_words_of_their_own_in_most_rows_are_not_told():
+def test_words_of_most_rows_are_not_told_and_of_dozens_of_columns_a_part():
     texts = [f"remark {n}" for n in range(30)]
     frame = events(["2017-03-01"] * 30, note=texts, device=["web"] * 30)
     shop = corner(events=frame)
     assert column(shop, "note").frequent == () and column(shop, "note").distinct == 30
     assert column(shop, "device").frequent == (("web", 30),)
-
-
-def test_dozens_of_columns_are_looked_at_in_part():
     wide = pd.DataFrame(np.zeros((2, 60), dtype="int8"), columns=[f"x{n}" for n in range(60)])
     frame = pd.concat([pd.DataFrame({"product_id": ["A", "B"], "category": "TEA"}), wide], axis=1)
     found = held(corner(products=frame), "products")
@@ -168,19 +162,10 @@ def test_numbers_agree_with_numpy_to_half_a_percent(seed):
     assert np.abs(counts - np.array(found.bars)).sum() < 0.06 * len(values)
 
 
-def test_whole_numbers_have_a_bar_each_and_an_exact_median():
+def test_whole_numbers_have_a_bar_each_and_what_is_not_finite_is_left_out():
     found = numbers_of(table_of([1, 1, 1, 2, 2, 5]), "x")
     assert found is not None
     assert (found.middle, found.exact, found.bars) == (1.0, True, (3, 2, 0, 0, 1))
-
-
-def test_what_is_not_finite_is_left_out_and_nothing_else_is_none():
     found = numbers_of(table_of([np.nan, np.inf, -np.inf, 2.5]), "x")
     assert found is not None and (found.least, found.most, sum(found.bars)) == (2.5, 2.5, 1)
     assert numbers_of(table_of([np.nan, np.inf]), "x") is None
-
-
-def test_an_empty_table_holds_nothing():
-    found = held(corner(events=events([]).astype({"customer_id": str, "kind": str})))
-    assert (found.rows, found.span, found.kinds) == (0, 0, ())
-    assert all(c.filled == 0 and c.frequent == () and c.numbers is None for c in found.columns)

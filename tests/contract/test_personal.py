@@ -46,7 +46,7 @@ def test_a_name_says_what_a_column_holds():
         assert found is None if what is None else found is not None and what in found
 
 
-def test_a_value_says_what_it_is():
+def test_a_value_says_what_it_is_where_half_of_them_do():
     for value, what in [
         *((v, "e-mail addresses") for v in ("ana@example.org", "Ana <a.b@mail.example.co.uk>")),
         *((v, "phone numbers") for v in ("+49 171 1234567", "+8613812345678", "(555) 123-4567")),
@@ -56,9 +56,6 @@ def test_a_value_says_what_it_is():
         *((v, None) for v in ("@handle", "a@b", "2017-10-29 12:00", "3.14159265", "1,234,567")),
     ]:
         assert by_value([value], "", is_id=False) == what
-
-
-def test_half_of_the_values_are_enough_and_fewer_are_not():
     assert by_value(["a@b.org", "n/a"], "", is_id=False) == "e-mail addresses"
     assert by_value(["a@b.org", "n/a", "none"], "", is_id=False) is None
 
@@ -112,7 +109,7 @@ def test_names_of_people_and_numbers_are_told_by_their_shape():
     }
 
 
-def test_a_value_is_masked_where_it_looks_personal():
+def test_a_value_is_masked_where_it_looks_personal_and_an_id_is_an_id():
     for value, what in [
         ("ana@example.org", "an e-mail address"),
         ("write to ana@example.org", "an e-mail address"),
@@ -123,9 +120,6 @@ def test_a_value_is_masked_where_it_looks_personal():
     ]:
         assert looks_personal(value) == what
         assert masked(value) == (value if what is None else f"a value that looks like {what}")
-
-
-def test_an_id_of_dashes_is_an_id_and_a_long_value_is_cut():
     assert masked("555-123-4567") != "555-123-4567" == masked("555-123-4567", is_id=True)
     assert shown_value("x" * 60) == "x" * 60
     assert shown_value("x" * 61) == "x" * 59 + "…"
@@ -133,23 +127,20 @@ def test_an_id_of_dashes_is_an_id_and_a_long_value_is_cut():
     assert by_shape(["BIG SALE", "Anna"], people=True) is None
 
 
-def test_columns_of_the_contract_are_what_it_says():
+def test_columns_of_the_contract_are_what_it_says_others_are_read_further_down():
     reviews = customers(product_id="P", ts=pd.Timestamp("2017-01-01"), text="mail me: a@b.org")
     assert not personal_columns(corner(reviews=reviews))
     # An id of eleven digits is an id, and so is one with dashes.
     assert not personal_columns(
         corner(events=customers(order_id=["555-123-4567"] * 3, store_id=["13812345678"] * 3))
     )
-
-
-def test_a_column_empty_at_the_top_is_looked_at_further_down():
     frame = pd.DataFrame(
         {"customer_id": range(20_002), "extra": [None] * 20_001 + ["a@b.org"]}
     ).astype({"extra": "string"})
     assert list(personal_columns(corner(customers=frame))) == ["customers.extra"]
 
 
-def test_without_personal_drops_them_and_says_so_once():
+def test_personal_columns_are_dropped_but_those_to_keep_and_it_is_said():
     shop = corner(customers=customers(email="a@b.org", phone="+49 171 1234567", age="25-34"))
     kept = shop.without_personal()
     sentences = list(kept.left_out)
@@ -161,18 +152,12 @@ def test_without_personal_drops_them_and_says_so_once():
     ]
     sound = corner(customers=customers(age="25-34"))
     assert sound.without_personal().left_out == ()
-
-
-def test_what_keep_personal_names_stays_and_the_page_says_so():
     frame = customers(email="a@b.org", name="Ana")
     kept = corner(("customers.email",), customers=frame).without_personal()
     sentences = list(kept.left_out)
     assert list(kept.tables["customers"].columns) == ["customer_id", "email"]
     assert [s.partition(" ")[0] for s in sentences] == ["customers.name", "customers.email"]
     assert "is kept, since keep_personal" in sentences[1]
-
-
-def test_keep_personal_names_the_nearest_column():
     with pytest.raises(InputError, match=r"did you mean 'customers\.email'"):
         personal_columns(corner(("customers.emial",), customers=customers(email="a@b.org")))
     with pytest.raises(InputError, match=r'write "table\.column"'):

@@ -13,15 +13,19 @@ def read(tmp_path, text: str) -> Settings:
     return read_settings(tmp_path / "shop.toml")
 
 
-def test_settings_are_read(tmp_path):
+def test_settings_are_read_and_life_is_in_utc_across_summer_time(tmp_path):
     text = 'name = "Bäcker"\nzone = "Europe/Rome"\nmargin_rate = 0.4\n'
     text += "opened = 2021-03-28\nevening_from = 18"
     got = read(tmp_path, text)
     assert (got.name, got.margin_rate, got.evening_from) == ("Bäcker", 0.4, 18)
     assert got.life() == (datetime(2021, 3, 27, 23), None)
+    life = Settings(zone="America/New_York", opened="2017-01-01", closed="2017-07-01").life()
+    assert life == (datetime(2017, 1, 1, 5), datetime(2017, 7, 1, 4))
+    assert Settings().life() == (None, None)
 
 
-def test_what_is_wrong_is_said(tmp_path):
+def test_a_missing_file_and_what_is_wrong_are_said(tmp_path):
+    refused("there is no settings file", read_settings, tmp_path / "shop.toml")
     for text, message in [
         ('zonne = "UTC"', "unknown key 'zonne'; did you mean 'zone'"),
         ('zone = "Europe/Roma"', "'Europe/Roma' is no time zone; write an IANA name"),
@@ -44,10 +48,6 @@ def test_what_is_wrong_is_said(tmp_path):
         refused(message, read, tmp_path, text)
 
 
-def test_a_missing_file_is_said(tmp_path):
-    refused("there is no settings file", read_settings, tmp_path / "shop.toml")
-
-
 @pytest.mark.parametrize(
     "name", ['A "B" C', "back\\slash", "two\nlines", "tab\there", "Ü–·€", "\x01"]
 )
@@ -56,9 +56,3 @@ def test_settings_survive_being_written_and_read(tmp_path, name):
         name=name, zone="Asia/Tokyo", naive_times="local", margin_rate=0.25, opened="2020-01-01"
     )
     assert read(tmp_path, wanted.to_toml()) == wanted
-
-
-def test_life_is_in_utc_across_summer_time():
-    life = Settings(zone="America/New_York", opened="2017-01-01", closed="2017-07-01").life()
-    assert life == (datetime(2017, 1, 1, 5), datetime(2017, 7, 1, 4))
-    assert Settings().life() == (None, None)

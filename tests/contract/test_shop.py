@@ -29,14 +29,11 @@ def shop() -> Shop:
     )
 
 
-def test_tables_are_attributes_and_items(shop):
+def test_tables_are_attributes_and_items_and_a_missing_one_is_said(shop):
     assert shop.events.equals(shop["events"])
     assert shop.has("events") and shop.has("events", "ts") and not shop.has("events", "amount")
     assert not shop.has("products")
     assert "Corner" in repr(shop) and "events" in repr(shop)
-
-
-def test_a_missing_table_is_said(shop):
     with pytest.raises(DataError, match=r"Corner has no table 'products'; see data/README\.md"):
         _ = shop.products
     spoilt("'evnts' is no table of the contract; did you mean 'events'", shop.__getitem__, "evnts")
@@ -45,36 +42,27 @@ def test_a_missing_table_is_said(shop):
     assert copy.copy(shop).settings == shop.settings
 
 
-def test_abilities_name_tables_and_columns_of_the_contract():
+def test_abilities_name_tables_of_the_contract_and_what_lacks_is_said(shop):
     assert any(NEEDS.values())
     for needs in NEEDS.values():
         for need in needs:
             table, _, column = need.partition(".")
             assert table in TABLES and (not column or column in TABLES[table])
-
-
-def test_what_is_lacking_is_said_in_a_sentence(shop):
     assert shop.lacks("profiles and segments") is None
     assert "need the table 'products', which Corner" in shop.lacks("interests and price level")
     assert "need the column 'events.amount'" in shop.lacks("orders and sales")
     spoilt("response models need the table 'promotions'", shop.require, "response models")
 
 
-def test_the_clock_of_the_shop_has_summer_time(shop):
+def test_the_clock_has_summer_time_back_to_utc_and_the_span_is_of_events(shop):
     events = shop.events
     got = events.select("ts", local=shop.local(events.ts)).order_by("ts").execute()
     wanted = got.ts.dt.tz_localize("UTC").dt.tz_convert("Europe/Rome").dt.tz_localize(None)
     assert got.local.tolist() == wanted.tolist()
     assert got.local.dt.hour.tolist() == [1, 3, 2, 2]
-
-
-def test_wall_clock_to_utc(shop):
     back = shop.events.select(ts=to_utc(shop.local(shop.events.ts), "Europe/Rome")).execute()
     # The hour that comes twice in autumn has one answer only.
     assert back.ts.tolist()[:2] == [pd.Timestamp(t) for t in TIMES[:2]]
-
-
-def test_span_is_first_and_last_event(shop):
     assert shop.span() == (datetime(2021, 3, 28, 0, 59), datetime(2021, 10, 31, 1, 30))
     empty = shop.with_tables({"events": shop.events.limit(0)})
     spoilt("events has no row with a time", empty.span)

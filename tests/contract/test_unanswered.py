@@ -3,7 +3,6 @@
 from datetime import datetime
 
 import pandas as pd
-import pytest
 
 from promolab.contract.checks import check
 from tests.made_up import shop_of

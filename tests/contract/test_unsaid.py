@@ -22,30 +22,24 @@ def findings(**columns: object) -> dict[str, tuple[str, str]]:
     return {f.check: (f.level, f.sentence) for f in check(shop, NOW).findings}
 
 
-def test_events_without_amount_or_product_are_said():
+def test_events_without_amount_or_product_are_said_and_an_amount_always_empty():
     found = findings(amount=None, product_id=None)
     assert found["no_amount"] == (
         "warn",
         "events has no amount: no sales, and no money in profiles",
     )
     assert found["no_product"][0] == "note" and set(found) == {"no_amount", "no_product"}
-
-
-def test_an_amount_that_is_always_empty_is_none():
     found = findings(amount=pd.Series([None] * 6, dtype="float64"), keep=1)
     assert found["no_amount"][0] == "warn"
     assert "no_amount" not in findings(amount=[None, 1, 2, 3, 4, 5])
 
 
-def test_unknown_kinds_are_named_with_their_rows():
+def test_unknown_kinds_are_named_with_their_rows_personal_ones_only_counted():
     level, said = findings(kind=["purchase", "buy", "buy", "adjust", "a@b.org", "order 1234"])[
         "unknown_kind"
     ]
     assert level == "warn"
     assert said.endswith("'buy' (2 rows), 'adjust' (1 row), and 2 words more")
     assert "b.org" not in said and "1234" not in said
-
-
-def test_kinds_that_are_all_personal_are_only_counted():
     said = findings(kind=["purchase"] * 4 + ["a@b.org", "c@d.org"])["unknown_kind"][1]
     assert said.endswith("; it holds 2 other words")

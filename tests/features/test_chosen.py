@@ -20,11 +20,7 @@ def test_they_are_features_of_pairs_and_of_candidates_alike(small_shop):
     assert chosen[len(RESPONSE_FEATURES) :] == ["promotion_kind", "promotion_discount_rate"]
 
 
-def test_terms_that_are_the_same_for_all_are_left_out():
+def test_terms_the_same_for_all_are_left_out_and_where_one_lacks_all_features_count():
     pairs = pd.DataFrame({name: [0.0, 1.0] for name in RESPONSE_FEATURES})
     assert response_features(pairs.assign(promotion_kind="coupon")) == list(RESPONSE_FEATURES)
-
-
-def test_where_one_is_lacking_all_features_are_used():
-    pairs = pd.DataFrame({name: [0.0, 1.0] for name in RESPONSE_FEATURES})
     assert response_features(pairs.drop(columns="answers")) is None

@@ -38,7 +38,7 @@ def by_hand(shop: Shop, low: pd.Timestamp, high: pd.Timestamp) -> pd.DataFrame:
     return found.assign(purchases=(found["orders_placed"] > 0).astype(int))
 
 
-def test_outcomes_equal_those_by_hand(simulated, trial):
+def test_outcomes_are_those_by_hand_and_covariates_features_as_of_the_decision(simulated, trial):
     decided = trial.frame["ts"].iloc[0]
     length = (7 + 28) * DAY
     for ending, low in (("", decided), ("_before", decided - length)):
@@ -48,6 +48,13 @@ def test_outcomes_equal_those_by_hand(simulated, trial):
         for name in ("margin", "sales", "purchases", "orders_placed"):
             np.testing.assert_allclose(trial.y(name + ending), expected[name], atol=1e-4)
     assert trial.outcomes == ("margin", "sales", "purchases", "orders_placed")
+    features = build_features(simulated, as_of=decided).execute().set_index("customer_id")
+    features = features.drop(columns="as_of").reindex(trial.frame["customer_id"])
+    mine = trial.X.set_axis(trial.frame["customer_id"])
+    pd.testing.assert_frame_equal(mine[features.columns], features, check_dtype=False)
+    rest = set(trial.covariates) - set(features.columns)
+    assert rest == {"age", "tier", "signup_channel", "interest_in_offers"}
+    assert trial.household == "cluster_id"
 
 
 def test_rounds_that_overlap_and_several_promotions_of_a_kind():
@@ -75,7 +82,7 @@ def shop_time(local: Any) -> pd.Timestamp:
     return pd.Timestamp(local) - pd.Timedelta(hours=8)
 
 
-def test_everybody_decided_on_is_there_but_those_without_a_choice(simulated, trial):
+def test_all_decided_on_with_a_choice_are_there_by_the_chances_of_the_log(simulated, trial):
     decisions = simulated.decisions.execute()
     standing = decisions["holdout"] == "standing"
     assert sorted(trial.frame["decision_id"]) == sorted(decisions["decision_id"][~standing])
@@ -85,9 +92,6 @@ def test_everybody_decided_on_is_there_but_those_without_a_choice(simulated, tri
     np.testing.assert_allclose(
         trial.propensity[np.arange(trial.n), trial.codes], own["propensity"], atol=1e-9
     )
-
-
-def test_chances_sum_to_one_and_are_those_of_the_log(simulated, trial):
     np.testing.assert_allclose(trial.propensity.sum(axis=1), 1)
     assert (trial.propensity > 0).all()
     logged = simulated.decision_propensities.execute()
@@ -112,17 +116,6 @@ def test_reweighted_means_are_the_truth_within_sampling_error(simulated, trial):
             found = weight * trial.y(outcome)
             error = found.std() / np.sqrt(trial.n)
             assert abs(found.mean() - true) < 4 * error, (arm, outcome)
-
-
-def test_covariates_are_features_as_of_the_decision_and_attributes(simulated, trial):
-    decided = trial.frame["ts"].iloc[0]
-    features = build_features(simulated, as_of=decided).execute().set_index("customer_id")
-    features = features.drop(columns="as_of").reindex(trial.frame["customer_id"])
-    mine = trial.X.set_axis(trial.frame["customer_id"])
-    pd.testing.assert_frame_equal(mine[features.columns], features, check_dtype=False)
-    rest = set(trial.covariates) - set(features.columns)
-    assert rest == {"age", "tier", "signup_channel", "interest_in_offers"}
-    assert trial.household == "cluster_id"
 
 
 def test_arms_of_ones_choice_are_renormalised(simulated, trial):
@@ -248,7 +241,7 @@ def test_nothing_from_the_decision_on_is_known_nor_from_the_end_on_counted(to_sh
     pd.testing.assert_frame_equal(one.frame, same.frame)
 
 
-def test_the_shops_own_rate_stands_in_for_products(to_shop):
+def test_the_shops_own_rate_stands_in_and_a_placebo_before_it_began_is_not_known(to_shop):
     def unrated(made):
         del made["products"]["margin_rate"]
 
@@ -256,9 +249,6 @@ def test_the_shops_own_rate_stands_in_for_products(to_shop):
     assert found.y("margin").tolist() == pytest.approx([10 * 0.3 - 2, 30 * 0.3, 0])
     with pytest.raises(DataError, match=r"no margin rate.*shop\.toml"):
         decisions_experiment(opened(to_shop, unrated), horizon_days=2)
-
-
-def test_a_placebo_before_the_shop_began_is_not_known(to_shop):
     shop = opened(to_shop, lambda made: made.pop("decision_propensities"), opened="2024-02-28")
     found = decisions_experiment(shop, horizon_days=2, outcomes="sales")
     assert found.placebo == ()

@@ -119,7 +119,7 @@ def aligned(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.sort_values(KEYS, ignore_index=True)
 
 
-def test_one_row_per_customer_and_promotion_contacted(aligned, expected, small_shop):
+def test_one_row_per_pair_and_every_column_is_what_plain_pandas_says(aligned, expected, small_shop):
     assert not aligned.duplicated(KEYS).any()
     assert aligned[KEYS].to_numpy().tolist() == expected[KEYS].to_numpy().tolist()
     # The tables that are joined hold each pair, and each product, more than once.
@@ -127,9 +127,6 @@ def test_one_row_per_customer_and_promotion_contacted(aligned, expected, small_s
     assert frames["exposures"].duplicated(KEYS).any()
     assert frames["responses"].duplicated(KEYS).any()
     assert frames["promotion_products"].duplicated(["promotion_id", "product_id"]).any()
-
-
-def test_every_column_of_a_pair_is_what_plain_pandas_says(aligned, expected):
     for column in (*COUNTS, *LABELS):
         got, wanted = aligned[column].astype(float), expected[column].astype(float)
         np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9, err_msg=column)
@@ -146,15 +143,6 @@ def test_customer_features_are_those_at_the_promotions_own_start(pairs, small_sh
         assert_frame_equal(
             mine[columns].reset_index(drop=True), wanted, check_exact=True, check_dtype=False
         )
-
-
-def test_rows_without_history_have_nulls_and_counts_of_zero(pairs):
-    stranger = pairs[pairs.customer_id == "C28"]
-    assert len(stranger) and stranger[["orders", "recency_days", "top_category"]].isna().all().all()
-    assert (stranger[["promotion_amount", "promotion_orders"]] == 0).all().all()
-    assert pairs[[c for c in COUNTS if not c.startswith("promotion_")]].notna().all().all()
-    without = pairs[pairs.promotion_id == "P7"]
-    assert without.empty or without.promotion_bought_share.isna().all()
 
 
 def test_the_own_contact_is_never_counted_even_when_it_is_sent_ahead(frames, to_shop):
@@ -239,12 +227,22 @@ def test_nothing_after_the_date_changes_pairs_or_outcomes(frames, to_shop, pairs
     assert_frame_equal(build_pairs(to_shop(past), NOW).execute(), pairs, check_exact=True)
 
 
-def test_pairs_stand_in_one_order(pairs):
+def test_pairs_have_one_order_known_columns_and_zeros_where_there_is_no_history(pairs):
     assert (
         pairs[["starts_at", "promotion_id", "customer_id"]]
         .apply(tuple, axis=1)
         .is_monotonic_increasing
     )
+    columns = pair_features(pairs)
+    assert not {*KEYS, *LABELS, "as_of", "starts_at", "ends_at"} & set(columns)
+    assert {"orders", "promotion_amount", "kind_contacts"} <= set(columns)
+    assert set(pairs.columns) <= set(GLOSSARY)
+    stranger = pairs[pairs.customer_id == "C28"]
+    assert len(stranger) and stranger[["orders", "recency_days", "top_category"]].isna().all().all()
+    assert (stranger[["promotion_amount", "promotion_orders"]] == 0).all().all()
+    assert pairs[[c for c in COUNTS if not c.startswith("promotion_")]].notna().all().all()
+    without = pairs[pairs.promotion_id == "P7"]
+    assert without.empty or without.promotion_bought_share.isna().all()
 
 
 def test_candidates_are_all_customers_with_history_and_described_alike(small_shop, pairs):
@@ -261,25 +259,12 @@ def test_candidates_are_all_customers_with_history_and_described_alike(small_sho
     assert_frame_equal(same, both[columns].reset_index(drop=True), check_dtype=False)
 
 
-def test_pair_features_hold_no_key_time_or_outcome(pairs):
-    columns = pair_features(pairs)
-    assert not {*KEYS, *LABELS, "as_of", "starts_at", "ends_at"} & set(columns)
-    assert {"orders", "promotion_amount", "kind_contacts"} <= set(columns)
-
-
-def test_every_column_is_in_the_glossary(pairs):
-    assert set(pairs.columns) <= set(GLOSSARY)
-
-
-def test_a_shop_without_products_of_promotions_or_types_still_has_pairs(frames, to_shop):
+def test_pairs_need_no_products_or_types_and_what_is_missing_is_said(frames, to_shop, small_shop):
     few = {name: frames[name] for name in ("events", "exposures", "responses")}
     few["promotions"] = frames["promotions"][["promotion_id", "kind", "starts_at", "ends_at"]]
     got = build_pairs(to_shop(few), NOW).execute()
     assert "promotion_amount" not in got and "promotion_products" not in got
     assert not got.duplicated(KEYS).any() and got.redeemed.sum() > 0
-
-
-def test_what_is_missing_is_said(frames, to_shop, small_shop):
     few = {name: table for name, table in frames.items() if name != "responses"}
     spoilt("response models need the table 'responses'", build_pairs, to_shop(few), NOW)
     with pytest.raises(InputError, match="one moment"):
@@ -303,16 +288,13 @@ def real(real_shop) -> pd.DataFrame:
     return made
 
 
-def test_real_pairs_are_the_exposures_and_redemptions_of_their_own_promotion(real):
+def test_real_pairs_are_exposures_and_redemptions_and_know_which_windows_are_over(real, real_shop):
     assert len(real) == 6589 and not real.duplicated(KEYS).any()
     assert real.redeemed.sum() == 792
     by_type = real.groupby("promotion_type").redeemed.agg(["sum", "size"])
     assert by_type.to_numpy().tolist() == [[604, 3647], [154, 2368], [34, 574]]
     assert real.groupby("promotion_type").promotion_id.nunique().tolist() == [4, 17, 6]
     assert real.label_complete.all()
-
-
-def test_real_pairs_at_a_date_know_which_windows_are_over(real_shop, real):
     now = datetime(2017, 10, 30, 4)
     got = build_pairs(real_shop, now).execute()
     assert len(got) == (real.starts_at < now).sum()

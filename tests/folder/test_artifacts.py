@@ -47,15 +47,12 @@ def test_a_table_has_one_order_and_one_form(run, frame):
     assert [p.name for p in path.parent.iterdir()] == ["scores.parquet"]
 
 
-def test_rows_that_the_order_does_not_tell_apart_are_refused(run, frame):
+def test_rows_not_told_apart_are_refused_and_a_missing_table_names_its_notebook(run, frame):
     with pytest.raises(StepError, match="tables/scores: 1 rows repeat another's customer_id"):
         run.write_table("scores", frame, by="customer_id")
     with pytest.raises(StepError, match="by='customer' is no column of it; did you mean"):
         run.write_table("scores", frame, by="customer")
     assert not run.table_path("scores").exists()
-
-
-def test_a_missing_table_names_the_notebook_that_writes_it(run):
     refused(r"segments.parquet .* 03_segments writes it, run it first", run.read_table, "segments")
     refused("an earlier notebook writes it", run.read_table, "nonsense")
 

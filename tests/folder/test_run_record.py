@@ -35,12 +35,15 @@ def lab(tmp_path):
     return run
 
 
-def test_the_folder_records_source_week_and_as_of(lab):
+def test_the_folder_records_source_week_and_as_of_and_01_run_again_keeps_them(lab):
     manifest = json.loads((lab.path / "manifest.json").read_text())
     assert manifest["parameters"] == {"source": "corner", "week": "2017-W44"}
     assert manifest["as_of"] == "2017-10-29T16:00:00" and manifest["lead_days"] == 0
     assert lab.as_of == datetime(2017, 10, 29, 16)  # Monday 00:00 in Shanghai
     assert open_run(lab.path, week="2017-W44", lead_days=0).read_table("features").equals(FEATURES)
+    again = begin(lab.path, events="ab12")
+    assert again.metrics == {"customers": {"customers": 2}}
+    assert len(again.read_table("features")) == 2
 
 
 def test_another_week_is_refused_before_anything_is_read_or_written(lab):
@@ -65,10 +68,12 @@ def test_another_morning_is_refused(lab):
     refused(r"features.parquet is of what was known at 2017-10-29T16", again.read_table, "features")
 
 
-def test_a_folder_that_is_not_there_is_not_made(tmp_path):
+def test_a_folder_that_is_not_there_is_not_made_and_one_below_a_file_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"there is no run folder .*lab; run 01_data.ipynb first"):
         open_run(tmp_path / "lab", week="2017-W44")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    refused("cannot be used as a run folder", begin, tmp_path / "file" / "lab")
 
 
 def test_tables_whose_week_nobody_knows_are_refused(tmp_path):
@@ -104,22 +109,11 @@ def test_begun_anew_the_tables_before_are_refused_until_made_again(lab, changed,
     assert len(run.read_table("features")) == 2
 
 
-def test_01_run_again_for_the_same_keeps_what_is_there(lab):
-    again = begin(lab.path, events="ab12")
-    assert again.metrics == {"customers": {"customers": 2}}
-    assert len(again.read_table("features")) == 2
-
-
 def test_the_report_of_a_week_is_not_begun_anew(planned):
     refused(r"is the report of a week.*reports/lab", begin, planned / "2017-W44")
     run = open_run(planned / "2017-W44", week="2017-W44", lead_days=0)
     assert run.as_of == datetime(2017, 10, 30, 4) and len(run.read_table("sales")) == 3
     refused("of 2017-W44, not of 2017-W45", open_run, planned / "2017-W44", week="2017-W45")
-
-
-def test_a_run_folder_below_a_file_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    refused("cannot be used as a run folder", begin, tmp_path / "file" / "lab")
 
 
 def test_every_notebook_opens_the_folder_that_01_began(repository: Path):

@@ -64,7 +64,7 @@ def test_each_row_has_one_outcome():
     assert outcomes[-3:] == ["as planned", "missing", "missing"]  # the first was sent twice
 
 
-def test_what_was_sent_as_planned_agrees_whatever_its_order():
+def test_what_was_sent_as_planned_agrees_in_any_order_and_an_empty_file_is_all_missing():
     rows = PLAN[PLAN["holdout"] == "none"].iloc[::-1]
     file = rows[["customer_id", "promotion_id", "channel"]].astype("str")
     done = reconcile_sent(PLAN, file, CUSTOMERS, PROMOTIONS)
@@ -72,6 +72,10 @@ def test_what_was_sent_as_planned_agrees_whatever_its_order():
     assert done.summary() == "4 of the 4 planned contacts were sent; the file has 4 rows."
     without = reconcile_sent(PLAN.drop(columns="channel"), file, CUSTOMERS, PROMOTIONS)
     assert without.agrees
+    done = reconcile_sent(PLAN, sent([]), CUSTOMERS, PROMOTIONS)
+    assert done.counts == {name: 4 if name == "missing" else 0 for name in OUTCOMES}
+    nothing = reconcile_sent(planned([]), sent([("1", "18", "mail")]), CUSTOMERS, PROMOTIONS)
+    assert nothing.table["outcome"].tolist() == ["another week's promotion"]
 
 
 def test_a_file_that_may_be_of_another_plan_is_doubted():
@@ -88,13 +92,6 @@ def test_a_file_that_may_be_of_another_plan_is_doubted():
         file = pd.DataFrame(rows, columns=["customer_id", "promotion_id"], dtype="str")
         assert list(reconcile_sent(PLAN, file, CUSTOMERS, PROMOTIONS).doubts()) == doubts
         assert reconcile_sent(planned([]), file[:0], CUSTOMERS, PROMOTIONS).doubts() == ()
-
-
-def test_an_empty_file_is_all_missing():
-    done = reconcile_sent(PLAN, sent([]), CUSTOMERS, PROMOTIONS)
-    assert done.counts == {name: 4 if name == "missing" else 0 for name in OUTCOMES}
-    nothing = reconcile_sent(planned([]), sent([("1", "18", "mail")]), CUSTOMERS, PROMOTIONS)
-    assert nothing.table["outcome"].tolist() == ["another week's promotion"]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -21,7 +21,7 @@ from tests.refused import refused
 ALLOWED = {("draft", "released"), ("released", "sent"), ("sent", "sent"), ("sent", "closed")}
 
 
-def test_only_the_next_state_can_be_reached():
+def test_only_the_next_state_can_be_reached_and_a_step_out_of_order_says_what_to_do():
     assert ALLOWED and len(STATES) > 2
     for state in STATES:
         for to in STATES[1:]:
@@ -33,9 +33,6 @@ def test_only_the_next_state_can_be_reached():
                 InputError, match=r"2017-W44 cannot be (released|reconciled|closed)"
             ):
                 check_advance(manifest, to, "2017-W44")
-
-
-def test_a_step_out_of_order_says_what_to_do():
     for state, to, words in [
         ("released", "released", "was released already, by ann at noon; nothing was changed"),
         ("closed", "released", "was released already, by ann at noon"),
@@ -46,9 +43,6 @@ def test_a_step_out_of_order_says_what_to_do():
     ]:
         with pytest.raises(InputError, match=words):
             check_advance({"state": state, "release": {"by": "ann", "at": "noon"}}, to, "2017-W44")
-
-
-def test_a_state_that_is_none_is_refused():
     assert state_of({}) == "draft"
     refused("state = 'gone' in the manifest is none", state_of, {"state": "gone"})
 
@@ -69,7 +63,7 @@ def promotions(**ends):
     return pd.DataFrame(rows, columns=["promotion_id", "starts_at", "ends_at"])
 
 
-def test_a_window_that_moved_or_went_away_is_said():
+def test_a_window_that_moved_is_said_and_a_week_settles_with_its_last():
     frozen = frozen_windows(promotions(A="2017-11-30", B="2017-11-30", C="2017-11-30"))
     assert moved_windows(frozen, promotions(C="2017-11-30", B="2017-11-30", A="2017-11-30")) == ()
     now = promotions(A="2017-12-24", B="2017-11-30", D="2017-11-30")
@@ -81,9 +75,6 @@ def test_a_window_that_moved_or_went_away_is_said():
     assert "B was released with the start 2017-10-30 04:00" in " ".join(
         moved_windows(frozen, later)
     )
-
-
-def test_a_week_settles_with_its_last_window_and_says_when():
     frozen = frozen_windows(promotions(A="2017-11-30", B="2017-12-10"))
     settled = settled_at(frozen, Attribution(return_days=14), "UTC")
     assert settled == datetime(2017, 12, 24)

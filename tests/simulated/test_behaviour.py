@@ -40,20 +40,16 @@ def test_views_lead_to_clicks_to_carts_to_purchases_to_shares_and_reviews(shop, 
     assert reviews.rating.between(1, 5).all() and (reviews.text.str.len() > 5).all()
 
 
-def test_good_reviews_have_good_words(shop):
-    reviews = shop.reviews.execute()
-    words = reviews.groupby("text").rating.mean()
-    assert words["good value"] > 3.5 > 2.5 > words["poor quality"]
-
-
-def test_sale_days_are_busy(events):
+def test_sale_days_are_busy_and_popular_products_sell(events):
     bought = events[events.kind == "purchase"]
     days = bought.groupby(bought.local.dt.date).order_id.nunique()
     sale = days[pd.Timestamp("2024-06-18").date()]
     assert sale > 1.8 * days.median()
+    sold = events[events.kind == "purchase"].product_id.value_counts(normalize=True)
+    assert sold.head(60).sum() > 0.35  # a tenth of them
 
 
-def test_customers_have_habits(shop, events):
+def test_customers_have_habits_and_the_loyal_return_to_their_favourites(shop, events):
     bought = events[events.kind == "purchase"].drop_duplicates("order_id")
     bought = bought[~bought.week.isin(shop.truth.world.sale_days)]
     customers = draw_customers(shop.truth.world, 0, 4_000)
@@ -61,9 +57,6 @@ def test_customers_have_habits(shop, events):
     assert np.corrcoef(hour, customers.hour[bought.customer_id - 1])[0, 1] > 0.6
     late = bought.local.dt.day_of_week >= 5
     assert abs(late.mean() - 0.325) < 0.03
-
-
-def test_the_loyal_return_to_their_favourites(shop, events):
     bought = events[events.kind == "purchase"]
     loyalty = draw_customers(shop.truth.world, 0, 4_000).loyalty
     groups = bought.groupby("customer_id").product_id.agg(["size", "nunique"])
@@ -72,12 +65,7 @@ def test_the_loyal_return_to_their_favourites(shop, events):
     assert np.corrcoef(repeats[many], loyalty[groups.index[many] - 1])[0, 1] > 0.4
 
 
-def test_popular_products_sell(events):
-    sold = events[events.kind == "purchase"].product_id.value_counts(normalize=True)
-    assert sold.head(60).sum() > 0.35  # a tenth of them
-
-
-def test_households_are_of_two_and_alike(shop):
+def test_households_are_alike_and_attributes_and_reviews_show_what_they_should(shop):
     customers = shop.customers.execute()
     sizes = customers.groupby("cluster_id").size()
     assert sizes.max() == 2 and 0.08 < (sizes == 2).sum() / len(customers) < 0.12
@@ -85,14 +73,13 @@ def test_households_are_of_two_and_alike(shop):
     second = np.nonzero(drawn.household != drawn.number)[0]
     logs = np.log(drawn.basket)
     assert 0.55 < np.corrcoef(logs[second], logs[second - 1])[0, 1] < 0.85
-
-
-def test_attributes_show_what_they_should(shop):
-    drawn = draw_customers(shop.truth.world, 0, 4_000)
     table = shop.customers.execute().set_index("customer_id").sort_index()
     assert np.corrcoef(table.interest_in_offers, drawn.sensitivity)[0, 1] > 0.9
     rates = pd.Series(drawn.rate, index=table.index).groupby(table.tier).mean()
     assert rates["gold"] > 1.5 * rates["silver"] > 1.5 * rates["basic"]
+    reviews = shop.reviews.execute()
+    words = reviews.groupby("text").rating.mean()
+    assert words["good value"] > 3.5 > 2.5 > words["poor quality"]
 
 
 def window(events, shop, kind, place=0):
@@ -104,7 +91,7 @@ def window(events, shop, kind, place=0):
     return inside
 
 
-def test_discounts_fall_where_the_terms_say(shop, events):
+def test_discounts_fall_where_the_terms_say_and_none_outside_a_window(shop, events):
     products = shop.products.execute().set_index("product_id").category
     limited = window(events, shop, "limited_time_discount")
     offers = shop.promotion_products.execute()
@@ -119,9 +106,6 @@ def test_discounts_fall_where_the_terms_say(shop, events):
     claimed = coupons.groupby("order_id").discount.sum() > 0
     assert 0.3 < claimed.mean() < 0.7
     assert (window(events, shop, "recommendation").discount == 0).all()
-
-
-def test_nothing_is_taken_off_outside_a_window(shop, events):
     bought = events[events.kind == "purchase"]
     assert (bought[~bought.week.isin(shop.truth.world.rounds)].discount == 0).all()
     assert bought.discount.sum() > 0 and (bought.amount >= 0).all()
@@ -165,16 +149,13 @@ def rates():
     )
 
 
-def test_orders_are_pulled_forward_and_missing_afterwards(rates):
+def test_orders_are_pulled_forward_and_missing_afterwards_and_contact_tires(rates):
     _, customers, found = rates
     assert found
     for change, _ in found.values():
         usual = ~customers.averse & ~customers.settled
         assert (change[usual, 0] > 0).all() and (change[usual, 1:] < 0).all()
         assert np.allclose(change[usual, 1:].sum(axis=1), -0.3 * change[usual, 0])
-
-
-def test_repeated_contact_tires(rates):
     _, customers, found = rates
     assert found
     for fresh, tired in found.values():

@@ -14,7 +14,7 @@ def log(shop):
     return shop.decisions.execute(), shop.decision_propensities.execute()
 
 
-def test_there_is_a_row_for_each_eligible_customer_and_round(shop, log):
+def test_there_is_a_row_for_each_eligible_customer_and_holdouts_are_never_contacted(shop, log):
     decisions, _ = log
     rights = shop.contact_rights.execute()
     allowed = rights[rights.allowed].customer_id
@@ -23,9 +23,18 @@ def test_there_is_a_row_for_each_eligible_customer_and_round(shop, log):
     assert sorted(counts.index) == sorted(allowed)
     assert (counts == len(shop.truth.world.rounds)).all()
     assert decisions.decision_id.is_unique
+    standing = decisions.groupby("customer_id").holdout.agg(lambda h: (h == "standing").all())
+    some = decisions.groupby("customer_id").holdout.agg(lambda h: (h == "standing").any())
+    assert (standing == some).all() and 0.035 < standing.mean() < 0.065
+    out = decisions[decisions.holdout != "none"]
+    assert (out.action == "none").all()
+    assert (decisions[decisions.holdout == "standing"].propensity == 1).all()
+    held = decisions[decisions.holdout == "promotion"]
+    planned = decisions[(decisions.planned_action != "none") & (decisions.holdout != "standing")]
+    assert abs(len(held) / len(planned) - HELD_BACK) < 0.02
 
 
-def test_chances_sum_to_one_and_name_the_chance_of_what_was_done(log):
+def test_chances_name_what_was_done_and_frequencies_match_them(log):
     decisions, chances = log
     sums = chances.groupby("decision_id").propensity.sum()
     assert len(sums) == len(decisions)
@@ -33,10 +42,6 @@ def test_chances_sum_to_one_and_name_the_chance_of_what_was_done(log):
     done = decisions.merge(chances, on=["decision_id", "action"], suffixes=("", "_listed"))
     assert len(done) == len(decisions)
     assert (done.propensity == done.propensity_listed).all() and (done.propensity > 0).all()
-
-
-def test_frequencies_match_the_chances(log):
-    decisions, chances = log
     drawn = decisions[decisions.holdout != "standing"]
     listed = chances[chances.decision_id.isin(drawn.decision_id)]
     did = drawn.set_index("decision_id").action
@@ -63,29 +68,7 @@ def test_at_least_a_fifth_of_decisions_explore(shop, log):
     assert np.isclose(least, 0.25 / actions * (1 - HELD_BACK))
 
 
-def test_the_policy_targets(shop, log):
-    decisions, _ = log
-    sums = shop.events.filter(shop.events.kind == "purchase")
-    spent = sums.group_by("customer_id").aggregate(m=sums.amount.sum()).execute()
-    money = decisions.customer_id.map(spent.set_index("customer_id").m).fillna(0)
-    planned = decisions.planned_action != "none"
-    assert money[planned].mean() > 1.4 * money[~planned].mean()
-
-
-def test_holdouts_are_never_contacted(shop, log):
-    decisions, _ = log
-    standing = decisions.groupby("customer_id").holdout.agg(lambda h: (h == "standing").all())
-    some = decisions.groupby("customer_id").holdout.agg(lambda h: (h == "standing").any())
-    assert (standing == some).all() and 0.035 < standing.mean() < 0.065
-    out = decisions[decisions.holdout != "none"]
-    assert (out.action == "none").all()
-    assert (decisions[decisions.holdout == "standing"].propensity == 1).all()
-    held = decisions[decisions.holdout == "promotion"]
-    planned = decisions[(decisions.planned_action != "none") & (decisions.holdout != "standing")]
-    assert abs(len(held) / len(planned) - HELD_BACK) < 0.02
-
-
-def test_exposures_are_what_was_decided(shop, log):
+def test_exposures_are_what_was_decided_and_the_policy_targets(shop, log):
     decisions, _ = log
     sent = decisions[decisions.action != "none"]
     exposed = shop.exposures.execute()
@@ -101,15 +84,17 @@ def test_exposures_are_what_was_decided(shop, log):
     ]
     pd.testing.assert_frame_equal(*pairs)
     assert not exposed.duplicated(["customer_id", "ts"]).any()  # one promotion per decision
+    sums = shop.events.filter(shop.events.kind == "purchase")
+    spent = sums.group_by("customer_id").aggregate(m=sums.amount.sum()).execute()
+    money = decisions.customer_id.map(spent.set_index("customer_id").m).fillna(0)
+    planned = decisions.planned_action != "none"
+    assert money[planned].mean() > 1.4 * money[~planned].mean()
 
 
-def test_exploration_alone_contacts_evenly():
+def test_exploration_alone_contacts_evenly_and_without_it_some_actions_cannot_happen():
     shop = simulated(customers=3_000, weeks=11, exploration=1.0, standing=0.0)
     actions = shop.decisions.execute().planned_action.value_counts(normalize=True)
     assert np.allclose(actions, 0.2, atol=0.03)
-
-
-def test_no_exploration_leaves_actions_that_cannot_happen():
     shop = simulated(customers=1_000, weeks=11, exploration=0.0)
     chances = shop.decision_propensities.execute().propensity
     assert set(chances.round(9)) == {0.0, round(HELD_BACK, 9), round(1 - HELD_BACK, 9), 1.0}

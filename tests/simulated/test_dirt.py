@@ -37,7 +37,7 @@ def test_without_dirt_nothing_is_quarantined_or_flagged(clean_one):
     assert shop.events.count().execute() == clean_one.events.count().execute()
 
 
-def test_about_the_share_asked_for_is_soiled(dirty):
+def test_the_share_asked_for_is_soiled_by_rules_that_exist_and_listed(dirty):
     soiled = dirty.soiled
     for name, rows in soiled.groupby("table"):
         share = len(rows) / dirty[name].count().execute()
@@ -45,23 +45,28 @@ def test_about_the_share_asked_for_is_soiled(dirty):
     ways = set(zip(soiled["table"], soiled["what"], strict=True))
     assert ways == {(stain.table, stain.what) for stain in STAINS}
     assert not soiled.duplicated(["table", "row"]).any()
-
-
-def test_every_rule_named_exists():
     flags = {flag.name for flag in FLAGS}
     assert {stain.rule for stain in STAINS} - {""} <= set(QUARANTINE_RULES) | flags
+    table = pd.concat(
+        [pd.read_parquet(p) for p in sorted(dirty.files) if p.parent.name == "events"]
+    )
+    rows = dirty.soiled[dirty.soiled.table == "events"].set_index("what")["row"]
+    at = {what: table.iloc[rows[[what]]] for what in rows.index.unique()}
+    assert at["no customer"].customer_id.isna().all() and at["no time"].ts.isna().all()
+    assert (at["unknown kind"].kind == "wishlist").all()
+    assert (at["amount below 0"].amount < 0).all() and (
+        at["amount below 0"].kind == "purchase"
+    ).all()
+    assert (at["absurd units"].quantity == 99_999).all()
+    assert table.duplicated(keep="first").to_numpy()[rows[["written twice"]]].all()
 
 
-def test_each_rule_finds_what_falls_under_it(dirty, cleaned):
+def test_each_rule_finds_what_falls_under_it_and_flags_mark_what_they_should(dirty, cleaned):
     _, report = cleaned
     expected = dirty.soiled.groupby(["table", "rule"]).size()
     found = by_rule(report, "quarantined")
     wanted = {key: n for key, n in expected.items() if key[1] in QUARANTINE_RULES}
     assert found == wanted
-
-
-def test_flags_mark_what_they_should(dirty, cleaned):
-    _, report = cleaned
     expected = dirty.soiled.groupby(["table", "rule"]).size()
     flagged = by_rule(report, "flagged")
     for name in ("odd_unit", "zero_quantity", "unknown_product"):
@@ -77,18 +82,3 @@ def test_rows_that_were_not_soiled_are_kept_as_they_are(clean_one, dirty, cleane
         assert kept == whole - gone
     for name in ("decisions", "decision_propensities", "promotions"):
         assert shop[name].count().execute() == clean_one[name].count().execute()
-
-
-def test_the_list_points_at_the_rows(dirty):
-    table = pd.concat(
-        [pd.read_parquet(p) for p in sorted(dirty.files) if p.parent.name == "events"]
-    )
-    rows = dirty.soiled[dirty.soiled.table == "events"].set_index("what")["row"]
-    at = {what: table.iloc[rows[[what]]] for what in rows.index.unique()}
-    assert at["no customer"].customer_id.isna().all() and at["no time"].ts.isna().all()
-    assert (at["unknown kind"].kind == "wishlist").all()
-    assert (at["amount below 0"].amount < 0).all() and (
-        at["amount below 0"].kind == "purchase"
-    ).all()
-    assert (at["absurd units"].quantity == 99_999).all()
-    assert table.duplicated(keep="first").to_numpy()[rows[["written twice"]]].all()

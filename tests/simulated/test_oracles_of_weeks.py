@@ -43,7 +43,7 @@ def test_what_can_be_seen_is_worth_less_than_all_and_more_than_chance(going: Goi
     assert seen.cost.mean() == pytest.approx(latent.cost.mean(), rel=0.15)
 
 
-def test_it_is_fitted_once_and_says_the_same_again(going, monkeypatch):
+def test_it_is_fitted_once_says_the_same_again_and_reads_nothing_of_the_truth(going, monkeypatch):
     first = going.attainable_values()
     monkeypatch.setattr(GoingShop, "_learned", lambda *_: pytest.fail("it was fitted again"))
     assert np.array_equal(going.attainable_values().value, first.value)
@@ -52,9 +52,6 @@ def test_it_is_fitted_once_and_says_the_same_again(going, monkeypatch):
     assert module._independent(other) == module._independent(WORLD) != other
     own = World(customers=3_000, weeks=16, variant="weekly", seed=module.INDEPENDENT)
     assert module._independent(own).seed != own.seed
-
-
-def test_it_reads_nothing_of_the_shops_own_truth(going, monkeypatch):
     first = going.attainable_values().value
     monkeypatch.setattr(module, "option_values", lambda *_, **__: pytest.fail("it was asked"))
     assert np.array_equal(going.attainable_values().value, first)

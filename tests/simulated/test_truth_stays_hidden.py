@@ -28,31 +28,19 @@ def cleaned(shop):
     return clean(shop)[0]
 
 
-def test_a_cleaned_shop_is_a_plain_one(shop, cleaned):
+def test_a_cleaned_shop_is_a_plain_one_and_no_table_has_a_column_of_the_truth(shop, cleaned):
     assert type(shop) is SimulatedShop and isinstance(shop.truth, Truth)
     assert type(cleaned) is Shop
     with pytest.raises(AttributeError):
         cleaned.truth  # noqa: B018
     assert cleaned.cleaned and cleaned.settings == shop.settings
-
-
-def test_no_table_has_a_column_of_it(shop, cleaned):
     assert shop.tables and cleaned.tables
     for one in (shop, cleaned):
         for name in one.tables:
             assert not set(one[name].columns) & {*TELLING, *LATENT}
 
 
-def test_features_and_pairs_are_made_without_asking_for_it(shop, monkeypatch):
-    """Even of the shop that knows its truth, and no column has it."""
-    monkeypatch.setattr(Truth, "effects", lambda *_: pytest.fail("the truth was asked for"))
-    moment = shop.span()[1]
-    features, pairs = build_features(shop, moment), build_pairs(shop, as_of=moment)
-    for table in (features, pairs):
-        assert not set(table.columns) & {*TELLING, *LATENT}
-
-
-def test_features_are_the_same_without_it(shop, cleaned):
+def test_features_are_the_same_without_it_and_pairs_ask_nothing_of_it(shop, cleaned, monkeypatch):
     """Features of a shop that has no truth object at all are those of the one that has."""
     moment = shop.truth.world.starts(10)
     found = [
@@ -60,6 +48,12 @@ def test_features_are_the_same_without_it(shop, cleaned):
         for one in (shop, cleaned)
     ]
     pd.testing.assert_frame_equal(*found)
+    # Even of the shop that knows its truth, and no column has it.
+    monkeypatch.setattr(Truth, "effects", lambda *_: pytest.fail("the truth was asked for"))
+    moment = shop.span()[1]
+    features, pairs = build_features(shop, moment), build_pairs(shop, as_of=moment)
+    for table in (features, pairs):
+        assert not set(table.columns) & {*TELLING, *LATENT}
 
 
 def test_it_is_written_nowhere(tmp_path):

@@ -89,9 +89,23 @@ def test_chances_sum_to_one_and_are_even_among_a_kinds_promotions(world, drawn):
     assert np.allclose(of_kinds, of_kinds.mean(axis=3, keepdims=True))
 
 
-def test_contacts_are_remembered_and_fade(world):
+def test_contacts_are_remembered_and_fatigue_acts_on_later_rounds_too(world):
     action = np.array([[NONE, 0, NONE, 3]])
     assert tired(world, action).tolist() == [[0, 0, MEMORY, MEMORY**2]]
+    # A contact that is followed by others costs part of what these would add.
+    few = dataclasses.replace(world, customers=2_000)
+    customers = draw_customers(few, 0, 2_000)
+    action = np.full((2_000, len(few.rounds)), NONE)
+    after = action.copy()
+    after[:, 1:4] = 4
+    lost = []
+    for log in (action, after):
+        got, none = (
+            course(few, customers, log, 0, own, promotions=few.promotions) for own in (1, NONE)
+        )
+        lost.append((got.rates - none.rates).sum(axis=1))
+    glad = ~customers.averse & ~customers.settled
+    assert (lost[1][glad] < lost[0][glad]).mean() > 0.95
 
 
 def pair(*kinds_and_terms):
@@ -164,7 +178,7 @@ def test_orders_and_what_is_taken_off_them_are_as_expected(world, drawn):
     assert got[1].mean() > 2  # CNY: what is compared is no small matter
 
 
-def test_one_week_alone_is_drawn_as_it_is_among_all(world, drawn):
+def test_one_week_alone_is_drawn_as_among_all_and_thresholds_are_met_to_the_cent(world, drawn):
     customers, goods, decisions, orders = drawn
     factors, week = world.week_factors(), 8
     alone = draw_orders(world, customers, goods, decisions, factors, week)
@@ -174,9 +188,6 @@ def test_one_week_alone_is_drawn_as_it_is_among_all(world, drawn):
     assert np.allclose(alone.off.sum(axis=1), alone.discount)
     running_then = running(world, decisions.action, range(week, week + 1))[:, 0]
     assert (alone.promotion == running_then[alone.owner]).all()
-
-
-def test_lines_sum_to_the_basket_and_thresholds_are_met_to_the_cent(world, drawn):
     orders = drawn[3]
     cents = np.round((orders.amount + orders.discount) * 100).astype(int)
     sums = np.bincount(orders.line, weights=cents).astype(int)
@@ -213,23 +224,6 @@ def test_a_randomised_log_agrees_with_the_truth(world, drawn):
     gap = np.concatenate([got - truth, (got - truth).mean(axis=2, keepdims=True)], axis=2)[free]
     z = gap.mean(axis=0) / (gap.std(axis=0) / np.sqrt(len(gap)))
     assert (np.abs(z) < MOST).all(), z
-
-
-def test_fatigue_acts_on_later_rounds_too(world):
-    """A contact that is followed by others costs part of what these would add."""
-    few = dataclasses.replace(world, customers=2_000)
-    customers = draw_customers(few, 0, 2_000)
-    action = np.full((2_000, len(few.rounds)), NONE)
-    after = action.copy()
-    after[:, 1:4] = 4
-    lost = []
-    for log in (action, after):
-        got, none = (
-            course(few, customers, log, 0, own, promotions=few.promotions) for own in (1, NONE)
-        )
-        lost.append((got.rates - none.rates).sum(axis=1))
-    glad = ~customers.averse & ~customers.settled
-    assert (lost[1][glad] < lost[0][glad]).mean() > 0.95
 
 
 def test_what_is_added_grows_less_and_less_and_profit_turns():

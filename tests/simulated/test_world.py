@@ -23,18 +23,12 @@ def test_windows_and_horizons_never_overlap_and_end_with_the_log(weeks):
     assert {p.week for p in world.promotions} == {*world.rounds, weeks - 1}
 
 
-def test_eight_rounds_take_46_weeks():
-    assert len(World(weeks=46).rounds) == 8
-
-
-def test_a_round_has_each_kind_once():
+def test_a_round_has_each_kind_once_eight_take_46_weeks_and_sale_days_have_dates():
     world = World(weeks=26)
     assert len(world.rounds) > 1
     for week in world.rounds:
         assert sorted(p.kind for p in world.promotions if p.week == week) == sorted(KINDS)
-
-
-def test_sale_days_are_the_18th_of_june_and_the_11th_of_november():
+    assert len(World(weeks=46).rounds) == 8
     world = World(weeks=60)
     days = [world.starts(week) + timedelta(day) for week, day in world.sale_days.items()]
     assert [(d.month, d.day) for d in days] == [(6, 18), (11, 11), (6, 18)]
@@ -74,13 +68,10 @@ def test_what_cannot_be_is_refused_in_words():
         refused(says, load_shop, "simulated", **given)
 
 
-def test_the_same_world_is_the_same_however_it_is_written():
+def test_the_same_world_is_the_same_however_written_also_on_a_command_line():
     one = World(customers=500, exploration=1.0, kinds=("coupon",))
     other = World(customers=np.int64(500), exploration=1, kinds=["coupon"])
     assert one == other and repr(one) == repr(other) and hash(one) == hash(other)
-
-
-def test_a_world_can_be_stated_on_a_command_line():
     stated = stated_world("simulated:customers=20000, variant=hard,kinds=coupon+recommendation")
     assert World(**stated) == World(
         customers=20_000, variant="hard", kinds=("coupon", "recommendation")

@@ -54,28 +54,39 @@ def features(shop, moment):
     return known_before(folder, moment).copy()
 
 
-def test_profit_is_the_sum_of_effects_less_contacts(shop):
+def test_profit_is_the_sum_of_effects_less_contacts_and_what_cannot_be_is_refused(shop):
     truth = shop.truth.effects(PROMOTION).set_index("customer_id").margin_effect
     ids = np.array([5, 17, 3_000])
     assert np.isclose(added_profit(shop, PROMOTION, ids), truth[ids].sum() - 3 * 0.2)
     assert added_profit(shop, PROMOTION, [5, 5]) == added_profit(shop, PROMOTION, [5])
     assert nobody(shop, PROMOTION).added_profit == added_profit(shop, PROMOTION, []) == 0
+    refused("no promotion", nobody, shop, "W16-gift")
+    refused("no customer 99999", added_profit, shop, PROMOTION, [99_999])
+    refused("either share or budget", latent_oracle, shop, PROMOTION)
+    refused("0 to 1", latent_oracle, shop, PROMOTION, 30)
+    with pytest.raises(InputError, match="own seed"):
+        attainable_oracle(shop, PROMOTION, 0.3, features=features, independent=shop)
+    hard = simulated(customers=400, weeks=21, seed=5, variant="hard")
+    with pytest.raises(InputError, match="another world"):
+        attainable_oracle(shop, PROMOTION, 0.3, features=features, independent=hard)
 
 
-def test_only_those_who_may_be_contacted_are_chosen(shop):
+def test_only_those_who_may_be_contacted_within_share_and_budget_in_a_fixed_order(shop):
     may = contactable(shop, PROMOTION)
     decisions = shop.decisions.execute()
     standing = decisions[decisions.holdout == "standing"].customer_id.unique()
     assert not np.isin(may, standing).any()
     assert set(may) == set(decisions.customer_id) - set(standing)
     assert set(latent_oracle(shop, PROMOTION, 0.3).customers) <= set(may)
-
-
-def test_share_and_budget_bound_the_choice(shop):
     may = len(contactable(shop, PROMOTION))
     assert len(latent_oracle(shop, PROMOTION, 0.3).customers) == round(0.3 * may)
     assert len(latent_oracle(shop, PROMOTION, budget=10.0).customers) == 50
     assert len(latent_oracle(shop, PROMOTION, 1.0).customers) == may
+    may = contactable(shop, PROMOTION)
+    flat = pd.Series(1.0, index=may[::-1])
+    flat.loc[may[0]] = np.nan
+    found = chosen(shop, PROMOTION, flat, share=0.01)
+    assert found.customers.tolist() == may[1 : 1 + round(0.01 * len(may))].tolist()
 
 
 def test_oracles_stand_in_order(shop, predicted):
@@ -102,23 +113,3 @@ def test_the_attainable_oracle_never_saw_the_shops_own_truth(shop, other, monkey
     again = attainable_oracle(shop, PROMOTION, 0.3, features=features, independent=other)
     before = chosen(shop, PROMOTION, predicted, share=0.3)
     assert again.customers.tolist() == before.customers.tolist()
-
-
-def test_ties_go_by_customer_and_unknown_scores_are_left_out(shop):
-    may = contactable(shop, PROMOTION)
-    flat = pd.Series(1.0, index=may[::-1])
-    flat.loc[may[0]] = np.nan
-    found = chosen(shop, PROMOTION, flat, share=0.01)
-    assert found.customers.tolist() == may[1 : 1 + round(0.01 * len(may))].tolist()
-
-
-def test_what_cannot_be_is_refused_in_words(shop):
-    refused("no promotion", nobody, shop, "W16-gift")
-    refused("no customer 99999", added_profit, shop, PROMOTION, [99_999])
-    refused("either share or budget", latent_oracle, shop, PROMOTION)
-    refused("0 to 1", latent_oracle, shop, PROMOTION, 30)
-    with pytest.raises(InputError, match="own seed"):
-        attainable_oracle(shop, PROMOTION, 0.3, features=features, independent=shop)
-    hard = simulated(customers=400, weeks=21, seed=5, variant="hard")
-    with pytest.raises(InputError, match="another world"):
-        attainable_oracle(shop, PROMOTION, 0.3, features=features, independent=hard)

@@ -50,15 +50,11 @@ def test_coupons_of_two_depths_never_share_an_effect(shop: Any, model: UpliftMod
     assert deep["extrapolated"]
 
 
-def test_without_its_rows_a_model_tells_nothing_of_depth(shop: Any, model: UpliftModel) -> None:
+def test_without_its_rows_or_with_a_minimum_never_asked_for_all_is_extrapolated(shop, model):
     log = scored_log(model)
     drawn = sorted({one.rate for one in read_promotions(shop).values() if isinstance(one, Coupon)})
     row = moved_terms(shop, log, [_coupon(shop, drawn[1])]).iloc[0]
     assert row["extrapolated"] and row["factor"] == 1
-
-
-def test_a_minimum_that_was_never_asked_for_is_extrapolated(shop: Any, model: UpliftModel) -> None:
-    log = scored_log(model)
     rate = float(shop.promotions.execute()["discount_rate"].median())
     asked = moved_terms(shop, log, [_coupon(shop, rate, minimum=500.0)], model).iloc[0]
     assert asked["extrapolated"]

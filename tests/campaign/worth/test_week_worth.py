@@ -55,7 +55,7 @@ def _with(shop: Any, **changes: Any) -> Any:
     return shop.with_tables({**shop.tables, "promotions": ibis.memtable(rows)})
 
 
-def test_a_row_per_customer_with_history_and_a_column_per_promotion(shop, worth):
+def test_a_row_per_customer_with_the_effect_of_the_kind_less_the_contact(shop, worth, model):
     known = known_at(shop, NOW)["customer_id"].tolist()
     assert worth.customers.tolist() == known
     assert worth.promotions == sorted(IDS) or worth.promotions == IDS
@@ -68,9 +68,6 @@ def test_a_row_per_customer_with_history_and_a_column_per_promotion(shop, worth)
     assert len(frame) == 2 * len(known)
     assert not frame.duplicated(["customer_id", "promotion_id"]).any()
     assert worth.places([known[3], "nobody"]).tolist() == [3, -1]
-
-
-def test_the_value_is_the_effect_of_the_kind_less_the_contact(shop, model, worth):
     known = known_at(shop, NOW).reindex(columns=list(model.covariates_))
     assert sorted(worth.promotions) == sorted(IDS)
     for place, name in enumerate(worth.promotions):
@@ -100,7 +97,7 @@ def test_the_saved_model_and_the_table_say_the_same(shop, model, log, worth, tmp
     np.testing.assert_array_equal(found.rows.gamma, worth.rows.gamma)
 
 
-def test_terms_that_were_never_drawn_are_left_out_of_the_headline(shop, model, log):
+def test_terms_never_drawn_are_no_headline_and_a_kind_never_drawn_has_no_value(shop, model, log):
     deep = _with(shop, discount_rate=0.4)
     found = week_worth(deep, NOW, model, log, IDS)
     assert found is not None and found.rows is not None
@@ -109,9 +106,6 @@ def test_terms_that_were_never_drawn_are_left_out_of_the_headline(shop, model, l
     assert not found.headline[:, coupon].any() and found.headline[:, 1 - coupon].any()
     assert found.rows.arms == ("W16-recommendation",)
     assert "beyond what was ever drawn" in found.summary()
-
-
-def test_a_kind_that_was_never_drawn_has_no_value(shop, model, log):
     less = log.drop(columns=[c for c in log if str(c).endswith(".coupon")])
     found = week_worth(shop, NOW, model, less, IDS)
     assert found is not None and found.promotions == ["W16-recommendation"]
@@ -120,11 +114,13 @@ def test_a_kind_that_was_never_drawn_has_no_value(shop, model, log):
     assert week_worth(shop, NOW, model, less, ["W16-coupon"]) is None
 
 
-def test_without_effects_there_is_no_worth(shop: Any, model: UpliftModel) -> None:
+def test_without_effects_there_is_no_worth_and_an_unknown_promotion_is_named(shop, model, log):
     refused = UpliftModel().fit(None, refuse=False)
     empty = scored_log(refused)
     assert empty.empty
     assert week_worth(shop, NOW, model, empty, IDS) is None
+    with pytest.raises(InputError, match="promotion 'W99-coupon' is not among the shop's"):
+        week_worth(shop, NOW, model, log, ["W99-coupon"])
 
 
 def test_what_comes_later_changes_nothing(shop: Any, worth: Worth) -> None:
@@ -172,12 +168,7 @@ def test_where_nothing_is_known_nothing_is_kept(tmp_path):
     assert kept_worth(run, shop, ["W12-coupon"]) is None
 
 
-def test_an_unknown_promotion_is_named(shop: Any, model: UpliftModel, log: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match="promotion 'W99-coupon' is not among the shop's"):
-        week_worth(shop, NOW, model, log, ["W99-coupon"])
-
-
-def test_rounds_that_differ_by_more_than_chance_are_seen() -> None:
+def test_rounds_that_differ_by_more_than_chance_are_seen_and_of_one_nothing() -> None:
     rng = np.random.default_rng(0)
     shift = np.repeat([-2.0, 0.0, 2.0, 4.0], 1_000)
     log = pd.DataFrame({"ts": np.repeat([1, 2, 3, 4], 1_000)})
@@ -188,6 +179,12 @@ def test_rounds_that_differ_by_more_than_chance_are_seen() -> None:
     assert spread_of(log[log["ts"] == 1]) == 0.0
     log["score.mail"], log["score.call"] = log["score.mail"] - shift, np.nan
     assert spread_of(log) < 0.02
+    rng = np.random.default_rng(1)
+    log = pd.DataFrame({"ts": np.repeat([1, 2, 3], 500)})
+    log["score.mail"] = np.repeat([4.0, 5.0, 6.0], 500) + rng.normal(size=1_500)
+    found = spread_of(log)
+    alone = pd.DataFrame({"ts": [4], "score.mail": [900.0]})
+    assert 0.1 < found == spread_of(pd.concat([log, alone]))
 
 
 def test_what_a_supplier_pays_is_no_cost_of_the_shop(log: pd.DataFrame, worth: Worth) -> None:
@@ -202,12 +199,3 @@ def test_what_a_supplier_pays_is_no_cost_of_the_shop(log: pd.DataFrame, worth: W
     np.testing.assert_allclose(funded.cost, plain.cost - paid)
     np.testing.assert_allclose(funded.gamma, plain.gamma + paid)
     np.testing.assert_allclose(funded.effect, plain.effect + paid)
-
-
-def test_a_round_of_one_tells_nothing_of_how_rounds_differ() -> None:
-    rng = np.random.default_rng(1)
-    log = pd.DataFrame({"ts": np.repeat([1, 2, 3], 500)})
-    log["score.mail"] = np.repeat([4.0, 5.0, 6.0], 500) + rng.normal(size=1_500)
-    found = spread_of(log)
-    alone = pd.DataFrame({"ts": [4], "score.mail": [900.0]})
-    assert 0.1 < found == spread_of(pd.concat([log, alone]))

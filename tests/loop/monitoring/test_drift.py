@@ -36,10 +36,18 @@ def test_draws_of_the_same_customers_do_not_drift(n):
     assert "drifted since then" in found[0].summary() and nonsense(found[0].summary()) == []
 
 
-def test_with_many_rows_a_small_difference_is_beyond_chance_and_no_drift():
+def test_a_small_difference_of_many_rows_or_of_a_value_many_share_is_no_drift():
     found = feature_drift(customers(300_000, 1), customers(300_000, 2, shift=0.05), apart=False)
     row = found.frame.set_index("column").loc["amount_84d"]
     assert row["p_holm"] < 1e-9 and row["drift"] == "no" and found.drifted == []
+    then, now = customers(3_000, 1), customers(3_000, 2)
+    rare = np.random.default_rng(0).random(3_000) < 0.4
+    for frame, rate in ((then, 0.120), (now, 0.119)):
+        frame["response_rate"] = np.where(rare, np.linspace(0, 1, 3_000), rate)
+    found = feature_drift(then, now)
+    row = found.frame.set_index("column").loc["response_rate"]
+    assert row["psi"] > 0.25 and row["moved"] < 0.1 and found.drifted == []
+    assert not found.told_apart.apart
 
 
 @pytest.mark.parametrize("n", [100, 5_000])
@@ -56,7 +64,11 @@ def test_a_shift_is_found_and_named(n):
     assert nonsense(found.summary()) == []
 
 
-def test_missing_values_a_new_kind_and_a_constant_that_moves():
+def test_columns_without_a_value_a_new_kind_and_a_constant_that_moves():
+    then = pd.DataFrame({"x": [np.nan] * 40, "kind": ["a", None] * 20})
+    found = feature_drift(then, then.assign(x=1.0), apart=False)
+    assert found.drifted == ["x"]
+    assert _by_kind(then["kind"], then["kind"]).tolist() == [[20, 20]] * 2 and MISSING
     then, now = customers(2_000, 1), customers(2_000, 2)
     now["orders_84d"] = now["orders_84d"].where(np.arange(2_000) % 2 == 0)
     now["top_category"] = np.where(np.arange(2_000) % 3 == 0, "new", now["top_category"])
@@ -65,25 +77,7 @@ def test_missing_values_a_new_kind_and_a_constant_that_moves():
     assert set(found.drifted) == {"orders_84d", "top_category", "carts_28d"}
 
 
-def test_a_value_that_many_share_and_that_moves_a_hair_is_no_drift():
-    then, now = customers(3_000, 1), customers(3_000, 2)
-    rare = np.random.default_rng(0).random(3_000) < 0.4
-    for frame, rate in ((then, 0.120), (now, 0.119)):
-        frame["response_rate"] = np.where(rare, np.linspace(0, 1, 3_000), rate)
-    found = feature_drift(then, now)
-    row = found.frame.set_index("column").loc["response_rate"]
-    assert row["psi"] > 0.25 and row["moved"] < 0.1 and found.drifted == []
-    assert not found.told_apart.apart
-
-
-def test_columns_without_a_value_and_kinds_with_gaps():
-    then = pd.DataFrame({"x": [np.nan] * 40, "kind": ["a", None] * 20})
-    found = feature_drift(then, then.assign(x=1.0), apart=False)
-    assert found.drifted == ["x"]
-    assert _by_kind(then["kind"], then["kind"]).tolist() == [[20, 20]] * 2 and MISSING
-
-
-def test_the_index_is_that_of_the_book_and_its_interval_covers_the_truth():
+def test_the_index_is_that_of_the_book_covers_the_truth_and_is_fair_by_chance():
     p, q = np.array([0.2, 0.3, 0.5]), np.array([0.3, 0.3, 0.4])
     truth = float(((p - q) * np.log(p / q)).sum())
     many = np.array([p, q]) * 10**7
@@ -95,9 +89,6 @@ def test_the_index_is_that_of_the_book_and_its_interval_covers_the_truth():
     assert 0.92 <= held <= 0.985
     assert found[:, 0].mean() == pytest.approx(truth, rel=0.05)
     assert np.mean(found[:, 2] - found[:, 1]) < 0.1
-
-
-def test_by_chance_alone_the_index_and_its_p_value_are_fair():
     rng = np.random.default_rng(4)
     p = np.full(10, 0.1)
     found = np.array(
@@ -107,7 +98,7 @@ def test_by_chance_alone_the_index_and_its_p_value_are_fair():
     assert (found[:, 1] == 0).mean() > 0.95
 
 
-def test_the_distance_agrees_with_scipy():
+def test_the_distance_agrees_with_scipy_and_times_are_not_told_apart_by_customers():
     rng = np.random.default_rng(5)
     for a, b in [
         (rng.normal(size=900), rng.normal(0.2, 1, 700)),
@@ -117,10 +108,7 @@ def test_the_distance_agrees_with_scipy():
         theirs = ks_2samp(a, b, method="asymp")
         assert mine[0] == pytest.approx(theirs.statistic, abs=1e-12)
         assert mine[1] == pytest.approx(theirs.pvalue, rel=0.2)
-
-
-def test_times_are_not_told_apart_by_knowing_the_customer():
-    """The same customers at both times: without folds by customer a model could cheat."""
+    # The same customers at both times: without folds by customer a model could cheat.
     then = customers(400, 1)
     found = tell_apart(then, then, ["amount_84d", "evening_share", "orders_84d"])
     assert found.auc.ci_low <= 0.5 <= found.auc.ci_high + 0.02 and not found.apart

@@ -48,10 +48,16 @@ def test_a_promotion_that_disappoints_stands_out() -> None:
     assert found.plot().get_title(loc="left") or True
 
 
-def test_ratings_of_a_few_customers_are_told_and_not_drawn() -> None:
+def test_ratings_of_a_few_are_told_not_drawn_and_small_groups_are_counted() -> None:
     found = satisfaction(shop_of(reviews_of(8), PROMOTIONS), NOW)
     assert found and found.frame.empty and "are four or five stars" in found.summary()
     refused("rated by 10 customers or more", found.plot)
+    rows = reviews_of(60)
+    rows["promotion_id"] = rows["promotion_id"].where(rows["promotion_id"] != "P2")
+    rows.loc[:3, "promotion_id"] = "P2"
+    found = satisfaction(shop_of(rows, PROMOTIONS), NOW)
+    assert found.few >= 1 and "Recommendation P2" not in set(found.frame["group"])
+    assert "fewer than 10 customers who rated" in found.summary()
 
 
 def test_figures_are_those_of_the_rows_and_what_came_later_is_not_read() -> None:
@@ -79,15 +85,6 @@ def test_intervals_hold_though_a_customer_rates_often_and_nobody_stands_out_by_c
     assert np.mean([bool(f.standing_out()) for f in found]) <= 0.2
 
 
-def test_small_groups_have_no_row_and_are_counted() -> None:
-    rows = reviews_of(60)
-    rows["promotion_id"] = rows["promotion_id"].where(rows["promotion_id"] != "P2")
-    rows.loc[:3, "promotion_id"] = "P2"
-    found = satisfaction(shop_of(rows, PROMOTIONS), NOW)
-    assert found.few >= 1 and "Recommendation P2" not in set(found.frame["group"])
-    assert "fewer than 10 customers who rated" in found.summary()
-
-
 def test_where_there_is_nothing_one_sentence_says_so() -> None:
     for reviews, sentence in [
         (None, "Corner shop records no ratings"),
@@ -100,16 +97,13 @@ def test_where_there_is_nothing_one_sentence_says_so() -> None:
         assert found.to_frame().empty and found.to_dict()["satisfied"]["value"] is None
 
 
-def test_without_promotions_known_and_with_one_opinion_only() -> None:
+def test_without_promotions_or_with_one_opinion_and_ten_ratings_of_one_customer() -> None:
     same = reviews_of().assign(rating=5.0).drop(columns="promotion_id")
     found = satisfaction(shop_of(same), NOW)
     assert found.overall.value == 1.0 and found.overall.ci_low > 0.98
     assert "cannot be compared" in found.summary() and nonsense(found.summary()) == []
     everything = satisfaction(shop_of(reviews_of().assign(rating=5.0), PROMOTIONS), NOW)
     assert everything.standing_out() == [] and nonsense(everything.summary()) == []
-
-
-def test_ten_ratings_of_one_customer_are_one_customers() -> None:
     rows = reviews_of(60)
     many = rows.iloc[[0] * 10].assign(promotion_id="P3", rating=1.0)
     rows = pd.concat([rows.assign(promotion_id=None), many], ignore_index=True)

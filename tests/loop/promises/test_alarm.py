@@ -41,14 +41,11 @@ def test_a_planner_that_promises_twice_what_comes_is_found_out():
     assert 0.05 < weak < found
 
 
-def test_evidence_is_a_martingale_where_the_null_is_exact():
+def test_evidence_is_a_martingale_and_of_two_weeks_that_of_densities_written_out():
     rng = np.random.default_rng(2)
     off = drawn(rng, shared=0.0, noise=50.0)[:, :8]
     found = evidence(off, np.full(8, 50.0), np.zeros(8), np.full(8, 20.0))
     assert np.allclose(found.mean(axis=0), 1.0, atol=0.02)
-
-
-def test_evidence_of_two_weeks_agrees_with_densities_written_out():
     off, spread, shared, size = map(np.array, ([-60.0, -40], [50.0, 40], [20.0, 10], [100.0, 80]))
     null = np.diag(spread**2) + np.outer(shared, shared)
     begins = 0.5 * (1 / 26) * (25 / 26) ** np.arange(2) + [0.5, 0]
@@ -77,15 +74,12 @@ def weeks_of(ratio, weeks, *, noise=20.0):
     return matched(said, came)
 
 
-def test_the_alarm_names_the_week_and_what_came():
+def test_the_alarm_names_the_week_and_what_came_and_without_settled_weeks_is_still():
     kept, broken = promise_alarm(weeks_of(1.0, 20)), promise_alarm(weeks_of(0.4, 20))
     assert not kept.rings and "No promise was broken beyond chance in 20" in kept.summary()
     assert broken.rings and broken.measure == "added_profit" and 0.3 < broken.ratio < 0.5
     assert broken.since in broken.summary() and "extra profit" in broken.summary()
     assert broken.frame["week"].tolist()[-1] == "2024-W20"
     broken.plot()
-
-
-def test_without_settled_weeks_nothing_rings():
     none = weeks_of(1.0, 3).assign(state="provisional")
     assert "No settled week" in promise_alarm(none).summary()

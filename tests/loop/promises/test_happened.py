@@ -38,7 +38,7 @@ def settled(shop):
     return decisions, found
 
 
-def test_rows_have_the_columns_of_the_ledger_and_parts_add_up(settled):
+def test_rows_have_the_ledgers_columns_and_responses_are_counted_by_hand(settled, shop):
     _, found = settled
     assert tuple(found.columns) == OUTCOME_COLUMNS
     assert set(found["state"]) == {"settled"} and set(found["week"]) == {"2024-W30"}
@@ -48,9 +48,6 @@ def test_rows_have_the_columns_of_the_ledger_and_parts_add_up(settled):
         by_promotion = rows[rows["promotion_id"] != ""]["value"].sum()
         by_segment = rows[rows["segment"] != ""]["value"].sum()
         assert by_promotion == pytest.approx(whole) and by_segment == pytest.approx(whole)
-
-
-def test_responses_are_those_counted_by_hand(shop, settled):
     decisions, found = settled
     rows = found[(found["measure"] == "redemptions") & (found["promotion_id"] != "")]
     offers = shop.promotions.execute().set_index("promotion_id")
@@ -68,7 +65,7 @@ def test_responses_are_those_counted_by_hand(shop, settled):
         assert row.n == len(got)
 
 
-def test_a_week_is_provisional_until_windows_horizon_and_return_days_are_over(shop):
+def test_a_week_is_provisional_until_all_is_over_and_nothing_later_is_read(shop):
     decisions, chances = week_of(shop, 2)
     ts = decisions["ts"].iloc[0].to_pydatetime()
     over = ts + timedelta(days=14 + 30)
@@ -77,10 +74,6 @@ def test_a_week_is_provisional_until_windows_horizon_and_return_days_are_over(sh
         for moment in (ts, over - timedelta(hours=1), over)
     ]
     assert states == [[], ["provisional"], ["settled"]]
-
-
-def test_nothing_at_or_after_the_moment_is_read(shop):
-    decisions, chances = week_of(shop, 2)
     now = decisions["ts"].iloc[0].to_pydatetime() + timedelta(days=20)
     found = happened_week(shop, decisions, chances, as_of=now)
     again = happened_week(known_by(shop, now), decisions, chances, as_of=now)
@@ -156,7 +149,7 @@ def of_two_segments(odds: np.ndarray) -> Assigned:
     return Assigned(np.arange(160), ("A",), action, odds, segment, np.arange(160), ts)
 
 
-def test_a_segments_money_is_of_its_own_customers_alone():
+def test_a_segments_money_is_its_own_and_where_half_had_no_choice_none_is_compared():
     """Got it: 10 of margin, 2 off. Got nothing: 4, 1 off; outside 90 off, which is not theirs."""
     week = of_two_segments(np.ones((160, 1)))
     inside = week.segment == "in"
@@ -167,9 +160,6 @@ def test_a_segments_money_is_of_its_own_customers_alone():
     spend, profit = (row["value"] for row in money.of(group, 0.9))
     assert spend == pytest.approx(40 * (0.5 * 2 - 0.5 * 1) + 40 * 0.1)
     assert profit == pytest.approx(40 * (10 + 0.5 * 2) - 40 * (4 + 0.5 * 1) - 40 * 0.1)
-
-
-def test_where_half_could_not_have_got_nothing_there_is_no_comparison():
     odds = np.ones((160, 1))
     whole = next(of_two_segments(odds).groups())
     assert whole.enough(of_two_segments(odds))

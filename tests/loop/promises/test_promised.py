@@ -42,23 +42,17 @@ def said(week):
     )
 
 
-def test_rows_have_the_columns_of_the_ledger_and_parts_add_up(said):
+def test_rows_add_up_rates_are_of_those_contacted_and_the_readout_is_less_sure(said):
     assert tuple(said.columns) == PREDICTION_COLUMNS
     for measure in ("redemptions", "spend", "added_profit"):
         rows = said[said["measure"] == measure]
         whole = rows[(rows["promotion_id"] == "") & (rows["segment"] == "")]["value"].iloc[0]
         assert rows[rows["promotion_id"] != ""]["value"].sum() == pytest.approx(whole, rel=0.02)
         assert rows[rows["segment"] != ""]["value"].sum() == pytest.approx(whole, rel=0.02)
-
-
-def test_the_readout_is_less_sure_than_the_expected_value(said):
     assert (said["ci_low"] <= said["value"]).all() and (said["value"] <= said["ci_high"]).all()
     known = said[said["readout_low"].notna()]
     assert (known["readout_low"] < known["ci_low"]).all()
     assert (known["readout_high"] > known["ci_high"]).all()
-
-
-def test_rates_are_counts_over_those_contacted(said):
     keys = ["promotion_id", "segment"]
     counts = said[said["measure"] == "redemptions"].set_index(keys)
     rates = said[said["measure"] == "response_rate"].set_index(keys)
@@ -93,21 +87,18 @@ def test_promotions_that_run_on_are_known_with_those_who_have_them(week):
     }
 
 
-def test_where_effects_are_not_known_nothing_is_said_of_profit(week):
+def test_where_effects_are_not_known_no_profit_is_said_and_of_nobody_nothing(week):
     shop, decisions, chances, _, ts, _ = week
     found = promise_week(shop, decisions, chances, None, as_of=ts)
     profit = found[found["measure"] == "added_profit"]
     assert (profit["identification"] == "not identified").all() and profit["value"].isna().all()
     assert found[found["measure"] == "redemptions"]["value"].gt(0).all()
-
-
-def test_of_nobody_nothing_is_said(week):
     shop, decisions, chances, worth, ts, _ = week
     found = promise_week(shop, decisions.assign(action="none"), chances, worth, as_of=ts)
     assert found.empty and tuple(found.columns) == PREDICTION_COLUMNS
 
 
-def test_what_looked_best_is_not_promised_too_much():
+def test_what_looked_best_is_not_promised_too_much_and_much_data_speak():
     rng, draws, kinds = np.random.default_rng(0), 3_000, 4
     error = 2.0
     covariance = np.diag(np.tile([error**2, 1.0], kinds))
@@ -124,9 +115,6 @@ def test_what_looked_best_is_not_promised_too_much():
         hits += int(abs(estimate[best] - true[best]) <= half)
     assert np.mean(naive) > 1.2 and abs(np.mean(drawn)) < np.mean(naive) / 3
     assert 0.85 <= hits / draws <= 0.96
-
-
-def test_much_data_speak_for_themselves():
     found = np.array([1.0, 0.5, 3.0, 2.0])
     estimate, left = _shrunk(found, 1e-8 * np.eye(4))
     assert np.allclose(estimate, found, atol=1e-4) and np.allclose(

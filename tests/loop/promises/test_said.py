@@ -42,7 +42,7 @@ def found_of(*args, **kwargs):
     return SaidAndHappened(matched(*ledger(*args, **kwargs)), currency="CNY")
 
 
-def test_promises_are_kept_where_what_came_lies_in_the_interval_of_the_readout():
+def test_promises_kept_lie_in_the_readouts_interval_and_errors_are_on_its_scale():
     found = found_of()
     rows = found.frame
     assert len(rows) == 3 * len(WEEKS) and rows["week"].iloc[0] == WEEKS[-1]
@@ -55,6 +55,13 @@ def test_promises_are_kept_where_what_came_lies_in_the_interval_of_the_readout()
     words = found.summary()
     assert "Of 30 promises" in words and "6 figures are provisional" in words
     assert "provisional" in str(found.table()) and "CNY" in str(found.table())
+    rows = found_of().frame
+    profit = rows[rows["measure"] == "added_profit"]
+    assert np.allclose(profit["off"], profit["came"] - profit["said"])
+    assert np.allclose(profit["spread"], NOISE["added_profit"], rtol=1e-3)
+    counts = rows[rows["measure"] == "redemptions"]
+    middle = np.sqrt(counts["readout_low"] * counts["readout_high"])
+    assert np.allclose(counts["off"], np.log(counts["came"] / middle))
 
 
 def test_rates_stand_in_the_ledger_and_not_beside_the_amounts():
@@ -66,16 +73,6 @@ def test_rates_stand_in_the_ledger_and_not_beside_the_amounts():
     assert "response_rate" in set(found.rows["measure"])
     assert len(found.frame) == 3 * len(WEEKS) and found.kept.n == 30
     assert "Of 30 promises" in found.summary()
-
-
-def test_errors_are_on_the_scale_of_the_interval():
-    rows = found_of().frame
-    profit = rows[rows["measure"] == "added_profit"]
-    assert np.allclose(profit["off"], profit["came"] - profit["said"])
-    assert np.allclose(profit["spread"], NOISE["added_profit"], rtol=1e-3)
-    counts = rows[rows["measure"] == "redemptions"]
-    middle = np.sqrt(counts["readout_low"] * counts["readout_high"])
-    assert np.allclose(counts["off"], np.log(counts["came"] / middle))
 
 
 def test_the_ratio_covers_the_truth_and_tells_a_correction_beyond_chance_alone():
@@ -112,7 +109,7 @@ def test_a_correction_is_said_and_waits_for_enough_weeks():
     assert "came ÷ said" in str(many.table())
 
 
-def test_parts_are_told_by_promotion_and_by_segment():
+def test_parts_are_told_apart_and_the_first_page_shows_three_weeks():
     tables = [ledger(weeks=WEEKS[:4], waiting=0, unit=u) for u in (("", ""), ("7", ""), ("", "A"))]
     said, came = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     found = SaidAndHappened(matched(said, came))
@@ -121,9 +118,6 @@ def test_parts_are_told_by_promotion_and_by_segment():
     assert len(found.frame) == len(found.by_promotion().frame) == 12
     found.by_promotion().plot()
     found.plot(measure="spend")
-
-
-def test_the_first_page_shows_three_weeks_or_what_it_had_before():
     before = say("recomputed")
     assert SaidAndHappened(matched(*ledger(waiting=12))).track_record(before) is before
     text = str(found_of().track_record(before))
@@ -131,7 +125,7 @@ def test_the_first_page_shows_three_weeks_or_what_it_had_before():
     assert len(text.split()) < 120
 
 
-def test_of_nothing_it_says_so():
+def test_of_nothing_it_says_so_and_a_count_of_none_is_half_of_one():
     empty = SaidAndHappened(
         matched(typed((), PREDICTION_COLUMNS), typed((), OUTCOME_COLUMNS)), currency="CNY"
     )
@@ -140,9 +134,6 @@ def test_of_nothing_it_says_so():
     assert "Fewer than two" in empty.calibration.summary()
     for found in (empty, empty.alarm, empty.calibration):
         refused("nothing to draw", found.plot)
-
-
-def test_a_count_of_none_is_half_of_one():
     said, came = ledger(weeks=WEEKS[:1], waiting=0)
     said = said.head(1).assign(readout_low=1.0, readout_high=4.0)
     rows = matched(said, came.head(1).assign(value=0.0, ci_low=0.0, ci_high=3.0))

@@ -40,7 +40,7 @@ def found(tmp_path_factory: Any) -> tuple[Rehearsal, Path]:
     return rehearse(2, out=out, **TINY), out
 
 
-def test_an_oracle_is_above_what_guesses_and_all_keep_to_the_budget(found: Any) -> None:
+def test_an_oracle_is_above_guesses_all_keep_to_the_budget_and_all_are_drawn(found, tmp_path):
     done, _ = found
     assert done.added("latent") > max(done.added("random"), done.added("everyone"))
     assert done.added("nobody") == 0
@@ -48,6 +48,10 @@ def test_an_oracle_is_above_what_guesses_and_all_keep_to_the_budget(found: Any) 
     assert done.frame.groupby("policy")["number"].apply(list).tolist() == [[1, 2]] * 3
     assert done.share("latent") == 1
     assert len(done.lines()) == 4 and "2 weeks of 300 customers" in done.summary()
+    ax = done.plot()
+    assert len(ax.lines) >= 4
+    assert done.draw(tmp_path / "loop.png").stat().st_size > 5_000
+    assert "attainable" in done.table().text
 
 
 def test_what_is_there_is_not_done_again(found: Any, monkeypatch: Any) -> None:
@@ -55,14 +59,6 @@ def test_what_is_there_is_not_done_again(found: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(module, "decide", None)
     again = rehearse(2, out=out, **TINY)
     pd.testing.assert_frame_equal(again.frame, done.frame)
-
-
-def test_a_figure_shows_every_policy(found: Any, tmp_path: Path) -> None:
-    done, _ = found
-    ax = done.plot()
-    assert len(ax.lines) >= 4
-    assert done.draw(tmp_path / "loop.png").stat().st_size > 5_000
-    assert "attainable" in done.table().text
 
 
 @pytest.mark.parametrize("after", [0.7, 0.0, 0.3, 1.5][: draws(1, most=4)])

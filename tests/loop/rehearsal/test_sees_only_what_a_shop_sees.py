@@ -62,12 +62,18 @@ def test_tables_alone_lead_to_the_same_decisions(going, usual, tmp_path, monkeyp
     pd.testing.assert_frame_equal(decided(load_shop(tmp_path / "copy"), going), usual)
 
 
-def test_who_may_be_contacted_is_known_of_tables(going: GoingShop) -> None:
+def test_tables_tell_who_may_be_contacted_and_name_nothing_hidden(going: GoingShop) -> None:
     shop = going.shop()
     rights, past = shop.contact_rights.execute(), shop.decisions.execute()
     allowed = rights.loc[rights["allowed"], "customer_id"]
     standing = past.loc[past["holdout"] == "standing", "customer_id"]
     assert sorted(set(allowed) - set(standing)) == going.contactable.tolist()
+    # No column of the shop is one of who its customers are behind what they do.
+    shown = {"age", "tier", "since", "household", "number"}
+    hidden = {*Customers.__dataclass_fields__} - shown
+    assert shop.tables
+    for name in shop.tables:
+        assert not (set(shop[name].columns) & hidden) - {"channel"}, name
 
 
 def test_what_comes_later_changes_no_decision(going, usual, tmp_path):
@@ -78,16 +84,6 @@ def test_what_comes_later_changes_no_decision(going, usual, tmp_path):
         places: Any = np.random.default_rng(later.week).integers(-1, 12, 600)
         later.decide(*later.decisions_of(places))
     pd.testing.assert_frame_equal(decided(later.shop(), going, going.week), usual)
-
-
-def test_what_is_known_of_a_table_names_nothing_hidden(going: GoingShop) -> None:
-    """No column of the shop is one of who its customers are behind what they do."""
-    shown = {"age", "tier", "since", "household", "number"}
-    hidden = {*Customers.__dataclass_fields__} - shown
-    shop = going.shop()
-    assert shop.tables
-    for name in shop.tables:
-        assert not (set(shop[name].columns) & hidden) - {"channel"}, name
 
 
 def test_only_what_rehearses_knows_of_simulated_shops() -> None:
