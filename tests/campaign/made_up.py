@@ -26,11 +26,10 @@ def typed(frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
     texts = ("channel", "status", "cluster_id", "type", "reason")
     kinds = dict.fromkeys(texts, "string")
     kinds |= dict.fromkeys(("ts", "since", "starts_at", "ends_at"), "timestamp")
+    found = {name: ibis.memtable(frame.reset_index(drop=True)) for name, frame in frames.items()}
     return {
-        name: ibis.memtable(frame.reset_index(drop=True)).cast(
-            {column: kind for column, kind in kinds.items() if column in frame}
-        )
-        for name, frame in frames.items()
+        name: table.cast({column: kind for column, kind in kinds.items() if column in table})
+        for name, table in found.items()
     }
 
 
@@ -98,12 +97,10 @@ def case_of(seed: int) -> Case:
     exposures["channel"] = rng.choice(CHANNELS, len(exposures))
     responses = some(int(rng.integers(0, 12)) + 1)
     responses["kind"] = rng.choice(["complaint", "unsubscribe", "redeem"], len(responses))
-    frames = {
-        "events": pd.DataFrame({"customer_id": customers, "ts": AS_OF - DAY, "kind": "purchase"}),
-        "promotions": promotions,
-        "exposures": exposures.drop(columns="channel") if rng.random() < 0.3 else exposures,
-        "responses": responses,
-    }
+    events = pd.DataFrame({"customer_id": customers, "ts": AS_OF - DAY, "kind": "purchase"})
+    exposures = exposures.drop(columns="channel") if rng.random() < 0.3 else exposures
+    frames = {"events": events, "promotions": promotions}
+    frames |= {"exposures": exposures, "responses": responses}
     if rng.random() < 0.7:
         frames["customers"] = pd.DataFrame(
             {"customer_id": customers, "status": rng.choice(["ok", "Blocked", None], n)}
@@ -345,11 +342,8 @@ def _no_right(
     for r in frames["responses"].to_dict("records"):
         if r["customer_id"] != customer or r["kind"] != "unsubscribe" or r["ts"] >= AS_OF:
             continue
-        seen = exposures[
-            (exposures["customer_id"] == customer)
-            & (exposures["promotion_id"] == r["promotion_id"])
-            & (exposures["ts"] < AS_OF)
-        ]
+        seen = exposures[(exposures["customer_id"] == customer) & (exposures["ts"] < AS_OF)]
+        seen = seen[seen["promotion_id"] == r["promotion_id"]]
         own = seen["channel"].tolist() if "channel" in seen else []
         channels = {_channel(case, r["promotion_id"], c) for c in own or [None]}
         if channel is None or channel in channels or None in channels:

@@ -30,10 +30,8 @@ def test_the_largest_smaller_arm_is_taken_and_the_others_are_all_with_history(sh
     assert smaller.is_monotonic_decreasing
     assert trial.notes[0].startswith(promotion_name(*over[["kind", "promotion_id"]].iloc[0]))
     sizes = trial.describe().set_index("arm")["customers"]
-    assert sizes.to_dict() == {
-        "none": over["others"].iloc[0],
-        "contacted": over["contacted"].iloc[0],
-    }
+    first = over.iloc[0]
+    assert sizes.to_dict() == {"none": first["others"], "contacted": first["contacted"]}
     promotion = promotions_over(shop).iloc[0]
     exposures = shop.exposures.execute()
     exposed = exposures.loc[exposures["promotion_id"] == promotion["promotion_id"], "customer_id"]

@@ -201,10 +201,9 @@ def test_covariates_nobody_named_are_named_and_something_to_target_is_said(asked
 def test_nothing_to_target_is_said_where_nothing_is_there(shop):
     said = []
     for seed in range(12):
-        trial = promolab.load_experiment(
-            trial_rows(0.0, 800, seed), arm="mail", outcomes="spend", customer_id="member",
-            propensity={"paper": 0.25, "app": 0.25},
-        )  # fmt: skip
+        drawn = {"propensity": {"paper": 0.25, "app": 0.25}, "customer_id": "member"}
+        rows = trial_rows(0.0, 800, seed)
+        trial = promolab.load_experiment(rows, arm="mail", outcomes="spend", **drawn)
         said.append(UpliftModel().fit(trial).targeting())
     assert sum(found.found for found in said) <= 1
     spread = np.std([f.by_effect.qini / f.by_effect.std_error for f in said])
@@ -300,10 +299,8 @@ def test_effects_of_what_starts_this_week_are_written_per_customer(shop, choice,
     assert len(past) == 4 * choice.experiment.n and (past["decision"] >= 0).all()
     groups = group_rows(model)
     run.write_table("uplift_groups", groups, by=["by", "arm", "group"])
-    assert groups.groupby("by")["arm"].nunique().to_dict() == {
-        "RFM segment at the decision": 1,
-        "predicted effect (out of fold)": 4,
-    }
+    expected = {"RFM segment at the decision": 1, "predicted effect (out of fold)": 4}
+    assert groups.groupby("by")["arm"].nunique().to_dict() == expected
 
 
 def test_the_four_types_are_shown_of_a_simulated_source_alone(shop, model, strong, tmp_path):

@@ -58,13 +58,10 @@ def test_the_funnel_adds_up_from_the_active_to_those_to_contact() -> None:
     row = {"promotion_id": 18, "channel": "mail", "action": "18", "active": 100, **gone}
     other = row | {"promotion_id": 7, "no_right": 20, "to_contact": 73}
     nobody, moment = pd.DataFrame(), datetime(2017, 10, 30)
-    frames = {"steps": nobody, "planned": nobody, "decisions": nobody, "propensities": nobody}
-    plan = Plan(
-        *(moment, moment, 0.1, 0.05, 0, 0),
-        promotions=pd.DataFrame({"promotion_id": [18, 7], "name": ["Coupons 18", "Discount 7"]}),
-        funnel=pd.DataFrame([row]),
-        **frames,
-    )
+    frames = dict.fromkeys(("steps", "planned", "decisions", "propensities"), nobody)
+    frames |= {"funnel": pd.DataFrame([row])}
+    names = pd.DataFrame({"promotion_id": [18, 7], "name": ["Coupons 18", "Discount 7"]})
+    plan = Plan(moment, moment, 0.1, 0.05, 0, 0, promotions=names, **frames)
     text = plan.to_table().text
     assert "−–" not in text  # the first and the last step take nobody out
     assert "−30" in text and ">70<" in text and ">63<" in text and "Coupons 18, by mail" in text

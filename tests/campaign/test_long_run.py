@@ -137,15 +137,11 @@ def test_the_band_holds_in_all_weeks_at_once(alike):
     """Half a year of nothing, 1,000 times: customers who differ for good, or from week to week."""
     rng = np.random.default_rng(11)
     weeks, sides = 26, (60, 240)
-    draws = [
-        np.cumsum(
-            np.sqrt(alike) * rng.exponential(size=(1000, n, 1))
-            + np.sqrt(1 - alike) * rng.exponential(size=(1000, n, weeks)),
-            axis=2,
-            dtype=np.float32,
-        )
-        for n in sides
-    ]
+    draws = []
+    for n in sides:
+        each = np.sqrt(alike) * rng.exponential(size=(1000, n, 1))
+        each = each + np.sqrt(1 - alike) * rng.exponential(size=(1000, n, weeks))
+        draws.append(np.cumsum(each, axis=2, dtype=np.float32))
     value = draws[1].mean(axis=1) - draws[0].mean(axis=1)
     variance = sum(d.var(axis=1, ddof=1) / d.shape[1] for d in draws)
     bands = [band_of(v, s, 0.95, TUNED_WEEKS) for v, s in zip(value, variance, strict=True)]

@@ -55,11 +55,8 @@ def test_a_file_is_read_out(folder):
 
 def test_before_its_end_it_is_provisional_with_a_band_that_may_be_looked_at(folder):
     dates = {"started": "2017-05-01", "ends": "2017-07-01"}
-    early, over = read(
-        folder,
-        SPRING | dates,
-        SPRING | {"name": "B", "started": "2017-04-01", "ends": "2017-05-01"},
-    ).experiments
+    past = {"name": "B", "started": "2017-04-01", "ends": "2017-05-01"}
+    early, over = read(folder, SPRING | dates, SPRING | past).experiments
     assert (early.state, over.state) == ("provisional", "final")
     a, b = (one.readout.rows[0].difference for one in (early, over))
     assert a.ci_high - a.ci_low > 1.4 * (b.ci_high - b.ci_low)
@@ -74,9 +71,8 @@ def test_a_promotion_is_read_by_its_holdout_and_by_the_metrics_stated(folder):
     frames = tables(arms())
     left = frames["responses"].head(3).assign(kind="unsubscribe")
     frames["responses"] = pd.concat([frames["responses"], left], ignore_index=True)
-    found = read(
-        folder, {"name": "P", "promotion": "P"}, frames=frames, margin_rate=0.5
-    ).experiments[0]
+    one = {"name": "P", "promotion": "P"}
+    found = read(folder, one, frames=frames, margin_rate=0.5).experiments[0]
     assert found.state == "final", found.why
     rows = {row.metric: row for row in found.readout.rows}
     assert set(rows) == {"sales", "bought", "unsubscribed", "profit"}
@@ -86,7 +82,7 @@ def test_a_promotion_is_read_by_its_holdout_and_by_the_metrics_stated(folder):
     assert rows["profit"].difference.value == pytest.approx(expected / 2)
     assert rows["unsubscribed"].treated.value == pytest.approx(3 / rows["unsubscribed"].treated.n)
     assert (found.readout.verdict.word, found.readout.deciding) == ("ship", ("profit",))
-    running = read(folder, {"name": "P", "promotion": "P"}, as_of=END + pd.Timedelta(days=3))
+    running = read(folder, one, as_of=END + pd.Timedelta(days=3))
     assert running.experiments[0].state == "provisional"
     told = {"name": "P", "promotion": "P", "metrics": {"orders": "orders_placed"}}
     rows = read(folder, told).experiments[0].readout.rows

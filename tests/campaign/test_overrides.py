@@ -25,10 +25,8 @@ def drafted(allocated: bool = False, **options: Any) -> tuple[Plan, pd.DataFrame
     scores = pd.DataFrame({"customer_id": ids}).merge(offers[["promotion_id"]], how="cross")
     rng = np.random.default_rng(5)
     scores["p_redeemed"] = rng.random(len(scores))
-    values = pd.DataFrame(
-        [(c, a, q) for c in ids for a, q in CHANCES.items()],
-        columns=["customer_id", "action", "propensity"],
-    )
+    columns = ["customer_id", "action", "propensity"]
+    values = pd.DataFrame([(c, a, q) for c in ids for a, q in CHANCES.items()], columns=columns)
     drawn = rng.choice(list(CHANCES), N, p=list(CHANCES.values()))
     values["chosen"] = values["action"] == drawn[values["customer_id"]]
     values["value"] = rng.normal(size=len(values))
@@ -75,9 +73,9 @@ def test_who_is_forced_out_is_not_eligible_and_in_no_comparison(allocated):
     assert done.plan.funnel["by_hand"].sum() >= 2
     kept = plan.decisions[~plan.decisions["customer_id"].isin(gone)].reset_index(drop=True)
     pd.testing.assert_frame_equal(done.plan.decisions, kept)
-    assert done.frame[["kind", "customer_id", "reason", "planned"]].to_numpy().tolist() == [
-        ["forced out", str(held), "asked", 1],
-        ["forced out", str(other), "staff", 1],
+    told = done.frame[["kind", "customer_id", "reason", "planned"]].to_numpy().tolist()
+    assert told == [
+        [*("forced out", str(c), why), 1] for c, why in ((held, "asked"), (other, "staff"))
     ]
     assert done.summary() == "2 customers forced out. That takes 2 planned contacts off the lists."
 

@@ -4,15 +4,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from promolab.campaign.past.decided import doubtful_ratio, obstacle, read_decisions
 from promolab.campaign.plan.planning import plan_week
 from promolab.campaign.plan.result import NOT_WORTH, Plan
 from promolab.campaign.readout.randomised import compare_with_holdout
-from promolab.errors import InputError
 from tests.campaign.made_up import AS_OF, DAY, typed
 from tests.made_up import shop_of
+from tests.refused import refused
 
 N = 40
 CHANCES = {"7": 0.55, "8": 0.15, "none": 0.3}
@@ -33,10 +32,8 @@ def shop_and_scores(n: int = N, ids: tuple[int, ...] = (7, 8), **frames: pd.Data
 def allocation_of(choices: np.ndarray, chances: dict[str, float] | None = None) -> pd.DataFrame:
     """A row per customer and action; ``choices`` says which was drawn."""
     chances = CHANCES if chances is None else chances
-    rows = pd.DataFrame(
-        [(c, a, q) for c in range(len(choices)) for a, q in chances.items()],
-        columns=["customer_id", "action", "propensity"],
-    )
+    drawn = [(c, a, q) for c in range(len(choices)) for a, q in chances.items()]
+    rows = pd.DataFrame(drawn, columns=["customer_id", "action", "propensity"])
     return rows.assign(chosen=rows["action"] == choices[rows["customer_id"]])
 
 
@@ -67,10 +64,8 @@ def test_what_is_done_comes_as_often_as_its_chance_says():
     done: list[pd.Series[Any]] = []
     for draw in range(times):
         choices = rng.choice(names, N, p=[*CHANCES.values()])
-        plan = plan_week(
-            shop, scores, AS_OF, [7, 8], allocation=allocation_of(choices),
-            holdout=0.25, standing_holdout=0.2, seed=draw, standing_seed=draw,
-        )  # fmt: skip
+        seeds = {"allocation": allocation_of(choices), "seed": draw, "standing_seed": draw}
+        plan = plan_week(shop, scores, AS_OF, [7, 8], holdout=0.25, standing_holdout=0.2, **seeds)
         done.append(plan.decisions["action"])
         assert plan.planned.set_index("customer_id")["action"].to_dict() == {
             i: choice for i, choice in enumerate(choices) if choice != "none"
@@ -106,10 +101,8 @@ def test_an_allocation_that_does_not_fit_is_said():
         (lambda a: a.drop(columns="chosen"), "no column 'chosen' in allocation"),
     ]:
         shop, scores = shop_and_scores(3)
-        with pytest.raises(InputError, match=message):
-            plan_week(
-                shop, scores, AS_OF, [7, 8], allocation=change(allocation_of(np.full(3, "8")))
-            )
+        rows = change(allocation_of(np.full(3, "8")))
+        refused(message, plan_week, shop, scores, AS_OF, [7, 8], allocation=rows)
 
 
 def test_a_readout_takes_an_allocations_chances_as_they_are():
@@ -135,7 +128,5 @@ def test_a_readout_takes_an_allocations_chances_as_they_are():
     compared = compare_with_holdout(7, found, sales, buyers, buyers)
     assert compared.sales is not None and compared.holdout == "chance"
     assert compared.sales.estimate.ci_low < 3.0 < compared.sales.estimate.ci_high
-    assert (
-        sales[found.loc[got, "customer_id"]].mean() - sales[found.loc[~got, "customer_id"]].mean()
-        > 8
-    )
+    spent = [sales[found.loc[which, "customer_id"]].mean() for which in (got, ~got)]
+    assert spent[0] - spent[1] > 8

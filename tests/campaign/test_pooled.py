@@ -81,11 +81,9 @@ def test_four_together_cover_and_are_half_as_wide() -> None:
         for _ in range(4):
             arm = rng.permutation(600) >= 60
             arms = compare_means(taste + rng.gamma(2.0, 20.0, 600) + 5 * arm, arm, who)
-            sales = replace(
-                template.sales,
-                estimate=Estimate(arms.value, *arms.interval(0.95), 600),
-                scores=arms.treated.scores - arms.control.scores,
-            )
+            estimate = Estimate(arms.value, *arms.interval(0.95), 600)
+            scores = arms.treated.scores - arms.control.scores
+            sales = replace(template.sales, estimate=estimate, scores=scores)
             parts.append(replace(template, sales=sales))
         found.append(pool_holdouts(parts).difference)
         single.append(parts[0].sales.estimate)

@@ -20,6 +20,7 @@ from tests.made_up import shop_of
 NOW = datetime(2017, 6, 1)
 START, END = pd.Timestamp("2017-03-06"), pd.Timestamp("2017-04-03")
 N = 1200
+NOBODY = pd.Series(dtype=int)
 
 
 def decisions_of(arm: np.ndarray, cluster: np.ndarray | None = None) -> pd.DataFrame:
@@ -172,17 +173,15 @@ def test_the_household_is_the_unit_where_there_is_one():
     """Two of a household count as one: the interval is √2 wider where both always do the same."""
     arm, homes = arms(n=400), np.repeat(np.arange(400), 2)
     spend = np.random.default_rng(3).gamma(2, 20, 400)
-    twice, nobody = pd.Series(np.repeat(spend, 2)), pd.Series(dtype=int)
+    twice = pd.Series(np.repeat(spend, 2))
     double = decisions_of(np.repeat(arm, 2), homes)
-    alone = compare_with_holdout("P", decisions_of(np.repeat(arm, 2)), twice, nobody, nobody)
-    e = compare_with_holdout("P", double, twice, nobody, nobody).sales.estimate
+    alone = compare_with_holdout("P", decisions_of(np.repeat(arm, 2)), twice, NOBODY, NOBODY)
+    e = compare_with_holdout("P", double, twice, NOBODY, NOBODY).sales.estimate
     naive = alone.sales.estimate
     assert e.value == pytest.approx(naive.value)
     assert (e.ci_high - e.ci_low) / (naive.ci_high - naive.ci_low) == pytest.approx(2**0.5, rel=0.1)
     frames = tables(arms())
-    paired = pd.DataFrame(
-        {"customer_id": range(N - 2), "cluster_id": [i // 2 for i in range(N - 2)]}
-    )
+    paired = pd.DataFrame({"customer_id": range(N - 2), "cluster_id": np.arange(N - 2) // 2})
     read = read_decisions(euro_shop(frames | {"customers": paired}), ["P"], NOW)
     assert read["cluster"].nunique() == (N - 2) // 2 + 2  # the last two have no household
 
@@ -190,21 +189,20 @@ def test_the_household_is_the_unit_where_there_is_one():
 def test_why_there_is_no_randomised_comparison():
     none = np.full(100, "assigned", dtype=object)
     few = np.where(np.arange(300) < 5, "promotion", "assigned").astype(object)
-    nobody = pd.Series(dtype=int)
     assert "nobody planned for it was held back" in _why(decisions_of(none))
     assert "only 5 independent customers were held back; 20 are needed" in _why(decisions_of(few))
     assert "no decision for it" in _why(decisions_of(none).head(0))
     heavy = decisions_of(np.where(arms() == "assigned", "assigned", "chance"))
     heavy.loc[heavy.index[heavy["arm"] == "chance"][:3], "weight"] = 500.0
     assert "weighted by their chances, count as only 3 customers" in _why(heavy)
-    empty = compare_with_holdout("P", decisions_of(none), None, nobody, nobody)
+    empty = compare_with_holdout("P", decisions_of(none), None, NOBODY, NOBODY)
     assert empty.difference() is None and empty.identification == "not identified"
+    assert empty.summary() == f"No randomised comparison: {empty.why}."
     json.dumps(empty.to_dict(), allow_nan=False)
 
 
 def _why(decisions: pd.DataFrame) -> str:
-    nobody = pd.Series(dtype=int)
-    return compare_with_holdout("P", decisions, None, nobody, nobody).summary()
+    return compare_with_holdout("P", decisions, None, NOBODY, NOBODY).why
 
 
 def stated(chance: float) -> pd.DataFrame:
@@ -213,31 +211,25 @@ def stated(chance: float) -> pd.DataFrame:
 
 
 def test_group_sizes_that_hardly_fit_the_chances_are_said_with_their_p_value():
-    assert "beware" not in _why_of(decisions_of(arms()))
+    assert "beware" not in _why(decisions_of(arms()))
     # 1,080 of 1,200: z = (35.4 − 0.5) / 11.56 = 3.02 where 0.8705 is stated, 2.62 where 0.874 is.
     for chance, told in ((0.8705, "1,045 (p = 0.003)"), (0.874, "1,049 (p = 0.008)")):
-        why = _why_of(stated(chance))
+        why = _why(stated(chance))
         assert f"beware: 1,080 were assigned where the recorded chance lets expect {told}" in why
-    assert "beware" not in _why_of(stated(0.876))  # p = 0.013
+    assert "beware" not in _why(stated(0.876))  # p = 0.013
 
 
 def test_group_sizes_that_cannot_be_chance_identify_nothing():
     off = stated(0.8)
-    why = _why_of(off)
+    why = _why(off)
     assert "1,080 were assigned where the recorded chance lets expect 960 (p < 0.001)" in why
-    nobody = pd.Series(dtype=int)
-    assert compare_with_holdout("P", off, None, nobody, nobody).bought is None
+    assert compare_with_holdout("P", off, None, NOBODY, NOBODY).bought is None
     frames = tables(arms())
     frames["decisions"]["propensity"] = off["propensity"].to_numpy()
     row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
     # Nor are these customers compared with others: a broken log tells nothing of either.
     assert row.difference.identification == row.holdout.identification == "not identified"
     assert "p < 0.001" in row.difference.why and "p < 0.001" in row.summary()
-
-
-def _why_of(decisions: pd.DataFrame) -> str:
-    nobody = pd.Series(dtype=int)
-    return compare_with_holdout("P", decisions, None, nobody, nobody).why
 
 
 def test_the_interval_covers_a_planted_effect_and_is_no_wider_than_it_must_be():
@@ -282,10 +274,8 @@ def chance_tables(seed: int, n: int = 2400) -> tuple[dict[str, pd.DataFrame], np
     amounts = [habit * rng.gamma(8.0, 1 / 8, n), habit * rng.gamma(8.0, 1 / 8, n)]
     amounts[1] += 40.0 * (good & (action == 0))
     days = (START - pd.Timedelta(days=9), START + pd.Timedelta(days=3))
-    events = pd.concat(
-        [pd.DataFrame({"customer_id": who, "ts": ts, "amount": amount.round(2)})
-         for ts, amount in zip(days, amounts, strict=True)]
-    )  # fmt: skip
+    sides = zip(days, (amount.round(2) for amount in amounts), strict=True)
+    events = pd.concat(pd.DataFrame({"customer_id": who, "ts": d, "amount": a}) for d, a in sides)
     events["order_id"] = np.arange(2 * n)
     frames = tables(arms(n=40))
     decisions = pd.DataFrame({"decision_id": who, "customer_id": who, "ts": START})
@@ -294,16 +284,12 @@ def chance_tables(seed: int, n: int = 2400) -> tuple[dict[str, pd.DataFrame], np
     decisions["holdout"] = np.where((action == 2) & (planned != 2), "promotion", "none")
     got = who[action == 0]
     exposures = pd.DataFrame({"promotion_id": "P", "customer_id": got, "ts": START})
-    frames |= {
-        "events": events.assign(kind="purchase", product_id="A", quantity=1),
-        "decisions": decisions,
-        "decision_propensities": pd.DataFrame(
-            {"decision_id": np.repeat(who, 3), "action": np.tile(names, n)}
-            | {"propensity": chances.ravel()}
-        ),
-        "exposures": exposures,
-        "responses": exposures.head(60).assign(ts=START + pd.Timedelta(days=3), kind="redeem"),
-    }
+    every = pd.DataFrame({"decision_id": np.repeat(who, 3), "action": np.tile(names, n)})
+    every["propensity"] = chances.ravel()
+    events = events.assign(kind="purchase", product_id="A", quantity=1)
+    frames |= {"events": events, "decisions": decisions, "decision_propensities": every}
+    late = exposures.head(60).assign(ts=START + pd.Timedelta(days=3), kind="redeem")
+    frames |= {"exposures": exposures, "responses": late}
     return frames, good[got].mean() * 40.0
 
 
@@ -342,10 +328,8 @@ def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
         arm = np.where(action == 0, "assigned", "chance")[kept]
         rows = _weighed(pd.DataFrame({"arm": arm, "chance": c[kept]}))
         seen = (without + 40.0 * (good & (action == 0)))[kept]
-        read = compare_arms(
-            seen, arm, control="chance", weight=rows["weight"], earlier=before[kept]
-        )
-        found.append(read.estimate)
+        given = {"weight": rows["weight"], "earlier": before[kept]}
+        found.append(compare_arms(seen, arm, control="chance", **given).estimate)
         truth.append(40.0 * good[action == 0].mean())
     check_cover(ends_of(found), np.array(truth), slack=0.005)
 
@@ -382,12 +366,9 @@ def test_an_experiment_of_the_same_rows_has_the_same_figures():
     frame = pd.DataFrame({"customer_id": np.arange(N), "home": home, "arm": arm})
     frame["sales"], frame["before"] = spent, before
     frame["bought"] = frame["customer_id"].isin(bought).astype(int)
-    found = analyze_experiment(
-        frame,
-        {"sales": Metric("sales", "mean", earlier="before"), "bought": Metric("bought", "share")},
-        control="promotion",
-        cluster="home",
-    )
+    metrics = {"sales": Metric("sales", "mean", earlier="before")}
+    metrics |= {"bought": Metric("bought", "share")}
+    found = analyze_experiment(frame, metrics, control="promotion", cluster="home")
     for row, part in zip(found.rows, (held.sales, held.bought), strict=True):
         assert row.difference.ends == pytest.approx(part.estimate.ends, rel=1e-9)
         assert row.treated.ends == pytest.approx(part.treated.ends, rel=1e-9)

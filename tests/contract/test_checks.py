@@ -18,20 +18,14 @@ def corner(**tables: pd.DataFrame) -> Shop:
 
 
 def events(n: int = 3, **columns: object) -> pd.DataFrame:
-    table = {"customer_id": [f"C{i}" for i in range(n)]}
-    table |= {"ts": pd.date_range("2017-03-01", periods=n), "kind": "purchase", "product_id": "A"}
-    table |= {"amount": 1.0}
-    frame = pd.DataFrame(table)
+    frame = pd.DataFrame({"customer_id": [f"C{i}" for i in range(n)], "kind": "purchase"})
+    frame = frame.assign(ts=pd.date_range("2017-03-01", periods=n), product_id="A", amount=1.0)
     return frame.assign(**columns)
 
 
-PROMOTIONS = pd.DataFrame(
-    {
-        "promotion_id": ["P1", "P2"],
-        "kind": "coupon",
-        "starts_at": pd.to_datetime(["2017-03-01", "2017-05-01"]),
-        "ends_at": pd.to_datetime(["2017-04-01", "2017-06-01"]),
-    }
+PROMOTIONS = pd.DataFrame({"promotion_id": ["P1", "P2"], "kind": "coupon"}).assign(
+    starts_at=pd.to_datetime(["2017-03-01", "2017-05-01"]),
+    ends_at=pd.to_datetime(["2017-04-01", "2017-06-01"]),
 )
 
 
@@ -91,14 +85,13 @@ def test_all_rows_bad_and_ids_of_two_types_stop():
 
 
 def test_unknown_keys_are_counted_and_nulls_are_not():
+    sent = pd.DataFrame({"promotion_id": ["P1", "P9"], "customer_id": "C0"})
     shop = corner(
         events=events(product_id=["A", "B", None]),
         products=pd.DataFrame({"product_id": ["A", None], "category": "X"}),
         customers=pd.DataFrame({"customer_id": ["C0"]}),
         promotions=PROMOTIONS,
-        exposures=pd.DataFrame(
-            {"promotion_id": ["P1", "P9"], "customer_id": "C0", "ts": pd.Timestamp("2017-03-01")}
-        ),
+        exposures=sent.assign(ts=pd.Timestamp("2017-03-01")),
     )
     assert found(shop) == {
         ("products", "missing_key"): ("warn", 1),
@@ -140,10 +133,7 @@ def test_not_finite_values_are_counted_for_money_kinds_only():
     con = ibis.duckdb.connect()
     # pandas' NaN would become null on its way in; a parquet file may hold it all the same.
     con.create_table("base", frame.fillna({"amount": -1.0}))
-    table = con.sql(
-        "SELECT * REPLACE (CASE WHEN amount = -1 THEN 'nan'::DOUBLE ELSE amount END "
-        "AS amount) FROM base"
-    )
-    assert found(Shop({"events": table}, Settings(zone="UTC"))) == {
-        ("events", "not_finite"): ("warn", 2)
-    }
+    nan = "CASE WHEN amount = -1 THEN 'nan'::DOUBLE ELSE amount END"
+    table = con.sql(f"SELECT * REPLACE ({nan} AS amount) FROM base")
+    shop = Shop({"events": table}, Settings(zone="UTC"))
+    assert found(shop) == {("events", "not_finite"): ("warn", 2)}

@@ -23,15 +23,9 @@ def rows(n: int = 60) -> pd.DataFrame:
 
 
 def made(frame: pd.DataFrame | None = None, **changes: Any) -> Experiment:
-    fields: dict[str, Any] = {
-        "frame": rows() if frame is None else frame,
-        "arm": "mail",
-        "control": "none",
-        "covariates": ["age", "city"],
-        "outcomes": ["spend", "visit"],
-        "placebo": ["before"],
-        "propensity": [[0.5, 0.3, 0.2]] * 60,
-    }
+    fields: dict[str, Any] = {"frame": rows() if frame is None else frame, "arm": "mail"}
+    fields |= {"control": "none", "covariates": ["age", "city"], "outcomes": ["spend", "visit"]}
+    fields |= {"placebo": ["before"], "propensity": [[0.5, 0.3, 0.2]] * 60}
     return Experiment(**(fields | changes))
 
 

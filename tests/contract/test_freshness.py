@@ -11,11 +11,8 @@ AS_OF = datetime(2021, 3, 1)  # a Monday
 
 
 def seen_on(zone="UTC", **days):
-    frames = {
-        name: pd.DataFrame({"ts": pd.DatetimeIndex(ts).astype("datetime64[us]")})
-        for name, ts in days.items()
-    }
-    return shop_of(frames, zone=zone)
+    times = {name: pd.DatetimeIndex(ts).astype("datetime64[us]") for name, ts in days.items()}
+    return shop_of({name: pd.DataFrame({"ts": ts}) for name, ts in times.items()}, zone=zone)
 
 
 def every_day(first, last, without=()):

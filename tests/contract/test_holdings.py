@@ -39,16 +39,12 @@ def test_days_are_local_also_by_half_hours_and_gaps_are_named_longest_first():
     expected = {date(2017, 1, 1): 1, date(2017, 1, 2): 1, date(2017, 1, 4): 1, date(2017, 7, 1): 1}
     assert dict(found.days) == expected
     assert (found.span, found.missing_days) == (182, 178)
-    assert found.gaps() == [
-        Gap(date(2017, 1, 5), date(2017, 6, 30), 177),
-        Gap(date(2017, 1, 3), date(2017, 1, 3), 1),
-    ]
+    long = Gap(date(2017, 1, 5), date(2017, 6, 30), 177)
+    assert found.gaps() == [long, Gap(date(2017, 1, 3), date(2017, 1, 3), 1)]
     assert sum(gap.days for gap in found.gaps()) == found.missing_days
     assert found.gaps(1) == found.gaps()[:1]
-    days = held(
-        corner("Asia/Kolkata", events=events(["2017-01-01 18:29", "2017-01-01 18:31"]))
-    ).days
-    assert list(days) == [date(2017, 1, 1), date(2017, 1, 2)]
+    shop = corner("Asia/Kolkata", events=events(["2017-01-01 18:29", "2017-01-01 18:31"]))
+    assert list(held(shop).days) == [date(2017, 1, 1), date(2017, 1, 2)]
     shop = corner(events=events(["1969-12-31 23:59"]))
     shop = Shop(shop.tables, Settings(zone="UTC", opened="1960-01-01"))
     assert list(held(shop).days) == [date(1969, 12, 31)]
@@ -86,16 +82,9 @@ def test_kinds_have_all_rows_and_values_that_look_personal_are_never_told():
     frame = events(["2017-03-01"] * 6, kind=kinds)
     goods = pd.DataFrame({"product_id": range(6), "category": ["TEA", "cy@example.org"] * 3})
     shop = corner(events=frame, products=goods)
-    assert held(shop).kinds == (
-        ("a value that looks like an e-mail address", 2),
-        ("click", 2),
-        ("a value that looks like a phone number", 1),
-        ("view", 1),
-    )
-    assert column(shop, "category", "products").frequent == (
-        ("TEA", 3),
-        ("a value that looks like an e-mail address", 3),
-    )
+    mail, phone = (f"a value that looks like a{it}" for it in ("n e-mail address", " phone number"))
+    assert held(shop).kinds == ((mail, 2), ("click", 2), (phone, 1), ("view", 1))
+    assert column(shop, "category", "products").frequent == (("TEA", 3), (mail, 3))
 
 
 def test_columns_of_each_role():

@@ -17,22 +17,15 @@ def findings(
     """Return what is said where coupons are redeemed by one in five, and another kind by nobody."""
     ids = [f"C{i}" for i in range(contacts)]
     sent = [("P1", i) for i in ids] + [("P2", i) for i in ids] + [("P2", ids[0])]
+    events = pd.DataFrame({"customer_id": ids, "ts": DAY, "kind": "purchase", "product_id": "A"})
+    offers = pd.DataFrame({"promotion_id": ["P1", "P2"], "kind": ["coupon", kind]})
+    times = {"starts_at": DAY - pd.Timedelta("1D"), "ends_at": pd.to_datetime(["2017-04-01", ends])}
+    answers = {"promotion_id": "P1", "customer_id": ids[::5], "ts": DAY, "kind": "redeem"}
     tables = {
-        "events": pd.DataFrame(
-            {"customer_id": ids, "ts": DAY, "kind": "purchase", "product_id": "A", "amount": 1.0}
-        ),
-        "promotions": pd.DataFrame(
-            {
-                "promotion_id": ["P1", "P2"],
-                "kind": ["coupon", kind],
-                "starts_at": pd.Timestamp("2017-03-01"),
-                "ends_at": pd.to_datetime(["2017-04-01", ends]),
-            }
-        ),
+        "events": events.assign(amount=1.0),
+        "promotions": offers.assign(**times),
         "exposures": pd.DataFrame(sent, columns=["promotion_id", "customer_id"]).assign(ts=DAY),
-        "responses": pd.DataFrame(
-            {"promotion_id": "P1", "customer_id": ids[::5], "ts": DAY, "kind": "redeem"}
-        ),
+        "responses": pd.DataFrame(answers),
     }
     if offered:
         tables["promotion_products"] = pd.DataFrame({"promotion_id": ["P2"], "product_id": ["A"]})

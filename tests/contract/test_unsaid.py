@@ -24,10 +24,8 @@ def findings(**columns: object) -> dict[str, tuple[str, str]]:
 
 def test_events_without_amount_or_product_are_said_and_an_amount_always_empty():
     found = findings(amount=None, product_id=None)
-    assert found["no_amount"] == (
-        "warn",
-        "events has no amount: no sales, and no money in profiles",
-    )
+    said = "events has no amount: no sales, and no money in profiles"
+    assert found["no_amount"] == ("warn", said)
     assert found["no_product"][0] == "note" and set(found) == {"no_amount", "no_product"}
     found = findings(amount=pd.Series([None] * 6, dtype="float64"), keep=1)
     assert found["no_amount"][0] == "warn"

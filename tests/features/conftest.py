@@ -63,20 +63,14 @@ def small_frames() -> Frames:
     products = pd.DataFrame({"product_id": [f"A{i}" for i in range(20)]})
     products["category"] = ["COFFEE", "BREAD", "MILK", None] * 5
     products["private_label"] = pd.array([True, False, None, False, True] * 4, dtype="boolean")
-    promotions = pd.DataFrame(
-        {
-            "promotion_id": [f"P{i}" for i in range(8)],
-            "kind": ["coupon"] * 5 + ["limited_time_discount"] * 3,
-            "type": ["A", "B", "A", "B", None, "A", "B", "A"],
-            "starts_at": pd.Timestamp("2021-01-20") + pd.to_timedelta(np.arange(8) * 35, unit="D"),
-            "discount_rate": [0.1, 0.2] * 4,
-        }
-    )
+    promotions = pd.DataFrame({"promotion_id": [f"P{i}" for i in range(8)]})
+    promotions["kind"] = ["coupon"] * 5 + ["limited_time_discount"] * 3
+    promotions["type"] = ["A", "B", "A", "B", None, "A", "B", "A"]
+    starts = pd.Timestamp("2021-01-20") + pd.to_timedelta(np.arange(8) * 35, unit="D")
+    promotions = promotions.assign(starts_at=starts, discount_rate=[0.1, 0.2] * 4)
     promotions["ends_at"] = promotions.starts_at + pd.to_timedelta([20, 50] * 4, unit="D")
-    offers = pd.DataFrame(
-        [(f"P{p}", f"A{a}") for p in range(7) for a in range(p, p + 4 + p % 3)],
-        columns=["promotion_id", "product_id"],
-    )
+    offered = [(f"P{p}", f"A{a}") for p in range(7) for a in range(p, p + 4 + p % 3)]
+    offers = pd.DataFrame(offered, columns=["promotion_id", "product_id"])
     offers["coupon_id"] = "K1"
     offers = pd.concat([offers, offers.iloc[::2].assign(coupon_id="K2")], ignore_index=True)
     given = {"events": events, "products": products, "promotions": promotions}
@@ -85,10 +79,8 @@ def small_frames() -> Frames:
 
 
 def _contacts(rng: np.random.Generator, promotions: pd.DataFrame) -> Frames:
-    pairs = pd.DataFrame(
-        [(p, c) for p in promotions.promotion_id for c in [*CUSTOMERS[:20], "C26", "C28"]],
-        columns=["promotion_id", "customer_id"],
-    )
+    both = [(p, c) for p in promotions.promotion_id for c in [*CUSTOMERS[:20], "C26", "C28"]]
+    pairs = pd.DataFrame(both, columns=["promotion_id", "customer_id"])
     pairs = pairs[rng.random(len(pairs)) < 0.7].merge(promotions, on="promotion_id")
     made = pairs[["promotion_id", "customer_id", "starts_at"]].rename(columns={"starts_at": "ts"})
     early = made.iloc[::7].assign(ts=lambda t: t.ts - pd.Timedelta(days=2))

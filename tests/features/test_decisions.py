@@ -181,18 +181,16 @@ def frames() -> dict[str, pd.DataFrame]:
     columns |= {"holdout": ["none", "promotion", None, "standing"]}
     decisions = pd.DataFrame(columns)
     chances = [("D1", 0.5, 0.5), ("D2", 0.4, 0.6), ("D3", 0.5, 0.5), ("D4", 0.0, 1.0)]
+    told = [(d, a, p) for d, x, none in chances for a, p in (("X", x), ("none", none))]
+    offer = pd.DataFrame({"promotion_id": ["X"], "kind": "coupon"})
+    products = pd.DataFrame({"product_id": ["P1", "P2"], "category": "c"})
     return {
         "events": bought,
-        "products": pd.DataFrame(
-            {"product_id": ["P1", "P2"], "category": "c", "margin_rate": [0.5, 0.25]}
-        ),
-        "promotions": pd.DataFrame(
-            {"promotion_id": ["X"], "kind": "coupon", "starts_at": at(1), "ends_at": at(3)}
-        ),
+        "products": products.assign(margin_rate=[0.5, 0.25]),
+        "promotions": offer.assign(starts_at=at(1), ends_at=at(3)),
         "decisions": decisions,
         "decision_propensities": pd.DataFrame(
-            [(d, a, p) for d, x, none in chances for a, p in (("X", x), ("none", none))],
-            columns=["decision_id", "action", "propensity"],
+            told, columns=["decision_id", "action", "propensity"]
         ),
     }
 

@@ -161,17 +161,10 @@ def test_an_answer_counts_on_its_own_promotion_within_its_window(frames, to_shop
     it = frames["promotions"].iloc[0]
     promotions = frames["promotions"].assign(kind=kind)  # from a recommendation customers buy
     made = pd.DataFrame({"promotion_id": "P0", "customer_id": list("ABCDEF"), "ts": it.starts_at})
-    answers = pd.DataFrame(
-        [
-            ("P0", "A", it.starts_at),
-            ("P1", "B", it.starts_at),
-            ("P0", "C", it.ends_at),
-            ("P0", "D", it.starts_at - pd.Timedelta(seconds=1)),
-            ("P0", "E", it.ends_at - pd.Timedelta(seconds=1)),
-            ("P0", "G", it.starts_at),
-        ],
-        columns=["promotion_id", "customer_id", "ts"],
-    ).assign(kind=answer)
+    starts, ends, second = it.starts_at, it.ends_at, pd.Timedelta(seconds=1)
+    answers = pd.DataFrame({"promotion_id": ["P0", "P1", *["P0"] * 4], "customer_id": [*"ABCDEG"]})
+    answers["ts"] = [starts, starts, ends, starts - second, ends - second, starts]
+    answers["kind"] = answer
     changed = {"promotions": promotions, "exposures": made, "responses": answers}
     shop = to_shop(frames | changed)
     done = build_pairs(shop, it.ends_at).execute().set_index("customer_id")
@@ -228,11 +221,8 @@ def test_nothing_after_the_date_changes_pairs_or_outcomes(frames, to_shop, pairs
 
 
 def test_pairs_have_one_order_known_columns_and_zeros_where_there_is_no_history(pairs):
-    assert (
-        pairs[["starts_at", "promotion_id", "customer_id"]]
-        .apply(tuple, axis=1)
-        .is_monotonic_increasing
-    )
+    keys = pairs[["starts_at", "promotion_id", "customer_id"]].apply(tuple, axis=1)
+    assert keys.is_monotonic_increasing
     columns = pair_features(pairs)
     assert not {*KEYS, *LABELS, "as_of", "starts_at", "ends_at"} & set(columns)
     assert {"orders", "promotion_amount", "kind_contacts"} <= set(columns)

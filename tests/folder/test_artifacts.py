@@ -63,14 +63,9 @@ def test_numbers_are_merged_sorted_and_keep_their_digits(run):
     run.record("response", {"by_promotion": {"13": {"n": 6}}, "k": 5})
     run.record("headlines", [{"label": "a"}])
     run.record("headlines", [{"label": "b"}])
-    assert run.metrics == {
-        "headlines": [{"label": "b"}],
-        "response": {
-            "auc": {"value": 0.30000000000000004, "ci_low": 0.2, "ci_high": None, "n": 3},
-            "by_promotion": {"13": {"n": 6}, "18": {"n": 5}},
-            "k": 5,
-        },
-    }
+    auc = {"value": 0.30000000000000004, "ci_low": 0.2, "ci_high": None, "n": 3}
+    response = {"auc": auc, "by_promotion": {"13": {"n": 6}, "18": {"n": 5}}, "k": 5}
+    assert run.metrics == {"headlines": [{"label": "b"}], "response": response}
     text = (run.path / "metrics.json").read_text()
     assert list(json.loads(text)) == ["headlines", "response"] and "NaN" not in text
 

@@ -19,33 +19,17 @@ def sent(rows):
     return pd.DataFrame(rows, columns=["customer_id", "promotion_id", "channel"], dtype="str")
 
 
+HOLDOUTS = zip((1, 2, 3, 4), ("none", "none", "standing", "promotion"), strict=True)
 PLAN = planned(
-    [
-        (1, 18, "mail", "none"),
-        (2, 18, "mail", "none"),
-        (3, 18, "mail", "standing"),
-        (4, 18, "mail", "promotion"),
-        (5, 19, "app", "none"),
-        (6, 19, "app", "none"),
-    ]
+    [*((c, 18, "mail", held) for c, held in HOLDOUTS), *((c, 19, "app", "none") for c in (5, 6))]
 )
 CUSTOMERS, PROMOTIONS = [1, 2, 3, 4, 5, 6, 7], [17, 18, 19]
 
 
 def test_each_row_has_one_outcome():
-    file = sent(
-        [
-            ("1", "18", " Mail "),
-            ("1", "18", " Mail "),
-            ("3", "18", "mail"),
-            ("7", "18", "mail"),
-            ("5", "19", "mail"),
-            ("2", "17", "mail"),
-            ("2", "99", "mail"),
-            ("88", "18", "mail"),
-            ("", "18", "mail"),
-        ]
-    )
+    pairs = [("3", "18"), ("7", "18"), ("5", "19"), ("2", "17"), ("2", "99"), ("88", "18")]
+    rows = [(*pair, "mail") for pair in (*pairs, ("", "18"))]
+    file = sent([*[("1", "18", " Mail ")] * 2, *rows])
     done = reconcile_sent(PLAN, file, CUSTOMERS, PROMOTIONS)
     found = done.table.set_index(["as_sent", "promotion_id"])["outcome"].to_dict()
     expected = {("1", "18"): "as planned", ("2", "18"): "missing", ("3", "18"): "held out"}

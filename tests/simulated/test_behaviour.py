@@ -87,8 +87,7 @@ def window(events, shop, kind, place=0):
     week = shop.truth.world.rounds[place]
     decisions = shop.decisions.filter(shop.decisions.action == f"W{week + 1:02d}-{kind}").execute()
     inside = events[(events.kind == "purchase") & (events.week == week)]
-    inside = inside[inside.customer_id.isin(decisions.customer_id)]
-    return inside
+    return inside[inside.customer_id.isin(decisions.customer_id)]
 
 
 def test_discounts_fall_where_the_terms_say_and_none_outside_a_window(shop, events):
@@ -125,9 +124,8 @@ def test_baskets_are_topped_up_to_the_threshold(shop, events):
 
     assert just_at(totals) > 0.02 > 0.008 > just_at(usual)
     off = lines.groupby("order_id").discount.sum()
-    assert np.allclose(
-        off[totals >= at + 0.05], promotions.reduction["W06-full_reduction"], atol=0.05
-    )
+    reduction = promotions.reduction["W06-full_reduction"]
+    assert np.allclose(off[totals >= at + 0.05], reduction, atol=0.05)
     assert (off[totals < at - 0.05] == 0).all()
 
 
@@ -135,28 +133,22 @@ def test_baskets_are_topped_up_to_the_threshold(shop, events):
 def rates():
     world = World(customers=4_000, weeks=12)
     customers = draw_customers(world, 0, 4_000)
-    none = np.zeros(4_000)
-    return (
-        world,
-        customers,
-        {
-            p.kind: (
-                changed_rates(world, customers, p, none),
-                changed_rates(world, customers, p, none + 2),
-            )
-            for p in world.promotions[:4]
-        },
-    )
+    before = np.zeros(4_000), np.full(4_000, 2.0)
+    found = {
+        p.kind: [changed_rates(world, customers, p, contacts) for contacts in before]
+        for p in world.promotions[:4]
+    }
+    return customers, found
 
 
 def test_orders_are_pulled_forward_and_missing_afterwards_and_contact_tires(rates):
-    _, customers, found = rates
+    customers, found = rates
     assert found
     for change, _ in found.values():
         usual = ~customers.averse & ~customers.settled
         assert (change[usual, 0] > 0).all() and (change[usual, 1:] < 0).all()
         assert np.allclose(change[usual, 1:].sum(axis=1), -0.3 * change[usual, 0])
-    _, customers, found = rates
+    customers, found = rates
     assert found
     for fresh, tired in found.values():
         usual = ~customers.averse & ~customers.settled
@@ -169,9 +161,8 @@ def test_the_truth_counts_the_contacts_of_the_log(shop):
     before = shop.exposures.execute().query("promotion_id < 'W16'").groupby("customer_id").size()
     fresh = World(**{**world.__dict__, "fatigue": 0.0})
     last = f"W{world.rounds[-1] + 1:02d}-recommendation"
-    ratio = (
-        shop.truth.effects(last).margin_effect / Truth(fresh).effects(last).margin_effect
-    ).to_numpy()
+    tired, rested = (t.effects(last).margin_effect for t in (shop.truth, Truth(fresh)))
+    ratio = (tired / rested).to_numpy()
     contacts = before.reindex(np.arange(4_000) + 1).fillna(0).to_numpy()
     drawn = draw_customers(world, 0, 4_000)
     # Who hardly buys at all has nothing that could be pulled forward.

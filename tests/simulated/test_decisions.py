@@ -72,16 +72,9 @@ def test_exposures_are_what_was_decided_and_the_policy_targets(shop, log):
     decisions, _ = log
     sent = decisions[decisions.action != "none"]
     exposed = shop.exposures.execute()
-    pairs = [
-        frame.sort_values(by).reset_index(drop=True)
-        for frame, by in (
-            (
-                sent[["customer_id", "action", "ts"]].rename(columns={"action": "promotion_id"}),
-                ["customer_id", "ts"],
-            ),
-            (exposed[["customer_id", "promotion_id", "ts"]], ["customer_id", "ts"]),
-        )
-    ]
+    keys, by = ["customer_id", "promotion_id", "ts"], ["customer_id", "ts"]
+    both = sent.assign(promotion_id=sent["action"])[keys], exposed[keys]
+    pairs = [frame.sort_values(by, ignore_index=True) for frame in both]
     pd.testing.assert_frame_equal(*pairs)
     assert not exposed.duplicated(["customer_id", "ts"]).any()  # one promotion per decision
     sums = shop.events.filter(shop.events.kind == "purchase")

@@ -37,12 +37,10 @@ def outcomes(world, goods, orders):
     owner = orders.owner[orders.line][lines]
     off, paid = orders.discount[lines], orders.amount[lines]
     margin = (paid + off) * MARGIN_RATES[goods.category[orders.product[lines]]] - off
-    return {
-        "orders": np.bincount(orders.owner[inside], minlength=n),
-        "purchase": np.bincount(orders.owner[inside], minlength=n) > 0,
-        "sales": np.bincount(owner, weights=paid, minlength=n),
-        "margin": np.bincount(owner, weights=margin, minlength=n),
-    }
+    placed = np.bincount(orders.owner[inside], minlength=n)
+    sums = {"sales": paid, "margin": margin}
+    summed = {k: np.bincount(owner, weights=each, minlength=n) for k, each in sums.items()}
+    return {"orders": placed, "purchase": placed > 0, **summed}
 
 
 @pytest.fixture(scope="module")

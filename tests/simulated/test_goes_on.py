@@ -105,16 +105,14 @@ def test_every_week_keeps_the_weeks_before_it(going: GoingShop) -> None:
     rows = after.events.execute()
     old = rows[rows["ts"] < before["ts"].max() + pd.Timedelta(seconds=1)]
     keys = list(rows.columns)
-    pd.testing.assert_frame_equal(
-        *(one.sort_values(keys, ignore_index=True) for one in (before, old))
-    )
+    same = [one.sort_values(keys, ignore_index=True) for one in (before, old)]
+    pd.testing.assert_frame_equal(*same)
     reviews = after.reviews.execute()
     bought = rows.loc[rows["kind"] == "purchase", ["order_id", "ts"]].drop_duplicates("order_id")
     late = reviews.merge(bought, on="order_id", suffixes=("", "_order"))
     assert len(late) == len(reviews) and (late["ts"] > late["ts_order"]).all()
-    assert not rows.duplicated(["customer_id", "order_id", "product_id", "ts", "kind"])[
-        rows["kind"] != "purchase"
-    ].any()
+    repeated = rows.duplicated(["customer_id", "order_id", "product_id", "ts", "kind"])
+    assert not repeated[rows["kind"] != "purchase"].any()
     claims = after.responses.execute().query("kind == 'claim'")
     assert not claims.duplicated(["promotion_id", "customer_id"]).any()
 
@@ -273,9 +271,9 @@ def test_worth_and_spend_of_an_assignment(going: GoingShop) -> None:
     places[values.customers - 1] = best
     going.decide(*going.decisions_of(places))
     assert going.added_profit(12) == pytest.approx(worth, abs=1e-9)
-    assert going.spent(12) == pytest.approx(
-        values.cost[np.arange(len(best)), best].sum(), rel=0.02
-    )  # where less is taken off than without it, the cost of an option is that of the contact
+    # Where less is taken off than without it, the cost of an option is that of the contact.
+    cost = values.cost[np.arange(len(best)), best].sum()
+    assert going.spent(12) == pytest.approx(cost, rel=0.02)
 
 
 def test_without_effects_nothing_is_added_to_the_last_bit(tmp_path: Path) -> None:
@@ -293,13 +291,10 @@ def frames(going: GoingShop) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return two decisions with both chances."""
     first, second = np.nonzero(going._eligible)[0][:2] + 1
     option = going.options[0]
-    columns = {"decision_id": ["a", "b"], "customer_id": [first, second]}
-    columns |= {"action": [option, "none"], "propensity": [0.7, 0.3]}
-    decisions = pd.DataFrame(columns)
-    columns = {"decision_id": ["a", "a", "b", "b"], "action": [option, "none"] * 2}
-    columns |= {"propensity": [0.7, 0.3] * 2}
-    chances = pd.DataFrame(columns)
-    return decisions, chances
+    decisions = pd.DataFrame({"decision_id": ["a", "b"], "customer_id": [first, second]})
+    chances = pd.DataFrame({"decision_id": ["a", "a", "b", "b"], "action": [option, "none"] * 2})
+    decisions = decisions.assign(action=[option, "none"], propensity=[0.7, 0.3])
+    return decisions, chances.assign(propensity=[0.7, 0.3] * 2)
 
 
 @pytest.mark.parametrize(
@@ -435,12 +430,10 @@ def test_chunks_of_customers_change_nothing_but_the_parts(tmp_path, monkeypatch)
     half = part_of(people, np.arange(200, 400))
     mine = dict(drawn(after, half, given[200:], nothing))
     for table in ("events", "responses", "reviews"):
-        one, other = (
-            pd.DataFrame({k: pd.Series(v) for k, v in x[table].items()}) for x in (whole, mine)
-        )
+        told = [{k: pd.Series(v) for k, v in x[table].items()} for x in (whole, mine)]
+        one, other = map(pd.DataFrame, told)
         one = one[one["customer_id"] > 200]
         keys = ["customer_id", "ts", "kind"] if "kind" in one else ["customer_id", "ts"]
         assert len(one) == len(other)
-        assert one.sort_values(keys)["customer_id"].tolist() == (
-            other.sort_values(keys)["customer_id"].tolist()
-        )
+        ids = [frame.sort_values(keys)["customer_id"].tolist() for frame in (one, other)]
+        assert ids[0] == ids[1]

@@ -40,12 +40,8 @@ def drawn(world):
     """Its customers, decisions, goods and orders."""
     customers, goods = draw_customers(world, 0, SIZE), draw_goods(world)
     decisions = decide(world, customers)
-    return (
-        customers,
-        goods,
-        decisions,
-        draw_orders(world, customers, goods, decisions, world.week_factors()),
-    )
+    orders = draw_orders(world, customers, goods, decisions, world.week_factors())
+    return customers, goods, decisions, orders
 
 
 def test_a_round_every_week_with_three_promotions_of_each_kind(world):
@@ -110,9 +106,8 @@ def test_contacts_are_remembered_and_fatigue_acts_on_later_rounds_too(world):
 
 def pair(*kinds_and_terms):
     """Two promotions that run together, the newer one first."""
-    return [
-        Promotion(f"{n}", kind, 5 - n, n, terms) for n, (kind, terms) in enumerate(kinds_and_terms)
-    ]
+    placed = enumerate(kinds_and_terms)
+    return [Promotion(f"{n}", kind, 5 - n, n, terms) for n, (kind, terms) in placed]
 
 
 def off(promotions, lines, categories, claimed=True):
@@ -151,20 +146,15 @@ def test_orders_and_what_is_taken_off_them_are_as_expected(world, drawn):
     """Order by order, by the kinds that run together: every way in which discounts combine."""
     customers, _, decisions, orders = drawn
     weeks, promotions = range(world.weeks), world.promotions
-    wanted = weekly_rates(
-        world, customers, decisions.action, promotions, world.week_factors(), weeks
-    )
+    factors, action = world.week_factors(), decisions.action
+    wanted = weekly_rates(world, customers, action, promotions, factors, weeks)
     week = orders.second // WEEK
     counts = np.bincount(week, minlength=world.weeks)
     assert (np.abs(counts - wanted.sum(axis=0)) < MOST * np.sqrt(wanted.sum(axis=0))).all()
     live = running(world, decisions.action, weeks)
     n = len(orders.owner)
-    got = np.stack(
-        [
-            np.bincount(orders.line, weights=values, minlength=n)
-            for values in (orders.amount + orders.discount, orders.discount)
-        ]
-    )
+    both = orders.amount + orders.discount, orders.discount
+    got = np.stack([np.bincount(orders.line, weights=each, minlength=n) for each in both])
     money = np.stack([order_money(world, customers, live[:, w], promotions) for w in weeks], axis=2)
     gap = got - money[:, orders.owner, week]
     kinds = np.array([KINDS.index(p.kind) for p in promotions] + [-1])

@@ -79,15 +79,11 @@ def keep(reports: ReportsFolder, path: Path | None = None) -> tuple[Ledger, list
 
 def content(ledger: Ledger) -> dict[str, Any]:
     """Return all that a ledger holds."""
-    weeks = ledger.weeks()["week"]
-    found = {
-        name: getattr(ledger, name)() for name in ("weeks", "predictions", "outcomes", "models")
-    }
-    found |= {
-        f"{name} {week}": getattr(ledger, name)(week)
-        for week in weeks
-        for name in ("decisions", "decision_propensities")
-    }
+    names = ("weeks", "predictions", "outcomes", "models")
+    found = {name: getattr(ledger, name)() for name in names}
+    for week in ledger.weeks()["week"]:
+        for name in ("decisions", "decision_propensities"):
+            found[f"{name} {week}"] = getattr(ledger, name)(week)
     return {name: frame.to_csv(index=False) for name, frame in found.items()}
 
 

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -47,22 +49,6 @@ def ledger(written: Path, tmp_path: Path) -> Ledger:
     return Ledger.open(shutil.copy(written, tmp_path), shop="Ours")
 
 
-def truncated(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-200_000])
-
-
-def cut_to_its_header(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:5_000])
-
-
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def text(path: Path) -> None:
-    path.write_text("week,decision\n" * 1_000)
-
-
 def flipped(path: Path) -> None:
     """Turn bits over in the middle of the rows: the file opens, and what is in it is wrong."""
     content = bytearray(path.read_bytes())
@@ -71,31 +57,12 @@ def flipped(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-def of_a_newer_promolab(path: Path) -> None:
+def told(path: Path, sql: str, *, anew: bool = False) -> None:
+    """Let a program that knows nothing of ledgers write into the file, or into another one."""
+    if anew:
+        path.unlink()
     with duckdb.connect(str(path)) as con:
-        con.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
-
-
-def of_another_shop(path: Path) -> None:
-    with duckdb.connect(str(path)) as con:
-        con.execute("UPDATE meta SET value = 'Theirs' WHERE key = 'shop'")
-
-
-def of_no_ledger(path: Path) -> None:
-    path.unlink()
-    with duckdb.connect(str(path)) as con:
-        con.execute("CREATE TABLE events AS SELECT 1 AS customer_id")
-
-
-def of_other_columns(path: Path) -> None:
-    path.unlink()
-    with duckdb.connect(str(path)) as con:
-        con.execute("CREATE TABLE meta AS SELECT 1 AS customer_id")
-
-
-def without_a_table(path: Path) -> None:
-    with duckdb.connect(str(path)) as con:
-        con.execute("DROP TABLE outcomes")
+        con.execute(sql)
 
 
 def of_a_newer_duckdb(path: Path) -> None:
@@ -118,29 +85,33 @@ def checksum(buffer: bytes) -> int:
     return result
 
 
-DAMAGE = {
-    truncated: "is damaged",
-    cut_to_its_header: "is damaged",
-    emptied: "is empty: it is damaged, or something else",
-    text: "is no DuckDB file",
-    flipped: "is damaged",
-    of_a_newer_promolab: "was written by a newer promolab",
-    of_another_shop: "is that of Theirs, not of Ours",
-    of_no_ledger: "is a DuckDB file, but no ledger",
-    of_other_columns: "is a DuckDB file, but no ledger",
-    without_a_table: "is damaged",
-    of_a_newer_duckdb: "was written by a newer DuckDB",
+NEWER = "UPDATE meta SET value = '2' WHERE key = 'schema_version'"
+THEIRS = "UPDATE meta SET value = 'Theirs' WHERE key = 'shop'"
+OTHER, NONE = "CREATE TABLE {} AS SELECT 1 AS customer_id", "is a DuckDB file, but no ledger"
+DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-200_000]), "is damaged"),
+    "cut to its header": (lambda p: p.write_bytes(p.read_bytes()[:5_000]), "is damaged"),
+    "emptied": (lambda p: p.write_bytes(b""), "is empty: it is damaged, or something else"),
+    "text": (lambda p: p.write_text("week,decision\n" * 1_000), "is no DuckDB file"),
+    "flipped": (flipped, "is damaged"),
+    "newer promolab": (lambda p: told(p, NEWER), "was written by a newer promolab"),
+    "another shop": (lambda p: told(p, THEIRS), "is that of Theirs, not of Ours"),
+    "no ledger": (lambda p: told(p, OTHER.format("events"), anew=True), NONE),
+    "other columns": (lambda p: told(p, OTHER.format("meta"), anew=True), NONE),
+    "without a table": (lambda p: told(p, "DROP TABLE outcomes"), "is damaged"),
+    "newer DuckDB": (of_a_newer_duckdb, "was written by a newer DuckDB"),
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
-def test_what_is_no_ledger_of_ours_is_refused_and_left_as_it_is(ledger, damage):
+@pytest.mark.parametrize("named", DAMAGE)
+def test_what_is_no_ledger_of_ours_is_refused_and_left_as_it_is(ledger, named):
+    damage, sentence = DAMAGE[named]
     damage(ledger.path)
     before = ledger.path.read_bytes()
-    told = refused(DAMAGE[damage], Ledger.prepared, ledger.path, shop="Ours")
-    assert "--ledger" in told and "\n" not in told
+    said_of_it = refused(sentence, Ledger.prepared, ledger.path, shop="Ours")
+    assert "--ledger" in said_of_it and "\n" not in said_of_it
     assert ledger.path.read_bytes() == before
-    if damage in (truncated, flipped):  # which are seen where all of the file is read
+    if named in ("truncated", "flipped"):  # which are seen where all of the file is read
         refused("is damaged", ledger.decisions, "2017-W44")
     else:
         with pytest.raises(InputError):
@@ -185,16 +156,10 @@ def test_who_holds_the_file_too_long_is_said(ledger):
         assert len(impatient.predictions()) == 1  # readers do not wait for each other
         with pytest.raises(StepError, match="held by another program"):
             impatient.advance("2017-W44", "released")
-    foreign = subprocess.Popen(  # a program that knows no lock beside the file
-        [
-            sys.executable,
-            "-c",
-            f"import duckdb, sys; con = duckdb.connect({str(ledger.path)!r}); print(flush=True); "
-            "sys.stdin.read()",
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+    # a program that knows no lock beside the file
+    code = f"import duckdb, sys; con = duckdb.connect({str(ledger.path)!r}); print(flush=True)"
+    command, pipe = [sys.executable, "-c", f"{code}; sys.stdin.read()"], subprocess.PIPE
+    foreign = subprocess.Popen(command, stdin=pipe, stdout=pipe)
     assert foreign.stdout is not None
     foreign.stdout.readline()
     try:

@@ -17,10 +17,8 @@ def week_of(out: Path, number: int, response: dict[str, Any] | None, uplift: str
     (folder / "tables").mkdir(parents=True)
     week = Week(2024, number)
     as_of = week.start("UTC").replace(tzinfo=None).isoformat()
-    write_json(
-        folder / "manifest.json",
-        {"status": "good", "parameters": {"week": str(week)}, "as_of": as_of},
-    )
+    told = {"status": "good", "parameters": {"week": str(week)}, "as_of": as_of}
+    write_json(folder / "manifest.json", told)
     (folder / "index.html").write_text("the report")
     metrics: dict[str, Any] = {"response": response} if response else {}
     if response:
@@ -32,11 +30,8 @@ def week_of(out: Path, number: int, response: dict[str, Any] | None, uplift: str
     return ReportsFolder(out).run(week)
 
 
-METHOD: dict[str, Any] = {
-    "model": "logistic",
-    "options": {"l2": 30.0},
-    "features": ["orders", "recency_days"],
-}
+METHOD: dict[str, Any] = {"model": "logistic", "options": {"l2": 30.0}}
+METHOD |= {"features": ["orders", "recency_days"]}
 
 
 def test_the_method_of_the_last_good_week_is_the_champion(tmp_path: Path) -> None:

@@ -56,9 +56,8 @@ def test_rows_have_the_ledgers_columns_and_responses_are_counted_by_hand(settled
     for row in rows.itertuples():
         offer = offers.loc[row.promotion_id]
         kind = "purchase" if offer["kind"] == "recommendation" else "redeem"
-        mine = responses[
-            (responses["promotion_id"] == row.promotion_id) & (responses["kind"] == kind)
-        ]
+        mine = responses[responses["promotion_id"] == row.promotion_id]
+        mine = mine[mine["kind"] == kind]
         mine = mine[(mine["ts"] >= offer["starts_at"]) & (mine["ts"] < offer["ends_at"])]
         got = decisions.loc[decisions["action"] == row.promotion_id, "customer_id"]
         assert row.value == mine["customer_id"].isin(got).groupby(mine["customer_id"]).any().sum()
@@ -85,10 +84,8 @@ def drawn_week(rng, chance):
     n = len(chance)
     action = np.where(rng.uniform(size=n) < chance, rng.integers(0, 2, n), -1)
     odds = np.repeat((chance / 2 / (1 - chance))[:, None], 2, axis=1)
-    return Assigned(
-        np.arange(n), ("A", "B"), action, odds, np.full(n, "all", dtype=object), np.arange(n),
-        datetime(2024, 7, 1),
-    )  # fmt: skip
+    who, segment = np.arange(n), np.full(n, "all", dtype=object)
+    return Assigned(who, ("A", "B"), action, odds, segment, who, datetime(2024, 7, 1))
 
 
 def test_profit_is_unbiased_and_covered_where_chances_follow_what_customers_are_worth():
@@ -126,14 +123,11 @@ def test_where_nobody_could_have_got_nothing_profit_is_not_identified():
 
 
 def test_odds_are_chances_over_that_of_nothing_and_the_standing_holdout_is_left_out():
-    columns = {"decision_id": ["a", "b", "c"], "customer_id": [1, 2, 3]}
-    columns |= {"ts": pd.Timestamp("2024-07-01"), "action": ["P", "none", "none"]}
-    columns |= {"holdout": ["none", "promotion", "standing"]}
-    decisions = pd.DataFrame(columns)
-    chances = pd.DataFrame(
-        [("a", "P", 0.9), ("a", "none", 0.1), ("b", "P", 0.8), ("b", "none", 0.2)],
-        columns=["decision_id", "action", "propensity"],
-    )
+    decisions = pd.DataFrame({"decision_id": ["a", "b", "c"], "customer_id": [1, 2, 3]})
+    decisions = decisions.assign(ts=pd.Timestamp("2024-07-01"), action=["P", "none", "none"])
+    decisions["holdout"] = ["none", "promotion", "standing"]
+    drawn = [("a", "P", 0.9), ("a", "none", 0.1), ("b", "P", 0.8), ("b", "none", 0.2)]
+    chances = pd.DataFrame(drawn, columns=["decision_id", "action", "propensity"])
     week = assigned_of(decisions, chances, segments=pd.Series({1: "good"}))
     assert week.customers.tolist() == [1, 2] and week.action.tolist() == [0, -1]
     assert np.allclose(week.odds[:, 0], [9.0, 4.0]) and np.allclose(week.weight, [0.0, 4.0])

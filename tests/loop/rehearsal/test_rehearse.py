@@ -66,12 +66,10 @@ def test_a_kill_loses_nothing(found: Any, tmp_path: Path, after: float) -> None:
     """Ended at any moment, the same call goes on and comes to the same figures."""
     done, _ = found
     out = tmp_path / "killed"
-    code = (
-        "import sys; from promolab.loop import rehearse; import promolab.loop.rehearsal.asked as a;"
-        "import promolab.loop.rehearsal.result as r; a.ORACLES = r.ORACLES = ('latent',);"
-        "a.LOGGED = 14;"
-        f"rehearse(2, out=sys.argv[1], **{TINY!r})"
-    )
+    code = f"""
+import sys; import promolab.loop.rehearsal.asked as a; import promolab.loop.rehearsal.result as r
+a.LOGGED, a.ORACLES, r.ORACLES = 14, ('latent',), ('latent',)
+from promolab.loop import rehearse; rehearse(2, out=sys.argv[1], **{TINY!r})"""
     process = subprocess.Popen([sys.executable, "-c", code, str(out)], stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
     while not (out / "loop.json").exists() and time.monotonic() < until:
@@ -89,23 +87,20 @@ def test_learned_decides_by_its_own_steps_and_keeps_its_promises(tmp_path: Path)
     done = rehearse(2, 400, "learned", budget=200.0, out=tmp_path / "one", seed=1, exploration=0.3)
     learned = done.frame[done.frame["policy"] == "learned"]
     assert (learned["contacted"] > 0).all()
-    book = Ledger.open(
-        tmp_path / "one" / "learned" / "ledger.duckdb", shop="Simulated shop weekly 400 1"
-    )
+    path = tmp_path / "one" / "learned" / "ledger.duckdb"
+    book = Ledger.open(path, shop="Simulated shop weekly 400 1")
     assert book.weeks()["week"].tolist() == learned["week"].tolist()
     week = str(learned["week"].iloc[0])
     decisions, chances = book.decisions(week), book.decision_propensities(week)
-    np.testing.assert_allclose(
-        chances.groupby("decision_id")["propensity"].sum().to_numpy(), 1.0, atol=1e-9
-    )
+    sums = chances.groupby("decision_id")["propensity"].sum().to_numpy()
+    np.testing.assert_allclose(sums, 1.0, atol=1e-9)
     own = decisions.merge(chances, on=["decision_id", "action"], suffixes=("", "_of"))
     assert len(own) == len(decisions) and (own["propensity"] - own["propensity_of"] == 0).all()
 
 
 def test_where_nothing_does_anything_it_stops_spending(tmp_path: Path) -> None:
-    done = rehearse(
-        1, 400, "learned", variant="null", budget=400.0, out=tmp_path / "null", exploration=0.1
-    )
+    named = {"variant": "null", "out": tmp_path / "null", "exploration": 0.1}
+    done = rehearse(1, 400, "learned", budget=400.0, **named)
     learned = done.frame[done.frame["policy"] == "learned"]
     assert not learned["pays"].any()
     assert learned["spend"].max() < 0.05 * 400

@@ -31,15 +31,12 @@ def decided(shop: Shop, going: GoingShop, week: int | None = None) -> pd.DataFra
     week = going.week if week is None else week
     starts = WORLD.starts(week) - timedelta(hours=8)
     names = [p.id for p in World(customers=600, weeks=week + 1, variant="weekly").promotions]
-    made = learned_week(
-        shop, starts, names[-12:], going.contactable,
-        budget=300.0, explore=0.1, holdout=0.1, seed=week,
-    )  # fmt: skip
+    how = {"budget": 300.0, "explore": 0.1, "holdout": 0.1, "seed": week}
+    made = learned_week(shop, starts, names[-12:], going.contactable, **how)
     assert made.worth is not None  # it learned, and did not leave all to chance
     keys = ["decision_id", "action"]
-    return made.decisions.merge(made.chances, on=keys, suffixes=("", "_there")).sort_values(
-        keys, ignore_index=True
-    )
+    both = made.decisions.merge(made.chances, on=keys, suffixes=("", "_there"))
+    return both.sort_values(keys, ignore_index=True)
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +87,7 @@ def test_only_what_rehearses_knows_of_simulated_shops() -> None:
     """Not the steps of the learned policy, and nothing of the loop that real shops use."""
     here = Path(str(room.__file__)).parent
     telling = re.compile(r"promolab\.simulated|GoingShop|latent|attainable|\btruth\b")
-    knows = {
-        path.relative_to(here).as_posix()
-        for path in here.rglob("*.py")
-        if telling.search(path.read_text("utf-8"))
-    }
+    paths = [path for path in here.rglob("*.py") if telling.search(path.read_text("utf-8"))]
+    knows = {path.relative_to(here).as_posix() for path in paths}
     assert not {one for one in knows if not one.startswith("rehearsal/")}
     assert "rehearsal/steps.py" not in knows
