@@ -1,9 +1,8 @@
 """A PostgreSQL server of one's own, for the tests: started, filled and stopped by them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -82,8 +81,6 @@ def _as_nobody_of_note() -> list[str]:
     """Return how to call the server, which refuses to be run by root."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return []
-    import pwd
-
     try:
         pwd.getpwnam("postgres")
     except KeyError:

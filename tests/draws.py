@@ -1,7 +1,5 @@
 """How many draws a simulation takes, and the shares of them that chance alone leaves."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from typing import Any

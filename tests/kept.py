@@ -4,8 +4,6 @@ All of it lies under a key of what it is made from. Where ``CI`` is set nothing 
 used.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Reports that tests read: Complete Journey's, and those of a small shop with markup in it."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """What a page is made of, and what its policy allows: the one script whose hash it names."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

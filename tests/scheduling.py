@@ -1,7 +1,5 @@
 """Which process runs which file of tests, so that none waits for what another one is making."""
 
-from __future__ import annotations
-
 import functools
 import re
 from pathlib import Path

@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import promolab
 from tests.house import PACKAGE, lines_of_code, literal_all, tree
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -392,8 +393,6 @@ def test_a_face_offers_what_it_imports():
 
 
 def test_the_names_an_analyst_types_show_an_example():
-    import promolab
-
     without = []
     for name in literal_all(PACKAGE / "__init__.pyi") or []:
         thing = getattr(promolab, name)

@@ -63,21 +63,18 @@ def test_numpy_numbers_are_written_as_numbers():
         checks.whole_number("k", np.int64(9), 1, 5, hint=", or None to choose")
 
 
-@pytest.mark.parametrize(
-    ("ends", "wrong", "said"),
-    [
+def test_shares_and_their_ends():
+    for ends, wrong, said in [
         ({}, -0.1, "from 0 to 1, such as 0.1"),
         ({"zero": False}, 0, "above 0 and up to 1, such as 0.1"),
         ({"one": False}, 1, "from 0 to below 1, such as 0.1"),
         ({"zero": False, "one": False}, np.float64(1), "between 0 and 1, such as 0.1"),
         ({}, 25, r"from 0 to 1 \(0.25, not 25\)"),
         ({}, True, "from 0 to 1, such as 0.1"),
-    ],
-)
-def test_shares_and_their_ends(ends, wrong, said):
-    refused(f"expected a share {said}$", checks.share, "x", wrong, **ends)
-    assert checks.share("x", np.float32(0.5), **ends) == 0.5
-    assert checks.share("x", 0) == 0 and checks.share("x", 1) == 1
+    ]:
+        refused(f"expected a share {said}$", checks.share, "x", wrong, **ends)
+        assert checks.share("x", np.float32(0.5), **ends) == 0.5
+        assert checks.share("x", 0) == 0 and checks.share("x", 1) == 1
 
 
 def test_truth_values_and_texts():

@@ -1,14 +1,15 @@
 """The glossary covers every column, and the data dictionary is what the code says."""
 
+import dataclasses
 import re
-
-import pytest
+import tomllib
 
 import promolab.glossary as glossary
+from promolab.contract import Settings
 from promolab.contract.tables import TABLES, dictionary
-from promolab.errors import InputError
 from promolab.features.customers import ORDER
 from promolab.profiles import AXES
+from tests.refused import refused
 
 
 def test_every_feature_and_no_other_is_described_in_order():
@@ -59,16 +60,14 @@ def test_describe_keeps_the_order_and_names_the_nearest():
     assert glossary.describe(["orders", "AUC"]).name.tolist() == ["orders", "AUC"]
     assert glossary.describe().name.tolist()[0] == "customer_id"
     assert len(glossary.describe()) == len(glossary.GLOSSARY)
-    with pytest.raises(InputError, match="did you mean 'orders'"):
-        glossary.describe(["ordres"])
+    refused("did you mean 'orders'", glossary.describe, ["ordres"])
 
 
 def test_markdown_has_a_row_per_term_and_refuses_unknown_groups():
     rows = [line for line in glossary.to_markdown().splitlines() if line.startswith("| ")]
     assert len(rows) == len(glossary.GLOSSARY) + len(glossary.GROUPS)
     assert all(line.count("|") == 5 for line in rows)
-    with pytest.raises(InputError, match="did you mean 'Customers'"):
-        glossary.to_markdown(["Customer"])
+    refused("did you mean 'Customers'", glossary.to_markdown, ["Customer"])
 
 
 def between(text: str, marker: str) -> str:
@@ -91,11 +90,6 @@ def test_features_in_the_data_dictionary_are_what_the_glossary_says(repository):
 
 
 def test_settings_in_the_data_dictionary_are_all_there(repository):
-    import dataclasses
-    import tomllib
-
-    from promolab.contract import Settings
-
     text = (repository / "data" / "README.md").read_text(encoding="utf-8")
     table = text.split("## shop.toml")[1].split("```")[0]
     named = {n for cell in re.findall(r"^\| ([a-z_, ]+) \|", table, re.M) for n in cell.split(", ")}

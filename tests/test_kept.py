@@ -1,7 +1,5 @@
 """What is kept on disk is of the sources that are there, and whole; nobody waits for a fixture."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 from types import SimpleNamespace

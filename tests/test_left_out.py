@@ -1,7 +1,5 @@
 """Where `CI` is set no test is left out for want of a package or a program."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

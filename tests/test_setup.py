@@ -1,7 +1,5 @@
 """Set-up: what a bare machine, a wheel and a light import promise."""
 
-from __future__ import annotations
-
 import ast
 import importlib.metadata
 import json

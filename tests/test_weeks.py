@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promolab.errors import InputError
 from promolab.weeks import Week
+from tests.refused import refused
 
 NEW_YORK = "America/New_York"
 
@@ -22,16 +22,14 @@ def test_a_week_is_read_as_it_is_written(text):
     ["2017-44", "2017W44", "2017-W4", "W44", "", "2017-W44-1", "2017-w44", "２０１７-W44", "x"],
 )
 def test_another_form_is_refused_with_the_right_one(text):
-    with pytest.raises(InputError, match="no ISO week; write the year and the week, like 2017-W44"):
-        Week.parse(text)
+    refused("no ISO week; write the year and the week, like 2017-W44", Week.parse, text)
 
 
 @pytest.mark.parametrize(
     ("text", "last"), [("2017-W53", 52), ("2020-W54", 53), ("2017-W00", 52), ("0000-W01", 52)]
 )
 def test_a_week_that_does_not_exist_is_refused(text, last):
-    with pytest.raises(InputError, match=f"no week {text}; .* 01 to {last}"):
-        Week.parse(text)
+    refused(f"no week {text}; .* 01 to {last}", Week.parse, text)
 
 
 def test_start_and_end_are_the_shops_midnights_in_utc():

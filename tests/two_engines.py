@@ -1,7 +1,5 @@
 """One dirty shop for two engines, and what is asked of both: DuckDB's answer counts."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 from collections.abc import Callable

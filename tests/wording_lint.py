@@ -1,7 +1,5 @@
 """What no sentence may say, whatever the figures: kinds of nonsense, found in text."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """A real browser, and a real JupyterLab in it; skipped with a reason where either is missing."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from pathlib import Path

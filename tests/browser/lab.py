@@ -1,7 +1,5 @@
 """JupyterLab for a test: a server on a notebook, and the page of it that a browser shows."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -1,7 +1,5 @@
 """Every explorer in a real JupyterLab: opened, moved by keys alone and by mouse, and read."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass

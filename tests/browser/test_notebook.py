@@ -1,7 +1,5 @@
 """A notebook in a real JupyterLab: tables read as on a page, an error is a sentence in sight."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Everything that the library asks of an engine, asked of a small simulated shop that is dirty."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Every expression of the library, compiled for seven dialects: a page says what each lacks."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import re

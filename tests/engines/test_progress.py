@@ -1,7 +1,5 @@
 """Long engine work shows how far it is; short work and files show nothing."""
 
-from __future__ import annotations
-
 import io
 import sys
 import threading

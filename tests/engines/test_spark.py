@@ -1,7 +1,5 @@
 """Spark as a source: a real session answers as DuckDB does, and what it lacks is a sentence."""
 
-from __future__ import annotations
-
 import importlib.util
 import shutil
 import sys
@@ -24,6 +22,7 @@ from promolab.engines.spark_session import HUGE, place_of, root, said_by_java
 from promolab.errors import DataError, InputError, MissingExtraError
 from promolab.scoring import score_table
 from tests.engines.asked import AS_OF, ASKED, simulated_shop
+from tests.refused import refused
 from tests.two_engines import NOW, RESULTS, dirty_shop, same, same_cleaning
 
 pytest.importorskip("pyspark", reason="pyspark is not installed")
@@ -177,8 +176,7 @@ def test_customers_are_scored_and_assigned_on_the_engine(shops, described, tmp_p
     assert arms.set_index("customer_id").arm.to_dict() == dict(
         zip(alone["customer_id"], alone["arm"], strict=True)
     )
-    with pytest.raises(InputError, match="is there already"):
-        assign_table(rows, *draw, f"{tmp_path}/arms")
+    refused("is there already", assign_table, rows, *draw, f"{tmp_path}/arms")
     with pytest.raises(InputError, match="missing or stands there twice"):
         assign_table(rows.union(rows), *draw, f"{tmp_path}/twice")
 
@@ -209,8 +207,7 @@ def test_a_shop_is_opened_from_addresses_and_a_session(shops, folder):
 def test_a_session_in_another_zone_is_refused(shops):
     other = shops[1].backend._session.newSession()
     other.conf.set("spark.sql.session.timeZone", "America/New_York")
-    with pytest.raises(InputError, match=r"clock of the Spark session is 'America/New_York'"):
-        promolab.load_shop(other)
+    refused(r"clock of the Spark session is 'America/New_York'", promolab.load_shop, other)
 
 
 @needs_java
@@ -239,8 +236,7 @@ def test_types_that_spark_reads_otherwise(shops, tmp_path):
 
 def test_what_spark_needs_here_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(InputError, match="runs on Java 17 or newer, and JAVA_HOME"):
-        connect_url("spark:///data/shop")
+    refused("runs on Java 17 or newer, and JAVA_HOME", connect_url, "spark:///data/shop")
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "pyspark" else found(name)
@@ -262,7 +258,5 @@ def test_an_error_says_what_lies_at_its_bottom(monkeypatch, tmp_path):
 
 
 def test_an_address_without_a_place_is_refused():
-    with pytest.raises(InputError, match="names no place where Spark runs"):
-        place_of("spark://data/shop")
-    with pytest.raises(InputError, match="not opened from a dict"):
-        promolab.load_shop({})
+    refused("names no place where Spark runs", place_of, "spark://data/shop")
+    refused("not opened from a dict", promolab.load_shop, {})

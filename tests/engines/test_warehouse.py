@@ -1,7 +1,5 @@
 """A warehouse as a source: a real PostgreSQL answers as DuckDB does, and keeps its secrets."""
 
-from __future__ import annotations
-
 import gc
 import importlib.util
 import logging
@@ -10,12 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 import promolab
+from promolab.campaign.past.outcomes import known_before, sales_between
+from promolab.campaign.past.schedule import timeline
+from promolab.cli import main
 from promolab.contract import Settings, Shop
 from promolab.engines import connection as warehouse
 from promolab.engines import is_url, until_next
@@ -28,8 +30,13 @@ from promolab.engines.connection import (
     shown,
     write_parquet,
 )
+from promolab.engines.text_times import template_of
 from promolab.errors import DataError, InputError, MissingExtraError, StepError
+from promolab.sales import data_overview
+from promolab.sources.mapping import Value
+from promolab.sources.parsing import to_time
 from tests._postgres import PASSWORD
+from tests.refused import refused
 from tests.two_engines import MOMENT, NOW, RESULTS, dirty_shop, same, same_cleaning
 
 
@@ -86,10 +93,6 @@ def test_checks_and_span_are_thesame(shops):
 
 
 def test_what_campaigns_and_pages_count_is_thesame(cleaned):
-    from promolab.campaign.past.outcomes import known_before, sales_between
-    from promolab.campaign.past.schedule import timeline
-    from promolab.sales import data_overview
-
     (here, _), (there, _) = cleaned
     low, high = ["2021-02-01", "2021-05-01"], ["2021-03-01", "2021-06-01 02:00"]
     spans = pd.DataFrame({"span": [0, 1], "low": map(pd.Timestamp, low)})
@@ -149,7 +152,7 @@ def test_tables_of_other_schemas_and_odd_types_are_read(postgres):
     assert naive == pd.Timestamp("2021-03-28 00:30")
     assert read_their_table(con, "public.customers").execute().customer_id.tolist() == [1]
     assert list_their_tables(connect_url(postgres.url("odd/sales"))) == [
-        *("Orders", "public.customers", "public.hidden"),
+        *("Orders", "public.customers", "public.hidden")
     ]
     with pytest.raises(DataError, match=r"no table 'sales.orders'; did you mean 'sales.Orders'"):
         read_their_table(con, "sales.orders")
@@ -196,9 +199,6 @@ def test_text_that_cannot_be_cast_is_null_as_in_duckdb(shops):
 def test_times_in_a_format_are_read_as_in_duckdb(shops, form, texts):
     import ibis
 
-    from promolab.sources.mapping import Value
-    from promolab.sources.parsing import to_time
-
     found = []
     for shop in shops:
         table = shop.backend.create_table(
@@ -213,12 +213,8 @@ def test_times_in_a_format_are_read_as_in_duckdb(shops, form, texts):
 
 
 def test_a_format_without_a_rule_is_named():
-    from promolab.engines.text_times import template_of
-
-    with pytest.raises(InputError, match="not %j"):
-        template_of("%Y %j")
-    with pytest.raises(InputError, match="states no day"):
-        template_of("%H:%M")
+    refused("not %j", template_of, "%Y %j")
+    refused("states no day", template_of, "%H:%M")
 
 
 TOML = """
@@ -239,8 +235,6 @@ amount = { multiply = ["Quantity", "UnitPrice"] }
 
 
 def test_a_shop_is_mapped_where_it_lies(postgres, tmp_path):
-    import duckdb
-
     statements = (
         "CREATE SCHEMA erp",
         'CREATE TABLE erp."Invoices" ("InvoiceNo" text, "Quantity" int, "InvoiceDate" text,'
@@ -266,8 +260,6 @@ def test_a_shop_is_mapped_where_it_lies(postgres, tmp_path):
 
 
 def test_the_command_line_shows_no_password(postgres, monkeypatch, capfd):
-    from promolab.cli import main
-
     monkeypatch.setenv("WORD", PASSWORD + "x")
     assert main(["data", postgres.url("postgres", user="locked:${WORD}")]) == 2
     monkeypatch.setenv("WORD", PASSWORD)
@@ -336,8 +328,7 @@ def test_a_drivers_error_loses_its_secrets(monkeypatch):
 )
 def test_a_wrong_address_is_refused(monkeypatch, url, said):
     monkeypatch.delenv("NOT_SET", raising=False)
-    with pytest.raises(InputError, match=said):
-        connect_url(url)
+    refused(said, connect_url, url)
 
 
 def test_a_driver_that_is_not_installed_is_named(monkeypatch):
@@ -347,13 +338,10 @@ def test_a_driver_that_is_not_installed_is_named(monkeypatch):
     )
     with pytest.raises(MissingExtraError, match=r"promolab\[postgres\]"):
         connect_url("postgres://host/shop")
-    with pytest.raises(InputError, match=r"ibis-framework\[impala\]"):
-        connect_url("impala://host/shop")
+    refused(r"ibis-framework\[impala\]", connect_url, "impala://host/shop")
 
 
 def test_a_duckdb_file_is_read_as_a_warehouse(tmp_path):
-    import duckdb
-
     path = tmp_path / "their shop@home.duckdb"
     with duckdb.connect(str(path)) as con:
         con.execute(

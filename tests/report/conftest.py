@@ -1,7 +1,5 @@
 """A toy shop and toy notebooks: what the report engine does, in seconds."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import os

@@ -1,12 +1,10 @@
 """Exports as they should not be: refused with a sentence and exit 2, and nothing is written."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
 
-from promolab import cli
+from promolab import cli, load_shop
 
 TOML = 'zone = "UTC"\ncurrency = "EUR"\n'
 SECTION = '[events]\nfiles = "orders*.csv"\ncustomer_id = "who"\nts = "when"\namount = "paid"\n'
@@ -138,8 +136,6 @@ def test_quoted_newlines_and_leading_zeros_are_no_fault(tmp_path, capsys):
     )
     (tmp_path / "shop.toml").write_text(TOML + SECTION)
     assert cli.main(["data", str(tmp_path)]) == 0
-    from promolab import load_shop
-
     events = load_shop(tmp_path).events.order_by("ts").execute()
     assert events.customer_id.tolist() == ["007", "010"]
     assert events.note[0] == 'two\nlines, "quoted"'

@@ -1,12 +1,11 @@
 """Wrong calls and wrong data: a sentence and exit code 2, or rows quarantined and counted."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from promolab import clean, cli, load_shop
@@ -103,8 +102,6 @@ def test_a_corrupt_parquet_file_is_named(shop, tmp_path, capsys):
 
 
 def test_names_that_differ_only_in_case_are_refused(shop, tmp_path, capsys):
-    import pyarrow.parquet as pq
-
     table = pq.read_table(shop / "events.parquet")
     pq.write_table(table.append_column("AMOUNT", table["amount"]), shop / "events.parquet")
     message = refused(capsys, tmp_path / "out", "--source", shop)
@@ -134,9 +131,8 @@ def test_times_of_which_some_have_a_zone_are_refused(shop, tmp_path, capsys):
     assert "ts" in message and "zone" in message
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
+def test_a_wrong_call_is_refused(small_shop, tmp_path, capsys):
+    for options, words in [
         (["--week", "2017-W53"], "there is no week 2017-W53"),
         (["--week", "44"], "is no ISO week"),
         (["--week", "2016-W40"], "begins before the data do"),
@@ -145,10 +141,8 @@ def test_times_of_which_some_have_a_zone_are_refused(shop, tmp_path, capsys):
         (["-p", "segments=many"], "segments"),
         (["-p", "l2=-1"], "l2"),
         (["--shop", "nowhere.toml"], "there is no such file"),
-    ],
-)
-def test_a_wrong_call_is_refused(small_shop, tmp_path, capsys, options, words):
-    assert words in refused(capsys, tmp_path / "out", "--source", small_shop, *options)
+    ]:
+        assert words in refused(capsys, tmp_path / "out", "--source", small_shop, *options)
 
 
 def test_an_unknown_source_and_an_output_path_that_is_a_file_are_refused(

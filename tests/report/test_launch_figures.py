@@ -1,7 +1,5 @@
 """Tiles, tables and blocks on what starts: what they show, and what they never say."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

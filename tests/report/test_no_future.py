@@ -1,7 +1,5 @@
 """Changing any row that is dated later changes nothing in a run: not a table, not a page."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The pages of a small shop's week: what they hold, and what no page does."""
 
-from __future__ import annotations
-
 import re
 
 import nbformat

@@ -1,7 +1,5 @@
 """What goes wrong outside: full disks, changing files, secrets, a second run. Nothing is harmed."""
 
-from __future__ import annotations
-
 import dataclasses
 import errno
 import json
@@ -10,8 +8,10 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import nbformat
 import pytest
 
@@ -198,8 +198,6 @@ def test_a_file_that_cannot_be_written_whole_leaves_no_part(tmp_path, monkeypatc
 
 
 def test_what_the_engine_says_of_a_full_disk_is_understood(tmp_path):
-    import duckdb
-
     con = duckdb.connect(config={"memory_limit": "30MB", "threads": 1})
     con.execute(f"SET temp_directory = '{tmp_path}'")
     con.execute("SET max_temp_directory_size = '1MB'")
@@ -394,8 +392,6 @@ def test_a_second_run_waits_for_the_first_and_says_so(notebooks, shop, tmp_path)
 def test_data_that_changed_while_another_run_was_waited_for_are_read_again(
     make, shop, tmp_path, monkeypatch
 ):
-    from contextlib import contextmanager
-
     read = []
 
     def load(source, **options):

@@ -1,7 +1,5 @@
 """Steps that do not wait for each other run at once, and nothing in the report tells."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import io
@@ -20,7 +18,7 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from promolab.errors import InputError, StepError
+from promolab.errors import StepError
 from promolab.folder.artifacts import open_run
 from promolab.report.running import parameters as schedule_steps
 from promolab.report.running.parameters import (
@@ -33,6 +31,7 @@ from promolab.report.running.parameters import (
     waits_for,
 )
 from promolab.report.running.progress import Progress
+from tests.refused import refused
 from tests.report.conftest import notebook
 from tests.report.running.test_run import files
 
@@ -219,12 +218,7 @@ STEPS = [step("a", "", "x/*"), step("b", "x/1", "y"), step("c", "y"), step("d", 
 
 
 def test_what_reads_waits_for_what_writes():
-    assert waits_for(STEPS) == {
-        "a": frozenset(),
-        "b": {"a"},
-        "c": {"b"},
-        "d": {"a"},
-    }
+    assert waits_for(STEPS) == {"a": frozenset(), "b": {"a"}, "c": {"b"}, "d": {"a"}}
     assert Needs(writes=("y",)).must_follow(Needs(reads=("y",)))
     assert Needs(writes=("m/*",)).must_follow(Needs(writes=("m/a",)))
     assert not Needs(writes=("m/b",)).must_follow(Needs(writes=("m/a",)))
@@ -300,8 +294,7 @@ def test_memory_is_what_the_system_and_the_container_leave(tmp_path, monkeypatch
 
 
 def test_workers_are_counted_in_whole_numbers(toy, tmp_path):
-    with pytest.raises(InputError, match="workers = 0; expected a whole number from 1"):
-        toy(tmp_path, workers=0)
+    refused("workers = 0; expected a whole number from 1", toy, tmp_path, workers=0)
 
 
 # What two steps share.

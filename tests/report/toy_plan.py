@@ -1,7 +1,5 @@
 """The plan of the toy week, as a notebook writes it; and the toy shop's tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

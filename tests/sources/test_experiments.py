@@ -126,9 +126,8 @@ def test_a_numeric_control_is_known_by_itself(table):
     assert load_experiment(table, **CALL, control=1).control == 1
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
+def test_what_does_not_fit_is_said_in_a_sentence(table):
+    for changes, message in [
         ({"arm": "sentt"}, "no column 'sentt'; did you mean 'sent'"),
         ({"arm": None}, "say which columns are the arm and the outcomes"),
         ({"covariates": ["spend"]}, "'spend' is an outcome and cannot be a covariate"),
@@ -143,11 +142,9 @@ def test_a_numeric_control_is_known_by_itself(table):
         ({"propensity": {"mail": 0.8, "app": 0.4}}, "no chance between 0 and 1"),
         ({"propensity": {"mail": "age", "app": 0.4}}, "'age' has 90 values outside 0 to 1"),
         ({"path": "x.csv"}, "path is for 'hillstrom' alone"),
-    ],
-)
-def test_what_does_not_fit_is_said_in_a_sentence(table, changes, message):
-    table["copy"] = table["spend"]
-    refused(message, load_experiment, table, **CALL | {"covariates": ["age"]} | changes)
+    ]:
+        table["copy"] = table["spend"]
+        refused(message, load_experiment, table, **CALL | {"covariates": ["age"]} | changes)
 
 
 def test_an_unclear_control_is_asked_for(table):

@@ -1,13 +1,17 @@
 """A plain labelled table becomes the frame that models and backtests take."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from promolab import ResponseModel
+from promolab.compare.backtest import run_backtest
+from promolab.compare.leaderboard import compare_models
+from promolab.compare.rolling import pair_features
 from promolab.errors import DataError, InputError
+from promolab.model.inputs.folds import split_in_time
 from promolab.sources.labelled import load_labelled
 from tests.refused import refused
 
@@ -55,8 +59,6 @@ def test_the_finest_period_that_is_not_too_fine(tmp_path: Path) -> None:
 
 
 def test_a_backtest_runs_on_it() -> None:
-    from promolab.compare.backtest import run_backtest
-
     frame = load_labelled(rows(1_500), id="member", label="click", time="sent")
     backtest = run_backtest(frame, outcome="click")
     assert backtest.features == ("city", "orders", "postcode")
@@ -93,9 +95,8 @@ def test_several_outcomes_may_be_unknown_in_places() -> None:
     assert frame["label_complete"].sum() == 40
 
 
-@pytest.mark.parametrize(
-    ("change", "say", "sentence"),
-    [
+def test_what_is_wrong_is_said() -> None:
+    for change, say, sentence in [
         ({}, {"label": "clicked"}, "no column 'clicked'; did you mean 'click'"),
         ({}, {"label": "member"}, "'member' is named twice"),
         ({}, {"label": []}, "label names no column"),
@@ -105,11 +106,9 @@ def test_several_outcomes_may_be_unknown_in_places() -> None:
         ({"sent": "03/01/2024"}, {}, "400 values that no ISO 8601 time can be read from"),
         ({"sent": 20240301}, {}, "'sent' holds numbers"),
         ({"ends_at": 1}, {}, "'ends_at' has a name that promolab fills"),
-    ],
-)
-def test_what_is_wrong_is_said(change: dict[str, Any], say: dict[str, Any], sentence: str) -> None:
-    call = {"id": "member", "label": "click", "time": "sent", **say}
-    refused(sentence.replace("(", r"\("), load_labelled, rows().assign(**change), **call)
+    ]:
+        call = {"id": "member", "label": "click", "time": "sent", **say}
+        refused(sentence.replace("(", r"\("), load_labelled, rows().assign(**change), **call)
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -134,9 +133,6 @@ def several(n: int = 1_500) -> pd.DataFrame:
 
 
 def test_an_outcome_is_no_feature_of_another(tmp_path: Path) -> None:
-    from promolab.compare.leaderboard import compare_models
-    from promolab.compare.rolling import pair_features
-
     frame = load_labelled(several(), id="member", label=["click", "purchase"], time="sent")
     assert pair_features(frame, "click") == ["city", "orders", "postcode"]
     frame.to_parquet(tmp_path / "frame.parquet")
@@ -150,9 +146,6 @@ def test_an_outcome_is_no_feature_of_another(tmp_path: Path) -> None:
 
 
 def test_rows_that_lack_one_outcome_serve_the_other() -> None:
-    from promolab.compare.backtest import run_backtest
-    from promolab.model.inputs.folds import split_in_time
-
     table = several()
     whole = load_labelled(table, id="member", label=["click", "purchase"], time="sent")
     table["purchase"] = table["purchase"].where(np.arange(len(table)) % 5 > 0)
@@ -165,20 +158,17 @@ def test_rows_that_lack_one_outcome_serve_the_other() -> None:
     assert not np.isnan(split.labels[np.concatenate([split.before, split.after])]).any()
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
+def test_what_names_no_column_and_what_is_no_table() -> None:
+    for change, sentence in [
         ({"id": None}, "id = None; give the name of a column"),
         ({"label": 3}, "label = 3; give the name of a column"),
         ({"time": 3}, "time = 3; give the name of a column, or None"),
         ({"path": [1, 2]}, "the table is a list; give the path of a file, or a DataFrame"),
         ({"path": rows().head(0)}, "the table has no rows"),
         ({"path": pd.concat([rows(), rows()[["city"]]], axis=1)}, "two columns called 'city'"),
-    ],
-)
-def test_what_names_no_column_and_what_is_no_table(change: dict[str, Any], sentence: str) -> None:
-    call = {"path": rows(), "id": "member", "label": "click", **change}
-    refused(sentence, load_labelled, call.pop("path"), **call)
+    ]:
+        call = {"path": rows(), "id": "member", "label": "click", **change}
+        refused(sentence, load_labelled, call.pop("path"), **call)
 
 
 def test_a_column_that_ranks_the_outcome_by_itself_is_warned_of_by_name(tmp_path: Path) -> None:
@@ -200,9 +190,6 @@ def test_a_column_that_ranks_the_outcome_by_itself_is_warned_of_by_name(tmp_path
 
 
 def test_what_a_column_is_can_be_said_and_models_know_it() -> None:
-    from promolab import ResponseModel
-    from promolab.compare.leaderboard import compare_models
-
     table = rows(600).assign(
         campaign=lambda t: t["orders"] % 5 + 1, store=lambda t: t["orders"] % 3
     )

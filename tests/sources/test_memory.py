@@ -3,7 +3,7 @@
 import pytest
 
 from promolab.engines.engine import MEMORY_LIMIT, connect, memory_limit
-from promolab.errors import InputError
+from tests.refused import refused
 
 
 def _limit() -> str:
@@ -23,5 +23,4 @@ def test_the_limit_is_the_usual_one_or_as_the_environment_says(monkeypatch):
 @pytest.mark.parametrize("stated", ["lots", "0GB", "-1GB", "80%", "4"])
 def test_what_is_no_amount_of_memory_is_said(stated: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMOLAB_MEMORY", stated)
-    with pytest.raises(InputError, match=r"PROMOLAB_MEMORY = .* is no amount of memory; write one"):
-        connect(1)
+    refused(r"PROMOLAB_MEMORY = .* is no amount of memory; write one", connect, 1)

@@ -1,6 +1,7 @@
 """Text into numbers, times, flags and ids: as stated, or refused with a sentence."""
 
 import re
+import tomllib
 from datetime import datetime
 
 import ibis
@@ -16,8 +17,6 @@ from tests.refused import spoilt
 
 def events(said: str = "", settings: Settings | None = None, **columns):
     """Conform a small table of events; ``said`` is the text of its section."""
-    import tomllib
-
     frame = pd.DataFrame({"customer_id": ["A", "B"], "ts": "2021-03-01", "kind": "purchase"})
     frame = frame.assign(**columns)
     table = ibis.duckdb.connect().create_table("t", frame)

@@ -6,6 +6,7 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.sources.mapping import read_mapping
+from tests.refused import refused
 
 
 def part(text: str):
@@ -36,17 +37,14 @@ def test_two_marks_alike_are_refused():
         part('amount = { column = "a", decimal = ",", thousands = "," }')
 
 
-@pytest.mark.parametrize(
-    ("form", "message"),
-    [
+def test_a_format_that_is_none_is_refused_when_it_is_read():
+    for form, message in [
         ("%q", "has an unknown code '%q'; write such as"),
         ("%d/%m/%", "has an unknown code '%'"),
         ("DD.MM.YYYY", "holds no code; write such as"),
-    ],
-)
-def test_a_format_that_is_none_is_refused_when_it_is_read(form, message):
-    with pytest.raises(InputError, match=rf"\[events\] ts format = .* {message}"):
-        part(f'ts = {{ column = "t", format = "{form}" }}')
+    ]:
+        with pytest.raises(InputError, match=rf"\[events\] ts format = .* {message}"):
+            part(f'ts = {{ column = "t", format = "{form}" }}')
 
 
 @pytest.mark.parametrize(
@@ -73,7 +71,6 @@ def test_a_misspelt_word_of_the_contract_names_the_nearest(said):
 
 
 def test_a_misspelt_constant_is_refused_and_other_words_are_not():
-    with pytest.raises(InputError, match="kind value has 'veiw'; did you mean 'view'"):
-        part('kind = { value = "veiw" }')
+    refused("kind value has 'veiw'; did you mean 'view'", part, 'kind = { value = "veiw" }')
     kind = part('kind = { column = "k", values = { A = "adjustment", B = "refund" } }')
     assert kind.columns["kind"].values == {"A": "adjustment", "B": "refund"}

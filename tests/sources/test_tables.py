@@ -2,14 +2,18 @@
 
 import gzip
 import hashlib
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 
 from promolab.contract import Settings
 from promolab.errors import DataError, InputError
+from promolab.onboarding.proposed import propose
 from promolab.sources import load_shop, save_shop
 from tests.refused import spoilt
 
@@ -54,8 +58,6 @@ def rows(shop) -> list[tuple[str, str, float | None]]:
 
 
 def test_parquet_csv_zipped_csv_and_duckdb_give_the_same_shop(folder):
-    import duckdb
-
     for name in ("parquet", "csv", "gz", "db"):
         (folder / name).mkdir()
         (folder / name / "shop.toml").write_text(ROME)
@@ -85,8 +87,6 @@ def test_a_shop_without_settings_is_named_after_its_folder(tmp_path):
 
 
 def test_a_shop_toml_without_a_name_takes_the_folders_or_files(tmp_path, monkeypatch):
-    import duckdb
-
     (tmp_path / "bakery").mkdir()
     frame = events()
     frame.to_parquet(tmp_path / "bakery" / "events.parquet")
@@ -262,9 +262,6 @@ def test_a_file_that_is_no_database_is_said(tmp_path):
 
 
 def test_a_duckdb_file_that_another_program_writes_is_said(tmp_path):
-    import subprocess
-    import sys
-
     path = tmp_path / "shop.duckdb"
     code = f"import duckdb; con = duckdb.connect({str(path)!r}); print(1, flush=True); input()"
     with subprocess.Popen(
@@ -278,10 +275,6 @@ def test_a_duckdb_file_that_another_program_writes_is_said(tmp_path):
 
 
 def test_a_folder_that_holds_only_a_duckdb_file_says_so(tmp_path):
-    import duckdb
-
-    from promolab.onboarding.proposed import propose
-
     duckdb.connect(str(tmp_path / "shop.duckdb")).close()
     for read in (load_shop, propose):
         spoilt(r"holds shop\.duckdb .*give that file: .*shop\.duckdb", read, tmp_path)
@@ -290,8 +283,6 @@ def test_a_folder_that_holds_only_a_duckdb_file_says_so(tmp_path):
 
 
 def test_a_database_without_events_is_said(tmp_path):
-    import duckdb
-
     with duckdb.connect(str(tmp_path / "my.duckdb")) as con:
         con.execute("CREATE TABLE event AS SELECT 1 AS x")
     spoilt("has no table 'events'; did you mean 'event'", load_shop, tmp_path / "my.duckdb")

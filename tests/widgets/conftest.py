@@ -1,7 +1,5 @@
 """A small week, for explorers of a week's folder."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

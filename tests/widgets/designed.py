@@ -1,7 +1,5 @@
 """A made-up promotion with all that its design is explored by."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A small week with all that explorers of a week's folder read, made as its notebooks make it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from promolab import ResponseModel, Segmenter, UpliftModel

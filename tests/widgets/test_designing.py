@@ -1,7 +1,5 @@
 """Promotion design: each design's parts add up to the profit of the sweep."""
 
-from __future__ import annotations
-
 import pytest
 
 from promolab import widgets

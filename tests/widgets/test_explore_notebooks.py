@@ -1,7 +1,5 @@
 """The notebooks with explorers, run by papermill: each shows a figure that stands still."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

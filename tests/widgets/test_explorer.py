@@ -1,7 +1,5 @@
 """The machinery: what moves, what is refused, what is prepared anew, what is shown of an error."""
 
-from __future__ import annotations
-
 import threading
 import time
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One customer, looked up: what the page shows is what the week's tables hold."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -3,15 +3,13 @@
 It is released in `tests/browser/test_explorers.py`.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from promolab.campaign.plan import Overrides, override_plan
 from promolab.campaign.plan.result import STEPS
-from promolab.errors import InputError
 from promolab.widgets import review
+from tests.refused import refused
 from tests.widgets.explored import WEEK
 
 
@@ -26,8 +24,7 @@ def test_the_newest_week_is_opened_by_itself_and_a_week_without_a_plan_is_refuse
     assert made.title == f"Review and release {WEEK}"
     assert made.state.promotion in made.static().text
     assert review(explored_week.path).title == made.title
-    with pytest.raises(InputError, match="2024-W38"):
-        review("2024-W38", out)
+    refused("2024-W38", review, "2024-W38", out)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -1,16 +1,14 @@
 """Budget: the same allocations, frontier and prices as `promolab.allocate`."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 import promolab
 from promolab import widgets
-from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.weeks import Week
 from promolab.wording import number
+from tests.refused import refused
 from tests.widgets.explored import WEEK
 
 NAMES = ["Coupons 7", "Discount 8"]
@@ -89,8 +87,7 @@ def test_a_week_of_an_earlier_promolab_is_explored_as_far_as_it_tells(explored_w
         run.record("policy", None)
         run.record("policy", told)
         if said:
-            with pytest.raises(InputError, match=said):
-                widgets.budget(run)
+            refused(said, widgets.budget, run)
         else:
             assert widgets.budget(run).prepared_now().options.value == pytest.approx(now.value)
 
@@ -99,18 +96,13 @@ def test_a_week_whose_effects_are_not_known_is_refused(a_copy):
     run = RunFolder(a_copy / WEEK, Week.parse(WEEK))
     run.record("policy", None)
     run.record("policy", {"by_effect": False})
-    with pytest.raises(InputError, match="ranked by response"):
-        widgets.budget(run)
+    refused("ranked by response", widgets.budget, run)
 
 
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
+def test_what_cannot_be_explored_is_refused_in_a_sentence():
+    for given, says in [
         (([[1.0]],), "cost is missing"),
         (([[1.0]], [[1.0, 2.0]]), "a row per customer and a column"),
         (([[-1.0]], [[1.0]]), "no budget to explore"),
-    ],
-)
-def test_what_cannot_be_explored_is_refused_in_a_sentence(given, says):
-    with pytest.raises(InputError, match=says):
-        widgets.budget(*given)
+    ]:
+        refused(says, widgets.budget, *given)

@@ -1,7 +1,5 @@
 """Threshold: what it looks up is what the library computes."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np
@@ -9,8 +7,8 @@ import pandas as pd
 import pytest
 
 from promolab import metrics, widgets
-from promolab.errors import InputError
 from promolab.wording import number
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +47,8 @@ def test_a_table_of_rows_is_taken_with_its_customers_as_clusters(ranked):
     frame = pd.DataFrame({"y": y, "p": score, "customer_id": customer})
     auc = metrics.roc(y, score, cluster=customer)
     assert widgets.threshold(frame).prepared_now().auc == number(*auc.estimate.ends)
-    with pytest.raises(InputError, match="no column 'p'"):
-        widgets.threshold(frame[["y"]])
-    with pytest.raises(InputError, match="give a backtest"):
-        widgets.threshold(y)
+    refused("no column 'p'", widgets.threshold, frame[["y"]])
+    refused("give a backtest", widgets.threshold, y)
 
 
 def test_curves_are_thinned_and_the_ends_stay(ranked):

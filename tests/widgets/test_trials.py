@@ -1,7 +1,5 @@
 """Experiment: the figures are those of `promolab.plan_experiment`."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

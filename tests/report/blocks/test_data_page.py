@@ -1,7 +1,5 @@
 """The page of ``promolab data --html``: what it says, what it must not say, and where it lies."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from html import unescape
@@ -16,6 +14,7 @@ from promolab.report.data.data_page import data_page, writable_page, write_data_
 from promolab.report.data.holdings_view import local_text, share_bar, small_bars
 from tests.made_up import shop_of
 from tests.page_policy import but_its_own_script
+from tests.refused import refused
 
 MARKUP = "<script>alert('found')</script>"
 
@@ -160,8 +159,7 @@ def test_what_is_no_page_of_ours_is_never_overwritten(tmp_path, name):
     target = tmp_path / name
     target.write_text("<title>mine</title>")
     shop = small()
-    with pytest.raises(InputError, match=r"no name of a page|is not overwritten"):
-        write_data_page(shop, shop.check(), target)
+    refused(r"no name of a page|is not overwritten", write_data_page, shop, shop.check(), target)
     assert target.read_text() == "<title>mine</title>"
 
 
@@ -212,10 +210,8 @@ def test_times_at_the_ends_of_all_times_have_a_page():
 
 
 def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="is a folder; give the name of a file"):
-        writable_page(tmp_path)
-    with pytest.raises(InputError, match=r"there is no folder .*; make it first"):
-        writable_page(tmp_path / "none" / "data.html")
+    refused("is a folder; give the name of a file", writable_page, tmp_path)
+    refused(r"there is no folder .*; make it first", writable_page, tmp_path / "none" / "data.html")
 
     def full(path, text):
         raise OSError(28, "No space left on device")
@@ -230,8 +226,7 @@ def test_small_drawings():
     drawn = small_bars([0, 1, 1_000_000], 'most "one" & more').text
     assert drawn.count("<rect") == 2  # a bar of one row is seen, one of none is not
     assert "most &quot;one&quot; &amp; more" in drawn
-    with pytest.raises(InputError, match="nothing to draw"):
-        small_bars([], "")
+    refused("nothing to draw", small_bars, [], "")
     assert 'width="220.0"' in share_bar(7.0).text
 
 

@@ -1,7 +1,5 @@
 """Many weeks: resumed, passed over, and not kept by one that fails."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -13,9 +11,10 @@ from typing import Any
 import pytest
 
 from promolab import cli
-from promolab.errors import InputError
 from promolab.report.running import many_weeks as room
-from promolab.report.running.many_weeks import backfill
+from promolab.report.running.many_weeks import Backfilled, backfill
+from promolab.weeks import Week
+from tests.refused import refused
 from tests.report.running.test_releases import release
 
 
@@ -87,26 +86,19 @@ def test_a_released_week_is_passed_over_and_a_failed_one_keeps_none(quick, plann
     assert {p: p.read_bytes() for p in released.rglob("*") if p.is_file()} == before
 
 
-@pytest.mark.parametrize(
-    ("first", "last", "words"),
-    [
+def test_weeks_that_are_none_are_refused_before_any_is_made(quick, tmp_path):
+    for first, last, words in [
         ("2017-W45", "2017-W44", "--from 2017-W45 is after --to 2017-W44"),
         ("2016-W40", "2017-W44", "2016-W40 begins before the data do"),
         ("2017-W40", "2018-W10", "2018-W10 begins after the data end"),
         ("W40", "2017-W44", "'W40' is no ISO week"),
-    ],
-)
-def test_weeks_that_are_none_are_refused_before_any_is_made(quick, tmp_path, first, last, words):
-    fill, made = quick
-    with pytest.raises(InputError, match=words):
-        fill(first, last, tmp_path / "out")
-    assert made == []
+    ]:
+        fill, made = quick
+        refused(words, fill, first, last, tmp_path / "out")
+        assert made == []
 
 
 def test_the_command_ends_with_1_where_a_week_failed(monkeypatch, capsys):
-    from promolab.report.running.many_weeks import Backfilled
-    from promolab.weeks import Week
-
     asked: dict[str, object] = {}
 
     def some(first, last, on_week, **options):

@@ -1,7 +1,5 @@
 """The list of weeks."""
 
-from __future__ import annotations
-
 import re
 
 from promolab.folder import ReportsFolder, write_json

@@ -1,7 +1,5 @@
 """A report that is killed at random moments, and run again, ends with the same figures."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

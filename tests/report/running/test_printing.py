@@ -1,14 +1,13 @@
 """``report --pdf``: what is said where no browser is there, or one that does not print."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
 
 from promolab import cli
-from promolab.errors import InputError, StepError
+from promolab.errors import StepError
 from promolab.report.running.printing import find_browser, print_pages
+from tests.refused import refused
 
 WRITES = """#!/bin/sh
 for word; do
@@ -37,8 +36,7 @@ def test_without_a_browser_nothing_is_made_and_it_is_said_how_to_get_one(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="apt install chromium"):
-        find_browser()
+    refused("apt install chromium", find_browser)
     assert cli.main(["report", "--pdf", "--out", str(tmp_path / "reports")]) == 2
     said = capsys.readouterr().err
     assert "--pdf needs a browser to print with" in said and "Traceback" not in said

@@ -1,7 +1,5 @@
 """A command of the shop's is told how a week went."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re
@@ -10,6 +8,7 @@ import time
 
 import pytest
 
+from promolab import sources
 from promolab.errors import StepError
 from promolab.report.running.progress import notify
 
@@ -52,8 +51,6 @@ def test_a_command_that_hangs_is_ended_with_what_it_started(tmp_path):
 @pytest.fixture
 def told(monkeypatch, toy_here, tmp_path):
     """Let the toy shop name a command for both; return what it was told."""
-    from promolab import sources
-
     calm, path = sources.load_shop, tmp_path / "noted"
     commands = {"on_success": [*noting(path), "yes"], "on_failure": [*noting(path), "no"]}
 

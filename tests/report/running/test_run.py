@@ -1,7 +1,5 @@
 """A whole run on toy notebooks: what it writes, refuses, survives."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -19,8 +17,12 @@ from promolab.errors import DataError, InputError, StepError
 from promolab.folder import RunFolder
 from promolab.loop import keep_ledger, ledger_of
 from promolab.loop.ledger import Ledger
+from promolab.report.running.call import checked_call, located
+from promolab.report.running.parameters import check_plan_parameters
+from promolab.report.running.run import present, request_of, run_report
 from promolab.weeks import Week
 from tests.made_reports import SECRET
+from tests.refused import refused
 from tests.report.conftest import ToyShop, load_toy
 
 WEEK = "2017-W44"
@@ -105,9 +107,8 @@ def test_parameters_reach_the_notebooks_that_declare_them(toy, tmp_path):
     assert "by my shop" in page.read_text() and str(tmp_path) not in page.read_text()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
+def test_a_wrong_call_is_refused_before_anything_runs(toy, tmp_path):
+    for options, message in [
         ({"parameters": {"mod": "x"}}, r"no notebook has a parameter 'mod'; did you mean 'mood'\?"),
         ({"parameters": {"threads": "two"}}, "threads = 'two' is of type str, must be of type int"),
         ({"parameters": {"threads": "1.5"}}, "is of type float, must be of type int"),
@@ -121,17 +122,12 @@ def test_parameters_reach_the_notebooks_that_declare_them(toy, tmp_path):
         ({"week": "2018-W02"}, "begins after the data end; .* cover 2017-W01 … 2018-W01"),
         ({"seed": -1}, "seed = -1; expected a whole number"),
         ({"shop_file": "/nowhere/shop.toml"}, "--shop /nowhere/shop.toml: there is no such file"),
-    ],
-)
-def test_a_wrong_call_is_refused_before_anything_runs(toy, tmp_path, options, message):
-    with pytest.raises(InputError, match=message):
-        toy(tmp_path / "out", **options)
-    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+    ]:
+        refused(message, toy, tmp_path / "out", **options)
+        assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_source_is_told_so_that_it_is_found_from_another_folder(monkeypatch, tmp_path):
-    from promolab.report.running.call import located
-
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shop").mkdir()
     here = str(tmp_path)
@@ -168,12 +164,9 @@ def test_data_that_cannot_be_used_are_refused(monkeypatch, toy, tmp_path):
 def test_an_output_path_that_is_no_folder_is_refused(toy, tmp_path):
     taken = tmp_path / "taken"
     taken.write_text("mine")
-    with pytest.raises(InputError, match="is a file; give a folder"):
-        toy(taken)
-    with pytest.raises(InputError, match="cannot be written"):
-        toy(taken / "below")
-    with pytest.raises(InputError, match="cannot be written"):
-        toy("/proc/promolab")
+    refused("is a file; give a folder", toy, taken)
+    refused("cannot be written", toy, taken / "below")
+    refused("cannot be written", toy, "/proc/promolab")
     assert taken.read_text() == "mine"
 
 
@@ -216,8 +209,7 @@ def test_a_failed_week_stands_in_the_list_until_it_succeeds(toy, earlier):
 
 
 def test_bad_data_found_by_a_notebook_are_the_callers_to_mend(toy, tmp_path):
-    with pytest.raises(InputError, match="01_data: events has no rows"):
-        toy(tmp_path / "out", parameters={"mood": "refuse"})
+    refused("01_data: events has no rows", toy, tmp_path / "out", parameters={"mood": "refuse"})
     assert visible(tmp_path / "out") == []
 
 
@@ -290,9 +282,8 @@ def test_the_environment_is_left_as_it_was(toy, tmp_path):
     assert dict(os.environ) == before and os.getcwd() == here
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
+def test_what_no_plan_can_have_is_refused_before_anything_is_run():
+    for name, value in [
         ("holdout", 0.0),
         ("holdout", 1.0),
         ("holdout", -0.1),
@@ -302,13 +293,8 @@ def test_the_environment_is_left_as_it_was(toy, tmp_path):
         ("budget", -1),
         ("budget", "much"),
         ("constraints", "/nowhere/limits.csv"),
-    ],
-)
-def test_what_no_plan_can_have_is_refused_before_anything_is_run(name, value):
-    from promolab.report.running.parameters import check_plan_parameters
-
-    with pytest.raises(InputError, match=name):
-        check_plan_parameters({name: value})
+    ]:
+        refused(name, check_plan_parameters, {name: value})
 
 
 @pytest.mark.parametrize(
@@ -324,17 +310,12 @@ def test_what_no_plan_can_have_is_refused_before_anything_is_run(name, value):
 def test_what_no_effect_can_be_learned_with_is_refused_before_anything_is_run(
     capsys, tmp_path, parameters, message
 ):
-    from promolab import cli
-
     given = [part for name, value in parameters.items() for part in ("-p", f"{name}={value}")]
     assert cli.main(["report", "--out", str(tmp_path / "out"), *given]) == 2
     assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_an_experiments_file_is_told_by_its_content(monkeypatch, tmp_path):
-    from promolab.report.running.call import checked_call
-    from promolab.report.running.run import present, request_of
-
     monkeypatch.setattr("promolab.sources.load_shop", load_toy)
     path = tmp_path / "mail.csv"
     path.write_text("arm,spend\n0,1\n", encoding="utf-8")
@@ -348,8 +329,6 @@ def test_an_experiments_file_is_told_by_its_content(monkeypatch, tmp_path):
 
 
 def test_a_plan_made_before_the_data_begin_is_refused(small_shop, tmp_path):
-    from promolab.report.running.run import run_report
-
     with pytest.raises(InputError, match="lead_days = 900 leads to before the data begin"):
         run_report(small_shop, "2017-W44", tmp_path, parameters={"lead_days": "900"})
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]

@@ -1,7 +1,5 @@
 """Kernels are forked from one warm process, die with it, and do without it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
