@@ -159,11 +159,12 @@ def test_every_room_stands_on_a_floor():
     assert {"errors", "contract", "features", "model", "report", "cli"} <= rooms
 
 
-def test_a_room_imports_only_from_lower_floors():
+def test_a_room_imports_only_from_lower_floors_and_through_faces():
     found = [
         sentence for path in MODULES if room(path) != "__init__" for sentence in breaches(path)
     ]
     assert found == []
+    assert [found for path in MODULES for found in deep_imports(path)] == []
 
 
 @pytest.mark.parametrize(
@@ -207,10 +208,6 @@ def deep_imports(path: Path) -> Iterator[str]:
             if (where / f"{alias.name}.py").exists():
                 module = ".".join([*base, alias.name])
                 yield f"{label(path)}:{node.lineno} imports the module {module}"
-
-
-def test_rooms_know_each_other_by_their_faces():
-    assert [found for path in MODULES for found in deep_imports(path)] == []
 
 
 def test_notebooks_import_from_faces():
@@ -371,13 +368,10 @@ def undocumented(path: Path) -> Iterator[str]:
                 yield f"{label(path)}:{item.lineno} {item.name}"
 
 
-def test_whatever_is_public_says_what_it_is():
+def test_what_is_public_says_what_it_is_and_is_offered_by_the_face():
     public = [path for path in MODULES if path.stem == "__init__" or path.stem[0] != "_"]
     assert [silent for path in public for silent in undocumented(path)] == []
-
-
-def test_a_module_leaves_to_its_face_what_is_offered():
-    """What a module keeps to itself begins with an underscore; ``__all__`` is the face's alone."""
+    # What a module keeps to itself begins with an underscore; ``__all__`` is the face's alone.
     said = [label(p) for p in MODULES if p.name != "__init__.py" and literal_all(p) is not None]
     assert said == []
 

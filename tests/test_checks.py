@@ -77,22 +77,16 @@ def test_shares_and_their_ends():
         assert checks.share("x", 0) == 0 and checks.share("x", 1) == 1
 
 
-def test_truth_values_and_texts():
+def test_truth_values_texts_choices_files_and_columns(tmp_path):
     assert checks.flag("x", np.True_) is True and checks.flag("x", False) is False
     refused("x = 1; expected True or False", checks.flag, "x", 1)
     assert checks.text("x", "", empty=True) == ""
     refused("x = 3; expected a text", checks.text, "x", 3)
-
-
-def test_choices():
     assert checks.choice("arm", 1, [0, 1]) == 1
     refused("arm = 3 is unknown; known: 0, 1", checks.choice, "arm", 3, [0, 1])
     assert checks.choices_of("arms", ("b", "a"), "abc") == ["b", "a"]
     refused(r"arms = \[\]; expected at least one, each once", checks.choices_of, "arms", [])
     refused("arms = 'd' is unknown", checks.choices_of, "arms", ["a", "d"], "abc")
-
-
-def test_files_and_columns_are_there(tmp_path):
     (tmp_path / "a.csv").write_text("x\n")
     assert checks.file_there(str(tmp_path / "a.csv")) == tmp_path / "a.csv"
     refused("there is no file", checks.file_there, tmp_path)
@@ -113,7 +107,7 @@ def test_what_is_no_column(values):
     refused(r"x is a .*; give one column", checks.column_of, "x", values)
 
 
-def test_columns_of_numbers():
+def test_columns_of_numbers_and_labels():
     assert checks.numbers_of("x", [[1], [2]]).tolist() == [1.0, 2.0]
     assert checks.numbers_of("x", np.array([1, 2], dtype=np.float32)).dtype == np.float32
     for values, said in (
@@ -124,9 +118,6 @@ def test_columns_of_numbers():
         refused(said, checks.numbers_of, "x", values)
     refused("x holds infinite values", checks.numbers_of, "x", [np.inf], finite=True)
     refused("x has 1 rows and y_true 2", checks.numbers_of, "x", [1.0], 2)
-
-
-def test_labels():
     for values in ([0, 1], [False, True], [0.0, 1.0], np.array([0, 1], dtype=object)):
         assert checks.labels_of("y", values).tolist() == [False, True]
     for wrong, said in (

@@ -34,9 +34,6 @@ def test_headings_formats_and_intervals_come_from_the_glossary():
     ):
         assert words in text, words
     assert "discount_share_low" not in text
-
-
-def test_an_interval_stands_where_it_is_said_to():
     rates = pd.DataFrame({"rate": [0.2, None], "from": [0.1, 0.1], "to": [0.3, 0.2]})
     assert Ranged(percent, "from", "to").cells(rates, "rate") == ["20 % [10, 30]", "–"]
 

@@ -12,11 +12,8 @@ from promolab.profiles import AXES
 from tests.refused import refused
 
 
-def test_every_feature_and_no_other_is_described_in_order():
+def test_every_feature_axis_and_component_and_no_other_is_described_in_order():
     assert tuple(glossary.GROUPS["Customers"]) == ORDER
-
-
-def test_every_axis_and_component_is_described():
     names = [n for a in AXES for n in (a, *(f"{a}_{c.name}" for c in AXES[a].components))]
     described = list(glossary.GROUPS["Profiles"])
     assert described[: len(names)] == names
@@ -37,33 +34,24 @@ def test_words_are_there():
     assert all(glossary.GLOSSARY[word].meaning for word in words)
 
 
-def test_terms_are_written_for_readers():
+def test_terms_are_written_for_readers_and_labels_tell_columns_apart():
     assert sum(len(g) for g in glossary.GROUPS.values()) == len(glossary.GLOSSARY)
     for term in glossary.GLOSSARY.values():
         assert "_" not in term.label, term
         assert term.label.strip() and term.meaning.endswith("."), term
         assert not re.search(r"\s\s|\n", term.meaning), term
-
-
-def test_labels_tell_columns_of_one_group_apart():
     assert glossary.GROUPS
     for name, group in glossary.GROUPS.items():
         labels = [term.label for term in group.values()]
         assert len(set(labels)) == len(labels), name
 
 
-def test_label_of_an_unknown_column_has_no_underscores():
+def test_labels_tables_and_markdown_keep_the_order_and_name_the_nearest():
     assert glossary.label("household_size") == "household size"
-
-
-def test_describe_keeps_the_order_and_names_the_nearest():
     assert glossary.describe(["orders", "AUC"]).name.tolist() == ["orders", "AUC"]
     assert glossary.describe().name.tolist()[0] == "customer_id"
     assert len(glossary.describe()) == len(glossary.GLOSSARY)
     refused("did you mean 'orders'", glossary.describe, ["ordres"])
-
-
-def test_markdown_has_a_row_per_term_and_refuses_unknown_groups():
     rows = [line for line in glossary.to_markdown().splitlines() if line.startswith("| ")]
     assert len(rows) == len(glossary.GLOSSARY) + len(glossary.GROUPS)
     assert all(line.count("|") == 5 for line in rows)
@@ -76,21 +64,13 @@ def between(text: str, marker: str) -> str:
     return found.group(1)
 
 
-def test_data_dictionary_is_what_the_contract_says(repository):
+def test_the_data_dictionary_is_what_contract_glossary_and_settings_say(repository):
     text = (repository / "data" / "README.md").read_text(encoding="utf-8")
     assert between(text, "tables") == dictionary()
     for name in TABLES:
         assert f"\n### {name}\n" in text
-
-
-def test_features_in_the_data_dictionary_are_what_the_glossary_says(repository):
-    text = (repository / "data" / "README.md").read_text(encoding="utf-8")
     groups = ["Keys and times", "Customers", "Customer and promotion"]
     assert between(text, "features") == glossary.to_markdown(groups)
-
-
-def test_settings_in_the_data_dictionary_are_all_there(repository):
-    text = (repository / "data" / "README.md").read_text(encoding="utf-8")
     table = text.split("## shop.toml")[1].split("```")[0]
     named = {n for cell in re.findall(r"^\| ([a-z_, ]+) \|", table, re.M) for n in cell.split(", ")}
     stated = {field.name for field in dataclasses.fields(Settings)} - {"mapping", "operations"}

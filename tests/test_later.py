@@ -43,7 +43,7 @@ def test_every_table_with_times_is_cut_or_is_a_plan():
     assert int(known.promotions.count().execute()) == 1
 
 
-def test_a_customer_who_joins_later_is_not_known_unless_seen_before():
+def test_customers_who_join_later_and_chances_of_later_decisions_are_not_known():
     customers = rows(4, since=[LATER, LATER, BEFORE, None])
     shop = shop_of(
         {"events": rows(3, ts=[BEFORE, LATER, LATER], kind="view"), "customers": customers}
@@ -51,6 +51,13 @@ def test_a_customer_who_joins_later_is_not_known_unless_seen_before():
     known = known_by(shop, NOW)
     assert ids(known.customers) == ["A", "C", "D"]
     assert known.later == {"events": 2, "customers": 1}
+    decisions = rows(ts=[BEFORE, LATER, LATER], decision_id=["1", "2", "1"])
+    chances = pd.DataFrame({"decision_id": ["1", "1", "2", "9"], "propensity": 0.5})
+    events = rows(ts=BEFORE)
+    shop = shop_of({"events": events, "decisions": decisions, "decision_propensities": chances})
+    known = known_by(shop, NOW)
+    assert ids(known.decision_propensities, "decision_id") == ["1", "1", "9"]
+    assert known.later["decision_propensities"] == 1
 
 
 def test_derived_customers_are_those_seen_by_then(tmp_path):
@@ -63,25 +70,12 @@ def test_derived_customers_are_those_seen_by_then(tmp_path):
     assert ids(known.customers) == ["A", "D"] and known.later == {"customers": 2, "events": 4}
 
 
-def test_the_chances_of_later_decisions_are_later_too():
-    decisions = rows(ts=[BEFORE, LATER, LATER], decision_id=["1", "2", "1"])
-    chances = pd.DataFrame({"decision_id": ["1", "1", "2", "9"], "propensity": 0.5})
-    events = rows(ts=BEFORE)
-    shop = shop_of({"events": events, "decisions": decisions, "decision_propensities": chances})
-    known = known_by(shop, NOW)
-    assert ids(known.decision_propensities, "decision_id") == ["1", "1", "9"]
-    assert known.later["decision_propensities"] == 1
-
-
-def test_the_moment_may_have_a_zone_and_a_second_cut_adds_up():
+def test_a_second_cut_adds_up_and_cleaning_says_which_rows_were_dated_later():
     shop = shop_of({"events": rows(ts=[BEFORE, LATER, LATER + timedelta(hours=3)])})
     zone = timezone(timedelta(hours=2))
     first = known_by(shop, datetime(2017, 3, 1, 4, tzinfo=zone))
     assert first.later == {"events": 1}
     assert known_by(first, NOW).later == {"events": 2}
-
-
-def test_cleaning_conserves_the_rows_and_says_which_were_dated_later():
     frame = rows(ts=[BEFORE, LATER, None], kind="purchase", amount=1.0)
     _, report = clean(known_by(shop_of({"events": frame}), NOW))
     counts = {"rows_in": 3, "rows_dated_later": 1, "rows_kept": 1, "rows_quarantined": 1}

@@ -122,16 +122,13 @@ def test_import_loads_no_matplotlib():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_curve_draws_its_band_in_its_colour():
+def test_a_curves_band_has_its_colour_and_bars_their_intervals_first_on_top():
     ax = plots.curve([0, 1], [0, 1], low=[0, 0.5], high=[0.5, 1])
     assert plots.curve([0, 1], [1, 0], ax=ax) is ax
     (band,) = ax.collections
     assert to_hex(band.get_facecolor()[0]) == to_hex(ax.lines[0].get_color())
     assert to_hex(ax.lines[0].get_color()) != to_hex(ax.lines[1].get_color())
     assert band.get_paths()[0].get_extents().bounds == pytest.approx((0, 0, 1, 1))
-
-
-def test_first_is_on_top_and_intervals_of_bars_reach_where_they_should():
     ax = plots.bars(["a"], [2.0], low=[1.5], high=[3.0])
     (lines,) = ax.collections
     assert isinstance(lines, LineCollection)
@@ -168,7 +165,7 @@ def test_names_keep_their_colours_and_are_dark_enough_to_be_read():
     assert [text.get_color() == plots.MUTED for text in ax.texts] == [False, True] * 2
 
 
-def test_heat_map_centre_is_neutral_and_only_a_label_has_a_scale():
+def test_heat_map_centre_is_neutral_and_bubbles_have_areas_and_labels_apart():
     plain = plots.heat_map([[1.0]], ["a"], ["c"])
     told = plots.heat_map([[1.0]], ["a"], ["c"], label="share, %")
     assert [len(ax.figure.axes) for ax in (plain, told)] == [1, 2]
@@ -177,9 +174,6 @@ def test_heat_map_centre_is_neutral_and_only_a_label_has_a_scale():
     assert image.get_clim() == (-3, 3)
     red, green, blue, _ = image.to_rgba(image.get_array())[1, 1]
     assert red == green == blue < 0.95
-
-
-def test_bubbles_have_areas_and_labels_that_keep_apart():
     ax = plots.bubbles([1, 1], [1, 1], [0, 50], ["a", "b"])
     (circles,) = ax.collections
     assert isinstance(circles, PathCollection)
@@ -189,21 +183,15 @@ def test_bubbles_have_areas_and_labels_that_keep_apart():
     assert heights[0] != heights[1]
 
 
-def test_histogram_says_what_it_leaves_out():
+def test_histograms_maps_and_reference_lines_say_what_they_leave_out_or_name():
     ax = plots.histogram([*range(1000), 10**9, np.nan, np.inf], high_quantile=0.99)
     assert ax.texts[0].get_text().endswith("of 1,001 lie outside the axis")
     shown = sum(bar.get_height() for bar in bars_of(ax))
     assert shown == 1001 - int(ax.texts[0].get_text().split()[0])
     assert plots.histogram([np.nan]).texts[0].get_text() == "no values"
-
-
-def test_map_names_each_group_at_its_median():
     ax = plots.scatter_map([0, 0, 10, 10], [0, 0, 5, 5], ["a", "a", "b", "b"])
     places = {text.get_text(): text.get_position() for text in ax.texts}
     assert places["a"] == pytest.approx((0, 0)) and places["b"] == pytest.approx((10, 5))
-
-
-def test_unknown_reference_line_is_named():
     with pytest.raises(ValueError, match="kind is 'slope'; use 'diagonal'"):
         plots.reference_line(plots.curve([0, 1], [0, 1]), "slope")
 

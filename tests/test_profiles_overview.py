@@ -68,7 +68,7 @@ def test_too_few_values_have_no_interval() -> None:
     assert np.isnan(median_interval(np.array([np.nan]))).all()
 
 
-def test_the_table_agrees_with_pandas(features: pd.DataFrame, overview: ProfileOverview) -> None:
+def test_the_table_agrees_with_pandas_and_the_map_counts_everybody_once(features, overview) -> None:
     frame = overview.to_frame()
     raw = frame.set_index("figure").loc[list(RAW[:3])]
     columns = features[["categories", "average_order_amount", "recency_days"]]
@@ -80,16 +80,6 @@ def test_the_table_agrees_with_pandas(features: pd.DataFrame, overview: ProfileO
     np.testing.assert_allclose(
         scores["median"], build_profiles(features)[list(AXES)].median().to_numpy()
     )
-
-
-def test_hours_around_midnight_have_their_median_at_midnight(overview: ProfileOverview) -> None:
-    row = overview.to_frame().set_index("figure").loc["usual hour of ordering"]
-    around = circmean(overview.figures["hour_of_day"].dropna(), high=24)
-    assert abs((row["median"] - around + 12) % 24 - 12) < 0.4
-    assert (row["quartile_3"] - row["quartile_1"]) % 24 == pytest.approx(2 * 2 * 0.674, abs=0.5)
-
-
-def test_the_map_counts_everybody_once(features: pd.DataFrame, overview: ProfileOverview) -> None:
     cells = overview.cells
     assert cells.to_numpy().sum() == len(features)
     ends = [-np.inf, 7, 14, 28, 56, 84, np.inf]
@@ -101,6 +91,18 @@ def test_the_map_counts_everybody_once(features: pd.DataFrame, overview: Profile
     assert fifths.between(0.17 * 390, 0.23 * 390).all()
     last = float(str(fifths.index[-1]).removeprefix("over ").replace(",", ""))
     assert fifths.iloc[-1] == (features["amount"] > last).sum()
+
+
+def test_hours_have_their_median_at_midnight_and_axes_all_their_customers(overview) -> None:
+    row = overview.to_frame().set_index("figure").loc["usual hour of ordering"]
+    around = circmean(overview.figures["hour_of_day"].dropna(), high=24)
+    assert abs((row["median"] - around + 12) % 24 - 12) < 0.4
+    assert (row["quartile_3"] - row["quartile_1"]) % 24 == pytest.approx(2 * 2 * 0.674, abs=0.5)
+    grid = overview.plot_axes()
+    assert grid.shape == (2, 2)
+    drawn = [sum(bar.get_height() for bar in ax.patches) for ax in grid.flat]
+    assert drawn[3] == 390  # the others leave out what lies outside the axis
+    assert grid[1, 1].get_xlim() == (0, 24)
 
 
 def test_a_value_on_a_bands_end_is_in_the_lower_band() -> None:
@@ -123,14 +125,6 @@ def test_the_summary_says_what_the_data_say(features, overview):
     best = overview.cells.iloc[:6, -1]
     assert f"of those with the highest sales, {best.iloc[3:].sum()} of {best.sum()} (" in text
     assert overview.plot().get_title("left").startswith(f"{late} of 390")
-
-
-def test_the_axes_are_drawn_each_with_all_its_customers(overview: ProfileOverview) -> None:
-    grid = overview.plot_axes()
-    assert grid.shape == (2, 2)
-    drawn = [sum(bar.get_height() for bar in ax.patches) for ax in grid.flat]
-    assert drawn[3] == 390  # the others leave out what lies outside the axis
-    assert grid[1, 1].get_xlim() == (0, 24)
 
 
 @pytest.mark.parametrize(

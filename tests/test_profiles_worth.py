@@ -96,14 +96,11 @@ def test_expected_orders_are_the_integral_that_they_stand_for(a: float) -> None:
         assert told[i] == pytest.approx(whole, rel=1e-4)
 
 
-def test_many_orders_in_few_days_and_few_in_many_are_finite() -> None:
+def test_forecasts_are_finite_for_many_orders_few_and_customers_all_alike() -> None:
     model = OrderModel(r=0.9, alpha=0.5, a=0.3, b=4.0, log_likelihood=0.0, gain=0.0, n=1)
     told = model.orders([2_000, 0, 500], [999.0, 0.0, 400.0], [1_000.0, 0.001, 4_000.0], 84)
     assert np.isfinite(told).all() and (told >= 0).all()
     assert told[0] == pytest.approx(168, rel=0.1)
-
-
-def test_customers_who_are_all_alike_are_foretold_too() -> None:
     # The fit ends at its bounds, where the hypergeometric function cannot be worked out.
     for many in (1, 2, 40):
         model = fit_orders([1] * many, [30.0] * many, [334.0] * many)
@@ -135,7 +132,7 @@ def worth(shop):
     return customer_worth(shop, as_of=shop.span()[1] - pd.Timedelta("84D"))
 
 
-def test_what_comes_lies_in_the_intervals(shop, worth) -> None:
+def test_what_comes_lies_in_the_intervals_and_nothing_later_is_read(shop, worth) -> None:
     now = shop.span()[1] - pd.Timedelta("84D")
     events = shop.events.execute()
     later = events[(events["kind"] == "purchase") & (events["ts"] >= now)]
@@ -149,9 +146,11 @@ def test_what_comes_lies_in_the_intervals(shop, worth) -> None:
     row = worth.totals.set_index("weeks").loc[12]
     assert row["orders_low"] < came.sum() < row["orders_high"]
     assert row["orders_high"] / row["orders_low"] < 3
+    again = customer_worth(known_by(shop, now), as_of=now)
+    pd.testing.assert_frame_equal(again.frame, worth.frame)
 
 
-def test_every_customer_with_an_order_has_one_row_closer_than_their_own_frequency(worth, shop):
+def test_every_customer_has_one_row_and_who_is_late_has_rather_left(worth, shop) -> None:
     assert len(worth.checked) >= 2
     assert (worth.checked["error"] < worth.checked["own_error"]).all()
     assert worth.checked["inside"].between(0.85, 0.98).all()
@@ -159,15 +158,6 @@ def test_every_customer_with_an_order_has_one_row_closer_than_their_own_frequenc
     assert (worth.frame["orders"] >= 1).all()
     assert np.isfinite(worth.frame["margin_12w"]).all()
     assert "customers will order" in worth.summary() and "weeks ahead" in str(worth.table())
-
-
-def test_nothing_later_is_read(shop, worth) -> None:
-    now = shop.span()[1] - pd.Timedelta("84D")
-    again = customer_worth(known_by(shop, now), as_of=now)
-    pd.testing.assert_frame_equal(again.frame, worth.frame)
-
-
-def test_who_is_late_by_their_own_rhythm_has_rather_left(worth) -> None:
     rows = worth.by_rhythm()
     assert rows["customers"].sum() == len(worth.frame)
     assert rows["orders"].sum() == pytest.approx(worth.frame["orders_12w"].sum())

@@ -32,23 +32,17 @@ def test_a_week_that_does_not_exist_is_refused(text, last):
     refused(f"no week {text}; .* 01 to {last}", Week.parse, text)
 
 
-def test_start_and_end_are_the_shops_midnights_in_utc():
+def test_weeks_begin_and_end_at_the_shops_midnights_and_cross_the_year():
     week = Week.parse("2017-W44")  # summer time ends on its Sunday, 5 November
     assert week.start(NEW_YORK) == datetime(2017, 10, 30, 4)
     assert week.end(NEW_YORK) == datetime(2017, 11, 6, 5)
     assert week.end(NEW_YORK) - week.start(NEW_YORK) == timedelta(days=7, hours=1)
     assert week.start("UTC") == datetime(2017, 10, 30)
     assert week.start("Asia/Tokyo") == datetime(2017, 10, 29, 15)
-
-
-def test_containing_goes_by_the_shops_clock():
     sunday_evening_in_new_york = datetime(2017, 11, 6, 4, 59, 59)
     assert Week.containing(sunday_evening_in_new_york, NEW_YORK) == Week(2017, 44)
     assert Week.containing(sunday_evening_in_new_york, "UTC") == Week(2017, 45)
     assert Week.containing(datetime(2017, 11, 6, 5), NEW_YORK) == Week(2017, 45)
-
-
-def test_neighbours_cross_the_year():
     assert Week(2020, 53).next() == Week(2021, 1)
     assert Week(2021, 1).previous() == Week(2020, 53)
     assert Week(2017, 52).next() == Week(2018, 1)

@@ -108,7 +108,7 @@ def test_it_is_moved_by_keys_alone_and_by_mouse_and_read(lab: LabPage, case: Cas
     assert 'role="alert"' not in by_key + by_mouse
 
 
-def test_a_number_is_typed_and_stepped_by_keys(lab: LabPage) -> None:
+def test_numbers_lists_boxes_and_customers_are_entered_by_keys(lab: LabPage) -> None:
     explorer = lab.explorer(THRESHOLD)
     lab.press(explorer, "share contacted", "End")
     lab.says(explorer, "Contacting 100 %")
@@ -118,9 +118,6 @@ def test_a_number_is_typed_and_stepped_by_keys(lab: LabPage) -> None:
     before = lab.at_rest(explorer)
     lab.press(explorer, "a contact costs", "ArrowUp")
     lab.until_changed(explorer, before)
-
-
-def test_one_of_a_list_is_chosen_by_keys_and_the_notebook_keeps_out_of_it(lab: LabPage) -> None:
     explorer = lab.explorer(BUDGET)
     lab.press(explorer, "fix the capacity of", "ArrowDown")
     lab.says(explorer, "The limit of")
@@ -130,15 +127,9 @@ def test_one_of_a_list_is_chosen_by_keys_and_the_notebook_keeps_out_of_it(lab: L
     lab.press(explorer, "fix the capacity of", "Home")
     explorer.get_by_text("The limit of").wait_for(state="detached")
     assert lab.page.locator(".jp-CodeCell").count() == cells
-
-
-def test_a_box_is_ticked_by_keys(lab: LabPage) -> None:
     explorer = lab.explorer(EXPERIMENT)
     lab.press(explorer, "looked at every day", "Space")
     lab.says(explorer, "It may be looked at every day")
-
-
-def test_a_customer_is_looked_up_by_keys(lab: LabPage) -> None:
     explorer, run = lab.explorer(CUSTOMER), week_of(lab)
     who = run.read_table("planned")["customer_id"].iloc[0]
     (code,) = run.pseudonym([who])
@@ -174,7 +165,7 @@ def test_nothing_keeps_from_reading_it(lab: LabPage, theme: str) -> None:
     assert [one for one in told if one[0] in ("serious", "critical")] == []
 
 
-def test_a_week_is_changed_and_released_by_keys_alone(lab: LabPage) -> None:
+def test_a_week_is_released_by_keys_alone_and_nothing_went_wrong_in_the_browser(lab) -> None:
     explorer, run = lab.explorer(REVIEW), week_of(lab)
     drafted = widgets.review(run)
     before = run.read_table("planned")
@@ -205,7 +196,4 @@ def test_a_week_is_changed_and_released_by_keys_alone(lab: LabPage) -> None:
     assert control["rows"].sum() == len(planned)
     lab.press(explorer, "Release", "Enter")
     lab.says(explorer, "was released already, by ann")
-
-
-def test_nothing_went_wrong_in_the_browser(lab: LabPage) -> None:
     assert lab.errors == []

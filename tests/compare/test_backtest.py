@@ -69,7 +69,7 @@ def test_each_promotion_is_predicted_from_those_over_before(pairs, result):
     assert result.features == tuple(columns)
 
 
-def test_labels_not_known_at_the_start_change_nothing(pairs, result):
+def test_labels_known_at_the_start_matter_and_later_ones_change_nothing(pairs, result) -> None:
     rng = np.random.default_rng(9)
     assert len(result.by_promotion)
     for promotion in result.by_promotion["promotion_id"]:
@@ -82,9 +82,6 @@ def test_labels_not_known_at_the_start_change_nothing(pairs, result):
         again = run_backtest(changed)
         mine, theirs = (r.rows[r.rows["promotion_id"] == promotion]["p"] for r in (result, again))
         np.testing.assert_array_equal(mine, theirs)
-
-
-def test_known_labels_do_matter(pairs: pd.DataFrame, result: Backtest) -> None:
     known = pairs["promotion_id"] == "p0"
     changed = pairs.assign(redeemed=np.where(known, 1 - pairs["redeemed"], pairs["redeemed"]))
     again = run_backtest(changed).rows
@@ -101,24 +98,39 @@ def test_a_promotion_that_ends_at_the_start_is_learned_from(pairs: pd.DataFrame)
     assert run_backtest(late).by_promotion.empty
 
 
-def test_skipped_promotions_say_why(result: Backtest) -> None:
+def test_promotions_that_cannot_be_learned_for_are_skipped_and_say_why(result, pairs) -> None:
     reasons = result.skipped.set_index("promotion_id")["reason"]
     assert reasons.index.tolist() == ["p0", "p1", "p7"]
     assert reasons["p0"].startswith("none had ended before it started")
     assert reasons["p7"] == "its window is not over, so its label is not known"
     assert set(result.by_promotion["promotion_id"]).isdisjoint(reasons.index)
 
+    class Choosy(ResponseModel):
+        def fit(self, X, y, *more: Any, **beside: Any):
+            if len(X) < most:
+                raise InputError("too few rows to my taste")
+            return super().fit(X, y, *more, **beside)
 
-def test_an_outcome_that_nobody_has_is_not_said_to_come_later(pairs):
+    most = 0
+    whole = run_backtest(pairs, model=Choosy)
+    first = whole.by_promotion.sort_values("trained_on")["promotion_id"].iloc[0]
+    sizes = pairs[pairs["label_complete"]].groupby("promotion_id").size()
+    most = int(sizes.sum() / 2)
+    part = run_backtest(pairs, model=Choosy)
+    assert 0 < len(part.by_promotion) < len(whole.by_promotion)
+    told = part.skipped.set_index("promotion_id")["reason"]
+    assert told[first] == "too few rows to my taste"
+    most = 10**9
+    refused("no promotion could be learned for: too few rows", run_backtest, pairs, model=Choosy)
+
+
+def test_too_few_positives_are_named_and_what_nobody_did_is_not_said_to_come_later(pairs) -> None:
     told = pairs.assign(y=pairs["redeemed"].where(pairs["promotion_id"] != "p6").astype(float))
     told = told[told["label_complete"]].copy()
     told.attrs["outcomes"] = ["y"]  # as `load_labelled` has it: known row by row
     skipped = run_backtest(told.drop(columns="redeemed"), "y").skipped
     reasons = skipped.set_index("promotion_id")["reason"]
     assert reasons["p6"] == "its outcome is known of nobody"
-
-
-def test_too_few_positives_are_named(pairs: pd.DataFrame) -> None:
     result = run_backtest(pairs, min_positives=60, min_promotions=2)
     reasons = result.skipped.set_index("promotion_id")["reason"]
     assert "(at least 2 promotions needed)" in reasons["p2"]
@@ -160,7 +172,7 @@ def test_other_models_and_penalties(pairs: pd.DataFrame) -> None:
     assert run_backtest(pairs, "purchased").pooled is not None
 
 
-def test_single_class(pairs: pd.DataFrame) -> None:
+def test_single_class_one_customer_and_no_rows(pairs: pd.DataFrame) -> None:
     nobody = run_backtest(pairs.assign(redeemed=0))
     assert nobody.by_promotion.empty and "0 responses" in nobody.summary()
     everybody = run_backtest(pairs.assign(redeemed=1))
@@ -169,9 +181,6 @@ def test_single_class(pairs: pd.DataFrame) -> None:
     last = pairs.assign(redeemed=np.where(pairs["promotion_id"] == "p6", 0, pairs["redeemed"]))
     row = run_backtest(last).by_promotion.set_index("promotion_id").loc["p6"]
     assert math.isnan(row["auc"]) and math.isnan(row["ci_low"]) and row["positives"] == 0
-
-
-def test_one_customer_and_no_rows(pairs: pd.DataFrame) -> None:
     one = pairs[pairs["customer_id"] == 0].assign(redeemed=[0, 1, 0, 1, 1, 0, 1, 0])
     result = run_backtest(one, min_positives=1)
     assert len(result.rows) == len(result.by_promotion) == 4
@@ -196,9 +205,16 @@ def test_bad_pairs(pairs: pd.DataFrame) -> None:
     ).pooled
 
 
-def test_features_are_what_is_neither_id_time_nor_label(pairs: pd.DataFrame) -> None:
+def test_features_are_neither_id_time_nor_label_and_support_is_part_of_the_rows(pairs) -> None:
     more = pairs.assign(cluster_id=1, as_of=START, seen=pd.Timestamp("2017-01-01"), clicked=0)
     assert pair_features(more, "clicked") == ["amount", "contacts", "promotion_type"]
+    # p2 is predicted from p0, both of type A; p3 (type B) from p0 and p1.
+    rows = run_backtest(pairs.assign(contacts=np.where(pairs["customer_id"] < 5, 0, 1))).rows
+    p2 = rows[rows["promotion_id"] == "p2"]
+    assert p2["support"].value_counts().to_dict() == {"inside": 145, "new_customer": 5}
+    unseen = pairs.assign(promotion_type=np.where(pairs["promotion_id"] == "p6", "C", "A"))
+    p6 = run_backtest(unseen).rows.query("promotion_id == 'p6'")
+    assert (p6["support"] == "new_promotion").all()
 
 
 def test_a_prediction_made_ahead_learns_from_what_was_over_then(pairs: pd.DataFrame) -> None:
@@ -211,16 +227,6 @@ def test_a_prediction_made_ahead_learns_from_what_was_over_then(pairs: pd.DataFr
     # Whatever as_of says, nobody predicts after the start.
     late = run_backtest(pairs.assign(as_of=pairs["starts_at"] + 9 * WEEK)).by_promotion
     assert late.set_index("promotion_id")["trained_on"].to_dict() == by_start.to_dict()
-
-
-def test_support_is_part_of_the_rows(pairs: pd.DataFrame) -> None:
-    # p2 is predicted from p0, both of type A; p3 (type B) from p0 and p1.
-    rows = run_backtest(pairs.assign(contacts=np.where(pairs["customer_id"] < 5, 0, 1))).rows
-    p2 = rows[rows["promotion_id"] == "p2"]
-    assert p2["support"].value_counts().to_dict() == {"inside": 145, "new_customer": 5}
-    unseen = pairs.assign(promotion_type=np.where(pairs["promotion_id"] == "p6", "C", "A"))
-    p6 = run_backtest(unseen).rows.query("promotion_id == 'p6'")
-    assert (p6["support"] == "new_promotion").all()
 
 
 def test_intervals_of_expected_responses_cover() -> None:
@@ -252,26 +258,6 @@ def test_words_and_figure(result: Backtest) -> None:
     axes = result.plot()
     assert isinstance(axes, Axes) and axes.get_xlabel() == "AUC"
     assert [t.get_text() for t in axes.get_yticklabels()] == ["p6", "p5", "p4", "p3", "p2"]
-
-
-def test_one_promotion_that_cannot_be_learned_for_is_skipped_not_fatal(pairs: pd.DataFrame) -> None:
-    class Choosy(ResponseModel):
-        def fit(self, X, y, *more: Any, **beside: Any):
-            if len(X) < most:
-                raise InputError("too few rows to my taste")
-            return super().fit(X, y, *more, **beside)
-
-    most = 0
-    whole = run_backtest(pairs, model=Choosy)
-    first = whole.by_promotion.sort_values("trained_on")["promotion_id"].iloc[0]
-    sizes = pairs[pairs["label_complete"]].groupby("promotion_id").size()
-    most = int(sizes.sum() / 2)
-    part = run_backtest(pairs, model=Choosy)
-    assert 0 < len(part.by_promotion) < len(whole.by_promotion)
-    told = part.skipped.set_index("promotion_id")["reason"]
-    assert told[first] == "too few rows to my taste"
-    most = 10**9
-    refused("no promotion could be learned for: too few rows", run_backtest, pairs, model=Choosy)
 
 
 def alarm(auc: float, positives: int, pooled: float, **words: Any) -> str:

@@ -36,13 +36,10 @@ BETTER = Method("logistic", {"l2": 30.0}, ("hidden", "plain"))
 NO_BETTER = Method("logistic", {"l2": 30.0}, ("noise", "plain"))
 
 
-def test_without_a_champion_the_challenger_is_the_first() -> None:
+def test_the_first_is_the_challenger_and_one_better_beyond_noise_says_why() -> None:
     found = hold_against(past_pairs(), None, OLD)
     assert found.decision == "champion" and found.champion == ""
     assert "first champion" in found.summary()
-
-
-def test_one_that_is_better_beyond_noise_replaces_and_says_why() -> None:
     found = hold_against(past_pairs(), OLD, BETTER, since="2024-W10")
     assert found.decision == "replaced" and found.difference.ci_high < 0
     assert "as in 2024-W10" in found.reason and "better beyond noise" in found.reason
@@ -54,14 +51,11 @@ def test_one_that_is_better_beyond_noise_replaces_and_says_why() -> None:
     assert nonsense(f"{found.reason}\n{back.reason}") == []
 
 
-def test_noise_replaces_nothing() -> None:
+def test_noise_replaces_nothing_and_one_that_was_asked_for_is_used() -> None:
     decisions = [
         hold_against(past_pairs(promotions=4, seed=k), OLD, NO_BETTER).decision for k in range(8)
     ]
     assert decisions.count("replaced") <= 1
-
-
-def test_the_same_one_is_kept_and_one_that_was_asked_for_is_used() -> None:
     assert (
         hold_against(past_pairs(), OLD, Method("logistic", {"l2": 30.0}, ("plain",))).board is None
     )

@@ -56,7 +56,7 @@ def test_the_recommended_method_is_used(pairs: pd.DataFrame) -> None:
     assert "AUC less that of logistic" in shown
 
 
-def test_without_a_comparison_the_page_says_so(pairs: pd.DataFrame) -> None:
+def test_without_a_comparison_or_contacts_the_page_says_so(pairs: pd.DataFrame) -> None:
     choice = choose_method(pairs, "tree", l2=100.0)
     assert choice.board is None and choice.kind == "tree"
     assert "by the method tree, as asked for" in choice.summary()
@@ -67,9 +67,6 @@ def test_without_a_comparison_the_page_says_so(pairs: pd.DataFrame) -> None:
     assert "recommends" not in nothing.why
     alone = choose_method(pairs, "recommended", features="chosen")
     assert alone.kind == "logistic" and "nothing was compared" in alone.why
-
-
-def test_a_shop_without_contacts_has_nothing_to_compare() -> None:
     choice = choose_method(pd.DataFrame({"redeemed": [], "label_complete": []}), models="logistic")
     assert "no past contacts" in choice.no_board
     assert "nothing to search" in choice.no_search

@@ -82,7 +82,7 @@ def test_differences_are_paired_and_measured_by_the_same_scores(compared):
     assert back["difference"] == pytest.approx(-gain) and back["difference_low"] < -gain
 
 
-def test_where_effects_are_alike_the_first_is_kept():
+def test_alike_effects_keep_the_first_and_none_are_found_where_there_are_none():
     rng = np.random.default_rng(1)
     rows = pd.DataFrame({"customer_id": range(3000), "age": rng.normal(size=3000)})
     rows["mail"], rows["y"] = rng.integers(0, 2, 3000), rng.normal(size=3000)
@@ -90,10 +90,7 @@ def test_where_effects_are_alike_the_first_is_kept():
     found = compare_effects(trial, ["t/linear", "s/linear"])
     assert found.chosen == "dr"
     assert "not certain that there is anything to find" in found.summary()
-
-
-def test_no_method_finds_what_is_not_there():
-    """An X-learner whose outcome models had seen the fold to predict found 0.04, by 6 errors."""
+    # An X-learner whose outcome models had seen the fold to predict found 0.04, by 6 errors.
     models = {name: UpliftModel(*name.split("/")) for name in ("dr/linear", "x/linear")}
     found = []
     for seed in range(24):
@@ -164,7 +161,7 @@ def test_costs_change_the_order():
     assert other.figure("t", "qini").value < 0.5 * same.figure("t", "qini").value
 
 
-def test_it_shows_itself(compared, tmp_path):
+def test_it_shows_itself_and_equal_calls_give_equal_figures(compared, tmp_path):
     assert nonsense(compared.summary()) == []
     assert "after Holm" in compared.summary() and "3,000 customers" not in compared.summary()
     assert "2,400 customers" in compared.summary()  # the first fifth only teaches
@@ -173,15 +170,12 @@ def test_it_shows_itself(compared, tmp_path):
     again = EffectComparison.load(compared.save(tmp_path / "compared.zip"))
     assert again.summary() == compared.summary()
     assert (compared.frame["seconds"] > 0).all()
-
-
-def test_equal_calls_give_equal_figures(compared):
     again = compare_effects(bent(), ["dr/linear", "t/linear", "t/boosting"])
     one, other = (frame.drop(columns="seconds") for frame in (compared.frame, again.frame))
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
-def test_what_cannot_be_is_said():
+def test_what_cannot_be_is_said_and_a_trial_that_a_check_refuses_is_not_compared():
     for options, message in [
         ({"trial": pd.DataFrame()}, r"trial is a DataFrame; give an Experiment"),
         ({"methods": ["dr"]}, r"methods names 1 method; give two or more"),
@@ -199,9 +193,6 @@ def test_what_cannot_be_is_said():
     ]:
         with pytest.raises(InputError, match=message):
             compare_effects(**{"trial": bent(400), "methods": ["dr", "t/linear"]} | options)
-
-
-def test_a_trial_that_a_check_refuses_is_not_compared():
     trial = bent(400)
     frame = trial.frame.assign(mail=(np.arange(400) < 4).astype(int))  # half was promised
     broken = Experiment(frame, "mail", 0, ["age"], ["y"], propensity=np.full((400, 2), 0.5))

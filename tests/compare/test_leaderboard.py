@@ -70,7 +70,7 @@ def board(pairs: pd.DataFrame) -> Leaderboard:
     return compare_models(pairs, MODELS, draws=200)
 
 
-def test_every_model_is_backtested_on_the_same_rows(pairs, board):
+def test_every_model_is_backtested_on_the_same_rows_as_scikit_learn_would(pairs, board) -> None:
     alone = run_backtest(pairs, model=lambda: ResponseModel(columns=["spend"]))
     theirs = board.backtests["spend alone"]
     pd.testing.assert_frame_equal(theirs.rows, alone.rows, check_exact=True)
@@ -80,9 +80,6 @@ def test_every_model_is_backtested_on_the_same_rows(pairs, board):
     both = mine.merge(alone.rows, on=key, suffixes=("", "_alone"))
     np.testing.assert_array_equal(both["p"], both["p_alone"])
     np.testing.assert_array_equal(both["y"], both["y_alone"])
-
-
-def test_figures_agree_with_scikit_learn(board: Leaderboard) -> None:
     table = board.frame.set_index("model")
     y = board.rows["y"]
     assert board.models and board.metrics
@@ -100,7 +97,7 @@ def test_figures_agree_with_scikit_learn(board: Leaderboard) -> None:
             assert low < high
 
 
-def test_differences_are_paired_with_the_simplest(board: Leaderboard) -> None:
+def test_differences_are_to_the_simplest_which_is_recommended_within_noise(board, pairs) -> None:
     rows = board.differences.query("metric == 'auc'").set_index("model")
     y, customer = board.rows["y"], board.rows["customer_id"]
     one = compare_auc(y, board.scores["logistic"], board.scores["one feature"], cluster=customer)
@@ -109,9 +106,6 @@ def test_differences_are_paired_with_the_simplest(board: Leaderboard) -> None:
         found.to_numpy(float), [one.difference, one.ci_low, one.ci_high], atol=1e-12
     )
     assert rows.loc["one feature", "difference"] == 0
-
-
-def test_the_simplest_within_noise_of_the_best_is_recommended(pairs, board):
     # "one feature" cannot see what counts; the other two differ by noise at most.
     assert board.recommended == "logistic"
     assert "Recommended: logistic" in board.summary()
@@ -233,7 +227,7 @@ def test_quality_by_segment(pairs: pd.DataFrame, board: Leaderboard) -> None:
     refused("name a customer twice", quality_by_segment, rows, pd.Series(["a", "b"], index=[1, 1]))
 
 
-def test_words_and_figures(board: Leaderboard) -> None:
+def test_words_and_figures_are_the_same_again(board: Leaderboard, pairs: pd.DataFrame) -> None:
     words = board.summary()
     assert words.startswith("3 models on the same 600 contacts")
     assert "(Holm)" in words
@@ -255,9 +249,6 @@ def test_words_and_figures(board: Leaderboard) -> None:
     assert at_ninety.startswith("AUC [90 %]")
     assert len(board.plot_reliability()) == 3
     refused("metric = 'lift' is unknown", board.recommend, "lift")
-
-
-def test_same_again(pairs: pd.DataFrame, board: Leaderboard) -> None:
     again = compare_models(pairs.sample(frac=1, random_state=1), MODELS, draws=200)
     drop = ["seconds"]
     pd.testing.assert_frame_equal(

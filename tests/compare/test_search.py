@@ -103,7 +103,7 @@ def cut_off_after(calls: int) -> Any:
     return predict
 
 
-def test_later_promotions_reach_only_the_test_after(pairs: pd.DataFrame) -> None:
+def test_later_promotions_reach_only_the_test_after_and_earlier_ones_do_not(pairs) -> None:
     moment = START + 5 * WEEK
     call = {"trials": 3, "space": SPACE, "min_positives": 5, "holdout_from": moment}
     found = search_options(pairs, "logistic", **call)
@@ -120,9 +120,6 @@ def test_later_promotions_reach_only_the_test_after(pairs: pd.DataFrame) -> None
     with pytest.raises(InputError, match="leaves nothing to test on"):
         search_options(pairs, "logistic", **{**call, "holdout_from": "2018-01-01"})
     refused("is no time", search_options, pairs, "logistic", **{**call, "holdout_from": "soon"})
-
-
-def test_what_was_predicted_before_the_moment_is_no_test_after_it(pairs: pd.DataFrame) -> None:
     moment = START + 4 * WEEK
     call = {"trials": 1, "space": SPACE, "min_positives": 5, "holdout_from": moment}
     whole = search_options(pairs, "logistic", **call)
@@ -157,7 +154,7 @@ def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
     refused("needs times", search_options, plain, holdout_from="2017-02-01", **call)
 
 
-def test_other_measures_and_choices(pairs: pd.DataFrame) -> None:
+def test_other_measures_and_choices_and_options_that_the_model_refuses(pairs: pd.DataFrame) -> None:
     call = {"trials": 3, "min_positives": 5, "folds": 2}
     within = search_options(pairs, "tree", metric="auc_within", **call)
     assert set(within.defaults) == {"depth", "min_leaf"}
@@ -171,9 +168,6 @@ def test_other_measures_and_choices(pairs: pd.DataFrame) -> None:
     depth = int(rows["depth"].iloc[0])
     made = ResponseModel("tree", depth=depth, min_leaf=20)
     assert made.get_params()["depth"] == depth
-
-
-def test_options_that_the_model_refuses_are_no_candidates(pairs: pd.DataFrame) -> None:
     found = search_options(
         pairs, "logistic", trials=4, space={"l2": (-1.0, 300.0)}, min_positives=5
     )

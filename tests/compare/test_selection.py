@@ -47,7 +47,7 @@ def test_what_matters_is_stable() -> None:
     )
 
 
-def test_pure_noise_is_kept_no_more_often_than_said() -> None:
+def test_pure_noise_is_kept_as_seldom_as_said_by_what_the_penalty_affords() -> None:
     false, bounds = [], []
     for seed in range(8):
         X, y, customer = noise_and(0, 500, 12, seed)
@@ -56,9 +56,6 @@ def test_pure_noise_is_kept_no_more_often_than_said() -> None:
         bounds.append(found.bound)
     # Expected in each at most the bound; their sum is within two standard deviations of Poisson.
     assert sum(false) <= sum(bounds) + 2 * np.sqrt(sum(bounds))
-
-
-def test_the_penalty_lets_through_what_can_be_afforded() -> None:
     X, y, customer = noise_and(3, 800, 30)
     few = stability_selection(X, y, customer, halvings=4, expected_false=0.2)
     many = stability_selection(X, y, customer, halvings=4, expected_false=4)
@@ -122,7 +119,7 @@ def test_later_promotions_have_no_say() -> None:
     assert again.cost.auc_a < 0.5 < found.cost.auc_a
 
 
-def test_rules_and_short_histories() -> None:
+def test_rules_short_histories_and_too_few_responses() -> None:
     pairs = pairs_of()
     kept = {
         rule: set(select_features(pairs, rule=rule, halvings=2, repeats=1).kept)
@@ -135,9 +132,6 @@ def test_rules_and_short_histories() -> None:
     found = select_features(short, halvings=3)
     assert found.importance is None and "10 and somebody" in found.why
     assert found.frame["importance"].isna().all() and found.kept
-
-
-def test_too_few_responses_are_said() -> None:
     X, y, customer = noise_and(1, 300)
     refused("needs at least 10", stability_selection, X, (y.index < 5).astype(int), customer)
     refused(r"threshold above 0\.5", stability_selection, X, y, customer, threshold=0.5)

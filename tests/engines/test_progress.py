@@ -8,7 +8,7 @@ import time
 from promolab.engines.engine import PATIENCE, Watch, connect
 
 
-def test_a_short_query_shows_nothing():
+def test_a_short_query_shows_nothing_and_a_long_one_a_bar_that_goes_away():
     out = io.StringIO()
     state = Watch(out)
     for now in (0.0, PATIENCE / 2):
@@ -16,9 +16,6 @@ def test_a_short_query_shows_nothing():
     state.tell(-1.0, PATIENCE)
     state.tell(10.0, PATIENCE + 0.1)  # another query: its own two seconds begin
     assert out.getvalue() == ""
-
-
-def test_a_long_query_shows_a_bar_that_goes_away():
     out = io.StringIO()
     state = Watch(out)
     state.tell(1.0, 0.0)
@@ -28,13 +25,11 @@ def test_a_long_query_shows_a_bar_that_goes_away():
     assert state.bar is None and out.getvalue().endswith("\r")
 
 
-def test_nothing_is_watched_where_stderr_is_no_terminal():
+def test_a_connection_tells_how_far_it_is_where_stderr_is_a_terminal(monkeypatch):
     before = threading.active_count()
     con = connect()
     assert threading.active_count() == before and con is not None
 
-
-def test_a_watched_connection_tells_how_far_it_is(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True

@@ -97,13 +97,9 @@ def test_its_workers_run_the_python_that_runs_here_and_what_java_says_is_not_sho
 
 
 @needs_java
-def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
+def test_cleaning_features_and_pairs_are_the_same_as_on_duckdb(cleaned, described):
     assert cleaned[1][0].backend.name == "pyspark"
     same_cleaning(cleaned)
-
-
-@needs_java
-def test_features_and_pairs_are_the_same_as_on_duckdb(cleaned, described):
     (here, _), (there, _) = cleaned
     same(*described)
     same(RESULTS["pairs"](here), RESULTS["pairs"](there))
@@ -182,7 +178,7 @@ def test_customers_are_scored_and_assigned_on_the_engine(shops, described, tmp_p
 
 
 @needs_java
-def test_a_shop_is_opened_from_addresses_and_a_session(shops, folder):
+def test_a_shop_is_opened_from_addresses_and_a_session_in_its_own_zone(shops, folder):
     session = shops[1].backend._session
     session.sql("CREATE DATABASE corner")
     session.sql(f"CREATE TABLE corner.events USING parquet LOCATION '{folder}/events.parquet'")
@@ -201,10 +197,6 @@ def test_a_shop_is_opened_from_addresses_and_a_session(shops, folder):
         read_their_table(shops[1].backend, "event")
     with pytest.raises(InputError, match="open spark://elsewhere:7077/shop in another process"):
         connect_url("spark://elsewhere:7077/shop")
-
-
-@needs_java
-def test_a_session_in_another_zone_is_refused(shops):
     other = shops[1].backend._session.newSession()
     other.conf.set("spark.sql.session.timeZone", "America/New_York")
     refused(r"clock of the Spark session is 'America/New_York'", promolab.load_shop, other)
@@ -234,17 +226,6 @@ def test_types_that_spark_reads_otherwise(shops, tmp_path):
         promolab.load_shop(f"spark://{tmp_path}")
 
 
-def test_what_spark_needs_here_is_said(monkeypatch, tmp_path):
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    refused("runs on Java 17 or newer, and JAVA_HOME", connect_url, "spark:///data/shop")
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "pyspark" else found(name)
-    )
-    with pytest.raises(MissingExtraError, match=r"promolab\[spark\]"):
-        connect_url("spark:///data/shop")
-
-
 def test_an_error_says_what_lies_at_its_bottom(monkeypatch, tmp_path):
     started = "An error occurred while calling o45.conf.\n: java.lang.IllegalArgumentException: Bad"
     assert str(root(RuntimeError(started))) == "IllegalArgumentException: Bad"
@@ -257,6 +238,14 @@ def test_an_error_says_what_lies_at_its_bottom(monkeypatch, tmp_path):
     assert str(gone) == "Invalid heap size: -Xmxfoo"
 
 
-def test_an_address_without_a_place_is_refused():
+def test_an_address_without_a_place_and_what_spark_needs_here_are_said(monkeypatch, tmp_path):
     refused("names no place where Spark runs", place_of, "spark://data/shop")
     refused("not opened from a dict", promolab.load_shop, {})
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    refused("runs on Java 17 or newer, and JAVA_HOME", connect_url, "spark:///data/shop")
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "pyspark" else found(name)
+    )
+    with pytest.raises(MissingExtraError, match=r"promolab\[spark\]"):
+        connect_url("spark:///data/shop")

@@ -61,25 +61,30 @@ def test_features_and_pairs_are_the_same_as_on_duckdb(cleaned, name):
     same(RESULTS[name](here), RESULTS[name](there))
 
 
-def test_dates_are_looked_up_at_once_and_not_again_for_each_row(shops):
+def test_a_shop_that_was_not_cleaned_gives_the_same_and_dates_are_looked_up_at_once(shops):
     events = shops[1].events
     found = until_next(events, events.select(as_of=events.ts.truncate("M")).distinct())
     assert "LATERAL" not in shops[1].backend.compile(found).upper()
-
-
-def test_a_shop_that_was_not_cleaned_gives_the_same_features(shops):
     here, there = shops
     # Ids that are empty have features of their own here: nobody cleaned them away.
     same(RESULTS["features"](here), RESULTS["features"](there))
 
 
-def test_cleaning_keeps_and_quarantines_the_same_rows(cleaned):
+def test_cleaning_campaigns_and_pages_count_the_same_rows(cleaned):
     same_cleaning(cleaned)
     assert set(cleaned[0][1].rules["rule"]) >= {
         *("missing_key", "unknown_kind", "not_finite", "negative_amount", "negative_quantity"),
         *("outside_life", "ends_before_start", "unknown_promotion", "duplicate", "repeated_key"),
         *("odd_unit", "zero_quantity", "zero_amount", "unknown_product", "extreme_customer"),
     }
+    (here, _), (there, _) = cleaned
+    low, high = ["2021-02-01", "2021-05-01"], ["2021-03-01", "2021-06-01 02:00"]
+    spans = pd.DataFrame({"span": [0, 1], "low": map(pd.Timestamp, low)})
+    spans["high"] = pd.to_datetime(high, format="mixed")
+    same(sales_between(here, spans), sales_between(there, spans))
+    same(known_before(here, [MOMENT]), known_before(there, [MOMENT]))
+    same(timeline(here, MOMENT), timeline(there, MOMENT))
+    same(data_overview(here).days, data_overview(there).days)
 
 
 def test_checks_and_span_are_thesame(shops):
@@ -90,17 +95,6 @@ def test_checks_and_span_are_thesame(shops):
         s.with_tables({**s.tables, "events": s.events.filter(s.events.ts < NOW)}) for s in shops
     ]
     assert clean[0].span() == clean[1].span()
-
-
-def test_what_campaigns_and_pages_count_is_thesame(cleaned):
-    (here, _), (there, _) = cleaned
-    low, high = ["2021-02-01", "2021-05-01"], ["2021-03-01", "2021-06-01 02:00"]
-    spans = pd.DataFrame({"span": [0, 1], "low": map(pd.Timestamp, low)})
-    spans["high"] = pd.to_datetime(high, format="mixed")
-    same(sales_between(here, spans), sales_between(there, spans))
-    same(known_before(here, [MOMENT]), known_before(there, [MOMENT]))
-    same(timeline(here, MOMENT), timeline(there, MOMENT))
-    same(data_overview(here).days, data_overview(there).days)
 
 
 def test_a_table_is_written_as_duckdb_writes_it_and_a_part_at_a_time(shops, tmp_path, monkeypatch):

@@ -121,7 +121,7 @@ def test_steps_of_a_long_list_change_little(simulated):
         assert errors[0] == pytest.approx(errors[1], rel=0.04)
 
 
-def test_groups_are_ranked_apart(rows):
+def test_groups_are_ranked_apart_and_the_seed_alone_decides(rows, models):
     y, score, group = rows["y"], rows["score"] + 1e-6 * np.arange(len(rows["y"])), rows["group"]
     pair = {"a": score, "shifted": score - 50 * group}
     apart = compare(y, pair, "lift@0.3", cluster=rows["cluster"], group=group, draws=100)
@@ -130,9 +130,6 @@ def test_groups_are_ranked_apart(rows):
     assert mixed.against("shifted").ci_high < 0
     expected = lift(y, score, [0.3], group, rows["cluster"]).at(0.3).lift
     assert apart.frame["value"].tolist() == pytest.approx([expected.value] * 2)
-
-
-def test_the_seed_alone_decides(rows, models):
     first = compare(rows["y"], models, "ece", cluster=rows["cluster"], draws=130, seed=3)
     with threadpoolctl.threadpool_limits(1):
         again = compare(rows["y"], models, "ece", cluster=rows["cluster"], draws=130, seed=3)
@@ -177,7 +174,7 @@ def test_bad_input_is_named(rows, models):
         refused(sentence, compare, [0, 1, 0, 1], scores, "brier", **change)
 
 
-def test_it_draws_what_it_says(rows, models):
+def test_it_draws_what_it_says_and_one_customer_has_no_interval(rows, models) -> None:
     result = compare(rows["y"], models, "brier", cluster=rows["cluster"], reference="noisy")
     ax = result.plot()
     title = ax.get_title(loc="left").replace("\n", " ")
@@ -186,9 +183,6 @@ def test_it_draws_what_it_says(rows, models):
     assert result.to_dict()["models"][0]["model"] == "plain"
     nothing = compare(rows["y"], {"a": rows["p"], "b": rows["p"]}, "ece", draws=50)
     assert "No model is better than a" in nothing.plot().get_title(loc="left")
-
-
-def test_one_customer_has_no_interval() -> None:
     rng = np.random.default_rng(3)
     p = rng.uniform(size=200)
     y = rng.uniform(size=200) < p

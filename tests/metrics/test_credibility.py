@@ -16,15 +16,12 @@ def ratio_of_ends(e: Estimate) -> float:
     return e.ci_high / e.ci_low
 
 
-def test_of_one_type_the_mean_is_the_ratio_of_the_sums() -> None:
+def test_one_type_has_the_ratio_of_sums_and_of_several_the_little_known_lean_on_all() -> None:
     found = past_ratios([6, 158, 1, 196], [7.0, 184.5, 4.6, 211.7])
     assert found.mean() == pytest.approx((6 + 158 + 1 + 196) / (7.0 + 184.5 + 4.6 + 211.7))
     assert found.freedom == 2 and found.k == 4
     # A small promotion that missed by far hardly counts; as a geometric mean it would.
     assert past_ratios([100, 0], [100.0, 1.0]).mean() > 0.98
-
-
-def test_a_type_that_is_well_known_has_its_own_mean_and_a_little_known_one_leans_on_all() -> None:
     total, size = [400.0, 520, 450, 60, 50, 70, 3], [100.0, 130, 110, 40, 35, 50, 1]
     types = ["A", "A", "A", "B", "B", "B", "C"]
     found = past_ratios(total, size, types, variance=lambda _: 0.5 / np.array(size), half=0)
@@ -89,7 +86,7 @@ def test_intervals_hold_and_what_is_expected_adds_up_to_what_comes() -> None:
     assert np.median(widths) < 1.5 * ideal
 
 
-def test_too_few_promotions_nobody_at_all_and_wrong_sizes() -> None:
+def test_too_little_is_refused_and_types_nobody_answered_do_not_draw_the_others_to_none() -> None:
     nothing = past_ratios([], [])
     assert nothing.k == 0 and math.isnan(nothing.mean("A")) and "no promotion" in nothing.summary()
     assert PastRatios.of(None) == nothing or math.isnan(PastRatios.of(None).mean())
@@ -101,9 +98,6 @@ def test_too_few_promotions_nobody_at_all_and_wrong_sizes() -> None:
     e = none.predict(1 / (10 * none.mean() + 0.5))
     assert 0 < e.ci_low < e.value <= e.ci_high
     refused("every size above 0", past_ratios, [1, 2], [1.0, 0.0])
-
-
-def test_types_that_nobody_ever_answered_do_not_draw_the_others_to_none() -> None:
     total, size = [70, 95, 62, 0, 0, 0, 73, 61], [60.0, 78, 67, 12, 7, 9, 70, 52]
     types = ["coupon"] * 3 + ["tip"] * 3 + ["voucher"] * 2
     found = past_ratios(total, size, types)

@@ -11,7 +11,7 @@ from promolab.metrics._cuts import cut_variances, ranked_rows
 from tests.refused import refused
 
 
-def test_without_ties_it_is_a_cumulative_sum(simulated):
+def test_without_ties_it_is_a_cumulative_sum_and_with_them_the_mean_over_their_orders(simulated):
     rows = simulated(np.random.default_rng(1), 100)
     score = rows["score"] + 1e-6 * np.arange(len(rows["y"]))
     n = len(score)
@@ -21,9 +21,6 @@ def test_without_ties_it_is_a_cumulative_sum(simulated):
     np.testing.assert_allclose(result.rate, hits / np.arange(1, n + 1))
     np.testing.assert_allclose(result.lift, result.rate / rows["y"].mean())
     assert (result.n, result.positives, result.groups) == (n, hits[-1], 1)
-
-
-def test_ties_count_as_the_mean_over_their_orders():
     y, score = np.array([1, 0, 0, 1, 0, 1]), np.array([3, 2, 2, 2, 2, 1])
     depths = np.arange(1, 7) / 6
     curves = [
@@ -52,7 +49,7 @@ def test_groups_are_ranked_apart(simulated):
     assert result.groups == 5
 
 
-def test_every_depth_can_be_read(simulated):
+def test_every_depth_can_be_read_and_named_ones_make_a_table(simulated):
     rows = simulated(np.random.default_rng(4), 200)
     result = lift(rows["y"], rows["score"], cluster=rows["cluster"])
     exact = lift(rows["y"], rows["score"], [0.37], cluster=rows["cluster"]).at(0.37)
@@ -69,9 +66,6 @@ def test_every_depth_can_be_read(simulated):
     assert (result.capture_low <= result.capture).all()
     assert (result.capture <= result.capture_high).all()
     assert "37 %" in point.summary() and len(point.to_frame()) == 3
-
-
-def test_named_depths_make_a_table(simulated):
     rows = simulated(np.random.default_rng(4), 200)
     result = lift(rows["y"], rows["score"], cluster=rows["cluster"])
     table = result.at_depths([0.1, 0.3])
@@ -81,12 +75,9 @@ def test_named_depths_make_a_table(simulated):
     assert len(result.at_depths()) == 12 and len(result.at_depths(0.2)) == 3
 
 
-def test_a_single_positive_has_a_wide_interval():
+def test_a_single_positive_has_a_wide_interval_and_bad_input_is_named():
     point = lift([1, 0, 0, 0, 0], [5, 4, 3, 2, 1]).at(0.2)
     assert point.capture.value == 1 and point.capture.ci_low < 0.25
-
-
-def test_bad_input_is_named():
     refused(r"y_true holds no positive \(2 rows, all 0\)", lift, [0, 0], [1, 2])
     refused(r"depths are \[0, 0.5\]", lift, [0, 1], [1, 2], [0, 0.5])
     refused("depths are top", lift, [0, 1], [1, 2], "top")

@@ -14,7 +14,7 @@ METRICS = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.2")
 SEED, CUSTOMERS = 24, 300
 
 
-def test_every_figure_is_that_of_the_groups_own_rows(rows):
+def test_every_figure_is_that_of_the_groups_own_rows_in_any_order(rows):
     result = by_group(rows["y"], rows["p"], rows["group"], rows["cluster"], METRICS)
     assert len(result.frame) == 5 * len(METRICS)
     for row in result.frame.to_dict("records"):
@@ -31,9 +31,6 @@ def test_every_figure_is_that_of_the_groups_own_rows(rows):
     assert wide["ece_high"].tolist() == first["ci_high"].tolist()
     whole = measure(rows["y"], rows["p"], "auc", rows["cluster"])
     assert result.overall["value"].iloc[0] == whole.value
-
-
-def test_the_order_of_rows_does_not_matter(rows):
     names = np.array(["b", "a", "e", "d", "c"])[rows["group"]]
     turned = slice(None, None, -1)
     one = by_group(rows["y"], rows["p"], names, rows["cluster"], ["brier"]).frame
@@ -68,7 +65,7 @@ def test_groups_without_a_figure_say_why(rows):
     assert empty.plot().get_title(loc="left") == "No group has AUC"
 
 
-def test_scores_will_do_where_no_probability_is_asked_for(rows):
+def test_scores_will_do_where_no_probability_is_asked_for_and_it_draws_what_it_says(rows):
     result = by_group(rows["y"], 9 * rows["score"], rows["group"], metrics="auc")
     assert result.metrics == ("auc",) and result.frame["value"].notna().all()
     with pytest.raises(InputError, match="outside"):
@@ -77,9 +74,6 @@ def test_scores_will_do_where_no_probability_is_asked_for(rows):
         by_group(rows["y"], rows["p"], rows["group"], metrics=[])
     refused("group has 1 missing value of 2", by_group, [0, 1], [0.1, 0.2], ["a", None])
     refused("metric = 'brier' is unknown; known: auc", result.plot, metric="brier")
-
-
-def test_it_draws_what_it_says(rows):
     result = by_group(rows["y"], rows["p"], rows["group"], rows["cluster"])
     ax = result.plot(metric="brier")
     shown = ax.collections[-1].get_offsets()[:, 0]

@@ -34,16 +34,13 @@ def test_a_negative_part_of_net_sales_lies_in_its_own_interval_and_is_covered():
     assert part[1] > 1 and high[1] > part[1]
 
 
-def test_the_ratio_interval_is_that_of_least_squares_on_the_shares_residuals():
+def test_ratios_are_those_of_least_squares_and_parts_stay_within_0_and_1():
     """The delta method by hand, and against a clustered ratio of statsmodels' mean of residuals."""
     sales, member = returns(np.random.default_rng(1), 300)
     part, low, high = part_of_total(sales, member)
     residual = (member[:, 0] - part[0]) * sales / sales.mean()
     fit = sm.OLS(residual, np.ones(300)).fit()
     assert (high[0] - low[0]) / 2 == pytest.approx(fit.bse[0] * 1.968, rel=2e-3)
-
-
-def test_without_a_negative_amount_a_part_stays_within_0_and_1_and_nothing_has_no_interval():
     sales = np.array([5.0, 3.0, 0.0, 0.0, 900.0])
     part, low, high = part_of_total(sales, np.eye(5)[:, [0, 2, 4]])
     assert low[0] >= 0 and high[2] <= 1
@@ -51,7 +48,7 @@ def test_without_a_negative_amount_a_part_stays_within_0_and_1_and_nothing_has_n
     assert np.isnan(part_of_total(-sales, np.eye(5))[0]).all()
 
 
-def test_one_row_does_not_take_all_degrees_of_freedom():
+def test_one_row_takes_not_all_degrees_and_without_variance_units_are_trials():
     ordinary = np.random.default_rng(0).normal(size=400)
     for largest in (1e3, 1e9):
         one = np.append(ordinary, largest)
@@ -60,9 +57,6 @@ def test_one_row_does_not_take_all_degrees_of_freedom():
     few = np.zeros(400)
     few[:12] = ordinary[:12]
     assert spread_of(few - few.mean(), None).degrees < 20
-
-
-def test_without_variance_a_share_counts_as_many_trials_as_there_are_units():
     share = np.array([0.0, 0.3, 1.0, 1.0, 0.5])
     variance = [0.0, 0.0, 0.0, 0.01, 0.25 / 8]
     low, high = share_interval(share, variance, [10, 10, 10, 10, 99], 0.95)

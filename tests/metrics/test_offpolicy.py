@@ -74,7 +74,7 @@ def test_every_estimator_is_what_its_paper_says(name, limit):
     assert found.consistent is (name in CONSISTENT and limit is None)
 
 
-def test_effective_sample_weights_and_log_are_told():
+def test_weights_and_log_are_told_and_the_policy_that_acted_earns_what_was_earned():
     found = policy_value(small_log(), POLICY, estimator="ips")
     w = np.array([POLICY[i][a] / CHANCE[i] for i, a in enumerate(ACTION)])
     assert found.effective_n == pytest.approx(w.sum() ** 2 / (w**2).sum(), abs=1e-12)
@@ -82,6 +82,10 @@ def test_effective_sample_weights_and_log_are_told():
     assert (found.largest_weight, found.unused) == (w.max(), 0.0)
     assert found.heaviest == pytest.approx(w.max() / w.sum())  # 1 % of six rows is one
     assert found.logged.value == pytest.approx(np.mean(REWARD))
+    log, _, _, behaviour = drawn(np.random.default_rng(1), 400)
+    found = policy_value(log.drop(columns="customer_id"), behaviour, estimator="ips")
+    assert found.value == pytest.approx(log["reward"].mean(), abs=1e-12)
+    assert found.effective_n == pytest.approx(400)
 
 
 def test_customers_not_rows_are_independent():
@@ -98,13 +102,6 @@ def test_customers_not_rows_are_independent():
     assert rows.std_error < 0.75 * alone.std_error
 
 
-def test_the_policy_that_acted_earns_what_was_earned():
-    log, _, _, behaviour = drawn(np.random.default_rng(1), 400)
-    found = policy_value(log.drop(columns="customer_id"), behaviour, estimator="ips")
-    assert found.value == pytest.approx(log["reward"].mean(), abs=1e-12)
-    assert found.effective_n == pytest.approx(400)
-
-
 def test_intervals_hold_the_truth_and_biases_stay_inside_their_bound():
     found = covered(150, 500)
     for name in CONSISTENT:
@@ -117,7 +114,7 @@ def test_intervals_hold_the_truth_and_biases_stay_inside_their_bound():
     assert abs(found.loc["dm", "error"]) > 5 * abs(found.loc["dr", "error"])
 
 
-def test_a_clipped_estimator_tells_its_bias_and_no_confidence():
+def test_clipped_and_unseen_weights_are_in_the_bias_bound():
     log, policy, truth, _ = drawn(np.random.default_rng(3), 4000)
     clipped = policy_value(log, policy, estimator="ips", limit=0.5)
     assert clipped.bias_bound > 0 and clipped.value < truth
@@ -126,10 +123,7 @@ def test_a_clipped_estimator_tells_its_bias_and_no_confidence():
     text = clipped.summary()
     assert "no confidence interval" in text and "95 %" not in text
     assert "95 % interval" in policy_value(log, policy, estimator="ips").summary()
-
-
-def test_a_weight_that_was_never_seen_is_in_the_bias_bound():
-    """One action of three has never been tried: the log's own figures would show no bias at all."""
+    # One action of three has never been tried: the log's own figures would show no bias at all.
     rng = np.random.default_rng(0)
     log = pd.DataFrame({"action": rng.integers(0, 2, 500), "reward": rng.integers(0, 2, 500)})
     log["propensity"] = 0.5

@@ -70,16 +70,13 @@ def test_infinite_scores_are_ranked():
     assert roc(y, score).auc == pytest.approx((1 + 0.5 + 1 + 0) / 4)
 
 
-def test_variance_is_delongs(sample):
+def test_variances_are_delongs_and_clustered_obuchowskis(sample):
     y, score = sample["y"], sample["score"]
     v10, v01 = structural_components(y, score)
     expected = v10.var(ddof=1) / len(v10) + v01.var(ddof=1) / len(v01)
     assert roc(y, score).std_error ** 2 == pytest.approx(expected, rel=1e-10)
     each_its_own = roc(y, score, cluster=np.arange(len(y)))
     assert each_its_own.std_error == pytest.approx(roc(y, score).std_error, rel=1e-10)
-
-
-def test_clustered_variance_is_obuchowskis(sample):
     y, score, cluster = sample["y"], sample["score"], sample["cluster"]
     aucs, covariance = obuchowski(y, [score], cluster)
     result = roc(y, score, cluster=cluster)
@@ -134,7 +131,7 @@ def test_within_groups_is_the_mean_weighted_by_pairs(sample):
     assert "1 group of one class only left out: 2" in result.summary()
 
 
-def test_within_one_group_it_is_the_roc_and_what_differs_between_them_is_ignored(sample):
+def test_within_one_group_it_is_the_roc_and_rows_may_come_in_any_order(sample):
     y, score, cluster = sample["y"], sample["score"], sample["cluster"]
     one, whole = auc_within(y, score, np.zeros(len(y)), cluster), roc(y, score, cluster)
     for name in ("auc", "std_error", "ci_low", "ci_high"):
@@ -144,9 +141,6 @@ def test_within_one_group_it_is_the_roc_and_what_differs_between_them_is_ignored
     assert auc_within(y, moved, group).auc == pytest.approx(auc_within(y, score, group).auc)
     compared = compare_auc(y, moved, score, group=group)
     assert (compared.difference, compared.p_value) == (pytest.approx(0, abs=1e-12), 1)
-
-
-def test_rows_may_come_in_any_order(sample):
     again = np.random.default_rng(0).permutation(len(sample["y"]))
     a = roc(sample["y"], sample["score"], sample["cluster"])
     b = roc(sample["y"][again], sample["score"][again], sample["cluster"][again])

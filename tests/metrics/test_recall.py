@@ -11,7 +11,7 @@ from tests.refused import refused
 SEED, CUSTOMERS = 21, 400
 
 
-def test_it_is_scikit_learns_definition_ties_included(rows):
+def test_it_is_scikit_learns_definition_whatever_the_order_of_equal_scores(rows):
     for score in (rows["score"], rows["p"], np.round(rows["score"]), -rows["score"]):
         result = precision_recall(rows["y"], score)
         expected = average_precision_score(rows["y"], score)
@@ -23,9 +23,6 @@ def test_it_is_scikit_learns_definition_ties_included(rows):
     mine = np.column_stack([result.precision, result.recall])
     np.testing.assert_allclose(mine, [at[t] for t in result.thresholds])
     assert result.prevalence == pytest.approx(rows["y"].mean())
-
-
-def test_the_order_of_equal_scores_does_not_matter(rows):
     turned = {name: values[::-1] for name, values in rows.items()}
     a = precision_recall(rows["y"], rows["score"], rows["cluster"])
     b = precision_recall(turned["y"], turned["score"], turned["cluster"])
@@ -53,7 +50,7 @@ def test_the_influence_function_is_a_derivative(simulated, clustered):
     assert result.std_error == pytest.approx(error * np.sqrt(units / (units - 1)), rel=1e-4)
 
 
-def test_the_band_is_that_of_resampled_customers(rows):
+def test_the_band_is_that_of_resampled_customers_whom_doubled_rows_do_not_narrow(rows):
     result = precision_recall(rows["y"], rows["score"], rows["cluster"])
     customers = rows["cluster"].max() + 1
     rng, found, at = np.random.default_rng(5), [], [0.3, 0.6]
@@ -68,9 +65,6 @@ def test_the_band_is_that_of_resampled_customers(rows):
         half = (result.band_high[place] - result.band_low[place]) / 2 / 1.96
         assert half == pytest.approx(np.std(found, axis=0)[k], rel=0.2)
     assert (result.band_low <= result.band_high).all()
-
-
-def test_clusters_widen_it_and_doubling_rows_does_not_narrow_it(rows):
     alone = precision_recall(rows["y"], rows["score"])
     apart = precision_recall(rows["y"], rows["score"], np.arange(len(rows["y"])))
     together = precision_recall(rows["y"], rows["score"], rows["cluster"])
@@ -84,7 +78,7 @@ def test_clusters_widen_it_and_doubling_rows_does_not_narrow_it(rows):
     np.testing.assert_allclose(together.band_high, again.band_high, rtol=0.06)
 
 
-def test_extremes():
+def test_extremes_and_few_customers():
     perfect = precision_recall([0, 0, 1, 1, 1], [1, 2, 3, 4, 5])
     assert perfect.value == 1 and 0.2 < perfect.ci_low < 0.5 and perfect.ci_high == 1
     single = precision_recall([0, 0, 1, 0], [1, 2, 3, 4])
@@ -92,6 +86,12 @@ def test_extremes():
     assert np.isnan(single.std_error) and single.to_dict()["std_error"] is None
     refused("one class only", precision_recall, [0, 0], [1, 2])
     refused("y_score has 1 missing", precision_recall, [0, 1], [np.nan, 1])
+    y, customer = np.array([1, 0, 1, 1, 0, 0, 0, 1]), np.repeat(np.arange(4), 2)
+    found = precision_recall(y, np.zeros(8), customer)
+    # One cut, behind all: precision 1/2, and less it the customers have 0, 1, −1 and 0 of 8 rows.
+    # The variance 2/64 · 4/3 is that of 6 trials.
+    low, high = wilson(3, 6)
+    assert (found.band_low[-1], found.band_high[-1]) == pytest.approx((float(low), float(high)))
 
 
 def test_it_draws_what_it_says(rows):
@@ -103,12 +103,3 @@ def test_it_draws_what_it_says(rows):
     names = [text.get_text() for text in ax.get_legend().get_texts()]
     assert len(names) == 3 and "a list in random order" in names
     assert "clusters" in result.summary() and len(result.to_frame()) == len(result.recall)
-
-
-def test_few_customers_count_as_a_sample():
-    y, customer = np.array([1, 0, 1, 1, 0, 0, 0, 1]), np.repeat(np.arange(4), 2)
-    found = precision_recall(y, np.zeros(8), customer)
-    # One cut, behind all: precision 1/2, and less it the customers have 0, 1, −1 and 0 of 8 rows.
-    # The variance 2/64 · 4/3 is that of 6 trials.
-    low, high = wilson(3, 6)
-    assert (found.band_low[-1], found.band_high[-1]) == pytest.approx((float(low), float(high)))

@@ -25,7 +25,7 @@ def drawn():
     return score, came, before, lists.assign(product_id=order.ravel())
 
 
-def test_ndcg_is_scikit_learn_s(drawn):
+def test_measures_are_those_of_scikit_learn_and_tell_repeats_from_new(drawn):
     score, came, _, lists = drawn
     found = recommendation(lists, _pairs(came), k=10)
     sure = [
@@ -34,9 +34,6 @@ def test_ndcg_is_scikit_learn_s(drawn):
     counted = found.frame[found.frame["relevant"] > 0]
     np.testing.assert_allclose(counted["ndcg"], sure)
     assert found.without == int((~came.any(1)).sum()) and found.ndcg.n == len(sure)
-
-
-def test_recall_and_hits_are_shares_of_what_came(drawn):
     _, came, _, lists = drawn
     found = recommendation(lists, _pairs(came), k=10)
     order = lists["product_id"].to_numpy().reshape(200, 30)[:, :10]
@@ -44,9 +41,6 @@ def test_recall_and_hits_are_shares_of_what_came(drawn):
     some = came.any(1)
     assert found.recall.value == pytest.approx((hits / came.sum(1).clip(1))[some].mean())
     assert found.hit_rate.value == pytest.approx((hits > 0)[some].mean())
-
-
-def test_repeats_and_new_are_judged_apart(drawn):
     _, came, before, lists = drawn
     again = recommendation(lists, _pairs(came), before=_pairs(before), k=10, among="repeat")
     anew = recommendation(lists, _pairs(came), before=_pairs(before), k=10, among="new")
@@ -77,14 +71,11 @@ def test_intervals_cover_the_mean_of_all_customers(drawn):
     check_cover(ends, whole.ndcg.value, 0.9)
 
 
-def test_what_is_wrong_is_said(drawn):
+def test_what_is_wrong_is_said_and_nobody_who_bought_has_no_figure(drawn):
     _, came, _, lists = drawn
     refused("twice for one customer", recommendation, pd.concat([lists, lists[:1]]), _pairs(came))
     refused("bought before, for among='new'", recommendation, lists, _pairs(came), among="new")
     refused("product_id", recommendation, lists, _pairs(came)[["customer_id"]])
-
-
-def test_nobody_who_bought_has_no_figure_and_no_error(drawn):
     _, came, before, lists = drawn
     found = recommendation(lists, _pairs(came)[:0], before=_pairs(before), k=4, catalogue=30)
     assert np.isnan(found.ndcg.value) and found.without == 200

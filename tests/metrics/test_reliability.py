@@ -12,7 +12,7 @@ from tests.refused import refused
 SEED, CUSTOMERS = 8, 500
 
 
-def test_bins_are_those_of_scikit_learn(rows):
+def test_bins_are_those_of_scikit_learn_and_the_slope_a_logistic_regressions(rows):
     bins = calibration(rows["y"], rows["p"]).bins
     observed, predicted = calibration_curve(rows["y"], rows["p"], n_bins=10, strategy="quantile")
     np.testing.assert_allclose(bins["observed"], observed)
@@ -21,9 +21,6 @@ def test_bins_are_those_of_scikit_learn(rows):
     np.testing.assert_allclose(bins["ci_low"], low)
     np.testing.assert_allclose(bins["ci_high"], high)
     assert bins["n"].sum() == len(rows["y"])
-
-
-def test_slope_is_that_of_a_logistic_regression(rows):
     logit = np.log(rows["p"] / (1 - rows["p"]))
     design = sm.add_constant(logit)
     fit = sm.Logit(rows["y"].astype(float), design).fit(
@@ -68,14 +65,11 @@ def test_clusters_widen_bins_and_never_narrow_them(rows):
     np.testing.assert_allclose(doubled["ci_low"], alone["ci_low"], atol=2e-3)
 
 
-def test_equal_predictions_share_a_bin():
+def test_equal_predictions_share_a_bin_and_extremes_and_bad_input():
     p = np.repeat([0.1, 0.3, 0.9], [50, 3, 7])
     bins = calibration(np.arange(60) % 2, p, bins=20).bins
     assert bins["predicted"].to_numpy() == pytest.approx([0.1, 0.3, 0.9])
     assert bins["n"].tolist() == [50, 3, 7]
-
-
-def test_extremes_are_kept_apart_from_nothing():
     none = calibration(np.zeros(40), np.full(40, 0.1))
     assert none.observed_expected.value == 0
     assert none.observed_expected.ci_high == pytest.approx(-np.log(0.025) / 4)
@@ -83,9 +77,6 @@ def test_extremes_are_kept_apart_from_nothing():
     separated = calibration([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])
     assert np.isnan(separated.slope.value)
     assert calibration([0, 1, 1, 0], [0.0, 1.0, 0.5, 0.5]).observed_expected.value == 1
-
-
-def test_bad_input_is_named():
     refused("p has 1 of 2 values outside", calibration, [0, 1], [0.2, 1.2])
     refused("p is 0 in every row", calibration, [0, 1], [0, 0])
     refused("bins = 0; expected a whole number from 1 on", calibration, [0, 1], [0.1, 0.2], bins=0)

@@ -46,7 +46,7 @@ def test_certainty_is_held_off_as_scikit_learn_does():
     assert result.certain_and_wrong == 1 and "1 row had been ruled out" in result.summary()
 
 
-def test_skill_is_against_the_base_rate(rows):
+def test_skill_is_against_the_base_rate_with_errors_of_resampled_customers(rows):
     y, p = rows["y"], rows["p"]
     base = np.full(len(y), y.mean())
     assert log_loss(y, base).skill.value == pytest.approx(0, abs=1e-12)
@@ -56,9 +56,6 @@ def test_skill_is_against_the_base_rate(rows):
     assert brier(y, p).skill.value == pytest.approx(1 - brier(y, p).value / brier(y, base).value)
     one_class = log_loss(np.zeros(9), np.full(9, 0.1))
     assert one_class.value == pytest.approx(-np.log(0.9)) and np.isnan(one_class.skill.value)
-
-
-def test_skills_errors_are_those_of_resampled_customers(rows):
     y, p, cluster = rows["y"], rows["p"], rows["cluster"]
     customers = cluster.max() + 1
     draws = np.random.default_rng(1).poisson(1.0, (2000, customers))
@@ -84,15 +81,12 @@ def test_parts_add_up_to_the_score(rows):
         assert (frame["value"] <= frame["ci_high"]).all()
 
 
-def test_murphys_parts_by_hand():
+def test_murphys_parts_by_hand_and_what_chance_adds_is_taken_off():
     result = brier([0, 1, 1, 1], [0.2, 0.2, 0.6, 0.6], bins=2)
     assert result.reliability == pytest.approx((0.3**2 + 0.4**2) / 2)
     assert result.resolution == pytest.approx((0.25**2 + 0.25**2) / 2)
     assert result.uncertainty == pytest.approx(0.75 * 0.25)
     assert result.within == pytest.approx(0)  # equal predictions inside every bin
-
-
-def test_what_chance_adds_is_taken_off():
     # Of a calibrated model the reliability is chance alone; the parts' means are then the truth's.
     rng, parts = np.random.default_rng(3), []
     for _ in range(80):
@@ -139,13 +133,17 @@ def test_calibration_error_far_from_right_is_what_it_seems(rows):
     assert bins.distance == same.debiased and "percentage points" in same.summary()
 
 
-def test_perfect_probabilities_and_single_rows():
+def test_perfect_single_and_few_rows():
     right = ece([0, 1, 0, 1], [0, 1, 0, 1])
     assert (right.value, right.debiased.value, right.debiased.ci_low) == (0, 0, 0)
     assert brier([0, 1], [0, 1]).value == 0
     one = log_loss([1], [0.5])
     assert one.value == pytest.approx(np.log(2)) and (one.ci_low, one.ci_high) == (0, np.inf)
     assert one.to_dict()["ci_high"] is None
+    y, customer = np.array([1.0, 0, 1, 1, 0, 0, 0, 1]), np.repeat(np.arange(4), 2)
+    gaps = Gaps.between(y, np.full(8, 0.5), np.zeros(8, dtype=int), customer)
+    # Less what is predicted the customers have 0, 1, −1 and 0 of 8 rows: 2/64 · 4/3.
+    assert gaps.covariance == pytest.approx(1 / 24)
 
 
 @pytest.mark.parametrize("function", [brier, log_loss, ece])
@@ -190,9 +188,6 @@ def test_it_draws_what_it_says(rows):
     assert "less than the base rate" in ax.get_title(loc="left").replace("\n", " ")
     widths = [bar.get_width() for bar in bars_of(ax)]
     assert widths[-1] == pytest.approx(result.value) and widths[1] < 0
-
-
-def test_distances_draw_what_they_say(rows):
     loss = log_loss(rows["y"], rows["p"], rows["cluster"])
     ax = loss.plot()
     assert ax.collections[-1].get_offsets()[0, 0] == pytest.approx(loss.value)
@@ -205,10 +200,3 @@ def test_distances_draw_what_they_say(rows):
     distance = ece(rows["y"], rows["p"], rows["cluster"])
     shown = distance.plot().collections[-1].get_offsets()[:, 0]
     np.testing.assert_allclose(shown, distance.gaps.gaps)
-
-
-def test_few_customers_count_as_a_sample():
-    y, customer = np.array([1.0, 0, 1, 1, 0, 0, 0, 1]), np.repeat(np.arange(4), 2)
-    gaps = Gaps.between(y, np.full(8, 0.5), np.zeros(8, dtype=int), customer)
-    # Less what is predicted the customers have 0, 1, −1 and 0 of 8 rows: 2/64 · 4/3.
-    assert gaps.covariance == pytest.approx(1 / 24)

@@ -20,16 +20,13 @@ def test_agrees_with_statsmodels() -> None:
     assert mine.se == pytest.approx(reference.sd_eff_w_re, rel=1e-10)
 
 
-def test_without_spread_it_is_zero_and_what_metrics_hold_is_the_same_again() -> None:
+def test_without_spread_it_is_zero_and_few_or_unusable_promotions_are_said() -> None:
     mine = random_effects([1.0, 1.0, 1.0], [0.1, 0.2, 0.1])
     assert mine.sd == 0 and mine.mean == pytest.approx(1)
     mine = random_effects([0.7, 0.8, 0.9], [0.01, 0.02, 0.01])
     assert Spread.from_dict(mine.to_dict()) == mine
     one = Spread.from_dict(random_effects([0.7], [0.01]).to_dict())
     assert one.k == 1 and math.isnan(one.sd) and one.mean == 0.7
-
-
-def test_few_or_unusable_promotions() -> None:
     assert random_effects([], []).k == 0
     one = random_effects([0.7, np.nan, 0.5], [0.01, 0.01, 0.0])
     assert (one.mean, one.k) == (0.7, 1) and math.isnan(one.ci_low) and math.isnan(one.sd)

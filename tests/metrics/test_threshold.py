@@ -85,7 +85,7 @@ def test_the_best_threshold_of_calibrated_probabilities_is_cost_over_benefit():
     assert 0.7 < np.mean(luck) / np.mean(flattery) < 1.4
 
 
-def test_where_no_contact_pays():
+def test_where_no_contact_pays_and_few_customers():
     rng = np.random.default_rng(4)
     p = rng.uniform(0.01, 0.05, 500)
     result = threshold_chart(rng.random(500) < p, p, 1, 5)
@@ -93,6 +93,13 @@ def test_where_no_contact_pays():
     assert "contacting nobody is best" in result.summary()
     assert "No threshold pays" in result.plot().get_title(loc="left")
     assert result.to_dict()["threshold"] is None
+    values = np.array([4.0, 2.0, 1.0, -1.0, 3.0, -2.0, 0.0, 1.0])
+    cuts = cuts_of(values, np.arange(8), np.tile(np.arange(4), 2))
+    # The customers bring 7, 0, 1 and 0: (50 − 8²/4) · 4/3.
+    assert cuts.totals[-1] == 8 and cuts.errors[-1] == pytest.approx((34 * 4 / 3) ** 0.5)
+    assert cuts.covariance[-1, -1] == pytest.approx(34 * 4 / 3)
+    # Of the first row alone: 4 and thrice nothing, (16 − 4²/4) · 4/3.
+    assert cuts.errors[1] == pytest.approx(4.0)
 
 
 def test_bad_input_is_named(rows):
@@ -115,13 +122,3 @@ def test_it_draws_what_it_says(rows):
     assert "EUR" in ax.get_title(loc="left") and "not in effects" in result.summary()
     by = result.plot(by="threshold")
     np.testing.assert_array_equal(by.lines[0].get_xdata(), result.frame["threshold"].iloc[1:])
-
-
-def test_few_customers_count_as_a_sample():
-    values = np.array([4.0, 2.0, 1.0, -1.0, 3.0, -2.0, 0.0, 1.0])
-    cuts = cuts_of(values, np.arange(8), np.tile(np.arange(4), 2))
-    # The customers bring 7, 0, 1 and 0: (50 − 8²/4) · 4/3.
-    assert cuts.totals[-1] == 8 and cuts.errors[-1] == pytest.approx((34 * 4 / 3) ** 0.5)
-    assert cuts.covariance[-1, -1] == pytest.approx(34 * 4 / 3)
-    # Of the first row alone: 4 and thrice nothing, (16 − 4²/4) · 4/3.
-    assert cuts.errors[1] == pytest.approx(4.0)

@@ -63,16 +63,13 @@ def test_a_budget_pays_down_the_list_and_the_curve_says_what_that_gains():
     refused(r"cost = -1; expected a number from 0 to", spent.at, -1)
 
 
-def test_effects_spread_evenly_have_autoc_one_quarter_and_qini_one_twelfth():
+def test_even_effects_give_a_quarter_and_a_constant_score_nothing_whatever_the_order():
     effect = (np.arange(100_000) + 0.5) / 100_000
     found = rate(None, None, effect, gamma=effect)
     assert found.autoc == pytest.approx(1 / 4, abs=1e-5)
     assert found.qini == pytest.approx(1 / 12, abs=1e-9)
     assert qini(None, None, effect, gamma=effect).qini == pytest.approx(1 / 12, abs=1e-9)
     assert found.effect.value == pytest.approx(0.5)
-
-
-def test_a_constant_score_gives_nothing_whatever_the_order_of_the_rows():
     y, treated, _ = experiment()
     for order in (np.arange(len(y)), np.argsort(y), np.argsort(-y)):
         flat = np.ones(len(y))
@@ -81,9 +78,6 @@ def test_a_constant_score_gives_nothing_whatever_the_order_of_the_rows():
             assert found.curve["share"].tolist() == [0, 1]
         area = rate(y[order], treated[order], flat)
         assert area.autoc == 0 and area.autoc_ci_low == area.autoc_ci_high == 0
-
-
-def test_the_rows_order_does_not_matter_among_ties():
     y, treated, score = experiment(ties=True)
     order = np.random.default_rng(1).permutation(len(y))
     one, two = (
@@ -115,7 +109,7 @@ def test_the_curve_is_what_a_threshold_at_a_time_gives(ties):
     assert area.qini == pytest.approx(found.qini, abs=1e-12)
 
 
-def test_scores_and_means_agree_where_the_arms_are_mixed_evenly():
+def test_arms_that_are_mixed_unevenly_are_undone_by_their_propensity():
     # One treated and one control at every score: every top is balanced.
     rng = np.random.default_rng(2)
     score = np.repeat(rng.normal(size=300), 2)
@@ -125,9 +119,6 @@ def test_scores_and_means_agree_where_the_arms_are_mixed_evenly():
     two = qini(None, None, score, gamma=aipw_scores(y, treated, 0.5))
     assert one.qini == pytest.approx(two.qini, abs=1e-12)
     assert one.effect.value == pytest.approx(two.effect.value, abs=1e-12)
-
-
-def test_a_propensity_that_varies_is_undone():
     rng = np.random.default_rng(4)
     n = 60_000
     x = rng.normal(size=n)
@@ -138,9 +129,6 @@ def test_a_propensity_that_varies_is_undone():
     assert naive.effect.ci_low > 1.5
     assert right.effect.ci_low < 0.5 < right.effect.ci_high
     assert right.ci_low < 0 < right.ci_high and right.estimator == "AIPW scores"
-
-
-def test_one_number_as_propensity_is_a_difference_in_means():
     y, treated, score = experiment()
     assert qini(y, treated, score, 0.4).qini == qini(y, treated, score).qini
     assert qini(y, treated, score, np.full(len(y), 0.4)).qini == qini(y, treated, score).qini
@@ -319,15 +307,12 @@ def test_a_pair_is_told_apart_better_than_two_intervals_suggest():
     )
 
 
-def test_where_all_cost_the_same_the_cost_curve_is_qini():
+def test_a_list_by_effect_per_cost_spends_better_and_is_qini_at_equal_costs():
     y, treated, score = experiment(15, 500)
     area, one = cost_curve(y, treated, score, 2.5), qini(y, treated, score)
     assert area.area == pytest.approx(one.qini, abs=1e-12)
     assert area.std_error == pytest.approx(one.std_error, rel=1e-9)
     assert np.allclose(area.curve["cost"], 2.5 * area.curve["share"])
-
-
-def test_a_list_by_effect_per_cost_spends_better_than_one_by_effect():
     rng = np.random.default_rng(16)
     effect, cost = rng.uniform(1, 2, 4000), rng.uniform(0.1, 2, 4000)
     by_ratio = cost_curve(None, None, effect / cost, cost, gamma=effect)

@@ -111,16 +111,13 @@ def test_each_library_gets_its_own_figure(n, ties):
         assert found.figures["Q_qini"] == pytest.approx(traditional, abs=1e-12)
 
 
-def test_money_is_causalmls_own_and_counted_by_pylift():
+def test_money_ties_and_effects_near_nothing_are_told_as_each_library_does():
     y, treated, score = rows(5, 200, False)
     money = y * np.random.default_rng(0).gamma(2.0, 10.0, 200)
     found = qini(money, treated, score, convention="causalml").qini
     assert found == pytest.approx(by_causalml(money, treated, score), abs=1e-12)
     counted = qini(money, treated, score, convention="pylift").qini
     assert counted == pytest.approx(qini(y, treated, score, convention="pylift").qini)
-
-
-def test_a_constant_score_shows_who_groups_ties():
     y, treated, _ = rows(6, 500, False)
     order, flat = np.argsort(-y * treated, kind="stable"), np.ones(500)
     found = {
@@ -129,9 +126,6 @@ def test_a_constant_score_shows_who_groups_ties():
     assert found["radcliffe"] == 0
     assert found["scikit-uplift"] == pytest.approx(0, abs=1e-12)
     assert found["pylift"] > 0.5 and abs(found["causalml"]) > 0.5
-
-
-def test_causalmls_figure_explodes_where_the_effect_is_near_nothing():
     y, treated, score = rows(7, 4000, False)
     effect = y[treated == 1].mean() - y[treated == 0].mean()
     shifted = y - treated * (effect - 1e-4)

@@ -147,7 +147,7 @@ def test_the_models_have_not_seen_what_they_speak_about() -> None:
     assert found.slope == 0.01
 
 
-def test_calibration_behind_the_door(tmp_path) -> None:
+def test_calibration_behind_the_door_of_one_outcome_and_several(tmp_path) -> None:
     X, y, customer, group = frame()
     plain = ResponseModel(l2=1.0).fit(X, y, cluster=customer, group=group)
     for method in ("platt", "isotonic", "auto"):
@@ -160,9 +160,6 @@ def test_calibration_behind_the_door(tmp_path) -> None:
         again = ResponseModel(l2=1.0, calibration=method).fit(X, y, cluster=customer, group=group)
         np.testing.assert_array_equal(again.logit(X), model.logit(X))
     assert auc_within(y, model.probability(X), group).auc > 0.6
-
-
-def test_several_outcomes_have_a_calibrator_each() -> None:
     X, y, customer, group = frame()
     both = pd.DataFrame({"click": y.astype(float), "purchase": (X["b"] > 0.3).astype(float)})
     both.loc[::7, "purchase"] = np.nan

@@ -97,7 +97,7 @@ def test_without_l1_it_is_the_ridge_with_the_largest_all_are_0_twins_share_and_w
     assert b == pytest.approx(again[1], abs=1e-8)
 
 
-def test_another_start_ends_at_the_same_optimum() -> None:
+def test_another_start_and_other_threads_end_at_the_same_optimum() -> None:
     X, y = simulate()
     l1s = np.geomspace(largest_l1(X, y), 0.1, 6)
     begin: tuple[np.ndarray, float] | None = None
@@ -108,9 +108,6 @@ def test_another_start_ends_at_the_same_optimum() -> None:
     alone, intercept, _ = fit_elastic_net(X, y, float(l1s[-1]), 0.5)
     np.testing.assert_allclose(w, alone, atol=1e-6)
     assert b == pytest.approx(intercept, abs=1e-6)
-
-
-def test_same_bits_on_any_number_of_threads() -> None:
     X, y = simulate(n=3000, p=200)
     threads = torch.get_num_threads()
     found = []

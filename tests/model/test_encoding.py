@@ -51,7 +51,7 @@ def test_columns_are_named_and_centred() -> None:
     np.testing.assert_allclose(np.ptp(matrix[:, one_hot], axis=0), 1)
 
 
-def test_only_skewed_columns_are_bent_and_units_do_not_matter() -> None:
+def test_columns_are_bent_where_skewed_standardised_and_clipped() -> None:
     X = frame()
     codes = {code.name: code for code in Encoder.fit(X).codes}
     assert codes["amount"].bend > 0
@@ -60,9 +60,6 @@ def test_only_skewed_columns_are_bent_and_units_do_not_matter() -> None:
     np.testing.assert_allclose(
         Encoder.fit(X).transform(X), Encoder.fit(cents).transform(cents), atol=1e-9
     )
-
-
-def test_standardised_like_numpy_and_missing_at_prediction_is_the_median() -> None:
     X = frame()
     encoder = Encoder.fit(X, ["age"])
     expected = (X["age"] - X["age"].mean()) / X["age"].std(ddof=0)
@@ -72,9 +69,6 @@ def test_standardised_like_numpy_and_missing_at_prediction_is_the_median() -> No
     assert encoder.names == ["age"]
     gap = encoder.transform(pd.DataFrame({"age": [np.nan, X["age"].median()]}))
     assert gap[0, 0] == gap[1, 0]
-
-
-def test_values_beyond_the_training_range_are_clipped() -> None:
     X = frame()
     encoder = Encoder.fit(X, ["age", "amount"])
     known, far = encoder.transform(X), X.head(2).assign(age=[1e9, -1e9], amount=[1e12, -1e12])
@@ -85,13 +79,16 @@ def test_values_beyond_the_training_range_are_clipped() -> None:
     assert np.abs(Encoder.fit(outlier).transform(outlier)).max() <= 5
 
 
-def test_order_of_rows_and_columns_changes_nothing() -> None:
+def test_order_changes_nothing_and_transform_learns_nothing() -> None:
     X = frame()
     order = np.random.default_rng(1).permutation(len(X))
     shuffled = X.iloc[order][["city", "share", "age", "is_member", "amount"]]
     encoder = Encoder.fit(X)
     assert Encoder.fit(shuffled) == encoder
     np.testing.assert_array_equal(encoder.transform(shuffled), encoder.transform(X)[order])
+    X, encoder = frame(), Encoder.fit(frame(seed=3))
+    alone = encoder.transform(X.iloc[[7]])
+    np.testing.assert_array_equal(alone, encoder.transform(X)[[7]])
 
 
 def test_of_many_rows_each_counts_and_their_order_changes_nothing(monkeypatch) -> None:
@@ -123,12 +120,6 @@ def test_of_many_rows_each_counts_and_their_order_changes_nothing(monkeypatch) -
     monkeypatch.setattr("promolab.model.inputs.encoding.WORTH_THREADS", 10 * n)  # all on one thread
     assert Encoder.fit(X) == encoder
     np.testing.assert_array_equal(encoder.transform(X), matrix)
-
-
-def test_transform_learns_nothing() -> None:
-    X, encoder = frame(), Encoder.fit(frame(seed=3))
-    alone = encoder.transform(X.iloc[[7]])
-    np.testing.assert_array_equal(alone, encoder.transform(X)[[7]])
 
 
 @pytest.mark.filterwarnings("ignore::promolab.model.inputs.encoding.UnseenLevels")

@@ -71,7 +71,7 @@ def test_unscaled_columns() -> None:
     assert objective(X * scale + 5 * scale, y, w, b, 1e-3) <= best + 1e-6
 
 
-def test_separable_collinear_and_constant_columns_converge() -> None:
+def test_odd_columns_converge_and_weights_are_repetitions() -> None:
     x = np.linspace(-3, 3, 200)[:, None]
     y = (x[:, 0] > 0).astype(float)
     for l2 in (1.0, 1e-4, 1e-8):
@@ -85,9 +85,6 @@ def test_separable_collinear_and_constant_columns_converge() -> None:
     w, _, info = fit_logistic(doubled, y, l2=1e-6)
     assert info.converged
     assert w[0] == pytest.approx(w[3], rel=1e-3) and w[4] == 0
-
-
-def test_weights_are_repetitions() -> None:
     X, y = simulate(n=300)
     times = np.random.default_rng(1).integers(0, 4, len(y))
     w, b, _ = fit_logistic(X, y, 1.0, sample_weight=times)
@@ -163,7 +160,7 @@ def test_the_certificate_bounds_the_excess(tol: float) -> None:
         assert -1e-13 <= excess <= info.excess + 1e-13 <= tol + 1e-12
 
 
-def test_bad_input() -> None:
+def test_bad_input_and_a_fit_that_does_not_converge_are_said(monkeypatch) -> None:
     for change, message in [
         ({"y": [0, 0, 0]}, "y has a single class in its 3 rows"),
         ({"y": [0, 1, 2]}, "values other than 0 and 1"),
@@ -174,8 +171,5 @@ def test_bad_input() -> None:
     ]:
         call = {"X": [[1.0], [2.0], [3.0]], "y": [0, 1, 0], "l2": 1.0} | change
         refused(message, fit_logistic, **call)
-
-
-def test_a_fit_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newton, "MAX_ITERATIONS", 1)
     refused("did not reach its optimum in 1 steps", fit_logistic, *simulate(n=200), 1e-3)

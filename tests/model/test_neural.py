@@ -144,7 +144,7 @@ def test_options_that_cannot_be() -> None:
             ResponseModel("mlp", **options).fit(X, y)
 
 
-def test_the_latest_promotions_are_held_out_whole() -> None:
+def test_the_latest_promotions_or_some_customers_are_held_out_whole() -> None:
     group = np.repeat(np.arange(10), 20)
     time = (10 - group) // 2  # the first groups are the latest, two at a time
     labels = np.tile([0, 1], 100)
@@ -154,9 +154,6 @@ def test_the_latest_promotions_are_held_out_whole() -> None:
     assert sorted(set(time[only_time.rows])) == [4, 5]
     only_group = hold_out_latest(training(labels, group=group))
     assert sorted(set(group[only_group.rows])) == [8, 9]
-
-
-def test_without_time_or_group_some_customers_are_held_out_whole() -> None:
     labels = np.tile([0, 1], 200)
     for cluster in (np.repeat(np.arange(100), 4), np.repeat(np.arange(100), 4).astype(str)):
         found = hold_out_latest(training(labels, cluster=cluster))
@@ -167,9 +164,6 @@ def test_without_time_or_group_some_customers_are_held_out_whole() -> None:
     found = hold_out_latest(training(labels, group=one, cluster=cluster, time=one))
     assert "customers" in found.how and found.usable
     assert "rows" in hold_out_latest(training(labels)).how
-
-
-def test_a_slice_with_a_single_class_is_told_and_all_epochs_are_used() -> None:
     X, y, beside = data(600)
     last = beside["time"] >= np.unique(beside["time"])[-2]
     model = ResponseModel("mlp", **SMALL).fit(X, np.where(last, 0, y), **beside)
@@ -178,7 +172,7 @@ def test_a_slice_with_a_single_class_is_told_and_all_epochs_are_used() -> None:
     assert "fewer than 5 rows of either class in it; all epochs were used" in history.how
 
 
-def test_the_funnel_is_one_joint_distribution() -> None:
+def test_the_funnel_is_one_joint_distribution_and_its_loss_the_likelihood() -> None:
     X, y, beside = data()
     rng = np.random.default_rng(3)
     both = pd.DataFrame({"view": rng.integers(0, 2, len(y)), "click": y})
@@ -200,9 +194,6 @@ def test_the_funnel_is_one_joint_distribution() -> None:
     for wrong in (5, "click", ("click",), ("click", "click")):
         with pytest.raises(InputError, match="give \\('click', 'purchase'\\), 'auto' or None"):
             ResponseModel("multitask", funnel=wrong)
-
-
-def test_the_networks_funnel_loss_is_the_likelihood_of_what_is_known() -> None:
     outputs = np.random.default_rng(0).normal(size=(4, 3)) * 2
     click, buys, buys_without = 1 / (1 + np.exp(-outputs.T))
     nan = np.nan

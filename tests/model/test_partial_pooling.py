@@ -78,15 +78,12 @@ def test_much_pooling_is_the_shared_model_and_none_a_model_of_its_own() -> None:
         assert fit.intercept + fit.own_intercepts[j] == pytest.approx(b, abs=1e-4)
 
 
-def test_a_promotion_with_a_single_outcome() -> None:
+def test_a_single_outcome_will_do_weights_are_repetitions_and_order_is_nothing() -> None:
     X, y, group = simulate()
     y[group == 2] = 0.0
     fit = fit_pooled(X, y, group, 1.0, 0.5)
     assert fit.info.converged and np.isfinite(fit.own_weights).all()
     assert fit.own_intercepts[2] == fit.own_intercepts.min()
-
-
-def test_weights_are_repetitions_and_order_changes_nothing() -> None:
     X, y, group = simulate(n=400)
     rng = np.random.default_rng(1)
     times = rng.integers(1, 4, len(y))
@@ -182,7 +179,7 @@ def test_behind_the_door() -> None:
     assert model.info_ is not None and model.info_.converged
 
 
-def test_a_new_promotion_has_the_shared_weights() -> None:
+def test_a_new_promotion_has_the_shared_weights_and_names_may_be_numbers() -> None:
     rows, y = frame()
     model = ResponseModel(by="promotion_id", pooling=5.0).fit(rows, y)
     new = rows.assign(promotion_id="unseen")
@@ -190,6 +187,12 @@ def test_a_new_promotion_has_the_shared_weights() -> None:
     np.testing.assert_allclose(model.logit(new), expected, atol=1e-12)
     np.testing.assert_array_equal(model.logit(rows.assign(promotion_id=np.nan)), model.logit(new))
     refused("lack column 'promotion_id'", model.probability, rows.drop(columns="promotion_id"))
+    rows, y = frame(300)
+    rows["promotion_id"] = rows["promotion_id"].map(dict(zip("pqrst", range(5), strict=True)))
+    model = ResponseModel(by="promotion_id", pooling=3.0).fit(rows, y)
+    for kind in (float, str, "category", "Int64"):
+        again = rows.assign(promotion_id=rows["promotion_id"].astype(kind))
+        np.testing.assert_array_equal(model.logit(again), model.logit(rows))
 
 
 @pytest.mark.parametrize("names", [list("pqrst"), [1, 2, 3, 4, 5], [1.0, 2.0, 3.0, 4.0, 5.0]])
@@ -202,12 +205,3 @@ def test_saved_and_loaded_bit_for_bit(tmp_path: Path, names: list[Any]) -> None:
     assert loaded.get_params() == model.get_params()
     pieces = [loaded.logit(rows.iloc[i : i + 7]) for i in range(0, 300, 7)]
     np.testing.assert_array_equal(np.concatenate(pieces), model.logit(rows))
-
-
-def test_numbers_and_texts_name_the_same_promotion() -> None:
-    rows, y = frame(300)
-    rows["promotion_id"] = rows["promotion_id"].map(dict(zip("pqrst", range(5), strict=True)))
-    model = ResponseModel(by="promotion_id", pooling=3.0).fit(rows, y)
-    for kind in (float, str, "category", "Int64"):
-        again = rows.assign(promotion_id=rows["promotion_id"].astype(kind))
-        np.testing.assert_array_equal(model.logit(again), model.logit(rows))

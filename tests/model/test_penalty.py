@@ -9,7 +9,7 @@ from promolab.model.solvers.penalty import choose_l2, choose_pooling
 from tests.refused import refused
 
 
-def test_choice_of_the_penalty() -> None:
+def test_the_penalty_and_the_pooling_are_chosen() -> None:
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(400, 30))).rename(columns=lambda i: f"x{i}")
     group = rng.integers(0, 6, 400)
@@ -25,21 +25,6 @@ def test_choice_of_the_penalty() -> None:
     again = choose_l2(X.iloc[order], signal.iloc[order], group[order], grid)[1]
     np.testing.assert_allclose(again, table, rtol=1e-9)
     refused("there is 1 group only", choose_l2, X, signal, np.zeros(400), grid)
-
-
-def test_groups_are_left_out_whole() -> None:
-    # A feature that names the group is worthless for new groups; leaving out rows would like it.
-    rng = np.random.default_rng(1)
-    group = np.repeat(np.arange(10), 60)
-    effect = rng.normal(0, 2, 10)[group]
-    y = (rng.uniform(size=600) < 1 / (1 + np.exp(-effect))).astype(int)
-    X = pd.DataFrame({"name": np.array([f"g{i}" for i in group])})
-    grid = [0.1, 1000.0]
-    assert choose_l2(X, y, group, grid)[0] == 1000.0
-    assert choose_l2(X, y, np.tile(np.arange(10), 60), grid)[0] == 0.1
-
-
-def test_choice_of_the_pooling() -> None:
     rng = np.random.default_rng(2)
     X, group = pd.DataFrame(rng.normal(size=(900, 2)), columns=["a", "b"]), rng.integers(0, 6, 900)
     slopes = rng.normal(0, 2, 6)
@@ -58,3 +43,15 @@ def test_choice_of_the_pooling() -> None:
     learner = model.learners_[0]
     assert isinstance(learner, Logistic)
     assert learner.pooling == choose_pooling(X, apart, group, customer, 30.0)[0]
+
+
+def test_groups_are_left_out_whole() -> None:
+    # A feature that names the group is worthless for new groups; leaving out rows would like it.
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(10), 60)
+    effect = rng.normal(0, 2, 10)[group]
+    y = (rng.uniform(size=600) < 1 / (1 + np.exp(-effect))).astype(int)
+    X = pd.DataFrame({"name": np.array([f"g{i}" for i in group])})
+    grid = [0.1, 1000.0]
+    assert choose_l2(X, y, group, grid)[0] == 1000.0
+    assert choose_l2(X, y, np.tile(np.arange(10), 60), grid)[0] == 0.1

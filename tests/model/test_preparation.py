@@ -83,7 +83,7 @@ def test_what_is_told_is_what_happens() -> None:
         np.testing.assert_array_equal(*other)
 
 
-def test_said_in_sentences_and_plain_values() -> None:
+def test_said_in_sentences_and_plain_values_of_each_outcome() -> None:
     X, y = data()
     told = ResponseModel().fit(X, y).preparation()
     text = told.summary()
@@ -95,9 +95,6 @@ def test_said_in_sentences_and_plain_values() -> None:
     assert "2 categories with 4 levels" in text and "counter may be an id" in text
     assert told.to_dict()["columns"][0]["column"] == "amount"
     assert "<table" in told._repr_html_()
-
-
-def test_each_outcome_has_its_own() -> None:
     X, y = data()
     known = np.arange(len(X)) < 200
     Y = pd.DataFrame({"click": y, "share": np.where(known, y, np.nan)})

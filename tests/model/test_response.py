@@ -38,7 +38,7 @@ def data(n: int = 800, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndar
     return X, y, customer
 
 
-def test_probabilities_agree_with_scikit_learn() -> None:
+def test_probabilities_are_those_of_scikit_learn_in_any_order() -> None:
     X, y, _ = data()
     model = ResponseModel(l2=2.0).fit(X, y)
     matrix = model.encoder_.transform(X)
@@ -48,9 +48,6 @@ def test_probabilities_agree_with_scikit_learn() -> None:
     np.testing.assert_array_equal(model.predict_proba(X)[:, 1], model.probability(X))
     assert model.info_ is not None and model.info_.converged
     assert (model.n_, model.positives_) == (800, y.sum())
-
-
-def test_order_of_rows_and_columns_changes_nothing() -> None:
     X, y, customer = data()
     order = np.random.default_rng(1).permutation(len(X))
     model = ResponseModel().fit(X, y, cluster=customer)
@@ -115,14 +112,11 @@ def test_order_of_rows_matters_to_random_draws_alone(kind: str) -> None:
     assert apart > 1e-3 if kind == "forest" else apart < 1e-10
 
 
-def test_same_bits_again() -> None:
+def test_same_bits_again_and_labels_may_be_bool_or_nullable() -> None:
     X, y, customer = data()
     first, second = (ResponseModel(l2="cv").fit(X, y, cluster=customer) for _ in range(2))
     np.testing.assert_array_equal(first.probability(X), second.probability(X))
     assert first.l2_ == second.l2_
-
-
-def test_labels_may_be_bool_or_nullable() -> None:
     X, y, _ = data()
     expected = ResponseModel().fit(X, y).probability(X)
     for labels in (
@@ -134,7 +128,7 @@ def test_labels_may_be_bool_or_nullable() -> None:
         np.testing.assert_array_equal(ResponseModel().fit(X, labels).probability(X), expected)
 
 
-def test_explanations_add_up() -> None:
+def test_explanations_add_up_and_coefficients_are_sorted() -> None:
     X, y, _ = data()
     model = ResponseModel().fit(X, y)
     parts = model.explain(X.set_index(np.arange(len(X)) + 5))
@@ -142,9 +136,6 @@ def test_explanations_add_up() -> None:
     assert parts.index[0] == 5
     np.testing.assert_allclose(parts.sum(axis=1) + model.intercept_, model.logit(X), atol=1e-12)
     np.testing.assert_allclose(parts["city"].mean(), 0, atol=1e-12)
-
-
-def test_coefficients_are_sorted_and_have_intervals() -> None:
     X, y, customer = data()
     table = ResponseModel().fit(X, y, cluster=customer).coefficients()
     assert table.columns.tolist() == ["feature", "source", "weight", "ci_low", "ci_high"]
@@ -158,7 +149,7 @@ def test_coefficients_are_sorted_and_have_intervals() -> None:
     assert len(set(table["weight"])) == 1 and table["feature"].tolist() == ["alpha", "zebra"]
 
 
-def test_a_repeated_column_takes_no_share_of_the_weight() -> None:
+def test_a_repeated_column_takes_no_weight_and_intervals_are_clustered() -> None:
     X, y, _ = data()
     twice = X.assign(zebra=X["orders"], town=X["city"])
     model, plain = ResponseModel().fit(twice, y), ResponseModel().fit(X, y)
@@ -166,9 +157,6 @@ def test_a_repeated_column_takes_no_share_of_the_weight() -> None:
     pd.testing.assert_frame_equal(model.coefficients(), plain.coefficients())
     parts = model.explain(twice)
     assert (parts[["town", "zebra"]] == 0).all(axis=None)
-
-
-def test_intervals_are_those_of_the_clustered_covariance() -> None:
     X, y, customer = data()
     model = ResponseModel(l2=3.0).fit(X, y, cluster=customer)
     matrix = model.encoder_.transform(X)
@@ -243,15 +231,12 @@ def test_parameters_and_options_are_scikit_learns() -> None:
         _ = model.trees
 
 
-def test_a_grid_search_tunes_options() -> None:
+def test_a_grid_search_tunes_options_and_not_fitted_is_scikit_learns_error() -> None:
     X, y, _ = data()
     found = GridSearchCV(
         ResponseModel("tree"), {"depth": [1, 4], "min_leaf": [20]}, scoring="roc_auc", cv=2
     ).fit(X, y)
     assert found.best_params_ == {"depth": 4, "min_leaf": 20}
-
-
-def test_not_fitted_is_scikit_learns_error_too() -> None:
     X, _, _ = data()
     for call in ("probability", "logit", "predict", "explain"):
         with pytest.raises(NotFittedError, match="not fitted yet"):
@@ -290,7 +275,7 @@ def test_of_any_two_classes_the_last_is_the_response() -> None:
         ResponseModel(positive="yes").fit(X, texts)
 
 
-def test_ids_are_no_quantities() -> None:
+def test_ids_are_no_quantities_and_time_is_dates_or_numbers() -> None:
     X, y, _ = data()
     for name in ("household_id", "customerId", "ID", "Order ID"):
         refused(f"column '{name}' is an id", ResponseModel().fit, X.assign(**{name: 1.5}), y)
@@ -301,9 +286,6 @@ def test_ids_are_no_quantities() -> None:
     store = pd.Series(np.arange(len(X)) % 4, dtype="category")
     model = ResponseModel().fit(X.assign(store=store, member=X["orders"] > 3), y)
     assert "store = 3" in model.encoder_.names and "member" in model.encoder_.names
-
-
-def test_time_is_dates_or_numbers() -> None:
     X, y, _ = data()
     day = pd.date_range("2017-10-25", periods=len(X), freq="h", tz="Europe/Berlin")
     moments = check_time(pd.Series(day), len(X))
@@ -386,7 +368,7 @@ def test_what_no_model_can_be_made_of() -> None:
             ResponseModel(**made).fit(X, [0, 1] * 20)
 
 
-def test_a_column_of_labels_a_numpy_penalty_and_a_level() -> None:
+def test_columns_of_labels_penalties_and_levels_may_be_numpys_moments_are_no_numbers() -> None:
     X = pd.DataFrame({"orders": range(40)})
     y = np.array([0, 1] * 10 + [1] * 20)
     model = ResponseModel(l2=np.int64(3)).fit(X, y[:, None])
@@ -397,9 +379,6 @@ def test_a_column_of_labels_a_numpy_penalty_and_a_level() -> None:
         ResponseModel().fit(X, np.column_stack([y, y]))
     refused(r"y must be 0 or 1 .or bool., and has -1", ResponseModel().fit, X, 2 * y - 1)
     refused("level = 2; expected a share", model.coefficients, level=2)
-
-
-def test_moments_are_no_numbers() -> None:
     days = pd.Series(pd.period_range("2024-01-01", periods=40, freq="D"))
     y = [0, 1] * 10 + [1] * 20
     with pytest.raises(InputError, match="has type period"):

@@ -109,7 +109,7 @@ def test_levels_that_are_new_or_rare_share_a_code() -> None:
         assert np.isfinite(model.logit(new)).all()
 
 
-def test_levels_are_numbered_by_rate_and_of_many_the_most_frequent_stay() -> None:
+def test_levels_are_numbered_by_rate_and_constant_and_repeated_columns_dropped() -> None:
     X = pd.DataFrame({"city": ["a", "b", "c"] * 40, "x": range(120)})
     y = np.array([1, 0, 1] * 40)
     y[0] = 0
@@ -124,9 +124,6 @@ def test_levels_are_numbered_by_rate_and_of_many_the_most_frequent_stay() -> Non
     assert "level 007" in column.levels and "level 299" not in column.levels
     codes = encoder.transform(pd.DataFrame({"level": level}))
     assert np.unique(codes).tolist() == list(range(201))
-
-
-def test_constant_and_repeated_columns_are_dropped() -> None:
     X, y = data()
     X = X.assign(one=1.0, again=X["orders"], town=X["city"])
     encoder = NativeEncoder.fit(X)

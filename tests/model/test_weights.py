@@ -33,7 +33,7 @@ def data(n: int = 600, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndar
     return X, y, rng.integers(1, 4, n), rng.integers(0, n // 3, n)
 
 
-def test_a_logistic_model_is_scikit_learns_with_the_same_weights() -> None:
+def test_models_are_scikit_learns_with_the_same_weights() -> None:
     X, y, weight, _ = data()
     model = ResponseModel(l2=2.0).fit(X, y, sample_weight=weight)
     reference = LogisticRegression(C=0.5, tol=1e-12, max_iter=10_000, solver="newton-cholesky")
@@ -42,9 +42,6 @@ def test_a_logistic_model_is_scikit_learns_with_the_same_weights() -> None:
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
     plain = ResponseModel(l2=2.0).fit(X, y)
     assert np.abs(plain.predict_proba(X) - expected).max() > 0.01, "the weights matter here"
-
-
-def test_a_tree_is_scikit_learns_with_the_same_weights() -> None:
     X, y, weight, _ = data()
     model = ResponseModel("tree", depth=3, min_leaf=20).fit(X, y, sample_weight=weight)
     learner = model.learners_[0]
@@ -98,12 +95,23 @@ def test_calibration_is_that_of_copies() -> None:
     )
 
 
-def test_twice_the_weight_is_half_the_penalty() -> None:
+def test_twice_the_weight_is_half_the_penalty_and_rows_of_0_are_not_there() -> None:
     X, y, _, who = data()
     grid = [1.0, 30.0, 300.0]
     _, one = choose_l2(X, y, who, grid)
     _, two = choose_l2(X, y, who, [2 * l2 for l2 in grid], sample_weight=np.full(len(y), 2.0))
     np.testing.assert_allclose(one["log_loss"], two["log_loss"], rtol=1e-10)
+    X, y, _, who = data()
+    far = X.assign(orders=X["orders"] * 1_000, city="nowhere")
+    both = pd.concat([X, far], ignore_index=True)
+    weight = pd.Series(np.repeat([1.0, 0.0], len(X)))
+    labels, clusters = np.concatenate([y, 1 - y]), np.concatenate([who, who])
+    model = ResponseModel(calibration="platt").fit(
+        both, labels, clusters, sample_weight=weight.sample(frac=1, random_state=1)
+    )
+    alone = ResponseModel(calibration="platt").fit(X, y, who)
+    np.testing.assert_allclose(model.logit(X), alone.logit(X), rtol=1e-10)
+    assert (model.n_, model.clusters_) == (alone.n_, alone.clusters_)
 
 
 @pytest.mark.parametrize("kind", list(SMALL))
@@ -121,20 +129,6 @@ def test_every_kind_takes_weights(kind: str, tmp_path: Path) -> None:
     if kind != "forest":  # a forest draws its rows by their weights
         same = ResponseModel(kind, **SMALL[kind]).fit(X, y, who, sample_weight=np.ones(len(y)))
         np.testing.assert_array_equal(same.logit(X), plain.logit(X))
-
-
-def test_rows_of_weight_0_are_as_if_they_were_not_there() -> None:
-    X, y, _, who = data()
-    far = X.assign(orders=X["orders"] * 1_000, city="nowhere")
-    both = pd.concat([X, far], ignore_index=True)
-    weight = pd.Series(np.repeat([1.0, 0.0], len(X)))
-    labels, clusters = np.concatenate([y, 1 - y]), np.concatenate([who, who])
-    model = ResponseModel(calibration="platt").fit(
-        both, labels, clusters, sample_weight=weight.sample(frac=1, random_state=1)
-    )
-    alone = ResponseModel(calibration="platt").fit(X, y, who)
-    np.testing.assert_allclose(model.logit(X), alone.logit(X), rtol=1e-10)
-    assert (model.n_, model.clusters_) == (alone.n_, alone.clusters_)
 
 
 def test_weights_that_cannot_be() -> None:

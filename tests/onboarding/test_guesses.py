@@ -125,11 +125,18 @@ def test_how_times_are_written(values, formats):
     assert [each.format for each in times_of(look("t", *values))] == formats
 
 
-def test_times_of_day_and_zones():
+def test_times_of_day_zones_what_is_no_number_and_how_names_are_compared():
     assert clock_of(look("Uhrzeit", "8:15", "17:30")) == "%H:%M"
     assert clock_of(look("Uhrzeit", "8:15", "17:30:05")) is None
     assert times_of(look("t", "2010-12-31T10:00:00Z"))[0].zoned
     assert not times_of(look("t", "2010-12-31 10:00"))[0].zoned
+    assert numbers_of(look("n", "3", "abc")) == ()
+    assert numbers_of(look("n", "$3", "€4")) == ()
+    assert numbers_of(look("n", "3 kg")) == ()
+    assert numbers_of(look("n", "1.234,5", "1,234.5")) == ()
+    assert key("Größe") == "grosse" and key("unitPrice") == "unitprice"
+    assert key("Quantité (pièces)") == "quantite"
+    assert currency_in("总价(元)") == "CNY" and currency_in("EUR or USD") is None
 
 
 @pytest.mark.parametrize(
@@ -145,16 +152,3 @@ def test_times_of_day_and_zones():
 )
 def test_how_numbers_are_written(values, first):
     assert numbers_of(look("n", *values))[0].keys() == first
-
-
-def test_what_is_no_number():
-    assert numbers_of(look("n", "3", "abc")) == ()
-    assert numbers_of(look("n", "$3", "€4")) == ()
-    assert numbers_of(look("n", "3 kg")) == ()
-    assert numbers_of(look("n", "1.234,5", "1,234.5")) == ()
-
-
-def test_names_are_compared_without_accents_and_brackets():
-    assert key("Größe") == "grosse" and key("unitPrice") == "unitprice"
-    assert key("Quantité (pièces)") == "quantite"
-    assert currency_in("总价(元)") == "CNY" and currency_in("EUR or USD") is None

@@ -12,7 +12,7 @@ def board(bought):
     return compare_recommenders(*bought, as_of=NOW, kinds=kinds, k=5, least_customers=2)
 
 
-def test_own_purchases_beat_what_sells_and_that_is_beyond_chance(board):
+def test_own_purchases_beat_what_sells_and_new_products_are_told_by_taste(board):
     rows = board.frame[board.frame["among"] == "all"].set_index("kind")
     assert rows.loc["frequency", "difference_low"] > 0
     assert rows.loc["frequency", "p_holm"] < 0.01
@@ -20,9 +20,6 @@ def test_own_purchases_beat_what_sells_and_that_is_beyond_chance(board):
     again, anew = (board.frame[board.frame["among"] == part] for part in ("repeat", "new"))
     assert (again["repeats"] == 1).all() and (anew["repeats"] == 0).all()
     assert "frequency" in board.summary() or "hybrid" in board.summary()
-
-
-def test_never_bought_products_are_told_by_taste_and_differences_are_paired_means(board):
     rows = board.frame[board.frame["among"] == "new"].set_index("kind")
     # Own frequency knows nothing of them beyond what sells.
     assert rows.loc["frequency", "difference"] == 0

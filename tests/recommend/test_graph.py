@@ -12,7 +12,7 @@ def graph(shop):
     return product_graph(shop, NOW)
 
 
-def test_every_edge_is_a_row_of_the_shops_tables(graph, coupons):
+def test_every_edge_is_a_row_of_the_shops_tables_once(graph, coupons):
     edges = graph.to_frame().groupby(["from_kind", "to_kind"]).size()
     assert edges["product", "category"] == edges["product", "brand"] == 60
     held = coupons["promotion_products"]
@@ -22,9 +22,6 @@ def test_every_edge_is_a_row_of_the_shops_tables(graph, coupons):
     assert (
         "60 products of 6 categories and 7 brands; 5 promotions with 60 coupons" in graph.summary()
     )
-
-
-def test_rows_that_stand_twice_change_nothing_and_unknown_products_are_a_sentence(graph, coupons):
     twice = {**coupons, "promotion_products": pd.concat([coupons["promotion_products"]] * 2)}
     pd.testing.assert_frame_equal(product_graph(in_duckdb(twice), NOW).offers, graph.offers)
     bare = {name: coupons[name] for name in ("events", "products")}
@@ -34,7 +31,7 @@ def test_rows_that_stand_twice_change_nothing_and_unknown_products_are_a_sentenc
         product_graph(in_duckdb(coupons), "2020-01-01")
 
 
-def test_what_is_said_later_is_not_in_it(graph, coupons):
+def test_what_is_said_later_is_not_in_it_and_neighbours_are_listed(graph, coupons):
     early = {**coupons}
     for name in ("events", "responses", "exposures"):
         early[name] = coupons[name][coupons[name]["ts"] < NOW]
@@ -42,9 +39,6 @@ def test_what_is_said_later_is_not_in_it(graph, coupons):
     for name in ("contacts", "taken"):
         pd.testing.assert_frame_equal(getattr(graph, name), getattr(other, name))
     assert graph.past.age.sum() == other.past.age.sum() and graph.past.age.min() > 0
-
-
-def test_one_product_and_its_neighbours(graph, coupons):
     around = graph.around("p11").set_index("kind")
     row = around.loc["category"]
     assert row["value"] == "category 1" and row["products"] == 9

@@ -27,7 +27,7 @@ def ranked(shop, model):
     return rank_offers(shop, "P4", model, chances=chances, most=12, enough=1.0)
 
 
-def test_every_customer_gets_each_offer_once_and_shares_add_up(ranked):
+def test_every_customer_gets_each_offer_once_and_what_is_taken_stands_first(ranked, coupons):
     assert ranked.available == 12 and ranked.kind == "coupon"
     assert (ranked.frame.groupby("customer_id")["offer"].nunique() == 12).all()
     assert ranked.frame.groupby("customer_id")["share"].sum().to_numpy() == pytest.approx(1.0)
@@ -35,9 +35,6 @@ def test_every_customer_gets_each_offer_once_and_shares_add_up(ranked):
     assert ranked.frame["expected"].to_numpy() == pytest.approx(0.5 * once)
     held = ranked.held()
     assert held["share"].iloc[-1] == pytest.approx(1.0) and held["share"].is_monotonic_increasing
-
-
-def test_what_is_taken_stands_first(ranked, coupons):
     came = coupons["responses"].query("promotion_id == 'P4'")
     told = came.merge(ranked.frame, left_on=["customer_id", "coupon_id"],
                       right_on=["customer_id", "offer"])  # fmt: skip
@@ -101,7 +98,7 @@ def test_past_promotions_are_ranked_by_those_before_them(shop, coupons):
     assert other.mean("ndcg").value < found.mean("ndcg").value
 
 
-def test_weights_are_those_of_statsmodels():
+def test_weights_are_those_of_statsmodels_and_ndcg_is_scikit_learns():
     rng = np.random.default_rng(5)
     X = rng.normal(size=(300, 5, 3))
     chosen = (X @ [0.8, -0.4, 0.2] + rng.gumbel(size=(300, 5))).argmax(axis=1)
@@ -113,9 +110,6 @@ def test_weights_are_those_of_statsmodels():
     assert mine.weights == pytest.approx(theirs.params, abs=1e-4)
     held = learn_choices([(X, taken)], strength=1e9)
     assert held.weights == pytest.approx(PRIOR, abs=1e-4)
-
-
-def test_ndcg_is_scikit_learns():
     rng = np.random.default_rng(2)
     score, taken = rng.random((30, 8)), (rng.random((30, 8)) < 0.3).astype(float)
     taken[taken.sum(axis=1) == 0, 0] = 1.0
@@ -157,7 +151,7 @@ def test_a_promotion_without_products_and_arguments_out_of_range(coupons, shop, 
         rank_offers(in_duckdb({**coupons, "promotion_products": held}), "P4", model)
 
 
-def test_whole_numbers_stay_whole_where_some_are_missing(model, coupons):
+def test_whole_numbers_stay_whole_and_newcomers_get_what_sells(model, coupons):
     held = coupons["promotion_products"].copy()
     number = held["coupon_id"].str[1:].str.replace("-", "").astype(int)
     held["coupon_id"] = number.astype("Int64").where(held["promotion_id"] != "P3")
@@ -167,9 +161,6 @@ def test_whole_numbers_stay_whole_where_some_are_missing(model, coupons):
     found = rank_offers(shop, "P4", model, customers=[3], most=2)
     assert found.joined()["offers"].iloc[0].replace("|", "").isdigit()
     assert not product_graph(shop, NOW).to_frame()["from_id"].str.contains(".", regex=False).any()
-
-
-def test_newcomers_get_what_sells(model, coupons):
     sold = coupons["events"][coupons["events"]["ts"] >= NOW - pd.Timedelta(days=56)]
     sold = sold[sold["ts"] < NOW].groupby("product_id")["customer_id"].nunique()
     mine = coupons["promotion_products"].query("promotion_id == 'P4'")
@@ -217,23 +208,17 @@ def lesson_of(name: str, ends: str, taken: list[int], offers: int) -> Lesson:
     return Lesson(name, "coupon", start, end, *given)
 
 
-def test_of_two_that_overlap_the_first_teaches_the_second_nothing():
+def test_overlapping_promotions_teach_nothing_and_offers_are_expected_once():
     told = [lesson_of("over", "2024-05-01", [0], 4), lesson_of("runs", "2024-06-01", [1, 2], 4)]
     learned = learned_before(told, pd.Timestamp("2024-05-28"), "coupon")
     assert (learned.promotions, learned.choosers, learned.choices) == (1, 1, 1)
     assert learned_before(told, pd.Timestamp("2024-06-01"), "coupon").promotions == 2
-
-
-def test_no_offer_is_expected_more_than_once_by_who_takes_it():
-    """Three offers each, by a customer who answers in half of the cases."""
+    # Three offers each, by a customer who answers in half of the cases.
     learned = replace(learn_choices([]), choosers=2, choices=6)
     found = pd.DataFrame({"customer_id": "c", "share": [0.5, 0.3, 0.1]})
     expected = _expected(found, learned, pd.Series({"c": 0.5}))
     assert expected == pytest.approx([0.5, 0.45, 0.15])
-
-
-def test_what_the_first_places_held_is_a_share_of_all_that_was_taken():
-    """Twelve offers, of which the first, the seventh and the last were taken."""
+    # Twelve offers, of which the first, the seventh and the last were taken.
     lesson = lesson_of("P", "2024-05-01", [0, 6, 11], 12)
     row = _rows(lesson, [lesson], 10).iloc[0]
     held = [row[f"held_{places}"] for places in (1, 3, 5, 10)]

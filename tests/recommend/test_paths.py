@@ -50,15 +50,12 @@ def test_new_products_are_ranked_for_alike_a_few_at_a_time(with_new, monkeypatch
     pd.testing.assert_frame_equal(past_new_products(graph, days=28).frame, whole)
 
 
-def test_areas_are_scikit_learns():
+def test_areas_are_scikit_learns_and_scores_sums_of_standardised_paths(coupons):
     rng = np.random.default_rng(0)
     score, came = rng.integers(0, 5, (40, 3)).astype(float), rng.random((40, 3)) < 0.4
     theirs = [roc_auc_score(came[:, i], score[:, i]) for i in range(3)]
     assert areas(score, came) == pytest.approx(theirs, abs=1e-12)
     assert np.isnan(areas(score[:, :1], came[:, :1] | True)).all()
-
-
-def test_scores_are_the_sum_of_standardised_paths(coupons):
     graph = product_graph(in_duckdb(coupons), NOW)
     found = cold_scores(graph, ["p05"])["p05"]
     known = coupons["events"][coupons["events"]["ts"] < NOW]
@@ -73,7 +70,7 @@ def test_scores_are_the_sum_of_standardised_paths(coupons):
     assert found.to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-9)
 
 
-def test_later_purchases_and_their_order_change_no_score(coupons):
+def test_later_purchases_change_no_score_and_who_bought_nothing_comes_last(coupons):
     first = cold_scores(product_graph(in_duckdb(coupons), NOW), ["p01", "p40"])
     mixed = coupons["events"].sample(frac=1, random_state=1)
     late = mixed["ts"] >= NOW
@@ -82,9 +79,6 @@ def test_later_purchases_and_their_order_change_no_score(coupons):
         product_graph(in_duckdb({**coupons, "events": mixed}), NOW), ["p01", "p40"]
     )
     pd.testing.assert_frame_equal(first, second, rtol=0, atol=1e-9)
-
-
-def test_customers_without_purchases_come_last_and_unknown_ids_are_refused(coupons):
     graph = product_graph(in_duckdb(coupons), NOW)
     found = cold_scores(graph, ["p01"], [3, "nobody", 5])
     assert found["p01"].idxmin() == "nobody"
@@ -123,7 +117,7 @@ def test_past_promotions_are_foretold_from_those_over_before_them(coupons):
     assert other["expected"].iloc[0] == pytest.approx(told["expected"].iloc[0], rel=1e-9)
 
 
-def test_who_bought_only_afterwards_is_not_known_at_a_start(coupons):
+def test_what_came_after_a_start_or_of_the_promotion_itself_foretells_nothing(coupons, shop):
     late = pd.DataFrame({"customer_id": [900, 901], "kind": "purchase", "product_id": "p01"})
     late["ts"] = (NOW - pd.to_timedelta([10, 9], unit="D")).astype("datetime64[us]")
     events = pd.concat([coupons["events"], late.assign(order_id=[9_000, 9_001])])
@@ -133,9 +127,6 @@ def test_who_bought_only_afterwards_is_not_known_at_a_start(coupons):
     tables["exposures"] = pd.concat([coupons["exposures"], contacts.assign(channel="mail")])
     told = past_starts(product_graph(in_duckdb(tables), NOW)).frame.set_index("promotion_id")
     assert told.loc["P2", "customers"] == 120
-
-
-def test_what_a_customer_redeemed_of_a_promotion_foretells_nothing_of_it(coupons, shop):
     graph = product_graph(shop, NOW)
     found = promotion_paths(graph, ["P0", "P3"])["taken"]
     known = coupons["responses"][coupons["responses"]["ts"] < NOW]

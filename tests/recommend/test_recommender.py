@@ -59,7 +59,7 @@ def test_rows_in_another_order_change_nothing(known):
         pd.testing.assert_frame_equal(first, second)
 
 
-def test_unknown_customers_get_what_sells_and_it_says_so(fitted):
+def test_unknown_customers_and_products_get_what_sells_and_a_hybrid_refuses(fitted, known):
     sells = fitted["popularity"].recommend(["nobody"], 5)["product_id"].tolist()
     assert len(sells) == 5
     for kind in KINDS:
@@ -68,9 +68,16 @@ def test_unknown_customers_get_what_sells_and_it_says_so(fitted):
         assert set(nobody["cold_start"]) == {"no history"}, kind
         assert set(lists[lists["customer_id"] == 4]["cold_start"]) == {""}
         assert nobody["product_id"].tolist() == sells, kind
+    row = {"customer_id": [5], "product_id": ["never heard of"], "ts": [NOW - pd.Timedelta(days=1)]}
+    row |= {"kind": ["purchase"], "order_id": [10**6]}
+    found = fitted["als"].fold_in(pd.DataFrame(row), 3, as_of=NOW)
+    sells = fitted["popularity"].recommend(["nobody"], 3)
+    assert found["product_id"].tolist() == sells["product_id"].tolist()
+    assert set(found["cold_start"]) == {"rare products alone"}
+    refused("folds nobody in; give another kind", fitted["hybrid"].fold_in, known[0], 3, as_of=NOW)
 
 
-def test_few_orders_are_marked():
+def test_few_orders_are_marked_and_who_bought_only_what_is_not_recommended():
     events = pd.DataFrame(
         {
             "customer_id": [1] * 3 + [2] * 6,
@@ -81,9 +88,6 @@ def test_few_orders_are_marked():
     model = Recommender("frequency", least_customers=1).fit(events, None, as_of="2024-02-01")
     lists = model.recommend([1, 2], 1)
     assert lists["cold_start"].tolist() == ["few orders", ""]
-
-
-def test_whoever_bought_only_what_is_not_recommended_is_told_apart_from_nobody():
     events = pd.DataFrame(
         {
             "customer_id": [1, 2, 3, None, 2],
@@ -98,23 +102,12 @@ def test_whoever_bought_only_what_is_not_recommended_is_told_apart_from_nobody()
     assert (model.unknown_, model.rare_) == (2, 1)
 
 
-def test_all_again_and_anew_at_once_are_what_each_is_alone(fitted):
+def test_kinds_of_lists_are_what_each_is_alone_and_excluded_products_on_none(fitted):
     model, asked = fitted["tifu"], [7, "nobody", 3]
     told = model.recommend_each(asked, 8, exclude=["p07"])
     assert len(told) == 3
     for part, lists in told.items():
         pd.testing.assert_frame_equal(lists, model.recommend(asked, 8, part, ["p07"]))
-
-
-def test_a_saved_one_goes_by_the_catalogue_it_learned(fitted, known, tmp_path):
-    """A product that the shop added since is on no list, and to exclude it is no error."""
-    model = Recommender.load(fitted["tifu"].save(tmp_path / "model"))
-    assert "p99" not in model.products_
-    lists = model.recommend([1], 5, exclude=["p99", model.products_[0]])
-    assert set(lists["product_id"]) <= set(model.products_[1:])
-
-
-def test_excluded_products_are_on_no_list_or_not_on_theirs(fitted):
     model = fitted["tifu"]
     best = model.recommend([1, 2], 3)
     mine = best["product_id"].iloc[0]
@@ -125,7 +118,15 @@ def test_excluded_products_are_on_no_list_or_not_on_theirs(fitted):
     assert mine in held[2] and mine not in held[1]
 
 
-def test_reasons_are_borne_out_by_what_was_bought():
+def test_a_saved_one_goes_by_the_catalogue_it_learned(fitted, known, tmp_path):
+    """A product that the shop added since is on no list, and to exclude it is no error."""
+    model = Recommender.load(fitted["tifu"].save(tmp_path / "model"))
+    assert "p99" not in model.products_
+    lists = model.recommend([1], 5, exclude=["p99", model.products_[0]])
+    assert set(lists["product_id"]) <= set(model.products_[1:])
+
+
+def test_reasons_are_borne_out_by_what_was_bought_and_equal_scores_stand_by_id():
     weekly = pd.DataFrame({"customer_id": 1, "product_id": "milk"},
                           index=pd.date_range("2024-01-01", periods=8, freq="21D"))  # fmt: skip
     once = pd.DataFrame({"customer_id": 1, "product_id": "jam"}, index=[NOW - pd.Timedelta("9D")])
@@ -141,9 +142,6 @@ def test_reasons_are_borne_out_by_what_was_bought():
     assert told["jam"] == "bought once"
     assert told["tea"] == "others who buy milk"
     assert told["cup"] == "same brand as jam"
-
-
-def test_equal_scores_stand_by_id():
     events = pd.DataFrame(
         {"customer_id": [1, 1, 1, 2], "product_id": ["c", "a", "b", "c"],
          "ts": pd.Timestamp("2024-01-01")}
@@ -204,15 +202,12 @@ def test_wrong_questions_are_answered_with_a_sentence(fitted, known, bought):
     refused(r"^\d+ events at or after as_of = 2024-06-03", Recommender().fit, *bought, as_of=NOW)
 
 
-def test_where_all_products_are_of_one_group_content_says_what_sells(known):
+def test_content_of_one_group_says_what_sells_and_how_often_is_said_in_words(known):
     events, products = known
     alike = products[["product_id"]].assign(department="fuel")
     model = Recommender("content", **FEW).fit(events, alike, as_of=NOW)
     sells = Recommender("popularity", **FEW).fit(events, alike, as_of=NOW)
     assert model.recommend([1], 9)["product_id"].equals(sells.recommend([1], 9)["product_id"])
-
-
-def test_how_often_is_said_in_words():
     assert [every(d) for d in (0.4, 3, 10.4, 45, 61)] == [
         "every day", "every 3 days", "every week", "every 6 weeks", "every 2 months",
     ]  # fmt: skip
@@ -244,13 +239,3 @@ def test_who_came_after_the_fit_is_folded_in_without_another(fitted, known, kind
         first = told[told["customer_id"] == 3]
         assert found["product_id"].tolist() == first["product_id"].tolist()
     assert model.recommend([-1], 10)["cold_start"].eq("no history").all()  # nothing was learned
-
-
-def test_of_unknown_products_alone_there_is_what_sells_and_a_hybrid_refuses(fitted, known):
-    row = {"customer_id": [5], "product_id": ["never heard of"], "ts": [NOW - pd.Timedelta(days=1)]}
-    row |= {"kind": ["purchase"], "order_id": [10**6]}
-    found = fitted["als"].fold_in(pd.DataFrame(row), 3, as_of=NOW)
-    sells = fitted["popularity"].recommend(["nobody"], 3)
-    assert found["product_id"].tolist() == sells["product_id"].tolist()
-    assert set(found["cold_start"]) == {"rare products alone"}
-    refused("folds nobody in; give another kind", fitted["hybrid"].fold_in, known[0], 3, as_of=NOW)

@@ -6,7 +6,7 @@ from promolab.recommend import bought_again, product_graph
 from tests.recommend.conftest import NOW, in_duckdb
 
 
-def test_shares_are_counted_pairs(coupons):
+def test_shares_are_counted_pairs_where_there_is_a_time_before(coupons):
     found = bought_again(product_graph(in_duckdb(coupons), NOW).past)
     known = coupons["events"][coupons["events"]["ts"] < NOW]
     late = known["ts"] >= NOW - pd.Timedelta(days=28)
@@ -18,9 +18,6 @@ def test_shares_are_counted_pairs(coupons):
     assert row["ci_low"] < row["share"] < row["ci_high"]
     assert found.frame.set_index("what").loc["category", "share"] > row["share"]
     assert found.by_category["pairs"].sum() == len(pairs)
-
-
-def test_without_a_time_before_there_is_nothing_to_tell(coupons):
     late = coupons["events"][coupons["events"]["ts"] >= NOW - pd.Timedelta(days=20)]
     with pytest.raises(DataError, match="last 28 days and of the time before"):
         bought_again(product_graph(in_duckdb({**coupons, "events": late}), NOW).past)

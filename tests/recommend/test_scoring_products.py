@@ -25,7 +25,7 @@ def whole(past) -> Profiles:
     return Profiles(past.decayed(16), past.matrix(), np.arange(past.shape[0]))
 
 
-def test_content_is_what_sells_times_the_geometric_mean_of_own_against_usual_shares(past, whole):
+def test_content_and_ease_are_what_their_papers_say(past, whole):
     model = Content(smooth=7)
     model.fit(past, whole, 0)
     own, everybody = whole.decayed.toarray()[5], whole.decayed.toarray().sum(axis=0)
@@ -38,9 +38,6 @@ def test_content_is_what_sells_times_the_geometric_mean_of_own_against_usual_sha
             sure[product] *= np.sqrt(mine / usual)
     found = model.score(whole.rows(slice(5, 6)))[0]
     np.testing.assert_allclose(np.exp(found), sure, rtol=1e-9)
-
-
-def test_ease_is_steck_s_closed_form_and_says_nothing_of_a_product_by_itself(past, whole):
     X = (whole.counted.toarray() > 0).astype(float)
     inverse = np.linalg.inv(X.T @ X + 300 * np.eye(X.shape[1]))
     weights = -inverse / np.diag(inverse)
@@ -129,7 +126,7 @@ def test_neighbours_drawn_are_the_same_for_the_same_seed(past, whole):
     assert (first.drawn_ == second.drawn_).all() and (first.drawn_ != third.drawn_).any()
 
 
-def test_near_products_are_those_of_the_same_buyers(whole):
+def test_near_products_have_the_same_buyers_and_nothing_later_was_known(whole, past, known):
     X = (whole.counted.toarray() > 0).astype(float)
     unit = X / np.linalg.norm(X, axis=0)
     sure = unit.T @ unit
@@ -141,9 +138,6 @@ def test_near_products_are_those_of_the_same_buyers(whole):
         np.testing.assert_allclose(found[product, kept], sure[product, kept])
         assert len(kept) == 5
         assert sure[product, kept].min() >= np.delete(sure[product], kept).max() - 1e-12
-
-
-def test_what_was_known_earlier_holds_nothing_later(past, known):
     then = NOW - np.timedelta64(28, "D")
     events, products = known
     sure = read_purchases(events[events["ts"] < then], products, then, 2)

@@ -74,16 +74,24 @@ def test_sales_orders_and_customers_of_last_week(lines, page) -> None:
     assert f"{orders:,} orders by {customers:,} customers" in page
 
 
-def test_how_many_redeemed_what_ended_and_what_runs(redeemers, page, metrics) -> None:
+def test_how_many_redeemed_what_ended_and_what_breaks_even(redeemers, page, metrics) -> None:
     for promotion in (ENDED, RUNNING):
         n = (redeemers["campaign_id"] == promotion).sum()
         assert f"{n:,} of {len(contacted(promotion)):,}" in page
     recorded = metrics["campaigns"][str(ENDED)]["redemption_rate"]["value"]
     share = (redeemers["campaign_id"] == ENDED).sum() / len(contacted(ENDED))
     assert recorded == pytest.approx(share, abs=1e-12) and f"{share:.0%}".replace("%", " %") in page
+    (row,) = metrics["economics"].values()
+    cost = row["discount"]["value"]  # contacts and coupons cost nothing, as the page says
+    assert row["margin_rate"]["value"] == 0.25
+    extra = cost / (0.25 * row["contacts"])
+    assert row["break_even"]["value"] == pytest.approx(extra, abs=1e-9)
+    assert f"{extra:.1f} USD [" in page
 
 
-def test_what_the_ended_promotion_took_off(lines, redeemers, windows, page, metrics) -> None:
+def test_what_the_ended_promotion_took_off_and_sold(
+    lines, redeemers, windows, page, metrics
+) -> None:
     coupons = raw("coupons")
     products = coupons.loc[coupons["campaign_id"] == ENDED, "product_id"].unique()
     who = redeemers.loc[redeemers["campaign_id"] == ENDED, "household_id"]
@@ -94,9 +102,6 @@ def test_what_the_ended_promotion_took_off(lines, redeemers, windows, page, metr
     recorded = metrics["campaigns"][str(ENDED)]["discount_cost"]["value"]
     assert recorded == pytest.approx(cost, abs=1e-6)
     assert f"{round(cost, -1):,.0f} [" in page
-
-
-def test_net_sales_per_contact_of_the_ended_promotion(lines, windows, page, metrics) -> None:
     window = windows.loc[ENDED]
     mine = lines[lines["household_id"].isin(contacted(ENDED))]
     mine = mine[mine["at"].between(window["start_date"], window["end"], inclusive="left")]
@@ -127,12 +132,3 @@ def test_rates_of_segments_are_of_promotions_that_are_over(
     by = told.groupby("promotion_id")["responses"].sum()
     mine = redeemers["campaign_id"].value_counts().reindex(over, fill_value=0)
     assert by.sort_index().tolist() == mine.sort_index().tolist()
-
-
-def test_break_even_is_cost_over_margin_and_contacts(metrics, page) -> None:
-    (row,) = metrics["economics"].values()
-    cost = row["discount"]["value"]  # contacts and coupons cost nothing, as the page says
-    assert row["margin_rate"]["value"] == 0.25
-    extra = cost / (0.25 * row["contacts"])
-    assert row["break_even"]["value"] == pytest.approx(extra, abs=1e-9)
-    assert f"{extra:.1f} USD [" in page

@@ -37,7 +37,7 @@ ROW = PromotionEconomics(
 )
 
 
-def test_four_tiles_above_the_fold_without_jargon() -> None:
+def test_four_tiles_above_the_fold_in_the_words_of_the_kind() -> None:
     tiles = LaunchEconomics((ROW,)).tiles()
     assert [t.label for t in tiles] == [
         "Customers to contact",
@@ -49,9 +49,6 @@ def test_four_tiles_above_the_fold_without_jargon() -> None:
     assert tiles[3].text == "2.2 USD [0.8, 5.8]" and tiles[3].note.startswith("assumed: margin")
     assert all(t.of == "18" for t in tiles[1:])
     assert LaunchEconomics((ROW,)).tiles(900)[0].value == 900.0
-
-
-def test_tiles_and_table_use_the_words_of_the_kind() -> None:
     discount = replace(ROW, promotion_id=19, name="Discount 19", kind="limited_time_discount")
     both = LaunchEconomics((ROW, discount)).tiles()
     assert both[1].label == "Expected responses" and "coupon" not in both[2].note
@@ -60,7 +57,7 @@ def test_tiles_and_table_use_the_words_of_the_kind() -> None:
     assert "expected responses" in shown and "redee" not in shown and "coupon" not in shown
 
 
-def test_a_quiet_week_has_one_tile_and_unknown_figures_no_value() -> None:
+def test_a_quiet_week_has_one_tile_and_the_table_says_what_figures_rest_on() -> None:
     (only,) = LaunchEconomics(()).tiles()
     assert (only.text, only.value, only.note) == ("0", 0.0, "nothing starts")
     unknown = Estimate(NAN, NAN, NAN, 0)
@@ -68,9 +65,6 @@ def test_a_quiet_week_has_one_tile_and_unknown_figures_no_value() -> None:
     tiles = LaunchEconomics((dark,)).tiles()
     assert tiles[2].value is None and tiles[3].value is None
     assert not any("nan" in f"{t.text}{t.note}".lower() for t in tiles)
-
-
-def test_the_table_says_what_each_figure_rests_on_and_is_escaped() -> None:
     text = ROW.to_table().text
     assert "margin 25 % (assumed)" in text and "coupon cost 0.00 USD (assumed)" not in text
     assert "a guess" in text and "by itself it cannot tell" in text

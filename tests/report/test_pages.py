@@ -62,11 +62,18 @@ def visible(page: str) -> str:
     return re.sub(r"<details class=\"code\".*?</details>", "", page, flags=re.S)
 
 
-def test_the_report_shows_no_code_and_no_names_of_columns(pages):
+def test_the_report_shows_no_code_explains_its_words_and_has_no_wide_table(pages):
     page = Page(pages["index"])
     assert not page.all("pre") and not page.all("code")
     assert not any("code" in (found.get("class") or "") for found in page.all("details"))
     assert not re.findall(r"\w*[a-z0-9]_[a-z0-9]\w*", page.text)
+    # The header of every page explains what the data allow, whatever stands below.
+    abbreviations = Page(pages["index"].split("</header>")[1].split("</main>")[0]).all("abbr")
+    assert len(abbreviations) >= 5
+    assert all((a["title"] or "").endswith(".") and a["tabindex"] == "0" for a in abbreviations)
+    assert len({a["title"] for a in abbreviations}) == len(abbreviations)
+    rows = Page(pages["index"]).rows
+    assert len(rows) > 20 and max(map(len, rows)) <= 8
 
 
 def test_the_report_has_its_parts(pages, small_reports):
@@ -89,19 +96,6 @@ def test_what_left_the_first_page_stands_on_its_step_page(pages):
         assert part in response + pages["04_response"], part
     assert "Returning" in Page(pages["02_customers"]).text
     assert "because" in Page(pages["03_segments"]).text
-
-
-def test_words_are_explained_where_they_first_stand(pages):
-    # The header of every page explains what the data allow, whatever stands below.
-    abbreviations = Page(pages["index"].split("</header>")[1].split("</main>")[0]).all("abbr")
-    assert len(abbreviations) >= 5
-    assert all((a["title"] or "").endswith(".") and a["tabindex"] == "0" for a in abbreviations)
-    assert len({a["title"] for a in abbreviations}) == len(abbreviations)
-
-
-def test_no_table_is_too_wide_to_read(pages):
-    rows = Page(pages["index"]).rows
-    assert len(rows) > 20 and max(map(len, rows)) <= 8
 
 
 def test_customers_stand_under_pseudonyms(pages, small_reports):

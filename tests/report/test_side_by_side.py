@@ -217,15 +217,12 @@ def step(stem: str, reads: str = "", writes: str = "") -> SimpleNamespace:
 STEPS = [step("a", "", "x/*"), step("b", "x/1", "y"), step("c", "y"), step("d", "x/*", "z")]
 
 
-def test_what_reads_waits_for_what_writes():
+def test_what_reads_waits_for_what_writes_as_the_table_of_a_notebook_says():
     assert waits_for(STEPS) == {"a": frozenset(), "b": {"a"}, "c": {"b"}, "d": {"a"}}
     assert Needs(writes=("y",)).must_follow(Needs(reads=("y",)))
     assert Needs(writes=("m/*",)).must_follow(Needs(writes=("m/a",)))
     assert not Needs(writes=("m/b",)).must_follow(Needs(writes=("m/a",)))
     assert EVERYTHING.must_follow(Needs(writes=("y",))) and STEPS[3].needs.must_follow(EVERYTHING)
-
-
-def test_the_table_of_a_notebook_is_read():
     text = table("`shop/*`, the moon", "`tables/a.parquet`, `b` in `metrics.json`, `c.bin`")
     assert read_needs(notebook("x", "1", needs=text)) == Needs(
         ("shop/*",), ("tables/a.parquet", "c.bin", "metrics.json/b")

@@ -41,7 +41,7 @@ def before(shop, segmenter) -> SegmentsBefore:
     return looked_back(shop, segmenter, drawn_customers(shop.customers.customer_id.execute()))
 
 
-def test_answers_are_those_of_build_pairs_at_each_promotions_start(shop, segmenter, before) -> None:
+def test_answers_are_those_of_build_pairs_and_clicks_are_none(shop, segmenter, before) -> None:
     pairs = build_pairs(shop, as_of=AS_OF).execute()
     # Of what started before the data do, answers are known in part only.
     pairs = pairs[pairs["label_complete"] & (pairs["starts_at"] >= shop.span()[0])]
@@ -52,9 +52,6 @@ def test_answers_are_those_of_build_pairs_at_each_promotions_start(shop, segment
     assert found["contacts"].to_dict() == expected["size"].to_dict()
     assert found["responses"].to_dict() == expected["sum"].to_dict()
     assert "as of the promotion's start" in before.response.summary()
-
-
-def test_a_click_is_no_response_and_has_a_rate_of_its_own(shop, segmenter, before):
     assert before.clicks is None and before.rates().empty
     contacts = shop.exposures.select("promotion_id", "customer_id", "ts")
     clicks = contacts.mutate(kind=ibis.literal("click"))
@@ -66,9 +63,6 @@ def test_a_click_is_no_response_and_has_a_rate_of_its_own(shop, segmenter, befor
     # Of nearly all a click, as written; those contacted before a promotion's start have none in it.
     assert found.clicks.overall.value > 0.9 > found.response.overall.value
     assert found.rates()["segment"].tolist() == found.clicks.segments["segment"].tolist()
-
-
-def test_a_promotion_that_still_runs_has_no_response_rate(shop, before) -> None:
     running = shop.promotions.filter(shop.promotions.ends_at > AS_OF.to_pydatetime())
     ids = set(running.promotion_id.execute())
     contacted = set(shop.exposures.filter(shop.exposures.ts < AS_OF).promotion_id.execute())
@@ -88,15 +82,12 @@ def test_customers_are_followed_from_what_was_known_then(shop, segmenter, featur
     assert before.track.times == ("8 weeks before", "4 weeks before", "now")
 
 
-def test_many_customers_are_drawn_and_that_is_said(shop, segmenter) -> None:
+def test_many_customers_are_drawn_and_what_is_lacking_is_said(shop, segmenter, features) -> None:
     ids = drawn_customers(shop.customers.customer_id.execute(), most=60)
     found = looked_back(shop, segmenter, ids)
     assert found.track.frame["customers"].tolist() == [60, 60]
     for result in (found.response, found.track):
         assert "60 customers drawn at random" in result.summary()
-
-
-def test_what_is_lacking_is_said(shop, features) -> None:
     single = Segmenter(bootstraps=0).fit(features.head(2))
     nothing = looked_back(shop, single, features["customer_id"])
     assert nothing.track is None and nothing.response is None and nothing.to_frame().empty

@@ -69,15 +69,12 @@ def test_planted_k_is_chosen_by_the_stated_rule(matrix, planted):
     assert indices[3].mean() > 0.95 > indices[5].mean()
 
 
-def test_where_nothing_is_stable_the_most_stable_is_chosen() -> None:
+def test_the_most_stable_is_chosen_and_the_knee_where_distances_shoot_up() -> None:
     noise = np.random.default_rng(0).normal(size=(120, 6))
     counts = clustering.bootstrap_counts(120, 10, seed=0)
     choice = choose(noise, [4, 5, 6], fitting(noise), counts, seed=0).frame
     assert not choice["fits"].any()
     assert choice.loc[choice["chosen"], "stability"].item() == choice["stability"].max()
-
-
-def test_knee_lies_where_distances_shoot_up() -> None:
     rng = np.random.default_rng(0)
     dense = rng.normal(0, 0.1, (300, 2))
     far = rng.uniform(-20, 20, (15, 2))

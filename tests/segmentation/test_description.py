@@ -62,7 +62,7 @@ def test_a_response_rate_is_that_of_segment_response_and_of_nothing_else(
     assert part.frame["contacts"].eq(0).all()
 
 
-def test_summary_names_the_top_segment_with_its_interval(features, answered) -> None:
+def test_the_top_segment_is_named_and_without_sales_the_rest_stands(features, answered) -> None:
     some = features.sort_values("customer_id", ignore_index=True).assign(contacts=1)
     segment = np.where(some.index % 2 == 0, "Deal fans", "Others")
     some["responses"] = (segment == "Deal fans") * (some.index % 4 == 0)
@@ -71,9 +71,6 @@ def test_summary_names_the_top_segment_with_its_interval(features, answered) -> 
         "Two segments; Deal fans respond most: 50 % [44, 56] (n = 300 contacts)."
     )
     assert "made from the same data" in profile.summary()
-
-
-def test_without_sales_or_responses_the_rest_still_stands() -> None:
     frame = pd.DataFrame({"customer_id": [1, 2, 3], "recency_days": [1, 2, 30]})
     profile = describe_segments(frame, ["a", "a", "b"], absent={"No history": 4})
     table = profile.frame.set_index("segment")

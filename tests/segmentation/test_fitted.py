@@ -13,7 +13,7 @@ def fitted(features: pd.DataFrame) -> Segmenter:
     return Segmenter(k=4, bootstraps=2).fit(features)
 
 
-def test_the_same_customers_do_not_drift_and_others_do(fitted, features) -> None:
+def test_the_same_customers_do_not_drift_and_assigning_changes_nothing(fitted, features) -> None:
     drift = fitted.assign(features).drift()
     assert drift.far.value == pytest.approx(0.01, abs=0.005)
     assert (drift.frame["customers"] == drift.frame["customers_then"]).all()
@@ -23,6 +23,10 @@ def test_the_same_customers_do_not_drift_and_others_do(fitted, features) -> None
     drift = fitted.assign(late).drift()
     assert drift.is_large and "time to make the segments anew" in drift.summary()
     assert drift.frame["customers"].sum() == len(features)
+    before = fitted.assignments()
+    fitted.assign(features.head(50))
+    pd.testing.assert_frame_equal(fitted.assignments(), before)
+    assert fitted.labels_.shape == (len(features),)
 
 
 def test_missing_and_new_features_are_named_and_without_most_it_is_refused(fitted, features):
@@ -53,10 +57,3 @@ def test_who_bought_nothing_stays_apart_and_an_empty_segment_is_not_named(fitted
     nobody = fitted.assign(features.assign(orders=0))
     assert nobody.names_ == ["No purchases yet"]
     assert "nothing to compare" in nobody.drift().summary()
-
-
-def test_assigning_changes_nothing_of_the_fit(fitted, features) -> None:
-    before = fitted.assignments()
-    fitted.assign(features.head(50))
-    pd.testing.assert_frame_equal(fitted.assignments(), before)
-    assert fitted.labels_.shape == (len(features),)

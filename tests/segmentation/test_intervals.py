@@ -6,7 +6,7 @@ from promolab.segmentation.groups.measures import grouped_mean, grouped_ratio
 from promolab.stats import share_interval
 
 
-def test_one_contact_each_is_nearly_wilson() -> None:
+def test_one_contact_each_is_nearly_wilson_and_extremes_have_a_width() -> None:
     hits = np.zeros((500, 1))
     hits[:60] = 1.0
     ratio, low, high = grouped_ratio(hits, np.ones((500, 1)), np.array([500.0]))
@@ -14,6 +14,12 @@ def test_one_contact_each_is_nearly_wilson() -> None:
     np.testing.assert_allclose(
         [low[0], high[0]], proportion_confint(60, 500, method="wilson"), 2e-3
     )
+    contacts = np.column_stack([np.ones(20), np.ones(20), np.zeros(20)])
+    answers = np.column_stack([np.zeros(20), np.ones(20), np.zeros(20)])
+    ratio, low, high = grouped_ratio(answers, contacts, np.array([20.0, 20.0, 0.0]))
+    assert ratio[:2].tolist() == [0, 1]
+    assert high[0] > 0.1 and low[1] < 0.9
+    assert np.isnan([ratio[2], low[2], high[2]]).all()
 
 
 def test_ratio_covers_the_truth_when_customers_differ() -> None:
@@ -29,15 +35,6 @@ def test_ratio_covers_the_truth_when_customers_differ() -> None:
         sums[0] / sums[1], 0.0, sums[1]
     )  # as if each contact were another customer's
     assert ((low <= 0.25) & (high >= 0.25)).mean() < 0.8
-
-
-def test_extremes_have_a_width_and_nothing_is_nan() -> None:
-    contacts = np.column_stack([np.ones(20), np.ones(20), np.zeros(20)])
-    answers = np.column_stack([np.zeros(20), np.ones(20), np.zeros(20)])
-    ratio, low, high = grouped_ratio(answers, contacts, np.array([20.0, 20.0, 0.0]))
-    assert ratio[:2].tolist() == [0, 1]
-    assert high[0] > 0.1 and low[1] < 0.9
-    assert np.isnan([ratio[2], low[2], high[2]]).all()
 
 
 def test_means_are_those_of_scipy() -> None:

@@ -39,7 +39,7 @@ def test_every_customer_is_in_one_pair(before, now) -> None:
         assert moves.matrix().to_numpy().sum() == pairs["customers"].sum()
 
 
-def test_the_largest_moves_are_told_with_their_share() -> None:
+def test_the_largest_moves_are_told_and_segments_made_anew_said_to_be() -> None:
     before = {i: "Lapsed" if i < 40 else "Loyal" for i in range(100)}
     now = before | dict.fromkeys(range(10), "Loyal") | {99: "Lapsed", 100: "Loyal"}
     moves = segment_migration(table(before), table(now), since="2017-W43", order=["Loyal"])
@@ -53,9 +53,6 @@ def test_the_largest_moves_are_told_with_their_share() -> None:
     assert GONE not in moves.matrix().columns
     assert moves.to_dict()["stayed"]["n"] == 100
     assert "2017-W43" in moves.plot().get_title(loc="left")
-
-
-def test_segments_made_anew_are_said_to_be_and_ids_of_two_types_meet() -> None:
     moves = segment_migration(table({1: "a"}), table({1: "b"}), since="2017-W43", same_fit=False)
     assert "made anew since, so a move may be no more than a new name" in moves.summary()
     now = table({1: "a", 2: "b"}).astype({"customer_id": str})

@@ -27,21 +27,18 @@ def test_names_say_what_sets_a_segment_apart_and_are_distinct() -> None:
     assert name_segments(frame, np.array([0, 0, 1, 1])) == ["Regulars", "Occasional visitors"]
 
 
-def test_groups_come_largest_first_and_noise_stays() -> None:
+def test_groups_come_largest_first_and_the_phrase_table_has_each_word_once() -> None:
     frame = pd.DataFrame({"recency_days": [90.0, 95.0, 1.0, 2.0, 3.0, 40.0]})
     names, codes = named_groups(frame, np.array([4, 4, 7, 7, 7, -1]))
     assert names == ["Recent visitors", "Lapsed customers"]
     assert codes.tolist() == [1, 1, 0, 0, 0, -1]
     assert named_groups(frame, np.full(6, -1))[0] == []
-
-
-def test_the_phrase_table_has_each_word_once() -> None:
     phrases = [p for theme in THEMES for p in (theme.high, theme.low) if p is not None]
     assert len({adjective for adjective, _ in phrases}) == len(phrases)
     assert len({noun for _, noun in phrases}) == len(phrases)
 
 
-def test_a_name_holds_for_the_figures_themselves_not_only_for_their_logarithms() -> None:
+def test_a_name_holds_for_the_figures_themselves_or_is_said_to_fit_no_longer() -> None:
     # Skewed sales: the middle segment is above the average logarithm and below the average sales.
     sales = np.r_[np.full(60, 1.0), np.full(30, 40.0), np.full(10, 2000.0)]
     codes = np.repeat([0, 1, 2], [60, 30, 10])
@@ -49,9 +46,6 @@ def test_a_name_holds_for_the_figures_themselves_not_only_for_their_logarithms()
     assert sales[codes == 1].mean() < sales.mean()
     low, middle, high = name_segments(frame, codes)
     assert (low, high) == ("Light buyers", "Big spenders") and middle == COMMON
-
-
-def test_a_name_that_no_longer_fits_is_said() -> None:
     frame = pd.DataFrame({"amount_84d": [10.0, 12.0, 100.0, 90.0], "recency_days": [5.0] * 4})
     codes = np.array([0, 0, 1, 1])
     names = ["Recently seen big spenders", "Light buyers (2)"]

@@ -22,7 +22,7 @@ def segments(n: int = 300, seed: int = 0, moved: float = 0.2) -> list[pd.DataFra
     return [pd.DataFrame({"customer_id": ids, "segment": names[c]}) for c in (before, after)]
 
 
-def test_adjusted_rand_is_that_of_scikit_learn() -> None:
+def test_adjusted_rand_is_that_of_scikit_learn_and_its_interval_covers() -> None:
     rng = np.random.default_rng(0)
     for k in (2, 3, 5):
         a, b = rng.integers(0, k, 80), rng.integers(0, 4, 80)
@@ -31,9 +31,6 @@ def test_adjusted_rand_is_that_of_scikit_learn() -> None:
         assert adjusted_rand(table).item() == pytest.approx(adjusted_rand_score(a, b))
     assert adjusted_rand(np.array([[7]])).item() == 1.0
     assert adjusted_rand(np.eye(4)).item() == 1.0
-
-
-def test_interval_of_the_agreement_covers_it() -> None:
     cells = np.array([[0.35, 0.05, 0.02], [0.04, 0.25, 0.03], [0.03, 0.03, 0.2]])
     true = adjusted_rand(cells * 1e7).item()
     drawn = np.random.default_rng(1).multinomial(400, cells.ravel(), size=draws())
@@ -54,7 +51,7 @@ def test_migration_tells_agreement_whatever_the_names() -> None:
     assert "adjusted Rand index" in moves.summary()
 
 
-def test_streams_hold_every_customer() -> None:
+def test_streams_of_several_times_hold_every_customer() -> None:
     before, now = segments()
     now = now.iloc[5:]
     moves = segment_migration(before, now, since="2017-W43")
@@ -65,9 +62,6 @@ def test_streams_hold_every_customer() -> None:
     assert heights.groupby(ends).sum().tolist() == pytest.approx([1.0, 1.0])
     words = " ".join(text.get_text().replace("\n", " ") for text in axes.texts)
     assert "No longer there (5)" in words and "alpha" in words
-
-
-def test_several_times_in_a_row() -> None:
     first, second = segments()
     track = segment_track({"W42": first, "W43": second, "W44": second}, order=["beta"])
     table = track.to_frame()
@@ -77,9 +71,6 @@ def test_several_times_in_a_row() -> None:
     assert "W42 to W43" in track.summary()
     assert [t.get_text() for t in track.plot().get_xticklabels()] == ["W42", "W43", "W44"]
     refused("1 time; expected two or more", segment_track, {"W42": first})
-
-
-def test_a_group_without_anybody_takes_no_room() -> None:
     axes = alluvial(["a", "b"], ["x", "y"], [np.array([[3, 0], [0, 0]])])
     labels = [text.get_text() for text in axes.texts]
     assert labels == ["x (3)", "x (3)"]

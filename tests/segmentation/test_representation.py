@@ -6,7 +6,7 @@ from promolab.segmentation.representation import _index_interval, segment_index
 from tests.refused import refused
 
 
-def test_index_is_the_ratio_of_shares() -> None:
+def test_index_is_the_ratio_of_shares_and_its_interval_covers() -> None:
     rng = np.random.default_rng(0)
     segment = rng.choice(["a", "b", "c"], 900, p=[0.5, 0.3, 0.2])
     selected = rng.random(900) < np.where(segment == "b", 0.4, 0.1)
@@ -18,9 +18,6 @@ def test_index_is_the_ratio_of_shares() -> None:
     assert result.frame["verdict"].iloc[0] == "over"
     assert "over-represented: b" in result.summary()
     result.plot()
-
-
-def test_interval_covers_the_truth() -> None:
     rng = np.random.default_rng(5)
     chance = np.array([0.3 * 0.3, 0.3 * 0.7, 0.7 * 0.1, 0.7 * 0.9])
     inside, left_out, others, _ = rng.multinomial(400, chance, size=4000).T.astype(float)
@@ -41,14 +38,11 @@ def test_all_selected_are_as_among_all_and_none_has_an_upper_end() -> None:
     assert row["verdict"] == "under"
 
 
-def test_ids_are_found_in_a_frame() -> None:
+def test_ids_are_found_in_a_frame_and_bad_lists_refused() -> None:
     frame = pd.DataFrame({"customer_id": [7, 8, 9, 10], "segment": ["a", "a", "b", "b"]})
     by_id = segment_index(frame, [9, 7, 8]).frame
     by_flag = segment_index(frame["segment"].to_numpy(), [True, True, True, False]).frame
     pd.testing.assert_frame_equal(by_id, by_flag)
-
-
-def test_bad_lists_are_refused() -> None:
     frame = pd.DataFrame({"customer_id": [7, 8], "segment": ["a", "b"]})
     refused("1 selected customer of 2 are in no segment", segment_index, frame, [7, 99])
     refused("expected one flag per customer", segment_index, ["a", "b"], [True])

@@ -56,7 +56,7 @@ def covered(table: pd.DataFrame, name: str, true: pd.Series) -> float:
     return float(((table[f"{name}_low"] <= true) & (true <= table[f"{name}_high"])).mean())
 
 
-def test_intervals_over_promotions_cover_the_truth(truth, result) -> None:
+def test_intervals_over_promotions_and_of_cells_cover_the_truth(truth, result) -> None:
     usual = truth.groupby("promotion_id")["chance"].transform("mean")
     by = truth.assign(expected=usual).groupby("segment")[["chance", "expected"]].mean()
     table = result.segments.set_index("segment")
@@ -67,9 +67,6 @@ def test_intervals_over_promotions_cover_the_truth(truth, result) -> None:
     # Rows taken for independent would be too sure of the rates.
     naive = share_interval(table["rate"], 0.0, table["contacts"])
     assert ((naive[0] <= true["chance"]) & (true["chance"] <= naive[1])).mean() < 0.925
-
-
-def test_intervals_of_cells_cover_the_truth(truth, result) -> None:
     cells = truth.groupby(["segment", "promotion_id"])["chance"].first()
     whole = truth.groupby("promotion_id")["chance"].mean()
     table = result.frame.set_index(["segment", "promotion_id"])
@@ -91,16 +88,13 @@ def test_without_differences_few_cells_stand_out(truth) -> None:
     assert (table["verdict"].isin(["more", "less"])).sum() <= 5
 
 
-def test_p_value_is_the_mid_p_of_fishers_test() -> None:
+def test_p_value_is_fishers_mid_p_and_the_interval_newcombes() -> None:
     x, n, big_x, big_n = 2, 40, 20, 150
     table = [[x, n - x], [big_x - x, big_n - n - big_x + x]]
     less = fisher_exact(table, alternative="less").pvalue
     here = hypergeom(big_n, big_x, n).pmf(x)
     found = _mid_p(*(np.array([float(v)]) for v in (x, n, big_x, big_n)))
     assert found.item() == pytest.approx(2 * (less - here / 2))
-
-
-def test_square_and_add_is_newcombes_interval() -> None:
     sides = []
     for hits, of in ((9, 60), (30, 110)):
         share, n = np.array([hits / of]), np.array([float(of)])
@@ -139,7 +133,7 @@ def test_counts_add_up_and_noise_is_a_group() -> None:
     assert "50 % ▲\n(40)" in words and "0 % ▼\n(40)" in words
 
 
-def test_rows_that_are_not_over_are_left_out_and_counted() -> None:
+def test_rows_that_are_not_over_are_counted_and_a_frame_from_the_future_refused() -> None:
     pairs, segment = small()
     pairs["label_complete"] = pairs["promotion_id"] == "P"
     found = segment_response(pairs, segment)
@@ -147,9 +141,6 @@ def test_rows_that_are_not_over_are_left_out_and_counted() -> None:
     assert "80 contacts not over yet left out" in found.summary()
     pairs["label_complete"] = False
     refused("no promotion is over yet", segment_response, pairs, segment)
-
-
-def test_a_frame_of_segments_and_one_from_the_future() -> None:
     pairs, segment = small()
     by_customer = pd.DataFrame({"customer_id": range(80), "segment": segment[:80]})
     direct = segment_response(pairs, segment)

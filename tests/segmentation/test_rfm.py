@@ -15,7 +15,7 @@ def test_fifths_without_ties_are_those_of_pandas_and_a_missing_column_is_named(f
         Segmenter("rfm").fit(features.drop(columns="amount"))
 
 
-def test_equal_values_get_equal_scores_in_any_order() -> None:
+def test_equal_values_get_equal_scores_and_the_grid_is_whole() -> None:
     rng = np.random.default_rng(1)
     values = rng.poisson(2, 300).astype(float)
     scores = quintile_scores(values)
@@ -25,9 +25,6 @@ def test_equal_values_get_equal_scores_in_any_order() -> None:
     middle = pd.Series(values).rank(method="average").sub(0.5).mul(5).div(300)
     assert (scores == np.floor(middle).astype(int) + 1).all()
     assert set(quintile_scores(np.ones(7))) == {3}
-
-
-def test_the_grid_is_whole_and_has_the_known_corners() -> None:
     assert set(RFM_GRID) == {(r, fm) for r in range(1, 6) for fm in range(1, 6)}
     assert set(RFM_GRID.values()) == set(RFM_ORDER)
     assert RFM_GRID[5, 5] == "Champions"
@@ -36,7 +33,7 @@ def test_the_grid_is_whole_and_has_the_known_corners() -> None:
     assert RFM_GRID[1, 5] == "Cannot lose"
 
 
-def test_grid_counts_and_sales_are_those_of_plain_pandas(features: pd.DataFrame) -> None:
+def test_grid_counts_and_sales_are_those_of_plain_pandas_under_its_labels(features) -> None:
     n = len(features)
 
     def fifth(series: pd.Series) -> pd.Series:
@@ -59,9 +56,6 @@ def test_grid_counts_and_sales_are_those_of_plain_pandas(features: pd.DataFrame)
     assert cells.loc[cells["customers"] == 0, "share_sales_high"].isna().all()
     assert grid.summary().count("%") == 2
     grid.plot()
-
-
-def test_labels_follow_the_grid(features: pd.DataFrame) -> None:
     segmenter = Segmenter("rfm", bootstraps=10).fit(features)
     r, fm = rfm_scores(features)
     expected = [RFM_GRID[key] for key in zip(r.tolist(), fm.tolist(), strict=True)]

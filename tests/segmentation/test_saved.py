@@ -22,7 +22,7 @@ def saved(fitted: Segmenter, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fitted.save(tmp_path_factory.mktemp("segments") / "model.json", made_in="2017-W43")
 
 
-def test_the_same_customers_are_where_they_were(fitted, saved, features) -> None:
+def test_customers_are_where_they_were_with_their_evidence(fitted, saved, features) -> None:
     loaded = Segmenter.load(saved)
     shuffled = features.sample(frac=1, random_state=3)
     again = loaded.assign(shuffled, customers=range(990, 1600))
@@ -33,9 +33,6 @@ def test_the_same_customers_are_where_they_were(fitted, saved, features) -> None
     # A customer alone is standardised as among all.
     one = features.iloc[[17]]
     assert loaded.predict(one).tolist() == [fitted.labels_[17]]
-
-
-def test_the_evidence_comes_along(fitted, saved, features) -> None:
     again = Segmenter.load(saved).assign(features)
     pd.testing.assert_frame_equal(again.choice_.to_frame(), fitted.choice_.to_frame())
     assert again.choice_.summary() == fitted.choice_.summary()

@@ -23,12 +23,9 @@ FRAME = pd.DataFrame(
 )
 
 
-def test_columns_called_alike_need_no_line_whatever_their_case():
+def test_columns_called_alike_need_no_line_and_missing_ones_name_the_nearest():
     made = conformed({"customer_id": "customerid"}, FRAME)
     assert made.columns == ("customer_id", "ts", "kind", "Colour")
-
-
-def test_a_column_that_is_not_there_names_the_nearest():
     with pytest.raises(
         DataError, match=r"\[events\] customer_id: export\.csv has no column 'Cust'"
     ):
@@ -37,9 +34,6 @@ def test_a_column_that_is_not_there_names_the_nearest():
         conformed({"customer_id": "CustomrID"}, FRAME)
     with pytest.raises(DataError, match=r"currency: export\.csv has no column 'Cur'"):
         conformed({"customer_id": "CustomerID", "currency": "Cur"}, FRAME)
-
-
-def test_a_required_column_without_a_line_says_how_to_write_one():
     with pytest.raises(
         DataError, match=r"lacks the required column 'customer_id'; did you mean 'CustomerID'.*"
         r'if export\.csv calls it otherwise, shop\.toml says so: \[events\] customer_id = "…"'
@@ -47,22 +41,16 @@ def test_a_required_column_without_a_line_says_how_to_write_one():
         conformed({}, FRAME)
 
 
-def test_a_column_of_the_contracts_name_that_is_another_is_kept_under_a_new_name():
+def test_columns_of_the_contracts_names_distinct_rows_and_attributes_keep_their_own():
     frame = FRAME.assign(amount=["x", "y"], paid=[1.5, 2.5])
     made = conformed({"customer_id": "CustomerID", "amount": "paid"}, frame)
     got = made.order_by("Colour").execute()
     assert got["amount"].tolist() == [2.5, 1.5] and got["source_amount"].tolist() == ["y", "x"]
-
-
-def test_distinct_rows_of_a_table_made_from_lines():
     lines = pd.DataFrame({"sku": ["1", "1", "2"], "group": ["a", "a", "b"], "price": [1, 2, 3]})
     made = conformed(
         {"product_id": "sku", "category": "group", "distinct": True}, lines, "products"
     )
     assert made.columns == ("product_id", "category") and made.count().execute() == 2
-
-
-def test_attributes_keep_a_name_of_their_own():
     frame = pd.DataFrame({"id": ["A"], "Alter": [44], "Stadt": ["Ulm"]})
     made = conformed({"customer_id": "id", "attributes": {"age": "Alter"}}, frame, "customers")
     assert made.execute().to_dict("records") == [{"customer_id": "A", "age": 44, "Stadt": "Ulm"}]

@@ -76,12 +76,9 @@ def shares_of_redemption_days(shop, shift: bool) -> float:
     )
 
 
-def test_households_shop_on_the_day_they_redeem_in_the_shops_zone_only(shop):
+def test_the_zone_is_the_clock_on_which_households_shop_as_they_redeem(shop):
     assert shares_of_redemption_days(shop, shift=True) == 1.0
     assert shares_of_redemption_days(shop, shift=False) == pytest.approx(0.889, abs=0.002)
-
-
-def test_the_shops_own_clock_is_what_the_zone_says(shop):
     events = shop.events
     sample = events.filter(events.customer_id == events.customer_id.min().as_scalar())
     got = sample.select("ts", local=shop.local(sample.ts)).execute()
@@ -90,7 +87,7 @@ def test_the_shops_own_clock_is_what_the_zone_says(shop):
     assert (got.ts - got.local).nunique() == 2  # summer and winter
 
 
-def test_promotions_start_and_end_at_local_midnights(shop, folder):
+def test_promotions_run_from_midnight_to_midnight_around_what_belongs_to_them(shop, folder):
     got = shop.promotions.execute()
     for column, source in (("starts_at", "start_date"), ("ends_at", "end_date")):
         local = got[column].dt.tz_localize("UTC").dt.tz_convert("America/New_York")
@@ -100,15 +97,9 @@ def test_promotions_start_and_end_at_local_midnights(shop, folder):
         # The last day counts: the first moment after it is the next midnight.
         wanted = wanted + pd.Timedelta(days=int(column == "ends_at"))
         assert (local.dt.tz_localize(None).to_numpy() == wanted.to_numpy()).all()
-
-
-def test_redemptions_lie_inside_the_windows_of_their_promotions(shop):
     answers = shop.responses.execute().merge(shop.promotions.execute(), on="promotion_id")
     assert len(answers) == 2_102
     assert ((answers.ts >= answers.starts_at) & (answers.ts < answers.ends_at)).all()
-
-
-def test_exposures_happen_at_their_promotions_start(shop):
     made = shop.exposures.execute().merge(shop.promotions.execute(), on="promotion_id")
     assert (made.ts == made.starts_at).all()
     assert set(made.channel_x) == {"mail"}
@@ -131,14 +122,11 @@ def test_amounts_are_the_sources(shop, folder):
     assert got.least[0] >= 0
 
 
-def test_coupons_tell_redemptions_apart(shop):
+def test_coupons_tell_redemptions_apart_and_settings_say_what_was_inferred(shop):
     answers = shop.responses.execute()
     but = answers.columns.drop("coupon_id")
     assert answers.duplicated(but, keep=False).sum() > answers.duplicated(keep=False).sum()
     assert answers.duplicated(but).sum() >= 900
-
-
-def test_settings_say_where_the_zone_comes_from(shop):
     assert shop.zone == "America/New_York" and "inferred" in shop.settings.note
     assert shop.lacks("response models") is None
     assert set(shop.fingerprints) == {

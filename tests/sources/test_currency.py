@@ -27,38 +27,31 @@ def amounts(shop) -> list[float]:
     return found
 
 
-def test_a_second_currency_without_a_rate_is_refused(shop):
+def test_a_second_currency_is_converted_or_refused(shop):
     with pytest.raises(
         DataError, match=r"events holds amounts in EUR \(2 rows\) and GBP \(1 row\): two currencies"
     ):
         shop('currency = "GBP"\n')
     spoilt(r"\[rates\] EUR", shop, 'currency = "GBP"\n[rates]\nUSD = 0.8\n')
-
-
-def test_another_currency_than_the_stated_one_is_refused(shop):
     with pytest.raises(DataError, match=r'events is in GBP, and shop\.toml says currency = "USD"'):
         shop("", ROWS.splitlines(keepends=True)[0])
-
-
-def test_a_stated_rate_converts(shop):
     assert amounts(shop('currency = "GBP"\n[rates]\nEUR = 0.86\n')) == [10.0, 8.6, 8.6]
+    with pytest.raises(DataError, match=r"events\.currency is empty in 1 row"):
+        shop('currency = "GBP"\n[rates]\nEUR = 0.86\n', ROWS + "C,2021-03-01,purchase,1,\n")
 
 
-def test_rates_that_change_convert_by_the_time_of_the_row(shop):
+def test_rates_that_change_convert_by_the_time_of_the_row_and_wrong_ones_are_named(shop):
     toml = 'currency = "GBP"\n[rates]\nfiles = "fx.csv"\n'
     rates = "currency,rate,starts_at\nEUR,0.9,2021-01-01\nEUR,0.8,2021-03-15\n"
     assert amounts(shop(toml, fx=rates)) == [10.0, 9.0, 8.0]
     with pytest.raises(DataError, match="1 amount older than the first rate"):
         shop(toml, fx=rates.replace("2021-01-01", "2021-03-10"))
     refused("two rates of EUR at once", shop, toml, fx="currency,rate\nEUR,0.9\nEUR,0.8\n")
+    with pytest.raises(InputError, match=r"fx\.csv: the rate of EUR is 'much', must be a number"):
+        shop('currency = "GBP"\n[rates]\nfiles = "fx.csv"\n', fx="currency,rate\nEUR,much\n")
 
 
-def test_rows_in_no_currency_are_refused_beside_a_foreign_one(shop):
-    with pytest.raises(DataError, match=r"events\.currency is empty in 1 row"):
-        shop('currency = "GBP"\n[rates]\nEUR = 0.86\n', ROWS + "C,2021-03-01,purchase,1,\n")
-
-
-def test_the_column_of_the_currency_may_have_a_name_of_its_own(tmp_path):
+def test_the_column_of_the_currency_may_have_its_own_name_and_hold_signs(tmp_path):
     (tmp_path / "events.csv").write_text(
         "customer_id,ts,kind,amount,Waehrung\nA,2021-03-01,purchase,10,CHF\n"
     )
@@ -67,6 +60,15 @@ def test_the_column_of_the_currency_may_have_a_name_of_its_own(tmp_path):
     spoilt("events is in CHF", load_shop, tmp_path)
     (tmp_path / "shop.toml").write_text(toml + "[rates]\nCHF = 0.95\n")
     assert amounts(load_shop(tmp_path)) == [9.5]
+    rows = "A,2021-03-01,purchase,10,€\nB,2021-03-01,purchase,10,£\n"
+    (tmp_path / "events.csv").write_text(f"customer_id,ts,kind,amount,Währung\n{rows}")
+    toml = 'zone = "UTC"\ncurrency = "EUR"\n'
+    (tmp_path / "shop.toml").write_text(toml)
+    spoilt(r"says EUR .* and GBP", load_shop, tmp_path)
+    (tmp_path / "shop.toml").write_text(
+        f'{toml}[events]\ncurrency = "Währung"\n[rates]\nGBP = 1.2\n', encoding="utf-8"
+    )
+    assert amounts(load_shop(tmp_path)) == [10, 12]
 
 
 @pytest.mark.parametrize("rate", ["-1", '"much"', "0"])
@@ -97,26 +99,9 @@ def test_a_column_of_currencies_that_nobody_named_is_not_passed_over(tmp_path, n
     assert amounts(load(rated)) == [10, 12]
 
 
-def test_signs_are_currencies_too(tmp_path):
-    rows = "A,2021-03-01,purchase,10,€\nB,2021-03-01,purchase,10,£\n"
-    (tmp_path / "events.csv").write_text(f"customer_id,ts,kind,amount,Währung\n{rows}")
-    toml = 'zone = "UTC"\ncurrency = "EUR"\n'
-    (tmp_path / "shop.toml").write_text(toml)
-    spoilt(r"says EUR .* and GBP", load_shop, tmp_path)
-    (tmp_path / "shop.toml").write_text(
-        f'{toml}[events]\ncurrency = "Währung"\n[rates]\nGBP = 1.2\n', encoding="utf-8"
-    )
-    assert amounts(load_shop(tmp_path)) == [10, 12]
-
-
 @pytest.mark.parametrize(
     ("rate", "shown"), [("-1", "-1"), ('"0.9"', "'0.9'"), ("true", "True"), ("inf", "inf")]
 )
 def test_a_rate_is_shown_as_it_was_written(shop, rate, shown):
     with pytest.raises(InputError, match=rf"\[rates\] EUR = {shown}; expected a number above 0"):
         shop(f'currency = "GBP"\n[rates]\nEUR = {rate}\n')
-
-
-def test_a_wrong_rate_in_a_file_is_named(shop):
-    with pytest.raises(InputError, match=r"fx\.csv: the rate of EUR is 'much', must be a number"):
-        shop('currency = "GBP"\n[rates]\nfiles = "fx.csv"\n', fx="currency,rate\nEUR,much\n")

@@ -55,13 +55,30 @@ def test_a_frame_a_csv_and_a_parquet_file_say_the_same(table, tmp_path):
         assert other.X["zip"].tolist() == one.X["zip"].tolist()  # leading zeros stay
 
 
-def test_covariates_are_what_is_left_but_times_keys_and_chances(table):
+def test_covariates_chances_and_customers_are_what_is_left_or_stated(table):
     trial = load_experiment(table, **CALL, propensity=CHANCES)
     assert trial.covariates == ("age", "zip")
     assert "mailed_at, note" in trial.notes[-1]
     stated = load_experiment(table, **CALL, covariates=["zip"])
     assert stated.covariates == ("zip",)
     assert load_experiment(table, **CALL, covariates="zip").covariates == ("zip",)
+    assert load_experiment(table, **CALL).design == "unknown"
+    shares = load_experiment(table, **CALL, propensity="constant")
+    assert shares.design == "constant"
+    np.testing.assert_allclose(shares.propensity[0], [1 / 3] * 3)
+    two = table[table["sent"] != "app"].reset_index(drop=True)
+    half = load_experiment(two, **CALL, propensity=0.4)
+    assert half.propensity[0].tolist() == [0.6, 0.4]
+    two["own"] = np.where(two["sent"] == "mail", 0.3, 0.7)
+    own = load_experiment(two, **CALL, propensity="own")
+    np.testing.assert_allclose(own.propensity, [[0.7, 0.3]] * len(two))
+    assert "own" not in own.covariates
+    trial = load_experiment(table, arm="sent", outcomes="spend", covariates=["age"])
+    assert trial.customers == len(table)
+    assert "every row counts as one of its own" in trial.notes[0]
+    table["row"] = 5  # a column of the file's own stays what it is
+    trial = load_experiment(table, arm="sent", outcomes="spend", covariates="row")
+    assert trial.customers == len(table) and set(trial.X["row"]) == {5}
 
 
 def test_numbers_that_tell_rows_or_customers_apart_are_ids_unless_they_are_named(table):
@@ -91,32 +108,6 @@ def test_arms_stored_as_floats_are_whole_numbers(table, tmp_path):
     assert load_experiment(table, **CALL, control=1).control == 1
     made = Experiment(table, "sent", 0, ["age"], ["spend"], customer_id="member")
     assert made.arms == (0, 1) and type(made.treatments[0]) is int
-
-
-def test_without_chances_effects_are_adjusted(table):
-    assert load_experiment(table, **CALL).design == "unknown"
-    shares = load_experiment(table, **CALL, propensity="constant")
-    assert shares.design == "constant"
-    np.testing.assert_allclose(shares.propensity[0], [1 / 3] * 3)
-
-
-def test_two_arms_need_one_number_or_the_chance_of_the_own_arm(table):
-    two = table[table["sent"] != "app"].reset_index(drop=True)
-    half = load_experiment(two, **CALL, propensity=0.4)
-    assert half.propensity[0].tolist() == [0.6, 0.4]
-    two["own"] = np.where(two["sent"] == "mail", 0.3, 0.7)
-    own = load_experiment(two, **CALL, propensity="own")
-    np.testing.assert_allclose(own.propensity, [[0.7, 0.3]] * len(two))
-    assert "own" not in own.covariates
-
-
-def test_rows_without_a_customer_count_as_their_own(table):
-    trial = load_experiment(table, arm="sent", outcomes="spend", covariates=["age"])
-    assert trial.customers == len(table)
-    assert "every row counts as one of its own" in trial.notes[0]
-    table["row"] = 5  # a column of the file's own stays what it is
-    trial = load_experiment(table, arm="sent", outcomes="spend", covariates="row")
-    assert trial.customers == len(table) and set(trial.X["row"]) == {5}
 
 
 def test_a_numeric_control_is_known_by_itself(table):

@@ -56,7 +56,7 @@ def nowhere(monkeypatch, tmp_path):
 
 
 @real
-def test_the_published_rates():
+def test_the_published_rates_and_what_is_odd_about_the_file():
     trial = load_experiment("hillstrom", path=FILE)
     table = trial.describe().set_index("arm")
     assert trial.n == trial.customers == 64_000
@@ -66,11 +66,6 @@ def test_the_published_rates():
     assert table["spend"].round(2).tolist() == [0.65, 1.42, 1.08]
     assert table["propensity"].tolist() == pytest.approx([1 / 3] * 3)
     assert table["n"].tolist() == [21_306, 21_307, 21_387]
-
-
-@real
-def test_what_is_odd_about_the_file_is_said_and_mended():
-    trial = load_experiment("hillstrom", path=FILE)
     said = " ".join(trial.notes)
     assert "'Surburban' is read as 'Suburban' (28,776 rows)" in said
     assert "7,947 customers have the smallest value, 29.99" in said
@@ -78,10 +73,6 @@ def test_what_is_odd_about_the_file_is_said_and_mended():
     assert "checksum" not in said
     assert set(trial.X["zip_code"]) == {"Rural", "Suburban", "Urban"}
     assert not set(trial.covariates) & {"visit", "conversion", "spend", "history_segment"}
-
-
-@real
-def test_one_mail_against_none_has_chance_one_half():
     trial = load_experiment("hillstrom", path=FILE).subset("Womens E-Mail")
     np.testing.assert_allclose(trial.propensity, 0.5)
     visits = trial.describe().set_index("arm")["visit"]
@@ -125,11 +116,16 @@ def test_a_packed_download_is_unpacked(nowhere, monkeypatch):
     assert load_experiment("hillstrom").customers == 4  # equal rows are two customers
 
 
-def test_another_file_is_not_kept(nowhere, tmp_path):
+def test_another_file_is_not_kept_and_without_a_network_the_ways_are_named(nowhere, tmp_path):
     asked = nowhere(SMALL)
     refused(r"checksum differs.*path=…", load_experiment, "hillstrom")
     assert asked == list(source.ADDRESSES)
     assert not (tmp_path / "cache/promolab").exists()
+    nowhere(urllib.error.URLError("no route"))
+    with pytest.raises(InputError) as error:
+        load_experiment("hillstrom")
+    for part in ("no route", source.ADDRESSES[0], "path=", "PROMOLAB_DATA"):
+        assert part in str(error.value)
 
 
 def test_a_cache_that_cannot_be_written_is_said(nowhere, monkeypatch, tmp_path):
@@ -142,15 +138,7 @@ def test_a_cache_that_cannot_be_written_is_said(nowhere, monkeypatch, tmp_path):
         load_experiment("hillstrom")
 
 
-def test_without_a_network_the_ways_to_get_it_are_named(nowhere):
-    nowhere(urllib.error.URLError("no route"))
-    with pytest.raises(InputError) as error:
-        load_experiment("hillstrom")
-    for part in ("no route", source.ADDRESSES[0], "path=", "PROMOLAB_DATA"):
-        assert part in str(error.value)
-
-
-def test_a_file_of_ones_own_is_told_from_the_published_one(tmp_path):
+def test_a_file_of_ones_own_is_told_from_the_published_one_with_its_columns(tmp_path):
     path = tmp_path / "some.csv"
     path.write_bytes(SMALL)
     trial = load_experiment("hillstrom", path=path)
@@ -160,8 +148,5 @@ def test_a_file_of_ones_own_is_told_from_the_published_one(tmp_path):
     with pytest.raises(DataError, match=r"no column 'recency'.*load_experiment\(path, arm"):
         load_experiment("hillstrom", path=path)
     refused("there is no file", load_experiment, "hillstrom", path=tmp_path / "none.csv")
-
-
-def test_it_brings_its_own_columns():
     refused("brings its own columns", load_experiment, "hillstrom", arm="segment")
     refused("brings its own columns", load_experiment, "hillstrom", outcomes="visit")

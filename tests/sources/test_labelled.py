@@ -68,13 +68,17 @@ def test_a_backtest_runs_on_it() -> None:
     assert (backtest.rows["starts_at"] > frame["starts_at"].min()).all()
 
 
-def test_zones_are_read_and_dropped() -> None:
+def test_zones_are_dropped_and_several_outcomes_may_be_unknown_in_places() -> None:
     table = rows(4).assign(
         sent=["2024-01-01T23:30:00-02:00", "2024-01-02", "2024-01-03", "2024-01-04"]
     )
     frame = load_labelled(table, id="member", label="click", time="sent")
     assert frame["promotion_id"].iloc[0] == "2024-01-02"
     assert frame["starts_at"].dt.tz is None
+    table = rows(60).assign(share=["yes", "No", np.nan] * 20)
+    frame = load_labelled(table, id="member", label=["click", "share"], time="sent")
+    assert frame["share"].isna().sum() == 20 and set(frame["share"].dropna()) == {0.0, 1.0}
+    assert frame["label_complete"].sum() == 40
 
 
 def test_promotions_have_a_start_and_an_end() -> None:
@@ -88,14 +92,7 @@ def test_promotions_have_a_start_and_an_end() -> None:
         assert (table.loc[part.index, "mailing"] == promotion).all()
 
 
-def test_several_outcomes_may_be_unknown_in_places() -> None:
-    table = rows(60).assign(share=["yes", "No", np.nan] * 20)
-    frame = load_labelled(table, id="member", label=["click", "share"], time="sent")
-    assert frame["share"].isna().sum() == 20 and set(frame["share"].dropna()) == {0.0, 1.0}
-    assert frame["label_complete"].sum() == 40
-
-
-def test_what_is_wrong_is_said() -> None:
+def test_what_is_wrong_names_no_column_or_is_no_table_is_said() -> None:
     for change, say, sentence in [
         ({}, {"label": "clicked"}, "no column 'clicked'; did you mean 'click'"),
         ({}, {"label": "member"}, "'member' is named twice"),
@@ -109,6 +106,16 @@ def test_what_is_wrong_is_said() -> None:
     ]:
         call = {"id": "member", "label": "click", "time": "sent", **say}
         refused(sentence.replace("(", r"\("), load_labelled, rows().assign(**change), **call)
+    for change, sentence in [
+        ({"id": None}, "id = None; give the name of a column"),
+        ({"label": 3}, "label = 3; give the name of a column"),
+        ({"time": 3}, "time = 3; give the name of a column, or None"),
+        ({"path": [1, 2]}, "the table is a list; give the path of a file, or a DataFrame"),
+        ({"path": rows().head(0)}, "the table has no rows"),
+        ({"path": pd.concat([rows(), rows()[["city"]]], axis=1)}, "two columns called 'city'"),
+    ]:
+        call = {"path": rows(), "id": "member", "label": "click", **change}
+        refused(sentence, load_labelled, call.pop("path"), **call)
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -156,19 +163,6 @@ def test_rows_that_lack_one_outcome_serve_the_other() -> None:
     assert 0.75 < len(part) / len(full) < 0.85, "a fifth of the purchases is not known"
     split = split_in_time(frame, "purchase")
     assert not np.isnan(split.labels[np.concatenate([split.before, split.after])]).any()
-
-
-def test_what_names_no_column_and_what_is_no_table() -> None:
-    for change, sentence in [
-        ({"id": None}, "id = None; give the name of a column"),
-        ({"label": 3}, "label = 3; give the name of a column"),
-        ({"time": 3}, "time = 3; give the name of a column, or None"),
-        ({"path": [1, 2]}, "the table is a list; give the path of a file, or a DataFrame"),
-        ({"path": rows().head(0)}, "the table has no rows"),
-        ({"path": pd.concat([rows(), rows()[["city"]]], axis=1)}, "two columns called 'city'"),
-    ]:
-        call = {"path": rows(), "id": "member", "label": "click", **change}
-        refused(sentence, load_labelled, call.pop("path"), **call)
 
 
 def test_a_column_that_ranks_the_outcome_by_itself_is_warned_of_by_name(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ def parts(text: str):
     return read_mapping(tomllib.loads(text))
 
 
-def test_a_section_is_read():
+def test_a_section_is_read_and_two_of_a_table_are_two_parts():
     (part,) = parts(
         """
         [events]
@@ -35,9 +35,6 @@ def test_a_section_is_read():
     assert amount.multiply and amount.scale == 0.01
     assert (amount.decimal, amount.thousands, amount.symbol) == (",", ".", "€")
     assert part.attributes["till"].columns == ("Kasse",)
-
-
-def test_two_sections_of_a_table_are_two_parts():
     found = parts('[[events]]\nfiles = "orders.csv"\n[[events]]\nfiles = "views.csv"')["events"]
     assert [part.files for part in found] == [("orders.csv",), ("views.csv",)]
     assert [part.where for part in found] == [
@@ -80,12 +77,9 @@ def test_what_is_not_understood_is_said():
         refused(message, parts, text)
 
 
-def test_an_unknown_section_of_a_shop_toml_names_the_nearest(tmp_path):
+def test_sections_are_kept_apart_from_settings_and_unknown_ones_name_the_nearest(tmp_path):
     (tmp_path / "shop.toml").write_text('[event]\nfiles = "a.csv"\n')
     refused("unknown key 'event'; did you mean 'events'", read_settings, tmp_path / "shop.toml")
-
-
-def test_sections_are_kept_apart_from_settings_and_not_written_again(tmp_path):
     (tmp_path / "shop.toml").write_text(
         'zone = "UTC"\nkeep_personal = ["customers.email"]\n[events]\nfiles = "a.csv"\n'
     )

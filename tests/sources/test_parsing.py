@@ -70,7 +70,7 @@ def test_numbers_written_otherwise_are_refused(said, written, message):
     spoilt(message, events, said, amount=["1", written])
 
 
-def test_a_product_of_columns_is_money():
+def test_a_product_of_columns_is_money_and_what_means_nothing_is_empty():
     said = 'amount = { multiply = ["Quantity", "UnitPrice"] }'
     got = events(said, Quantity=["3", "-2"], UnitPrice=["0.1", "2.55"])
     assert got["amount"].tolist() == [0.3, -5.1]
@@ -78,6 +78,9 @@ def test_a_product_of_columns_is_money():
     assert got["quantity"].tolist() == [3.0, -2.0] and "UnitPrice" in got.columns
     with pytest.raises(DataError, match=r"events\.amount \(from UnitPrice\) has 1 values"):
         events(said, Quantity=["3", "-2"], UnitPrice=["0.1", "x"])
+    got = events('empty = "n/a"', product_id=["n/a", "P"], quantity=["n/a", "3"])
+    assert got.product_id.isna().tolist() == [True, False]
+    assert got.quantity.isna().tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -104,10 +107,14 @@ def test_times_are_read_as_stated(form, written, meant):
     assert [t.to_pydatetime() for t in got] == [datetime(*parts) for parts in meant]
 
 
-def test_times_in_two_columns_and_another_zone():
+def test_times_in_two_columns_are_read_and_two_orders_of_day_and_month_refused():
     said = 'ts = { columns = ["d", "h"], format = "%d.%m.%Y %H:%M", zone = "Europe/Berlin" }'
     got = events(said, d=["01.07.2021", "01.12.2021"], h=["10:00", "10:00"])["ts"]
     assert [t.hour for t in got] == [8, 9]
+    both = ["31/12/2010", "12/31/2010"]
+    for form, odd in [("%d/%m/%Y", "12/31/2010"), ("%m/%d/%Y", "31/12/2010")]:
+        with pytest.raises(DataError, match=f"1 values that are no time written as .*'{odd}'"):
+            events(f'ts = {{ column = "when", format = "{form}" }}', when=both)
 
 
 @pytest.mark.parametrize(
@@ -124,14 +131,7 @@ def test_times_that_are_not_stated_are_not_guessed(written, message):
     spoilt(message, events, ts=written)
 
 
-def test_day_first_beside_month_first_is_refused_not_guessed_row_by_row():
-    both = ["31/12/2010", "12/31/2010"]
-    for form, odd in [("%d/%m/%Y", "12/31/2010"), ("%m/%d/%Y", "31/12/2010")]:
-        with pytest.raises(DataError, match=f"1 values that are no time written as .*'{odd}'"):
-            events(f'ts = {{ column = "when", format = "{form}" }}', when=both)
-
-
-def test_ids():
+def test_ids_are_kept_as_text_or_whole():
     assert events(customer_id=["007", "010"])["customer_id"].tolist() == ["007", "010"]
     with pytest.raises(DataError, match=r"read as floats \(such as '12345\.0'\).*whole = true"):
         events(customer_id=["12345.0", "12346"])
@@ -139,30 +139,6 @@ def test_ids():
     assert events(said, k=["12345.0", "12346"])["customer_id"].tolist() == ["12345", "12346"]
     assert events(said, k=[12345.0, 12346.0])["customer_id"].tolist() == [12345, 12346]
     spoilt(r"1 ids that are not whole, such as 1\.5", events, said, k=[1.5, 2.0])
-
-
-def test_kinds_by_word_by_beginning_and_by_sign():
-    said = 'kind = { column = "k", values = { buy = "purchase", pv = "view" } }'
-    assert events(said, k=["buy", "fav"])["kind"].tolist() == ["purchase", "fav"]
-    said = 'kind = { column = "n", starts_with = { C = "return" }, otherwise = "purchase" }'
-    assert events(said, n=["C536", "536"])["kind"].tolist() == ["return", "purchase"]
-    said = 'kind = { column = "q", negative = "return", otherwise = "purchase" }'
-    assert events(said, q=[-1, 2])["kind"].tolist() == ["return", "purchase"]
-    assert events(said, q=["-1", "2"])["kind"].tolist() == ["return", "purchase"]
-    assert events('kind = { value = "view" }')["kind"].tolist() == ["view", "view"]
-
-
-def test_their_words_for_yes_and_no():
-    (part,) = read_mapping(
-        {"products": {"private_label": {"column": "eigen", "values": {"J": True, "N": False}}}}
-    )["products"]
-    frame = pd.DataFrame({"product_id": ["A", "B"], "category": "x", "eigen": ["J", "N"]})
-    table = ibis.duckdb.connect().create_table("t", frame)
-    got = conform(part, table, Settings()).order_by("product_id").execute()
-    assert got["private_label"].tolist() == [True, False]
-
-
-def test_whole_ids_with_decimals_are_refused():
     said = 'customer_id = { column = "customer_id", whole = true }'
     for wrong in ("12345.5", "1.2345E+04"):
         with pytest.raises(
@@ -173,15 +149,27 @@ def test_whole_ids_with_decimals_are_refused():
     assert got.customer_id.tolist() == ["00777", "12345"]
 
 
-def test_what_means_nothing_is_empty_in_every_column():
-    got = events('empty = "n/a"', product_id=["n/a", "P"], quantity=["n/a", "3"])
-    assert got.product_id.isna().tolist() == [True, False]
-    assert got.quantity.isna().tolist() == [True, False]
-
-
-def test_a_number_in_brackets_is_below_zero_to_its_sign():
+def test_kinds_by_word_by_beginning_and_by_sign_or_brackets():
+    said = 'kind = { column = "k", values = { buy = "purchase", pv = "view" } }'
+    assert events(said, k=["buy", "fav"])["kind"].tolist() == ["purchase", "fav"]
+    said = 'kind = { column = "n", starts_with = { C = "return" }, otherwise = "purchase" }'
+    assert events(said, n=["C536", "536"])["kind"].tolist() == ["return", "purchase"]
+    said = 'kind = { column = "q", negative = "return", otherwise = "purchase" }'
+    assert events(said, q=[-1, 2])["kind"].tolist() == ["return", "purchase"]
+    assert events(said, q=["-1", "2"])["kind"].tolist() == ["return", "purchase"]
+    assert events('kind = { value = "view" }')["kind"].tolist() == ["view", "view"]
     said = 'kind = { column = "amount", negative = "return", otherwise = "purchase" }'
     assert events(said, amount=["(5.00)", "5.00"]).kind.tolist() == ["return", "purchase"]
+
+
+def test_their_words_for_yes_and_no():
+    (part,) = read_mapping(
+        {"products": {"private_label": {"column": "eigen", "values": {"J": True, "N": False}}}}
+    )["products"]
+    frame = pd.DataFrame({"product_id": ["A", "B"], "category": "x", "eigen": ["J", "N"]})
+    table = ibis.duckdb.connect().create_table("t", frame)
+    got = conform(part, table, Settings()).order_by("product_id").execute()
+    assert got["private_label"].tolist() == [True, False]
 
 
 @pytest.mark.parametrize("written", ["N/A", "c0@shop.com", "# 5", "n.a."])

@@ -30,14 +30,11 @@ def test_a_mark_of_thousands_is_never_the_decimal_one(text, marks):
     assert (read.decimal, read.thousands) == marks
 
 
-def test_two_marks_alike_are_refused():
+def test_two_marks_alike_and_a_format_that_is_none_are_refused():
     with pytest.raises(InputError, match=r"\[events\] decimal and thousands are both '\.'"):
         part('decimal = "."\nthousands = "."')
     with pytest.raises(InputError, match="amount decimal and thousands are both ','"):
         part('amount = { column = "a", decimal = ",", thousands = "," }')
-
-
-def test_a_format_that_is_none_is_refused_when_it_is_read():
     for form, message in [
         ("%q", "has an unknown code '%q'; write such as"),
         ("%d/%m/%", "has an unknown code '%'"),

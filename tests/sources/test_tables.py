@@ -134,9 +134,11 @@ def test_csv_times_with_a_zone_are_instants(folder, first, second):
 LOCAL = "customer_id,ts,kind\nA,2021-03-28 01:30:00,view\nB,2021-03-28 03:30:00,view\n"
 
 
-def test_csv_times_without_a_zone_are_utc_unless_said_otherwise(folder):
+def test_csv_times_without_a_zone_are_utc_and_days_midnights(folder):
     write_csv(folder, LOCAL)
     assert times(folder) == [datetime(2021, 3, 28, 1, 30), datetime(2021, 3, 28, 3, 30)]
+    write_csv(folder, "customer_id,ts,kind\nA,2021-03-01,view\n")
+    assert times(folder) == [datetime(2021, 3, 1)]
 
 
 @pytest.mark.parametrize("how", ["csv", "parquet"])
@@ -158,14 +160,11 @@ def test_local_times_are_turned_only_once_when_saved_and_loaded(folder, tmp_path
     assert times(tmp_path / "saved") == times(folder)
 
 
-def test_days_are_midnights(folder):
-    write_csv(folder, "customer_id,ts,kind\nA,2021-03-01,view\n")
-    assert times(folder) == [datetime(2021, 3, 1)]
-
-
-def test_mixed_zones_are_refused(folder):
+def test_mixed_zones_and_ids_as_floats_are_refused(folder):
     write_csv(folder, "customer_id,ts,kind\nA,2021-03-01T10:00:00Z,view\nB,2021-03-01 10:00,view\n")
     spoilt(r"events\.ts mixes 1 times with a zone and 1 without", load_shop, folder)
+    write_csv(folder, "customer_id,ts,kind\n1.0,2021-03-01,view\n2.0,2021-03-01,view\n")
+    spoilt(r"customer_id looks like ids read as floats \(such as '1\.0'", load_shop, folder)
 
 
 # What is refused.
@@ -185,11 +184,6 @@ def test_mixed_zones_are_refused(folder):
 def test_wrong_types_are_refused(folder, column, values, message):
     events(**{column: values}).to_parquet(folder / "events.parquet")
     spoilt(message, load_shop, folder)
-
-
-def test_ids_as_floats_in_a_csv_are_refused(folder):
-    write_csv(folder, "customer_id,ts,kind\n1.0,2021-03-01,view\n2.0,2021-03-01,view\n")
-    spoilt(r"customer_id looks like ids read as floats \(such as '1\.0'", load_shop, folder)
 
 
 def test_ids_and_text_of_a_csv_stay_as_written(folder):
@@ -219,13 +213,13 @@ def test_a_missing_column_names_the_nearest(folder):
         load_shop(folder)
 
 
-def test_missing_tables_are_said(tmp_path):
+def test_missing_tables_and_unknown_sources_name_the_nearest(tmp_path):
     spoilt(r"holds no table of the contract; expected events\.parquet", load_shop, tmp_path)
     pd.DataFrame({"product_id": ["A"], "category": ["x"]}).to_parquet(tmp_path / "products.parquet")
     spoilt(r"has no table 'events' \(tables found: products\)", load_shop, tmp_path)
-
-
-def test_an_unknown_source_names_the_nearest():
+    with duckdb.connect(str(tmp_path / "my.duckdb")) as con:
+        con.execute("CREATE TABLE event AS SELECT 1 AS x")
+    spoilt("has no table 'events'; did you mean 'event'", load_shop, tmp_path / "my.duckdb")
     with pytest.raises(
         InputError, match="no source 'complete_journy': did you mean 'complete_journey'"
     ):
@@ -280,12 +274,6 @@ def test_a_folder_that_holds_only_a_duckdb_file_says_so(tmp_path):
         spoilt(r"holds shop\.duckdb .*give that file: .*shop\.duckdb", read, tmp_path)
     (tmp_path / "shop.toml").write_text('zone = "UTC"\n[events]\ntable = "orders"\n')
     spoilt("give that file", load_shop, tmp_path)
-
-
-def test_a_database_without_events_is_said(tmp_path):
-    with duckdb.connect(str(tmp_path / "my.duckdb")) as con:
-        con.execute("CREATE TABLE event AS SELECT 1 AS x")
-    spoilt("has no table 'events'; did you mean 'event'", load_shop, tmp_path / "my.duckdb")
 
 
 def test_names_that_differ_only_in_case_are_refused(folder):

@@ -56,7 +56,7 @@ def test_invoice_lines_load_by_twelve_lines(retail):
     assert 'PLASTERS IN TIN "CIRCUS PARADE"' in set(events.Description)
 
 
-def test_what_cannot_be_used_of_them_is_quarantined_and_counted(retail):
+def test_what_cannot_be_used_is_quarantined_and_returns_lower_what_was_spent(retail):
     shop, report = promolab.clean(load_shop(retail))
     rows = report.rows.set_index("table").loc["events"]
     assert rows.to_dict() == {
@@ -69,9 +69,6 @@ def test_what_cannot_be_used_of_them_is_quarantined_and_counted(retail):
     assert rules.to_dict() == {"missing_key": 2, "unknown_kind": 1}
     returned = shop.events.filter(shop.events.kind == "return").order_by("order_id").execute()
     assert returned.amount.tolist() == [27.5, 19.8] and returned.quantity.tolist() == [1, 12]
-
-
-def test_returns_under_numbers_of_their_own_lower_what_was_spent(retail):
     shop, _ = promolab.clean(load_shop(retail))
     features = promolab.build_features(shop, datetime(2011, 1, 1)).execute()
     features = features.set_index("customer_id")
@@ -171,15 +168,12 @@ def test_two_tables_that_map_onto_one_are_refused(tmp_path):
     assert load_shop(tmp_path).events.count().execute() == 2
 
 
-def test_a_mapping_to_a_column_or_file_that_is_not_there_names_the_nearest(tmp_path):
+def test_a_mapping_to_what_is_not_there_names_the_nearest(tmp_path):
     (tmp_path / "orders.csv").write_text(ROWS)
     (tmp_path / "shop.toml").write_text(MAPPED + 'product_id = "custmer_id"\n')
     spoilt("no column 'custmer_id'; did you mean 'customer_id'", load_shop, tmp_path)
     (tmp_path / "shop.toml").write_text('[events]\nfiles = "order.csv"\n')
     spoilt(r"order\.csv.*orders\.csv", load_shop, tmp_path)
-
-
-def test_a_section_for_a_table_that_is_not_there_is_refused(tmp_path):
     (tmp_path / "events.csv").write_text(ROWS)
     (tmp_path / "shop.toml").write_text('[products]\nproduct_id = "sku"\n')
     spoilt(r"\[products\]: .* has no table 'products'; say which one", load_shop, tmp_path)

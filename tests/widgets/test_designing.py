@@ -23,7 +23,7 @@ def test_the_waterfall_of_every_design_ends_at_its_profit(more):
         assert split.bars["amount"].sum() == pytest.approx(split.net.value)
 
 
-def test_it_begins_with_what_is_recommended_and_a_guess_is_said_to_be_one():
+def test_it_begins_with_what_is_recommended_and_thresholds_slide_where_they_were_drawn():
     made = widgets.promotion_design(**designed())
     assert made.state.depth == made.prepared_now().swept.depth
     depth = made.controls["depth"]
@@ -31,9 +31,6 @@ def test_it_begins_with_what_is_recommended_and_a_guess_is_said_to_be_one():
     deepest = max(depth.options.values())
     assert "never drawn: it is a guess" in made.move(depth=deepest).text
     assert "never drawn: it is a guess" not in made.move(depth=0.1).text
-
-
-def test_thresholds_are_slid_where_they_were_drawn():
     made = widgets.promotion_design(**designed(promotion=OFFER, by_threshold=BY))
     assert list(made.controls) == ["depth", "threshold"]
     assert "from 300" in made.move(threshold=300.0).text.replace("300 USD", "300")

@@ -61,22 +61,19 @@ def test_only_a_slow_control_prepares_anew():
     assert asked == ["a", "b"]
 
 
-def test_a_button_keeps_what_it_prepared_and_says_its_sentence_once():
+def test_a_button_says_its_sentence_once_and_without_controls_the_start_is_shown():
     made = explorer()
     assert "Added." in made.press("add").text and "0.5 of A+" in made.press("add").text
     assert made.move(share=0.4).text == "<p>0.4 of A++</p>"
     assert "no button" in made.press("share").text
+    text = explorer()._repr_mimebundle_()["text/html"]
+    assert "share: 50.0 % · method: A" in text and "0.5 of A" in text
 
 
 def test_what_nobody_foresaw_is_a_sentence_too_and_logged(caplog):
     made = explorer(lambda state, progress: 1 / 0)
     assert "ZeroDivisionError: division by zero" in made.move(share=0.1).text
     assert "an explorer failed" in caplog.text
-
-
-def test_without_controls_the_page_shows_the_start_and_where_the_controls_stand():
-    text = explorer()._repr_mimebundle_()["text/html"]
-    assert "share: 50.0 % · method: A" in text and "0.5 of A" in text
 
 
 def test_where_somebody_is_there_it_is_prepared_under_the_bar_and_not_in_the_cell(monkeypatch):

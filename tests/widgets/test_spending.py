@@ -32,7 +32,7 @@ def test_each_place_of_the_slider_is_the_allocation_of_that_budget(amounts):
         assert f"{found.contacted} of 800 customers are planned" in text
 
 
-def test_who_gains_and_who_loses_is_counted_against_the_start(amounts):
+def test_who_gains_and_who_loses_is_counted_and_a_fixed_capacity_has_its_price(amounts):
     made = widgets.budget(*amounts, promotions=NAMES, budget=300)
     options = made.prepared_now().options
     now = options.path.choose(400)
@@ -42,9 +42,6 @@ def test_who_gains_and_who_loses_is_counted_against_the_start(amounts):
     assert f"{gain} customers gain a contact" in text and other > 1
     assert f"and {other} get another promotion" in text
     assert "Nobody gets anything else" in made.move(budget=300).text
-
-
-def test_a_fixed_capacity_has_its_price(amounts):
     made = widgets.budget(*amounts, promotions=NAMES, budget=300, currency="EUR")
     text = made.move(capped="Discount 8", capacity=20).text
     capped = promolab.allocate(*amounts, budget=300, capacity={1: 20})

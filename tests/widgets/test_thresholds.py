@@ -18,7 +18,7 @@ def ranked():
     return draw.random(3000) < 1 / (1 + np.exp(2 - score)), score
 
 
-def test_the_cut_counts_whole_runs_of_equal_scores_and_money_by_hand(ranked):
+def test_the_cut_counts_whole_runs_and_money_by_hand_and_its_cells_add_up(ranked):
     y, score = ranked
     made = widgets.threshold(y, score, benefit=7, cost=2, currency="EUR")
     made.move(share=0.3)
@@ -30,9 +30,6 @@ def test_the_cut_counts_whole_runs_of_equal_scores_and_money_by_hand(ranked):
     chart = metrics.threshold_chart(y, score, benefit=7, cost=2)
     best, profit = found.best(7, 2)
     assert (best, profit) == (chart.contacted, pytest.approx(chart.profit.value))
-
-
-def test_the_four_cells_add_up(ranked):
     text = widgets.threshold(*ranked).move(share=0.2).text
     table = text[text.index("<tbody>") : text.index("</tbody>")]
     rows = [re.findall(r">([\d,]+) · ", row) for row in table.split("</tr>")[:3]]

@@ -58,16 +58,22 @@ def words_of(page: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", body)))
 
 
-def test_it_stands_alone_and_runs_nothing(page):
+def test_it_stands_alone_runs_nothing_and_names_nobody(page):
     assert page.startswith("<!DOCTYPE html>")
     assert "default-src 'none'" in page
     assert "<script" not in but_its_own_script(page)
     assert "http" not in page.replace("http-equiv", "")
     assert not re.search(r"(src|href)=\"(?!#|data:)", page)
     assert unescape(page).count(MARKUP) > 3
+    for secret in ("secret-", "hidden.example", "my own words"):
+        assert secret not in page
+    assert 'keep_personal = ["events.email"]' in words_of(page)
+    assert re.search(r"C-[A-Z2-7]{10}", page)
+    assert "random key" in page
+    assert "left out" in page
 
 
-def test_the_headline_and_the_numbers_are_those_of_the_text(page):
+def test_what_it_says_is_what_the_check_found(page):
     shop = small()
     checks = shop.check()
     words = words_of(page)
@@ -77,44 +83,27 @@ def test_the_headline_and_the_numbers_are_those_of_the_text(page):
         assert f"{name}: {rows} rows" in words
     for finding in checks.findings:
         assert finding.sentence in words
-
-
-def test_spans_kinds_and_distributions(page):
-    words = words_of(page)
     assert "From 28 Feb 2017 to 17 May 2017, 79 days, 39 of them without a row" in words
     assert "purchase 20 50.0 %" in words
     assert "buy not a known kind 10 25.0 %" in words
     assert "−5 to 39, half of them up to 18" in words
     assert "device kept, not used text 100 % 2" in words
     assert page.count("<svg") > 4
-
-
-def test_what_is_missing_and_what_it_would_add(page):
-    words = words_of(page)
     assert "Missing: table promotions (one row: a promotion)" in words
     assert "It would add: response models and campaign reports." in words
     assert "profiles and segments yes" in words
+    example = words.split("negative amount: 1 row ")[1]
+    assert example.index("amount") < example.index("-5.0")
+    assert "… " in words.split("out of range: 1 row")[1]  # the words of the review
 
 
-def test_nobody_is_named(page):
-    for secret in ("secret-", "hidden.example", "my own words"):
-        assert secret not in page
-    assert 'keep_personal = ["events.email"]' in words_of(page)
-    assert re.search(r"C-[A-Z2-7]{10}", page)
-    assert "random key" in page
-    assert "left out" in page
-
-
-def test_codes_are_of_a_fresh_key_each_time():
+def test_codes_are_of_a_fresh_key_and_what_is_kept_on_request_is_not_shown():
     shop = small()
     checks = shop.check()
     codes = [set(re.findall(r"C-[A-Z2-7]{10}", data_page(shop, checks))) for _ in range(2)]
     assert codes[0] and not codes[0] & codes[1]
     same = [data_page(shop, checks, key=b"k") for _ in range(2)]
     assert same[0] == same[1]
-
-
-def test_what_is_kept_on_request_is_not_shown_here_either():
     shop = small(keep=("events.email",))
     assert personal_columns(shop).kept == ("events.email",)
     page = data_page(shop, shop.check())
@@ -122,27 +111,26 @@ def test_what_is_kept_on_request_is_not_shown_here_either():
     assert "since keep_personal in shop.toml says so" in page
 
 
-def test_example_rows_show_the_column_that_the_check_is_about(page):
-    words = words_of(page)
-    example = words.split("negative amount: 1 row ")[1]
-    assert example.index("amount") < example.index("-5.0")
-    assert "… " in words.split("out of range: 1 row")[1]  # the words of the review
-
-
-def test_a_shop_that_stops_says_so_first():
+def test_shops_that_stop_have_wrong_types_a_note_or_odd_times_have_a_page():
     shop = small(zone=None)
     words = words_of(data_page(shop, shop.check()))
     assert "cannot be used yet: 1 thing to mend first" in words
     assert "The shop states no time zone" in words
-
-
-def test_a_shop_with_a_wrong_type_and_an_empty_table_still_has_a_page():
     frame = events().assign(ts="yesterday", amount="much")
     empty = pd.DataFrame({"product_id": [], "category": []}, dtype=str)
     shop = shop_of({"events": frame, "products": empty})
     words = words_of(data_page(shop, shop.check()))
     assert "2 things to mend first" in words
     assert "products: 0 rows" in words
+    frame = events().assign(kind="purchase", amount=1.0).drop(columns="device")
+    shop = shop_of({"events": frame}, name="Corner")
+    words = words_of(data_page(shop, shop.check()))
+    assert "No check fails, 1 note" in words and "1 check fails" not in words
+    frame = events(4).assign(ts=pd.Series([datetime(1, 1, 1), datetime(9999, 12, 31)] * 2))
+    frame["ts"] = frame["ts"].astype("datetime64[us]")
+    shop = shop_of({"events": frame}, name="Corner", zone="Europe/Berlin")
+    words = words_of(data_page(shop, shop.check()))
+    assert "outside life: 4 rows" in words and "9999-12-31" in words
 
 
 def test_it_is_written_whole_and_replaces_an_earlier_one(tmp_path):
@@ -194,21 +182,6 @@ def test_a_few_personal_values_in_any_column_are_not_on_the_page():
     assert "a value that looks like a phone number (" in words  # of a device, once
 
 
-def test_a_note_is_no_failing_check():
-    frame = events().assign(kind="purchase", amount=1.0).drop(columns="device")
-    shop = shop_of({"events": frame}, name="Corner")
-    words = words_of(data_page(shop, shop.check()))
-    assert "No check fails, 1 note" in words and "1 check fails" not in words
-
-
-def test_times_at_the_ends_of_all_times_have_a_page():
-    frame = events(4).assign(ts=pd.Series([datetime(1, 1, 1), datetime(9999, 12, 31)] * 2))
-    frame["ts"] = frame["ts"].astype("datetime64[us]")
-    shop = shop_of({"events": frame}, name="Corner", zone="Europe/Berlin")
-    words = words_of(data_page(shop, shop.check()))
-    assert "outside life: 4 rows" in words and "9999-12-31" in words
-
-
 def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
     refused("is a folder; give the name of a file", writable_page, tmp_path)
     refused(r"there is no folder .*; make it first", writable_page, tmp_path / "none" / "data.html")
@@ -222,13 +195,10 @@ def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
         write_data_page(shop, shop.check(), tmp_path / "data.html")
 
 
-def test_small_drawings():
+def test_small_drawings_and_the_end_of_all_times():
     drawn = small_bars([0, 1, 1_000_000], 'most "one" & more').text
     assert drawn.count("<rect") == 2  # a bar of one row is seen, one of none is not
     assert "most &quot;one&quot; &amp; more" in drawn
     refused("nothing to draw", small_bars, [], "")
     assert 'width="220.0"' in share_bar(7.0).text
-
-
-def test_a_time_at_the_end_of_all_times_is_written():
     assert local_text(datetime.max, "Asia/Tokyo") == "9999-12-31 23:59"

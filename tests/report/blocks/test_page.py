@@ -10,7 +10,7 @@ from tests.refused import refused
 MARKUP = "<script>alert(1)</script>"
 
 
-def test_everything_from_the_data_is_escaped():
+def test_everything_from_the_data_is_escaped_and_pieces_follow_each_other():
     frame = pd.DataFrame({"name": [MARKUP], "n": [1]})
     blocks = [
         say(MARKUP),
@@ -19,44 +19,29 @@ def test_everything_from_the_data_is_escaped():
     ]
     for block in blocks:
         assert "<script" not in block.text and "&lt;script&gt;" in block.text
-
-
-def test_pieces_follow_each_other():
     assert (Html("a") + Html("b")).text == "ab"
     assert join([say("a"), say("b", kind="h3", css="muted")]).text == (
         '<p>a</p>\n<h3 class="muted">b</h3>'
     )
 
 
-def test_a_table_shows_its_first_rows_and_leads_to_the_rest():
+def test_a_table_shows_its_first_rows_dashes_for_gaps_and_no_empty_column():
     frame = pd.DataFrame({"name": [f"n{i}" for i in range(30)], "n": range(1000, 1030)})
     text = table(frame, {"name": "who", "n": "how many"}, file="tables/all.parquet").text
     assert text.count("<tr>") == 11
     assert "10 of 30" in text and 'href="tables/all.parquet"' in text
     assert '<th class="text" scope="col">who</th>' in text
     assert '<th class="number" scope="col">how many</th>' in text and "1,000" in text
-
-
-def test_a_missing_value_is_a_dash():
     frame = pd.DataFrame({"name": [None, "a"], "x": [1.5, float("nan")]})
     text = table(frame, {"name": "name", "x": "x"}).text
     assert text.count("–</td>") == 2 and "nan" not in text and "None" not in text
-
-
-def test_a_column_that_is_empty_in_every_row_is_left_out():
     frame = pd.DataFrame({"name": ["a"], "rate": [float("nan")]})
     text = table(frame, {"name": "name", "rate": "response rate"}).text
     assert "response rate" not in text and "name" in text
-
-
-def test_a_table_without_rows_says_so():
     none = pd.DataFrame({"a": []})
     text = table(none, {"a": "a"}, caption="Largest first.", otherwise="No check fails.").text
     assert "No check fails." in text and "Largest" not in text and "<table" not in text
     assert "Nothing to list." in table(none, {"a": "a"}, caption="Largest first.").text
-
-
-def test_a_table_that_nobody_can_read_is_refused():
     frame = pd.DataFrame({f"c{i}": [1] for i in range(9)})
     refused("9 columns, at most 8", table, frame, {c: c for c in map(str, frame)})
 

@@ -41,7 +41,7 @@ def visible(out):
     return sorted(p.name for p in out.iterdir() if not p.name.startswith("."))
 
 
-def test_the_week_the_index_and_latest_appear(published):
+def test_the_week_the_index_and_a_manifest_of_how_it_was_made_appear(published):
     assert visible(published) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
     assert sorted(p.name for p in published.iterdir() if p.name.startswith(".")) == [
         ".key",
@@ -63,9 +63,6 @@ def test_the_week_the_index_and_latest_appear(published):
     }
     table = pd.read_parquet(published / WEEK / "tables" / "sales.parquet")
     assert table.customer_id.tolist() == [1, 2, 3]
-
-
-def test_the_manifest_says_how_it_was_made(published):
     manifest = json.loads((published / WEEK / "manifest.json").read_text())
     assert manifest["status"] == "good"
     assert manifest["inputs"] == {"events": "ab12"}

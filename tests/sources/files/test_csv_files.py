@@ -39,21 +39,15 @@ def test_line_ends_and_byte_order_marks(read, end, mark, last):
     assert read(content) == (["id", "name"], [("007", "a b"), (None, "x")])
 
 
-def test_values_are_kept_as_they_are_written(read):
+def test_values_quotes_and_line_ends_are_read_as_they_are_written(read):
     values = ["007", "1.50", " 12 ", "NULL", "NA", "nan", "true", "1e3", "2010-12-01", "#x", "\\"]
     header = ",".join(f"c{i}" for i in range(len(values)))
     assert read(f"{header}\n{','.join(values)}\n")[1] == [tuple(values)]
-
-
-def test_quotes_and_line_breaks_inside_them(read):
     content = 'a,"b\nz"\n"x, ""y""\nz",2\n24" screen,3\n"",4\n"p\r\nq",5\n\n\n'
     assert read(content) == (
         ["a", "b\nz"],
         [('x, "y"\nz', "2"), ('24" screen', "3"), (None, "4"), ("p\r\nq", "5")],
     )
-
-
-def test_line_ends_may_be_mixed(read):
     assert read("a,b\r\n1,2\n3,4\r5,6")[1] == [("1", "2"), ("3", "4"), ("5", "6")]
 
 
@@ -75,20 +69,14 @@ def test_the_separator_is_the_most_frequent_outside_quotes(tmp_path, header, sep
     assert open_csv(path).separator == separator
 
 
-def test_a_stated_separator_counts(read):
+def test_a_stated_separator_names_and_a_header_alone(read):
     assert read("a,b~c\n1,2~3\n", separator="~") == (["a,b", "c"], [("1,2", "3")])
     for wrong in ("", "||", '"', "\n", "§"):
         spoilt("must be one plain character", read, "a,b\n", separator=wrong)
-
-
-def test_names_for_a_file_without_a_header(read):
     rows = [("1", "2"), ("3", None)]
     assert read("1,2\n3,\n", names=["x", "y"]) == (["x", "y"], rows)
     with pytest.raises(DataError, match=r"line 1: 2 fields found, 3 expected .as `names` has"):
         read("1,2\n3,4\n", names=["x", "y", "z"])
-
-
-def test_a_header_alone_is_an_empty_table(read):
     for content in ("a,b", "a,b\n", "a,b\r\n\r\n", " a , b \n"):
         assert read(content) == (["a", "b"], [])
 
@@ -125,19 +113,19 @@ def test_damage_leaves_no_file_behind(read):
     assert set(csv_files.scratch().iterdir()) == before
 
 
-def test_too_many_columns_are_refused_at_once(read):
+def test_columns_are_limited_and_matched_by_name_and_rows_stay_in_order(read):
     header = ",".join(f"c{i}" for i in range(10_000))
     start = time.perf_counter()
     with pytest.raises(DataError, match=r"sales.csv has 10,000 columns; at most 1,000 are read"):
         read(f"{header}\n" + (",".join("1" * 10_000) + "\n") * 50)
     assert time.perf_counter() - start < 20  # a second, or minutes if each were looked at
     assert len(read(",".join(f"c{i}" for i in range(1000)) + "\n")[0]) == 1000
-
-
-def test_files_below_each_other_matched_by_name(read):
     columns, rows = read("a,b\n1,2\n", "b;c\n3;4\n5;6\n", "a,b\n7,8\n")
     assert columns == ["a", "b", "c"]
     assert rows == [("1", "2", None), (None, "3", "4"), (None, "5", "6"), ("7", "8", None)]
+    content = "n,text\n" + "".join(f"{i},{'x' * (i % 37)}\n" for i in range(20_000))
+    rows = read(content, block=4096)[1]
+    assert [int(n) for n, _ in rows] == list(range(20_000))
 
 
 def test_encodings_are_read_on_the_way(read):
@@ -149,12 +137,6 @@ def test_encodings_are_read_on_the_way(read):
     assert read("a\nCrème\n".encode("latin-1"), encoding="latin-1")[1] == [("Crème",)]
     with pytest.raises(DataError, match="not gbk throughout: line 3"):
         read("a\n编\n".encode("gbk") + b"\xff\xff\n", encoding="gbk")
-
-
-def test_rows_stay_in_order_over_many_blocks(read):
-    content = "n,text\n" + "".join(f"{i},{'x' * (i % 37)}\n" for i in range(20_000))
-    rows = read(content, block=4096)[1]
-    assert [int(n) for n, _ in rows] == list(range(20_000))
 
 
 FIELDS = st.text(alphabet='ab ,;"\n\ré中', max_size=6)
@@ -202,9 +184,15 @@ def test_any_text_is_read_as_python_does_or_refused_as_python_does(read, body):
 TITLED = "Sales report\n\nid;amount\n7;9,95\n8;3,00\n"
 
 
-def test_a_title_is_named_and_skipped_where_it_is_said(read):
+def test_a_title_is_skipped_where_it_is_said_and_a_wrong_encoding_refused(read):
     spoilt(r"sales.csv has its column names in line 3; write skip = 2", read, TITLED)
     assert read(TITLED, skip=2) == (["id", "amount"], [("7", "9,95"), ("8", "3,00")])
+    spoilt("line 5: 3 fields found", read, "a title\n\nid,x\n1,2\n3,4,5\n", skip=2)
+    spoilt("stated to be latin-1, but it is UTF-8", read, "id,name\n1,Müller\n", encoding="latin-1")
+    with pytest.raises(DataError, match='is it encoding = "cp1252"'):
+        read("id,name\n1,“Müller”\n".encode("cp1252"), encoding="latin-1")
+    assert read("id,name\n1,Müller\n".encode("latin-1"), encoding="latin-1")[1] == [("1", "Müller")]
+    assert read("id,name\n1,Muller\n", encoding="latin-1")[1] == [("1", "Muller")]
 
 
 @pytest.mark.parametrize("content", [",a,b\n0,1,x\n1,2,y\n", "a,,c\n1,2,3\nx,y,z\n", "a,b\n"])
@@ -217,19 +205,7 @@ def test_what_may_be_column_names_is_not_taken_for_a_title(read, content):
     assert "skip" not in said
 
 
-def test_lines_are_numbered_with_those_skipped(read):
-    spoilt("line 5: 3 fields found", read, "a title\n\nid,x\n1,2\n3,4,5\n", skip=2)
-
-
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_skipped_lines_end_as_any_line_may(read, end):
     content = end.join(["title", "more", "id,x", "1,2", ""])
     assert read(content, skip=2) == (["id", "x"], [("1", "2")])
-
-
-def test_an_encoding_that_the_file_cannot_be_in_is_refused(read):
-    spoilt("stated to be latin-1, but it is UTF-8", read, "id,name\n1,Müller\n", encoding="latin-1")
-    with pytest.raises(DataError, match='is it encoding = "cp1252"'):
-        read("id,name\n1,“Müller”\n".encode("cp1252"), encoding="latin-1")
-    assert read("id,name\n1,Müller\n".encode("latin-1"), encoding="latin-1")[1] == [("1", "Müller")]
-    assert read("id,name\n1,Muller\n", encoding="latin-1")[1] == [("1", "Muller")]

@@ -67,11 +67,14 @@ def test_what_must_be_stated_is_refused_and_then_read(file, encoding):
     assert text(path, encoding) == content
 
 
-def test_capital_letters_of_even_length_are_not_taken_for_chinese(file):
+def test_neither_capitals_nor_lines_that_happen_to_be_utf8_mislead(file):
     words = "МОСКВА КАША МЫЛО ЩИ БОРЩ КОФЕ МОЛОКО СЛИВКИ".split()
     path = file("a\n" + "".join(f"{word}\n" for word in words), "cp1251")
     path.read_bytes().decode("gb18030")  # the strict decoder would have let it pass
     spoilt("neither UTF-8 nor GB18030", recognise, path)
+    path = file("月\n一\n一\n女\n二月十日\n", "gb18030")
+    assert b"\xd2\xbb\n".decode("utf-8")  # 一
+    assert recognise(path) == "gb18030"
 
 
 def test_the_place_is_right_far_into_a_file_and_across_chunks(file):
@@ -102,26 +105,14 @@ def test_two_encodings_in_one_file(file, lines, utf8, other):
         recognise(file(b"\n".join(lines) + b"\n"))
 
 
-def test_chinese_lines_that_happen_to_be_utf8_are_not_a_second_encoding(file):
-    path = file("月\n一\n一\n女\n二月十日\n", "gb18030")
-    assert b"\xd2\xbb\n".decode("utf-8")  # 一
-    assert recognise(path) == "gb18030"
-
-
-def test_utf16_is_said(file):
+def test_utf16_and_nul_bytes_are_said_and_a_stated_encoding_is_strict(file):
     spoilt('looks like UTF-16; write encoding = "utf-16"', recognise, file("a,b\n1,é\n", "utf-16"))
     with pytest.raises(DataError, match=r'NUL byte in line 1.*encoding = "utf-16-le"'):
         recognise(file("a,b\n1,2\n", "utf-16-le", "little.csv"))
     assert text(file("a,b\n1,é\n", "utf-16"), "utf-16") == "a,b\n1,é\n"
-
-
-def test_nul_bytes(file):
     path = file(b"a,b\n1,2\n3,\0\n")
     for read in (recognise, lambda path: text(path, "latin-1")):
         spoilt(r"holds a NUL byte in line 3", read, path)
-
-
-def test_a_stated_encoding_is_strict(file):
     path = file("a\nb\né\n", "latin-1")
     spoilt(r"not utf-8 throughout: line 3 holds the byte 0xE9", text, path, "utf-8")
     spoilt(r"not ascii throughout: line 3", text, path, "ascii")

@@ -147,14 +147,11 @@ def test_csv_files_are_one_table_and_drift_is_named(tmp_path, con):
     )
 
 
-def test_a_csv_file_is_parsed_once(tmp_path, con):
+def test_a_csv_file_is_parsed_once_gzip_and_in_a_stated_encoding(tmp_path, con):
     path = put(tmp_path, a__csv="id\n1\n")[0]
     raw = read_files(con, "events", [path])
     path.unlink()
     assert rows(raw) == [("1",)] and raw.notes == ()
-
-
-def test_gzip_and_a_stated_encoding(tmp_path, con):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress("id;x\n1;é\n".encode("latin-1")))
     assert rows(read_files(con, "events", [path], encoding="latin-1")) == [("1", "é")]
@@ -357,7 +354,7 @@ def excel():
 
 
 @pytest.mark.usefixtures("excel")
-def test_cells_become_text(tmp_path, con):
+def test_cells_become_text_and_files_stand_below_each_other(tmp_path, con):
     path = workbook(tmp_path / "a.xlsx", Sales=SALES, Notes={})
     raw = read_files(con, "events", [path])
     assert raw.columns_as_text and raw.table.columns == ("id", "when", "x")
@@ -366,10 +363,15 @@ def test_cells_become_text(tmp_path, con):
         ("0.00001", "2010-12-01", "true"),
         (None, "06:00:00", "36:00:00"),
     ]
+    a = workbook(tmp_path / "a.xlsx", Sales={"A1": "id", "B1": "x", "A2": 1, "B2": "x"})
+    b = workbook(tmp_path / "b.xlsx", Sales={"A1": "id", "A2": 2})
+    raw = read_files(con, "events", [a, b])
+    assert rows(raw) == [("1", "x"), ("2", None)] and "lack the column 'x' (b.xlsx)" in raw.notes[0]
+    assert rows(read_files(con, "events", [b], names=["n"])) == [("id",), ("2",)]
 
 
 @pytest.mark.usefixtures("excel")
-def test_sheets_are_named(tmp_path, con):
+def test_sheets_are_named_and_a_title_is_skipped_where_it_is_said(tmp_path, con):
     path = workbook(tmp_path / "a.xlsx", Y2010={"A1": "id", "A2": 1}, Y2011={"A1": "id", "A2": 2})
     assert rows(read_files(con, "events", [path], sheet="Y2011")) == [("2",)]
     with pytest.raises(
@@ -378,15 +380,10 @@ def test_sheets_are_named(tmp_path, con):
         read_files(con, "events", [path])
     with pytest.raises(DataError, match="has no sheet 'Y2012'; did you mean 'Y201"):
         read_files(con, "events", [path], sheet="Y2012")
-
-
-@pytest.mark.usefixtures("excel")
-def test_excel_files_below_each_other(tmp_path, con):
-    a = workbook(tmp_path / "a.xlsx", Sales={"A1": "id", "B1": "x", "A2": 1, "B2": "x"})
-    b = workbook(tmp_path / "b.xlsx", Sales={"A1": "id", "A2": 2})
-    raw = read_files(con, "events", [a, b])
-    assert rows(raw) == [("1", "x"), ("2", None)] and "lack the column 'x' (b.xlsx)" in raw.notes[0]
-    assert rows(read_files(con, "events", [b], names=["n"])) == [("id",), ("2",)]
+    cells = {"A1": "Sales of all shops", "A3": "id", "B3": "x", "A4": 7.0, "B4": "a"}
+    path = workbook(tmp_path / "a.xlsx", Sales=cells)
+    spoilt("has its column names in line 3; write skip = 2", read_files, con, "events", [path])
+    assert rows(read_files(con, "events", [path], skip=2)) == [("7", "a")]
 
 
 @pytest.mark.usefixtures("excel")
@@ -421,11 +418,3 @@ def test_excel_needs_an_extra(tmp_path, con, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r"promolab\[excel\]"):
         read_files(con, "events", put(tmp_path, a__xlsx="x"))
-
-
-@pytest.mark.usefixtures("excel")
-def test_a_sheet_s_title_is_named_and_skipped_where_it_is_said(tmp_path, con):
-    cells = {"A1": "Sales of all shops", "A3": "id", "B3": "x", "A4": 7.0, "B4": "a"}
-    path = workbook(tmp_path / "a.xlsx", Sales=cells)
-    spoilt("has its column names in line 3; write skip = 2", read_files, con, "events", [path])
-    assert rows(read_files(con, "events", [path], skip=2)) == [("7", "a")]
