@@ -208,17 +208,23 @@ def lesson_of(name: str, ends: str, taken: list[int], offers: int) -> Lesson:
     return Lesson(name, "coupon", start, end, *given)
 
 
-def test_overlapping_promotions_teach_nothing_and_offers_are_expected_once():
+def test_of_two_that_overlap_the_first_teaches_the_second_nothing():
     told = [lesson_of("over", "2024-05-01", [0], 4), lesson_of("runs", "2024-06-01", [1, 2], 4)]
     learned = learned_before(told, pd.Timestamp("2024-05-28"), "coupon")
     assert (learned.promotions, learned.choosers, learned.choices) == (1, 1, 1)
     assert learned_before(told, pd.Timestamp("2024-06-01"), "coupon").promotions == 2
-    # Three offers each, by a customer who answers in half of the cases.
+
+
+def test_no_offer_is_expected_more_than_once_by_who_takes_it():
+    """Three offers each, by a customer who answers in half of the cases."""
     learned = replace(learn_choices([]), choosers=2, choices=6)
     found = pd.DataFrame({"customer_id": "c", "share": [0.5, 0.3, 0.1]})
     expected = _expected(found, learned, pd.Series({"c": 0.5}))
     assert expected == pytest.approx([0.5, 0.45, 0.15])
-    # Twelve offers, of which the first, the seventh and the last were taken.
+
+
+def test_what_the_first_places_held_is_a_share_of_all_that_was_taken():
+    """Twelve offers, of which the first, the seventh and the last were taken."""
     lesson = lesson_of("P", "2024-05-01", [0, 6, 11], 12)
     row = _rows(lesson, [lesson], 10).iloc[0]
     held = [row[f"held_{places}"] for places in (1, 3, 5, 10)]

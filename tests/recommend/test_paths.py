@@ -117,7 +117,7 @@ def test_past_promotions_are_foretold_from_those_over_before_them(coupons):
     assert other["expected"].iloc[0] == pytest.approx(told["expected"].iloc[0], rel=1e-9)
 
 
-def test_what_came_after_a_start_or_of_the_promotion_itself_foretells_nothing(coupons, shop):
+def test_what_a_customer_redeemed_of_a_promotion_foretells_nothing_of_it(coupons, shop):
     late = pd.DataFrame({"customer_id": [900, 901], "kind": "purchase", "product_id": "p01"})
     late["ts"] = (NOW - pd.to_timedelta([10, 9], unit="D")).astype("datetime64[us]")
     events = pd.concat([coupons["events"], late.assign(order_id=[9_000, 9_001])])

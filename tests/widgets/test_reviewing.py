@@ -65,7 +65,7 @@ def looked_at(made):
     return next(x for x in made.prepared_now().lists if x.promotion == made.state.promotion)
 
 
-def test_changes_by_hand_show_at_once_can_be_undone_and_raw_ids_are_not_shown(explored_week):
+def test_changes_by_hand_show_at_once_and_can_be_undone(explored_week):
     made = review(explored_week)
     text = made.static().text
     assert "standing" not in text and made.prepared_now().codes[0].startswith("C-")

@@ -32,7 +32,7 @@ def test_each_place_of_the_slider_is_the_allocation_of_that_budget(amounts):
         assert f"{found.contacted} of 800 customers are planned" in text
 
 
-def test_who_gains_and_who_loses_is_counted_and_a_fixed_capacity_has_its_price(amounts):
+def test_who_gains_and_who_loses_is_counted_against_the_start(amounts):
     made = widgets.budget(*amounts, promotions=NAMES, budget=300)
     options = made.prepared_now().options
     now = options.path.choose(400)
