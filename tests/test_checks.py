@@ -36,9 +36,8 @@ def test_what_is_no_number(value):
     refused(r"l2 = .*; expected a number$", checks.real_number, "l2", value)
 
 
-@pytest.mark.parametrize(
-    ("bounds", "wrong", "said"),
-    [
+def test_bounds_are_said():
+    for bounds, wrong, said in [
         ({"least": 0}, -1, "a number from 0 on"),
         ({"above": 0}, 0, "a number above 0"),
         ({"most": 4}, 5, "a number up to 4"),
@@ -47,15 +46,13 @@ def test_what_is_no_number(value):
         ({"least": 0, "below": 1}, 1, "a number from 0 to below 1"),
         ({"above": 0, "most": 1}, 0, "a number above 0 and up to 1"),
         ({"above": 0, "below": 0.5}, 0.5, "a number between 0 and 0.5"),
-    ],
-)
-def test_bounds_are_said(bounds, wrong, said):
-    with pytest.raises(InputError) as caught:
-        checks.real_number("x", wrong, **bounds)
-    assert str(caught.value) == f"x = {wrong}; expected {said}"
-    for end in ("least", "most"):
-        if end in bounds:
-            assert checks.real_number("x", bounds[end], **bounds) == bounds[end]
+    ]:
+        with pytest.raises(InputError) as caught:
+            checks.real_number("x", wrong, **bounds)
+        assert str(caught.value) == f"x = {wrong}; expected {said}"
+        for end in ("least", "most"):
+            if end in bounds:
+                assert checks.real_number("x", bounds[end], **bounds) == bounds[end]
 
 
 def test_numpy_numbers_are_written_as_numbers():

@@ -266,17 +266,14 @@ def alarm(auc: float, positives: int, pooled: float, **words: Any) -> str:
     return Backtest.leakage_alarm(found, **words)
 
 
-@pytest.mark.parametrize(
-    ("auc", "positives", "pooled", "alarmed"),
-    [
+def test_too_good_an_auc_raises_the_alarm():
+    for auc, positives, pooled, alarmed in [
         (0.95, 100, 0.8, True),
         (0.95, 99, 0.8, False),
         (0.80, 500, 0.91, True),
         (0.90, 500, 0.90, False),
-    ],
-)
-def test_too_good_an_auc_raises_the_alarm(auc, positives, pooled, alarmed):
-    assert alarm(auc, positives, pooled).startswith("Alarm") is alarmed
+    ]:
+        assert alarm(auc, positives, pooled).startswith("Alarm") is alarmed
 
 
 def test_words_of_the_alarm_are_those_of_the_promotions_kind() -> None:

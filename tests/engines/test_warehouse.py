@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import ibis
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -153,8 +154,6 @@ def test_tables_of_other_schemas_and_odd_types_are_read(postgres):
 
 
 def test_text_that_cannot_be_cast_is_null_as_in_duckdb(shops):
-    import ibis
-
     texts = {
         "float64": ["1.5", " -2e3 ", "1,5", "", ".5", "x", "5."],
         "int64": ["12", "-7", "x1", ""],
@@ -176,9 +175,8 @@ def test_text_that_cannot_be_cast_is_null_as_in_duckdb(shops):
         assert found[0] == found[1], kind
 
 
-@pytest.mark.parametrize(
-    ("form", "texts"),
-    [
+def test_times_in_a_format_are_read_as_in_duckdb(shops):
+    for form, texts in [
         ("%m/%d/%Y %H:%M", ["12/1/2010 8:26", "31/12/2010 10:00", "02/30/2010 1:00", "", "1/2/3"]),
         (
             "%m/%d/%Y %H:%M",
@@ -188,22 +186,18 @@ def test_text_that_cannot_be_cast_is_null_as_in_duckdb(shops):
         ("%Y%m%d", ["20210305", "20210229", "2021"]),
         ("%d %b %Y %I:%M %p", ["5 Mar 2021 12:10 AM", "5 mar 2021 1:10 pm", "5 Foo 2021 1:10 PM"]),
         ("%Y-%m-%dT%H:%M:%S.%f%z", ["2021-03-05T10:00:00.250+0200", "2021-03-05T10:00:00.250"]),
-    ],
-)
-def test_times_in_a_format_are_read_as_in_duckdb(shops, form, texts):
-    import ibis
-
-    found = []
-    for shop in shops:
-        table = shop.backend.create_table(
-            ibis.util.gen_name("texts"), pd.DataFrame({"v": texts}), temp=True
-        )
-        name = shop.backend.name
-        made, _ = to_time("events.ts", table.v, Value(format=form), Settings(zone="UTC"), name)
-        rows = table.select("v", made=made).execute().set_index("v").made
-        found.append([None if pd.isna(rows[text]) else rows[text] for text in texts])
-    assert found[0] == found[1]
-    assert any(found[1]) and not all(found[1])
+    ]:
+        found = []
+        for shop in shops:
+            table = shop.backend.create_table(
+                ibis.util.gen_name("texts"), pd.DataFrame({"v": texts}), temp=True
+            )
+            name = shop.backend.name
+            made, _ = to_time("events.ts", table.v, Value(format=form), Settings(zone="UTC"), name)
+            rows = table.select("v", made=made).execute().set_index("v").made
+            found.append([None if pd.isna(rows[text]) else rows[text] for text in texts])
+        assert found[0] == found[1]
+        assert any(found[1]) and not all(found[1])
 
 
 def test_a_format_without_a_rule_is_named():
@@ -310,19 +304,16 @@ def test_a_drivers_error_loses_its_secrets(monkeypatch):
     assert said == ('postgres://host/shop or "${WORD}", ${WORD}, ${PGPASSWORD} for the user')
 
 
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
+def test_a_wrong_address_is_refused(monkeypatch):
+    for url, said in [
         ("postgres://ann:${NOT_SET}@host/shop", "environment variable NOT_SET"),
         ("postgrs://host/shop", "did you mean 'postgres'"),
         ("duckdb://no/such.duckdb", "there is no DuckDB file"),
         ("sqlite:///no/such.sqlite", "there is no file"),
         ("postgres://host:x/shop", "a port that is no number"),
-    ],
-)
-def test_a_wrong_address_is_refused(monkeypatch, url, said):
-    monkeypatch.delenv("NOT_SET", raising=False)
-    refused(said, connect_url, url)
+    ]:
+        monkeypatch.delenv("NOT_SET", raising=False)
+        refused(said, connect_url, url)
 
 
 def test_a_driver_that_is_not_installed_is_named(monkeypatch):

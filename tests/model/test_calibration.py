@@ -168,24 +168,21 @@ def test_calibration_behind_the_door_of_one_outcome_and_several(tmp_path) -> Non
     assert model.probability(X).columns.tolist() == ["click", "purchase"]
 
 
-@pytest.mark.parametrize(
-    ("method", "groups", "sentence"),
-    [
+def test_what_cannot_be_is_said() -> None:
+    for method, groups, sentence in [
         ("plat", 5, "platt"),
         ("platt", 1, "1 promotion cannot be parted so"),
         ("isotonic", 2, "both classes of 'response', beside others that do: 2 promotions cannot"),
-    ],
-)
-def test_what_cannot_be_is_said(method: str, groups: int, sentence: str) -> None:
-    X, y, customer, _ = frame(200)
-    group = np.arange(200) % groups
-    if groups == 2:  # one promotion without a response
-        y = y * group
-    with pytest.raises(InputError, match=sentence):
-        ResponseModel(calibration=method).fit(X, y, group=group)
-    if groups < 3:  # customers can be left out where promotions cannot
-        model = ResponseModel(calibration=method).fit(X, y, cluster=customer, group=group)
-        assert model.calibrators_[0].method == method
+    ]:
+        X, y, customer, _ = frame(200)
+        group = np.arange(200) % groups
+        if groups == 2:  # one promotion without a response
+            y = y * group
+        with pytest.raises(InputError, match=sentence):
+            ResponseModel(calibration=method).fit(X, y, group=group)
+        if groups < 3:  # customers can be left out where promotions cannot
+            model = ResponseModel(calibration=method).fit(X, y, cluster=customer, group=group)
+            assert model.calibrators_[0].method == method
 
 
 def test_calibrators_know_no_more_than_the_backtest_does() -> None:

@@ -133,23 +133,21 @@ def test_unseen_levels_are_the_others_and_extra_columns_ignored() -> None:
     assert matrix[0, other] == matrix[1, other] > 0 > matrix[2, other]
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
+def test_every_number_type_gives_the_same_matrix() -> None:
+    for values in [
         pd.Series([1, 2, None, 4] * 10, dtype="Int64"),
         pd.Series([1.0, 2.0, np.nan, 4.0] * 10),
         pd.Series([Decimal(1), Decimal(2), None, Decimal(4)] * 10, dtype=object),
         pd.Series([1, 2, None, 4] * 10, dtype="int64[pyarrow]"),
         pd.Series([1, 2, pd.NA, 4] * 10, dtype=object),
-    ],
-    ids=["Int64", "float", "Decimal", "arrow", "object"],
-)
-def test_every_number_type_gives_the_same_matrix(values: pd.Series) -> None:
-    X = pd.DataFrame({"x": values})
-    reference = pd.DataFrame({"x": [1.0, 2.0, np.nan, 4.0] * 10})
-    encoder = Encoder.fit(X)
-    assert encoder.names == ["x", "x = missing"]
-    np.testing.assert_array_equal(encoder.transform(X), Encoder.fit(reference).transform(reference))
+    ]:
+        X = pd.DataFrame({"x": values})
+        reference = pd.DataFrame({"x": [1.0, 2.0, np.nan, 4.0] * 10})
+        encoder = Encoder.fit(X)
+        assert encoder.names == ["x", "x = missing"]
+        np.testing.assert_array_equal(
+            encoder.transform(X), Encoder.fit(reference).transform(reference)
+        )
 
 
 @pytest.mark.parametrize("dtype", ["object", "string", "category"])

@@ -1,7 +1,6 @@
 """Which table and which column is which: names in five languages, and content that must agree."""
 
 import ibis.expr.datatypes as dt
-import pytest
 
 from promolab.onboarding.guesses import Look, choose_columns, clock_of, numbers_of, times_of
 from promolab.sources.synonyms import currency_in, key, kind_of_word, table_rank
@@ -17,9 +16,8 @@ def chosen(table: str, *looks: Look) -> dict[str, str]:
     return {ours: pick.name for ours, pick in choose_columns(table, looks).items()}
 
 
-@pytest.mark.parametrize(
-    ("customer", "time", "order", "product", "quantity", "price", "amount"),
-    [
+def test_columns_are_found_by_name():
+    for customer, time, order, product, quantity, price, amount in [
         ("CustomerID", "InvoiceDate", "InvoiceNo", "StockCode", "Quantity", "UnitPrice", "Total"),
         ("user_id", "event_time", "transaction_id", "sku", "qty", "price", "revenue"),
         (
@@ -42,20 +40,18 @@ def chosen(table: str, *looks: Look) -> dict[str, str]:
         ),
         ("ID Cliente", "Fecha", "Pedido", "Artículo", "Cantidad", "Precio unitario", "Importe"),
         ("客户编号", "下单时间", "订单号", "商品编码", "数量", "单价", "金额(元)"),
-    ],
-)
-def test_columns_are_found_by_name(customer, time, order, product, quantity, price, amount):
-    ids = [look(name, "7", "8") for name in (customer, order, product)]
-    numbers = [look(name, "1.5", "2") for name in (quantity, price, amount)]
-    assert chosen("events", *numbers, look(time, *DAY), *ids) == {
-        "customer_id": customer,
-        "ts": time,
-        "order_id": order,
-        "product_id": product,
-        "quantity": quantity,
-        "price": price,
-        "amount": amount,
-    }
+    ]:
+        ids = [look(name, "7", "8") for name in (customer, order, product)]
+        numbers = [look(name, "1.5", "2") for name in (quantity, price, amount)]
+        assert chosen("events", *numbers, look(time, *DAY), *ids) == {
+            "customer_id": customer,
+            "ts": time,
+            "order_id": order,
+            "product_id": product,
+            "quantity": quantity,
+            "price": price,
+            "amount": amount,
+        }
 
 
 def test_a_name_is_not_enough():
@@ -85,9 +81,8 @@ def test_kinds_are_known_by_their_words_whatever_the_column_is_called():
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "table"),
-    [
+def test_tables_are_known_by_name():
+    for name, table in [
         ("sales_2011-01", "events"),
         ("order_items", "events"),
         ("tbl_users", "customers"),
@@ -96,17 +91,16 @@ def test_kinds_are_known_by_their_words_whatever_the_column_is_called():
         ("coupon_redemption", "responses"),
         ("campaign_products", "promotion_products"),
         ("商品", "products"),
-    ],
-)
-def test_tables_are_known_by_name(name, table):
-    tables = "events customers products promotions promotion_products exposures responses".split()
-    ranks = {t: rank for t in tables if (rank := table_rank(t, name)) is not None}
-    assert min(ranks, key=ranks.__getitem__) == table
+    ]:
+        tables = (
+            "events customers products promotions promotion_products exposures responses".split()
+        )
+        ranks = {t: rank for t in tables if (rank := table_rank(t, name)) is not None}
+        assert min(ranks, key=ranks.__getitem__) == table
 
 
-@pytest.mark.parametrize(
-    ("values", "formats"),
-    [
+def test_how_times_are_written():
+    for values, formats in [
         (("31/12/2010 8:26", "01/01/2011 9:00"), ["%d/%m/%Y %H:%M"]),
         (("01.02.24",), ["%d.%m.%y"]),
         (("1/2/2010",), ["%d/%m/%Y", "%m/%d/%Y"]),
@@ -119,10 +113,8 @@ def test_tables_are_known_by_name(name, table):
         (("2019-10-01 00:00:00 UTC",), ["%Y-%m-%d %H:%M:%S UTC"]),
         (("12", "13"), []),
         (("31/12/2010", "12/31/2010"), []),
-    ],
-)
-def test_how_times_are_written(values, formats):
-    assert [each.format for each in times_of(look("t", *values))] == formats
+    ]:
+        assert [each.format for each in times_of(look("t", *values))] == formats
 
 
 def test_times_of_day_zones_what_is_no_number_and_how_names_are_compared():
@@ -139,16 +131,13 @@ def test_times_of_day_zones_what_is_no_number_and_how_names_are_compared():
     assert currency_in("总价(元)") == "CNY" and currency_in("EUR or USD") is None
 
 
-@pytest.mark.parametrize(
-    ("values", "first"),
-    [
+def test_how_numbers_are_written():
+    for values, first in [
         (("1.5", "20"), {}),
         (("12,5", "3"), {"decimal": ","}),
         (("1,234.50",), {"thousands": ","}),
         (("1.234,50 €", "3,00 €"), {"decimal": ",", "thousands": ".", "symbol": "€"}),
         (("1 234,50",), {"decimal": ",", "thousands": " "}),
         (("USD 3.50",), {"symbol": "USD"}),
-    ],
-)
-def test_how_numbers_are_written(values, first):
-    assert numbers_of(look("n", *values))[0].keys() == first
+    ]:
+        assert numbers_of(look("n", *values))[0].keys() == first

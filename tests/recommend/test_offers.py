@@ -128,16 +128,13 @@ def test_products_are_the_offers_where_there_are_no_coupons(coupons, model):
     assert own["bought_before"].mean() > 0.9 and (own["offer"] == own["product_id"]).all()
 
 
-@pytest.mark.parametrize(
-    ("promotion", "error", "words"),
-    [
+def test_a_promotion_that_cannot_be_ranked_is_a_sentence(shop, model):
+    for promotion, error, words in [
         ("P9", InputError, "no promotion 'P9' in this shop"),
         ("P1", InputError, "fit it as of the start or before"),
-    ],
-)
-def test_a_promotion_that_cannot_be_ranked_is_a_sentence(shop, model, promotion, error, words):
-    with pytest.raises(error, match=words):
-        rank_offers(shop, promotion, model)
+    ]:
+        with pytest.raises(error, match=words):
+            rank_offers(shop, promotion, model)
 
 
 def test_a_promotion_without_products_and_arguments_out_of_range(coupons, shop, model):

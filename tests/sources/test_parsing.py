@@ -25,9 +25,8 @@ def events(said: str = "", settings: Settings | None = None, **columns):
     return made.order_by("customer_id").execute()
 
 
-@pytest.mark.parametrize(
-    ("said", "written", "meant"),
-    [
+def test_numbers_are_read_as_stated():
+    for said, written, meant in [
         ("", ["12.50", "-3"], [12.5, -3.0]),
         ("", ["1e3", ".5"], [1000.0, 0.5]),
         ("", [" 7 ", ""], [7.0, None]),
@@ -42,16 +41,13 @@ def events(said: str = "", settings: Settings | None = None, **columns):
         ('empty = ["N/A", "-"]', ["N/A", " - "], [None, None]),
         ('amount = { column = "amount", scale = 0.01 }', ["1250", "1"], [12.5, 0.01]),
         ('amount = { column = "amount", scale = -1 }', ["-3", "4"], [3.0, -4.0]),
-    ],
-)
-def test_numbers_are_read_as_stated(said, written, meant):
-    got = events(said, amount=written)["amount"].tolist()
-    assert [None if pd.isna(x) else x for x in got] == meant
+    ]:
+        got = events(said, amount=written)["amount"].tolist()
+        assert [None if pd.isna(x) else x for x in got] == meant
 
 
-@pytest.mark.parametrize(
-    ("said", "written", "message"),
-    [
+def test_numbers_written_otherwise_are_refused():
+    for said, written, message in [
         ("", "12,50", r"1 values that are no number, such as '12,50'; say what the comma means"),
         ("", "1,234", 'decimal = ","'),
         ("", "1_000", "no number, such as '1_000'"),
@@ -62,12 +58,12 @@ def test_numbers_are_read_as_stated(said, written, meant):
         ('decimal = ","', "1.234", "no number, such as '1.234'"),
         ('decimal = ","\nthousands = "."', "12.5", "no number, such as '12.5'"),
         ('symbol = "€"', "$5", "no number"),
-    ],
-)
-def test_numbers_written_otherwise_are_refused(said, written, message):
-    with pytest.raises(DataError, match=rf"events\.amount has {'1 values' if not said else ''}"):
-        events(said, amount=["1", written])
-    spoilt(message, events, said, amount=["1", written])
+    ]:
+        with pytest.raises(
+            DataError, match=rf"events\.amount has {'1 values' if not said else ''}"
+        ):
+            events(said, amount=["1", written])
+        spoilt(message, events, said, amount=["1", written])
 
 
 def test_a_product_of_columns_is_money_and_what_means_nothing_is_empty():
@@ -83,9 +79,8 @@ def test_a_product_of_columns_is_money_and_what_means_nothing_is_empty():
     assert got.quantity.isna().tolist() == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("form", "written", "meant"),
-    [
+def test_times_are_read_as_stated():
+    for form, written, meant in [
         ("%d/%m/%Y", ["31/12/2010", "1/2/2011"], [(2010, 12, 31), (2011, 2, 1)]),
         (
             "%m/%d/%Y %H:%M",
@@ -100,11 +95,9 @@ def test_a_product_of_columns_is_money_and_what_means_nothing_is_empty():
             ["2010-12-01 08:00+01:00", "2010-12-01 08:00+00:00"],
             [(2010, 12, 1, 7), (2010, 12, 1, 8)],
         ),
-    ],
-)
-def test_times_are_read_as_stated(form, written, meant):
-    got = events(f'ts = {{ column = "when", format = "{form}" }}', when=written)["ts"]
-    assert [t.to_pydatetime() for t in got] == [datetime(*parts) for parts in meant]
+    ]:
+        got = events(f'ts = {{ column = "when", format = "{form}" }}', when=written)["ts"]
+        assert [t.to_pydatetime() for t in got] == [datetime(*parts) for parts in meant]
 
 
 def test_times_in_two_columns_are_read_and_two_orders_of_day_and_month_refused():
@@ -117,18 +110,15 @@ def test_times_in_two_columns_are_read_and_two_orders_of_day_and_month_refused()
             events(f'ts = {{ column = "when", format = "{form}" }}', when=both)
 
 
-@pytest.mark.parametrize(
-    ("written", "message"),
-    [
+def test_times_that_are_not_stated_are_not_guessed():
+    for written, message in [
         (["31/12/2010", "01/01/2011"], r"2 values that are no time.*whether day or month comes"),
         (["40513.35", "40514"], 'as Excel counts them, need format = "excel"'),
         (["1291190400", "1291190401"], 'format = "epoch_s"'),
         (["20101201", "20101202"], '"%Y%m%d"'),
         (["2021-02-30", "2021-02-01"], "1 values that are no time, such as '2021-02-30'"),
-    ],
-)
-def test_times_that_are_not_stated_are_not_guessed(written, message):
-    spoilt(message, events, ts=written)
+    ]:
+        spoilt(message, events, ts=written)
 
 
 def test_ids_are_kept_as_text_or_whole():

@@ -13,9 +13,8 @@ def part(text: str):
     return read_mapping(tomllib.loads(f"[events]\n{text}"))["events"][0]
 
 
-@pytest.mark.parametrize(
-    ("text", "marks"),
-    [
+def test_a_mark_of_thousands_is_never_the_decimal_one():
+    for text, marks in [
         ('thousands = "."', (",", ".")),
         ('decimal = ","', (",", "")),
         ('thousands = ","', (".", ",")),
@@ -23,11 +22,9 @@ def part(text: str):
         ('amount = { column = "a", thousands = "." }', (",", ".")),
         ('thousands = ","\namount = { column = "a", decimal = "," }', (",", ".")),
         ('thousands = "."\namount = { column = "a", thousands = "" }', (",", "")),
-    ],
-)
-def test_a_mark_of_thousands_is_never_the_decimal_one(text, marks):
-    read = part(text if "amount" in text else f'{text}\namount = "a"').columns["amount"]
-    assert (read.decimal, read.thousands) == marks
+    ]:
+        read = part(text if "amount" in text else f'{text}\namount = "a"').columns["amount"]
+        assert (read.decimal, read.thousands) == marks
 
 
 def test_two_marks_alike_and_a_format_that_is_none_are_refused():
@@ -52,19 +49,18 @@ def test_formats_are_understood(form):
     assert part(f'ts = {{ column = "t", format = "{form}" }}').columns["ts"].format == form
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
+def test_a_misspelt_word_of_the_contract_names_the_nearest():
+    for said in [
         'values = { buy = "purchse" }',
         'values = { buy = "Purchase" }',
         'starts_with = { C = "retrun" }',
         'negative = "returns", otherwise = "purchase"',
         'otherwise = "purchases"',
-    ],
-)
-def test_a_misspelt_word_of_the_contract_names_the_nearest(said):
-    with pytest.raises(InputError, match=r"kind .* has '.*'; did you mean '(purchase|return)'\?"):
-        part(f'kind = {{ column = "k", {said} }}')
+    ]:
+        with pytest.raises(
+            InputError, match=r"kind .* has '.*'; did you mean '(purchase|return)'\?"
+        ):
+            part(f'kind = {{ column = "k", {said} }}')
 
 
 def test_a_misspelt_constant_is_refused_and_other_words_are_not():

@@ -118,17 +118,14 @@ def test_parquet_times_with_a_zone_are_instants(folder):
     assert times(folder) == [datetime(2021, 3, 1, 9), datetime(2021, 7, 1, 8)]
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
+def test_csv_times_with_a_zone_are_instants(folder):
+    for first, second in [
         ("2021-03-01T10:00:00Z", "2021-07-01T10:00:00Z"),
         ("2021-03-01 11:00:00+01:00", "2021-07-01 12:00:00+02:00"),
         ("2021-03-01 11:00:00+01", "2021-07-01 03:00:00-07"),
-    ],
-)
-def test_csv_times_with_a_zone_are_instants(folder, first, second):
-    write_csv(folder, f"customer_id,ts,kind\nA,{first},view\nB,{second},view\n")
-    assert times(folder) == [datetime(2021, 3, 1, 10), datetime(2021, 7, 1, 10)]
+    ]:
+        write_csv(folder, f"customer_id,ts,kind\nA,{first},view\nB,{second},view\n")
+        assert times(folder) == [datetime(2021, 3, 1, 10), datetime(2021, 7, 1, 10)]
 
 
 LOCAL = "customer_id,ts,kind\nA,2021-03-28 01:30:00,view\nB,2021-03-28 03:30:00,view\n"
@@ -170,20 +167,17 @@ def test_mixed_zones_and_ids_as_floats_are_refused(folder):
 # What is refused.
 
 
-@pytest.mark.parametrize(
-    ("column", "values", "message"),
-    [
+def test_wrong_types_are_refused(folder):
+    for column, values, message in [
         ("customer_id", [1.0, 2.0], r"events\.customer_id holds float64 numbers; an id is text"),
         ("customer_id", ["1.0", "2.0"], r"events\.customer_id looks like ids read as floats"),
         ("ts", [1, 2], r"events\.ts is of type int64; expected a time such as"),
         ("ts", ["soon", "2021-03-01"], r"events\.ts has 1 values that are no time, such as 'soon'"),
         ("amount", ["2.5", "much"], r"events\.amount has 1 values that are no number, .* 'much'"),
         ("amount", [True, False], r"events\.amount is of type boolean; expected a number"),
-    ],
-)
-def test_wrong_types_are_refused(folder, column, values, message):
-    events(**{column: values}).to_parquet(folder / "events.parquet")
-    spoilt(message, load_shop, folder)
+    ]:
+        events(**{column: values}).to_parquet(folder / "events.parquet")
+        spoilt(message, load_shop, folder)
 
 
 def test_ids_and_text_of_a_csv_stay_as_written(folder):

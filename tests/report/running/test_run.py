@@ -294,22 +294,17 @@ def test_what_no_plan_can_have_is_refused_before_anything_is_run():
         refused(name, check_plan_parameters, {name: value})
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
+def test_what_no_effect_can_be_learned_with_is_refused_before_anything_is_run(capsys, tmp_path):
+    for parameters, message in [
         ({"kind": "drr"}, "kind = 'drr' is unknown; did you mean 'dr'"),
         ({"learner": "lineal"}, "did you mean 'linear'"),
         ({"horizon_days": -1}, "horizon_days = -1"),
         ({"experiment": "/nowhere/mail.csv"}, "there is no such file; give a csv"),
         ({"outcomes": "spend"}, "give it with -p experiment=FILE"),
-    ],
-)
-def test_what_no_effect_can_be_learned_with_is_refused_before_anything_is_run(
-    capsys, tmp_path, parameters, message
-):
-    given = [part for name, value in parameters.items() for part in ("-p", f"{name}={value}")]
-    assert cli.main(["report", "--out", str(tmp_path / "out"), *given]) == 2
-    assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
+    ]:
+        given = [part for name, value in parameters.items() for part in ("-p", f"{name}={value}")]
+        assert cli.main(["report", "--out", str(tmp_path / "out"), *given]) == 2
+        assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_an_experiments_file_is_told_by_its_content(monkeypatch, tmp_path):

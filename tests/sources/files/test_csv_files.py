@@ -51,9 +51,8 @@ def test_values_quotes_and_line_ends_are_read_as_they_are_written(read):
     assert read("a,b\r\n1,2\n3,4\r5,6")[1] == [("1", "2"), ("3", "4"), ("5", "6")]
 
 
-@pytest.mark.parametrize(
-    ("header", "separator"),
-    [
+def test_the_separator_is_the_most_frequent_outside_quotes(tmp_path):
+    for header, separator in [
         ("a,b", ","),
         ("a;b", ";"),
         ("a\tb", "\t"),
@@ -61,12 +60,10 @@ def test_values_quotes_and_line_ends_are_read_as_they_are_written(read):
         ('"x,y,z";b', ";"),
         ('"x;""y;";z;a,b', ";"),
         ("alone", ","),
-    ],
-)
-def test_the_separator_is_the_most_frequent_outside_quotes(tmp_path, header, separator):
-    path = tmp_path / "sales.csv"
-    path.write_text(header + "\n")
-    assert open_csv(path).separator == separator
+    ]:
+        path = tmp_path / "sales.csv"
+        path.write_text(header + "\n")
+        assert open_csv(path).separator == separator
 
 
 def test_a_stated_separator_names_and_a_header_alone(read):
@@ -81,9 +78,8 @@ def test_a_stated_separator_names_and_a_header_alone(read):
         assert read(content) == (["a", "b"], [])
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
+def test_damage_is_named(read):
+    for content, message in [
         ("", r"sales.csv is empty \(0 bytes\); a csv starts with its column names"),
         ("\ufeff", "is empty"),
         ("\n1,2\n", "first line of sales.csv is blank"),
@@ -100,10 +96,8 @@ def test_a_stated_separator_names_and_a_header_alone(read):
         ('a,b\n1,"x\n5,6\n7,"y"\n', "line 2: a value in double quotes goes on after"),
         ('a,b\n"x"y,2\n', "line 2: a value in double quotes goes on after"),
         ('a,b\n24" x,"y\n', "line 2: a double quote opens"),
-    ],
-)
-def test_damage_is_named(read, content, message):
-    spoilt(f"(?s){message}", read, content)
+    ]:
+        spoilt(f"(?s){message}", read, content)
 
 
 def test_damage_leaves_no_file_behind(read):

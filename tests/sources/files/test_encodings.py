@@ -27,9 +27,8 @@ def text(path: Path, encoding: str) -> str:
     return b"".join(utf8_chunks(path, encoding)).decode()
 
 
-@pytest.mark.parametrize(
-    ("content", "encoding", "expected"),
-    [
+def test_what_is_recognised(file):
+    for content, encoding, expected in [
         ("a,b\n1,2\n", "ascii", "ascii"),
         ("a,b\n1,2\n", "utf-8-sig", "utf-8"),
         ("a,b\nCrème brûlée,Привет\n", "utf-8", "utf-8"),
@@ -37,12 +36,10 @@ def text(path: Path, encoding: str) -> str:
         (CHINESE, "gb18030", "gb18030"),
         (MOSTLY_ASCII, "gb18030", "gb18030"),
         ("a\n北京\n一\n一月\n㐀的人\n", "gb18030", "gb18030"),
-    ],
-)
-def test_what_is_recognised(file, content, encoding, expected):
-    path = file(content, encoding)
-    assert recognise(path) == expected
-    assert text(path, expected.replace("ascii", "utf-8")) == content
+    ]:
+        path = file(content, encoding)
+        assert recognise(path) == expected
+        assert text(path, expected.replace("ascii", "utf-8")) == content
 
 
 SENTENCES = {
@@ -89,20 +86,17 @@ def test_the_place_is_right_far_into_a_file_and_across_chunks(file):
     spoilt("line 2 holds the byte 0xC3", recognise, torn)
 
 
-@pytest.mark.parametrize(
-    ("lines", "utf8", "other"),
-    [
+def test_two_encodings_in_one_file(file):
+    for lines, utf8, other in [
         ([b"name", "é".encode(), "é".encode("latin-1"), b"x"], 2, 3),
         (["中文商品".encode("gb18030"), b"a", "中文商品".encode()], 3, 1),
         (["中文商品".encode(), b"a", "中文商品名".encode("gb18030")], 1, 3),
         (["Чай".encode("cp1251"), "чай".encode()], 2, 1),
-    ],
-)
-def test_two_encodings_in_one_file(file, lines, utf8, other):
-    with pytest.raises(
-        DataError, match=f"mixes encodings: line {utf8} is UTF-8, line {other} is not"
-    ):
-        recognise(file(b"\n".join(lines) + b"\n"))
+    ]:
+        with pytest.raises(
+            DataError, match=f"mixes encodings: line {utf8} is UTF-8, line {other} is not"
+        ):
+            recognise(file(b"\n".join(lines) + b"\n"))
 
 
 def test_utf16_and_nul_bytes_are_said_and_a_stated_encoding_is_strict(file):

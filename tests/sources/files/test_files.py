@@ -96,9 +96,8 @@ def test_patterns(tmp_path):
     assert names(several, tmp_path) == ["s10.csv", "s9.csv", "t.csv"]
 
 
-@pytest.mark.parametrize(
-    ("pattern", "message"),
-    [
+def test_patterns_that_do_not_do(tmp_path):
+    for pattern, message in [
         ("online_retial.csv", "matches no file; did you mean 'online_retail.csv'"),
         (["*.csv", "*.parquet"], r"'\*.parquet' matches no file"),
         ("shop.toml", r"shop.toml cannot be read; expected one of .parquet, "),
@@ -106,11 +105,9 @@ def test_patterns(tmp_path):
         ("/etc/*.csv", "leads out of the folder"),
         ("a/../../x.csv", "leads out of the folder"),
         ("", "matches no file|is no pattern"),
-    ],
-)
-def test_patterns_that_do_not_do(tmp_path, pattern, message):
-    put(tmp_path, online_retail__csv="a\n", shop__toml="")
-    spoilt(message, find_files, tmp_path, "events", pattern)
+    ]:
+        put(tmp_path, online_retail__csv="a\n", shop__toml="")
+        spoilt(message, find_files, tmp_path, "events", pattern)
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="the system has no symbolic links")
@@ -248,9 +245,8 @@ def test_parquet_keeps_its_types_and_widens_numbers(tmp_path, con):
     )
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "said"),
-    [
+def test_a_column_of_two_kinds(tmp_path, con):
+    for one, other, said in [
         (
             pa.array(["1"]),
             pa.array([1]),
@@ -262,11 +258,9 @@ def test_parquet_keeps_its_types_and_widens_numbers(tmp_path, con):
             r"\(time without a zone\) in a.parquet, but .* \(time with a zone\) in b.parquet",
         ),
         (pa.array([True]), pa.array([1]), "yes or no"),
-    ],
-)
-def test_a_column_of_two_kinds(tmp_path, con, one, other, said):
-    paths = parquet(tmp_path, a={"x": one}, b={"x": other})
-    spoilt(f"the column 'x' is .*{said}", read_files, con, "events", paths)
+    ]:
+        paths = parquet(tmp_path, a={"x": one}, b={"x": other})
+        spoilt(f"the column 'x' is .*{said}", read_files, con, "events", paths)
 
 
 def test_damaged_or_too_wide_parquet(tmp_path, con):
@@ -387,17 +381,14 @@ def test_sheets_are_named_and_a_title_is_skipped_where_it_is_said(tmp_path, con)
 
 
 @pytest.mark.usefixtures("excel")
-@pytest.mark.parametrize(
-    ("cells", "message"),
-    [
+def test_sheets_that_do_not_do(tmp_path, con):
+    for cells, message in [
         (SALES | {"D7": "#DIV/0!"}, "a.xlsx, sheet 'S': the cell D7 holds an error"),
         (SALES | {"E4": "stray"}, "column 4 of a.xlsx, sheet 'S' has no name"),
         (SALES | {"E3": "id"}, "two columns called 'id'"),
         ({}, "a.xlsx is empty"),
-    ],
-)
-def test_sheets_that_do_not_do(tmp_path, con, cells, message):
-    spoilt(message, read_files, con, "events", [workbook(tmp_path / "a.xlsx", S=cells)])
+    ]:
+        spoilt(message, read_files, con, "events", [workbook(tmp_path / "a.xlsx", S=cells)])
 
 
 @pytest.mark.usefixtures("excel")
