@@ -29,7 +29,7 @@ def bounds(share: float, n: int, slack: float = 0.0) -> tuple[float, float]:
 
 def noise(n: int) -> float:
     """Return how far a standard deviation of `n` draws may be off by chance, as a share (3 σ)."""
-    return 3 / float(2 * n) ** 0.5
+    return float(3 / (2 * n) ** 0.5)
 
 
 def check_cover(

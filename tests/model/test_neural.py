@@ -106,6 +106,9 @@ def test_a_score_depends_on_its_row_alone_and_survives_saving(kind: str, tmp_pat
 
 
 def test_every_option_matters() -> None:
+    X, y, beside = data(600)
+    plain = {**SMALL, "dropout": 0.0, "epochs": 2}
+    expected = ResponseModel("mlp", **plain).fit(X, y, **beside).probability(X)
     for options in [
         {"dropout": 0.5},
         {"mixing": 0.4},
@@ -116,9 +119,6 @@ def test_every_option_matters() -> None:
         {"hidden": 4},
         {"hidden": ()},
     ]:
-        X, y, beside = data(600)
-        plain = {**SMALL, "dropout": 0.0, "epochs": 2}
-        expected = ResponseModel("mlp", **plain).fit(X, y, **beside).probability(X)
         found = ResponseModel("mlp", **{**plain, **options}).fit(X, y, **beside).probability(X)
         assert np.isfinite(found).all() and np.abs(found - expected).max() > 1e-4
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import ndcg_score
 from statsmodels.discrete.conditional_models import ConditionalLogit
 
-from promolab.errors import DataError, InputError
+from promolab.errors import DataError
 from promolab.recommend import Recommender, past_offers, product_graph, rank_offers
 from promolab.recommend.offers.choosing import PRIOR, learn_choices
 from promolab.recommend.offers.on_offer import Lesson, learned_before, lessons
@@ -129,12 +129,8 @@ def test_products_are_the_offers_where_there_are_no_coupons(coupons, model):
 
 
 def test_a_promotion_that_cannot_be_ranked_is_a_sentence(shop, model):
-    for promotion, error, words in [
-        ("P9", InputError, "no promotion 'P9' in this shop"),
-        ("P1", InputError, "fit it as of the start or before"),
-    ]:
-        with pytest.raises(error, match=words):
-            rank_offers(shop, promotion, model)
+    refused("no promotion 'P9' in this shop", rank_offers, shop, "P9", model)
+    refused("fit it as of the start or before", rank_offers, shop, "P1", model)
 
 
 def test_a_promotion_without_products_and_arguments_out_of_range(coupons, shop, model):

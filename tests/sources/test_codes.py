@@ -2,9 +2,8 @@
 
 import pytest
 
-from promolab.errors import DataError
 from promolab.sources import load_shop
-from tests.refused import refused
+from tests.refused import refused, spoilt
 
 LINES = f"""order,who,when,sku,paid,code
 1,A,2024-03-05,tea,5,spring5
@@ -76,8 +75,7 @@ def test_a_column_that_is_not_there_is_named(folder):
         ('rows_with = "code"', 'rows_with = "cod"', r"rows_with: lines\.csv has no column 'cod'"),
     ]:
         (folder / "shop.toml").write_text(TOML.replace(theirs, ours))
-        with pytest.raises(DataError, match=said):
-            load_shop(folder)
+        spoilt(said, load_shop, folder)
 
 
 def test_only_what_names_a_promotion_and_a_time_is_looked_up(folder):

@@ -10,6 +10,7 @@ from promolab.contract import Settings
 from promolab.errors import DataError
 from promolab.sources.columns import conform
 from promolab.sources.mapping import read_mapping
+from tests.refused import spoilt
 
 
 def conformed(sections: dict[str, Any], frame: pd.DataFrame, name: str = "events"):
@@ -30,8 +31,7 @@ def test_columns_called_alike_need_no_line_and_missing_ones_name_the_nearest():
         DataError, match=r"\[events\] customer_id: export\.csv has no column 'Cust'"
     ):
         conformed({"customer_id": "Cust"}, FRAME)
-    with pytest.raises(DataError, match="did you mean 'CustomerID'"):
-        conformed({"customer_id": "CustomrID"}, FRAME)
+    spoilt("did you mean 'CustomerID'", conformed, {"customer_id": "CustomrID"}, FRAME)
     with pytest.raises(DataError, match=r"currency: export\.csv has no column 'Cur'"):
         conformed({"customer_id": "CustomerID", "currency": "Cur"}, FRAME)
     with pytest.raises(

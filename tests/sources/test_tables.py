@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings
-from promolab.errors import DataError, InputError
+from promolab.errors import DataError
 from promolab.onboarding.proposed import propose
 from promolab.sources import load_shop, save_shop
-from tests.refused import spoilt
+from tests.refused import refused, spoilt
 
 ROME = 'name = "Corner"\nzone = "Europe/Rome"\n'
 
@@ -214,10 +214,9 @@ def test_missing_tables_and_unknown_sources_name_the_nearest(tmp_path):
     with duckdb.connect(str(tmp_path / "my.duckdb")) as con:
         con.execute("CREATE TABLE event AS SELECT 1 AS x")
     spoilt("has no table 'events'; did you mean 'event'", load_shop, tmp_path / "my.duckdb")
-    with pytest.raises(
-        InputError, match="no source 'complete_journy': did you mean 'complete_journey'"
-    ):
-        load_shop("complete_journy")
+    refused(
+        "no source 'complete_journy': did you mean 'complete_journey'", load_shop, "complete_journy"
+    )
 
 
 def test_broken_files_are_said(folder):

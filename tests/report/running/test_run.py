@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from promolab import cli
-from promolab.errors import DataError, InputError, StepError
+from promolab.errors import InputError, StepError
 from promolab.folder import RunFolder
 from promolab.loop import keep_ledger, ledger_of
 from promolab.loop.ledger import Ledger
@@ -22,7 +22,7 @@ from promolab.report.running.parameters import check_plan_parameters
 from promolab.report.running.run import present, request_of, run_report
 from promolab.weeks import Week
 from tests.made_reports import SECRET
-from tests.refused import refused
+from tests.refused import refused, spoilt
 from tests.report.conftest import ToyShop, load_toy
 
 WEEK = "2017-W44"
@@ -154,8 +154,7 @@ def test_first_and_last_week_of_the_data_are_accepted(monkeypatch, toy, tmp_path
 def test_data_that_cannot_be_used_are_refused(monkeypatch, toy, tmp_path):
     shop = ToyShop(usable=False)
     monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
-    with pytest.raises(DataError, match="events is empty"):
-        toy(tmp_path / "out")
+    spoilt("events is empty", toy, tmp_path / "out")
 
 
 def test_an_output_path_that_is_no_folder_is_refused(toy, tmp_path):
