@@ -55,12 +55,9 @@ def test_bounds_are_said():
                 assert checks.real_number("x", bounds[end], **bounds) == bounds[end]
 
 
-def test_numpy_numbers_are_written_as_numbers():
+def test_numpy_numbers_are_written_as_numbers_and_shares_have_their_ends():
     with pytest.raises(InputError, match=r"k = 9; expected a whole number from 1 to 5, or None"):
         checks.whole_number("k", np.int64(9), 1, 5, hint=", or None to choose")
-
-
-def test_shares_and_their_ends():
     for ends, wrong, said in [
         ({}, -0.1, "from 0 to 1, such as 0.1"),
         ({"zero": False}, 0, "above 0 and up to 1, such as 0.1"),

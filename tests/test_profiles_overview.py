@@ -63,9 +63,14 @@ def test_the_medians_interval_holds_what_a_sign_test_does_not_reject(n: int) -> 
     assert median == np.median(values)
 
 
-def test_too_few_values_have_no_interval() -> None:
+def test_too_few_values_have_no_interval_and_ends_are_in_the_lower_band() -> None:
     assert np.isnan(median_interval(np.arange(5.0))[1:]).all()
     assert np.isnan(median_interval(np.array([np.nan]))).all()
+    ends = pd.DataFrame(
+        {"customer_id": range(6), "recency_days": [7, 7.01, 14, 84, 85, None], "amount": [5.0] * 6}
+    )
+    cells = overview_of(ends).cells
+    assert cells["up to 5.0"].tolist() == [1, 2, 0, 0, 1, 1, 1]
 
 
 def test_the_table_agrees_with_pandas_and_the_map_counts_everybody_once(features, overview) -> None:
@@ -103,14 +108,6 @@ def test_hours_have_their_median_at_midnight_and_axes_all_their_customers(overvi
     drawn = [sum(bar.get_height() for bar in ax.patches) for ax in grid.flat]
     assert drawn[3] == 390  # the others leave out what lies outside the axis
     assert grid[1, 1].get_xlim() == (0, 24)
-
-
-def test_a_value_on_a_bands_end_is_in_the_lower_band() -> None:
-    ends = pd.DataFrame(
-        {"customer_id": range(6), "recency_days": [7, 7.01, 14, 84, 85, None], "amount": [5.0] * 6}
-    )
-    cells = overview_of(ends).cells
-    assert cells["up to 5.0"].tolist() == [1, 2, 0, 0, 1, 1, 1]
 
 
 def test_the_summary_says_what_the_data_say(features, overview):

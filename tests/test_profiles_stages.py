@@ -18,7 +18,7 @@ def frame(**columns) -> pd.DataFrame:
     return table
 
 
-def test_the_first_order_tells_the_new_ones() -> None:
+def test_the_first_order_tells_the_new_and_the_shops_own_rhythm_the_lapsed() -> None:
     features = frame(
         orders=[1, 1, 2, 2, 5, 3, 0],
         recency_days=[28.0, 28.1, 1.0, 1.0, 20.0, 85.0, None],
@@ -26,6 +26,14 @@ def test_the_first_order_tells_the_new_ones() -> None:
     )
     stages = life_stages(features).stages["stage"].tolist()
     assert stages == [*("New", "Returning", "New", "Returning", "New", "Lapsed", "Without history")]
+    days = np.linspace(1, 50, 60)
+    limit, rule = lapse_days(frame(orders=[3] * 60, days_between_orders=days))
+    assert limit == 49 and limit % 7 == 0 and np.quantile(days, 0.95) <= limit
+    assert "no order for more than 49 days" in rule
+    limit, rule = lapse_days(frame(orders=[2] * 60, days_between_orders=days))
+    assert limit == 84 and "no customer ordered three times" in rule
+    assert lapse_days(frame(orders=[3] * 60, days_between_orders=[1.0] * 60))[0] == 28
+    assert lapse_days(frame(orders=[3] * 60, days_between_orders=[900.0] * 60))[0] == 364
 
 
 def test_everybody_is_in_one_stage_and_sales_add_up() -> None:
@@ -54,17 +62,6 @@ def test_everybody_is_in_one_stage_and_sales_add_up() -> None:
     assert np.isnan(table.loc["Without history", "share_sales_high"])
     counts = found.stages["stage"].value_counts()
     assert counts.reindex(STAGES).tolist() == table["customers"].tolist()
-
-
-def test_lapsed_is_told_by_the_shops_own_rhythm() -> None:
-    days = np.linspace(1, 50, 60)
-    limit, rule = lapse_days(frame(orders=[3] * 60, days_between_orders=days))
-    assert limit == 49 and limit % 7 == 0 and np.quantile(days, 0.95) <= limit
-    assert "no order for more than 49 days" in rule
-    limit, rule = lapse_days(frame(orders=[2] * 60, days_between_orders=days))
-    assert limit == 84 and "no customer ordered three times" in rule
-    assert lapse_days(frame(orders=[3] * 60, days_between_orders=[1.0] * 60))[0] == 28
-    assert lapse_days(frame(orders=[3] * 60, days_between_orders=[900.0] * 60))[0] == 364
 
 
 def test_a_short_history_missing_sales_and_nobody_are_said() -> None:

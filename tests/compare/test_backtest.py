@@ -56,7 +56,7 @@ def result(pairs: pd.DataFrame) -> Backtest:
     return run_backtest(pairs)
 
 
-def test_each_promotion_is_predicted_from_those_over_before(pairs, result):
+def test_each_promotion_is_predicted_from_those_over_by_its_start(pairs, result) -> None:
     promotion = "p4"  # starts in week 8; p0, p1 and p2 end in weeks 3, 5 and 7
     train = pairs[pairs["promotion_id"].isin(["p0", "p1", "p2"])]
     test = pairs[pairs["promotion_id"] == promotion]
@@ -67,6 +67,13 @@ def test_each_promotion_is_predicted_from_those_over_before(pairs, result):
     table = result.by_promotion.set_index("promotion_id")
     assert table.loc[promotion, "trained_on"] == 3
     assert result.features == tuple(columns)
+    two = pairs[pairs["promotion_id"].isin(["p0", "p2"])]
+    touching = two.assign(
+        ends_at=two["ends_at"].where(two["promotion_id"] == "p2", START + 4 * WEEK)
+    )
+    assert run_backtest(touching).by_promotion["promotion_id"].tolist() == ["p2"]
+    late = touching.assign(ends_at=touching["ends_at"] + pd.Timedelta(seconds=1))
+    assert run_backtest(late).by_promotion.empty
 
 
 def test_labels_known_at_the_start_matter_and_later_ones_change_nothing(pairs, result) -> None:
@@ -86,16 +93,6 @@ def test_labels_known_at_the_start_matter_and_later_ones_change_nothing(pairs, r
     changed = pairs.assign(redeemed=np.where(known, 1 - pairs["redeemed"], pairs["redeemed"]))
     again = run_backtest(changed).rows
     assert not np.allclose(result.rows["p"], again["p"])
-
-
-def test_a_promotion_that_ends_at_the_start_is_learned_from(pairs: pd.DataFrame) -> None:
-    two = pairs[pairs["promotion_id"].isin(["p0", "p2"])]
-    touching = two.assign(
-        ends_at=two["ends_at"].where(two["promotion_id"] == "p2", START + 4 * WEEK)
-    )
-    assert run_backtest(touching).by_promotion["promotion_id"].tolist() == ["p2"]
-    late = touching.assign(ends_at=touching["ends_at"] + pd.Timedelta(seconds=1))
-    assert run_backtest(late).by_promotion.empty
 
 
 def test_promotions_that_cannot_be_learned_for_are_skipped_and_say_why(result, pairs) -> None:
@@ -266,7 +263,7 @@ def alarm(auc: float, positives: int, pooled: float, **words: Any) -> str:
     return Backtest.leakage_alarm(found, **words)
 
 
-def test_too_good_an_auc_raises_the_alarm():
+def test_too_good_an_auc_raises_the_alarm_in_the_words_of_the_promotions_kind() -> None:
     for auc, positives, pooled, alarmed in [
         (0.95, 100, 0.8, True),
         (0.95, 99, 0.8, False),
@@ -274,9 +271,6 @@ def test_too_good_an_auc_raises_the_alarm():
         (0.90, 500, 0.90, False),
     ]:
         assert alarm(auc, positives, pooled).startswith("Alarm") is alarmed
-
-
-def test_words_of_the_alarm_are_those_of_the_promotions_kind() -> None:
     assert "100 redeemers" in alarm(0.8, 500, 0.8)
     words = answer_to(["coupon", "full_reduction"])
     assert "100 responders" in alarm(0.8, 500, 0.8, words=words)

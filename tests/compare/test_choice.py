@@ -24,12 +24,9 @@ def pairs(small_shop) -> pd.DataFrame:
     return past_pairs(shop, Week.parse("2017-W44").start(shop.zone))
 
 
-def test_methods_are_listed_from_the_simplest_on() -> None:
+def test_methods_are_listed_and_what_no_model_can_have_is_refused_before_anything_runs() -> None:
     assert listed(" boosting,tree, logistic,") == ["logistic", "tree", "boosting"]
     assert listed("") == []
-
-
-def test_what_no_model_can_have_is_refused_before_anything_runs() -> None:
     for parameters, sentence in [
         ({"models": "logistic, boostng"}, "did you mean 'boosting'"),
         ({"model": "recomended"}, "did you mean 'recommended'"),

@@ -44,7 +44,7 @@ def compared() -> EffectComparison:
     return compare_effects(bent(), ["dr/linear", "t/linear", "t/boosting"])
 
 
-def test_a_method_that_sees_what_lines_do_not_is_taken(compared):
+def test_what_lines_do_not_see_is_taken_by_paired_differences_of_the_same_scores(compared):
     assert compared.methods == ("dr", "dr/linear", "t/linear", "t/boosting")
     assert "t/boosting" in compared.beaten_by("dr/linear")
     assert compared.chosen in ("dr", "t/boosting")  # the first tries boosting by itself
@@ -53,10 +53,7 @@ def test_a_method_that_sees_what_lines_do_not_is_taken(compared):
     )
     assert (lines.chosen, lines.best) == ("trees", "trees")
     assert "is beaten by trees" in lines.summary()
-
-
-def test_differences_are_paired_and_measured_by_the_same_scores(compared):
-    """The figures of two models fitted one by one, measured by hand."""
+    # The figures of two models fitted one by one, measured by hand.
     trial = bent()
     models = [
         UpliftModel(kind, learner).fit(trial)

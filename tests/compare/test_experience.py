@@ -17,7 +17,7 @@ def rows(**columns: list[Any]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def test_contacts_decide_who_is_new() -> None:
+def test_contacts_decide_who_is_new_and_support_is_told_by_customers_and_kinds() -> None:
     new = rows(customer_id=[1, 9, 9, 9], contacts=[0, 2, 0, np.nan], promotion_type=["A"] * 4)
     assert support(TRAIN, new).tolist() == [
         "new_customer",
@@ -25,9 +25,6 @@ def test_contacts_decide_who_is_new() -> None:
         "new_customer",
         "new_customer",
     ]
-
-
-def test_support_is_told_by_customers_kinds_and_categories() -> None:
     assert support(TRAIN, rows(customer_id=[2, 9])).tolist() == ["inside", "new_customer"]
     new = rows(contacts=[1, 0, 1, 1], promotion_type=["C", "C", "B", None])
     assert support(TRAIN, new).tolist() == ["new_promotion", "new_promotion", "inside", "inside"]
@@ -39,8 +36,5 @@ def test_support_is_told_by_customers_kinds_and_categories() -> None:
     assert support(TRAIN, new).tolist() == ["inside"]
     assert support(TRAIN, new.head(0)).shape == (0,)
     assert support(TRAIN.head(0), new).tolist() == ["new_promotion"]
-
-
-def test_bad_input() -> None:
     refused("neither 'contacts' nor 'customer_id'", support, TRAIN, rows(promotion_type=["A"]))
     refused("must both have theme", support, TRAIN, rows(contacts=[1]), promotion_kind=["theme"])

@@ -225,7 +225,7 @@ def test_every_space_is_of_options_that_the_kind_takes() -> None:
             ResponseModel(kind, **given)
 
 
-def test_words_and_figure(found: SearchResult) -> None:
+def test_words_figure_and_a_leak_with_its_column(found: SearchResult, pairs: pd.DataFrame) -> None:
     words = found.summary()
     assert words.startswith("10 trials of logistic") and "optimistic" in words
     assert "=)" not in words  # a page's reader has no parameters to set
@@ -236,9 +236,6 @@ def test_words_and_figure(found: SearchResult) -> None:
     named = [text.get_text() for text in ax.get_legend().get_texts()]
     assert named[:2] == ["a trial", "the best so far"] and ax.get_ylabel() == "log-loss"
     assert "<table" in found._repr_html_()
-
-
-def test_a_leak_is_alarmed_with_its_column(pairs: pd.DataFrame, found: SearchResult) -> None:
     assert found.leakage == "" and "Alarm" not in found.summary()
     leaky = pairs.assign(opened=pairs["redeemed"] + 0.1 * pairs["customer_id"].mod(3))
     told = search_options(leaky, "tree", trials=1, folds=2)

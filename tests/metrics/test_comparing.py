@@ -44,7 +44,7 @@ def test_values_are_those_of_the_measure(rows, models, metric):
     assert said in result.summary()
 
 
-def test_auc_is_delongs(rows, models):
+def test_errors_of_auc_are_delongs_and_of_means_those_of_a_formula(rows, models):
     result = compare(rows["y"], models, cluster=rows["cluster"], group=rows["group"])
     pair = compare_auc(rows["y"], models["noisy"], models["plain"], rows["cluster"], rows["group"])
     row = result.frame.iloc[1]
@@ -52,6 +52,12 @@ def test_auc_is_delongs(rows, models):
     assert row["p_value"] == pair.p_value and result.draws == 0
     # Scaling leaves a ranking as it is.
     assert result.frame["p_value"].iloc[2] == 1
+    y, cluster = rows["y"], rows["cluster"]
+    gaps = (models["noisy"] - y) ** 2 - (models["plain"] - y) ** 2
+    sums = np.bincount(cluster, weights=gaps - gaps.mean())
+    error = np.sqrt(np.square(sums).sum()) / len(y)
+    table = compare(y, models, "brier", cluster=cluster, draws=4000).frame
+    assert table["std_error"].iloc[1] == pytest.approx(error, rel=0.05)
 
 
 def resampled(rows, statistic, draws=200, seed=9):
@@ -97,15 +103,6 @@ def test_errors_are_those_of_a_plain_bootstrap(rows, models):
     )
     assert error("capture@0.2") == pytest.approx(top, rel=0.1)
     assert error("lift@0.2") == pytest.approx(5 * error("capture@0.2"), rel=1e-9)
-
-
-def test_means_have_the_error_that_a_formula_gives(rows, models):
-    y, cluster = rows["y"], rows["cluster"]
-    gaps = (models["noisy"] - y) ** 2 - (models["plain"] - y) ** 2
-    sums = np.bincount(cluster, weights=gaps - gaps.mean())
-    error = np.sqrt(np.square(sums).sum()) / len(y)
-    table = compare(y, models, "brier", cluster=cluster, draws=4000).frame
-    assert table["std_error"].iloc[1] == pytest.approx(error, rel=0.05)
 
 
 def test_steps_of_a_long_list_change_little(simulated):

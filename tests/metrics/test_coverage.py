@@ -60,16 +60,13 @@ def test_intervals_cover(experiments, name, kind):
     check_cover(found, experiments[0][name], biased=True)
 
 
-def test_clusters_matter(experiments):
+def test_clusters_matter_and_few_positives_still_cover(experiments):
     # Where customers repeat, taking rows for independent covers too seldom.
     truth, clustered, naive, _ = experiments
     for name in ("auc", "within", "rate", "observed/expected"):
         assert coverage(naive[name], truth[name]) < 0.925
         narrow = (naive[name][:, 2] - naive[name][:, 1]).mean()
         assert narrow < 0.92 * (clustered[name][:, 2] - clustered[name][:, 1]).mean()
-
-
-def test_few_positives_still_cover():
     # 10 positives of 210 rows, normal scores; the true AUC is Φ(1/√2).
     rng, y = np.random.default_rng(11), np.arange(210) < 10
     found = [roc(y, rng.normal(size=210) + y) for _ in range(DRAWS)]

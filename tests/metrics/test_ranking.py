@@ -65,9 +65,18 @@ def test_curve_and_area_are_those_of_scikit_learn(simulated, decimals):
     assert (result.n, result.positives) == (len(score), rows["y"].sum())
 
 
-def test_infinite_scores_are_ranked():
+def test_infinite_scores_are_ranked_and_tiny_samples_get_honest_intervals():
     y, score = [0, 1, 0, 1], [-np.inf, np.inf, np.inf, 0.5]
     assert roc(y, score).auc == pytest.approx((1 + 0.5 + 1 + 0) / 4)
+    perfect = roc([0, 0, 0, 1, 1], [1, 2, 3, 4, 5])
+    assert (perfect.auc, perfect.ci_high) == (1, 1)
+    assert perfect.ci_low == pytest.approx(0.025 ** (1 / 2))
+    reverse = roc([1, 1, 0, 0, 0], [1, 2, 3, 4, 5])
+    assert (reverse.ci_low, reverse.ci_high) == (0, pytest.approx(1 - 0.025 ** (1 / 2)))
+    single = roc([0, 0, 1, 0], [1, 2, 3, 4])
+    assert (single.ci_low, single.ci_high) == (0, 1)
+    assert np.isnan(single.std_error) and single.to_dict()["std_error"] is None
+    assert single.summary().startswith("AUC 0.67 [0.00, 1.00]")
 
 
 def test_variances_are_delongs_and_clustered_obuchowskis(sample):
@@ -147,18 +156,6 @@ def test_within_one_group_it_is_the_roc_and_rows_may_come_in_any_order(sample):
     assert (a.auc, a.ci_low, a.std_error) == pytest.approx(
         (b.auc, b.ci_low, b.std_error), rel=1e-12
     )
-
-
-def test_perfect_and_tiny_samples_get_honest_intervals():
-    perfect = roc([0, 0, 0, 1, 1], [1, 2, 3, 4, 5])
-    assert (perfect.auc, perfect.ci_high) == (1, 1)
-    assert perfect.ci_low == pytest.approx(0.025 ** (1 / 2))
-    reverse = roc([1, 1, 0, 0, 0], [1, 2, 3, 4, 5])
-    assert (reverse.ci_low, reverse.ci_high) == (0, pytest.approx(1 - 0.025 ** (1 / 2)))
-    single = roc([0, 0, 1, 0], [1, 2, 3, 4])
-    assert (single.ci_low, single.ci_high) == (0, 1)
-    assert np.isnan(single.std_error) and single.to_dict()["std_error"] is None
-    assert single.summary().startswith("AUC 0.67 [0.00, 1.00]")
 
 
 def test_bad_input_is_named():

@@ -39,11 +39,21 @@ def test_means_and_errors_are_those_of_the_others(rows, clustered):
         assert one.ci_high - one.ci_low == pytest.approx(2 * 1.96 * one.std_error, rel=0.05)
 
 
-def test_certainty_is_held_off_as_scikit_learn_does():
+def test_certainty_is_held_off_and_perfect_single_and_few_rows_have_scores():
     y, p = [0, 1, 1], [0.0, 1.0, 0.0]
     result = log_loss(y, p)
     assert result.value == pytest.approx(log_loss_of_sklearn(y, p))
     assert result.certain_and_wrong == 1 and "1 row had been ruled out" in result.summary()
+    right = ece([0, 1, 0, 1], [0, 1, 0, 1])
+    assert (right.value, right.debiased.value, right.debiased.ci_low) == (0, 0, 0)
+    assert brier([0, 1], [0, 1]).value == 0
+    one = log_loss([1], [0.5])
+    assert one.value == pytest.approx(np.log(2)) and (one.ci_low, one.ci_high) == (0, np.inf)
+    assert one.to_dict()["ci_high"] is None
+    y, customer = np.array([1.0, 0, 1, 1, 0, 0, 0, 1]), np.repeat(np.arange(4), 2)
+    gaps = Gaps.between(y, np.full(8, 0.5), np.zeros(8, dtype=int), customer)
+    # Less what is predicted the customers have 0, 1, −1 and 0 of 8 rows: 2/64 · 4/3.
+    assert gaps.covariance == pytest.approx(1 / 24)
 
 
 def test_skill_is_against_the_base_rate_with_errors_of_resampled_customers(rows):
@@ -111,16 +121,13 @@ def calibration_errors(shift: float) -> tuple[np.ndarray, np.ndarray]:
     return seen, ends_of(result.debiased for result in found)
 
 
-def test_calibration_error_of_a_calibrated_model_is_chance_and_covers_a_distance():
+def test_calibration_error_is_chance_where_calibrated_and_far_from_it_what_it_seems(rows):
     seen, found = calibration_errors(0.0)
     assert seen[:, 0].mean() == pytest.approx(seen[:, 1].mean(), rel=0.08)
     least, most = bounds(0.975, len(found), 0.01)  # its other end cannot miss
     assert least <= (found[:, 1] <= 0).mean() <= most
     assert found[:, 0].mean() < 0.45 * seen[:, 0].mean() and found[:, 2].mean() < 0.08
     check_cover(calibration_errors(0.1)[1], 0.1, biased=True)
-
-
-def test_calibration_error_far_from_right_is_what_it_seems(rows):
     rng = np.random.default_rng(6)
     p = rng.uniform(0.1, 0.5, 20_000)
     result = ece(rng.random(20_000) < p + 0.2, p)
@@ -131,19 +138,6 @@ def test_calibration_error_far_from_right_is_what_it_seems(rows):
     same = ece(rows["y"], rows["p"], rows["cluster"])
     assert (bins.ece, bins.ece_by_chance) == (same.value, same.by_chance)
     assert bins.distance == same.debiased and "percentage points" in same.summary()
-
-
-def test_perfect_single_and_few_rows():
-    right = ece([0, 1, 0, 1], [0, 1, 0, 1])
-    assert (right.value, right.debiased.value, right.debiased.ci_low) == (0, 0, 0)
-    assert brier([0, 1], [0, 1]).value == 0
-    one = log_loss([1], [0.5])
-    assert one.value == pytest.approx(np.log(2)) and (one.ci_low, one.ci_high) == (0, np.inf)
-    assert one.to_dict()["ci_high"] is None
-    y, customer = np.array([1.0, 0, 1, 1, 0, 0, 0, 1]), np.repeat(np.arange(4), 2)
-    gaps = Gaps.between(y, np.full(8, 0.5), np.zeros(8, dtype=int), customer)
-    # Less what is predicted the customers have 0, 1, −1 and 0 of 8 rows: 2/64 · 4/3.
-    assert gaps.covariance == pytest.approx(1 / 24)
 
 
 @pytest.mark.parametrize("function", [brier, log_loss, ece])

@@ -136,7 +136,7 @@ def test_levels_are_numbered_by_rate_and_constant_and_repeated_columns_dropped()
     refused("values too large for a tree", NativeEncoder.fit, pd.DataFrame({"x": [1.0, 1e300]}))
 
 
-def test_a_tree_reads_as_its_rows_say() -> None:
+def test_a_tree_reads_as_its_rows_say_and_no_leaf_is_impossible() -> None:
     X, y = data()
     rules = tree_rules(fitted("tree", depth=3))
     table = rules.to_frame()
@@ -151,9 +151,6 @@ def test_a_tree_reads_as_its_rows_say() -> None:
     assert rules.text().splitlines()[0] == f"all: {100 * y.mean():.0f} % of 1,500"
     assert len(rules.text().splitlines()) == len(rules.nodes)
     assert "training rows" in rules.summary() and rules.to_dict()["n"] == 1500
-
-
-def test_a_leaf_without_response_is_not_impossible() -> None:
     X = pd.DataFrame({"x": np.arange(200.0)})
     y = (X["x"] >= 100).astype(int)
     p = ResponseModel("tree").fit(X, y).probability(X)

@@ -30,12 +30,9 @@ def test_own_purchases_beat_what_sells_and_new_products_are_told_by_taste(board)
         np.testing.assert_allclose(rows["difference"].to_numpy()[1:], values[1:] - values[0])
 
 
-def test_weeks_that_are_not_over_are_refused(bought):
+def test_nothing_after_the_moment_is_learned_from_nor_weeks_that_are_not_over(bought, board):
     with pytest.raises(DataError, match="the 9 weeks after 2024-06-03 are not over"):
         compare_recommenders(*bought, as_of=NOW, weeks=9)
-
-
-def test_nothing_after_the_moment_is_learned_from(bought, board):
     events, products = bought
     later = events["ts"] >= NOW
     rng = np.random.default_rng(0)

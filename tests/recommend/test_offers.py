@@ -50,7 +50,7 @@ def test_a_customers_offers_end_where_they_hold_enough(shop, model, ranked):
     assert ((last["sum"] >= 0.5) | (last["size"] == 6)).all()
 
 
-def test_products_and_reasons_are_those_of_the_offer(ranked, coupons):
+def test_products_and_reasons_are_of_the_offer_and_lists_joined(ranked, coupons, shop, model):
     members = set(
         coupons["promotion_products"][["coupon_id", "product_id"]].itertuples(
             index=False, name=None
@@ -64,9 +64,6 @@ def test_products_and_reasons_are_those_of_the_offer(ranked, coupons):
     told = [pair in pairs for pair in zip(rows["customer_id"], rows["product_id"], strict=True)]
     assert again.tolist() == told
     assert rows.loc[again, "bought_before"].all()
-
-
-def test_lists_of_ids_are_joined_best_first_and_ties_stand_in_the_order_of_ids(shop, model):
     nobody = rank_offers(shop, "P4", model, customers=["new", "newer"], most=3)
     one, other = nobody.joined()["offers"]
     assert one == other and one.count("|") == 2
@@ -128,12 +125,9 @@ def test_products_are_the_offers_where_there_are_no_coupons(coupons, model):
     assert own["bought_before"].mean() > 0.9 and (own["offer"] == own["product_id"]).all()
 
 
-def test_a_promotion_that_cannot_be_ranked_is_a_sentence(shop, model):
+def test_what_cannot_be_ranked_and_arguments_out_of_range_are_sentences(shop, model, coupons):
     refused("no promotion 'P9' in this shop", rank_offers, shop, "P9", model)
     refused("fit it as of the start or before", rank_offers, shop, "P1", model)
-
-
-def test_a_promotion_without_products_and_arguments_out_of_range(coupons, shop, model):
     rows = coupons["promotion_products"].query("promotion_id != 'P4'")
     with pytest.raises(DataError, match="promotion P4 names no products"):
         rank_offers(in_duckdb({**coupons, "promotion_products": rows}), "P4", model)

@@ -104,7 +104,7 @@ def test_parts_of_any_size_give_the_same_points(past, whole, monkeypatch):
     np.testing.assert_allclose(model._solve(rows, model.products_), sure, atol=1e-5)
 
 
-def test_tifu_mixes_own_purchases_with_the_mean_of_the_nearest_by_angle(past, whole):
+def test_tifu_mixes_own_purchases_with_those_of_the_nearest_drawn_by_seed(past, whole):
     model = Tifu(neighbours=9, own=0.6)
     model.fit(past, whole, 0)
     held = whole.decayed.toarray()
@@ -116,9 +116,6 @@ def test_tifu_mixes_own_purchases_with_the_mean_of_the_nearest_by_angle(past, wh
         sure = 0.6 * held[place] + 0.4 * held[nearest].mean(axis=0) + TINY * model.share_
         found = model.score(whole.rows(slice(place, place + 1)))[0]
         np.testing.assert_allclose(found, sure, atol=1e-12)
-
-
-def test_neighbours_drawn_are_the_same_for_the_same_seed(past, whole):
     first, second, third = (Tifu(neighbours=9, sample=50) for _ in range(3))
     for model, seed in ((first, 1), (second, 1), (third, 2)):
         model.fit(past, whole, seed)

@@ -114,7 +114,7 @@ def test_customers_stand_under_pseudonyms(pages, small_reports):
         assert not (cells & top)
 
 
-def test_the_executed_notebooks_are_clean(week):
+def test_the_executed_notebooks_are_clean_and_links_of_the_week_lead_somewhere(week, pages):
     found = sorted((week / "notebooks").glob("*.ipynb"))
     assert [path.stem for path in found] == [*PAGES[1:], "10_campaign_report"]
     for path in found:
@@ -126,9 +126,6 @@ def test_the_executed_notebooks_are_clean(week):
         kinds = {o.output_type for o in outputs if o.output_type != "stream"}
         assert kinds and kinds <= {"display_data", "execute_result"}
         assert str(week.parent) not in path.read_text("utf-8")
-
-
-def test_links_between_files_of_the_week_lead_somewhere(pages, week):
     links = [
         (name, (a["href"] or "").partition("#")[0])
         for name in PAGES for a in Page(pages[name]).all("a") if "href" in a

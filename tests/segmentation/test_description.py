@@ -12,7 +12,7 @@ def segment(features: pd.DataFrame) -> np.ndarray:
     return np.where(features["orders"] > 8, "Many", np.where(features["orders"] > 3, "Some", "Few"))
 
 
-def test_figures_are_those_of_plain_pandas_and_lie_in_their_intervals(features, segment, answered):
+def test_figures_are_those_of_pandas_and_segment_response(features, segment, answered) -> None:
     response = answered(features, segment)
     table = describe_segments(features, segment, response=response).frame.set_index("segment")
     by = features.groupby(segment)
@@ -30,6 +30,18 @@ def test_figures_are_those_of_plain_pandas_and_lie_in_their_intervals(features, 
     for name in ends:
         assert (table[f"{name}_low"] < table[name]).all(), name
         assert (table[name] < table[f"{name}_high"]).all(), name
+    # A customer's own count of contacts and responses knows neither the segment at the start nor
+    # whether a promotion is over.
+    assert describe_segments(features, segment).frame["response_rate"].isna().all()
+    found = answered(features, segment)
+    table = describe_segments(features, segment, response=found).frame.set_index("segment")
+    told = found.segments.set_index("segment").loc[table.index]
+    assert table["response_rate"].tolist() == told["rate"].tolist()
+    assert table["response_rate_low"].tolist() == told["rate_low"].tolist()
+    assert table["contacts"].tolist() == told["contacts"].tolist()
+    without = features[segment != "Few"]
+    part = describe_segments(without, segment[segment != "Few"], absent={"No history": 3})
+    assert part.frame["contacts"].eq(0).all()
 
 
 def test_share_of_sales_interval_is_that_of_the_bootstrap() -> None:
@@ -43,23 +55,6 @@ def test_share_of_sales_interval_is_that_of_the_bootstrap() -> None:
     width = high - low
     assert row["share_sales_low"] == pytest.approx(low, abs=0.1 * width)
     assert row["share_sales_high"] == pytest.approx(high, abs=0.1 * width)
-
-
-def test_a_response_rate_is_that_of_segment_response_and_of_nothing_else(
-    features: pd.DataFrame, segment: np.ndarray, answered
-) -> None:
-    # A customer's own count of contacts and responses knows neither the segment at the start nor
-    # whether a promotion is over.
-    assert describe_segments(features, segment).frame["response_rate"].isna().all()
-    found = answered(features, segment)
-    table = describe_segments(features, segment, response=found).frame.set_index("segment")
-    told = found.segments.set_index("segment").loc[table.index]
-    assert table["response_rate"].tolist() == told["rate"].tolist()
-    assert table["response_rate_low"].tolist() == told["rate_low"].tolist()
-    assert table["contacts"].tolist() == told["contacts"].tolist()
-    without = features[segment != "Few"]
-    part = describe_segments(without, segment[segment != "Few"], absent={"No history": 3})
-    assert part.frame["contacts"].eq(0).all()
 
 
 def test_the_top_segment_is_named_and_without_sales_the_rest_stands(features, answered) -> None:

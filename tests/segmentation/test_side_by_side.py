@@ -45,10 +45,13 @@ def test_difference_of_two_shares_of_one_whole_covers_it() -> None:
     assert ((low <= 0.2) & (high >= 0.2)).mean() < 0.9  # as if they were of different customers
 
 
-def test_unknown_or_equal_segments_are_refused(features: pd.DataFrame) -> None:
+def test_what_cannot_be_compared_is_refused(features: pd.DataFrame, ways) -> None:
     profile = describe_segments(features, ["alpha"] * 300 + ["beta"] * 300)
     refused("did you mean 'alpha'", profile.compare, "alpa", "beta")
     refused("given twice", profile.compare, "beta", "beta")
+    refused("no segmenter", compare_methods, [])
+    refused("different customers", compare_methods, [ways[0], Segmenter("rfm").fit(features)])
+    refused("not fitted", compare_methods, [Segmenter()])
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +106,6 @@ def test_groups_that_no_shared_feature_tells_apart_have_no_separation(features) 
     frame = features[["customer_id", "orders", "amount"]].assign(recency_days=9.0)
     table = compare_methods([Segmenter("rfm", bootstraps=2).fit(frame)]).to_frame()
     assert table["k"].item() > 1 and np.isnan(table["separation"].item())
-
-
-def test_what_cannot_be_compared_is_refused(ways, features) -> None:
-    refused("no segmenter", compare_methods, [])
-    refused("different customers", compare_methods, [ways[0], Segmenter("rfm").fit(features)])
-    refused("not fitted", compare_methods, [Segmenter()])
 
 
 @pytest.fixture(scope="module")

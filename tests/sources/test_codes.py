@@ -69,16 +69,13 @@ def test_a_code_is_that_of_the_promotion_that_had_started_last(folder):
     assert "unknown_promotion" in {finding.check for finding in shop.check().findings}
 
 
-def test_a_column_that_is_not_there_is_named(folder):
+def test_a_column_that_is_not_there_is_named_and_only_promotions_are_looked_up(folder):
     for theirs, ours, said in [
         ('in_promotions = "code"', 'in_promotions = "Cod"', "did you mean 'Code'"),
         ('rows_with = "code"', 'rows_with = "cod"', r"rows_with: lines\.csv has no column 'cod'"),
     ]:
         (folder / "shop.toml").write_text(TOML.replace(theirs, ours))
         spoilt(said, load_shop, folder)
-
-
-def test_only_what_names_a_promotion_and_a_time_is_looked_up(folder):
     wrong = TOML.replace(
         'order_id = "order"', 'order_id = { column = "order", in_promotions = "x" }'
     )

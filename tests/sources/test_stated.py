@@ -49,7 +49,7 @@ def test_formats_are_understood(form):
     assert part(f'ts = {{ column = "t", format = "{form}" }}').columns["ts"].format == form
 
 
-def test_a_misspelt_word_of_the_contract_names_the_nearest():
+def test_a_misspelt_word_of_the_contract_names_the_nearest_and_other_words_do_not():
     for said in [
         'values = { buy = "purchse" }',
         'values = { buy = "Purchase" }',
@@ -61,9 +61,6 @@ def test_a_misspelt_word_of_the_contract_names_the_nearest():
             InputError, match=r"kind .* has '.*'; did you mean '(purchase|return)'\?"
         ):
             part(f'kind = {{ column = "k", {said} }}')
-
-
-def test_a_misspelt_constant_is_refused_and_other_words_are_not():
     refused("kind value has 'veiw'; did you mean 'view'", part, 'kind = { value = "veiw" }')
     kind = part('kind = { column = "k", values = { A = "adjustment", B = "refund" } }')
     assert kind.columns["kind"].values == {"A": "adjustment", "B": "refund"}

@@ -64,13 +64,10 @@ def test_a_tile_says_its_change_where_there_is_one(now, before, words):
     assert '9 <span class="range">[8, 10]</span>' in text
 
 
-def test_a_picture_carries_its_text_and_is_closed():
+def test_a_picture_carries_its_text_and_nothing_to_present_is_said(capsys):
     figure, ax = pyplot.subplots()
     text = picture(ax, 'a "curve"\n  that rises').text
     assert 'alt="a &quot;curve&quot; that rises"' in text and 'src="data:image/png;base64,' in text
     assert not pyplot.fignum_exists(figure.number)
-
-
-def test_nothing_to_present_is_said(capsys):
     present(None, otherwise="No curve yet.")
     assert "Html" in capsys.readouterr().out

@@ -25,7 +25,22 @@ def rows(html):
     return [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in cells]
 
 
-def test_weeks_stand_newest_first_with_their_change(tmp_path):
+def test_markup_and_damage_in_the_metrics_do_no_harm(tmp_path):
+    write_json(tmp_path / "source.json", {"source": "x", "name": "<b>Shop</b>"})
+    add(tmp_path, "2017-W44", [tile(1, "<script>", "<i>"), "nonsense", {"no": "label"}])
+    add(tmp_path, "2017-W45", {"not": "a list"})
+    (tmp_path / "2017-W45" / "metrics.json").write_text("{broken")
+    html = write_index(ReportsFolder(tmp_path)).read_text()
+    assert (
+        "<script" not in but_its_own_script(html)
+        and "&lt;script&gt;" in html
+        and "&lt;b&gt;Shop" in html
+    )
+    assert [row[0][:8] for row in rows(html)] == ["2017-W45", "2017-W44"]
+
+
+def test_weeks_stand_newest_first_with_their_change_and_an_empty_folder_says_so(tmp_path):
+    assert "There is no report yet" in write_index(ReportsFolder(tmp_path)).read_text()
     add(tmp_path, "2016-W52", [tile(50)])
     add(tmp_path, "2017-W44", [tile(100), tile(0.2, "Share", "20 %")])
     add(tmp_path, "2017-W45", [tile(112), tile(None, "Share", "–")])
@@ -42,21 +57,3 @@ def test_weeks_stand_newest_first_with_their_change(tmp_path):
     ]
     assert 'href="2017-W47/index.html"' in html and "W48" not in html
     assert html == write_index(ReportsFolder(tmp_path)).read_text()
-
-
-def test_markup_and_damage_in_the_metrics_do_no_harm(tmp_path):
-    write_json(tmp_path / "source.json", {"source": "x", "name": "<b>Shop</b>"})
-    add(tmp_path, "2017-W44", [tile(1, "<script>", "<i>"), "nonsense", {"no": "label"}])
-    add(tmp_path, "2017-W45", {"not": "a list"})
-    (tmp_path / "2017-W45" / "metrics.json").write_text("{broken")
-    html = write_index(ReportsFolder(tmp_path)).read_text()
-    assert (
-        "<script" not in but_its_own_script(html)
-        and "&lt;script&gt;" in html
-        and "&lt;b&gt;Shop" in html
-    )
-    assert [row[0][:8] for row in rows(html)] == ["2017-W45", "2017-W44"]
-
-
-def test_an_empty_folder_says_so(tmp_path):
-    assert "There is no report yet" in write_index(ReportsFolder(tmp_path)).read_text()

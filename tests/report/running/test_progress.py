@@ -31,15 +31,12 @@ def test_the_week_the_status_and_the_path_come_last_and_no_shell_reads_them(tmp_
     assert notify((), "2017-W44", "good", tmp_path) is None
 
 
-def test_a_command_that_fails_only_warns(tmp_path):
+def test_a_command_that_fails_or_hangs_only_warns_and_is_ended(tmp_path):
     said = notify(("/nowhere/x",), "W", "good", tmp_path)
     assert said is not None and "cannot be run (No such file" in said
     failing = (sys.executable, "-c", "import sys; print('out'); sys.exit('no mail today')")
     said = notify(failing, "W", "good", tmp_path)
     assert said is not None and said.endswith("ended with 1: no mail today")
-
-
-def test_a_command_that_hangs_is_ended_with_what_it_started(tmp_path):
     begun = time.monotonic()
     sleep = "[sys.executable, '-c', 'import time; time.sleep(60)']"
     code = f"import subprocess, sys; subprocess.run({sleep})"

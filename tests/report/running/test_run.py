@@ -207,6 +207,10 @@ def test_a_failed_week_stands_in_the_list_until_it_succeeds(toy, earlier):
 def test_bad_data_found_by_a_notebook_are_the_callers_to_mend(toy, tmp_path):
     refused("01_data: events has no rows", toy, tmp_path / "out", parameters={"mood": "refuse"})
     assert visible(tmp_path / "out") == []
+    before, here = dict(os.environ), os.getcwd()
+    with pytest.raises(InputError):
+        toy(tmp_path / "out", parameters={"mood": "refuse"})
+    assert dict(os.environ) == before and os.getcwd() == here
 
 
 def test_a_kernel_that_dies_and_a_cell_that_hangs_fail_the_step(toy, tmp_path):
@@ -269,13 +273,6 @@ def test_sigterm_leaves_no_staging_folder(toy_command, tmp_path):
         "promolab: ended by SIGTERM; nothing half done is left",
     ]
     assert visible(out) == [] and not list(out.glob(".staging-*"))
-
-
-def test_the_environment_is_left_as_it_was(toy, tmp_path):
-    before, here = dict(os.environ), os.getcwd()
-    with pytest.raises(InputError):
-        toy(tmp_path / "out", parameters={"mood": "refuse"})
-    assert dict(os.environ) == before and os.getcwd() == here
 
 
 def test_what_no_plan_can_have_is_refused_before_anything_is_run():

@@ -155,7 +155,7 @@ def test_a_csv_file_is_parsed_once_gzip_and_in_a_stated_encoding(tmp_path, con):
     spoilt(r"a.csv.gz is neither UTF-8 nor GB18030", read_files, con, "events", [path])
 
 
-def test_two_encodings_in_one_table(tmp_path, con):
+def test_two_encodings_and_names_that_differ_only_in_case(tmp_path, con):
     a, b, c = (tmp_path / f"{name}.csv" for name in "abc")
     a.write_text("id,x\n1,plain\n")
     b.write_bytes("id,x\n1,连衣裙\n".encode("gb18030"))
@@ -165,9 +165,6 @@ def test_two_encodings_in_one_table(tmp_path, con):
     assert "events (b.csv) was recognised as GB18030" in raw.notes[0]
     with pytest.raises(DataError, match=r"different encodings: c.csv is UTF-8, b.csv is GB18030"):
         read_files(con, "events", [a, b, c])
-
-
-def test_names_that_differ_only_in_case(tmp_path, con):
     twins = put(tmp_path, b__csv="a\n1\n", c__csv="a,A\n1,2\n")
     message = "^c.csv has columns whose names differ only in case: A, a; rename one"
     spoilt(message, read_files, con, "events", twins)
@@ -230,7 +227,7 @@ def parquet(folder: Path, **columns_of: dict[str, Any]) -> list[Path]:
     return paths
 
 
-def test_parquet_keeps_its_types_and_widens_numbers(tmp_path, con):
+def test_parquet_keeps_its_types_widens_numbers_and_may_be_damaged_or_too_wide(tmp_path, con):
     paths = parquet(
         tmp_path,
         a={"id": pa.array(["007"]), "n": pa.array([1], pa.int32()), "x": pa.nulls(1)},
@@ -243,6 +240,13 @@ def test_parquet_keeps_its_types_and_widens_numbers(tmp_path, con):
     assert raw.notes == (
         "events: 1 of 3 files lack the column 'x' (c.parquet); it is empty there.",
     )
+    broken = put(tmp_path, a__parquet="not parquet")[0]
+    with pytest.raises(DataError, match=r"a.parquet cannot be read \(.*\); is the file whole\?"):
+        read_files(con, "events", [broken])
+    wide = parquet(tmp_path, wide={f"c{i}": [1] for i in range(1001)})
+    spoilt(r"wide.parquet has 1,001 columns; at most 1,000", read_files, con, "events", wide)
+    twins = parquet(tmp_path, twins={"a": [1], "A": [1]})
+    spoilt("differ only in case: A, a; rename one", read_files, con, "events", twins)
 
 
 def test_a_column_of_two_kinds(tmp_path, con):
@@ -261,16 +265,6 @@ def test_a_column_of_two_kinds(tmp_path, con):
     ]:
         paths = parquet(tmp_path, a={"x": one}, b={"x": other})
         spoilt(f"the column 'x' is .*{said}", read_files, con, "events", paths)
-
-
-def test_damaged_or_too_wide_parquet(tmp_path, con):
-    broken = put(tmp_path, a__parquet="not parquet")[0]
-    with pytest.raises(DataError, match=r"a.parquet cannot be read \(.*\); is the file whole\?"):
-        read_files(con, "events", [broken])
-    wide = parquet(tmp_path, wide={f"c{i}": [1] for i in range(1001)})
-    spoilt(r"wide.parquet has 1,001 columns; at most 1,000", read_files, con, "events", wide)
-    twins = parquet(tmp_path, twins={"a": [1], "A": [1]})
-    spoilt("differ only in case: A, a; rename one", read_files, con, "events", twins)
 
 
 # Excel.
