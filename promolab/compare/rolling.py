@@ -296,8 +296,8 @@ def _columns(model: Any, setting: Setting) -> list[str]:
     if not isinstance(model, ResponseModel):
         return setting.features
     by = model.get_params(deep=False).get("by")
-    named = isinstance(by, str) and by in setting.frame.columns and by not in setting.features
-    return [*setting.features, by] if named else setting.features
+    named = [by] if isinstance(by, str) and by in setting.frame.columns else []
+    return [*setting.features, *(name for name in named if name not in setting.features)]
 
 
 def model_maker(model: Any) -> Callable[[], Any]:
