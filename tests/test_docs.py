@@ -191,6 +191,7 @@ def test_what_went_is_done_with_a_library(tmp_path, monkeypatch):
     assert ((names["chances"] > 0) & (names["chances"] < 1)).all()
     assert names["segments"] == 3 and min(names["curve"].values()) > 0.7
     assert names["best"] == names["told"].kept
+    assert len(set(names["groups"])) == len(set(names["batches"])) == 3
 
 
 @when_changed

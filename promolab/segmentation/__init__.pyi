@@ -17,7 +17,6 @@ from .naming import segment_words as segment_words
 from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index
 from .responses import segment_response
-from .saved import WITH_CENTRES as WITH_CENTRES
 from .segmenter import Segmenter
 
 __all__ = [

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 WORDS = {
     "rfm": "RFM grid",
     "kmeans": "k-means",
-    "minibatch": "mini-batch k-means",
-    "gaussian": "Gaussian mixture",
     "dbscan": "DBSCAN",
     "hdbscan": "HDBSCAN",
 }

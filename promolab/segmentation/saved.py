@@ -21,7 +21,6 @@ from promolab.segmentation.groups.number import NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import Scaling
 
 FORMAT = "promolab.segments/1"
-WITH_CENTRES = ("kmeans", "minibatch")
 _CURVES = ("none", "log1p", "arcsinh")
 
 
@@ -97,7 +96,7 @@ def _checksum(state: Any) -> str:
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
-_DEFAULTS = {"min_share": MIN_SHARE, "rule": "silhouette"}
+_DEFAULTS = {"min_share": MIN_SHARE}
 """What files of an earlier version lack is not written either, or the segments of an earlier week
 would have another checksum when they are carried on."""
 
@@ -106,8 +105,7 @@ def _state(segments: FittedSegments) -> dict[str, Any]:
     choice, stability = segments.choice, segments.stability
     told = {} if choice is None else choice.to_dict()
     told = {k: v for k, v in told.items() if k not in _DEFAULTS or v != _DEFAULTS[k]}
-    made_by = {} if segments.method == "kmeans" else {"method": segments.method}
-    return made_by | {
+    return {
         "names": list(segments.names),
         "scalings": [asdict(scaling) for scaling in segments.scalings],
         "centres": segments.centres.tolist(),
@@ -130,6 +128,8 @@ def _state(segments: FittedSegments) -> dict[str, Any]:
 
 
 def _segments(state: dict[str, Any]) -> FittedSegments:
+    if "method" in state:
+        raise InputError(f"segments by {state['method']!r} went; fit them again by 'kmeans'")
     names, sizes = tuple(state["names"]), tuple(state["sizes"])
     scalings = tuple(Scaling(**scaling) for scaling in state["scalings"])
     k, d = len(names), len(scalings)
@@ -158,7 +158,6 @@ def _segments(state: dict[str, Any]) -> FittedSegments:
         asked=None if asked is None else tuple(asked),
         choice=_choice(state["choice"]),
         stability=_stability(state["stability"]),
-        method=_method(state.get("method", "kmeans")),
     )
 
 
@@ -177,12 +176,6 @@ def _choice(state: dict[str, Any] | None) -> NumberOfSegments | None:
         state["resampled"],
         **{name: state.get(name, value) for name, value in _DEFAULTS.items()},
     )
-
-
-def _method(name: Any) -> str:
-    if name not in WITH_CENTRES:
-        raise ValueError(f"method {name!r} makes no centres")
-    return str(name)
 
 
 def _stability(state: dict[str, Any] | None) -> Stability | None:

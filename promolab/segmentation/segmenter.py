@@ -17,7 +17,7 @@ from promolab.segmentation.advice import SegmentAdvice, segment_advice
 from promolab.segmentation.description import SegmentProfile, describe_segments
 from promolab.segmentation.groups import rfm
 from promolab.segmentation.groups.by_density import Dbscan, Hdbscan
-from promolab.segmentation.groups.by_number import Gaussian, KMeans, MiniBatch, Rfm
+from promolab.segmentation.groups.by_number import KMeans, Rfm
 from promolab.segmentation.groups.fitted import (
     REACH,
     FittedSegments,
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 METHODS: dict[str, type[Method]] = {
     "kmeans": KMeans,
-    "minibatch": MiniBatch,
-    "gaussian": Gaussian,
     "dbscan": Dbscan,
     "hdbscan": Hdbscan,
     "rfm": Rfm,
@@ -62,12 +60,11 @@ class Segmenter:
 
     Parameters
     ----------
-    method : {"kmeans", "minibatch", "gaussian", "dbscan", "hdbscan", "rfm"}
-        k-means on standardised features, or its mini-batch kin for very many customers; a Gaussian
-        mixture; DBSCAN or HDBSCAN, which leave out customers unlike any group; or the RFM grid
-        (recency × frequency and money) with the names that marketers know.
+    method : {"kmeans", "dbscan", "hdbscan", "rfm"}
+        k-means on standardised features; DBSCAN or HDBSCAN, which leave out customers unlike any
+        group; or the RFM grid (recency × frequency and money) with the names that marketers know.
     k : int, optional
-        Number of segments of the first three; by default chosen from ``k_range``.
+        Number of segments of k-means; by default chosen from ``k_range``.
     k_range : (int, int)
         Smallest and largest k to try.
     columns : sequence of str, or str, optional
@@ -252,7 +249,6 @@ class Segmenter:
             reach=float(np.quantile(distances, REACH)),
             seed=self.seed,
             asked=None if self.columns is None else tuple(self.columns),
-            method=self.method,
         )
         return names, codes
 
@@ -426,7 +422,7 @@ class Segmenter:
     @classmethod
     def _of(cls, fit: FittedSegments) -> Self:
         columns = None if fit.asked is None else list(fit.asked)
-        segmenter = cls(fit.method, k=len(fit.names), columns=columns, seed=fit.seed)
+        segmenter = cls(k=len(fit.names), columns=columns, seed=fit.seed)
         segmenter._fit = fit
         return segmenter
 
@@ -525,5 +521,5 @@ class Segmenter:
     def _centres(self) -> FittedSegments:
         if self._fit is None:
             self._fitted()
-            raise InputError(f"{self!r} has no centres; use method='kmeans' or 'minibatch'")
+            raise InputError(f"{self!r} has no centres; use method='kmeans'")
         return self._fit

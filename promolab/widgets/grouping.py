@@ -20,7 +20,6 @@ from promolab.plots import MOST_PAIRS, pairs_by_group, segment_colours, spread_b
 from promolab.segmentation import (
     DEFAULT_COLUMNS,
     NOISE,
-    WITH_CENTRES,
     Segmenter,
     SegmentProfile,
     drawn_customers,
@@ -46,8 +45,6 @@ TIMES = (0.7, 0.85, 1.0, 1.15, 1.3)
 """Neighbourhoods that are tried, as multiples of the one at the knee of the distances."""
 METHODS = {
     "k-means": "kmeans",
-    "k-means, by small batches": "minibatch",
-    "Gaussian mixture": "gaussian",
     "DBSCAN (by density)": "dbscan",
     "HDBSCAN (by density)": "hdbscan",
     "RFM grid": "rfm",
@@ -149,15 +146,12 @@ class Groupings:
 
     def key(self, state: SegmentsState) -> float:
         """Return the setting that the controls ask for, or the nearest that was tried."""
-        wanted = state.k if state.method in _NUMBERED else state.eps
+        wanted = state.k if state.method == "kmeans" else state.eps
         return min(self.tried, key=lambda setting: (abs(setting - wanted), setting))
 
     def chosen(self, state: SegmentsState) -> Grouping:
         """Return the grouping that the controls ask for."""
         return self.tried[self.key(state)]
-
-
-_NUMBERED = ("kmeans", "minibatch", "gaussian")
 
 
 def segments(
@@ -226,7 +220,7 @@ def segments(
 
     controls = {
         "method": Choose("method", METHODS, slow=True),
-        "k": Slide("segments", NUMBERS[0], NUMBERS[-1], 1, hint="k-means and Gaussian mixture"),
+        "k": Slide("segments", NUMBERS[0], NUMBERS[-1], 1, hint="k-means"),
         "eps": Slide(
             "ε, times the usual", TIMES[0], TIMES[-1], 0.15, hint="DBSCAN's neighbourhood"
         ),
@@ -287,7 +281,7 @@ def group(
     columns = list(state.columns) or None
     given: dict[str, Any] = {"columns": columns, "seed": seed, "bootstraps": REFITS}
     tried: dict[float, Grouping] = {}
-    if state.method in _NUMBERED:
+    if state.method == "kmeans":
         for done, k in enumerate(NUMBERS):
             progress(done / len(NUMBERS), f"{k} segments")
             one = Segmenter(state.method, k=k, **given).fit(some)
@@ -363,11 +357,11 @@ def save_choice(state: SegmentsState, default: Sequence[str], path: str | Path) 
     InputError
         The method's segments cannot be carried from week to week, or the file cannot be written.
     """
-    if state.method not in WITH_CENTRES:
+    if state.method != "kmeans":
         words = next(name for name, method in METHODS.items() if method == state.method)
         raise InputError(
             f"{words} makes no centres, so next week's customers could not be put into the same "
-            "segments; save k-means, or k-means by small batches"
+            "segments; save k-means"
         )
     file = Path(path).expanduser().absolute()  # a terminal may stand elsewhere
     told: dict[str, Any] = {}

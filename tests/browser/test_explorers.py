@@ -142,7 +142,7 @@ def test_numbers_lists_boxes_and_customers_are_entered_by_keys(lab: LabPage) -> 
 def test_long_work_is_cancelled_by_keys(lab: LabPage) -> None:
     explorer = lab.explorer(SEGMENTS)
     before = lab.at_rest(explorer)
-    lab.press(explorer, "method", "g")  # the Gaussian mixture
+    lab.press(explorer, "method", "d")  # DBSCAN
     cancel = explorer.get_by_role("button", name="Cancel")
     cancel.wait_for()
     lab.tab_on_to(cancel)

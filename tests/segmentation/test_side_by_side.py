@@ -62,20 +62,20 @@ def ways(planted: tuple[pd.DataFrame, np.ndarray]) -> list[Segmenter]:
         Segmenter("dbscan", **quick).fit(frame),
         Segmenter("rfm", **quick).fit(frame),
         Segmenter(k=3, **quick).fit(frame),
-        Segmenter("gaussian", k=3, **quick).fit(frame),
+        Segmenter("hdbscan", **quick).fit(frame),
     ]
 
 
 def test_methods_are_judged_by_the_same_features(ways, planted) -> None:
     found = compare_methods(ways)
     table = found.to_frame().set_index("method")
-    assert table.index.tolist() == ["rfm", "kmeans", "gaussian", "dbscan"]
+    assert table.index.tolist() == ["rfm", "kmeans", "dbscan", "hdbscan"]
     matrix = prepare(ways[0]._active).matrix
     for way in ways:
         apart = silhouettes(matrix, way._codes)
         assert table.loc[way.method, "separation"] == pytest.approx(apart.mean())
     paired = silhouettes(matrix, ways[3]._codes) - silhouettes(matrix, ways[1]._codes)
-    row = table.loc["gaussian"]
+    row = table.loc["hdbscan"]
     half = 1.959964 * paired.std(ddof=1) / np.sqrt(len(paired))
     assert row["difference"] == pytest.approx(paired.mean())
     assert row["difference_high"] - row["difference"] == pytest.approx(half)
@@ -84,7 +84,7 @@ def test_methods_are_judged_by_the_same_features(ways, planted) -> None:
 
 def test_the_simplest_within_noise_is_recommended(ways) -> None:
     found = compare_methods(ways)
-    assert found.recommended == "kmeans"  # no worse than the mixture, and simpler
+    assert found.recommended == "kmeans"  # no worse than those by density, and simpler
     assert found.summary().startswith("K-means is recommended, the simplest within noise")
     assert found.plot().get_title(loc="left") == "K-means is recommended"
     alone = compare_methods(ways[:2][::-1])

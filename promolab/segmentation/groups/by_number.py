@@ -1,4 +1,4 @@
-"""Methods that are told how many segments to make, or choose it."""
+"""The RFM grid, and k-means, which is told how many segments to make or chooses it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,60 @@ import numpy as np
 from promolab.segmentation.groups import rfm
 from promolab.segmentation.groups.fitted import group_means
 from promolab.segmentation.groups.measures import one_thread
-from promolab.segmentation.groups.method import Grouped, Method, Task
+from promolab.segmentation.groups.method import Grouped, Method
 from promolab.segmentation.groups.number import Chosen, NumberOfSegments, choose
-from promolab.stats import normal_quantile
 from promolab.wording import plural
 
-BATCH = 4_096
+
+class Rfm(Method):
+    """Recency against frequency and money, in fifths; the names are the usual ones."""
+
+    fixed_columns = rfm.RFM_COLUMNS
+
+    def group(self) -> Grouped:
+        """Group the customers by the grid."""
+        found, codes = np.unique(
+            rfm.rfm_segments(*rfm.rfm_scores(self.task.active)), return_inverse=True
+        )
+        return Grouped(codes, names=[rfm.RFM_ORDER[i] for i in found])
+
+    def refit(self, drawn: np.ndarray) -> np.ndarray:
+        """Return the segments of the task's rows in the fifths of a resample."""
+        active, rows = self.task.active, self.task.rows
+        resample = active.iloc[np.repeat(rows, drawn)]
+        return rfm.rfm_segments(*rfm.rfm_scores(active.iloc[rows], resample))
 
 
-class ByNumber(Method):
-    """What methods with a number of segments have in common: trying each, and choosing.
+class KMeans(Method):
+    """k-means on standardised features (Lloyd 1982; starts by Arthur & Vassilvitskii 2007).
 
-    Of more customers than `clustering.SAMPLE_ROWS`, the number is chosen on a sample of so many.
+    Of more customers than `clustering.SAMPLE_ROWS`, the number of segments is chosen on a sample of
+    so many, and the segments of all start from the sample's centres.
     """
 
-    rule = "silhouette"
+    has_centres = True
+
+    def model(self, k: int, starts: int, centres: np.ndarray | None) -> Any:
+        """Return k-means of scikit-learn that begins at random, or at the centres given."""
+        from sklearn.cluster import KMeans
+
+        init = "k-means++" if centres is None else centres
+        return KMeans(k, init=init, n_init=starts, random_state=self.settings.seed, max_iter=200)
 
     def fit(self, k: int, drawn: np.ndarray | None = None) -> np.ndarray:
-        """Return labels of the task's rows; made from a resample of them where one is given."""
-        raise NotImplementedError
+        """Return the labels of the task's rows; a resample weighs each as often as it is drawn."""
+        matrix = self.task.drawn
+        with one_thread():
+            if drawn is None:
+                return np.asarray(self.model(k, 5, None).fit(matrix).labels_)
+            model = self.model(k, 3, None).fit(matrix, sample_weight=drawn.astype(float))
+            return np.asarray(model.predict(matrix))
 
     def spread(self, labels: np.ndarray) -> np.ndarray:
-        """Return labels of all customers, from those of the task's rows."""
-        raise NotImplementedError
+        """Return labels of all customers, started at the centres of those drawn."""
+        start = group_means(self.task.drawn, labels)
+        with one_thread():
+            return np.asarray(self.model(len(start), 1, start).fit(self.task.matrix).labels_)
 
     @cached_property
     def tried(self) -> list[int]:
@@ -93,7 +124,6 @@ class ByNumber(Method):
             self.settings.bootstraps,
             self.task.resampled,
             self.settings.min_share,
-            self.rule,
         )
 
     def refit(self, drawn: np.ndarray) -> np.ndarray:
@@ -103,137 +133,3 @@ class ByNumber(Method):
     def indices(self, codes: np.ndarray) -> np.ndarray:
         """Return the adjusted Rand indices that the choice has reckoned already."""
         return self.chosen.indices[self.k_chosen] if self.tried else np.zeros(0)
-
-
-class Rfm(Method):
-    """Recency against frequency and money, in fifths; the names are the usual ones."""
-
-    fixed_columns = rfm.RFM_COLUMNS
-
-    def group(self) -> Grouped:
-        """Group the customers by the grid."""
-        found, codes = np.unique(
-            rfm.rfm_segments(*rfm.rfm_scores(self.task.active)), return_inverse=True
-        )
-        return Grouped(codes, names=[rfm.RFM_ORDER[i] for i in found])
-
-    def refit(self, drawn: np.ndarray) -> np.ndarray:
-        """Return the segments of the task's rows in the fifths of a resample."""
-        active, rows = self.task.active, self.task.rows
-        resample = active.iloc[np.repeat(rows, drawn)]
-        return rfm.rfm_segments(*rfm.rfm_scores(active.iloc[rows], resample))
-
-
-class KMeans(ByNumber):
-    """k-means on standardised features (Lloyd 1982; starts by Arthur & Vassilvitskii 2007).
-
-    Where k was chosen on a sample, the segments of all customers start from the sample's centres.
-    """
-
-    has_centres = True
-
-    def model(self, k: int, starts: int, centres: np.ndarray | None) -> Any:
-        """Return k-means of scikit-learn that begins at random, or at the centres given."""
-        from sklearn.cluster import KMeans
-
-        init = "k-means++" if centres is None else centres
-        return KMeans(k, init=init, n_init=starts, random_state=self.settings.seed, max_iter=200)
-
-    def fit(self, k: int, drawn: np.ndarray | None = None) -> np.ndarray:
-        """Return the labels of the task's rows; a resample weighs each as often as it is drawn."""
-        matrix = self.task.drawn
-        with one_thread():
-            if drawn is None:
-                return np.asarray(self.model(k, 5, None).fit(matrix).labels_)
-            model = self.model(k, 3, None).fit(matrix, sample_weight=drawn.astype(float))
-            return np.asarray(model.predict(matrix))
-
-    def spread(self, labels: np.ndarray) -> np.ndarray:
-        """Return labels of all customers, started at the centres of those drawn."""
-        start = group_means(self.task.drawn, labels)
-        with one_thread():
-            return np.asarray(self.model(len(start), 1, start).fit(self.task.matrix).labels_)
-
-
-class MiniBatch(KMeans):
-    """Mini-batch k-means (Sculley 2010): centres follow small batches, so a million are quick."""
-
-    def model(self, k: int, starts: int, centres: np.ndarray | None) -> Any:
-        """Return mini-batch k-means that begins at random, or at the centres given."""
-        from sklearn.cluster import MiniBatchKMeans
-
-        told: dict[str, Any] = {"n_init": starts, "random_state": self.settings.seed}
-        if centres is not None:
-            return MiniBatchKMeans(k, init=centres, batch_size=BATCH, **told)
-        # Small batches and patience: else it stops long before a few thousand customers settle.
-        return MiniBatchKMeans(k, batch_size=256, max_iter=200, max_no_improvement=100, **told)
-
-
-RIDGE = 1e-3
-"""Added to each variance, in squared standard deviations: customers who share a value, such as no
-coupon at all, would else make a segment without width, of infinite likelihood."""
-
-
-class Gaussian(ByNumber):
-    """A Gaussian mixture with full covariances (Dempster, Laird & Rubin 1977).
-
-    Of the k that fit, the lowest BIC (Schwarz 1978) is chosen: −2 log-likelihood + parameters ·
-    log n. Each customer is in the segment that is likeliest.
-    """
-
-    rule = "bic"
-
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        self._models: dict[int, Any] = {}
-
-    def fit(self, k: int, drawn: np.ndarray | None = None) -> np.ndarray:
-        """Return the labels of the task's rows."""
-        from sklearn.mixture import GaussianMixture
-
-        matrix = self.task.drawn
-        # It knows no weights: a customer drawn twice is there twice.
-        rows = matrix if drawn is None else np.repeat(matrix, drawn, axis=0)
-        model = GaussianMixture(
-            k,
-            reg_covar=RIDGE,
-            n_init=2 if drawn is None else 1,
-            random_state=self.settings.seed,
-            max_iter=200,
-        )
-        with one_thread():
-            model.fit(rows)
-            if drawn is None:
-                self._models[k] = model
-            return np.asarray(model.predict(matrix))
-
-    def spread(self, labels: np.ndarray) -> np.ndarray:
-        """Return labels of all customers by the mixture of those drawn."""
-        k = self.settings.k if self.settings.k is not None else self.k_chosen
-        with one_thread():
-            return np.asarray(self._models[k].predict(self.task.matrix))
-
-    @cached_property
-    def chosen(self) -> Chosen:
-        """Every k with its measures and its BIC, and the one chosen."""
-        found = choose(
-            self.task.drawn,
-            self.tried,
-            self.fit,
-            self.task.counts,
-            self.settings.seed,
-            min_share=self.settings.min_share,
-        )
-        table, matrix = found.frame, self.task.drawn
-        with one_thread():
-            bic = np.array([self._models[k].bic(matrix) for k in self.tried])
-            logs = np.array([self._models[k].score_samples(matrix) for k in self.tried])
-        best = int(bic.argmin())
-        # Of two models on the same customers (Vuong 1989): −2 Σ of the differences of their logs.
-        half = normal_quantile(0.95) * 2 * (logs - logs[best]).std(axis=1) * np.sqrt(len(matrix))
-        above = bic - bic[best]
-        table["bic_above"] = above
-        table["bic_above_low"], table["bic_above_high"] = above - half, above + half
-        if table["fits"].any():
-            table["chosen"] = table.index == int(np.where(table["fits"], bic, np.inf).argmin())
-        return found

@@ -100,8 +100,6 @@ class FittedSegments:
         The features that were asked for; None for the default ones.
     choice, stability
         The evidence for them from when they were made.
-    method : str
-        How they were made: k-means or its mini-batch kin.
     """
 
     names: tuple[str, ...]
@@ -114,7 +112,6 @@ class FittedSegments:
     asked: tuple[str, ...] | None = None
     choice: NumberOfSegments | None = None
     stability: Stability | None = None
-    method: str = "kmeans"
 
     @property
     def columns(self) -> tuple[str, ...]:

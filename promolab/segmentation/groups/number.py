@@ -124,16 +124,13 @@ class NumberOfSegments(Result):
     ----------
     frame : DataFrame
         One row per k: ``k, silhouette, stability`` with ``…_low, …_high``, ``smallest_share``,
-        ``fits``, ``chosen``. Where they were reckoned: ``large_enough``; ``bic_above`` with
-        ``…_low, …_high``, by how much the BIC is above the lowest.
+        ``fits``, ``chosen``. Where they were reckoned: ``large_enough``.
     customers, bootstraps : int
         Customers grouped, and refits per k.
     resampled : int
         How many customers, drawn at random, the choice was made on; 0 for all.
     min_share : float
         Share of customers below which a segment is too small.
-    rule : {"silhouette", "bic"}
-        What chooses among the k that fit: the highest silhouette, or the lowest BIC.
     """
 
     frame: pd.DataFrame
@@ -141,7 +138,6 @@ class NumberOfSegments(Result):
     bootstraps: int
     resampled: int = 0
     min_share: float = MIN_SHARE
-    rule: str = "silhouette"
 
     @property
     def chosen(self) -> int:
@@ -171,10 +167,9 @@ class NumberOfSegments(Result):
             return "as asked"
         floor = percent(self.min_share, decimals=0)
         if row["fits"]:
-            best = "the lowest BIC" if self.rule == "bic" else "the best separated"
             # Without refits nothing is known of stability.
             stable = "are stable and " if self.bootstraps else ""
-            return f"{best} of those that {stable}have no tiny segment"
+            return f"the best separated of those that {stable}have no tiny segment"
         if not self.bootstraps:
             return f"the best separated; none has at least {floor} of customers in each segment"
         return (
@@ -196,23 +191,20 @@ class NumberOfSegments(Result):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw what the choice rests on against k and return the Axes.
 
-        On a new figure, panels below show the BIC and the smallest segment;
-        on an Axes that is given, silhouette and stability alone.
+        On a new figure, a panel below shows the smallest segment; on an Axes that is given,
+        silhouette and stability alone.
         """
         from promolab.plots import stacked
 
-        panels = {
-            "bic_above": self._plot_bic,
-            "large_enough": self._plot_size,
-        }
-        below = [draw for name, draw in panels.items() if name in self.frame and ax is None]
-        axes = stacked([4.0, *[1.7] * len(below)]) if below else [self._plot_separation(ax)]
-        if below:
-            self._plot_separation(axes[0])
-        for draw, panel in zip(below, axes[1:], strict=True):
-            draw(panel)
-        axes[-1].set_xlabel("number of segments")
-        return axes[0]
+        if ax is not None or "large_enough" not in self.frame:
+            ax = self._plot_separation(ax)
+            ax.set_xlabel("number of segments")
+            return ax
+        upper, lower = stacked([4.0, 1.7])
+        self._plot_separation(upper)
+        self._plot_size(lower)
+        lower.set_xlabel("number of segments")
+        return upper
 
     def _plot_separation(self, ax: Axes | None) -> Axes:
         from promolab import plots
@@ -242,17 +234,6 @@ class NumberOfSegments(Result):
             f"{refits_in_words(self.bootstraps, self.resampled)}, middle 95 %; "
             f"n = {plural(self.customers, 'customer')}",
             ylabel="1 = perfect",
-        )
-
-    def _plot_bic(self, ax: Axes) -> None:
-        from promolab import plots
-
-        names = ("bic_above", "bic_above_low", "bic_above_high")
-        value, low, high = (self.frame[c].to_numpy() for c in names)
-        plots.points(self.frame["k"], value, low=low, high=high, colour=plots.COLOURS[2], ax=ax)
-        plots.reference_line(ax, "horizontal", 0.0)
-        plots.finish(
-            ax, title="", subtitle="BIC above the lowest, 95 % interval (0 = best)", ylabel="BIC"
         )
 
     def _plot_size(self, ax: Axes) -> None:
