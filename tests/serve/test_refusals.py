@@ -309,7 +309,7 @@ def test_a_plan_and_its_release_read_the_list(tmp_path):
     )
     with pytest.raises(InputError, match="may no longer be contacted"):
         release_week(WEEK, made.out)
-    again = made.draft(0, list_size=20)
+    again = made._drafted(0, 0, {"list_size": 20})  # anew: `draft` keeps what it made before
     assert not again.read_table("planned")["customer_id"].isin([one, two, three]).any()
     # The page's own call, on a file where somebody changed a line.
     path = made.out / "suppressions.jsonl"
