@@ -15,7 +15,7 @@ from promolab.campaign.past import settles_at
 from promolab.contract import read_operations
 from promolab.display import Html, join, say, table
 from promolab.language import _, day_words, marked
-from promolab.wording import count, money
+from promolab.wording import count, money, number
 
 if TYPE_CHECKING:
     from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics
@@ -150,10 +150,10 @@ class Choice:
     def _brings(self) -> str:
         if self.headline:
             return self._margin(self._policy["answer"]["profit"])
-        found, first = self.economics.total("redemptions"), self._first
+        found = self.economics.total("redemptions")
         if not math.isfinite(found.value):
             return _("not known")
-        n = first.expected_words() if len(self.economics) == 1 else count(found.value)
+        n = number(*found.ends, decimals=None if math.isfinite(found.ci_low) else 0)
         noun = self.economics.words.noun
         return _("{n} {redemption}s; what they add is not known", n=n, redemption=noun)
 
