@@ -144,16 +144,27 @@ def test_decisions_that_are_not_over_are_passed_over_and_what_does_not_fit_is_re
         refused(sentence, choose_experiment, shop, None, experiment, stated)
 
 
-def test_a_files_control_and_chances_are_read(shop, file):
+def test_a_files_control_and_chances_are_read_and_no_effect_shown_where_a_check_refuses(shop, file):
     stated = {**WORDS, "arm": "mail=none", "propensity": "paper=0.25,app=0.25", "covariates": "age"}
     trial = choose_experiment(shop, None, str(file), stated).experiment
     assert trial.control == "none" and trial.covariates == ("age",)
     np.testing.assert_allclose(trial.propensity[0], [0.5, 0.25, 0.25])
     with pytest.raises(InputError, match="is not understood"):
         choose_experiment(shop, None, str(file), {**stated, "propensity": "paper=0.25, app"})
+    stated = {**WORDS, "propensity": "paper=0.4, app=0.3"}  # they were 0.25
+    choice = choose_experiment(shop, None, str(file), stated)
+    found = fitted(choice)
+    assert found.checks_.refused == ("sample ratio",)
+    assert "Refused: sample ratio" in text(found.checks_)
+    for name in SECTIONS:
+        assert text(getattr(found, name)()).startswith("Not shown: the checks above do not allow")
+    assert "must not be called an effect" in found.meaning()
+    assert choice.recorded(found)["identification"] == "not identified"
+    with pytest.raises(Refused, match="The arms do not come as often"):
+        UpliftModel().fit(choice.experiment)
 
 
-def test_covariates_that_nobody_named_are_named_and_a_result_among_them_is_refused(shop, tmp_path):
+def test_covariates_are_named_chances_may_be_numbers_and_a_result_is_no_covariate(shop, tmp_path):
     rows = trial_rows(2.0).rename(columns={"visits": "visits_after"})
     rows.to_csv(tmp_path / "mails.csv", index=False)
     stated = {**WORDS, "outcomes": "spend", "propensity": "paper=0.25, app=0.25"}
@@ -167,9 +178,6 @@ def test_covariates_that_nobody_named_are_named_and_a_result_among_them_is_refus
     stated["covariates"] = "['age', 'city']"  # as the refusal writes them
     named = fitted(choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated))
     assert str(named.checks_.identification) == "randomised"
-
-
-def test_a_chance_may_be_a_number_and_arms_floats(shop, tmp_path):
     rows = trial_rows(2.0)
     rows["mail"] = (rows["mail"] != "none").astype(float)
     rows.to_csv(tmp_path / "mails.csv", index=False)
@@ -211,21 +219,9 @@ def test_nothing_to_target_is_said_where_nothing_is_there(shop):
     assert all("Nothing to target is seen" in f.summary() for f in said if not f.found)
 
 
-def test_no_effect_is_shown_where_a_check_refuses(shop, file):
-    stated = {**WORDS, "propensity": "paper=0.4, app=0.3"}  # they were 0.25
-    choice = choose_experiment(shop, None, str(file), stated)
-    found = fitted(choice)
-    assert found.checks_.refused == ("sample ratio",)
-    assert "Refused: sample ratio" in text(found.checks_)
-    for name in SECTIONS:
-        assert text(getattr(found, name)()).startswith("Not shown: the checks above do not allow")
-    assert "must not be called an effect" in found.meaning()
-    assert choice.recorded(found)["identification"] == "not identified"
-    with pytest.raises(Refused, match="The arms do not come as often"):
-        UpliftModel().fit(choice.experiment)
-
-
-def test_a_fold_is_predicted_by_the_folds_before_it_alone(strong):
+def test_a_fold_is_predicted_by_those_before_and_what_is_shown_calibrated(
+    strong, shop, model, asked
+):
     effects = strong.forward_effects().to_numpy()
     assert np.isnan(effects[strong.fold_ == 0]).all()
     assert np.isfinite(effects[strong.fold_ > 0]).all()
@@ -235,9 +231,6 @@ def test_a_fold_is_predicted_by_the_folds_before_it_alone(strong):
     # What the page finds is what decides whether anybody is told apart.
     assert strong.targeting().by_effect.estimate == strong.calibrated_.qini
     assert strong.calibrated_.told_apart == strong.targeting().found
-
-
-def test_what_is_shown_saved_and_ranked_is_calibrated(shop, model, asked, strong):
     nothing = pd.DataFrame(columns=["promotion_id", "kind"])
     table = strong.calibrated_.rows.set_index("arm")
     assert table.loc["paper", "spread"] == pytest.approx(2.0 * 1.73, rel=0.15)

@@ -105,7 +105,7 @@ def test_nothing_at_or_after_any_moment_is_read_and_only_whole_weeks(readout):
     assert read(tables()).frame["until"].iloc[-1] == datetime(2021, 4, 12)
 
 
-def test_who_was_not_told_is_left_out_and_without_margins_there_are_sales_alone():
+def test_who_was_not_told_is_left_out_and_without_margins_or_holdout_it_is_said():
     frames = tables()
     decided = frames["decisions"]
     unplanned = decided["planned_action"] == "none"
@@ -114,9 +114,6 @@ def test_who_was_not_told_is_left_out_and_without_margins_there_are_sales_alone(
     assert found.standing + found.others == N // 2
     found = read(tables(), margin_rate=None)
     assert "profit" not in found.frame and "the shop states no margin" in found.summary()
-
-
-def test_without_a_standing_holdout_there_is_one_sentence():
     frames = tables()
     nobody = frames | {"decisions": frames["decisions"].assign(holdout="none")}
     no_table = {name: frames[name] for name in ("events", "promotions", "exposures")}

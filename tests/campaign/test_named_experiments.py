@@ -109,7 +109,7 @@ def test_a_broken_experiment_is_a_sentence_and_the_others_are_read(folder, said,
     assert not alone and why in alone.summary() and why.split("'")[0][1:] in alone.table().text
 
 
-def test_a_promotion_that_cannot_be_compared_says_why(folder):
+def test_what_cannot_be_compared_says_why_and_days_begin_at_the_shops_midnight(folder):
     nobody = np.full(200, "assigned", dtype=object)
     told = {"name": "P", "promotion": "P"}
     found = read(folder, told, told | {"promotion": "Q", "name": "Q"}, frames=tables(nobody))
@@ -117,9 +117,6 @@ def test_a_promotion_that_cannot_be_compared_says_why(folder):
     assert "there is no promotion 'Q'" in found.experiments[1].summary()
     bare = {"events": tables(nobody)["events"]}
     assert "has no promotions" in read(folder, told, frames=bare).summary()
-
-
-def test_a_shop_that_names_none_says_so_and_days_begin_at_its_own_midnight(folder):
     found = read(folder)
     assert not found and found.summary().count(".") == 2 and found.table().text
     assert found.to_dict() == {} and not len(found.to_frame())

@@ -129,7 +129,7 @@ def test_a_cap_keeps_the_best_whoever_is_held_out(allocated, most):
     pd.testing.assert_frame_equal(left, other)
 
 
-def test_all_at_once_and_nothing_at_all():
+def test_all_at_once_nothing_at_all_and_what_is_not_in_the_plan():
     plan, _ = drafted()
     assert override_plan(plan, Overrides()).plan.decisions.equals(plan.decisions)
     everybody = dict.fromkeys(range(N), "closed")
@@ -140,9 +140,6 @@ def test_all_at_once_and_nothing_at_all():
     some = override_plan(plan, Overrides(("8",), {"7": 3}, {0: "closed"}))
     whole(some.plan, forced=1)
     assert len(some.plan.planned) == 3
-
-
-def test_what_is_not_in_the_plan_is_refused_in_a_sentence():
     for wrong, said in [
         (Overrides(without=("9",)), "promotion '9' is none of the plan's; these are: 7, 8"),
         (Overrides(caps={"9": 1}), "promotion '9' is none"),

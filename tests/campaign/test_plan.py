@@ -192,7 +192,7 @@ def test_days_are_counted_by_the_shops_clocks_and_a_released_contact_once():
     assert barred(ContactRules(exclusive=(("6", "7"),)), owed) == {}
 
 
-def test_consent_is_said_to_be_checked_or_not_and_the_quarantined_are_not_contacted():
+def test_consent_is_checked_or_not_or_as_old_as_an_unsubscribe_and_the_quarantined_are_out():
     shop, scores = one_promotion(4)
     plan = plan_week(shop, scores, AS_OF, [7], list_size=4)
     assert "Consent was not checked: Shop has no table of contact rights." in plan.notes
@@ -215,9 +215,17 @@ def test_consent_is_said_to_be_checked_or_not_and_the_quarantined_are_not_contac
     plan = plan_week(shop, scores, AS_OF, [7], list_size=3, quarantined=found)
     assert plan.steps.query("step == 'status'")["customer_id"].tolist() == [2]
     assert 2 not in plan.decisions["customer_id"].tolist()
+    hours = pd.to_timedelta([-1, 0, 1], unit="h")
+    moment = AS_OF - 3 * DAY
+    left = pd.DataFrame({"promotion_id": 7, "customer_id": [0, 1, 2], "kind": "unsubscribe"})
+    rights = pd.DataFrame({"customer_id": [0, 1, 2], "channel": "email", "allowed": True})
+    frames = {"promotions": promotions_of([7], ["email"]), "responses": left.assign(ts=moment)}
+    frames |= {"contact_rights": rights.assign(since=moment + hours)}
+    plan = plan_of(frames, {7: [0.5] * 3}, list_size=3)
+    assert at_step(plan, "no_right") == [0, 1]
 
 
-def test_a_bundle_that_does_not_start_as_a_whole_is_said():
+def test_a_bundle_not_whole_a_quiet_week_and_nobody_scored_are_sentences():
     shop, scores = one_promotion(3)
     rules = ContactRules(bundles={"summer": ("7", "8")})
     plan = plan_week(shop, scores, AS_OF, [7], rules=rules, list_size=2)
@@ -228,10 +236,6 @@ def test_a_bundle_that_does_not_start_as_a_whole_is_said():
         case = case_of(1)
         case.frames["promotions"]["promotion_id"] = [*"QPR", "A", "B"]
         plan_week(case.shop(), scores.head(0), AS_OF, [*"QP"], rules=bad)
-
-
-def test_a_quiet_week_and_nobody_scored_are_sentences():
-    shop, scores = one_promotion(3)
     quiet = plan_week(shop, scores, AS_OF, [])
     assert quiet.summary() == "No promotion starts this week; nobody is to be contacted."
     assert quiet.funnel.empty and quiet.decisions.empty and quiet.planned.empty
@@ -321,17 +325,6 @@ def test_a_bundle_goes_by_its_best_chance_and_its_shortest_list(first):
     assert plan.promotions["list_size"].tolist() == [1, 1, 3]
     planned = plan.decisions.set_index("customer_id")["planned_action"]
     assert planned.to_dict() == {0: "both", 1: "9", 2: "9"}
-
-
-def test_consent_as_old_as_the_unsubscribe_does_not_end_it():
-    hours = pd.to_timedelta([-1, 0, 1], unit="h")
-    moment = AS_OF - 3 * DAY
-    left = pd.DataFrame({"promotion_id": 7, "customer_id": [0, 1, 2], "kind": "unsubscribe"})
-    rights = pd.DataFrame({"customer_id": [0, 1, 2], "channel": "email", "allowed": True})
-    frames = {"promotions": promotions_of([7], ["email"]), "responses": left.assign(ts=moment)}
-    frames |= {"contact_rights": rights.assign(since=moment + hours)}
-    plan = plan_of(frames, {7: [0.5] * 3}, list_size=3)
-    assert at_step(plan, "no_right") == [0, 1]
 
 
 def test_past_lists_are_counted_in_customers_not_in_messages():

@@ -42,7 +42,7 @@ def plan_by(choices: np.ndarray, **options: Any) -> Plan:
     return plan_week(shop, scores, AS_OF, [7, 8], allocation=allocation_of(choices), **options)
 
 
-def test_an_allocation_says_who_is_planned_and_how_likely_each_action_was():
+def test_an_allocation_says_who_is_planned_how_likely_each_action_was_and_must_fit():
     plan = plan_by(np.repeat(["7", "8", "none"], [20, 5, 15]), holdout=0.2, standing_holdout=0.1)
     assert plan.planned.groupby("promotion_id").size().to_dict() == {7: 20, 8: 5}
     assert plan.promotions["list_size"].tolist() == [20, 5] and plan.by_effect
@@ -56,6 +56,16 @@ def test_an_allocation_says_who_is_planned_and_how_likely_each_action_was():
     assert (plan.funnel[["not_planned"]].to_numpy() == 15).all()
     assert NOT_WORTH in plan.to_table().text
     assert "not among the likeliest" not in plan.to_table().text
+    for change, message in [
+        (lambda a: a.assign(propensity=0.5), "must add up to 1"),
+        (lambda a: a.assign(chosen=True), "one action of each customer must be the chosen one"),
+        (lambda a: a.assign(action=a["action"].replace("7", "9")), "action '9' is none"),
+        (lambda a: pd.concat([a, a]), "more than once"),
+        (lambda a: a.drop(columns="chosen"), "no column 'chosen' in allocation"),
+    ]:
+        shop, scores = shop_and_scores(3)
+        rows = change(allocation_of(np.full(3, "8")))
+        refused(message, plan_week, shop, scores, AS_OF, [7, 8], allocation=rows)
 
 
 def test_what_is_done_comes_as_often_as_its_chance_says():
@@ -90,19 +100,6 @@ def test_what_is_not_measured_stays_ranked_and_who_may_not_be_contacted_keeps_no
     plan = plan_week(shop, scores, AS_OF, [7, 8], allocation=rows)
     assert plan.planned["customer_id"].tolist() == [0]
     assert "1 customer of the allocation may not be contacted." in plan.notes
-
-
-def test_an_allocation_that_does_not_fit_is_said():
-    for change, message in [
-        (lambda a: a.assign(propensity=0.5), "must add up to 1"),
-        (lambda a: a.assign(chosen=True), "one action of each customer must be the chosen one"),
-        (lambda a: a.assign(action=a["action"].replace("7", "9")), "action '9' is none"),
-        (lambda a: pd.concat([a, a]), "more than once"),
-        (lambda a: a.drop(columns="chosen"), "no column 'chosen' in allocation"),
-    ]:
-        shop, scores = shop_and_scores(3)
-        rows = change(allocation_of(np.full(3, "8")))
-        refused(message, plan_week, shop, scores, AS_OF, [7, 8], allocation=rows)
 
 
 def test_a_readout_takes_an_allocations_chances_as_they_are():

@@ -28,7 +28,7 @@ def some(seed: int, n: int, who: np.ndarray, effect: float = 5.0) -> HoldoutComp
     return compared(rng.gamma(2.0, 20.0, n) + effect * arm, arm, who)
 
 
-def test_different_customers_are_weighed_by_the_inverse_of_their_variances() -> None:
+def test_customers_are_weighed_by_inverse_variances_few_of_them_as_a_sample() -> None:
     parts = [some(0, 400, np.arange(400)), some(1, 1000, np.arange(1000, 2000))]
     found = pool_holdouts(parts, currency="EUR")
     v = np.array([p.sales.scores @ p.sales.scores for p in parts])
@@ -38,10 +38,7 @@ def test_different_customers_are_weighed_by_the_inverse_of_their_variances() -> 
     assert half == pytest.approx(1.98 * (1 / (1 / v).sum()) ** 0.5, rel=0.02)
     assert found.promotions == 2 and found.difference.n == 1400
     assert "The holdouts of 2 promotions, read together: extra net sales of" in found.summary()
-
-
-def test_with_few_customers_the_variance_is_that_of_a_sample() -> None:
-    """G/(G − 1) over all customers of both, degrees of freedom by the smaller groups."""
+    # G/(G − 1) over all customers of both, degrees of freedom by the smaller groups.
     rng = np.random.default_rng(4)
     parts = []
     for start in (0, 12):

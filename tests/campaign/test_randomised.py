@@ -143,7 +143,7 @@ def held_by_household(households: int, size: int, assigned: int) -> pd.DataFrame
     return with_chance(decisions_of(arm, cluster), assigned / len(arm))
 
 
-def test_the_smallest_holdout_that_can_be_read_is_20_households():
+def test_why_there_is_no_randomised_comparison_of_fewer_than_20_households():
     for households, size, why in [
         (20, 1, ""),  # twenty are enough
         (19, 1, "only 19 independent customers were held back; 20 are needed"),
@@ -151,6 +151,18 @@ def test_the_smallest_holdout_that_can_be_read_is_20_households():
         (20, 3, ""),
     ]:
         assert obstacle(held_by_household(households, size, 400)) == why
+    none = np.full(100, "assigned", dtype=object)
+    few = np.where(np.arange(300) < 5, "promotion", "assigned").astype(object)
+    assert "nobody planned for it was held back" in _why(decisions_of(none))
+    assert "only 5 independent customers were held back; 20 are needed" in _why(decisions_of(few))
+    assert "no decision for it" in _why(decisions_of(none).head(0))
+    heavy = decisions_of(np.where(arms() == "assigned", "assigned", "chance"))
+    heavy.loc[heavy.index[heavy["arm"] == "chance"][:3], "weight"] = 500.0
+    assert "weighted by their chances, count as only 3 customers" in _why(heavy)
+    empty = compare_with_holdout("P", decisions_of(none), None, NOBODY, NOBODY)
+    assert empty.difference() is None and empty.identification == "not identified"
+    assert empty.summary() == f"No randomised comparison: {empty.why}."
+    json.dumps(empty.to_dict(), allow_nan=False)
 
 
 def test_the_sample_ratio_is_that_of_whole_households_and_of_draws_one_by_one():
@@ -186,21 +198,6 @@ def test_the_household_is_the_unit_where_there_is_one():
     assert read["cluster"].nunique() == (N - 2) // 2 + 2  # the last two have no household
 
 
-def test_why_there_is_no_randomised_comparison():
-    none = np.full(100, "assigned", dtype=object)
-    few = np.where(np.arange(300) < 5, "promotion", "assigned").astype(object)
-    assert "nobody planned for it was held back" in _why(decisions_of(none))
-    assert "only 5 independent customers were held back; 20 are needed" in _why(decisions_of(few))
-    assert "no decision for it" in _why(decisions_of(none).head(0))
-    heavy = decisions_of(np.where(arms() == "assigned", "assigned", "chance"))
-    heavy.loc[heavy.index[heavy["arm"] == "chance"][:3], "weight"] = 500.0
-    assert "weighted by their chances, count as only 3 customers" in _why(heavy)
-    empty = compare_with_holdout("P", decisions_of(none), None, NOBODY, NOBODY)
-    assert empty.difference() is None and empty.identification == "not identified"
-    assert empty.summary() == f"No randomised comparison: {empty.why}."
-    json.dumps(empty.to_dict(), allow_nan=False)
-
-
 def _why(decisions: pd.DataFrame) -> str:
     return compare_with_holdout("P", decisions, None, NOBODY, NOBODY).why
 
@@ -210,16 +207,13 @@ def stated(chance: float) -> pd.DataFrame:
     return with_chance(decisions_of(arms()), chance)
 
 
-def test_group_sizes_that_hardly_fit_the_chances_are_said_with_their_p_value():
+def test_group_sizes_that_hardly_fit_are_said_and_those_not_by_chance_identify_nothing():
     assert "beware" not in _why(decisions_of(arms()))
     # 1,080 of 1,200: z = (35.4 − 0.5) / 11.56 = 3.02 where 0.8705 is stated, 2.62 where 0.874 is.
     for chance, told in ((0.8705, "1,045 (p = 0.003)"), (0.874, "1,049 (p = 0.008)")):
         why = _why(stated(chance))
         assert f"beware: 1,080 were assigned where the recorded chance lets expect {told}" in why
     assert "beware" not in _why(stated(0.876))  # p = 0.013
-
-
-def test_group_sizes_that_cannot_be_chance_identify_nothing():
     off = stated(0.8)
     why = _why(off)
     assert "1,080 were assigned where the recorded chance lets expect 960 (p < 0.001)" in why
@@ -293,7 +287,7 @@ def chance_tables(seed: int, n: int = 2400) -> tuple[dict[str, pd.DataFrame], np
     return frames, good[got].mean() * 40.0
 
 
-def test_where_chances_differ_the_weighted_difference_is_a_reading():
+def test_chances_that_differ_weigh_and_without_the_others_two_actions_by_their_own():
     frames, truth = chance_tables(0)
     row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
     e = row.difference.estimate
@@ -312,6 +306,20 @@ def test_where_chances_differ_the_weighted_difference_is_a_reading():
     spend = frames["events"].tail(2400).set_index("customer_id")["amount"]
     means = rows["customer_id"].map(spend).groupby(rows["arm"]).mean()
     assert means["assigned"] - means["chance"] > e.ci_high
+    frames, _ = chance_tables(1)
+    kept = frames["decisions"].query("planned_action == 'P'")
+    both = {k: v for k, v in frames.items() if k != "decision_propensities"}
+    # Planned for it, and held back with a chance of its own that differs: two actions.
+    chance = np.where(kept["customer_id"] % 2, 0.8, 0.6)
+    drawn = np.random.default_rng(2).random(len(kept)) < chance
+    told = kept.assign(action=np.where(drawn, "P", "none"))
+    told["propensity"] = np.where(drawn, chance, 1 - chance)
+    rows = read_decisions(euro_shop(both | {"decisions": told}), ["P"], NOW)
+    held = rows[rows["arm"] != "assigned"]
+    assert held["weight"].round(3).isin([4.0, 1.5]).all() and len(rows) == len(kept)
+    # Chances of a wider choice fit no two actions: nothing is compared by them.
+    row = read_out(euro_shop(both), NOW, weeks=9)["P"]
+    assert row.holdout.identification == "not identified"
 
 
 def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
@@ -332,23 +340,6 @@ def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
         found.append(compare_arms(seen, arm, control="chance", **given).estimate)
         truth.append(40.0 * good[action == 0].mean())
     check_cover(ends_of(found), np.array(truth), slack=0.005)
-
-
-def test_without_the_other_chances_two_actions_are_weighed_by_their_own():
-    frames, _ = chance_tables(1)
-    kept = frames["decisions"].query("planned_action == 'P'")
-    both = {k: v for k, v in frames.items() if k != "decision_propensities"}
-    # Planned for it, and held back with a chance of its own that differs: two actions.
-    chance = np.where(kept["customer_id"] % 2, 0.8, 0.6)
-    drawn = np.random.default_rng(2).random(len(kept)) < chance
-    told = kept.assign(action=np.where(drawn, "P", "none"))
-    told["propensity"] = np.where(drawn, chance, 1 - chance)
-    rows = read_decisions(euro_shop(both | {"decisions": told}), ["P"], NOW)
-    held = rows[rows["arm"] != "assigned"]
-    assert held["weight"].round(3).isin([4.0, 1.5]).all() and len(rows) == len(kept)
-    # Chances of a wider choice fit no two actions: nothing is compared by them.
-    row = read_out(euro_shop(both), NOW, weeks=9)["P"]
-    assert row.holdout.identification == "not identified"
 
 
 def test_an_experiment_of_the_same_rows_has_the_same_figures():

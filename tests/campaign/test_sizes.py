@@ -55,7 +55,7 @@ def test_the_planned_size_is_the_plans_and_each_step_adds_the_next_likeliest(mad
     assert double / once == pytest.approx(best / first)
 
 
-def test_the_table_marks_the_planned_list_and_names_several_promotions(made) -> None:
+def test_the_table_marks_the_planned_list_and_a_quiet_week_has_none(made) -> None:
     own, plan, economics, scores, segments = made
     found = list_steps(own, plan, economics, scores, segments, RATIOS)
     text, name = found.to_table().text, economics.promotions[0].name
@@ -70,9 +70,6 @@ def test_the_table_marks_the_planned_list_and_names_several_promotions(made) -> 
     text = both.to_table().text
     assert ">promotion<" in text and "Other" in text and f"{name}: s" not in text
     assert "Other: shortest" in both.of("M").to_table().text
-
-
-def test_a_quiet_week_has_no_lists(made) -> None:
     own, _, _, scores, segments = made
     plan, nothing = plan_week(own, scores.head(0), NOW, []), LaunchEconomics(())
     found = list_steps(own, plan, nothing, scores, segments, RATIOS)

@@ -17,7 +17,7 @@ def scores(*ids: str, n: int = 10) -> pd.DataFrame:
     )
 
 
-def test_half_of_all_are_contacted_and_several_promotions_share_the_customers():
+def test_half_of_all_are_contacted_or_shared_and_a_budget_not_kept_to_is_said():
     trial = telling_trial(shop(), NOW, scores("N"), RATIOS)
     one = trial.promotions[0]
     assert (one.contacts, one.held) == (5, 5)
@@ -30,9 +30,6 @@ def test_half_of_all_are_contacted_and_several_promotions_share_the_customers():
     trial = telling_trial(shop(), NOW, scores("N", "T"), RATIOS)
     assert [(p.contacts, p.held) for p in trial.promotions] == [(4, 3), (3, 3)]
     assert "contact 4 each about Coupons N or Recommendation T" in trial.would()
-
-
-def test_what_starts_not_has_no_trial_and_a_budget_not_kept_to_is_said():
     quiet = telling_trial(shop(), NOW, scores("N").head(0), RATIOS)
     assert not quiet and quiet.summary().startswith("Nothing starts this week")
     expected = {"by_effect": False, "experiment": {}, "summary": quiet.summary(), "not_kept": ""}

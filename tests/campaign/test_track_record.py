@@ -22,7 +22,7 @@ def coverage() -> pd.DataFrame:
 KINDS = dict.fromkeys((1, 2, 3), "coupon")
 
 
-def test_an_earlier_report_counts_before_what_is_recomputed() -> None:
+def test_an_earlier_report_counts_first_and_misses_are_counted_without_any() -> None:
     told = {"3": ("2017-W18", Estimate(40.0, 30.0, 55.0, 4))}
     found = track_record(coverage(), KINDS, told)
     assert found.rows["name"].tolist() == ["Coupons 3", "Coupons 2", "Coupons 1"]
@@ -32,9 +32,6 @@ def test_an_earlier_report_counts_before_what_is_recomputed() -> None:
     text = found.summary()
     assert "2 of 2 forecasts held" in text and "in all 50 redemptions" in text and "57 came" in text
     assert "1 of them by earlier reports" in text
-
-
-def test_without_earlier_reports_misses_are_counted_and_without_intervals_nothing_claimed() -> None:
     text = track_record(coverage(), KINDS).summary()
     assert text.startswith("1 of 2 forecasts held in the 90 % interval")
     assert "No earlier report of this folder made one" in text

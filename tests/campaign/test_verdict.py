@@ -49,19 +49,7 @@ def test_each_verdict_and_without_a_break_even_only_a_loss_can_be_told():
     assert judge(sells(-5.0, -0.5), CALM, None).word == "stop"
 
 
-def test_the_words_say_what_a_verdict_rests_on_and_what_may_annoy():
-    assumed = PaysFrom(2.5, 2.0, 0.5, 0.25, ("margin_rate",), "EUR")
-    found = judge(sells(2.5, 5.0, "adjusted"), CALM, assumed, provisional=True)
-    assert found.text == "repeat (adjusted, provisional, margin assumed)"
-    assert "2.00 EUR (assumed: margin)" in found.why
-    # Of 60 contacts 1 %, from 0.2 to 5 %.
-    lost = "1 [0, 3] would unsubscribe or complain if repeated"
-    assert judge(sells(2.5, 5.0), UNSURE, PAYS_FROM).text == (
-        f"cannot tell (pays, may annoy: {lost})"
-    )
-
-
-def test_what_pays_is_that_by_hand_and_assumed_figures_are_marked():
+def test_what_pays_is_that_by_hand_and_the_words_say_what_a_verdict_rests_on():
     costs = Costs(Rate(0.4, False), Rate(0.5, False), Rate(0.1, False), funder_share=0.2)
     found = pays_from(100, 30, 150.0, costs, "EUR")
     assert found.cost == pytest.approx(150 * 0.8 / 100 + 30 * 0.1 / 100 + 0.5)
@@ -76,3 +64,12 @@ def test_what_pays_is_that_by_hand_and_assumed_figures_are_marked():
     assert found.summary().endswith("(assumed: margin, cost of a redemption).")
     assert pays_from(10, 1, np.nan, costs, "EUR") is None
     assert pays_from(0, 1, 10.0, costs, "EUR") is None
+    assumed = PaysFrom(2.5, 2.0, 0.5, 0.25, ("margin_rate",), "EUR")
+    found = judge(sells(2.5, 5.0, "adjusted"), CALM, assumed, provisional=True)
+    assert found.text == "repeat (adjusted, provisional, margin assumed)"
+    assert "2.00 EUR (assumed: margin)" in found.why
+    # Of 60 contacts 1 %, from 0.2 to 5 %.
+    lost = "1 [0, 3] would unsubscribe or complain if repeated"
+    assert judge(sells(2.5, 5.0), UNSURE, PAYS_FROM).text == (
+        f"cannot tell (pays, may annoy: {lost})"
+    )

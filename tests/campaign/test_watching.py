@@ -39,12 +39,9 @@ def watched(n: int, lift: float, seed: int) -> WatchedPromotion:
     return WatchedPromotion("Coupons 1", frame, int(treated.sum()), int((~treated).sum()), DAYS)
 
 
-def test_looking_every_day_raises_few_false_alarms() -> None:
-    found = [watched(600, 0.0, seed).decided_on for seed in range(120)]
-    assert sum(day is not None for day in found) <= 11  # 5 % of 120, and what chance adds
-
-
-def test_an_effect_is_seen_and_said() -> None:
+def test_looking_every_day_raises_few_false_alarms_and_an_effect_is_seen() -> None:
+    false = [watched(600, 0.0, seed).decided_on for seed in range(120)]
+    assert sum(day is not None for day in false) <= 11  # 5 % of 120, and what chance adds
     found = [watched(3_000, 0.5, seed) for seed in range(5)]
     assert all(one.decided_on is not None for one in found)
     assert "the band left zero on day" in found[0].summary() and found[0].now.ci_low > 0
@@ -74,7 +71,7 @@ def shop() -> Shop:
     return Shop(told, Settings(name="Corner shop", currency="EUR"))
 
 
-def test_the_figures_of_a_shop_are_those_of_its_rows(shop: Shop) -> None:
+def test_the_figures_are_those_of_the_rows_and_nothing_later_is_read(shop: Shop) -> None:
     now = START + timedelta(days=20)
     found = watch_promotions(shop, now)
     one = found.promotions[0]
@@ -93,9 +90,6 @@ def test_the_figures_of_a_shop_are_those_of_its_rows(shop: Shop) -> None:
     assert "Coupons 7" in found.table().text and found.plot().get_xlabel() == "days since its start"
     assert nonsense("\n".join([found.summary(), *(p.summary() for p in found.promotions)])) == []
     assert set(found.to_frame()["promotion"]) == {"Coupons 7"}
-
-
-def test_nothing_later_is_read_and_what_counts_no_more_is_not_watched(shop: Shop) -> None:
     early = watch_promotions(shop, START + timedelta(days=9)).promotions[0]
     late = watch_promotions(shop, START + timedelta(days=20)).promotions[0]
     same = late.frame.head(len(early.frame))["difference"]

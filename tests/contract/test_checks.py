@@ -65,16 +65,13 @@ def test_ids_as_floats_a_wrong_type_and_a_missing_column_stop():
     assert findings[0].level == "stop" and "did you mean 'tss'" in findings[0].sentence
 
 
-def test_no_events_an_empty_table_and_no_zone_stop():
+def test_no_events_no_zone_all_rows_bad_and_ids_of_two_types_stop():
     shop = shop_of({"events": events(1).head(0), "promotions": PROMOTIONS.head(0)}, zone=None)
     expected = {("events", "empty_table"): ("stop", 0), ("shop.toml", "zone"): ("stop", 0)}
     expected |= {("promotions", "empty_table"): ("warn", 0)}
     assert found(shop) == expected
     assert found(corner(promotions=PROMOTIONS))["events", "missing_table"] == ("stop", 0)
     assert 'zone = "' in check(shop, NOW).to_text()
-
-
-def test_all_rows_bad_and_ids_of_two_types_stop():
     bad = events(kind=["purchase", "buy", "purchase"], amount=[-1.0, 1.0, -1.0])
     assert found(corner(events=bad))["events", "all_rows_bad"] == ("stop", 3)
     assert ("events", "all_rows_bad") not in found(corner(events=events(amount=[1.0, -1, -1])))
@@ -84,7 +81,7 @@ def test_all_rows_bad_and_ids_of_two_types_stop():
     assert not checks.usable
 
 
-def test_unknown_keys_are_counted_and_nulls_are_not():
+def test_unknown_keys_times_kinds_ranges_and_duplicates_are_counted_and_nulls_are_not():
     sent = pd.DataFrame({"promotion_id": ["P1", "P9"], "customer_id": "C0"})
     shop = corner(
         events=events(product_id=["A", "B", None]),
@@ -99,9 +96,6 @@ def test_unknown_keys_are_counted_and_nulls_are_not():
         ("events", "unknown_customer"): ("note", 2),
         ("exposures", "unknown_promotion"): ("warn", 1),
     }
-
-
-def test_times_kinds_spans_ranges_and_duplicates_are_counted():
     twice = pd.concat([events(5), events(5).tail(1)], ignore_index=True)
     twice.loc[3, "ts"] = pd.Timestamp("2019-01-01")
     twice.loc[2, "kind"] = "Purchase"
@@ -118,7 +112,7 @@ def test_times_kinds_spans_ranges_and_duplicates_are_counted():
     assert found(shop) == expected
 
 
-def test_an_exposure_after_the_first_response_is_a_note():
+def test_an_exposure_after_the_response_is_a_note_and_money_not_finite_is_counted():
     times = pd.to_datetime(["2017-03-05", "2017-03-05"])
     exposures = pd.DataFrame({"promotion_id": "P1", "customer_id": ["C0", "C1"], "ts": times})
     columns = {"promotion_id": "P1", "customer_id": ["C0", "C0", "C1"]}
@@ -126,9 +120,6 @@ def test_an_exposure_after_the_first_response_is_a_note():
     responses = pd.DataFrame(columns)
     shop = corner(events=events(), promotions=PROMOTIONS, exposures=exposures, responses=responses)
     assert found(shop) == {("exposures", "exposed_after_response"): ("note", 1)}
-
-
-def test_not_finite_values_are_counted_for_money_kinds_only():
     frame = events(4, amount=[1.0, np.nan, np.inf, np.nan], kind=["purchase"] * 3 + ["view"])
     con = ibis.duckdb.connect()
     # pandas' NaN would become null on its way in; a parquet file may hold it all the same.

@@ -55,7 +55,7 @@ def test_each_check_shows_the_rows_that_it_counts_of_other_tables_too(dirty):
     assert all(found.values())
 
 
-def test_no_more_than_asked_for_and_in_order(dirty):
+def test_no_more_than_asked_for_in_order_and_none_of_what_is_not_about_rows(dirty):
     events = pd.DataFrame({"customer_id": list("CABD"), "ts": pd.Timestamp("2017-03-01")})
     shop = shop_of({"events": events.assign(kind="buy")})
     unknown = next(f for f in check(shop, NOW).findings if f.check == "unknown_kind")
@@ -63,9 +63,6 @@ def test_no_more_than_asked_for_and_in_order(dirty):
     # All rows are bad: the check that stops has examples as well.
     all_bad = next(f for f in check(shop, NOW).findings if f.check == "all_rows_bad")
     assert len(example_rows(shop, all_bad, now=NOW)) == 4
-
-
-def test_what_is_not_about_rows_has_none(dirty):
     for finding in [
         Finding("shop.toml", "zone", "stop", 0, "no zone"),
         Finding("events", "wrong_type", "stop", 0, "events.ts is text"),

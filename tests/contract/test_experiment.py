@@ -44,7 +44,7 @@ def test_the_control_is_the_first_arm_and_outcomes_and_covariates_are_as_they_ar
     refused(r"no outcome 'spent'; did you mean 'spend'", trial.y, "spent")
 
 
-def test_a_subset_renormalises_the_chances_and_leaves_out_rows_without_a_choice():
+def test_a_subset_and_rows_taken_keep_arms_and_chances_in_line():
     trial = made().subset("a")
     assert trial.arms == ("none", "a")
     assert trial.n == 40
@@ -57,9 +57,6 @@ def test_a_subset_renormalises_the_chances_and_leaves_out_rows_without_a_choice(
     assert trial.n == 39
     assert "1 decision with only one possible arm" in trial.notes[-1]
     assert made(propensity=chances).n == 60
-
-
-def test_taking_rows_keeps_arms_and_chances_in_line():
     trial = made(propensity=np.random.default_rng(0).dirichlet([1, 1, 1], 60))
     part = trial.take(trial.codes == 1)
     assert part.arms == trial.arms

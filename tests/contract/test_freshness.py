@@ -20,16 +20,13 @@ def every_day(first, last, without=()):
     return [day for day in days if str(day.date()) not in without]
 
 
-def test_data_up_to_the_week_are_fresh_and_without_any_before_stale():
+def test_data_up_to_the_week_are_fresh_late_and_missing_days_are_named():
     fresh = freshness(seen_on(events=every_day("2021-01-01", "2021-02-28")), AS_OF)
     assert not fresh.stale and "no day is missing" in fresh.summary()
     assert fresh.to_frame()["last"].tolist() == [date(2021, 2, 28)]
     assert fresh.to_dict()["tables"]["events"]["stale"] is False
     shop = seen_on(events=every_day("2021-03-02", "2021-03-03"))
     assert "events has no row before this week" in freshness(shop, AS_OF).summary()
-
-
-def test_late_and_missing_days_are_named():
     gone = ("2021-02-14", "2021-02-16", "2021-02-17", "2021-01-10", "2021-01-12", "2021-01-13")
     shop = seen_on(events=every_day("2021-01-01", "2021-02-25", gone))
     # Two gaps of two days in the year before: gaps of two are usual, three at the end are not.
@@ -43,7 +40,7 @@ def test_late_and_missing_days_are_named():
     assert not freshness(old, AS_OF).stale  # long ago
 
 
-def test_a_rest_on_sundays_is_not_late_and_campaigns_have_their_own_pace():
+def test_rests_and_campaigns_have_their_own_pace_and_nothing_later_is_read():
     days = [day for day in every_day("2021-01-01", "2021-02-28") if day.weekday() != 6]
     assert not freshness(seen_on(events=days), AS_OF).stale
     assert freshness(seen_on(events=days[:-1]), AS_OF).stale
@@ -54,6 +51,13 @@ def test_a_rest_on_sundays_is_not_late_and_campaigns_have_their_own_pace():
     late = freshness(seen_on(events=events, exposures=daily), AS_OF)
     assert "exposures ends on 2021-02-10: 18 days late (2021-02-11 to 28)" in late.summary()
     assert [table.table for table in late.tables if table.stale] == ["exposures"]
+    days = every_day("2021-01-01", "2021-02-26")
+    early = freshness(seen_on(events=days), AS_OF)
+    after = freshness(seen_on(events=[*days, pd.Timestamp(AS_OF)]), AS_OF)
+    assert early == after and early.stale
+    # 03:00 UTC on the first of March is still the 28th of February in New York.
+    night = [*every_day("2021-01-01", "2021-02-27"), pd.Timestamp("2021-03-01 03:00")]
+    assert not freshness(seen_on("America/New_York", events=night), datetime(2021, 3, 1, 5)).stale
 
 
 def test_exposures_are_awaited_once_a_promotion_has_started():
@@ -70,16 +74,6 @@ def test_exposures_are_awaited_once_a_promotion_has_started():
     late = awaited(pd.Timestamp("2021-02-15"), pd.Timestamp("2021-02-28"), pd.Timestamp("2020-12"))
     assert late.stale and late.tables[1].awaited == ("0",)  # the day of the second is not over
     assert "before promotion 0 started" in late.summary()
-
-
-def test_nothing_at_or_after_the_decision_is_read_and_days_are_local():
-    days = every_day("2021-01-01", "2021-02-26")
-    early = freshness(seen_on(events=days), AS_OF)
-    after = freshness(seen_on(events=[*days, pd.Timestamp(AS_OF)]), AS_OF)
-    assert early == after and early.stale
-    # 03:00 UTC on the first of March is still the 28th of February in New York.
-    night = [*every_day("2021-01-01", "2021-02-27"), pd.Timestamp("2021-03-01 03:00")]
-    assert not freshness(seen_on("America/New_York", events=night), datetime(2021, 3, 1, 5)).stale
 
 
 def test_rows_that_come_late_and_amounts_that_change_are_seen():

@@ -50,7 +50,7 @@ def test_days_are_local_also_by_half_hours_and_gaps_are_named_longest_first():
     assert list(held(shop).days) == [date(1969, 12, 31)]
 
 
-def test_a_time_that_stands_for_none_is_no_day_and_the_ends_of_all_times_are_safe():
+def test_times_out_of_range_are_no_days_and_an_empty_table_has_none():
     times = ["2017-03-01", "0001-01-01", "1900-01-01", "1970-01-01", "9999-12-31 23:59"]
     frame = events([None] * 5).assign(ts=[datetime.fromisoformat(t) for t in times])
     frame["ts"] = frame["ts"].astype("datetime64[us]")
@@ -61,9 +61,6 @@ def test_a_time_that_stands_for_none_is_no_day_and_the_ends_of_all_times_are_saf
     reviews = frame.drop(columns="kind").assign(product_id="P", rating=5)
     found = held(Shop(corner(reviews=reviews).tables, Settings(zone="Asia/Tokyo")), "reviews")
     assert list(found.days) == [date(1900, 1, 1), date(1970, 1, 1), date(2017, 3, 1)]
-
-
-def test_times_out_of_range_do_not_stretch_the_span_and_an_empty_table_has_none():
     times = ["2017-03-01", "2017-03-02", "2099-01-01", "1900-01-01", None]
     found = held(corner(events=events(times)))
     assert (found.rows, found.span, found.missing_days, found.outside) == (5, 2, 0, 2)
@@ -87,7 +84,7 @@ def test_kinds_have_all_rows_and_values_that_look_personal_are_never_told():
     assert column(shop, "category", "products").frequent == (("TEA", 3), (mail, 3))
 
 
-def test_columns_of_each_role():
+def test_columns_of_each_role_words_of_most_rows_and_dozens_of_columns():
     table = {"product_id": ["A", "B", "C", None], "category": ["TEA", "TEA", "MUGS", None]}
     table |= {"private_label": [True, False, True, None], "margin_rate": [0.1, 0.2, np.nan, None]}
     table |= {"since": pd.to_datetime(["2017-01-01", "2017-01-03", None, "2017-01-02"])}
@@ -106,9 +103,6 @@ def test_columns_of_each_role():
     assert [columns[n].distinct for n in ("product_id", "category", "shelf_id")] == [3, 2, 4]
     assert columns["supplier"].frequent == () and columns["product_id"].frequent == ()
     assert [n for n, c in columns.items() if not c.used] == ["since", "shelf_id", "supplier"]
-
-
-def test_words_of_most_rows_are_not_told_and_of_dozens_of_columns_a_part():
     texts = [f"remark {n}" for n in range(30)]
     frame = events(["2017-03-01"] * 30, note=texts, device=["web"] * 30)
     shop = corner(events=frame)

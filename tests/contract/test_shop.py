@@ -29,7 +29,7 @@ def shop() -> Shop:
     )
 
 
-def test_tables_are_attributes_and_items_and_a_missing_one_is_said(shop):
+def test_tables_are_attributes_a_missing_one_is_said_and_others_keep_the_settings(shop):
     assert shop.events.equals(shop["events"])
     assert shop.has("events") and shop.has("events", "ts") and not shop.has("events", "amount")
     assert not shop.has("products")
@@ -40,6 +40,8 @@ def test_tables_are_attributes_and_items_and_a_missing_one_is_said(shop):
     with pytest.raises(AttributeError, match="no attribute 'evnts'"):
         _ = shop.evnts
     assert copy.copy(shop).settings == shop.settings
+    other = shop.with_tables({"events": shop.events.head(1)}, cleaned=True)
+    assert other.settings == shop.settings and other.cleaned and not shop.cleaned
 
 
 def test_abilities_name_tables_of_the_contract_and_what_lacks_is_said(shop):
@@ -66,8 +68,3 @@ def test_the_clock_has_summer_time_back_to_utc_and_the_span_is_of_events(shop):
     assert shop.span() == (datetime(2021, 3, 28, 0, 59), datetime(2021, 10, 31, 1, 30))
     empty = shop.with_tables({"events": shop.events.limit(0)})
     spoilt("events has no row with a time", empty.span)
-
-
-def test_a_shop_with_other_tables_keeps_its_settings(shop):
-    other = shop.with_tables({"events": shop.events.head(1)}, cleaned=True)
-    assert other.settings == shop.settings and other.cleaned and not shop.cleaned

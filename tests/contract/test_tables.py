@@ -1,6 +1,5 @@
 """The contract itself: every table and column says what it is."""
 
-import pandas as pd
 import pytest
 
 from promolab.contract.tables import HAPPENED, TABLES, dictionary
@@ -22,11 +21,18 @@ REQUIRED = {
 }
 
 
-def test_tables_and_what_they_require_and_what_has_happened_has_a_time():
+def test_tables_say_what_they_require_in_a_dictionary_with_a_line_per_column():
     assert {name: list(spec.required) for name, spec in TABLES.items()} == REQUIRED
     assert HAPPENED
     for name in HAPPENED:
         assert "ts" in TABLES[name] and TABLES[name]["ts"].required
+    text = dictionary()
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    columns = sum(len(spec.columns) for spec in TABLES.values())
+    assert len(rows) == columns + len(TABLES)
+    assert all(line.count("|") == 6 for line in rows)
+    assert text.count("★") == sum(len(names) for names in REQUIRED.values())
+    assert "None" not in text
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -53,17 +59,9 @@ def test_table_is_described(name):
     assert "no such column" not in spec
 
 
-def test_dictionary_has_a_line_per_column():
-    text = dictionary()
-    rows = [line for line in text.splitlines() if line.startswith("| ")]
-    columns = sum(len(spec.columns) for spec in TABLES.values())
-    assert len(rows) == columns + len(TABLES)
-    assert all(line.count("|") == 6 for line in rows)
-    assert text.count("★") == sum(len(names) for names in REQUIRED.values())
-    assert "None" not in text
-
-
 def test_examples_make_a_shop_that_can_be_used(tmp_path):
+    import pandas as pd
+
     for name, spec in TABLES.items():
         pd.DataFrame({c.name: [c.example] for c in spec}).to_parquet(tmp_path / f"{name}.parquet")
     (tmp_path / "shop.toml").write_text('zone = "America/New_York"\n')

@@ -57,7 +57,7 @@ def test_outcomes_are_those_by_hand_and_covariates_features_as_of_the_decision(s
     assert trial.household == "cluster_id"
 
 
-def test_rounds_that_overlap_and_several_promotions_of_a_kind():
+def test_rounds_overlap_and_are_stacked_by_kind():
     """Arms by kind, horizons that are over, and which promotion it was, by what chance."""
     shop = load_shop(
         "simulated", customers=200, weeks=14, variant="weekly", exploration=1.0, threads=2
@@ -75,6 +75,20 @@ def test_rounds_that_overlap_and_several_promotions_of_a_kind():
     chance = trial.propensity[np.arange(trial.n), trial.codes] * frame["share_of_arm"]
     np.testing.assert_allclose(chance, own.loc[frame["decision_id"]])
     assert "share_of_arm" not in trial.covariates and "action" not in trial.covariates
+    shop = load_shop("simulated", customers=400, weeks=18, threads=2)
+    both = decisions_experiment(shop, outcomes=["sales", "purchases"])
+    assert both.arms == (
+        *("none", "coupon", "full_reduction", "limited_time_discount", "recommendation"),
+    )
+    assert both.block == "round"
+    assert both.frame["round"].nunique() == 2
+    assert both.n == 2 * both.customers
+    moment, rows = list(both.frame.groupby("ts"))[1]
+    one = decisions_experiment(shop, at=moment, outcomes=["sales", "purchases"])
+    assert one.frame["decision_id"].tolist() == rows["decision_id"].tolist()
+    np.testing.assert_allclose(one.y("sales"), rows["sales"])
+    assert [arm.partition("-")[2] or arm for arm in one.arms] == list(both.arms)
+    np.testing.assert_allclose(one.propensity, both.propensity[rows.index])
 
 
 def shop_time(local: Any) -> pd.Timestamp:
@@ -126,23 +140,6 @@ def test_arms_of_ones_choice_are_renormalised(simulated, trial):
     assert one.frame["decision_id"].tolist() == same.frame["decision_id"].tolist()
     np.testing.assert_allclose(one.propensity, same.propensity)
     np.testing.assert_allclose(one.y(), same.y("sales"))
-
-
-def test_rounds_are_stacked_by_kind():
-    shop = load_shop("simulated", customers=400, weeks=18, threads=2)
-    both = decisions_experiment(shop, outcomes=["sales", "purchases"])
-    assert both.arms == (
-        *("none", "coupon", "full_reduction", "limited_time_discount", "recommendation"),
-    )
-    assert both.block == "round"
-    assert both.frame["round"].nunique() == 2
-    assert both.n == 2 * both.customers
-    moment, rows = list(both.frame.groupby("ts"))[1]
-    one = decisions_experiment(shop, at=moment, outcomes=["sales", "purchases"])
-    assert one.frame["decision_id"].tolist() == rows["decision_id"].tolist()
-    np.testing.assert_allclose(one.y("sales"), rows["sales"])
-    assert [arm.partition("-")[2] or arm for arm in one.arms] == list(both.arms)
-    np.testing.assert_allclose(one.propensity, both.propensity[rows.index])
 
 
 # A shop small enough to be reckoned in the head. -------------------------------------------------
@@ -205,7 +202,7 @@ def opened(to_shop: Callable[..., Shop], change: Change | None = None, **setting
     return to_shop(made, zone=None, **settings)
 
 
-def test_returns_windows_and_ends(to_shop):
+def test_returns_windows_and_ends_the_shops_own_rate_and_an_unknown_placebo(to_shop):
     found = decisions_experiment(opened(to_shop), horizon_days=2)
     rows = found.frame.set_index("customer_id")
     assert list(rows.index) == ["A", "B", "C"]  # D, of the standing holdout, had no chance
@@ -216,6 +213,20 @@ def test_returns_windows_and_ends(to_shop):
     # As long before the decision as the span is: four days.
     assert rows["sales_before"].tolist() == [17.0, 0.0, 0.0]
     assert rows["orders"].fillna(0).tolist() == [3, 0, 0]
+
+    def unrated(made):
+        del made["products"]["margin_rate"]
+
+    found = decisions_experiment(opened(to_shop, unrated, margin_rate=0.3), horizon_days=2)
+    assert found.y("margin").tolist() == pytest.approx([10 * 0.3 - 2, 30 * 0.3, 0])
+    with pytest.raises(DataError, match=r"no margin rate.*shop\.toml"):
+        decisions_experiment(opened(to_shop, unrated), horizon_days=2)
+    shop = opened(to_shop, lambda made: made.pop("decision_propensities"), opened="2024-02-28")
+    found = decisions_experiment(shop, horizon_days=2, outcomes="sales")
+    assert found.placebo == ()
+    # Nor is its chance, where only that of the action taken is stated.
+    assert found.design == "unknown"
+    assert "can only be adjusted" in found.notes[0]
 
 
 def test_nothing_from_the_decision_on_is_known_nor_from_the_end_on_counted(to_shop):
@@ -237,22 +248,6 @@ def test_nothing_from_the_decision_on_is_known_nor_from_the_end_on_counted(to_sh
     assert one.y("sales_before").tolist() == other.y("sales_before").tolist()
     assert one.y("sales").tolist() != other.y("sales").tolist()
     pd.testing.assert_frame_equal(one.frame, same.frame)
-
-
-def test_the_shops_own_rate_stands_in_and_a_placebo_before_it_began_is_not_known(to_shop):
-    def unrated(made):
-        del made["products"]["margin_rate"]
-
-    found = decisions_experiment(opened(to_shop, unrated, margin_rate=0.3), horizon_days=2)
-    assert found.y("margin").tolist() == pytest.approx([10 * 0.3 - 2, 30 * 0.3, 0])
-    with pytest.raises(DataError, match=r"no margin rate.*shop\.toml"):
-        decisions_experiment(opened(to_shop, unrated), horizon_days=2)
-    shop = opened(to_shop, lambda made: made.pop("decision_propensities"), opened="2024-02-28")
-    found = decisions_experiment(shop, horizon_days=2, outcomes="sales")
-    assert found.placebo == ()
-    # Nor is its chance, where only that of the action taken is stated.
-    assert found.design == "unknown"
-    assert "can only be adjusted" in found.notes[0]
 
 
 def set_chance(decision: str, action: str, value: float) -> Change:

@@ -133,7 +133,7 @@ def test_one_row_per_pair_and_every_column_is_what_plain_pandas_says(aligned, ex
         assert len(set(wanted)) > 1, column  # a constant would agree with anything
 
 
-def test_customer_features_are_those_at_the_promotions_own_start(pairs, small_shop):
+def test_customer_features_are_those_at_the_start_and_candidates_described_alike(pairs, small_shop):
     assert (pairs.as_of == pairs.starts_at).all()
     for start, mine in list(pairs.groupby("starts_at"))[::2]:
         alone = build_features(small_shop, start.to_pydatetime()).execute()
@@ -143,9 +143,20 @@ def test_customer_features_are_those_at_the_promotions_own_start(pairs, small_sh
         assert_frame_equal(
             mine[columns].reset_index(drop=True), wanted, check_exact=True, check_dtype=False
         )
+    it = pairs[pairs.promotion_id == "P3"]
+    start = it.starts_at.iloc[0].to_pydatetime()
+    got = build_candidates(small_shop, start, ["P3", "P4"]).execute()
+    features = build_features(small_shop, start).execute()
+    assert len(got) == 2 * len(features) and not got.duplicated(KEYS).any()
+    assert not set(LABELS) & set(got.columns)
+    both = it[it.customer_id.isin(features.customer_id)]
+    columns = [*KEYS, *pair_features(pairs)]
+    same = got.merge(both[KEYS], on=KEYS)[columns]
+    assert len(same) == len(both) > 5
+    assert_frame_equal(same, both[columns].reset_index(drop=True), check_dtype=False)
 
 
-def test_the_own_contact_is_never_counted_even_when_it_is_sent_ahead(frames, to_shop):
+def test_the_own_contact_is_never_counted_and_recorded_purchases_are(frames, to_shop, pairs):
     start = frames["promotions"].starts_at[0]  # the first promotion: nobody was contacted before
     sent = frames["exposures"][frames["exposures"].promotion_id == "P0"]
     ahead = sent.assign(ts=start - 5 * DAY)
@@ -154,6 +165,17 @@ def test_the_own_contact_is_never_counted_even_when_it_is_sent_ahead(frames, to_
     assert len(got) == sent.customer_id.nunique()
     assert got.contacts.fillna(0).eq(0).all() and got.contacts_28d.fillna(0).eq(0).all()
     assert got.kind_contacts.eq(0).all() and got.type_contacts.eq(0).all()
+    start = frames["promotions"].starts_at[0]
+    said = pd.DataFrame(
+        {"promotion_id": "P0", "customer_id": "C01", "ts": [start], "kind": "purchase"}
+    )
+    shop = to_shop(frames | {"responses": pd.concat([frames["responses"], said])})
+    got = build_pairs(shop, NOW).execute()
+    wanted = int(((got.customer_id == "C01") & (got.promotion_id == "P0")).any())
+    assert got.purchased.sum() == wanted
+    # One that is recorded only later is not known yet.
+    later = to_shop(frames | {"responses": pd.concat([frames["responses"], said.assign(ts=NOW)])})
+    assert build_pairs(later, NOW).execute().purchased.tolist() == pairs.purchased.tolist()
 
 
 @pytest.mark.parametrize(("kind", "answer"), [("coupon", "redeem"), ("recommendation", "purchase")])
@@ -173,20 +195,6 @@ def test_an_answer_counts_on_its_own_promotion_within_its_window(frames, to_shop
     running = build_pairs(shop, it.ends_at - DAY).execute().set_index("customer_id")
     assert running.redeemed.to_dict() == {"A": 1, "B": 0, "C": 0, "D": 0, "E": 0, "F": 0}
     assert not running.label_complete.any()
-
-
-def test_purchases_come_from_responses_where_a_shop_records_them(frames, to_shop, pairs):
-    start = frames["promotions"].starts_at[0]
-    said = pd.DataFrame(
-        {"promotion_id": "P0", "customer_id": "C01", "ts": [start], "kind": "purchase"}
-    )
-    shop = to_shop(frames | {"responses": pd.concat([frames["responses"], said])})
-    got = build_pairs(shop, NOW).execute()
-    wanted = int(((got.customer_id == "C01") & (got.promotion_id == "P0")).any())
-    assert got.purchased.sum() == wanted
-    # One that is recorded only later is not known yet.
-    later = to_shop(frames | {"responses": pd.concat([frames["responses"], said.assign(ts=NOW)])})
-    assert build_pairs(later, NOW).execute().purchased.tolist() == pairs.purchased.tolist()
 
 
 @pytest.mark.parametrize("seed", range(draws(1, most=5)))
@@ -233,20 +241,6 @@ def test_pairs_have_one_order_known_columns_and_zeros_where_there_is_no_history(
     assert pairs[[c for c in COUNTS if not c.startswith("promotion_")]].notna().all().all()
     without = pairs[pairs.promotion_id == "P7"]
     assert without.empty or without.promotion_bought_share.isna().all()
-
-
-def test_candidates_are_all_customers_with_history_and_described_alike(small_shop, pairs):
-    it = pairs[pairs.promotion_id == "P3"]
-    start = it.starts_at.iloc[0].to_pydatetime()
-    got = build_candidates(small_shop, start, ["P3", "P4"]).execute()
-    features = build_features(small_shop, start).execute()
-    assert len(got) == 2 * len(features) and not got.duplicated(KEYS).any()
-    assert not set(LABELS) & set(got.columns)
-    both = it[it.customer_id.isin(features.customer_id)]
-    columns = [*KEYS, *pair_features(pairs)]
-    same = got.merge(both[KEYS], on=KEYS)[columns]
-    assert len(same) == len(both) > 5
-    assert_frame_equal(same, both[columns].reset_index(drop=True), check_dtype=False)
 
 
 def test_pairs_need_no_products_or_types_and_what_is_missing_is_said(frames, to_shop, small_shop):

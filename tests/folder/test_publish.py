@@ -110,16 +110,13 @@ def test_a_folder_called_latest_is_not_ours(tmp_path):
     assert not (tmp_path / "latest").is_symlink()
 
 
-def test_two_runs_do_not_write_at_once(tmp_path):
+def test_two_runs_do_not_write_at_once_and_one_says_once_whom_it_waits_for(tmp_path):
     with ReportsFolder(tmp_path).locked():
         holder = rf"another run .*process {os.getpid()}, since 20"
         with pytest.raises(StepError, match=holder), ReportsFolder(tmp_path).locked(wait=0.2):
             pass
     with ReportsFolder(tmp_path).locked(wait=0):
         pass
-
-
-def test_a_run_says_once_whom_it_waits_for_and_goes_on(tmp_path):
     said: list[str] = []
     with ExitStack() as first:
         first.enter_context(ReportsFolder(tmp_path).locked(WEEK))
@@ -131,7 +128,7 @@ def test_a_run_says_once_whom_it_waits_for_and_goes_on(tmp_path):
     assert said[0].endswith("UTC, week 2017-W44); waiting until it is done")
 
 
-def test_the_lock_of_a_killed_run_is_free(tmp_path):
+def test_the_lock_of_a_killed_run_is_free_and_what_it_left_is_swept(tmp_path):
     code = (
         "import os, sys; from promolab.folder import ReportsFolder\n"
         f"with ReportsFolder({str(tmp_path)!r}).locked(): os.kill(os.getpid(), 9)"
@@ -141,9 +138,6 @@ def test_the_lock_of_a_killed_run_is_free(tmp_path):
     assert "process" in (tmp_path / ".lock").read_text()
     with ReportsFolder(tmp_path).locked(wait=0):
         pass
-
-
-def test_what_a_killed_run_left_is_swept_unless_a_run_is_at_it(tmp_path):
     left = tmp_path / ".staging-2017-W44-abc"
     make_week(left, "half")
     with ReportsFolder(tmp_path).locked():
@@ -175,13 +169,10 @@ def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fa
     ]
 
 
-def test_staging_goes_whatever_happens(tmp_path):
+def test_staging_goes_whatever_happens_and_a_week_that_is_a_file_is_refused(tmp_path):
     with pytest.raises(KeyboardInterrupt), ReportsFolder(tmp_path).staging(WEEK) as staged:
         (staged / "tables").mkdir()
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_week_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "2017-W44").write_text("mine")
     refused("is a file; the week's report goes there", ReportsFolder.prepared, tmp_path, WEEK)

@@ -43,7 +43,7 @@ def test_only_the_next_state_can_be_reached_and_a_step_out_of_order_says_what_to
     refused("state = 'gone' in the manifest is none", state_of, {"state": "gone"})
 
 
-def test_files_that_are_not_what_they_were_are_named():
+def test_files_and_windows_that_moved_are_named_and_a_week_settles_with_its_last():
     for now, words in [
         ({"a": "2", "b": "1"}, "a was changed since the release"),
         ({"a": "1"}, "b went away since the release"),
@@ -51,15 +51,6 @@ def test_files_that_are_not_what_they_were_are_named():
     ]:
         check_unchanged({"a": "1", "b": "1"}, {"b": "1", "a": "1"}, "the release")
         refused(words, check_unchanged, {"a": "1", "b": "1"}, now, "the release")
-
-
-def promotions(**ends):
-    start = pd.Timestamp("2017-10-30 04:00")
-    rows = [(key, start, pd.Timestamp(end)) for key, end in ends.items()]
-    return pd.DataFrame(rows, columns=["promotion_id", "starts_at", "ends_at"])
-
-
-def test_a_window_that_moved_is_said_and_a_week_settles_with_its_last():
     frozen = frozen_windows(promotions(A="2017-11-30", B="2017-11-30", C="2017-11-30"))
     assert moved_windows(frozen, promotions(C="2017-11-30", B="2017-11-30", A="2017-11-30")) == ()
     now = promotions(A="2017-12-24", B="2017-11-30", D="2017-11-30")
@@ -80,3 +71,9 @@ def test_a_window_that_moved_is_said_and_a_week_settles_with_its_last():
     check_settled(settled, datetime(2017, 12, 24), "2017-W44", 2)
     assert settled_at({}, Attribution(), "UTC") is None
     check_settled(None, datetime(2017, 1, 1), "2017-W44", 0)
+
+
+def promotions(**ends):
+    start = pd.Timestamp("2017-10-30 04:00")
+    rows = [(key, start, pd.Timestamp(end)) for key, end in ends.items()]
+    return pd.DataFrame(rows, columns=["promotion_id", "starts_at", "ends_at"])

@@ -11,13 +11,27 @@ from promolab.simulated.truth import Truth
 from promolab.simulated.world import KINDS, World
 
 
-def test_every_table_of_the_contract_is_there_and_sound(shop):
+def test_every_table_is_sound_and_attributes_and_reviews_show_what_they_should(shop):
     assert set(shop.tables) == set(TABLES)
     assert [finding.sentence for finding in shop.check().findings] == []
     events = shop.events.execute()
     local = events.ts + pd.Timedelta(hours=8)
     assert local.min() >= pd.Timestamp(shop.truth.world.starts(0)) - pd.Timedelta(hours=1)
     assert local.max() < pd.Timestamp(shop.truth.world.starts(21))
+    customers = shop.customers.execute()
+    sizes = customers.groupby("cluster_id").size()
+    assert sizes.max() == 2 and 0.08 < (sizes == 2).sum() / len(customers) < 0.12
+    drawn = draw_customers(shop.truth.world, 0, 4_000)
+    second = np.nonzero(drawn.household != drawn.number)[0]
+    logs = np.log(drawn.basket)
+    assert 0.55 < np.corrcoef(logs[second], logs[second - 1])[0, 1] < 0.85
+    table = shop.customers.execute().set_index("customer_id").sort_index()
+    assert np.corrcoef(table.interest_in_offers, drawn.sensitivity)[0, 1] > 0.9
+    rates = pd.Series(drawn.rate, index=table.index).groupby(table.tier).mean()
+    assert rates["gold"] > 1.5 * rates["silver"] > 1.5 * rates["basic"]
+    reviews = shop.reviews.execute()
+    words = reviews.groupby("text").rating.mean()
+    assert words["good value"] > 3.5 > 2.5 > words["poor quality"]
 
 
 def test_views_lead_to_clicks_to_carts_to_purchases_to_shares_and_reviews(shop, events):
@@ -63,23 +77,6 @@ def test_customers_have_habits_and_the_loyal_return_to_their_favourites(shop, ev
     repeats = 1 - groups["nunique"] / groups["size"]
     many = groups["size"] >= 8
     assert np.corrcoef(repeats[many], loyalty[groups.index[many] - 1])[0, 1] > 0.4
-
-
-def test_households_are_alike_and_attributes_and_reviews_show_what_they_should(shop):
-    customers = shop.customers.execute()
-    sizes = customers.groupby("cluster_id").size()
-    assert sizes.max() == 2 and 0.08 < (sizes == 2).sum() / len(customers) < 0.12
-    drawn = draw_customers(shop.truth.world, 0, 4_000)
-    second = np.nonzero(drawn.household != drawn.number)[0]
-    logs = np.log(drawn.basket)
-    assert 0.55 < np.corrcoef(logs[second], logs[second - 1])[0, 1] < 0.85
-    table = shop.customers.execute().set_index("customer_id").sort_index()
-    assert np.corrcoef(table.interest_in_offers, drawn.sensitivity)[0, 1] > 0.9
-    rates = pd.Series(drawn.rate, index=table.index).groupby(table.tier).mean()
-    assert rates["gold"] > 1.5 * rates["silver"] > 1.5 * rates["basic"]
-    reviews = shop.reviews.execute()
-    words = reviews.groupby("text").rating.mean()
-    assert words["good value"] > 3.5 > 2.5 > words["poor quality"]
 
 
 def window(events, shop, kind, place=0):
@@ -155,7 +152,7 @@ def test_orders_are_pulled_forward_and_missing_afterwards_and_contact_tires(rate
         assert np.allclose(tired[usual] / fresh[usual], np.exp(-2 * 0.12))
 
 
-def test_the_truth_counts_the_contacts_of_the_log(shop):
+def test_the_truth_counts_contacts_and_they_make_the_averse_complain(shop):
     """Who was contacted twice before the third round gains less of it than it would fresh."""
     world = shop.truth.world
     before = shop.exposures.execute().query("promotion_id < 'W16'").groupby("customer_id").size()
@@ -168,17 +165,6 @@ def test_the_truth_counts_the_contacts_of_the_log(shop):
     # Who hardly buys at all has nothing that could be pulled forward.
     usual = ~drawn.averse & ~drawn.settled & (drawn.rate > 0.1)
     assert np.allclose(ratio[usual], np.exp(-0.12 * contacts[usual]))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_there_are_customers_of_every_type(kind):
-    types = Truth(World(customers=10_000, weeks=12)).types(f"W07-{kind}")
-    shares = types.value_counts(normalize=True)
-    least = {"persuadable": 0.4, "lost cause": 0.2, "sure buyer": 0.02, "put off": 0.04}
-    assert all(shares[name] >= low for name, low in least.items())
-
-
-def test_contact_makes_the_averse_complain(shop):
     answers = shop.responses.execute()
     averse = draw_customers(shop.truth.world, 0, 4_000).averse
     off = answers[answers.kind == "unsubscribe"].customer_id
@@ -188,3 +174,11 @@ def test_contact_makes_the_averse_complain(shop):
     used = answers[(answers.kind == "redeem") & answers.promotion_id.str.contains("coupon")]
     both = used.merge(claims, on=["customer_id", "promotion_id"], suffixes=("", "_claim"))
     assert len(both) == len(used) and (both.ts > both.ts_claim).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_there_are_customers_of_every_type(kind):
+    types = Truth(World(customers=10_000, weeks=12)).types(f"W07-{kind}")
+    shares = types.value_counts(normalize=True)
+    least = {"persuadable": 0.4, "lost cause": 0.2, "sure buyer": 0.02, "put off": 0.04}
+    assert all(shares[name] >= low for name, low in least.items())

@@ -57,7 +57,7 @@ def test_chances_name_what_was_done_and_frequencies_match_them(log):
     assert compared == set(listed.action)
 
 
-def test_at_least_a_fifth_of_decisions_explore(shop, log):
+def test_a_fifth_of_decisions_explore_the_rest_targets_and_exposures_are_those(shop, log):
     """Every action has at least its share of the exploration, for whoever is not held out."""
     world = shop.truth.world
     decisions, chances = log
@@ -66,9 +66,6 @@ def test_at_least_a_fifth_of_decisions_explore(shop, log):
     least = chances[chances.decision_id.isin(free)].propensity.min()
     actions = len(world.kinds) + 1
     assert np.isclose(least, 0.25 / actions * (1 - HELD_BACK))
-
-
-def test_exposures_are_what_was_decided_and_the_policy_targets(shop, log):
     decisions, _ = log
     sent = decisions[decisions.action != "none"]
     exposed = shop.exposures.execute()

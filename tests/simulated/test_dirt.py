@@ -30,11 +30,19 @@ def by_rule(report, action):
     return rules.set_index(["table", "rule"])["rows"].to_dict()
 
 
-def test_without_dirt_nothing_is_quarantined_or_flagged(clean_one):
+def test_without_dirt_nothing_is_found_and_rows_not_soiled_stay_so(clean_one, dirty, cleaned):
     shop, report = clean(clean_one)
     assert clean_one.soiled is None
     assert report.rows.rows_quarantined.sum() == 0
     assert shop.events.count().execute() == clean_one.events.count().execute()
+    shop, _ = cleaned
+    for name in ("events", "exposures", "responses"):
+        kept, whole = shop[name].count().execute(), clean_one[name].count().execute()
+        soiled = dirty.soiled[(dirty.soiled.table == name)]
+        gone = soiled.rule.isin(set(QUARANTINE_RULES) - {"duplicate"}).sum()
+        assert kept == whole - gone
+    for name in ("decisions", "decision_propensities", "promotions"):
+        assert shop[name].count().execute() == clean_one[name].count().execute()
 
 
 def test_the_share_asked_for_is_soiled_by_rules_that_exist_and_listed(dirty):
@@ -71,14 +79,3 @@ def test_each_rule_finds_what_falls_under_it_and_flags_mark_what_they_should(dir
     flagged = by_rule(report, "flagged")
     for name in ("odd_unit", "zero_quantity", "unknown_product"):
         assert flagged["events", name] == expected["events", name]
-
-
-def test_rows_that_were_not_soiled_are_kept_as_they_are(clean_one, dirty, cleaned):
-    shop, _ = cleaned
-    for name in ("events", "exposures", "responses"):
-        kept, whole = shop[name].count().execute(), clean_one[name].count().execute()
-        soiled = dirty.soiled[(dirty.soiled.table == name)]
-        gone = soiled.rule.isin(set(QUARANTINE_RULES) - {"duplicate"}).sum()
-        assert kept == whole - gone
-    for name in ("decisions", "decision_propensities", "promotions"):
-        assert shop[name].count().execute() == clean_one[name].count().execute()

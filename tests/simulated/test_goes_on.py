@@ -62,7 +62,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> GoingShop:
     return found
 
 
-def test_it_begins_as_the_log_of_such_a_world(going: GoingShop) -> None:
+def test_it_begins_as_the_log_of_such_a_world_and_weeks_keep_those_before(going: GoingShop) -> None:
     """The tables are those of `load_shop`, cut where the first week to decide begins."""
     shop, log = going.shop(), simulated(customers=400, weeks=13, variant="weekly", seed=3)
     start = pd.Timestamp(going.starts) - pd.Timedelta(hours=8)
@@ -75,6 +75,24 @@ def test_it_begins_as_the_log_of_such_a_world(going: GoingShop) -> None:
         mine, theirs = (one.sort_values(keys, ignore_index=True) for one in (mine, theirs))
         pd.testing.assert_frame_equal(mine, theirs)
     assert going.options == tuple(log.truth.promotions[-12:])
+    # Rows are only added; reviews come days after their order, each once, with their order.
+    before = going.shop().events.execute()
+    for _ in range(3):
+        going.decide(*some(going))
+    after = going.shop()
+    rows = after.events.execute()
+    old = rows[rows["ts"] < before["ts"].max() + pd.Timedelta(seconds=1)]
+    keys = list(rows.columns)
+    same = [one.sort_values(keys, ignore_index=True) for one in (before, old)]
+    pd.testing.assert_frame_equal(*same)
+    reviews = after.reviews.execute()
+    bought = rows.loc[rows["kind"] == "purchase", ["order_id", "ts"]].drop_duplicates("order_id")
+    late = reviews.merge(bought, on="order_id", suffixes=("", "_order"))
+    assert len(late) == len(reviews) and (late["ts"] > late["ts_order"]).all()
+    repeated = rows.duplicated(["customer_id", "order_id", "product_id", "ts", "kind"])
+    assert not repeated[rows["kind"] != "purchase"].any()
+    claims = after.responses.execute().query("kind == 'claim'")
+    assert not claims.duplicated(["promotion_id", "customer_id"]).any()
 
 
 def test_nothing_of_the_future_is_in_it(three: GoingShop) -> None:
@@ -94,27 +112,6 @@ def test_nothing_of_the_future_is_in_it(three: GoingShop) -> None:
     assert len(sent) == (last["action"] != "none").sum()
     found = shop.check()
     assert found.usable and not found.findings, found.to_frame().to_string()
-
-
-def test_every_week_keeps_the_weeks_before_it(going: GoingShop) -> None:
-    """Rows are only added; reviews come days after their order, each once, with their order."""
-    before = going.shop().events.execute()
-    for _ in range(3):
-        going.decide(*some(going))
-    after = going.shop()
-    rows = after.events.execute()
-    old = rows[rows["ts"] < before["ts"].max() + pd.Timedelta(seconds=1)]
-    keys = list(rows.columns)
-    same = [one.sort_values(keys, ignore_index=True) for one in (before, old)]
-    pd.testing.assert_frame_equal(*same)
-    reviews = after.reviews.execute()
-    bought = rows.loc[rows["kind"] == "purchase", ["order_id", "ts"]].drop_duplicates("order_id")
-    late = reviews.merge(bought, on="order_id", suffixes=("", "_order"))
-    assert len(late) == len(reviews) and (late["ts"] > late["ts_order"]).all()
-    repeated = rows.duplicated(["customer_id", "order_id", "product_id", "ts", "kind"])
-    assert not repeated[rows["kind"] != "purchase"].any()
-    claims = after.responses.execute().query("kind == 'claim'")
-    assert not claims.duplicated(["promotion_id", "customer_id"]).any()
 
 
 def test_the_same_assignments_bring_the_same_bytes(tmp_path: Path) -> None:
@@ -258,24 +255,6 @@ def test_added_profits_of_the_weeks_sum_to_what_all_rounds_add(tmp_path: Path) -
     assert going.added_profit(14, after=True) == pytest.approx(going.added_profit(14), abs=1e-9)
 
 
-def test_worth_and_spend_of_an_assignment(going: GoingShop) -> None:
-    values = going.latent_values()
-    assert values.value.shape == (len(going.contactable), 12) and (values.cost >= 0.2).all()
-    best = values.value.argmax(axis=1)
-    names = np.array(values.promotions)[best]
-    own = values.value[np.arange(len(best)), best]
-    worth = going.worth_of(pd.Series(names, index=values.customers))
-    assert worth == pytest.approx(own.sum(), abs=1e-9)
-    assert going.worth_of({}) == 0
-    places = np.full(400, NONE)
-    places[values.customers - 1] = best
-    going.decide(*going.decisions_of(places))
-    assert going.added_profit(12) == pytest.approx(worth, abs=1e-9)
-    # Where less is taken off than without it, the cost of an option is that of the contact.
-    cost = values.cost[np.arange(len(best)), best].sum()
-    assert going.spent(12) == pytest.approx(cost, rel=0.02)
-
-
 def test_without_effects_nothing_is_added_to_the_last_bit(tmp_path: Path) -> None:
     world = World(customers=300, weeks=12, variant="weekly_null")
     going = GoingShop.begin(world, tmp_path / "shop", load_shop)
@@ -351,22 +330,19 @@ def test_a_shop_in_which_hardly_anything_happens_goes_on_too(tmp_path: Path) -> 
     assert len(going.shop().decisions.execute()) > 0
 
 
-def test_two_runs_in_one_folder_do_not_mix(going: GoingShop) -> None:
+def test_a_folder_of_something_else_is_left_and_two_runs_in_one_do_not_mix(going, tmp_path):
+    world = World(customers=400, weeks=12, variant="weekly", seed=4)
+    refused("another world", GoingShop.begin, world, going.folder, load_shop)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    refused("something else", GoingShop.begin, SMALL, tmp_path / "mine", load_shop)
+    refused("dirt", GoingShop.begin, World(dirt=0.1), tmp_path / "soiled", load_shop)
     other = GoingShop.begin(SMALL, going.folder, load_shop)
     going.decide(*some(going))
     before = bytes_of(going.folder / "weeks")
     assert other.week == 12
     refused("does another run go on", other.decide, *some(other, seed=1))
     assert bytes_of(going.folder / "weeks") == before
-
-
-def test_a_folder_of_something_else_is_left_as_it_is(going: GoingShop, tmp_path: Path) -> None:
-    other = World(customers=400, weeks=12, variant="weekly", seed=4)
-    refused("another world", GoingShop.begin, other, going.folder, load_shop)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("mine")
-    refused("something else", GoingShop.begin, SMALL, tmp_path / "mine", load_shop)
-    refused("dirt", GoingShop.begin, World(dirt=0.1), tmp_path / "soiled", load_shop)
 
 
 WALK = """
@@ -407,7 +383,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path) -> No
     assert bytes_of(folder) == bytes_of(tmp_path / "whole")
 
 
-def test_a_week_that_was_not_finished_is_not_there(going: GoingShop) -> None:
+def test_a_week_not_finished_is_not_there_and_worth_and_spend_of_an_assignment(going):
     """What a kill left of a week's rows is no part of the shop, and goes when it is opened."""
     before = bytes_of(going.folder)
     left = going.folder / ".making-013" / "events"
@@ -416,6 +392,21 @@ def test_a_week_that_was_not_finished_is_not_there(going: GoingShop) -> None:
     assert going.shop().events.count().execute() > 0
     again = GoingShop.begin(SMALL, going.folder, load_shop)
     assert again.week == 12 and bytes_of(going.folder) == before
+    values = going.latent_values()
+    assert values.value.shape == (len(going.contactable), 12) and (values.cost >= 0.2).all()
+    best = values.value.argmax(axis=1)
+    names = np.array(values.promotions)[best]
+    own = values.value[np.arange(len(best)), best]
+    worth = going.worth_of(pd.Series(names, index=values.customers))
+    assert worth == pytest.approx(own.sum(), abs=1e-9)
+    assert going.worth_of({}) == 0
+    places = np.full(400, NONE)
+    places[values.customers - 1] = best
+    going.decide(*going.decisions_of(places))
+    assert going.added_profit(12) == pytest.approx(worth, abs=1e-9)
+    # Where less is taken off than without it, the cost of an option is that of the contact.
+    cost = values.cost[np.arange(len(best)), best].sum()
+    assert going.spent(12) == pytest.approx(cost, rel=0.02)
 
 
 def test_chunks_of_customers_change_nothing_but_the_parts(tmp_path, monkeypatch):

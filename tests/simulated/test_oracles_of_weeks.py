@@ -28,7 +28,7 @@ def best(value: np.ndarray, many: int) -> np.ndarray:
     return np.argsort(-value.max(axis=1), kind="stable")[:many]
 
 
-def test_what_can_be_seen_is_worth_less_than_all_and_more_than_chance(going: GoingShop) -> None:
+def test_what_is_seen_is_worth_less_than_all_and_features_end_at_the_week(going: GoingShop) -> None:
     latent, seen = going.latent_values(), going.attainable_values()
     assert seen.promotions == latent.promotions and (seen.customers == latent.customers).all()
     assert (seen.cost >= 0.2).all() and np.isfinite(seen.value).all()
@@ -41,6 +41,18 @@ def test_what_can_be_seen_is_worth_less_than_all_and_more_than_chance(going: Goi
     assert gains["random"] < 0.7 * gains["seen"] < 0.7 * 0.95 * gains["latent"]
     assert seen.value.mean() == pytest.approx(latent.value.mean(), abs=0.35)  # luck apart
     assert seen.cost.mean() == pytest.approx(latent.cost.mean(), rel=0.15)
+    moments: list[datetime] = []
+
+    def attributes(shop: Shop, moment: datetime) -> pd.DataFrame:
+        moments.append(moment)
+        found: pd.DataFrame = shop.customers.execute()
+        return found[["customer_id", "age", "signup_channel"]]
+
+    found = going.attainable_values(attributes)
+    assert moments[-1] == going.starts - timedelta(hours=8)
+    assert len(set(moments[:-1])) == 3  # rounds that are learned from
+    alike = pd.DataFrame(np.round(found.value, 9)).drop_duplicates()
+    assert len(alike) < len(found.value)  # of customers who look alike, it knows the same
 
 
 def test_it_is_fitted_once_says_the_same_again_and_reads_nothing_of_the_truth(going, monkeypatch):
@@ -55,21 +67,6 @@ def test_it_is_fitted_once_says_the_same_again_and_reads_nothing_of_the_truth(go
     first = going.attainable_values().value
     monkeypatch.setattr(module, "option_values", lambda *_, **__: pytest.fail("it was asked"))
     assert np.array_equal(going.attainable_values().value, first)
-
-
-def test_features_are_those_that_are_given_and_end_at_the_week(going: GoingShop) -> None:
-    moments: list[datetime] = []
-
-    def attributes(shop: Shop, moment: datetime) -> pd.DataFrame:
-        moments.append(moment)
-        found: pd.DataFrame = shop.customers.execute()
-        return found[["customer_id", "age", "signup_channel"]]
-
-    found = going.attainable_values(attributes)
-    assert moments[-1] == going.starts - timedelta(hours=8)
-    assert len(set(moments[:-1])) == 3  # rounds that are learned from
-    alike = pd.DataFrame(np.round(found.value, 9)).drop_duplicates()
-    assert len(alike) < len(found.value)  # of customers who look alike, it knows the same
 
 
 def test_history_reads_nothing_at_or_after_its_moment(going: GoingShop, tmp_path: Path) -> None:

@@ -33,12 +33,9 @@ def default():
     return pd.DataFrame([measured("default", seed) for seed in SEEDS])
 
 
-def test_the_world_is_as_it_promises(default):
+def test_the_world_is_as_it_promises_and_hard_effects_are_half_as_large(default):
     outside = [name for name, ends in PROMISED.items() if not default[name].between(*ends).all()]
     assert not outside, default[outside].to_string()
-
-
-def test_hard_effects_are_half_as_large_and_a_fifth_is_explained(default):
     hard = measured("hard", 0)
     assert 0.13 < hard["explained"] < 0.27
     assert 0.4 < hard["mean"] / default["mean"][0] < 0.6

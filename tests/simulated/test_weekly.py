@@ -44,7 +44,7 @@ def drawn(world):
     return customers, goods, decisions, orders
 
 
-def test_a_round_every_week_with_three_promotions_of_each_kind(world):
+def test_a_round_every_week_of_three_promotions_a_kind_with_even_chances(world, drawn):
     assert world.rounds == list(range(5, 15))
     assert World(variant="weekly") == World(variant="weekly", every=1)
     assert World().every == 5
@@ -57,6 +57,15 @@ def test_a_round_every_week_with_three_promotions_of_each_kind(world):
     first = world.promotions[3:6]
     assert {p.kind for p in first} == {"limited_time_discount"}
     assert len({p.category for p in first}) == 1  # they differ by their depth alone
+    chances = drawn[2].propensities
+    assert np.allclose(chances.sum(axis=2), 1)
+    free = ~drawn[0].standing
+    assert np.allclose(chances[free][:, :, :-1], 0.9 / 5 / 3)
+    targeted = dataclasses.replace(world, exploration=0.25, customers=500)
+    chances = decide(targeted, draw_customers(targeted, 0, 500)).propensities
+    assert np.allclose(chances.sum(axis=2), 1)
+    of_kinds = chances[:, :, :-1].reshape(500, -1, 4, 3)
+    assert np.allclose(of_kinds, of_kinds.mean(axis=3, keepdims=True))
 
 
 def test_its_tables_say_how_discounts_combine_and_the_others_are_as_they_were(tmp_path):
@@ -71,18 +80,6 @@ def test_its_tables_say_how_discounts_combine_and_the_others_are_as_they_were(tm
     plain = pd.read_parquet(tmp_path / "default" / "promotions")
     assert not {"steps", "stacking"} & set(plain) and len(plain) == 8
     assert (plain.ends_at - plain.starts_at).dt.days.eq(7).all()
-
-
-def test_chances_sum_to_one_and_are_even_among_a_kinds_promotions(world, drawn):
-    chances = drawn[2].propensities
-    assert np.allclose(chances.sum(axis=2), 1)
-    free = ~drawn[0].standing
-    assert np.allclose(chances[free][:, :, :-1], 0.9 / 5 / 3)
-    targeted = dataclasses.replace(world, exploration=0.25, customers=500)
-    chances = decide(targeted, draw_customers(targeted, 0, 500)).propensities
-    assert np.allclose(chances.sum(axis=2), 1)
-    of_kinds = chances[:, :, :-1].reshape(500, -1, 4, 3)
-    assert np.allclose(of_kinds, of_kinds.mean(axis=3, keepdims=True))
 
 
 def test_contacts_are_remembered_and_fatigue_acts_on_later_rounds_too(world):

@@ -23,7 +23,7 @@ def test_windows_and_horizons_never_overlap_and_end_with_the_log(weeks):
     assert {p.week for p in world.promotions} == {*world.rounds, weeks - 1}
 
 
-def test_a_round_has_each_kind_once_eight_take_46_weeks_and_sale_days_have_dates():
+def test_a_round_has_each_kind_once_and_weeks_share_shocks_season_and_sale_days():
     world = World(weeks=26)
     assert len(world.rounds) > 1
     for week in world.rounds:
@@ -32,9 +32,6 @@ def test_a_round_has_each_kind_once_eight_take_46_weeks_and_sale_days_have_dates
     world = World(weeks=60)
     days = [world.starts(week) + timedelta(day) for week, day in world.sale_days.items()]
     assert [(d.month, d.day) for d in days] == [(6, 18), (11, 11), (6, 18)]
-
-
-def test_weeks_share_shocks_beside_season_trend_and_sale_days():
     shocks = [World(weeks=52, seed=seed).week_factors() for seed in range(8)]
     calm = World(weeks=52, shock=0.0).week_factors()
     ratios = np.log(np.array(shocks) / calm)

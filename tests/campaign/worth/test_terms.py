@@ -50,7 +50,7 @@ def test_coupons_of_two_depths_never_share_an_effect(shop: Any, model: UpliftMod
     assert deep["extrapolated"]
 
 
-def test_without_its_rows_or_with_a_minimum_never_asked_for_all_is_extrapolated(shop, model):
+def test_depth_and_terms_of_a_coupon_and_what_was_never_drawn_is_extrapolated(shop, model) -> None:
     log = scored_log(model)
     drawn = sorted({one.rate for one in read_promotions(shop).values() if isinstance(one, Coupon)})
     row = moved_terms(shop, log, [_coupon(shop, drawn[1])]).iloc[0]
@@ -58,9 +58,6 @@ def test_without_its_rows_or_with_a_minimum_never_asked_for_all_is_extrapolated(
     rate = float(shop.promotions.execute()["discount_rate"].median())
     asked = moved_terms(shop, log, [_coupon(shop, rate, minimum=500.0)], model).iloc[0]
     assert asked["extrapolated"]
-
-
-def test_depth_and_terms_of_a_coupon(shop: Any) -> None:
     share = _coupon(shop, 0.06, minimum=0.0)
     assert depth_of(share) == (0.06, 0.0)
     money = dataclasses.replace(share, rate=math.nan, value=5.0, minimum=20.0)

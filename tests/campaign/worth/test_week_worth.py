@@ -75,7 +75,7 @@ def test_a_row_per_customer_with_the_effect_of_the_kind_less_the_contact(shop, w
         np.testing.assert_allclose(worth.amounts.value[:, place], effect - 0.2)
 
 
-def test_past_decisions_are_those_of_the_log_at_this_weeks_cost(log, worth):
+def test_past_decisions_are_at_this_weeks_cost_less_what_a_supplier_pays(log, worth) -> None:
     rows = worth.rows
     assert rows is not None and len(rows) == len(log) and list(rows.arms) == worth.promotions
     for place, name in enumerate(worth.promotions):
@@ -85,6 +85,17 @@ def test_past_decisions_are_those_of_the_log_at_this_weeks_cost(log, worth):
         assert rows.cost[:, place].mean() == pytest.approx(mean)
     coupon = worth.promotions.index("W16-coupon")
     assert rows.cost[:, coupon].std() > 0  # who is expected to redeem more is charged more
+    amounts, coupon = worth.amounts, worth.promotions.index("W16-coupon")
+    offers = [
+        replace(one, funder_share=0.25) if place == coupon else one
+        for place, one in enumerate(amounts.promotions)
+    ]
+    plain, funded = worth.rows, policy_rows(log, replace(amounts, promotions=tuple(offers)))
+    discount = plain.cost - 0.2  # but for the contact
+    paid = np.where(np.arange(2) == coupon, 0.25, 0.0) * discount
+    np.testing.assert_allclose(funded.cost, plain.cost - paid)
+    np.testing.assert_allclose(funded.gamma, plain.gamma + paid)
+    np.testing.assert_allclose(funded.effect, plain.effect + paid)
 
 
 def test_the_saved_model_and_the_table_say_the_same(shop, model, log, worth, tmp_path):
@@ -136,7 +147,7 @@ def test_what_comes_later_changes_nothing(shop: Any, worth: Worth) -> None:
     np.testing.assert_allclose(found.amounts.cost, worth.amounts.cost)
 
 
-def test_a_later_page_works_out_the_same(shop, model, worth, tmp_path):
+def test_a_later_page_works_out_the_same_and_keeps_nothing_of_nothing(shop, model, worth, tmp_path):
     run = begin_run(tmp_path / "lab", source="simulated", week="2024-W37", shop=shop)
     keep_effects(run, shop, model, IDS)
     assert pd.Timestamp(run.as_of) == pd.Timestamp(NOW)
@@ -158,9 +169,6 @@ def test_a_later_page_works_out_the_same(shop, model, worth, tmp_path):
     np.testing.assert_allclose(own[~mine], others[~mine])
     np.testing.assert_allclose(found.amounts.cost[:, tip], worth.amounts.cost[:, tip])
     assert kept_worth(run, shop, []) is None
-
-
-def test_where_nothing_is_known_nothing_is_kept(tmp_path):
     shop = simulated(customers=300, weeks=12)
     run = open_run(tmp_path, week="2024-W33")
     keep_effects(run, shop, UpliftModel().fit(None, refuse=False), [])
@@ -185,17 +193,3 @@ def test_rounds_that_differ_by_more_than_chance_are_seen_and_of_one_nothing() ->
     found = spread_of(log)
     alone = pd.DataFrame({"ts": [4], "score.mail": [900.0]})
     assert 0.1 < found == spread_of(pd.concat([log, alone]))
-
-
-def test_what_a_supplier_pays_is_no_cost_of_the_shop(log: pd.DataFrame, worth: Worth) -> None:
-    amounts, coupon = worth.amounts, worth.promotions.index("W16-coupon")
-    offers = [
-        replace(one, funder_share=0.25) if place == coupon else one
-        for place, one in enumerate(amounts.promotions)
-    ]
-    plain, funded = worth.rows, policy_rows(log, replace(amounts, promotions=tuple(offers)))
-    discount = plain.cost - 0.2  # but for the contact
-    paid = np.where(np.arange(2) == coupon, 0.25, 0.0) * discount
-    np.testing.assert_allclose(funded.cost, plain.cost - paid)
-    np.testing.assert_allclose(funded.gamma, plain.gamma + paid)
-    np.testing.assert_allclose(funded.effect, plain.effect + paid)

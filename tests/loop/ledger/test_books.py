@@ -34,7 +34,7 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger.open(tmp_path / "ledger.duckdb", shop="Ours", create=True)
 
 
-def test_a_week_is_read_as_it_was_written(ledger):
+def test_a_week_is_read_as_it_was_written_and_text_ids_stay_text(ledger):
     models = pd.DataFrame({"name": ["response"], "fingerprint": ["ab"], "decision": ["champion"]})
     chances = decisions()[["decision_id", "action", "propensity"]]
     frames = {"decisions": decisions(), "decision_propensities": chances}
@@ -52,6 +52,9 @@ def test_a_week_is_read_as_it_was_written(ledger):
     assert ledger.weeks()[["week", "state", "run_key"]].to_numpy().tolist() == [
         [WEEK, "draft", "k"]
     ]
+    rows = decisions().assign(customer_id=[f"00{i}" for i in range(5)])
+    ledger.record_week(WEEK, AS_OF, state="draft", decisions=rows)
+    assert ledger.decisions(WEEK)["customer_id"].tolist() == ["000", "001", "002", "003", "004"]
 
 
 def test_a_draft_is_replaced_and_a_released_week_is_not(ledger):
@@ -67,12 +70,6 @@ def test_a_draft_is_replaced_and_a_released_week_is_not(ledger):
     assert ledger.record_week(WEEK, AS_OF, state="closed", **again)
     assert ledger.weeks()["state"].tolist() == ["closed"]
     assert ledger.decisions(WEEK)["propensity"].tolist() == [0.5] * 5
-
-
-def test_text_ids_stay_text(ledger):
-    rows = decisions().assign(customer_id=[f"00{i}" for i in range(5)])
-    ledger.record_week(WEEK, AS_OF, state="draft", decisions=rows)
-    assert ledger.decisions(WEEK)["customer_id"].tolist() == ["000", "001", "002", "003", "004"]
 
 
 def test_outcomes_are_provisional_until_settled_once(ledger: Ledger) -> None:
@@ -94,7 +91,7 @@ def test_outcomes_are_provisional_until_settled_once(ledger: Ledger) -> None:
     assert replace(ledger, known=datetime(2017, 12, 8)).outcomes()["value"].tolist() == [0.2]
 
 
-def test_one_promotion_settles_before_another(ledger):
+def test_one_promotion_settles_before_another_and_a_week_sees_those_before_it(ledger):
     both = pd.concat([said(), said().assign(promotion_id="19")])
     ledger.record_outcomes(WEEK, both, state="provisional", known_at=datetime(2017, 12, 1))
     ledger.record_outcomes(WEEK, said(0.7), state="settled", known_at=datetime(2017, 12, 8))
@@ -102,9 +99,6 @@ def test_one_promotion_settles_before_another(ledger):
     ledger.record_outcomes(WEEK, later, state="provisional", known_at=datetime(2017, 12, 15))
     found = ledger.outcomes().set_index("promotion_id")["value"].to_dict()
     assert found == {"18": 0.7, "19": 0.9}
-
-
-def test_a_week_sees_the_weeks_before_it(ledger):
     for week in ("2017-W43", "2017-W44", "2018-W01"):
         ledger.record_week(week, AS_OF, state="draft", predictions=said())
         ledger.record_outcomes(week, said(), state="provisional", known_at=AS_OF)
@@ -124,7 +118,7 @@ def test_no_ledger_reads_as_an_empty_one(tmp_path):
     refused("there is no ledger", Ledger.open, tmp_path / "none.duckdb", shop="Ours")
 
 
-def test_rows_that_do_not_fit(ledger):
+def test_rows_that_do_not_fit_are_refused_and_a_link_to_a_ledger_is_the_ledger(ledger, tmp_path):
     for table, frame, match in [
         ("predictions", pd.concat([said(), said()]), "repeat another's"),
         ("predictions", said().drop(columns="measure"), "need a column measure"),
@@ -132,9 +126,6 @@ def test_rows_that_do_not_fit(ledger):
     ]:
         refused(match, ledger.record_week, WEEK, AS_OF, state="draft", **{table: frame})
         assert ledger.weeks().empty
-
-
-def test_a_link_to_a_ledger_is_the_ledger(ledger, tmp_path):
     (tmp_path / "link.duckdb").symlink_to(ledger.path)
     linked = Ledger.open(tmp_path / "link.duckdb", shop="Ours", create=True)
     linked.record_week(WEEK, AS_OF, state="draft", predictions=said())

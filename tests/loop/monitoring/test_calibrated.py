@@ -23,7 +23,7 @@ def contacts(
     return pd.DataFrame(columns)
 
 
-def test_ratio_and_trend_are_found() -> None:
+def test_ratio_and_trend_are_found_and_the_figure_shows_those_of_most_answers() -> None:
     found = calibration_track(contacts(too_high=1.25))
     assert found.ratio.ci_high < 1 and "chances are too high" in found.summary()
     assert found.trend.ci_low < 0 < found.trend.ci_high
@@ -32,9 +32,6 @@ def test_ratio_and_trend_are_found() -> None:
     assert "beyond chance" in falling.verdict()
     assert nonsense(f"{found.summary()}\n{falling.summary()}") == []
     assert falling.plot().get_xlabel() == "start of the promotion"
-
-
-def test_of_many_promotions_the_figure_shows_those_of_most_answers() -> None:
     rows = contacts(60, 40)
     small = rows["promotion_id"].isin([f"P{k}" for k in range(0, 60, 3)])
     found = calibration_track(rows[~small | (rows.groupby("promotion_id").cumcount() < 8)])

@@ -39,16 +39,13 @@ def reviews_of(n: int = 800, seed: int = 0, worse: float = 0.0) -> pd.DataFrame:
 PROMOTIONS = pd.DataFrame({"promotion_id": ["P1", "P2"], "kind": ["coupon", "recommendation"]})
 
 
-def test_a_promotion_that_disappoints_stands_out() -> None:
+def test_what_disappoints_stands_out_and_ratings_of_a_few_are_told_not_drawn() -> None:
     found = satisfaction(shop_of(reviews_of(worse=1.2), PROMOTIONS), NOW)
     assert found.standing_out() == ["coupon", "Coupons P1"]
     row = found.frame.set_index("group").loc["Coupons P1"]
     assert row["difference_high"] < 0 and row["p_holm"] < 0.01
     assert "coupon, Coupons P1 stand out" in found.summary() and nonsense(found.summary()) == []
     assert found.plot().get_title(loc="left") or True
-
-
-def test_ratings_of_a_few_are_told_not_drawn_and_small_groups_are_counted() -> None:
     found = satisfaction(shop_of(reviews_of(8), PROMOTIONS), NOW)
     assert found and found.frame.empty and "are four or five stars" in found.summary()
     refused("rated by 10 customers or more", found.plot)

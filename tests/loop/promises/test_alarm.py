@@ -23,16 +23,13 @@ def rung(off, *, shared, noise, said=100.0):
     return (found.max(axis=-1) >= 1 / LEVEL).mean()
 
 
-def test_false_alarms_are_few_whatever_weeks_share():
+def test_false_alarms_are_few_and_a_planner_that_promises_twice_is_found_out():
     rng = np.random.default_rng(0)
     for shared, noise in ((0.0, 50.0), (30.0, 50.0), (60.0, 30.0)):
         for together in (0.0, 1.0):
             off = drawn(rng, shared=shared, noise=noise, together=together)
             false = rung(off, shared=shared, noise=noise)
             assert false <= LEVEL + 3 * np.sqrt(LEVEL * 0.95 / RUNS), (shared, noise, together)
-
-
-def test_a_planner_that_promises_twice_what_comes_is_found_out():
     rng = np.random.default_rng(1)
     # The readout of one week tells half of the promise from nothing as one standard error.
     found = rung(drawn(rng, shared=10.0, noise=50.0, ratio=0.5), shared=10.0, noise=50.0)

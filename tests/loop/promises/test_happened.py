@@ -110,19 +110,7 @@ def test_profit_is_unbiased_and_covered_where_chances_follow_what_customers_are_
     assert 0.86 <= hits / draws <= 0.97
 
 
-def test_where_nobody_could_have_got_nothing_profit_is_not_identified():
-    rng = np.random.default_rng(1)
-    week = drawn_week(rng, np.full(500, 0.5))
-    odds = np.zeros_like(week.odds)
-    alone = Assigned(week.customers, week.promotions, week.action, odds, week.segment,
-                     week.cluster, week.ts)  # fmt: skip
-    money = _Money(alone, np.ones(500), np.zeros(500), np.zeros(2), np.zeros(2))
-    rows = money.of(next(alone.groups()), 0.9)
-    assert all(row["identification"] == "not identified" for row in rows)
-    assert all(np.isnan(row["value"]) for row in rows)
-
-
-def test_odds_are_chances_over_that_of_nothing_and_the_standing_holdout_is_left_out():
+def test_odds_are_chances_over_nothing_without_which_profit_is_not_identified():
     decisions = pd.DataFrame({"decision_id": ["a", "b", "c"], "customer_id": [1, 2, 3]})
     decisions = decisions.assign(ts=pd.Timestamp("2024-07-01"), action=["P", "none", "none"])
     decisions["holdout"] = ["none", "promotion", "standing"]
@@ -133,6 +121,15 @@ def test_odds_are_chances_over_that_of_nothing_and_the_standing_holdout_is_left_
     assert np.allclose(week.odds[:, 0], [9.0, 4.0]) and np.allclose(week.weight, [0.0, 4.0])
     assert week.segment.tolist() == ["good", "No segment"]
     refused("decision_propensities", assigned_of, decisions, chances.drop(columns="propensity"))
+    rng = np.random.default_rng(1)
+    week = drawn_week(rng, np.full(500, 0.5))
+    odds = np.zeros_like(week.odds)
+    alone = Assigned(week.customers, week.promotions, week.action, odds, week.segment,
+                     week.cluster, week.ts)  # fmt: skip
+    money = _Money(alone, np.ones(500), np.zeros(500), np.zeros(2), np.zeros(2))
+    rows = money.of(next(alone.groups()), 0.9)
+    assert all(row["identification"] == "not identified" for row in rows)
+    assert all(np.isnan(row["value"]) for row in rows)
 
 
 def of_two_segments(odds: np.ndarray) -> Assigned:

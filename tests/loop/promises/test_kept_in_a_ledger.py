@@ -51,7 +51,7 @@ def run_of(reports, week, as_of):
     return open_run(folder, week=week)
 
 
-def test_a_week_reads_earlier_weeks_that_were_known_by_then(reports):
+def test_a_week_reads_what_was_known_by_then_and_gives_it_back_to_the_last_digit(reports, tmp_path):
     run = run_of(reports, "2024-W20", datetime(2024, 5, 6))
     found = said_and_happened(run)
     assert found.currency == "EUR"
@@ -60,20 +60,13 @@ def test_a_week_reads_earlier_weeks_that_were_known_by_then(reports):
     assert "EUR" in str(found.table()) and "recomputed" not in str(
         found.track_record(say("recomputed"))
     )
-
-
-def test_the_ledger_gives_back_what_was_said_to_the_last_digit(reports):
+    assert promised(run).empty
+    assert happened(run, None, datetime(2024, 5, 6)).empty
     run = run_of(reports, "2024-W40", datetime(2024, 10, 1))
     rows = said_and_happened(run).rows
     said, _ = ledger(waiting=0)
     kept = rows.sort_values(["week", "measure"])["said"].tolist()
     assert kept == said.sort_values(["week", "measure"])["value"].tolist()
-
-
-def test_without_a_plan_nothing_is_promised_and_nothing_happened(reports, tmp_path):
-    run = run_of(reports, "2024-W20", datetime(2024, 5, 6))
-    assert promised(run).empty
-    assert happened(run, None, datetime(2024, 5, 6)).empty
 
 
 def test_an_empty_ledger_leaves_the_first_page_as_it_was(tmp_path):

@@ -60,7 +60,7 @@ def test_rows_add_up_rates_are_of_those_contacted_and_the_readout_is_less_sure(s
     assert set(rates["per"]) == {"customer"} and set(counts["per"]) == {"total"}
 
 
-def test_spend_is_near_the_truth_whatever_chance_made_of_effects(week):
+def test_spend_is_near_the_truth_and_promotions_that_run_on_are_known(week):
     shop, decisions, chances, worth, ts, truth = week
     amounts = worth.amounts
     shifted = replace(amounts, cost=3 * amounts.cost, value=amounts.value - 5)
@@ -73,9 +73,6 @@ def test_spend_is_near_the_truth_whatever_chance_made_of_effects(week):
         true += effects.loc[mine["customer_id"]].sum()
     assert spend["value"] == pytest.approx(true, rel=0.2)
     assert spend["ci_low"] < true < spend["ci_high"] < 1.5 * true
-
-
-def test_promotions_that_run_on_are_known_with_those_who_have_them(week):
     shop, decisions, _, worth, ts, _ = week
     who = decisions["customer_id"].to_numpy()
     held = held_by(shop, who, ts, worth.amounts.promotions)
@@ -98,7 +95,18 @@ def test_where_effects_are_not_known_no_profit_is_said_and_of_nobody_nothing(wee
     assert found.empty and tuple(found.columns) == PREDICTION_COLUMNS
 
 
-def test_what_looked_best_is_not_promised_too_much_and_much_data_speak():
+def test_intervals_of_counts_hold_and_what_looked_best_is_not_promised_too_much():
+    rng = np.random.default_rng(1)
+    value, sd = 80.0, 12.0
+    s = np.sqrt(np.log1p((sd / value) ** 2))
+    mean = value * np.exp(s * rng.normal(size=20_000) - s * s / 2)
+    ends = ends_of(value, sd**2, value, 1.645)
+    inside = (mean >= ends["ci_low"]) & (mean <= ends["ci_high"])
+    assert abs(inside.mean() - 0.9) < 0.01
+    came = rng.poisson(mean)
+    held = (came >= ends["readout_low"]) & (came <= ends["readout_high"])
+    assert abs(held.mean() - 0.9) < 0.02
+    assert ends_of(80.0, sd**2, value, 1.645, most=81)["ci_high"] == 81
     rng, draws, kinds = np.random.default_rng(0), 3_000, 4
     error = 2.0
     covariance = np.diag(np.tile([error**2, 1.0], kinds))
@@ -120,20 +128,6 @@ def test_what_looked_best_is_not_promised_too_much_and_much_data_speak():
     assert np.allclose(estimate, found, atol=1e-4) and np.allclose(
         left, 1e-8 * np.eye(4), atol=1e-9
     )
-
-
-def test_intervals_of_counts_hold_as_often_as_they_say():
-    rng = np.random.default_rng(1)
-    value, sd = 80.0, 12.0
-    s = np.sqrt(np.log1p((sd / value) ** 2))
-    mean = value * np.exp(s * rng.normal(size=20_000) - s * s / 2)
-    ends = ends_of(value, sd**2, value, 1.645)
-    inside = (mean >= ends["ci_low"]) & (mean <= ends["ci_high"])
-    assert abs(inside.mean() - 0.9) < 0.01
-    came = rng.poisson(mean)
-    held = (came >= ends["readout_low"]) & (came <= ends["readout_high"])
-    assert abs(held.mean() - 0.9) < 0.02
-    assert ends_of(80.0, sd**2, value, 1.645, most=81)["ci_high"] == 81
 
 
 @pytest.mark.parametrize(("season", "least", "most"), [(0.0, 0.0, 0.02), (0.15, 0.06, 0.15)])

@@ -42,7 +42,7 @@ def found_of(*args, **kwargs):
     return SaidAndHappened(matched(*ledger(*args, **kwargs)), currency="CNY")
 
 
-def test_promises_kept_lie_in_the_readouts_interval_and_errors_are_on_its_scale():
+def test_promises_are_kept_in_the_readouts_interval_and_rates_stand_in_the_ledger():
     found = found_of()
     rows = found.frame
     assert len(rows) == 3 * len(WEEKS) and rows["week"].iloc[0] == WEEKS[-1]
@@ -62,9 +62,6 @@ def test_promises_kept_lie_in_the_readouts_interval_and_errors_are_on_its_scale(
     counts = rows[rows["measure"] == "redemptions"]
     middle = np.sqrt(counts["readout_low"] * counts["readout_high"])
     assert np.allclose(counts["off"], np.log(counts["came"] / middle))
-
-
-def test_rates_stand_in_the_ledger_and_not_beside_the_amounts():
     said, came = ledger()
     rate = {"measure": "response_rate", "value": 0.1, "ci_low": 0.05, "ci_high": 0.2}
     said = pd.concat([said, said.head(1).assign(**rate, readout_low=0.05, readout_high=0.2)])
@@ -75,7 +72,7 @@ def test_rates_stand_in_the_ledger_and_not_beside_the_amounts():
     assert "Of 30 promises" in found.summary()
 
 
-def test_the_ratio_covers_the_truth_and_tells_a_correction_beyond_chance_alone():
+def test_the_ratio_covers_the_truth_corrects_by_no_chance_and_is_least_squares():
     hits, corrected = 0, 0
     for seed in range(25):
         found = planner_calibration(matched(*ledger(0.8, seed=seed, waiting=0)))
@@ -87,9 +84,6 @@ def test_the_ratio_covers_the_truth_and_tells_a_correction_beyond_chance_alone()
         len(planner_calibration(matched(*ledger(seed=s, waiting=0))).corrections) for s in range(25)
     ]
     assert np.mean(false) / 3 < 0.12
-
-
-def test_the_slope_agrees_with_least_squares():
     rows = matched(*ledger(0.9, waiting=0))
     row = planner_calibration(rows).frame.set_index("measure").loc["spend"]
     mine = rows[rows["measure"] == "spend"]

@@ -107,7 +107,7 @@ def test_where_nothing_does_anything_it_stops_spending(tmp_path: Path) -> None:
     assert "nothing showed that spending pays" in done.summary()
 
 
-def test_what_cannot_be_is_said_in_a_sentence() -> None:
+def test_customers_get_theirs_within_budget_and_what_cannot_be_is_said() -> None:
     for change, words in [
         ({"policy": "lerned"}, "there is no policy 'lerned'; .*learned"),
         ({"policy": " "}, "no policy is named"),
@@ -120,9 +120,17 @@ def test_what_cannot_be_is_said_in_a_sentence() -> None:
         ({"customers": 5}, "customers"),
     ]:
         refused(words, rehearse, **{"weeks": 1, "customers": 300, **change})
+    cost = np.array([[2.0, 1.0], [1.0, 3.0], [4.0, 0.5]])
+    assert within(np.array([1, 2, 0]), np.array([0, 1, 1]), cost, 4.0).tolist() == [-1, 1, 1]
+    assert within(np.array([1, 2, 0]), np.array([0, 1, 1]), cost, 9.0).tolist() == [0, 1, 1]
 
 
-def test_a_folder_of_another_loop_is_refused(tmp_path: Path) -> None:
+def test_wrong_commands_and_a_folder_of_another_loop_are_refused(tmp_path, capsys):
+    out = str(tmp_path / "loop")
+    assert main(["loop", "--policy", "everbody", "--out", out]) == 2
+    assert "everyone" in capsys.readouterr().err
+    assert main(["loop", "--weeks", "0", "--out", out]) == 2
+    assert not os.path.exists(out)
     out = tmp_path / "loop"
     first = asked_of(2, 300, "random", None, "weekly", 0, 0.1, 0.05)
     claim(out, first)
@@ -134,17 +142,3 @@ def test_a_folder_of_another_loop_is_refused(tmp_path: Path) -> None:
     refused("holds something else", claim, tmp_path / "else", first)
     (out / "loop.json").write_text("{")
     refused("cannot be used", claim, out, first)
-
-
-def test_the_command_says_what_is_wrong_and_exits_with_2(tmp_path: Path, capsys: Any) -> None:
-    out = str(tmp_path / "loop")
-    assert main(["loop", "--policy", "everbody", "--out", out]) == 2
-    assert "everyone" in capsys.readouterr().err
-    assert main(["loop", "--weeks", "0", "--out", out]) == 2
-    assert not os.path.exists(out)
-
-
-def test_customers_get_theirs_while_the_budget_lasts() -> None:
-    cost = np.array([[2.0, 1.0], [1.0, 3.0], [4.0, 0.5]])
-    assert within(np.array([1, 2, 0]), np.array([0, 1, 1]), cost, 4.0).tolist() == [-1, 1, 1]
-    assert within(np.array([1, 2, 0]), np.array([0, 1, 1]), cost, 9.0).tolist() == [0, 1, 1]

@@ -89,7 +89,7 @@ def test_one_who_is_new_has_the_row_of_one_who_did_nothing_yet(small):
     assert (row["orders"], row["amount"], row["tenure_days"]) == (1, 3.0, 1 / 12)
 
 
-def test_a_row_that_cannot_be_read_is_refused_in_a_sentence(small):
+def test_rows_that_cannot_be_read_and_a_clock_that_runs_back_are_refused(small):
     for row, sentence in [
         ({"customer_id": "A", "kind": "view"}, "ts is missing; a row of events needs"),
         ({"customer_id": "A", "ts": "2021-05-01", "kind": "vieuw"}, "did you mean 'view'"),
@@ -105,9 +105,6 @@ def test_a_row_that_cannot_be_read_is_refused_in_a_sentence(small):
         live = small.live
         refused(sentence, live.update, [row])
         assert sum(live.taken.values()) == 0
-
-
-def test_a_clock_that_runs_back_is_refused(small):
     live = small.live
     live.update({"customer_id": "C01", "ts": "2021-05-01T00:00:00Z", "kind": "view"})
     refused("a clock must not run back", live.to_frame, "2021-05-01")
