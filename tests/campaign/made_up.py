@@ -78,9 +78,7 @@ def case_of(seed: int) -> Case:
     numbered = bool(rng.integers(2))
     customers: list[Any] = list(range(n)) if numbered else [f"={i}" if i % 3 else f"c{i}" for i in
                                                             range(n)]  # fmt: skip
-    promotions = pd.DataFrame(
-        {"promotion_id": [18, 9, 20, 4, 5] if numbered else [*"QPR", "A", "B"]}
-    )
+    promotions = pd.DataFrame({"promotion_id": [18, 9, 20, 4, 5] if numbered else [*"QPRAB"]})
     promotions["kind"] = rng.choice(["coupon", "recommendation"], 5)
     promotions["starts_at"] = [AS_OF + 2 * DAY] * 3 + [AS_OF - 40 * DAY, AS_OF - 5 * DAY]
     promotions["ends_at"] = [AS_OF + 30 * DAY] * 3 + [AS_OF - 3 * DAY, AS_OF + 9 * DAY]

@@ -56,9 +56,8 @@ def test_outcomes_count_to_the_end_of_the_horizon_and_nothing_after_the_start_is
     mine = trial.frame.set_index("customer_id")
     assert {"orders", "recency_days", "other_promotions", "tier"} <= set(trial.covariates)
     assert not set(trial.covariates) & {*trial.outcomes, *trial.placebo, "arm", "cluster_id"}
-    cut = shop.with_tables(
-        {**shop.tables, "events": shop.events.filter(shop.events.ts < promotion["starts_at"])}
-    )
+    events = shop.events.filter(shop.events.ts < promotion["starts_at"])
+    cut = shop.with_tables({**shop.tables, "events": events})
     before = known_at(cut, promotion["starts_at"]).set_index("customer_id")
     pd.testing.assert_frame_equal(known, before)
     columns = list(trial.covariates)

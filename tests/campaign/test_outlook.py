@@ -48,9 +48,8 @@ def test_one_level_never_more_than_the_list_and_no_interval_without_past_promoti
     found = expected_of(chances, RATIOS)
     same = expected_responses(20.0, RATIOS, 0.9)
     assert (found.value, found.ci_low, found.n) == (same.value, same.ci_low, 6)
-    sure = expected_of(
-        pd.Series([0.99] * 5), past_ratios([30, 45, 60, 50], [20.0, 30.0, 40.0, 30.0])
-    )
+    more = past_ratios([30, 45, 60, 50], [20.0, 30.0, 40.0, 30.0])
+    sure = expected_of(pd.Series([0.99] * 5), more)
     assert sure.value == sure.ci_high == 5.0
     assert expected_of(chances.sample(frac=1, random_state=1), RATIOS) == found
     nobody = expected_of(chances.head(0), RATIOS)

@@ -99,8 +99,7 @@ def test_results_are_read_by_assignment_a_bundle_by_its_name_and_none_without_a_
     frames = tables(arms())
     frames["exposures"] = frames["exposures"].iloc[::2]
     row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
-    assert row.contacts == (N - N // 10) // 2
-    assert row.difference.contacted == N - N // 10
+    assert row.contacts == (N - N // 10) // 2 and row.difference.contacted == N - N // 10
     frames = tables(arms())
     as_bundle = {"P": "both"}
     decisions = frames["decisions"].replace({"planned_action": as_bundle, "action": as_bundle})
@@ -119,8 +118,7 @@ def test_the_standing_holdout_stands_in_only_where_there_is_no_other():
     assert (both.held, both.holdout, both.assigned) == (120, "promotion", N - 220)
     arm[arm == "promotion"] = "standing"
     alone = read_out(euro_shop(tables(arm)), NOW, weeks=9)["P"].holdout
-    assert (alone.held, alone.holdout) == (220, "standing")
-    assert "standing holdout" in alone.why
+    assert (alone.held, alone.holdout) == (220, "standing") and "standing holdout" in alone.why
 
 
 def test_decisions_at_or_after_the_date_and_of_other_promotions_are_not_read():

@@ -37,8 +37,7 @@ def test_the_planned_size_is_the_plans_and_each_step_adds_the_next_likeliest(mad
         e = getattr(row, name)
         found = [planned[f"{name}{end}"] for end in ("", "_low", "_high")]
         assert found == pytest.approx([e.value, e.ci_low, e.ci_high])
-    n = len(plan.to_contact)
-    held = len(plan.held_out)
+    n, held = len(plan.to_contact), len(plan.held_out)
     assert table["contacts"].tolist() == [n // 2, n, 2 * n, 400 - held]
     assert table["added"].sum() == 400 - held and table["added"].tolist()[0] == n // 2
     assert table["redemptions"].is_monotonic_increasing
@@ -62,15 +61,11 @@ def test_the_table_marks_the_planned_list_and_a_quiet_week_has_none(made) -> Non
     assert f"{name}: shortest list first" in text and text.count("class=marked") == 1
     assert " · planned" in text and ">promotion<" not in text and found.of("other").rows.empty
     other = replace(economics.promotions[0], promotion_id="M", name="Other", kind="recommendation")
-    both = replace(
-        found,
-        rows=pd.concat([found.rows, found.rows.assign(promotion_id="M")]),
-        economics=LaunchEconomics((*economics.promotions, other)),
-    )
+    rows = pd.concat([found.rows, found.rows.assign(promotion_id="M")])
+    both = replace(found, rows=rows, economics=LaunchEconomics((*economics.promotions, other)))
     text = both.to_table().text
     assert ">promotion<" in text and "Other" in text and f"{name}: s" not in text
     assert "Other: shortest" in both.of("M").to_table().text
-    own, _, _, scores, segments = made
     plan, nothing = plan_week(own, scores.head(0), NOW, []), LaunchEconomics(())
     found = list_steps(own, plan, nothing, scores, segments, RATIOS)
     assert found.rows.empty and found.summary() == "Nobody is to be contacted."

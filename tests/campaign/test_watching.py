@@ -25,9 +25,8 @@ def sales_of(n: int, lift: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame
     bought[:, 28:] += rng.poisson(lift * often[:, None] * treated[:, None] * np.ones(DAYS))
     place, day = np.nonzero(bought)
     amount = bought[place, day] * rng.gamma(2, 10, len(place))
-    sales = pd.DataFrame(
-        {"place": place, "day": np.where(day < 28, -1, day - 28), "amount": amount}
-    )
+    day = np.where(day < 28, -1, day - 28)
+    sales = pd.DataFrame({"place": place, "day": day, "amount": amount})
     sales = sales.groupby(["place", "day"], as_index=False).sum()
     rows = pd.DataFrame({"cluster": np.arange(n).astype(str), "weight": 1.0})
     return sales, rows, treated
@@ -81,9 +80,8 @@ def test_the_figures_are_those_of_the_rows_and_nothing_later_is_read(shop: Shop)
     # Without the sales before (CUPED) it is the plain difference of the means: not far from it.
     events, decisions = shop.events.execute(), shop.decisions.execute()
     events = events[(events["ts"] >= START) & (events["ts"] < now)]
-    spent = (
-        events.groupby("customer_id")["amount"].sum().reindex(decisions["customer_id"]).fillna(0)
-    )
+    sums = events.groupby("customer_id")["amount"].sum()
+    spent = sums.reindex(decisions["customer_id"]).fillna(0)
     treated = (decisions["action"] == "7").to_numpy()
     plain = spent[treated].mean() - spent[~treated].mean()
     assert abs(one.now.value - plain) < 0.5 * (one.now.ci_high - one.now.ci_low)

@@ -49,8 +49,7 @@ def test_a_sound_shop_has_no_finding_and_negative_amounts_are_said():
 
 def test_ids_as_floats_a_wrong_type_and_a_missing_column_stop():
     checks = check(corner(events=events(customer_id=[1.0, 2.0, 3.0])), NOW)
-    assert not checks.usable
-    assert checks.findings[0].check == "wrong_type"
+    assert not checks.usable and checks.findings[0].check == "wrong_type"
     assert "events.customer_id holds float64 numbers" in checks.findings[0].sentence
     for columns, words in [
         ({"ts": "2017-03-01"}, "expected a timestamp"),
@@ -99,9 +98,8 @@ def test_unknown_keys_times_kinds_ranges_and_duplicates_are_counted_and_nulls_ar
     twice = pd.concat([events(5), events(5).tail(1)], ignore_index=True)
     twice.loc[3, "ts"] = pd.Timestamp("2019-01-01")
     twice.loc[2, "kind"] = "Purchase"
-    promotions = PROMOTIONS.assign(
-        ends_at=pd.to_datetime(["2017-02-01", "2017-06-01"]), discount_rate=[0.5, 40.0]
-    )
+    ends = pd.to_datetime(["2017-02-01", "2017-06-01"])
+    promotions = PROMOTIONS.assign(ends_at=ends, discount_rate=[0.5, 40.0])
     repeated = pd.concat([promotions, promotions.head(1).assign(discount_rate=0.1)])
     shop = shop_of({"events": twice, "promotions": repeated}, opened="2017-03-02")
     expected = {("events", "outside_life"): ("warn", 2), ("events", "unknown_kind"): ("warn", 1)}

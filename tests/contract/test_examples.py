@@ -51,8 +51,7 @@ def test_each_check_shows_the_rows_that_it_counts_of_other_tables_too(dirty):
     assert [row["customer_id"] for row in found["customers", "repeated_key"]] == ["B", "B"]
     shown = list(found["exposures", "exposed_after_response"][0])
     assert shown == ["promotion_id", "customer_id", "ts"]
-    assert len(found["promotions", "ends_before_start"]) == 1
-    assert all(found.values())
+    assert len(found["promotions", "ends_before_start"]) == 1 and all(found.values())
 
 
 def test_no_more_than_asked_for_in_order_and_none_of_what_is_not_about_rows(dirty):

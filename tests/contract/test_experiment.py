@@ -31,31 +31,26 @@ def made(frame: pd.DataFrame | None = None, **changes: Any) -> Experiment:
 
 def test_the_control_is_the_first_arm_and_outcomes_and_covariates_are_as_they_are():
     trial = made()
-    assert trial.arms == ("none", "a", "b")
-    assert trial.treatments == ("a", "b")
+    assert trial.arms == ("none", "a", "b") and trial.treatments == ("a", "b")
     assert trial.codes[:3].tolist() == [0, 2, 1]
     assert (trial.n, trial.K, trial.customers) == (60, 3, 20)
     assert np.array_equal(trial.cluster[:20], trial.cluster[20:40])
     assert made(arms=["b", "none", "a"]).arms == ("none", "b", "a")
-    assert trial.y().tolist() == rows()["spend"].tolist()
-    assert trial.y("visit").dtype == float
-    assert np.isnan(trial.y("before")).sum() == 5
-    assert list(trial.X) == ["age", "city"]
+    assert trial.y().tolist() == rows()["spend"].tolist() and trial.y("visit").dtype == float
+    assert np.isnan(trial.y("before")).sum() == 5 and list(trial.X) == ["age", "city"]
     refused(r"no outcome 'spent'; did you mean 'spend'", trial.y, "spent")
 
 
 def test_a_subset_and_rows_taken_keep_arms_and_chances_in_line():
     trial = made().subset("a")
-    assert trial.arms == ("none", "a")
-    assert trial.n == 40
+    assert trial.arms == ("none", "a") and trial.n == 40
     np.testing.assert_allclose(trial.propensity, [[0.5 / 0.8, 0.3 / 0.8]] * 40)
     assert set(trial.frame["mail"]) == {"none", "a"}
     refused("no arm 'c'", made().subset, ["a", "c"])
     chances = np.tile([0.5, 0.3, 0.2], (60, 1))
     chances[0] = [0.8, 0.0, 0.2]  # a control that could not get "a"
     trial = made(propensity=chances).subset("a")
-    assert trial.n == 39
-    assert "1 decision with only one possible arm" in trial.notes[-1]
+    assert trial.n == 39 and "1 decision with only one possible arm" in trial.notes[-1]
     assert made(propensity=chances).n == 60
     trial = made(propensity=np.random.default_rng(0).dirichlet([1, 1, 1], 60))
     part = trial.take(trial.codes == 1)

@@ -37,8 +37,7 @@ def test_days_are_local_also_by_half_hours_and_gaps_are_named_longest_first():
     times = ["2017-01-02 04:30", "2017-01-02 05:30", "2017-01-04 12:00", "2017-07-02 03:30"]
     found = held(corner("America/New_York", events=events(times)))
     expected = {date(2017, 1, 1): 1, date(2017, 1, 2): 1, date(2017, 1, 4): 1, date(2017, 7, 1): 1}
-    assert dict(found.days) == expected
-    assert (found.span, found.missing_days) == (182, 178)
+    assert dict(found.days) == expected and (found.span, found.missing_days) == (182, 178)
     long = Gap(date(2017, 1, 5), date(2017, 6, 30), 177)
     assert found.gaps() == [long, Gap(date(2017, 1, 3), date(2017, 1, 3), 1)]
     assert sum(gap.days for gap in found.gaps()) == found.missing_days
@@ -97,8 +96,7 @@ def test_columns_of_each_role_words_of_most_rows_and_dozens_of_columns():
     assert {n: c.role for n, c in columns.items()} == expected
     assert [c.filled for c in columns.values()] == [3, 3, 3, 2, 3, 4, 2]
     assert columns["category"].frequent == (("TEA", 2), ("MUGS", 1))
-    assert columns["private_label"].true == 2
-    assert columns["since"].first == datetime(2017, 1, 1)
+    assert columns["private_label"].true == 2 and columns["since"].first == datetime(2017, 1, 1)
     assert columns["since"].last == datetime(2017, 1, 3)
     assert [columns[n].distinct for n in ("product_id", "category", "shelf_id")] == [3, 2, 4]
     assert columns["supplier"].frequent == () and columns["product_id"].frequent == ()
@@ -133,8 +131,7 @@ def test_numbers_agree_with_numpy_to_half_a_percent(seed):
     draw = np.random.default_rng(seed)
     values = np.round(draw.lognormal(3, 1.5, 5_001) * draw.choice([1, 1, 1, -1], 5_001), 2)
     found = numbers_of(table_of(values), "x")
-    assert found is not None
-    assert (found.least, found.most) == (values.min(), values.max())
+    assert found is not None and (found.least, found.most) == (values.min(), values.max())
     assert found.middle == pytest.approx(np.median(values), rel=0.005)
     assert found.low == pytest.approx(np.quantile(values, 0.01, method="inverted_cdf"), rel=0.01)
     assert found.high == pytest.approx(np.quantile(values, 0.99, method="inverted_cdf"), rel=0.01)

@@ -52,7 +52,6 @@ def test_a_missing_file_and_what_is_wrong_are_said(tmp_path):
     "name", ['A "B" C', "back\\slash", "two\nlines", "tab\there", "Ü–·€", "\x01"]
 )
 def test_settings_survive_being_written_and_read(tmp_path, name):
-    wanted = Settings(
-        name=name, zone="Asia/Tokyo", naive_times="local", margin_rate=0.25, opened="2020-01-01"
-    )
+    told = {"name": name, "zone": "Asia/Tokyo", "naive_times": "local", "opened": "2020-01-01"}
+    wanted = Settings(margin_rate=0.25, **told)
     assert read(tmp_path, wanted.to_toml()) == wanted

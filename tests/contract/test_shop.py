@@ -24,9 +24,8 @@ def shop() -> Shop:
     con.raw_sql("SET TimeZone = 'UTC'")
     events = pd.DataFrame({"customer_id": "A", "ts": pd.to_datetime(TIMES), "kind": "view"})
     events["ts"] = events.ts.astype("datetime64[us]")
-    return Shop(
-        {"events": con.create_table("events", events)}, Settings("Corner", zone="Europe/Rome")
-    )
+    tables = {"events": con.create_table("events", events)}
+    return Shop(tables, Settings("Corner", zone="Europe/Rome"))
 
 
 def test_tables_are_attributes_a_missing_one_is_said_and_others_keep_the_settings(shop):
@@ -60,8 +59,7 @@ def test_the_clock_has_summer_time_back_to_utc_and_the_span_is_of_events(shop):
     events = shop.events
     got = events.select("ts", local=shop.local(events.ts)).order_by("ts").execute()
     wanted = got.ts.dt.tz_localize("UTC").dt.tz_convert("Europe/Rome").dt.tz_localize(None)
-    assert got.local.tolist() == wanted.tolist()
-    assert got.local.dt.hour.tolist() == [1, 3, 2, 2]
+    assert got.local.tolist() == wanted.tolist() and got.local.dt.hour.tolist() == [1, 3, 2, 2]
     back = shop.events.select(ts=to_utc(shop.local(shop.events.ts), "Europe/Rome")).execute()
     # The hour that comes twice in autumn has one answer only.
     assert back.ts.tolist()[:2] == [pd.Timestamp(t) for t in TIMES[:2]]

@@ -12,9 +12,8 @@ NOW = datetime(2018, 1, 1)
 
 
 def findings(**columns: object) -> dict[str, tuple[str, str]]:
-    frame = pd.DataFrame(
-        {"customer_id": [f"C{i}" for i in range(6)], "ts": pd.Timestamp("2017-03-01")}
-    )
+    ids = [f"C{i}" for i in range(6)]
+    frame = pd.DataFrame({"customer_id": ids, "ts": pd.Timestamp("2017-03-01")})
     frame = frame.assign(**{"kind": "purchase", "product_id": "A", "amount": 1.0} | columns)
     frame = frame.dropna(axis="columns", how="all") if "keep" not in frame else frame
     table = ibis.duckdb.connect().create_table("events", frame)
@@ -33,9 +32,8 @@ def test_events_without_amount_or_product_are_said_and_an_amount_always_empty():
 
 
 def test_unknown_kinds_are_named_with_their_rows_personal_ones_only_counted():
-    level, said = findings(kind=["purchase", "buy", "buy", "adjust", "a@b.org", "order 1234"])[
-        "unknown_kind"
-    ]
+    found = findings(kind=["purchase", "buy", "buy", "adjust", "a@b.org", "order 1234"])
+    level, said = found["unknown_kind"]
     assert level == "warn"
     assert said.endswith("'buy' (2 rows), 'adjust' (1 row), and 2 words more")
     assert "b.org" not in said and "1234" not in said

@@ -77,11 +77,9 @@ def test_rounds_overlap_and_are_stacked_by_kind():
     assert "share_of_arm" not in trial.covariates and "action" not in trial.covariates
     shop = load_shop("simulated", customers=400, weeks=18, threads=2)
     both = decisions_experiment(shop, outcomes=["sales", "purchases"])
-    assert both.arms == (
-        *("none", "coupon", "full_reduction", "limited_time_discount", "recommendation"),
-    )
-    assert both.block == "round"
-    assert both.frame["round"].nunique() == 2
+    kinds = ("coupon", "full_reduction", "limited_time_discount", "recommendation")
+    assert both.arms == ("none", *kinds)
+    assert both.block == "round" and both.frame["round"].nunique() == 2
     assert both.n == 2 * both.customers
     moment, rows = list(both.frame.groupby("ts"))[1]
     one = decisions_experiment(shop, at=moment, outcomes=["sales", "purchases"])
@@ -103,9 +101,8 @@ def test_all_decided_on_with_a_choice_are_there_by_the_chances_of_the_log(simula
     assert f"{standing.sum()} of them of the standing holdout" in trial.notes[0]
     own = decisions.set_index("decision_id").loc[trial.frame["decision_id"]]
     assert trial.frame["arm"].tolist() == own["action"].tolist()
-    np.testing.assert_allclose(
-        trial.propensity[np.arange(trial.n), trial.codes], own["propensity"], atol=1e-9
-    )
+    taken = trial.propensity[np.arange(trial.n), trial.codes]
+    np.testing.assert_allclose(taken, own["propensity"], atol=1e-9)
     np.testing.assert_allclose(trial.propensity.sum(axis=1), 1)
     assert (trial.propensity > 0).all()
     logged = simulated.decision_propensities.execute()
@@ -225,8 +222,7 @@ def test_returns_windows_and_ends_the_shops_own_rate_and_an_unknown_placebo(to_s
     found = decisions_experiment(shop, horizon_days=2, outcomes="sales")
     assert found.placebo == ()
     # Nor is its chance, where only that of the action taken is stated.
-    assert found.design == "unknown"
-    assert "can only be adjusted" in found.notes[0]
+    assert found.design == "unknown" and "can only be adjusted" in found.notes[0]
 
 
 def test_nothing_from_the_decision_on_is_known_nor_from_the_end_on_counted(to_shop):
@@ -294,6 +290,5 @@ def test_what_does_not_fit_is_said_in_a_sentence(to_shop):
         ),
         (lambda made: made.pop("decisions"), {}, "effects need the table 'decisions'"),
     ]:
-        refused(
-            message, decisions_experiment, opened(to_shop, change), **{"horizon_days": 2} | call
-        )
+        shop = opened(to_shop, change)
+        refused(message, decisions_experiment, shop, **{"horizon_days": 2} | call)

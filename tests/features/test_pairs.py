@@ -140,9 +140,8 @@ def test_customer_features_are_those_at_the_start_and_candidates_described_alike
         alone = mine[["customer_id"]].merge(alone, on="customer_id", how="left")
         columns = alone.columns.drop(["customer_id", "as_of"])
         wanted = alone[columns].reset_index(drop=True)
-        assert_frame_equal(
-            mine[columns].reset_index(drop=True), wanted, check_exact=True, check_dtype=False
-        )
+        found = mine[columns].reset_index(drop=True)
+        assert_frame_equal(found, wanted, check_exact=True, check_dtype=False)
     it = pairs[pairs.promotion_id == "P3"]
     start = it.starts_at.iloc[0].to_pydatetime()
     got = build_candidates(small_shop, start, ["P3", "P4"]).execute()
@@ -166,9 +165,8 @@ def test_the_own_contact_is_never_counted_and_recorded_purchases_are(frames, to_
     assert got.contacts.fillna(0).eq(0).all() and got.contacts_28d.fillna(0).eq(0).all()
     assert got.kind_contacts.eq(0).all() and got.type_contacts.eq(0).all()
     start = frames["promotions"].starts_at[0]
-    said = pd.DataFrame(
-        {"promotion_id": "P0", "customer_id": "C01", "ts": [start], "kind": "purchase"}
-    )
+    said = pd.DataFrame({"promotion_id": "P0", "customer_id": "C01", "ts": [start]})
+    said["kind"] = "purchase"
     shop = to_shop(frames | {"responses": pd.concat([frames["responses"], said])})
     got = build_pairs(shop, NOW).execute()
     wanted = int(((got.customer_id == "C01") & (got.promotion_id == "P0")).any())

@@ -164,9 +164,8 @@ def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fa
     failed = subprocess.run(call, env=environment, capture_output=True, text=True)
     assert failed.returncode == 2 and "there is no source 'none'" in failed.stderr
     assert not list(out.glob(".staging-*"))
-    assert [path for path in temporary.rglob("*") if path.is_dir()] == [
-        temporary / f"promolab-{os.getuid()}"
-    ]
+    folders = [path for path in temporary.rglob("*") if path.is_dir()]
+    assert folders == [temporary / f"promolab-{os.getuid()}"]
 
 
 def test_staging_goes_whatever_happens_and_a_week_that_is_a_file_is_refused(tmp_path):

@@ -37,8 +37,7 @@ def test_there_is_a_row_for_each_eligible_customer_and_holdouts_are_never_contac
 def test_chances_name_what_was_done_and_frequencies_match_them(log):
     decisions, chances = log
     sums = chances.groupby("decision_id").propensity.sum()
-    assert len(sums) == len(decisions)
-    assert np.allclose(sums, 1, atol=1e-12)
+    assert len(sums) == len(decisions) and np.allclose(sums, 1, atol=1e-12)
     done = decisions.merge(chances, on=["decision_id", "action"], suffixes=("", "_listed"))
     assert len(done) == len(decisions)
     assert (done.propensity == done.propensity_listed).all() and (done.propensity > 0).all()

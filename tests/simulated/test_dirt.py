@@ -55,16 +55,14 @@ def test_the_share_asked_for_is_soiled_by_rules_that_exist_and_listed(dirty):
     assert not soiled.duplicated(["table", "row"]).any()
     flags = {flag.name for flag in FLAGS}
     assert {stain.rule for stain in STAINS} - {""} <= set(QUARANTINE_RULES) | flags
-    table = pd.concat(
-        [pd.read_parquet(p) for p in sorted(dirty.files) if p.parent.name == "events"]
-    )
+    paths = sorted(path for path in dirty.files if path.parent.name == "events")
+    table = pd.concat(map(pd.read_parquet, paths))
     rows = dirty.soiled[dirty.soiled.table == "events"].set_index("what")["row"]
     at = {what: table.iloc[rows[[what]]] for what in rows.index.unique()}
     assert at["no customer"].customer_id.isna().all() and at["no time"].ts.isna().all()
     assert (at["unknown kind"].kind == "wishlist").all()
-    assert (at["amount below 0"].amount < 0).all() and (
-        at["amount below 0"].kind == "purchase"
-    ).all()
+    below = at["amount below 0"]
+    assert (below.amount < 0).all() and (below.kind == "purchase").all()
     assert (at["absurd units"].quantity == 99_999).all()
     assert table.duplicated(keep="first").to_numpy()[rows[["written twice"]]].all()
 
@@ -72,10 +70,8 @@ def test_the_share_asked_for_is_soiled_by_rules_that_exist_and_listed(dirty):
 def test_each_rule_finds_what_falls_under_it_and_flags_mark_what_they_should(dirty, cleaned):
     _, report = cleaned
     expected = dirty.soiled.groupby(["table", "rule"]).size()
-    found = by_rule(report, "quarantined")
     wanted = {key: n for key, n in expected.items() if key[1] in QUARANTINE_RULES}
-    assert found == wanted
-    expected = dirty.soiled.groupby(["table", "rule"]).size()
+    assert by_rule(report, "quarantined") == wanted
     flagged = by_rule(report, "flagged")
     for name in ("odd_unit", "zero_quantity", "unknown_product"):
         assert flagged["events", name] == expected["events", name]

@@ -179,9 +179,8 @@ def test_margins_drawn_are_as_the_truth_expects(variant: str) -> None:
     # Nothing is assigned in the rounds that follow: so the truth of a round says it.
     none = np.full((len(past), len(after.rounds) - action.shape[1]), NONE)
     weeks = range(world.weeks - 1, world.weeks + world.window + 3)
-    orders = orders_of(
-        after, people, goods, np.hstack([action, none]), after.week_factors(), weeks, Keyed(7, 1)
-    )
+    given, factors = np.hstack([action, none]), after.week_factors()
+    orders = orders_of(after, people, goods, given, factors, weeks, Keyed(7, 1))
     rate = MARGIN_RATES[goods.category[orders.product]]
     lines = (orders.amount + orders.discount) * rate - orders.discount
     whose = orders.owner[orders.line]
@@ -241,8 +240,7 @@ def test_added_profits_of_the_weeks_sum_to_what_all_rounds_add(tmp_path: Path) -
     gained = expected_margin(going._action, weeks) - expected_margin(log, weeks)
     contacts = (going._action[:, log.shape[1] :] != NONE).sum()
     added = sum(going.added_profit(week) for week in (12, 13, 14))
-    assert added == pytest.approx(gained - 0.2 * contacts, abs=1e-6)
-    assert added > 0
+    assert added == pytest.approx(gained - 0.2 * contacts, abs=1e-6) and added > 0
     # Given what came after: with and without this week alone, in its window and horizon.
     without = going._action.copy()
     without[:, log.shape[1]] = NONE
@@ -326,8 +324,7 @@ def test_a_shop_in_which_hardly_anything_happens_goes_on_too(tmp_path: Path) -> 
     going = GoingShop.begin(world, tmp_path / "shop", load_shop)
     for _ in range(3):
         going.decide(*going.decisions_of(np.arange(12) % 12))
-    assert going.shop().check().usable
-    assert len(going.shop().decisions.execute()) > 0
+    assert going.shop().check().usable and len(going.shop().decisions.execute()) > 0
 
 
 def test_a_folder_of_something_else_is_left_and_two_runs_in_one_do_not_mix(going, tmp_path):

@@ -16,8 +16,7 @@ from tests.refused import refused
 def test_windows_and_horizons_never_overlap_and_end_with_the_log(weeks):
     world = World(weeks=weeks)
     rounds = np.array(world.rounds)
-    assert len(rounds) >= 1
-    assert (np.diff(rounds) > AFTER).all()
+    assert len(rounds) >= 1 and (np.diff(rounds) > AFTER).all()
     assert rounds.max() + AFTER <= weeks - 1 and rounds.min() >= 5
     # The last week has promotions, and no decisions yet.
     assert {p.week for p in world.promotions} == {*world.rounds, weeks - 1}
@@ -70,9 +69,8 @@ def test_the_same_world_is_the_same_however_written_also_on_a_command_line():
     other = World(customers=np.int64(500), exploration=1, kinds=["coupon"])
     assert one == other and repr(one) == repr(other) and hash(one) == hash(other)
     stated = stated_world("simulated:customers=20000, variant=hard,kinds=coupon+recommendation")
-    assert World(**stated) == World(
-        customers=20_000, variant="hard", kinds=("coupon", "recommendation")
-    )
+    kinds = ("coupon", "recommendation")
+    assert World(**stated) == World(customers=20_000, variant="hard", kinds=kinds)
     refused("name=value", load_shop, "simulated:20000")
     refused("no 'settings'", load_shop, "simulated:settings=shop.toml")
     refused("'simulated' alone", load_shop, "complete_journey", customers=10)

@@ -42,8 +42,7 @@ def test_coupons_of_two_depths_never_share_an_effect(shop: Any, model: UpliftMod
         row = moved_terms(shop, log, [_coupon(shop, rate)], model).iloc[0]
         factor, error = measured.factor(rate)
         # Drawn to 1 as far as it is not known.
-        assert abs(row["factor"] - 1) <= abs(factor - 1)
-        assert 0 < row["factor_se"] < error
+        assert abs(row["factor"] - 1) <= abs(factor - 1) and 0 < row["factor_se"] < error
         assert not row["extrapolated"]
     assert measured.factor(drawn[0]) != measured.factor(drawn[-1])
     deep = moved_terms(shop, log, [_coupon(shop, 0.4)], model).iloc[0]

@@ -29,9 +29,8 @@ def publish(reports: ReportsFolder, week: Week, *, chance: float = 0.5, **more: 
         ids = np.arange(30)
         rows = pd.DataFrame({"decision_id": [f"{week}:{i}" for i in ids], "customer_id": ids})
         rows = rows.assign(ts=pd.Timestamp(week.start("UTC")), action="18", propensity=chance)
-        run.write_table(
-            "decisions", rows.assign(planned_action="18", holdout="none"), by=["ts", "customer_id"]
-        )
+        decided = rows.assign(planned_action="18", holdout="none")
+        run.write_table("decisions", decided, by=["ts", "customer_id"])
         chances = rows[["decision_id", "action", "propensity"]]
         nothing = chances.assign(action="none", propensity=1 - chance)
         both = pd.concat([chances, nothing])

@@ -40,18 +40,15 @@ def test_a_week_is_read_as_it_was_written_and_text_ids_stay_text(ledger):
     frames = {"decisions": decisions(), "decision_propensities": chances}
     frames |= {"predictions": said(), "models": models}
     assert ledger.record_week(WEEK, AS_OF, state="draft", run_key="k", **frames)
-    pd.testing.assert_frame_equal(
-        ledger.decisions(WEEK)[decisions().columns], decisions(), check_dtype=False
-    )
+    found = ledger.decisions(WEEK)[decisions().columns]
+    pd.testing.assert_frame_equal(found, decisions(), check_dtype=False)
     assert ledger.decisions(WEEK)["customer_id"].dtype.kind == "i"
     assert ledger.decision_propensities(WEEK)["propensity"].tolist() == [0.5] * 5
-    assert ledger.predictions()[["value", "ci_low", "level"]].to_numpy().tolist() == [
-        [0.1, 0.05, 0.9]
-    ]
+    row = ledger.predictions()[["value", "ci_low", "level"]].to_numpy().tolist()
+    assert row == [[0.1, 0.05, 0.9]]
     assert ledger.models()["fingerprint"].tolist() == ["ab"]
-    assert ledger.weeks()[["week", "state", "run_key"]].to_numpy().tolist() == [
-        [WEEK, "draft", "k"]
-    ]
+    row = ledger.weeks()[["week", "state", "run_key"]].to_numpy().tolist()
+    assert row == [[WEEK, "draft", "k"]]
     rows = decisions().assign(customer_id=[f"00{i}" for i in range(5)])
     ledger.record_week(WEEK, AS_OF, state="draft", decisions=rows)
     assert ledger.decisions(WEEK)["customer_id"].tolist() == ["000", "001", "002", "003", "004"]
@@ -77,14 +74,12 @@ def test_outcomes_are_provisional_until_settled_once(ledger: Ledger) -> None:
         known = datetime(2017, 12, day)
         return ledger.record_outcomes(WEEK, said(value), state=state, known_at=known)
 
-    assert know(1, 0.1, "provisional")
-    assert know(1, 0.2, "provisional")
+    assert know(1, 0.1, "provisional") and know(1, 0.2, "provisional")
     assert not know(1, 0.2, "provisional")
     assert ledger.outcomes()["value"].tolist() == [0.2]
     assert know(8, 0.3, "provisional")
     assert ledger.outcomes()["value"].tolist() == [0.3]
-    assert know(15, 0.4, "settled")
-    assert not know(22, 0.5, "settled")
+    assert know(15, 0.4, "settled") and not know(22, 0.5, "settled")
     assert not know(22, 0.5, "provisional")
     assert ledger.outcomes()[["value", "state"]].to_numpy().tolist() == [[0.4, "settled"]]
     # a page of an earlier week reads what was known when it was made first

@@ -58,9 +58,8 @@ def weeks_of(ratio, weeks, *, noise=20.0):
     rng = np.random.default_rng(3)
     names = [f"2024-W{w:02d}" for w in range(1, weeks + 1)]
     half = 1.645 * noise
-    said = pd.DataFrame(
-        {"week": names, "promotion_id": "", "segment": "", "measure": "added_profit"}
-    )
+    said = pd.DataFrame({"week": names, "promotion_id": "", "segment": ""})
+    said["measure"] = "added_profit"
     said = said.assign(value=100.0, ci_low=90.0, ci_high=110.0, level=0.9, n=500)
     said = said.assign(readout_low=100 - half, readout_high=100 + half)
     came = said[["week", "promotion_id", "segment", "measure", "level", "n"]].assign(

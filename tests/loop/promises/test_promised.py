@@ -26,9 +26,8 @@ def week():
     known = known_by(shop, ts)
     trial = decisions_experiment(known, by="kind", early=True, as_of=ts)
     model = UpliftModel("dr", "ridge").fit(trial)
-    worth = week_worth(
-        known, ts, model, scored_log(model), sorted(set(chances["action"]) - {"none"})
-    )
+    actions = sorted(set(chances["action"]) - {"none"})
+    worth = week_worth(known, ts, model, scored_log(model), actions)
     return known, rows.execute(), chances, worth, ts, shop.truth
 
 
@@ -37,9 +36,8 @@ def said(week):
     shop, decisions, chances, worth, ts, _ = week
     segments = pd.Series(np.where(decisions["customer_id"] % 2, "odd", "even"),
                          index=decisions["customer_id"])  # fmt: skip
-    return promise_week(
-        shop, decisions, chances, worth, as_of=ts, week="2024-W39", segments=segments
-    )
+    named = {"as_of": ts, "week": "2024-W39", "segments": segments}
+    return promise_week(shop, decisions, chances, worth, **named)
 
 
 def test_rows_add_up_rates_are_of_those_contacted_and_the_readout_is_less_sure(said):
@@ -125,9 +123,8 @@ def test_intervals_of_counts_hold_and_what_looked_best_is_not_promised_too_much(
     assert 0.85 <= hits / draws <= 0.96
     found = np.array([1.0, 0.5, 3.0, 2.0])
     estimate, left = _shrunk(found, 1e-8 * np.eye(4))
-    assert np.allclose(estimate, found, atol=1e-4) and np.allclose(
-        left, 1e-8 * np.eye(4), atol=1e-9
-    )
+    assert np.allclose(estimate, found, atol=1e-4)
+    assert np.allclose(left, 1e-8 * np.eye(4), atol=1e-9)
 
 
 @pytest.mark.parametrize(("season", "least", "most"), [(0.0, 0.0, 0.02), (0.15, 0.06, 0.15)])

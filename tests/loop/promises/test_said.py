@@ -80,9 +80,8 @@ def test_the_ratio_covers_the_truth_corrects_by_no_chance_and_is_least_squares()
         hits += int(row["ratio_low"] <= 0.8 <= row["ratio_high"])
         corrected += "redemptions" in found.corrections
     assert hits >= 22 and corrected >= 24
-    false = [
-        len(planner_calibration(matched(*ledger(seed=s, waiting=0))).corrections) for s in range(25)
-    ]
+    even = [planner_calibration(matched(*ledger(seed=s, waiting=0))) for s in range(25)]
+    false = [len(one.corrections) for one in even]
     assert np.mean(false) / 3 < 0.12
     rows = matched(*ledger(0.9, waiting=0))
     row = planner_calibration(rows).frame.set_index("measure").loc["spend"]
@@ -120,9 +119,8 @@ def test_parts_are_told_apart_and_the_first_page_shows_three_weeks():
 
 
 def test_of_nothing_it_says_so_and_a_count_of_none_is_half_of_one():
-    empty = SaidAndHappened(
-        matched(typed((), PREDICTION_COLUMNS), typed((), OUTCOME_COLUMNS)), currency="CNY"
-    )
+    nothing = matched(typed((), PREDICTION_COLUMNS), typed((), OUTCOME_COLUMNS))
+    empty = SaidAndHappened(nothing, currency="CNY")
     assert "No earlier week" in empty.summary() and "No earlier week" in str(empty.table())
     assert "No settled week" in empty.alarm.summary()
     assert "Fewer than two" in empty.calibration.summary()
