@@ -112,9 +112,8 @@ def case_of(seed: int) -> Case:
             | {"allowed": rng.random(rows) < 0.8}
             | {"since": since.where(rng.random(rows) < 0.7)}
         )
-    scores = pd.DataFrame({"customer_id": customers}).merge(
-        promotions[["promotion_id"]].head(3), how="cross"
-    )
+    first = promotions[["promotion_id"]].head(3)
+    scores = pd.DataFrame({"customer_id": customers}).merge(first, how="cross")
     scores["p_redeemed"] = rng.integers(0, 6, len(scores)) / 5
     owed = some(3).assign(ts=AS_OF + rng.integers(-9, 10, 3) * DAY)
     return Case(

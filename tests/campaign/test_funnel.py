@@ -47,7 +47,7 @@ def test_many_customers_take_no_loop():
 def test_the_first_reason_counts():
     bars = {step: np.arange(6) == i for i, step in enumerate(LEFT)}
     bars["status"] |= bars["no_right"]
-    planned = np.array([True, True, True, True, True, True])
+    planned = np.ones(6, bool)
     held = np.array(["standing"] * 5 + ["none"])
     codes = step_of(bars, planned, np.zeros(6, bool), held)
     assert [list(STEPS)[code] for code in codes] == [*LEFT, "held_out_standing", "to_contact"]

@@ -144,15 +144,13 @@ def test_propensities_match_the_shares_drawn(household):
 def test_the_standing_holdout_is_the_same_every_week_and_for_those_planned_for_nothing():
     shop, scores = one_promotion(500)
     first = plan_week(shop, scores, AS_OF, [7], list_size=400, standing_holdout=0.3)
-    later = plan_week(
-        shop, scores.head(300), AS_OF + 7 * DAY, [7], list_size=300, standing_holdout=0.3, seed=9
-    )
-    standing = [
-        set(p.planned.query("holdout == 'standing'")["customer_id"]) for p in (first, later)
-    ]
+    options = {"list_size": 300, "standing_holdout": 0.3, "seed": 9}
+    later = plan_week(shop, scores.head(300), AS_OF + 7 * DAY, [7], **options)
+    each = [p.planned.query("holdout == 'standing'") for p in (first, later)]
+    standing = [set(rows["customer_id"]) for rows in each]
     assert standing[1] == {c for c in standing[0] if c < 300} and len(standing[1]) > 50
-    of_promotion = [set(p.planned.query("holdout == 'promotion'")["customer_id"])
-                    for p in (first, later)]  # fmt: skip
+    each = [p.planned.query("holdout == 'promotion'") for p in (first, later)]
+    of_promotion = [set(rows["customer_id"]) for rows in each]
     assert of_promotion[1] != {c for c in of_promotion[0] if c < 300}
     few = plan_week(shop, scores, AS_OF, [7], list_size=100, standing_holdout=0.3)
     many = plan_week(shop, scores, AS_OF, [7], list_size=500, standing_holdout=0.3)

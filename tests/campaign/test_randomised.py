@@ -349,9 +349,8 @@ def test_an_experiment_of_the_same_rows_has_the_same_figures():
     sales, earlier = pd.Series(spent), pd.Series(before)
     bought = pd.Series(np.flatnonzero(rng.random(N) < 0.2))
     nobody = pd.Series(np.arange(5))
-    held = compare_with_holdout(
-        "P", decisions_of(arm, home), sales, bought, nobody, earlier=earlier, days=56
-    )
+    rest = {"earlier": earlier, "days": 56}
+    held = compare_with_holdout("P", decisions_of(arm, home), sales, bought, nobody, **rest)
     frame = pd.DataFrame({"customer_id": np.arange(N), "home": home, "arm": arm})
     frame["sales"], frame["before"] = spent, before
     frame["bought"] = frame["customer_id"].isin(bought).astype(int)

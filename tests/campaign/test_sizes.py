@@ -19,9 +19,8 @@ def made():
     scores = pd.DataFrame({"customer_id": [f"c{i}" for i in range(n)], "promotion_id": "N"})
     scores["p_redeemed"] = rng.uniform(0.01, 0.6, n)
     scores["support"] = np.where(np.arange(n) % 4 == 0, "new_customer", "inside")
-    segments = scores[["customer_id"]].assign(
-        segment=np.where(scores["p_redeemed"] > 0.35, "Keen", "Slow")
-    )
+    keen = np.where(scores["p_redeemed"] > 0.35, "Keen", "Slow")
+    segments = scores[["customer_id"]].assign(segment=keen)
     own = shop()
     plan = plan_week(own, scores, NOW, ["N"], list_size=120, holdout=0.2, standing_holdout=0.0)
     return own, plan, weigh_launch(own, NOW, plan.planned, RATIOS), scores, segments

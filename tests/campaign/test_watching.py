@@ -44,8 +44,7 @@ def test_looking_every_day_raises_few_false_alarms_and_an_effect_is_seen() -> No
     found = [watched(3_000, 0.5, seed) for seed in range(5)]
     assert all(one.decided_on is not None for one in found)
     assert "the band left zero on day" in found[0].summary() and found[0].now.ci_low > 0
-    widths = (found[0].frame["high"] - found[0].frame["low"]).to_numpy()
-    assert np.isfinite(widths).all()
+    assert np.isfinite((found[0].frame["high"] - found[0].frame["low"]).to_numpy()).all()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def sent(rows):
     return pd.DataFrame(rows, columns=["customer_id", "promotion_id", "channel"], dtype="str")
 
 
-HOLDOUTS = zip((1, 2, 3, 4), ("none", "none", "standing", "promotion"), strict=True)
+HOLDOUTS = (1, "none"), (2, "none"), (3, "standing"), (4, "promotion")
 PLAN = planned(
     [*((c, 18, "mail", held) for c, held in HOLDOUTS), *((c, 19, "app", "none") for c in (5, 6))]
 )

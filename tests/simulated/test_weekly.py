@@ -92,9 +92,8 @@ def test_contacts_are_remembered_and_fatigue_acts_on_later_rounds_too(world):
     after[:, 1:4] = 4
     lost = []
     for log in (action, after):
-        got, none = (
-            course(few, customers, log, 0, own, promotions=few.promotions) for own in (1, NONE)
-        )
+        parts = (few, customers, log, 0)
+        got, none = (course(*parts, own, promotions=few.promotions) for own in (1, NONE))
         lost.append((got.rates - none.rates).sum(axis=1))
     glad = ~customers.averse & ~customers.settled
     assert (lost[1][glad] < lost[0][glad]).mean() > 0.95

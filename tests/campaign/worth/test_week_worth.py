@@ -74,7 +74,7 @@ def test_a_row_per_customer_with_the_effect_of_the_kind_less_the_contact(shop, w
         np.testing.assert_allclose(worth.amounts.value[:, place], effect - 0.2)
 
 
-def test_past_decisions_are_at_this_weeks_cost_less_what_a_supplier_pays(log, worth) -> None:
+def test_past_decisions_are_those_of_the_log_at_this_weeks_cost(log, worth) -> None:
     rows = worth.rows
     assert rows is not None and len(rows) == len(log) and list(rows.arms) == worth.promotions
     for place, name in enumerate(worth.promotions):
@@ -84,7 +84,11 @@ def test_past_decisions_are_at_this_weeks_cost_less_what_a_supplier_pays(log, wo
         assert rows.cost[:, place].mean() == pytest.approx(mean)
     coupon = worth.promotions.index("W16-coupon")
     assert rows.cost[:, coupon].std() > 0  # who is expected to redeem more is charged more
-    amounts, offers = worth.amounts, [*worth.amounts.promotions]
+
+
+def test_what_a_supplier_pays_is_no_cost_of_the_shop(log, worth) -> None:
+    amounts, coupon = worth.amounts, worth.promotions.index("W16-coupon")
+    offers = [*amounts.promotions]
     offers[coupon] = replace(offers[coupon], funder_share=0.25)
     plain, funded = worth.rows, policy_rows(log, replace(amounts, promotions=tuple(offers)))
     discount = plain.cost - 0.2  # but for the contact
@@ -172,7 +176,7 @@ def test_a_later_page_works_out_the_same_and_keeps_nothing_of_nothing(shop, mode
     assert kept_worth(run, shop, ["W12-coupon"]) is None
 
 
-def test_rounds_that_differ_by_more_than_chance_are_seen_and_of_one_nothing() -> None:
+def test_rounds_that_differ_by_more_than_chance_are_seen() -> None:
     rng = np.random.default_rng(0)
     shift = np.repeat([-2.0, 0.0, 2.0, 4.0], 1_000)
     log = pd.DataFrame({"ts": np.repeat([1, 2, 3, 4], 1_000)})
@@ -183,6 +187,9 @@ def test_rounds_that_differ_by_more_than_chance_are_seen_and_of_one_nothing() ->
     assert spread_of(log[log["ts"] == 1]) == 0.0
     log["score.mail"], log["score.call"] = log["score.mail"] - shift, np.nan
     assert spread_of(log) < 0.02
+
+
+def test_a_round_of_one_tells_nothing_of_how_rounds_differ() -> None:
     rng = np.random.default_rng(1)
     log = pd.DataFrame({"ts": np.repeat([1, 2, 3], 500)})
     log["score.mail"] = np.repeat([4.0, 5.0, 6.0], 500) + rng.normal(size=1_500)

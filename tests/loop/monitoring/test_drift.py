@@ -27,9 +27,8 @@ def customers(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 def test_draws_of_the_same_customers_do_not_drift(n):
     found = [feature_drift(customers(n, 1), customers(n, 2), apart=n < 10_000)]
     if n < 10_000:
-        found += [
-            feature_drift(customers(n, k), customers(n, k + 50), apart=False) for k in range(20)
-        ]
+        more = [(customers(n, k), customers(n, k + 50)) for k in range(20)]
+        found += [feature_drift(then, now, apart=False) for then, now in more]
     assert [one.drifted for one in found] == [[]] * len(found)
     if found[0].told_apart is not None:
         assert not found[0].told_apart.apart
@@ -91,9 +90,8 @@ def test_the_index_is_that_of_the_book_covers_the_truth_and_is_fair_by_chance():
     assert np.mean(found[:, 2] - found[:, 1]) < 0.1
     rng = np.random.default_rng(4)
     p = np.full(10, 0.1)
-    found = np.array(
-        [stability_index(rng.multinomial(n, p, 2)) for n in np.repeat([200, 2_000], 500)]
-    )
+    sizes = np.repeat([200, 2_000], 500)
+    found = np.array([stability_index(rng.multinomial(n, p, 2)) for n in sizes])
     assert 0.03 <= (found[:, 3] < 0.05).mean() <= 0.07 and (found[:, 1] == 0).mean() > 0.95
 
 

@@ -140,7 +140,7 @@ def of_two_segments(odds: np.ndarray) -> Assigned:
     return Assigned(np.arange(160), ("A",), action, odds, segment, np.arange(160), ts)
 
 
-def test_a_segments_money_is_its_own_and_where_half_had_no_choice_none_is_compared():
+def test_a_segments_money_is_of_its_own_customers_alone():
     """Got it: 10 of margin, 2 off. Got nothing: 4, 1 off; outside 90 off, which is not theirs."""
     week = of_two_segments(np.ones((160, 1)))
     inside = week.segment == "in"
@@ -151,6 +151,9 @@ def test_a_segments_money_is_its_own_and_where_half_had_no_choice_none_is_compar
     spend, profit = (row["value"] for row in money.of(group, 0.9))
     assert spend == pytest.approx(40 * (0.5 * 2 - 0.5 * 1) + 40 * 0.1)
     assert profit == pytest.approx(40 * (10 + 0.5 * 2) - 40 * (4 + 0.5 * 1) - 40 * 0.1)
+
+
+def test_where_half_could_not_have_got_nothing_there_is_no_comparison():
     odds = np.ones((160, 1))
     whole = next(of_two_segments(odds).groups())
     assert whole.enough(of_two_segments(odds))

@@ -118,7 +118,7 @@ def test_parts_are_told_apart_and_the_first_page_shows_three_weeks():
     assert len(text.split()) < 120
 
 
-def test_of_nothing_it_says_so_and_a_count_of_none_is_half_of_one():
+def test_of_nothing_it_says_so():
     nothing = matched(typed((), PREDICTION_COLUMNS), typed((), OUTCOME_COLUMNS))
     empty = SaidAndHappened(nothing, currency="CNY")
     assert "No earlier week" in empty.summary() and "No earlier week" in str(empty.table())
@@ -126,6 +126,9 @@ def test_of_nothing_it_says_so_and_a_count_of_none_is_half_of_one():
     assert "Fewer than two" in empty.calibration.summary()
     for found in (empty, empty.alarm, empty.calibration):
         refused("nothing to draw", found.plot)
+
+
+def test_a_count_of_none_is_half_of_one():
     said, came = ledger(weeks=WEEKS[:1], waiting=0)
     said = said.head(1).assign(readout_low=1.0, readout_high=4.0)
     rows = matched(said, came.head(1).assign(value=0.0, ci_low=0.0, ci_high=3.0))

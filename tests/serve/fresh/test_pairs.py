@@ -40,6 +40,5 @@ def test_pairs_after_a_replay_equal_the_candidates_of_the_shop_by_then(small):
             if pairs is whole:
                 told = [c for c in known if c.startswith(mine)]
             assert len(told) > 3 and set(told) <= set(found)
-            pd.testing.assert_frame_equal(
-                found[told], known[told], check_dtype=False, rtol=1e-9, atol=1e-9
-            )
+            near = {"rtol": 1e-9, "atol": 1e-9, "check_dtype": False}
+            pd.testing.assert_frame_equal(found[told], known[told], **near)
