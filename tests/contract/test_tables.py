@@ -48,7 +48,7 @@ def test_table_is_described(name):
         if column.references:
             other = TABLES[column.references]
             assert other.key and other[other.key[0]].type == column.type == "id"
-        allowed = column.values  # noqa: PD011
+        allowed = column.values
         if allowed:
             assert column.example in allowed
         if column.low is not None and not isinstance(column.example, str):
