@@ -51,12 +51,9 @@ class Made:
 def make_report(source: Path, out: Path, *options: str) -> Made:
     """Call ``promolab report`` as a user does, in a process of its own."""
     line = [sys.executable, "-m", "promolab.cli", "report", "--source", str(source)]
-    done = subprocess.run(
-        [*line, "--out", str(out), *options],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PROMOLAB_KEY": SECRET},
-        capture_output=True,
-        text=True,
-    )
+    line += ["--out", str(out), *options]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PROMOLAB_KEY": SECRET}
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
     return Made(done.returncode, done.stdout, done.stderr, out)
 
 

@@ -24,40 +24,20 @@ NOTEBOOKS = sorted((PACKAGE.parent / "notebooks").glob("*.ipynb"))
 # From the ground up, and from left to right: a room imports from lower floors and from rooms left
 # of it on its own, through their faces.
 FLOORS = [
-    [
-        "_faces",
-        "errors",
-        "checks",
-        "language",
-        "wording",
-        "stats",
-        "weeks",
-        "plots",
-        "glossary",
-        "display",
-        "results",
-        "engines",
-    ],
-    ["contract", "metrics", "folder"],
-    [
-        "simulated",
-        "sources",
-        "onboarding",
-        "cleaning",
-        "features",
-        "profiles",
-        "promotions",
-        "sales",
-    ],
-    ["model", "segmentation"],
-    ["explain", "scoring", "effects", "compare", "recommend"],
-    ["abtest", "policy"],
-    ["campaign", "loop"],
-    ["report", "widgets", "serve"],
-    ["cli"],
+    "_faces errors checks language wording stats weeks plots glossary display results engines",
+    "contract metrics folder",
+    "simulated sources onboarding cleaning features profiles promotions sales",
+    "model segmentation",
+    "explain scoring effects compare recommend",
+    "abtest policy",
+    "campaign loop",
+    "report widgets serve",
+    "cli",
 ]
 PLACE = {
-    room: (number, left) for number, floor in enumerate(FLOORS) for left, room in enumerate(floor)
+    room: (number, left)
+    for number, floor in enumerate(FLOORS)
+    for left, room in enumerate(floor.split())
 }
 MODULE_LIMIT = 400  # lines of code, without docstrings, comments and blanks
 

@@ -112,8 +112,8 @@ def test_columns_of_numbers_and_labels():
         refused(said, checks.numbers_of, "x", values)
     refused("x holds infinite values", checks.numbers_of, "x", [np.inf], finite=True)
     refused("x has 1 rows and y_true 2", checks.numbers_of, "x", [1.0], 2)
-    for values in ([0, 1], [False, True], [0.0, 1.0], np.array([0, 1], dtype=object)):
-        assert checks.labels_of("y", values).tolist() == [False, True]
+    for given in ([0, 1], [False, True], [0.0, 1.0], np.array([0, 1], dtype=object)):
+        assert checks.labels_of("y", given).tolist() == [False, True]
     for wrong, said in (
         ([], "y is empty"),
         ([0, 2, 3], "y holds 2, 3; expected 0 and 1"),

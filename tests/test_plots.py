@@ -90,14 +90,8 @@ def test_nothing_is_clipped_dollars_stay_dollars_and_each_character_is_drawn(nam
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a character that no font holds is one
             figure.canvas.draw()
-        words = [
-            *ax.texts,
-            ax._left_title,
-            ax.xaxis.label,
-            ax.yaxis.label,
-            *ax.get_xticklabels(),
-            *ax.get_yticklabels(),
-        ]
+        words = [*ax.texts, ax._left_title, ax.xaxis.label, ax.yaxis.label]
+        words += [*ax.get_xticklabels(), *ax.get_yticklabels()]
         for text in words:
             if not text.get_text() or not text.get_visible():
                 continue

@@ -183,14 +183,10 @@ class Checkout:
     def make(self, *arguments: str, stub_exit: int = 0) -> subprocess.CompletedProcess[str]:
         self.calls_file.write_text("")
         environment = {"PATH": str(self.programs), "CALLS": str(self.calls_file)}
+        line, env = [MAKE, *arguments], environment | {"STUB_EXIT": str(stub_exit)}
+        nothing = subprocess.DEVNULL
         return subprocess.run(
-            [MAKE, *arguments],
-            cwd=self.folder,
-            env=environment | {"STUB_EXIT": str(stub_exit)},
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
+            line, cwd=self.folder, env=env, capture_output=True, text=True, stdin=nothing
         )
 
     @property

@@ -84,9 +84,9 @@ def test_alike_effects_keep_the_first_and_none_are_found_where_there_are_none():
     rows = pd.DataFrame({"customer_id": range(3000), "age": rng.normal(size=3000)})
     rows["mail"], rows["y"] = rng.integers(0, 2, 3000), rng.normal(size=3000)
     trial = Experiment(rows, "mail", 0, ["age"], ["y"], propensity=np.full((3000, 2), 0.5))
-    found = compare_effects(trial, ["t/linear", "s/linear"])
-    assert found.chosen == "dr"
-    assert "not certain that there is anything to find" in found.summary()
+    alike = compare_effects(trial, ["t/linear", "s/linear"])
+    assert alike.chosen == "dr"
+    assert "not certain that there is anything to find" in alike.summary()
     # An X-learner whose outcome models had seen the fold to predict found 0.04, by 6 errors.
     models = {name: UpliftModel(*name.split("/")) for name in ("dr/linear", "x/linear")}
     found = []

@@ -19,12 +19,8 @@ def rows(**columns: list[Any]) -> pd.DataFrame:
 
 def test_contacts_decide_who_is_new_and_support_is_told_by_customers_and_kinds() -> None:
     new = rows(customer_id=[1, 9, 9, 9], contacts=[0, 2, 0, np.nan], promotion_type=["A"] * 4)
-    assert support(TRAIN, new).tolist() == [
-        "new_customer",
-        "inside",
-        "new_customer",
-        "new_customer",
-    ]
+    told = "new_customer inside new_customer new_customer"
+    assert support(TRAIN, new).tolist() == told.split()
     assert support(TRAIN, rows(customer_id=[2, 9])).tolist() == ["inside", "new_customer"]
     new = rows(contacts=[1, 0, 1, 1], promotion_type=["C", "C", "B", None])
     assert support(TRAIN, new).tolist() == ["new_promotion", "new_promotion", "inside", "inside"]

@@ -28,11 +28,8 @@ def test_values_are_those_of_the_measure(rows, models, metric):
     table = result.frame.set_index("model")
     for name, p in models.items():
         value = measure(rows["y"], p, metric, rows["cluster"])
-        assert tuple(table.loc[name, ["value", "ci_low", "ci_high"]]) == (
-            value.value,
-            value.ci_low,
-            value.ci_high,
-        )
+        expected = (value.value, value.ci_low, value.ci_high)
+        assert tuple(table.loc[name, ["value", "ci_low", "ci_high"]]) == expected
         gap = result.against(name)
         assert gap.value == table.loc[name, "value"] - table.loc["plain", "value"]
         assert gap.ci_low <= gap.value <= gap.ci_high

@@ -148,19 +148,16 @@ def test_bad_input_is_named(function):
     refused("level = 95; expected a share", function, [0, 1], [0.2, 0.3], level=95)
     for bins in ("ten", 2.5):
         if function is not log_loss:
-            with pytest.raises(
-                InputError, match=f"bins = {bins!r}; expected a whole number from 1 on"
-            ):
+            words = f"bins = {bins!r}; expected a whole number from 1 on"
+            with pytest.raises(InputError, match=words):
                 function([0, 1], [0.2, 0.3], bins=bins)
 
 
 def test_intercept_and_slope_are_those_of_a_logistic_regression(rows):
     logit = np.log(rows["p"] / (1 - rows["p"]))
     family = sm.families.Binomial()
-    options = {
-        "cov_type": "cluster",
-        "cov_kwds": {"groups": rows["cluster"], "df_correction": False},
-    }
+    clustered = {"groups": rows["cluster"], "df_correction": False}
+    options = {"cov_type": "cluster", "cov_kwds": clustered}
     both = sm.GLM(rows["y"].astype(float), sm.add_constant(logit), family=family).fit(**options)
     shift = sm.GLM(rows["y"].astype(float), np.ones(len(logit)), family=family, offset=logit).fit(
         **options

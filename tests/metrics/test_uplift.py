@@ -73,9 +73,9 @@ def test_even_effects_give_a_quarter_and_a_constant_score_nothing_whatever_the_o
     y, treated, _ = experiment()
     for order in (np.arange(len(y)), np.argsort(y), np.argsort(-y)):
         flat = np.ones(len(y))
-        for found in (qini(y[order], treated[order], flat), qini(None, None, flat, gamma=y[order])):
-            assert found.qini == 0 and found.std_error == 0
-            assert found.curve["share"].tolist() == [0, 1]
+        for none in (qini(y[order], treated[order], flat), qini(None, None, flat, gamma=y[order])):
+            assert none.qini == 0 and none.std_error == 0
+            assert none.curve["share"].tolist() == [0, 1]
         area = rate(y[order], treated[order], flat)
         assert area.autoc == 0 and area.autoc_ci_low == area.autoc_ci_high == 0
     y, treated, score = experiment(ties=True)

@@ -114,8 +114,8 @@ def test_each_library_gets_its_own_figure(n, ties):
 def test_money_ties_and_effects_near_nothing_are_told_as_each_library_does():
     y, treated, score = rows(5, 200, False)
     money = y * np.random.default_rng(0).gamma(2.0, 10.0, 200)
-    found = qini(money, treated, score, convention="causalml").qini
-    assert found == pytest.approx(by_causalml(money, treated, score), abs=1e-12)
+    own = qini(money, treated, score, convention="causalml").qini
+    assert own == pytest.approx(by_causalml(money, treated, score), abs=1e-12)
     counted = qini(money, treated, score, convention="pylift").qini
     assert counted == pytest.approx(qini(y, treated, score, convention="pylift").qini)
     y, treated, _ = rows(6, 500, False)

@@ -1,5 +1,7 @@
 """The cluster-robust covariance, against statsmodels."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -48,7 +50,8 @@ def test_clustered_intervals_cover_the_truth() -> None:
     # The random effect shrinks the population-averaged slope (Zeger, Liang & Albert 1988).
     marginal = truth / np.sqrt(1 + (16 * np.sqrt(3) / (15 * np.pi)) ** 2)
     customer = np.repeat(np.arange(customers), 4)
-    clustered, by_row = [], []
+    clustered: list[Any] = []
+    by_row: list[Any] = []
     for _ in range(draws()):
         x = rng.normal(size=customers)
         logit = np.repeat(truth * x + rng.normal(size=customers), 4)

@@ -32,17 +32,8 @@ def test_columns_are_named_and_centred() -> None:
     X = frame()
     X.loc[:9, "city"] = None
     encoder = Encoder.fit(X)
-    assert encoder.names == [
-        "age",
-        "amount",
-        "city = a",
-        "city = b",
-        "city = (other)",
-        "city = (missing)",
-        "is_member",
-        "share",
-        "share = missing",
-    ]
+    cities = ["city = a", "city = b", "city = (other)", "city = (missing)"]
+    assert encoder.names == ["age", "amount", *cities, "is_member", "share", "share = missing"]
     assert encoder.sources.count("city") == 4
     matrix = encoder.transform(X)
     assert matrix.dtype == np.float64 and matrix.shape == (400, 9)
@@ -167,10 +158,8 @@ def test_constant_columns_and_the_later_of_two_equal_ones_are_dropped() -> None:
     X = frame()
     X = X.assign(town=X["city"], zage=X["age"].astype("Float64"), near=X["age"] + 1e-9)
     encoder = Encoder.fit(X)
-    assert {code.name: code.same_as for code in encoder.codes if code.same_as} == {
-        "town": "city",
-        "zage": "age",
-    }
+    same = {code.name: code.same_as for code in encoder.codes if code.same_as}
+    assert same == {"town": "city", "zage": "age"}
     assert "near" in encoder.names and encoder.transform(X).shape == (400, len(encoder.names))
     # Of the same shares, but not the same rows: both say something.
     other = frame().assign(turned=frame()["city"].iloc[::-1].to_numpy())
@@ -180,15 +169,15 @@ def test_constant_columns_and_the_later_of_two_equal_ones_are_dropped() -> None:
 
 
 def test_columns_that_cannot_be_features() -> None:
-    for column, message in [
-        ({"household_id": [1, 2]}, "column 'household_id' is an id"),
-        ({"as_of": [1, 2]}, "column 'as_of' is a time"),
-        ({"when": pd.to_datetime(["2017-01-01", "2017-01-02"])}, "column 'when' is a time"),
-        ({"wait": pd.to_timedelta([1, 2], unit="D")}, "column 'wait' has type timedelta64"),
-        ({"x": [1.0, np.inf]}, "column 'x' has 1 infinite value;"),
-        ({"x": [1.0, 1e300]}, "too large or too close"),
+    for name, values, message in [
+        ("household_id", [1, 2], "column 'household_id' is an id"),
+        ("as_of", [1, 2], "column 'as_of' is a time"),
+        ("when", pd.to_datetime(["2017-01-01", "2017-01-02"]), "column 'when' is a time"),
+        ("wait", pd.to_timedelta([1, 2], unit="D"), "column 'wait' has type timedelta64"),
+        ("x", [1.0, np.inf], "column 'x' has 1 infinite value;"),
+        ("x", [1.0, 1e300], "too large or too close"),
     ]:
-        refused(message, Encoder.fit, pd.DataFrame(column))
+        refused(message, Encoder.fit, pd.DataFrame({name: values}))
     X = frame()
     refused("lack column 'amuont'; did you mean 'amount'", Encoder.fit, X, ["amuont"])
     refused("lack column 'amount'", Encoder.fit(X).transform, X.drop(columns="amount"))

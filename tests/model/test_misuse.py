@@ -24,40 +24,29 @@ def fitted() -> ResponseModel:
 
 
 def test_it_is_said() -> None:
+    importance, dependence = explain.permutation_importance, explain.partial_dependence
+    search, by_segment = compare.search_options, compare.quality_by_segment
+    line, named = {"a line": LinearRegression()}, ROWS.assign(y=Y, p=0.3)
     for call, sentence in [
         (lambda: scoring.score_grid(fitted(), X.to_numpy(), OFFERS), "customers are a ndarray"),
         (lambda: scoring.score_grid(fitted(), None, OFFERS), "customers are a NoneType"),
         (lambda: scoring.score_grid(fitted(), X, OFFERS, batch="all"), "batch = 'all'"),
-        (lambda: compare.search_options(ROWS, "tree", outcome="click", space="depth"), "a mapping"),
-        (
-            lambda: compare.search_options(ROWS, "tree", outcome="click", folds="two"),
-            "folds = 'two'",
-        ),
-        (lambda: compare.search_options(ROWS, "tree", outcome="click", columns="share"), "a list"),
-        (
-            lambda: explain.permutation_importance(fitted(), X, Y, repeats="five"),
-            "repeats = 'five'; exp",
-        ),
-        (lambda: explain.permutation_importance(fitted(), X, Y, seed=-1), "seed = -1; expected"),
-        (lambda: explain.partial_dependence(fitted(), X, "share", seed=-1), "seed = -1; expected"),
+        (lambda: search(ROWS, "tree", outcome="click", space="depth"), "a mapping"),
+        (lambda: search(ROWS, "tree", outcome="click", folds="two"), "folds = 'two'"),
+        (lambda: search(ROWS, "tree", outcome="click", columns="share"), "a list"),
+        (lambda: importance(fitted(), X, Y, repeats="five"), "repeats = 'five'; exp"),
+        (lambda: importance(fitted(), X, Y, seed=-1), "seed = -1; expected"),
+        (lambda: dependence(fitted(), X, "share", seed=-1), "seed = -1; expected"),
         (lambda: shapley_parts(fitted(), X, X, seed=-1), "seed = -1; expected"),
         (lambda: compare.stability_selection(X, Y, seed=-1), "seed = -1; expected"),
+        (lambda: dependence(fitted(), X, "share", grid=-1), "grid=-1 has no values"),
         (
-            lambda: explain.partial_dependence(fitted(), X, "share", grid=-1),
-            "grid=-1 has no values",
-        ),
-        (
-            lambda: compare.compare_models(
-                ROWS, {"a line": LinearRegression()}, "click", min_positives=5
-            ),
+            lambda: compare.compare_models(ROWS, line, "click", min_positives=5),
             "a LinearRegression has no predict_proba",
         ),
-        (lambda: explain.permutation_importance(fitted(), X, Y, columns="share"), "give a list"),
-        (lambda: compare.quality_by_segment(ROWS, pd.Series({1: "a"})), "rows lack column 'y'"),
-        (
-            lambda: compare.quality_by_segment(ROWS.assign(y=Y, p=0.3), {1: "a"}),
-            "segments are a dict; give a Series",
-        ),
+        (lambda: importance(fitted(), X, Y, columns="share"), "give a list"),
+        (lambda: by_segment(ROWS, pd.Series({1: "a"})), "rows lack column 'y'"),
+        (lambda: by_segment(named, {1: "a"}), "segments are a dict; give a Series"),
         (lambda: solvers.fit_pooled(X, Y, ["a", "b"] * (N // 2), 1.0, 1.0), "numbers are expected"),
         (lambda: solvers.fit_pooled(X, Y, np.arange(N) % 2 - 1, 1.0, 1.0), "groups 0 … M − 1"),
         (lambda: solvers.fit_logistic(X, Y, "much"), "l2 = 'much'; expected a number above 0"),

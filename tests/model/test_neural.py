@@ -109,17 +109,11 @@ def test_every_option_matters() -> None:
     X, y, beside = data(600)
     plain = {**SMALL, "dropout": 0.0, "epochs": 2}
     expected = ResponseModel("mlp", **plain).fit(X, y, **beside).probability(X)
-    for options in [
-        {"dropout": 0.5},
-        {"mixing": 0.4},
-        {"feature_masking": 0.3},
-        {"weight_decay": 1.0},
-        {"batch": 64},
-        {"learning_rate": 0.01},
-        {"hidden": 4},
-        {"hidden": ()},
-    ]:
-        found = ResponseModel("mlp", **{**plain, **options}).fit(X, y, **beside).probability(X)
+    for name, value in (
+        *(("dropout", 0.5), ("mixing", 0.4), ("feature_masking", 0.3), ("weight_decay", 1.0)),
+        *(("batch", 64), ("learning_rate", 0.01), ("hidden", 4), ("hidden", ())),
+    ):
+        found = ResponseModel("mlp", **{**plain, name: value}).fit(X, y, **beside).probability(X)
         assert np.isfinite(found).all() and np.abs(found - expected).max() > 1e-4
 
 

@@ -86,8 +86,8 @@ def test_boosting_takes_missing_and_levels_natively() -> None:
         city=X["city"].map({"a": 0, "b": 1, "c": 2, "d": 3})
     )
     options = {"max_iter": 25, "learning_rate": 0.1, "max_leaf_nodes": 6, "min_samples_leaf": 15}
-    options |= {"l2_regularization": 1.0, "categorical_features": [0], "early_stopping": False}
-    reference = HistGradientBoostingClassifier(**options)
+    options |= {"l2_regularization": 1.0, "early_stopping": False}
+    reference = HistGradientBoostingClassifier(categorical_features=[0], **options)
     with threadpool_limits(1):
         expected = reference.fit(matrix.to_numpy(), y).decision_function(matrix.to_numpy())
     np.testing.assert_allclose(own.logit(X), expected)

@@ -182,7 +182,7 @@ def test_wrong_questions_are_answered_with_a_sentence(fitted, known, bought):
         ({"among": "old"}, "among = 'old'"),
         ({"exclude": pd.DataFrame({"customer_id": [1]})}, "product_id"),
     ]:
-        refused(said, fitted["frequency"].recommend, **{"customers": [1], "k": 5, **given})
+        refused(said, fitted["frequency"].recommend, **({"customers": [1], "k": 5} | given))
     events, products = known
     with pytest.raises(DataError, match="none of 60 products was bought by 1,000 customers"):
         Recommender(least_customers=1000).fit(events, products, as_of=NOW)

@@ -44,13 +44,13 @@ def test_content_and_ease_are_what_their_papers_say(past, whole):
     np.fill_diagonal(weights, 0.0)
     for rows in (slice(None), slice(0, 40)):  # more customers than products, and fewer
         some = whole.rows(rows)
-        model = Ease(300)
-        model.fit(past, some, 0)
+        ease = Ease(300)
+        ease.fit(past, some, 0)
         part = X[rows]
         own = np.linalg.inv(part.T @ part + 300 * np.eye(part.shape[1]))
         weights = -own / np.diag(own)
         np.fill_diagonal(weights, 0.0)
-        np.testing.assert_allclose(model.score(some), part @ weights, atol=1e-12)
+        np.testing.assert_allclose(ease.score(some), part @ weights, atol=1e-12)
 
 
 def test_als_solves_the_normal_equations_and_folds_a_new_customer_in(past, whole):

@@ -44,15 +44,9 @@ def refused(capsys: pytest.CaptureFixture[str], out: Path, *options: object) -> 
 SPOILT = {
     "missing column": ("events", "* EXCLUDE (kind) FROM {t}", "events, kind"),
     "misspelt column": (
-        *(
-            "events",
-            "* EXCLUDE (kind), kind AS kinds FROM {t}",
-            "events, kind, did you mean 'kinds'",
-        ),
+        *("events", "* EXCLUDE (kind), kind AS kinds FROM {t}", "events, did you mean 'kinds'"),
     ),
-    "missing column elsewhere": (
-        *("promotions", "* EXCLUDE (ends_at) FROM {t}", "promotions, ends_at"),
-    ),
+    "lost elsewhere": ("promotions", "* EXCLUDE (ends_at) FROM {t}", "promotions, ends_at"),
     "wrong type": ("events", "* REPLACE ('much' AS amount) FROM {t}", "amount, no number"),
     "wrong type of time": ("events", "* REPLACE ('soon' AS ts) FROM {t}", "ts"),
     "float ids": (

@@ -55,5 +55,5 @@ def test_the_largest_moves_are_told_and_segments_made_anew_said_to_be() -> None:
     assert "2017-W43" in moves.plot().get_title(loc="left")
     moves = segment_migration(table({1: "a"}), table({1: "b"}), since="2017-W43", same_fit=False)
     assert "made anew since, so a move may be no more than a new name" in moves.summary()
-    now = table({1: "a", 2: "b"}).astype({"customer_id": str})
-    assert segment_migration(table({1: "a", 2: "a"}), now).stayed.value == pytest.approx(0.5)
+    texts = table({1: "a", 2: "b"}).astype({"customer_id": str})
+    assert segment_migration(table({1: "a", 2: "a"}), texts).stayed.value == pytest.approx(0.5)

@@ -97,8 +97,8 @@ def test_p_value_is_fishers_mid_p_and_the_interval_newcombes() -> None:
     assert found.item() == pytest.approx(2 * (less - here / 2))
     sides = []
     for hits, of in ((9, 60), (30, 110)):
-        share, n = np.array([hits / of]), np.array([float(of)])
-        sides.append((share, *share_interval(share, 0.0, n)))
+        share = np.array([hits / of])
+        sides.append((share, *share_interval(share, 0.0, np.array([float(of)]))))
     low, high = difference_interval(*sides)
     expected = confint_proportions_2indep(9, 60, 30, 110, method="newcomb")
     np.testing.assert_allclose([low.item(), high.item()], expected, atol=1e-9)

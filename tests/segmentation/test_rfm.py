@@ -57,12 +57,12 @@ def test_grid_counts_and_sales_are_those_of_plain_pandas_under_its_labels(featur
     assert grid.summary().count("%") == 2
     grid.plot()
     segmenter = Segmenter("rfm", bootstraps=10).fit(features)
-    r, fm = rfm_scores(features)
-    expected = [RFM_GRID[key] for key in zip(r.tolist(), fm.tolist(), strict=True)]
-    assert segmenter.labels_.tolist() == expected
-    assert segmenter.names_ == [name for name in RFM_ORDER if name in expected]
+    recency, money = rfm_scores(features)
+    labels = [RFM_GRID[key] for key in zip(recency.tolist(), money.tolist(), strict=True)]
+    assert segmenter.labels_.tolist() == labels
+    assert segmenter.names_ == [name for name in RFM_ORDER if name in labels]
     table = segmenter.assignments().set_index("customer_id").loc[features["customer_id"]]
-    assert table["recency_score"].tolist() == r.tolist()
+    assert table["recency_score"].tolist() == recency.tolist()
     stability = segmenter.stability()
     assert 0.6 < stability.ci_low <= stability.value <= stability.ci_high < 1
 

@@ -104,7 +104,7 @@ def test_what_is_wrong_names_no_column_or_is_no_table_is_said() -> None:
         ({"sent": 20240301}, {}, "'sent' holds numbers"),
         ({"ends_at": 1}, {}, "'ends_at' has a name that promolab fills"),
     ]:
-        call = {"id": "member", "label": "click", "time": "sent", **say}
+        call = {"id": "member", "label": "click", "time": "sent"} | say
         refused(sentence.replace("(", r"\("), load_labelled, rows().assign(**change), **call)
     for change, sentence in [
         ({"id": None}, "id = None; give the name of a column"),
@@ -114,8 +114,8 @@ def test_what_is_wrong_names_no_column_or_is_no_table_is_said() -> None:
         ({"path": rows().head(0)}, "the table has no rows"),
         ({"path": pd.concat([rows(), rows()[["city"]]], axis=1)}, "two columns called 'city'"),
     ]:
-        call = {"path": rows(), "id": "member", "label": "click", **change}
-        refused(sentence, load_labelled, call.pop("path"), **call)
+        given = {"path": rows(), "id": "member", "label": "click"} | change
+        refused(sentence, load_labelled, given.pop("path"), **given)
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -37,44 +37,33 @@ def test_a_section_is_read_and_two_of_a_table_are_two_parts():
     assert part.attributes["till"].columns == ("Kasse",)
     found = parts('[[events]]\nfiles = "orders.csv"\n[[events]]\nfiles = "views.csv"')["events"]
     assert [part.files for part in found] == [("orders.csv",), ("views.csv",)]
-    assert [part.where for part in found] == [
-        "shop.toml [events] no. 1",
-        "shop.toml [events] no. 2",
-    ]
+    assert [part.where for part in found] == [f"shop.toml [events] no. {n}" for n in (1, 2)]
 
 
 def test_what_is_not_understood_is_said():
     for text, message in [
-        ('[events]\ncustomr_id = "K"', r"\[events\] has an unknown key 'customr_id'; did you mean"),
-        ('[events]\nfile = "a.csv"', "did you mean 'files'"),
-        ('[events]\nts = { colum = "K" }', "unknown key 'colum' .* did you mean 'column'"),
-        (
-            '[events]\nquantity = { column = "K", format = "x" }',
-            "unknown key 'format' for a column",
-        ),
-        ("[events]\nts = 3", "ts = 3, must be the name of a column"),
-        ("[events]\nts = { format = '%Y' }", "must say one of column, columns"),
-        (
-            '[events]\namount = { column = "a", value = 3 }',
-            "must say one of column, any, multiply, value",
-        ),
-        ('[events]\namount = { multiply = ["a"] }', "names no column"),
-        ('[events]\nseparator = ";;"', "must be one character"),
-        ('[events]\ndistinct = "yes"', "must be true or false"),
-        ("[events]\nfiles = 3", "must be text or a list of texts"),
-        ('[events]\nts = { column = "a", zone = "Mars" }', "zone = 'Mars' is no time zone"),
-        ('[events]\namount = { column = "a", scale = 0 }', "must be a number other than 0"),
-        ('[events]\nkind = { column = "a", values = "b" }', "must be such as"),
-        ('events = "a.csv"', "must be a section"),
-        ("[events]\namount = { value = [1] }", r"amount value = \[1\], must be a number"),
-        ("[events]\nkind = { value = { a = 1 } }", "kind value = .*must be one text or number"),
-        (
-            "[events.kind]\ncolumn = 'k'\nvalues = { a = { b = 1 } }",
-            "values a = .*must be one text",
-        ),
-        ("[events.kind]\ncolumn = 'k'\notherwise = ['a']", "otherwise = .*must be one text"),
+        ('customr_id = "K"', r"\[events\] has an unknown key 'customr_id'; did you mean"),
+        ('file = "a.csv"', "did you mean 'files'"),
+        ('ts = { colum = "K" }', "unknown key 'colum' .* did you mean 'column'"),
+        ('quantity = { column = "K", format = "x" }', "unknown key 'format' for a column"),
+        ("ts = 3", "ts = 3, must be the name of a column"),
+        ("ts = { format = '%Y' }", "must say one of column, columns"),
+        ('amount = { column = "a", value = 3 }', "must say one of column, any, multiply, value"),
+        ('amount = { multiply = ["a"] }', "names no column"),
+        ('separator = ";;"', "must be one character"),
+        ('distinct = "yes"', "must be true or false"),
+        ("files = 3", "must be text or a list of texts"),
+        ('ts = { column = "a", zone = "Mars" }', "zone = 'Mars' is no time zone"),
+        ('amount = { column = "a", scale = 0 }', "must be a number other than 0"),
+        ('kind = { column = "a", values = "b" }', "must be such as"),
+        ("amount = { value = [1] }", r"amount value = \[1\], must be a number"),
+        ("kind = { value = { a = 1 } }", "kind value = .*must be one text or number"),
     ]:
-        refused(message, parts, text)
+        refused(message, parts, f"[events]\n{text}")
+    refused("must be a section", parts, 'events = "a.csv"')
+    kind = "[events.kind]\ncolumn = 'k'\n"
+    refused("values a = .*must be one text", parts, kind + "values = { a = { b = 1 } }")
+    refused("otherwise = .*must be one text", parts, kind + "otherwise = ['a']")
 
 
 def test_sections_are_kept_apart_from_settings_and_unknown_ones_name_the_nearest(tmp_path):

@@ -72,10 +72,7 @@ def test_parquet_csv_zipped_csv_and_duckdb_give_the_same_shop(folder):
         shop = load_shop(folder / source)
         assert rows(shop) == WANTED, source
         assert shop.settings.name == "Corner" and shop.zone == "Europe/Rome"
-        assert shop.customers.order_by("customer_id").customer_id.execute().tolist() == [
-            "007",
-            "B2",
-        ]
+        assert sorted(shop.customers.customer_id.execute()) == ["007", "B2"]
         assert len(shop.fingerprints) == 1
 
 
@@ -200,11 +197,8 @@ def test_flags_are_read_from_words_and_numbers(folder):
 
 def test_a_missing_column_names_the_nearest(folder):
     events().rename(columns={"customer_id": "custmer_id"}).to_parquet(folder / "events.parquet")
-    with pytest.raises(
-        DataError,
-        match=r"events lacks the required column 'customer_id'; did you mean 'custmer_id'",
-    ):
-        load_shop(folder)
+    lacks = "events lacks the required column 'customer_id'; did you mean 'custmer_id'"
+    spoilt(lacks, load_shop, folder)
 
 
 def test_missing_tables_and_unknown_sources_name_the_nearest(tmp_path):

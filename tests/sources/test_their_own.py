@@ -59,12 +59,8 @@ def test_invoice_lines_load_by_twelve_lines(retail):
 def test_what_cannot_be_used_is_quarantined_and_returns_lower_what_was_spent(retail):
     shop, report = promolab.clean(load_shop(retail))
     rows = report.rows.set_index("table").loc["events"]
-    assert rows.to_dict() == {
-        "rows_in": 8,
-        "rows_dated_later": 0,
-        "rows_kept": 5,
-        "rows_quarantined": 3,
-    }
+    counted = "rows_in rows_dated_later rows_kept rows_quarantined".split()
+    assert rows.to_dict() == dict(zip(counted, (8, 0, 5, 3), strict=True))
     rules = report.rules[report.rules["action"] == "quarantined"].set_index("rule")["rows"]
     assert rules.to_dict() == {"missing_key": 2, "unknown_kind": 1}
     returned = shop.events.filter(shop.events.kind == "return").order_by("order_id").execute()

@@ -43,24 +43,13 @@ def visible(out):
 
 def test_the_week_the_index_and_a_manifest_of_how_it_was_made_appear(published):
     assert visible(published) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
-    assert sorted(p.name for p in published.iterdir() if p.name.startswith(".")) == [
-        ".key",
-        ".ledger.duckdb.lock",
-        ".lock",
-    ]
-    assert sorted(p.name for p in (published / WEEK).iterdir()) == [
-        "01_data.html",
-        "index.html",
-        "manifest.json",
-        "metrics.json",
-        "notebooks",
-        "tables",
-    ]
+    hidden = sorted(p.name for p in published.iterdir() if p.name.startswith("."))
+    assert hidden == [".key", ".ledger.duckdb.lock", ".lock"]
+    named = "01_data.html index.html manifest.json metrics.json notebooks tables"
+    assert sorted(p.name for p in (published / WEEK).iterdir()) == named.split()
     assert os.readlink(published / "latest") == WEEK
-    assert json.loads((published / "source.json").read_text()) == {
-        "source": "complete_journey",
-        "name": "Toy & Co",
-    }
+    source = json.loads((published / "source.json").read_text())
+    assert source == {"source": "complete_journey", "name": "Toy & Co"}
     table = pd.read_parquet(published / WEEK / "tables" / "sales.parquet")
     assert table.customer_id.tolist() == [1, 2, 3]
     manifest = json.loads((published / WEEK / "manifest.json").read_text())
@@ -205,11 +194,9 @@ def test_a_failed_week_stands_in_the_list_until_it_succeeds(toy, earlier):
 
 
 def test_bad_data_found_by_a_notebook_are_the_callers_to_mend(toy, tmp_path):
+    before, here = dict(os.environ), os.getcwd()
     refused("01_data: events has no rows", toy, tmp_path / "out", parameters={"mood": "refuse"})
     assert visible(tmp_path / "out") == []
-    before, here = dict(os.environ), os.getcwd()
-    with pytest.raises(InputError):
-        toy(tmp_path / "out", parameters={"mood": "refuse"})
     assert dict(os.environ) == before and os.getcwd() == here
 
 
@@ -225,11 +212,9 @@ def test_a_kernel_that_dies_and_a_cell_that_hangs_fail_the_step(toy, tmp_path):
 def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(toy_command, earlier):
     command, environment = toy_command
     before = files(earlier)
-    process = subprocess.Popen(
-        [*command, "--out", str(earlier), "-p", "mood=hang"],
-        env=environment,
-        start_new_session=True,
-    )
+    line = [*command, "--out", str(earlier)]
+    hanging = [*line, "-p", "mood=hang"]
+    process = subprocess.Popen(hanging, env=environment, start_new_session=True)
     until = time.monotonic() + 300
     while not list(earlier.glob(".staging-*/hanging")):
         assert process.poll() is None and time.monotonic() < until
@@ -239,9 +224,7 @@ def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(to
     assert {k: v for k, v in files(earlier).items() if not k.startswith(".")} == before
     assert visible(earlier) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
 
-    again = subprocess.run(
-        [*command, "--out", str(earlier)], env=environment, capture_output=True, text=True
-    )
+    again = subprocess.run(line, env=environment, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert again.stderr.splitlines() == [
         "promolab: 01_data: Data (1 of 2)",
@@ -255,12 +238,8 @@ def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(to
 def test_sigterm_leaves_no_staging_folder(toy_command, tmp_path):
     command, environment = toy_command
     out = tmp_path / "out"
-    process = subprocess.Popen(
-        [*command, "--out", str(out), "-p", "mood=hang"],
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    line, pipe = [*command, "--out", str(out), "-p", "mood=hang"], subprocess.PIPE
+    process = subprocess.Popen(line, env=environment, stderr=pipe, text=True)
     until = time.monotonic() + 300
     while not list(out.glob(".staging-*/hanging")):
         assert process.poll() is None and time.monotonic() < until
@@ -276,17 +255,11 @@ def test_sigterm_leaves_no_staging_folder(toy_command, tmp_path):
 
 
 def test_what_no_plan_can_have_is_refused_before_anything_is_run():
-    for name, value in [
-        ("holdout", 0.0),
-        ("holdout", 1.0),
-        ("holdout", -0.1),
-        ("standing_holdout", 1.0),
-        ("lead_days", -1),
-        ("list_size", -5),
-        ("budget", -1),
-        ("budget", "much"),
+    for name, value in (
+        *(("holdout", 0.0), ("holdout", 1.0), ("holdout", -0.1), ("standing_holdout", 1.0)),
+        *(("lead_days", -1), ("list_size", -5), ("budget", -1), ("budget", "much")),
         ("constraints", "/nowhere/limits.csv"),
-    ]:
+    ):
         refused(name, check_plan_parameters, {name: value})
 
 
