@@ -50,8 +50,8 @@ def test_certainty_is_held_off_and_perfect_single_and_few_rows_have_scores():
     one = log_loss([1], [0.5])
     assert one.value == pytest.approx(np.log(2)) and (one.ci_low, one.ci_high) == (0, np.inf)
     assert one.to_dict()["ci_high"] is None
-    y, customer = np.array([1.0, 0, 1, 1, 0, 0, 0, 1]), np.repeat(np.arange(4), 2)
-    gaps = Gaps.between(y, np.full(8, 0.5), np.zeros(8, dtype=int), customer)
+    hits, customer = np.array([1.0, 0, 1, 1, 0, 0, 0, 1]), np.repeat(np.arange(4), 2)
+    gaps = Gaps.between(hits, np.full(8, 0.5), np.zeros(8, dtype=int), customer)
     # Less what is predicted the customers have 0, 1, −1 and 0 of 8 rows: 2/64 · 4/3.
     assert gaps.covariance == pytest.approx(1 / 24)
 

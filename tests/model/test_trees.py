@@ -152,8 +152,7 @@ def test_a_tree_reads_as_its_rows_say_and_no_leaf_is_impossible() -> None:
     assert len(rules.text().splitlines()) == len(rules.nodes)
     assert "training rows" in rules.summary() and rules.to_dict()["n"] == 1500
     X = pd.DataFrame({"x": np.arange(200.0)})
-    y = (X["x"] >= 100).astype(int)
-    p = ResponseModel("tree").fit(X, y).probability(X)
+    p = ResponseModel("tree").fit(X, (X["x"] >= 100).astype(int)).probability(X)
     assert p[0] == pytest.approx(0.5 / 101) and p[-1] == pytest.approx(100.5 / 101)
 
 

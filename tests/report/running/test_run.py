@@ -264,15 +264,14 @@ def test_what_no_plan_can_have_is_refused_before_anything_is_run():
 
 
 def test_what_no_effect_can_be_learned_with_is_refused_before_anything_is_run(capsys, tmp_path):
-    for parameters, message in [
-        ({"kind": "drr"}, "kind = 'drr' is unknown; did you mean 'dr'"),
-        ({"learner": "lineal"}, "did you mean 'linear'"),
-        ({"horizon_days": -1}, "horizon_days = -1"),
-        ({"experiment": "/nowhere/mail.csv"}, "there is no such file; give a csv"),
-        ({"outcomes": "spend"}, "give it with -p experiment=FILE"),
+    for parameter, message in [
+        ("kind=drr", "kind = 'drr' is unknown; did you mean 'dr'"),
+        ("learner=lineal", "did you mean 'linear'"),
+        ("horizon_days=-1", "horizon_days = -1"),
+        ("experiment=/nowhere/mail.csv", "there is no such file; give a csv"),
+        ("outcomes=spend", "give it with -p experiment=FILE"),
     ]:
-        given = [part for name, value in parameters.items() for part in ("-p", f"{name}={value}")]
-        assert cli.main(["report", "--out", str(tmp_path / "out"), *given]) == 2
+        assert cli.main(["report", "--out", str(tmp_path / "out"), "-p", parameter]) == 2
         assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
