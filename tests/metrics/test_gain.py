@@ -66,8 +66,6 @@ def test_every_depth_can_be_read_and_named_ones_make_a_table(simulated):
     assert (result.capture_low <= result.capture).all()
     assert (result.capture <= result.capture_high).all()
     assert "37 %" in point.summary() and len(point.to_frame()) == 3
-    rows = simulated(np.random.default_rng(4), 200)
-    result = lift(rows["y"], rows["score"], cluster=rows["cluster"])
     table = result.at_depths([0.1, 0.3])
     assert table["depth"].tolist() == [0.1] * 3 + [0.3] * 3
     assert table["measure"].tolist() == ["capture", "lift", "rate"] * 2

@@ -160,7 +160,6 @@ def test_calibration_behind_the_door_of_one_outcome_and_several(tmp_path) -> Non
         again = ResponseModel(l2=1.0, calibration=method).fit(X, y, cluster=customer, group=group)
         np.testing.assert_array_equal(again.logit(X), model.logit(X))
     assert auc_within(y, model.probability(X), group).auc > 0.6
-    X, y, customer, group = frame()
     both = pd.DataFrame({"click": y.astype(float), "purchase": (X["b"] > 0.3).astype(float)})
     both.loc[::7, "purchase"] = np.nan
     model = ResponseModel(calibration="platt").fit(X, both, cluster=customer, group=group)

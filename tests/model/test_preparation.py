@@ -95,7 +95,6 @@ def test_said_in_sentences_and_plain_values_of_each_outcome() -> None:
     assert "2 categories with 4 levels" in text and "counter may be an id" in text
     assert told.to_dict()["columns"][0]["column"] == "amount"
     assert "<table" in told._repr_html_()
-    X, y = data()
     known = np.arange(len(X)) < 200
     Y = pd.DataFrame({"click": y, "share": np.where(known, y, np.nan)})
     model = ResponseModel("tree").fit(X.assign(late=np.where(known, 1, 2)), Y)

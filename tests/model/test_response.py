@@ -274,7 +274,6 @@ def test_ids_are_no_quantities_and_time_is_dates_or_numbers() -> None:
     store = pd.Series(np.arange(len(X)) % 4, dtype="category")
     model = ResponseModel().fit(X.assign(store=store, member=X["orders"] > 3), y)
     assert "store = 3" in model.encoder_.names and "member" in model.encoder_.names
-    X, y, _ = data()
     day = pd.date_range("2017-10-25", periods=len(X), freq="h", tz="Europe/Berlin")
     moments = check_time(pd.Series(day), len(X))
     assert moments is not None and moments.dtype == "datetime64[us]"

@@ -42,7 +42,6 @@ def test_models_are_scikit_learns_with_the_same_weights() -> None:
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
     plain = ResponseModel(l2=2.0).fit(X, y)
     assert np.abs(plain.predict_proba(X) - expected).max() > 0.01, "the weights matter here"
-    X, y, weight, _ = data()
     model = ResponseModel("tree", depth=3, min_leaf=20).fit(X, y, sample_weight=weight)
     learner = model.learners_[0]
     assert isinstance(learner, Tree)
@@ -101,7 +100,6 @@ def test_twice_the_weight_is_half_the_penalty_and_rows_of_0_are_not_there() -> N
     _, one = choose_l2(X, y, who, grid)
     _, two = choose_l2(X, y, who, [2 * l2 for l2 in grid], sample_weight=np.full(len(y), 2.0))
     np.testing.assert_allclose(one["log_loss"], two["log_loss"], rtol=1e-10)
-    X, y, _, who = data()
     far = X.assign(orders=X["orders"] * 1_000, city="nowhere")
     both = pd.concat([X, far], ignore_index=True)
     weight = pd.Series(np.repeat([1.0, 0.0], len(X)))
