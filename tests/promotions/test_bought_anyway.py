@@ -188,4 +188,6 @@ def test_the_interval_holds_the_share_that_buys() -> None:
         e = share_bought_anyway(chance.index, chance, 10).of_list
         held += e.ci_low <= (rng.random(80) < chance).mean() <= e.ci_high
         assert e.ci_high - e.ci_low < 0.25
-    assert held / n >= bounds(0.95, n)[0]
+    # The level of all that is still to come, as beside it on its page.
+    low, high = bounds(0.90, n)
+    assert low <= held / n <= max(high, 0.97)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from promolab.features import order_lines
 from promolab.profiles import fit_orders
+from promolab.promotions.costs.discount_cost import PREDICTION_LEVEL
 from promolab.results import Estimate, Result
 from promolab.stats import share_interval
 from promolab.wording import percent, plural
@@ -35,7 +36,7 @@ class BoughtAnyway(Result):
     Parameters
     ----------
     of_list : Estimate
-        A share (0–1) with its 95 % interval, customers as independent; nan where the data do not
+        A share (0–1) with its 90 % interval, customers as independent; nan where the data do not
         reach back over `WINDOWS` windows, or do not say which products are offered.
     days : float
         Length of the window.
@@ -222,5 +223,5 @@ def share_bought_anyway(
         return BoughtAnyway(Estimate(np.nan, n=n), days)
     share = float(np.clip(buying.reindex(customers).fillna(0.0).mean(), 0.0, 1.0))
     # E (y - share)² of one who buys, y = 1, with the chance given, is share · (1 − share).
-    low, high = share_interval(share, share * (1 - share) / n, n, 0.95)
+    low, high = share_interval(share, share * (1 - share) / n, n, PREDICTION_LEVEL)
     return BoughtAnyway(Estimate(share, float(low), float(high), n), days)
