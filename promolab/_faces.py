@@ -46,8 +46,13 @@ def with_rooms(package: str, find: Callable[[str], Any]) -> Callable[[str], Any]
             return find(name)
         except AttributeError:
             where = f"{package}.{name}"
-            if name.startswith("_") or find_spec(where) is None:
+            if name.startswith("_"):
                 raise
+            if find_spec(where) is None:
+                raise AttributeError(
+                    f"{package} has no {name!r}; docs/map.md lists what there is, "
+                    "docs/which_method.md what went and how to do it"
+                ) from None
             return import_module(where)
 
     return found
