@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -167,7 +168,7 @@ def test_a_files_control_and_chances_are_read_and_no_effect_shown_where_a_check_
 def test_covariates_are_named_chances_may_be_numbers_and_a_result_is_no_covariate(shop, tmp_path):
     rows = trial_rows(2.0).rename(columns={"visits": "visits_after"})
     rows.to_csv(tmp_path / "mails.csv", index=False)
-    stated = {**WORDS, "outcomes": "spend", "propensity": "paper=0.25, app=0.25"}
+    stated: dict[str, Any] = {**WORDS, "outcomes": "spend", "propensity": "paper=0.25, app=0.25"}
     choice = choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated)
     found = fitted(choice)
     assert not found.average() and found.checks_.refused == ("covariates",)

@@ -64,9 +64,9 @@ def test_what_pays_is_that_by_hand_and_the_words_say_what_a_verdict_rests_on():
     assert found.summary().endswith("(assumed: margin, cost of a redemption).")
     assert pays_from(10, 1, np.nan, costs, "EUR") is pays_from(0, 1, 10.0, costs, "EUR") is None
     assumed = PaysFrom(2.5, 2.0, 0.5, 0.25, ("margin_rate",), "EUR")
-    found = judge(sells(2.5, 5.0, "adjusted"), CALM, assumed, provisional=True)
-    assert found.text == "repeat (adjusted, provisional, margin assumed)"
-    assert "2.00 EUR (assumed: margin)" in found.why
+    told = judge(sells(2.5, 5.0, "adjusted"), CALM, assumed, provisional=True)
+    assert told.text == "repeat (adjusted, provisional, margin assumed)"
+    assert "2.00 EUR (assumed: margin)" in told.why
     # Of 60 contacts 1 %, from 0.2 to 5 %.
     lost = "cannot tell (pays, may annoy: 1 [0, 3] would unsubscribe or complain if repeated)"
     assert judge(sells(2.5, 5.0), UNSURE, PAYS_FROM).text == lost

@@ -1,6 +1,7 @@
 """Promotions watched day by day: few false alarms however often one looks, and effects are seen."""
 
 from datetime import timedelta
+from typing import Any
 
 import ibis
 import numpy as np
@@ -51,9 +52,9 @@ def test_looking_every_day_raises_few_false_alarms_and_an_effect_is_seen() -> No
 def shop() -> Shop:
     sales, rows, treated = sales_of(900, 0.4, 1)
     ids = np.arange(len(rows))
-    columns = {"decision_id": ids, "customer_id": ids, "ts": START - pd.Timedelta(hours=2)}
-    columns |= {"action": np.where(treated, "7", "none"), "planned_action": "7"}
-    columns |= {"holdout": np.where(treated, "none", "promotion")}
+    columns: dict[str, Any] = {"decision_id": ids, "customer_id": ids}
+    columns |= {"ts": START - pd.Timedelta(hours=2), "action": np.where(treated, "7", "none")}
+    columns |= {"planned_action": "7", "holdout": np.where(treated, "none", "promotion")}
     columns |= {"propensity": np.where(treated, 2 / 3, 1 / 3)}
     decisions = pd.DataFrame(columns)
     day = np.where(sales["day"] < 0, -10, sales["day"])

@@ -1,6 +1,7 @@
 """The checks on tiny shops whose faults are counted by hand."""
 
 from datetime import datetime
+from typing import Any
 
 import ibis
 import numpy as np
@@ -113,7 +114,7 @@ def test_unknown_keys_times_kinds_ranges_and_duplicates_are_counted_and_nulls_ar
 def test_an_exposure_after_the_response_is_a_note_and_money_not_finite_is_counted():
     times = pd.to_datetime(["2017-03-05", "2017-03-05"])
     exposures = pd.DataFrame({"promotion_id": "P1", "customer_id": ["C0", "C1"], "ts": times})
-    columns = {"promotion_id": "P1", "customer_id": ["C0", "C0", "C1"]}
+    columns: dict[str, Any] = {"promotion_id": "P1", "customer_id": ["C0", "C0", "C1"]}
     columns |= {"ts": pd.to_datetime(["2017-03-04", "2017-03-20", "2017-03-06"]), "kind": "redeem"}
     responses = pd.DataFrame(columns)
     shop = corner(events=events(), promotions=PROMOTIONS, exposures=exposures, responses=responses)

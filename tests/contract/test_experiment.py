@@ -13,7 +13,7 @@ from tests.refused import refused, spoilt
 
 def rows(n: int = 60) -> pd.DataFrame:
     rng = np.random.default_rng(3)
-    columns = {"customer_id": np.arange(n) % 20}
+    columns: dict[str, Any] = {"customer_id": np.arange(n) % 20}
     columns |= {"mail": np.array(["none", "b", "a"])[np.arange(n) % 3]}
     columns |= {"round": np.where(np.arange(n) < n // 2, "r1", "r2")}
     columns |= {"age": rng.integers(18, 80, n), "city": rng.choice(["x", "y"], n)}

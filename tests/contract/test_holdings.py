@@ -1,6 +1,7 @@
 """What a table holds, counted by hand on tiny tables."""
 
 from datetime import date, datetime
+from typing import Any
 
 import ibis
 import numpy as np
@@ -60,8 +61,8 @@ def test_times_out_of_range_are_no_days_and_an_empty_table_has_none():
     reviews = frame.drop(columns="kind").assign(product_id="P", rating=5)
     found = held(Shop(corner(reviews=reviews).tables, Settings(zone="Asia/Tokyo")), "reviews")
     assert list(found.days) == [date(1900, 1, 1), date(1970, 1, 1), date(2017, 3, 1)]
-    times = ["2017-03-01", "2017-03-02", "2099-01-01", "1900-01-01", None]
-    found = held(corner(events=events(times)))
+    moments = ["2017-03-01", "2017-03-02", "2099-01-01", "1900-01-01", None]
+    found = held(corner(events=events(moments)))
     assert (found.rows, found.span, found.missing_days, found.outside) == (5, 2, 0, 2)
     # A promotion may well start tomorrow; it has no ts, and so no days.
     starts = pd.DataFrame({"promotion_id": [1], "kind": "coupon", "starts_at": [pd.Timestamp(NOW)]})
@@ -84,8 +85,9 @@ def test_kinds_have_all_rows_and_values_that_look_personal_are_never_told():
 
 
 def test_columns_of_each_role_words_of_most_rows_and_dozens_of_columns():
-    table = {"product_id": ["A", "B", "C", None], "category": ["TEA", "TEA", "MUGS", None]}
-    table |= {"private_label": [True, False, True, None], "margin_rate": [0.1, 0.2, np.nan, None]}
+    table: dict[str, Any] = {"product_id": ["A", "B", "C", None]}
+    table |= {"category": ["TEA", "TEA", "MUGS", None], "private_label": [True, False, True, None]}
+    table |= {"margin_rate": [0.1, 0.2, np.nan, None]}
     table |= {"since": pd.to_datetime(["2017-01-01", "2017-01-03", None, "2017-01-02"])}
     table |= {"shelf_id": [1, 2, 3, 4], "supplier": ["a@b.org", "c@d.org", None, None]}
     frame = pd.DataFrame(table)

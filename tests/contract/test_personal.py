@@ -1,6 +1,7 @@
 """Personal columns: found by name or value, left out, kept on request, and never written."""
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
@@ -57,8 +58,9 @@ def test_a_name_or_half_of_the_values_say_what_a_column_holds():
 
 
 def test_columns_are_found_by_name_value_or_a_single_address_with_the_reason():
-    given = {"vorname": ["Ana", "Bo", None], "contact": ["a@b.org", "c@d.org", None]}
-    given |= {"mobile": [13812345678, 13912345678, 0], "mobil": ["ios", "android", "ios"]}
+    given: dict[str, Any] = {"vorname": ["Ana", "Bo", None]}
+    given |= {"contact": ["a@b.org", "c@d.org", None], "mobile": [13812345678, 13912345678, 0]}
+    given |= {"mobil": ["ios", "android", "ios"]}
     given |= {"details": [{"mail": "a@b.org"}, {"mail": "c@d.org"}, {"mail": "e@f.org"}]}
     given |= {"age": ["25-34", "35-44", "45-54"], "email_opt_in": [True, False, True]}
     goods = pd.DataFrame({"product_id": ["P"], "category": ["TEA"], "name": ["Green tea"]})
@@ -82,8 +84,8 @@ FIRST = ("Anna", "Ben", "Clara", "Dirk", "Eva", "Finn")
 def test_names_of_people_and_numbers_are_told_by_their_shape():
     full = [f"{first} {last}" for first in FIRST for last in ("Schmidt", "Berg", "O'Neil")]
     who = [n // 3 for n in range(3 * len(full))]  # three events a customer
-    columns = {"customer_id": who, "buyer_said": [full[n] for n in who], "user": "Anna Schmidt"}
-    columns |= {"ref": [f"0170{1_000_000 + n}" for n in range(len(who))]}
+    columns: dict[str, Any] = {"customer_id": who, "buyer_said": [full[n] for n in who]}
+    columns |= {"user": "Anna Schmidt", "ref": [f"0170{1_000_000 + n}" for n in range(len(who))]}
     columns |= {"ean": [f"0{41_000_000_000 + n}" for n in range(len(who))]}
     columns |= {"item": [("Green Tea", "Red Mug", "Big Lamp")[n % 3] for n in range(len(who))]}
     columns |= {"city": [("New York", "San Diego", "Las Vegas")[n % 3] for n in who]}
@@ -173,8 +175,8 @@ SECRETS = {
 def secret_frame(rows: int) -> pd.DataFrame:
     """Purchases of one customer a row, with two equal rows and one without a time."""
     when = [*pd.date_range("2017-03-01", periods=rows - 1), None]
-    columns = {"customer_id": [f"C{n}" for n in range(rows)], "ts": when, "kind": "purchase"}
-    columns |= {"amount": 2.5}
+    columns: dict[str, Any] = {"customer_id": [f"C{n}" for n in range(rows)], "ts": when}
+    columns |= {"kind": "purchase", "amount": 2.5}
     columns |= {**{c: [text.format(n=n) for n in range(rows)] for c, text in SECRETS.items()}}
     frame = pd.DataFrame(columns)
     return pd.concat([frame, frame.head(1)], ignore_index=True)

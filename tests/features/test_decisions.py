@@ -169,9 +169,9 @@ def frames() -> dict[str, pd.DataFrame]:
         columns=["customer_id", "day", "kind", "product_id", "order_id", "amount", "discount"],
     )
     bought.insert(1, "ts", [at(day) for day in bought.pop("day")])
-    columns = {"decision_id": ["D1", "D2", "D3", "D4"], "customer_id": ["A", "B", "C", "D"]}
-    columns |= {"ts": START, "action": ["X", "none", "X", "none"]}
-    columns |= {"propensity": [0.5, 0.6, 0.5, 1.0]}
+    columns: dict[str, Any] = {"decision_id": ["D1", "D2", "D3", "D4"]}
+    columns |= {"customer_id": ["A", "B", "C", "D"], "ts": START}
+    columns |= {"action": ["X", "none", "X", "none"], "propensity": [0.5, 0.6, 0.5, 1.0]}
     columns |= {"holdout": ["none", "promotion", None, "standing"]}
     decisions = pd.DataFrame(columns)
     chances = [("D1", 0.5, 0.5), ("D2", 0.4, 0.6), ("D3", 0.5, 0.5), ("D4", 0.0, 1.0)]

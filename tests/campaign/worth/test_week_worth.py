@@ -67,10 +67,10 @@ def test_a_row_per_customer_with_the_effect_of_the_kind_less_the_contact(shop, w
     assert len(frame) == 2 * len(known)
     assert not frame.duplicated(["customer_id", "promotion_id"]).any()
     assert worth.places([known[3], "nobody"]).tolist() == [3, -1]
-    known = known_at(shop, NOW).reindex(columns=list(model.covariates_))
+    rows = known_at(shop, NOW).reindex(columns=list(model.covariates_))
     assert sorted(worth.promotions) == sorted(IDS)
     for place, name in enumerate(worth.promotions):
-        effect = model.effect(known)[(name.removeprefix("W16-"), "effect")]
+        effect = model.effect(rows)[(name.removeprefix("W16-"), "effect")]
         np.testing.assert_allclose(worth.amounts.value[:, place], effect - 0.2)
 
 

@@ -1,5 +1,7 @@
 """Calibration over time: the ratio and its trend, with intervals that hold."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +18,7 @@ def contacts(
     place = np.repeat(np.arange(promotions), n)
     p = rng.beta(2, 8, promotions * n)
     right = p / too_high * monthly**place
-    columns = {"customer_id": rng.integers(0, 2_000, promotions * n)}
+    columns: dict[str, Any] = {"customer_id": rng.integers(0, 2_000, promotions * n)}
     columns |= {"promotion_id": [f"P{k}" for k in place]}
     columns |= {"starts_at": pd.Timestamp("2024-01-01") + pd.to_timedelta(28 * place, "D")}
     columns |= {"y": (rng.random(promotions * n) < np.clip(right, 0, 1)).astype(int), "p": p}

@@ -1,5 +1,7 @@
 """Drift: found where the distribution moved far, and nowhere else, however many rows there are."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,8 @@ from tests.wording_lint import nonsense
 def customers(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     orders = rng.poisson(3, n).astype(float)
-    columns = {"customer_id": np.arange(n) + n * seed, "amount_84d": rng.lognormal(3 + shift, 1, n)}
+    columns: dict[str, Any] = {"customer_id": np.arange(n) + n * seed}
+    columns |= {"amount_84d": rng.lognormal(3 + shift, 1, n)}
     columns |= {"orders_84d": np.where(rng.random(n) < 0.3, np.nan, orders)}
     columns |= {"evening_share": rng.integers(0, 5, n) / 4}
     columns |= {"top_category": rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2]), "carts_28d": 0}

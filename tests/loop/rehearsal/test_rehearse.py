@@ -118,7 +118,7 @@ def test_customers_get_theirs_within_budget_and_what_cannot_be_is_said() -> None
         ({"exploration": 1.5}, "exploration"),
         ({"customers": 5}, "customers"),
     ]:
-        refused(words, rehearse, **{"weeks": 1, "customers": 300, **change})
+        refused(words, rehearse, **({"weeks": 1, "customers": 300} | change))
     cost = np.array([[2.0, 1.0], [1.0, 3.0], [4.0, 0.5]])
     assert within(np.array([1, 2, 0]), np.array([0, 1, 1]), cost, 4.0).tolist() == [-1, 1, 1]
     assert within(np.array([1, 2, 0]), np.array([0, 1, 1]), cost, 9.0).tolist() == [0, 1, 1]
