@@ -84,9 +84,6 @@ def text(*results) -> str:
 SECTIONS = ("average", "selection", "targeting", "calibration", "best_arm_value", "by_segment")
 
 
-# Which experiment.
-
-
 def test_the_shops_own_decisions_come_first_and_page_one_says_it_without_jargon(
     shop, choice, model
 ):
@@ -191,9 +188,6 @@ def test_covariates_are_named_chances_may_be_numbers_and_a_result_is_no_covariat
         np.testing.assert_array_equal(trial.propensity[0], [0.5, 0.5])
 
 
-# What is said.
-
-
 def test_covariates_nobody_named_are_named_and_something_to_target_is_said(asked, strong, shop):
     assert "for nobody named the covariates: age, city." in text(strong.checks_)
     assert "2 covariates, named by nobody: age, city." in text(asked)
@@ -271,9 +265,6 @@ def test_the_best_arm_stands_beside_all_and_none_and_segments_are_rfm_or_a_colum
     assert segments_of(trial) is None
 
 
-# Segments and tables.
-
-
 def test_effects_of_what_starts_this_week_are_written_per_customer(shop, choice, model, tmp_path):
     run = open_run(tmp_path, week="2024-W33")
     starts = shop.promotions.starts_at.max().execute()
@@ -307,9 +298,6 @@ def test_the_four_types_are_shown_of_a_simulated_source_alone(shop, model, stron
     table = types_of(model, shop.truth).rows.set_index("type")
     assert table.loc["persuadable", "truth"] > 0 > table.loc["put off", "truth"]
     assert table["customers"].sum() <= 1500
-
-
-# The notebook.
 
 
 def test_the_notebook_can_be_told_its_file(file, monkeypatch):
