@@ -1,7 +1,5 @@
 """The benchmarks can be run: their modules import, small sizes measure, and the table renders."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """The site is whole, and its pages are true: code runs, commands exist, figures are real."""
 
-from __future__ import annotations
-
 import importlib.util
 import re
 import shlex

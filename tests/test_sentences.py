@@ -1,7 +1,5 @@
 """Sentences read well whatever the figures: none, one, negative, thousands, a single row."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Iterator

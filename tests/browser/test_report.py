@@ -1,7 +1,5 @@
 """The rendered report in a real Chromium: seen, moved by keys, printed, checked by axe-core."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -13,6 +13,7 @@ from promolab.errors import InputError
 from promolab.model import ResponseModel
 from promolab.weeks import Week
 from promolab.wording import answer_to
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +78,7 @@ def test_a_plan_made_earlier_reads_nothing_later_and_tests_itself_alike(shop):
 
 def test_a_plan_is_not_made_after_its_week_began(shop):
     monday = Week.parse("2017-W44").start(shop.zone)
-    with pytest.raises(InputError, match="after the week's start"):
-        launch(shop, "2017-W44", as_of=monday + timedelta(hours=1))
+    refused("after the week's start", launch, shop, "2017-W44", as_of=monday + timedelta(hours=1))
 
 
 def test_the_list_is_as_long_as_usual(launched):
@@ -132,8 +132,7 @@ def test_a_customer_is_explained_in_plain_words() -> None:
     chance = f"Customer C-1 has a chance of {100 * chances.p_redeemed.max():.1f} % to redeem"
     assert found.summary().startswith(chance)
     assert Launch.explain(launch, 3).who == "Customer 3"
-    with pytest.raises(InputError, match="customer 99 is not ranked"):
-        Launch.explain(launch, 99)
+    refused("customer 99 is not ranked", Launch.explain, launch, 99)
     with pytest.raises(InputError, match="Nobody is ranked"):
         launch.model = None
         Launch.explain(launch)

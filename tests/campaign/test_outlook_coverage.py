@@ -8,9 +8,9 @@ import pytest
 
 from promolab.campaign.outlook.coverage import OutlookCoverage, roll_outlook
 from promolab.compare.backtest import response_ratios, run_backtest
-from promolab.errors import InputError
 from promolab.promotions import PREDICTION_LEVEL
 from promolab.wording import promotion_name
+from tests.refused import refused
 
 START, WEEK = pd.Timestamp("2017-01-02"), pd.Timedelta(weeks=1)
 
@@ -85,8 +85,7 @@ def test_without_forecasts_it_says_so() -> None:
     backtest, pairs = made([20], [30.0])
     few = roll_outlook(backtest, pairs)
     assert few.share.n == 0 and "cannot" not in few.summary() and "No past" in few.summary()
-    with pytest.raises(InputError, match="nothing to draw"):
-        few.plot()
+    refused("nothing to draw", few.plot)
     nothing, pairs = made([], [])
     assert roll_outlook(nothing, pairs).rows.empty
     assert OutlookCoverage(few.rows).to_frame() is few.rows

@@ -17,7 +17,6 @@ from promolab.campaign.spending.choosing import WeekPolicy, week_policy
 from promolab.campaign.spending.chosen import ChosenPolicy
 from promolab.campaign.worth import keep_effects, kept_worth
 from promolab.contract import Shop
-from promolab.errors import InputError
 from promolab.features import decisions_experiment
 from promolab.folder import RunFolder
 from promolab.report import begin_run
@@ -25,6 +24,7 @@ from promolab.report.pages.money_headline import MoneyHeadline
 from promolab.results import Estimate
 from promolab.sources import simulated
 from promolab.wording import money as amount
+from tests.refused import refused
 
 IDS = ["W16-coupon", "W16-limited_time_discount", "W16-recommendation"]
 
@@ -122,8 +122,7 @@ def test_a_reserve_leaves_some_of_the_budget_unspent(made, paying):
     own = float(np.sqrt((amounts.cost_luck()[at] ** 2).sum()))
     kept_back = 90.0 - float(amounts.cost[at].sum())
     assert kept_back == pytest.approx(1.2816 * np.hypot(shared, own), rel=0.05) and own > shared / 2
-    with pytest.raises(InputError, match=r"budget_risk = 10; .* \(0.1, not 10\)"):
-        chosen(made, budget=90.0, budget_risk=10)
+    refused(r"budget_risk = 10; .* \(0.1, not 10\)", chosen, made, budget=90.0, budget_risk=10)
 
 
 def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, paying):
@@ -160,8 +159,7 @@ def test_limits_come_from_a_file_and_a_wrong_one_is_said(made, paying, tmp_path)
     of_a = (found.sent >= 0) & (found.segment == "a")
     assert of_a.sum() <= 90 < ((found.sent >= 0) & (found.segment == "b")).sum()
     limits.write_text("scope,unit,min,max\npromotion,W99,,5\n")
-    with pytest.raises(InputError, match="W99"):
-        chosen(made, constraints=str(limits))
+    refused("W99", chosen, made, constraints=str(limits))
 
 
 def test_what_was_never_measured_stays_outside_of_the_budget(made, paying, monkeypatch):

@@ -12,6 +12,7 @@ from promolab.errors import InputError
 from promolab.features import build_features
 from promolab.features.customers import ORDER
 from tests.draws import draws
+from tests.refused import refused
 
 DATES = [datetime(2021, 2, 10), datetime(2021, 4, 5, 13, 30), datetime(2021, 10, 1)]
 POSITIVE = {"click", "claim", "redeem", "purchase", "share"}
@@ -366,15 +367,13 @@ def test_not_a_number_counts_as_nothing(to_shop):
 
 @pytest.mark.parametrize("bad", ["soon", None, object(), 5, True, pd.NaT])
 def test_as_of_that_is_no_time_is_refused(small_shop, bad):
-    with pytest.raises(InputError, match="as_of"):
-        build_features(small_shop, bad)
+    refused("as_of", build_features, small_shop, bad)
 
 
 @pytest.mark.parametrize("year", [2019, 2024])
 def test_a_moment_outside_the_data_names_their_span(small_shop, year):
     said = rf"as_of {year}-01-01 lies outside the data of .*, which reach from 2021-01-0\d to 2021"
-    with pytest.raises(InputError, match=said):
-        build_features(small_shop, datetime(year, 1, 1))
+    refused(said, build_features, small_shop, datetime(year, 1, 1))
 
 
 def test_as_of_table_without_its_columns_is_refused(small_shop):

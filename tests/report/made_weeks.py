@@ -4,8 +4,6 @@ Everything is the real thing: the shop lies in a folder of parquet files and is 
 plan's morning and cleaned; the plan is made, written and noted as a run does it.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from dataclasses import dataclass, field

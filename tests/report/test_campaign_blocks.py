@@ -1,7 +1,5 @@
 """The blocks on promotions that run, come and ended: what they say, and when nothing does."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 

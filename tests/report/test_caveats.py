@@ -1,7 +1,5 @@
 """What a reader must know stands first: on the page, in the mail and in the picture."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

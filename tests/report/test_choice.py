@@ -1,7 +1,5 @@
 """The week's choice: send, one offer for all, test on half, or skip; and what it is made from."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The report of real data: what it predicts, and what it records."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

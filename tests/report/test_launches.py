@@ -1,7 +1,5 @@
 """The promotions that start: a table each while they are few, one for all where they are many."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The money answer on the first page: its sentence, and four headline numbers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A report in Chinese: Chinese to its last sentence, with the figures of the English one."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.made_reports import CHINESE, MARKUP

@@ -1,7 +1,5 @@
 """The page's segments: who of them is on the week's list, and the test that the plan leaves."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

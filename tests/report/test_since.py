@@ -1,7 +1,5 @@
 """What changed since last week: three lines, by the shop's own days."""
 
-from __future__ import annotations
-
 import json
 from datetime import date
 from typing import Any

@@ -1,7 +1,5 @@
 """Reports of a small shop: repeatable, safe against markup, and telling of what they lack."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What an analyst finds first."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

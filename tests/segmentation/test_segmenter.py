@@ -11,7 +11,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from promolab.errors import InputError
 from promolab.segmentation import Segmenter
 from tests.refused import refused
 
@@ -217,7 +216,5 @@ def test_a_stated_number_takes_no_longer_than_ten_starts_of_k_means() -> None:
 
 
 def test_what_is_called_otherwise_is_named() -> None:
-    with pytest.raises(InputError, match=r"knows no segments; k says how many: Segmenter\(k=5\)"):
-        Segmenter(segments=5)
-    with pytest.raises(InputError, match="knows no colums; did you mean 'columns'"):
-        Segmenter(colums=["orders"])
+    refused(r"knows no segments; k says how many: Segmenter\(k=5\)", Segmenter, segments=5)
+    refused("knows no colums; did you mean 'columns'", Segmenter, colums=["orders"])

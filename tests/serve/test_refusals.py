@@ -1,7 +1,5 @@
 """Nobody is offered anything after a no: late, odd, repeated, of two systems, on a full disk."""
 
-from __future__ import annotations
-
 import json
 import resource
 import socket
@@ -24,6 +22,7 @@ from promolab.loop import read_served
 from promolab.serve import running
 from promolab.serve.service import COUNTED, Service
 from promolab.serve.stores import MemoryStore, RedisStore, StoreDown, Unavailable, open_store
+from tests.refused import refused
 from tests.report.made_weeks import FIRST, MadeShop
 from tests.serve.conftest import WEEK, answering, event, release_week
 from tests.serve.test_service import decided, given, newcomers, planned
@@ -211,8 +210,7 @@ def test_a_line_is_split_at_its_end_alone_and_a_bad_one_is_a_sentence(week, repo
     file.write_text(f"{file.read_text()}{odd}\n", encoding="utf-8")
     assert [row["decision_id"] for row in read_served(reports / WEEK)][1] == "a\u2028b"
     file.write_text(f"{file.read_text(encoding='utf-8')}[1]\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"line 3 of .*decisions.jsonl cannot be read"):
-        Service(week(), MemoryStore(), clock)
+    refused(r"line 3 of .*decisions.jsonl cannot be read", Service, week(), MemoryStore(), clock)
 
 
 def test_no_promotion_is_given_to_more_than_the_plan_contacts(service, reports):
@@ -265,8 +263,7 @@ def test_a_store_that_may_forget_is_refused_and_its_errors_hold_up_the_queue(val
     store._redis.config_set("maxmemory", "0")
     assert service.receive([no(service, 30, 0)])["new"] == 1
     store._redis.config_set("maxmemory-policy", "allkeys-lru")
-    with pytest.raises(InputError, match="maxmemory-policy allkeys-lru"):
-        RedisStore(valkey.url, "week")
+    refused("maxmemory-policy allkeys-lru", RedisStore, valkey.url, "week")
 
 
 def test_an_emptied_store_is_said_until_a_restart(valkey, week, reports, clock):
@@ -307,8 +304,7 @@ def test_a_plan_and_its_release_read_the_list(tmp_path):
     append_suppressions(
         made.out, [at | {"customer_id": c, "channel": w, "kind": k} for c, w, k in said]
     )
-    with pytest.raises(InputError, match="may no longer be contacted"):
-        release_week(WEEK, made.out)
+    refused("may no longer be contacted", release_week, WEEK, made.out)
     again = made._drafted(0, 0, {"list_size": 20})  # anew: `draft` keeps what it made before
     assert not again.read_table("planned")["customer_id"].isin([one, two, three]).any()
     # The page's own call, on a file where somebody changed a line.

@@ -5,6 +5,7 @@ import pytest
 from promolab.errors import InputError
 from promolab.serve.service import Service
 from promolab.serve.stores import BEGINNING, RedisStore, StoreDown, open_store
+from tests.refused import refused
 from tests.serve.conftest import event
 
 
@@ -44,5 +45,4 @@ def test_a_store_that_is_none_or_does_not_last_is_refused(valkey):
         InputError, match=r"appendfsync everysec, maxmemory-policy noeviction\); start it"
     ):
         RedisStore(valkey.url, "week")
-    with pytest.raises(InputError, match="neither memory nor redis"):
-        open_store("http://127.0.0.1", "week")
+    refused("neither memory nor redis", open_store, "http://127.0.0.1", "week")

@@ -1,7 +1,5 @@
 """Segments: each control chooses what was tried, and the choice can be saved."""
 
-from __future__ import annotations
-
 import argparse
 import json
 
@@ -16,6 +14,7 @@ from promolab.folder import RunFolder
 from promolab.segmentation import DEFAULT_COLUMNS, Segmenter
 from promolab.weeks import Week
 from promolab.widgets import grouping, segments
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -131,8 +130,7 @@ def test_seaborn_draws_once_for_each_setting(features):
 def test_what_cannot_be_grouped_is_refused_in_a_sentence():
     with pytest.raises(InputError, match="no column of numbers that differ"):
         segments(pd.DataFrame({"customer_id": [1, 2], "city": ["a", "b"]}))
-    with pytest.raises(InputError, match="there is no reports folder"):
-        segments("2017-W44", out="/nowhere/at/all")
+    refused("there is no reports folder", segments, "2017-W44", out="/nowhere/at/all")
 
 
 def test_segments_of_a_week_are_named_by_rhythm_and_not_grouped_by_it(features, tmp_path):

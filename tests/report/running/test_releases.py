@@ -1,7 +1,5 @@
 """A week's plan from draft to closed."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import json
@@ -36,6 +34,7 @@ from promolab.loop.released import (
 )
 from promolab.report.running import PAGES
 from promolab.weeks import Week
+from tests.refused import refused
 from tests.report.toy_plan import END, SETTINGS, promotions
 
 release_week = partial(releases.release_week, pages=PAGES)
@@ -177,8 +176,7 @@ def test_a_wrong_file_does_not_take_the_place_of_a_good_one(
     release(reports)
     wrong = tmp_path / "wrong.csv"
     wrong.write_text(text)
-    with pytest.raises(InputError, match="what was planned still counts as sent"):
-        reconcile_week(WEEK, wrong, reports)
+    refused("what was planned still counts as sent", reconcile_week, WEEK, wrong, reports)
     assert manifest(reports)["state"] == "released"
     reconcile_week(WEEK, sent_file(tmp_path), reports)
     before = everything(reports / WEEK)
@@ -205,8 +203,7 @@ def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy_here, nam
         lambda: toy_here(reports, week="2017-W45"),
         lambda: toy_here(reports, week="2017-W20"),
     ):
-        with pytest.raises(InputError, match=rf"2017-W44 released cannot be relied on: {name} was"):
-            use()
+        refused(rf"2017-W44 released cannot be relied on: {name} was", use)
     assert not (reports / "2017-W45").exists() and not (reports / "2017-W20").exists()
 
 
@@ -249,17 +246,13 @@ def test_a_release_needs_a_whole_plan(reports, published, tmp_path):
         InputError, match=r"there is no report of 2017-W45 in .*; there are 2017-W44"
     ):
         release_week("2017-W45", reports)
-    with pytest.raises(InputError, match="there is no reports folder"):
-        release_week(WEEK, tmp_path / "nothing")
+    refused("there is no reports folder", release_week, WEEK, tmp_path / "nothing")
     (reports / ".failed").mkdir()
     (reports / ".failed" / "2017-W45.json").write_text('{"reason": "step 01 failed"}')
-    with pytest.raises(InputError, match=r"report of 2017-W45 failed \(step 01 failed\)"):
-        release_week("2017-W45", reports)
+    refused(r"report of 2017-W45 failed \(step 01 failed\)", release_week, "2017-W45", reports)
     without = shutil.copytree(published, tmp_path / "without", symlinks=True)
-    with pytest.raises(InputError, match="2017-W44 has no plan: there is no folder send"):
-        release_week(WEEK, without)
-    with pytest.raises(InputError, match="--by is empty"):
-        release_week(WEEK, reports, " ")
+    refused("2017-W44 has no plan: there is no folder send", release_week, WEEK, without)
+    refused("--by is empty", release_week, WEEK, reports, " ")
     assert manifest(reports)["state"] == "draft"
 
 
@@ -353,8 +346,7 @@ def test_a_release_that_was_killed_before_the_ledger_is_made_up_for(reports, sou
         releases.release_week(WEEK, reports, pages=replace(PAGES, list_weeks=killed))
     assert manifest(reports)["state"] == "released"
     assert Ledger.open(ledger, shop="Toy & Co").weeks()["state"].tolist() == ["draft"]
-    with pytest.raises(InputError, match="was released already"):
-        release_week(WEEK, reports)
+    refused("was released already", release_week, WEEK, reports)
     assert Ledger.open(ledger, shop="Toy & Co").weeks()["state"].tolist() == ["released"]
 
 
@@ -368,16 +360,14 @@ def test_what_keeps_a_release_from_being_made_is_named(reports, source, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr("promolab.loop.releases.datetime", Earlier)
-        with pytest.raises(InputError, match="clock of this machine says 2010-05-01, and the draf"):
-            release_week(WEEK, reports)
+        refused("clock of this machine says 2010-05-01, and the draf", release_week, WEEK, reports)
 
     def read_only(*_, **__):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "touch", read_only)
-        with pytest.raises(InputError, match=r"cannot be written \(Read-only file system\)"):
-            release_week(WEEK, reports)
+        refused(r"cannot be written \(Read-only file system\)", release_week, WEEK, reports)
     assert everything(reports / WEEK) == before
 
 
@@ -388,8 +378,7 @@ def test_a_warehouse_that_the_week_notes_without_its_user_is_asked_for(monkeypat
     monkeypatch.setattr("promolab.sources.load_shop", refused)
     told = {"parameters": {"source": "postgres://db.example.org/shop"}}
     week = HeldWeek(run_of(tmp_path, WEEK), told, PAGES, Ledger(tmp_path / "l", ""))
-    with pytest.raises(InputError, match=r"refuses the login\. .* neither user nor options: give"):
-        week.shop(None, None)
+    refused(r"refuses the login\. .* neither user nor options: give", week.shop, None, None)
     with pytest.raises(DataError, match=r"refuses the login$"):
         week.shop("postgres://ann@db.example.org/shop", None)
 
@@ -411,15 +400,13 @@ def test_a_plan_that_changed_after_its_release_is_not_read_against(reports, sour
 
 def test_a_week_is_closed_when_its_windows_are_over(reports, source, tmp_path):
     release(reports)
-    with pytest.raises(InputError, match="what was sent is not known; read that back first"):
-        close_week(WEEK, reports)
+    refused("what was sent is not known; read that back first", close_week, WEEK, reports)
     reconcile_week(WEEK, sent_file(tmp_path), reports)
     early = SETTLED - timedelta(seconds=1)
     with pytest.raises(InputError, match=r"its 1 promotion are over on 2017-11-27 05:00 UTC"):
         close_week(WEEK, reports, now=early)
     source(small_shop(rows=50))
-    with pytest.raises(InputError, match="data of Toy & Co reach only to 2017-11-19"):
-        close_week(WEEK, reports, now=SETTLED)
+    refused("data of Toy & Co reach only to 2017-11-19", close_week, WEEK, reports, now=SETTLED)
     source(small_shop())
     assert close_week(WEEK, reports, "ann", now=SETTLED) == ()
     closed = manifest(reports)["closed"]
@@ -442,8 +429,7 @@ def test_a_window_that_moved_after_the_release_is_said_and_waited_for(reports, s
     )
     assert manifest(reports)["sent"]["moved"] == list(moved)
     assert moved_since_release(run_of(reports, "2017-W50"), moved_shop) == {WEEK: moved}
-    with pytest.raises(InputError, match="are over on 2017-12-04 05:00 UTC"):
-        close_week(WEEK, reports, now=SETTLED)
+    refused("are over on 2017-12-04 05:00 UTC", close_week, WEEK, reports, now=SETTLED)
     assert close_week(WEEK, reports, now=SETTLED + timedelta(days=7)) == moved
 
 

@@ -1,7 +1,5 @@
 """Pages stand alone: nothing loaded, nothing run, code on one click, pictures with their text."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re
@@ -14,6 +12,7 @@ from promolab.report.running.parameters import Step
 from promolab.report.running.render import render_page
 from promolab.weeks import Week
 from tests.page_policy import Page, but_its_own_script
+from tests.refused import refused
 
 WEEK = Week(2017, 44)
 
@@ -156,12 +155,9 @@ def test_a_figure_needs_its_text():
     from matplotlib.figure import Figure
 
     from promolab.display.figures import png, show
-    from promolab.errors import InputError
 
-    with pytest.raises(InputError, match="say in a sentence what the figure shows"):
-        show(Figure(), "  ")
-    with pytest.raises(InputError, match="takes Axes or a Figure, not int"):
-        show(3, "a number")
+    refused("say in a sentence what the figure shows", show, Figure(), "  ")
+    refused("takes Axes or a Figure, not int", show, 3, "a number")
     figure = Figure(figsize=(2, 1))
     figure.subplots().plot([1, 2])
     assert png(figure) == png(figure) and b"Software" not in png(figure)
