@@ -38,6 +38,8 @@ def two_runs(made_once, tmp_path_factory) -> dict[str, Path]:
 def _plain(root: Path) -> None:
     save_shop(load_shop("simulated", customers=90, weeks=12), root / "plain")
     (root / "plain" / "customers.parquet").unlink()
+    settings = root / "plain" / "shop.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").split("[customers.attributes]")[0])
     _run(root, "plain")
 
 
