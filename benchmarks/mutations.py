@@ -201,8 +201,8 @@ MUTATIONS = (
     ),
     Mutation(
         "campaign/spending/chosen.py",
-        """"cost": self.sent * float(cost[mine, j].sum())""",
-        """"cost": float(cost[mine, j].sum())""",
+        """planned, mine = self.planned == j, self.sent == j""",
+        """planned = mine = self.planned == j""",
         "campaign/test_week_policy.py::test_a_budget_is_kept_to_by_those_who_are_sent",
     ),
     Mutation(

@@ -180,7 +180,10 @@ class Shop:
         first, last = ends.execute().iloc[0]
         if first is None or first != first:
             raise DataError(f"{self.settings.name}: events has no row with a time")
-        return first.to_pydatetime(), last.to_pydatetime()
+        # Some engines hand their times out with the session's zone.
+        ends = (end.tz_convert(None) if end.tzinfo else end for end in (first, last))
+        first, last = (end.to_pydatetime() for end in ends)
+        return first, last
 
     def check(self) -> Checks:
         """Run the contract's checks in the engine; see `promolab.contract.checks`."""

@@ -195,7 +195,7 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
     >>> import promolab
     >>> shop = promolab.load_shop("complete_journey")
     >>> print(read_out(shop, datetime(2017, 10, 30, 4), weeks=4).summary())
-    No promotion ended in the 4 weeks before 2017-10-30.
+    No promotion ended in the 4 weeks before 30 Oct 2017.
     """
     shop.require("response models")
     now = moment_of(as_of)

@@ -90,9 +90,11 @@ def test_what_a_supplier_pays_is_no_cost_of_the_shop(log, worth) -> None:
     amounts, coupon = worth.amounts, worth.promotions.index("W16-coupon")
     offers = [*amounts.promotions]
     offers[coupon] = replace(offers[coupon], funder_share=0.25)
-    plain, funded = worth.rows, policy_rows(log, replace(amounts, promotions=tuple(offers)))
-    discount = plain.cost - 0.2  # but for the contact
-    paid = np.where(np.arange(2) == coupon, 0.25, 0.0) * discount
+    share = np.where(np.arange(2) == coupon, 0.25, 0.0)
+    cost = amounts.cost - share * amounts.discount
+    changed = replace(amounts, promotions=tuple(offers), cost=cost)
+    plain, funded = worth.rows, policy_rows(log, changed)
+    paid = share * (plain.cost - 0.2)  # all but the contact
     np.testing.assert_allclose(funded.cost, plain.cost - paid)
     np.testing.assert_allclose(funded.gamma, plain.gamma + paid)
     np.testing.assert_allclose(funded.effect, plain.effect + paid)
