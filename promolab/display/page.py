@@ -261,7 +261,7 @@ def table(
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     rows = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     # It scrolls sideways where the screen is narrow, by keys as well.
-    named = f'role="region" aria-label="{escape(caption or "Table")}"'
+    named = f'role="region" aria-label="{escape(caption or _("Table"))}"'
     return Html(f'<div class="scroll" tabindex="0" {named}>{rows}</div>{foot}')
 
 

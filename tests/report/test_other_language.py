@@ -5,7 +5,7 @@ import pytest
 from tests.made_reports import CHINESE, MARKUP
 from tests.wording_lint import english_left, nonsense, read, visible
 
-NAMES = ("Corner <b>shop</b>", r"Corner \<b>shop\</b>", "Online Retail", MARKUP)
+NAMES = ("Corner <b>shop</b>", r"Corner \<b>shop\</b>", "Online Retail", "Type C", MARKUP)
 
 
 @pytest.mark.parametrize("name", CHINESE)
