@@ -165,6 +165,12 @@ def test_several_promotions_add_up(found) -> None:
     assert week.opening(customers=8).startswith("Contact 8 customers")
 
 
+def test_of_many_promotions_the_number_is_said(found) -> None:
+    many = tuple(replace(found, promotion_id=f"P{i}", name=f"Offer {i}") for i in range(4))
+    assert LaunchEconomics(many).named() == "4 promotions"
+    assert "Offer 0" in LaunchEconomics(many[:3]).named()
+
+
 def test_a_recommendation_takes_nothing_off() -> None:
     frame = planned().assign(promotion_id="T")
     found = weigh(frame).promotions[0]

@@ -6,7 +6,7 @@ from promolab.errors import DataError, InputError
 from promolab.recommend import Recommender
 from promolab.recommend.method import largest
 from promolab.recommend.reasons import every
-from promolab.recommend.recommender import KINDS
+from promolab.recommend.recommender import KINDS, _best_of
 from tests.recommend.conftest import NOW
 from tests.refused import refused
 
@@ -239,3 +239,10 @@ def test_who_came_after_the_fit_is_folded_in_without_another(fitted, known, kind
         first = told[told["customer_id"] == 3]
         assert found["product_id"].tolist() == first["product_id"].tolist()
     assert model.recommend([-1], 10)["cold_start"].eq("no history").all()  # nothing was learned
+
+
+def test_offers_that_hold_nothing_have_no_best_product():
+    asked = pd.DataFrame({"row": [0, 1], "offer": ["a", "b"]})
+    assert _best_of(np.ones((2, 3)), asked, {}).empty
+    best = _best_of(np.array([[1.0, 3.0, 2.0], [0.0, 0.0, 1.0]]), asked, {"a": np.array([0, 2])})
+    assert best.to_dict("records") == [{"row": 0, "product": 2, "score": 2.0}]

@@ -82,6 +82,7 @@ def test_a_k_with_a_tiny_segment_is_marked_and_not_chosen() -> None:
     assert told.startswith("2 segments, the most stable; none reached")
     assert "fewer than 2 % of customers: 3, 4." in told  # and not the one that was chosen
     found = NumberOfSegments(mark_chosen(table.assign(stability=np.nan, **ends), 0.02), 100, 0)
+    assert found.chosen == 4
     assert "the best separated of those that have no tiny segment" in found.summary()
     unstable = mark_chosen(table.assign(stability=[0.2, 0.9, 0.3]), 0.02)
     assert unstable.loc[unstable["chosen"], "k"].item() == 4  # the most stable large enough

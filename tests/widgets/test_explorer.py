@@ -9,7 +9,10 @@ import pytest
 
 from promolab.display import say
 from promolab.errors import InputError
+from promolab.folder import RunFolder
+from promolab.weeks import Week
 from promolab.widgets import Choose, Explorer, Press, Slide
+from promolab.widgets.opened import read_as_now
 
 pytest.importorskip("ipywidgets", reason="the extra lab is not installed")
 
@@ -196,3 +199,10 @@ def test_work_that_fails_is_a_sentence_in_the_widget():
     made.view.settle()
     assert "needs more customers" in made.view.output.value
     assert made.state.method == "a"
+
+
+def test_what_an_earlier_promolab_did_not_write_is_a_sentence(tmp_path):
+    run = RunFolder(tmp_path / "2024-W33", Week.parse("2024-W33"))
+    why = "does not hold 'charged': an earlier promolab made it"
+    with pytest.raises(InputError, match=why), read_as_now(run):
+        raise KeyError("charged")
