@@ -149,8 +149,8 @@ def test_why_there_is_no_randomised_comparison_of_fewer_than_20_households():
         (20, 3, ""),
     ]:
         assert obstacle(held_by_household(households, size, 400)) == why
-    few = "only 19 independent customers were assigned; 20 are needed"
-    assert obstacle(held_by_household(40, 1, 19)) == few
+    why = "only 19 independent customers were assigned; 20 are needed"
+    assert obstacle(held_by_household(40, 1, 19)) == why
     none = np.full(100, "assigned", dtype=object)
     few = np.where(np.arange(300) < 5, "promotion", "assigned").astype(object)
     assert "nobody planned for it was held back" in _why(decisions_of(none))

@@ -6,6 +6,7 @@ import io
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,7 +98,8 @@ def test_columns_and_costs_are_the_shops(plan, tmp_path):
 
 
 def test_titles_stand_beside_the_ids(plan, tmp_path):
-    state_titles({"P/1": "=Spring  voucher", "P2": None})
+    titles: dict[str, Any] = {"P/1": "=Spring  voucher", "P2": None}
+    state_titles(titles)
     try:
         write_send(plan, tmp_path / "send", Settings())
     finally:

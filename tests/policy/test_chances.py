@@ -1,5 +1,7 @@
 """What an allocation leaves to chance: exploration, holdouts, bounds, the risk of overspending."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -138,7 +140,7 @@ def test_by_lower_bounds_what_is_certain_comes_first():
 
 
 def test_what_cannot_be_is_refused_in_a_sentence():
-    for how, said in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"explore": 1.0}, "explore = 1.0; expected a share"),
         ({"explore": 0.1, "p_min": 0.3}, "p_min = 0.3 for each of 4 actions"),
         ({"explore": 0.9, "budget": 1.0}, r"less than what those drawn by chance cost"),
@@ -151,6 +153,7 @@ def test_what_cannot_be_is_refused_in_a_sentence():
         ({"holdouts": Holdouts(np.ones(3, bool), 0.05)}, r"standing has the shape \(3,\)"),
         ({"holdouts": Holdouts(np.ones(N, bool))}, "and the chance 0"),
         ({"holdouts": Holdouts(standing_share=0.05)}, "expected truth values"),
-    ]:
+    ]
+    for how, said in cases:
         value, cost = options()
         refused(said, allocate, value, cost, **{"budget": 800, **how})

@@ -1,6 +1,7 @@
 """Allocation with capacities, floors, contacts and bundles against HiGHS; what cannot hold."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -259,7 +260,7 @@ def test_a_table_of_limits_is_read(tmp_path):
 
 
 def test_what_is_wrong_with_a_table_of_limits_is_said_in_a_sentence(tmp_path):
-    for rows, said in [
+    cases: list[tuple[list[Any], str]] = [
         ([("shelf", "a", 0, 1)], "row 1: there is no scope 'shelf'"),
         (
             [("promotion", "", 0, 1)],
@@ -273,7 +274,8 @@ def test_what_is_wrong_with_a_table_of_limits_is_said_in_a_sentence(tmp_path):
         ([("customer", "3", None, 1)] * 2, "row 2: customer '3' is there twice"),
         ([("promotion", "mial", None, 1)], "there is no promotion 'mial' to limit"),
         ([("group", "west", 1, None)], "there is no group 'west' to limit; give the customers'"),
-    ]:
+    ]
+    for rows, said in cases:
         table = pd.DataFrame(rows, columns=["scope", "unit", "min", "max"])
         value, cost, _ = drawn(0)
         assert "\n" not in refused(re.escape(said), allocate, value, cost, constraints=table)

@@ -248,11 +248,11 @@ def test_bad_input_is_a_sentence():
         offer = Recommendation(promotion_id="R", **WINDOW)
         given = {"promotions": [offer], "effect": np.zeros((2, 1)), "effect_se": np.zeros((2, 1))}
         refused(message, promotion_values, orders=orders_of([offer], n=2), **given | changed)
-    offer = Coupon(promotion_id="C", **WINDOW)
-    orders, effect = orders_of([offer]), np.zeros((1, 1))
+    coupon = Coupon(promotion_id="C", **WINDOW)
+    orders, effect = orders_of([coupon]), np.zeros((1, 1))
     with pytest.raises(InputError, match="does not state what it takes off; give per_redemption"):
-        promotion_values([offer], orders, effect, effect)
-    found = promotion_values([offer], orders, effect, effect, per_redemption=[3.0], response=0.5)
+        promotion_values([coupon], orders, effect, effect)
+    found = promotion_values([coupon], orders, effect, effect, per_redemption=[3.0], response=0.5)
     assert found.discount[0, 0] == pytest.approx(3 * np.log(2))
     offer = Recommendation(promotion_id="R", **WINDOW)
     with pytest.raises(InputError, match="factor_of = 'purchases' needs usual="):

@@ -8,6 +8,7 @@ import pytest
 
 from promolab.results import plain
 from promolab.sales import YEAR, monthly_cohorts, weekly_sales
+from tests.drawn import bars_of
 from tests.made_up import shop_of
 
 NOW = pd.Timestamp("2021-03-01")  # a Monday
@@ -139,7 +140,7 @@ def test_thirteen_weeks_with_margin_and_the_calendars_events(events, shop) -> No
     assert found.at("margin", 3) == pytest.approx(0.4 * found.at("sales", 3))
     assert found.sales_sentence().endswith("In the calendar: 11.11 (that week).")
     drawn = found.plot()
-    assert [round(bar.get_height(), 6) for bar in drawn.patches] == [
+    assert [round(bar.get_height(), 6) for bar in bars_of(drawn)] == [
         round(found.at("sales", ago), 6) for ago in range(12, -1, -1)
     ]
     assert [t.get_text() for t in drawn.texts if t.get_text() == "11.11"] == ["11.11"]
