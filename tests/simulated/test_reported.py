@@ -3,6 +3,7 @@
 Its first page is in Chinese, which no other shop's report with known effects is.
 """
 
+from promolab.contract import NONE
 from promolab.language import _, speaking
 from promolab.report.running.parameters import find_notebooks, read_steps
 from tests.made_reports import report_in_process, skip_without_chinese_font
@@ -28,7 +29,9 @@ def test_a_shop_without_effects_has_every_page_and_nothing_to_target(tmp_path):
     metrics = made.metrics(WEEK)
     policy = metrics["policy"]
     assert policy["by_effect"] and not policy["pays"]
-    assert all(p["customers"] == p["by_chance"] for p in policy["promotions"].values())
+    assert all(p["contacts"] == p["by_chance"] for p in policy["promotions"].values())
+    told = made.table("allocation", WEEK)  # planned, whether held out then or not
+    assert set(told.loc[told.groupby("customer_id")["propensity"].idxmax(), "action"]) == {NONE}
     assert "spending more is not shown to pay" in policy["opening"]
     chances = made.table("decision_propensities", WEEK)
     assert chances.groupby("decision_id")["propensity"].sum().sub(1).abs().max() < 1e-12
