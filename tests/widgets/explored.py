@@ -18,6 +18,7 @@ from promolab.sources import load_shop, save_shop, simulated
 
 WEEK = "2024-W37"
 COLUMNS = ["recency_days", "amount_84d", "orders_84d"]
+HOLDOUTS = {"holdout": 0.2, "standing_holdout": 0.1}
 
 
 def explored(root: Path, source: Path | None = None, week: str = WEEK, **plan: int) -> RunFolder:
@@ -37,7 +38,9 @@ def explored(root: Path, source: Path | None = None, week: str = WEEK, **plan: i
     """
     if source is None:
         source = root / "shop"
-        save_shop(simulated(customers=800, weeks=16, exploration=1.0), source)
+        # Contacts add so much that spending on them is shown to pay with so few customers.
+        made = simulated(customers=800, weeks=16, exploration=1.0, added_orders=0.3)
+        save_shop(made, source)
     whole = load_shop(source)
     run = begin_run(root / "reports" / week, source=source, week=week, shop=whole)
     shop = _cleaned(run, whole)
@@ -89,7 +92,7 @@ def _effects(run: RunFolder, shop: Shop) -> None:
     trial = decisions_experiment(shop, by="kind", early=True)
     model = UpliftModel("dr", "ridge", folds=2).fit(trial)
     keep_effects(run, shop, model, run.read_table("outlook")["promotion_id"].unique())
-    week_policy(run, shop, budget=60.0).write()
+    week_policy(run, shop, budget=100.0, **HOLDOUTS).write()
 
 
 def _planned(run: RunFolder, shop: Shop, **options: int) -> None:
@@ -98,7 +101,7 @@ def _planned(run: RunFolder, shop: Shop, **options: int) -> None:
         shop, run.read_table("scores"), run.as_of,
         run.read_table("outlook")["promotion_id"].unique(),
         allocation=run.read_table("allocation") if known else None,
-        holdout=0.2, standing_holdout=0.1,
-        quarantined=quarantined_customers(shop, run.read_table("quarantine")), **options,
+        quarantined=quarantined_customers(shop, run.read_table("quarantine")),
+        **HOLDOUTS, **options,
     )  # fmt: skip
     weigh_plan(run, shop, plan).write()
