@@ -1,5 +1,7 @@
 """A running experiment day by day: the same from rows and moments, and how often it is wrong."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,7 +101,7 @@ def test_sentences_table_and_figure(days, kind):
 
 
 def test_wrong_calls_say_what_is_wrong():
-    for change, more, message in [
+    cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         ({"arm": "other"}, {}, "which of other is the control"),
         ({}, {"control": "cuopon"}, "did you mean"),
         ({}, {"days": 1}, "days = 1; expected"),
@@ -109,7 +111,8 @@ def test_wrong_calls_say_what_is_wrong():
         ({}, {"kind": "share"}, "not 0 and 1"),
         ({}, {"outcome": "sales"}, "there is no column 'sales'"),
         ({}, {"burn_in": -1}, "burn_in = -1; expected"),
-    ]:
+    ]
+    for change, more, message in cases:
         refused(
             message, monitor_experiment, moments(rows()).assign(**change), **{"days": 60, **more}
         )

@@ -1,5 +1,7 @@
 """The rows by which policies are valued refuse what would value them wrongly."""
 
+from typing import Any
+
 import numpy as np
 
 from promolab import UpliftModel
@@ -18,7 +20,7 @@ GOOD = {
 
 
 def test_what_cannot_be_is_refused_in_a_sentence():
-    for wrong, said in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"gamma": np.ones((0, 2))}, "there are 0 logged decisions"),
         ({"effect": np.ones((4, 1))}, r"effect has the shape \(4, 1\); expected \(4, 2\)"),
         ({"cost": np.full((4, 2), -1.0)}, 'cost of "coupon" is −1 in row 0'),
@@ -26,7 +28,8 @@ def test_what_cannot_be_is_refused_in_a_sentence():
         ({"effect": np.full((4, 2), np.nan)}, "effect is missing in row 0"),
         ({"cluster": ["a", "b", "a", "c"]}, "a customer lies in two folds"),
         ({"gamma": [["x", "y"]] * 4}, "gamma holds values that are no numbers"),
-    ]:
+    ]
+    for wrong, said in cases:
         refused(said, PolicyRows, **{**GOOD, **wrong})
 
 

@@ -76,7 +76,7 @@ def test_last_weeks_plan_beside_this_one(run) -> None:
     for week, cost, who in (("2017-W45", 800.0, [1, 2, 2, 3]), ("2017-W44", 500.0, [2, 3, 4, 9])):
         folder = run.path.parent / week
         (folder / "tables").mkdir()
-        known = {"plan": {"customers_to_contact": 3}}
+        known: dict[str, Any] = {"plan": {"customers_to_contact": 3}}
         known["economics"] = {"18": {"cost": {"value": cost}, "currency": "USD"}}
         (folder / "metrics.json").write_text(json.dumps(known), encoding="utf-8")
         planned = pd.DataFrame({"customer_id": who, "promotion_id": [*"abcd"]})

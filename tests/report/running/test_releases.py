@@ -372,10 +372,10 @@ def test_what_keeps_a_release_from_being_made_is_named(reports, source, monkeypa
 
 
 def test_a_warehouse_that_the_week_notes_without_its_user_is_asked_for(monkeypatch, tmp_path):
-    def refused(where, **_):
+    def denied(where, **_):
         raise DataError(f"{where} refuses the login")
 
-    monkeypatch.setattr("promolab.sources.load_shop", refused)
+    monkeypatch.setattr("promolab.sources.load_shop", denied)
     told = {"parameters": {"source": "postgres://db.example.org/shop"}}
     week = HeldWeek(run_of(tmp_path, WEEK), told, PAGES, Ledger(tmp_path / "l", ""))
     refused(r"refuses the login\. .* neither user nor options: give", week.shop, None, None)
