@@ -146,6 +146,12 @@ def test_the_standing_holdout_is_the_same_every_week_and_for_those_planned_for_n
     first = plan_week(shop, scores, AS_OF, [7], list_size=400, standing_holdout=0.3)
     options = {"list_size": 300, "standing_holdout": 0.3, "seed": 9}
     later = plan_week(shop, scores.head(300), AS_OF + 7 * DAY, [7], **options)
+    # Held out of this promotion and for the long run: two counts, and their sum, in one sentence.
+    long_run, own = ((first.planned["holdout"] == why).sum() for why in ("standing", "promotion"))
+    assert long_run > 0 and own > 0
+    assert f"{long_run + own} of the 400 planned are held back" in first.summary()
+    assert f": {own} from this promotion" in first.summary()
+    assert f"and {long_run} from all promotions, for the long run" in first.summary()
     each = [p.planned.query("holdout == 'standing'") for p in (first, later)]
     standing = [set(rows["customer_id"]) for rows in each]
     assert standing[1] == {c for c in standing[0] if c < 300} and len(standing[1]) > 50

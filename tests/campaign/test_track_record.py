@@ -32,6 +32,7 @@ def test_an_earlier_report_counts_first_and_misses_are_counted_without_any() -> 
     text = found.summary()
     assert "2 of 2 forecasts held" in text and "in all 50 redemptions" in text and "57 came" in text
     assert "1 of them by earlier reports" in text
+    assert "Forecasts are chances corrected by earlier promotions; bare chances: page 09." in text
     text = track_record(coverage(), KINDS).summary()
     assert text.startswith("1 of 2 forecasts held in the 90 % interval")
     assert "No earlier report of this folder made one" in text

@@ -28,6 +28,9 @@ def contacts(
 def test_ratio_and_trend_are_found_and_the_figure_shows_those_of_most_answers() -> None:
     found = calibration_track(contacts(too_high=1.25))
     assert found.ratio.ci_high < 1 and "chances are too high" in found.summary()
+    # Beside forecasts that came true: what both are, and why their sums differ.
+    assert "These are bare chances: forecasts" in found.summary()
+    assert "page 04's takes these as they are" in found.finding()
     assert found.trend.ci_low < 0 < found.trend.ci_high
     falling = calibration_track(contacts(n=900, monthly=0.9))
     assert falling.trend.value == pytest.approx(-0.1, abs=0.04) and falling.trend.ci_high < 0
