@@ -68,7 +68,7 @@ def with_model(folder: Path, run) -> None:
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory):
+def released_once(tmp_path_factory):
     made = made_shop(tmp_path_factory.mktemp("made"))
     run = made.draft(0, list_size=40, holdout=0.2, standing_holdout=0.1)
     with_model(run.path, run)
@@ -77,10 +77,10 @@ def made_once(tmp_path_factory):
 
 
 @pytest.fixture
-def reports(made_once, tmp_path) -> Path:
+def reports(released_once, tmp_path) -> Path:
     """The reports folder with the released week, to be changed."""
     copied = Path(tmp_path) / "made"
-    shutil.copytree(made_once, copied)
+    shutil.copytree(released_once, copied)
     return copied / "reports"
 
 
@@ -100,9 +100,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def opened(made_once) -> ReleasedWeek:
+def opened(released_once) -> ReleasedWeek:
     """The released week as it is opened, which takes seconds; see `week`."""
-    return open_week(WEEK, made_once / "reports")
+    return open_week(WEEK, released_once / "reports")
 
 
 @pytest.fixture

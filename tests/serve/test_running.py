@@ -126,7 +126,7 @@ def test_the_command_answers_takes_a_queue_in_and_goes_on_where_it_was(reports, 
     ],
 )
 def test_what_cannot_be_served_is_said_in_a_sentence(
-    made_once, options, sentence, capsys, monkeypatch
+    released_once, options, sentence, capsys, monkeypatch
 ):
     monkeypatch.delenv("PROMOLAB_TOKEN", raising=False)
     with socket.socket() as taken:
@@ -134,7 +134,7 @@ def test_what_cannot_be_served_is_said_in_a_sentence(
         taken.listen()
         port = str(taken.getsockname()[1])
         options = [port if option == "TAKEN" else option for option in options]
-        out = ["--out", str(made_once / "reports")] if "--out" not in options else []
+        out = ["--out", str(released_once / "reports")] if "--out" not in options else []
         code = cli.main(["serve", *options, *out])
     said = capsys.readouterr()
     assert code in (1, 2) and said.out == ""

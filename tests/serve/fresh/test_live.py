@@ -63,9 +63,9 @@ def test_what_needs_everybody_stays_and_says_as_of_when(small):
     assert (found["price_level_as_of"] == BEGIN).all()
 
 
-def test_rows_without_an_id_are_one_if_they_say_the_same(made_once):
+def test_rows_without_an_id_are_one_if_they_say_the_same(released_once):
     """As `promolab.clean` reads them; ids as text or number are the same, and so are times."""
-    shop = load_shop(made_once / "reports" / MADE / "shop")
+    shop = load_shop(released_once / "reports" / MADE / "shop")
     last = shop.span()[1]
     live = LiveFeatures(shop, last - 6 * WEEK)
     for name in ("events", "exposures", "responses"):
