@@ -100,7 +100,9 @@ def test_it_is_moved_by_keys_alone_and_by_mouse_and_read(lab: LabPage, case: Cas
     way = lab.control(explorer, case.slider).locator(".noUi-base")
     way.scroll_into_view_if_needed()
     box = way.bounding_box()
-    lab.page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2)
+    # Where a state differs from the first: a longer list than half of all changes nothing here.
+    place = 0.4 if case.title == THRESHOLD else 0.7
+    lab.page.mouse.click(box["x"] + place * box["width"], box["y"] + box["height"] / 2)
     by_mouse = lab.until_changed(explorer, first)
     by_mouse = lab.at_rest(explorer)
     lab.press(explorer, case.slider, "ArrowRight")
