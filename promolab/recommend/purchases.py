@@ -73,8 +73,7 @@ class Purchases:
     def buyers(self, days: float) -> np.ndarray:
         """Return how many customers bought each product in the last days."""
         late = self.age <= days
-        pairs = np.unique(self.customer[late] * np.int64(self.shape[1]) + self.product[late])
-        return np.bincount(pairs % self.shape[1], minlength=self.shape[1])
+        return _buyers(self.customer[late], self.product[late], self.shape[1])
 
     def orders_of(self) -> np.ndarray:
         """Return how many orders each customer placed."""
@@ -94,7 +93,7 @@ class Purchases:
         """Return what of it was known at an earlier moment."""
         gone = (self.as_of - moment).total_seconds() / 86_400
         kept = self.age > gone
-        some = _enough(self.customer[kept], self.product[kept], len(self.products), least)
+        some = _buyers(self.customer[kept], self.product[kept], len(self.products)) >= least
         rows = kept & some[self.product]
         return Purchases(
             moment,
@@ -110,9 +109,12 @@ class Purchases:
         )
 
 
-def _enough(customer: np.ndarray, product: np.ndarray, many: int, least: int) -> np.ndarray:
-    pairs = np.unique(customer * np.int64(max(many, 1)) + product)
-    return np.bincount(pairs % max(many, 1), minlength=many) >= least
+def _buyers(customer: np.ndarray, product: np.ndarray, products: int) -> np.ndarray:
+    """Return how many customers bought each product: pairs are put in order by counting."""
+    shape = (int(customer.max(initial=-1)) + 1, products)
+    pairs = sparse.csr_matrix((np.ones(len(customer), bool), (customer, product)), shape)
+    pairs.sum_duplicates()
+    return np.bincount(pairs.indices, minlength=products)
 
 
 def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> Purchases:
@@ -169,7 +171,7 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
         catalogue = catalogue.union(known.index)
     catalogue = catalogue.sort_values()
     product = catalogue.get_indexer(pd.Index(rows["product_id"]))
-    some = _enough(customer, product, len(catalogue), least)
+    some = _buyers(customer, product, len(catalogue)) >= least
     if not some.any():
         raise DataError(
             f"none of {plural(len(catalogue), 'product')} was bought by {count(least)} customers "
