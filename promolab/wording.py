@@ -111,6 +111,7 @@ def number(
     decimals: int | None = None,
     unit: str = "",
     before: str = "",
+    bare: bool = False,
 ) -> str:
     """Write a figure, with its interval where there is one that is wider than nothing.
 
@@ -124,6 +125,8 @@ def number(
     unit, before : str
         Text behind the figure (after a space) and before it; of a unit in the plural, such as
         points, one is in the singular.
+    bare : bool
+        Whether the interval stands elsewhere, and only rounds the figure here as it does there.
 
     Examples
     --------
@@ -131,6 +134,8 @@ def number(
     '0.86 [0.83, 0.89]'
     >>> number(12_345, 11_000, 13_800, before="$")
     '$12,300 [11,000, 13,800]'
+    >>> number(1634.8, 1210, 2080, bare=True)
+    '1,630'
     >>> number(1234.5678, decimals=0), number(104.4, 104.4, 104.4)
     ('1,235', '104')
     >>> number(1.2, -11, 7, unit="points"), number(20.334, 20.334, 20.334 + 1e-9)
@@ -148,7 +153,7 @@ def number(
     unit = unit.removesuffix("s") if figure.lstrip("−") == "1" else unit
     sign = "−" if before and figure.startswith("−") else ""
     text = sign + before + figure.removeprefix(sign) + _behind(unit)
-    if ends is not None:
+    if ends is not None and not bare:
         text += f" [{_round(ends[0], decimals)}, {_round(ends[1], decimals)}]"
     return text
 
@@ -218,8 +223,9 @@ def money(
     *,
     currency: str = "USD",
     decimals: int | None = None,
+    bare: bool = False,
 ) -> str:
-    """Write an amount of money, the currency's code behind it.
+    """Write an amount of money, the currency's code behind it; ``bare`` as of `number`.
 
     Examples
     --------
@@ -229,7 +235,8 @@ def money(
     '3.50 USD'
     """
     sign = currency_sign(currency)
-    return number(value, low, high, decimals=decimals, before=sign, unit="" if sign else currency)
+    unit = "" if sign else currency
+    return number(value, low, high, decimals=decimals, before=sign, unit=unit, bare=bare)
 
 
 def in_currency(code: str) -> str:

@@ -92,6 +92,20 @@ def test_the_budget_is_said_with_what_is_used_and_left():
     assert "42,000 USD is used and 8,000 USD is left" in known.budget_words()
 
 
+def test_one_cost_is_one_figure_wherever_the_page_says_it():
+    cost = {"value": 1634.8, "ci_low": 1210.0, "ci_high": 2080.0}
+    told = {"by_effect": True, "customers": 9_000, "budget": 1995.0, "cost": cost}
+    told["answer"] = ANSWER | {"spend": 1634.8}
+    same = {"name": "Coupons 18", "spend": 1634.8, "error": 435.0, "profit": ANSWER["profit"]}
+    told["same_for_all"] = same | {"as_good": False}
+    found = choice(replace(ONE, cost=Estimate(**cost, n=9)), told)
+    assert found.headline.tiles()[2].text == "1,630 USD [1,210, 2,080]"
+    sent, one = found.rows()[:2]
+    assert sent["cost"] == "1,630 USD [1,210, 2,080]" and one["cost"] == "1,630 USD"
+    words = "Of the week's budget of 1,995 USD 1,630 USD is used and 360 USD is left."
+    assert found.budget_words() == words
+
+
 def test_nobody_planned_is_no_choice():
     nobody = replace(choice(), customers=0)
     assert nobody.block().text == ""

@@ -52,6 +52,8 @@ def test_the_same_offer_for_all_stands_beside_the_plan():
     told = headline().policy | {"same_for_all": same.to_dict()}
     assert MoneyHeadline(told, 8_210, "CNY").sentence().endswith("simpler. It is recommended.")
     assert same.as_good and "Coupons C, would cost 9,000" in same.summary()
+    odd = replace(same, spend=1634.8, error=435.0)
+    assert "would cost 1,630 USD and add" in replace(odd, currency="USD").summary()
     worse = replace(same, ahead=Estimate(3e3, 1e3, 5e3))
     assert not worse.as_good and "the plan adds 3,000 [1,000, 5,000] more." in worse.summary()
 

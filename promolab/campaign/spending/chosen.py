@@ -328,7 +328,9 @@ class ChosenPolicy(Result):
             Estimate.of((row[name] for name in names), self.answer.decisions)
             for names in (("value", "ci_low", "ci_high"), DIFFERENCE)
         )
-        return SameForAll(same, self.names[same], row["spend"], profit, ahead, self.currency)
+        error = (self.cost.ci_high - self.cost.ci_low) / 2
+        told = row["spend"], profit, ahead, self.currency, error
+        return SameForAll(same, self.names[same], *told)
 
     def sensitivity(self) -> Sensitivity:
         """Return what is left if margin, cost or effect are other than assumed."""

@@ -28,6 +28,8 @@ class SameForAll(Result):
     profit, ahead : Estimate
         What it adds, and what the plan adds beyond it; by what came of past decisions.
     currency : str
+    error : float
+        How far the plan's cost may lie off: what this costs is rounded as that is.
     """
 
     promotion_id: str
@@ -36,6 +38,7 @@ class SameForAll(Result):
     profit: Estimate
     ahead: Estimate
     currency: str = ""
+    error: float = 0.0
 
     @property
     def as_good(self) -> bool:
@@ -48,10 +51,11 @@ class SameForAll(Result):
 
     def summary(self) -> str:
         """Say what it would add and cost, and which of the two is recommended."""
+        ends = self.spend, self.spend - self.error, self.spend + self.error
         told = _(
             "The same offer for all, {name}, would cost {spent} and add {amount}",
             name=self.name,
-            spent=money(self.spend, currency=self.currency),
+            spent=money(*ends, currency=self.currency, bare=True),
             amount=number(*self.profit.ends),
         )
         if not self.as_good:

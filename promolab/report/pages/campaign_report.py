@@ -18,6 +18,7 @@ from promolab.folder import RunFolder
 from promolab.language import _, _n, marked
 from promolab.loop.promises import SaidAndHappened
 from promolab.report.pages.background import data_block, segments_block, segments_finding
+from promolab.report.pages.money_headline import estimate_of
 from promolab.sales import WeeklySales
 from promolab.weeks import Week
 from promolab.wording import Answer, answer_to, count, listed, money, percent
@@ -160,7 +161,8 @@ def _earlier_report(run: RunFolder) -> str:
 def _other_plan(run: RunFolder, week: Week, earlier: Mapping[str, Any]) -> str:
     """Say what the plan costs beside last week's, and how many are on both lists."""
     plans = [metrics.get("economics") or {} for metrics in (run.metrics, earlier)]
-    now, then = (sum(float(one["cost"]["value"]) for one in plan.values()) for plan in plans)
+    costs = [[estimate_of(one["cost"]).ends for one in plan.values()] for plan in plans]
+    now, then = ([sum(ends) for ends in zip(*cost, strict=True)] or [0.0] for cost in costs)
     currency = next((str(one["currency"]) for one in plans[0].values()), "")
     lists = [
         set(planned.loc[planned["holdout"] == "none", "customer_id"])
@@ -168,8 +170,8 @@ def _other_plan(run: RunFolder, week: Week, earlier: Mapping[str, Any]) -> str:
     ]
     return _(
         "It costs {now}, the earlier plan {then}; {n} of its customers were on that list too.",
-        now=money(now, currency=currency),
-        then=money(then, currency=currency),
+        now=money(*now, currency=currency, bare=True),
+        then=money(*then, currency=currency, bare=True),
         n=count(len(lists[0] & lists[1])),
     )
 

@@ -77,7 +77,9 @@ class Choice:
             than = _("as good as the plan within noise, and simpler")
             than = than if same["as_good"] else _("less than the plan brings")
             brings = self._margin(same["profit"])
-            rows.append((SAME, str(same["name"]), amount(float(same["spend"])), brings, than))
+            spend, error = float(same["spend"]), same.get("error", 0.0)
+            costs = amount(spend, spend - error, spend + error, bare=True)
+            rows.append((SAME, str(same["name"]), costs, brings, than))
         seen = self._sees(first.contacts + first.held - self._half, self._visible)
         rows.append((TEST, half, tested, _("half of it"), seen))
         idle = _("nothing; nobody's contact limit is used up")
@@ -114,14 +116,14 @@ class Choice:
         budget = read_operations(self.shop.settings).economics.budget if budget is None else budget
         if budget is None:
             return _("No budget is stated for the week.")
-        used = self.economics.total("cost").value
-        used = float(self._policy["answer"]["spend"]) if self.headline else used
-        left = budget - used
+        used = self.headline.cost if self.headline else self.economics.total("cost")
+        left = budget - used.value
         message = marked("Of the week's budget of {budget} {used} is used and {left} is left.")
         if left < 0:
             message = marked("Of the week's budget of {budget} {used} is used: {left} too much.")
-        told = {"budget": budget, "used": used, "left": abs(left)}
-        return _(message, **{name: self._amount(amount) for name, amount in told.items()})
+        ends = abs(left), budget - used.ci_high, budget - used.ci_low
+        told = {"used": self._amount(*used.ends, bare=True), "left": self._amount(*ends, bare=True)}
+        return _(message, budget=self._amount(budget), **told)
 
     @property
     def _policy(self) -> Mapping[str, Any]:
@@ -178,5 +180,6 @@ class Choice:
             whose=_(" of {name}", name=first.name) if len(self.economics) > 1 else "",
         )
 
-    def _amount(self, *ends: float) -> str:
-        return money(*ends, currency=self._first.currency, decimals=None if ends[0] else 0)
+    def _amount(self, *ends: float, bare: bool = False) -> str:
+        decimals = None if ends[0] else 0
+        return money(*ends, currency=self._first.currency, decimals=decimals, bare=bare)

@@ -36,6 +36,11 @@ class MoneyHeadline:
     def __bool__(self) -> bool:
         return bool(self.policy.get("by_effect"))
 
+    @property
+    def cost(self) -> Estimate:
+        """What the plan costs the shop."""
+        return estimate_of(self.policy.get("cost") or {"value": self.policy["answer"]["spend"]})
+
     def sentence(self) -> str:
         """Return the first sentence of the page.
 
@@ -58,8 +63,7 @@ class MoneyHeadline:
     def tiles(self) -> list[Tile]:
         """Return four headline numbers: whom, what it adds, what it costs, the chance of a loss."""
         answer, customers = self.policy["answer"], self.policy["customers"]
-        profit, more = _estimate(answer["profit"]), _estimate(answer["next"])
-        cost = _estimate(self.policy.get("cost") or {"value": answer["spend"]})
+        profit, more = estimate_of(answer["profit"]), estimate_of(answer["next"])
         budget = self.policy.get("budget")
         stated = _("no budget stated")
         if budget is not None:
@@ -88,8 +92,8 @@ class MoneyHeadline:
             ),
             Tile(
                 _("Discounts and contacts, to the shop"),
-                money(*cost.ends, currency=self.currency),
-                cost.value,
+                money(*self.cost.ends, currency=self.currency),
+                self.cost.value,
                 stated,
             ),
             Tile(
@@ -102,6 +106,13 @@ class MoneyHeadline:
         ]
 
 
-def _estimate(told: Mapping[str, Any]) -> Estimate:
+def estimate_of(told: Mapping[str, Any]) -> Estimate:
+    """Read an estimate of ``metrics.json``; what is not known there is nan.
+
+    Parameters
+    ----------
+    told : mapping
+        value, ci_low and ci_high, as far as they are known.
+    """
     ends = (told.get(name) for name in ("value", "ci_low", "ci_high"))
     return Estimate.of(math.nan if end is None else end for end in ends)
