@@ -293,10 +293,12 @@ def _title_lines(path: Path, encoding: str, separators: str) -> int:
     with lines_of(path, encoding) as file:
         lines = [line for line in itertools.islice(file, LOOKED_AT) if len(line) < BLOCK]
     most = max(separators, key=lambda mark: sum(line.count(mark) for line in lines))
+    reader = csv.reader(lines, delimiter=most)  # a value in quotes may go on in the next line
     try:
-        return title_rows([next(csv.reader([line], delimiter=most), []) for line in lines])
+        rows = [(row, reader.line_num) for row in reader]
     except csv.Error:
         return 0
+    return (0, *(end for _, end in rows))[title_rows([row for row, _ in rows])]
 
 
 def _first_row(path: Path, encoding: str, separator: str, skip: int) -> tuple[list[str], bool]:

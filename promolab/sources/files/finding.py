@@ -159,7 +159,7 @@ def title_rows(rows: Sequence[Sequence[str | None]]) -> int:
 
 def _holds_numbers(rows: Sequence[Sequence[str | None]], width: int) -> bool:
     """Tell whether a column is numbers or dates throughout: its name stands above them."""
-    whole = [row for row in rows if len(row) == width]
+    whole = [[(cell or "").strip() for cell in row] for row in rows if len(row) == width]
     columns = ([cell for cell in column if cell] for column in zip(*whole, strict=True))
     return any(column and all(map(_NUMBER.fullmatch, column)) for column in columns)
 

@@ -149,6 +149,7 @@ TABLES = st.integers(1, 4).flatmap(
     block=st.integers(70, 400),
 )
 @example(table=[["p\r\nq"]] * 40, end="\r\n", separator=",", block=71)
+@example(table=[["", "\r;", ";"], ["", "\r", ""]], end="\n", separator=",", block=70)
 def test_the_same_as_pythons_own_csv_module(read, table, end, separator, block):
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL)
