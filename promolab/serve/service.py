@@ -22,7 +22,7 @@ from promolab.serve.released.deciding import Chooser, Decision
 from promolab.serve.released.plans import PROMOTION, STANDING
 from promolab.serve.released.rights import Standing
 from promolab.serve.released.week import ReleasedWeek
-from promolab.serve.stores import BEGINNING, PAGE, Store, Unavailable
+from promolab.serve.stores import BEGINNING, PAGE, Store, Unavailable, once_it_answers
 
 AHEAD = 300 * SECOND
 """How far ahead of this clock an event may be dated: clocks of two machines differ."""
@@ -98,7 +98,7 @@ class Service:
         for row in read_served(self.week.run.path):
             self._filed.add(row["decision_id"])
             self._stand(self._decision(row))
-        self.catch_up()
+        once_it_answers(self.catch_up)
         known = {row["event_id"] for row in listed}
         self._list([event for event in self._listed if event.event_id not in known])
         self._file(*self.chooser.decisions.values())

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from promolab.errors import InputError, MissingExtraError, PromolabError
 
 BEGINNING = "0-0"
 Entries = list[tuple[str, bytes]]
+Told = TypeVar("Told")
 WAITING = 1.0
 """Seconds in which a store has to answer."""
+START = 10.0
+"""Seconds for which a service that starts asks a store again: it may be starting, too."""
 PAGE = 10_000
 """Entries that are read at once."""
 _ONLY_AFTER = """
@@ -41,6 +46,35 @@ class StoreDown(Unavailable):
 
     def __init__(self, detail: str, status: str = "store down") -> None:
         super().__init__(detail, status)
+
+
+class StoreSilent(StoreDown):
+    """The store did not answer: it is down, or starts and reads its log."""
+
+
+def once_it_answers(call: Callable[[], Told]) -> Told:
+    """Return what a call returns as soon as the store answers it.
+
+    Parameters
+    ----------
+    call : callable
+        Asks the store.
+
+    Raises
+    ------
+    StoreDown
+        It does not answer for `START` seconds, or answers with an error.
+    """
+    until = time.monotonic() + START
+    while True:
+        try:
+            return call()
+        except StoreSilent as error:
+            if time.monotonic() > until:
+                raise StoreDown(
+                    f"the store does not answer ({START:g} seconds); start it, or correct --store"
+                ) from error
+        time.sleep(0.05)
 
 
 class MemoryStore:
@@ -121,7 +155,7 @@ class RedisStore:
                 "--store is no address of a store; write memory or redis://host:6379"
             ) from error
         self._append_after = self._redis.register_script(_ONLY_AFTER)
-        self._check_durable()
+        once_it_answers(self._check_durable)
 
     def _check_durable(self) -> None:
         said = self._asked(lambda: self._redis.config_get("append*", "maxmemory-policy"))
@@ -138,10 +172,11 @@ class RedisStore:
         try:
             return call()
         except self._error as error:
-            what = "does not answer"
-            if isinstance(error, self._reply):
-                what = f"answers with an error ({type(error).__name__})"
-            raise StoreDown(f"the store {what}; try again in a moment") from error
+            if not isinstance(error, self._reply):
+                said = "the store does not answer; try again in a moment"
+                raise StoreSilent(said) from error
+            what = f"an error ({type(error).__name__})"
+            raise StoreDown(f"the store answers with {what}; try again in a moment") from error
 
     def read(self, after: str, seen: int) -> Entries:
         """Return the next entries behind one, if those before it are still there."""

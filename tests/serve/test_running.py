@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from promolab import cli
+from promolab.serve import stores
 from promolab.serve.running import lines_of
 from tests.serve.conftest import NOW, TOKEN, WEEK, Client, event
 
@@ -129,6 +130,7 @@ def test_what_cannot_be_served_is_said_in_a_sentence(
     released_once, options, sentence, capsys, monkeypatch
 ):
     monkeypatch.delenv("PROMOLAB_TOKEN", raising=False)
+    monkeypatch.setattr(stores, "START", 0.1)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -1,8 +1,11 @@
 """A store that lasts: what was acknowledged is there after it was killed."""
 
+import threading
+
 import pytest
 
 from promolab.errors import InputError
+from promolab.serve import stores
 from promolab.serve.service import Service
 from promolab.serve.stores import BEGINNING, RedisStore, StoreDown, open_store
 from tests.refused import refused
@@ -36,6 +39,21 @@ def test_a_service_goes_on_when_its_store_is_back(valkey, week, clock):
     told = service.score([30], None, True)["customers"]
     again = Service(week(), open_store(valkey.url, "week"), clock)
     assert again.score([30], None, True)["customers"][0]["decision"] == told[0]["decision"]
+
+
+def test_a_service_that_starts_waits_for_a_store_that_starts(valkey, week, clock, monkeypatch):
+    service = Service(week(), open_store(valkey.url, "week"), clock)
+    service.receive([event(30, "view")])
+    valkey.hang()  # as one that reads its log on a busy machine
+    threading.Timer(1.5, valkey.hang, kwargs={"go_on": True}).start()
+    store = open_store(valkey.url, "week")
+    valkey.hang()
+    threading.Timer(1.5, valkey.hang, kwargs={"go_on": True}).start()
+    assert Service(week(), store, clock).receive([event(30, "view")])["repeated"] == 1
+    valkey.kill()
+    monkeypatch.setattr(stores, "START", 0.1)
+    with pytest.raises(StoreDown, match=r"does not answer \(0.1 seconds\); start it, or correct"):
+        open_store(valkey.url, "week")
 
 
 def test_a_store_that_is_none_or_does_not_last_is_refused(valkey):
