@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -355,22 +355,10 @@ def _names_of_kinds() -> dict[str, str]:
     }
 
 
-_TITLES: dict[str, str] = {}
-
-
-def state_titles(titles: Mapping[Any, str]) -> None:
-    """State what the shop at hand calls its promotions, by id; whoever opens a shop does."""
-    _TITLES.clear()
-    _TITLES.update({str(key): " ".join((t or "").split())[:60] for key, t in titles.items()})
-
-
-def title_of(promotion_id: Any) -> str:
-    """Return the title that the shop at hand states of a promotion, empty without one."""
-    return _TITLES.get(str(promotion_id), "")
-
-
-def promotion_name(kind: str, promotion_id: Any) -> str:
+def promotion_name(kind: str, promotion_id: Any, title: str = "") -> str:
     """Return what readers call a promotion: its title, else its kind in words, and its id.
+
+    A shop knows its promotions' titles: `promolab.contract.Shop.promotion_name`.
 
     Examples
     --------
@@ -379,7 +367,7 @@ def promotion_name(kind: str, promotion_id: Any) -> str:
     >>> promotion_name("recommendation", "W26-recommendation")
     'Recommendation W26'
     """
-    if title := title_of(promotion_id):
+    if title:
         return title
     words = _names_of_kinds().get(str(kind), str(kind).replace("_", " ").capitalize())
     kind = re.escape(str(kind))

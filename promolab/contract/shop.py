@@ -14,6 +14,7 @@ from promolab.contract.settings import Settings
 from promolab.contract.tables import TABLES
 from promolab.engines import local_time
 from promolab.errors import DataError, nearest
+from promolab.wording import promotion_name
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -137,6 +138,22 @@ class Shop:
                 name = path.relative_to(root).as_posix()
                 found[name] = hashlib.file_digest(file, "sha256").hexdigest()
         return found
+
+    @functools.cached_property
+    def titles(self) -> dict[str, str]:
+        """What the shop calls its promotions, by id as text; without those that have no name."""
+        if not self.has("promotions", "name"):
+            return {}
+        rows = self.promotions.select("promotion_id", "name").execute().dropna()
+        return {
+            str(key): title
+            for key, name in rows.itertuples(index=False)
+            if (title := " ".join(str(name).split())[:60])
+        }
+
+    def promotion_name(self, kind: str, promotion_id: Any) -> str:
+        """Return what readers call a promotion: its title, else its kind in words, and its id."""
+        return promotion_name(kind, promotion_id, self.titles.get(str(promotion_id), ""))
 
     def has(self, table: str, *columns: str) -> bool:
         """Tell whether a table, and these columns of it, are there."""

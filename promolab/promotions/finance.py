@@ -33,7 +33,6 @@ from promolab.wording import (
     number,
     percent,
     plural,
-    promotion_name,
 )
 
 if TYPE_CHECKING:
@@ -61,10 +60,13 @@ class Finance(Result):
         expected_returns, currency. The glossary says what each is.
     currency : str
         Of all amounts.
+    names : tuple of str
+        What readers call each.
     """
 
     frame: pd.DataFrame = field(repr=False)
     currency: str
+    names: tuple[str, ...] = ()
 
     def for_finance(self) -> pd.DataFrame:
         """Return the table as finance reads it: headings in words, money with two decimals."""
@@ -80,9 +82,8 @@ class Finance(Result):
 
     def table(self) -> Html:
         """Return who pays, what is expected, what is open and what comes back."""
-        keys = zip(self.frame["promotion_kind"], self.frame["promotion_id"], strict=True)
         rows = self.frame.assign(
-            name=[promotion_name(*key) for key in keys],
+            name=self.names,
             what=self.frame["promotion_kind"].map(arm_words),
         )
         unit = self.currency
@@ -202,7 +203,9 @@ def finance_table(shop: Shop, as_of: datetime, expected: pd.DataFrame) -> Financ
         if offer.kind not in back:
             back[offer.kind] = _returned(shop, as_of, offer.kind)
         rows.append(_row(row, offer, figures, back[offer.kind], told.currency))
-    return Finance(pd.DataFrame(rows, columns=_COLUMNS), told.currency)
+    keys = zip(chosen["kind"], chosen["promotion_id"], strict=True)
+    names = tuple(shop.promotion_name(*key) for key in keys)
+    return Finance(pd.DataFrame(rows, columns=_COLUMNS), told.currency, names)
 
 
 _COLUMNS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,8 @@ class Promotion:
         Ids of the products that it is for; empty means every product.
     stacking : bool
         Whether it is given beside others in one order; those that are not compete.
+    title : str
+        What the shop calls it; empty where it does not say.
     """
 
     kind: ClassVar[str]
@@ -58,6 +61,7 @@ class Promotion:
     funder_share: float = 0.0
     products: frozenset[Any] = field(default=frozenset(), repr=False)
     stacking: bool = False
+    title: str = ""
 
     def __post_init__(self) -> None:
         for name in ("contact_cost", "redemption_cost"):
@@ -347,7 +351,10 @@ def read_promotions(shop: Shop, ids: Iterable[Any] | None = None) -> dict[Any, P
     products = _products(shop, kept["promotion_id"])
     told = read_operations(shop.settings).economics
     return {
-        row["promotion_id"]: _made(row, products.get(row["promotion_id"]), told, states=states)
+        row["promotion_id"]: dataclasses.replace(
+            _made(row, products.get(row["promotion_id"]), told, states=states),
+            title=shop.titles.get(row["text"], ""),
+        )
         for row in kept.to_dict("records")
     }
 

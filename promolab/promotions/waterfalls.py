@@ -64,7 +64,7 @@ class Waterfall(Result):
         Of all amounts.
     level : float
         Of the intervals.
-    kind : str
+    kind, title : str
         Of the promotion: what readers call it.
     anyway : float
         Share of the discount that goes to orders that come anyway; nan without a discount.
@@ -81,6 +81,7 @@ class Waterfall(Result):
     level: float = 0.9
     kind: str = "coupon"
     anyway: float = math.nan
+    title: str = ""
 
     ALT = (
         "Waterfall of a promotion's profit: margin of extra purchases upward, discounts, returns "
@@ -90,7 +91,7 @@ class Waterfall(Result):
     @property
     def name(self) -> str:
         """What readers call the promotion."""
-        return promotion_name(self.kind, self.promotion_id)
+        return promotion_name(self.kind, self.promotion_id, self.title)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per part."""
@@ -267,4 +268,5 @@ def bars_of(
         level,
         promotion.kind,
         anyway,
+        promotion.title,
     )

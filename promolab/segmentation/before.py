@@ -17,7 +17,7 @@ from promolab.segmentation.groups.preparation import NO_HISTORY
 from promolab.segmentation.migration import SegmentTrack, segment_track
 from promolab.segmentation.responses import SegmentResponse, segment_response
 from promolab.segmentation.segmenter import Segmenter
-from promolab.wording import plural, promotion_name
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -153,10 +153,10 @@ def segments_before(
     then = build_features(shop, ibis.memtable(asked)).execute()
     then["segment"] = segmenter.predict(then)
     then = then[["customer_id", "as_of", "segment"]]
-    told = (
-        shop.promotions.select("promotion_id", "kind").execute() if shop.has("promotions") else None
-    )
-    called = {} if told is None else {p: promotion_name(k, p) for p, k in told.to_numpy().tolist()}
+    called = {}
+    if shop.has("promotions"):
+        told = shop.promotions.select("promotion_id", "kind").execute().to_numpy().tolist()
+        called = {p: shop.promotion_name(k, p) for p, k in told}
     frames = {when: _named(then[then["as_of"] == moment], ids) for when, moment in times.items()}
     frames = {when: f for when, f in frames.items() if (f["segment"] != NO_HISTORY).any()}
     now = segmenter.assignments()

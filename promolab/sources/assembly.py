@@ -18,7 +18,7 @@ from promolab.sources.columns import conform, which_columns
 from promolab.sources.currency import in_one_currency, read_rates
 from promolab.sources.files.finding import OneFile, listed_files
 from promolab.sources.mapping import Part, Value
-from promolab.wording import plural, state_titles
+from promolab.wording import plural
 
 
 def gaps_between(
@@ -162,9 +162,6 @@ def assembled(
     if "customers" not in tables:
         seen = _first_seen(tables["events"])
         tables["customers"] = seen.select("customer_id")
-    if "promotions" in tables and "name" in (offers := tables["promotions"]).columns:
-        titles = offers.select("promotion_id", "name").filter(offers["name"].notnull()).to_pyarrow()
-        state_titles(dict(zip(*titles.to_pydict().values(), strict=True)))
     shop = Shop({n: tables[n] for n in TABLES if n in tables}, settings, seen=seen)
     return dataclasses.replace(shop, left_out=tuple(dict.fromkeys(notes)), gaps=tuple(gaps))
 

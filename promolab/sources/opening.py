@@ -25,7 +25,6 @@ from promolab.sources.assembly import Found, assembled
 from promolab.sources.files import find_files, read_files
 from promolab.sources.files.finding import refuse_duckdb, zips_in
 from promolab.sources.mapping import Part, read_mapping
-from promolab.wording import state_titles
 
 
 def open_file(path: Path, settings: Settings | None = None, threads: int | None = None) -> Shop:
@@ -357,7 +356,6 @@ def load_shop(
     >>> int(shop.exposures.count().execute())
     6589
     """
-    state_titles({})
     if not isinstance(source, (str, Path)):
         from promolab.engines import connect_to
 

@@ -286,8 +286,9 @@ def read_draft(run: RunFolder) -> Draft:
     """
     from promolab.sources import load_shop
 
-    plan = Plan.read(run, load_shop(run.path / "shop"))
-    economics = LaunchEconomics.from_frame(run.read_table("economics"))
+    shop = load_shop(run.path / "shop")
+    plan = Plan.read(run, shop)
+    economics = LaunchEconomics.from_frame(run.read_table("economics"), shop.promotion_name)
     values = run.read_table("allocation") if plan.by_effect else None
     ids = np.sort(plan.steps["customer_id"].unique())
     lists, where = [], np.zeros((len(ids), len(plan.funnel)), dtype=np.int8)

@@ -159,13 +159,11 @@ _TABLES = {
 
 def promotion_names(shop: Shop) -> dict[str, str]:
     """Return what readers call each promotion, by its id as text."""
-    from promolab.campaign.past import promotion_name
-
     if not shop.has("promotions"):
         return {}
     rows = shop.promotions.select("promotion_id", "kind").execute()
     return {
-        str(one): promotion_name(kind, one)
+        str(one): shop.promotion_name(kind, one)
         for one, kind in zip(rows["promotion_id"], rows["kind"], strict=True)
     }
 

@@ -6,7 +6,6 @@ import io
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,6 @@ from promolab.campaign.plan.result import LEFT
 from promolab.campaign.plan.send import file_names, neutralised, restored, write_send
 from promolab.contract import Settings
 from promolab.errors import InputError
-from promolab.wording import state_titles
 from tests.campaign.made_up import AS_OF, DAY, case_of, typed
 from tests.draws import draws
 from tests.made_up import shop_of
@@ -98,12 +96,10 @@ def test_columns_and_costs_are_the_shops(plan, tmp_path):
 
 
 def test_titles_stand_beside_the_ids(plan, tmp_path):
-    titles: dict[str, Any] = {"P/1": "=Spring  voucher", "P2": None}
-    state_titles(titles)
-    try:
-        write_send(plan, tmp_path / "send", Settings())
-    finally:
-        state_titles({})
+    offers = {"promotion_id": ["P/1", "P2", "P3"], "name": ["=Spring  voucher", None, " "]}
+    titles = shop_of({"promotions": pd.DataFrame(offers)}).titles
+    assert titles == {"P/1": "=Spring voucher"}
+    write_send(plan, tmp_path / "send", Settings(), titles=titles)
     row = read(tmp_path / "send" / "P%2F1__e%20mail.csv")[0]
     assert [*row] == ["customer_id", "promotion_id", "channel", "promotion_name"]
     assert row["promotion_name"] == "'=Spring voucher"

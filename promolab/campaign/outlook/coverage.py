@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,6 @@ from promolab.campaign.outlook.expected import (
     type_of,
 )
 from promolab.campaign.past.outcomes import contacts_before
-from promolab.campaign.past.schedule import promotion_name
 from promolab.compare import expected_responses, response_ratios
 from promolab.display import Html, Ranged, join, link, say, table
 from promolab.errors import InputError
@@ -28,7 +27,7 @@ from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Estimate, Result, plain
 from promolab.stats import wilson
 from promolab.weeks import Week, local_day
-from promolab.wording import answer_to, count, is_one, number, percent, plural
+from promolab.wording import answer_to, count, is_one, number, percent, plural, promotion_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -392,7 +391,7 @@ def past_forecasts(run: RunFolder, shop: Shop, as_of: datetime) -> TrackRecord:
     kinds = shop.promotions.select("promotion_id", "kind").execute()
     kinds = dict(zip(kinds["promotion_id"], kinds["kind"], strict=True))
     told = earlier_forecasts(run, shop, as_of)
-    return track_record(run.read_table("outlook_coverage"), kinds, told)
+    return track_record(run.read_table("outlook_coverage"), kinds, told, shop.promotion_name)
 
 
 def earlier_forecasts(
@@ -446,6 +445,7 @@ def track_record(
     coverage: pd.DataFrame,
     kinds: Mapping[Any, str],
     told: Mapping[Any, tuple[str, Estimate]] | None = None,
+    called: Callable[[str, Any], str] = promotion_name,
 ) -> TrackRecord:
     """Set past forecasts beside what came: those that earlier reports made, else recomputed ones.
 
@@ -455,9 +455,11 @@ def track_record(
         `promolab.campaign.outlook.OutlookCoverage.rows`: each promotion that is over,
         forecast from those over before it.
     kinds : mapping of promotion_id to str
-        Kinds of the promotions: they make their names.
+        Kinds of the promotions.
     told : mapping of promotion_id to (str, Estimate), optional
         The week whose report forecast a promotion, and what it expected of those contacted.
+    called : callable
+        Names a promotion by its kind and id, as `promolab.contract.Shop.promotion_name` does.
 
     Returns
     -------
@@ -476,7 +478,7 @@ def track_record(
     '1 of 1 forecast held in the 90 % interva'
     """
     of = {str(key): kind for key, kind in kinds.items()}
-    named = [promotion_name(of.get(str(i), ""), i) for i in coverage["promotion_id"]]
+    named = [called(of.get(str(i), ""), i) for i in coverage["promotion_id"]]
     table = coverage.drop(columns="known").assign(source=RECOMPUTED, name=named)
     by_text = {str(key): value for key, value in (told or {}).items()}
     rows = [_as_told(row, by_text) for row in table.to_dict("records")]

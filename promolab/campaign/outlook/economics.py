@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,12 @@ from promolab.campaign.outlook.promotion_economics import (
 )
 from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
 from promolab.campaign.past.earlier_sales import sales_spread, visible_effect
-from promolab.campaign.past.schedule import moment_of, promotion_name
+from promolab.campaign.past.schedule import moment_of
 from promolab.checks import columns_there
 from promolab.contract import Economics, read_operations
 from promolab.display import Html, Tile, table
 from promolab.errors import InputError
-from promolab.language import ENGLISH, _, _n, language, marked
+from promolab.language import _, _n, marked
 from promolab.metrics import PastRatios
 from promolab.promotions import (
     PREDICTION_LEVEL,
@@ -135,8 +135,18 @@ class LaunchEconomics(Result):
         )
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> LaunchEconomics:
+    def from_frame(
+        cls, frame: pd.DataFrame, called: Callable[[str, Any], str] | None = None
+    ) -> LaunchEconomics:
         """Read back what `to_frame` gave, from a file of the run folder.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Of `to_frame`.
+        called : callable, optional
+            Names a promotion by its kind and id (`promolab.contract.Shop.promotion_name`), in the
+            language at hand: the steps have written the file in English.
 
         Raises
         ------
@@ -145,10 +155,9 @@ class LaunchEconomics(Result):
         """
         columns_there(frame, PromotionEconomics.row_columns())
         rows = [PromotionEconomics.from_row(row) for row in frame.to_dict("records")]
-        if language() == ENGLISH:
-            return cls(tuple(rows))
-        # Named as they are called here: the steps have written the file in English.
-        return cls(tuple(replace(p, name=promotion_name(p.kind, p.promotion_id)) for p in rows))
+        if called is not None:
+            rows = [replace(p, name=called(p.kind, p.promotion_id)) for p in rows]
+        return cls(tuple(rows))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by promotion_id."""
@@ -498,7 +507,7 @@ def _weigh_one(
     anyway = share_bought_anyway(chances.index, buying.get(row["promotion_id"]), days)
     return PromotionEconomics(
         promotion_id=row["promotion_id"],
-        name=promotion_name(row["kind"], row["promotion_id"]),
+        name=shop.promotion_name(row["kind"], row["promotion_id"]),
         contacts=len(sent),
         held=len(held),
         redemptions=redemptions,

@@ -17,7 +17,6 @@ from promolab.campaign.outlook.expected import (
     list_outlook,
     type_of,
 )
-from promolab.campaign.past.schedule import promotion_name
 from promolab.campaign.plan.rights import usual_contacts
 from promolab.compare import Backtest, pair_features, run_backtest, support
 from promolab.contract import ANSWERS_EXPECTED, Shop
@@ -112,10 +111,8 @@ class Launch(Result):
 
     def expectations(self) -> list[str]:
         """Say for each promotion that starts how many a list of the usual size will bring."""
-        return [
-            f"{promotion_name(each.kind, each.promotion_id)}: {each.summary()}"
-            for each in self.outlooks
-        ]
+        names = dict(zip(self.promotions["promotion_id"], self.promotions["name"], strict=True))
+        return [f"{names[each.promotion_id]}: {each.summary()}" for each in self.outlooks]
 
     def explain(
         self, customer: Any = None, called: Callable[[list[Any]], Sequence[Any]] = list
@@ -239,10 +236,12 @@ def launch_week(
         (promotions.starts_at >= starts_at) & (promotions.starts_at < until)
     )
     starting = starting.order_by("starts_at", "promotion_id").execute()
+    named = starting[["kind", "promotion_id"]].itertuples(index=False)
+    starting["name"] = [shop.promotion_name(*row) for row in named]
     make = model or (lambda: ResponseModel(l2=l2))
     pairs = past_pairs(shop, starts_at, as_of) if pairs is None else pairs
     backtest = run_backtest(pairs, columns=columns, model=make)
-    names = {p: promotion_name(k, p) for p, k in _kinds_by_id(pairs)}
+    names = {p: shop.promotion_name(k, p) for p, k in _kinds_by_id(pairs)}
     backtest = replace(backtest, outcome=answer_to(kinds_of(pairs)).past, names=names)
     done = pairs[pairs["label_complete"]]
     try:

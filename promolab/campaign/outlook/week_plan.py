@@ -208,7 +208,8 @@ class WeekPlan(Result):
         send = run.path / SEND
         shutil.rmtree(send, ignore_errors=True)  # a draft of an earlier try
         costs = {str(row.promotion_id): row.cost.value for row in self.economics.promotions}
-        write_send(plan, send, self.shop.settings, costs, offers=self.offers)
+        shop = self.shop
+        write_send(plan, send, shop.settings, costs, offers=self.offers, titles=shop.titles)
         run.wrote(send)
         # Empty first: a promotion of an earlier try would stay in it.
         run.record("plan", None)

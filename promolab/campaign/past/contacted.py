@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.campaign.past.outcomes import contacts_before, moment_of, running_contacts
-from promolab.campaign.past.schedule import last_day, promotion_name
+from promolab.campaign.past.schedule import last_day
 from promolab.contract import NONE, Experiment
 from promolab.contract import pooled_values as pooled
 from promolab.errors import DataError, InputError, nearest
@@ -110,8 +110,8 @@ def contacted_experiment(
         placebo=placebo,
         household="cluster_id" if "cluster_id" in frame.columns else None,
         arms=[NONE, CONTACTED],
-        name=promotion_name(row["kind"], row["promotion_id"]),
-        notes=(_why(row, over, promotion_id, shop.zone), *notes),
+        name=shop.promotion_name(row["kind"], row["promotion_id"]),
+        notes=(_why(row, over, promotion_id, shop), *notes),
     )
 
 
@@ -228,17 +228,17 @@ def _chosen(over: pd.DataFrame, promotion_id: Any, shop: Shop, horizon_days: int
             )
         row = mine.iloc[0]
     if min(row["contacted"], row["others"]) < FEWEST:
+        name = shop.promotion_name(row["kind"], row["promotion_id"])
         raise InputError(
-            f"{promotion_name(row['kind'], row['promotion_id'])} has {count(row['contacted'])} "
-            f"contacted customers with history and {plural(row['others'], 'other')}, and either "
-            f"needs {FEWEST}"
+            f"{name} has {count(row['contacted'])} contacted customers with history and "
+            f"{plural(row['others'], 'other')}, and either needs {FEWEST}"
             + ("; no other promotion that is over has more" * (promotion_id is None))
         )
     return row
 
 
-def _why(row: pd.Series[Any], over: pd.DataFrame, asked: Any, zone: str) -> str:
-    name = promotion_name(row["kind"], row["promotion_id"])
+def _why(row: pd.Series[Any], over: pd.DataFrame, asked: Any, shop: Shop) -> str:
+    name = shop.promotion_name(row["kind"], row["promotion_id"])
     sizes = f"{count(row['contacted'])} contacted, {count(row['others'])} not"
     chosen = (
         ""
@@ -247,8 +247,8 @@ def _why(row: pd.Series[Any], over: pd.DataFrame, asked: Any, zone: str) -> str:
         "in its smaller group"
     )
     return (
-        f"{name}, {local_day(row['starts_at'], zone)} to "
-        f"{last_day(row['ends_at'], zone, year=True)}{chosen} ({sizes}). "
+        f"{name}, {local_day(row['starts_at'], shop.zone)} to "
+        f"{last_day(row['ends_at'], shop.zone, year=True)}{chosen} ({sizes}). "
         "Who was contacted was chosen, not drawn; other promotions of the time are in both groups."
     )
 

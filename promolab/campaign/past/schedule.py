@@ -114,7 +114,7 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.
     table["status"] = _status(table, now, first, weeks, shop.zone)
     table = table[table["status"].notna()].reset_index(drop=True)
     table["name"] = [
-        promotion_name(k, i) for k, i in zip(table["kind"], table["promotion_id"], strict=True)
+        shop.promotion_name(k, i) for k, i in zip(table["kind"], table["promotion_id"], strict=True)
     ]
     length = _days(table["starts_at"], table["ends_at"], shop.zone)
     table["days"] = np.ceil(length).astype(int)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.schedule import promotion_name
 from promolab.campaign.plan import rights
 from promolab.checks import columns_there, share, whole_number
 from promolab.contract import NONE, ContactRules
@@ -222,7 +221,7 @@ def offers_of(shop: Shop, promotions: Any, rules: ContactRules, notes: list[str]
         notes.append(f"No channel is known of {names}; the limits of every channel were kept.")
     found["action"] = _actions(found["text"].tolist(), rules, notes)
     found["name"] = [
-        promotion_name(k, i) for k, i in zip(found["kind"], found["promotion_id"], strict=True)
+        shop.promotion_name(k, i) for k, i in zip(found["kind"], found["promotion_id"], strict=True)
     ]
     same = [found["action"], found["channel"].map(rights.same_channel)]
     found["messages"] = found.groupby(same)["text"].transform("size")

@@ -16,7 +16,6 @@ import pandas as pd
 from promolab.contract import read_operations
 from promolab.errors import InputError
 from promolab.recommend import JOINED
-from promolab.wording import title_of
 
 if TYPE_CHECKING:
     from promolab.campaign.plan.result import Plan
@@ -125,6 +124,7 @@ def write_send(
     settings: Settings,
     costs: Mapping[str, float] | None = None,
     offers: pd.DataFrame | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Write the files that the sending tool loads, the holdout apart, and the control sums.
 
@@ -144,6 +144,8 @@ def write_send(
         ``offers`` of the files, ids joined by ``|``, the best first. Where ``[send] columns`` does
         not name it, files of promotions with offers have it last; where ``[send] columns`` is
         stated, they hold what it states.
+    titles : mapping of str to str, optional
+        `promolab.contract.Shop.titles`: the column ``promotion_name``, likewise.
 
     Returns
     -------
@@ -188,7 +190,7 @@ def write_send(
     )
     for name, promotion in sorted(zip(names, planned["promotion_id"], strict=True)):
         part = _with_offers(contacts[contacts["promotion_id"] == promotion], promotion, offers)
-        part = part.assign(promotion_name=title_of(promotion))
+        part = part.assign(promotion_name=(titles or {}).get(str(promotion), ""))
         columns = {title: _cells(part[field]) for field, title in _columns(said.send, part)}
         cost = (costs or {}).get(str(promotion), np.nan)
         rows.append(_written(folder / name, pd.DataFrame(columns), part, cost, encoding))

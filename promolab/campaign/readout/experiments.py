@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 
 from promolab.campaign.past.contacted import FEWEST, contacted_experiment, promotions_over
 from promolab.campaign.past.outcomes import contacts_before, known_before, sales_between
-from promolab.campaign.past.schedule import promotion_name
 from promolab.campaign.readout.reading import _before, _compare, _Windows
 from promolab.contract import Experiment
 from promolab.display import Html, say, table
@@ -360,10 +359,10 @@ def comparable_promotion(shop: Shop, over: pd.DataFrame) -> Comparable | None:
     if not tried:
         return None
     row, difference = tried[-1] if tried[-1][1].identified else tried[0]
-    return Comparable(row.promotion_id, difference, _why(len(over), tried))
+    return Comparable(row.promotion_id, difference, _why(shop, len(over), tried))
 
 
-def _why(over: int, tried: list[tuple[Any, Difference]]) -> str:
+def _why(shop: Shop, over: int, tried: list[tuple[Any, Difference]]) -> str:
     if over == 1:
         return "It is the only promotion that is over."
     largest = (
@@ -371,7 +370,7 @@ def _why(over: int, tried: list[tuple[Any, Difference]]) -> str:
     )
     if not tried[-1][1].identified:
         return f"{largest}; of the {plural(len(tried), 'largest', 'largest')} none is identified."
-    left = [f"{promotion_name(row.kind, row.promotion_id)} ({d.why})" for row, d in tried[:-1]]
+    left = [f"{shop.promotion_name(row.kind, row.promotion_id)} ({d.why})" for row, d in tried[:-1]]
     if not left:
         return f"{largest}."
     return f"{largest}, that is identified. Larger and not identified: {'; '.join(left)}."

@@ -25,7 +25,6 @@ from promolab.campaign.past.outcomes import (
     shared_sales,
     shifted,
 )
-from promolab.campaign.past.schedule import promotion_name
 from promolab.campaign.readout.randomised import HoldoutComparison, compare_with_holdout
 from promolab.campaign.readout.result import PromotionReadout, Readout
 from promolab.campaign.readout.verdict import judge, pays_from
@@ -362,7 +361,7 @@ def _read_one(promotion: Any, sources: _Sources) -> PromotionReadout:
     settles: datetime = promotion.settles.to_pydatetime()
     return PromotionReadout(
         promotion_id=p,
-        name=promotion_name(promotion.kind, p),
+        name=sources.shop.promotion_name(promotion.kind, p),
         type=str(promotion.type),
         starts_at=promotion.starts_at.to_pydatetime(),
         ends_at=promotion.ends_at.to_pydatetime(),

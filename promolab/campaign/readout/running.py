@@ -18,7 +18,7 @@ from promolab.campaign.past.outcomes import (
     response_spans,
     shifted,
 )
-from promolab.campaign.past.schedule import days_of, last_day, promotion_name
+from promolab.campaign.past.schedule import days_of, last_day
 from promolab.campaign.readout.pace import Pace
 from promolab.campaign.readout.result import of_promotion, spread
 from promolab.contract import read_operations
@@ -378,7 +378,7 @@ def follow_running(
     )
     answered = kinds_answered(shop, now)
     rows = [
-        _follow(p, promotions, first, now, shop.zone, predicted or {}, predicted_by)
+        _follow(p, promotions, first, now, shop, predicted or {}, predicted_by)
         for p in promotions[promotions["ends_at"] > now].itertuples()
     ]
     told = tuple(row if row.kind in answered else _unrecorded(row) for row in rows)
@@ -445,17 +445,17 @@ def _follow(
     promotions: pd.DataFrame,
     first: pd.DataFrame,
     now: datetime,
-    zone: str,
+    shop: Shop,
     predicted: Mapping[Any, Estimate],
     predicted_by: str,
 ) -> RunningPromotion:
     past, words = _past(own, promotions, now)
     pace = Pace.of(past, first, own.type if own.type in set(past["type"]) else "")
     start = own.starts_at.to_pydatetime()
-    local = pd.DatetimeIndex([start, own.ends_at, now], tz="UTC").tz_convert(zone)
+    local = pd.DatetimeIndex([start, own.ends_at, now], tz="UTC").tz_convert(shop.zone)
     local = local.tz_localize(None)
     days = int(np.ceil((local[1] - local[0]) / pd.Timedelta(days=1)))
-    ends = pd.to_datetime([*(shifted(start, d, zone) for d in range(days + 1)), now])
+    ends = pd.to_datetime([*(shifted(start, d, shop.zone) for d in range(days + 1)), now])
     ends = ends.unique().sort_values()
     part = ((ends - own.starts_at) / (own.high - own.starts_at)).to_numpy().clip(0.0, 1.0)
     total = predicted.get(own.promotion_id, predicted.get(str(own.promotion_id)))
@@ -481,7 +481,7 @@ def _follow(
     by_now = curve[curve["at"] == now].iloc[0]
     return RunningPromotion(
         promotion_id=own.promotion_id,
-        name=promotion_name(own.kind, own.promotion_id),
+        name=shop.promotion_name(own.kind, own.promotion_id),
         starts_at=start,
         ends_at=own.ends_at.to_pydatetime(),
         day=min(int((local[2] - local[0]) / pd.Timedelta(days=1)) + 1, days),

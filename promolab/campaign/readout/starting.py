@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past import known_at, promotion_name
+from promolab.campaign.past import known_at
 from promolab.display import Html, table
 from promolab.effects import Withheld, figure, spoken
 from promolab.results import Result
@@ -37,11 +38,14 @@ class WeekEffects(Result):
         What they may be used for, or why there is none.
     outcome : str
         What the effects are on; empty where there is none.
+    names : mapping of str to str
+        What readers call each promotion.
     """
 
     rows: pd.DataFrame
     why: str
     outcome: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.outcome)
@@ -64,8 +68,7 @@ class WeekEffects(Result):
             customers=("effect", "size"), mean=("effect", "mean"), above=("above", "mean")
         ).reset_index()
         low, high = (groups["effect"].quantile(end).to_numpy() for end in (0.1, 0.9))
-        names = told[["arm", "promotion_id"]].to_numpy().tolist()
-        told["promotion_id"] = [promotion_name(*row) for row in names]
+        told["promotion_id"] = told["promotion_id"].map(self.names)
         told["arm"] = told["arm"].map(spoken)
         told["spread"] = [
             "all the same" if a == b else f"{figure(a)} to {figure(b)}"
@@ -135,7 +138,11 @@ def week_effects(
         else "As nothing to target is seen, everybody has the average effect, and the file holds "
         "no order."
     )
-    return WeekEffects(pd.concat(frames, ignore_index=True), use, found.outcome)
+    names = {
+        str(row.promotion_id): shop.promotion_name(str(row.kind), row.promotion_id)
+        for row in promotions.itertuples()
+    }
+    return WeekEffects(pd.concat(frames, ignore_index=True), use, found.outcome, names)
 
 
 def _past(model: UpliftModel) -> pd.DataFrame:

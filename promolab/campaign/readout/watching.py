@@ -11,7 +11,6 @@ import pandas as pd
 
 from promolab.campaign.past.decided import ASSIGNED, groups_of, obstacle, read_decisions
 from promolab.campaign.past.outcomes import moment_of
-from promolab.campaign.past.schedule import promotion_name
 from promolab.campaign.readout.long_run import EARLIER, band_of
 from promolab.checks import level_of
 from promolab.display import Html, Ranged, table
@@ -257,7 +256,7 @@ def _watched(
     level: float,
     horizon: timedelta,
 ) -> WatchedPromotion:
-    name = promotion_name(str(offer["kind"]), offer["promotion_id"])
+    name = shop.promotion_name(str(offer["kind"]), offer["promotion_id"])
     nothing = pd.DataFrame({"day": [], "difference": [], "low": [], "high": []})
     mine = decided[decided["action"] == offer["action"]]
     if why := obstacle(mine):

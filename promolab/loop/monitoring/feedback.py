@@ -17,7 +17,7 @@ from promolab.errors import InputError
 from promolab.metrics import compare_means
 from promolab.results import Estimate, Result, plain
 from promolab.stats import holm, share_interval, t_quantile, two_sided
-from promolab.wording import arm_words, count, more_or_less, number, percent, plural, promotion_name
+from promolab.wording import arm_words, count, more_or_less, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -264,7 +264,7 @@ def _described(rows: pd.DataFrame, shop: Shop, segments: pd.DataFrame | None) ->
         kind = rows[PROMOTION].map(of)
         rows[KIND] = [arm_words(k) if isinstance(k, str) else "" for k in kind]
         rows[PROMOTION] = [
-            promotion_name(k, p) if isinstance(k, str) else p
+            shop.promotion_name(k, p) if isinstance(k, str) else p
             for k, p in zip(kind, rows[PROMOTION], strict=True)
         ]
     if segments is not None:

@@ -19,7 +19,7 @@ from promolab.recommend.offers.on_offer import Features, OnOffer, learned_before
 from promolab.recommend.reasons import PLAIN
 from promolab.recommend.recommender import Recommender
 from promolab.results import Result
-from promolab.wording import percent, plural, promotion_name
+from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -275,7 +275,7 @@ def rank_offers(
         len(asked),
         learned,
         str(row["type"]) in chosen_types,
-        name=promotion_name(str(row["kind"]), promotion_id),
+        name=shop.promotion_name(str(row["kind"]), promotion_id),
         own=own,
     )
 

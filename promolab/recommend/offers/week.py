@@ -21,7 +21,7 @@ from promolab.recommend.offers.ranking import Offers, rank_offers
 from promolab.recommend.offers.repeats import bought_again
 from promolab.recommend.recommender import FEW_ORDERS, WAYS, Recommender
 from promolab.results import Result
-from promolab.wording import count, number, percent, plural, promotion_name
+from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -95,7 +95,7 @@ class WeekOffers(Result):
     def _called(self, promotion_id: Any) -> str:
         rows = self.shop.promotions
         kind = rows.filter(rows.promotion_id == promotion_id).kind.execute().iloc[0]
-        return promotion_name(str(kind), promotion_id)
+        return self.shop.promotion_name(str(kind), promotion_id)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per promotion, customer and offer."""
