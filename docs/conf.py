@@ -59,7 +59,7 @@ html_theme_options = {
 copyright = "the promolab developers, BSD-3-Clause"
 
 COMMANDS = ["report", "release", "reconcile", "close", "backfill", "data", "init", "score"]
-COMMANDS += ["loop", "demo", "lab"]
+COMMANDS += ["serve", "loop", "demo", "lab"]
 _ROW = re.compile(r"^\| `(promolab[\w.]+)` \| (.+) \|$")
 
 
@@ -75,9 +75,13 @@ def sections() -> dict[str, dict[str, str]]:
 
 
 def write_reference(folder: Path) -> None:
-    """Write a page for each question, and one for the command; autosummary writes the names'."""
+    """Write a page for each question, and one for the command; autosummary writes the names'.
+
+    Pages of what an earlier version had are taken away: they would name what is not there.
+    """
     folder.mkdir(exist_ok=True)
-    pages = {}
+    pages: dict[str, str] = {}
+    known = {name for names in sections().values() for name in names}
     for number, (question, names) in enumerate(sections().items(), start=1):
         rows = "\n".join(f"   {name}" for name in names)
         table = f".. autosummary::\n   :toctree: names\n\n{rows}\n"
@@ -85,6 +89,9 @@ def write_reference(folder: Path) -> None:
     pages["commands"] = "\n".join(commands())
     listed = "\n".join(f"   {page}" for page in pages if page != "commands")
     pages["index"] = f"Reference\n=========\n\n.. toctree::\n   :maxdepth: 1\n\n{listed}\n"
+    for old in folder.rglob("*.rst"):
+        if old.stem not in known | pages.keys():
+            old.unlink()
     for page, text in pages.items():
         (folder / f"{page}.rst").write_text(text, encoding="utf-8")
 
