@@ -31,6 +31,7 @@ def rows(effect: float = 2.0, seed: int = 0) -> pd.DataFrame:
     return frame
 
 
+SHARES = {"none": 0.5, "letter": 0.25, "coupon": 0.25}
 MONEY = {"margin": "margin", "discount": "discount", "contact_cost": 0.1, "currency": "EUR"}
 GUARD = {"unsubscribed": Metric("unsubscribed", good="down", margin=0.01)}
 
@@ -44,7 +45,7 @@ def readout():
         guardrails=GUARD,
         money=MONEY,
         segments="town",
-        shares={"none": 0.5, "letter": 0.25, "coupon": 0.25},
+        shares=SHARES,
         weeks=4,
     )
 
@@ -70,7 +71,11 @@ def test_money_is_that_of_plain_pandas(readout):
     assert coupon.customers == N // 4
     columns = MONEY | {"contact_cost": "cost"}
     same = analyze_experiment(
-        frame.assign(cost=0.1 * (frame["arm"] != "none")), "sales", control="none", money=columns
+        frame.assign(cost=0.1 * (frame["arm"] != "none")),
+        "sales",
+        control="none",
+        money=columns,
+        shares=SHARES,
     ).money
     assert [one.profit.ends for one in same] == [
         pytest.approx(one.profit.ends, rel=1e-9) for one in readout.money
@@ -81,7 +86,7 @@ def test_money_is_that_of_plain_pandas(readout):
 def test_a_file_is_read_as_its_rows_are(readout, tmp_path):
     rows().to_parquet(tmp_path / "spring.parquet")
     same = analyze_experiment(
-        tmp_path / "spring.parquet", {"sales": "sales"}, control="none", money=MONEY
+        tmp_path / "spring.parquet", {"sales": "sales"}, control="none", money=MONEY, shares=SHARES
     )
     assert same.money[0].profit.value == pytest.approx(readout.money[0].profit.value)
 
@@ -110,12 +115,38 @@ def test_a_broken_sample_ratio_is_all_that_is_said():
     assert found.table().text and found.plot() and json.dumps(found.to_dict(), allow_nan=False)
 
 
+@pytest.mark.parametrize(
+    ("held", "shares", "word", "begins"),
+    [
+        (667, None, "no verdict", "No verdict: no shares are stated, and equal ones are assumed."),
+        (880, None, "ship", "No shares are stated, and equal ones are assumed. The arms hardly"),
+        (960, None, "ship", "Ship letter: "),
+        (330, None, "ship", "The sample ratio was not checked: no planned shares are stated."),
+        (667, "unknown", "ship", "The sample ratio was not checked"),
+    ],
+)
+def test_without_stated_shares_equal_ones_are_tested_before_the_verdict(held, shares, word, begins):
+    """The largest buyers of the control are lost on the way, and nobody said how many it had."""
+    arm = np.repeat(["none", "letter"], [held, 1000])
+    frame = pd.DataFrame({"customer_id": np.arange(held + 1000), "arm": arm})
+    frame["sales"] = np.r_[np.arange(held) % 97, np.arange(1000) % 97 + 20]
+    found = analyze_experiment(frame, "sales", control="none", shares=shares)
+    assert found.verdict.word == word and found.summary().startswith(begins)
+    assert bool(found.rows) == (word != "no verdict") and nonsense(found.summary()) == []
+
+
 def test_one_primary_metric_is_adjusted_for_the_arms_alone():
     frame = rows()
     one = analyze_experiment(
-        frame, {"sales": "sales", "discount": "discount"}, control="none", primary="sales"
+        frame,
+        {"sales": "sales", "discount": "discount"},
+        control="none",
+        primary="sales",
+        shares=SHARES,
     )
-    every = analyze_experiment(frame, {"sales": "sales", "discount": "discount"}, control="none")
+    every = analyze_experiment(
+        frame, {"sales": "sales", "discount": "discount"}, control="none", shares=SHARES
+    )
     assert one.deciding == ("sales",) and every.deciding == ("sales", "discount")
     p = {r.arm: r for r in one.rows if r.metric == "sales"}
     assert p["letter"].p_adjusted == pytest.approx(
@@ -124,8 +155,8 @@ def test_one_primary_metric_is_adjusted_for_the_arms_alone():
 
 
 def test_looking_every_day_is_allowed_where_it_is_asked_for():
-    once = analyze_experiment(rows(0.6), "sales", control="none")
-    always = analyze_experiment(rows(0.6), "sales", control="none", sequential=N)
+    once = analyze_experiment(rows(0.6), "sales", control="none", shares=SHARES)
+    always = analyze_experiment(rows(0.6), "sales", control="none", shares=SHARES, sequential=N)
     assert once.rows
     for a, b in zip(once.rows, always.rows, strict=True):
         assert b.p_adjusted > a.p_adjusted and b.difference.ci_high > a.difference.ci_high

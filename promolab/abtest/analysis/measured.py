@@ -56,6 +56,7 @@ def measure_arms(
     cluster: str | None = None,
     propensity: str | Mapping[Any, str] | None = None,
     shares: Mapping[Any, float] | None = None,
+    equal: bool = False,
     earlier: Mapping[str, str] | None = None,
     segments: str | None = None,
     level: float = 0.95,
@@ -63,6 +64,8 @@ def measure_arms(
     assigned: Any = None,
 ) -> Measured:
     """Compare every arm with the control in every metric; parameters as `analyze_experiment` has.
+
+    ``equal``: whether shares that are not stated are taken as equal (`sample_ratio`).
 
     Everything is counted and added up in the engine, in one pass over the rows (two where a unit
     has several), after a first look at what the columns hold; nobody's row is pulled.
@@ -90,7 +93,7 @@ def measure_arms(
     planned = planned_shares(shares, arms)
     units = units_of(source, arms)
     drawn = chances_of(source, arms, looked, planned)
-    check = sample_ratio(source, arms, units, drawn)
+    check = sample_ratio(source, arms, units, drawn, equal=equal)
     found = Measured(
         (), check, arms.names, arms.rows, units.counts, drawn.shares or planned, level=level,
         notes=source.notes,

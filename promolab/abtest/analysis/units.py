@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,6 +112,10 @@ class Chances:
     own: str | None = None
 
 
+WITHIN = (0.5, 2.0)
+"""Times an equal share, between which shares that nobody stated are taken as equal."""
+
+
 def planned_shares(shares: Mapping[Any, float] | None, arms: Arms) -> dict[str, float]:
     """Return the planned shares by arm.
 
@@ -191,28 +195,51 @@ def _own_columns(chances: str | Mapping[Any, str], arms: Arms) -> dict[str, str]
     return {arm: named[arm] for arm in arms.names}
 
 
-def sample_ratio(opened: Opened, arms: Arms, units: Units, chances: Chances) -> Check:
+def sample_ratio(
+    opened: Opened, arms: Arms, units: Units, chances: Chances, *, equal: bool = False
+) -> Check:
     """Check whether the arms came as often as planned (`promolab.effects.ratio_check`).
 
     Clusters are counted where each is in one arm, else rows: Pearson's χ² against planned shares,
     its extension where each arm's chance is stated; where only that of the arm got is known, the
     arms' sums of 1 ÷ chance against the number of rows.
+
+    Parameters
+    ----------
+    opened : Opened
+    arms : Arms
+    units : Units
+    chances : Chances
+    equal : bool
+        Where nothing is stated, test equal shares, if every arm has about one (`WITHIN`).
     """
-    if not opened.stated or not (chances.shares or chances.weight is not None):
-        why = "not stated" if opened.stated else "the shares found"
-        return Check("sample ratio", "not possible", f"The chances of the arms are {why}.")
     counts = arms.rows if units.crossing else units.counts
     what = "customers" if opened.cluster is None or units.crossing else "clusters"
     what = "decisions" if opened.once else what
     n = np.array([counts[arm] for arm in arms.names], dtype=float)
+    if chances.weight is not None and opened.stated:
+        if chances.columns is not None:
+            return _against_chances(opened, arms, units, chances.columns, what)
+        return _against_inverse(opened, arms, units, chances, what)
+    total, share = n.sum(), np.array([chances.shares.get(a, 1 / len(n)) for a in arms.names])
+    times = n / (total * share)
+    alike = (
+        equal and chances.weight is None and WITHIN[0] <= times.min() <= times.max() <= WITHIN[1]
+    )
+    if not chances.shares and not alike:
+        return Check(
+            "sample ratio", "not possible",
+            "The sample ratio was not checked: no planned shares are stated. State them (shares=), "
+            "or rows that were lost go unseen.",
+        )  # fmt: skip
+    spread = total * (np.diag(share) - np.outer(share, share))
+    check = ratio_check(arms.names, n / total, share, n - total * share, spread, of=what)
     if chances.shares:
-        share = np.array([chances.shares[arm] for arm in arms.names])
-        total = n.sum()
-        spread = total * (np.diag(share) - np.outer(share, share))
-        return ratio_check(arms.names, n / total, share, n - total * share, spread, of=what)
-    if chances.columns is not None:
-        return _against_chances(opened, arms, units, chances.columns, what)
-    return _against_inverse(opened, arms, units, chances, what)
+        return check
+    told = f"No shares are stated, and equal ones are assumed. {check.sentence}"
+    if check.verdict != "passed":
+        told += " If other shares were drawn, state them (shares=)."
+    return replace(check, sentence=told)
 
 
 def _one_per_unit(

@@ -98,6 +98,12 @@ class ExperimentReadout(Result):
         """Confidence level."""
         return self.measured.level
 
+    @property
+    def judgement(self) -> str:
+        """The verdict; before it, that the arms hardly came as planned, or were not checked."""
+        doubted = self.sample_ratio.verdict in ("warning", "not possible")
+        return f"{self.sample_ratio.sentence} " * doubted + self.verdict.summary()
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per comparison."""
         return self.measured.to_frame()
@@ -122,12 +128,10 @@ class ExperimentReadout(Result):
     def summary(self) -> str:
         """Return the verdict, what each arm earned, and what has to be said beside it."""
         if self.measured.stopped:
-            return self.verdict.summary()
-        said = [self.verdict.summary(), *(one.summary() for one in self.money)]
+            return self.judgement
+        said = [self.judgement, *(one.summary() for one in self.money)]
         if self.by_segment is not None:
             said.append(self.by_segment.summary())
-        if self.sample_ratio.verdict == "warning":
-            said.append(self.sample_ratio.sentence)
         beside = (
             f"{capital(spoken(row.metric))}, {spoken(row.arm)}: {row.why}"
             for row in self.rows
@@ -160,7 +164,7 @@ def analyze_experiment(
     customer: str = "customer_id",
     cluster: str | None = None,
     propensity: str | Mapping[Any, str] | None = None,
-    shares: Mapping[Any, float] | None = None,
+    shares: Mapping[Any, float] | str | None = None,
     earlier: Mapping[str, str] | None = None,
     guardrails: Iterable[str] | Mapping[str, Metric | str] = (),
     segments: str | None = None,
@@ -191,8 +195,10 @@ def analyze_experiment(
     propensity : str or mapping of arm to str, optional
         Column of the chance of the arm that a customer got, where chances differ; or that of each
         arm.
-    shares : mapping of arm to float, optional
-        Planned share of each arm; they add up to 1.
+    shares : mapping of arm to float, or "unknown", optional
+        Planned share of each arm; they add up to 1. Without them equal ones are assumed, if every
+        arm holds between 0.5 and 2 times an equal share; else, and where they are ``"unknown"``,
+        the readout begins with that the sample ratio was not checked.
     earlier : mapping of str to str, optional
         Metric → column of the same from before the arms were drawn (CUPED).
     guardrails : iterable of str, or mapping of str to Metric or str
@@ -242,6 +248,8 @@ def analyze_experiment(
     [0.06, -0.005, 0.096]
     """
     choice("multiplicity", multiplicity, CORRECTIONS)
+    if isinstance(shares, str):
+        choice("shares", shares, ["unknown"])
     wanted, guarded = _all_metrics(metrics, guardrails)
     terms = None if money is None else money_terms(money)
     if terms is not None:
@@ -262,7 +270,8 @@ def analyze_experiment(
         customer=customer,
         cluster=cluster,
         propensity=propensity,
-        shares=shares,
+        shares=None if isinstance(shares, str) else shares,
+        equal=shares is None,
         earlier=earlier,
         segments=segments,
         level=level,

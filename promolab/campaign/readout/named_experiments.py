@@ -127,9 +127,7 @@ class NamedExperiments(Result):
                 "name": one.name,
                 "state": one.state,
                 "n": "–" if one.readout is None else count(sum(one.readout.n.values())),
-                "verdict": capital(one.why)
-                if one.readout is None
-                else one.readout.verdict.summary(),
+                "verdict": capital(one.why) if one.readout is None else one.readout.judgement,
             }
             for one in self.experiments
         ]
@@ -294,6 +292,8 @@ def _of_promotion(said: StatedExperiment, shop: Shop, now: datetime) -> _Case:
         options["propensity"] = "chance"
     elif np.ptp(chance) < 1e-6:
         options["shares"] = {ASSIGNED: float(chance[0]), HELD: 1 - float(chance[0])}
+    else:
+        options["shares"] = "unknown"
     usual, guards = _usual(frame)
     metrics, guardrails = _stated(said)
     start, end = _window(promotion)
