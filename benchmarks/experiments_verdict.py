@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.table import Row
+from promolab.abtest import plan_experiment
 from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.readout.judged import guardrail_of, with_adjusted
+from promolab.abtest.readout.judged import guardrail_of, state_of, with_adjusted
 from promolab.abtest.readout.profit import MoneyTerms, money_of
 from promolab.abtest.readout.verdict import Case, judge_experiment
 from promolab.campaign.readout import standing_holdout
@@ -27,6 +28,7 @@ def verdicts(experiments: int = 5_000) -> Iterator[Row]:
     """Yield false alarms and false ships under the null, harm caught, and coverage of returns."""
     yield from nothing_there(experiments)
     yield from harm_there(experiments)
+    yield from planned_size(min(experiments, 2_000))
     yield returns(min(experiments, 2_000))
     yield standing()
 
@@ -90,6 +92,40 @@ def harm_there(experiments: int) -> Iterator[Row]:
             f"≤ {most:.1%}",
             f"{rate:.1%} of {experiments:,}",
             rate <= most + slack,
+        )
+
+
+def planned_size(experiments: int) -> Iterator[Row]:
+    """Yield what is said of experiments as large as was planned for an effect of 1, power 0.8.
+
+    Harm is told where the arm is worse, and not only without hope.
+    """
+    rng, sd = np.random.default_rng(3), 5.0
+    plan = plan_experiment(mean=10.0, sd=sd, effect=1.0)
+    n = plan.sizes["control"]
+    metrics = {"sales": Metric("sales", worth=plan.effect)}
+    sizes = {"none": n, "mail": n}
+    bars = (
+        (1.0, "as planned: “stop”", 0.03),
+        (0.0, "none: “stop”", 0.7),
+        (-1.0, "harm: told", 0.75),
+    )
+    for true, name, bar in bars:
+        arms = rng.gamma(4.0, sd / 2, (2, experiments, n))  # skewed, as money is
+        seen = arms[1].mean(axis=1) + true - arms[0].mean(axis=1)
+        errors = np.sqrt(arms.var(axis=2, ddof=1).sum(axis=0) / n)
+        told = 0
+        for value, error in zip(seen, errors, strict=True):
+            rows = [compared(value, error, "sales", "mail")]
+            found = with_adjusted(rows, metrics, ["sales"], [], "holm")
+            word = judge_experiment(Case(found, metrics, ["sales"], (), (), sizes)).word
+            told += state_of(found[0], metrics["sales"]) == "worse" if true < 0 else word == "stop"
+        rate = told / experiments
+        yield Row(
+            f"planned for an effect with power 0.8; true effect {name}",
+            f"{'≤' if true > 0 else '≥'} {bar:.0%}",
+            f"{rate:.1%} of {experiments:,}",
+            rate <= bar if true > 0 else rate >= bar,
         )
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from promolab.checks import choice, flag, is_number, level_of, real_number, share, text
 from promolab.errors import InputError, nearest
 
-METRIC_KEYS = ("column", "kind", "per", "earlier", "winsorise", "good", "margin")
+METRIC_KEYS = ("column", "kind", "per", "earlier", "winsorise", "good", "margin", "worth")
 """What may be said of a metric; `promolab.abtest.Metric` takes them."""
-MONEY_KEYS = ("margin", "discount", "contact_cost")
+MONEY_KEYS = ("margin", "discount", "contact_cost", "worth")
 KEYS = (
     *("name", "data", "promotion", "arm", "control", "customer", "cluster", "propensity"),
     *("metrics", "guardrails", "primary", "money", "shares", "segments", "started", "ends"),
@@ -49,7 +49,7 @@ class StatedExperiment:
     primary : str, optional
         The metric that decides; without it all do, adjusted for their number.
     money : mapping
-        Columns ``margin`` and ``discount``, and ``contact_cost``, a number or a column.
+        Columns ``margin`` and ``discount``, ``contact_cost``, a number or a column, and ``worth``.
     shares : mapping of str to float
         Arm → planned share.
     started, ends : date, optional
@@ -207,6 +207,8 @@ def _metric(place: str, name: str, said: Any) -> dict[str, Any]:
         )
     if "margin" in given:
         real_number(f"{place}.margin", given["margin"], least=0)
+    if "worth" in given:
+        real_number(f"{place}.worth", given["worth"], above=0)
     return given
 
 
@@ -255,6 +257,8 @@ def _money(place: str, said: Any) -> dict[str, Any]:
             raise InputError(f"{place} has an unknown key {key!r}; {nearest(key, MONEY_KEYS)}")
         if key == "contact_cost" and is_number(value):
             real_number(f"{place}.{key}", value, least=0)
+        elif key == "worth":
+            real_number(f"{place}.{key}", value, above=0)
         else:
             text(f"{place}.{key}", value)
     return dict(said)

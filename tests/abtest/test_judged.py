@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
-from promolab.abtest import confidence_sequence
+from promolab.abtest import confidence_sequence, plan_experiment
 from promolab.abtest.analysis import ArmComparison, Metric
 from promolab.abtest.readout.by_segment import segment_effects
 from promolab.abtest.readout.judged import adjusted, guardrail_of, state_of, with_adjusted
@@ -97,13 +97,48 @@ def test_ship_stop_and_go_on():
     assert judged([row(3, 1)], SALES).word == "ship"
     assert judged([row(-3, 1)], SALES).word == "stop"
     assert judged([row(1.8, 1)], SALES).word == "go on"
-    assert judged([row(0.1, 1)], SALES).word == "stop"  # would take for ever
-    assert judged([row(-0.5, 1)], SALES).word == "stop"
     two = [row(3, 1, arm="a"), row(4, 1, arm="b")]
     best = judged(two, SALES)
     assert (best.word, best.arm) == ("ship", "b") and best.why.endswith("a beats it, too")
     less = {"sales": Metric("sales", good="down")}
     assert judged([row(-3, 1)], less).word == "ship" and judged([row(3, 1)], less).word == "stop"
+
+
+WORTH = {"sales": Metric("sales", worth=2.8)}
+
+
+def test_only_an_interval_without_the_smallest_effect_worth_finding_says_to_stop():
+    """It ends 1.96 above what was seen, 2.06 with room: of 0.7 below 2.8, of 0.8 not."""
+    for value in (0.1, -0.5):  # nothing is stated: that little was seen is no reason
+        found = judged([row(value, 1)], SALES)
+        assert found.word == "go on" and "smallest effect worth finding is stated" in found.why
+    stopped, open_ = judged([row(0.7, 1)], WORTH), judged([row(0.8, 1)], WORTH)
+    assert stopped.word == "stop" and "2.80, the smallest effect worth finding" in stopped.why
+    assert open_.word == "go on" and "like that" in open_.why  # 2.8 errors: it was large enough
+    small = judged([row(-1.0, 2)], WORTH)
+    assert small.word == "go on" and "would tell an effect of 2.80 in 4 of 5" in small.why
+    assert small.more == pytest.approx(2000 * (2 * (Z + norm.ppf(0.8)) / 2.8) ** 2 - 2000)
+    two = [row(0.1, 1, arm="a"), row(1.5, 1, arm="b")]
+    assert judged(two, WORTH).arm == "b" and judged(two, WORTH).word == "go on"
+    less = {"sales": Metric("sales", good="down", worth=2.8)}
+    assert (
+        judged([row(-0.7, 1)], less).word == "stop" and judged([row(-0.8, 1)], less).word != "stop"
+    )
+    refused("worth = 0; expected", Metric, "sales", worth=0)
+
+
+def test_an_effect_of_the_planned_size_is_hardly_ever_given_up_and_none_mostly_is():
+    rng, n = np.random.default_rng(11), draws()
+    plan = plan_experiment(mean=10.0, sd=5.0, effect=1.0)
+    error = 5.0 * math.sqrt(2 / plan.sizes["control"])
+    metrics = {"sales": Metric("sales", worth=plan.effect)}
+    words = {
+        true: [judged([row(x, error)], metrics).word for x in rng.normal(true, error, n)]
+        for true in (1.0, 0.0, -1.0)
+    }
+    assert words[1.0].count("stop") / n <= bounds(0.02, n)[1]
+    assert words[0.0].count("stop") / n >= bounds(0.77, n)[0]
+    assert words[-1.0].count("stop") / n >= bounds(0.99, n)[0]
 
 
 def test_a_guardrail_bars_a_winner_and_its_multiplicity_hides_no_harm():
@@ -133,7 +168,8 @@ def test_how_many_more_customers_would_tell_is_what_the_plan_says():
 def test_what_is_looked_at_on_the_way_is_not_given_up_before_its_end():
     found = judged([row(-0.5, 1)], SALES, planned=5000)
     assert found.word == "go on" and found.summary().endswith("3,000 customers are still to come.")
-    assert judged([row(-0.5, 1)], SALES, planned=2000).word == "stop"
+    assert judged([row(-0.5, 1)], WORTH, planned=5000).word == "go on"
+    assert judged([row(-0.5, 1)], WORTH, planned=2000).word == "stop"
     assert judged([row(-3.0, 1)], SALES, planned=5000).word == "stop"
     early = "it ends on 3 May 2021"
     assert judged([row(9, 1)], SALES, early=early).summary().startswith(f"Go on: {early}; so far")

@@ -39,6 +39,9 @@ class Metric(Result):
     margin : float, optional
         By how much it may be worse, in its own unit, and still count as not worse
         (non-inferiority); above 0.
+    worth : float, optional
+        The smallest gain worth finding, in its own unit, such as the effect that the experiment
+        was planned for: an interval that excludes it says stop. Above 0.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class Metric(Result):
     winsorise: float | None = None
     good: str = "up"
     margin: float | None = None
+    worth: float | None = None
 
     def __post_init__(self) -> None:
         text("column", self.column)
@@ -83,8 +87,9 @@ class Metric(Result):
                     f"the metric of {self.column!r} is a {self.kind} with winsorise = "
                     f"{self.winsorise:g}; only means have outcomes to cut off"
                 )
-        if self.margin is not None:
-            real_number("margin", self.margin, above=0)
+        for name in ("margin", "worth"):
+            if getattr(self, name) is not None:
+                real_number(name, getattr(self, name), above=0)
 
     def summary(self) -> str:
         """Return what is measured, in a sentence."""

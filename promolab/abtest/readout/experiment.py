@@ -209,7 +209,8 @@ def analyze_experiment(
     money : mapping, optional
         ``margin``: column of the margin, discounts taken off; ``discount``: column of the
         discounts; ``contact_cost``: a number for everybody outside the control, or a column;
-        ``earlier``: the margin from before; ``currency``. Makes the metric ``profit``.
+        ``earlier``: the margin from before; ``currency``; ``worth``: the smallest extra profit per
+        customer worth finding. Makes the metric ``profit``.
     primary : str, optional
         The metric that decides; by default ``profit`` where there is ``money``, else all that are
         no guardrails.

@@ -19,6 +19,8 @@ from promolab.stats import benjamini_hochberg, holm
 from promolab.wording import number, percent
 
 BETTER, WORSE, NOT_WORSE, OPEN = "better", "worse", "not worse", "not told apart"
+ROOM = 0.05
+"""Of half a 95 % interval, beyond it: an effect worth finding is given up in 2 %, not in 2.5."""
 KEPT, BROKEN, UNSURE = "kept", "broken", "not sure"
 
 
@@ -124,6 +126,17 @@ def state_of(row: ArmComparison, metric: Metric) -> str:
     if shown:
         return BETTER if gain.ci_low > 0 else NOT_WORSE
     return WORSE if gain.ci_high < -metric.margin else OPEN
+
+
+def is_futile(row: ArmComparison, metric: Metric) -> bool:
+    """Return whether the interval excludes the smallest effect worth finding, by `ROOM`.
+
+    Never where none is stated, nor with a margin: not to be worse is worth finding there.
+    """
+    if metric.worth is None or metric.margin is not None:
+        return False
+    gain = gain_of(row, metric)
+    return gain.ci_high + ROOM * (gain.ci_high - gain.value) < metric.worth
 
 
 @dataclass(frozen=True)

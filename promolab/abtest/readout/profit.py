@@ -18,7 +18,7 @@ from promolab.stats import fieller, t_quantile, two_sided
 from promolab.wording import capital, count, money, percent
 
 PROFIT, SPENT, _LEFT = "profit", "spent", "profit less spent"
-KEYS = ("margin", "discount", "contact_cost", "earlier", "currency")
+KEYS = ("margin", "discount", "contact_cost", "earlier", "currency", "worth")
 
 
 MOST_OPEN = 10.0
@@ -41,6 +41,8 @@ class MoneyTerms:
         Column of the margin from before the arms were drawn (CUPED).
     currency : str
         Of all of them.
+    worth : float, optional
+        The smallest extra profit per customer worth finding, as of a `Metric`.
     """
 
     margin: str
@@ -48,6 +50,7 @@ class MoneyTerms:
     contact_cost: float | str = 0.0
     earlier: str | None = None
     currency: str = ""
+    worth: float | None = None
 
     @property
     def same_for_all(self) -> float:
@@ -60,7 +63,7 @@ class MoneyTerms:
         names = [PROFIT]
         if self.discount is not None or isinstance(self.contact_cost, str):
             names += [SPENT, _LEFT]
-        return {n: Metric(n, "mean", earlier=self.earlier) for n in names}
+        return {n: Metric(n, "mean", earlier=self.earlier, worth=self.worth) for n in names}
 
     def added_to(self, data: Any) -> Any:
         """Return the rows with columns of profit, of what was spent, and of the difference.
@@ -137,6 +140,8 @@ def money_terms(said: Mapping[str, Any]) -> MoneyTerms:
             raise InputError(f"money has an unknown key {key!r}; {nearest(key, KEYS)}")
         if key == "contact_cost" and is_number(value):
             real_number("money: contact_cost", value, least=0)
+        elif key == "worth" and value is not None:
+            real_number("money: worth", value, above=0)
         elif value is not None:
             text(f"money: {key}", value, empty=key == "currency")
     return MoneyTerms(**said)

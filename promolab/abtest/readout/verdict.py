@@ -17,27 +17,30 @@ from promolab.abtest.readout.judged import (
     OPEN,
     WORSE,
     Guardrail,
+    amount_words,
     change_words,
     gain_of,
+    is_futile,
     lift_words,
     state_of,
 )
 from promolab.abtest.readout.profit import PROFIT, ArmMoney
 from promolab.effects import spoken
 from promolab.results import Result
-from promolab.wording import capital, count, money, number, plural
+from promolab.wording import capital, count, money, plural
 
 SHIP, STOP, GO_ON, NONE = "ship", "stop", "go on", "no verdict"
 
 MOST_LONGER = 4.0
-"""How many times the customers so far an answer may take before one should rather stop."""
+"""How many times the customers so far an answer may take before it is asked what is worth it."""
+NEARLY = 1.2
 
 RULE = (
     "Ship: what decides is better (or, with a margin, not worse by more than it) beyond chance, "
     "all arms and deciding metrics allowed for, nothing that decides is worse, and no guardrail "
-    "bars it; stop: what decides is worse or a guardrail is broken in every arm, or an effect as "
-    f"small as the one seen would take more than {MOST_LONGER:g} times the customers to tell; go "
-    "on: all else, and whatever is looked at before its end."
+    "bars it; stop: in every arm what decides is worse, a guardrail is broken, or every interval "
+    "excludes the smallest effect worth finding, where one is stated; go on: all else, and "
+    "whatever is looked at before its end."
 )
 """The rule of `judge_experiment`, in a sentence."""
 
@@ -132,6 +135,11 @@ class Case:
         gain = gain_of(row, self.metrics[row.metric])
         return gain.value / row.std_error if row.std_error > 0 else 0.0
 
+    def ahead(self, row: ArmComparison) -> float:
+        """Return by how much a gain is above what has to be shown: 0, or minus the margin."""
+        metric = self.metrics[row.metric]
+        return gain_of(row, metric).value + (metric.margin or 0.0)
+
     def says(self, row: ArmComparison) -> str:
         """Write how a metric is in an arm."""
         told = f"{spoken(row.metric)} {change_words(row.difference, row.kind)}"
@@ -221,28 +229,30 @@ def _waits(case: Case, winners: Sequence[str]) -> ExperimentVerdict:
 
 
 def _undecided(case: Case, left: Sequence[str]) -> ExperimentVerdict:
-    open_rows = [r for arm in left for r, state in case.of(arm) if state == OPEN]
-    row = max(open_rows, key=case.size)
-    gain = gain_of(row, case.metrics[row.metric])
-    bar = case.metrics[row.metric].margin or 0.0
+    rows = [r for arm in left for r, state in case.of(arm) if state == OPEN]
+    hopeful = [r for r in rows if not is_futile(r, case.metrics[r.metric])]
+    row = max(hopeful or rows, key=case.size)
+    metric = case.metrics[row.metric]
     why = f"{case.says(row)}, which chance alone could have made"
-    factor = _times(case, row, gain.value + bar)
-    so_far = sum(case.n.values())
-    if so_far < case.planned:
-        more = case.planned - so_far
+    if (more := case.planned - sum(case.n.values())) > 0:
         told = plural(more, "customer is", "customers are")
         return ExperimentVerdict(GO_ON, f"{why}; {told} still to come", row.arm, more)
-    if factor > MOST_LONGER:
-        longer = (
-            "nothing is seen that more customers would confirm"
-            if not gain.value + bar > 0
-            else f"to tell so little would take {number(factor, decimals=0)} times the customers"
-        )
-        return ExperimentVerdict(STOP, f"{why}, and {longer}", row.arm)
-    return _longer(case, why, factor, row.arm)
+    worth = metric.worth or 0.0
+    if not hopeful:
+        told = f"{amount_words(worth, row.kind)}, the smallest effect worth finding, is excluded"
+        return ExperimentVerdict(STOP, f"{why}, and {told}", row.arm)
+    effect, factor = "an effect like that", _times(case, row, case.ahead(row))
+    # Once it is about as large as the effect worth finding takes, what was seen says how much more.
+    if NEARLY < (longer := _times(case, row, worth)) < math.inf:
+        effect, factor = f"an effect of {amount_words(worth, row.kind)}", longer
+    if metric.worth is None and factor > MOST_LONGER:
+        why += "; when to stop is told where the smallest effect worth finding is stated (worth=)"
+    return _longer(case, why, factor, row.arm, effect)
 
 
-def _longer(case: Case, why: str, factor: float, arm: str) -> ExperimentVerdict:
+def _longer(
+    case: Case, why: str, factor: float, arm: str, effect: str = "an effect like that"
+) -> ExperimentVerdict:
     if not math.isfinite(factor):
         return ExperimentVerdict(GO_ON, why, arm)
     more = max(factor - 1, 0.0) * sum(case.n.values())
@@ -250,7 +260,7 @@ def _longer(case: Case, why: str, factor: float, arm: str) -> ExperimentVerdict:
     if math.isfinite(case.weeks) and case.weeks > 0:
         weeks = max(1.0, math.ceil(case.weeks * (factor - 1)))
         told += f", {plural(weeks, 'week')} at the pace so far,"
-    ending = f"{told} would tell an effect like that in 4 of 5 such experiments"
+    ending = f"{told} would tell {effect} in 4 of 5 such experiments"
     return ExperimentVerdict(GO_ON, f"{why}; about {ending}", arm, more)
 
 
