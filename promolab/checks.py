@@ -333,6 +333,88 @@ def same_length(**columns: Sized) -> int:
     return rows
 
 
+def along(X: Any, values: Any, what: str, of: str = "X", *, columns: Any = None) -> Any:
+    """Return what belongs to the rows of X in their order, by its labels.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, Index or array
+    values : Series, DataFrame, array or None
+        Outcomes, customers, costs: with an index of the same rows in another order they are
+        brought into X's; anything without an index is in X's order already.
+    what, of : str
+        What they and X are called.
+    columns : sequence, optional
+        What the columns of a table are to be, in order; names are compared as texts.
+
+    Raises
+    ------
+    InputError
+        As many rows, but of another index, or one that repeats: nobody can say which belong
+        together.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = pd.DataFrame({"age": [31, 52]}, index=["ann", "bob"])
+    >>> along(X, pd.Series([1, 0], index=["bob", "ann"]), "y").tolist()
+    [0, 1]
+    """
+    import pandas as pd
+
+    if not isinstance(values, (pd.Series, pd.DataFrame)):
+        return values
+    rows = X if isinstance(X, pd.Index) else getattr(X, "index", None)
+    labelled = isinstance(rows, pd.Index) and len(rows) == len(values)
+    if labelled and not rows.equals(values.index):
+        values = values.iloc[_places(rows, values.index, "row", what, of)]
+    if columns is not None and values.ndim == 2 and len(columns) == values.shape[1]:
+        wanted, there = pd.Index(columns).astype(str), values.columns.astype(str)
+        if not wanted.equals(there):
+            values = values.iloc[:, _places(wanted, there, "column", what, of)]
+    return values
+
+
+def _places(wanted: pd.Index, there: pd.Index, kind: str, what: str, of: str) -> np.ndarray:
+    """Return where each label of one table stands in another."""
+    name, names = ("index", "indexes") if kind == "row" else ("column names",) * 2
+    advice = (
+        f"where its {kind}s are in {of}'s order, give {what}.to_numpy(); else set the {name} of "
+        f"both to what names the {kind}"
+    )
+    if not (wanted.is_unique and there.is_unique):
+        raise InputError(
+            f"{what} and {of} have {names} that repeat and are not equal, so which {kind}s belong "
+            f"together cannot be told; {advice}"
+        )
+    place = there.get_indexer(wanted)
+    lost, more = wanted[place < 0], there[wanted.get_indexer(there) < 0]
+    if len(lost):
+        listed, theirs = (", ".join(map(repr, each[:3].tolist())) for each in (lost, more))
+        raise InputError(
+            f"{what} has as many {kind}s as {of}, but another {name}: {len(lost):,} of {of}'s "
+            f"{len(wanted):,} {kind}s (such as {listed}) are not in it, and it has {theirs}; "
+            f"{advice}"
+        )
+    return place
+
+
+def aligned(**columns: Any) -> list[Any]:
+    """Return what is given row by row in the order of the first that has labels.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> y, score = pd.Series([0, 1], index=["ann", "bob"]), pd.Series({"bob": 0.9, "ann": 0.2})
+    >>> [each.tolist() for each in aligned(y_true=y, y_score=score)]
+    [[0, 1], [0.2, 0.9]]
+    """
+    of = next((name for name, each in columns.items() if hasattr(each, "iloc")), None)
+    if of is None:
+        return [*columns.values()]
+    return [along(columns[of], each, name, of) for name, each in columns.items()]
+
+
 def column_of(name: str, values: Any, n: int | None = None, of: str = "customers") -> pd.Series:
     """Return ``values`` as a Series numbered from 0, of ``n`` rows where that is given.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import along
 from promolab.contract.roles import as_whole
 from promolab.errors import DataError, InputError, nearest
 from promolab.wording import arm_words, count, plural
@@ -140,6 +141,8 @@ def chances_for(given: Any, codes: np.ndarray, arms: Sequence[Any]) -> np.ndarra
         If they are of another shape, no chances, do not sum to 1, or an arm was given that had
         none.
     """
+    if set(getattr(given, "columns", ())) == set(arms):
+        given = given[list(arms)]
     chances = np.array(given, dtype=float)
     if chances.shape != (len(codes), len(arms)):
         raise DataError(
@@ -273,6 +276,7 @@ class Experiment:
         for name in ("covariates", "outcomes", "placebo", "early", "notes", "assumed"):
             given = getattr(self, name)
             put(name, (given,) if isinstance(given, str) else tuple(given))
+        put("propensity", along(self.frame, self.propensity, "propensity", "frame"))
         put("frame", self.frame.reset_index(drop=True))
         design = self.design or ("unknown" if self.propensity is None else "known")
         if design not in DESIGNS:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import choice, column_of, whole_number
+from promolab.checks import aligned, along, choice, column_of, whole_number
 from promolab.effects.balance import largest_gap
 from promolab.effects.learners.aipw import cross_fit, on_treated, worth
 from promolab.effects.learners.linear import ridge
@@ -272,6 +272,10 @@ def adjusted_difference(
     >>> found.identification, found.estimate.ci_low < 2 < found.estimate.ci_high
     ('adjusted', True)
     """
+    customers = along(outcome, customers, "customers", "outcome")
+    outcome, contacted, covariates, balance = aligned(
+        outcome=outcome, contacted=contacted, covariates=covariates, balance=balance
+    )
     y, a, X, b = _checked(outcome, contacted, covariates, balance)
     whole_number("folds", folds, 2, hint=": a fold is predicted by the others")
     n1, n0 = int(a.sum()), int((~a).sum())
@@ -534,6 +538,9 @@ def compare_arms(
     >>> round(e.value, 3), round(e.ci_low, 3), round(e.ci_high, 3)
     (0.06, -0.005, 0.096)
     """
+    outcome, arm, cluster, weight, earlier = aligned(
+        outcome=outcome, arm=arm, cluster=cluster, weight=weight, earlier=earlier
+    )
     y = _numbers(outcome, "outcome")
     is_share = _is_share(y, kind)
     control, treated = arm_name(control), None if treated is None else arm_name(treated)

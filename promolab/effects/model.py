@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from promolab.checks import choice, is_whole, real_number, seed_of, whole_number
+from promolab.checks import along, choice, is_whole, real_number, seed_of, whole_number
 from promolab.contract import Experiment
 from promolab.effects.averages import (
     AverageEffects,
@@ -572,6 +572,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         import pandas as pd
 
         effect = self.predict(X)
+        cost = along(X, cost, "cost") if getattr(cost, "ndim", 0) == 2 else cost
         arm = best_of(effect - costs_of(cost, len(effect), self.treatments_), self.arms_)
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.Series(arm, index=index, name="arm")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import choice, labels_of, level_of, numbers_of, whole_number
+from promolab.checks import aligned, along, choice, labels_of, level_of, numbers_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics._inputs import (
     OF_LOSSES,
@@ -133,6 +133,9 @@ def compare_auc(
     >>> round(result.auc_a, 3), round(result.auc_b, 3), result.difference < 0
     (0.75, 0.812, True)
     """
+    y_true, score_a, score_b, cluster, group = aligned(
+        y_true=y_true, score_a=score_a, score_b=score_b, cluster=cluster, group=group
+    )
     y, a = check_ranking(y_true, score_a, level, "score_a")
     b = numbers_of("score_b", score_b, len(y))
     customers, _ = codes_of(cluster, len(y), "cluster")
@@ -349,6 +352,8 @@ def compare(
     whole_number("draws", draws, 50, hint=", and 1,000 for a figure to publish")
     names, columns = _columns(scores)
     against = _position(names, reference)
+    y_true, cluster, group = aligned(y_true=y_true, cluster=cluster, group=group)
+    columns = [along(y_true, x, name, "y_true") for name, x in zip(names, columns, strict=True)]
     y = labels_of("y_true", y_true)
     if found.of_probabilities:
         columns = [check_probabilities(y, column)[1] for column in columns]

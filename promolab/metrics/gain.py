@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import labels_of, level_of, numbers_of
+from promolab.checks import aligned, labels_of, level_of, numbers_of
 from promolab.errors import InputError
 from promolab.language import _
 from promolab.metrics._cuts import cut_variances, found_at, ranked_rows
@@ -266,6 +266,9 @@ def lift(
     >>> point.capture.value, round(point.lift.value, 2), round(point.rate.value, 2)
     (1.0, 3.33, 0.67)
     """
+    y_true, y_score, group, cluster = aligned(
+        y_true=y_true, y_score=y_score, group=group, cluster=cluster
+    )
     level_of(level)
     y = labels_of("y_true", y_true)
     score = numbers_of("y_score", y_score, len(y))

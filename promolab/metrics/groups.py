@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import choice, choices_of, labels_of, level_of, numbers_of
+from promolab.checks import aligned, choice, choices_of, labels_of, level_of, numbers_of
 from promolab.metrics._inputs import OnRows, codes_of, figure, rows_of
 from promolab.metrics.named import Metric, measure, named_metric
 from promolab.metrics.scoring import check_probabilities
@@ -187,6 +187,7 @@ def by_group(
     >>> result.wide()["auc"].tolist(), result.frame["note"].tolist()[4]
     ([1.0, 1.0, nan], 'all 2 rows are negative')
     """
+    y_true, p, group, cluster = aligned(y_true=y_true, p=p, group=group, cluster=cluster)
     level_of(level)
     wanted = [named_metric(name) for name in choices_of("metrics", metrics)]
     y = labels_of("y_true", y_true)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.checks import level_of
+from promolab.checks import aligned, level_of
 from promolab.errors import InputError, nearest
 from promolab.metrics._inputs import OF_LOSSES
 from promolab.metrics.gain import lift
@@ -327,6 +327,7 @@ def measure(
     >>> measure([1, 0, 1, 0, 0, 0, 0, 0, 0, 0], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0], "capture@0.3").value
     1.0
     """
+    y_true, p, cluster, group = aligned(y_true=y_true, p=p, cluster=cluster, group=group)
     found = named_metric(metric)
     check_groups(found, group)
     if found.kind == "auc":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import aligned
 from promolab.errors import InputError
 from promolab.metrics._cuts import slope_around
 from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, renumbered, rows_of
@@ -349,6 +350,7 @@ def roc(
     >>> round(result.auc, 3), result.n, result.positives
     (0.889, 6, 3)
     """
+    y_true, y_score, cluster = aligned(y_true=y_true, y_score=y_score, cluster=cluster)
     y, score = check_ranking(y_true, y_score, level)
     codes, _ = codes_of(cluster, len(y), "cluster")
     ranked = placements(y, score)
@@ -526,6 +528,9 @@ def auc_within(
     >>> result.auc, result.left_out
     (1.0, ('c',))
     """
+    y_true, y_score, group, cluster = aligned(
+        y_true=y_true, y_score=y_score, group=group, cluster=cluster
+    )
     y, score = check_ranking(y_true, y_score, level)
     codes, names = codes_of(group, len(y), "group")
     assert codes is not None

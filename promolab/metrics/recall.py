@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import aligned
 from promolab.metrics._cuts import down_the_list, list_order
 from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, rows_of
 from promolab.metrics.intervals import spread_of
@@ -165,6 +166,7 @@ def precision_recall(
     >>> round(result.average_precision, 4), result.prevalence
     (0.8333, 0.5)
     """
+    y_true, y_score, cluster = aligned(y_true=y_true, y_score=y_score, cluster=cluster)
     y, score = check_ranking(y_true, y_score, level)
     codes, _ = codes_of(cluster, len(y), "cluster")
     order, ends = list_order(score)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import level_of
+from promolab.checks import aligned, level_of
 from promolab.errors import InputError
 from promolab.metrics._inputs import (
     OF_LOSSES,
@@ -227,6 +227,7 @@ def brier(
     >>> round(result.value, 3), round(parts, 3), round(result.resolution, 4)
     (0.205, 0.205, 0.0625)
     """
+    y_true, p, cluster = aligned(y_true=y_true, p=p, cluster=cluster)
     level_of(level)
     y, probability = check_probabilities(y_true, p, bins)
     codes, _ = codes_of(cluster, len(y), "cluster")
@@ -442,6 +443,7 @@ def calibration(
     >>> round(result.observed_expected.value, 2), result.bins["observed"].tolist()
     (1.11, [0.25, 0.75])
     """
+    y_true, p, cluster = aligned(y_true=y_true, p=p, cluster=cluster)
     level_of(level)
     y, probability = check_probabilities(y_true, p, bins)
     if not probability.any():

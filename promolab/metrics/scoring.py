@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.checks import labels_of, level_of, numbers_of, whole_number
+from promolab.checks import aligned, labels_of, level_of, numbers_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics._inputs import (
     OF_LOSSES,
@@ -361,6 +361,7 @@ def log_loss(
     >>> round(result.value, 4), round(result.skill.value, 2)
     (0.1976, 0.71)
     """
+    y_true, p, cluster = aligned(y_true=y_true, p=p, cluster=cluster)
     level_of(level)
     y, probability = check_probabilities(y_true, p)
     codes, _ = codes_of(cluster, len(y), "cluster")
@@ -512,6 +513,7 @@ def ece(
     >>> round(result.value, 3), result.value < result.by_chance, result.debiased.ci_low
     (0.05, True, 0.0)
     """
+    y_true, p, cluster = aligned(y_true=y_true, p=p, cluster=cluster)
     level_of(level)
     y, probability = check_probabilities(y_true, p, bins)
     codes, _ = codes_of(cluster, len(y), "cluster")

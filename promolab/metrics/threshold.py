@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.checks import choice, labels_of, level_of, numbers_of, seed_of, whole_number
+from promolab.checks import aligned, choice, labels_of, level_of, numbers_of, seed_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics._cuts import down_the_list, list_order
 from promolab.metrics._inputs import (
@@ -327,6 +327,9 @@ def threshold_chart(
     >>> result.threshold, result.contacted, result.profit.value, result.everybody.value
     (0.6, 4, 18.0, 6.0)
     """
+    y_true, p, benefit, cost, cluster = aligned(
+        y_true=y_true, p=p, benefit=benefit, cost=cost, cluster=cluster
+    )
     level_of(level)
     whole_number("draws", draws, 50)
     seed_of(seed)

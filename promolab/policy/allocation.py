@@ -14,6 +14,7 @@ import pandas as pd
 from promolab.checks import choice as choice_of
 from promolab.checks import real_number, seed_of
 from promolab.display import Html, table
+from promolab.effects import UpliftModel
 from promolab.errors import InputError
 from promolab.policy.amounts import round_amount
 from promolab.policy.chances import (
@@ -26,14 +27,21 @@ from promolab.policy.chances import (
     put_back,
 )
 from promolab.policy.constraints import Rules, limits_of
-from promolab.policy.options import NONE, Options, options_of
-from promolab.policy.paying import Pays
+from promolab.policy.options import NONE, Options, by_label, options_of
+from promolab.policy.paying import Pays, pays_to_spend
+from promolab.policy.rows import PolicyRows
 from promolab.policy.solving import Limits, Solution, cheapest, check_limits, name_of, solve
 from promolab.results import Result
 from promolab.wording import count, number, part_of, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+NOT_TESTED = (
+    "Not tested whether it pays (pays=pays_to_spend(…)); predicted values promise too much of whom "
+    "they choose."
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,8 @@ class Allocation(Result):
         Every action's chance, and what was planned before anybody was held out; likewise.
     why_not : str
         Why nothing is spent but on those drawn by chance, where that is so.
+    tested : bool
+        Whether anything was said of whether it pays.
     limits : DataFrame or None
         ``scope, unit, min, max, used, price`` of the limits beside the budget; None where there are
         none. The price is what a unit more of what binds would add at most, in money; below 0
@@ -90,6 +100,7 @@ class Allocation(Result):
     propensity: np.ndarray | None = field(default=None, repr=False)
     drawn: Drawn | None = field(default=None, repr=False)
     why_not: str = ""
+    tested: bool = field(default=True, kw_only=True)
     limits: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
@@ -208,6 +219,7 @@ class Allocation(Result):
             f"Contact {whom}: costs {spent}{of}, "
             f"expected to add {self._money(self.value)} of profit; {self._near()}.{self._next()}"
             + "".join(f" {sentence}" for sentence in self.price_sentences()[:3])
+            + ("" if self.tested or not self.contacted else f" {NOT_TESTED}")
         )
 
     def _near(self) -> str:
@@ -302,7 +314,7 @@ def allocate(
     explore: float | None = None,
     p_min: float = 0.02,
     holdouts: Holdouts | None = None,
-    pays: Pays | bool = True,
+    pays: Pays | UpliftModel | bool | None = None,
     seed: int = 0,
     currency: str = "",
 ) -> Allocation:
@@ -360,9 +372,11 @@ def allocate(
         Least chance of every action that is open to a customer, where some are drawn.
     holdouts : Holdouts, optional
         Who is held out by chance, and by which: they cost nothing, and their chances enter.
-    pays : Pays or bool
-        Whether it pays to spend on more than those drawn by chance
-        (`promolab.policy.pays_to_spend`); if not, the others get nothing.
+    pays : Pays, UpliftModel or bool, optional
+        Whether it pays to spend on more than those drawn by chance, by past decisions
+        (`promolab.policy.pays_to_spend`, or the fitted model, which it is then asked of); if not,
+        the others get nothing. True and False settle it. By default it is not tested, and the
+        summary says so: by chance some customers look good where no promotion does anything.
     seed : int
         Of the draw; the order of the rows does not matter.
     currency : str
@@ -405,10 +419,25 @@ def allocate(
     (['coupon', 'coupon', 'none'], 9.0, 4.0, 0.0)
     >>> print(found.summary())
     Contact 2 of 3: costs 4.00 of 4.00, expected to add 9.00 of profit; no other choice adds more. \
-The next 0.10 would add 0.05.
+The next 0.10 would add 0.05. Not tested whether it pays (pays=pays_to_spend(…)); predicted values \
+promise too much of whom they choose.
     """
     most = math.inf if budget is None else real_number("budget", budget, least=0)
     given = options_of(value, cost, customers, promotions, eligible)
+    wide = None if cost is None else value
+    ids = given.customers if cost is None else customers
+    value_se, cost_se, contacts, groups = (
+        by_label(wide, ids, each, name)
+        for name, each in [
+            ("value_se", value_se),
+            ("cost_se", cost_se),
+            ("contacts", contacts),
+            ("groups", groups),
+        ]
+    )
+    if holdouts is not None:
+        out = {name: getattr(holdouts, name) for name in ("standing", "held")}
+        holdouts = replace(holdouts, **{k: by_label(wide, ids, v, k) for k, v in out.items()})
     if choice_of("risk", risk, ("expected", "lower")) == "lower":
         given = replace(given, value=lower_bounds(given.value, value_se))
     rules = Rules(capacity, contacts, groups, floors, bundles, stacking, constraints)
@@ -418,8 +447,10 @@ The next 0.10 would add 0.05.
     limits = limits if order is None else limits.of(order)
     check_limits(options.eligible, options.value.shape, limits)
     found = solve(options.value, options.cost, limits, options.eligible)
-    choose = _chooser(found, options, limits, bool(pays))
-    choice, drawn = found.choice if pays else np.full_like(found.choice, -1), None
+    gate = _asked_of(pays, given, most, currency) if isinstance(pays, UpliftModel) else pays
+    spends = gate is None or bool(gate)
+    choose = _chooser(found, options, limits, spends)
+    choice, drawn = found.choice if spends else np.full_like(found.choice, -1), None
     if explore is not None or holdouts is not None or budget_risk is not None:
         choice, drawn = draw(
             choose, options.cost, options.eligible, given.promotions, most,
@@ -448,9 +479,33 @@ The next 0.10 would add 0.05.
         currency,
         None if drawn is None else drawn.propensities[np.arange(len(choice)), choice],
         drawn,
-        "" if pays or isinstance(pays, bool) else pays.summary(),
+        "" if spends or isinstance(gate, bool) else gate.summary(),
         stated,
+        tested=gate is not None,
     )
+
+
+def _asked_of(model: UpliftModel, given: Options, budget: float, currency: str) -> Pays:
+    """Ask a fitted model's past decisions, at what the arms cost here on average.
+
+    What values fall short of the model's averages is what contacts cost beside the outcome.
+    """
+    arms = [str(arm) for arm in model.treatments_]
+    if sorted(arms) != sorted(given.promotions):
+        raise InputError(
+            f"pays is a model of the arms {arms} and the promotions are {list(given.promotions)}; "
+            "give promotions=model.treatments_, or pays=pays_to_spend(…)"
+        )
+    place = [given.promotions.index(arm) for arm in arms]
+    open_to = np.ones(given.value.shape, dtype=bool) if given.eligible is None else given.eligible
+    value, cost = (
+        np.where(open_to, each, 0.0).sum(axis=0)[place] / np.maximum(open_to.sum(axis=0), 1)[place]
+        for each in (given.value, given.cost)
+    )
+    beside = np.maximum(model.calibrated_.rows["effect"].to_numpy() - value, 0.0)
+    rows = PolicyRows.of_model(model, cost, beside)
+    most = None if math.isinf(budget) else budget
+    return pays_to_spend(rows, customers=len(given.customers), budget=most, currency=currency)
 
 
 def _chooser(

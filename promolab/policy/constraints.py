@@ -212,7 +212,8 @@ def _from_table(
 def _named(scope: str, given: Any, promotions: Sequence[str]) -> Iterable[tuple[str, Any]]:
     if given is None:
         return []
-    if isinstance(given, Mapping):
+    labelled = isinstance(given, pd.Series) and not isinstance(given.index, pd.RangeIndex)
+    if labelled or isinstance(given, Mapping):
         return [(str(unit), ends) for unit, ends in given.items()]
     if scope == "group":
         raise InputError(f"floors is a {type(given).__name__}; give a least number by group")

@@ -15,6 +15,7 @@ from promolab.errors import InputError
 from promolab.language import _
 from promolab.policy.amounts import round_amount
 from promolab.policy.budgets import Budgets, budgets_of
+from promolab.policy.options import by_label
 from promolab.policy.valuing import Valuing, part_of_budget
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, money, more_or_less, number, percent, plural
@@ -384,6 +385,7 @@ def _week(
         most = math.inf if budget is None else real_number("budget", budget, least=0)
         return _Week(n, n * sent, most, 0, 0.0, 0)
     n = len(plan.choice)
+    supported = by_label(None, plan.customers, supported, "supported")
     told = np.ones(n, dtype=bool) if supported is None else np.asarray(supported)
     if told.shape == (n, len(plan.promotions)):  # of what each gets, or of anything
         got = np.take_along_axis(told, np.maximum(plan.choice, 0)[:, None].astype(int), axis=1)

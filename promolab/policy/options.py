@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import column_of, columns_there, same_length
+from promolab.checks import along, column_of, columns_there, same_length
 from promolab.errors import InputError
 from promolab.wording import count
 
@@ -94,6 +94,8 @@ a number from 0 on
     if isinstance(value, pd.DataFrame):
         customers = value.index if customers is None else customers
         promotions = list(value.columns) if promotions is None else promotions
+    cost = by_label(value, customers, cost, "cost")
+    eligible = by_label(value, customers, eligible, "eligible")
     gains, costs = _matrix("value", value), _matrix("cost", cost)
     if gains.shape != costs.shape:
         raise InputError(
@@ -119,6 +121,15 @@ a number from 0 on
     options = Options(gains, costs, allowed, ids, names)
     _check_cells(options)
     return options
+
+
+def by_label(value: Any, customers: Any, table: Any, what: str) -> Any:
+    """Return a table in the order of the values' rows and columns, or of the customers given."""
+    if isinstance(value, pd.DataFrame):
+        return along(value, table, what, "value", columns=value.columns)
+    unlabelled = isinstance(getattr(table, "index", None), pd.RangeIndex)
+    of = None if customers is None or unlabelled else pd.Index(customers)
+    return along(of, table, what, "customers")
 
 
 def _of_table(table: pd.DataFrame, eligible: Any) -> Options:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import choice, level_of, same_length
+from promolab.checks import along, choice, level_of, same_length
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
 from promolab.promotions.off_orders import kept_beside
@@ -420,7 +420,15 @@ def promotion_values(
     offers = _checked(promotions, orders)
     n, many = len(orders), len(offers)
 
+    names, ids = [str(one.promotion_id) for one in offers], orders.frame["customer_id"]
+    effect, effect_se, response = (
+        along(ids.set_axis(ids), table, name, "orders", columns=names)
+        for name, table in [("effect", effect), ("effect_se", effect_se), ("response", response)]
+    )
+
     def each(name: str, told: Any, usual: float, **bounds: Any) -> np.ndarray:
+        if hasattr(told, "iloc") and told.index.dtype != np.int64:
+            told = along(None, told.to_frame().T, name, "promotions", columns=names).T.iloc[:, 0]
         return _numbers(name, usual if told is None else told, (many,), **bounds)
 
     moved = _numbers("effect", effect, (n, many))

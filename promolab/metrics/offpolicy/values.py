@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import choice, is_number, level_of, real_number, same_length
+from promolab.checks import along, choice, is_number, level_of, real_number, same_length
 from promolab.display import Html, table
 from promolab.errors import InputError
 from promolab.metrics.intervals import around, spread_of
@@ -344,6 +344,7 @@ def policy_value(
     >>> found.value, found.effective_n
     (1.0, 2.0)
     """
+    policy, q_hat = _by_label(log, policy=policy, q_hat=q_hat)
     chances = policy_of(policy)
     rows, q, asked = _asked(log, chances, q_hat, estimator, limit, reward_range, level)
     found = found_of(rows, chances, q, asked)
@@ -406,6 +407,7 @@ def compare_policies(
     >>> compare_policies(log, always, never).difference
     1.0
     """
+    policy_a, policy_b, q_hat = _by_label(log, policy_a=policy_a, policy_b=policy_b, q_hat=q_hat)
     pair = [policy_of(policy_a, "policy_a"), policy_of(policy_b, "policy_b")]
     table_like("policy_b", pair[1], pair[0])
     rows, q, asked = _asked(log, pair[0], q_hat, estimator, limit, reward_range, level)
@@ -419,6 +421,16 @@ def compare_policies(
     spread = spread_of(added / rows.n, rows.cluster)
     p = two_sided(a.value - b.value, spread.std_error, spread.degrees)
     return PolicyComparison(*told, float("nan") if asked.biased else p, a.value, b.value)
+
+
+def _by_label(log: pd.DataFrame, **tables: Any) -> list[Any]:
+    """Return tables with rows in the log's order and columns in that of the first labelled one."""
+    rows = [along(log, each, name, "log") for name, each in tables.items()]
+    columns = next((each.columns for each in rows if hasattr(each, "columns")), None)
+    return [
+        along(None, each, name, next(iter(tables)), columns=columns)
+        for name, each in zip(tables, rows, strict=True)
+    ]
 
 
 def _asked(

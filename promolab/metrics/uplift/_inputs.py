@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from promolab.checks import labels_of, level_of, numbers_of
+from promolab.checks import aligned, along, labels_of, level_of, numbers_of
 from promolab.errors import InputError
 from promolab.metrics._inputs import codes_of
 from promolab.metrics.uplift.scores import aipw_scores, checked_outcome, checked_propensity
@@ -36,6 +36,8 @@ class UpliftRows:
         Independent units.
     level : float
         Confidence level.
+    labels : Index or None
+        Of the rows, where they have any.
     """
 
     y: np.ndarray | None
@@ -44,6 +46,7 @@ class UpliftRows:
     cluster: np.ndarray | None
     clusters: int
     level: float
+    labels: Any = None
 
     @property
     def n(self) -> int:
@@ -97,6 +100,9 @@ def check_uplift(
 ) -> UpliftRows:
     """Return the rows, or say what is wrong with them."""
     level_of(level)
+    given = aligned(y=y, treated=treated, propensity=propensity, gamma=gamma, cluster=cluster)
+    labels = next((each.index for each in given if hasattr(each, "iloc")), None)
+    y, treated, propensity, gamma, cluster = given
     if gamma is not None:
         if y is not None or treated is not None or propensity is not None:
             raise InputError(
@@ -106,7 +112,7 @@ def check_uplift(
         values = checked_outcome(gamma, "gamma")
         codes, names = codes_of(cluster, len(values), "cluster")
         units = len(values) if codes is None else len(names)
-        return UpliftRows(None, None, values, codes, units, level)
+        return UpliftRows(None, None, values, codes, units, level, labels)
     if y is None or treated is None:
         raise InputError("y or treated is None; give both, or ready scores as gamma")
     outcome, arm = checked_outcome(y), labels_of("treated", treated)
@@ -116,7 +122,7 @@ def check_uplift(
     chances = None if propensity is None else checked_propensity(propensity, len(outcome))
     constant = chances is None or chances.ndim == 0 or bool((chances == chances[0]).all())
     scores = None if constant else aipw_scores(outcome, arm, chances)
-    return UpliftRows(outcome, arm, scores, codes, units, level)
+    return UpliftRows(outcome, arm, scores, codes, units, level, labels)
 
 
 def check_arms(treated: np.ndarray, n: int) -> None:
@@ -131,9 +137,10 @@ def check_arms(treated: np.ndarray, n: int) -> None:
         )
 
 
-def check_uplift_score(score: ArrayLike, n: int, name: str = "score") -> np.ndarray:
+def check_uplift_score(score: ArrayLike, rows: UpliftRows, name: str = "score") -> np.ndarray:
     """Return a score per row as float64."""
-    return np.asarray(numbers_of(name, score, n), dtype=np.float64)
+    score = along(rows.labels, score, name, "y")
+    return np.asarray(numbers_of(name, score, rows.n), dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def uplift_at(
     if isinstance(share, str) or not 0 < share <= 1:
         raise InputError(f"share is {share}; give a share of the list above 0 and up to 1")
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
-    values = check_uplift_score(score, rows.n)
+    values = check_uplift_score(score, rows)
     made, added = _parts(rows, values, float(share))
     dominant = None
     if rows.y is None or not all_shares(rows.y):

@@ -154,7 +154,7 @@ def effect_calibration(
     """
     whole_number("bins", bins, 1)
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
-    predicted = check_uplift_score(effect, rows.n, "effect")
+    predicted = check_uplift_score(effect, rows, "effect")
     if not np.isfinite(predicted).all():
         raise InputError("effect has infinite values; give finite effects")
     scores = rows.scores

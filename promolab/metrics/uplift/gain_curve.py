@@ -158,7 +158,7 @@ def compare_qini(
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
     values, added = [], []
     for name, score in (("score_a", score_a), ("score_b", score_b)):
-        ranking = ranking_of(check_uplift_score(score, rows.n, name), rows)
+        ranking = ranking_of(check_uplift_score(score, rows, name), rows)
         value, parts = influence(effects_of(ranking, rows), weighting)
         values.append(value)
         added.append(ranking.restored(parts))
@@ -391,7 +391,7 @@ def qini(
     if convention not in CONVENTIONS:
         raise InputError(f"convention is {convention!r}; {nearest(convention, CONVENTIONS)}")
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
-    values = check_uplift_score(score, rows.n)
+    values = check_uplift_score(score, rows)
     made = CONVENTIONS[convention]
     library = None if made is None else made(rows, values, propensity)
     return _measured(rows, values, convention, library)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.checks import labels_of
+from promolab.checks import aligned, labels_of
 from promolab.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def aipw_scores(
     >>> aipw_scores([1, 0, 1, 0], [1, 1, 0, 0], 0.5).tolist()
     [1.0, -1.0, -1.0, 1.0]
     """
+    y, treated, propensity, mu = aligned(y=y, treated=treated, propensity=propensity, mu=mu)
     outcome = checked_outcome(y)
     n = len(outcome)
     shape = () if propensity is None else np.asarray(propensity).shape

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.checks import real_number
+from promolab.checks import along, real_number
 from promolab.errors import InputError
 from promolab.metrics.intervals import around
 from promolab.metrics.uplift._curves import gain_curve, spread_of
@@ -181,8 +181,8 @@ def cost_curve(
     (0.3125, 1.5, 0.5)
     """
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
-    values = check_uplift_score(score, rows.n)
-    whole = _cost_rows(cost, rows.n, measured)
+    values = check_uplift_score(score, rows)
+    whole = _cost_rows(along(rows.labels, cost, "cost", "y"), rows.n, measured)
     spent = (
         check_uplift(whole, treated, propensity, None, cluster, level)
         if measured and rows.y is not None

@@ -203,7 +203,7 @@ def rate(
     (0.25, 0.0833)
     """
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
-    values = check_uplift_score(score, rows.n)
+    values = check_uplift_score(score, rows)
     effects = effects_of(ranking_of(values, rows), rows)
     customers = effects.ranking.listed(rows.cluster)
     autoc, area = (

@@ -1,0 +1,131 @@
+"""Tables that name their rows are read by the names, wherever two of them meet."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import allocate, metrics
+from promolab.contract import Experiment
+from promolab.effects import UpliftModel, costs_of
+from promolab.errors import InputError
+from promolab.metrics import policy_value
+from promolab.policy import Holdouts
+from tests.refused import refused
+
+RNG = np.random.default_rng(3)
+WHO = [f"c{k:02}" for k in range(40)]
+VALUE = pd.DataFrame(RNG.normal(2, 2, (40, 3)), WHO, ["mail", "coupon", "gift"])
+COST = pd.DataFrame(RNG.uniform(0.5, 3, (40, 3)), WHO, VALUE.columns)
+
+
+def shuffled(table):
+    moved = table.sample(frac=1, random_state=1)
+    return moved[moved.columns[::-1]] if isinstance(moved, pd.DataFrame) else moved
+
+
+def chosen(cost=COST, **more):
+    found = allocate(VALUE, cost, budget=15, **more)
+    return found.choice.tolist(), found.spend, found.value
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"eligible": COST < 2},
+        {"value_se": COST, "risk": "lower"},
+        {"cost_se": COST, "budget_risk": 0.1},
+        {"contacts": pd.Series(np.arange(40) % 2, WHO)},
+        {"groups": pd.Series(np.arange(40) % 2, WHO), "floors": {"1": (0, 3)}},
+        {"capacity": pd.Series([2, 30, 1], VALUE.columns)},
+        {"holdouts": Holdouts(pd.Series(np.arange(40) % 4 == 0, WHO), 0.25)},
+    ],
+)
+def test_an_allocation_reads_every_table_by_its_labels(more):
+    moved = {name: shuffled(each) if hasattr(each, "iloc") else each for name, each in more.items()}
+    if "holdouts" in more:
+        moved["holdouts"] = Holdouts(shuffled(more["holdouts"].standing), 0.25)
+    assert chosen(shuffled(COST), **moved) == chosen(**more)
+
+
+def test_of_arrays_the_customers_that_are_stated_are_the_labels():
+    arrays = {"customers": WHO, "promotions": [*COST], "budget": 15}
+    plain = allocate(VALUE.to_numpy(), COST.to_numpy(), **arrays)
+    moved = allocate(VALUE.to_numpy(), COST.sample(frac=1, random_state=1), **arrays)
+    assert moved.choice.tolist() == plain.choice.tolist() and moved.spend == plain.spend
+    by_place = COST.reset_index(drop=True)  # whose labels are places alone
+    again = allocate(VALUE.to_numpy(), by_place, **arrays)
+    assert again.choice.tolist() == plain.choice.tolist()
+
+
+def test_labels_that_do_not_match_are_refused_by_name():
+    refused("'c07'.*'other'", chosen, COST.rename(index={"c07": "other"}))
+    refused("column.*'gift'.*'gifts'", chosen, COST.rename(columns={"gift": "gifts"}))
+    refused("eligible has .*'c00'", chosen, eligible=(COST < 2).reset_index(drop=True))
+    refused("cost and value have indexes that repeat", chosen, COST.set_axis(["c"] * 40))
+
+
+def test_measures_pair_rows_by_their_labels():
+    y = pd.Series(np.arange(40) % 3 == 0, WHO)
+    score, who = pd.Series(RNG.normal(size=40), WHO) + y, pd.Series(np.arange(40) // 2, WHO)
+    treated = pd.Series(np.arange(40) % 2, WHO)
+    for name in ("roc", "precision_recall", "lift", "compare_auc"):
+        door = getattr(metrics, name)
+        more = (score - treated,) if name == "compare_auc" else ()
+        plain = door(y, score, *more, cluster=who)
+        moved = door(y, shuffled(score), *more, cluster=shuffled(who))
+        assert moved.to_frame().equals(plain.to_frame())
+    chance = 1 / (1 + np.exp(-score))
+    for name in ("brier", "log_loss", "ece", "calibration"):
+        door = getattr(metrics, name)
+        assert door(y, shuffled(chance)).to_dict() == door(y, chance).to_dict()
+    for name in ("qini", "rate", "uplift_at", "cost_curve"):
+        door, cost = getattr(metrics, name), [who + 1] if name == "cost_curve" else []
+        moved = [shuffled(each) for each in (treated, score, *cost)]
+        assert door(y, *moved).to_dict() == door(y, treated, score, *cost).to_dict()
+    refused("y_score has as many rows as y_true", metrics.roc, y, score.reset_index(drop=True))
+
+
+def test_policies_predictions_and_chances_are_read_by_their_labels():
+    log = pd.DataFrame({"action": np.arange(40) % 2, "reward": RNG.normal(size=40)}, WHO)
+    log["propensity"] = 0.5
+    policy = pd.DataFrame(RNG.dirichlet([1, 1], 40), WHO, ["none", "mail"])
+    guess = pd.DataFrame(RNG.normal(size=(40, 2)), WHO, policy.columns)
+    plain = policy_value(log, policy, guess, least_effective=1)
+    moved = policy.sample(frac=1, random_state=2)
+    assert policy_value(log, moved, shuffled(guess), least_effective=1).value == plain.value
+
+    rows = log.assign(customer_id=WHO, age=np.arange(40.0), arm=np.where(log.action, "mail", "no"))
+    chances = pd.DataFrame({"no": np.linspace(0.2, 0.8, 40)}, WHO).assign(mail=lambda t: 1 - t.no)
+    trials = [
+        Experiment(rows, "arm", "no", ["age"], ["reward"], propensity=each)
+        for each in (chances, shuffled(chances))
+    ]
+    assert np.array_equal(trials[0].propensity, trials[1].propensity)
+    both = pd.DataFrame({"b": [1.0, 2.0], "a": [3.0, 4.0]})
+    assert costs_of(both, 2, ("a", "b")).tolist() == [[3.0, 1.0], [4.0, 2.0]]
+    assert costs_of(both.iloc[0], 2, ("a", "b")).tolist() == [[3.0, 1.0]] * 2
+
+
+def test_by_default_nothing_says_that_it_pays_and_the_summary_says_so():
+    told = allocate(VALUE, COST, budget=15)
+    assert not told.tested and "Not tested whether it pays" in told.summary()
+    assert "predicted values promise too much of whom they choose." in told.summary()
+    sure = allocate(VALUE, COST, budget=15, pays=True)
+    assert sure.tested and "Not tested" not in sure.summary()
+    assert sure.choice.tolist() == told.choice.tolist()
+    assert allocate(VALUE, COST, budget=15, pays=False).contacted == 0
+
+
+def test_a_fitted_model_says_whether_it_pays():
+    rng = np.random.default_rng(0)
+    arm = rng.integers(0, 2, 2_000)
+    rows = pd.DataFrame({"customer_id": range(2_000), "age": rng.normal(size=2_000), "arm": arm})
+    for adds, spends in ((0.0, False), (3.0, True)):
+        rows["y"] = rng.normal(size=2_000) + adds * arm
+        trial = Experiment(rows, "arm", 0, ["age"], ["y"], propensity=[[0.5, 0.5]] * 2_000)
+        model = UpliftModel("dr", "ridge").fit(trial)
+        value = np.full((500, 1), 2.0)
+        plan = allocate(value, 0 * value + 1, budget=100, promotions=["1"], pays=model)
+        assert plan.tested and bool(plan.contacted) is spends
+    with pytest.raises(InputError, match="pays is a model of the arms"):
+        allocate(value, value, promotions=["mail"], pays=model)
