@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import scipy.sparse as sparse
-from threadpoolctl import threadpool_limits
 
 from promolab.checks import choice
 from promolab.errors import MissingExtraError
 from promolab.model.solvers import one_thread
 from promolab.recommend.method import Method, Profiles
 from promolab.recommend.purchases import Purchases
+from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +85,7 @@ class Als(Method):
         confidence = rows.copy()
         confidence.data = 1 + self.alpha * confidence.data
         # Its sums go over as many threads as BLAS has, which would fight with its own.
-        with threadpool_limits(1, user_api="blas"):
+        with single_threaded("blas"):
             model.fit(confidence, show_progress=False)
         return np.asarray(model.item_factors)
 

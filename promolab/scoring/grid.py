@@ -10,6 +10,7 @@ import pandas as pd
 
 from promolab.checks import whole_number
 from promolab.errors import InputError, nearest
+from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
     from promolab.model import ResponseModel
@@ -134,7 +135,6 @@ class _Additive:
 
     def probability(self, customers: pd.DataFrame) -> np.ndarray:
         from scipy.special import expit
-        from threadpoolctl import threadpool_limits
 
         _check_apart(customers, self.promotions, self.used)
         _check_there(customers, self.encoder)
@@ -142,7 +142,7 @@ class _Additive:
         if self.shared:
             linear = (encoded * self.weights[0]).sum(axis=1)[:, None] + self.shift
         else:
-            with threadpool_limits(1, user_api="blas"):
+            with single_threaded("blas"):
                 linear = encoded @ self.weights.T
             linear += self.shift
         if self.calibrator is not None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from promolab.campaign.past.contacted import FEWEST, contacted_experiment, promotions_over
 from promolab.campaign.past.outcomes import contacts_before, known_before, sales_between
@@ -22,6 +21,7 @@ from promolab.effects import Check, Difference, not_identified, spoken
 from promolab.errors import InputError, PromolabError, nearest
 from promolab.language import _n
 from promolab.results import Result
+from promolab.threads import single_threaded
 from promolab.wording import arm_words, count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -403,6 +403,6 @@ def similar_difference(shop: Shop, promotion: Any, *, level: float = 0.95) -> Di
     }
     windows = _Windows({m: known[known["as_of"] == m] for m in (before, start)}, sales)
     # Sums of floats split over threads differ in their last digits.
-    with threadpool_limits(1, user_api="blas"):
+    with single_threaded("blas"):
         placebo = _compare(contacted, windows, before, start, None, level)
         return _compare(contacted, windows, start, end, placebo, level)

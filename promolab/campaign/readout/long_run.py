@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from promolab.abtest import confidence_sequence
 from promolab.campaign.past.decided import FEWEST_UNITS, NONE, clusters_of
@@ -25,6 +24,7 @@ from promolab.errors import DataError
 from promolab.features import order_lines, with_margin
 from promolab.metrics import compare_means
 from promolab.results import Estimate, Result, plain
+from promolab.threads import single_threaded
 from promolab.wording import count, money, more_or_less, number, percent, plural
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def standing_holdout(shop: Shop, as_of: Any, *, level: float = 0.95) -> Standing
     frame = pd.DataFrame({"week": np.arange(1, weeks + 1)})
     frame["until"] = [began + k * WEEK for k in frame["week"].tolist()]
     # Sums of floats split over threads differ in their last digits.
-    with threadpool_limits(1, user_api="blas"):
+    with single_threaded("blas"):
         for measure in [name for name in MEASURES if name in rows]:
             frame = frame.join(_cumulated(rows, measure, members, int(weeks), level))
     return StandingReadout(frame, *sizes, began, level, currency, "", note)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from promolab.campaign.past.decided import broken_ratio, obstacle, read_decisions
 from promolab.campaign.past.earlier_sales import earlier_span
@@ -43,6 +42,7 @@ from promolab.promotions import (
 )
 from promolab.results import Estimate
 from promolab.stats import normal_quantile, wilson
+from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -216,7 +216,7 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
         level,
     )
     # Sums of floats split over threads differ in their last digits.
-    with threadpool_limits(1, user_api="blas"):
+    with single_threaded("blas"):
         rows = tuple(_read_one(p, sources) for p in promotions.itertuples())
     ended = promotions["promotion_id"].tolist()
     words = overlap_words(counts.contacts, counts.windows, ended, rule)

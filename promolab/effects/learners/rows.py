@@ -11,6 +11,7 @@ import numpy as np
 
 from promolab.effects.learners.makers import Lesson
 from promolab.model.inputs import Encoder, NativeEncoder
+from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,10 +219,8 @@ def steady(size: int) -> Iterator[None]:
     size : int
         Values of the largest matrix.
     """
-    from threadpoolctl import threadpool_limits
-
     with ExitStack() as stack:
-        stack.enter_context(threadpool_limits(1, "blas"))
+        stack.enter_context(single_threaded("blas"))
         if size < WORTH_THREADS:
-            stack.enter_context(threadpool_limits(1, "openmp"))
+            stack.enter_context(single_threaded("openmp"))
         yield

@@ -17,6 +17,7 @@ from promolab.model.learners._base import (
     log_odds,
 )
 from promolab.model.learners._skops import from_bytes, node_tables_fit, to_bytes
+from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -275,6 +276,4 @@ class Boosting(_Trees):
 
     def threads(self, matrix: np.ndarray) -> AbstractContextManager[Any]:
         """Return one thread, unless the data are large."""
-        from threadpoolctl import threadpool_limits
-
-        return threadpool_limits(1, "openmp") if matrix.size < WORTH_THREADS else nullcontext()
+        return single_threaded("openmp") if matrix.size < WORTH_THREADS else nullcontext()

@@ -21,6 +21,7 @@ from promolab.model.solvers.newton import (
     one_thread,
     require_optimum,
 )
+from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
     import torch
@@ -94,12 +95,11 @@ def fit_elastic_net(
     (True, [0.65, 0.0])
     """
     import torch
-    from threadpoolctl import threadpool_limits
 
     rows, labels, weights = checked(X, y, sample_weight)
     check_penalty(l2)
     real_number("l1", l1, least=0)
-    with one_thread() as threads, threadpool_limits(1, user_api="blas"):
+    with one_thread() as threads, single_threaded("blas"):
         data = Data.of(rows, labels, weights, threads)
         begun = None if start is None else torch.from_numpy(np.append(*start))
         theta = smooth_start(data, l2) if begun is None else begun

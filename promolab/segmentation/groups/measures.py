@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.stats import normal_quantile, share_interval, t_quantile
+from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -164,9 +165,8 @@ SAMPLE_ROWS = 10_000
 def one_thread() -> Iterator[None]:
     """Sums in one order whatever the machine, so that equal input gives equal bytes."""
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1), warnings.catch_warnings():
+    with single_threaded(), warnings.catch_warnings():
         # A resample may hold fewer distinct rows than k; its labels are still comparable.
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
