@@ -29,7 +29,7 @@ FIRST, LASTS = 0.5, 26.0
 after which, on average, it begins to."""
 MEASURE_WORDS = {
     "redemptions": marked("responses"),
-    "spend": marked("extra discounts and contacts"),
+    "spend": marked("extra spend"),
     "added_profit": "extra profit",
 }
 

@@ -180,9 +180,9 @@ class SaidAndHappened(Result):
             shown,
             {"week": str, "promotion_id": str, "told": str, "seen": str},
             caption=f"{_TITLES[self.unit]}, latest week first. Said: the expected value and its "
-            "interval; readout expected: where what the comparison shows should lie. Extra "
-            "discounts: of all promotions, beside the customers held back; the cost of a plan, "
-            "which its budget limits, is what its own promotions take off.",
+            "interval; readout expected: where what the comparison shows should lie. Extra spend: "
+            "contacts, and discounts of all promotions beyond those of customers held back; the "
+            "cost of a plan, which its budget limits, is what its own promotions take off.",
             file="tables/promises.parquet",
             otherwise=self.summary(),
         )

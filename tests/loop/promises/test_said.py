@@ -113,7 +113,7 @@ def test_parts_are_told_apart_and_the_first_page_shows_three_weeks():
     found.plot(measure="spend")
     # A figure beside the plan's cost, with a name of its own, and the caption says what differs.
     told = found.table().text
-    assert "extra discounts and contacts" in told and "the cost of a plan" in told
+    assert "extra spend" in told and "the cost of a plan" in told
     before = say("recomputed")
     assert SaidAndHappened(matched(*ledger(waiting=12))).track_record(before) is before
     text = str(found_of().track_record(before))
