@@ -326,6 +326,9 @@ def test_plain_words_stay_on_a_page():
     hidden = shown.hidden_in(url, values)
     assert set(hidden) == set(values.values())
     assert set(shown.telling(hidden, url)) == {"db.example.org", "abc", "a"}
+    cell = {"cell_type": "code", "source": "a code", "outputs": [{"output_type": "stream"}]}
+    shown.replace_everywhere(cell, {"code": "${P}", "stream": "${P}"})
+    assert cell == {"cell_type": "code", "source": "a ${P}", "outputs": [{"output_type": "stream"}]}
     assert shown.hidden_in("a folder/${WHO}", values) == {}
     assert shown.hidden_in("postgres://db/x", {"PGPASSWORD": "abc"}) == {"abc": "${PGPASSWORD}"}
 

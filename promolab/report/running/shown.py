@@ -21,6 +21,7 @@ from promolab.errors import PromolabError, StepError
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*\$\{([A-Za-z_]\w*)\}[^/@]*@")
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|credential", re.IGNORECASE)
+_FORM = {"cell_type", "output_type"}
 _PLAIN = re.compile(r"[^\W\d_]*|\d*")
 
 
@@ -107,8 +108,11 @@ def replaced(text: str, instead: Mapping[str, str]) -> str:
 
 
 def replace_everywhere(node: Any, instead: Mapping[str, str]) -> None:
-    """Replace parts of all texts in nested lists and dicts, in place."""
-    for key in list(node) if isinstance(node, dict) else range(len(node)):
+    """Replace parts of all texts in nested lists and dicts, in place, but for a notebook's form.
+
+    A password may be ``code``, or part of ``execute_result``.
+    """
+    for key in [*node.keys() - _FORM] if isinstance(node, dict) else range(len(node)):
         value = node[key]
         if isinstance(value, str):
             node[key] = replaced(value, instead)
