@@ -141,15 +141,11 @@ class Shop:
 
     @functools.cached_property
     def titles(self) -> dict[str, str]:
-        """What the shop calls its promotions, by id as text; without those that have no name."""
+        """What the shop calls its promotions that have a name, by id as text."""
         if not self.has("promotions", "name"):
             return {}
-        rows = self.promotions.select("promotion_id", "name").execute().dropna()
-        return {
-            str(key): title
-            for key, name in rows.itertuples(index=False)
-            if (title := " ".join(str(name).split())[:60])
-        }
+        rows = self.promotions.select("promotion_id", "name").execute().dropna().astype(str)
+        return {key: " ".join(name.split())[:60] for key, name in rows.itertuples(index=False)}
 
     def promotion_name(self, kind: str, promotion_id: Any) -> str:
         """Return what readers call a promotion: its title, else its kind in words, and its id."""

@@ -131,26 +131,6 @@ class Lift(OnRows):
             Estimate(rates[0], rates[1], rates[2], round(rows)),
         )
 
-    def at_depths(self, depths: ArrayLike = (0.05, 0.1, 0.2, 0.5)) -> pd.DataFrame:
-        """Return a row per depth and measure: ``depth, rows, measure, value, ci_low, ci_high, n``.
-
-        Parameters
-        ----------
-        depths : array-like
-            Shares of the list, each as in `at`.
-
-        Raises
-        ------
-        InputError
-            If a depth lies outside of those computed.
-        """
-        import pandas as pd
-
-        points = [self.at(float(depth)) for depth in np.atleast_1d(np.asarray(depths, float))]
-        frames = [x.to_frame().assign(depth=x.depth, rows=x.rows) for x in points]
-        columns = ["depth", "rows", "measure", "value", "ci_low", "ci_high", "n"]
-        return pd.concat(frames, ignore_index=True)[columns]
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per depth: ``depth, rows``, then capture, lift and rate with intervals."""
         import pandas as pd

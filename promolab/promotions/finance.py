@@ -82,10 +82,8 @@ class Finance(Result):
 
     def table(self) -> Html:
         """Return who pays, what is expected, what is open and what comes back."""
-        rows = self.frame.assign(
-            name=self.names,
-            what=self.frame["promotion_kind"].map(arm_words),
-        )
+        what = self.frame["promotion_kind"].map(arm_words)
+        rows = self.frame.assign(name=self.names, what=what)
         unit = self.currency
 
         def figure(amount: float) -> str:
@@ -203,8 +201,7 @@ def finance_table(shop: Shop, as_of: datetime, expected: pd.DataFrame) -> Financ
         if offer.kind not in back:
             back[offer.kind] = _returned(shop, as_of, offer.kind)
         rows.append(_row(row, offer, figures, back[offer.kind], told.currency))
-    keys = zip(chosen["kind"], chosen["promotion_id"], strict=True)
-    names = tuple(shop.promotion_name(*key) for key in keys)
+    names = tuple(map(shop.promotion_name, chosen["kind"], chosen["promotion_id"]))
     return Finance(pd.DataFrame(rows, columns=_COLUMNS), told.currency, names)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -348,13 +347,11 @@ def read_promotions(shop: Shop, ids: Iterable[Any] | None = None) -> dict[Any, P
     # says that something was forgotten.
     columns = [c for c in ("discount_rate", "reduction") if c in table] or ["threshold"]
     states = any(table[c].notna().any() for c in columns if c in table)
+    kept = kept.assign(title=[shop.titles.get(text, "") for text in kept["text"]])
     products = _products(shop, kept["promotion_id"])
     told = read_operations(shop.settings).economics
     return {
-        row["promotion_id"]: dataclasses.replace(
-            _made(row, products.get(row["promotion_id"]), told, states=states),
-            title=shop.titles.get(row["text"], ""),
-        )
+        row["promotion_id"]: _made(row, products.get(row["promotion_id"]), told, states=states)
         for row in kept.to_dict("records")
     }
 
@@ -389,6 +386,7 @@ def _made(
         "contact_cost": float(told.get("contact_cost", usual.contact_cost.value)),
         "funder_share": float(told.get("funder_share", 0.0)),
         "products": products or frozenset(),
+        "title": row["title"],
     }
     if "stacking" in told:
         common["stacking"] = bool(told["stacking"])

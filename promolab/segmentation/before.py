@@ -155,8 +155,8 @@ def segments_before(
     then = then[["customer_id", "as_of", "segment"]]
     called = {}
     if shop.has("promotions"):
-        told = shop.promotions.select("promotion_id", "kind").execute().to_numpy().tolist()
-        called = {p: shop.promotion_name(k, p) for p, k in told}
+        told = shop.promotions.select("promotion_id", "kind").execute()
+        called = {p: shop.promotion_name(k, p) for p, k in told.to_numpy().tolist()}
     frames = {when: _named(then[then["as_of"] == moment], ids) for when, moment in times.items()}
     frames = {when: f for when, f in frames.items() if (f["segment"] != NO_HISTORY).any()}
     now = segmenter.assignments()

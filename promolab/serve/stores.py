@@ -69,11 +69,9 @@ def once_it_answers(call: Callable[[], Told]) -> Told:
     while True:
         try:
             return call()
-        except StoreSilent as error:
+        except StoreSilent:
             if time.monotonic() > until:
-                raise StoreDown(
-                    f"the store does not answer ({START:g} seconds); start it, or correct --store"
-                ) from error
+                raise
         time.sleep(0.05)
 
 
@@ -173,8 +171,7 @@ class RedisStore:
             return call()
         except self._error as error:
             if not isinstance(error, self._reply):
-                said = "the store does not answer; try again in a moment"
-                raise StoreSilent(said) from error
+                raise StoreSilent("the store does not answer; is it running?") from error
             what = f"an error ({type(error).__name__})"
             raise StoreDown(f"the store answers with {what}; try again in a moment") from error
 

@@ -6,11 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
-from promolab.serve.stores import StoreDown
+from promolab.serve.stores import StoreDown, Told
 
-Told = TypeVar("Told")
 RETRY = 1
 """Seconds after which a store that is down is tried again."""
 

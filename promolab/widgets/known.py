@@ -162,10 +162,7 @@ def promotion_names(shop: Shop) -> dict[str, str]:
     if not shop.has("promotions"):
         return {}
     rows = shop.promotions.select("promotion_id", "kind").execute()
-    return {
-        str(one): shop.promotion_name(kind, one)
-        for one, kind in zip(rows["promotion_id"], rows["kind"], strict=True)
-    }
+    return {str(p): shop.promotion_name(k, p) for p, k in rows.to_numpy().tolist()}
 
 
 def _orders(shop: Shop, as_of: datetime) -> pd.DataFrame:

@@ -98,7 +98,7 @@ def test_columns_and_costs_are_the_shops(plan, tmp_path):
 def test_titles_stand_beside_the_ids(plan, tmp_path):
     offers = {"promotion_id": ["P/1", "P2", "P3"], "name": ["=Spring  voucher", None, " "]}
     titles = shop_of({"promotions": pd.DataFrame(offers)}).titles
-    assert titles == {"P/1": "=Spring voucher"}
+    assert titles == {"P/1": "=Spring voucher", "P3": ""}
     write_send(plan, tmp_path / "send", Settings(), titles=titles)
     row = read(tmp_path / "send" / "P%2F1__e%20mail.csv")[0]
     assert [*row] == ["customer_id", "promotion_id", "channel", "promotion_name"]

@@ -66,11 +66,6 @@ def test_every_depth_can_be_read_and_named_ones_make_a_table(simulated):
     assert (result.capture_low <= result.capture).all()
     assert (result.capture <= result.capture_high).all()
     assert "37 %" in point.summary() and len(point.to_frame()) == 3
-    table = result.at_depths([0.1, 0.3])
-    assert table["depth"].tolist() == [0.1] * 3 + [0.3] * 3
-    assert table["measure"].tolist() == ["capture", "lift", "rate"] * 2
-    assert table["ci_low"][4] == result.at(0.3).lift.ci_low
-    assert len(result.at_depths()) == 12 and len(result.at_depths(0.2)) == 3
 
 
 def test_a_single_positive_has_a_wide_interval_and_bad_input_is_named():

@@ -236,12 +236,12 @@ def launch_week(
         (promotions.starts_at >= starts_at) & (promotions.starts_at < until)
     )
     starting = starting.order_by("starts_at", "promotion_id").execute()
-    named = starting[["kind", "promotion_id"]].itertuples(index=False)
-    starting["name"] = [shop.promotion_name(*row) for row in named]
+    starting["name"] = [*map(shop.promotion_name, starting["kind"], starting["promotion_id"])]
     make = model or (lambda: ResponseModel(l2=l2))
     pairs = past_pairs(shop, starts_at, as_of) if pairs is None else pairs
     backtest = run_backtest(pairs, columns=columns, model=make)
-    names = {p: shop.promotion_name(k, p) for p, k in _kinds_by_id(pairs)}
+    kinds = pairs[["promotion_id", "promotion_kind"]].drop_duplicates()
+    names = {p: shop.promotion_name(k, p) for p, k in kinds.itertuples(index=False)}
     backtest = replace(backtest, outcome=answer_to(kinds_of(pairs)).past, names=names)
     done = pairs[pairs["label_complete"]]
     try:
@@ -313,11 +313,6 @@ def _silent_kinds(pairs: pd.DataFrame) -> list[str]:
     came = by["sum"] > 0
     rate = by.loc[came, "sum"].sum() / max(by.loc[came, "size"].sum(), 1)
     return by.index[~came & (by["size"] * rate >= ANSWERS_EXPECTED)].tolist()
-
-
-def _kinds_by_id(pairs: pd.DataFrame) -> list[tuple[Any, str]]:
-    columns = ["promotion_id", "promotion_kind"]
-    return list(pairs[columns].drop_duplicates().itertuples(index=False, name=None))
 
 
 def _fitted(model: ResponseModel, done: pd.DataFrame, columns: list[str]) -> ResponseModel:

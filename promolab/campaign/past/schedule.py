@@ -113,9 +113,7 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.
     table = shop.promotions.select("promotion_id", "kind", "starts_at", "ends_at").execute()
     table["status"] = _status(table, now, first, weeks, shop.zone)
     table = table[table["status"].notna()].reset_index(drop=True)
-    table["name"] = [
-        shop.promotion_name(k, i) for k, i in zip(table["kind"], table["promotion_id"], strict=True)
-    ]
+    table["name"] = [*map(shop.promotion_name, table["kind"], table["promotion_id"])]
     length = _days(table["starts_at"], table["ends_at"], shop.zone)
     table["days"] = np.ceil(length).astype(int)
     today = pd.Series(pd.Timestamp(now), index=table.index)

@@ -220,9 +220,7 @@ def offers_of(shop: Shop, promotions: Any, rules: ContactRules, notes: list[str]
         names = ", ".join(found.loc[found["channel"] == UNKNOWN, "text"])
         notes.append(f"No channel is known of {names}; the limits of every channel were kept.")
     found["action"] = _actions(found["text"].tolist(), rules, notes)
-    found["name"] = [
-        shop.promotion_name(k, i) for k, i in zip(found["kind"], found["promotion_id"], strict=True)
-    ]
+    found["name"] = [*map(shop.promotion_name, found["kind"], found["promotion_id"])]
     same = [found["action"], found["channel"].map(rights.same_channel)]
     found["messages"] = found.groupby(same)["text"].transform("size")
     if "contact_cost" not in found:

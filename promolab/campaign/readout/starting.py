@@ -138,10 +138,8 @@ def week_effects(
         else "As nothing to target is seen, everybody has the average effect, and the file holds "
         "no order."
     )
-    names = {
-        str(row.promotion_id): shop.promotion_name(str(row.kind), row.promotion_id)
-        for row in promotions.itertuples()
-    }
+    rows = promotions[["kind", "promotion_id"]].to_numpy().tolist()
+    names = {str(one): shop.promotion_name(kind, one) for kind, one in rows}
     return WeekEffects(pd.concat(frames, ignore_index=True), use, found.outcome, names)
 
 
