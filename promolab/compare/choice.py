@@ -93,7 +93,7 @@ class MethodChoice(Result):
 
     def make(self) -> ResponseModel:
         """Return a new model of the kind chosen."""
-        return ResponseModel(self.kind, **self.options)
+        return ResponseModel(self.kind, known=True, **self.options)
 
     def summary(self) -> str:
         """Say which method is used and what it is given, and why."""
@@ -176,11 +176,14 @@ def choose_method(
     fixed = {"l2": l2} if l2 else {}
     l2 = l2 or L2[given.which]
     board, failed = _compared(pairs, asked, given.columns, l2, seed) if asked else (None, "")
-    kind = model if model != RECOMMENDED else (board.recommended if board else KINDS[0])
+    taken = board.recommended if board else ""
+    kind = model if model != RECOMMENDED else taken or KINDS[0]
     reason = (
         "as asked for"
         if model != RECOMMENDED
         else "which the comparison recommends"
+        if taken
+        else "the simplest: nothing is recommended while an alarm stands"
         if board
         else "the simplest: nothing was compared"
     )
@@ -311,7 +314,7 @@ def choose_features(pairs: pd.DataFrame, which: str = "auto") -> FeatureChoice:
         return FeatureChoice("chosen", few, f"{why}told: {error}.")
     gain = board.difference("all")
     change = number(gain.value, gain.ci_low, gain.ci_high, decimals=3)
-    taken = board.recommended
+    taken = board.recommend()
     told = (
         f"with all {len(everything)}, the log-loss of past promotions changes by {change} (less is "
         "better)"

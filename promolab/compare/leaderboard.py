@@ -23,15 +23,24 @@ from promolab.compare.leaderboard_curves import (
 )
 from promolab.compare.rolling import (
     Setting,
+    known_outcome,
     make_setting,
     named_models,
     outcome_words,
     predict_folds,
     progress_bar,
 )
+from promolab.contract import known_beforehand
 from promolab.display import Html, table
 from promolab.errors import InputError
-from promolab.metrics import ALARM_AUC, columns_too_good, told_too_good
+from promolab.metrics import (
+    ALARM_AUC,
+    SUSPECT,
+    auc_alone,
+    columns_too_good,
+    leakage_advice,
+    told_too_good,
+)
 from promolab.metrics import FEWEST_ROWS as FEWEST
 from promolab.model.inputs import Fold, Folds
 from promolab.results import Estimate, Result
@@ -188,8 +197,8 @@ class Leaderboard(Result):
 
     @cached_property
     def recommended(self) -> str:
-        """The simplest model within noise of the best by `metric`: see `recommend`."""
-        return self.recommend()
+        """The simplest model within noise of the best by `metric` (`recommend`); none in alarm."""
+        return "" if self.leakage else self.recommend()
 
     def _known(self, metric: str | None) -> str:
         return choice("metric", metric or self.metric, self.metrics)
@@ -266,6 +275,8 @@ class Leaderboard(Result):
 
     def verdict(self) -> str:
         """Say which model is recommended, and by how much the best is better."""
+        if self.leakage:
+            return "Nothing is recommended while that stands."
         simplest, best, chosen = self.models[0], self.best(), self.recommended
         word = BOARD_METRICS[self.metric]
         value = in_words(self._figure(best, None, *VALUE))
@@ -333,7 +344,7 @@ def _written(e: Estimate, metric: str = "log_loss") -> str:
 
 
 def leakage_alarm(setting: Setting, scores: Mapping[str, np.ndarray]) -> str:
-    """Say that an AUC is above 0.90, of a model or of a column by itself; empty where none is.
+    """Say that a model has an AUC above 0.90, or which column is too good; empty where none is.
 
     Parameters
     ----------
@@ -345,32 +356,30 @@ def leakage_alarm(setting: Setting, scores: Mapping[str, np.ndarray]) -> str:
     from promolab.metrics import measure
 
     rows = setting.folds.tested
-    y = setting.labels[rows]
-    if min((y == 1).sum(), (y == 0).sum()) < FEWEST:
-        return ""
-    aucs = {name: measure(y, p[rows], "auc").value for name, p in scores.items()}
-    high = {name: auc for name, auc in aucs.items() if auc > ALARM_AUC}
-    alone = columns_too_good(setting.frame.iloc[rows], setting.features, y)
-    if not high and not alone:
+    y, known = setting.labels[rows], setting.frame.attrs.get("known", ())
+    if known is True or min((y == 1).sum(), (y == 0).sum()) < FEWEST:
         return ""
     said = []
-    if high:
-        best = max(high, key=lambda name: high[name])
-        said.append(f"{best} has an AUC of {high[best]:.2f}")
+    aucs = {name: measure(y, p[rows], "auc").value for name, p in scores.items()}
+    best = max(aucs, key=lambda name: aucs[name])
+    # A column that may tell so much lets a model tell more.
+    columns = [setting.frame[name] for name in setting.features if name in known]
+    allowed = any(auc_alone(column, setting.labels) >= SUSPECT for column in columns)
+    if aucs[best] > ALARM_AUC and not allowed:
+        said.append(f"{best} has an AUC of {aucs[best]:.2f}")
+    alone = columns_too_good(setting.frame, setting.features, setting.labels, setting.times)
     if alone:
         said.append(told_too_good(alone, setting.outcome))
-    return (
-        f"Alarm: {'; '.join(said)}. Above {ALARM_AUC:.2f} something that came later is, as a rule, "
-        "among the features: take out what was not known beforehand."
-    )
+    return f"Alarm: {'; '.join(said)}. {leakage_advice(alone)}" if said else ""
 
 
 def compare_models(
     pairs: pd.DataFrame,
     models: Mapping[str, Any] | Sequence[str] = ("logistic", "tree", "forest", "boosting"),
-    outcome: str = "redeemed",
+    outcome: str | None = None,
     columns: Sequence[str] | None = None,
     *,
+    known: Mapping[str, bool] | bool | None = None,
     metric: str = "auc",
     time: str | None = None,
     folds: int | None = None,
@@ -394,10 +403,14 @@ def compare_models(
     models : mapping of str to model, or sequence of str
         From the simplest to the most involved: kinds' names, unfitted models, or what makes one.
         The first is the one that all others are compared with.
-    outcome : str
-        Label column.
+    outcome : str, optional
+        Label column; by default that of `load_labelled`, else ``redeemed``.
     columns : sequence of str, optional
         Features; by default `pair_features`.
+    known : mapping of str to bool, or True, optional
+        Whether a feature was known before the outcome, such as ``{"duration": False}``: that takes
+        it out; True says that it was. One that tells the outcome too well is named, and nothing is
+        recommended while that stands.
     metric : {"auc", "auc_within", "average_precision", "log_loss", "brier", "ece"}
         What decides which is recommended: the simplest whose paired difference to the best has an
         interval that includes 0.
@@ -436,6 +449,7 @@ def compare_models(
     """
     makers = named_models(models)
     choice("metric", metric, BOARD_METRICS)
+    pairs, outcome = known_beforehand(pairs, known), known_outcome(pairs, outcome)
     setting = make_setting(
         pairs,
         outcome,

@@ -56,6 +56,20 @@ def pair_features(pairs: pd.DataFrame, outcome: str = "redeemed") -> list[str]:
     )
 
 
+def known_outcome(frame: pd.DataFrame, outcome: str | None) -> str:
+    """Return the outcome asked for; else the one that the frame knows, or ``redeemed``.
+
+    Raises
+    ------
+    InputError
+        The frame knows several.
+    """
+    found = list(getattr(frame, "attrs", {}).get("outcomes", LABELS[:1]))
+    if outcome is None and len(found) > 1:
+        raise InputError(f"the frame has the outcomes {', '.join(found)}; say which: outcome=…")
+    return found[0] if outcome is None else outcome
+
+
 def outcome_words(pairs: pd.DataFrame, outcome: str) -> str:
     """Return what customers did, in words: of pairs of a shop by the kinds of its promotions.
 
@@ -213,6 +227,8 @@ def chosen_features(
 ) -> list[str]:
     """Return the features asked for, checked and sorted; by default `pair_features`."""
     names = check_columns(columns) if columns is not None else pair_features(frame, outcome)
+    for name in {outcome, *frame.attrs.get("outcomes", ())} & {*names}:
+        raise InputError(f"the outcome {name!r} is among the features; leave it out of columns")
     if columns is None:
         names = [name for name in names if name != time]
     return feature_columns(frame, names) if len(frame) else sorted(names)
@@ -283,6 +299,8 @@ def fit_rows(model: Any, setting: Setting, rows: np.ndarray) -> Any:
     X, y = setting.frame.iloc[rows][_columns(model, setting)], setting.labels[rows]
     if not isinstance(model, ResponseModel):
         return model.fit(X, y)
+    if model.known is None:  # whoever compares has looked at all rows once
+        model.known = True
     beside = {
         "cluster": setting.column("customer_id"),
         "group": setting.column("promotion_id"),

@@ -34,6 +34,7 @@ from .personal_looks import shown_value as shown_value
 from .roles import TIME_NAMES as TIME_NAMES
 from .roles import as_whole as as_whole
 from .roles import counts_up as counts_up
+from .roles import known_beforehand as known_beforehand
 from .roles import names_a_thing as names_a_thing
 from .roles import names_an_id as names_an_id
 from .roles import role_of as role_of

@@ -128,6 +128,49 @@ def with_kinds(frame: pd.DataFrame, kinds: Mapping[str, str] | None) -> pd.DataF
     return frame
 
 
+def known_beforehand(frame: pd.DataFrame, known: Mapping[str, bool] | bool | None) -> pd.DataFrame:
+    """Return a frame without the columns that came after the outcome; it remembers the others.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    known : mapping of str to bool, or True, optional
+        Whether a column was known beforehand: one that was not is taken out, one that was is not
+        doubted, however well it tells the outcome. ``True``: all were.
+
+    Raises
+    ------
+    InputError
+        A column that is not there.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> calls = pd.DataFrame({"age": [31, 52], "duration": [3, 240]})
+    >>> known_beforehand(calls, {"duration": False}).columns.tolist()
+    ['age']
+    """
+    if known is None:
+        return frame
+    if known is not True and not isinstance(known, Mapping):
+        raise InputError(
+            f"known is {known!r}; give a mapping such as {{'duration': False}}, or True"
+        )
+    stated = dict(known) if isinstance(known, Mapping) else {}
+    for name in stated:
+        if name not in frame.columns:
+            raise InputError(
+                f"known: there is no column {name!r}; {nearest(str(name), map(str, frame.columns))}"
+            )
+    attrs = frame.attrs
+    frame = frame.drop(columns=[name for name, before in stated.items() if not before])
+    before = {name for name, before in stated.items() if before}
+    earlier = attrs.get("known", ())
+    kept = True if known is True or earlier is True else sorted({*earlier, *before})
+    frame.attrs = {**attrs, "known": kept}
+    return frame
+
+
 def role_of(frame: pd.DataFrame, name: str) -> str | None:
     """Return what a column was stated to be by `with_kinds`; None where nothing was."""
     kind: str | None = frame.attrs.get("kinds", {}).get(name)

@@ -22,14 +22,16 @@ from .intervals import part_of_total as part_of_total
 from .intervals import slope_of as slope_of
 from .intervals import spread_of as spread_of
 from .intervals import wilson
-from .named import ALARM_AUC as ALARM_AUC
-from .named import FEWEST_ROWS as FEWEST_ROWS
+from .leakage import ALARM_AUC as ALARM_AUC
+from .leakage import FEWEST_ROWS as FEWEST_ROWS
+from .leakage import SUSPECT as SUSPECT
+from .leakage import auc_alone as auc_alone
+from .leakage import columns_too_good as columns_too_good
+from .leakage import leakage_advice as leakage_advice
+from .leakage import r_squared_alone as r_squared_alone
+from .leakage import told_too_good as told_too_good
 from .named import METRICS, measure
-from .named import auc_alone as auc_alone
-from .named import columns_too_good as columns_too_good
 from .named import named_metric as named_metric
-from .named import r_squared_alone as r_squared_alone
-from .named import told_too_good as told_too_good
 from .offpolicy import compare_policies, policy_value
 from .pooling import PastRatios as PastRatios
 from .pooling import Spread as Spread

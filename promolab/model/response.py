@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import choice, whole_number
-from promolab.contract import with_kinds
+from promolab.contract import known_beforehand, with_kinds
 from promolab.errors import InputError
+from promolab.metrics import columns_too_good, leakage_advice, told_too_good
 from promolab.model.inputs.reading import (
     along,
     check_beside,
@@ -66,6 +68,9 @@ class ResponseModel(Saved):
     kinds : mapping of str to {"number", "category"}, optional
         What columns are that would be read otherwise by their names and values: a ``campaign`` that
         counts calls, a ``zip`` written in digits.
+    known : mapping of str to bool, or True, optional
+        Whether a column was known before the outcome, such as ``{"duration": False}``: that takes
+        it out; True says that it was, and nothing is said of how well it tells the outcome.
     positive : {None, "last"}
         What counts as a response: 1 (or True) of 0 and 1, and nothing else is taken; or, of any two
         classes, the one that sorts last.
@@ -116,11 +121,12 @@ class ResponseModel(Saved):
         track: str | None = None,
         positive: str | None = None,
         kinds: Mapping[str, str] | None = None,
+        known: Mapping[str, bool] | bool | None = None,
         **options: Any,
     ) -> None:
         self.kind, self.columns, self.seed = kind, columns, seed
         self.calibration, self.track, self.positive = calibration, track, positive
-        self.kinds = kinds
+        self.kinds, self.known = kinds, known
         make_learner(kind, options)
         self._given = options
 
@@ -159,17 +165,31 @@ class ResponseModel(Saved):
         ------
         InputError
             Lengths or indexes that differ, labels other than 0 and 1 or all the same, columns that
-            cannot be used.
+            cannot be used, or an outcome among them.
+
+        Warns
+        -----
+        UserWarning
+            A column tells the (first) outcome too well to have been known before it
+            (`promolab.metrics.leakage`).
         """
         self._forget()
         choice("calibration", self.calibration, CALIBRATIONS)
         whole_number("seed", self.seed, 0, LARGEST_SEED)
-        frame = with_kinds(self._learn_names(X), self.kinds)
+        frame = known_beforehand(with_kinds(self._learn_names(X), self.kinds), self.known)
         rows = X if isinstance(X, pd.DataFrame) else len(frame)  # an array has no index to match
         labels, outcomes, self.classes_ = outcome_labels(
             along(X, y, "y"), len(frame), self.positive
         )
         self.outcomes_, self.single_ = outcomes, not isinstance(y, pd.DataFrame)
+        names = [str(c) for c in (frame.columns if self.columns is None else self.columns)]
+        own = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None)]
+        for name in {*own, *frame.attrs.get("outcomes", ())} & {*names} & {*frame.columns}:
+            raise InputError(
+                f"the outcome {name!r} is among the features, and is not known beforehand; leave "
+                f"it out: X.drop(columns={name!r})"
+            )
+        moments = check_time(time, rows)
         training = Training(
             frame,
             labels,
@@ -177,7 +197,7 @@ class ResponseModel(Saved):
             self.columns,
             check_beside(cluster, "cluster", rows),
             check_beside(group, "group", rows),
-            check_time(time, rows),
+            moments,
             None if sample_weight is None else check_weight(sample_weight, rows),
             seed=self.seed,
             track=self.track,
@@ -189,6 +209,11 @@ class ResponseModel(Saved):
         clusters = training.cluster
         self.clusters_ = self.n_ if clusters is None else int(pd.Series(clusters).nunique())
         self._expose()
+        if self.known is not True and (
+            alone := columns_too_good(frame, names, labels[:, 0], moments)
+        ):
+            told = f"{told_too_good(alone, outcomes[0])}. {leakage_advice(alone)}"
+            warnings.warn(told, UserWarning, stacklevel=2)
         return self
 
     def _fitted_calibrators(self, training: Training, learners: list[Learner]) -> list[Any]:

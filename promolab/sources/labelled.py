@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.contract import with_kinds
+from promolab.contract import known_beforehand, with_kinds
 from promolab.errors import DataError, InputError, nearest
-from promolab.metrics import ALARM_AUC, columns_too_good, told_too_good
+from promolab.metrics import columns_too_good, leakage_advice, told_too_good
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def load_labelled(
     time: str | None = None,
     promotion: str | None = None,
     kinds: Mapping[str, str] | None = None,
+    known: Mapping[str, bool] | bool | None = None,
 ) -> pd.DataFrame:
     """Read a labelled table as the frame that models, backtests and comparisons take.
 
@@ -51,6 +52,9 @@ def load_labelled(
     kinds : mapping of str to {"number", "category"}, optional
         What features are that would be read otherwise by their names, such as
         ``{"campaign": "number"}``: models that are given the frame know it.
+    known : mapping of str to bool, or True, optional
+        Whether a feature was known before the outcome, such as ``{"duration": False}``: that takes
+        it out; True says that it was, for models and comparisons that are given the frame, too.
 
     Returns
     -------
@@ -73,7 +77,8 @@ def load_labelled(
     Warns
     -----
     UserWarning
-        A feature ranks an outcome by itself, with an AUC above 0.90: it came later, as a rule.
+        A feature ranks an outcome too well by itself (an AUC above 0.90; or on later rows better
+        than all others together): it came later, as a rule. It is named.
 
     Examples
     --------
@@ -93,8 +98,9 @@ def load_labelled(
     out: dict[str, Any] = {"customer_id": _ids(raw[id])}
     if promotion is not None:
         out["promotion_id"] = _ids(raw[promotion])
-    if time is not None:
-        out |= _when(_times(raw[time]), out.get("promotion_id"))
+    moments = None if time is None else _times(raw[time])
+    if moments is not None:
+        out |= _when(moments, out.get("promotion_id"))
         out["label_complete"] = raw[labels].notna().all(axis=1).to_numpy()
     out |= {name: _outcome(raw[name], several=len(labels) > 1) for name in labels}
     features = [str(c) for c in raw.columns if c not in named]
@@ -105,21 +111,14 @@ def load_labelled(
             "rename it, or name it there"
         )
     frame = pd.DataFrame({**out, **{name: as_numbers(raw[name]) for name in features}})
-    frame = with_kinds(frame, kinds)
+    frame = known_beforehand(with_kinds(frame, kinds), known)
     frame.attrs["outcomes"] = labels
-    _warn_of_leakage(frame, labels, features)
+    features = [name for name in features if name in frame]
+    for name in labels:
+        if alone := columns_too_good(frame, features, frame[name].to_numpy(), moments):
+            told = f"{told_too_good(alone, name)}. {leakage_advice(alone)}"
+            warnings.warn(told, UserWarning, stacklevel=2)
     return frame
-
-
-def _warn_of_leakage(frame: pd.DataFrame, labels: list[str], features: list[str]) -> None:
-    for label in labels:
-        if alone := columns_too_good(frame, features, frame[label].to_numpy()):
-            warnings.warn(
-                f"{told_too_good(alone, label)}: above {ALARM_AUC:.2f} it came later, as a rule. "
-                f"Take out what was not known beforehand: frame.drop(columns={list(alone)})",
-                UserWarning,
-                stacklevel=3,
-            )
 
 
 def _names(id: Any, label: Any, time: Any, promotion: Any) -> list[str]:

@@ -14,6 +14,7 @@ from promolab.errors import InputError
 from promolab.metrics import auc_within, compare_auc
 from promolab.model.inputs.folds import customer_folds, promotion_folds, time_folds
 from promolab.model.response import ResponseModel
+from promolab.sources import load_labelled
 from tests.refused import refused
 
 WEEK = pd.Timedelta(weeks=1)
@@ -282,3 +283,12 @@ def test_a_leak_is_alarmed_in_the_summary_with_the_column_that_tells_it(pairs, b
     both = pairs.assign(one=rest, other=3.0 * leaky["shape"]).drop(columns=["shape", "spend"])
     told = compare_models(both, ["logistic"], draws=50)
     assert "logistic has an AUC of" in told.leakage and "by itself" not in told.leakage
+
+
+def test_the_outcome_that_a_frame_knows_need_not_be_named(pairs):
+    rows = pairs[["customer_id", "redeemed", "spend", "shape"]].rename(columns={"redeemed": "open"})
+    frame = load_labelled(rows, id="customer_id", label="open")
+    board = compare_models(frame, ["logistic"], draws=50, folds=2)
+    assert board.outcome == "open" and board.features == ("shape", "spend")
+    frame.attrs["outcomes"] = ["open", "spend"]
+    refused("the frame has the outcomes open, spend; say which", compare_models, frame)

@@ -10,7 +10,7 @@ from promolab.contract import Experiment
 from promolab.effects.checks import check_experiment
 from promolab.effects.identification import Refused
 from promolab.errors import InputError
-from promolab.metrics.named import auc_alone, r_squared_alone
+from promolab.metrics.leakage import auc_alone, r_squared_alone
 
 TRUTH = -0.2
 CALL = {"arm": "coupon", "outcomes": "revenue_after", "propensity": 0.5}

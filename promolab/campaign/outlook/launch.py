@@ -237,7 +237,7 @@ def launch_week(
     )
     starting = starting.order_by("starts_at", "promotion_id").execute()
     starting["name"] = [*map(shop.promotion_name, starting["kind"], starting["promotion_id"])]
-    make = model or (lambda: ResponseModel(l2=l2))
+    make = model or (lambda: ResponseModel(l2=l2, known=True))
     pairs = past_pairs(shop, starts_at, as_of) if pairs is None else pairs
     backtest = run_backtest(pairs, columns=columns, model=make)
     kinds = pairs[["promotion_id", "promotion_kind"]].drop_duplicates()
