@@ -136,7 +136,11 @@ def check_ranking(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return labels and scores of which an AUC can be made."""
     level_of(level)
-    y = labels_of("y_true", y_true)
+    try:
+        y = labels_of("y_true", y_true)
+    except InputError as error:
+        _told_apart(y_score, name, error)
+        raise
     score = numbers_of(name, y_score, len(y))
     positives = int(np.count_nonzero(y))
     if positives in (0, len(y)):
@@ -145,6 +149,18 @@ def check_ranking(
             "needs both, so choose a period or a promotion with responses and non-responses"
         )
     return y, score
+
+
+def _told_apart(y_score: ArrayLike, name: str, error: InputError) -> None:
+    """Say that labels and scores are swapped, where the scores are labels."""
+    try:
+        labels_of(name, y_score)
+    except InputError:
+        return
+    raise InputError(
+        f"{error}. {name} holds 0 and 1: the two look swapped; the outcomes come first, then what "
+        f"was predicted: (y_true, {name})"
+    )
 
 
 def codes_of(values: ArrayLike | None, n: int, name: str) -> tuple[np.ndarray | None, np.ndarray]:

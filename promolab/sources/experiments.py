@@ -290,8 +290,8 @@ def _known(names: Sequence[str], table: pd.DataFrame) -> None:
 
 def _control(control: Any, arms: list[Any], column: str) -> Any:
     if control is not None:
-        # 0 in a call may be "0" in a file, and the other way round.
-        same = [arm for arm in arms if str(arm) == str(control)]
+        # 0 in a call may be "0" or 0.0 in a file, and the other way round.
+        same = [arm for arm in arms if arm == control or str(arm) == str(control)]
         if same:
             return same[0]
         raise InputError(

@@ -9,7 +9,7 @@ from scipy.special import ndtr, ndtri
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from promolab.errors import InputError
-from promolab.metrics import auc_within, compare_auc, roc
+from promolab.metrics import auc_within, compare_auc, precision_recall, roc
 from tests.refused import refused
 
 
@@ -224,3 +224,10 @@ def test_customers_in_two_rows_do_not_narrow_the_band_and_it_ends_at_1():
     # Down at the last score everybody counts as positive, whatever the draw.
     assert (once.band_low[-1], once.band_high[-1]) == (1.0, 1.0)
     assert once.band_low[-2] < 1
+
+
+def test_labels_and_scores_that_are_swapped_are_told_apart():
+    y, p = [0, 1, 1, 0], [0.2, 0.9, 0.4, 0.3]
+    for measure_of in (roc, precision_recall):
+        refused("y_score holds 0 and 1: the two look swapped; the outcomes come", measure_of, p, y)
+    refused("y_true holds 0.2, 0.3, 0.4; expected 0 and 1", roc, p, p)

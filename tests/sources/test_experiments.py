@@ -151,3 +151,10 @@ def test_a_missing_outcome_and_a_missing_file_are_named(table, tmp_path):
     refused("the table is a NoneType", load_experiment, None, **CALL)
     with pytest.raises(DataError, match="two columns called 'age'"):
         load_experiment(pd.concat([table, table[["age"]]], axis=1), **CALL)
+
+
+def test_a_control_of_0_is_found_however_it_is_written(table):
+    arm = (table["sent"] != "none").astype(float)  # 0.0 and 1.0 are whole numbers
+    for control in (0.0, 0, "0", False, None):
+        trial = load_experiment(table.assign(sent=arm), **CALL, propensity=0.5, control=control)
+        assert (trial.control, trial.arms) == (0, (0, 1))
