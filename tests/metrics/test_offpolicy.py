@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
+from scipy.stats import norm
 
 from benchmarks.offpolicy import BIASED, CONSISTENT, covered, drawn, predicted
 from promolab.errors import InputError
 from promolab.metrics import compare_policies, policy_value
 from promolab.metrics.offpolicy import PolicyValue
+from tests.draws import bounds, draws
 from tests.refused import refused
 from tests.wording_lint import nonsense
 
@@ -268,3 +271,50 @@ def test_a_real_log_evaluates_the_other_policy(campaign):
         assert back.effective_n < 0.5 * len(bts)
         mean = random["reward"].mean()
         assert back.ci_low - 3 * (mean / 1e4) ** 0.5 <= mean <= back.ci_high + 3 * mean
+
+
+def rarely_treated(rng, n: int, slope: float | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return a log that hardly ever treats, evenly or by what decides, and predictions of money."""
+    x = rng.normal(size=n)
+    chance = np.full(n, 0.03) if slope is None else expit(-3 - slope * x)
+    treated = rng.random(n) < chance
+    bought = rng.random(n) < expit(np.where(treated, -1.0, -1.5) + 0.5 * x)
+    log = pd.DataFrame({"action": treated.astype(int), "reward": bought * rng.gamma(1.0, 20.0, n)})
+    log["propensity"] = np.where(treated, chance, 1 - chance)
+    return log, 18 * expit(np.array([-1.5, -1.0]) + 0.3 * x[:, None])
+
+
+@pytest.mark.parametrize("slope", [None, 1.0, 2.0])
+def test_what_is_called_a_95_percent_interval_holds_in_rare_logs(slope):
+    """Everybody is to be treated; where few heavy weights decide, no level is stated."""
+    rng, n, count = np.random.default_rng(6), 2000, draws()
+    grid = np.linspace(-6, 6, 2001)
+    means = 20 * expit(np.array([[-1.0], [-1.5]]) + 0.5 * grid)
+    truth, without = (means * norm.pdf(grid)).sum(axis=1) / norm.pdf(grid).sum()
+    policy = np.tile([0.0, 1.0], (n, 1))
+    held: dict[str, list[bool]] = {}
+    for _ in range(count):
+        log, q = rarely_treated(rng, n, slope)
+        for name in ("snips", "dr"):
+            found = policy_value(log, policy, q, name, least_effective=1)
+            told = held.setdefault(name, [])
+            assert (found.ends_words == "95 % interval") is (not found.uneven)
+            told += [] if found.uneven else [found.ci_low <= truth <= found.ci_high]
+        apart = compare_policies(log, policy, policy[:, ::-1], q, "dr", least_effective=1)
+        told = held.setdefault("apart", [])
+        told += [] if apart.uneven else [apart.ci_low <= truth - without <= apart.ci_high]
+    assert ("No level is stated of the ends" in found.summary()) is bool(found.uneven)
+    for told in held.values():
+        assert (
+            len(told) < 0.1 * count if slope == 2.0 else np.mean(told) >= bounds(0.93, len(told))[0]
+        )
+
+
+def test_of_policies_that_are_alike_the_difference_is_narrow():
+    log, q = rarely_treated(np.random.default_rng(7), 4000, None)
+    policy = np.tile([0.0, 1.0], (4000, 1))
+    same = compare_policies(log, policy, policy, q)
+    assert same.estimate.ends == (0.0, 0.0, 0.0)
+    near = np.tile([0.05, 0.95], (4000, 1))
+    one, apart = policy_value(log, policy, q), compare_policies(log, policy, near, q)
+    assert apart.ci_high - apart.ci_low < 0.1 * (one.ci_high - one.ci_low)

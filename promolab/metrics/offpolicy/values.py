@@ -10,7 +10,7 @@ import numpy as np
 from promolab.checks import along, choice, is_number, level_of, real_number, same_length
 from promolab.display import Html, table
 from promolab.errors import InputError
-from promolab.metrics.intervals import around, spread_of
+from promolab.metrics.intervals import StdError, around, positive_interval, spread_of
 from promolab.metrics.offpolicy._estimators import ESTIMATORS, PREDICTED, Asked, Found, found_of
 from promolab.metrics.offpolicy._logged import Logged, logged_of, policy_of, table_like
 from promolab.results import Estimate, Result
@@ -27,6 +27,9 @@ LEAST = 30
 """Effective sample size below which nothing is said."""
 OF_SHORT = 10
 """Of a short log it may be so many times fewer than its decisions."""
+UNEVEN = 0.4
+"""Effective sample size over the decisions that the policy would have taken, below which intervals
+hold too seldom: a few heavy weights decide."""
 HEAVIEST = 0.01
 SURE = 0.999
 """Level at which weights that do not average 1 are an alarm."""
@@ -52,6 +55,8 @@ class OffPolicy(Result):
     n, clusters : int
         Decisions and customers (decisions, where none were given).
     level : float
+    uneven : bool
+        Whether a few heavy weights decide (`UNEVEN`), so that no level can be stated.
     """
 
     estimator: str
@@ -62,6 +67,7 @@ class OffPolicy(Result):
     n: int
     clusters: int
     level: float
+    uneven: bool
 
     @property
     def value(self) -> float:
@@ -86,6 +92,8 @@ class OffPolicy(Result):
     @property
     def ends_words(self) -> str:
         """What the ends are."""
+        if self.consistent and self.uneven:
+            return "ends that hold the truth less often than they should"
         if self.consistent:
             return f"{percent(self.level, decimals=0)} interval"
         return "noise and bias bound together, no confidence interval"
@@ -103,7 +111,7 @@ class PolicyValue(OffPolicy):
 
     Parameters
     ----------
-    estimator, estimate, std_error, bias_bound, limit, n, clusters, level
+    estimator, estimate, std_error, bias_bound, limit, n, clusters, level, uneven
         As in `OffPolicy`.
     why : str
         Why this estimator.
@@ -138,11 +146,12 @@ class PolicyValue(OffPolicy):
 
     def summary(self) -> str:
         """Say what the policy earns, how that is known, and on how much it rests."""
-        return " ".join(filter(None, [self._verdict(), self.why, self._bias(), self._overlap()]))
+        told = [self._verdict(), self.why, self._bias(), self._unsure(), self._overlap()]
+        return " ".join(filter(None, told))
 
     def _verdict(self) -> str:
         low, high = self.logged.ci_low, self.logged.ci_high
-        sure = self.consistent and self.supported
+        sure = self.consistent and self.supported and not self.uneven
         than = (
             "more than was earned"
             if sure and self.ci_low > high
@@ -161,6 +170,15 @@ class PolicyValue(OffPolicy):
         return (
             f"It is biased by design, by at most {number(self.bias_bound)} as far as the weights "
             f"left out allow; the log itself tells a bias of {number(*self.bias.ends)}."
+        )
+
+    def _unsure(self) -> str:
+        if not (self.consistent and self.uneven):
+            return ""
+        return (
+            "No level is stated of the ends: of the decisions that the policy would have taken, a "
+            f"few carry most of the weight (they are worth less than {percent(UNEVEN)} of their "
+            "number)."
         )
 
     def _overlap(self) -> str:
@@ -218,7 +236,7 @@ class PolicyComparison(OffPolicy):
 
     Parameters
     ----------
-    estimator, estimate, std_error, bias_bound, limit, n, clusters, level
+    estimator, estimate, std_error, bias_bound, limit, n, clusters, level, uneven
         As in `OffPolicy`, of the difference.
     p_value : float
         Two-sided, of no difference; nan where the estimator is biased.
@@ -328,7 +346,9 @@ def policy_value(
 
     Standard errors are those of the influence function (the delta method for ratios: with the
     normaliser fixed they would be too large), summed within customers; intervals use Student's
-    quantile with Satterthwaite's degrees of freedom, few where a few large weights decide. The
+    quantile with Satterthwaite's degrees of freedom, few where a few large weights decide, and are
+    symmetric in the value's logarithm where rewards are 0 or more. Where the effective sample size
+    is less than 0.4 of the decisions that the policy would have taken, no level is stated. The
     bias bound is the upper end of 1 − E[ŵ] (E[w] = 1), with ŵ the weight used, times the largest
     residual that rewards and predictions allow: it asks nothing of the weights left out.
 
@@ -350,7 +370,11 @@ def policy_value(
     found = found_of(rows, chances, q, asked)
     effective = _enough(rows, found, asked, least_effective)
     figures = found.value, found.added, found.bias_bound
-    told, weight = _told(rows, *figures, asked, found.limit, asked.span), found.weight
+    weight, spread = found.weight, spread_of(found.added / rows.n, rows.cluster)
+    ends = _ends(rows, found, spread, asked)
+    told = _told(
+        rows, *figures, asked, found.limit, asked.span, ends, _is_uneven(rows, chances, effective)
+    )
     top = max(1, round(HEAVIEST * rows.n))
     missing = found.value - found.full[0], found.added - found.full[1]
     return PolicyValue(
@@ -412,13 +436,16 @@ def compare_policies(
     table_like("policy_b", pair[1], pair[0])
     rows, q, asked = _asked(log, pair[0], q_hat, estimator, limit, reward_range, level)
     a, b = (found_of(rows, chances, q, asked) for chances in pair)
-    for found in (a, b):
-        _enough(rows, found, asked, least_effective)
+    uneven = [
+        _is_uneven(rows, chances, _enough(rows, found, asked, least_effective))
+        for chances, found in zip(pair, (a, b), strict=True)
+    ]
     added, bound = a.added - b.added, a.bias_bound + b.bias_bound
     apart = asked.span[1] - asked.span[0]
     figures = a.value - b.value, added, bound
-    told = _told(rows, *figures, asked, limit, (-apart, apart))
     spread = spread_of(added / rows.n, rows.cluster)
+    ends = _ends_apart(rows, a, b, spread, asked)
+    told = _told(rows, *figures, asked, limit, (-apart, apart), ends, any(uneven))
     p = two_sided(a.value - b.value, spread.std_error, spread.degrees)
     return PolicyComparison(*told, float("nan") if asked.biased else p, a.value, b.value)
 
@@ -498,15 +525,56 @@ def _told(
     asked: Asked,
     limit: float | None,
     span: tuple[float, float],
-) -> tuple[str, Estimate, float, float, float | None, int, int, float]:
+    ends: tuple[float, float],
+    uneven: bool,
+) -> tuple[str, Estimate, float, float, float | None, int, int, float, bool]:
     """Return what `OffPolicy` holds; biased ones' ends go no further than the truth can."""
-    spread = spread_of(added / rows.n, rows.cluster)
-    low, high = around(value, spread, asked.level)
+    error, (low, high) = spread_of(added / rows.n, rows.cluster).std_error, ends
     if asked.biased:
         low = min(max(low - bound, span[0]), value)
         high = max(min(high + bound, span[1]), value)
     shown = Estimate(value, low, high, rows.n)
-    return asked.name, shown, spread.std_error, bound, limit, rows.n, rows.units, asked.level
+    return asked.name, shown, error, bound, limit, rows.n, rows.units, asked.level, uneven
+
+
+def _is_uneven(rows: Logged, chances: np.ndarray, effective: float) -> bool:
+    """Return whether few of the decisions count that the policy would have taken, by its chance."""
+    return bool(effective < UNEVEN * rows.taken(chances).sum())
+
+
+def _ends(rows: Logged, found: Found, spread: StdError, asked: Asked) -> tuple[float, float]:
+    """Return a value's ends, symmetric in its logarithm where rewards cannot be below 0.
+
+    Few heavy weights make its distribution lean that way, and a symmetric interval too low.
+    """
+    positive = not asked.biased and found.value > 0 and rows.reward.min() >= 0
+    return (positive_interval if positive else around)(found.value, spread, asked.level)
+
+
+def _ends_apart(
+    rows: Logged, a: Found, b: Found, spread: StdError, asked: Asked
+) -> tuple[float, float]:
+    """Return a difference's ends: each lies as far as the values' own ends make it.
+
+    The half width of its standard error is stretched as those of the two values are, each by the
+    part of the difference's variance that is its own.
+    """
+    value = a.value - b.value
+    low, high = around(value, spread, asked.level)
+    half = high - value
+    if not 0 < half < np.inf:
+        return low, high
+    spreads = [spread_of(found.added / rows.n, rows.cluster) for found in (a, b)]
+    variances = [one.std_error**2 for one in spreads]
+    mine = float(np.clip(0.5 + (variances[0] - variances[1]) / spread.std_error**2 / 2, 0, 1))
+    below, above = 0.0, 0.0
+    for found, one, part in zip((a, b), spreads, (mine, 1 - mine), strict=True):
+        if part and one.std_error > 0:
+            ends = np.array([_ends(rows, found, one, asked), around(found.value, one, asked.level)])
+            down, up = np.abs(ends[0] - found.value) / np.abs(ends[1] - found.value)
+            below += part * (down if found is a else up)
+            above += part * (up if found is a else down)
+    return value - half * below, value + half * above
 
 
 def _mean(rows: Logged, values: np.ndarray, level: float) -> Estimate:
