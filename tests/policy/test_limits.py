@@ -101,7 +101,7 @@ def test_whatever_the_limits_they_hold_or_it_is_said_that_they_cannot(seed, n, b
     assert found.upper_bound >= best - 1e-9
 
 
-@pytest.mark.parametrize("n", [1_500, 40_000])
+@pytest.mark.parametrize("n", [1_500, 10_000])
 def test_many_customers_keep_to_all_limits_within_a_small_gap(n):
     value, cost, group = drawn(7, n=n, p=5)
     most = {"0": (0, 0.04 * n // 1), "1": (0.1 * n // 1, n), "2": (0, 0.03 * n // 1)}
@@ -178,17 +178,14 @@ def test_rows_in_another_order_give_the_same_answer_with_limits():
 
 def test_a_limits_price_is_what_one_more_adds():
     value, cost, _ = drawn(9, n=400)
-    bounds = [
-        allocate(value, cost, budget=150, capacity={"1": cap}).upper_bound for cap in (30, 31)
-    ]
-    found = allocate(value, cost, budget=150, capacity={"1": 30})
+    found, one_more = (allocate(value, cost, budget=150, capacity={"1": cap}) for cap in (30, 31))
     price = found.limits.set_index("unit")["price"]
-    assert bounds[1] - bounds[0] == pytest.approx(price["1"], rel=0.2)
+    assert one_more.upper_bound - found.upper_bound == pytest.approx(price["1"], rel=0.2)
     (said,) = found.price_sentences()
     assert said.startswith("1 more of promotion '1' would earn up to ") and said in found.summary()
     assert nonsense(found.summary()) == []
     more = allocate(value, cost, budget=151, capacity={"1": 30}).upper_bound
-    assert more - bounds[0] == pytest.approx(
+    assert more - found.upper_bound == pytest.approx(
         found.frontier.set_index("budget")["marginal_return"][150], rel=0.2
     )
 
@@ -233,11 +230,11 @@ def test_contacts_left_and_bundles():
 
 
 def test_customers_drawn_by_chance_take_their_part_of_a_capacity():
-    value, cost, _ = drawn(12, n=160)
-    found = allocate(value, cost, budget=60, capacity={"1": 12}, explore=0.1)
-    assert counts_of(found, 4)[1] <= 12 and found.spend <= 60
+    value, cost, _ = drawn(12, n=80)
+    found = allocate(value, cost, budget=30, capacity={"1": 6}, explore=0.1)
+    assert counts_of(found, 4)[1] <= 6 and found.spend <= 30
     with pytest.raises(InputError, match="drawn by chance alone use"):
-        allocate(value, cost, budget=60, capacity={"1": 0}, explore=0.2)
+        allocate(value, cost, budget=30, capacity={"1": 0}, explore=0.2)
 
 
 def test_a_table_of_limits_is_read(tmp_path):
