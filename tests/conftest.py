@@ -41,7 +41,7 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-# As many processes as cores: threads of their own would wait for each other, spinning.
+# A process for each core: threads of their own would wait for each other, spinning.
 if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
@@ -91,6 +91,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # Files stay in the order of `pytest_collection_modifyitems`: xdist would take long lists first.
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than cores: some tests wait for a server, a browser, a kernel that ends."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 2
 
 
 @pytest.hookimpl(tryfirst=True)
