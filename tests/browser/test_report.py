@@ -263,10 +263,10 @@ def test_so_is_that_of_other_weeks_and_of_a_shop_without_promotions(
     small.context.close()
 
 
-def test_a_step_page_is_twelve_screens_at_most_and_a_week_weighs_little(reader: Reader) -> None:
+def test_a_step_page_is_eight_screens_at_most_and_a_week_weighs_little(reader: Reader) -> None:
     for name in STEPS:
         height = reader.opened(name).evaluate("document.documentElement.scrollHeight")
-        assert height <= 12 * SCREEN[1], (name, height)
+        assert height <= 8 * SCREEN[1], (name, height)
     weight = sum(reader.files[name].stat().st_size for name in ("index", *STEPS))
     assert weight < 3_000_000
 
