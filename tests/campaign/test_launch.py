@@ -104,6 +104,7 @@ def test_without_promotions_the_reason_is_given(shop):
     alone = shop.with_tables({"events": shop.events, "customers": shop.customers})
     nothing = launch(alone, "2017-W44")
     assert nothing.summary().startswith("No response model: ") and nothing.pairs.empty
+    assert nothing.expectations() == []
 
 
 def test_few_past_promotions_give_no_interval_and_say_so(shop):

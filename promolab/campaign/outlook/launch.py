@@ -230,7 +230,8 @@ def launch_week(
         raise InputError(f"as_of = {as_of}, after the week's start {starts_at}; plan before it")
     lacking = shop.lacks("response models")
     if lacking:
-        return _without(f"No response model: {lacking}.", pd.DataFrame(columns=["promotion_id"]))
+        nothing = pd.DataFrame(columns=["promotion_id", "name"])
+        return _without(f"No response model: {lacking}.", nothing)
     promotions = shop.promotions
     starting = promotions.filter(
         (promotions.starts_at >= starts_at) & (promotions.starts_at < until)
