@@ -336,7 +336,7 @@ def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
         arm = np.where(action == 0, "assigned", "chance")[kept]
         rows = _weighed(pd.DataFrame({"arm": arm, "chance": c[kept]}))
         seen = (without + 40.0 * (good & (action == 0)))[kept]
-        given = {"weight": rows["weight"], "earlier": before[kept]}
+        given = {"weight": rows["weight"].to_numpy(), "earlier": before[kept]}
         found.append(compare_arms(seen, arm, control="chance", **given).estimate)
         truth.append(40.0 * good[action == 0].mean())
     check_cover(ends_of(found), np.array(truth), slack=0.005)
