@@ -89,24 +89,16 @@ class Finance(Result):
         def figure(amount: float) -> str:
             return number(amount) if math.isfinite(amount) else "not known"
 
+        shown = {"name": "promotion", "what": "kind", "paid_by": "paid by"}
+        shown |= {"face_value": "face value", "expected_cost": f"cost to the shop ({unit})"}
+        shown |= {"customers_open": "coupons open, customers"}
+        shown |= {"open_liability": f"open liability ({unit})"}
+        shown |= {"expected_returns": f"expected back ({unit})"}
         return table(
             rows,
-            {
-                "name": "promotion",
-                "what": "kind",
-                "paid_by": "paid by",
-                "face_value": "face value",
-                "expected_cost": f"cost to the shop ({unit})",
-                "customers_open": "coupons open, customers",
-                "open_liability": f"open liability ({unit})",
-                "expected_returns": f"expected back ({unit})",
-            },
-            {
-                "expected_cost": Ranged(number),
-                "customers_open": count,
-                "open_liability": Ranged(number),
-                "expected_returns": figure,
-            },
+            shown,
+            {"customers_open": count, "expected_returns": figure}
+            | dict.fromkeys(("expected_cost", "open_liability"), Ranged(number)),
             caption=f"For finance: promotions that start or run, {self._level} intervals.",
             most=len(rows),
             file="tables/finance.csv",

@@ -123,21 +123,16 @@ class OutlookCoverage(Result):
     def table(self) -> Html:
         """Return every past promotion, the latest first: what was expected, and what came."""
         rows = self.rows.iloc[::-1] if self.share.n else self.rows.head(0)
+        shown = {"name": "promotion", "start": "start", "known": "past ones known"}
+        expected = f"expected {answer_to(self.kinds).noun}s [{_LEVEL}]"
+        shown |= {"contacts": "contacts", "expected": expected}
         return table(
             rows.assign(
                 start=[local_day(moment, self.zone) for moment in rows["starts_at"]],
                 held=_held(rows),
                 name=self._named(rows),
             ),
-            {
-                "name": "promotion",
-                "start": "start",
-                "known": "past ones known",
-                "contacts": "contacts",
-                "expected": f"expected {answer_to(self.kinds).noun}s [{_LEVEL}]",
-                "observed": "came",
-                "held": "inside?",
-            },
+            shown | {"observed": "came", "held": "inside?"},
             _WRITTEN,
             caption="Each promotion forecast from those over before it, latest first.",
             file="tables/outlook_coverage.parquet",

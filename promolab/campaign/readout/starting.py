@@ -74,14 +74,9 @@ class WeekEffects(Result):
             "all the same" if a == b else f"{figure(a)} to {figure(b)}"
             for a, b in zip(low, high, strict=True)
         ]
-        shown = {
-            "promotion_id": "promotion",
-            "arm": "kind",
-            "customers": "customers",
-            "mean": "mean effect",
-            "spread": "8 of 10 customers",
-            "above": "whole interval above 0",
-        }
+        shown = {"promotion_id": "promotion", "arm": "kind", "customers": "customers"}
+        shown |= {"mean": "mean effect", "spread": "8 of 10 customers"}
+        shown |= {"above": "whole interval above 0"}
         formats: dict[str, Any] = {"customers": count, "mean": figure, "spread": str}
         formats["above"] = percent
         caption = (
