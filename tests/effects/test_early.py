@@ -62,7 +62,7 @@ def test_an_early_outcome_is_no_feature() -> None:
 
 
 def test_decisions_count_margin_and_discount_in_the_window() -> None:
-    shop = simulated(customers=300, weeks=16)
+    shop = simulated(customers=300, weeks=12)
     plain, early = (decisions_experiment(shop, by="kind", early=each) for each in (False, True))
     within = decisions_experiment(shop, by="kind", horizon_days=0)
     assert early.early == ("margin_in_window", "discount_in_window") and plain.early == ()

@@ -13,7 +13,7 @@ from promolab.sources import simulated
 
 @pytest.fixture(scope="module")
 def shop() -> Any:
-    return simulated(customers=300, weeks=16, variant="weekly")
+    return simulated(customers=150, weeks=15, variant="weekly")
 
 
 def test_rounds_added_one_by_one_are_those_made_at_once(shop: Any) -> None:
@@ -21,7 +21,7 @@ def test_rounds_added_one_by_one_are_those_made_at_once(shop: Any) -> None:
     whole = decisions_experiment(shop, by="kind", early=True)
     weeks = sorted(whole.frame["ts"].unique())
     assert len(weeks) > 3
-    as_of = pd.Timestamp(moments[0]) + pd.Timedelta(weeks=9)
+    as_of = pd.Timestamp(moments[0]) + pd.Timedelta(weeks=8)
     kept = decisions_experiment(shop, by="kind", early=True, as_of=as_of)
     grown = decisions_experiment(shop, by="kind", early=True, kept=kept)
     assert kept.n < grown.n == whole.n
