@@ -18,7 +18,7 @@ def test_what_is_said_is_right_where_what_chose_promises_too_much():
 
 def test_an_interval_that_forgets_that_folds_share_data_is_too_narrow():
     """Where nothing is there, plain errors are a sixth too small."""
-    found = answers(100, strength=0.0)
+    found = answers(70, strength=0.0)
     spread = found["said"].std(ddof=1)
     told = (found["high"] - found["low"]).mean() / 2 / 1.645
     assert told / 1.15 < spread
