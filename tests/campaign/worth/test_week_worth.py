@@ -56,7 +56,8 @@ def _with(shop: Any, **changes: Any) -> Any:
 
 
 def test_a_row_per_customer_with_the_effect_of_the_kind_less_the_contact(shop, worth, model):
-    known = known_at(shop, NOW)["customer_id"].tolist()
+    table = known_at(shop, NOW)
+    known = table["customer_id"].tolist()
     assert worth.customers.tolist() == known
     shape = (len(known), 2)
     for name in ("value", "value_se", "cost", "cost_se"):
@@ -67,7 +68,7 @@ def test_a_row_per_customer_with_the_effect_of_the_kind_less_the_contact(shop, w
     assert len(frame) == 2 * len(known)
     assert not frame.duplicated(["customer_id", "promotion_id"]).any()
     assert worth.places([known[3], "nobody"]).tolist() == [3, -1]
-    rows = known_at(shop, NOW).reindex(columns=list(model.covariates_))
+    rows = table.reindex(columns=list(model.covariates_))
     assert sorted(worth.promotions) == sorted(IDS)
     for place, name in enumerate(worth.promotions):
         effect = model.effect(rows)[(name.removeprefix("W16-"), "effect")]
