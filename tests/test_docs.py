@@ -258,7 +258,7 @@ def test_the_readmes_python_runs(
         if source != "complete_journey":
             return shop
         every_eighth = shop.events.customer_id.cast("int64") % 8 == 0
-        return shop.with_tables({**shop.tables, "events": shop.events.filter(every_eighth)})
+        return shop.with_tables({**shop.tables, "events": shop.events.filter(every_eighth).cache()})
 
     monkeypatch.setattr(promolab, "load_shop", smaller)
     assert len(blocks(README, "python")) == 5

@@ -184,10 +184,11 @@ def test_a_shop_is_opened_from_addresses_and_a_session_in_its_own_zone(shops, fo
     session.sql(f"CREATE TABLE corner.events USING parquet LOCATION '{folder}/events.parquet'")
     session.read.parquet(str(folder / "events.parquet")).createOrReplaceTempView("events")
     n = shops[0].events.count().execute()
-    for source in (f"spark://{folder}", "spark://local/corner", session):
-        assert promolab.load_shop(source).events.count().execute() == n
+    sources = (f"spark://{folder}", "spark://local/corner", session)
+    loaded = [promolab.load_shop(source) for source in sources]
+    assert [shop.events.count().execute() for shop in loaded] == [n] * 3
     # Both sessions that an address opens: of longer code Java would only interpret each row.
-    opened = [shops[1], promolab.load_shop(f"spark://{folder}")]
+    opened = [shops[1], loaded[0]]
     limits = [shop.backend._session.conf.get(HUGE) for shop in opened]
     assert limits == ["8000", "8000"]
     (folder / "shop.toml").write_text('zone = "Europe/London"')
