@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -273,10 +274,9 @@ def adjusted_difference(
     ('adjusted', True)
     """
     customers = along(outcome, customers, "customers", "outcome")
-    outcome, contacted, covariates, balance = aligned(
-        outcome=outcome, contacted=contacted, covariates=covariates, balance=balance
+    y, a, X, b = _checked(
+        *aligned(outcome=outcome, contacted=contacted, covariates=covariates, balance=balance)
     )
-    y, a, X, b = _checked(outcome, contacted, covariates, balance)
     whole_number("folds", folds, 2, hint=": a fold is predicted by the others")
     n1, n0 = int(a.sum()), int((~a).sum())
     if min(n1, n0) < FEWEST_COMPARED:
@@ -565,11 +565,7 @@ def compare_arms(
     found = compare_means(y, mine, unit, **beside)
     one, other, (low, high) = intervals_of(found, level, share=is_share)
 
-    def without(rest: np.ndarray) -> Estimate:
-        return _mean_without(rest, y, mine, unit, beside, level)
-
     added = found.treated.scores - found.control.scores
-    error = math.sqrt(found.variance)
     return Difference(
         Estimate(one.value - other.value, low, high, len(y)),
         RANDOMISED,
@@ -578,25 +574,27 @@ def compare_arms(
         other.n,
         one,
         other,
-        math.nan if is_share else two_sided(found.value, error, found.degrees),
+        math.nan if is_share else two_sided(found.value, math.sqrt(found.variance), found.degrees),
         (treated_arm, control),
         SHARE if is_share else MEAN,
         int(unit.max()) + 1,
         level,
         found.correlation,
         # Of a rare share the few who have it make up the variance, as they should.
-        None if is_share else dominant_of(added, unit, without),
+        None
+        if is_share
+        else dominant_of(added, unit, partial(_mean_without, y, mine, unit, beside, level)),
         added,
     )
 
 
 def _mean_without(
-    rest: np.ndarray,
     y: np.ndarray,
     mine: np.ndarray,
     unit: np.ndarray,
     beside: dict[str, np.ndarray | None],
     level: float,
+    rest: np.ndarray,
 ) -> Estimate:
     """Return the difference of some rows; without an interval where too few are left in an arm."""
     if min(len(np.unique(unit[rest & side])) for side in (mine, ~mine)) < 2:

@@ -572,7 +572,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         import pandas as pd
 
         effect = self.predict(X)
-        cost = along(X, cost, "cost") if getattr(cost, "ndim", 0) == 2 else cost
+        cost = along(X, cost, "cost")
         arm = best_of(effect - costs_of(cost, len(effect), self.treatments_), self.arms_)
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.Series(arm, index=index, name="arm")

@@ -16,6 +16,7 @@ from promolab.language import _
 from promolab.policy.amounts import round_amount
 from promolab.policy.budgets import Budgets, budgets_of
 from promolab.policy.options import by_label
+from promolab.policy.paying import posterior_of
 from promolab.policy.valuing import Valuing, part_of_budget
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, money, more_or_less, number, percent, plural
@@ -342,7 +343,7 @@ margin; less than 1 % chance of a loss; the next 100 would add 100 [66, 135].
         spend=spend,
         profit=profit,
         readout=gain.interval(level, week.number, float(np.hypot(apart, noise))),
-        loss=gain.chance_of_loss(week.number, apart) if contacts else 0.0,
+        loss=posterior_of(there, choice, gain).loss(week.number, apart) if contacts else 0.0,
         step=wanted,
         next=_next(there, per_decision, level) * wanted,
         same=there.rows.arms[there.best_for_all(paid)],

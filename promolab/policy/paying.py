@@ -3,19 +3,110 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promolab.checks import real_number, whole_number
-from promolab.policy.valuing import NOTHING_SHARES, Valuing
+import numpy as np
+
+from promolab.checks import real_number, share, whole_number
+from promolab.effects import EVEN
+from promolab.policy.valuing import NOTHING_SHARES, Gain, Valuing
 from promolab.results import Estimate, Result
 from promolab.wording import decimals_for, number, percent, plural
 
 if TYPE_CHECKING:
     from promolab.policy.rows import PolicyRows
 
-LASTS = 0.8
-"""How sure it must be that spending pays where it is sure that promotions add something at all."""
+TOLERATED = 0.2
+"""Chance of a loss up to which spending is taken to pay: what holds back what pays loses, too."""
+ASSUMED = (
+    "This assumes that promotions change who buys, or all baskets alike, rather than how unequal "
+    "baskets are: where they cut the largest ones, a loss is likelier."
+)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What a plan adds per decision: nothing but its cost, or a gain that is told with an error.
+
+    Parameters
+    ----------
+    nothing : float
+        Chance that promotions do nothing (0–1).
+    gain : Gain
+        What the plan adds net of its cost if they do something.
+    paid : float
+        What it costs beside the outcome, in money per decision.
+    """
+
+    nothing: float
+    gain: Gain
+    paid: float
+
+    def loss(self, number: float = 1.0, more: float = 0.0) -> float:
+        """Return how likely so many decisions lose; ``more`` as `Gain.interval` has it.
+
+        Examples
+        --------
+        >>> round(Posterior(0.1, Gain(2.0, 1.0, 100.0, 400), 1.0).loss(), 3)
+        0.122
+        """
+        return self.nothing + (1 - self.nothing) * self.gain.chance_of_loss(number, more)
+
+    @property
+    def expected(self) -> float:
+        """What the plan adds on average, net of its cost."""
+        return (1 - self.nothing) * self.gain.value - self.nothing * self.paid
+
+
+def posterior_of(
+    there: Valuing, choice: np.ndarray, gain: Gain, past: Sequence[float] = ()
+) -> Posterior:
+    """Return what past decisions say of a choice of arms.
+
+    Parameters
+    ----------
+    there : Valuing
+    choice : ndarray of int of shape (n,)
+        The place of each row's arm, −1 for none.
+    gain : Gain
+        Of the plan by its scores: what tells where decisions do not fall into buying and baskets.
+    past : sequence of float
+        As `pays_to_spend`.
+    """
+    rows, some = there.rows, choice >= 0
+    prior = (1 + math.fsum(past)) / (2 + len(past)) if len(past) else EVEN
+    n, paid = int(there.decided.sum()), there.paid(choice)
+    cost = float(paid[there.decided].mean())
+    if rows.evidence is not None and rows.known is not None:
+        if some.any():
+            effect = rows.modelled[some, choice[some]]
+            error = rows.evidence.error(rows.known, choice)
+            gain = Gain(float((effect - paid[some]).sum()) / n, error / n, math.inf, n)
+        return Posterior(rows.evidence.nothing(prior), gain, cost)
+    told = [gain]
+    if some.any():
+        soon = there.soon_of_choice(choice)
+        scores = [there.of_choice(choice)[0], *([] if soon is None else [soon])]
+        told = [there.gain(each, NOTHING_SHARES) for each in scores]
+    nothing = min(nothing_by(each.chance_of_loss(), prior) for each in told)
+    return Posterior(nothing, gain, cost)
+
+
+def nothing_by(p: float, prior: float = EVEN) -> float:
+    """Return the least chance that promotions do nothing, by a one-sided p value.
+
+    Whatever effects there may be otherwise, the odds are at least −e·p·log p times those before
+    (Sellke, Bayarri & Berger 2001, The American Statistician 55).
+
+    Examples
+    --------
+    >>> round(nothing_by(0.05), 2), round(nothing_by(0.5), 2)
+    (0.29, 0.5)
+    """
+    odds = prior / (1 - prior) * (-math.e * p * math.log(p) if 0 < p < 1 / math.e else p > 0)
+    return odds / (1 + odds)
 
 
 @dataclass(frozen=True)
@@ -25,8 +116,8 @@ class Pays(Result):
     Parameters
     ----------
     profit : Estimate
-        What the best allocation foretold adds, net of its cost, for the customers asked about; the
-        lower end is the one-sided bound that decides.
+        What the best allocation foretold adds, net of its cost, for the customers asked about, by
+        doubly robust scores; the lower end is a one-sided bound.
     spend : float
         What it would spend on them, in money.
     decisions : int
@@ -36,39 +127,60 @@ class Pays(Result):
     currency : str
     soon : bool
         Whether they are sure to add more in the window than they cost.
+    loss : float
+        Chance that the plan loses money (0–1).
+    nothing : float
+        Chance that promotions do nothing at all (0–1).
+    expected : float
+        What the plan adds on average, a chance of nothing included: what withholding it costs.
+    tolerated : float
+        Chance of a loss up to which it pays to spend.
+    modelled : bool
+        Whether buying and baskets told, rather than the scores alone.
     """
 
     profit: Estimate
     spend: float
     decisions: int
-    level: float
+    level: float = 0.95
     currency: str = ""
     soon: bool = False
+    loss: float = 1.0
+    nothing: float = 1.0
+    expected: float = 0.0
+    tolerated: float = TOLERATED
+    modelled: bool = False
 
     def __bool__(self) -> bool:
-        return self.profit.ci_low > 0
+        return self.loss <= self.tolerated and self.spend > 0
 
     def summary(self) -> str:
-        """Say whether it pays, and why."""
+        """Say whether it pays, why, what withholding costs, and what that assumes."""
         unit = f" {self.currency}".rstrip()
-        if self.profit.value == self.profit.ci_low == self.profit.ci_high == 0:
+        if not self.spend:
             return (
                 "Nothing is spent beyond what is learned from: past decisions show no promotion "
                 "that would earn its cost with anybody."
             )
         value, low, high = self.profit.ends
         adds, least = (number(each, decimals=decimals_for(low, high)) for each in (value, low))
-        what = "it adds" if self else "spending more would add"
+        chance, most = (percent(min(p, 0.99), decimals=0) for p in (self.loss, self.tolerated))
         shown = (
-            f"by {plural(self.decisions, 'past decision')} {what} {adds}{unit} net of its cost, "
-            f"and with {percent(self.level, decimals=0)} certainty more than {least}"
+            f"by {plural(self.decisions, 'past decision')} "
+            f"{'it adds' if self else 'spending more would add'} {adds}{unit} net of its cost, and "
+            f"with {percent(self.level, decimals=0)} certainty more than {least}; the chance of a "
+            f"loss is {chance}, and {most} is tolerated."
         )
-        window = "In the window alone promotions are sure to earn their cost. " if self.soon else ""
+        window = " In the window alone promotions are sure to earn their cost." if self.soon else ""
+        assumed = f" {ASSUMED}" if self.modelled else ""
         if self:
-            return f"It pays to spend: {shown}. {window}".rstrip()
+            return f"It pays to spend: {shown}{window}{assumed}"
+        cost = "costs nothing on average"
+        if self.expected > 0:
+            cost = f"gives up {number(self.expected)}{unit} on average"
         return (
-            f"Nothing is spent beyond what is learned from: {shown}, which may be a loss. "
-            f"{window}More decisions drawn by chance would tell."
+            f"Nothing is spent beyond what is learned from: {shown}{window} Withholding {cost}; "
+            f"more decisions drawn by chance would tell.{assumed}"
         )
 
 
@@ -77,19 +189,23 @@ def pays_to_spend(
     *,
     customers: int | None = None,
     budget: float | None = None,
+    tolerated: float = TOLERATED,
+    past: Sequence[float] = (),
     level: float = 0.95,
     currency: str = "",
 ) -> Pays:
-    """Tell whether the best allocation foretold is sure to add more than it costs.
+    """Tell whether the best allocation foretold is likely enough to add more than it costs.
 
     An allocation by predictions alone spends all of its budget where no promotion does anything:
-    some customers look good by chance. So each fold of logged customers is given what the others
-    foretell to be best, and what came of it decides.
+    some customers look good by chance. So promotions may do nothing, with a chance q that past
+    decisions tell, and an effect counts 1 − q times. A plan is made of such effects, and loses with
+    the chance q + (1 − q)·Φ(−its mean ÷ its standard deviation).
 
-    Whether promotions do anything is told with less chance by the window alone. Where what they add
-    there is sure, at ``level``, to be more than they cost, the question that is left is whether it
-    lasts (what is bought now may be bought less later): for that `LASTS` is sure enough, as holding
-    back what pays is a loss, too.
+    Where the outcome falls into buying and baskets (`promolab.effects.effect_evidence`), these tell
+    q and the plan's mean, as averages of heavy-tailed money would not for years. Elsewhere scores
+    tell: each fold of logged customers is given what the others foretell to be best, and what came
+    of it has a p value, of which q follows. What is added in the window alone, where it is known,
+    may tell q with less chance; whether it lasts, what came later.
 
     Parameters
     ----------
@@ -99,9 +215,13 @@ def pays_to_spend(
         For how many; by default as many as decisions.
     budget : float, optional
         Most that may be spent on them; by default until nothing adds anything more.
+    tolerated : float
+        Chance of a loss up to which it pays (0–1).
+    past : sequence of float
+        The chance that promotions do nothing (`Pays.nothing`) of each of the shop's past rounds
+        that are settled; without any, 0.5 is expected.
     level : float
-        Above 0.5, of the one-sided lower bound that must lie above 0; where what is added in the
-        window is, `LASTS` at most of that of all.
+        Above 0.5, of the one-sided lower bound that is shown beside.
     currency : str
 
     Returns
@@ -111,7 +231,7 @@ def pays_to_spend(
     Raises
     ------
     InputError
-        A budget or a level that is none.
+        A budget, a chance or a level that is none.
 
     Examples
     --------
@@ -127,16 +247,22 @@ def pays_to_spend(
     False
     """
     real_number("level", level, above=0.5, below=1)
+    share("tolerated", tolerated, one=False)
+    for chance in past:
+        share("past", chance)
     number_of = len(rows) if customers is None else whole_number("customers", customers, 1)
     most = math.inf if budget is None else real_number("budget", budget, least=0)
     there = Valuing(rows)
     choice = there.choose(most / number_of)
-    gamma, cost = there.of_choice(choice)
-    gain, window = there.gain(gamma, NOTHING_SHARES), there.soon_of_choice(choice)
-    soon = False
-    if window is not None:
-        soon = there.gain(window, NOTHING_SHARES).interval(2 * level - 1).ci_low > 0
-    sure = min(level, LASTS) if soon else level
-    profit = gain.interval(2 * sure - 1, number_of)
-    spend = float(cost[there.decided].mean()) * number_of
-    return Pays(profit, spend, gain.n, sure, currency, soon)
+    gain = there.gain(there.of_choice(choice)[0], NOTHING_SHARES)
+    if rows.evidence is not None:
+        q = posterior_of(there, choice, gain, past).nothing
+        choice = there.choose_modelled(most / number_of, q)
+    told, window = posterior_of(there, choice, gain, past), there.soon_of_choice(choice)
+    early = 1.0 if window is None else there.gain(window, NOTHING_SHARES).chance_of_loss()
+    spend = float(there.of_choice(choice)[1][there.decided].mean()) * number_of
+    return Pays(
+        gain.interval(2 * level - 1, number_of), spend, gain.n, level, currency, early < 1 - level,
+        told.loss(number_of), told.nothing, told.expected * number_of, tolerated,
+        rows.evidence is not None,
+    )  # fmt: skip

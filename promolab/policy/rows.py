@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects import costs_of
+from promolab.effects import costs_of, effect_evidence
 from promolab.errors import InputError
 
 if TYPE_CHECKING:
-    from promolab.effects import UpliftModel
+    import pandas as pd
+
+    from promolab.effects import EffectEvidence, UpliftModel
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,12 @@ class PolicyRows:
     soon : ndarray of shape (n, K), optional
         As ``gamma``, of what arms add in the window alone: it tells with less chance whether they
         do anything at all.
+    evidence : EffectEvidence, optional
+        How much the decisions speak for promotions that do something, by who buys and by baskets.
+    known : DataFrame of n rows, optional
+        What was known of the customers, for ``evidence``.
+    contact : ndarray of shape (n, K), optional
+        What ``gamma`` and ``effect`` have been lowered by beside the outcome; 0 by default.
 
     Examples
     --------
@@ -67,6 +76,9 @@ class PolicyRows:
     outcome: np.ndarray | None = None
     forward: bool = False
     soon: np.ndarray | None = None
+    evidence: EffectEvidence | None = None
+    known: pd.DataFrame | None = None
+    contact: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arms", tuple(self.arms))
@@ -75,7 +87,7 @@ class PolicyRows:
             raise InputError(
                 f"there are {n} logged decisions of {k} arms; give one of each at least"
             )
-        for name in ("gamma", "effect", "cost", "response", "soon"):
+        for name in ("gamma", "effect", "cost", "response", "soon", "contact"):
             self._set(name, float, (n, k))
         self._set("outcome", float, (n,))
         self._set("fold", np.int64, (n,))
@@ -129,6 +141,12 @@ class PolicyRows:
         """Where a row could get the arm and counts, shape (n, K)."""
         return np.asarray(np.isfinite(self.gamma))
 
+    @cached_property
+    def modelled(self) -> np.ndarray:
+        """What each arm adds by ``evidence``, before any cost, if promotions do something."""
+        assert self.evidence is not None and self.known is not None
+        return self.evidence.effects(self.known)
+
     @property
     def folds(self) -> np.ndarray:
         """The folds that have rows, in order."""
@@ -148,6 +166,7 @@ class PolicyRows:
         [[0.5]]
         """
         kept = ("gamma", "effect", "cost", "fold", "cluster", "response", "outcome", "soon")
+        kept += ("known", "contact")
         values = {name: getattr(self, name) for name in kept}
         mine_alone: Any = {k: None if v is None else v[mine] for k, v in values.items()}
         return replace(self, **mine_alone)
@@ -206,5 +225,8 @@ class PolicyRows:
             model.experiment_.y(model.outcome_),
             forward,
             early,
+            effect_evidence(model.experiment_, model.outcome_),
+            model.experiment_.X,
+            paid,
         )
         return found.only(model.fold_ > 1) if forward else found

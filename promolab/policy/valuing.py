@@ -133,6 +133,25 @@ class Valuing:
             choice[there] = path.choose(budget * len(there))
         return choice
 
+    def choose_modelled(self, budget: float, nothing: float) -> np.ndarray:
+        """Return as `choose` what buying and baskets foretell, worth 1 − ``nothing`` times as much.
+
+        Of all rows at once: the chance of nothing is in it, not folds.
+        """
+        rows, mine = self.rows, self.decided
+        paid = 0.0 if rows.contact is None else rows.contact
+        value = (1 - nothing) * rows.modelled - paid
+        path = hull_path(value[mine], rows.cost[mine], rows.eligible[mine])
+        choice = np.full(len(rows), -1, dtype=np.int64)
+        choice[mine] = path.choose(budget * int(mine.sum()))
+        return choice
+
+    def paid(self, choice: np.ndarray) -> np.ndarray:
+        """Return what the chosen arms cost beside the outcome, or to the budget, shape (n,)."""
+        cost = self.rows.cost if self.rows.contact is None else self.rows.contact
+        place = np.maximum(choice, 0)[:, None]
+        return np.where(choice >= 0, np.take_along_axis(cost, place, axis=1)[:, 0], 0.0)
+
     def of_choice(self, choice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the scores and costs of what is chosen, each of shape (n,)."""
         place, some = np.maximum(choice, 0)[:, None], choice >= 0

@@ -35,17 +35,18 @@ def _rows(horizon: float, window: float | None) -> PolicyRows:
 def test_where_the_window_is_sure_less_certainty_of_the_horizon_is_enough():
     assert not pays_to_spend(_rows(0.08, None))  # 1.3 standard errors
     sure = pays_to_spend(_rows(0.08, 0.5), currency="EUR")
-    assert sure and sure.soon and sure.level == 0.8
+    assert sure and sure.soon and sure.loss < 0.1
     assert sure.summary().endswith("In the window alone promotions are sure to earn their cost.")
+    assert "the chance of a loss is 10 %, and 20 % is tolerated" in sure.summary()
     doubtful = pays_to_spend(_rows(0.04, 0.5))  # what lasts is not sure enough
-    assert not doubtful and "which may be a loss. In the window alone" in doubtful.summary()
+    assert not doubtful and "tolerated. In the window alone" in doubtful.summary()
     assert not pays_to_spend(_rows(-0.2, 0.5))  # bought earlier, not more
 
 
 def test_where_the_window_shows_nothing_the_bound_is_as_strict_as_without_it():
     for window in (-0.5, 0.0):
         nothing = pays_to_spend(_rows(0.08, window))
-        assert not nothing and not nothing.soon and nothing.level == 0.95
+        assert not nothing and not nothing.soon and nothing.loss > 0.4
 
 
 def test_an_allocation_that_does_not_pay_spends_on_those_drawn_alone_and_says_why():
@@ -76,10 +77,20 @@ def test_what_cannot_be_is_refused_in_a_sentence():
         pays_to_spend(made_up(0).rows, level=0.4)
 
 
-def test_both_bounds_are_one_sided():
-    """1.8 standard errors: between 1.64 of a one-sided bound at 95 % and 1.96 of a two-sided."""
+def test_of_scores_alone_the_chance_of_nothing_follows_from_a_one_sided_p_value():
+    """At 2.05 standard errors p = .02: q = e p log(1/p) ÷ (1 + that) = .176, and a loss .193."""
     error = NOTHING_SHARES / np.sqrt(4_000)
-    assert pays_to_spend(_rows(1.8 * 3 * error, None)) and not pays_to_spend(
-        _rows(1.5 * 3 * error, None)
-    )
+    found = pays_to_spend(_rows(2.054 * 3 * error, None))
+    assert found.nothing == pytest.approx(0.1755, abs=0.002)
+    assert found and found.loss == pytest.approx(0.192, abs=0.002)
+    assert not pays_to_spend(_rows(1.9 * 3 * error, None))
+    assert not pays_to_spend(_rows(2.054 * 3 * error, None), tolerated=0.1)
     assert [pays_to_spend(_rows(0.08, z * error)).soon for z in (1.5, 1.8)] == [False, True]
+
+
+def test_past_rounds_that_did_nothing_make_it_less_likely_that_it_pays():
+    rows = _rows(2.054 * 3 * NOTHING_SHARES / np.sqrt(4_000), None)
+    never, always = (pays_to_spend(rows, past=[q] * 4) for q in (1.0, 0.0))
+    assert never.nothing > 0.5 > 0.2 > always.nothing and always and not never
+    odds = 0.1755 / (1 - 0.1755) * 5  # (1 + 4) ÷ (2 + 4) before
+    assert never.nothing == pytest.approx(odds / (1 + odds), abs=0.01)
