@@ -43,6 +43,7 @@ from benchmarks import (
     size,
     small,
     spark,
+    spending_gate,
     standing,
     training,
     true_profit,
@@ -298,6 +299,8 @@ def policy() -> Iterator[Row]:
     say("the money answer, a thousand made-up shops")
     yield from money.money_holds()
     yield from money.nothing_is_spent()
+    say("a thousand shops of heavy-tailed baskets, with and without effects")
+    yield from spending_gate.spending_gates()
     say("allocations among four kinds, five shops of 100,000 customers")
     yield from true_profit.true_profits()
     say("five shops' weeks inside a budget")

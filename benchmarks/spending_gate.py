@@ -11,7 +11,7 @@ import pandas as pd
 from benchmarks.table import Row
 from promolab import allocate
 from promolab.contract import Experiment
-from promolab.effects import effect_evidence
+from promolab.effects import UpliftModel, effect_evidence
 from promolab.metrics import aipw_scores
 from promolab.policy import Allocation, Pays, PolicyRows, pays_to_spend
 
@@ -37,12 +37,15 @@ class Trial:
         What the plan truly earns, and that of effects taken as they are, in money.
     at_any_rate : float
         What the plan would earn if it were carried out whatever is said.
+    averaged : float
+        What the plan of `promolab.UpliftModel` alone earns, without a gate.
     """
 
     pays: Pays
     gated: float
     ungated: float
     at_any_rate: float
+    averaged: float
 
 
 def customers(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, np.ndarray]:
@@ -93,10 +96,12 @@ def gated(seed: int, decisions: int, effects: float, cut: bool = False) -> Trial
     evidence = effect_evidence(trial)
     assert evidence is not None
     cost = np.tile(CONTACT, (decisions, 1))
+    gamma, fold = aipw_scores(y, arm, chances) - cost, rows % 5
+    sums = np.stack([gamma[fold == k].sum(axis=0) for k in range(5)])
+    average = ((sums.sum(axis=0) - sums) / (0.8 * decisions))[fold]  # of the other folds
     log = PolicyRows(
-        aipw_scores(y, arm, chances) - cost, evidence.effects(X) - cost, cost, rows % 5, rows,
-        ARMS, evidence=evidence, known=X, contact=cost,
-    )  # fmt: skip
+        gamma, average, cost, fold, rows, ARMS, evidence=evidence, known=X, contact=cost
+    )
     pays = pays_to_spend(log, customers=OTHERS, budget=BUDGET[decisions])
     others, unseen = customers(rng, OTHERS)
     buys, margin = truth(others, unseen, effects)
@@ -109,8 +114,10 @@ def gated(seed: int, decisions: int, effects: float, cut: bool = False) -> Trial
         got = np.flatnonzero(plan.choice >= 0)
         return float(true[got, plan.choice[got]].sum())
 
-    drawn = (1 - pays.nothing) * effect - charged
-    return Trial(pays, earned(drawn, pays), earned(effect - charged, True), earned(drawn, True))
+    drawn = (1 - evidence.nothing()) * effect - charged
+    plain = UpliftModel("dr", "ridge").fit(trial).predict(others) - charged
+    values = (drawn, pays), (effect - charged, True), (drawn, True), (plain, True)
+    return Trial(pays, *(earned(*each) for each in values))
 
 
 def said_and_lost(found: list[Trial]) -> pd.DataFrame:
@@ -126,7 +133,7 @@ def said_and_lost(found: list[Trial]) -> pd.DataFrame:
     return told[told["shops"] >= BIN]
 
 
-def spending_gates(null: int = 300, shops: int = 100) -> Iterator[Row]:
+def spending_gates(null: int = 300, shops: int = 150) -> Iterator[Row]:
     """Yield how often money is spent with and without effects, and what comes of it.
 
     Parameters
@@ -147,26 +154,32 @@ def spending_gates(null: int = 300, shops: int = 100) -> Iterator[Row]:
         lost = float(np.mean([one.gated < 0 for one in spending]))
         yield Row(f"{what}: of those that spend lose", f"≤ {LOSING:.0%}", f"{lost:.1%}",
                   lost <= LOSING)  # fmt: skip
-        mean, without = (
-            sum(float(np.mean([getattr(one, name) for one in found])) for found in by.values())
-            for name in ("gated", "ungated")
-        )
-        worst = [min(getattr(one, name) for f in by.values() for one in f)
-                 for name in ("gated", "ungated")]  # fmt: skip
+        earned = {
+            name: np.array([[getattr(one, name) for one in found[:shops]] for found in by.values()])
+            for name in ("gated", "ungated", "averaged")
+        }
+        mean = {name: float(values.mean(axis=1).sum()) for name, values in earned.items()}
+        worst = {name: float(values.min()) for name, values in earned.items()}
+        apart = earned["gated"] - earned["ungated"]
+        error = float(np.sqrt((apart.var(axis=1, ddof=1) / shops).sum()))
         yield Row(
-            f"{what}: true profit of a shop of each, summed", f"≥ {without:,.0f} without a gate",
-            f"{mean:,.0f} (worst {worst[0]:,.0f}, without {worst[1]:,.0f})", mean >= without,
-        )  # fmt: skip
+            f"{what}: true profit of a shop of each, summed",
+            f"≥ {mean['ungated']:,.0f} without a gate, less one standard error of {error:,.0f}",
+            f"{mean['gated']:,.0f} (worst shop {worst['gated']:,.0f}, without "
+            f"{worst['ungated']:,.0f}; by averages without {mean['averaged']:,.0f})",
+            mean["gated"] >= mean["ungated"] - error,
+        )
         told = said_and_lost([one for found in by.values() for one in found[:shops]])
-        apart = float((told["said"] - told["lost"]).abs().max())
+        off = float((told["said"] - told["lost"]).abs().max())
         listed = ", ".join(f"{s:.2f} → {x:.2f}" for s, x in told[["said", "lost"]].to_numpy())
         yield Row(f"{what}: chance of a loss said → lost, bins of ≥ {BIN} shops",
-                  f"within {APART}", listed, apart <= APART)  # fmt: skip
-        found = [gated(k, decisions, 0.8, cut=True) for k in range(shops // 2)]
+                  f"within {APART}", listed, off <= APART)  # fmt: skip
+        found = [gated(k, decisions, 0.8, cut=True) for k in range(shops // 3)]
         said = float(np.mean([one.pays.loss for one in found]))
         lost = float(np.mean([one.at_any_rate < 0 for one in found]))
         spends = float(np.mean([bool(one.pays) for one in found]))
         yield Row(
-            f"{what}: promotions cut the largest baskets, which is assumed away", "stands here",
-            f"said {said:.0%}, lost {lost:.0%}, spend {spends:.0%}", None,
+            f"{what}: promotions cut the largest baskets, which is assumed away", "said so",
+            f"said {said:.0%}, lost {lost:.0%}, spend {spends:.0%}",
+            all("how unequal baskets are" in one.pays.summary() for one in found),
         )  # fmt: skip

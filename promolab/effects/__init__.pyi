@@ -22,7 +22,6 @@ from .identification import Withheld as Withheld
 from .identification import figure as figure
 from .identification import p_words as p_words
 from .identification import spoken as spoken
-from .learners.evidence import EVEN as EVEN
 from .learners.evidence import EffectEvidence as EffectEvidence
 from .learners.evidence import effect_evidence as effect_evidence
 from .means import mean_of as mean_of

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.checks import real_number, share, whole_number
-from promolab.effects import EVEN
 from promolab.policy.valuing import NOTHING_SHARES, Gain, Valuing
 from promolab.results import Estimate, Result
 from promolab.wording import decimals_for, number, percent, plural
@@ -75,17 +74,15 @@ def posterior_of(
     past : sequence of float
         As `pays_to_spend`.
     """
-    rows, some = there.rows, choice >= 0
-    prior = (1 + math.fsum(past)) / (2 + len(past)) if len(past) else EVEN
-    n, paid = int(there.decided.sum()), there.paid(choice)
-    cost = float(paid[there.decided].mean())
+    rows, some, prior = there.rows, choice >= 0, prior_of(past)
+    paid = there.paid(choice)
+    cost, told = float(paid[there.decided].mean()), [gain]
     if rows.evidence is not None and rows.known is not None:
         if some.any():
-            effect = rows.modelled[some, choice[some]]
-            error = rows.evidence.error(rows.known, choice)
-            gain = Gain(float((effect - paid[some]).sum()) / n, error / n, math.inf, n)
+            adds = float((rows.modelled[some, choice[some]] - paid[some]).sum()) / gain.n
+            error = rows.evidence.error(rows.known, choice) / gain.n
+            gain = Gain(adds, error, math.inf, gain.n)
         return Posterior(rows.evidence.nothing(prior), gain, cost)
-    told = [gain]
     if some.any():
         soon = there.soon_of_choice(choice)
         scores = [there.of_choice(choice)[0], *([] if soon is None else [soon])]
@@ -94,7 +91,18 @@ def posterior_of(
     return Posterior(nothing, gain, cost)
 
 
-def nothing_by(p: float, prior: float = EVEN) -> float:
+def prior_of(past: Sequence[float]) -> float:
+    """Return the chance that promotions do nothing, by what past rounds said of it.
+
+    Examples
+    --------
+    >>> prior_of([]), prior_of([0.1, 0.3, 0.1])
+    (0.5, 0.3)
+    """
+    return (1 + math.fsum(past)) / (2 + len(past))
+
+
+def nothing_by(p: float, prior: float = 0.5) -> float:
     """Return the least chance that promotions do nothing, by a one-sided p value.
 
     Whatever effects there may be otherwise, the odds are at least −e·p·log p times those before
@@ -255,9 +263,10 @@ def pays_to_spend(
     there = Valuing(rows)
     choice = there.choose(most / number_of)
     gain = there.gain(there.of_choice(choice)[0], NOTHING_SHARES)
+    told = posterior_of(there, choice, gain, past)
     if rows.evidence is not None:
-        q = posterior_of(there, choice, gain, past).nothing
-        choice = there.choose_modelled(most / number_of, q)
+        nothing = rows.evidence.nothing(prior_of(past))
+        choice = there.choose_modelled(most / number_of, nothing)
     told, window = posterior_of(there, choice, gain, past), there.soon_of_choice(choice)
     early = 1.0 if window is None else there.gain(window, NOTHING_SHARES).chance_of_loss()
     spend = float(there.of_choice(choice)[1][there.decided].mean()) * number_of

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
     from promolab.contract import Experiment
 
-EVEN = 0.5
-"""Chance that promotions do nothing, of a shop of which nothing is known yet."""
 ARM_SPREAD, SHIFT_SPREAD = 0.3, 0.1
 """Standard deviation expected of arms: in the logit of buying, and in the log of a basket."""
-ROUNDS, STEPS, CLOSE = 25, 30, 1e-9
+ROUNDS = 25
+SLABS = ((ARM_SPREAD, ROUNDS), (ARM_SPREAD, 0), (ARM_SPREAD / 2, 0), (ARM_SPREAD / 4, 0))
+LIKELY = (1 / 2, 1 / 6, 1 / 6, 1 / 6)
+"""What arms may do if anything, and how likely each is: how far they spread, and in how many rounds
+it is found how much customers differ (none: they do not). Small effects are no sign of none.
+"""
+STEPS, CLOSE, ALIKE = 30, 1e-9, 1e-6
 SKEWED, EDGE = 2.0, 0.005
 """Columns more skewed are taken as logs; all end where so large a share lies beyond."""
 ZEROS, BUYERS = 0.1, 50
@@ -62,7 +66,7 @@ class EffectEvidence:
     smearing_error: float
     log_factor: float
 
-    def nothing(self, prior: float = EVEN) -> float:
+    def nothing(self, prior: float = 0.5) -> float:
         """Return the chance that promotions do nothing, given that before the decisions."""
         odds = np.log(prior) - np.log1p(-prior) - self.log_factor
         return float(1 / (1 + np.exp(-np.clip(odds, -700, 700))))
@@ -165,10 +169,11 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
     Notes
     -----
     The logit of buying is a line in the columns; an arm moves it by t + x·u, t ~ N(0, .3²), u ~
-    N(0, s²), s² by expectation maximisation. The log of a basket is a line with a shift of each
-    arm, N(0, .3²). Evidence by Laplace's approximation (Kass & Raftery 1995, JASA 90): a chance
-    that nothing does anything stands beside it (Mitchell & Beauchamp 1988, JASA 83). What arms do
-    to how unequal baskets are is not modelled.
+    N(0, s²), s² by expectation maximisation; as likely, s = 0 with .3, a half or a quarter of it.
+    The log of a basket is a line with a shift of each arm, N(0, .1²), or as likely with none.
+    Evidence by Laplace's approximation (Kass & Raftery 1995, JASA 90): a chance that nothing does
+    anything stands beside it (Mitchell & Beauchamp 1988, JASA 83). What arms do to how unequal
+    baskets are is not modelled.
 
     Examples
     --------
@@ -193,16 +198,24 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
         return None
     columns, Z = Columns.learn(experiment.X)
     with steady(Z.size):
-        with_arms, covariance, evidence = _buying(Z, bought, codes, experiment.K)
-        alone = _buying(Z, bought, np.zeros(len(y), dtype=np.int64), 1)[2]
+        fits = [_buying(Z, bought, codes, experiment.K, *slab) for slab in SLABS]
+        alone = _buying(Z, bought, np.zeros(len(y), dtype=np.int64), 1, *SLABS[-1])[2]
+    with_arms, covariance, _ = max(fits[:2], key=lambda fit: fit[2])
+    # Averages over what may be: slabs, and baskets that arms change, or do not.
+    factor = np.logaddexp.reduce(
+        [fit[2] - alone + np.log(p) for fit, p in zip(fits, LIKELY, strict=True)]
+    )
     line, shift, of_shift, more = _basket(Z[bought], np.log(y[bought]), codes[bought], experiment.K)
+    factor += np.logaddexp(0.0, more) - np.log(2)
+    changed = 1 / (1 + np.exp(-more))
+    of_shift = changed * (of_shift + (1 - changed) * np.outer(shift, shift))
+    shift = changed * shift
     told = np.exp(Z[bought] @ line + np.r_[0.0, shift][codes[bought]])
     ratio = y[bought] / told
     smearing = float(y[bought].sum() / told.sum())
     off = (y[bought] - smearing * told).std() / y[bought].mean() / np.sqrt(len(ratio))
     return EffectEvidence(
-        columns, with_arms, covariance, line, shift, of_shift, smearing, float(off),
-        evidence - alone + more,
+        columns, with_arms, covariance, line, shift, of_shift, smearing, float(off), float(factor),
     )  # fmt: skip
 
 
@@ -211,24 +224,22 @@ def _chance(line: np.ndarray) -> np.ndarray:
 
 
 def _buying(
-    Z: np.ndarray, bought: np.ndarray, codes: np.ndarray, arms: int
+    Z: np.ndarray, bought: np.ndarray, codes: np.ndarray, arms: int, spread: float, rounds: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Fit who buys, and return coefficients (K, d), their covariance, and the log evidence."""
     d = Z.shape[1]
     parts = [(Z[codes == k], bought[codes == k].astype(float)) for k in range(arms)]
-    beta, own = np.zeros((arms, d)), 0.1**2
+    beta, own = np.zeros((arms, d)), 0.1**2 if rounds else ALIKE
     base = np.r_[1e-4, np.ones(d - 1)]
-    rounds = ROUNDS if arms > 1 and d > 1 else 0
-    for left in range(
-        rounds, -1, -1
-    ):  # a step for each spread, and at the last one as many as need
-        arm = np.r_[ARM_SPREAD**-2, np.full(d - 1, 1 / own)]
+    rounds = rounds if d > 1 else 0
+    for left in range(rounds, -1, -1):  # a step for each spread; all that it takes at last
+        arm = np.r_[spread**-2, np.full(d - 1, 1 / own)]
         prior = np.concatenate([base, *[arm] * (arms - 1)])
         beta, curved, fit = _mode(parts, beta, prior, 1 if 0 < left < rounds else STEPS)
         covariance = np.linalg.inv(curved)
         if left:
             seconds = beta.ravel() ** 2 + np.diag(covariance)
-            own = max(float(seconds.reshape(arms, d)[1:, 1:].mean()), 1e-6)
+            own = max(float(seconds.reshape(arms, d)[1:, 1:].mean()), ALIKE)
     evidence = fit + np.log(prior).sum() / 2 - np.linalg.slogdet(curved)[1] / 2
     return beta, covariance, float(evidence)
 
