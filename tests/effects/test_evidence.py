@@ -69,7 +69,7 @@ def test_effects_and_their_error_are_those_of_draws_of_the_parameters():
     for _ in range(400):
         buying = rng.multivariate_normal(found.buying.ravel(), found.covariance)
         drawn = EffectEvidence(
-            found.columns, buying.reshape(found.buying.shape), found.covariance, found.basket,
+            found.design, buying.reshape(found.buying.shape), found.covariance, found.basket,
             rng.multivariate_normal(found.shift, found.shift_covariance), found.shift_covariance,
             found.smearing * (1 + found.smearing_error * rng.normal()), 0.0, 0.0,
         )  # fmt: skip

@@ -28,8 +28,6 @@ LIKELY = (1 / 2, 1 / 6, 1 / 6, 1 / 6)
 it is found how much customers differ (none: they do not). Small effects are no sign of none.
 """
 STEPS, CLOSE, ALIKE = 30, 1e-9, 1e-6
-SKEWED, EDGE = 2.0, 0.005
-"""Columns more skewed are taken as logs; all end where so large a share lies beyond."""
 ZEROS, BUYERS = 0.1, 50
 """Share of decisions without a purchase, and number of those with one, that are there at least."""
 
@@ -40,8 +38,8 @@ class EffectEvidence:
 
     Parameters
     ----------
-    columns : Columns
-        How frames become columns.
+    design : Design
+        How frames become columns: skewed ones bent, none beyond what was seen.
     buying : ndarray of shape (K, d)
         Coefficients in the logit of buying: of none, and what each arm adds.
     covariance : ndarray of shape (K·d, K·d)
@@ -56,7 +54,7 @@ class EffectEvidence:
         Logarithm of the Bayes factor for effects against none.
     """
 
-    columns: Columns = field(repr=False)
+    design: Design = field(repr=False)
     buying: np.ndarray = field(repr=False)
     covariance: np.ndarray = field(repr=False)
     basket: np.ndarray = field(repr=False)
@@ -73,7 +71,7 @@ class EffectEvidence:
 
     def effects(self, X: pd.DataFrame) -> np.ndarray:
         """Return what each arm adds if promotions do anything, shape (n, K − 1), in money."""
-        buys, spends = self._parts(self.columns.matrix(X))
+        buys, spends = self._parts(_with_one(self.design, X))
         worth = buys * spends
         return np.asarray(worth[:, 1:] - worth[:, :1])
 
@@ -93,7 +91,7 @@ class EffectEvidence:
             The place of each row's arm, −1 for none.
         """
         got = np.flatnonzero(choice >= 0)
-        Z, arm = self.columns.matrix(X.iloc[got]), choice[got] + 1
+        Z, arm = _with_one(self.design, X.iloc[got]), choice[got] + 1
         buys, spends = self._parts(Z)
         rows, of_arm = np.arange(len(got)), np.arange(1, len(self.buying))[:, None] == arm
         steep = buys * (1 - buys) * spends
@@ -107,46 +105,9 @@ class EffectEvidence:
         return float(np.sqrt(variance + (whole * self.smearing_error) ** 2))
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Columns of a frame, an intercept before them: skewed ones as logs, without far ends.
-
-    Parameters
-    ----------
-    design : Design
-    logs : ndarray of bool of shape (p,)
-    ends : ndarray of shape (2, p)
-    centre, spread : ndarray of shape (p,)
-    """
-
-    design: Design
-    logs: np.ndarray
-    ends: np.ndarray
-    centre: np.ndarray
-    spread: np.ndarray
-
-    @classmethod
-    def learn(cls, X: pd.DataFrame) -> tuple[Columns, np.ndarray]:
-        """Learn them, and return them with the frame's own."""
-        design = Design.learn(X, "encoded")
-        raw = design.matrix(X)
-        centred = raw - raw.mean(axis=0)
-        moments = [np.mean(centred**power, axis=0) for power in (2, 3)]
-        skewed = moments[1] > SKEWED * np.maximum(moments[0], 1e-300) ** 1.5
-        logs = skewed & (raw >= 0).all(axis=0)
-        told = np.where(logs, np.log1p(np.where(logs, raw, 0.0)), raw)
-        ends = np.quantile(told, [EDGE, 1 - EDGE], axis=0)
-        told = np.clip(told, *ends)
-        spread = told.std(axis=0)
-        made = cls(design, logs, ends, told.mean(axis=0), np.where(spread > 0, spread, np.inf))
-        return made, made.matrix(X)
-
-    def matrix(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the columns, float64 of shape (n, 1 + p)."""
-        raw = self.design.matrix(X)
-        told = np.where(self.logs, np.log1p(np.where(self.logs, np.maximum(raw, 0), 0.0)), raw)
-        rows = (np.clip(told, *self.ends) - self.centre) / self.spread
-        return np.column_stack([np.ones(len(rows)), rows])
+def _with_one(design: Design, X: pd.DataFrame) -> np.ndarray:
+    """Return the columns, an intercept before them, shape (n, 1 + p)."""
+    return np.column_stack([np.ones(len(X)), design.matrix(X)])
 
 
 def effect_evidence(experiment: Experiment, outcome: str | None = None) -> EffectEvidence | None:
@@ -196,7 +157,8 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
         return None
     if (y < 0).any() or bought.sum() < BUYERS or bought.mean() > 1 - ZEROS:
         return None
-    columns, Z = Columns.learn(experiment.X)
+    design = Design.learn(experiment.X, "encoded")
+    Z = _with_one(design, experiment.X)
     with steady(Z.size):
         fits = [_buying(Z, bought, codes, experiment.K, *slab) for slab in SLABS]
         alone = _buying(Z, bought, np.zeros(len(y), dtype=np.int64), 1, *SLABS[-1])[2]
@@ -215,7 +177,7 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
     smearing = float(y[bought].sum() / told.sum())
     off = (y[bought] - smearing * told).std() / y[bought].mean() / np.sqrt(len(ratio))
     return EffectEvidence(
-        columns, with_arms, covariance, line, shift, of_shift, smearing, float(off), float(factor),
+        design, with_arms, covariance, line, shift, of_shift, smearing, float(off), float(factor),
     )  # fmt: skip
 
 
