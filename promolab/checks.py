@@ -365,8 +365,7 @@ def along(X: Any, values: Any, what: str, of: str = "X", *, columns: Any = None)
     if not isinstance(values, (pd.Series, pd.DataFrame)):
         return values
     rows = X if isinstance(X, pd.Index) else getattr(X, "index", None)
-    labelled = isinstance(rows, pd.Index) and len(rows) == len(values)
-    if labelled and not rows.equals(values.index):
+    if isinstance(rows, pd.Index) and len(rows) == len(values) and not rows.equals(values.index):
         values = values.iloc[_places(rows, values.index, "row", what, of)]
     if columns is not None and values.ndim == 2 and len(columns) == values.shape[1]:
         wanted, there = pd.Index(columns).astype(str), values.columns.astype(str)

@@ -14,7 +14,6 @@ import pandas as pd
 from promolab.checks import choice as choice_of
 from promolab.checks import real_number, seed_of
 from promolab.display import Html, table
-from promolab.effects import UpliftModel
 from promolab.errors import InputError
 from promolab.policy.amounts import round_amount
 from promolab.policy.chances import (
@@ -36,6 +35,8 @@ from promolab.wording import count, number, part_of, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from promolab.effects import UpliftModel
 
 
 NOT_TESTED = (
@@ -422,6 +423,8 @@ def allocate(
 The next 0.10 would add 0.05. Not tested whether it pays (pays=pays_to_spend(…)); predicted values \
 promise too much of whom they choose.
     """
+    from promolab.effects import UpliftModel
+
     most = math.inf if budget is None else real_number("budget", budget, least=0)
     given = options_of(value, cost, customers, promotions, eligible)
     wide = None if cost is None else value
@@ -479,7 +482,7 @@ promise too much of whom they choose.
         currency,
         None if drawn is None else drawn.propensities[np.arange(len(choice)), choice],
         drawn,
-        "" if spends or isinstance(gate, bool) else gate.summary(),
+        gate.summary() if isinstance(gate, Pays) and not spends else "",
         stated,
         tested=gate is not None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -165,9 +165,8 @@ class PolicyRows:
         >>> rows.only(np.array([False, True])).effect.tolist()
         [[0.5]]
         """
-        kept = ("gamma", "effect", "cost", "fold", "cluster", "response", "outcome", "soon")
-        kept += ("known", "contact")
-        values = {name: getattr(self, name) for name in kept}
+        same = ("arms", "forward", "evidence")
+        values = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in same}
         mine_alone: Any = {k: None if v is None else v[mine] for k, v in values.items()}
         return replace(self, **mine_alone)
 
