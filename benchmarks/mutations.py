@@ -108,15 +108,17 @@ MUTATIONS = (
     ),
     Mutation(
         "policy/paying.py",
-        "there.gain(window, NOTHING_SHARES).interval(2 * level - 1)",
-        "there.gain(window, NOTHING_SHARES).interval(level)",
-        "policy/test_paying.py::test_both_bounds_are_one_sided",
+        "(1 - self.nothing) * self.gain.chance_of_loss(number, more)",
+        "self.gain.chance_of_loss(number, more)",
+        "policy/test_paying.py::"
+        "test_of_scores_alone_the_chance_of_nothing_follows_from_a_one_sided_p_value",
     ),
     Mutation(
         "policy/paying.py",
-        "gain.interval(2 * sure - 1, number_of)",
-        "gain.interval(sure, number_of)",
-        "policy/test_paying.py::test_both_bounds_are_one_sided",
+        "gain.interval(2 * level - 1, number_of)",
+        "gain.interval(level, number_of)",
+        "policy/test_paying.py::"
+        "test_of_scores_alone_the_chance_of_nothing_follows_from_a_one_sided_p_value",
     ),
     Mutation(
         "policy/chances.py",

@@ -298,14 +298,10 @@ def adjusted_difference(
     value, added = on_treated(rest, a, odds)
     error, z = float(np.sqrt((added**2).sum())), normal_quantile(level)
     mean = _mean_of(y[a])
+    sides = ADJUSTED, "", n1, n0, mean, Estimate(mean.value - value, math.nan, math.nan, n0)
     found = Difference(
         Estimate(value, value - z * error, value + z * error, n1),
-        ADJUSTED,
-        "",
-        n1,
-        n0,
-        mean,
-        Estimate(mean.value - value, math.nan, math.nan, n0),
+        *sides,
         two_sided(value, error),
         clusters=n1 + n0,
         level=level,
@@ -566,14 +562,10 @@ def compare_arms(
     one, other, (low, high) = intervals_of(found, level, share=is_share)
 
     added = found.treated.scores - found.control.scores
+    sides = RANDOMISED, "", one.n, other.n, one, other
     return Difference(
         Estimate(one.value - other.value, low, high, len(y)),
-        RANDOMISED,
-        "",
-        one.n,
-        other.n,
-        one,
-        other,
+        *sides,
         math.nan if is_share else two_sided(found.value, math.sqrt(found.variance), found.degrees),
         (treated_arm, control),
         SHARE if is_share else MEAN,

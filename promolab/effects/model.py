@@ -572,10 +572,9 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         import pandas as pd
 
         effect = self.predict(X)
-        cost = along(X, cost, "cost")
-        arm = best_of(effect - costs_of(cost, len(effect), self.treatments_), self.arms_)
+        costs = costs_of(along(X, cost, "cost"), len(effect), self.treatments_)
         index = X.index if isinstance(X, pd.DataFrame) else None
-        return pd.Series(arm, index=index, name="arm")
+        return pd.Series(best_of(effect - costs, self.arms_), index=index, name="arm")
 
     @_of_effects
     def best_arm_value(self, cost: Any = None, level: float = 0.95) -> BestArmValue:

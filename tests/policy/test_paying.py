@@ -84,6 +84,7 @@ def test_of_scores_alone_the_chance_of_nothing_follows_from_a_one_sided_p_value(
     assert found.nothing == pytest.approx(0.1755, abs=0.002)
     assert found and found.loss == pytest.approx(0.192, abs=0.002)
     assert not pays_to_spend(_rows(1.9 * 3 * error, None))
+    assert pays_to_spend(_rows(1.8 * 3 * error, None)).profit.ci_low > 0  # 1.64 of one side
     assert not pays_to_spend(_rows(2.054 * 3 * error, None), tolerated=0.1)
     assert [pays_to_spend(_rows(0.08, z * error)).soon for z in (1.5, 1.8)] == [False, True]
 
