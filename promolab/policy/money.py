@@ -53,7 +53,8 @@ class MoneyAnswer(Result):
         What the readout will show of it: the interval holds the chance of the holdout as well. nan
         where outcomes of past decisions are not known, or nobody is held back.
     loss : float
-        Chance that it loses money (0–1).
+        Chance that it loses money (0–1), the chance that promotions do nothing at all included
+        (`promolab.policy.pays_to_spend`).
     step : float
         So much more of budget …
     next : Estimate
