@@ -392,8 +392,8 @@ def _places(wanted: pd.Index, there: pd.Index, kind: str, what: str, of: str) ->
         listed, theirs = (", ".join(map(repr, each[:3].tolist())) for each in (lost, more))
         raise InputError(
             f"{what} has as many {kind}s as {of}, but another {name}: {len(lost):,} of {of}'s "
-            f"{len(wanted):,} {kind}s (such as {listed}) are not in it, and it has {theirs}; "
-            f"{advice}"
+            f"{len(wanted):,} {kind}s (such as {lost[:1].tolist()[0]!r}) are not in it ({listed}), "
+            f"which has {theirs} instead; {advice}"
         )
     return place
 
