@@ -429,14 +429,9 @@ promise too much of whom they choose.
     given = options_of(value, cost, customers, promotions, eligible)
     wide = None if cost is None else value
     ids = given.customers if cost is None else customers
+    beside = {"value_se": value_se, "cost_se": cost_se, "contacts": contacts, "groups": groups}
     value_se, cost_se, contacts, groups = (
-        by_label(wide, ids, each, name)
-        for name, each in [
-            ("value_se", value_se),
-            ("cost_se", cost_se),
-            ("contacts", contacts),
-            ("groups", groups),
-        ]
+        by_label(wide, ids, each, name) for name, each in beside.items()
     )
     if holdouts is not None:
         out = {name: getattr(holdouts, name) for name in ("standing", "held")}

@@ -146,27 +146,23 @@ class Valuing:
         choice[mine] = path.choose(budget * int(mine.sum()))
         return choice
 
+    def _taken(self, array: np.ndarray, choice: np.ndarray) -> np.ndarray:
+        """Return what a table (n, K) holds for what is chosen, 0 for none, shape (n,)."""
+        place = np.maximum(choice, 0)[:, None]
+        return np.where(choice >= 0, np.take_along_axis(array, place, axis=1)[:, 0], 0.0)
+
     def paid(self, choice: np.ndarray) -> np.ndarray:
         """Return what the chosen arms cost beside the outcome, or to the budget, shape (n,)."""
         cost = self.rows.cost if self.rows.contact is None else self.rows.contact
-        place = np.maximum(choice, 0)[:, None]
-        return np.where(choice >= 0, np.take_along_axis(cost, place, axis=1)[:, 0], 0.0)
+        return self._taken(cost, choice)
 
     def of_choice(self, choice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the scores and costs of what is chosen, each of shape (n,)."""
-        place, some = np.maximum(choice, 0)[:, None], choice >= 0
-        gamma, cost = (
-            np.where(some, np.take_along_axis(array, place, axis=1)[:, 0], 0.0)
-            for array in (self.rows.gamma, self.rows.cost)
-        )
-        return gamma, cost
+        return self._taken(self.rows.gamma, choice), self._taken(self.rows.cost, choice)
 
     def soon_of_choice(self, choice: np.ndarray) -> np.ndarray | None:
         """Return what the chosen arms add in the window, shape (n,); None where it is not known."""
-        if self.rows.soon is None:
-            return None
-        place = np.maximum(choice, 0)[:, None]
-        return np.where(choice >= 0, np.take_along_axis(self.rows.soon, place, axis=1)[:, 0], 0.0)
+        return None if self.rows.soon is None else self._taken(self.rows.soon, choice)
 
     def at_random(self) -> tuple[np.ndarray, np.ndarray]:
         """Return scores and costs of an arm drawn evenly from those each could get."""

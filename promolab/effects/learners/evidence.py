@@ -173,9 +173,8 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
     of_shift = changed * (of_shift + (1 - changed) * np.outer(shift, shift))
     shift = changed * shift
     told = np.exp(Z[bought] @ line + np.r_[0.0, shift][codes[bought]])
-    ratio = y[bought] / told
     smearing = float(y[bought].sum() / told.sum())
-    off = (y[bought] - smearing * told).std() / y[bought].mean() / np.sqrt(len(ratio))
+    off = (y[bought] - smearing * told).std() / y[bought].mean() / np.sqrt(len(told))
     return EffectEvidence(
         design, with_arms, covariance, line, shift, of_shift, smearing, float(off), float(factor),
     )  # fmt: skip

@@ -452,12 +452,10 @@ def compare_policies(
 
 def _by_label(log: pd.DataFrame, **tables: Any) -> list[Any]:
     """Return tables with rows in the log's order and columns in that of the first labelled one."""
-    rows = [along(log, each, name, "log") for name, each in tables.items()]
-    columns = next((each.columns for each in rows if hasattr(each, "columns")), None)
-    return [
-        along(None, each, name, next(iter(tables)), columns=columns)
-        for name, each in zip(tables, rows, strict=True)
-    ]
+    rows = {name: along(log, each, name, "log") for name, each in tables.items()}
+    columns = next((each.columns for each in rows.values() if hasattr(each, "columns")), None)
+    first = next(iter(rows))
+    return [along(None, each, name, first, columns=columns) for name, each in rows.items()]
 
 
 def _asked(
