@@ -13,7 +13,8 @@ from promolab.cleaning import known_by
 from promolab.display import tried
 from promolab.errors import DataError
 from promolab.profiles import build_profiles, customer_worth, profile_card
-from promolab.profiles.foretelling import Check, spread_of
+from promolab.profiles.foretelling import Check, checked, foretold, season, spread_of
+from promolab.profiles.histories import RECENT_DAYS, histories
 from promolab.profiles.order_value import fit_order_value
 from promolab.profiles.ordering import OrderModel, fit_orders
 from tests.made_up import shop_of
@@ -201,3 +202,49 @@ def test_orders_differ_by_what_is_beyond_chance() -> None:
     told, came = np.array([1.0, 2.0]), np.array([4.0, 0.0])
     assert spread_of([Check(None, told, told, came)]) == pytest.approx(np.sqrt(2))
     assert spread_of([Check(None, told, told, told)]) == 0.0 and np.isnan(spread_of([]))
+
+
+def seasonal(n: int = 1_000, amplitude: float = 0.8, weeks: int = 156, seed: int = 0):
+    """Return a shop that sells by the season of the year, and who ordered on which day."""
+    rng = np.random.default_rng(seed)
+    rate, first = rng.gamma(1.5, 1 / 60, n), rng.uniform(0, 7 * 100, n)
+    who = np.repeat(np.arange(n), rng.poisson(rate * (1 + amplitude) * 7 * weeks))
+    day = rng.uniform(0, 7 * weeks, len(who))
+    height = (1 + amplitude * np.sin(2 * np.pi * day / 364)) / (1 + amplitude)
+    real = (rng.random(len(who)) < height) & (day > first[who])
+    who, day = who[real], day[real]
+    orders = pd.DataFrame({"customer_id": who, "order_id": range(len(who)), "product_id": 1})
+    orders["ts"] = YEAR_BEGAN + pd.to_timedelta((day * 86_400).round(), unit="s")
+    frames = {"events": orders.assign(kind="purchase", amount=10.0)}
+    return (
+        shop_of(frames | {"products": pd.DataFrame({"product_id": [1], "category": "a"})}),
+        who,
+        day,
+    )
+
+
+YEAR_BEGAN = pd.Timestamp("2021-01-04")
+
+
+def test_a_season_that_is_known_from_a_year_ago_is_foretold() -> None:
+    shop, who, day = seasonal()
+    for week in (104, 117, 130, 143):  # spring to winter of the third year
+        now = YEAR_BEGAN + pd.Timedelta(weeks=week)
+        found = customer_worth(shop, as_of=now, weeks=(12,))
+        known = np.isin(who, who[day < 7 * week])
+        came = (known & (day >= 7 * week) & (day < 7 * (week + 12))).sum()
+        assert found.frame["orders_12w"].sum() == pytest.approx(came, rel=0.15)
+    again = customer_worth(known_by(shop, now), as_of=now, weeks=(12,))
+    pd.testing.assert_frame_equal(again.frame, found.frame)
+
+
+def test_without_a_season_or_a_whole_year_nothing_is_moved() -> None:
+    shop, _, _ = seasonal(n=300, amplitude=0.0, weeks=110, seed=1)
+    for week in (60, 104):
+        now = (YEAR_BEGAN + pd.Timedelta(weeks=week)).to_pydatetime()
+        step = pd.Timedelta(days=RECENT_DAYS)
+        moments = [now, now - step, now - 2 * step, now - pd.Timedelta(weeks=52)]
+        past, *old, ago = histories(shop, moments)
+        told = foretold(past, fit_orders(*past.seen), (4, 60))
+        moved = season(shop, past, ago, (4, 60), told, checked(shop, old))
+        assert moved == pytest.approx([1.0, 1.0], abs=0.02)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LEAST = 1e-6
 """Orders: what is foretold of one who has surely left."""
+YEAR = 52
+DRIFT = 0.1
+"""By what share of themselves totals miss for other reasons than chance and season."""
 
 
 def foretold(
@@ -130,6 +133,50 @@ def calibration(checks: Sequence[Check]) -> float:
         return 1.0
     fit = PoissonRegressor(alpha=0.0, max_iter=1_000).fit(np.log(said)[:, None], came)
     return float(np.clip(fit.coef_[0], 0.5, 1.0))
+
+
+def season(
+    shop: Shop, past: History, ago: History, weeks: Sequence[float], told: np.ndarray,
+    checks: Sequence[Check],
+) -> np.ndarray:  # fmt: skip
+    """Return how many times the orders foretold come at this time of the year, by number of weeks.
+
+    A year ago customers ordered so many times what they had in the twelve weeks before; that times
+    the orders of the last twelve weeks, against what is foretold of the same, who are known for
+    longer. The logarithm is drawn towards 0
+    by s² ÷ (s² + 1 ÷ orders of each of the three + `DRIFT`²), with s² by how far the checks missed
+    beyond chance and drift. 1 where no whole year, and twelve weeks before it, are known. (Against
+    what would have been foretold a year ago it is off by 26 % where this is by 6: a quiet season is
+    taken for customers leaving, more so the longer they are known.)
+
+    Parameters
+    ----------
+    shop : Shop
+    past, ago : History
+        Of now and of 52 weeks earlier.
+    weeks : sequence of float
+        How far ahead; from 52 on as of a whole year.
+    told : ndarray of shape (n, weeks)
+        Foretold of each customer without a season.
+    checks : sequence of Check
+        Of the year since.
+    """
+    known = [(c.came.sum(), c.told.sum()) for c in checks if c.came.any() and c.told.any()]
+    # Whoever came within the twelve weeks had not all of them to order in.
+    old, there = (one.age >= RECENT_DAYS for one in (past, ago))
+    recent = past.recent[old].sum(), ago.recent[there].sum()
+    if not known or ago.days < RECENT_DAYS or not all(recent):
+        return np.ones(len(weeks))
+    spans = [(j, ago.as_of, ago.as_of + timedelta(weeks=min(w, YEAR))) for j, w in enumerate(weeks)]
+    rows = ordered_between(shop, spans)
+    rows = rows[rows["customer_id"].isin(ago.customers[there])]
+    came = rows.groupby("span")["orders_placed"].sum().reindex(range(len(weeks)), fill_value=0)
+    orders = np.maximum(came.to_numpy(float), 1.0)
+    longer = np.maximum(np.asarray(weeks) / YEAR, 1.0)
+    times = recent[0] / recent[1] * orders * longer / np.maximum(told[old].sum(axis=0), LEAST)
+    moved = np.mean([math.log(c / t) ** 2 - 1 / c for c, t in known]) - DRIFT**2
+    chance = 1 / orders + 1 / recent[0] + 1 / recent[1] + DRIFT**2
+    return np.asarray(times ** (max(moved, 0.0) / (max(moved, 0.0) + chance)))
 
 
 def spread_of(checks: Sequence[Check]) -> float:

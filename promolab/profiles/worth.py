@@ -14,7 +14,15 @@ import pandas as pd
 from promolab import display
 from promolab.errors import DataError
 from promolab.features import read_as_of
-from promolab.profiles.foretelling import calibration, checked, ends_of, foretold, spread_of
+from promolab.profiles.foretelling import (
+    YEAR,
+    calibration,
+    checked,
+    ends_of,
+    foretold,
+    season,
+    spread_of,
+)
 from promolab.profiles.histories import RECENT_DAYS, History, histories
 from promolab.profiles.order_value import fit_order_value
 from promolab.profiles.ordering import OrderModel, fit_orders
@@ -200,7 +208,8 @@ def customer_worth(
     Orders: the mean of BG/NBD (`OrderModel`) and of how often each ordered in the last twelve
     weeks, which follows habits that change, and closer than either; raised to a power that made
     earlier forecasts right for those who order often as for those who do not. Further ahead it
-    moves as BG/NBD does. Margin: gamma-gamma (`OrderValue`). Both see customers
+    moves as BG/NBD does. Where a year is known, all of it is drawn to what followed on
+    such twelve weeks a year ago (`season`). Margin: gamma-gamma (`OrderValue`). Both see customers
     from their first order that is in the data on.
 
     Examples
@@ -213,7 +222,8 @@ def customer_worth(
     """
     now = read_as_of(as_of)
     step = timedelta(days=RECENT_DAYS)
-    present, *past = histories(shop, [now - i * step for i in range(ORIGINS + 1)])
+    moments = [now - i * step for i in range(ORIGINS + 1)]
+    present, *past, ago = histories(shop, [*moments, now - timedelta(weeks=YEAR)])
     if not (present.orders > 1).any():
         raise DataError(
             f"nobody ordered twice before {now:%Y-%m-%d}; how often customers come back is not "
@@ -224,6 +234,7 @@ def customer_worth(
     checks = checked(shop, past)
     model = fit_orders(*present.seen)
     told = foretold(present, model, weeks, calibration(checks))
+    told = told * season(shop, present, ago, weeks, told, checks)
     spread = spread_of(checks)
     frame = _rows(present, told, weeks, model, spread, level)
     return CustomerWorth(
