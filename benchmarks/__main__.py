@@ -49,6 +49,7 @@ from benchmarks import (
     true_profit,
     uplift_coverage,
     uplift_experiments,
+    uplift_heavy,
     uplift_methods,
     uplift_metrics,
     uplift_models,
@@ -286,6 +287,8 @@ def uplift() -> Iterator[Row]:
     yield from uplift_experiments.hillstrom()
     say("ways to learn effects, compared")
     yield from uplift_methods.compared()
+    say("four made-up shops of heavy-tailed money")
+    yield from uplift_heavy.heavy_money()
     say("four hundred shops without any effect")
     yield from uplift_experiments.null_shops()
     say("policies in five shops of 100,000 customers")

@@ -153,8 +153,9 @@ class Forward:
         """Return a fold's rows, predictions by the best learners so far, deviations and slopes."""
         there, best = self.fold == fold, self.best(fold)
         arms = range(len(best))
-        slope = np.clip(self.slopes(fold)[best, arms], 0.0, MOST)
         names = [self.learners[each] for each in best]
+        slope = np.clip(self.slopes(fold)[best, arms], 0.0, MOST)
+        slope[[name == TWO_PART for name in names]] = 1.0
         chosen = np.column_stack([self.predicted[n][there, k] for k, n in enumerate(names)])
         away = np.column_stack([self.away(n)[there, k] for k, n in enumerate(names)])
         return there, chosen, away, slope
@@ -206,6 +207,8 @@ def centred(values: np.ndarray, kept: np.ndarray, fold: np.ndarray, folds: int) 
 
 POOLED = "pooled"
 """The learner whose arms learn from each other."""
+TWO_PART = "two_part"
+"""The learner that draws its own differences to the average: they are shown as it says them."""
 CONSTANT = "constant"
 """The learner of an arm whose effect is not known to differ between customers."""
 LEVEL = 0.95
@@ -361,6 +364,7 @@ def calibrate(
     outcome: str,
     *,
     told: Forward | None = None,
+    gradual: bool = False,
 ) -> tuple[Drawing, CalibratedEffects]:
     """Choose a learner for each arm forward, and how far its predictions are drawn to the average.
 
@@ -381,27 +385,34 @@ def calibrate(
     told : Forward, optional
         The same with the scores of an early outcome: whether customers can be told apart, and by
         which learner, is seen in those; how far predictions are drawn, in the outcome's own.
+    gradual : bool
+        Whether differences are shown in so far as they are more than chance, not all or none: a
+        slope is drawn to 0 by its variance.
     """
     import pandas as pd
 
     seen = told or forward
     qini = _qini_forward(seen, codes, cluster)
-    apart, best = bool(qini.ci_low > 0), seen.best(seen.folds)
+    apart, best = gradual or bool(qini.ci_low > 0), seen.best(seen.folds)
     forwards = seen.slopes(seen.folds)[best, np.arange(len(arms))]
     lines_, rows = [], []
     together = forward.learners == [POOLED] and len(arms) > 1
     if together and apart:
         forwards[:] = max(float(forwards.mean()), 0.0)
+    names = [forward.learners[each] for each in best]
     every = [
-        away_of(forward.learners[best[k]])[:, k]
-        if apart and forwards[k] > 0
+        away_of(name)[:, k]
+        if apart and (forwards[k] > 0 or name == TWO_PART)
         else np.zeros(len(cluster))
-        for k in range(len(arms))
+        for k, name in enumerate(names)
     ]
     if together:
         made = _together(forward, seen, every, cluster)
     else:
-        made = [_line(forward, k, away, cluster) for k, away in enumerate(every)]
+        made = [
+            _line(forward, k, away, cluster, gradual, whole=names[k] == TWO_PART)
+            for k, away in enumerate(every)
+        ]
     for k, (arm, away, line) in enumerate(zip(arms, every, made, strict=True)):
         name = forward.learners[best[k]] if line.slope > 0 else CONSTANT
         half = line.t * float(np.sqrt(line.covariance[1, 1])) if name != CONSTANT else np.nan
@@ -528,8 +539,16 @@ def told_apart(
     return np.asarray(between / (between + chance)) if between > 0 else np.zeros(arms)
 
 
-def _line(forward: Forward, k: int, away: np.ndarray, cluster: np.ndarray) -> _Line:
-    """Return an arm's average and slope, and their covariance."""
+def _line(
+    forward: Forward,
+    k: int,
+    away: np.ndarray,
+    cluster: np.ndarray,
+    gradual: bool = False,
+    *,
+    whole: bool = False,
+) -> _Line:
+    """Return an arm's average and slope, and their covariance; a whole difference has slope 1."""
     mine = forward.kept[:, k]
     _, codes = np.unique(cluster[mine], return_inverse=True)
     scores, d, fold = forward.gamma[mine, k], away[mine], forward.fold[mine]
@@ -538,10 +557,13 @@ def _line(forward: Forward, k: int, away: np.ndarray, cluster: np.ndarray) -> _L
     level = np.bincount(fold, scores, minlength=forward.folds) / np.maximum(n, 1)
     squares = float(d @ d)
     slope = min(max(float(d @ scores) / squares, 0.0), MOST) if squares > 0 else 0.0
+    slope = 1.0 if whole and squares > 0 else slope
     # Where the slope is 0 it is not estimated: everybody has the average.
     of_slope = d * (scores - level[fold] - slope * d) / squares if slope > 0 else d * 0.0
     of_average = (scores - mean.estimate.value) / max(len(scores), 1)
     sums = np.stack([np.bincount(codes, each) for each in (of_average, of_slope)])
     units = sums.shape[1]
     covariance = sums @ sums.T * (units / max(units - 1, 1))
+    if gradual and slope > 0 and not whole:
+        slope *= slope**2 / (slope**2 + float(covariance[1, 1]))
     return _Line(mean.estimate.value, slope, covariance, mean.degrees)

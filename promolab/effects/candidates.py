@@ -13,6 +13,7 @@ import numpy as np
 from promolab.effects.calibrated import (
     CONSTANT,
     POOLED,
+    TWO_PART,
     CalibratedEffects,
     Drawing,
     Forward,
@@ -22,7 +23,7 @@ from promolab.effects.calibrated import (
     told_apart,
 )
 from promolab.effects.lasting import MOST, slopes_together
-from promolab.effects.learners.learners import EffectModel, Setting
+from promolab.effects.learners.learners import DRLearner, EffectModel, Setting
 from promolab.effects.learners.makers import maker_of
 from promolab.effects.learners.rows import Design, steady
 from promolab.model.inputs import check_present
@@ -96,7 +97,10 @@ class Candidates:
         Rows that count in each arm's average.
     outcome : str
     setting : Setting
-        Of the outcome: its scores draw the predictions, which may be of an early outcome.
+        Of the outcome: its scores value what is decided.
+    drawing : Setting
+        The same, or of smoothed money: its scores draw the predictions, which may be of an early
+        outcome.
     """
 
     def __init__(
@@ -108,9 +112,10 @@ class Candidates:
         kept: np.ndarray,
         outcome: str,
         setting: Setting,
+        drawing: Setting,
     ) -> None:
         self.experiment, self.fitted, self.make = experiment, fitted, make
-        self.setting = setting
+        self.setting, self.drawing = setting, drawing
         self.learner, self.kept, self.outcome = learner, kept, outcome
         self.targeting: Targeting | None = None
         """What `promolab.effects.targeting` found, once it was asked."""
@@ -137,11 +142,13 @@ class Candidates:
         """What every learner predicts forward."""
         rows = self.setting.rows
         learners = TRIED if self.learner is None else (self.learner,)
+        if self.learner is None and self.smoothed and isinstance(self.fitted, DRLearner):
+            learners = (TWO_PART,)
         predicted = {
             name: predict_folds(self.model(name), lambda fold: rows.fold < fold, first=1)
             for name in learners
         }
-        gamma = self.setting.nuisance.gamma
+        gamma = self.drawing.nuisance.gamma
         return Forward(predicted, gamma, self.kept, rows.fold, rows.folds)
 
     @cached_property
@@ -150,8 +157,9 @@ class Candidates:
         rows, arms = self.setting.rows, self.experiment.treatments
         told = replace(self.forward, gamma=self.fitted.setting.nuisance.gamma)
         return calibrate(
-            self.forward, self.away, arms, rows.codes, rows.cluster, self.outcome, told=told
-        )
+            self.forward, self.away, arms, rows.codes, rows.cluster, self.outcome, told=told,
+            gradual=self.smoothed,
+        )  # fmt: skip
 
     def away(self, learner: str) -> np.ndarray:
         """Return how far effects predicted by other folds lie from their fold's mean."""
@@ -207,7 +215,7 @@ class Candidates:
         for k, learner in enumerate(drawing.learners):
             away = 0.0 if learner == CONSTANT else self.away(learner)[:, k]
             mine = self.kept[:, k]
-            scores = np.where(mine, self.setting.nuisance.gamma[:, k], 0.0)
+            scores = np.where(mine, self.drawing.nuisance.gamma[:, k], 0.0)
             sums = np.array(
                 [
                     np.bincount(rows.fold, each * mine, minlength=rows.folds)
@@ -216,10 +224,11 @@ class Candidates:
             )
             n, total, product, square = sums.sum(axis=1, keepdims=True) - sums
             slope = np.clip(product / np.maximum(square, 1e-300), 0.0, MOST)
+            slope = np.ones_like(slope) if learner == TWO_PART else slope
             levels[:, k], slopes[:, k] = total / np.maximum(n, 1), slope
             aways[:, k] = away
         if drawing.learners and set(drawing.learners) <= {POOLED, CONSTANT} and self._pools:
-            gamma, kept = self.setting.nuisance.gamma, self.kept
+            gamma, kept = self.drawing.nuisance.gamma, self.kept
             soon = self.fitted.setting.nuisance.gamma
             for fold in range(rows.folds):
                 others, level = rows.fold != fold, levels[fold]
@@ -243,7 +252,12 @@ class Candidates:
     @property
     def told_early(self) -> bool:
         """Whether customers are told apart by an early outcome."""
-        return self.fitted.setting is not self.setting
+        return self.fitted.setting is not self.drawing
+
+    @property
+    def smoothed(self) -> bool:
+        """Whether learners see each basket as it was to be expected (`heavy_tailed`)."""
+        return self.drawing is not self.setting
 
     @property
     def _pools(self) -> bool:

@@ -37,7 +37,7 @@ from promolab.effects.identification import (
 )
 from promolab.effects.learners.aipw import Nuisance, kept_rows
 from promolab.effects.learners.learners import KINDS, EffectModel, Setting
-from promolab.effects.learners.makers import MAKERS, Maker, maker_of
+from promolab.effects.learners.makers import MAKERS, Maker, TwoPart, maker_of
 from promolab.effects.learners.rows import steady
 from promolab.effects.learners.shared import Shared
 from promolab.errors import InputError, PromolabError
@@ -84,10 +84,12 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         `promolab.compare.compare_effects` says which kind and learner to take.
     learner : optional
         What learns the effect: ``"linear"``, ``"ridge"``, ``"pooled"`` (as ridge, and arms learn
-        from each other), ``"boosting"``, any estimator of
-        scikit-learn, or a function that returns one; by default, for each arm, the one of the
-        first three whose predictions of later folds of customers come nearest to what followed.
-        Either way effects are drawn to the average as far as they come true (`calibrated_`).
+        from each other), ``"boosting"``, ``"two_part"`` (of heavy-tailed money: whether customers
+        buy apart from how much), any estimator of scikit-learn, or a function that returns one; by
+        default, for each arm, the one of linear, ridge and boosting whose predictions of later
+        folds of customers come nearest to what followed, and two_part where the outcome is
+        heavy-tailed money (see Notes). Effects are drawn to the average as far as they come true
+        (`calibrated_`), those of two_part by its own prior.
     outcome_learner : optional
         What learns expected outcomes on the way; by default as ``learner``, or ``"linear"``.
     folds : int
@@ -120,6 +122,13 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         Rows that count in averages.
     why_ : str or None
         Of a model kept although a check refuses (``fit(refuse=False)``): why it shows no effect.
+
+    Notes
+    -----
+    Heavy-tailed money is nowhere below 0, 0 in at least 10 % of the rows, and elsewhere of a
+    standard deviation above its mean. There learners see each basket as it was to be expected of
+    the customer and arm, and effects assume that an arm changes all baskets by one factor; scores,
+    averages and their intervals assume no such thing.
 
     Examples
     --------
@@ -174,7 +183,9 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         real_number("clip", self.clip, above=0, below=0.5)
         if isinstance(self.trim, str):
             choice("trim", self.trim, ("auto", "optimal"))
-        self._makers()
+        maker, _ = self._makers()
+        if isinstance(maker, TwoPart) and self.kind != "dr":
+            raise InputError(f'learner "two_part" is of kind "dr", and kind is {self.kind!r}')
 
     def _makers(self) -> tuple[Maker, Maker]:
         """Return what makes the models of effects and of outcomes."""
@@ -250,14 +261,16 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                 self.why_ = " ".join(failed)
                 return self
             setting = shared.setting(*self._makers())
-            told = shared.told_early(setting)
+            drawing = shared.smoothed(setting)
+            told = shared.told_early(drawing)
             self._model = self._effect_model(told).fit(np.ones(shared.rows.n, dtype=bool))
         self.experiment_, self.arms_ = experiment, tuple(experiment.arms)
         self.outcome_ = outcome or experiment.outcomes[0]
         self.identification_ = checks.identification
         self._candidates = Candidates(
-            experiment, self._model, self._effect_model, self._named(), kept, self.outcome_, setting
-        )
+            experiment, self._model, self._effect_model, self._named(), kept, self.outcome_,
+            setting, drawing,
+        )  # fmt: skip
         self.fold_, self.cluster_ = shared.fold, shared.rows.cluster
         self.nuisance_ = setting.nuisance
         self.kept_ = kept
@@ -481,8 +494,8 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                 lines(self.average(level).rows), self._drawn().drawing.learners, strict=True
             ):
                 if learner == CONSTANT:
-                    ends = [row.effect, row.ci_low, row.ci_high]
-                    table[row.arm] = np.tile(ends, (len(table), 1))
+                    ends = np.array([row.effect, row.ci_low, row.ci_high]) - row.effect
+                    table[row.arm] = table[row.arm]["effect"].to_numpy()[:, None] + ends
         return table
 
     def _effects(

@@ -16,13 +16,16 @@ from promolab.effects.learners.learners import KINDS, Blend
 from promolab.effects.learners.linear import LinearFit
 from promolab.effects.learners.makers import Chance, Constant, Logistic, Predictor
 from promolab.effects.learners.rows import Design
+from promolab.effects.learners.two_part import TwoPartEffect
 from promolab.errors import InputError
 from promolab.model.inputs import Encoder, NativeEncoder
 from promolab.model.learners import OF_EFFECTS, from_bytes, node_tables_fit, to_bytes
 from promolab.results import Estimate, plain
 
 FORMAT = "promolab.uplift/1"
-PARTS: dict[str, Any] = {c.__name__: c for c in (Blend, Chance, Constant, LinearFit, Logistic)}
+PARTS: dict[str, Any] = {
+    each.__name__: each for each in (Blend, Chance, Constant, LinearFit, Logistic, TwoPartEffect)
+}
 """What a fitted model may be made of, besides trees."""
 TREES = "trees"
 State = tuple[dict[str, Any], dict[str, np.ndarray]]

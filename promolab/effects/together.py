@@ -108,9 +108,10 @@ def predicted_together(
             maker, outcome_maker = model._makers()
             ready = common if model.kind in ALONE else None
             setting, begun = shared.setting(maker, outcome_maker, ready), time.perf_counter()
+            drawing = shared.smoothed(setting)
             tried = Candidates(
-                experiment, model._effect_model(shared.told_early(setting)), model._effect_model,
-                model._named(), kept, named, setting,
+                experiment, model._effect_model(shared.told_early(drawing)), model._effect_model,
+                model._named(), kept, named, setting, drawing,
             )  # fmt: skip
             predicted = tried.forward.predicted
             seconds[name] = time.perf_counter() - begun

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from promolab.effects.learners.aipw import Nuisance, cross_fit
-from promolab.effects.learners.makers import Lesson, Linear, Maker, Pooled, Predictor
+from promolab.effects.learners.linear import LinearFit
+from promolab.effects.learners.makers import Lesson, Linear, Maker, Pooled, Predictor, TwoPart
 from promolab.effects.learners.rows import Design, Rows
 from promolab.effects.learners.sparse import pooled_lines
+from promolab.effects.learners.two_part import two_part_effects
 from promolab.errors import MissingExtraError
 
 
@@ -248,6 +250,10 @@ class DRLearner(EffectModel):
 
     def fit(self, which: np.ndarray) -> EffectModel:
         """Learn from some rows; where arms learn from each other, what they share first."""
+        if isinstance(self.setting.maker, TwoPart):
+            rows, Z = self.setting.rows, self.setting.Z[which]
+            self.parts = list(two_part_effects(Z, rows.y[which], rows.codes[which], self.arms))
+            return self
         if not isinstance(self.setting.maker, Pooled) or self.arms < 3:
             return super().fit(which)
         mine = np.flatnonzero(which & self.setting.possible.all(axis=1))
@@ -265,10 +271,9 @@ class DRLearner(EffectModel):
 
     def std_error(self, Z: np.ndarray) -> np.ndarray | None:
         """Return standard errors where the last stage is least squares."""
-        if not isinstance(self.setting.maker, Linear):
-            return None
-        errors = [part.std_error(Z) for part in self.parts]  # type: ignore[attr-defined]
-        return None if any(e is None for e in errors) else np.column_stack(errors)
+        errors = [part.std_error(Z) for part in self.parts if isinstance(part, LinearFit)]
+        told = [each for each in errors if each is not None]
+        return np.column_stack(told) if told and len(told) == len(self.parts) else None
 
 
 KINDS: dict[str, type[EffectModel]] = {

@@ -169,6 +169,13 @@ class Pooled(Ridge):
     """
 
 
+class TwoPart(Ridge):
+    """Of heavy-tailed money: what an arm does to buying, and what to baskets.
+
+    As `promolab.effects.learners.two_part` says; outcomes on the way by straight lines.
+    """
+
+
 class Boosting(Maker):
     """Sums of small trees (histogram gradient boosting), missing values and levels as they are."""
 
@@ -264,7 +271,13 @@ class Given(Maker):
             ) from error
 
 
-MAKERS = {"linear": Linear, "ridge": Ridge, "pooled": Pooled, "boosting": Boosting}
+MAKERS = {
+    "linear": Linear,
+    "ridge": Ridge,
+    "pooled": Pooled,
+    "two_part": TwoPart,
+    "boosting": Boosting,
+}
 
 
 def maker_of(learner: Any) -> Maker:
@@ -273,8 +286,8 @@ def maker_of(learner: Any) -> Maker:
     Parameters
     ----------
     learner : str, estimator, class or callable
-        ``"linear"``, ``"ridge"``, ``"pooled"``, ``"boosting"``; an estimator of scikit-learn (it is
-        cloned), or what returns a new one when called.
+        ``"linear"``, ``"ridge"``, ``"pooled"``, ``"two_part"``, ``"boosting"``; an estimator of
+        scikit-learn (it is cloned), or what returns a new one when called.
 
     Raises
     ------

@@ -11,8 +11,10 @@ import numpy as np
 
 from promolab.effects.learners.aipw import Nuisance, estimate_propensity, fit_nuisance
 from promolab.effects.learners.learners import Setting
-from promolab.effects.learners.makers import Maker
+from promolab.effects.learners.makers import Maker, TwoPart
 from promolab.effects.learners.rows import Design, Rows, folds_of, rows_of
+from promolab.effects.learners.two_part import heavy_tailed, smoothed
+from promolab.errors import InputError
 
 if TYPE_CHECKING:
     from promolab.contract import Experiment
@@ -40,6 +42,7 @@ class Shared:
         self.rows = rows_of(experiment, outcome, self.fold, folds, seed)
         self._columns: dict[str, tuple[Design, np.ndarray]] = {}
         self._nuisances: dict[Any, tuple[Nuisance, float]] = {}
+        self._others: dict[str, Rows] = {}
 
     def columns(self, style: str) -> tuple[Design, np.ndarray]:
         """Return the columns in a style, and what made them."""
@@ -63,12 +66,13 @@ class Shared:
         """Return what they took, whichever model asked first."""
         return self._nuisance(maker)[1]
 
-    def _nuisance(self, maker: Maker, early: Rows | None = None) -> tuple[Nuisance, float]:
-        key = type(maker).outcome, getattr(maker, "make", None), early is None
+    def _nuisance(self, maker: Maker, other: str = "") -> tuple[Nuisance, float]:
+        key = type(maker).outcome, getattr(maker, "make", None), other
         if key not in self._nuisances:
             design, Z = self.columns(maker.style)
             begun = time.perf_counter()
-            found = fit_nuisance(early or self.rows, Z, design, maker, *self.chances)
+            rows = self._others.get(other, self.rows)
+            found = fit_nuisance(rows, Z, design, maker, *self.chances)
             self._nuisances[key] = found, time.perf_counter() - begun
         return self._nuisances[key]
 
@@ -86,5 +90,23 @@ class Shared:
         if not early or self.outcome != self.experiment.outcomes[0]:
             return setting
         rows = replace(self.rows, y=self.experiment.y(early[0]), binary=False)
-        nuisance = self._nuisance(setting.outcome_maker, rows)[0]
+        return self._of_other(setting, "early", self._steadied(rows) or rows)
+
+    def smoothed(self, setting: Setting) -> Setting:
+        """Return the same with each basket as expected, where the outcome is heavy-tailed money."""
+        rows = self._steadied(self.rows)
+        if rows is None and isinstance(setting.maker, TwoPart):
+            raise InputError(
+                f'the learner "two_part" is for heavy-tailed money, and {self.outcome} is none '
+                "(nothing below 0, at least 10 % zeros, the others' standard deviation above their "
+                'mean); give another learner, such as "ridge"'
+            )
+        return setting if rows is None else self._of_other(setting, "smoothed", rows)
+
+    def _steadied(self, rows: Rows) -> Rows | None:
+        return smoothed(rows, self.columns("encoded")[1]) if heavy_tailed(rows.y) else None
+
+    def _of_other(self, setting: Setting, name: str, rows: Rows) -> Setting:
+        rows = self._others.setdefault(name, rows)
+        nuisance = self._nuisance(setting.outcome_maker, name)[0]
         return replace(setting, rows=rows, nuisance=nuisance)

@@ -1,0 +1,104 @@
+"""Heavy-tailed money: buying is learned apart from baskets, and a basket's own luck is left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.uplift_heavy import customers, made_up, of_attainable, true_effects
+from promolab import UpliftModel
+from promolab.contract import Experiment
+from promolab.effects.learners.rows import Design, folds_of, rows_of
+from promolab.effects.learners.two_part import arm_factors, heavy_tailed, smoothed
+from promolab.errors import InputError
+from tests.refused import refused
+
+
+def test_a_plan_by_the_default_finds_whom_promotions_change() -> None:
+    assert of_attainable(0) > 0.7
+
+
+def test_a_basket_without_its_luck_has_the_same_mean_and_less_noise() -> None:
+    trial = made_up(0, 12_000)
+    fold = folds_of(trial.frame["customer_id"], 5, 0)
+    rows = rows_of(trial, None, fold, 5, 0)
+    found = smoothed(rows, Design.learn(trial.X, "encoded").matrix(trial.X))
+    np.testing.assert_array_equal(found.y > 0, rows.y > 0)
+    for arm in range(trial.K):
+        mine = rows.codes == arm
+        error = rows.y[mine].std() / np.sqrt(mine.sum())
+        assert abs(found.y[mine].mean() - rows.y[mine].mean()) < 3 * error
+    assert found.y.std() < 0.7 * rows.y.std()
+
+
+def test_what_arms_do_to_baskets_is_kept_and_what_chance_does_is_drawn_together() -> None:
+    rng = np.random.default_rng(0)
+    codes, y = np.arange(40_000) % 4, np.exp(rng.normal(size=40_000))
+    same = np.ones(len(y))
+    apart = arm_factors(np.where(codes == 3, 0.5 * y, y), same, codes, 4)
+    np.testing.assert_allclose(apart / apart[0], [1, 1, 1, 0.5], atol=0.05)
+    few = slice(0, 400)
+    luck = np.r_[300.0, y[1:400]]
+    plain = [luck[codes[few] == k].mean() for k in range(4)]
+    drawn = arm_factors(luck, same[few], codes[few], 4)
+    assert np.ptp(drawn) < np.ptp(plain)
+    np.testing.assert_array_equal(arm_factors(luck[:0], luck[:0], codes[:0], 3), [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("y", "heavy"),
+    [
+        ([0.0, 1.0] * 50, False),  # responses
+        ([0.0, 3.0, 4.0, 5.0] * 25, False),  # baskets are alike
+        ([0.0, *[1.0] * 8, 90.0] * 10, True),
+        ([0.0, *[1.0] * 18, 90.0] * 10, False),  # hardly anybody bought nothing
+        ([-1.0, 0.0, *[1.0] * 7, 90.0] * 10, False),  # returns
+    ],
+)
+def test_which_outcomes_are_heavy_tailed_money(y: list[float], heavy: bool) -> None:
+    assert heavy_tailed(np.array(y)) is heavy
+
+
+def test_differences_follow_the_truth_and_vanish_where_there_are_none() -> None:
+    others = customers(np.random.default_rng(9), 4_000)
+    true = true_effects(others)
+    found = UpliftModel("dr", "two_part").fit(made_up(2)).predict(others)
+    for k in range(4):
+        assert np.corrcoef(found[:, k], true[:, k])[0, 1] > 0.5
+    nothing = UpliftModel().fit(made_up(2, strength=0.0)).predict(others)
+    assert nothing.std(axis=0).max() < 0.25 * true.std(axis=0).min() + 0.25
+    assert np.abs(nothing.mean(axis=0)).max() < 0.4
+
+
+def test_averages_stay_those_of_the_money_itself() -> None:
+    model = UpliftModel().fit(made_up(1, 6_000))
+    shown = model.average().rows["effect"].to_numpy()
+    np.testing.assert_allclose(shown, model.scores_.mean().to_numpy())
+    assert (model.calibrated_.rows["learner"] == "two_part").all()
+    assert (model.calibrated_.rows["slope"] == 1.0).all()
+
+
+def test_slopes_of_other_learners_are_drawn_to_nothing_by_their_error_not_cut() -> None:
+    rows = UpliftModel("dr", "ridge").fit(made_up(3, 6_000)).calibrated_.rows
+    known = rows[rows["learner"] != "constant"]
+    assert len(known) and (known["slope"] > 0).all() and (known["slope"] < 1).all()
+    wide = known["slope_high"] - known["slope_low"]
+    assert (wide > 0).all()
+
+
+def test_a_saved_one_predicts_the_same(tmp_path: Path) -> None:
+    trial = made_up(0, 4_000)
+    model = UpliftModel().fit(trial)
+    again = UpliftModel.load(model.save(tmp_path / "model"))
+    np.testing.assert_array_equal(again.predict(trial.X), model.predict(trial.X))
+
+
+def test_it_is_not_offered_elsewhere() -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"customer_id": range(500), "age": rng.normal(size=500)})
+    rows["mail"], rows["bought"] = rng.integers(0, 2, 500), rng.integers(0, 2, 500)
+    trial = Experiment(rows, "mail", 0, ["age"], ["bought"], propensity=np.full((500, 2), 0.5))
+    with pytest.raises(InputError, match=r"heavy-tailed money, and bought is none.*another"):
+        UpliftModel("dr", "two_part").fit(trial)
+    refused('learner "two_part" is of kind "dr"', UpliftModel, "t", "two_part")
