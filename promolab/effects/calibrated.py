@@ -472,8 +472,8 @@ def _together(
     Stein 1961; the variance between by the method of moments).
     """
     away = np.column_stack(every)
-    slope, error = slopes_together(seen.gamma, forward.gamma, forward.kept, away, cluster)
-    drawn = replace(forward, gamma=scores_together(forward.gamma, forward.kept, slope * away))
+    slope, error, scores = drawn_scores(seen.gamma, forward.gamma, forward.kept, away, cluster)
+    drawn = replace(forward, gamma=scores)
     lines_ = [_line(drawn, k, np.zeros(len(cluster)), cluster) for k in range(len(every))]
     return [
         replace(one, slope=float(slope[k]), covariance=np.diag([one.covariance[0, 0], error[k]]))
@@ -481,7 +481,37 @@ def _together(
     ]
 
 
-def scores_together(gamma: np.ndarray, kept: np.ndarray, away: np.ndarray) -> np.ndarray:
+def drawn_scores(
+    soon: np.ndarray,
+    gamma: np.ndarray,
+    kept: np.ndarray,
+    away: np.ndarray,
+    cluster: np.ndarray,
+    rows: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return slopes, their variances (`slopes_together`) and scores drawn together, (n, K − 1).
+
+    By how much arms differ on average is told best by the early outcome, as far as that lasts;
+    the outcome itself tells what is beside that.
+
+    Parameters
+    ----------
+    soon, gamma, kept, away, cluster, rows
+        As `promolab.effects.lasting.slopes_together`.
+    """
+    slope, error = slopes_together(soon, gamma, kept, away, cluster, rows)
+    if soon is gamma or not slope.any():
+        return slope, error, scores_together(gamma, kept, slope * away, rows)
+    early, _ = slopes_together(soon, soon, kept, away, cluster, rows)
+    first = scores_together(soon, kept, early * away, rows)
+    first = np.where(kept, first - _middle(first, kept), 0.0) * slope.sum() / early.sum()
+    left = scores_together(gamma - first, kept, np.zeros_like(away), rows)
+    return slope, error, left + first
+
+
+def scores_together(
+    gamma: np.ndarray, kept: np.ndarray, away: np.ndarray, rows: np.ndarray | None = None
+) -> np.ndarray:
     """Return scores whose means are the arms' averages drawn together, shape (n, K − 1).
 
     Parameters
@@ -491,6 +521,8 @@ def scores_together(gamma: np.ndarray, kept: np.ndarray, away: np.ndarray) -> np
     kept : ndarray of bool of shape (n, K − 1)
     away : ndarray of shape (n, K − 1)
         How far each effect is held to lie from its arm's average.
+    rows : ndarray of bool of shape (n,), optional
+        Which tell how far arms are apart; by default all.
 
     Examples
     --------
@@ -498,12 +530,17 @@ def scores_together(gamma: np.ndarray, kept: np.ndarray, away: np.ndarray) -> np
     >>> scores_together(gamma, np.ones((3, 2), dtype=bool), np.zeros((3, 2))).tolist()
     [[2.0, 2.0], [1.0, 1.0], [5.0, 5.0]]
     """
-    size = np.maximum(kept.sum(axis=0), 1)
-    average = np.where(kept, gamma, 0.0).sum(axis=0) / size
-    part = told_apart(gamma, kept, average, away)
-    number = np.maximum(kept.sum(axis=1, keepdims=True), 1)
-    middle = np.where(kept, gamma, 0.0).sum(axis=1, keepdims=True) / number
+    mine = kept if rows is None else kept & rows[:, None]
+    average = np.where(mine, gamma, 0.0).sum(axis=0) / np.maximum(mine.sum(axis=0), 1)
+    part = told_apart(gamma, kept, average, away, rows)
+    middle = _middle(gamma, kept)
     return np.asarray(middle + part * (gamma - middle))
+
+
+def _middle(gamma: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return each row's mean over the arms that it counts for, shape (n, 1)."""
+    number = np.maximum(kept.sum(axis=1, keepdims=True), 1)
+    return np.asarray(np.where(kept, gamma, 0.0).sum(axis=1, keepdims=True) / number)
 
 
 def told_apart(

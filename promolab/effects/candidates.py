@@ -19,10 +19,9 @@ from promolab.effects.calibrated import (
     Forward,
     calibrate,
     centred,
-    scores_together,
-    told_apart,
+    drawn_scores,
 )
-from promolab.effects.lasting import MOST, slopes_together
+from promolab.effects.lasting import MOST
 from promolab.effects.learners.learners import DRLearner, EffectModel, Setting
 from promolab.effects.learners.makers import maker_of
 from promolab.effects.learners.rows import Design, steady
@@ -231,10 +230,11 @@ class Candidates:
             gamma, kept = self.drawing.nuisance.gamma, self.kept
             soon = self.fitted.setting.nuisance.gamma
             for fold in range(rows.folds):
-                others, level = rows.fold != fold, levels[fold]
-                slopes[fold], _ = slopes_together(soon, gamma, kept, aways, rows.cluster, others)
-                part = told_apart(gamma, kept, level, slopes[fold] * aways, others)
-                levels[fold] = level.mean() + part * (level - level.mean())
+                others = rows.fold != fold
+                found = drawn_scores(soon, gamma, kept, aways, rows.cluster, others)
+                mine, slopes[fold] = kept & others[:, None], found[0]
+                total = np.where(mine, found[2], 0.0).sum(axis=0)
+                levels[fold] = total / np.maximum(mine.sum(axis=0), 1)
         return np.asarray(levels[rows.fold] + slopes[rows.fold] * aways)
 
     @cached_property
@@ -246,8 +246,9 @@ class Candidates:
         gamma = self.setting.nuisance.gamma
         if not self._pools:
             return gamma
-        slope = self.calibrated[0].slope
-        return scores_together(gamma, self.kept, slope * self.away(POOLED))
+        away = self.away(POOLED) * self.calibrated[0].slope.any()
+        soon = self.fitted.setting.nuisance.gamma if self.told_early else gamma
+        return drawn_scores(soon, gamma, self.kept, away, self.setting.rows.cluster)[2]
 
     @property
     def told_early(self) -> bool:

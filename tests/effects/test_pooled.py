@@ -6,7 +6,7 @@ import pytest
 
 from promolab import UpliftModel
 from promolab.contract import Experiment
-from promolab.effects.calibrated import scores_together
+from promolab.effects.calibrated import drawn_scores, scores_together
 from promolab.effects.lasting import slopes_together
 from promolab.effects.learners.linear import ridge
 from promolab.effects.learners.sparse import pooled_lines
@@ -104,3 +104,20 @@ def test_averages_are_drawn_together_as_far_as_chance_has_it(spread, least, most
         drawn = scores_together(gamma, every, np.zeros((400, 4))).mean(axis=0)
         errors += [((drawn - truth) ** 2).sum(), ((average - truth) ** 2).sum()]
     assert least < errors[0] / errors[1] < most
+
+
+def test_how_arms_differ_is_told_soon_as_far_as_that_lasts() -> None:
+    rng, every = np.random.default_rng(6), np.ones((400, 4), dtype=bool)
+    errors, customer = np.zeros(2), np.arange(400)
+    for _ in range(200):
+        away, own = rng.normal(size=(400, 1)) * np.ones(4), rng.normal(size=4)
+        noise = 3 * rng.normal(size=(400, 4))
+        soon = 3 + own + away + noise
+        whole = 1.5 + own / 2 + away / 2 + noise + 12 * rng.normal(size=(400, 4))
+        slope, _, both = drawn_scores(soon, whole, every, away, customer)
+        alone = scores_together(whole, every, slope * away)
+        found = [each.mean(axis=0) - each.mean() for each in (both, alone)]
+        errors += [float(((each - (own - own.mean()) / 2) ** 2).sum()) for each in found]
+    assert errors[0] < 0.8 * errors[1]
+    same = drawn_scores(whole, whole, every, away, customer)
+    np.testing.assert_array_equal(same[2], scores_together(whole, every, same[0] * away))

@@ -17,6 +17,8 @@ from promolab.contract import NONE, Experiment, read_operations
 from promolab.effects import UpliftModel
 from promolab.errors import PromolabError
 from promolab.features import decisions_experiment
+from promolab.loop.promises.charging import held_by, taken_off_each
+from promolab.loop.promises.measured import HORIZON, Span, noise_of
 from promolab.policy import Allocation, allocate
 
 if TYPE_CHECKING:
@@ -134,7 +136,36 @@ def _worth(
     except PromolabError as error:
         return None, None, str(error)
     log = scored_log(model)
-    return week_worth(shop, as_of, model, log, promotions), model, ""
+    worth = week_worth(shop, as_of, model, log, promotions)
+    return worth and charged(shop, worth, as_of), model, ""
+
+
+def charged(shop: Shop, worth: Worth, as_of: datetime) -> Worth:
+    """Return the worth with what its promises say that each promotion takes off as its costs.
+
+    What is taken off beside promotions that run already follows from orders as they were counted.
+    By costs that follow from effects, whoever is chosen looks cheaper than they are: of effects
+    chance makes a large part.
+
+    Parameters
+    ----------
+    shop : Shop
+        As known when the week begins.
+    worth : Worth
+    as_of : datetime
+        Then (UTC).
+    """
+    amounts = worth.amounts
+    offers, who = amounts.promotions, np.arange(len(amounts.customers))
+    low, end = min(one.starts_at for one in offers), max(one.ends_at for one in offers)
+    span = Span(min(as_of, low), low, end, end + HORIZON)
+    beside = noise_of(shop, amounts.customers, span, as_of).beside
+    held = held_by(shop, amounts.customers, as_of, offers)
+    cost = [
+        one.contact_cost + taken_off_each(amounts, who, np.full(len(who), j), beside, held)
+        for j, one in enumerate(offers)
+    ]
+    return replace(worth, amounts=replace(amounts, cost=np.column_stack(cost)))
 
 
 def most_telling(trial: Experiment) -> Experiment:
