@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from promolab.display import Html, table
 from promolab.errors import InputError
@@ -180,6 +181,23 @@ class Withheld(Result):
     def table(self) -> Html:
         """Return nothing: there are no rows."""
         return Html("")
+
+
+NOT_SHOWN = "Not shown: the checks above do not allow an effect."
+NOTHING = "Not shown: there is nothing to compare."
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def of_effects(tell: Method) -> Method:
+    """Let a method of a model that a check refuses say so in place of a figure."""
+
+    @wraps(tell)
+    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self, "why_", None) is not None:
+            return Withheld(NOT_SHOWN if self.why_ else NOTHING)
+        return tell(self, *args, **kwargs)
+
+    return cast("Method", told)
 
 
 @dataclass(frozen=True)

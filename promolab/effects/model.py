@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -28,16 +27,18 @@ from promolab.effects.calibrated import ALL_ALIKE, CONSTANT, CalibratedEffects, 
 from promolab.effects.candidates import DEFAULT, NO_ROWS, Candidates
 from promolab.effects.checks import check_experiment
 from promolab.effects.identification import (
+    NOTHING,
     Check,
     Identification,
     Refused,
     UpliftChecks,
     Withheld,
     lines,
+    of_effects,
 )
 from promolab.effects.learners.aipw import Nuisance, kept_rows
 from promolab.effects.learners.learners import KINDS, EffectModel, Setting
-from promolab.effects.learners.makers import MAKERS, Maker, TwoPart, maker_of
+from promolab.effects.learners.makers import MAKERS, Maker, maker_of
 from promolab.effects.learners.rows import steady
 from promolab.effects.learners.shared import Shared
 from promolab.errors import InputError, PromolabError
@@ -55,21 +56,6 @@ if TYPE_CHECKING:
 
 
 FOREST = "forest"
-NOT_SHOWN = "Not shown: the checks above do not allow an effect."
-NOTHING = "Not shown: there is nothing to compare."
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def _of_effects(tell: Method) -> Method:
-    """Let a method of a model that a check refuses say so in place of a figure."""
-
-    @wraps(tell)
-    def told(self: UpliftModel, *args: Any, **kwargs: Any) -> Any:
-        if getattr(self, "why_", None) is not None:
-            return Withheld(NOT_SHOWN if self.why_ else NOTHING)
-        return tell(self, *args, **kwargs)
-
-    return cast("Method", told)
 
 
 class UpliftModel(BaseEstimator):  # type: ignore[misc]
@@ -183,9 +169,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         real_number("clip", self.clip, above=0, below=0.5)
         if isinstance(self.trim, str):
             choice("trim", self.trim, ("auto", "optimal"))
-        maker, _ = self._makers()
-        if isinstance(maker, TwoPart) and self.kind != "dr":
-            raise InputError(f'learner "two_part" is of kind "dr", and kind is {self.kind!r}')
+        self._makers()
 
     def _makers(self) -> tuple[Maker, Maker]:
         """Return what makes the models of effects and of outcomes."""
@@ -261,8 +245,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                 self.why_ = " ".join(failed)
                 return self
             setting = shared.setting(*self._makers())
-            drawing = shared.smoothed(setting)
-            told = shared.told_early(drawing)
+            told = shared.told_early(drawing := shared.smoothed(setting))
             self._model = self._effect_model(told).fit(np.ones(shared.rows.n, dtype=bool))
         self.experiment_, self.arms_ = experiment, tuple(experiment.arms)
         self.outcome_ = outcome or experiment.outcomes[0]
@@ -514,7 +497,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             values, errors = self._model.predict(Z), self._model.std_error(Z)
         return values, None if errors is None else normal_quantile(level) * errors
 
-    @_of_effects
+    @of_effects
     def average(self, level: float = 0.95) -> AverageEffects:
         """Return the average effect of each arm, over all rows that could have got it.
 
@@ -532,7 +515,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         control, right = self.arms_[0], self.identification_
         return AverageEffects(table, self.outcome_, control, level, right, alone)
 
-    @_of_effects
+    @of_effects
     def by_group(self, groups: Any, level: float = 0.95) -> GroupEffects:
         """Return the average effect of each arm in each group.
 
@@ -589,7 +572,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.Series(best_of(effect - costs, self.arms_), index=index, name="arm")
 
-    @_of_effects
+    @of_effects
     def best_arm_value(self, cost: Any = None, level: float = 0.95) -> BestArmValue:
         """Return what the best arm gains over none, beside giving everybody the same.
 
@@ -608,7 +591,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         average = self.average(level)
         return best_arm_value(rows, costs, average, self.arms_)
 
-    @_of_effects
+    @of_effects
     def selection(self) -> Sensitivity | Withheld:
         """Return what choosing whom to contact did, where chances were not the same for all."""
         chances = self.experiment_.propensity
@@ -619,7 +602,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             )
         return self.sensitivity()
 
-    @_of_effects
+    @of_effects
     def importance(self, *, rows: int = 20_000, level: float = 0.95) -> EffectImportance:
         """Return how much each covariate moves the predicted effects, and what that is good for.
 
@@ -634,7 +617,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
 
         return importance_of(self, self._rows().setting, self._model, rows, level)
 
-    @_of_effects
+    @of_effects
     def sensitivity(self, level: float = 0.95) -> Sensitivity:
         """Return what selection did, and how strong a hidden cause would explain the effect away.
 
@@ -648,7 +631,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         self._rows()
         return sensitivity_of(self, level)
 
-    @_of_effects
+    @of_effects
     def targeting(self) -> Targeting:
         """Return whether an order by predicted effect is worth anything, and one by response."""
         from promolab.effects.targeting import targeting_of
@@ -658,14 +641,14 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             rows.targeting = targeting_of(self)
         return rows.targeting
 
-    @_of_effects
+    @of_effects
     def calibration(self) -> CalibratedEffects | Withheld:
         """Return how far effects are drawn to the average, and whether what is shown comes true."""
         from promolab.effects.targeting import calibration_of
 
         return calibration_of(self) if self.calibrated_.told_apart else Withheld(ALL_ALIKE)
 
-    @_of_effects
+    @of_effects
     def by_segment(self, level: float = 0.95) -> GroupEffects | Withheld:
         """Return what all arms together add in each segment, where the data have any."""
         from promolab.effects.targeting import segment_effects
@@ -698,7 +681,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             )
         return self.targeting().meaning()
 
-    @_of_effects
+    @of_effects
     def certainty(self) -> str:
         """Say how sure the figures are, in a few sentences."""
         q = self.targeting().by_effect

@@ -101,4 +101,4 @@ def test_it_is_not_offered_elsewhere() -> None:
     trial = Experiment(rows, "mail", 0, ["age"], ["bought"], propensity=np.full((500, 2), 0.5))
     with pytest.raises(InputError, match=r"heavy-tailed money, and bought is none.*another"):
         UpliftModel("dr", "two_part").fit(trial)
-    refused('learner "two_part" is of kind "dr"', UpliftModel, "t", "two_part")
+    refused('"two_part" is of kind "dr"', UpliftModel("t", "two_part").fit, made_up(0, 2_000))

@@ -13,7 +13,7 @@ from promolab.effects.learners.makers import Lesson, Linear, Maker, Pooled, Pred
 from promolab.effects.learners.rows import Design, Rows
 from promolab.effects.learners.sparse import pooled_lines
 from promolab.effects.learners.two_part import two_part_effects
-from promolab.errors import MissingExtraError
+from promolab.errors import InputError, MissingExtraError
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class EffectModel:
     """Whether standard errors are wanted, where there are any."""
 
     def __init__(self, setting: Setting) -> None:
+        if isinstance(setting.maker, TwoPart) and not isinstance(self, DRLearner):
+            raise InputError('the learner "two_part" is of kind "dr"; give kind="dr"')
         self.setting = setting
         self.arms = setting.rows.arms
         self.products = isinstance(setting.maker, Linear)
