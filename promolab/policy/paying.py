@@ -77,12 +77,12 @@ def posterior_of(
     rows, some, prior = there.rows, choice >= 0, prior_of(past)
     paid = there.paid(choice)
     cost, told = float(paid[there.decided].mean()), [gain]
-    if rows.evidence is not None and rows.known is not None:
+    if there.evidence is not None and rows.known is not None:
         if some.any():
             adds = float((rows.modelled[some, choice[some]] - paid[some]).sum()) / gain.n
-            error = rows.evidence.error(rows.known, choice) / gain.n
+            error = there.evidence.error(rows.known, choice) / gain.n
             gain = Gain(adds, error, math.inf, gain.n)
-        return Posterior(rows.evidence.nothing(prior), gain, cost)
+        return Posterior(there.evidence.nothing(prior), gain, cost)
     if some.any():
         soon = there.soon_of_choice(choice)
         scores = [there.of_choice(choice)[0], *([] if soon is None else [soon])]
@@ -264,14 +264,15 @@ def pays_to_spend(
     choice = there.choose(most / number_of)
     gain = there.gain(there.of_choice(choice)[0], NOTHING_SHARES)
     told = posterior_of(there, choice, gain, past)
-    if rows.evidence is not None:
-        nothing = rows.evidence.nothing(prior_of(past))
+    if there.evidence is not None:
+        nothing = there.evidence.nothing(prior_of(past))
         choice = there.choose_modelled(most / number_of, nothing)
+        gain = there.gain(there.of_choice(choice)[0], NOTHING_SHARES)
     told, window = posterior_of(there, choice, gain, past), there.soon_of_choice(choice)
     early = 1.0 if window is None else there.gain(window, NOTHING_SHARES).chance_of_loss()
     spend = float(there.of_choice(choice)[1][there.decided].mean()) * number_of
     return Pays(
         gain.interval(2 * level - 1, number_of), spend, gain.n, level, currency, early < 1 - level,
         told.loss(number_of), told.nothing, told.expected * number_of, tolerated,
-        rows.evidence is not None,
+        there.evidence is not None,
     )  # fmt: skip

@@ -34,6 +34,9 @@ every choice: the plain interval of 90 % covers 81–91 %, one that is 1.15 time
 (86 % where averages alone choose the best of four arms that do nothing at all). Decided by earlier
 folds alone the plain one is right, and as wide.
 """
+LESS_UNEQUAL = -2.33
+"""Baskets that promotions make less unequal by so many errors are not told by their logs: of those
+that they leave as they are, one log in a hundred."""
 NOTHING_SHARES = 1.3
 """The same where it is asked whether there is anything at all (`promolab.policy.pays_to_spend`).
 
@@ -105,6 +108,8 @@ class Valuing:
     def __init__(self, rows: PolicyRows) -> None:
         self.rows = rows
         self.decided: np.ndarray = np.asarray(rows.eligible.any(axis=1))
+        sound = rows.evidence is not None and rows.evidence.unequal > LESS_UNEQUAL
+        self.evidence = rows.evidence if sound and rows.known is not None else None
 
     @cached_property
     def _paths(self) -> list[tuple[np.ndarray, HullPath]]:

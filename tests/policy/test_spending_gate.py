@@ -31,6 +31,12 @@ def test_shops_with_effects_spend_and_earn():
     assert all(one.gated >= 0 for one in some)
 
 
+def test_where_promotions_cut_the_largest_baskets_the_logs_are_not_believed():
+    found = [gated(seed, 4_000, 0.8, cut=True) for seed in range(8)]
+    assert all(one.at_any_rate < 0 for one in found)
+    assert sum(bool(one.pays) for one in found) <= 4
+
+
 def test_a_shop_that_withholds_is_told_what_that_costs_and_what_it_assumes():
     pays = next(one.pays for one in shops(0.0, 20) if not one.pays and one.pays.spend)
     said = pays.summary()

@@ -52,6 +52,9 @@ class EffectEvidence:
         Mean basket as a multiple of the exponential of the mean log, and its relative error.
     log_factor : float
         Logarithm of the Bayes factor for effects against none.
+    unequal : float
+        By how many standard errors baskets with arms vary more than those without, as logs. Where
+        it is far below 0 promotions cut the largest ones, and the logs promise too much.
     """
 
     design: Design = field(repr=False)
@@ -63,6 +66,7 @@ class EffectEvidence:
     smearing: float
     smearing_error: float
     log_factor: float
+    unequal: float = 0.0
 
     def nothing(self, prior: float = 0.5) -> float:
         """Return the chance that promotions do nothing, given that before the decisions."""
@@ -173,10 +177,13 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
     of_shift = changed * (of_shift + (1 - changed) * np.outer(shift, shift))
     shift = changed * shift
     told = np.exp(Z[bought] @ line + np.r_[0.0, shift][codes[bought]])
-    smearing = float(y[bought].sum() / told.sum())
+    smearing, given = float(y[bought].sum() / told.sum()), codes[bought] > 0
     off = (y[bought] - smearing * told).std() / y[bought].mean() / np.sqrt(len(told))
+    far = [np.log(y[bought] / told)[side] ** 2 for side in (given, ~given)]
+    apart = (far[0].mean() - far[1].mean()) / np.hypot(*(x.std() / np.sqrt(len(x)) for x in far))
     return EffectEvidence(
         design, with_arms, covariance, line, shift, of_shift, smearing, float(off), float(factor),
+        float(apart),
     )  # fmt: skip
 
 
