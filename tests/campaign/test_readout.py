@@ -252,12 +252,17 @@ def small() -> dict[str, pd.DataFrame]:
     }
 
 
-def test_answers_are_counted_and_what_is_never_recorded_is_not_0():
-    row = read_out(corner(small()), NOW)["1"]
+@pytest.fixture(scope="module")
+def of_four():
+    return read_out(corner(small()), NOW)
+
+
+def test_answers_are_counted_and_what_is_never_recorded_is_not_0(of_four):
+    row = of_four["1"]
     assert (row.contacts, row.delivered, row.redeemers) == (3, 2, 1)
     assert (row.unsubscribed, row.complained) == (1, None)
     assert row.harm.value == pytest.approx(1 / 3) and row.harm.n == 3
-    assert read_out(corner(small()), NOW)["2"].unsubscribed == 0
+    assert of_four["2"].unsubscribed == 0
 
 
 def test_answers_to_a_kind_of_promotion_that_are_never_recorded_are_unknown_and_not_0():
@@ -292,9 +297,9 @@ def test_windows_per_response_count_from_the_start():
     assert read_out(corner(small(), attribution={"windows": short}), NOW)["1"].unsubscribed == 1
 
 
-def test_sales_are_net_of_what_comes_back_within_the_return_days():
+def test_sales_are_net_of_what_comes_back_within_the_return_days(of_four):
     # a: 10 + 40 − 15 (the return of 30 October is too late), b: 8, c: nothing.
-    assert read_out(corner(small()), NOW)["1"].sales.value == pytest.approx(43 / 3)
+    assert of_four["1"].sales.value == pytest.approx(43 / 3)
     longer = read_out(corner(small(), attribution={"return_days": 40}), datetime(2017, 11, 8))
     assert longer["1"].sales.value == pytest.approx(33 / 3)
     # As of 9 October the return of the 10th is not known.
