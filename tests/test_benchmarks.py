@@ -194,7 +194,7 @@ def test_the_doors_are_timed_against_pipelines_of_equal_loss() -> None:
     from benchmarks import doors
 
     with threadpool_limits(1):
-        rows = [*doors.logistic(1, 4_000), *doors.trees(1, 2_000, 500), doors.kmeans(1, 3_000)]
+        rows = [*doors.logistic(1, 2_000), *doors.trees(1, 1_000, 300), doors.kmeans(1, 1_500)]
     assert [row.what.split(",")[0] for row in rows[:3]] == ["logistic"] * 3
     assert len(rows) == 3 + len(doors.KINDS) + 3
     assert all(row.bar.startswith("≤ 1") and "s to" in row.measured for row in rows)

@@ -203,7 +203,7 @@ def test_covariates_nobody_named_are_named_and_something_to_target_is_said(asked
 
 def test_nothing_to_target_is_said_where_nothing_is_there(shop):
     said = []
-    for seed in range(12):
+    for seed in range(8):
         drawn = {"propensity": {"paper": 0.25, "app": 0.25}, "customer_id": "member"}
         rows = trial_rows(0.0, 800, seed)
         trial = promolab.load_experiment(rows, arm="mail", outcomes="spend", **drawn)

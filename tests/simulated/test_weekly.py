@@ -26,7 +26,7 @@ from promolab.simulated.world import KINDS, MARGIN_RATES, Promotion, World
 from tests.refused import refused
 
 MOST = 3.7
-SIZE = 12_000
+SIZE = 6_000
 WEEK = 86_400 * 7
 
 
