@@ -26,6 +26,7 @@ from promolab.sources import simulated
 from promolab.wording import money as amount
 from tests.refused import refused
 
+SPENDING = "promolab.campaign.spending"
 IDS = ["W16-coupon", "W16-limited_time_discount", "W16-recommendation"]
 
 
@@ -57,9 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Shop]:
 
 @pytest.fixture(autouse=True)
 def _worked_out_once(made: tuple[RunFolder, Shop], monkeypatch: pytest.MonkeyPatch) -> None:
-    from promolab.campaign.spending import choosing
-
-    monkeypatch.setattr(choosing, "kept_worth", cache_of(kept_worth))
+    monkeypatch.setattr(f"{SPENDING}.choosing.kept_worth", cache_of(kept_worth))
 
 
 @functools.cache
@@ -81,10 +80,17 @@ def chosen(made: tuple[RunFolder, Shop], **options: Any) -> ChosenPolicy:
     return found
 
 
-@pytest.fixture
-def paying(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def of_60(made: tuple[RunFolder, Shop]) -> ChosenPolicy:
+    """A week whose budget is 60 and of which it is shown that spending pays."""
+    with pytest.MonkeyPatch.context() as patch:
+        sure_to_pay(patch)
+        patch.setattr(f"{SPENDING}.choosing.kept_worth", cache_of(kept_worth))
+        return chosen(made, budget=60.0)
+
+
+def sure_to_pay(patch: pytest.MonkeyPatch) -> None:
     """Let it be shown that spending pays, whatever a small shop's decisions show."""
-    from promolab.campaign.spending import allocating
 
     class Sure:
         profit = Estimate(9.0, 1.0, 17.0, 9)
@@ -92,11 +98,16 @@ def paying(monkeypatch: pytest.MonkeyPatch) -> None:
         def __bool__(self) -> bool:
             return True
 
-    monkeypatch.setattr(allocating, "pays_to_spend", lambda *_, **__: Sure())
+    patch.setattr(f"{SPENDING}.allocating.pays_to_spend", lambda *_, **__: Sure())
 
 
-def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying):
-    found = chosen(made, budget=60.0)
+@pytest.fixture
+def paying(monkeypatch: pytest.MonkeyPatch) -> None:
+    sure_to_pay(monkeypatch)
+
+
+def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying, of_60):
+    found = of_60
     assert 50.0 < found.answer.spend <= 60.0
     assert found._by_promotion()["cost"].sum() == pytest.approx(found.answer.spend)
     # The same figures stand everywhere on the page, what chance draws included.
@@ -125,9 +136,9 @@ def test_a_reserve_leaves_some_of_the_budget_unspent(made, paying):
     refused(r"budget_risk = 10; .* \(0.1, not 10\)", chosen, made, budget=90.0, budget_risk=10)
 
 
-def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, paying):
+def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, of_60):
     run, shop = made
-    rows = chosen(made, budget=60.0).to_frame()
+    rows = of_60.to_frame()
     assert np.allclose(rows.groupby("customer_id")["propensity"].sum(), 1)
     plan = plan_week(shop, run.read_table("scores"), run.as_of, IDS, allocation=rows)
     assert set(plan.by_effect) == set(IDS)
@@ -139,11 +150,10 @@ def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, 
 
 
 def test_where_it_is_not_shown_to_pay_chance_alone_spends(made, monkeypatch):
-    from promolab.campaign.spending import allocating
     from promolab.policy import Pays
 
     never = Pays(Estimate(5.0, -1.0, 11.0, 9), 3.0, 9, 0.95, "CNY")
-    monkeypatch.setattr(allocating, "pays_to_spend", lambda *_, **__: never)
+    monkeypatch.setattr(f"{SPENDING}.allocating.pays_to_spend", lambda *_, **__: never)
     found = chosen(made)
     rows = found._by_promotion()
     assert (rows["contacts"] == rows["by_chance"]).all() and rows["contacts"].sum() > 0
@@ -175,8 +185,8 @@ def test_what_was_never_measured_stays_outside_of_the_budget(made, paying, monke
     assert set(plan.by_effect) == set(IDS[1:])
 
 
-def test_the_page_shows_segments_and_other_assumptions(made, paying):
-    found = chosen(made, budget=60.0)
+def test_the_page_shows_segments_and_other_assumptions(of_60):
+    found = of_60
     shares = found.by_segment().frame
     assert shares["any"].sum() == (found.planned >= 0).sum() and set(shares["segment"]) == {
         "a",
@@ -188,9 +198,9 @@ def test_the_page_shows_segments_and_other_assumptions(made, paying):
     assert halves.mean() == pytest.approx(cases.loc["as assumed", "kept"])
 
 
-def test_what_is_written_is_what_a_plan_and_the_first_page_read(made, paying):
+def test_what_is_written_is_what_a_plan_and_the_first_page_read(made, paying, of_60):
     run, _ = made
-    WeekPolicy(run, chosen(made, budget=60.0)).write()
+    WeekPolicy(run, of_60).write()
     told = json.loads((Path(run.path) / "metrics.json").read_text())["policy"]
     assert told["by_effect"] and set(told["promotions"]) == set(IDS)
     assert told["answer"]["profit"]["ci_low"] < told["answer"]["profit"]["value"]
@@ -200,10 +210,10 @@ def test_what_is_written_is_what_a_plan_and_the_first_page_read(made, paying):
 
 
 def test_one_plan_has_one_cost_one_value_one_holdout_wherever_they_are_printed(
-    made, paying, tmp_path
+    made, paying, of_60, tmp_path
 ):
     run, shop = made
-    policy = WeekPolicy(run, chosen(made, budget=60.0))
+    policy = WeekPolicy(run, of_60)
     policy.write()
     allocated, scores = run.read_table("allocation"), run.read_table("scores")
     plan = plan_week(shop, scores, run.as_of, IDS, allocation=allocated)
