@@ -1,6 +1,7 @@
 """A name means the same next week: which segments a week uses, and what it says of them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,22 @@ def make(out: Path, week: str, *, status: str = "good", shift: float = 0.0, **op
     return published, migration, text
 
 
+@pytest.fixture(scope="module")
+def w43_once(tmp_path_factory) -> Path:
+    out: Path = tmp_path_factory.mktemp("carried")
+    make(out, "2017-W43", k=3)
+    return out
+
+
+@pytest.fixture
+def w43(w43_once, tmp_path) -> Path:
+    """Return a reports folder with a week in which three segments were found."""
+    shutil.copytree(w43_once, tmp_path, dirs_exist_ok=True)
+    return Path(tmp_path)
+
+
 def test_names_come_from_the_latest_earlier_good_week(tmp_path):
-    first, migration, text = make(tmp_path, "2017-W43")
+    first, migration, text = make(tmp_path, "2017-W43", k=3)
     assert migration is None and text == "Segments fitted on this week's customers."
     make(tmp_path, "2017-W45", refit=True, k=3)  # later than the one asked for below
     make(tmp_path, "2017-W42", status="failed", k=5)
@@ -93,28 +108,26 @@ def test_what_an_earlier_version_told_beside_the_choice_makes_no_other_fit(tmp_p
     assert "gap" not in carried.segmenter.choice_.to_frame()
 
 
-def test_a_rerun_uses_what_its_own_week_records(tmp_path):
-    make(tmp_path, "2017-W43", k=3)
+def test_a_rerun_uses_what_its_own_week_records(tmp_path, w43):
     before, _, told = make(tmp_path, "2017-W44", shift=2.0)
     make(tmp_path, "2017-W43", refit=True, k=4)
     again, _, text = make(tmp_path, "2017-W44", shift=2.0, seed=9)
     pd.testing.assert_frame_equal(before.to_frame(), again.to_frame())
     assert (again.made_in, text) == ("2017-W43", told)
-    first, _, text = make(tmp_path, "2017-W20")
-    again, _, same = make(tmp_path, "2017-W20")
+    first, _, text = make(tmp_path, "2017-W20", k=3)
+    again, _, same = make(tmp_path, "2017-W20", k=3)
     assert not again.is_carried and text == same
     assert first.segmenter.stability().summary() == again.segmenter.stability().summary()
     assert first.segmenter.profile().summary() != "" and first.made_in == again.made_in
 
 
-def test_made_anew_when_asked(tmp_path):
-    make(tmp_path, "2017-W43", k=3)
+def test_made_anew_when_asked(tmp_path, w43):
     same, _, _ = make(tmp_path, "2017-W44", k=3)
     assert same.is_carried
     other, migration, text = make(tmp_path, "2017-W45", k=4)
     assert not other.is_carried and "Those of 2017-W44 are 3; 4 were asked for." in text
     assert not migration.same_fit and "made anew since" in migration.summary()
-    again, _, text = make(tmp_path, "2017-W46", refit=True)
+    again, _, text = make(tmp_path, "2017-W46", k=4, refit=True)
     assert not again.is_carried and text == "Segments fitted on this week's customers."
 
 
@@ -128,8 +141,7 @@ def test_a_damaged_file_is_passed_over_and_named(tmp_path):
     assert str(tmp_path) not in text
 
 
-def test_features_that_are_gone_ask_for_a_new_fit(tmp_path):
-    make(tmp_path, "2017-W43", k=3)
+def test_features_that_are_gone_ask_for_a_new_fit(tmp_path, w43):
     run = staged(tmp_path, "2017-W44")
     bare = customers()[["customer_id", "orders", "recency_days", "amount"]]
     found = used_segments(run, bare.assign(price_level=np.linspace(0, 1, 240)))
@@ -151,9 +163,8 @@ def test_a_single_segment_is_not_carried_on(tmp_path):
 
 
 @pytest.mark.parametrize("k", [0, 3])
-def test_nobody_has_bought(tmp_path, k):
+def test_nobody_has_bought(tmp_path, w43, k):
     nobody = customers().assign(orders=0)
-    make(tmp_path, "2017-W43", k=3)
     found = used_segments(staged(tmp_path, "2017-W44"), nobody, k=k)
     assert found.segmenter.names_ == ["No purchases yet"] and found.summary()
     fresh = used_segments(staged(tmp_path / "other", "2017-W44"), nobody)
@@ -161,8 +172,7 @@ def test_nobody_has_bought(tmp_path, k):
     fresh.record()
 
 
-def test_another_method_is_made_anew(tmp_path):
-    make(tmp_path, "2017-W43", k=3)
+def test_another_method_is_made_anew(tmp_path, w43):
     run = staged(tmp_path, "2017-W44")
     found = used_segments(run, customers(), method="rfm")
     assert found.segmenter.method == "rfm" and not (run.path / MODEL_FILE).exists()
