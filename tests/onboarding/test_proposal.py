@@ -37,9 +37,11 @@ def flat(proposal: Proposal) -> str:
     return re.sub(r"\n#   ", " ", proposal.text)
 
 
-def loaded(source: Path | str, tmp_path: Path, zone: str = "Europe/London") -> promolab.Shop:
+def loaded(
+    source: Proposal | Path | str, tmp_path: Path, zone: str = "Europe/London"
+) -> promolab.Shop:
     """Open a source as proposed; what is missing is filled in."""
-    proposal = propose(source)
+    proposal = source if isinstance(source, Proposal) else propose(source)
     text = re.sub(r'(?m)^# zone = ".*"$', f'zone = "{zone}"', proposal.text)
     text = re.sub(r"(?m)^# currency = ", "currency = ", text)
     toml = tmp_path / "filled.toml"
@@ -102,7 +104,7 @@ def test_an_export_of_invoice_lines(retail, tmp_path):
     assert "zone" not in said(proposal) and said(proposal)["naive_times"] == "local"
     assert "12346" not in text and "536365" not in text and "85123A" not in text
     assert "missing: zone and currency; no promotions" in " ".join(proposal.summary)
-    shop = loaded(retail, tmp_path)
+    shop = loaded(proposal, tmp_path)
     assert by_kind(shop) == {
         "purchase": (289, round(289 * 5.1, 2)),
         "return": (10, -51.0),
@@ -133,7 +135,7 @@ def test_a_german_export_in_monthly_files(tmp_path):
     assert said(proposal)["products"]["category"] == "Warengruppe"
     assert "left out of reports: E-Mail (e-mail addresses)" in proposal.text
     assert "@example" not in proposal.text
-    shop = loaded(folder, tmp_path, "Europe/Berlin")
+    shop = loaded(proposal, tmp_path, "Europe/Berlin")
     assert by_kind(shop) == {"purchase": (80, 80 * 1249.5)}
     assert shop.events.ts.min().execute() == datetime(2024, 1, 1, 8, 15)
     assert shop.events.customer_id.min().execute() == "00000"
@@ -151,7 +153,7 @@ def test_a_chinese_export_in_gb18030(tmp_path):
         said(proposal)["currency"] == "CNY" and "other currencies share the sign" in proposal.text
     )
     assert said(proposal)["events"]["symbol"] == "¥"
-    shop = loaded(tmp_path / "shop", tmp_path, "Asia/Shanghai")
+    shop = loaded(proposal, tmp_path, "Asia/Shanghai")
     assert by_kind(shop) == {"purchase": (60, 420.0)}
     assert shop.events.ts.min().execute() == datetime(2022, 12, 31, 23, 30)
 
@@ -168,7 +170,7 @@ def test_a_clickstream_in_seconds(tmp_path):
     assert "no counterpart is known of 'fav' (20 rows)" in proposal.text
     assert "naive_times" not in said(proposal)
     assert "MISSING: an amount" in proposal.text
-    shop = loaded(path, tmp_path)
+    shop = loaded(proposal, tmp_path)
     kinds = shop.events.group_by("kind").aggregate(n=shop.events.count()).execute()
     assert dict(zip(kinds.kind, kinds.n, strict=True)) == {
         "view": 40,
@@ -224,7 +226,7 @@ def test_a_database_with_tables_of_all_sorts(database, tmp_path):
     assert "order_items looks like events by its name, but lacks a customer" in text
     assert "belong to those of orders by order_id" in text
     assert "Not known what these are, and not used: misc." in text
-    shop = loaded(database, tmp_path)
+    shop = loaded(proposal, tmp_path)
     assert by_kind(shop) == {"purchase": (100, 250.0), "view": (50, 0)}
     assert shop.events.filter(shop.events.order_status == "cancelled").count().execute() == 10
     assert shop.lacks("response models") is None
@@ -263,7 +265,7 @@ def test_what_is_shaped_as_the_contract_needs_no_section(tmp_path):
     proposal = propose(tmp_path)
     assert set(said(proposal)) == {"name"}
     assert proposal.text.count("It needs no section.") == 2
-    assert loaded(tmp_path, tmp_path).products.count().execute() == 1
+    assert loaded(proposal, tmp_path).products.count().execute() == 1
 
 
 def test_day_or_month_first_is_decided_by_the_whole_column_or_marked(tmp_path):
@@ -299,7 +301,7 @@ def test_ids_as_floats_returns_by_sign_and_a_file_of_nothing(tmp_path):
     assert events["kind"] == {"column": "qty", "negative": "return", "otherwise": "purchase"}
     assert "Not read: empty.csv is empty (0 bytes)" in proposal.text
     assert "naive_times" not in said(proposal)
-    shop = loaded(tmp_path, tmp_path)
+    shop = loaded(proposal, tmp_path)
     assert by_kind(shop) == {"purchase": (1, 3.0), "return": (1, -1.5)}
     assert set(shop.events.customer_id.execute()) == {"12345", "12346"}
 
@@ -320,7 +322,7 @@ def test_a_purchase_is_not_counted_twice(tmp_path):
     assert [part["files"] for part in said(proposal)["events"]] == ["clicks.csv", "order_lines.csv"]
     assert "orders.csv looks like events as well: not used, since order_lines.csv says more" in text
     assert "its purchases are left to the table of orders" in text
-    shop = loaded(tmp_path, tmp_path, "Asia/Tokyo")
+    shop = loaded(proposal, tmp_path, "Asia/Tokyo")
     assert by_kind(shop)["purchase"] == (2, 5.0)
     # Those of the log are UTC, as it says; those of the orders are the shop's own.
     assert shop.events.ts.max().execute() == datetime(2024, 1, 1, 12)
@@ -364,7 +366,7 @@ def test_lines_of_a_title_are_skipped_and_an_archive_is_named(tmp_path):
     proposal = propose(tmp_path)
     assert said(proposal)["events"]["skip"] == 2
     assert "older.zip is a zip archive" in flat(proposal)
-    shop = loaded(tmp_path, tmp_path)
+    shop = loaded(proposal, tmp_path)
     assert by_kind(shop)["purchase"][0] == 199
     assert any("older.zip" in sentence for sentence in shop.left_out)
 
@@ -382,7 +384,7 @@ def test_a_customer_that_no_name_tells_is_found_by_its_values(tmp_path):
     proposal = propose(tmp_path)
     assert said(proposal)["customers"]["customer_id"] == "ref"
     assert "those of Customer No in sales.csv" in flat(proposal)
-    assert loaded(tmp_path, tmp_path).customers.count().execute() == 50
+    assert loaded(proposal, tmp_path).customers.count().execute() == 50
 
 
 def test_another_column_than_the_name_says_is_taken_where_its_values_match(tmp_path):
@@ -400,7 +402,7 @@ def test_ids_that_lost_their_zeros_in_one_file_are_seen_before_and_after(tmp_pat
         proposal
     )
     assert said(proposal)["customers"]["customer_id"] == {"column": "customer_id", "digits": 4}
-    checks = loaded(tmp_path, tmp_path).check().to_frame()["check"]
+    checks = loaded(proposal, tmp_path).check().to_frame()["check"]
     assert "unknown_customer" not in set(checks)
 
 
@@ -436,7 +438,7 @@ def test_a_column_called_alike_says_how_its_numbers_are_written_where_others_dif
     proposal = propose(tmp_path)
     written = {"decimal": ",", "symbol": "€"}
     assert said(proposal)["events"]["discount"] == {"column": "Discount", **written}
-    shop = loaded(tmp_path, tmp_path)
+    shop = loaded(proposal, tmp_path)
     found = shop.events.aggregate(d=shop.events.discount.sum(), q=shop.events.quantity.sum())
     assert found.execute().round(2).to_numpy().tolist() == [[30.0, 120.0]]
 

@@ -39,7 +39,7 @@ def test_orders_that_came_to_nothing_are_marked_and_do_not_count(
         word for word in bought if word not in ("", "paid")
     }
     assert check in next(x for x in flat(proposal).splitlines() if "did not count" in x)
-    shop = loaded(tmp_path, tmp_path)
+    shop = loaded(proposal, tmp_path)
     assert by_kind(shop)["purchase"][0] == 60
     assert clean(shop)[0].events.count().execute() == 60 // len(states)
 
@@ -105,7 +105,7 @@ def test_redemptions_are_read_off_the_codes_in_orders(codes, tmp_path):
     assert "CHECK: is it a table of exposures? Nothing but its columns says so" in flat(proposal)
     assert found["responses"]["rows_with"] == "ristourne" and found["responses"]["distinct"]
     assert found["responses"]["promotion_id"] == {"column": "ristourne", "in_promotions": "word"}
-    shop = loaded(codes, tmp_path, "Europe/Berlin")
+    shop = loaded(proposal, tmp_path, "Europe/Berlin")
     assert shop.lacks("response models") is None
     answers = shop.responses.execute()
     assert len(answers) == 40 and set(answers["promotion_id"]) == {"Mai"}  # 80 lines of 40 orders
@@ -163,7 +163,7 @@ def test_rules_in_words_become_terms(tmp_path):
     told = said(proposal)["promotions"]
     assert told["name"] == "名称" and told["reduction"] == {"column": "规则", "in_words": True}
     assert "not understood, and without terms: '满2件8折'" in flat(proposal)
-    shop = loaded(tmp_path, tmp_path)
+    shop = loaded(proposal, tmp_path)
     offers = shop.promotions.order_by("promotion_id").execute()
     terms = offers[["discount_rate", "threshold", "reduction", "steps"]].round(4)
     assert terms.astype(object).where(terms.notna(), None).to_numpy().tolist() == [
