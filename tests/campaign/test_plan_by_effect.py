@@ -70,7 +70,7 @@ def test_an_allocation_says_who_is_planned_how_likely_each_action_was_and_must_f
 
 def test_what_is_done_comes_as_often_as_its_chance_says():
     shop, scores = shop_and_scores()
-    rng, names, times = np.random.default_rng(3), np.array([*CHANCES]), 60
+    rng, names, times = np.random.default_rng(3), np.array([*CHANCES]), 40
     done: list[pd.Series[Any]] = []
     for draw in range(times):
         choices = rng.choice(names, N, p=[*CHANCES.values()])

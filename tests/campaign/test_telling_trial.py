@@ -18,7 +18,9 @@ def scores(*ids: str, n: int = 10) -> pd.DataFrame:
 
 
 def test_half_of_all_are_contacted_or_shared_and_a_budget_not_kept_to_is_said():
-    trial = telling_trial(shop(), NOW, scores("N"), RATIOS)
+    trial = telling_trial(shop(), NOW, scores("N"), RATIOS, budget=500.0)
+    assert "The budget of 500 USD was not kept to" in trial.summary()
+    assert "The budget of 500 USD was not kept to" in trial.to_dict()["not_kept"]
     one = trial.promotions[0]
     assert (one.contacts, one.held) == (5, 5)
     assert one.visible == smallest_effect(5, 5, sd=one.adjusted_sd).effect
@@ -34,7 +36,4 @@ def test_half_of_all_are_contacted_or_shared_and_a_budget_not_kept_to_is_said():
     assert not quiet and quiet.summary().startswith("Nothing starts this week")
     expected = {"by_effect": False, "experiment": {}, "summary": quiet.summary(), "not_kept": ""}
     assert quiet.to_dict() == expected
-    trial = telling_trial(shop(), NOW, scores("N"), RATIOS, budget=500.0)
-    assert "The budget of 500 USD was not kept to" in trial.summary()
-    assert "The budget of 500 USD was not kept to" in trial.to_dict()["not_kept"]
     assert "budget" not in telling_trial(shop(), NOW, scores("N"), RATIOS).summary()

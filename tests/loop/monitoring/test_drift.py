@@ -26,7 +26,7 @@ def customers(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-@pytest.mark.parametrize("n", [100, 3_000, 1_000_000])
+@pytest.mark.parametrize("n", [100, 3_000, 200_000])
 def test_draws_of_the_same_customers_do_not_drift(n):
     found = [feature_drift(customers(n, 1), customers(n, 2), apart=n < 10_000)]
     if n < 10_000:
