@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.plan import plan_week
+from promolab.campaign.plan import plan_week, week_candidates
 from promolab.campaign.spending import Asked as Spending
 from promolab.campaign.spending import known_of, known_terms, spend_budget
 from promolab.campaign.worth import Worth, scored_log, week_worth
@@ -106,10 +106,16 @@ def learned_week(
     measured = known_terms(worth, rules) if worth is not None and worth.rows is not None else []
     customers = pd.Index(np.sort(contactable))
     spending = Spending(budget, None, 0.0, explore, holdout, 1 - holdout, seed, least=0.0)
-    open_to = known_of(worth, customers, measured) if worth and measured else np.zeros((1, 0))
-    if worth is None or not open_to.any():
+    if worth is None or not measured:
         return _by_chance(shop, as_of, promotions, customers, spending, why)
-    made = spend_budget(worth, customers, measured, open_to.astype(bool), spending)
+    # Money for those whom the plan cannot contact would be left over.
+    scores = _no_scores(customers, measured)
+    able = week_candidates(shop, scores, as_of, measured, measured=measured)
+    open_to = able.open_to(measured) & known_of(worth, able.customers, measured)
+    if not open_to.any():
+        return _by_chance(shop, as_of, promotions, customers, spending, why)
+    customers = able.customers
+    made = spend_budget(worth, customers, measured, open_to, spending)
     found = made.allocation
     decisions, chances = _planned(shop, as_of, customers, found, holdout, seed)
     spend = _foreseen(worth, decisions)

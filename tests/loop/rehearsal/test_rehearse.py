@@ -84,11 +84,11 @@ from promolab.loop import rehearse; rehearse(2, out=sys.argv[1], **{TINY!r})"""
 
 
 def test_learned_decides_by_its_own_steps_and_keeps_its_promises(tmp_path: Path) -> None:
-    done = rehearse(2, 240, "learned", budget=120.0, out=tmp_path / "one", seed=1, exploration=0.3)
+    done = rehearse(2, 400, "learned", budget=200.0, out=tmp_path / "one", seed=1, exploration=0.3)
     learned = done.frame[done.frame["policy"] == "learned"]
     assert (learned["contacted"] > 0).all()
     path = tmp_path / "one" / "learned" / "ledger.duckdb"
-    book = Ledger.open(path, shop="Simulated shop weekly 240 1")
+    book = Ledger.open(path, shop="Simulated shop weekly 400 1")
     assert book.weeks()["week"].tolist() == learned["week"].tolist()
     # What a week's budget pays for is what its promise says that the contacts take off.
     said = book.predictions()
