@@ -164,8 +164,8 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
     design = Design.learn(experiment.X, "encoded")
     Z = _with_one(design, experiment.X)
     with steady(Z.size):
-        fits = [_buying(Z, bought, codes, experiment.K, *slab) for slab in SLABS]
-        alone = _buying(Z, bought, np.zeros(len(y), dtype=np.int64), 1, *SLABS[-1])[2]
+        fits = [buying(Z, bought, codes, experiment.K, *slab) for slab in SLABS]
+        alone = buying(Z, bought, np.zeros(len(y), dtype=np.int64), 1, *SLABS[-1])[2]
     with_arms, covariance, _ = max(fits[:2], key=lambda fit: fit[2])
     # Averages over what may be: slabs, and baskets that arms change, or do not.
     factor = np.logaddexp.reduce(
@@ -191,7 +191,7 @@ def _chance(line: np.ndarray) -> np.ndarray:
     return np.asarray(1 / (1 + np.exp(-np.clip(line, -30, 30))))
 
 
-def _buying(
+def buying(
     Z: np.ndarray, bought: np.ndarray, codes: np.ndarray, arms: int, spread: float, rounds: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Fit who buys, and return coefficients (K, d), their covariance, and the log evidence."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import expit, logit
 
 from promolab.effects.learners.aipw import cross_fit
+from promolab.effects.learners.evidence import SLABS, buying
 from promolab.effects.learners.linear import LinearFit, ridge
 from promolab.effects.learners.makers import Logistic
 from promolab.effects.learners.rows import Rows
@@ -18,10 +18,6 @@ ENDS = 0.005
 """Share of the baskets at either end whose logarithm is clipped: a cent is no news."""
 FLOOR = 0.10
 """Least standard deviation of the arms' smearing factors: none is believed to change nothing."""
-ARM_SD, ROUNDS = 0.3, 25
-"""Prior standard deviation of an arm's effect on the log odds of buying; rounds of EM."""
-FLAT, START, LEAST = 1e-4, 0.01, 1e-6
-"""Penalty of what arms share; variance of differences between customers at first, and at least."""
 
 
 def heavy_tailed(y: np.ndarray) -> bool:
@@ -125,7 +121,7 @@ class TwoPartEffect:
 def two_part_effects(
     Z: np.ndarray, y: np.ndarray, codes: np.ndarray, arms: int
 ) -> list[TwoPartEffect]:
-    """Fit what each arm but the control does to buying and to baskets.
+    """Fit what each arm but the control does to buying (`buying`) and to baskets.
 
     Parameters
     ----------
@@ -136,7 +132,9 @@ def two_part_effects(
     arms : int
     """
     bought = y > 0
-    chances = [Logistic(each[1:], float(each[0])) for each in _buying(Z, bought, codes, arms)]
+    odds = buying(np.column_stack([np.ones(len(Z)), Z]), bought, codes, arms, *SLABS[0])[0]
+    odds[1:] += odds[0]
+    chances = [Logistic(each[1:], float(each[0])) for each in odds]
     line = ridge(Z[bought], np.log(y[bought]))
     told = np.exp(line.predict(Z[bought]))
     factor = arm_factors(y[bought], told, codes[bought], arms)
@@ -145,46 +143,6 @@ def two_part_effects(
         TwoPartEffect(chances[0], chances[k], basket, float(factor[k] / factor[0]))
         for k in range(1, arms)
     ]
-
-
-def _buying(Z: np.ndarray, bought: np.ndarray, codes: np.ndarray, arms: int) -> np.ndarray:
-    r"""Return the log odds of buying under each arm, intercept first, shape (K, p + 1).
-
-    :math:`\beta_0 + x\beta + t_a + x u_a`, :math:`t_a \sim N(0, 0.3^2)`,
-    :math:`u_a \sim N(0, s_a^2)`, :math:`s_a` by EM with Laplace's approximation: a step of Newton
-    and the mean of :math:`u^2` and its variance in turn (Gelman & Hill 2007, chapter 14; MacKay
-    1992). Arms share nothing but :math:`\beta`, so each adds a block of its own rows.
-    """
-    X = np.column_stack([np.ones(len(Z)), Z])
-    mine = [np.flatnonzero(codes == k) for k in range(arms)]
-    blocks = [(X[rows], bought[rows].astype(float)) for rows in mine]
-    width = X.shape[1]
-    theta, spread = np.zeros((arms, width)), np.full(arms - 1, START)
-    theta[0, 0] = logit((bought.sum() + 0.5) / (len(bought) + 1))
-    penalty = np.full((arms, width), FLAT)
-    penalty[1:, 0] = ARM_SD**-2
-    for step in range(ROUNDS + 5):
-        penalty[1:, 1:] = 1 / spread[:, None]
-        own = theta.copy()
-        own[1:] += theta[0]
-        gradient, whole = np.empty_like(theta), np.zeros((arms, width, arms, width))
-        for k, (rows, y) in enumerate(blocks):
-            p = expit(rows @ own[k])
-            gradient[k] = rows.T @ (y - p)
-            curve = (rows * (p * (1 - p))[:, None]).T @ rows
-            whole[0, :, 0] += curve
-            if k:
-                whole[k, :, k] = whole[0, :, k] = whole[k, :, 0] = curve
-        gradient[0] = gradient.sum(axis=0)
-        size = arms * width
-        flat = whole.reshape(size, size) + np.diag(penalty.ravel())
-        covariance = np.linalg.inv(flat)
-        theta += (covariance @ (gradient - penalty * theta).ravel()).reshape(theta.shape)
-        if step >= 5 and width > 1:
-            variance = np.diag(covariance).reshape(theta.shape)
-            spread = np.maximum((theta**2 + variance)[1:, 1:].mean(axis=1), LEAST)
-    theta[1:] += theta[0]
-    return theta
 
 
 def _logs(y: np.ndarray) -> np.ndarray:
