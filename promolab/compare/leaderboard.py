@@ -33,14 +33,7 @@ from promolab.compare.rolling import (
 from promolab.contract import known_beforehand
 from promolab.display import Html, table
 from promolab.errors import InputError
-from promolab.metrics import (
-    ALARM_AUC,
-    SUSPECT,
-    auc_alone,
-    columns_too_good,
-    leakage_advice,
-    told_too_good,
-)
+from promolab.metrics import ALARM_AUC, columns_too_good, leakage_advice, told_too_good
 from promolab.metrics import FEWEST_ROWS as FEWEST
 from promolab.model.inputs import Fold, Folds
 from promolab.results import Estimate, Result
@@ -362,10 +355,7 @@ def leakage_alarm(setting: Setting, scores: Mapping[str, np.ndarray]) -> str:
     said = []
     aucs = {name: measure(y, p[rows], "auc").value for name, p in scores.items()}
     best = max(aucs, key=lambda name: aucs[name])
-    # A column that may tell so much lets a model tell more.
-    columns = [setting.frame[name] for name in setting.features if name in known]
-    allowed = any(auc_alone(column, setting.labels) >= SUSPECT for column in columns)
-    if aucs[best] > ALARM_AUC and not allowed:
+    if aucs[best] > ALARM_AUC and not known:  # a column that may tell much lets a model tell more
         said.append(f"{best} has an AUC of {aucs[best]:.2f}")
     alone = columns_too_good(setting.frame, setting.features, setting.labels, setting.times)
     if alone:

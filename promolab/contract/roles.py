@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.checks import columns_there, refuse
 from promolab.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -153,22 +154,14 @@ def known_beforehand(frame: pd.DataFrame, known: Mapping[str, bool] | bool | Non
     if known is None:
         return frame
     if known is not True and not isinstance(known, Mapping):
-        raise InputError(
-            f"known is {known!r}; give a mapping such as {{'duration': False}}, or True"
-        )
-    stated = dict(known) if isinstance(known, Mapping) else {}
-    for name in stated:
-        if name not in frame.columns:
-            raise InputError(
-                f"known: there is no column {name!r}; {nearest(str(name), map(str, frame.columns))}"
-            )
-    attrs = frame.attrs
-    frame = frame.drop(columns=[name for name, before in stated.items() if not before])
-    before = {name for name, before in stated.items() if before}
-    earlier = attrs.get("known", ())
-    kept = True if known is True or earlier is True else sorted({*earlier, *before})
-    frame.attrs = {**attrs, "known": kept}
-    return frame
+        raise refuse("known", known, "a mapping such as {'duration': False}, or True")
+    stated = {} if known is True else known
+    columns_there(frame, list(stated), "the table (known=)")
+    earlier = frame.attrs.get("known", ())
+    before = [name for name, yes in stated.items() if yes]
+    found = frame.drop(columns=[*({*stated} - {*before})])
+    found.attrs = {**frame.attrs, "known": True in (known, earlier) or [*earlier, *before]}
+    return found
 
 
 def role_of(frame: pd.DataFrame, name: str) -> str | None:

@@ -205,10 +205,8 @@ def _metric(place: str, name: str, said: Any) -> dict[str, Any]:
         share(
             f"{place}.winsorise", given["winsorise"], zero=False, one=False, hint=", such as 0.99"
         )
-    if "margin" in given:
-        real_number(f"{place}.margin", given["margin"], least=0)
-    if "worth" in given:
-        real_number(f"{place}.worth", given["worth"], above=0)
+    for key in {"margin", "worth"} & {*given}:
+        real_number(f"{place}.{key}", given[key], least=0)
     return given
 
 
@@ -255,10 +253,8 @@ def _money(place: str, said: Any) -> dict[str, Any]:
     for key, value in said.items():
         if key not in MONEY_KEYS:
             raise InputError(f"{place} has an unknown key {key!r}; {nearest(key, MONEY_KEYS)}")
-        if key == "contact_cost" and is_number(value):
+        if key == "worth" or (key == "contact_cost" and is_number(value)):
             real_number(f"{place}.{key}", value, least=0)
-        elif key == "worth":
-            real_number(f"{place}.{key}", value, above=0)
         else:
             text(f"{place}.{key}", value)
     return dict(said)

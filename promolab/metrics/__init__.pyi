@@ -24,12 +24,12 @@ from .intervals import spread_of as spread_of
 from .intervals import wilson
 from .leakage import ALARM_AUC as ALARM_AUC
 from .leakage import FEWEST_ROWS as FEWEST_ROWS
-from .leakage import SUSPECT as SUSPECT
 from .leakage import auc_alone as auc_alone
 from .leakage import columns_too_good as columns_too_good
 from .leakage import leakage_advice as leakage_advice
 from .leakage import r_squared_alone as r_squared_alone
 from .leakage import told_too_good as told_too_good
+from .leakage import warn_of_leakage as warn_of_leakage
 from .named import METRICS, measure
 from .named import named_metric as named_metric
 from .offpolicy import compare_policies, policy_value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,15 @@ def leakage_advice(alone: Mapping[str, str]) -> str:
         "Something that came later is, as a rule, among the features: take out what was not known "
         f"beforehand ({drop}known={known}), or say that it was (True)."
     )
+
+
+def warn_of_leakage(
+    frame: pd.DataFrame, columns: Iterable[str], y: np.ndarray, time: Any, outcome: str
+) -> None:
+    """Warn of columns that are too good (`columns_too_good`), at the call of who calls this."""
+    if alone := columns_too_good(frame, columns, y, time):
+        told = f"{told_too_good(alone, outcome)}. {leakage_advice(alone)}"
+        warnings.warn(told, UserWarning, stacklevel=3)
 
 
 def r_squared_alone(column: pd.Series, y: np.ndarray) -> float:

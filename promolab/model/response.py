@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import pandas as pd
 from promolab.checks import choice, whole_number
 from promolab.contract import known_beforehand, with_kinds
 from promolab.errors import InputError
-from promolab.metrics import columns_too_good, leakage_advice, told_too_good
+from promolab.metrics import warn_of_leakage
 from promolab.model.inputs.reading import (
     along,
     check_beside,
@@ -186,8 +185,7 @@ class ResponseModel(Saved):
         own = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None)]
         for name in {*own, *frame.attrs.get("outcomes", ())} & {*names} & {*frame.columns}:
             raise InputError(
-                f"the outcome {name!r} is among the features, and is not known beforehand; leave "
-                f"it out: X.drop(columns={name!r})"
+                f"the outcome {name!r} is among the features; give X.drop(columns={name!r})"
             )
         moments = check_time(time, rows)
         training = Training(
@@ -209,11 +207,8 @@ class ResponseModel(Saved):
         clusters = training.cluster
         self.clusters_ = self.n_ if clusters is None else int(pd.Series(clusters).nunique())
         self._expose()
-        if self.known is not True and (
-            alone := columns_too_good(frame, names, labels[:, 0], moments)
-        ):
-            told = f"{told_too_good(alone, outcomes[0])}. {leakage_advice(alone)}"
-            warnings.warn(told, UserWarning, stacklevel=2)
+        if self.known is not True:
+            warn_of_leakage(frame, names, labels[:, 0], moments, outcomes[0])
         return self
 
     def _fitted_calibrators(self, training: Training, learners: list[Learner]) -> list[Any]:

@@ -14,15 +14,7 @@ import pandas as pd
 from promolab import display
 from promolab.errors import DataError
 from promolab.features import read_as_of
-from promolab.profiles.foretelling import (
-    YEAR,
-    calibration,
-    checked,
-    ends_of,
-    foretold,
-    season,
-    spread_of,
-)
+from promolab.profiles.foretelling import calibration, checked, ends_of, foretold, season, spread_of
 from promolab.profiles.histories import RECENT_DAYS, History, histories
 from promolab.profiles.order_value import fit_order_value
 from promolab.profiles.ordering import OrderModel, fit_orders
@@ -223,7 +215,7 @@ def customer_worth(
     now = read_as_of(as_of)
     step = timedelta(days=RECENT_DAYS)
     moments = [now - i * step for i in range(ORIGINS + 1)]
-    present, *past, ago = histories(shop, [*moments, now - timedelta(weeks=YEAR)])
+    present, *past, ago = histories(shop, [*moments, now - timedelta(weeks=52)])
     if not (present.orders > 1).any():
         raise DataError(
             f"nobody ordered twice before {now:%Y-%m-%d}; how often customers come back is not "

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import known_beforehand, with_kinds
 from promolab.errors import DataError, InputError, nearest
-from promolab.metrics import columns_too_good, leakage_advice, told_too_good
+from promolab.metrics import warn_of_leakage
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
@@ -115,9 +114,7 @@ def load_labelled(
     frame.attrs["outcomes"] = labels
     features = [name for name in features if name in frame]
     for name in labels:
-        if alone := columns_too_good(frame, features, frame[name].to_numpy(), moments):
-            told = f"{told_too_good(alone, name)}. {leakage_advice(alone)}"
-            warnings.warn(told, UserWarning, stacklevel=2)
+        warn_of_leakage(frame, features, frame[name].to_numpy(), moments, name)
     return frame
 
 

@@ -118,10 +118,15 @@ def test_a_broken_sample_ratio_is_all_that_is_said():
 @pytest.mark.parametrize(
     ("held", "shares", "word", "begins"),
     [
-        (667, None, "no verdict", "No verdict: no shares are stated, and equal ones are assumed."),
-        (880, None, "ship", "No shares are stated, and equal ones are assumed. The arms hardly"),
+        (667, None, "no verdict", "No verdict: no shares are stated (shares=), and equal ones"),
+        (
+            880,
+            None,
+            "ship",
+            "No shares are stated (shares=), and equal ones are assumed. The arms",
+        ),
         (960, None, "ship", "Ship letter: "),
-        (330, None, "ship", "The sample ratio was not checked: no planned shares are stated."),
+        (330, None, "ship", "The sample ratio was not checked: no planned shares are stated"),
         (667, "unknown", "ship", "The sample ratio was not checked"),
     ],
 )

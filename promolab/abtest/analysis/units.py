@@ -222,24 +222,17 @@ def sample_ratio(
             return _against_chances(opened, arms, units, chances.columns, what)
         return _against_inverse(opened, arms, units, chances, what)
     total, share = n.sum(), np.array([chances.shares.get(a, 1 / len(n)) for a in arms.names])
-    times = n / (total * share)
-    alike = (
-        equal and chances.weight is None and WITHIN[0] <= times.min() <= times.max() <= WITHIN[1]
-    )
-    if not chances.shares and not alike:
-        return Check(
-            "sample ratio", "not possible",
-            "The sample ratio was not checked: no planned shares are stated. State them (shares=), "
-            "or rows that were lost go unseen.",
-        )  # fmt: skip
+    least, most = (part * total / len(n) for part in WITHIN)
+    alike = chances.weight is None and least <= n.min() and n.max() <= most
+    if not chances.shares and not (equal and alike):
+        why = "The sample ratio was not checked: no planned shares are stated (shares=)."
+        return Check("sample ratio", "not possible", why)
     spread = total * (np.diag(share) - np.outer(share, share))
     check = ratio_check(arms.names, n / total, share, n - total * share, spread, of=what)
     if chances.shares:
         return check
-    told = f"No shares are stated, and equal ones are assumed. {check.sentence}"
-    if check.verdict != "passed":
-        told += " If other shares were drawn, state them (shares=)."
-    return replace(check, sentence=told)
+    told = "No shares are stated (shares=), and equal ones are assumed."
+    return replace(check, sentence=f"{told} {check.sentence}")
 
 
 def _one_per_unit(

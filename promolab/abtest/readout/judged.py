@@ -133,10 +133,9 @@ def is_futile(row: ArmComparison, metric: Metric) -> bool:
 
     Never where none is stated, nor with a margin: not to be worse is worth finding there.
     """
-    if metric.worth is None or metric.margin is not None:
-        return False
     gain = gain_of(row, metric)
-    return gain.ci_high + ROOM * (gain.ci_high - gain.value) < metric.worth
+    most = gain.ci_high + ROOM * (gain.ci_high - gain.value)
+    return metric.margin is None and metric.worth is not None and most < metric.worth
 
 
 @dataclass(frozen=True)

@@ -140,9 +140,7 @@ def money_terms(said: Mapping[str, Any]) -> MoneyTerms:
             raise InputError(f"money has an unknown key {key!r}; {nearest(key, KEYS)}")
         if key == "contact_cost" and is_number(value):
             real_number("money: contact_cost", value, least=0)
-        elif key == "worth" and value is not None:
-            real_number("money: worth", value, above=0)
-        elif value is not None:
+        elif key != "worth" and value is not None:
             text(f"money: {key}", value, empty=key == "currency")
     return MoneyTerms(**said)
 

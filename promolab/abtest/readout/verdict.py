@@ -33,7 +33,6 @@ SHIP, STOP, GO_ON, NONE = "ship", "stop", "go on", "no verdict"
 
 MOST_LONGER = 4.0
 """How many times the customers so far an answer may take before it is asked what is worth it."""
-NEARLY = 1.2
 
 RULE = (
     "Ship: what decides is better (or, with a margin, not worse by more than it) beyond chance, "
@@ -135,11 +134,6 @@ class Case:
         gain = gain_of(row, self.metrics[row.metric])
         return gain.value / row.std_error if row.std_error > 0 else 0.0
 
-    def ahead(self, row: ArmComparison) -> float:
-        """Return by how much a gain is above what has to be shown: 0, or minus the margin."""
-        metric = self.metrics[row.metric]
-        return gain_of(row, metric).value + (metric.margin or 0.0)
-
     def says(self, row: ArmComparison) -> str:
         """Write how a metric is in an arm."""
         told = f"{spoken(row.metric)} {change_words(row.difference, row.kind)}"
@@ -237,13 +231,13 @@ def _undecided(case: Case, left: Sequence[str]) -> ExperimentVerdict:
     if (more := case.planned - sum(case.n.values())) > 0:
         told = plural(more, "customer is", "customers are")
         return ExperimentVerdict(GO_ON, f"{why}; {told} still to come", row.arm, more)
-    worth = metric.worth or 0.0
+    worth, ahead = metric.worth or 0.0, gain_of(row, metric).value + (metric.margin or 0.0)
     if not hopeful:
         told = f"{amount_words(worth, row.kind)}, the smallest effect worth finding, is excluded"
         return ExperimentVerdict(STOP, f"{why}, and {told}", row.arm)
-    effect, factor = "an effect like that", _times(case, row, case.ahead(row))
+    effect, factor = "an effect like that", _times(case, row, ahead)
     # Once it is about as large as the effect worth finding takes, what was seen says how much more.
-    if NEARLY < (longer := _times(case, row, worth)) < math.inf:
+    if 1.2 < (longer := _times(case, row, worth)) < math.inf:
         effect, factor = f"an effect of {amount_words(worth, row.kind)}", longer
     if metric.worth is None and factor > MOST_LONGER:
         why += "; when to stop is told where the smallest effect worth finding is stated (worth=)"

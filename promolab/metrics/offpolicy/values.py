@@ -93,7 +93,7 @@ class OffPolicy(Result):
     def ends_words(self) -> str:
         """What the ends are."""
         if self.consistent and self.uneven:
-            return "ends that hold the truth less often than they should"
+            return "no confidence interval, as few decisions carry most of the weight"
         if self.consistent:
             return f"{percent(self.level, decimals=0)} interval"
         return "noise and bias bound together, no confidence interval"
@@ -146,8 +146,7 @@ class PolicyValue(OffPolicy):
 
     def summary(self) -> str:
         """Say what the policy earns, how that is known, and on how much it rests."""
-        told = [self._verdict(), self.why, self._bias(), self._unsure(), self._overlap()]
-        return " ".join(filter(None, told))
+        return " ".join(filter(None, [self._verdict(), self.why, self._bias(), self._overlap()]))
 
     def _verdict(self) -> str:
         low, high = self.logged.ci_low, self.logged.ci_high
@@ -170,15 +169,6 @@ class PolicyValue(OffPolicy):
         return (
             f"It is biased by design, by at most {number(self.bias_bound)} as far as the weights "
             f"left out allow; the log itself tells a bias of {number(*self.bias.ends)}."
-        )
-
-    def _unsure(self) -> str:
-        if not (self.consistent and self.uneven):
-            return ""
-        return (
-            "No level is stated of the ends: of the decisions that the policy would have taken, a "
-            f"few carry most of the weight (they are worth less than {percent(UNEVEN)} of their "
-            "number)."
         )
 
     def _overlap(self) -> str:
@@ -558,21 +548,23 @@ def _ends_apart(
     part of the difference's variance that is its own.
     """
     value = a.value - b.value
-    low, high = around(value, spread, asked.level)
-    half = high - value
+    half = around(value, spread, asked.level)[1] - value
     if not 0 < half < np.inf:
-        return low, high
-    spreads = [spread_of(found.added / rows.n, rows.cluster) for found in (a, b)]
-    variances = [one.std_error**2 for one in spreads]
-    mine = float(np.clip(0.5 + (variances[0] - variances[1]) / spread.std_error**2 / 2, 0, 1))
-    below, above = 0.0, 0.0
-    for found, one, part in zip((a, b), spreads, (mine, 1 - mine), strict=True):
-        if part and one.std_error > 0:
-            ends = np.array([_ends(rows, found, one, asked), around(found.value, one, asked.level)])
-            down, up = np.abs(ends[0] - found.value) / np.abs(ends[1] - found.value)
-            below += part * (down if found is a else up)
-            above += part * (up if found is a else down)
-    return value - half * below, value + half * above
+        return value - half, value + half
+    (below, above, one), (under, over, other) = (_stretched(rows, f, asked) for f in (a, b))
+    mine = float(np.clip(0.5 + (one - other) / spread.std_error**2 / 2, 0, 1))
+    low, high = mine * below + (1 - mine) * over, mine * above + (1 - mine) * under
+    return value - half * low, value + half * high
+
+
+def _stretched(rows: Logged, found: Found, asked: Asked) -> tuple[float, float, float]:
+    """Return how far a value's ends lie, in symmetric half widths, and its variance."""
+    spread = spread_of(found.added / rows.n, rows.cluster)
+    half = around(found.value, spread, asked.level)[1] - found.value
+    low, high = _ends(rows, found, spread, asked)
+    if not 0 < half < np.inf:
+        return 1.0, 1.0, 0.0
+    return (found.value - low) / half, (high - found.value) / half, spread.std_error**2
 
 
 def _mean(rows: Logged, values: np.ndarray, level: float) -> Estimate:
