@@ -52,7 +52,7 @@ class Method:
 
     def make(self) -> ResponseModel:
         """Return a new model of it."""
-        return ResponseModel(self.kind, columns=list(self.features), known=True, **self.options)
+        return ResponseModel(self.kind, columns=list(self.features), **self.options)
 
 
 def _named(options: Mapping[str, Any]) -> list[tuple[str, float]]:

@@ -93,7 +93,7 @@ class MethodChoice(Result):
 
     def make(self) -> ResponseModel:
         """Return a new model of the kind chosen."""
-        return ResponseModel(self.kind, known=True, **self.options)
+        return ResponseModel(self.kind, **self.options)
 
     def summary(self) -> str:
         """Say which method is used and what it is given, and why."""

@@ -299,14 +299,15 @@ def fit_rows(model: Any, setting: Setting, rows: np.ndarray) -> Any:
     X, y = setting.frame.iloc[rows][_columns(model, setting)], setting.labels[rows]
     if not isinstance(model, ResponseModel):
         return model.fit(X, y)
-    if model.known is None:  # whoever compares has looked at all rows once
-        model.known = True
     beside = {
         "cluster": setting.column("customer_id"),
         "group": setting.column("promotion_id"),
         "time": setting.times,
     }
-    return model.fit(X, y, **{k: None if v is None else v[rows] for k, v in beside.items()})
+    # Whoever compares has looked at all rows once.
+    return model.fit(
+        X, y, known=True, **{k: None if v is None else v[rows] for k, v in beside.items()}
+    )
 
 
 def _columns(model: Any, setting: Setting) -> list[str]:

@@ -157,7 +157,7 @@ def _learned(X: np.ndarray, y: np.ndarray, late: np.ndarray) -> np.ndarray:
     from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingClassifier(
-        max_iter=50, max_leaf_nodes=8, early_stopping=False, random_state=0
+        max_iter=30, max_leaf_nodes=8, early_stopping=False, random_state=0
     )
     with threadpool_limits(1, user_api="openmp"):
         return np.asarray(model.fit(X[~late], y[~late]).decision_function(X[late]))
@@ -188,12 +188,17 @@ def leakage_advice(alone: Mapping[str, str]) -> str:
 
 
 def warn_of_leakage(
-    frame: pd.DataFrame, columns: Iterable[str], y: np.ndarray, time: Any, outcome: str
+    frame: pd.DataFrame,
+    columns: Iterable[str],
+    y: np.ndarray,
+    time: Any,
+    outcome: str,
+    stacklevel: int = 3,
 ) -> None:
     """Warn of columns that are too good (`columns_too_good`), at the call of who calls this."""
     if alone := columns_too_good(frame, columns, y, time):
         told = f"{told_too_good(alone, outcome)}. {leakage_advice(alone)}"
-        warnings.warn(told, UserWarning, stacklevel=3)
+        warnings.warn(told, UserWarning, stacklevel=stacklevel)
 
 
 def r_squared_alone(column: pd.Series, y: np.ndarray) -> float:

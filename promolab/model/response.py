@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 
 CALIBRATIONS = (None, "platt", "isotonic", "auto")
+MOST_DOUBTED = 4_000
+"""Rows by which a column is told to be too good, when a model learns."""
 LARGEST_SEED = 2**32 - 1  # what numpy and scikit-learn take
 
 
@@ -67,9 +69,6 @@ class ResponseModel(Saved):
     kinds : mapping of str to {"number", "category"}, optional
         What columns are that would be read otherwise by their names and values: a ``campaign`` that
         counts calls, a ``zip`` written in digits.
-    known : mapping of str to bool, or True, optional
-        Whether a column was known before the outcome, such as ``{"duration": False}``: that takes
-        it out; True says that it was, and nothing is said of how well it tells the outcome.
     positive : {None, "last"}
         What counts as a response: 1 (or True) of 0 and 1, and nothing else is taken; or, of any two
         classes, the one that sorts last.
@@ -120,12 +119,11 @@ class ResponseModel(Saved):
         track: str | None = None,
         positive: str | None = None,
         kinds: Mapping[str, str] | None = None,
-        known: Mapping[str, bool] | bool | None = None,
         **options: Any,
     ) -> None:
         self.kind, self.columns, self.seed = kind, columns, seed
         self.calibration, self.track, self.positive = calibration, track, positive
-        self.kinds, self.known = kinds, known
+        self.kinds = kinds
         make_learner(kind, options)
         self._given = options
 
@@ -137,6 +135,7 @@ class ResponseModel(Saved):
         group: ArrayLike | None = None,
         time: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        known: Mapping[str, bool] | bool | None = None,
     ) -> ResponseModel:
         """Learn from rows whose outcome is known.
 
@@ -159,6 +158,9 @@ class ResponseModel(Saved):
             How many rows each counts for in the loss that a model minimises, in its penalty's unit,
             in calibration and in the sandwich of intervals; a row of weight 0 is left out. How
             columns are prepared (scale, levels that are rare) is told by the rows as they are.
+        known : mapping of str to bool, or True, optional
+            Whether a column was known before the outcome, such as ``{"duration": False}``: that
+            takes it out; True says that it was, and nothing is said of how well it tells it.
 
         Raises
         ------
@@ -175,18 +177,12 @@ class ResponseModel(Saved):
         self._forget()
         choice("calibration", self.calibration, CALIBRATIONS)
         whole_number("seed", self.seed, 0, LARGEST_SEED)
-        frame = known_beforehand(with_kinds(self._learn_names(X), self.kinds), self.known)
+        frame = known_beforehand(with_kinds(self._learn_names(X), self.kinds), known)
         rows = X if isinstance(X, pd.DataFrame) else len(frame)  # an array has no index to match
         labels, outcomes, self.classes_ = outcome_labels(
             along(X, y, "y"), len(frame), self.positive
         )
         self.outcomes_, self.single_ = outcomes, not isinstance(y, pd.DataFrame)
-        names = [str(c) for c in (frame.columns if self.columns is None else self.columns)]
-        own = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None)]
-        for name in {*own, *frame.attrs.get("outcomes", ())} & {*names} & {*frame.columns}:
-            raise InputError(
-                f"the outcome {name!r} is among the features; give X.drop(columns={name!r})"
-            )
         moments = check_time(time, rows)
         training = Training(
             frame,
@@ -207,9 +203,21 @@ class ResponseModel(Saved):
         clusters = training.cluster
         self.clusters_ = self.n_ if clusters is None else int(pd.Series(clusters).nunique())
         self._expose()
-        if self.known is not True:
-            warn_of_leakage(frame, names, labels[:, 0], moments, outcomes[0])
+        self._doubt(frame, y, labels, moments)
         return self
+
+    def _doubt(self, frame: pd.DataFrame, y: Any, labels: np.ndarray, time: Any) -> None:
+        """Refuse an outcome among the features; warn of one that came later, as it looks."""
+        names = [str(c) for c in (frame.columns if self.columns is None else self.columns)]
+        own = y if isinstance(y, pd.DataFrame) else {getattr(y, "name", None): labels[:, 0]}
+        same = {c for c in {*own} & {*names} & {*frame} if np.array_equal(frame[c], own[c])}
+        for name in same | ({*frame.attrs.get("outcomes", ())} & {*names}):
+            raise InputError(
+                f"the outcome {name!r} is among the features; give X.drop(columns={name!r})"
+            )
+        some = slice(None, None, -(-len(frame) // MOST_DOUBTED))
+        moments = None if time is None else np.asarray(time)[some]
+        warn_of_leakage(frame.iloc[some], names, labels[some, 0], moments, self.outcomes_[0], 4)
 
     def _fitted_calibrators(self, training: Training, learners: list[Learner]) -> list[Any]:
         if self.calibration is None:

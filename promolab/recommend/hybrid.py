@@ -60,7 +60,7 @@ class Hybrid(Method):
                 f"last {AHEAD_DAYS} days, and {'all' if len(y) and y.all() else 'none'} of them "
                 "were; take kind='tifu'"
             )
-        self._ranker = ResponseModel("boosting", seed=seed, known=True).fit(X, y)
+        self._ranker = ResponseModel("boosting", seed=seed).fit(X, y, known=True)
         self._parts = _Parts(past, whole, seed)
 
     def _lesson(

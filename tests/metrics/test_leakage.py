@@ -58,8 +58,8 @@ def test_a_model_warns_and_refuses_an_outcome_among_its_features():
     assert told[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ResponseModel(known={"seconds": True}).fit(X, y)
-        without = ResponseModel(known={"seconds": False}).fit(X, y)
+        ResponseModel().fit(X, y, known={"seconds": True})
+        without = ResponseModel().fit(X, y, known={"seconds": False})
     assert "seconds" not in set(without.encoder_.sources)
     assert without.predict_proba(X).shape == (N, 2)
     refused("'answered' is among the features", ResponseModel().fit, frame, y)

@@ -238,7 +238,7 @@ def launch_week(
     )
     starting = starting.order_by("starts_at", "promotion_id").execute()
     starting["name"] = [*map(shop.promotion_name, starting["kind"], starting["promotion_id"])]
-    make = model or (lambda: ResponseModel(l2=l2, known=True))
+    make = model or (lambda: ResponseModel(l2=l2))
     pairs = past_pairs(shop, starts_at, as_of) if pairs is None else pairs
     backtest = run_backtest(pairs, columns=columns, model=make)
     kinds = pairs[["promotion_id", "promotion_kind"]].drop_duplicates()
@@ -322,6 +322,7 @@ def _fitted(model: ResponseModel, done: pd.DataFrame, columns: list[str]) -> Res
     return model.fit(
         done[columns],
         done["redeemed"],
+        known=True,  # features are as of each promotion's start
         **{name: done[column].to_numpy() for name, column in beside.items()},
     )
 

@@ -117,7 +117,7 @@ def tell_apart(
     p = np.full(len(y), np.nan)
     for k in range(FOLDS):
         rows = fold != k
-        model = ResponseModel(kind, seed=seed, known=True).fit(X[rows], y[rows])
+        model = ResponseModel(kind, seed=seed).fit(X[rows], y[rows], known=True)
         p[~rows] = model.predict_proba(X[~rows])[:, 1]
     curve = roc(y, p, cluster=whose, level=level)
     return ToldApart(Estimate(curve.auc, curve.ci_low, curve.ci_high, len(y)), tuple(columns))

@@ -149,8 +149,8 @@ def responses(shop: Shop, as_of: datetime, truth: OracleValues, seed: int) -> np
     chance = np.zeros(truth.cost.shape)
     if past["redeemed"].nunique() < 2:
         return chance
-    model = ResponseModel("logistic", columns=pair_features(past), l2=100.0, seed=seed, known=True)
-    model.fit(past, past["redeemed"].astype(int))
+    model = ResponseModel("logistic", columns=pair_features(past), l2=100.0, seed=seed)
+    model.fit(past, past["redeemed"].astype(int), known=True)
     rows = build_candidates(shop, as_of, list(truth.promotions)).execute()
     who = pd.Index(truth.customers).get_indexer(pd.Index(rows["customer_id"]))
     what = pd.Index(truth.promotions).get_indexer(pd.Index(rows["promotion_id"].astype(str)))

@@ -154,7 +154,7 @@ def _expected(case: _Case, before: Sequence[_Case]) -> float | None:
     y = np.concatenate([c.y for c in before]) if before else np.zeros(0)
     if y.sum() < FEWEST_TAKERS or y.all() or not len(case.y):
         return None
-    model = ResponseModel("logistic", known=True).fit(pd.concat([c.X for c in before]), y)
+    model = ResponseModel("logistic").fit(pd.concat([c.X for c in before]), y, known=True)
     return float(np.sum(model.probability(case.X)))
 
 
