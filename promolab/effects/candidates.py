@@ -156,9 +156,15 @@ class Candidates:
         rows, arms = self.setting.rows, self.experiment.treatments
         told = replace(self.forward, gamma=self.fitted.setting.nuisance.gamma)
         return calibrate(
-            self.forward, self.away, arms, rows.codes, rows.cluster, self.outcome, told=told,
+            self.forward,
+            self.away,
+            arms,
+            rows.codes,
+            rows.cluster,
+            self.outcome,
+            told=told,
             gradual=self.smoothed,
-        )  # fmt: skip
+        )
 
     def away(self, learner: str) -> np.ndarray:
         """Return how far effects predicted by other folds lie from their fold's mean."""

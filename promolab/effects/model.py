@@ -251,9 +251,15 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         self.outcome_ = outcome or experiment.outcomes[0]
         self.identification_ = checks.identification
         self._candidates = Candidates(
-            experiment, self._model, self._effect_model, self._named(), kept, self.outcome_,
-            setting, drawing,
-        )  # fmt: skip
+            experiment,
+            self._model,
+            self._effect_model,
+            self._named(),
+            kept,
+            self.outcome_,
+            setting,
+            drawing,
+        )
         self.fold_, self.cluster_ = shared.fold, shared.rows.cluster
         self.nuisance_ = setting.nuisance
         self.kept_ = kept

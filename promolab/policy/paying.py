@@ -263,7 +263,6 @@ def pays_to_spend(
     there = Valuing(rows)
     choice = there.choose(most / number_of)
     gain = there.gain(there.of_choice(choice)[0], NOTHING_SHARES)
-    told = posterior_of(there, choice, gain, past)
     if there.evidence is not None:
         nothing = there.evidence.nothing(prior_of(past))
         choice = there.choose_modelled(most / number_of, nothing)
@@ -272,7 +271,15 @@ def pays_to_spend(
     early = 1.0 if window is None else there.gain(window, NOTHING_SHARES).chance_of_loss()
     spend = float(there.of_choice(choice)[1][there.decided].mean()) * number_of
     return Pays(
-        gain.interval(2 * level - 1, number_of), spend, gain.n, level, currency, early < 1 - level,
-        told.loss(number_of), told.nothing, told.expected * number_of, tolerated,
+        gain.interval(2 * level - 1, number_of),
+        spend,
+        gain.n,
+        level,
+        currency,
+        early < 1 - level,
+        told.loss(number_of),
+        told.nothing,
+        told.expected * number_of,
+        tolerated,
         there.evidence is not None,
-    )  # fmt: skip
+    )

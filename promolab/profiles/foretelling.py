@@ -136,9 +136,13 @@ def calibration(checks: Sequence[Check]) -> float:
 
 
 def season(
-    shop: Shop, past: History, ago: History, weeks: Sequence[float], told: np.ndarray,
+    shop: Shop,
+    past: History,
+    ago: History,
+    weeks: Sequence[float],
+    told: np.ndarray,
     checks: Sequence[Check],
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Return how many times the orders foretold come at this time of the year, by number of weeks.
 
     A year ago customers ordered so many times what they had in the twelve weeks before; that times

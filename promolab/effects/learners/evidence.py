@@ -182,9 +182,17 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
     far = [np.log(y[bought] / told)[side] ** 2 for side in (given, ~given)]
     apart = (far[0].mean() - far[1].mean()) / np.hypot(*(x.std() / np.sqrt(len(x)) for x in far))
     return EffectEvidence(
-        design, with_arms, covariance, line, shift, of_shift, smearing, float(off), float(factor),
+        design,
+        with_arms,
+        covariance,
+        line,
+        shift,
+        of_shift,
+        smearing,
+        float(off),
+        float(factor),
         float(apart),
-    )  # fmt: skip
+    )
 
 
 def _chance(line: np.ndarray) -> np.ndarray:
