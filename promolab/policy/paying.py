@@ -227,7 +227,8 @@ def pays_to_spend(
         Chance of a loss up to which it pays (0–1).
     past : sequence of float
         The chance that promotions do nothing (`Pays.nothing`) of each of the shop's past rounds
-        that are settled; without any, 0.5 is expected.
+        that are settled and not among these decisions, which would count twice; without any, 0.5
+        is expected.
     level : float
         Above 0.5, of the one-sided lower bound that is shown beside.
     currency : str

@@ -129,7 +129,7 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
         None where chances of the arms are not known or not the same for all, for then whom they
         went to would be taken for what they did; and where the outcome does not fall into buying
         and baskets: it is below 0 somewhere, fewer than a tenth of the rows bought nothing, or
-        fewer than 50 bought.
+        fewer than 50 bought, or fewer than two with or without an arm.
 
     Notes
     -----
@@ -160,6 +160,8 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
     if chances is None or float(chances.std(axis=0).max()) > CLOSE:
         return None
     if (y < 0).any() or bought.sum() < BUYERS or bought.mean() > 1 - ZEROS:
+        return None
+    if np.bincount(codes[bought] > 0, minlength=2).min() < 2:
         return None
     design = Design.learn(experiment.X, "encoded")
     Z = _with_one(design, experiment.X)
