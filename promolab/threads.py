@@ -26,7 +26,9 @@ def single_threaded(api: str | None = None) -> AbstractContextManager[Any]:
     ...     1 + 1
     2
     """
-    return _libraries(len(sys.modules)).limit(limits=1, user_api=api)
+    libraries = _libraries(len(sys.modules))
+    limited: AbstractContextManager[Any] = libraries.limit(limits=1, user_api=api)
+    return limited
 
 
 @functools.lru_cache(maxsize=1)
