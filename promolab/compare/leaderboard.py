@@ -431,7 +431,7 @@ def compare_models(
     >>> from promolab.model import ResponseModel
     >>> rng = np.random.default_rng(0)
     >>> rows = pd.DataFrame({"customer_id": range(300), "orders": rng.poisson(3.0, 300)})
-    >>> rows["click"] = (rows["orders"] + rng.normal(size=300) > 4).astype(int)
+    >>> rows["click"] = (rows["orders"] + 2 * rng.normal(size=300) > 4).astype(int)
     >>> stumps = {f"depth {d}": ResponseModel("tree", depth=d, min_leaf=20) for d in (1, 3)}
     >>> board = compare_models(rows, stumps, "click", draws=100)
     >>> board.frame["model"].tolist(), board.recommended in stumps

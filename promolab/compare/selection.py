@@ -69,6 +69,7 @@ def importance_out_of_time(
         cluster=early["customer_id"].to_numpy(),
         group=early["promotion_id"].to_numpy(),
         time=early["starts_at"].to_numpy(),
+        known=True,  # features are as of each promotion's start
     )
     found = permutation_importance(
         fitted,

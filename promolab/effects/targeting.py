@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 """Of the intervals; the first page's are of 90 %, as that of what the plan adds."""
 EVERYBODY = "So everybody is given the average effect."
+DRAWN = "Of the differences predicted as much is shown as their uncertainty leaves."
 TOP = 0.3
 """Share of the list at which the two orders are compared in words."""
 
@@ -129,6 +130,7 @@ def targeting_of(model: UpliftModel, level: float = LEVEL) -> Targeting:
         model.outcome_,
         model.identification_,
         model.calibrated_.qini if model.told_early_ else None,
+        model.calibrated_.told_apart,
     )
 
 
@@ -168,6 +170,8 @@ class Targeting(Result):
     identification : Identification
     early : Estimate or None
         Qini of an early outcome by the same models, where customers are told apart by one.
+    drawn : bool
+        Whether customers' effects differ all the same, drawn to the average.
     """
 
     by_effect: Qini
@@ -178,6 +182,7 @@ class Targeting(Result):
     outcome: str
     identification: Identification
     early: Estimate | None = None
+    drawn: bool = False
 
     @property
     def found(self) -> bool:
@@ -227,7 +232,7 @@ class Targeting(Result):
         seen = f"Nothing to target is seen: an order by predicted effect {told} ({shown})."
         if q.ci_low == q.ci_high == 0:
             seen = "There is nothing to rank by: no covariate tells one customer from another."
-        return f"{seen} {EVERYBODY} {self.on_average()}"
+        return f"{seen} {DRAWN if self.drawn else EVERYBODY} {self.on_average()}"
 
     def plainly(self) -> str:
         """Say whether there is something to target, in a shopkeeper's words."""

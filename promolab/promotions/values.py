@@ -422,7 +422,13 @@ def promotion_values(
 
     names, ids = [str(one.promotion_id) for one in offers], orders.frame["customer_id"]
     effect, effect_se, response = (
-        along(ids.set_axis(ids), table, name, "orders", columns=names)
+        along(
+            None if _numbered(table, ids) else ids.set_axis(ids),
+            table,
+            name,
+            "orders",
+            columns=names,
+        )
         for name, table in [("effect", effect), ("effect_se", effect_se), ("response", response)]
     )
 
@@ -487,6 +493,14 @@ def promotion_values(
         given,
         level_of(level),
     )
+
+
+def _numbered(table: Any, ids: pd.Series[Any]) -> bool:
+    """Whether a table's rows are merely numbered from 0: in the customers' order, not named."""
+    import pandas as pd
+
+    index = getattr(table, "index", None)
+    return isinstance(index, pd.RangeIndex) and not ids.isin(index).all()
 
 
 def _checked(

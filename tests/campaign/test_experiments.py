@@ -215,7 +215,7 @@ def test_nothing_to_target_is_said_where_nothing_is_there(shop):
 
 
 def test_a_fold_is_predicted_by_those_before_and_what_is_shown_calibrated(
-    strong, shop, model, asked
+    strong, shop, model, asked, tmp_path
 ):
     effects = strong.forward_effects().to_numpy()
     assert np.isnan(effects[strong.fold_ == 0]).all()
@@ -237,13 +237,18 @@ def test_a_fold_is_predicted_by_those_before_and_what_is_shown_calibrated(
     for arm, rows in past.groupby("arm"):
         assert rows["effect"].mean() == pytest.approx(table.loc[arm, "effect"], rel=1e-6)
     assert asked.recorded(strong)["calibrated"]["told_apart"] is True
+    # Of heavy-tailed money differences are shown as far as they are sure, and that is said.
+    assert not model.targeting().found and model.calibrated_.told_apart
+    assert "as much is shown as their uncertainty leaves" in model.summary()
     # In a week in which nothing can be told apart everybody has the average, and it is said.
-    assert not model.targeting().found and not model.calibration()
-    assert "everybody is given the average effect" in model.calibration().summary()
-    assert "So everybody is given the average effect." in model.summary()
-    rows = week_effects(model, shop, None, nothing).to_frame()
-    assert rows.groupby("arm")["effect"].agg(np.ptp).tolist() == [0] * 4
-    average = model.average().rows.set_index("arm")["effect"]
+    trial_rows(0.0).to_csv(tmp_path / "none.csv", index=False)
+    alike = fitted(choose_experiment(shop, None, str(tmp_path / "none.csv"), WORDS))
+    assert not alike.targeting().found and not alike.calibration()
+    assert "everybody is given the average effect" in alike.calibration().summary()
+    assert "So everybody is given the average effect." in alike.summary()
+    rows = week_effects(alike, shop, None, nothing).to_frame()
+    assert rows.groupby("arm")["effect"].agg(np.ptp).tolist() == [0] * 2
+    average = alike.average().rows.set_index("arm")["effect"]
     assert rows.groupby("arm")["effect"].first().to_dict() == pytest.approx(average.to_dict())
 
 
