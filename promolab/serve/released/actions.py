@@ -95,7 +95,7 @@ def _beside(
     worth = kept_worth(run, shop, starting)
     if worth is None or rows.empty:
         return {}
-    price = float((rows["value"] / rows["cost"]).min())
+    price = float((rows["value"] / rows["cost"]).min()) * (1 - 1e-9)  # as much, but for rounding
     found: dict[str, dict[Any, tuple[float, float]]] = {}
     for j, promotion in enumerate(worth.promotions):
         value, cost = worth.amounts.value[:, j], worth.amounts.cost[:, j]

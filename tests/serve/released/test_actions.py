@@ -61,7 +61,7 @@ def test_who_was_barred_gets_what_adds_most_inside_what_is_left_of_the_budget(
     likeliest = rows.loc[rows.groupby("customer_id")["propensity"].idxmax()]
     price = (likeliest["value"] / likeliest["cost"])[likeliest["action"] != NONE].min()
     told = [pair for a in week.actions.values() for pair in a.adds.values()]
-    assert len(told) > 5 and all(v > 0 and v >= price * c for v, c in told)
+    assert len(told) > 5 and all(v > 0 and v > 0.999 * price * c for v, c in told)
     service, adding = begun(opened, 1e9)
     plan, given = explored_week.metrics["plan"], []
     standing = drawn(reports, explored_week, None, plan["standing_holdout"])
