@@ -65,19 +65,22 @@ MUTATIONS = (
         "recommend/offers/on_offer.py",
         "if lesson.ends_at <= moment and lesson.kind == kind",
         "if lesson.kind == kind",
-        "recommend/test_offers.py::test_of_two_that_overlap_the_first_teaches_the_second_nothing",
+        "recommend/test_offers.py::"
+        "test_of_two_that_overlap_the_first_teaches_nothing_and_only_what_is_over_does",
     ),
     Mutation(
         "recommend/offers/on_offer.py",
         "within_it = (past.age <= old) & (past.age > new)",
         "within_it = past.age <= old",
-        "recommend/test_offers.py::test_products_taken_are_those_bought_while_the_promotion_ran",
+        "recommend/test_offers.py::"
+        "test_products_are_the_offers_without_coupons_taken_while_the_promotion_ran",
     ),
     Mutation(
         "recommend/offers/on_offer.py",
         """(plans["ends_at"] <= now) & (plans["starts_at"] >= graph.known_from)""",
         """plans["ends_at"] <= now""",
-        "recommend/test_offers.py::test_only_what_is_over_and_began_with_purchases_known_teaches",
+        "recommend/test_offers.py::"
+        "test_of_two_that_overlap_the_first_teaches_nothing_and_only_what_is_over_does",
     ),
     Mutation(
         "recommend/graph/paths.py",
@@ -90,21 +93,23 @@ MUTATIONS = (
         "recommend/offers/ranking.py",
         """np.minimum(found["share"].to_numpy() * learned.each, 1.0)""",
         """found["share"].to_numpy() * learned.each""",
-        "recommend/test_offers.py::test_no_offer_is_expected_more_than_once_by_who_takes_it",
+        "recommend/test_offers.py::"
+        "test_no_offer_is_expected_more_than_once_and_places_hold_a_share_of_all_taken",
     ),
     Mutation(
         "recommend/offers/ranked_before.py",
         "min(places, hit.shape[1]) - 1] / many",
         "min(places, hit.shape[1]) - 1] / np.minimum(many, places)",
         "recommend/test_offers.py::"
-        "test_what_the_first_places_held_is_a_share_of_all_that_was_taken",
+        "test_no_offer_is_expected_more_than_once_and_places_hold_a_share_of_all_taken",
     ),
     # What a plan is worth, whether it pays, and what is drawn.
     Mutation(
         "policy/money.py",
         "paid = float(cost[there.decided].mean())",
         "paid = float(cost.mean())",
-        "policy/test_money.py::test_who_can_get_nothing_is_no_decision_that_is_paid_for",
+        "policy/test_money.py::"
+        "test_who_can_get_nothing_is_no_decision_paid_for_and_what_more_returns_unknown",
     ),
     Mutation(
         "policy/paying.py",
@@ -131,48 +136,50 @@ MUTATIONS = (
         "0.0 if reach >= most else np.nan",
         "0.0",
         "policy/test_money.py::"
-        "test_what_more_would_return_is_unknown_where_the_budgets_end_below_the_most",
+        "test_who_can_get_nothing_is_no_decision_paid_for_and_what_more_returns_unknown",
     ),
     # What promotions cost.
     Mutation(
         "promotions/off_orders.py",
         "/ (promotion.days * 86_400)",
         "/ (other.days * 86_400)",
-        "promotions/test_values.py::test_what_runs_in_half_of_a_window_competes_in_half_of_it",
+        "promotions/test_values.py::"
+        "test_what_runs_in_half_of_a_window_competes_there_and_fills_get_no_more_off",
     ),
     Mutation(
         "promotions/off_orders.py",
         "kept[meets] = 1 - shared[meets] * (1 - ratio)",
         "kept[meets] = ratio",
-        "promotions/test_values.py::test_what_runs_in_half_of_a_window_competes_in_half_of_it",
+        "promotions/test_values.py::"
+        "test_what_runs_in_half_of_a_window_competes_there_and_fills_get_no_more_off",
     ),
     Mutation(
         "promotions/off_orders.py",
         "fill = min(coupon.value, least)",
         "fill = coupon.value",
         "promotions/test_values.py::"
-        "test_an_order_filled_up_to_a_coupons_minimum_gets_no_more_than_that_off",
+        "test_what_runs_in_half_of_a_window_competes_there_and_fills_get_no_more_off",
     ),
     Mutation(
         "promotions/costs/windows.py",
         "(rows.ts >= rows.starts_at) & (rows.ts < rows.ends_at)",
         "(rows.ts >= rows.starts_at) & (rows.ts <= rows.ends_at)",
         "promotions/test_discount_cost.py::"
-        "test_a_purchase_at_the_very_end_of_a_window_is_none_of_it_nor_one_to_come",
+        "test_what_happens_later_changes_nothing_nor_what_comes_at_the_very_end",
     ),
     Mutation(
         "promotions/costs/discount_cost.py",
         """ends_at=table["ends_at"].clip(upper=as_of)""",
         """ends_at=table["ends_at"]""",
         "promotions/test_discount_cost.py::"
-        "test_a_purchase_at_the_very_end_of_a_window_is_none_of_it_nor_one_to_come",
+        "test_what_happens_later_changes_nothing_nor_what_comes_at_the_very_end",
     ),
     Mutation(
         "promotions/finance.py",
         "later=(firsts.ts >= firsts.cut)",
         "later=(firsts.ts > firsts.cut)",
         "promotions/test_finance.py::"
-        "test_an_answer_at_the_very_moment_that_is_compared_is_one_still_to_come",
+        "test_what_runs_and_what_starts_by_hand_an_answer_at_this_moment_being_to_come",
     ),
     Mutation(
         "promotions/spending.py",

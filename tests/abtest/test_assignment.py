@@ -26,23 +26,17 @@ def arms(customers, name="spring", shares=SHARES, seed=0, **more) -> list[str]:
     return assign(customers, name, shares, seed, **more).frame["arm"].tolist()
 
 
-def test_the_recipe_in_the_docstring_gives_the_same_arms_without_promolab():
+def test_the_recipe_in_the_docstring_gives_the_same_arms_and_they_never_change():
     key = hashlib.sha256(b"customer:3:W44: caf\xc3\xa9").digest()[:16]
     expected = [
         "holdout" if by_the_book(str(i).encode(), key) / 2**64 < 0.1 else "send" for i in range(300)
     ]
     assert arms(range(300), "W44: café", seed=3) == expected
     assert set(expected) == {"holdout", "send"}
-
-
-def test_an_assignment_never_changes():
     # Frozen: a release that changes these reassigns every running experiment.
     table = assign([f"c{i}" for i in range(2000)], "frozen", SHARES, 7).to_frame()
     digest = hashlib.sha256("".join(table["arm"].str[0]).encode()).hexdigest()
-    assert digest[:16] == FROZEN
-
-
-FROZEN = "6ab63188ab8d35a1"
+    assert digest[:16] == "6ab63188ab8d35a1"
 
 
 @settings(max_examples=20)
@@ -76,21 +70,9 @@ def test_numbers_and_texts_of_any_kind_are_the_same_customers(make):
     assert arms(make(ids)) == arms(ids)
 
 
-def test_the_table_keeps_ids_as_given_and_has_the_propensity_of_each_arm():
-    found = assign(pd.Series([5, 3], index=["x", "y"]), "a", {"a": 0.25, "b": 0.75}, 0)
-    table = found.to_frame()
-    assert list(table) == ["customer_id", "arm", "propensity"]
-    assert table["customer_id"].tolist() == [5, 3] and table.index.tolist() == [0, 1]
-    assert list(table["arm"].cat.categories) == ["a", "b"]
-    assert (table["propensity"] == table["arm"].astype(str).map({"a": 0.25, "b": 0.75})).all()
-
-
-def test_shares_lie_within_the_noise_of_chance_and_names_are_independent():
+def test_shares_lie_within_the_noise_of_chance_and_names_and_seeds_are_independent():
     assert shares_within_noise(np.arange(200_000)).ok
     assert independent_names(n=20_000).ok
-
-
-def test_seeds_are_independent_and_so_is_a_name_that_looks_like_another_seed():
     first = np.array(arms(range(20_000), shares={"a": 0.5, "b": 0.5})) == "a"
     for name, seed in (("spring", 1), ("0:spring", 0), ("Spring", 0)):
         second = np.array(arms(range(20_000), name, {"a": 0.5, "b": 0.5}, seed)) == "a"
@@ -145,15 +127,12 @@ def test_strata_are_balanced_to_one_unit_and_the_propensity_is_still_the_share()
         noise = np.sqrt(share * (1 - share) / 30_000)
         assert abs(found.counts[arm] / 30_000 - share) < 4 * noise
         assert set(found.frame.loc[found.frame["arm"] == arm, "propensity"]) == {share}
-
-
-def test_large_strata_are_balanced_far_below_the_noise_of_chance():
-    strata = pd.Series(["north", "south", None, "west"] * 2500)
-    found = assign(range(10_000), "a", SHARES, 0, strata=strata)
+    places = pd.Series(["north", "south", None, "west"] * 2500)
+    found = assign(range(10_000), "a", SHARES, 0, strata=places)
     held = found.frame[found.frame["arm"] == "holdout"].index % 4
     assert np.abs(np.bincount(held) - 250).max() <= 1 and found.strata == 4
     shuffled = np.random.default_rng(1).permutation(10_000)
-    again = assign(shuffled, "a", SHARES, 0, strata=strata[shuffled]).frame
+    again = assign(shuffled, "a", SHARES, 0, strata=places[shuffled]).frame
     assert again["arm"].tolist() == found.frame["arm"].iloc[shuffled].tolist()
     as_text = arms(range(10), strata=["true", "false"] * 5)
     assert arms(range(10), strata=[True, False] * 5) == as_text
@@ -214,7 +193,7 @@ def test_wrong_calls_say_what_is_wrong():
         refused(message, assign, **call)
 
 
-def test_an_assignment_reads_and_draws():
+def test_an_assignment_reads_and_draws_and_its_table_keeps_ids_as_given():
     pairs = np.arange(1200) // 2
     found = assign(range(1200), "spring", SHARES, 0, cluster=pairs, strata=[1] * 1200)
     told = found.to_dict()
@@ -226,6 +205,12 @@ def test_an_assignment_reads_and_draws():
     assert [bar.get_width() for bar in bars_of(found.plot())] == [10.0, 90.0]
     plt.close("all")
     assert "assign" in promolab.__all__
+    found = assign(pd.Series([5, 3], index=["x", "y"]), "a", {"a": 0.25, "b": 0.75}, 0)
+    table = found.to_frame()
+    assert list(table) == ["customer_id", "arm", "propensity"]
+    assert table["customer_id"].tolist() == [5, 3] and table.index.tolist() == [0, 1]
+    assert list(table["arm"].cat.categories) == ["a", "b"]
+    assert (table["propensity"] == table["arm"].astype(str).map({"a": 0.25, "b": 0.75})).all()
 
 
 @given(

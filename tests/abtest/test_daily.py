@@ -57,7 +57,7 @@ def test_rows_daily_and_cumulative_moments_say_the_same(kind):
     assert (last.naive_high - last.naive_low) / 2 == pytest.approx(1.959964 * error, rel=1e-3)
 
 
-def test_the_band_is_the_confidence_sequence_and_the_narrowest_at_the_end():
+def test_the_band_is_the_confidence_sequence_and_what_is_decided_stays_so():
     daily = moments(rows())
     found = monitor_experiment(daily, days=DAYS, tuned_for=4000, burn_in=3)
     last = found.frame.iloc[-1]
@@ -69,9 +69,6 @@ def test_the_band_is_the_confidence_sequence_and_the_narrowest_at_the_end():
     )
     assert (last.low, last.high) == pytest.approx((low[0], high[0]), rel=1e-3)
     assert found.first_look == 4 and found.frame["low"].isna().sum() == 3
-
-
-def test_what_is_decided_stays_so_and_naive_calls_are_counted():
     found = monitor_experiment(moments(rows(1, lift=4.0)), days=60)
     assert found.better == "coupon" and found.naive_first <= found.decided_on
     decided = found.frame.set_index("day")["decided"]

@@ -58,7 +58,7 @@ def test_the_arm_that_pays_is_shipped_and_the_one_that_annoys_is_not(readout):
     assert [r.metric for r in readout.rows] == ["sales"] * 2 + ["unsubscribed"] * 2 + ["profit"] * 2
 
 
-def test_money_is_that_of_plain_pandas(readout):
+def test_money_is_that_of_plain_pandas_and_a_file_is_read_as_its_rows_are(readout, tmp_path):
     frame = rows()
     means = frame.groupby("arm")[["margin", "discount"]].mean()
     extra = means.loc["coupon"] - means.loc["none"]
@@ -69,26 +69,16 @@ def test_money_is_that_of_plain_pandas(readout):
     assert coupon.returned.value == pytest.approx(told, abs=1e-9)
     assert coupon.returned.ci_low < told < coupon.returned.ci_high
     assert coupon.customers == N // 4
-    columns = MONEY | {"contact_cost": "cost"}
-    same = analyze_experiment(
-        frame.assign(cost=0.1 * (frame["arm"] != "none")),
-        "sales",
-        control="none",
-        money=columns,
-        shares=SHARES,
-    ).money
+    how = {"control": "none", "shares": SHARES}
+    paid = frame.assign(cost=0.1 * (frame["arm"] != "none"))
+    same = analyze_experiment(paid, "sales", money=MONEY | {"contact_cost": "cost"}, **how).money
     assert [one.profit.ends for one in same] == [
         pytest.approx(one.profit.ends, rel=1e-9) for one in readout.money
     ]
     assert same[0].returned.ends == pytest.approx(readout.money[0].returned.ends, rel=1e-6)
-
-
-def test_a_file_is_read_as_its_rows_are(readout, tmp_path):
     rows().to_parquet(tmp_path / "spring.parquet")
-    same = analyze_experiment(
-        tmp_path / "spring.parquet", {"sales": "sales"}, control="none", money=MONEY, shares=SHARES
-    )
-    assert same.money[0].profit.value == pytest.approx(readout.money[0].profit.value)
+    read = analyze_experiment(tmp_path / "spring.parquet", {"sales": "sales"}, money=MONEY, **how)
+    assert read.money[0].profit.value == pytest.approx(readout.money[0].profit.value)
 
 
 def test_it_is_told_in_words_a_table_a_figure_and_json(readout):
@@ -140,7 +130,7 @@ def test_without_stated_shares_equal_ones_are_tested_before_the_verdict(held, sh
     assert bool(found.rows) == (word != "no verdict") and nonsense(found.summary()) == []
 
 
-def test_one_primary_metric_is_adjusted_for_the_arms_alone():
+def test_one_primary_metric_is_adjusted_for_arms_alone_and_looking_every_day_costs():
     frame = rows()
     one = analyze_experiment(
         frame,
@@ -157,9 +147,6 @@ def test_one_primary_metric_is_adjusted_for_the_arms_alone():
     assert p["letter"].p_adjusted == pytest.approx(
         min(1.0, max(2 * min(r.p for r in p.values()), max(r.p for r in p.values()))), rel=1
     )
-
-
-def test_looking_every_day_is_allowed_where_it_is_asked_for():
     once = analyze_experiment(rows(0.6), "sales", control="none", shares=SHARES)
     always = analyze_experiment(rows(0.6), "sales", control="none", shares=SHARES, sequential=N)
     assert once.rows

@@ -50,11 +50,23 @@ def test_nobody_is_in_two_experiments_a_new_one_moves_nobody_and_layers_are_inde
     assert chi2_contingency(np.array(rows)).pvalue > 0.001
 
 
-def test_the_standing_holdout_is_that_of_the_weekly_plan_and_is_in_no_experiment():
+def test_the_standing_holdout_is_the_weekly_plans_and_clusters_share_a_place():
     weekly = assign(range(N), "standing holdout", {"holdout": 0.05, "send": 0.95}, 0).frame["arm"]
     for name in ("spring", "loyalty"):
         found = arms(name, layer=LAYER, holdout=OUT)
         assert ((found == "standing") == (weekly == "holdout").to_numpy()).all()
+    household = np.arange(N) // 3
+    found = assign(
+        range(N), "spring", HALVES, 0, cluster=household, layer=LAYER, holdout=OUT
+    ).to_frame()
+    assert (found.groupby(household)["arm"].nunique() == 1).all()
+    stratum = np.arange(N) % 7
+    result = assign(range(N), "spring", HALVES, 0, strata=stratum, layer=LAYER, holdout=OUT)
+    frame = result.to_frame().assign(stratum=stratum)
+    inside = frame[frame["arm"].isin(["control", "treatment"])]
+    sizes = inside.groupby(["stratum", "arm"], observed=True).size().unstack()
+    assert (np.abs(sizes["control"] - sizes["treatment"]) <= 1).all()
+    assert "balanced within 7 strata" in result.summary() and "standing" in result.summary()
 
 
 def test_propensities_are_the_chances_over_names():
@@ -74,21 +86,6 @@ def test_propensities_are_the_chances_over_names():
             counts[arm] += n
     planned = [share * times * customers for share in expected.values()]
     assert chisquare(list(counts.values()), planned).pvalue > 0.001
-
-
-def test_clusters_share_a_place_and_strata_balance_those_inside():
-    household = np.arange(N) // 3
-    found = assign(
-        range(N), "spring", HALVES, 0, cluster=household, layer=LAYER, holdout=OUT
-    ).to_frame()
-    assert (found.groupby(household)["arm"].nunique() == 1).all()
-    stratum = np.arange(N) % 7
-    result = assign(range(N), "spring", HALVES, 0, strata=stratum, layer=LAYER, holdout=OUT)
-    frame = result.to_frame().assign(stratum=stratum)
-    inside = frame[frame["arm"].isin(["control", "treatment"])]
-    sizes = inside.groupby(["stratum", "arm"], observed=True).size().unstack()
-    assert (np.abs(sizes["control"] - sizes["treatment"]) <= 1).all()
-    assert "balanced within 7 strata" in result.summary() and "standing" in result.summary()
 
 
 def test_wrong_calls_say_what_is_wrong():

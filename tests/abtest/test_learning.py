@@ -39,16 +39,13 @@ def test_the_gain_is_what_a_simulation_gains(prior, shares):
     assert found.gain == pytest.approx(expected, abs=1000 * 3 * 0.3 / np.sqrt(DRAWS) + 0.5)
 
 
-def test_the_cost_is_what_those_lose_who_do_not_get_what_seems_best():
+def test_the_cost_is_what_those_lose_without_the_best_and_the_best_size_is_of_those_tried():
     shares = {"none": 0.3, "a": 0.7}
     good = worth_of_test(Stakes(0.2, 1, 10, setup_cost=50), shares, "none", 9.0, 1000)
     bad = worth_of_test(Stakes(-0.2, 1, 10, setup_cost=50), shares, "none", 9.0, 1000)
     assert good.cost == pytest.approx(50 + 300 * 0.2) and bad.cost == pytest.approx(50 + 700 * 0.2)
     assert good.without == pytest.approx(2) and bad.without == 0
     assert "sending to all" in good.summary() and "sending to nobody" in bad.summary()
-
-
-def test_the_best_size_is_the_best_of_those_tried():
     found = worth_of_test(Stakes(-0.05, 0.3, 1e5), {"none": 0.5, "a": 0.5}, "none", 400.0, 20_000)
     assert found.best_net == found.frame["net"].max() and found.net <= found.best_net
     assert found.frame["gain"].is_monotonic_increasing and "It would pay most" in found.summary()

@@ -61,12 +61,6 @@ def test_large_means_agree_with_the_normal_power_of_statsmodels(shares):
     assert plan.reached == pytest.approx(0.8, abs=2e-3)
 
 
-def test_the_smallest_effect_of_shares_is_the_one_there_was():
-    plan = plan_experiment(rate=0.05, customers=1200, shares={"holdout": 0.1, "send": 0.9})
-    assert plan.smallest == smallest_effect(1080, 120, rate=0.05).effect
-    assert plan.effect is None and plan.reached == 0.8
-
-
 @pytest.mark.parametrize("name", PLANS)
 def test_simulated_power_is_near_the_plan(name):
     plan, simulate = PLANS[name]()
@@ -77,7 +71,7 @@ def test_simulated_power_is_near_the_plan(name):
     assert found == pytest.approx(plan.reached, abs=MAX_OFF + noise)
 
 
-def test_cuped_clusters_and_arms_change_the_size_by_their_factors():
+def test_cuped_clusters_and_arms_change_the_size_and_the_smallest_effect_is_as_it_was():
     base = plan_experiment(mean=10, sd=20, effect=1).customers
     assert plan_experiment(mean=10, sd=20, effect=1, correlation=0.6).customers == pytest.approx(
         base * 0.64, rel=2e-3
@@ -94,6 +88,9 @@ def test_cuped_clusters_and_arms_change_the_size_by_their_factors():
     assert free.customers == pytest.approx(base * 1.5, rel=2e-3)
     more = plan_experiment(mean=10, sd=20, effect=1, comparisons=4)
     assert more.customers == plan_experiment(mean=10, sd=20, effect=1, level=0.9875).customers
+    plan = plan_experiment(rate=0.05, customers=1200, shares={"holdout": 0.1, "send": 0.9})
+    assert plan.smallest == smallest_effect(1080, 120, rate=0.05).effect
+    assert plan.effect is None and plan.reached == 0.8
 
 
 @pytest.mark.parametrize("outcome", [{"rate": 0.05}, {"mean": 10, "sd": 20}])

@@ -78,15 +78,12 @@ def test_an_a_a_test_that_is_looked_at_every_day_is_called_in_5_of_100_at_most(d
     assert naive > 0.2  # the same data, looked at with an interval made for one look
 
 
-def test_the_truth_is_outside_at_some_look_in_5_of_100_tests_at_most():
+def test_the_truth_is_seldom_outside_and_an_effect_of_14_tenths_found_in_8_of_10():
     difference, error, n = paths(revenue, 1.2, seed=2)
     half = error * multiplier(n / n[-1], 0.05)
     truth = 0.2 * 0.02 * math.exp(3.5)
     missed = (np.abs(difference - truth) > half)[:, 3:].any(axis=1).sum()
     assert missed <= binom.ppf(0.99, TESTS, 0.05)
-
-
-def test_an_effect_of_14_tenths_of_what_one_look_shows_is_found_in_8_of_10():
     # Of conversion; of revenue, where it takes more customers, in benchmarks.
     _, error, _ = paths(conversion)
     effect = 1.4 * (1.96 + 0.8416) * np.median(error[:, -1])

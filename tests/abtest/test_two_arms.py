@@ -40,7 +40,7 @@ def test_an_earlier_figure_and_weights_are_those_of_least_squares(shop, weighted
     assert width == pytest.approx(2 * 1.97 * fit.bse[1], rel=0.03)
 
 
-def test_centring_moves_neither_the_level_nor_a_lift_of_ten_percent(shop):
+def test_centring_moves_neither_level_nor_lift_and_the_slope_is_that_of_both_arms(shop):
     x, y = shop
     arm = drawn(3, 0.5)
     found = compare_arms(np.where(arm == "send", 1.1 * y, y), arm, earlier=x)
@@ -49,10 +49,7 @@ def test_centring_moves_neither_the_level_nor_a_lift_of_ten_percent(shop):
     # Another origin or unit of the earlier figure changes nothing.
     other = compare_arms(np.where(arm == "send", 1.1 * y, y), arm, earlier=100 * x + 1e4)
     assert other.estimate.value == pytest.approx(found.estimate.value, rel=1e-9)
-
-
-def test_the_slope_is_that_of_both_arms_together():
-    """Opposite slopes in arms of one size cancel; that of a single arm would move the figure."""
+    # Opposite slopes in arms of one size cancel; that of a single arm would move the figure.
     x = np.tile(np.arange(10.0), 20)
     arm = np.repeat(["send", "holdout"], 100)
     found = compare_arms(np.where(arm == "send", x, -x), arm, earlier=x)

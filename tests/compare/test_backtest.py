@@ -118,9 +118,6 @@ def test_promotions_that_cannot_be_learned_for_are_skipped_and_say_why(result, p
     assert told[first] == "too few rows to my taste"
     most = 10**9
     refused("no promotion could be learned for: too few rows", run_backtest, pairs, model=Choosy)
-
-
-def test_too_few_positives_are_named_and_what_nobody_did_is_not_said_to_come_later(pairs) -> None:
     told = pairs.assign(y=pairs["redeemed"].where(pairs["promotion_id"] != "p6").astype(float))
     told = told[told["label_complete"]].copy()
     told.attrs["outcomes"] = ["y"]  # as `load_labelled` has it: known row by row
@@ -138,7 +135,7 @@ def test_too_few_positives_are_named_and_what_nobody_did_is_not_said_to_come_lat
     refused("there is no AUC to draw", strict.plot)
 
 
-def test_figures_agree_with_scikit_learn(result: Backtest) -> None:
+def test_figures_agree_with_scikit_learn_and_are_told_and_drawn(result: Backtest) -> None:
     assert result.pooled is not None and result.within is not None
     assert result.pooled.auc == pytest.approx(roc_auc_score(result.rows["y"], result.rows["p"]))
     assert result.pooled.ci_low < result.pooled.auc < result.pooled.ci_high
@@ -148,17 +145,23 @@ def test_figures_agree_with_scikit_learn(result: Backtest) -> None:
         assert (row.n, row.positives) == (len(mine), mine["y"].sum())
         assert row.expected == pytest.approx(mine["p"].sum())
     assert result.auc_spread.k == len(result.by_promotion)
+    words = result.summary()
+    assert words.startswith("5 promotions predicted, each from those over before it started: ")
+    assert "within promotions" in words and "3 promotions could not be predicted" in words
+    plain = result.to_dict()
+    assert plain["by_promotion"]["p4"]["n"] == 150
+    assert plain["auc"]["ci_low"] < plain["auc"]["value"]
+    axes = result.plot()
+    assert isinstance(axes, Axes) and axes.get_xlabel() == "AUC"
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["p6", "p5", "p4", "p3", "p2"]
 
 
-def test_order_of_rows_changes_nothing_and_the_same_has_the_same_bits(pairs, result):
+def test_order_changes_nothing_and_models_may_be_named_made_or_of_others(pairs, result):
     again = run_backtest(pairs.sample(frac=1, random_state=3)[reversed(pairs.columns.tolist())])
     pd.testing.assert_frame_equal(again.rows, result.rows, rtol=1e-9)
     pd.testing.assert_frame_equal(again.by_promotion, result.by_promotion, rtol=1e-7)
     pd.testing.assert_frame_equal(again.skipped, result.skipped)
     pd.testing.assert_frame_equal(run_backtest(pairs).rows, result.rows, check_exact=True)
-
-
-def test_other_models_and_penalties(pairs: pd.DataFrame) -> None:
     named, made = run_backtest(pairs, model="logistic"), run_backtest(pairs, model=ResponseModel())
     pd.testing.assert_frame_equal(named.rows, made.rows, check_exact=True)
     plain = run_backtest(pairs, columns=["amount"], model=LogisticRegression)
@@ -242,18 +245,6 @@ def test_intervals_of_expected_responses_cover() -> None:
     least, most = bounds(0.95, runs, 0.01)
     assert least <= hits / runs <= most
     refused("expected a number from 0 on, a sum of probabilities", template.expected_interval, -1.0)
-
-
-def test_words_and_figure(result: Backtest) -> None:
-    words = result.summary()
-    assert words.startswith("5 promotions predicted, each from those over before it started: ")
-    assert "within promotions" in words and "3 promotions could not be predicted" in words
-    plain = result.to_dict()
-    assert plain["by_promotion"]["p4"]["n"] == 150
-    assert plain["auc"]["ci_low"] < plain["auc"]["value"]
-    axes = result.plot()
-    assert isinstance(axes, Axes) and axes.get_xlabel() == "AUC"
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["p6", "p5", "p4", "p3", "p2"]
 
 
 def alarm(auc: float, positives: int, pooled: float, **words: Any) -> str:

@@ -15,31 +15,20 @@ from promolab.metrics import auc_within, compare_auc
 from promolab.model.inputs.folds import customer_folds, promotion_folds, time_folds
 from promolab.model.response import ResponseModel
 from promolab.sources import load_labelled
+from tests.compare.test_backtest import make_pairs as pairs_of
 from tests.refused import refused
-
-WEEK = pd.Timedelta(weeks=1)
-START = pd.Timestamp("2017-01-02")
 
 
 def make_pairs(promotions: int = 7, n: int = 150, seed: int = 0) -> pd.DataFrame:
     """Promotions of three weeks that start every two; the last is not over."""
     rng = np.random.default_rng(seed)
     k = np.repeat(np.arange(promotions), n)
-    spend = rng.normal(size=len(k))
-    shape = rng.normal(size=len(k))
+    spend, shape = rng.normal(size=(2, len(k)))
     logit = -1.0 + 1.4 * spend + rng.normal(0, 0.3, promotions)[k]
-    return pd.DataFrame(
-        {
-            "customer_id": np.tile(np.arange(n), promotions),
-            "promotion_id": [f"p{i}" for i in k],
-            "starts_at": START + 2 * WEEK * k,
-            "ends_at": START + 2 * WEEK * k + 3 * WEEK,
-            "label_complete": k < promotions - 1,
-            "redeemed": (rng.uniform(size=len(k)) < 1 / (1 + np.exp(-logit))).astype(int),
-            "spend": spend,
-            "shape": shape,
-        }
-    )
+    redeemed = (rng.uniform(size=len(k)) < 1 / (1 + np.exp(-logit))).astype(int)
+    of_others = ["amount", "contacts", "promotion_type", "purchased"]
+    rows = pairs_of(promotions, n).drop(columns=of_others)
+    return rows.assign(redeemed=redeemed, spend=spend, shape=shape)
 
 
 MODELS = {
@@ -189,22 +178,7 @@ def test_a_group_of_weights_need_not_be_a_feature(pairs: pd.DataFrame) -> None:
     np.testing.assert_allclose(found.scores["each"], found.scores["shared"], atol=1e-4)
 
 
-def test_calls_that_cannot_be(pairs: pd.DataFrame) -> None:
-    refused("did you mean 'logistic'", compare_models, pairs, ["logistc"])
-    refused("did you mean 'log_loss'", compare_models, pairs, ["logistic"], metric="logloss")
-    with pytest.raises(InputError, match="nothing to compare models on: none had ended"):
-        compare_models(pairs[pairs["promotion_id"] == "p0"], ["logistic"])
-    with pytest.raises(InputError, match="rows predicted have redeemed = 0"):
-        late = pairs["promotion_id"].isin(["p2", "p3", "p4", "p5", "p6"])
-        compare_models(
-            pairs.assign(redeemed=pairs["redeemed"].where(~late, 0)), ["logistic"], min_positives=5
-        )
-    refused("give at least one", compare_models, pairs, [])
-    refused("logistic twice", compare_models, pairs, ["logistic", "logistic"])
-    refused("folds = 1", compare_models, pairs, ["logistic"], folds=1)
-
-
-def test_quality_by_segment(pairs: pd.DataFrame, board: Leaderboard) -> None:
+def test_quality_by_segment_speaks_of_none_with_few_responses(pairs, board) -> None:
     segments = pd.Series(np.where(np.arange(140) % 2, "odd", "even"), index=np.arange(140))
     rows = board.rows.assign(p=board.scores["logistic"])
     found = quality_by_segment(rows, segments)
@@ -226,6 +200,17 @@ def test_quality_by_segment(pairs: pd.DataFrame, board: Leaderboard) -> None:
     assert found.to_dict()["odd"]["ratio"]["n"] == len(odd)
     refused("none of the predicted customers", quality_by_segment, rows, pd.Series({-1: "a"}))
     refused("name a customer twice", quality_by_segment, rows, pd.Series(["a", "b"], index=[1, 1]))
+    rng = np.random.default_rng(3)
+    n = 400
+    rows = pd.DataFrame({"customer_id": range(n), "p": rng.uniform(0.05, 0.6, n)})
+    rows["y"] = (rng.uniform(size=n) < rows["p"]).astype(int)
+    segments = pd.Series(np.where(np.arange(n) < 12, "tiny", "rest"), index=np.arange(n))
+    found = quality_by_segment(rows, segments)
+    assert set(found.frame["segment"]) == {"tiny", "rest"}, "the table has everybody"
+    assert found.large["segment"].tolist() == ["rest"]
+    assert "1 with fewer than 10 responses not shown" in found.summary()
+    assert [t.get_text() for t in found.plot().get_yticklabels()] == ["rest"]
+    refused("too few to draw", quality_by_segment(rows.head(12), segments).plot)
 
 
 def test_words_and_figures_are_the_same_again(board: Leaderboard, pairs: pd.DataFrame) -> None:
@@ -257,20 +242,6 @@ def test_words_and_figures_are_the_same_again(board: Leaderboard, pairs: pd.Data
     )
 
 
-def test_a_segment_with_few_responses_is_not_spoken_of() -> None:
-    rng = np.random.default_rng(3)
-    n = 400
-    rows = pd.DataFrame({"customer_id": range(n), "p": rng.uniform(0.05, 0.6, n)})
-    rows["y"] = (rng.uniform(size=n) < rows["p"]).astype(int)
-    segments = pd.Series(np.where(np.arange(n) < 12, "tiny", "rest"), index=np.arange(n))
-    found = quality_by_segment(rows, segments)
-    assert set(found.frame["segment"]) == {"tiny", "rest"}, "the table has everybody"
-    assert found.large["segment"].tolist() == ["rest"]
-    assert "1 with fewer than 10 responses not shown" in found.summary()
-    assert [t.get_text() for t in found.plot().get_yticklabels()] == ["rest"]
-    refused("too few to draw", quality_by_segment(rows.head(12), segments).plot)
-
-
 def test_a_leak_is_alarmed_in_the_summary_with_the_column_that_tells_it(pairs, board):
     assert board.leakage == "" and "Alarm" not in board.summary()
     rng = np.random.default_rng(3)
@@ -285,10 +256,22 @@ def test_a_leak_is_alarmed_in_the_summary_with_the_column_that_tells_it(pairs, b
     assert "logistic has an AUC of" in told.leakage and "by itself" not in told.leakage
 
 
-def test_the_outcome_that_a_frame_knows_need_not_be_named(pairs):
+def test_the_outcome_that_a_frame_knows_need_not_be_named_and_wrong_calls_are_refused(pairs):
     rows = pairs[["customer_id", "redeemed", "spend", "shape"]].rename(columns={"redeemed": "open"})
     frame = load_labelled(rows, id="customer_id", label="open")
     board = compare_models(frame, ["logistic"], draws=50, folds=2)
     assert board.outcome == "open" and board.features == ("shape", "spend")
     frame.attrs["outcomes"] = ["open", "spend"]
     refused("the frame has the outcomes open, spend; say which", compare_models, frame)
+    refused("did you mean 'logistic'", compare_models, pairs, ["logistc"])
+    refused("did you mean 'log_loss'", compare_models, pairs, ["logistic"], metric="logloss")
+    with pytest.raises(InputError, match="nothing to compare models on: none had ended"):
+        compare_models(pairs[pairs["promotion_id"] == "p0"], ["logistic"])
+    with pytest.raises(InputError, match="rows predicted have redeemed = 0"):
+        late = pairs["promotion_id"].isin(["p2", "p3", "p4", "p5", "p6"])
+        compare_models(
+            pairs.assign(redeemed=pairs["redeemed"].where(~late, 0)), ["logistic"], min_positives=5
+        )
+    refused("give at least one", compare_models, pairs, [])
+    refused("logistic twice", compare_models, pairs, ["logistic", "logistic"])
+    refused("folds = 1", compare_models, pairs, ["logistic"], folds=1)

@@ -177,9 +177,18 @@ def test_other_measures_and_choices_and_options_that_the_model_refuses(pairs: pd
     assert "refused" in found.summary()
 
 
-def test_budget_in_seconds(pairs: pd.DataFrame) -> None:
+def test_a_budget_in_seconds_ends_it_and_spaces_are_of_options_that_the_kind_takes(pairs) -> None:
     short = search_options(pairs, trials=50, seconds=1e-9, space=SPACE, min_positives=5)
     assert len(short.frame) == 1 and "1 of 50 trial" in short.summary()
+    for kind, space in SPACES.items():
+        if not space:
+            continue
+        for where in ("low", "high"):
+            given = {
+                name: getattr(span, where) if isinstance(span, Span) else span[0]
+                for name, span in space_of(kind).items()
+            }
+            ResponseModel(kind, **given)
 
 
 def test_nothing_of_optuna_shows(pairs, capfd, monkeypatch):
@@ -211,18 +220,6 @@ def test_calls_that_cannot_be(pairs: pd.DataFrame, tmp_path: Path) -> None:
     refused("no store of a search", search_options, pairs, trials=1, store=strange, min_positives=5)
     refused("numbers that ascend", Span, 3, 2)
     refused("at least two choices", space_of, "tree", {"depth": [2]})
-
-
-def test_every_space_is_of_options_that_the_kind_takes() -> None:
-    for kind, space in SPACES.items():
-        if not space:
-            continue
-        for where in ("low", "high"):
-            given = {
-                name: getattr(span, where) if isinstance(span, Span) else span[0]
-                for name, span in space_of(kind).items()
-            }
-            ResponseModel(kind, **given)
 
 
 def test_words_figure_and_a_leak_with_its_column(found: SearchResult, pairs: pd.DataFrame) -> None:

@@ -35,7 +35,7 @@ def pairs_of(seed: int = 0, promotions: int = 9) -> pd.DataFrame:
     )
 
 
-def test_what_matters_is_stable() -> None:
+def test_what_matters_is_stable_and_the_bounds_are_the_papers() -> None:
     X, y, customer = noise_and(3)
     found = stability_selection(X, y, customer, halvings=8)
     assert sorted(found.stable) == ["f00", "f01", "f02"]
@@ -45,9 +45,16 @@ def test_what_matters_is_stable() -> None:
     pd.testing.assert_frame_equal(
         found.frame, stability_selection(X, y, customer, halvings=8).frame
     )
+    # Shah & Samworth (2013), theorems 1 and 2, worked out by hand.
+    one_peak, worst = false_bound(10, 100, 0.9, 50)
+    assert worst == pytest.approx(10 * 10 / 100 / 0.8)
+    assert one_peak == pytest.approx(4 * (0.1 + 0.01) / 1.02)
+    one_peak, worst = false_bound(10, 100, 0.7, 50)
+    assert one_peak == pytest.approx(1 / (2 * (0.4 - 0.01)))
+    assert false_bound(9, 10, 0.7, 50)[0] == false_bound(9, 10, 0.7, 50)[1]  # out of its range
 
 
-def test_pure_noise_is_kept_as_seldom_as_said_by_what_the_penalty_affords() -> None:
+def test_pure_noise_is_kept_as_seldom_as_said_and_a_customer_stands_in_one_half() -> None:
     false, bounds = [], []
     for seed in range(8):
         X, y, customer = noise_and(0, 500, 12, seed)
@@ -61,19 +68,6 @@ def test_pure_noise_is_kept_as_seldom_as_said_by_what_the_penalty_affords() -> N
     many = stability_selection(X, y, customer, halvings=4, expected_false=4)
     assert few.picked < many.picked
     assert few.bound < 0.4 and many.bound < 6
-
-
-def test_bounds() -> None:
-    # Shah & Samworth (2013), theorems 1 and 2, worked out by hand.
-    one_peak, worst = false_bound(10, 100, 0.9, 50)
-    assert worst == pytest.approx(10 * 10 / 100 / 0.8)
-    assert one_peak == pytest.approx(4 * (0.1 + 0.01) / 1.02)
-    one_peak, worst = false_bound(10, 100, 0.7, 50)
-    assert one_peak == pytest.approx(1 / (2 * (0.4 - 0.01)))
-    assert false_bound(9, 10, 0.7, 50)[0] == false_bound(9, 10, 0.7, 50)[1]  # out of its range
-
-
-def test_rows_of_a_customer_stand_in_the_same_half() -> None:
     X, y, _ = noise_and(1, 400, 4)
     seen = []
     keep = solvers.fit_elastic_net
@@ -91,7 +85,7 @@ def test_rows_of_a_customer_stand_in_the_same_half() -> None:
     assert (halves.sum(axis=1) == 400).all() and (halves.max(axis=1) > 290).all()
 
 
-def test_the_selection_and_its_cost() -> None:
+def test_the_selection_its_cost_and_that_later_promotions_have_no_say() -> None:
     pairs = pairs_of()
     found = select_features(pairs, halvings=6, repeats=3)
     assert {"f00", "f01", "f02"} <= set(found.kept) and len(found.kept) <= 5
@@ -103,10 +97,6 @@ def test_the_selection_and_its_cost() -> None:
     assert "had no say in the choice" in found.summary()
     assert found.to_dict()["kept"] == found.kept
     assert found.plot().get_xlim() == (0, 1)
-
-
-def test_later_promotions_have_no_say() -> None:
-    pairs = pairs_of()
     since = pd.Timestamp("2024-06-01")
     options = {"since": since, "halvings": 3, "repeats": 2}
     found = select_features(pairs, **options)

@@ -102,7 +102,7 @@ def test_customers_drawn_anew_each_week_count_with_their_covariance():
     check_cover(ends_of(found), 1)
 
 
-def test_without_clusters_it_is_welch_and_newcombe():
+def test_without_clusters_it_is_welch_and_newcombe_and_it_reads_and_draws():
     rng = np.random.default_rng(0)
     a, b = rng.gamma(2, 5, 80), rng.gamma(2, 4, 30)
     e = compare_arms(np.r_[a, b], ["send"] * 80 + ["holdout"] * 30).estimate
@@ -116,9 +116,18 @@ def test_without_clusters_it_is_welch_and_newcombe():
     y, arm = [0, 1, 1, 0, 1, 0], ["send"] * 4 + ["holdout"] * 2
     assert compare_arms(y, arm, cluster=range(6)) == compare_arms(y, arm)
     assert compare_arms(y, arm, cluster=[None] * 6) == compare_arms(y, arm)
+    found = counted((99, 900), (5, 100))
+    assert "Send 11.0 % (n = 900) against holdout 5.0 % (n = 100)" in found.summary()
+    assert "chance alone could have made" in found.summary()
+    told = found.to_dict()
+    assert told["identification"] == "randomised" and told["contacted"] == 900 and told["n"] == 1000
+    assert found.to_frame()["what"].tolist() == ["send", "holdout", "difference"]
+    assert "chance alone" not in counted((300, 900), (5, 100)).summary()
+    assert found.plot().get_xlabel() == "difference, points"
+    plt.close("all")
 
 
-def test_arms_are_chosen_and_rows_may_come_in_any_order():
+def test_arms_are_chosen_may_be_numbers_and_rows_come_in_any_order():
     arm = np.array(["holdout", "a", "b"] * 20)
     y = np.arange(60) % 7 < 2
     one = compare_arms(y, arm, treated="a", cluster=np.arange(60) // 6)
@@ -130,18 +139,13 @@ def test_arms_are_chosen_and_rows_may_come_in_any_order():
     swapped = compare_arms(y, arm, control="a", treated="holdout")
     assert swapped.estimate.value == pytest.approx(-one.estimate.value)
     assert compare_arms([0] * 60, arm, treated="a", kind="mean").estimate.ci_high == 0
-
-
-def test_a_comparison_reads_and_draws():
-    found = counted((99, 900), (5, 100))
-    assert "Send 11.0 % (n = 900) against holdout 5.0 % (n = 100)" in found.summary()
-    assert "chance alone could have made" in found.summary()
-    told = found.to_dict()
-    assert told["identification"] == "randomised" and told["contacted"] == 900 and told["n"] == 1000
-    assert found.to_frame()["what"].tolist() == ["send", "holdout", "difference"]
-    assert "chance alone" not in counted((300, 900), (5, 100)).summary()
-    assert found.plot().get_xlabel() == "difference, points"
-    plt.close("all")
+    bought = [1] * 5 + [0] * 95 + [1] * 99 + [0] * 801
+    named = compare_arms(bought, ["0"] * 100 + ["1"] * 900, control="0")
+    for arm in (np.repeat([0, 1], [100, 900]), np.repeat([0.0, 1.0], [100, 900])):
+        for control in (0, 0.0, "0"):
+            found = compare_arms(bought, arm, control=control)
+            assert found.estimate == named.estimate
+            assert found.arms == ("1", "0")
 
 
 def test_wrong_calls_say_what_is_wrong():
@@ -163,13 +167,3 @@ def test_wrong_calls_say_what_is_wrong():
     ]:
         call = {"outcome": [1, 0, 0, 1], "arm": ["send", "send", "holdout", "holdout"]} | change
         refused(message, compare_arms, **call)
-
-
-def test_arms_may_be_numbers_and_floats_are_the_whole_ones() -> None:
-    bought = [1] * 5 + [0] * 95 + [1] * 99 + [0] * 801
-    named = compare_arms(bought, ["0"] * 100 + ["1"] * 900, control="0")
-    for arm in (np.repeat([0, 1], [100, 900]), np.repeat([0.0, 1.0], [100, 900])):
-        for control in (0, 0.0, "0"):
-            found = compare_arms(bought, arm, control=control)
-            assert found.estimate == named.estimate
-            assert found.arms == ("1", "0")

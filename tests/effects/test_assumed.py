@@ -83,7 +83,7 @@ def test_what_differs_between_arms_that_chance_drew_is_refused_and_told_when_it_
     assert covariates(check_experiment(seen)).verdict == "passed"
 
 
-def test_harmless_ones_are_named_in_the_checks_and_in_the_summary():
+def test_harmless_ones_are_named_in_the_checks_and_are_covariates():
     trial = load_experiment(coupon_trial(seed=4).drop(columns="trans_after"), **CALL)
     model = UpliftModel().fit(trial)
     check = covariates(model.checks_)
@@ -93,6 +93,10 @@ def test_harmless_ones_are_named_in_the_checks_and_in_the_summary():
     assert trial.take(np.arange(800)).assumed == ("age", "trans_before")
     stated = load_experiment(coupon_trial(seed=4), **CALL, covariates=["age"])
     assert stated.assumed == () and "covariates" not in check_experiment(stated).to_frame()["name"]
+    rows = coupon_trial(100)
+    how = {"propensity": [[0.5, 0.5]] * 100, "customer_id": "card", "assumed": ["trans_before"]}
+    with pytest.raises(InputError, match="'trans_before', which is not among the covariates"):
+        Experiment(rows, "coupon", 0, ["age"], ["revenue_after"], **how)
 
 
 def test_sound_trials_are_hardly_ever_refused():
@@ -104,13 +108,6 @@ def test_sound_trials_are_hardly_ever_refused():
             rows[f"x{k}"] = rng.normal(size=300)
         refused += covariates(check_experiment(load_experiment(rows, **CALL))).verdict == "refused"
     assert refused <= 1, "one in a thousand is what is stated"
-
-
-def test_an_assumed_covariate_is_a_covariate():
-    rows = coupon_trial(100)
-    how = {"propensity": [[0.5, 0.5]] * 100, "customer_id": "card", "assumed": ["trans_before"]}
-    with pytest.raises(InputError, match="'trans_before', which is not among the covariates"):
-        Experiment(rows, "coupon", 0, ["age"], ["revenue_after"], **how)
 
 
 def test_a_column_alone_ranks_as_scikit_learn_says():

@@ -126,7 +126,7 @@ def test_intervals_hold_the_average_effect_of_customers_predicted_alike():
     assert np.mean(width) < 0.5
 
 
-def test_places_are_those_within_the_fold_and_equal_where_effects_are(experiment, model):
+def test_places_are_within_the_fold_and_equal_where_effects_are_or_nothing_ranks(experiment, model):
     effects = model.effects_
     places = model.percentiles()
     first = model.fold_ == 0
@@ -141,9 +141,6 @@ def test_places_are_those_within_the_fold_and_equal_where_effects_are(experiment
     few = UpliftModel("dr", "ridge").fit(Experiment(towns, *how, propensity=experiment.propensity))
     tied = few.percentiles()["coupon"]
     assert tied.nunique() <= 3 * 5 and (tied == tied[few.fold_ == 0].max()).sum() > 20
-
-
-def test_without_covariates_there_is_nothing_to_rank_by_across_folds_either():
     # 2,003 customers: folds differ in size, and places of equal effects must not.
     model = UpliftModel().fit(trial(2_003, covariates=[]))
     for forward in (False, True):
@@ -173,7 +170,7 @@ def test_forward_places_come_from_earlier_folds_alone(experiment, model):
         np.testing.assert_array_equal(before, after)
 
 
-def test_nothing_is_told_apart_more_often_than_chance_allows(without_effect):
+def test_nothing_is_told_apart_beyond_chance_and_the_best_arm_promises_no_gain(without_effect):
     found = sum(model.calibrated_.told_apart for model in without_effect)
     assert found / DRAWS <= bounds(0.025, DRAWS)[1]
     z = []
@@ -191,9 +188,6 @@ def test_nothing_is_told_apart_more_often_than_chance_allows(without_effect):
     forward, crossed = np.std(z, axis=0)
     assert abs(forward - 1) < noise(DRAWS) and crossed > 1.1 * forward
     assert abs(np.mean(z, axis=0)).max() < 3.3 / np.sqrt(DRAWS)
-
-
-def test_the_best_arm_promises_no_gain_where_there_is_none(without_effect):
     values = [model.best_arm_value() for model in without_effect]
     inside = np.mean([value.ci_low <= 0 <= value.ci_high for value in values])
     assert inside >= bounds(0.95, DRAWS)[0]

@@ -44,16 +44,13 @@ def test_checks_refuse_sound_experiments_as_seldom_as_they_say():
         assert 0.01 <= low < 0.2, (name, low)
 
 
-def test_arms_that_do_not_come_as_often_as_stated_are_refused():
+def test_arms_that_do_not_come_as_often_as_stated_are_refused_by_pearsons_test():
     experiment = trial(6_000, seed=1)
     lost = (experiment.codes == 1) & (np.arange(6_000) % 6 == 0)
     checks = check_experiment(experiment.take(~lost))
     assert "sample ratio" in checks.refused
     with pytest.raises(Refused, match=r"do not come as often as their chances say.*coupon came to"):
         UpliftModel().fit(experiment.take(~lost))
-
-
-def test_the_sample_ratio_is_pearsons_chi_squared_where_all_have_the_same_chances():
     experiment = trial(900, seed=2)
     found = np.bincount(experiment.codes)
     other = chisquare(found, experiment.propensity.sum(axis=0))
@@ -120,7 +117,7 @@ def test_a_refusal_can_be_overruled_but_is_then_no_effect():
     assert "This is not an effect" in model.by_group("town").summary()
 
 
-def test_arms_too_small_to_tell_are_refused_and_small_ones_told():
+def test_arms_too_small_are_refused_small_ones_rare_outcomes_and_gaps_told():
     experiment = trial(2_000)
     few = np.flatnonzero(experiment.codes == 2)[:29]
     kept = np.union1d(np.flatnonzero(experiment.codes != 2), few)
@@ -133,9 +130,6 @@ def test_arms_too_small_to_tell_are_refused_and_small_ones_told():
     told = check_experiment(replace(experiment.take(kept), design="constant", propensity=None))
     assert verdict(told, "arm sizes").verdict == "warning"
     assert verdict(told, "sample ratio").verdict == "not possible"
-
-
-def test_a_rare_outcome_and_what_was_measured_before_but_is_missing_are_told():
     experiment = trial(2_000, binary=True)
     experiment.frame["y"] = (np.arange(2_000) % 500 == 0).astype(float)
     assert verdict(check_experiment(experiment), "arm sizes").verdict == "warning"
@@ -163,7 +157,7 @@ def test_arms_that_hardly_overlap_are_refused():
     assert table["effective_n"][1] == pytest.approx(weight.sum() ** 2 / (weight**2).sum(), rel=1e-6)
 
 
-def test_households_with_several_arms_are_told_and_too_many_refused():
+def test_households_with_several_arms_are_told_too_many_refused_rounds_are_no_split():
     experiment = trial(3_000, household="household")
     check = verdict(check_experiment(experiment), "spillover")
     assert check.verdict == "refused" and "Assign households" in check.sentence
@@ -172,9 +166,6 @@ def test_households_with_several_arms_are_told_and_too_many_refused():
     check = verdict(check_experiment(experiment), "spillover")
     mixed = rows.groupby("household")["arm"].transform("nunique") > 1
     assert check.verdict == "warning" and check.value == pytest.approx(mixed.mean())
-
-
-def test_rounds_do_not_make_a_household_split():
     # The same customers get different arms in different rounds: nobody shares anything.
     rows = frame(2_000, rounds=2)
     rows["round"] = np.arange(2_000) % 2

@@ -7,13 +7,13 @@ import pytest
 from promolab.contract import Experiment
 from promolab.effects import UpliftModel, dose_response
 from promolab.effects.dose import MOST, _rising
-from promolab.errors import DataError, InputError
+from promolab.errors import InputError
 from promolab.simulated import World
 from promolab.simulated.orders import decide, draw_orders
 from promolab.simulated.overlap import course
 from promolab.simulated.people import draw_customers, draw_goods
 from promolab.simulated.world import MARGIN_RATES
-from tests.refused import refused
+from tests.refused import refused, spoilt
 
 WEEK = 86_400 * 7
 N = 3_000
@@ -175,7 +175,7 @@ def test_the_average_and_the_factor_by_hand():
     )
 
 
-def test_outside_the_drawn_doses_it_says_so_and_is_less_sure():
+def test_it_shows_itself_and_outside_the_drawn_doses_it_says_so_and_is_less_sure():
     trial, doses = drawn([1.0, 2.0, 3.0])
     found = dose_response(fitted(trial), doses)
     assert not found.extrapolated(0.05) and not found.extrapolated(0.13)
@@ -185,6 +185,12 @@ def test_outside_the_drawn_doses_it_says_so_and_is_less_sure():
     assert outside.ci_high - outside.ci_low > 3 * (inside.ci_high - inside.ci_low)
     assert found.factor(0.4)[1] > 3 * found.factor(0.2)[1]
     refused("depth", found.at, -0.1)
+    found = dose_response(fitted(trial), doses)
+    assert found.summary().startswith("Coupon adds 1.0")
+    assert "at 5 %" in found.summary() and "20 %" in str(found.table())
+    ax = found.plot()
+    assert "adds most at 20 %" in ax.get_title(loc="left")
+    assert found.to_frame()["n"].sum() == (trial.frame["arm"] == "coupon").sum()
 
 
 def test_of_nothing_no_multiple_is_taken_one_dose_says_nothing_and_many_are_grouped():
@@ -226,16 +232,6 @@ def test_rising_intervals_cover_where_the_truth_rises():
     assert np.mean(inside) >= 0.85
 
 
-def test_it_shows_itself():
-    trial, doses = drawn([1.0, 2.0, 3.0])
-    found = dose_response(fitted(trial), doses)
-    assert found.summary().startswith("Coupon adds 1.0")
-    assert "at 5 %" in found.summary() and "20 %" in str(found.table())
-    ax = found.plot()
-    assert "adds most at 20 %" in ax.get_title(loc="left")
-    assert found.to_frame()["n"].sum() == (trial.frame["arm"] == "coupon").sum()
-
-
 def test_what_cannot_be_measured_is_a_sentence():
     trial, doses = drawn([1.0, 2.0, 3.0], n=400, rounds=1)
     model = fitted(trial)
@@ -250,7 +246,6 @@ def test_what_cannot_be_measured_is_a_sentence():
     deep = trial.frame["action"] == "P0-2"
     most = trial.frame["action"].mask(deep & (deep.cumsum() > 1), "P0-1")
     one = changed(trial.frame.assign(action=most))
-    with pytest.raises(DataError, match="1 decision got P0-2"):
-        dose_response(fitted(one), doses)
+    spoilt("1 decision got P0-2", dose_response, fitted(one), doses)
     with pytest.raises(InputError, match="which promotion was taken"):
         dose_response(fitted(changed(trial.frame.drop(columns="action"))), doses)

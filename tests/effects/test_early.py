@@ -42,20 +42,14 @@ def test_the_window_tells_customers_apart_where_the_whole_time_cannot() -> None:
     assert curves and all(label.endswith("over the whole time") for label in curves)
 
 
-def test_averages_and_scores_are_those_of_the_outcome() -> None:
+def test_averages_are_the_outcomes_what_is_lost_again_not_believed_and_no_feature() -> None:
     (plain, _), (trial, _) = _trial(early=False), _trial(early=True)
     one, other = UpliftModel("dr", "ridge").fit(plain), UpliftModel("dr", "ridge").fit(trial)
     pd.testing.assert_frame_equal(one.average().rows, other.average().rows)
     pd.testing.assert_frame_equal(one.scores_, other.scores_)
-
-
-def test_what_is_lost_again_after_the_window_is_not_believed() -> None:
     trial, _ = _trial(early=True, n=40_000, lost=0.9)
     slope = UpliftModel("dr", "ridge").fit(trial).calibrated_.rows["slope"].iloc[0]
     assert slope < 0.7  # 0.1 is left, and noise
-
-
-def test_an_early_outcome_is_no_feature() -> None:
     trial, _ = _trial(early=False, n=100)
     with pytest.raises(InputError, match="is an outcome and cannot be a covariate"):
         Experiment(trial.frame, "mail", 0, ["window"], ["margin"], early=["window"])

@@ -14,6 +14,7 @@ from promolab.effects.learners.learners import Blend
 from promolab.effects.model import UpliftModel
 from promolab.errors import InputError
 from tests.effects.made_up import assign, frame, targeted_chances, trial
+from tests.refused import refused
 
 KINDS = ("s", "t", "x", "r", "dr")
 CHECKS, LINE = ["sample ratio", "balance", "placebo", "overlap"], LinearRegression()
@@ -151,20 +152,15 @@ def test_outcomes_of_0_and_1(kind):
     assert np.abs(model.predict(experiment, calibrated=False)).max() < 1
 
 
-def test_a_classifier_may_learn_outcomes_but_no_effects():
+def test_a_classifier_learns_outcomes_but_no_effects_and_weights_must_be_taken():
     experiment = trial(1_500, seed=5, binary=True)
     classifier = HistGradientBoostingClassifier(max_iter=20)
     model = UpliftModel("dr", "linear", outcome_learner=classifier).fit(experiment)
     assert 0.05 < model.average().rows["effect"][0] < 0.3
     shape = UpliftModel("t", LogisticRegression()).fit(experiment).predict(experiment).shape
     assert shape == (1_500, 2)
-    with pytest.raises(InputError, match="an effect is a number: give a regressor as learner"):
-        UpliftModel("dr", classifier).fit(experiment)
-    with pytest.raises(InputError, match="is a classifier and the outcome is not 0 or 1"):
-        UpliftModel("t", classifier).fit(trial(1_500))
-
-
-def test_a_learner_without_weights_is_refused_in_words():
+    refused("an effect is a number: give", UpliftModel("dr", classifier).fit, experiment)
+    refused("is a classifier and the outcome is", UpliftModel("t", classifier).fit, trial(1_500))
     with pytest.raises(InputError, match=r"KNeighborsRegressor takes no sample_weight.*kind=\"dr"):
         UpliftModel("r", KNeighborsRegressor()).fit(trial(600))
 

@@ -35,12 +35,18 @@ def test_values_and_errors_are_those_of_statsmodels(data, clustered):
     assert fit.std_error(new) == pytest.approx(frame["mean_se"].to_numpy(), rel=1e-6)
 
 
-def test_a_repeated_column_changes_neither_values_nor_errors(data):
+def test_a_repeated_column_changes_nothing_and_with_nothing_to_learn_it_is_the_mean(data):
     Z, y, _, _ = data
     twice = np.column_stack([Z, Z[:, 0]])
     one, two = least_squares(Z, y), least_squares(twice, y)
     assert two.predict(twice) == pytest.approx(one.predict(Z), abs=1e-9)
     assert two.std_error(twice) == pytest.approx(one.std_error(Z), rel=1e-6)
+    empty = np.empty((4, 0))
+    y = np.array([1.0, 2.0, 3.0, 6.0])
+    assert ridge(empty, y).predict(empty).tolist() == [3.0] * 4
+    fit = least_squares(empty, y)
+    assert fit.predict(empty[:1]) == pytest.approx([3.0])
+    assert fit.std_error(empty[:1]) == pytest.approx([y.std(ddof=1) / 2])
 
 
 def test_ridge_has_the_least_generalised_cross_validation_score(data):
@@ -56,12 +62,3 @@ def test_ridge_has_the_least_generalised_cross_validation_score(data):
     best = int(np.argmin(scores))
     assert 0 < best < len(PENALTIES) - 1
     assert ridge(Z, y).predict(Z) == pytest.approx(fits[best], abs=1e-8)
-
-
-def test_with_nothing_to_learn_there_is_an_average():
-    empty = np.empty((4, 0))
-    y = np.array([1.0, 2.0, 3.0, 6.0])
-    assert ridge(empty, y).predict(empty).tolist() == [3.0] * 4
-    fit = least_squares(empty, y)
-    assert fit.predict(empty[:1]) == pytest.approx([3.0])
-    assert fit.std_error(empty[:1]) == pytest.approx([y.std(ddof=1) / 2])

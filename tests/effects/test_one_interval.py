@@ -23,10 +23,6 @@ def plain_trial(kind: str, n: int = 300, arms=("holdout", "send"), seed: int = 0
     return rows
 
 
-def ends(estimate) -> tuple[float, float, float]:
-    return estimate.value, estimate.ci_low, estimate.ci_high
-
-
 @pytest.mark.parametrize("kind", ["money", "share", "clustered"])
 @pytest.mark.parametrize("design", ["known", "constant"])
 def test_average_uplift_at_and_compare_arms_agree_on_a_plain_trial(kind, design):
@@ -40,18 +36,18 @@ def test_average_uplift_at_and_compare_arms_agree_on_a_plain_trial(kind, design)
     found = {
         "average": tuple(model.average().rows.loc[0, ["effect", "ci_low", "ci_high"]]),
         "raw": tuple(model.sensitivity().rows.loc[0, ["raw", "raw_low", "raw_high"]]),
-        "uplift_at": ends(uplift_at(y, treated, flat, 1.0, **known).top),
-        "everyone": ends(uplift_at(y, treated, np.arange(n), 0.3, **known).everyone),
-        "qini": ends(qini(y, treated, np.arange(n), **known).effect),
-        "curve's end": ends(qini(y, treated, np.arange(n), **known).at(1.0)),
-        "rate": ends(rate(y, treated, np.arange(n), **known).effect),
+        "uplift_at": uplift_at(y, treated, flat, 1.0, **known).top.ends,
+        "everyone": uplift_at(y, treated, np.arange(n), 0.3, **known).everyone.ends,
+        "qini": qini(y, treated, np.arange(n), **known).effect.ends,
+        "curve's end": qini(y, treated, np.arange(n), **known).at(1.0).ends,
+        "rate": rate(y, treated, np.arange(n), **known).effect.ends,
         "bin": tuple(
             effect_calibration(y, treated, np.arange(n) * 1.0, bins=1, **known)
             .bins.loc[0, ["observed", "ci_low", "ci_high"]]
         ),
     }  # fmt: skip
     for name, figures in found.items():
-        assert figures == pytest.approx(ends(compared), rel=1e-9, abs=1e-12), name
+        assert figures == pytest.approx(compared.ends, rel=1e-9, abs=1e-12), name
     # The scores' mean is the same difference, to the digit.
     assert model.scores_["send"].mean() == pytest.approx(compared.value, rel=1e-9)
 
@@ -61,7 +57,7 @@ def test_of_several_arms_each_is_compared_with_the_control_alone():
     trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
     table = UpliftModel().fit(trial).average().rows.set_index("arm")
     for arm in ("mail", "send"):
-        expected = ends(compare_arms(rows["y"], rows["arm"], treated=arm).estimate)
+        expected = compare_arms(rows["y"], rows["arm"], treated=arm).estimate.ends
         assert tuple(table.loc[arm, ["effect", "ci_low", "ci_high"]]) == pytest.approx(expected)
 
 
@@ -78,7 +74,7 @@ def test_one_row_does_not_take_all_certainty_and_is_named():
     assert group_means(scores, np.zeros(300, int), 1, np.arange(300)).degrees[0] > 20
     rest = np.arange(300) != 3
     alone = uplift_at(rows["y"][rest], treated[rest], np.zeros(299), 1.0)
-    assert ends(whole.dominant.without) == pytest.approx(ends(alone.top))
+    assert whole.dominant.without.ends == pytest.approx(alone.top.ends)
     compared = compare_arms(rows["y"], rows["arm"])
     for said in (whole, average, compared):
         assert "ne customer makes up 99 % of the variance; without" in said.summary()
@@ -92,7 +88,7 @@ def test_one_row_does_not_take_all_certainty_and_is_named():
     assert uplift_at(rare, treated, np.zeros(300), 1.0).dominant is None
 
 
-def test_a_zero_by_definition_has_no_interval_in_words():
+def test_a_zero_by_definition_has_no_interval_and_an_average_of_all_has_one():
     y, treated = np.random.default_rng(0).normal(size=(2, 200))
     flat, treated = np.ones(200), treated > 0
     for found in (qini(y, treated, flat), rate(y, treated, flat)):
@@ -100,12 +96,9 @@ def test_a_zero_by_definition_has_no_interval_in_words():
     order = np.arange(200.0)
     same = compare_qini(y, treated, order, 2 * order).summary()
     assert same.startswith("The two orders are the same: Qini") and "[" not in same
-
-
-def test_where_everybody_has_the_average_there_is_one_interval_of_it():
     rows = plain_trial("share")
     trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
     model = UpliftModel().fit(trial)
     compared = compare_arms(rows["y"], rows["arm"], level=0.9).estimate
     shown = model.effect(trial, level=0.9)["send"].iloc[7]
-    assert tuple(shown) == pytest.approx(ends(compared))
+    assert tuple(shown) == pytest.approx(compared.ends)

@@ -73,7 +73,7 @@ def test_the_interval_covers_the_average_over_other_customers() -> None:
     )
 
 
-def test_words_and_figures() -> None:
+def test_words_and_figures_and_what_cannot_be_is_said() -> None:
     X, y, customer = data()
     model = ResponseModel().fit(X, y)
     found = partial_dependence(model, X, "orders", customer)
@@ -92,34 +92,27 @@ def test_words_and_figures() -> None:
     assert "missing (12 %)" in ax.texts[-1].get_text().replace("\n", " ")
     city = partial_dependence(model, X, "city", customer)
     assert [t.get_text() for t in city.plot().get_yticklabels()][-1] == "b"
-
-
-def test_a_feature_that_is_nearly_always_0_is_told_by_its_ends() -> None:
-    X, y, _ = data()
-    rare = X.assign(orders=np.where(np.arange(len(X)) % 20 == 0, X["orders"].fillna(0), 0.0))
-    found = partial_dependence(ResponseModel().fit(X, y), rare, "orders")
-    ends = found.frame["value"].iloc[[found.low, found.high]]
-    assert ends.tolist() == [0.0, found.frame["value"].max()] and found.change.ci_low > 0
-    assert found.summary().startswith("P(response) rises from")
-
-
-def test_a_few_thousand_rows_stand_for_all() -> None:
-    X, y, _ = data()
-    model = ResponseModel("tree").fit(X, y)
-    many = pd.concat([X] * 8, ignore_index=True)
-    found = partial_dependence(model, many, "orders", grid=[2])
-    assert found.n == 2000
-    expected = model.probability(X.assign(orders=2.0)).mean()
-    assert found.frame["ci_low"].iloc[0] < expected < found.frame["ci_high"].iloc[0]
-
-
-def test_what_cannot_be_is_said() -> None:
     X, y, _ = data()
     model = ResponseModel(columns=["orders", "city"]).fit(X, y)
     refused("does not read 'amount'; it reads city, orders", partial_dependence, model, X, "amount")
     refused("orders", partial_dependence, model, X, "order")
     refused("no rows", partial_dependence, model, X.iloc[:0], "orders")
     refused("at least one", partial_dependence, model, X, "orders", grid=[])
+
+
+def test_a_feature_nearly_always_0_is_told_by_its_ends_and_some_rows_stand_for_all() -> None:
+    X, y, _ = data()
+    rare = X.assign(orders=np.where(np.arange(len(X)) % 20 == 0, X["orders"].fillna(0), 0.0))
+    found = partial_dependence(ResponseModel().fit(X, y), rare, "orders")
+    ends = found.frame["value"].iloc[[found.low, found.high]]
+    assert ends.tolist() == [0.0, found.frame["value"].max()] and found.change.ci_low > 0
+    assert found.summary().startswith("P(response) rises from")
+    model = ResponseModel("tree").fit(X, y)
+    many = pd.concat([X] * 8, ignore_index=True)
+    found = partial_dependence(model, many, "orders", grid=[2])
+    assert found.n == 2000
+    expected = model.probability(X.assign(orders=2.0)).mean()
+    assert found.frame["ci_low"].iloc[0] < expected < found.frame["ci_high"].iloc[0]
 
 
 def test_few_customers_count_as_a_sample():

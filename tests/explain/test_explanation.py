@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.explain.coefficients import Coefficients, weights_or_rules
 from promolab.explain.explanation import explain_row
 from promolab.model.explanation import shapley_parts
 from promolab.model.response import ResponseModel
@@ -74,7 +75,7 @@ def test_parts_add_up_to_the_score(kind: str) -> None:
     np.testing.assert_allclose(alone.iloc[0], parts.iloc[3], atol=1e-12)
 
 
-def test_parts_of_a_sum_are_its_terms() -> None:
+def test_parts_of_a_sum_are_its_terms_and_the_error_said_is_the_error_made() -> None:
     # Whatever the order, a linear feature changes the log odds by the same: only the background
     # rows matter, and with each used once there is no error left.
     X, y = data()
@@ -84,10 +85,6 @@ def test_parts_of_a_sum_are_its_terms() -> None:
     exact = model.explain(rows)
     expected = exact - model.explain(background).mean()
     np.testing.assert_allclose(parts[exact.columns], expected, atol=1e-9)
-
-
-def test_the_error_said_is_the_error_made() -> None:
-    X, y = data()
     model = ResponseModel("forest", trees=10, depth=4, min_leaf=10).fit(X, y)
     runs = [
         shapley_parts(model, X.iloc[[40]], X.iloc[:200], permutations=40, seed=s) for s in range(60)
@@ -97,7 +94,7 @@ def test_the_error_said_is_the_error_made() -> None:
     assert (spread / said).between(1 - noise(60), 1 + noise(60)).all()
 
 
-def test_without_a_background() -> None:
+def test_without_a_background_and_of_one_of_several_outcomes() -> None:
     X, y = data()
     refused("give background=", shapley_parts, ResponseModel("tree").fit(X, y), X, None)
     group = np.arange(len(X)) % 7
@@ -109,15 +106,11 @@ def test_without_a_background() -> None:
     parts = shapley_parts(isotonic, X.iloc[:3], X.iloc[:10], permutations=6)
     says = isotonic.logit(X.iloc[:3])
     np.testing.assert_allclose(parts.sum(axis=1) + parts.attrs["base"], says, atol=1e-9)
-
-
-def test_one_of_several_outcomes() -> None:
-    X, y = data()
     both = pd.DataFrame({"click": y, "purchase": (X["amount"] > 0.5).astype(int)})
     model = ResponseModel("tree").fit(X, both)
     parts = shapley_parts(model, X.iloc[:4], X.iloc[:9], outcome="purchase")
-    says = model.logit(X.iloc[:4])["purchase"]
-    np.testing.assert_allclose(parts.sum(axis=1) + parts.attrs["base"], says, atol=1e-9)
+    total, of_one = parts.sum(axis=1) + parts.attrs["base"], model.logit(X.iloc[:4])["purchase"]
+    np.testing.assert_allclose(total, of_one, atol=1e-9)
     pd.testing.assert_frame_equal(model.explain(X.iloc[:4], X.iloc[:9], "purchase"), parts)
     linear = ResponseModel().fit(X, both)
     exact = linear.explain(X, outcome="purchase")
@@ -146,3 +139,32 @@ def test_one_row_as_a_table_a_sentence_and_a_figure() -> None:
     assert [t.get_text() for t in ax.get_yticklabels()][-1] == "1 other"
     assert "error of the calculation" in ax.texts[-1].get_text().replace("\n", " ")
     refused("explains one", explain_row, model, X.iloc[:2], X)
+
+
+def names_in(ax) -> list[str]:
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def test_features_that_are_missing_together_are_one_row():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(400, 4)), columns=["orders", "amount", "hour", "age"])
+    X.loc[:99, ["orders", "amount"]] = np.nan
+    X.loc[50:199, "age"] = np.nan
+    y = (rng.random(400) < 0.2 + 0.4 * X["orders"].isna()).astype(int)
+    ax = weights_or_rules(ResponseModel(l2=1.0).fit(X, y)).plot()
+    names = names_in(ax)
+    assert "not known: 2 features, each" in names
+    assert "age: not known" in names
+    assert len(names) == 6  # four features, and what is not known of two together and of one
+    assert ax.get_title(loc="left").startswith("Not known: 2 features, each weighs most")
+
+
+def test_only_the_largest_are_drawn():
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame(rng.normal(size=(300, 5)), columns=list("abcde"))
+    y = (rng.random(300) < 1 / (1 + np.exp(-2 * X["c"]))).astype(int)
+    found = weights_or_rules(ResponseModel(l2=1.0).fit(X, y))
+    assert isinstance(found, Coefficients)
+    ax = found.plot(most=2)
+    assert len(names_in(ax)) == 2
+    assert ax.get_title(loc="left") == "C weighs most"

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from promolab.compare import importance_out_of_time
-from promolab.errors import InputError
 from promolab.explain.importance import feature_families, permutation_importance
 from promolab.metrics import auc_within, roc
 from promolab.model.inputs.folds import split_in_time
@@ -44,7 +43,7 @@ def pairs_of(n: int = 2400, promotions: int = 8, seed: int = 0) -> pd.DataFrame:
 FEATURES = ["strong", "weak", "noise", "city", "length"]
 
 
-def test_what_matters_is_found_and_what_does_not_is_not() -> None:
+def test_what_matters_is_found_by_shuffles_within_promotions() -> None:
     pairs = pairs_of()
     found = importance_out_of_time(pairs, columns=FEATURES)
     table = found.frame.set_index("feature")
@@ -57,6 +56,20 @@ def test_what_matters_is_found_and_what_does_not_is_not() -> None:
     assert set(found.to_dict()["features"]) == set(FEATURES)
     again = importance_out_of_time(pairs, columns=FEATURES)
     pd.testing.assert_frame_equal(found.frame, again.frame)
+    # A feature that says which promotion it is and nothing else is no help within promotions:
+    # shuffled within them it costs nothing.
+    pairs["which"] = pairs["length"] + 1e-9 * pairs["noise"]
+    model = ResponseModel().fit(pairs[["which", "strong"]], pairs["redeemed"])
+    beside = {"cluster": pairs["customer_id"], "group": pairs["promotion_id"]}
+    within = permutation_importance(
+        model, pairs[["which", "strong"]], pairs["redeemed"], **beside
+    ).frame.set_index("feature")
+    over_all = permutation_importance(
+        model, pairs[["which", "strong"]], pairs["redeemed"], cluster=pairs["customer_id"]
+    ).frame.set_index("feature")
+    assert abs(within.loc["which", "importance"]) < 1e-6
+    assert over_all.loc["which", "ci_low"] > 0.02
+    assert over_all.loc["which", "shuffled"] == "over all rows"
 
 
 def test_models_are_named_made_or_given_and_told_when_a_promotion_was() -> None:
@@ -78,9 +91,20 @@ def test_models_are_named_made_or_given_and_told_when_a_promotion_was() -> None:
     assert set(told[0]) < set(pairs["starts_at"])
 
 
-def test_moving_the_terms_of_a_sum_is_scoring_shuffled_rows() -> None:
-    # The quick way of a logistic model and the general way, on the same shuffles.
+def test_whole_is_the_metric_and_moving_the_terms_of_a_sum_is_scoring_shuffled_rows() -> None:
     pairs = pairs_of(900)
+    model = ResponseModel("tree", depth=3).fit(pairs[FEATURES], pairs["redeemed"])
+    args = (pairs[FEATURES], pairs["redeemed"], pairs["customer_id"], pairs["promotion_id"])
+    p = model.probability(pairs[FEATURES])
+    found = permutation_importance(model, *args, repeats=1)
+    assert found.whole.value == pytest.approx(roc(pairs["redeemed"], p).auc)
+    found = permutation_importance(model, *args, repeats=1, metric="auc_within")
+    expected = auc_within(pairs["redeemed"], p, pairs["promotion_id"]).auc
+    assert found.whole.value == pytest.approx(expected)
+    found = permutation_importance(model, *args, repeats=1, metric="brier")
+    assert found.whole.value == pytest.approx(float(((pairs["redeemed"] - p) ** 2).mean()))
+    assert found.whole.ci_low < found.whole.value < found.whole.ci_high
+    # The quick way of a logistic model and the general way, on the same shuffles.
     model = ResponseModel().fit(pairs[FEATURES], pairs["redeemed"])
 
     class General(ResponseModel):
@@ -95,39 +119,6 @@ def test_moving_the_terms_of_a_sum_is_scoring_shuffled_rows() -> None:
             permutation_importance(m, *told, metric=metric, repeats=2).frame for m in (model, slow)
         )
         pd.testing.assert_frame_equal(one, other, atol=1e-9)
-
-
-def test_shuffles_stay_within_promotions() -> None:
-    # A feature that says which promotion it is and nothing else is no help within promotions:
-    # shuffled within them it costs nothing.
-    pairs = pairs_of()
-    pairs["which"] = pairs["length"] + 1e-9 * pairs["noise"]
-    model = ResponseModel().fit(pairs[["which", "strong"]], pairs["redeemed"])
-    beside = {"cluster": pairs["customer_id"], "group": pairs["promotion_id"]}
-    within = permutation_importance(
-        model, pairs[["which", "strong"]], pairs["redeemed"], **beside
-    ).frame.set_index("feature")
-    over_all = permutation_importance(
-        model, pairs[["which", "strong"]], pairs["redeemed"], cluster=pairs["customer_id"]
-    ).frame.set_index("feature")
-    assert abs(within.loc["which", "importance"]) < 1e-6
-    assert over_all.loc["which", "ci_low"] > 0.02
-    assert over_all.loc["which", "shuffled"] == "over all rows"
-
-
-def test_whole_is_the_metric_itself() -> None:
-    pairs = pairs_of(900)
-    model = ResponseModel("tree", depth=3).fit(pairs[FEATURES], pairs["redeemed"])
-    args = (pairs[FEATURES], pairs["redeemed"], pairs["customer_id"], pairs["promotion_id"])
-    p = model.probability(pairs[FEATURES])
-    found = permutation_importance(model, *args, repeats=1)
-    assert found.whole.value == pytest.approx(roc(pairs["redeemed"], p).auc)
-    found = permutation_importance(model, *args, repeats=1, metric="auc_within")
-    expected = auc_within(pairs["redeemed"], p, pairs["promotion_id"]).auc
-    assert found.whole.value == pytest.approx(expected)
-    found = permutation_importance(model, *args, repeats=1, metric="brier")
-    assert found.whole.value == pytest.approx(float(((pairs["redeemed"] - p) ** 2).mean()))
-    assert found.whole.ci_low < found.whole.value < found.whole.ci_high
 
 
 def test_the_interval_covers_the_importance_on_very_many_rows() -> None:
@@ -155,7 +146,7 @@ def test_the_interval_covers_the_importance_on_very_many_rows() -> None:
     assert spread.between(1 - noise(n), 1.2 + noise(n)).all()
 
 
-def test_a_copy_hides_a_feature_unless_both_are_shuffled() -> None:
+def test_a_copy_hides_a_feature_unless_both_of_a_family_are_shuffled() -> None:
     pairs = pairs_of()
     pairs["strong_copy"] = pairs["strong"] + 0.01 * pairs["noise"]
     features = ["strong", "strong_copy", "city"]
@@ -167,9 +158,6 @@ def test_a_copy_hides_a_feature_unless_both_are_shuffled() -> None:
     assert together["feature"].iloc[0] == "strong and 1 more"
     assert together["columns"].iloc[0] == "strong, strong_copy"
     assert together["importance"].iloc[0] > 1.5 * alone["importance"].iloc[0]
-
-
-def test_families() -> None:
     X = pd.DataFrame({"orders": [1.0, 2, 3, 4], "orders_28d": [4.0, 3, 1, 2], "city": list("abab")})
     assert feature_families(X, list(X), {"both": ["orders", "city"]}) == {
         "both": ["orders", "city"],
@@ -198,8 +186,7 @@ def test_the_cut_in_time_keeps_the_sides_apart() -> None:
         refused("is no time; write 2017-10-01", split_in_time, pairs, since=wrong)
     # Only the last promotion starts after that, and its label is not complete.
     pairs.loc[pairs["promotion_id"] == 7, "label_complete"] = False
-    with pytest.raises(InputError, match="starting from 30 Jun 2024 hold 0 responses"):
-        split_in_time(pairs, since=pd.Timestamp("2024-06-30"))
+    refused("starting from 30 Jun 2024", split_in_time, pairs, since=pd.Timestamp("2024-06-30"))
 
 
 def test_what_cannot_be_is_said() -> None:

@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from statsmodels.stats.meta_analysis import combine_effects
 
-from promolab.metrics.pooling import PastRatios, past_ratios
+from promolab.metrics.pooling import PastRatios, Spread, past_ratios, random_effects
 from promolab.results import Estimate
 from tests.draws import bounds, draws
 from tests.refused import refused
@@ -32,7 +33,7 @@ def test_one_type_has_the_ratio_of_sums_and_of_several_the_little_known_lean_on_
     assert ratio_of_ends(new) > 1.5 * ratio_of_ends(found.predict(0.02, "A"))
 
 
-def test_the_means_are_those_of_credibility_theory() -> None:
+def test_the_means_are_those_of_credibility_theory_and_read_back_from_json() -> None:
     """Z = τ²/(τ² + e²) with the errors and τ of the result itself, about the credible mean."""
     rng = np.random.default_rng(0)
     types = np.repeat(["A", "B", "C"], [6, 4, 2])
@@ -56,6 +57,12 @@ def test_the_means_are_those_of_credibility_theory() -> None:
     centre = (z @ x) / z.sum()  # Bühlmann and Straub weigh types by their credibility
     expected = (centre + z * (x - centre)) * overall
     assert [found.mean(name) for name in "ABC"] == pytest.approx(expected, rel=1e-4)
+    found = past_ratios([18, 40, 21, 33, 20], [20.0, 30, 25, 30, 25], list("AABBB"))
+    assert PastRatios.of(json.loads(json.dumps(found.to_dict()))) == found
+    empty = PastRatios.of(json.loads(json.dumps(past_ratios([], []).to_dict())))
+    assert empty.k == 0 and empty.types == ()
+    assert found.to_frame()["type"].tolist() == ["A", "B"]
+    assert "5 promotions weighted by size" in found.summary()
 
 
 def test_intervals_hold_and_what_is_expected_adds_up_to_what_comes() -> None:
@@ -110,10 +117,40 @@ def test_too_little_is_refused_and_types_nobody_answered_do_not_draw_the_others_
     assert even.sd == 0 and even.mean("A") > 1 and 0 < even.mean("D") < 0.2
 
 
-def test_it_reads_back_from_json() -> None:
-    found = past_ratios([18, 40, 21, 33, 20], [20.0, 30, 25, 30, 25], list("AABBB"))
-    assert PastRatios.of(json.loads(json.dumps(found.to_dict()))) == found
-    empty = PastRatios.of(json.loads(json.dumps(past_ratios([], []).to_dict())))
-    assert empty.k == 0 and empty.types == ()
-    assert found.to_frame()["type"].tolist() == ["A", "B"]
-    assert "5 promotions weighted by size" in found.summary()
+def test_agrees_with_statsmodels() -> None:
+    rng = np.random.default_rng(0)
+    values, variances = rng.normal(0.8, 0.1, 12), rng.uniform(1e-3, 2e-2, 12)
+    reference = combine_effects(values, variances, method_re="dl")
+    mine = random_effects(values, variances)
+    assert mine.mean == pytest.approx(reference.mean_effect_re, rel=1e-10)
+    assert mine.sd**2 == pytest.approx(reference.tau2, rel=1e-10)
+    assert mine.se == pytest.approx(reference.sd_eff_w_re, rel=1e-10)
+
+
+def test_without_spread_it_is_zero_and_few_or_unusable_promotions_are_said() -> None:
+    mine = random_effects([1.0, 1.0, 1.0], [0.1, 0.2, 0.1])
+    assert mine.sd == 0 and mine.mean == pytest.approx(1)
+    mine = random_effects([0.7, 0.8, 0.9], [0.01, 0.02, 0.01])
+    assert Spread.from_dict(mine.to_dict()) == mine
+    one = Spread.from_dict(random_effects([0.7], [0.01]).to_dict())
+    assert one.k == 1 and math.isnan(one.sd) and one.mean == 0.7
+    assert random_effects([], []).k == 0
+    one = random_effects([0.7, np.nan, 0.5], [0.01, 0.01, 0.0])
+    assert (one.mean, one.k) == (0.7, 1) and math.isnan(one.ci_low) and math.isnan(one.sd)
+    two = random_effects([0.7, 0.8], [0.01, 0.01])
+    assert all(math.isnan(x) for x in two.prediction())
+    assert "no promotion" in random_effects([], []).summary()
+    refused(r"expected \(k,\) both", random_effects, [1, 2], [1])
+
+
+# Without spread the estimate of it is above 0 half of the time: the interval is a little wide.
+@pytest.mark.parametrize(("sd", "least", "most"), [(0.0, 0.97, 0.995), (0.5, 0.925, 0.965)])
+def test_prediction_covers_a_new_promotion(sd: float, least: float, most: float) -> None:
+    rng = np.random.default_rng(4)
+    runs, k, hits = 2000, 12, 0
+    for _ in range(runs):
+        variances = rng.uniform(0.01, 0.1, k)
+        seen = rng.normal(0, sd, k) + rng.normal(0, np.sqrt(variances))
+        low, high = random_effects(seen, variances).prediction(0.02)
+        hits += low <= rng.normal(0, math.hypot(sd, math.sqrt(0.02))) <= high
+    assert least <= hits / runs <= most

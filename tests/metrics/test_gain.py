@@ -49,7 +49,7 @@ def test_groups_are_ranked_apart(simulated):
     assert result.groups == 5
 
 
-def test_every_depth_can_be_read_and_named_ones_make_a_table(simulated):
+def test_every_depth_can_be_read_named_ones_make_a_table_and_it_draws_what_it_says(simulated):
     rows = simulated(np.random.default_rng(4), 200)
     result = lift(rows["y"], rows["score"], cluster=rows["cluster"])
     exact = lift(rows["y"], rows["score"], [0.37], cluster=rows["cluster"]).at(0.37)
@@ -66,19 +66,6 @@ def test_every_depth_can_be_read_and_named_ones_make_a_table(simulated):
     assert (result.capture_low <= result.capture).all()
     assert (result.capture <= result.capture_high).all()
     assert "37 %" in point.summary() and len(point.to_frame()) == 3
-
-
-def test_a_single_positive_has_a_wide_interval_and_bad_input_is_named():
-    point = lift([1, 0, 0, 0, 0], [5, 4, 3, 2, 1]).at(0.2)
-    assert point.capture.value == 1 and point.capture.ci_low < 0.25
-    refused(r"y_true holds no positive \(2 rows, all 0\)", lift, [0, 0], [1, 2])
-    refused(r"depths are \[0, 0.5\]", lift, [0, 1], [1, 2], [0, 0.5])
-    refused("depths are top", lift, [0, 1], [1, 2], "top")
-    refused(r"runs from 0.1 to 0.5", lift([0, 1], [1, 2], [0.1, 0.5]).at, 0.7)
-    refused("group has 1 missing value", lift, [0, 1], [1, 2], group=["a", None])
-
-
-def test_it_draws_what_it_says(simulated):
     rows = simulated(np.random.default_rng(4), 200)
     result = lift(rows["y"], rows["score"], cluster=rows["cluster"])
     ax = result.plot(depth=0.4)
@@ -89,7 +76,14 @@ def test_it_draws_what_it_says(simulated):
     assert "50 %" in coarse.plot().get_title(loc="left") and "50 %" in coarse.summary()
 
 
-def test_few_customers_count_as_a_sample():
+def test_a_single_positive_or_few_customers_have_wide_intervals_and_bad_input_is_named():
+    point = lift([1, 0, 0, 0, 0], [5, 4, 3, 2, 1]).at(0.2)
+    assert point.capture.value == 1 and point.capture.ci_low < 0.25
+    refused(r"y_true holds no positive \(2 rows, all 0\)", lift, [0, 0], [1, 2])
+    refused(r"depths are \[0, 0.5\]", lift, [0, 1], [1, 2], [0, 0.5])
+    refused("depths are top", lift, [0, 1], [1, 2], "top")
+    refused(r"runs from 0.1 to 0.5", lift([0, 1], [1, 2], [0.1, 0.5]).at, 0.7)
+    refused("group has 1 missing value", lift, [0, 1], [1, 2], group=["a", None])
     y = np.array([1, 0, 1, 1, 0, 0, 0, 1], dtype=bool)
     ranked = ranked_rows(y, -np.arange(8.0), None, 1)
     customer = np.repeat(np.arange(4), 2)

@@ -70,8 +70,7 @@ def test_scores_will_do_where_no_probability_is_asked_for_and_it_draws_what_it_s
     assert result.metrics == ("auc",) and result.frame["value"].notna().all()
     with pytest.raises(InputError, match="outside"):
         by_group(rows["y"], 9 * rows["score"], rows["group"], metrics=["auc", "brier"])
-    with pytest.raises(InputError, match="expected at least one, each once"):
-        by_group(rows["y"], rows["p"], rows["group"], metrics=[])
+    refused("expected at least one", by_group, rows["y"], rows["p"], rows["group"], metrics=[])
     refused("group has 1 missing value of 2", by_group, [0, 1], [0.1, 0.2], ["a", None])
     refused("metric = 'brier' is unknown; known: auc", result.plot, metric="brier")
     result = by_group(rows["y"], rows["p"], rows["group"], rows["cluster"])

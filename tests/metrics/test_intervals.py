@@ -67,7 +67,7 @@ def test_one_row_takes_not_all_degrees_and_without_variance_units_are_trials():
     np.testing.assert_allclose([low, high], expected, atol=1e-12)
 
 
-def test_with_few_units_a_variance_is_that_of_a_sample():
+def test_with_few_units_a_variance_is_a_samples_and_newcombes_has_the_covariance():
     """G/(G − 1), Student's quantile with one degree less than units, weighted ones by Kish."""
     y = np.array([1.0, 2.0, 3.0, 4.0, 8.0])
     treated = np.arange(5) < 3
@@ -86,9 +86,6 @@ def test_with_few_units_a_variance_is_that_of_a_sample():
     variance = (1.25**2 + 0.25**2 + 4 * 0.75**2) / 16 * 3 / 2
     alone = intervals_of(weighted, 0.95, share=False)[0]
     assert alone.ci_high - 2.25 == pytest.approx(t.ppf(0.975, 5 / 3) * variance**0.5)
-
-
-def test_newcombes_interval_of_customers_in_both_arms_has_their_covariance():
     # Customers 0 to 3, each treated once and once not; who buys untreated also buys treated.
     y = np.array([1.0, 1, 0, 0, 1, 0, 0, 0])
     arms = compare_means(y, np.arange(8) < 4, np.tile(np.arange(4), 2))

@@ -91,20 +91,6 @@ def test_weights_and_log_are_told_and_the_policy_that_acted_earns_what_was_earne
     assert found.effective_n == pytest.approx(400)
 
 
-def test_customers_not_rows_are_independent():
-    rng = np.random.default_rng(0)
-    one = pd.DataFrame({"action": rng.integers(0, 2, 300), "reward": rng.normal(size=300)})
-    one = one.assign(propensity=0.5, customer_id=np.arange(300))
-    policy = np.tile([0.3, 0.7], (300, 1))
-    twice = pd.concat([one, one], ignore_index=True)
-    alone = policy_value(one, policy, estimator="ips")
-    both = policy_value(twice, np.tile(policy, (2, 1)), estimator="ips")
-    assert both.std_error == pytest.approx(alone.std_error, rel=1e-12)
-    assert (both.n, both.clusters) == (600, 300)
-    rows = policy_value(twice.drop(columns="customer_id"), np.tile(policy, (2, 1)), estimator="ips")
-    assert rows.std_error < 0.75 * alone.std_error
-
-
 def test_intervals_hold_the_truth_and_biases_stay_inside_their_bound():
     found = covered(150, 500)
     for name in CONSISTENT:
@@ -151,19 +137,6 @@ def test_switch_and_dros_choose_a_limit_and_say_so():
             assert risk <= other.std_error**2 + other.bias_bound**2 + 1e-6
 
 
-def test_two_policies_are_compared_in_pairs():
-    log, policy, _, behaviour = drawn(np.random.default_rng(7), 2000)
-    near = 0.9 * behaviour + 0.1 * policy
-    found = compare_policies(log, near, behaviour, estimator="ips")
-    a, b = (policy_value(log, p, estimator="ips") for p in (near, behaviour))
-    assert found.difference == pytest.approx(a.value - b.value, abs=1e-12)
-    assert found.std_error < 0.3 * a.std_error
-    same = compare_policies(log, policy, policy)
-    assert (same.difference, same.p_value, same.std_error) == (0.0, 1.0, 0.0)
-    assert np.isnan(compare_policies(log, near, policy, estimator="ips", limit=1.0).p_value)
-    assert "per decision" in found.summary()
-
-
 def test_what_is_taken_by_default_is_explained(tmp_path):
     log, policy, _, _ = drawn(np.random.default_rng(9), 500)
     q = predicted(policy)
@@ -190,7 +163,7 @@ def wrong(**changes: Any) -> pd.DataFrame:
 EVEN = np.full((400, 4), 0.25)
 
 
-def test_what_cannot_be_is_said():
+def test_what_cannot_be_is_said_and_too_little_overlap_refused():
     for log, options, message in [
         (wrong(propensity=0.0), {}, r"log.propensity is 0 in 1 row; expected the chance"),
         (wrong(propensity=np.nan), {}, r"log.propensity has 1 missing value"),
@@ -219,9 +192,6 @@ def test_what_cannot_be_is_said():
     ]:
         given = {"policy": EVEN} | options
         refused(message, policy_value, log, **given)
-
-
-def test_too_little_overlap_is_refused():
     rng = np.random.default_rng(0)
     log = pd.DataFrame({"action": np.append(np.zeros(990, int), np.ones(10, int))})
     log = log.assign(reward=rng.random(1000), propensity=np.append([0.99] * 990, [0.01] * 10))
@@ -310,7 +280,7 @@ def test_what_is_called_a_95_percent_interval_holds_in_rare_logs(slope):
         )
 
 
-def test_of_policies_that_are_alike_the_difference_is_narrow():
+def test_customers_not_rows_are_independent_and_policies_compared_in_pairs():
     log, q = rarely_treated(np.random.default_rng(7), 4000, None)
     policy = np.tile([0.0, 1.0], (4000, 1))
     same = compare_policies(log, policy, policy, q)
@@ -318,3 +288,24 @@ def test_of_policies_that_are_alike_the_difference_is_narrow():
     near = np.tile([0.05, 0.95], (4000, 1))
     one, apart = policy_value(log, policy, q), compare_policies(log, policy, near, q)
     assert apart.ci_high - apart.ci_low < 0.1 * (one.ci_high - one.ci_low)
+    rng = np.random.default_rng(0)
+    log = pd.DataFrame({"action": rng.integers(0, 2, 300), "reward": rng.normal(size=300)})
+    log = log.assign(propensity=0.5, customer_id=np.arange(300))
+    policy = np.tile([0.3, 0.7], (300, 1))
+    twice = pd.concat([log, log], ignore_index=True)
+    alone = policy_value(log, policy, estimator="ips")
+    both = policy_value(twice, np.tile(policy, (2, 1)), estimator="ips")
+    assert both.std_error == pytest.approx(alone.std_error, rel=1e-12)
+    assert (both.n, both.clusters) == (600, 300)
+    rows = policy_value(twice.drop(columns="customer_id"), np.tile(policy, (2, 1)), estimator="ips")
+    assert rows.std_error < 0.75 * alone.std_error
+    log, policy, _, behaviour = drawn(np.random.default_rng(7), 2000)
+    near = 0.9 * behaviour + 0.1 * policy
+    found = compare_policies(log, near, behaviour, estimator="ips")
+    a, b = (policy_value(log, p, estimator="ips") for p in (near, behaviour))
+    assert found.difference == pytest.approx(a.value - b.value, abs=1e-12)
+    assert found.std_error < 0.3 * a.std_error
+    same = compare_policies(log, policy, policy)
+    assert (same.difference, same.p_value, same.std_error) == (0.0, 1.0, 0.0)
+    assert np.isnan(compare_policies(log, near, policy, estimator="ips", limit=1.0).p_value)
+    assert "per decision" in found.summary()

@@ -8,7 +8,6 @@ import pytest
 from scipy.special import ndtr, ndtri
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from promolab.errors import InputError
 from promolab.metrics import auc_within, compare_auc, precision_recall, roc
 from tests.refused import refused
 
@@ -158,7 +157,7 @@ def test_within_one_group_it_is_the_roc_and_rows_may_come_in_any_order(sample):
     )
 
 
-def test_bad_input_is_named():
+def test_bad_input_is_named_and_labels_and_scores_that_are_swapped_told_apart():
     for y, score, cluster, message in [
         ([0, 0], [1, 2], None, r"y_true holds one class only \(2 rows, all 0\); an AUC needs both"),
         ([1, 1], [1, 2], None, r"one class only \(2 rows, all 1\)"),
@@ -175,10 +174,13 @@ def test_bad_input_is_named():
         ([[0, 1], [1, 0]], [1, 2], None, "y_true has shape"),
     ]:
         refused(message, roc, y, score, cluster=cluster)
-    with pytest.raises(InputError, match="each of the 2 groups holds one class"):
-        auc_within([0, 0, 1, 1], [1, 2, 3, 4], ["a", "a", "b", "b"])
+    refused("2 groups holds one", auc_within, [0, 0, 1, 1], [1, 2, 3, 4], ["a", "a", "b", "b"])
     refused("score_b has 1 rows", compare_auc, [0, 1], [1, 2], [1])
     refused("level = 95; expected a share", roc, [0, 1], [1, 2], level=95)
+    y, p = [0, 1, 1, 0], [0.2, 0.9, 0.4, 0.3]
+    for measure_of in (roc, precision_recall):
+        refused("y_score holds 0 and 1: the two look swapped; the outcomes come", measure_of, p, y)
+    refused("y_true holds 0.2, 0.3, 0.4; expected 0 and 1", roc, p, p)
 
 
 def test_results_speak_and_draw(sample):
@@ -198,7 +200,7 @@ def test_results_speak_and_draw(sample):
     assert len(compare_auc(y, score, sample["other"]).to_frame()) == 1
 
 
-def test_band_holds_the_true_curve():
+def test_the_band_holds_the_true_curve_and_ends_at_1_whom_doubled_rows_do_not_narrow():
     # Normal scores: the true rate at each false positive rate is known, Φ(1 + Φ⁻¹(fpr)).
     rng, inside = np.random.default_rng(5), np.zeros(101)
     truth = ndtr(1 + ndtri(np.linspace(0, 1, 101)))
@@ -208,9 +210,6 @@ def test_band_holds_the_true_curve():
         inside += (result.band_low <= truth) & (truth <= result.band_high)
     assert inside[5:96].min() > 910 and inside[5:96].mean() > 935
     assert inside[5:96].mean() < 975
-
-
-def test_customers_in_two_rows_do_not_narrow_the_band_and_it_ends_at_1():
     rng = np.random.default_rng(8)
     y = np.arange(120) < 30
     score, customer = rng.normal(size=120) + y, np.arange(120)
@@ -224,10 +223,3 @@ def test_customers_in_two_rows_do_not_narrow_the_band_and_it_ends_at_1():
     # Down at the last score everybody counts as positive, whatever the draw.
     assert (once.band_low[-1], once.band_high[-1]) == (1.0, 1.0)
     assert once.band_low[-2] < 1
-
-
-def test_labels_and_scores_that_are_swapped_are_told_apart():
-    y, p = [0, 1, 1, 0], [0.2, 0.9, 0.4, 0.3]
-    for measure_of in (roc, precision_recall):
-        refused("y_score holds 0 and 1: the two look swapped; the outcomes come", measure_of, p, y)
-    refused("y_true holds 0.2, 0.3, 0.4; expected 0 and 1", roc, p, p)

@@ -78,7 +78,15 @@ def test_the_band_is_that_of_resampled_customers_whom_doubled_rows_do_not_narrow
     np.testing.assert_allclose(together.band_high, again.band_high, rtol=0.06)
 
 
-def test_extremes_and_few_customers():
+def test_it_draws_what_it_says_also_of_extremes_and_few_customers(rows):
+    result = precision_recall(rows["y"], rows["score"], rows["cluster"])
+    ax = result.plot(label="one")
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.precision)
+    assert ax.get_title(loc="left").startswith("Average precision is 0.")
+    result.plot(ax, label="two")
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert len(names) == 3 and "a list in random order" in names
+    assert "clusters" in result.summary() and len(result.to_frame()) == len(result.recall)
     perfect = precision_recall([0, 0, 1, 1, 1], [1, 2, 3, 4, 5])
     assert perfect.value == 1 and 0.2 < perfect.ci_low < 0.5 and perfect.ci_high == 1
     single = precision_recall([0, 0, 1, 0], [1, 2, 3, 4])
@@ -92,14 +100,3 @@ def test_extremes_and_few_customers():
     # The variance 2/64 · 4/3 is that of 6 trials.
     low, high = wilson(3, 6)
     assert (found.band_low[-1], found.band_high[-1]) == pytest.approx((float(low), float(high)))
-
-
-def test_it_draws_what_it_says(rows):
-    result = precision_recall(rows["y"], rows["score"], rows["cluster"])
-    ax = result.plot(label="one")
-    np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.precision)
-    assert ax.get_title(loc="left").startswith("Average precision is 0.")
-    result.plot(ax, label="two")
-    names = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert len(names) == 3 and "a list in random order" in names
-    assert "clusters" in result.summary() and len(result.to_frame()) == len(result.recall)

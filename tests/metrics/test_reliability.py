@@ -32,7 +32,7 @@ def test_bins_are_those_of_scikit_learn_and_the_slope_a_logistic_regressions(row
     assert (slope.ci_high - slope.ci_low) / 2 == pytest.approx(1.96 * fit.bse[1], rel=3e-3)
 
 
-def test_ratio_and_distance(rows):
+def test_ratio_and_distance_are_drawn_as_they_are_said(rows):
     result = calibration(rows["y"], rows["p"], cluster=rows["cluster"])
     ratio = result.observed_expected
     assert ratio.value == pytest.approx(rows["y"].sum() / rows["p"].sum())
@@ -41,19 +41,13 @@ def test_ratio_and_distance(rows):
     distance = (bins["observed"] - bins["predicted"]).abs()
     assert result.ece == pytest.approx((distance * bins["n"]).sum() / bins["n"].sum())
     assert result.ece > 1.5 * result.ece_by_chance
+    ax = result.plot()
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.bins["observed"])
+    assert ax.get_title(loc="left") == "More respond than predicted"
+    assert set(result.to_dict()) >= {"observed_expected", "slope", "ece", "n"}
 
 
-def test_distance_by_chance_is_what_a_calibrated_model_shows():
-    rng, seen, said = np.random.default_rng(2), [], []
-    for _ in range(200):
-        p = rng.beta(2, 5, 500)
-        result = calibration(rng.random(500) < p, p)
-        seen.append(result.ece)
-        said.append(result.ece_by_chance)
-    assert np.mean(said) == pytest.approx(np.mean(seen), rel=0.05)
-
-
-def test_clusters_widen_bins_and_never_narrow_them(rows):
+def test_clusters_never_narrow_bins_and_the_distance_by_chance_is_what_is_seen(rows):
     alone = calibration(rows["y"], rows["p"], bins=4).bins
     apart = calibration(rows["y"], rows["p"], bins=4, cluster=np.arange(len(rows["y"]))).bins
     np.testing.assert_allclose(apart["ci_low"], alone["ci_low"], atol=2e-3)
@@ -63,6 +57,13 @@ def test_clusters_widen_bins_and_never_narrow_them(rows):
     ).bins
     # Each row twice holds no more than each row once.
     np.testing.assert_allclose(doubled["ci_low"], alone["ci_low"], atol=2e-3)
+    rng, seen, said = np.random.default_rng(2), [], []
+    for _ in range(200):
+        p = rng.beta(2, 5, 500)
+        result = calibration(rng.random(500) < p, p)
+        seen.append(result.ece)
+        said.append(result.ece_by_chance)
+    assert np.mean(said) == pytest.approx(np.mean(seen), rel=0.05)
 
 
 def test_equal_predictions_share_a_bin_and_extremes_and_bad_input():
@@ -81,11 +82,3 @@ def test_equal_predictions_share_a_bin_and_extremes_and_bad_input():
     refused("p is 0 in every row", calibration, [0, 1], [0, 0])
     refused("bins = 0; expected a whole number from 1 on", calibration, [0, 1], [0.1, 0.2], bins=0)
     refused("p has 1 missing value of 2", calibration, [0, 1], [0.1, np.nan])
-
-
-def test_it_draws_what_it_says(rows):
-    result = calibration(rows["y"], rows["p"], cluster=rows["cluster"])
-    ax = result.plot()
-    np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.bins["observed"])
-    assert ax.get_title(loc="left") == "More respond than predicted"
-    assert set(result.to_dict()) >= {"observed_expected", "slope", "ece", "n"}

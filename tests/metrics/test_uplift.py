@@ -203,7 +203,7 @@ def test_rows_twice_with_their_customer_change_no_interval(scores):
 
 
 @pytest.mark.parametrize("scores", [False, True])
-def test_the_band_is_the_same_however_it_is_reckoned(scores):
+def test_the_band_is_the_same_however_it_is_reckoned_for_many_rows_too(scores, monkeypatch):
     y, treated, score = experiment(8, 600)
     data = {"y": None, "treated": None, "gamma": y} if scores else {"y": y, "treated": treated}
     rows = qini(score=score, **data)
@@ -214,10 +214,6 @@ def test_the_band_is_the_same_however_it_is_reckoned(scores):
         top, band = uplift_at(score=score, share=share, **data).gain, rows.at(share)
         assert top.value == pytest.approx(band.value, abs=1e-12)
         assert top.ci_high - top.ci_low == pytest.approx(band.ci_high - band.ci_low, rel=0.03)
-
-
-@pytest.mark.parametrize("scores", [False, True])
-def test_many_rows_take_a_shorter_way_to_the_same_figures(scores, monkeypatch):
     y, treated, score = experiment(9, 20_000)
     data = {"y": None, "treated": None, "gamma": y} if scores else {"y": y, "treated": treated}
     slow = qini(score=score, **data)
@@ -266,15 +262,7 @@ def test_intervals_cover_the_truth():
         check_cover(ends_of(ends[name]), value, slack=0.0, wide=0.05)
 
 
-def test_the_ratio_to_the_effect_has_no_bounds_where_the_effects_sign_is_unknown():
-    y, treated, score = experiment(12, 300)
-    known = qini(y, treated, score).relative
-    shifted = qini(y - treated * qini(y, treated, score).effect.value, treated, score).relative
-    assert np.isfinite([known.ci_low, known.ci_high]).all() and known.ci_low < known.value
-    assert np.isinf([shifted.ci_low, shifted.ci_high]).all()
-
-
-def test_the_top_is_a_difference_in_means_and_ties_give_their_share():
+def test_the_top_is_a_difference_in_means_and_a_ratio_to_no_known_sign_has_no_bounds():
     y, treated, score = experiment(13, 200)
     top = score >= np.sort(score)[-50]
     expected = y[top & treated].mean() - y[top & ~treated].mean()
@@ -286,6 +274,11 @@ def test_the_top_is_a_difference_in_means_and_ties_give_their_share():
     flat = uplift_at(y, treated, np.ones(200), 0.25)
     assert flat.value == pytest.approx(found.everyone.value)
     assert uplift_at(y, treated, score, 1.0).value == pytest.approx(found.everyone.value)
+    y, treated, score = experiment(12, 300)
+    known = qini(y, treated, score).relative
+    shifted = qini(y - treated * qini(y, treated, score).effect.value, treated, score).relative
+    assert np.isfinite([known.ci_low, known.ci_high]).all() and known.ci_low < known.value
+    assert np.isinf([shifted.ci_low, shifted.ci_high]).all()
 
 
 def test_a_pair_is_told_apart_better_than_two_intervals_suggest():
@@ -307,7 +300,7 @@ def test_a_pair_is_told_apart_better_than_two_intervals_suggest():
     )
 
 
-def test_a_list_by_effect_per_cost_spends_better_and_is_qini_at_equal_costs():
+def test_a_list_by_effect_per_cost_spends_better_and_measured_costs_are_effects():
     y, treated, score = experiment(15, 500)
     area, one = cost_curve(y, treated, score, 2.5), qini(y, treated, score)
     assert area.area == pytest.approx(one.qini, abs=1e-12)
@@ -323,9 +316,6 @@ def test_a_list_by_effect_per_cost_spends_better_and_is_qini_at_equal_costs():
     gain = np.append(0, np.cumsum(effect[order])) / 4000
     plain = np.trapezoid(gain, spent) / spent[-1] - gain[-1] / 2
     assert by_ratio.area == pytest.approx(plain)
-
-
-def test_measured_costs_are_estimated_as_effects():
     y, treated, score = experiment(17, 800)
     paid = treated * 0.5 + np.random.default_rng(0).normal(size=800) * 0.01
     found = cost_curve(y, treated, score, paid, measured=True)
@@ -443,7 +433,7 @@ def test_the_band_within_a_short_list_is_that_of_a_sample(way):
     assert above["above_high"] - 0.75 == pytest.approx(np.sqrt(1.25 * 4 / 3) / 4 * quantile)
 
 
-def test_an_arms_mean_is_weighted_by_one_over_its_chance_and_an_impossible_arm_has_none():
+def test_an_arms_mean_is_weighted_by_one_over_each_rows_own_chance_of_several_arms():
     # Treated 10 and 2 with chances 0.8 and 0.2: (10/0.8 + 2/0.2) ÷ (1/0.8 + 1/0.2) = 3.6;
     # controls 4 and 1 with 0.5 and 0.2 of theirs: (4/0.5 + 1/0.2) ÷ (1/0.5 + 1/0.2) = 13/7.
     y, treated = [10.0, 2.0, 4.0, 1.0], [1, 1, 0, 0]
@@ -457,9 +447,6 @@ def test_an_arms_mean_is_weighted_by_one_over_its_chance_and_an_impossible_arm_h
     assert gamma == pytest.approx(expected)
     gamma = aipw_scores([1.0, 2.0, 3.0], [0, 1, 2], [[0.5, 0.5, 0], [0.5, 0.5, 0], [0.5, 0, 0.5]])
     assert np.isnan(gamma).tolist() == [[False, True], [False, True], [True, False]]
-
-
-def test_scores_of_several_arms_use_each_rows_own_chances():
     rng = np.random.default_rng(19)
     n = 90_000
     x = rng.normal(size=n)

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy.special import expit, xlogy
 from sklearn.linear_model import LogisticRegression
 
@@ -13,6 +12,7 @@ from promolab.model.response import ResponseModel
 from promolab.model.solvers.elastic_net import fit_elastic_net, largest_l1
 from promolab.model.solvers.logistic import fit_logistic
 from promolab.model.solvers.penalty import choose_l2
+from tests.model.threads import on_threads
 from tests.refused import refused
 
 
@@ -109,15 +109,7 @@ def test_another_start_and_other_threads_end_at_the_same_optimum() -> None:
     np.testing.assert_allclose(w, alone, atol=1e-6)
     assert b == pytest.approx(intercept, abs=1e-6)
     X, y = simulate(n=3000, p=200)
-    threads = torch.get_num_threads()
-    found = []
-    try:
-        for k in (1, 2):
-            torch.set_num_threads(k)
-            found.append(fit_elastic_net(X, y, 5.0, 0.1)[0])
-    finally:
-        torch.set_num_threads(threads)
-    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(*on_threads(lambda: fit_elastic_net(X, y, 5.0, 0.1)[0], 1, 2))
 
 
 def test_bad_input() -> None:
@@ -126,7 +118,7 @@ def test_bad_input() -> None:
     refused(r"l2 = 0.*; expected a number above 0", fit_elastic_net, X, y, 1.0, 0.0)
 
 
-def test_behind_the_door() -> None:
+def test_behind_the_door_also_where_l2_is_chosen_beside_an_l1(tmp_path: Path) -> None:
     X, y = simulate()
     rows = pd.DataFrame(X).rename(columns=lambda i: f"x{i}")
     model = ResponseModel(l1=15.0, l2=0.1).fit(rows, y.astype(int))
@@ -139,9 +131,6 @@ def test_behind_the_door() -> None:
     total = model.explain(rows).sum(axis=1) + b
     np.testing.assert_allclose(total, model.logit(rows), atol=1e-12)
     refused("l1 = -1; expected a number from 0 on", ResponseModel, l1=-1)
-
-
-def test_l2_is_chosen_beside_an_l1(tmp_path: Path) -> None:
     X, y = simulate(n=200, p=6)
     rows = pd.DataFrame(X).rename(columns=lambda i: f"x{i}")
     group = np.arange(200) % 5

@@ -19,23 +19,10 @@ from promolab.model import saved as files
 from promolab.model.learners import _skops
 from promolab.model.learners.trees import Boosting, Forest, Tree
 from promolab.model.response import ResponseModel
+from tests.model.test_response import data
 from tests.refused import refused
 
 TREES = {"tree": {"min_leaf": 20}, "forest": {"trees": 5}, "boosting": {"iterations": 5}}
-
-
-def data(n: int = 600, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    X = pd.DataFrame(
-        {
-            "amount": np.exp(rng.normal(3, 1, n)),
-            "share": np.where(rng.uniform(size=n) < 0.1, np.nan, rng.uniform(size=n)),
-            "city": rng.choice(["a", "b", "c"], n),
-        }
-    )
-    logit = -2 + 0.7 * np.log(X["amount"]) + (X["city"] == "a")
-    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int).to_numpy()
-    return X, y, rng.integers(0, n // 4, n)
 
 
 def header_of(path: Path) -> dict[str, Any]:
@@ -71,7 +58,7 @@ def test_saved_and_loaded_predicts_the_same_bits(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["copy", "response.safetensors"]
 
 
-def test_changed_files_are_refused(tmp_path: Path) -> None:
+def test_changed_and_foreign_files_are_refused(tmp_path: Path) -> None:
     X, y, _ = data()
     path = ResponseModel().fit(X, y).save(tmp_path / "model")
     good = path.read_bytes()
@@ -82,10 +69,7 @@ def test_changed_files_are_refused(tmp_path: Path) -> None:
     for cut in (0, 5, len(good) // 2, len(good) - 1):
         path.write_bytes(good[:cut])
         refused("damaged or no model file", ResponseModel.load, path)
-
-
-def test_foreign_files_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "model"
+    path = tmp_path / "foreign"
     refused("there is no model file", ResponseModel.load, path)
     path.write_text("not a model")
     refused("damaged or no model file", ResponseModel.load, path)
@@ -148,7 +132,7 @@ def test_several_outcomes_and_classes_are_kept(tmp_path: Path) -> None:
     words = ResponseModel(positive="last").fit(X, np.array(["no", "yes"])[y])
     again = ResponseModel.load(words.save(tmp_path / "words"))
     assert again.predict(X).tolist() == words.predict(X).tolist()
-    assert again.feature_names_in_.tolist() == X.columns.tolist() and again.n_features_in_ == 3
+    assert again.feature_names_in_.tolist() == X.columns.tolist() and again.n_features_in_ == 4
     array = ResponseModel().fit(X[["amount"]].to_numpy(), y)
     again = ResponseModel.load(array.save(tmp_path / "array"))
     assert not hasattr(again, "feature_names_in_") and again.n_features_in_ == 1
@@ -312,15 +296,11 @@ def test_files_with_missing_or_short_numbers_are_refused(kind, options, names, h
         refused("the model file's", ResponseModel.load, path)
 
 
-def test_a_file_of_a_kind_that_went_names_those_that_stand(tmp_path: Path) -> None:
+def test_files_of_a_kind_that_went_or_whose_encoding_is_no_number_are_refused(tmp_path) -> None:
     X, y, _ = data(200)
     path = ResponseModel("mlp", epochs=1).fit(X, y).save(tmp_path / "model")
     forge(path, lambda header, arrays: header["state"].update(kind="factorization"))
     refused("'factorization' is not a response model; known: boosting", ResponseModel.load, path)
-
-
-def test_a_file_whose_encoding_is_no_number_is_refused(tmp_path: Path) -> None:
-    X, y, _ = data(200)
     path = ResponseModel().fit(X, y).save(tmp_path / "model")
 
     def change(header: dict[str, Any], arrays: dict[str, Any]) -> None:

@@ -1,16 +1,21 @@
 """The optimum, against scikit-learn."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-import torch
+import statsmodels.api as sm
 from scipy.special import expit
+from scipy.stats import t
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from promolab.model.solvers import logistic, newton
 from promolab.model.solvers import newton as passes
-from promolab.model.solvers.logistic import fit_logistic
+from promolab.model.solvers.logistic import fit_logistic, sandwich
 from promolab.model.solvers.newton import Data
+from tests.draws import check_cover, draws
+from tests.model.threads import on_threads
 from tests.refused import refused
 
 
@@ -51,13 +56,21 @@ def test_same_optimum_as_scikit_learn(l2: float, intercept: float) -> None:
     assert info.objective == pytest.approx(mine, rel=1e-12)
 
 
-def test_same_log_loss_as_lbfgs() -> None:
+def test_same_log_loss_as_lbfgs_and_the_start_on_a_share_of_rows_changes_nothing(monkeypatch):
     X, y = simulate()
     model = LogisticRegression(C=0.1, tol=1e-10, max_iter=10_000).fit(X, y)
     w, b, _ = fit_logistic(X, y, l2=10.0)
     assert log_loss(y, expit(X @ w + b)) == pytest.approx(
         log_loss(y, model.predict_proba(X)[:, 1]), abs=1e-6
     )
+    X, y = simulate(n=5000)
+    w, b, _ = fit_logistic(X, y, 1.0)
+    monkeypatch.setattr(logistic, "SUBSAMPLE", 500)
+    monkeypatch.setattr(passes, "PIECE", 700)
+    shared, shared_b, info = fit_logistic(X, y, 1.0, tol=1e-15)
+    np.testing.assert_allclose(shared, w, atol=1e-9)
+    assert shared_b == pytest.approx(b, abs=1e-9)
+    assert info.iterations <= 4
 
 
 @pytest.mark.filterwarnings("ignore:The inner solver")
@@ -93,32 +106,12 @@ def test_odd_columns_converge_and_weights_are_repetitions() -> None:
     assert b == pytest.approx(repeated_b, abs=1e-9)
 
 
-def test_the_start_on_a_share_of_the_rows_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    X, y = simulate(n=5000)
-    w, b, _ = fit_logistic(X, y, 1.0)
-    monkeypatch.setattr(logistic, "SUBSAMPLE", 500)
-    monkeypatch.setattr(passes, "PIECE", 700)
-    shared, shared_b, info = fit_logistic(X, y, 1.0, tol=1e-15)
-    np.testing.assert_allclose(shared, w, atol=1e-9)
-    assert shared_b == pytest.approx(b, abs=1e-9)
-    assert info.iterations <= 4
-
-
 def test_same_bits_again_and_on_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passes, "PIECE", 2000)  # enough pieces that threads share them out
     X, y = simulate(n=20_000)
-    threads = torch.get_num_threads()
-    results = []
-    try:
-        for k in (1, 2, 2):
-            torch.set_num_threads(k)
-            w, b, _ = fit_logistic(X, y, 1.0)
-            results.append(np.append(w, b))
-            assert torch.get_num_threads() == k
-    finally:
-        torch.set_num_threads(threads)
-    np.testing.assert_array_equal(results[0], results[1])
-    np.testing.assert_array_equal(results[1], results[2])
+    one, two, again = on_threads(lambda: fit_logistic(X, y, 1.0), 1, 2, 2)
+    for other in (two, again):
+        np.testing.assert_array_equal(np.append(*one[:2]), np.append(*other[:2]))
 
 
 def test_single_precision_loses_nothing_and_arrays_are_left_alone() -> None:
@@ -173,3 +166,46 @@ def test_bad_input_and_a_fit_that_does_not_converge_are_said(monkeypatch) -> Non
         refused(message, fit_logistic, **call)
     monkeypatch.setattr(newton, "MAX_ITERATIONS", 1)
     refused("did not reach its optimum in 1 steps", fit_logistic, *simulate(n=200), 1e-3)
+
+
+@pytest.mark.parametrize("clustered", [True, False])
+def test_sandwich_agrees_with_statsmodels_also_block_by_block(clustered: bool, monkeypatch) -> None:
+    X, y = simulate(n=900, p=3)
+    cluster = np.random.default_rng(2).integers(0, 120, len(y)) if clustered else np.arange(len(y))
+    l2 = 1e-9
+    w, b, _ = fit_logistic(X, y, l2)
+    reference = sm.Logit(y, sm.add_constant(X, prepend=False)).fit(
+        disp=0, tol=1e-14, cov_type="cluster", cov_kwds={"groups": cluster}
+    )
+    np.testing.assert_allclose(np.append(w, b), reference.params, atol=1e-6)
+    told = cluster if clustered else None
+    whole = sandwich(X, y, w, b, l2, told)
+    np.testing.assert_allclose(whole, reference.cov_params(), rtol=1e-5)
+    monkeypatch.setattr("promolab.model.solvers.logistic.BLOCK", 50)
+    np.testing.assert_allclose(sandwich(X, y, w, b, l2, told), whole, rtol=1e-12)
+
+
+def test_clustered_intervals_cover_the_truth_and_need_two_clusters() -> None:
+    # Every customer stands in four rows that share a feature and a random effect: rows are far from
+    # independent, and intervals that ignore it cover much less.
+    rng = np.random.default_rng(0)
+    customers, truth = 150, 0.5
+    # The random effect shrinks the population-averaged slope (Zeger, Liang & Albert 1988).
+    marginal = truth / np.sqrt(1 + (16 * np.sqrt(3) / (15 * np.pi)) ** 2)
+    customer = np.repeat(np.arange(customers), 4)
+    clustered: list[Any] = []
+    by_row: list[Any] = []
+    for _ in range(draws()):
+        x = rng.normal(size=customers)
+        logit = np.repeat(truth * x + rng.normal(size=customers), 4)
+        X, y = np.repeat(x, 4)[:, None], (rng.uniform(size=len(logit)) < expit(logit)).astype(float)
+        w, b, _ = fit_logistic(X, y, 1e-3)
+        for found, cluster in ((clustered, customer), (by_row, None)):
+            half = t.ppf(0.975, customers - 1) * sandwich(X, y, w, b, 1e-3, cluster)[0, 0] ** 0.5
+            found.append((w[0], w[0] - half, w[0] + half))
+    check_cover(clustered, marginal, biased=True)
+    _, low, high = np.array(by_row).T
+    assert np.mean((low <= marginal) & (marginal <= high)) < 0.91
+    X, y = simulate(n=50, p=2)
+    w, b, _ = fit_logistic(X, y, 1.0)
+    assert np.isnan(sandwich(X, y, w, b, 1.0, np.zeros(50))).all()

@@ -16,6 +16,8 @@ from promolab.model.neural.held_out import hold_out_latest
 from promolab.model.neural.networks import FunnelLoss, Perceptron
 from promolab.model.neural.training import History
 from promolab.model.response import ResponseModel
+from tests.model.threads import on_threads
+from tests.refused import refused
 
 SMALL = {"hidden": (8, 4), "epochs": 4, "device": "cpu"}
 
@@ -74,15 +76,8 @@ def test_a_network_learns_what_no_weighted_sum_can() -> None:
 def test_same_bits_again_with_any_number_of_threads_and_no_touch_of_the_global_state() -> None:
     X, y, beside = data()
     options = {**SMALL, "mixing": 0.4, "feature_masking": 0.2}
-    threads, before = torch.get_num_threads(), torch.get_rng_state()
-    found = []
-    try:
-        for count in (1, 2):
-            torch.set_num_threads(count)
-            found.append(ResponseModel("mlp", **options).fit(X, y, **beside).probability(X))
-            assert torch.get_num_threads() == count
-    finally:
-        torch.set_num_threads(threads)
+    before, model = torch.get_rng_state(), ResponseModel("mlp", **options)
+    found = on_threads(lambda: model.fit(X, y, **beside).probability(X), 1, 2)
     np.testing.assert_array_equal(*found)
     assert torch.equal(before, torch.get_rng_state())
     other = ResponseModel("mlp", seed=1, **options).fit(X, y, **beside).probability(X)
@@ -182,8 +177,7 @@ def test_the_funnel_is_one_joint_distribution_and_its_loss_the_likelihood() -> N
     with pytest.raises(InputError, match="funnel names 'order'"):
         ResponseModel("multitask", funnel=("click", "order"), **SMALL).fit(X, both)
     for wrong in (5, "click", ("click",), ("click", "click")):
-        with pytest.raises(InputError, match="give \\('click', 'purchase'\\), 'auto' or None"):
-            ResponseModel("multitask", funnel=wrong)
+        refused("give \\('click', 'purchase'\\), 'auto'", ResponseModel, "multitask", funnel=wrong)
     outputs = np.random.default_rng(0).normal(size=(4, 3)) * 2
     click, buys, buys_without = 1 / (1 + np.exp(-outputs.T))
     nan = np.nan
@@ -247,11 +241,10 @@ def test_event_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("kind", ["logistic", "tree", "mlp"])
 def test_a_wrong_way_to_track_is_refused_by_every_kind(kind: str) -> None:
     X, y, _ = data(100)
-    with pytest.raises(InputError, match="track='tensorbord' is unknown"):
-        ResponseModel(kind, track="tensorbord").fit(X, y)
+    refused("track='tensorbord' is unknown", ResponseModel(kind, track="tensorbord").fit, X, y)
 
 
-def test_the_loss_told_is_of_rows_from_all_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loss_told_is_of_rows_from_all_over_learned_in_batches_of_one_size(monkeypatch) -> None:
     X, y, _ = data(800)
     late = np.where(np.arange(800) < 400, 0, y)  # the first rows are no sample of all
     options = {**SMALL, "refit": False}
@@ -260,9 +253,6 @@ def test_the_loss_told_is_of_rows_from_all_over(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(room, "WATCHED", watched)
         told.append(history_of(ResponseModel("mlp", **options).fit(X, late)).learning)
     np.testing.assert_allclose(told[0], told[1], atol=0.1)
-
-
-def test_all_rows_are_learned_in_batches_of_the_same_size(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     epoch = room._Run._epoch
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy.special import expit
 
 from promolab.errors import InputError
 from promolab.model.response import ResponseModel
 from promolab.model.solvers.logistic import fit_logistic, sandwich
 from promolab.model.solvers.partial_pooling import PooledFit, fit_pooled, pooled_covariance
+from tests.model.threads import on_threads
 from tests.refused import refused
 
 
@@ -97,16 +97,9 @@ def test_a_single_outcome_will_do_weights_are_repetitions_and_order_is_nothing()
 
 def test_same_bits_on_any_number_of_threads() -> None:
     X, y, group = simulate(n=20_000, p=12)
-    threads = torch.get_num_threads()
-    found = []
-    try:
-        for k in (1, 2):
-            torch.set_num_threads(k)
-            found.append(fit_pooled(X, y, group, 1.0, 10.0))
-    finally:
-        torch.set_num_threads(threads)
-    np.testing.assert_array_equal(found[0].own_weights, found[1].own_weights)
-    np.testing.assert_array_equal(found[0].weights, found[1].weights)
+    one, two = on_threads(lambda: fit_pooled(X, y, group, 1.0, 10.0), 1, 2)
+    np.testing.assert_array_equal(one.own_weights, two.own_weights)
+    np.testing.assert_array_equal(one.weights, two.weights)
 
 
 def test_shared_covariance_is_the_corner_of_the_whole() -> None:
@@ -161,7 +154,7 @@ def frame(n: int = 900) -> tuple[pd.DataFrame, np.ndarray]:
     return rows.assign(promotion_id=np.array(["p", "q", "r", "s", "t"])[group]), y.astype(int)
 
 
-def test_behind_the_door() -> None:
+def test_behind_the_door_a_new_promotion_has_the_shared_weights() -> None:
     rows, y = frame()
     model = ResponseModel(by="promotion_id", pooling=5.0, l2=1.0).fit(rows, y)
     shared = ResponseModel(columns=["a", "b", "c"], l2=1.0).fit(rows, y)
@@ -177,10 +170,6 @@ def test_behind_the_door() -> None:
     assert sorted(table["feature"]) == ["a", "b", "c"]
     assert (table["ci_low"] < table["ci_high"]).all()
     assert model.info_ is not None and model.info_.converged
-
-
-def test_a_new_promotion_has_the_shared_weights_and_names_may_be_numbers() -> None:
-    rows, y = frame()
     model = ResponseModel(by="promotion_id", pooling=5.0).fit(rows, y)
     new = rows.assign(promotion_id="unseen")
     expected = model.encoder_.transform(rows) @ model.weights_ + model.intercept_

@@ -51,7 +51,7 @@ def test_each_column_has_a_row_that_says_what_it_is(kind: str) -> None:
     assert rows.loc["city", "unseen_becomes"] == "(other)"
 
 
-def test_gaps_and_values_with_weights_of_their_own_are_told() -> None:
+def test_gaps_and_values_with_weights_of_their_own_are_told_as_they_happen() -> None:
     linear, native = table("logistic"), table("boosting")
     middle = data()[0]["gap"].median()
     assert linear.loc["gap", "missing_becomes"] == f"the median, {middle:.2f}, and an indicator"
@@ -63,9 +63,6 @@ def test_gaps_and_values_with_weights_of_their_own_are_told() -> None:
     model = ResponseModel(by="promotion_id").fit(X, y)
     row = model.preparation().to_frame().set_index("column").loc["promotion_id"]
     assert row["levels"] == 5 and row["unseen_becomes"] == "nothing is added for it"
-
-
-def test_what_is_told_is_what_happens() -> None:
     X, y = data()
     linear = ResponseModel().fit(X, y)
     new = X.head(1)

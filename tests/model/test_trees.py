@@ -37,46 +37,35 @@ def fitted(kind: str, **more: object) -> ResponseModel:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_finds_what_no_line_through_the_features_can(kind: str) -> None:
+def test_finds_what_no_line_can_row_by_row_whatever_the_order_of_columns(kind: str) -> None:
     X, y = data(3000, seed=1)
     p = fitted(kind).probability(X)
     assert roc_auc_score(y, p) > 0.78
     assert abs(p.mean() - y.mean()) < 0.03
     assert ((p > 0) & (p < 1)).all()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_score_depends_on_its_row_alone(kind: str) -> None:
     X, _ = data()
     model = fitted(kind)
     whole = model.probability(X)
     pieces = np.concatenate([model.probability(X.iloc[i : i + 401]) for i in range(0, 1500, 401)])
     np.testing.assert_array_equal(whole, pieces)
+    X, y = data()
+    turned = ResponseModel(kind, **KINDS[kind]).fit(X[X.columns[::-1]], y)
+    np.testing.assert_array_equal(turned.probability(X), fitted(kind).probability(X))
+    other = ResponseModel(kind, seed=1, **KINDS[kind]).fit(X, y).probability(X)
+    assert np.array_equal(other, fitted(kind).probability(X)) == (kind != "forest")
 
 
-def test_several_threads_change_no_digit_of_boosting(monkeypatch: pytest.MonkeyPatch) -> None:
-    X, _ = data()
-    alone = fitted("boosting", iterations=2).probability(X)
-    monkeypatch.setattr(trees, "WORTH_THREADS", 0)
-    np.testing.assert_array_equal(fitted("boosting", iterations=2).probability(X), alone)
-
-
-def test_a_forest_scores_in_batches_and_none_at_all() -> None:
+def test_a_forest_scores_in_batches_and_threads_change_no_digit_of_boosting(monkeypatch) -> None:
     X, _ = data(3000)
     model = fitted("forest", trees=2)
     many = pd.concat([X] * 8, ignore_index=True)  # more than a batch
     np.testing.assert_array_equal(model.probability(many)[:3000], model.probability(X))
     for kind in ("forest", "boosting"):
         assert fitted(kind).probability(X.head(0)).shape == (0,)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_order_of_columns_changes_nothing_and_seed_only_the_forest(kind: str) -> None:
-    X, y = data()
-    turned = ResponseModel(kind, **KINDS[kind]).fit(X[X.columns[::-1]], y)
-    np.testing.assert_array_equal(turned.probability(X), fitted(kind).probability(X))
-    other = ResponseModel(kind, seed=1, **KINDS[kind]).fit(X, y).probability(X)
-    assert np.array_equal(other, fitted(kind).probability(X)) == (kind != "forest")
+    X, _ = data()
+    alone = fitted("boosting", iterations=2).probability(X)
+    monkeypatch.setattr(trees, "WORTH_THREADS", 0)
+    np.testing.assert_array_equal(fitted("boosting", iterations=2).probability(X), alone)
 
 
 def test_boosting_takes_missing_and_levels_natively() -> None:
@@ -136,7 +125,7 @@ def test_levels_are_numbered_by_rate_and_constant_and_repeated_columns_dropped()
     refused("values too large for a tree", NativeEncoder.fit, pd.DataFrame({"x": [1.0, 1e300]}))
 
 
-def test_a_tree_reads_as_its_rows_say_and_no_leaf_is_impossible() -> None:
+def test_a_tree_reads_and_is_drawn_as_its_rows_say_and_no_leaf_is_impossible() -> None:
     X, y = data()
     rules = tree_rules(fitted("tree", depth=3))
     table = rules.to_frame()
@@ -154,10 +143,6 @@ def test_a_tree_reads_as_its_rows_say_and_no_leaf_is_impossible() -> None:
     X = pd.DataFrame({"x": np.arange(200.0)})
     p = ResponseModel("tree").fit(X, (X["x"] >= 100).astype(int)).probability(X)
     assert p[0] == pytest.approx(0.5 / 101) and p[-1] == pytest.approx(100.5 / 101)
-
-
-def test_the_tree_is_drawn_with_every_end() -> None:
-    rules = tree_rules(fitted("tree", depth=3))
     ax = rules.plot()
     shown = [text.get_text().replace("\n", " ") for text in ax.texts]
     for end in rules.ends:

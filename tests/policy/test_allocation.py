@@ -80,7 +80,7 @@ def test_the_certificate_holds_for_whole_customers(kind):
     assert found.upper_bound - found.value < value.max()
 
 
-def test_what_is_chosen_is_what_is_summed():
+def test_what_is_chosen_is_summed_and_without_a_budget_everyone_gets_what_adds_most():
     value, cost = drawn(3)
     found = allocate(value, cost, budget=20)
     rows, chosen = np.arange(30), found.choice
@@ -91,9 +91,6 @@ def test_what_is_chosen_is_what_is_summed():
     assert frame["value"].sum() == pytest.approx(found.value)
     assert (frame["promotion"] == "none").sum() == 30 - found.contacted
     assert found.to_frame()["customers"].sum() == 30
-
-
-def test_without_a_budget_everyone_gets_what_adds_most_free_ones_first_worthless_never():
     value, cost = drawn(4)
     found = allocate(value, cost)
     assert found.value == pytest.approx(np.maximum(value.max(axis=1), 0).sum())
@@ -104,7 +101,7 @@ def test_without_a_budget_everyone_gets_what_adds_most_free_ones_first_worthless
     assert allocate(value, cost).choice.tolist() == [1, -1, -1]
 
 
-def test_only_what_is_eligible_is_given_whatever_else_the_arrays_hold():
+def test_only_what_is_eligible_is_given_also_of_a_long_table():
     value, cost = drawn(5)
     eligible = np.random.default_rng(0).random(value.shape) < 0.5
     found = allocate(value, cost, budget=15, eligible=eligible)
@@ -115,9 +112,6 @@ def test_only_what_is_eligible_is_given_whatever_else_the_arrays_hold():
     noise = np.where(eligible, cost, np.nan), np.where(eligible, value, -np.inf)
     same = allocate(noise[1], noise[0], budget=15, eligible=eligible)
     assert (same.choice == found.choice).all() and same.value == found.value
-
-
-def test_a_long_table_is_the_arrays_with_what_is_missing_not_allowed():
     value, cost = drawn(6, n=8, p=3)
     rows = [(f"c{i}", f"p{j}", value[i, j], cost[i, j]) for i in range(8) for j in range(3)]
     table = pd.DataFrame(rows, columns=["customer", "promotion", "value", "cost"])
@@ -161,15 +155,12 @@ def test_rows_in_another_order_give_the_same_answer(cells, budget, chance):
     assert found.spend <= budget and found.value <= found.upper_bound + 1e-12
 
 
-def test_profit_rises_with_budget_and_returns_fall():
+def test_profit_rises_with_budget_and_is_told_in_sentences_table_figure_and_file(tmp_path):
     value, cost = drawn(8, n=500)
     frontier = allocate(value, cost).frontier
     assert frontier["profit"].is_monotonic_increasing
     assert frontier["marginal_return"].is_monotonic_decreasing
     assert frontier.iloc[0].tolist()[:2] == [0, 0] and frontier["marginal_return"].iloc[-1] == 0
-
-
-def test_sentences_table_figure_and_file(tmp_path):
     value, cost = drawn(9, n=3_000)
     found = allocate(value, cost, budget=500, currency="CNY", promotions=list("abcd"))
     assert nonsense(found.summary()) == []

@@ -17,7 +17,7 @@ def options(seed: int = 0, n: int = N) -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(1.0, 2.0, (n, P)), rng.uniform(0.5, 2.0, (n, P))
 
 
-def test_what_is_drawn_is_paid_from_the_budget_and_its_chances_are_right():
+def test_what_is_drawn_is_paid_from_the_budget_with_right_chances_in_any_order():
     value, cost = options()
     found = allocate(value, cost, budget=1_600, explore=0.3, seed=4)
     drawn = found.drawn
@@ -32,37 +32,6 @@ def test_what_is_drawn_is_paid_from_the_budget_and_its_chances_are_right():
     assert np.mean(got > 0.5) == pytest.approx(0.775, abs=0.02)
     best = allocate(value, cost, budget=1_600)
     assert found.value < best.value
-
-
-def test_explore_is_raised_to_p_min_for_every_action_and_says_so():
-    value, cost = options()
-    drawn = allocate(value, cost, budget=800, explore=0.05).drawn
-    assert drawn is not None
-    assert drawn.share == pytest.approx(0.08)
-    assert drawn.propensities.min() == pytest.approx(0.02)
-    assert "more than the 5 % asked for: with 4 actions, each needs a chance of 2 %" in (
-        drawn.summary()
-    )
-    # By Kish, by hand: none is drawn with 0.02, or 0.94 where it is what adds most.
-    chance = drawn.propensities[:, -1]
-    assert drawn.effective_n["none"] == pytest.approx(N**2 / (1 / chance).sum())
-
-
-def test_actions_that_are_not_open_are_never_drawn():
-    value, cost = options()
-    open_to = np.ones((N, P), dtype=bool)
-    open_to[:, 1] = False
-    open_to[:5] = False
-    found = allocate(value, cost, budget=800, explore=0.2, eligible=open_to)
-    assert found.drawn is not None
-    assert (found.choice != 1).all()
-    assert (found.drawn.propensities[:, 1] == 0).all()
-    assert np.allclose(found.drawn.propensities[:5, -1], 1)
-    assert found.drawn.propensities[5:, [0, 2, 3]].min() == pytest.approx(0.2 / 3)
-
-
-def test_the_order_of_rows_does_not_matter():
-    value, cost = options()
     ids, order = np.arange(N), np.random.default_rng(1).permutation(N)
     standing = np.random.default_rng(2).random(N) < 0.05
     how = {"budget": 500, "explore": 0.1, "seed": 3, "budget_risk": 0.1, "cost_spread": 0.2}
@@ -79,7 +48,30 @@ def test_the_order_of_rows_does_not_matter():
     assert one.spend == other.spend
 
 
-def test_holdouts_get_nothing_cost_nothing_and_enter_the_chances():
+def test_explore_is_raised_to_p_min_for_every_open_action_and_says_so():
+    value, cost = options()
+    drawn = allocate(value, cost, budget=800, explore=0.05).drawn
+    assert drawn is not None
+    assert drawn.share == pytest.approx(0.08)
+    assert drawn.propensities.min() == pytest.approx(0.02)
+    assert "more than the 5 % asked for: with 4 actions, each needs a chance of 2 %" in (
+        drawn.summary()
+    )
+    # By Kish, by hand: none is drawn with 0.02, or 0.94 where it is what adds most.
+    chance = drawn.propensities[:, -1]
+    assert drawn.effective_n["none"] == pytest.approx(N**2 / (1 / chance).sum())
+    open_to = np.ones((N, P), dtype=bool)
+    open_to[:, 1] = False
+    open_to[:5] = False
+    found = allocate(value, cost, budget=800, explore=0.2, eligible=open_to)
+    assert found.drawn is not None
+    assert (found.choice != 1).all()
+    assert (found.drawn.propensities[:, 1] == 0).all()
+    assert np.allclose(found.drawn.propensities[:5, -1], 1)
+    assert found.drawn.propensities[5:, [0, 2, 3]].min() == pytest.approx(0.2 / 3)
+
+
+def test_holdouts_get_nothing_and_by_lower_bounds_what_is_certain_comes_first():
     value, cost = options()
     rng = np.random.default_rng(5)
     standing, held = rng.random(N) < 0.05, rng.random((N, P)) < 0.1
@@ -99,9 +91,14 @@ def test_holdouts_get_nothing_cost_nothing_and_enter_the_chances():
     chances = found.chances()
     assert chances["chosen"].sum() == N
     assert (chances.groupby("customer_id")["propensity"].sum() == 1).all()
+    found = allocate([[3.0], [2.0]], [[1.0], [1.0]], budget=1, value_se=[[2.0], [0.1]])
+    assert found.choice.tolist() == [0, -1]
+    safe = allocate([[3.0], [2.0]], [[1.0], [1.0]], budget=1, value_se=[[2.0], [0.1]], risk="lower")
+    assert safe.choice.tolist() == [-1, 0]
+    assert safe.value == pytest.approx(2 - 1.2816 * 0.1, abs=1e-4)
 
 
-def test_a_plan_with_a_reserve_overspends_as_rarely_as_asked():
+def test_a_reserve_overspends_as_rarely_as_asked_and_is_larger_for_what_is_shared():
     value, cost = options(n=500)
     se = 0.3 * cost
     found = allocate(
@@ -119,24 +116,12 @@ def test_a_plan_with_a_reserve_overspends_as_rarely_as_asked():
     # Without a reserve it is a matter of luck.
     plain = allocate(value, cost, budget=150)
     assert plain.spend > found.spend * 1.1
-
-
-def test_what_is_shared_by_all_promotions_needs_a_larger_reserve_than_each_ones_own():
-    value, cost = options(n=500)
     spends = [
         allocate(value, cost, budget=150, budget_risk=0.1, cost_spread=spread).spend
         for spread in (0.3, [0.3] * P, np.full((P, P), 0.09), np.diag([0.09] * P))
     ]
     assert spends[0] < spends[1]
     assert spends[0] == pytest.approx(spends[2]) and spends[1] == pytest.approx(spends[3])
-
-
-def test_by_lower_bounds_what_is_certain_comes_first():
-    found = allocate([[3.0], [2.0]], [[1.0], [1.0]], budget=1, value_se=[[2.0], [0.1]])
-    assert found.choice.tolist() == [0, -1]
-    safe = allocate([[3.0], [2.0]], [[1.0], [1.0]], budget=1, value_se=[[2.0], [0.1]], risk="lower")
-    assert safe.choice.tolist() == [-1, 0]
-    assert safe.value == pytest.approx(2 - 1.2816 * 0.1, abs=1e-4)
 
 
 def test_what_cannot_be_is_refused_in_a_sentence():

@@ -23,7 +23,7 @@ def made(n: int = 4_000, seed: int = 0, arms: int = 2, known: bool = False) -> P
     return PolicyRows(gamma, effect, cost, fold, np.arange(n), ("a", "b"), effect, outcome)
 
 
-def test_with_effects_known_it_is_what_the_allocation_adds():
+def test_with_effects_known_it_is_what_the_allocation_adds_at_each_budget():
     rows = made(known=True)
     plan = allocate(rows.effect, rows.cost, budget=800)
     found = money_answer(rows, plan=plan, currency="EUR")
@@ -33,44 +33,34 @@ def test_with_effects_known_it_is_what_the_allocation_adds():
     # The next euro: the frontier's slope, around the budget.
     slope = plan.profit_at(960) - plan.profit_at(640)
     assert found.next.value / found.step == pytest.approx(slope / 320, rel=0.03)
-
-
-def test_each_budget_is_told_of_with_its_interval_and_the_chosen_one_marked():
-    rows = made(known=True)
-    plan = allocate(rows.effect, rows.cost, budget=800)
-    found = money_answer(rows, plan=plan, currency="EUR").budgets
-    frame = found.frame
+    budgets = found.budgets
+    frame = budgets.frame
     frontier = [plan.profit_at(budget) for budget in frame["budget"]]
     assert np.allclose(frame["profit"], frontier, rtol=5e-3)
     assert (frame["marginal_return"].dropna().diff().dropna() < 1e-9).all()
     assert frame.loc[frame["chosen"], "budget"].tolist() == pytest.approx([800], rel=2e-3)
-    assert found.more.value == pytest.approx(plan.profit_at(960) - plan.profit_at(800), rel=0.03)
-    assert found.summary().startswith("20 % more budget (160 EUR) would bring ")
-    assert found.plot().get_title(loc="left") == "20 % more budget would pay"
+    more = plan.profit_at(960) - plan.profit_at(800)
+    assert budgets.more.value == pytest.approx(more, rel=0.03)
+    assert budgets.summary().startswith("20 % more budget (160 EUR) would bring ")
+    assert budgets.plot().get_title(loc="left") == "20 % more budget would pay"
     free = money_answer(rows).budgets
     assert free.enough and free.summary().startswith("More budget would add nothing; ")
 
 
-def test_policies_are_compared_at_the_same_cost():
+def test_policies_are_compared_at_the_same_cost_and_scaled_to_the_plans_customers():
     rows = made()
     found = money_answer(rows, budget=600, customers=2_000)
     table = found.policies.set_index("policy")
     spent = table["spend"].drop("nobody")
     assert np.allclose(spent, found.spend, rtol=0.01)
     assert found.spend == pytest.approx(600, rel=0.01)
-    plan = table.loc["the plan", "value"]
     ahead = table["difference"].drop("the plan")
-    assert np.allclose(ahead, plan - table["value"].drop("the plan"))
+    assert np.allclose(ahead, table.loc["the plan", "value"] - table["value"].drop("the plan"))
     assert table.loc["nobody", "value"] == 0
     # By hand: in random order a part of everybody is reached.
-    part = found.spend / 2_000 / rows.cost.mean()
-    assert table.loc["at random", "value"] == pytest.approx(
-        2_000 * part * rows.gamma.mean(), rel=1e-6
-    )
-
-
-def test_it_is_scaled_to_the_plans_customers_and_only_to_those_it_can_tell_of():
-    rows = made()
+    reached = found.spend / rows.cost.mean()
+    by_hand = pytest.approx(reached * rows.gamma.mean(), rel=1e-6)
+    assert table.loc["at random", "value"] == by_hand
     one, ten = (money_answer(rows, customers=n, budget=0.3 * n) for n in (4_000, 40_000))
     assert ten.profit.value == pytest.approx(10 * one.profit.value)
     assert ten.profit.ci_low == pytest.approx(10 * one.profit.ci_low)
@@ -87,22 +77,7 @@ def test_it_is_scaled_to_the_plans_customers_and_only_to_those_it_can_tell_of():
     assert "Left out: 1,000 customers unlike any in past decisions" in part.certainty()
 
 
-def test_what_is_drawn_by_chance_and_held_out_lessens_the_profit():
-    rows = made(known=True)
-    standing = np.random.default_rng(0).random(4_000) < 0.1
-    how = {"budget": 800, "explore": 0.2, "holdouts": Holdouts(standing, 0.1), "seed": 1}
-    plan = allocate(rows.effect, rows.cost, **how)
-    found = money_answer(rows, plan=plan)
-    assert found.profit.value == pytest.approx(plan.value, rel=0.05)
-    # A plan that leaves its holdouts to be drawn later is told by which share they are.
-    later = allocate(rows.effect, rows.cost, budget=800 / 0.9, explore=0.2, seed=1)
-    told = money_answer(rows, plan=later, sent=0.9)
-    assert told.spend == pytest.approx(0.9 * later.spend)
-    assert told.profit.value == pytest.approx(found.profit.value, rel=0.02)
-    assert found.profit.value < 0.9 * allocate(rows.effect, rows.cost, budget=800).value
-
-
-def test_a_readout_varies_by_chance_and_promotions_of_a_kind_differ():
+def test_a_readout_varies_by_chance_and_what_is_held_out_lessens_the_profit():
     rows = made()
     found = money_answer(rows, budget=1_000)
     width = found.profit.ci_high - found.profit.ci_low
@@ -121,9 +96,21 @@ def test_a_readout_varies_by_chance_and_promotions_of_a_kind_differ():
     assert widths[0] == pytest.approx(np.hypot(widths[1], 2 * 1.65 * by_hand), rel=0.01)
     blind = PolicyRows(rows.gamma, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms)
     assert np.isnan(money_answer(blind, budget=1_000).readout.ci_low)
+    rows = made(known=True)
+    standing = np.random.default_rng(0).random(4_000) < 0.1
+    how = {"budget": 800, "explore": 0.2, "holdouts": Holdouts(standing, 0.1), "seed": 1}
+    plan = allocate(rows.effect, rows.cost, **how)
+    found = money_answer(rows, plan=plan)
+    assert found.profit.value == pytest.approx(plan.value, rel=0.05)
+    # A plan that leaves its holdouts to be drawn later is told by which share they are.
+    later = allocate(rows.effect, rows.cost, budget=800 / 0.9, explore=0.2, seed=1)
+    told = money_answer(rows, plan=later, sent=0.9)
+    assert told.spend == pytest.approx(0.9 * later.spend)
+    assert told.profit.value == pytest.approx(found.profit.value, rel=0.02)
+    assert found.profit.value < 0.9 * allocate(rows.effect, rows.cost, budget=800).value
 
 
-def test_the_holdout_that_would_confirm_it_does_in_four_of_five():
+def test_the_holdout_that_would_confirm_it_does_and_the_first_folds_only_teach():
     found = money_answer(made(), budget=1_000)
     assert found.holdout is not None and found.holdout.control is not None
     rng = np.random.default_rng(0)
@@ -133,9 +120,6 @@ def test_the_holdout_that_would_confirm_it_does_in_four_of_five():
     error = found.holdout.sd * np.sqrt(1 / (n - control) + 1 / control)
     seen = np.abs(each + error * rng.normal(size=20_000)) > 1.96 * error
     assert seen.mean() == pytest.approx(0.8, abs=0.02)
-
-
-def test_forward_in_time_the_first_folds_only_teach():
     rows = made_up(0).rows
     late = PolicyRows(
         rows.gamma, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms, forward=True
@@ -146,7 +130,7 @@ def test_forward_in_time_the_first_folds_only_teach():
     assert ratio == pytest.approx(1.15)
 
 
-def test_the_sentence_is_one_a_shopkeeper_reads():
+def test_the_sentence_is_one_a_shopkeeper_reads_and_it_is_a_result(tmp_path):
     rows = made()
     found = money_answer(rows, customers=31_500, budget=9_000, currency="CNY")
     said = found.summary()
@@ -164,9 +148,6 @@ def test_the_sentence_is_one_a_shopkeeper_reads():
     assert money_answer(nobody, budget=500).summary() == (
         "Contact nobody of 4,000: no promotion is worth its cost."
     )
-
-
-def test_it_is_a_result(tmp_path):
     found = money_answer(made(), budget=500, currency="EUR")
     again = type(found).load(found.save(tmp_path / "money"))
     assert again.summary() == found.summary()
@@ -213,15 +194,12 @@ def test_no_sentence_is_nonsense(budget, shift, n):
     assert [problem for text in said for problem in nonsense(text)] == []
 
 
-def test_who_can_get_nothing_is_no_decision_that_is_paid_for():
+def test_who_can_get_nothing_is_no_decision_paid_for_and_what_more_returns_unknown():
     """Four decisions, of which two had an arm open: each of a plan's ten costs what theirs do."""
     gamma = np.array([[2.0], [2.0], [np.nan], [np.nan]])
     rows = PolicyRows(gamma, np.ones((4, 1)), np.ones((4, 1)), [0, 1, 0, 1], range(4), ("a",))
     found = money_answer(rows, customers=10)
     assert (found.contacts, found.spend, found.profit.value) == (10, 10.0, 20.0)
-
-
-def test_what_more_would_return_is_unknown_where_the_budgets_end_below_the_most():
     rows = made(known=True)
     few, all_ = (money_answer(rows, budget=budget).budgets.frame for budget in (200, None))
     assert np.isnan(few["marginal_return"].iloc[-1]) and few["budget"].iloc[-1] < 700

@@ -19,7 +19,7 @@ GOOD = {
 }
 
 
-def test_what_cannot_be_is_refused_in_a_sentence():
+def test_what_cannot_be_is_refused_but_arms_that_a_row_could_not_get():
     cases: list[tuple[dict[str, Any], str]] = [
         ({"gamma": np.ones((0, 2))}, "there are 0 logged decisions"),
         ({"effect": np.ones((4, 1))}, r"effect has the shape \(4, 1\); expected \(4, 2\)"),
@@ -31,9 +31,6 @@ def test_what_cannot_be_is_refused_in_a_sentence():
     ]
     for wrong, said in cases:
         refused(said, PolicyRows, **{**GOOD, **wrong})
-
-
-def test_an_arm_that_a_row_could_not_get_needs_neither_cost_nor_effect():
     hole = np.ones((4, 2))
     hole[1, 1] = np.nan
     rows = PolicyRows(**{**GOOD, "gamma": hole, "effect": hole, "cost": hole})

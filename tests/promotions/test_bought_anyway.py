@@ -111,11 +111,17 @@ def test_the_chances_are_those_worked_out_by_hand(few) -> None:
         assert set(mine.index) == set(few["customer_id"])
 
 
-def test_nothing_is_said_where_the_data_do_not_reach_back(few) -> None:
+def test_nothing_is_said_where_the_data_do_not_reach_back_or_without_products(few) -> None:
     promotions = promotions_of(20, 21)
     found = chances(shop_with(few, promotions), promotions)
     assert found["P20"] is not None and found["P21"] is None
     assert chances(shop_with(few, promotions), promotions.head(0)) == {}
+    promotions = promotions_of(10)
+    shop = shop_with(few, promotions)
+    tables = {n: t for n, t in shop.tables.items() if n != "promotion_products"}
+    assert chances(shop.with_tables(tables), promotions) == {"P10": None}
+    share = share_bought_anyway(["always"], None, 10)
+    assert math.isnan(share.of_list.value) and "cannot even be guessed" in share.summary()
 
 
 def rhythm(customers: int, days: int, seed: int) -> pd.DataFrame:
@@ -147,40 +153,25 @@ def test_as_many_buy_as_the_chances_say_in_windows_of_any_length() -> None:
     assert 0.1 < shares[0] < shares[1] < shares[2] < 0.95
 
 
-def test_a_longer_window_never_has_the_smaller_chance() -> None:
+def test_a_longer_window_never_has_the_smaller_chance_and_nothing_from_now_is_read() -> None:
     lengths = (1, 2, 3, 5, 8, 13, 21, 34, 55, 60)
     events, promotions = rhythm(300, 130, seed=2), promotions_of(*lengths)
     found = pd.DataFrame(chances(shop_with(events, promotions), promotions))
     assert found.notna().all(axis=None) and found.min(axis=None) >= 0 and found.max(axis=None) <= 1
     assert (found.diff(axis=1).iloc[:, 1:] >= -1e-12).all(axis=None)
-
-
-def test_nothing_from_now_on_is_read() -> None:
     events, promotions = rhythm(100, 90, seed=3), promotions_of(28)
     whole = chances(shop_with(events, promotions), promotions)["P28"]
     past = chances(shop_with(events[events["ts"] < NOW], promotions), promotions)["P28"]
     pd.testing.assert_series_equal(whole, past)
 
 
-def test_without_products_it_is_not_known(few) -> None:
-    promotions = promotions_of(10)
-    shop = shop_with(few, promotions)
-    tables = {n: t for n, t in shop.tables.items() if n != "promotion_products"}
-    assert chances(shop.with_tables(tables), promotions) == {"P10": None}
-    share = share_bought_anyway(["always"], None, 10)
-    assert math.isnan(share.of_list.value) and "cannot even be guessed" in share.summary()
-
-
-def test_the_share_of_the_list_counts_whoever_is_not_known_as_none() -> None:
+def test_the_share_of_the_list_counts_the_unknown_as_none_and_its_interval_holds() -> None:
     buying = pd.Series({"a": 1.0, "d": 0.8, "b": 0.2, "z": 1.0})
     share = share_bought_anyway([*"abcd"], buying, 10)
     assert share.of_list.value == 0.5 and share.of_list.n == 4
     assert 0 <= share.of_list.ci_low < 0.5 < share.of_list.ci_high <= 1
     assert share.summary().startswith("A guess: ") and "within 10 days anyway" in share.summary()
     assert "those expected" not in share.summary()  # of responders the mean chance tells nothing
-
-
-def test_the_interval_holds_the_share_that_buys() -> None:
     rng = np.random.default_rng(4)
     held, n = 0, draws()
     for _ in range(n):

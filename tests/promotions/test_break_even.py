@@ -38,7 +38,7 @@ def shop(margins: dict[str, float] | None = None):
     return shop_of(frames)
 
 
-def test_the_shops_own_rates_and_what_is_assumed_is_marked() -> None:
+def test_the_shops_own_rates_and_a_promotions_first_and_what_is_assumed_is_marked() -> None:
     economics = read_operations(STATED).economics
     found = promotion_costs(shop(), NOW.to_pydatetime(), {"kind": "coupon"}, economics)
     assert found == Costs(Rate(0.3, False), Rate(0.2, False), Rate(0.0, True))
@@ -46,9 +46,6 @@ def test_the_shops_own_rates_and_what_is_assumed_is_marked() -> None:
         shop(), NOW.to_pydatetime(), {}, read_operations(Settings()).economics
     )
     assert nothing.margin_rate.assumed and nothing.contact_cost.assumed
-
-
-def test_a_promotions_own_cost_and_funder_come_first() -> None:
     economics = read_operations(Settings()).economics
     row = {"contact_cost": 0.7, "funder_share": 0.5}
     found = promotion_costs(shop(), NOW.to_pydatetime(), row, economics)

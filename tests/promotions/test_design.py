@@ -89,15 +89,12 @@ def test_the_recommended_design_brings_nearly_what_the_best_does(shop, kind):
             mean_se=0.1,
             pulled_forward=0.3,
         )
-        place = min(profit, key=lambda k: abs(k[0] - found.depth) + abs(k[1] - _least(found)))
+        least = threshold_of(found.recommended)
+        place = min(profit, key=lambda k: abs(k[0] - found.depth) + abs(k[1] - least))
         reached.append(profit[place] / max(profit.values()))
         assert not found.frame["extrapolated"].any()
     assert np.mean(reached) > 0.9
     assert found.frame["profit_low"].le(found.frame["profit"]).all()
-
-
-def _least(found):
-    return threshold_of(found.recommended)
 
 
 def sweep(**changed):
@@ -138,7 +135,14 @@ def test_what_was_never_drawn_is_marked_and_recommended_only_when_asked():
     refused("every design lies outside what was drawn", sweep, dose=rising, depths=[0.3])
 
 
-def test_near_an_average_of_0_what_a_depth_adds_counts():
+def test_of_equal_designs_the_cheapest_and_near_an_average_of_0_what_a_depth_adds():
+    assert sweep().depth == pytest.approx(0.05)
+    dose = Measured((0.05, 0.1, 0.2), (0.7, 1.0, 1.2))
+    found = sweep(dose=dose, depths=[0.05, 0.1, 0.2])
+    assert found.frame["profit"].tolist() == pytest.approx(
+        [2 * (20 * f - 0.5) for f in dose.factors]
+    )
+
     class Unclear(Measured):
         average, level = Estimate(0.1, -2.0, 2.2), 0.95
 
@@ -155,15 +159,6 @@ def test_near_an_average_of_0_what_a_depth_adds_counts():
     assert row["profit"] == pytest.approx(2 * (1.1 - 0.5))
 
 
-def test_of_equal_designs_the_cheapest_and_the_mean_effect_is_the_measured_one():
-    assert sweep().depth == pytest.approx(0.05)
-    dose = Measured((0.05, 0.1, 0.2), (0.7, 1.0, 1.2))
-    found = sweep(dose=dose, depths=[0.05, 0.1, 0.2])
-    assert found.frame["profit"].tolist() == pytest.approx(
-        [2 * (20 * f - 0.5) for f in dose.factors]
-    )
-
-
 def test_flat_and_sharp_optima_are_told_apart():
     flat = sweep(dose=Measured((0.05, 0.1, 0.2), (1.0, 1.01, 1.0), 0.05))
     assert flat.flat == pytest.approx((0.05, 0.2)) and "flat" in flat.summary()
@@ -178,15 +173,12 @@ def test_flat_and_sharp_optima_are_told_apart():
         assert one.to_table().text and one.plot()
 
 
-def test_thresholds_that_were_not_drawn_count_as_never_drawn():
+def test_thresholds_not_drawn_count_as_never_drawn_and_terms_are_depths_inverse():
     offer = FullReduction(promotion_id="F", threshold=80, reduction=4, **WINDOW)
     dose = Measured((0.04, 0.08), (1.0, 1.1))
     found = design_promotion(offer, orders_of([offer]), [5.0], [1.0], dose, thresholds=[60, 80])
     assert found.frame.groupby("threshold")["extrapolated"].all().to_dict() == {60: True, 80: False}
     assert threshold_of(found.recommended) == 80
-
-
-def test_terms_and_depths_are_each_others_inverse():
     for one in (
         FullReduction(promotion_id="F", threshold=80, reduction=4, **WINDOW),
         Coupon(promotion_id="C", value=5, minimum=50, **WINDOW),

@@ -64,7 +64,7 @@ def small_shop(**more: pd.DataFrame):
     return shop_of({**frames, **more})
 
 
-def test_the_redeemers_own_discounts_in_the_window_on_its_products() -> None:
+def test_the_redeemers_own_discounts_in_the_window_less_what_comes_back() -> None:
     past = past_discounts(small_shop(), NOW.to_pydatetime()).set_index("promotion_id")
     # Who redeemed after the window is no redeemer of A; R is not over; a product in two coupons
     # counts once.
@@ -72,20 +72,6 @@ def test_the_redeemers_own_discounts_in_the_window_on_its_products() -> None:
     assert past["discount"].to_dict() == {"A": 2.0, "B": 3.0}
     assert past["squares"].to_dict() == {"A": 4.0, "B": 1.5**2 + 1.5**2}
     assert past["per_redeemer"].to_dict() == {"A": 2.0, "B": 1.5}
-
-
-def test_what_happens_later_changes_nothing() -> None:
-    shop = small_shop()
-    then = (NOW - 9 * DAY).to_pydatetime()
-    cut = shop.with_tables(
-        {n: t.filter(t.ts < then) if "ts" in t.columns else t for n, t in shop.tables.items()}
-    )
-    pd.testing.assert_frame_equal(past_discounts(shop, then), past_discounts(cut, then))
-    early = past_discounts(shop, (NOW - 12 * DAY).to_pydatetime())
-    assert early["promotion_id"].tolist() == ["A"]
-
-
-def test_what_comes_back_takes_its_discount_off_again() -> None:
     lines = [
         ("c1", 36, "purchase", "p1", 2.0),
         ("c1", 35, "purchase", "p1", 3.0),
@@ -100,6 +86,25 @@ def test_what_comes_back_takes_its_discount_off_again() -> None:
     shop = small_shop(events=events, responses=redeemed.assign(ts=NOW - 35 * DAY))
     past = past_discounts(shop, NOW.to_pydatetime()).set_index("promotion_id")
     assert past.loc["A", "discount"] == 3.0 and past.loc["A", "squares"] == 9.0
+
+
+def test_what_happens_later_changes_nothing_nor_what_comes_at_the_very_end() -> None:
+    shop = small_shop()
+    then = (NOW - 9 * DAY).to_pydatetime()
+    cut = shop.with_tables(
+        {n: t.filter(t.ts < then) if "ts" in t.columns else t for n, t in shop.tables.items()}
+    )
+    pd.testing.assert_frame_equal(past_discounts(shop, then), past_discounts(cut, then))
+    early = past_discounts(shop, (NOW - 12 * DAY).to_pydatetime())
+    assert early["promotion_id"].tolist() == ["A"]
+    events = shop.events.execute()
+    more = [("c1", NOW - 30 * DAY, "p1", 7.0), ("c2", NOW + DAY, "p3", 11.0)]
+    lines = pd.DataFrame(more, columns=["customer_id", "ts", "product_id", "coupon_discount"])
+    events = pd.concat([events, lines.assign(kind="purchase", amount=10.0)], ignore_index=True)
+    shop, now = small_shop(events=events), NOW.to_pydatetime()
+    over, runs = (past_discounts(shop, now, running=r).set_index("promotion_id") for r in (0, 1))
+    assert over["discount"].to_dict() == {"A": 2.0, "B": 3.0}
+    assert runs["discount"].to_dict() == {"R": 5.0}
 
 
 def test_single_redeemers_and_whole_promotions_both_make_the_interval_wide() -> None:
@@ -119,7 +124,7 @@ def test_single_redeemers_and_whole_promotions_both_make_the_interval_wide() -> 
     assert ends == pytest.approx([0.5375, 5.3706], abs=1e-4)
 
 
-def test_a_shop_without_coupon_discounts_knows_nothing() -> None:
+def test_a_shop_without_discounts_knows_nothing_and_one_promotion_has_no_interval() -> None:
     shop = small_shop()
     events = shop.events.drop("coupon_discount")
     past = past_discounts(shop.with_tables({**shop.tables, "events": events}), NOW.to_pydatetime())
@@ -127,6 +132,9 @@ def test_a_shop_without_coupon_discounts_knows_nothing() -> None:
     nothing = discount_per_redeemer(past, {"kind": "coupon", "type": "x"})
     assert nothing.ratios.k == 0 and "not known" in nothing.summary()
     assert math.isnan(nothing.of(Estimate(10.0, 5.0, 20.0, 9)).value)
+    past = past_of(np.random.default_rng(1), {"x": (1, 1.0)})
+    found = discount_per_redeemer(past, {"kind": "coupon", "type": "x"}).per_redeemer(10)
+    assert found.value == pytest.approx(past["per_redeemer"].iloc[0]) and math.isnan(found.ci_low)
 
 
 def past_of(rng: np.random.Generator, types: dict[str, tuple[int, float]], sd: float = 0.3):
@@ -194,12 +202,6 @@ def test_the_cost_of_a_redemption_is_a_mean_weighted_by_size() -> None:
     assert found.ci_low < 6.65 < found.ci_high  # what promotion 18 took then
 
 
-def test_one_past_promotion_gives_a_figure_without_an_interval() -> None:
-    past = past_of(np.random.default_rng(1), {"x": (1, 1.0)})
-    found = discount_per_redeemer(past, {"kind": "coupon", "type": "x"}).per_redeemer(10)
-    assert found.value == pytest.approx(past["per_redeemer"].iloc[0]) and math.isnan(found.ci_low)
-
-
 def test_the_interval_holds_a_new_promotions_cost() -> None:
     rng = np.random.default_rng(3)
     runs, hits = draws(), 0
@@ -224,15 +226,3 @@ def test_a_product_of_two_uncertain_figures_holds_the_truth() -> None:
     found = [product_of(around(x, 0.4), around(y, 0.25)) for x, y in zip(a, b, strict=True)]
     assert 0.88 <= np.mean([e.ci_low <= 1 <= e.ci_high for e in found]) <= 0.92
     assert math.isnan(product_of(around(1.0, 0.4), Estimate(2.0, math.nan, math.nan, 1)).ci_low)
-
-
-def test_a_purchase_at_the_very_end_of_a_window_is_none_of_it_nor_one_to_come() -> None:
-    shop = small_shop()
-    events = shop.events.execute()
-    more = [("c1", NOW - 30 * DAY, "p1", 7.0), ("c2", NOW + DAY, "p3", 11.0)]
-    lines = pd.DataFrame(more, columns=["customer_id", "ts", "product_id", "coupon_discount"])
-    events = pd.concat([events, lines.assign(kind="purchase", amount=10.0)], ignore_index=True)
-    shop, now = small_shop(events=events), NOW.to_pydatetime()
-    over, runs = (past_discounts(shop, now, running=r).set_index("promotion_id") for r in (0, 1))
-    assert over["discount"].to_dict() == {"A": 2.0, "B": 3.0}
-    assert runs["discount"].to_dict() == {"R": 5.0}

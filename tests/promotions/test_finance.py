@@ -76,7 +76,7 @@ def shop(
     )
 
 
-def test_what_runs_and_what_starts_by_hand():
+def test_what_runs_and_what_starts_by_hand_an_answer_at_this_moment_being_to_come():
     found = finance_table(shop(), NOW.to_pydatetime(), NEW)
     runs, starts = (found.frame.set_index("promotion_id").loc[name] for name in ("R", "N"))
     assert (runs["customers_contacted"], runs["customers_open"]) == (20, 18)
@@ -98,16 +98,17 @@ def test_what_runs_and_what_starts_by_hand():
     told = found.summary()
     assert told.startswith("2 promotions start or run, for the shop at about 3")
     assert "18 customers have" in told
+    # R runs since half of its days; of A, c2 answered at exactly half of its own.
+    found = finance_table(shop(more=(("A", "c2", 55),)), NOW.to_pydatetime(), NEW)
+    due = found.frame.set_index("promotion_id").loc["R", "open_liability"]
+    assert due == pytest.approx(18 * (5 + 0.5) / (4 * 19) * each, rel=1e-6)
 
 
-def test_what_happens_later_changes_nothing():
+def test_later_changes_nothing_and_nothing_is_said_of_goods_that_never_come_back():
     frames = [
         finance_table(shop(later=later), NOW.to_pydatetime(), NEW).frame for later in (True, False)
     ]
     pd.testing.assert_frame_equal(*frames)
-
-
-def test_nothing_is_said_of_goods_that_never_come_back_and_a_recommendation_owes_nothing():
     found = finance_table(shop(returns=False), NOW.to_pydatetime(), NEW)
     assert found.frame["expected_returns"].isna().all()
     assert (found.for_finance()["Discounts expected back"] == "").all()
@@ -133,26 +134,15 @@ def test_without_past_promotions_nothing_is_known_and_without_any_the_table_is_e
         assert found.summary() == "No promotion starts or runs." and not len(found.for_finance())
 
 
-def test_headings_are_words_of_the_glossary():
+def test_headings_are_words_of_the_glossary_and_wrong_terms_are_said():
     found = finance_table(shop(), NOW.to_pydatetime(), NEW)
     assert all(name in GLOSSARY for name in found.frame)
     headings = list(found.for_finance())
     assert len(set(headings)) == len(headings) and not any("_" in name for name in headings)
     assert found.for_finance().iloc[0]["Expected cost to the shop, middle"].count(".") == 1
     assert "18" in found.to_table().text and "tables/finance.csv" in found.to_table().text
-
-
-def test_wrong_terms_and_missing_columns_are_said():
     with pytest.raises(InputError, match="promotion N: funder_share = 25"):
         share = {"funder_share": [0.25] * 5 + [25.0]}
         finance_table(shop(promotions=share), NOW.to_pydatetime(), NEW)
     with pytest.raises(InputError, match="no column 'cost' in expected"):
         finance_table(shop(), NOW.to_pydatetime(), NEW.drop(columns="cost"))
-
-
-def test_an_answer_at_the_very_moment_that_is_compared_is_one_still_to_come():
-    """R runs since half of its days; of A, c2 answered at exactly half of its own."""
-    told = finance_table(shop(more=(("A", "c2", 55),)), NOW.to_pydatetime(), NEW).frame
-    rate = (5 + 0.5) / (4 * 19)
-    due = told.set_index("promotion_id").loc["R", "open_liability"]
-    assert due == pytest.approx(18 * rate * (0.75 * 2.0 + 0.5), rel=1e-6)

@@ -56,13 +56,17 @@ def test_rows_of_the_contract_become_the_four_classes_with_steps_and_stacking():
     assert found["F"].face_value("EUR") == "8 EUR off every 100 EUR"
 
 
-def test_a_shop_that_states_no_face_value_has_promotions_all_the_same():
+def test_a_shop_that_states_no_face_value_has_promotions_and_the_checks_count_them():
     rows = [{k: row[k] for k in ("promotion_id", "kind")} for row in ROWS]
     found = read_promotions(shop(*rows))
     assert {name: one.stated for name, one in found.items()} == {
         "R": True, "L": False, "F": False, "C": False,
     }  # fmt: skip
     assert found["F"].face_value("EUR") == "not stated"
+    wrong = [ROWS[0], ROWS[1], ROWS[2] | {"reduction": None}, ROWS[3]]
+    found = {f.check: f.rows for f in shop(*wrong).check().findings if f.table == "promotions"}
+    assert found["terms_missing"] == 1
+    assert "terms_missing" not in {f.check for f in shop(*ROWS).check().findings}
 
 
 def test_what_a_kind_needs_and_lacks_is_said_in_a_sentence():
@@ -86,10 +90,3 @@ def test_what_a_kind_needs_and_lacks_is_said_in_a_sentence():
         assert "\n" not in str(caught.value)
     refused("'Q' is not among the shop's", read_promotions, shop(*ROWS), ["Q"])
     assert list(read_promotions(shop(*ROWS), ["F"])) == ["F"]
-
-
-def test_the_checks_count_promotions_that_do_not_say_what_they_take_off():
-    wrong = [ROWS[0], ROWS[1], ROWS[2] | {"reduction": None}, ROWS[3]]
-    found = {f.check: f.rows for f in shop(*wrong).check().findings if f.table == "promotions"}
-    assert found["terms_missing"] == 1
-    assert "terms_missing" not in {f.check for f in shop(*ROWS).check().findings}

@@ -89,7 +89,7 @@ def values(shop, truth):
     return promotion_values(offers, orders, noisy, np.full(effect.shape, 2.0), mean_se=0.05)
 
 
-def test_costs_are_the_true_ones_within_their_interval(values, truth):
+def test_costs_and_values_are_the_true_ones_within_their_interval(values, truth):
     for one, off in truth[1].items():
         contact = values.promotions[values.place(one)].contact_cost
         cost = values.total(one, "cost")
@@ -102,9 +102,6 @@ def test_costs_are_the_true_ones_within_their_interval(values, truth):
             assert (cost.ci_high - cost.ci_low) / cost.value < 0.8
     # A share of 0.3 is made to be missing later; nobody told.
     assert values.given["pulled_forward"] == pytest.approx(0.3, abs=0.15)
-
-
-def test_values_are_effects_less_contacts(values, truth):
     assert truth[0]
     for one, margin in truth[0].items():
         j = values.place(one)
@@ -114,7 +111,7 @@ def test_values_are_effects_less_contacts(values, truth):
         assert told.ci_low <= margin.sum() - contact * len(margin) <= told.ci_high
 
 
-def test_bars_add_up_to_the_value_of_whoever_is_chosen(values):
+def test_bars_add_up_to_the_value_of_whoever_is_chosen_and_can_be_kept(values, tmp_path):
     chosen = np.random.default_rng(1).random(len(values.orders))
     assert values.names
     for one in values.names:
@@ -124,9 +121,6 @@ def test_bars_add_up_to_the_value_of_whoever_is_chosen(values):
             assert found.net == values.total(one, "value", weight)
             assert found.summary() and found.to_table().text
     found.plot()
-
-
-def test_values_and_waterfalls_can_be_kept(values, tmp_path):
     again = type(values).load(values.save(tmp_path / "values.zip"))
     assert [p.products for p in again.promotions] == [p.products for p in values.promotions]
     assert again.summary() == values.summary()
@@ -136,7 +130,7 @@ def test_values_and_waterfalls_can_be_kept(values, tmp_path):
     assert kept.net == found.net and kept.bars.equals(found.bars)
 
 
-def test_by_hand_everything_off_is_in_the_sum():
+def test_by_hand_everything_off_is_in_the_sum_orders_filled_up_to_a_threshold_too():
     offer = LimitedTimeDiscount(
         promotion_id="L", rate=0.1, contact_cost=0.5, funder_share=0.25, **WINDOW
     )
@@ -156,9 +150,17 @@ def test_by_hand_everything_off_is_in_the_sum():
     # Given that something is taken off, an order comes anyway in 7 of 10 cases.
     assert found.share_anyway("L") == pytest.approx(0.7)
     assert "70 % goes to orders that come anyway" in found.waterfall("L").summary()
+    once = FullReduction(promotion_id="F", threshold=125, reduction=5, **WINDOW)
+    found = promotion_values([once], orders_of([once]), [[0.0]], [[0.0]], top_up=0.4)
+    bars = found.waterfall("F").bars.set_index("name")["amount"]
+    assert bars["filled"] == pytest.approx(7 * 0.4 * 25 * 0.4)
+    assert bars["anyway"] == pytest.approx(0.0)  # 100 does not reach 125
+    every = FullReduction(promotion_id="F", threshold=40, reduction=5, steps=0, **WINDOW)
+    told = promotion_values([every], orders_of([every]), [[-70.0]], [[0.0]], top_up=0.0)
+    assert told.discount[0, 0] == pytest.approx(70.0)  # twice 5 in 7 orders, none added
 
 
-def test_by_hand_a_redemption_costs_its_handling():
+def test_by_hand_a_redemption_costs_its_handling_breakage_and_returns():
     offer = Coupon(promotion_id="C", rate=0.2, contact_cost=0.5, redemption_cost=2.0, **WINDOW)
     orders = orders_of([offer])
     found = promotion_values(
@@ -168,9 +170,6 @@ def test_by_hand_a_redemption_costs_its_handling():
     assert found.cost[0, 0] == pytest.approx(4 * 20 + 0.5 + handling)
     assert found.value[0, 0] == pytest.approx(10 - 0.5 - handling)
     assert found.waterfall("C").bars["amount"].sum() == pytest.approx(found.value[0, 0])
-
-
-def test_by_hand_breakage_pull_forward_and_returns():
     offer = Coupon(promotion_id="C", rate=0.2, **WINDOW)
     orders = orders_of([offer], returned=0.1)
     redeemed = 1 - np.exp(-4.0)  # four orders use it in the mean
@@ -189,38 +188,7 @@ def test_by_hand_breakage_pull_forward_and_returns():
     assert bars.sum() == pytest.approx(found.value[0, 0]) == pytest.approx(10.0)
 
 
-def test_by_hand_orders_are_filled_up_to_a_threshold():
-    offer = FullReduction(promotion_id="F", threshold=125, reduction=5, **WINDOW)
-    orders = orders_of([offer])
-    found = promotion_values([offer], orders, [[0.0]], [[0.0]], top_up=0.4)
-    bars = found.waterfall("F").bars.set_index("name")["amount"]
-    assert bars["filled"] == pytest.approx(7 * 0.4 * 25 * 0.4)
-    assert bars["anyway"] == pytest.approx(0.0)  # 100 does not reach 125
-    every = FullReduction(promotion_id="F", threshold=40, reduction=5, steps=0, **WINDOW)
-    told = promotion_values([every], orders_of([every]), [[-70.0]], [[0.0]], top_up=0.0)
-    assert told.discount[0, 0] == pytest.approx(70.0)  # twice 5 in 7 orders, none added
-
-
-def test_of_two_that_compete_the_larger_counts():
-    held = LimitedTimeDiscount(promotion_id="H", rate=0.05, **WINDOW)
-    offer = LimitedTimeDiscount(promotion_id="L", rate=0.2, **WINDOW)
-    orders = orders_of([offer], n=2)
-    who = np.array([True, False])
-    alone = promotion_values([offer], orders, np.zeros((2, 1)), np.zeros((2, 1)), response=0.5)
-    beside = promotion_values(
-        [offer], orders, np.zeros((2, 1)), np.zeros((2, 1)), response=0.5, beside=[(held, who)]
-    )
-    ratio = beside.discount[:, 0] / alone.discount[:, 0]
-    assert ratio == pytest.approx([0.75, 1.0])  # 20 less the 5 that come off anyway
-    coupon = Coupon(promotion_id="L", rate=0.2, **WINDOW)
-    told = promotion_values(
-        [coupon], orders, np.zeros((2, 1)), np.zeros((2, 1)), response=0.5, beside=[(held, who)]
-    )
-    assert told.waterfall("L").amount("beside") > 0
-    assert told.discount[0, 0] / told.discount[1, 0] == pytest.approx(0.95)  # of what is left
-
-
-def test_factor_and_spread_move_and_widen():
+def test_factor_and_spread_move_and_widen_and_of_two_that_compete_the_larger_counts():
     offer = Recommendation(promotion_id="R", **WINDOW)
     orders = orders_of([offer], n=4)
     effect, error = np.full((4, 1), 3.0), np.full((4, 1), 1.0)
@@ -234,6 +202,18 @@ def test_factor_and_spread_move_and_widen():
     assert width[1] / width[0] == pytest.approx(np.hypot(1, 1.5))
     far = promotion_values([offer], orders, effect, error, extrapolated=[True])
     assert "guess" in far.summary() and "guess" in far.waterfall("R").summary()
+    held = LimitedTimeDiscount(promotion_id="H", rate=0.05, **WINDOW)
+    fifth = LimitedTimeDiscount(promotion_id="L", rate=0.2, **WINDOW)
+    orders, none = orders_of([fifth], n=2), np.zeros((2, 1))
+    also = [(held, np.array([True, False]))]
+    alone = promotion_values([fifth], orders, none, none, response=0.5)
+    beside = promotion_values([fifth], orders, none, none, response=0.5, beside=also)
+    ratio = beside.discount[:, 0] / alone.discount[:, 0]
+    assert ratio == pytest.approx([0.75, 1.0])  # 20 less the 5 that come off anyway
+    coupon = Coupon(promotion_id="L", rate=0.2, **WINDOW)
+    told = promotion_values([coupon], orders, none, none, response=0.5, beside=also)
+    assert told.waterfall("L").amount("beside") > 0
+    assert told.discount[0, 0] / told.discount[1, 0] == pytest.approx(0.95)  # of what is left
 
 
 def test_bad_input_is_a_sentence():
@@ -250,8 +230,7 @@ def test_bad_input_is_a_sentence():
         refused(message, promotion_values, orders=orders_of([offer], n=2), **given | changed)
     coupon = Coupon(promotion_id="C", **WINDOW)
     orders, effect = orders_of([coupon]), np.zeros((1, 1))
-    with pytest.raises(InputError, match="does not state what it takes off; give per_redemption"):
-        promotion_values([coupon], orders, effect, effect)
+    refused("does not state what it takes off", promotion_values, [coupon], orders, effect, effect)
     found = promotion_values([coupon], orders, effect, effect, per_redemption=[3.0], response=0.5)
     assert found.discount[0, 0] == pytest.approx(3 * np.log(2))
     offer = Recommendation(promotion_id="R", **WINDOW)
@@ -259,7 +238,7 @@ def test_bad_input_is_a_sentence():
         promotion_values([offer], orders_of([offer]), [[1.0]], [[1.0]], factor_of="purchases")
 
 
-def test_a_shop_that_takes_nothing_off_pays_for_contacts_alone():
+def test_a_shop_that_takes_nothing_off_pays_for_contacts_and_parts_add_up_to_losses():
     shop = simulated(customers=300, weeks=16, variant="null")
     offers = read_promotions(shop, shop.truth.promotions[-4:])
     assert not any(p.stated for p in offers.values() if p.kind != "recommendation")
@@ -268,9 +247,6 @@ def test_a_shop_that_takes_nothing_off_pays_for_contacts_alone():
     found = promotion_values(offers, orders, noise, np.full((300, 4), 2.0))
     assert not found.discount.any()
     assert found.cost == pytest.approx(np.full((300, 4), 0.2))
-
-
-def test_the_parts_of_one_who_is_put_off_add_up_too():
     offer = LimitedTimeDiscount(promotion_id="L", rate=0.1, **WINDOW)
     orders = orders_of([offer])
     found = promotion_values([offer], orders, [[-500.0]], [[0.0]])
@@ -344,7 +320,7 @@ def test_an_effect_moves_to_other_terms_order_by_order(overlapping):
     assert moved.value[:, 1] == pytest.approx(plain.value[:, 1])
 
 
-def test_what_runs_in_half_of_a_window_competes_in_half_of_it():
+def test_what_runs_in_half_of_a_window_competes_there_and_fills_get_no_more_off():
     """A fifth off for two weeks; who has a twentieth off in one of them keeps 75 % of it there."""
     fortnight = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 15)}
     offer = LimitedTimeDiscount(promotion_id="L", rate=0.2, **fortnight)
@@ -352,9 +328,6 @@ def test_what_runs_in_half_of_a_window_competes_in_half_of_it():
     of_two = np.full(2, np.log(100.0)), np.full(2, 1e-9), np.ones(2)
     kept, shared = kept_beside(offer, [(held, np.array([True, False]))], *of_two, [1.0, 1.0])
     assert shared.tolist() == [0.5, 0.0] and kept == pytest.approx([1 - 0.5 * 0.25, 1.0])
-
-
-def test_an_order_filled_up_to_a_coupons_minimum_gets_no_more_than_that_off():
     coupon = Coupon(promotion_id="C", value=20, minimum=10, **WINDOW)
     of_eight = np.log([8.0]), np.array([1e-9])
     assert off_an_order(coupon, *of_eight).per_fill == 10.0

@@ -41,13 +41,16 @@ def test_every_customer_gets_each_offer_once_and_what_is_taken_stands_first(rank
     assert len(told) == len(came) and (told["place"] <= 3).mean() > 0.6
 
 
-def test_a_customers_offers_end_where_they_hold_enough(shop, model, ranked):
+def test_offers_end_where_they_hold_enough_and_chosen_types_teach_nothing(shop, model, ranked):
     few = rank_offers(shop, "P4", model, most=6, enough=0.5).frame
     whole = ranked.frame.merge(few[["customer_id", "place", "offer"]])
     assert len(whole) == len(few)  # the same offers at the same places
     last = few.groupby("customer_id")["share"].agg(["sum", "last", "size"])
     assert ((last["sum"] - last["last"] < 0.5) & (last["size"] <= 6)).all()
     assert ((last["sum"] >= 0.5) | (last["size"] == 6)).all()
+    graph = product_graph(shop, NOW)
+    assert [x.promotion_id for x in lessons(graph)] == ["P0", "P1", "P2", "P3"]
+    assert [x.promotion_id for x in lessons(graph, ["chosen"])] == ["P0", "P1", "P2"]
 
 
 def test_products_and_reasons_are_of_the_offer_and_lists_joined(ranked, coupons, shop, model):
@@ -70,12 +73,6 @@ def test_products_and_reasons_are_of_the_offer_and_lists_joined(ranked, coupons,
     bare = learn_choices([])
     assert (bare.weights == PRIOR).all() and bare.each == 1.0
     assert np.argmax(bare.shares(np.zeros((1, 4, 3)))) == 0
-
-
-def test_types_whose_offers_the_shop_chose_teach_nothing(shop):
-    graph = product_graph(shop, NOW)
-    assert [x.promotion_id for x in lessons(graph)] == ["P0", "P1", "P2", "P3"]
-    assert [x.promotion_id for x in lessons(graph, ["chosen"])] == ["P0", "P1", "P2"]
 
 
 def test_past_promotions_are_ranked_by_those_before_them(shop, coupons):
@@ -113,16 +110,20 @@ def test_weights_are_those_of_statsmodels_and_ndcg_is_scikit_learns():
     assert gain(score, taken, 5).mean() == pytest.approx(ndcg_score(taken, score, k=5), abs=1e-12)
 
 
-def test_products_are_the_offers_where_there_are_no_coupons(coupons, model):
-    bare = {
-        **coupons,
-        "promotion_products": coupons["promotion_products"].drop(columns="coupon_id"),
-    }
-    found = rank_offers(in_duckdb(bare), "P4", model, most=5)
+def test_products_are_the_offers_without_coupons_taken_while_the_promotion_ran(coupons, model):
+    bare = coupons["promotion_products"].drop(columns="coupon_id")
+    shop = in_duckdb({**coupons, "promotion_products": bare})
+    found = rank_offers(shop, "P4", model, most=5)
     assert found.kind == "product" and found.available == 60
     assert found.learned.promotions == 4  # purchases of those contacted, while it ran
     own = found.frame[found.frame["place"] == 1]
     assert own["bought_before"].mean() > 0.9 and (own["offer"] == own["product_id"]).all()
+    events, dates = coupons["events"], coupons["promotions"].set_index("promotion_id")
+    for lesson in (taught := lessons(product_graph(shop, NOW))):
+        low, high = dates.loc[lesson.promotion_id, ["starts_at", "ends_at"]]
+        inside = events[(events["ts"] >= low) & (events["ts"] < high)]
+        assert lesson.taken.sum() == len(inside[["customer_id", "product_id"]].drop_duplicates())
+    assert len(taught) == 4
 
 
 def test_what_cannot_be_ranked_and_arguments_out_of_range_are_sentences(shop, model, coupons):
@@ -157,8 +158,22 @@ def test_whole_numbers_stay_whole_and_newcomers_get_what_sells(model, coupons):
     assert told.is_monotonic_decreasing and told.iloc[0] == best.max()
 
 
-def test_only_what_is_over_and_began_with_purchases_known_teaches(coupons):
-    """Four promotions count; one at the data's beginning, with the offers of P0, does not."""
+def lesson_of(name: str, ends: str, taken: list[int], offers: int) -> Lesson:
+    """One customer, to whom the first offer is nearest and the last one farthest."""
+    features = np.zeros((1, offers, 3))
+    features[0, :, 0] = -np.arange(offers)
+    got = np.isin(np.arange(offers), taken).astype(float)[None]
+    start, end = pd.Timestamp(ends) - pd.Timedelta(days=7), pd.Timestamp(ends)
+    given = np.array(["c"]), features, features[..., 0], got, np.ones(3)
+    return Lesson(name, "coupon", start, end, *given)
+
+
+def test_of_two_that_overlap_the_first_teaches_nothing_and_only_what_is_over_does(coupons):
+    told = [lesson_of("over", "2024-05-01", [0], 4), lesson_of("runs", "2024-06-01", [1, 2], 4)]
+    learned = learned_before(told, pd.Timestamp("2024-05-28"), "coupon")
+    assert (learned.promotions, learned.choosers, learned.choices) == (1, 1, 1)
+    assert learned_before(told, pd.Timestamp("2024-06-01"), "coupon").promotions == 2
+    # Four promotions count; one at the data's beginning, with the offers of P0, does not.
     first = coupons["events"]["ts"].min()
     tables = {
         name: pd.concat([rows, rows[rows["promotion_id"] == "P0"].assign(promotion_id="first")])
@@ -174,44 +189,13 @@ def test_only_what_is_over_and_began_with_purchases_known_teaches(coupons):
     assert [x.promotion_id for x in lessons(graph)] == ["P0", "P1", "P2", "P3"]
 
 
-def test_products_taken_are_those_bought_while_the_promotion_ran(coupons):
-    bare = coupons["promotion_products"].drop(columns="coupon_id")
-    graph = product_graph(in_duckdb({**coupons, "promotion_products": bare}), NOW)
-    events, dates = coupons["events"], coupons["promotions"].set_index("promotion_id")
-    for lesson in (found := lessons(graph)):
-        low, high = dates.loc[lesson.promotion_id, ["starts_at", "ends_at"]]
-        inside = events[(events["ts"] >= low) & (events["ts"] < high)]
-        assert lesson.taken.sum() == len(inside[["customer_id", "product_id"]].drop_duplicates())
-    assert len(found) == 4
-
-
-def lesson_of(name: str, ends: str, taken: list[int], offers: int) -> Lesson:
-    """One customer, to whom the first offer is nearest and the last one farthest."""
-    features = np.zeros((1, offers, 3))
-    features[0, :, 0] = -np.arange(offers)
-    got = np.isin(np.arange(offers), taken).astype(float)[None]
-    start, end = pd.Timestamp(ends) - pd.Timedelta(days=7), pd.Timestamp(ends)
-    given = np.array(["c"]), features, features[..., 0], got, np.ones(3)
-    return Lesson(name, "coupon", start, end, *given)
-
-
-def test_of_two_that_overlap_the_first_teaches_the_second_nothing():
-    told = [lesson_of("over", "2024-05-01", [0], 4), lesson_of("runs", "2024-06-01", [1, 2], 4)]
-    learned = learned_before(told, pd.Timestamp("2024-05-28"), "coupon")
-    assert (learned.promotions, learned.choosers, learned.choices) == (1, 1, 1)
-    assert learned_before(told, pd.Timestamp("2024-06-01"), "coupon").promotions == 2
-
-
-def test_no_offer_is_expected_more_than_once_by_who_takes_it():
+def test_no_offer_is_expected_more_than_once_and_places_hold_a_share_of_all_taken():
     """Three offers each, by a customer who answers in half of the cases."""
     learned = replace(learn_choices([]), choosers=2, choices=6)
     found = pd.DataFrame({"customer_id": "c", "share": [0.5, 0.3, 0.1]})
     expected = _expected(found, learned, pd.Series({"c": 0.5}))
     assert expected == pytest.approx([0.5, 0.45, 0.15])
-
-
-def test_what_the_first_places_held_is_a_share_of_all_that_was_taken():
-    """Twelve offers, of which the first, the seventh and the last were taken."""
+    # Twelve offers, of which the first, the seventh and the last were taken.
     lesson = lesson_of("P", "2024-05-01", [0, 6, 11], 12)
     row = _rows(lesson, [lesson], 10).iloc[0]
     held = [row[f"held_{places}"] for places in (1, 3, 5, 10)]

@@ -53,7 +53,7 @@ def test_content_and_ease_are_what_their_papers_say(past, whole):
         np.testing.assert_allclose(ease.score(some), part @ weights, atol=1e-12)
 
 
-def test_als_solves_the_normal_equations_and_folds_a_new_customer_in(past, whole):
+def test_als_solves_the_normal_equations_in_parts_and_folds_in(past, whole, monkeypatch):
     model = Als(factors=8, iterations=3)
     model.fit(past, whole, 0)
     V = model.products_.astype(float)
@@ -66,6 +66,12 @@ def test_als_solves_the_normal_equations_and_folds_a_new_customer_in(past, whole
         np.testing.assert_allclose(point, np.linalg.solve(left, right), atol=1e-5)
     alone = Profiles(whole.decayed[:1], whole.counted[:1], np.array([-1]))
     np.testing.assert_allclose(model.score(alone)[0], V @ found[0], atol=1e-4)
+    model = Als(factors=4, iterations=2)
+    model.fit(past, whole, 0)
+    rows = whole.counted.astype(np.float32)
+    sure = model._solve(rows, model.products_)
+    monkeypatch.setattr("promolab.recommend.factors.CELLS", 90)
+    np.testing.assert_allclose(model._solve(rows, model.products_), sure, atol=1e-5)
 
 
 def test_implicit_finds_the_same_points_by_its_own_equations(past, whole):
@@ -95,16 +101,7 @@ def test_implicit_finds_the_same_points_by_its_own_equations(past, whole):
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
 
 
-def test_parts_of_any_size_give_the_same_points(past, whole, monkeypatch):
-    model = Als(factors=4, iterations=2)
-    model.fit(past, whole, 0)
-    rows = whole.counted.astype(np.float32)
-    sure = model._solve(rows, model.products_)
-    monkeypatch.setattr("promolab.recommend.factors.CELLS", 90)
-    np.testing.assert_allclose(model._solve(rows, model.products_), sure, atol=1e-5)
-
-
-def test_tifu_mixes_own_purchases_with_those_of_the_nearest_drawn_by_seed(past, whole):
+def test_tifu_mixes_own_purchases_with_the_nearests_by_the_same_buyers(past, whole, known):
     model = Tifu(neighbours=9, own=0.6)
     model.fit(past, whole, 0)
     held = whole.decayed.toarray()
@@ -121,9 +118,6 @@ def test_tifu_mixes_own_purchases_with_those_of_the_nearest_drawn_by_seed(past, 
         model.fit(past, whole, seed)
         assert len(model.drawn_) == 50
     assert (first.drawn_ == second.drawn_).all() and (first.drawn_ != third.drawn_).any()
-
-
-def test_near_products_have_the_same_buyers_and_nothing_later_was_known(whole, past, known):
     X = (whole.counted.toarray() > 0).astype(float)
     unit = X / np.linalg.norm(X, axis=0)
     sure = unit.T @ unit

@@ -46,7 +46,7 @@ def pieces(found) -> dict[str, str]:
             for n, t in told.items()}  # fmt: skip
 
 
-def test_every_piece_has_something_to_say_and_names_no_customer(week):
+def test_every_piece_names_no_customer_and_a_list_is_written_for_all_who_were_scored(week):
     told = pieces(week)
     assert all(told.values()) and told["lists"].count("<table") == 3
     named = re.findall("<caption>(.*?):", told["lists"])
@@ -54,9 +54,6 @@ def test_every_piece_has_something_to_say_and_names_no_customer(week):
     assert named == week.run.pseudonym(shown).tolist() and len(named) == 3
     assert "of what would be taken" in told["subsidised"]
     assert week.to_table().text.count("<tr") == 2
-
-
-def test_what_is_written_is_a_list_for_everybody_who_was_scored(week):
     week.write()
     rows = week.run.read_table("offers")
     assert rows["customer_id"].nunique() == 122
@@ -68,13 +65,19 @@ def test_what_is_written_is_a_list_for_everybody_who_was_scored(week):
     assert week.run.metrics["offers"]["P4"]["offers"] == 12
 
 
-def test_a_page_before_the_plan_counts_no_contacts_and_charges_no_rate_of_another_kind(week):
+def test_a_page_before_the_plan_counts_no_contacts_and_says_when_lists_differ_little(week):
     offers = week.offers[0]
     again = offers.frame.loc[offers.frame["bought_before"], "expected"].sum()
     assert week.repeats(offers) == pytest.approx(again / offers.frame["expected"].sum())
     told = week.subsidised().text
     assert "contacts they" not in told and "of discounts" not in told and "page Plan" in told
     assert "so many are contacted" not in week.to_table().text
+    assert "they differ little" not in offers.summary()
+    first = offers.frame.assign(
+        offer=np.where(offers.frame["place"] == 1, "k", offers.frame["offer"])
+    )
+    told = replace(offers, frame=first).summary()
+    assert "One coupon, k, stands on 100 % of the lists: they differ little." in told
 
 
 def test_where_own_purchases_ranked_better_they_rank_and_that_is_said(coupons, tmp_path, week):
@@ -112,17 +115,7 @@ def test_the_week_ranks_by_own_purchases_where_these_did_better(coupons, tmp_pat
     assert found.offers[0].own and found.to_dict()["P4"]["by_own"]
 
 
-def test_one_offer_on_nearly_all_lists_is_said(week):
-    offers = week.offers[0]
-    assert "they differ little" not in offers.summary()
-    first = offers.frame.assign(
-        offer=np.where(offers.frame["place"] == 1, "k", offers.frame["offer"])
-    )
-    told = replace(offers, frame=first).summary()
-    assert "One coupon, k, stands on 100 % of the lists: they differ little." in told
-
-
-def test_a_promotion_without_products_and_a_shop_without_ids_say_so(coupons, tmp_path):
+def test_a_promotion_without_products_or_ranks_and_a_shop_without_ids_say_so(coupons, tmp_path):
     bare = coupons["promotion_products"].query("promotion_id != 'P4'")
     shop = in_duckdb({**coupons, "promotion_products": bare})
     (tmp_path / "one").mkdir()
@@ -135,6 +128,9 @@ def test_a_promotion_without_products_and_a_shop_without_ids_say_so(coupons, tmp
     assert not any(pieces(none).values())
     none.write()
     assert none.run.read_table("offers").empty
+    found = week_offers(run_of(tmp_path, []), in_duckdb(coupons), kinds=["popularity"])
+    assert found.unranked == ("P4",) and not found.offers
+    assert "Coupons P4 starts, but nobody is ranked for it" in found.summary()
 
 
 def test_coupons_of_one_promotion_and_products_of_another_are_one_table(coupons, tmp_path):
@@ -148,9 +144,3 @@ def test_coupons_of_one_promotion_and_products_of_another_are_one_table(coupons,
     assert [offers.kind for offers in found.offers] == ["product", "coupon"]
     found.write()
     assert set(found.run.read_table("offers")["offer"].str[0]) == {"p", "k"}
-
-
-def test_a_promotion_for_which_nobody_is_ranked_is_named(coupons, tmp_path):
-    found = week_offers(run_of(tmp_path, []), in_duckdb(coupons), kinds=["popularity"])
-    assert found.unranked == ("P4",) and not found.offers
-    assert "Coupons P4 starts, but nobody is ranked for it" in found.summary()

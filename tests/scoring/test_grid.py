@@ -66,7 +66,7 @@ def test_as_the_crossed_frame(which: str) -> None:
     assert found.std(axis=0).min() > 0
 
 
-def test_promotions_that_the_model_knows_are_the_default() -> None:
+def test_promotions_that_the_model_knows_are_the_default_and_one_of_the_outcomes() -> None:
     rows, y = training()
     model = ResponseModel(by="promotion_id", columns=["amount", "orders", "city"]).fit(rows, y)
     people = customers(10)
@@ -75,10 +75,6 @@ def test_promotions_that_the_model_knows_are_the_default() -> None:
     np.testing.assert_array_equal(known, named)
     with pytest.raises(InputError, match="only a model with by= knows promotions"):
         score_grid(ResponseModel(columns=FEATURES).fit(rows, y), people)
-
-
-def test_one_of_several_outcomes() -> None:
-    rows, y = training()
     both = pd.DataFrame({"click": y, "purchase": 1 - y})
     model = ResponseModel(columns=FEATURES).fit(rows, both)
     people = customers(7)
@@ -90,17 +86,7 @@ def test_one_of_several_outcomes() -> None:
         score_grid(model, people, PROMOTIONS, outcome="purchases")
 
 
-def test_fills_a_memory_map_from_batches_of_a_file(tmp_path: Path) -> None:
-    rows, y = training()
-    model = ResponseModel(columns=FEATURES).fit(rows, y)
-    people = customers(60)
-    frames = (people.iloc[i : i + 20] for i in (0, 20, 40))
-    out = np.vstack(list(score_grid(model, frames, PROMOTIONS, batch=13)))
-    expected = model.probability(crossed(people, PROMOTIONS)).reshape(60, 4)
-    np.testing.assert_allclose(out, expected, atol=1e-7)
-
-
-def test_memory_is_that_of_a_batch() -> None:
+def test_memory_is_that_of_a_batch_also_from_batches_of_a_file(tmp_path: Path) -> None:
     import tracemalloc
 
     rows, y = training()
@@ -112,6 +98,12 @@ def test_memory_is_that_of_a_batch() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2e6  # the scores alone would take 3.2 MB, the encoded customers 4.8
+    model = ResponseModel(columns=FEATURES).fit(rows, y)
+    people = customers(60)
+    frames = (people.iloc[i : i + 20] for i in (0, 20, 40))
+    out = np.vstack(list(score_grid(model, frames, PROMOTIONS, batch=13)))
+    expected = model.probability(crossed(people, PROMOTIONS)).reshape(60, 4)
+    np.testing.assert_allclose(out, expected, atol=1e-7)
 
 
 def test_bad_frames() -> None:

@@ -52,13 +52,6 @@ def test_scores_are_the_models_own(rows, model, tmp_path, form, batch):
     assert done.n == len(part) and done.expected["response"] == pytest.approx(expected.sum())
 
 
-def test_rows_without_an_id_are_numbered(rows: pd.DataFrame, model: Path, tmp_path: Path) -> None:
-    rows.drop(columns="customer_id").to_parquet(tmp_path / "rows.parquet")
-    score_file(model, tmp_path / "rows.parquet", tmp_path / "out.parquet", batch=300)
-    scores = pd.read_parquet(tmp_path / "out.parquet")
-    assert scores["row"].tolist() == list(range(1, len(rows) + 1))
-
-
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_missing_id_changes_no_other(model: Path, tmp_path: Path, form: str) -> None:
     ids = [2**53 + 1, None, 3, 4]  # the first is none that a float can hold
@@ -73,7 +66,7 @@ def test_a_missing_id_changes_no_other(model: Path, tmp_path: Path, form: str) -
         assert said == ["customer_id", "9007199254740993", "", "3", "4"]
 
 
-def test_several_outcomes_get_a_column_each(rows: pd.DataFrame, tmp_path: Path) -> None:
+def test_several_outcomes_get_a_column_each_and_rows_without_id_a_number(rows, tmp_path, model):
     y = pd.DataFrame({"click": rows["orders"] > 3, "purchase": rows["orders"] > 5})
     fitted = ResponseModel(columns=["orders", "city"]).fit(rows, y)
     rows.to_parquet(tmp_path / "rows.parquet")
@@ -82,6 +75,10 @@ def test_several_outcomes_get_a_column_each(rows: pd.DataFrame, tmp_path: Path) 
     assert scores.columns.tolist() == ["customer_id", "p_click", "p_purchase"]
     assert (scores["p_click"] > scores["p_purchase"]).mean() > 0.9
     assert set(done.to_frame()["outcome"]) == {"click", "purchase"}
+    rows.drop(columns="customer_id").to_parquet(tmp_path / "rows.parquet")
+    score_file(model, tmp_path / "rows.parquet", tmp_path / "out.parquet", batch=300)
+    scores = pd.read_parquet(tmp_path / "out.parquet")
+    assert scores["row"].tolist() == list(range(1, len(rows) + 1))
 
 
 def test_the_command_line(rows, model, tmp_path, capsys):
@@ -126,8 +123,7 @@ def test_words_for_yes_and_no_and_a_model_that_stays(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, model.probability(X))
     saved = model.save(tmp_path / "model.csv")
     before = saved.read_bytes()
-    with pytest.raises(InputError, match="is the model itself; write the scores elsewhere"):
-        score_file(saved, tmp_path / "rows.csv", saved)
+    refused("is the model itself", score_file, saved, tmp_path / "rows.csv", saved)
     assert saved.read_bytes() == before
     with pytest.raises(InputError, match="not fitted yet"):
         score_file(ResponseModel(), tmp_path / "rows.csv", tmp_path / "scores.csv")

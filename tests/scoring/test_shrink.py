@@ -56,7 +56,7 @@ def forest_in(model: ResponseModel) -> Forest:
     return learner
 
 
-def test_a_pruned_network_is_smaller_and_near_enough(network, tmp_path):
+def test_a_pruned_network_is_smaller_and_near_enough_and_says_so(network, tmp_path):
     X, y, who = data(2000, seed=1)
     result = shrink(network, X, y, cluster=who, most_loss=0.02)
     assert result.met and result.how.endswith("of the units") and result.rise.ci_high <= 0.02
@@ -76,6 +76,11 @@ def test_a_pruned_network_is_smaller_and_near_enough(network, tmp_path):
     np.testing.assert_array_equal(loaded.probability(fresh), small.probability(fresh))
     assert network.get_params()["hidden"] == (32, 16)  # the original is as it was
     assert [w.shape[1] for w in network_in(network).weights] == [32, 16, 1]
+    result = shrink(network, X, y, cluster=who, most_loss=0.02)
+    assert isinstance(result, Shrunk) and "times smaller" in result.summary()
+    assert result.to_dict()["met"] is True
+    assert result.plot().get_xlabel() == "log-loss, smaller model − original (nats)"
+    assert result.times_faster > 0
 
 
 def test_units_that_never_differ_cost_nothing(network: ResponseModel) -> None:
@@ -142,26 +147,13 @@ def test_a_forest_becomes_a_network_or_fewer_trees(forest: ResponseModel, tmp_pa
     np.testing.assert_allclose(trees.predict_proba(matrix)[:, 1], mean, atol=1e-12)
 
 
-def test_if_nothing_will_do_the_original_is_returned_and_it_says_so(forest: ResponseModel) -> None:
+def test_if_nothing_will_do_the_original_is_returned_and_intervals_are_clustered(forest, network):
     X, y, who = data(400, seed=1)
     result = shrink(forest, X, y, cluster=who, most_loss=0.0, method="prune")
     assert not result.met and result.model is forest
     assert result.summary().startswith("The model stays as it is: none of 3 smaller ones")
     assert (result.frame["rise_high"].iloc[1:] > 0).all()
     assert "No smaller model" in result.plot().get_title(loc="left").replace("\n", " ")
-
-
-def test_the_interval_is_clustered_and_checked_on_other_customers(forest: ResponseModel) -> None:
-    X, y, _ = data(1500, seed=1)
-    four = np.repeat(np.arange(1500), 4)
-    plain = shrink(forest, X, y, method="prune", most_loss=0.5)
-    copied = shrink(forest, X.iloc[four], y[four], cluster=four, method="prune", most_loss=0.5)
-    assert copied.n == 4 * plain.n and copied.clusters == plain.clusters
-    assert copied.rise.ci_high == pytest.approx(plain.rise.ci_high, abs=1e-12)
-    assert copied.rise.ci_low < copied.rise.value < copied.rise.ci_high
-
-
-def test_mistakes_are_told(forest: ResponseModel, network: ResponseModel) -> None:
     X, y, _ = data(200)
     refused("a logistic model is small already", shrink, ResponseModel().fit(X, y), X, y)
     refused("'distil' does not suit a mlp model", shrink, network, X, y, method="distil")
@@ -169,12 +161,10 @@ def test_mistakes_are_told(forest: ResponseModel, network: ResponseModel) -> Non
     refused("level = 95; expected a share", shrink, network, X, y, level=95)
     refused("y has the outcomes click", shrink, network, X, pd.DataFrame({"click": y}))
     refused("not fitted", shrink, ResponseModel("mlp"), X, y)
-
-
-def test_what_it_says(network: ResponseModel) -> None:
-    X, y, who = data(2000, seed=1)
-    result = shrink(network, X, y, cluster=who, most_loss=0.02)
-    assert isinstance(result, Shrunk) and "times smaller" in result.summary()
-    assert result.to_dict()["met"] is True
-    assert result.plot().get_xlabel() == "log-loss, smaller model − original (nats)"
-    assert result.times_faster > 0
+    X, y, _ = data(1500, seed=1)
+    four = np.repeat(np.arange(1500), 4)
+    plain = shrink(forest, X, y, method="prune", most_loss=0.5)
+    copied = shrink(forest, X.iloc[four], y[four], cluster=four, method="prune", most_loss=0.5)
+    assert copied.n == 4 * plain.n and copied.clusters == plain.clusters
+    assert copied.rise.ci_high == pytest.approx(plain.rise.ci_high, abs=1e-12)
+    assert copied.rise.ci_low < copied.rise.value < copied.rise.ci_high

@@ -77,7 +77,7 @@ def test_every_rule_is_of_known_signs_the_last_one_fits_all_and_none_claims_an_e
     assert "nobody knows yet what acting on them adds" in BASIS
 
 
-def test_few_customers_and_groups_apart_get_no_line_of_their_own() -> None:
+def test_few_customers_get_no_line_of_their_own_and_a_segmenter_gives_its_advice(features) -> None:
     frame, _ = shop(recency_days=90.0)
     segment = ["a"] * 1170 + ["b"] * 29 + ["No purchases yet"]
     advice = segment_advice(frame, segment, absent={"No history": 7})
@@ -86,18 +86,6 @@ def test_few_customers_and_groups_apart_get_no_line_of_their_own() -> None:
     assert lines["No history"].startswith("Nothing is known of them")
     assert "welcome offer" in lines["No purchases yet"]
     assert advice.frame.set_index("segment").loc["No history", "customers"] == 7
-
-
-def test_bare_features_give_no_sign_and_no_nan_in_words() -> None:
-    frame = pd.DataFrame({"customer_id": range(80), "recency_days": [2.0, 3.0] * 40})
-    advice = segment_advice(frame, ["a", "b"] * 40)
-    assert (advice.frame["signs"] == "").all()
-    assert "nan" not in advice.table().text
-    advice.plot()
-    refused("one name per row", segment_advice, frame, ["a"])
-
-
-def test_a_segmenter_gives_its_own_advice(features) -> None:
     fitted = Segmenter(k=3, bootstraps=0).fit(features, customers=range(990, 1600))
     advice = fitted.advice()
     assert advice.frame["segment"].tolist() == [*fitted.names_, "No history"]
@@ -105,7 +93,13 @@ def test_a_segmenter_gives_its_own_advice(features) -> None:
     assert advice.to_frame().equals(fitted.advice().to_frame())
 
 
-def test_a_point_more_is_not_said_to_be_more() -> None:
+def test_bare_features_give_no_sign_and_a_point_more_is_not_said_to_be_more() -> None:
+    frame = pd.DataFrame({"customer_id": range(80), "recency_days": [2.0, 3.0] * 40})
+    advice = segment_advice(frame, ["a", "b"] * 40)
+    assert (advice.frame["signs"] == "").all()
+    assert "nan" not in advice.table().text
+    advice.plot()
+    refused("one name per row", segment_advice, frame, ["a"])
     frame, segment = shop(orders_84d=20.0, coupon_order_share=0.125)
     row = segment_advice(frame, segment).frame.set_index("segment").loc["b"]
     assert row["coupon_order_share_low"] > 0.11  # beyond doubt above the others' 10 %, by a fifth

@@ -1,17 +1,24 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from scipy.stats import skew
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+from statsmodels.stats.proportion import proportion_confint
 
 from promolab.segmentation import Segmenter
 from promolab.segmentation.groups import by_number
 from promolab.segmentation.groups import measures as clustering
 from promolab.segmentation.groups.density_choice import dbscan, distance_knee
+from promolab.segmentation.groups.measures import grouped_mean, grouped_ratio
 from promolab.segmentation.groups.method import Request, Task
 from promolab.segmentation.groups.number import Fit, choose
-from promolab.segmentation.groups.preparation import prepare
+from promolab.segmentation.groups.preparation import has_history, prepare, standardise
+from promolab.stats import share_interval
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +119,72 @@ def test_many_customers_are_resampled_from_a_sample(monkeypatch: pytest.MonkeyPa
     assert groups.stability().value > 0.9
     again = Segmenter("dbscan", bootstraps=5).fit(features)
     assert (again.labels_ == groups.labels_).all()
+
+
+def test_ratio_covers_the_truth_when_customers_differ() -> None:
+    rng, shape = np.random.default_rng(4), (150, 4_000)  # a draw is a column
+    contacts = rng.integers(1, 9, shape)
+    # Some customers answer everything they get: rows of one customer are alike.
+    answers = rng.binomial(contacts, rng.beta(0.5, 1.5, shape))
+    customers = np.full(shape[1], 150.0)
+    _, low, high = grouped_ratio(answers.astype(float), contacts.astype(float), customers)
+    assert 0.935 <= ((low <= 0.25) & (high >= 0.25)).mean() <= 0.965
+    sums = answers.sum(axis=0), contacts.sum(axis=0).astype(float)
+    low, high = share_interval(
+        sums[0] / sums[1], 0.0, sums[1]
+    )  # as if each contact were another customer's
+    assert ((low <= 0.25) & (high >= 0.25)).mean() < 0.8
+
+
+def test_means_are_those_of_scipy_and_one_contact_each_is_nearly_wilson() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(40, 10, 90)
+    values[::9] = np.nan
+    group = rng.integers(0, 3, 90)
+    mean, low, high = grouped_mean(values, (group[:, None] == np.arange(3)) * 1.0)
+    for g in range(3):
+        sample = values[(group == g) & ~np.isnan(values)]
+        expected = stats.t.interval(0.95, len(sample) - 1, sample.mean(), stats.sem(sample))
+        np.testing.assert_allclose([mean[g], low[g], high[g]], [sample.mean(), *expected])
+    mean, low, high = grouped_mean(np.array([3.0]), np.ones((1, 1)))
+    assert mean[0] == 3.0
+    assert np.isnan([low[0], high[0]]).all()
+    hits = np.zeros((500, 1))
+    hits[:60] = 1.0
+    ratio, low, high = grouped_ratio(hits, np.ones((500, 1)), np.array([500.0]))
+    assert ratio[0] == 0.12
+    np.testing.assert_allclose(
+        [low[0], high[0]], proportion_confint(60, 500, method="wilson"), 2e-3
+    )
+    contacts = np.column_stack([np.ones(20), np.ones(20), np.zeros(20)])
+    answers = np.column_stack([np.zeros(20), np.ones(20), np.zeros(20)])
+    ratio, low, high = grouped_ratio(answers, contacts, np.array([20.0, 20.0, 0.0]))
+    assert ratio[:2].tolist() == [0, 1]
+    assert high[0] > 0.1 and low[1] < 0.9
+    assert np.isnan([ratio[2], low[2], high[2]]).all()
+
+
+def test_columns_are_what_scikit_learn_makes_of_them_and_what_says_nothing_left_out(features):
+    values = np.random.default_rng(0).normal(5, 2, 400).clip(1, 9)
+    expected = StandardScaler().fit_transform(values[:, None])[:, 0]
+    np.testing.assert_allclose(standardise(values), expected)
+    values = np.random.default_rng(0).lognormal(3, 1.5, 500)
+    values[0] = 1e9
+    result = standardise(values)
+    assert result.max() == 3.0
+    assert abs(skew(result)) < 0.5 < 1 < skew(values)
+    assert (np.argsort(result[1:]) == np.argsort(values[1:])).all()
+    result = standardise(np.array([1.0, 2.0, 3.0, np.nan]))
+    assert result[3] == result[1]
+    assert not standardise(np.full(4, 7.0)).any()
+    assert not standardise(np.full(4, np.nan)).any()
+    frame = features.assign(price_level=None, coupon_order_share=0.0).drop(columns="discount_share")
+    prepared = prepare(frame)
+    assert prepared.left_out == ("price_level", "coupon_order_share")
+    assert "discount_share" not in prepared.columns
+    assert prepared.matrix.shape == (len(frame), len(prepared.columns))
+    assert np.isfinite(prepared.matrix).all()
+    refused("did you mean 'recency_days'", prepare, features, ["recency_day"])
+    frame = pd.DataFrame({"orders": [1, 0, None, 2], "recency_days": [3.0, 1.0, 1.0, np.nan]})
+    assert has_history(frame).tolist() == [True, False, False, False]
+    assert has_history(frame[[]]).tolist() == [True] * 4

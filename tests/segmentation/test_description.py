@@ -12,7 +12,7 @@ def segment(features: pd.DataFrame) -> np.ndarray:
     return np.where(features["orders"] > 8, "Many", np.where(features["orders"] > 3, "Some", "Few"))
 
 
-def test_figures_are_those_of_pandas_and_segment_response(features, segment, answered) -> None:
+def test_figures_are_those_of_pandas_and_segment_response_and_drawn(features, segment, answered):
     response = answered(features, segment)
     table = describe_segments(features, segment, response=response).frame.set_index("segment")
     by = features.groupby(segment)
@@ -42,6 +42,14 @@ def test_figures_are_those_of_pandas_and_segment_response(features, segment, ans
     without = features[segment != "Few"]
     part = describe_segments(without, segment[segment != "Few"], absent={"No history": 3})
     assert part.frame["contacts"].eq(0).all()
+    profile = describe_segments(features, segment, response=answered(features, segment))
+    heat = profile.plot()
+    shown = {t.get_text() for t in heat.texts}
+    expected = profile.frame[list(AXES)].to_numpy().ravel()
+    assert {f"{value:.0f}" for value in expected} <= shown
+    size = profile.plot_size_value()
+    assert size.get_xlabel() == "share of customers, %"
+    assert "Some" in {t.get_text() for t in size.texts}
 
 
 def test_share_of_sales_interval_is_that_of_the_bootstrap() -> None:
@@ -76,14 +84,3 @@ def test_the_top_segment_is_named_and_without_sales_the_rest_stands(features, an
     assert profile.to_dict()["customers"] == 7
     profile.plot()
     refused("one name per row", describe_segments, frame, ["a"])
-
-
-def test_figures_show_the_table(features, segment, answered) -> None:
-    profile = describe_segments(features, segment, response=answered(features, segment))
-    heat = profile.plot()
-    shown = {t.get_text() for t in heat.texts}
-    expected = profile.frame[list(AXES)].to_numpy().ravel()
-    assert {f"{value:.0f}" for value in expected} <= shown
-    size = profile.plot_size_value()
-    assert size.get_xlabel() == "share of customers, %"
-    assert "Some" in {t.get_text() for t in size.texts}

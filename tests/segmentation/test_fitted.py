@@ -29,7 +29,7 @@ def test_the_same_customers_do_not_drift_and_assigning_changes_nothing(fitted, f
     assert fitted.labels_.shape == (len(features),)
 
 
-def test_missing_and_new_features_are_named_and_without_most_it_is_refused(fitted, features):
+def test_missing_and_new_features_are_named_and_who_bought_nothing_stays_apart(fitted, features):
     without = features.drop(columns="price_level").assign(coupon_order_share=float("nan"))
     there = fitted.assign(without)
     assert there.note_ == (
@@ -41,9 +41,6 @@ def test_missing_and_new_features_are_named_and_without_most_it_is_refused(fitte
     assert early.assign(features).note_.startswith("Spread over categories is known now but not")
     with pytest.raises(InputError, match=r"8 of the 9 that the segments look at; fit them anew"):
         fitted.assign(features[["customer_id", "orders", "recency_days"]])
-
-
-def test_who_bought_nothing_stays_apart_and_an_empty_segment_is_not_named(fitted, features) -> None:
     some = features[fitted.labels_ == fitted.names_[0]].copy()
     some.loc[some.index[:2], "orders"] = 0
     there = fitted.assign(some, customers=[*some["customer_id"], 1])

@@ -32,21 +32,22 @@ def test_planted_groups_are_found(method: str, planted: Planted) -> None:
     assert found.choice_.summary() and found.choice_.plot().get_title(loc="left")
 
 
-@pytest.mark.parametrize("method", ["kmeans", "hdbscan"])
-def test_row_order_changes_nothing(method: str, features: pd.DataFrame) -> None:
-    first = Segmenter(method, k=4, **QUICK).fit(features)
-    second = Segmenter(method, k=4, **QUICK).fit(features.sample(frac=1, random_state=1))
-    pd.testing.assert_frame_equal(first.assignments(), second.assignments())
-
-
 @pytest.mark.parametrize("method", METHODS)
-def test_few_or_equal_customers_are_no_error(method: str, features: pd.DataFrame) -> None:
-    for frame in (features.head(2), features.head(1)):
-        found = Segmenter(method).fit(frame)
-        assert len(found.labels_) == len(frame) and found.profile().summary()
-        assert found.map().to_frame().shape == (len(frame), 4)
+def test_few_or_no_buyers_are_one_segment(method: str, features: pd.DataFrame) -> None:
+    for rows in (1, 2):
+        found = Segmenter(method).fit(features.head(rows))
+        assert found.map().to_frame().shape == (rows, 4) and len(found.labels_) == rows
+        assert found.profile().summary()
+        if method != "rfm":  # its grid has a place for each customer
+            assert found.labels_.tolist() == ["All customers"] * rows
+            assert "single" in found.note_
+            assert np.isnan([found.silhouette_, found.stability().value]).all()
+            assert found.profile().summary().startswith("One segment; All customers")
     nobody = Segmenter(method).fit(pd.DataFrame({"customer_id": [1, 2], "orders": [0, 0]}))
-    assert nobody.names_ == ["No purchases yet"] and np.isnan(nobody.stability().value)
+    assert nobody.labels_.tolist() == ["No purchases yet"] * 2 and nobody.k_ == 0
+    assert nobody.names_ == ["No purchases yet"] and nobody.profile().customers == 2
+    assert np.isnan(nobody.stability().value)
+    refused("none of 2 customers has bought", nobody.grid)
 
 
 def test_noise_is_a_named_group_everywhere(features: pd.DataFrame) -> None:
@@ -64,42 +65,10 @@ def test_noise_is_a_named_group_everywhere(features: pd.DataFrame) -> None:
     refused("no centres", found.predict, features)
 
 
-def test_hdbscan_is_that_of_scikit_learn(planted: Planted) -> None:
+def test_hdbscan_is_that_of_scikit_learn_and_dbscan_shows_other_neighbourhoods(planted) -> None:
     found = Segmenter("hdbscan", min_samples=7, min_share=0.05, bootstraps=0).fit(planted[0])
     model = HDBSCAN(min_cluster_size=23, min_samples=7, copy=True).fit(found._matrix)
     assert adjusted_rand_score(found._codes, model.labels_) == 1.0
-
-
-def test_a_k_with_a_tiny_segment_is_marked_and_not_chosen() -> None:
-    table = pd.DataFrame({"k": [2, 3, 4], "silhouette": [0.3, 0.9, 0.4], "stability": 0.9})
-    table["smallest_share"] = [0.3, 0.019, 0.02]
-    marked = mark_chosen(table.copy(), 0.02)
-    assert marked["large_enough"].tolist() == [True, False, True]
-    assert marked.loc[marked["chosen"], "k"].item() == 4
-    ends = {f"{name}_{end}": 0.5 for name in ("silhouette", "stability") for end in ("low", "high")}
-    small = mark_chosen(table.assign(smallest_share=0.01, **ends), 0.02)
-    told = NumberOfSegments(small, 100, 10).summary()
-    assert told.startswith("2 segments, the most stable; none reached")
-    assert "fewer than 2 % of customers: 3, 4." in told  # and not the one that was chosen
-    found = NumberOfSegments(mark_chosen(table.assign(stability=np.nan, **ends), 0.02), 100, 0)
-    assert found.chosen == 4
-    assert "the best separated of those that have no tiny segment" in found.summary()
-    unstable = mark_chosen(table.assign(stability=[0.2, 0.9, 0.3]), 0.02)
-    assert unstable.loc[unstable["chosen"], "k"].item() == 4  # the most stable large enough
-
-
-def test_the_choice_says_which_were_too_small(planted: Planted) -> None:
-    found = Segmenter(min_share=0.2, k_range=(2, 5), bootstraps=3).fit(planted[0])
-    table = found.choice_.to_frame()
-    assert found.k_ == 3 and table["large_enough"].tolist() == [True, True, False, False]
-    text = found.choice_.summary()
-    assert "Not chosen for a segment of fewer than 20 % of customers: 4, 5." in text
-    assert len(found.choice_.plot().figure.axes) == 2
-    fewer = Segmenter(k=3, bootstraps=2).fit(planted[0])
-    assert len(fewer.choice_.plot().figure.axes) == 2
-
-
-def test_dbscan_shows_what_other_neighbourhoods_would_do(planted: Planted) -> None:
     found = Segmenter("dbscan", bootstraps=2).fit(planted[0])
     around = found.choice_.around.to_frame()
     assert around["setting"].is_monotonic_increasing and around["chosen"].tolist().index(True) == 2
@@ -116,6 +85,31 @@ def test_dbscan_shows_what_other_neighbourhoods_would_do(planted: Planted) -> No
     assert told in found.choice_.summary()
     asked = Segmenter("dbscan", eps=1.0, bootstraps=0).fit(planted[0]).choice_
     assert "as asked" in asked.around.summary() and "as asked" in asked.summary()
+
+
+def test_a_k_with_a_tiny_segment_is_not_chosen_and_the_choice_says_so(planted: Planted) -> None:
+    table = pd.DataFrame({"k": [2, 3, 4], "silhouette": [0.3, 0.9, 0.4], "stability": 0.9})
+    table["smallest_share"] = [0.3, 0.019, 0.02]
+    marked = mark_chosen(table.copy(), 0.02)
+    assert marked["large_enough"].tolist() == [True, False, True]
+    assert marked.loc[marked["chosen"], "k"].item() == 4
+    ends = {f"{name}_{end}": 0.5 for name in ("silhouette", "stability") for end in ("low", "high")}
+    small = mark_chosen(table.assign(smallest_share=0.01, **ends), 0.02)
+    told = NumberOfSegments(small, 100, 10).summary()
+    assert told.startswith("2 segments, the most stable; none reached")
+    assert "fewer than 2 % of customers: 3, 4." in told  # and not the one that was chosen
+    found = NumberOfSegments(mark_chosen(table.assign(stability=np.nan, **ends), 0.02), 100, 0)
+    assert found.chosen == 4
+    assert "the best separated of those that have no tiny segment" in found.summary()
+    unstable = mark_chosen(table.assign(stability=[0.2, 0.9, 0.3]), 0.02)
+    assert unstable.loc[unstable["chosen"], "k"].item() == 4  # the most stable large enough
+    fitted = Segmenter(min_share=0.2, k_range=(2, 5), bootstraps=3).fit(planted[0])
+    table = fitted.choice_.to_frame()
+    assert fitted.k_ == 3 and table["large_enough"].tolist() == [True, True, False, False]
+    text = fitted.choice_.summary()
+    assert "Not chosen for a segment of fewer than 20 % of customers: 4, 5." in text
+    for one in (fitted, Segmenter(k=3, bootstraps=2).fit(planted[0])):
+        assert len(one.choice_.plot().figure.axes) == 2
 
 
 @pytest.mark.parametrize("method", ["kmeans", "hdbscan"])
@@ -164,8 +158,3 @@ def test_predict_takes_a_customer_at_several_times(features: pd.DataFrame) -> No
     assert made.predict(pairs).tolist() == [*made.labels_, *made.labels_[:5]]
     unknown = features.head(2).assign(orders=np.nan, recency_days=np.nan)
     assert made.predict(unknown).tolist() == ["No purchases yet"] * 2
-
-
-def test_bad_settings_are_refused() -> None:
-    refused("min_share = 0.7", Segmenter, min_share=0.7)
-    refused("Segmenter knows no references; known: bootstraps, columns", Segmenter, references=5)

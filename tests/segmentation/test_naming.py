@@ -4,7 +4,7 @@ import pandas as pd
 from promolab.segmentation.naming import COMMON, THEMES, name_segments, named_groups, untrue_names
 
 
-def test_names_say_what_sets_a_segment_apart_and_are_distinct() -> None:
+def test_names_say_what_sets_a_segment_apart_the_largest_first_each_word_once() -> None:
     rng = np.random.default_rng(0)
     code = np.repeat([0, 1, 2], 50)
     frame = pd.DataFrame(
@@ -25,9 +25,6 @@ def test_names_say_what_sets_a_segment_apart_and_are_distinct() -> None:
     assert none == [COMMON]
     frame = pd.DataFrame({"days_between_orders": [2.0, 2.0, 60.0, 60.0]})
     assert name_segments(frame, np.array([0, 0, 1, 1])) == ["Regulars", "Occasional visitors"]
-
-
-def test_groups_come_largest_first_and_the_phrase_table_has_each_word_once() -> None:
     frame = pd.DataFrame({"recency_days": [90.0, 95.0, 1.0, 2.0, 3.0, 40.0]})
     names, codes = named_groups(frame, np.array([4, 4, 7, 7, 7, -1]))
     assert names == ["Recent visitors", "Lapsed customers"]
@@ -38,7 +35,7 @@ def test_groups_come_largest_first_and_the_phrase_table_has_each_word_once() -> 
     assert len({noun for _, noun in phrases}) == len(phrases)
 
 
-def test_a_name_holds_for_the_figures_themselves_or_is_said_to_fit_no_longer() -> None:
+def test_a_name_holds_for_the_figures_themselves_and_lapsed_by_the_own_rhythm() -> None:
     # Skewed sales: the middle segment is above the average logarithm and below the average sales.
     sales = np.r_[np.full(60, 1.0), np.full(30, 40.0), np.full(10, 2000.0)]
     codes = np.repeat([0, 1, 2], [60, 30, 10])
@@ -52,9 +49,6 @@ def test_a_name_holds_for_the_figures_themselves_or_is_said_to_fit_no_longer() -
     said = untrue_names(frame, codes, names)
     assert len(said) == 2 and "below average in sales in the last 84 days" in said[0]
     assert untrue_names(frame, codes, name_segments(frame, codes)) == []
-
-
-def test_lapsed_is_told_by_the_own_rhythm_where_it_is_known() -> None:
     # Away for 40 days: of those who come every other day, and of those who come every 60.
     days, times = [40.0, 40.0, 40.0, 40.0, 2.0, 2.0], [20.0, 21.0, 0.6, 0.7, 1.0, 1.1]
     codes = np.array([0, 0, 1, 1, 2, 2])

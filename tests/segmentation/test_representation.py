@@ -26,7 +26,7 @@ def test_index_is_the_ratio_of_shares_and_its_interval_covers() -> None:
     assert 0.935 <= ((low <= truth) & (truth <= high)).mean() <= 0.965
 
 
-def test_all_selected_are_as_among_all_and_none_has_an_upper_end() -> None:
+def test_all_selected_are_as_among_all_by_flags_or_ids_and_bad_lists_refused() -> None:
     table = segment_index(["a", "a", "b"], np.ones(3, dtype=bool)).frame
     assert table["index"].tolist() == [1.0, 1.0]
     assert table["index_low"].tolist() == pytest.approx([1.0, 1.0])
@@ -36,9 +36,6 @@ def test_all_selected_are_as_among_all_and_none_has_an_upper_end() -> None:
     assert row["index"] == row["index_low"] == 0
     assert 0 < row["index_high"] < 1
     assert row["verdict"] == "under"
-
-
-def test_ids_are_found_in_a_frame_and_bad_lists_refused() -> None:
     frame = pd.DataFrame({"customer_id": [7, 8, 9, 10], "segment": ["a", "a", "b", "b"]})
     by_id = segment_index(frame, [9, 7, 8]).frame
     by_flag = segment_index(frame["segment"].to_numpy(), [True, True, True, False]).frame

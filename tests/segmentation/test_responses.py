@@ -76,7 +76,7 @@ def test_intervals_over_promotions_and_of_cells_cover_the_truth(truth, result) -
     assert 0.935 <= covered(table, "difference", against) <= 0.975
 
 
-def test_without_differences_few_cells_stand_out(truth) -> None:
+def test_without_differences_few_cells_stand_out_by_fishers_mid_p_and_newcombe(truth) -> None:
     # Labels shuffled within each promotion: no segment differs in any.
     shuffled = truth.sample(frac=1, random_state=1).sort_values("promotion_id", kind="stable")
     pairs = truth.sort_values("promotion_id", kind="stable").assign(
@@ -86,12 +86,9 @@ def test_without_differences_few_cells_stand_out(truth) -> None:
     least, most = bounds(0.05, 4 * DRAWS, 0.01)  # eight cells a draw, in pairs
     assert least <= (table["p_value"].dropna() < 0.05).mean() <= most
     assert (table["verdict"].isin(["more", "less"])).sum() <= 5
-
-
-def test_p_value_is_fishers_mid_p_and_the_interval_newcombes() -> None:
     x, n, big_x, big_n = 2, 40, 20, 150
-    table = [[x, n - x], [big_x - x, big_n - n - big_x + x]]
-    less = fisher_exact(table, alternative="less").pvalue
+    counts = [[x, n - x], [big_x - x, big_n - n - big_x + x]]
+    less = fisher_exact(counts, alternative="less").pvalue
     here = hypergeom(big_n, big_x, n).pmf(x)
     found = _mid_p(*(np.array([float(v)]) for v in (x, n, big_x, big_n)))
     assert found.item() == pytest.approx(2 * (less - here / 2))
@@ -116,7 +113,7 @@ def small() -> tuple[pd.DataFrame, np.ndarray]:
     return pairs, np.array((["a"] * 40 + ["Unlike any group"] * 40) * 2, dtype=object)
 
 
-def test_counts_add_up_and_noise_is_a_group() -> None:
+def test_counts_add_up_noise_is_a_group_and_what_is_not_over_or_later_is_left_out() -> None:
     pairs, segment = small()
     found = segment_response(pairs, segment, order=["a"])
     cells = found.to_frame().set_index(["segment", "promotion_id"])
@@ -131,10 +128,6 @@ def test_counts_add_up_and_noise_is_a_group() -> None:
     assert found.overall.n == 160 and found.overall.value == 0.25
     words = [text.get_text() for text in found.plot().texts]
     assert "50 % ▲\n(40)" in words and "0 % ▼\n(40)" in words
-
-
-def test_rows_that_are_not_over_are_counted_and_a_frame_from_the_future_refused() -> None:
-    pairs, segment = small()
     pairs["label_complete"] = pairs["promotion_id"] == "P"
     found = segment_response(pairs, segment)
     assert set(found.frame["promotion_id"]) == {"P"} and found.left_out == 80
@@ -151,7 +144,7 @@ def test_rows_that_are_not_over_are_counted_and_a_frame_from_the_future_refused(
     refused("after the promotion's start in 160 rows", segment_response, pairs, late)
 
 
-def test_bad_input_is_refused() -> None:
+def test_a_table_of_answers_has_a_verdict_and_bad_input_is_refused() -> None:
     for change, words in [
         (lambda p, s: (p.drop(columns="redeemed"), s), "no column 'redeemed'"),
         (lambda p, s: (p, s[:5]), r"shape \(5,\); expected one name per row"),
@@ -164,9 +157,6 @@ def test_bad_input_is_refused() -> None:
     ]:
         refused(words, segment_response, *change(*small()))
         refused("q = 5; expected a share", segment_response, *small(), q=5)
-
-
-def test_a_table_of_answers_has_intervals_and_a_verdict() -> None:
     half = [1, 0, 0, 0] * 25 + [0] * 100
     told = {"customer_id": range(200), "promotion_id": "P", "redeemed": half}
     found = segment_response(pd.DataFrame(told), ["<b>a</b>"] * 100 + ["b"] * 100)

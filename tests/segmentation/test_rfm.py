@@ -1,21 +1,16 @@
 import numpy as np
 import pandas as pd
-import pytest
 
-from promolab.errors import InputError
 from promolab.segmentation import Segmenter
 from promolab.segmentation.groups.rfm import RFM_GRID, RFM_ORDER, quintile_scores, rfm_scores
+from tests.refused import refused
 
 
-def test_fifths_without_ties_are_those_of_pandas_and_a_missing_column_is_named(features):
+def test_fifths_are_those_of_pandas_equal_values_score_alike_and_the_grid_is_whole(features):
     values = np.random.default_rng(0).permutation(100) * 1.7
     expected = pd.qcut(values, 5, labels=False) + 1
     assert (quintile_scores(values) == expected).all()
-    with pytest.raises(InputError, match=r"no 'amount'; the RFM grid needs"):
-        Segmenter("rfm").fit(features.drop(columns="amount"))
-
-
-def test_equal_values_get_equal_scores_and_the_grid_is_whole() -> None:
+    refused(r"no 'amount'; the RFM grid", Segmenter("rfm").fit, features.drop(columns="amount"))
     rng = np.random.default_rng(1)
     values = rng.poisson(2, 300).astype(float)
     scores = quintile_scores(values)

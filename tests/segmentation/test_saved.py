@@ -41,16 +41,13 @@ def test_customers_are_where_they_were_with_their_evidence(fitted, saved, featur
     assert "made in 2017-W43" in again.profile().summary()
 
 
-def test_saving_again_gives_the_same_bytes_and_no_customer(saved, features, tmp_path, fitted):
+def test_saving_again_gives_the_same_bytes_also_of_one_segment(saved, features, tmp_path, fitted):
     again = Segmenter.load(saved).assign(features).save(tmp_path / "b.json", made_in="2018-W01")
     assert again.read_bytes() == saved.read_bytes()
     segments = json.loads(saved.read_text())["segments"]
     assert "customer_id" not in saved.read_text()
     # What there is one of per customer would be as long as they are many.
     assert max(len(v) for v in segments.values() if isinstance(v, list)) == len(fitted.columns_)
-
-
-def test_a_single_segment_and_a_fit_without_refits_come_back(tmp_path) -> None:
     same = pd.DataFrame({"customer_id": range(6), "orders": 1, "recency_days": 4.0})
     single = Segmenter(bootstraps=0).fit(same)
     loaded = Segmenter.load(single.save(tmp_path / "one.json"))

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from promolab.segmentation import Segmenter
+from promolab.segmentation.segmenter import METHODS
 from tests.refused import refused
 
 Planted = tuple[pd.DataFrame, np.ndarray]
@@ -22,7 +23,7 @@ def fitted(planted: Planted) -> Segmenter:
     return Segmenter(bootstraps=10).fit(planted[0])
 
 
-def test_planted_groups_are_found_and_named(planted: Planted, fitted: Segmenter) -> None:
+def test_planted_groups_are_found_and_named_and_the_choice_shows_both_measures(planted, fitted):
     _, group = planted
     assert fitted.k_ == 3
     assert adjusted_rand_score(fitted.labels_, group) > 0.98
@@ -35,9 +36,6 @@ def test_planted_groups_are_found_and_named(planted: Planted, fitted: Segmenter)
     assert stability.value > 0.95
     assert stability.value == pytest.approx(stability.to_frame()["adjusted_rand_index"].mean())
     assert stability.n == 10
-
-
-def test_choice_shows_both_measures(fitted: Segmenter) -> None:
     choice = fitted.choice_.to_frame()
     assert choice["k"].tolist() == [3, 4, 5, 6, 7, 8]
     assert choice.loc[choice["chosen"], "k"].tolist() == [fitted.k_]
@@ -47,11 +45,11 @@ def test_choice_shows_both_measures(fitted: Segmenter) -> None:
     assert {line.get_label() for line in axes.get_lines()} >= {"silhouette", "stability"}
 
 
-@pytest.mark.parametrize("method", ["kmeans", "dbscan", "rfm"])
+@pytest.mark.parametrize("method", METHODS)
 def test_row_order_changes_nothing(method: str, features: pd.DataFrame) -> None:
-    first = Segmenter(method, k=4).fit(features)
+    first = Segmenter(method, k=4, bootstraps=3).fit(features)
     shuffled = features.sample(frac=1, random_state=1)
-    second = Segmenter(method, k=4).fit(shuffled)
+    second = Segmenter(method, k=4, bootstraps=3).fit(shuffled)
     pd.testing.assert_frame_equal(first.assignments(), second.assignments())
     assert first.names_ == second.names_
     by_row = pd.Series(second.labels_, index=shuffled["customer_id"])
@@ -68,13 +66,20 @@ def test_an_ibis_table_gives_the_same_segments_the_largest_first(planted, fitted
     assert len(set(segmenter.names_)) == 5
 
 
-def test_refitting_starts_afresh(planted: Planted, features: pd.DataFrame) -> None:
+def test_refitting_starts_afresh_and_nulls_everywhere_are_survived(planted, features, maker):
     segmenter = Segmenter(k=3, bootstraps=5).fit(planted[0])
     old = segmenter.stability()
     segmenter.fit(features)
     assert segmenter.stability().value != old.value
     assert segmenter.choice_.to_frame()["k"].tolist() == [3]
     assert set(segmenter.labels_) == set(segmenter.names_)
+    frame = maker(200, seed=5)
+    for column in ("category_entropy", "amount_84d", "coupon_order_share"):
+        frame.loc[frame.sample(frac=0.4, random_state=1).index, column] = np.nan
+    frame["private_label_share"] = None
+    segmenter = Segmenter(k=4, bootstraps=3).fit(frame)
+    assert segmenter.k_ == 4
+    assert "private_label_share" not in segmenter.columns_
 
 
 def test_customers_without_purchases_or_history_are_named(features: pd.DataFrame) -> None:
@@ -119,18 +124,6 @@ def test_dbscan_leaves_out_those_unlike_any_group(planted: Planted) -> None:
     assert "try a larger eps" in nothing.note_
 
 
-@pytest.mark.parametrize("method", ["kmeans", "dbscan"])
-@pytest.mark.parametrize("rows", [1, 2])
-def test_too_few_customers_form_one_segment(method: str, rows: int, features: pd.DataFrame) -> None:
-    segmenter = Segmenter(method).fit(features.head(rows))
-    assert segmenter.labels_.tolist() == ["All customers"] * rows
-    assert "single" in segmenter.note_
-    assert np.isnan(segmenter.silhouette_)
-    assert np.isnan(segmenter.stability().value)
-    assert segmenter.profile().summary().startswith("One segment; All customers")
-    assert segmenter.map().to_frame().shape == (rows, 4)
-
-
 def test_equal_rows_and_useless_columns_form_one_segment(features: pd.DataFrame) -> None:
     same = pd.DataFrame({"customer_id": range(30), "orders": 4, "recency_days": 9, "amount": 5.0})
     for method in ("kmeans", "dbscan"):
@@ -143,28 +136,7 @@ def test_equal_rows_and_useless_columns_form_one_segment(features: pd.DataFrame)
     assert Segmenter().fit(same).choice_ is None
 
 
-def test_no_one_has_bought() -> None:
-    frame = pd.DataFrame({"customer_id": [1, 2], "orders": [0, 0]})
-    for method in ("kmeans", "dbscan", "rfm"):
-        segmenter = Segmenter(method).fit(frame)
-        assert segmenter.labels_.tolist() == ["No purchases yet"] * 2
-        assert segmenter.k_ == 0
-        assert segmenter.profile().customers == 2
-        assert np.isnan(segmenter.stability().value)
-    refused("none of 2 customers has bought", segmenter.grid)
-
-
-def test_nulls_everywhere_are_survived(maker: Callable[..., pd.DataFrame]) -> None:
-    frame = maker(200, seed=5)
-    for column in ("category_entropy", "amount_84d", "coupon_order_share"):
-        frame.loc[frame.sample(frac=0.4, random_state=1).index, column] = np.nan
-    frame["private_label_share"] = None
-    segmenter = Segmenter(k=4, bootstraps=3).fit(frame)
-    assert segmenter.k_ == 4
-    assert "private_label_share" not in segmenter.columns_
-
-
-def test_bad_parameters_are_refused(features: pd.DataFrame) -> None:
+def test_bad_parameters_and_what_is_called_otherwise_are_refused(features: pd.DataFrame) -> None:
     for arguments, message in [
         ({"method": "kmean"}, "did you mean 'kmeans'"),
         ({"k": 0}, "k = 0; expected at least 1"),
@@ -178,6 +150,10 @@ def test_bad_parameters_are_refused(features: pd.DataFrame) -> None:
     refused("did you mean 'orders_84d'", Segmenter(columns="recency_days, orders_84").fit, features)
     refused("no rows", Segmenter().fit, features.head(0))
     refused("not fitted", Segmenter().profile)
+    refused("min_share = 0.7", Segmenter, min_share=0.7)
+    refused("Segmenter knows no references; known: bootstraps, columns", Segmenter, references=5)
+    refused(r"knows no segments; k says how many: Segmenter\(k=5\)", Segmenter, segments=5)
+    refused("knows no colums; did you mean 'columns'", Segmenter, colums=["orders"])
 
 
 def test_map_keeps_the_distances_of_two_features(planted: Planted) -> None:
@@ -213,8 +189,3 @@ def test_a_stated_number_takes_no_longer_than_ten_starts_of_k_means() -> None:
         )
     assert took["door"] <= took["usual"]
     assert door.silhouette_ == door.silhouette_ > 0  # reckoned only now
-
-
-def test_what_is_called_otherwise_is_named() -> None:
-    refused(r"knows no segments; k says how many: Segmenter\(k=5\)", Segmenter, segments=5)
-    refused("knows no colums; did you mean 'columns'", Segmenter, colums=["orders"])

@@ -66,7 +66,7 @@ def ways(planted: tuple[pd.DataFrame, np.ndarray]) -> list[Segmenter]:
     ]
 
 
-def test_methods_are_judged_by_the_same_features(ways, planted) -> None:
+def test_methods_are_judged_by_the_same_features_the_simplest_within_noise_is_best(ways, planted):
     found = compare_methods(ways)
     table = found.to_frame().set_index("method")
     assert table.index.tolist() == ["rfm", "kmeans", "dbscan", "hdbscan"]
@@ -80,10 +80,6 @@ def test_methods_are_judged_by_the_same_features(ways, planted) -> None:
     assert row["difference"] == pytest.approx(paired.mean())
     assert row["difference_high"] - row["difference"] == pytest.approx(half)
     assert table.loc["rfm", "difference"] == 0
-
-
-def test_the_simplest_within_noise_is_recommended(ways) -> None:
-    found = compare_methods(ways)
     assert found.recommended == "kmeans"  # no worse than those by density, and simpler
     assert found.summary().startswith("K-means is recommended, the simplest within noise")
     assert found.plot().get_title(loc="left") == "K-means is recommended"
@@ -91,7 +87,7 @@ def test_the_simplest_within_noise_is_recommended(ways) -> None:
     assert "RFM grid" in alone.summary()
 
 
-def test_noise_counts_nothing_and_methods_without_groups_are_no_choice(features) -> None:
+def test_noise_counts_nothing_and_what_no_shared_feature_tells_has_no_separation(features) -> None:
     quick = {"bootstraps": 2}
     ways = [Segmenter("hdbscan", **quick), Segmenter("dbscan", **quick)]
     found = compare_methods([way.fit(features) for way in ways])
@@ -100,9 +96,6 @@ def test_noise_counts_nothing_and_methods_without_groups_are_no_choice(features)
     found.plot()
     matrix = np.array([[0.0], [0.1], [5.0], [5.1], [9.0]])
     assert silhouettes(matrix, np.array([0, 0, 1, 1, -1]))[-1] == 0
-
-
-def test_groups_that_no_shared_feature_tells_apart_have_no_separation(features) -> None:
     frame = features[["customer_id", "orders", "amount"]].assign(recency_days=9.0)
     table = compare_methods([Segmenter("rfm", bootstraps=2).fit(frame)]).to_frame()
     assert table["k"].item() > 1 and np.isnan(table["separation"].item())
@@ -122,13 +115,10 @@ def three(bought) -> Segmenter:
     return Segmenter(k=3, bootstraps=2, columns=columns).fit(bought)
 
 
-def test_the_two_largest_are_compared(three, bought) -> None:
+def test_the_two_largest_are_compared_and_methods_that_are_there_not_fitted_again(three, bought):
     pair = three.profile().compare()
     assert pair is not None and [pair.first, pair.second] == three.names_[:2]
     assert Segmenter(bootstraps=0).fit(bought.head(2)).profile().compare() is None
-
-
-def test_methods_that_are_there_are_not_fitted_again(three, bought) -> None:
     rfm = Segmenter("rfm", bootstraps=2).fit(bought)
     found = compare_methods([three, rfm, three.regrouped("dbscan")], "rfm, hdbscan")
     assert found.to_frame()["method"].tolist() == ["rfm", "kmeans", "hdbscan"]

@@ -40,7 +40,7 @@ def test_intervals_hold_the_truth(found, metric, figure):
     check_cover(ends, TRUTH[metric, figure], slack=0.005, biased=figure == "relative")
 
 
-def test_a_known_past_takes_its_share_of_the_variance(found):
+def test_a_known_past_takes_its_share_of_the_variance_and_what_differs_by_chance(found):
     """True +10 % reads +10 %; the variance falls by the square of the correlation."""
     rows = measure_arms(experiments(1, 60_000), {"m": METRICS["adjusted"]}).rows
     row = next(row for row in rows if row.arm == "mail")
@@ -54,10 +54,7 @@ def test_a_known_past_takes_its_share_of_the_variance(found):
         for name in ("difference", "unadjusted")
     )
     assert 1 - adjusted / raw == pytest.approx(row.correlation**2, abs=0.1)
-
-
-def test_a_past_that_differs_by_chance_moves_nothing(found):
-    """Where the arm happens to have had more before, the raw difference leans, not the other."""
+    # Where the arm happens to have had more before, the raw difference leans, not the other.
     leaning = np.array([row.unadjusted.value for row in found["adjusted"]])
     straight = np.array([row.difference.value for row in found["adjusted"]])
     off = leaning - straight  # slope × how far the arms were apart before

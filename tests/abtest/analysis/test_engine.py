@@ -63,7 +63,7 @@ def test_threads_and_order_change_no_bit(frame, tmp_path, how):
     assert found[0] == found[1]
 
 
-def test_large_numbers_lose_nothing(frame):
+def test_large_numbers_lose_nothing_and_an_experiment_is_read_with_its_chances(frame):
     """Amounts around a thousand million whose spread is some tens."""
     away = frame.assign(spend=frame["spend"] + 2**30)
     near, far = (measure_arms(f, {"m": Metric("spend", "mean")}).rows for f in (frame, away))
@@ -71,9 +71,6 @@ def test_large_numbers_lose_nothing(frame):
     for one, other in zip(near, far, strict=True):
         assert other.difference.value == pytest.approx(one.difference.value, abs=1e-6)
         assert other.std_error == pytest.approx(one.std_error, rel=1e-6)
-
-
-def test_an_experiment_is_read_with_its_chances_a_decision_a_row(frame):
     twice = frame.assign(customer_id=frame.index // 2)
     arms = ["control", "coupon", "mail"]
     trial = Experiment(
@@ -90,7 +87,7 @@ def test_an_experiment_is_read_with_its_chances_a_decision_a_row(frame):
         assert row.difference.ends == pytest.approx(same.estimate.ends, rel=1e-9)
 
 
-def test_a_sequence_is_wider_and_its_p_value_agrees_with_it(frame, rows):
+def test_a_sequence_is_wider_agrees_with_its_p_value_and_waits_for_ten_of_each_arm(frame, rows):
     """Tuned for half of the customers or all of them; before the burn-in nothing is said."""
     for tuned in (2000, 4000):
         for row, fixed in zip(
@@ -102,10 +99,7 @@ def test_a_sequence_is_wider_and_its_p_value_agrees_with_it(frame, rows):
             assert row.p >= fixed.p
     early = measure_arms(frame, METRICS, sequential=10**6).rows[0]
     assert early.p == 1 and early.difference.ci_low == -np.inf
-
-
-def test_a_sequence_waits_for_ten_of_each_arm_who_count():
-    """By the rule of `monitor_experiment`, however large the other arm is."""
+    # By the rule of `monitor_experiment`, however large the other arm is.
     n = 4000
     arm = np.where(np.arange(n) < 500, "control", "mail")
     for buyers, told in ((9, False), (10, True)):

@@ -30,15 +30,12 @@ def rows():
     )
 
 
-def test_planned_shares_are_pearsons():
+def test_planned_shares_are_pearsons_and_chances_checked_as_an_experiments_are(rows):
     frame = pd.DataFrame({"customer_id": range(900), "arm": ["none"] * 500 + ["a"] * 400, "y": 1})
     frame["y"] = frame.index % 7
     found = measure_arms(frame, {"m": "y"}, shares={"none": 0.5, "a": 0.5}).sample_ratio
     assert found.p_value == pytest.approx(chisquare([500, 400]).pvalue, rel=1e-9)
     assert found.verdict == "refused"
-
-
-def test_chances_of_every_arm_are_checked_as_an_experiments_are(rows):
     columns = {arm: f"e_{arm}" for arm in ARMS}
     found = measure_arms(rows, {"m": "y"}, propensity=columns).sample_ratio
     trial = Experiment(

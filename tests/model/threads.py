@@ -1,0 +1,19 @@
+"""A call on several numbers of torch's threads."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+def on_threads(call: Callable[[], Any], *counts: int) -> list[Any]:
+    """Return what the call gives on each number of threads, which stay as they were."""
+    before, found = torch.get_num_threads(), []
+    try:
+        for count in counts:
+            torch.set_num_threads(count)
+            found.append(call())
+            assert torch.get_num_threads() == count, "the call leaves the number alone"
+    finally:
+        torch.set_num_threads(before)
+    return found
