@@ -45,9 +45,7 @@ def test_the_table_is_aligned_and_shouts_where_a_bar_is_missed() -> None:
     assert len(date) == 10 and "cores" in processor and f"numpy {np.__version__}" in versions
 
 
-def test_quick_says_each_row_when_it_is_known_and_what_it_did_not_measure(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_quick_says_each_row_when_it_is_known_and_what_it_did_not_measure(monkeypatch, capsys):
     clock, told = [0.0], []
 
     def job(name: str, ok: bool, seconds: float) -> Callable[[], Iterator[Row]]:
@@ -118,9 +116,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_made_shop_is_of_the_size_asked_for_and_the_same_twice(
-    made: Path, tmp_path: Path
-) -> None:
+def test_a_made_shop_is_of_the_size_asked_for_and_the_same_twice(made, tmp_path):
     written = make_shop(tmp_path, 6_000, 150, seed=1, files=3)
     first = pd.read_parquet(made / "events.parquet")
     second = pd.concat([pd.read_parquet(p) for p in sorted((tmp_path / "events").iterdir())])

@@ -227,9 +227,7 @@ def test_an_unknown_source_names_what_there_is(capsys):
         "1postgres://ann:hunt@er2@localhost/hunter2@x",
     ],
 )
-def test_a_mistyped_address_does_not_echo_its_password(
-    capsys, tmp_path, monkeypatch, command, source
-):
+def test_a_mistyped_address_echoes_no_password(capsys, tmp_path, monkeypatch, command, source):
     monkeypatch.chdir(tmp_path)
     assert cli.main([*command, source]) == 2
     said = capsys.readouterr().err

@@ -77,9 +77,7 @@ def test_a_folder_is_made_once_and_again_where_it_is_in_part_or_was_changed(tmp_
     assert again().parent == tmp_path / "scratch" and len(made) == 6
 
 
-def test_what_passed_is_not_run_again_until_something_changes_and_always_in_ci(
-    tmp_path, monkeypatch
-):
+def test_what_passed_is_run_again_once_something_changes_and_always_in_ci(tmp_path, monkeypatch):
     def green(test: str = "one", *sources: str) -> Green:
         return Green(test, *sources, where=tmp_path)
 

@@ -1,8 +1,5 @@
 """A notebook in a real JupyterLab: tables read as on a page, an error is a sentence in sight."""
 
-from pathlib import Path
-from typing import Any
-
 import nbformat
 import pytest
 
@@ -25,9 +22,7 @@ _LOOKS = """table => Object.fromEntries(["td.text", "td.number", "th.text", "cap
 }))"""
 
 
-def test_a_table_reads_as_on_a_page_and_run_all_stops_where_an_error_is_seen(
-    chromium: Any, lab_server: tuple[str, Path]
-) -> None:
+def test_a_table_reads_as_on_a_page_and_run_all_stops_where_an_error_is_seen(chromium, lab_server):
     address, folder = lab_server
     cells = [nbformat.v4.new_code_cell(code) for code in CELLS]
     made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})

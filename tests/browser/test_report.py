@@ -100,9 +100,7 @@ SOME = [(page, *LOOKS[number % 2]) for number, page in enumerate(PAGES)]
 @pytest.mark.parametrize(
     ("name", "size", "scheme"), EVERY if os.environ.get("PROMOLAB_EVERY_CASE") else SOME
 )
-def test_axe_finds_no_serious_fault(
-    reader: Reader, name: str, size: tuple[int, int], scheme: str
-) -> None:
+def test_axe_finds_no_serious_fault(reader, name, size, scheme):
     page = reader.opened(name, size)
     assert reader.asked == {reader.files[name].as_uri()} | {
         url for url in reader.asked if url.startswith("data:")
@@ -190,9 +188,7 @@ def test_a_word_is_explained_where_the_keys_reach_it(reader: Reader) -> None:
     assert meaning.is_visible()
 
 
-def test_a_long_page_lists_its_contents_beside_it_and_a_link_opens_what_is_folded(
-    reader: Reader,
-) -> None:
+def test_a_long_page_lists_its_contents_beside_it_and_a_link_opens_what_is_folded(reader):
     page = reader.opened("03_segments")
     rail, main = page.locator("nav.contents"), page.locator("main")
     left, right = rail.bounding_box(), main.bounding_box()
@@ -208,9 +204,7 @@ def test_a_long_page_lists_its_contents_beside_it_and_a_link_opens_what_is_folde
     assert rail.count() == (tall > 3 * SCREEN[1])
 
 
-def test_without_its_script_all_still_reads(
-    reader: Reader, chromium: Any, files: dict[str, Path]
-) -> None:
+def test_without_its_script_all_still_reads(reader, chromium, files):
     plain = Reader(chromium, files, java_script_enabled=False)
     for name in ("index", "02_customers"):
         with_script = reader.opened(name).locator("main").inner_text()
@@ -250,9 +244,7 @@ def test_the_first_page_is_four_screens_and_eleven_hundred_words(reader: Reader)
     assert height <= 4 * SCREEN[1] and words(page) <= 1150, (height, words(page))
 
 
-def test_so_is_that_of_other_weeks_and_of_a_shop_without_promotions(
-    chromium: Any, small_reports: Any
-) -> None:
+def test_so_is_that_of_other_weeks_and_of_a_shop_without_promotions(chromium, small_reports):
     pages = {str(p): p for made in small_reports.values() for p in made.out.glob("2*/index.html")}
     small = Reader(chromium, pages)
     assert pages
@@ -272,9 +264,7 @@ def test_a_step_page_is_eight_screens_at_most_and_a_week_weighs_little(reader: R
 
 
 @pytest.mark.parametrize("name", ["index", "03_segments", "04_response"])
-def test_a_page_is_drawn_from_top_to_bottom_inside_its_margins(
-    reader: Reader, tmp_path: Path, name: str
-) -> None:
+def test_a_page_is_drawn_from_top_to_bottom_inside_its_margins(reader, tmp_path, name):
     page = reader.opened(name, (1150, 2400))
     page.screenshot(path=str(tmp_path / "page.png"))
     picture = matplotlib.image.imread(tmp_path / "page.png")[..., :3]

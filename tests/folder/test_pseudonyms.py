@@ -122,9 +122,7 @@ def old(planned, tmp_path):
     return out
 
 
-def test_a_folder_with_a_key_of_the_old_recipe_gets_another_and_its_drafts_new_pages(
-    toy_here, old, capsys
-):
+def test_a_key_of_the_old_recipe_is_replaced_and_drafts_get_new_pages(toy_here, old, capsys):
     with pytest.raises(InputError, match=r"W43 show codes .* traced back.*make them again"):
         release_week("2017-W43", old, by="ann", pages=PAGES)
     page = toy_here(old, week="2017-W45", parameters={"mood": "plan"})

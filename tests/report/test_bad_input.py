@@ -139,9 +139,7 @@ def test_a_wrong_call_is_refused(small_shop, tmp_path, capsys):
         assert words in refused(capsys, tmp_path / "out", "--source", small_shop, *options)
 
 
-def test_an_unknown_source_and_an_output_path_that_is_a_file_are_refused(
-    small_shop, tmp_path, capsys
-):
+def test_an_unknown_source_and_an_output_that_is_a_file_are_refused(small_shop, tmp_path, capsys):
     message = refused(capsys, tmp_path / "out", "--source", "complete_jurney")
     assert "did you mean 'complete_journey'?" in message
     taken = tmp_path / "taken"

@@ -119,9 +119,7 @@ def test_how_long_the_list_is(journey_report, windows, page, metrics) -> None:
     assert f"{(planned['holdout'] == 'promotion').sum():,} are held out" in page
 
 
-def test_rates_of_segments_are_of_promotions_that_are_over(
-    journey_report, redeemers, windows, page
-) -> None:
+def test_rates_of_segments_are_of_ended_promotions(journey_report, redeemers, windows, page):
     over = windows[(windows["end"] <= MORNING) & (windows["start_date"] >= "2017-01-01")].index
     contacts = raw("campaigns").query("campaign_id in @over")
     told = pd.read_parquet(journey_report / "tables" / "segment_response.parquet")

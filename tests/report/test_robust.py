@@ -383,9 +383,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(notebooks, shop, tmp_path)
     assert left == [".key", ".ledger.duckdb.lock", ".lock"]
 
 
-def test_data_that_changed_while_another_run_was_waited_for_are_read_again(
-    make, shop, tmp_path, monkeypatch
-):
+def test_data_that_changed_while_a_run_waited_are_read_again(make, shop, tmp_path, monkeypatch):
     read = []
 
     def load(source, **options):

@@ -132,9 +132,7 @@ ODD = [
 ]
 
 
-def test_odd_lines_of_a_queue_or_of_the_log_are_dead_letters_and_the_others_count(
-    week, reports, clock
-):
+def test_odd_lines_of_a_queue_or_the_log_are_dead_letters_the_others_count(week, reports, clock):
     store = MemoryStore()
     service = Service(week(), store, clock)
     one, two = given(reports)[:2]

@@ -126,9 +126,7 @@ def test_the_command_answers_takes_a_queue_in_and_goes_on_where_it_was(reports, 
         ([WEEK, "--events", "f.json"], "write - and pipe events in"),
     ],
 )
-def test_what_cannot_be_served_is_said_in_a_sentence(
-    released_once, options, sentence, capsys, monkeypatch
-):
+def test_what_cannot_be_served_is_said(released_once, options, sentence, capsys, monkeypatch):
     monkeypatch.delenv("PROMOLAB_TOKEN", raising=False)
     monkeypatch.setattr(stores, "START", 0.1)
     with socket.socket() as taken:

@@ -44,9 +44,7 @@ def test_only_who_brings_the_token_is_answered(client):
         ("/nothing", "Anna Bell", 404, "there are /score, /events"),
     ],
 )
-def test_an_error_is_a_problem_in_a_sentence_without_what_was_sent(
-    client, path, body, status, sentence
-):
+def test_an_error_is_a_sentence_without_what_was_sent(client, path, body, status, sentence):
     found = client.ask(path, body)
     told = found.json()
     assert (found.status, told["status"]) == (status, status)

@@ -1,13 +1,11 @@
 """The notebooks with explorers, run by papermill: each shows a figure that stands still."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbconvert import HTMLExporter
 
-from promolab.folder import RunFolder
 from promolab.report.running.execute import execute, kernels
 from promolab.report.running.parameters import Step
 from tests.widgets.explored import WEEK
@@ -24,9 +22,7 @@ SHOWS = {
 """What the figure of each says."""
 
 
-def test_papermill_runs_each_and_its_page_shows_the_figure_without_controls(
-    explored_week: RunFolder, repository: Path, tmp_path: Path
-) -> None:
+def test_papermill_runs_each_and_its_page_has_the_figure_alone(explored_week, repository, tmp_path):
     paths = sorted((repository / "notebooks").glob("explore_*.ipynb"))
     assert [path.stem for path in paths] == list(SHOWS)
     steps = [Step(p.stem, p.stem, nbformat.read(p, 4), {}, f"{p.stem}.html") for p in paths]

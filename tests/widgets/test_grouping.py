@@ -69,9 +69,7 @@ def test_every_method_answers_and_one_without_centres_is_not_saved(made, tmp_pat
     made.move(method="kmeans")
 
 
-def test_the_choice_is_saved_as_parameters_of_the_weekly_run(
-    features, tmp_path, capsys, monkeypatch
-):
+def test_the_choice_is_saved_as_parameters_of_the_week(features, tmp_path, capsys, monkeypatch):
     file = tmp_path / "parameters.json"
     file.write_text('{"list_size": 30}')
     made = segments(features, save_to=file)

@@ -32,9 +32,7 @@ def week(tmp_path: Path) -> Path:
     return folder
 
 
-def test_without_a_browser_nothing_is_made_and_it_is_said_how_to_get_one(
-    tmp_path, monkeypatch, capsys
-):
+def test_without_a_browser_nothing_is_made_and_it_is_said_what_to_do(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     refused("apt install chromium", find_browser)
     assert cli.main(["report", "--pdf", "--out", str(tmp_path / "reports")]) == 2

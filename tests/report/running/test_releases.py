@@ -170,9 +170,7 @@ def test_what_was_sent_counts_in_place_of_what_was_planned(reports, source, tmp_
 @pytest.mark.parametrize(
     "text", ["Key,Offer\n", "Key,Offer\n9,17\n", "Key,Offer\n1,18\n77,1\n78,1\n"]
 )
-def test_a_wrong_file_does_not_take_the_place_of_a_good_one(
-    reports, source, tmp_path, capsys, text
-):
+def test_a_wrong_file_does_not_replace_a_good_one(reports, source, tmp_path, capsys, text):
     release(reports)
     wrong = tmp_path / "wrong.csv"
     wrong.write_text(text)
@@ -433,9 +431,7 @@ def test_a_window_that_moved_after_the_release_is_said_and_waited_for(reports, s
     assert close_week(WEEK, reports, now=SETTLED + timedelta(days=7)) == moved
 
 
-def test_rows_that_come_after_the_close_are_said_and_not_folded_in(
-    reports, toy_here, source, tmp_path, monkeypatch, capsys
-):
+def test_rows_after_the_close_are_said(reports, toy_here, source, tmp_path, monkeypatch, capsys):
     release(reports)
     reconcile_week(WEEK, sent_file(tmp_path), reports)
     close_week(WEEK, reports, now=SETTLED)

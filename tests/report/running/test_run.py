@@ -303,9 +303,7 @@ def test_a_plan_made_before_the_data_begin_is_refused(small_shop, tmp_path):
         (lambda path: path.mkdir(), "is a folder"),
     ],
 )
-def test_a_ledger_that_is_none_of_the_shop_ends_with_2_before_a_step(
-    damage, words, notebooks, tmp_path, monkeypatch, capsys
-):
+def test_another_ledger_ends_with_2(damage, words, notebooks, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("promolab.sources.load_shop", load_toy)
     monkeypatch.setattr("promolab.report.running.run.find_notebooks", lambda: notebooks)
     damage(tmp_path / "ours.duckdb")

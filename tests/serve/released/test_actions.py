@@ -52,9 +52,7 @@ def decided(service, customer):
     return told["decision"], {pair["promotion_id"]: pair["eligible"] for pair in told["promotions"]}
 
 
-def test_who_was_barred_gets_what_adds_most_inside_what_is_left_of_the_budget(
-    reports, explored_week, opened
-):
+def test_who_was_barred_gets_what_adds_most_within_the_budget_left(reports, explored_week, opened):
     week = opened
     assert all(week.plans.of(c) is None for a in week.actions.values() for c in a.adds)
     rows = explored_week.read_table("allocation")
@@ -100,9 +98,7 @@ def drawn(reports, run, action, share):
 
 
 @pytest.mark.parametrize("said", [{"limited": True}, {"pays": False}])
-def test_nobody_beside_the_plan_where_limits_bind_or_spending_was_not_shown_to_pay(
-    reports, explored_week, opened, said, tmp_path
-):
+def test_nobody_beside_the_plan_where_limits_bind(reports, explored_week, opened, said, tmp_path):
     run = RunFolder(tmp_path / str(explored_week.week), explored_week.week)
     shutil.copytree(reports / str(explored_week.week), run.path)
     told = run.metrics
