@@ -131,11 +131,15 @@ def test_a_made_shop_is_of_the_size_asked_for_and_the_same_twice(made, tmp_path)
         assert table == (tmp_path / f"{name}.parquet").read_bytes()
 
 
-def test_a_made_shop_passes_the_checks(made: Path) -> None:
+def test_a_made_shop_passes_the_checks_and_a_fresh_process_measures_it(made):
     checks = load_shop(made).check()
     # The real shop's own lines of coupons stand twice; nothing that is made does.
     twice = [f.table for f in checks.findings if f.check == "duplicate"]
     assert checks.usable and twice == ["promotion_products"]
+    usage = run_watched(["-m", "benchmarks.size", "promolab", str(made)])
+    found = json.loads(usage.stdout)
+    assert found["seconds"] > 0 and found["rows"] > 80 and found["peak_mb"] > 100
+    assert usage.sum_mb > 100
 
 
 @pytest.mark.parametrize("peer", ["sql", "pandas"])
@@ -156,13 +160,6 @@ def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path, p
     assert size.differences(ours, theirs) == []
     theirs["amount"] *= 1 + 1e-8
     assert size.differences(ours, theirs) == ["amount"]
-
-
-def test_a_fresh_process_measures_a_shop(made: Path) -> None:
-    usage = run_watched(["-m", "benchmarks.size", "promolab", str(made)])
-    found = json.loads(usage.stdout)
-    assert found["seconds"] > 0 and found["rows"] > 80 and found["peak_mb"] > 100
-    assert usage.sum_mb > 100
 
 
 def test_the_rows_of_size_compare_medians(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,28 +12,17 @@ from promolab.errors import InputError
 from tests.refused import refused
 
 
-@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
-def test_whole_numbers_of_python_and_numpy(value):
-    found = checks.whole_number("k", value, 3, 3)
-    assert found == 3 and type(found) is int
-
-
-@pytest.mark.parametrize("value", [True, np.True_, 3.0, np.float64(3), "3", None, float("nan")])
-def test_what_is_no_whole_number(value):
-    refused(r"k = .*; expected a whole number$", checks.whole_number, "k", value)
-
-
-@pytest.mark.parametrize("value", [0.5, np.float32(0.5), Fraction(1, 2)])
-def test_numbers_of_python_and_numpy(value):
-    assert checks.real_number("l2", value, above=0) == 0.5
-
-
-@pytest.mark.parametrize(
-    "value", [True, np.False_, "0.5", None, float("nan"), float("inf"), np.float64("-inf"), [1]]
-)
-def test_what_is_no_number(value):
-    assert not checks.is_number(value)
-    refused(r"l2 = .*; expected a number$", checks.real_number, "l2", value)
+def test_numbers_of_python_and_numpy_and_what_is_none():
+    for whole in (3, np.int64(3), np.uint8(3)):
+        found = checks.whole_number("k", whole, 3, 3)
+        assert found == 3 and type(found) is int
+    for wrong in (True, np.True_, 3.0, np.float64(3), "3", None, float("nan")):
+        refused(r"k = .*; expected a whole number$", checks.whole_number, "k", wrong)
+    for real in (0.5, np.float32(0.5), Fraction(1, 2)):
+        assert checks.real_number("l2", real, above=0) == 0.5
+    for none in (True, np.False_, "0.5", None, float("nan"), float("inf"), np.float64("-inf"), [1]):
+        assert not checks.is_number(none)
+        refused(r"l2 = .*; expected a number$", checks.real_number, "l2", none)
 
 
 def test_bounds_are_said():
@@ -87,18 +76,14 @@ def test_truth_values_texts_choices_files_and_columns(tmp_path):
     checks.columns_there(pd.DataFrame({"a": [1]}), ["a"])
 
 
-@pytest.mark.parametrize(
-    "values", [[1, 2], (1, 2), np.array([1, 2]), pd.Series([1, 2], index=[5, 5]), pa.array([1, 2])]
-)
-def test_a_column_is_numbered_from_0(values):
-    column = checks.column_of("x", values, 2)
-    assert column.tolist() == [1, 2] and column.index.tolist() == [0, 1]
-    refused("x has 2 rows and customers 3; give one per row", checks.column_of, "x", values, 3)
-
-
-@pytest.mark.parametrize("values", ["ab", {1: 2}, {1, 2}, pd.DataFrame({"a": [1]}), 3])
-def test_what_is_no_column(values):
-    refused(r"x is a .*; give one column", checks.column_of, "x", values)
+def test_a_column_is_numbered_from_0_and_what_is_none_is_refused():
+    several = pd.Series([1, 2], index=[5, 5]), pa.array([1, 2])
+    for values in ([1, 2], (1, 2), np.array([1, 2]), *several):
+        column = checks.column_of("x", values, 2)
+        assert column.tolist() == [1, 2] and column.index.tolist() == [0, 1]
+        refused("x has 2 rows and customers 3; give one per row", checks.column_of, "x", values, 3)
+    for wrong in ("ab", {1: 2}, {1, 2}, pd.DataFrame({"a": [1]}), 3):
+        refused(r"x is a .*; give one column", checks.column_of, "x", wrong)
 
 
 def test_columns_of_numbers_and_labels():

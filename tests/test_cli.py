@@ -202,7 +202,7 @@ def test_data_writes_a_page_whether_the_shop_can_be_used_or_not(shop_folder, cap
         assert f'<td class="text short">{name}</td><td class="number">{n}</td>' in html
 
 
-def test_a_page_that_cannot_be_written_is_said_before_the_shop_is_opened(capsys, tmp_path):
+def test_a_page_that_cannot_be_written_and_an_unknown_source_are_said(capsys, tmp_path):
     for target, sentence in (
         (tmp_path, "is a folder; give the name of a file"),
         (tmp_path / "none" / "data.html", "there is no folder"),
@@ -210,9 +210,6 @@ def test_a_page_that_cannot_be_written_is_said_before_the_shop_is_opened(capsys,
         assert cli.main(["data", "complete_journey", "--html", str(target)]) == 2
         printed = capsys.readouterr()
         assert sentence in printed.err and printed.out == ""
-
-
-def test_an_unknown_source_names_what_there_is(capsys):
     assert cli.main(["data", "complete_journy"]) == 2
     assert "did you mean 'complete_journey'?" in capsys.readouterr().err
 

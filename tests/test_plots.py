@@ -103,15 +103,12 @@ def test_nothing_is_clipped_dollars_stay_dollars_and_each_character_is_drawn(nam
             assert text.get_parse_math() is False or "$" not in text.get_text(), name
 
 
-def test_settings_change_inside_a_call_only():
+def test_settings_change_inside_a_call_only_and_import_loads_no_matplotlib():
     before = dict(mpl.rcParams)
     draw_each()
     with plots.style():
         assert mpl.rcParams["axes.titlelocation"] == "left"
     assert dict(mpl.rcParams) == before
-
-
-def test_import_loads_no_matplotlib():
     code = "import promolab.plots, sys; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

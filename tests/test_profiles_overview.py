@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, circmean
 
-from promolab.errors import InputError
 from promolab.profiles import AXES, build_profiles, profile_overview
 from promolab.profiles.overview import ProfileOverview, median_interval
+from tests.refused import refused
 
 matplotlib.use("Agg")
 
@@ -143,8 +143,7 @@ def test_little_is_known(features: pd.DataFrame) -> None:
 
 def test_customers_without_features_are_refused_and_the_rest_may_be_left_out(features, overview):
     profiles = build_profiles(features)
-    with pytest.raises(InputError, match="features lack 100 of the 400 customers"):
-        profile_overview(profiles, features.head(300))
+    refused("lack 100 of the 400 customers", profile_overview, profiles, features.head(300))
     some = profile_overview(profiles.head(50), features.sample(frac=1, random_state=1))
     pd.testing.assert_frame_equal(some.figures, overview.figures.head(50))
 

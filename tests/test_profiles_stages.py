@@ -86,9 +86,8 @@ def test_the_interval_of_a_share_of_sales_covers() -> None:
         ends.append((part[0], low[0], high[0]))
     check_cover(ends, 0.6 / 1.3)
     days = np.where(new, 5.0, 40.0)
-    row = life_stages(
-        frame(orders=np.ones(400), recency_days=days, amount_28d=sales)
-    ).by_stage.iloc[0]
+    last = frame(orders=np.ones(400), recency_days=days, amount_28d=sales)
+    row = life_stages(last).by_stage.iloc[0]
     shown = row[["share_sales_28d_low", "share_sales_28d_high"]].tolist()
     assert shown == pytest.approx([low[0], high[0]], rel=1e-12)
 
@@ -104,9 +103,8 @@ def test_customers_lapse_by_their_own_rhythm() -> None:
     worth = CustomerWorth(told, told, told, None, 0.0)
     found = life_stages(features, worth=worth)
     # Three times five days are less than four weeks.
-    assert found.stages["stage"].tolist() == [
-        *("Returning", "Lapsed", "Returning", "Lapsed", "Lapsed")
-    ]
+    told = found.stages["stage"].tolist()
+    assert told == ["Returning", "Lapsed", "Returning", "Lapsed", "Lapsed"]
     assert found.own_rhythm
     assert "own rhythm" in found.by_stage.set_index("stage").loc["Lapsed", "meaning"]
     plain = life_stages(features, worth="Not shown: there is none.")

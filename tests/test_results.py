@@ -68,33 +68,26 @@ def whole() -> Whole:
     )
 
 
-def test_what_is_saved_is_read_back(whole, tmp_path):
+def test_what_is_saved_is_read_back_and_equal_results_make_equal_files(whole, tmp_path):
     path = whole.save(tmp_path / "new" / "whole.zip")
     back = Whole.load(path)
     pd.testing.assert_frame_equal(back.table_, whole.table_)
     np.testing.assert_array_equal(back.array, whole.array)
     assert back.parts == whole.parts and back.of == whole.of and back.when == whole.when
-    assert math.isnan(back.rate.ci_high) and replace(back.rate, ci_high=0) == Estimate(
-        0.2, 0.1, 0, 9
-    )
+    assert math.isnan(back.rate.ci_high)
+    assert replace(back.rate, ci_high=0) == Estimate(0.2, 0.1, 0, 9)
     assert (back.share, back.n, back.nothing, back.counted) == (math.inf, 3, None, 3)
     assert [p.name for p in tmp_path.glob("new/*")] == ["whole.zip"]
-
-
-def test_equal_results_make_equal_files(whole, tmp_path):
     first, second = (whole.save(tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
     assert first == second
     assert Whole.load(tmp_path / "a.zip").save(tmp_path / "c.zip").read_bytes() == first
 
 
-def test_sets_are_written_in_one_order_and_come_back(tmp_path):
+def test_sets_are_written_in_one_order_and_arrays_of_objects_and_series_come_back(tmp_path):
     some = [Part("x", {"s": frozenset(names)}) for names in ("abc", "cab")]  # type: ignore[arg-type]
     one, other = (part.save(tmp_path / f"{i}.zip") for i, part in enumerate(some))
     assert one.read_bytes() == other.read_bytes()
     assert Part.load(one).rate["s"] == frozenset("abc")
-
-
-def test_arrays_of_objects_series_and_missing_times_come_back(tmp_path):
     values = np.array([["a", None], [1, 2.5]], dtype=object)
     part = Part("x", {"o": values, "s": pd.Series([1, 2], name="n"), "t": pd.NaT})  # type: ignore[arg-type]
     back = Part.load(part.save(tmp_path / "x.zip")).rate
@@ -102,13 +95,10 @@ def test_arrays_of_objects_series_and_missing_times_come_back(tmp_path):
     pd.testing.assert_series_equal(back["s"], pd.Series([1, 2], name="n"))
 
 
-def test_what_is_no_value_is_refused(tmp_path):
+def test_what_is_no_value_and_the_wrong_file_are_refused(tmp_path, whole):
     with pytest.raises(InputError, match=r"Part.rate\['f'\] is a function; a saved result holds"):
         Part("x", {"f": lambda: 1}).save(tmp_path / "x.zip")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_wrong_file_is_named(whole, tmp_path):
     refused(r"there is no file .*none.zip", Whole.load, tmp_path / "none.zip")
     path = whole.save(tmp_path / "x.zip")
     refused(r"holds a Whole; read it with Whole.load", Part.load, path)
@@ -153,10 +143,7 @@ def test_rows_and_dicts_make_it_again():
     assert math.isnan(Part.from_dict(told).rate.ci_low)
 
 
-def test_a_result_shows_itself_safely():
+def test_a_result_shows_itself_safely_and_an_estimate_has_other_units():
     shown = Part("b", Estimate(0.5, 0.4, 0.6, 7))._repr_html_()
     assert "&lt;b&gt;" in shown and "0.50 [0.40, 0.60]" in shown and '<div class="scroll"' in shown
-
-
-def test_an_estimate_in_other_units():
     assert (Estimate(0.2, 0.1, 0.4, 5) * -10).ends == (-2.0, -4.0, -1.0)

@@ -73,19 +73,9 @@ def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
 
 
 class LabPage:
-    """A notebook that is open in JupyterLab, its cells run.
+    """A notebook that is open in JupyterLab, its cells run: one that fails does not keep the next.
 
-    Parameters
-    ----------
-    browser : playwright.sync_api.Browser
-    address : str
-        Of the server.
-    folder : Path
-        That it serves.
-    cells : sequence of str
-        Code; a cell that fails does not keep the next ones from running.
-    size : tuple of int
-        Of the window, in pixels.
+    The server at the address serves the folder; the window is so many pixels wide and high.
     """
 
     def __init__(

@@ -22,19 +22,7 @@ pytest.importorskip("jupyterlab", reason="the extra lab is not installed")
 
 @dataclass(frozen=True)
 class Case:
-    """An explorer to try.
-
-    Parameters
-    ----------
-    title : str
-        As it stands above its controls.
-    code : str
-        Cell that ends in the explorer; small data.
-    slider : str
-        Label of a slider to move.
-    says : str
-        What is to be read at first.
-    """
+    """An explorer: its title, the cell that ends in it, a slider's label, what it says first."""
 
     title: str
     code: str
@@ -50,21 +38,12 @@ draw = np.random.default_rng(0)
 """
 BUDGET, REVIEW, CUSTOMER = "Budget", "Review and release", "Customer"
 THRESHOLD, SEGMENTS, EXPERIMENT = "Threshold", "Segments", "Experiment"
+DESIGN = "Promotion design"
 EXPLORERS = [
     Case(THRESHOLD, "widgets.threshold()", "share contacted", "of those who respond"),
     Case(BUDGET, f"widgets.budget('{WEEK}')", "budget", "The next unit of budget returns"),
-    Case(
-        "Promotion design",
-        "widgets.promotion_design(**designed())",
-        "depth",
-        "Net incremental profit",
-    ),
-    Case(
-        EXPERIMENT,
-        "widgets.experiment(rate=0.05)",
-        "effect worth finding",
-        "will show a difference of",
-    ),
+    Case(DESIGN, "widgets.promotion_design(**designed())", "depth", "Net incremental profit"),
+    Case(EXPERIMENT, "widgets.experiment(rate=0.05)", "effect worth finding", "show a difference"),
     Case(
         SEGMENTS,
         "some = pd.DataFrame({'customer_id': range(4000), 'orders': draw.poisson(9, 4000) + 1})\n"

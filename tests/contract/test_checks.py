@@ -1,4 +1,4 @@
-"""The checks on tiny shops whose faults are counted by hand."""
+"""The checks on tiny shops: faults counted by hand, what is not said, who never answers."""
 
 from datetime import datetime
 from typing import Any
@@ -127,3 +127,69 @@ def test_an_exposure_after_the_response_is_a_note_and_money_not_finite_is_counte
     table = con.sql(f"SELECT * REPLACE ({nan} AS amount) FROM base")
     shop = Shop({"events": table}, Settings(zone="UTC"))
     assert found(shop) == {("events", "not_finite"): ("warn", 2)}
+
+
+def unsaid(**columns: object) -> dict[str, tuple[str, str]]:
+    ids = [f"C{i}" for i in range(6)]
+    frame = pd.DataFrame({"customer_id": ids, "ts": pd.Timestamp("2017-03-01")})
+    frame = frame.assign(**{"kind": "purchase", "product_id": "A", "amount": 1.0} | columns)
+    frame = frame.dropna(axis="columns", how="all") if "keep" not in frame else frame
+    return {f.check: (f.level, f.sentence) for f in check(corner(events=frame), NOW).findings}
+
+
+def test_events_without_amount_or_product_are_said_and_an_amount_always_empty():
+    found = unsaid(amount=None, product_id=None)
+    said = "events has no amount: no sales, and no money in profiles"
+    assert found["no_amount"] == ("warn", said)
+    assert found["no_product"][0] == "note" and set(found) == {"no_amount", "no_product"}
+    found = unsaid(amount=pd.Series([None] * 6, dtype="float64"), keep=1)
+    assert found["no_amount"][0] == "warn"
+    assert "no_amount" not in unsaid(amount=[None, 1, 2, 3, 4, 5])
+
+
+def test_unknown_kinds_are_named_with_their_rows_personal_ones_only_counted():
+    found = unsaid(kind=["purchase", "buy", "buy", "adjust", "a@b.org", "order 1234"])
+    level, said = found["unknown_kind"]
+    assert level == "warn"
+    assert said.endswith("'buy' (2 rows), 'adjust' (1 row), and 2 words more")
+    assert "b.org" not in said and "1234" not in said
+    said = unsaid(kind=["purchase"] * 4 + ["a@b.org", "c@d.org"])["unknown_kind"][1]
+    assert said.endswith("; it holds 2 other words")
+
+
+DAY = pd.Timestamp("2017-03-02")
+
+
+def unanswered(kind: str, contacts: int, ends: str = "2017-04-01", *, offered: bool = False):
+    """Return what is said where coupons are redeemed by one in five, and another kind by nobody."""
+    ids = [f"C{i}" for i in range(contacts)]
+    sent = [("P1", i) for i in ids] + [("P2", i) for i in ids] + [("P2", ids[0])]
+    events = pd.DataFrame({"customer_id": ids, "ts": DAY, "kind": "purchase", "product_id": "A"})
+    offers = pd.DataFrame({"promotion_id": ["P1", "P2"], "kind": ["coupon", kind]})
+    times = {"starts_at": DAY - pd.Timedelta("1D"), "ends_at": pd.to_datetime(["2017-04-01", ends])}
+    answers = {"promotion_id": "P1", "customer_id": ids[::5], "ts": DAY, "kind": "redeem"}
+    tables = {
+        "events": events.assign(amount=1.0),
+        "promotions": offers.assign(**times),
+        "exposures": pd.DataFrame(sent, columns=["promotion_id", "customer_id"]).assign(ts=DAY),
+        "responses": pd.DataFrame(answers),
+    }
+    if offered:
+        tables["promotion_products"] = pd.DataFrame({"promotion_id": ["P2"], "product_id": ["A"]})
+    found = check(shop_of(tables), NOW).findings
+    return [(f.rows, f.sentence) for f in found if f.check == "unanswered_kind"]
+
+
+def test_the_kind_and_its_contacts_are_named_where_chance_cannot_be_why():
+    ((rows, said),) = unanswered("limited_time_discount", 50)
+    assert rows == 50
+    assert "no redemption for a limited time discount, though 1 of them had 50 contacts" in said
+    ((_, said),) = unanswered("recommendation", 50)
+    assert "no purchase for a recommendation" in said
+    assert unanswered("recommendation", 50, offered=True) == []  # what was bought of it tells
+    for kind, contacts, ends in [
+        ("limited_time_discount", 45, "2017-04-01"),  # nine would have come: none is chance
+        ("limited_time_discount", 50, "2018-02-01"),  # it is not over
+        ("coupon", 50, "2017-04-01"),  # of its kind some are redeemed
+    ]:
+        assert unanswered(kind, contacts, ends) == []

@@ -1,6 +1,6 @@
-"""What a shop says about its weekly work: understood, refused, and written again."""
+"""What a shop says of itself and of its weekly work: understood, refused, and written again."""
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from promolab.contract import Settings, read_settings
 from promolab.contract.operations import ContactLimit, SendColumns, read_operations
 from promolab.contract.operations import StatedRate as Rate
 from promolab.contract.settings import _toml
-from promolab.errors import InputError
+from tests.refused import refused
 
 FULL = """
 currency = "GBP"
@@ -77,14 +77,7 @@ def test_all_sections_are_understood(tmp_path):
     assert found.notify.on_success == ("tell", "the team", "") and found.notify.on_failure == ()
 
 
-def test_send_files_are_for_excel_or_not():
-    told = Settings(operations={"send": {"encoding": "utf-8-sig"}})
-    assert read_operations(told).send == SendColumns(encoding="utf-8-sig")
-    with pytest.raises(InputError, match=r"\[send\] encoding = 'gbk'.*utf-8-sig"):
-        read_operations(Settings(operations={"send": {"encoding": "gbk"}}))
-
-
-def test_what_is_not_said_has_a_default():
+def test_what_is_not_said_has_a_default_and_send_files_are_for_excel_or_not(tmp_path):
     found = read_operations(Settings())
     assert found.contact.never_statuses == ("blocked",)
     assert found.contact.quiet_days_after_complaint == 90
@@ -94,6 +87,13 @@ def test_what_is_not_said_has_a_default():
     assert found.attribution.overlapping == "each in full"
     # A margin stated above the sections is stated.
     assert read_operations(Settings(margin_rate=0.3)).economics.margin_rate == Rate(0.3, False)
+    told = Settings(operations={"send": {"encoding": "utf-8-sig"}})
+    assert read_operations(told).send == SendColumns(encoding="utf-8-sig")
+    odd = Settings(operations={"send": {"encoding": "gbk"}})
+    refused(r"\[send\] encoding = 'gbk'.*utf-8-sig", read_operations, odd)
+    stated = read_operations(read(tmp_path, "[economics]\nbudget = 42000"))
+    assert stated.economics.budget == 42_000.0
+    assert read_operations(Settings()).economics.budget is None
 
 
 def test_the_saved_shop_keeps_them(tmp_path):
@@ -200,15 +200,7 @@ def test_what_is_wrong_is_said(tmp_path):
             "contact_cost = -1; expected a number",
         ),
     ]:
-        with pytest.raises(InputError, match=message) as raised:
-            read(tmp_path, text)
-        assert str(raised.value).startswith("shop.toml")
-
-
-def test_a_budget_is_a_number_or_not_stated(tmp_path):
-    stated = read_operations(read(tmp_path, "[economics]\nbudget = 42000"))
-    assert stated.economics.budget == 42_000.0
-    assert read_operations(Settings()).economics.budget is None
+        assert refused(message, read, tmp_path, text).startswith("shop.toml")
 
 
 def test_experiments_are_understood_and_survive_being_saved(tmp_path):
@@ -221,3 +213,47 @@ def test_experiments_are_understood_and_survive_being_saved(tmp_path):
     assert second.guardrails == {"left": {"column": "unsubscribed", "margin": 0.002}}
     again = read(tmp_path, settings.to_toml())
     assert read_operations(again).experiments == (first, second)
+
+
+def test_settings_are_read_and_life_is_in_utc_across_summer_time(tmp_path):
+    text = 'name = "Bäcker"\nzone = "Europe/Rome"\nmargin_rate = 0.4\n'
+    text += "opened = 2021-03-28\nevening_from = 18"
+    got = read(tmp_path, text)
+    assert (got.name, got.margin_rate, got.evening_from) == ("Bäcker", 0.4, 18)
+    assert got.life() == (datetime(2021, 3, 27, 23), None)
+    life = Settings(zone="America/New_York", opened="2017-01-01", closed="2017-07-01").life()
+    assert life == (datetime(2017, 1, 1, 5), datetime(2017, 7, 1, 4))
+    assert Settings().life() == (None, None)
+
+
+def test_a_missing_file_and_what_is_wrong_are_said(tmp_path):
+    refused("there is no settings file", read_settings, tmp_path / "shop.toml")
+    for text, message in [
+        ('zonne = "UTC"', "unknown key 'zonne'; did you mean 'zone'"),
+        ('zone = "Europe/Roma"', "'Europe/Roma' is no time zone; write an IANA name"),
+        ('zone = "../etc/passwd"', "is no time zone"),
+        (
+            "margin_rate = 40",
+            r"margin_rate = 40, must be a share between 0 and 1 \(0\.40, not 40\)",
+        ),
+        ("margin_rate = 0", "must be a share between 0 and 1"),
+        ("margin_rate = true", "margin_rate = True, must be of type int or float"),
+        ("name = 5", "name = 5, must be of type str"),
+        ('naive_times = "here"', 'naive_times = \'here\', must be "utc" or "local"'),
+        ("odd_quantity = 0", "odd_quantity = 0, must be more than 0 units"),
+        ("evening_from = 24", "evening_from = 24, must be an hour from 0 to 23"),
+        ('opened = "last year"', "opened = 'last year', must be a day such as 2017-01-01"),
+        ("name = ", "cannot be read as TOML"),
+        ("name = " + "[" * 5000 + "]" * 5000, "TOML: lists or tables stand in each other"),
+        ("name = " + "{a=" * 5000 + "1" + "}" * 5000, "TOML: lists or tables stand in each other"),
+    ]:
+        refused(message, read, tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "name", ['A "B" C', "back\\slash", "two\nlines", "tab\there", "Ü–·€", "\x01"]
+)
+def test_settings_survive_being_written_and_read(tmp_path, name):
+    told = {"name": name, "zone": "Asia/Tokyo", "naive_times": "local", "opened": "2020-01-01"}
+    wanted = Settings(margin_rate=0.25, **told)
+    assert read(tmp_path, wanted.to_toml()) == wanted

@@ -31,21 +31,15 @@ def chosen(shop, **options):
     return str(weeks.default), str(weeks.latest)
 
 
-def test_a_live_source_means_the_current_week():
+def test_a_live_source_means_the_current_week_and_settings_that_of_one_that_is_not():
     assert chosen(daily("2021-01-01", "2021-03-16")) == ("2021-W11", "2021-W11")
     # 14 days ago is live, and the weeks up to now are allowed; one day more is not.
     assert chosen(daily("2021-01-01", "2021-03-04")) == ("2021-W11", "2021-W11")
     assert chosen(daily("2021-01-01", "2021-03-02")) == ("2021-W09", "2021-W09")
-
-
-def test_settings_say_the_week_of_a_source_that_is_not_live():
     stated = {"default_week": "2021-W04"}
     assert chosen(daily("2021-01-01", "2021-02-20", **stated)) == ("2021-W04", "2021-W07")
     assert chosen(daily("2021-01-01", "2021-02-20")) == ("2021-W07", "2021-W07")
     assert chosen(daily("2021-01-01", "2021-03-16", **stated)) == ("2021-W11", "2021-W11")
-
-
-def test_lead_days_let_a_live_source_plan_the_next_week():
     shop = daily("2021-01-01", "2021-03-16")
     assert chosen(shop, lead_days=5) == ("2021-W11", "2021-W12")
     assert chosen(shop, lead_days=4) == ("2021-W11", "2021-W11")

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, codes
 from promolab.folder.key_renewal import check_codes, new_key, note_drawn, renew_key
 from promolab.loop import release_week
@@ -123,8 +122,7 @@ def old(planned, tmp_path):
 
 
 def test_a_key_of_the_old_recipe_is_replaced_and_drafts_get_new_pages(toy_here, old, capsys):
-    with pytest.raises(InputError, match=r"W43 show codes .* traced back.*make them again"):
-        release_week("2017-W43", old, by="ann", pages=PAGES)
+    refused("show codes .* make them again", release_week, "2017-W43", old, by="ann", pages=PAGES)
     page = toy_here(old, week="2017-W45", parameters={"mood": "plan"})
     said = capsys.readouterr().err
     assert page == old / "2017-W45" / "index.html"
@@ -155,7 +153,7 @@ def test_a_key_that_was_removed_is_made_anew_and_its_drafts_noted(old):
     assert said[0] == "there was no .key: pseudonyms have a new key" and "2 drafts" in said[1]
 
 
-def test_codes_are_stable_and_distinct(tmp_path):
+def test_codes_are_stable_distinct_and_those_of_rfc_2104(tmp_path):
     renew_key(folder(tmp_path).reports, {"events": "a"})
     run, later = folder(tmp_path), folder(tmp_path, "2017-W45")
     shown = run.pseudonym(np.arange(100_000))
@@ -165,6 +163,10 @@ def test_codes_are_stable_and_distinct(tmp_path):
     assert run.pseudonym(pd.Series([5.0, None]).astype("Int64"))[1] == ""
     assert run.pseudonym(["ü", None]).tolist()[1] == ""
     assert stat.S_IMODE((tmp_path / ".key").stat().st_mode) == 0o600
+    # RFC 4231, test case 2: key "Jefe", data "what do ya want for nothing?".
+    digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    expected = base64.b32encode(bytes.fromhex(digest)).decode()[:10]
+    assert codes(b"Jefe", ["what do ya want for nothing?"]) == [f"C-{expected}"]
 
 
 def test_keys_are_random_whatever_the_input(tmp_path):
@@ -210,24 +212,10 @@ def test_a_stated_secret_gives_equal_codes_in_all_folders(stated, tmp_path):
     assert shown[0] == shown[1] and not {*shown[0]} & {*shown[2]}
 
 
-def test_the_secret_is_written_nowhere(published):
+def test_the_secret_is_written_nowhere_and_files_with_ids_are_closed(published, planned):
     paths = [path for path in published.rglob("*") if path.is_file()]
     assert len(paths) > 10
     assert not [path for path in paths if SECRET.encode() in path.read_bytes()]
-
-
-def test_another_secret_than_the_folders_is_refused(toy_here, stated, tmp_path):
-    stated("a long and stated secret")
-    renew_key(ReportsFolder(tmp_path), {})
-    stated("a long and stated secret with a slip")
-    refused(r"\.key is not made from .* PROMOLAB_KEY states.*remove", toy_here, tmp_path)
-    stated("x", "y")
-    refused("both state the secret", renew_key, ReportsFolder(tmp_path), {})
-    stated(file=tmp_path / "none")
-    refused(r"PROMOLAB_KEY_FILE = .*none cannot be read", renew_key, ReportsFolder(tmp_path), {})
-
-
-def test_files_with_ids_are_closed_to_others(planned, tmp_path, monkeypatch):
     week = planned / WEEK
     tops = {path.name for path in week.iterdir() if path.is_dir()}
     assert {"send", "shop", "tables"} <= tops
@@ -239,8 +227,12 @@ def test_files_with_ids_are_closed_to_others(planned, tmp_path, monkeypatch):
     assert stat.S_IMODE((week / "index.html").stat().st_mode) & 0o004
 
 
-def test_codes_are_those_of_rfc_2104(tmp_path):
-    # RFC 4231, test case 2: key "Jefe", data "what do ya want for nothing?".
-    digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    expected = base64.b32encode(bytes.fromhex(digest)).decode()[:10]
-    assert codes(b"Jefe", ["what do ya want for nothing?"]) == [f"C-{expected}"]
+def test_another_secret_than_the_folders_is_refused(toy_here, stated, tmp_path):
+    stated("a long and stated secret")
+    renew_key(ReportsFolder(tmp_path), {})
+    stated("a long and stated secret with a slip")
+    refused(r"\.key is not made from .* PROMOLAB_KEY states.*remove", toy_here, tmp_path)
+    stated("x", "y")
+    refused("both state the secret", renew_key, ReportsFolder(tmp_path), {})
+    stated(file=tmp_path / "none")
+    refused(r"PROMOLAB_KEY_FILE = .*none cannot be read", renew_key, ReportsFolder(tmp_path), {})

@@ -67,10 +67,8 @@ def test_tables_are_known_by_name():
         ("campaign_products", "promotion_products"),
         ("商品", "products"),
     ]:
-        tables = (
-            "events customers products promotions promotion_products exposures responses".split()
-        )
-        ranks = {t: rank for t in tables if (rank := table_rank(t, name)) is not None}
+        tables = "events customers products promotions promotion_products exposures responses"
+        ranks = {t: rank for t in tables.split() if (rank := table_rank(t, name)) is not None}
         assert min(ranks, key=ranks.__getitem__) == table
 
 

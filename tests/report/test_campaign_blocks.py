@@ -27,9 +27,7 @@ NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
 AS_OF = datetime(2017, 10, 30, 4)
 
 
-def ended(
-    name: str, difference: Difference, *, recorded: bool, provisional: bool
-) -> PromotionReadout:
+def ended(name: str, difference: Difference, *, recorded: bool, provisional: bool):
     harm = Estimate(0.004, 0.002, 0.01, 900) if recorded else NOTHING
     needed = PaysFrom(2.5, 2.0, 0.5, 0.25, (), "EUR")
     return PromotionReadout(
@@ -80,10 +78,6 @@ def test_ended_promotions_with_their_verdicts():
         text,
     )
     assert "880" in first and "not recorded" in second and second.endswith("settled")
-
-
-def test_an_effect_that_was_randomised_is_not_called_unproven():
-    randomised = Difference(Estimate(4.0, 2.5, 5.5, 900), "randomised", "100 held back", 900, 100)
     alone = Readout(AS_OF, 8, (ended("13", randomised, recorded=True, provisional=False),))
     text = text_of(alone.block())
     assert "not proven by a test" not in text and "Provisional" not in text
@@ -91,9 +85,8 @@ def test_an_effect_that_was_randomised_is_not_called_unproven():
 
 def running_row() -> RunningPromotion:
     day = np.arange(34.0)
-    curve = pd.DataFrame(
-        {"day": day, "at": pd.Timestamp("2017-10-04 04:00") + day * pd.Timedelta("1D")}
-    )
+    at = pd.Timestamp("2017-10-04 04:00") + day * pd.Timedelta("1D")
+    curve = pd.DataFrame({"day": day, "at": at})
     curve["observed"] = np.where(day <= 26, np.floor(day * 0.7), np.nan)
     curve = curve.assign(expected=day * 0.6, ci_low=day * 0.3, ci_high=day * 1.2)
     return RunningPromotion(
@@ -111,17 +104,9 @@ def test_a_running_promotion_with_its_figure():
 
 
 def test_promotions_that_come_are_listed_by_start():
-    row = {
-        "promotion_id": "18",
-        "name": "Coupons 18",
-        "status": "coming",
-        "days": 56,
-        "products": None,
-    }
-    row |= {
-        "starts_at": pd.Timestamp("2017-11-15 05:00"),
-        "ends_at": pd.Timestamp("2017-12-18 05:00"),
-    }
+    row = {"promotion_id": "18", "name": "Coupons 18", "status": "coming", "days": 56}
+    row |= {"products": None, "starts_at": pd.Timestamp("2017-11-15 05:00")}
+    row |= {"ends_at": pd.Timestamp("2017-12-18 05:00")}
     text = text_of(coming(pd.DataFrame([row]), ZONE))
     assert "Coupons 18" in text and "15 Nov – 17 Dec" in text and "–" in text
 
@@ -140,10 +125,8 @@ def reports(tmp_path):
     scores = pd.DataFrame({"customer_id": range(100), "promotion_id": "P", "p_redeemed": 0.2})
     early.write_table("scores", scores, by="customer_id")
     promotions = pd.DataFrame({"promotion_id": ["P"], "kind": "coupon"})
-    promotions["starts_at"], promotions["ends_at"] = (
-        pd.Timestamp("2017-10-04 04:00"),
-        pd.Timestamp("2017-11-06 05:00"),
-    )
+    promotions["starts_at"] = pd.Timestamp("2017-10-04 04:00")
+    promotions["ends_at"] = pd.Timestamp("2017-11-06 05:00")
     sent = pd.DataFrame({"promotion_id": "P", "customer_id": range(50, 100)})
     sent["ts"] = pd.Timestamp("2017-10-04 04:00")
     con = ibis.duckdb.connect()
@@ -153,26 +136,17 @@ def reports(tmp_path):
     return run, shop, promotions, sent, ratios
 
 
-def test_what_the_earlier_week_expected_of_those_contacted(reports):
-    run, shop, _, _, ratios = reports
+def test_what_an_earlier_week_expected_of_those_contacted_where_it_scored_enough_of_them(reports):
+    run, shop, promotions, sent, ratios = reports
     found = earlier_forecasts(run, shop, AS_OF)
     assert found == {"P": ("2017-W40", expected_of(pd.Series([0.2] * 50), ratios))}
-
-
-def test_a_week_that_scored_too_few_of_them_is_no_prediction(reports):
-    run, shop, _, sent, _ = reports
     con = shop["exposures"].get_backend()
     others = con.create_table("others", sent.assign(customer_id=sent["customer_id"] + 25))
     changed = shop.with_tables(shop.tables | {"exposures": others})
     assert earlier_forecasts(run, changed, AS_OF) == {}
-
-
-def test_a_promotion_of_this_week_or_of_a_week_without_report_has_none(reports):
-    run, shop, promotions, _, _ = reports
     again = RunFolder(run.path.parent / "2017-W40", Week.parse("2017-W40"))
     assert earlier_forecasts(again, shop, AS_OF) == {}
     moved = promotions.assign(starts_at=pd.Timestamp("2017-09-01"))
-    con = shop["exposures"].get_backend()
     changed = shop.with_tables(shop.tables | {"promotions": con.create_table("moved", moved)})
     assert earlier_forecasts(run, changed, AS_OF) == {}
 

@@ -81,11 +81,13 @@ def screen(tmp_path) -> FirstScreen:
     )
 
 
-def test_caveats_stand_first_in_the_mail_and_are_never_cut(screen) -> None:
+def test_caveats_stand_first_in_the_mail_and_above_the_tiles_and_are_never_cut(screen):
     text = screen.mail()
     places = [text.index(part) for part in ("Degraded", CONSENT, "was tested on", "Contact 925")]
     assert places == sorted(places)
     assert "- Customers to contact: 925" in text and len(text.split()) <= 220
+    text = screen.opening().text
+    assert text.index("Contact 925") < text.index(CONSENT) < text.index("was tested on")
 
 
 def test_what_the_data_are_called_is_no_markup_in_the_mail(screen) -> None:
@@ -120,8 +122,3 @@ def test_caveats_stand_first_in_the_picture(screen) -> None:
     figure.canvas.draw()
     low = min(t.get_window_extent().y0 for t in figure.texts if "Contact 925" in t.get_text())
     assert low > figure.bbox.height * (0.54 + 0.145)
-
-
-def test_caveats_stand_above_the_tiles_on_the_page(screen) -> None:
-    text = screen.opening().text
-    assert text.index("Contact 925") < text.index(CONSENT) < text.index("was tested on")

@@ -90,6 +90,8 @@ def test_the_budget_is_said_with_what_is_used_and_left():
     assert "300 USD too much" in choice(budget=500).budget_words()
     known = choice(policy={"by_effect": True, "budget": 50_000.0, "answer": ANSWER})
     assert "42,000 USD is used and 8,000 USD is left" in known.budget_words()
+    nobody = replace(choice(), customers=0)
+    assert nobody.block().text == ""
 
 
 def test_one_cost_is_one_figure_wherever_the_page_says_it():
@@ -104,8 +106,3 @@ def test_one_cost_is_one_figure_wherever_the_page_says_it():
     assert sent["cost"] == "1,630 USD [1,210, 2,080]" and one["cost"] == "1,630 USD"
     words = "Of the week's budget of 1,995 USD 1,630 USD is used and 360 USD is left."
     assert found.budget_words() == words
-
-
-def test_nobody_planned_is_no_choice():
-    nobody = replace(choice(), customers=0)
-    assert nobody.block().text == ""

@@ -53,13 +53,10 @@ def test_scores_of_the_week_tell_who_redeemed_afterwards(tables, shop):
     assert auc.ci_high >= PLAIN_BASELINE
 
 
-def test_no_past_auc_is_too_good_to_be_true(metrics):
+def test_the_recorded_auc_is_that_of_the_rows_and_none_is_too_good_to_be_true(metrics, tables):
     assert metrics["response"]["auc"]["value"] <= ALARM
     large = [p for p in metrics["response"]["by_promotion"].values() if p["positives"] >= 100]
     assert len(large) == 2 and all(p["value"] <= ALARM for p in large)
-
-
-def test_the_recorded_auc_is_that_of_the_rows(metrics, tables):
     from sklearn.metrics import roc_auc_score
 
     rows = tables["backtest"]
@@ -76,7 +73,7 @@ def test_the_recorded_auc_is_that_of_the_rows(metrics, tables):
     assert within["ci_low"] < within["value"] < within["ci_high"]
 
 
-def test_what_is_predicted_was_over_before_the_week(tables):
+def test_what_is_predicted_was_over_and_features_of_a_pair_are_of_its_start(tables):
     over = tables["pairs"].groupby("promotion_id")[["starts_at", "ends_at"]].first()
     as_of = tables["features"]["as_of"].iloc[0]
     rows = tables["backtest"]
@@ -85,9 +82,6 @@ def test_what_is_predicted_was_over_before_the_week(tables):
     # The first promotions have nothing before them that was over, and are not predicted.
     for promotion in rows["promotion_id"].unique():
         assert (over["ends_at"] <= over.loc[promotion, "starts_at"]).any()
-
-
-def test_features_of_a_pair_are_of_its_promotions_start(tables):
     pairs = tables["pairs"]
     assert (pairs["as_of"] == pairs["starts_at"]).all()
     assert (pairs["starts_at"] < tables["features"]["as_of"].iloc[0]).all()
@@ -99,16 +93,13 @@ def test_features_of_a_pair_are_of_its_promotions_start(tables):
 # What is recorded.
 
 
-def test_every_customer_with_history_is_scored_once(tables):
+def test_every_customer_with_history_is_scored_once_and_the_new_were_hardly_contacted(tables):
     scores = tables["scores"]
     assert list(scores) == ["customer_id", "promotion_id", "p_redeemed", "support"]
     assert set(scores["promotion_id"]) == {LAUNCHED}
     assert sorted(scores["customer_id"]) == sorted(tables["features"]["customer_id"])
     assert scores["p_redeemed"].between(0, 1, inclusive="neither").all()
     assert set(scores["support"]) <= {"inside", "new_customer", "new_promotion"}
-
-
-def test_new_customers_are_those_never_contacted(tables):
     joined = tables["scores"].merge(tables["features"], on="customer_id")
     rarely = joined.groupby("support")["contacts"].mean()
     assert rarely["new_customer"] < rarely["inside"]

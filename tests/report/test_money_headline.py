@@ -27,28 +27,23 @@ def headline(**answer: Any) -> MoneyHeadline:
     return MoneyHeadline(told | {"answer": ANSWER | answer}, 8_210, "CNY")
 
 
-def test_the_page_opens_with_the_money_answer():
+def test_the_page_opens_with_the_money_answer_and_four_tiles_say_it_in_figures():
     assert headline().sentence() == (
         "Contact 8,210 of 31,500; 42,000 CNY of discounts and contacts; adds 18,300 [11,200, "
         "25,400] of margin; 2 % chance of a loss; the next 1,000 would add 310 [100, 500]."
     )
-
-
-def test_four_tiles_say_it_in_figures():
     tiles = headline().tiles()
-    assert [tile.text for tile in tiles] == [
-        "8,210",
-        "18,000 CNY [11,000, 25,000]",
-        "42,000 CNY",
-        "2 %",
-    ]
+    told = ["8,210", "18,000 CNY [11,000, 25,000]", "42,000 CNY", "2 %"]
+    assert [tile.text for tile in tiles] == told
     assert tiles[2].note == "of a budget of 42,000 CNY"
+    assert tiles[3].note == "the next 1,000 CNY would add 310 CNY [100, 500]"
+    assert not MoneyHeadline({}, 0, "CNY")
+    assert not MoneyHeadline({"by_effect": False}, 0, "CNY")
 
 
 def test_the_same_offer_for_all_stands_beside_the_plan():
-    same = SameForAll(
-        "C", "Coupons C", 9_000.0, Estimate(18e3, 11e3, 25e3), Estimate(300, -2e3, 3e3)
-    )
+    found = Estimate(18e3, 11e3, 25e3), Estimate(300, -2e3, 3e3)
+    same = SameForAll("C", "Coupons C", 9_000.0, *found)
     told = headline().policy | {"same_for_all": same.to_dict()}
     assert MoneyHeadline(told, 8_210, "CNY").sentence().endswith("simpler. It is recommended.")
     assert same.as_good and "Coupons C, would cost 9,000" in same.summary()
@@ -58,16 +53,6 @@ def test_the_same_offer_for_all_stands_beside_the_plan():
     assert not worse.as_good and "the plan adds 3,000 [1,000, 5,000] more." in worse.summary()
 
 
-def test_the_last_tile_is_what_more_would_add():
-    tiles = headline().tiles()
-    assert tiles[3].note == "the next 1,000 CNY would add 310 CNY [100, 500]"
-
-
 @pytest.mark.parametrize(("loss", "text"), [(0.001, "less than 1 %"), (0.0, "0 %"), (1.0, "99 %")])
 def test_no_loss_is_called_certain_or_impossible_that_is_not(loss, text):
     assert headline(loss=loss).tiles()[3].text == text
-
-
-def test_where_effects_are_not_known_there_is_no_headline():
-    assert not MoneyHeadline({}, 0, "CNY")
-    assert not MoneyHeadline({"by_effect": False}, 0, "CNY")

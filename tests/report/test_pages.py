@@ -71,16 +71,9 @@ def test_the_report_shows_no_code_explains_its_words_and_has_no_wide_table(pages
 def test_the_report_has_its_parts(pages, small_reports):
     main = pages["index"].split("<main>")[1].split("</main>")[0]  # not its list of contents
     text, headlines = Page(main).text, small_reports["first"].metrics()["headlines"]
-    parts = (
-        "This week's choice",
-        "Sales and margin by week",
-        "Since last week",
-        "Track record",
-        "Launching (1)",
-        "Coming (2)",
-        "Running (4)",
-    )
-    places = [text.index(part) for part in (*parts, "Ended (1)", "Segments:", "What was left out")]
+    parts = "This week's choice|Sales and margin by week|Since last week|Track record|Launching (1)"
+    parts += "|Coming (2)|Running (4)|Ended (1)|Segments:|What was left out"
+    places = [text.index(part) for part in parts.split("|")]
     assert places == sorted(places)
     for tile in headlines:
         assert tile["label"] in text and tile["text"].split(" [")[0] in text

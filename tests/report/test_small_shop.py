@@ -11,18 +11,8 @@ from tests.wording_lint import nonsense_of, visible
 
 SUFFIXES = {".parquet", ".json", ".html"}
 STEP = re.compile(r"promolab: \d\d_\w+: [A-Z][a-z ]+ \(\d+ of 10\)")
-PAGES = [
-    "index",
-    "01_data",
-    "02_customers",
-    "03_segments",
-    "04_response",
-    "05_uplift",
-    "06_offers",
-    "07_policy",
-    "08_plan",
-    "09_learning",
-]
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+PAGES = ["index", *sorted(path.stem for path in NOTEBOOKS.glob("0[1-9]_*.ipynb"))]
 # Pages show the parameters that a run was given.
 THREADS = re.compile(rb'(threads</span> <span class="o">=</span> <span class="mi">)[12](?=</span>)')
 
@@ -71,7 +61,7 @@ def test_markup_in_the_data_appears_only_escaped(small_reports):
     assert "<script" not in but_its_own_script(index)
 
 
-def test_a_second_week_says_what_changed_and_is_listed(small_reports):
+def test_a_second_week_says_what_changed_and_keeps_its_method_unless_one_is_better(small_reports):
     made = small_reports["first"]
     assert "against the week before" not in made.page("2017-W44")
     assert "No report of 2017-W43 lies in this folder" in made.page("2017-W44")
@@ -80,10 +70,6 @@ def test_a_second_week_says_what_changed_and_is_listed(small_reports):
     index = (made.out / "index.html").read_text("utf-8")
     assert 0 < index.index('href="2017-W45/index.html"') < index.index('href="2017-W44/index.html"')
     assert (made.out / "latest").resolve().name == "2017-W45"
-
-
-def test_the_second_week_keeps_the_method_of_the_first_unless_another_is_better(small_reports):
-    made = small_reports["first"]
     first, second = made.metrics("2017-W44"), made.metrics("2017-W45")
     assert first["learning"]["models"]["response"]["decision"] == "champion"
     told = second["response"]["decision"]
@@ -95,19 +81,27 @@ def test_the_second_week_keeps_the_method_of_the_first_unless_another_is_better(
 
 
 @pytest.mark.parametrize("name", ["early", "invoices", "one_class", "one_customer"])
-def test_what_was_learned_is_said_whatever_is_missing(small_reports, name):
+def test_whatever_is_missing_is_said_and_rows_are_conserved(small_reports, name):
     made = small_reports[name]
     week = next(path.name for path in made.out.glob("2017-W*"))
     page = made.page(week, "09_learning")
     assert not re.search(r"\b(nan|NaN|NaT|None of 0|Traceback)\b", page)
     assert "records no ratings" in page
+    data = {k: v for k, v in made.metrics(week)["data"].items() if "rows_in" in v}
+    assert "events" in data
+    for rows in data.values():
+        parts = ("rows_dated_later", "rows_kept", "rows_quarantined")
+        assert rows["rows_in"] == sum(rows[part] for part in parts)
 
 
-def test_a_week_in_which_nothing_starts_says_so(small_reports):
+def test_where_nothing_starts_nobody_is_ranked_and_else_everybody(small_reports):
     page = small_reports["first"].page("2017-W45")
     assert "Nothing starts this week" in page and "nobody to rank" in page
     assert small_reports["first"].table("scores", "2017-W45").empty
     assert len(small_reports["first"].table("backtest", "2017-W45")) > 0
+    made = small_reports["first"]
+    assert len(made.table("scores")) == len(made.table("features"))
+    assert set(made.table("scores")["promotion_id"]) == {"18"}
 
 
 def test_an_early_week_says_what_it_lacks(small_reports):
@@ -120,12 +114,6 @@ def test_an_early_week_says_what_it_lacks(small_reports):
         made.metrics("2017-W19")["response"]["auc"] is None
         or made.table("backtest", "2017-W19")["y"].nunique() == 2
     )
-
-
-def test_all_customers_are_scored_for_what_starts(small_reports):
-    made = small_reports["first"]
-    assert len(made.table("scores")) == len(made.table("features"))
-    assert set(made.table("scores")["promotion_id"]) == {"18"}
 
 
 def test_an_export_of_invoice_lines_gets_segments_and_the_reason_for_no_more(small_reports):
@@ -159,25 +147,11 @@ def test_one_customer_is_a_report_too_in_the_last_week_of_the_data(small_reports
     assert not re.search(r"\b(nan|NaN|NaT)\b", made.page("2017-W52"))
 
 
-@pytest.mark.parametrize("name", ["early", "invoices", "one_class", "one_customer"])
-def test_rows_are_conserved_whatever_is_missing(small_reports, name):
-    made = small_reports[name]
-    week = next(path.name for path in made.out.glob("2017-W*"))
-    data = {k: v for k, v in made.metrics(week)["data"].items() if "rows_in" in v}
-    assert "events" in data
-    for rows in data.values():
-        parts = ("rows_dated_later", "rows_kept", "rows_quarantined")
-        assert rows["rows_in"] == sum(rows[part] for part in parts)
-
-
-def test_no_page_says_nonsense(small_reports):
+def test_no_page_says_nonsense_and_every_step_opens_with_its_answer_and_ends_with_wh(small_reports):
     pages = [p for made in small_reports.values() for p in sorted(made.out.rglob("*.html"))]
     assert len(pages) > 50
     found = [f"{page}: {wrong}" for page in pages for wrong in nonsense_of(page)]
     assert found == []
-
-
-def test_every_step_opens_with_its_answer_and_ends_with_what_it_wrote(small_reports):
     assert small_reports
     for name, made in small_reports.items():
         pages = sorted(made.out.glob("2*/[0-9]*.html"))

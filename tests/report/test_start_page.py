@@ -26,6 +26,7 @@ def a_week(reports: Path, week: str, **more) -> None:
 
 
 def test_weeks_are_listed_newest_first_with_their_state_and_figures(tmp_path):
+    assert "promolab report makes one" in list_weeks(tmp_path).text
     a_week(tmp_path, "2017-W43", state="released")
     a_week(tmp_path, "2017-W44")
     (tmp_path / "source.json").write_text(json.dumps({"source": "x", "name": "Corner & Co"}))
@@ -34,10 +35,6 @@ def test_weeks_are_listed_newest_first_with_their_state_and_figures(tmp_path):
     assert "30 Oct – 5 Nov" in shown and ">released<" in shown and ">draft<" in shown
     assert "Customers to contact: 925 · Break-even: 3.4 &lt;USD&gt;" in shown
     assert "One too many" not in shown and "Corner &amp; Co, newest first" in shown
-
-
-def test_where_there_is_no_week_it_is_said_how_to_make_one(tmp_path):
-    assert "promolab report makes one" in list_weeks(tmp_path).text
 
 
 def test_the_start_is_no_step_and_runs_where_there_is_no_report(repository: Path, tmp_path):

@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from promolab.errors import InputError
 from promolab.serve import stores
 from promolab.serve.service import Service
 from promolab.serve.stores import BEGINNING, RedisStore, StoreDown, open_store
@@ -59,8 +58,5 @@ def test_a_service_that_starts_waits_for_a_store_that_starts(valkey, week, clock
 def test_a_store_that_is_none_or_does_not_last_is_refused(valkey):
     valkey.kill()
     valkey.start(fsync="everysec")
-    with pytest.raises(
-        InputError, match=r"appendfsync everysec, maxmemory-policy noeviction\); start it"
-    ):
-        RedisStore(valkey.url, "week")
+    refused(r"everysec, maxmemory-policy noeviction\); start it", RedisStore, valkey.url, "week")
     refused("neither memory nor redis", open_store, "http://127.0.0.1", "week")

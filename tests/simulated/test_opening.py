@@ -36,11 +36,12 @@ def test_a_folder_is_kept_and_used_again(tmp_path, monkeypatch):
     refused("something other", load_shop, "simulated", **SMALL, seed=9, folder=tmp_path / "kept")
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
+def test_a_folder_of_something_else_or_that_cannot_be_written_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     refused("empty folder", load_shop, "simulated", **SMALL, folder=tmp_path)
     refused("is a file", load_shop, "simulated", **SMALL, folder=tmp_path / "mine.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    refused("cannot be written", simulated, **SMALL, folder=tmp_path / "mine.txt" / "shop")
 
 
 def test_what_was_not_finished_is_made_again(tmp_path):
@@ -52,14 +53,15 @@ def test_what_was_not_finished_is_made_again(tmp_path):
     assert again.events.count().execute() == events
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path):
-    (tmp_path / "file").write_text("no folder")
-    refused("cannot be written", simulated, **SMALL, folder=tmp_path / "file" / "shop")
-
-
-def test_keywords_go_before_what_the_source_states():
+def test_the_command_line_shows_it_and_keywords_go_before_what_the_source_states(capsys):
     shop = load_shop("simulated:customers=300,weeks=11", customers=200)
     assert shop.truth.world == World(customers=200, weeks=11)
+    assert main(["data", "simulated:customers=300,weeks=11"]) == 0
+    shown = capsys.readouterr().out
+    assert "events" in shown and "decisions" in shown
+    assert main(["data", "simulated:customers=300,variant=easy"]) == 2
+    error = capsys.readouterr().err
+    assert "variant 'easy' is unknown" in error and "Traceback" not in error
 
 
 def test_chunks_follow_one_another(tmp_path, monkeypatch):
@@ -77,22 +79,10 @@ def test_chunks_follow_one_another(tmp_path, monkeypatch):
     assert len(list((tmp_path / "events").iterdir())) == 3
 
 
-def test_a_shop_of_one_kind_alone():
+def test_a_shop_of_one_kind_alone_and_one_whose_columns_hold_nothing_can_be_used():
     shop = simulated(customers=300, weeks=11, kinds=("full_reduction",))
     assert set(shop.promotions.execute().kind) == {"full_reduction"}
     assert set(shop.decisions.execute().action) <= {"W06-full_reduction", "none"}
-
-
-def test_a_shop_so_small_that_a_column_holds_nothing_can_be_used():
     shop = simulated(customers=100)
     assert shop.reviews.promotion_id.notnull().sum().execute() == 0
     assert shop.check().usable and shop.reviews.promotion_id.type().is_string()
-
-
-def test_the_command_line_shows_it(capsys):
-    assert main(["data", "simulated:customers=300,weeks=11"]) == 0
-    shown = capsys.readouterr().out
-    assert "events" in shown and "decisions" in shown
-    assert main(["data", "simulated:customers=300,variant=easy"]) == 2
-    error = capsys.readouterr().err
-    assert "variant 'easy' is unknown" in error and "Traceback" not in error

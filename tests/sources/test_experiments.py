@@ -1,12 +1,14 @@
 """load_experiment on anyone's table."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from promolab import load_experiment
 from promolab.contract import Experiment
-from promolab.errors import DataError, InputError
+from promolab.errors import DataError
 from tests.refused import refused, spoilt
 
 
@@ -110,13 +112,6 @@ def test_arms_stored_as_floats_are_whole_numbers(table, tmp_path):
     assert made.arms == (0, 1) and type(made.treatments[0]) is int
 
 
-def test_a_numeric_control_is_known_by_itself(table):
-    table["sent"] = (table["sent"] != "none").astype(int)
-    assert load_experiment(table, **CALL).arms == (0, 1)
-    assert load_experiment(table, **CALL, control="0").arms == (0, 1)
-    assert load_experiment(table, **CALL, control=1).control == 1
-
-
 def test_what_does_not_fit_is_said_in_a_sentence(table):
     for changes, message in [
         ({"arm": "sentt"}, "no column 'sentt'; did you mean 'sent'"),
@@ -140,8 +135,7 @@ def test_what_does_not_fit_is_said_in_a_sentence(table):
 
 def test_an_unclear_control_is_asked_for(table):
     table["sent"] = table["sent"].replace("none", "letter")
-    with pytest.raises(InputError, match=r"say which arm of 'sent' got nothing.*app, letter, mail"):
-        load_experiment(table, **CALL)
+    refused("which arm of 'sent' got nothing.*app, letter, mail", load_experiment, table, **CALL)
 
 
 def test_a_missing_outcome_and_a_missing_file_are_named(table, tmp_path):
@@ -154,7 +148,7 @@ def test_a_missing_outcome_and_a_missing_file_are_named(table, tmp_path):
 
 
 def test_a_control_of_0_is_found_however_it_is_written(table):
-    arm = (table["sent"] != "none").astype(float)  # 0.0 and 1.0 are whole numbers
-    for control in (0.0, 0, "0", False, None):
+    for kind, control in product((float, int), (0.0, 0, "0", False, None)):  # 1.0 is whole
+        arm = (table["sent"] != "none").astype(kind)
         trial = load_experiment(table.assign(sent=arm), **CALL, propensity=0.5, control=control)
         assert (trial.control, trial.arms) == (0, (0, 1))

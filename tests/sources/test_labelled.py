@@ -10,7 +10,7 @@ from promolab import ResponseModel
 from promolab.compare.backtest import run_backtest
 from promolab.compare.leaderboard import compare_models
 from promolab.compare.rolling import pair_features
-from promolab.errors import DataError, InputError
+from promolab.errors import DataError
 from promolab.model.inputs.folds import split_in_time
 from promolab.sources.labelled import load_labelled
 from tests.refused import refused
@@ -189,8 +189,7 @@ def test_what_a_column_is_can_be_said_and_models_know_it() -> None:
     )
     call = {"id": "member", "label": "click"}
     frame = load_labelled(table, **call)
-    with pytest.raises(InputError, match=r"say so: kinds=\{'campaign': 'number'\}"):
-        compare_models(frame, ["logistic"], outcome="click")
+    refused(r"kinds=\{'campaign': 'number'\}", compare_models, frame, ["logistic"], outcome="click")
     said = load_labelled(table, **call, kinds={"campaign": "number", "store": "category"})
     board = compare_models(said, ["logistic", "tree"], outcome="click", draws=50)
     assert {"campaign", "store"} < set(board.features)

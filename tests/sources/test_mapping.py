@@ -1,4 +1,4 @@
-"""The sections of a shop.toml: what is understood, and the sentence for what is not."""
+"""The sections of a shop.toml: what is understood (marks, formats, words), and what is not."""
 
 import tomllib
 
@@ -86,3 +86,49 @@ def test_a_renamed_column_goes_and_one_that_is_only_used_stays():
     assert Value(("a", "b"), any=True).renames == ("a", "b")
     assert Value(("a",), starts_with={"C": "return"}).renames == ()
     assert Value(("a", "b"), multiply=True).renames == ()
+
+
+def part(text: str):
+    return parts(f"[events]\n{text}")["events"][0]
+
+
+def test_a_mark_of_thousands_is_never_the_decimal_one():
+    for text, marks in [
+        ('thousands = "."', (",", ".")),
+        ('decimal = ","', (",", "")),
+        ('thousands = ","', (".", ",")),
+        ('decimal = ","\nthousands = "."', (",", ".")),
+        ('amount = { column = "a", thousands = "." }', (",", ".")),
+        ('thousands = ","\namount = { column = "a", decimal = "," }', (",", ".")),
+        ('thousands = "."\namount = { column = "a", thousands = "" }', (",", "")),
+    ]:
+        read = part(text if "amount" in text else f'{text}\namount = "a"').columns["amount"]
+        assert (read.decimal, read.thousands) == marks
+
+
+def test_two_marks_alike_and_a_format_that_is_none_are_refused():
+    refused(r"\[events\] decimal and .* are both '\.'", part, 'decimal = "."\nthousands = "."')
+    alike = 'amount = { column = "a", decimal = ",", thousands = "," }'
+    refused("amount decimal and thousands are both ','", part, alike)
+    for form, message in [
+        ("%q", "has an unknown code '%q'; write such as"),
+        ("%d/%m/%", "has an unknown code '%'"),
+        ("DD.MM.YYYY", "holds no code; write such as"),
+    ]:
+        refused(rf"ts format = .* {message}", part, f'ts = {{ column = "t", format = "{form}" }}')
+
+
+def test_formats_are_understood():
+    long = "%-d.%-m.%y %I:%M:%S.%f %p %z"
+    for form in ("excel", "epoch_ms", "%Y年%m月%d日", long, "%Y%m%d UTC", "%j%%"):
+        assert part(f'ts = {{ column = "t", format = "{form}" }}').columns["ts"].format == form
+
+
+def test_a_misspelt_word_of_the_contract_names_the_nearest_and_other_words_do_not():
+    words = [f'values = {{ buy = "{word}" }}' for word in ("purchse", "Purchase")]
+    words += ['starts_with = { C = "retrun" }', 'negative = "returns", otherwise = "purchase"']
+    for said in [*words, 'otherwise = "purchases"']:
+        refused(r"did you mean '(purchase|return)'\?", part, f'kind = {{ column = "k", {said} }}')
+    refused("kind value has 'veiw'; did you mean 'view'", part, 'kind = { value = "veiw" }')
+    kind = part('kind = { column = "k", values = { A = "adjustment", B = "refund" } }')
+    assert kind.columns["kind"].values == {"A": "adjustment", "B": "refund"}

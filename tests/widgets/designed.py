@@ -10,17 +10,7 @@ from tests.promotions.test_values import orders_of
 
 
 def designed(n: int = 300, promotion: Promotion | None = None, **more: Any) -> dict[str, Any]:
-    """Return the arguments of `promolab.widgets.promotion_design`.
-
-    Parameters
-    ----------
-    n : int
-        Customers.
-    promotion : Promotion, optional
-        By default a discount of 10 %.
-    **more : object
-        Further arguments.
-    """
+    """Return arguments of `promotion_design` for n customers, by default of a discount of 10 %."""
     draw = np.random.default_rng(0)
     offer = promotion or LimitedTimeDiscount(promotion_id="L", rate=0.1, contact_cost=0.5, **WINDOW)
     given = {"orders_a_day": draw.gamma(1.0, 0.1, n), "log_mean": draw.normal(4.5, 0.5, n)}

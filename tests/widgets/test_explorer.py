@@ -73,10 +73,14 @@ def test_a_button_says_its_sentence_once_and_without_controls_the_start_is_shown
     assert "share: 50.0 % · method: A" in text and "0.5 of A" in text
 
 
-def test_what_nobody_foresaw_is_a_sentence_too_and_logged(caplog):
+def test_what_nobody_foresaw_or_an_earlier_promolab_did_not_write_is_a_sentence(caplog, tmp_path):
     made = explorer(lambda state, progress: 1 / 0)
     assert "ZeroDivisionError: division by zero" in made.move(share=0.1).text
     assert "an explorer failed" in caplog.text
+    run = RunFolder(tmp_path / "2024-W33", Week.parse("2024-W33"))
+    why = "does not hold 'charged': an earlier promolab made it"
+    with pytest.raises(InputError, match=why), read_as_now(run):
+        raise KeyError("charged")
 
 
 def test_where_somebody_is_there_it_is_prepared_under_the_bar_and_not_in_the_cell(monkeypatch):
@@ -199,10 +203,3 @@ def test_work_that_fails_is_a_sentence_in_the_widget():
     made.view.settle()
     assert "needs more customers" in made.view.output.value
     assert made.state.method == "a"
-
-
-def test_what_an_earlier_promolab_did_not_write_is_a_sentence(tmp_path):
-    run = RunFolder(tmp_path / "2024-W33", Week.parse("2024-W33"))
-    why = "does not hold 'charged': an earlier promolab made it"
-    with pytest.raises(InputError, match=why), read_as_now(run):
-        raise KeyError("charged")

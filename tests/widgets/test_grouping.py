@@ -9,7 +9,6 @@ import pytest
 
 from promolab import cli
 from promolab.cli import weeks
-from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.segmentation import DEFAULT_COLUMNS, Segmenter
 from promolab.weeks import Week
@@ -77,12 +76,8 @@ def test_the_choice_is_saved_as_parameters_of_the_week(features, tmp_path, capsy
     said = made.press("save").text
     assert f"promolab report --parameters {file}" in said
     told = json.loads(file.read_text())
-    assert told == {
-        "list_size": 30,
-        "segment_method": "kmeans",
-        "segments": 4,
-        "segment_features": "recency_days, orders_84d",
-    }
+    expected = {"list_size": 30, "segment_method": "kmeans", "segments": 4}
+    assert told == expected | {"segment_features": "recency_days, orders_84d"}
     asked = Segmenter(told["segment_method"], k=told["segments"], columns=told["segment_features"])
     assert asked.columns == ["recency_days", "orders_84d"]
     options = argparse.Namespace(parameters=str(file), parameter=["segments=6"])
@@ -126,8 +121,7 @@ def test_seaborn_draws_once_for_each_setting(features):
 
 
 def test_what_cannot_be_grouped_is_refused_in_a_sentence():
-    with pytest.raises(InputError, match="no column of numbers that differ"):
-        segments(pd.DataFrame({"customer_id": [1, 2], "city": ["a", "b"]}))
+    refused("no column of numbers that differ", segments, pd.DataFrame({"customer_id": [1, 2]}))
     refused("there is no reports folder", segments, "2017-W44", out="/nowhere/at/all")
 
 

@@ -97,14 +97,11 @@ def test_a_week_of_an_earlier_promolab_is_explored_as_far_as_it_tells(explored_w
             assert widgets.budget(run).prepared_now().options.value == pytest.approx(value)
 
 
-def test_a_week_whose_effects_are_not_known_is_refused(a_copy):
+def test_what_cannot_be_explored_is_refused_in_a_sentence(a_copy):
     run = RunFolder(a_copy / WEEK, Week.parse(WEEK))
     run.record("policy", None)
     run.record("policy", {"by_effect": False})
     refused("ranked by response", widgets.budget, run)
-
-
-def test_what_cannot_be_explored_is_refused_in_a_sentence():
     for given, says in [
         (([[1.0]],), "cost is missing"),
         (([[1.0]], [[1.0, 2.0]]), "a row per customer and a column"),

@@ -90,12 +90,12 @@ def looked_back(tmp_path, followed, decisions):
     made.write_table("decisions", decisions, by="decision_id")
     made.write_table("decision_propensities", chances, by=["decision_id", "action"])
     later = run_of(tmp_path, "2024-W37", datetime(2024, 9, 8, 16))
-    return happened(later, shop)
+    return happened(later, shop), made, later
 
 
 def test_a_plan_that_the_shop_followed_has_outcomes(tmp_path, followed):
     shop, decisions, chances = followed
-    found = looked_back(tmp_path, followed, decisions)
+    found, *_ = looked_back(tmp_path, followed, decisions)
     assert set(found["week"]) == {"2024-W28"} and set(found["state"]) == {"settled"}
     plain = happened_week(shop, decisions, chances, as_of="2024-09-08 16:00", week="2024-W28")
     pd.testing.assert_frame_equal(found, plain)
@@ -104,16 +104,12 @@ def test_a_plan_that_the_shop_followed_has_outcomes(tmp_path, followed):
 def test_a_draft_that_nobody_followed_has_none(tmp_path, followed):
     _, decisions, _ = followed
     other = decisions.assign(action=decisions["action"].sample(frac=1, random_state=0).to_numpy())
-    assert looked_back(tmp_path, followed, other).empty
+    assert looked_back(tmp_path, followed, other)[0].empty
 
 
 def test_what_came_due_since_the_last_report_is_told_now(tmp_path, followed):
-    shop, decisions, chances = followed
-    made = run_of(tmp_path, "2024-W28", decisions["ts"].iloc[0].to_pydatetime())
-    made.write_table("decisions", decisions, by="decision_id")
-    made.write_table("decision_propensities", chances, by=["decision_id", "action"])
-    later = run_of(tmp_path, "2024-W37", datetime(2024, 9, 8, 16))
-    fresh = happened(later, shop)
+    shop, decisions, _ = followed
+    fresh, made, later = looked_back(tmp_path, followed, decisions)
     said = fresh.assign(readout_low=-1e9, readout_high=1e9, per="total")[list(PREDICTION_COLUMNS)]
     book = Ledger.open(tmp_path / "ledger.duckdb", shop="Toys", create=True)
     book.record_week("2024-W28", made.as_of, state="draft", predictions=said)

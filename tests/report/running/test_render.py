@@ -75,12 +75,14 @@ def test_code_is_one_click_away_on_a_step_and_absent_from_the_report(published):
     assert 'href="notebooks/10_campaign_report.ipynb"' in report
 
 
-def test_pictures_carry_their_text(published):
+def test_pictures_carry_their_text_headings_can_be_linked_to_and_money_is_no_formula(published):
     page = Page((published / "2017-W44" / "index.html").read_text())
     (image,) = page.all("img")
     assert image["alt"] == 'Half of the list holds "most" of the redeemers'
     assert image["width"] == "288"
     assert base64.b64decode(image["src"].partition(",")[2])[:4] == b"\x89PNG"
+    report = (published / "2017-W44" / "index.html").read_text()
+    assert re.search(r'<h2 id="Customers-cost-\$5,-not-\$6">Customers cost \$5, not \$6', report)
 
 
 def test_markup_in_the_data_stays_text(published):
@@ -102,11 +104,6 @@ def test_links_between_pages_and_title(published):
     assert "<title>Found · Smith" in render(title="Found")
 
 
-def test_headings_can_be_linked_to_and_money_is_no_formula(published):
-    report = (published / "2017-W44" / "index.html").read_text()
-    assert re.search(r'<h2 id="Customers-cost-\$5,-not-\$6">Customers cost \$5, not \$6', report)
-
-
 def test_what_only_a_script_could_show_is_left_out():
     widget = nbformat.v4.new_output(
         "display_data",
@@ -122,16 +119,13 @@ def test_what_only_a_script_could_show_is_left_out():
     assert "steal" not in html and "a warning" not in html and "LARGE" not in html
 
 
-def test_a_table_keeps_its_html_and_a_picture_in_svg_is_embedded():
+def test_equal_notebooks_give_equal_pages_tables_keep_their_html_and_svg_is_embedded():
     html = render(
         code("x", shown(text_html="<table><tr><td>1</td></tr></table>", text_plain="1")),
         code("y", nbformat.v4.new_output("display_data", {"image/svg+xml": "<svg/>"})),
     )
     assert "<td>1</td>" in html and "<pre>1</pre>" not in html
     assert base64.b64encode(b"<svg/>").decode() in html
-
-
-def test_equal_notebooks_give_equal_pages():
     cells = [code("import os", shown(text_plain="1")), nbformat.v4.new_markdown_cell("# T", id="m")]
     assert render(*cells) == render(*cells)
 

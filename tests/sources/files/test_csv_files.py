@@ -52,15 +52,8 @@ def test_values_quotes_and_line_ends_are_read_as_they_are_written(read):
 
 
 def test_the_separator_is_the_most_frequent_outside_quotes(tmp_path):
-    for header, separator in [
-        ("a,b", ","),
-        ("a;b", ";"),
-        ("a\tb", "\t"),
-        ("a|b", "|"),
-        ('"x,y,z";b', ";"),
-        ('"x;""y;";z;a,b', ";"),
-        ("alone", ","),
-    ]:
+    plain = [(f"a{one}b", one) for one in ",;\t|"]
+    for header, separator in [*plain, ('"x,y,z";b', ";"), ('"x;""y;";z;a,b', ";"), ("alone", ",")]:
         path = tmp_path / "sales.csv"
         path.write_text(header + "\n")
         assert open_csv(path).separator == separator
@@ -72,13 +65,13 @@ def test_a_stated_separator_names_and_a_header_alone(read):
         spoilt("must be one plain character", read, "a,b\n", separator=wrong)
     rows = [("1", "2"), ("3", None)]
     assert read("1,2\n3,\n", names=["x", "y"]) == (["x", "y"], rows)
-    with pytest.raises(DataError, match=r"line 1: 2 fields found, 3 expected .as `names` has"):
-        read("1,2\n3,4\n", names=["x", "y", "z"])
+    spoilt("2 fields found, 3 expected .as `names` has", read, "1,2\n3,4\n", names=["x", "y", "z"])
     for content in ("a,b", "a,b\n", "a,b\r\n\r\n", " a , b \n"):
         assert read(content) == (["a", "b"], [])
 
 
-def test_damage_is_named(read):
+def test_damage_is_named_and_leaves_no_file_behind(read):
+    before = set(csv_files.scratch().iterdir())
     for content, message in [
         ("", r"sales.csv is empty \(0 bytes\); a csv starts with its column names"),
         ("\ufeff", "is empty"),
@@ -98,12 +91,6 @@ def test_damage_is_named(read):
         ('a,b\n24" x,"y\n', "line 2: a double quote opens"),
     ]:
         spoilt(f"(?s){message}", read, content)
-
-
-def test_damage_leaves_no_file_behind(read):
-    before = set(csv_files.scratch().iterdir())
-    with pytest.raises(DataError):
-        read("a,b\n1,2\n3\n")
     assert set(csv_files.scratch().iterdir()) == before
 
 
@@ -129,8 +116,7 @@ def test_encodings_are_read_on_the_way(read):
     assert read(content.encode("gb18030")) == expected
     assert read(content.encode("utf-16"), encoding="utf-16") == expected
     assert read("a\nCrème\n".encode("latin-1"), encoding="latin-1")[1] == [("Crème",)]
-    with pytest.raises(DataError, match="not gbk throughout: line 3"):
-        read("a\n编\n".encode("gbk") + b"\xff\xff\n", encoding="gbk")
+    spoilt("gbk throughout: line 3", read, "a\n编\n".encode("gbk") + b"\xff\xff\n", encoding="gbk")
 
 
 FIELDS = st.text(alphabet='ab ,;"\n\ré中', max_size=6)
