@@ -238,9 +238,8 @@ def test_without_a_browser_pages_are_not_measured(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("shutil.which", lambda name: None)
     rows = [*first_page.first_pages(Path("nowhere")), *explorers.explorer_moves()]
     assert len(rows) == len(first_page.CASES) + len(explorers.CASES) + 1
-    assert {(row.state, row.measured) for row in rows} == {
-        ("not measured", "chromium is not installed")
-    }
+    told = {(row.state, row.measured) for row in rows}
+    assert told == {("not measured", "chromium is not installed")}
 
 
 def test_of_few_seeds_a_gap_is_beyond_noise_by_students_t() -> None:

@@ -12,16 +12,9 @@ from promolab.wording import percent
 
 
 def test_headings_formats_and_intervals_come_from_the_glossary():
-    frame = pd.DataFrame(
-        {
-            "discount_share": [0.25, float("nan")],
-            "discount_share_low": [0.2, 0.1],
-            "discount_share_high": [0.3, 0.2],
-            "amount": [1234.5, 2.0],
-            "orders": [1200, 3],
-            "note": ["a <b>", "c"],
-        }
-    )
+    frame = pd.DataFrame({"discount_share": [0.25, float("nan")], "discount_share_low": [0.2, 0.1]})
+    frame = frame.assign(discount_share_high=[0.3, 0.2], amount=[1234.5, 2.0])
+    frame = frame.assign(orders=[1200, 3], note=["a <b>", "c"])
     text = table(frame, currency="EUR").text
     for words in ("share of discounts</th>", "sales, EUR</th>", ">orders</th>", ">note</th>"):
         assert words in text

@@ -89,13 +89,8 @@ def test_scores_do_not_depend_on_row_order_or_the_kind_of_table(features, profil
 
 
 def test_favourites_and_demographics_are_attached(features: pd.DataFrame) -> None:
-    favourites = pd.DataFrame(
-        {
-            "customer_id": [1, 1, 1, 1, 2],
-            "category": ["TEA", "MILK", "BEER", "EGGS", "TEA"],
-            "amount": [5.0, 9.0, 5.0, 1.0, 2.0],
-        }
-    )
+    columns = {"customer_id": [1, 1, 1, 1, 2], "amount": [5.0, 9.0, 5.0, 1.0, 2.0]}
+    favourites = pd.DataFrame(columns | {"category": ["TEA", "MILK", "BEER", "EGGS", "TEA"]})
     demographics = pd.DataFrame({"customer_id": [2, 999], "age": ["25-34", "65+"]})
     result = build_profiles(features, demographics, favourites).set_index("customer_id")
     assert len(result) == len(features)
@@ -142,14 +137,8 @@ def test_card_agrees_with_the_profile(profiles: pd.DataFrame) -> None:
     assert card.scores == {axis: row[axis] for axis in AXES}
     best = max(AXES, key=lambda axis: row[axis])
     assert f"highest in {AXES[best].label.lower()} ({row[best]:.0f} of 100)" in card.summary()
-    assert (
-        len(card.to_frame())
-        == 4
-        + profiles.set_index("customer_id")
-        .loc[17, [f"{a}_{c.name}" for a in AXES for c in AXES[a].components]]
-        .notna()
-        .sum()
-    )
+    components = [f"{a}_{c.name}" for a in AXES for c in AXES[a].components]
+    assert len(card.to_frame()) == 4 + row[components].notna().sum()
     assert card.to_dict()["scores"]["loyalty"] == row["loyalty"]
     widths = [bar.get_width() for bar in bars_of(card.plot())]
     assert sorted(widths) == pytest.approx(sorted(card.scores.values()))
@@ -162,19 +151,13 @@ def test_a_customer_of_whom_nothing_is_known() -> None:
     card.plot()
 
 
-def test_two_cards_side_by_side(profiles: pd.DataFrame) -> None:
+def test_two_cards_side_by_side_and_two_unlike_customers_are_the_ends_of_loyalty(profiles):
     pair = compare_cards(profiles, 3, 4)
     frame = pair.to_frame().set_index("axis")
     by_id = profiles.set_index("customer_id")
-    np.testing.assert_allclose(
-        frame["difference"], (by_id.loc[3, list(AXES)] - by_id.loc[4, list(AXES)]).astype(float)
-    )
+    expected = (by_id.loc[3, list(AXES)] - by_id.loc[4, list(AXES)]).astype(float)
+    np.testing.assert_allclose(frame["difference"], expected)
     assert AXES[frame["difference"].abs().idxmax()].label.lower() in pair.summary()
     assert pair._repr_html_().count("promolab-card") == 2
-
-
-def test_two_unlike_customers_are_the_ends_of_loyalty():
-    profiles = pd.DataFrame(
-        {"customer_id": [1, 2, 3, 4], "loyalty": [50.0, 90.0, 10.0, 90.0]}
-    ).assign(interests=1.0, purchasing_power=1.0, habits=1.0)
-    assert two_unlike_customers(profiles) == (4, 3)
+    four = pd.DataFrame({"customer_id": [1, 2, 3, 4], "loyalty": [50.0, 90.0, 10.0, 90.0]})
+    assert two_unlike_customers(four.assign(**dict.fromkeys([*AXES][1:], 1.0))) == (4, 3)

@@ -9,7 +9,7 @@ import pytest
 
 import promolab
 from promolab.contract import Settings, Shop
-from promolab.contract.personal import attributes_in, personal_columns
+from promolab.contract.personal import attributes_in, personal_columns, pooled_values
 from promolab.contract.personal_looks import by_name, by_number, is_national_id, is_one_of_each
 from promolab.features import build_features
 from promolab.features.decisions import attributes_of
@@ -65,9 +65,8 @@ def shop():
     events["session"] = [f"s-{i}" for i in range(len(events))]
     con = ibis.duckdb.connect(threads=1)
     tables = {"customers": customers, "events": events}
-    settings = Settings(
-        "Corner", "CNY", "Asia/Shanghai", keep_personal=("customers.token",), mapping=DECLARED
-    )
+    more = {"keep_personal": ("customers.token",), "mapping": DECLARED}
+    settings = Settings("Corner", "CNY", "Asia/Shanghai", **more)
     return Shop({name: con.create_table(name, table) for name, table in tables.items()}, settings)
 
 
@@ -80,9 +79,8 @@ SECRETS = (
 
 def test_births_tax_ids_and_ids_of_ones_own_are_personal(shop):
     found = personal_columns(shop)
-    assert {c for t, _, c in (p.partition(".") for p in found) if t == "customers"} == (
-        PERSONAL - {"token"}
-    )
+    of_customers = {c for t, _, c in (p.partition(".") for p in found) if t == "customers"}
+    assert of_customers == PERSONAL - {"token"}
     assert found.kept == ("customers.token",)
     assert found["customers.day_1"] == found["customers.dob"] == "looks like birth dates"
     assert found["customers.extra"] == "looks like identity, tax or bank numbers"
@@ -145,23 +143,18 @@ def test_the_data_page_shows_no_value_that_points_at_anybody(shop):
     assert "kept, not shown" in page and "fewer than 10 customers" in page and "religion" in page
     assert "gold" in page  # what many share is shown
     held = next(each for each in holdings(shop) if each.name == "customers")
-    roles = {column.name: column.role for column in held.columns}
-    assert {n for n, role in roles.items() if role == "withheld"} == {
-        *("postcode", "points", "confession")
-    }
+    withheld = {column.name for column in held.columns if column.role == "withheld"}
+    assert withheld == {"postcode", "points", "confession"}
 
 
-def test_models_take_what_few_share_as_other(shop):
+def test_what_few_share_is_other_to_models_and_what_was_declared_stays_so(shop, tmp_path):
     assert set(attributes_of(shop)) == {"postcode", "shoe_size", "points", "tier"}
-    from promolab.contract.personal import pooled_values as pooled
-
-    made = shop.customers.select(**pooled(shop.customers, attributes_of(shop), shop.settings))
+    made = shop.customers.select(
+        **pooled_values(shop.customers, attributes_of(shop), shop.settings)
+    )
     frame = made.execute()
     assert frame.postcode.unique().tolist() == ["other"]
     assert set(frame.tier) == {"gold", "basic"} and frame.shoe_size.nunique() > 10
-
-
-def test_what_was_declared_stays_declared_in_the_run_folder(shop, tmp_path):
     written = shop.without_personal()
     save_shop(written, tmp_path)
     again = promolab.load_shop(tmp_path)
@@ -193,9 +186,8 @@ def test_names_in_several_languages_say_what_a_column_holds(column, what):
     assert found is None if what is None else found is not None and what in found
 
 
-@pytest.mark.parametrize(
-    ("good", "bad"),
-    [
+def test_national_numbers_are_told_by_letters_a_form_or_the_checks_of_several():
+    for good, bad in [
         # Specimens that the issuing offices publish, and the same with another check.
         ("RSSMRA85T10A562S", "RSSMRA85T10A562T"),  # Italy
         ("12345678Z", "12345678A"),  # Spain
@@ -206,27 +198,19 @@ def test_names_in_several_languages_say_what_a_column_holds(column, what):
         ("255081416802538", "255081416802537"),  # France
         ("131052-308T", "131052-308A"),  # Finland
         ("ABCPE1234F", "ABCZE1234F"),  # India
-    ],
-)
-def test_one_number_with_letters_or_a_form_of_its_own_is_told(good, bad):
-    assert is_national_id([good]) and not is_national_id([bad])
-
-
-@pytest.mark.parametrize(
-    "numbers",
-    [
+    ]:
+        assert is_national_id([good]) and not is_national_id([bad])
+    for numbers in [
         ["86095742719", "47036892816", "65929970489", "57549285017", "25768131411"],  # Germany
         ["11144477735", "52998224725", "39053344705", "15350946056", "12345678909"],  # Brazil
         ["811218-9876", "670919-9530", "19121212-1212", "640823-3234", "811228-9874"],  # Sweden
         ["111222333", "123456782", "010464554", "232262536", "999994669"],  # Netherlands
         [pesel(i) for i in range(5)],
-    ],
-)
-def test_several_numbers_of_digits_are_told_by_their_check(numbers):
-    assert is_national_id(numbers)
-    assert not is_national_id(numbers[:4])  # one in ten passes by chance
-    spoilt = [n[:-1] + str((int(n[-1]) + 1) % 10) for n in numbers]
-    assert not is_national_id(spoilt)
+    ]:
+        assert is_national_id(numbers)
+        assert not is_national_id(numbers[:4])  # one in ten passes by chance
+        spoilt = [n[:-1] + str((int(n[-1]) + 1) % 10) for n in numbers]
+        assert not is_national_id(spoilt)
 
 
 def test_chance_takes_hardly_any_column_of_numbers_for_national_ones():
@@ -236,14 +220,11 @@ def test_chance_takes_hardly_any_column_of_numbers_for_national_ones():
         assert not any(is_national_id(column.tolist()) for column in columns), digits
 
 
-@pytest.mark.parametrize(
-    ("first", "last", "born"),
-    [(1940, 2004, True), (1990, 2012, True), (1990, 2024, False), (2000, 2012, False)],
-)
-def test_days_are_births_where_they_are_old_and_spread(first, last, born):
-    days = [f"{year}-05-17" for year in np.linspace(first, last, 60).astype(int)]
-    assert (by_number(days, "", lambda: 2024) == "birth dates") is born
-    assert by_number(days[:19], "", lambda: 2024) is None
+def test_days_are_births_where_they_are_old_and_spread():
+    for first, last, born in ((1940, 2004, 1), (1990, 2012, 1), (1990, 2024, 0), (2000, 2012, 0)):
+        days = [f"{year}-05-17" for year in np.linspace(first, last, 60).astype(int)]
+        assert (by_number(days, "", lambda: 2024) == "birth dates") == born
+        assert by_number(days[:19], "", lambda: 2024) is None
 
 
 def test_amounts_ages_and_dates_are_no_ids():

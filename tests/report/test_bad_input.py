@@ -78,21 +78,18 @@ def test_a_promotion_without_what_its_kind_needs_is_refused(shop, tmp_path, caps
     assert all(word in message for word in words), message
 
 
-def test_a_corrupt_parquet_file_is_named(shop, tmp_path, capsys):
+def test_a_corrupt_file_and_names_that_differ_only_in_case_are_named(shop, tmp_path, capsys):
     path = shop / "events.parquet"
+    table = pq.read_table(path)
     path.write_bytes(path.read_bytes()[:5000])
     message = refused(capsys, tmp_path / "out", "--source", shop)
     assert "events.parquet" in message and "file" in message
     path.write_bytes(b"no parquet")
     assert "events.parquet" in refused(capsys, tmp_path / "out", "--source", shop)
-
-
-def test_names_that_differ_only_in_case_are_refused(shop, tmp_path, capsys):
-    table = pq.read_table(shop / "events.parquet")
-    pq.write_table(table.append_column("AMOUNT", table["amount"]), shop / "events.parquet")
+    pq.write_table(table.append_column("AMOUNT", table["amount"]), path)
     message = refused(capsys, tmp_path / "out", "--source", shop)
     assert "differ only in case: AMOUNT, amount" in message
-    pq.write_table(table, shop / "events.parquet")
+    pq.write_table(table, path)
     (shop / "products.parquet").rename(shop / "Products.parquet")
     assert "lower case" in refused(capsys, tmp_path / "out", "--source", shop)
 

@@ -73,20 +73,11 @@ def test_a_quiet_week_has_one_tile_and_the_table_says_what_figures_rest_on() -> 
 
 @pytest.fixture
 def coverage() -> OutlookCoverage:
-    table = pd.DataFrame(
-        {
-            "promotion_id": [4, 8, 9],
-            "starts_at": pd.to_datetime(["2017-03-01", "2017-05-01", "2017-06-01"]),
-            "known": [0, 3, 4],
-            "contacts": [81, 1076, 176],
-            "expected": [11.8, 74.5, 6.0],
-            "ci_low": [NAN, 30.0, 1.6],
-            "ci_high": [NAN, 190.0, 21.9],
-            "observed": [6, 158, 40],
-            "inside": pd.array([pd.NA, True, False], dtype="boolean"),
-        }
-    )
-    return OutlookCoverage(table)
+    names = "promotion_id known contacts expected ci_low ci_high observed".split()
+    rows = [(4, 0, 81, 11.8, NAN, NAN, 6), (8, 3, 1076, 74.5, 30.0, 190.0, 158)]
+    table = pd.DataFrame([*rows, (9, 4, 176, 6.0, 1.6, 21.9, 40)], columns=names)
+    table["starts_at"] = pd.to_datetime(["2017-03-01", "2017-05-01", "2017-06-01"])
+    return OutlookCoverage(table.assign(inside=pd.array([pd.NA, True, False], dtype="boolean")))
 
 
 def test_forecasts_beside_what_came(coverage) -> None:

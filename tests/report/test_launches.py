@@ -92,7 +92,7 @@ def test_twelve_promotions_share_a_table_with_all_that_is_needed_to_send(tmp_pat
     assert html.count("<caption>Offer") == (10 if sizes > 1 else 0)
 
 
-def test_a_few_with_lists_of_several_sizes_have_a_table_each(tmp_path):
+def test_a_few_with_lists_of_several_sizes_have_a_table_each_days_that_differ_with_i(tmp_path):
     names = [f"W{i}" for i in range(MOST_APART)]
     html = page(tmp_path / "run", names, sizes=3)
     assert html.count("<h3>") == MOST_APART == html.count("<caption>Offer")
@@ -100,22 +100,16 @@ def test_a_few_with_lists_of_several_sizes_have_a_table_each(tmp_path):
     alone = page(tmp_path / "one", ["W0"])
     assert alone.count("<h3>") == 1 and "the list as it is planned" in alone
     assert page(tmp_path / "two", ["W0", "W1"]).count("<h3>") == 0
-
-
-def test_days_that_differ_stand_with_each(tmp_path):
-    html = page(tmp_path / "run", ["A", "B"], days=14)
-    assert [row[0] for row in rows_of(html)] == [
-        "Offer A · 30 Oct – 05 Nov",
-        "Offer B · 30 Oct – 12 Nov",
-    ]
+    html = page(tmp_path / "days", ["A", "B"], days=14)
+    days = ["Offer A · 30 Oct – 05 Nov", "Offer B · 30 Oct – 12 Nov"]
+    assert [row[0] for row in rows_of(html)] == days
     assert "<caption>As planned.</caption>" in html
 
 
 def test_what_chose_the_customers_is_said_once_for_all(tmp_path):
     chosen = {"contacts": 44, "by_chance": 4, "cost": 10.25, "cost_low": 8.25, "cost_high": 12.25}
-    drawn = {"contacts": 44, "by_chance": 44} | dict.fromkeys(
-        ("cost", "cost_low", "cost_high"), 5.0
-    )
+    costs = dict.fromkeys(("cost", "cost_low", "cost_high"), 5.0)
+    drawn = {"contacts": 44, "by_chance": 44} | costs
     html = page(tmp_path / "both", ["A", "B"], policy={"A": chosen, "B": drawn})
     assert (
         "Make 40 contacts where a promotion adds most for what it costs, and 48 that chance "

@@ -1,7 +1,6 @@
 """Blocks of a page: what comes from the data is escaped, numbers stand on the right."""
 
 import pandas as pd
-import pytest
 from matplotlib import pyplot
 
 from promolab.display.page import Html, Tile, join, picture, present, say, table, tiles
@@ -20,9 +19,8 @@ def test_everything_from_the_data_is_escaped_and_pieces_follow_each_other():
     for block in blocks:
         assert "<script" not in block.text and "&lt;script&gt;" in block.text
     assert (Html("a") + Html("b")).text == "ab"
-    assert join([say("a"), say("b", kind="h3", css="muted")]).text == (
-        '<p>a</p>\n<h3 class="muted">b</h3>'
-    )
+    both = join([say("a"), say("b", kind="h3", css="muted")]).text
+    assert both == '<p>a</p>\n<h3 class="muted">b</h3>'
 
 
 def test_a_table_shows_its_first_rows_dashes_for_gaps_and_no_empty_column():
@@ -46,22 +44,17 @@ def test_a_table_shows_its_first_rows_dashes_for_gaps_and_no_empty_column():
     refused("9 columns, at most 8", table, frame, {c: c for c in map(str, frame)})
 
 
-@pytest.mark.parametrize(
-    ("now", "before", "words"),
-    [
+def test_a_tile_says_its_change_where_there_is_one():
+    for now, before, words in [
         (110.0, 100.0, "+10 % against the week before"),
         (90.0, 100.0, "−10 % against the week before"),
         (100.2, 100.0, "unchanged against the week before"),
-        (5.0, 0.0, None),
-        (5.0, None, None),
-        (None, 5.0, None),
-    ],
-)
-def test_a_tile_says_its_change_where_there_is_one(now, before, words):
-    text = tiles([Tile("Sales", "9 [8, 10]", now)], {"Sales": before}).text
-    assert (words is None) is ("against the week before" not in text)
-    assert words is None or words in text
-    assert '9 <span class="range">[8, 10]</span>' in text
+        *((*pair, None) for pair in ((5.0, 0.0), (5.0, None), (None, 5.0))),
+    ]:
+        text = tiles([Tile("Sales", "9 [8, 10]", now)], {"Sales": before}).text
+        assert (words is None) is ("against the week before" not in text)
+        assert words is None or words in text
+        assert '9 <span class="range">[8, 10]</span>' in text
 
 
 def test_a_picture_carries_its_text_and_nothing_to_present_is_said(capsys):
