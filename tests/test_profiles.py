@@ -160,4 +160,5 @@ def test_two_cards_side_by_side_and_two_unlike_customers_are_the_ends_of_loyalty
     assert AXES[frame["difference"].abs().idxmax()].label.lower() in pair.summary()
     assert pair._repr_html_().count("promolab-card") == 2
     four = pd.DataFrame({"customer_id": [1, 2, 3, 4], "loyalty": [50.0, 90.0, 10.0, 90.0]})
-    assert two_unlike_customers(four.assign(**dict.fromkeys([*AXES][1:], 1.0))) == (4, 3)
+    others = dict.fromkeys({*AXES} - {"loyalty"}, 1.0)
+    assert two_unlike_customers(four.assign(**others)) == (4, 3)

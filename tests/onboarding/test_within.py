@@ -46,7 +46,7 @@ def test_a_table_of_nothing_but_returns_is_marked(tmp_path):
     assert "CHECK: no word of it says that something was bought" in text
 
 
-@pytest.mark.parametrize(("off", "why"), enumerate(["× price", "× price − discount", ""]))
+@pytest.mark.parametrize(("off", "why"), [*enumerate(["× price", "× price − discount", ""])])
 def test_the_total_is_found_by_what_it_holds(off, why, tmp_path):
     rows = ["cust_no,order_date,units,price,discount,vlag"]
     for i in range(60):
