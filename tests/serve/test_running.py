@@ -39,13 +39,7 @@ def test_the_command_answers_takes_a_queue_in_and_goes_on_where_it_was(reports, 
     run = started(reports, valkey)
     assert run.stdin is not None and run.stdout is not None
     rows = [event(5000 + k, "view", event_id=f"e{k}") for k in range(3)]
-    told = [
-        json.dumps(rows[0]),
-        "[" * 200_000,
-        "{no",
-        json.dumps({"kind": "view"}),
-        *map(json.dumps, rows),
-    ]
+    told = [json.dumps(rows[0]), "[" * 200_000, "{no", '{"kind": "view"}', *map(json.dumps, rows)]
     told.insert(5, json.dumps(event(1, "view", 9)))  # refused with its whole lot, but not for it
     print("\n".join(told), file=run.stdin, flush=True)
     client = Client(int(run.stdout.readline().strip().rpartition(":")[2]))

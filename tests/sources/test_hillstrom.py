@@ -132,9 +132,7 @@ def test_a_cache_that_cannot_be_written_is_said(nowhere, monkeypatch, tmp_path):
     nowhere(SMALL)
     monkeypatch.setattr(source, "CHECKSUMS", (hashlib.sha256(SMALL).hexdigest(),))
     (tmp_path / "cache").write_text("a file where the folder should be")
-    refused(
-        r"was downloaded, but .* cannot be written.*PROMOLAB_DATA", load_experiment, "hillstrom"
-    )
+    refused("downloaded, but .* cannot be written.*PROMOLAB_DATA", load_experiment, "hillstrom")
 
 
 def test_a_file_of_ones_own_is_told_from_the_published_one_with_its_columns(tmp_path):

@@ -192,9 +192,7 @@ def test_missing_tables_and_unknown_sources_name_the_nearest(tmp_path):
     with duckdb.connect(str(tmp_path / "my.duckdb")) as con:
         con.execute("CREATE TABLE event AS SELECT 1 AS x")
     spoilt("has no table 'events'; did you mean 'event'", load_shop, tmp_path / "my.duckdb")
-    refused(
-        "no source 'complete_journy': did you mean 'complete_journey'", load_shop, "complete_journy"
-    )
+    refused("'complete_journy': did you mean 'complete_journey'", load_shop, "complete_journy")
 
 
 def test_a_file_that_is_no_database_is_said(tmp_path):

@@ -34,6 +34,22 @@ def documented() -> str:
 
 
 @pytest.fixture
+def put(tmp_path):
+    """Return what writes a shop.toml, with texts as csv and frames as parquet; gives the folder."""
+
+    def write(toml: str, **files: str | pd.DataFrame) -> Path:
+        for name, content in files.items():
+            if isinstance(content, str):
+                (tmp_path / f"{name}.csv").write_text(content, encoding="utf-8-sig")
+            else:
+                content.to_parquet(tmp_path / f"{name}.parquet")
+        (tmp_path / "shop.toml").write_text(toml, encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
 def retail(tmp_path):
     (tmp_path / "online_retail.csv").write_text(ONLINE_RETAIL)
     (tmp_path / "shop.toml").write_text(documented())
@@ -72,20 +88,17 @@ def test_what_cannot_be_used_is_quarantined_and_returns_lower_what_was_spent(ret
     assert features.loc["13047", "orders"] == 1
 
 
-def test_german_columns_semicolons_and_decimal_commas(tmp_path):
-    (tmp_path / "Bestellungen.csv").write_text(
-        "Kundennr;Datum;Zeit;Artikel;Menge;Betrag\n"
-        "007;01.07.2021;10:00;A1;2;1.234,50 €\n008;02.07.2021;11:30;A2;1;-9,99 €\n",
-        encoding="utf-8-sig",
-    )
-    (tmp_path / "shop.toml").write_text(
+def test_german_columns_semicolons_and_decimal_commas(put):
+    rows = "Kundennr;Datum;Zeit;Artikel;Menge;Betrag\n"
+    rows += "007;01.07.2021;10:00;A1;2;1.234,50 €\n008;02.07.2021;11:30;A2;1;-9,99 €\n"
+    toml = (
         'currency = "EUR"\nzone = "Europe/Berlin"\nnaive_times = "local"\n[events]\n'
         'files = "Bestellungen.csv"\ncustomer_id = "Kundennr"\nproduct_id = "Artikel"\n'
         'ts = { columns = ["Datum", "Zeit"], format = "%d.%m.%Y %H:%M" }\nquantity = "Menge"\n'
         'kind = { column = "Betrag", negative = "return", otherwise = "purchase" }\n'
         'amount = { column = "Betrag", decimal = ",", thousands = ".", symbol = "€" }\n'
     )
-    events = load_shop(tmp_path).events.order_by("ts").execute()
+    events = load_shop(put(toml, Bestellungen=rows)).events.order_by("ts").execute()
     assert events.customer_id.tolist() == ["007", "008"]
     assert events.amount.tolist() == [1234.5, -9.99]
     assert events.kind.tolist() == ["purchase", "return"]
@@ -112,35 +125,30 @@ def test_a_chinese_export_in_gb18030(tmp_path):
     assert any("GB18030" in note for note in shop.left_out)
 
 
-def test_orders_and_page_views_become_one_table(tmp_path):
-    (tmp_path / "orders.csv").write_text("cust,day,total\nA,2021-03-01,5\n")
-    pd.DataFrame({"visitor": ["A", "B"], "at": ["2021-03-01", "2021-03-02"]}).to_parquet(
-        tmp_path / "views.parquet"
-    )
-    (tmp_path / "shop.toml").write_text(
+def test_orders_and_page_views_become_one_table(put):
+    views = pd.DataFrame({"visitor": ["A", "B"], "at": ["2021-03-01", "2021-03-02"]})
+    toml = (
         'zone = "UTC"\n'
         '[[events]]\nfiles = "orders.csv"\ncustomer_id = "cust"\nts = "day"\namount = "total"\n'
         'kind = { value = "purchase" }\n'
         '[[events]]\nfiles = "views.parquet"\ncustomer_id = "visitor"\nts = "at"\n'
         'kind = { value = "view" }\n'
     )
-    shop = load_shop(tmp_path)
+    shop = load_shop(put(toml, orders="cust,day,total\nA,2021-03-01,5\n", views=views))
     events = shop.events.order_by("ts", "kind").execute()
     assert events.kind.tolist() == ["purchase", "view", "view"]
     assert events.amount.tolist()[0] == 5 and events.amount.isna().sum() == 2
     assert set(shop.fingerprints) == {"orders.csv", "views.parquet"}
 
 
-def test_a_table_of_products_made_from_order_lines(tmp_path):
-    (tmp_path / "lines.csv").write_text(
-        "who,when,sku,group\nA,2021-03-01,1,tea\nA,2021-03-02,1,tea\nB,2021-03-03,2,mugs\n"
-    )
-    (tmp_path / "shop.toml").write_text(
+def test_a_table_of_products_made_from_order_lines(put):
+    rows = "who,when,sku,group\nA,2021-03-01,1,tea\nA,2021-03-02,1,tea\nB,2021-03-03,2,mugs\n"
+    toml = (
         'zone = "UTC"\n[events]\nfiles = "lines.csv"\ncustomer_id = "who"\nts = "when"\n'
         'kind = { value = "purchase" }\nproduct_id = "sku"\n[products]\nfiles = "lines.csv"\n'
         'product_id = "sku"\ncategory = "group"\ndistinct = true\n'
     )
-    shop = load_shop(tmp_path)
+    shop = load_shop(put(toml, lines=rows))
     assert shop.products.count().execute() == 2 and shop.events.count().execute() == 3
     assert "products: 2 distinct of 3 rows of lines.csv, as shop.toml says." in shop.left_out
 
@@ -151,36 +159,25 @@ MAPPED = '[events]\nfiles = "orders.csv"\n'
 ROWS = "customer_id,ts,kind\nA,2021-03-01,view\n"
 
 
-def test_two_tables_that_map_onto_one_are_refused(tmp_path):
-    (tmp_path / "orders.csv").write_text(ROWS)
-    (tmp_path / "events.csv").write_text(ROWS)
-    (tmp_path / "shop.toml").write_text(MAPPED)
-    spoilt(r"two tables map onto events: orders\.csv, .*events\.csv", load_shop, tmp_path)
-    (tmp_path / "shop.toml").write_text('[[events]]\nfiles = "orders.csv"\n[[events]]\nts = "ts"\n')
-    spoilt("two tables map onto events: each", load_shop, tmp_path)
-    (tmp_path / "shop.toml").write_text(
-        '[[events]]\nfiles = "orders.csv"\n[[events]]\nfiles = "events.csv"\n'
-    )
-    assert load_shop(tmp_path).events.count().execute() == 2
+BOTH = '[[events]]\nfiles = "orders.csv"\n[[events]]\n'
 
 
-def test_a_mapping_to_what_is_not_there_names_the_nearest(tmp_path):
-    (tmp_path / "orders.csv").write_text(ROWS)
-    (tmp_path / "shop.toml").write_text(MAPPED + 'product_id = "custmer_id"\n')
-    spoilt("no column 'custmer_id'; did you mean 'customer_id'", load_shop, tmp_path)
-    (tmp_path / "shop.toml").write_text('[events]\nfiles = "order.csv"\n')
-    spoilt(r"order\.csv.*orders\.csv", load_shop, tmp_path)
-    (tmp_path / "events.csv").write_text(ROWS)
-    (tmp_path / "shop.toml").write_text('[products]\nproduct_id = "sku"\n')
-    spoilt(r"\[products\]: .* has no table 'products'; say which one", load_shop, tmp_path)
+def test_two_tables_that_map_onto_one_are_refused(put):
+    said = r"two tables map onto events: orders\.csv, .*events\.csv"
+    spoilt(said, load_shop, put(MAPPED, orders=ROWS, events=ROWS))
+    spoilt("two tables map onto events: each", load_shop, put(BOTH + 'ts = "ts"\n'))
+    assert load_shop(put(BOTH + 'files = "events.csv"\n')).events.count().execute() == 2
 
 
-def test_ids_that_are_text_in_one_table_and_numbers_in_another_are_refused(tmp_path):
-    (tmp_path / "orders.csv").write_text(ROWS)
-    pd.DataFrame({"customer_id": [1], "ts": ["2021-03-01"], "kind": ["view"]}).to_parquet(
-        tmp_path / "views.parquet"
-    )
-    (tmp_path / "shop.toml").write_text(
-        '[[events]]\nfiles = "orders.csv"\n[[events]]\nfiles = "views.parquet"\n'
-    )
-    spoilt(r"events\.customer_id is of type string in one", load_shop, tmp_path)
+def test_a_mapping_to_what_is_not_there_names_the_nearest(put):
+    wrong = put(MAPPED + 'product_id = "custmer_id"\n', orders=ROWS)
+    spoilt("no column 'custmer_id'; did you mean 'customer_id'", load_shop, wrong)
+    spoilt(r"order\.csv.*orders\.csv", load_shop, put('[events]\nfiles = "order.csv"\n'))
+    wrong = put('[products]\nproduct_id = "sku"\n', events=ROWS)
+    spoilt(r"\[products\]: .* has no table 'products'; say which one", load_shop, wrong)
+
+
+def test_ids_that_are_text_in_one_table_and_numbers_in_another_are_refused(put):
+    views = pd.DataFrame({"customer_id": [1], "ts": ["2021-03-01"], "kind": ["view"]})
+    wrong = put(BOTH + 'files = "views.parquet"\n', orders=ROWS, views=views)
+    spoilt(r"events\.customer_id is of type string in one", load_shop, wrong)
