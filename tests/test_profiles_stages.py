@@ -103,8 +103,8 @@ def test_customers_lapse_by_their_own_rhythm() -> None:
     worth = CustomerWorth(told, told, told, None, 0.0)
     found = life_stages(features, worth=worth)
     # Three times five days are less than four weeks.
-    told = found.stages["stage"].tolist()
-    assert told == ["Returning", "Lapsed", "Returning", "Lapsed", "Lapsed"]
+    stages = found.stages["stage"].tolist()
+    assert stages == ["Returning", "Lapsed", "Returning", "Lapsed", "Lapsed"]
     assert found.own_rhythm
     assert "own rhythm" in found.by_stage.set_index("stage").loc["Lapsed", "meaning"]
     plain = life_stages(features, worth="Not shown: there is none.")

@@ -37,7 +37,7 @@ def documented() -> str:
 def put(tmp_path):
     """Return what writes a shop.toml, with texts as csv and frames as parquet; gives the folder."""
 
-    def write(toml: str, **files: str | pd.DataFrame) -> Path:
+    def write(toml: str, **files: str | pd.DataFrame):
         for name, content in files.items():
             if isinstance(content, str):
                 (tmp_path / f"{name}.csv").write_text(content, encoding="utf-8-sig")
