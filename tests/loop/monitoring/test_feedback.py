@@ -94,13 +94,16 @@ def test_where_there_is_nothing_one_sentence_says_so() -> None:
         assert found.to_frame().empty and found.to_dict()["satisfied"]["value"] is None
 
 
-def test_without_promotions_known_with_one_opinion_or_ratings_of_one_customer_only():
+def test_without_promotions_known_and_with_one_opinion_only() -> None:
     same = reviews_of().assign(rating=5.0).drop(columns="promotion_id")
     found = satisfaction(shop_of(same), NOW)
     assert found.overall.value == 1.0 and found.overall.ci_low > 0.98
     assert "cannot be compared" in found.summary() and nonsense(found.summary()) == []
     everything = satisfaction(shop_of(reviews_of().assign(rating=5.0), PROMOTIONS), NOW)
     assert everything.standing_out() == [] and nonsense(everything.summary()) == []
+
+
+def test_ten_ratings_of_one_customer_are_one_customers() -> None:
     rows = reviews_of(60)
     many = rows.iloc[[0] * 10].assign(promotion_id="P3", rating=1.0)
     rows = pd.concat([rows.assign(promotion_id=None), many], ignore_index=True)
