@@ -333,6 +333,23 @@ def same_length(**columns: Sized) -> int:
     return rows
 
 
+def named_rows(table: Any, ids: pd.Series[Any]) -> pd.Series[Any] | None:
+    """Return what `along` needs to order a table by ids; None where its rows are merely numbered.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> ids = pd.Series(["ann", "bob"])
+    >>> [named_rows(pd.Series([1, 0], index=at), ids) is None for at in (None, ids)]
+    [True, False]
+    """
+    import pandas as pd
+
+    index = getattr(table, "index", None)
+    numbered = isinstance(index, pd.RangeIndex) and not ids.isin(index).all()
+    return None if numbered else ids.set_axis(ids)
+
+
 def along(X: Any, values: Any, what: str, of: str = "X", *, columns: Any = None) -> Any:
     """Return what belongs to the rows of X in their order, by its labels.
 

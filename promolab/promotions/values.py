@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import along, choice, level_of, same_length
+from promolab.checks import along, choice, level_of, named_rows, same_length
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
 from promolab.promotions.off_orders import kept_beside
@@ -422,13 +422,7 @@ def promotion_values(
 
     names, ids = [str(one.promotion_id) for one in offers], orders.frame["customer_id"]
     effect, effect_se, response = (
-        along(
-            None if _numbered(table, ids) else ids.set_axis(ids),
-            table,
-            name,
-            "orders",
-            columns=names,
-        )
+        along(named_rows(table, ids), table, name, "orders", columns=names)
         for name, table in [("effect", effect), ("effect_se", effect_se), ("response", response)]
     )
 
@@ -493,14 +487,6 @@ def promotion_values(
         given,
         level_of(level),
     )
-
-
-def _numbered(table: Any, ids: pd.Series[Any]) -> bool:
-    """Whether a table's rows are merely numbered from 0: in the customers' order, not named."""
-    import pandas as pd
-
-    index = getattr(table, "index", None)
-    return isinstance(index, pd.RangeIndex) and not ids.isin(index).all()
 
 
 def _checked(
