@@ -86,7 +86,7 @@ def test_one_offer_for_all_that_is_as_good_is_advised_and_stands_beside_the_plan
 def test_the_budget_is_said_with_what_is_used_and_left():
     assert "No budget" in choice().budget_words()
     words = choice(budget=1000).budget_words()
-    assert words == "Of the week's budget of 1,000 USD 800 USD is used and 200 USD is left."
+    assert words == "Of the week's budget of 1,000 USD, 800 USD is used and 200 USD is left."
     assert "300 USD too much" in choice(budget=500).budget_words()
     known = choice(policy={"by_effect": True, "budget": 50_000.0, "answer": ANSWER})
     assert "42,000 USD is used and 8,000 USD is left" in known.budget_words()
@@ -104,5 +104,5 @@ def test_one_cost_is_one_figure_wherever_the_page_says_it():
     assert found.headline.tiles()[2].text == "1,630 USD [1,210, 2,080]"
     sent, one = found.rows()[:2]
     assert sent["cost"] == "1,630 USD [1,210, 2,080]" and one["cost"] == "1,630 USD"
-    words = "Of the week's budget of 1,995 USD 1,630 USD is used and 360 USD is left."
+    words = "Of the week's budget of 1,995 USD, 1,630 USD is used and 360 USD is left."
     assert found.budget_words() == words

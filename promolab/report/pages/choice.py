@@ -118,7 +118,7 @@ class Choice:
             return _("No budget is stated for the week.")
         used = self.headline.cost if self.headline else self.economics.total("cost")
         left = budget - used.value
-        message = marked("Of the week's budget of {budget} {used} is used and {left} is left.")
+        message = marked("Of the week's budget of {budget}, {used} is used and {left} is left.")
         if left < 0:
             message = marked("Of the week's budget of {budget} {used} is used: {left} too much.")
         ends = abs(left), budget - used.ci_high, budget - used.ci_low
