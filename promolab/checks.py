@@ -333,21 +333,20 @@ def same_length(**columns: Sized) -> int:
     return rows
 
 
-def named_rows(table: Any, ids: pd.Series[Any]) -> pd.Series[Any] | None:
-    """Return what `along` needs to order a table by ids; None where its rows are merely numbered.
+def labelled(table: Any) -> bool:
+    """Whether the rows of a table have labels: pandas numbers them from 0 where nobody gave any.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> ids = pd.Series(["ann", "bob"])
-    >>> [named_rows(pd.Series([1, 0], index=at), ids) is None for at in (None, ids)]
-    [True, False]
+    >>> [labelled(pd.Series([1, 0], index=at)) for at in (None, ["ann", "bob"], [13, 16])]
+    [False, True, True]
     """
     import pandas as pd
 
     index = getattr(table, "index", None)
-    numbered = isinstance(index, pd.RangeIndex) and not ids.isin(index).all()
-    return None if numbered else ids.set_axis(ids)
+    numbered = isinstance(index, pd.RangeIndex) and (index.start, index.step) == (0, 1)
+    return isinstance(index, pd.Index) and not numbered
 
 
 def along(X: Any, values: Any, what: str, of: str = "X", *, columns: Any = None) -> Any:

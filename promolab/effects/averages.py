@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import along
+from promolab.checks import along, labelled
 from promolab.display import Html, table
 from promolab.effects.calibrated import place_within
 from promolab.effects.identification import (
@@ -400,7 +400,7 @@ def costs_of(cost: Any, n: int, arms: tuple[Any, ...]) -> np.ndarray:
     InputError
         A shape or an arm that does not fit, or a negative cost.
     """
-    if hasattr(cost, "iloc") and cost.ndim == 1 and cost.index.dtype != np.int64:
+    if labelled(cost) and cost.ndim == 1:
         cost = cost.to_frame().T
     cost = along(None, cost, "cost", "the model", columns=arms)
     if isinstance(cost, dict):

@@ -269,7 +269,8 @@ class CalibratedEffects(Result):
         drawn effects).
     told_apart : bool
         Whether customers can be told apart: the lower end of Qini's interval is above 0, all arms
-        taken together and each fold ranked by what earlier folds taught.
+        taken together and each fold ranked by what earlier folds taught; or, of heavy-tailed money,
+        whether differences are shown all the same, as far as they are sure.
     qini : Estimate
         That Qini; on the early outcome, where there is one.
     outcome : str

@@ -10,6 +10,7 @@ import numpy as np
 
 from promolab.metrics.comparing import compare_auc
 from promolab.metrics.ranking import roc
+from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,12 +155,11 @@ def _ranked(column: pd.Series, X: np.ndarray, y: np.ndarray, late: np.ndarray) -
 
 def _learned(X: np.ndarray, y: np.ndarray, late: np.ndarray) -> np.ndarray:
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingClassifier(
         max_iter=30, max_leaf_nodes=8, early_stopping=False, random_state=0
     )
-    with threadpool_limits(1, user_api="openmp"):
+    with single_threaded("openmp"):
         return np.asarray(model.fit(X[~late], y[~late]).decision_function(X[late]))
 
 

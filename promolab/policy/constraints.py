@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import column_of, columns_there, file_there, is_number, is_whole, refuse
+from promolab.checks import (
+    column_of,
+    columns_there,
+    file_there,
+    is_number,
+    is_whole,
+    labelled,
+    refuse,
+)
 from promolab.errors import InputError, nearest
 from promolab.policy.options import Options
 from promolab.policy.solving import Limits
@@ -212,8 +220,7 @@ def _from_table(
 def _named(scope: str, given: Any, promotions: Sequence[str]) -> Iterable[tuple[str, Any]]:
     if given is None:
         return []
-    labelled = isinstance(given, pd.Series) and not isinstance(given.index, pd.RangeIndex)
-    if labelled or isinstance(given, Mapping):
+    if labelled(given) or isinstance(given, Mapping):
         return [(str(unit), ends) for unit, ends in given.items()]
     if scope == "group":
         raise InputError(f"floors is a {type(given).__name__}; give a least number by group")

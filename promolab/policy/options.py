@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import along, column_of, columns_there, same_length
+from promolab.checks import along, column_of, columns_there, labelled, same_length
 from promolab.errors import InputError
 from promolab.wording import count
 
@@ -127,8 +127,7 @@ def by_label(value: Any, customers: Any, table: Any, what: str) -> Any:
     """Return a table in the order of the values' rows and columns, or of the customers given."""
     if isinstance(value, pd.DataFrame):
         return along(value, table, what, "value", columns=value.columns)
-    unlabelled = isinstance(getattr(table, "index", None), pd.RangeIndex)
-    of = None if customers is None or unlabelled else pd.Index(customers)
+    of = pd.Index(customers) if customers is not None and labelled(table) else None
     return along(of, table, what, "customers")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import along, choice, level_of, named_rows, same_length
+from promolab.checks import along, choice, labelled, level_of, same_length
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
 from promolab.promotions.off_orders import kept_beside
@@ -422,12 +422,12 @@ def promotion_values(
 
     names, ids = [str(one.promotion_id) for one in offers], orders.frame["customer_id"]
     effect, effect_se, response = (
-        along(named_rows(table, ids), table, name, "orders", columns=names)
+        along(ids.set_axis(ids) if labelled(table) else None, table, name, "orders", columns=names)
         for name, table in [("effect", effect), ("effect_se", effect_se), ("response", response)]
     )
 
     def each(name: str, told: Any, usual: float, **bounds: Any) -> np.ndarray:
-        if hasattr(told, "iloc") and told.index.dtype != np.int64:
+        if labelled(told):
             told = along(None, told.to_frame().T, name, "promotions", columns=names).T.iloc[:, 0]
         return _numbers(name, usual if told is None else told, (many,), **bounds)
 

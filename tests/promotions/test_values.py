@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.effects import costs_of
 from promolab.errors import InputError
 from promolab.promotions import (
     Coupon,
@@ -342,3 +343,20 @@ def test_what_a_customer_will_cost_varies_by_how_many_orders_come():
     assert found.cost_luck()[0, 0] == pytest.approx(0.75 * 20 * np.sqrt(3.5))
     dear = promotion_values([offer], orders_of([offer], log_error=0.1), [[-70.0]], [[0.0]])
     assert dear.cost_luck()[0, 0] == pytest.approx(0.75 * np.hypot(7.0, 20 * np.sqrt(3.5)))
+
+
+def test_labels_are_read_and_rows_that_are_merely_numbered_are_in_the_customers_order():
+    offers = [Coupon(promotion_id=i, rate=0.1, contact_cost=0.0, **WINDOW) for i in (13, 16)]
+    orders = orders_of(offers, 3, customer_id=[2, 0, 1])  # ids that are numbers as well
+    effect = np.array([[20.0, 2.0], [0.0, 1.0], [10.0, 5.0]])
+
+    def value(effect: Any, **beside: Any) -> Any:
+        return promotion_values(offers, orders, effect, 0 * effect, **beside).value.tolist()
+
+    plain = value(effect)
+    assert value(pd.DataFrame(effect, columns=[13, 16])) == plain
+    named = pd.DataFrame(effect, pd.Index([2, 0, 1]), [13, 16])
+    assert value(named.sort_index()[[16, 13]]) == plain
+    factor = pd.Series([2.0, 1.0], [16, 13])
+    assert value(effect, factor=factor) == value(effect, factor=[1.0, 2.0]) != plain
+    assert costs_of(factor, 3, ("13", "16")).tolist() == [[1.0, 2.0]] * 3
