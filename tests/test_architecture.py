@@ -16,7 +16,7 @@ import nbformat
 import pytest
 
 import promolab
-from tests.house import PACKAGE, lines_of_code, literal_all, tree
+from tests.house import CEILINGS, MOST, PACKAGE, lines_of_code, literal_all, too_heavy, tree, weigh
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NOTEBOOKS = sorted((PACKAGE.parent / "notebooks").glob("*.ipynb"))
@@ -141,6 +141,15 @@ def test_every_room_stands_on_a_floor_and_modules_are_at_most_400_lines_of_code(
     lines = {label(path): lines_of_code(path) for path in MODULES}
     long = {name: count for name, count in lines.items() if count > MODULE_LIMIT}
     assert not long, f"make each a folder: {long}"
+
+
+def test_the_house_is_no_heavier_than_it_may_be_and_lint_says_where_it_is():
+    found = weigh()
+    assert too_heavy(found) == []
+    assert sorted(" ".join(CEILINGS).split()) == sorted(found["lines"])
+    found["lines"]["metrics"] += MOST["lines"]
+    (told,) = too_heavy(found)
+    assert told.endswith(f"lines, at most {MOST['lines']:,}: take as much away elsewhere")
 
 
 def test_a_room_imports_only_from_lower_floors_and_through_faces():
