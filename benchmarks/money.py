@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.table import Row
-from promolab.policy import PolicyRows, money_answer, pays_to_spend, solve
-from promolab.policy.solving import Limits
+from promolab.policy import PolicyRows, plan_value, solve, spending_test
+from promolab.policy.frontier import Limits
 from promolab.stats import normal_quantile
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def answers(
 
 def _answer(shop: Shop, level: float) -> dict[str, float]:
     rows = shop.rows
-    said = money_answer(rows, budget=BUDGET * len(rows), level=level).profit * (1 / len(rows))
+    said = plan_value(rows, budget=BUDGET * len(rows), level=level).profit * (1 / len(rows))
     deployed, promised = shop.adds(shop.of_all)
     return {
         "said": said.value,
@@ -228,7 +228,7 @@ def money_holds(draws: int = 1_000) -> Iterator[Row]:
 def spending_nothing(shops: int = 200, strength: float = 0.0) -> list[bool]:
     """Return of which small made-up shops it is said that spending pays."""
     drawn = (made_up(seed, strength).rows for seed in range(shops))
-    return [bool(pays_to_spend(rows, budget=BUDGET * len(rows))) for rows in drawn]
+    return [bool(spending_test(rows, budget=BUDGET * len(rows))) for rows in drawn]
 
 
 def spends_in_a_null_shop(seed: int, customers: int = NULL_CUSTOMERS) -> bool | None:
@@ -249,7 +249,7 @@ def spends_in_a_null_shop(seed: int, customers: int = NULL_CUSTOMERS) -> bool | 
         return None
     mean = shop.promotions.execute().groupby("kind")["contact_cost"].mean()
     contact = {kind: float(mean[kind]) for kind in model.treatments_}
-    return bool(pays_to_spend(PolicyRows.of_model(model, cost=contact, contact_cost=contact)))
+    return bool(spending_test(PolicyRows.of_model(model, cost=contact, contact_cost=contact)))
 
 
 def nothing_is_spent(shops: int = 200, customers: int = NULL_CUSTOMERS) -> Iterator[Row]:

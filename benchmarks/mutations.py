@@ -105,28 +105,28 @@ MUTATIONS = (
     ),
     # What a plan is worth, whether it pays, and what is drawn.
     Mutation(
-        "policy/money.py",
+        "policy/plan_values.py",
         "paid = float(cost[there.decided].mean())",
         "paid = float(cost.mean())",
-        "policy/test_money.py::"
+        "policy/test_plan_values.py::"
         "test_who_can_get_nothing_is_no_decision_paid_for_and_what_more_returns_unknown",
     ),
     Mutation(
-        "policy/paying.py",
+        "policy/spending_gate.py",
         "(1 - self.nothing) * self.gain.chance_of_loss(number, more)",
         "self.gain.chance_of_loss(number, more)",
-        "policy/test_paying.py::"
+        "policy/test_spending_gate.py::"
         "test_of_scores_alone_the_chance_of_nothing_follows_from_a_one_sided_p_value",
     ),
     Mutation(
-        "policy/paying.py",
+        "policy/spending_gate.py",
         "gain.interval(2 * level - 1, number_of)",
         "gain.interval(level, number_of)",
-        "policy/test_paying.py::"
+        "policy/test_spending_gate.py::"
         "test_of_scores_alone_the_chance_of_nothing_follows_from_a_one_sided_p_value",
     ),
     Mutation(
-        "policy/chances.py",
+        "policy/randomization.py",
         "fixed = np.where(picked & ~_barred(out, taken), taken, -1)",
         "fixed = np.where(picked, taken, -1)",
         "policy/test_limits.py::test_who_is_drawn_and_held_out_leaves_the_capacity_to_others",
@@ -135,7 +135,7 @@ MUTATIONS = (
         "policy/budgets.py",
         "0.0 if reach >= most else np.nan",
         "0.0",
-        "policy/test_money.py::"
+        "policy/test_plan_values.py::"
         "test_who_can_get_nothing_is_no_decision_paid_for_and_what_more_returns_unknown",
     ),
     # What promotions cost.

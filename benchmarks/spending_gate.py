@@ -13,7 +13,7 @@ from promolab import allocate
 from promolab.contract import Experiment
 from promolab.effects import UpliftModel, effect_evidence
 from promolab.metrics import aipw_scores
-from promolab.policy import Allocation, Pays, PolicyRows, pays_to_spend
+from promolab.policy import Allocation, PolicyRows, SpendingTest, spending_test
 
 ARMS = ("mail", "coupon", "call", "gift")
 CONTACT = np.array([0.05, 0.4, 1.2, 0.8])
@@ -32,7 +32,7 @@ class Trial:
 
     Parameters
     ----------
-    pays : Pays
+    pays : SpendingTest
     gated, ungated : float
         What the plan truly earns, and that of effects taken as they are, in money.
     at_any_rate : float
@@ -41,7 +41,7 @@ class Trial:
         What the plan of `promolab.UpliftModel` alone earns, without a gate.
     """
 
-    pays: Pays
+    pays: SpendingTest
     gated: float
     ungated: float
     at_any_rate: float
@@ -102,14 +102,14 @@ def gated(seed: int, decisions: int, effects: float, cut: bool = False) -> Trial
     log = PolicyRows(
         gamma, average, cost, fold, rows, ARMS, evidence=evidence, known=X, contact=cost
     )
-    pays = pays_to_spend(log, customers=OTHERS, budget=BUDGET[decisions])
+    pays = spending_test(log, customers=OTHERS, budget=BUDGET[decisions])
     others, unseen = customers(rng, OTHERS)
     buys, margin = truth(others, unseen, effects)
     margin[:, 1:] *= np.exp((CUT**2 - SPREAD**2) / 2) if cut else 1.0
     true = (buys * margin)[:, 1:] - (buys * margin)[:, :1] - CONTACT
     effect, charged = evidence.effects(others), np.tile(CONTACT, (OTHERS, 1))
 
-    def earned(value: np.ndarray, gate: Pays | bool) -> float:
+    def earned(value: np.ndarray, gate: SpendingTest | bool) -> float:
         plan: Allocation = allocate(value, charged, budget=BUDGET[decisions], pays=gate)
         got = np.flatnonzero(plan.choice >= 0)
         return float(true[got, plan.choice[got]].sum())

@@ -44,7 +44,7 @@ def true_profit(
     from promolab.campaign.worth import scored_log, week_worth
     from promolab.effects import UpliftModel
     from promolab.features import decisions_experiment
-    from promolab.policy import allocate, pays_to_spend
+    from promolab.policy import allocate, spending_test
     from promolab.simulated.truth import contactable
     from promolab.sources.opening import simulated
 
@@ -80,7 +80,7 @@ def true_profit(
     own, _ = worth(value, cost)
     foreseen = [worth(value, cost, k)[1].value for k in range(len(names))]
     whole, made = worth(value, foretold)
-    pays = pays_to_spend(found.rows, customers=len(ids), budget=budget)
+    pays = spending_test(found.rows, customers=len(ids), budget=budget)
     return {
         "policy": own / best,
         "single": worth(value, cost, int(np.argmax(foreseen)))[0] / best,

@@ -104,8 +104,8 @@ def cross_validated(repeats: int, learner: str) -> pd.DataFrame:
     import pandas as pd
 
     from promolab import UpliftModel, load_experiment
-    from promolab.effects.calibrated import place_within
-    from promolab.effects.candidates import predict_folds
+    from promolab.effects.learner_selection import predict_folds
+    from promolab.effects.shrinkage import place_within
     from promolab.metrics.uplift import compare_qini, qini
 
     trial, rows = load_experiment("hillstrom"), []

@@ -45,7 +45,7 @@ def boosted_against_econml(experiment: Experiment | None = None, folds: int = 5)
     from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    from promolab.effects.learners.makers import BOOSTING
+    from promolab.effects.learners.base_learners import BOOSTING
     from promolab.effects.model import UpliftModel
 
     experiment = large_experiment() if experiment is None else experiment
@@ -85,7 +85,7 @@ def _econml(experiment: Experiment, propensity: Any, folds: int) -> tuple[float,
     from econml.dr import DRLearner
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    from promolab.effects.learners.makers import BOOSTING, OF_EFFECTS
+    from promolab.effects.learners.base_learners import BOOSTING, OF_EFFECTS
 
     X = experiment.X.to_numpy()
     start = time.perf_counter()

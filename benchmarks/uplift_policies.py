@@ -45,7 +45,7 @@ def policy(
     import pandas as pd
 
     from promolab.effects import UpliftModel
-    from promolab.effects.learners.makers import Lesson, maker_of
+    from promolab.effects.learners.base_learners import Lesson, maker_of
     from promolab.effects.learners.rows import Design
     from promolab.features import decisions_experiment
     from promolab.simulated.truth import attainable_oracle, chosen, latent_oracle

@@ -11,8 +11,8 @@ from promolab.profiles import (
     AXES,
     build_profiles,
     compare_cards,
+    contrast_customers,
     profile_card,
-    two_unlike_customers,
 )
 from tests.drawn import bars_of
 from tests.refused import refused
@@ -151,7 +151,7 @@ def test_a_customer_of_whom_nothing_is_known() -> None:
     card.plot()
 
 
-def test_two_cards_side_by_side_and_two_unlike_customers_are_the_ends_of_loyalty(profiles):
+def test_two_cards_side_by_side_and_contrast_customers_are_the_ends_of_loyalty(profiles):
     pair = compare_cards(profiles, 3, 4)
     frame = pair.to_frame().set_index("axis")
     by_id = profiles.set_index("customer_id")
@@ -161,4 +161,4 @@ def test_two_cards_side_by_side_and_two_unlike_customers_are_the_ends_of_loyalty
     assert pair._repr_html_().count("promolab-card") == 2
     four = pd.DataFrame({"customer_id": [1, 2, 3, 4], "loyalty": [50.0, 90.0, 10.0, 90.0]})
     others = dict.fromkeys({*AXES} - {"loyalty"}, 1.0)
-    assert two_unlike_customers(four.assign(**others)) == (4, 3)
+    assert contrast_customers(four.assign(**others)) == (4, 3)

@@ -15,12 +15,12 @@ from promolab.compare.rolling import progress_bar
 from promolab.contract import Experiment
 from promolab.display import Html, table
 from promolab.effects import (
-    Together,
+    SharedPredictions,
     UpliftModel,
     figure,
     p_words,
     place_within,
-    predicted_together,
+    predict_models,
 )
 from promolab.errors import InputError
 from promolab.metrics import around, compare_qini, cost_curve, funded, qini, rate, spread_of
@@ -332,7 +332,7 @@ def compare_effects(
         choice("arm", arm, trial.treatments)
     models = _models(methods, seed_of(seed), folds)
     with progress_bar(len(models), "comparing ways to learn effects") as bar:
-        found = predicted_together(
+        found = predict_models(
             trial, models, outcome, folds=folds, seed=seed, arm=arm, despite=despite,
             done=lambda name: bar.update(),
         )  # fmt: skip
@@ -369,7 +369,7 @@ def _costs(cost: Any, n: int) -> np.ndarray:
 
 
 def _compared(
-    found: Together, cost: np.ndarray, budget: float, measure: str, level: float
+    found: SharedPredictions, cost: np.ndarray, budget: float, measure: str, level: float
 ) -> EffectComparison:
     names = list(found.effects)
     known = np.isfinite(found.gamma) & np.isfinite(found.effects[names[0]])

@@ -1,9 +1,8 @@
-from .averages import AverageEffects as AverageEffects
-from .averages import GroupEffects as GroupEffects
-from .averages import costs_of as costs_of
+from .average_effects import AverageEffects as AverageEffects
+from .average_effects import GroupEffects as GroupEffects
+from .average_effects import costs_of as costs_of
 from .balance import DOUBTFUL as DOUBTFUL
 from .balance import UNLIKELY as UNLIKELY
-from .calibrated import place_within as place_within
 from .checks import check_experiment
 from .checks import ratio_check as ratio_check
 from .differences import FEWEST_COMPARED as FEWEST_COMPARED
@@ -26,10 +25,11 @@ from .learners.evidence import EffectEvidence as EffectEvidence
 from .learners.evidence import effect_evidence as effect_evidence
 from .means import mean_of as mean_of
 from .model import UpliftModel
+from .shrinkage import place_within as place_within
 from .targeting import group_rows as group_rows
-from .teaching import true_types
-from .together import Together as Together
-from .together import predicted_together as predicted_together
+from .together import SharedPredictions as SharedPredictions
+from .together import predict_models as predict_models
+from .true_effects import true_segments
 
 __all__ = [
     "UpliftModel",
@@ -37,5 +37,5 @@ __all__ = [
     "check_experiment",
     "compare_arms",
     "dose_response",
-    "true_types",
+    "true_segments",
 ]

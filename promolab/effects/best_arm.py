@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.display import Html, table
-from promolab.effects.averages import best_of
+from promolab.effects.average_effects import best_of
 from promolab.effects.identification import Identification, figure, lines, spoken, written
 from promolab.effects.means import mean_of
 from promolab.results import Estimate, Result, plain
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from promolab.effects.averages import AverageEffects
-    from promolab.effects.candidates import Candidates
+    from promolab.effects.average_effects import AverageEffects
+    from promolab.effects.learner_selection import Candidates
 
 
 BEST, NONE = "best arm", "none"

@@ -26,8 +26,8 @@ import numpy as np
 from promolab.checks import aligned, along, choice, column_of, whole_number
 from promolab.effects.balance import largest_gap
 from promolab.effects.learners.aipw import cross_fit, on_treated, worth
+from promolab.effects.learners.base_learners import Logistic
 from promolab.effects.learners.linear import ridge
-from promolab.effects.learners.makers import Logistic
 from promolab.errors import InputError, nearest
 from promolab.language import _, _n, marked
 from promolab.metrics import Dominant, compare_means, dominant_of, intervals_of

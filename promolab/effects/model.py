@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from promolab.checks import along, choice, is_whole, real_number, seed_of, whole_number
 from promolab.contract import Experiment
-from promolab.effects.averages import (
+from promolab.effects.average_effects import (
     AverageEffects,
     GroupEffects,
     average_table,
@@ -23,8 +23,6 @@ from promolab.effects.averages import (
     groups_from,
 )
 from promolab.effects.best_arm import BestArmValue, best_arm_value
-from promolab.effects.calibrated import ALL_ALIKE, CONSTANT, CalibratedEffects, place_within
-from promolab.effects.candidates import DEFAULT, NO_ROWS, Candidates
 from promolab.effects.checks import check_experiment
 from promolab.effects.identification import (
     NOTHING,
@@ -36,11 +34,13 @@ from promolab.effects.identification import (
     lines,
     of_effects,
 )
+from promolab.effects.learner_selection import DEFAULT, NO_ROWS, Candidates
 from promolab.effects.learners.aipw import Nuisance, kept_rows
+from promolab.effects.learners.base_learners import MAKERS, Maker, maker_of
 from promolab.effects.learners.learners import KINDS, EffectModel, Setting
-from promolab.effects.learners.makers import MAKERS, Maker, maker_of
 from promolab.effects.learners.rows import steady
 from promolab.effects.learners.shared import Shared
+from promolab.effects.shrinkage import ALL_ALIKE, CONSTANT, CalibratedEffects, place_within
 from promolab.errors import InputError, PromolabError
 from promolab.model.inputs import as_frame
 from promolab.stats import normal_quantile
@@ -49,9 +49,9 @@ from promolab.wording import plural
 if TYPE_CHECKING:
     import pandas as pd
 
-    from promolab.effects.calibrated import Forward
-    from promolab.effects.candidates import DrawnEffects
+    from promolab.effects.learner_selection import ShrunkEffects
     from promolab.effects.sensitivity import EffectImportance, Sensitivity
+    from promolab.effects.shrinkage import Forward
     from promolab.effects.targeting import Targeting
 
 
@@ -144,7 +144,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
     why_: str | None
     _model: EffectModel
     _candidates: Candidates | None
-    _saved: tuple[DrawnEffects, AverageEffects]
+    _saved: tuple[ShrunkEffects, AverageEffects]
 
     def __init__(
         self,
@@ -364,12 +364,12 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         return pd.DataFrame(values, columns=list(self.treatments_))
 
     @property
-    def scores_together_(self) -> pd.DataFrame:
+    def pooled_scores_(self) -> pd.DataFrame:
         """As `scores_`; where arms learn from each other, drawn together as their averages are."""
         return self._by_arm(self._rows().scores)
 
     @property
-    def scores_soon_(self) -> pd.DataFrame:
+    def early_scores_(self) -> pd.DataFrame:
         """As `scores_`, of the early outcome where there is one."""
         return self._by_arm(self._rows().fitted.setting.nuisance.gamma)
 
@@ -402,7 +402,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
 
         As the learner predicts them that did best in folds before: to rank by, within a fold. The
         first fold is nan: nothing comes before it. Use it to test whether there is anything to
-        target (`promolab.effects.calibrated` says why).
+        target (`promolab.effects.shrinkage` says why).
         """
         import pandas as pd
 
@@ -730,7 +730,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             return ForestLearner(setting)
         return KINDS[self.kind](setting)
 
-    def _drawn(self) -> DrawnEffects:
+    def _drawn(self) -> ShrunkEffects:
         self._fitted()
         return self._saved[0] if self._candidates is None else self._candidates.drawn
 

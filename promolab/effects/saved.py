@@ -8,15 +8,15 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from promolab.effects.averages import AverageEffects
-from promolab.effects.calibrated import CONSTANT, CalibratedEffects, Drawing
-from promolab.effects.candidates import DrawnEffects
+from promolab.effects.average_effects import AverageEffects
 from promolab.effects.identification import Identification
+from promolab.effects.learner_selection import ShrunkEffects
+from promolab.effects.learners.base_learners import Chance, Constant, Logistic, Predictor
 from promolab.effects.learners.learners import KINDS, Blend
 from promolab.effects.learners.linear import LinearFit
-from promolab.effects.learners.makers import Chance, Constant, Logistic, Predictor
 from promolab.effects.learners.rows import Design
 from promolab.effects.learners.two_part import TwoPartEffect
+from promolab.effects.shrinkage import CONSTANT, CalibratedEffects, Shrinkage
 from promolab.errors import InputError
 from promolab.model.inputs import Encoder, NativeEncoder
 from promolab.model.learners import OF_EFFECTS, from_bytes, node_tables_fit, to_bytes
@@ -31,12 +31,12 @@ TREES = "trees"
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
-def state_of(drawn: DrawnEffects, average: AverageEffects) -> State:
+def state_of(drawn: ShrunkEffects, average: AverageEffects) -> State:
     """Return what a file keeps of a fitted model, as plain values and arrays.
 
     Parameters
     ----------
-    drawn : DrawnEffects
+    drawn : ShrunkEffects
     average : AverageEffects
     """
     import sklearn
@@ -76,7 +76,7 @@ def state_of(drawn: DrawnEffects, average: AverageEffects) -> State:
 
 def restored(
     kind: str, state: dict[str, Any], arrays: dict[str, np.ndarray]
-) -> tuple[DrawnEffects, AverageEffects]:
+) -> tuple[ShrunkEffects, AverageEffects]:
     """Return what `state_of` was given.
 
     Parameters
@@ -113,7 +113,7 @@ def restored(
     _require(len(learners) == len(arms) and set(models) == set(learners) - {CONSTANT})
     names = ("average", "slope", "covariance", "degrees")
     _require(all(bool(np.isfinite(arrays[name]).all()) for name in (*names, "centre")))
-    drawing = Drawing(learners, *(arrays[name] for name in names))
+    drawing = Shrinkage(learners, *(arrays[name] for name in names))
     level, outcome = state["level"], state["outcome"]
     result = CalibratedEffects(
         _table(arms, state["calibrated"]), bool(state["told_apart"]), Estimate(**state["qini"]),
@@ -121,7 +121,7 @@ def restored(
     )  # fmt: skip
     right = Identification(**state["identification"])
     average = AverageEffects(_table(arms, state["average"]), outcome, control, level, right)
-    return DrawnEffects(result, drawing, models, arrays["centre"], columns), average
+    return ShrunkEffects(result, drawing, models, arrays["centre"], columns), average
 
 
 def _columns(table: pd.DataFrame) -> list[list[Any]]:

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from promolab.display import Html, table
-from promolab.effects.averages import GroupEffects, group_tables
-from promolab.effects.calibrated import CalibratedEffects, place_within, pooled_arms
+from promolab.effects.average_effects import GroupEffects, group_tables
 from promolab.effects.identification import Identification, Withheld, figure, of_arms, spoken
 from promolab.effects.means import mean_of
+from promolab.effects.shrinkage import CalibratedEffects, place_within, pooled_arms
 from promolab.language import _
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile
@@ -48,7 +48,7 @@ class Pooled:
     gamma : ndarray of shape (n,)
         Doubly robust scores of the effect; nan where a row counts for no arm.
     effect, response : ndarray of shape (n,)
-        What ranks customers by effect (`promolab.effects.calibrated`, nan in the first fold), and
+        What ranks customers by effect (`promolab.effects.shrinkage`, nan in the first fold), and
         predicted outcome with the arm, from models that saw other customers.
     drawn : ndarray of shape (n,)
         Effects as earlier folds calibrate them; nan in the first two folds.

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.effects.calibrated import Forward, pooled_arms
-from promolab.effects.candidates import DEFAULT, Candidates
 from promolab.effects.checks import check_experiment
 from promolab.effects.identification import Identification
+from promolab.effects.learner_selection import DEFAULT, Candidates
 from promolab.effects.learners.aipw import kept_rows
-from promolab.effects.learners.makers import maker_of
+from promolab.effects.learners.base_learners import maker_of
 from promolab.effects.learners.rows import steady
 from promolab.effects.learners.shared import Shared
+from promolab.effects.shrinkage import Forward, pooled_arms
 
 if TYPE_CHECKING:
     from promolab.contract import Experiment
@@ -28,7 +28,7 @@ ALONE = ("s", "t", "x")
 
 
 @dataclass(frozen=True)
-class Together:
+class SharedPredictions:
     """What models predict forward on rows that all of them share.
 
     Parameters
@@ -54,7 +54,7 @@ class Together:
     identification: Identification
 
 
-def predicted_together(
+def predict_models(
     experiment: Experiment,
     models: Mapping[str, UpliftModel],
     outcome: str | None = None,
@@ -64,7 +64,7 @@ def predicted_together(
     arm: object = None,
     despite: Sequence[str] = (),
     done: Callable[[str], object] = lambda name: None,
-) -> Together:
+) -> SharedPredictions:
     """Let every model predict each fold from the folds before it.
 
     Parameters
@@ -123,7 +123,7 @@ def predicted_together(
             done(name)
     gamma = together(common.gamma)
     right = checks.identification
-    return Together(gamma, effects, seconds, shared.fold, rows.cluster, named, right)
+    return SharedPredictions(gamma, effects, seconds, shared.fold, rows.cluster, named, right)
 
 
 def _absolute(forward: Forward) -> np.ndarray:

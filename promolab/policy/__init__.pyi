@@ -1,19 +1,19 @@
 from .allocation import Allocation as Allocation
 from .allocation import allocate
-from .chances import Drawn as Drawn
-from .chances import Holdouts
 from .constraints import read_constraints
-from .money import DIFFERENCE as DIFFERENCE
-from .money import EVERYBODY as EVERYBODY
-from .money import MoneyAnswer as MoneyAnswer
-from .money import money_answer
+from .frontier import Limits as Limits
+from .frontier import Solution as Solution
+from .frontier import solve as solve
 from .options import options_of as options_of
-from .paying import Pays as Pays
-from .paying import pays_to_spend
+from .plan_scores import PlanScores as PlanScores
+from .plan_values import DIFFERENCE as DIFFERENCE
+from .plan_values import EVERYBODY as EVERYBODY
+from .plan_values import PlanValue as PlanValue
+from .plan_values import plan_value
+from .randomization import Drawn as Drawn
+from .randomization import Holdouts
 from .rows import PolicyRows as PolicyRows
-from .solving import Limits as Limits
-from .solving import Solution as Solution
-from .solving import solve as solve
-from .valuing import Valuing as Valuing
+from .spending_gate import SpendingTest as SpendingTest
+from .spending_gate import spending_test
 
-__all__ = ["Holdouts", "allocate", "money_answer", "pays_to_spend", "read_constraints"]
+__all__ = ["Holdouts", "allocate", "plan_value", "read_constraints", "spending_test"]

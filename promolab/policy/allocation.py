@@ -16,7 +16,10 @@ from promolab.checks import real_number, seed_of
 from promolab.display import Html, table
 from promolab.errors import InputError
 from promolab.policy.amounts import round_amount
-from promolab.policy.chances import (
+from promolab.policy.constraints import Rules, limits_of
+from promolab.policy.frontier import Limits, Solution, cheapest, check_limits, name_of, solve
+from promolab.policy.options import NONE, Options, by_label, options_of
+from promolab.policy.randomization import (
     Drawn,
     Holdouts,
     cost_of,
@@ -25,11 +28,8 @@ from promolab.policy.chances import (
     lower_bounds,
     put_back,
 )
-from promolab.policy.constraints import Rules, limits_of
-from promolab.policy.options import NONE, Options, by_label, options_of
-from promolab.policy.paying import Pays, pays_to_spend
 from promolab.policy.rows import PolicyRows
-from promolab.policy.solving import Limits, Solution, cheapest, check_limits, name_of, solve
+from promolab.policy.spending_gate import SpendingTest, spending_test
 from promolab.results import Result
 from promolab.wording import count, number, part_of, percent
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 NOT_TESTED = (
-    "Not tested whether it pays (pays=pays_to_spend(…)); predicted values promise too much of whom "
+    "Not tested whether it pays (pays=spending_test(…)); predicted values promise too much of whom "
     "they choose."
 )
 
@@ -315,7 +315,7 @@ def allocate(
     explore: float | None = None,
     p_min: float = 0.02,
     holdouts: Holdouts | None = None,
-    pays: Pays | UpliftModel | bool | None = None,
+    pays: SpendingTest | UpliftModel | bool | None = None,
     seed: int = 0,
     currency: str = "",
 ) -> Allocation:
@@ -373,9 +373,9 @@ def allocate(
         Least chance of every action that is open to a customer, where some are drawn.
     holdouts : Holdouts, optional
         Who is held out by chance, and by which: they cost nothing, and their chances enter.
-    pays : Pays, UpliftModel or bool, optional
+    pays : SpendingTest, UpliftModel or bool, optional
         Whether it pays to spend on more than those drawn by chance, by past decisions
-        (`promolab.policy.pays_to_spend`, or the fitted model, which it is then asked of); if not,
+        (`promolab.policy.spending_test`, or the fitted model, which it is then asked of); if not,
         the others get nothing. True and False settle it. By default it is not tested, and the
         summary says so: by chance some customers look good where no promotion does anything.
     seed : int
@@ -397,9 +397,10 @@ def allocate(
     Notes
     -----
     With limits beside the budget, prices of all of them are found by which each customer chooses
-    alone (`promolab.policy.solving.duals`); at the best prices up to one customer for each limit
-    that binds, and one for the budget, is of two minds, and some who hardly lose by it are settled
-    as HiGHS does it best. Who is drawn by chance takes a part of a capacity before the others.
+    alone (`promolab.policy.frontier.lagrangian`); at the best prices up to one customer for each
+    limit that binds, and one for the budget, is of two minds, and some who hardly lose by it are
+    settled as HiGHS does it best. Who is drawn by chance takes a part of a capacity before the
+    others.
 
     At a budget alone at most one customer's step fits in part, so that what is chosen lies below
     ``upper_bound`` by less than one step of one customer. Ties: of equal returns the customer comes
@@ -420,7 +421,7 @@ def allocate(
     (['coupon', 'coupon', 'none'], 9.0, 4.0, 0.0)
     >>> print(found.summary())
     Contact 2 of 3: costs 4.00 of 4.00, expected to add 9.00 of profit; no other choice adds more. \
-The next 0.10 would add 0.05. Not tested whether it pays (pays=pays_to_spend(…)); predicted values \
+The next 0.10 would add 0.05. Not tested whether it pays (pays=spending_test(…)); predicted values \
 promise too much of whom they choose.
     """
     from promolab.effects import UpliftModel
@@ -477,13 +478,13 @@ promise too much of whom they choose.
         currency,
         None if drawn is None else drawn.propensities[np.arange(len(choice)), choice],
         drawn,
-        gate.summary() if isinstance(gate, Pays) and not spends else "",
+        gate.summary() if isinstance(gate, SpendingTest) and not spends else "",
         stated,
         tested=gate is not None,
     )
 
 
-def _asked_of(model: UpliftModel, given: Options, budget: float, currency: str) -> Pays:
+def _asked_of(model: UpliftModel, given: Options, budget: float, currency: str) -> SpendingTest:
     """Ask a fitted model's past decisions, at what the arms cost here on average.
 
     What values fall short of the model's averages is what contacts cost beside the outcome.
@@ -492,7 +493,7 @@ def _asked_of(model: UpliftModel, given: Options, budget: float, currency: str) 
     if sorted(arms) != sorted(given.promotions):
         raise InputError(
             f"pays is a model of the arms {arms} and the promotions are {list(given.promotions)}; "
-            "give promotions=model.treatments_, or pays=pays_to_spend(…)"
+            "give promotions=model.treatments_, or pays=spending_test(…)"
         )
     place = [given.promotions.index(arm) for arm in arms]
     open_to = np.ones(given.value.shape, dtype=bool) if given.eligible is None else given.eligible
@@ -503,7 +504,7 @@ def _asked_of(model: UpliftModel, given: Options, budget: float, currency: str) 
     beside = np.maximum(model.calibrated_.rows["effect"].to_numpy() - value, 0.0)
     rows = PolicyRows.of_model(model, cost, beside)
     most = None if math.isinf(budget) else budget
-    return pays_to_spend(rows, customers=len(given.customers), budget=most, currency=currency)
+    return spending_test(rows, customers=len(given.customers), budget=most, currency=currency)
 
 
 def _chooser(

@@ -15,7 +15,7 @@ from promolab.wording import money, more_or_less, percent, plural
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from promolab.policy.valuing import Gain, Valuing
+    from promolab.policy.plan_scores import Gain, PlanScores
 
 POINTS = 12
 """Budgets looked at, beside the one chosen."""
@@ -25,7 +25,7 @@ MORE = 0.2
 
 @dataclass(frozen=True)
 class Budgets(Result):
-    """What each budget would add, with its interval; of a `MoneyAnswer`.
+    """What each budget would add, with its interval; of a `PlanValue`.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Budgets(Result):
 
 
 def budgets_of(
-    there: Valuing,
+    there: PlanScores,
     budget: float,
     customers: float,
     level: float,
@@ -108,7 +108,7 @@ def budgets_of(
 
     Parameters
     ----------
-    there : Valuing
+    there : PlanScores
     budget : float
         Per decision, for those who get what is foretold to be best; may be infinite.
     customers : float

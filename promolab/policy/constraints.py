@@ -20,8 +20,8 @@ from promolab.checks import (
     refuse,
 )
 from promolab.errors import InputError, nearest
+from promolab.policy.frontier import Limits
 from promolab.policy.options import Options
-from promolab.policy.solving import Limits
 
 SCOPES = ("budget", "contacts", "promotion", "group", "customer")
 """What a limit may be of."""

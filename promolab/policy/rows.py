@@ -212,9 +212,9 @@ class PolicyRows:
         n, arms = len(model.fold_), model.treatments_
         paid = costs_of(contact_cost, n, arms)
         foretold = model.forward_.drawn if forward else model.effects_by_others_.to_numpy()
-        early = model.scores_soon_.to_numpy() - paid if model.told_early_ else None
+        early = model.early_scores_.to_numpy() - paid if model.told_early_ else None
         found = cls(
-            np.where(model.kept_, model.scores_together_.to_numpy() - paid, np.nan),
+            np.where(model.kept_, model.pooled_scores_.to_numpy() - paid, np.nan),
             np.nan_to_num(foretold) - paid,
             costs_of(cost, n, arms),
             model.fold_,

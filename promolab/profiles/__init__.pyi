@@ -1,5 +1,5 @@
 from .cards import card_attributes as card_attributes
-from .cards import compare_cards, profile_card, two_unlike_customers
+from .cards import compare_cards, contrast_customers, profile_card
 from .ordering import fit_orders as fit_orders
 from .overview import median_interval as median_interval
 from .overview import profile_overview
@@ -13,9 +13,9 @@ from .worth import customer_worth
 __all__ = [
     "build_profiles",
     "compare_cards",
+    "contrast_customers",
     "customer_worth",
     "life_stages",
     "profile_card",
     "profile_overview",
-    "two_unlike_customers",
 ]

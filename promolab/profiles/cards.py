@@ -376,7 +376,7 @@ def compare_cards(
     )
 
 
-def two_unlike_customers(profiles: pd.DataFrame) -> tuple[Any, Any]:
+def contrast_customers(profiles: pd.DataFrame) -> tuple[Any, Any]:
     """Return the customers with the most and the least loyalty among those with all four scores.
 
     Parameters
@@ -388,7 +388,7 @@ def two_unlike_customers(profiles: pd.DataFrame) -> tuple[Any, Any]:
     --------
     >>> from promolab.profiles.scores import build_profiles
     >>> features = pd.DataFrame({"customer_id": [1, 2, 3], "recency_days": [3, 40, 8]})
-    >>> [int(who) for who in two_unlike_customers(build_profiles(features))]
+    >>> [int(who) for who in contrast_customers(build_profiles(features))]
     [1, 2]
     """
     known = profiles.dropna(subset=list(AXES))

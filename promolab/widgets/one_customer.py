@@ -15,7 +15,7 @@ from promolab.contract import NONE
 from promolab.display import Dots, Html, Stems, beside, chart, join, lying_bars, say, table
 from promolab.explain import explain_row
 from promolab.folder import RunFolder
-from promolab.profiles import profile_card, two_unlike_customers
+from promolab.profiles import contrast_customers, profile_card
 from promolab.weeks import local_day
 from promolab.widgets.controls import Choose, Slide, Words
 from promolab.widgets.explorer import Explorer, Progress
@@ -75,7 +75,7 @@ def customer(
     """
     run = week_of(week, out)
     profiles = run.read_table("profiles")
-    first, last = two_unlike_customers(profiles)
+    first, last = contrast_customers(profiles)
     some = profiles["customer_id"].head(PROPOSED).tolist()
     codes = run.pseudonym([first, last, *some])
     with read_as_now(run):

@@ -16,8 +16,8 @@ from promolab.contract import NONE
 from promolab.display import Dots, Html, Line, Upright, beside, chart, join, say, table, thin
 from promolab.errors import InputError
 from promolab.folder import RunFolder
-from promolab.policy import MoneyAnswer, options_of
-from promolab.policy.solving import (
+from promolab.policy import PlanValue, options_of
+from promolab.policy.frontier import (
     HullPath,
     Limits,
     Scaled,
@@ -155,7 +155,7 @@ def budget(
     cost: ArrayLike | None = None,
     *,
     budget: float | None = None,
-    answer: MoneyAnswer | None = None,
+    answer: PlanValue | None = None,
     promotions: Sequence[Any] | None = None,
     eligible: ArrayLike | None = None,
     groups: ArrayLike | None = None,
@@ -171,7 +171,7 @@ def budget(
         whose policy is known by what contacts add: all else is then taken from there.
     budget : float, optional
         What to begin with; by default what the week was given, else half of what pays.
-    answer : MoneyAnswer, optional
+    answer : PlanValue, optional
         What past decisions say of budgets, with intervals.
     promotions : sequence of P, optional
         What readers call them.

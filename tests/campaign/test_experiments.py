@@ -15,7 +15,7 @@ from promolab.campaign.readout.starting import COLUMNS, week_effects
 from promolab.effects.differences import not_identified
 from promolab.effects.identification import Refused
 from promolab.effects.targeting import GROUP_COLUMNS, group_rows, pooled, segments_of
-from promolab.effects.teaching import true_types, types_of
+from promolab.effects.true_effects import true_segments, types_of
 from promolab.errors import InputError
 from promolab.folder.artifacts import open_run
 from promolab.report.running.parameters import check_parameters, find_notebooks, read_steps
@@ -294,12 +294,14 @@ def test_effects_of_what_starts_this_week_are_written_per_customer(shop, choice,
 
 def test_the_four_types_are_shown_of_a_simulated_source_alone(shop, model, strong, tmp_path):
     run = open_run(tmp_path, week="2024-W33")
-    assert "no shop can know" in true_types(model, run).summary()
+    assert "no shop can know" in true_segments(model, run).summary()
     source = {"parameters": {"source": "simulated:customers=1500,weeks=12", "week": "2024-W33"}}
     (tmp_path / "manifest.json").write_text(json.dumps(source))
-    shown = text(true_types(model, run))
+    shown = text(true_segments(model, run))
     assert "For teaching" in shown and "persuadable" in shown
-    assert "no shop can know" in true_types(strong, run).summary()  # a file's arms are none of it
+    assert (
+        "no shop can know" in true_segments(strong, run).summary()
+    )  # a file's arms are none of it
     table = types_of(model, shop.truth).rows.set_index("type")
     assert table.loc["persuadable", "truth"] > 0 > table.loc["put off", "truth"]
     assert table["customers"].sum() <= 1500

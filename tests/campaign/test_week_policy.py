@@ -98,7 +98,7 @@ def sure_to_pay(patch: pytest.MonkeyPatch) -> None:
         def __bool__(self) -> bool:
             return True
 
-    patch.setattr(f"{SPENDING}.allocating.pays_to_spend", lambda *_, **__: Sure())
+    patch.setattr(f"{SPENDING}.allocating.spending_test", lambda *_, **__: Sure())
 
 
 @pytest.fixture
@@ -150,10 +150,10 @@ def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, 
 
 
 def test_where_it_is_not_shown_to_pay_chance_alone_spends(made, monkeypatch):
-    from promolab.policy import Pays
+    from promolab.policy import SpendingTest
 
-    never = Pays(Estimate(5.0, -1.0, 11.0, 9), 3.0, 9, 0.95, "CNY")
-    monkeypatch.setattr(f"{SPENDING}.allocating.pays_to_spend", lambda *_, **__: never)
+    never = SpendingTest(Estimate(5.0, -1.0, 11.0, 9), 3.0, 9, 0.95, "CNY")
+    monkeypatch.setattr(f"{SPENDING}.allocating.spending_test", lambda *_, **__: never)
     found = chosen(made)
     rows = found._by_promotion()
     assert (rows["contacts"] == rows["by_chance"]).all() and rows["contacts"].sum() > 0

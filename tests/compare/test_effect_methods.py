@@ -13,7 +13,7 @@ from benchmarks.uplift_methods import null_trial
 from promolab import UpliftModel, load_experiment
 from promolab.compare import EffectComparison, compare_effects
 from promolab.contract import Experiment
-from promolab.effects import Refused, place_within, predicted_together
+from promolab.effects import Refused, place_within, predict_models
 from promolab.effects.learners import shared
 from promolab.effects.learners.aipw import fit_nuisance
 from promolab.errors import InputError
@@ -92,7 +92,7 @@ def test_alike_effects_keep_the_first_and_none_are_found_where_there_are_none():
     found = []
     for seed in range(24):
         trial = null_trial(600, seed)
-        forward = predicted_together(trial, models, despite=["balance"])
+        forward = predict_models(trial, models, despite=["balance"])
         place = place_within(forward.effects["x/linear"], forward.fold)
         known = np.isfinite(place)
         found.append(qini(None, None, place[known], gamma=forward.gamma[known]))
@@ -111,7 +111,7 @@ def test_what_methods_share_is_worked_out_once(monkeypatch):
     monkeypatch.setattr(shared, "fit_nuisance", counted)
     names = ("dr/linear", "dr/ridge", "t/linear", "s/boosting", "x/boosting", "r/linear")
     models = {name: UpliftModel(*name.split("/")) for name in names}
-    found = predicted_together(null_trial(400, 3), models, despite=["balance"])
+    found = predict_models(null_trial(400, 3), models, despite=["balance"])
     assert asked == ["Linear"]  # ridge regression predicts outcomes alike, the others need none
     assert list(found.effects) == list(names) and all(s > 0 for s in found.seconds.values())
 

@@ -9,7 +9,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from promolab.contract import Experiment
-from promolab.effects.candidates import predict_folds
+from promolab.effects.learner_selection import predict_folds
 from promolab.effects.learners.learners import Blend
 from promolab.effects.model import UpliftModel
 from promolab.errors import InputError

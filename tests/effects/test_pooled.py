@@ -6,10 +6,10 @@ import pytest
 
 from promolab import UpliftModel
 from promolab.contract import Experiment
-from promolab.effects.calibrated import drawn_scores, scores_together
-from promolab.effects.lasting import slopes_together
 from promolab.effects.learners.linear import ridge
 from promolab.effects.learners.sparse import pooled_lines
+from promolab.effects.shrinkage import pooled_scores, shrunk_scores
+from promolab.effects.surrogate import pooled_slopes
 
 
 def _trial(n: int, own: float, seed: int) -> tuple[Experiment, np.ndarray]:
@@ -85,7 +85,7 @@ def test_of_differences_seen_soon_so_much_is_shown_as_lasts(lasting: float) -> N
         soon = effect + noise
         whole = lasting * effect + noise + 4 * rng.normal(size=(2_000, 3))
         every = np.ones((2_000, 3), dtype=bool)
-        slope, variance = slopes_together(soon, whole, every, away, np.arange(2_000))
+        slope, variance = pooled_slopes(soon, whole, every, away, np.arange(2_000))
         found.append(np.r_[slope, np.sqrt(variance)])
     mean, spread = np.mean(found, axis=0), np.std(found, axis=0)
     np.testing.assert_allclose(mean[:3], lasting * np.array([0.9, 0.9, 0.3]), atol=0.05)
@@ -101,7 +101,7 @@ def test_averages_are_drawn_together_as_far_as_chance_has_it(spread, least, most
         gamma = truth + 10 * rng.normal(size=(400, 4))
         average = gamma.mean(axis=0)
         every = np.ones((400, 4), dtype=bool)
-        drawn = scores_together(gamma, every, np.zeros((400, 4))).mean(axis=0)
+        drawn = shrunk_scores(gamma, every, np.zeros((400, 4))).mean(axis=0)
         errors += [((drawn - truth) ** 2).sum(), ((average - truth) ** 2).sum()]
     assert least < errors[0] / errors[1] < most
 
@@ -114,10 +114,10 @@ def test_how_arms_differ_is_told_soon_as_far_as_that_lasts() -> None:
         noise = 3 * rng.normal(size=(400, 4))
         soon = 3 + own + away + noise
         whole = 1.5 + own / 2 + away / 2 + noise + 12 * rng.normal(size=(400, 4))
-        slope, _, both = drawn_scores(soon, whole, every, away, customer)
-        alone = scores_together(whole, every, slope * away)
+        slope, _, both = pooled_scores(soon, whole, every, away, customer)
+        alone = shrunk_scores(whole, every, slope * away)
         found = [each.mean(axis=0) - each.mean() for each in (both, alone)]
         errors += [float(((each - (own - own.mean()) / 2) ** 2).sum()) for each in found]
     assert errors[0] < 0.8 * errors[1]
-    same = drawn_scores(whole, whole, every, away, customer)
-    np.testing.assert_array_equal(same[2], scores_together(whole, every, same[0] * away))
+    same = pooled_scores(whole, whole, every, away, customer)
+    np.testing.assert_array_equal(same[2], shrunk_scores(whole, every, same[0] * away))

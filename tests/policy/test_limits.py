@@ -14,7 +14,7 @@ from scipy.optimize import LinearConstraint, linprog, milp
 from promolab import allocate
 from promolab.errors import InputError
 from promolab.policy import Holdouts, read_constraints
-from promolab.policy.solving import Limits, solve
+from promolab.policy.frontier import Limits, solve
 from tests.refused import refused
 from tests.wording_lint import nonsense
 

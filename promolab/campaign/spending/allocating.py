@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.policy import Allocation, Pays, allocate, pays_to_spend
+from promolab.policy import Allocation, SpendingTest, allocate, spending_test
 
 if TYPE_CHECKING:
     from promolab.campaign.worth import Worth
@@ -57,7 +57,7 @@ class Spent:
     ----------
     allocation : Allocation
         Of the n customers to whom anything is open.
-    pays : Pays
+    pays : SpendingTest
         Whether spending more than exploration takes is shown to pay.
     some : ndarray of int of shape (n,)
         Their places among the customers given.
@@ -70,7 +70,7 @@ class Spent:
     """
 
     allocation: Allocation
-    pays: Pays
+    pays: SpendingTest
     some: np.ndarray
     place: np.ndarray
     columns: np.ndarray
@@ -136,7 +136,7 @@ def spend_budget(
         holdouts = holdouts.in_order(some)
         held = holdouts.out(open_to.shape)
     assert worth.rows is not None
-    pays = pays_to_spend(worth.rows, customers=len(some), budget=budget, currency=currency)
+    pays = spending_test(worth.rows, customers=len(some), budget=budget, currency=currency)
     # A week's own luck is shared: all promotions cost more together; each customer's comes to it.
     spread = np.outer(amounts.cost_spread[columns], amounts.cost_spread[columns])
     own = amounts.cost_luck()[np.ix_(place, columns)] if asked.risk else None

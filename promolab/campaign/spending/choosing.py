@@ -26,7 +26,7 @@ from promolab.checks import share
 from promolab.contract import budget_of, read_operations
 from promolab.display import Html
 from promolab.effects import Withheld
-from promolab.policy import money_answer, read_constraints
+from promolab.policy import plan_value, read_constraints
 from promolab.results import Result
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _chosen(
     segment = segments.reindex(found.customers).fillna("No segment")
     made = spend_budget(worth, found.customers, measured, open_to, asked, segment, out)
     amounts, allocation = worth.amounts, made.allocation
-    answer = money_answer(
+    answer = plan_value(
         rows,
         plan=allocation,
         held=asked.held,

@@ -21,7 +21,7 @@ from promolab.contract import NONE
 from promolab.display import Html, Ranged, picture, table
 from promolab.effects import Withheld
 from promolab.language import _
-from promolab.policy import DIFFERENCE, EVERYBODY, Allocation, MoneyAnswer, Pays
+from promolab.policy import DIFFERENCE, EVERYBODY, Allocation, PlanValue, SpendingTest
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile
 from promolab.wording import capital, count, money, number, percent, plural
@@ -45,7 +45,7 @@ class ChosenPolicy(Result):
     ----------
     allocation : Allocation
         Of the P promotions whose effects are known to the n customers who may get one of them.
-    answer : MoneyAnswer
+    answer : PlanValue
         What it adds, by what came of past decisions.
     amounts : PromotionValues
         What each promotion is worth, and costs.
@@ -59,7 +59,7 @@ class ChosenPolicy(Result):
         Who is held out of what if planned for it.
     budget : float or None
         What was stated.
-    pays : Pays
+    pays : SpendingTest
         Whether spending more than exploration takes is shown to pay.
     segment : Series of n texts
     beside : tuple of str
@@ -71,14 +71,14 @@ class ChosenPolicy(Result):
     """
 
     allocation: Allocation = field(repr=False)
-    answer: MoneyAnswer
+    answer: PlanValue
     amounts: PromotionValues = field(repr=False)
     place: np.ndarray = field(repr=False)
     open_to: np.ndarray = field(repr=False)
     names: dict[str, str]
     held: np.ndarray = field(repr=False)
     budget: float | None
-    pays: Pays
+    pays: SpendingTest
     segment: pd.Series[Any] = field(repr=False)
     beside: tuple[str, ...] = ()
     risk: float = 0.0

@@ -56,13 +56,13 @@ def scored_log(model: UpliftModel) -> pd.DataFrame:
     log["action"] = log["action"].astype(str)
     log["fold"], log["outcome"] = model.fold_, trial.y(model.outcome_)
     of = {
-        "score": np.where(model.kept_, model.scores_together_.to_numpy(), np.nan),
+        "score": np.where(model.kept_, model.pooled_scores_.to_numpy(), np.nan),
         "effect": model.effects_by_others_.to_numpy(),
         "response": model.nuisance_.mu[:, 1:],
         "discount": _discounts(model, trial),
     }
     if model.told_early_:
-        of["soon"] = np.where(model.kept_, model.scores_soon_.to_numpy(), np.nan)
+        of["soon"] = np.where(model.kept_, model.early_scores_.to_numpy(), np.nan)
     for part in of:
         for place, kind in enumerate(model.treatments_):
             log[f"{part}.{kind}"] = of[part][:, place]

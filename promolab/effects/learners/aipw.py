@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promolab.effects.learners.makers import Maker, Predictor
+from promolab.effects.learners.base_learners import Maker, Predictor
 from promolab.effects.learners.rows import Design, Rows
 from promolab.metrics.uplift import aipw_scores
 

@@ -52,7 +52,7 @@ class EffectEvidence:
         Mean basket as a multiple of the exponential of the mean log, and its relative error.
     log_factor : float
         Logarithm of the Bayes factor for effects against none.
-    unequal : float
+    spread_gap : float
         By how many standard errors baskets with arms vary more than those without, as logs. Where
         it is far below 0 promotions cut the largest ones, and the logs promise too much.
     """
@@ -66,7 +66,7 @@ class EffectEvidence:
     smearing: float
     smearing_error: float
     log_factor: float
-    unequal: float = 0.0
+    spread_gap: float = 0.0
 
     def nothing(self, prior: float = 0.5) -> float:
         """Return the chance that promotions do nothing, given that before the decisions."""

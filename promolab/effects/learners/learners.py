@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 
 from promolab.effects.learners.aipw import Nuisance, cross_fit
+from promolab.effects.learners.base_learners import (
+    Lesson,
+    Linear,
+    Maker,
+    Pooled,
+    Predictor,
+    TwoPart,
+)
 from promolab.effects.learners.linear import LinearFit
-from promolab.effects.learners.makers import Lesson, Linear, Maker, Pooled, Predictor, TwoPart
 from promolab.effects.learners.rows import Design, Rows
 from promolab.effects.learners.sparse import pooled_lines
 from promolab.effects.learners.two_part import two_part_effects

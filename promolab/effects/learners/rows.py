@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.effects.learners.makers import Lesson
+from promolab.effects.learners.base_learners import Lesson
 from promolab.model.inputs import Encoder, NativeEncoder
 from promolab.threads import single_threaded
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.effects.learners.aipw import Nuisance, estimate_propensity, fit_nuisance
+from promolab.effects.learners.base_learners import Maker, TwoPart
 from promolab.effects.learners.learners import Setting
-from promolab.effects.learners.makers import Maker, TwoPart
 from promolab.effects.learners.rows import Design, Rows, folds_of, rows_of
 from promolab.effects.learners.two_part import heavy_tailed, smoothed
 from promolab.errors import InputError

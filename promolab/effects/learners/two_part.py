@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promolab.effects.learners.aipw import cross_fit
+from promolab.effects.learners.base_learners import Logistic
 from promolab.effects.learners.evidence import SLABS, buying
 from promolab.effects.learners.linear import LinearFit, ridge
-from promolab.effects.learners.makers import Logistic
 from promolab.effects.learners.rows import Rows
 
 ZEROS, HEAVY = 0.10, 1.0

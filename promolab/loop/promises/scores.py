@@ -39,7 +39,7 @@ class Scores:
     seen the customer foretold: a mean, and what one standard deviation of the foretold is worth.
     Their errors, with one another's, come from what single customers moved them by. Both are then
     shrunk: empirical Bayes, with a flat prior for the common mean. What folds share needs no wider
-    error (as in `promolab.policy.money_answer`), for no figure here is of what they chose.
+    error (as in `promolab.policy.plan_value`), for no figure here is of what they chose.
 
     References
     ----------

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.optimize import linprog
 
-from promolab.policy.solving.hulls import CHUNK, best_of
-from promolab.policy.solving.limits import Limits
+from promolab.policy.frontier.convex_hull import CHUNK, best_of
+from promolab.policy.frontier.limits import Limits
 
 
 @dataclass(frozen=True)

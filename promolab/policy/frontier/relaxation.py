@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from promolab.policy.solving.limits import Limits
+from promolab.policy.frontier.limits import Limits
 
 NODES = 200
 """Most nodes of a whole-number program: unlike a bound on time, the same in every run."""

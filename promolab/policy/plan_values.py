@@ -16,8 +16,8 @@ from promolab.language import _
 from promolab.policy.amounts import round_amount
 from promolab.policy.budgets import Budgets, budgets_of
 from promolab.policy.options import by_label
-from promolab.policy.paying import posterior_of
-from promolab.policy.valuing import Valuing, part_of_budget
+from promolab.policy.plan_scores import PlanScores, part_of_budget
+from promolab.policy.spending_gate import posterior_of
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, money, more_or_less, number, percent, plural
 
@@ -38,8 +38,8 @@ AROUND = 0.2
 
 
 @dataclass(frozen=True)
-class MoneyAnswer(Result):
-    """What a plan adds and costs, how sure that is, and what else could be done; by `money_answer`.
+class PlanValue(Result):
+    """What a plan adds and costs, how sure that is, and what else could be done; by `plan_value`.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class MoneyAnswer(Result):
         where outcomes of past decisions are not known, or nobody is held back.
     loss : float
         Chance that it loses money (0–1), the chance that promotions do nothing at all included
-        (`promolab.policy.pays_to_spend`).
+        (`promolab.policy.spending_test`).
     step : float
         So much more of budget …
     next : Estimate
@@ -240,7 +240,7 @@ class MoneyAnswer(Result):
         return "Whether the plan beats every other way to spend the same is not certain"
 
 
-def money_answer(
+def plan_value(
     rows: PolicyRows,
     *,
     plan: Allocation | None = None,
@@ -254,13 +254,13 @@ def money_answer(
     step: float | None = None,
     level: float = 0.9,
     currency: str = "",
-) -> MoneyAnswer:
+) -> PlanValue:
     """Say what a plan will add, by what came of past decisions.
 
     Each fold of the logged customers is given what other folds foretell to be best at the plan's
     cost per customer; what the scores say of it, per decision, times the plan's customers, is the
     answer. The predictions that choose the plan are not in it: of what looks best by chance they
-    promise too much (`promolab.policy.valuing`).
+    promise too much (`promolab.policy.plan_scores`).
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def money_answer(
 
     Returns
     -------
-    MoneyAnswer
+    PlanValue
 
     Raises
     ------
@@ -308,7 +308,7 @@ def money_answer(
     >>> from promolab.policy import PolicyRows
     >>> cost, fold = np.ones((4000, 1)), np.arange(4000) % 5
     >>> rows = PolicyRows(gamma, effect, cost, fold, np.arange(4000), ["mail"])
-    >>> found = money_answer(rows, customers=10_000, budget=2_000, currency="CNY")
+    >>> found = plan_value(rows, customers=10_000, budget=2_000, currency="CNY")
     >>> print(found.summary())
     Contact 2,000 of 10,000; 2,000 CNY of discounts and contacts; adds 2,790 [2,350, 3,240] of \
 margin; less than 1 % chance of a loss; the next 100 would add 100 [66, 135].
@@ -320,7 +320,7 @@ margin; less than 1 % chance of a loss; the next 100 would add 100 [66, 135].
     week = _week(plan, customers, budget, supported, len(rows), sent)
     if plan is not None and plan.drawn is not None:
         explore = plan.drawn.share
-    there = Valuing(rows)
+    there = PlanScores(rows)
     per_decision = _greedy_budget(there, week.budget / max(week.number, 1e-300), explore)
     only_drawn = plan is not None and plan.why_not  # nobody else gets something
     choice = np.full(len(rows), -1) if only_drawn else there.choose(per_decision)
@@ -338,7 +338,7 @@ margin; less than 1 % chance of a loss; the next 100 would add 100 [66, 135].
     wanted = round_amount(spend) if step is None else real_number("step", step, above=0)
     sd = _spread(rows, choice)
     noise = _readout_error(sd, contacts, held)
-    return MoneyAnswer(
+    return PlanValue(
         contacts=contacts,
         customers=week.customers,
         spend=spend,
@@ -421,7 +421,7 @@ def _between(between: Any, plan: Allocation | None, profit: float) -> float:
     return float(abs(profit) * np.sqrt(np.sum((shares * of_all) ** 2)))
 
 
-def _greedy_budget(there: Valuing, budget: float, explore: float) -> float:
+def _greedy_budget(there: PlanScores, budget: float, explore: float) -> float:
     """Return what is left per decision for those who get what is foretold to be best."""
     if not explore or math.isinf(budget):
         return budget
@@ -429,7 +429,7 @@ def _greedy_budget(there: Valuing, budget: float, explore: float) -> float:
     return max(budget - float(drawn[there.decided].mean()), 0.0) / max(1 - explore, 1e-9)
 
 
-def _next(there: Valuing, budget: float, level: float) -> Estimate:
+def _next(there: PlanScores, budget: float, level: float) -> Estimate:
     """Return what the next unit of budget would add: from somewhat below the budget to above."""
     nothing = Estimate(0.0)
     if math.isinf(budget):
@@ -443,7 +443,7 @@ def _next(there: Valuing, budget: float, level: float) -> Estimate:
 
 
 def _policies(
-    there: Valuing,
+    there: PlanScores,
     plan: np.ndarray,
     paid: float,
     number: float,

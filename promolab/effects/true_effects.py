@@ -32,7 +32,7 @@ UNKNOWN = (
 
 
 @dataclass(frozen=True)
-class TrueTypes(Result):
+class TrueSegments(Result):
     """Per true type where an order by effect and one by response put its customers.
 
     Parameters
@@ -83,7 +83,7 @@ class TrueTypes(Result):
         return table(self.rows, shown, formats, caption=caption)
 
 
-def true_types(model: UpliftModel, run: RunFolder) -> TrueTypes | Withheld:
+def true_segments(model: UpliftModel, run: RunFolder) -> TrueSegments | Withheld:
     """Return the true types beside both orders, where the shop is a simulated one; else why not.
 
     Parameters
@@ -109,7 +109,7 @@ def true_types(model: UpliftModel, run: RunFolder) -> TrueTypes | Withheld:
     return types_of(model, Truth(World(**stated)))
 
 
-def types_of(model: UpliftModel, truth: Truth) -> TrueTypes:
+def types_of(model: UpliftModel, truth: Truth) -> TrueSegments:
     """Return, of the last round's largest promotion, where both orders put each type's customers.
 
     Parameters
@@ -148,7 +148,7 @@ def types_of(model: UpliftModel, truth: Truth) -> TrueTypes:
     spreads = (
         float(rows[name].std()) if np.ptp(rows[name]) else 0.0 for name in ("truth", "predicted")
     )
-    return TrueTypes(means, promotion, *spreads)
+    return TrueSegments(means, promotion, *spreads)
 
 
 def in_top(score: np.ndarray) -> np.ndarray:

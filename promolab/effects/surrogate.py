@@ -10,7 +10,7 @@ MOST = 1.0
 """Largest slope: a model of few rows that hardly moves tells not by how much one of all should."""
 
 
-def slopes_together(
+def pooled_slopes(
     soon: np.ndarray,
     gamma: np.ndarray,
     kept: np.ndarray,
@@ -52,7 +52,7 @@ def slopes_together(
     >>> soon = 3 + away + rng.normal(size=(4000, 2))
     >>> whole = 1.5 + away / 2 + 5 * rng.normal(size=(4000, 2))
     >>> kept, customer = np.ones((4000, 2), dtype=bool), np.arange(4000)
-    >>> slopes_together(soon, whole, kept, away, customer)[0].round(1).tolist()
+    >>> pooled_slopes(soon, whole, kept, away, customer)[0].round(1).tolist()
     [0.5, 0.5]
     """
     mine = kept if rows is None else kept & rows[:, None]

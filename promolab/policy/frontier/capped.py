@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from promolab.policy.solving.duals import Answer, Customers
-from promolab.policy.solving.hulls import CHUNK, best_of
-from promolab.policy.solving.limits import Limits
+from promolab.policy.frontier.convex_hull import CHUNK, best_of
+from promolab.policy.frontier.lagrangian import Answer, Customers
+from promolab.policy.frontier.limits import Limits
 
 REST = 4.0
 """What may be left of the budget when the search is over; a contact costs about 1 (`Customers`)."""

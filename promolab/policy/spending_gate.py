@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.checks import real_number, share, whole_number
-from promolab.policy.valuing import NOTHING_SHARES, Gain, Valuing
+from promolab.policy.plan_scores import NOTHING_SHARES, Gain, PlanScores
 from promolab.results import Estimate, Result
 from promolab.wording import decimals_for, number, percent, plural
 
@@ -60,19 +60,19 @@ class Posterior:
 
 
 def posterior_of(
-    there: Valuing, choice: np.ndarray, gain: Gain, past: Sequence[float] = ()
+    there: PlanScores, choice: np.ndarray, gain: Gain, past: Sequence[float] = ()
 ) -> Posterior:
     """Return what past decisions say of a choice of arms.
 
     Parameters
     ----------
-    there : Valuing
+    there : PlanScores
     choice : ndarray of int of shape (n,)
         The place of each row's arm, −1 for none.
     gain : Gain
         Of the plan by its scores: what tells where decisions do not fall into buying and baskets.
     past : sequence of float
-        As `pays_to_spend`.
+        As `spending_test`.
     """
     rows, some, prior = there.rows, choice >= 0, prior_of(past)
     paid = there.paid(choice)
@@ -118,8 +118,8 @@ def nothing_by(p: float, prior: float = 0.5) -> float:
 
 
 @dataclass(frozen=True)
-class Pays(Result):
-    """Whether to spend on more than learning; by `pays_to_spend`. True where it pays.
+class SpendingTest(Result):
+    """Whether to spend on more than learning; by `spending_test`. True where it pays.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ class Pays(Result):
         )
 
 
-def pays_to_spend(
+def spending_test(
     rows: PolicyRows,
     *,
     customers: int | None = None,
@@ -201,7 +201,7 @@ def pays_to_spend(
     past: Sequence[float] = (),
     level: float = 0.95,
     currency: str = "",
-) -> Pays:
+) -> SpendingTest:
     """Tell whether the best allocation foretold is likely enough to add more than it costs.
 
     An allocation by predictions alone spends all of its budget where no promotion does anything:
@@ -226,16 +226,16 @@ def pays_to_spend(
     tolerated : float
         Chance of a loss up to which it pays (0–1).
     past : sequence of float
-        The chance that promotions do nothing (`Pays.nothing`) of each of the shop's past rounds
-        that are settled and not among these decisions, which would count twice; without any, 0.5
-        is expected.
+        The chance that promotions do nothing (`SpendingTest.nothing`) of each of the shop's past
+        rounds that are settled and not among these decisions, which would count twice; without
+        any, 0.5 is expected.
     level : float
         Above 0.5, of the one-sided lower bound that is shown beside.
     currency : str
 
     Returns
     -------
-    Pays
+    SpendingTest
 
     Raises
     ------
@@ -249,10 +249,10 @@ def pays_to_spend(
     >>> rng = np.random.default_rng(0)
     >>> noise, cost = 3 * rng.normal(size=(4000, 1)), np.ones((4000, 1))
     >>> fold, who = np.arange(4000) % 5, np.arange(4000)
-    >>> found = pays_to_spend(PolicyRows(noise + 1, cost, cost, fold, who, ["mail"]), budget=400)
+    >>> found = spending_test(PolicyRows(noise + 1, cost, cost, fold, who, ["mail"]), budget=400)
     >>> bool(found)
     True
-    >>> bool(pays_to_spend(PolicyRows(noise, cost, cost, fold, who, ["mail"]), budget=400))
+    >>> bool(spending_test(PolicyRows(noise, cost, cost, fold, who, ["mail"]), budget=400))
     False
     """
     real_number("level", level, above=0.5, below=1)
@@ -261,7 +261,7 @@ def pays_to_spend(
         share("past", chance)
     number_of = len(rows) if customers is None else whole_number("customers", customers, 1)
     most = math.inf if budget is None else real_number("budget", budget, least=0)
-    there = Valuing(rows)
+    there = PlanScores(rows)
     choice = there.choose(most / number_of)
     gain = there.gain(there.of_choice(choice)[0], NOTHING_SHARES)
     if there.evidence is not None:
@@ -271,7 +271,7 @@ def pays_to_spend(
     told, window = posterior_of(there, choice, gain, past), there.soon_of_choice(choice)
     early = 1.0 if window is None else there.gain(window, NOTHING_SHARES).chance_of_loss()
     spend = float(there.of_choice(choice)[1][there.decided].mean()) * number_of
-    return Pays(
+    return SpendingTest(
         gain.interval(2 * level - 1, number_of),
         spend,
         gain.n,

@@ -1,7 +1,7 @@
+from .convex_hull import HullPath as HullPath
+from .convex_hull import hull_path as hull_path
 from .feasible import check_limits as check_limits
 from .feasible import name_of as name_of
-from .hulls import HullPath as HullPath
-from .hulls import hull_path as hull_path
 from .limits import Limits as Limits
 from .optimum import Scaled as Scaled
 from .optimum import Solution as Solution

@@ -11,8 +11,8 @@ import numpy as np
 
 from promolab.display import Html, table
 from promolab.effects.identification import figure, lines, of_arms, spoken
-from promolab.effects.lasting import MOST, slopes_together
 from promolab.effects.means import mean_of
+from promolab.effects.surrogate import MOST, pooled_slopes
 from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile
 from promolab.wording import arm_words, capital, count
@@ -219,7 +219,7 @@ ALL_ALIKE = (
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Shrinkage:
     """By which line effects follow their predictions, by arm: average + slope × (them − centre).
 
     Parameters
@@ -366,7 +366,7 @@ def calibrate(
     *,
     told: Forward | None = None,
     gradual: bool = False,
-) -> tuple[Drawing, CalibratedEffects]:
+) -> tuple[Shrinkage, CalibratedEffects]:
     """Choose a learner for each arm forward, and how far its predictions are drawn to the average.
 
     The slope is that of the scores on the deviations of effects predicted out of fold, between 0
@@ -433,7 +433,7 @@ def calibrate(
             }
         )
     frame = pd.DataFrame(rows)
-    drawing = Drawing(
+    drawing = Shrinkage(
         tuple(frame["learner"]), frame["effect"].to_numpy(), frame["slope"].to_numpy(),
         np.array([line.covariance for line in lines_]), np.array([line.degrees for line in lines_]),
     )  # fmt: skip
@@ -473,7 +473,7 @@ def _together(
     Stein 1961; the variance between by the method of moments).
     """
     away = np.column_stack(every)
-    slope, error, scores = drawn_scores(seen.gamma, forward.gamma, forward.kept, away, cluster)
+    slope, error, scores = pooled_scores(seen.gamma, forward.gamma, forward.kept, away, cluster)
     drawn = replace(forward, gamma=scores)
     lines_ = [_line(drawn, k, np.zeros(len(cluster)), cluster) for k in range(len(every))]
     return [
@@ -482,7 +482,7 @@ def _together(
     ]
 
 
-def drawn_scores(
+def pooled_scores(
     soon: np.ndarray,
     gamma: np.ndarray,
     kept: np.ndarray,
@@ -490,7 +490,7 @@ def drawn_scores(
     cluster: np.ndarray,
     rows: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return slopes, their variances (`slopes_together`) and scores drawn together, (n, K − 1).
+    """Return slopes, their variances (`pooled_slopes`) and scores drawn together, (n, K − 1).
 
     By how much arms differ on average is told best by the early outcome, as far as that lasts;
     the outcome itself tells what is beside that.
@@ -498,19 +498,19 @@ def drawn_scores(
     Parameters
     ----------
     soon, gamma, kept, away, cluster, rows
-        As `promolab.effects.lasting.slopes_together`.
+        As `promolab.effects.surrogate.pooled_slopes`.
     """
-    slope, error = slopes_together(soon, gamma, kept, away, cluster, rows)
+    slope, error = pooled_slopes(soon, gamma, kept, away, cluster, rows)
     if soon is gamma or not slope.any():
-        return slope, error, scores_together(gamma, kept, slope * away, rows)
-    early, _ = slopes_together(soon, soon, kept, away, cluster, rows)
-    first = scores_together(soon, kept, early * away, rows)
+        return slope, error, shrunk_scores(gamma, kept, slope * away, rows)
+    early, _ = pooled_slopes(soon, soon, kept, away, cluster, rows)
+    first = shrunk_scores(soon, kept, early * away, rows)
     first = np.where(kept, first - _middle(first, kept), 0.0) * slope.sum() / early.sum()
-    left = scores_together(gamma - first, kept, np.zeros_like(away), rows)
+    left = shrunk_scores(gamma - first, kept, np.zeros_like(away), rows)
     return slope, error, left + first
 
 
-def scores_together(
+def shrunk_scores(
     gamma: np.ndarray, kept: np.ndarray, away: np.ndarray, rows: np.ndarray | None = None
 ) -> np.ndarray:
     """Return scores whose means are the arms' averages drawn together, shape (n, K − 1).
@@ -528,7 +528,7 @@ def scores_together(
     Examples
     --------
     >>> gamma = np.array([[1.0, 3.0], [2.0, 0.0], [5.0, 5.0]])
-    >>> scores_together(gamma, np.ones((3, 2), dtype=bool), np.zeros((3, 2))).tolist()
+    >>> shrunk_scores(gamma, np.ones((3, 2), dtype=bool), np.zeros((3, 2))).tolist()
     [[2.0, 2.0], [1.0, 1.0], [5.0, 5.0]]
     """
     mine = kept if rows is None else kept & rows[:, None]
@@ -558,7 +558,7 @@ def told_apart(
     Parameters
     ----------
     gamma, kept, away
-        As `scores_together`.
+        As `shrunk_scores`.
     average : ndarray of shape (K − 1,)
         Of the scores.
     rows : ndarray of bool of shape (n,), optional

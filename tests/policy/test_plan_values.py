@@ -7,7 +7,7 @@ import pytest
 from benchmarks.money import made_up
 from promolab import allocate
 from promolab.errors import InputError
-from promolab.policy import Holdouts, PolicyRows, money_answer, pays_to_spend
+from promolab.policy import Holdouts, PolicyRows, plan_value, spending_test
 from tests.refused import refused
 from tests.wording_lint import nonsense, visible
 
@@ -26,7 +26,7 @@ def made(n: int = 4_000, seed: int = 0, arms: int = 2, known: bool = False) -> P
 def test_with_effects_known_it_is_what_the_allocation_adds_at_each_budget():
     rows = made(known=True)
     plan = allocate(rows.effect, rows.cost, budget=800)
-    found = money_answer(rows, plan=plan, currency="EUR")
+    found = plan_value(rows, plan=plan, currency="EUR")
     assert found.profit.value == pytest.approx(plan.value, rel=5e-3)
     assert found.spend == plan.spend and found.contacts == plan.contacted
     assert found.loss < 1e-9
@@ -43,13 +43,13 @@ def test_with_effects_known_it_is_what_the_allocation_adds_at_each_budget():
     assert budgets.more.value == pytest.approx(more, rel=0.03)
     assert budgets.summary().startswith("20 % more budget (160 EUR) would bring ")
     assert budgets.plot().get_title(loc="left") == "20 % more budget would pay"
-    free = money_answer(rows).budgets
+    free = plan_value(rows).budgets
     assert free.enough and free.summary().startswith("More budget would add nothing; ")
 
 
 def test_policies_are_compared_at_the_same_cost_and_scaled_to_the_plans_customers():
     rows = made()
-    found = money_answer(rows, budget=600, customers=2_000)
+    found = plan_value(rows, budget=600, customers=2_000)
     table = found.policies.set_index("policy")
     spent = table["spend"].drop("nobody")
     assert np.allclose(spent, found.spend, rtol=0.01)
@@ -61,57 +61,57 @@ def test_policies_are_compared_at_the_same_cost_and_scaled_to_the_plans_customer
     reached = found.spend / rows.cost.mean()
     by_hand = pytest.approx(reached * rows.gamma.mean(), rel=1e-6)
     assert table.loc["at random", "value"] == by_hand
-    one, ten = (money_answer(rows, customers=n, budget=0.3 * n) for n in (4_000, 40_000))
+    one, ten = (plan_value(rows, customers=n, budget=0.3 * n) for n in (4_000, 40_000))
     assert ten.profit.value == pytest.approx(10 * one.profit.value)
     assert ten.profit.ci_low == pytest.approx(10 * one.profit.ci_low)
     plan = allocate(rows.effect, rows.cost, budget=1_200)
     known = np.arange(4_000) < 3_000
-    part = money_answer(rows, plan=plan, supported=known)
+    part = plan_value(rows, plan=plan, supported=known)
     assert part.unsupported == 1_000
     assert part.contacts == (plan.choice[:3_000] >= 0).sum()
     assert part.spend == pytest.approx(plan.expected_cost[:3_000].sum())
-    assert part.profit.value < money_answer(rows, plan=plan).profit.value
+    assert part.profit.value < plan_value(rows, plan=plan).profit.value
     by_promotion = np.column_stack([known, known])
     by_promotion[plan.choice == 0, 1] = False
-    assert money_answer(rows, plan=plan, supported=by_promotion).summary() == part.summary()
+    assert plan_value(rows, plan=plan, supported=by_promotion).summary() == part.summary()
     assert "Left out: 1,000 customers unlike any in past decisions" in part.certainty()
 
 
 def test_a_readout_varies_by_chance_and_what_is_held_out_lessens_the_profit():
     rows = made()
-    found = money_answer(rows, budget=1_000)
+    found = plan_value(rows, budget=1_000)
     width = found.profit.ci_high - found.profit.ci_low
     assert found.readout.value == found.profit.value
     sd = 3.0 * found.contacts * np.sqrt(1 / found.contacts + 0.9 / (0.1 * found.contacts))
     expected = np.hypot(width, 2 * 1.645 * sd)
     assert found.readout.ci_high - found.readout.ci_low == pytest.approx(expected, rel=0.06)
-    apart = money_answer(rows, budget=1_000, between=500.0)
+    apart = plan_value(rows, budget=1_000, between=500.0)
     assert apart.profit.ci_high - apart.profit.ci_low > width
     assert apart.loss > found.loss
     plan = allocate(rows.effect, rows.cost, budget=1_000)
     alone = np.bincount(plan.choice[plan.choice >= 0], plan.expected_value[plan.choice >= 0])
-    shared, plain = money_answer(rows, plan=plan, between=[0.5, 0.2]), money_answer(rows, plan=plan)
+    shared, plain = plan_value(rows, plan=plan, between=[0.5, 0.2]), plan_value(rows, plan=plan)
     by_hand = plain.profit.value * np.hypot(*(alone / alone.sum() * [0.5, 0.2]))
     widths = [each.profit.ci_high - each.profit.ci_low for each in (shared, plain)]
     assert widths[0] == pytest.approx(np.hypot(widths[1], 2 * 1.65 * by_hand), rel=0.01)
     blind = PolicyRows(rows.gamma, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms)
-    assert np.isnan(money_answer(blind, budget=1_000).readout.ci_low)
+    assert np.isnan(plan_value(blind, budget=1_000).readout.ci_low)
     rows = made(known=True)
     standing = np.random.default_rng(0).random(4_000) < 0.1
     how = {"budget": 800, "explore": 0.2, "holdouts": Holdouts(standing, 0.1), "seed": 1}
     plan = allocate(rows.effect, rows.cost, **how)
-    found = money_answer(rows, plan=plan)
+    found = plan_value(rows, plan=plan)
     assert found.profit.value == pytest.approx(plan.value, rel=0.05)
     # A plan that leaves its holdouts to be drawn later is told by which share they are.
     later = allocate(rows.effect, rows.cost, budget=800 / 0.9, explore=0.2, seed=1)
-    told = money_answer(rows, plan=later, sent=0.9)
+    told = plan_value(rows, plan=later, sent=0.9)
     assert told.spend == pytest.approx(0.9 * later.spend)
     assert told.profit.value == pytest.approx(found.profit.value, rel=0.02)
     assert found.profit.value < 0.9 * allocate(rows.effect, rows.cost, budget=800).value
 
 
 def test_the_holdout_that_would_confirm_it_does_and_the_first_folds_only_teach():
-    found = money_answer(made(), budget=1_000)
+    found = plan_value(made(), budget=1_000)
     assert found.holdout is not None and found.holdout.control is not None
     rng = np.random.default_rng(0)
     n, control = found.holdout.customers, found.holdout.control
@@ -124,7 +124,7 @@ def test_the_holdout_that_would_confirm_it_does_and_the_first_folds_only_teach()
     late = PolicyRows(
         rows.gamma, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms, forward=True
     )
-    plain, forward = (money_answer(each, budget=160).profit for each in (rows, late))
+    plain, forward = (plan_value(each, budget=160).profit for each in (rows, late))
     assert plain.value == forward.value
     ratio = (plain.ci_high - plain.ci_low) / (forward.ci_high - forward.ci_low)
     assert ratio == pytest.approx(1.15)
@@ -132,23 +132,23 @@ def test_the_holdout_that_would_confirm_it_does_and_the_first_folds_only_teach()
 
 def test_the_sentence_is_one_a_shopkeeper_reads_and_it_is_a_result(tmp_path):
     rows = made()
-    found = money_answer(rows, customers=31_500, budget=9_000, currency="CNY")
+    found = plan_value(rows, customers=31_500, budget=9_000, currency="CNY")
     said = found.summary()
     assert said.startswith("Contact ")
     assert " of 31,500; 8,998 CNY of discounts and contacts; adds " in said
     assert "less than 1 % chance of a loss; the next 100 would add" in said
     losing = PolicyRows(rows.gamma - 3, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms)
-    said = money_answer(losing, budget=500).summary()
+    said = plan_value(losing, budget=500).summary()
     assert "loses " in said and "99 % chance of a loss; more budget would add nothing." in said
     assert "−" not in said.replace("[−", "[")
-    assert money_answer(rows, budget=0).summary() == (
+    assert plan_value(rows, budget=0).summary() == (
         "Contact nobody of 4,000: nothing is spent, and nothing is added."
     )
     nobody = PolicyRows(rows.gamma, rows.effect - 99, rows.cost, rows.fold, rows.cluster, rows.arms)
-    assert money_answer(nobody, budget=500).summary() == (
+    assert plan_value(nobody, budget=500).summary() == (
         "Contact nobody of 4,000: no promotion is worth its cost."
     )
-    found = money_answer(made(), budget=500, currency="EUR")
+    found = plan_value(made(), budget=500, currency="EUR")
     again = type(found).load(found.save(tmp_path / "money"))
     assert again.summary() == found.summary()
     pd.testing.assert_frame_equal(again.policies, found.policies)
@@ -166,11 +166,11 @@ def test_what_cannot_be_is_refused_in_a_sentence():
         ({"between": [0.1]}, r"between has the shape \(1,\)"),
         ({"between": "x"}, "between = 'x'; expected a number"),
     ]:
-        refused(said, money_answer, made(400), **how)
+        refused(said, plan_value, made(400), **how)
     rows = made(400)
     plan = allocate(rows.effect, rows.cost, budget=10)
     with pytest.raises(InputError, match="supported has the shape"):
-        money_answer(rows, plan=plan, supported=np.ones(3, dtype=bool))
+        plan_value(rows, plan=plan, supported=np.ones(3, dtype=bool))
 
 
 @pytest.mark.parametrize("shift", [-99.0, -1.0, 0.0, 99.0])
@@ -183,10 +183,10 @@ def test_no_sentence_is_nonsense(budget, shift, n):
         rows.gamma + shift, rows.effect + shift, rows.cost, rows.fold, rows.cluster, rows.arms,
         rows.response, rows.outcome,
     )  # fmt: skip
-    plan = allocate(rows.effect, rows.cost, budget=budget, pays=pays_to_spend(rows, budget=budget))
-    found = money_answer(rows, plan=plan, currency="EUR")
-    asked = money_answer(rows, budget=budget, customers=n)
-    pays = pays_to_spend(rows, budget=budget, currency="EUR")
+    plan = allocate(rows.effect, rows.cost, budget=budget, pays=spending_test(rows, budget=budget))
+    found = plan_value(rows, plan=plan, currency="EUR")
+    asked = plan_value(rows, budget=budget, customers=n)
+    pays = spending_test(rows, budget=budget, currency="EUR")
     said = [plan.summary(), pays.summary()]
     for each in (found, asked):
         said += [each.summary(), each.certainty(), each.compared(), each.budgets.summary()]
@@ -198,9 +198,9 @@ def test_who_can_get_nothing_is_no_decision_paid_for_and_what_more_returns_unkno
     """Four decisions, of which two had an arm open: each of a plan's ten costs what theirs do."""
     gamma = np.array([[2.0], [2.0], [np.nan], [np.nan]])
     rows = PolicyRows(gamma, np.ones((4, 1)), np.ones((4, 1)), [0, 1, 0, 1], range(4), ("a",))
-    found = money_answer(rows, customers=10)
+    found = plan_value(rows, customers=10)
     assert (found.contacts, found.spend, found.profit.value) == (10, 10.0, 20.0)
     rows = made(known=True)
-    few, all_ = (money_answer(rows, budget=budget).budgets.frame for budget in (200, None))
+    few, all_ = (plan_value(rows, budget=budget).budgets.frame for budget in (200, None))
     assert np.isnan(few["marginal_return"].iloc[-1]) and few["budget"].iloc[-1] < 700
     assert all_["marginal_return"].iloc[-1] == 0.0

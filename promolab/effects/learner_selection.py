@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.calibrated import (
+from promolab.effects.learners.base_learners import maker_of
+from promolab.effects.learners.learners import DRLearner, EffectModel, Setting
+from promolab.effects.learners.rows import Design, steady
+from promolab.effects.shrinkage import (
     CONSTANT,
     POOLED,
     TWO_PART,
     CalibratedEffects,
-    Drawing,
     Forward,
+    Shrinkage,
     calibrate,
     centred,
-    drawn_scores,
+    pooled_scores,
 )
-from promolab.effects.lasting import MOST
-from promolab.effects.learners.learners import DRLearner, EffectModel, Setting
-from promolab.effects.learners.makers import maker_of
-from promolab.effects.learners.rows import Design, steady
+from promolab.effects.surrogate import MOST
 from promolab.model.inputs import check_present
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ TRIED = ("ridge", "linear", "boosting")
 
 
 @dataclass(frozen=True)
-class DrawnEffects:
+class ShrunkEffects:
     """What predicts the effects that are shown: the best learners' models, drawn to the average.
 
     Parameters
     ----------
     result : CalibratedEffects
-    drawing : Drawing
+    drawing : Shrinkage
     models : mapping of str to (Design, EffectModel)
         By learner, of those that `drawing` names.
     centre : ndarray of shape (K − 1,)
@@ -61,7 +61,7 @@ class DrawnEffects:
     """
 
     result: CalibratedEffects
-    drawing: Drawing
+    drawing: Shrinkage
     models: Mapping[str, tuple[Design, EffectModel]]
     centre: np.ndarray
     columns: tuple[str, ...]
@@ -151,7 +151,7 @@ class Candidates:
         return Forward(predicted, gamma, self.kept, rows.fold, rows.folds)
 
     @cached_property
-    def calibrated(self) -> tuple[Drawing, CalibratedEffects]:
+    def calibrated(self) -> tuple[Shrinkage, CalibratedEffects]:
         """By which line effects follow their predictions."""
         rows, arms = self.setting.rows, self.experiment.treatments
         told = replace(self.forward, gamma=self.fitted.setting.nuisance.gamma)
@@ -180,7 +180,7 @@ class Candidates:
         return [name for name in dict.fromkeys(self.calibrated[0].learners) if name != CONSTANT]
 
     @cached_property
-    def drawn(self) -> DrawnEffects:
+    def drawn(self) -> ShrunkEffects:
         """What predicts the effects of new customers."""
         drawing, result = self.calibrated
         everyone = np.ones(self.setting.rows.n, dtype=bool)
@@ -196,7 +196,7 @@ class Candidates:
             for k, learner in enumerate(drawing.learners):
                 if learner == name:
                     centre[k] = predicted[self.kept[:, k], k].mean()
-        return DrawnEffects(result, drawing, models, centre, self.setting.design.columns)
+        return ShrunkEffects(result, drawing, models, centre, self.setting.design.columns)
 
     @cached_property
     def out_of_fold(self) -> np.ndarray:
@@ -237,7 +237,7 @@ class Candidates:
             soon = self.fitted.setting.nuisance.gamma
             for fold in range(rows.folds):
                 others = rows.fold != fold
-                found = drawn_scores(soon, gamma, kept, aways, rows.cluster, others)
+                found = pooled_scores(soon, gamma, kept, aways, rows.cluster, others)
                 mine, slopes[fold] = kept & others[:, None], found[0]
                 total = np.where(mine, found[2], 0.0).sum(axis=0)
                 levels[fold] = total / np.maximum(mine.sum(axis=0), 1)
@@ -254,7 +254,7 @@ class Candidates:
             return gamma
         away = self.away(POOLED) * self.calibrated[0].slope.any()
         soon = self.fitted.setting.nuisance.gamma if self.told_early else gamma
-        return drawn_scores(soon, gamma, self.kept, away, self.setting.rows.cluster)[2]
+        return pooled_scores(soon, gamma, self.kept, away, self.setting.rows.cluster)[2]
 
     @property
     def told_early(self) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.policy.solving.limits import Limits
-from promolab.policy.solving.relaxation import program, relax
+from promolab.policy.frontier.limits import Limits
+from promolab.policy.frontier.relaxation import program, relax
 from promolab.wording import count, number
 
 BITS = 40
@@ -40,7 +40,7 @@ def check_limits(allowed: np.ndarray | None, shape: tuple[int, int], limits: Lim
 
     Examples
     --------
-    >>> from promolab.policy.solving.limits import Limits
+    >>> from promolab.policy.frontier.limits import Limits
     >>> least, most = np.array([3.0]), np.array([np.inf])
     >>> mine = Limits(9.0, (("promotion", "a"),), np.ones((1, 1)), np.array([-1]), least, most)
     >>> check_limits(None, (2, 1), mine)

@@ -9,7 +9,6 @@ import numpy as np
 
 from promolab.checks import along, labelled
 from promolab.display import Html, table
-from promolab.effects.calibrated import place_within
 from promolab.effects.identification import (
     ByArm,
     figure,
@@ -19,6 +18,7 @@ from promolab.effects.identification import (
     spoken,
 )
 from promolab.effects.means import group_means, mean_of, ratio_error, wald
+from promolab.effects.shrinkage import place_within
 from promolab.errors import InputError, nearest
 from promolab.metrics import ArmGap, Dominant, difference_of
 from promolab.results import plain

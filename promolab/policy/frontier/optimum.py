@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.policy.solving.capped import is_one_cap, price_one_cap
-from promolab.policy.solving.duals import Answer, Customers, Priced, refine
-from promolab.policy.solving.feasible import over_budget
-from promolab.policy.solving.hulls import SLACK, HullPath, hull_path
-from promolab.policy.solving.limits import Limits
-from promolab.policy.solving.relaxation import program, relax, whole
+from promolab.policy.frontier.capped import is_one_cap, price_one_cap
+from promolab.policy.frontier.convex_hull import SLACK, HullPath, hull_path
+from promolab.policy.frontier.feasible import over_budget
+from promolab.policy.frontier.lagrangian import Answer, Customers, Priced, refine
+from promolab.policy.frontier.limits import Limits
+from promolab.policy.frontier.relaxation import program, relax, whole
 
 SMALL, MIDDLE = 1_000, 30_000
 """Customers whose linear program is solved as it is; of the sample on which prices are refined."""

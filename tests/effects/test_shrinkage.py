@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Experiment
-from promolab.effects.calibrated import Forward, _line
 from promolab.effects.model import UpliftModel
+from promolab.effects.shrinkage import Forward, _line
 from promolab.metrics.uplift import effect_calibration, qini
 from tests.draws import bounds, draws, noise
 from tests.effects.made_up import trial

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.effects import mean_of
-from promolab.policy.solving import hull_path
+from promolab.policy.frontier import hull_path
 from promolab.results import Estimate
 from promolab.stats import t_quantile, two_sided
 
 if TYPE_CHECKING:
+    from promolab.policy.frontier import HullPath
     from promolab.policy.rows import PolicyRows
-    from promolab.policy.solving import HullPath
 
 
 FOLDS_SHARE = 1.15
@@ -34,11 +34,11 @@ every choice: the plain interval of 90 % covers 81–91 %, one that is 1.15 time
 (86 % where averages alone choose the best of four arms that do nothing at all). Decided by earlier
 folds alone the plain one is right, and as wide.
 """
-LESS_UNEQUAL = -2.33
+LEAST_SPREAD_GAP = -2.33
 """Baskets that promotions make less unequal by so many errors are not told by their logs: of those
 that they leave as they are, one log in a hundred."""
 NOTHING_SHARES = 1.3
-"""The same where it is asked whether there is anything at all (`promolab.policy.pays_to_spend`).
+"""The same where it is asked whether there is anything at all (`promolab.policy.spending_test`).
 
 Where averages alone choose, the best of four arms for everybody or none, all the folds' choices
 hang on the same few figures: means vary 1.22 to 1.32 times as much as plain standard errors say. A
@@ -97,7 +97,7 @@ class Gain:
         return tail if value >= 0 else 1 - tail
 
 
-class Valuing:
+class PlanScores:
     """Policies on logged decisions.
 
     Parameters
@@ -108,7 +108,7 @@ class Valuing:
     def __init__(self, rows: PolicyRows) -> None:
         self.rows = rows
         self.decided: np.ndarray = np.asarray(rows.eligible.any(axis=1))
-        sound = rows.evidence is not None and rows.evidence.unequal > LESS_UNEQUAL
+        sound = rows.evidence is not None and rows.evidence.spread_gap > LEAST_SPREAD_GAP
         self.evidence = rows.evidence if sound and rows.known is not None else None
 
     @cached_property
