@@ -7,43 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promolab.abtest.analysis.estimates import Levels, levels_of
-from promolab.abtest.analysis.looks import Arms, Looked, caps_of, look, number_of
-from promolab.abtest.analysis.measure import Metric, metrics_of
-from promolab.abtest.analysis.moments import (
-    Figure,
-    Moments,
-    Part,
-    Plan,
-    crossing_of,
-    moments_of,
-)
-from promolab.abtest.analysis.one_customer import dominant_one
-from promolab.abtest.analysis.rows import ArmComparison, Measured
-from promolab.abtest.analysis.tables import Opened, opened, there
-from promolab.abtest.analysis.units import (
-    Chances,
-    Units,
-    chances_of,
-    planned_shares,
-    sample_ratio,
-    units_of,
-)
+from promolab.abtest.analysis.comparison import ArmComparison, Measured
+from promolab.abtest.analysis.estimates import Levels, dominant_one, levels_of
+from promolab.abtest.analysis.metric import MEAN, SHARE, Metric, metrics_of
+from promolab.abtest.analysis.moments import Figure, Moments, Part, Plan, crossing_of, moments_of
+from promolab.abtest.analysis.summaries import Arms, Looked, caps_of, look, number_of
+from promolab.abtest.analysis.tables import opened, there
+from promolab.abtest.analysis.units import chances_of, planned_shares, sample_ratio, units_of
 from promolab.abtest.sequential import confidence_sequence, enough, p_at_any_time
 from promolab.checks import level_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics import ArmMean, TwoArms, intervals_of, p_value, relative_lift
 from promolab.results import Estimate
 from promolab.wording import number, percent, plural
-
-
-@dataclass(frozen=True)
-class _Column:
-    """One thing that is averaged: a metric as it is, or winsorised."""
-
-    metric: str
-    figure: Figure
-    cap: float = math.nan
 
 
 def measure_arms(
@@ -83,13 +59,12 @@ def measure_arms(
     if sequential is not None:
         whole_number("sequential", sequential, 1)
     wanted = metrics_of(metrics, earlier)
-    used = _columns_of(wanted)
+    used = list(dict.fromkeys(c for metric in wanted.values() for c in metric.columns))
     before = [m.earlier for m in wanted.values() if m.earlier]
     source = opened(data, arm, customer, cluster, propensity, assigned, used, before)
     there(source.table, [*used, *filter(None, [segments])], "data")
     chances = source.chances.values() if isinstance(source.chances, Mapping) else [source.chances]
-    names = list(dict.fromkeys([*used, *filter(None, chances)]))
-    arms, looked = look(source, names, control)
+    arms, looked = look(source, list(dict.fromkeys([*used, *filter(None, chances)])), control)
     planned = planned_shares(shares, arms)
     units = units_of(source, arms)
     drawn = chances_of(source, arms, looked, planned)
@@ -100,15 +75,24 @@ def measure_arms(
     )  # fmt: skip
     if found.stopped:
         return found
+    table, place = source.table, {column: f"c{i}" for i, column in enumerate(used)}
+    keys = {"arm": table[source.arm], "unit": units.key}
+    keys |= {"segment": table[segments].cast("string")} if segments else {}
+    keys |= {} if drawn.weight is None else {"weight": drawn.weight}
+    base = table.select(**keys, **{place[c]: number_of(table, c) for c in used})
+    plan = Plan(base, source.con, drawn.largest, units.most, units.crossing)
     kinds = {name: _settled(name, metric, looked, arms) for name, metric in wanted.items()}
-    plan, columns, uncut = _planned(source, units, drawn, kinds, looked, segments)
-    shown = _Shown(kinds, arms, looked, level, sequential, plan.weighted > 0, plan.plain)
-    notes = [*source.notes, *shown.notes(), *uncut]
-    rows = _rows(shown, plan, columns, ["arm"])
-    if not segments:
-        return replace(found, rows=rows, notes=tuple(notes))
-    apart = _rows(shown, plan, columns, ["segment", "arm"])
-    notes += _without_rows(plan, segments, {row.segment for row in apart})
+    read = _Reading(kinds, arms, looked, plan, level, sequential)
+    caps = caps_of(
+        source, {n: (m.column, m.winsorise) for n, m in kinds.items() if m.winsorise is not None}
+    )
+    figures, uncut = read.figures(place, caps)
+    rows = read.rows(figures, ["arm"])
+    apart: tuple[ArmComparison, ...] = ()
+    notes = [*source.notes, *read.notes(), *uncut]
+    if segments:
+        apart = read.rows(figures, ["segment", "arm"])
+        notes += _without_rows(plan, segments, {row.segment for row in apart})
     return replace(found, rows=rows, segments=apart, notes=tuple(notes))
 
 
@@ -125,14 +109,9 @@ def _without_rows(plan: Plan, column: str, shown: set[str]) -> list[str]:
     return told
 
 
-def _columns_of(metrics: Mapping[str, Metric]) -> list[str]:
-    columns = (c for m in metrics.values() for c in (m.column, m.per, m.earlier) if c)
-    return list(dict.fromkeys(columns))
-
-
 def _settled(name: str, metric: Metric, looked: Mapping[str, Looked], arms: Arms) -> Metric:
     """Return a metric whose kind is known; refuse one without values."""
-    for column in filter(None, (metric.column, metric.per, metric.earlier)):
+    for column in metric.columns:
         for arm, missing in looked[column].missing.items():
             if missing == arms.rows[arm]:
                 raise InputError(
@@ -140,81 +119,115 @@ def _settled(name: str, metric: Metric, looked: Mapping[str, Looked], arms: Arms
                     f"{column!r}"
                 )
     seen = looked[metric.column]
-    if metric.kind == "share" and seen.other:
+    if metric.kind == SHARE and seen.other:
         raise InputError(
             f"the metric {name!r} is a share, and {metric.column!r} holds values from "
             f"{seen.low:g} to {seen.high:g}; a share is made of 0 and 1"
         )
     alone = metric.earlier is None and metric.winsorise is None
-    kind = metric.kind or ("share" if alone and not seen.other else "mean")
-    return replace(metric, kind=kind)
-
-
-def _planned(
-    source: Opened,
-    units: Units,
-    drawn: Chances,
-    kinds: Mapping[str, Metric],
-    looked: Mapping[str, Looked],
-    segments: str | None,
-) -> tuple[Plan, list[_Column], list[str]]:
-    """Return the rows as the engine adds them up, what is averaged, and what cannot be."""
-    used = _columns_of(kinds)
-    table = source.table
-    keys = {"arm": table[source.arm], "unit": units.key}
-    if segments:
-        keys["segment"] = table[segments].cast("string")
-    if drawn.weight is not None:
-        keys["weight"] = drawn.weight
-    place = {column: f"c{i}" for i, column in enumerate(used)}
-    base = table.select(**keys, **{place[c]: number_of(table, c) for c in used})
-    caps = caps_of(
-        source, {n: (m.column, m.winsorise) for n, m in kinds.items() if m.winsorise is not None}
-    )
-    columns, notes = [], []
-    for name, metric in kinds.items():
-        parts = {
-            role: Part(base[place[column]], looked[column].centre, looked[column].bound)
-            for role, column in (
-                ("outcome", metric.column),
-                ("per", metric.per),
-                ("earlier", metric.earlier),
-            )
-            if column is not None
-        }
-        gaps = [looked[c].missing for c in (metric.column, metric.per) if c]
-        whole = not any(any(gap.values()) for gap in gaps)
-        columns.append(_Column(name, Figure(**parts, whole=whole)))
-        if name in caps and caps[name] > looked[metric.column].low:
-            columns.append(_capped(columns[-1], caps[name]))
-        elif name in caps:
-            most = percent(metric.winsorise or 0.0, decimals=0)
-            told = f"{most} of {metric.column} is {caps[name]:g} or less"
-            notes.append(f"{name} is not winsorised: {told}, and nothing would be left.")
-    return Plan(base, source.con, drawn.largest, units.most, units.crossing), columns, notes
-
-
-def _capped(column: _Column, cap: float) -> _Column:
-    import ibis
-
-    outcome = column.figure.outcome
-    least = ibis.literal(cap, "float64")
-    cut = (outcome.values > least).ifelse(least, outcome.values)
-    figure = replace(column.figure, outcome=replace(outcome, values=cut))
-    return replace(column, figure=figure, cap=cap)
+    return replace(metric, kind=metric.kind or (SHARE if alone and not seen.other else MEAN))
 
 
 @dataclass(frozen=True)
-class _Shown:
-    """What turns moments into rows."""
+class _Reading:
+    """What turns rows into moments, and moments into comparisons."""
 
     metrics: Mapping[str, Metric]
     arms: Arms
     looked: Mapping[str, Looked]
+    plan: Plan
     level: float
     sequential: int | None
-    weighted: bool
-    plain: bool
+
+    def figures(
+        self, place: Mapping[str, str], caps: Mapping[str, float]
+    ) -> tuple[list[tuple[str, float, Figure]], list[str]]:
+        """Return each metric's figure and, beside it, that of outcomes cut off at a cap (else nan).
+
+        And which metrics have none, since nothing would be left.
+        """
+        import ibis
+
+        found, notes = [], []
+        for name, metric in self.metrics.items():
+            roles = {"outcome": metric.column, "per": metric.per, "earlier": metric.earlier}
+            parts = {
+                role: Part(self.plan.base[place[c]], self.looked[c].centre, self.looked[c].bound)
+                for role, c in roles.items()
+                if c is not None
+            }
+            figure = Figure(**parts, whole=not any(self._missing(metric).values()))
+            found.append((name, math.nan, figure))
+            if name not in caps:
+                continue
+            if caps[name] > self.looked[metric.column].low:
+                values, cap = parts["outcome"].values, ibis.literal(caps[name], "float64")
+                cut = replace(parts["outcome"], values=(values > cap).ifelse(cap, values))
+                found.append((name, caps[name], replace(figure, outcome=cut)))
+            else:
+                most = percent(metric.winsorise or 0.0, decimals=0)
+                told = f"{most} of {metric.column} is {caps[name]:g} or less"
+                notes.append(f"{name} is not winsorised: {told}, and nothing would be left.")
+        return found, notes
+
+    def rows(
+        self, figures: list[tuple[str, float, Figure]], keys: list[str]
+    ) -> tuple[ArmComparison, ...]:
+        """Return a comparison per metric, segment (where it is a key) and arm."""
+        base = self.plan.base
+        base = base.filter(base.segment.notnull()) if "segment" in keys else base
+        plan = replace(self.plan, base=base)
+        alone = [figure for _, _, figure in figures]
+        added, crossed = moments_of(plan, alone, keys), crossing_of(plan, alone, keys)
+        rows: list[ArmComparison] = []
+        for (name, cap, figure), moments, crossing in zip(figures, added, crossed, strict=True):
+            found = [
+                self._comparison(name, cap, figure, levels, arm, segment)
+                for segment, levels in self._levels(figure, moments, crossing)
+                for arm in self.arms.names[1:]
+            ]
+            if not math.isnan(cap):  # the figure before is the same metric as it is
+                mine = rows[len(rows) - len(found) :]
+                del rows[len(rows) - len(found) :]
+                found = [
+                    replace(raw, winsorised=cut, cap=cap)
+                    for raw, cut in zip(mine, found, strict=True)
+                ]
+            rows += found
+        return tuple(rows)
+
+    def _levels(
+        self,
+        figure: Figure,
+        moments: Mapping[tuple[Any, ...], Moments],
+        crossing: Mapping[tuple[Any, ...], Any],
+    ) -> list[tuple[str, tuple[Levels, Levels | None]]]:
+        """Return the arms of everybody or of each segment, and without the earlier figure."""
+        raw, weighted = self.arms.raw, self.plan.weighted > 0
+        by_segment: dict[str, dict[str, Moments]] = {}
+        for key, found in moments.items():
+            segment = str(key[0]) if len(key) > 1 else ""
+            by_segment.setdefault(segment, {})[raw[key[-1]]] = found
+        told = []
+        for segment, mine in sorted(by_segment.items()):
+            if segment and any(a not in mine or mine[a].units < 2 for a in self.arms.names):
+                continue
+            ordered = {arm: mine[arm] for arm in self.arms.names}
+            across = {
+                (raw[key[-2]], raw[key[-1]]): products
+                for key, products in crossing.items()
+                if len(key) == 2 or str(key[0]) == segment
+            }
+            levels, plain = (
+                levels_of(figure, ordered, across, weighted=weighted, adjusted=adjusted)
+                for adjusted in (True, False)
+            )
+            told.append((segment, (levels, plain if figure.earlier is not None else None)))
+        return told
+
+    def _missing(self, metric: Metric) -> dict[str, int]:
+        most = [self.looked[c].missing for c in (metric.column, metric.per) if c]
+        return {arm: max(gap[arm] for gap in most) for arm in self.arms.names}
 
     def notes(self) -> list[str]:
         """Say what is missing."""
@@ -235,33 +248,39 @@ class _Shown:
                 )
         return told
 
-    def _missing(self, metric: Metric) -> dict[str, int]:
-        most = [self.looked[c].missing for c in (metric.column, metric.per) if c]
-        return {arm: max(gap[arm] for gap in most) for arm in self.arms.names}
-
-    def comparison(
-        self, column: _Column, levels: Levels, plain: Levels | None, treated: str, segment: str
+    def _comparison(
+        self,
+        name: str,
+        cap: float,
+        figure: Figure,
+        levels: tuple[Levels, Levels | None],
+        treated: str,
+        segment: str,
     ) -> ArmComparison:
         """Return one arm against the control."""
-        metric, control = self.metrics[column.metric], self.arms.names[0]
-        arms = levels.between(treated, control)
-        share = metric.kind == "share"
+        adjusted, plain = levels
+        metric, control = self.metrics[name], self.arms.names[0]
+        arms, share = adjusted.between(treated, control), metric.kind == SHARE
         one, other, ends = intervals_of(arms, self.level, share=share)
         n = one.n + other.n
         times, p = None, p_value(arms, share=share)
         if self.sequential is not None:
             times, ends, p = self._sequence(arms)
         relative = relative_lift(arms, self.level, times)
-        gone = self._missing(metric)
         unadjusted = None
         if plain is not None:
             before = plain.between(treated, control)
-            bounds = before.interval(self.level)
-            if self.sequential is not None:
-                bounds = self._sequence(before)[1]
+            fixed = self.sequential is None
+            bounds = before.interval(self.level) if fixed else self._sequence(before)[1]
             unadjusted = Estimate(before.value, *bounds, n)
+        why = ""
+        if not segment:
+            as_it_is = metric.kind == MEAN and figure.earlier is None and math.isnan(cap)
+            moments = adjusted.moments if self.plan.plain and as_it_is else None
+            why = self._why(metric.column, arms, relative, treated, moments)
+        gone = self._missing(metric)
         return ArmComparison(
-            column.metric,
+            name,
             treated,
             control,
             str(metric.kind),
@@ -274,11 +293,11 @@ class _Shown:
             degrees=arms.degrees,
             correlation=arms.correlation,
             unadjusted=unadjusted,
-            cap=column.cap,
+            cap=cap,
             missing=(gone[treated], gone[control]),
             segment=segment,
             level=self.level,
-            why="" if segment else self._why(column, arms, levels, relative, treated),
+            why=why,
         )
 
     def _sequence(self, arms: TwoArms) -> tuple[float, tuple[float, float], float]:
@@ -293,27 +312,27 @@ class _Shown:
             ends = -math.inf, math.inf
         if not math.isfinite(ends[1] - ends[0]) or not error:
             return math.inf, ends, 1.0
-        away = abs(arms.value) / error
-        return (
-            (ends[1] - arms.value) / error,
-            ends,
-            p_at_any_time(away, n / tuned, 1 - self.level),
-        )
+        p = p_at_any_time(abs(arms.value) / error, n / tuned, 1 - self.level)
+        return (ends[1] - arms.value) / error, ends, p
 
     def _why(
-        self, column: _Column, arms: TwoArms, levels: Levels, relative: Estimate, treated: str
+        self,
+        column: str,
+        arms: TwoArms,
+        relative: Estimate,
+        treated: str,
+        moments: Mapping[str, Moments] | None,
     ) -> str:
-        """Say what has to be said beside a row of everybody."""
-        told, what = [], self.metrics[column.metric].column
+        """Say what has to be said beside a row; by moments, that one customer makes it up."""
+        told = []
         if math.isnan(relative.ci_low) and self.sequential is None:
-            control = number(arms.control.value)
             below = arms.control.value < -2 * math.sqrt(arms.control.variance)
             why = "below 0" if below else "too near 0"
-            told.append(f"The control's {what} is {control}, {why} for a part of it.")
-        as_it_is = column.figure.earlier is None and math.isnan(column.cap)
-        if self.plain and as_it_is and self.metrics[column.metric].kind == "mean":
-            names, ends = (treated, self.arms.names[0]), self.looked[what].by_arm
-            one = dominant_one(arms, levels.moments, ends, names, self.level)
+            control = number(arms.control.value)
+            told.append(f"The control's {column} is {control}, {why} for a part of it.")
+        if moments is not None:
+            names, ends = (treated, self.arms.names[0]), self.looked[column].by_arm
+            one = dominant_one(arms, moments, ends, names, self.level)
             told += [] if one is None else [one.words()]
         return " ".join(told)
 
@@ -323,59 +342,3 @@ def _enough(arm: ArmMean) -> bool:
     square, spread = arm.value**2, (arm.units - 1) * arm.level_variance
     bought = arm.units * square / (square + spread) if square else 0.0
     return bool(enough(round(bought, 9), arm.units))
-
-
-def _rows(
-    shown: _Shown, plan: Plan, columns: list[_Column], keys: list[str]
-) -> tuple[ArmComparison, ...]:
-    figures = [column.figure for column in columns]
-    base = plan.base.filter(plan.base.segment.notnull()) if len(keys) > 1 else plan.base
-    plan = replace(plan, base=base)
-    added, crossed = moments_of(plan, figures, keys), crossing_of(plan, figures, keys)
-    rows: list[ArmComparison] = []
-    for column, moments, crossing in zip(columns, added, crossed, strict=True):
-        found = _of_figure(shown, column, moments, crossing)
-        if math.isnan(column.cap):
-            rows.extend(found)
-        else:  # the figure before is the same metric as it is
-            mine = len(rows) - len(found)
-            rows[mine:] = [
-                replace(raw, winsorised=cut, cap=cut.cap)
-                for raw, cut in zip(rows[mine:], found, strict=True)
-            ]
-    return tuple(rows)
-
-
-def _of_figure(
-    shown: _Shown,
-    column: _Column,
-    moments: Mapping[tuple[Any, ...], Moments],
-    crossing: Mapping[tuple[Any, ...], Any],
-) -> list[ArmComparison]:
-    """Return a row per segment (one of everybody) and arm."""
-    raw = shown.arms.raw
-    by_segment: dict[str, dict[str, Moments]] = {}
-    for key, found in moments.items():
-        segment = str(key[0]) if len(key) > 1 else ""
-        by_segment.setdefault(segment, {})[raw[key[-1]]] = found
-    rows = []
-    for segment in sorted(by_segment):
-        mine = by_segment[segment]
-        if segment and any(a not in mine or mine[a].units < 2 for a in shown.arms.names):
-            continue
-        ordered = {arm: mine[arm] for arm in shown.arms.names}
-        across = {
-            (raw[key[-2]], raw[key[-1]]): products
-            for key, products in crossing.items()
-            if len(key) == 2 or str(key[0]) == segment
-        }
-        levels = levels_of(column.figure, ordered, across, weighted=shown.weighted)
-        plain = None
-        if column.figure.earlier is not None:
-            plain = levels_of(
-                column.figure, ordered, across, weighted=shown.weighted, adjusted=False
-            )
-        rows += [
-            shown.comparison(column, levels, plain, arm, segment) for arm in shown.arms.names[1:]
-        ]
-    return rows

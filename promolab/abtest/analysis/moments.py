@@ -1,13 +1,14 @@
 """Counts, sums and products of an experiment's columns, added up in the engine.
 
 Sums are exact and come out the same on any number of threads: each term is a float times a power of
-two that makes it a whole number of 62 bits, and whole numbers add up in any order.
+two that makes it a whole number of 62 bits, and whole numbers add up in any order. (tea-tasting's
+aggregates are sums of floats, whose last digits depend on the threads.)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,8 @@ class Plan:
     Parameters
     ----------
     base : ibis.Table
-        With the columns of `KEYS`, ``weight`` and those that `Part.values` are bound to.
+        With the keys, ``unit`` and ``weight`` where they are asked for, and the columns that
+        `Part.values` are bound to.
     con : ibis backend
     weighted : float
         Largest weight; 0 where all weigh alike.
@@ -124,25 +126,11 @@ class Plan:
         return self.most == 1 and not self.weighted
 
 
-class _Terms:
-    """Sums to ask for: each a whole number, with the power of two that it was multiplied by."""
-
-    def __init__(self) -> None:
-        self.asked: dict[str, Any] = {}
-        self.power: dict[str, int] = {}
-
-    def add(self, name: str, values: ibis.Value, bound: float) -> None:
-        scaled, self.power[name] = fixed(values, bound)
-        self.asked[name] = scaled.sum().cast("decimal(38, 0)")
-
-    def read(self, row: Mapping[str, Any], name: str) -> Fraction:
-        """Return a sum, exactly."""
-        value = row[name]
-        missing = value is None or value != value
-        return Fraction(0) if missing else Fraction(int(value)) / Fraction(2) ** self.power[name]
+Bounded = Mapping[str, tuple[Any, float]]
+"""Columns by name, each with how large it is at most."""
 
 
-def fixed(values: ibis.Value, bound: float) -> tuple[ibis.Value, int]:
+def _whole(values: ibis.Value, bound: float) -> tuple[ibis.Value, int]:
     """Return values as whole numbers below 2⁶², and the power of two they were multiplied by."""
     import ibis
 
@@ -151,226 +139,143 @@ def fixed(values: ibis.Value, bound: float) -> tuple[ibis.Value, int]:
 
 
 def exact_sums(
-    con: Any,
-    table: ibis.Table,
-    values: Mapping[str, tuple[ibis.Value, float]],
-    keys: Sequence[str] = (),
+    con: Any, table: ibis.Table, columns: Bounded, keys: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """Add up columns, each given with how large it is at most, beside the rows that there are.
+    """Add up columns, beside the rows that there are.
 
     Returns
     -------
     list of dict
-        One per group of the keys: the keys, ``rows``, and a float per column.
+        One per group of the keys: the keys, ``rows``, and a Fraction per column.
     """
-    terms = _Terms()
-    for name, (column, bound) in values.items():
-        terms.add(name, column, bound)
-    asked = {"rows": table.count(), **terms.asked}
+    asked, powers = {"rows": table.count()}, {}
+    for name, (values, bound) in columns.items():
+        whole, powers[name] = _whole(values, bound)
+        asked[name] = whole.sum().cast("decimal(38, 0)")
     grouped = table.group_by(*keys).agg(**asked) if keys else table.agg(**asked)
+
+    def read(value: Any, power: int) -> Fraction:
+        missing = value is None or value != value
+        return Fraction(0) if missing else Fraction(int(value)) / Fraction(2) ** power
+
     return [
-        row | {name: float(terms.read(row, name)) for name in values}
+        row | {name: read(row[name], power) for name, power in powers.items()}
         for row in con.execute(grouped).to_dict("records")
     ]
+
+
+def _per_unit(plan: Plan, figures: Sequence[Figure], keys: Sequence[str]) -> Any:
+    """Return a row per unit and the bounds of its columns.
+
+    Of each figure (``n, w, ww`` of all that no row lacks are the same): rows, weight, squares of
+    weights, and weighted sums and products of the rows' deviations from the centres.
+    """
+    import ibis
+
+    columns: dict[str, tuple[Any, float]] = {}
+    most = plan.weighted or 1.0
+    for j, figure in enumerate(figures):
+        there: Any = ibis.literal(1.0) if figure.whole else figure.present.ifelse(1.0, 0.0)
+        w, g = there * plan.base.weight if plan.weighted else there, _mark(figure, j)
+        columns |= {f"n{g}": (there, 1.0), f"w{g}": (w, most), f"ww{g}": (w * w, most**2)}
+        values = [
+            ((p.values - ibis.literal(p.centre, "float64")).fill_null(0.0), p.bound)
+            for p in figure.parts
+        ]
+        for i, (one, bound) in enumerate(values):
+            one = one if plan.plain and figure.whole else w * one
+            columns[f"s{j}_{i}"] = one, most * bound
+            for h, (other, far) in enumerate(values[i:], start=i):
+                columns[f"r{j}_{i}_{h}"] = one * other, most * bound * far
+    if plan.most == 1:
+        asked = {name: values for name, (values, _) in columns.items()}
+        return plan.base.select(*keys, **asked), {n: bound for n, (_, bound) in columns.items()}
+    rows = plan.base.select(
+        *keys, "unit", **{name: values for name, (values, _) in columns.items()}
+    )
+    sums = {}
+    for name, (_, bound) in columns.items():
+        whole, power = _whole(rows[name], bound)
+        sums[name] = whole.sum().cast("float64") * ibis.literal(2.0**-power, "float64")
+    units = rows.group_by(*keys, "unit").agg(**sums)
+    return units, {name: bound * plan.most for name, (_, bound) in columns.items()}
+
+
+def _mark(figure: Figure, j: int) -> str:
+    return "" if figure.whole else str(j)
+
+
+def _sums_of(figure: Figure, j: int) -> list[str]:
+    """Return the columns of a unit's weight and weighted sums."""
+    return [f"w{_mark(figure, j)}", *(f"s{j}_{i}" for i in range(len(figure.parts)))]
 
 
 def moments_of(
     plan: Plan, figures: Sequence[Figure], keys: Sequence[str]
 ) -> list[dict[tuple[Any, ...], Moments]]:
-    """Add up every figure by ``keys`` (the arm the last of them), in one pass over the rows.
+    """Add up every figure by ``keys`` (the arm the last of them).
 
-    Where units have several rows a second pass adds up the rows of each unit first.
+    Where units have several rows those of each unit are added up first.
 
     Returns
     -------
     list of dict
         For each figure, values of the keys → moments.
     """
-    rows, units = _Terms(), _Terms()
-    base = plan.base.select(*keys, **_columns(plan, figures))
-    if plan.most == 1:
-        for j, figure in enumerate(figures):
-            _row_terms(rows, base, plan, j, figure, products=True)
-        found = _asked(plan, base, keys, rows)
-        return [_read(plan, j, f, found, found, rows, rows) for j, f in enumerate(figures)]
+    units, bounds = _per_unit(plan, figures, keys)
+    asked = {name: (units[name], bound) for name, bound in bounds.items()}
     for j, figure in enumerate(figures):
-        _row_terms(rows, base, plan, j, figure, products=False)
-    summed = _summed(plan, base, figures, keys)
-    for j, figure in enumerate(figures):
-        _unit_terms(units, summed, plan, j, figure)
-    by_row, by_unit = _asked(plan, base, keys, rows), _asked(plan, summed, keys, units)
-    return [_read(plan, j, f, by_row, by_unit, rows, units) for j, f in enumerate(figures)]
+        g, names = _mark(figure, j), _sums_of(figure, j)
+        asked[f"u{g}"] = (units[f"n{g}"] > 0).ifelse(1.0, 0.0), 1.0
+        if not plan.plain:
+            asked |= {
+                f"q{j}_{i}_{h}": (units[one] * units[other], bounds[one] * bounds[other])
+                for i, one in enumerate(names)
+                for h, other in enumerate(names[i:], start=i)
+            }
+    found = exact_sums(plan.con, units, asked, keys)
+    return [
+        {tuple(row[key] for key in keys): _read(plan, j, figure, row) for row in found}
+        for j, figure in enumerate(figures)
+    ]
 
 
-def _columns(plan: Plan, figures: Sequence[Figure]) -> dict[str, ibis.Value]:
-    """Return centred columns, 0 where the row is left out, and weights of the rows that count."""
-    import ibis
-
-    columns: dict[str, ibis.Value] = {}
-    if plan.weighted:
-        columns["weight"] = plan.base.weight
-    if plan.most > 1:
-        columns["unit"] = plan.base.unit
-    for j, figure in enumerate(figures):
-        if not figure.whole:
-            columns[f"g{j}"] = figure.present.ifelse(1.0, 0.0)
-        for i, part in enumerate(figure.parts):
-            value = part.values - ibis.literal(part.centre, "float64")
-            value = value.fill_null(0.0)
-            columns[f"v{j}_{i}"] = (
-                value if figure.whole else figure.present.ifelse(value, ibis.literal(0.0))
-            )
-    return columns
-
-
-def _weight(base: ibis.Table, plan: Plan, j: int, figure: Figure) -> ibis.Value | None:
-    """Return the weight of each row in a figure; None where it is 1 everywhere."""
-    weight = base.weight if plan.weighted else None
-    if figure.whole:
-        return weight
-    present = base[f"g{j}"]
-    return present if weight is None else weight * present
-
-
-def _row_terms(
-    terms: _Terms, base: ibis.Table, plan: Plan, j: int, figure: Figure, *, products: bool
-) -> None:
-    """Ask for weights, weighted sums and weighted products of rows; squares of weights as well."""
-    w, most = _weight(base, plan, j, figure), plan.weighted or 1.0
-    if w is not None:
-        terms.add(f"{j}w", w, most)
-        terms.add(f"{j}ww", w * w, most**2)
-    if not figure.whole:
-        terms.add(f"{j}n", base[f"g{j}"], 1.0)
-    parts = [(base[f"v{j}_{i}"], part.bound) for i, part in enumerate(figure.parts)]
-    for i, (value, bound) in enumerate(parts):
-        weighed = value if w is None else w * value
-        terms.add(f"{j}t{i}", weighed, most * bound)
-        if products and plan.weighted:
-            terms.add(f"{j}b{i}", w * weighed, most**2 * bound)
-        for h, (other, far) in enumerate(parts[i:], start=i):
-            terms.add(f"{j}r{i}_{h}", weighed * other, most * bound * far)
-            if products and plan.weighted:
-                both = weighed * (w * other)
-                terms.add(f"{j}p{i}_{h}", both, most**2 * bound * far)
-
-
-def _summed(
-    plan: Plan, base: ibis.Table, figures: Sequence[Figure], keys: Sequence[str]
-) -> ibis.Table:
-    """Return one row per unit (and arm): sums of weights and of weighted values."""
-    import ibis
-
-    sums: dict[str, Any] = {}
-    most = plan.weighted or 1.0
-    for j, figure in enumerate(figures):
-        w = _weight(base, plan, j, figure)
-        sums[f"s{j}"] = base.count().cast("float64")
-        asked = {} if w is None else {f"s{j}": (w, most)}
-        for i, part in enumerate(figure.parts):
-            value = base[f"v{j}_{i}"]
-            asked[f"s{j}_{i}"] = (value if w is None else w * value, most * part.bound)
-        for name, (values, bound) in asked.items():
-            whole, power = fixed(values, bound)
-            sums[name] = whole.sum().cast("float64") * ibis.literal(2.0**-power, "float64")
-    return base.group_by(*keys, "unit").agg(**sums)
-
-
-def _unit_terms(terms: _Terms, summed: ibis.Table, plan: Plan, j: int, figure: Figure) -> None:
-    """Ask for the products of the units' sums, and how many units there are."""
-    most = (plan.weighted or 1.0) * plan.most
-    columns = [(summed[f"s{j}"], most)]
-    columns += [(summed[f"s{j}_{i}"], most * part.bound) for i, part in enumerate(figure.parts)]
-    terms.add(f"{j}u", (columns[0][0] > 0).ifelse(1.0, 0.0), 1.0)
-    for i, (one, bound) in enumerate(columns):
-        for h, (other, far) in enumerate(columns[i:], start=i):
-            terms.add(f"{j}q{i}_{h}", one * other, bound * far)
-
-
-def _asked(
-    plan: Plan, table: ibis.Table, keys: Sequence[str], terms: _Terms
-) -> dict[tuple[Any, ...], dict[str, Any]]:
-    grouped = table.group_by(*keys).agg(rows=table.count(), **terms.asked)
-    found = plan.con.execute(grouped)
-    return {tuple(row[key] for key in keys): row for row in found.to_dict("records")}
-
-
-def _read(
-    plan: Plan,
-    j: int,
-    figure: Figure,
-    by_row: dict[tuple[Any, ...], dict[str, Any]],
-    by_unit: dict[tuple[Any, ...], dict[str, Any]],
-    rows: _Terms,
-    units: _Terms,
-) -> dict[tuple[Any, ...], Moments]:
-    return {
-        key: _moments(plan, j, figure, row, by_unit[key], rows, units)
-        for key, row in by_row.items()
-    }
-
-
-def _moments(
-    plan: Plan,
-    j: int,
-    figure: Figure,
-    row: dict[str, Any],
-    unit: dict[str, Any],
-    rows: _Terms,
-    units: _Terms,
-) -> Moments:
-    k = len(figure.parts)
-    everybody = Fraction(int(row["rows"]))
-    counted = everybody if figure.whole else rows.read(row, f"{j}n")
-    weighed = f"{j}w" in rows.power
-    weight = rows.read(row, f"{j}w") if weighed else counted
-    squares = rows.read(row, f"{j}ww") if weighed else counted
-    sums = [rows.read(row, f"{j}t{i}") for i in range(k)]
-    means = [t / weight if weight else Fraction(0) for t in sums]
-    within = _square(k, lambda i, h: rows.read(row, f"{j}r{i}_{h}"))
-    full = _bordered(weight, sums, within)
-    if plan.most > 1:
-        full = _square(1 + k, lambda i, h: units.read(unit, f"{j}q{i}_{h}"))
-    elif plan.weighted:
-        first = [rows.read(row, f"{j}b{i}") for i in range(k)]
-        full = _bordered(squares, first, _square(k, lambda i, h: rows.read(row, f"{j}p{i}_{h}")))
-    number = int(units.read(unit, f"{j}u")) if plan.most > 1 else int(counted)
+def _read(plan: Plan, j: int, figure: Figure, row: Mapping[str, Any]) -> Moments:
+    g, k = _mark(figure, j), len(figure.parts)
+    weight, *sums = (row[name] for name in _sums_of(figure, j))
+    means = [total / weight if weight else Fraction(0) for total in sums]
+    within = _square(k, lambda i, h: row[f"r{j}_{i}_{h}"])
+    rows = [[weight, *sums], *([one, *line] for one, line in zip(sums, within, strict=True))]
+    units = rows if plan.plain else _square(1 + k, lambda i, h: row[f"q{j}_{i}_{h}"])
     return Moments(
-        int(counted),
-        number,
+        int(row[f"n{g}"]),
+        int(row[f"u{g}"]),
         float(weight),
-        float(squares),
+        float(row[f"ww{g}"]),
         np.array([p.centre + float(m) for p, m in zip(figure.parts, means, strict=True)]),
-        _floats(_centred(full, means)),
-        _floats(_centred(_bordered(weight, sums, within), means))[1:, 1:],
+        _centred(units, means),
+        _centred(rows, means)[1:, 1:],
     )
 
 
 Exact = list[list[Fraction]]
 
 
-def _square(k: int, value: Any) -> Exact:
+def _square(k: int, value: Callable[[int, int], Fraction]) -> Exact:
     """Return a symmetric matrix from the function of its upper half."""
     return [[value(min(i, h), max(i, h)) for h in range(k)] for i in range(k)]
 
 
-def _bordered(corner: Fraction, edge: Sequence[Fraction], inner: Exact) -> Exact:
-    return [[corner, *edge], *([e, *line] for e, line in zip(edge, inner, strict=True))]
-
-
-def _centred(products: Exact, means: Sequence[Fraction]) -> Exact:
-    """Return the products of deviations from the means, exactly: nothing cancels."""
-    m = [Fraction(0), *means]
-    p = products
-
-    def one(i: int, h: int) -> Fraction:
-        return p[i][h] - m[i] * p[0][h] - m[h] * p[i][0] + m[i] * m[h] * p[0][0]
-
-    return [[one(i, h) for h in range(len(p))] for i in range(len(p))]
-
-
-def _floats(matrix: Exact) -> np.ndarray:
-    return np.array([[float(x) for x in line] for line in matrix])
+def _centred(products: Exact, means: Sequence[Fraction]) -> np.ndarray:
+    """Return the products of deviations from the means; worked out exactly, nothing cancels."""
+    m, p = [Fraction(0), *means], products
+    n = range(len(p))
+    return np.array(
+        [
+            [float(p[i][h] - m[i] * p[0][h] - m[h] * p[i][0] + m[i] * m[h] * p[0][0]) for h in n]
+            for i in n
+        ]
+    )
 
 
 def crossing_of(
@@ -386,31 +291,24 @@ def crossing_of(
     """
     if not plan.crossing:
         return [{} for _ in figures]
-    base = plan.base.select(*keys, **_columns(plan, figures))
-    one = _summed(plan, base, figures, keys)
-    renamed = {f"other_{c}": c for c in one.columns if c not in (*keys[:-1], "unit")}
-    other = one.rename(renamed)
-    same = [*keys[:-1], "unit"]
+    same, arm = [*keys[:-1], "unit"], keys[-1]
+    one, bounds = _per_unit(plan, figures, keys)
+    other = one.rename({f"other_{c}": c for c in one.columns if c not in same})
     joined = one.inner_join(other, same)
-    joined = joined.filter(joined[keys[-1]] != joined[f"other_{keys[-1]}"])
-    terms = _Terms()
-    most = (plan.weighted or 1.0) * plan.most
-    for j, figure in enumerate(figures):
-        names = [(f"s{j}", most)]
-        names += [(f"s{j}_{i}", most * p.bound) for i, p in enumerate(figure.parts)]
-        for i, (left, bound) in enumerate(names):
-            for h, (right, far) in enumerate(names):
-                terms.add(f"{j}x{i}_{h}", joined[left] * joined[f"other_{right}"], bound * far)
-    found = _asked(plan, joined, [*keys, f"other_{keys[-1]}"], terms)
+    joined = joined.filter(joined[arm] != joined[f"other_{arm}"])
+    asked = {
+        f"x{j}_{i}_{h}": (joined[a] * joined[f"other_{b}"], bounds[a] * bounds[b])
+        for j, figure in enumerate(figures)
+        for i, a in enumerate(_sums_of(figure, j))
+        for h, b in enumerate(_sums_of(figure, j))
+    }
+    found = exact_sums(plan.con, joined, asked, [*keys, f"other_{arm}"])
     return [
         {
-            key: _floats(
-                [
-                    [terms.read(row, f"{j}x{i}_{h}") for h in range(1 + len(f.parts))]
-                    for i in range(1 + len(f.parts))
-                ]
+            tuple(row[key] for key in (*keys, f"other_{arm}")): np.array(
+                [[float(row[f"x{j}_{i}_{h}"]) for h in n] for i in n]
             )
-            for key, row in found.items()
+            for row in found
         }
-        for j, f in enumerate(figures)
+        for j, n in enumerate(range(1 + len(figure.parts)) for figure in figures)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,8 @@ class Opened:
         Whether each row is known to be a unit that was drawn.
     control : object
         The control that the data name.
-    silent : int
-        Customers assigned without outcomes.
+    notes : tuple of str
+        What has to be said beside the figures.
     """
 
     table: ibis.Table
@@ -51,8 +51,7 @@ class Opened:
     stated: bool = True
     once: bool = False
     control: Any = None
-    silent: int = 0
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def opened(
@@ -81,9 +80,9 @@ def opened(
     """
     if isinstance(data, Experiment):
         return _of_experiment(data)
-    con = _backend(data, assigned)
-    table = table_of(data, con, "data")
-    found = Opened(table, con, arm, customer, cluster, propensity)
+    theirs = [one for one in (data, assigned) if hasattr(one, "get_backend")]
+    con = theirs[0].get_backend() if theirs else connect()
+    found = Opened(table_of(data, con, "data"), con, arm, customer, cluster, propensity)
     if assigned is not None:
         found = _joined(found, table_of(assigned, con, "assigned"), outcomes, before)
     chances = propensity.values() if isinstance(propensity, Mapping) else [propensity]
@@ -145,15 +144,6 @@ def _of_files(path: str, con: Any, what: str) -> ibis.Table:
     except Exception as error:  # each engine has its own errors for a file that is none
         first = str(error).splitlines()[0]
         raise InputError(f"{path} cannot be read as a table: {first}") from None
-
-
-def _backend(*given: Any) -> Any:
-    import ibis
-
-    for one in given:
-        if isinstance(one, ibis.Table):
-            return one.get_backend()
-    return connect()
 
 
 def _of_experiment(data: Experiment) -> Opened:
@@ -218,7 +208,7 @@ def _joined(found: Opened, assigned: ibis.Table, outcomes: list[str], before: li
     told = f"{plural(number, 'customer')} assigned without a row of outcomes count with 0."
     return Opened(
         table.mutate(**zeros), found.con, arm, customer, found.cluster, found.chances,
-        silent=number, notes=(told,) if number else (),
+        notes=(told,) if number else (),
     )  # fmt: skip
 
 

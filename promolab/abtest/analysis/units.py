@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.abtest.analysis.looks import Arms, Looked, number_of
 from promolab.abtest.analysis.moments import exact_sums
+from promolab.abtest.analysis.summaries import Arms, Looked, number_of
 from promolab.abtest.analysis.tables import Opened, refuse_torn
 from promolab.abtest.assignment import SUM_SLACK, checked_shares
 from promolab.effects import Check, arm_name, ratio_check
@@ -49,21 +49,14 @@ def units_of(opened: Opened, arms: Arms) -> Units:
     InputError
         A customer in several arms.
     """
-    table = opened.table
+    key = opened.table[opened.customer]
     if not opened.once:
-        customers = int(opened.con.execute(table[opened.customer].nunique()))
-        if customers == sum(arms.rows.values()) and opened.cluster is None:
-            return Units(table[opened.customer], arms.rows, 1, False)
-        if customers < sum(arms.rows.values()):
-            by_customer = _grouped(opened, table[opened.customer], arms)
-            refuse_torn(by_customer[2])
-            if opened.cluster is None:
-                counts, most, _ = by_customer
-                return Units(table[opened.customer], counts, most, False)
-    assert opened.cluster is not None
-    key = _cluster_key(opened)
-    counts, most, torn = _grouped(opened, key, arms)
-    return Units(key, counts, most if not torn else max(most, 2), torn > 0)
+        counts, most, torn = _grouped(opened, key, arms)
+        refuse_torn(torn)
+    if opened.cluster is not None:
+        key = _cluster_key(opened)
+        counts, most, torn = _grouped(opened, key, arms)
+    return Units(key, counts, max(most, 2) if torn else most, torn > 0)
 
 
 def _cluster_key(opened: Opened) -> ibis.Value:
@@ -79,6 +72,8 @@ def _cluster_key(opened: Opened) -> ibis.Value:
 
 def _grouped(opened: Opened, key: Any, arms: Arms) -> tuple[dict[str, int], int, int]:
     """Return units by arm, the most rows of one, and how many units are in several arms."""
+    if int(opened.con.execute(key.nunique())) == sum(arms.rows.values()):
+        return arms.rows, 1, 0
     table = opened.table.select(unit=key, arm=opened.table[opened.arm])
     each = table.group_by("unit", "arm").agg(rows=table.count())
     by_arm = opened.con.execute(each.group_by("arm").agg(n=each.count(), most=each.rows.max()))
@@ -254,8 +249,8 @@ def _against_chances(
     values = {f"s{i}": (table[f"e{i}"], 1.0) for i in k}
     values |= {f"p{i}_{h}": (table[f"e{i}"] * table[f"e{h}"], 1.0) for i in k for h in k if i <= h}
     found = exact_sums(opened.con, table, values)[0]
-    expected = np.array([found[f"s{i}"] for i in k])
-    both = np.array([[found[f"p{min(i, h)}_{max(i, h)}"] for h in k] for i in k])
+    expected = np.array([float(found[f"s{i}"]) for i in k])
+    both = np.array([[float(found[f"p{min(i, h)}_{max(i, h)}"]) for h in k] for i in k])
     counts = arms.rows if units.crossing else units.counts
     n = np.array([counts[arm] for arm in names], dtype=float)
     total = n.sum()

@@ -9,7 +9,7 @@ from promolab.checks import choice, real_number, share, text
 from promolab.errors import InputError
 from promolab.results import Result
 
-KINDS = ("share", "mean", "ratio")
+SHARE, MEAN, RATIO = KINDS = ("share", "mean", "ratio")
 GOOD = ("up", "down")
 
 
@@ -90,6 +90,11 @@ class Metric(Result):
         for name in ("margin", "worth"):
             if getattr(self, name) is not None:
                 real_number(name, getattr(self, name), above=0)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it reads."""
+        return [c for c in (self.column, self.per, self.earlier) if c is not None]
 
     def summary(self) -> str:
         """Return what is measured, in a sentence."""

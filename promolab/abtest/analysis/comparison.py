@@ -1,4 +1,4 @@
-"""What two arms differ by in one metric, and all such rows of an experiment."""
+"""What arms differ by: one metric of one arm, all of an experiment, and of a frame in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from promolab.effects import Check
+from promolab.abtest.analysis.metric import Metric
+from promolab.effects import Check, Difference, compare_arms
 from promolab.results import Estimate, Result
 from promolab.wording import number
 
@@ -157,3 +158,61 @@ def _flat(row: ArmComparison) -> dict[str, Any]:
         told |= {name: e.value, f"{name}_low": e.ci_low, f"{name}_high": e.ci_high}
     told |= {"p": row.p, "p_adjusted": row.p_adjusted, "std_error": row.std_error}
     return told | {"correlation": row.correlation, "missing": sum(row.missing)}
+
+
+def compare_rows(
+    rows: pd.DataFrame,
+    metrics: Mapping[str, Metric],
+    *,
+    control: str,
+    arm: str = "arm",
+    cluster: str | None = None,
+    weight: str | None = None,
+    level: float = 0.95,
+) -> dict[str, Difference]:
+    """Compare the one other arm of a frame with its control, in every metric.
+
+    What `measure_arms` adds up in the engine, by `promolab.effects.compare_arms`: the same figures,
+    and beside them what each unit adds, which pooling over several experiments of the same
+    customers needs, and the one customer who makes up most of the variance. Rows may weigh by other
+    than one over their chance, so as to stand for those in the other arm.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row per customer.
+    metrics : mapping of str to Metric
+        Shares and means.
+    control, arm : str
+        The control, and the column of the arms.
+    cluster, weight : str, optional
+        Columns of who was drawn together, and of the weights.
+    level : float
+        Confidence level.
+
+    Raises
+    ------
+    InputError
+        As `promolab.effects.compare_arms` raises it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"arm": ["held", "sent"] * 3, "spend": [1.0, 3.0, 2.0, 5.0, 3.0, 4.0]})
+    >>> found = compare_rows(rows, {"spend": Metric("spend", "mean")}, control="held")
+    >>> found["spend"].estimate.value
+    2.0
+    """
+    return {
+        name: compare_arms(
+            rows[metric.column],
+            rows[arm],
+            control=control,
+            cluster=None if cluster is None else rows[cluster],
+            weight=None if weight is None else rows[weight],
+            earlier=None if metric.earlier is None else rows[metric.earlier],
+            kind=metric.kind,
+            level=level,
+        )
+        for name, metric in metrics.items()
+    }
