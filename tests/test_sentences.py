@@ -57,7 +57,7 @@ def scored() -> Iterator[tuple[Any, Any]]:
     yield y, 0.98 - 0.95 * y  # as wrong as can be
 
 
-@pytest.mark.parametrize("name", "roc log_loss brier ece calibration lift precision_recall".split())
+@pytest.mark.parametrize("name", "roc log_loss brier calibration lift precision_recall".split())
 def test_metrics_of_scores(name):
     said = [made(getattr(metrics, name), y, p) for y, p in scored()]
     assert any(said) and nonsense("\n".join(said)) == []

@@ -79,8 +79,6 @@ class Leaderboard(Result):
         What fitting and predicting took, by model.
     left_out : DataFrame
         promotion_id (or fold), starts_at, n, reason: not predicted, for any of the models.
-    draws, seed : int
-        Bootstrap draws of customers, and their seed.
     level : float
         Confidence level of every interval.
     backtests : mapping of str to Backtest
@@ -98,8 +96,6 @@ class Leaderboard(Result):
     scores: pd.DataFrame = field(repr=False)
     seconds: pd.Series = field(repr=False)
     left_out: pd.DataFrame = field(repr=False)
-    draws: int
-    seed: int
     level: float
     backtests: Mapping[str, Backtest] = field(repr=False)
     leakage: str = ""
@@ -157,8 +153,6 @@ class Leaderboard(Result):
             cluster=cluster,
             group=group,
             reference=reference,
-            draws=self.draws,
-            seed=self.seed,
             level=self.level,
         ).frame
         return table[names].assign(metric=metric)[["metric", *names]]
@@ -246,8 +240,8 @@ class Leaderboard(Result):
             {name: heads[name] for name in heads if name in rows},
             dict.fromkeys([*shown, "difference"], str),
             caption="All on the same contacts, none of which a method had seen; the simplest "
-            "first; 95 % intervals by customer. Log-loss and calibration error (without what "
-            "chance adds to it): less is better.",
+            "first; 95 % intervals by customer. Log-loss and calibration error: less is "
+            "better.",
         )
 
     def summary(self) -> str:
@@ -375,7 +369,6 @@ def compare_models(
     folds: int | None = None,
     min_positives: int = 20,
     min_promotions: int = 1,
-    draws: int = 1000,
     seed: int = 0,
     level: float = 0.95,
 ) -> Leaderboard:
@@ -410,10 +403,8 @@ def compare_models(
         At most this many; by default one per start of promotions, or five.
     min_positives, min_promotions : int
         What training rows need: this many with the outcome, from this many promotions.
-    draws : int
-        Bootstrap draws of customers behind the intervals that have no formula.
     seed : int
-        Of the draws, and of the deal of customers to folds.
+        Of the deal of customers to folds.
     level : float
         Confidence level.
 
@@ -433,7 +424,7 @@ def compare_models(
     >>> rows = pd.DataFrame({"customer_id": range(300), "orders": rng.poisson(3.0, 300)})
     >>> rows["click"] = (rows["orders"] + 2 * rng.normal(size=300) > 4).astype(int)
     >>> stumps = {f"depth {d}": ResponseModel("tree", depth=d, min_leaf=20) for d in (1, 3)}
-    >>> board = compare_models(rows, stumps, "click", draws=100)
+    >>> board = compare_models(rows, stumps, "click")
     >>> board.frame["model"].tolist(), board.recommended in stumps
     (['depth 1', 'depth 3'], True)
     """
@@ -474,8 +465,6 @@ def compare_models(
         pd.DataFrame({name: p[tested] for name, p in scores.items()}),
         pd.Series(seconds, name="seconds"),
         setting.folds.left_out,
-        draws,
-        seed,
         level,
         {name: backtest_of(setting, p) for name, p in scores.items()}
         if setting.promotions is not None

@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 
-DRAWS = 1000
-
-
 @dataclass
 class Task:
     """What a trial has to do: predict the folds with some options, and say how well."""
@@ -116,8 +113,6 @@ class Task:
             self.metric.removesuffix("_within"),
             cluster=None if customers is None else customers[rows],
             group=self._groups(rows) if self.metric == "auc_within" else None,
-            draws=DRAWS,
-            seed=self.seed,
         ).against("best")
         return found if higher_is_better(self.metric) else found * -1
 

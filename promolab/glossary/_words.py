@@ -20,7 +20,7 @@ lift | lift | times | How many times more responders the top part of the list ho
 calibration | calibration | | Whether chances come true: of those given 20 %, about 20 % should
     respond.
 calibration error | calibration error | share, 0–1 | How far predicted chances are from what
-    happened, averaged over ten groups of contacts, without what chance alone would add.
+    happened, averaged over ten groups of contacts; chance alone adds to it.
 log-loss | log-loss | | How surprised a model is by what happened: less is better, and being sure
     and wrong costs most.
 log odds | log odds | | The logarithm of chance ÷ (1 − chance): what features add to one another on

@@ -1,9 +1,9 @@
 from .comparing import AucComparison as AucComparison
 from .comparing import Comparison as Comparison
 from .comparing import compare, compare_auc
-from .gain import Lift as Lift
-from .gain import LiftPoint as LiftPoint
-from .gain import lift
+from .cumulative_gain import Lift as Lift
+from .cumulative_gain import LiftPoint as LiftPoint
+from .cumulative_gain import lift
 from .groups import ByGroup as ByGroup
 from .groups import by_group
 from .intervals import MOST as MOST
@@ -30,31 +30,30 @@ from .leakage import leakage_advice as leakage_advice
 from .leakage import r_squared_alone as r_squared_alone
 from .leakage import told_too_good as told_too_good
 from .leakage import warn_of_leakage as warn_of_leakage
-from .named import METRICS, measure
-from .named import named_metric as named_metric
 from .offpolicy import compare_policies, policy_value
 from .pooling import PastRatios as PastRatios
 from .pooling import Spread as Spread
 from .pooling import past_ratios as past_ratios
 from .pooling import random_effects as random_effects
+from .pr_curve import PrecisionRecall as PrecisionRecall
+from .pr_curve import precision_recall
+from .proper_scores import Brier as Brier
+from .proper_scores import LogLoss as LogLoss
+from .proper_scores import brier, log_loss
+from .proper_scores import row_losses as row_losses
 from .ranking import AucWithin as AucWithin
 from .ranking import Roc as Roc
 from .ranking import auc_within, roc
 from .ranking import placements as placements
 from .ranking import placements_within as placements_within
 from .ranking import variance_of as variance_of
-from .recall import PrecisionRecall as PrecisionRecall
-from .recall import precision_recall
-from .recommended import AMONG as AMONG
-from .recommended import RecommendationQuality as RecommendationQuality
-from .recommended import recommendation
-from .reliability import Brier as Brier
+from .ranking_at_k import AMONG as AMONG
+from .ranking_at_k import RecommendationQuality as RecommendationQuality
+from .ranking_at_k import recommendation
+from .registry import METRICS, measure
+from .registry import named_metric as named_metric
 from .reliability import Calibration as Calibration
-from .reliability import brier, calibration
-from .scoring import CalibrationError as CalibrationError
-from .scoring import LogLoss as LogLoss
-from .scoring import ece, log_loss
-from .scoring import row_losses as row_losses
+from .reliability import calibration
 from .threshold import ThresholdChart as ThresholdChart
 from .threshold import threshold_chart
 from .two_arms import p_value as p_value
@@ -79,7 +78,6 @@ __all__ = [
     "compare_policies",
     "compare_qini",
     "cost_curve",
-    "ece",
     "effect_calibration",
     "lift",
     "log_loss",

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promolab.metrics.intervals import cluster_sums
-
 
 @dataclass(frozen=True)
 class RankedRows:
@@ -33,28 +31,56 @@ class RankedRows:
     run_group: np.ndarray
     sizes: np.ndarray
 
+    @property
+    def ends(self) -> np.ndarray:
+        """Place of each run's last row, shape (runs,)."""
+        return np.cumsum(self.size) - 1
+
+    def listed(self, values: np.ndarray | None) -> np.ndarray | None:
+        """Return values of rows, if there are any, in the list's order."""
+        return None if values is None else values[self.order]
+
+    def restored(self, values: np.ndarray) -> np.ndarray:
+        """Return values in the order in which the rows came."""
+        back = np.empty_like(values)
+        back[self.order] = values
+        return back
+
 
 def ranked_rows(
-    y: np.ndarray, score: np.ndarray, group: np.ndarray | None, groups: int
+    y: np.ndarray, score: np.ndarray, group: np.ndarray | None = None, groups: int = 1
 ) -> RankedRows:
-    """Sort the rows of each list, the best first; equal scores keep the order they came in."""
-    group = np.zeros(len(y), dtype=np.int64) if group is None else group
-    order = np.lexsort((-score, group))
-    sorted_score, sorted_group, sorted_y = score[order], group[order], y[order]
-    new = np.ones(len(y), dtype=bool)
-    new[1:] = (sorted_score[1:] != sorted_score[:-1]) | (sorted_group[1:] != sorted_group[:-1])
+    """Sort the rows of each list, the best first.
+
+    Parameters
+    ----------
+    y : ndarray of bool of shape (n,)
+        The label.
+    score : ndarray of shape (n,)
+        Higher stands first.
+    group : ndarray of int of shape (n,), optional
+        Codes below ``groups``, each a list of its own.
+    """
+    n = len(y)
+    order = np.argsort(-score) if group is None else np.lexsort((-score, group))
+    ranked, sorted_y = score[order], y[order]
+    mine = np.zeros(n, dtype=np.int64) if group is None else group[order]
+    new = np.ones(n, dtype=bool)
+    np.not_equal(ranked[1:], ranked[:-1], out=new[1:])
+    if group is not None:
+        new[1:] |= mine[1:] != mine[:-1]
     starts = np.flatnonzero(new)
-    sizes = np.bincount(group, minlength=groups)
+    sizes = np.bincount(mine, minlength=groups)
     first = np.cumsum(sizes) - sizes
     return RankedRows(
         order,
         sorted_y,
-        sorted_group,
+        mine,
         np.cumsum(new) - 1,
-        starts - first[sorted_group[starts]],
-        np.diff(np.append(starts, len(y))),
+        starts - first[mine[starts]],
+        np.diff(np.append(starts, n)),
         np.add.reduceat(sorted_y.astype(np.int64), starts),
-        sorted_group[starts],
+        mine[starts],
         sizes,
     )
 
@@ -92,35 +118,25 @@ def slope_around(
     return np.asarray((np.interp(right, x, y) - np.interp(left, x, y)) / (right - left))
 
 
-def cut_variances(
-    ranked: RankedRows,
-    at: np.ndarray,
-    capture: np.ndarray,
-    rate: np.ndarray,
-    slopes: np.ndarray,
-    cluster: np.ndarray | None,
-) -> np.ndarray:
-    """Variance of capture and rate at each depth, shape (2, depths)."""
+def cut_influences(
+    ranked: RankedRows, depth: float, found: float, slopes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each row of the list adds to capture and to rate at one depth.
+
+    Parameters
+    ----------
+    ranked : RankedRows
+    depth, found : float
+        Share of each list, and the positives found down to there.
+    slopes : ndarray of shape (groups,)
+        Positives per row in the depths around the cut.
+    """
     n, positives = len(ranked.y), int(np.count_nonzero(ranked.y))
-    units = n if cluster is None else int(cluster.max()) + 1
-    more = units / max(units - 1, 1)
-    spread = np.empty((2, len(at)))
-    for k, depth in enumerate(at):
-        cut = depth * ranked.sizes[ranked.run_group]
-        taken = np.clip((cut - ranked.above) / ranked.size, 0.0, 1.0)[ranked.run]
-        moved = slopes[ranked.group, k] * (taken - depth)
-        of_capture = (ranked.y * (taken - capture[k]) - moved) / positives
-        of_rate = (ranked.y * taken - depth * rate[k] - moved) / (n * depth)
-        spread[0, k] = more * np.square(cluster_sums(of_capture, cluster)).sum()
-        spread[1, k] = more * np.square(cluster_sums(of_rate, cluster)).sum()
-    return spread
-
-
-def list_order(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows from the highest score down, and the place of each run's last row."""
-    order = np.argsort(-score, kind="stable")
-    ranked = score[order]
-    return order, np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(score) - 1)
+    cut = depth * ranked.sizes[ranked.run_group]
+    taken = np.clip((cut - ranked.above) / ranked.size, 0.0, 1.0)[ranked.run]
+    moved = slopes[ranked.group] * (taken - depth)
+    of_capture = (ranked.y * (taken - found / positives) - moved) / positives
+    return of_capture, (ranked.y * taken - found / n - moved) / (n * depth)
 
 
 def down_the_list(u: np.ndarray, v: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:

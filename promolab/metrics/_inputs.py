@@ -33,25 +33,6 @@ def figure(value: float, low: float, high: float, least: int = 2) -> str:
     return number(value, low, high, decimals=max(decimals_for(low, high), least))
 
 
-def against_base(skill: Estimate) -> str:
-    """Say how far a loss is below or above that of the base rate given to every row.
-
-    Examples
-    --------
-    >>> against_base(Estimate(0.29, 0.21, 0.37, 90))
-    '29 % [21, 37] less than the base rate given to every row'
-    >>> against_base(Estimate(-1.59, -2.41, -0.81, 90))
-    '159 % [81, 241] more than the base rate given to every row'
-    >>> against_base(Estimate(0.02, -0.04, 0.08, 90))
-    '2 % [−4, 8] less than the base rate given to every row, which is within noise'
-    """
-    less = skill.value >= 0
-    ends = (skill.ci_low, skill.ci_high) if less else (-skill.ci_high, -skill.ci_low)
-    words = f"{percent(abs(skill.value), *ends)} {'less' if less else 'more'} than the base rate"
-    noise = ", which is within noise" if skill.ci_low <= 0 <= skill.ci_high else ""
-    return f"{words} given to every row{noise}"
-
-
 @dataclass(frozen=True)
 class OnRows(Result):
     """The rows behind a result.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import aligned, along, choice, labels_of, level_of, numbers_of, whole_number
+from promolab.checks import aligned, along, choice, labels_of, level_of, numbers_of
 from promolab.errors import InputError
 from promolab.metrics._inputs import (
     OF_LOSSES,
@@ -21,10 +21,10 @@ from promolab.metrics._inputs import (
     renumbered,
     rows_of,
 )
-from promolab.metrics._resampled import draws_of
-from promolab.metrics.named import check_groups, measure, named_metric
+from promolab.metrics.intervals import spread_of
+from promolab.metrics.proper_scores import check_probabilities
 from promolab.metrics.ranking import placements, placements_within, variance_of
-from promolab.metrics.scoring import check_probabilities
+from promolab.metrics.registry import check_groups, influence_of, measure, named_metric
 from promolab.results import Estimate, plain
 from promolab.stats import holm, normal_quantile, two_sided
 from promolab.wording import count, plural
@@ -186,10 +186,6 @@ class Comparison(OnRows):
         Rows, positive rows, independent units.
     level : float
         Confidence level.
-    draws : int
-        Draws of the bootstrap; 0 where a formula took its place.
-    method : str
-        How the differences' errors were found, in words.
     """
 
     metric: str
@@ -197,8 +193,6 @@ class Comparison(OnRows):
     reference: str
     higher_is_better: bool
     frame: pd.DataFrame = field(repr=False)
-    draws: int
-    method: str
 
     def against(self, model: str) -> Estimate:
         """Return the difference of a model and the reference.
@@ -284,10 +278,7 @@ def compare(
     cluster: ArrayLike | None = None,
     group: ArrayLike | None = None,
     reference: str | None = None,
-    draws: int = 1000,
-    seed: int = 0,
     level: float = 0.95,
-    progress: bool | None = None,
 ) -> Comparison:
     """Compare models on the same rows, each with one of them, by any measure.
 
@@ -305,14 +296,8 @@ def compare(
         For "auc" and the measures at a depth: rank inside each group (promotion).
     reference : str, optional
         The model that the others are compared with, by default the first.
-    draws : int
-        Draws of the bootstrap; "auc" needs none.
-    seed : int
-        Of the draws. They do not depend on the number of threads.
     level : float
         Confidence level.
-    progress : bool, optional
-        Whether to show a bar; by default where it takes a while and a person watches.
 
     Returns
     -------
@@ -321,22 +306,19 @@ def compare(
     Raises
     ------
     InputError
-        As `measure`; also with fewer than two models, an unknown reference or fewer than 50 draws.
+        As `measure`; also with fewer than two models, or an unknown reference.
 
     Notes
     -----
-    AUCs are compared by DeLong's variance, summed within clusters. Elsewhere each cluster gets a
-    Poisson(1) weight per draw, the same for all models; the interval is the difference ± the normal
-    quantile × the standard deviation of the draws. Lists are drawn in 1,500 steps (as fine in
-    positives as in rows), the estimates themselves are exact. Calibration errors of two models that
-    are both near right differ mostly by chance: see `ece`; what chance adds is taken off each
-    before they are compared.
+    AUCs are compared by DeLong's variance, summed within clusters; other measures by that of the
+    difference of the two influence functions, what each row adds to either, so that what both
+    models owe to the same rows cancels. The interval is the difference ± the normal quantile × the
+    standard error. Calibration errors of two models both near right differ mostly by chance.
 
     References
     ----------
-    DeLong, DeLong & Clarke-Pearson (1988); Obuchowski (1997). Hanley & MacGibbon (2006), "Creating
-    non-parametric bootstrap samples using Poisson frequencies", Computer Methods and Programs in
-    Biomedicine 83(1). Holm (1979), Scandinavian J. of Statistics 6(2).
+    DeLong, DeLong & Clarke-Pearson (1988); Obuchowski (1997). Hampel (1974), JASA 69(346). Holm
+    (1979), Scandinavian J. of Statistics 6(2).
 
     Examples
     --------
@@ -349,7 +331,6 @@ def compare(
     found = named_metric(metric)
     level_of(level)
     check_groups(found, group)
-    whole_number("draws", draws, 50, hint=", and 1,000 for a figure to publish")
     names, columns = _columns(scores)
     against = _position(names, reference)
     y_true, cluster, group = aligned(y_true=y_true, cluster=cluster, group=group)
@@ -359,20 +340,16 @@ def compare(
         columns = [check_probabilities(y, column)[1] for column in columns]
     else:
         columns = [numbers_of(name, x, len(y)) for name, x in zip(names, columns, strict=True)]
-    clusters, customers = codes_of(cluster, len(y), "cluster")
+    clusters, _ = codes_of(cluster, len(y), "cluster")
     groups, _ = codes_of(group, len(y), "group")
     values = [measure(y, x, found.name, clusters, groups, level) for x in columns]
     base = columns[against]
     if found.kind == "auc":
         pairs = [compare_auc(y, x, base, clusters, groups, level) for x in columns]
         errors = [pair.std_error for pair in pairs]
-        method = "DeLong's variance of paired AUCs" + ("" if cluster is None else ", by cluster")
     else:
-        drawn = draws_of(y, columns, found, clusters, groups, draws, seed, progress)
-        errors = np.nanstd(drawn - drawn[against], axis=1, ddof=1).tolist()
-        if clusters is not None and len(customers) < 2:
-            errors = [math.nan] * len(columns)  # a single unit says nothing of how units differ
-        method = f"Poisson bootstrap of {'rows' if cluster is None else 'clusters'}"
+        added = [influence_of(found, y, x, groups) for x in columns]
+        errors = [spread_of(each - added[against], clusters).std_error for each in added]
     return Comparison(
         *rows_of(y, clusters, level),
         found.name,
@@ -380,8 +357,6 @@ def compare(
         names[against],
         found.higher_is_better,
         _table(names, values, errors, against, found.higher_is_better, level),
-        0 if found.kind == "auc" else draws,
-        method,
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from promolab.checks import aligned, choice, choices_of, labels_of, level_of, numbers_of
 from promolab.metrics._inputs import OnRows, codes_of, figure, rows_of
-from promolab.metrics.named import Metric, measure, named_metric
-from promolab.metrics.scoring import check_probabilities
+from promolab.metrics.proper_scores import check_probabilities
+from promolab.metrics.registry import Metric, measure, named_metric
 from promolab.results import plain
 from promolab.wording import count, number, plural
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from promolab.checks import aligned
 from promolab.errors import InputError
-from promolab.metrics._cuts import slope_around
+from promolab.metrics._cuts import RankedRows, ranked_rows, slope_around
 from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, renumbered, rows_of
 from promolab.metrics.intervals import cluster_sums
 from promolab.results import Estimate, plain
@@ -29,29 +29,30 @@ class Placements:
 
     Parameters
     ----------
+    ranked : RankedRows
+        The rows by group and falling score.
     won : ndarray of shape (n,)
         Of each row, the rows of the other class in its group that it is on the right side of; ties
         count one half.
     positives, negatives, concordant : ndarray of shape (groups,)
         Rows by class and concordant pairs, per group.
-    order, starts : ndarray
-        The rows by group and score, and where each run of equal scores begins.
-    positives_before : ndarray of shape (runs + 1,)
-        Positives in all runs before this one, over all groups.
     """
 
+    ranked: RankedRows
     won: np.ndarray
     positives: np.ndarray
     negatives: np.ndarray
     concordant: np.ndarray
-    order: np.ndarray
-    starts: np.ndarray
-    positives_before: np.ndarray
 
     @property
     def pairs(self) -> np.ndarray:
         """Pairs of a positive and a negative, per group."""
         return np.asarray(self.positives * self.negatives)
+
+    @property
+    def auc(self) -> float:
+        """Share of concordant pairs, over all groups."""
+        return float(self.concordant.sum() / self.pairs.sum())
 
     def deviations(self, y: np.ndarray, auc: float, group: np.ndarray | None) -> np.ndarray:
         """Each row's contribution to (estimate − ``auc``); a positive's and a negative's alike.
@@ -73,46 +74,18 @@ def placements(
 
     Parameters
     ----------
-    y : ndarray of bool of shape (n,)
-        The label.
-    score : ndarray of shape (n,)
-        Higher means more likely positive.
-    group : ndarray of int of shape (n,), optional
-        Codes below ``groups``; pairs are formed within a group only.
+    y, score, group, groups
+        As `ranked_rows`; pairs are formed within a group only.
     """
-    n = len(y)
-    order = np.argsort(score) if group is None else np.lexsort((score, group))
-    sorted_score, sorted_y = score[order], y[order]
-    new = np.ones(n, dtype=bool)
-    np.not_equal(sorted_score[1:], sorted_score[:-1], out=new[1:])
-    first = np.zeros(groups, dtype=np.int64)  # where each group begins in the order
-    if group is not None:
-        sizes = np.bincount(group, minlength=groups)
-        first[1:] = np.cumsum(sizes)[:-1]
-        new[first[sizes > 0]] = True
-    starts = np.flatnonzero(new)
-    ends = np.append(starts[1:], n)
-    seen = np.concatenate([[0], np.cumsum(sorted_y)])
-    positives = np.diff(np.append(seen[first], seen[-1]))
-    negatives = np.diff(np.append(first, n)) - positives
-    before, tied = seen[starts], seen[ends] - seen[starts]
-    base, total, negatives_before = 0, positives[0], starts - before
-    if group is not None:
-        mine = group[order[starts]]
-        base, total = seen[first][mine], positives[mine]
-        negatives_before = negatives_before - (first - seen[first])[mine]
-    of_positives = negatives_before + (ends - starts - tied) / 2
-    of_negatives = total - (before - base) - tied / 2
-    won = np.empty(n)
-    run = np.cumsum(new) - 1
-    won[order] = np.where(sorted_y, of_positives[run], of_negatives[run])
-    weights = tied * of_positives
-    concordant = np.array([weights.sum()])
-    if group is not None:
-        concordant = np.bincount(mine, weights=weights, minlength=groups)
-    return Placements(
-        won, positives, negatives, concordant, order, starts, np.append(before, seen[-1])
-    )
+    ranked = ranked_rows(y, score, group, groups)
+    mine, hits, misses = ranked.run_group, ranked.hits, ranked.size - ranked.hits
+    positives = np.bincount(mine, weights=hits, minlength=groups).astype(np.int64)
+    negatives = ranked.sizes - positives
+    above = np.cumsum(hits) - hits - (np.cumsum(positives) - positives)[mine]
+    of_positives = negatives[mine] - (ranked.above - above) - misses / 2
+    won = np.where(ranked.y, of_positives[ranked.run], (above + hits / 2)[ranked.run])
+    concordant = np.bincount(mine, weights=hits * of_positives, minlength=groups)
+    return Placements(ranked, ranked.restored(won), positives, negatives, concordant)
 
 
 def placements_within(
@@ -354,10 +327,10 @@ def roc(
     y, score = check_ranking(y_true, y_score, level)
     codes, _ = codes_of(cluster, len(y), "cluster")
     ranked = placements(y, score)
-    auc = float(ranked.concordant[0] / ranked.pairs[0])
+    auc = ranked.auc
     variance = variance_of(y, ranked.deviations(y, auc, None), codes)
     low, high = auc_interval(auc, variance, level)
-    fpr, tpr, thresholds = _curve(ranked, score)
+    fpr, tpr, thresholds = _curve(ranked.ranked, score)
     return Roc(
         *rows_of(y, codes, level),
         Estimate(auc, low, high, len(y)),
@@ -369,20 +342,17 @@ def roc(
     )
 
 
-def _curve(ranked: Placements, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _curve(ranked: RankedRows, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rates at and above each distinct score, from the highest down, corners only."""
-    before, starts = ranked.positives_before, ranked.starts
-    # From the highest score down; a corner is where a run and the next differ in kind.
-    tied, size = np.diff(before)[::-1], np.diff(starts, append=len(score))[::-1]
-    corner = np.ones(len(starts), dtype=bool)
-    corner[1:-1] = (tied[2:] != tied[1:-1]) | (size[2:] != size[1:-1])
-    runs = len(starts) - 1 - np.flatnonzero(corner)
-    hits = before[-1] - before[runs]
-    false = len(score) - starts[runs] - hits
+    hits, size = ranked.hits, ranked.size
+    # A corner is where a run and the next differ in kind.
+    corner = np.ones(len(hits), dtype=bool)
+    corner[1:-1] = (hits[2:] != hits[1:-1]) | (size[2:] != size[1:-1])
+    found, rows = np.cumsum(hits), np.cumsum(size)
     return (
-        np.append(0.0, false / ranked.negatives[0]),
-        np.append(0.0, hits / ranked.positives[0]),
-        np.append(np.inf, score[ranked.order[starts[runs]]]),
+        np.append(0.0, (rows - found)[corner] / (rows[-1] - found[-1])),
+        np.append(0.0, found[corner] / found[-1]),
+        np.append(np.inf, score[ranked.order[ranked.ends[corner]]]),
     )
 
 
@@ -538,7 +508,7 @@ def auc_within(
     kept, used, ranked = placements_within(y, score, codes, len(names))
     y = y[kept]
     customers = None if customers is None else renumbered(customers[kept])
-    auc = float(ranked.concordant.sum() / ranked.pairs.sum())
+    auc = ranked.auc
     variance = variance_of(y, ranked.deviations(y, auc, used), customers)
     low, high = auc_interval(auc, variance, level)
     usable = np.unique(codes[kept])
@@ -565,7 +535,7 @@ def _by_group(
     sizes = ranked.positives + ranked.negatives
     others = np.where(y, ranked.negatives[group], ranked.positives[group])
     deviations = (ranked.won - aucs[group] * others) / ranked.pairs[group]
-    rows = np.split(ranked.order, np.cumsum(sizes)[:-1])
+    rows = np.split(ranked.ranked.order, np.cumsum(sizes)[:-1])
     ends = []
     for auc, mine in zip(aucs, rows, strict=True):
         own = None if cluster is None else renumbered(cluster[mine])

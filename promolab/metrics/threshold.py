@@ -10,7 +10,7 @@ import numpy as np
 
 from promolab.checks import aligned, choice, labels_of, level_of, numbers_of, seed_of, whole_number
 from promolab.errors import InputError
-from promolab.metrics._cuts import down_the_list, list_order
+from promolab.metrics._cuts import down_the_list, ranked_rows
 from promolab.metrics._inputs import (
     OnRows,
     codes_of,
@@ -339,13 +339,13 @@ def threshold_chart(
     gains, costs = _money(benefit, len(y), "benefit"), _money(cost, len(y), "cost")
     if wrong := int(np.count_nonzero(costs < 0)):
         raise InputError(f"cost is negative in {wrong:,} of {len(y):,} rows; give 0 or more")
-    order, ends = list_order(score)
-    values = (gains * y - costs)[order]
-    cuts = cuts_of(values, ends, None if codes is None else codes[order])
+    ranked = ranked_rows(y, score)
+    order = ranked.order
+    cuts = cuts_of((gains * y - costs)[order], ranked.ends, ranked.listed(codes))
     possible, optimism = cuts.possible(level, draws, seed)
     thresholds = np.append(math.inf, score[order][cuts.rows[1:] - 1])
     shares = cuts.rows / len(y)
-    responses = np.append(0, np.cumsum(y[order]))[cuts.rows]
+    responses = np.append(0, np.cumsum(ranked.y))[cuts.rows]
     z = normal_quantile(level)
     best, last = cuts.best, len(cuts.rows) - 1
     return ThresholdChart(

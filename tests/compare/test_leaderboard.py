@@ -57,7 +57,7 @@ def pairs() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def board(pairs: pd.DataFrame) -> Leaderboard:
-    return compare_models(pairs, MODELS, draws=200)
+    return compare_models(pairs, MODELS)
 
 
 def test_every_model_is_backtested_on_the_same_rows_as_scikit_learn_would(pairs, board) -> None:
@@ -99,15 +99,15 @@ def test_differences_are_to_the_simplest_which_is_recommended_within_noise(board
     # "one feature" cannot see what counts; the other two differ by noise at most.
     assert board.recommended == "logistic"
     assert "Recommended: logistic" in board.summary()
-    turned = compare_models(pairs, dict(reversed(MODELS.items())), draws=200)
+    turned = compare_models(pairs, dict(reversed(MODELS.items())))
     assert turned.recommended == "spend alone"
-    two = compare_models(pairs, {"first": "logistic", "second": "logistic"}, draws=200)
+    two = compare_models(pairs, {"first": "logistic", "second": "logistic"})
     assert two.recommended == two.best() == "first"
     assert "the simplest" in two.summary()
 
 
 def test_what_one_model_cannot_predict_is_left_out_for_all(pairs: pd.DataFrame) -> None:
-    found = compare_models(pairs, {"logistic": "logistic", "picky": Picky}, draws=100)
+    found = compare_models(pairs, {"logistic": "logistic", "picky": Picky})
     alone = run_backtest(pairs)
     lost = found.left_out[found.left_out["reason"].str.contains("picky could not learn")]
     assert lost["promotion_id"].tolist() == ["p2"]  # predicted from p0 alone, 150 rows
@@ -126,20 +126,20 @@ def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
     plain = pairs.rename(columns={"redeemed": "click", "starts_at": "when"})
     plain = plain.drop(columns=["promotion_id", "ends_at", "label_complete"])
     models = {"logistic": "logistic", "held": ResponseModel(l2=35.0)}
-    by_time = compare_models(plain, models, "click", time="when", draws=100, folds=3)
+    by_time = compare_models(plain, models, "click", time="when", folds=3)
     assert by_time.features == ("shape", "spend")
     assert "each block of time predicted from the rows before it" in by_time.summary()
     assert "auc_within" not in by_time.metrics and not by_time.backtests
     assert by_time.rows["fold"].nunique() == 3
     text = plain.assign(when=plain["when"].dt.strftime("%Y-%m-%d"))
-    same = compare_models(text, models, "click", time="when", draws=100, folds=3)
+    same = compare_models(text, models, "click", time="when", folds=3)
     pd.testing.assert_frame_equal(same.scores, by_time.scores, check_exact=True)
     for wrong, sentence in (
         ({"when": plain["when"].dt.strftime("%d.%m.%Y")}, "expected dates, times or numbers"),
         ({"click": np.where(plain["click"] == 1, "yes", "no")}, "click has 1,050 values other"),
     ):
         refused(sentence, compare_models, plain.assign(**wrong), models, "click", time="when")
-    by_customer = compare_models(plain, models, "click", draws=100)
+    by_customer = compare_models(plain, models, "click")
     assert len(by_customer.rows) == len(plain)
     assert "no test out of time" in by_customer.summary()
     one = compare_models(plain, ["logistic"], "click")
@@ -172,7 +172,7 @@ def test_folds_never_look_ahead(pairs: pd.DataFrame) -> None:
 
 def test_a_group_of_weights_need_not_be_a_feature(pairs: pd.DataFrame) -> None:
     models = {"shared": "logistic", "each": ResponseModel(by="promotion_id", pooling=1e9)}
-    found = compare_models(pairs, models, draws=100)
+    found = compare_models(pairs, models)
     assert "promotion_id" not in found.features
     # So strongly pooled, and for promotions never seen, it is the shared model.
     np.testing.assert_allclose(found.scores["each"], found.scores["shared"], atol=1e-4)
@@ -235,7 +235,7 @@ def test_words_and_figures_are_the_same_again(board: Leaderboard, pairs: pd.Data
     assert at_ninety.startswith("AUC [90 %]")
     assert len(board.plot_reliability()) == 3
     refused("metric = 'lift' is unknown", board.recommend, "lift")
-    again = compare_models(pairs.sample(frac=1, random_state=1), MODELS, draws=200)
+    again = compare_models(pairs.sample(frac=1, random_state=1), MODELS)
     drop = ["seconds"]
     pd.testing.assert_frame_equal(
         again.frame.drop(columns=drop), board.frame.drop(columns=drop), rtol=1e-6, atol=2e-3
@@ -246,20 +246,20 @@ def test_a_leak_is_alarmed_in_the_summary_with_the_column_that_tells_it(pairs, b
     assert board.leakage == "" and "Alarm" not in board.summary()
     rng = np.random.default_rng(3)
     leaky = pairs.assign(opened=pairs["redeemed"] * 3.0 + rng.normal(0, 0.5, len(pairs)))
-    told = compare_models(leaky, ["logistic", "tree"], draws=50)
+    told = compare_models(leaky, ["logistic", "tree"])
     assert told.leakage in told.summary() and told.leakage == told.to_dict()["leakage"]
     assert told.leakage.startswith("Alarm: logistic has an AUC of 1.00; opened (AUC 1.00) ranks")
     # No column by itself, but two together.
     rest = leaky["opened"] - 3.0 * leaky["shape"]
     both = pairs.assign(one=rest, other=3.0 * leaky["shape"]).drop(columns=["shape", "spend"])
-    told = compare_models(both, ["logistic"], draws=50)
+    told = compare_models(both, ["logistic"])
     assert "logistic has an AUC of" in told.leakage and "by itself" not in told.leakage
 
 
 def test_the_outcome_that_a_frame_knows_need_not_be_named_and_wrong_calls_are_refused(pairs):
     rows = pairs[["customer_id", "redeemed", "spend", "shape"]].rename(columns={"redeemed": "open"})
     frame = load_labelled(rows, id="customer_id", label="open")
-    board = compare_models(frame, ["logistic"], draws=50, folds=2)
+    board = compare_models(frame, ["logistic"], folds=2)
     assert board.outcome == "open" and board.features == ("shape", "spend")
     frame.attrs["outcomes"] = ["open", "spend"]
     refused("the frame has the outcomes open, spend; say which", compare_models, frame)

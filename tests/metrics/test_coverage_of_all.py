@@ -17,7 +17,7 @@ def measures(rows: dict[str, np.ndarray], clustered: bool = True) -> dict[str, t
     top = lift(y, rows["score"], [0.1], cluster=cluster).at(0.1)
     bins = calibration(y, p, 1, cluster)
     pair = {"p": p, "other": 1 / (1 + np.exp(1.0 - rows["other"]))}
-    apart = compare(y, pair, "brier", cluster=cluster, draws=50)
+    apart = compare(y, pair, "brier", cluster=cluster)
     found = {
         "Brier": measure(y, p, "brier", cluster),
         "difference in Brier": apart.against("other"),

@@ -82,12 +82,12 @@ def test_how_long_the_call_took_is_named_and_nothing_is_recommended_with_it():
     call = {"id": "member", "label": "y", "kinds": {"campaign": "number"}}
     with pytest.warns(UserWarning, match=r"duration \(AUC 0.7\d on later rows, all others"):
         frame = load_labelled(calls, **call)
-    board = compare_models(frame, ["logistic"], draws=50, folds=2)
+    board = compare_models(frame, ["logistic"], folds=2)
     assert "duration (AUC 0.7" in board.leakage and board.recommended == ""
     assert board.summary().endswith("Nothing is recommended while that stands.")
     taken_out = load_labelled(calls, **call, known={"duration": False})  # a warning is an error
     assert "duration" not in taken_out
     for known, there in (({"duration": False}, False), ({"duration": True}, True)):
-        told = compare_models(frame, ["logistic"], draws=50, folds=2, known=known)
+        told = compare_models(frame, ["logistic"], folds=2, known=known)
         assert told.leakage == "" and told.recommended == "logistic"
         assert ("duration" in told.features) == there

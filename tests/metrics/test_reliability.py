@@ -6,13 +6,15 @@ import statsmodels.api as sm
 from sklearn.calibration import calibration_curve
 
 from promolab.metrics import calibration
+from promolab.metrics.intervals import around, spread_of
 from promolab.stats import wilson
+from tests.draws import bounds, draws, ends_of, noise
 from tests.refused import refused
 
 SEED, CUSTOMERS = 8, 500
 
 
-def test_bins_are_those_of_scikit_learn_and_the_slope_a_logistic_regressions(rows):
+def test_bins_are_those_of_scikit_learn(rows):
     bins = calibration(rows["y"], rows["p"]).bins
     observed, predicted = calibration_curve(rows["y"], rows["p"], n_bins=10, strategy="quantile")
     np.testing.assert_allclose(bins["observed"], observed)
@@ -21,15 +23,54 @@ def test_bins_are_those_of_scikit_learn_and_the_slope_a_logistic_regressions(row
     np.testing.assert_allclose(bins["ci_low"], low)
     np.testing.assert_allclose(bins["ci_high"], high)
     assert bins["n"].sum() == len(rows["y"])
+
+
+def test_intercept_and_slope_are_those_of_a_logistic_regression(rows):
     logit = np.log(rows["p"] / (1 - rows["p"]))
-    design = sm.add_constant(logit)
-    fit = sm.Logit(rows["y"].astype(float), design).fit(
-        disp=0, cov_type="cluster", cov_kwds={"groups": rows["cluster"], "df_correction": False}
+    family = sm.families.Binomial()
+    clustered = {"groups": rows["cluster"], "df_correction": False}
+    options = {"cov_type": "cluster", "cov_kwds": clustered}
+    both = sm.GLM(rows["y"].astype(float), sm.add_constant(logit), family=family).fit(**options)
+    shift = sm.GLM(rows["y"].astype(float), np.ones(len(logit)), family=family, offset=logit).fit(
+        **options
     )
-    slope = calibration(rows["y"], rows["p"], cluster=rows["cluster"]).slope
-    assert slope.value == pytest.approx(fit.params[1], rel=1e-6)
-    # statsmodels leaves out K/(K − 1) here.
-    assert (slope.ci_high - slope.ci_low) / 2 == pytest.approx(1.96 * fit.bse[1], rel=3e-3)
+    result = calibration(rows["y"], rows["p"], cluster=rows["cluster"])
+    for mine, fit, k in (
+        (result.intercept, both, 0),
+        (result.slope, both, 1),
+        (result.in_the_large, shift, 0),
+    ):
+        assert mine.value == pytest.approx(fit.params[k], rel=1e-6)
+        # statsmodels leaves out K/(K − 1) here.
+        assert (mine.ci_high - mine.ci_low) / 2 == pytest.approx(1.96 * fit.bse[k], rel=3e-3)
+    assert result.in_the_large.ci_low > 0  # predictions too low
+
+
+def errors_of(shift: float) -> tuple[np.ndarray, np.ndarray]:
+    """Calibration errors of samples with their intervals, and what chance alone makes them."""
+    rng, found = np.random.default_rng(4), []
+    for _ in range(draws()):
+        p = rng.uniform(0.1, 0.5, 400)
+        found.append(calibration(rng.random(400) < p + shift, p, bins=4))
+    return ends_of(result.distance for result in found), np.array([x.ece_by_chance for x in found])
+
+
+def test_the_error_is_chance_where_calibrated_and_far_from_it_what_it_seems(rows):
+    found, chance = errors_of(0.0)
+    assert found[:, 0].mean() == pytest.approx(chance.mean(), rel=0.08)
+    least = bounds(0.975, len(found), 0.01)[0]  # its other end cannot miss
+    assert least <= (found[:, 1] <= 0).mean() and found[:, 2].mean() < 0.1
+    found, chance = errors_of(0.1)
+    inside = ((found[:, 1] <= 0.1) & (found[:, 2] >= 0.1)).mean()
+    assert inside >= bounds(0.95, len(found), 0.01)[0]
+    # As wide as the values vary, and as chance may have added.
+    width = (found[:, 2] - found[:, 1]).mean() - chance.mean()
+    assert width == pytest.approx(2 * 1.96 * found[:, 0].std(ddof=1), rel=noise(len(found)) + 0.1)
+    hits, customer = np.array([1.0, 0, 1, 1, 1, 0, 0, 1]), np.repeat(np.arange(4), 2)
+    error = calibration(hits, np.full(8, 0.5), 1, customer).distance
+    # 5 of 8 against 4; less 1/8 of two rows the customers add −1/4, 3/4, −1/4, −1/4 of 8 rows.
+    spread = spread_of(np.array([-1, 3, -1, -1]) / 32, None)
+    assert error.value == 1 / 8 and error.ci_high == around(1 / 8, spread, 0.95)[1]
 
 
 def test_ratio_and_distance_are_drawn_as_they_are_said(rows):

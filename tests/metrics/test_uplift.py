@@ -478,10 +478,9 @@ def test_a_wrong_call_is_told_in_words():
         ({"propensity": [0.5, 0.5]}, "propensity has shape"),
         ({"gamma": [1, 2, 3, 4]}, "either gamma"),
         ({"y": None}, "y or treated is None"),
-        ({"convention": "qinni"}, "known: causalml, pylift"),
+        ({"convention": "qinni"}, "known: causalml, radcliffe"),
         ({"convention": "causalml", "propensity": [0.5, 0.5, 0.5, 0.6]}, "ignores propensities"),
         ({"convention": "scikit-uplift", "y": [1.0, 2.0, 0.0, 1.0]}, "binary outcomes only"),
-        ({"convention": "pylift", "y": [1.0, -2.0, 0.0, 1.0]}, "negative values"),
         ({"level": 95}, "level = 95; expected a share"),
         ({"cluster": ["a", "b", None, "c"]}, "cluster has 1 missing"),
     ]:
@@ -494,7 +493,7 @@ def test_a_wrong_call_is_told_in_words():
     refused("contacting everyone costs 0", cost_curve, y, treated, score, 0)
     refused("weighting is 'auto'", compare_qini, y, treated, score, score, weighting="auto")
     refused("one arm only", effect_calibration, y, treated, score, bins=2)
-    refused("knows no AIPW scores", qini, None, None, score, gamma=y, convention="pylift")
+    refused("knows no AIPW scores", qini, None, None, score, gamma=y, convention="causalml")
     refused("no row has arm 2", aipw_scores, y, [0, 1, 0, 1], np.full((4, 3), 1 / 3))
     refused("calls impossible", aipw_scores, y, [0, 1, 0, 1], np.tile([1.0, 0.0], (4, 1)))
     refused(r"mu has shape \(4, 3\)", aipw_scores, y, treated, 0.5, mu=np.ones((4, 3)))

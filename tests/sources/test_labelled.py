@@ -147,7 +147,7 @@ def test_an_outcome_is_no_feature_of_another(tmp_path: Path) -> None:
         pd.read_parquet(tmp_path / "frame.parquet"),
     ):
         assert pair_features(same, "purchase") == ["city", "orders", "postcode"]
-    board = compare_models(frame, ["logistic"], outcome="click", folds=2, draws=50)
+    board = compare_models(frame, ["logistic"], outcome="click", folds=2)
     assert board.features == ("city", "orders", "postcode")
 
 
@@ -189,7 +189,7 @@ def test_what_a_column_is_can_be_said_and_models_know_it() -> None:
     frame = load_labelled(table, **call)
     refused(r"kinds=\{'campaign': 'number'\}", compare_models, frame, ["logistic"], outcome="click")
     said = load_labelled(table, **call, kinds={"campaign": "number", "store": "category"})
-    board = compare_models(said, ["logistic", "tree"], outcome="click", draws=50)
+    board = compare_models(said, ["logistic", "tree"], outcome="click")
     assert {"campaign", "store"} < set(board.features)
     model = ResponseModel().fit(said[list(board.features)], said["click"])
     what = model.preparation().to_frame().set_index("column")["what"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,14 +22,13 @@ from promolab.metrics.uplift._curves import (
 )
 from promolab.metrics.uplift._inputs import (
     UpliftMeasure,
-    UpliftRows,
     check_uplift,
     check_uplift_score,
     effects_of,
     ranking_of,
 )
-from promolab.metrics.uplift.conventions import CONVENTIONS, Convention
-from promolab.results import Estimate, plain
+from promolab.metrics.uplift.conventions import CONVENTIONS
+from promolab.results import Estimate
 from promolab.stats import two_sided
 from promolab.wording import decimals_for, number
 
@@ -205,8 +204,6 @@ class Qini(UpliftMeasure):
         Rows, treated ones (0 where scores were given), independent units.
     level : float
         Confidence level.
-    figures : dict
-        Other figures of the same library, by their names there; empty for ``"radcliffe"``.
     """
 
     NAME = "qini"
@@ -217,7 +214,6 @@ class Qini(UpliftMeasure):
     estimator: str
     treated: int
     curve: pd.DataFrame = field(repr=False)
-    figures: dict[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def qini(self) -> float:
@@ -246,10 +242,6 @@ class Qini(UpliftMeasure):
     def to_frame(self) -> pd.DataFrame:
         """Return `curve`."""
         return self.curve
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return value, interval, counts and the other library's figures as plain values."""
-        return super().to_dict() | {"figures": plain(self.figures)}
 
     def summary(self) -> str:
         """Say in words whether the ranking beats random order."""
@@ -326,7 +318,7 @@ def qini(
         Equal scores are one step of the curve, so the order of the rows does not matter.
     propensity : float or array-like of shape (n,), optional
         Chance of treatment. By default the same for everyone: the share treated.
-    convention : {"radcliffe", "causalml", "scikit-uplift", "pylift"}
+    convention : {"radcliffe", "causalml", "scikit-uplift"}
         Whose figure `qini` is; the notes say what each measures and when it misleads.
     gamma : array-like of shape (n,), optional
         Ready AIPW scores (see `aipw_scores`) instead of ``y``, ``treated`` and ``propensity``,
@@ -371,10 +363,6 @@ def qini(
     reach that ranking, so good models show small figures, and the divisor changes with the
     response rate: 0.05 here and 0.05 there are not equally good.
 
-    **pylift** — ``q1_aqini`` (0.1.5), which its manual recommends: as scikit-uplift's, with rows
-    weighted by 1/propensity, a perfect ranking that only overfitting attains, and tied scores in
-    the order of the rows. An outcome above 0 counts as 1, whatever the amount.
-
     References
     ----------
     Radcliffe & Surry (2011), "Real-world uplift modelling with significance-based uplift trees";
@@ -392,15 +380,7 @@ def qini(
         raise InputError(f"convention is {convention!r}; {nearest(convention, CONVENTIONS)}")
     rows = check_uplift(y, treated, propensity, gamma, cluster, level)
     values = check_uplift_score(score, rows)
-    made = CONVENTIONS[convention]
-    library = None if made is None else made(rows, values, propensity)
-    return _measured(rows, values, convention, library)
-
-
-def _measured(
-    rows: UpliftRows, score: np.ndarray, convention: str, library: Convention | None
-) -> Qini:
-    effects = effects_of(ranking_of(score, rows), rows)
+    effects = effects_of(ranking_of(values, rows), rows)
     value = qini_area(effects)
     customers = effects.ranking.listed(rows.cluster)
     if customers is None and rows.n > MANY_ROWS:
@@ -412,13 +392,14 @@ def _measured(
     average = float(effects.effect[-1])
     effect = overall_estimate(average, spreads[1], rows)
     relative = ratio(value, average, spreads, both, rows)
-    curve = gain_curve(effects, customers, rows.level)
+    curve = gain_curve(effects, customers, level)
     curve.loc[len(curve) - 1, ["ci_low", "ci_high"]] = effect.ci_low, effect.ci_high
-    if library is not None:
-        value, spread = library.value, spread_of(library.influence / rows.n, rows.cluster)
+    if (converted := CONVENTIONS[convention]) is not None:
+        value, added = converted(rows, values)
+        spread = spread_of(added / rows.n, rows.cluster)
     return Qini(
         *rows.told,
-        Estimate(value, *around(value, spread, rows.level), rows.n),
+        Estimate(value, *around(value, spread, level), rows.n),
         spread.std_error,
         effect,
         relative,
@@ -426,5 +407,4 @@ def _measured(
         "difference in means" if rows.gamma is None else "AIPW scores",
         0 if rows.treated is None else int(np.count_nonzero(rows.treated)),
         curve,
-        {} if library is None else library.figures,
     )

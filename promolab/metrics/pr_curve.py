@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.checks import aligned
-from promolab.metrics._cuts import down_the_list, list_order
+from promolab.metrics._cuts import RankedRows, down_the_list, ranked_rows
 from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, rows_of
 from promolab.metrics.intervals import spread_of
 from promolab.metrics.ranking import Variance, auc_interval
@@ -169,44 +169,39 @@ def precision_recall(
     y_true, y_score, cluster = aligned(y_true=y_true, y_score=y_score, cluster=cluster)
     y, score = check_ranking(y_true, y_score, level)
     codes, _ = codes_of(cluster, len(y), "cluster")
-    order, ends = list_order(score)
-    ranked_y = y[order].astype(float)
-    ranked_codes = None if codes is None else codes[order]
-    hits, rows = np.cumsum(ranked_y)[ends], ends + 1.0
-    positives = float(hits[-1])
-    value, influence = _average(hits, rows, ranked_y, ends)
-    spread = spread_of(influence, ranked_codes)
-    holders = int(positives) if codes is None else len(np.unique(codes[y]))
+    ranked = ranked_rows(y, score)
+    value, added = average_precision_of(ranked)
+    mine = ranked.listed(codes)
+    spread = spread_of(added, mine)
+    holders = int(np.count_nonzero(y)) if codes is None else len(np.unique(codes[y]))
     few = holders < 2
     variance = Variance(
         math.nan if few else spread.std_error**2, max(holders - 1.0, 1.0), holders, (1.0, 1.0)
     )
     low, high = auc_interval(value, variance, level)
-    adds = np.diff(np.append(0.0, hits)) > 0
+    hits, adds = np.cumsum(ranked.hits).astype(float), ranked.hits > 0
     return PrecisionRecall(
         *rows_of(y, codes, level),
         Estimate(value, low, high, len(y)),
         math.nan if few else spread.std_error,
-        (hits / rows)[adds],
-        (hits / positives)[adds],
-        score[order[ends]][adds],
-        *_band(hits, ranked_y, ends, ranked_codes, level),
+        (hits / (ranked.ends + 1))[adds],
+        (hits / hits[-1])[adds],
+        score[ranked.order[ranked.ends]][adds],
+        *_band(hits, ranked.y.astype(float), ranked.ends, mine, level),
     )
 
 
-def _average(
-    hits: np.ndarray, rows: np.ndarray, y: np.ndarray, ends: np.ndarray
-) -> tuple[float, np.ndarray]:
+def average_precision_of(ranked: RankedRows) -> tuple[float, np.ndarray]:
     """Average precision, and what each row of the list adds to its deviation."""
-    positives = hits[-1]
-    precision = hits / rows
-    found = np.diff(np.append(0.0, hits))
+    found, rows = ranked.hits, ranked.ends + 1.0
+    hits = np.cumsum(found)
+    precision, positives = hits / rows, hits[-1]
     value = float((found * precision).sum() / positives)
     # Sums over the positives that score no higher: from the end of the list up.
     shares = np.cumsum((found / rows)[::-1])[::-1]
     paid = np.cumsum((found * precision / rows)[::-1])[::-1]
-    run = np.repeat(np.arange(len(ends)), np.diff(np.append(-1, ends)))
-    return value, (y * (precision - value + shares)[run] - paid[run]) / positives
+    run = ranked.run
+    return value, (ranked.y * (precision - value + shares)[run] - paid[run]) / positives
 
 
 def _band(

@@ -10,8 +10,9 @@ import numpy as np
 from promolab.checks import aligned, labels_of, level_of, numbers_of
 from promolab.errors import InputError
 from promolab.language import _
-from promolab.metrics._cuts import cut_variances, found_at, ranked_rows
+from promolab.metrics._cuts import cut_influences, found_at, ranked_rows
 from promolab.metrics._inputs import OnRows, codes_of, figure, rows_of
+from promolab.metrics.intervals import cluster_sums
 from promolab.results import Estimate, Result
 from promolab.stats import share_interval
 from promolab.wording import percent, plural
@@ -265,9 +266,11 @@ def lift(
     n, positives = len(y), int(np.count_nonzero(y))
     capture, rows = found / positives, at * n
     rate = np.clip(found / rows, 0, 1)
-    mine = None if clusters is None else clusters[ranked.order]
-    spread = cut_variances(ranked, at, capture, rate, slopes, mine)
-    units = n if clusters is None else len(customers)
+    mine, units = ranked.listed(clusters), n if clusters is None else len(customers)
+    spread = np.empty((2, len(at)))
+    for k, depth in enumerate(at):
+        for j, added in enumerate(cut_influences(ranked, depth, found[k], slopes[:, k])):
+            spread[j, k] = np.square(cluster_sums(added, mine)).sum() * units / max(units - 1, 1)
     winners = positives if clusters is None else len(np.unique(clusters[y]))
     ends = share_interval(capture, spread[0], winners, level)
     full = at >= 1  # all of the list holds all of the positives, whatever the sample

@@ -4,7 +4,7 @@ import pytest
 from sklearn.metrics import ndcg_score
 
 from promolab.metrics import recommendation
-from promolab.metrics.recommended import mean_of
+from promolab.metrics.ranking_at_k import mean_of
 from tests.draws import check_cover, draws, ends_of
 from tests.refused import refused
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from promolab.metrics import lift
-from promolab.metrics._cuts import cut_variances, ranked_rows
+from promolab.metrics._cuts import cut_influences, ranked_rows
+from promolab.stats import wilson
 from tests.refused import refused
 
 
@@ -87,7 +88,10 @@ def test_a_single_positive_or_few_customers_have_wide_intervals_and_bad_input_is
     y = np.array([1, 0, 1, 1, 0, 0, 0, 1], dtype=bool)
     ranked = ranked_rows(y, -np.arange(8.0), None, 1)
     customer = np.repeat(np.arange(4), 2)
-    whole, half, flat = np.array([1.0]), np.array([0.5]), np.zeros((1, 1))
-    of_capture, of_rate = cut_variances(ranked, whole, whole, half, flat, customer)
-    # Less the rate of one half the customers have 0, 1, −1 and 0 of 8 rows: 2/64 · 4/3.
-    assert of_rate == pytest.approx(1 / 24) and of_capture == 0
+    of_capture, of_rate = cut_influences(ranked, 1.0, 4.0, np.zeros(1))
+    # Less the rate of one half the customers have 0, 1, −1 and 0 of 8 rows.
+    assert np.bincount(customer, of_rate).tolist() == [0, 1 / 8, -1 / 8, 0]
+    assert not of_capture.any()
+    ends = lift(y, -np.arange(8.0), [1.0], cluster=customer).at(1.0).rate
+    low, high = wilson(3, 6)  # the variance 2/64 · 4/3 is that of 6 trials
+    assert (ends.ci_low, ends.ci_high) == pytest.approx((float(low), float(high)))

@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from promolab.checks import aligned, level_of
 from promolab.errors import InputError, nearest
-from promolab.metrics._inputs import OF_LOSSES
-from promolab.metrics.gain import lift
+from promolab.metrics._cuts import cut_influences, found_at, ranked_rows
+from promolab.metrics._inputs import OF_LOSSES, codes_of
+from promolab.metrics.cumulative_gain import lift
+from promolab.metrics.pr_curve import average_precision_of, precision_recall
+from promolab.metrics.proper_scores import (
+    brier,
+    check_probabilities,
+    log_loss,
+    row_losses,
+    square_losses,
+)
 from promolab.metrics.ranking import auc_within, roc
-from promolab.metrics.recall import precision_recall
-from promolab.metrics.reliability import brier_estimate
-from promolab.metrics.scoring import ece, log_loss
+from promolab.metrics.reliability import distance_of, equal_bins, expected_error
 from promolab.results import Estimate
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ METRICS = {
     "ece": ("calibration error", False),
 }
 AT_DEPTH = ("lift", "capture", "precision")
+BINS = 10  # of the calibration error
 
 
 @dataclass(frozen=True)
@@ -117,8 +127,8 @@ def measure(
     p : array-like of shape (n,)
         Probability, or any score for the measures of ranking.
     metric : str
-        "auc", "average_precision", "brier", "log_loss", "ece" (the one without what chance adds),
-        or "lift@0.1", "capture@0.1", "precision@0.1" with any depth.
+        "auc", "average_precision", "brier", "log_loss", "ece" (over ten bins: `calibration`), or
+        "lift@0.1", "capture@0.1", "precision@0.1" with any depth.
     cluster : array-like of shape (n,), optional
         Which rows belong together (the customer).
     group : array-like of shape (n,), optional
@@ -134,7 +144,7 @@ def measure(
     ------
     InputError
         As the function of the measure: `roc`, `auc_within`, `precision_recall`, `brier`,
-        `log_loss`, `ece`, `lift`; also if the measure is unknown or knows no groups.
+        `log_loss`, `calibration`, `lift`; also if the measure is unknown or knows no groups.
 
     Examples
     --------
@@ -150,16 +160,45 @@ def measure(
         return roc(y_true, p, cluster, level).estimate
     if found.kind == "average_precision":
         return precision_recall(y_true, p, cluster, level).estimate
-    if found.kind == "brier":
-        return brier_estimate(y_true, p, cluster, level_of(level))
-    if found.kind == "log_loss":
-        return log_loss(y_true, p, cluster, level).estimate
+    if found.kind in ("brier", "log_loss"):
+        loss = brier if found.kind == "brier" else log_loss
+        return loss(y_true, p, cluster, level).estimate
     if found.kind == "ece":
-        return ece(y_true, p, cluster, level=level).estimate
+        y, chance = check_probabilities(y_true, p)
+        codes, _ = codes_of(cluster, len(y), "cluster")
+        return expected_error(y, chance, equal_bins(chance, BINS), codes, level_of(level))[0]
     assert found.depth is not None
     point = lift(y_true, p, [found.depth], group, cluster, level).at(found.depth)
     value: Estimate = getattr(point, "rate" if found.kind == "precision" else found.kind)
     return value
+
+
+def influence_of(
+    metric: Metric, y: np.ndarray, p: np.ndarray, group: np.ndarray | None
+) -> np.ndarray:
+    """Return what each row adds to a measure's deviation from the truth, shape (n,).
+
+    Parameters
+    ----------
+    metric : Metric
+        Any but the AUC, which `compare_auc` compares.
+    y : ndarray of bool of shape (n,)
+    p : ndarray of shape (n,)
+    group : ndarray of int of shape (n,), optional
+        Codes 0, 1, … of the lists that are ranked apart.
+    """
+    if metric.kind in ("brier", "log_loss"):
+        losses = (square_losses if metric.kind == "brier" else row_losses)(y, p)
+        return np.asarray((losses - losses.mean()) / len(y))
+    if metric.kind == "ece":
+        return distance_of(y, p, equal_bins(p, BINS))[1]
+    ranked = ranked_rows(y, p, group, 1 if group is None else int(group.max()) + 1)
+    if metric.depth is None:
+        return ranked.restored(average_precision_of(ranked)[1])
+    found, slopes = found_at(ranked, np.array([metric.depth]))
+    of_capture, of_rate = cut_influences(ranked, metric.depth, found[0], slopes[:, 0])
+    added = of_rate if metric.kind == "precision" else of_capture
+    return ranked.restored(added / metric.depth if metric.kind == "lift" else added)
 
 
 def check_groups(metric: Metric, group: ArrayLike | None) -> None:
