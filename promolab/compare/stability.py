@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 MOST_ROWS = 50_000  # rows that are enough to see which features are picked
 LEAST = 10  # customers with a response, and without one
 L2 = 1.0  # so that duplicate columns have a single optimum
-TOLERANCE = 1e-8  # of the objective per row: which weights are 0 is settled long before
 STEPS = np.geomspace(0.9, 0.01, 30)  # of the smallest penalty that leaves nothing
 
 
@@ -246,7 +245,7 @@ def _penalty(
     chosen, found, fits = top, begin, [begin, begin]
     for step in STEPS:
         fits = [
-            fit_elastic_net(*half, top * step, L2, start=start, tol=TOLERANCE)[:2]
+            fit_elastic_net(*half, top * step, L2, start=start)[:2]
             for half, start in zip(halves, fits, strict=True)
         ]
         if np.mean([len(np.unique(member[w != 0])) for w, _ in fits]) > q:
@@ -282,8 +281,6 @@ def _count(
     for _ in bar:
         side = _side(unit, rng)
         for half in (side, ~side):
-            w, _, _ = fit_elastic_net(
-                matrix[half], labels[half], l1, L2, start=start, tol=TOLERANCE
-            )
+            w, _, _ = fit_elastic_net(matrix[half], labels[half], l1, L2, start=start)
             picked[np.unique(source[w != 0])] += 1
     return picked / (2 * halvings)

@@ -12,7 +12,6 @@ import numpy as np
 from promolab.errors import InputError
 from promolab.model.inputs.encoding import ColumnCode, Encoder
 from promolab.model.inputs.native import LARGEST, NativeColumn, NativeEncoder
-from promolab.model.learners.linear import Logistic
 
 if TYPE_CHECKING:
     from promolab.model.response import ResponseModel
@@ -22,7 +21,7 @@ class Rows(np.ndarray):
     """A matrix with as much of a frame's manners as a fitted model asks for."""
 
     columns: tuple[str, ...] = ()
-    """No name is asked for: ids by name are refused."""
+    """No name is asked for."""
 
     @property
     def iloc(self) -> Rows:
@@ -104,7 +103,7 @@ class ArrayModel:
     Raises
     ------
     InputError
-        The model has several outcomes, or weights by id.
+        The model has several outcomes.
 
     Examples
     --------
@@ -123,11 +122,6 @@ class ArrayModel:
                 f"the model has {len(model.outcomes_)} outcomes; expected one of a single outcome"
             )
         learner: Any = copy.copy(model.learners_[0])
-        if isinstance(learner, Logistic) and learner.groups:
-            raise InputError(
-                "the model has weights of single ids (by), which are not read from arrays; "
-                "fit it without them"
-            )
         self.calibrators = model.calibrators_
         encoder = learner.encoder
         linear = isinstance(encoder, Encoder)

@@ -104,9 +104,7 @@ def shapley_parts(
 def model_features(model: ResponseModel) -> list[str]:
     """Return the source columns that a fitted model reads, sorted."""
     model._require_fit()
-    found = {str(c) for learner in model.learners_ for c in learner.columns}
-    by = model._options().get("by")
-    return sorted(found | ({str(by)} if isinstance(by, str) else set()))
+    return sorted({str(c) for learner in model.learners_ for c in learner.columns})
 
 
 def logits_of(model: ResponseModel, X: pd.DataFrame, outcome: str | None = None) -> np.ndarray:

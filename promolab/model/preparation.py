@@ -30,8 +30,7 @@ class PreparedColumn:
     used : str
         ``yes``, ``no: …`` with the reason, or ``yes, but …`` with what to look at.
     missing : float
-        Share of training rows without a value; nan for a column whose values have weights of their
-        own (``by``).
+        Share of training rows without a value.
     missing_becomes : str
         What a missing value is for the model.
     levels : int
@@ -179,17 +178,7 @@ def prepared(model: ResponseModel, outcome: str | None = None) -> Preparation:
         found = [_native(column) for column in encoder.columns_]
     else:
         raise InputError(f"a {model.kind} model does not say how it prepares its columns")
-    found += _by_value(learner)
     return Preparation(model.kind, tuple(sorted(found, key=lambda column: column.column)))
-
-
-def _by_value(learner: Any) -> list[PreparedColumn]:
-    """Return the column each of whose values has weights of its own."""
-    by, nothing = learner.options.get("by"), "nothing is added for it"
-    if not by:
-        return []
-    levels = len(learner.groups)
-    return [PreparedColumn(by, "category", "yes", float("nan"), nothing, levels, 0.0, nothing)]
 
 
 def _used(dropped: str, id_like: bool) -> str:

@@ -170,14 +170,6 @@ def test_folds_never_look_ahead(pairs: pd.DataFrame) -> None:
     refused("single customer", customer_folds, ["a", "a"])
 
 
-def test_a_group_of_weights_need_not_be_a_feature(pairs: pd.DataFrame) -> None:
-    models = {"shared": "logistic", "each": ResponseModel(by="promotion_id", pooling=1e9)}
-    found = compare_models(pairs, models)
-    assert "promotion_id" not in found.features
-    # So strongly pooled, and for promotions never seen, it is the shared model.
-    np.testing.assert_allclose(found.scores["each"], found.scores["shared"], atol=1e-4)
-
-
 def test_quality_by_segment_speaks_of_none_with_few_responses(pairs, board) -> None:
     segments = pd.Series(np.where(np.arange(140) % 2, "odd", "even"), index=np.arange(140))
     rows = board.rows.assign(p=board.scores["logistic"])

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.model import ArrayModel, ResponseModel
 from promolab.model.learners import KINDS
 from tests.refused import refused
@@ -50,10 +49,8 @@ def test_arrays_and_frames_have_the_same_chances(kind, calibration):
     assert found.std() > 0
 
 
-def test_weights_of_single_ids_are_refused():
-    known = rows(400, 0).assign(group=np.repeat(["a", "b"], 200))
-    labels = np.arange(400) % 2
-    refused("weights of single ids", ArrayModel, ResponseModel(by="group").fit(known, labels))
+def test_several_outcomes_are_refused():
+    known, labels = rows(400, 0), np.arange(400) % 2
     several = pd.DataFrame({"click": labels, "purchase": labels[::-1]})
-    with pytest.raises(InputError, match="2 outcomes; expected one"):
-        ArrayModel(ResponseModel("tree").fit(known[["orders", "spent"]], several))
+    model = ResponseModel("tree").fit(known[["orders", "spent"]], several)
+    refused("2 outcomes; expected one", ArrayModel, model)

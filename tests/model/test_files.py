@@ -282,7 +282,7 @@ def spoil(name: str, how: str) -> object:
 @pytest.mark.parametrize(
     ("kind", "options", "names"),
     [
-        ("logistic", {}, ["0.weights", "0.own_weights", "0.own_intercepts"]),
+        ("logistic", {}, ["0.weights", "0.intercept"]),
         ("mlp", {"epochs": 1, "hidden": (4,)}, ["0.weight_0", "0.bias_0", "0.weight_1"]),
     ],
 )
@@ -301,6 +301,9 @@ def test_files_of_a_kind_that_went_or_whose_encoding_is_no_number_are_refused(tm
     path = ResponseModel("mlp", epochs=1).fit(X, y).save(tmp_path / "model")
     forge(path, lambda header, arrays: header["state"].update(kind="factorization"))
     refused("'factorization' is not a response model; known: boosting", ResponseModel.load, path)
+    pooled = {"kind": "logistic", "options": {"by": "promotion_id"}}
+    forge(path, lambda header, arrays: header["state"].update(pooled))
+    refused("logistic has no option 'by'", ResponseModel.load, path)
     path = ResponseModel().fit(X, y).save(tmp_path / "model")
 
     def change(header: dict[str, Any], arrays: dict[str, Any]) -> None:

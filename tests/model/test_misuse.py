@@ -47,8 +47,7 @@ def test_it_is_said() -> None:
         (lambda: importance(fitted(), X, Y, columns="share"), "give a list"),
         (lambda: by_segment(ROWS, pd.Series({1: "a"})), "rows lack column 'y'"),
         (lambda: by_segment(named, {1: "a"}), "segments are a dict; give a Series"),
-        (lambda: solvers.fit_pooled(X, Y, ["a", "b"] * (N // 2), 1.0, 1.0), "numbers are expected"),
-        (lambda: solvers.fit_pooled(X, Y, np.arange(N) % 2 - 1, 1.0, 1.0), "groups 0 … M − 1"),
+        (lambda: solvers.fit_logistic(X, ["a", "b"] * (N // 2), 1.0), "numbers are expected"),
         (lambda: solvers.fit_logistic(X, Y, "much"), "l2 = 'much'; expected a number above 0"),
         (
             lambda: solvers.sandwich(X.to_numpy(), Y, np.zeros(2), 0.0, 1.0, np.arange(N - 1)),

@@ -17,8 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from promolab.errors import InputError
 from promolab.model.inputs.reading import check_time
 from promolab.model.response import ResponseModel
-from promolab.model.solvers.logistic import sandwich
-from promolab.model.solvers.penalty import choose_l2
+from promolab.model.solvers.logistic import choose_l2, sandwich
 from tests.refused import refused
 
 
@@ -57,10 +56,9 @@ def test_probabilities_are_those_of_scikit_learn_in_any_order() -> None:
     pd.testing.assert_frame_equal(again.coefficients(), model.coefficients(), rtol=1e-8)
 
 
-@pytest.mark.parametrize("by", [None, "city"])
-def test_a_score_depends_on_its_row_alone(by: str | None, monkeypatch) -> None:
+def test_a_score_depends_on_its_row_alone(monkeypatch) -> None:
     X, y, _ = data()
-    model = ResponseModel(by=by).fit(X, y)
+    model = ResponseModel().fit(X, y)
     whole = model.probability(X)
     pieces = np.concatenate([model.probability(X.iloc[i : i + 7]) for i in range(0, len(X), 7)])
     np.testing.assert_array_equal(whole, pieces)
@@ -71,11 +69,10 @@ def test_a_score_depends_on_its_row_alone(by: str | None, monkeypatch) -> None:
     np.testing.assert_allclose(sums, model.logit(X), atol=1e-12)
 
 
-@pytest.mark.parametrize("by", [None, "city"])
-def test_without_intervals_all_but_the_standard_errors_is_the_same(by: str | None) -> None:
+def test_without_intervals_all_but_the_standard_errors_is_the_same() -> None:
     X, y, customer = data()
-    model = ResponseModel(by=by).fit(X, y, cluster=customer)
-    quick = ResponseModel(by=by, intervals=False).fit(X, y, cluster=customer)
+    model = ResponseModel().fit(X, y, cluster=customer)
+    quick = ResponseModel(intervals=False).fit(X, y, cluster=customer)
     np.testing.assert_array_equal(quick.predict_proba(X), model.predict_proba(X))
     weights = quick.coefficients()
     assert weights[["ci_low", "ci_high"]].isna().all(axis=None) and weights["weight"].notna().all()

@@ -12,9 +12,7 @@ from promolab import ResponseModel
 from promolab.errors import InputError
 from promolab.model.calibration import Calibrator, best_method
 from promolab.model.learners import Tree
-from promolab.model.solvers.logistic import fit_logistic, sandwich, small_sample_factor
-from promolab.model.solvers.partial_pooling import fit_pooled, pooled_covariance
-from promolab.model.solvers.penalty import choose_l2
+from promolab.model.solvers.logistic import choose_l2, fit_logistic, sandwich, small_sample_factor
 from tests.refused import refused
 
 SMALL = {
@@ -67,14 +65,6 @@ def test_intervals_are_those_of_copies_in_the_same_cluster() -> None:
     one = sandwich(matrix, y, w, b, 2.0, who, weight)
     other = sandwich(matrix[copies], y[copies], w, b, 2.0, who[copies])
     size = [small_sample_factor(200, n, len(w) + 1) for n in (len(y), len(copies))]
-    np.testing.assert_allclose(one / size[0], other / size[1], rtol=1e-8)
-
-    group = np.arange(len(y)) % 3
-    fit = fit_pooled(matrix, y, group, 2.0, 5.0, weight)
-    twin = fit_pooled(matrix[copies], y[copies], group[copies], 2.0, 5.0)
-    np.testing.assert_allclose(fit.own_weights, twin.own_weights, atol=1e-6)
-    one = pooled_covariance(matrix, y, group, fit, 2.0, 5.0, who, weight)
-    other = pooled_covariance(matrix[copies], y[copies], group[copies], fit, 2.0, 5.0, who[copies])
     np.testing.assert_allclose(one / size[0], other / size[1], rtol=1e-8)
 
 

@@ -47,7 +47,6 @@ FEATURES = ["amount", "orders", "city", "discount", "kind"]
 MODELS = {
     "shared": {"columns": FEATURES},
     "sparse": {"columns": FEATURES, "l1": 3.0, "l2": 1.0},
-    "by promotion": {"by": "promotion_id", "pooling": 5.0},
     "calibrated": {"columns": FEATURES, "calibration": "platt"},
     "tree": {"kind": "tree", "columns": FEATURES},
 }
@@ -66,15 +65,8 @@ def test_as_the_crossed_frame(which: str) -> None:
     assert found.std(axis=0).min() > 0
 
 
-def test_promotions_that_the_model_knows_are_the_default_and_one_of_the_outcomes() -> None:
+def test_one_of_the_outcomes() -> None:
     rows, y = training()
-    model = ResponseModel(by="promotion_id", columns=["amount", "orders", "city"]).fit(rows, y)
-    people = customers(10)
-    known = np.vstack(list(score_grid(model, people)))
-    named = np.vstack(list(score_grid(model, people, pd.DataFrame({"promotion_id": [1, 2, 3]}))))
-    np.testing.assert_array_equal(known, named)
-    with pytest.raises(InputError, match="only a model with by= knows promotions"):
-        score_grid(ResponseModel(columns=FEATURES).fit(rows, y), people)
     both = pd.DataFrame({"click": y, "purchase": 1 - y})
     model = ResponseModel(columns=FEATURES).fit(rows, both)
     people = customers(7)
@@ -90,7 +82,7 @@ def test_memory_is_that_of_a_batch_also_from_batches_of_a_file(tmp_path: Path) -
     import tracemalloc
 
     rows, y = training()
-    model = ResponseModel(by="promotion_id").fit(rows, y)
+    model = ResponseModel(columns=FEATURES).fit(rows, y)
     people = customers(100_000)
     tracemalloc.start()
     for scores in score_grid(model, people, PROMOTIONS, batch=1000):
@@ -98,7 +90,6 @@ def test_memory_is_that_of_a_batch_also_from_batches_of_a_file(tmp_path: Path) -
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2e6  # the scores alone would take 3.2 MB, the encoded customers 4.8
-    model = ResponseModel(columns=FEATURES).fit(rows, y)
     people = customers(60)
     frames = (people.iloc[i : i + 20] for i in (0, 20, 40))
     out = np.vstack(list(score_grid(model, frames, PROMOTIONS, batch=13)))
@@ -110,11 +101,10 @@ def test_bad_frames() -> None:
     for people, offers, message in [
         (customers(3).drop(columns="orders"), PROMOTIONS, "neither .* have 'orders': a feature of"),
         (customers(3).assign(kind="x"), PROMOTIONS, "'kind' stands with the customers and with"),
-        (customers(3), PROMOTIONS.drop(columns="promotion_id"), "lacks column 'promotion_id'"),
         (customers(3), PROMOTIONS.iloc[:0], "promotions has no rows"),
     ]:
         rows, y = training()
-        model = ResponseModel(by="promotion_id").fit(rows, y)
+        model = ResponseModel(columns=FEATURES).fit(rows, y)
         with pytest.raises(InputError, match=message):
             list(score_grid(model, people, offers))
         refused("batch = 0", score_grid, model, people, offers, batch=0)

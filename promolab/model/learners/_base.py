@@ -29,7 +29,7 @@ class Training:
     Parameters
     ----------
     X : DataFrame, shape (n, k)
-        Features, and the column of ``by`` where a learner has one.
+        Features.
     labels : ndarray of float, shape (n, number of outcomes)
         0.0 or 1.0; nan where an outcome is not known. A learner of one outcome never sees nan.
     outcomes : tuple of str

@@ -1,21 +1,23 @@
-"""Logistic regression solved to the optimum: Newton's method, started on a sample of the rows."""
+"""Logistic regression solved to the optimum, its penalties, and the spread of its weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from promolab.checks import real_number
 from promolab.errors import InputError
+from promolab.model.inputs.encoding import Encoder, unseen_expected
+from promolab.model.inputs.reading import check_beside, check_labels, check_weight
 from promolab.model.solvers.newton import (
+    ROUNDING,
     Data,
     FitInfo,
-    Objective,
-    Point,
+    Problem,
     as_array,
     check_penalty,
     checked,
@@ -24,6 +26,8 @@ from promolab.model.solvers.newton import (
     require_optimum,
     solver,
 )
+from promolab.stats import dealt
+from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
     import torch
@@ -94,63 +98,12 @@ def fit_logistic(
         data = Data.of(rows, labels, weights, threads)
         if tol is None:
             tol = TOLERANCE if len(labels) < 2 * SUBSAMPLE else TOLERANCE_OF_MANY
-        theta, info = minimise(Problem(data, l2), start(data, l2), tol)
-    require_optimum(
-        info, "logistic regression", f"raise l2 (now {l2:g}) or standardise the columns"
-    )
+        theta, info = minimise(Problem(data, l2), near_optimum(data, l2), tol)
+    require_optimum(info, "logistic regression", l2)
     return theta[:-1].numpy().copy(), float(theta[-1]), info
 
 
-@dataclass(frozen=True)
-class Problem(Objective):
-    """Σ weight · log-loss + ½ · l2 · ‖w‖² as a function of θ = (w, b)."""
-
-    data: Data
-    l2: float
-
-    @property
-    def total(self) -> float:
-        """Sum of the rows' weights."""
-        return self.data.total
-
-    def evaluate(self, theta: torch.Tensor) -> Point:
-        """Return the objective and its gradient at θ."""
-        import torch
-
-        linear = torch.empty(len(self.data.labels), dtype=torch.float64)
-        shrunk = self.penalty(theta) * theta
-        value, gradient = 0.5 * (shrunk @ theta), shrunk.clone()
-        evaluate = partial(self.data.evaluate, theta=theta, linear=linear)
-        for loss, slope in self.data.each(evaluate, self.data.pieces()):
-            value += loss
-            gradient += slope
-        return Point(float(value), gradient, linear)
-
-    def hessian(self, linear: torch.Tensor) -> torch.Tensor:
-        """Return the Hessian, given the log odds."""
-        import torch
-
-        penalty = torch.zeros(self.data.rows.shape[1] + 1, dtype=torch.float64)
-        hessian = torch.diag(self.penalty(penalty))
-        curvature = partial(self.data.hessian, linear=linear)
-        for part in self.data.each(curvature, self.data.pieces()):
-            hessian += part
-        return hessian
-
-    def inverse(self, point: Point) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Return what solves with the Hessian at a point."""
-        return solver(self.hessian(point.linear))
-
-    def penalty(self, theta: torch.Tensor) -> torch.Tensor:
-        """Return the penalty of each entry of θ; the intercept has none."""
-        import torch
-
-        penalty = torch.full_like(theta, self.l2)
-        penalty[-1] = 0
-        return penalty
-
-
-def start(data: Data, l2: float) -> torch.Tensor:
+def near_optimum(data: Data, l2: float) -> torch.Tensor:
     """Return a θ close to the optimum, at little cost: that of a sample, itself started on one."""
     import torch
 
@@ -165,6 +118,233 @@ def start(data: Data, l2: float) -> torch.Tensor:
     for part in reversed(samples[1:]):
         theta = minimise(Problem(part, l2), theta, tol=1e-6)[0]
     return theta
+
+
+CLOSE = 1e-9  # gradient per unit of weight at which the last, the Newton step, follows …
+FLAT = 1e-6  # … and above which it is no optimum
+
+
+def fit_elastic_net(
+    X: ArrayLike,
+    y: ArrayLike,
+    l1: float,
+    l2: float,
+    sample_weight: ArrayLike | None = None,
+    *,
+    start: tuple[np.ndarray, float] | None = None,
+) -> tuple[np.ndarray, float, FitInfo]:
+    r"""Minimise :math:`\sum_i s_i \ell(y_i, w^T x_i + b) + l_1 |w|_1 + \tfrac12 l_2 \|w\|^2`.
+
+    :math:`\ell` is the cross-entropy of :math:`\sigma(w^T x + b)`; the intercept is not penalised.
+    The same objective as scikit-learn's ``LogisticRegression(solver="saga", C=1 / (l1 + l2),
+    l1_ratio=l1 / (l1 + l2))``. With a tiny ``l2`` it is the lasso.
+
+    Parameters
+    ----------
+    X : array, shape (n, p)
+        Encoded features on comparable scales (p up to several hundred).
+    y : array of 0 and 1, shape (n,)
+        Labels, both present.
+    l1 : float
+        Penalty on Σ |w|, 0 or more.
+    l2 : float
+        Penalty on ½ ‖w‖², above 0: duplicate columns have no single optimum without.
+    sample_weight : array, shape (n,), optional
+        Weights ≥ 0 of the rows; 1 by default.
+    start : (w, b), optional
+        Where to start, such as the optimum of similar rows or of the next penalty.
+
+    Returns
+    -------
+    w : ndarray, shape (p,)
+        Exactly 0 where a column is left out.
+    b : float
+    info : FitInfo
+        ``gradient_norm`` is what is left of the optimality conditions.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not fit, values that are not finite, a single class, a penalty that cannot
+        be, or no convergence.
+
+    Notes
+    -----
+    Scipy's L-BFGS-B (Byrd, Lu, Nocedal & Zhu 1995) over w = u − v with u, v ≥ 0, where the penalty
+    is smooth; then a Newton step of the weights that are not 0. On 5,804 pairs with 121 encoded
+    columns that is as fast as a solver of our own was, and saga takes 8 to 40 times as long.
+
+    Examples
+    --------
+    >>> X = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 1.0], [5.0, 0.0]]
+    >>> w, b, info = fit_elastic_net(X, [0, 0, 1, 0, 1, 1], l1=1.0, l2=0.1)
+    >>> info.converged, w.round(3).tolist()
+    (True, [0.65, 0.0])
+    """
+    import torch
+    from scipy.optimize import minimize
+
+    rows, labels, weights = checked(X, y, sample_weight)
+    check_penalty(l2)
+    real_number("l1", l1, least=0)
+    p = rows.shape[1]
+    with one_thread() as threads, single_threaded("blas"):
+        problem = Problem(Data.of(rows, labels, weights, threads), l2)
+        total = problem.data.total
+
+        def objective(halves: np.ndarray) -> tuple[float, np.ndarray]:
+            theta = np.append(halves[:p] - halves[p:-1], halves[-1])
+            point = problem.evaluate(torch.from_numpy(theta))
+            slope = point.gradient.numpy()
+            whole = np.concatenate([slope[:-1] + l1, l1 - slope[:-1], slope[-1:]])
+            return (point.value + l1 * halves[:-1].sum()) / total, whole / total
+
+        begun = near_optimum(problem.data, l2).numpy() if start is None else np.append(*start)
+        halves = np.concatenate([begun[:-1].clip(min=0), (-begun[:-1]).clip(min=0), begun[-1:]])
+        found = minimize(
+            objective,
+            halves,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0, None)] * (2 * p) + [(None, None)],
+            options={"maxiter": 5_000, "maxfun": 10_000, "ftol": 0.0, "gtol": CLOSE, "maxcor": 30},
+        )
+        theta = np.append(found.x[:p] - found.x[p:-1], found.x[-1])
+        step, info = _certified(problem, theta, l1, int(found.nit))
+        if (np.sign((theta + step)[:-1]) == np.sign(theta[:-1])).all():
+            theta = theta + step
+            info = _certified(problem, theta, l1, int(found.nit))[1]
+    require_optimum(info, "logistic regression with an l1 penalty", l2)
+    return theta[:-1].copy(), float(theta[-1]), info
+
+
+def _certified(
+    problem: Problem, theta: np.ndarray, l1: float, iterations: int
+) -> tuple[np.ndarray, FitInfo]:
+    """Return a Newton step of the weights that are not 0, and the certificate of where θ is."""
+    import torch
+
+    total, free = problem.data.total, np.append(theta[:-1] != 0, True)
+    point = problem.evaluate(torch.from_numpy(theta))
+    slope = point.gradient.numpy() + l1 * np.append(np.sign(theta[:-1]), 0.0)
+    # At 0 the slope of the smooth part may lie anywhere within ±l1.
+    left = np.where(free, np.abs(slope), np.maximum(np.abs(slope) - l1, 0.0))
+    inverse = solver(problem.hessian(point.linear)[free][:, free])
+    step = np.zeros_like(theta)
+    step[free] = -inverse(torch.from_numpy(slope[free])).numpy()
+    excess, norm = max(0.0, -float(slope @ step)) / 2 / total, float(left.max()) / total
+    value = point.value + l1 * float(np.abs(theta[:-1]).sum())
+    converged = excess <= ROUNDING and norm <= FLAT
+    return step, FitInfo(iterations, converged, value, norm, excess)
+
+
+def largest_l1(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the smallest ``l1`` at which every weight is 0.
+
+    Examples
+    --------
+    >>> X = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 1.0], [5.0, 0.0]]
+    >>> largest_l1(X, [0, 0, 1, 0, 1, 1])
+    3.5
+    """
+    rows, labels, weights = checked(X, y, sample_weight)
+    residual = weights * (labels - weights @ labels / weights.sum())
+    return float(np.abs(residual @ rows).max(initial=0.0))
+
+
+L2_GRID = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+
+
+def choose_l2(
+    X: pd.DataFrame,
+    y: ArrayLike,
+    group: ArrayLike | None,
+    grid: Iterable[float] = L2_GRID,
+    *,
+    columns: Sequence[str] | None = None,
+    l1: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    folds: int = 5,
+    seed: int = 0,
+) -> tuple[float, pd.DataFrame]:
+    """Choose the penalty by the log-loss on groups that were left out.
+
+    Give the promotions as groups: the choice then reflects promotions not seen yet. Folds are whole
+    groups, dealt out in the order of a hash of group and seed, so rows' order changes nothing.
+    Without groups rows are dealt out, and the choice is for other rows of the same promotions.
+
+    Parameters
+    ----------
+    X : DataFrame, shape (n, k)
+    y : array of 0 and 1, shape (n,)
+    group : array, shape (n,), optional
+    grid : iterable of float
+        Penalties to compare.
+    columns : sequence of str, optional
+        Features to use; all by default.
+    l1 : float
+        Penalty on Σ |w| beside each.
+    sample_weight : array, shape (n,), optional
+        How many rows each counts for.
+    folds : int
+        Folds; fewer where there are fewer groups.
+    seed : int
+        Part of the hash.
+
+    Returns
+    -------
+    l2 : float
+        The penalty of the least log-loss; of equals the largest.
+    table : DataFrame
+        l2, log_loss (mean over the rows left out).
+
+    Raises
+    ------
+    InputError
+        Fewer than two groups, or no fold that leaves both classes to learn from.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"orders": range(40)})
+    >>> y = [int(i % 3 == 0 or i > 30) for i in range(40)]
+    >>> l2, table = choose_l2(X, y, group=[i % 4 for i in range(40)], grid=[1.0, 100.0])
+    >>> table.columns.tolist()
+    ['l2', 'log_loss']
+    """
+    from tqdm import tqdm
+
+    labels, weight = check_labels(y, X), check_weight(sample_weight, X)
+    given = check_beside(group, "group", X)
+    fold, units = dealt(np.arange(len(X)) if given is None else given, folds, seed)
+    if units < 2:
+        raise InputError(f"l2='cv' leaves out whole groups, and there is {units} group only")
+    penalties = sorted({float(value) for value in grid})
+    if not penalties or penalties[0] <= 0:
+        raise InputError(f"the grid of penalties is {penalties}; give at least one number above 0")
+    total, rows = np.zeros(len(penalties)), 0.0
+    bar = tqdm(
+        range(fold.max() + 1), "choosing l2", unit="fold", leave=False, delay=2, disable=None
+    )
+    for train, test in ((fold != k, fold == k) for k in bar):
+        if len(np.unique(labels[train])) < 2:
+            continue
+        encoder = Encoder.fit(X[train], columns)
+        with unseen_expected():
+            matrix, held_out = encoder.transform(X[train]), encoder.transform(X[test])
+        for j, l2 in enumerate(penalties):
+            how = partial(fit_elastic_net, l1=l1) if l1 > 0 else fit_logistic
+            w, b, _ = how(matrix, labels[train], l2=l2, sample_weight=weight[train])
+            miss = np.logaddexp(0, (1 - 2 * labels[test]) * (held_out @ w + b))
+            total[j] += (weight[test] * miss).sum()
+        rows += float(weight[test].sum())
+    if rows == 0:
+        raise InputError(
+            "no choice of l2: whichever group is left out, the rest has a single class; give l2 as "
+            "a number"
+        )
+    table = pd.DataFrame({"l2": penalties, "log_loss": total / rows})
+    best = table["log_loss"] <= table["log_loss"].min() * (1 + 1e-12)
+    return float(table.loc[best, "l2"].max()), table
 
 
 BLOCK = 200_000  # clusters whose scores are multiplied out at a time
@@ -228,8 +408,8 @@ def sandwich(
 
         clusters, sums = n, scores
         if cluster is not None:
-            summed = cluster_sums(((part, scores(part)) for part in data.pieces()), cluster, p + 1)
-            clusters, sums = (0, scores) if summed is None else (len(summed), summed.__getitem__)
+            summed = _cluster_sums(((part, scores(part)) for part in data.pieces()), cluster, p + 1)
+            clusters, sums = len(summed), summed.__getitem__
         if clusters < 2:
             return np.full((p + 1, p + 1), np.nan)
         inverse = solver(problem.hessian(linear))
@@ -243,18 +423,13 @@ def sandwich(
         return np.asarray(small_sample_factor(clusters, n, p + 1) * total)
 
 
-def cluster_sums(
-    scores: Iterable[tuple[slice, torch.Tensor]], cluster: ArrayLike | None, size: int
-) -> torch.Tensor | None:
-    """Return the summed scores of each cluster; None if there are fewer than two."""
+def _cluster_sums(
+    scores: Iterable[tuple[slice, torch.Tensor]], cluster: ArrayLike, size: int
+) -> torch.Tensor:
+    """Return the summed scores of each cluster."""
     import torch
 
-    if cluster is None:
-        sums = torch.cat([torch.empty(0, size, dtype=torch.float64), *(some for _, some in scores)])
-        return sums if len(sums) > 1 else None
     codes, names = pd.factorize(np.asarray(cluster))
-    if len(names) < 2:
-        return None
     index = torch.from_numpy(codes.astype(np.int64))
     sums = torch.zeros(len(names), size, dtype=torch.float64)
     for part, some in scores:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -60,21 +60,16 @@ class Data:
         """Sum of the weights."""
         return float(self.weights.sum())
 
-    def pieces(self, first: int = 0, last: int | None = None) -> Iterator[slice]:
+    def pieces(self) -> Iterator[slice]:
         """Return rows in pieces of a size that depends on nothing but the number of columns."""
-        stop = len(self.labels) if last is None else last
-        size = max(PIECE // (self.rows.shape[1] + 1), 64)
-        return (slice(i, min(i + size, stop)) for i in range(first, stop, size))
-
-    def wide(self, part: slice) -> torch.Tensor:
-        """Return rows in double precision."""
-        return self.rows[part].double()
+        n, size = len(self.labels), max(PIECE // (self.rows.shape[1] + 1), 64)
+        return (slice(i, min(i + size, n)) for i in range(0, n, size))
 
     def with_ones(self, part: slice) -> torch.Tensor:
         """Return rows in double precision with a column of ones for the intercept."""
         import torch
 
-        rows = self.wide(part)
+        rows = self.rows[part].double()
         return torch.cat([rows, torch.ones(len(rows), 1, dtype=rows.dtype)], dim=1)
 
     def evaluate(
@@ -83,7 +78,7 @@ class Data:
         """Return Σ weight · log-loss and its gradient in θ; write the log odds into ``linear``."""
         import torch
 
-        rows, labels, weights = self.wide(part), self.labels[part], self.weights[part]
+        rows, labels, weights = self.rows[part].double(), self.labels[part], self.weights[part]
         z = torch.addmv(theta[-1:].expand(len(rows)), rows, theta[:-1], out=linear[part])
         # softplus(z) − y·z, written so that neither end overflows or loses digits.
         loss = torch.exp(-z.abs()).log1p_().add_(z.clamp(min=0)).sub_(labels * z)
@@ -230,7 +225,7 @@ class FitInfo:
     excess : float
         Bound of the excess of the objective over its minimum, per unit of weight, to second order:
         half the squared Newton decrement (Boyd & Vandenberghe 2004, section 9.5.1; with an ``l1``,
-        what the quadratic model still promises), times e^δ where the Hessian is of an earlier
+        that of the weights that are not 0), times e^δ where the Hessian is of an earlier
         step from which no row's log odds have moved by more than δ (as σ′ is then at least e^−δ
         of what it was). It was taken before the last step, and so bounds what is left after it.
     """
@@ -251,69 +246,55 @@ class Point:
     linear: torch.Tensor
 
 
-class Step(NamedTuple):
-    """Where to go from a point, and what the quadratic model there says of it.
+@dataclass(frozen=True)
+class Problem:
+    """Σ weight · log-loss + ½ · l2 · ‖w‖² as a function of θ = (w, b)."""
 
-    Parameters
-    ----------
-    direction : tensor
-        From θ to the model's minimum.
-    slope : float
-        How fast the objective changes at the start of the way, ≤ 0.
-    promise : float
-        By how much the model falls on the way, ≥ 0.
-    """
+    data: Data
+    l2: float
 
-    direction: torch.Tensor
-    slope: float
-    promise: float
-
-
-Stepper = Callable[["torch.Tensor", Point], Step]
-"""What proposes a step from a θ and its point, by the Hessian of a point that may be another."""
-
-
-class Objective(ABC):
-    """What `minimise` needs to know of a convex objective. A Newton step where it is smooth."""
-
-    @property
-    @abstractmethod
-    def total(self) -> float:
-        """Sum of the rows' weights."""
-
-    @abstractmethod
     def evaluate(self, theta: torch.Tensor) -> Point:
-        """Return value and gradient at θ: one pass over the rows."""
+        """Return the objective and its gradient at θ: one pass over the rows."""
+        import torch
 
-    @abstractmethod
-    def inverse(self, point: Point) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Return what solves H x = r, H the Hessian at a point: one pass over the rows."""
+        linear = torch.empty(len(self.data.labels), dtype=torch.float64)
+        shrunk = self._penalty(theta) * theta
+        value, gradient = 0.5 * (shrunk @ theta), shrunk.clone()
+        evaluate = partial(self.data.evaluate, theta=theta, linear=linear)
+        for loss, slope in self.data.each(evaluate, self.data.pieces()):
+            value += loss
+            gradient += slope
+        return Point(float(value), gradient, linear)
 
-    def stepper(self, point: Point) -> Stepper:
-        """Return what proposes steps by the Hessian at a point."""
-        inverse = self.inverse(point)
+    def hessian(self, linear: torch.Tensor) -> torch.Tensor:
+        """Return the Hessian, given the log odds: one pass over the rows."""
+        import torch
 
-        def step(theta: torch.Tensor, point: Point) -> Step:
-            direction = -inverse(point.gradient)
-            slope = float((point.gradient * direction).sum())
-            return Step(direction, slope, max(0.0, -slope) / 2)
+        penalty = torch.zeros(self.data.rows.shape[1] + 1, dtype=torch.float64)
+        hessian = torch.diag(self._penalty(penalty))
+        curvature = partial(self.data.hessian, linear=linear)
+        for part in self.data.each(curvature, self.data.pieces()):
+            hessian += part
+        return hessian
 
-        return step
+    def _penalty(self, theta: torch.Tensor) -> torch.Tensor:
+        """Return the penalty of each entry of θ; the intercept has none."""
+        import torch
 
-    def gradient_norm(self, theta: torch.Tensor, point: Point) -> float:
-        """Return the largest entry of the gradient."""
-        return float(point.gradient.abs().max())
+        penalty = torch.full_like(theta, self.l2)
+        penalty[-1] = 0
+        return penalty
 
 
-def minimise(problem: Objective, theta: torch.Tensor, tol: float) -> tuple[torch.Tensor, FitInfo]:
-    """Go to the minimum of a convex objective by Newton steps.
+def minimise(problem: Problem, theta: torch.Tensor, tol: float) -> tuple[torch.Tensor, FitInfo]:
+    """Go to the minimum by Newton steps.
 
     A Hessian is used again as long as it serves (Shamanskii 1967): near the optimum it hardly
     changes, and a gradient is had for less.
 
     Parameters
     ----------
-    problem : Objective
+    problem : Problem
     theta : tensor
         Where to start.
     tol : float
@@ -325,28 +306,36 @@ def minimise(problem: Objective, theta: torch.Tensor, tol: float) -> tuple[torch
     info : FitInfo
         ``converged`` is False where the steps did not suffice.
     """
-    total = problem.total
+    total = problem.data.total
     point = problem.evaluate(theta)
-    stepper, base, previous = problem.stepper(point), point, np.inf
+    inverse, base, previous = solver(problem.hessian(point.linear)), point, np.inf
     for iteration in range(MAX_ITERATIONS + 1):
-        step = stepper(theta, point)
-        excess = step.promise * _stretch(point, base) / total
+        direction, slope = _step(inverse, point)
+        excess = max(0.0, -slope) / 2 * _stretch(point, base) / total
         if base is not point and excess > max(tol, previous / WORTH_A_PASS):
-            stepper, base = problem.stepper(point), point
-            step = stepper(theta, point)
-            excess = step.promise / total
+            inverse, base = solver(problem.hessian(point.linear)), point
+            direction, slope = _step(inverse, point)
+            excess = max(0.0, -slope) / 2 / total
         stalled = excess <= ROUNDING and excess > previous / 2
         if excess <= tol or stalled or iteration == MAX_ITERATIONS:
             break
         previous = excess
-        found = _line_search(problem, theta, point, step)
+        found = _line_search(problem, theta, point, direction, slope)
         if found is None:  # rounding leaves nothing to gain
             break
         theta, point = found
-    norm, value = problem.gradient_norm(theta, point) / total, point.value
+    norm, value = float(point.gradient.abs().max()) / total, point.value
     if excess <= tol:  # the step that told so is the best one, and already there
-        theta, value = theta + step.direction, value - step.promise
+        theta, value = theta + direction, value - max(0.0, -slope) / 2
     return theta, FitInfo(iteration, excess <= max(tol, ROUNDING), value, norm, excess)
+
+
+def _step(
+    inverse: Callable[[torch.Tensor], torch.Tensor], point: Point
+) -> tuple[torch.Tensor, float]:
+    """Return the way to the minimum of the quadratic model, and the slope at its start."""
+    direction = -inverse(point.gradient)
+    return direction, float((point.gradient * direction).sum())
 
 
 def _stretch(point: Point, base: Point) -> float:
@@ -357,53 +346,46 @@ def _stretch(point: Point, base: Point) -> float:
 
 
 def _line_search(
-    problem: Objective, theta: torch.Tensor, point: Point, step: Step
+    problem: Problem, theta: torch.Tensor, point: Point, direction: torch.Tensor, slope: float
 ) -> tuple[torch.Tensor, Point] | None:
     """Halve the step until the objective falls as it should (Armijo 1966)."""
     size = 1.0
     rounding = 1e-14 * abs(point.value)
     for _ in range(HALVINGS):
-        candidate = theta + size * step.direction
+        candidate = theta + size * direction
         found = problem.evaluate(candidate)
-        if found.value <= point.value + 1e-4 * size * step.slope + rounding:
+        if found.value <= point.value + 1e-4 * size * slope + rounding:
             return candidate, found
         size /= 2
     return None
 
 
-def require_optimum(info: FitInfo, what: str, advice: str) -> None:
+def require_optimum(info: FitInfo, what: str, l2: float) -> None:
     """Refuse a fit that stopped short of its optimum."""
     if not info.converged:
         raise InputError(
             f"the {what} did not reach its optimum in {info.iterations} steps (excess log-loss "
-            f"{info.excess:.1e} per row); {advice}"
+            f"{info.excess:.1e} per row); raise l2 (now {l2:g}) or standardise the columns"
         )
 
 
 def solver(hessian: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return what solves H x = r for one H, or for H and r stacked along the first axis.
+    """Return what solves H x = r, r a vector or columns.
 
     H is scaled to a unit diagonal and lifted a little if it is near singular.
     """
     import torch
 
-    scale = hessian.diagonal(dim1=-2, dim2=-1).clamp(min=1e-300).rsqrt()
-    unit = scale[..., :, None] * hessian * scale[..., None, :]
-    eye = torch.eye(unit.shape[-1], dtype=unit.dtype)
+    scale = hessian.diagonal().clamp(min=1e-300).rsqrt()
+    unit = scale[:, None] * hessian * scale
+    eye = torch.eye(len(unit), dtype=unit.dtype)
     for lift in (0.0, 1e-12, 1e-9, 1e-6, 1e-3, 1.0):
         factor, failed = torch.linalg.cholesky_ex(unit + lift * eye)
-        if not bool(failed.any()) and bool(torch.isfinite(factor).all()):
+        if not bool(failed) and bool(torch.isfinite(factor).all()):
             break
 
     def apply(right: torch.Tensor) -> torch.Tensor:
-        vector = right.ndim < hessian.ndim
-        columns = (right[..., None] if vector else right) * scale[..., None]
-        solution = torch.cholesky_solve(columns, factor) * scale[..., None]
-        return solution[..., 0] if vector else solution
+        columns = right.reshape(len(right), -1) * scale[:, None]
+        return (torch.cholesky_solve(columns, factor) * scale[:, None]).reshape(right.shape)
 
     return apply
-
-
-def solve(hessian: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Solve H x = r (see `solver`)."""
-    return solver(hessian)(right)
