@@ -54,7 +54,7 @@ def test_what_is_pinned_is_what_is_installed(name):
 def test_every_library_that_is_imported_is_a_declared_dependency():
     extras = PROJECT["project"]["optional-dependencies"]
     lines = PROJECT["project"]["dependencies"]
-    named = "lab excel postgres spark search tensorboard uplift implicit serve"
+    named = "lab excel postgres spark search tensorboard uplift serve"
     for extra in named.split():
         lines += extras[extra]
     declared = {Requirement(line).name.replace("-", "_").lower() for line in lines}

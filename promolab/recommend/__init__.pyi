@@ -1,4 +1,4 @@
-from .comparing import compare_recommenders
+from .evaluation import compare_recommenders
 from .graph import cold_scores, past_new_products, past_starts, product_graph
 from .offers import JOINED as JOINED
 from .offers import bought_again, past_offers, rank_offers, week_offers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,10 @@ import scipy.sparse as sparse
 
 from promolab.errors import DataError
 from promolab.model import ResponseModel
-from promolab.recommend.factors import Als
+from promolab.recommend.als import Als
+from promolab.recommend.baselines import Popularity, Tifu
 from promolab.recommend.items import Ease, ItemNeighbours
-from promolab.recommend.method import HALF_LIFE, PARTS, Method, Profiles, largest
-from promolab.recommend.personal import Popularity, Tifu
+from promolab.recommend.method import HALF_LIFE, Method, Profiles, largest
 from promolab.recommend.purchases import Purchases
 from promolab.wording import plural
 
@@ -52,7 +53,8 @@ class Hybrid(Method):
             rng = np.random.default_rng(seed)
             drawn = np.sort(rng.choice(n, LEARNED_FROM, replace=False, shuffle=False))
         early = Profiles(then.decayed(HALF_LIFE), then.matrix(), np.arange(n))
-        parts = _Parts(then, early, seed)
+        parts = _Parts(min(then.shape) <= SOLVED)
+        parts.fit(then, early, seed)
         X, y = self._lesson(past, then, parts, early.rows(drawn))
         if y.all() or not y.any():
             raise DataError(
@@ -61,7 +63,8 @@ class Hybrid(Method):
                 "were; take kind='tifu'"
             )
         self._ranker = ResponseModel("boosting", seed=seed).fit(X, y, known=True)
-        self._parts = _Parts(past, whole, seed)
+        self._parts = _Parts(min(past.shape) <= SOLVED)
+        self._parts.fit(past, whole, seed)
 
     def _lesson(
         self, past: Purchases, then: Purchases, parts: _Parts, some: Profiles
@@ -88,47 +91,47 @@ class Hybrid(Method):
             found[row, product] = self._ranker.predict_proba(X)[:, 1]
         return found
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return what was learned, as arrays of numbers."""
+    def learned(self) -> dict[str, Any]:
+        """Return what was learned, the ranking as its file's bytes."""
         with tempfile.TemporaryDirectory() as folder:
             told = self._ranker.save(Path(folder) / "ranker").read_bytes()
-        found = {"ranker": np.frombuffer(told, dtype=np.uint8)}
-        return found | self._parts.arrays()
+        return {"ranker": np.frombuffer(told, dtype=np.uint8), "parts": self._parts.learned()}
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `arrays` gave."""
+    def restore(self, learned: dict[str, Any]) -> None:
+        """Take back what `learned` gave."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "ranker"
-            file.write_bytes(arrays["ranker"].tobytes())
+            file.write_bytes(learned["ranker"].tobytes())
             self._ranker = ResponseModel.load(file)
-        self._parts = _Parts.restored(arrays)
+        self._parts = _Parts("inverse_" in learned["parts"]["by"]["linear"])
+        self._parts.restore(learned["parts"])
 
 
 def _batches(n: int) -> list[slice]:
     return [slice(low, low + 256) for low in range(0, n, 256)]
 
 
-class _Parts:
+class _Parts(Method):
     """The methods whose candidates are ranked, and what is known of each candidate."""
 
-    def __init__(self, past: Purchases, whole: Profiles, seed: int) -> None:
-        linear = Ease() if min(past.shape) <= SOLVED else Als()
-        self.by: dict[str, Method] = {
-            "tifu": Tifu(),
-            "linear": linear,
-            "near": ItemNeighbours(),
-            "popularity": Popularity(),
-        }
+    def __init__(self, solved: bool) -> None:
+        linear = Ease() if solved else Als()
+        near, sells = ItemNeighbours(), Popularity()
+        self.by: dict[str, Method] = {"tifu": Tifu(), "linear": linear, "near": near}
+        self.by["popularity"] = sells
+
+    def fit(self, past: Purchases, whole: Profiles, seed: int) -> None:
+        """Learn each method, and the rhythm of each customer and product."""
         for method in self.by.values():
             method.fit(past, whole, seed)
         rows = pd.DataFrame({"c": past.customer, "p": past.product, "age": past.age})
         own = rows.groupby(["c", "p"])["age"].agg(["size", "min", "max"]).reset_index()
         at = (own["c"].to_numpy(), own["p"].to_numpy())
-        self.last = sparse.csr_matrix((own["min"] + 1.0, at), past.shape)
-        self.span = sparse.csr_matrix((own["max"] - own["min"] + 1.0, at), past.shape)
+        self.last_ = sparse.csr_matrix((own["min"] + 1.0, at), past.shape)
+        self.span_ = sparse.csr_matrix((own["max"] - own["min"] + 1.0, at), past.shape)
         # How often a product is bought again at all.
         more = own.assign(more=own["size"] > 1).groupby("p")["more"].mean()
-        self.again = more.reindex(range(past.shape[1]), fill_value=0.0).to_numpy(float)
+        self.again_ = more.reindex(range(past.shape[1]), fill_value=0.0).to_numpy(float)
 
     def candidates(self, some: Profiles) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
         """Return row and product of each candidate, and what the ranking looks at."""
@@ -146,38 +149,23 @@ class _Parts:
         table |= {name: np.asarray(held[row, product]).ravel() for name, held in told.items()}
         place = some.place[row]
         known = place >= 0
-        for name, held in (("last", self.last), ("span", self.span)):
+        for name, held in (("last", self.last_), ("span", self.span_)):
             values = np.asarray(held[np.maximum(place, 0), product]).ravel()
             table[name] = np.where(known & (values > 0), values - 1, np.nan)
         gap = table["span"] / np.maximum(table["orders"] - 1, 1)
         table["late"] = table["last"] / np.where(gap > 0, gap, np.nan)
-        table["again"] = self.again[product]
+        table["again"] = self.again_[product]
         table["breadth"] = np.diff(some.counted.indptr)[row]
         table["activity"] = np.asarray(some.decayed.sum(axis=1)).ravel()[row]
         return row, product, pd.DataFrame(table)
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def learned(self) -> dict[str, Any]:
         """Return what was learned, by method."""
-        found = {f"{name}.{key}": array for name, method in self.by.items()
-                 for key, array in method.arrays().items()}  # fmt: skip
-        for name, held in (("last", self.last), ("span", self.span)):
-            found |= {f"{name}.{k}": getattr(held, k) for k in PARTS}
-        found["shape"] = np.array(self.last.shape)
-        return found | {"again": self.again}
+        by = {name: method.learned() for name, method in self.by.items()}
+        return super().learned() | {"by": by}
 
-    @classmethod
-    def restored(cls, arrays: dict[str, np.ndarray]) -> _Parts:
-        """Take back what `arrays` gave."""
-        made = cls.__new__(cls)
-        linear: Method = Ease() if "linear.inverse_" in arrays else Als()
-        made.by = {"tifu": Tifu(), "linear": linear, "near": ItemNeighbours(),
-                   "popularity": Popularity()}  # fmt: skip
-        for name, method in made.by.items():
-            start = f"{name}."
-            method.restore({k[len(start) :]: a for k, a in arrays.items() if k.startswith(start)})
-        shape = tuple(int(n) for n in arrays["shape"])
-        for name in ("last", "span"):
-            parts = tuple(arrays[f"{name}.{k}"] for k in PARTS)
-            setattr(made, name, sparse.csr_matrix(parts, shape=shape))
-        made.again = arrays["again"]
-        return made
+    def restore(self, learned: dict[str, Any]) -> None:
+        """Take back what `learned` gave."""
+        for name, told in learned["by"].items():
+            self.by[name].restore(told)
+        super().restore({name: value for name, value in learned.items() if name != "by"})

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import scipy.sparse as sparse
 
 from promolab.errors import InputError
-from promolab.recommend.factorised import indicators
-from promolab.recommend.method import Method, Profiles, largest, scaled
-from promolab.recommend.personal import TINY, Popularity
+from promolab.recommend.baselines import TINY, Popularity
+from promolab.recommend.method import Method, Profiles, indicators, scaled
 from promolab.recommend.purchases import Purchases
 from promolab.wording import count
 
-BLOCK = 512
 MOST_SOLVED = 12_000
 
 
@@ -28,8 +24,6 @@ class ItemNeighbours(Popularity):
     neighbours : int
         Products that count as near.
     """
-
-    SPARSE: ClassVar[tuple[str, ...]] = ("near_",)
 
     def __init__(self, neighbours: int = 100) -> None:
         self.neighbours = neighbours
@@ -53,17 +47,13 @@ def _once(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
 
 def nearest_products(counted: sparse.csr_matrix, k: int) -> sparse.csr_matrix:
     """Return products × products: the cosine of who bought them, the ``k`` largest of each."""
-    columns = scaled(_once(counted).T.tocsr())
-    blocks = []
-    for low in range(0, columns.shape[0], BLOCK):
-        near = (columns[low : low + BLOCK] @ columns.T).toarray()
-        at = np.arange(len(near))
-        near[at, low + at] = 0
-        which = largest(near, min(k, near.shape[1]), above=0)
-        row, column = np.nonzero(which >= 0)
-        chosen = which[row, column]
-        blocks.append(sparse.csr_matrix((near[row, chosen], (row, chosen)), near.shape))
-    return sparse.csr_matrix(sparse.vstack(blocks))
+    from implicit.nearest_neighbours import all_pairs_knn
+
+    customers = scaled(_once(counted).T.tocsr()).T.tocsr()
+    near = all_pairs_knn(customers, k + 1, show_progress=False).tocsr()
+    near = sparse.csr_matrix(near - sparse.diags(near.diagonal()))  # a product is its own nearest
+    near.eliminate_zeros()
+    return near.sorted_indices()
 
 
 class Content(Popularity):
@@ -79,9 +69,6 @@ class Content(Popularity):
         Orders of everybody's that each customer's are mixed with; as it is by default, households
         of an earlier season were ranked well for what is bought again and anew.
     """
-
-    ARRAYS: ClassVar[tuple[str, ...]] = ("share_", "usual_", "first_")
-    SPARSE: ClassVar[tuple[str, ...]] = ("described_",)
 
     def __init__(self, smooth: float = 30.0) -> None:
         self.smooth = smooth
@@ -127,9 +114,6 @@ class Ease(Method):
         λ: the larger, the smaller the weights; as it is by default, households of an earlier
         season were ranked best.
     """
-
-    ARRAYS: ClassVar[tuple[str, ...]] = ("inverse_", "diagonal_")
-    SPARSE: ClassVar[tuple[str, ...]] = ("held_",)
 
     def __init__(self, penalty: float = 1000.0) -> None:
         self.penalty = penalty

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sparse
 
-from promolab.errors import InputError
 from promolab.recommend.purchases import Purchases
 
 HALF_LIFE = 16.0
 """Weeks after which an order counts half."""
-PARTS = ("data", "indices", "indptr")
 POPULAR_DAYS = 56.0
 """Days whose buyers say how popular a product is."""
 
@@ -43,10 +42,8 @@ class Profiles:
 
 
 class Method:
-    """One way to score products; its learned arrays are attributes that end in ``_``."""
+    """One way to score products; its learned arrays and tables are attributes that end in ``_``."""
 
-    ARRAYS: ClassVar[tuple[str, ...]] = ()
-    SPARSE: ClassVar[tuple[str, ...]] = ()
     APART: ClassVar[bool] = True
     """Whether some customers may be scored while others are, in threads."""
 
@@ -57,28 +54,25 @@ class Method:
         """Return a score of every product for each of some customers, higher is better."""
         raise NotImplementedError
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return what was learned, as arrays of numbers."""
-        found = {name: getattr(self, name) for name in self.ARRAYS}
-        for name in self.SPARSE:
-            held = getattr(self, name)
-            found |= {f"{name}.{part}": getattr(held, part) for part in PARTS}
-            found[f"{name}.shape"] = np.array(held.shape)
-        return found
+    def learned(self) -> dict[str, Any]:
+        """Return what was learned as arrays, a table as its parts."""
+        told = {name: value for name, value in vars(self).items() if name.endswith("_")}
+        return {name: _parts(v) if sparse.issparse(v) else v for name, v in told.items()}
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `arrays` gave."""
-        for name in self.ARRAYS:
-            setattr(self, name, arrays[name])
-        for name in self.SPARSE:
-            parts = tuple(arrays[f"{name}.{part}"] for part in PARTS)
-            shape = tuple(int(n) for n in arrays[f"{name}.shape"])
-            held = sparse.csr_matrix(parts, shape=shape)
-            try:
-                held.check_format(full_check=True)
-            except ValueError as error:
-                raise InputError(f"the model file holds no table {name} ({error})") from error
-            setattr(self, name, held)
+    def restore(self, learned: dict[str, Any]) -> None:
+        """Take back what `learned` gave."""
+        for name, value in learned.items():
+            setattr(self, name, _table(value) if isinstance(value, tuple) else value)
+
+
+def _parts(table: sparse.csr_matrix) -> tuple[Any, ...]:
+    return table.data, table.indices, table.indptr, table.shape
+
+
+def _table(parts: tuple[Any, ...]) -> sparse.csr_matrix:
+    found = sparse.csr_matrix(parts[:3], shape=parts[3])
+    found.check_format(full_check=True)
+    return found
 
 
 def scaled(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -93,6 +87,23 @@ def indicator(codes: np.ndarray, values: int) -> sparse.csr_matrix:
     return sparse.csr_matrix(
         (np.ones(len(known)), (known, codes[known])), (len(codes), values), dtype=float
     )
+
+
+def indicators(attributes: pd.DataFrame) -> sparse.csr_matrix:
+    """Return products × values of attributes, 1 where the product has the value.
+
+    Examples
+    --------
+    >>> indicators(pd.DataFrame({"brand": ["x", "y", None], "type": ["a", "a", "a"]})).toarray()
+    array([[1., 0., 1.],
+           [0., 1., 1.],
+           [0., 0., 1.]])
+    """
+    parts = [sparse.csr_matrix((len(attributes), 0))]
+    for name in attributes.columns:
+        codes, values = pd.factorize(attributes[name])
+        parts.append(indicator(codes, len(values)))
+    return sparse.csr_matrix(sparse.hstack(parts))
 
 
 def largest(values: np.ndarray, k: int, above: float = -np.inf) -> np.ndarray:

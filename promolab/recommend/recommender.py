@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -16,18 +15,16 @@ import scipy.sparse as sparse
 from joblib import cpu_count
 
 from promolab.checks import choice, columns_there, refuse, seed_of, whole_number
-from promolab.errors import InputError, PromolabError
+from promolab.errors import InputError
 from promolab.metrics import AMONG
-from promolab.model import read_model, write_model
-from promolab.recommend.factorised import FactorizationMachine
-from promolab.recommend.factors import Als
+from promolab.recommend.als import Als, FactorizationMachine
+from promolab.recommend.baselines import Frequency, Popularity, Tifu
 from promolab.recommend.hybrid import Hybrid
 from promolab.recommend.items import Content, Ease, ItemNeighbours, nearest_products
 from promolab.recommend.method import HALF_LIFE, Method, Profiles, largest
-from promolab.recommend.personal import Frequency, Popularity, Tifu
 from promolab.recommend.purchases import Purchases, read_purchases
 from promolab.recommend.reasons import reasons_for
-from promolab.recommend.towers import TwoTower
+from promolab.results import Result
 from promolab.wording import count
 
 KINDS: dict[str, type[Method]] = {
@@ -39,7 +36,6 @@ KINDS: dict[str, type[Method]] = {
     "ease": Ease,
     "als": Als,
     "fm": FactorizationMachine,
-    "two_tower": TwoTower,
     "hybrid": Hybrid,
 }
 """Ways to recommend, the simplest first."""
@@ -52,11 +48,9 @@ WAYS = {
     "ease": "a linear model of what goes together",
     "als": "customers and products as points of one space",
     "fm": "the same, with what is known of products",
-    "two_tower": "two networks, of customers and of products",
     "hybrid": "candidates of several, ranked by an earlier month",
 }
 """The same in words, for a page."""
-FORM = "promolab.recommender/1"
 BATCH = 256
 FEW_ORDERS = 3
 NEAREST = 50
@@ -71,11 +65,11 @@ class Recommender:
         ``"popularity"`` what sells; ``"frequency"`` what a customer orders again and again;
         ``"tifu"`` the same with what customers like them order; ``"itemknn"``, ``"ease"``,
         ``"als"`` what is bought by the same customers; ``"content"`` what is like their products;
-        ``"fm"``, ``"two_tower"`` both at once; ``"hybrid"`` candidates of several, ranked by what
+        ``"fm"`` both at once; ``"hybrid"`` candidates of several, ranked by what
         an earlier month bore out.
     least_customers : int
         Fewest customers who bought a product that may be recommended; with 0 products may be too
-        that nobody bought: "content", "fm" and "two_tower" know them by their attributes.
+        that nobody bought: "content" and "fm" know them by their attributes.
     half_life : float
         Weeks after which an order counts half.
     seed : int
@@ -451,23 +445,8 @@ class Recommender:
 
         It holds customers' ids and purchases: it is for the shop's own machines.
         """
-        past = self._fitted()
-        state = {
-            "kind": self.kind,
-            "options": self.options,
-            "least_customers": self.least_customers,
-            "half_life": self.half_life,
-            "seed": self.seed,
-            "as_of": past.as_of.isoformat(),
-            "rare": past.rare,
-            "unknown": past.unknown,
-            "customers": past.customers.tolist(),
-            "products": past.products.tolist(),
-            "attributes": json.loads(past.attributes.to_json(orient="split")),
-        }
-        held = {name: getattr(past, name) for name in ("customer", "product", "order", "age")}
-        learned = {f"learned.{name}": array for name, array in self._method.arrays().items()}
-        return write_model(path, state, held | learned, FORM)
+        told = (self.kind, self.options, self.least_customers, self.half_life, self.seed)
+        return _Saved(*told, self._fitted(), self._method.learned()).save(path)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -478,34 +457,34 @@ class Recommender:
         InputError
             There is no such file, it is no recommender, or it was changed or cut short.
         """
-        state, arrays = read_model(path, FORM)
+        told = _Saved.load(path)
+        model = cls(
+            told.kind,
+            least_customers=told.least_customers,
+            half_life=told.half_life,
+            seed=told.seed,
+            **told.options,
+        )
+        model._past = told.past
         try:
-            names = ("least_customers", "half_life", "seed")
-            model = cls(state["kind"], **{n: state[n] for n in names}, **state["options"])
-            told = state["attributes"]
-            past = Purchases(
-                pd.Timestamp(state["as_of"]).to_pydatetime(),
-                np.array(state["customers"]),
-                np.array(state["products"]),
-                arrays["customer"],
-                arrays["product"],
-                arrays["order"],
-                arrays["age"],
-                pd.DataFrame(told["data"], columns=told["columns"]),
-                state["rare"],
-                state["unknown"],
-            )
-            mine = {n[8:]: a for n, a in arrays.items() if n.startswith("learned.")}
-            model._past = past
-            model._method.restore(mine)
-            model._ready(model._profiles(past, np.arange(past.shape[0])))
-        except PromolabError:
-            raise
-        except (KeyError, TypeError, IndexError, ValueError) as error:
-            raise InputError(
-                f"{path} is a recommender of another version of promolab ({error!r}); fit it again"
-            ) from error
+            model._method.restore(told.learned)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} holds no recommender ({error}); fit it again") from error
+        model._ready(model._profiles(told.past, np.arange(told.past.shape[0])))
         return model
+
+
+@dataclass(frozen=True)
+class _Saved(Result):
+    """What a file of a recommender holds."""
+
+    kind: str
+    options: dict[str, Any]
+    least_customers: int
+    half_life: float
+    seed: int
+    past: Purchases
+    learned: dict[str, Any]
 
 
 def _above(past: Purchases) -> str:

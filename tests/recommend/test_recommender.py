@@ -44,8 +44,8 @@ def test_a_saved_one_recommends_the_same_and_a_changed_file_is_refused(fitted, t
     read = Recommender.load(path)
     asked = [3, 5, "nobody"]
     pd.testing.assert_frame_equal(read.recommend(asked, 15), model.recommend(asked, 15))
-    path.write_bytes(path.read_bytes().replace(b'\\"half_life\\": 16.0', b'\\"half_life\\": 17.0'))
-    refused("changed after it was saved", Recommender.load, path)
+    path.write_bytes(path.read_bytes().replace(b'"half_life": 16.0', b'"half_life": 17.0'))
+    refused("is no saved result", Recommender.load, path)
 
 
 def test_rows_in_another_order_and_an_engines_tables_change_nothing(known):
@@ -173,7 +173,7 @@ def test_customers_who_all_bought_the_same_get_it_in_the_order_of_ids(kind):
         spoilt(r"which of 18 candidates .* and all", model.fit, events, fuel, as_of="2024-03-21")
         return
     lists = model.fit(events, fuel, as_of="2024-03-21").recommend([1, 5], 3)
-    if kind in ("als", "fm", "two_tower"):  # they start from what is drawn
+    if kind in ("als", "fm"):  # they start from what is drawn
         assert np.isfinite(lists["score"]).all()
     else:
         assert lists["product_id"].tolist() == list("abcabc")
@@ -195,8 +195,6 @@ def test_wrong_questions_are_answered_with_a_sentence(fitted, known, bought):
     refused("products holds p00 twice", Recommender().fit, events, twice, as_of=NOW)
     other = products.assign(product_id=range(len(products)))
     refused("products knows none of 60 products", Recommender().fit, events, other, as_of=NOW)
-    with pytest.raises(DataError, match="nobody bought in two such times"):
-        Recommender("two_tower", **FEW).fit(events[events["ts"] > "2024-05-20"], None, as_of=NOW)
     with pytest.raises(InputError, match="products say nothing of type"):
         Recommender("content", **FEW).fit(events, products[["product_id"]], as_of=NOW)
     refused("does not know an option", Recommender, "tifu", near=3)

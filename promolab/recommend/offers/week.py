@@ -14,7 +14,7 @@ from promolab.cleaning import known_by
 from promolab.contract import read_operations
 from promolab.display import Html, absent, fold, join, picture, say, table, tried
 from promolab.errors import DataError, InputError
-from promolab.recommend.comparing import compare_recommenders
+from promolab.recommend.evaluation import compare_recommenders
 from promolab.recommend.graph import ProductGraph, past_new_products, past_starts, product_graph
 from promolab.recommend.offers.ranked_before import PastOffers, past_offers
 from promolab.recommend.offers.ranking import Offers, rank_offers

@@ -34,7 +34,6 @@ COMPARED = (
     "ease",
     "als",
     "fm",
-    "two_tower",
     "hybrid",
 )
 

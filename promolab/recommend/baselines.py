@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sparse
@@ -16,8 +16,6 @@ TINY = 1e-6
 
 class Popularity(Method):
     """How many customers bought a product in the last eight weeks."""
-
-    ARRAYS: ClassVar[tuple[str, ...]] = ("share_",)
 
     def fit(self, past: Purchases, whole: Profiles, seed: int) -> None:
         """Learn from what all customers bought."""
@@ -56,9 +54,6 @@ class Tifu(Popularity):
         Where there are more customers, neighbours come from so many, drawn by seed.
     """
 
-    ARRAYS: ClassVar[tuple[str, ...]] = ("share_", "drawn_")
-    SPARSE: ClassVar[tuple[str, ...]] = ("held_",)
-
     def __init__(self, neighbours: int = 300, own: float = 0.7, sample: int = 20_000) -> None:
         self.neighbours, self.own, self.sample = neighbours, own, sample
 
@@ -73,9 +68,9 @@ class Tifu(Popularity):
         self.held_ = whole.decayed[self.drawn_]
         self._turn()
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `arrays` gave."""
-        super().restore(arrays)
+    def restore(self, learned: dict[str, Any]) -> None:
+        """Take back what `learned` gave."""
+        super().restore(learned)
         self._turn()
 
     def _turn(self) -> None:
