@@ -62,31 +62,31 @@ class Mutation:
 MUTATIONS = (
     # Offers, and who takes them.
     Mutation(
-        "recommend/offers/on_offer.py",
+        "recommend/offers/offer_features.py",
         "if lesson.ends_at <= moment and lesson.kind == kind",
         "if lesson.kind == kind",
         "recommend/test_offers.py::"
         "test_of_two_that_overlap_the_first_teaches_nothing_and_only_what_is_over_does",
     ),
     Mutation(
-        "recommend/offers/on_offer.py",
+        "recommend/offers/offer_features.py",
         "within_it = (past.age <= old) & (past.age > new)",
         "within_it = past.age <= old",
         "recommend/test_offers.py::"
         "test_products_are_the_offers_without_coupons_taken_while_the_promotion_ran",
     ),
     Mutation(
-        "recommend/offers/on_offer.py",
+        "recommend/offers/offer_features.py",
         """(plans["ends_at"] <= now) & (plans["starts_at"] >= graph.known_from)""",
         """plans["ends_at"] <= now""",
         "recommend/test_offers.py::"
         "test_of_two_that_overlap_the_first_teaches_nothing_and_only_what_is_over_does",
     ),
     Mutation(
-        "recommend/graph/paths.py",
+        "recommend/cold_start.py",
         """rows = taken[taken["promotion_id"] != promotion]""",
         "rows = taken",
-        "recommend/test_paths.py::"
+        "recommend/test_cold_start.py::"
         "test_what_a_customer_redeemed_of_a_promotion_foretells_nothing_of_it",
     ),
     Mutation(
@@ -97,7 +97,7 @@ MUTATIONS = (
         "test_no_offer_is_expected_more_than_once_and_places_hold_a_share_of_all_taken",
     ),
     Mutation(
-        "recommend/offers/ranked_before.py",
+        "recommend/offers/ranking.py",
         "min(places, hit.shape[1]) - 1] / many",
         "min(places, hit.shape[1]) - 1] / np.minimum(many, places)",
         "recommend/test_offers.py::"

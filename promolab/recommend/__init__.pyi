@@ -1,12 +1,17 @@
+from .cold_start import cold_scores, past_new_products, past_starts
 from .evaluation import compare_recommenders
-from .graph import cold_scores, past_new_products, past_starts, product_graph
+from .graph import ProductGraph as ProductGraph
+from .graph import product_graph
 from .offers import JOINED as JOINED
-from .offers import bought_again, past_offers, rank_offers, week_offers
+from .offers import Offers as Offers
+from .offers import PastOffers as PastOffers
+from .offers import past_offers, rank_offers, repurchase_rates
+from .recommender import FEW_ORDERS as FEW_ORDERS
+from .recommender import WAYS as WAYS
 from .recommender import Recommender
 
 __all__ = [
     "Recommender",
-    "bought_again",
     "cold_scores",
     "compare_recommenders",
     "past_new_products",
@@ -14,5 +19,5 @@ __all__ = [
     "past_starts",
     "product_graph",
     "rank_offers",
-    "week_offers",
+    "repurchase_rates",
 ]

@@ -8,6 +8,7 @@ from .pages.campaign_report import (
 )
 from .pages.first_screen import FirstScreen
 from .pages.launches import launching
+from .pages.offers import week_offers
 from .pages.start_page import list_weeks
 from .running.beginning import begin_run
 from .running.many_weeks import backfill as backfill
@@ -24,5 +25,6 @@ __all__ = [
     "since_last_week",
     "together",
     "track_record",
+    "week_offers",
     "what_was_left_out",
 ]

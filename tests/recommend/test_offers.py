@@ -8,10 +8,9 @@ from statsmodels.discrete.conditional_models import ConditionalLogit
 
 from promolab.errors import DataError
 from promolab.recommend import Recommender, past_offers, product_graph, rank_offers
-from promolab.recommend.offers.choosing import PRIOR, learn_choices
-from promolab.recommend.offers.on_offer import Lesson, learned_before, lessons
-from promolab.recommend.offers.ranked_before import _rows, gain
-from promolab.recommend.offers.ranking import _expected
+from promolab.recommend.offers.conditional_logit import PRIOR, learn_choices
+from promolab.recommend.offers.offer_features import Lesson, learned_before, lessons
+from promolab.recommend.offers.ranking import _expected, _rows, gain
 from tests.recommend.conftest import NOW, in_duckdb
 from tests.refused import refused
 
@@ -148,7 +147,13 @@ def test_whole_numbers_stay_whole_and_newcomers_get_what_sells(model, coupons):
     shop = in_duckdb({**coupons, "promotion_products": held, "responses": taken})
     found = rank_offers(shop, "P4", model, customers=[3], most=2)
     assert found.joined()["offers"].iloc[0].replace("|", "").isdigit()
-    assert not product_graph(shop, NOW).to_frame()["from_id"].str.contains(".", regex=False).any()
+    assert (
+        not product_graph(shop, NOW)
+        .offers["coupon_id"]
+        .astype(str)
+        .str.contains(".", regex=False)
+        .any()
+    )
     sold = coupons["events"][coupons["events"]["ts"] >= NOW - pd.Timedelta(days=56)]
     sold = sold[sold["ts"] < NOW].groupby("product_id")["customer_id"].nunique()
     mine = coupons["promotion_products"].query("promotion_id == 'P4'")

@@ -337,7 +337,7 @@ _USES = {
 # Where results of a notebook read and write the run folder themselves.
 _READ_AND_WRITE = {
     "05_uplift": ("campaign.worth.kept:keep_effects",),
-    "06_offers": ("recommend.offers.week",),
+    "06_offers": ("report.pages.offers",),
     "07_policy": ("campaign.spending.choosing", "campaign.worth.kept:kept_worth"),
     "08_plan": ("campaign.plan.result", "campaign.outlook.week_plan"),
     "09_learning": ("loop.monitoring.since", "loop.monitoring.champions"),

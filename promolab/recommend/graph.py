@@ -10,29 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.errors import InputError, nearest
+from promolab.errors import DataError, InputError, nearest
 from promolab.features import read_as_of
 from promolab.recommend.purchases import ATTRIBUTES, Purchases, read_purchases, read_rows, settled
-from promolab.results import Result
-from promolab.weeks import local_day
-from promolab.wording import plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
 
-COLUMNS = ["from_kind", "from_id", "to_kind", "to_id"]
-NESTED = (("type", "category"), ("category", "department"))
 TOOK = ("redeem", "purchase")
 """Responses that take an offer; the second where a shop records none of the first."""
-LONGEST = 36
 LOOK_BACK = 28
 
 
 @dataclass(frozen=True)
-class ProductGraph(Result):
-    """Products and what they have in common, as tables of typed edges; made by `product_graph`.
+class ProductGraph:
+    """Products, what they have in common and who bought them; made by `product_graph`.
 
     Parameters
     ----------
@@ -48,8 +40,6 @@ class ProductGraph(Result):
         took it.
     past : Purchases
         Who bought what before; all that was said after it is left out.
-    zone : str
-        Where days begin.
     """
 
     products: pd.DataFrame = field(repr=False)
@@ -58,7 +48,6 @@ class ProductGraph(Result):
     contacts: pd.DataFrame = field(repr=False)
     taken: pd.DataFrame = field(repr=False)
     past: Purchases
-    zone: str = "UTC"
 
     @property
     def groups(self) -> list[str]:
@@ -70,43 +59,6 @@ class ProductGraph(Result):
         """The moment from which on there are four weeks of purchases to look back on."""
         oldest = float(self.past.age.max(initial=0.0))
         return pd.Timestamp(self.past.as_of) - pd.Timedelta(days=max(oldest - LOOK_BACK, 0))
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the edges: ``from_kind, from_id, to_kind, to_id`` (ids as text), in order.
-
-        Products belong to types, categories, makers, brands and departments, types to categories,
-        categories to departments; coupons hold products and belong to promotions. Purchases, of
-        which there are many more, are in ``past``.
-        """
-        told = [("product", "product_id", name, name, self.products) for name in self.groups]
-        told += [(a, a, b, b, self.products) for a, b in NESTED if {a, b} <= set(self.groups)]
-        coupons = self.offers[self.offers["coupon_id"].notna()]
-        bare = self.offers[self.offers["coupon_id"].isna()]
-        told += [
-            ("coupon", "coupon_id", "product", "product_id", coupons),
-            ("coupon", "coupon_id", "promotion", "promotion_id", coupons),
-            ("promotion", "promotion_id", "product", "product_id", bare),
-        ]
-        parts = []
-        for kind, column, to_kind, to_column, rows in told:
-            pairs = rows[[column, to_column]].dropna().astype(str).drop_duplicates()
-            pairs.columns = ["from_id", "to_id"]
-            parts.append(pairs.assign(from_kind=kind, to_kind=to_kind)[COLUMNS])
-        return pd.concat(parts).sort_values(COLUMNS, ignore_index=True)
-
-    def summary(self) -> str:
-        """Say what there is."""
-        kinds = [plural(self.products[name].nunique(), *_CALLED[name]) for name in self.groups]
-        text = plural(len(self.products), "product")
-        if kinds:
-            text += " of " + ", ".join(kinds[:-1]) + (" and " if len(kinds) > 1 else "") + kinds[-1]
-        many = plural(self.offers["promotion_id"].nunique(), "promotion")
-        reached = plural(self.offers["product_id"].nunique(), "product")
-        buyers = plural(len(self.past.customers), "customer")
-        return (
-            f"{text}; {many} with {plural(self.offers['coupon_id'].nunique(), 'coupon')} for "
-            f"{reached}; {buyers} bought before {local_day(self.past.as_of, self.zone)}."
-        )
 
     def codes(self, path: tuple[str, ...]) -> np.ndarray | None:
         """Return each product's value of some groups: −1 unknown, None without the groups."""
@@ -130,6 +82,37 @@ class ProductGraph(Result):
         known = pd.Index(self.products["product_id"])
         return np.asarray(known.get_indexer(pd.Index(self.past.products)))
 
+    def of_bought(self, codes: np.ndarray) -> np.ndarray:
+        """Return the value of each product bought; −1 for those that no table describes."""
+        return np.where(self.bought_at >= 0, codes[np.maximum(self.bought_at, 0)], -1)
+
+    def of_products(self, products: Any, codes: np.ndarray) -> np.ndarray:
+        """Return the value of products by id; −1 for those that no table describes."""
+        at = pd.Index(self.products["product_id"]).get_indexer(products)
+        return np.where(at >= 0, codes[np.maximum(at, 0)], -1)
+
+    def offers_of(self, promotion_id: Any) -> pd.DataFrame:
+        """Return the rows of ``offers`` of a promotion.
+
+        Raises
+        ------
+        InputError
+            There is no such promotion.
+        DataError
+            It names no products.
+        """
+        known = self.promotions["promotion_id"]
+        if not known.isin([promotion_id]).any():
+            hint = nearest(str(promotion_id), known.astype(str))
+            raise InputError(f"no promotion {promotion_id!r} in this shop; {hint}")
+        rows: pd.DataFrame = self.offers[self.offers["promotion_id"] == promotion_id]
+        if rows.empty:
+            raise DataError(
+                f"promotion {promotion_id} names no products (promotion_products): it is valid for "
+                "all of them, and nothing tells what of it a customer chooses, or who answers it"
+            )
+        return rows
+
     def contacted(self, promotion_id: Any) -> np.ndarray:
         """Return the customers who were contacted for a promotion before."""
         rows = self.contacts[self.contacts["promotion_id"] == promotion_id]
@@ -150,120 +133,6 @@ class ProductGraph(Result):
             known = nearest(str(lost), self.products["product_id"].astype(str).head(2_000))
             raise InputError(f"{called}: no product {lost!r} in this shop; {known}")
         return np.asarray(at)
-
-    def around(self, product_id: Any, others: int = 2) -> pd.DataFrame:
-        """Return what one product has in common with others.
-
-        Parameters
-        ----------
-        product_id : id
-            The product.
-        others : int
-            Other products named for each group, those that most customers bought.
-
-        Returns
-        -------
-        DataFrame
-            A row per group or coupon: ``kind, value, products`` (others of it), ``like`` (some of
-            them, as a tuple of ids), and the ``promotion`` of a coupon.
-        """
-        own = self.products.iloc[self.rows_of([product_id], "product_id")[0]]
-        buyers = pd.Series(self.past.buyers(np.inf), self.past.products)
-        rows = []
-        for name in self.groups:
-            if pd.notna(own[name]):
-                alike = self.products.loc[self.products[name] == own[name], "product_id"]
-                rows.append(self._row(name, own[name], alike, product_id, buyers, others, ""))
-        mine = self.offers[self.offers["product_id"] == product_id]
-        for coupon, promotion in (
-            mine[["coupon_id", "promotion_id"]].drop_duplicates().itertuples(index=False)
-        ):
-            known = pd.notna(coupon)
-            kind, value = ("coupon", coupon) if known else ("promotion", promotion)
-            held = self.offers["promotion_id"] == promotion
-            if known:
-                held &= self.offers["coupon_id"] == coupon
-            alike = self.offers.loc[held, "product_id"]
-            rows.append(self._row(kind, value, alike, product_id, buyers, others, str(promotion)))
-        columns = ["kind", "value", "products", "like", "promotion"]
-        return pd.DataFrame(rows, columns=columns)
-
-    def _row(
-        self,
-        kind: str,
-        value: Any,
-        alike: pd.Series[Any],
-        own: Any,
-        buyers: pd.Series[Any],
-        others: int,
-        promotion: str,
-    ) -> tuple[Any, ...]:
-        ids = pd.Index(alike.unique())
-        ids = ids[ids != own]
-        many = buyers.reindex(ids, fill_value=0).to_numpy()
-        best = ids.to_numpy()[np.lexsort((ids.astype(str), -many))][:others]
-        return kind, value, len(ids), tuple(best), promotion
-
-    def plot(self, ax: Axes | None = None, product_id: Any = None, most: int = 8) -> Axes:
-        """Draw what one product has in common with others, by default the most bought one.
-
-        Parameters
-        ----------
-        ax : Axes, optional
-            Where; by default a figure of its own.
-        product_id : id, optional
-            The product.
-        most : int
-            Groups and coupons drawn.
-        """
-        from promolab import plots
-
-        if product_id is None:
-            product_id = self.past.products[int(self.past.buyers(np.inf).argmax())]
-        around = self.around(product_id)
-        shown = around.head(most)
-        ax = plots.roomy(len(shown) + 1, 6) if ax is None else ax
-        height = (len(shown) - 1) / 2
-        for place, row in enumerate(shown.to_dict("records")):
-            told = f"{row['kind']} {row['value']}"
-            if row["promotion"] and row["kind"] == "coupon":
-                told += f" (promotion {row['promotion']})"
-            like = ", ".join(map(str, row["like"]))
-            more = row["products"] - len(row["like"])
-            like += f" and {plural(more, 'other')}" if more > 0 and like else ""
-            ax.plot([0, 1], [height, place], color=plots.MUTED, linewidth=0.8, zorder=0)
-            ax.plot([1, 2], [place, place], color=plots.MUTED, linewidth=0.8, zorder=0)
-            _node(ax, 1, place, told)
-            _node(ax, 2, place, like or "no other product")
-        _node(ax, 0, height, f"product {product_id}")
-        left = len(around) - len(shown)
-        ax.set_axis_off()
-        ax.set_xlim(-0.4, 2.6)
-        ax.invert_yaxis()
-        return plots.finish(
-            ax,
-            title=f"Product {product_id}, and what it has in common with others",
-            subtitle=f"{plural(left, 'more coupon or promotion', 'more coupons or promotions')}"
-            if left
-            else "",
-        )
-
-
-_CALLED = {
-    "type": ("type",),
-    "category": ("category", "categories"),
-    "maker": ("maker",),
-    "brand": ("brand",),
-    "department": ("department",),
-}
-
-
-def _node(ax: Axes, x: float, y: float, text: str) -> None:
-    from promolab import plots
-
-    box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": plots.MUTED}
-    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    ax.text(x, y, text, ha="center", va="center", fontsize=8, bbox=box)
 
 
 def product_graph(shop: Shop, as_of: Any) -> ProductGraph:
@@ -298,8 +167,8 @@ def product_graph(shop: Shop, as_of: Any) -> ProductGraph:
     >>> shop = Shop({"events": con.create_table("events", events),
     ...              "products": con.create_table("products", products)})
     >>> graph = product_graph(shop, "2024-02-01")
-    >>> graph.to_frame().query("to_id == 'tea'")["from_id"].tolist()
-    ['a', 'b']
+    >>> graph.groups, graph.past.products.tolist()
+    (['category'], ['a', 'b'])
     """
     now = read_as_of(as_of)
     shop.require("recommendations and offers")
@@ -312,7 +181,6 @@ def product_graph(shop: Shop, as_of: Any) -> ProductGraph:
         contacts=_before(shop, "exposures", now, ["promotion_id", "customer_id", "ts"]),
         taken=_taken(shop, now),
         past=read_purchases(past, products, now, 1),
-        zone=shop.zone,
     )
 
 

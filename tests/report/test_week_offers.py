@@ -8,11 +8,13 @@ import pytest
 
 from promolab.display import Html
 from promolab.folder import open_run
-from promolab.recommend import Recommender, product_graph, rank_offers, week_offers
-from promolab.recommend.offers.on_offer import Features, on_offer
-from promolab.recommend.offers.ranked_before import PastOffers
-from promolab.recommend.offers.week import NoOffers, WeekOffers
-from tests.recommend.conftest import NOW, in_duckdb
+from promolab.recommend import PastOffers, Recommender, product_graph, rank_offers
+from promolab.recommend.offers.offer_features import Features, on_offer
+from promolab.report import week_offers
+from promolab.report.pages.offers import NoOffers, WeekOffers
+from tests.recommend.conftest import NOW, bought, coupons, in_duckdb, known, shop
+
+__all__ = ["bought", "coupons", "known", "shop"]  # fixtures
 
 
 def run_of(folder, promotions):
@@ -40,7 +42,7 @@ def week(coupons, tmp_path_factory) -> WeekOffers:
 
 
 def pieces(found) -> dict[str, str]:
-    names = ["again", "methods", "lists", "cold", "subsidised", "around", "method"]
+    names = ["again", "methods", "lists", "cold", "subsidised", "method"]
     told = {name: getattr(found, name)() for name in names}
     return {n: t.text if isinstance(t, Html) else t if isinstance(t, str) else t.summary()
             for n, t in told.items()}  # fmt: skip

@@ -7,19 +7,27 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from promolab.cleaning import known_by
 from promolab.contract import read_operations
 from promolab.display import Html, absent, fold, join, picture, say, table, tried
 from promolab.errors import DataError, InputError
-from promolab.recommend.evaluation import compare_recommenders
-from promolab.recommend.graph import ProductGraph, past_new_products, past_starts, product_graph
-from promolab.recommend.offers.ranked_before import PastOffers, past_offers
-from promolab.recommend.offers.ranking import Offers, rank_offers
-from promolab.recommend.offers.repeats import bought_again
-from promolab.recommend.recommender import FEW_ORDERS, WAYS, Recommender
+from promolab.recommend import (
+    FEW_ORDERS,
+    WAYS,
+    Offers,
+    PastOffers,
+    ProductGraph,
+    Recommender,
+    compare_recommenders,
+    past_new_products,
+    past_offers,
+    past_starts,
+    product_graph,
+    rank_offers,
+    repurchase_rates,
+)
 from promolab.results import Result
 from promolab.wording import count, number, percent, plural
 
@@ -159,23 +167,18 @@ class WeekOffers(Result):
 
     # --- how well lists did before ---------------------------------------------------------------
 
-    def board(self) -> Any:
+    def methods(self) -> Html:
         """Return ways to recommend, held against what was bought in the last four weeks."""
-        then = self.graph.past.as_of - timedelta(weeks=WEEKS)
-        shop = self.shop
-        return tried(
+        now = self.graph.past.as_of
+        board = tried(
             compare_recommenders,
-            known_by(shop, self.graph.past.as_of).events,
-            shop.tables.get("products"),
-            as_of=then,
+            known_by(self.shop, now).events,
+            self.shop.tables.get("products"),
+            as_of=now - timedelta(weeks=WEEKS),
             kinds=self.compared,
             weeks=WEEKS,
             seed=self.seed,
         )
-
-    def methods(self) -> Html:
-        """Return that board, everything, repeats and new products apart."""
-        board = self.board()
         if isinstance(board, Html):
             return board
         drawn = [
@@ -189,7 +192,7 @@ class WeekOffers(Result):
 
     def again(self) -> Any:
         """Return what customers buy again and what anew."""
-        return tried(bought_again, self.graph.past)
+        return tried(repurchase_rates, self.graph.past)
 
     # --- whose offers ----------------------------------------------------------------------------
 
@@ -277,20 +280,6 @@ class WeekOffers(Result):
             pieces.append(picture(promotions.plot(), alt))
         return join(pieces)
 
-    def around(self) -> Any:
-        """Return the most bought product of the promotions that start, and its neighbours."""
-        if not self.offers:
-            return absent("No promotion starts with several offers to choose from.")
-        buyers = pd.Series(self.graph.past.buyers(np.inf), self.graph.past.products)
-        mine = self.graph.offers["promotion_id"] == self.offers[0].promotion_id
-        ids = pd.Index(self.graph.offers.loc[mine, "product_id"].unique())
-        ids = ids[ids.isin(self.graph.products["product_id"])]
-        if not len(ids):
-            return absent("No product of it is described.")
-        best = buyers.reindex(ids, fill_value=0)
-        drawn = self.graph.plot(product_id=best.index[int(best.to_numpy().argmax())])
-        return join([say(self.graph.summary()), picture(drawn, "A product and what it shares.")])
-
     def subsidised(self) -> Html:
         """Return how much of what is offered was bought before."""
         if not self.offers:
@@ -341,7 +330,7 @@ class NoOffers(Result):
         """Return nothing: the page's first sentence said why."""
         return Html("")
 
-    again = methods = lists = cold = subsidised = method = around = nothing
+    again = methods = lists = cold = subsidised = method = nothing
 
     def write(self) -> None:
         """Write a table without rows."""

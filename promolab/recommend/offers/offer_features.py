@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sparse
 
-from promolab.errors import DataError, InputError, nearest
-from promolab.recommend.graph import ProductGraph, bought_codes
+from promolab.errors import DataError
+from promolab.recommend.graph import ProductGraph
 from promolab.recommend.method import HALF_LIFE, indicator
-from promolab.recommend.offers.choosing import Choices, learn_choices, spread_of, within
+from promolab.recommend.offers.conditional_logit import Choices, learn_choices, spread_of, within
 
 _AS_OFFER = {"coupon_id": "offer"}
 LATELY_DAYS = 56
@@ -56,16 +56,7 @@ def on_offer(graph: ProductGraph, promotion_id: Any) -> OnOffer:
     DataError
         It names no products.
     """
-    known = graph.promotions["promotion_id"]
-    if not known.isin([promotion_id]).any():
-        hint = nearest(str(promotion_id), known.astype(str))
-        raise InputError(f"no promotion {promotion_id!r} in this shop; {hint}")
-    rows = graph.offers[graph.offers["promotion_id"] == promotion_id]
-    if rows.empty:
-        raise DataError(
-            f"promotion {promotion_id} names no products (promotion_products): there is nothing to "
-            "choose for a customer"
-        )
+    rows = graph.offers_of(promotion_id)
     coupons = bool(rows["coupon_id"].notna().all())
     kind = "coupon" if coupons else "product"
     odd = rows[f"{kind}_id"].astype(str).str.contains("|", regex=False)
@@ -119,9 +110,7 @@ class Features:
         narrowest = tuple(graph.groups[:1])
         codes = graph.codes(narrowest)
         assert codes is not None
-        described = pd.Index(graph.products["product_id"])
-        at = described.get_indexer(offered.members["product_id"])
-        of = np.where(at >= 0, codes[np.maximum(at, 0)], -1)
+        of = graph.of_products(offered.members["product_id"], codes)
         known = of >= 0
         values, many = int(codes.max(initial=-1)) + 1, len(offered.ids)
         offer = offered.members["offer"].to_numpy()[known]
@@ -129,7 +118,7 @@ class Features:
         share = sparse.csr_matrix(cells, (values, many))
         whole = np.maximum(np.asarray(share.sum(axis=0)).ravel(), 1)
         spread = share @ sparse.diags(1 / whole)
-        return sparse.csr_matrix(indicator(bought_codes(graph, codes), values) @ spread)
+        return sparse.csr_matrix(indicator(graph.of_bought(codes), values) @ spread)
 
     def of(self, places: np.ndarray) -> np.ndarray:
         """Return customers × offers × features; a customer at −1 has bought nothing."""

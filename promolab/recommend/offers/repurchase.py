@@ -11,7 +11,7 @@ import pandas as pd
 from promolab.checks import whole_number
 from promolab.display import Html, table
 from promolab.errors import DataError
-from promolab.recommend.offers.ranked_before import by_customer
+from promolab.recommend.offers.ranking import by_customer
 from promolab.recommend.purchases import Purchases
 from promolab.results import Result
 from promolab.wording import count, percent
@@ -23,8 +23,8 @@ GROUPS = ("product", "type", "category")
 
 
 @dataclass(frozen=True)
-class BoughtAgain(Result):
-    """How much of what customers bought lately they had bought before; by `bought_again`.
+class RepurchaseRates(Result):
+    """How much of what customers bought lately they had bought before; by `repurchase_rates`.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class BoughtAgain(Result):
         )
 
 
-def bought_again(past: Purchases, days: int = 28, most: int = 10) -> BoughtAgain:
+def repurchase_rates(past: Purchases, days: int = 28, most: int = 10) -> RepurchaseRates:
     """Hold what customers bought lately against what they had bought before.
 
     Parameters
@@ -138,7 +138,7 @@ def bought_again(past: Purchases, days: int = 28, most: int = 10) -> BoughtAgain
         categories = categories.head(most).sort_values(
             ["share", "category"], ascending=[False, True], ignore_index=True
         )
-    return BoughtAgain(pd.DataFrame(rows), categories, days)
+    return RepurchaseRates(pd.DataFrame(rows), categories, days)
 
 
 def _pairs(customer: np.ndarray, codes: np.ndarray, late: np.ndarray) -> pd.DataFrame:

@@ -1,0 +1,492 @@
+"""Who answers products and promotions that nobody has answered yet, by paths through the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sparse
+
+from promolab.checks import choice, refuse, whole_number
+from promolab.compare import expected_responses
+from promolab.effects import mean_of
+from promolab.errors import DataError
+from promolab.metrics import past_ratios
+from promolab.model import ResponseModel
+from promolab.recommend.graph import ProductGraph
+from promolab.recommend.method import HALF_LIFE, indicator
+from promolab.results import Estimate, Result
+from promolab.wording import count, number, percent, plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PATHS: tuple[tuple[str, ...], ...] = (
+    ("type",),
+    ("type", "maker"),
+    ("category",),
+    ("maker",),
+    ("department",),
+    (),
+)
+"""What two products have in common on the way from one to the other; () is any product at all."""
+
+
+def cold_scores(
+    graph: ProductGraph,
+    asked: Iterable[Any],
+    customers: Iterable[Any] | None = None,
+    of: str = "products",
+) -> pd.DataFrame:
+    """Score customers for products or promotions that nobody has answered yet.
+
+    The paths of the graph that lead from a customer to the product or promotion (Sun et al. 2011,
+    PathSim, VLDB): customer, bought product, its type (or maker, category, …), the new product. For
+    each path the orders along it are counted, half as much every sixteen weeks, the logarithm of
+    one more is standardised over customers, and the paths are added up. No weight is learned.
+
+    Parameters
+    ----------
+    graph : ProductGraph
+        Of `product_graph`.
+    asked : iterable of ids
+        The products or promotions.
+    customers : iterable of ids, optional
+        By default everybody who bought something.
+    of : {"products", "promotions"}
+        What ``asked`` are. To a promotion there lead the paths to its products, the products
+        themselves, and how many other promotions the customer took.
+
+    Returns
+    -------
+    DataFrame, shape (customers, asked)
+        Scores that rank customers within a column; those without purchases come last. A product of
+        which nothing is known is ranked for by how much a customer orders at all.
+
+    Raises
+    ------
+    InputError
+        An unknown product or promotion, a promotion without products, an id that stands twice.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> from promolab.contract import Shop
+    >>> from promolab.recommend import product_graph
+    >>> con = ibis.duckdb.connect()
+    >>> events = pd.DataFrame({"customer_id": [1, 2], "product_id": ["a", "b"],
+    ...     "kind": "purchase", "ts": pd.to_datetime(["2024-01-01", "2024-01-02"])})
+    >>> products = pd.DataFrame({"product_id": list("abc"), "category": ["tea", "oil", "tea"]})
+    >>> shop = Shop({"events": con.create_table("events", events),
+    ...              "products": con.create_table("products", products)})
+    >>> int(cold_scores(product_graph(shop, "2024-02-01"), ["c"])["c"].idxmax())
+    1
+    """
+    choice("of", of, ("products", "promotions"))
+    ids = list(asked)
+    if pd.Index(ids).has_duplicates:
+        raise refuse("asked", pd.Index(ids)[pd.Index(ids).duplicated()][0], "each id once")
+    counted = (
+        product_paths(graph, graph.rows_of(ids, "asked"))
+        if of == "products"
+        else promotion_paths(graph, ids)
+    )
+    total = np.sum([_standard(np.log1p(values)) for values in counted.values()], axis=0)
+    found = pd.DataFrame(total, index=pd.Index(graph.past.customers, name="customer_id"))
+    found.columns = pd.Index(ids)
+    if customers is None:
+        return found
+    # Whoever bought nothing is on no path.
+    nothing = -np.sum([_level(np.log1p(values)) for values in counted.values()], axis=0)
+    wanted = pd.Index(list(customers), name="customer_id")
+    rows = found.reindex(wanted)
+    unknown = ~wanted.isin(found.index)
+    rows.loc[unknown] = np.broadcast_to(nothing, (int(unknown.sum()), len(ids)))
+    return rows
+
+
+def _level(values: np.ndarray) -> np.ndarray:
+    spread = values.std(axis=0)
+    return np.where(spread > 0, values.mean(axis=0) / np.where(spread > 0, spread, 1), 0.0)
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    spread = values.std(axis=0)
+    told = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return np.where(spread > 0, told, 0.0)
+
+
+def product_paths(graph: ProductGraph, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return for each path the orders of each customer along it, customers × products asked for."""
+    decayed, found = graph.past.decayed(HALF_LIFE), {}
+    for path in PATHS:
+        codes = graph.codes(path)
+        if codes is None:
+            continue
+        wanted, column = np.unique(codes[rows], return_inverse=True)
+        bought = graph.of_bought(codes)
+        place = np.where(bought >= 0, pd.Index(wanted).get_indexer(bought), -1)
+        orders = (decayed @ indicator(place, len(wanted))).toarray()[:, column]
+        found[" × ".join(path) or "any"] = np.where(codes[rows] >= 0, orders, 0.0)
+    return found
+
+
+def promotion_paths(
+    graph: ProductGraph,
+    promotions: list[Any],
+    customers: np.ndarray | None = None,
+    moment: datetime | None = None,
+) -> dict[str, np.ndarray]:
+    """Return for each path the orders of customers along it, customers × promotions.
+
+    Parameters
+    ----------
+    graph : ProductGraph
+        Of `product_graph`.
+    promotions : list of ids
+        They name products.
+    customers : ndarray of int, optional
+        Places among those who bought; by default all.
+    moment : datetime, optional
+        An earlier one: nothing at or after it counts.
+    """
+    past = graph.past.of_customers(customers, moment or graph.past.as_of)
+    decayed = past.decayed(HALF_LIFE)
+    if customers is not None:
+        decayed = decayed[customers]
+    offers = pd.concat([graph.offers_of(promotion) for promotion in promotions])
+    offers = offers.drop_duplicates(["promotion_id", "product_id"])
+    column = pd.Index(promotions).get_indexer(offers["promotion_id"])
+    bought = pd.Index(past.products).get_indexer(offers["product_id"])
+    held = _cells(bought, column, (len(past.products), len(promotions)))
+    found = {"product": (decayed @ held).toarray()}
+    for path in PATHS:
+        codes = graph.codes(path)
+        if codes is None or not path:
+            continue
+        of = graph.of_products(offers["product_id"], codes)
+        values = int(codes.max(initial=-1)) + 1
+        reached = _cells(of, column, (values, len(promotions))) > 0
+        reach = indicator(graph.of_bought(codes), values) @ reached.astype(float)
+        found[" × ".join(path)] = (decayed @ reach).toarray()
+    orders = np.asarray(decayed.sum(axis=1))
+    found["any"] = np.broadcast_to(orders, (len(orders), len(promotions)))
+    before = graph.taken if moment is None else graph.taken[graph.taken["ts"] < moment]
+    taken = np.column_stack([_taken_before(graph, before, p) for p in promotions])
+    found["taken"] = taken if customers is None else taken[customers]
+    return found
+
+
+def _cells(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
+    both = (row >= 0) & (column >= 0)
+    return sparse.csr_matrix((np.ones(int(both.sum())), (row[both], column[both])), shape)
+
+
+def _taken_before(graph: ProductGraph, taken: pd.DataFrame, promotion: Any) -> np.ndarray:
+    """Return how many other promotions each customer took."""
+    rows = taken[taken["promotion_id"] != promotion]
+    pairs = rows[["promotion_id", "customer_id"]].drop_duplicates()
+    at = pd.Index(graph.past.customers).get_indexer(pd.Index(pairs["customer_id"]))
+    return np.bincount(at[at >= 0], minlength=len(graph.past.customers)).astype(float)
+
+
+CELLS = 10_000_000
+"""Customers times products that are scored at a time."""
+
+
+@dataclass(frozen=True)
+class NewProducts(Result):
+    """Products that were new lately, and how well their buyers were ranked; by `past_new_products`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per product: ``product_id, buyers, auc`` (of `cold_scores` as of before it was sold),
+        ``same_type`` (AUC by orders of its narrowest group, then by all orders).
+    days : int
+        What counts as lately.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    days: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per product."""
+        return self.frame
+
+    def mean(self, minus: str | None = None) -> Estimate:
+        """Return the mean AUC or paired difference, with its interval over products."""
+        values = self.frame["auc"].to_numpy(float)
+        values = values if minus is None else values - self.frame[minus].to_numpy(float)
+        return mean_of(values, np.arange(len(values)), 0.95).estimate
+
+    def summary(self) -> str:
+        """Say how well buyers of new products were found."""
+        more = self.mean("same_type")
+        return (
+            f"Customers ranked for {plural(len(self.frame), 'product')} that came new in the last "
+            f"{self.days} days, by what was known before: AUC "
+            f"{number(*self.mean().ends, decimals=2)}; less that of a ranking by purchases of the "
+            f"same group alone {number(*more.ends, decimals=3)}."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw how the products' AUC spread."""
+        from promolab import plots
+
+        ax = plots.histogram(self.frame["auc"].to_numpy(float), ax=ax)
+        return plots.finish(
+            ax,
+            title="How well buyers of new products were found",
+            subtitle=f"{plural(len(self.frame), 'product')} of the last {self.days} days",
+            xlabel="AUC among customers with purchases before",
+            ylabel="products",
+        )
+
+
+def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> NewProducts:
+    """Rank customers for products of the last weeks by what was known before, and hold it.
+
+    Parameters
+    ----------
+    graph : ProductGraph
+        Of `product_graph`.
+    days : int
+        Products first bought in the last so many days count as new.
+    least : int
+        Fewest customers who bought one since.
+
+    Raises
+    ------
+    DataError
+        No product was new lately, or nothing was bought before.
+    """
+    days, least = whole_number("days", days, 1), whole_number("least", least, 1)
+    if not graph.groups:
+        raise DataError(
+            "nothing is known of products (products: type, category, maker, department): no path "
+            "leads to a new one"
+        )
+    past = graph.past
+    oldest = np.zeros(past.shape[1])
+    np.maximum.at(oldest, past.product, past.age)
+    buyers = past.buyers(days)
+    fresh = np.flatnonzero((oldest <= days) & (buyers >= least) & (graph.bought_at >= 0))
+    moment = past.as_of - timedelta(days=days)
+    before = past.of_customers(None, moment)
+    known = np.flatnonzero(np.bincount(before.customer, minlength=past.shape[0]) > 0)
+    if not len(fresh) or not len(known) or pd.Timestamp(moment) < graph.known_from:
+        raise DataError(
+            f"no product came new in the last {days} days, after four weeks of others, and was "
+            f"bought by {least} customers: nothing tells how well new ones are ranked for"
+        )
+    then, bought = replace(graph, past=before), past.matrix().tocsc()
+    # A few products at a time: scores of all customers for all of them would not fit.
+    many = max(CELLS // past.shape[0], 1)
+    parts = [_ranked(then, fresh[i : i + many], known, bought) for i in range(0, len(fresh), many)]
+    told = pd.concat(parts, ignore_index=True).assign(buyers=buyers[fresh])
+    rows = told.dropna(subset=["auc", "same_type"]).reset_index(drop=True)
+    rows = rows[["product_id", "buyers", "auc", "same_type"]]
+    if rows.empty:
+        raise DataError("nobody, or everybody, of those known before bought what came new")
+    return NewProducts(rows, days)
+
+
+def _ranked(
+    then: ProductGraph, products: np.ndarray, known: np.ndarray, bought: Any
+) -> pd.DataFrame:
+    """Return product_id, auc and same_type of some products, by what was known then."""
+    ids = then.past.products[products]
+    came = (bought[:, products].toarray() > 0)[known]
+    paths = product_paths(then, then.bought_at[products])
+    narrow, wide = next(iter(paths.values())), paths["any"]
+    plain = (narrow + 1e-6 * wide / max(wide.max(), 1))[known]
+    score = cold_scores(then, ids).to_numpy()[known]
+    told = {"product_id": ids, "auc": areas(score, came), "same_type": areas(plain, came)}
+    return pd.DataFrame(told)
+
+
+def areas(score: np.ndarray, came: np.ndarray) -> np.ndarray:
+    """Return the area under the ROC curve of each column; nan where all or none came.
+
+    Examples
+    --------
+    >>> areas(np.array([[0.1], [0.9], [0.5]]), np.array([[False], [True], [True]]))
+    array([1.])
+    """
+    from scipy.stats import rankdata
+
+    many = came.sum(axis=0)
+    ranks = np.where(came, rankdata(score, axis=0), 0.0).sum(axis=0)
+    pairs = many * (len(came) - many)
+    area = (ranks - many * (many + 1) / 2) / np.where(pairs > 0, pairs, 1)
+    return np.where(pairs > 0, area, np.nan)
+
+
+FEWEST_TAKERS = 30
+LEVEL = 0.9
+
+
+@dataclass(frozen=True)
+class PastStarts(Result):
+    """Past promotions, each foretold from those that were over when it began; by `past_starts`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per promotion: ``promotion_id, type, starts_at, customers`` (contacted, with purchases
+        before), ``expected, ci_low, ci_high`` (90 % prediction interval; missing until three were
+        foretold), ``taken`` (customers who took it), ``inside``.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+
+    @property
+    def held(self) -> pd.DataFrame:
+        """Those with an interval."""
+        return self.frame[self.frame["ci_low"].notna()]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per promotion."""
+        return self.frame
+
+    def summary(self) -> str:
+        """Say how many intervals held what came."""
+        rows = self.held
+        if rows.empty:
+            return (
+                f"Too few promotions are over to tell how well new ones are foretold: an interval "
+                f"needs three that were, each from {FEWEST_TAKERS} answers or more to those before."
+            )
+        return (
+            f"{count(int(rows['inside'].sum()))} of {plural(len(rows), 'promotion')}, each "
+            "foretold at its start by the paths to its products alone, brought what the "
+            f"{percent(LEVEL, decimals=0)} interval said: {count(int(rows['taken'].sum()))} "
+            f"customers took them, {count(round(rows['expected'].sum()))} were expected."
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what was foretold, with its interval, and what came."""
+        from promolab import plots
+
+        rows = self.held
+        names = [f"{row.promotion_id} · {row.type}" for row in rows.itertuples()]
+        ax = plots.intervals(names, rows["expected"], rows["ci_low"], rows["ci_high"], ax=ax)
+        ax.scatter(
+            rows["taken"], ax.get_yticks(), marker="D", s=22, zorder=4, color=plots.COLOURS[1]
+        )
+        return plots.finish(
+            ax,
+            title="What new promotions brought, beside what was foretold",
+            subtitle=f"Dots and {percent(LEVEL, decimals=0)} intervals: foretold; diamonds: came",
+            xlabel="customers who took it",
+        )
+
+
+def past_starts(graph: ProductGraph) -> PastStarts:
+    """Foretell each promotion that is over from those that were over when it began.
+
+    A logistic model of who took a promotion, among those contacted, on the logarithms of the paths
+    to it (`promolab.recommend.cold_scores`); what came of earlier ones, divided by what was
+    expected, corrects the sum and gives its interval (`promolab.metrics.past_ratios`).
+
+    Parameters
+    ----------
+    graph : ProductGraph
+        Of `product_graph`.
+
+    Returns
+    -------
+    PastStarts
+
+    Raises
+    ------
+    DataError
+        The shop has no promotion with products, contacts and an end before the moment.
+    """
+    now = pd.Timestamp(graph.past.as_of)
+    plans = graph.promotions[graph.promotions["ends_at"] <= now]
+    able = plans["promotion_id"].isin(graph.offers["promotion_id"])
+    able &= plans["promotion_id"].isin(graph.contacts["promotion_id"])
+    plans = plans[able & (plans["starts_at"] >= graph.known_from)]
+    if plans.empty:
+        raise DataError(
+            "no promotion with products (promotion_products) and contacts (exposures) is over yet: "
+            "nothing tells who answers one"
+        )
+    cases = [_Case.of(graph, row) for row in plans.itertuples()]
+    rows: list[dict[str, Any]] = []
+    for case in cases:
+        expected = _expected(case, [c for c in cases if c.ends_at <= case.starts_at])
+        if expected is not None:
+            rows.append(_row(case, expected, rows))
+    columns = ["promotion_id", "type", "starts_at", "ends_at", "customers", "raw", "expected"]
+    columns += ["ci_low", "ci_high", "taken", "inside"]
+    return PastStarts(pd.DataFrame(rows, columns=columns).drop(columns=["raw", "ends_at"]))
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One promotion at its start: who was contacted, the paths to it, who took it."""
+
+    promotion_id: Any
+    type: str
+    starts_at: pd.Timestamp
+    ends_at: pd.Timestamp
+    X: pd.DataFrame = field(repr=False)
+    y: np.ndarray = field(repr=False)
+
+    @classmethod
+    def of(cls, graph: ProductGraph, row: Any) -> _Case:
+        who = pd.Index(graph.contacted(row.promotion_id))
+        at = pd.Index(graph.past.customers).get_indexer(who)
+        start = row.starts_at.to_pydatetime()
+        # Who bought for the first time afterwards is known only because of that.
+        at = np.intersect1d(at, graph.past.of_customers(None, start).customer)
+        paths = promotion_paths(graph, [row.promotion_id], at, start)
+        X = pd.DataFrame({name: np.log1p(values[:, 0]) for name, values in paths.items()})
+        took = graph.taken["promotion_id"] == row.promotion_id
+        took &= (graph.taken["ts"] >= row.starts_at) & (graph.taken["ts"] < row.ends_at)
+        y = np.isin(graph.past.customers[at], graph.taken.loc[took, "customer_id"])
+        return cls(row.promotion_id, str(row.type), row.starts_at, row.ends_at, X, y.astype(int))
+
+
+def _expected(case: _Case, before: Sequence[_Case]) -> float | None:
+    """Return how many were expected to take it, or None where too little was known."""
+    y = np.concatenate([c.y for c in before]) if before else np.zeros(0)
+    if y.sum() < FEWEST_TAKERS or y.all() or not len(case.y):
+        return None
+    model = ResponseModel("logistic").fit(pd.concat([c.X for c in before]), y, known=True)
+    return float(np.sum(model.probability(case.X)))
+
+
+def _row(case: _Case, raw: float, before: list[dict[str, Any]]) -> dict[str, Any]:
+    over = [row for row in before if row["ends_at"] <= case.starts_at]
+    told = {
+        "promotion_id": case.promotion_id,
+        "type": case.type,
+        "starts_at": case.starts_at,
+        "ends_at": case.ends_at,
+        "customers": len(case.y),
+        "raw": raw,
+        "taken": int(case.y.sum()),
+    }
+    if len(over) < 3:
+        return told | {"expected": raw, "ci_low": np.nan, "ci_high": np.nan, "inside": False}
+    ratios = past_ratios(
+        [row["taken"] for row in over],
+        [row["raw"] for row in over],
+        [row["type"] for row in over],
+    )
+    found = expected_responses(raw, ratios, LEVEL, case.type)
+    inside = found.ci_low <= told["taken"] <= found.ci_high
+    return told | {
+        "expected": found.value,
+        "ci_low": found.ci_low,
+        "ci_high": found.ci_high,
+        "inside": bool(inside),
+    }
