@@ -1,12 +1,11 @@
 from .analysis import Metric
 from .analysis import compare_rows as compare_rows
 from .assignment import Assignment as Assignment
+from .assignment import Layer, StandingHoldout, assign, assign_table
 from .assignment import arm_of as arm_of
-from .assignment import assign
 from .daily import ExperimentMonitor as ExperimentMonitor
 from .daily import monitor_experiment
 from .history import customer_history
-from .layers import Layer, StandingHoldout
 from .learning import Learning as Learning
 from .learning import Stakes
 from .planned import ExperimentPlan as ExperimentPlan
@@ -17,7 +16,6 @@ from .power import share_to_see, smallest_effect
 from .readout import ExperimentReadout as ExperimentReadout
 from .readout import analyze_experiment
 from .sequential import confidence_sequence
-from .tables import assign_table
 
 __all__ = [
     "Layer",

@@ -6,18 +6,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promolab.abtest.hashing import key_of, siphash, texts_of
-from promolab.abtest.layers import ELSEWHERE, STANDING, Layer, StandingHoldout
 from promolab.checks import column_of, refuse, share, text, whole_number
-from promolab.errors import InputError
+from promolab.engines import write_batches
+from promolab.errors import InputError, nearest
 from promolab.results import Result, plain
 from promolab.wording import arm_words, count, percent, plural
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import pandas as pd
     import pyarrow as pa
     from matplotlib.axes import Axes
@@ -25,6 +27,110 @@ if TYPE_CHECKING:
 
 
 SUM_SLACK = 1e-9
+STANDING, ELSEWHERE = "standing", "elsewhere"
+"""Arms of those who are kept out: never contacted at all, or free for another experiment."""
+
+
+@dataclass(frozen=True)
+class StandingHoldout:
+    """The customers who are never contacted, drawn once and carried over into every experiment.
+
+    Parameters
+    ----------
+    share : float
+        Of all customers, 0–1.
+    seed : int
+        With the name, what decides who is in it; leave both as they are.
+    name : str
+        By default that of the weekly plan's standing holdout, so that with its share and seed the
+        same customers are in it.
+
+    Examples
+    --------
+    >>> from promolab.abtest import assign
+    >>> out = StandingHoldout(0.05)
+    >>> found = assign(range(1000), "spring", {"none": 0.5, "send": 0.5}, 0, holdout=out)
+    >>> found.counts
+    {'standing': 38, 'none': 462, 'send': 500}
+    """
+
+    share: float
+    seed: int = 0
+    name: str = "standing holdout"
+
+    def __post_init__(self) -> None:
+        share("share", self.share, one=False, hint=", such as 0.05")
+        whole_number("seed", self.seed)
+        text("name", self.name)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Experiments that exclude each other: a customer is in one of them at most.
+
+    Every customer has a place in [0, 1) by the hash of the id under the layer's name; experiments
+    lie there one after another. Another layer is another draw: to be in an experiment of one says
+    nothing of another. A new experiment goes to the end, which moves nobody; one that is over keeps
+    its room until its customers may be used again.
+
+    Parameters
+    ----------
+    name : str
+        The layer.
+    experiments : mapping of str to float
+        Name of an experiment → share of the layer's customers; together 1 at most.
+    seed : int
+        With the name, what decides who is in which.
+
+    Raises
+    ------
+    InputError
+        No experiments, or shares that add up to more than 1.
+
+    Examples
+    --------
+    >>> from promolab.abtest import assign
+    >>> layer = Layer("coupons", {"spring": 0.5, "loyalty": 0.3})
+    >>> arms = {"control": 0.5, "treatment": 0.5}
+    >>> spring, loyalty = (
+    ...     assign(range(1000), name, arms, 0, layer=layer).to_frame() for name in layer.experiments
+    ... )
+    >>> ((spring["arm"] != "elsewhere") & (loyalty["arm"] != "elsewhere")).sum()
+    np.int64(0)
+    """
+
+    name: str
+    experiments: Mapping[str, float]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        text("the layer's name", self.name)
+        whole_number("seed", self.seed)
+        if not isinstance(self.experiments, Mapping) or not self.experiments:
+            raise refuse(
+                "experiments", self.experiments, "each one's share", ", as {'spring': 0.5}"
+            )
+        for name, part in self.experiments.items():
+            share(f"experiments[{text('an experiment', name)!r}]", part, hint=", such as 0.5")
+        if (total := sum(map(Fraction, self.experiments.values()))) > 1 + Fraction(1, 10**9):
+            raise InputError(
+                f"the experiments of layer {self.name!r} take {float(total):g} of its customers; "
+                "together they take 1 at most, for nobody is in two"
+            )
+
+    def room_of(self, experiment: str) -> tuple[Fraction, Fraction]:
+        """Return where an experiment's customers lie in [0, 1)."""
+        if experiment not in self.experiments:
+            raise InputError(
+                f"layer {self.name!r} has no experiment {experiment!r}; "
+                f"{nearest(experiment, list(self.experiments))}"
+            )
+        low = Fraction(0)
+        for name, part in self.experiments.items():
+            if name == experiment:
+                return low, min(low + Fraction(part), Fraction(1))
+            low += Fraction(part)
+        raise AssertionError(experiment)
 
 
 @dataclass(frozen=True)
@@ -243,6 +349,70 @@ def arm_of(
     texts = pa.chunked_array([pa.array([str(unit)], pa.large_string())])
     hashed = siphash(texts, key_of(kind, str(whole_number("seed", seed)), text("name", name)))
     return list(arms)[int(_arms_of(hashed, arms)[0])]
+
+
+def assign_table(
+    customers: ir.Table,
+    name: str,
+    shares: Mapping[str, float],
+    seed: int,
+    out: str | Path,
+    *,
+    layer: Layer | None = None,
+    holdout: StandingHoldout | None = None,
+) -> ir.Table:
+    """Give each customer of an Ibis table the arm that `assign` gives; on Spark no id leaves it.
+
+    An arm depends on nobody but the customer, so which of them come together does not matter. Where
+    it depends on others, as in strata, use `assign`.
+
+    Parameters
+    ----------
+    customers : ibis Table
+        With ``customer_id``, each once; ``cluster_id``, where it is there, is drawn as one.
+    name, shares, seed, layer, holdout
+        As `assign` takes them.
+    out : str or Path
+        What to write, which must not be there: a folder of parquet for Spark, in any file system
+        that it knows, else a file.
+
+    Returns
+    -------
+    ibis Table
+        What was written: customer_id, arm, propensity.
+
+    Raises
+    ------
+    InputError
+        As `assign`: ids that are missing or repeated, shares that are none; or ``out`` is there.
+
+    Examples
+    --------
+    >>> import ibis, tempfile
+    >>> rows = ibis.memtable({"customer_id": range(1000)})
+    >>> out = Path(tempfile.mkdtemp()) / "arms.parquet"
+    >>> arms = assign_table(rows, "spring", {"holdout": 0.1, "send": 0.9}, 0, out)
+    >>> int((arms.arm == "holdout").sum().execute())
+    89
+    """
+    rows = customers.select("customer_id", *{"cluster_id"} & set(customers.columns))
+    ids = rows.customer_id
+    told = rows.aggregate(n=rows.count(), known=ids.count(), each=ids.nunique()).execute().iloc[0]
+    if told["n"] != told["known"] or told["n"] != told["each"]:
+        raise InputError(
+            f"customers has {plural(int(told['n'] - told['each']), 'row')} whose id is missing or "
+            "stands there twice; give each customer once"
+        )
+
+    def drawn(some: pd.DataFrame) -> pd.DataFrame:
+        cluster = some.get("cluster_id")
+        found = assign(
+            some["customer_id"], name, shares, seed, cluster, layer=layer, holdout=holdout
+        )
+        return found.frame.astype({"arm": str})
+
+    columns = {"customer_id": str(ids.type()), "arm": "string", "propensity": "float64"}
+    return write_batches(rows, drawn, columns, out)
 
 
 def _hashed(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM, KINDS, MEAN, RATIO, SHARE
 from promolab.abtest.arrivals import Arrivals, read_arrivals
 from promolab.abtest.assignment import checked_shares
-from promolab.abtest.corrections import ALONE, CORRECTIONS, HOLM
-from promolab.abtest.history import Moments, moments_of
+from promolab.abtest.history import Outcome, outcome_of
 from promolab.abtest.learning import Learning, Stakes, worth_of_test
 from promolab.abtest.planned import ExperimentPlan
-from promolab.abtest.yardstick import KINDS, MEAN, RATIO, SHARE, Yardstick
+from promolab.abtest.power import PlannedTest
 from promolab.checks import choice, flag, level_of, real_number, share, text
 from promolab.errors import InputError
 from promolab.wording import plural
@@ -154,38 +154,37 @@ def plan_experiment(
     """
     arms = {arm: float(part) for arm, part in checked_shares(shares or HALVES).items()}
     held = _control_of(arms, control)
-    alpha, m = _alpha_of(arms, level, multiplicity, comparisons)
+    alpha, m = _alpha_of(len(arms), level, multiplicity, comparisons)
     share("power", power, zero=False, one=False, hint=", such as 0.8")
     if power <= alpha / m:
         raise InputError(f"power = {power:g} is no more than chance finds; give one such as 0.8")
-    moments = _described(
-        data, outcome, kind, per, earlier, cluster,
-        rate, mean, sd, correlation, cluster_size, cluster_correlation,
-    )  # fmt: skip
-    measure = Yardstick(
-        moments.kind, moments.centre, moments.sd, moments.inflation, alpha / m, power,
+    columns = {"outcome": outcome, "per": per, "earlier": earlier, "cluster": cluster}
+    figures = {"rate": rate, "mean": mean, "sd": sd, "correlation": correlation}
+    figures |= {"cluster_size": cluster_size, "cluster_correlation": cluster_correlation}
+    known = _outcome(data, kind, columns, figures)
+    test = PlannedTest(
+        known.kind, known.centre, known.sd, known.inflation, alpha / m, power,
         flag("sequential", sequential),
     )  # fmt: skip
-    wanted = _effect_of(effect, lift, moments)
+    wanted = _effect_of(effect, lift, known)
     coming = None if arrivals is None else read_arrivals(arrivals)
-    total = _size_of(customers, coming, days, wanted, measure, arms, held)
-    sizes = _whole_sizes(arms, total)
-    frame = _arm_rows(measure, sizes, arms, held, wanted, moments.centre)
+    total = _size_of(customers, coming, days, wanted, test, arms, held)
+    sizes = {arm: math.ceil(part * total - 1e-9) for arm, part in arms.items()}
+    frame = _arm_rows(test, sizes, arms, held, wanted)
     compared = frame[frame["arm"] != held]
     least = compared["arm"].iloc[int(np.argmin([arms[arm] for arm in compared["arm"]]))]
-    two = sizes[least], sizes[held]
     smallest = float(compared["smallest_effect"].max(skipna=False))
     whole = sum(sizes.values())
     wait = int(real_number("outcome_days", outcome_days, least=0))
     return ExperimentPlan(
-        moments.kind, moments.centre, moments.sd, wanted, smallest,
+        known.kind, known.centre, known.sd, wanted, smallest,
         power if wanted is None else float(compared["power"].min()),
         whole, arms, held, power, level, m, multiplicity,
-        moments.correlation, moments.design_effect, sequential,
+        known.correlation, known.design_effect, sequential,
         None if coming is None else coming.days_until(whole) + wait, wait,
-        frame, _curve(measure, two, wanted, smallest, moments.centre),
-        _over_time(measure, coming, whole, arms[least], arms[held]),
-        _learning(stakes, arms, held, moments, whole),
+        frame, _curve(test, sizes[least], sizes[held], wanted, smallest),
+        _over_time(test, coming, whole, arms[least], arms[held]),
+        None if stakes is None else _learning(stakes, arms, held, known, whole),
     )  # fmt: skip
 
 
@@ -201,83 +200,75 @@ def _control_of(arms: Mapping[str, float], control: str | None) -> str:
 
 
 def _alpha_of(
-    arms: Mapping[str, float], level: float, multiplicity: str, comparisons: int | None
+    arms: int, level: float, multiplicity: str, comparisons: int | None
 ) -> tuple[float, int]:
     choice("multiplicity", multiplicity, CORRECTIONS)
-    alpha = 1 - level_of(level)
-    m = len(arms) - 1
+    alpha, m = 1 - level_of(level), arms - 1
     if comparisons is not None:
         m = int(real_number("comparisons", comparisons, least=m))
     # Not divided, but still said how many there are.
     return (alpha * m if multiplicity == ALONE else alpha), m
 
 
-def _described(
-    data: Any, outcome: str | None, kind: str | None, per: str | None, earlier: str | None,
-    cluster: str | None, rate: float | None, mean: float | None, sd: float | None,
-    correlation: float | None, cluster_size: float | None, cluster_correlation: float | None,
-) -> Moments:  # fmt: skip
-    """Return the outcome's moments, from data or as they were given."""
+def _outcome(
+    data: Any,
+    kind: str | None,
+    columns: Mapping[str, str | None],
+    figures: Mapping[str, float | None],
+) -> Outcome:
+    """Return what is known of the outcome, from data or as it was given."""
     if kind is not None:
         choice("kind", kind, KINDS)
-    figures = {"rate": rate, "mean": mean, "sd": sd}
+    rate, mean, sd, r, size, alike = figures.values()
     if data is not None:
-        if given := [name for name, value in figures.items() if value is not None]:
+        if given := [name for name in ("rate", "mean", "sd") if figures[name] is not None]:
             raise InputError(f"both data and {given[0]} are given; take the figures from one")
-        return moments_of(data, text("outcome", outcome), kind, per, earlier, cluster)
-    for name, value in {
-        "outcome": outcome,
-        "per": per,
-        "earlier": earlier,
-        "cluster": cluster,
-    }.items():
+        outcome, *others = columns.values()
+        return outcome_of(data, text("outcome", outcome), kind, *others)
+    for name, value in columns.items():
         if value is not None:
             raise InputError(f"{name} = {value!r} names a column, but there is no data to look in")
-    r = 0.0
-    if correlation is not None:
-        r = real_number("correlation", correlation, above=-1, below=1)
+    r = 0.0 if r is None else real_number("correlation", r, above=-1, below=1)
     design = 1.0
-    if cluster_size is not None or cluster_correlation is not None:
-        size = real_number("cluster_size", cluster_size, least=1)
-        design += (size - 1) * real_number(
-            "cluster_correlation", cluster_correlation, least=0, most=1
-        )
+    if size is not None or alike is not None:
+        more = real_number("cluster_size", size, least=1) - 1
+        design += more * real_number("cluster_correlation", alike, least=0, most=1)
     if rate is not None:
         if mean is not None or sd is not None or kind in (MEAN, RATIO):
             raise InputError("rate is of a share; give mean and sd instead for means and ratios")
         centre = share("rate", rate, one=False, hint=", such as 0.05")
-        return Moments(SHARE, centre, math.sqrt(centre * (1 - centre)), r, design, 0)
+        return Outcome(SHARE, centre, math.sqrt(centre * (1 - centre)), r, design)
     if sd is None or kind == SHARE:
         raise InputError(
             "the outcome is not described; give rate (0–1), or mean and sd, or data and outcome"
         )
     middle = 0.0 if mean is None else real_number("mean", mean)
-    return Moments(kind or MEAN, middle, real_number("sd", sd, above=0), r, design, 0)
+    return Outcome(kind or MEAN, middle, real_number("sd", sd, above=0), r, design)
 
 
-def _effect_of(effect: float | None, lift: float | None, moments: Moments) -> float | None:
+def _effect_of(effect: float | None, lift: float | None, known: Outcome) -> float | None:
     if effect is not None and lift is not None:
         raise InputError("both effect and lift are given; give the one that matters")
     if lift is not None:
-        if not moments.centre:
+        if not known.centre:
             raise InputError("lift is a part of the outcome, which is 0 without it; give effect")
-        effect = real_number("lift", lift) * abs(moments.centre)
+        effect = real_number("lift", lift) * abs(known.centre)
     if effect is None:
         return None
     size = real_number("effect", effect)
     if size == 0:
         raise InputError("effect = 0; expected a difference to be found, such as 0.01")
-    if moments.kind == SHARE and not 0 <= moments.centre + size <= 1:
+    if known.kind == SHARE and not 0 <= known.centre + size <= 1:
         raise InputError(
-            f"effect = {size:g} takes the share from {moments.centre:g} to "
-            f"{moments.centre + size:g}; a share lies between 0 and 1"
+            f"effect = {size:g} takes the share from {known.centre:g} to "
+            f"{known.centre + size:g}; a share lies between 0 and 1"
         )
     return size
 
 
 def _size_of(
     customers: float | None, coming: Arrivals | None, days: float | None, wanted: float | None,
-    measure: Yardstick, arms: Mapping[str, float], held: str,
+    test: PlannedTest, arms: Mapping[str, float], held: str,
 ) -> float:  # fmt: skip
     """Return the customers given, those who come in the days given, or those the effect needs."""
     if customers is not None:
@@ -294,48 +285,46 @@ def _size_of(
             "customers it needs, or customers (or arrivals and days) to learn which effect shows"
         )
     parts = [part for arm, part in arms.items() if arm != held]
-    return max(measure.customers(wanted, part, arms[held]) for part in parts)
-
-
-def _whole_sizes(arms: Mapping[str, float], total: float) -> dict[str, int]:
-    return {arm: math.ceil(part * total - 1e-9) for arm, part in arms.items()}
+    return max(test.customers(wanted, part, arms[held]) for part in parts)
 
 
 def _arm_rows(
-    measure: Yardstick, sizes: Mapping[str, int], arms: Mapping[str, float], held: str,
-    wanted: float | None, centre: float,
-) -> pd.DataFrame:  # fmt: skip
+    test: PlannedTest,
+    sizes: Mapping[str, int],
+    arms: Mapping[str, float],
+    held: str,
+    wanted: float | None,
+) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
     for arm, n in sizes.items():
         smallest = found = math.nan
         if arm != held:
-            smallest = measure.smallest(n, sizes[held])
-            found = measure.power if wanted is None else measure.power_of(wanted, n, sizes[held])
-        lift = smallest / abs(centre) if centre else math.nan
-        rows.append((arm, arms[arm], n, smallest, lift, found))
+            smallest = test.smallest(n, sizes[held])
+            found = test.power if wanted is None else test.power_of(wanted, n, sizes[held])
+        rows.append((arm, arms[arm], n, smallest, smallest / (abs(test.centre) or math.nan), found))
     names = ["arm", "share", "customers", "smallest_effect", "smallest_lift", "power"]
     return pd.DataFrame(rows, columns=names)
 
 
 def _curve(
-    measure: Yardstick, sizes: tuple[int, int], wanted: float | None, smallest: float, centre: float
+    test: PlannedTest, treated: int, control: int, wanted: float | None, smallest: float
 ) -> pd.DataFrame:
     import pandas as pd
 
     known = [abs(x) for x in (wanted, smallest) if x is not None and math.isfinite(x)]
-    most = 2 * max(known) if known else measure.sd
-    if measure.kind == SHARE:
-        most = min(most, 1 - centre)
+    most = 2 * max(known) if known else test.sd
+    if test.kind == SHARE:
+        most = min(most, 1 - test.centre)
     effects = np.linspace(0, most, CURVE_POINTS)
-    found = measure.curve(effects, *sizes)
-    lift = effects / abs(centre) if centre else np.full(len(effects), math.nan)
+    found = [test.power_of(float(effect), treated, control) for effect in effects]
+    lift = effects / (abs(test.centre) or math.nan)
     return pd.DataFrame({"effect": effects, "lift": lift, "power": found})
 
 
 def _over_time(
-    measure: Yardstick, coming: Arrivals | None, total: int, treated: float, control: float
+    test: PlannedTest, coming: Arrivals | None, total: int, treated: float, control: float
 ) -> pd.DataFrame:
     """Return what could be shown week by week; without arrivals a table without rows."""
     import pandas as pd
@@ -346,21 +335,18 @@ def _over_time(
         step = 7 * max(1, math.ceil(end / 7 / 26))
         for day in [*range(step, end, step), end]:
             n = min(coming.until(day), float(total))
-            smallest = math.nan
-            if n * min(treated, control) >= 2:
-                smallest = measure.smallest(treated * n, control * n)
+            enough = n * min(treated, control) >= 2
+            smallest = test.smallest(treated * n, control * n) if enough else math.nan
             rows.append((day, round(n), smallest))
     return pd.DataFrame(rows, columns=["day", "customers", "smallest_effect"])
 
 
 def _learning(
-    stakes: Stakes | None, arms: Mapping[str, float], held: str, moments: Moments, total: int
-) -> Learning | None:
-    if stakes is None:
-        return None
-    if moments.kind != MEAN:
+    stakes: Stakes, arms: Mapping[str, float], held: str, known: Outcome, total: int
+) -> Learning:
+    if known.kind != MEAN:
         raise InputError(
-            f"stakes are of a profit per customer, and the outcome is a {moments.kind}; give the "
+            f"stakes are of a profit per customer, and the outcome is a {known.kind}; give the "
             "profit's mean and sd"
         )
-    return worth_of_test(stakes, arms, held, moments.sd**2 * moments.inflation, total)
+    return worth_of_test(stakes, arms, held, known.sd**2 * known.inflation, total)

@@ -1,4 +1,8 @@
-"""What a holdout can show before anything is sent: smallest visible effect, and size needed."""
+"""How often an effect is found at a size, which one is found often enough, and the size it needs.
+
+Of a holdout before anything is sent, and of one comparison of a planned experiment: clusters and
+earlier figures change its variance, several arms and daily looks its level.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,14 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
 
+from promolab.abtest.analysis.metric import SHARE
+from promolab.abtest.sequential import multiplier
 from promolab.checks import real_number, refuse, share, whole_number
 from promolab.errors import InputError
 from promolab.results import Result
+from promolab.stats import t_quantile, welch_degrees
 from promolab.wording import count, number, percent
 
 
@@ -249,7 +257,6 @@ def share_power(effect: Any, n1: Any, n0: Any, rate: float, alpha: float) -> np.
 
 def smallest_rise(n1: float, n0: float, rate: float, power: float, alpha: float) -> float:
     """Return the smallest rise of a share that shows; nan where not even one to 1 would."""
-    from scipy.optimize import brentq
 
     def room(effect: float) -> float:
         return float(_room(effect, n1, n0, rate, power, alpha))
@@ -259,6 +266,110 @@ def smallest_rise(n1: float, n0: float, rate: float, power: float, alpha: float)
     if highest <= 0 or room(highest) < 0:
         return math.nan
     return float(brentq(room, 1e-15, highest, xtol=1e-14, rtol=1e-12))
+
+
+FEWEST, MOST = 4, 1e12
+"""Customers in an arm at least, in all at most."""
+SURE, LARGE = 10.0, 1000
+"""Standard errors past the bar that are always seen; customers of the smaller arm from which t is
+normal."""
+
+
+@dataclass(frozen=True)
+class PlannedTest:
+    """One comparison with the control: how often it finds an effect, and the inverses of that.
+
+    Parameters
+    ----------
+    kind : {"share", "mean", "ratio"}
+        Of outcome.
+    centre : float
+        The share, mean or ratio without the promotion.
+    sd : float
+        Standard deviation of a customer's outcome.
+    inflation : float
+        What clusters and earlier figures make of the variance: design effect × (1 − r²).
+    alpha : float
+        Level of a single comparison.
+    power : float
+        How often the effect is to be found.
+    sequential : bool
+        Looked at every day: at the horizon the interval is wider.
+    """
+
+    kind: str
+    centre: float
+    sd: float
+    inflation: float
+    alpha: float
+    power: float
+    sequential: bool
+
+    @property
+    def alpha_at_end(self) -> float:
+        """The level of a single fixed test that is as strict as the comparison at the end."""
+        if not self.sequential:
+            return self.alpha
+        return math.erfc(float(multiplier(1.0, self.alpha)) / math.sqrt(2))
+
+    def power_of(self, effect: float, treated: float, control: float) -> float:
+        """Return how often an effect is found with so many customers in the two arms.
+
+        Of means by Welch's test, both arms with the same variance: by the noncentral t
+        distribution, as tea-tasting and statsmodels have it, from `LARGE` on and for daily looks
+        (whose boundary is in normal standard errors) by the normal.
+        """
+        from scipy.special import ndtr, ndtri
+        from scipy.stats import nct
+
+        if effect == 0:
+            return self.alpha_at_end
+        if self.kind == SHARE:
+            n1, n0 = treated / self.inflation, control / self.inflation
+            return float(share_power(effect, n1, n0, self.centre, self.alpha_at_end))
+        shift = abs(effect) / self._error(treated, control)
+        if self.sequential or min(treated, control) >= LARGE:
+            strict = float(ndtri(1 - self.alpha_at_end / 2))
+            return float(ndtr(shift - strict) + ndtr(-shift - strict))
+        degrees = welch_degrees([1 / treated, 1 / control], [treated, control])
+        strict = float(t_quantile(1 - self.alpha_at_end, degrees))
+        if shift > SURE + strict:  # where the noncentral distribution has no figures
+            return 1.0
+        return float(nct.sf(strict, degrees, shift) + nct.cdf(-strict, degrees, shift))
+
+    def smallest(self, treated: float, control: float) -> float:
+        """Return the smallest effect that is found with `power`; nan where there is none."""
+        if self.kind == SHARE:
+            n1, n0 = treated / self.inflation, control / self.inflation
+            return smallest_rise(n1, n0, self.centre, self.power, self.alpha_at_end)
+        error, most = self._error(treated, control), 2 * SURE
+
+        def short(shift: float) -> float:
+            return self.power_of(shift * error, treated, control) - self.power
+
+        while short(most) < 0:  # of a few customers
+            most *= 2
+        return error * float(brentq(short, 0.0, most, xtol=1e-13))
+
+    def customers(self, effect: float, treated: float, control: float) -> float:
+        """Return all customers of an experiment whose two arms have these shares of them."""
+
+        def short(log_n: float) -> float:
+            n = math.exp(log_n)
+            return self.power - self.power_of(effect, treated * n, control * n)
+
+        # Not below a few customers in an arm, where the formulas mean nothing.
+        low, high = math.log(FEWEST / min(treated, control)), math.log(MOST)
+        if short(low) <= 0:
+            return math.exp(low)
+        if short(high) > 0:
+            raise InputError(
+                f"effect = {effect:g} is too small to be found with {MOST:,.0f} customers"
+            )
+        return math.exp(float(brentq(short, low, high, xtol=1e-12)))
+
+    def _error(self, treated: float, control: float) -> float:
+        return self.sd * math.sqrt(self.inflation * (1 / treated + 1 / control))
 
 
 def _z(part: float) -> float:

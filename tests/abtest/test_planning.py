@@ -14,8 +14,8 @@ from benchmarks.experiments_sequential import MAX_OFF, PLANS
 from promolab import plan_experiment
 from promolab.abtest import customer_history, smallest_effect
 from promolab.abtest.arrivals import read_arrivals
+from promolab.abtest.power import PlannedTest
 from promolab.abtest.sequential import multiplier
-from promolab.abtest.yardstick import Yardstick
 from promolab.errors import InputError
 from promolab.features import known_until
 from promolab.sources import simulated
@@ -185,8 +185,8 @@ def test_days_until_is_the_first_day_on_which_so_many_have_come(customers, per_d
 
 
 @pytest.mark.parametrize("kind", ["share", "mean", "ratio"])
-def test_the_three_answers_of_a_yardstick_agree(kind):
-    measure = Yardstick(kind, 0.1, 0.3, 1.2, 0.02, 0.9, False)
+def test_the_three_answers_of_a_planned_test_agree(kind):
+    measure = PlannedTest(kind, 0.1, 0.3, 1.2, 0.02, 0.9, False)
     effect = measure.smallest(3000, 1000)
     assert measure.power_of(effect, 3000, 1000) == pytest.approx(0.9, abs=1e-9)
     assert measure.customers(effect, 0.75, 0.25) == pytest.approx(4000, abs=1)

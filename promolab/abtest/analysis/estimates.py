@@ -124,11 +124,11 @@ def levels_of(
                 f"arm {arm!r} has {m.units} independent unit ({m.rows} rows); an interval needs "
                 "at least 2"
             )
-        values[arm], direction[arm] = _unadjusted(figure, arm, m)
+        values[arm], direction[arm] = level_of(figure, arm, m)
     slope = correlation = 0.0
     shared = np.zeros(len(arms) * k)
     if figure.earlier is not None and adjusted:
-        slope, correlation = _pooled_slope(direction, moments)
+        slope, correlation = pooled_slope(direction, moments)
         total = sum(m.weight for m in moments.values())
         middle = sum(m.weight * m.means[-1] for m in moments.values()) / total
         for arm, m in moments.items():
@@ -146,7 +146,7 @@ def levels_of(
     )  # fmt: skip
 
 
-def _unadjusted(figure: Figure, arm: str, m: Moments) -> tuple[float, np.ndarray]:
+def level_of(figure: Figure, arm: str, m: Moments) -> tuple[float, np.ndarray]:
     """Return the arm's figure, and how it moves with each part's mean."""
     direction = np.zeros(len(figure.parts))
     if figure.per is None:
@@ -162,9 +162,10 @@ def _unadjusted(figure: Figure, arm: str, m: Moments) -> tuple[float, np.ndarray
     return ratio, direction
 
 
-def _pooled_slope(
+def pooled_slope(
     direction: Mapping[str, np.ndarray], moments: Mapping[str, Moments]
 ) -> tuple[float, float]:
+    """Return θ and the correlation with the earlier figure, from deviations within the arms."""
     xx = xy = yy = 0.0
     for arm, m in moments.items():
         toward = direction[arm]

@@ -11,7 +11,7 @@ from promolab.abtest.analysis.comparison import ArmComparison, Measured
 from promolab.abtest.analysis.estimates import Levels, dominant_one, levels_of
 from promolab.abtest.analysis.metric import MEAN, SHARE, Metric, metrics_of
 from promolab.abtest.analysis.moments import Figure, Moments, Part, Plan, crossing_of, moments_of
-from promolab.abtest.analysis.summaries import Arms, Looked, caps_of, look, number_of
+from promolab.abtest.analysis.summaries import Arms, ColumnSummary, caps_of, number_of, summarise
 from promolab.abtest.analysis.tables import opened, there
 from promolab.abtest.analysis.units import chances_of, planned_shares, sample_ratio, units_of
 from promolab.abtest.sequential import confidence_sequence, enough, p_at_any_time
@@ -64,7 +64,7 @@ def measure_arms(
     source = opened(data, arm, customer, cluster, propensity, assigned, used, before)
     there(source.table, [*used, *filter(None, [segments])], "data")
     chances = source.chances.values() if isinstance(source.chances, Mapping) else [source.chances]
-    arms, looked = look(source, list(dict.fromkeys([*used, *filter(None, chances)])), control)
+    arms, looked = summarise(source, list(dict.fromkeys([*used, *filter(None, chances)])), control)
     planned = planned_shares(shares, arms)
     units = units_of(source, arms)
     drawn = chances_of(source, arms, looked, planned)
@@ -109,7 +109,7 @@ def _without_rows(plan: Plan, column: str, shown: set[str]) -> list[str]:
     return told
 
 
-def _settled(name: str, metric: Metric, looked: Mapping[str, Looked], arms: Arms) -> Metric:
+def _settled(name: str, metric: Metric, looked: Mapping[str, ColumnSummary], arms: Arms) -> Metric:
     """Return a metric whose kind is known; refuse one without values."""
     for column in metric.columns:
         for arm, missing in looked[column].missing.items():
@@ -134,7 +134,7 @@ class _Reading:
 
     metrics: Mapping[str, Metric]
     arms: Arms
-    looked: Mapping[str, Looked]
+    looked: Mapping[str, ColumnSummary]
     plan: Plan
     level: float
     sequential: int | None

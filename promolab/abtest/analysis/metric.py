@@ -11,6 +11,8 @@ from promolab.results import Result
 
 SHARE, MEAN, RATIO = KINDS = ("share", "mean", "ratio")
 GOOD = ("up", "down")
+HOLM, FDR, ALONE = CORRECTIONS = ("holm", "benjamini-hochberg", "none")
+"""What several comparisons do to p values."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,13 @@ from promolab.wording import plural
 
 if TYPE_CHECKING:
     import ibis
+    import pandas as pd
 
 USUAL_CONTROLS = ("control", "holdout", "none")
 
 
 @dataclass(frozen=True)
-class Looked:
+class ColumnSummary:
     """What is known of a column.
 
     Parameters
@@ -30,15 +31,14 @@ class Looked:
         Smallest and largest value; nan without any.
     other : int
         Values that are neither 0 nor 1.
-    same : bool
-        Whether all rows of each arm have the same value.
+    by_arm : dict of str to tuple of float
+        Smallest and largest value in each arm.
     """
 
     missing: dict[str, int]
     low: float
     high: float
     other: int
-    same: bool
     by_arm: dict[str, tuple[float, float]]
 
     @property
@@ -87,7 +87,9 @@ def number_of(table: ibis.Table, column: str) -> ibis.Value:
     return real.isnan().ifelse(None, real) if kind.is_floating() else real
 
 
-def look(opened: Opened, columns: Sequence[str], control: Any) -> tuple[Arms, dict[str, Looked]]:
+def summarise(
+    opened: Opened, columns: Sequence[str], control: Any
+) -> tuple[Arms, dict[str, ColumnSummary]]:
     """Look at arms and columns in one pass.
 
     Parameters
@@ -109,19 +111,9 @@ def look(opened: Opened, columns: Sequence[str], control: Any) -> tuple[Arms, di
         gone=table[opened.customer].isnull(),
         **{f"v{i}": number_of(table, c) for i, c in enumerate(columns)},
     )
-    aggregates = {"rows": base.count(), "gone": base.gone.sum()}
-    for i in range(len(columns)):
-        v = base[f"v{i}"]
-        aggregates |= {
-            f"n{i}": v.count(),
-            f"low{i}": v.min(),
-            f"high{i}": v.max(),
-            f"other{i}": ((v != 0) & (v != 1)).sum(),
-        }
-    found = opened.con.execute(base.group_by("arm").agg(**aggregates))
-    if not len(found):
-        raise InputError("data has no rows; give a row per customer who was assigned")
-    found = found.fillna({f"other{i}": 0 for i in range(len(columns))})
+    found, summaries = by_arm(
+        opened.con, base, {c: f"v{i}" for i, c in enumerate(columns)}, gone=base.gone.sum()
+    )
     unknown = found["arm"].isna()
     if unknown.any():
         raise InputError(
@@ -133,45 +125,73 @@ def look(opened: Opened, columns: Sequence[str], control: Any) -> tuple[Arms, di
             f"the column {opened.customer!r} has {plural(gone, 'row')} without a customer"
         )
     raw = {arm: arm_name(arm) for arm in found["arm"].tolist()}
-    arms = _arms(raw, found, opened, control)
-    return arms, {c: _looked(c, found, i, raw) for i, c in enumerate(columns)}
-
-
-def _arms(raw: dict[Any, str], found: Any, opened: Opened, control: Any) -> Arms:
-    names = sorted(raw.values())
-    control = opened.control if control is None else control
-    if control is None:
-        usual = [name for name in USUAL_CONTROLS if name in names]
-        if not usual:
-            raise InputError(
-                f"which arm is the control? None of {', '.join(names)} is called so; name it as "
-                "control="
-            )
-        control = usual[0]
-    first = arm_name(control)
-    if first not in names:
-        raise InputError(f"control = {first!r} is an arm with nobody; {nearest(first, names)}")
+    rows = dict(zip(raw.values(), map(int, found["rows"]), strict=True))
+    names = sorted(rows)
+    first = control_of(names, opened.control if control is None else control)
     if len(names) < 2:
         raise InputError(f"every row has the arm {first!r}: there is nothing to compare")
-    rows = dict(zip(raw.values(), map(int, found["rows"]), strict=True))
-    return Arms((first, *(name for name in names if name != first)), raw, rows)
+    return Arms((first, *(name for name in names if name != first)), raw, rows), summaries
 
 
-def _looked(column: str, found: Any, i: int, raw: dict[Any, str]) -> Looked:
-    names = list(raw.values())
-    lows, highs = found[f"low{i}"].astype(float), found[f"high{i}"].astype(float)
-    low, high = float(lows.min()), float(highs.max())
-    if math.isinf(low) or math.isinf(high):
-        raise InputError(f"the column {column!r} holds infinity; expected finite numbers")
-    missing = (found["rows"] - found[f"n{i}"]).astype(int).tolist()
-    return Looked(
-        dict(zip(names, missing, strict=True)),
-        low,
-        high,
-        int(found[f"other{i}"].sum()),
-        bool((lows == highs).all()),
-        dict(zip(names, zip(lows, highs, strict=True), strict=True)),
-    )
+def control_of(names: Sequence[str], control: Any) -> str:
+    """Return the control among the arms: the one named, else one that is called so.
+
+    Raises
+    ------
+    InputError
+        None is called so, or nobody is in the one named.
+    """
+    usual = [name for name in USUAL_CONTROLS if name in names]
+    if control is None and not usual:
+        raise InputError(
+            f"which arm is the control? None of {', '.join(names)} is called so; name it as "
+            "control="
+        )
+    first = usual[0] if control is None else arm_name(control)
+    if first not in names:
+        raise InputError(f"control = {first!r} is an arm with nobody; {nearest(first, names)}")
+    return first
+
+
+def by_arm(
+    con: Any, base: ibis.Table, columns: Mapping[str, str], **more: ibis.Value
+) -> tuple[pd.DataFrame, dict[str, ColumnSummary]]:
+    """Return a row per arm with ``rows`` and what else is asked for, and what the columns hold.
+
+    Parameters
+    ----------
+    con : ibis backend
+    base : ibis.Table
+        With ``arm`` and columns of floats.
+    columns : mapping of str to str
+        What each is called → its column.
+    **more : ibis.Value
+        Aggregates.
+    """
+    asked: dict[str, Any] = {"rows": base.count(), **more}
+    for column in columns.values():
+        v = base[column]
+        asked |= {f"n{column}": v.count(), f"low{column}": v.min(), f"high{column}": v.max()}
+        asked[f"other{column}"] = ((v != 0) & (v != 1)).sum().fill_null(0)
+    found = con.execute(base.group_by("arm").agg(**asked))
+    if not len(found):
+        raise InputError("data has no rows; give a row per customer who was assigned")
+    names = [arm_name(arm) for arm in found["arm"]]
+    told = {}
+    for called, column in columns.items():
+        lows, highs = (found[f"{end}{column}"].astype(float) for end in ("low", "high"))
+        low, high = float(lows.min()), float(highs.max())
+        if math.isinf(low) or math.isinf(high):
+            raise InputError(f"the column {called!r} holds infinity; expected finite numbers")
+        missing = (found["rows"] - found[f"n{column}"]).astype(int)
+        told[called] = ColumnSummary(
+            dict(zip(names, missing, strict=True)),
+            low,
+            high,
+            int(found[f"other{column}"].sum()),
+            dict(zip(names, zip(lows, highs, strict=True), strict=True)),
+        )
+    return found, told
 
 
 def caps_of(opened: Opened, wanted: dict[str, tuple[str, float]]) -> dict[str, float]:

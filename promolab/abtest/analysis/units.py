@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.abtest.analysis.moments import exact_sums
-from promolab.abtest.analysis.summaries import Arms, Looked, number_of
+from promolab.abtest.analysis.summaries import Arms, ColumnSummary, number_of
 from promolab.abtest.analysis.tables import Opened, refuse_torn
 from promolab.abtest.assignment import SUM_SLACK, checked_shares
 from promolab.effects import Check, arm_name, ratio_check
@@ -139,7 +139,7 @@ def planned_shares(shares: Mapping[Any, float] | None, arms: Arms) -> dict[str, 
 
 
 def chances_of(
-    opened: Opened, arms: Arms, looked: Mapping[str, Looked], shares: dict[str, float]
+    opened: Opened, arms: Arms, looked: Mapping[str, ColumnSummary], shares: dict[str, float]
 ) -> Chances:
     """Return the chances that were stated, and the weights that follow.
 

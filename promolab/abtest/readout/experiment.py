@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promolab.abtest.analysis import ArmComparison, Measured, Metric, measure_arms, metrics_of
-from promolab.abtest.corrections import CORRECTIONS, FDR, HOLM
+from promolab.abtest.analysis.metric import CORRECTIONS, FDR, HOLM
 from promolab.abtest.readout.by_segment import SegmentEffects, segment_effects
 from promolab.abtest.readout.judged import (
     Guardrail,

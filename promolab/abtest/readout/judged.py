@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.corrections import ALONE, CORRECTIONS, HOLM
+from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM
 from promolab.abtest.sequential import p_at_any_time
 from promolab.checks import choice
 from promolab.effects import spoken
