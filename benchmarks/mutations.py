@@ -304,16 +304,16 @@ MUTATIONS = (
     ),
     # Experiments.
     Mutation(
-        "abtest/readout/judged.py",
+        "abtest/readout/decision.py",
         "WORSE if gain.ci_high < -metric.margin else OPEN",
         "WORSE if gain.ci_high < 0 else OPEN",
-        "abtest/test_judged.py::test_worse_is_who_is_worse_by_more_than_the_margin",
+        "abtest/test_decision.py::test_worse_is_who_is_worse_by_more_than_the_margin",
     ),
     Mutation(
-        "abtest/daily.py",
+        "abtest/readout/daily_readout.py",
         "error = np.sqrt(np.fmax(apart, pooled))",
         "error = np.sqrt(apart)",
-        "abtest/test_daily.py::"
+        "abtest/test_daily_readout.py::"
         "test_a_small_arm_without_its_large_outcomes_yet_has_the_errors_of_both",
     ),
     # Customers, and explorers.

@@ -3,18 +3,14 @@ from .analysis import compare_rows as compare_rows
 from .assignment import Assignment as Assignment
 from .assignment import Layer, StandingHoldout, assign, assign_table
 from .assignment import arm_of as arm_of
-from .daily import ExperimentMonitor as ExperimentMonitor
-from .daily import monitor_experiment
-from .history import customer_history
-from .learning import Learning as Learning
-from .learning import Stakes
-from .planned import ExperimentPlan as ExperimentPlan
-from .planning import plan_experiment
-from .power import HoldoutShare as HoldoutShare
-from .power import SmallestEffect as SmallestEffect
-from .power import share_to_see, smallest_effect
+from .design import ExperimentPlan as ExperimentPlan
+from .design import HoldoutShare as HoldoutShare
+from .design import Learning as Learning
+from .design import SmallestEffect as SmallestEffect
+from .design import Stakes, customer_history, plan_experiment, share_to_see, smallest_effect
+from .readout import ExperimentMonitor as ExperimentMonitor
 from .readout import ExperimentReadout as ExperimentReadout
-from .readout import analyze_experiment
+from .readout import analyze_experiment, monitor_experiment
 from .sequential import confidence_sequence
 
 __all__ = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from promolab.abtest import Stakes, plan_experiment
-from promolab.abtest.learning import worth_of_test
+from promolab.abtest.design.learning import worth_of_test
 from promolab.errors import InputError
 from tests.refused import refused
 

@@ -1,4 +1,4 @@
-"""What an experiment showed, judged: rows, guardrails, segments, money and a verdict."""
+"""What an experiment showed, day by day and judged: guardrails, segments, money and a verdict."""
 
 from promolab._faces import attach
 

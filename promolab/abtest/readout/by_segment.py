@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.readout.judged import adjusted, change_words, p_of_gain
+from promolab.abtest.readout.decision import adjusted, change_words, p_of_gain
 from promolab.display import Html, table
 from promolab.effects import p_words, spoken
 from promolab.results import Estimate, Result, plain

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.abtest.analysis import ArmComparison, Measured, Metric, measure_arms, metrics_of
 from promolab.abtest.analysis.metric import CORRECTIONS, FDR, HOLM
 from promolab.abtest.readout.by_segment import SegmentEffects, segment_effects
-from promolab.abtest.readout.judged import (
+from promolab.abtest.readout.decision import (
     Guardrail,
     guardrail_of,
     plain_rows,

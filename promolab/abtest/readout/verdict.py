@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.power import smallest_effect
-from promolab.abtest.readout.judged import (
+from promolab.abtest.design.power import smallest_effect
+from promolab.abtest.readout.decision import (
     BETTER,
     BROKEN,
     KEPT,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.readout.judged import Guardrail, level_words, lift_words, state_of
+from promolab.abtest.readout.decision import Guardrail, level_words, lift_words, state_of
 from promolab.display import Html, table
 from promolab.effects import p_words, spoken
 from promolab.wording import capital, count, number, percent

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM, KINDS, MEAN, RATIO, SHARE
-from promolab.abtest.arrivals import Arrivals, read_arrivals
 from promolab.abtest.assignment import checked_shares
-from promolab.abtest.history import Outcome, outcome_of
-from promolab.abtest.learning import Learning, Stakes, worth_of_test
-from promolab.abtest.planned import ExperimentPlan
-from promolab.abtest.power import PlannedTest
+from promolab.abtest.design.arrivals import Arrivals, read_arrivals
+from promolab.abtest.design.history import Outcome, outcome_of
+from promolab.abtest.design.learning import Learning, Stakes, worth_of_test
+from promolab.abtest.design.planned import ExperimentPlan
+from promolab.abtest.design.power import PlannedTest
 from promolab.checks import choice, flag, level_of, real_number, share, text
 from promolab.errors import InputError
 from promolab.wording import plural

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promolab.abtest.analysis.metric import SHARE
-from promolab.abtest.learning import Learning
+from promolab.abtest.design.learning import Learning
 from promolab.abtest.sequential import default_burn_in
 from promolab.results import Result, plain
 from promolab.wording import arm_words, count, number, percent, plural
