@@ -335,7 +335,8 @@ class PlannedTest:
         strict = float(t_quantile(1 - self.alpha_at_end, degrees))
         if shift > SURE + strict:  # where the noncentral distribution has no figures
             return 1.0
-        return float(nct.sf(strict, degrees, shift) + nct.cdf(-strict, degrees, shift))
+        far = float(nct.cdf(-strict, degrees, shift))  # nan where it is next to nothing
+        return float(nct.sf(strict, degrees, shift)) + (0.0 if math.isnan(far) else far)
 
     def smallest(self, treated: float, control: float) -> float:
         """Return the smallest effect that is found with `power`; nan where there is none."""
