@@ -1,10 +1,9 @@
-from .coefficients import weights_or_rules
 from .dependence import main_dependences, partial_dependence
 from .explanation import Explanation as Explanation
 from .explanation import explain_row
 from .importance import Importance as Importance
 from .importance import permutation_importance
-from .rules import tree_rules
+from .rules import tree_rules, weights_or_rules
 
 __all__ = [
     "explain_row",

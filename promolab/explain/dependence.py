@@ -12,10 +12,9 @@ from scipy.special import expit
 from promolab.checks import whole_number
 from promolab.errors import InputError
 from promolab.explain.explanation import written
-from promolab.explain.importance import terms
 from promolab.glossary import label
 from promolab.metrics import cluster_sums
-from promolab.model import BLOCK, logits_of, model_features
+from promolab.model import logits_of, model_features
 from promolab.model.inputs import as_numbers, as_texts, check_beside, check_present, is_numeric
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile
@@ -152,7 +151,7 @@ class Dependence(Result):
 
 
 MOST_ROWS = 2_000  # rows that are enough for an average
-CHEAP = 10  # times as many where the log odds are a sum over features
+CHEAP = 10  # times as many where the log odds are a sum over features, which is quick
 
 
 def partial_dependence(
@@ -240,12 +239,15 @@ def partial_dependence(
     column, n = X[feature], len(X)
     units = np.arange(n) if customers is None else pd.factorize(customers)[0]
     rows = np.arange(n)
-    most = MOST_ROWS * (1 if terms(model, X.iloc[:1]) is None else CHEAP)
+    cheap = model.kind == "logistic" and len(model.outcomes_) == 1
+    most = MOST_ROWS * (CHEAP if cheap else 1)
     if n > most:
         rows = np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
     numeric = is_numeric(column)
     values, shares = _values(column, grid, numeric)
-    p = _chances(model, X.iloc[rows], features, feature, values, outcome)
+    some, dtype = X.iloc[rows][features], np.float64 if numeric else object
+    same = (some.assign(**{feature: pd.Series(v, some.index, dtype)}) for v in values)
+    p = expit(np.column_stack([logits_of(model, frame, outcome) for frame in same]))
     averages = _Averages(p, np.unique(units[rows], return_inverse=True)[1], level)
     table = pd.DataFrame({"value": pd.Series(values, dtype=None if numeric else object)})
     table[["probability", "ci_low", "ci_high"]] = averages.each()
@@ -348,40 +350,6 @@ def _values(
     if missing and not any(pd.isna(v) for v in values):
         values, shares = [*values, np.nan if numeric else None], [*shares, missing]
     return values, shares
-
-
-def _chances(
-    model: ResponseModel,
-    X: pd.DataFrame,
-    features: list[str],
-    feature: str,
-    values: list[Any],
-    outcome: str | None,
-) -> np.ndarray:
-    """Return P of every row with the feature set to every value, shape (n, values)."""
-    n, column = len(X), X[feature]
-    dtype: Any = np.float64 if is_numeric(column) else object
-    parts = terms(model, X)
-    if parts is not None:
-        one = X.iloc[np.zeros(len(values), dtype=np.int64)][features].copy()
-        one[feature] = pd.Series(values, index=one.index, dtype=dtype)
-        set_to = model.learners_[0].parts(one)
-        assert set_to is not None
-        rest = parts.drop(columns=feature).to_numpy().sum(axis=1) + parts.attrs["base"]
-        logits = rest[:, None] + set_to[feature].to_numpy()[None, :]
-        if model.calibrators_:
-            logits = model.calibrators_[0].apply(logits)
-    else:
-        logits = np.empty((n, len(values)))
-        at_once = max(1, BLOCK // n)
-        for first in range(0, len(values), at_once):
-            some = values[first : first + at_once]
-            frame = X[features].iloc[np.tile(np.arange(n), len(some))].reset_index(drop=True)
-            frame[feature] = pd.Series(np.repeat(np.array(some, dtype=dtype), n), dtype=dtype)
-            says = logits_of(model, frame, outcome).reshape(len(some), n)
-            logits[:, first : first + len(some)] = says.T
-    found: np.ndarray = expit(logits)
-    return found
 
 
 def _ends(

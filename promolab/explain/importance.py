@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,10 @@ from promolab.metrics import (
 )
 from promolab.model import BLOCK, ResponseModel, logits_of, model_features
 from promolab.model.inputs import (
-    as_numbers,
     check_beside,
     check_columns,
     check_labels,
     check_present,
-    is_numeric,
 )
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile
@@ -73,94 +71,40 @@ class Quality:
 class Shuffles:
     """Which row gives its value to which: within promotions, or between them."""
 
-    def __init__(self, X: pd.DataFrame, group: np.ndarray | None, repeats: int, seed: int) -> None:
+    def __init__(self, n: int, group: np.ndarray | None, repeats: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
-        self.X, self.group, n = X, group, len(X)
+        self.group = group
         if group is None:
             self.rows = np.argsort(rng.uniform(size=(repeats, n)), axis=1)
             return
-        home = np.argsort(group, kind="stable")
+        self.home = np.argsort(group, kind="stable")
         self.rows = np.empty((repeats, n), dtype=np.int64)
         for one in self.rows:
-            one[home] = np.lexsort((rng.uniform(size=n), group))
-        first = home[np.searchsorted(group[home], np.arange(int(group.max()) + 1))]
-        others = [first[rng.permutation(len(first))] for _ in range(repeats)]
-        self.whole = np.stack([given[group] for given in others])
+            one[self.home] = np.lexsort((rng.uniform(size=n), group))
+        first = self.home[np.searchsorted(group[self.home], np.arange(int(group.max()) + 1))]
+        self.whole = np.stack([first[rng.permutation(len(first))][group] for _ in range(repeats)])
 
-    def differs(self, name: str) -> bool:
-        """Whether a feature differs within some promotion."""
+    def of(self, values: pd.Series) -> tuple[np.ndarray, str]:
+        """Return the rows that values come from, shape (repeats, n), and which those are."""
         if self.group is None:
-            return True
+            return self.rows, "over all rows"
         # What is missing is a value of its own.
-        value = pd.factorize(self.X[name], use_na_sentinel=False)[0]
-        home = np.argsort(self.group, kind="stable")
-        same = np.diff(self.group[home]) == 0
-        return bool((np.diff(value[home]) != 0)[same].any())
-
-    def of(self, members: Sequence[str]) -> dict[str, np.ndarray]:
-        """Return per feature the rows that its values come from, shape (repeats, n)."""
-        return {m: self.rows if self.differs(m) else self.whole for m in members}
-
-    def words(self, members: Sequence[str]) -> str:
-        """Say among which rows the values of these features were exchanged."""
-        if self.group is None:
-            return "over all rows"
-        kinds = {self.differs(m) for m in members}
-        if len(kinds) == 2:
-            return "within promotions, promotion features between them"
-        return "within promotions" if kinds.pop() else "between promotions"
+        value = pd.factorize(values, use_na_sentinel=False)[0][self.home]
+        differs = (np.diff(value) != 0) & (np.diff(self.group[self.home]) == 0)
+        return (self.rows, "within promotions") if differs.any() else (self.whole, BETWEEN)
 
 
 def rescored(
-    model: ResponseModel, X: pd.DataFrame, outcome: str | None
-) -> Callable[[dict[str, np.ndarray]], Iterator[np.ndarray]]:
-    """Return what scores shuffled rows: log odds of each repeat in turn."""
-    parts = terms(model, X)
-    if parts is not None:
-        # A feature's part of the sum depends on that feature alone: moving the parts will do.
-        return lambda source: _moved(model, parts, source)
-    at_once = max(1, BLOCK // max(len(X), 1))  # repeats scored together
-
-    def by_scoring(source: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
-        repeats = len(next(iter(source.values())))
-        for first in range(0, repeats, at_once):
-            some = min(at_once, repeats - first)
-            frame = pd.DataFrame(
-                {
-                    name: X[name].array.take(
-                        source[name][first : first + some].ravel()
-                        if name in source
-                        else np.tile(np.arange(len(X)), some)
-                    )
-                    for name in X.columns
-                }
-            )
-            yield from logits_of(model, frame, outcome).reshape(some, len(X))
-
-    return by_scoring
-
-
-def terms(model: ResponseModel, X: pd.DataFrame) -> pd.DataFrame | None:
-    """Return each feature's part of the log odds where it depends on that feature alone."""
-    from promolab.model.learners import Logistic
-
-    first = model.learners_[0]
-    if len(model.learners_) != 1 or type(first) is not Logistic or model._options().get("by"):
-        return None
-    return first.parts(X)
-
-
-def _moved(
-    model: ResponseModel, parts: pd.DataFrame, source: dict[str, np.ndarray]
+    model: ResponseModel, X: pd.DataFrame, name: str, source: np.ndarray, outcome: str | None
 ) -> Iterator[np.ndarray]:
-    total = parts.to_numpy().sum(axis=1) + parts.attrs["base"]
-    for r in range(len(next(iter(source.values())))):
-        says = total.copy()
-        for name, rows in source.items():
-            if name in parts.columns:
-                part = parts[name].to_numpy()
-                says = says + (part[rows[r]] - part)
-        yield model.calibrators_[0].apply(says) if model.calibrators_ else says
+    """Yield the log odds of each repeat, a feature's values taken from other rows."""
+    n = len(X)
+    at_once = max(1, BLOCK // max(n, 1))  # repeats scored together
+    for first in range(0, len(source), at_once):
+        some = source[first : first + at_once]
+        frame = X.iloc[np.tile(np.arange(n), len(some))].reset_index(drop=True)
+        frame[name] = X[name].array.take(some.ravel())
+        yield from logits_of(model, frame, outcome).reshape(len(some), n)
 
 
 @dataclass(frozen=True)
@@ -170,9 +114,8 @@ class Importance(Result):
     Parameters
     ----------
     frame : DataFrame
-        feature (or family), columns (what was shuffled together), importance (fall of the AUC, rise
-        of a loss), ci_low, ci_high, std_error, shuffled (within promotions, between them, over all
-        rows); the most important first.
+        feature, importance (fall of the AUC, rise of a loss), ci_low, ci_high, std_error, shuffled
+        (within promotions, between them, over all rows); the most important first.
     metric, words : str
         What was measured, by its name and in words.
     whole : Estimate
@@ -269,82 +212,7 @@ class Importance(Result):
         )
 
 
-CLOSE = 0.9  # rank correlation beyond which two features count as one
-
-
-def feature_families(
-    X: pd.DataFrame,
-    columns: Sequence[str],
-    by: str | Mapping[str, Sequence[str]] | None = None,
-) -> dict[str, list[str]]:
-    """Group features that belong together.
-
-    Parameters
-    ----------
-    X : DataFrame, shape (n, k)
-    columns : sequence of str
-        Features to group.
-    by : "correlated" or mapping, optional
-        ``correlated``: numeric features linked by a Spearman correlation beyond ±0.9, directly or
-        through others. A mapping names the families itself. None: each feature alone.
-
-    Returns
-    -------
-    dict of str to list of str
-        Families by name, sorted; one of several members is called after the first, "and n more".
-
-    Raises
-    ------
-    InputError
-        An unknown way, or a column that is missing or in two families.
-
-    Examples
-    --------
-    >>> X = pd.DataFrame({"orders": [1, 2, 3], "orders_28d": [1, 2, 9], "city": ["a", "b", "a"]})
-    >>> feature_families(X, list(X.columns), "correlated")
-    {'city': ['city'], 'orders and 1 more': ['orders', 'orders_28d']}
-    """
-    names = sorted(columns)
-    if by is None:
-        return {name: [name] for name in names}
-    if isinstance(by, Mapping):
-        return _given(X, names, by)
-    if by != "correlated":
-        raise InputError(f"families={by!r} is unknown; give 'correlated' or the families by name")
-    links = _linked(X, names)
-    members = [[n for n, k in zip(names, links, strict=True) if k == one] for one in set(links)]
-    called = {m[0] if len(m) == 1 else f"{m[0]} and {len(m) - 1} more": m for m in members}
-    return dict(sorted(called.items()))
-
-
-def _given(
-    X: pd.DataFrame, names: list[str], by: Mapping[str, Sequence[str]]
-) -> dict[str, list[str]]:
-    inside = [str(c) for members in by.values() for c in members]
-    check_present(X, inside)
-    twice = sorted({c for c in inside if inside.count(c) > 1})
-    if twice or any(not members for members in by.values()):
-        raise InputError(
-            f"families: {', '.join(twice) or 'one'} "
-            f"{'is in two families' if twice else 'has no members'}; put each column in one family"
-        )
-    alone = {name: [name] for name in names if name not in inside}
-    return dict(sorted({**alone, **{str(k): list(map(str, v)) for k, v in by.items()}}.items()))
-
-
-def _linked(X: pd.DataFrame, names: list[str]) -> np.ndarray:
-    """Return which group of correlated columns each name is in; texts are alone."""
-    from scipy.sparse.csgraph import connected_components
-
-    numeric = [name for name in names if is_numeric(X[name])]
-    ranks = pd.DataFrame({name: as_numbers(X[name]) for name in numeric}).rank()
-    near = (ranks.corr(min_periods=2).abs() > CLOSE).to_numpy() if numeric else np.zeros((0, 0))
-    whole = np.eye(len(names), dtype=bool)
-    place = [names.index(name) for name in numeric]
-    whole[np.ix_(place, place)] |= near
-    return np.asarray(connected_components(whole, directed=False)[1])
-
-
+BETWEEN = "between promotions"
 METRICS = {
     "auc": "AUC",
     "auc_within": "AUC within promotions",
@@ -363,7 +231,6 @@ def permutation_importance(
     repeats: int = 5,
     columns: Sequence[str] | None = None,
     *,
-    families: str | Mapping[str, Sequence[str]] | None = None,
     outcome: str | None = None,
     seed: int = 0,
     level: float = 0.95,
@@ -377,9 +244,8 @@ def permutation_importance(
 
     **Correlated features hide each other**: a model that can read the same from a second feature
     loses little when the first is shuffled, and shuffling one alone makes customers that cannot be
-    (Hooker, Mentch & Zhou 2021). Shuffle ``families`` together then. It says what this model uses,
-    not what would be lost without the feature (`select_features` measures that by fitting again),
-    nor what causes a response.
+    (Hooker, Mentch & Zhou 2021). It says what this model uses, not what would be lost without the
+    feature (`select_features` measures that by fitting again), nor what causes a response.
 
     Parameters
     ----------
@@ -394,9 +260,6 @@ def permutation_importance(
         Shuffles of each feature; more make the Monte Carlo error smaller.
     columns : sequence of str, optional
         Features to shuffle; all that the model reads by default.
-    families : "correlated" or mapping of str to list of str, optional
-        Shuffle together: features with a rank correlation beyond ±0.9, or those given. Columns in
-        no family stand alone.
     outcome : str, optional
         Which outcome of a model with several.
     seed : int
@@ -434,6 +297,8 @@ def permutation_importance(
     >>> permutation_importance(model, X, y).frame["feature"].tolist()
     ['orders', 'noise']
     """
+    from tqdm import tqdm
+
     choice("metric", metric, METRICS)
     if metric == "auc_within" and group is None:
         raise InputError("metric='auc_within' needs group= (the rows' promotions)")
@@ -449,56 +314,34 @@ def permutation_importance(
     units = None if customers is None else pd.factorize(customers)[0]
     quality = Quality(metric, labels, codes)
     before, parts = quality(logits_of(model, X, outcome))
-    shuffles = Shuffles(X, codes, repeats, seed)
-    scores = rescored(model, X[list(dict.fromkeys([*model_features(model), *used]))], outcome)
+    shuffles = Shuffles(len(X), codes, repeats, seed)
+    read = X[list(dict.fromkeys([*model_features(model), *used]))]
     records = []
-    for name, members in _progress(feature_families(X, used, families)):
-        found = [quality(says) for says in scores(shuffles.of(members))]
+    for name in tqdm(sorted(used), "shuffling", unit="feature", leave=False, delay=2, disable=None):
+        source, where = shuffles.of(X[name])
+        found = [quality(says) for says in rescored(model, read, name, source, outcome)]
         fall = before - np.array([value for value, _ in found])
         difference = parts - sum(part for _, part in found) / repeats
         variance = quality.variance(difference, units)
         if repeats > 1:
             variance += float(fall.var(ddof=1)) / repeats
-        records.append(
-            {
-                "feature": name,
-                "columns": ", ".join(members),
-                "importance": float(fall.mean()),
-                "std_error": float(np.sqrt(variance)),
-                "shuffled": shuffles.words(members),
-            }
-        )
+        records.append((name, float(fall.mean()), variance**0.5, where))
+    table = pd.DataFrame(records, columns=["feature", "importance", "std_error", "shuffled"])
+    beside = normal_quantile(level) * table["std_error"]
+    table.insert(2, "ci_low", table["importance"] - beside)
+    table.insert(3, "ci_high", table["importance"] + beside)
+    order = np.lexsort([table["feature"].to_numpy(dtype=str), -table["importance"].to_numpy()])
     half = normal_quantile(level) * quality.variance(parts, units) ** 0.5
+    # A loss was measured with its sign turned, so that more is better.
+    whole = before if metric.startswith("auc") else -before
     return Importance(
-        _table(records, level),
+        table.iloc[order].reset_index(drop=True),
         metric,
         METRICS[metric],
-        _whole(metric, before, half, len(X)),
+        Estimate(whole, whole - half, whole + half, len(X)),
         len(X),
         int(labels.sum()),
         len(X) if units is None else int(units.max()) + 1,
         repeats,
         level,
     )
-
-
-def _table(records: list[dict[str, Any]], level: float) -> pd.DataFrame:
-    frame = pd.DataFrame(records)
-    half = normal_quantile(level) * frame["std_error"]
-    frame.insert(3, "ci_low", frame["importance"] - half)
-    frame.insert(4, "ci_high", frame["importance"] + half)
-    order = np.lexsort([frame["feature"].to_numpy(dtype=str), -frame["importance"].to_numpy()])
-    return frame.iloc[order].reset_index(drop=True)
-
-
-def _whole(metric: str, value: float, half: float, n: int) -> Estimate:
-    # A loss was measured with its sign turned, so that more is better.
-    level = value if metric.startswith("auc") else -value
-    return Estimate(level, level - half, level + half, n)
-
-
-def _progress(families: Mapping[str, list[str]]) -> Any:
-    from tqdm import tqdm
-
-    words = {"desc": "shuffling", "unit": "feature", "leave": False, "delay": 2, "disable": None}
-    return tqdm(list(families.items()), **words)

@@ -1,4 +1,4 @@
-"""A tree in words: which questions lead to which response rate."""
+"""What a model consists of, where it can be read off: weights of a sum, or questions of a tree."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from promolab.errors import InputError, nearest
 from promolab.glossary import label
 from promolab.model import ResponseModel
 from promolab.model.inputs import OTHERS
-from promolab.plots import text_width, wrapped
 from promolab.results import Result, plain
-from promolab.wording import count, percent, plural
+from promolab.wording import capital, count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,137 +25,49 @@ if TYPE_CHECKING:
     from promolab.model.learners import Tree
 
 
-STEP = 2.0  # inches from one question to the next
-RATES = 1.7  # inches for the rates
 SIZE = 8.5
-GLUE = "\ufffc"  # holds words together where a line is broken
-LINE = 0.15  # inches that a line of an answer takes
 
 
-def draw_tree(rules: TreeRules, ax: Axes | None = None) -> Axes:
-    """Draw the tree; across, a unit is an inch, and downwards the row of an end."""
-    deepest, ends = max(node.depth for node in rules.nodes), rules.ends
-    words = [f"{percent(end.rate, end.ci_low, end.ci_high)} of {count(end.n)}" for end in ends]
-    beside = max(text_width(text, 9) for text in words) / 72
-    width = max(STEP * deepest + RATES + beside + 0.4, 5.5)
-    lines = max(_broken(end.answer).count("\n") + 1 for end in ends)
-    with plots.style():
-        ax = _axes(ax, width, len(ends) * max(0.2 + LINE * lines, 0.4) + 1.3)
-        heights = _heights(rules)
-        for node, height in zip(rules.nodes, heights, strict=True):
-            _branch(ax, rules, node, height, heights, deepest)
-        _rates(ax, rules, words, STEP * deepest + 0.15)
-        ax.set_xlim(-0.05, width)
-        ax.set_ylim(len(ends) - 0.1, -0.75)
-        ax.set_axis_off()
-    return plots.finish(ax, title=_title(rules), subtitle=_subtitle(rules))
+@dataclasses.dataclass(frozen=True)
+class Coefficients(Result):
+    """The weights of a logistic model.
 
+    Parameters
+    ----------
+    frame : DataFrame
+        feature (encoded column), source (its feature), weight, ci_low, ci_high, name (in words);
+        largest first. Features whose values are missing in the same rows stand in one row.
+    n : int
+        Rows learned from.
+    """
 
-def _title(rules: TreeRules) -> str:
-    ends = rules.ends
-    if len(ends) == 1:
-        return "The tree found no question that tells responses apart"
-    best = max(ends, key=lambda end: (end.rate, end.rule))
-    return f"Most respond where {best.rule}: {percent(best.rate, best.ci_low, best.ci_high)}"
+    ALT = "The largest weights of the response model with their intervals."
 
+    frame: pd.DataFrame = dataclasses.field(repr=False)
+    n: int
 
-def _subtitle(rules: TreeRules) -> str:
-    return (
-        f"response rate of {count(rules.n)} training rows in {plural(len(rules.ends), 'group')}, "
-        f"{100 * rules.level:g} % Wilson intervals; the same rows chose the questions, so rates "
-        "of new rows lie closer together"
-    )
+    def summary(self) -> str:
+        """Say what weighs most."""
+        return f"{capital(self.frame['name'].iloc[0])} weighs most."
 
-
-def _axes(ax: Axes | None, width: float, height: float) -> Axes:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(width, height))[1]
-
-
-def _broken(answer: str) -> str:
-    """Return an answer in lines that fit on their branch."""
-    glued = answer.replace("(or missing)", f"(or{GLUE}missing)")
-    for sign in "≤≥<>=":
-        glued = glued.replace(f" {sign} ", f" {sign}{GLUE}")
-    return wrapped(glued, 72 * (STEP - 0.4), SIZE).replace(GLUE, " ")
-
-
-def _heights(rules: TreeRules) -> list[float]:
-    """Return each node's row: ends one below the other, a question between what follows it."""
-    rows = iter(range(len(rules.ends)))
-    heights = [float(next(rows)) if node.end else np.nan for node in rules.nodes]
-    for at in range(len(rules.nodes) - 1, -1, -1):
-        if not rules.nodes[at].end:
-            heights[at] = float(
-                np.mean([heights[k] for k, node in enumerate(rules.nodes) if node.parent == at])
-            )
-    return heights
-
-
-def _branch(
-    ax: Axes, rules: TreeRules, node: Any, height: float, heights: list[float], deepest: int
-) -> None:
-    """Draw the way to a node, what is true on it, and how many rows go it."""
-    if node.parent < 0:
-        return
-    start, end = STEP * (node.depth - 1), STEP * node.depth
-    line: dict[str, Any] = {"color": plots.MUTED, "linewidth": 1.0, "zorder": 1}
-    ax.plot([start, start], [heights[node.parent], height], **line)
-    ax.plot([start, end], [height, height], **line)
-    if node.end and node.depth < deepest:
-        ax.plot([end, STEP * deepest], [height, height], color="#D0D0D0", linewidth=0.8, zorder=0)
-    words: dict[str, Any] = {"fontsize": SIZE, "parse_math": False, "clip_on": False}
-    ax.annotate(
-        _broken(node.answer),
-        (start, height),
-        (4, 2),
-        textcoords="offset points",
-        va="bottom",
-        linespacing=1.0,
-        **words,
-    )
-    if not node.end:
-        told = f"{percent(node.rate, decimals=0)} of {count(node.n)}"
-        ax.annotate(
-            told,
-            (start, height),
-            (4, -2),
-            textcoords="offset points",
-            va="top",
-            color="#555555",
-            **{**words, "fontsize": 8},
+    def plot(self, ax: Axes | None = None, *, most: int = 12) -> Axes:
+        """Draw the largest weights with their intervals."""
+        shown = self.frame.head(most)
+        ax = plots.intervals(
+            shown["name"].tolist(),
+            shown["weight"],
+            shown["ci_low"],
+            shown["ci_high"],
+            reference=0.0,
+            ax=ax,
         )
-
-
-def _rates(ax: Axes, rules: TreeRules, words: list[str], left: float) -> None:
-    """Draw the rate of each end with its interval, and that of all rows as a line."""
-    ends = rules.ends
-    scale = RATES / max(end.ci_high for end in ends)
-    rows = np.arange(len(ends))
-    low, rate, high = (
-        left + scale * np.array([getattr(end, name) for end in ends])
-        for name in ("ci_low", "rate", "ci_high")
-    )
-    everyone = left + scale * rules.rate
-    ax.plot([left, left], [-0.45, len(ends) - 0.55], color=plots.MUTED, linewidth=0.8)
-    ax.plot([everyone] * 2, [-0.45, len(ends) - 0.55], color=plots.MUTED, linestyle="--", lw=0.9)
-    ax.hlines(rows, low, high, colors=plots.COLOURS[0], linewidth=2.2, alpha=0.55)
-    ax.scatter(rate, rows, color=plots.COLOURS[0], s=34, zorder=3)
-    for row, text in zip(rows, words, strict=True):
-        ax.text(left + RATES + 0.1, float(row), text, va="center", fontsize=9)
-    ax.text(left, len(ends) - 0.5, "0 %", ha="center", va="top", fontsize=8, color="#555555")
-    ax.text(
-        everyone,
-        len(ends) - 0.5,
-        f"all: {percent(rules.rate)}",
-        ha="left",
-        va="top",
-        fontsize=8,
-        color="#555555",
-    )
+        return plots.finish(
+            ax,
+            title=self.summary().rstrip("."),
+            subtitle=f"the {len(shown)} largest weights, 95 % intervals, pulled towards 0; "
+            f"{plural(self.n, 'contact')}",
+            xlabel="change of the log odds per standard deviation",
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -248,8 +159,9 @@ class TreeRules(Result):
             "rows, which chose the questions: those of new rows lie closer together."
         )
 
-    def _share(self, end: pd.Series) -> str:
-        return percent(end["rate"], end["ci_low"], end["ci_high"])
+    @staticmethod
+    def _share(end: Any) -> str:
+        return percent(end.rate, end.ci_low, end.ci_high)
 
     ALT = "The questions of the tree and what they tell."
 
@@ -274,9 +186,34 @@ class TreeRules(Result):
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the tree from left to right, with the rates of its ends."""
-
-        return draw_tree(self, ax)
+        """Draw the tree as indented lines, beside each the rate with its interval."""
+        lines = ["\u2003" * node.depth + (node.answer or "all") for node in self.nodes]
+        ax = plots.intervals(
+            lines,
+            [node.rate for node in self.nodes],
+            [node.ci_low for node in self.nodes],
+            [node.ci_high for node in self.nodes],
+            reference=self.rate,
+            colour=[plots.COLOURS[0] if node.end else plots.MUTED for node in self.nodes],
+            text=[f"{percent(node.rate, decimals=0)} of {count(node.n)}" for node in self.nodes],
+            ax=ax,
+        )
+        widest = max(lines, key=lambda line: plots.text_width(line, SIZE))
+        ax.set_yticks(range(len(lines)), lines)  # as they are: names of rows lose what indents them
+        ax.tick_params(axis="y", pad=plots.text_width(widest, SIZE) + 4, labelsize=SIZE)
+        for line in ax.get_yticklabels():
+            line.set_horizontalalignment("left")
+        best = max(self.ends, key=lambda end: (end.rate, end.rule))
+        return plots.finish(
+            ax,
+            title="The tree found no question that tells responses apart"
+            if len(self.nodes) == 1
+            else f"Most respond where {best.rule}: {self._share(best)}",
+            subtitle=f"response rate of {count(self.n)} training rows in "
+            f"{plural(len(self.ends), 'group')}, {100 * self.level:g} % Wilson intervals; the same "
+            "rows chose the questions, so rates of new rows lie closer together",
+            percent_x=True,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -428,3 +365,55 @@ def _sums_below(tree: Tree) -> np.ndarray:
         if inner.children_left[place] >= 0:
             sums[place] = sums[inner.children_left[place]] + sums[inner.children_right[place]]
     return sums
+
+
+def weights_or_rules(model: ResponseModel) -> Coefficients | TreeRules:
+    """Return what a model consists of: weights with intervals, or the questions of a tree.
+
+    Parameters
+    ----------
+    model : ResponseModel
+        Fitted, of kind ``logistic`` or ``tree``.
+
+    Raises
+    ------
+    InputError
+        The model is of another kind: look at its `permutation_importance` instead.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = pd.DataFrame({"orders": range(40)})
+    >>> weights_or_rules(ResponseModel().fit(X, [0, 1] * 10 + [1] * 20)).summary()
+    'Orders weighs most.'
+    """
+    if model.kind == "tree":
+        return tree_rules(model)
+    if model.kind != "logistic":
+        raise InputError(
+            f"The method {model.kind} has no weights to show; what it uses stands below"
+        )
+    table = model.coefficients()
+    pairs = zip(table["feature"], table["source"], strict=True)
+    table["name"] = [_named(feature, source) for feature, source in pairs]
+    return Coefficients(_gaps_together(table), model.n_)
+
+
+def _gaps_together(table: pd.DataFrame) -> pd.DataFrame:
+    """Make one row of the features whose values are missing in the same rows.
+
+    Their indicators are one column, over which the penalty spreads the weight evenly.
+    """
+    gap = table["feature"] == table["source"] + " = missing"
+    group = table["weight"].where(gap)
+    size = group.groupby(group).transform("size")
+    several = size > 1
+    name = table["name"].mask(several, size.map("not known: {:.0f} features, each".format))
+    return table.assign(name=name)[~several | ~group.duplicated()]
+
+
+def _named(feature: str, source: str) -> str:
+    # The indicator of a gap: a weight for those of whom the figure is not known.
+    if feature == f"{source} = missing":
+        return f"{label(source)}: not known"
+    return feature.replace(source, label(source), 1)

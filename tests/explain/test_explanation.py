@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.explain.coefficients import Coefficients, weights_or_rules
 from promolab.explain.explanation import explain_row
+from promolab.explain.rules import Coefficients, weights_or_rules
 from promolab.model.explanation import shapley_parts
 from promolab.model.response import ResponseModel
 from tests.draws import noise

@@ -144,10 +144,10 @@ def test_a_tree_reads_and_is_drawn_as_its_rows_say_and_no_leaf_is_impossible() -
     p = ResponseModel("tree").fit(X, (X["x"] >= 100).astype(int)).probability(X)
     assert p[0] == pytest.approx(0.5 / 101) and p[-1] == pytest.approx(100.5 / 101)
     ax = rules.plot()
-    shown = [text.get_text().replace("\n", " ") for text in ax.texts]
-    for end in rules.ends:
-        assert any(text.endswith(f"of {end.n:,}") for text in shown)
-        assert end.answer in shown
+    lines = [line.get_text().strip() for line in ax.get_yticklabels()]
+    assert lines == [node.answer or "all" for node in rules.nodes]
+    shown = [text.get_text() for text in ax.texts]
+    assert all(any(text.endswith(f"of {node.n:,}") for text in shown) for node in rules.nodes)
     assert ax.get_title(loc="left").startswith("Most respond where")
     figure = ax.figure
     figure.canvas.draw()
