@@ -80,14 +80,14 @@ def _truths() -> list[tuple[str, str, float]]:
 def _one_draw(rng: np.random.Generator, n: int, tail: float) -> list[tuple[float, float, Any]]:
     """Return estimate, standard error and half-widths of every figure, from one experiment."""
     from promolab.effects.learners.aipw import fit_nuisance
-    from promolab.effects.learners.base_learners import maker_of
+    from promolab.effects.learners.base_learners import base_learner
     from promolab.effects.learners.learners import KINDS, Setting
     from promolab.effects.learners.rows import Design, Rows
     from promolab.effects.means import group_means
     from promolab.stats import t_quantile
 
     rows, Z, group, chances = _experiment_arrays(rng, n, tail, Rows)
-    design, maker = Design(None, ()), maker_of("linear")
+    design, maker = Design(None, ()), base_learner("linear")
     nuisance = fit_nuisance(rows, Z, design, maker, chances, 0)
     setting = Setting(rows, Z, design, maker, Z, design, maker, nuisance)
     model = KINDS["dr"](setting).fit(np.ones(rows.n, dtype=bool))

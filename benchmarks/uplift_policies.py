@@ -45,7 +45,7 @@ def policy(
     import pandas as pd
 
     from promolab.effects import UpliftModel
-    from promolab.effects.learners.base_learners import Lesson, maker_of
+    from promolab.effects.learners.base_learners import Lesson, base_learner
     from promolab.effects.learners.rows import Design
     from promolab.features import decisions_experiment
     from promolab.simulated.truth import attainable_oracle, chosen, latent_oracle
@@ -63,7 +63,7 @@ def policy(
     X = known(shop, starts[last].to_pydatetime()).set_index("customer_id").sort_index()
     with_it, design = experiment.codes == 1, Design.learn(experiment.X, "encoded")
     Z = design.matrix(experiment.X)[with_it]
-    response = maker_of("ridge").outcome(Lesson(Z, experiment.y()[with_it], design, seed))
+    response = base_learner("ridge").outcome(Lesson(Z, experiment.y()[with_it], design, seed))
     scores = {
         name: UpliftModel(kind, learner, seed=seed).fit(experiment).predict(X)[:, 0]
         for name, (kind, learner) in models.items()

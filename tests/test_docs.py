@@ -245,6 +245,7 @@ def test_what_went_is_done_with_a_library(tmp_path, monkeypatch):
     assert names["segments"] == 3 and min(names["curve"].values()) > 0.7
     assert names["best"] == names["told"].kept
     assert len(set(names["groups"])) == len(set(names["batches"])) == 3
+    assert names["moves"]["orders"] > 0.5 > names["moves"]["age"]
     assert names["loss"].item() < 2.4  # all twelve products alike: log 12 = 2.48
 
 

@@ -21,14 +21,14 @@ from .identification import Withheld as Withheld
 from .identification import figure as figure
 from .identification import p_words as p_words
 from .identification import spoken as spoken
+from .learner_selection import SharedPredictions as SharedPredictions
+from .learner_selection import predict_models as predict_models
 from .learners.evidence import EffectEvidence as EffectEvidence
 from .learners.evidence import effect_evidence as effect_evidence
 from .means import mean_of as mean_of
 from .model import UpliftModel
 from .shrinkage import place_within as place_within
 from .targeting import group_rows as group_rows
-from .together import SharedPredictions as SharedPredictions
-from .together import predict_models as predict_models
 from .true_effects import true_segments
 
 __all__ = [

@@ -1,17 +1,21 @@
-"""The learners that an uplift model tries, and the drawn effects that come of the best."""
+"""Learners tried on the same rows: shrunk effects of the best, or what several models foretell."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.learners.base_learners import maker_of
-from promolab.effects.learners.learners import DRLearner, EffectModel, Setting
+from promolab.effects.checks import check_experiment
+from promolab.effects.identification import Identification
+from promolab.effects.learners.aipw import Nuisance, kept_rows
+from promolab.effects.learners.base_learners import base_learner
+from promolab.effects.learners.learners import DRLearner, EffectModel, Shared
 from promolab.effects.learners.rows import Design, steady
 from promolab.effects.shrinkage import (
     CONSTANT,
@@ -22,6 +26,7 @@ from promolab.effects.shrinkage import (
     Shrinkage,
     calibrate,
     centred,
+    pooled_arms,
     pooled_scores,
 )
 from promolab.effects.surrogate import MOST
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.contract import Experiment
+    from promolab.effects.model import UpliftModel
     from promolab.effects.targeting import Targeting
 
 
@@ -51,9 +57,9 @@ class ShrunkEffects:
     Parameters
     ----------
     result : CalibratedEffects
-    drawing : Shrinkage
+    line : Shrinkage
     models : mapping of str to (Design, EffectModel)
-        By learner, of those that `drawing` names.
+        By learner, of those that `line` names.
     centre : ndarray of shape (K − 1,)
         Mean prediction of each arm over the rows that count in its average.
     columns : tuple of str
@@ -61,7 +67,7 @@ class ShrunkEffects:
     """
 
     result: CalibratedEffects
-    drawing: Shrinkage
+    line: Shrinkage
     models: Mapping[str, tuple[Design, EffectModel]]
     centre: np.ndarray
     columns: tuple[str, ...]
@@ -74,7 +80,7 @@ class ShrunkEffects:
             Z = design.matrix(X)
             with steady(Z.size):
                 predicted = model.predict(Z)
-            for k, learner in enumerate(self.drawing.learners):
+            for k, learner in enumerate(self.line.learners):
                 if learner == name:
                     values[:, k] = predicted[:, k] - self.centre[k]
         return values
@@ -85,37 +91,34 @@ class Candidates:
 
     Parameters
     ----------
-    experiment : Experiment
-    fitted : EffectModel
-        Of the learner that was named, or of the default, on all rows.
-    make : callable
-        Makes an effect model of the kind from a setting.
-    learner : str or None
-        What the named learner is called; None tries `TRIED`.
+    model : UpliftModel
+        Says of which kind and learner; one that names none tries `TRIED`.
+    shared : Shared
+        The experiment, and what models of it share.
     kept : ndarray of bool of shape (n, K − 1)
         Rows that count in each arm's average.
-    outcome : str
+    nuisance : Nuisance, optional
+        What was estimated on the way before, if it is not to be again.
+
+    Attributes
+    ----------
     setting : Setting
         Of the outcome: its scores value what is decided.
-    drawing : Setting
-        The same, or of smoothed money: its scores draw the predictions, which may be of an early
-        outcome.
+    smooth : Setting
+        The same, or of smoothed money: its scores shrink the predictions.
+    fitted : EffectModel
+        Of the learner that was named, or of the default, which may learn an early outcome; to be
+        fitted on all rows.
     """
 
     def __init__(
-        self,
-        experiment: Experiment,
-        fitted: EffectModel,
-        make: Callable[[Setting], EffectModel],
-        learner: str | None,
-        kept: np.ndarray,
-        outcome: str,
-        setting: Setting,
-        drawing: Setting,
+        self, model: UpliftModel, shared: Shared, kept: np.ndarray, nuisance: Nuisance | None = None
     ) -> None:
-        self.experiment, self.fitted, self.make = experiment, fitted, make
-        self.setting, self.drawing = setting, drawing
-        self.learner, self.kept, self.outcome = learner, kept, outcome
+        self.experiment, self.outcome, self.kept = shared.experiment, shared.outcome, kept
+        self.make, self.learner = model._effect_model, model._named()
+        self.setting = shared.setting(*model._learners(), nuisance)
+        self.smooth = shared.smoothed(self.setting)
+        self.fitted = self.make(shared.told_early(self.smooth))
         self.targeting: Targeting | None = None
         """What `promolab.effects.targeting` found, once it was asked."""
         self._models: dict[str, EffectModel] = {}
@@ -126,12 +129,11 @@ class Candidates:
         if learner not in self._models:
             setting = self.fitted.setting
             if self.learner is None and learner != DEFAULT:
-                maker = maker_of(learner)
-                design, Z = setting.design, setting.Z
-                if maker.style != setting.maker.style:
-                    design = Design.learn(self.experiment.X, maker.style)
+                other, design, Z = base_learner(learner), setting.design, setting.Z
+                if other.style != setting.learner.style:
+                    design = Design.learn(self.experiment.X, other.style)
                     Z = design.matrix(self.experiment.X)
-                setting = replace(setting, Z=Z, design=design, maker=maker)
+                setting = replace(setting, Z=Z, design=design, learner=other)
             same = setting is self.fitted.setting
             self._models[learner] = self.fitted if same else self.make(setting)
         return self._models[learner]
@@ -147,7 +149,7 @@ class Candidates:
             name: predict_folds(self.model(name), lambda fold: rows.fold < fold, first=1)
             for name in learners
         }
-        gamma = self.drawing.nuisance.gamma
+        gamma = self.smooth.nuisance.gamma
         return Forward(predicted, gamma, self.kept, rows.fold, rows.folds)
 
     @cached_property
@@ -182,9 +184,9 @@ class Candidates:
     @cached_property
     def drawn(self) -> ShrunkEffects:
         """What predicts the effects of new customers."""
-        drawing, result = self.calibrated
+        line, result = self.calibrated
         everyone = np.ones(self.setting.rows.n, dtype=bool)
-        models, centre = {}, np.zeros(len(drawing.slope))
+        models, centre = {}, np.zeros(len(line.slope))
         for name in self.used:
             setting = self.model(name).setting
             with steady(setting.Z.size):
@@ -193,20 +195,20 @@ class Candidates:
                     model = copy.copy(model).fit(everyone)
                 models[name] = (setting.design, model)
                 predicted = model.predict(setting.Z)
-            for k, learner in enumerate(drawing.learners):
+            for k, learner in enumerate(line.learners):
                 if learner == name:
                     centre[k] = predicted[self.kept[:, k], k].mean()
-        return ShrunkEffects(result, drawing, models, centre, self.setting.design.columns)
+        return ShrunkEffects(result, line, models, centre, self.setting.design.columns)
 
     @cached_property
     def out_of_fold(self) -> np.ndarray:
         """Drawn effects of the training rows, each predicted by a model of the other folds."""
-        drawing, _ = self.calibrated
+        line, _ = self.calibrated
         away = np.zeros(self.kept.shape)
-        for k, learner in enumerate(drawing.learners):
+        for k, learner in enumerate(line.learners):
             if learner != CONSTANT:
                 away[:, k] = self.away(learner)[:, k]
-        return drawing.effects(away)
+        return line.effects(away)
 
     @cached_property
     def by_others(self) -> np.ndarray:
@@ -214,13 +216,13 @@ class Candidates:
 
         What a decision about a fold may rest on that is to be valued by its scores.
         """
-        drawing, rows = self.calibrated[0], self.setting.rows
+        line, rows = self.calibrated[0], self.setting.rows
         levels, slopes = np.zeros((2, rows.folds, self.kept.shape[1]))
         aways = np.zeros(self.kept.shape)
-        for k, learner in enumerate(drawing.learners):
+        for k, learner in enumerate(line.learners):
             away = 0.0 if learner == CONSTANT else self.away(learner)[:, k]
             mine = self.kept[:, k]
-            scores = np.where(mine, self.drawing.nuisance.gamma[:, k], 0.0)
+            scores = np.where(mine, self.smooth.nuisance.gamma[:, k], 0.0)
             sums = np.array(
                 [
                     np.bincount(rows.fold, each * mine, minlength=rows.folds)
@@ -232,8 +234,8 @@ class Candidates:
             slope = np.ones_like(slope) if learner == TWO_PART else slope
             levels[:, k], slopes[:, k] = total / np.maximum(n, 1), slope
             aways[:, k] = away
-        if drawing.learners and set(drawing.learners) <= {POOLED, CONSTANT} and self._pools:
-            gamma, kept = self.drawing.nuisance.gamma, self.kept
+        if line.learners and set(line.learners) <= {POOLED, CONSTANT} and self._pools:
+            gamma, kept = self.smooth.nuisance.gamma, self.kept
             soon = self.fitted.setting.nuisance.gamma
             for fold in range(rows.folds):
                 others = rows.fold != fold
@@ -259,12 +261,12 @@ class Candidates:
     @property
     def told_early(self) -> bool:
         """Whether customers are told apart by an early outcome."""
-        return self.fitted.setting is not self.drawing
+        return self.fitted.setting is not self.smooth
 
     @property
     def smoothed(self) -> bool:
         """Whether learners see each basket as it was to be expected (`heavy_tailed`)."""
-        return self.drawing is not self.setting
+        return self.smooth is not self.setting
 
     @property
     def _pools(self) -> bool:
@@ -292,3 +294,107 @@ def predict_folds(model: EffectModel, train: Callable[[int], Any], first: int = 
                 part.errors = False
                 effects[there] = part.fit(train(fold)).predict(Z[there])
     return effects
+
+
+ALONE = ("s", "t", "x")
+"""Kinds that learn from outcomes themselves, not from what is estimated on the way."""
+
+
+@dataclass(frozen=True)
+class SharedPredictions:
+    """What models predict forward on rows that all of them share.
+
+    Parameters
+    ----------
+    gamma : ndarray of shape (n,)
+        Doubly robust scores of the effect, the same for all models; nan where a row does not count.
+    effects : mapping of str to ndarray of shape (n,)
+        Predicted by models of the folds before the row's; nan in the first fold. Levels of two
+        folds differ by chance: an order within a fold.
+    seconds : mapping of str to float
+        What each takes by itself, shared parts included.
+    fold, cluster : ndarray of int of shape (n,)
+    outcome : str
+    identification : Identification
+    """
+
+    gamma: np.ndarray = field(repr=False)
+    effects: Mapping[str, np.ndarray] = field(repr=False)
+    seconds: Mapping[str, float]
+    fold: np.ndarray = field(repr=False)
+    cluster: np.ndarray = field(repr=False)
+    outcome: str
+    identification: Identification
+
+
+def predict_models(
+    experiment: Experiment,
+    models: Mapping[str, UpliftModel],
+    outcome: str | None = None,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    arm: object = None,
+    despite: Sequence[str] = (),
+    done: Callable[[str], object] = lambda name: None,
+) -> SharedPredictions:
+    """Let every model predict each fold from the folds before it.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    models : mapping of str to UpliftModel
+        Not fitted; their own folds and seeds are not used.
+    outcome : str, optional
+        The first by default.
+    folds, seed : int
+    arm : optional
+        The one that counts; by default all arms taken together.
+    despite : sequence of str
+        Names of checks to go on in spite of.
+    done : callable
+        Told the name of each model that is through.
+
+    Raises
+    ------
+    Refused
+        A check refuses the experiment.
+    """
+    first = next(iter(models.values()))
+    shared = Shared(experiment, outcome, folds, seed, first.clip)
+    rows = shared.rows
+    effects, seconds = {}, {}
+    with steady(rows.n * shared.X.shape[1]):
+        chances, _ = shared.chances
+        kept = kept_rows(chances, first._trim(experiment))
+        checks = check_experiment(experiment, outcome, propensity=chances, kept=kept)
+        checks.require(tuple(despite))
+        common = shared.nuisance(base_learner(DEFAULT))
+
+        def together(values: np.ndarray) -> np.ndarray:
+            if arm is None:
+                return pooled_arms(kept, rows.codes, values)[0]
+            place = experiment.treatments.index(arm)
+            return np.where(kept[:, place], values[:, place], np.nan)
+
+        for name, model in models.items():
+            ready = common if model.kind in ALONE else None
+            before = 0.0 if ready else shared.seconds(model._learners()[1])
+            begun = time.perf_counter()
+            predicted = Candidates(model, shared, kept, ready).forward.predicted
+            seconds[name] = before + time.perf_counter() - begun
+            # Which learner did best so far, and how far arms differ, is told by the same scores.
+            forward = Forward(predicted, common.gamma, kept, rows.fold, rows.folds)
+            effects[name] = together(_absolute(forward))
+            done(name)
+    gamma = together(common.gamma)
+    right = checks.identification
+    return SharedPredictions(
+        gamma, effects, seconds, shared.fold, rows.cluster, shared.outcome, right
+    )
+
+
+def _absolute(forward: Forward) -> np.ndarray:
+    """Return the average of earlier folds and the predicted deviation from it, (n, K − 1)."""
+    average = np.array([forward.averages(fold) for fold in range(forward.folds)])
+    return np.asarray(average[forward.fold] + forward.scaled)

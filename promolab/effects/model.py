@@ -36,10 +36,9 @@ from promolab.effects.identification import (
 )
 from promolab.effects.learner_selection import DEFAULT, NO_ROWS, Candidates
 from promolab.effects.learners.aipw import Nuisance, kept_rows
-from promolab.effects.learners.base_learners import MAKERS, Maker, maker_of
-from promolab.effects.learners.learners import KINDS, EffectModel, Setting
+from promolab.effects.learners.base_learners import BASE_LEARNERS, BaseLearner, base_learner
+from promolab.effects.learners.learners import KINDS, EffectModel, Setting, Shared
 from promolab.effects.learners.rows import steady
-from promolab.effects.learners.shared import Shared
 from promolab.effects.shrinkage import ALL_ALIKE, CONSTANT, CalibratedEffects, place_within
 from promolab.errors import InputError, PromolabError
 from promolab.model.inputs import as_frame
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.effects.learner_selection import ShrunkEffects
-    from promolab.effects.sensitivity import EffectImportance, Sensitivity
+    from promolab.effects.sensitivity import Sensitivity
     from promolab.effects.shrinkage import Forward
     from promolab.effects.targeting import Targeting
 
@@ -142,7 +141,6 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
     kept_: np.ndarray
     identification_: Identification
     why_: str | None
-    _model: EffectModel
     _candidates: Candidates | None
     _saved: tuple[ShrunkEffects, AverageEffects]
 
@@ -169,12 +167,13 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         real_number("clip", self.clip, above=0, below=0.5)
         if isinstance(self.trim, str):
             choice("trim", self.trim, ("auto", "optimal"))
-        self._makers()
+        self._learners()
 
-    def _makers(self) -> tuple[Maker, Maker]:
+    def _learners(self) -> tuple[BaseLearner, BaseLearner]:
         """Return what makes the models of effects and of outcomes."""
-        maker = maker_of(DEFAULT if self.learner is None else self.learner)
-        return maker, maker if self.outcome_learner is None else maker_of(self.outcome_learner)
+        learner = base_learner(DEFAULT if self.learner is None else self.learner)
+        other = self.outcome_learner
+        return learner, learner if other is None else base_learner(other)
 
     def _named(self) -> str | None:
         """Return what the learner is called, if one was named."""
@@ -244,25 +243,12 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                 failed = [check.sentence for check in checks.checks if check.verdict == "refused"]
                 self.why_ = " ".join(failed)
                 return self
-            setting = shared.setting(*self._makers())
-            told = shared.told_early(drawing := shared.smoothed(setting))
-            self._model = self._effect_model(told).fit(np.ones(shared.rows.n, dtype=bool))
-        self.experiment_, self.arms_ = experiment, tuple(experiment.arms)
-        self.outcome_ = outcome or experiment.outcomes[0]
+            self._candidates = Candidates(self, shared, kept)
+            self._candidates.fitted.fit(np.ones(shared.rows.n, dtype=bool))
+        self.arms_, self.outcome_ = tuple(experiment.arms), shared.outcome
         self.identification_ = checks.identification
-        self._candidates = Candidates(
-            experiment,
-            self._model,
-            self._effect_model,
-            self._named(),
-            kept,
-            self.outcome_,
-            setting,
-            drawing,
-        )
-        self.fold_, self.cluster_ = shared.fold, shared.rows.cluster
-        self.nuisance_ = setting.nuisance
-        self.kept_ = kept
+        self.fold_, self.cluster_, self.kept_ = shared.fold, shared.rows.cluster, kept
+        self.nuisance_ = self._candidates.setting.nuisance
         return self
 
     def save(self, path: str | Path) -> Path:
@@ -296,7 +282,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             if self.kind == FOREST or not (learner is None or isinstance(learner, str)):
                 raise InputError(
                     f"an uplift model of {FOREST if self.kind == FOREST else repr(learner)} cannot "
-                    f"be saved; take one of the learners {', '.join(map(repr, MAKERS))}"
+                    f"be saved; take one of the learners {', '.join(map(repr, BASE_LEARNERS))}"
                 )
         state, arrays = state_of(self._drawn(), self.average())
         return write_model(path, {"parameters": self.get_params(), **state}, arrays, FORMAT)
@@ -480,7 +466,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         if calibrated and (self._candidates is not None or level == self._saved[1].level):
             # Where everybody has the average, there is one interval of it.
             for row, learner in zip(
-                lines(self.average(level).rows), self._drawn().drawing.learners, strict=True
+                lines(self.average(level).rows), self._drawn().line.learners, strict=True
             ):
                 if learner == CONSTANT:
                     ends = np.array([row.effect, row.ci_low, row.ci_high]) - row.effect
@@ -496,11 +482,11 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         if calibrated:
             drawn = self._drawn()
             away = drawn.away(X)
-            return drawn.drawing.effects(away), drawn.drawing.half(away, level)
-        setting = self._rows().setting
-        Z = setting.design.matrix(X)
+            return drawn.line.effects(away), drawn.line.half(away, level)
+        model = self._rows().fitted
+        Z = model.setting.design.matrix(X)
         with steady(Z.size):
-            values, errors = self._model.predict(Z), self._model.std_error(Z)
+            values, errors = model.predict(Z), model.std_error(Z)
         return values, None if errors is None else normal_quantile(level) * errors
 
     @of_effects
@@ -607,21 +593,6 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                 "nothing was selected."
             )
         return self.sensitivity()
-
-    @of_effects
-    def importance(self, *, rows: int = 20_000, level: float = 0.95) -> EffectImportance:
-        """Return how much each covariate moves the predicted effects, and what that is good for.
-
-        Parameters
-        ----------
-        rows : int
-            At most so many are looked at.
-        level : float
-            Of the intervals.
-        """
-        from promolab.effects.sensitivity import importance_of
-
-        return importance_of(self, self._rows().setting, self._model, rows, level)
 
     @of_effects
     def sensitivity(self, level: float = 0.95) -> Sensitivity:

@@ -41,9 +41,9 @@ def state_of(drawn: ShrunkEffects, average: AverageEffects) -> State:
     """
     import sklearn
 
-    drawing, result, models = drawn.drawing, drawn.result, []
+    line, result, models = drawn.line, drawn.result, []
     names = ("average", "slope", "covariance", "degrees")
-    arrays = {name: np.ascontiguousarray(getattr(drawing, name)) for name in names}
+    arrays = {name: np.ascontiguousarray(getattr(line, name)) for name in names}
     arrays["centre"] = drawn.centre
     for k, (name, (design, model)) in enumerate(drawn.models.items()):
         parts = []
@@ -66,7 +66,7 @@ def state_of(drawn: ShrunkEffects, average: AverageEffects) -> State:
         "calibrated": _columns(result.rows),
         "told_apart": result.told_apart,
         "qini": plain(result.qini),
-        "learners": list(drawing.learners),
+        "learners": list(line.learners),
         "columns": list(drawn.columns),
         "models": models,
         "scikit-learn": sklearn.__version__,
@@ -113,7 +113,7 @@ def restored(
     _require(len(learners) == len(arms) and set(models) == set(learners) - {CONSTANT})
     names = ("average", "slope", "covariance", "degrees")
     _require(all(bool(np.isfinite(arrays[name]).all()) for name in (*names, "centre")))
-    drawing = Shrinkage(learners, *(arrays[name] for name in names))
+    line = Shrinkage(learners, *(arrays[name] for name in names))
     level, outcome = state["level"], state["outcome"]
     result = CalibratedEffects(
         _table(arms, state["calibrated"]), bool(state["told_apart"]), Estimate(**state["qini"]),
@@ -121,7 +121,7 @@ def restored(
     )  # fmt: skip
     right = Identification(**state["identification"])
     average = AverageEffects(_table(arms, state["average"]), outcome, control, level, right)
-    return ShrunkEffects(result, drawing, models, arrays["centre"], columns), average
+    return ShrunkEffects(result, line, models, arrays["centre"], columns), average
 
 
 def _columns(table: pd.DataFrame) -> list[list[Any]]:
@@ -154,7 +154,7 @@ def _described(part: Predictor) -> State:
             state[name], some = _described(value)
             arrays |= {f"{name}.{key}": array for key, array in some.items()}
     if kind == LinearFit.__name__:
-        # Intervals of what is shown come from the drawing.
+        # Intervals of what is shown come from the shrinkage.
         arrays.pop("covariance", None)
         state["covariance"] = None
     return state, arrays

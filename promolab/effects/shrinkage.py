@@ -11,6 +11,7 @@ import numpy as np
 
 from promolab.display import Html, table
 from promolab.effects.identification import figure, lines, of_arms, spoken
+from promolab.effects.learners.base_learners import POOLED, TWO_PART
 from promolab.effects.means import mean_of
 from promolab.effects.surrogate import MOST, pooled_slopes
 from promolab.results import Estimate, Result, plain
@@ -205,10 +206,6 @@ def centred(values: np.ndarray, kept: np.ndarray, fold: np.ndarray, folds: int) 
     return away
 
 
-POOLED = "pooled"
-"""The learner whose arms learn from each other."""
-TWO_PART = "two_part"
-"""The learner that draws its own differences to the average: they are shown as it says them."""
 CONSTANT = "constant"
 """The learner of an arm whose effect is not known to differ between customers."""
 LEVEL = 0.95
@@ -433,11 +430,11 @@ def calibrate(
             }
         )
     frame = pd.DataFrame(rows)
-    drawing = Shrinkage(
+    lines_of_all = Shrinkage(
         tuple(frame["learner"]), frame["effect"].to_numpy(), frame["slope"].to_numpy(),
         np.array([line.covariance for line in lines_]), np.array([line.degrees for line in lines_]),
     )  # fmt: skip
-    return drawing, CalibratedEffects(frame, apart, qini, outcome, LEVEL)
+    return lines_of_all, CalibratedEffects(frame, apart, qini, outcome, LEVEL)
 
 
 def _qini_forward(forward: Forward, codes: np.ndarray, cluster: np.ndarray) -> Estimate:

@@ -14,7 +14,7 @@ from promolab import UpliftModel, load_experiment
 from promolab.compare import EffectComparison, compare_effects
 from promolab.contract import Experiment
 from promolab.effects import Refused, place_within, predict_models
-from promolab.effects.learners import shared
+from promolab.effects.learners import learners as shared
 from promolab.effects.learners.aipw import fit_nuisance
 from promolab.errors import InputError
 from promolab.features import decisions_experiment

@@ -1,4 +1,4 @@
-"""The door: fitting, averages, groups, customers, the best arm, importance, sensitivity."""
+"""The door: fitting, averages, groups, customers, the best arm, sensitivity."""
 
 import os
 from dataclasses import replace
@@ -166,18 +166,6 @@ def test_an_arm_in_which_nobody_bought_has_an_effect_and_rounds_are_adjusted_for
     constant = Experiment(rows, *how, block="round", arms=["none", "coupon"], design="constant")
     row = UpliftModel().fit(constant).average().rows.iloc[0]
     assert abs(row["effect"] - truth) < 4 * row["std_error"] < 0.25
-
-
-def test_importance_finds_what_effects_hang_on(model):
-    found = model.importance()
-    top = found.rows.groupby("arm")["column"].first()
-    assert top.to_dict() == {"coupon": "orders", "mail": "age"}
-    best = found.rows.groupby("arm").first()
-    assert (best["ci_low"] > 0).all() and (best["used"] > 0.6).all()
-    assert found.rows.groupby("arm")["used"].sum().to_numpy() == pytest.approx([1.0, 1.0])
-    assert "Coupon: its predicted effects move most with orders" in found.summary()
-    assert "orders moves the predicted effect most" in found.plot().get_title(loc="left")
-    assert found.to_dict()["arms"]["mail"]["age"]["used"] > 0.6
 
 
 def test_sensitivity_shows_what_selection_did_by_e_values_of_the_paper():

@@ -6,8 +6,7 @@ import pytest
 
 from promolab import UpliftModel
 from promolab.contract import Experiment
-from promolab.effects.learners.linear import ridge
-from promolab.effects.learners.sparse import pooled_lines
+from promolab.effects.learners.linear import pooled_lines, ridge
 from promolab.effects.shrinkage import pooled_scores, shrunk_scores
 from promolab.effects.surrogate import pooled_slopes
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promolab.effects.learners.base_learners import Maker, Predictor
+from promolab.effects.learners.base_learners import BaseLearner, Predictor
 from promolab.effects.learners.rows import Design, Rows
 from promolab.metrics.uplift import aipw_scores
 
@@ -110,7 +110,12 @@ def worth(weight: np.ndarray) -> float:
 
 
 def fit_nuisance(
-    rows: Rows, Z: np.ndarray, design: Design, maker: Maker, chances: np.ndarray, clipped: int
+    rows: Rows,
+    Z: np.ndarray,
+    design: Design,
+    learner: BaseLearner,
+    chances: np.ndarray,
+    clipped: int,
 ) -> Nuisance:
     """Estimate the outcome under every arm, and the scores that come of it.
 
@@ -118,10 +123,10 @@ def fit_nuisance(
     ----------
     rows : Rows
     Z : ndarray of shape (n, p)
-        Columns for ``maker``; those of the rounds are added.
+        Columns for ``learner``; those of the rounds are added.
     design : Design
         What made ``Z``.
-    maker : Maker
+    learner : BaseLearner
     chances : ndarray of shape (n, K)
         Chances of the arms.
     clipped : int
@@ -132,7 +137,7 @@ def fit_nuisance(
     plain = not wide.shape[1] and bool((chances == chances[:1]).all())
 
     def fit(which: np.ndarray) -> Predictor:
-        return maker.outcome(rows.lesson(wide, which, design))
+        return learner.outcome(rows.lesson(wide, which, design))
 
     for arm in range(rows.arms):
         mine = rows.codes == arm

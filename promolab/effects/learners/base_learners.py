@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from promolab.effects.learners.linear import LinearFit, least_squares, ridge
+from promolab.effects.learners.linear import least_squares, ridge
 from promolab.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -83,20 +84,6 @@ class Lesson:
         }
 
 
-class Maker:
-    """Makes models of one kind; the columns they want are of one `Design`."""
-
-    style: ClassVar[str] = "encoded"
-
-    def outcome(self, lesson: Lesson) -> Predictor:
-        """Fit the mean of an outcome given the columns."""
-        raise NotImplementedError
-
-    def effect(self, lesson: Lesson) -> Predictor:
-        """Fit the mean of an effect's noisy stand-in; with customers, its errors if it has any."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
 class Constant:
     """The same number for every row."""
@@ -132,78 +119,6 @@ class Logistic:
         return np.asarray(expit(Z @ self.weights + self.intercept))
 
 
-class Linear(Maker):
-    """Straight lines: outcomes by ridge or logistic regression, effects by least squares.
-
-    The effects' coefficients are not shrunk, so each customer's effect has an interval.
-    """
-
-    def outcome(self, lesson: Lesson) -> Predictor:
-        """Fit logistic regression for 0 and 1, ridge for anything else."""
-        if (lesson.y == lesson.y[:1]).all():
-            return lesson.known or Constant(float(lesson.y[0]))
-        fit = Logistic.fit if lesson.binary and lesson.Z.shape[1] else ridge
-        return fit(lesson.Z, lesson.y)
-
-    def effect(self, lesson: Lesson) -> LinearFit:
-        """Fit least squares with a robust covariance."""
-        return least_squares(
-            lesson.Z, lesson.y, lesson.weight, lesson.cluster, errors=lesson.cluster is not None
-        )
-
-
-class Ridge(Linear):
-    """Straight lines, the effects' coefficients shrunk as far as cross-validation says."""
-
-    def effect(self, lesson: Lesson) -> LinearFit:
-        """Fit ridge regression."""
-        return ridge(lesson.Z, lesson.y, lesson.weight)
-
-
-class Pooled(Ridge):
-    """As ridge, and arms learn from each other: what they share is learned from all of them.
-
-    An arm's effects are a straight line that all arms have in common and one of its own, of the few
-    columns that foretell customers who were left out (`promolab.effects.learners.sparse`); averages
-    and slopes of the arms are drawn together as far as they cannot be told apart.
-    """
-
-
-class TwoPart(Ridge):
-    """Of heavy-tailed money: what an arm does to buying, and what to baskets.
-
-    As `promolab.effects.learners.two_part` says; outcomes on the way by straight lines.
-    """
-
-
-class Boosting(Maker):
-    """Sums of small trees (histogram gradient boosting), missing values and levels as they are."""
-
-    style: ClassVar[str] = "native"
-
-    def outcome(self, lesson: Lesson) -> Predictor:
-        """Fit boosted trees: of log odds for 0 and 1, of squares for anything else."""
-        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-        if lesson.known:
-            return lesson.known
-        how = lesson.boosted(BOOSTING, 20)
-        if lesson.binary:
-            trees = HistGradientBoostingClassifier(**how)
-            return Chance(trees.fit(lesson.Z, lesson.y.astype(np.int64)))
-        return cast(Predictor, HistGradientBoostingRegressor(**how).fit(lesson.Z, lesson.y))
-
-    def effect(self, lesson: Lesson) -> Predictor:
-        """Fit boosted trees with leaves large enough to mean something about an effect."""
-        from sklearn.ensemble import HistGradientBoostingRegressor
-
-        if lesson.known:
-            return lesson.known
-        leaf = int(np.clip(len(lesson.y) // 50, 20, 500))
-        trees = HistGradientBoostingRegressor(**lesson.boosted(OF_EFFECTS, leaf))
-        return cast(Predictor, trees.fit(lesson.Z, lesson.y, sample_weight=lesson.weight))
-
-
 @dataclass(frozen=True)
 class Chance:
     """A classifier as a model of the mean of 0 and 1."""
@@ -215,73 +130,96 @@ class Chance:
         return np.asarray(self.classifier.predict_proba(Z))[:, 1]
 
 
-class Given(Maker):
-    """Any estimator of scikit-learn, on encoded columns.
+def straight_outcome(lesson: Lesson) -> Predictor:
+    """Fit logistic regression for 0 and 1, ridge for anything else."""
+    if (lesson.y == lesson.y[:1]).all():
+        return lesson.known or Constant(float(lesson.y[0]))
+    fit = Logistic.fit if lesson.binary and lesson.Z.shape[1] else ridge
+    return fit(lesson.Z, lesson.y)
+
+
+def unshrunk_effect(lesson: Lesson) -> Predictor:
+    """Fit least squares with a robust covariance: so each customer's effect has an interval."""
+    return least_squares(
+        lesson.Z, lesson.y, lesson.weight, lesson.cluster, errors=lesson.cluster is not None
+    )
+
+
+def ridge_effect(lesson: Lesson) -> Predictor:
+    """Fit ridge regression: coefficients are shrunk as far as cross-validation says."""
+    return ridge(lesson.Z, lesson.y, lesson.weight)
+
+
+def boosted_outcome(lesson: Lesson) -> Predictor:
+    """Fit boosted trees: of log odds for 0 and 1, of squares for anything else."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    if lesson.known:
+        return lesson.known
+    how = lesson.boosted(BOOSTING, 20)
+    if lesson.binary:
+        trees = HistGradientBoostingClassifier(**how)
+        return Chance(trees.fit(lesson.Z, lesson.y.astype(np.int64)))
+    return cast(Predictor, HistGradientBoostingRegressor(**how).fit(lesson.Z, lesson.y))
+
+
+def boosted_effect(lesson: Lesson) -> Predictor:
+    """Fit boosted trees with leaves large enough to mean something about an effect."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    if lesson.known:
+        return lesson.known
+    leaf = int(np.clip(len(lesson.y) // 50, 20, 500))
+    trees = HistGradientBoostingRegressor(**lesson.boosted(OF_EFFECTS, leaf))
+    return cast(Predictor, trees.fit(lesson.Z, lesson.y, sample_weight=lesson.weight))
+
+
+@dataclass(frozen=True)
+class BaseLearner:
+    """What fits models of outcomes and of effects.
 
     Parameters
     ----------
-    make : callable
-        Returns a new estimator that is not fitted.
+    name : str
+    outcome : callable
+        Fits the mean of an outcome given the columns.
+    effect : callable
+        Fits the mean of an effect's noisy stand-in; with customers, its errors if it has any.
+    style : {"encoded", "native"}
+        The columns it wants (`Design`).
     """
 
-    def __init__(self, make: Any) -> None:
-        from sklearn.base import is_classifier
+    name: str
+    outcome: Callable[[Lesson], Predictor]
+    effect: Callable[[Lesson], Predictor]
+    style: str = "encoded"
 
-        self.make = make
-        self.classifies = bool(is_classifier(make()))
-
-    def _new(self, seed: int) -> Any:
-        estimator = self.make()
-        known = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
-        if "random_state" in known and known["random_state"] is None:
-            estimator.set_params(random_state=seed)
-        return estimator
-
-    def outcome(self, lesson: Lesson) -> Predictor:
-        """Fit the estimator: a classifier for 0 and 1 alone, a regressor for either."""
-        if lesson.known:
-            return lesson.known
-        if self.classifies and not lesson.binary:
-            raise InputError(
-                f"the learner {type(self.make()).__name__} is a classifier and the outcome is not "
-                "0 or 1; give a regressor"
-            )
-        target = lesson.y.astype(np.int64) if self.classifies else lesson.y
-        fitted = self._new(lesson.seed).fit(lesson.Z, target)
-        return Chance(fitted) if self.classifies else fitted
-
-    def effect(self, lesson: Lesson) -> Predictor:
-        """Fit the estimator, which must be a regressor."""
-        if self.classifies:
-            raise InputError(
-                f"the learner {type(self.make()).__name__} is a classifier; an effect is a number: "
-                "give a regressor as learner, and the classifier as outcome_learner"
-            )
-        if lesson.known:
-            return lesson.known
-        estimator = self._new(lesson.seed)
-        if lesson.weight is None:
-            return cast(Predictor, estimator.fit(lesson.Z, lesson.y))
-        try:
-            return cast(Predictor, estimator.fit(lesson.Z, lesson.y, sample_weight=lesson.weight))
-        except TypeError as error:
-            raise InputError(
-                f"the learner {type(estimator).__name__} takes no sample_weight, which this kind "
-                'of model needs; give another learner or use kind="dr"'
-            ) from error
+    @property
+    def linear(self) -> bool:
+        """Whether outcomes are straight lines: what differs by arm needs products of columns."""
+        return self.outcome is straight_outcome
 
 
-MAKERS = {
-    "linear": Linear,
-    "ridge": Ridge,
-    "pooled": Pooled,
-    "two_part": TwoPart,
-    "boosting": Boosting,
+POOLED = "pooled"
+"""As ridge, and arms learn from each other: a straight line that all have in common and one of its
+own for each, of the few columns that foretell customers who were left out (`pooled_lines`);
+averages and slopes of the arms are drawn together as far as they cannot be told apart."""
+TWO_PART = "two_part"
+"""Of heavy-tailed money: what an arm does to buying, and what to baskets (`two_part_effects`)."""
+BASE_LEARNERS = {
+    each.name: each
+    for each in (
+        BaseLearner("linear", straight_outcome, unshrunk_effect),
+        BaseLearner("ridge", straight_outcome, ridge_effect),
+        BaseLearner(POOLED, straight_outcome, ridge_effect),
+        BaseLearner(TWO_PART, straight_outcome, ridge_effect),
+        BaseLearner("boosting", boosted_outcome, boosted_effect, "native"),
+    )
 }
 
 
-def maker_of(learner: Any) -> Maker:
-    """Return what makes the models that ``learner`` names or is.
+def base_learner(learner: Any) -> BaseLearner:
+    """Return what fits the models that ``learner`` names or is.
 
     Parameters
     ----------
@@ -296,20 +234,67 @@ def maker_of(learner: Any) -> Maker:
 
     Examples
     --------
-    >>> type(maker_of("boosting")).__name__
-    'Boosting'
+    >>> base_learner("boosting").style
+    'native'
     """
     if isinstance(learner, str):
-        if learner not in MAKERS:
-            raise InputError(f"learner {learner!r} is unknown; {nearest(learner, MAKERS)}")
-        return MAKERS[learner]()
+        if learner not in BASE_LEARNERS:
+            raise InputError(f"learner {learner!r} is unknown; {nearest(learner, BASE_LEARNERS)}")
+        return BASE_LEARNERS[learner]
     if hasattr(learner, "fit") and not isinstance(learner, type):
         from sklearn.base import clone
 
-        return Given(lambda: clone(learner))
+        return _of_estimator(lambda: clone(learner))
     if callable(learner) and hasattr(learner(), "fit"):
-        return Given(learner)
+        return _of_estimator(learner)
     raise InputError(
-        f"learner is {learner!r}; expected {', '.join(map(repr, MAKERS))}, an estimator of "
+        f"learner is {learner!r}; expected {', '.join(map(repr, BASE_LEARNERS))}, an estimator of "
         "scikit-learn, or a function that returns one"
     )
+
+
+def _of_estimator(make: Callable[[], Any]) -> BaseLearner:
+    """Return an estimator of scikit-learn as a learner, on encoded columns."""
+    from sklearn.base import is_classifier
+
+    classifies, name = bool(is_classifier(make())), type(make()).__name__
+
+    def new(seed: int) -> Any:
+        estimator = make()
+        known = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
+        if "random_state" in known and known["random_state"] is None:
+            estimator.set_params(random_state=seed)
+        return estimator
+
+    def outcome(lesson: Lesson) -> Predictor:
+        if lesson.known:
+            return lesson.known
+        if classifies and not lesson.binary:
+            raise InputError(
+                f"the learner {name} is a classifier and the outcome is not 0 or 1; give a "
+                "regressor"
+            )
+        target = lesson.y.astype(np.int64) if classifies else lesson.y
+        fitted = new(lesson.seed).fit(lesson.Z, target)
+        return Chance(fitted) if classifies else fitted
+
+    def effect(lesson: Lesson) -> Predictor:
+        if classifies:
+            raise InputError(
+                f"the learner {name} is a classifier; an effect is a number: give a regressor as "
+                "learner, and the classifier as outcome_learner"
+            )
+        if lesson.known:
+            return lesson.known
+        weights = {} if lesson.weight is None else {"sample_weight": lesson.weight}
+        try:
+            return cast(Predictor, new(lesson.seed).fit(lesson.Z, lesson.y, **weights))
+        except TypeError as error:
+            if not weights:
+                raise
+            raise InputError(
+                f"the learner {name} takes no sample_weight, which this kind of model needs; give "
+                'another learner or use kind="dr"'
+            ) from error
+
+    return BaseLearner(name, outcome, effect)

@@ -1,26 +1,23 @@
-"""The five ways from outcomes to effects: S, T, X, R and DR."""
+"""The ways from outcomes to effects (S, T, X, R, DR, a forest), and what they share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.learners.aipw import Nuisance, cross_fit
-from promolab.effects.learners.base_learners import (
-    Lesson,
-    Linear,
-    Maker,
-    Pooled,
-    Predictor,
-    TwoPart,
-)
-from promolab.effects.learners.linear import LinearFit
-from promolab.effects.learners.rows import Design, Rows
-from promolab.effects.learners.sparse import pooled_lines
-from promolab.effects.learners.two_part import two_part_effects
+from promolab.effects.learners.aipw import Nuisance, cross_fit, estimate_propensity, fit_nuisance
+from promolab.effects.learners.base_learners import POOLED, TWO_PART, BaseLearner, Lesson, Predictor
+from promolab.effects.learners.linear import LinearFit, pooled_lines
+from promolab.effects.learners.rows import Design, Rows, folds_of, rows_of
+from promolab.effects.learners.two_part import heavy_tailed, smoothed, two_part_effects
 from promolab.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from promolab.contract import Experiment
 
 
 @dataclass(frozen=True)
@@ -31,12 +28,12 @@ class Setting:
     ----------
     rows : Rows
     Z : ndarray of shape (n, p)
-        Columns for ``maker``.
+        Columns for ``learner``.
     design : Design
         What made them.
-    maker : Maker
-        Makes the models of the effect; in "s" and "t" those of the outcome.
-    outcome_columns, outcome_design, outcome_maker
+    learner : BaseLearner
+        Fits the models of the effect; in "s" and "t" those of the outcome.
+    outcome_columns, outcome_design, outcome_learner
         The same for the outcome models that are a means to an end.
     nuisance : Nuisance
     """
@@ -44,10 +41,10 @@ class Setting:
     rows: Rows
     Z: np.ndarray
     design: Design
-    maker: Maker
+    learner: BaseLearner
     outcome_columns: np.ndarray
     outcome_design: Design
-    outcome_maker: Maker
+    outcome_learner: BaseLearner
     nuisance: Nuisance
 
     @property
@@ -58,7 +55,7 @@ class Setting:
 
     def outcome(self, Z: np.ndarray, which: np.ndarray) -> Predictor:
         """Fit the outcome of some rows on columns of one's own."""
-        return self.maker.outcome(self.rows.lesson(Z, which, self.design))
+        return self.learner.outcome(self.rows.lesson(Z, which, self.design))
 
     def effect(
         self,
@@ -73,7 +70,7 @@ class Setting:
         Z = self.Z if len(which) == rows.n else self.Z[which]
         cluster = rows.cluster[which] if errors else None
         lesson = Lesson(Z, target, self.design, rows.seed, weight=weight, cluster=cluster)
-        return self.maker.effect(lesson)
+        return self.learner.effect(lesson)
 
 
 class EffectModel:
@@ -89,11 +86,11 @@ class EffectModel:
     """Whether standard errors are wanted, where there are any."""
 
     def __init__(self, setting: Setting) -> None:
-        if isinstance(setting.maker, TwoPart) and not isinstance(self, DRLearner):
+        if setting.learner.name == TWO_PART and not isinstance(self, DRLearner):
             raise InputError('the learner "two_part" is of kind "dr"; give kind="dr"')
         self.setting = setting
         self.arms = setting.rows.arms
-        self.products = isinstance(setting.maker, Linear)
+        self.products = setting.learner.linear
         self.prepare()
 
     @classmethod
@@ -192,7 +189,7 @@ class XLearner(EffectModel):
             )
             for arm in range(rows.arms)
         ]
-        self.outcomes = [setting.outcome_maker.outcome(lesson) for lesson in lessons]
+        self.outcomes = [setting.outcome_learner.outcome(lesson) for lesson in lessons]
         return super().fit(which)
 
     def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
@@ -233,10 +230,10 @@ class RLearner(EffectModel):
         """Estimate the outcome given the columns alone, for each pair of arm and control."""
         setting, rows = self.setting, self.setting.rows
         wide = rows.with_blocks(setting.outcome_columns)
-        maker, design = setting.outcome_maker, setting.outcome_design
+        learner, design = setting.outcome_learner, setting.outcome_design
 
         def fit(which: np.ndarray) -> Predictor:
-            return maker.outcome(rows.lesson(wide, which, design))
+            return learner.outcome(rows.lesson(wide, which, design))
 
         pairs = [np.isin(rows.codes, (0, arm)) for arm in range(1, rows.arms)]
         self.means = [cross_fit(rows.fold, wide, fit, pair) for pair in pairs]
@@ -259,11 +256,11 @@ class DRLearner(EffectModel):
 
     def fit(self, which: np.ndarray) -> EffectModel:
         """Learn from some rows; where arms learn from each other, what they share first."""
-        if isinstance(self.setting.maker, TwoPart):
+        if self.setting.learner.name == TWO_PART:
             rows, Z = self.setting.rows, self.setting.Z[which]
             self.parts = list(two_part_effects(Z, rows.y[which], rows.codes[which], self.arms))
             return self
-        if not isinstance(self.setting.maker, Pooled) or self.arms < 3:
+        if self.setting.learner.name != POOLED or self.arms < 3:
             return super().fit(which)
         mine = np.flatnonzero(which & self.setting.possible.all(axis=1))
         rows = self.setting.rows
@@ -348,3 +345,97 @@ class ForestLearner(EffectModel):
         _, variance = self.forest.predict_and_var(self._columns(Z))
         diagonal = np.diagonal(np.asarray(variance).reshape(len(Z), *variance.shape[1:]), 0, 1, 2)
         return np.asarray(np.sqrt(np.maximum(diagonal, 0.0)))
+
+
+class Shared:
+    """What models of the same rows share: folds, columns, chances, expected outcomes.
+
+    Each part is worked out once, when it is first asked for.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    outcome : str, optional
+        The first by default.
+    folds, seed : int
+    clip : float
+        Lowest estimated chance of an arm.
+    """
+
+    def __init__(
+        self, experiment: Experiment, outcome: str | None, folds: int, seed: int, clip: float
+    ) -> None:
+        self.experiment, self.clip, self.X = experiment, clip, experiment.X
+        self.outcome = outcome or experiment.outcomes[0]
+        self.fold = folds_of(experiment.frame[experiment.customer_id], folds, seed)
+        self.rows = rows_of(experiment, outcome, self.fold, folds, seed)
+        self._columns: dict[str, tuple[Design, np.ndarray]] = {}
+        self._nuisances: dict[Any, tuple[Nuisance, float]] = {}
+        self._others: dict[str, Rows] = {}
+
+    def columns(self, style: str) -> tuple[Design, np.ndarray]:
+        """Return the columns in a style, and what made them."""
+        if style not in self._columns:
+            design = Design.learn(self.X, style)
+            self._columns[style] = design, design.matrix(self.X)
+        return self._columns[style]
+
+    @cached_property
+    def chances(self) -> tuple[np.ndarray, int]:
+        """Chances of the arms, (n, K), and how many were clipped."""
+        if self.experiment.propensity is not None:
+            return self.experiment.propensity, 0
+        return estimate_propensity(self.rows, self.columns("encoded")[1], self.clip)
+
+    def nuisance(self, learner: BaseLearner) -> Nuisance:
+        """Return expected outcomes and scores; learners that predict outcomes alike share them."""
+        return self._nuisance(learner)[0]
+
+    def seconds(self, learner: BaseLearner) -> float:
+        """Return what they took, whichever model asked first."""
+        return self._nuisance(learner)[1]
+
+    def _nuisance(self, learner: BaseLearner, other: str = "") -> tuple[Nuisance, float]:
+        key = learner.outcome, other
+        if key not in self._nuisances:
+            design, Z = self.columns(learner.style)
+            begun = time.perf_counter()
+            rows = self._others.get(other, self.rows)
+            found = fit_nuisance(rows, Z, design, learner, *self.chances)
+            self._nuisances[key] = found, time.perf_counter() - begun
+        return self._nuisances[key]
+
+    def setting(
+        self, learner: BaseLearner, outcome_learner: BaseLearner, nuisance: Nuisance | None = None
+    ) -> Setting:
+        """Return all that an effect model learns from; what was estimated before may be given."""
+        (design, Z), (there, W) = self.columns(learner.style), self.columns(outcome_learner.style)
+        nuisance = nuisance or self.nuisance(outcome_learner)
+        return Setting(self.rows, Z, design, learner, W, there, outcome_learner, nuisance)
+
+    def told_early(self, setting: Setting) -> Setting:
+        """Return the same of the experiment's early outcome, where the outcome has one."""
+        early = self.experiment.early
+        if not early or self.outcome != self.experiment.outcomes[0]:
+            return setting
+        rows = replace(self.rows, y=self.experiment.y(early[0]), binary=False)
+        return self._of_other(setting, "early", self._steadied(rows) or rows)
+
+    def smoothed(self, setting: Setting) -> Setting:
+        """Return the same with each basket as expected, where the outcome is heavy-tailed money."""
+        rows = self._steadied(self.rows)
+        if rows is None and setting.learner.name == TWO_PART:
+            raise InputError(
+                f'the learner "two_part" is for heavy-tailed money, and {self.outcome} is none '
+                "(nothing below 0, at least 10 % zeros, the others' standard deviation above their "
+                'mean); give another learner, such as "ridge"'
+            )
+        return setting if rows is None else self._of_other(setting, "smoothed", rows)
+
+    def _steadied(self, rows: Rows) -> Rows | None:
+        return smoothed(rows, self.columns("encoded")[1]) if heavy_tailed(rows.y) else None
+
+    def _of_other(self, setting: Setting, name: str, rows: Rows) -> Setting:
+        rows = self._others.setdefault(name, rows)
+        nuisance = self._nuisance(setting.outcome_learner, name)[0]
+        return replace(setting, rows=rows, nuisance=nuisance)
