@@ -104,15 +104,17 @@ def test_alike_effects_keep_the_first_and_none_are_found_where_there_are_none():
 def test_what_methods_share_is_worked_out_once(monkeypatch):
     asked: list[str] = []
 
-    def counted(rows, Z, design, maker, *more):
-        asked.append(type(maker).__name__)
-        return fit_nuisance(rows, Z, design, maker, *more)
+    def counted(rows, Z, design, learner, *more):
+        asked.append(learner.outcome.__name__)
+        return fit_nuisance(rows, Z, design, learner, *more)
 
     monkeypatch.setattr(shared, "fit_nuisance", counted)
     names = ("dr/linear", "dr/ridge", "t/linear", "s/boosting", "x/boosting", "r/linear")
     models = {name: UpliftModel(*name.split("/")) for name in names}
     found = predict_models(null_trial(400, 3), models, despite=["balance"])
-    assert asked == ["Linear"]  # ridge regression predicts outcomes alike, the others need none
+    assert asked == [
+        "straight_outcome"
+    ]  # ridge regression predicts outcomes alike, the others need none
     assert list(found.effects) == list(names) and all(s > 0 for s in found.seconds.values())
 
 
