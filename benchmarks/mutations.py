@@ -140,35 +140,35 @@ MUTATIONS = (
     ),
     # What promotions cost.
     Mutation(
-        "promotions/off_orders.py",
+        "promotions/order_discount.py",
         "/ (promotion.days * 86_400)",
         "/ (other.days * 86_400)",
         "promotions/test_values.py::"
         "test_what_runs_in_half_of_a_window_competes_there_and_fills_get_no_more_off",
     ),
     Mutation(
-        "promotions/off_orders.py",
+        "promotions/order_discount.py",
         "kept[meets] = 1 - shared[meets] * (1 - ratio)",
         "kept[meets] = ratio",
         "promotions/test_values.py::"
         "test_what_runs_in_half_of_a_window_competes_there_and_fills_get_no_more_off",
     ),
     Mutation(
-        "promotions/off_orders.py",
-        "fill = min(coupon.value, least)",
-        "fill = coupon.value",
+        "promotions/terms.py",
+        "if self.minimum >= self.value:",
+        "if self.minimum >= 0:",
         "promotions/test_values.py::"
         "test_what_runs_in_half_of_a_window_competes_there_and_fills_get_no_more_off",
     ),
     Mutation(
-        "promotions/costs/windows.py",
+        "promotions/past_orders.py",
         "(rows.ts >= rows.starts_at) & (rows.ts < rows.ends_at)",
         "(rows.ts >= rows.starts_at) & (rows.ts <= rows.ends_at)",
         "promotions/test_discount_cost.py::"
         "test_what_happens_later_changes_nothing_nor_what_comes_at_the_very_end",
     ),
     Mutation(
-        "promotions/costs/discount_cost.py",
+        "promotions/costs.py",
         """ends_at=table["ends_at"].clip(upper=as_of)""",
         """ends_at=table["ends_at"]""",
         "promotions/test_discount_cost.py::"

@@ -22,7 +22,7 @@ def rolling_costs(past: pd.DataFrame, ends: pd.Series[Any]) -> pd.DataFrame:
     Parameters
     ----------
     past : DataFrame
-        `promolab.promotions.costs.discount_cost.past_discounts` at the end of the data.
+        `promolab.promotions.costs.past_discounts` at the end of the data.
     ends : Series
         When each promotion ended, by id.
 
@@ -36,7 +36,7 @@ def rolling_costs(past: pd.DataFrame, ends: pd.Series[Any]) -> pd.DataFrame:
 
     import pandas as pd
 
-    from promolab.promotions.costs.discount_cost import discount_per_redeemer
+    from promolab.promotions.costs import discount_per_redeemer
 
     over = past["promotion_id"].map(ends)
     rows = []
@@ -63,7 +63,7 @@ def costs_hold(shop_folder: Path) -> Row:
     """
     from promolab import load_shop
     from promolab.promotions import PREDICTION_LEVEL
-    from promolab.promotions.costs.discount_cost import past_discounts
+    from promolab.promotions.costs import past_discounts
 
     shop = load_shop(shop_folder)
     ends = shop.promotions.execute().set_index("promotion_id")["ends_at"]

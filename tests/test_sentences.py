@@ -19,7 +19,7 @@ from promolab.contract import Shop
 from promolab.effects.differences import Difference, compare_arms
 from promolab.errors import PromolabError
 from promolab.profiles import life_stages
-from promolab.promotions.costs.bought_anyway import BoughtAnyway
+from promolab.promotions.baseline_purchases import BoughtAnyway
 from promolab.results import Estimate, Result
 from promolab.wording import money, more_or_less, number, percent
 from tests.report.test_launch_figures import ROW

@@ -1,17 +1,11 @@
-from .combined import taken_off
-from .costs.bought_anyway import BoughtAnyway as BoughtAnyway
-from .costs.bought_anyway import buying_chances as buying_chances
-from .costs.bought_anyway import share_bought_anyway as share_bought_anyway
-from .costs.costs import Costs as Costs
-from .costs.costs import break_even, promotion_costs
-from .costs.discount_cost import PREDICTION_LEVEL as PREDICTION_LEVEL
-from .costs.discount_cost import discount_per_redeemer as discount_per_redeemer
-from .costs.discount_cost import past_discounts as past_discounts
-from .costs.windows import buyers_in_windows as buyers_in_windows
-from .costs.windows import discounts_in_windows as discounts_in_windows
-from .costs.windows import kinds_answered as kinds_answered
-from .costs.windows import kinds_recorded as kinds_recorded
-from .costs.windows import responses_between as responses_between
+from .baseline_purchases import BoughtAnyway as BoughtAnyway
+from .baseline_purchases import buying_chances as buying_chances
+from .baseline_purchases import share_bought_anyway as share_bought_anyway
+from .costs import PREDICTION_LEVEL as PREDICTION_LEVEL
+from .costs import Costs as Costs
+from .costs import break_even, promotion_costs
+from .costs import discount_per_redeemer as discount_per_redeemer
+from .costs import past_discounts as past_discounts
 from .design import PromotionDesign as PromotionDesign
 from .design import depth_of as depth_of
 from .design import design_promotion
@@ -21,14 +15,20 @@ from .design import threshold_of as threshold_of
 from .design import with_terms as with_terms
 from .finance import Finance as Finance
 from .finance import finance_table
-from .off_orders import kept_beside as kept_beside
+from .order_discount import kept_beside as kept_beside
 from .parts import coupon_use as coupon_use
 from .parts import in_window as in_window
+from .past_orders import buyers_in_windows as buyers_in_windows
+from .past_orders import discounts_in_windows as discounts_in_windows
+from .past_orders import kinds_answered as kinds_answered
+from .past_orders import kinds_recorded as kinds_recorded
 from .past_orders import own_windows as own_windows
+from .past_orders import responses_between as responses_between
 from .reconciling import Reconciliation as Reconciliation
 from .reconciling import reconcile_discounts
 from .spending import OrderValues as OrderValues
 from .spending import order_values
+from .stacking import taken_off
 from .terms import Coupon, FullReduction, LimitedTimeDiscount, Recommendation, read_promotions
 from .terms import Promotion as Promotion
 from .values import PromotionValues as PromotionValues

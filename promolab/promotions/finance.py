@@ -17,11 +17,13 @@ from promolab.display import Html, Ranged, table
 from promolab.features import order_lines
 from promolab.glossary import label
 from promolab.metrics import past_ratios
-from promolab.promotions.costs.costs import Costs, break_even, promotion_costs
-from promolab.promotions.costs.discount_cost import (
+from promolab.promotions.costs import (
     PREDICTION_LEVEL,
+    Costs,
+    break_even,
     discount_per_redeemer,
     past_discounts,
+    promotion_costs,
 )
 from promolab.promotions.terms import Promotion, read_promotions
 from promolab.results import Estimate, Result

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.promotions.off_orders import OffOrder, off_an_order
+from promolab.promotions.order_discount import OffOrder, off_an_order
 from promolab.promotions.spending import OrderValues
 from promolab.promotions.terms import Coupon, Promotion
 

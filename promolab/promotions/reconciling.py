@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.display import Html, table
 from promolab.errors import DataError
-from promolab.promotions.combined import taken_off
+from promolab.promotions.stacking import taken_off
 from promolab.promotions.terms import Promotion, read_promotions
 from promolab.results import Result
 from promolab.wording import count, money, plural

@@ -14,6 +14,14 @@ from promolab.checks import choices_of
 from promolab.contract import read_operations
 from promolab.errors import DataError, InputError, nearest
 from promolab.features import fixed
+from promolab.promotions.empirical_bayes import (
+    chance_from,
+    log_values,
+    more_inside,
+    pooled,
+    posterior_rates,
+    weight_of_others,
+)
 from promolab.promotions.past_orders import (
     LOOK_BACK,
     RECENT,
@@ -25,14 +33,6 @@ from promolab.promotions.past_orders import (
     own_windows,
     spent_on,
     with_windows,
-)
-from promolab.promotions.shrinking import (
-    chance_from,
-    log_values,
-    more_inside,
-    pooled,
-    posterior_rates,
-    weight_of_others,
 )
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile

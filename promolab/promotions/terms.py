@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from promolab.checks import choice, flag, real_number, share, whole_number
 from promolab.contract import read_operations
 from promolab.errors import InputError, nearest
@@ -22,6 +24,28 @@ FACE_VALUES = ("discount_rate", "threshold", "reduction")
 """Columns of the contract in which a shop states what its promotions take off."""
 
 _DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What comes off an order from a threshold on.
+
+    Parameters
+    ----------
+    start : float
+        The threshold: what its products in the order must come to; 0 for every order.
+    amount : float
+        Money, each time that the threshold is reached.
+    rate : float
+        Share of what is left to pay.
+    times : int
+        How often the amount comes off at most; 0 for every time.
+    """
+
+    start: float = 0.0
+    amount: float = 0.0
+    rate: float = 0.0
+    times: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +107,29 @@ class Promotion:
         """Whether it is known what it takes off; False of a shop that states no face values."""
         return True
 
+    @property
+    def reductions(self) -> tuple[Reduction, ...]:
+        """What comes off an order, added up; the first one's threshold is the promotion's."""
+        return ()
+
+    def off(self, left: np.ndarray, reached: np.ndarray | None = None) -> np.ndarray:
+        """Return what comes off orders.
+
+        Parameters
+        ----------
+        left : ndarray
+            What is left to pay for its products in each order.
+        reached : ndarray, optional
+            What that counts as where a threshold is to be reached; by default the same.
+        """
+        total = np.zeros(np.shape(left))
+        at = left if reached is None else reached
+        for part in self.reductions:
+            times = np.floor(at / part.start) if part.start > 0 else 1.0
+            times = np.minimum(times, part.times) if part.times else times
+            total = total + np.where(at >= part.start, part.amount * times + part.rate * left, 0.0)
+        return total
+
     def face_value(self, currency: str) -> str:
         """Write what it takes off as a customer reads it.
 
@@ -141,6 +188,11 @@ class LimitedTimeDiscount(Promotion):
     def stated(self) -> bool:
         """Whether it is known what it takes off."""
         return not math.isnan(self.rate)
+
+    @property
+    def reductions(self) -> tuple[Reduction, ...]:
+        """What comes off an order."""
+        return (Reduction(rate=self.rate),) if self.stated else ()
 
     def _words(self, currency: str) -> str:
         return _("{rate} off", rate=_rate(self.rate))
@@ -208,6 +260,13 @@ column reduction
         """Whether it is known what it takes off."""
         return not math.isnan(self.threshold)
 
+    @property
+    def reductions(self) -> tuple[Reduction, ...]:
+        """What comes off an order."""
+        if not self.stated:
+            return ()
+        return (Reduction(self.threshold, amount=self.reduction, times=self.steps),)
+
     def _words(self, currency: str) -> str:
         off, spent = _money(self.reduction, currency), _money(self.threshold, currency)
         if self.steps == 1:
@@ -273,6 +332,17 @@ class Coupon(Promotion):
     def stated(self) -> bool:
         """Whether it is known what it takes off."""
         return not (math.isnan(self.value) and math.isnan(self.rate))
+
+    @property
+    def reductions(self) -> tuple[Reduction, ...]:
+        """What comes off an order that uses it: no more than the order is worth."""
+        if not self.stated:
+            return ()
+        if math.isnan(self.value):
+            return (Reduction(self.minimum, rate=self.rate),)
+        if self.minimum >= self.value:
+            return (Reduction(self.minimum, amount=self.value),)
+        return Reduction(self.minimum, rate=1.0), Reduction(self.value, self.value, rate=-1.0)
 
     def _words(self, currency: str) -> str:
         off = _rate(self.rate) if math.isnan(self.value) else _money(self.value, currency)

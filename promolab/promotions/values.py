@@ -13,7 +13,7 @@ import numpy as np
 from promolab.checks import along, choice, labelled, level_of, same_length
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
-from promolab.promotions.off_orders import kept_beside
+from promolab.promotions.order_discount import kept_beside
 from promolab.promotions.parts import (
     coupon_use,
     in_window,

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from promolab.metrics.pooling import PastRatios
-from promolab.promotions.costs.discount_cost import (
+from promolab.promotions.costs import (
     discount_per_redeemer,
     past_discounts,
     product_of,

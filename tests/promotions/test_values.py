@@ -21,7 +21,7 @@ from promolab.promotions import (
     promotion_values,
     read_promotions,
 )
-from promolab.promotions.off_orders import kept_beside, off_an_order
+from promolab.promotions.order_discount import kept_beside, off_an_order
 from promolab.promotions.parts import parts_of
 from promolab.results import Estimate
 from promolab.simulated.effects import bounded, changed_rates, order

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from promolab.promotions.combined import GIVEN_IN
-from promolab.promotions.shrinking import chance_from, money_from
+from promolab.promotions.empirical_bayes import chance_from, money_from
 from promolab.promotions.spending import NEAR
-from promolab.promotions.terms import Coupon, FullReduction, LimitedTimeDiscount, Promotion
+from promolab.promotions.stacking import in_turn
+from promolab.promotions.terms import Coupon, Promotion
 
 MOST_STEPS = 30
 """How often "every X" is followed up in one order; what lies beyond is next to nothing."""
@@ -70,74 +69,33 @@ def off_an_order(
     Examples
     --------
     >>> from datetime import datetime
+    >>> from promolab.promotions import FullReduction
     >>> window = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
-    >>> fixed = np.array([math.log(120.0)]), np.array([1e-9])
+    >>> fixed = np.log([120.0]), np.array([1e-9])
     >>> every = FullReduction(promotion_id=1, threshold=50, reduction=5, steps=0, **window)
     >>> float(off_an_order(every, *fixed).off[0])
     10.0
     """
     none = np.zeros_like(log_mean)
-    if isinstance(promotion, LimitedTimeDiscount):
-        money = np.exp(log_mean + log_sd**2 / 2)
-        return OffOrder(promotion.rate * share * money, none + touching, none, none)
+    if not promotion.reductions:
+        return OffOrder(none, none, none, none)
     # Of an order that holds any of the products, their part is like the whole, but smaller.
     part = log_mean + np.log(np.maximum(share, 1e-9) / np.maximum(touching, 1e-9))
-    if isinstance(promotion, FullReduction):
-        at, least = promotion.threshold, promotion.reduction
-        steps = range(1, (promotion.steps or MOST_STEPS) + 1)
-        reached = [chance_from(part, log_sd, step * at) for step in steps]
-        near, missing = _just_below(part, log_sd, at, reached)
-        off = least * np.sum(reached, axis=0)
-        return _touching(touching, off, reached[0], near, missing, least)
-    if isinstance(promotion, Coupon):
-        return _off_by_coupon(promotion, part, log_sd, touching)
-    return OffOrder(none, none, none, none)
-
-
-def _touching(
-    touching: np.ndarray | float,
-    off: np.ndarray,
-    reach: np.ndarray,
-    near: np.ndarray,
-    missing: np.ndarray,
-    per_fill: float,
-) -> OffOrder:
-    """Of orders that hold a product of the promotion to all orders."""
-    return OffOrder(touching * off, touching * reach, touching * near, touching * missing, per_fill)
-
-
-def _just_below(
-    part: np.ndarray, log_sd: np.ndarray, at: float, reached: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the chance to lie just below any of the steps, and the money missing to it."""
-    near, missing = np.zeros_like(part), np.zeros_like(part)
-    for step, above in enumerate(reached, 1):
-        low, high = (step - 1 + NEAR) * at, step * at
-        chance = chance_from(part, log_sd, low) - above
+    off, near, missing = none, none, none
+    for one in promotion.reductions:
+        for step in range(1, (one.times or MOST_STEPS) + 1):
+            off = off + one.amount * chance_from(part, log_sd, step * one.start)
+        off = off + one.rate * money_from(part, log_sd, one.start)
+    first = promotion.reductions[0]
+    for step in range(1, (first.times or MOST_STEPS) + 1) if first.start > 0 else ():
+        low, high = (step - 1 + NEAR) * first.start, step * first.start
+        chance = chance_from(part, log_sd, low) - chance_from(part, log_sd, high)
         money = money_from(part, log_sd, low) - money_from(part, log_sd, high)
         near, missing = near + chance, missing + high * chance - money
-    return near, missing
-
-
-def _off_by_coupon(
-    coupon: Coupon, part: np.ndarray, log_sd: np.ndarray, touching: np.ndarray | float
-) -> OffOrder:
-    least = coupon.minimum
-    reach = chance_from(part, log_sd, least) if least > 0 else np.ones_like(part)
-    near, missing = np.zeros_like(part), np.zeros_like(part)
-    if least > 0:
-        near, missing = _just_below(part, log_sd, least, [reach])
-    if not math.isnan(coupon.rate):
-        off, fill = coupon.rate * money_from(part, log_sd, max(least, 0.0)), coupon.rate * least
-    else:
-        # It takes off no more than the order is worth.
-        full = max(least, coupon.value)
-        whole = chance_from(part, log_sd, full) if full > 0 else np.ones_like(part)
-        off = (
-            coupon.value * whole + money_from(part, log_sd, least) - money_from(part, log_sd, full)
-        )
-        fill = min(coupon.value, least)
-    return _touching(touching, off, reach, near, missing, fill)
+    reach = chance_from(part, log_sd, first.start)
+    filled = float(promotion.off(np.array(first.start)))
+    # Of orders that hold a product of the promotion to all orders.
+    return OffOrder(touching * off, touching * reach, touching * near, touching * missing, filled)
 
 
 def kept_beside(
@@ -213,32 +171,18 @@ def _combined(
 ) -> np.ndarray:
     """Return what promotions take off orders together, shape of ``value``.
 
-    As `promolab.promotions.combined.taken_off` does line by line.
+    As `promolab.promotions.stacking.taken_off` does line by line.
     """
+    rivals, after = in_turn(rows, lambda row: row[0])
     total = np.zeros_like(value)
-    for promotion, who, share in rows:
-        if not promotion.stacking:
-            off = np.where(who[:, None], _off_values(promotion, value * share, use), 0.0)
-            total = np.maximum(total, off)
-    after = [row for row in rows if row[0].stacking]
-    after.sort(
-        key=lambda row: (GIVEN_IN.index(row[0].kind), row[0].starts_at, str(row[0].promotion_id))
-    )
-    for promotion, who, share in after:
-        off = _off_values(promotion, (value - total) * share, use)
-        total = total + np.where(who[:, None], off, 0.0)
+
+    def off(row: tuple[Promotion, np.ndarray, np.ndarray], left: np.ndarray) -> np.ndarray:
+        promotion, who, share = row
+        used = use[:, None] if isinstance(promotion, Coupon) else 1.0
+        return np.where(who[:, None], used * promotion.off(left * share), 0.0)
+
+    for row in rivals:
+        total = np.maximum(total, off(row, value))
+    for row in after:
+        total = total + off(row, value - total)
     return total
-
-
-def _off_values(promotion: Promotion, left: np.ndarray, use: np.ndarray) -> np.ndarray:
-    """Return what comes off orders in which so much of its products is left to pay."""
-    if isinstance(promotion, LimitedTimeDiscount):
-        return np.asarray(promotion.rate * left)
-    if isinstance(promotion, FullReduction):
-        times = np.minimum(np.floor(left / promotion.threshold), promotion.steps or MOST_STEPS)
-        return np.asarray(promotion.reduction * times)
-    if isinstance(promotion, Coupon):
-        off = promotion.rate * left if math.isnan(promotion.value) else promotion.value
-        reached = left >= promotion.minimum
-        return np.asarray(use[:, None] * np.where(reached, np.minimum(off, left), 0.0))
-    return np.zeros_like(left)

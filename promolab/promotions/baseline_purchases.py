@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.features import order_lines
 from promolab.profiles import fit_orders
-from promolab.promotions.costs.discount_cost import PREDICTION_LEVEL
+from promolab.promotions.costs import PREDICTION_LEVEL
 from promolab.results import Estimate, Result
 from promolab.stats import share_interval
 from promolab.wording import percent, plural

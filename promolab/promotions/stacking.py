@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from promolab.checks import columns_there
 from promolab.errors import InputError
-from promolab.promotions.terms import Coupon, FullReduction, LimitedTimeDiscount, Promotion
+from promolab.promotions.terms import Promotion
 
 GIVEN_IN = ("limited_time_discount", "full_reduction", "coupon", "recommendation")
 """The order in which those that stack come off."""
@@ -85,13 +85,11 @@ def taken_off(
             rows = rows[pd.Series(product[rows]).isin(promotion.products).to_numpy()]
         return rows
 
-    offers = sorted(
-        (p for one, p in promotions.items() if one in has and p.stated),
-        key=lambda p: (p.starts_at, str(p.promotion_id)),
+    rivals, after = in_turn(
+        [p for one, p in promotions.items() if one in has and p.stated], lambda p: p
     )
     left, found = price.copy(), []
     best, winner = np.zeros(len(keys)), np.full(len(keys), -1)
-    rivals = [p for p in offers if not p.stacking]
     tried = []
     for place, promotion in enumerate(rivals):
         rows = rows_of(promotion)
@@ -103,7 +101,6 @@ def taken_off(
         wins = winner[order[rows]] == place
         left[rows[wins]] -= off[wins]
         found.append((rivals[place], rows[wins], off[wins]))
-    after = sorted((p for p in offers if p.stacking), key=lambda p: GIVEN_IN.index(p.kind))
     for promotion in after:
         rows = rows_of(promotion)
         off = _off(promotion, order[rows], left[rows])
@@ -112,30 +109,34 @@ def taken_off(
     return _frame(found)
 
 
+Row = TypeVar("Row")
+
+
+def in_turn(
+    rows: Iterable[Row], promotion: Callable[[Row], Promotion]
+) -> tuple[list[Row], list[Row]]:
+    """Return those that compete, by start and id, and those that come after, as they come off."""
+
+    def told(row: Row) -> tuple[datetime, str]:
+        return promotion(row).starts_at, str(promotion(row).promotion_id)
+
+    offers = sorted(rows, key=told)
+    after = [row for row in offers if promotion(row).stacking]
+    after.sort(key=lambda row: GIVEN_IN.index(promotion(row).kind))
+    return [row for row in offers if not promotion(row).stacking], after
+
+
 def _off(promotion: Promotion, order: np.ndarray, left: np.ndarray) -> np.ndarray:
     """Return what one promotion takes off lines, by what is left to pay for them.
 
     A line's price is known to the cent: an order reaches a threshold where its lines may add up to
     it.
     """
-    if isinstance(promotion, LimitedTimeDiscount):
-        return _cents(promotion.rate * left)
-    if not isinstance(promotion, (FullReduction, Coupon)):
-        return np.zeros_like(left)
     _, order = np.unique(order, return_inverse=True)
     rest = np.bincount(order, weights=left)
-    whole = rest + _HALF_CENT * np.bincount(order)
-    if isinstance(promotion, FullReduction):
-        times = np.floor(whole / promotion.threshold)
-        amount = promotion.reduction * (
-            np.minimum(times, promotion.steps) if promotion.steps else times
-        )
-    elif math.isnan(promotion.value):
-        return _cents(np.where((whole >= promotion.minimum)[order], promotion.rate * left, 0.0))
-    else:
-        amount = np.where(whole >= promotion.minimum, promotion.value, 0.0)
+    whole = promotion.off(rest, rest + _HALF_CENT * np.bincount(order))
     part = np.divide(left, rest[order], out=np.zeros_like(left), where=rest[order] > 0)
-    return _cents(np.minimum(amount, rest)[order] * part)
+    return _cents(np.minimum(whole, rest)[order] * part)
 
 
 def _cents(money: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 
 from promolab.contract import Shop
 from promolab.profiles import fit_orders
-from promolab.promotions.costs.bought_anyway import buying_chances, share_bought_anyway
+from promolab.promotions.baseline_purchases import buying_chances, share_bought_anyway
 from tests.draws import bounds, draws
 from tests.made_up import shop_of
 

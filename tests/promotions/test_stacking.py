@@ -9,7 +9,7 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.promotions import Coupon, FullReduction, LimitedTimeDiscount, Recommendation
-from promolab.promotions.combined import taken_off
+from promolab.promotions.stacking import taken_off
 from tests.refused import refused
 
 START = datetime(2024, 1, 1)

@@ -1,1 +1,0 @@
-"""What promotions cost: discounts by past ones, what enters a break-even, who buys anyway."""
