@@ -18,6 +18,7 @@ from promolab import cli
 from promolab.campaign.readout import read_experiments
 from promolab.contract import read_settings
 from promolab.onboarding import propose, write_proposal
+from tests.golden import agrees, facts_of_names
 from tests.house import PACKAGE, offered
 from tests.written import blocks, commands, one_line, run_python
 
@@ -27,7 +28,12 @@ PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 # All but what Sphinx writes there. What takes long runs when one of these or the package changed.
 WRITTEN = [f"docs/{path.name}" for path in sorted(DOCS.iterdir()) if path.name != "reference"]
 when_changed = pytest.mark.when_changed(
-    *WRITTEN, "README.md", "tests/test_docs.py", "tests/written.py"
+    *WRITTEN,
+    "README.md",
+    "tests/test_docs.py",
+    "tests/written.py",
+    "tests/golden.py",
+    "tests/golden",
 )
 LINES = sorted({line for page in PAGES for line in commands(page)})
 
@@ -189,7 +195,8 @@ def test_the_tutorial_makes_a_shop_that_can_be_used(configured):
 @when_changed
 def test_the_first_experiment_says_what_the_page_says(configured, monkeypatch, capsys):
     monkeypatch.chdir(configured.parents[1])
-    run_python(DOCS / "tutorial" / "first_experiment.md")
+    names = run_python(DOCS / "tutorial" / "first_experiment.md")
+    agrees("first_experiment", facts_of_names(names))
     said = quotes("tutorial/first_experiment.md")
     for line in capsys.readouterr().out.splitlines():
         assert one_line(line) in said
@@ -204,7 +211,8 @@ def test_the_first_experiment_says_what_the_page_says(configured, monkeypatch, c
 @when_changed
 def test_the_first_policy_runs(capsys):
     """On a smaller shop: what it prints is other figures of the same words."""
-    run_python(DOCS / "tutorial" / "first_policy.md", customers="customers=600")
+    names = run_python(DOCS / "tutorial" / "first_policy.md", customers="customers=600")
+    agrees("first_policy", facts_of_names(names))
     printed = capsys.readouterr().out
     assert "Identification: randomised" in printed and "of 2,000 CNY" in printed
     assert "a loss is " in printed and "20 % is tolerated" in printed
@@ -214,6 +222,7 @@ def test_the_first_policy_runs(capsys):
 def test_the_simulated_shop_is_made_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = run_python(DOCS / "simulated_shop.md", customers="customers=300")
+    agrees("simulated_shop", facts_of_names(names))
     assert names["going"].iso_week and len(names["decisions"])
 
 
@@ -228,12 +237,14 @@ def test_the_loop_is_rehearsed_and_its_ledger_opened(tmp_path, monkeypatch):
     written.parent.mkdir(parents=True)
     promolab.loop.Ledger.open(written, shop="Simulated shop weekly 20000 0", create=True)
     names = run_python(DOCS / "loop.md")
+    agrees("loop", facts_of_names(names))
     assert len(names["found"].by_policy()) and names["book"].predictions().empty
 
 
 @when_changed
 def test_a_model_of_ones_own_is_measured(capsys):
-    run_python(DOCS / "howto" / "model.md")
+    names = run_python(DOCS / "howto" / "model.md")
+    agrees("model", facts_of_names(names))
     assert one_line(capsys.readouterr().out) in quotes("howto/model.md")
 
 
@@ -241,6 +252,7 @@ def test_a_model_of_ones_own_is_measured(capsys):
 def test_what_went_is_done_with_a_library(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = run_python(DOCS / "which_method.md")
+    agrees("which_method", facts_of_names(names))
     assert ((names["chances"] > 0) & (names["chances"] < 1)).all()
     assert names["segments"] == 3 and min(names["curve"].values()) > 0.7
     assert names["best"] == names["told"].kept
@@ -265,7 +277,8 @@ def test_the_readmes_python_runs(
 
     monkeypatch.setattr(promolab, "load_shop", smaller)
     assert len(blocks(README, "python")) == 5
-    run_python(README, customers="customers=800")
+    names = run_python(README, customers="customers=800")
+    agrees("readme", facts_of_names(names))
     printed = capsys.readouterr().out
     assert "bring most sales" in printed
     assert "ci_low" in printed

@@ -6,6 +6,7 @@ Its first page is in Chinese, which no other shop's report with known effects is
 from promolab.contract import NONE
 from promolab.language import _, speaking
 from promolab.report.running.parameters import find_notebooks, read_steps
+from tests.golden import agrees, facts_of_week
 from tests.made_reports import report_in_process, skip_without_chinese_font
 from tests.wording_lint import english_left, read
 
@@ -30,6 +31,7 @@ def test_a_shop_without_effects_has_every_page_and_nothing_to_target(tmp_path):
     policy = metrics["policy"]
     assert policy["by_effect"] and not policy["pays"]
     assert all(p["contacts"] == p["by_chance"] for p in policy["promotions"].values())
+    agrees("without_effects", facts_of_week(tmp_path / WEEK))
     told = made.table("allocation", WEEK)  # planned, whether held out then or not
     assert set(told.loc[told.groupby("customer_id")["propensity"].idxmax(), "action"]) == {NONE}
     assert "spending more is not shown to pay" in policy["opening"]

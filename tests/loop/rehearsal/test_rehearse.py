@@ -19,6 +19,7 @@ from promolab.loop.rehearsal import running as module
 from promolab.loop.rehearsal.asked import asked_of, claim
 from promolab.loop.rehearsal.deciding import within
 from tests.draws import draws
+from tests.golden import agrees, facts_of_names
 from tests.refused import refused
 
 TINY = {"customers": 300, "policy": "random,everyone", "budget": 60.0, "seed": 3}
@@ -92,6 +93,8 @@ def test_learned_decides_by_its_own_steps_and_keeps_its_promises(tmp_path: Path)
     assert book.weeks()["week"].tolist() == learned["week"].tolist()
     # What a week's budget pays for is what its promise says that the contacts take off.
     said = book.predictions()
+    told = {"done": done.frame, "said": said, "came": book.outcomes(), "weeks": book.weeks()}
+    agrees("rehearsed", facts_of_names(told))
     whole = said[(said["promotion_id"] == "") & (said["segment"] == "")].set_index("measure")
     spend = whole.loc["spend"].set_index("week")["value"].reindex(learned["week"]).to_numpy()
     np.testing.assert_allclose(learned["foreseen"], spend, rtol=0.05)

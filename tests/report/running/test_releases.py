@@ -33,6 +33,7 @@ from promolab.loop.released import (
 )
 from promolab.report.running import PAGES
 from promolab.weeks import Week
+from tests.golden import agrees, facts_of_names, facts_of_week
 from tests.refused import refused, spoilt
 from tests.report.toy_plan import END, SETTINGS, promotions
 
@@ -375,6 +376,10 @@ def test_a_week_is_closed_when_its_windows_are_over(reports, source, tmp_path):
     assert closed["arrivals"] == {
         "events": {week: [7, 1400] for week in ("2017-W44", "2017-W45", "2017-W46", "2017-W47")}
     }
+    book = Ledger.open(reports / "ledger.duckdb", shop="Toy & Co")
+    held = {name: getattr(book, name)(WEEK) for name in ("decisions", "decision_propensities")}
+    parts = {"sent": manifest(reports)["sent"]["outcomes"], "closed": closed}
+    agrees("closed", facts_of_week(reports / WEEK) | facts_of_names(held) | {"manifest": parts})
 
 
 def test_a_window_that_moved_after_the_release_is_said_and_waited_for(reports, source, tmp_path):
