@@ -318,17 +318,17 @@ MUTATIONS = (
     ),
     # Customers, and explorers.
     Mutation(
-        "profiles/worth.py",
+        "profiles/lifetime.py",
         "if old.days >= RECENT_DAYS and (old.orders > 1).any()",
         "if (old.orders > 1).any()",
-        "test_profiles_worth.py::"
+        "profiles/test_lifetime.py::"
         "test_a_forecast_is_checked_only_where_it_looks_back_as_far_as_ahead",
     ),
     Mutation(
-        "profiles/foretelling.py",
+        "profiles/order_forecast.py",
         "((y - m) ** 2 - m).sum()",
         "((y - m) ** 2).sum()",
-        "test_profiles_worth.py::test_orders_differ_by_what_is_beyond_chance",
+        "profiles/test_lifetime.py::test_orders_differ_by_what_is_beyond_chance",
     ),
     Mutation(
         "widgets/thresholds.py",

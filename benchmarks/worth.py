@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.table import Row
-from promolab.profiles.ordering import fit_orders
+from promolab.profiles.bg_nbd import fit_orders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,7 @@ def orders_come() -> Iterator[Row]:
     import pandas as pd
 
     import promolab
-    from promolab.profiles.foretelling import checked
-    from promolab.profiles.histories import RECENT_DAYS, histories
+    from promolab.profiles.order_forecast import RECENT_DAYS, checked, histories
 
     shop = promolab.load_shop("complete_journey")
     found, boosted = [], []
@@ -94,7 +93,7 @@ def by_regression(shop: Any, past: Sequence[Any]) -> np.ndarray:
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    from promolab.profiles.histories import RECENT_DAYS, ordered_between
+    from promolab.profiles.order_forecast import RECENT_DAYS, ordered_between
 
     now, *before = past
     spans = [

@@ -214,7 +214,7 @@ def build_profiles(
     features: Any,
     demographics: Any | None = None,
     favourites: Any | None = None,
-    worth: Any | None = None,
+    value: Any | None = None,
 ) -> pd.DataFrame:
     """Score every customer on the four axes of `AXES`.
 
@@ -227,7 +227,7 @@ def build_profiles(
     favourites : DataFrame or ibis.Table, optional
         Rows of ``customer_id, category`` and ``share``, ``amount`` or ``orders``; the three first
         of each customer become ``favourite_categories``.
-    worth : CustomerWorth, optional
+    value : CustomerValue, optional
         Whose figures of each customer are attached; what has none, such as a page's reason why
         nothing is known, attaches none.
 
@@ -272,9 +272,9 @@ def build_profiles(
     if favourites is not None:
         table = favourites if isinstance(favourites, pd.DataFrame) else favourites.execute()
         profiles = _attach(profiles, _top_categories(table), "favourites")
-    told = getattr(worth, "frame", None)
+    told = getattr(value, "frame", None)
     if told is not None:
-        profiles = _attach(profiles, told.drop(columns="orders"), "worth")
+        profiles = _attach(profiles, told.drop(columns="orders"), "value")
     if demographics is not None:
         profiles = _attach(profiles, customer_frame(demographics, "demographics"), "demographics")
     return profiles

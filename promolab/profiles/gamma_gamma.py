@@ -10,8 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
 from promolab.errors import InputError
-from promolab.results import Result
-from promolab.wording import number, plural
+from promolab.wording import number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -23,7 +22,7 @@ LEAST = 0.01
 
 
 @dataclass(frozen=True)
-class OrderValue(Result):
+class OrderValue:
     """Gamma-gamma: orders of one customer differ by chance around a mean of their own.
 
     Parameters
@@ -45,10 +44,6 @@ class OrderValue(Result):
     v: float
     mean: float
     n: int
-
-    def summary(self) -> str:
-        """Return what an order brings, in a sentence."""
-        return f"An order of {plural(self.n, 'customer')} brings {number(self.mean)} in the mean."
 
     def expected(self, orders: ArrayLike, value: ArrayLike) -> np.ndarray:
         """Return what a further order of each customer will bring, shape (n,).

@@ -13,8 +13,8 @@ import pandas as pd
 from promolab import display
 from promolab.errors import InputError
 from promolab.metrics import part_of_total
+from promolab.profiles.lifetime import LATE, CustomerValue
 from promolab.profiles.scores import customer_frame, numeric
-from promolab.profiles.worth import LATE, CustomerWorth
 from promolab.results import Result, plain
 from promolab.stats import wilson
 from promolab.wording import count, number, percent, plural
@@ -184,7 +184,7 @@ def lapse_days(features: pd.DataFrame) -> tuple[int, str]:
 
 
 def life_stages(
-    features: Any, customers: Iterable[Any] | None = None, worth: Any = None
+    features: Any, customers: Iterable[Any] | None = None, value: Any = None
 ) -> LifeStages:
     """Sort customers into new, returning, lapsed and without history.
 
@@ -194,8 +194,8 @@ def life_stages(
         One row per customer, with ``orders`` and ``recency_days``.
     customers : iterable of ids, optional
         All customers that the shop knows; those absent from ``features`` have no history.
-    worth : CustomerWorth, optional
-        With it (`promolab.customer_worth`) customers lapse by their own rhythm: away more than
+    value : CustomerValue, optional
+        With it (`promolab.customer_value`) customers lapse by their own rhythm: away more than
         three times as long as they usually are, from 28 to 364 days. Anything else is ignored: a
         page hands on why there is none.
 
@@ -230,7 +230,7 @@ def life_stages(
     # The mean time between orders times their number is the time from the first to the last one.
     first = np.round(recency + gaps * np.maximum(orders - 1, 0), 6)
     limit, rule = lapse_days(frame)
-    own = _own_limits(frame["customer_id"], worth)
+    own = _own_limits(frame["customer_id"], value)
     rule = f"{OWN_RULE} {rule.removeprefix('Lapsed: ')}" if own is not None else rule
     far = recency > (limit if own is None else np.where(np.isnan(own), limit, own))
     code = np.where(first <= NEW_DAYS, 0, np.where(far, 2, 1))
@@ -256,11 +256,11 @@ def life_stages(
     )
 
 
-def _own_limits(ids: pd.Series[Any], worth: Any) -> np.ndarray | None:
+def _own_limits(ids: pd.Series[Any], value: Any) -> np.ndarray | None:
     """Return after how many days each customer lapses by the own rhythm; nan where not known."""
-    if not isinstance(worth, CustomerWorth):
+    if not isinstance(value, CustomerValue):
         return None
-    known = worth.frame[worth.frame["orders"] >= FEW_ORDERS].set_index("customer_id")
+    known = value.frame[value.frame["orders"] >= FEW_ORDERS].set_index("customer_id")
     usual = known["usual_days"].reindex(ids).to_numpy(float)
     if np.isnan(usual).all():
         return None
