@@ -258,6 +258,7 @@ def test_what_went_is_done_with_a_library(tmp_path, monkeypatch):
     assert names["best"] == names["told"].kept
     assert len(set(names["groups"])) == len(set(names["batches"])) == 3
     assert names["moves"]["orders"] > 0.5 > names["moves"]["age"]
+    assert names["tried"]["left out"].is_monotonic_decreasing and names["tried"]["groups"].max() > 1
     assert names["loss"].item() < 2.4  # all twelve products alike: log 12 = 2.48
 
 

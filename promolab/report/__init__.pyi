@@ -9,6 +9,7 @@ from .pages.campaign_report import (
 from .pages.first_screen import FirstScreen
 from .pages.launches import launching
 from .pages.offers import week_offers
+from .pages.segment_reuse import reuse_segments
 from .pages.start_page import list_weeks
 from .running.beginning import begin_run
 from .running.many_weeks import backfill as backfill
@@ -20,6 +21,7 @@ __all__ = [
     "coming",
     "launching",
     "list_weeks",
+    "reuse_segments",
     "run_report",
     "segments",
     "since_last_week",

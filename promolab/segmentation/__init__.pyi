@@ -1,5 +1,3 @@
-from .before import drawn_customers, segments_before
-from .carried import used_segments
 from .comparison import compare_methods
 from .description import SEGMENT_FORMATS as SEGMENT_FORMATS
 from .description import SegmentProfile as SegmentProfile
@@ -11,23 +9,23 @@ from .groups.preparation import NOISE as NOISE
 from .groups.rfm import RFM_COLUMNS as RFM_COLUMNS
 from .groups.rfm import RFM_ORDER as RFM_ORDER
 from .groups.rfm import rfm_names as rfm_names
+from .lookback import sample_customers, segment_history
 from .migration import Migration as Migration
 from .migration import segment_migration, segment_track
 from .naming import segment_words as segment_words
 from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index
-from .responses import segment_response
+from .response_rates import segment_response
 from .segmenter import Segmenter
 
 __all__ = [
     "Segmenter",
     "compare_methods",
     "describe_segments",
-    "drawn_customers",
+    "sample_customers",
+    "segment_history",
     "segment_index",
     "segment_migration",
     "segment_response",
     "segment_track",
-    "segments_before",
-    "used_segments",
 ]

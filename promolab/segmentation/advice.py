@@ -22,7 +22,7 @@ from promolab.wording import count, number, percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from promolab.segmentation.responses import SegmentResponse
+    from promolab.segmentation.response_rates import SegmentResponse
 
 
 BASIS = (

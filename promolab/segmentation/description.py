@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-    from promolab.segmentation.responses import SegmentResponse
+    from promolab.segmentation.response_rates import SegmentResponse
 
 
 _SHARES = ("share_customers", "response_rate")

@@ -13,11 +13,11 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.profiles import customer_frame
+from promolab.results import Result
 from promolab.segmentation.advice import SegmentAdvice, segment_advice
 from promolab.segmentation.description import SegmentProfile, describe_segments
 from promolab.segmentation.groups import rfm
-from promolab.segmentation.groups.by_density import Dbscan, Hdbscan
-from promolab.segmentation.groups.by_number import KMeans, Rfm
+from promolab.segmentation.groups.density import Dbscan, Hdbscan
 from promolab.segmentation.groups.fitted import (
     REACH,
     FittedSegments,
@@ -26,7 +26,7 @@ from promolab.segmentation.groups.fitted import (
     nearest_centre,
 )
 from promolab.segmentation.groups.measures import MIN_SHARE, middle, silhouette
-from promolab.segmentation.groups.method import Evidence, Grouped, Method, Request, Task
+from promolab.segmentation.groups.methods import Grouped, KMeans, Method, Request, Rfm, Task
 from promolab.segmentation.groups.number import NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import (
     ALL,
@@ -43,7 +43,7 @@ from promolab.segmentation.saved import read_segments, write_segments
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
-    from promolab.segmentation.responses import SegmentResponse
+    from promolab.segmentation.response_rates import SegmentResponse
 
 
 METHODS: dict[str, type[Method]] = {
@@ -267,12 +267,11 @@ class Segmenter:
             raise InputError("the Segmenter is not fitted; call fit(features) first")
 
     @property
-    def choice_(self) -> Evidence | None:
+    def choice_(self) -> Result | None:
         """What the choice rests on, as a result; None where there was nothing to choose.
 
-        How each number of segments does (`NumberOfSegments`), the distances and what other eps
-        would do (DBSCAN, `DistanceCurve`), or what other smallest groups would (HDBSCAN,
-        `DensitySettings`).
+        How each number of segments does (`NumberOfSegments`), or the distances that eps is cut from
+        (DBSCAN, `DistanceCurve`).
         """
         self._fitted()
         if self.is_carried and self._fit is not None:

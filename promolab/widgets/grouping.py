@@ -22,7 +22,7 @@ from promolab.segmentation import (
     NOISE,
     Segmenter,
     SegmentProfile,
-    drawn_customers,
+    sample_customers,
 )
 from promolab.widgets.controls import Choose, Press, Several, Slide
 from promolab.widgets.explorer import Explorer, Progress
@@ -276,7 +276,7 @@ def group(
     progress : Progress
     seed : int
     """
-    ids = drawn_customers(features["customer_id"], seed, MOST)
+    ids = sample_customers(features["customer_id"], seed, MOST)
     some = features[features["customer_id"].isin(ids)].reset_index(drop=True)
     columns = list(state.columns) or None
     given: dict[str, Any] = {"columns": columns, "seed": seed, "bootstraps": REFITS}

@@ -328,7 +328,7 @@ _USES = {
         (re.compile(r"run\.record\(\s*\"(\w+)\""), "metrics.json/{}"),
         (re.compile(r"(?<!load_shop\()Path\(folder\) / \"([\w.]+\.\w+)\""), "{}"),
         (re.compile(r"write_send\(plan, (send)"), "send/*"),
-        (re.compile(r"(used_segments)\(run"), "segments_model.json"),
+        (re.compile(r"(reuse_segments)\(run"), "segments_model.json"),
         (re.compile(r"(?<!load\()run\.path / \"([\w./]+\.\w+)\""), "{}"),
     ],
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.segmentation.responses import SegmentResponse, segment_response
+from promolab.segmentation.response_rates import SegmentResponse, segment_response
 
 matplotlib.use("Agg")
 

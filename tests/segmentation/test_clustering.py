@@ -10,11 +10,11 @@ from sklearn.preprocessing import StandardScaler
 from statsmodels.stats.proportion import proportion_confint
 
 from promolab.segmentation import Segmenter
-from promolab.segmentation.groups import by_number
 from promolab.segmentation.groups import measures as clustering
-from promolab.segmentation.groups.density_choice import dbscan, distance_knee
+from promolab.segmentation.groups.density import dbscan, distance_knee
 from promolab.segmentation.groups.measures import grouped_mean, grouped_ratio
-from promolab.segmentation.groups.method import Request, Task
+from promolab.segmentation.groups.methods import KMeans as ByKMeans
+from promolab.segmentation.groups.methods import Request, Task
 from promolab.segmentation.groups.number import Fit, choose
 from promolab.segmentation.groups.preparation import has_history, prepare, standardise
 from promolab.stats import share_interval
@@ -29,7 +29,7 @@ def matrix(planted: tuple[pd.DataFrame, np.ndarray]) -> np.ndarray:
 def kmeans(matrix: np.ndarray, k: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
     frame = pd.DataFrame({"customer_id": range(len(matrix))})
     columns = tuple(map(str, range(matrix.shape[1])))
-    return by_number.KMeans(Task(frame, matrix, columns, Request(seed=seed))).fit(k, weights)
+    return ByKMeans(Task(frame, matrix, columns, Request(seed=seed))).fit(k, weights)
 
 
 def test_kmeans_and_silhouette_are_those_of_scikit_learn_noise_left_out(matrix: np.ndarray) -> None:

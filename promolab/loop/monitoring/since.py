@@ -10,7 +10,7 @@ import pandas as pd
 from promolab.features import build_features
 from promolab.folder import RunFolder
 from promolab.loop.monitoring.drift import COLUMNS, FeatureDrift, feature_drift
-from promolab.segmentation import Migration, drawn_customers
+from promolab.segmentation import Migration, sample_customers
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0
         then, since = pd.read_parquet(before.table_path("features")), f"since {before.week}"
         moment = before.as_of
         ids = pd.concat([then["customer_id"], now["customer_id"]])
-        some = drawn_customers(ids, seed=seed, most=MOST)
+        some = sample_customers(ids, seed=seed, most=MOST)
     else:
         moment = run.as_of - pd.Timedelta(weeks=weeks)
-        some = drawn_customers(now["customer_id"], seed=seed)
+        some = sample_customers(now["customer_id"], seed=seed)
         asked = pd.DataFrame({"customer_id": some, "as_of": pd.Timestamp(moment).as_unit("us")})
         then = build_features(shop, ibis.memtable(asked)).execute().drop(columns="as_of")
         since = f"in the last {plural(weeks, 'week')}"

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.errors import InputError
 from promolab.folder import RunFolder, read_json
 from promolab.results import Result
-from promolab.segmentation.migration import Migration, segment_migration
-from promolab.segmentation.segmenter import Segmenter
+from promolab.segmentation import Migration, Segmenter, segment_migration
 from promolab.weeks import Week
 from promolab.wording import count
 
@@ -120,7 +119,7 @@ def _made_of(path: Path) -> dict[str, Any]:
     return {k: v for k, v in state.items() if k != "choice"} if isinstance(state, dict) else {}
 
 
-def used_segments(
+def reuse_segments(
     run: RunFolder,
     segmenter: Segmenter,
     features: Any,

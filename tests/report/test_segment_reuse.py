@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from promolab.folder.artifacts import RunFolder, open_run
+from promolab.report import reuse_segments
+from promolab.report.pages.segment_reuse import MODEL_FILE, SegmentsModel
 from promolab.segmentation import Segmenter
-from promolab.segmentation import used_segments as carried_or_fitted
-from promolab.segmentation.carried import MODEL_FILE, SegmentsModel
 from promolab.segmentation.saved import _checksum
 
 
@@ -37,15 +37,15 @@ def staged(out: Path, week: str) -> RunFolder:
     return open_run(folder, week=week)
 
 
-def used_segments(run, features, *, k=0, seed=0, refit=False, method="kmeans") -> SegmentsModel:
+def reused(run, features, *, k=0, seed=0, refit=False, method="kmeans") -> SegmentsModel:
     asked = Segmenter(method, k=k or None, seed=seed)
-    return carried_or_fitted(run, asked, features, refit=refit)
+    return reuse_segments(run, asked, features, refit=refit)
 
 
 def make(out: Path, week: str, *, status: str = "good", shift: float = 0.0, **options):
     """Make a week's segments and publish the week; return them and the bytes of their file."""
     run = staged(out, week)
-    model = used_segments(run, customers(shift), **options)
+    model = reused(run, customers(shift), **options)
     run.write_table("segments", model.to_frame(), by="customer_id")
     migration, text = model.migration, model.summary()
     model.record()
@@ -144,7 +144,7 @@ def test_a_damaged_file_is_passed_over_and_named(tmp_path):
 def test_features_that_are_gone_ask_for_a_new_fit(tmp_path, w43):
     run = staged(tmp_path, "2017-W44")
     bare = customers()[["customer_id", "orders", "recency_days", "amount"]]
-    found = used_segments(run, bare.assign(price_level=np.linspace(0, 1, 240)))
+    found = reused(run, bare.assign(price_level=np.linspace(0, 1, 240)))
     assert not found.is_carried
     assert "2 of the 3 that the segments look at" in found.summary()
     assert found.migration is not None and not found.migration.same_fit
@@ -153,11 +153,11 @@ def test_features_that_are_gone_ask_for_a_new_fit(tmp_path, w43):
 def test_a_single_segment_is_not_carried_on(tmp_path):
     run = staged(tmp_path, "2017-W43")
     few = customers().head(2)
-    used_segments(run, few)
+    reused(run, few)
     (run.path / "index.html").write_text("<p>")
     (run.path / "manifest.json").write_text('{"status": "good"}')
     run.path.rename(tmp_path / "2017-W43")
-    found = used_segments(staged(tmp_path, "2017-W44"), customers())
+    found = reused(staged(tmp_path, "2017-W44"), customers())
     assert not found.is_carried and found.segmenter.k_ >= 3
     assert found.moves().empty and list(found.moves())[:2] == ["before", "now"]
 
@@ -165,19 +165,19 @@ def test_a_single_segment_is_not_carried_on(tmp_path):
 @pytest.mark.parametrize("k", [0, 3])
 def test_nobody_has_bought(tmp_path, w43, k):
     nobody = customers().assign(orders=0)
-    found = used_segments(staged(tmp_path, "2017-W44"), nobody, k=k)
+    found = reused(staged(tmp_path, "2017-W44"), nobody, k=k)
     assert found.segmenter.names_ == ["No purchases yet"] and found.summary()
-    fresh = used_segments(staged(tmp_path / "other", "2017-W44"), nobody)
+    fresh = reused(staged(tmp_path / "other", "2017-W44"), nobody)
     assert "No customer has bought" in fresh.summary()
     fresh.record()
 
 
 def test_another_method_is_made_anew(tmp_path, w43):
     run = staged(tmp_path, "2017-W44")
-    found = used_segments(run, customers(), method="rfm")
+    found = reused(run, customers(), method="rfm")
     assert found.segmenter.method == "rfm" and not (run.path / MODEL_FILE).exists()
     assert "Those of 2017-W43 are made by 'kmeans'; 'rfm' was asked for." in found.summary()
     found.record()
     other = Segmenter(columns=["recency_days", "orders"], bootstraps=2)
-    again = carried_or_fitted(run, other, customers())
+    again = reuse_segments(run, other, customers())
     assert not again.is_carried and "of other features" in again.summary()

@@ -9,8 +9,8 @@ import pytest
 
 from promolab import Segmenter, build_features, build_pairs, load_shop
 from promolab.campaign.past import past_answers
-from promolab.segmentation import drawn_customers, segments_before
-from promolab.segmentation.before import SegmentsBefore
+from promolab.segmentation import sample_customers, segment_history
+from promolab.segmentation.lookback import SegmentHistory
 
 AS_OF = pd.Timestamp("2017-10-30 04:00")
 
@@ -31,14 +31,14 @@ def segmenter(features) -> Segmenter:
     return Segmenter(k=3, bootstraps=2).fit(features)
 
 
-def looked_back(shop, segmenter, customers) -> SegmentsBefore:
+def looked_back(shop, segmenter, customers) -> SegmentHistory:
     past = past_answers(shop, AS_OF.to_pydatetime(), customers)
-    return segments_before(shop, segmenter, customers, AS_OF, past.frame, outcome=past.outcome)
+    return segment_history(shop, segmenter, customers, AS_OF, past.frame, outcome=past.outcome)
 
 
 @pytest.fixture(scope="module")
-def before(shop, segmenter) -> SegmentsBefore:
-    return looked_back(shop, segmenter, drawn_customers(shop.customers.customer_id.execute()))
+def before(shop, segmenter) -> SegmentHistory:
+    return looked_back(shop, segmenter, sample_customers(shop.customers.customer_id.execute()))
 
 
 def test_answers_are_those_of_build_pairs_and_clicks_are_none(shop, segmenter, before) -> None:
@@ -83,7 +83,7 @@ def test_customers_are_followed_from_what_was_known_then(shop, segmenter, featur
 
 
 def test_many_customers_are_drawn_and_what_is_lacking_is_said(shop, segmenter, features) -> None:
-    ids = drawn_customers(shop.customers.customer_id.execute(), most=60)
+    ids = sample_customers(shop.customers.customer_id.execute(), most=60)
     found = looked_back(shop, segmenter, ids)
     assert found.track.frame["customers"].tolist() == [60, 60]
     for result in (found.response, found.track):

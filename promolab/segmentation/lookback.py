@@ -15,7 +15,7 @@ from promolab.features import build_features
 from promolab.results import Result
 from promolab.segmentation.groups.preparation import NO_HISTORY
 from promolab.segmentation.migration import SegmentTrack, segment_track
-from promolab.segmentation.responses import SegmentResponse, segment_response
+from promolab.segmentation.response_rates import SegmentResponse, segment_response
 from promolab.segmentation.segmenter import Segmenter
 from promolab.wording import plural
 
@@ -28,7 +28,7 @@ CLICKED = "clicked"
 
 
 @dataclass(frozen=True)
-class SegmentsBefore(Result):
+class SegmentHistory(Result):
     """The same segments at earlier times: where customers came from, and how they answered.
 
     Parameters
@@ -82,7 +82,7 @@ class SegmentsBefore(Result):
         return self.clicks.segments[["segment", *parts]].rename(columns=parts)
 
 
-def drawn_customers(customers: Iterable[Any], seed: int = 0, most: int | None = None) -> pd.Index:
+def sample_customers(customers: Iterable[Any], seed: int = 0, most: int | None = None) -> pd.Index:
     """Return the customers in order; of more than ``most``, so many drawn at random.
 
     Parameters
@@ -95,7 +95,7 @@ def drawn_customers(customers: Iterable[Any], seed: int = 0, most: int | None = 
 
     Examples
     --------
-    >>> drawn_customers([3, 1, 2, 1]).tolist(), len(drawn_customers(range(90), most=20))
+    >>> sample_customers([3, 1, 2, 1]).tolist(), len(sample_customers(range(90), most=20))
     ([1, 2, 3], 20)
     """
     ids: pd.Index = pd.Index(list(customers)).unique().sort_values()
@@ -104,7 +104,7 @@ def drawn_customers(customers: Iterable[Any], seed: int = 0, most: int | None = 
     return ids.take(np.sort(np.random.default_rng(seed).choice(len(ids), most, replace=False)))
 
 
-def segments_before(
+def segment_history(
     shop: Shop,
     segmenter: Segmenter,
     customers: Iterable[Any],
@@ -113,7 +113,7 @@ def segments_before(
     *,
     outcome: str = "redeemed",
     weeks: Sequence[int] = (8, 4),
-) -> SegmentsBefore:
+) -> SegmentHistory:
     """Put customers into the week's segments as of earlier times, from what was known then.
 
     Parameters
@@ -123,7 +123,7 @@ def segments_before(
     segmenter : Segmenter
         The segments in use.
     customers : iterable of ids
-        Whom to look back at, such as `drawn_customers`.
+        Whom to look back at, such as `sample_customers`.
     as_of : datetime
         When the segments are of.
     answers : DataFrame, optional
@@ -136,11 +136,11 @@ def segments_before(
 
     Returns
     -------
-    SegmentsBefore
+    SegmentHistory
         Whoever had no history at a time is in *No history* then.
     """
     if not segmenter.has_centres or segmenter.k_ < 2:
-        return SegmentsBefore(None, None, None, "There are no two segments to follow.")
+        return SegmentHistory(None, None, None, "There are no two segments to follow.")
     import ibis
 
     ids = pd.Index(list(customers))
@@ -170,7 +170,7 @@ def segments_before(
         frames["now"] = _named(now, ids)
         track = segment_track(frames, order=segmenter.names_, note=said)
     why = "" if frames else "The shop's history is too short to look back."
-    return SegmentsBefore(track, response, clicks, why)
+    return SegmentHistory(track, response, clicks, why)
 
 
 def _named(frame: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
