@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from promolab.abtest.analysis import ArmComparison, Measured, Metric, measure_arms, metrics_of
+from promolab.abtest.analysis import Measured, Metric, measure_arms, metrics_of
 from promolab.abtest.analysis.metric import CORRECTIONS, FDR, HOLM
 from promolab.abtest.readout.by_segment import SegmentEffects, segment_effects
 from promolab.abtest.readout.decision import (
@@ -29,24 +29,21 @@ from promolab.checks import choice
 from promolab.display import Html
 from promolab.effects import spoken
 from promolab.errors import InputError
-from promolab.results import Result, plain
+from promolab.results import plain
 from promolab.wording import capital, percent
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
-    from promolab.effects import Check
 
-
-@dataclass(frozen=True)
-class ExperimentReadout(Result):
+@dataclass(frozen=True, kw_only=True)
+class ExperimentReadout(Measured):
     """What an experiment showed; made by `promolab.analyze_experiment`.
+
+    Beside its numbers (rows, sample_ratio, arms, n, units, shares, segments, level, notes):
 
     Parameters
     ----------
-    measured : Measured
-        The numbers: rows, sample ratio, arms, sizes, segments, notes.
     metrics : mapping of str to Metric
         What was measured, guardrails included.
     verdict : ExperimentVerdict
@@ -63,7 +60,6 @@ class ExperimentReadout(Result):
         How p values are adjusted for their number.
     """
 
-    measured: Measured
     metrics: Mapping[str, Metric]
     verdict: ExperimentVerdict
     guardrails: tuple[Guardrail, ...] = ()
@@ -74,39 +70,10 @@ class ExperimentReadout(Result):
     ALT = "Relative lift of each metric and arm against the control, with intervals."
 
     @property
-    def rows(self) -> tuple[ArmComparison, ...]:
-        """One comparison per metric and arm; none where the sample ratio stops the readout."""
-        return self.measured.rows
-
-    @property
-    def sample_ratio(self) -> Check:
-        """Whether the arms came as often as planned."""
-        return self.measured.sample_ratio
-
-    @property
-    def n(self) -> Mapping[str, int]:
-        """Customers by arm."""
-        return self.measured.n
-
-    @property
-    def shares(self) -> Mapping[str, float]:
-        """Planned share of each arm."""
-        return self.measured.shares
-
-    @property
-    def level(self) -> float:
-        """Confidence level."""
-        return self.measured.level
-
-    @property
     def judgement(self) -> str:
         """The verdict; before it, that the arms hardly came as planned, or were not checked."""
         doubted = self.sample_ratio.verdict in ("warning", "not possible")
         return f"{self.sample_ratio.sentence} " * doubted + self.verdict.summary()
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per comparison."""
-        return self.measured.to_frame()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict and all figures, by metric and arm, ready for ``metrics.json``."""
@@ -122,12 +89,12 @@ class ExperimentReadout(Result):
             "guardrails": [one.to_dict() for one in self.guardrails],
             "by_segment": None if self.by_segment is None else self.by_segment.to_dict(),
             "money": {one.arm: one.to_dict() for one in self.money},
-            "notes": list(self.measured.notes),
+            "notes": list(self.notes),
         }
 
     def summary(self) -> str:
         """Return the verdict, what each arm earned, and what has to be said beside it."""
-        if self.measured.stopped:
+        if self.stopped:
             return self.judgement
         said = [self.judgement, *(one.summary() for one in self.money)]
         if self.by_segment is not None:
@@ -137,7 +104,7 @@ class ExperimentReadout(Result):
             for row in self.rows
             if row.why and row.metric in self.deciding
         )
-        return " ".join([*said, *beside, *self.measured.notes])
+        return " ".join([*said, *beside, *self.notes])
 
     def table(self) -> Html:
         """Return every metric of every arm."""
@@ -316,32 +283,31 @@ def _judged(
     """Judge the numbers; nothing is compared where the sample ratio is refused."""
     if found.stopped:
         verdict = mismatch(found.sample_ratio.sentence)
-        return ExperimentReadout(found, metrics, verdict, multiplicity=multiplicity)
-    hidden: set[str] = set()
-    if terms:
-        found = replace(found, rows=tuple(map(terms.shifted, found.rows)),
-                        segments=tuple(map(terms.shifted, found.segments)))  # fmt: skip
-        hidden = set(terms.metrics) - {PROFIT}
-    shown = {name: metric for name, metric in metrics.items() if name not in hidden}
+        return ExperimentReadout(
+            **vars(found), metrics=metrics, verdict=verdict, multiplicity=multiplicity
+        )
     money: tuple[ArmMoney, ...] = ()
-    if terms:
+    shown = dict(metrics)
+    if terms is not None:
+        rows, apart = (tuple(map(terms.shifted, part)) for part in (found.rows, found.segments))
+        found = replace(found, rows=rows, segments=apart)
         arms = {arm: found.n[arm] for arm in found.arms[1:]}
-        money = money_of({(r.metric, r.arm): r for r in found.rows}, arms, terms)
+        money = money_of({(r.metric, r.arm): r for r in rows}, arms, terms)
+        shown = {n: m for n, m in metrics.items() if n == PROFIT or n not in terms.metrics}
     seen = {arm: found.units[arm] + found.units[found.control] for arm in found.arms[1:]}
     parts = {arm: n / sequential for arm, n in seen.items()} if sequential else None
     mine = [row for row in found.rows if row.metric in shown]
     rows = with_adjusted(mine, shown, deciding, guarded, multiplicity, parts)
-    apart = [row for row in found.segments if row.metric in shown]
-    found = replace(found, rows=rows, segments=tuple(apart))
+    apart = tuple(row for row in found.segments if row.metric in shown)
     kept = tuple(guardrail_of(row, metrics[row.metric]) for row in rows if row.metric in guarded)
     case = Case(rows, metrics, deciding, kept, money, found.n, weeks, early, sequential or 0)
     return ExperimentReadout(
-        found,
-        shown,
-        judge_experiment(case),
-        kept,
-        segment_effects(apart, metrics, deciding[0]),
-        money,
-        tuple(deciding),
-        multiplicity,
+        **vars(replace(found, rows=rows, segments=apart)),
+        metrics=shown,
+        verdict=judge_experiment(case),
+        guardrails=kept,
+        by_segment=segment_effects(apart, metrics, deciding[0]),
+        money=money,
+        deciding=tuple(deciding),
+        multiplicity=multiplicity,
     )
