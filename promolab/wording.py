@@ -239,6 +239,49 @@ def money(
     return number(value, low, high, decimals=decimals, before=sign, unit=unit, bare=bare)
 
 
+def figure(value: float, low: float | None = None, high: float | None = None) -> str:
+    """Write an effect with its interval: what the interval allows, and two digits at least.
+
+    Examples
+    --------
+    >>> figure(0.0454, 0.0392, 0.0517), figure(12.31, 9.2, 15.4), figure(0.0057)
+    ('0.045 [0.039, 0.052]', '12 [9, 15]', '0.0057')
+    """
+    if not math.isfinite(value):
+        return number(value)
+    two = 1 - math.floor(math.log10(abs(value))) if value else 0
+    decimals = max(two, 0)
+    if low is not None and high is not None and math.isfinite(high - low):
+        allowed = decimals_for(low, high)
+        decimals = max(allowed, min(two, allowed + 1))
+    return number(value, low, high, decimals=decimals)
+
+
+def p_value(value: float) -> str:
+    """Write a p value.
+
+    Examples
+    --------
+    >>> p_value(0.2345), p_value(0.004), p_value(1e-9), p_value(math.nan)
+    ('p = 0.23', 'p = 0.004', 'p < 0.001', 'p = –')
+    """
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {_round(value, 3 if value < 0.01 else 2)}"
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """Write a difference with its sign.
+
+    Examples
+    --------
+    >>> signed(0.123), signed(-0.1234, 3), signed(0.0001)
+    ('+0.12', '−0.123', '0.00')
+    """
+    text = _round(value, decimals)
+    return f"+{text}" if round(value, decimals) > 0 else text
+
+
 def in_currency(code: str) -> str:
     """Return how a heading or an axis says in what its amounts are: as sentences write them.
 

@@ -1,5 +1,6 @@
 """The site is whole, and its pages are true: code runs, commands exist, figures are real."""
 
+import importlib
 import importlib.util
 import re
 import shlex
@@ -17,6 +18,7 @@ import promolab
 from promolab import cli
 from promolab.campaign.readout import read_experiments
 from promolab.contract import read_settings
+from promolab.language import speaking
 from promolab.onboarding import propose, write_proposal
 from tests.golden import agrees, facts_of_names
 from tests.house import PACKAGE, offered
@@ -246,6 +248,32 @@ def test_a_model_of_ones_own_is_measured(capsys):
     names = run_python(DOCS / "howto" / "model.md")
     agrees("model", facts_of_names(names))
     assert one_line(capsys.readouterr().out) in quotes("howto/model.md")
+
+
+@when_changed
+def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
+    module, used = blocks(DOCS / "results.md", "python")
+    (words,) = blocks(DOCS / "results.md", "toml")
+    assert len([line for line in (module + words).splitlines() if line.strip()]) < 60
+    room = tmp_path / "answered"
+    room.mkdir()
+    for name, text in {"__init__": "", "rates": module}.items():
+        (room / f"{name}.py").write_text(text)
+    (room / "words.toml").write_text(words)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    names = vars(importlib.import_module("answered.rates")).copy()
+    exec(used, names)
+    shown = re.findall(r"(?m)^(\S.*?)  # (.*)$", used)
+    assert len(shown) == 4
+    for code, value in shown:
+        assert repr(eval(code, names)) == value, code
+    result = names["result"]
+    assert "answered</th>" in result.to_table().text and "54 %" not in result.summary()
+    with speaking("zh"):
+        assert result.summary() == "90 位客户中有 33% [24, 44] 响应；Loyal最多。"
+        assert "响应率</th>" in result.to_table().text
+        assert result.plot().get_title("left") == "Loyal响应最多"
 
 
 @when_changed

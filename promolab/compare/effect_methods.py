@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,29 +13,17 @@ import pandas as pd
 from promolab.checks import choice, choices_of, level_of, seed_of, share, whole_number
 from promolab.compare.rolling import progress_bar
 from promolab.contract import Experiment
-from promolab.display import Html, table
-from promolab.effects import (
-    SharedPredictions,
-    UpliftModel,
-    figure,
-    p_words,
-    place_within,
-    predict_models,
-)
+from promolab.effects import SharedPredictions, UpliftModel, place_within, predict_models
 from promolab.errors import InputError
 from promolab.metrics import around, compare_qini, cost_curve, funded, qini, rate, spread_of
 from promolab.results import Estimate, Result, plain
 from promolab.stats import holm, two_sided
-from promolab.wording import number, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+from promolab.wording import plural
 
 DEFAULT = "dr"
 METHODS = (DEFAULT, "t/linear", "dr/boosting", "t/boosting", "s/boosting", "x/boosting")
 """Compared where none are named: kind/learner of `UpliftModel`, the simplest first."""
-MEASURES = {"qini": "Qini", "autoc": "AUTOC", "value": "gain at the budget"}
+MEASURES = ("qini", "autoc", "value")
 HALF = 2.0
 """A method that finds so many times what the chosen one finds is taken in its place."""
 ENDS = ("", "_low", "_high")
@@ -61,8 +49,8 @@ class EffectComparison(Result):
     budget : float
         Share of what contacting everybody costs.
     outcome : str
-    basis : str
-        On what they were compared, in words.
+    decisions, customers, folds : int
+        What they were compared on; the first of the folds of customers only teaches.
     right : str
         By what right differences are called effects.
     level : float
@@ -75,11 +63,11 @@ class EffectComparison(Result):
     frame: pd.DataFrame = field(repr=False)
     budget: float
     outcome: str
-    basis: str
+    decisions: int
+    customers: int
+    folds: int
     right: str
     level: float
-
-    ALT = "Each method's difference to the first, with its interval."
 
     def figure(self, method: str, measure: str | None = None, what: str = "") -> Estimate:
         """Return a method's figure, or with ``what="_difference"`` its difference to the first."""
@@ -131,121 +119,44 @@ class EffectComparison(Result):
         """What `take` returns by the measure that decides."""
         return self.take()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what was chosen, and every method's figures."""
-        rows = plain(self.frame.set_index("method").to_dict("index"))
-        told = {"chosen": self.chosen, "best": self.best, "unbeaten": self.unbeaten()}
-        return super().to_dict() | told | {"methods": rows}
-
-    def summary(self) -> str:
-        """Say what each of the methods that matter finds, which to take, and why."""
-        told = (self._tested(), self._found(), self._taken(), self._right())
-        return " ".join(filter(None, told))
-
-    def _tested(self) -> str:
-        return f"{plural(len(self.methods), 'method')} {self.basis}."
-
-    def _said(self, e: Estimate) -> str:
-        return figure(*e.ends)
-
-    def _found(self) -> str:
-        first, name = self.methods[0], MEASURES[self.measure]
-        told = f"{name} in {self.outcome} per decision: {first} {self._said(self.figure(first))}"
-        for method in dict.fromkeys((self.best, self.chosen)):
-            if method != first:
-                gap = self.figure(method, None, "_difference")
-                p = float(self.frame.set_index("method")[f"{self.measure}_p_holm"][method])
-                told += (
-                    f"; {method} {self._said(self.figure(method))}, {self._said(gap)} more "
-                    f"({p_words(p)} after Holm)"
-                )
-        top = percent(self.budget, decimals=0)
-        gains = [f"{m} {self._said(self.figure(m, 'value'))}" for m in self._named]
-        return (
-            f"{told}. Spending {top} of what contacting everybody costs gains, in {self.outcome} "
-            f"per decision of the list: {', '.join(gains)}."
-        )
-
-    @property
-    def _named(self) -> list[str]:
-        return list(dict.fromkeys((self.methods[0], self.chosen)))
-
-    def _taken(self) -> str:
+    def facts(self) -> dict[str, Any]:
+        """Return which method is taken and why, and the methods and measures that speak."""
         first, chosen, simple = self.methods[0], self.chosen, self.unbeaten()
-        doubt = (
-            ""
-            if self.surely()
-            else f" With all {len(self.methods)} taken at once it is not certain that there is "
-            "anything to find."
-        )
-        if chosen != simple:
-            return (
-                f"Take {chosen}: {simple} is not beaten beyond noise, but finds no more than half "
-                f"of what {chosen} finds.{doubt}{self._beside()}"
-            )
-        if chosen == first:
-            why = f"Take {chosen}, the simplest: no other finds more beyond noise."
-            return why + doubt + self._beside()
-        return (
-            f"Take {chosen}, the simplest that none beats: {first} is beaten by "
-            f"{', '.join(self.beaten_by(first))}.{self._beside()}"
-        )
+        speaking = [m for m in dict.fromkeys((self.best, chosen)) if m != first]
+        why = "twice" if chosen != simple else "first" if chosen == first else "unbeaten"
+        frame = self._deciding()
+        return {
+            "first": first,
+            "why": why,
+            "simple": simple,
+            "own": self.figure(first),
+            "others": frame[frame["method"].isin(speaking)],
+            "gaps": frame.iloc[1:],
+            "shown": self.frame.join(frame[["gap", "gap_low", "gap_high", "p", "taken"]]),
+            "gains": self.frame[self.frame["method"].isin([first, chosen])],
+            "beaten_by": self.beaten_by(first),
+            "doubt": why != "unbeaten" and not self.surely(),
+            "beside": self._beside,
+            "qualified": self.right != "randomised",
+            "finds_most": self.best != chosen,
+            "by_method": lambda: plain(self.frame.set_index("method").to_dict("index")),
+        }
 
-    def _beside(self) -> str:
-        """Say where another measure speaks for another method."""
+    def _deciding(self) -> pd.DataFrame:
+        """Return each method's figure by the measure that decides, and its gap to the first."""
+        frame, name = self.frame, self.measure
+        made = pd.DataFrame({"method": list(self.methods)})
+        for end in ENDS:
+            made[f"figure{end}"] = frame[f"{name}{end}"]
+            made[f"gap{end}"] = frame[f"{name}_difference{end}"]
+        return made.assign(p=frame[f"{name}_p_holm"], taken=made["method"] == self.chosen)
+
+    def _beside(self) -> list[dict[str, Any]]:
+        """Return what other measures take, where that is another method."""
         by: dict[str, list[str]] = {}
-        for measure, name in MEASURES.items():
-            by.setdefault(self.take(measure), []).append(name)
-        told = [f"{m} by {' and '.join(names)}" for m, names in by.items() if m != self.chosen]
-        return f" The same rule takes {', '.join(told)}." if told else ""
-
-    def _right(self) -> str:
-        return "" if self.right == "randomised" else f"Effects are {self.right}."
-
-    def table(self) -> Html:
-        """Return each method's measures, its difference to the first, and what it takes."""
-        first, name = self.methods[0], MEASURES[self.measure]
-        rows = pd.DataFrame({"method": list(self.methods), "seconds": self.frame["seconds"]})
         for measure in MEASURES:
-            rows[measure] = [self._said(self.figure(m, measure)) for m in self.methods]
-        gaps = [self._said(self.figure(m, None, "_difference")) for m in self.methods[1:]]
-        rows["difference"] = ["–", *gaps]
-        rows["p"] = [
-            "–" if np.isnan(p) else p_words(p) for p in self.frame[f"{self.measure}_p_holm"]
-        ]
-        rows["taken"] = rows["method"] == self.chosen
-        heads = {"method": "method", **MEASURES, "difference": f"{name} less that of {first}"}
-        heads |= {"p": "after Holm", "seconds": "seconds"}
-        written: dict[str, Any] = dict.fromkeys((*MEASURES, "difference"), str)
-        return table(
-            rows,
-            heads,
-            written | {"seconds": lambda s: number(s, decimals=1)},
-            caption=f"In {self.outcome} per decision, each fifth of the customers predicted from "
-            f"the fifths before it; {percent(self.level, decimals=0)} intervals by customer. The "
-            "one taken stands out.",
-            most=len(rows),
-            marked="taken",
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw each method's difference to the first, with its interval; right: what it finds."""
-        from promolab import plots
-
-        others = self.methods[1:]
-        gaps = [self.figure(m, None, "_difference") for m in others]
-        ends = [[getattr(e, part) for e in gaps] for part in ("value", "ci_low", "ci_high")]
-        said = [self._said(self.figure(m)) for m in others]
-        ax = plots.intervals(list(others), *ends, reference=0.0, text=said, ax=ax)
-        name, first = MEASURES[self.measure], self.methods[0]
-        return plots.finish(
-            ax,
-            title=f"Take {self.chosen}"
-            + ("" if self.chosen == self.best else f"; {self.best} finds most"),
-            subtitle=f"{name} less that of {first} "
-            f"({self._said(self.figure(first))}), {percent(self.level, decimals=0)} intervals",
-            xlabel=f"difference, in {self.outcome} per decision",
-        )
+            by.setdefault(self.take(measure), []).append(measure)
+        return [{"other": m, "measures": by[m]} for m in by if m != self.chosen]
 
 
 def compare_effects(
@@ -405,16 +316,19 @@ def _compared(
     columns = ["measure", "first", "second", *(f"difference{end}" for end in ENDS), "p_value"]
     compared = pd.DataFrame(pairs, columns=columns)
     frame = _against_first(pd.DataFrame(rows), compared, names)
-    customers = int(cluster.max()) + 1
-    basis = (
-        f"on the same {plural(len(gamma), 'decision')} by {plural(customers, 'customer')}, each "
-        "fifth of the customers predicted from the fifths before it"
-    )
-    basis = basis if found.fold.max() == 4 else basis.replace("fifth", "fold")
     return EffectComparison(
-        tuple(names), measure, compared, frame, budget, found.outcome, basis,
-        str(found.identification), level,
-    )  # fmt: skip
+        tuple(names),
+        measure,
+        compared,
+        frame,
+        budget,
+        found.outcome,
+        len(gamma),
+        int(cluster.max()) + 1,
+        int(found.fold.max()) + 1,
+        str(found.identification),
+        level,
+    )
 
 
 def _both(measure: str, name: str, other: str, gap: Estimate, p: float) -> list[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ from .page import Ranged as Ranged
 from .page import Tile as Tile
 from .page import absent as absent
 from .page import beside as beside
+from .page import ends_beside as ends_beside
 from .page import explained as explained
 from .page import fold as fold
 from .page import join as join

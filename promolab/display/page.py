@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from math import isfinite
 from pathlib import Path
@@ -315,7 +316,7 @@ def _of_the_glossary(
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return headings and formats of columns that say nothing about themselves."""
     held = [str(column) for column in frame]
-    ends = {c: pair for c in held if (pair := _ends_beside(c, held))}
+    ends = {c: pair for c in held if (pair := ends_beside(c, held))}
     beside = {end for pair in ends.values() for end in pair}
     own = [c for c in held if c not in beside][:8] if names is None else list(names)
     headings: dict[str, str] = {}
@@ -324,7 +325,7 @@ def _of_the_glossary(
         term = GLOSSARY.get(c)
         unit = term.unit if term else ""
         headings[c] = label(c) + (f", {currency}" if currency and unit.startswith("money") else "")
-        write = _writer(frame[c], unit)
+        write = _writer(frame[c], unit, term.decimals if term else None)
         if write is not None and c in ends:
             formats[c] = Ranged(write, *ends[c])
         elif write is not None:
@@ -332,8 +333,20 @@ def _of_the_glossary(
     return headings, formats
 
 
-def _ends_beside(column: str, held: list[str]) -> tuple[str, str] | None:
-    """Return the columns of a figure's interval: by its own name, or right behind it."""
+def ends_beside(column: str, held: list[str]) -> tuple[str, str] | None:
+    """Return the columns of a figure's interval: by its own name, or right behind it.
+
+    Parameters
+    ----------
+    column : str
+    held : list of str
+        All columns, in order.
+
+    Examples
+    --------
+    >>> ends_beside("rate", ["rate", "rate_low", "rate_high"])
+    ('rate_low', 'rate_high')
+    """
     for stem in (f"{column}_", f"{column}_ci_"):
         if f"{stem}low" in held and f"{stem}high" in held:
             return f"{stem}low", f"{stem}high"
@@ -341,15 +354,15 @@ def _ends_beside(column: str, held: list[str]) -> tuple[str, str] | None:
     return ("ci_low", "ci_high") if behind == ["ci_low", "ci_high"] else None
 
 
-def _writer(column: pd.Series[Any], unit: str) -> Callable[..., str] | None:
+def _writer(column: pd.Series[Any], unit: str, decimals: int | None) -> Callable[..., str] | None:
     """Return what writes a column's figures, None where they are no figures."""
     from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
     if is_bool_dtype(column) or not is_numeric_dtype(column):
         return None
     if unit.startswith("share"):
-        return percent
-    return count if is_integer_dtype(column) else number
+        return partial(percent, decimals=decimals)
+    return count if is_integer_dtype(column) else partial(number, decimals=decimals)
 
 
 def _change(tile: Tile, then: float | None) -> str:
@@ -463,13 +476,18 @@ def present(
         if said:
             _shown(say(result.summary()))
         names = [drawn] if isinstance(drawn, str) else drawn
-        name = next((name for name in names if hasattr(result, name)), None)
+        name = next((name for name in names if _has(result, name)), None)
         if name is not None:
-            _draw(
-                getattr(result, name), alt or getattr(result, "ALT", "") or result.summary(), said
-            )
+            own = getattr(result, "alt", None)
+            _draw(getattr(result, name), alt or (own(name) if own else result.summary()), said)
     else:
         show(result, alt=alt)
+
+
+def _has(result: Any, name: str) -> bool:
+    """Tell whether a result has a figure or a table of that name; of some their words know."""
+    known = getattr(result, "can_draw", None)
+    return known(name) if known is not None else hasattr(result, name)
 
 
 def _draw(method: Callable[[], Any], alt: str, said: bool) -> None:

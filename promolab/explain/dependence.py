@@ -138,7 +138,9 @@ class Dependence(Result):
             what += "; right: share of contacts" + (
                 f"; {plural(left, 'level')} not drawn" if left else ""
             )
-        words = {"xlabel": name} if self.numeric else {"xlabel": f"P({self.outcome})"}
+        words: dict[str, Any] = (
+            {"xlabel": name} if self.numeric else {"xlabel": f"P({self.outcome})"}
+        )
         return plots.finish(
             ax,
             title=self._finding(),

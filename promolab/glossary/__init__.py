@@ -1,27 +1,18 @@
 """Meaning and unit of every column and figure, in one place and in a shopkeeper's words.
 
-The report's glossary and the data dictionary are made from this page. "Before" always means before
-the row's ``as_of``; "the last 28 days" are the 28 × 24 hours before it.
+The report's glossary and the data dictionary are made from ``terms.txt``. "Before" always means
+before the row's ``as_of``; "the last 28 days" are the 28 × 24 hours before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promolab.errors import InputError, nearest
-from promolab.glossary._columns import (
-    FEATURES,
-    FINANCE,
-    KEYS,
-    PAIRS,
-    PROFILES,
-    QUARANTINE,
-    SCORES,
-    SEGMENTS,
-)
-from promolab.glossary._words import WORDS
+from promolab.language import ENGLISH, language
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,33 +34,36 @@ class Term:
         Unit of its values; empty for words that have none.
     meaning : str
         What it says, in a sentence.
+    chinese : str
+        The label in Chinese; empty where nobody wrote one.
+    decimals : int or None
+        How many decimals its figures are written with; None for what their intervals allow.
     """
 
     name: str
     label: str
     unit: str
     meaning: str
+    chinese: str = ""
+    decimals: int | None = None
 
 
-def _read(page: str) -> dict[str, Term]:
-    terms = {}
-    for line in page.strip().replace("\n    ", " ").splitlines():
-        name, text, unit, meaning = (part.strip() for part in line.split("|"))
-        terms[name] = Term(name, text, unit, meaning)
-    return terms
+def _read() -> dict[str, dict[str, Term]]:
+    text = (Path(__file__).parent / "terms.txt").read_text(encoding="utf-8")
+    groups: dict[str, dict[str, Term]] = {}
+    for line in text.replace("\n    ", " ").splitlines():
+        if line.startswith("== "):
+            groups[line[3:]] = found = {}
+        elif line and not line.startswith("#"):
+            name, called, unit, meaning = (part.strip() for part in line.split("|"))
+            english, _, chinese = called.partition(" / ")
+            unit, _, decimals = unit.removesuffix(" decimals").partition("; ")
+            shown = int(decimals) if decimals else None
+            found[name] = Term(name, english, unit, meaning, chinese, shown)
+    return groups
 
 
-GROUPS: dict[str, dict[str, Term]] = {
-    "Keys and times": _read(KEYS),
-    "Customers": _read(FEATURES),
-    "Customer and promotion": _read(PAIRS),
-    "Profiles": _read(PROFILES),
-    "Segments": _read(SEGMENTS),
-    "Scores": _read(SCORES),
-    "Quarantine": _read(QUARANTINE),
-    "Finance": _read(FINANCE),
-    "Words of the report": _read(WORDS),
-}
+GROUPS: dict[str, dict[str, Term]] = _read()
 """Terms by what they belong to, in the order in which they are read."""
 
 # A column's own entry wins over a word of the same name.
@@ -80,7 +74,9 @@ GLOSSARY: dict[str, Term] = {
 
 
 def label(name: str) -> str:
-    """Return what a reader calls a column; an unknown one loses its underscores.
+    """Return what a reader calls a column, in the language spoken where the glossary has it so.
+
+    An unknown one loses its underscores.
 
     Examples
     --------
@@ -88,7 +84,9 @@ def label(name: str) -> str:
     ('days since the last order', 'house size')
     """
     term = GLOSSARY.get(name)
-    return term.label if term else name.replace("_", " ")
+    if term is None:
+        return name.replace("_", " ")
+    return term.label if language() == ENGLISH else term.chinese or term.label
 
 
 def describe(names: Iterable[str] | None = None) -> pd.DataFrame:

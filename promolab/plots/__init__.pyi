@@ -3,6 +3,7 @@ from ._base import MUTED as MUTED
 from ._base import date_axis as date_axis
 from ._base import filled as filled
 from ._base import finish
+from ._base import look as look
 from ._base import roomy as roomy
 from ._base import segment_colours as segment_colours
 from ._base import shortened as shortened

@@ -96,7 +96,43 @@ def list_width(text: Sequence[str] | None) -> float:
 
 
 def numbers(values: ArrayLike) -> np.ndarray:
-    return np.asarray(values, dtype=float)
+    found = np.asarray(values)
+    if found.dtype.kind == "M":  # days, as Matplotlib numbers them
+        from matplotlib.dates import date2num
+
+        return np.asarray(date2num(found), dtype=float)
+    return np.asarray(found, dtype=float)
+
+
+LINES: tuple[Any, ...] = (
+    "-",
+    "--",
+    ":",
+    "-.",
+    (0, (8, 1.5)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (1, 3)),
+)
+
+
+def look(place: int) -> dict[str, Any]:
+    """Return colour and line of the curve at a place: told apart in grey as well.
+
+    Examples
+    --------
+    >>> look(1)
+    {'colour': '#D55E00', 'linestyle': '--'}
+    """
+    return {"colour": COLOURS[place % 7], "linestyle": LINES[place % len(LINES)]}
+
+
+def shades(
+    colour: str | Sequence[str] | None, marked: ArrayLike | None, n: int
+) -> str | Sequence[str]:
+    """Return the colour of each row: those marked stand out, where nothing else was asked for."""
+    if colour is not None or marked is None:
+        return colour or COLOURS[0]
+    return [COLOURS[1] if mark else COLOURS[0] for mark in np.broadcast_to(marked, n)]
 
 
 def category_axis(ax: Axes, labels: Iterable[Any], which: str) -> None:
@@ -287,6 +323,11 @@ def finish(
     ylabel: str = "",
     percent_x: bool = False,
     percent_y: bool = False,
+    percent: str = "",
+    log: str = "",
+    xlim: Sequence[float] | None = None,
+    ylim: Sequence[float] | None = None,
+    legend: str = "",
 ) -> Axes:
     """Write the words of a figure: the finding, the measure with its n, and the axes.
 
@@ -302,6 +343,12 @@ def finish(
         Labels with units.
     percent_x, percent_y : bool
         True where the axis holds shares (0–1), to be read in percent.
+    percent, log : str
+        The same as ``"x"``, ``"y"`` or ``"xy"``; and which axes are logarithmic.
+    xlim, ylim : sequence of two float, optional
+        Where the axes end.
+    legend : {"", "beside", "below"}
+        Where the legend stands, if not where there is room on the axes.
 
     Notes
     -----
@@ -309,11 +356,16 @@ def finish(
     """
     ax.set_xlabel(xlabel, parse_math=False)
     ax.set_ylabel(ylabel, parse_math=False)
-    _format_axis(ax.xaxis, percent_x)
-    _format_axis(ax.yaxis, percent_y)
+    if xlim is not None:
+        ax.set_xlim(xlim[0], xlim[1])
+    if ylim is not None:
+        ax.set_ylim(ylim[0], ylim[1])
+    for which in log:
+        _log_axis(ax, which)
+    _format_axis(ax.xaxis, percent_x or "x" in percent)
+    _format_axis(ax.yaxis, percent_y or "y" in percent)
     if ax.get_legend_handles_labels()[1]:
-        for text in ax.legend().get_texts():
-            text.set_parse_math(False)
+        _legend(ax, legend)
     room = _title_room(ax)
     below = wrapped(subtitle, room, 9.5)
     lines = below.count("\n") + 1 if below else 0
@@ -337,6 +389,35 @@ def finish(
             gid="subtitle",
         )
     return ax
+
+
+def _legend(ax: Axes, where: str) -> None:
+    beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if where == "beside" else {}
+    legend: Any = ax.legend(**beside)
+    if where == "below":
+        legend.remove()
+        figure: Any = ax.get_figure(root=True)
+        legend = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower left", ncols=2)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _log_axis(ax: Axes, which: str) -> None:
+    """Make an axis logarithmic, with figures that can be read: ratios near 1 have few decades."""
+    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+    ax.set(**{f"{which}scale": "log"})
+    low, high = ax.get_xlim() if which == "x" else ax.get_ylim()
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    wide, narrow = (
+        [x for x in steps if low <= x <= high]
+        for steps in ((0.1, 0.2, 0.5, 1, 2, 5, 10), (0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5))
+    )
+    if low < 0.1 or high > 10:
+        return
+    axis.set_major_locator(FixedLocator(wide if len(wide) > 2 else narrow))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def date_axis(ax: Axes) -> Axes:

@@ -16,6 +16,7 @@ from promolab.plots._base import (
     list_width,
     new_axes,
     numbers,
+    shades,
     spans_of,
     styled,
     turn_if_crowded,
@@ -152,6 +153,7 @@ def intervals(
     *,
     reference: float | None = None,
     colour: str | Sequence[str] | None = None,
+    marked: ArrayLike | None = None,
     text: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -167,16 +169,15 @@ def intervals(
         Where a dashed vertical line stands (no effect, the average …).
     colour : str or sequence of str, optional
         One colour, or one per row.
+    marked : array-like of bool of shape (n,), optional
+        Rows that stand out.
     text : sequence of str, optional
         Words at the right edge of each row.
     """
     values = numbers(values)
     ax = new_axes(ax, height=list_height(len(values)), width=list_width(text))
-    colours = (
-        [colour or COLOURS[0]] * len(values)
-        if colour is None or isinstance(colour, str)
-        else colour
-    )
+    found = shades(colour, marked, len(values))
+    colours = [found] * len(values) if isinstance(found, str) else found
     rows = np.arange(len(values))
     if reference is not None:
         reference_line(ax, "vertical", reference)
@@ -186,6 +187,7 @@ def intervals(
     _row_texts(ax, rows, text)
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.spines["left"].set_visible(False)
+    ax.locator_params(axis="x", nbins=6)
     ax.grid(axis="x")
     return ax
 
@@ -204,6 +206,8 @@ def bars(
     high: ArrayLike | None = None,
     text: Sequence[str] | None = None,
     colours: str | Sequence[str] | None = None,
+    marked: ArrayLike | None = None,
+    starts: ArrayLike | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw horizontal bars, the first label on top, with intervals where given.
@@ -220,14 +224,22 @@ def bars(
         Words at the right edge of each row.
     colours : str or sequence of str, optional
         One colour, or one per bar.
+    marked : array-like of bool of shape (n,), optional
+        Bars that stand out.
+    starts : array-like of shape (n,), optional
+        Where each bar begins, as in a waterfall; at 0 by default.
     """
     values = numbers(values)
     ax = new_axes(ax, height=list_height(len(values)), width=list_width(text))
     rows = np.arange(len(values))
-    ax.barh(rows, values, color=colours or COLOURS[0], height=0.68, alpha=0.85)
+    begin = 0.0 if starts is None else numbers(starts)
+    colour: Any = shades(colours, marked, len(values))
+    ax.barh(rows, values, left=begin, color=colour, height=0.68, alpha=0.85)
     if low is not None and high is not None:
         spans = spans_of(values, low, high)
-        ax.errorbar(values, rows, xerr=spans, fmt="none", ecolor=INK, elinewidth=1.2, capsize=2.5)
+        ax.errorbar(
+            values + begin, rows, xerr=spans, fmt="none", ecolor=INK, elinewidth=1.2, capsize=2.5
+        )
     category_axis(ax, labels, "y")
     _row_texts(ax, rows, text)
     ax.set_ylim(len(values) - 0.5, -0.5)

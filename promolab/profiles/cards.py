@@ -54,7 +54,7 @@ class ProfileCard(Result):
     components: pd.DataFrame
     favourites: tuple[str, ...]
     demographics: dict[str, str]
-    facts: dict[str, str]
+    facts: dict[str, str]  # type: ignore[assignment]
     customers: int
     withheld: str = ""
 

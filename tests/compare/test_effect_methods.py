@@ -164,7 +164,7 @@ def test_it_shows_itself_and_equal_calls_give_equal_figures(compared, tmp_path):
     assert nonsense(compared.summary()) == []
     assert "after Holm" in compared.summary() and "3,000 customers" not in compared.summary()
     assert "2,400 customers" in compared.summary()  # the first fifth only teaches
-    assert "seconds" in compared.table().text and compared.plot() is not None
+    assert "seconds" in compared.to_table().text and compared.plot() is not None
     assert compared.to_dict()["methods"]["t/boosting"]["qini"] > 0
     again = EffectComparison.load(compared.save(tmp_path / "compared.zip"))
     assert again.summary() == compared.summary()

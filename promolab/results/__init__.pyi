@@ -1,0 +1,8 @@
+from .estimate import Estimate as Estimate
+from .estimate import plain as plain
+from .facts import Facts as Facts
+from .facts import words_of as words_of
+from .result import Result as Result
+from .result import drawn_by as drawn_by
+
+__all__: list[str] = []

@@ -1,0 +1,87 @@
+"""A table of a result, as its words say: rows, headings, formats and a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from promolab.display import Html, Ranged, ends_beside, table
+from promolab.glossary import GLOSSARY, label
+from promolab.results.estimate import Estimate
+from promolab.results.facts import Facts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 20
+
+
+def made_of(words: Mapping[str, Any], facts: Facts, frame: Callable[[], pd.DataFrame]) -> Html:
+    """Return a table; nothing where the fact that it goes by (``of``) does not hold.
+
+    Parameters
+    ----------
+    words : mapping
+        ``rows`` (a fact; the result's frame by default), ``columns`` (those that the rows have are
+        shown), ``heads``, ``formats`` and ``cells`` (lines, filled from the row) by column,
+        ``caption``, ``otherwise`` (where there is no row), ``most``, ``marked`` (a column).
+    facts : Facts
+    frame : callable
+        Makes the rows where the words name none.
+    """
+    if "of" in words and not facts[words["of"]]:
+        return Html("")
+    rows = facts[words["rows"]] if "rows" in words else frame()
+    most = words.get("most", MOST)
+    for name, line in words.get("cells", {}).items():
+        told = [row.line(line) for row in facts.rows(rows.head(most))]
+        rows = rows.assign(**{name: told + [""] * (len(rows) - len(told))})
+    known = None if "columns" not in words else [c for c in words["columns"] if c in rows]
+    if known is None:
+        return table(rows, None, most=most, **_beside(words, facts))
+    held = [str(column) for column in rows]
+    heads, formats = {}, {}
+    for name in known:
+        line = words.get("heads", {}).get(name)
+        heads[name] = facts.line(line) if line is not None else _head(name, facts)
+        spec = words.get("formats", {}).get(name) or _spec(name, rows)
+        if spec:
+            formats[name] = _writer(spec, facts, ends_beside(name, held))
+    return table(rows, heads, formats, most=most, **_beside(words, facts))
+
+
+def _beside(words: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    told = {name: facts.line(words[name]) for name in ("caption", "otherwise") if name in words}
+    return told | {"marked": words.get("marked", "")}
+
+
+def _head(name: str, facts: Facts) -> str:
+    term, currency = GLOSSARY.get(name), str(facts.get("currency", ""))
+    in_money = currency and term is not None and term.unit.startswith("money")
+    return facts.word(name) if not in_money else f"{label(name)}, {currency}"
+
+
+def _spec(name: str, rows: pd.DataFrame) -> str:
+    """Return the format of a column that the words do not name; empty for what is no figure."""
+    from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
+
+    if is_bool_dtype(rows[name]) or not is_numeric_dtype(rows[name]):
+        return ""
+    term = GLOSSARY.get(name)
+    unit, decimals = (term.unit, term.decimals) if term else ("", None)
+    digits = "" if decimals is None else f".{decimals}"
+    if unit.startswith("share"):
+        return f"percent{digits}"
+    return "count" if is_integer_dtype(rows[name]) else f"number{digits}"
+
+
+def _writer(spec: str, facts: Facts, ends: tuple[str, str] | None) -> Any:
+    one = partial(_written, facts, spec)
+    return one if ends is None else Ranged(one, *ends)
+
+
+def _written(facts: Facts, spec: str, value: Any, *ends: float) -> str:
+    if value is None or value != value:
+        return "–"
+    return facts.written(Estimate.of((value, *ends)) if ends else value, spec)

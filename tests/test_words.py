@@ -1,0 +1,208 @@
+"""Words of results: each sentence in both languages, whatever the figures; and what words name."""
+
+import ast
+import importlib
+import inspect
+import itertools
+import math
+import re
+import string
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from promolab import plots
+from promolab.language import LANGUAGES, speaking
+from promolab.results import Estimate, Facts
+from promolab.results.drawn import FIGURE, LAYER
+from promolab.results.facts import ELSE, OF, file_words, words_for
+from promolab.results.formats import FORMATS, OF_LISTS
+from promolab.wording import answer_to
+from tests.house import PACKAGE, tree
+from tests.wording_lint import english_left, nonsense
+
+FILES = sorted(PACKAGE.rglob("words.toml"))
+SECTIONS = [(path, name) for path in FILES for name in file_words(path)]
+TABLE = {"of", "rows", "columns", "heads", "formats", "cells", "caption", "otherwise", "most"}
+TERMS = ["AUC", "AUTOC", "Qini", "Holm", "ROC", "Brier", "DeLong", "Wilson", "Optuna", "SHAP"]
+"""What a Chinese page calls as it is called everywhere."""
+COMMON = file_words(PACKAGE / "results" / "words.toml")["shared"]["word"]
+NAN = math.nan
+FIGURES = [
+    *(
+        Estimate(0.0, 0.0, 0.0),
+        Estimate(1.0, NAN, NAN, 1),
+        Estimate(NAN),
+        Estimate(1.0, 0.98, 1.02),
+    ),
+    *(Estimate(-3.0, -5.0, -1.0, 9), Estimate(0.3, -0.1, 0.7), Estimate(0.21, 0.18, 0.24, 900)),
+    *(Estimate(-54_321.0, -6e4, -5e4), Estimate(1.2e9, 1.1e9, 1.3e9, 10**7)),
+]
+COUNTS = [1, 2, 12_345, 0]
+SHARES = [Estimate(0.0), Estimate(1.0), Estimate(0.5, 0.44, 0.56), Estimate(1e-6, 0.0, 1e-5)]
+
+
+def lines(words: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each line that says something, and where it stands."""
+    if isinstance(words, Mapping) and set(words) & set(LANGUAGES):
+        yield place, words
+    elif isinstance(words, Mapping):
+        for key, value in words.items():
+            yield from lines(value, f"{place}.{key}".lstrip("."))
+    elif isinstance(words, list):
+        for value in words:
+            yield from lines(value, place)
+    elif isinstance(words, str) and "{" in words:
+        yield place, words
+
+
+def places(template: str) -> list[tuple[str, str]]:
+    return [(n, s or "") for _, n, s, _ in string.Formatter().parse(template) if n is not None]
+
+
+def templates(words: Any) -> Iterator[str]:
+    for _, line in lines(words):
+        yield from [line] if isinstance(line, str) else (line[k] for k in LANGUAGES if k in line)
+
+
+def cases(words: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return which codes each fact that decides may have."""
+    found: dict[str, list[str]] = {}
+
+    def look(line: Any, name: str) -> None:
+        if not isinstance(line, Mapping) or set(line) & set(LANGUAGES):
+            return
+        decides = line.get(OF, name)
+        for code, inner in line.items():
+            if code == OF:
+                continue
+            deeper = cases({"say": {code: inner}}).get(code, [""])
+            codes = [".".join(filter(None, (code, each))) for each in deeper]
+            found.setdefault(decides, []).extend("9" if c == ELSE else c for c in codes)
+            if isinstance(inner, Mapping) and OF in inner:
+                look(inner, code)
+
+    for name, line in words.get("say", {}).items():
+        look(line, name)
+    return found
+
+
+def made_up(words: Mapping[str, Any], turn: int) -> dict[str, Any]:
+    """Return facts for every place of the words: the ``turn``-th of each kind."""
+    known = cases(words)
+    given: dict[str, Any] = {}
+    for name, spec in sorted({p for t in templates(words) for p in places(t)}):
+        root, _, inner = name.partition(".")
+        kind, _, rest = spec.partition(" ")
+        kind = kind.partition(".")[0]
+        if inner and inner not in "value ci_low ci_high n size side direction".split():
+            given[root] = answer_to("coupon")
+        elif kind == "each":
+            given[root] = [SimpleNamespace()] * (1, 3, 2)[turn % 3]
+        elif kind in ("and", "or", "list"):
+            code = next(reversed(words["word"]))
+            given[root] = [code if rest == "word" else "某"] * (1, 2, 3)[turn % 3]
+        elif kind in ("day", "month"):
+            given[root] = date(2017, 1, 2)
+        elif kind in ("count", "one"):
+            given.setdefault(root, COUNTS[turn % len(COUNTS)])
+        elif kind == "percent":
+            given[root] = SHARES[turn % len(SHARES)]
+        elif kind == "p":
+            given[root] = (1e-9, 0.04, 1.0, NAN)[turn % 4]
+        elif kind == "word":
+            codes = [code for code in words["word"] if code not in COMMON] or ["points"]
+            given[root] = codes[turn % len(codes)]
+        elif kind in FORMATS:
+            given[root] = FIGURES[turn % len(FIGURES)]
+        else:
+            given.setdefault(root, "某")
+    for _, line in lines(words):
+        if isinstance(line, Mapping) and OF in line:
+            given.setdefault(line[OF].partition(".")[0], True)
+    for name, codes in known.items():
+        root, _, inner = name.partition(".")
+        code = codes[turn % len(codes)]
+        sides = {"above", "below", "unsure", "unknown"}
+        if inner or (isinstance(given.get(root), Estimate) and set(codes) <= {*sides, "9"}):
+            fits = [e for e in FIGURES if getattr(e, inner or "side") == code]
+            given[root] = (fits or FIGURES)[turn % len(fits or FIGURES)]
+        elif not (isinstance(given.get(root), int) and code == "9"):
+            given[root] = int(code) if code.isdigit() else code
+    return {"currency": "EUR", **given}
+
+
+@pytest.mark.parametrize(("path", "section"), SECTIONS, ids=lambda x: getattr(x, "parent", x))
+def test_each_line_stands_in_both_languages_and_reads_well(path: Path, section: str):
+    words = words_for(module_of(path), section)
+    own = file_words(path)[section]
+    for place, line in lines(own):
+        if isinstance(line, Mapping):
+            assert set(line) - {OF} == set(LANGUAGES), f"{place} lacks a language"
+            roots = [{n.partition(".")[0] for n, _ in places(line[k])} for k in LANGUAGES]
+            assert roots[0] ^ roots[1] <= singular(line), f"{place}: other facts in Chinese"
+    for turn in range(len(FIGURES) * 4):
+        facts = made_up(words, turn)
+        for place, line in lines(own):
+            if place.startswith(("word.", "join.")):
+                continue
+            with speaking("en"):
+                said = Facts(words, facts).line(line).replace("某", "August").strip()
+                wrong = nonsense(re.sub(r"^[,;:.)] ?", "", said))
+                assert not [w for w in wrong if not w.startswith(("not a", "none of one"))], place
+                assert "nan" not in said and "None" not in said, f"{place}: {said}"
+            with speaking("zh"):
+                said = Facts(words, facts).line(line)
+                assert english_left(said, [*TERMS, "EUR"]) == [], place
+
+
+def singular(line: Mapping[str, str]) -> set[str]:
+    """Return what decides between one and many, which Chinese does not tell apart."""
+    return {n for n, spec in places(line["en"]) if spec.startswith("one ")}
+
+
+def module_of(path: Path) -> str:
+    name = ".".join(["promolab", *path.parent.relative_to(PACKAGE).parts])
+    return importlib.import_module(name).__name__
+
+
+@pytest.mark.parametrize(("path", "section"), SECTIONS, ids=lambda x: getattr(x, "parent", x))
+def test_what_words_name_is_there(path: Path, section: str):
+    words = file_words(path)[section]
+    both = words_for(module_of(path), section)
+    source = "\n".join(p.read_text("utf-8") for p in path.parent.rglob("*.py"))
+    assert not [k for k in words if k not in "say word table keep join".split() and k[:4] != "plot"]
+    if section != "shared" and section[0].isupper():
+        classes = [n.name for p in path.parent.rglob("*.py") for n in ast.walk(tree(p))
+                   if isinstance(n, ast.ClassDef)]  # fmt: skip
+        assert section in classes, f"no class {section} in {path.parent.name}"
+    for name in both.get("say", {}).get("order", []):
+        assert name in both["say"], f"order names {name}, which is no line"
+    for template in templates(words):
+        for name, spec in places(template):
+            root, (kind, _, rest) = name.partition(".")[0], spec.partition(" ")
+            kind = kind.partition(".")[0]
+            assert kind in ("", *FORMATS, *OF_LISTS), f"{name}:{spec} has no such format"
+            assert kind != "each" or rest.split()[0] in both["say"], f"{spec}: no such line"
+            there = root in both.get("say", {}) or re.search(rf"\b{root}\b", source)
+            assert there, f"{root} in {template!r} is no fact of the room"
+    tables = words.get("table", [])
+    for table in tables if isinstance(tables, list) else [tables]:
+        assert set(table) <= TABLE | {"marked"}
+        for spec in table.get("formats", {}).values():
+            assert spec.partition(" ")[0].partition(".")[0] in (*FORMATS, *OF_LISTS)
+    for name, drawing in words.items():
+        for layer in drawing.get("layers", [drawing]) if name[:4] == "plot" else []:
+            assert callable(getattr(plots, layer["draw"])), layer
+            known = {*LAYER, *FIGURE, *inspect.signature(getattr(plots, layer["draw"])).parameters}
+            assert set(layer) <= known, f"{name}: {set(layer) - known}"
+
+
+def test_words_are_found_and_the_extremes_are_many():
+    assert len(FILES) >= 2 and ("EffectComparison" in {name for _, name in SECTIONS})
+    turns = itertools.product(FIGURES, SHARES)
+    assert any(math.isnan(a.value) for a, _ in turns)
