@@ -201,7 +201,8 @@ class Facts:
 
     def _placed(self, name: str, spec: str, within: frozenset[str]) -> str:
         lines = self.words.get("say", {})
-        if not spec and name in lines and name not in within:
+        of_row = self._above is not None and name in self._given
+        if not spec and name in lines and name not in within and not of_row:
             return self.line(lines[name], name, within)
         value = self.at(name)
         kind, _, rest = spec.partition(" ")

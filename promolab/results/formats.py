@@ -48,7 +48,7 @@ def write(value: Any, spec: str, currency: str = "") -> str:
     >>> write(1, "count delivery/deliveries"), write(3, "one is/are"), write(0.5, "percent.0")
     ('1 delivery', 'are', '50 %')
     >>> write(Estimate(0.512, 0.4, 0.6), "number.2+"), write(Estimate(0.512, 0.4, 0.6), "alone")
-    ('0.51 [0.40, 0.60]', '0.5')
+    ('0.51 [0.40, 0.60]', '0.51')
     """
     kind, _, rest = (spec or _usual(value)).partition(" ")
     kind, _, digits = kind.partition(".")
