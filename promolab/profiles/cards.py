@@ -41,7 +41,7 @@ class ProfileCard(Result):
         Favourite categories, the first one first.
     demographics : dict
         Attribute → value, those that are known and may be shown.
-    facts : dict
+    details : dict
         What the features say in plain words.
     customers : int
         Customers that the ranks compare with.
@@ -54,7 +54,7 @@ class ProfileCard(Result):
     components: pd.DataFrame
     favourites: tuple[str, ...]
     demographics: dict[str, str]
-    facts: dict[str, str]  # type: ignore[assignment]
+    details: dict[str, str]
     customers: int
     withheld: str = ""
 
@@ -73,7 +73,7 @@ class ProfileCard(Result):
     def to_dict(self) -> dict[str, Any]:
         """Return the card without its components as plain values."""
         named = {"favourites": self.favourites, "demographics": self.demographics}
-        return {**super().to_dict(), **plain({"scores": self.scores, **named, "facts": self.facts})}
+        return {**super().to_dict(), **plain({"scores": self.scores, **named, "facts": self.details})}
 
     def summary(self) -> str:
         """Return the strongest and the weakest axis, and what the customer likes."""
@@ -120,7 +120,7 @@ class ProfileCard(Result):
             "<tr><th style='text-align:left;font-weight:normal;padding:1px 8px 1px 0;"
             f"color:{_MUTED}'>{escape(key)}</th>"
             f"<td style='text-align:left'>{escape(value)}</td></tr>"
-            for key, value in {**pairs, **self.facts, **self.demographics}.items()
+            for key, value in {**pairs, **self.details, **self.demographics}.items()
         )
         return (
             "<div class='promolab-card' style='display:inline-block;vertical-align:top;"
@@ -295,7 +295,7 @@ def _card(
             c.replace("_", " ").capitalize(): _said(row[c], _zone_of(profiles[c], zone))
             for c in named
         },
-        facts=({} if features is None else _facts(features, customer_id, currency))
+        details=({} if features is None else _facts(features, customer_id, currency))
         | _ahead(row, currency),
         customers=len(profiles),
         withheld=attributes.sentence(),

@@ -125,8 +125,8 @@ def test_card_shows_the_customer_and_escapes_everything(features: pd.DataFrame) 
     for tag in ("<script", "<i>", "<u>"):
         assert tag not in page
     assert "&lt;script&gt;" in page
-    assert card.facts["Orders"] == "3"
-    assert card.facts["Last order"] == "7 days ago"
+    assert card.details["Orders"] == "3"
+    assert card.details["Last order"] == "7 days ago"
     assert "&lt;u&gt;A1" in page
     assert "5" not in card.summary().split("stands")[0]
 

@@ -177,7 +177,7 @@ def test_it_stands_on_the_card_and_in_the_profiles(shop, worth) -> None:
     features = pd.DataFrame({"customer_id": worth.frame["customer_id"], "recency_days": 3.0})
     profiles = build_profiles(features, value=worth)
     assert profiles["orders_12w"].tolist() == worth.frame["orders_12w"].tolist()
-    facts = profile_card(profiles, features["customer_id"].iloc[0], shop=shop).facts
+    facts = profile_card(profiles, features["customer_id"].iloc[0], shop=shop).details
     assert facts["Rhythm"].startswith("usually back after")
     assert "[" in facts["Orders, next 12 weeks"] and "CNY" in facts["Margin, next 12 weeks"]
     absent = build_profiles(features, value=tried(customer_value, shop, as_of="2020-01-01"))
