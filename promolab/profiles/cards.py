@@ -73,7 +73,8 @@ class ProfileCard(Result):
     def to_dict(self) -> dict[str, Any]:
         """Return the card without its components as plain values."""
         named = {"favourites": self.favourites, "demographics": self.demographics}
-        return {**super().to_dict(), **plain({"scores": self.scores, **named, "facts": self.details})}
+        named |= {"facts": self.details}
+        return {**super().to_dict(), **plain({"scores": self.scores, **named})}
 
     def summary(self) -> str:
         """Return the strongest and the weakest axis, and what the customer likes."""
