@@ -24,8 +24,8 @@ NOTEBOOKS = sorted((PACKAGE.parent / "notebooks").glob("*.ipynb"))
 # From the ground up, and from left to right: a room imports from lower floors and from rooms left
 # of it on its own, through their faces.
 FLOORS = [
-    "_faces errors checks language wording stats threads weeks plots glossary display results"
-    " engines",
+    "_faces errors checks language wording threads weeks plots glossary display results"
+    " stats engines",
     "contract metrics folder",
     "simulated sources onboarding cleaning features profiles promotions sales",
     "model segmentation",

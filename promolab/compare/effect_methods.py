@@ -15,9 +15,9 @@ from promolab.compare.rolling import progress_bar
 from promolab.contract import Experiment
 from promolab.effects import SharedPredictions, UpliftModel, place_within, predict_models
 from promolab.errors import InputError
-from promolab.metrics import around, compare_qini, cost_curve, funded, qini, rate, spread_of
+from promolab.metrics import compare_qini, cost_curve, funded, qini, rate
 from promolab.results import Estimate, Result, plain
-from promolab.stats import holm, two_sided
+from promolab.stats import around, holm, spread_of, two_sided
 from promolab.wording import plural
 
 DEFAULT = "dr"

@@ -20,9 +20,8 @@ from promolab.effects.identification import (
 from promolab.effects.means import group_means, mean_of, ratio_error, wald
 from promolab.effects.shrinkage import place_within
 from promolab.errors import InputError, nearest
-from promolab.metrics import ArmGap, Dominant, difference_of
 from promolab.results import plain
-from promolab.stats import t_quantile, two_sided
+from promolab.stats import ArmGap, Dominant, difference_of, t_quantile, two_sided
 from promolab.wording import arm_words, capital, count, percent, plural
 
 if TYPE_CHECKING:

@@ -30,9 +30,15 @@ from promolab.effects.learners.base_learners import Logistic
 from promolab.effects.learners.linear import ridge
 from promolab.errors import InputError, nearest
 from promolab.language import _, _n, marked
-from promolab.metrics import Dominant, compare_means, dominant_of, intervals_of
 from promolab.results import Estimate, Result, plain
-from promolab.stats import normal_quantile, two_sided
+from promolab.stats import (
+    Dominant,
+    compare_means,
+    dominant_of,
+    intervals_of,
+    normal_quantile,
+    two_sided,
+)
 from promolab.wording import arm_words, capital, count, more_or_less, number, percent, plural
 
 if TYPE_CHECKING:
@@ -509,7 +515,7 @@ def compare_arms(
     60 %. Over draws of the same customers the steps are coarse where few have the outcome (92 %
     with 5 of 500), and an effect that is large against the rate is covered more often. Means:
     Welch's t interval, with clusters that of the clustered sandwich variance (Satterthwaite's
-    degrees of freedom over clusters); `promolab.metrics.intervals` has the formulas. A cluster in
+    degrees of freedom over clusters); `promolab.stats.difference` has the formulas. A cluster in
     both arms, as when a customer is drawn anew each week, enters with its covariance. Where one
     unit makes up more than half of the variance it is said, with the difference without it.
 

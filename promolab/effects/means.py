@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promolab.metrics import Dominant, degrees_of, dominant_of
 from promolab.results import Estimate
-from promolab.stats import t_quantile
+from promolab.stats import Dominant, degrees_of, dominant_of, t_quantile
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def group_means(scores: np.ndarray, group: np.ndarray, groups: int, cluster: np.
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of scores with its interval; as `promolab.metrics.ArmGap`.
+    """The mean of scores with its interval; as `promolab.stats.ArmGap`.
 
     Parameters
     ----------

@@ -9,8 +9,7 @@ import numpy as np
 
 from promolab.display import Html, table
 from promolab.effects.identification import ByArm, figure, lines, of_arms
-from promolab.metrics import difference_of
-from promolab.stats import normal_quantile
+from promolab.stats import difference_of, normal_quantile
 from promolab.wording import arm_words, capital, number, percent, plural
 
 if TYPE_CHECKING:

@@ -13,11 +13,10 @@ from promolab.checks import whole_number
 from promolab.errors import InputError
 from promolab.explain.explanation import written
 from promolab.glossary import label
-from promolab.metrics import cluster_sums
 from promolab.model import logits_of, model_features
 from promolab.model.inputs import as_numbers, as_texts, check_beside, check_present, is_numeric
 from promolab.results import Estimate, Result, plain
-from promolab.stats import normal_quantile
+from promolab.stats import cluster_sums, normal_quantile
 from promolab.wording import percent, plural
 
 if TYPE_CHECKING:

@@ -12,12 +12,7 @@ import pandas as pd
 from promolab.checks import choice, whole_number
 from promolab.errors import InputError
 from promolab.glossary import label
-from promolab.metrics import (
-    cluster_sums,
-    placements,
-    placements_within,
-    variance_of,
-)
+from promolab.metrics import placements, placements_within, variance_of
 from promolab.model import BLOCK, ResponseModel, logits_of, model_features
 from promolab.model.inputs import (
     check_beside,
@@ -26,7 +21,7 @@ from promolab.model.inputs import (
     check_present,
 )
 from promolab.results import Estimate, Result, plain
-from promolab.stats import normal_quantile
+from promolab.stats import cluster_sums, normal_quantile
 from promolab.wording import capital, count, number, percent, plural
 
 if TYPE_CHECKING:

@@ -6,22 +6,6 @@ from .cumulative_gain import LiftPoint as LiftPoint
 from .cumulative_gain import lift
 from .groups import ByGroup as ByGroup
 from .groups import by_group
-from .intervals import MOST as MOST
-from .intervals import ArmGap as ArmGap
-from .intervals import ArmMean as ArmMean
-from .intervals import Dominant as Dominant
-from .intervals import TwoArms as TwoArms
-from .intervals import around as around
-from .intervals import cluster_sums as cluster_sums
-from .intervals import compare_means as compare_means
-from .intervals import degrees_of as degrees_of
-from .intervals import difference_of as difference_of
-from .intervals import dominant_of as dominant_of
-from .intervals import intervals_of as intervals_of
-from .intervals import part_of_total as part_of_total
-from .intervals import slope_of as slope_of
-from .intervals import spread_of as spread_of
-from .intervals import wilson
 from .leakage import ALARM_AUC as ALARM_AUC
 from .leakage import FEWEST_ROWS as FEWEST_ROWS
 from .leakage import auc_alone as auc_alone
@@ -50,14 +34,12 @@ from .ranking import variance_of as variance_of
 from .ranking_at_k import AMONG as AMONG
 from .ranking_at_k import RecommendationQuality as RecommendationQuality
 from .ranking_at_k import recommendation
-from .registry import METRICS, measure
+from .registry import METRICS, measure, wilson
 from .registry import named_metric as named_metric
 from .reliability import Calibration as Calibration
 from .reliability import calibration
 from .threshold import ThresholdChart as ThresholdChart
 from .threshold import threshold_chart
-from .two_arms import p_value as p_value
-from .two_arms import relative_lift as relative_lift
 from .uplift import qini, rate
 from .uplift.depth import uplift_at
 from .uplift.effect_bins import effect_calibration

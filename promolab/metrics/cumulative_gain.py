@@ -12,9 +12,8 @@ from promolab.errors import InputError
 from promolab.language import _
 from promolab.metrics._cuts import cut_influences, found_at, ranked_rows
 from promolab.metrics._inputs import OnRows, codes_of, figure, rows_of
-from promolab.metrics.intervals import cluster_sums
 from promolab.results import Estimate, Result
-from promolab.stats import share_interval
+from promolab.stats import cluster_sums, share_interval
 from promolab.wording import percent, plural
 
 if TYPE_CHECKING:

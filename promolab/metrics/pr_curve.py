@@ -11,10 +11,9 @@ import numpy as np
 from promolab.checks import aligned
 from promolab.metrics._cuts import RankedRows, down_the_list, ranked_rows
 from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, rows_of
-from promolab.metrics.intervals import spread_of
 from promolab.metrics.ranking import Variance, auc_interval
 from promolab.results import Estimate
-from promolab.stats import share_interval
+from promolab.stats import share_interval, spread_of
 from promolab.wording import plural
 
 if TYPE_CHECKING:

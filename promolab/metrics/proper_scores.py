@@ -11,8 +11,8 @@ import numpy as np
 from promolab.checks import aligned, labels_of, level_of, numbers_of
 from promolab.errors import InputError
 from promolab.metrics._inputs import OF_LOSSES, Measured, codes_of, figure, rows_of
-from promolab.metrics.intervals import around, positive_interval, spread_of
 from promolab.results import Estimate
+from promolab.stats import around, positive_interval, spread_of
 from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
@@ -250,4 +250,4 @@ def row_losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 def square_losses(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Squared distance of every row's probability and outcome."""
-    return np.square(p - y)
+    return np.asarray(np.square(p - y))

@@ -12,9 +12,8 @@ from promolab.checks import aligned
 from promolab.errors import InputError
 from promolab.metrics._cuts import RankedRows, ranked_rows, slope_around
 from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, renumbered, rows_of
-from promolab.metrics.intervals import cluster_sums
 from promolab.results import Estimate, plain
-from promolab.stats import share_interval, t_quantile
+from promolab.stats import cluster_sums, share_interval, t_quantile
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from promolab.metrics.proper_scores import (
 from promolab.metrics.ranking import auc_within, roc
 from promolab.metrics.reliability import distance_of, equal_bins, expected_error
 from promolab.results import Estimate
+from promolab.stats import wilson as wilson  # metrics.wilson is where analysts look for it
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

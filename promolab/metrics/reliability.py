@@ -11,10 +11,9 @@ import numpy as np
 from promolab.checks import aligned, level_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics._inputs import OnRows, codes_of, rows_of
-from promolab.metrics.intervals import around, cluster_sums, spread_of
 from promolab.metrics.proper_scores import check_probabilities
 from promolab.results import Estimate
-from promolab.stats import normal_quantile, share_interval
+from promolab.stats import around, cluster_sums, normal_quantile, share_interval, spread_of
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:

@@ -12,11 +12,10 @@ import pandas as pd
 
 from promolab import display
 from promolab.errors import InputError
-from promolab.metrics import part_of_total
 from promolab.profiles.lifetime import LATE, CustomerValue
 from promolab.profiles.scores import customer_frame, numeric
 from promolab.results import Result, plain
-from promolab.stats import wilson
+from promolab.stats import part_of_total, wilson
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:

@@ -411,7 +411,8 @@ class _Check:
         }
 
     def _rises(self, after: np.ndarray) -> Iterator[dict[str, float]]:
-        from promolab.metrics import around, roc, row_losses, spread_of
+        from promolab.metrics import roc, row_losses
+        from promolab.stats import around, spread_of
 
         for k in range(self.labels.shape[1]):
             known = ~np.isnan(self.labels[:, k])

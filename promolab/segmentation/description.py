@@ -14,14 +14,13 @@ from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
 from promolab.glossary import label
 from promolab.language import _, marked
-from promolab.metrics import part_of_total
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
 from promolab.results import Result
 from promolab.segmentation.groups.measures import difference_interval, grouped_mean
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import in_a_sentence
 from promolab.segmentation.naming import segment_words
-from promolab.stats import share_interval
+from promolab.stats import part_of_total, share_interval
 from promolab.wording import count, decimals_for, number, percent, plural
 
 if TYPE_CHECKING:

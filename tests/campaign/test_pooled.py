@@ -9,8 +9,8 @@ from scipy.stats import t
 
 from promolab.campaign.readout.randomised import HoldoutComparison, pool_holdouts
 from promolab.effects.differences import compare_arms
-from promolab.metrics.intervals import compare_means
 from promolab.results import Estimate
+from promolab.stats import compare_means
 from tests.draws import check_cover, draws, ends_of
 
 

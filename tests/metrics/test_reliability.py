@@ -6,8 +6,7 @@ import statsmodels.api as sm
 from sklearn.calibration import calibration_curve
 
 from promolab.metrics import calibration
-from promolab.metrics.intervals import around, spread_of
-from promolab.stats import wilson
+from promolab.stats import around, spread_of, wilson
 from tests.draws import bounds, draws, ends_of, noise
 from tests.refused import refused
 

@@ -12,7 +12,6 @@ import pytest
 from scipy.special import ndtri
 from scipy.stats import t
 
-from promolab.metrics.intervals import spread_of
 from promolab.metrics.uplift import (
     aipw_scores,
     compare_qini,
@@ -24,6 +23,7 @@ from promolab.metrics.uplift import (
     rate,
     uplift_at,
 )
+from promolab.stats import spread_of
 from tests.draws import check_cover, draws, ends_of, noise
 from tests.refused import refused
 

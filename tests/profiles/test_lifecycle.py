@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.metrics.intervals import part_of_total
 from promolab.profiles import life_stages
 from promolab.profiles.lifecycle import STAGES, lapse_days
 from promolab.profiles.lifetime import CustomerValue
+from promolab.stats import part_of_total
 from tests.draws import check_cover, draws
 from tests.refused import refused
 

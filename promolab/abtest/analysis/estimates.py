@@ -2,7 +2,7 @@
 
 The mean of an arm, a ratio of means and both adjusted for what was before (CUPED) differ in the
 coefficients alone. What follows from two arms' means, variances and covariance is
-`promolab.metrics.intervals_of`, `relative_lift` and `p_value`: the same that
+`promolab.stats.intervals_of`, `relative_lift` and `p_value`: the same that
 `promolab.effects.compare_arms` uses for arrays, whose estimates these are.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 
 from promolab.abtest.analysis.moments import Figure, Moments
 from promolab.errors import InputError
-from promolab.metrics import MOST, ArmMean, Dominant, TwoArms, slope_of
 from promolab.results import Estimate
+from promolab.stats import MOST, ArmMean, Dominant, TwoArms, slope_of
 
 
 @dataclass(frozen=True)

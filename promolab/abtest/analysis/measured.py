@@ -17,8 +17,8 @@ from promolab.abtest.analysis.units import chances_of, planned_shares, sample_ra
 from promolab.abtest.sequential import confidence_sequence, enough, p_at_any_time
 from promolab.checks import level_of, whole_number
 from promolab.errors import InputError
-from promolab.metrics import ArmMean, TwoArms, intervals_of, p_value, relative_lift
 from promolab.results import Estimate
+from promolab.stats import ArmMean, TwoArms, intervals_of, p_value, relative_lift
 from promolab.wording import number, percent, plural
 
 
@@ -52,7 +52,7 @@ def measure_arms(
     all weigh alike are the same to 1e-9 (a test compares them). Its θ has in it what the arms
     differ by, and its relative interval takes the mean of the earlier figure for known; it has no
     clusters, chances that differ, winsorised means or exact sums, so the numbers here are
-    promolab's own: coefficients by `levels_of`, intervals by `promolab.metrics.intervals_of`, as
+    promolab's own: coefficients by `levels_of`, intervals by `promolab.stats.intervals_of`, as
     `promolab.effects.compare_arms` has them.
     """
     level = level_of(level)

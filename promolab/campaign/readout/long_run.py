@@ -22,8 +22,8 @@ from promolab.contract import read_operations
 from promolab.display import Html, Ranged, table
 from promolab.errors import DataError
 from promolab.features import order_lines, with_margin
-from promolab.metrics import compare_means
 from promolab.results import Estimate, Result, plain
+from promolab.stats import compare_means
 from promolab.threads import single_threaded
 from promolab.wording import count, money, more_or_less, number, percent, plural
 

@@ -16,8 +16,8 @@ from promolab.checks import level_of
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError
 from promolab.features import order_lines
-from promolab.metrics import compare_means
 from promolab.results import Estimate, Result, plain
+from promolab.stats import compare_means
 from promolab.wording import count, money, more_or_less, percent, plural
 
 if TYPE_CHECKING:

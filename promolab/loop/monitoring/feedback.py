@@ -14,9 +14,8 @@ import pandas as pd
 from promolab.checks import level_of
 from promolab.display import Html, Ranged, table
 from promolab.errors import InputError
-from promolab.metrics import compare_means
 from promolab.results import Estimate, Result, plain
-from promolab.stats import holm, share_interval, t_quantile, two_sided
+from promolab.stats import compare_means, holm, share_interval, t_quantile, two_sided
 from promolab.wording import arm_words, count, more_or_less, number, percent, plural
 
 if TYPE_CHECKING:

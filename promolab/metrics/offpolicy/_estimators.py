@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from promolab.metrics.intervals import around, spread_of
 from promolab.metrics.offpolicy._logged import Logged
+from promolab.stats import around, spread_of
 
 ESTIMATORS = {
     "ips": "inverse propensity scores: every reward weighted by how much more often the policy "

@@ -10,11 +10,10 @@ import numpy as np
 from promolab.checks import along, choice, is_number, level_of, real_number, same_length
 from promolab.display import Html, table
 from promolab.errors import InputError
-from promolab.metrics.intervals import StdError, around, positive_interval, spread_of
 from promolab.metrics.offpolicy._estimators import ESTIMATORS, PREDICTED, Asked, Found, found_of
 from promolab.metrics.offpolicy._logged import Logged, logged_of, policy_of, table_like
 from promolab.results import Estimate, Result
-from promolab.stats import two_sided
+from promolab.stats import StdError, around, positive_interval, spread_of, two_sided
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.metrics._cuts import reach_of, slope_around
-from promolab.metrics.intervals import StdError, around, cluster_sums, difference_of, spread_of
 from promolab.metrics.uplift._inputs import Arm, Effects, UpliftRows, merged
 from promolab.results import Estimate
-from promolab.stats import fieller, t_quantile
+from promolab.stats import (
+    StdError,
+    around,
+    cluster_sums,
+    difference_of,
+    fieller,
+    spread_of,
+    t_quantile,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

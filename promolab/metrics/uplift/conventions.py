@@ -96,7 +96,7 @@ class QiniCurve:
         return float(value), back
 
     def _from_here_on(self, values: np.ndarray) -> np.ndarray:
-        return np.cumsum(values[::-1])[::-1][self.run]
+        return np.asarray(np.cumsum(values[::-1])[::-1][self.run])
 
 
 def causalml(rows: UpliftRows, score: np.ndarray) -> Figure:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.metrics.intervals import Dominant, all_shares, cluster_sums, dominant_of
 from promolab.metrics.uplift._curves import (
     cut_at,
     estimate_of,
@@ -25,6 +24,7 @@ from promolab.metrics.uplift._inputs import (
     ranking_of,
 )
 from promolab.results import Estimate, plain
+from promolab.stats import Dominant, all_shares, cluster_sums, dominant_of
 from promolab.wording import number, percent
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import numpy as np
 
 from promolab.checks import whole_number
 from promolab.errors import InputError
-from promolab.metrics.intervals import around, difference_of
 from promolab.metrics.reliability import equal_bins, sums_by_bin
 from promolab.metrics.uplift._curves import estimate_of, spread_of
 from promolab.metrics.uplift._inputs import OfList, UpliftRows, check_uplift, check_uplift_score
 from promolab.results import Estimate
+from promolab.stats import around, difference_of
 from promolab.wording import number
 
 if TYPE_CHECKING:

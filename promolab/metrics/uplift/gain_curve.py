@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.errors import InputError, nearest
-from promolab.metrics.intervals import around
 from promolab.metrics.uplift._curves import (
     NO_ORDER,
     gain_curve,
@@ -29,7 +28,7 @@ from promolab.metrics.uplift._inputs import (
 )
 from promolab.metrics.uplift.conventions import CONVENTIONS
 from promolab.results import Estimate
-from promolab.stats import two_sided
+from promolab.stats import around, two_sided
 from promolab.wording import decimals_for, number
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import numpy as np
 
 from promolab.checks import along, real_number
 from promolab.errors import InputError
-from promolab.metrics.intervals import around
 from promolab.metrics.uplift._curves import gain_curve, spread_of
 from promolab.metrics.uplift._inputs import (
     Effects,
@@ -21,6 +20,7 @@ from promolab.metrics.uplift._inputs import (
 )
 from promolab.metrics.uplift.scores import checked_outcome
 from promolab.results import Estimate
+from promolab.stats import around
 from promolab.wording import number
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.language import marked
-from promolab.metrics import part_of_total
 from promolab.profiles import numeric
 from promolab.results import Result
 from promolab.segmentation.groups.preparation import NO_PURCHASES, has_history
-from promolab.stats import share_interval
+from promolab.stats import part_of_total, share_interval
 from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:

@@ -126,7 +126,7 @@ def welch_degrees(variances: list[float], units: list[float]) -> float:
 
     By the number of units in each, not by how their squares are spread: one row that makes up most
     of the variance leaves 1 or 2 of those and an interval that says nothing. Such a row is named
-    instead (`promolab.metrics.dominant_of`).
+    instead (`promolab.stats.dominant_of`).
 
     Parameters
     ----------

@@ -6,8 +6,7 @@ import statsmodels.api as sm
 from scipy.stats import t
 from statsmodels.stats.proportion import proportion_confint
 
-from promolab.metrics.intervals import compare_means, intervals_of, part_of_total, spread_of
-from promolab.stats import share_interval
+from promolab.stats import compare_means, intervals_of, part_of_total, share_interval, spread_of
 from tests.draws import check_cover, draws
 
 

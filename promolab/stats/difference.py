@@ -1,77 +1,19 @@
-"""Confidence intervals of shares, and of sums over customers whose rows belong together."""
+"""The difference of two arms' means or shares, with its interval, relative lift and p value."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from promolab.errors import InputError
 from promolab.language import _
 from promolab.results import Estimate
-from promolab.stats import share_interval, t_quantile, welch_degrees
-from promolab.stats import wilson as wilson  # metrics.wilson is where analysts look for it
+from promolab.stats.influence import cluster_sums
+from promolab.stats.quantiles import fieller, share_interval, t_quantile, two_sided, welch_degrees
 from promolab.wording import number, percent
-
-
-def cluster_sums(values: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:
-    """Add values up within clusters (codes 0, 1, …); without clusters each row is its own."""
-    return values if cluster is None else np.bincount(cluster, weights=values)
-
-
-def part_of_total(
-    values: np.ndarray, member: np.ndarray, level: float = 0.95
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return each group's part of a total of amounts, such as net sales, with its interval.
-
-    Amounts may be negative (what came back), and so may a part be, or be more than all. Then the
-    interval is that of a ratio of sums, part ± Student's quantile × linearised error (the delta
-    method), and it is cut off nowhere. Where no amount is negative a part lies within 0 and 1, and
-    so does the interval: Wilson's, at the number of trials of the same variance.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Amount of each customer.
-    member : ndarray of shape (n, k)
-        1.0 where a customer is in a group, else 0.0.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    part, low, high : ndarray of shape (k,)
-        nan where the total is not above 0. A group of nothing but zeros has the part 0 by
-        definition, and no interval: its ends are nan.
-
-    References
-    ----------
-    Cochran (1977), Sampling Techniques, 3rd ed., section 6.4; `share_interval`.
-
-    Examples
-    --------
-    >>> sales = np.array([50.0, 60.0, 40.0, -60.0, 30.0, -5.0])
-    >>> member = np.repeat(np.eye(2), 3, axis=0)
-    >>> part, low, high = part_of_total(sales, member)
-    >>> [round(float(x), 2) for x in (part[1], low[1], high[1])]
-    [-0.3, -2.55, 1.94]
-    """
-    total, n = float(values.sum()), len(values)
-    if not total > 0:
-        return (np.full(member.shape[1], np.nan),) * 3
-    part = values @ member / total
-    residual = (member - part) * values[:, None]
-    variance = n / max(n - 1, 1) * (residual**2).sum(axis=0) / total**2
-    if (values < 0).any():
-        half = t_quantile(level, max(n - 1, 1)) * np.sqrt(variance)
-        low, high = part - half, part + half
-    else:
-        low, high = share_interval(part, variance, float(n), level)
-    none = np.abs(values) @ member == 0
-    return part, np.where(none, np.nan, low), np.where(none, np.nan, high)
 
 
 @dataclass(frozen=True)
@@ -260,16 +202,12 @@ def _mean(
     w = mine.astype(float) if weight is None else weight * mine
     total = float(w.sum())
     value = float(w @ y) / total
-    own = _summed((y - value) * (w / total), unit)
-    level = own if shared is None else own + _summed(shared, unit)
+    own = cluster_sums((y - value) * (w / total), unit)
+    level = own if shared is None else own + cluster_sums(shared, unit)
     worth = float(units) if weight is None else units * total**2 / float(w @ w) / rows
     few = units / (units - 1)
     variance, alone = float(own @ own) * few, float(level @ level) * few
     return ArmMean(value, variance, alone, rows, units, worth, own), level
-
-
-def _summed(values: np.ndarray, unit: np.ndarray | None) -> np.ndarray:
-    return values if unit is None else np.bincount(unit, weights=values)
 
 
 MOST = 0.5
@@ -462,93 +400,87 @@ def _newcombe(arms: TwoArms, shares: tuple[Estimate, Estimate]) -> tuple[float, 
     return low, high
 
 
-@dataclass(frozen=True)
-class StdError:
-    """How far an estimate varies from sample to sample.
+NEAR = 0.05
+"""(t × standard error ÷ mean)² of the control from which on the delta method is left for Fieller's
+interval; at 1 the control's mean may be 0, and there is none."""
+
+
+def relative_lift(arms: TwoArms, level: float, times: float | None = None) -> Estimate:
+    """Return the difference as a part of the control's mean, with its interval.
+
+    By the delta method, with both arms' variances and covariance: those of the means by themselves,
+    so that an adjusted one (CUPED) has in it that the mean of the earlier figure is estimated too.
+    Near 0 (`NEAR`) Fieller's interval; where that is none, because the control's mean may be 0 or
+    less, the ends are nan.
 
     Parameters
     ----------
-    std_error : float
-        nan with fewer than two independent units.
-    degrees : float
-        Degrees of freedom: few where a few units make up most of the variance.
-    units : int
-        Independent units: clusters, or rows where there are none.
-    """
-
-    std_error: float
-    degrees: float
-    units: int
-
-
-def spread_of(influence: np.ndarray, cluster: np.ndarray | None) -> StdError:
-    """Return the spread of an estimate from its influence function, summed within clusters.
-
-    Parameters
-    ----------
-    influence : ndarray of shape (n,)
-        What each row adds to the estimate's deviation from the truth; sums to 0.
-    cluster : ndarray of int of shape (n,), optional
-        Codes 0, 1, ….
-    """
-    sums = cluster_sums(influence, cluster)
-    units = len(sums)
-    if units < 2:
-        return StdError(math.nan, math.nan, units)
-    squares = np.square(sums)
-    total = float(squares.sum())
-    degrees = degrees_of(total, np.square(squares).sum(), squares.max(), units)
-    return StdError(math.sqrt(total * units / (units - 1)), float(degrees), units)
-
-
-def degrees_of(second: Any, fourth: Any, largest: Any, units: Any) -> np.ndarray:
-    """Return Satterthwaite's degrees of freedom: 2 ÷ (variance of the variance ÷ its square).
-
-    With kurtosis κ the variance of a variance is (κ − 1)/units of its square. The kurtosis is that
-    of all units but the largest: one row alone, however large, takes no certainty from the rest.
-
-    Parameters
-    ----------
-    second, fourth, largest : float or ndarray
-        Sum of the units' squares, sum of the squares' squares, and the largest square.
-    units : int or ndarray of int
-        Independent units.
+    arms : TwoArms
+    level : float
+    times : float, optional
+        Standard errors on each side; by default Student's quantile.
 
     References
     ----------
-    Satterthwaite (1946), Biometrics Bulletin 2(6).
+    Fieller (1954), JRSS B 16; Deng, Knoblich & Lu (2018), KDD (delta method).
 
     Examples
     --------
-    >>> degrees_of(4.0, 4.0, 1.0, 4).tolist(), degrees_of(104.0, 10_004.0, 100.0, 5).tolist()
-    (3.0, 4.0)
+    >>> one, other = (ArmMean(m, 0.01, 0.01, 900, 900, 900) for m in (11.0, 10.0))
+    >>> [round(x, 4) for x in relative_lift(TwoArms(one, other), 0.95).ends]
+    [0.1, 0.0708, 0.1292]
     """
-    units = np.asarray(units, dtype=float)
-    rest, most = units - 1, np.maximum(units - 1, 1.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variety = (fourth - np.square(largest)) / np.square(second - largest) - 1 / rest
-        degrees = np.where(variety > 1e-12, 2 / variety, most)
-    return np.where(np.isnan(degrees), 1.0, degrees).clip(1.0, most)
+    one, other = arms.treated, arms.control
+    n = one.rows + other.rows
+    if not other.value:
+        return Estimate(math.nan, n=n)
+    ratio = one.value / other.value
+    t = t_quantile(level, arms.degrees) if times is None else times
+    top, below, both = (
+        v / other.value**2
+        for v in (one.level_variance, other.level_variance, arms.level_covariance)
+    )
+    if math.isinf(t):  # before a confidence sequence begins
+        return Estimate(ratio - 1, -math.inf, math.inf, n)
+    # Of a control's mean below 0 nobody can read a part.
+    if other.value < 0 or t**2 * below >= 1:
+        return Estimate(ratio - 1 if other.value > 0 else math.nan, n=n)
+    if t**2 * below < NEAR:
+        half = t * math.sqrt(max(top - 2 * ratio * both + ratio**2 * below, 0.0))
+        return Estimate(ratio - 1, ratio - 1 - half, ratio - 1 + half, n)
+    low, high = fieller(ratio, 1.0, (top, below), both, t)
+    return Estimate(ratio - 1, low - 1, high - 1, n)
 
 
-def around(value: float, spread: StdError, level: float) -> tuple[float, float]:
-    """Return value ± Student's quantile × standard error; infinite where there is none."""
-    half = _half(spread, level)
-    return value - half, value + half
+def p_value(arms: TwoArms, *, share: bool) -> float:
+    """Return the two-sided p value of no difference.
+
+    Means: Welch's t test. Shares: the test of two proportions with pooled variance, at the sample
+    sizes that clustering and weights leave; it may differ from Newcombe's interval by a hair.
+
+    Parameters
+    ----------
+    arms : TwoArms
+    share : bool
+        Whether they are shares.
+
+    Examples
+    --------
+    >>> one, other = (ArmMean(p, p * (1 - p) / 399, 0.0, 400, 400, 400) for p in (0.1, 0.06))
+    >>> round(p_value(TwoArms(one, other), share=True), 4)
+    0.0371
+    """
+    if not share:
+        return float(two_sided(arms.value, math.sqrt(arms.variance), arms.degrees))
+    sides = (arms.treated, arms.control)
+    trials = [_trials(side) for side in sides]
+    pooled = sum(s.value * n for s, n in zip(sides, trials, strict=True)) / sum(trials)
+    variance = pooled * (1 - pooled) * sum(1 / n for n in trials) - 2 * arms.covariance
+    return float(two_sided(arms.value, math.sqrt(max(variance, 0.0))))
 
 
-def positive_interval(value: float, spread: StdError, level: float) -> tuple[float, float]:
-    """Return an interval of a figure above 0, symmetric in its logarithm."""
-    half = _half(spread, level)
-    if not math.isfinite(half):
-        return 0.0, math.inf
-    if value <= 0 or half == 0:
-        return value, value
-    factor = math.exp(min(half / value, 700.0))
-    return value / factor, value * factor
-
-
-def _half(spread: StdError, level: float) -> float:
-    if not math.isfinite(spread.std_error):
-        return math.inf
-    return float(t_quantile(level, spread.degrees) * spread.std_error)
+def _trials(side: ArmMean) -> float:
+    """Return how many independent customers a share counts as; see `promolab.stats`."""
+    variance = side.variance * (side.units - 1) / side.units
+    spread = side.value * (1 - side.value)
+    return side.worth if min(variance, spread) <= 1e-15 else spread / variance

@@ -1,0 +1,32 @@
+from .difference import MOST as MOST
+from .difference import ArmGap as ArmGap
+from .difference import ArmMean as ArmMean
+from .difference import Dominant as Dominant
+from .difference import TwoArms as TwoArms
+from .difference import all_shares as all_shares
+from .difference import compare_means as compare_means
+from .difference import difference_of as difference_of
+from .difference import dominant_of as dominant_of
+from .difference import intervals_of as intervals_of
+from .difference import p_value as p_value
+from .difference import relative_lift as relative_lift
+from .difference import slope_of as slope_of
+from .influence import StdError as StdError
+from .influence import around as around
+from .influence import cluster_sums as cluster_sums
+from .influence import degrees_of as degrees_of
+from .influence import part_of_total as part_of_total
+from .influence import positive_interval as positive_interval
+from .influence import spread_of as spread_of
+from .quantiles import benjamini_hochberg as benjamini_hochberg
+from .quantiles import dealt as dealt
+from .quantiles import fieller as fieller
+from .quantiles import holm as holm
+from .quantiles import normal_quantile as normal_quantile
+from .quantiles import share_interval as share_interval
+from .quantiles import t_quantile as t_quantile
+from .quantiles import two_sided as two_sided
+from .quantiles import welch_degrees as welch_degrees
+from .quantiles import wilson as wilson
+
+__all__: list[str] = []
