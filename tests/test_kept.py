@@ -125,7 +125,7 @@ def test_who_would_wait_for_what_another_makes_runs_other_files_first():
     plan = FileScheduling(config, Producer("test"))
     small, other, stats, weeks = (
         *("tests/report/test_small_shop.py", "tests/report/test_other_language.py"),
-        *("tests/test_stats.py", "tests/test_weeks.py"),
+        *("tests/stats/test_quantiles.py", "tests/test_weeks.py"),
     )
     order = [small] * 4 + [other] * 4 + [stats] * 3 + [weeks] * 3
     tests = [f"{file}::test_{number}" for number, file in enumerate(order)]
