@@ -51,9 +51,8 @@ RANDOMISED = marked("randomised")
 ADJUSTED = marked("adjusted")
 NOT_IDENTIFIED = marked("not identified")
 
-FEWEST_COMPARED = (
-    50  # contacted, others, and others that count after weighting: below, a normal interval lies
-)
+# Contacted, others, and others that count after weighting: below, a normal interval lies.
+FEWEST_COMPARED = 50
 SMALLEST_SHARE = 0.1  # … of the contacted: otherwise a few others stand for a crowd
 BEYOND = 0.05  # share of the contacted unlike any other customer: more is extrapolation
 IMBALANCE = 0.1  # standard deviations; the usual bar (Austin 2009, Statistics in Medicine 28)
@@ -566,12 +565,10 @@ def compare_arms(
             )
     found = compare_means(y, mine, unit, **beside)
     one, other, (low, high) = intervals_of(found, level, share=is_share)
-
     added = found.treated.scores - found.control.scores
-    sides = RANDOMISED, "", one.n, other.n, one, other
     return Difference(
         Estimate(one.value - other.value, low, high, len(y)),
-        *sides,
+        *(RANDOMISED, "", one.n, other.n, one, other),
         math.nan if is_share else two_sided(found.value, math.sqrt(found.variance), found.degrees),
         (treated_arm, control),
         SHARE if is_share else MEAN,
