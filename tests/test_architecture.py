@@ -274,10 +274,11 @@ def test_no_circle_between_folders():
 
 
 def home_of(name: str, base: list[str]) -> str:
-    """Return the module that a name is from, through the faces of folders that pass it on."""
+    """Return the module that a name is from, through the faces and modules that pass it on."""
     front = PACKAGE.joinpath(*base[1:], "__init__.pyi")
+    front = front if front.exists() else PACKAGE.joinpath(*base[1:]).with_suffix(".py")
     for node in tree(front).body if front.exists() else []:
-        if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
+        if isinstance(node, ast.ImportFrom) and name in {a.asname or a.name for a in node.names}:
             inner = base_of(node, base)
             return home_of(name, inner) if inner != base else ".".join(base)
     return ".".join(base)
