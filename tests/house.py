@@ -26,7 +26,7 @@ CEILINGS = {
     "promotions": 2_300,
     "policy": 2_100,
     "profiles explain scoring": 2_250,
-    "features plots sales cleaning results (ground)": 4_000,
+    "features plots sales cleaning results stats (ground)": 4_000,
     "campaign": 5_000,
     "loop": 3_100,
     "report": 2_600,
