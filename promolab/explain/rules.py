@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from promolab.model.inputs import NativeColumn
+    from promolab.model.inputs import ColumnCode
     from promolab.model.learners import Tree
 
 
@@ -220,7 +220,7 @@ class TreeRules(Result):
 class _Range:
     """What the questions so far leave of one column."""
 
-    column: NativeColumn
+    column: ColumnCode
     low: float = -math.inf
     high: float = math.inf
     missing: bool = True

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.display import Html, table
 from promolab.errors import InputError, nearest
 from promolab.glossary import label
-from promolab.model.inputs.encoding import ColumnCode, Encoder
-from promolab.model.inputs.native import NativeColumn, NativeEncoder
+from promolab.model.inputs.encoding import ColumnCode, Encoder, NativeEncoder
 from promolab.results import Result
 from promolab.wording import number, percent, plural
 
@@ -170,84 +169,50 @@ def prepared(model: ResponseModel, outcome: str | None = None) -> Preparation:
     if outcome is not None and outcome not in names:
         raise InputError(f"there is no outcome {outcome!r}; {nearest(outcome, names)}")
     place = 0 if outcome is None or len(model.learners_) == 1 else names.index(outcome)
-    learner = model.learners_[place]
-    encoder = getattr(learner, "encoder", None)
+    encoder = getattr(model.learners_[place], "encoder", None)
     if isinstance(encoder, Encoder):
         found = [_encoded(code) for code in encoder.codes]
     elif isinstance(encoder, NativeEncoder):
-        found = [_native(column) for column in encoder.columns_]
+        found = [_native(code) for code in encoder.columns_]
     else:
         raise InputError(f"a {model.kind} model does not say how it prepares its columns")
-    return Preparation(model.kind, tuple(sorted(found, key=lambda column: column.column)))
-
-
-def _used(dropped: str, id_like: bool) -> str:
-    if dropped:
-        return f"no: {dropped}"
-    if id_like:
-        return "yes, but every row has another whole number, as running ids do"
-    return "yes"
+    return Preparation(model.kind, tuple(found))
 
 
 def _encoded(code: ColumnCode) -> PreparedColumn:
-    dropped = f"same as {code.same_as}" if code.same_as else "" if code.names else "constant"
-    if code.kind == "numeric":
-        median = f"the median, {number(code.median)}"
-        flagged = 0 < code.missing_share < 1
-        return PreparedColumn(
-            code.name,
-            "number",
-            _used(dropped, code.id_like),
-            code.missing_share,
-            "–" if dropped else f"{median}, and an indicator" if flagged else median,
-            0,
-            0.0,
-            "",
-        )
-    *_, other, missing = code.shares
+    if code.kind == "categorical":
+        gap = "a level of its own" if code.missing_share > 0 else "none of the levels"
+        return _prepared(code, gap, "none of the levels")
+    median = f"the median, {number(code.median)}"
+    flagged = 0 < code.missing_share < 1
+    return _prepared(code, f"{median}, and an indicator" if flagged else median, "")
+
+
+def _native(code: ColumnCode) -> PreparedColumn:
+    stays = "it stays missing, and each split sends it to the side where it fits"
+    gap = stays if code.missing_share > 0 else "it goes where most training rows went"
+    return _prepared(code, gap, gap)
+
+
+def _prepared(code: ColumnCode, gap: str, unseen: str) -> PreparedColumn:
+    """Return a row, given what becomes of a gap, and of a level never seen if no other is rare."""
+    numeric = code.kind == "numeric"
+    used = f"no: {code.dropped}" if code.dropped else "yes"
+    if code.dropped == "constant" and code.pooled > 1 and not code.levels:
+        used = f"no: each of its {code.pooled:,} levels is too rare to learn from"
+    elif not code.dropped and code.id_like:
+        used = "yes, but every row has another whole number, as running ids do"
+    unseen = "(other)" if code.other_share > 0 else unseen
     return PreparedColumn(
         code.name,
-        "category",
-        _rare(dropped, code.pooled, len(code.levels)),
-        missing,
-        "–" if dropped else "a level of its own" if missing > 0 else "none of the levels",
+        "number" if numeric else "category",
+        used,
+        code.missing_share,
+        "–" if code.dropped else gap,
         len(code.levels),
-        other,
-        "–" if dropped else "(other)" if other > 0 else "none of the levels",
+        code.other_share,
+        "" if numeric else "–" if code.dropped else unseen,
     )
-
-
-def _native(column: NativeColumn) -> PreparedColumn:
-    stays = "it stays missing, and each split sends it to the side where it fits"
-    gap = stays if column.missing_share > 0 else "it goes where most training rows went"
-    if column.kind == "numeric":
-        return PreparedColumn(
-            column.name,
-            "number",
-            _used(column.dropped, column.id_like),
-            column.missing_share,
-            "–" if column.dropped else gap,
-            0,
-            0.0,
-            "",
-        )
-    other = column.shares[-1]
-    return PreparedColumn(
-        column.name,
-        "category",
-        _rare(column.dropped, column.pooled, len(column.levels)),
-        column.missing_share,
-        "–" if column.dropped else gap,
-        len(column.levels),
-        other,
-        "–" if column.dropped else "(other)" if other > 0 else gap,
-    )
-
-
-def _rare(dropped: str, pooled: int, levels: int) -> str:
-    if dropped == "constant" and pooled > 1 and not levels:
-        return f"no: each of its {pooled:,} levels is too rare to learn from"
-    return _used(dropped, False)
 
 
 def _some(names: list[str], most: int = 3) -> str:

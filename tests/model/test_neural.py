@@ -165,7 +165,9 @@ def test_the_funnel_is_one_joint_distribution_and_its_loss_the_likelihood() -> N
     model = ResponseModel("multitask", **SMALL).fit(X, both, **beside)
     learner = model.learners_[0]
     assert isinstance(learner, Multitask)
-    first, given, without = (expit(z) for z in learner.outputs(X)[:, [1, 2, 3]].T)
+    first, given, without = (
+        expit(z) for z in Mlp.score(learner, learner.encoder.read(X))[:, [1, 2, 3]].T
+    )
     total = first * given + (1 - first) * without
     assert (np.minimum(given, without) <= total + 1e-15).all()
     assert (total <= np.maximum(given, without) + 1e-15).all()

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from promolab.explain.rules import tree_rules
-from promolab.model.inputs.native import NativeEncoder
+from promolab.model.inputs.encoding import NativeEncoder
 from promolab.model.learners import trees
 from promolab.model.response import ResponseModel
 from tests.refused import refused

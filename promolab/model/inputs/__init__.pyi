@@ -1,4 +1,8 @@
+from .encoding import LARGEST as LARGEST
+from .encoding import OTHERS as OTHERS
+from .encoding import ColumnCode as ColumnCode
 from .encoding import Encoder as Encoder
+from .encoding import NativeEncoder as NativeEncoder
 from .encoding import unseen_expected as unseen_expected
 from .folds import BLOCKS as BLOCKS
 from .folds import KEYS as KEYS
@@ -11,9 +15,6 @@ from .folds import moment_among as moment_among
 from .folds import promotion_folds as promotion_folds
 from .folds import split_in_time as split_in_time
 from .folds import time_folds as time_folds
-from .native import OTHERS as OTHERS
-from .native import NativeColumn as NativeColumn
-from .native import NativeEncoder as NativeEncoder
 from .reading import as_frame as as_frame
 from .reading import as_numbers as as_numbers
 from .reading import as_texts as as_texts

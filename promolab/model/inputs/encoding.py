@@ -1,13 +1,14 @@
-"""From a frame of features to a matrix of numbers: φ(x), learned on training rows only."""
+"""From a frame of features to a matrix of numbers, learned on training rows only."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -133,11 +134,13 @@ def each(work: Callable[[Given], Found], todo: Iterable[Given], n: int) -> list[
 
 
 MISSING = "missing"
-OTHER = "other"
 
 SKEWED = 1.0  # |skewness| from which a numeric column is bent
 WORTH_IT = 0.9  # … if that takes at least a tenth of the skewness away
 LIMIT = 5.0  # standard deviations beyond which a value says no more
+MOST_LEVELS = 200  # scikit-learn's histogram trees tell at most 255 values of a column apart
+OTHERS = "(other)"  # all levels without a code of their own, in words
+LARGEST = 1e30  # scikit-learn's trees compute in 32 bits, which end at 3e38
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,105 +153,142 @@ class ColumnCode:
         Source column.
     kind : str
         ``numeric`` or ``categorical``.
-    bend : float
-        Numeric: x becomes arcsinh(x / bend); 0 leaves x as it is.
-    median : float
-        Numeric: what a missing value is replaced by, in the column's own unit.
-    mean, sd : float
-        Numeric: what the bent column is standardised with; an sd of 0 drops it.
-    low, high : float
-        Numeric: the range of the standardised training values, beyond which values are clipped.
+    dropped : str
+        Empty, ``constant``, or ``same as …``: the earlier column that this one repeats row by row.
     missing_share : float
-        Numeric: share of training rows without a value; 0 makes no ``missing`` column.
+        Share of training rows without a value.
     levels : tuple of str
-        Categorical: levels with an encoded column of their own, ``missing`` and ``other`` apart.
+        Categorical: levels of their own.
     shares : tuple of float
-        Categorical: share of training rows per level, then of ``other`` and ``missing``; an
-        encoded column whose share is 0 or 1 says nothing and is dropped.
+        Categorical: share of training rows per level, then of all others together and of those
+        without a value.
     pooled : int
         Categorical: how many different levels are among the others.
-    same_as : str
-        Name of an earlier column that this one repeats row by row; it is dropped then.
+    low, high : float
+        Numeric: `Encoder`: the range of the standardised training values, beyond which values are
+        clipped; `NativeEncoder`: smallest and largest training value.
     id_like : bool
         Numeric: whole numbers, all different and close together, as running ids are.
+    bend : float
+        Numeric (`Encoder`): x becomes arcsinh(x / bend); 0 leaves x as it is.
+    median : float
+        Numeric (`Encoder`): what a missing value is replaced by, in the column's own unit.
+    mean, sd : float
+        Numeric (`Encoder`): what the bent column is standardised with; an sd of 0 drops it.
+    codes : tuple of int
+        Categorical (`NativeEncoder`): the code of each level, then of all others together (-1:
+        there were none in training, so that a level never seen is a missing value).
+    whole : bool
+        Numeric (`NativeEncoder`): all training values are whole.
     """
 
     name: str
     kind: str
-    bend: float = 0.0
-    median: float = 0.0
-    mean: float = 0.0
-    sd: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
+    dropped: str = ""
     missing_share: float = 0.0
     levels: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     pooled: int = 0
-    same_as: str = ""
+    low: float = 0.0
+    high: float = 0.0
     id_like: bool = False
+    bend: float = 0.0
+    median: float = 0.0
+    mean: float = 0.0
+    sd: float = 0.0
+    codes: tuple[int, ...] = ()
+    whole: bool = False
 
     @property
     def names(self) -> list[str]:
-        """Names of the encoded columns."""
-        if self.same_as:
+        """Names of the encoded columns of an `Encoder`."""
+        if self.dropped:
             return []
         if self.kind == "numeric":
             flags = [f"{self.name} = {MISSING}"] if 0 < self.missing_share < 1 else []
             return ([self.name] if self.sd > 0 else []) + flags
-        labels = [*self.levels, f"({OTHER})", f"({MISSING})"]
-        return [
-            f"{self.name} = {x}"
-            for x, share in zip(labels, self.shares, strict=True)
-            if _says(share)
-        ]
+        labels = [*self.levels, OTHERS, f"({MISSING})"]
+        pairs = zip(labels, self.shares, strict=True)
+        return [f"{self.name} = {label}" for label, share in pairs if 0 < share < 1]
 
-    def read(self, column: pd.Series) -> np.ndarray:
-        """Return the column as numbers, shape (n,), or as the places of its levels."""
+    @property
+    def other_share(self) -> float:
+        """Share of training rows whose level is too rare to stand alone."""
+        return self.shares[len(self.levels)] if self.shares else 0.0
+
+    def read(self, column: pd.Series, *, warn: bool = True) -> np.ndarray:
+        """Return numbers, or the places of levels: after them that of others and of the missing."""
         if self.kind == "numeric":
             return as_numbers(column)
         place = self._place(column)
-        if self.names:
-            warn_if_unseen(column, place, self.levels, self.shares[-2])
+        if warn:
+            warn_if_unseen(column, place, self.levels, self.other_share)
         return place
 
-    def encode(self, values: np.ndarray, out: np.ndarray) -> None:
-        """Write the encoded columns of what `read` gave into ``out``, shape (n, len(names)).
-
-        Each has training mean 0.
-        """
-        if self.kind == "numeric":
-            self._encode_numeric(values, out)
-            return
-        kept = [j for j, share in enumerate(self.shares) if _says(share)]
-        for j, level in enumerate(kept):
-            np.subtract(values == level, self.shares[level], out=out[:, j])
-
     def _place(self, column: pd.Series) -> np.ndarray:
-        """Return the number of each row's level, then that of ``other`` and of ``missing``."""
         if isinstance(column.dtype, (pd.CategoricalDtype, pd.StringDtype)):
             codes, values = pd.factorize(column)  # each text is looked up once
-            return np.append(self._place(pd.Series(values, dtype=object)), len(self.levels) + 1)[
-                codes
-            ]
+            each = self._place(pd.Series(values, dtype=object))
+            return np.append(each, len(self.levels) + 1)[codes]
         texts = as_texts(column)
         place = pd.Index(self.levels, dtype=object).get_indexer(pd.Index(texts, dtype=object))
         place = np.where(place < 0, len(self.levels), place)
         return np.where(column.isna().to_numpy(), len(self.levels) + 1, place)
 
-    def _encode_numeric(self, values: np.ndarray, out: np.ndarray) -> None:
-        absent = np.isnan(values)
-        if self.sd > 0:
-            bent = _bend(np.where(absent, self.median, values), self.bend) - self.mean
-            bent /= self.sd
-            np.clip(bent, self.low, self.high, out=out[:, 0])
-        if 0 < self.missing_share < 1:
-            np.subtract(absent, self.missing_share, out=out[:, -1])
+    def code_of_places(self) -> np.ndarray:
+        """Return the code of each place as a `NativeEncoder` writes it, nan where missing."""
+        return np.array([np.nan if code < 0 else code for code in (*self.codes, -1)], dtype=float)
+
+    def levels_by_code(self) -> list[str]:
+        """Return the levels in the order of their codes; all others together are ``(other)``."""
+        named = sorted(zip(self.codes, [*self.levels, OTHERS], strict=True))
+        return [name for code, name in named if code >= 0]
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> ColumnCode:
+        """Return what `dataclasses.asdict` gave of one, of an earlier version's too."""
+        told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+        if same := told.pop("same_as", ""):
+            told["dropped"] = f"same as {same}"
+        if len(told["shares"]) == len(told["levels"]) + 2:
+            told["missing_share"] = told["shares"][-1]
+        return cls(**told)
+
+
+def _used_columns(
+    X: pd.DataFrame, columns: Iterable[str] | None, learn: Callable[[pd.Series], ColumnCode]
+) -> list[ColumnCode]:
+    """Return what was learned of each column, after checking that there is something to learn."""
+    names = feature_columns(X, columns)
+    if len(X) == 0:
+        raise InputError("the training frame has no rows; there is nothing to learn from")
+    codes = each(lambda name: learn(X[name]), names, len(X))
+    if all(code.dropped for code in codes):
+        raise no_variation(names, len(X))
+    return codes
+
+
+def _without_copies(
+    codes: Iterable[ColumnCode],
+    values: Callable[[str], np.ndarray],
+    key: Callable[[ColumnCode], Any],
+) -> tuple[ColumnCode, ...]:
+    """Mark columns that are equal to an earlier one by name, row by row; equals have equal keys."""
+    seen: dict[Any, list[str]] = {}
+    marked = []
+    for code in codes:
+        alike = [] if code.dropped else seen.setdefault(key(code), [])
+        same = [n for n in alike if np.array_equal(values(n), values(code.name), equal_nan=True)]
+        if same:
+            code = dataclasses.replace(code, dropped=f"same as {same[0]}")
+        alike.append(code.name)
+        marked.append(code)
+    return tuple(marked)
 
 
 @dataclasses.dataclass(frozen=True)
 class Encoder:
-    """Encodes frames of features as matrices; learned once, from training rows, by `Encoder.fit`.
+    """Encodes frames of features as matrices φ(x); learned once, from training rows.
 
     A numeric column is bent with arcsinh(x / s), s the lower quartile of its non-zero sizes, if its
     skewness is beyond ±1 and that takes at least a tenth of it away (arcsinh is linear near 0 and
@@ -299,29 +339,39 @@ class Encoder:
             No rows or columns, a column that is missing, a time, an id or neither number nor text,
             infinite values, nothing that varies.
         """
-        names = feature_columns(X, columns)
-        if len(X) == 0:
-            raise InputError("the training frame has no rows; there is nothing to learn from")
-        codes = each(lambda name: _learn(X[name], min_count), names, len(X))
-        encoder = cls(tuple(_without_copies(codes, X)))
-        if not encoder.names:
-            raise no_variation(names, len(X))
-        return encoder
+
+        def learn(column: pd.Series) -> ColumnCode:
+            numeric = is_numeric(column)
+            return _learn_numeric(column) if numeric else _learn_levels(column, min_count)
+
+        codes = _used_columns(X, columns, learn)
+        by_name = {code.name: code for code in codes}
+
+        def values(name: str) -> np.ndarray:
+            return by_name[name].read(X[name], warn=False)
+
+        # Equal columns have equal codes, so that few pairs are compared in full.
+        return cls(_without_copies(codes, values, lambda c: dataclasses.replace(c, name="")))
 
     @property
     def columns(self) -> list[str]:
         """Source columns, sorted."""
         return [code.name for code in self.codes]
 
-    @property
+    @cached_property
+    def used(self) -> list[ColumnCode]:
+        """The source columns that are not dropped."""
+        return [code for code in self.codes if code.names]
+
+    @cached_property
     def names(self) -> list[str]:
         """Encoded columns, in the order of the matrix."""
-        return [name for code in self.codes for name in code.names]
+        return [name for code in self.used for name in code.names]
 
     @property
     def sources(self) -> list[str]:
         """For each encoded column the source column that it comes from."""
-        return [code.name for code in self.codes for _ in code.names]
+        return [code.name for code in self.used for _ in code.names]
 
     def transform(self, X: pd.DataFrame) -> np.ndarray:
         """Encode rows.
@@ -346,17 +396,53 @@ class Encoder:
         return encoded
 
     def read(self, X: pd.DataFrame) -> list[np.ndarray]:
-        """Return each source column as an array, for `encode`; raises what `transform` does."""
+        """Return each used column as an array, for `encode`; raises what `transform` does."""
         check_present(X, self.columns)
-        return [code.read(X[code.name]) for code in self.codes if not code.same_as]
+        return [code.read(X[code.name]) for code in self.used]
 
-    def encode(self, columns: list[np.ndarray], rows: slice, out: np.ndarray) -> None:
+    def encode(self, columns: Sequence[np.ndarray], rows: slice, out: np.ndarray) -> None:
         """Write the encoded columns of some rows of what `read` gave into ``out``."""
+        given, by = np.column_stack([column[rows] for column in columns]), self._numbers
+        values = given[:, by["read"]]
+        values = np.where(np.isnan(values), by["median"], values)
+        if len(by["bent"]):
+            values[:, by["bent"]] = np.arcsinh(values[:, by["bent"]] / by["bend"])
+        values -= by["mean"]
+        values /= by["sd"]
+        out[:, by["write"]] = values.clip(by["low"], by["high"])
+        read, write, level, share = self._marks
+        marked = given[:, read]
+        out[:, write] = np.where(np.isnan(level), np.isnan(marked), marked == level) - share
+
+    @cached_property
+    def _numbers(self) -> dict[str, np.ndarray]:
+        """For each numeric column where it is read, where it is written, and by what."""
+        begin = np.cumsum([0, *(len(code.names) for code in self.used)])
+        names = ("read", "write", "bend", "median", "mean", "sd", "low", "high")
+        rows = [
+            (k, begin[k], *(getattr(code, name) for name in names[2:]))
+            for k, code in enumerate(self.used)
+            if code.kind == "numeric" and code.sd > 0
+        ]
+        found = dict(zip(names, np.array(rows, dtype=float).reshape(-1, len(names)).T, strict=True))
+        whole = {name: found[name].astype(np.int64) for name in ("read", "write")}
+        bent = np.flatnonzero(found["bend"] > 0)
+        return found | whole | {"bent": bent, "bend": found["bend"][bent]}
+
+    @cached_property
+    def _marks(self) -> tuple[np.ndarray, ...]:
+        """For each mark, of a level or of a missing number: columns, level (nan), and share."""
+        rows: list[tuple[float, ...]] = []
         done = 0
-        for code, values in zip((c for c in self.codes if not c.same_as), columns, strict=True):
-            width = len(code.names)
-            code.encode(values[rows], out[:, done : done + width])
-            done += width
+        for k, code in enumerate(self.used):
+            if code.kind == "categorical":
+                kept = [(j, share) for j, share in enumerate(code.shares) if 0 < share < 1]
+                rows += [(k, done + i, j, share) for i, (j, share) in enumerate(kept)]
+            elif 0 < code.missing_share < 1:
+                rows.append((k, done + (code.sd > 0), np.nan, code.missing_share))
+            done += len(code.names)
+        read, write, level, share = np.array(rows, dtype=float).reshape(-1, 4).T
+        return read.astype(np.int64), write.astype(np.int64), level, share
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoding as plain values that JSON can hold."""
@@ -365,63 +451,202 @@ class Encoder:
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> Encoder:
         """Rebuild an encoder from what `to_dict` gave."""
-        sequences = ("levels", "shares")
-        codes: list[dict[str, Any]] = [
-            {k: tuple(v) if k in sequences else v for k, v in code.items()}
-            for code in state["codes"]
-        ]
-        return cls(tuple(ColumnCode(**code) for code in codes))
+        codes = [ColumnCode.of(plain) for plain in state["codes"]]
+        for at, code in enumerate(codes):
+            if not code.names and not code.dropped:  # a constant, in an earlier version's file
+                codes[at] = dataclasses.replace(code, dropped="constant")
+        return cls(tuple(codes))
 
 
-def _says(share: float) -> bool:
-    return 0 < share < 1
+@dataclasses.dataclass(frozen=True)
+class NativeEncoder:
+    """Gives trees the features as they are; learned once, from training rows.
+
+    A number stays a number, and a missing one stays missing: a split sends missing values to the
+    side where they fit better. A text or category column becomes codes; levels with fewer than
+    ``min_count`` training rows, and those never seen, are one level together. Columns that do not
+    vary, and columns that repeat another one, are dropped.
+
+    Parameters
+    ----------
+    columns_ : tuple of ColumnCode
+        One per source column, sorted by name.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"orders": [1, 2, None, 30], "city": ["a", "a", "b", "c"]})
+    >>> NativeEncoder.fit(X, min_count=2).transform(X)
+    array([[ 0.,  1.],
+           [ 0.,  2.],
+           [ 1., nan],
+           [ 1., 30.]])
+    """
+
+    columns_: tuple[ColumnCode, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        X: pd.DataFrame,
+        columns: Iterable[str] | None = None,
+        *,
+        labels: np.ndarray | None = None,
+        min_count: int = 20,
+    ) -> NativeEncoder:
+        """Learn the levels from training rows.
+
+        Parameters
+        ----------
+        X : DataFrame, shape (n, k)
+            Features; more columns than ``columns`` do no harm.
+        columns : iterable of str, optional
+            Source columns; all by default.
+        labels : ndarray of 0.0 and 1.0, shape (n,), optional
+            Number the levels in the order of their response rate, rather than by name: the best
+            cut of that order is the best of all ways to part the levels in two (Breiman et al.,
+            Classification and Regression Trees, 1984, theorem 4.5).
+        min_count : int
+            Training rows that a level needs for a code of its own.
+
+        Raises
+        ------
+        InputError
+            No rows or columns, a column that is missing, a time, an id or neither number nor text,
+            infinite or huge values, nothing that varies.
+        """
+
+        def learn(column: pd.Series) -> ColumnCode:
+            if is_numeric(column):
+                return _learn_range(column)
+            return _numbered(_learn_levels(column, min_count, MOST_LEVELS), column, labels)
+
+        codes = _used_columns(X, columns, learn)
+        values = {code.name: _native(code, X[code.name]) for code in codes if not code.dropped}
+        # The first rows decide nothing, but save comparing most pairs in full.
+        key = lambda code: values[code.name][:64].tobytes()  # noqa: E731
+        return cls(_without_copies(codes, values.__getitem__, key))
+
+    @property
+    def columns(self) -> list[str]:
+        """Source columns, sorted; those dropped among them."""
+        return [column.name for column in self.columns_]
+
+    @property
+    def used(self) -> list[ColumnCode]:
+        """The columns of the matrix."""
+        return [column for column in self.columns_ if not column.dropped]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns of the matrix."""
+        return [column.name for column in self.used]
+
+    @property
+    def categorical(self) -> np.ndarray:
+        """Which columns of the matrix hold codes, shape (p,)."""
+        return np.array([column.kind == "categorical" for column in self.used], dtype=bool)
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the matrix, float64 of shape (n, p), nan where missing.
+
+        Raises
+        ------
+        InputError
+            A source column is missing, or holds text where training rows held numbers.
+        """
+        check_present(X, self.columns)
+        matrix = np.empty((len(X), len(self.used)))
+        for j, column in enumerate(self.used):
+            matrix[:, j] = _native(column, X[column.name])
+        return matrix
+
+    read = transform
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the encoding as plain values that JSON can hold."""
+        return {"columns": [dataclasses.asdict(column) for column in self.columns_]}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> NativeEncoder:
+        """Rebuild an encoder from what `to_dict` gave."""
+        return cls(tuple(map(ColumnCode.of, state["columns"])))
 
 
-def _learn(column: pd.Series, min_count: int) -> ColumnCode:
-    if is_numeric(column):
-        return _learn_numeric(str(column.name), as_numbers(column))
-    n = len(column)
-    counts = pd.Series(as_texts(column)[column.notna().to_numpy()]).value_counts()
-    levels = sorted(counts.index[counts >= min_count])
-    known = [int(counts[level]) for level in levels]
-    tally = [*known, int(counts.sum()) - sum(known), n - int(counts.sum())]
-    shares = tuple(x / n for x in tally)
-    pooled = len(counts) - len(levels)
+def _native(code: ColumnCode, column: pd.Series) -> np.ndarray:
+    values = code.read(column)
+    if code.kind == "numeric":
+        return values.clip(-LARGEST, LARGEST)
+    return np.asarray(code.code_of_places()[values])
+
+
+def _learn_levels(column: pd.Series, min_count: int, most: int | None = None) -> ColumnCode:
+    n, known = len(column), column.notna().to_numpy()
+    counts = pd.Series(as_texts(column)[known]).value_counts()
+    often = counts[counts >= min_count].sort_index().sort_values(ascending=False, kind="stable")
+    levels = sorted(often.index[:most])
+    sizes = [int(counts[level]) for level in levels]
+    tally = [*sizes, int(counts.sum()) - sum(sizes), n - int(counts.sum())]
     return ColumnCode(
-        str(column.name), "categorical", levels=tuple(levels), shares=shares, pooled=pooled
+        str(column.name),
+        "categorical",
+        dropped="" if sum(size > 0 for size in tally) > 1 else "constant",
+        missing_share=tally[-1] / n,
+        levels=tuple(levels),
+        shares=tuple(size / n for size in tally),
+        pooled=len(counts) - len(levels),
     )
 
 
-def _without_copies(codes: list[ColumnCode], X: pd.DataFrame) -> list[ColumnCode]:
-    """Mark columns that are equal to an earlier one by name, row by row."""
-    seen: dict[ColumnCode, list[str]] = {}
-    marked = []
-    for code in codes:
-        # Equal columns have equal codes, so that few pairs are compared in full.
-        alike = seen.setdefault(dataclasses.replace(code, name=""), [])
-        same = [name for name in alike if code.names and _equal(X[name], X[code.name], code.kind)]
-        if same:
-            code = dataclasses.replace(code, same_as=same[0])
-        else:
-            alike.append(code.name)
-        marked.append(code)
-    return marked
+def _numbered(code: ColumnCode, column: pd.Series, labels: np.ndarray | None) -> ColumnCode:
+    """Return what was learned of levels, with the code of each."""
+    places = len(code.levels) + 1
+    ranks = np.arange(places)
+    if labels is not None:
+        place = code.read(column, warn=False)
+        rows = np.bincount(place, minlength=places + 1)[:places]
+        responses = np.bincount(place, weights=labels, minlength=places + 1)[:places]
+        ranks = np.argsort(
+            np.argsort(responses / np.maximum(rows, 1), kind="stable"), kind="stable"
+        )
+    codes = ranks.tolist()
+    if code.pooled == 0:
+        # What nobody had in training takes no place among the codes.
+        codes = [one - (one > codes[-1]) for one in codes[:-1]] + [-1]
+    return dataclasses.replace(code, codes=tuple(codes))
 
 
-def _equal(one: pd.Series, other: pd.Series, kind: str) -> bool:
-    if kind == "numeric":
-        return np.array_equal(as_numbers(one), as_numbers(other), equal_nan=True)
-    return pd.Series(as_texts(one)).equals(pd.Series(as_texts(other)))
+def _learn_range(column: pd.Series) -> ColumnCode:
+    values = as_numbers(column)
+    present = values[~np.isnan(values)]
+    missing_share = 1 - len(present) / len(values)
+    low, high = (float(present.min()), float(present.max())) if len(present) else (0.0, 0.0)
+    if max(-low, high) > LARGEST:
+        raise InputError(
+            f"column {column.name!r} has values too large for a tree ({low:g} to {high:g}); give "
+            "it in another unit"
+        )
+    return ColumnCode(
+        str(column.name),
+        "numeric",
+        dropped="constant" if low == high and missing_share in (0, 1) else "",
+        missing_share=missing_share,
+        low=low,
+        high=high,
+        whole=bool((present == np.floor(present)).all()),
+        id_like=looks_like_id(np.sort(present)),
+    )
 
 
-def _learn_numeric(name: str, values: np.ndarray) -> ColumnCode:
+def _learn_numeric(column: pd.Series) -> ColumnCode:
+    name, values = str(column.name), as_numbers(column)
     # Sorted, so that sums (and with them every later figure) do not depend on the rows' order.
     present = np.sort(values[~np.isnan(values)])
     missing = len(values) - len(present)
     missing_share = 1 - len(present) / len(values)
     if len(present) == 0 or present[0] == present[-1]:
         median = float(present[0]) if len(present) else 0.0
-        return ColumnCode(name, "numeric", median=median, missing_share=missing_share)
+        dropped = "" if 0 < missing_share < 1 else "constant"
+        return ColumnCode(name, "numeric", dropped, missing_share, median=median)
     median = float(np.median(present))
     bend = _choose_bend(present)
     filled = np.insert(present, np.searchsorted(present, median), np.full(missing, median))

@@ -127,6 +127,8 @@ class Learner(ABC):
 
     columns: list[str]
     """Source columns used, once fitted."""
+    encoder: Any
+    """What makes of a frame what `score` takes, once fitted."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.options: dict[str, Any] = {**self.DEFAULTS, **options}
@@ -139,9 +141,13 @@ class Learner(ABC):
     def fit(self, training: Training) -> None:
         """Learn."""
 
-    @abstractmethod
     def logit(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the log odds, shape (n, number of outcomes); a row's depend on that row alone."""
+        """Return the log odds, shape (n, number of outcomes)."""
+        return self.score(self.encoder.read(X))
+
+    @abstractmethod
+    def score(self, given: Any) -> np.ndarray:
+        """Return the same of what ``encoder.read`` gave; a row's depend on that row alone."""
 
     @abstractmethod
     def state(self) -> State:

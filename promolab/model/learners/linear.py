@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,26 +90,25 @@ class Logistic(Learner):
             covariance = sandwich(matrix, labels, w, b, self.l2, training.cluster, weight)
             self.standard_errors = np.sqrt(np.diag(covariance)[:-1])
 
-    def _terms(self, columns: list[np.ndarray], rows: slice, n: int) -> np.ndarray:
-        """Return each encoded column's share of the log odds of some of n rows."""
-        found = np.empty((len(range(*rows.indices(n))), len(self.weights)))
-        self.encoder.encode(columns, rows, found)
-        found *= self.weights
-        return found
-
-    def logit(self, X: pd.DataFrame) -> np.ndarray:
+    def score(self, given: Sequence[np.ndarray]) -> np.ndarray:
         """Return the log odds, shape (n, 1)."""
-        columns, n = self.encoder.read(X), len(X)
+        n = len(given[0])
         found = np.empty(n)
-        # Not a matrix product: its rounding depends on how many rows are scored together.
-        by_pieces(lambda rows: self._terms(columns, rows, n).sum(axis=1, out=found[rows]), n)
+
+        def add(rows: slice) -> None:
+            encoded = np.empty((len(found[rows]), len(self.weights)))
+            self.encoder.encode(given, rows, encoded)
+            # Not a matrix product: its rounding depends on how many rows are scored together.
+            (encoded * self.weights).sum(axis=1, out=found[rows])
+
+        by_pieces(add, n)
         return (found + self.intercept)[:, None]
 
     def parts(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return each source column's share of the log odds."""
         sources = self.encoder.columns
         member = np.array([[s == c for c in sources] for s in self.encoder.sources], float)
-        terms = self._terms(self.encoder.read(X), slice(None), len(X))
+        terms = self.encoder.transform(X) * self.weights
         frame = pd.DataFrame(terms @ member, index=X.index, columns=sources)
         frame.attrs["base"] = self.intercept
         return frame

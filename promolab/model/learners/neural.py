@@ -149,13 +149,9 @@ class Mlp(Learner):
         """Return the log odds of each outcome's mean, where the last biases begin."""
         return start_of(labels)
 
-    def outputs(self, X: pd.DataFrame) -> np.ndarray:
+    def score(self, given: Sequence[np.ndarray]) -> np.ndarray:
         """Return the heads' log odds, shape (n, heads)."""
-        return forward(self.encoder, X, self.weights, self.biases)
-
-    def logit(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the log odds, shape (n, 1)."""
-        return self.outputs(X)
+        return forward(self.encoder, given, self.weights, self.biases)
 
     def state(self) -> State:
         """Return encoder, weights and history."""
@@ -242,9 +238,9 @@ class Multitask(Mlp):
         start = start_of(labels)
         return start if self.pair is None else np.append(start, start[self.pair[1]])
 
-    def logit(self, X: pd.DataFrame) -> np.ndarray:
+    def score(self, given: Sequence[np.ndarray]) -> np.ndarray:
         """Return the log odds, shape (n, number of outcomes)."""
-        heads = self.outputs(X)
+        heads = super().score(given)
         if self.pair is None:
             return heads
         earlier, later = self.pair

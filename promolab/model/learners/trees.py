@@ -9,7 +9,7 @@ import numpy as np
 
 from promolab.checks import real_number, share, whole_number
 from promolab.errors import InputError
-from promolab.model.inputs.native import NativeEncoder
+from promolab.model.inputs.encoding import NativeEncoder
 from promolab.model.learners._base import (
     Learner,
     State,
@@ -20,7 +20,7 @@ from promolab.model.learners._skops import from_bytes, node_tables_fit, to_bytes
 from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 # Values of a matrix from which on boosting runs on several threads. They wait for each other after
@@ -147,12 +147,11 @@ class Tree(_Trees):
         hits = labels if weight is None else labels * weight
         self.hits = np.bincount(place, weights=hits, minlength=nodes).astype(self.n.dtype)
 
-    def logit(self, X: pd.DataFrame) -> np.ndarray:
+    def score(self, given: np.ndarray) -> np.ndarray:
         """Return the log odds, shape (n, 1)."""
-        matrix = self.encoder.transform(X)
-        if not len(matrix):
+        if not len(given):
             return np.empty((0, 1))
-        place = self.estimator.apply(matrix)
+        place = self.estimator.apply(given)
         return np.asarray(log_odds(self._shrunk(self.hits, self.n))[place][:, None])
 
     def state(self) -> State:
@@ -209,16 +208,15 @@ class Forest(_Trees):
         """Score with one thread: several would add the trees in an order of chance."""
         self.estimator.n_jobs = 1
 
-    def logit(self, X: pd.DataFrame) -> np.ndarray:
+    def score(self, given: np.ndarray) -> np.ndarray:
         """Return the log odds, shape (n, 1); several threads, each with rows of its own."""
         from concurrent.futures import ThreadPoolExecutor
 
         from joblib import cpu_count
 
-        matrix = self.encoder.transform(X)
-        if not len(matrix):
+        if not len(given):
             return np.empty((0, 1))
-        pieces = [matrix[i : i + BATCH] for i in range(0, len(matrix), BATCH)]
+        pieces = [given[i : i + BATCH] for i in range(0, len(given), BATCH)]
         with ThreadPoolExecutor(min(cpu_count(), len(pieces))) as pool:
             found = list(pool.map(self.estimator.predict_proba, pieces))
         rate = np.concatenate(found)[:, 1]
@@ -266,13 +264,12 @@ class Boosting(_Trees):
             random_state=seed,
         )
 
-    def logit(self, X: pd.DataFrame) -> np.ndarray:
+    def score(self, given: np.ndarray) -> np.ndarray:
         """Return the log odds, shape (n, 1)."""
-        matrix = self.encoder.transform(X)
-        if not len(matrix):
+        if not len(given):
             return np.empty((0, 1))
-        with self.threads(matrix):
-            return np.asarray(self.estimator.decision_function(matrix))[:, None]
+        with self.threads(given):
+            return np.asarray(self.estimator.decision_function(given))[:, None]
 
     def threads(self, matrix: np.ndarray) -> AbstractContextManager[Any]:
         """Return one thread, unless the data are large."""

@@ -26,24 +26,25 @@ BLOCK = 1024  # rows in one matrix product
 
 def encoded(encoder: Encoder, X: pd.DataFrame) -> np.ndarray:
     """Encode a frame as float32, shape (n, p), a part at a time."""
-    matrix = np.empty((len(X), len(encoder.names)), dtype=np.float32)
+    columns, matrix = encoder.read(X), np.empty((len(X), len(encoder.names)), dtype=np.float32)
     for part in parts_of(len(X)):
-        matrix[part] = encoder.transform(X.iloc[part])
+        encoder.encode(columns, part, matrix[part])
     return matrix
 
 
 def forward(
     encoder: Encoder,
-    X: pd.DataFrame,
+    columns: Sequence[np.ndarray],
     weights: Sequence[np.ndarray],
     biases: Sequence[np.ndarray],
 ) -> np.ndarray:
-    """Return a perceptron's outputs for the rows of a frame, float64 of shape (n, outputs)."""
-    outputs = np.empty((len(X), weights[-1].shape[1]))
-    if len(X) == 0:
-        encoder.transform(X)  # so that an empty frame is checked as well
-    for part in parts_of(len(X)):
-        outputs[part] = layers(encoder.transform(X.iloc[part]), weights, biases)
+    """Return a perceptron's outputs of what ``encoder.read`` gave, float64 of (n, outputs)."""
+    n = len(columns[0])
+    outputs = np.empty((n, weights[-1].shape[1]))
+    for part in parts_of(n):
+        matrix = np.empty((len(outputs[part]), len(encoder.names)))
+        encoder.encode(columns, part, matrix)
+        outputs[part] = layers(matrix, weights, biases)
     return outputs
 
 
