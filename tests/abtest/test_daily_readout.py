@@ -99,7 +99,7 @@ def test_sentences_table_and_figure(days, kind):
 
 def test_wrong_calls_say_what_is_wrong():
     cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-        ({"arm": "other"}, {}, "which of other is the control"),
+        ({"arm": "other"}, {}, "None of other is called so"),
         ({}, {"control": "cuopon"}, "did you mean"),
         ({}, {"days": 1}, "days = 1; expected"),
         ({}, {"level": 95}, "level"),

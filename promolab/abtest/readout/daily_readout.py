@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from promolab.abtest.analysis.metric import MEAN, SHARE
+from promolab.abtest.analysis.summaries import control_of
 from promolab.abtest.sequential import EARLIEST, FEWEST, enough, multiplier
 from promolab.checks import choice, columns_there, flag, level_of, real_number, whole_number
 from promolab.errors import InputError
@@ -16,14 +19,11 @@ from promolab.stats import normal_quantile
 from promolab.wording import arm_words, count, more_or_less, percent, plural
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from promolab.display import Html
 
-USUAL_CONTROLS = ("control", "holdout", "none")
-SHARE, MEAN = KINDS = ("share", "mean")
-MOMENTS = ("customers", "total", "squares")
+MOMENTS = ["customers", "total", "squares"]
 
 
 @dataclass(frozen=True)
@@ -274,40 +274,70 @@ def monitor_experiment(
     alpha = (1 - level_of(level)) / whole_number("comparisons", comparisons, 1)
     planned = whole_number("days", days, 2)
     moments = _moments(data, outcome, date, arm, flag("cumulative", cumulative))
-    names = moments["arm"].unique().tolist()
-    held, other = _arms(names, control, treated)
-    share = _is_share(moments, kind)
+    held, other = _arms(moments["arm"].unique().tolist(), control, treated)
     one, zero = (_of_arm(moments, name) for name in (other, held))
     if not one.index.equals(zero.index):
         raise InputError(
             f"arms {other!r} and {held!r} have figures of different days; give cumulative moments "
             "of both on each day"
         )
-    day = np.asarray((one.index - one.index[0]).days + 1)
-    difference, error, clock, fixed = _path(one, zero)
-    customers = (one["customers"] + zero["customers"]).to_numpy()
+    shares = np.allclose(moments["squares"], moments["total"])
+    shares &= bool((moments["total"] <= moments["customers"]).all())
+    kind = (SHARE if shares else MEAN) if kind is None else choice("kind", kind, (SHARE, MEAN))
+    if kind == SHARE and not shares:
+        raise InputError("outcomes are not 0 and 1 (total and squares differ); say kind='mean'")
+    path = _path(one, zero)
     wait = math.ceil(EARLIEST * planned) if burn_in is None else whole_number("burn_in", burn_in, 0)
-    looks = (day > wait) & (customers >= FEWEST) & (error > 0) & _enough(one) & _enough(zero)
-    first = int(np.argmax(looks)) if looks.any() else None
-    looks &= np.arange(len(day)) >= (len(day) if first is None else first)
-    half = np.full(len(day), math.nan)
-    if first is not None:
-        end = clock[first] * max(planned, day[first]) / day[first]
-        if tuned_for is not None and not fixed:
-            end = clock[first] * real_number("tuned_for", tuned_for, above=0) / customers[first]
-        half[looks] = error[looks] * multiplier(clock[looks] / end, alpha)
-    return _result(
-        held, other, SHARE if share else MEAN, level, alpha, planned, one.index, day, customers,
-        difference, error, half, looks,
-    )  # fmt: skip
+    looks = (path["day"] > wait) & (path["customers"] >= FEWEST) & (path["error"] > 0)
+    looks &= _enough(one) & _enough(zero)
+    half = pd.Series(math.nan, path.index)
+    if looks.any():
+        begin = path[looks].iloc[0]
+        end = begin["clock"] * max(planned, begin["day"]) / begin["day"]
+        if tuned_for is not None and not path["fixed"].all():
+            tuned = real_number("tuned_for", tuned_for, above=0)
+            end = begin["clock"] * tuned / begin["customers"]
+        seen = path[looks]
+        half[looks] = seen["error"] * multiplier(seen["clock"] / end, alpha)
+    difference, naive = path["difference"], normal_quantile(1 - alpha) * path["error"]
+    out, called = looks & (difference.abs() > half), looks & (difference.abs() > naive)
+    frame = pd.DataFrame(
+        {
+            "date": path.index,
+            "day": path["day"].to_numpy(),
+            "customers": path["customers"].to_numpy(int),
+            "difference": difference.to_numpy(),
+            "low": (difference - half).to_numpy(),
+            "high": (difference + half).to_numpy(),
+            "naive_low": (difference - naive).to_numpy(),
+            "naive_high": (difference + naive).to_numpy(),
+            "decided": out.cummax().to_numpy(),
+        }
+    )
+    last = frame.iloc[-1]
+
+    def first(there: pd.Series[bool]) -> int | None:
+        return int(path["day"][there].iloc[0]) if there.any() else None
+
+    return ExperimentMonitor(
+        held,
+        other,
+        kind,
+        level,
+        planned,
+        first(looks),
+        first(out),
+        first(called),
+        int(np.count_nonzero(np.diff(called.astype(int), prepend=0))),
+        Estimate(float(last.difference), float(last.low), float(last.high), int(last.customers)),
+        frame,
+    )
 
 
 def _moments(
     data: pd.DataFrame, outcome: str | None, date: str, arm: str, cumulative: bool
 ) -> pd.DataFrame:
     """Return arm, date and cumulative customers, total, squares, in order."""
-    import pandas as pd
-
     if not isinstance(data, pd.DataFrame):
         raise InputError(
             f"data is a {type(data).__name__}; give a table with a row per day and arm"
@@ -318,39 +348,33 @@ def _moments(
         raise InputError("data has no rows; give a row per day and arm")
     if outcome is not None and cumulative:
         raise InputError("cumulative moments have no outcome; leave one of the two out")
-    y = data[given].astype(float) if outcome is not None else data
     table = pd.DataFrame({"arm": data[arm].astype(str), "date": pd.to_datetime(data[date])})
     table["date"] = table["date"].dt.normalize()
     if outcome is not None:
-        table = table.assign(customers=1.0, total=y[outcome], squares=y[outcome] ** 2)
+        y = data[outcome].astype(float)
+        table = table.assign(customers=1.0, total=y, squares=y**2)
     else:
         squares = data["squares"] if "squares" in data.columns else data["total"]
         table = table.assign(customers=data["customers"], total=data["total"], squares=squares)
-    table[list(MOMENTS)] = table[list(MOMENTS)].astype(float)
-    if not np.isfinite(table[list(MOMENTS)].to_numpy()).all() or table["date"].isna().any():
+    table[MOMENTS] = table[MOMENTS].astype(float)
+    if not np.isfinite(table[MOMENTS].to_numpy()).all() or table["date"].isna().any():
         raise InputError("data has days, moments or outcomes that are missing or infinite")
     if (table[["customers", "squares"]] < 0).any(axis=None):
         raise InputError("data has days with fewer than 0 customers or squares; give counts")
     if cumulative and table.duplicated(["arm", "date"]).any():
         raise InputError("data has a day of an arm more than once; give cumulative moments once")
-    summed = table.groupby(["arm", "date"], as_index=False)[list(MOMENTS)].sum()
+    summed = table.groupby(["arm", "date"])[MOMENTS].sum()
     if not cumulative:
         # A day on which nobody came into an arm has no row there.
-        every = pd.MultiIndex.from_product([summed["arm"].unique(), summed["date"].unique()])
-        every = every.set_names(["arm", "date"])
-        summed = summed.set_index(["arm", "date"]).reindex(every, fill_value=0.0)
-        summed = summed.sort_index().reset_index()
-        summed[list(MOMENTS)] = summed.groupby("arm")[list(MOMENTS)].cumsum()
-    elif (summed.groupby("arm")["customers"].diff() < 0).any():
+        every = pd.MultiIndex.from_product([summed.index.unique(0), summed.index.unique(1)])
+        summed = summed.reindex(every, fill_value=0.0).groupby("arm").cumsum()
+    elif (summed["customers"].groupby("arm").diff() < 0).any():
         raise InputError("data has fewer customers on a later day; cumulative moments only grow")
-    return summed
+    return summed.reset_index()
 
 
 def _arms(names: list[str], control: str | None, treated: str | None) -> tuple[str, str]:
-    usual = [name for name in USUAL_CONTROLS if name in names]
-    if control is None and not usual:
-        raise InputError(f"which of {', '.join(names)} is the control? Name it as control=")
-    held = usual[0] if control is None else choice("control", control, names)
+    held = control_of(names, control)
     others = [name for name in names if name != held]
     if treated is not None:
         return held, choice("treated", treated, others)
@@ -360,24 +384,15 @@ def _arms(names: list[str], control: str | None, treated: str | None) -> tuple[s
     return held, others[0]
 
 
-def _is_share(moments: pd.DataFrame, kind: str | None) -> bool:
-    looks = bool(
-        np.allclose(moments["squares"], moments["total"])
-        and (moments["total"] <= moments["customers"]).all()
-    )
-    if kind is None:
-        return looks
-    if choice("kind", kind, KINDS) == SHARE and not looks:
-        raise InputError("outcomes are not 0 and 1 (total and squares differ); say kind='mean'")
-    return kind == SHARE
-
-
 def _of_arm(moments: pd.DataFrame, arm: str) -> pd.DataFrame:
-    return moments[moments["arm"] == arm].set_index("date")[list(MOMENTS)]
+    return moments[moments["arm"] == arm].set_index("date")[MOMENTS]
 
 
-def _path(one: pd.DataFrame, zero: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    """Return difference, its standard error, its clock, and whether customers stay the same."""
+def _path(one: pd.DataFrame, zero: pd.DataFrame) -> pd.DataFrame:
+    """Return day, customers, difference, its standard error, its clock, and whether it is fixed.
+
+    That is whether customers stay the same on all days.
+    """
     n, total, squares = (
         np.stack([side[name].to_numpy() for side in (one, zero)]) for name in MOMENTS
     )
@@ -391,7 +406,9 @@ def _path(one: pd.DataFrame, zero: pd.DataFrame) -> tuple[np.ndarray, np.ndarray
         error = np.sqrt(np.fmax(apart, pooled))
         fixed = n.shape[1] > 1 and bool((n == n[:, :1]).all())
         clock = error**2 if fixed else n[0] * n[1] / n.sum(axis=0)
-    return means[0] - means[1], error, clock, fixed
+    told = {"day": (one.index - one.index[0]).days + 1, "customers": n.sum(axis=0)}
+    told |= {"difference": means[0] - means[1], "error": error, "clock": clock, "fixed": fixed}
+    return pd.DataFrame(told, index=one.index)
 
 
 def _enough(side: pd.DataFrame) -> np.ndarray:
@@ -399,40 +416,3 @@ def _enough(side: pd.DataFrame) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         bought = side["total"].to_numpy() ** 2 / side["squares"].to_numpy()
     return enough(bought, side["customers"].to_numpy())
-
-
-def _result(
-    held: str, other: str, kind: str, level: float, alpha: float, planned: int, dates: Any,
-    day: np.ndarray, customers: np.ndarray, difference: np.ndarray, error: np.ndarray,
-    half: np.ndarray, looks: np.ndarray,
-) -> ExperimentMonitor:  # fmt: skip
-    import pandas as pd
-
-    naive = normal_quantile(1 - alpha) * error
-    with np.errstate(invalid="ignore"):
-        out = looks & (np.abs(difference) > half)
-        called = looks & (np.abs(difference) > naive)
-    frame = pd.DataFrame(
-        {
-            "date": dates,
-            "day": day,
-            "customers": customers.astype(int),
-            "difference": difference,
-            "low": difference - half,
-            "high": difference + half,
-            "naive_low": difference - naive,
-            "naive_high": difference + naive,
-            "decided": np.logical_or.accumulate(out),
-        }
-    )
-    last = frame.iloc[-1]
-    return ExperimentMonitor(
-        held, other, kind, level, planned, _first(day, looks), _first(day, out),
-        _first(day, called), int(np.count_nonzero(np.diff(called.astype(int), prepend=0))),
-        Estimate(float(last.difference), float(last.low), float(last.high), int(last.customers)),
-        frame,
-    )  # fmt: skip
-
-
-def _first(day: np.ndarray, there: np.ndarray) -> int | None:
-    return int(day[np.argmax(there)]) if there.any() else None
