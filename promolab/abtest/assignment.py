@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from promolab.abtest.hashing import key_of, siphash, texts_of
 from promolab.checks import column_of, refuse, share, text, whole_number
 from promolab.engines import write_batches
 from promolab.errors import InputError, nearest
-from promolab.results import Result, plain
-from promolab.wording import arm_words, count, percent, plural
+from promolab.results import Result
+from promolab.wording import arm_words, plural
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import pandas as pd
     import pyarrow as pa
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -171,48 +170,16 @@ class Assignment(Result):
         """Return one row per customer: customer_id, arm, propensity."""
         return self.frame.copy()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings, the planned shares and the customers in each arm."""
-        return super().to_dict() | {
-            "customers": len(self.frame),
-            "shares": plain(dict(self.shares)),
-            "counts": self.counts,
-        }
-
-    def summary(self) -> str:
-        """Return how many customers each arm got, in sentences."""
-        n = len(self.frame)
-        arms = ", ".join(
-            f"{arm_words(arm)} {count(got)} ({percent(got / n, decimals=1)}, "
-            f"planned {percent(self.shares[arm], decimals=1)})"
+    def facts(self) -> dict[str, Any]:
+        """Return the arms, each with its share and the planned one."""
+        n, planned = len(self.frame), self.shares.values()
+        rows = [
+            {"arm": arm_words(arm), "size": got, "part": got / n, "percent": 100 * got / n}
             for arm, got in self.counts.items()
-        )
-        words = (
-            f"“{self.name}” (seed {self.seed}) splits {plural(n, 'customer')} at random: {arms}."
-        )
-        if self.units < n:
-            words += f" They were drawn as {plural(self.units, 'unit')}; one unit shares an arm."
-        if self.strata is not None:
-            words += f" The arms are balanced within {plural(self.strata, 'stratum', 'strata')}."
-        return words
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the share of customers in each arm beside the planned one."""
-        from promolab import plots
-
-        n = len(self.frame)
-        ax = plots.bars(
-            list(self.shares),
-            [100 * got / n for got in self.counts.values()],
-            text=[f"planned {percent(part, decimals=1)}" for part in self.shares.values()],
-            ax=ax,
-        )
-        return plots.finish(
-            ax,
-            title=f"“{self.name}”: {plural(len(self.shares), 'arm')} by chance",
-            subtitle=f"share of {plural(n, 'customer')}, drawn as {plural(self.units, 'unit')}",
-            xlabel="share of customers, %",
-        )
+        ]
+        arms = pd.DataFrame(rows).assign(planned=list(planned))
+        grouped = self.units < n
+        return {"customers": n, "drawn_by": str(self.seed), "grouped": grouped, "arms": arms}
 
 
 def assign(

@@ -186,7 +186,7 @@ def render(state: ExperimentState, outcome: Outcome) -> Html:
         [
             say(plan.summary(), css="finding"),
             say(_beside(state, once, daily)),
-            beside([plan.table()]),
+            beside([plan.to_table()]),
             beside([_power(plan, once, daily), _over_time(plan)]),
         ]
     )

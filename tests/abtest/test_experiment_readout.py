@@ -83,7 +83,7 @@ def test_money_is_that_of_plain_pandas_and_a_file_is_read_as_its_rows_are(readou
 
 def test_it_is_told_in_words_a_table_a_figure_and_json(readout):
     assert nonsense(readout.summary()) == [] and readout.summary().startswith("Ship letter: ")
-    table = readout.table().text
+    table = readout.to_table().text
     assert table.count("<th ") <= 8 and "guardrail broken" in table and "cut off at" in table
     axes = readout.plot()
     labels = [label.get_text() for label in axes.get_yticklabels()]
@@ -102,7 +102,7 @@ def test_a_broken_sample_ratio_is_all_that_is_said():
     assert found.verdict.word == "no verdict" and found.rows == () and not found.guardrails
     assert found.summary() == "No verdict: t" + found.sample_ratio.sentence[1:]
     assert "ship" not in found.summary().lower() and nonsense(found.summary()) == []
-    assert found.table().text and found.plot() and json.dumps(found.to_dict(), allow_nan=False)
+    assert found.to_table().text and found.plot() and json.dumps(found.to_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize(

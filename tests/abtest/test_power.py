@@ -69,7 +69,7 @@ def shows(customers, control, wanted, outcome):
 def test_sentences():
     held = smallest_effect(1080, 120, rate=0.03)
     assert held.summary() == (
-        "With 120 of 1,200 held back, a difference of "
+        "With 120 held back out of 1,200, a difference of "
         f"{100 * held.effect:.1f} points or more would show in 4 of 5 such trials."
     )
     assert "of 5.39 or more" in smallest_effect(1080, 120, sd=20).summary()
@@ -83,7 +83,7 @@ def test_sentences():
     )
     assert half.to_dict()["share"] is None and len(half.to_frame()) == 1
     some = share_to_see(12_000, 0.03, rate=0.05)
-    assert f"({100 * some.share:.1f} %) were held back" in some.summary()
+    assert f"({100 * some.share:.1f} %) were held back out of 12,000" in some.summary()
 
 
 def test_wrong_calls_say_what_is_wrong():

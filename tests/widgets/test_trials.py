@@ -17,7 +17,7 @@ def test_a_move_gives_the_plan_of_the_library_and_arms_share_the_level():
     assert f"looked at every day {daily.customers:,}" in text
     made = widgets.experiment(mean=40, sd=80)
     text = made.move(arms=4, days=14, sequential=True).text
-    assert "Each of 3 comparisons" in text and "In 14 days a test read once finds" in text
+    assert "3 comparisons, each" in text and "In 14 days a test read once finds" in text
 
 
 def test_the_baseline_is_taken_from_a_table_and_what_cannot_be_is_a_sentence():

@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.checks import real_number
-from promolab.results import Result
-from promolab.wording import count, money, number, plural
+from promolab.results import Estimate, Result
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
-
-    from promolab.display import Html
 
 LOG2_DRAWS = 12
 SPAN, STEP = 30.0, 8
@@ -98,68 +94,22 @@ class Learning(Result):
         """What the test is expected to be worth, its cost taken off."""
         return self.gain - self.cost
 
-    def summary(self) -> str:
-        """Return the prior, cost, gain and the best size, in sentences."""
-        s = self.stakes
-        half = 1.645 * s.prior_sd
-        ends = (s.prior_mean, s.prior_mean - half, s.prior_mean + half)
-        first = "sending to all" if s.prior_mean > 0 else "sending to nobody"
-        loses = "not getting the offer" if s.prior_mean > 0 else "getting a doubtful offer"
-        words = [
-            f"Believed before: an arm adds {money(*ends, currency=s.currency).strip()} of profit "
-            "per customer (normal, 90 % of what is thought possible), so that without a test "
-            f"{first} would be best.",
-            f"The test costs {money(self.cost, currency=s.currency).strip()} in expectation, most "
-            f"of it by customers {loses}, and the better decision for {count(s.customers_after)} "
-            f"customers after it is worth {money(self.gain, currency=s.currency).strip()}"
-            + (": it pays." if self.net > 0 else ": it does not pay."),
-        ]
-        if self.best_net > 0:
-            words.append(
-                f"It would pay most with {plural(round(self.best_customers), 'customer')}: "
-                f"{money(self.best_net, currency=s.currency).strip()} more than without it."
-            )
-        else:
-            words.append("No size of test would.")
-        return " ".join(words)
-
-    def table(self) -> Html:
-        """Return gain, cost and what is left at sizes around the planned one."""
-        from promolab.display import table
-
-        unit = f", {self.stakes.currency}" if self.stakes.currency else ""
-        shown = {
-            "customers": "customers in the test",
-            "gain": f"worth of the better decision{unit}",
-            "cost": f"cost of the test{unit}",
-            "net": f"worth less cost{unit}",
-        }
-        formats: dict[str, Any] = {
-            "customers": count, "gain": number, "cost": number, "net": number
-        }  # fmt: skip
+    def facts(self) -> dict[str, Any]:
+        """Return the prior as an interval, and what pays, as codes."""
+        s, half = self.stakes, 1.645 * self.stakes.prior_sd
         planned = (self.frame["customers"] == self.customers).to_numpy()
         rows = self.frame[planned | (np.arange(len(self.frame)) % STEP == 0)]
-        return table(rows.reset_index(drop=True), shown, formats, most=len(rows))
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw expected gain, cost and what is left by size of the test."""
-        from promolab import plots
-
-        unit = f", {self.stakes.currency}" if self.stakes.currency else ""
-        x = self.frame["customers"]
-        ax = plots.curve(x, self.frame["gain"], label="worth of the better decision", ax=ax)
-        plots.curve(x, self.frame["cost"], label="cost of the test", ax=ax)
-        plots.curve(x, self.frame["net"], label="worth less cost", ax=ax)
-        plots.reference_line(ax, "vertical", self.customers, "planned")
-        ax.set_xscale("log")
-        pays = "pays" if self.net > 0 else "does not pay"
-        return plots.finish(
-            ax,
-            title=f"A test of {plural(round(self.customers), 'customer')} {pays}",
-            subtitle=f"expected, for {count(self.stakes.customers_after)} customers after it",
-            xlabel="customers in the test",
-            ylabel=f"money{unit}",
-        )
+        return {
+            "believed": Estimate(s.prior_mean, s.prior_mean - half, s.prior_mean + half),
+            "sends": s.prior_mean > 0,
+            "pays": self.net > 0,
+            "any_pays": self.best_net > 0,
+            "after": s.customers_after,
+            "size": round(self.customers),
+            "best_size": round(self.best_customers),
+            "currency": s.currency,
+            "shown": rows.reset_index(drop=True),
+        }
 
 
 def worth_of_test(

@@ -20,7 +20,6 @@ from promolab.checks import real_number, refuse, share, whole_number
 from promolab.errors import InputError
 from promolab.results import Result
 from promolab.stats import t_quantile, welch_degrees
-from promolab.wording import count, number, percent
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,11 @@ class SmallestEffect(Result):
     power: float
     alpha: float
 
-    def summary(self) -> str:
-        """Return what would show, in a sentence."""
-        held = f"With {count(self.control)} of {count(self.treated + self.control)} held back"
-        if math.isnan(self.effect):
-            return f"{held}, no effect on a rate of {percent(self.rate or 0.0)} would show."
-        return (
-            f"{held}, a difference of {_worded(self.effect, self.rate)} or more would show "
-            f"{_how_often(self.power)}."
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return what shows, and how it is written."""
+        shows = "nothing" if math.isnan(self.effect) else "difference"
+        total = self.control + self.treated
+        return {"shows": shows, "total": total} | _written(self.effect, self.rate, self.power)
 
 
 @dataclass(frozen=True)
@@ -86,15 +81,10 @@ class HoldoutShare(Result):
     power: float
     alpha: float
 
-    def summary(self) -> str:
-        """Return the share, or that there is none, in a sentence."""
-        effect, n = _worded(self.effect, self.rate), count(self.customers)
-        if self.share is None or self.control is None:
-            return f"Not even holding back half of all {n} would show a difference of {effect}."
-        return (
-            f"A difference of {effect} would show {_how_often(self.power)} if "
-            f"{count(self.control)} of {n} ({percent(self.share, decimals=1)}) were held back."
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return what shows, and how it is written."""
+        shows = "nothing" if self.share is None else "difference"
+        return {"shows": shows} | _written(self.effect, self.rate, self.power)
 
 
 def smallest_effect(
@@ -144,7 +134,7 @@ def smallest_effect(
     >>> round(found.effect, 4)
     0.0807
     >>> found.summary()[:64]
-    'With 120 of 1,200 held back, a difference of 8.1 points or more '
+    'With 120 held back out of 1,200, a difference of 8.1 points or mo'
     """
     n1, n0 = whole_number("treated", treated, 1), whole_number("control", control, 1)
     _check_outcome(rate, sd, power, alpha)
@@ -393,16 +383,7 @@ def _check_outcome(rate: float | None, sd: float | None, power: float, alpha: fl
         raise refuse("power", power, f"a share above alpha ({alpha:g})", ", such as 0.8")
 
 
-def _worded(effect: float, rate: float | None) -> str:
-    if rate is None:
-        return number(effect)
-    points = 100 * effect
-    return number(points, decimals=1 if points >= 1 else 2, unit="points")
-
-
-def _how_often(power: float) -> str:
-    return (
-        "in 4 of 5 such trials"
-        if power == 0.8
-        else f"in {percent(power, decimals=0)} of such trials"
-    )
+def _written(effect: float, rate: float | None, power: float) -> dict[str, Any]:
+    """Return in what an effect is written, and whether the power is the usual one."""
+    unit = "number" if rate is None else "points" if effect >= 0.01 else "points_fine"
+    return {"unit": unit, "usual_power": power == 0.8}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,7 @@ from promolab.checks import choice, columns_there, flag, level_of, real_number, 
 from promolab.errors import InputError
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
-from promolab.wording import arm_words, count, more_or_less, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from promolab.display import Html
+from promolab.wording import arm_words
 
 MOMENTS = ["customers", "total", "squares"]
 
@@ -56,8 +51,6 @@ class ExperimentMonitor(Result):
         (whether the interval had left zero by then); low and high are missing before the burn-in.
     """
 
-    ALT = "The difference day by day, with the interval for daily looks and that for a single look."
-
     control: str
     treated: str
     kind: str
@@ -83,105 +76,32 @@ class ExperimentMonitor(Result):
         at = self.frame.loc[self.frame["day"] == self.decided_on, "difference"].iloc[0]
         return self.treated if at > 0 else self.control
 
-    def summary(self) -> str:
-        """Return where it stands, since when it is decided, and what a naive look would say."""
-        told = f"Day {count(self.day)} of {count(self.days)}: "
-        if self.first_look is None:
-            return told + "too early for a look; the first is after the burn-in."
-        arms = f"{arm_words(self.treated)} has {self._worded()} than {arm_words(self.control)}"
-        words = [f"{told}{arms}, an interval that may be looked at every day."]
-        if self.decided_on is not None and self.better is not None:
-            words.append(
-                f"It left zero on day {count(self.decided_on)}, in favour of "
-                f"{arm_words(self.better)}: the experiment may be ended."
-            )
-        elif self.day >= self.days:
-            words.append("The planned end is reached, and no difference is shown.")
-        else:
-            words.append("No difference is shown yet: go on.")
-        words.append(self._naive_words())
-        return " ".join(words)
-
-    def _worded(self) -> str:
-        points = self.kind == SHARE
-        return more_or_less(*self.estimate.ends, "points" if points else "", scale=self._scale)
-
-    def _naive_words(self) -> str:
-        if self.naive_first is None:
-            return "An interval made for a single look has not left zero on any day."
-        return (
-            "An interval made for a single look first left zero on day "
-            f"{count(self.naive_first)}, and whoever trusted it every day would have called the "
-            f"experiment or called it off {plural(self.naive_calls, 'time')}."
-        )
-
-    @property
-    def _scale(self) -> float:
-        return 100.0 if self.kind == SHARE else 1.0
-
-    def table(self) -> Html:
-        """Return the last days: difference, both intervals."""
-        from promolab.display import table
-        from promolab.wording import number
-
-        unit = ", points" if self.kind == SHARE else ""
-        ends = (("both", "low", "high"), ("naive", "naive_low", "naive_high"))
-        rows = self.frame.iloc[::-1].reset_index(drop=True)
-        for name, low, high in ends:
-            triples = zip(rows["difference"], rows[low], rows[high], strict=True)
-            rows[name] = [number(*(self._scale * x for x in three)) for three in triples]
-        shown = {
-            "date": "date",
-            "day": "day",
-            "customers": "customers",
-            "both": f"difference{unit}, may be looked at every day",
-            "naive": "interval for a single look",
+    def facts(self) -> dict[str, Any]:
+        """Return where it stands, as a code, and the days as they are shown."""
+        ended = "ended" if self.day >= self.days else "open"
+        state = ended if self.decided_on is None else "decided"
+        scaled = self.frame.copy()
+        ends = ["difference", "low", "high", "naive_low", "naive_high"]
+        scaled[ends] *= 100 if self.kind == SHARE else 1
+        seen = scaled.dropna(subset=["low"])
+        # The first days' intervals would press all others together.
+        bounds = np.append(seen.iloc[len(seen) // 8 :][["low", "high"]], 0.0)
+        low, high = float(bounds.min()), float(bounds.max())
+        room = 0.1 * max(high - low, 1e-12)
+        return {
+            "state": "early" if self.first_look is None else state,
+            "naive": ""
+            if self.first_look is None
+            else "never"
+            if self.naive_first is None
+            else "called",
+            "one": arm_words(self.treated),
+            "other": arm_words(self.control),
+            "winner": arm_words(self.better or ""),
+            "scaled": scaled,
+            "newest": scaled.iloc[::-1].assign(naive=scaled["difference"]),
+            "ylim": [low - room, high + room] if len(seen) else None,
         }
-        formats: dict[str, Any] = {
-            "date": lambda date: f"{date:%Y-%m-%d}",
-            "day": count,
-            "customers": count,
-            "both": str,
-            "naive": str,
-        }
-        return table(rows, shown, formats, caption="Newest day first.")
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the difference with the band that allows daily looks, beside the naive interval."""
-        from promolab import plots
-
-        f, scale = self.frame, self._scale
-        ax = plots.curve(
-            f["day"], f["difference"] * scale, low=f["low"] * scale, high=f["high"] * scale,
-            label="difference, may be looked at every day", ax=ax,
-        )  # fmt: skip
-        for end, name in (("naive_low", "made for a single look"), ("naive_high", None)):
-            plots.curve(
-                f["day"], f[end] * scale, label=name, colour=plots.MUTED, linestyle="--", ax=ax
-            )
-        plots.reference_line(ax, "horizontal", 0.0)
-        if self.decided_on is not None:
-            plots.reference_line(ax, "vertical", self.decided_on, f"day {self.decided_on}")
-        seen = f.dropna(subset=["low"])
-        if len(seen):
-            # The first days' intervals would press all others together.
-            ends = seen.iloc[len(seen) // 8 :][["low", "high"]].to_numpy() * scale
-            room = 0.1 * max(float(ends.max() - ends.min()), 1e-12)
-            ax.set_ylim(min(float(ends.min()), 0.0) - room, max(float(ends.max()), 0.0) + room)
-        return plots.finish(
-            ax,
-            title=self._title(),
-            subtitle=f"{arm_words(self.treated)} against {arm_words(self.control)}, "
-            f"{percent(self.level, decimals=0)} intervals, {count(f['customers'].iloc[-1])} "
-            "customers",
-            xlabel="day of the experiment",
-            ylabel="difference, points" if self.kind == SHARE else "difference per customer",
-        )
-
-    def _title(self) -> str:
-        if self.better is None:
-            return f"No difference is shown by day {count(self.day)} of {count(self.days)}"
-        return f"Decided on day {count(self.decided_on or 0)}: {arm_words(self.better)} is higher"
 
 
 def monitor_experiment(

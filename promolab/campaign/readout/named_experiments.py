@@ -80,7 +80,7 @@ class NamedExperiment(Result):
 
     def table(self) -> Html:
         """Return its figures."""
-        return Html("") if self.readout is None else self.readout.table()
+        return Html("") if self.readout is None else self.readout.to_table()
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class Worth(Result):
 
     def table(self) -> Html:
         """Return what each promotion would bring and cost, a row each."""
-        return self.amounts.table()
+        return self.amounts.to_table()
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw each promotion's net incremental profit with its interval."""
