@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.readout.decision import adjusted, change_words, p_of_gain
-from promolab.display import Html, table
-from promolab.effects import p_words, spoken
+from promolab.abtest.readout.decision import adjusted, change_of, p_of_gain
+from promolab.effects import spoken
 from promolab.results import Estimate, Result, plain
-from promolab.wording import capital, count, number, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -48,77 +43,32 @@ class SegmentEffects(Result):
     differ: pd.DataFrame = field(repr=False)
     level: float = 0.95
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the effects by arm and segment, and the test of their difference by arm."""
-        told: dict[str, Any] = {}
+    def facts(self) -> dict[str, Any]:
+        """Return each arm's segments that have an effect of their own, and the rows as shown."""
+        alpha, scaled = 1 - self.level, self.frame.copy()
+        scaled[["value", "ci_low", "ci_high"]] *= 100 if self.kind == "share" else 1
+        effects: dict[str, Any] = {}
         for row in self.frame.to_dict("records"):
-            told.setdefault(str(row.pop("arm")), {})[str(row.pop("segment"))] = plain(row)
-        apart = {str(r.pop("arm")): plain(r) for r in self.differ.to_dict("records")}
-        return {"metric": self.metric, "effects": told, "differ": apart}
-
-    def summary(self) -> str:
-        """Say in which segments there is an effect, and whether they differ."""
-        alpha = 1 - self.level
-        said = []
-        for arm, rows in self.frame.groupby("arm", sort=False):
-            shown = rows[rows["p_adjusted"] <= alpha]
-            chance = float(self.differ.loc[self.differ["arm"] == arm, "p_adjusted"].iloc[0])
-            differ = "segments differ" if chance <= alpha else "segments are not told apart"
-            apart = f"{differ} ({p_words(chance)})"
-            told = [
-                f"{change_words(_estimate(row), self.kind)} in {row.segment}"
-                for row in shown.itertuples()
+            effects.setdefault(str(row.pop("arm")), {})[str(row.pop("segment"))] = plain(row)
+        arms = []
+        for arm, test in self.differ.set_index("arm").iterrows():
+            rows = self.frame[(self.frame["arm"] == arm) & (self.frame["p_adjusted"] <= alpha)]
+            shown = [
+                {"segment": row.segment} | change_of(_estimate(row), self.kind)
+                for row in rows.itertuples()
             ]
-            most = "; ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
-            effects = most or "no segment has an effect of its own that chance could not make"
-            said.append(f"{capital(spoken(arm))}: {apart}; {effects}.")
-        return f"{capital(spoken(self.metric))} by segment. " + " ".join(said)
-
-    def table(self) -> Html:
-        """Return the effect in each segment."""
-        scale = 100 if self.kind == "share" else 1
-        rows = self.frame.assign(
-            arm=self.frame["arm"].map(spoken),
-            effect=[
-                number(*(scale * end for end in ends))
-                for ends in self.frame[["value", "ci_low", "ci_high"]].to_numpy(dtype=float)
-            ],
-            told=self.frame["p_adjusted"].map(p_words),
-        )
-        unit = ", points" if self.kind == "share" else ""
-        return table(
-            rows,
-            {
-                "arm": "arm",
-                "segment": "segment",
-                "n": "customers",
-                "effect": f"more {spoken(self.metric)}{unit}",
-                "told": "chance alone, all segments allowed for",
-            },
-            {"n": count},
-            caption="Against the control, by segment.",
-            most=20,
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the effect in each segment with its interval."""
-        from promolab import plots
-
-        scale = 100 if self.kind == "share" else 1
-        several = len(set(self.frame["arm"])) > 1
-        labels = [
-            f"{row.segment} · {spoken(row.arm)}" if several else str(row.segment)
-            for row in self.frame.itertuples()
-        ]
-        ends = (scale * self.frame[name] for name in ("value", "ci_low", "ci_high"))
-        ax = plots.intervals(labels, *ends, reference=0.0, ax=ax)
-        unit = ", points" if self.kind == "share" else ""
-        return plots.finish(
-            ax,
-            title=self.summary().split(". ", 1)[-1].split(";")[0],
-            subtitle=f"{spoken(self.metric)} against the control, {plural(len(labels), 'row')}",
-            xlabel=f"more {spoken(self.metric)}{unit}",
-        )
+            told = {"arm": spoken(arm), "p_adjusted": float(test["p_adjusted"])}
+            told |= {"differs": bool(test["p_adjusted"] <= alpha), "any_shown": bool(shown)}
+            arms.append(told | {"shown": shown[:3], "more": max(len(shown) - 3, 0)})
+        return {
+            "called": spoken(self.metric),
+            "arms": arms,
+            "first": arms[:1],
+            "several": len(arms) > 1,
+            "scaled": scaled.assign(arm=scaled["arm"].map(spoken)),
+            "effects": effects,
+            "tests": {str(r.pop("arm")): plain(r) for r in self.differ.to_dict("records")},
+        }
 
 
 def _estimate(row: Any) -> Estimate:

@@ -14,9 +14,8 @@ from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM
 from promolab.abtest.sequential import p_at_any_time
 from promolab.checks import choice
 from promolab.effects import spoken
-from promolab.results import Estimate, Result
+from promolab.results import Estimate, Result, words_of
 from promolab.stats import benjamini_hochberg, holm
-from promolab.wording import number, percent
 
 BETTER, WORSE, NOT_WORSE, OPEN = "better", "worse", "not worse", "not told apart"
 ROOM = 0.05
@@ -175,15 +174,16 @@ class Guardrail(Result):
         """Whether the arm may not be shipped: it is broken, or not shown to keep its margin."""
         return self.state == BROKEN or (self.margin is not None and self.state != KEPT)
 
-    def summary(self) -> str:
-        """Say how much worse, and whether that is borne."""
+    @property
+    def harmed(self) -> str:
+        """What it changed by in the arm, in words."""
+        return words_of(__name__, "Guardrail", **self.facts()).say("harmed")
+
+    def facts(self) -> dict[str, Any]:
+        """Return the change in the metric's own direction, and what is borne."""
         signed = self.harm * (-1 if self.good == "up" else 1)
-        told = f"{spoken(self.metric)} {change_words(signed, self.kind)} in {spoken(self.arm)}"
-        if self.margin is None:
-            rule = "no margin is stated"
-        else:
-            rule = f"at most {amount_words(self.margin, self.kind)} worse is borne"
-        return f"{told}: {self.state} ({rule})."
+        told = {"called": spoken(self.metric), "in_arm": spoken(self.arm)}
+        return told | {"stated": self.margin is not None} | change_of(signed, self.kind)
 
 
 def guardrail_of(row: ArmComparison, metric: Metric) -> Guardrail:
@@ -199,62 +199,23 @@ def guardrail_of(row: ArmComparison, metric: Metric) -> Guardrail:
     return Guardrail(row.metric, row.arm, row.kind, harm, margin, state, row.std_error, metric.good)
 
 
-def change_words(e: Estimate, kind: str) -> str:
-    """Write a difference as so much higher or lower, of shares in points.
+def change_of(e: Estimate, kind: str) -> dict[str, Any]:
+    """Return a difference as the line ``change`` says it: so much higher or lower, or the same.
 
     Examples
     --------
-    >>> change_words(Estimate(0.045, 0.039, 0.052, 900), "share")
-    '4.5 points [3.9, 5.2] higher'
-    >>> change_words(Estimate(0.0, 0.0, 0.0, 900), "mean")
-    'the same'
+    >>> change_of(Estimate(0.045, 0.039, 0.052, 900), "share")["changed"]
+    'points'
     """
-    if e.value == e.ci_low == e.ci_high == 0:  # nobody had any: chance has no part in that
-        return "the same"
-    e = e * (100 if kind == "share" else 1)
-    less = e.value < 0
-    told = number(*(e * -1 if less else e).ends, unit="points" if kind == "share" else "")
-    return f"{told} {'lower' if less else 'higher'}"
+    # Where nobody had any, chance has no part in that.
+    same = e.value == e.ci_low == e.ci_high == 0
+    return {"difference": e, "changed": "same" if same else _unit(kind)}
 
 
 def amount_words(value: float, kind: str) -> str:
     """Write a size of a difference, of shares in points."""
-    return number(100 * value, unit="points") if kind == "share" else number(value)
+    return words_of(__name__).written(value, "points" if kind == "share" else "number")
 
 
-def level_words(e: Estimate, kind: str) -> str:
-    """Write an arm's own figure."""
-    return percent(e.value, decimals=1) if kind == "share" else number(*e.ends)
-
-
-def lift_words(e: Estimate) -> str:
-    """Write a relative lift with its sign.
-
-    Examples
-    --------
-    >>> lift_words(Estimate(0.42, 0.36, 0.49)), lift_words(Estimate(float("nan")))
-    ('+42 % [36, 49]', '–')
-    """
-    if not np.isfinite(e.value):
-        return "–"
-    text = percent(*e.ends)
-    return text if not e.value > 0 else f"+{text}"
-
-
-def plain_rows(rows: Iterable[ArmComparison]) -> dict[str, Any]:
-    """Return the rows for ``metrics.json``: metric → arm → figures."""
-    found: dict[str, Any] = {}
-    for row in rows:
-        told: dict[str, Any] = {"kind": row.kind}
-        for name in ("difference", "relative", "treated", "baseline"):
-            told[name] = getattr(row, name).to_dict()
-        told |= {name: _number(getattr(row, name)) for name in ("p", "p_adjusted")}
-        told |= {"why": row.why} if row.why else {}
-        if row.winsorised is not None:
-            told["winsorised"] = row.winsorised.difference.to_dict()
-        found.setdefault(row.metric, {})[row.arm] = told
-    return found
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _unit(kind: str) -> str:
+    return "points" if kind == "share" else "amount"

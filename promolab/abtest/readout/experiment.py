@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from promolab.abtest.analysis import Measured, Metric, measure_arms, metrics_of
-from promolab.abtest.analysis.metric import CORRECTIONS, FDR, HOLM
+from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM
 from promolab.abtest.readout.by_segment import SegmentEffects, segment_effects
 from promolab.abtest.readout.decision import (
     Guardrail,
     guardrail_of,
-    plain_rows,
+    state_of,
     with_adjusted,
 )
 from promolab.abtest.readout.profit import PROFIT, ArmMoney, MoneyTerms, money_of, money_terms
@@ -22,18 +25,12 @@ from promolab.abtest.readout.verdict import (
     ExperimentVerdict,
     judge_experiment,
     mismatch,
-    said_of,
 )
-from promolab.abtest.readout.views import lift_plot, rows_table, sizes_plot
 from promolab.checks import choice
-from promolab.display import Html
 from promolab.effects import spoken
 from promolab.errors import InputError
 from promolab.results import plain
-from promolab.wording import capital, percent
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from promolab.wording import capital
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +64,6 @@ class ExperimentReadout(Measured):
     money: tuple[ArmMoney, ...] = ()
     deciding: tuple[str, ...] = ()
     multiplicity: str = HOLM
-    ALT = "Relative lift of each metric and arm against the control, with intervals."
 
     @property
     def judgement(self) -> str:
@@ -75,22 +71,67 @@ class ExperimentReadout(Measured):
         doubted = self.sample_ratio.verdict in ("warning", "not possible")
         return f"{self.sample_ratio.sentence} " * doubted + self.verdict.summary()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verdict and all figures, by metric and arm, ready for ``metrics.json``."""
-        ratio = self.sample_ratio
+    def facts(self) -> dict[str, Any]:
+        """Return the comparisons as they are shown, and what ``metrics.json`` holds of them."""
+        ratio, n = self.sample_ratio, sum(self.n.values())
+        corrected = self.multiplicity != ALONE
+        arms, shares = (
+            [spoken(arm) for arm in self.n],
+            [self.shares.get(a, math.nan) for a in self.n],
+        )
+        sizes = pd.DataFrame({"arm": arms, "size": list(self.n.values()), "planned": shares})
+        several = len({row.arm for row in self.rows}) > 1
         return {
-            "verdict": self.verdict.to_dict(),
-            "n": plain(dict(self.n)),
-            "sample_ratio": {"verdict": ratio.verdict, "sentence": ratio.sentence},
-            "metrics": plain_rows(self.rows),
-            "deciding": list(self.deciding),
-            "multiplicity": self.multiplicity,
-            "level": self.level,
-            "guardrails": [one.to_dict() for one in self.guardrails],
-            "by_segment": None if self.by_segment is None else self.by_segment.to_dict(),
-            "money": {one.arm: one.to_dict() for one in self.money},
-            "notes": list(self.notes),
+            "compared": self._compared().assign(several=several),
+            "sizes": sizes.assign(
+                percent=100 * sizes["size"] / n, planned=shares, stated=np.isfinite(shares)
+            ),
+            "total": n,
+            "judged": self.verdict.summary().split(";")[0].rstrip("."),
+            "correction": self.multiplicity if len(self.rows) > 1 and corrected else "",
+            "ratio": {"verdict": ratio.verdict, "sentence": ratio.sentence},
+            "by_metric": self._by_metric,
+            "kept": [one.to_dict() for one in self.guardrails],
+            "by_arm": {one.arm: one.to_dict() for one in self.money},
         }
+
+    def _compared(self) -> pd.DataFrame:
+        """Return each comparison and, below it, that of outcomes cut off."""
+        states = {(g.metric, g.arm): f"guardrail {g.state}" for g in self.guardrails}
+        told = []
+        for row in self.rows:
+            state = states.get((row.metric, row.arm)) or state_of(row, self.metrics[row.metric])
+            for one in (row, row.winsorised):
+                if one is None:
+                    continue
+                lift = one.relative * 100
+                p = one.p_adjusted if math.isfinite(one.p_adjusted) else one.p
+                beside: dict[str, Any] = {
+                    "called": spoken(row.metric),
+                    "arm": spoken(row.arm),
+                    "kind": row.kind,
+                }
+                beside |= {"p": p, "cap": row.cap, "is_cut": one is not row}
+                figures = {"difference": one.difference, "relative": one.relative, "lift": lift}
+                figures |= {"treated": one.treated, "baseline": one.baseline}
+                for name, e in figures.items():
+                    ends = (name, f"{name}_low", f"{name}_high")
+                    beside |= dict(zip(ends, e.ends, strict=True))
+                told.append(beside | {"state": state if one is row else "beside it"})
+        return pd.DataFrame(told)
+
+    def _by_metric(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for row in self.rows:
+            told: dict[str, Any] = {"kind": row.kind}
+            for name in ("difference", "relative", "treated", "baseline"):
+                told[name] = getattr(row, name).to_dict()
+            told |= {"p": plain(float(row.p)), "p_adjusted": plain(float(row.p_adjusted))}
+            told |= {"why": row.why} if row.why else {}
+            if row.winsorised is not None:
+                told["winsorised"] = row.winsorised.difference.to_dict()
+            found.setdefault(row.metric, {})[row.arm] = told
+        return found
 
     def summary(self) -> str:
         """Return the verdict, what each arm earned, and what has to be said beside it."""
@@ -105,21 +146,6 @@ class ExperimentReadout(Measured):
             if row.why and row.metric in self.deciding
         )
         return " ".join([*said, *beside, *self.notes])
-
-    def table(self) -> Html:
-        """Return every metric of every arm."""
-        corrected = {HOLM: "Holm", FDR: "Benjamini and Hochberg"}.get(self.multiplicity)
-        caption = f"{said_of(self.n)} customers; {percent(self.level, decimals=0)} intervals"
-        if corrected and len(self.rows) > 1:
-            caption += f"; chance alone is adjusted for their number ({corrected})"
-        return rows_table(self.rows, self.metrics, self.guardrails, f"{caption}.")
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the relative lift by metric and arm; the arms' sizes where nothing is compared."""
-        title = self.verdict.summary().split(";")[0].rstrip(".")
-        if not self.rows:
-            return sizes_plot(self.n, self.shares, "The arms are not as large as planned", ax)
-        return lift_plot(self.rows, title, self.level, ax)
 
 
 def analyze_experiment(

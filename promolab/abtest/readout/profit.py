@@ -15,7 +15,6 @@ from promolab.engines import connect
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result
 from promolab.stats import fieller, t_quantile, two_sided
-from promolab.wording import capital, count, money, percent
 
 PROFIT, SPENT, _LEFT = "profit", "spent", "profit less spent"
 KEYS = ("margin", "discount", "contact_cost", "earlier", "currency", "worth")
@@ -178,28 +177,14 @@ class ArmMoney(Result):
         """Extra profit of all customers of the arm."""
         return self.profit * self.customers
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures, the total among them."""
-        return super().to_dict() | {"in_total": self.in_total.to_dict()}
-
-    def summary(self) -> str:
-        """Say what the arm earned, per customer and in total, and what came back."""
-        e, unit = self.profit, self.currency
-        less = e.value < 0
-        each, total = (e * -1, self.in_total * -1) if less else (e, self.in_total)
-        chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
-        words = (
-            f"{capital(spoken(self.arm))} {'lost' if less else 'earned'} "
-            f"{money(*each.ends, currency=unit)}{'' if less else ' more'} per customer, "
-            f"{money(*total.ends, currency=unit)} in total from {count(self.customers)}{chance}"
-        )
-        if self.returned.ci_high - self.returned.ci_low < MOST_OPEN:
-            spent = money((self.spent * self.customers).value, currency=unit)
-            words += (
-                f"; of {spent} spent on discounts and contacts the return is "
-                f"{percent(*self.returned.ends)}"
-            )
-        return f"{words}."
+    def facts(self) -> dict[str, Any]:
+        """Return whether chance could have made it, and what came back of what was spent."""
+        return {
+            "called": spoken(self.arm),
+            "beyond": self.profit.side in ("above", "below"),
+            "spent_in_total": (self.spent * self.customers).value,
+            "comes_back": bool(self.returned.ci_high - self.returned.ci_low < MOST_OPEN),
+        }
 
 
 def money_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,14 @@ from promolab.abtest.readout.decision import (
     WORSE,
     Guardrail,
     amount_words,
-    change_words,
+    change_of,
     gain_of,
     is_futile,
-    lift_words,
     state_of,
 )
 from promolab.abtest.readout.profit import PROFIT, ArmMoney
 from promolab.effects import spoken
-from promolab.results import Result
-from promolab.wording import capital, count, money, plural
+from promolab.results import Result, words_of
 
 SHIP, STOP, GO_ON, NONE = "ship", "stop", "go on", "no verdict"
 
@@ -70,16 +68,9 @@ class ExperimentVerdict(Result):
         """The rule, in a sentence."""
         return RULE
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields and the rule."""
-        return super().to_dict() | {"rule": RULE}
-
-    def summary(self) -> str:
-        """Return the verdict and its reason, in one sentence."""
-        if self.word == NONE:
-            return self.why
-        what = f"ship {spoken(self.arm)}" if self.word == SHIP else self.word
-        return f"{capital(what)}: {self.why}."
+    def facts(self) -> dict[str, Any]:
+        """Return what the arm is called."""
+        return {"in_arm": spoken(self.arm)}
 
 
 @dataclass(frozen=True)
@@ -136,9 +127,18 @@ class Case:
 
     def says(self, row: ArmComparison) -> str:
         """Write how a metric is in an arm."""
-        told = f"{spoken(row.metric)} {change_words(row.difference, row.kind)}"
-        lift = f" ({lift_words(row.relative)})" if math.isfinite(row.relative.ci_high) else ""
-        return f"{told}{lift} in {spoken(row.arm)}"
+        lift = row.relative
+        told = {"called": spoken(row.metric), "in_arm": spoken(row.arm), "relative": lift}
+        told |= {"lifted": math.isfinite(lift.ci_high), "sign": "+" if lift.value > 0 else ""}
+        return _say("says", **told, **change_of(row.difference, row.kind))
+
+    def leading(self, rows: Iterable[ArmComparison]) -> ArmComparison:
+        """Return the row whose gain is largest against its error."""
+        return max(rows, key=self.size)
+
+
+def _say(line: str, **facts: Any) -> str:
+    return words_of(__name__, "ExperimentVerdict", **facts).say(line)
 
 
 def judge_experiment(case: Case) -> ExperimentVerdict:
@@ -161,30 +161,21 @@ def judge_experiment(case: Case) -> ExperimentVerdict:
 
 
 def _shipped(case: Case, arm: str, won: Mapping[str, Sequence[ArmComparison]]) -> ExperimentVerdict:
-    best = max(won[arm], key=case.size)
-    metric = case.metrics[best.metric]
-    why = f"{case.says(best)} than in {spoken(best.control)}"
-    if state_of(best, metric) == NOT_WORSE:
-        why += ", not worse by more than is borne"
-    if others := [other for other in won if other != arm and won[other]]:
-        beats = "beats" if len(others) == 1 else "beat"
-        why += f"; {' and '.join(map(spoken, others))} {beats} it, too"
-    kept = [g for g in case.guards(arm) if g.state == KEPT]
-    if kept:
-        why += f"; {' and '.join(spoken(g.metric) for g in kept)} kept inside the margin"
-    return ExperimentVerdict(SHIP, why + _earned(case, arm), arm)
-
-
-def _earned(case: Case, arm: str) -> str:
-    found = next((m for m in case.money if m.arm == arm), None)
-    if found is None or PROFIT in case.deciding:
-        return ""
-    e, unit = found.profit, found.currency
-    if e.ci_low > 0:
-        return f"; it earns {money(*e.ends, currency=unit)} more per customer"
-    if e.ci_high < 0:
-        return f"; but it costs {money(*(e * -1).ends, currency=unit)} per customer"
-    return f"; whether it pays is not told ({money(*e.ends, currency=unit)} per customer)"
+    best = case.leading(won[arm])
+    found = next((m for m in case.money if m.arm == arm and PROFIT not in case.deciding), None)
+    side = "" if found is None else found.profit.side
+    why = _say(
+        "shipped",
+        best=case.says(best),
+        control=spoken(best.control),
+        only_not_worse=state_of(best, case.metrics[best.metric]) == NOT_WORSE,
+        others=[spoken(other) for other in won if other != arm and won[other]],
+        unharmed=[spoken(g.metric) for g in case.guards(arm) if g.state == KEPT],
+        earns="unsure" if side == "unknown" else side,
+        profit=None if found is None else found.profit,
+        currency="" if found is None else found.currency,
+    )
+    return ExperimentVerdict(SHIP, why, arm)
 
 
 def _stopped(
@@ -192,70 +183,60 @@ def _stopped(
     barred: Mapping[str, Sequence[Guardrail]],
     lost: Mapping[str, Sequence[ArmComparison]],
 ) -> ExperimentVerdict:
-    told = []
-    for arm in case.arms:
-        if barred[arm]:
-            one = barred[arm][0]
-            told.append(one.summary().split(": broken")[0])
-        else:
-            worst = min(lost[arm], key=case.size)
-            told.append(case.says(worst))
+    told = [
+        barred[arm][0].harmed if barred[arm] else case.says(min(lost[arm], key=case.size))
+        for arm in case.arms
+    ]
     return ExperimentVerdict(STOP, "; ".join(told), case.arms[0] if len(case.arms) == 1 else "")
 
 
 def _too_early(case: Case, left: Sequence[str]) -> ExperimentVerdict:
-    row = max((r for arm in left for r, _ in case.of(arm)), key=case.size)
-    so_far = f"so far {case.says(row)}"
-    return ExperimentVerdict(GO_ON, f"{case.early}; {so_far}", row.arm)
+    row = case.leading(r for arm in left for r, _ in case.of(arm))
+    return ExperimentVerdict(
+        GO_ON, _say("early", why_early=case.early, best=case.says(row)), row.arm
+    )
 
 
 def _waits(case: Case, winners: Sequence[str]) -> ExperimentVerdict:
     """A win whose guardrails are not yet shown to be kept."""
     arm = winners[0]
-    unsure = [g for g in case.guards(arm) if g.bars]
-    factors = [_times_guard(case, g) for g in unsure]
-    worst = max(range(len(unsure)), key=lambda i: factors[i])
-    why = (
-        f"{case.says(max((r for r, _ in case.of(arm)), key=case.size))}, but "
-        f"whether {spoken(unsure[worst].metric)} stays inside its margin is not told yet"
-    )
-    return _longer(case, why, factors[worst], arm)
+    best = case.leading(r for r, _ in case.of(arm))
+    factor, name = max((_times_guard(case, g), g.metric) for g in case.guards(arm) if g.bars)
+    more, told = _longer(case, factor)
+    why = _say("waits", best=case.says(best), guard=spoken(name), an_effect="like", **told)
+    return ExperimentVerdict(GO_ON, why, arm, more)
 
 
 def _undecided(case: Case, left: Sequence[str]) -> ExperimentVerdict:
     rows = [r for arm in left for r, state in case.of(arm) if state == OPEN]
     hopeful = [r for r in rows if not is_futile(r, case.metrics[r.metric])]
-    row = max(hopeful or rows, key=case.size)
+    row = case.leading(hopeful or rows)
     metric = case.metrics[row.metric]
-    why = f"{case.says(row)}, which chance alone could have made"
-    if (more := case.planned - sum(case.n.values())) > 0:
-        told = plural(more, "customer is", "customers are")
-        return ExperimentVerdict(GO_ON, f"{why}; {told} still to come", row.arm, more)
     worth, ahead = metric.worth or 0.0, gain_of(row, metric).value + (metric.margin or 0.0)
+    told: dict[str, Any] = {"best": case.says(row), "worth": amount_words(worth, row.kind)}
+    if (more := case.planned - sum(case.n.values())) > 0:
+        why = _say("undecided", rest="planned", left=more, **told)
+        return ExperimentVerdict(GO_ON, why, row.arm, more)
     if not hopeful:
-        told = f"{amount_words(worth, row.kind)}, the smallest effect worth finding, is excluded"
-        return ExperimentVerdict(STOP, f"{why}, and {told}", row.arm)
-    effect, factor = "an effect like that", _times(case, row, ahead)
+        return ExperimentVerdict(STOP, _say("undecided", rest="excluded", **told), row.arm)
+    effect, factor = "like", _times(case, row, ahead)
     # Once it is about as large as the effect worth finding takes, what was seen says how much more.
     if 1.2 < (longer := _times(case, row, worth)) < math.inf:
-        effect, factor = f"an effect of {amount_words(worth, row.kind)}", longer
-    if metric.worth is None and factor > MOST_LONGER:
-        why += "; when to stop is told where the smallest effect worth finding is stated (worth=)"
-    return _longer(case, why, factor, row.arm, effect)
+        effect, factor = "worth", longer
+    told["worth_unstated"] = metric.worth is None and bool(factor > MOST_LONGER)
+    needed, beside = _longer(case, factor)
+    why = _say("undecided", rest="open", an_effect=effect, **told, **beside)
+    return ExperimentVerdict(GO_ON, why, row.arm, needed)
 
 
-def _longer(
-    case: Case, why: str, factor: float, arm: str, effect: str = "an effect like that"
-) -> ExperimentVerdict:
+def _longer(case: Case, factor: float) -> tuple[float, dict[str, Any]]:
+    """Return how many more customers it takes, and what is said of that."""
     if not math.isfinite(factor):
-        return ExperimentVerdict(GO_ON, why, arm)
+        return math.nan, {"needs": ""}
     more = max(factor - 1, 0.0) * sum(case.n.values())
-    told = plural(_rounded(more), "more customer", "more customers")
-    if math.isfinite(case.weeks) and case.weeks > 0:
-        weeks = max(1.0, math.ceil(case.weeks * (factor - 1)))
-        told += f", {plural(weeks, 'week')} at the pace so far,"
-    ending = f"{told} would tell {effect} in 4 of 5 such experiments"
-    return ExperimentVerdict(GO_ON, f"{why}; about {ending}", arm, more)
+    paced = math.isfinite(case.weeks) and case.weeks > 0
+    weeks = max(1, math.ceil(case.weeks * (factor - 1))) if paced else None
+    return more, {"needs": "more", "needed": _rounded(more), "weeks": weeks}
 
 
 def _rounded(n: float) -> float:
@@ -280,9 +261,5 @@ def _times_guard(case: Case, guard: Guardrail) -> float:
 
 def mismatch(sentence: str) -> ExperimentVerdict:
     """Return that nothing is said, and why: arms that are not as large as chance made them."""
-    return ExperimentVerdict(NONE, f"No verdict: {sentence[:1].lower()}{sentence[1:]}")
-
-
-def said_of(n: Mapping[str, int]) -> str:
-    """Write the sizes of the arms."""
-    return ", ".join(f"{spoken(arm)} {count(size)}" for arm, size in n.items())
+    told = f"{sentence[:1].lower()}{sentence[1:]}"
+    return ExperimentVerdict(NONE, _say("mismatch", sentence=told))
