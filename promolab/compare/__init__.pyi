@@ -5,14 +5,14 @@ from .backtest import run_backtest
 from .backtest import support as support
 from .champion import Method as Method
 from .champion import Replacement as Replacement
-from .champion import hold_against
-from .choice import check_methods as check_methods
-from .choice import choose_method
+from .champion import challenge_champion
+from .cross_validation import pair_features as pair_features
 from .effect_methods import EffectComparison as EffectComparison
 from .effect_methods import compare_effects
 from .leaderboard import Leaderboard as Leaderboard
 from .leaderboard import compare_models
-from .rolling import pair_features as pair_features
+from .model_selection import check_methods as check_methods
+from .model_selection import choose_method
 from .search import search_options
 from .search_spaces import Span as Span
 from .segment_quality import quality_by_segment
@@ -20,10 +20,10 @@ from .selection import importance_out_of_time, select_features
 from .stability import stability_selection
 
 __all__ = [
+    "challenge_champion",
     "choose_method",
     "compare_effects",
     "compare_models",
-    "hold_against",
     "importance_out_of_time",
     "quality_by_segment",
     "run_backtest",

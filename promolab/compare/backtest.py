@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import real_number
-from promolab.compare.rolling import (
+from promolab.compare.cross_validation import (
     Setting,
     model_maker,
     outcome_words,

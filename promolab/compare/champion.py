@@ -61,7 +61,7 @@ def _named(options: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 @dataclass(frozen=True)
 class Replacement(Result):
-    """Whether a week goes on with the method that served the last one; made by `hold_against`.
+    """Whether a week goes on with the method that served the last one (`challenge_champion`).
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Replacement(Result):
         return self.reason
 
 
-def hold_against(
+def challenge_champion(
     pairs: pd.DataFrame,
     champion: Method | None,
     challenger: Method,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import choice, choices_of, level_of, seed_of, share, whole_number
-from promolab.compare.rolling import progress_bar
+from promolab.compare.cross_validation import progress_bar
 from promolab.contract import Experiment
 from promolab.effects import SharedPredictions, UpliftModel, place_within, predict_models
 from promolab.errors import InputError

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.checks import choice
-from promolab.compare import leaderboard_curves as curves
 from promolab.compare.backtest import backtest_of
-from promolab.compare.leaderboard_curves import (
-    BOARD_METRICS,
-    GAP,
-    VALUE,
-    higher_is_better,
-    in_words,
-)
-from promolab.compare.rolling import (
+from promolab.compare.cross_validation import (
     Setting,
     known_outcome,
     make_setting,
@@ -31,13 +23,11 @@ from promolab.compare.rolling import (
     progress_bar,
 )
 from promolab.contract import known_beforehand
-from promolab.display import Html, table
 from promolab.errors import InputError
 from promolab.metrics import ALARM_AUC, columns_too_good, leakage_advice, told_too_good
 from promolab.metrics import FEWEST_ROWS as FEWEST
 from promolab.model.inputs import Fold, Folds
-from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent, plural
+from promolab.results import Estimate, Result, drawn_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,14 +35,19 @@ if TYPE_CHECKING:
     from promolab.compare.backtest import Backtest
 
 
-WRITTEN = {
-    "auc": partial(number, decimals=2),
-    "auc_within": partial(number, decimals=2),
-    "average_precision": partial(number, decimals=2),
-    "log_loss": partial(number, decimals=3),
-    "ece": partial(percent, decimals=1),
-}
-"""What the table shows, and how."""
+BOARD_METRICS = ("auc", "auc_within", "average_precision", "log_loss", "brier", "ece")
+"""What models are compared by."""
+VALUE = ("value", "ci_low", "ci_high")
+GAP = ("difference", "difference_low", "difference_high")
+RATIO = ("ratio_low", "ratio_high")
+GRID = np.linspace(0, 1, 201)
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether more of one of the `BOARD_METRICS` is better."""
+    from promolab.metrics import named_metric
+
+    return named_metric(metric.removesuffix("_within")).higher_is_better
 
 
 @dataclass(frozen=True)
@@ -69,8 +64,8 @@ class Leaderboard(Result):
         Their names, the simplest first.
     metric : str
         What decides which is recommended.
-    basis : str
-        How each part of the rows was predicted.
+    basis : {"promotions", "time", "customers"}
+        What each part of the rows, predicted from others, was.
     rows : DataFrame, shape (n, …)
         customer_id, promotion_id, starts_at (those that there are), fold, y.
     scores : DataFrame, shape (n, number of models)
@@ -195,14 +190,62 @@ class Leaderboard(Result):
         return self._figure(model, metric, *GAP)
 
     def _figure(self, model: str, metric: str | None, *columns: str) -> Estimate:
-        d = self.differences
-        row = d[(d["metric"] == self._known(metric)) & (d["model"] == model)].iloc[0]
-        value, low, high = (float(row[c]) for c in columns)
-        return Estimate(value, low, high, len(self.rows))
+        row = self._of(metric).set_index("model").loc[model, list(columns)]
+        return Estimate.of(row, len(self.rows))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return every measure of every model with its interval, and what is recommended."""
-        models = {
+    def _of(self, metric: str | None = None) -> pd.DataFrame:
+        d = self.differences
+        return d[d["metric"] == self._known(metric)].reset_index(drop=True)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is best, what is recommended and why, and each model's figures and curves."""
+        simplest, best, chosen = self.models[0], self.best(), self.recommend()
+        rivals = len(self.models) - 1
+        part = self._of()
+        if not rivals or best == simplest:
+            finding = "first" if rivals else "alone"
+        elif chosen == simplest:
+            finding = "none"
+        else:
+            finding = "best" if chosen == best else "within"
+        apart = part["model"][part["p_holm"] < 1 - self.level].tolist()
+        return {
+            "finding": finding,
+            "case": "alarm" if self.leakage else "alone" if not rivals else "recommended",
+            "simplest": simplest,
+            "chosen": chosen,
+            "several": rivals,
+            "alone": not rivals,
+            "positives": int(self.rows["y"].sum()),
+            "lost": self.unit if len(self.left_out) else "",
+            "value": self._figure(best, None, *VALUE),
+            "gap": self.difference(best) if best != simplest else None,
+            "beside": self._beside,
+            "rivals": rivals,
+            "apart": apart,
+            "holm": "" if rivals < 2 else "some" if apart else "none",
+            "clustered": self._customers is not None,
+            "better": "right" if higher_is_better(self.metric) else "left",
+            "gaps": part.assign(chosen=part["model"] == chosen),
+            "shown": lambda: self.frame.join(part[list(GAP)].iloc[1:]),
+            "by_model": self._by_model,
+            "rate": float(self.rows["y"].mean()),
+            "auc_low": lambda: self.frame["auc"].min(),
+            "auc_high": lambda: self.frame["auc"].max(),
+            "precision_low": lambda: self.frame["average_precision"].min(),
+            "precision_high": lambda: self.frame["average_precision"].max(),
+            **self._drawn_facts(),
+        }
+
+    def _beside(self) -> list[dict[str, Any]]:
+        """Return where another measure that matters speaks for another model."""
+        others = [m for m in ("auc_within", "log_loss") if m in self.metrics and m != self.metric]
+        found = [{"other": self.recommend(m), "measures": [m]} for m in others]
+        return [each for each in found if each["other"] != self.recommended]
+
+    def _by_model(self) -> dict[str, Any]:
+        """Return every measure of every model with its interval and its difference."""
+        return {
             model: {
                 metric: {
                     **self._figure(model, metric, *VALUE).to_dict(),
@@ -212,122 +255,75 @@ class Leaderboard(Result):
             }
             for model in self.models
         }
+
+    def _measured(self, curve: Callable[..., Any]) -> dict[str, Any]:
+        y = self.rows["y"].to_numpy()
+        options: dict[str, Any] = {"cluster": self._customers, "level": self.level}
+        return {m: curve(y, self.scores[m].to_numpy(), **options) for m in self.models}
+
+    def _curves(self, curve: Callable[..., Any], across: str, up: str) -> pd.DataFrame:
+        """Return the curve of each model at the same places: model, x, y, and its area."""
+        parts = []
+        for name, found in self._measured(curve).items():
+            along = np.interp(GRID, getattr(found, across), getattr(found, up))
+            ends = zip(("area", "area_low", "area_high"), found.estimate.ends, strict=True)
+            parts.append(pd.DataFrame({"model": name, "x": GRID, "y": along, **dict(ends)}))
+        return pd.concat(parts, ignore_index=True)
+
+    def _drawn_facts(self) -> dict[str, Any]:
+        """Return what the figures of curves show; each is worked out where it is drawn."""
+        from promolab.metrics import calibration, precision_recall, roc
+
+        @cache
+        def recall_curves() -> pd.DataFrame:
+            return self._curves(precision_recall, "recall", "precision")
+
+        @cache
+        def reliability() -> pd.DataFrame:
+            parts = []
+            for name, found in self._measured(calibration).items():
+                ends = zip(("ratio", *RATIO), found.observed_expected.ends, strict=True)
+                parts.append(found.bins.assign(model=name, **dict(ends)))
+            return pd.concat(parts, ignore_index=True)
+
+        @cache
+        def come_true() -> list[str]:
+            ratios = reliability().groupby("model", sort=False)[list(RATIO)].first()
+            return ratios.index[(ratios[RATIO[0]] <= 1) & (ratios[RATIO[1]] >= 1)].tolist()
+
+        def calibrated() -> str:
+            n = len(come_true())
+            return "all" if n == len(self.models) else "some" if n else "none"
+
+        def precision_ends() -> tuple[float, float]:
+            # Rare positives leave most of 0 to 100 % empty; below the small panel in the upper
+            # right the curves keep to half of the axis.
+            y, x = recall_curves()["y"], recall_curves()["x"]
+            top = float(min(1.0, max(1.1 * y.max(), y[x >= 0.5].max() / 0.55)))
+            return -0.01 * top, 1.01 * top
+
         return {
-            "outcome": self.outcome,
-            "metric": self.metric,
-            "recommended": self.recommended,
-            "best": self.best(),
-            "models": models,
-            "leakage": self.leakage,
+            "roc_curves": lambda: self._curves(roc, "fpr", "tpr"),
+            "recall_curves": recall_curves,
+            "precision_ends": precision_ends,
+            "reliability": reliability,
+            "come_true": come_true,
+            "calibrated": calibrated,
         }
-
-    def to_table(self) -> Html:
-        """Return each model's measures and its difference to the simplest, with intervals."""
-        simplest = self.models[0]
-        shown = [name for name in WRITTEN if name in self.metrics]
-        rows = {"model": list(self.models)} | {
-            name: [_written(self._figure(model, name, *VALUE), name) for model in self.models]
-            for name in shown
-        }
-        rows["difference"] = [
-            "–" if model == simplest else _written(self.difference(model)) for model in self.models
-        ]
-        heads = {"model": "method", self.metric: BOARD_METRICS[self.metric]}
-        heads["difference"] = f"{BOARD_METRICS[self.metric]} less that of {simplest}"
-        heads |= {name: BOARD_METRICS[name] for name in shown if name != self.metric}
-        return table(
-            pd.DataFrame(rows),
-            {name: heads[name] for name in heads if name in rows},
-            dict.fromkeys([*shown, "difference"], str),
-            caption="All on the same contacts, none of which a method had seen; the simplest "
-            "first; 95 % intervals by customer. Log-loss and calibration error: less is "
-            "better.",
-        )
-
-    def summary(self) -> str:
-        """Say which model to take and why, on what it was tested, and what is too good."""
-        return " ".join(filter(None, [self._tested(), self.leakage, self.verdict()]))
-
-    def _tested(self) -> str:
-        n, positives = len(self.rows), int(self.rows["y"].sum())
-        left = ""
-        if len(self.left_out):
-            left = f"; {plural(len(self.left_out), 'promotion')} could not be predicted"
-            if "promotion_id" not in self.rows.columns:
-                left = f"; {plural(len(self.left_out), 'fold')} could not be predicted"
-        return (
-            f"{plural(len(self.models), 'model')} on the same {count(n)} {self.unit} "
-            f"({count(positives)} {self.outcome}), each {self.basis}{left}."
-        )
-
-    def verdict(self) -> str:
-        """Say which model is recommended, and by how much the best is better."""
-        if self.leakage:
-            return "Nothing is recommended while that stands."
-        simplest, best, chosen = self.models[0], self.best(), self.recommended
-        word = BOARD_METRICS[self.metric]
-        value = in_words(self._figure(best, None, *VALUE))
-        if len(self.models) == 1:
-            return f"{word} of {simplest} {value}."
-        first = f"Best {word}: {best}, {value}"
-        if best != simplest:
-            first += f", {in_words(self.difference(best))} against {simplest}"
-        why = (
-            "no simpler one comes within noise of it"
-            if chosen == best != simplest
-            else "which is the simplest as well"
-            if chosen == best
-            else f"the simplest whose difference to {best} may be 0"
-        )
-        return f"{first}. Recommended: {chosen}, {why}.{self._beside()}{self._multiple()}"
-
-    def _beside(self) -> str:
-        """Say where another measure that matters speaks for another model."""
-        others = [m for m in ("auc_within", "log_loss") if m in self.metrics and m != self.metric]
-        found = {BOARD_METRICS[m]: self.recommend(m) for m in others}
-        differing = [
-            f"{name} by {word}" for word, name in found.items() if name != self.recommended
-        ]
-        return f" The same rule takes {' and '.join(differing)}." if differing else ""
-
-    def _multiple(self) -> str:
-        k = len(self.models) - 1
-        if k < 2:
-            return ""
-        part = self.differences[self.differences["metric"] == self.metric]
-        left = part["model"][part["p_holm"] < 1 - self.level].tolist()
-        told = " and ".join([", ".join(left[:-1]), *left[-1:]][len(left) < 2 :]) or "none"
-        return (
-            f" With {k} models compared at once (Holm), {told} can be told apart from "
-            f"{self.models[0]}."
-        )
-
-    def interval_words(self) -> str:
-        """Return what the intervals are, for a subtitle."""
-        unit = "" if self._customers is None else " clustered by customer"
-        return f"{percent(self.level, decimals=0)} intervals{unit}"
 
     def plot(self, ax: Axes | None = None, metric: str | None = None) -> Axes:
         """Draw each model's difference to the simplest, with its interval; right: the value."""
-        return curves.plot_differences(self, self._known(metric), ax)
+        shown = self if metric is None else replace(self, metric=self._known(metric))
+        drawn: Axes = shown._as_words_say("plot", ax)
+        return drawn
 
-    def plot_roc(self, ax: Axes | None = None) -> Axes:
-        """Draw all ROC curves, and enlarged how they differ from the simplest's."""
-        return curves.plot_roc(self, ax)
-
-    def plot_precision_recall(self, ax: Axes | None = None) -> Axes:
-        """Draw all precision–recall curves, and enlarged how they differ from the simplest's."""
-        return curves.plot_precision_recall(self, ax)
-
-    def plot_reliability(self, axes: Any = None) -> Any:
-        """Draw predicted against observed, a panel per model with the same axes."""
-        return curves.plot_reliability(self, axes)
-
-
-def _written(e: Estimate, metric: str = "log_loss") -> str:
-    if e.value != e.value:
-        return "–"
-    return WRITTEN[metric](e.value, e.ci_low, e.ci_high)
+    plot_roc = drawn_by("plot_roc", "Draw all ROC curves, and enlarged how they differ.")
+    plot_precision_recall = drawn_by(
+        "plot_precision_recall", "Draw all precision–recall curves, and enlarged how they differ."
+    )
+    plot_reliability = drawn_by(
+        "plot_reliability", "Draw predicted against observed, a panel per model with the same axes."
+    )
 
 
 def leakage_alarm(setting: Setting, scores: Mapping[str, np.ndarray]) -> str:
@@ -460,7 +456,7 @@ def compare_models(
         tuple(setting.features),
         tuple(makers),
         metric,
-        setting.folds.words,
+        setting.basis,
         rows,
         pd.DataFrame({name: p[tested] for name, p in scores.items()}),
         pd.Series(seconds, name="seconds"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time as clock
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,33 +15,45 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import choice, real_number, whole_number
-from promolab.compare.leaderboard import leakage_alarm
-from promolab.compare.leaderboard_curves import higher_is_better
-from promolab.compare.rolling import (
+from promolab.compare.cross_validation import (
     Setting,
     make_setting,
     predict_folds,
     progress_bar,
     promotion_setting,
 )
-from promolab.compare.search_result import OBJECTIVES, SearchResult, measured
-from promolab.compare.search_spaces import (
-    Space,
-    Store,
-    distributions,
-    fingerprint,
-    options_of,
-    quiet,
-    space_of,
-)
-from promolab.errors import InputError
+from promolab.compare.leaderboard import higher_is_better, leakage_alarm
+from promolab.compare.search_result import SearchResult
+from promolab.compare.search_spaces import Space, options_of, space_of, suggested
+from promolab.errors import InputError, MissingExtraError
 from promolab.model import ResponseModel
 from promolab.model.inputs import Fold, Folds, check_columns, moment_among
 from promolab.model.learners import learner_class
 from promolab.results import Estimate
 
 if TYPE_CHECKING:
-    from optuna.trial import Trial
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, Trial
+
+
+DRAWS = 1000
+STARTUP = 8  # trials drawn at random before the others are looked at
+REFUSED = "refused"
+OBJECTIVES = ("log_loss", "auc", "auc_within", "average_precision", "brier")
+"""What `search_options` can search by."""
+
+
+def measured(metric: str, y: np.ndarray, p: np.ndarray, group: np.ndarray | None) -> float:
+    """Return one of `OBJECTIVES`; nan where it needs two classes and there is one."""
+    from promolab.metrics import measure
+
+    within = metric == "auc_within"
+    if metric in ("auc", "average_precision") and y.min() == y.max():
+        return float("nan")
+    if within and (group is None or not (pd.Series(y).groupby(group).nunique() == 2).any()):
+        return float("nan")
+    name = metric.removesuffix("_within")
+    return float(measure(y, p, name, group=group if within else None).value)
 
 
 @dataclass
@@ -50,6 +65,7 @@ class Task:
     fixed: dict[str, Any]
     metric: str
     seed: int
+    space: dict[str, Any]
 
     @property
     def rows(self) -> int:
@@ -86,6 +102,29 @@ class Task:
             else:
                 steps.append([fold])
         return steps
+
+    def __call__(self, trial: Trial) -> float:
+        """Evaluate one trial fold by fold, and stop it where it is behind."""
+        from optuna import TrialPruned
+
+        make, steps = self.maker(suggested(trial, self.space)), self.steps()
+        p, value = np.full(len(self.setting.frame), np.nan), np.nan
+        for k, parts in enumerate(steps):
+            try:
+                part = predict_folds(self.setting, make, parts)
+            except InputError as error:
+                trial.set_user_attr(REFUSED, str(error))
+                raise
+            p = np.where(np.isnan(part), p, part)
+            value = self.value(p)
+            trial.set_user_attr("folds", k + 1)
+            if np.isfinite(value):
+                trial.report(value, k)
+                if k + 1 < len(steps) and trial.should_prune():
+                    raise TrialPruned
+        if np.isnan(value):
+            trial.set_user_attr(REFUSED, f"{self.metric} needs rows of both classes")
+        return value
 
     def predict(self, options: Mapping[str, Any]) -> np.ndarray:
         """Predict all folds."""
@@ -265,7 +304,7 @@ def search_options(
     >>> len(found.frame), sorted(found.model().get_params())[:2]
     (3, ['calibration', 'columns'])
     """
-    with quiet():
+    with quiet() as optuna:
         _check_budget(trials, seconds, metric)
         kept = dict(fixed or {})
         where = space_of(kind, space, tuple(kept))
@@ -280,24 +319,15 @@ def search_options(
             min_positives=min_positives,
             seed=seed,
         )
-        task = Task(setting, kind, kept, metric, seed)
+        task = Task(setting, kind, kept, metric, seed, where)
         defaults = task.defaults()
-        steps = task.steps()
-        name = fingerprint(task.setting, kind, sorted(kept.items()), sorted(where.items()), metric)
-        keeping = Store(
-            store,
-            f"{name}-{seed}",
-            distributions(where),
-            higher_is_better(metric),
-            max(1, len(steps) // 3),
-            seed,
-        )
-        try:
-            started = clock.monotonic()
-            _run(task, steps, keeping, where, trials, seconds)
-            table = _table(keeping, where)
-        finally:
-            keeping.close()
+        parts = (kind, sorted(kept.items()), sorted(where.items()), metric)
+        name = f"{fingerprint(task.setting, *parts)}-{seed}"
+        started = clock.monotonic()
+        with kept_in(store, optuna) as storage:
+            study, resumed = _study(storage, store, name, task, optuna)
+            _optimize(study, task, trials - resumed, seconds)
+            table = _table(study, where)
     best = _best(table, where, metric, task.value(defaults))
     p = defaults if not best else task.predict(best)
     return SearchResult(
@@ -312,9 +342,9 @@ def search_options(
         task.value(defaults),
         task.advantage(p, defaults) if best else Estimate(0.0, 0.0, 0.0, task.rows),
         table,
-        task.setting.folds.words,
+        task.setting.basis,
         trials,
-        keeping.resumed,
+        resumed,
         clock.monotonic() - started,
         seed,
         None if later is None else compared_later(task, later, best),
@@ -330,64 +360,124 @@ def _check_budget(trials: int, seconds: float | None, metric: str) -> None:
     choice("metric", metric, OBJECTIVES)
 
 
-def _run(
-    task: Task,
-    steps: list[list[Fold]],
-    keeping: Store,
-    space: Mapping[str, Any],
-    trials: int,
-    seconds: float | None,
-) -> None:
-    until = np.inf if seconds is None else clock.monotonic() + seconds
-    done = keeping.resumed
-    with progress_bar(trials, f"searching {task.kind}") as bar:
-        bar.update(min(done, trials))
-        # A budget of seconds too short for one trial still gives one.
-        while done < trials and (clock.monotonic() < until or done == 0):
-            _try(task, steps, keeping, keeping.ask(), space)
-            done += 1
+@contextmanager
+def quiet() -> Iterator[Any]:
+    """Give Optuna without its log lines and warnings; its settings are what they were afterwards.
+
+    Raises
+    ------
+    MissingExtraError
+        Optuna is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise MissingExtraError("the search for options", "search") from error
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="optuna")
+            yield optuna
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+@contextmanager
+def kept_in(path: str | Path | None, optuna: Any) -> Iterator[Any]:
+    """Give Optuna's storage of trials: an SQLite file, or none for memory.
+
+    Raises
+    ------
+    InputError
+        The file is no such store, or there is no folder for it.
+    """
+    if path is None:
+        yield None
+        return
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {path.parent} to keep the search in; make it first")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; store= is the name of a file")
+    with _of_a_search(path):
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+@contextmanager
+def _of_a_search(path: Any) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # whatever SQLite and Optuna stumble over
+        raise InputError(
+            f"{path} is no store of a search ({error}); name another file in store="
+        ) from error
+
+
+def _study(storage: Any, store: Any, name: str, task: Task, optuna: Any) -> tuple[Study, int]:
+    """Return the search of this name, and how many trials of it were there before."""
+    warmup = max(1, len(task.steps()) // 3)
+    with _of_a_search(store):
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            load_if_exists=True,
+            direction="maximize" if higher_is_better(task.metric) else "minimize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=warmup),
+        )
+        return study, len(_finished(study))
+
+
+def _finished(study: Study) -> list[FrozenTrial]:
+    """Return the trials that ended: one that was cut off failed without having been refused."""
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state.is_finished() and (trial.state.name != "FAIL" or REFUSED in trial.user_attrs)
+    ]
+
+
+def _optimize(study: Study, task: Task, left: int, seconds: float | None) -> None:
+    """Try as many more; the next proposal depends on the trials before and the seed alone."""
+    from optuna.samplers import TPESampler
+
+    def again(study: Study, trial: Any = None) -> None:
+        sequence = np.random.SeedSequence([task.seed, len(_finished(study))])
+        seed = int(sequence.generate_state(1)[0])
+        study.sampler = TPESampler(n_startup_trials=STARTUP, seed=seed)
+        if trial is not None:
             bar.update()
 
-
-def _try(
-    task: Task, steps: list[list[Fold]], keeping: Store, trial: Trial, space: Mapping[str, Any]
-) -> None:
-    """Evaluate one trial fold by fold, and stop it where it is behind."""
-    started = clock.monotonic()
-    make = task.maker(options_of(space, trial.params))
-    p = np.full(len(task.setting.frame), np.nan)
-
-    def tell(state: str, value: float | None, done: int, **why: str) -> None:
-        told = {"folds": done, "seconds": clock.monotonic() - started, **why}
-        keeping.tell(trial, value, state, **told)
-
-    for k, parts in enumerate(steps):
-        try:
-            part = predict_folds(task.setting, make, parts)
-        except InputError as error:
-            return tell("refused", None, k, reason=str(error))
-        p = np.where(np.isnan(part), p, part)
-        value = task.value(p)
-        if np.isfinite(value):
-            trial.report(value, k)
-        if k + 1 < len(steps) and np.isfinite(value) and trial.should_prune():
-            return tell("pruned", None, k + 1)
-    return tell("complete", value, len(steps))
+    with progress_bar(left, f"searching {task.kind}") as bar:
+        again(study)
+        how: dict[str, Any] = {"catch": (InputError,), "callbacks": [again]}
+        if left > 0:
+            study.optimize(task, n_trials=left, timeout=seconds, **how)
+        if not _finished(study):  # a budget of seconds too short for one trial still gives one
+            study.optimize(task, n_trials=1, **how)
 
 
-def _table(keeping: Store, space: Mapping[str, Any]) -> pd.DataFrame:
+def _table(study: Study, space: Mapping[str, Any]) -> pd.DataFrame:
     """Return one row per trial, in order."""
-    records = [
-        {
-            "trial": k,
-            "state": told["state"],
-            "value": told["value"] if told["state"] == "complete" else np.nan,
-            "folds": told["folds"],
-            "seconds": told["seconds"],
-            **options_of(space, told["params"]),
-        }
-        for k, told in enumerate(keeping.records)
-    ]
+    states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "refused"}
+    records = []
+    for k, trial in enumerate(_finished(study)):
+        state, took = states[trial.state.name], trial.duration
+        records.append(
+            {
+                "trial": k,
+                "state": state,
+                "value": trial.value if state == "complete" else np.nan,
+                "folds": trial.user_attrs.get("folds", 0),
+                "seconds": took.total_seconds() if took else np.nan,
+                **options_of(space, trial.params),
+            }
+        )
     return pd.DataFrame(records)
 
 
@@ -401,3 +491,23 @@ def _best(table: pd.DataFrame, space: Iterable[str], metric: str, default: float
         return {}
     row = table.astype(object).iloc[at]
     return {name: row[name] for name in space}
+
+
+def fingerprint(setting: Setting, *parts: Any) -> str:
+    """Return a name for a search on these rows, folds and settings: another one, another name.
+
+    Parameters
+    ----------
+    setting : Setting
+    *parts : object
+        What else the search depends on; its ``repr`` counts.
+    """
+    from promolab import __version__
+
+    digest = hashlib.sha256(repr((__version__, setting.outcome, setting.features, parts)).encode())
+    frame = setting.frame[setting.features]
+    digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    digest.update(setting.labels.tobytes())
+    for fold in setting.folds.parts:
+        digest.update(fold.train.tobytes() + b"|" + fold.test.tobytes())
+    return digest.hexdigest()[:32]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.compare.backtest import run_backtest
-from promolab.compare.rolling import chosen_features, model_maker
+from promolab.compare.cross_validation import chosen_features, model_maker
 from promolab.compare.stability import ColumnStability as Stability
 from promolab.compare.stability import stability_selection
 from promolab.errors import InputError, nearest

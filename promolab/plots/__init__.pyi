@@ -4,6 +4,7 @@ from ._base import date_axis as date_axis
 from ._base import filled as filled
 from ._base import finish
 from ._base import look as look
+from ._base import new_axes as new_axes
 from ._base import roomy as roomy
 from ._base import segment_colours as segment_colours
 from ._base import shortened as shortened
@@ -20,12 +21,17 @@ from ._lines import columns as columns
 from ._lines import legend_below as legend_below
 from ._lines import points as points
 from ._lines import reference_line as reference_line
+from ._lines import rug as rug
 from ._lines import side_by_side as side_by_side
 from ._maps import alluvial as alluvial
 from ._maps import bubbles as bubbles
 from ._maps import heat_map as heat_map
 from ._maps import histogram as histogram
 from ._maps import scatter_map as scatter_map
+from ._panels import alike as alike
+from ._panels import enlarged as enlarged
+from ._panels import over_all as over_all
+from ._panels import panels as panels
 from ._spread import MOST_PAIRS as MOST_PAIRS
 from ._spread import pairs_by_group as pairs_by_group
 from ._spread import spread_by_group as spread_by_group

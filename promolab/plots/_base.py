@@ -77,7 +77,10 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
     return inner
 
 
-def new_axes(ax: Axes | None, *, height: float = PANEL_HEIGHT, width: float = PANEL_WIDTH) -> Axes:
+def new_axes(
+    ax: Axes | None = None, *, height: float = PANEL_HEIGHT, width: float = PANEL_WIDTH
+) -> Axes:
+    """Return the Axes that were given, else those of a new figure of so many inches."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
@@ -328,6 +331,7 @@ def finish(
     xlim: Sequence[float] | None = None,
     ylim: Sequence[float] | None = None,
     legend: str = "",
+    legend_title: str = "",
 ) -> Axes:
     """Write the words of a figure: the finding, the measure with its n, and the axes.
 
@@ -349,6 +353,8 @@ def finish(
         Where the axes end.
     legend : {"", "beside", "below"}
         Where the legend stands, if not where there is room on the axes.
+    legend_title : str
+        What its names tell.
 
     Notes
     -----
@@ -365,7 +371,7 @@ def finish(
     _format_axis(ax.xaxis, percent_x or "x" in percent)
     _format_axis(ax.yaxis, percent_y or "y" in percent)
     if ax.get_legend_handles_labels()[1]:
-        _legend(ax, legend)
+        _legend(ax, legend, legend_title)
     room = _title_room(ax)
     below = wrapped(subtitle, room, 9.5)
     lines = below.count("\n") + 1 if below else 0
@@ -391,9 +397,11 @@ def finish(
     return ax
 
 
-def _legend(ax: Axes, where: str) -> None:
-    beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if where == "beside" else {}
-    legend: Any = ax.legend(**beside)
+def _legend(ax: Axes, where: str, title: str) -> None:
+    beside: dict[str, Any] = {}
+    if where == "beside":
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "handlelength": 3.2}
+    legend: Any = ax.legend(title=title or None, alignment="left", **beside)
     if where == "below":
         legend.remove()
         figure: Any = ax.get_figure(root=True)

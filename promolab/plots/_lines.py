@@ -104,9 +104,31 @@ def points(
     """
     ax = new_axes(ax)
     (line,) = ax.plot(numbers(x), numbers(y), "o", color=colour, label=label)
+    if np.asarray(x).dtype.kind in "iu":  # trials, days: there is nothing between them
+        ax.locator_params(axis="x", integer=True)
     if low is not None and high is not None:
         ends = numbers(low), numbers(high)
         ax.vlines(numbers(x), *ends, colors=line.get_color(), linewidth=2.2, alpha=0.55)
+    return ax
+
+
+@styled
+def rug(x: ArrayLike, *, edge: str = "bottom", label: str | None = None, ax: Axes) -> Axes:
+    """Draw ticks on the lower or upper edge: what has a place along the x axis and no height.
+
+    Parameters
+    ----------
+    x : array-like of shape (n,)
+        Where.
+    edge : {"bottom", "top"}
+    label : str, optional
+        Name in the legend that `finish` draws.
+    ax : Axes
+        With what is drawn beside.
+    """
+    height = np.full(len(numbers(x)), 1.0 if edge == "top" else 0.0)
+    looks: dict[str, Any] = {"color": MUTED, "markersize": 9, "clip_on": False, "label": label}
+    ax.plot(numbers(x), height, "|", transform=ax.get_xaxis_transform(), **looks)
     return ax
 
 

@@ -14,14 +14,16 @@ from promolab.results.facts import Facts
 if TYPE_CHECKING:
     import pandas as pd
 
-TEXTS = ("title", "subtitle", "xlabel", "ylabel")
+TEXTS = ("title", "subtitle", "xlabel", "ylabel", "legend_title")
 LOOKS = ("percent", "log", "xlim", "ylim", "legend")
 """Of the whole figure: lines, and options of `promolab.plots.finish`."""
-FIGURE = {*TEXTS, *LOOKS, "otherwise", "alt", "layers"}
+LIMITS = ("xlim", "ylim")
+PANELS = ("panels", "panel", "square")
+FIGURE = {*TEXTS, *LOOKS, *PANELS, "otherwise", "alt", "layers"}
 LAYER = {"draw", "rows", "by", "of", "down", "across"}
 """What is said of a layer and is no argument of the drawing."""
 PER_ROW = ("labels", "text")
-WITHOUT_ROWS = "reference_line"
+WITHOUT_ROWS = ("reference_line", "enlarged")
 
 
 def draw(words: Mapping[str, Any], facts: Facts, ax: Any, frame: Callable[[], pd.DataFrame]) -> Any:
@@ -45,29 +47,62 @@ def draw(words: Mapping[str, Any], facts: Facts, ax: Any, frame: Callable[[], pd
     """
     from promolab import plots
 
-    drawn = False
-    for layer in words.get("layers", [{k: v for k, v in words.items() if k not in FIGURE}]):
-        if "of" in layer and not facts[layer["of"]]:
-            continue
-        if layer["draw"] == WITHOUT_ROWS:
-            plots.reference_line(ax, **_arguments(layer, facts, None))
-            continue
-        rows = facts[layer["rows"]] if "rows" in layer else frame()
-        if len(rows):
-            ax, drawn = _layer(layer, facts, rows, ax), True
-    if not drawn:
+    layers = words.get("layers", [{k: v for k, v in words.items() if k not in FIGURE}])
+    found = [(layer, _rows(layer, facts, frame)) for layer in layers if _counts(layer, facts)]
+    if not any(rows is not None and len(rows) for _, rows in found):
         why = facts.line(words["otherwise"]) if "otherwise" in words else facts.summary()
         raise InputError(f"there is nothing to draw: {why}")
-    told = {name: facts.line(words[name]) for name in TEXTS if name in words}
-    looks = {name: _value(words[name], facts, None) for name in LOOKS if name in words}
-    said: dict[str, Any] = {"title": "", **told, **looks}
-    return plots.finish(ax, **said)
+    looks: dict[str, Any] = {k: words[k] for k in LOOKS if k in words}
+    looks |= {k: facts[v] for k, v in looks.items() if k in LIMITS and isinstance(v, str)}
+    told = {"title": "", **{k: facts.line(words[k]) for k in TEXTS if k in words}}
+    if "panels" not in words:
+        if ax is None and looks.get("legend") == "beside":
+            with plots.style():
+                ax = plots.new_axes(width=8.4, height=4.8)
+        for layer, rows in found:
+            ax = _layer(layer, facts, rows, ax)
+        return plots.finish(ax, **told, **looks)
+    by = next(rows for _, rows in found if rows is not None)[words["panels"]]
+    names = list(dict.fromkeys(by))
+    axes = plots.panels(len(names)) if ax is None else np.atleast_1d(np.asarray(ax)).ravel()
+    for name, panel in zip(names, axes, strict=True):
+        for layer, rows in found:
+            part = None if rows is None else rows[rows[words["panels"]] == name]
+            _layer(layer, facts, part, panel)
+        row = next(facts.rows(_first(found, words["panels"], name)))
+        said = {k: row.line(line) for k, line in words.get("panel", {}).items()}
+        plots.finish(panel, **{**said, "xlabel": told["xlabel"], "ylabel": told["ylabel"]}, **looks)
+    plots.alike(axes, square=words.get("square", False))
+    if ax is None:
+        plots.over_all(axes, told["title"], told.get("subtitle", ""))
+    return axes
 
 
-def _layer(layer: Mapping[str, Any], facts: Facts, rows: pd.DataFrame, ax: Any) -> Any:
+def _counts(layer: Mapping[str, Any], facts: Facts) -> bool:
+    return "of" not in layer or bool(facts.at(layer["of"]))
+
+
+def _rows(
+    layer: Mapping[str, Any], facts: Facts, frame: Callable[[], pd.DataFrame]
+) -> pd.DataFrame | None:
+    if layer["draw"] in WITHOUT_ROWS:
+        return None
+    return facts[layer["rows"]] if "rows" in layer else frame()
+
+
+def _first(found: list[tuple[Any, Any]], by: str, name: Any) -> pd.DataFrame:
+    rows = next(rows for _, rows in found if rows is not None)
+    return rows[rows[by] == name].head(1)
+
+
+def _layer(layer: Mapping[str, Any], facts: Facts, rows: pd.DataFrame | None, ax: Any) -> Any:
     from promolab import plots
 
     drawing = getattr(plots, layer["draw"])
+    if rows is None:
+        return drawing(ax=ax, **_arguments(layer, facts, None))
+    if not len(rows):
+        return ax
     if "down" in layer:
         return drawing(**_grid(layer, facts, rows), **_arguments(layer, facts, None), ax=ax)
     for place, part in enumerate(_groups(layer, rows)):
@@ -75,8 +110,7 @@ def _layer(layer: Mapping[str, Any], facts: Facts, rows: pd.DataFrame, ax: Any) 
         if "by" in layer:
             given = plots.look(place) | given
         ax = drawing(**given, ax=ax)
-        x = given.get("x")
-        if getattr(getattr(x, "dtype", None), "kind", "") == "M":
+        if getattr(getattr(given.get("x"), "dtype", None), "kind", "") == "M":
             plots.date_axis(ax)
     return ax
 

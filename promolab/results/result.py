@@ -98,12 +98,13 @@ class Result:
         own = getattr(type(self), drawing, None)
         return callable(own) and (own is not Result.plot or drawing in self._room_words)
 
-    def _as_words_say(self, drawing: str, ax: Any = None) -> Any:
+    def _as_words_say(self, drawing: str, ax: Any = None, **given: Any) -> Any:
         from promolab.results.drawn import draw
 
         if drawing not in self._room_words:
             raise InputError(f"a {type(self).__name__} has no figure; see its summary and table")
-        return draw(self._room_words[drawing], self._facts, ax, self.to_frame)
+        facts = Facts(self._room_words, {**self.facts(), **given}, self)
+        return draw(self._room_words[drawing], facts, ax, self.to_frame)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the result as a table: its ``frame`` where it has one, or a row of its figures."""

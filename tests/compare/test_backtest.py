@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from promolab.compare.backtest import Backtest, response_ratios, run_backtest
-from promolab.compare.rolling import pair_features
+from promolab.compare.cross_validation import pair_features
 from promolab.errors import InputError
 from promolab.model.response import ResponseModel
 from promolab.wording import answer_to

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from promolab.compare import choose_method
-from promolab.compare.champion import Method, hold_against
+from promolab.compare.champion import Method, challenge_champion
 from tests.wording_lint import nonsense
 
 
@@ -37,15 +37,15 @@ NO_BETTER = Method("logistic", {"l2": 30.0}, ("noise", "plain"))
 
 
 def test_the_first_is_the_challenger_and_one_better_beyond_noise_says_why() -> None:
-    found = hold_against(past_pairs(), None, OLD)
+    found = challenge_champion(past_pairs(), None, OLD)
     assert found.decision == "champion" and found.champion == ""
     assert "first champion" in found.summary()
-    found = hold_against(past_pairs(), OLD, BETTER, since="2024-W10")
+    found = challenge_champion(past_pairs(), OLD, BETTER, since="2024-W10")
     assert found.decision == "replaced" and found.difference.ci_high < 0
     assert "as in 2024-W10" in found.reason and "better beyond noise" in found.reason
     assert found.to_dict()["auc_difference"]["ci_low"] > 0
     # The other way round it is worse, and nothing changes.
-    back = hold_against(past_pairs(), BETTER, OLD)
+    back = challenge_champion(past_pairs(), BETTER, OLD)
     assert back.decision == "kept" and back.difference.ci_low > 0 and "worse" in back.reason
     assert back.difference.value == pytest.approx(-found.difference.value, abs=1e-12)
     assert nonsense(f"{found.reason}\n{back.reason}") == []
@@ -53,17 +53,19 @@ def test_the_first_is_the_challenger_and_one_better_beyond_noise_says_why() -> N
 
 def test_noise_replaces_nothing_and_one_that_was_asked_for_is_used() -> None:
     decisions = [
-        hold_against(past_pairs(promotions=4, seed=k), OLD, NO_BETTER).decision for k in range(8)
+        challenge_champion(past_pairs(promotions=4, seed=k), OLD, NO_BETTER).decision
+        for k in range(8)
     ]
     assert decisions.count("replaced") <= 1
     assert (
-        hold_against(past_pairs(), OLD, Method("logistic", {"l2": 30.0}, ("plain",))).board is None
+        challenge_champion(past_pairs(), OLD, Method("logistic", {"l2": 30.0}, ("plain",))).board
+        is None
     )
-    found = hold_against(past_pairs(), BETTER, OLD, insisted=True)
+    found = challenge_champion(past_pairs(), BETTER, OLD, insisted=True)
     assert found.decision == "replaced" and "as asked for" in found.reason
-    gone = hold_against(past_pairs().drop(columns="hidden"), BETTER, OLD)
+    gone = challenge_champion(past_pairs().drop(columns="hidden"), BETTER, OLD)
     assert gone.decision == "replaced" and "1 feature of it is not there any more" in gone.reason
-    short = hold_against(past_pairs(promotions=1), OLD, BETTER)
+    short = challenge_champion(past_pairs(promotions=1), OLD, BETTER)
     assert short.decision == "kept" and "could not be held against it" in short.reason
 
 

@@ -217,7 +217,7 @@ def test_words_and_figures_are_the_same_again(board: Leaderboard, pairs: pd.Data
     assert board.plot().get_xlabel() == "difference in AUC to one feature"
     assert "log-loss" in board.plot(metric="log_loss").get_xlabel()
     for ax in (board.plot_roc(), board.plot_precision_recall()):
-        named = [text.get_text().split("\n")[0] for text in ax.get_legend().get_texts()]
+        named = [text.get_text().split(", ")[0] for text in ax.get_legend().get_texts()]
         assert set(named) == set(board.models)
         (small,) = ax.child_axes
         assert {text.get_text() for text in small.texts} >= set(board.models[1:])

@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 
 from promolab.compare import search as module
 from promolab.compare.backtest import run_backtest
-from promolab.compare.rolling import predict_folds
+from promolab.compare.cross_validation import predict_folds
 from promolab.compare.search import search_options
 from promolab.compare.search_result import SearchResult
 from promolab.compare.search_spaces import SPACES, Span, space_of

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from promolab.compare.rolling import pair_features
+from promolab.compare.cross_validation import pair_features
 from promolab.features import build_candidates, build_pairs, response_features
 from promolab.features.customers import RESPONSE_FEATURES
 

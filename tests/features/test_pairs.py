@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from promolab.compare.rolling import pair_features
+from promolab.compare.cross_validation import pair_features
 from promolab.errors import InputError
 from promolab.features import build_candidates, build_features, build_pairs
 from promolab.features.pairs import LABELS

@@ -8,8 +8,8 @@ import pytest
 
 from promolab import ResponseModel
 from promolab.compare.backtest import run_backtest
+from promolab.compare.cross_validation import pair_features
 from promolab.compare.leaderboard import compare_models
-from promolab.compare.rolling import pair_features
 from promolab.model.inputs.folds import split_in_time
 from promolab.sources.labelled import load_labelled
 from tests.refused import refused, spoilt

@@ -109,6 +109,13 @@ class Setting:
     times: np.ndarray | None = field(repr=False)
     promotions: pd.DataFrame | None = field(repr=False)
 
+    @property
+    def basis(self) -> str:
+        """What is predicted from others: ``promotions``, blocks of ``time``, ``customers``."""
+        if self.promotions is not None:
+            return "promotions"
+        return "customers" if self.times is None else "time"
+
     def column(self, name: str) -> np.ndarray | None:
         """Return a column's values, or None where there is no such column."""
         return self.frame[name].to_numpy() if name in self.frame.columns else None

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.outlook.launch import launch_week, past_pairs
-from promolab.compare.choice import check_methods, choose_features, choose_method, listed
-from promolab.compare.rolling import pair_features
+from promolab.compare.cross_validation import pair_features
+from promolab.compare.model_selection import check_methods, choose_features, choose_method, listed
 from promolab.compare.segment_quality import quality_by_segment
 from promolab.errors import InputError
 from promolab.features import response_features

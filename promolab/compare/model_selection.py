@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promolab.checks import choice, real_number, whole_number
-from promolab.compare.champion import FIRST, KEPT, Method, Replacement, hold_against
+from promolab.compare.champion import FIRST, KEPT, Method, Replacement, challenge_champion
+from promolab.compare.cross_validation import pair_features
 from promolab.compare.leaderboard import Leaderboard, compare_models
-from promolab.compare.rolling import pair_features
 from promolab.errors import InputError
 from promolab.features import response_features
 from promolab.model import ResponseModel
@@ -156,7 +156,7 @@ def choose_method(
     champion : mapping, optional
         The method that served so far, as `MethodChoice.to_dict` keeps it (model, options, features;
         and its week): it is used again unless what is chosen here predicts past promotions better
-        beyond noise (`hold_against`), or a method, features or a penalty were asked for.
+        beyond noise (`challenge_champion`), or a method, features or a penalty were asked for.
     seed : int
         Start of every random number.
 
@@ -217,7 +217,9 @@ def _against(
     """Return the choice, or the method that served before where it is not better than that."""
     told = champion or {}
     before, since = Method.of(told) if told else None, str(told.get("week", ""))
-    found = hold_against(pairs, before, chosen.method, since=since, insisted=insisted, seed=seed)
+    found = challenge_champion(
+        pairs, before, chosen.method, since=since, insisted=insisted, seed=seed
+    )
     if before is None or found.decision != KEPT or before == chosen.method:
         return replace(chosen, replacement=found)
     names = list(before.features)
