@@ -92,38 +92,42 @@ def cases(words: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
+def made_of(words: Mapping[str, Any], spec: str, turn: int) -> Any:
+    """Return the ``turn``-th value that fits a format."""
+    kind, _, rest = spec.partition(" ")
+    kind = kind.partition(".")[0]
+    codes = [code for code in words["word"] if code not in COMMON] or ["points"]
+    several: dict[str, Any] = {"each": SimpleNamespace(), "and": "某", "or": "某", "list": "某"}
+    if kind in several:
+        one = codes[-1] if rest == "word" else several[kind]
+        return [one] * (1, 3, 2)[turn % 3]
+    found: dict[str, Any] = {
+        **dict.fromkeys(("count", "one"), COUNTS),
+        **dict.fromkeys(("day", "month"), (date(2017, 1, 2),)),
+        **dict.fromkeys(("", "text", "label"), ("某",)),
+        **{"percent": SHARES, "p": (1e-9, 0.04, 1.0, NAN), "word": codes},
+    }
+    values = found.get(kind, FIGURES)
+    return values[turn % len(values)]
+
+
 def made_up(words: Mapping[str, Any], turn: int) -> dict[str, Any]:
     """Return facts for every place of the words: the ``turn``-th of each kind."""
     known = cases(words)
     given: dict[str, Any] = {}
     for name, spec in sorted({p for t in templates(words) for p in places(t)}):
         root, _, inner = name.partition(".")
-        kind, _, rest = spec.partition(" ")
-        kind = kind.partition(".")[0]
-        if inner and inner not in "value ci_low ci_high n size side direction".split():
+        value = made_of(words, spec, turn)
+        if inner in ("verb", "past", "done", "noun", "who"):
             given[root] = answer_to("coupon")
-        elif kind == "each":
-            given[root] = [SimpleNamespace()] * (1, 3, 2)[turn % 3]
-        elif kind in ("and", "or", "list"):
-            code = next(reversed(words["word"]))
-            given[root] = [code if rest == "word" else "某"] * (1, 2, 3)[turn % 3]
-        elif kind in ("day", "month"):
-            given[root] = date(2017, 1, 2)
-        elif kind in ("count", "one"):
-            given.setdefault(root, COUNTS[turn % len(COUNTS)])
-        elif kind == "percent":
-            given[root] = SHARES[turn % len(SHARES)]
-        elif kind == "p":
-            given[root] = (1e-9, 0.04, 1.0, NAN)[turn % 4]
-        elif kind == "word":
-            codes = [code for code in words["word"] if code not in COMMON] or ["points"]
-            given[root] = codes[turn % len(codes)]
-        elif kind == "text":
-            given[root] = "某"
-        elif kind in FORMATS:
+        elif inner and inner not in "value ci_low ci_high n size side direction".split():
+            vars(given.setdefault(root, SimpleNamespace()))[inner] = value
+        elif inner and not isinstance(given.get(root), Estimate):
             given[root] = FIGURES[turn % len(FIGURES)]
+        elif spec and not spec.startswith(("count", "one ")):
+            given[root] = value
         else:
-            given.setdefault(root, "某")
+            given.setdefault(root, value)
     for _, line in lines(words):
         if isinstance(line, Mapping) and OF in line:
             given.setdefault(line[OF].partition(".")[0], True)

@@ -15,9 +15,8 @@ from .model_selection import check_methods as check_methods
 from .model_selection import choose_method
 from .search import search_options
 from .search_spaces import Span as Span
-from .segment_quality import quality_by_segment
+from .segment_quality import quality_by_segment as quality_by_segment
 from .selection import importance_out_of_time, select_features
-from .stability import stability_selection
 
 __all__ = [
     "challenge_champion",
@@ -25,9 +24,7 @@ __all__ = [
     "compare_effects",
     "compare_models",
     "importance_out_of_time",
-    "quality_by_segment",
     "run_backtest",
     "search_options",
     "select_features",
-    "stability_selection",
 ]

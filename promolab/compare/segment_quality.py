@@ -10,13 +10,10 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.model.inputs import check_present
-from promolab.results import Result, plain
+from promolab.results import Result, drawn_by, plain
 from promolab.stats import holm, two_sided
-from promolab.wording import number, percent, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.compare.backtest import Backtest
 
 
@@ -70,97 +67,25 @@ class SegmentQuality(Result):
         """Large segments whose observed / expected is away from 1 with all compared (Holm)."""
         return self.large[self.large["p_holm"] < 1 - self.level]
 
-    def summary(self) -> str:
-        """Say where the model ranks worst, and for whom its expectation does not hold."""
-        known, small = self.large, len(self.frame) - len(self.large)
-        words = f"{plural(len(self.frame), 'segment')}, {plural(self.frame['n'].sum(), 'row')}"
-        words += f"; {small} with fewer than {FEWEST} responses not shown." if small else "."
-        if len(known):
-            low = known.iloc[int(np.argmin(known["auc"]))]
-            words += (
-                f" Ranking is weakest in {low['segment']}: "
-                f"AUC {number(low['auc'], low['auc_low'], low['auc_high'], decimals=2)}."
-            )
-        if known.empty:
-            return words
-        if self.apart.empty:
-            every = "every segment shown" if small else "every segment"
-            return f"{words} In {every} as many responded as expected, within noise."
-        names = ["segment", "ratio", "ratio_low", "ratio_high"]
-        told = "; ".join(
-            f"{name}: {number(*figures, decimals=2)}"
-            for name, *figures in self.apart[names].to_numpy(dtype=object)
-        )
-        return f"{words} Observed against expected responses is away from 1 in {told}."
+    def facts(self) -> dict[str, Any]:
+        """Return where the model ranks worst, and for whom its expectation does not hold."""
+        large, few, off = self.large, len(self.frame) - len(self.large), self.apart
+        sure = int((large["auc_low"] > 0.5).sum())
+        held = "off" if len(off) else "shown" if few else "every"
+        return {
+            "total": self.frame["n"].sum(),
+            "few": few,
+            "fewest": FEWEST,
+            "weakest": large.nsmallest(1, "auc"),
+            "held": held if len(large) else "",
+            "off": off,
+            "ranked": "all" if sure == len(large) else "some",
+            "sure": sure,
+            "off_names": "some" if len(off) else "none",
+            "names": off["segment"].tolist(),
+        }
 
-    def _ranked(self) -> str:
-        """Say in which segments those who respond can be told from those who do not."""
-        sure, n = int((self.large["auc_low"] > 0.5).sum()), len(self.large)
-        if sure == n:
-            return "Who responds can be told in every segment shown"
-        return f"Who responds can be told beyond chance in {sure} of {plural(n, 'segment')} shown"
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the AUC in each segment."""
-        measure = "AUC; 0.5 is chance"
-        return self._drawn("auc", self._ranked(), measure, "AUC", 0.5, ax)
-
-    def plot_ratio(self, ax: Axes | None = None) -> Axes:
-        """Draw observed against expected responses of each segment."""
-        title = (
-            "As many respond as expected in every segment shown, within noise"
-            if self.apart.empty
-            else f"Expected responses do not hold in {_listed(self.apart['segment'])}"
-        )
-        measure, x = "observed / expected; 1 is right", "observed / expected responses"
-        ax = self._drawn("ratio", title, measure, x, 1.0, ax)
-        _log_axis(ax)
-        return ax
-
-    def _drawn(
-        self, by: str, title: str, measure: str, x: str, reference: float, ax: Axes | None
-    ) -> Axes:
-        from promolab import plots
-
-        table = self.large
-        if table.empty:
-            raise InputError(f"no segment has {FEWEST} responses, too few to draw")
-        shown = [f"{p:,} of {n:,}" for p, n in zip(table["observed"], table["n"], strict=True)]
-        ax = plots.intervals(
-            table["segment"].astype(str).tolist(),
-            table[by],
-            table[f"{by}_low"],
-            table[f"{by}_high"],
-            reference=reference,
-            text=shown,
-            ax=ax,
-        )
-        return plots.finish(
-            ax,
-            title=title,
-            subtitle=f"{measure} · {percent(self.level, decimals=0)} intervals by customer · "
-            "right: responses of rows",
-            xlabel=x,
-        )
-
-
-def _listed(names: pd.Series) -> str:
-    words = [str(name) for name in names]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _log_axis(ax: Axes) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
-
-    ax.set_xscale("log")
-    low, high = ax.get_xlim()
-    wide, narrow = (
-        [x for x in steps if low <= x <= high]
-        for steps in ((0.1, 0.2, 0.5, 1, 2, 5, 10), (0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5))
-    )
-    ax.xaxis.set_major_locator(FixedLocator(wide if len(wide) > 2 else narrow))
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    ax.xaxis.set_minor_locator(NullLocator())
+    plot_ratio = drawn_by("plot_ratio", "Draw observed against expected responses of each segment.")
 
 
 def quality_by_segment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,23 +11,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import choice, whole_number
 from promolab.compare.backtest import run_backtest
 from promolab.compare.cross_validation import chosen_features, model_maker
-from promolab.compare.stability import ColumnStability as Stability
-from promolab.compare.stability import stability_selection
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.explain import permutation_importance
-from promolab.glossary import label
 from promolab.metrics import AucComparison, compare_auc
 from promolab.model import ResponseModel
-from promolab.model.inputs import TimeSplit, split_in_time
-from promolab.results import Result, plain
-from promolab.wording import count, number, percent, plural
+from promolab.model.inputs import Encoder, TimeSplit, split_in_time
+from promolab.results import Result
+from promolab.wording import plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.explain import Importance
+
+
+MOST_ROWS = 50_000  # rows that are enough to see which features are picked
+LEAST = 10  # customers with a response, and without one
+L2 = 1.0  # so that duplicate columns have a single optimum
+STEPS = np.geomspace(0.9, 0.01, 30)  # of the smallest penalty that leaves nothing
+
+
+RULES = ("either", "both", "stable", "important")
+SHOWN = 15
 
 
 def importance_out_of_time(
@@ -82,14 +89,6 @@ def importance_out_of_time(
     return found.about(split.moment, split.promotions_before, split.promotions_after)
 
 
-KEPT_BY = {
-    "either": "picked in at least {} of the halves or important out of time",
-    "both": "picked in at least {} of the halves and important out of time",
-    "stable": "picked in at least {} of the halves",
-    "important": "important out of time",
-}
-
-
 @dataclass(frozen=True)
 class Selection(Result):
     """Features kept, and what doing without the others costs.
@@ -102,7 +101,13 @@ class Selection(Result):
         kept first.
     rule : str
         What keeps a feature.
-    stability : Stability
+    threshold : float
+        Frequency from which a feature is stable.
+    bound, worst_bound : float
+        Most features expected to be stable that are picked no more often than chance would have it:
+        if the distribution of frequencies has one peak, and without that.
+    halves, customers : int
+        Halves, and customers who were halved.
     importance : Importance or None
         None where the history is too short to cut twice; ``why`` says it.
     why : str
@@ -116,7 +121,11 @@ class Selection(Result):
 
     frame: pd.DataFrame = field(repr=False)
     rule: str
-    stability: Stability = field(repr=False)
+    threshold: float
+    bound: float
+    worst_bound: float
+    halves: int
+    customers: int
     importance: Importance | None = field(repr=False)
     why: str = field(repr=False)
     cost: AucComparison
@@ -130,87 +139,22 @@ class Selection(Result):
         """Names of the features kept, sorted."""
         return sorted(self.frame.loc[self.frame["kept"], "feature"])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what was kept, what it cost and how it was decided, as plain values."""
-        return {
-            "kept": self.kept,
-            "of": len(self.frame),
-            "rule": self.rule,
-            "moment": plain(self.moment),
-            "promotions_before": self.promotions_before,
-            "promotions_after": self.promotions_after,
-            "expected_false": plain(self.stability.bound),
-            "cost": self.cost.to_dict(),
-            "cost_within": self.cost_within.to_dict() if self.cost_within else None,
-        }
-
-    def summary(self) -> str:
-        """Say what was kept, by what, and what it cost in AUC on promotions that had no say."""
-        how = KEPT_BY[self.rule] if self.importance else KEPT_BY["stable"]
-        by = how.format(percent(self.stability.threshold, decimals=0))
-        text = (
-            f"{count(len(self.kept))} of {plural(len(self.frame), 'feature')} kept: {by}, on the "
-            f"{plural(self.promotions_before, 'promotion')} over before {self.moment:%d %b %Y}. "
-            f"{self._finding()} (AUC {self.cost.auc_a:.3f} against {self.cost.auc_b:.3f}, "
-            f"difference {_points(self.cost)}"
-        )
-        if self.cost_within:
-            text += f"; within promotions {_points(self.cost_within)}"
-        return (
-            f"{text}), on the {plural(self.promotions_after, 'promotion')} from then on, which had "
-            "no say in the choice."
-        )
-
-    def _finding(self) -> str:
-        if self.cost.ci_high < 0:
-            return "Doing without the others costs AUC"
-        if self.cost.ci_low > 0:
-            return "Doing without the others gains AUC"
+    def facts(self) -> dict[str, Any]:
+        """Return by what features were kept, and what doing without the others costs."""
         inside = self.cost_within
-        if inside and (inside.ci_high < 0 or inside.ci_low > 0):
-            verb = "costs" if inside.ci_high < 0 else "gains"
-            return f"Doing without the others {verb} AUC within promotions"
-        return "What doing without the others costs cannot be told from nothing"
-
-    def plot(self, ax: Axes | None = None, *, most: int = 15) -> Axes:
-        """Draw how often each feature was picked, those kept in colour."""
-        from promolab import plots
-
-        shown = self.frame.head(max(most, len(self.kept)))  # none of those kept is left out
-        ax = plots.bars(
-            [label(f) for f in shown["feature"]],
-            shown["frequency"],
-            text=[_row_words(row) for row in shown.to_dict("records")],
-            colours=[plots.COLOURS[0] if k else plots.MUTED for k in shown["kept"]],
-            ax=ax,
-        )
-        plots.reference_line(ax, "vertical", self.stability.threshold)
-        ax.set_xlim(0, 1)
-        return plots.finish(
-            ax,
-            title=f"{count(len(self.kept))} of {plural(len(self.frame), 'feature')} kept; AUC "
-            f"{_points(self.cost)} against all of them",
-            subtitle=f"picked by a sparse model in this share of {self.stability.halves} halves of "
-            f"{plural(self.stability.clusters, 'customer')} (line: enough; blue, on top: kept); "
-            "right: fall of the AUC out of time when shuffled. Chosen on the "
-            f"{plural(self.promotions_before, 'promotion')} over before {self.moment:%d %b %Y}; "
-            f"AUC of the {count(self.promotions_after)} after",
-            xlabel="picked in",
-            percent_x=True,
-        )
-
-
-def _points(c: AucComparison) -> str:
-    return number(c.difference, c.ci_low, c.ci_high, decimals=3)
-
-
-def _row_words(row: dict[Any, Any]) -> str:
-    if row["importance"] != row["importance"]:
-        return ""
-    return number(row["importance"], row["ci_low"], row["ci_high"], decimals=3)
-
-
-RULES = ("either", "both", "stable", "important")
+        gap, within = self.cost.estimate, None if inside is None else inside.estimate
+        finding = gap.side
+        if finding == "unsure" and within is not None and within.side in ("above", "below"):
+            finding = f"inside.{within.side}"
+        return {
+            "of": len(self.frame),
+            "by": self.rule if self.importance else "stable",
+            "finding": finding,
+            "gap": gap,
+            "gap_within": within,
+            # None of those kept is left out.
+            "shown": self.frame.head(max(SHOWN, len(self.kept))),
+        }
 
 
 def select_features(
@@ -231,12 +175,14 @@ def select_features(
     """Choose features on earlier promotions and measure the choice on later ones.
 
     The promotions are cut in time at ``since``. Those over before it choose: a feature is *stable*
-    where `stability_selection` picks it, and *important* where shuffling it makes the AUC of a
+    where a logistic model with an L1 penalty, fitted on either half of the customers again and
+    again, picks it in enough of the halves, and *important* where shuffling it makes the AUC of a
     model fall beyond noise, out of time once more (fitted on the first of these promotions,
     measured on the later ones). Those that start from ``since`` on have no say in the choice. They
     measure it: each is predicted from the promotions over before it (`run_backtest`), with all
     features and with those kept, and the two AUCs are compared on the same rows. Nothing comes from
-    after a row's own prediction; for a report week give the pairs as known then.
+    after a row's own prediction; for a report week give the pairs as known then. Of features that
+    say the same, the sparse model picks now one and now the other, so that neither may be stable.
 
     Of useless features at most ``expected_false`` are expected to be stable, and (1 − level) / 2 of
     them to be important. A penalised model bears useless features well, so that the cost may be
@@ -257,8 +203,12 @@ def select_features(
         What keeps a feature.
     since : datetime, optional
         The cut; by default `split_in_time`'s.
-    threshold, expected_false, halvings : float, float, int
-        Of `stability_selection`.
+    threshold : float
+        Share of the halves, above ½ and at most 1, from which a feature is stable.
+    expected_false : float
+        How many stable features may be expected that chance alone picks.
+    halvings : int
+        How often the customers are split in two, at least 2.
     repeats : int
         Of `permutation_importance`.
     seed : int
@@ -275,29 +225,40 @@ def select_features(
     ------
     InputError
         Too few responses on either side of the cut, an unknown rule, or a missing column.
+
+    Notes
+    -----
+    Expected false ≤ C·q²/p with C = 1 / (2·threshold − 1) for q of p features picked per half,
+    whatever the distribution of frequencies (Meinshausen & Bühlmann), and about half of it where
+    that has one peak (Shah & Samworth, theorem 2); q is chosen by the second. "False" is a feature
+    picked on half the customers with a chance of at most q/p.
+
+    References
+    ----------
+    Meinshausen & Bühlmann (2010), JRSS B 72(4). Shah & Samworth (2013), JRSS B 75(1).
     """
-    if rule not in RULES:
-        raise InputError(f"rule={rule!r} is unknown; {nearest(str(rule), RULES)}")
+    choice("rule", rule, RULES)
     features = chosen_features(pairs, outcome, columns)
     split = split_in_time(pairs, outcome, since)
     early = pairs.iloc[split.before]
-    stability = stability_selection(
+    frequency, bounds, customers = _halved(
         early[features],
         split.labels[split.before],
         early["customer_id"].to_numpy(),
-        threshold=threshold,
-        expected_false=expected_false,
-        halvings=halvings,
-        seed=seed,
+        (threshold, expected_false, halvings, seed),
     )
+    frequency["stable"] = frequency["frequency"] >= threshold - 1e-12
     importance, why = _importance(early, outcome, features, model, repeats, seed, level)
-    table = _decided(stability, importance, rule)
+    table = _decided(frequency, importance, rule)
     kept = table.loc[table["kept"], "feature"].tolist()
     pooled, within = _cost(pairs, outcome, features, kept, model, split, level)
     return Selection(
         table,
         rule,
-        stability,
+        threshold,
+        *bounds,
+        2 * halvings,
+        customers,
         importance,
         why,
         pooled,
@@ -306,6 +267,44 @@ def select_features(
         split.promotions_before,
         split.promotions_after,
     )
+
+
+def _halved(
+    X: pd.DataFrame,
+    labels: np.ndarray,
+    customers: np.ndarray,
+    how: tuple[float, float, int, int],
+) -> tuple[pd.DataFrame, tuple[float, float], int]:
+    """Return how often halves of the customers pick each feature, the bounds, and customers.
+
+    The penalty is the least at which two halves drawn beforehand pick at most q features, and q is
+    what keeps the expected number of false features at about ``expected_false``.
+    """
+    threshold, expected_false, halvings, seed = how
+    if not 0.5 < threshold <= 1 or halvings < 2 or expected_false <= 0:
+        raise InputError(
+            f"threshold is {threshold}, halvings {halvings} and expected_false {expected_false}; "
+            "give a threshold above 0.5 and at most 1, at least 2 halvings, and a number above 0"
+        )
+    whole_number("seed", seed, 0)
+    unit = pd.factorize(customers)[0]
+    rng = np.random.default_rng(seed)
+    if len(X) > MOST_ROWS:
+        kept = rng.permutation(int(unit.max()) + 1)[unit] < MOST_ROWS / len(X) * (unit.max() + 1)
+        X, labels = X[kept], labels[kept]
+        unit = np.unique(unit[kept], return_inverse=True)[1]
+    _check_customers(unit, labels)
+    encoder = Encoder.fit(X, None)
+    matrix = encoder.transform(X)
+    member = np.array([encoder.columns.index(s) for s in encoder.sources])
+    p = len(encoder.columns)
+    q = _affordable(p, threshold, expected_false, halvings)
+    l1, start = _penalty(matrix, labels, unit, member, q, rng)
+    frequency = _count(matrix, labels, unit, (member, p), l1, start, halvings, rng)
+    table = pd.DataFrame({"feature": encoder.columns, "frequency": frequency})
+    order = np.lexsort([table["feature"].to_numpy(dtype=str), -table["frequency"].to_numpy()])
+    bounds = false_bound(float(frequency.sum()), p, threshold, halvings)
+    return table.iloc[order].reset_index(drop=True), bounds, int(unit.max()) + 1
 
 
 def _importance(
@@ -328,10 +327,9 @@ def _importance(
     return found, ""
 
 
-def _decided(stability: Stability, importance: Importance | None, rule: str) -> pd.DataFrame:
+def _decided(table: pd.DataFrame, importance: Importance | None, rule: str) -> pd.DataFrame:
     """Return the table of features with what each was found to be, and whether it is kept."""
     columns = ["importance", "ci_low", "ci_high"]
-    table = stability.frame.copy()
     if importance is None:
         table[columns] = np.nan
     else:
@@ -397,3 +395,112 @@ def _cost(
         else None
     )
     return pooled, within
+
+
+def false_bound(picked: float, p: int, threshold: float, halvings: int) -> tuple[float, float]:
+    """Return the most false features expected to be stable: with one peak, and without.
+
+    Parameters
+    ----------
+    picked : float
+        Features picked per half.
+    p : int
+        Features to choose from.
+    threshold : float
+        Share of the halves from which a feature is stable.
+    halvings : int
+        Splits in two.
+
+    Examples
+    --------
+    >>> [round(bound, 2) for bound in false_bound(5, 50, 0.75, 50)]
+    [0.51, 1.0]
+    """
+    chance = picked / p
+    worst = chance * picked / (2 * threshold - 1)
+    least = 0.5 + min(chance**2, 1 / (2 * halvings) + 0.75 * chance**2)
+    if chance > 1 / math.sqrt(3) or threshold <= least:
+        return worst, worst
+    if threshold <= 0.75:
+        one_peak = 1 / (2 * (2 * threshold - 1 - 1 / (2 * halvings)))
+    else:
+        one_peak = 4 * (1 - threshold + 1 / (2 * halvings)) / (1 + 1 / halvings)
+    return min(one_peak * chance * picked, worst), worst
+
+
+def _affordable(p: int, threshold: float, expected_false: float, halvings: int) -> int:
+    """Return the most features that a half may pick."""
+    fine = [q for q in range(1, p) if false_bound(q, p, threshold, halvings)[0] <= expected_false]
+    return max(fine, default=1)
+
+
+def _check_customers(unit: np.ndarray, labels: np.ndarray) -> None:
+    hits = np.bincount(unit, weights=labels)
+    for found, what in (
+        (int((hits > 0).sum()), "with a response"),
+        (int((np.bincount(unit) > hits).sum()), "with a contact that brought none"),
+    ):
+        if found < LEAST:
+            raise InputError(
+                f"{plural(found, 'customer')} {what}; stability selection halves the customers and "
+                f"needs at least {LEAST}: give more promotions, or keep all features"
+            )
+
+
+def _penalty(
+    matrix: np.ndarray,
+    labels: np.ndarray,
+    unit: np.ndarray,
+    member: np.ndarray,
+    q: int,
+    rng: np.random.Generator,
+) -> tuple[float, tuple[np.ndarray, float]]:
+    """Return the least penalty on a grid at which halves pick q features at most, and a fit."""
+    from promolab.model.solvers import fit_elastic_net, largest_l1
+
+    side = _side(unit, rng)
+    halves = [(matrix[half], labels[half]) for half in (side, ~side)]
+    top = max(largest_l1(*half) for half in halves)
+    begin = np.zeros(matrix.shape[1]), 0.0
+    chosen, found, fits = top, begin, [begin, begin]
+    for step in STEPS:
+        fits = [
+            fit_elastic_net(*half, top * step, L2, start=start)[:2]
+            for half, start in zip(halves, fits, strict=True)
+        ]
+        if np.mean([len(np.unique(member[w != 0])) for w, _ in fits]) > q:
+            break
+        chosen, found = top * step, fits[0]
+    return chosen, found
+
+
+def _side(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return which rows stand in the first half of the customers."""
+    units = int(unit.max()) + 1
+    return np.asarray((rng.permutation(units) < units // 2)[unit])
+
+
+def _count(
+    matrix: np.ndarray,
+    labels: np.ndarray,
+    unit: np.ndarray,
+    member: tuple[np.ndarray, int],
+    l1: float,
+    start: tuple[np.ndarray, float],
+    halvings: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return which share of the halves picked each feature."""
+    from tqdm import tqdm
+
+    from promolab.model.solvers import fit_elastic_net
+
+    source, features = member
+    picked = np.zeros(features)
+    bar = tqdm(range(halvings), desc="halving", unit="split", leave=False, delay=2, disable=None)
+    for _ in bar:
+        side = _side(unit, rng)
+        for half in (side, ~side):
+            w, _, _ = fit_elastic_net(matrix[half], labels[half], l1, L2, start=start)
+            picked[np.unique(source[w != 0])] += 1
+    return picked / (2 * halvings)

@@ -129,7 +129,7 @@ def _arguments(layer: Mapping[str, Any], facts: Facts, rows: pd.DataFrame | None
     for name, value in layer.items():
         if name in LAYER or ("down" in layer and name in ("values", "text")):
             continue
-        if rows is not None and name in PER_ROW and value not in rows:
+        if rows is not None and name in PER_ROW and not (isinstance(value, str) and value in rows):
             given[name] = [row.line(value) for row in facts.rows(rows)]
         elif rows is not None and name == "label" and "by" in layer:
             given[name] = next(facts.rows(rows.head(1))).line(value)

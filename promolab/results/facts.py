@@ -223,6 +223,8 @@ class Facts:
             )
         if kind in ("and", "or", "list"):
             return self.joined([self.written(one, rest) for one in value], kind)
+        if kind == "label":
+            return label(str(value))
         if kind.partition(".")[0] == "points":
             spec = f"{spec} {self.word('points')}"
         return write(value, spec, str(self.get("currency", "")))

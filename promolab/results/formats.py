@@ -19,7 +19,7 @@ from promolab.wording import (
     signed,
 )
 
-OF_LISTS = ("and", "or", "list", "each", "word")
+OF_LISTS = ("and", "or", "list", "each", "word", "label")
 FORMATS = (
     *("count", "one", "number", "alone", "figure", "percent", "points", "money", "signed"),
     *("p", "day", "month", "text"),

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.compare.selection import select_features
-from promolab.compare.stability import false_bound, stability_selection
+from promolab.compare.selection import _halved, false_bound, select_features
 from promolab.model import solvers
 from tests.refused import refused
 
@@ -35,16 +34,21 @@ def pairs_of(seed: int = 0, promotions: int = 9) -> pd.DataFrame:
     )
 
 
+def halved(X, y, customer, halvings, threshold=0.75, expected_false=1.0, seed=0):
+    """Return how often each feature is picked, the bound and the number of customers."""
+    how = (threshold, expected_false, halvings, seed)
+    table, bounds, customers = _halved(X, np.asarray(y, dtype=float), np.asarray(customer), how)
+    table["stable"] = table["frequency"] >= threshold
+    return table, bounds, customers
+
+
 def test_what_matters_is_stable_and_the_bounds_are_the_papers() -> None:
     X, y, customer = noise_and(3)
-    found = stability_selection(X, y, customer, halvings=8)
-    assert sorted(found.stable) == ["f00", "f01", "f02"]
-    assert found.frame["frequency"].is_monotonic_decreasing
-    assert found.halves == 16 and found.clusters == 600
-    assert 0 < found.bound <= found.worst_bound and "picked in at least 75 %" in found.summary()
-    pd.testing.assert_frame_equal(
-        found.frame, stability_selection(X, y, customer, halvings=8).frame
-    )
+    table, bounds, customers = halved(X, y, customer, 8)
+    assert sorted(table.loc[table["stable"], "feature"]) == ["f00", "f01", "f02"]
+    assert table["frequency"].is_monotonic_decreasing
+    assert customers == 600 and 0 < bounds[0] <= bounds[1]
+    pd.testing.assert_frame_equal(table, halved(X, y, customer, 8)[0])
     # Shah & Samworth (2013), theorems 1 and 2, worked out by hand.
     one_peak, worst = false_bound(10, 100, 0.9, 50)
     assert worst == pytest.approx(10 * 10 / 100 / 0.8)
@@ -58,16 +62,16 @@ def test_pure_noise_is_kept_as_seldom_as_said_and_a_customer_stands_in_one_half(
     false, bounds = [], []
     for seed in range(8):
         X, y, customer = noise_and(0, 500, 12, seed)
-        found = stability_selection(X, y, customer, halvings=6, threshold=0.7, seed=seed)
-        false.append(len(found.stable))
-        bounds.append(found.bound)
+        table, bound, _ = halved(X, y, customer, 6, threshold=0.7, seed=seed)
+        false.append(int(table["stable"].sum()))
+        bounds.append(bound[0])
     # Expected in each at most the bound; their sum is within two standard deviations of Poisson.
     assert sum(false) <= sum(bounds) + 2 * np.sqrt(sum(bounds))
     X, y, customer = noise_and(3, 800, 30)
-    few = stability_selection(X, y, customer, halvings=4, expected_false=0.2)
-    many = stability_selection(X, y, customer, halvings=4, expected_false=4)
-    assert few.picked < many.picked
-    assert few.bound < 0.4 and many.bound < 6
+    few, few_bounds, _ = halved(X, y, customer, 4, expected_false=0.2)
+    many, many_bounds, _ = halved(X, y, customer, 4, expected_false=4)
+    assert few["frequency"].sum() < many["frequency"].sum()
+    assert few_bounds[0] < 0.4 and many_bounds[0] < 6
     X, y, _ = noise_and(1, 400, 4)
     seen = []
     keep = solvers.fit_elastic_net
@@ -80,7 +84,7 @@ def test_pure_noise_is_kept_as_seldom_as_said_and_a_customer_stands_in_one_half(
         patch.setattr(solvers, "fit_elastic_net", spy)
         # One customer has half of all rows: a half with it is much the larger.
         big = pd.Series(np.where(np.arange(400) < 200, 0, np.arange(400)))
-        stability_selection(X, y, big, halvings=3)
+        halved(X, y, big, 3)
     halves = np.array(seen[-6:]).reshape(3, 2)
     assert (halves.sum(axis=1) == 400).all() and (halves.max(axis=1) > 290).all()
 
@@ -95,6 +99,7 @@ def test_the_selection_its_cost_and_that_later_promotions_have_no_say() -> None:
     assert found.cost.n == int(after.sum())
     assert f"{len(found.kept)} of 8 features kept" in found.summary()
     assert "had no say in the choice" in found.summary()
+    assert found.halves == 12 and 0 < found.bound <= found.worst_bound
     assert found.to_dict()["kept"] == found.kept
     assert found.plot().get_xlim() == (0, 1)
     since = pd.Timestamp("2024-06-01")
@@ -123,5 +128,6 @@ def test_rules_short_histories_and_too_few_responses() -> None:
     assert found.importance is None and "10 and somebody" in found.why
     assert found.frame["importance"].isna().all() and found.kept
     X, y, customer = noise_and(1, 300)
-    refused("needs at least 10", stability_selection, X, (y.index < 5).astype(int), customer)
-    refused(r"threshold above 0\.5", stability_selection, X, y, customer, threshold=0.5)
+    refused("needs at least 10", halved, X, (y.index < 5).astype(int), customer, 3)
+    refused(r"threshold above 0\.5", select_features, pairs, threshold=0.5)
+    refused("seed = -1", select_features, pairs, seed=-1)

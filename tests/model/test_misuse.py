@@ -38,7 +38,6 @@ def test_it_is_said() -> None:
         (lambda: importance(fitted(), X, Y, seed=-1), "seed = -1; expected"),
         (lambda: dependence(fitted(), X, "share", seed=-1), "seed = -1; expected"),
         (lambda: shapley_parts(fitted(), X, X, seed=-1), "seed = -1; expected"),
-        (lambda: compare.stability_selection(X, Y, seed=-1), "seed = -1; expected"),
         (lambda: dependence(fitted(), X, "share", grid=-1), "grid=-1 has no values"),
         (
             lambda: compare.compare_models(ROWS, line, "click", min_positives=5),
