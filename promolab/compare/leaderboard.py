@@ -190,8 +190,9 @@ class Leaderboard(Result):
         return self._figure(model, metric, *GAP)
 
     def _figure(self, model: str, metric: str | None, *columns: str) -> Estimate:
-        row = self._of(metric).set_index("model").loc[model, list(columns)]
-        return Estimate.of(row, len(self.rows))
+        part = self._of(metric)
+        row = part.loc[part["model"] == model, list(columns)].to_numpy(dtype=float)
+        return Estimate.of(row[0], len(self.rows))
 
     def _of(self, metric: str | None = None) -> pd.DataFrame:
         d = self.differences
@@ -280,7 +281,7 @@ class Leaderboard(Result):
 
         @cache
         def reliability() -> pd.DataFrame:
-            parts = []
+            parts: list[pd.DataFrame] = []
             for name, found in self._measured(calibration).items():
                 ends = zip(("ratio", *RATIO), found.observed_expected.ends, strict=True)
                 parts.append(found.bins.assign(model=name, **dict(ends)))

@@ -54,27 +54,37 @@ def draw(words: Mapping[str, Any], facts: Facts, ax: Any, frame: Callable[[], pd
         raise InputError(f"there is nothing to draw: {why}")
     looks: dict[str, Any] = {k: words[k] for k in LOOKS if k in words}
     looks |= {k: facts[v] for k, v in looks.items() if k in LIMITS and isinstance(v, str)}
-    told = {"title": "", **{k: facts.line(words[k]) for k in TEXTS if k in words}}
-    if "panels" not in words:
-        if ax is None and looks.get("legend") == "beside":
-            with plots.style():
-                ax = plots.new_axes(width=8.4, height=4.8)
-        for layer, rows in found:
-            ax = _layer(layer, facts, rows, ax)
-        return plots.finish(ax, **told, **looks)
-    by = next(rows for _, rows in found if rows is not None)[words["panels"]]
-    names = list(dict.fromkeys(by))
-    axes = plots.panels(len(names)) if ax is None else np.atleast_1d(np.asarray(ax)).ravel()
+    told: dict[str, Any] = {k: facts.line(words[k]) for k in TEXTS if k in words}
+    if "panels" in words:
+        return _panels(words, facts, found, {**looks, **told}, ax)
+    if ax is None and looks.get("legend") == "beside":
+        with plots.style():
+            ax = plots.new_axes(width=8.4, height=4.8)
+    for layer, rows in found:
+        ax = _layer(layer, facts, rows, ax)
+    return plots.finish(ax, **{"title": "", **told, **looks})
+
+
+def _panels(
+    words: Mapping[str, Any], facts: Facts, found: list[Any], told: dict[str, Any], ax: Any
+) -> Any:
+    """Draw a panel for each value of a column, all with the same axes."""
+    from promolab import plots
+
+    by: str = words["panels"]
+    whole = next(rows for _, rows in found if rows is not None)
+    names = list(dict.fromkeys(whole[by]))
+    axes: Any = plots.panels(len(names)) if ax is None else np.atleast_1d(np.asarray(ax)).ravel()
+    over = told.pop("title", ""), told.pop("subtitle", "")
     for name, panel in zip(names, axes, strict=True):
         for layer, rows in found:
-            part = None if rows is None else rows[rows[words["panels"]] == name]
-            _layer(layer, facts, part, panel)
-        row = next(facts.rows(_first(found, words["panels"], name)))
+            _layer(layer, facts, None if rows is None else rows[rows[by] == name], panel)
+        row = next(facts.rows(whole[whole[by] == name].head(1)))
         said = {k: row.line(line) for k, line in words.get("panel", {}).items()}
-        plots.finish(panel, **{**said, "xlabel": told["xlabel"], "ylabel": told["ylabel"]}, **looks)
+        plots.finish(panel, **{"title": "", **told, **said})
     plots.alike(axes, square=words.get("square", False))
     if ax is None:
-        plots.over_all(axes, told["title"], told.get("subtitle", ""))
+        plots.over_all(axes, *over)
     return axes
 
 
@@ -87,12 +97,8 @@ def _rows(
 ) -> pd.DataFrame | None:
     if layer["draw"] in WITHOUT_ROWS:
         return None
-    return facts[layer["rows"]] if "rows" in layer else frame()
-
-
-def _first(found: list[tuple[Any, Any]], by: str, name: Any) -> pd.DataFrame:
-    rows = next(rows for _, rows in found if rows is not None)
-    return rows[rows[by] == name].head(1)
+    rows: pd.DataFrame = facts[layer["rows"]] if "rows" in layer else frame()
+    return rows
 
 
 def _layer(layer: Mapping[str, Any], facts: Facts, rows: pd.DataFrame | None, ax: Any) -> Any:
