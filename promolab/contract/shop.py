@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -184,9 +184,17 @@ class Shop:
 
         Times that stand for none, such as 0001-01-01 and 9999-12-31, are not counted.
         """
-        from promolab.contract.rules import EARLIEST, LATEST
+        from promolab.contract.rules import EARLIEST
 
         begin = self.settings.life()[0] or EARLIEST
+        ends: tuple[datetime, datetime] = self.once(
+            f"span since {begin}", ("events",), lambda: self._span(begin)
+        )
+        return ends
+
+    def _span(self, begin: datetime) -> tuple[datetime, datetime]:
+        from promolab.contract.rules import LATEST
+
         events = self["events"]
         rows = events.filter(events.ts >= begin, events.ts < LATEST)
         ends = rows.aggregate(a=rows.ts.min(), b=rows.ts.max())
@@ -239,4 +247,27 @@ class Shop:
 
     def with_tables(self, tables: Mapping[str, ir.Table], **changes: Any) -> Shop:
         """Return this shop with other tables."""
-        return replace(self, tables=dict(tables), **changes)
+        other = replace(self, tables=dict(tables), **changes)
+        other.__dict__["_made"] = self._made
+        return other
+
+    @functools.cached_property
+    def _made(self) -> dict[Any, Any]:
+        return {}
+
+    def once(self, what: str, tables: tuple[str, ...], make: Callable[[], Any]) -> Any:
+        """Return what is made of some tables alone, made when first asked for.
+
+        Parameters
+        ----------
+        what : str
+            A name for it.
+        tables : tuple of str
+            What it is made of; one that the shop lacks is as good as any other that is not there.
+        make : callable
+            Makes it.
+        """
+        key = (what, *(self.tables[name].op() for name in tables if name in self.tables))
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from promolab.contract import Shop
+from promolab.engines import is_embedded
 from promolab.features.point_in_time import before, dated, fixed, keys_of
 
 
@@ -61,6 +62,22 @@ def order_lines(shop: Shop) -> Any:
         store_id, bought, usable, amount, discount, coupon_discount (fixed point; what comes back is
         negative), quantity (of usable lines, else 0), usable_amount and gross (of purchases).
     """
+    return shop.once("order lines", ("events",), lambda: kept_if_few(_order_lines(shop), shop))
+
+
+FEW = 500_000
+"""Up to so many events, order lines are worked out once: each takes some 130 bytes."""
+
+
+def kept_if_few(lines: Any, shop: Shop) -> Any:
+    """Return a table made of events, computed once if they are few and the engine is our own."""
+    if not is_embedded(shop.backend.name):
+        return lines
+    events = shop.once("events", ("events",), lambda: int(shop.events.count().execute()))
+    return lines.cache() if events <= FEW else lines
+
+
+def _order_lines(shop: Shop) -> Any:
     import ibis
 
     events = shop.events.filter(shop.events.kind.isin(MOVING))
@@ -116,6 +133,10 @@ def counted_contacts(shop: Shop) -> Any:
     ibis Table
         customer_id, promotion_id, ts.
     """
+    return shop.once("contacts", ("promotions", "exposures"), lambda: _counted_contacts(shop))
+
+
+def _counted_contacts(shop: Shop) -> Any:
     import ibis
 
     promotions = shop.promotions

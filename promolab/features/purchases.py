@@ -26,10 +26,14 @@ def goods(shop: Shop) -> Any:
     ibis Table or None
         product_id, category, number, private; None where the shop knows no products.
     """
-    import ibis
-
     if not shop.has("products") or not shop.has("events", "product_id"):
         return None
+    return shop.once("goods", ("products",), lambda: _goods(shop))
+
+
+def _goods(shop: Shop) -> Any:
+    import ibis
+
     products = shop.products
     private = (
         products.private_label.fill_null(False)
