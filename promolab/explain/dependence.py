@@ -12,12 +12,10 @@ from scipy.special import expit
 from promolab.checks import whole_number
 from promolab.errors import InputError
 from promolab.explain.explanation import written
-from promolab.glossary import label
 from promolab.model import logits_of, model_features
 from promolab.model.inputs import as_numbers, as_texts, check_beside, check_present, is_numeric
 from promolab.results import Estimate, Result, plain
 from promolab.stats import cluster_sums, normal_quantile
-from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,89 +66,43 @@ class Dependence(Result):
     clusters: int
     level: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings, the change and the curve as plain values."""
-        return {**super().to_dict(), "curve": plain(self.frame.to_dict("records"))}
-
-    def summary(self) -> str:
-        """Say what the chance is at both ends."""
-        return f"{self._finding()} (average over {plural(self.n, 'contact')})."
-
-    def _finding(self) -> str:
-        name = label(self.feature)
-        ends = [self.frame.iloc[k] for k in (self.low, self.high)]
-        low, high = (written(row["value"]) for row in ends)
-        chances = [percent(row["probability"], row["ci_low"], row["ci_high"]) for row in ends]
-        if self.change.value == 0:
-            return f"P({self.outcome}) does not change with {name}: {chances[0]}"
-        if not self.numeric:
-            each = f"{chances[0]} ({low}) to {chances[1]} ({high})"
-            return f"P({self.outcome}) by {name} goes from {each}"
+    def facts(self) -> dict[str, Any]:
+        """Return what the chance is at both ends, which way it goes, and what is drawn."""
+        table, ends = self.frame, [self.frame.iloc[k] for k in (self.low, self.high)]
+        at_low, at_high = (Estimate.of(end[["probability", "ci_low", "ci_high"]]) for end in ends)
+        known = table[table["value"].notna()]
+        levels = table.head(MOST_DRAWN).sort_values("probability", ascending=False, kind="stable")
         way = "rises" if self.change.value > 0 else "falls"
-        return (
-            f"P({self.outcome}) {way} from {chances[0]} to {chances[1]} as {name} goes from {low} "
-            f"to {high}"
-        )
+        return {
+            "way": "none" if self.change.value == 0 else way if self.numeric else "levels",
+            "at_low": at_low,
+            "at_high": at_high,
+            "from": written(ends[0]["value"]),
+            "to": written(ends[1]["value"]),
+            "known": known,
+            "missing": table[table["value"].isna()],
+            "by_level": not self.numeric,
+            "levels": levels.assign(name=levels["value"].map(written)),
+            "left": len(table) - len(levels),
+            "axis": "y" if self.numeric else "x",
+            "curve": plain(table.to_dict("records")),
+        }
 
-    def plot(self, ax: Axes | None = None, *, most: int = 15) -> Axes:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the curve with its band and the deciles of the data, or a row per level."""
-        from promolab import plots
-
-        name = label(self.feature)
-        known = self.frame[self.frame["value"].notna()]
-        missing = self.frame[self.frame["value"].isna()]
-        what = (
-            f"mean prediction if all {plural(self.n, 'contact')} had the same {name}; "
-            f"{percent(self.level, decimals=0)} intervals over customers, the model as it is"
-        )
-        if self.numeric:
-            ax = plots.curve(
-                known["value"],
-                known["probability"],
-                low=known["ci_low"],
-                high=known["ci_high"],
-                ax=ax,
-            )
-            shown = [m for m in self.marks if known["value"].min() <= m <= known["value"].max()]
-            ax.xaxis.remove_overlapping_locs = False  # a decile may fall on a labelled tick
-            ax.set_xticks(shown, minor=True)
-            ax.tick_params(
-                axis="x", which="minor", length=9, width=1.4, direction="in", bottom=True
-            )
-            ax.set_ylim(bottom=0)
-            what += "; ticks inside: deciles of the contacts"
-            for _, row in missing.iterrows():
-                chance = percent(row["probability"], row["ci_low"], row["ci_high"])
-                what += f"; missing ({percent(row['share'], decimals=0)}): {chance}"
-        else:
-            rows = self.frame.head(most).sort_values("probability", ascending=False, kind="stable")
-            ax = plots.intervals(
-                [written(v) for v in rows["value"]],
-                rows["probability"],
-                rows["ci_low"],
-                rows["ci_high"],
-                text=[percent(s, decimals=1) for s in rows["share"]],
-                ax=ax,
-            )
+        ax = super().plot(ax)
+        if not self.numeric:
             ax.set_xlim(left=0)
-            left = len(self.frame) - len(rows)
-            what += "; right: share of contacts" + (
-                f"; {plural(left, 'level')} not drawn" if left else ""
-            )
-        words: dict[str, Any] = (
-            {"xlabel": name} if self.numeric else {"xlabel": f"P({self.outcome})"}
-        )
-        return plots.finish(
-            ax,
-            title=self._finding(),
-            subtitle=what,
-            ylabel=f"P({self.outcome})" if self.numeric else "",
-            percent_x=not self.numeric,
-            percent_y=self.numeric,
-            **words,
-        )
+            return ax
+        known = self.frame["value"].dropna()
+        ax.xaxis.remove_overlapping_locs = False  # a decile may fall on a labelled tick
+        ax.set_xticks([m for m in self.marks if known.min() <= m <= known.max()], minor=True)
+        ax.tick_params(axis="x", which="minor", length=9, width=1.4, direction="in", bottom=True)
+        ax.set_ylim(bottom=0)
+        return ax
 
 
+MOST_DRAWN = 15
 MOST_ROWS = 2_000  # rows that are enough for an average
 CHEAP = 10  # times as many where the log odds are a sum over features, which is quick
 

@@ -11,13 +11,12 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.glossary import label
 from promolab.model import logits_of, shapley_parts
-from promolab.results import Estimate, Result, plain
+from promolab.plots import COLOURS
+from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
-from promolab.wording import answer_to, number, percent, plural
+from promolab.wording import answer_to
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.model import ResponseModel
 
 
@@ -36,8 +35,8 @@ class Explanation(Result):
         The same as probabilities.
     who, verb : str
         What to call the row, and what it may do.
-    against : str
-        What ``base`` stands for.
+    others : int
+        How many rows ``base`` is the average of; 0: of the average contact.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -47,59 +46,33 @@ class Explanation(Result):
     base_probability: float
     who: str
     verb: str
-    against: str
+    others: int
 
-    ALT = "What each feature adds to the score."
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures and the contribution per feature as plain values."""
-        each = {
-            row["feature"]: plain(Estimate(row["contribution"], row["ci_low"], row["ci_high"], n=1))
-            for row in self.frame.to_dict("records")
-        }
-        return {**super().to_dict(), "contributions": each}
-
-    def summary(self) -> str:
-        """Say the chance, what it is compared with, and what makes most of the difference."""
-        most = " and ".join(self.frame["feature"].head(2))
-        return f"{self._finding()}. Most of the difference comes from {most}."
-
-    def _finding(self) -> str:
-        chance, usual = (percent(p, decimals=1) for p in (self.probability, self.base_probability))
-        return f"{self.who} has a chance of {chance} to {self.verb}, {self.against} of {usual}"
-
-    def plot(self, ax: Axes | None = None, *, most: int = 10) -> Axes:
-        """Draw the contributions, the smaller ones as one bar."""
-        from promolab import plots
-
-        shown = self.frame.head(most)
-        names = [
-            f"{f} = {v}" if v else f for f, v in zip(shown["feature"], shown["value"], strict=True)
-        ]
-        values, rest = shown["contribution"].tolist(), self.frame.iloc[most:]
-        low, high = shown["ci_low"].tolist(), shown["ci_high"].tolist()
-        if len(rest):
-            names.append(plural(len(rest), "other"))
-            values.append(float(rest["contribution"].sum()))
-            low, high = [*low, float("nan")], [*high, float("nan")]
+    def facts(self) -> dict[str, Any]:
+        """Return what makes most of the difference, and what is drawn: the smaller parts as one."""
+        bars, left = self.frame.head(MOST_DRAWN).assign(rest=0), self.frame.iloc[MOST_DRAWN:]
+        if len(left):
+            rest = {"contribution": left["contribution"].sum(), "rest": len(left)}
+            bars = pd.concat([bars, pd.DataFrame([rest])], ignore_index=True)
         exact = bool((self.frame["ci_low"] == self.frame["ci_high"]).all())
-        ax = plots.bars(
-            names,
-            values,
-            low=None if exact else low,
-            high=None if exact else high,
-            text=[f"{v:+.2f}".replace("-", "−") for v in values],
-            colours=[plots.COLOURS[0] if v >= 0 else plots.COLOURS[1] for v in values],
-            ax=ax,
-        )
-        lines = "" if exact else "; lines: error of the calculation, 95 %"
-        return plots.finish(
-            ax,
-            title=self._finding(),
-            subtitle=f"what each feature adds to the log odds, {number(self.base, decimals=2)} at "
-            f"the start, {number(self.logit, decimals=2)} at the end{lines}",
-            xlabel="added to the log odds",
-        )
+        each = self.frame[["contribution", "ci_low", "ci_high"]].to_numpy()
+        signs = bars["contribution"] >= 0
+        return {
+            "most": self.frame["feature"].head(2).tolist(),
+            "compared": self.others > 0,
+            "bars": bars,
+            "low": None if exact else bars["ci_low"].to_numpy(),
+            "high": None if exact else bars["ci_high"].to_numpy(),
+            "drawn": not exact,
+            "colours": [COLOURS[0] if more else COLOURS[1] for more in signs],
+            "contributions": {
+                name: Estimate.of(ends, 1)
+                for name, ends in zip(self.frame["feature"], each, strict=True)
+            },
+        }
+
+
+MOST_DRAWN = 10
 
 
 def explain_row(
@@ -172,9 +145,7 @@ def explain_row(
         float(expit(base)),
         who,
         outcome or answer_to(row.get("promotion_kind", "mixed")).verb,
-        "the average contact"
-        if background is None
-        else f"the average of {plural(len(background), 'other')}",
+        0 if background is None else len(background),
     )
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 
 from promolab.checks import choice, whole_number
 from promolab.errors import InputError
-from promolab.glossary import label
 from promolab.metrics import placements, placements_within, variance_of
 from promolab.model import BLOCK, ResponseModel, logits_of, model_features
 from promolab.model.inputs import (
@@ -20,12 +19,10 @@ from promolab.model.inputs import (
     check_labels,
     check_present,
 )
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, Result
 from promolab.stats import cluster_sums, normal_quantile
-from promolab.wording import capital, count, number, percent, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -144,70 +141,29 @@ class Importance(Result):
         """Return the same, with when it was measured."""
         return replace(self, moment=moment, promotions_before=before, promotions_after=after)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings and the importance of each feature as plain values."""
-        each = {
-            str(row["feature"]): Estimate(
-                row["importance"], row["ci_low"], row["ci_high"], self.n
-            ).to_dict()
-            for row in self.frame.to_dict("records")
+    def facts(self) -> dict[str, Any]:
+        """Return the most important feature, how many matter, and what is drawn."""
+        table = self.frame
+        shown = table.head(MOST_DRAWN).assign(between=table["shuffled"] == BETWEEN)
+        ends = ["importance", "ci_low", "ci_high"]
+        estimates = (Estimate.of(row, self.n) for row in table[ends].to_numpy())
+        return {
+            "top": str(table["feature"].iloc[0]),
+            "fall": Estimate.of(table[ends].iloc[0]),
+            "loss": not self.metric.startswith("auc"),
+            "sure": int((table["ci_low"] > 0).sum()),
+            "many": len(table),
+            "later": self.moment is not None,
+            "grouped": not (table["shuffled"] == "over all rows").all(),
+            "starred": bool(shown["between"].any()),
+            "some": len(shown) < len(table),
+            "shown": shown,
+            "features": dict(zip(table["feature"].astype(str), estimates, strict=True)),
         }
-        return {**super().to_dict(), "moment": plain(self.moment), "features": each}
-
-    ALT = "Loss of AUC when each feature is shuffled."
-
-    @property
-    def when(self) -> str:
-        """What it was measured on, in words."""
-        if self.moment is None:
-            return f"{plural(self.n, 'contact')}"
-        return (
-            f"{plural(self.promotions_after, 'promotion')} starting from "
-            f"{self.moment:%d %b %Y} ({plural(self.n, 'contact')}), by a model of the "
-            f"{count(self.promotions_before)} over before"
-        )
-
-    def _sure(self) -> str:
-        sure = int((self.frame["ci_low"] > 0).sum())
-        verb = "matters" if sure == 1 else "matter"
-        return f"{count(sure)} of {plural(len(self.frame), 'feature')} {verb} beyond noise"
-
-    def summary(self) -> str:
-        """Say what matters most and how many features cannot be told from none."""
-        top = self.frame.iloc[0]
-        fall = number(top["importance"], top["ci_low"], top["ci_high"])
-        verb = "falls" if self.metric.startswith("auc") else "rises"
-        whole = number(self.whole.value, self.whole.ci_low, self.whole.ci_high)
-        return (
-            f"{capital(label(top['feature']))} matters most: shuffled, the {self.words} of {whole} "
-            f"{verb} by {fall}. {self._sure()} (on {self.when})."
-        )
-
-    def plot(self, ax: Axes | None = None, *, most: int = 15) -> Axes:
-        """Draw the most important features with their intervals."""
-        from promolab import plots
-
-        shown = self.frame.head(most)
-        names = [label(f) for f in shown["feature"]]
-        ends = shown["importance"], shown["ci_low"], shown["ci_high"]
-        between = shown["shuffled"].str.startswith("between")
-        marked = [f"{n} *" if b else n for n, b in zip(names, between, strict=True)]
-        ax = plots.intervals(marked, *ends, reference=0.0, ax=ax)
-        verb = "fall" if self.metric.startswith("auc") else "rise"
-        inside = "" if (self.frame["shuffled"] == "over all rows").all() else " within promotions"
-        star = " (* between them: the interval leaves out what promotions differ by)"
-        return plots.finish(
-            ax,
-            title=f"Most important: {names[0]}; {self._sure()}",
-            subtitle=f"{verb} of the {self.words} when a feature is shuffled{inside}"
-            f"{star if between.any() else ''}; {percent(self.level, decimals=0)} intervals; "
-            f"{self.when}",
-            xlabel=f"{verb} of the {self.words}"
-            + (f", the {len(shown)} largest" if len(shown) < len(self.frame) else ""),
-        )
 
 
 BETWEEN = "between promotions"
+MOST_DRAWN = 15
 METRICS = {
     "auc": "AUC",
     "auc_within": "AUC within promotions",

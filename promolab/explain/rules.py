@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from promolab import plots
 from promolab.errors import InputError, nearest
 from promolab.glossary import label
 from promolab.model import ResponseModel
 from promolab.model.inputs import OTHERS
-from promolab.results import Result, plain
-from promolab.wording import capital, count, percent, plural
+from promolab.results import Estimate, Result
+from promolab.wording import count, percent
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from promolab.model.inputs import ColumnCode
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 SIZE = 8.5
+MOST_DRAWN = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,33 +42,12 @@ class Coefficients(Result):
         Rows learned from.
     """
 
-    ALT = "The largest weights of the response model with their intervals."
-
     frame: pd.DataFrame = dataclasses.field(repr=False)
     n: int
 
-    def summary(self) -> str:
-        """Say what weighs most."""
-        return f"{capital(self.frame['name'].iloc[0])} weighs most."
-
-    def plot(self, ax: Axes | None = None, *, most: int = 12) -> Axes:
-        """Draw the largest weights with their intervals."""
-        shown = self.frame.head(most)
-        ax = plots.intervals(
-            shown["name"].tolist(),
-            shown["weight"],
-            shown["ci_low"],
-            shown["ci_high"],
-            reference=0.0,
-            ax=ax,
-        )
-        return plots.finish(
-            ax,
-            title=self.summary().rstrip("."),
-            subtitle=f"the {len(shown)} largest weights, 95 % intervals, pulled towards 0; "
-            f"{plural(self.n, 'contact')}",
-            xlabel="change of the log odds per standard deviation",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the largest weight, and those that are drawn."""
+        return {"largest": self.frame["name"].iloc[0], "shown": self.frame.head(MOST_DRAWN)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,37 +113,30 @@ class TreeRules(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per end, highest rate first: rule, n, responses, rate, ci_low, ci_high."""
-        import pandas as pd
-
         names = ["rule", "n", "responses", "rate", "ci_low", "ci_high"]
         frame = pd.DataFrame([[getattr(end, name) for name in names] for end in self.ends])
         frame.columns = pd.Index(names)
         order = np.lexsort([frame["rule"].to_numpy(dtype=str), -frame["rate"].to_numpy()])
         return frame.iloc[order].reset_index(drop=True)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return overall rate and ends as plain values."""
-        ends = [plain(dataclasses.asdict(end)) for end in self.ends]
-        return {"n": self.n, "rate": self.rate, "level": self.level, "ends": ends}
-
-    def summary(self) -> str:
-        """Say who responds most and least."""
+    def facts(self) -> dict[str, Any]:
+        """Return who responds most and least, and the lines of the figure."""
         table = self.to_frame()
-        if len(table) == 1:
-            return f"The tree asks nothing: {self._share(table.iloc[0])} of all rows responded."
-        best, least = table.iloc[0], table.iloc[-1]
-        return (
-            f"Of {plural(len(table), 'group')}, most respond where {best['rule']}: "
-            f"{self._share(best)} of {count(best['n'])}; least where {least['rule']}: "
-            f"{self._share(least)} of {count(least['n'])}. Rates of the {count(self.n)} training "
-            "rows, which chose the questions: those of new rows lie closer together."
-        )
-
-    @staticmethod
-    def _share(end: Any) -> str:
-        return percent(end.rate, end.ci_low, end.ci_high)
-
-    ALT = "The questions of the tree and what they tell."
+        best, last = table.iloc[0], table.iloc[-1]
+        names = ["rate", "ci_low", "ci_high"]
+        return {
+            "asks": len(table) > 1,
+            "overall": self.rate,
+            "whole": Estimate.of(best[names]),
+            "best": best["rule"],
+            "last": last["rule"],
+            "most": Estimate.of(best[names], int(best["n"])),
+            "least": Estimate.of(last[names], int(last["n"])),
+            "lines": pd.DataFrame([dataclasses.asdict(node) for node in self.nodes]).assign(
+                line=["\u2003" * node.depth + (node.answer or "all") for node in self.nodes],
+            ),
+            "leaves": [dataclasses.asdict(end) for end in self.ends],
+        }
 
     def text(self) -> str:
         """Return the tree as indented lines.
@@ -187,33 +160,14 @@ class TreeRules(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the tree as indented lines, beside each the rate with its interval."""
-        lines = ["\u2003" * node.depth + (node.answer or "all") for node in self.nodes]
-        ax = plots.intervals(
-            lines,
-            [node.rate for node in self.nodes],
-            [node.ci_low for node in self.nodes],
-            [node.ci_high for node in self.nodes],
-            reference=self.rate,
-            colour=[plots.COLOURS[0] if node.end else plots.MUTED for node in self.nodes],
-            text=[f"{percent(node.rate, decimals=0)} of {count(node.n)}" for node in self.nodes],
-            ax=ax,
-        )
+        ax = super().plot(ax)
+        lines = self.facts()["lines"]["line"]
         widest = max(lines, key=lambda line: plots.text_width(line, SIZE))
         ax.set_yticks(range(len(lines)), lines)  # as they are: names of rows lose what indents them
         ax.tick_params(axis="y", pad=plots.text_width(widest, SIZE) + 4, labelsize=SIZE)
         for line in ax.get_yticklabels():
             line.set_horizontalalignment("left")
-        best = max(self.ends, key=lambda end: (end.rate, end.rule))
-        return plots.finish(
-            ax,
-            title="The tree found no question that tells responses apart"
-            if len(self.nodes) == 1
-            else f"Most respond where {best.rule}: {self._share(best)}",
-            subtitle=f"response rate of {count(self.n)} training rows in "
-            f"{plural(len(self.ends), 'group')}, {100 * self.level:g} % Wilson intervals; the same "
-            "rows chose the questions, so rates of new rows lie closer together",
-            percent_x=True,
-        )
+        return ax
 
 
 @dataclasses.dataclass(frozen=True)

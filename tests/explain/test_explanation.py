@@ -121,7 +121,7 @@ def test_without_a_background_and_of_one_of_several_outcomes() -> None:
     refused("purchase", shapley_parts, model, X, X, outcome="purchas")
 
 
-def test_one_row_as_a_table_a_sentence_and_a_figure() -> None:
+def test_one_row_as_a_table_a_sentence_and_a_figure(monkeypatch) -> None:
     X, y = data()
     model = ResponseModel("boosting").fit(X, y)
     row = X.iloc[[17]]
@@ -135,7 +135,8 @@ def test_one_row_as_a_table_a_sentence_and_a_figure() -> None:
     assert found.summary().startswith("C-1 has a chance of ")
     assert "the average of 50 others" in found.summary()
     assert set(found.to_dict()["contributions"]) == set(table["feature"])
-    ax = found.plot(most=2)
+    monkeypatch.setattr("promolab.explain.explanation.MOST_DRAWN", 2)
+    ax = found.plot()
     assert [t.get_text() for t in ax.get_yticklabels()][-1] == "1 other"
     assert "error of the calculation" in ax.texts[-1].get_text().replace("\n", " ")
     refused("explains one", explain_row, model, X.iloc[:2], X)
@@ -159,12 +160,13 @@ def test_features_that_are_missing_together_are_one_row():
     assert ax.get_title(loc="left").startswith("Not known: 2 features, each weighs most")
 
 
-def test_only_the_largest_are_drawn():
+def test_only_the_largest_are_drawn(monkeypatch):
     rng = np.random.default_rng(1)
     X = pd.DataFrame(rng.normal(size=(300, 5)), columns=list("abcde"))
     y = (rng.random(300) < 1 / (1 + np.exp(-2 * X["c"]))).astype(int)
     found = weights_or_rules(ResponseModel(l2=1.0).fit(X, y))
     assert isinstance(found, Coefficients)
-    ax = found.plot(most=2)
+    monkeypatch.setattr("promolab.explain.rules.MOST_DRAWN", 2)
+    ax = found.plot()
     assert len(names_in(ax)) == 2
     assert ax.get_title(loc="left") == "C weighs most"
