@@ -232,6 +232,7 @@ def dose_response(
     *,
     dose: str = "depth",
     monotone: bool | None = None,
+    early: bool = False,
     level: float = 0.95,
 ) -> DoseResponse:
     """Measure how what a kind of promotion adds changes with its depth, or threshold.
@@ -250,6 +251,9 @@ def dose_response(
     monotone : bool, optional
         Whether effects are made to rise with the dose; by default where nothing else makes sense:
         for orders and buyers by depth. Margin is net of the discount, and may fall.
+    early : bool
+        Whether the experiment's early outcome tells, where it has one: with less chance, and the
+        same ratios of doses where the same share of all lasts.
     level : float
         Of the intervals.
 
@@ -298,7 +302,9 @@ def dose_response(
     arm = _arm(model, arm)
     if monotone is None:
         monotone = dose == "depth" and model.outcome_ in GROWING
-    effects = _by_promotion(model, arm, {str(k): v for k, v in dict(doses).items()}, dose)
+    soon = early and model.told_early_
+    outcome = model.experiment_.early[0] if soon else model.outcome_
+    effects = _by_promotion(model, arm, {str(k): v for k, v in dict(doses).items()}, dose, soon)
     knots, at = _knots(effects.dose)
     m = len(knots)
     apart = np.eye(m)[at]
@@ -337,7 +343,7 @@ def dose_response(
         spread=error,
         degrees=degrees,
         arm=arm,
-        outcome=model.outcome_,
+        outcome=outcome,
         dose=dose,
         monotone=monotone,
         level=level,
@@ -365,13 +371,13 @@ def _arm(model: UpliftModel, arm: str | None) -> str:
 
 
 def _by_promotion(
-    model: UpliftModel, arm: str, doses: Mapping[str, float], dose: str
+    model: UpliftModel, arm: str, doses: Mapping[str, float], dose: str, soon: bool
 ) -> _Promotions:
     """Return what each promotion of an arm adds, with the covariance of shared customers."""
     import pandas as pd
     from scipy import sparse
 
-    trial, nuisance = model.experiment_, model.nuisance_
+    trial, nuisance = model.experiment_, model.early_nuisance_ if soon else model.nuisance_
     frame, k = trial.frame, [str(name) for name in model.arms_].index(arm)
     if "action" not in frame.columns:
         raise InputError(
@@ -392,7 +398,7 @@ def _by_promotion(
     size = len(names)
     offered = np.zeros((len(rounds), size))
     offered[block[got], taken[got]] = 1
-    y, chance = frame[model.outcome_].to_numpy(float), nuisance.propensity
+    y, chance = trial.y(trial.early[0] if soon else model.outcome_), nuisance.propensity
     none = trial.codes == 0
     with np.errstate(divide="ignore", invalid="ignore"):
         base = nuisance.mu[:, k] - nuisance.mu[:, 0]

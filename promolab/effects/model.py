@@ -355,9 +355,14 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         return self._by_arm(self._rows().scores)
 
     @property
+    def early_nuisance_(self) -> Nuisance:
+        """As ``nuisance_``, of the early outcome where there is one."""
+        return self._rows().fitted.setting.nuisance
+
+    @property
     def early_scores_(self) -> pd.DataFrame:
         """As `scores_`, of the early outcome where there is one."""
-        return self._by_arm(self._rows().fitted.setting.nuisance.gamma)
+        return self._by_arm(self.early_nuisance_.gamma)
 
     @property
     def effects_(self) -> pd.DataFrame:

@@ -4,19 +4,48 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from promolab.contract import Experiment
 from promolab.effects import UpliftModel
 
-if TYPE_CHECKING:
-    from promolab.contract import Experiment
-
-
 DISCOUNT = "discount_in_window"
+UNDISCOUNTED = "margin_undiscounted"
+"""The margin, what the window's discounts took off put back."""
 KEYS = ("customer_id", "ts", "action", "fold", "outcome")
+
+
+def undiscounted(trial: Experiment) -> Experiment:
+    """Return a shop's decisions with the margin, and that of the window, before discounts.
+
+    Of what a promotion adds before its discounts the same share lasts beyond the window at every
+    depth; of what is left after them it does not, for what was taken off is gone at once. What
+    promotions take off follows from orders, with less chance.
+
+    Parameters
+    ----------
+    trial : Experiment
+        `promolab.features.decisions_experiment` with ``early=True``.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"customer_id": [1, 2], "arm": ["none", "mail"], "margin": [3.0, 2.0]})
+    >>> rows = rows.assign(margin_in_window=[2.0, 1.0], discount_in_window=[0.0, 0.5])
+    >>> early = ["margin_in_window", "discount_in_window"]
+    >>> found = undiscounted(Experiment(rows, "arm", "none", [], ["margin"], early=early))
+    >>> found.y().tolist(), found.y(found.early[0]).tolist()
+    ([3.0, 2.5], [2.0, 1.5])
+    """
+    soon, off = f"{UNDISCOUNTED}_in_window", trial.frame[DISCOUNT]
+    columns = {UNDISCOUNTED: trial.y("margin") + off, soon: trial.y("margin_in_window") + off}
+    return dataclasses.replace(
+        trial,
+        frame=trial.frame.assign(**columns),
+        outcomes=(UNDISCOUNTED, *trial.outcomes),
+        early=(soon, DISCOUNT),
+    )
 
 
 def scored_log(model: UpliftModel) -> pd.DataFrame:

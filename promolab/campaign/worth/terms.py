@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.campaign.worth.log import UNDISCOUNTED
 from promolab.effects import dose_response
 from promolab.errors import PromolabError
 from promolab.promotions import Coupon, FullReduction, LimitedTimeDiscount, read_promotions
@@ -48,7 +49,8 @@ def moved_terms(
         promotion_id (text), factor (by which the kind's average effect is multiplied), factor_se,
         extrapolated. Terms that were drawn alone are those of the average: factor 1. Where a kind
         was drawn at several depths, the factor is that of `promolab.effects.dose_response`, drawn
-        to 1 as far as the depths of all kinds differ by no more than chance. All
+        to 1 as far as the depths of all kinds differ by no more than chance; of margin before
+        discounts (`promolab.campaign.worth.undiscounted`) it is told by the window. All
         else is extrapolated, at factor 1: a depth or a threshold outside those that were drawn,
         and depths of which too few decisions tell.
     """
@@ -75,7 +77,7 @@ def _curve(kind: str, drawn: Sequence[Promotion], model: UpliftModel | None) -> 
     if model is None or not known or len({terms_of(one) for one in drawn}) < 2:
         return None
     try:
-        return dose_response(model, known, kind)
+        return dose_response(model, known, kind, early=model.outcome_ == UNDISCOUNTED)
     except PromolabError:
         return None
 

@@ -270,15 +270,19 @@ def spread_of(log: pd.DataFrame) -> float:
     return min(float(random_effects(pd.concat(values), pd.concat(variances)).sd), 1.0)
 
 
-def policy_rows(log: pd.DataFrame, values: PromotionValues) -> PolicyRows | None:
+def policy_rows(
+    log: pd.DataFrame, values: PromotionValues, *, before: bool = False
+) -> PolicyRows | None:
     """Return past decisions as what they would tell of this week's promotions, measured ones only.
 
     Parameters
     ----------
     log : DataFrame
         `scored_log`.
-    amounts : PromotionValues
+    values : PromotionValues
         Of this week's promotions.
+    before : bool
+        Whether the log's effects are before discounts (`undiscounted`), which are taken off here.
 
     Notes
     -----
@@ -299,16 +303,18 @@ def policy_rows(log: pd.DataFrame, values: PromotionValues) -> PolicyRows | None
     today = values.discount[:, mine].mean(axis=0)
     scale = np.divide(today, mean, out=np.zeros_like(mean), where=mean > 0)
     discount = np.where(mean > 0, told * scale, today)
-    left = funded * discount - contact
+    cost = (1 - funded) * discount + contact
+    left = -cost if before else funded * discount - contact
     early = all(f"soon.{kind}" in log for kind in kinds)
     return PolicyRows(
         of_kinds(log, "score", kinds) * factor + left,
         of_kinds(log, "effect", kinds) * factor + left,
-        (1 - funded) * discount + contact,
+        cost,
         log["fold"].to_numpy(),
         log["customer_id"].to_numpy(),
         tuple(values.names[j] for j in mine),
         of_kinds(log, "response", kinds),
         log["outcome"].to_numpy(dtype=float),
         soon=of_kinds(log, "soon", kinds) * factor + left if early else None,
+        contact=-left if before else None,
     )

@@ -63,13 +63,17 @@ def taken_off_each(
     columns: np.ndarray,
     beside: np.ndarray,
     held: Sequence[Held] = (),
+    *,
+    added: np.ndarray | None = None,
+    after: bool = True,
 ) -> np.ndarray:
     """Return what the shop is expected to take off for each customer because of a promotion.
 
     It is taken off the orders that come anyway, those that it adds, and those that promotions
     beside it add; what else runs takes its part off the orders that it adds. How many a promotion
     adds follows from the orders in past windows: of effects on margin chance makes a large part of
-    so few customers. What begins after it runs beside it as long as what began before.
+    so few customers. What begins after it runs beside it as long as what began before; what that
+    takes off may be left to its own week.
 
     Parameters
     ----------
@@ -81,7 +85,14 @@ def taken_off_each(
         What other promotions take off for the customer without it.
     held : sequence of (Promotion, ndarray of bool of shape (m,))
         Promotions that run on into the window.
+    added : ndarray of shape (m,), optional
+        How many orders the promotion adds in its window; by default as many times the customer's
+        usual ones as past promotions did.
+    after : bool
+        Whether promotions that begin later count. Where every week is charged what it takes off
+        given the weeks before, all weeks add up to what all promotions take off.
     """
+    beside = beside if after else beside / 2
     orders, off = amounts.orders, np.zeros(len(place))
     log_mean, log_sd, lift = (
         orders.frame[name].to_numpy(float) for name in ("log_mean", "log_sd", "lift")
@@ -97,8 +108,10 @@ def taken_off_each(
         shares = [orders.shares[rows, j], *(alike.get(p.kind, 1.0) for p, _ in held)]
         others = [(p, who[mine]) for p, who in held]
         kept, met = kept_beside(one, others, log_mean[rows], log_sd[rows], use[rows], shares)
-        kept, met = np.maximum(2 * kept - 1, 0.0), np.minimum(2 * met, 1.0)
-        added = lift[rows] * here.base[rows]
-        own = (here.base[rows] + added + met * added) * here.net[rows] * kept
-        off[mine] = (1 - one.funder_share) * (own + lift[rows] * beside[mine])
+        if after:
+            kept, met = np.maximum(2 * kept - 1, 0.0), np.minimum(2 * met, 1.0)
+        base = here.base[rows]
+        more = lift[rows] * base if added is None else added[mine]
+        own = (base + more + met * more) * here.net[rows] * kept
+        off[mine] = (1 - one.funder_share) * (own + more / base * beside[mine])
     return off

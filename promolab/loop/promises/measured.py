@@ -160,11 +160,15 @@ class Noise:
         Variance of a customer's discount for each unit that is expected of it.
     beside : ndarray of shape (n,)
         What other promotions that run in the window are expected to take off for each customer.
+    usual : ndarray of shape (n,)
+        As much together, dealt out as customers like them had it: who had much lately was lucky,
+        and a plan that chooses by luck would find it gone.
     """
 
     margin: np.ndarray = field(repr=False)
     per_discount: float
     beside: np.ndarray = field(repr=False)
+    usual: np.ndarray = field(repr=False)
 
 
 def noise_of(shop: Shop, customers: np.ndarray, span: Span, as_of: datetime) -> Noise:
@@ -195,7 +199,9 @@ def noise_of(shop: Shop, customers: np.ndarray, span: Span, as_of: datetime) -> 
     per = float((then.discount**2).sum()) / total if total > 0 else 0.0
     days = (span.ends - span.low).total_seconds() / 86_400
     beside = now.taken_off * days * _others(shop, end, span)
-    return Noise(spread(then.margin), per, beside)
+    usual = np.maximum(now.before @ fitted(then.before, then.discount), 0.0)
+    usual = usual * (beside.sum() / usual.sum() if usual.any() else 0.0)
+    return Noise(spread(then.margin), per, beside, usual)
 
 
 def _others(shop: Shop, end: datetime, span: Span) -> float:

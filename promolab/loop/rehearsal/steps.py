@@ -12,7 +12,7 @@ import pandas as pd
 from promolab.campaign.plan import plan_week, week_candidates
 from promolab.campaign.spending import Asked as Spending
 from promolab.campaign.spending import known_of, known_terms, spend_budget
-from promolab.campaign.worth import Worth, scored_log, week_worth
+from promolab.campaign.worth import Worth, policy_rows, scored_log, undiscounted, week_worth
 from promolab.contract import NONE, Experiment, read_operations
 from promolab.effects import UpliftModel
 from promolab.errors import PromolabError
@@ -23,6 +23,7 @@ from promolab.policy import Allocation, allocate
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
+    from promolab.promotions import PromotionValues
 
 LEARNER = "pooled"
 """Of effects: kinds of promotions learn from each other, which needs the fewest decisions."""
@@ -138,26 +139,30 @@ def _worth(
     """Return what each promotion is worth, or why that is not known."""
     try:
         kept.trial = decisions_experiment(shop, by="kind", early=True, as_of=as_of, kept=kept.trial)
-        model = UpliftModel("dr", LEARNER, seed=seed).fit(most_telling(kept.trial))
+        trial = undiscounted(most_telling(kept.trial))
+        model = UpliftModel("dr", LEARNER, seed=seed).fit(trial)
     except PromolabError as error:
         return None, None, str(error)
     log = scored_log(model)
     worth = week_worth(shop, as_of, model, log, promotions)
-    return worth and charged(shop, worth, as_of), model, ""
+    return worth and charged(shop, worth, log, as_of), model, ""
 
 
-def charged(shop: Shop, worth: Worth, as_of: datetime) -> Worth:
-    """Return the worth with what its promises say that each promotion takes off as its costs.
+def charged(shop: Shop, worth: Worth, log: pd.DataFrame, as_of: datetime) -> Worth:
+    """Return the worth of effects before discounts, with what promises say that each takes off.
 
     What is taken off beside promotions that run already follows from orders as they were counted.
     By costs that follow from effects, whoever is chosen looks cheaper than they are: of effects
-    chance makes a large part.
+    chance makes a large part. What promotions that begin later take off is charged to their weeks.
 
     Parameters
     ----------
     shop : Shop
         As known when the week begins.
     worth : Worth
+        Of a model of `promolab.campaign.worth.undiscounted` decisions.
+    log : DataFrame
+        `promolab.campaign.worth.scored_log` of it.
     as_of : datetime
         Then (UTC).
     """
@@ -165,13 +170,33 @@ def charged(shop: Shop, worth: Worth, as_of: datetime) -> Worth:
     offers, who = amounts.promotions, np.arange(len(amounts.customers))
     low, end = min(one.starts_at for one in offers), max(one.ends_at for one in offers)
     span = Span(min(as_of, low), low, end, end + HORIZON)
-    beside = noise_of(shop, amounts.customers, span, as_of).beside
+    beside = noise_of(shop, amounts.customers, span, as_of).usual
     held = held_by(shop, amounts.customers, as_of, offers)
-    cost = [
-        one.contact_cost + taken_off_each(amounts, who, np.full(len(who), j), beside, held)
-        for j, one in enumerate(offers)
+    each = [
+        taken_off_each(amounts, who, np.full(len(who), j), beside, held, added=more, after=False)
+        for j, more in enumerate(added_orders(amounts).T)
     ]
-    return replace(worth, amounts=replace(amounts, cost=np.column_stack(cost)))
+    off = np.column_stack(each)
+    cost = off + np.array([one.contact_cost for one in offers])
+    funded = np.array([one.funder_share for one in offers])
+    discount = np.divide(off, 1 - funded, out=amounts.discount.copy(), where=funded < 1)
+    amounts = replace(amounts, cost=cost, discount=discount, value=amounts.given["moved"] - cost)
+    return replace(worth, amounts=amounts, rows=policy_rows(log, amounts, before=True))
+
+
+def added_orders(amounts: PromotionValues) -> np.ndarray:
+    """Return how many orders each promotion adds in its window, shape (n, P).
+
+    As many together as past windows counted; whose they are, and of which promotion, follows from
+    the effects before discounts: who seldom orders may well be moved to.
+    """
+    frame = amounts.orders.frame
+    rate, lift, margin = (frame[c].to_numpy(float) for c in ("orders_a_day", "lift", "margin_rate"))
+    days = np.array([one.days for one in amounts.promotions])
+    counted = (np.maximum(lift, 0.0) * rate)[:, None] * days
+    worth = margin * amounts.orders.mean_value
+    moved = np.maximum(amounts.given["moved"], 0.0) / np.maximum(worth, 1e-9)[:, None]
+    return np.asarray(moved * (counted.sum() / moved.sum() if moved.any() else 0.0))
 
 
 def most_telling(trial: Experiment) -> Experiment:

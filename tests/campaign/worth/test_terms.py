@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from promolab import UpliftModel
-from promolab.campaign.worth import moved_terms, scored_log
+from promolab.campaign.worth import moved_terms, scored_log, undiscounted
 from promolab.campaign.worth.terms import depth_of, terms_of
 from promolab.effects import dose_response
 from promolab.features import decisions_experiment
@@ -62,3 +62,17 @@ def test_depth_and_terms_of_a_coupon_and_what_was_never_drawn_is_extrapolated(sh
     money = dataclasses.replace(share, rate=math.nan, value=5.0, minimum=20.0)
     assert depth_of(money) == (0.25, 20.0)
     assert terms_of(share) != terms_of(dataclasses.replace(share, rate=0.07))
+
+
+def test_what_depths_add_before_discounts_is_told_by_the_window(shop: Any) -> None:
+    """Whole margins hold too much chance for that: in them all depths came out the same."""
+    trial = undiscounted(decisions_experiment(shop, by="kind", early=True))
+    model = UpliftModel("dr", "ridge", folds=2).fit(trial)
+    rates = shop.promotions.execute().set_index("promotion_id")["discount_rate"]
+    late, soon = (dose_response(model, rates, early=each) for each in (False, True))
+    assert soon.outcome == trial.early[0] and late.outcome == trial.outcomes[0]
+    assert (soon.frame["std_error"] < 0.8 * late.frame["std_error"]).all()
+    offers = [_coupon(shop, rate) for rate in soon.drawn]
+    moved = moved_terms(shop, scored_log(model), offers, model)
+    assert moved["factor"].iloc[0] < 1 < moved["factor"].iloc[2]
+    assert not moved["extrapolated"].any()

