@@ -102,9 +102,12 @@ def points(
     colour : str, optional
         By default the next colour of the cycle.
     """
+    from matplotlib.ticker import MaxNLocator
+
     ax = new_axes(ax)
     (line,) = ax.plot(numbers(x), numbers(y), "o", color=colour, label=label)
-    if np.asarray(x).dtype.kind in "iu":  # trials, days: there is nothing between them
+    whole = np.asarray(x).dtype.kind in "iu"  # trials, days: there is nothing between them
+    if whole and isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
         ax.locator_params(axis="x", integer=True)
     if low is not None and high is not None:
         ends = numbers(low), numbers(high)
