@@ -31,7 +31,8 @@ TABLE = {"of", "rows", "columns", "heads", "formats", "cells", "caption", "other
 TERMS = ["AUC", "AUTOC", "Qini", "Holm", "ROC", "Brier", "DeLong", "Wilson", "Optuna", "SHAP"]
 """What a Chinese page calls as it is called everywhere."""
 COMMON = file_words(PACKAGE / "results" / "words.toml")["shared"]["word"]
-NOUGHT = ("none of one", "nothing of nothing")  # counts of 0, which a result may never have
+NOUGHT = ("none of one", "nothing of nothing", 'a word twice: "August')
+"""Counts of 0, which a result may never have; and names that are all the same here."""
 NAN = math.nan
 FIGURES = [
     *(
@@ -119,7 +120,7 @@ def made_up(words: Mapping[str, Any], turn: int) -> dict[str, Any]:
         root, _, inner = name.partition(".")
         value = made_of(words, spec, turn)
         if inner in ("verb", "past", "done", "noun", "who"):
-            given[root] = answer_to("coupon")
+            given[root] = lambda: answer_to("coupon")  # asked in the language spoken
         elif inner and inner not in "value ci_low ci_high n size side direction".split():
             vars(given.setdefault(root, SimpleNamespace()))[inner] = value
         elif inner and not isinstance(given.get(root), Estimate):

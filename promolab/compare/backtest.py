@@ -21,17 +21,16 @@ from promolab.errors import InputError
 from promolab.metrics import ALARM_AUC, PastRatios, Spread, past_ratios, random_effects
 from promolab.model import ResponseModel
 from promolab.model.inputs import Fold
-from promolab.results import Estimate, Result, plain
-from promolab.wording import Answer, answer_to, count, decimals_for, number, plural
+from promolab.results import Estimate, Result, words_of
+from promolab.wording import Answer, answer_to
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.metrics import AucWithin, Calibration, Lift, Roc
 
 
 ALARM_POSITIVES = 100  # of a promotion, from which on its AUC says something
 _ANSWER = answer_to(())
+ROWS = ["customer_id", "promotion_id", "starts_at", "y", "p", "support"]
 CURVE = ("auc", "ci_low", "ci_high", "std_error")
 
 
@@ -121,43 +120,29 @@ class Backtest(Result):
         """Return the table by promotion."""
         return self.by_promotion
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the headline figures as plain values, by promotion under ``by_promotion``."""
+    def facts(self) -> dict[str, Any]:
+        """Return what was predicted and how well."""
+        rows, within, spread = self.by_promotion, self.within, self.auc_spread
+        drawn = rows.dropna(subset=["auc"]).iloc[::-1]
+        between = "" if spread.k < 2 else "sd" if spread.sd > 0 else "chance"
         keep = ["ci_low", "ci_high", "n", "positives", "expected", "trained_on"]
-        named = {
-            str(row["promotion_id"]): {
-                "value": plain(row["auc"]),
-                **{c: plain(row[c]) for c in keep},
-            }
-            for row in self.by_promotion.to_dict("records")
-        }
+        named = rows.assign(id=rows["promotion_id"].map(str)).set_index("id")
+        named = named[["auc", *keep]].rename(columns={"auc": "value"})
         return {
-            "outcome": self.outcome,
-            "auc": self.pooled.to_dict() if self.pooled else None,
-            "auc_within": self.within.to_dict() if self.within else None,
-            "auc_spread": self.auc_spread.to_dict(),
-            "past_ratios": self.past_ratios.to_dict(),
-            "by_promotion": named,
+            "case": "nothing" if rows.empty else "some",
+            "reasons": [{"it": why} for why in self.skipped["reason"].unique()[:2]],
+            "why_not": "told" if len(self.skipped) else "pairs",
+            "left": 0 if rows.empty else len(self.skipped),
+            "positives": int(self.rows["y"].sum()),
+            "contacts": len(self.rows),
+            "over_all": self.pooled and self.pooled.estimate,
+            "inside": within and within.estimate,
+            "between": between,
+            "drawn": drawn.assign(name=drawn["promotion_id"].map(self.name_of)),
+            "ranked": "better" if within and within.ci_low > 0.5 else "chance",
+            "figure": within.estimate if within else Estimate(spread.mean),
+            "promotions": named.to_dict("index"),
         }
-
-    def summary(self) -> str:
-        """Return what was predicted and how well, in up to three sentences."""
-        left = f"{plural(len(self.skipped), 'promotion')} could not be predicted."
-        if self.by_promotion.empty:
-            why = "; ".join(self.skipped["reason"].unique()[:2]) or "there are no pairs"
-            return f"No promotion could be predicted out of time: {why}."
-        n, positives = len(self.rows), self.rows["y"].sum()
-        told = f"{count(positives)} of {plural(n, 'contact')}" if n else "none had a contact that"
-        sentences = [
-            f"{plural(len(self.by_promotion), 'promotion')} predicted, each from those over before "
-            f"it started: {told} {self.outcome}"
-            + (f"; AUC {_interval(self.pooled)} over all" if self.pooled else "")
-            + (f", {_interval(self.within)} within promotions" if self.within else "")
-            + "."
-        ]
-        if self.auc_spread.k >= 2:
-            sentences.append(f"The AUCs of single promotions have {self.auc_spread.between()}.")
-        return " ".join([*sentences, *([left] if len(self.skipped) else [])])
 
     def leakage_alarm(self, words: Answer = _ANSWER) -> str:
         """Say whether a figure is too good to be true: an AUC above 0.90 would mean leakage.
@@ -169,84 +154,9 @@ class Backtest(Result):
         """
         rows = self.by_promotion
         high = rows[(rows["auc"] > ALARM_AUC) & (rows["positives"] >= ALARM_POSITIVES)]
-        if (self.pooled is not None and self.pooled.auc > ALARM_AUC) or len(high):
-            return "Alarm: an AUC above 0.90 on real promotions means that the future leaked in."
-        return (
-            f"No AUC above 0.90, pooled or on a promotion with at least {ALARM_POSITIVES} "
-            f"{words.who}s: no sign that features know what came later."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the AUC of each promotion with its interval, the latest start first."""
-        from promolab import plots
-
-        table = self.by_promotion.dropna(subset=["auc"]).iloc[::-1]
-        if table.empty:
-            raise InputError(f"there is no AUC to draw: {self.summary()}")
-        text = [f"{p:,} of {n:,}" for p, n in zip(table["positives"], table["n"], strict=True)]
-        ax = plots.intervals(
-            table["promotion_id"].map(self.name_of).tolist(),
-            table["auc"],
-            table["ci_low"],
-            table["ci_high"],
-            reference=0.5,
-            text=text,
-            ax=ax,
-        )
-        within = _interval(self.within) if self.within else number(self.auc_spread.mean)
-        return plots.finish(
-            ax,
-            title=f"Within promotions, AUC {within}: who responds is predictable out of time"
-            if self.within and self.within.ci_low > 0.5
-            else f"Within promotions, AUC {within}: no better than chance, as far as one can tell",
-            subtitle=f"AUC [95 %] of {plural(len(table), 'promotion')}, latest first, each "
-            f"predicted from those over before; right: {self.outcome} of n; 0.5 is chance",
-            xlabel="AUC",
-        )
-
-
-def assemble(
-    outcome: str,
-    features: list[str],
-    parts: list[pd.DataFrame],
-    promotions: pd.DataFrame,
-    trained_on: dict[Any, int],
-    reasons: dict[Any, str],
-) -> Backtest:
-    """Compute the figures of a backtest from its predictions, one frame per start."""
-    from promolab.metrics import auc_within, calibration, lift, roc
-
-    rows = _ordered(parts)
-    by_promotion = _by_promotion(rows, promotions, trained_on)
-    skipped = promotions.loc[[p for p in promotions.index if p in reasons], ["starts_at", "n"]]
-    skipped = skipped.reset_index(names="promotion_id")
-    skipped["reason"] = [reasons[p] for p in skipped["promotion_id"]]
-    y, p, customer, promotion = (rows[c] for c in ("y", "p", "customer_id", "promotion_id"))
-    both = y.nunique() == 2
-    some_within = bool(by_promotion["auc"].notna().any())
-    return Backtest(
-        outcome,
-        tuple(features),
-        rows,
-        by_promotion,
-        skipped,
-        roc(y, p, cluster=customer) if both else None,
-        auc_within(y, p, promotion, cluster=customer) if some_within else None,
-        calibration(y, p, cluster=customer) if both else None,
-        lift(y, p, group=promotion, cluster=customer) if both else None,
-        random_effects(by_promotion["auc"], by_promotion["std_error"] ** 2),
-        response_ratios(by_promotion),
-    )
-
-
-def _ordered(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    names = ["customer_id", "promotion_id", "starts_at", "y", "p", "support"]
-    if not parts:
-        return pd.DataFrame({c: pd.Series(dtype=float if c == "p" else object) for c in names})
-    rows = pd.concat(parts, ignore_index=True)
-    return rows.sort_values(
-        ["starts_at", "promotion_id", "customer_id", "p"], kind="stable", ignore_index=True
-    )
+        leaks = (self.pooled is not None and self.pooled.auc > ALARM_AUC) or len(high) > 0
+        facts = {"leaks": leaks, "answer": words, "enough": ALARM_POSITIVES}
+        return words_of(__name__, "Backtest", **facts).say("alarm")
 
 
 def _by_promotion(
@@ -311,11 +221,6 @@ def expected_responses(
     mean = expected * ratios.mean(type_)
     e = ratios.predict(1 / (mean + 0.5), type_, level)
     return Estimate(float(mean), float(expected * e.ci_low), float(expected * e.ci_high), ratios.k)
-
-
-def _interval(area: Roc | AucWithin) -> str:
-    decimals = max(2, decimals_for(area.ci_low, area.ci_high))
-    return number(area.auc, area.ci_low, area.ci_high, decimals=decimals)
 
 
 INSIDE = "inside"
@@ -458,6 +363,8 @@ def backtest_of(
     refused : mapping of str to str, optional
         Why a model did not learn for a fold, by the fold's name.
     """
+    from promolab.metrics import auc_within, calibration, lift, roc
+
     promotions = setting.promotions
     if promotions is None:
         raise InputError("a backtest is of promotions; this table has none with a start and an end")
@@ -465,7 +372,7 @@ def backtest_of(
     reasons = dict(
         zip(setting.folds.left_out["promotion_id"], setting.folds.left_out["reason"], strict=True)
     )
-    parts: list[pd.DataFrame] = []
+    parts = [pd.DataFrame(columns=ROWS).astype({"p": float})]
     trained_on: dict[Any, int] = {}
     for fold in setting.folds.parts:
         if np.isnan(p[fold.test]).any():
@@ -474,8 +381,28 @@ def backtest_of(
             continue
         parts.append(_rows(setting, fold, p))
         trained_on.update(dict.fromkeys(fold.promotions, fold.trained_on))
-    words = outcome_words(setting.frame, setting.outcome)
-    return assemble(words, setting.features, parts, promotions, trained_on, reasons)
+    rows = pd.concat(parts[1:] or parts, ignore_index=True).sort_values(
+        ["starts_at", "promotion_id", "customer_id", "p"], kind="stable", ignore_index=True
+    )
+    by_promotion = _by_promotion(rows, promotions, trained_on)
+    skipped = promotions.loc[[p for p in promotions.index if p in reasons], ["starts_at", "n"]]
+    skipped = skipped.reset_index(names="promotion_id")
+    skipped["reason"] = [reasons[p] for p in skipped["promotion_id"]]
+    y, chance, customer, promotion = (rows[c] for c in ("y", "p", "customer_id", "promotion_id"))
+    both, some_within = y.nunique() == 2, bool(by_promotion["auc"].notna().any())
+    return Backtest(
+        outcome_words(setting.frame, setting.outcome),
+        tuple(setting.features),
+        rows,
+        by_promotion,
+        skipped,
+        roc(y, chance, cluster=customer) if both else None,
+        auc_within(y, chance, promotion, cluster=customer) if some_within else None,
+        calibration(y, chance, cluster=customer) if both else None,
+        lift(y, chance, group=promotion, cluster=customer) if both else None,
+        random_effects(by_promotion["auc"], by_promotion["std_error"] ** 2),
+        response_ratios(by_promotion),
+    )
 
 
 def _types(pairs: pd.DataFrame) -> pd.Series[str]:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.compare.leaderboard import Leaderboard, compare_models
 from promolab.errors import InputError
 from promolab.model import ResponseModel
-from promolab.results import Estimate, Result
-from promolab.wording import number, plural
+from promolab.results import Estimate, Result, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,17 +45,16 @@ class Method:
     @property
     def words(self) -> str:
         """What it is, in words."""
-        told = [f"{name} {value:g}" for name, value in _named(self.options)]
-        options = f" ({', '.join(told)})" if told else ""
-        return f"{self.kind}{options} on {plural(len(self.features), 'feature')}"
+        told = [
+            (k, v) for k, v in self.options.items() if k != "seed" and isinstance(v, (int, float))
+        ]
+        options = [{"name": name, "value": f"{value:g}"} for name, value in sorted(told)]
+        facts = {"kind": self.kind, "options": options, "features": self.features}
+        return words_of(__name__, "Method", **facts).say("told")
 
     def make(self) -> ResponseModel:
         """Return a new model of it."""
         return ResponseModel(self.kind, columns=list(self.features), **self.options)
-
-
-def _named(options: Mapping[str, Any]) -> list[tuple[str, float]]:
-    return sorted((k, v) for k, v in options.items() if k != "seed" and isinstance(v, (int, float)))
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,16 @@ class Replacement(Result):
     ----------
     decision : {"champion", "kept", "replaced"}
         ``champion``: there was none before.
-    reason : str
-        Why, in a sentence.
+    why : str
+        Why, as a code; `summary` says it.
     champion, challenger : str
         The method that served, empty where there is none, and the one preferred this week.
+    since : str
+        The week that the champion is from.
+    absent : int
+        Features of the champion that are not there any more.
+    error : str
+        Why they could not be compared.
     difference : Estimate
         Log-loss of the challenger less that of the champion on past promotions, each predicted from
         those over before it; paired, by customer; nan where nothing was compared.
@@ -79,25 +83,26 @@ class Replacement(Result):
     """
 
     decision: str
-    reason: str
+    why: str
     champion: str = ""
     challenger: str = ""
+    since: str = ""
+    absent: int = 0
+    error: str = ""
     difference: Estimate = NO_GAP
     board: Leaderboard | None = field(default=None, repr=False)
 
-    ALT = "How much better the challenger predicts than the method that served."
+    @property
+    def reason(self) -> str:
+        """Why, in a sentence."""
+        return self.summary()
 
     def to_dict(self) -> dict[str, Any]:
         """Return decision, reason, both methods and their difference."""
         told = super().to_dict()
-        told.pop("board", None)
         if self.board is not None and "auc" in self.board.metrics:
             told["auc_difference"] = self.board.difference(_NEW, "auc").to_dict()
         return told
-
-    def summary(self) -> str:
-        """Return the reason."""
-        return self.reason
 
 
 def challenge_champion(
@@ -133,37 +138,21 @@ def challenge_champion(
         used any more; else ``kept``.
     """
     if champion is None:
-        why = f"No earlier week has a method to keep: {challenger.words} is the first champion."
-        return Replacement(FIRST, why, "", challenger.words)
-    told = partial(Replacement, champion=champion.words, challenger=challenger.words)
-    of = f"{champion.words}, as in {since}" if since else champion.words
+        return Replacement(FIRST, "first", "", challenger.words)
+    told = partial(Replacement, champion=champion.words, challenger=challenger.words, since=since)
     if champion == challenger:
-        return told(KEPT, f"The method is kept: {of}; this week's selection prefers it too.")
+        return told(KEPT, "same")
     if insisted:
-        return told(REPLACED, f"{challenger.words} as asked for, in place of {of}.")
-    absent = [name for name in champion.features if name not in pairs.columns]
+        return told(REPLACED, "insisted")
+    absent = len([name for name in champion.features if name not in pairs.columns])
     if absent:
-        why = f"{challenger.words} replaces {of}: {plural(len(absent), 'feature')} of it"
-        return told(REPLACED, f"{why} {'is' if len(absent) == 1 else 'are'} not there any more.")
+        return told(REPLACED, "absent", absent=absent)
     try:
         makers = {_OLD: champion.make, _NEW: challenger.make}
         everything = sorted({*champion.features, *challenger.features})
         board = compare_models(pairs, makers, columns=everything, metric="log_loss", seed=seed)
     except InputError as error:
-        why = f"The method is kept: {of}; {challenger.words} could not be held against it: {error}."
-        return told(KEPT, why)
+        return told(KEPT, "failed", error=str(error))
     gap = board.difference(_NEW)
-    change = number(*gap.ends, decimals=4)
-    n = plural(len(board.rows), "past contact")
-    if gap.ci_high < 0:
-        why = (
-            f"{challenger.words} replaces {of}: on {n}, each predicted out of time, the log-loss "
-            f"changes by {change}, better beyond noise."
-        )
-        return told(REPLACED, why, difference=gap, board=board)
-    verdict = "worse" if gap.ci_low > 0 else "not better beyond noise"
-    why = (
-        f"The method is kept: {of}. This week's selection prefers {challenger.words}: on {n}, each "
-        f"predicted out of time, that changes the log-loss by {change}, {verdict}."
-    )
-    return told(KEPT, why, difference=gap, board=board)
+    decision = REPLACED if gap.ci_high < 0 else KEPT
+    return told(decision, f"compared.{gap.side}", difference=gap, board=board)

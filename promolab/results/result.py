@@ -78,6 +78,10 @@ class Result:
         """Return the result in one to three plain sentences."""
         return self._facts.summary()
 
+    def say(self, line: str, **given: Any) -> str:
+        """Return one line of the words, of the result's facts and of those given."""
+        return Facts(self._room_words, {**self.facts(), **given}, self).say(line)
+
     def alt(self, drawing: str = "plot") -> str:
         """Return what a figure shows, for those who cannot see it."""
         words = self._room_words.get(drawing, {})
@@ -233,7 +237,8 @@ def drawn_by(drawing: str, said: str) -> Callable[..., Any]:
 
 
 def _kept(value: Any) -> Any:
-    return value.to_dict() if isinstance(value, Result) else plain(value)
+    made = getattr(value, "to_dict", None)  # a frame has one, too
+    return plain(value) if made is None or hasattr(value, "columns") else made()
 
 
 def _fields(result: Any) -> dict[str, Any]:

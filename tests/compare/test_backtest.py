@@ -132,7 +132,7 @@ def test_promotions_that_cannot_be_learned_for_are_skipped_and_say_why(result, p
     assert "(at least 10000 needed)" in strict.summary()
     assert strict.to_dict()["auc"] is None
     assert strict.expected_interval(10.0).n == 0
-    refused("there is no AUC to draw", strict.plot)
+    refused("there is nothing to draw", strict.plot)
 
 
 def test_figures_agree_with_scikit_learn_and_are_told_and_drawn(result: Backtest) -> None:
