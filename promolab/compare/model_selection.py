@@ -16,7 +16,6 @@ from promolab.features import response_features
 from promolab.model import ResponseModel
 from promolab.model.learners import KINDS
 from promolab.results import Result
-from promolab.wording import count, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,25 +30,44 @@ L2 = {"chosen": 30.0, "all": 100.0}
 
 
 @dataclass(frozen=True)
-class FeatureChoice:
+class FeatureChoice(Result):
     """The features of a week's model.
 
     Parameters
     ----------
     which : str
-        ``chosen`` or ``all``.
+        ``chosen``, ``all`` or, where those of before are used again, ``kept``.
     columns : list of str
         Their names.
-    why : str
-        Why these, in a sentence.
+    reason : {"lacking", "asked", "unknown", "compared", "kept"}
+        Why these, as a code; `why` says it.
+    among : int
+        How many there are.
+    error : str
+        Why they could not be compared.
+    since : str
+        The week whose features are kept.
     board : Leaderboard or None
         The comparison behind ``auto``.
     """
 
     which: str
     columns: list[str] = field(repr=False)
-    why: str
+    reason: str
+    among: int = 0
+    error: str = ""
+    since: str = ""
     board: Leaderboard | None = field(default=None, repr=False)
+
+    @property
+    def why(self) -> str:
+        """Why these, in a sentence."""
+        return self.summary()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what all features change, where that was compared."""
+        gain = self.board.difference("all") if self.board else None
+        return {"gain": gain, "dated": bool(self.since)}
 
 
 @dataclass(frozen=True)
@@ -68,10 +86,10 @@ class MethodChoice(Result):
         The comparison, where one was made.
     search : SearchResult or None
         The search for the options, where one was made.
-    why : str
-        Why this one, in a sentence.
-    no_board, no_search : str
-        Why there is no comparison, and no search; empty where there is one.
+    reason : {"asked", "recommended", "alarm", "nothing", "kept"}
+        Why this one, as a code; `why` says it.
+    not_compared, not_searched : str
+        Why there is no comparison and no search, where they were asked for.
     replacement : Replacement or None
         Whether it replaces the method that served before; None where there is nothing to learn.
     """
@@ -81,9 +99,9 @@ class MethodChoice(Result):
     features: FeatureChoice
     board: Leaderboard | None = field(repr=False)
     search: SearchResult | None = field(repr=False)
-    why: str
-    no_board: str = ""
-    no_search: str = ""
+    reason: str
+    not_compared: str = ""
+    not_searched: str = ""
     replacement: Replacement | None = field(default=None, repr=False)
 
     @property
@@ -91,26 +109,43 @@ class MethodChoice(Result):
         """What is used, to be held against another."""
         return Method(self.kind, dict(self.options), tuple(self.features.columns))
 
+    @property
+    def why(self) -> str:
+        """Why this one, in a sentence."""
+        return self.say("chosen")
+
+    @property
+    def no_board(self) -> str:
+        """Why there is no comparison; empty where there is one."""
+        return "" if self.board else self.say("no_board")
+
+    @property
+    def no_search(self) -> str:
+        """Why there is no search; empty where there is one."""
+        return "" if self.search else self.say("no_search")
+
     def make(self) -> ResponseModel:
         """Return a new model of the kind chosen."""
         return ResponseModel(self.kind, **self.options)
 
-    def summary(self) -> str:
-        """Say which method is used and what it is given, and why."""
+    def facts(self) -> dict[str, Any]:
+        """Return why there is no comparison and no search, as codes."""
+        none = "" if self.features.columns else "contacts"
         told = self.replacement
-        kept = f" {told.summary()}" if told is not None and told.decision != FIRST else ""
-        return f"{self.why} What it is given: {self.features.why}{kept}"
+        return {
+            "unlike": told.reason if told is not None and told.decision != FIRST else "",
+            "board_state": none or ("failed" if self.not_compared else "none"),
+            "search_state": none or ("failed" if self.not_searched else "none"),
+            "given_why": self.features.why,
+            "columns": self.features.columns,
+            "dated": bool(self.features.since),
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``metrics.json`` keeps of the choice."""
-        kept: dict[str, Any] = {
-            "model": self.kind,
-            "options": dict(self.options),
-            "features": self.features.columns,
-            "features_why": self.features.why,
-        }
         found = {"methods": self.board, "search": self.search, "decision": self.replacement}
-        return kept | {name: one.to_dict() for name, one in found.items() if one is not None}
+        made = {name: one.to_dict() for name, one in found.items() if one is not None}
+        return super().to_dict() | made
 
 
 def listed(models: str, model: str = RECOMMENDED) -> list[str]:
@@ -178,32 +213,16 @@ def choose_method(
     board, failed = _compared(pairs, asked, given.columns, l2, seed) if asked else (None, "")
     taken = board.recommended if board else ""
     kind = model if model != RECOMMENDED else taken or KINDS[0]
-    reason = (
-        "as asked for"
-        if model != RECOMMENDED
-        else "which the comparison recommends"
-        if taken
-        else "the simplest: nothing is recommended while an alarm stands"
-        if board
-        else "the simplest: nothing was compared"
-    )
-    why = f"{failed} The list is ranked by the method {kind}, {reason}.".lstrip()
-    options, search = _options(kind, l2, seed), None
-    no_search = (
-        f"The options of {kind} are the usual ones; -p search_trials=30 searches for better ones "
-        "on past promotions."
-    )
+    if model != RECOMMENDED:
+        reason = "asked"
+    else:
+        reason = "recommended" if taken else "alarm" if board else "nothing"
+    options, search, not_searched = _options(kind, l2, seed), None, ""
     if trials:
         fixed = fixed if kind == "logistic" else {}
-        search, no_search = _searched(pairs, kind, given.columns, trials, seed, fixed)
+        search, not_searched = _searched(pairs, kind, given.columns, trials, seed, fixed)
         options = {**options, **search.best} if search else options
-    no_board = failed or "No methods were compared."
-    if not given.columns:
-        no_board = "There are no past contacts on which methods could be compared."
-        no_search = "There is nothing to search options on either."
-    chosen = MethodChoice(
-        kind, options, given, board, search, why, "" if board else no_board, no_search
-    )
+    chosen = MethodChoice(kind, options, given, board, search, reason, failed, not_searched)
     return _against(pairs, chosen, champion, insisted, seed) if given.columns else chosen
 
 
@@ -222,12 +241,9 @@ def _against(
     )
     if before is None or found.decision != KEPT or before == chosen.method:
         return replace(chosen, replacement=found)
-    names = list(before.features)
-    given = FeatureChoice("kept", names, f"the {count(len(names))} of {since or 'before'}.")
-    why = f"The list is ranked by the method {before.kind}, kept from {since or 'before'}."
-    return replace(
-        chosen, kind=before.kind, options=before.options, features=given, why=why, replacement=found
-    )
+    given = FeatureChoice("kept", list(before.features), "kept", since=since)
+    served = {"kind": before.kind, "options": before.options, "features": given}
+    return replace(chosen, **served, reason="kept", replacement=found)
 
 
 def _options(kind: str, l2: float, seed: int) -> dict[str, Any]:
@@ -241,7 +257,7 @@ def _compared(
     try:
         return compare_models(pairs, makers, columns=columns, seed=seed), ""
     except InputError as error:
-        return None, f"The methods could not be compared: {error}."
+        return None, str(error)
 
 
 def _searched(
@@ -257,7 +273,7 @@ def _searched(
     try:
         found = search_options(pairs, kind, columns=columns, trials=trials, fixed=fixed, seed=seed)
     except InputError as error:
-        return None, f"No better options could be searched for: {error}."
+        return None, str(error)
     return found, ""
 
 
@@ -301,25 +317,16 @@ def choose_features(pairs: pd.DataFrame, which: str = "auto") -> FeatureChoice:
     """
     choice("features", which, FEATURES)
     everything, few = pair_features(pairs), response_features(pairs)
+    n = len(everything)
     if few is None:
-        why = f"All {len(everything)} features: the shop lacks some of the usual few."
-        return FeatureChoice("all", everything, why)
+        return FeatureChoice("all", everything, "lacking", n)
     found = {"chosen": few, "all": everything}
     if which != "auto":
-        why = f"{len(found[which])} features ({which}), as asked for."
-        return FeatureChoice(which, found[which], why)
+        return FeatureChoice(which, found[which], "asked", n)
     makers = {name: partial(ResponseModel, l2=L2[name], columns=c) for name, c in found.items()}
     try:
         board = compare_models(pairs, makers, metric="log_loss")
     except InputError as error:
-        why = f"The usual {len(few)} features; whether all {len(everything)} do better cannot be "
-        return FeatureChoice("chosen", few, f"{why}told: {error}.")
-    gain = board.difference("all")
-    change = number(gain.value, gain.ci_low, gain.ci_high, decimals=3)
+        return FeatureChoice("chosen", few, "unknown", n, str(error))
     taken = board.recommend()
-    told = (
-        f"with all {len(everything)}, the log-loss of past promotions changes by {change} (less is "
-        "better)"
-    )
-    why = f"{len(found[taken])} features ({taken}); {told}."
-    return FeatureChoice(taken, found[taken], why, board)
+    return FeatureChoice(taken, found[taken], "compared", n, board=board)
