@@ -21,8 +21,7 @@ from .pooling import past_ratios as past_ratios
 from .pooling import random_effects as random_effects
 from .pr_curve import PrecisionRecall as PrecisionRecall
 from .pr_curve import precision_recall
-from .proper_scores import Brier as Brier
-from .proper_scores import LogLoss as LogLoss
+from .proper_scores import Loss as Loss
 from .proper_scores import brier, log_loss
 from .proper_scores import row_losses as row_losses
 from .ranking import AucWithin as AucWithin

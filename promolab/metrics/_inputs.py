@@ -10,27 +10,68 @@ import numpy as np
 from promolab.checks import flat_of, labels_of, level_of, numbers_of, same_length
 from promolab.errors import InputError
 from promolab.results import Estimate, Result
-from promolab.wording import count, decimals_for, number, percent, plural
+from promolab.wording import plural
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
-OF_LOSSES = 3
-"""Decimals of losses, and of differences, at least: models differ by thousandths."""
+class Drawn(Result):
+    """A curve that others can be drawn beside."""
+
+    def plot(self, ax: Axes | None = None, *, label: str = "", colour: str | None = None) -> Axes:
+        """Draw the curve with its band; call again on its Axes to add another's.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            What to draw on.
+        label, colour : str, optional
+            Its name in the legend, and its colour.
+        """
+        return self._curve(ax, label, colour)
+
+    def _curve(self, ax: Axes | None, label: str, colour: str | None, **given: Any) -> Axes:
+        first = ax is None or not ax.lines
+        named = label or ("one" if first else "another")
+        given |= {"label": label, "named": named, "colour": colour, "first": first}
+        drawn: Axes = self._as_words_say("plot", ax, **given)
+        return drawn
 
 
-def figure(value: float, low: float, high: float, least: int = 2) -> str:
-    """Write a measure with its interval, to so many decimals at least, however wide it is.
+class HasEstimate(Result):
+    """A result that is one figure above all: its field ``estimate``."""
 
-    Of a figure between 0 and 1 a wide interval would leave no digit at all: "AUC 1 [0, 1]".
+    NAME: ClassVar[str] = ""
+    """What the figure is called among the fields, beside ``value``."""
 
-    Examples
-    --------
-    >>> figure(0.6667, 0.0, 1.0), figure(0.71234, 0.71201, 0.71267)
-    ('0.67 [0.00, 1.00]', '0.7123 [0.7120, 0.7127]')
-    """
-    return number(value, low, high, decimals=max(decimals_for(low, high), least))
+    if TYPE_CHECKING:
+
+        @property
+        def estimate(self) -> Estimate: ...
+
+    @property
+    def value(self) -> float:
+        """The figure, under the name that all estimates share."""
+        return self.estimate.value
+
+    @property
+    def ci_low(self) -> float:
+        """The lower end of its interval."""
+        return self.estimate.ci_low
+
+    @property
+    def ci_high(self) -> float:
+        """The upper end of its interval."""
+        return self.estimate.ci_high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return value, interval, counts and all other figures as plain values."""
+        told = super().to_dict()
+        estimate = self.estimate.to_dict()
+        told.pop("estimate", None)
+        return ({self.NAME: estimate["value"]} if self.NAME else {}) | estimate | told
 
 
 @dataclass(frozen=True)
@@ -51,23 +92,13 @@ class OnRows(Result):
     level: float
 
     @property
-    def level_words(self) -> str:
-        """The confidence level in percent."""
-        return percent(self.level, decimals=0)
-
-    @property
-    def n_words(self) -> str:
-        """Rows and positive rows, for a subtitle."""
-        return f"n = {count(self.n)}, {count(self.positives)} positive"
-
-    @property
-    def of_words(self) -> str:
-        """Positive rows of all, for a sentence."""
-        return f"{count(self.positives)} of {plural(self.n, 'row')} positive"
+    def repeated(self) -> int:
+        """Independent units, where rows are fewer of them; else 0."""
+        return 0 if self.clusters == self.n else self.clusters
 
 
 @dataclass(frozen=True)
-class Measured(OnRows):
+class Measured(HasEstimate, OnRows):
     """A measure with its interval.
 
     Parameters
@@ -78,32 +109,8 @@ class Measured(OnRows):
         Of it.
     """
 
-    NAME: ClassVar[str] = ""
-    """What the measure is called among the fields, beside ``value``."""
-
     estimate: Estimate
     std_error: float
-
-    @property
-    def value(self) -> float:
-        """The measure, under the name that all estimates share."""
-        return self.estimate.value
-
-    @property
-    def ci_low(self) -> float:
-        """The lower end of its interval."""
-        return self.estimate.ci_low
-
-    @property
-    def ci_high(self) -> float:
-        """The upper end of its interval."""
-        return self.estimate.ci_high
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return value, interval, counts and all other figures as plain values."""
-        told = super().to_dict()
-        estimate: dict[str, Any] = told.pop("estimate")
-        return ({self.NAME: estimate["value"]} if self.NAME else {}) | estimate | told
 
 
 def rows_of(y: np.ndarray, cluster: np.ndarray | None, level: float) -> tuple[int, int, int, float]:

@@ -12,12 +12,10 @@ import numpy as np
 from promolab.checks import aligned, along, choice, labels_of, level_of, numbers_of
 from promolab.errors import InputError
 from promolab.metrics._inputs import (
-    OF_LOSSES,
     Measured,
     OnRows,
     check_ranking,
     codes_of,
-    figure,
     renumbered,
     rows_of,
 )
@@ -26,11 +24,9 @@ from promolab.metrics.ranking import placements, placements_within, variance_of
 from promolab.metrics.registry import check_groups, influence_of, measure, named_metric
 from promolab.results import Estimate, plain
 from promolab.stats import holm, normal_quantile, spread_of, two_sided
-from promolab.wording import count, plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -60,35 +56,6 @@ class AucComparison(Measured):
     def difference(self) -> float:
         """AUC of ``a`` − AUC of ``b``."""
         return self.value
-
-    def summary(self) -> str:
-        """Say the difference in words."""
-        apart = self.ci_low > 0 or self.ci_high < 0
-        verdict = (
-            "The first ranks better"
-            if apart and self.difference > 0
-            else "The second ranks better"
-            if apart
-            else "The two cannot be told apart"
-        )
-        points = figure(*self.estimate.ends, OF_LOSSES)
-        return (
-            f"{verdict}: AUC {self.auc_a:.3f} against {self.auc_b:.3f}, difference {points} "
-            f"({self.n_words})."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the difference with its interval against 0."""
-        from promolab import plots
-
-        ends = ([end] for end in self.estimate.ends)
-        ax = plots.intervals(["first − second"], *ends, reference=0.0, ax=ax)
-        return plots.finish(
-            ax,
-            title=self.summary().split(":")[0],
-            subtitle=f"difference of two AUCs on the same rows, n = {count(self.n)}",
-            xlabel="difference in AUC",
-        )
 
 
 def compare_auc(
@@ -169,8 +136,8 @@ class Comparison(OnRows):
 
     Parameters
     ----------
-    metric, words : str
-        The measure by its name and in words.
+    metric : str
+        The measure by its name.
     reference : str
         The model that the others are compared with.
     higher_is_better : bool
@@ -188,7 +155,6 @@ class Comparison(OnRows):
     """
 
     metric: str
-    words: str
     reference: str
     higher_is_better: bool
     frame: pd.DataFrame = field(repr=False)
@@ -210,63 +176,34 @@ class Comparison(OnRows):
         row = rows[choice("model", model, rows)]
         return Estimate(row["difference"], row["difference_low"], row["difference_high"], self.n)
 
+    @property
+    def words(self) -> str:
+        """The measure in words."""
+        return named_metric(self.metric).words
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings and a list with a dict per model, as plain values."""
-        return {**super().to_dict(), "models": plain(self.frame.to_dict("records"))}
+        told = super().to_dict() | {"words": self.words}
+        return {**told, "models": plain(self.frame.to_dict("records"))}
 
-    def summary(self) -> str:
-        """Say in words which models differ from the reference."""
-        parts = []
-        for verdict, said in (
-            ("better", "better than"),
-            ("worse", "worse than"),
-            ("no difference seen", "not told apart from"),
-        ):
-            rows = self.frame[self.frame["verdict"] == verdict].to_dict("records")
-            each = ", ".join(f"{row['model']} ({self._apart(row)})" for row in rows)
-            if rows:
-                parts.append(f"{said} {self.reference}: {each}")
-        words = "; ".join(parts)
-        return (
-            f"By {self.words}, {words} ({self.n_words}, "
-            f"{plural(self.clusters, 'independent unit')})."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw each model's difference from the reference with its interval."""
-        from promolab import plots
-
-        rows = self.frame[self.frame["verdict"] != "reference"]
-        ends = rows["difference"], rows["difference_low"], rows["difference_high"]
-        text = [f"{self._apart(row)} · {row['verdict']}" for row in rows.to_dict("records")]
-        ax = plots.intervals(rows["model"].tolist(), *ends, reference=0.0, text=text, ax=ax)
-        side = "right" if self.higher_is_better else "left"
-        return plots.finish(
-            ax,
-            title=self._finding(),
-            subtitle=f"{self.words} minus that of {self.reference} on the same rows, "
-            f"{self.level_words} intervals, better to the {side} · {self.n_words}",
-            xlabel=f"difference in {self.words}",
-        )
-
-    def _apart(self, row: Mapping[Any, Any]) -> str:
-        value, low, high = _ends(row)
-        return figure(value, low, high, OF_LOSSES)
-
-    def _finding(self) -> str:
-        others = self.frame[self.frame["verdict"] != "reference"]
-        better = others[others["verdict"] == "better"]
-        if not len(better):
-            return f"No model is better than {self.reference} beyond noise"
-        order = better.sort_values("difference", ascending=not self.higher_is_better, kind="stable")
-        row = order.to_dict("records")[0]
-        many = f", the most of {len(better)} that are better" if len(better) > 1 else ""
-        value, low, high = _ends(row)
-        if not self.higher_is_better:
-            value, low, high = -value, -high, -low
-        side = "higher" if self.higher_is_better else "lower"
-        by = figure(value, low, high, OF_LOSSES)
-        return f"{row['model']} beats {self.reference}: {self.words} {side} by {by}{many}"
+    def facts(self) -> dict[str, Any]:
+        """Return the models by verdict, and the one that beats the reference by most."""
+        verdict = self.frame["verdict"]
+        better = self.frame[verdict == "better"]
+        order = better["difference"].abs().sort_values(ascending=False, kind="stable").index
+        best = self.frame.loc[order[0]] if len(order) else None
+        worse, unsure = self.frame[verdict == "worse"], self.frame[verdict == "no difference seen"]
+        return {
+            "better": better,
+            "worse": worse,
+            "unsure": unsure,
+            "parts_before_worse": bool(len(better) and len(worse)),
+            "parts_before_unsure": bool(len(better) + len(worse) and len(unsure)),
+            "others": self.frame[verdict != "reference"],
+            "beats": str(best["model"]) if best is not None else "",
+            "by": self.against(str(best["model"])).size if best is not None else None,
+            "several": len(better) if len(better) > 1 else 0,
+        }
 
 
 def compare(
@@ -352,7 +289,6 @@ def compare(
     return Comparison(
         *rows_of(y, clusters, level),
         found.name,
-        found.words,
         names[against],
         found.higher_is_better,
         _table(names, values, errors, against, found.higher_is_better, level),
@@ -410,7 +346,3 @@ def _table(
     verdict = np.where(apart, np.where(better, "better", "worse"), "no difference seen")
     frame["verdict"] = np.where(others, verdict, "reference")
     return frame
-
-
-def _ends(row: Mapping[Any, Any]) -> tuple[float, float, float]:
-    return row["difference"], row["difference_low"], row["difference_high"]

@@ -9,12 +9,10 @@ import numpy as np
 
 from promolab.checks import aligned, labels_of, level_of, numbers_of
 from promolab.errors import InputError
-from promolab.language import _
 from promolab.metrics._cuts import cut_influences, found_at, ranked_rows
-from promolab.metrics._inputs import OnRows, codes_of, figure, rows_of
+from promolab.metrics._inputs import Drawn, OnRows, codes_of, rows_of
 from promolab.results import Estimate, Result
 from promolab.stats import cluster_sums, share_interval
-from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,18 +51,9 @@ class LiftPoint(Result):
         names = ("capture", "lift", "rate")
         return pd.DataFrame([{"measure": x, **getattr(self, x).to_dict()} for x in names])
 
-    def summary(self) -> str:
-        """Say what the top holds in words."""
-        share, rate = percent(*self.capture.ends), percent(*self.rate.ends)
-        times = figure(*self.lift.ends, least=1)
-        return (
-            f"The top {percent(self.depth, decimals=0)} ({plural(self.rows, 'row')}) holds {share} "
-            f"of the positives, {times} times a random choice; {rate} of it is positive."
-        )
-
 
 @dataclass(frozen=True)
-class Lift(OnRows):
+class Lift(Drawn, OnRows):
     """The gain curve of a ranked list.
 
     Parameters
@@ -142,53 +131,30 @@ class Lift(OnRows):
             columns[f"rate{end}"] = getattr(self, f"rate{end}")
         return pd.DataFrame(columns)
 
-    def summary(self) -> str:
-        """Say what the top fifth holds (or the depth computed that is nearest to it)."""
-        return self.at(self._near(0.2)).summary()
+    def facts(self) -> dict[str, Any]:
+        """Return the top fifth (or the depth computed that is nearest to it), and the curve."""
+        import pandas as pd
 
-    def _near(self, depth: float) -> float:
+        ends = ("capture", "capture_low", "capture_high")
+        columns = {name: np.append(0.0, getattr(self, name)) for name in ends}
+        curve = pd.DataFrame({"depth": np.append(0.0, self.depths), **columns})
+        apart = self.groups if self.groups > 1 else 0
+        return {**vars(self._near(0.2)), "curve": curve, "apart": apart}
+
+    def _near(self, depth: float) -> LiftPoint:
         inside = self.depths[0] <= depth <= self.depths[-1]
-        return depth if inside else float(self.depths[np.abs(self.depths - depth).argmin()])
+        return self.at(depth if inside else self.depths[np.abs(self.depths - depth).argmin()])
 
     def plot(
         self,
         ax: Axes | None = None,
         *,
-        depth: float = 0.2,
-        label: str | None = None,
+        label: str = "",
         colour: str | None = None,
+        depth: float = 0.2,
     ) -> Axes:
         """Draw the gain chart with its band; the title reads the curve at ``depth``."""
-        from promolab import plots
-
-        first = ax is None or not ax.lines
-        lines = [np.append(0.0, x) for x in (self.capture, self.capture_low, self.capture_high)]
-        ax = plots.curve(
-            np.append(0.0, self.depths),
-            lines[0],
-            low=lines[1],
-            high=lines[2],
-            label=label,
-            colour=colour,
-            ax=ax,
-        )
-        if first:
-            plots.reference_line(ax, "diagonal", label=_("a list in random order"))
-        ax.set(xlim=(0, 1), ylim=(0, 1.02))
-        point = self.at(self._near(depth))
-        share = percent(*point.capture.ends)
-        apart = f", {plural(self.groups, 'list')} ranked apart" if self.groups > 1 else ""
-        return plots.finish(
-            ax,
-            title=f"The top {percent(point.depth, decimals=0)} of the list holds {share} of the "
-            "positives",
-            subtitle=f"share of positives found by depth, {self.level_words} band · {self.n_words}"
-            f"{apart}",
-            xlabel="share of the list, best first",
-            ylabel="share of positives found",
-            percent_x=True,
-            percent_y=True,
-        )
+        return self._curve(ax, label, colour, **vars(self._near(depth)))
 
 
 def lift(

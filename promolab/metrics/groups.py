@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.checks import aligned, choice, choices_of, labels_of, level_of, numbers_of
-from promolab.metrics._inputs import OnRows, codes_of, figure, rows_of
+from promolab.metrics._inputs import OnRows, codes_of, rows_of
 from promolab.metrics.proper_scores import check_probabilities
 from promolab.metrics.registry import Metric, measure, named_metric
-from promolab.results import plain
-from promolab.wording import count, number, plural
+from promolab.results import plain, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,24 +64,6 @@ class ByGroup(OnRows):
         rows = self.frame.to_dict("records")
         return {**super().to_dict(), "metrics": list(self.metrics), "groups": plain(rows)}
 
-    def summary(self) -> str:
-        """Say over which range the first measure lies and which groups have none."""
-        metric = named_metric(self.metrics[0])
-        mine = self._of(metric)
-        known = mine[mine["value"].notna()]
-        groups = plural(len(mine), "group")
-        if not len(known):
-            return f"No {metric.words} in any of {groups}: {_reasons(mine)}."
-        sure, which = _telling(known)
-        least, most = sure["value"].idxmin(), sure["value"].idxmax()
-        ends = " to ".join(
-            f"{figure(row['value'], row['ci_low'], row['ci_high'], metric.decimals)} "
-            f"({row['group']})"
-            for row in sure.loc[[least, most]].to_dict("records")
-        )
-        words = f"Over {which} the {metric.words} ranges from {ends}."
-        return words if len(known) == len(mine) else f"{words} Without one: {_reasons(mine)}."
-
     def plot(self, ax: Axes | None = None, *, metric: str | None = None) -> Axes:
         """Draw one measure by group with intervals, that of all rows as a line.
 
@@ -93,49 +74,42 @@ class ByGroup(OnRows):
         metric : str, optional
             One of ``metrics``, by default the first.
         """
-        from promolab import plots
+        name = choice("metric", metric or self.metrics[0], self.metrics)
+        drawn: Axes = self._as_words_say("plot", ax, **self._about(name))
+        return drawn
 
-        found = named_metric(choice("metric", metric or self.metrics[0], self.metrics))
-        mine = self._of(found)
+    def facts(self) -> dict[str, Any]:
+        """Return what there is to say of the first measure."""
+        return self._about(self.metrics[0])
+
+    def _about(self, name: str) -> dict[str, Any]:
+        """Return one measure's rows, its range over groups that tell something, and the others."""
+        metric, whole = named_metric(name), self.overall.set_index("metric")["value"][name]
+        mine = self.frame[self.frame["metric"] == name].reset_index(drop=True)
         known = mine[mine["value"].notna()]
-        shown = known if len(known) else mine  # names without marks, rather than an empty frame
-        shown = shown.sort_values("n", ascending=False, kind="stable").head(SHOWN).sort_index()
-        whole = dict(zip(self.overall["metric"], self.overall["value"], strict=True))[found.name]
-        ends = shown["value"], shown["ci_low"], shown["ci_high"]
-        text = [
-            f"{figure(*row[:3], found.decimals)} · {count(row[3])} of {count(row[4])}"
-            for row in zip(*ends, shown["positives"], shown["n"], strict=True)
-        ]
-        ax = plots.intervals(
-            shown["group"].tolist(),
-            *ends,
-            reference=whole if math.isfinite(whole) else None,
-            text=text,
-            ax=ax,
-        )
-        left = f" · {len(mine) - len(known)} without one" if len(known) < len(mine) else ""
-        left += f" · the {SHOWN} largest" if len(known) > SHOWN else ""
-        return plots.finish(
-            ax,
-            title=self._finding(found, known),
-            subtitle=f"{found.words} by group with {self.level_words} intervals, "
-            f"positive rows of all · dashed: all rows, groups mixed · n = {count(self.n)}{left}",
-            xlabel=found.words,
-        )
-
-    def _of(self, metric: Metric) -> pd.DataFrame:
-        mine: pd.DataFrame = self.frame[self.frame["metric"] == metric.name]
-        return mine.reset_index(drop=True)
-
-    def _finding(self, metric: Metric, known: pd.DataFrame) -> str:
-        subject = metric.words[0].upper() + metric.words[1:]
-        if not len(known):
-            return f"No group has {metric.words}"
-        sure, which = _telling(known)
-        low, high = (
-            number(x, decimals=metric.decimals) for x in (sure["value"].min(), sure["value"].max())
-        )
-        return f"{subject} ranges from {low} to {high} over {which}"
+        # Names without marks, rather than an empty frame.
+        shown = (known if len(known) else mine).sort_values("n", ascending=False, kind="stable")
+        enough = known[known["positives"] >= ENOUGH]
+        sure = known if len(enough) in (0, len(known)) else enough
+        ends = [int(sure["value"].argmin()), int(sure["value"].argmax())] if len(sure) else []
+        missing = mine[mine["value"].isna()]
+        return {
+            "measured": metric.words,
+            "fine": metric.of_probabilities,
+            "group_count": len(mine),
+            "known": len(known),
+            "sure": len(sure),
+            "enough": ENOUGH if len(sure) < len(known) else 0,
+            "range_ends": sure.iloc[ends],
+            "least": sure["value"].min(),
+            "most": sure["value"].max(),
+            "missing": missing.head(5),
+            "more_missing": max(len(missing) - 5, 0),
+            "left": len(mine) - len(known) if len(known) else 0,
+            "largest": SHOWN if len(known) > SHOWN else 0,
+            "shown": shown.head(SHOWN).sort_index(),
+            "whole": whole if math.isfinite(whole) else None,
+        }
 
 
 def by_group(
@@ -204,8 +178,14 @@ def by_group(
         for code in _watched(_in_order(names))
         for record in _measured(names[code], rows[code], y, score, clusters, wanted, level)
     ]
+    nothing = words_of(__name__, "unmeasured").say("empty")
     records += [
-        {"group": name, "metric": metric.name, **_empty("it has no row"), **_counts(0, 0, 0)}
+        {
+            "group": name,
+            "metric": metric.name,
+            **_empty(nothing),
+            **_counts(0, 0, 0),
+        }
         for name in _without_rows(group, names)
         for metric in wanted
     ]
@@ -272,11 +252,9 @@ def _why_not(metric: Metric, positives: int, n: int) -> str:
     """Return why a group has no value of a measure, or an empty string."""
     if metric.of_probabilities or 0 < positives < n:
         return ""
-    if positives == 0:
-        return f"all {plural(n, 'row')} are negative" if n > 1 else "its one row is negative"
-    if metric.depth is not None:  # the top of a list of positives is positive
+    if positives and metric.depth is not None:  # the top of a list of positives is positive
         return ""
-    return f"all {plural(n, 'row')} are positive" if n > 1 else "its one row is positive"
+    return words_of(__name__, "unmeasured", n=n).say("positive" if positives else "negative")
 
 
 def _counts(n: int, positives: int, clusters: int) -> dict[str, int]:
@@ -292,18 +270,3 @@ def _frame(records: list[dict[str, Any]], keys: list[str]) -> pd.DataFrame:
 
     columns = [*keys, "value", "ci_low", "ci_high", "n", "positives", "clusters", "note"]
     return pd.DataFrame(records)[columns]
-
-
-def _telling(known: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the groups whose figure is not mostly chance, if there are any, and their name."""
-    sure = known[known["positives"] >= ENOUGH]
-    if len(sure) in (0, len(known)):
-        return known, plural(len(known), "group")
-    return sure, f"the {plural(len(sure), 'group')} with {ENOUGH} positives or more"
-
-
-def _reasons(mine: pd.DataFrame) -> str:
-    missing = mine[mine["value"].isna()]
-    each = [f"{row.group} ({row.note})" for row in missing.head(5).itertuples()]
-    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-    return "; ".join(each) + more

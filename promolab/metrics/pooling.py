@@ -12,7 +12,6 @@ import numpy as np
 from promolab.errors import InputError
 from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile
-from promolab.wording import number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,18 +59,13 @@ class Spread(Result):
         half = t_quantile(level, self.k - 2) * np.sqrt(self.sd**2 + self.se**2 + variance)
         return float(self.mean - half), float(self.mean + half)
 
-    def summary(self) -> str:
-        """Return the mean and the spread in a sentence."""
-        if self.k == 0:
-            return "There is no promotion to compare."
-        mean = number(self.mean, self.ci_low, self.ci_high)
-        return f"Mean {mean} over {plural(self.k, 'promotion')}, with {self.between()}."
+    def facts(self) -> dict[str, Any]:
+        """Return the mean with its interval, and whether promotions differ at all."""
+        return {"centre": Estimate(self.mean, self.ci_low, self.ci_high), "differ": self.sd > 0}
 
     def between(self) -> str:
         """Say how far promotions differ, beyond what chance makes of each."""
-        if not self.sd > 0:
-            return "differences between them that chance alone could have made"
-        return f"a standard deviation of {number(self.sd)} between them"
+        return self._facts.say("spread")
 
 
 def random_effects(values: ArrayLike, variances: ArrayLike) -> Spread:
@@ -209,23 +203,14 @@ class PastRatios(Result):
 
         return pd.DataFrame({"type": self.types, "mean": self.means, "error": self.errors})
 
+    def facts(self) -> dict[str, Any]:
+        """Return a row per type."""
+        return {"frame": self.to_frame}
+
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
         lists = {n: plain(list(getattr(self, n))) for n in ("types", "means", "errors")}
         return super().to_dict() | lists
-
-    def summary(self) -> str:
-        """Return the means in a sentence."""
-        if not self.k:
-            return "There is no promotion to compare."
-        told = [
-            f"{number(mean)}{f' for {name}' if name else ''}"
-            for name, mean in zip(self.types, self.means, strict=True)
-        ]
-        return (
-            f"Mean {', '.join(told)}, over {plural(self.k, 'promotion')} weighted by size; "
-            f"promotions of one type differ by some {percent(self.sd, decimals=0)}."
-        )
 
 
 _NAN = float("nan")

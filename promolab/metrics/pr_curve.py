@@ -10,15 +10,13 @@ import numpy as np
 
 from promolab.checks import aligned
 from promolab.metrics._cuts import RankedRows, down_the_list, ranked_rows
-from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, rows_of
+from promolab.metrics._inputs import Drawn, Measured, check_ranking, codes_of, rows_of
 from promolab.metrics.ranking import Variance, auc_interval
 from promolab.results import Estimate
 from promolab.stats import share_interval, spread_of
-from promolab.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -26,7 +24,7 @@ BAND_POINTS = 101
 
 
 @dataclass(frozen=True)
-class PrecisionRecall(Measured):
+class PrecisionRecall(Drawn, Measured):
     """A precision–recall curve with its average precision.
 
     Parameters
@@ -73,46 +71,17 @@ class PrecisionRecall(Measured):
         """Return value, interval and counts as plain values."""
         return {**super().to_dict(), "prevalence": self.prevalence}
 
-    def summary(self) -> str:
-        """Say the average precision in words, beside what a random order has."""
-        apart = "" if self.clusters == self.n else f", {plural(self.clusters, 'cluster')}"
-        return (
-            f"Average precision {figure(*self.estimate.ends)} ({self.of_words}{apart}): a list in "
-            f"random order has {self.prevalence:.3f}."
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the band at the curve's points, and the line of a list in random order."""
+        import pandas as pd
 
-    def plot(
-        self, ax: Axes | None = None, *, label: str | None = None, colour: str | None = None
-    ) -> Axes:
-        """Draw the curve with its pointwise band; call again to add a model."""
-        from promolab import plots
-
-        area = figure(*self.estimate.ends)
-        first = ax is None or not ax.lines
         low, high = (
             np.interp(self.recall, self.band_recall, x) for x in (self.band_low, self.band_high)
         )
-        words = f"{label} · AP {area}" if label else None
-        ax = plots.curve(
-            self.recall, self.precision, low=low, high=high, label=words, colour=colour, ax=ax
-        )
-        if first:
-            # Named in the legend: beside the line the words would lie on the curve's end.
-            plots.reference_line(ax, "horizontal", self.prevalence)
-            ax.lines[-1].set_label("a list in random order")
-        ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        return plots.finish(
-            ax,
-            title=f"Average precision is {area}, a random order's {self.prevalence:.3f}"
-            if first
-            else "How clean the top of each model's list is",
-            subtitle=f"share of positives above each threshold, pointwise {self.level_words} band "
-            f"· {self.n_words}",
-            xlabel="recall: share of positives found",
-            ylabel="precision: positives among those found",
-            percent_x=True,
-            percent_y=True,
-        )
+        return {
+            "band": lambda: self.to_frame().assign(precision_low=low, precision_high=high),
+            "random_order": pd.DataFrame({"x": [0.0, 1.0], "y": [self.prevalence] * 2}),
+        }
 
 
 def precision_recall(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promolab.checks import aligned, labels_of, level_of, numbers_of
 from promolab.errors import InputError
-from promolab.metrics._inputs import OF_LOSSES, Measured, codes_of, figure, rows_of
+from promolab.metrics._inputs import Measured, codes_of, rows_of
 from promolab.results import Estimate
 from promolab.stats import around, positive_interval, spread_of
-from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 SMALLEST = float(np.finfo(float).eps)
@@ -36,25 +34,6 @@ def check_probabilities(y_true: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np
     return y, probability
 
 
-def against_base(skill: Estimate) -> str:
-    """Say how far a loss is below or above that of the base rate given to every row.
-
-    Examples
-    --------
-    >>> against_base(Estimate(0.29, 0.21, 0.37, 90))
-    '29 % [21, 37] less than the base rate given to every row'
-    >>> against_base(Estimate(-1.59, -2.41, -0.81, 90))
-    '159 % [81, 241] more than the base rate given to every row'
-    >>> against_base(Estimate(0.02, -0.04, 0.08, 90))
-    '2 % [−4, 8] less than the base rate given to every row, which is within noise'
-    """
-    less = skill.value >= 0
-    ends = (skill.ci_low, skill.ci_high) if less else (-skill.ci_high, -skill.ci_low)
-    words = f"{percent(abs(skill.value), *ends)} {'less' if less else 'more'} than the base rate"
-    noise = ", which is within noise" if skill.ci_low <= 0 <= skill.ci_high else ""
-    return f"{words} given to every row{noise}"
-
-
 @dataclass(frozen=True)
 class Loss(Measured):
     """The mean loss of probabilities: squared distances (Brier), or their log-loss in nats.
@@ -63,6 +42,8 @@ class Loss(Measured):
     ----------
     estimate, std_error
         The mean over rows with its interval, also as ``value, ci_low, ci_high``.
+    measure : str
+        ``"log-loss"`` or ``"Brier score"``.
     base : float
         That of the base rate given to every row.
     skill : Estimate
@@ -74,9 +55,7 @@ class Loss(Measured):
         The rows behind it.
     """
 
-    TITLE: ClassVar[str] = ""
-    SUBJECT: ClassVar[str] = ""
-
+    measure: str
     base: float
     skill: Estimate
     certain_and_wrong: int
@@ -85,49 +64,24 @@ class Loss(Measured):
         """Return one row for the loss and one for the skill."""
         import pandas as pd
 
-        rows = {self.TITLE: self.estimate, "skill": self.skill}
+        rows = {self.measure: self.estimate, "skill": self.skill}
         return pd.DataFrame([{"measure": k, **v.to_dict()} for k, v in rows.items()])
 
-    def summary(self) -> str:
-        """Say the loss in words, beside that of the base rate."""
-        words = f"{self.TITLE} {figure(*self.estimate.ends, OF_LOSSES)} ({self.of_words})"
-        if math.isfinite(self.skill.value):
-            words += f": {against_base(self.skill)}"
-        wrong = self.certain_and_wrong if isinstance(self, LogLoss) else 0
-        return words + (f". {plural(wrong, 'row')} had been ruled out." if wrong else ".")
+    def facts(self) -> dict[str, Any]:
+        """Return which way the skill points, and the one row that is drawn."""
+        import pandas as pd
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the loss with its interval beside that of the base rate."""
-        from promolab import plots
-
-        text = [figure(*self.estimate.ends, OF_LOSSES)]
-        ends = [self.value], [self.ci_low], [self.ci_high]
-        ax = plots.intervals(["predictions"], *ends, reference=self.base, text=text, ax=ax)
-        known = math.isfinite(self.skill.value)
-        return plots.finish(
-            ax,
-            title=f"{self.TITLE} is {against_base(self.skill) if known else text[0]}",
-            subtitle=f"mean with {self.level_words} interval · dashed: the base rate "
-            f"given to every row · {self.n_words}",
-            xlabel=self.SUBJECT,
-        )
-
-
-class LogLoss(Loss):
-    """The mean log-loss of probabilities, in nats."""
-
-    TITLE, SUBJECT = "Log-loss", "log-loss, in nats"
-
-
-class Brier(Loss):
-    """The mean squared distance of probability and outcome."""
-
-    TITLE, SUBJECT = "Brier score", "mean squared error"
+        row = {name: [getattr(self, name)] for name in ("value", "ci_low", "ci_high")}
+        return {
+            "toward": "more" if self.skill.value < 0 else "less",
+            "ruled_out": self.certain_and_wrong if self.measure == "log-loss" else 0,
+            "drawn": pd.DataFrame(row),
+        }
 
 
 def log_loss(
     y_true: ArrayLike, p: ArrayLike, cluster: ArrayLike | None = None, level: float = 0.95
-) -> LogLoss:
+) -> Loss:
     """Mean log-loss of predicted probabilities, with its interval.
 
     Parameters
@@ -144,7 +98,7 @@ def log_loss(
 
     Returns
     -------
-    LogLoss
+    Loss
 
     Raises
     ------
@@ -166,12 +120,12 @@ def log_loss(
     >>> round(result.value, 4), round(result.skill.value, 2)
     (0.1976, 0.71)
     """
-    return _loss(LogLoss, y_true, p, cluster, level)
+    return _loss("log-loss", y_true, p, cluster, level)
 
 
 def brier(
     y_true: ArrayLike, p: ArrayLike, cluster: ArrayLike | None = None, level: float = 0.95
-) -> Brier:
+) -> Loss:
     """Brier score with its interval: the mean squared distance of probability and outcome.
 
     Parameters
@@ -181,7 +135,7 @@ def brier(
 
     Returns
     -------
-    Brier
+    Loss
 
     Raises
     ------
@@ -202,21 +156,18 @@ def brier(
     >>> round(result.value, 3), round(result.skill.value, 2)
     (0.205, 0.18)
     """
-    return _loss(Brier, y_true, p, cluster, level)
-
-
-L = TypeVar("L", bound=Loss)
+    return _loss("Brier score", y_true, p, cluster, level)
 
 
 def _loss(
-    kind: type[L], y_true: ArrayLike, p: ArrayLike, cluster: ArrayLike | None, level: float
-) -> L:
+    measure: str, y_true: ArrayLike, p: ArrayLike, cluster: ArrayLike | None, level: float
+) -> Loss:
     y_true, p, cluster = aligned(y_true=y_true, p=p, cluster=cluster)
     level_of(level)
     y, probability = check_probabilities(y_true, p)
     codes, _ = codes_of(cluster, len(y), "cluster")
     n, rate = len(y), float(y.mean())
-    if kind is Brier:
+    if measure == "Brier score":
         losses, base, slope = square_losses(y, probability), rate * (1 - rate), 1 - 2 * rate
     else:
         losses = row_losses(y, probability)
@@ -232,10 +183,11 @@ def _loss(
         added = value / base * slope * (y - rate) - (losses - value)
         low, high = around(1 - value / base, spread_of(added / base / n, codes), level)
         skill = Estimate(1 - value / base, low, min(high, 1.0), n)
-    return kind(
+    return Loss(
         *rows_of(y, codes, level),
         Estimate(value, *positive_interval(value, spread, level), n),
         spread.std_error,
+        measure,
         base,
         skill,
         int(np.count_nonzero(np.where(y, probability, 1 - probability) <= 0)),

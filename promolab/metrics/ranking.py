@@ -11,14 +11,12 @@ import numpy as np
 from promolab.checks import aligned
 from promolab.errors import InputError
 from promolab.metrics._cuts import RankedRows, ranked_rows, slope_around
-from promolab.metrics._inputs import Measured, check_ranking, codes_of, figure, renumbered, rows_of
+from promolab.metrics._inputs import Drawn, Measured, check_ranking, codes_of, renumbered, rows_of
 from promolab.results import Estimate, plain
 from promolab.stats import cluster_sums, share_interval, t_quantile
-from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -199,7 +197,7 @@ BAND_POINTS = 101
 
 
 @dataclass(frozen=True)
-class Roc(Measured):
+class Roc(Drawn, Measured):
     """A ROC curve with its AUC.
 
     Parameters
@@ -237,39 +235,10 @@ class Roc(Measured):
 
         return pd.DataFrame({"fpr": self.fpr, "tpr": self.tpr, "threshold": self.thresholds})
 
-    def summary(self) -> str:
-        """Say the AUC in words."""
-        apart = "" if self.clusters == self.n else f", {plural(self.clusters, 'cluster')}"
-        return (
-            f"AUC {figure(*self.estimate.ends)} ({self.of_words}{apart}): a positive row scores "
-            f"above a negative one in {percent(*self.estimate.ends)} of pairs."
-        )
-
-    def plot(
-        self, ax: Axes | None = None, *, label: str | None = None, colour: str | None = None
-    ) -> Axes:
-        """Draw the curve with its pointwise band, over the diagonal; call again to add a model."""
-        from promolab import plots
-
-        words = f"{label} · AUC {figure(*self.estimate.ends)}" if label else None
+    def facts(self) -> dict[str, Any]:
+        """Return the band at the curve's points."""
         low, high = (np.interp(self.fpr, self.band_fpr, y) for y in (self.band_low, self.band_high))
-        first = ax is None or not ax.lines
-        ax = plots.curve(self.fpr, self.tpr, low=low, high=high, label=words, colour=colour, ax=ax)
-        if first:
-            plots.reference_line(ax, "diagonal", label="a list in random order")
-        ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        share = percent(*self.estimate.ends)
-        return plots.finish(
-            ax,
-            title=f"A positive row scores above a negative one in {share} of pairs"
-            if first
-            else "How well each model ranks",
-            subtitle=f"ROC curve with pointwise {self.level_words} band · {self.n_words}",
-            xlabel="false positive rate",
-            ylabel="true positive rate",
-            percent_x=True,
-            percent_y=True,
-        )
+        return {"band": lambda: self.to_frame().assign(tpr_low=low, tpr_high=high)}
 
 
 def roc(
@@ -408,47 +377,11 @@ class AucWithin(Measured):
         left_out = [str(name) for name in self.left_out]
         return {**super().to_dict(), "groups": len(self.by_group), "left_out": left_out}
 
-    def summary(self) -> str:
-        """Say the AUC, its range over the groups and what was left out in words."""
-        each = self.by_group["auc"]
-        words = (
-            f"Within groups the AUC is {figure(*self.estimate.ends)} ({self.of_words}); over "
-            f"{plural(len(each), 'group')} it ranges from {each.min():.3f} to "
-            f"{each.max():.3f}."
-        )
-        if self.left_out:
-            names = ", ".join(str(name) for name in self.left_out[:5])
-            more = ", …" if len(self.left_out) > 5 else ""
-            words += (
-                f" {plural(len(self.left_out), 'group')} of one class only left out: {names}{more}."
-            )
-        return words
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the groups' AUCs with intervals, the mean as a line."""
-        from promolab import plots
-
-        each = self.by_group
-        columns = zip(
-            *(each[name] for name in ("auc", "ci_low", "ci_high", "positives")), strict=True
-        )
-        text = [f"{figure(*row[:3])} · {count(row[3])}" for row in columns]
-        ax = plots.intervals(
-            each["group"].tolist(),
-            each["auc"],
-            each["ci_low"],
-            each["ci_high"],
-            reference=self.auc,
-            text=text,
-            ax=ax,
-        )
-        return plots.finish(
-            ax,
-            title=f"Within groups the AUC is {figure(*self.estimate.ends)}",
-            subtitle=f"AUC by group with {self.level_words} intervals and positive rows · dashed: "
-            f"mean weighted by pairs · n = {count(self.n)}",
-            xlabel="AUC",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the range over groups, and the names of the first that are left out."""
+        least, most = self.by_group["auc"].min(), self.by_group["auc"].max()
+        names, more = [str(name) for name in self.left_out[:5]], len(self.left_out) > 5
+        return {"least": least, "most": most, "names": names, "and_more": more}
 
 
 def auc_within(

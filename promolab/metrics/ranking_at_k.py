@@ -12,10 +12,9 @@ from promolab.checks import choice, columns_there, level_of, refuse, whole_numbe
 from promolab.errors import InputError
 from promolab.results import Estimate, Result
 from promolab.stats import t_quantile
-from promolab.wording import number, percent, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 AMONG = ("all", "repeat", "new")
 """Which products a list is made of: all, those the customer bought before, those never bought."""
@@ -68,37 +67,14 @@ class RecommendationQuality(Result):
     frame: pd.DataFrame = field(repr=False)
     level: float = 0.95
 
-    ALT = "Normalised discounted gain, recall and hit rate with their intervals."
-
-    def summary(self) -> str:
-        """Say how good the lists are and how much of them is bought again, in sentences."""
-        kind = {"all": "", "repeat": "again ", "new": "anew "}[self.among]
-        text = (
-            f"Of what customers bought {kind}afterwards, {percent(*self.recall.ends)} stood on "
-            f"lists of {self.k} (NDCG {number(*self.ndcg.ends, decimals=3)}; "
-            f"{plural(self.customers - self.without, 'customer')}"
-        )
-        text += f"; {self.without} bought nothing that counts)." if self.without else ")."
-        if self.among == "all" and self.repeats.n:
-            text += (
-                f" {percent(*self.repeats.ends)} of the listed products had been bought before: a "
-                "discount on those would be given for what is bought anyway."
-            )
-        return text
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the three measures with their intervals, and return the Axes."""
-        from promolab import plots
-
-        found = [self.ndcg, self.recall, self.hit_rate]
-        value, low, high = np.array([e.ends for e in found]).T
-        ax = plots.intervals(["NDCG", "recall", "hit rate"], value, low, high, ax=ax)
-        return plots.finish(
-            ax,
-            title=f"{percent(self.recall.value)} of what was bought stood on lists of {self.k}",
-            subtitle=f"means over {plural(self.customers - self.without, 'customer')}, "
-            f"{percent(self.level, decimals=0)} intervals",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the three measures as rows, and how much of the lists is bought again."""
+        rows = [{"measure": name, **getattr(self, name).to_dict()} for name in MEASURES]
+        return {
+            "bought": self.customers - self.without,
+            "again": self.among == "all" and self.repeats.n > 0,
+            "measures": pd.DataFrame(rows),
+        }
 
 
 def recommendation(

@@ -10,7 +10,7 @@ import numpy as np
 from promolab.checks import aligned, level_of
 from promolab.errors import InputError, nearest
 from promolab.metrics._cuts import cut_influences, found_at, ranked_rows
-from promolab.metrics._inputs import OF_LOSSES, codes_of
+from promolab.metrics._inputs import codes_of
 from promolab.metrics.cumulative_gain import lift
 from promolab.metrics.pr_curve import average_precision_of, precision_recall
 from promolab.metrics.proper_scores import (
@@ -22,20 +22,20 @@ from promolab.metrics.proper_scores import (
 )
 from promolab.metrics.ranking import auc_within, roc
 from promolab.metrics.reliability import distance_of, equal_bins, expected_error
-from promolab.results import Estimate
+from promolab.results import Estimate, words_of
 from promolab.stats import wilson as wilson  # metrics.wilson is where analysts look for it
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-# What each is called in a sentence, and whether more of it is better.
+# Whether more of each is better.
 METRICS = {
-    "auc": ("AUC", True),
-    "average_precision": ("average precision", True),
-    "brier": ("Brier score", False),
-    "log_loss": ("log-loss", False),
-    "ece": ("calibration error", False),
+    "auc": True,
+    "average_precision": True,
+    "brier": False,
+    "log_loss": False,
+    "ece": False,
 }
 AT_DEPTH = ("lift", "capture", "precision")
 BINS = 10  # of the calibration error
@@ -51,8 +51,6 @@ class Metric:
         As given ("lift@0.1"), and without the depth ("lift").
     depth : float or None
         Share of the list that it looks at.
-    words : str
-        What it is called in a sentence.
     higher_is_better : bool
         Whether more of it is better.
     """
@@ -60,18 +58,18 @@ class Metric:
     name: str
     kind: str
     depth: float | None
-    words: str
     higher_is_better: bool
+
+    @property
+    def words(self) -> str:
+        """What it is called in a sentence."""
+        top = f"{100 * (self.depth or 0):g}"
+        return words_of(__name__, "Metric", kind=self.kind, top=top).say("kind")
 
     @property
     def of_probabilities(self) -> bool:
         """Whether it asks for probabilities; the others take any score."""
         return self.kind in ("brier", "log_loss", "ece")
-
-    @property
-    def decimals(self) -> int:
-        """Decimals in words, at least."""
-        return OF_LOSSES if self.of_probabilities else 2
 
 
 def named_metric(name: str) -> Metric:
@@ -94,7 +92,7 @@ def named_metric(name: str) -> Metric:
     """
     kind, at, depth = str(name).partition("@")
     if not at and kind in METRICS:
-        return Metric(kind, kind, None, *METRICS[kind])
+        return Metric(kind, kind, None, METRICS[kind])
     if kind in AT_DEPTH:
         try:
             share = float(depth)
@@ -105,8 +103,7 @@ def named_metric(name: str) -> Metric:
                 f"metric is {name!r}; write the share of the list behind the @, above 0 and up to "
                 f"1, such as '{kind}@0.1'"
             )
-        words = f"{kind} in the top {100 * share:g} %"
-        return Metric(str(name), kind, share, words, True)
+        return Metric(str(name), kind, share, True)
     known = [*METRICS, *(f"{x}@0.1" for x in AT_DEPTH)]
     raise InputError(f"there is no metric {name!r}; {nearest(str(name), known)}")
 

@@ -10,15 +10,13 @@ import numpy as np
 
 from promolab.checks import aligned, level_of, whole_number
 from promolab.errors import InputError
-from promolab.metrics._inputs import OnRows, codes_of, rows_of
+from promolab.metrics._inputs import Drawn, OnRows, codes_of, rows_of
 from promolab.metrics.proper_scores import check_probabilities
 from promolab.results import Estimate
 from promolab.stats import around, cluster_sums, normal_quantile, share_interval, spread_of
-from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -122,7 +120,7 @@ def _fitted(
 
 
 @dataclass(frozen=True)
-class Calibration(OnRows):
+class Calibration(Drawn, OnRows):
     """Predicted probabilities against what happened.
 
     Parameters
@@ -169,49 +167,11 @@ class Calibration(OnRows):
         """Return `bins`."""
         return self.bins
 
-    def summary(self) -> str:
-        """Say in words whether the predictions are too high or too low."""
-        ratio = self.observed_expected
-        verdict = (
-            "More respond than predicted"
-            if ratio.ci_low > 1
-            else "Fewer respond than predicted"
-            if ratio.ci_high < 1
-            else "As many respond as predicted, within noise"
-        )
-        times = number(*ratio.ends, decimals=2)
-        return (
-            f"{verdict}: observed/expected {times} ({self.of_words}); mean distance by bin "
-            f"{percent(self.ece, decimals=1)}, {percent(self.ece_by_chance, decimals=1)} by chance "
-            "alone."
-        )
-
-    def plot(self, ax: Axes | None = None, *, colour: str | None = None) -> Axes:
-        """Draw the reliability diagram with intervals."""
-        from promolab import plots
-
-        bins = self.bins
-        ax = plots.points(
-            bins["predicted"],
-            bins["observed"],
-            low=bins["ci_low"],
-            high=bins["ci_high"],
-            colour=colour,
-            ax=ax,
-        )
-        plots.reference_line(ax, "diagonal", label="right on average")
-        end = 1.05 * float(max(bins["predicted"].max(), bins["ci_high"].max()))
-        ax.set(xlim=(-0.02 * end, end), ylim=(-0.02 * end, end))
-        return plots.finish(
-            ax,
-            title=self.summary().split(":")[0],
-            subtitle=f"share of positives by predicted probability, {len(bins)} bins with "
-            f"{self.level_words} intervals · n = {count(self.n)}",
-            xlabel="predicted probability",
-            ylabel="observed share",
-            percent_x=True,
-            percent_y=True,
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return whether more or fewer respond than predicted, and how far the axes reach."""
+        end = 1.05 * float(max(self.bins["predicted"].max(), self.bins["ci_high"].max()))
+        balance = self.observed_expected.side_of(1.0)
+        return {"balance": balance, "reach": [-0.02 * end, end]}
 
 
 def calibration(

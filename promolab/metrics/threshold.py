@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import aligned, choice, labels_of, level_of, numbers_of, seed_of, whole_number
+from promolab.checks import aligned, labels_of, level_of, numbers_of, seed_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics._cuts import down_the_list, ranked_rows
 from promolab.metrics._inputs import (
@@ -16,13 +16,11 @@ from promolab.metrics._inputs import (
     codes_of,
     rows_of,
 )
-from promolab.results import Estimate
+from promolab.results import Estimate, drawn_by
 from promolab.stats import normal_quantile
-from promolab.wording import count, decimals_for, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -189,77 +187,35 @@ class ThresholdChart(OnRows):
         """Rows at and above the best threshold."""
         return round(self.share * self.n)
 
-    def summary(self) -> str:
-        """Say the best threshold, its profit, and what contacting everybody brings."""
-        everybody = self._money(self.everybody)
-        words = "Counted in responses, not in effects: "
-        if not self.contacted:
-            return f"{words}contacting nobody is best; contacting everybody brings {everybody}."
-        rest = f"contacting everybody brings {everybody}, nobody 0"
-        if self.optimism > 0.01 * abs(self.profit.value):
-            decimals = decimals_for(self.profit.ci_low, self.profit.ci_high)
-            luck = number(self.optimism, decimals=max(decimals, -1), unit=self.unit)
-            rest += f"; choosing the threshold on these rows flatters its profit by about {luck}"
-        return (
-            f"{words}contacting the {self._share()} with the highest scores (from "
-            f"{self.threshold:.3g} up) is best and brings {self._money(self.profit)}; {rest}."
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return shares and thresholds that may be best, inside the axes, and two flat lines."""
+        import pandas as pd
 
-    def plot(self, ax: Axes | None = None, *, by: str = "contacted") -> Axes:
-        """Draw profit with its band, the best threshold with its interval, everybody and nobody.
+        low, high = self.frame["profit_low"].min(), self.frame["profit_high"].max()
+        found: dict[str, Any] = {
+            "currency": self.unit,
+            "luck": self.optimism if self.optimism > 0.01 * abs(self.profit.value) else 0,
+            # Room for the legend above a curve that fills the frame.
+            "height": [low - 0.05 * (high - low), high + 0.35 * (high - low)],
+            "reach": Estimate(self.share, self.share_low, self.share_high),
+        }
+        for name, x in (
+            ("share", self.frame["share"]),
+            ("threshold", self.by_threshold["threshold"]),
+        ):
+            ends = np.array([x.min(), x.max()])
+            for part in ("", "_low", "_high"):
+                found[f"{name}{part}_drawn"] = np.clip(getattr(self, f"{name}{part}"), *ends)
+            flat = {"x": ends, "everybody": self.everybody.value, "nobody": 0.0}
+            found[f"flat_{name}"] = pd.DataFrame(flat)
+        return found
 
-        Parameters
-        ----------
-        ax : Axes, optional
-            What to draw on.
-        by : str
-            "contacted" (share of the rows) or "threshold".
-        """
-        from promolab import plots
+    @property
+    def by_threshold(self) -> pd.DataFrame:
+        """`frame` without contacting nobody, whose threshold is ∞."""
+        return self.frame.iloc[1:]
 
-        choice("by", by, ("contacted", "threshold"))
-        table = self.frame if by == "contacted" else self.frame.iloc[1:]
-        x = table["share" if by == "contacted" else "threshold"]
-        profit, low, high = (table[name] for name in ("profit", "profit_low", "profit_high"))
-        ax = plots.curve(x, profit, low=low, high=high, ax=ax)
-        first, last = float(x.min()), float(x.max())
-        names = ("share", "share_low", "share_high")
-        if by == "threshold":
-            names = ("threshold", "threshold_low", "threshold_high")
-        at, begin, end = (float(np.clip(getattr(self, name), first, last)) for name in names)
-        level = self.level_words
-        plots.span(ax, begin, end, at=at, label=f"best threshold, {level} interval")
-        for name, height, look in (("every", self.everybody.value, "--"), ("no", 0.0, ":")):
-            ends, words = [height, height], f"contact {name}body"
-            plots.curve([first, last], ends, label=words, colour="#666666", linestyle=look, ax=ax)
-        # Room for the legend above a curve that fills the frame.
-        lowest, highest = float(low.min()), float(high.max())
-        ax.set_ylim(lowest - 0.05 * (highest - lowest), highest + 0.35 * (highest - lowest))
-        money = f"profit in {self.unit}" if self.unit else "profit"
-        return plots.finish(
-            ax,
-            title=self._finding(),
-            subtitle=f"{money} counted in responses (not effects) by "
-            f"{'share contacted' if by == 'contacted' else 'threshold'}, {level} band · "
-            f"n = {count(self.n)}, {plural(self.positives, 'response')}",
-            xlabel="share contacted, highest scores first" if by == "contacted" else "threshold",
-            ylabel=money,
-            percent_x=by == "contacted",
-        )
-
-    def _finding(self) -> str:
-        if not self.contacted:
-            return "No threshold pays: contacting nobody is best"
-        return (
-            f"Contacting the best {self._share()} brings {self._money(self.profit)}, "
-            f"everybody {self._money(self.everybody)}"
-        )
-
-    def _share(self) -> str:
-        return percent(self.share, self.share_low, self.share_high)
-
-    def _money(self, estimate: Estimate) -> str:
-        return number(*estimate.ends, unit=self.unit)
+    plot_by_threshold = drawn_by("plot_by_threshold", "Draw profit by threshold, as `plot` does.")
 
 
 def threshold_chart(

@@ -145,7 +145,7 @@ def test_what_is_taken_by_default_is_explained(tmp_path):
     assert "no predicted rewards were given" in plain.summary()
     assert "predicted rewards were given (doubly robust" in told.summary()
     assert told.to_dict()["consistent"] is True and told.plot() is not None
-    assert "effective sample size" in told.table().text
+    assert "effective sample size" in told.to_table().text
     assert PolicyValue.load(told.save(tmp_path / "value.zip")) == told
     biased = policy_value(log, policy, q, "switch")
     for result in (plain, told, biased, compare_policies(log, policy, policy[::-1], q)):
@@ -268,7 +268,7 @@ def test_what_is_called_a_95_percent_interval_holds_in_rare_logs(slope):
         for name in ("snips", "dr"):
             found = policy_value(log, policy, q, name, least_effective=1)
             told = held.setdefault(name, [])
-            assert (found.ends_words == "95 % interval") is (not found.uneven)
+            assert (found.ends == "interval") is (not found.uneven)
             told += [] if found.uneven else [found.ci_low <= truth <= found.ci_high]
         apart = compare_policies(log, policy, policy[:, ::-1], q, "dr", least_effective=1)
         told = held.setdefault("apart", [])

@@ -189,7 +189,7 @@ def test_results_speak_and_draw(sample):
     assert {"value", "ci_low", "ci_high", "n", "positives"} <= set(result.to_dict())
     assert "fpr" not in result.to_dict()
     assert result.estimate.value == result.value == result.auc
-    assert f"{len(y)} rows positive, 120 clusters" in result.summary()
+    assert "120 clusters" in result.summary()
     ax = result.plot(label="logistic")
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.tpr)
     assert "pairs" in ax.get_title(loc="left")

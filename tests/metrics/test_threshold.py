@@ -103,12 +103,11 @@ def test_it_draws_what_it_says_and_bad_input_is_named(rows):
     refused(r"benefit has shape \(2,\)", threshold_chart, y, p, [1, 2], 1)
     refused("benefit has values that are missing", threshold_chart, y, p, np.nan, 1)
     refused(r"benefit has values up to 1e\+200; give amounts up", threshold_chart, y, p, 1e200, 1)
-    refused("by = 'rank' is unknown; known", threshold_chart(y, p, 10, 1).plot, by="rank")
     result = threshold_chart(rows["y"], rows["p"], 10, 2.5, rows["cluster"], unit="EUR")
     ax = result.plot()
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.frame["profit"])
     words = [text.get_text() for text in ax.get_legend().get_texts()]
     assert words[-2:] == ["contact everybody", "contact nobody"]
     assert "EUR" in ax.get_title(loc="left") and "not in effects" in result.summary()
-    by = result.plot(by="threshold")
+    by = result.plot_by_threshold()
     np.testing.assert_array_equal(by.lines[0].get_xdata(), result.frame["threshold"].iloc[1:])

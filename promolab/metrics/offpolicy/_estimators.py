@@ -19,19 +19,7 @@ import numpy as np
 from promolab.metrics.offpolicy._logged import Logged
 from promolab.stats import around, spread_of
 
-ESTIMATORS = {
-    "ips": "inverse propensity scores: every reward weighted by how much more often the policy "
-    "would have acted so; right on average, unsteady where weights are large",
-    "snips": "inverse propensity scores divided by their own sum: steadier, right with many rows",
-    "dm": "the direct method: predicted rewards alone, as good as the predictions are",
-    "dr": "doubly robust: predicted rewards, corrected by what was logged; right on average "
-    "whatever the predictions are, and steady where they are good",
-    "sndr": "doubly robust, the correction divided by the sum of its weights: steadier, right "
-    "with many rows",
-    "switch": "doubly robust where weights are small, predicted rewards alone where they are large",
-    "dros": "doubly robust with large weights shrunk",
-}
-"""Each estimator in words."""
+ESTIMATORS = ("ips", "snips", "dm", "dr", "sndr", "switch", "dros")
 NORMALISED = ("snips", "sndr")
 PREDICTED = ("dm", "dr", "sndr", "switch", "dros")
 GRID = 21

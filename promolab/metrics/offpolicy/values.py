@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.checks import along, choice, is_number, level_of, real_number, same_length
-from promolab.display import Html, table
 from promolab.errors import InputError
+from promolab.metrics._inputs import HasEstimate
 from promolab.metrics.offpolicy._estimators import ESTIMATORS, PREDICTED, Asked, Found, found_of
 from promolab.metrics.offpolicy._logged import Logged, logged_of, policy_of, table_like
-from promolab.results import Estimate, Result
+from promolab.results import Estimate
 from promolab.stats import StdError, around, positive_interval, spread_of, two_sided
-from promolab.wording import count, number, percent, plural
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -30,12 +29,14 @@ UNEVEN = 0.4
 """Effective sample size over the decisions that the policy would have taken, below which intervals
 hold too seldom: a few heavy weights decide."""
 HEAVIEST = 0.01
+LINES = ["value", "logged", "bound", "effective", "mean_weight", "largest", "heaviest", "unused"]
+"""Of a value's table."""
 SURE = 0.999
 """Level at which weights that do not average 1 are an alarm."""
 
 
 @dataclass(frozen=True)
-class OffPolicy(Result):
+class OffPolicy(HasEstimate):
     """A figure of policies that were not the ones that acted.
 
     Parameters
@@ -69,39 +70,18 @@ class OffPolicy(Result):
     uneven: bool
 
     @property
-    def value(self) -> float:
-        """The figure."""
-        return self.estimate.value
-
-    @property
-    def ci_low(self) -> float:
-        """Lower end."""
-        return self.estimate.ci_low
-
-    @property
-    def ci_high(self) -> float:
-        """Upper end."""
-        return self.estimate.ci_high
-
-    @property
     def consistent(self) -> bool:
         """Whether many decisions bring the figure to the truth, so that it has an interval."""
         return not Asked(self.estimator, self.limit, (0.0, 0.0), self.level).biased
 
     @property
-    def ends_words(self) -> str:
-        """What the ends are."""
-        if self.consistent and self.uneven:
-            return "no confidence interval, as few decisions carry most of the weight"
-        if self.consistent:
-            return f"{percent(self.level, decimals=0)} interval"
-        return "noise and bias bound together, no confidence interval"
+    def ends(self) -> str:
+        """What the ends are: ``interval``, ``uneven`` (no level can be stated) or ``biased``."""
+        return "biased" if not self.consistent else "uneven" if self.uneven else "interval"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values."""
-        told = super().to_dict()
-        estimate: dict[str, Any] = told.pop("estimate")
-        return estimate | told | {"consistent": self.consistent}
+        return super().to_dict() | {"consistent": self.consistent}
 
 
 @dataclass(frozen=True)
@@ -112,8 +92,10 @@ class PolicyValue(OffPolicy):
     ----------
     estimator, estimate, std_error, bias_bound, limit, n, clusters, level, uneven
         As in `OffPolicy`.
-    why : str
-        Why this estimator.
+    reason : str
+        Why this estimator: ``asked`` for, or because rewards were ``predicted`` or ``unpredicted``.
+    limit_chosen : bool
+        Whether the limit is the one that makes noise and bias bound together least.
     logged : Estimate
         What the log itself earned per decision.
     effective_n : float
@@ -129,7 +111,8 @@ class PolicyValue(OffPolicy):
         0 where nothing is.
     """
 
-    why: str
+    reason: str
+    limit_chosen: bool
     logged: Estimate
     effective_n: float
     mean_weight: Estimate
@@ -143,80 +126,20 @@ class PolicyValue(OffPolicy):
         """Whether weights average 1 within noise, as they must."""
         return self.mean_weight.ci_low <= 1 <= self.mean_weight.ci_high
 
-    def summary(self) -> str:
-        """Say what the policy earns, how that is known, and on how much it rests."""
-        return " ".join(filter(None, [self._verdict(), self.why, self._bias(), self._overlap()]))
-
-    def _verdict(self) -> str:
-        low, high = self.logged.ci_low, self.logged.ci_high
-        sure = self.consistent and self.supported and not self.uneven
-        than = (
-            "more than was earned"
-            if sure and self.ci_low > high
-            else "less than was earned"
-            if sure and self.ci_high < low
-            else "against what was earned"
-        )
-        return (
-            f"The policy would earn {number(*self.estimate.ends)} per decision "
-            f"({self.ends_words}), {than}: {number(*self.logged.ends)}."
-        )
-
-    def _bias(self) -> str:
-        if self.consistent:
-            return ""
-        return (
-            f"It is biased by design, by at most {number(self.bias_bound)} as far as the weights "
-            f"left out allow; the log itself tells a bias of {number(*self.bias.ends)}."
-        )
-
-    def _overlap(self) -> str:
-        whose = f" by {plural(self.clusters, 'customer')}" if self.clusters < self.n else ""
-        told = (
-            f"Its {plural(self.n, 'decision')}{whose} are worth {count(self.effective_n)} equally "
-            f"weighted ones: the largest weight is {number(self.largest_weight)}, the heaviest 1 % "
-            f"carry {percent(self.heaviest, decimals=0)} of all weight, and "
-            f"{percent(self.unused, decimals=0)} of the decisions the policy would never take."
-        )
-        if self.supported:
-            return told
-        return (
-            f"{told} Weights average {number(*self.mean_weight.ends)} and should average 1: the "
-            "chances logged are wrong, or the policy does what the log never tried, so the figure "
-            "is not to be relied on."
-        )
-
-    def table(self) -> Html:
-        """Return the figure and what it rests on, a row each."""
+    def facts(self) -> dict[str, Any]:
+        """Return which way the value lies of what was earned, and what it rests on."""
         import pandas as pd
 
-        rows = {
-            f"value per decision ({self.ends_words})": number(*self.estimate.ends),
-            "earned by the log, per decision": number(*self.logged.ends),
-            "largest bias possible": number(self.bias_bound),
-            "effective sample size": count(self.effective_n),
-            "mean weight (1 is right)": number(*self.mean_weight.ends),
-            "largest weight": number(self.largest_weight),
-            "weight of the heaviest 1 %": percent(self.heaviest, decimals=0),
-            "never taken by the policy": percent(self.unused, decimals=0),
+        low, high = self.logged.ci_low, self.logged.ci_high
+        sure = self.consistent and self.supported and not self.uneven
+        above, below = sure and self.ci_low > high, sure and self.ci_high < low
+        both = {"policy": self.estimate, "logged": self.logged}
+        return {
+            "than": "above" if above else "below" if below else "unsure",
+            "customers": self.clusters if self.clusters < self.n else 0,
+            "both": pd.DataFrame([{"whose": k, **e.to_dict()} for k, e in both.items()]),
+            "lines": pd.DataFrame({"line": LINES}),
         }
-        frame = pd.DataFrame({"what": list(rows), "figure": list(rows.values())})
-        return table(frame, {"what": "what", "figure": "figure"}, {"figure": str})
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what the policy would earn beside what the log earned."""
-        from promolab import plots
-
-        both = (self.estimate, self.logged)
-        ends = [[getattr(e, part) for e in both] for part in ("value", "ci_low", "ci_high")]
-        ax = plots.intervals(["this policy", "as logged"], *ends, ax=ax)
-        return plots.finish(
-            ax,
-            title=self._verdict().partition(",")[0].partition(" (")[0],
-            subtitle=f"{self.estimator}; {self.ends_words}; worth {count(self.effective_n)} of "
-            f"{plural(self.n, 'decision')}",
-            xlabel="reward per decision",
-        )
 
 
 @dataclass(frozen=True)
@@ -241,34 +164,6 @@ class PolicyComparison(OffPolicy):
     def difference(self) -> float:
         """The first less the second."""
         return self.value
-
-    def summary(self) -> str:
-        """Say which policy earns more, or that it cannot be told."""
-        verdict = (
-            "The first policy earns more"
-            if self.ci_low > 0
-            else "The second policy earns more"
-            if self.ci_high < 0
-            else "The two policies cannot be told apart"
-        )
-        return (
-            f"{verdict}: {number(self.value_a)} against {number(self.value_b)} per decision, "
-            f"difference {number(*self.estimate.ends)} ({self.estimator}, {self.ends_words}; "
-            f"{plural(self.n, 'decision')})."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the difference against 0."""
-        from promolab import plots
-
-        ends = ([end] for end in self.estimate.ends)
-        ax = plots.intervals(["first − second"], *ends, reference=0.0, ax=ax)
-        return plots.finish(
-            ax,
-            title=self.summary().partition(":")[0],
-            subtitle=f"{self.estimator}; {self.ends_words}; {plural(self.n, 'decision')}",
-            xlabel="difference, in reward per decision",
-        )
 
 
 def policy_value(
@@ -368,7 +263,8 @@ def policy_value(
     missing = found.value - found.full[0], found.added - found.full[1]
     return PolicyValue(
         *told,
-        _why(asked, found, estimator, q),
+        "asked" if estimator is not None else "unpredicted" if q is None else "predicted",
+        asked.limit is None and found.limit is not None,
         _mean(rows, rows.reward, level),
         effective,
         _mean(rows, weight, SURE),
@@ -574,13 +470,3 @@ def _mean(rows: Logged, values: np.ndarray, level: float) -> Estimate:
 def _around(rows: Logged, value: float, added: np.ndarray, level: float) -> Estimate:
     spread = spread_of(added / rows.n, rows.cluster)
     return Estimate(value, *around(value, spread, level), rows.n)
-
-
-def _why(asked: Asked, found: Found, given: str | None, q: np.ndarray | None) -> str:
-    told = "predicted rewards were given" if q is not None else "no predicted rewards were given"
-    reason = f"taken as {told}" if given is None else "as asked for"
-    words = f"Estimator {asked.name}, {reason} ({ESTIMATORS[asked.name]})."
-    if found.limit is None:
-        return words
-    chosen = "" if asked.limit is not None else ", which makes noise and bias bound together least"
-    return f"{words[:-1]}; limit of the weights {number(found.limit)}{chosen}."

@@ -253,10 +253,6 @@ def qini_covariance(effects: Effects) -> np.ndarray:
     return found / n / (n - 1)
 
 
-NO_ORDER = "There is nothing to rank by: all scores are equal"
-"""Where an area and its interval are 0 by definition."""
-
-
 def spreads_by_runs(effects: Effects) -> tuple[tuple[StdError, StdError], float]:
     """Spreads of Qini and average effect, and their covariance, of many independent rows."""
     found, n = qini_covariance(effects), effects.ranking.n

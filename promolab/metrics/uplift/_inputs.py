@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promolab.checks import aligned, along, labels_of, level_of, numbers_of
 from promolab.errors import InputError
-from promolab.metrics._inputs import codes_of
+from promolab.metrics._inputs import HasEstimate, codes_of
 from promolab.metrics.uplift.scores import aipw_scores, checked_outcome, checked_propensity
 from promolab.results import Estimate, Result
-from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,19 +74,10 @@ class UpliftRows:
         return UpliftRows(y, treated, gamma, codes, units, self.level)
 
     @property
-    def told(self) -> tuple[int, int, float, str]:
+    def told(self) -> tuple[int, int, int, float]:
         """What `OfList` holds."""
-        return self.n, self.clusters, self.level, self.words
-
-    @property
-    def words(self) -> str:
-        """Rows, and what stands behind them, in words."""
-        words = f"n = {count(self.n)}"
-        if self.treated is not None:
-            words += f", {count(int(np.count_nonzero(self.treated)))} treated"
-        return words + (
-            f", {plural(self.clusters, 'customer')}" if self.cluster is not None else ""
-        )
+        treated = 0 if self.treated is None else int(np.count_nonzero(self.treated))
+        return self.n, treated, self.clusters, self.level
 
 
 def check_uplift(
@@ -149,31 +139,25 @@ class OfList(Result):
 
     Parameters
     ----------
-    n, clusters : int
-        Rows and independent units.
+    n, treated, clusters : int
+        Rows, treated ones (0 where scores were given), and independent units.
     level : float
         Confidence level.
-    words : str
-        The rows, in words.
     """
 
     n: int
+    treated: int
     clusters: int
     level: float
-    words: str = field(repr=False)
 
     @property
-    def level_words(self) -> str:
-        """The confidence level in percent."""
-        return percent(self.level, decimals=0)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
-        return {name: value for name, value in super().to_dict().items() if name != "words"}
+    def repeated(self) -> int:
+        """Customers, where rows are more than they; else 0."""
+        return 0 if self.clusters == self.n else self.clusters
 
 
 @dataclass(frozen=True)
-class UpliftMeasure(OfList):
+class UpliftMeasure(HasEstimate, OfList):
     """A figure of a ranked list with its interval.
 
     Parameters
@@ -184,38 +168,14 @@ class UpliftMeasure(OfList):
         Of it.
     """
 
-    NAME: ClassVar[str] = ""
-    """What the figure is called among the fields, beside ``value``."""
-
     estimate: Estimate
     std_error: float
-
-    @property
-    def value(self) -> float:
-        """The figure, under the name that all estimates share."""
-        return self.estimate.value
-
-    @property
-    def ci_low(self) -> float:
-        """Lower end of its interval."""
-        return self.estimate.ci_low
-
-    @property
-    def ci_high(self) -> float:
-        """Upper end of its interval."""
-        return self.estimate.ci_high
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row with every figure."""
         import pandas as pd
 
         return pd.DataFrame([self.to_dict()])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return value, interval, counts and all other figures as plain values."""
-        told = super().to_dict()
-        estimate: dict[str, Any] = told.pop("estimate")
-        return {self.NAME: estimate["value"]} | estimate | told
 
 
 @dataclass(frozen=True)

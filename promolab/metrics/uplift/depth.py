@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.metrics._inputs import HasEstimate
 from promolab.metrics.uplift._curves import (
     cut_at,
     estimate_of,
@@ -23,13 +24,11 @@ from promolab.metrics.uplift._inputs import (
     effects_of,
     ranking_of,
 )
-from promolab.results import Estimate, plain
+from promolab.results import Estimate
 from promolab.stats import Dominant, all_shares, cluster_sums, dominant_of
-from promolab.wording import number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -37,7 +36,7 @@ MEASURES = ("top", "rest", "everyone", "difference", "gain")
 
 
 @dataclass(frozen=True)
-class UpliftAt(OfList):
+class UpliftAt(HasEstimate, OfList):
     """Effect among the top of a list, and among the rest.
 
     Parameters
@@ -50,7 +49,7 @@ class UpliftAt(OfList):
         Top less rest.
     gain : Estimate
         Gain per customer of the list when the top is contacted: share × top.
-    n, clusters, level, words
+    n, treated, clusters, level
         As in `OfList`.
     dominant : Dominant or None
         The one customer who makes up most of the variance among the top, if there is one.
@@ -65,19 +64,9 @@ class UpliftAt(OfList):
     dominant: Dominant | None = None
 
     @property
-    def value(self) -> float:
-        """The effect among the top, under the name that all estimates share."""
-        return self.top.value
-
-    @property
-    def ci_low(self) -> float:
-        """Lower end of its interval."""
-        return self.top.ci_low
-
-    @property
-    def ci_high(self) -> float:
-        """Upper end of its interval."""
-        return self.top.ci_high
+    def estimate(self) -> Estimate:
+        """The effect among the top."""
+        return self.top
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per measure."""
@@ -85,55 +74,12 @@ class UpliftAt(OfList):
 
         return pd.DataFrame([{"measure": x, **getattr(self, x).to_dict()} for x in MEASURES])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return values, intervals and counts as plain values."""
-        parts = {name: getattr(self, name).to_dict() for name in MEASURES}
-        return {"value": plain(self.value), **super().to_dict(), **parts}
-
-    def summary(self) -> str:
-        """Say the effect among the top in words."""
-        top, rest = (number(*x.ends) for x in (self.top, self.rest))
-        verdict = (
-            "more than among the rest"
-            if self.difference.ci_low > 0
-            else "less than among the rest"
-            if self.difference.ci_high < 0
-            else "which cannot be told from the rest"
-        )
-        alone = f" {self.dominant.words()}" if self.dominant else ""
-        if self.share == 1:
-            return (
-                f"Contacting everyone changes the outcome by {top} per customer ({self.words})."
-                f"{alone}"
-            )
-        return (
-            f"Among the top {percent(self.share, decimals=0)} the promotion changes the outcome by "
-            f"{top} per customer, {verdict} ({rest}) ({self.words}).{alone}"
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the effects among the top, the rest and all."""
-        from promolab import plots
-
-        parts = {
-            f"top {percent(self.share, decimals=0)}": self.top,
-            "the rest": self.rest,
-            "everyone": self.everyone,
-        }
-        ends = [[getattr(x, k) for x in parts.values()] for k in ("value", "ci_low", "ci_high")]
-        ax = plots.intervals(list(parts), *ends, reference=0.0, ax=ax)
-        return plots.finish(
-            ax,
-            title=self.summary().split(" (")[0] if self.share == 1 else _title(self),
-            subtitle=f"average effect with {self.level_words} intervals · {self.words}",
-            xlabel="effect per customer",
-        )
-
-
-def _title(found: UpliftAt) -> str:
-    more, less = found.difference.ci_low > 0, found.difference.ci_high < 0
-    word = "more than" if more else "less than" if less else "no more, as far as is known, than"
-    return f"The top {percent(found.share, decimals=0)} gains {word} the rest"
+    def facts(self) -> dict[str, Any]:
+        """Return which way the top lies of the rest, and the three effects that are drawn."""
+        rows = self.to_frame().iloc[:3].dropna(subset="value")
+        case = "all" if self.share == 1 else self.difference.side
+        alone = self.dominant.words() if self.dominant else ""
+        return {"case": case, "parts": rows, "alone": alone}
 
 
 def uplift_at(

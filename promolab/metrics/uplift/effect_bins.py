@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promolab.checks import whole_number
 from promolab.errors import InputError
+from promolab.metrics._inputs import Drawn
 from promolab.metrics.reliability import equal_bins, sums_by_bin
 from promolab.metrics.uplift._curves import estimate_of, spread_of
 from promolab.metrics.uplift._inputs import OfList, UpliftRows, check_uplift, check_uplift_score
 from promolab.results import Estimate
 from promolab.stats import around, difference_of
-from promolab.wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
-class EffectCalibration(OfList):
+class EffectCalibration(Drawn, OfList):
     """Predicted effects against observed ones.
 
     Parameters
@@ -38,7 +37,7 @@ class EffectCalibration(OfList):
         predictions are equal.
     difference : Estimate
         Mean predicted less mean observed effect; 0 is right.
-    n, clusters, level, words
+    n, treated, clusters, level
         As in `OfList`.
     """
 
@@ -50,55 +49,21 @@ class EffectCalibration(OfList):
         """Return `bins`."""
         return self.bins
 
-    def summary(self) -> str:
-        """Say in words whether the predicted effects are right."""
-        slope = self.slope
-        if not math.isfinite(slope.value):
-            verdict = "All predicted effects are equal"
-        elif slope.ci_low > 1:
-            verdict = "Effects differ more than predicted"
-        elif slope.ci_high < 1:
-            low = slope.ci_low > 0
-            verdict = (
-                "Effects differ less than predicted"
-                if low
-                else "The predicted differences in effect are not seen in the outcomes"
-            )
-        elif slope.ci_low > 0:
-            verdict = "Effects differ as predicted, within noise"
-        else:
-            verdict = "Too few data to say whether effects differ as predicted"
-        rise = number(slope.value, slope.ci_low, slope.ci_high)
-        gap = number(*self.difference.ends)
-        return f"{verdict}: slope {rise}, mean predicted − observed {gap} ({self.words})."
+    def facts(self) -> dict[str, Any]:
+        """Return whether effects differ as predicted, and the line on which they would."""
+        import pandas as pd
 
-    def plot(self, ax: Axes | None = None, *, colour: str | None = None) -> Axes:
-        """Draw observed against predicted effects, with intervals."""
-        from promolab import plots
-
-        bins = self.bins
-        ax = plots.points(
-            bins["predicted"],
-            bins["observed"],
-            low=bins["ci_low"],
-            high=bins["ci_high"],
-            colour=colour,
-            ax=ax,
-        )
-        plots.reference_line(ax, "horizontal")
-        low, high = float(bins["predicted"].min()), float(bins["predicted"].max())
+        slope, predicted = self.slope, self.bins["predicted"]
+        low, high = float(predicted.min()), float(predicted.max())
         margin = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
         ends = [low - margin, high + margin]
-        plots.curve(ends, ends, label="right", colour=plots.MUTED, linestyle="--", ax=ax)
-        ax.set(xlim=ends)
-        return plots.finish(
-            ax,
-            title=self.summary().split(":")[0],
-            subtitle=f"observed effect by predicted effect, {len(bins)} bins with "
-            f"{self.level_words} intervals · {self.words}",
-            xlabel="predicted effect per customer",
-            ylabel="observed effect per customer",
-        )
+        told, steep = slope.side, slope.side_of(1.0)
+        case = steep if steep != "unsure" else "right" if told == "above" else "unsure"
+        return {
+            "case": "unseen" if steep == "below" and told != "above" else case,
+            "right": pd.DataFrame({"x": ends, "y": ends}),
+            "reach": ends,
+        }
 
 
 def effect_calibration(

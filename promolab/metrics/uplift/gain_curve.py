@@ -1,18 +1,20 @@
-"""The uplift curve and the area between it and random order: Qini."""
+"""The uplift curve, Qini, and rank-weighted average effects: TOC and AUTOC."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promolab.errors import InputError, nearest
+from promolab.metrics._inputs import Drawn
 from promolab.metrics.uplift._curves import (
-    NO_ORDER,
+    estimate_of,
     gain_curve,
     influence,
     overall_estimate,
+    overall_influence,
     qini_area,
     ratio,
     spread_of,
@@ -20,6 +22,8 @@ from promolab.metrics.uplift._curves import (
     spreads_by_runs,
 )
 from promolab.metrics.uplift._inputs import (
+    Effects,
+    OfList,
     UpliftMeasure,
     check_uplift,
     check_uplift_score,
@@ -27,14 +31,24 @@ from promolab.metrics.uplift._inputs import (
     ranking_of,
 )
 from promolab.metrics.uplift.conventions import CONVENTIONS
-from promolab.results import Estimate
+from promolab.results import Estimate, plain
 from promolab.stats import around, two_sided
-from promolab.wording import decimals_for, number
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
+
+
+def verdict_of(area: Estimate) -> str:
+    """Return `Estimate.side`; ``tied`` where there is nothing to rank by: all scores are equal."""
+    return "tied" if area.ci_low == area.ci_high == 0 else area.side
+
+
+def straight(end: float, height: float) -> pd.DataFrame:
+    """Return the line of a list in random order, from nothing to everybody."""
+    import pandas as pd
+
+    return pd.DataFrame({"x": [0.0, end], "y": [0.0, height]})
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,7 @@ class QiniComparison(UpliftMeasure):
         The two figures.
     weighting : str
         ``"qini"`` or ``"autoc"``.
-    n, clusters, level, words
+    n, treated, clusters, level
         As in `OfList`.
     """
 
@@ -67,42 +81,9 @@ class QiniComparison(UpliftMeasure):
         """The first less the second."""
         return self.value
 
-    def summary(self) -> str:
-        """Say the difference in words."""
-        verdict = (
-            "The first order finds them better"
-            if self.ci_low > 0
-            else "The second order finds them better"
-            if self.ci_high < 0
-            else "The two orders are the same"
-            if self.std_error == 0
-            else "The two orders cannot be told apart"
-        )
-        name = "Qini" if self.weighting == "qini" else "AUTOC"
-        decimals = decimals_for(self.ci_low, self.ci_high)
-        figures = [number(x, decimals=decimals) for x in (self.qini_a, self.qini_b)]
-        if self.std_error == 0:
-            return f"{verdict}: {name} {figures[0]} ({self.words})."
-        points = number(*self.estimate.ends)
-        return (
-            f"{verdict}: {name} {figures[0]} against {figures[1]}, difference {points} "
-            f"({self.words})."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the difference with its interval against 0."""
-        from promolab import plots
-
-        ends = ([end] for end in self.estimate.ends)
-        ax = plots.intervals(["first − second"], *ends, reference=0.0, ax=ax)
-        name = "Qini" if self.weighting == "qini" else "AUTOC"
-        return plots.finish(
-            ax,
-            title=self.summary().split(":")[0],
-            subtitle=f"difference of two orders' {name} on the same rows, "
-            f"{self.level_words} interval · {self.words}",
-            xlabel="difference, in outcome per customer",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return which order finds more, or that they are the same."""
+        return {"case": "same" if self.std_error == 0 else self.estimate.side}
 
 
 def compare_qini(
@@ -179,7 +160,7 @@ MANY_ROWS, FINE = 100_000, 16
 
 
 @dataclass(frozen=True)
-class Qini(UpliftMeasure):
+class Qini(Drawn, UpliftMeasure):
     """Gain of contacting the top of a ranked list, and Qini.
 
     Parameters
@@ -211,7 +192,6 @@ class Qini(UpliftMeasure):
     relative: Estimate
     convention: str
     estimator: str
-    treated: int
     curve: pd.DataFrame = field(repr=False)
 
     @property
@@ -242,55 +222,12 @@ class Qini(UpliftMeasure):
         """Return `curve`."""
         return self.curve
 
-    def summary(self) -> str:
-        """Say in words whether the ranking beats random order."""
-        effect = number(*self.effect.ends)
-        if self.ci_low == self.ci_high == 0:
-            return f"{NO_ORDER}; average effect {effect} ({self.words})."
-        verdict = (
-            "This order finds those whom the promotion changes"
-            if self.ci_low > 0
-            else "This order is worse than a random one"
-            if self.ci_high < 0
-            else "This order cannot be told from a random one"
-        )
-        name = "Qini" if self.convention == "radcliffe" else f"Qini as {self.convention} counts it"
-        figure = number(*self.estimate.ends)
-        return f"{verdict}: {name} {figure}, average effect {effect} ({self.words})."
-
-    def plot(
-        self, ax: Axes | None = None, *, label: str | None = None, colour: str | None = None
-    ) -> Axes:
-        """Draw the uplift curve with its band against random order; call again to add a model."""
-        from promolab import plots
-
-        first = ax is None or not ax.lines
-        frame = self.curve
-        name = label or ("this order" if first else "another order")
-        ax = plots.curve(
-            frame["share"],
-            frame["gain"],
-            low=frame["ci_low"],
-            high=frame["ci_high"],
-            label=f"{name} · Qini {number(*self.estimate.ends)}",
-            colour=colour,
-            ax=ax,
-        )
-        if first:
-            ends = [0.0, self.effect.value]
-            ax = plots.curve(
-                [0, 1], ends, label="random order", colour=plots.MUTED, linestyle="--", ax=ax
-            )
-        ax.set(xlim=(0, 1))
-        return plots.finish(
-            ax,
-            title=self.summary().split(":")[0] if first else "What each order gains",
-            subtitle="gain per customer of the list by share contacted, pointwise "
-            f"{self.level_words} band · {self.words}",
-            xlabel="share of the list contacted, best first",
-            ylabel="gain per customer of the list",
-            percent_x=True,
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return which way the order lies of a random one, and that one's line."""
+        return {
+            "verdict": verdict_of(self.estimate),
+            "random_order": straight(1.0, self.effect.value),
+        }
 
 
 def qini(
@@ -404,6 +341,162 @@ def qini(
         relative,
         convention,
         "difference in means" if rows.gamma is None else "AIPW scores",
-        0 if rows.treated is None else int(np.count_nonzero(rows.treated)),
         curve,
     )
+
+
+@dataclass(frozen=True)
+class Rate(Drawn, OfList):
+    """How much more those on top of a ranked list gain than the average customer.
+
+    Parameters
+    ----------
+    autoc, autoc_ci_low, autoc_ci_high : float
+        Area under the TOC, with its interval, in outcome per customer.
+    qini, qini_ci_low, qini_ci_high : float
+        The same with the depth as weight.
+    effect : Estimate
+        Average effect of contacting everyone.
+    toc : DataFrame
+        ``share, toc, ci_low, ci_high``: effect among the top less the average effect, by depth,
+        with pointwise intervals.
+    estimator : str
+        How effects were estimated.
+    n, treated, clusters, level
+        As in `OfList`.
+    """
+
+    autoc: float
+    autoc_ci_low: float
+    autoc_ci_high: float
+    qini: float
+    qini_ci_low: float
+    qini_ci_high: float
+    effect: Estimate
+    estimator: str
+    toc: pd.DataFrame = field(repr=False)
+
+    @property
+    def value(self) -> float:
+        """AUTOC, under the name that all estimates share."""
+        return self.autoc
+
+    @property
+    def ci_low(self) -> float:
+        """Lower end of AUTOC's interval."""
+        return self.autoc_ci_low
+
+    @property
+    def ci_high(self) -> float:
+        """Upper end of AUTOC's interval."""
+        return self.autoc_ci_high
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """Both areas as estimates."""
+        return {
+            "autoc": Estimate(self.autoc, self.autoc_ci_low, self.autoc_ci_high, self.n),
+            "qini": Estimate(self.qini, self.qini_ci_low, self.qini_ci_high, self.n),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `toc`."""
+        return self.toc
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return values, intervals and counts as plain values."""
+        return {"value": plain(self.autoc), **super().to_dict()}
+
+    def facts(self) -> dict[str, Any]:
+        """Return both areas, which way the order lies of a random one, and that one's line."""
+        # Above a twentieth a few rows decide, and the band would hide all the rest.
+        cut = len(self.toc) > 20
+        areas = self.estimates
+        return {
+            "area": areas["autoc"],
+            "other": areas["qini"],
+            "verdict": verdict_of(areas["autoc"]),
+            "cut": cut,
+            "drawn": self.toc[self.toc["share"] >= 0.05] if cut else self.toc,
+            "random_order": straight(1.0, 0.0),
+        }
+
+
+def rate(
+    y: ArrayLike | None,
+    treated: ArrayLike | None,
+    score: ArrayLike,
+    propensity: ArrayLike | None = None,
+    *,
+    gamma: ArrayLike | None = None,
+    cluster: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Rate:
+    """Rank-weighted average treatment effects: TOC, AUTOC, and Qini's weighting.
+
+    Parameters
+    ----------
+    y, treated, score, propensity, gamma, cluster, level
+        As `qini`.
+
+    Returns
+    -------
+    Rate
+
+    Raises
+    ------
+    InputError
+        As `qini`.
+
+    Notes
+    -----
+    TOC(q) = E[effect | top q] − average effect. AUTOC = ∫ TOC(q) dq asks most of the very top and
+    finds effects that few customers have; QINI = ∫ q·TOC(q) dq weighs depths by the customers in
+    them and finds effects that many have. Both are 0 for a random order, and for a constant score
+    whatever the order of the rows. With τ = score ~ U(0, 1) they are 1/4 and 1/12. Estimation,
+    ties and intervals are those of `qini`; the curve of gains is straight between rows, so
+    AUTOC's integral is exact and its weight is 1/q once (causalml 0.18 has it twice).
+
+    References
+    ----------
+    Yadlowsky, Fleming, Shah, Brunskill & Wager (2021), arXiv 2111.07966.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> effect = (np.arange(10_000) + 0.5) / 10_000
+    >>> result = rate(None, None, effect, gamma=effect)
+    >>> round(result.autoc, 3), round(result.qini, 4)
+    (0.25, 0.0833)
+    """
+    rows = check_uplift(y, treated, propensity, gamma, cluster, level)
+    values = check_uplift_score(score, rows)
+    effects = effects_of(ranking_of(values, rows), rows)
+    customers = effects.ranking.listed(rows.cluster)
+    autoc, area = (
+        estimate_of(*influence(effects, weighting), customers, rows)
+        for weighting in ("autoc", "qini")
+    )
+    overall = spread_of(overall_influence(effects) / rows.n, customers)
+    return Rate(
+        *rows.told,
+        autoc.value,
+        autoc.ci_low,
+        autoc.ci_high,
+        area.value,
+        area.ci_low,
+        area.ci_high,
+        overall_estimate(float(effects.effect[-1]), overall, rows),
+        "difference in means" if rows.gamma is None else "AIPW scores",
+        _toc(effects, customers, rows.level),
+    )
+
+
+def _toc(effects: Effects, cluster: np.ndarray | None, level: float) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = gain_curve(effects, cluster, level).iloc[1:]
+    share = frame["share"]
+    names = {"toc": "above", "ci_low": "above_low", "ci_high": "above_high"}
+    columns = {name: frame[column] / share for name, column in names.items()}
+    return pd.DataFrame({"share": share, **columns}).reset_index(drop=True)

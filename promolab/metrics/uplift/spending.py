@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promolab.checks import along, real_number
 from promolab.errors import InputError
+from promolab.metrics._inputs import Drawn
 from promolab.metrics.uplift._curves import gain_curve, spread_of
 from promolab.metrics.uplift._inputs import (
     Effects,
@@ -18,19 +19,18 @@ from promolab.metrics.uplift._inputs import (
     effects_of,
     ranking_of,
 )
+from promolab.metrics.uplift.gain_curve import straight
 from promolab.metrics.uplift.scores import checked_outcome
 from promolab.results import Estimate
 from promolab.stats import around
-from promolab.wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
-class CostCurve(UpliftMeasure):
+class CostCurve(Drawn, UpliftMeasure):
     """Gain against cost, down a ranked list.
 
     Parameters
@@ -44,7 +44,7 @@ class CostCurve(UpliftMeasure):
     curve : DataFrame
         ``share, cost, gain, ci_low, ci_high``: cost and gain per customer of the list by depth;
         the interval is the gain's at that depth.
-    n, clusters, level, words
+    n, treated, clusters, level
         As in `OfList`.
     """
 
@@ -80,49 +80,9 @@ class CostCurve(UpliftMeasure):
         """Return `curve`."""
         return self.curve
 
-    def summary(self) -> str:
-        """Say in words whether the order spends better than a random one."""
-        verdict = (
-            "Money spent in this order brings more than in a random one"
-            if self.ci_low > 0
-            else "Money spent in this order brings less than in a random one"
-            if self.ci_high < 0
-            else "Whether money spent in this order brings more than in a random one is not known"
-        )
-        area = number(*self.estimate.ends)
-        return (
-            f"{verdict}: {area} per customer on average over all budgets; contacting everyone "
-            f"costs {number(self.cost)} and gains {number(self.gain)} per customer ({self.words})."
-        )
-
-    def plot(
-        self, ax: Axes | None = None, *, label: str | None = None, colour: str | None = None
-    ) -> Axes:
-        """Draw gain against cost with its band; call again to add a model."""
-        from promolab import plots
-
-        first = ax is None or not ax.lines
-        frame = self.curve
-        ax = plots.curve(
-            frame["cost"],
-            frame["gain"],
-            low=frame["ci_low"],
-            high=frame["ci_high"],
-            label=label or ("this order" if first else "another order"),
-            colour=colour,
-            ax=ax,
-        )
-        if first:
-            ends = [[0.0, self.cost], [0.0, self.gain]]
-            plots.curve(*ends, label="random order", colour=plots.MUTED, linestyle="--", ax=ax)
-        return plots.finish(
-            ax,
-            title=self.summary().split(":")[0] if first else "What each order brings for its cost",
-            subtitle="gain against cost, per customer of the list, best first, pointwise "
-            f"{self.level_words} band of the gain · {self.words}",
-            xlabel="cost per customer of the list",
-            ylabel="gain per customer of the list",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the line of a list in random order."""
+        return {"random_order": straight(self.cost, self.gain)}
 
 
 def cost_curve(
