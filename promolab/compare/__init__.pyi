@@ -3,18 +3,17 @@ from .backtest import expected_responses as expected_responses
 from .backtest import response_ratios as response_ratios
 from .backtest import run_backtest
 from .backtest import support as support
-from .champion import Method as Method
-from .champion import Replacement as Replacement
-from .champion import challenge_champion
 from .cross_validation import pair_features as pair_features
 from .effect_methods import EffectComparison as EffectComparison
 from .effect_methods import compare_effects
 from .leaderboard import Leaderboard as Leaderboard
 from .leaderboard import compare_models
+from .model_selection import Method as Method
+from .model_selection import Replacement as Replacement
+from .model_selection import challenge_champion, choose_method
 from .model_selection import check_methods as check_methods
-from .model_selection import choose_method
 from .search import search_options
-from .search_spaces import Span as Span
+from .search_space import Span as Span
 from .segment_quality import quality_by_segment as quality_by_segment
 from .selection import importance_out_of_time, select_features
 

@@ -24,7 +24,7 @@ from promolab.compare.cross_validation import (
 )
 from promolab.compare.leaderboard import higher_is_better, leakage_alarm
 from promolab.compare.search_result import SearchResult
-from promolab.compare.search_spaces import Space, options_of, space_of, suggested
+from promolab.compare.search_space import Space, options_of, space_of, suggested
 from promolab.errors import InputError, MissingExtraError
 from promolab.model import ResponseModel
 from promolab.model.inputs import Fold, Folds, check_columns, moment_among
@@ -41,19 +41,6 @@ STARTUP = 8  # trials drawn at random before the others are looked at
 REFUSED = "refused"
 OBJECTIVES = ("log_loss", "auc", "auc_within", "average_precision", "brier")
 """What `search_options` can search by."""
-
-
-def measured(metric: str, y: np.ndarray, p: np.ndarray, group: np.ndarray | None) -> float:
-    """Return one of `OBJECTIVES`; nan where it needs two classes and there is one."""
-    from promolab.metrics import measure
-
-    within = metric == "auc_within"
-    if metric in ("auc", "average_precision") and y.min() == y.max():
-        return float("nan")
-    if within and (group is None or not (pd.Series(y).groupby(group).nunique() == 2).any()):
-        return float("nan")
-    name = metric.removesuffix("_within")
-    return float(measure(y, p, name, group=group if within else None).value)
 
 
 @dataclass
@@ -132,9 +119,17 @@ class Task:
 
     def value(self, p: np.ndarray) -> float:
         """Return the measure over the rows predicted so far; nan where they have one class."""
+        from promolab.metrics import measure
+
         rows = np.flatnonzero(~np.isnan(p))
-        y = self.setting.labels[rows]
-        return measured(self.metric, y, p[rows], self._groups(rows))
+        y, group = self.setting.labels[rows], self._groups(rows)
+        of_one = group is None or (pd.Series(y).groupby(group).nunique() < 2).all()
+        ranks = self.metric in ("auc", "average_precision") and y.min() == y.max()
+        if ranks or (self.metric == "auc_within" and of_one):
+            return np.nan
+        group = group if self.metric == "auc_within" else None
+        found = measure(y, p[rows], self.metric.removesuffix("_within"), group=group)
+        return float(found.value)
 
     def _groups(self, rows: np.ndarray) -> np.ndarray | None:
         promotions = self.setting.column("promotion_id")
@@ -161,11 +156,8 @@ def early_and_late(
     outcome: str,
     columns: Iterable[str] | None,
     moment: Any,
-    *,
-    time: str | None,
     folds: int | None,
-    min_positives: int,
-    seed: int,
+    common: dict[str, Any],
 ) -> tuple[Setting, Setting | None]:
     """Return what a search may use, and what started from a moment on, to test its outcome.
 
@@ -175,14 +167,14 @@ def early_and_late(
         The table has no times, or one of the two parts is empty.
     """
     columns = None if columns is None else check_columns(columns)
-    common: dict[str, Any] = {"min_positives": min_positives, "seed": seed, "time": time}
+    time = common["time"]
     if moment is None:
         return make_setting(pairs, outcome, columns, folds=folds, **common), None
     of_promotions = time is None and {"starts_at", "ends_at"} <= set(pairs.columns)
     if not of_promotions and time is None:
         raise InputError("holdout_from needs times: promotions with a start, or time=")
     if of_promotions:
-        whole = promotion_setting(pairs, outcome, columns, min_positives=min_positives)
+        whole = promotion_setting(pairs, outcome, columns, min_positives=common["min_positives"])
         table = whole.promotions
         assert table is not None
         at = moment_among(moment, table["predicted_at"], "holdout_from")
@@ -305,20 +297,15 @@ def search_options(
     (3, ['calibration', 'columns'])
     """
     with quiet() as optuna:
-        _check_budget(trials, seconds, metric)
+        whole_number("trials", trials, 1)
+        if seconds is not None:
+            real_number("seconds", seconds, above=0)
+        choice("metric", metric, OBJECTIVES)
         kept = dict(fixed or {})
         where = space_of(kind, space, tuple(kept))
         ResponseModel(kind, **kept)
-        setting, later = early_and_late(
-            pairs,
-            outcome,
-            columns,
-            holdout_from,
-            time=time,
-            folds=folds,
-            min_positives=min_positives,
-            seed=seed,
-        )
+        common = {"min_positives": min_positives, "seed": seed, "time": time}
+        setting, later = early_and_late(pairs, outcome, columns, holdout_from, folds, common)
         task = Task(setting, kind, kept, metric, seed, where)
         defaults = task.defaults()
         parts = (kind, sorted(kept.items()), sorted(where.items()), metric)
@@ -351,13 +338,6 @@ def search_options(
         str(holdout_from) if holdout_from is not None else None,
         leakage_alarm(task.setting, {kind: p}),
     )
-
-
-def _check_budget(trials: int, seconds: float | None, metric: str) -> None:
-    whole_number("trials", trials, 1)
-    if seconds is not None:
-        real_number("seconds", seconds, above=0)
-    choice("metric", metric, OBJECTIVES)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.model.inputs import check_present
-from promolab.results import Result, drawn_by, plain
+from promolab.results import Result, drawn_by
 from promolab.stats import holm, two_sided
 
 if TYPE_CHECKING:
@@ -39,22 +39,6 @@ class SegmentQuality(Result):
 
     frame: pd.DataFrame = field(repr=False)
     level: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures of each segment as plain values."""
-        return {
-            str(row["segment"]): {
-                "auc": self._figure(row, "auc"),
-                "ratio": self._figure(row, "ratio"),
-                "expected": plain(row["expected"]),
-                "observed": plain(row["observed"]),
-            }
-            for row in self.frame.to_dict("records")
-        }
-
-    def _figure(self, row: dict[Any, Any], name: str) -> dict[str, Any]:
-        keys = (("value", name), ("ci_low", f"{name}_low"), ("ci_high", f"{name}_high"))
-        return {**{key: plain(row[column]) for key, column in keys}, "n": plain(row["n"])}
 
     @property
     def large(self) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from promolab.compare import choose_method
-from promolab.compare.champion import Method, challenge_champion
+from promolab.compare.model_selection import Method, challenge_champion
 from tests.wording_lint import nonsense
 
 

@@ -189,7 +189,6 @@ def test_quality_by_segment_speaks_of_none_with_few_responses(pairs, board) -> N
     assert "odd" in set(wrong.apart["segment"]) and "odd: " in wrong.summary()
     assert wrong.plot_ratio().get_xscale() == "log"
     assert found.plot().get_xlabel() == "AUC"
-    assert found.to_dict()["odd"]["ratio"]["n"] == len(odd)
     refused("none of the predicted customers", quality_by_segment, rows, pd.Series({-1: "a"}))
     refused("name a customer twice", quality_by_segment, rows, pd.Series(["a", "b"], index=[1, 1]))
     rng = np.random.default_rng(3)

@@ -17,7 +17,7 @@ from promolab.compare.backtest import run_backtest
 from promolab.compare.cross_validation import predict_folds
 from promolab.compare.search import search_options
 from promolab.compare.search_result import SearchResult
-from promolab.compare.search_spaces import SPACES, Span, space_of
+from promolab.compare.search_space import SPACES, Span, space_of
 from promolab.errors import InputError, MissingExtraError
 from promolab.model.response import ResponseModel
 from tests.refused import refused
