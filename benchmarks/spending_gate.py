@@ -23,6 +23,8 @@ SPREAD, CUT = 1.3, 1.1
 OTHERS = 20_000
 BUDGET = {4_000: 4_000.0, 30_000: 12_000.0}
 NEVER, LOSING, APART, BIN = 0.05, 0.2, 0.15, 40
+SHOPS, AVERAGED = {4_000: 900, 30_000: 150}, 150
+"""Shops of each size of effects, none among them, and how many of them averages plan for, too."""
 SEEN = {4_000: {0.8: 0.6, 1.6: 0.9}, 30_000: {0.8: 0.9, 1.6: 0.9}}
 
 
@@ -38,7 +40,7 @@ class Trial:
     at_any_rate : float
         What the plan would earn if it were carried out whatever is said.
     averaged : float
-        What the plan of `promolab.UpliftModel` alone earns, without a gate.
+        What the plan of `promolab.UpliftModel` alone earns, without a gate; nan if not asked.
     """
 
     pays: SpendingTest
@@ -73,7 +75,9 @@ def truth(X: pd.DataFrame, hidden: np.ndarray, effects: float) -> tuple[np.ndarr
     return 1 / (1 + np.exp(-(line[:, None] + effects * moved))), margin
 
 
-def gated(seed: int, decisions: int, effects: float, cut: bool = False) -> Trial:
+def gated(
+    seed: int, decisions: int, effects: float, cut: bool = False, *, averages: bool = True
+) -> Trial:
     """Log decisions that chance made, plan for others, and add up what that truly earns.
 
     Parameters
@@ -83,6 +87,8 @@ def gated(seed: int, decisions: int, effects: float, cut: bool = False) -> Trial
         0 for none.
     cut : bool
         Whether promotions make baskets less unequal, so that the largest ones are lost.
+    averages : bool
+        Whether averages plan, too.
     """
     rng = np.random.default_rng([seed, decisions, int(100 * effects), cut])
     X, hidden = customers(rng, decisions)
@@ -115,10 +121,11 @@ def gated(seed: int, decisions: int, effects: float, cut: bool = False) -> Trial
         return float(true[got, plan.choice[got]].sum())
 
     drawn = (1 - evidence.nothing()) * effect - charged
+    found = [earned(drawn, pays), earned(effect - charged, True), earned(drawn, True)]
+    if not averages:
+        return Trial(pays, *found, float("nan"))
     model = UpliftModel("dr", "ridge").fit(trial, despite=["sample ratio"])  # 1 of 1,000 by chance
-    plain = model.predict(others) - charged
-    values = (drawn, pays), (effect - charged, True), (drawn, True), (plain, True)
-    return Trial(pays, *(earned(*each) for each in values))
+    return Trial(pays, *found, earned(model.predict(others) - charged, True))
 
 
 def said_and_lost(found: list[Trial]) -> pd.DataFrame:
@@ -134,18 +141,25 @@ def said_and_lost(found: list[Trial]) -> pd.DataFrame:
     return told[told["shops"] >= BIN]
 
 
-def spending_gates(null: int = 300, shops: int = 150) -> Iterator[Row]:
+def spending_gates(null: int = 300, most: int | None = None) -> Iterator[Row]:
     """Yield how often money is spent with and without effects, and what comes of it.
 
     Parameters
     ----------
-    null, shops : int
-        Shops without effects, and with each size of effects.
+    null : int
+        Shops without effects at least.
+    most : int, optional
+        Shops of each size of effects, where fewer than `SHOPS` will do.
     """
     for decisions, bars in SEEN.items():
-        what = f"spending gate, {decisions:,} decisions"
-        by = {s: [gated(k, decisions, s) for k in range(null if not s else shops)]
-              for s in (0.0, *bars)}  # fmt: skip
+        what, shops = f"spending gate, {decisions:,} decisions", most or SHOPS[decisions]
+        by = {
+            s: [
+                gated(k, decisions, s, averages=k < AVERAGED)
+                for k in range(shops if s else max(null, shops))
+            ]
+            for s in (0.0, *bars)
+        }
         for s, found in by.items():
             spends = float(np.mean([bool(one.pays) for one in found]))
             fine = spends >= bars[s] if s else spends <= NEVER
@@ -159,7 +173,7 @@ def spending_gates(null: int = 300, shops: int = 150) -> Iterator[Row]:
             name: np.array([[getattr(one, name) for one in found[:shops]] for found in by.values()])
             for name in ("gated", "ungated", "averaged")
         }
-        mean = {name: float(values.mean(axis=1).sum()) for name, values in earned.items()}
+        mean = {n: float(np.nanmean(values, axis=1).sum()) for n, values in earned.items()}
         worst = {name: float(values.min()) for name, values in earned.items()}
         apart = earned["gated"] - earned["ungated"]
         error = float(np.sqrt((apart.var(axis=1, ddof=1) / shops).sum()))
@@ -175,7 +189,7 @@ def spending_gates(null: int = 300, shops: int = 150) -> Iterator[Row]:
         listed = ", ".join(f"{s:.2f} → {x:.2f}" for s, x in told[["said", "lost"]].to_numpy())
         yield Row(f"{what}: chance of a loss said → lost, bins of ≥ {BIN} shops",
                   f"within {APART}", listed, off <= APART)  # fmt: skip
-        found = [gated(k, decisions, 0.8, cut=True) for k in range(shops // 3)]
+        found = [gated(k, decisions, 0.8, cut=True) for k in range(min(shops, AVERAGED) // 3)]
         spending = [one for one in found if one.pays]
         said = float(np.mean([one.pays.loss for one in spending] or [0.0]))
         lost = sum(one.gated < 0 for one in spending) / max(len(spending), 1)
