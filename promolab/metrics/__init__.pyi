@@ -4,8 +4,6 @@ from .comparing import compare, compare_auc
 from .cumulative_gain import Lift as Lift
 from .cumulative_gain import LiftPoint as LiftPoint
 from .cumulative_gain import lift
-from .groups import ByGroup as ByGroup
-from .groups import by_group
 from .leakage import ALARM_AUC as ALARM_AUC
 from .leakage import FEWEST_ROWS as FEWEST_ROWS
 from .leakage import auc_alone as auc_alone
@@ -14,7 +12,8 @@ from .leakage import leakage_advice as leakage_advice
 from .leakage import r_squared_alone as r_squared_alone
 from .leakage import told_too_good as told_too_good
 from .leakage import warn_of_leakage as warn_of_leakage
-from .offpolicy import compare_policies, policy_value
+from .off_policy import PolicyValue as PolicyValue
+from .off_policy import compare_policies, policy_value
 from .pooling import PastRatios as PastRatios
 from .pooling import Spread as Spread
 from .pooling import past_ratios as past_ratios
@@ -33,19 +32,18 @@ from .ranking import variance_of as variance_of
 from .ranking_at_k import AMONG as AMONG
 from .ranking_at_k import RecommendationQuality as RecommendationQuality
 from .ranking_at_k import recommendation
-from .registry import METRICS, measure, wilson
+from .registry import METRICS, by_group, measure, wilson
+from .registry import ByGroup as ByGroup
 from .registry import named_metric as named_metric
 from .reliability import Calibration as Calibration
 from .reliability import calibration
 from .threshold import ThresholdChart as ThresholdChart
 from .threshold import threshold_chart
 from .uplift import qini, rate
-from .uplift.depth import uplift_at
-from .uplift.effect_bins import effect_calibration
-from .uplift.gain_curve import compare_qini
-from .uplift.scores import aipw_scores
-from .uplift.spending import cost_curve
-from .uplift.spending import funded as funded
+from .uplift._inputs import aipw_scores
+from .uplift.gain_curve import compare_qini, cost_curve
+from .uplift.gain_curve import funded as funded
+from .uplift.subgroup_effects import effect_calibration, uplift_at
 
 __all__ = [
     "METRICS",

@@ -9,8 +9,15 @@ import numpy as np
 
 from promolab.checks import aligned, labels_of, level_of, numbers_of
 from promolab.errors import InputError
-from promolab.metrics._cuts import cut_influences, found_at, ranked_rows
-from promolab.metrics._inputs import Drawn, OnRows, codes_of, rows_of
+from promolab.metrics._inputs import (
+    Drawn,
+    OnRows,
+    codes_of,
+    cut_influences,
+    found_at,
+    ranked_rows,
+    rows_of,
+)
 from promolab.results import Estimate, Result
 from promolab.stats import cluster_sums, share_interval
 

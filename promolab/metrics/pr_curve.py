@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.checks import aligned
-from promolab.metrics._cuts import RankedRows, down_the_list, ranked_rows
-from promolab.metrics._inputs import Drawn, Measured, check_ranking, codes_of, rows_of
+from promolab.metrics._inputs import (
+    Drawn,
+    Measured,
+    RankedRows,
+    check_ranking,
+    codes_of,
+    down_the_list,
+    ranked_rows,
+    rows_of,
+)
 from promolab.metrics.ranking import Variance, auc_interval
 from promolab.results import Estimate
 from promolab.stats import share_interval, spread_of

@@ -10,8 +10,17 @@ import numpy as np
 
 from promolab.checks import aligned
 from promolab.errors import InputError
-from promolab.metrics._cuts import RankedRows, ranked_rows, slope_around
-from promolab.metrics._inputs import Drawn, Measured, check_ranking, codes_of, renumbered, rows_of
+from promolab.metrics._inputs import (
+    Drawn,
+    Measured,
+    RankedRows,
+    check_ranking,
+    codes_of,
+    ranked_rows,
+    renumbered,
+    rows_of,
+    slope_around,
+)
 from promolab.results import Estimate, plain
 from promolab.stats import cluster_sums, share_interval, t_quantile
 

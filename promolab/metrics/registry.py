@@ -1,16 +1,24 @@
-"""Measures of a prediction by their names, so that tables and comparisons take any of them."""
+"""Measures of a prediction by their names: one figure, or one for each promotion or segment."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import aligned, level_of
+from promolab.checks import aligned, choice, choices_of, labels_of, level_of, numbers_of
 from promolab.errors import InputError, nearest
-from promolab.metrics._cuts import cut_influences, found_at, ranked_rows
-from promolab.metrics._inputs import codes_of
+from promolab.metrics._inputs import (
+    OnRows,
+    codes_of,
+    cut_influences,
+    found_at,
+    ranked_rows,
+    rows_of,
+)
 from promolab.metrics.cumulative_gain import lift
 from promolab.metrics.pr_curve import average_precision_of, precision_recall
 from promolab.metrics.proper_scores import (
@@ -22,10 +30,12 @@ from promolab.metrics.proper_scores import (
 )
 from promolab.metrics.ranking import auc_within, roc
 from promolab.metrics.reliability import distance_of, equal_bins, expected_error
-from promolab.results import Estimate, words_of
-from promolab.stats import wilson as wilson  # metrics.wilson is where analysts look for it
+from promolab.results import Estimate, plain, words_of
+from promolab.stats import wilson as wilson
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -206,3 +216,254 @@ def check_groups(metric: Metric, group: ArrayLike | None) -> None:
             f"group is given, but {metric.words} does not rank inside groups; leave group out, "
             "or use by_group for a figure per group"
         )
+
+
+MANY = 40  # groups that take more than about two seconds
+SHOWN = 40  # groups in a figure
+ENOUGH = 10  # positives, for a group's figure to enter the finding
+
+
+@dataclass(frozen=True)
+class ByGroup(OnRows):
+    """Measures of a prediction, group by group.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per group and measure, groups in order: ``group, metric, value, ci_low, ci_high, n,
+        positives, clusters, note``; the note says why a value is missing.
+    overall : DataFrame
+        ``metric, value, ci_low, ci_high``: the same measures over all rows, groups mixed.
+    metrics : tuple of str
+        The measures, by their names.
+    n, positives, clusters : int
+        Rows, positive rows, independent units.
+    level : float
+        Confidence level.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    overall: pd.DataFrame = field(repr=False)
+    metrics: tuple[str, ...]
+
+    def wide(self) -> pd.DataFrame:
+        """Return a row per group: ``group, n, positives, clusters``, then value, low, high."""
+        rows = self.frame.drop_duplicates("group")[["group", "n", "positives", "clusters"]]
+        wide = rows.reset_index(drop=True)
+        for name in self.metrics:
+            mine = self.frame[self.frame["metric"] == name].reset_index(drop=True)
+            for column, end in (("value", ""), ("ci_low", "_low"), ("ci_high", "_high")):
+                wide[f"{name}{end}"] = mine[column]
+        return wide
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts and a list with a dict per group and measure, as plain values."""
+        rows = self.frame.to_dict("records")
+        return {**super().to_dict(), "metrics": list(self.metrics), "groups": plain(rows)}
+
+    def plot(self, ax: Axes | None = None, *, metric: str | None = None) -> Axes:
+        """Draw one measure by group with intervals, that of all rows as a line.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            What to draw on.
+        metric : str, optional
+            One of ``metrics``, by default the first.
+        """
+        name = choice("metric", metric or self.metrics[0], self.metrics)
+        drawn: Axes = self._as_words_say("plot", ax, **self._about(name))
+        return drawn
+
+    def facts(self) -> dict[str, Any]:
+        """Return what there is to say of the first measure."""
+        return self._about(self.metrics[0])
+
+    def _about(self, name: str) -> dict[str, Any]:
+        """Return one measure's rows, its range over groups that tell something, and the others."""
+        metric, whole = named_metric(name), self.overall.set_index("metric")["value"][name]
+        mine = self.frame[self.frame["metric"] == name].reset_index(drop=True)
+        known = mine[mine["value"].notna()]
+        # Names without marks, rather than an empty frame.
+        shown = (known if len(known) else mine).sort_values("n", ascending=False, kind="stable")
+        enough = known[known["positives"] >= ENOUGH]
+        sure = known if len(enough) in (0, len(known)) else enough
+        ends = [int(sure["value"].argmin()), int(sure["value"].argmax())] if len(sure) else []
+        missing = mine[mine["value"].isna()]
+        return {
+            "measured": metric.words,
+            "fine": metric.of_probabilities,
+            "group_count": len(mine),
+            "known": len(known),
+            "sure": len(sure),
+            "enough": ENOUGH if len(sure) < len(known) else 0,
+            "range_ends": sure.iloc[ends],
+            "least": sure["value"].min(),
+            "most": sure["value"].max(),
+            "missing": missing.head(5),
+            "more_missing": max(len(missing) - 5, 0),
+            "left": len(mine) - len(known) if len(known) else 0,
+            "largest": SHOWN if len(known) > SHOWN else 0,
+            "shown": shown.head(SHOWN).sort_index(),
+            "whole": whole if math.isfinite(whole) else None,
+        }
+
+
+def by_group(
+    y_true: ArrayLike,
+    p: ArrayLike,
+    group: ArrayLike,
+    cluster: ArrayLike | None = None,
+    metrics: Sequence[str] = ("auc", "average_precision", "brier", "log_loss", "ece"),
+    level: float = 0.95,
+) -> ByGroup:
+    """Measure a prediction in each promotion or segment.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        The label: 0/1 or booleans.
+    p : array-like of shape (n,)
+        Probability, or any score if all measures are of ranking.
+    group : array-like of shape (n,)
+        The group of each row. Levels of a categorical that have no row are listed as such.
+    cluster : array-like of shape (n,), optional
+        Which rows belong together (the customer).
+    metrics : sequence of str
+        As in `measure`: "auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", ….
+    level : float
+        Confidence level, of each interval by itself.
+
+    Returns
+    -------
+    ByGroup
+
+    Raises
+    ------
+    InputError
+        If lengths differ, labels are not 0/1, values are missing, or a measure is unknown. A group
+        that has no value for a measure, such as the AUC of one class, is no error: its note says
+        why.
+
+    Notes
+    -----
+    Every interval is that of the measure's own function, on the group's rows. Groups with few
+    positives have wide intervals and the extremes among many groups are partly chance: read the
+    intervals, not the order.
+
+    Examples
+    --------
+    >>> y, p = [0, 1, 0, 1, 0, 0], [0.1, 0.2, 0.7, 0.9, 0.8, 0.3]
+    >>> result = by_group(y, p, ["a", "a", "b", "b", "c", "c"], metrics=["auc", "brier"])
+    >>> result.wide()["auc"].tolist(), result.frame["note"].tolist()[4]
+    ([1.0, 1.0, nan], 'all 2 rows are negative')
+    """
+    y_true, p, group, cluster = aligned(y_true=y_true, p=p, group=group, cluster=cluster)
+    level_of(level)
+    wanted = [named_metric(name) for name in choices_of("metrics", metrics)]
+    y = labels_of("y_true", y_true)
+    if any(metric.of_probabilities for metric in wanted):
+        score = check_probabilities(y, p)[1]
+    else:
+        score = numbers_of("p", p, len(y))
+    codes, names = codes_of(group, len(y), "group")
+    assert codes is not None
+    clusters, _ = codes_of(cluster, len(y), "cluster")
+    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    records = [
+        record
+        for code in _watched(_in_order(names))
+        for record in _measured(names[code], rows[code], y, score, clusters, wanted, level)
+    ]
+    nothing = words_of(__name__, "unmeasured").say("empty")
+    records += [
+        {
+            "group": name,
+            "metric": metric.name,
+            **_empty(nothing),
+            **_counts(0, 0, 0),
+        }
+        for name in _without_rows(group, names)
+        for metric in wanted
+    ]
+    everything = np.arange(len(y))
+    overall = _measured("all", everything, y, score, clusters, wanted, level)
+    return ByGroup(
+        *rows_of(y, clusters, level),
+        _frame(records, ["group", "metric"]),
+        _frame(overall, ["metric"])[["metric", "value", "ci_low", "ci_high"]],
+        tuple(metric.name for metric in wanted),
+    )
+
+
+def _in_order(names: np.ndarray) -> list[int]:
+    """Return the codes in the order of their names; names of several types go by their text."""
+    codes = range(len(names))
+    try:
+        return sorted(codes, key=lambda code: names[code])
+    except TypeError:
+        return sorted(codes, key=lambda code: str(names[code]))
+
+
+def _watched(codes: list[int]) -> Any:
+    from tqdm import tqdm
+
+    off = True if len(codes) < MANY else None
+    return tqdm(codes, desc="measuring", unit="group", leave=False, disable=off)
+
+
+def _without_rows(group: ArrayLike, names: np.ndarray) -> list[Any]:
+    categories = getattr(getattr(group, "dtype", None), "categories", None)
+    if categories is None:
+        return []
+    seen = set(names.tolist())
+    return [name for name in categories.tolist() if name not in seen]
+
+
+def _measured(
+    name: Any,
+    rows: np.ndarray,
+    y: np.ndarray,
+    p: np.ndarray,
+    cluster: np.ndarray | None,
+    metrics: list[Metric],
+    level: float,
+) -> list[dict[str, Any]]:
+    """Measure one group: a record per measure."""
+    mine, own = y[rows], None if cluster is None else cluster[rows]
+    hits = int(np.count_nonzero(mine))
+    counts = _counts(len(rows), hits, len(rows) if own is None else len(np.unique(own)))
+    records = []
+    for metric in metrics:
+        if note := _why_not(metric, hits, len(rows)):
+            found = _empty(note)
+        else:
+            value = measure(mine, p[rows], metric.name, own, level=level)
+            ends = {x: getattr(value, x) for x in ("value", "ci_low", "ci_high")}
+            found = {**ends, "note": ""}
+        records.append({"group": plain(name), "metric": metric.name, **found, **counts})
+    return records
+
+
+def _why_not(metric: Metric, positives: int, n: int) -> str:
+    """Return why a group has no value of a measure, or an empty string."""
+    if metric.of_probabilities or 0 < positives < n:
+        return ""
+    if positives and metric.depth is not None:  # the top of a list of positives is positive
+        return ""
+    return words_of(__name__, "unmeasured", n=n).say("positive" if positives else "negative")
+
+
+def _counts(n: int, positives: int, clusters: int) -> dict[str, int]:
+    return {"n": n, "positives": positives, "clusters": clusters}
+
+
+def _empty(note: str) -> dict[str, Any]:
+    return {"value": math.nan, "ci_low": math.nan, "ci_high": math.nan, "note": note}
+
+
+def _frame(records: list[dict[str, Any]], keys: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = [*keys, "value", "ci_low", "ci_high", "n", "positives", "clusters", "note"]
+    return pd.DataFrame(records)[columns]

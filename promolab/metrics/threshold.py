@@ -10,10 +10,11 @@ import numpy as np
 
 from promolab.checks import aligned, labels_of, level_of, numbers_of, seed_of, whole_number
 from promolab.errors import InputError
-from promolab.metrics._cuts import down_the_list, ranked_rows
 from promolab.metrics._inputs import (
     OnRows,
     codes_of,
+    down_the_list,
+    ranked_rows,
     rows_of,
 )
 from promolab.results import Estimate, drawn_by

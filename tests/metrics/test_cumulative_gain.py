@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from promolab.metrics import lift
-from promolab.metrics._cuts import cut_influences, ranked_rows
+from promolab.metrics._inputs import cut_influences, ranked_rows
 from promolab.stats import wilson
 from tests.refused import refused
 

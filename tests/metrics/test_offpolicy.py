@@ -14,7 +14,7 @@ from scipy.stats import norm
 from benchmarks.offpolicy import BIASED, CONSISTENT, covered, drawn, predicted
 from promolab.errors import InputError
 from promolab.metrics import compare_policies, policy_value
-from promolab.metrics.offpolicy import PolicyValue
+from promolab.metrics.off_policy import PolicyValue
 from tests.draws import bounds, draws
 from tests.refused import refused
 from tests.wording_lint import nonsense

@@ -18,7 +18,6 @@ from promolab.metrics.uplift import (
     cost_curve,
     effect_calibration,
     funded,
-    gain_curve,
     qini,
     rate,
     uplift_at,
@@ -203,7 +202,7 @@ def test_rows_twice_with_their_customer_change_no_interval(scores):
 
 
 @pytest.mark.parametrize("scores", [False, True])
-def test_the_band_is_the_same_however_it_is_reckoned_for_many_rows_too(scores, monkeypatch):
+def test_the_band_is_the_same_however_it_is_reckoned(scores):
     y, treated, score = experiment(8, 600)
     data = {"y": None, "treated": None, "gamma": y} if scores else {"y": y, "treated": treated}
     rows = qini(score=score, **data)
@@ -214,15 +213,6 @@ def test_the_band_is_the_same_however_it_is_reckoned_for_many_rows_too(scores, m
         top, band = uplift_at(score=score, share=share, **data).gain, rows.at(share)
         assert top.value == pytest.approx(band.value, abs=1e-12)
         assert top.ci_high - top.ci_low == pytest.approx(band.ci_high - band.ci_low, rel=0.03)
-    y, treated, score = experiment(9, 20_000)
-    data = {"y": None, "treated": None, "gamma": y} if scores else {"y": y, "treated": treated}
-    slow = qini(score=score, **data)
-    monkeypatch.setattr(gain_curve, "MANY_ROWS", 1000)
-    fast = qini(score=score, **data)
-    assert fast.qini == slow.qini and fast.effect.value == slow.effect.value
-    assert fast.std_error == pytest.approx(slow.std_error, rel=1e-4)
-    assert fast.relative.ci_low == pytest.approx(slow.relative.ci_low, rel=1e-2)
-    assert np.allclose(fast.at(0.5).to_dict()["ci_low"], slow.at(0.5).ci_low, rtol=1e-2)
 
 
 def world(rng, n):
@@ -348,15 +338,13 @@ def test_right_effects_have_slope_one_and_stretched_ones_less():
     assert np.isnan(flat.slope.value) and "equal" in flat.summary()
 
 
-@pytest.mark.parametrize("way", ["rows", "runs", "customers"])
-def test_the_ratio_to_the_effect_counts_what_moves_both(way, monkeypatch):
+@pytest.mark.parametrize("way", ["rows", "customers"])
+def test_the_ratio_to_the_effect_counts_what_moves_both(way):
     """Fieller's interval from the jackknife: whose effect is high raise Qini and the average."""
     n = 300
     rng = np.random.default_rng(3)
     score = rng.normal(size=n)
     gamma = 1.0 + np.maximum(score, 0.0) ** 2 + 0.2 * rng.normal(size=n)
-    if way == "runs":
-        monkeypatch.setattr(gain_curve, "MANY_ROWS", 10)
     cluster = np.arange(n) if way == "customers" else None
     found = qini(None, None, score, gamma=gamma, cluster=cluster)
 
@@ -400,16 +388,13 @@ FOUR = {"y": None, "treated": None, "score": [4, 3, 2, 1], "gamma": [12.0, 9.0, 
 """Qini is 1/2 and the average 9: gains 3, 5.25, 7.25 and 9 after each of the four."""
 
 
-@pytest.mark.parametrize("way", ["rows", "runs", "customers"])
-def test_what_qini_and_the_average_share_is_the_covariance_of_a_sample(way, monkeypatch):
-    if way == "runs":
-        monkeypatch.setattr(gain_curve, "MANY_ROWS", 3)
-        monkeypatch.setattr(gain_curve, "FINE", 1)
+@pytest.mark.parametrize("way", ["rows", "customers"])
+def test_what_qini_and_the_average_share_is_the_covariance_of_a_sample(way):
     found = qini(**FOUR, cluster=np.arange(4) if way == "customers" else None, level=0.8)
     # A row adds γ·(1/2 − its mid share) + the gain there − 5.5 to Qini, γ − 9 to the average.
     area, average = np.array([0.5, -0.25, -0.25, 0.0]), np.array([3.0, 0.0, -1.0, -2.0])
     # Products are summed, times 4/3, over 4²: variances 1/32 and 7/6, covariance 7/48.
-    few = 3.0 if way == "runs" else min(spread_of(x / 4, None).degrees for x in (area, average))
+    few = min(spread_of(x / 4, None).degrees for x in (area, average))
     z2 = t.ppf(0.9, few) ** 2
     a, b, c = 81 - z2 * 7 / 6, 4.5 - z2 * 7 / 48, 1 / 4 - z2 / 32
     ends = (b + np.array([-1, 1]) * np.sqrt(b * b - a * c)) / a

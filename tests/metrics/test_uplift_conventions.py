@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from promolab.metrics.uplift import qini
+from promolab.metrics.uplift._curves import CONVENTIONS
 from promolab.metrics.uplift._inputs import check_uplift
-from promolab.metrics.uplift.conventions import CONVENTIONS
 
 
 def rows(seed: int, n: int, ties: bool):

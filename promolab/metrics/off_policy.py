@@ -10,8 +10,17 @@ import numpy as np
 from promolab.checks import along, choice, is_number, level_of, real_number, same_length
 from promolab.errors import InputError
 from promolab.metrics._inputs import HasEstimate
-from promolab.metrics.offpolicy._estimators import ESTIMATORS, PREDICTED, Asked, Found, found_of
-from promolab.metrics.offpolicy._logged import Logged, logged_of, policy_of, table_like
+from promolab.metrics._off_policy import (
+    ESTIMATORS,
+    PREDICTED,
+    Asked,
+    Found,
+    Logged,
+    found_of,
+    logged_of,
+    policy_of,
+    table_like,
+)
 from promolab.results import Estimate
 from promolab.stats import StdError, around, positive_interval, spread_of, two_sided
 from promolab.wording import plural
