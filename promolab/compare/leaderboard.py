@@ -170,12 +170,19 @@ class Leaderboard(Result):
         that includes 0.
         """
         metric = self._known(metric)
-        best = self.best(metric)
-        if best == self.models[0]:
-            return best
-        part = self._compared(metric, best)
-        includes = ~((part["difference_low"] > 0) | (part["difference_high"] < 0))
-        return str(part["model"][includes | (part["model"] == best)].iloc[0])
+        if metric not in self._taken:
+            best = self.best(metric)
+            taken = best
+            if best != self.models[0]:
+                part = self._compared(metric, best)
+                includes = ~((part["difference_low"] > 0) | (part["difference_high"] < 0))
+                taken = str(part["model"][includes | (part["model"] == best)].iloc[0])
+            self._taken[metric] = taken
+        return self._taken[metric]
+
+    @cached_property
+    def _taken(self) -> dict[str, str]:
+        return {}  # what is recommended by measure: dear to work out, and asked for again and again
 
     @cached_property
     def recommended(self) -> str:
