@@ -289,7 +289,7 @@ def predict_folds(
         if model is None and refused is not None:
             refused[fold.name] = why
         else:
-            rows = setting.frame.iloc[fold.test][_columns(model, setting)]
+            rows = setting.frame.iloc[fold.test][setting.features]
             with unseen_expected():
                 p[fold.test] = np.asarray(model.predict_proba(rows))[:, 1]
         if done is not None:
@@ -303,7 +303,7 @@ def fit_rows(model: Any, setting: Setting, rows: np.ndarray) -> Any:
         raise InputError(
             f"a {type(model).__name__} has no predict_proba(X); give a model that predicts chances"
         )
-    X, y = setting.frame.iloc[rows][_columns(model, setting)], setting.labels[rows]
+    X, y = setting.frame.iloc[rows][setting.features], setting.labels[rows]
     if not isinstance(model, ResponseModel):
         return model.fit(X, y)
     beside = {
@@ -311,19 +311,8 @@ def fit_rows(model: Any, setting: Setting, rows: np.ndarray) -> Any:
         "group": setting.column("promotion_id"),
         "time": setting.times,
     }
-    # Whoever compares has looked at all rows once.
-    return model.fit(
-        X, y, known=True, **{k: None if v is None else v[rows] for k, v in beside.items()}
-    )
-
-
-def _columns(model: Any, setting: Setting) -> list[str]:
-    """Return the features, and the group that the model's options name."""
-    if not isinstance(model, ResponseModel):
-        return setting.features
-    by = model.get_params(deep=False).get("by")
-    named = [by] if isinstance(by, str) and by in setting.frame.columns else []
-    return [*setting.features, *(name for name in named if name not in setting.features)]
+    given = {name: None if column is None else column[rows] for name, column in beside.items()}
+    return model.fit(X, y, known=True, **given)  # whoever compares has looked at all rows once
 
 
 def model_maker(model: Any) -> Callable[[], Any]:

@@ -450,8 +450,8 @@ def compare_models(
             f"no fold leaves {min_positives} rows with {outcome} = 1 to learn from"
         )
         raise InputError(f"there is nothing to compare models on: {why}")
-    scores, seconds, refused = _predict_all(setting, makers)
-    setting, scores = _in_common(setting, scores, refused)
+    scores, seconds, reasons = _predict_all(setting, makers)
+    setting = _in_common(setting, scores, reasons)
     rows = _rows(setting)
     if rows["y"].nunique() < 2:
         raise InputError(
@@ -479,52 +479,40 @@ def compare_models(
 
 def _predict_all(
     setting: Setting, makers: Mapping[str, Any]
-) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, dict[str, str]]]:
-    """Return each model's predictions, its seconds, and the folds it refused, with the reason."""
+) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, str]]:
+    """Return each model's predictions, its seconds, and why some folds were refused."""
     scores: dict[str, np.ndarray] = {}
     seconds: dict[str, float] = {}
-    refused: dict[str, dict[str, str]] = {}
+    reasons: dict[str, str] = {}
     parts = setting.folds.parts
     with progress_bar(len(makers) * len(parts), "comparing models") as bar:
         for name, make in makers.items():
             bar.set_postfix_str(name)
-            started = clock.perf_counter()
-            refused[name] = {}
+            started, refused = clock.perf_counter(), dict[str, str]()
             scores[name] = predict_folds(
-                setting, make, done=lambda fold: bar.update(), refused=refused[name]
+                setting, make, done=lambda fold: bar.update(), refused=refused
             )
             seconds[name] = clock.perf_counter() - started
-            if len(refused[name]) == len(parts):
-                why = next(iter(refused[name].values()))
+            told = {fold: f"{name} could not learn for it: {why}" for fold, why in refused.items()}
+            reasons = told | reasons
+            if len(refused) == len(parts):
+                why = next(iter(refused.values()))
                 raise InputError(f"the model {name!r} could learn in no fold: {why}")
-    return scores, seconds, refused
+    return scores, seconds, reasons
 
 
-def _in_common(
-    setting: Setting, scores: dict[str, np.ndarray], refused: dict[str, dict[str, str]]
-) -> tuple[Setting, dict[str, np.ndarray]]:
+def _in_common(setting: Setting, scores: dict[str, np.ndarray], reasons: dict[str, str]) -> Setting:
     """Leave out for all models what one of them could not predict."""
-    reasons: dict[str, str] = {}
-    for name, folds in refused.items():
-        for fold, why in folds.items():
-            reasons.setdefault(fold, f"{name} could not learn for it: {why}")
-    if not reasons:
-        return setting, scores
-    parts = [fold for fold in setting.folds.parts if fold.name not in reasons]
+    lost = [fold for fold in setting.folds.parts if fold.name in reasons]
+    parts = tuple(fold for fold in setting.folds.parts if fold.name not in reasons)
     if not parts:
         raise InputError("no fold was predicted by all models: " + next(iter(reasons.values())))
-    lost = [
-        _left(setting, fold, reasons[fold.name])
-        for fold in setting.folds.parts
-        if fold.name in reasons
-    ]
-    left_out = pd.concat([setting.folds.left_out, *lost], ignore_index=True)
-    kept = np.concatenate([fold.test for fold in parts])
-    blank = np.ones(len(setting.frame), dtype=bool)
-    blank[kept] = False
-    common = {name: np.where(blank, np.nan, p) for name, p in scores.items()}
-    folds_left = Folds(tuple(parts), setting.folds.words, left_out)
-    return replace(setting, folds=folds_left), common
+    told = [_left(setting, fold, reasons[fold.name]) for fold in lost]
+    for fold in lost:
+        for p in scores.values():
+            p[fold.test] = np.nan
+    left_out = pd.concat([setting.folds.left_out, *told], ignore_index=True)
+    return replace(setting, folds=Folds(parts, setting.folds.words, left_out))
 
 
 def _left(setting: Setting, fold: Fold, why: str) -> pd.DataFrame:

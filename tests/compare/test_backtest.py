@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from promolab.compare.backtest import Backtest, response_ratios, run_backtest
+from promolab.compare.backtest import Backtest, response_ratios, run_backtest, support
 from promolab.compare.cross_validation import pair_features
 from promolab.errors import InputError
 from promolab.model.response import ResponseModel
@@ -264,3 +264,31 @@ def test_too_good_an_auc_raises_the_alarm_in_the_words_of_the_promotions_kind() 
     assert "100 redeemers" in alarm(0.8, 500, 0.8)
     words = answer_to(["coupon", "full_reduction"])
     assert "100 responders" in alarm(0.8, 500, 0.8, words=words)
+
+
+TRAIN = pd.DataFrame(
+    {"customer_id": [1, 2, 3], "contacts": [1, 4, 0], "promotion_type": ["A", "B", None]}
+)
+
+
+def some(**columns: list[Any]) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+def test_contacts_decide_who_is_new_and_support_is_told_by_customers_and_kinds() -> None:
+    new = some(customer_id=[1, 9, 9, 9], contacts=[0, 2, 0, np.nan], promotion_type=["A"] * 4)
+    told = "new_customer inside new_customer new_customer"
+    assert support(TRAIN, new).tolist() == told.split()
+    assert support(TRAIN, some(customer_id=[2, 9])).tolist() == ["inside", "new_customer"]
+    new = some(contacts=[1, 0, 1, 1], promotion_type=["C", "C", "B", None])
+    assert support(TRAIN, new).tolist() == ["new_promotion", "new_promotion", "inside", "inside"]
+    train = TRAIN.assign(channel=["mail", "app", "app"])
+    new = some(contacts=[1, 1], promotion_type=["A", "A"], channel=["mail", "app"])
+    assert support(train, new).tolist() == ["inside", "new_promotion"]
+    assert support(train, new, promotion_kind=["promotion_type"]).tolist() == ["inside"] * 2
+    new = some(contacts=[1], promotion_type=pd.Categorical(["A"]))  # type: ignore[arg-type]
+    assert support(TRAIN, new).tolist() == ["inside"]
+    assert support(TRAIN, new.head(0)).shape == (0,)
+    assert support(TRAIN.head(0), new).tolist() == ["new_promotion"]
+    refused("neither 'contacts' nor 'customer_id'", support, TRAIN, some(promotion_type=["A"]))
+    refused("must both have theme", support, TRAIN, some(contacts=[1]), promotion_kind=["theme"])
