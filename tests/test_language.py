@@ -34,9 +34,9 @@ from promolab.loop.states import moved_windows
 from promolab.report.pages import one_page
 from promolab.results import Estimate
 from promolab.segmentation import segment_words
+from promolab.segmentation.groups.naming import COMMON, THEMES
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import RFM_ORDER
-from promolab.segmentation.naming import COMMON, THEMES
 from promolab.wording import answer_to, capital, count, money, number, percent, promotion_name
 from tests.made_reports import skip_without_chinese_font
 from tests.refused import refused

@@ -29,6 +29,7 @@ FILES = sorted(PACKAGE.rglob("words.toml"))
 SECTIONS = [(path, name) for path in FILES for name in file_words(path)]
 TABLE = {"of", "rows", "columns", "heads", "formats", "cells", "caption", "otherwise", "most"}
 TERMS = "AUC AUTOC TOC Qini NDCG Holm ROC Brier DeLong Wilson Optuna SHAP".split()
+TERMS += "RFM DBSCAN HDBSCAN".split()
 TERMS += "search_trials radcliffe ips snips dm dr sndr switch dros".split()  # options' names
 """What a Chinese page calls as it is called everywhere."""
 COMMON = file_words(PACKAGE / "results" / "words.toml")["shared"]["word"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,6 @@ from promolab.model import ResponseModel
 from promolab.recommend.graph import ProductGraph
 from promolab.recommend.method import HALF_LIFE, indicator
 from promolab.results import Estimate, Result
-from promolab.wording import count, number, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 PATHS: tuple[tuple[str, ...], ...] = (
     ("type",),
@@ -224,28 +220,9 @@ class NewProducts(Result):
         values = values if minus is None else values - self.frame[minus].to_numpy(float)
         return mean_of(values, np.arange(len(values)), 0.95).estimate
 
-    def summary(self) -> str:
-        """Say how well buyers of new products were found."""
-        more = self.mean("same_type")
-        return (
-            f"Customers ranked for {plural(len(self.frame), 'product')} that came new in the last "
-            f"{self.days} days, by what was known before: AUC "
-            f"{number(*self.mean().ends, decimals=2)}; less that of a ranking by purchases of the "
-            f"same group alone {number(*more.ends, decimals=3)}."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw how the products' AUC spread."""
-        from promolab import plots
-
-        ax = plots.histogram(self.frame["auc"].to_numpy(float), ax=ax)
-        return plots.finish(
-            ax,
-            title="How well buyers of new products were found",
-            subtitle=f"{plural(len(self.frame), 'product')} of the last {self.days} days",
-            xlabel="AUC among customers with purchases before",
-            ylabel="products",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the mean AUC, and by how much it beats purchases of the same group."""
+        return {"area": self.mean(), "more": self.mean("same_type")}
 
 
 def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> NewProducts:
@@ -354,37 +331,20 @@ class PastStarts(Result):
         """Return a row per promotion."""
         return self.frame
 
-    def summary(self) -> str:
-        """Say how many intervals held what came."""
+    def facts(self) -> dict[str, Any]:
+        """Return how many came, of those with an interval, and what the figure draws."""
         rows = self.held
-        if rows.empty:
-            return (
-                f"Too few promotions are over to tell how well new ones are foretold: an interval "
-                f"needs three that were, each from {FEWEST_TAKERS} answers or more to those before."
-            )
-        return (
-            f"{count(int(rows['inside'].sum()))} of {plural(len(rows), 'promotion')}, each "
-            "foretold at its start by the paths to its products alone, brought what the "
-            f"{percent(LEVEL, decimals=0)} interval said: {count(int(rows['taken'].sum()))} "
-            f"customers took them, {count(round(rows['expected'].sum()))} were expected."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what was foretold, with its interval, and what came."""
-        from promolab import plots
-
-        rows = self.held
-        names = [f"{row.promotion_id} · {row.type}" for row in rows.itertuples()]
-        ax = plots.intervals(names, rows["expected"], rows["ci_low"], rows["ci_high"], ax=ax)
-        ax.scatter(
-            rows["taken"], ax.get_yticks(), marker="D", s=22, zorder=4, color=plots.COLOURS[1]
-        )
-        return plots.finish(
-            ax,
-            title="What new promotions brought, beside what was foretold",
-            subtitle=f"Dots and {percent(LEVEL, decimals=0)} intervals: foretold; diamonds: came",
-            xlabel="customers who took it",
-        )
+        return {
+            "fewest": FEWEST_TAKERS,
+            "level": LEVEL,
+            "case": "some" if len(rows) else "none",
+            "inside": int(rows["inside"].sum()),
+            "taken": int(rows["taken"].sum()),
+            "expected": round(rows["expected"].sum()),
+            "drawn": rows.rename(
+                columns={"ci_low": "expected_low", "ci_high": "expected_high"}
+            ).assign(place=range(len(rows))),
+        }
 
 
 def past_starts(graph: ProductGraph) -> PastStarts:

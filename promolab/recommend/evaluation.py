@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import choices_of, level_of, seed_of, whole_number
-from promolab.display import Html, table
 from promolab.errors import DataError
 from promolab.features import read_as_of
 from promolab.metrics import AMONG, RecommendationQuality, recommendation
@@ -21,7 +20,6 @@ from promolab.recommend.purchases import purchase_rows, read_purchases
 from promolab.recommend.recommender import KINDS, Recommender
 from promolab.results import Result
 from promolab.stats import holm, t_quantile
-from promolab.wording import number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,85 +71,27 @@ class RecommenderBoard(Result):
         rows = self.frame[self.frame["among"] == among]
         return str(rows["kind"].iloc[int(np.argmax(rows["ndcg"].to_numpy()))])
 
-    def summary(self) -> str:
-        """Say which is best for everything and for what is new, and against what."""
-        told = []
-        for among, words in (("all", "everything bought"), ("new", "what was never bought before")):
-            rows = self.frame[self.frame["among"] == among].set_index("kind")
-            if rows.empty:
-                continue
-            best = self.best(among)
-            value, gap = (
-                rows.loc[best, [name, f"{name}_low", f"{name}_high"]].to_numpy(float)
-                for name in ("ndcg", "difference")
-            )
-            text = f"For {words}, {best} ranks best: NDCG {number(*value, decimals=3)}"
-            if best != self.kinds[0]:
-                text += f", {number(*gap, decimals=3)} against {self.kinds[0]}"
-                text += "" if gap[1] > 0 else ", which no method is told apart from"
-            told.append(f"{text}.")
-        if self.unknown:
-            left = plural(self.unknown, "purchase")
-            told.append(f"{left} without a customer or a product could not be learned from.")
-        return " ".join(told)
-
-    def _best_words(self, among: str) -> str:
-        best, first = self.best(among), self.kinds[0]
-        rows = self.frame[(self.frame["among"] == among) & (self.frame["kind"] == best)]
-        words = {"all": "All products", "repeat": "Bought before", "new": "Never bought before"}
-        if best != first and not rows["difference_low"].iloc[0] > 0:
-            return f"{words[among]}: no method is told apart from {first}"
-        return f"{words[among]}: {best} ranks best"
-
-    def to_table(self, *, timed: bool = True) -> Html:
-        """Return the board, a row per kind and part; without the seconds, equal for equal data."""
+    def facts(self) -> dict[str, Any]:
+        """Return the best kind of each part, held against the first kind."""
         rows = self.frame
-        shown = pd.DataFrame({"kind": rows["kind"], "among": rows["among"]})
-        for name, digits in (("ndcg", 3), ("difference", 3)):
-            ends = rows[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)
-            shown[name] = ["–" if np.isnan(v).any() else number(*v, decimals=digits) for v in ends]
-        for name in ("recall", "repeats", "coverage", "seconds"):
-            shown[name] = rows[name]
-        headings = {
-            "kind": "method",
-            "among": "products",
-            "ndcg": f"NDCG of {self.k} places",
-            "difference": f"less that of {self.kinds[0]}",
-            "recall": "recall",
-            "repeats": "bought before",
-            "coverage": "products listed",
+        best = {among: self.best(among) for among in rows["among"].unique()}
+        leading = rows[rows["kind"] == rows["among"].map(best)]
+        unsure = np.where(leading["difference_low"] > 0, "sure", "unsure")
+        leading = leading.assign(case=np.where(leading["kind"] == self.kinds[0], "first", unsure))
+        # What is bought again was found by all of them; where it alone is told, it is.
+        told = leading[leading["among"] != "repeat"]
+        return {
+            "first": self.kinds[0],
+            "leading": leading,
+            "told": told if len(told) else leading,
+            "part": leading["among"].iloc[0],
         }
-        formats = {
-            "recall": "{:.3f}".format,
-            "repeats": _percent,
-            "coverage": _percent,
-            "seconds": "{:.1f}".format,
-        }
-        return table(
-            shown,
-            headings | ({"seconds": "seconds"} if timed else {}),
-            formats,
-            caption="The same customers and weeks; 95 % intervals by customer. What is bought "
-            "again and what anew are different tasks: compare within one of them.",
-        )
 
     def plot(self, ax: Axes | None = None, among: str = "all") -> Axes:
         """Draw each kind's NDCG with its interval, and return the Axes."""
-        from promolab import plots
-
-        rows = self.frame[self.frame["among"] == among]
-        ends = rows[["ndcg", "ndcg_low", "ndcg_high"]].to_numpy(float).T
-        ax = plots.intervals(rows["kind"].tolist(), *ends, ax=ax)
-        return plots.finish(
-            ax,
-            title=self._best_words(among),
-            subtitle=f"NDCG of {self.k} places, purchases of {plural(self.weeks, 'week')}, {among} "
-            "products; 95 % intervals by customer",
-        )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+        part = replace(self, frame=self.frame[self.frame["among"] == among])
+        drawn: Axes = part._as_words_say("plot", ax)
+        return drawn
 
 
 def compare_recommenders(

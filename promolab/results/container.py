@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import io
@@ -24,12 +25,17 @@ def write(result: Any, path: Path) -> Path:
     files: dict[str, bytes] = {}
     told = _written(result, type(result).__name__, files)
     files[_CONTENT] = json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    with zipfile.ZipFile(part, "w") as archive:
-        for name in sorted(files):
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), files[name])
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(part, "w") as archive:
+            for name in sorted(files):
+                archive.writestr(zipfile.ZipInfo(name, _EPOCH), files[name])
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
     return path
 
 

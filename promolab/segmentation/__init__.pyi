@@ -2,6 +2,7 @@ from .comparison import compare_methods
 from .description import SEGMENT_FORMATS as SEGMENT_FORMATS
 from .description import SegmentProfile as SegmentProfile
 from .description import describe_segments
+from .groups.naming import segment_words as segment_words
 from .groups.preparation import APART as APART
 from .groups.preparation import DEFAULT_COLUMNS as DEFAULT_COLUMNS
 from .groups.preparation import NO_PURCHASES as NO_PURCHASES
@@ -12,7 +13,6 @@ from .groups.rfm import rfm_names as rfm_names
 from .lookback import sample_customers, segment_history
 from .migration import Migration as Migration
 from .migration import segment_migration, segment_track
-from .naming import segment_words as segment_words
 from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index
 from .response_rates import segment_response

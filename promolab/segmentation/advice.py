@@ -9,27 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.display import Html, table
-from promolab.glossary import label
-from promolab.language import marked
+from promolab.language import _, marked
 from promolab.profiles import median_interval, numeric
-from promolab.results import Result
+from promolab.results import Result, words_of
 from promolab.segmentation.description import MIN_CONTACTS, put, rates_of, segment_sizes
 from promolab.segmentation.groups.measures import grouped_mean
+from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import NO_HISTORY, NO_PURCHASES, NOISE
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.segmentation.response_rates import SegmentResponse
 
 
-BASIS = (
-    "The lines follow from what customers did, by fixed rules, not from a trial: nobody knows yet "
-    "what acting on them adds. “Likelier to answer” is a prediction, “test” means to hold back a "
-    "part drawn at random."
-)
 MORE = 1.2
 """A figure counts as more or less than the shop's if its interval is wholly beyond it and it
 differs by at least a fifth; a share by at least 3 points as well, a price level by 0.05."""
@@ -142,53 +134,28 @@ class SegmentAdvice(Result):
     frame: pd.DataFrame = field(repr=False)
     shop: Mapping[str, float]
 
-    def summary(self) -> str:
-        """Return what the lines rest on."""
-        return BASIS
+    def facts(self) -> dict[str, Any]:
+        """Return the rows as readers call them, and each figure that is more or less."""
+        rows = self.frame.assign(segment=self.frame["segment"].map(segment_words))
+        rows["so_do_this"] = rows["so_do_this"].map(_)
+        parts = []
+        for name, more, less in _FIGURES:
+            if self.frame[name].notna().any():
+                sign = [
+                    float((more in signs) - (bool(less) and less in signs))
+                    for signs in self.frame["signs"].str.split(", ")
+                ]
+                ends = ["segment", "customers", name, f"{name}_low", f"{name}_high"]
+                part = rows[ends].set_axis(
+                    ["segment", "customers", "at", "at_low", "at_high"], axis=1
+                )
+                parts.append(part.assign(figure=name, heading=self._heading(name), sign=sign))
+        cells = pd.concat(parts, ignore_index=True)
+        who = cells["segment"] + " (" + cells["customers"].map(count) + ")"
+        return {"rows": rows, "cells": cells.assign(who=who)}
 
-    def table(self) -> Html:
-        """Return a row per segment: what to do, and why."""
-        return table(
-            self.frame,
-            {name: label(name) for name in ("segment", "customers", "so_do_this", "because")},
-            caption="So do this: the first rule whose signs a segment shows decides; its figures "
-            "are named.",
-            most=20,
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw which figures of which segment are more or less than the shop's; return the Axes."""
-        from promolab import plots
-        from promolab.plots import roomy
-
-        rows = _rows(self.frame)
-        shown = [f for f in _FIGURES if self.frame[f[0]].notna().any()]
-        signs = [row["signs"].split(", ") for row in rows]
-        values = [
-            [float((more in of) - (bool(less) and less in of)) for _, more, less in shown]
-            for of in signs
-        ]
-        text = [
-            [
-                _figure(f, row).replace(" [", "\n[") if np.isfinite(row[f]) else "–"
-                for f, *_ in shown
-            ]
-            for row in rows
-        ]
-        ax = plots.heat_map(
-            values,
-            [f"{row['segment']} ({count(row['customers'])})" for row in rows],
-            ["response rate" if f[0] == "response_rate" else label(f[0]) for f in shown],
-            text=text,
-            centre=0,  # three colours, told in the subtitle: a scale would mean nothing
-            ax=roomy(len(rows), len(shown) + 1) if ax is None else ax,
-        )
-        return plots.finish(
-            ax,
-            title="What the lines are made from",
-            subtitle="median days and orders, mean shares [95 %]; blue: less than all customers, "
-            "red: more",
-        )
+    def _heading(self, name: str) -> str:
+        return words_of(__name__, "SegmentAdvice").word(name)
 
 
 def _figure(name: str, row: Mapping[str, Any]) -> str:

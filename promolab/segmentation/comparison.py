@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from promolab.display import Html, Ranged, table
 from promolab.errors import InputError
-from promolab.results import Result
+from promolab.language import speaking
+from promolab.results import Result, words_of
 from promolab.segmentation.groups.measures import (
     MIN_SHARE,
     MIN_STABILITY,
@@ -21,24 +20,14 @@ from promolab.segmentation.groups.measures import (
     silhouettes,
 )
 from promolab.segmentation.groups.preparation import prepare
-from promolab.wording import capital, number, percent, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.segmentation.segmenter import Segmenter
 
 
-WORDS = {
-    "rfm": "RFM grid",
-    "kmeans": "k-means",
-    "dbscan": "DBSCAN",
-    "hdbscan": "HDBSCAN",
-}
-SIMPLEST_FIRST = tuple(WORDS)
+SIMPLEST_FIRST = ("rfm", "kmeans", "dbscan", "hdbscan")
 """The methods, from the one that is told in a sentence to the one that needs a paper."""
 
-FIGURES = ("separation", "difference", "stability")
 REFITS = 5
 """Refits behind a method that is there for comparison."""
 
@@ -76,93 +65,25 @@ class MethodComparison(Result):
         rows = self.frame.loc[self.frame["recommended"], "method"]
         return str(rows.iloc[0]) if len(rows) else ""
 
-    def summary(self) -> str:
-        """Return which method to use and why, and why not the others."""
-        out = [f"{WORDS[row['method']]} {row['why']}" for row in self._rows() if row["why"]]
-        left = f" Not up for choice: {'; '.join(out)}." if out else ""
-        if not self.recommended:
-            return f"No method is fit for use.{left}"
-        row = next(row for row in self._rows() if row["recommended"])
-        fit = [row["method"] for row in self._rows() if not row["why"]]
-        how = (
-            "the only one fit for use" if len(fit) == 1 else "the simplest within noise of the best"
-        )
-        made = f"{plural(row['k'], 'segment')}, separation {_three(row, 'separation')}"
-        stable = f"stability {_three(row, 'stability')}"
-        text = f"{capital(WORDS[row['method']])} is recommended, {how}: {made}, {stable}."
-        return f"{text}{left}"
-
-    def table(self) -> Html:
-        """Return a row per method, each figure with its interval."""
-        rows = self.frame
-        verdict = rows["why"].mask(rows["why"] == "", "less separated, or more involved")
-        columns = {
-            "method": "method",
-            "k": "segments",
-            "noise_share": "customers left out",
-            "separation": "separation",
-            "difference": "separation against the simplest",
-            "stability": "stability",
-            "why": "verdict",
-        }
-        figure = Ranged(partial(number, decimals=2))
+    def facts(self) -> dict[str, Any]:
+        """Return the method to use, and why not the others."""
+        rows = self.frame.assign(ground=[_why_not(row) for row in self.frame.to_dict("records")])
+        verdict = rows["ground"].mask(rows["ground"] == "", "beaten")
         # The simplest against itself is no figure.
         same = rows["difference_low"] == rows["difference_high"]
-        return table(
-            rows.assign(
-                method=rows["method"].map(WORDS),
-                difference=rows["difference"].mask(same),
-                why=verdict.mask(rows["recommended"], "recommended"),
-            ),
-            columns,
-            {"noise_share": _left_out} | dict.fromkeys(FIGURES, figure),
-            caption="The simplest method first; 95 % intervals.",
+        rows = rows.assign(
+            verdict=verdict.mask(rows["recommended"], "taken"),
+            difference=rows["difference"].mask(same),
+            leaves=rows["noise_share"] > 0,
         )
-
-    def _rows(self) -> list[dict[str, Any]]:
-        return [{str(k): v for k, v in row.items()} for row in self.frame.to_dict("records")]
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw separation and stability of each method with their intervals; return the Axes."""
-        from promolab import plots
-        from promolab.plots import legend_below, side_by_side
-
-        rows = self.frame
-        series = [
-            [rows[f"{name}{end}"] for end in ("", "_low", "_high")]
-            for name in ("stability", "separation")
-        ]
-        words = [_beside(row) for row in self._rows()]
-        ax = side_by_side(
-            [WORDS[name] for name in rows["method"]],
-            series,
-            ["stability", "separation"],
-            text=words,
-            ax=ax,
-        )
-        plots.reference_line(ax, "vertical", MIN_STABILITY, "stable from here on")
-        drawn = f", on {self.sampled:,} of them drawn at random" if self.sampled else ""
-        plots.finish(
-            ax,
-            title=self.summary().split(",")[0].split(".")[0],
-            subtitle="stability: adjusted Rand index of refits; separation: mean silhouette; "
-            f"n = {plural(self.customers, 'customer')}{drawn}",
-            xlabel="1 = the same groups each time, or far apart",
-        )
-        return legend_below(ax)
-
-
-def _left_out(share: float) -> str:
-    return "–" if share != share else percent(share, decimals=1) if share else "none"
-
-
-def _three(row: Mapping[str, Any], name: str) -> str:
-    return number(row[name], row[f"{name}_low"], row[f"{name}_high"], decimals=2)
-
-
-def _beside(row: Mapping[str, Any]) -> str:
-    left = f", {percent(row['noise_share'], decimals=0)} left out" if row["noise_share"] else ""
-    return f"{plural(row['k'], 'segment')}{left}"
+        case = "only" if (rows["ground"] == "").sum() == 1 else "simplest"
+        return {
+            "case": case if self.recommended else "none",
+            "taken": rows[rows["recommended"]],
+            "out": rows[rows["ground"] != ""],
+            "rows": rows,
+            "stable": MIN_STABILITY,
+        }
 
 
 def compare_methods(
@@ -260,20 +181,21 @@ def _row(way: Segmenter, apart: np.ndarray) -> dict[str, Any]:
     found |= {"stability": stability.value}
     found |= {"stability_low": stability.ci_low, "stability_high": stability.ci_high}
     found["smallest_share"] = float(sizes.min()) if len(sizes) else np.nan
-    found["why"] = _why_not(found)
+    words = words_of(__name__, "MethodComparison", **found, ground=_why_not(found))
+    with speaking("en"):  # in tables, whatever the page speaks
+        found["why"] = words.say("reason")
     return found
 
 
-def _why_not(row: Mapping[str, Any]) -> str:
+def _why_not(row: Mapping[Any, Any]) -> str:
+    """Return why a method does not stand for choice, as a code; empty where it does."""
     if row["k"] < 2:
-        return f"finds {plural(row['k'], 'group')}" if row["k"] else "finds no group"
+        return "groups" if row["k"] else "nothing"
     if row["noise_share"] > MAX_NOISE:
-        return f"leaves out {percent(row['noise_share'], decimals=0)} of customers"
+        return "noise"
     if row["smallest_share"] < MIN_SHARE:
-        return f"has a segment of {percent(row['smallest_share'], decimals=1)} of customers"
-    if row["stability"] < MIN_STABILITY:
-        return f"changes much when refitted (stability {number(row['stability'], decimals=2)})"
-    return ""
+        return "small"
+    return "unstable" if row["stability"] < MIN_STABILITY else ""
 
 
 def _put(table: pd.DataFrame, name: str, value: Any, low: Any, high: Any) -> None:

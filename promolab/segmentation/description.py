@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.display import Html, Ranged, table
+from promolab import plots
+from promolab.display import Ranged
 from promolab.errors import InputError, nearest
 from promolab.glossary import label
-from promolab.language import _, marked
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
-from promolab.results import Result
+from promolab.results import Facts, Result, drawn_by, words_of
 from promolab.segmentation.groups.measures import difference_interval, grouped_mean
+from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import in_a_sentence
-from promolab.segmentation.naming import segment_words
 from promolab.stats import part_of_total, share_interval
-from promolab.wording import count, decimals_for, number, percent, plural
+from promolab.wording import count, decimals_for, number, percent
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
     from promolab.segmentation.response_rates import SegmentResponse
@@ -60,74 +59,47 @@ class ProfilePair(Result):
     basis: str = ""
     segments: tuple[str, ...] = ()
 
-    def summary(self) -> str:
-        """Return the figures in which the two differ most clearly, and those they share."""
-        names = f"{self.first} and {self.second}"
-        if self.frame.empty:
-            return f"{names} have no figure in common."
-        rows = self.frame[self.frame["apart"]].to_dict("records")
-        if not rows:
-            return f"{names} differ in none of {plural(len(self.frame), 'figure')}. {self.basis}"
-        told = "; ".join(
-            f"{row['label'].lower()} {_written(row, 'first')} against {_written(row, 'second')}, "
-            f"difference {_written(row, 'difference')}"
-            for row in sorted(rows, key=_clarity, reverse=True)[:3]
-        )
-        alike = self.frame.loc[~self.frame["apart"], "label"].str.lower()
-        same = f" Not told apart: {', '.join(alike)}." if len(alike) else ""
-        return f"{in_a_sentence(self.first)} against {self.second}: {told}.{same} {self.basis}"
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the two profiles side by side, the differences beside them; return the Axes."""
-        from promolab import plots
-        from promolab.plots import legend_below, side_by_side
-
+    def facts(self) -> dict[str, Any]:
+        """Return the figures told apart, the clearest first, and those shared."""
+        rows = self.frame.assign(kind=self.frame["figure"].map(_kind), clear=_clarity(self.frame))
+        apart = rows[rows["apart"]].sort_values("clear", ascending=False, kind="stable")
+        in_scores = apart[apart["figure"].isin(list(AXES))]
+        case = "none" if rows.empty else "apart" if len(apart) else "alike"
         # What is neither a score nor a share does not fit on an axis to 100.
-        drawn = self.frame[self.frame["figure"] != "sales_per_customer"]
-        scale = np.where(drawn["figure"].isin(_SHARES), 100.0, 1.0)
-        series = [
-            [scale * drawn[f"{side}{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")]
-            for side in ("first", "second")
-        ]
+        drawn = rows[rows["figure"] != "sales_per_customer"].copy()
+        scale = np.where(drawn["kind"] == "share", 100.0, 1.0)
+        for side in ("first", "second", "difference"):
+            for end in ("", "_low", "_high"):
+                drawn[f"{side}{end}"] *= scale
         shades = plots.segment_colours({*self.segments, self.first, self.second})
-        ax = side_by_side(
-            drawn["label"].tolist(),
-            series,
-            [f"{self.first} ({self.customers[0]:,})", f"{self.second} ({self.customers[1]:,})"],
-            colours=[shades[self.first], shades[self.second]],
-            text=[f"difference {_written(row, 'difference')}" for row in drawn.to_dict("records")],
-            ax=ax,
-        )
-        ax.set_xlim(0, 100)
-        plots.finish(
-            ax,
-            title=self._finding(),
-            subtitle="mean scores (0–100) and shares in percent, 95 % intervals; n in brackets",
-            xlabel="score, or percent",
-        )
-        return legend_below(ax)
-
-    def _finding(self) -> str:
-        rows = self.frame[self.frame["apart"] & self.frame["figure"].isin(list(AXES))]
-        if rows.empty:
-            return f"{self.first} and {self.second} look alike"
-        row = max(rows.to_dict("records"), key=_clarity)
-        return f"{self.first} and {self.second} differ most in {str(row['label']).lower()}"
+        names = [segment_words(name) for name in (self.first, self.second)]
+        return {
+            "one": in_a_sentence(names[0]),
+            "other": names[1],
+            "names": [
+                f"{name} ({count(n)})" for name, n in zip(names, self.customers, strict=True)
+            ],
+            "case": case,
+            "clearest": apart.head(3),
+            "scored": len(in_scores) > 0,
+            "stated": bool(self.basis),
+            "most": str(in_scores["figure"].iloc[0]) if len(in_scores) else "",
+            "alike": rows.loc[~rows["apart"], "figure"].tolist() if case == "apart" else [],
+            "drawn": drawn,
+            "colours": [shades[self.first], shades[self.second]],
+        }
 
 
-def _clarity(row: Mapping[Any, Any]) -> float:
-    """How many half-widths of its interval a difference lies from 0, to tell which come first."""
-    width = row["difference_high"] - row["difference_low"]
-    return round(abs(row["difference"]) / width, 9) if width > 0 else 0.0
+def _kind(figure: str) -> str:
+    kinds = {"sales_per_customer": "money"} | dict.fromkeys(_SHARES, "share")
+    return kinds.get(figure, "score")
 
 
-def _written(row: Mapping[Any, Any], side: str) -> str:
-    figures = row[side], row[f"{side}_low"], row[f"{side}_high"]
-    if row["figure"] in _SHARES:
-        if side == "difference":
-            return number(*(100 * x for x in figures), unit="points")
-        return percent(*figures)
-    return number(*figures, decimals=None if row["figure"] == "sales_per_customer" else 0)
+def _clarity(rows: pd.DataFrame) -> np.ndarray:
+    """How many widths of its interval each difference lies from 0, to tell which come first."""
+    width = (rows["difference_high"] - rows["difference_low"]).to_numpy(dtype=float)
+    far = rows["difference"].abs().to_numpy(dtype=float) / np.where(width > 0, width, np.inf)
+    return np.asarray(far.round(9))
 
 
 def shares_against(p: ArrayLike, q: ArrayLike) -> np.ndarray:
@@ -193,8 +165,6 @@ def compare_segments(profile: SegmentProfile, a: str, b: str) -> ProfilePair:
     return ProfilePair(found, a, b, sizes, profile.basis, made)
 
 
-DESCRIPTIVE = "Descriptive: the groups were made from the same data."
-
 MIN_CONTACTS = 30
 """Contacts from which on a segment may be called the one that responds most."""
 
@@ -202,8 +172,6 @@ SEGMENT_FORMATS: dict[str, Any] = {"customers": count}
 SEGMENT_FORMATS |= dict.fromkeys(("share_sales", "response_rate", "click_rate"), Ranged(percent))
 SEGMENT_FORMATS |= dict.fromkeys(AXES, Ranged(partial(number, decimals=0)))
 """How the figures of a profile are written in a table."""
-
-_WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 
 
 @dataclass(frozen=True)
@@ -231,106 +199,78 @@ class SegmentProfile(Result):
     method: str
     customers: int
     note: str = ""
-    basis: str = DESCRIPTIVE
+    basis: str = ""
 
     def _made(self) -> pd.DataFrame:
         """The segments that were made, without the named groups apart; all if there is none."""
         made = self.frame[~self.frame["segment"].isin(APART)]
         return self.frame if made.empty else made
 
-    def _top(
-        self, column: str, found: str, n_column: str, noun: str, verb: str = ""
-    ) -> tuple[str, str]:
-        """The segment highest in a share, as a finding and its n; empty where none stands out."""
+    def _top(self, column: str) -> pd.DataFrame:
+        """The segment highest in a share, as a row; none where no one stands out."""
         rows = self._made().dropna(subset=[column])
-        rows = rows[rows[n_column] >= MIN_CONTACTS] if n_column == "contacts" else rows
+        rows = rows[rows["contacts"] >= MIN_CONTACTS] if column == "response_rate" else rows
         if len(rows) < 2 or not rows[column].max() > 0:
-            return "", ""
-        row = rows.iloc[int(rows[column].to_numpy().argmax())]
-        figure = _share(row, column)
-        segment = in_a_sentence(segment_words(row["segment"]))
-        finding = _(found, segment=segment, figure=figure, redeem=verb)
-        return finding, f" (n = {plural(row[n_column], noun)})"
+            return rows[:0]
+        row = rows.iloc[[int(rows[column].to_numpy().argmax())]]
+        ends = [100 * row[f"{column}{end}"].iloc[0] for end in ("_low", "_high")]
+        coarse = ends[1] > ends[0] and decimals_for(*ends) <= 0
+        named = in_a_sentence(segment_words(row["segment"].iloc[0]))
+        return row.assign(segment=named, digits="coarse" if coarse else "fine")
 
-    def _responds(self, verb: str = "respond") -> tuple[str, str]:
-        return self._top(
-            "response_rate",
-            marked("{segment} {redeem} most: {figure}"),
-            "contacts",
-            "contact",
-            verb,
-        )
-
-    def _sells(self) -> tuple[str, str]:
-        return self._top(
-            "share_sales", marked("{segment} bring most sales: {figure}"), "customers", "customer"
-        )
-
-    def _differs(self) -> str:
-        """The score furthest from the middle customer, as a finding."""
-        rows = self._made()
-        scores = rows[list(AXES)].to_numpy(dtype=float)
-        if len(rows) < 2 or np.isnan(scores).all():
-            return "The four axes of each segment"
-        place = np.unravel_index(np.nanargmax(np.abs(scores - 50).round(9)), scores.shape)
-        axis = list(AXES.values())[place[1]].label.lower()
-        name = in_a_sentence(rows["segment"].iloc[int(place[0])])
-        return f"{name} stand out most: {number(scores[place], decimals=0)} of 100 in {axis}"
-
-    def finding(self, verb: str = "respond") -> str:
+    def finding(self, verb: str = "") -> str:
         """Return which segment stands out, in a line: it responds most, or brings most sales.
 
         Parameters
         ----------
         verb : str
-            What customers do about the shop's promotions.
+            What customers do about the shop's promotions; "respond" by default.
         """
-        return self._responds(verb)[0] or self._sells()[0]
+        facts = Facts(self._room_words, self.facts() | ({"does": verb} if verb else {}), self)
+        return facts.say("response") or facts.say("sale")
 
-    def summary(self) -> str:
-        """Return how many segments there are and which one stands out."""
-        n = int((~self.frame["segment"].isin(APART)).sum())
-        words = _WORDS[n] if n < len(_WORDS) else count(n)
-        found = " ".join(
-            f"{finding}{size}." for finding, size in (self._responds(), self._sells()) if size
-        )
-        if not found:
-            made = self._made()
-            row = made.iloc[int(made["customers"].to_numpy().argmax())]
-            found = f"{row['segment']}: {plural(row['customers'], 'customer')}."
-        text = f"{words} {'segment' if n == 1 else 'segments'}; {found} {self.basis} {self.note}"
-        return text.rstrip()
+    def facts(self) -> dict[str, Any]:
+        """Return the segments that stand out, and what the figures draw."""
+        made, (response, sale) = self._made(), map(self._top, ("response_rate", "share_sales"))
+        largest = made.iloc[[int(made["customers"].to_numpy().argmax())]]
+        largest = largest.assign(segment=largest["segment"].map(segment_words))
+        scores = made[list(AXES)].to_numpy(dtype=float)
+        far = len(made) > 1 and not np.isnan(scores).all()
+        place = np.nanargmax(np.abs(scores - 50).round(9)) if far else 0
+        row, axis = divmod(int(place), len(AXES))
+        named = self.frame.assign(segment=self.frame["segment"].map(segment_words))
+        long = named.melt(["segment", "customers"], list(AXES), "axis", "score")
+        worth = named.dropna(subset=["sales_per_customer"])
+        colours = plots.segment_colours(made["segment"])
+        shades = {segment_words(name): colour for name, colour in colours.items()}
+        return {
+            "does": words_of(__name__, "SegmentProfile").say("respond"),
+            "stated": bool(self.basis),
+            "named": named,
+            "sold": len(sale) > 0,
+            "apart": far,
+            "k": int((~self.frame["segment"].isin(APART)).sum()),
+            "responds": response,
+            "sells": sale,
+            "large": largest[:0] if len(response) or len(sale) else largest,
+            "far": in_a_sentence(segment_words(made["segment"].iloc[row])) if far else "",
+            "far_axis": list(AXES)[axis],
+            "far_score": float(scores[row, axis]) if far else np.nan,
+            "scores": long.assign(
+                row=long["segment"] + " (" + long["customers"].map(count) + ")",
+                axis=[label(name) for name in long["axis"]],
+            ),
+            "worth": worth.assign(
+                percent=100 * worth["share_customers"],
+                each=worth["sales_per_customer"],
+                area=worth["share_sales"].clip(lower=0),
+            ),
+            "shades": [shades.get(name, plots.MUTED) for name in worth["segment"]],
+        }
 
-    def table(self) -> Html:
-        """Return a row per segment, each figure with its interval."""
-        names = ["segment", "customers", "share_sales", "response_rate", *AXES]
-        return table(
-            self.frame,
-            {name: label(name) for name in names} | {"response_rate": "response rate"},
-            SEGMENT_FORMATS,
-            caption="Largest first; 95 % intervals, descriptive. Axes from 0 to 100, 50 is the "
-            "middle customer.",
-            most=20,
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw segments × axes as a heat map around the middle customer and return the Axes."""
-        from promolab import plots
-
-        values = self.frame[list(AXES)].to_numpy(dtype=float)
-        text = [[number(v, decimals=0) for v in row] for row in values]
-        labels = self.frame["segment"] + " (" + self.frame["customers"].map(count) + ")"
-        ax = plots.heat_map(
-            values,
-            labels.tolist(),
-            [axis.label for axis in AXES.values()],
-            text=text,
-            centre=50,
-            label="mean score, 50 = the middle customer",
-            ax=ax,
-        )
-        subtitle = f"mean score per segment (n), descriptive; {plural(self.customers, 'customer')}"
-        return plots.finish(ax, title=self._differs(), subtitle=subtitle)
+    plot_size_value = drawn_by(
+        "plot_size_value", "Draw each segment's customers against its sales per customer."
+    )
 
     def compare(self, a: str = "", b: str = "") -> ProfilePair | None:
         """Return the profiles of two segments side by side, with their differences.
@@ -350,38 +290,6 @@ class SegmentProfile(Result):
         made = self.frame[~self.frame["segment"].isin(APART)]
         order = made.sort_values(["customers", "segment"], ascending=[False, True])["segment"]
         return compare_segments(self, *order.head(2)) if len(order) > 1 else None
-
-    def plot_size_value(self, ax: Axes | None = None) -> Axes:
-        """Draw each segment's customers against its sales per customer and return the Axes.
-
-        The area of a bubble is the segment's share of sales.
-        """
-        from promolab import plots
-
-        rows = self.frame.dropna(subset=["sales_per_customer"])
-        colours = plots.segment_colours(self._made()["segment"])
-        ax = plots.bubbles(
-            100 * rows["share_customers"].to_numpy(),
-            rows["sales_per_customer"].to_numpy(),
-            rows["share_sales"].clip(lower=0).to_numpy(),
-            rows["segment"].tolist(),
-            colours=[colours.get(name, plots.MUTED) for name in rows["segment"]],
-            ax=ax,
-        )
-        return plots.finish(
-            ax,
-            title=self._sells()[0] or "How large each segment is, and what a customer of it brings",
-            subtitle=f"area: share of sales; n = {plural(self.customers, 'customer')}, descriptive",
-            xlabel="share of customers, %",
-            ylabel="sales per customer",
-        )
-
-
-def _share(row: Any, name: str) -> str:
-    """A share with its interval, in whole percent where the interval is wide."""
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    decimals = max(0, decimals_for(100 * low, 100 * high)) if high > low else None
-    return percent(row[name], low, high, decimals=decimals)
 
 
 def rates_of(names: Sequence[str], response: SegmentResponse | None) -> pd.DataFrame:
@@ -431,7 +339,7 @@ def describe_segments(
     profiles: pd.DataFrame | None = None,
     method: str = "given",
     note: str = "",
-    basis: str = DESCRIPTIVE,
+    basis: str = "",
 ) -> SegmentProfile:
     """Describe segments, whoever made them.
 

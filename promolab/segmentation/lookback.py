@@ -12,12 +12,11 @@ import pandas as pd
 
 from promolab.display import Html, fold, join
 from promolab.features import build_features
-from promolab.results import Result
+from promolab.results import Result, words_of
 from promolab.segmentation.groups.preparation import NO_HISTORY
 from promolab.segmentation.migration import SegmentTrack, segment_track
 from promolab.segmentation.response_rates import SegmentResponse, segment_response
 from promolab.segmentation.segmenter import Segmenter
-from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -61,18 +60,13 @@ class SegmentHistory(Result):
         told = [part.summary() for part in (self.track, self.response) if part is not None]
         return " ".join(told) or self.why
 
-    def table(self, file: str = "") -> Html:
-        """Return what each segment answered, clicks behind a line that opens.
-
-        Parameters
-        ----------
-        file : str
-            Where all rows lie, relative to the page.
-        """
+    def to_table(self) -> Html:
+        """Return what each segment answered, clicks behind a line that opens."""
         answers, clicks = (
-            [] if found is None else [found.table(file)] for found in (self.response, self.clicks)
+            [] if found is None else [found.to_table()] for found in (self.response, self.clicks)
         )
-        return join([*answers, fold("Clicks", clicks)])
+        title = words_of(__name__, "SegmentHistory").say("clicks")
+        return join([*answers, fold(title, clicks)])
 
     def rates(self) -> pd.DataFrame:
         """Return segment and click rate with its interval; without rows where none is recorded."""
@@ -140,11 +134,11 @@ def segment_history(
         Whoever had no history at a time is in *No history* then.
     """
     if not segmenter.has_centres or segmenter.k_ < 2:
-        return SegmentHistory(None, None, None, "There are no two segments to follow.")
+        return SegmentHistory(None, None, None, _says("one"))
     import ibis
 
     ids = pd.Index(list(customers))
-    times = {f"{w} weeks before": pd.Timestamp(as_of) - pd.Timedelta(weeks=w) for w in weeks}
+    times = {_says("weeks", weeks=w): pd.Timestamp(as_of) - pd.Timedelta(weeks=w) for w in weeks}
     wanted = [pd.DataFrame({"customer_id": ids, "as_of": moment}) for moment in times.values()]
     if answers is not None and len(answers):
         wanted.append(answers.rename(columns={"starts_at": "as_of"})[["customer_id", "as_of"]])
@@ -160,17 +154,21 @@ def segment_history(
     frames = {when: _named(then[then["as_of"] == moment], ids) for when, moment in times.items()}
     frames = {when: f for when, f in frames.items() if (f["segment"] != NO_HISTORY).any()}
     now = segmenter.assignments()
-    said = f"Of {plural(len(ids), 'customer')} drawn at random." if len(ids) < len(now) else ""
+    said = _says("drawn", ids=len(ids)) if len(ids) < len(now) else ""
     response = clicks = track = None
     if answers is not None and len(answers):
         response = _answered(answers, then, segmenter, outcome, said, called)
         if CLICKED in answers:
             clicks = _answered(answers, then, segmenter, CLICKED, said, called)
     if frames:
-        frames["now"] = _named(now, ids)
+        frames[_says("now")] = _named(now, ids)
         track = segment_track(frames, order=segmenter.names_, note=said)
-    why = "" if frames else "The shop's history is too short to look back."
+    why = "" if frames else _says("short")
     return SegmentHistory(track, response, clicks, why)
+
+
+def _says(line: str, **facts: Any) -> str:
+    return words_of(__name__, "SegmentHistory", **facts).say(line)
 
 
 def _named(frame: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
@@ -189,12 +187,8 @@ def _answered(
     """Return what segments answered, each customer in the segment at the promotion's start."""
     started = then.rename(columns={"as_of": "starts_at"})
     rows = answers.merge(started, on=["customer_id", "starts_at"], how="left")
-    made = f"in {segmenter.made_in}" if segmenter.made_in else "this week"
-    known = (
-        "Each customer counts in the segment where the features as of the promotion's start put "
-        f"them. The segments' borders were drawn {made}. {said}"
-    )
+    known = _says("known", made_in=segmenter.made_in or "", dated=bool(segmenter.made_in))
     names = rows["segment"].fillna(NO_HISTORY).to_numpy(dtype=object)
-    known = known.rstrip()
+    known = f"{known} {said}".rstrip()
     found = segment_response(rows, names, outcome, order=segmenter.names_, known=known)
     return replace(found, names=called)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from promolab import plots
 from promolab.errors import InputError
 from promolab.profiles import customer_frame
-from promolab.results import Estimate, Result
+from promolab.results import Estimate, Result, words_of
+from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import APART
 from promolab.stats import share_interval
-from promolab.wording import count, number, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+from promolab.wording import plural
 
 DRAWS = 1_000
 
@@ -150,61 +148,35 @@ class Migration(Result):
             ["customers", "before", "now"], ascending=[False, True, True], ignore_index=True
         )
 
-    def summary(self) -> str:
-        """Return how many stayed, the largest moves, and who came and went."""
-        when = self.since or "before"
-        if not self.stayed.n:
-            return f"Nobody in today's segments was in one of {when}."
+    def facts(self) -> dict[str, Any]:
+        """Return how many stayed, the largest moves, and all cells, names in words."""
+        sizes = self.matrix().sum(axis=1)
+        wide = self.matrix().rename_axis("before").reset_index()
+        cells = wide.melt("before", var_name="now", value_name="customers")
+        cells["share"] = cells["customers"] / cells["before"].map(sizes)
+        cells["percent"] = 100 * cells["share"]
+        cells["size"] = cells["before"].map(sizes)
         moves = self.moves()
-        told = "; ".join(
-            f"{count(row['customers'])} from {row['before']} to {row['now']} "
-            f"({percent(row['share'], row['share_low'], row['share_high'])} of these)"
-            for row in moves.head(3).to_dict("records")
-        )
-        alike = percent(*self.stayed.ends)
-        text = (
-            f"{alike} of {plural(self.stayed.n, 'customer')} are in the same segment as in {when}. "
-            if self.same_fit
-            else f"The segments of {when} were made anew since, so a move may be no more than a "
-            f"new name: {alike} of {plural(self.stayed.n, 'customer')} are in a segment of the "
-            "same name. "
-        )
-        text += f"Largest moves: {told}." if told else "Nobody moved."
-        came = plural(self.appeared, "customer") if self.appeared else "Nobody"
-        went = count(self.gone) if self.gone else "nobody"
-        index = number(*self.agreement.ends, decimals=2)
-        alike = f" Whatever they are called, the groups agree by {index} (adjusted Rand index)."
-        return f"{text} {came} appeared, {went} went.{alike if self.agreement.n else ''}"
+        case = "same" if self.same_fit else "anew"
+        return {
+            "case": case if self.stayed.n else "nobody",
+            "dated": bool(self.since),
+            "moved": ("some" if len(moves) else "none") if self.stayed.n else "",
+            "top": _named(moves.head(3)),
+            "known": self.stayed.n,
+            "cells": _named(cells),
+        }
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the share of each earlier segment that is in each segment now; return the Axes."""
-        from promolab import plots
 
-        cells = self.matrix()
-        sizes = cells.sum(axis=1)
-        share = cells.div(sizes, axis=0)
-        text = [
-            [
-                "" if n == 0 else f"{percent(s, decimals=0)}\n{count(n)}"
-                for n, s in zip(row, shares, strict=True)
-            ]
-            for row, shares in zip(cells.to_numpy(), share.to_numpy(), strict=True)
-        ]
-        ax = plots.heat_map(
-            100 * share.to_numpy(),
-            [f"{name} ({count(sizes[name])})" for name in cells.index],
-            list(cells.columns),
-            text=text,
-            label="% of the segment before",
-            ax=ax,
-        )
-        alike = percent(*self.stayed.ends)
-        return plots.finish(
-            ax,
-            title=f"{alike} of customers are where they were in {self.since or 'the earlier week'}",
-            subtitle="share of the segment before (row, n), and customers",
-            xlabel="segment now",
-        )
+def _named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with segments called as the language that is spoken calls them."""
+    return rows.assign(before=rows["before"].map(_called), now=rows["now"].map(_called))
+
+
+def _called(name: str) -> str:
+    if name in (APPEARED, GONE):
+        return words_of(__name__, "Migration").word(name)
+    return segment_words(name)
 
 
 def segment_migration(
@@ -310,47 +282,21 @@ class SegmentTrack(Result):
     steps: tuple[Migration, ...] = field(repr=False)
     note: str = ""
 
-    def summary(self) -> str:
-        """Return how many stayed from each time to the next, and how alike the groups are."""
-        told = "; ".join(
-            f"{row['before']} to {row['now']}: "
-            f"{percent(row['stayed'], row['stayed_low'], row['stayed_high'])} of "
-            f"{plural(row['customers'], 'customer')} stayed, adjusted Rand index "
-            f"{number(row['agreement'], row['agreement_low'], row['agreement_high'], decimals=2)}"
-            for row in self.frame.to_dict("records")
-        )
-        return f"{told}. The segments are the same ones at each time. {self.note}".rstrip()
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw where customers went from each time to the next and return the Axes."""
-        return flow_of(self.steps, self.times, ax)
-
-
-def flow_of(steps: Sequence[Migration], times: Sequence[str], ax: Axes | None = None) -> Axes:
-    """Draw migrations one after the other as streams; a stream has the colour of its origin."""
-    from promolab import plots
-    from promolab.plots import alluvial
-
-    order = list(dict.fromkeys(name for step in steps for name in step.order))
-    names = [*order, APPEARED, GONE]
-    moves = [
-        step.matrix().reindex(index=names, columns=names, fill_value=0).to_numpy() for step in steps
-    ]
-    there = sum(move.sum(axis=0) + move.sum(axis=1) for move in moves) > 0
-    names = [name for name, used in zip(names, there, strict=True) if used]
-    moves = [move[np.ix_(there, there)] for move in moves]
-    # A segment keeps the colour that it has on the other figures.
-    colours = plots.segment_colours(name for name in order if name not in APART)
-    colours |= dict.fromkeys((*APART, APPEARED, GONE), plots.MUTED)
-    ax = alluvial(times, names, moves, colours=colours, ax=ax)
-    stayed = steps[-1].stayed
-    share = percent(*stayed.ends)
-    return plots.finish(
-        ax,
-        title=f"{share} of customers are in the segment of {times[-2]}",
-        subtitle=f"customers; a stream has the colour of where it comes from, pale where they "
-        f"stayed; n = {plural(stayed.n, 'customer')}",
-    )
+    def facts(self) -> dict[str, Any]:
+        """Return where customers went from each time to the next; a segment keeps its colour."""
+        order = list(dict.fromkeys(name for step in self.steps for name in step.order))
+        names = [*order, APPEARED, GONE]
+        tables = [s.matrix().reindex(index=names, columns=names, fill_value=0) for s in self.steps]
+        there = np.sum([t.sum(axis=0) + t.sum(axis=1) for t in tables], axis=0) > 0
+        colours = plots.segment_colours(name for name in order if name not in APART)
+        colours |= dict.fromkeys((*APART, APPEARED, GONE), plots.MUTED)
+        return {
+            "stayed": self.steps[-1].stayed,
+            "before": self.times[-2],
+            "names": [_called(name) for name, used in zip(names, there, strict=True) if used],
+            "moves": [table.to_numpy()[np.ix_(there, there)] for table in tables],
+            "colours": {_called(name): colour for name, colour in colours.items()},
+        }
 
 
 def segment_track(

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from promolab import plots
 from promolab.errors import InputError
-from promolab.language import _
 from promolab.results import Result
+from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.rfm import in_a_sentence
-from promolab.segmentation.naming import segment_words
 from promolab.stats import normal_quantile
-from promolab.wording import count, listed, number, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from promolab.wording import count, plural
 
 
 @dataclass(frozen=True)
@@ -32,44 +28,38 @@ class SegmentMap(Result):
         ``customer_id, x, y, segment``; coordinates in standard deviations.
     shares : tuple of two floats
         Share of the differences between customers along x and along y (0–1).
-    directions : tuple of two str
-        The features that each direction mostly follows.
+    directions : tuple of two lists of (str, str)
+        The features that each direction mostly follows, and whether up or down.
     """
 
     points: pd.DataFrame
     shares: tuple[float, float]
-    directions: tuple[str, str]
+    directions: tuple[list[tuple[str, str]], list[tuple[str, str]]]
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per customer."""
         return self.points.copy()
 
-    def summary(self) -> str:
+    def facts(self) -> dict[str, Any]:
         """Return how much of the differences the map shows, and what its directions are."""
-        return (
-            f"The map shows {percent(sum(self.shares), decimals=0)} of the differences between "
-            f"{plural(len(self.points), 'customer')}: across mostly {self.directions[0]}, "
-            f"up mostly {self.directions[1]}."
-        )
+        named = self.points.assign(segment=self.points["segment"].map(segment_words))
+        colours = plots.segment_colours(self.points["segment"])
+        ways = [[{"way": w, "feature": f} for f, w in direction] for direction in self.directions]
+        return {
+            "shown": sum(self.shares),
+            "across": ways[0],
+            "up": ways[1],
+            "shares_x": self.shares[0],
+            "shares_y": self.shares[1],
+            "named": named,
+            "colours": {segment_words(name): colour for name, colour in colours.items()},
+        }
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the customers coloured by segment and return the Axes."""
-        from promolab import plots
-
-        p = self.points
-        x, y, group = (p[c].to_numpy() for c in ("x", "y", "segment"))
-        ax = plots.scatter_map(x, y, group, colours=plots.segment_colours(p["segment"]), ax=ax)
-        labels = [
-            f"{d} ({percent(s, decimals=0)})"
-            for d, s in zip(self.directions, self.shares, strict=True)
-        ]
-        return plots.finish(
-            ax,
-            title=f"The map shows {percent(sum(self.shares), decimals=0)} of the differences",
-            subtitle=f"first two principal components; n = {plural(len(p), 'customer')}",
-            xlabel=labels[0],
-            ylabel=labels[1],
-        )
+    @property
+    def axis_words(self) -> tuple[str, str]:
+        """What the map's two directions follow, in words."""
+        told = self._facts
+        return told.say("x"), told.say("y")
 
 
 def segment_map(
@@ -87,22 +77,18 @@ def segment_map(
     places[:, : min(d, 2)] = (centred @ vectors)[:, :2]
     shares = np.zeros(2)
     shares[: min(d, 2)] = (values / (values.sum() or 1.0))[:2]
-    words = [_direction(vectors[:, i], columns) if i < d else "nothing" for i in range(2)]
+    ways = [_direction(vectors[:, i], columns) if i < d else [] for i in range(2)]
     points = {"x": places[:, 0], "y": places[:, 1], "segment": segment}
     return SegmentMap(
         pd.DataFrame({"customer_id": customer_id.to_numpy(), **points}),
         (float(shares[0]), float(shares[1])),
-        (words[0], words[1]),
+        (ways[0], ways[1]),
     )
 
 
-def _direction(loadings: np.ndarray, columns: tuple[str, ...]) -> str:
+def _direction(loadings: np.ndarray, columns: tuple[str, ...]) -> list[tuple[str, str]]:
     order = np.argsort(-np.abs(loadings).round(9), kind="stable")[:2]
-    words = [re.sub(r" (\d+)d$", r" in \1 days", columns[i].replace("_", " ")) for i in order]
-    return " and ".join(
-        f"{'higher' if loadings[i] > 0 else 'lower'} {word}"
-        for i, word in zip(order, words, strict=True)
-    )
+    return [(columns[i], "higher" if loadings[i] > 0 else "lower") for i in order]
 
 
 @dataclass(frozen=True)
@@ -123,17 +109,27 @@ class SegmentIndex(Result):
     customers: int
     selected: int
 
-    def _named(self, verdict: str, ascending: bool, most: int = 3) -> str:
-        rows = self.frame[self.frame["verdict"] == verdict]
-        rows = rows.sort_values(["index", "segment"], ascending=[ascending, True], kind="stable")
-        return listed(
-            _(
-                "{segment} ({index} times)",
-                segment=segment_words(row["segment"]),
-                index=number(row["index"], row["index_low"], row["index_high"]),
-            )
-            for row in rows.head(most).to_dict("records")
+    def facts(self) -> dict[str, Any]:
+        """Return the segments that stand out, with their index, and the most frequent one."""
+        rows = self.frame.assign(segment=self.frame["segment"].map(segment_words))
+        over = rows[rows["verdict"] == "over"].sort_values(
+            ["index", "segment"], ascending=[False, True], kind="stable"
         )
+        under = rows[rows["verdict"] == "under"].sort_values(["index", "segment"], kind="stable")
+        top = rows.sort_values(["selected", "segment"], ascending=[False, True]).iloc[0]
+        rows = rows.dropna(subset=["index"])
+        # A group of a few customers would stretch the axis until nothing else could be read.
+        reach = max(1.5, min(rows["index_high"].max(), 1.5 * rows["index"].max()))
+        return {
+            "two_over": over.head(2),
+            "one_under": under.head(1),
+            "first": in_a_sentence(over["segment"].iloc[0]) if len(over) else "",
+            "top": top["segment"],
+            "top_share": float(top["share_selected"]),
+            "case": "some" if self.stands_out else "none",
+            "shown": rows,
+            "reach": [0, 1.05 * reach],
+        }
 
     @property
     def stands_out(self) -> bool:
@@ -142,56 +138,11 @@ class SegmentIndex(Result):
 
     def most(self) -> str:
         """Return the list's most frequent segment, and its share of the list."""
-        top = self.frame.sort_values(["selected", "segment"], ascending=[False, True]).iloc[0]
-        share = percent(top["share_selected"], decimals=0)
-        return _("{share} {segment}", share=share, segment=segment_words(top["segment"]))
+        return self._facts.say("most_of")
 
     def line(self) -> str:
         """Return the two most over-represented segments and the most under-represented one."""
-        over, under = self._named("over", False, 2), self._named("under", True, 1)
-        told = [_("Over-represented: {segments}.", segments=over)] if over else []
-        told += [_("Under-represented: {segments}.", segments=under)] if under else []
-        return " ".join(told) or _("No segment stands out from what chance would do.")
-
-    def summary(self) -> str:
-        """Return the segments that stand out, with their index."""
-        over, under = self._named("over", False), self._named("under", True)
-        parts = [f"over-represented: {over}"] if over else []
-        parts += [f"under-represented: {under}"] if under else []
-        found = "; ".join(parts) or "no segment stands out from what chance would do"
-        return f"Among {count(self.selected)} of {plural(self.customers, 'customer')}, {found}."
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the index of each segment with its interval and return the Axes."""
-        from promolab import plots
-
-        rows = self.frame.dropna(subset=["index"])
-        text = [
-            f"{percent(a, decimals=0)} of the list, {percent(b, decimals=0)} of all"
-            for a, b in zip(rows["share_selected"], rows["share_all"], strict=True)
-        ]
-        ax = plots.intervals(
-            rows["segment"].tolist(),
-            *(rows[c].to_numpy() for c in ("index", "index_low", "index_high")),
-            reference=1.0,
-            text=text,
-            ax=ax,
-        )
-        # A group of a few customers would stretch the axis until nothing else could be read.
-        ax.set_xlim(0, 1.05 * max(1.5, min(rows["index_high"].max(), 1.5 * rows["index"].max())))
-        over = self.frame[self.frame["verdict"] == "over"]["segment"]
-        title = (
-            f"{in_a_sentence(over.iloc[0])} stand out in the list"
-            if len(over)
-            else "No segment stands out"
-        )
-        return plots.finish(
-            ax,
-            title=title,
-            subtitle=f"share in the list / share of all, 95 % interval; "
-            f"{count(self.selected)} of {plural(self.customers, 'customer')}",
-            xlabel="times the share among all customers (1 = the same)",
-        )
+        return self._facts.say("in_a_line").strip()
 
 
 def _selection(selected: Any, customer_id: Any | None, n: int) -> np.ndarray:

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
-from promolab.results import Estimate, Result
+from promolab.results import Estimate, Result, words_of
 from promolab.segmentation.groups.measures import difference_interval, grouped_ratio
+from promolab.segmentation.groups.naming import segment_words
 from promolab.stats import benjamini_hochberg, normal_quantile, share_interval, two_sided
-from promolab.wording import capital, count, number, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+from promolab.wording import count, percent, plural
 
 MIN_CUSTOMERS = 30
 """A cell with fewer customers is shown, and not tested."""
 SHOWN = 12
-_EVERY = "All promotions"
-_VERDICTS = {"more": "more", "less": "less", "as all": "not told apart"}
-_VERDICTS |= {"too few": "too few to tell"}
 
 
 @dataclass(frozen=True)
@@ -77,152 +69,56 @@ class SegmentResponse(Result):
             ["p_adjusted", "segment", "promotion_id"], kind="stable", ignore_index=True
         )
 
-    def summary(self) -> str:
-        """Return how many cells stand out, the surest of them, and what that does not say."""
+    def facts(self) -> dict[str, Any]:
+        """Return the cells and segments that stand out, and what the figure draws."""
+        found, rows = self.found(), self.segments
         tested = int(self.frame["p_value"].notna().sum())
-        found = self.found()
-        head = (
-            f"{capital(self.outcome)}: {percent(*self.overall.ends)} of "
-            f"{plural(self.overall.n, 'contact')}. "
-        )
-        told = "; ".join(
-            f"{row['segment']} in {self._name_of(row['promotion_id'])}: "
-            f"{percent(row['rate'], row['rate_low'], row['rate_high'])} against "
-            f"{percent(row['promotion_rate'], decimals=0)}"
-            for row in found.head(3).to_dict("records")
-        )
-        text = (
-            f"Of {plural(tested, 'cell')} with {MIN_CUSTOMERS} customers or more, "
-            f"{count(len(found)) if len(found) else 'none'} "
-            f"{'stands' if len(found) < 2 else 'stand'} out from the promotion's own rate, at a "
-            f"false discovery rate of {percent(self.q, decimals=0)} (Benjamini–Hochberg)"
-            if tested
-            else f"No segment has {MIN_CUSTOMERS} customers in a promotion: no cell is tested"
-        )
-        left = (
-            f" {plural(self.left_out, 'contact')} not over yet left out." if self.left_out else ""
-        )
-        end = " A rate says who answered, not what the promotion caused."
-        promotions = self.frame["promotion_id"].nunique()
-        if promotions > SHOWN:
-            end += f" The figure shows the {SHOWN} largest of {plural(promotions, 'promotion')}."
-        over_all = self._over_all()
-        return f"{head}{over_all}{text}{f': {told}' if told else ''}. {self.known}{left}{end}"
-
-    def table(self, file: str = "") -> Html:
-        """Return what each segment answered over all promotions, most contacts first.
-
-        Parameters
-        ----------
-        file : str
-            Where the rows of each segment and promotion lie, relative to the page.
-        """
-        rows = self.segments.sort_values("contacts", ascending=False, kind="stable")
-        parts = ["difference", "difference_low", "difference_high"]
-        columns = {
-            "segment": "segment",
-            "customers": "customers",
-            "contacts": "contacts",
-            "rate": self.outcome,
-            "expected": "all, in the same promotions",
-            "difference": "difference, points",
-            "p_adjusted": "p, corrected",
-            "verdict": "answers",
+        apart = self._called(rows[rows["verdict"].isin(["more", "less"])])
+        first = apart["difference"].abs().round(9).sort_values(ascending=False, kind="stable")
+        promotions = int(self.frame["promotion_id"].nunique())
+        return {
+            "answered": self.outcome,
+            "tested": tested,
+            "cells": ("some" if len(found) else "none") if tested else "untested",
+            "found": found,
+            "surest": self._called(found.head(3)),
+            "apart": apart,
+            "differs": len(apart) > 0,
+            "first": apart.loc[first.index[:1]],
+            "fewest": MIN_CUSTOMERS,
+            "promotions": promotions if promotions > SHOWN else 0,
+            "shown": SHOWN,
+            "drawn": self._drawn,
+            "by_segment": self._by_segment,
         }
-        return table(
-            rows.assign(**100 * rows[parts], verdict=rows["verdict"].map(_VERDICTS)),
-            columns,
-            {
-                "customers": count,
-                "contacts": count,
-                "rate": Ranged(percent),
-                "expected": partial(percent, decimals=0),
-                "difference": Ranged(partial(number, decimals=1)),
-                "p_adjusted": _chance,
-            },
-            caption=f"Who {self.outcome}, all promotions together, most contacts first; 95 % "
-            "intervals by customer.",
-            most=12,
-            file=file,
-            file_text="Each segment and promotion, with intervals, as a file",
-        )
 
-    def _over_all(self) -> str:
-        rows = self.segments[self.segments["verdict"].isin(["more", "less"])].to_dict("records")
-        told = "; ".join(
-            f"{row['segment']} answer {row['verdict']}, "
-            f"{percent(row['rate'], row['rate_low'], row['rate_high'])} where "
-            f"{percent(row['expected'], decimals=0)} is expected of their promotions"
-            for row in rows
-        )
-        return f"Over all promotions {told}. " if told else ""
+    def _called(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return rows with segments and promotions as readers call them."""
+        rows = rows.assign(segment=rows["segment"].map(segment_words))
+        if "promotion_id" not in rows:
+            return rows
+        ids = rows["promotion_id"]
+        said = {p: words_of(__name__, "SegmentResponse", id=p).say("unnamed") for p in ids.unique()}
+        return rows.assign(promotion=ids.map(said | dict(self.names)))
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw promotions × segments as a heat map of the difference; return the Axes.
+    def _by_segment(self) -> pd.DataFrame:
+        rows = self._called(self.segments)
+        ends = ["difference", "difference_low", "difference_high"]
+        points = (100 * rows[ends]).set_axis(["points", "points_low", "points_high"], axis=1)
+        return rows.join(points).sort_values("contacts", ascending=False, kind="stable")
 
-        The largest promotions are shown, all segments; the last row is all promotions.
-        """
-        from promolab import plots
-        from promolab.plots import roomy
-
-        rows, names = self._shown(), self.segments["segment"].tolist()
-        every = self.segments.assign(promotion_id=_EVERY)
-        drawn = pd.concat([self.frame, every], ignore_index=True)
-        drawn["words"] = [_cell(row) for row in drawn.to_dict("records")]
-        few = drawn["customers"] < MIN_CUSTOMERS
-        drawn["points"] = (100 * drawn["difference"]).mask(few)
-        place = pd.Index([*rows, _EVERY], dtype=object).get_indexer(
-            pd.Index(drawn["promotion_id"], dtype=object)
-        )
-        drawn = drawn[place >= 0]
-        where = place[place >= 0], pd.Index(names).get_indexer(drawn["segment"])
-        values = np.full((len(rows) + 1, len(names)), np.nan)
-        words = np.full(values.shape, "", dtype=object)
-        values[where], words[where] = drawn["points"], drawn["words"]
-        rates = self.frame.groupby("promotion_id")["promotion_rate"].first().to_dict()
-        labels = [f"{self._name_of(p)} ({percent(rates[p], decimals=0)})" for p in rows]
-        labels.append(f"{_EVERY} ({percent(self.overall.value, decimals=0)})")
-        ax = plots.heat_map(
-            values,
-            labels,
-            names,
-            text=words,
-            centre=0,
-            label="points above or below the promotion's own rate",
-            ax=roomy(len(labels), len(names)) if ax is None else ax,
-        )
-        return plots.finish(
-            ax,
-            title=self._finding(),
-            subtitle="rate (customers), beside each promotion its own; ▲▼ stands out; grey: below "
-            f"{MIN_CUSTOMERS}",
-        )
-
-    def _name_of(self, promotion_id: Any) -> str:
-        return self.names.get(promotion_id, f"promotion {promotion_id}")
-
-    def _shown(self) -> list[Any]:
+    def _drawn(self) -> pd.DataFrame:
+        """Return each segment over all promotions, and the cells of the largest ones."""
         sizes = self.frame.groupby("promotion_id")["contacts"].sum().reset_index()
         sizes = sizes.sort_values(["contacts", "promotion_id"], ascending=[False, True])
-        return sorted(sizes["promotion_id"].head(SHOWN).tolist())
-
-    def _finding(self) -> str:
-        rows = self.segments[self.segments["verdict"].isin(["more", "less"])]
-        if rows.empty:
-            return "No segment answers more or less than others over all promotions"
-        row = rows.iloc[int(rows["difference"].abs().round(9).to_numpy().argmax())]
-        figure = percent(row["rate"], row["rate_low"], row["rate_high"])
-        would = percent(row["expected"], decimals=0)
-        return f"{row['segment']} answer {row['verdict']}: {figure}, {would} expected"
-
-
-def _cell(row: Mapping[Any, Any]) -> str:
-    mark = {"more": " ▲", "less": " ▼"}.get(row["verdict"], "")
-    return f"{percent(row['rate'], decimals=0)}{mark}\n({count(row['customers'])})"
-
-
-def _chance(p: float) -> str:
-    return "–" if p != p else "below 0.001" if p < 0.001 else number(p, decimals=3)
+        shown = self.frame[self.frame["promotion_id"].isin(sizes["promotion_id"].head(SHOWN))]
+        shown = self._called(shown.sort_values("promotion_id", kind="stable"))
+        every = self._called(self.segments).assign(promotion_rate=self.overall.value)
+        every["promotion"] = words_of(__name__, "SegmentResponse").say("every")
+        rows = pd.concat([every, shown], ignore_index=True)
+        own = rows["promotion_rate"].map(lambda rate: percent(rate, decimals=0))
+        points = (100 * rows["difference"]).mask(rows["customers"] < MIN_CUSTOMERS)
+        return rows.assign(row=rows["promotion"] + " (" + own + ")", points=points, of=rows["rate"])
 
 
 def segment_response(

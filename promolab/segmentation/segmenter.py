@@ -13,7 +13,7 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.profiles import customer_frame
-from promolab.results import Result
+from promolab.results import Result, words_of
 from promolab.segmentation.advice import SegmentAdvice, segment_advice
 from promolab.segmentation.description import SegmentProfile, describe_segments
 from promolab.segmentation.groups import rfm
@@ -27,6 +27,7 @@ from promolab.segmentation.groups.fitted import (
 )
 from promolab.segmentation.groups.measures import MIN_SHARE, middle, silhouette
 from promolab.segmentation.groups.methods import Grouped, KMeans, Method, Request, Rfm, Task
+from promolab.segmentation.groups.naming import named_groups, untrue_names
 from promolab.segmentation.groups.number import NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import (
     ALL,
@@ -37,9 +38,7 @@ from promolab.segmentation.groups.preparation import (
     has_history,
     prepare,
 )
-from promolab.segmentation.naming import named_groups, untrue_names
 from promolab.segmentation.representation import SegmentMap, segment_map
-from promolab.segmentation.saved import read_segments, write_segments
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
@@ -345,9 +344,9 @@ class Segmenter:
         self._fitted()
         told: dict[str, Any] = {"profiles": profiles, "method": self.method, "note": self.note_}
         if self.is_carried:
-            when = f" in {self.made_in}" if self.made_in else " before"
-            made = f"the groups were made{when}, from mostly the same customers"
-            told["basis"] = f"Descriptive: {made}."
+            made = {"made_in": self.made_in, "dated": bool(self.made_in)}
+            words = words_of(__name__, "SegmentProfile", **made)
+            told["basis"] = words.say("made_before")
         return describe_segments(self._frame, self.labels_, **self._who(response), **told)
 
     def advice(self, response: SegmentResponse | None = None) -> SegmentAdvice:
@@ -385,7 +384,7 @@ class Segmenter:
         return segment_map(self._active["customer_id"], self._matrix, self.columns_, segment)
 
     def save(self, path: str | Path, *, made_in: str = "") -> Path:
-        """Write the segments to a file of JSON: scaling, centres, names and the evidence for them.
+        """Write the segments to a file: scaling, centres, names and the evidence for them.
 
         Parameters
         ----------
@@ -405,7 +404,7 @@ class Segmenter:
             self._fit = fit = dataclasses.replace(
                 fit, made_in=made_in, choice=choice, stability=self.stability()
             )
-        return write_segments(path, fit)
+        return fit.save(path)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -416,7 +415,7 @@ class Segmenter:
         InputError
             If there is no such file, it is foreign, damaged or was changed.
         """
-        return cls._of(read_segments(path))
+        return cls._of(FittedSegments.load(path))
 
     @classmethod
     def _of(cls, fit: FittedSegments) -> Self:

@@ -311,7 +311,7 @@ def _grouping(
     some = np.sort(rng.choice(n, min(n, POINTS), replace=False))
     points = found.points.iloc[some][["x", "y", "segment"]].reset_index(drop=True)
     return Grouping(
-        setting, title, segmenter, segmenter.profile(), points, found.directions,
+        setting, title, segmenter, segmenter.profile(), points, found.axis_words,
         float(sum(found.shares)),
     )  # fmt: skip
 

@@ -71,7 +71,7 @@ def test_the_top_segment_is_named_and_without_sales_the_rest_stands(features, an
     some["responses"] = (segment == "Deal fans") * (some.index % 4 == 0)
     profile = describe_segments(some, segment, response=answered(some, segment))
     assert profile.summary().startswith(
-        "Two segments; Deal fans respond most: 50 % [44, 56] (n = 300 contacts)."
+        "2 segments. Deal fans respond most: 50 % [44, 56] (n = 300 contacts)."
     )
     assert "made from the same data" in profile.summary()
     frame = pd.DataFrame({"customer_id": [1, 2, 3], "recency_days": [1, 2, 30]})
@@ -80,7 +80,7 @@ def test_the_top_segment_is_named_and_without_sales_the_rest_stands(features, an
     assert table.loc["No history", "customers"] == 4
     assert profile.customers == 7
     assert table[["share_sales", "response_rate"]].isna().all(axis=None)
-    assert profile.summary().startswith("Two segments; a: 2 customers.")
+    assert profile.summary().startswith("2 segments. a: 2 customers.")
     assert profile.to_dict()["customers"] == 7
     profile.plot()
     refused("one name per row", describe_segments, frame, ["a"])

@@ -91,6 +91,6 @@ def test_many_customers_are_drawn_and_what_is_lacking_is_said(shop, segmenter, f
     single = Segmenter(bootstraps=0).fit(features.head(2))
     nothing = looked_back(shop, single, features["customer_id"])
     assert nothing.track is None and nothing.response is None and nothing.to_frame().empty
-    assert "no two segments" in nothing.why and not nothing.table().text
+    assert "no two segments" in nothing.why and not nothing.to_table().text
     early = past_answers(shop, shop.span()[0])
     assert early.frame.empty and "No promotion is over yet" in early.summary()

@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from promolab.plots._maps import alluvial
 from promolab.segmentation import segment_migration, segment_track
-from promolab.segmentation.migration import APPEARED, GONE, adjusted_rand, agreement, flow_of
+from promolab.segmentation.migration import APPEARED, GONE, adjusted_rand, agreement
 from tests.draws import check_cover, draws, ends_of
 from tests.refused import refused
 
@@ -51,7 +51,7 @@ def test_the_largest_moves_are_told_and_segments_made_anew_said_to_be() -> None:
     assert moves.summary() == (
         "89 % [81, 94] of 100 customers are in the same segment as in 2017-W43. Largest moves: "
         "10 from Lapsed to Loyal (25 % [14, 40] of these); 1 from Loyal to Lapsed (2 % [0, 9] of "
-        "these). 1 customer appeared, nobody went. Whatever they are called, the groups agree by "
+        "these). 1 customer appeared, 0 went. Whatever they are called, the groups agree by "
         "0.60 [0.40, 0.80] (adjusted Rand index)."
     )
     assert list(moves.matrix().index) == ["Loyal", "Lapsed", APPEARED]
@@ -93,8 +93,7 @@ def test_adjusted_rand_is_that_of_scikit_learn_and_its_interval_covers() -> None
 def test_streams_of_several_times_hold_every_customer_and_agree_whatever_the_names() -> None:
     before, now = segments()
     now = now.iloc[5:]
-    moves = segment_migration(before, now, since="2017-W43")
-    axes = flow_of((moves,), ("2017-W43", "now"))
+    axes = segment_track({"2017-W43": before, "now": now}).plot()
     bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     heights = pd.Series([bar.get_height() for bar in bars])
     ends = pd.Series([round(bar.get_x() + bar.get_width() / 2) for bar in bars])

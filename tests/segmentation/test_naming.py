@@ -1,7 +1,13 @@
 import numpy as np
 import pandas as pd
 
-from promolab.segmentation.naming import COMMON, THEMES, name_segments, named_groups, untrue_names
+from promolab.segmentation.groups.naming import (
+    COMMON,
+    THEMES,
+    name_segments,
+    named_groups,
+    untrue_names,
+)
 
 
 def test_names_say_what_sets_a_segment_apart_the_largest_first_each_word_once() -> None:

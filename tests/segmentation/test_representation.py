@@ -16,7 +16,7 @@ def test_index_is_the_ratio_of_shares_and_its_interval_covers() -> None:
     assert result.frame["segment"].tolist() == expected.index.tolist()
     np.testing.assert_allclose(result.frame["index"], expected)
     assert result.frame["verdict"].iloc[0] == "over"
-    assert "over-represented: b" in result.summary()
+    assert "Over-represented: b" in result.summary()
     result.plot()
     rng = np.random.default_rng(5)
     chance = np.array([0.3 * 0.3, 0.3 * 0.7, 0.7 * 0.1, 0.7 * 0.9])

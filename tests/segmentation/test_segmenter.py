@@ -100,7 +100,7 @@ def test_customers_without_purchases_or_history_are_named(features: pd.DataFrame
     profile = segmenter.profile()
     assert profile.customers == len(frame) + 2
     assert profile.frame["segment"].tolist()[-2:] == ["No purchases yet", "No history"]
-    assert profile.summary().startswith("Three segments")
+    assert profile.summary().startswith("3 segments")
     segmenter.map().plot()
 
 
@@ -163,7 +163,7 @@ def test_map_keeps_the_distances_of_two_features(planted: Planted) -> None:
     points = plane.to_frame()
     assert np.corrcoef(points["x"], points["y"])[0, 1] == pytest.approx(0, abs=1e-9)
     assert points["x"].var() >= points["y"].var()
-    assert "recency days" in plane.summary()
+    assert "days since the last order" in plane.summary()
     plane.plot()
 
 

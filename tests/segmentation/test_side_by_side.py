@@ -124,6 +124,6 @@ def test_the_two_largest_are_compared_and_methods_that_are_there_not_fitted_agai
     assert found.to_frame()["method"].tolist() == ["rfm", "kmeans", "hdbscan"]
     same = three.stability()
     assert found.frame.loc[1, "stability"] == same.value and found.frame.loc[1, "k"] == 3
-    text = found.table().text
+    text = found.to_table().text
     assert "RFM grid" in text and "HDBSCAN" in text and " [" in text
     refused("did you mean 'kmeans'", compare_methods, [three], "rfm, kmean")

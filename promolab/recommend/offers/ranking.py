@@ -11,7 +11,6 @@ import pandas as pd
 
 from promolab.checks import refuse, share, whole_number
 from promolab.contract import read_operations
-from promolab.display import Html, table
 from promolab.effects import mean_of
 from promolab.errors import DataError, InputError
 from promolab.recommend.graph import ProductGraph, product_graph
@@ -28,10 +27,8 @@ from promolab.recommend.offers.offer_features import (
 from promolab.recommend.reasons import PLAIN
 from promolab.recommend.recommender import Recommender
 from promolab.results import Estimate, Result
-from promolab.wording import number, percent, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
     from promolab.contract import Shop
@@ -104,70 +101,26 @@ class Offers(Result):
         rows["share"] /= self.customers
         return rows.rename_axis("places").reset_index()
 
-    def summary(self) -> str:
-        """Say how many offers each gets, what they hold, and what that was learned from."""
+    def facts(self) -> dict[str, Any]:
+        """Return how long lists are and how alike, and what was learned."""
         many = self.frame["customer_id"].value_counts()
-        fewest, most = int(many.min()), int(many.max())
-        each = f"{fewest} to {most}" if fewest < most else f"{most}"
         held = self.frame["share"].sum() / max(self.customers, 1)
-        return (
-            f"{self.called} has {plural(self.available, self.kind)}; each of "
-            f"{plural(self.customers, 'customer')} gets {each} of them, on which "
-            f"{percent(held, decimals=0)} of what they would take is foretold to fall. "
-            f"{self._learned()}{self._alike()}"
-        )
-
-    def _alike(self) -> str:
-        """Say where one offer stands on nearly all lists."""
         lists = self.frame["offer"].value_counts()
-        part = lists.iloc[0] / max(self.customers, 1)
-        if part < ALIKE or self.available <= int(self.frame["place"].max()):
-            return ""
-        return (
-            f" One {self.kind}, {lists.index[0]}, stands on {percent(part, decimals=0)} of the "
-            "lists: they differ little."
-        )
-
-    def _learned(self) -> str:
-        told = self.learned
-        if not told.choosers:
-            return (
-                "No earlier promotion tells which of several offers are taken: own purchases "
-                "count twice those of the same type."
-            )
-        text = (
-            f"Learned from {plural(told.choices, 'choice')} on {plural(told.choosers, 'list')} of "
-            f"{plural(told.promotions, 'earlier promotion')}."
-        )
-        if self.own:
-            text += (
-                " Own purchases alone rank them: beside these the learned ranking of past "
-                "promotions was worse beyond noise."
-            )
-        if self.chosen:
-            text += (
-                " Offers of its type were so far chosen by the shop itself, customer by customer; "
-                "how well they are ranked here could not be held against anything."
-            )
-        return text
-
-    def to_table(self) -> Html:
-        """Return how much the first offers hold."""
-        rows = self.held()
-        return table(rows, {"places": "offers each", "share": "of what they would take"})
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw how much of what customers would take the first places hold."""
-        from promolab import plots
-
-        rows = self.held()
-        ax = plots.curve(rows["places"], rows["share"] * 100, ax=ax)
-        return plots.finish(
-            ax,
-            title=self.summary().partition(". ")[0] + ".",
-            xlabel="offers each, best first",
-            ylabel="% of what customers would take",
-        )
+        part = float(lists.iloc[0] / max(self.customers, 1))
+        alike = part >= ALIKE and self.available > int(self.frame["place"].max())
+        return {
+            "fewest": int(many.min()),
+            "most": int(many.max()),
+            "lengths": "several" if many.min() < many.max() else "one",
+            "part": float(held),
+            "known": bool(self.learned.choosers),
+            "choices": self.learned.choices,
+            "choosers": self.learned.choosers,
+            "earlier": self.learned.promotions,
+            "same": lists.index[0] if alike else "",
+            "same_part": part,
+            "places": self.held(),
+        }
 
 
 def rank_offers(
@@ -376,55 +329,25 @@ class PastOffers(Result):
 
     def opening(self) -> str:
         """Say how much of what was taken stood on the first places."""
-        first = self.mean(f"held_{PLACES[2]}")
-        return (
-            f"In {plural(self.frame['promotion_id'].nunique(), 'past promotion')}, "
-            f"{percent(*first.ends)} of what "
-            f"{plural(self.frame['customer_id'].nunique(), 'customer')} took stood on the first "
-            f"{PLACES[2]} places of their offers."
-        )
+        return self._facts.say("first")
 
     @property
     def own_better(self) -> bool:
         """Whether own purchases alone ranked offers better, beyond noise."""
         return self.mean("ndcg", "own").ci_high < 0
 
-    def summary(self) -> str:
-        """Say how the ranking did beside own purchases alone, and which one is used."""
-        mine, own = (self.mean(name) for name in ("ndcg", "own"))
-        more = self.mean("ndcg", "own")
-        shown = [number(*e.ends, decimals=2) for e in (mine, own)]
-        said = (
-            "better than"
-            if more.ci_low > 0
-            else "worse than"
-            if self.own_better
-            else "not told apart from"
-        )
-        return (
-            f"{self.opening()} NDCG@{self.k} {shown[0]}, by own purchases alone "
-            f"{shown[1]}: {said} these ({number(*more.ends, decimals=3)})"
-            f"{', which are used instead' if self.own_better else ''}."
-        )
-
-    def to_table(self) -> Html:
-        """Return what stood on the first places."""
-        return table(self.held(), {"places": "offers each", "share": "of what was taken"})
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw how much of what was taken stood on the first places."""
-        from promolab import plots
-
-        rows = self.held()
-        ends = [rows[name] * 100 for name in ("share", "ci_low", "ci_high")]
-        ax = plots.curve(rows["places"], ends[0], low=ends[1], high=ends[2], ax=ax)
-        return plots.finish(
-            ax,
-            title="What customers took stood among their first offers",
-            subtitle=f"{plural(len(self.frame), 'list')}, 95 % intervals by customer",
-            xlabel="offers each, best first",
-            ylabel="% of what was taken",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return how the ranking did beside own purchases alone."""
+        return {
+            "promotions": self.frame["promotion_id"].nunique(),
+            "customers": self.frame["customer_id"].nunique(),
+            "on_first": self.mean(f"held_{PLACES[2]}"),
+            "first_places": PLACES[2],
+            "mine": self.mean("ndcg"),
+            "by_own": self.mean("own"),
+            "more": self.mean("ndcg", "own"),
+            "places": self.held,
+        }
 
 
 def past_offers(graph: ProductGraph, chosen_types: Sequence[str] = (), k: int = 10) -> PastOffers:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.checks import whole_number
-from promolab.display import Html, table
 from promolab.errors import DataError
 from promolab.recommend.offers.ranking import by_customer
 from promolab.recommend.purchases import Purchases
-from promolab.results import Result
-from promolab.wording import count, percent
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from promolab.results import Estimate, Result
 
 GROUPS = ("product", "type", "category")
 
@@ -46,47 +41,19 @@ class RepurchaseRates(Result):
         """Return a row for products, types and categories."""
         return self.frame
 
-    def summary(self) -> str:
-        """Say how much is bought again."""
+    def facts(self) -> dict[str, Any]:
+        """Return the shares of products and categories, and the rows of the figure."""
+        of = {row["what"]: row for row in self.frame.to_dict("records")}
         shares = {
-            row["what"]: percent(row["share"], row["ci_low"], row["ci_high"])
-            for row in self.frame.to_dict("records")
+            what: Estimate(row["share"], row["ci_low"], row["ci_high"], row["pairs"])
+            for what, row in of.items()
         }
-        text = (
-            f"Of the different products that a customer bought in the last {self.days} days, "
-            f"{shares['product']} are products that this customer had bought before"
-        )
-        if "category" in shares:
-            text += f", and {shares['category']} of the categories"
-        return f"{text}. What is bought again and what anew are two tasks, never one figure."
-
-    def to_table(self) -> Html:
-        """Return the categories with most purchases, by how much of them is bought again."""
-        rows = self.by_category
-        if rows.empty:
-            return Html("")
-        return table(
-            rows,
-            {"category": "category", "pairs": "customers × products", "share": "bought before"},
-            {"share": percent},
-            caption="Most bought categories of the last weeks, those bought again most first.",
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the shares with their intervals."""
-        from promolab import plots
-
-        rows = self.frame
-        ends = [rows[name] * 100 for name in ("share", "ci_low", "ci_high")]
-        ax = plots.intervals([f"same {what}" for what in rows["what"]], *ends, ax=ax)
-        ax.set_xlim(0, 100)
-        return plots.finish(
-            ax,
-            title="How much of what is bought was bought before by the same customer",
-            subtitle=f"{count(int(rows['pairs'].iloc[0]))} different products of customers in the "
-            f"last {self.days} days; 95 % intervals by customer",
-            xlabel="% bought before",
-        )
+        drawn = self.frame.rename(columns={"ci_low": "share_low", "ci_high": "share_high"})
+        return {
+            "product": shares["product"],
+            "category": shares.get("category", Estimate(np.nan)),
+            "drawn": drawn,
+        }
 
 
 def repurchase_rates(past: Purchases, days: int = 28, most: int = 10) -> RepurchaseRates:

@@ -187,7 +187,7 @@ class WeekOffers(Result):
         ]
         words = [f"{kind}: {WAYS[kind]}" for kind in self.compared]
         note = f"{MEASURE} Methods: {'; '.join(words)}."
-        figures = fold("All figures", [board.to_table(timed=False)])
+        figures = fold("All figures", [board.to_table()])
         return join([say(board.summary()), *drawn, say(note), figures])
 
     def again(self) -> Any:

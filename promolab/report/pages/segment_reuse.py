@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError
-from promolab.folder import RunFolder, read_json
+from promolab.folder import RunFolder
 from promolab.results import Result
 from promolab.segmentation import Migration, Segmenter, segment_migration
 from promolab.weeks import Week
@@ -86,8 +87,9 @@ class SegmentsModel(Result):
         return None
 
     def _is_same(self, other: Path) -> bool:
-        ours, theirs = _made_of(self.run.path / MODEL_FILE), _made_of(other)
-        return bool(ours) and ours == theirs
+        # Segments that are used again are written again, byte for byte.
+        ours = _digest(self.run.path / MODEL_FILE)
+        return ours is not None and ours == _digest(other)
 
     def moves(self) -> pd.DataFrame:
         """Return the migration as a table; without rows where there is no earlier week."""
@@ -103,7 +105,7 @@ class SegmentsModel(Result):
     def record(self) -> None:
         """Note in ``metrics.json`` which segments were used, and how far customers moved."""
         found: dict[str, Any] = {"made_in": self.made_in, "names": self.segmenter.names_}
-        found["model"] = (read_json(self.run.path / MODEL_FILE) or {}).get("sha256")
+        found["model"] = _digest(self.run.path / MODEL_FILE)
         if self.is_carried:
             found["far"] = self.segmenter.drift().far
         moved = self.migration
@@ -112,11 +114,8 @@ class SegmentsModel(Result):
         self.run.record("segments", found)
 
 
-def _made_of(path: Path) -> dict[str, Any]:
-    """Return what makes a file's segments; what was told beside the choice changed once."""
-    whole = read_json(path)
-    state = whole.get("segments") if isinstance(whole, dict) else None
-    return {k: v for k, v in state.items() if k != "choice"} if isinstance(state, dict) else {}
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def reuse_segments(

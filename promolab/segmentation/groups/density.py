@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,7 @@ import pandas as pd
 from promolab.results import Result
 from promolab.segmentation.groups.measures import one_thread
 from promolab.segmentation.groups.methods import Grouped, Method
-from promolab.wording import number, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from promolab.wording import plural
 
 
 def distance_knee(matrix: np.ndarray, min_samples: int) -> tuple[np.ndarray, float]:
@@ -271,30 +268,6 @@ class DistanceCurve(Result):
         chosen[max(int(np.searchsorted(self.distances, self.eps, side="right")) - 1, 0)] = True
         return pd.DataFrame({"customers": rank, "distance": self.distances, "chosen": chosen})
 
-    def summary(self) -> str:
-        """Return the eps and how many customers it holds."""
-        inside = float((self.distances <= self.eps).mean())
-        how = "as asked" if self.given else "at the knee of the distances"
-        return (
-            f"The neighbourhood reaches {number(self.eps)} standard deviations (eps, {how}): "
-            f"{percent(inside, decimals=0)} of {plural(len(self.distances), 'customer')} have "
-            f"{plural(self.others, 'other')} this near."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the sorted distances with the eps chosen and return the Axes."""
-        from promolab import plots
-
-        rank = np.arange(1, len(self.distances) + 1)
-        ax = plots.curve(rank, self.distances, ax=ax)
-        plots.reference_line(ax, "horizontal", self.eps, f"eps = {number(self.eps)}")
-        return plots.finish(
-            ax,
-            title="The neighbourhood is cut where distances shoot up"
-            if not self.given
-            else "The neighbourhood was asked for",
-            subtitle=f"distance to neighbour {self.others}, in standard deviations; "
-            f"n = {plural(len(self.distances), 'customer')}",
-            xlabel="customers, nearest first",
-            ylabel="distance",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return how many customers have enough others within the neighbourhood."""
+        return {"inside": float((self.distances <= self.eps).mean())}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,10 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.profiles import numeric
 from promolab.results import Estimate, Result
+from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.number import NumberOfSegments, Stability
-from promolab.segmentation.groups.preparation import DEFAULT_COLUMNS, Scaling
+from promolab.segmentation.groups.preparation import CURVES, DEFAULT_COLUMNS, Scaling
 from promolab.stats import share_interval
-from promolab.wording import percent, plural
 
 REACH = 0.99
 """Customers within a segment's reach when it was made; whoever lies further out is *far*."""
@@ -77,7 +78,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class FittedSegments:
+class FittedSegments(Result):
     """Segments with centres, as far as other customers need them; it holds no customer.
 
     Parameters
@@ -112,6 +113,19 @@ class FittedSegments:
     asked: tuple[str, ...] | None = None
     choice: NumberOfSegments | None = None
     stability: Stability | None = None
+
+    def __post_init__(self) -> None:
+        # A file may have been written by somebody else.
+        k, d = len(self.names), len(self.scalings)
+        spreads = [s.spread for s in self.scalings]
+        if not (
+            k == len(set(self.names)) == len(self.sizes)
+            and self.centres.shape == (k, d)
+            and np.isfinite(self.centres).all()
+            and np.isfinite([self.reach, *spreads, *self.sizes]).all()
+            and all(s.spread > 0 and s.curve in CURVES for s in self.scalings)
+        ):
+            raise InputError("names, scalings, centres or sizes are not those of segments")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -226,24 +240,17 @@ class SegmentDrift(Result):
         moved = float(self.frame["change"].abs().max()) if len(self.frame) else 0.0
         return bool(self.far.ci_low > FAR_LIMIT or moved > SIZE_LIMIT)
 
-    def summary(self) -> str:
-        """Return the share that is far off, the largest change in size, and what to do."""
+    def facts(self) -> dict[str, Any]:
+        """Return the largest change in size, and as codes whether there is one and what to do."""
         if not self.far.n:
-            return "No customer who bought, so nothing to compare with the segments."
+            return {"case": "nobody", "verdict": ""}
         rows = self.frame.assign(moved=self.frame["change"].abs().round(9))
         row = rows.sort_values(["moved", "segment"], ascending=[False, True]).iloc[0]
-        now = percent(row["share"], row["share_low"], row["share_high"])
-        text = (
-            f"{percent(*self.far.ends)} of "
-            f"{plural(self.far.n, 'customer')} lie further from every segment than "
-            f"{percent(REACH, decimals=0)} did when the segments were made; "
-        )
-        if row["moved"] < 0.01:
-            text += "no segment's share of customers changed by as much as 1 point."
-        else:
-            text += (
-                f"the largest change in size is that of {row['segment']}, from "
-                f"{percent(row['share_then'], decimals=0)} to {now} of customers."
-            )
-        advice = "That is much: it is time to make the segments anew."
-        return f"{text} {advice}" if self.is_large else f"{text} They still fit."
+        return {
+            "segment": segment_words(row["segment"]),
+            "then": float(row["share_then"]),
+            "now": Estimate.of(row[["share", "share_low", "share_high"]]),
+            "reached": REACH,
+            "case": "changed" if row["moved"] >= 0.01 else "steady",
+            "verdict": "large" if self.is_large else "fits",
+        }

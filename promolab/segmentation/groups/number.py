@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promolab.results import Result
+from promolab.results import Estimate, Result, drawn_by
 from promolab.segmentation.groups.measures import (
     MIN_SHARE,
     MIN_STABILITY,
@@ -18,11 +18,6 @@ from promolab.segmentation.groups.measures import (
     rand_indices,
     silhouette,
 )
-from promolab.wording import count, number, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 
 Fit = Callable[[int, "np.ndarray | None"], np.ndarray]
 """Takes k and how often each row is drawn (None: once each), returns a label for each row."""
@@ -106,14 +101,9 @@ def mark_chosen(table: pd.DataFrame, min_share: float) -> pd.DataFrame:
     return table
 
 
+MEASURES = ("silhouette", "stability")
 BLURRED = 0.25
 """Below this mean silhouette groups overlap (Kaufman & Rousseeuw 1990, table 4)."""
-
-
-def refits_in_words(n: int, resampled: int) -> str:
-    """Say how many refits there were, and of whom."""
-    text = plural(n, "bootstrap refit")
-    return f"{text} of {plural(resampled, 'customer')} drawn at random" if resampled else text
 
 
 @dataclass(frozen=True)
@@ -144,117 +134,36 @@ class NumberOfSegments(Result):
         """The number of segments chosen."""
         return int(self.frame.loc[self.frame["chosen"], "k"].iloc[0])
 
-    def summary(self) -> str:
-        """Return the k chosen and why, and which k were too small."""
-        row = self.frame[self.frame["chosen"]].iloc[0]
-        silhouette = number(*row[["silhouette", "silhouette_low", "silhouette_high"]], decimals=2)
-        stability = number(*row[["stability", "stability_low", "stability_high"]], decimals=2)
-        refits = refits_in_words(self.bootstraps, self.resampled)
-        return (
-            f"{plural(row['k'], 'segment')}, {self._why(row)}: silhouette {silhouette}, stability "
-            f"{stability} over {refits} (n = {count(self.customers)})."
-            f"{self._blurred(row)}{self._small()}"
-        )
+    plot_size = drawn_by("plot_size", "Draw the smallest segment of each k; return the Axes.")
 
-    def _blurred(self, row: pd.Series) -> str:
-        """Say where segments have no gaps between them: their borders are drawn, not found."""
-        if not row["silhouette_high"] < BLURRED:
-            return ""
-        return " A silhouette this low means that the segments shade into one another."
+    def facts(self) -> dict[str, Any]:
+        """Return what the k chosen has, why it was, and which were too small."""
+        row = self.frame[self.frame["chosen"]].iloc[0]
+        # Where none is large enough, one of them was chosen all the same.
+        known = "large_enough" in self.frame and len(self.frame) > 1
+        left = self.frame[~self.frame["chosen"]] if known else self.frame[:0]
+        found = {n: Estimate.of(row[[n, f"{n}_low", f"{n}_high"]]) for n in MEASURES}
+        curves = [
+            self.frame[["k", n, f"{n}_low", f"{n}_high"]]
+            .set_axis(["k", "value", "value_low", "value_high"], axis=1)
+            .assign(measure=n)
+            for n in MEASURES
+        ]
+        return found | {
+            "k": int(row["k"]),
+            "why": self._why(row),
+            "blurred": found["silhouette"].ci_high < BLURRED,
+            "small": left.loc[~left["large_enough"], "k"].tolist() if known else [],
+            "curves": pd.concat(curves).dropna(subset=["value"]),
+            "stable": MIN_STABILITY,
+        }
 
     def _why(self, row: pd.Series) -> str:
         if len(self.frame) == 1:
-            return "as asked"
-        floor = percent(self.min_share, decimals=0)
-        if row["fits"]:
-            # Without refits nothing is known of stability.
-            stable = "are stable and " if self.bootstraps else ""
-            return f"the best separated of those that {stable}have no tiny segment"
-        if not self.bootstraps:
-            return f"the best separated; none has at least {floor} of customers in each segment"
-        return (
-            f"the most stable; none reached a stability of {MIN_STABILITY} with at least {floor} "
-            "of customers in each segment"
-        )
-
-    def _small(self) -> str:
-        if "large_enough" not in self.frame or len(self.frame) == 1:
-            return ""
-        # Where none is large enough, one of them was chosen all the same.
-        small = self.frame.loc[~self.frame["large_enough"] & ~self.frame["chosen"], "k"]
-        if small.empty:
-            return ""
-        listed = ", ".join(count(k) for k in small)
-        floor = percent(self.min_share, decimals=0)
-        return f" Not chosen for a segment of fewer than {floor} of customers: {listed}."
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what the choice rests on against k and return the Axes.
-
-        On a new figure, a panel below shows the smallest segment; on an Axes that is given,
-        silhouette and stability alone.
-        """
-        from promolab.plots import stacked
-
-        if ax is not None or "large_enough" not in self.frame:
-            ax = self._plot_separation(ax)
-            ax.set_xlabel("number of segments")
-            return ax
-        upper, lower = stacked([4.0, 1.7])
-        self._plot_separation(upper)
-        self._plot_size(lower)
-        lower.set_xlabel("number of segments")
-        return upper
-
-    def _plot_separation(self, ax: Axes | None) -> Axes:
-        from promolab import plots
-
-        styles = {"silhouette": "-", "stability": "--"}
-        for colour, (name, line) in zip(plots.COLOURS[:2], styles.items(), strict=True):
-            low, high = self.frame[f"{name}_low"], self.frame[f"{name}_high"]
-            ax = plots.curve(
-                self.frame["k"].to_numpy(),
-                self.frame[name].to_numpy(),
-                low=low.to_numpy(),
-                high=high.to_numpy(),
-                label=name,
-                colour=colour,
-                linestyle=line,
-                ax=ax,
-            )
-        assert ax is not None
-        chosen = self.frame[self.frame["chosen"]].iloc[0]
-        plots.reference_line(ax, "horizontal", MIN_STABILITY, "stable from here on")
-        plots.reference_line(ax, "vertical", float(chosen["k"]), "chosen")
-        ax.set_xticks(self.frame["k"])
-        return plots.finish(
-            ax,
-            title=f"{plural(chosen['k'], 'segment')}: {self._why(chosen)}",
-            subtitle="mean silhouette, 95 %; adjusted Rand index of "
-            f"{refits_in_words(self.bootstraps, self.resampled)}, middle 95 %; "
-            f"n = {plural(self.customers, 'customer')}",
-            ylabel="1 = perfect",
-        )
-
-    def _plot_size(self, ax: Axes) -> None:
-        from promolab import plots
-
-        enough = self.frame["large_enough"].to_numpy()
-        k, share = self.frame["k"].to_numpy(), 100 * self.frame["smallest_share"].to_numpy()
-        plots.points(k[enough], share[enough], colour=plots.COLOURS[0], ax=ax)
-        if not enough.all():
-            plots.points(
-                k[~enough], share[~enough], label="too small", colour=plots.COLOURS[1], ax=ax
-            )
-        floor = percent(self.min_share, decimals=0)
-        plots.reference_line(ax, "horizontal", 100 * self.min_share)
-        ax.set_ylim(bottom=0)
-        plots.finish(
-            ax,
-            title="",
-            subtitle=f"smallest segment, share of customers; dashed: at least {floor}",
-            ylabel="%",
-        )
+            return "asked"
+        if row["fits"]:  # without refits nothing is known of stability
+            return "stable" if self.bootstraps else "large"
+        return "steadiest" if self.bootstraps else "apart"
 
 
 @dataclass(frozen=True)
@@ -288,32 +197,8 @@ class Stability(Result):
         refit = np.arange(1, len(self.indices) + 1)
         return pd.DataFrame({"refit": refit, "adjusted_rand_index": self.indices})
 
-    def summary(self) -> str:
-        """Return the stability and what it means."""
-        if not np.isfinite(self.value):
-            return "Nothing was refitted, so stability is unknown."
-        stable = self.value >= MIN_STABILITY
-        meaning = "the groups come back" if stable else "the groups change much: use them loosely"
-        figure = number(self.value, self.ci_low, self.ci_high, decimals=2)
-        return (
-            f"Stability {figure} over {refits_in_words(self.n, self.resampled)} "
-            f"(1 = the same groups each time): {meaning}."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw how the refits spread and return the Axes."""
-        from matplotlib.ticker import MaxNLocator
-
-        from promolab import plots
-
-        ax = plots.histogram(self.indices, bins=10, high_quantile=1.0, ax=ax)
-        plots.reference_line(ax, "vertical", self.value)
-        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-        return plots.finish(
-            ax,
-            title=self.summary().rstrip("."),
-            subtitle=f"adjusted Rand index of {refits_in_words(self.n, self.resampled)}; "
-            "dashed: mean",
-            xlabel="adjusted Rand index",
-            ylabel="refits",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the figure with its ends, and what it means as a code."""
+        found = Estimate(self.value, self.ci_low, self.ci_high, self.n)
+        case = "stable" if self.value >= MIN_STABILITY else "loose"
+        return {"figure": found, "case": case if np.isfinite(self.value) else "unknown"}

@@ -32,6 +32,7 @@ NO_HISTORY = marked("No history")
 APART = frozenset({NOISE, NO_PURCHASES, NO_HISTORY})
 """Named groups that no method made."""
 
+CURVES = ("none", "log1p", "arcsinh")
 SKEW_LIMIT = 1.0
 OUTLIER_LIMIT = 3.0
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.language import marked
+from promolab.language import _, marked
 from promolab.profiles import numeric
 from promolab.results import Result
 from promolab.segmentation.groups.preparation import NO_PURCHASES, has_history
 from promolab.stats import part_of_total, share_interval
-from promolab.wording import count, number, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 
 RFM_COLUMNS = ("recency_days", "orders", "amount")
 
@@ -205,54 +200,24 @@ class RfmGrid(Result):
         """Return the 25 cells."""
         return self.cells.copy()
 
-    def summary(self) -> str:
-        """Return where the sales are, and how much of them is at risk."""
+    def facts(self) -> dict[str, Any]:
+        """Return where the sales are, and how long good customers have stayed away."""
         by = self.cells.groupby("segment")[["customers", "share_sales"]].sum()
         top = by.sort_values(["share_sales", "customers"], ascending=False, kind="stable").index[0]
-        return (
-            f"{in_a_sentence(top)}, {count(by.loc[top, 'customers'])} of "
-            f"{count(self.customers)}, bring {percent(by.loc[top, 'share_sales'], decimals=0)} of "
-            f"sales; {self._asleep(by.reindex(list(ASLEEP)).sum())}."
-        )
-
-    def _asleep(self, sums: pd.Series[Any]) -> str:
-        """Say how long the good customers have stayed away, by the days and by their own rhythm."""
-        if not sums["customers"]:
-            return "no good customer stays away (cannot lose, at risk)"
-        words = (
-            f"{plural(sums['customers'], 'good customer')} with "
-            f"{percent(sums['share_sales'], decimals=0)} of sales (cannot lose, at risk) ordered "
-            f"last {plural(round(self.last_order), 'day')} ago (median)"
-        )
-        if np.isfinite(self.usual_gap):
-            words += f", and used to order every {number(self.usual_gap, decimals=0)} days"
-        return words
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the grid as a heat map of the share of sales and return the Axes."""
-        from promolab import plots
-
-        cells = self.cells
-        share = cells["share_sales"].to_numpy().reshape(5, 5)
-        lines = cells["segment"] + "\n" + cells["customers"].map(count)
-        text = (
-            lines + " · " + cells["share_sales"].map(lambda s: percent(s, decimals=0))
-        ).to_numpy()
-        ax = plots.heat_map(
-            100 * share,
-            [str(r) for r in range(5, 0, -1)],
-            [str(fm) for fm in range(1, 6)],
-            text=text.reshape(5, 5),
-            label="share of sales, %",
-            ax=ax,
-        )
-        return plots.finish(
-            ax,
-            title=self.summary().split(";")[0],
-            subtitle=f"customers · share of sales per cell, n = {count(self.customers)} customers",
-            xlabel="orders and sales (5 = best fifth)",
-            ylabel="last order (5 = most recent fifth)",
-        )
+        away = by.reindex(list(ASLEEP)).sum()
+        return {
+            "top": in_a_sentence(_(top)),
+            "top_customers": int(by.loc[top, "customers"]),
+            "top_sales": float(by.loc[top, "share_sales"]),
+            "asleep": "some" if away["customers"] else "none",
+            "away": int(away["customers"]),
+            "away_sales": float(away["share_sales"]),
+            "gap": None if np.isnan(self.usual_gap) else round(self.usual_gap),
+            "days": 0 if np.isnan(self.last_order) else round(self.last_order),
+            "named": self.cells.assign(
+                segment=self.cells["segment"].map(_), percent=100 * self.cells["share_sales"]
+            ),
+        }
 
 
 def rfm_grid(features: pd.DataFrame, recency: np.ndarray, frequency_money: np.ndarray) -> RfmGrid:

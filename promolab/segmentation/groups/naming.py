@@ -22,92 +22,61 @@ class Theme:
 
     Parameters
     ----------
-    name : str
-        The theme.
     features : tuple of str
         Features that tell it, the first that is there is used; a leading ``-`` turns it round.
     high, low : tuple of (adjective, noun), or None
         The words for more and for less than the average customer; None: nothing worth a name.
     """
 
-    name: str
     features: tuple[str, ...]
-    high: tuple[str, str] | None
+    high: tuple[str, str]
     low: tuple[str, str] | None
 
 
-THEMES: tuple[Theme, ...] = (
-    Theme(
-        "recency",
-        ("away_times", "recency_days"),  # by their own rhythm, where it was worked out
-        (marked("Lapsed"), marked("lapsed customers")),
-        (marked("Recently seen"), marked("recent visitors")),
-    ),
-    Theme(
-        "tenure",
-        ("tenure_days",),
-        (marked("Long-standing"), marked("long-standing customers")),
-        (marked("New"), marked("newcomers")),
-    ),
-    Theme(
-        "frequency",
-        ("orders_84d", "-days_between_orders", "orders"),
-        (marked("Frequent"), marked("regulars")),
-        (marked("Occasional"), marked("occasional visitors")),
-    ),
-    Theme(
-        "spend",
-        ("amount_84d", "amount"),
-        (marked("High-spending"), marked("big spenders")),
-        (marked("Low-spending"), marked("light buyers")),
-    ),
-    Theme(
-        "basket",
-        ("average_order_amount",),
-        (marked("Big-basket"), marked("big-basket shoppers")),
-        (marked("Small-basket"), marked("small-basket shoppers")),
-    ),
-    Theme(
-        "breadth",
-        ("category_entropy", "categories"),
-        (marked("Wide-ranging"), marked("all-round shoppers")),
-        (marked("Few-category"), marked("few-category shoppers")),
-    ),
-    Theme(
-        "times of day",
-        ("evening_share",),
-        (marked("Evening"), marked("evening shoppers")),
-        (marked("Daytime"), marked("daytime shoppers")),
-    ),
-    Theme(
-        "days",
-        ("weekend_share",),
-        (marked("Weekend"), marked("weekend shoppers")),
-        (marked("Weekday"), marked("weekday shoppers")),
-    ),
-    Theme(
-        "price",
-        ("price_level", "average_item_price"),
-        (marked("Premium"), marked("premium buyers")),
-        (marked("Thrifty"), marked("thrifty buyers")),
-    ),
-    Theme(
-        "brands",
-        ("private_label_share",),
-        (marked("Own-brand"), marked("own-brand buyers")),
-        (marked("Big-brand"), marked("big-brand buyers")),
-    ),
-    Theme(
-        "discounts",
-        ("discount_share",),
-        (marked("Bargain-hunting"), marked("bargain hunters")),
-        (marked("Full-price"), marked("full-price buyers")),
-    ),
-    Theme(
-        "coupons", ("coupon_order_share",), (marked("Coupon-using"), marked("coupon users")), None
-    ),
-    Theme("response", ("response_rate",), (marked("Responsive"), marked("promotion fans")), None),
-)
+_FEATURES = {
+    "recency": ("away_times", "recency_days"),  # by their own rhythm, where it was worked out
+    "tenure": ("tenure_days",),
+    "frequency": ("orders_84d", "-days_between_orders", "orders"),
+    "spend": ("amount_84d", "amount"),
+    "basket": ("average_order_amount",),
+    "breadth": ("category_entropy", "categories"),
+    "times of day": ("evening_share",),
+    "days": ("weekend_share",),
+    "price": ("price_level", "average_item_price"),
+    "brands": ("private_label_share",),
+    "discounts": ("discount_share",),
+    "coupons": ("coupon_order_share",),
+    "response": ("response_rate",),
+}
+_HIGH = {
+    "recency": (marked("Lapsed"), marked("lapsed customers")),
+    "tenure": (marked("Long-standing"), marked("long-standing customers")),
+    "frequency": (marked("Frequent"), marked("regulars")),
+    "spend": (marked("High-spending"), marked("big spenders")),
+    "basket": (marked("Big-basket"), marked("big-basket shoppers")),
+    "breadth": (marked("Wide-ranging"), marked("all-round shoppers")),
+    "times of day": (marked("Evening"), marked("evening shoppers")),
+    "days": (marked("Weekend"), marked("weekend shoppers")),
+    "price": (marked("Premium"), marked("premium buyers")),
+    "brands": (marked("Own-brand"), marked("own-brand buyers")),
+    "discounts": (marked("Bargain-hunting"), marked("bargain hunters")),
+    "coupons": (marked("Coupon-using"), marked("coupon users")),
+    "response": (marked("Responsive"), marked("promotion fans")),
+}
+_LOW = {
+    "recency": (marked("Recently seen"), marked("recent visitors")),
+    "tenure": (marked("New"), marked("newcomers")),
+    "frequency": (marked("Occasional"), marked("occasional visitors")),
+    "spend": (marked("Low-spending"), marked("light buyers")),
+    "basket": (marked("Small-basket"), marked("small-basket shoppers")),
+    "breadth": (marked("Few-category"), marked("few-category shoppers")),
+    "times of day": (marked("Daytime"), marked("daytime shoppers")),
+    "days": (marked("Weekday"), marked("weekday shoppers")),
+    "price": (marked("Thrifty"), marked("thrifty buyers")),
+    "brands": (marked("Big-brand"), marked("big-brand buyers")),
+    "discounts": (marked("Full-price"), marked("full-price buyers")),
+}
+THEMES = tuple(Theme(told, _HIGH[name], _LOW.get(name)) for name, told in _FEATURES.items())
 """The phrase table. Of two themes the earlier one gives the adjective, the later one the noun:
 *Lapsed* + *bargain hunters*."""
 
