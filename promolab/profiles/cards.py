@@ -16,12 +16,10 @@ import pandas as pd
 from promolab.contract import Attributes, attributes_in
 from promolab.errors import InputError
 from promolab.profiles.scores import AXES, customer_frame, numeric
-from promolab.results import Result, plain
+from promolab.results import Result
 from promolab.wording import number, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
 
 
@@ -70,45 +68,19 @@ class ProfileCard(Result):
             "axis", key=lambda s: s.map(order), kind="stable", ignore_index=True
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the card without its components as plain values."""
-        named = {"favourites": self.favourites, "demographics": self.demographics}
-        named |= {"facts": self.details}
-        return {**super().to_dict(), **plain({"scores": self.scores, **named})}
-
-    def summary(self) -> str:
-        """Return the strongest and the weakest axis, and what the customer likes."""
+    def facts(self) -> dict[str, Any]:
+        """Return the strongest and the weakest axis, and the bars."""
         known = {name: score for name, score in self.scores.items() if np.isfinite(score)}
-        if not known:
-            return f"Customer {self.customer}: nothing is known yet that could be scored."
-        best, worst = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
-        text = (
-            f"Customer {self.customer} stands highest in {AXES[best].label.lower()} "
-            f"({number(known[best], decimals=0)} of 100)"
-        )
-        if worst != best:
-            text += (
-                f" and lowest in {AXES[worst].label.lower()} ({number(known[worst], decimals=0)})"
-            )
-        text += f", compared with {plural(self.customers, 'customer')}."
-        if self.favourites:
-            text += f" Buys most from {', '.join(self.favourites)}."
-        return text
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the four axes as bars and return the Axes."""
-        from promolab import plots
-
-        values = [self.scores[name] for name in AXES]
-        text = [number(value, decimals=0) for value in values]
-        ax = plots.bars([a.label for a in AXES.values()], np.nan_to_num(values), text=text, ax=ax)
-        ax.set_xlim(0, 108)
-        return plots.finish(
-            ax,
-            title=f"Customer {self.customer}",
-            subtitle=f"percentile among {plural(self.customers, 'customer')}",
-            xlabel="score (0–100; 50 = the middle customer)",
-        )
+        best, worst = (end(known, key=known.__getitem__, default="") for end in (max, min))
+        bars = pd.DataFrame({"axis": list(AXES), "score": [self.scores[name] for name in AXES]})
+        return {
+            "known": "none" if not known else "one" if best == worst else "several",
+            "best": best,
+            "worst": worst,
+            "highest": known.get(best),
+            "lowest": known.get(worst),
+            "bars": bars.assign(height=bars["score"].fillna(0.0)),
+        }
 
     def _repr_html_(self) -> str:
         return self._box() + _withheld(self.withheld)
@@ -331,21 +303,23 @@ class CardPair(Result):
         a, b = (np.array([card.scores[n] for n in AXES]) for card in (self.first, self.second))
         return pd.DataFrame({"axis": list(AXES), "first": a, "second": b, "difference": a - b})
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return both cards as plain values."""
-        return {"first": self.first.to_dict(), "second": self.second.to_dict()}
-
-    def summary(self) -> str:
+    def facts(self) -> dict[str, Any]:
         """Return the axis on which the two differ most."""
         frame = self.to_frame().dropna()
+        told: dict[str, Any] = {
+            "one": self.first.customer,
+            "other": self.second.customer,
+            "apart": False,
+        }
         if frame.empty:
-            return "The two customers share no axis on which both are known."
+            return told
         row = frame.iloc[int(frame["difference"].abs().to_numpy().argmax())]
-        return (
-            f"Customers {self.first.customer} and {self.second.customer} differ most in "
-            f"{AXES[row['axis']].label.lower()}: {number(row['first'], decimals=0)} against "
-            f"{number(row['second'], decimals=0)} of 100."
-        )
+        return told | {
+            "apart": True,
+            "axis": row["axis"],
+            "high": row["first"],
+            "low": row["second"],
+        }
 
     def _repr_html_(self) -> str:
         both = self.first._box() + self.second._box()

@@ -5,22 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promolab import display
 from promolab.errors import InputError
 from promolab.profiles.lifetime import LATE, CustomerValue
 from promolab.profiles.scores import customer_frame, numeric
-from promolab.results import Result, plain
+from promolab.results import Estimate, Result
 from promolab.stats import part_of_total, wilson
-from promolab.wording import count, number, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+from promolab.wording import number, plural
 
 STAGES = ("New", "Returning", "Lapsed", "Without history")
 NEW_DAYS = 28
@@ -38,11 +33,6 @@ OWN_RULE = (
     f"less than {NEW_DAYS} and no more than {MOST_LAPSE_DAYS} days; of those with fewer than "
     f"{FEW_ORDERS} orders,"
 )
-_SHARES = {
-    "share_customers": "share of customers",
-    "share_sales_28d": "sales, last 28 days",
-    "share_sales": "sales so far",
-}
 
 
 @dataclass(frozen=True)
@@ -82,68 +72,23 @@ class LifeStages(Result):
         """Return one row per stage."""
         return self.by_stage.copy()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the scalar fields and the table as plain values."""
-        return super().to_dict() | {"stages": plain(self.by_stage.to_dict("records"))}
-
-    def table(self) -> display.Html:
-        """Show the stages: customers, and their shares with 95 % intervals."""
-        return display.table(
-            self.by_stage,
-            {"stage": "stage", "customers": "customers"} | _SHARES | {"meaning": "who"},
-            {"customers": count} | dict.fromkeys(_SHARES, display.Ranged(_written)),
-            caption="95 % intervals; everybody is in one stage.",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the stages with their intervals: nothing by definition has none."""
+        table = self.by_stage.copy()
+        for name in ("share_customers", "share_sales", "share_sales_28d"):
+            exact = ~(table[f"{name}_low"] < table[f"{name}_high"])
+            table.loc[exact, [f"{name}_low", f"{name}_high"]] = np.nan
+        lapsed = self.by_stage[self.by_stage["stage"] == "Lapsed"].iloc[0]
+        ends = ["share_customers", "share_customers_low", "share_customers_high"]
+        return {
+            "shown": table,
+            "lapsed": Estimate.of(lapsed[ends]),
+            "table_of_stages": self.by_stage.to_dict("records"),
+        }
 
     def assignments(self) -> pd.DataFrame:
         """Return ``customer_id, stage`` of every customer, sorted by id."""
         return self.stages.copy()
-
-    def summary(self) -> str:
-        """Return how many customers are in each stage, and when one counts as lapsed."""
-        rows = self.by_stage.set_index("stage")
-        sizes = dict(zip(rows.index, rows["customers"].tolist(), strict=True))
-        parts = [f"{count(sizes[s])} {s[0].lower()}{s[1:]} ({_share(rows.loc[s])})" for s in STAGES]
-        text = f"Of {plural(self.customers, 'customer')}: {', '.join(parts)}. {self.lapse_rule}"
-        return f"{text} {self.note}".rstrip()
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the share of customers in each stage and return the Axes."""
-        from promolab import plots
-
-        rows = self.by_stage
-        text = [
-            f"{count(row['customers'])}, {percent(row['share_sales_28d'], decimals=0)} of sales"
-            if np.isfinite(row["share_sales_28d"])
-            else count(row["customers"])
-            for row in rows.to_dict("records")
-        ]
-        names = ("share_customers", "share_customers_low", "share_customers_high")
-        value, low, high = (100 * rows[name].to_numpy() for name in names)
-        ax = plots.bars(rows["stage"].tolist(), value, low=low, high=high, text=text, ax=ax)
-        lapsed = rows.set_index("stage").loc["Lapsed"]
-        return plots.finish(
-            ax,
-            title=f"{_share(lapsed)} of customers {self._away()}",
-            subtitle="share of customers with 95 % interval; customers, share of the sales of the "
-            f"last {NEW_DAYS} days; n = {plural(self.customers, 'customer')}",
-            xlabel="share of customers, %",
-        )
-
-    def _away(self) -> str:
-        if self.own_rhythm:
-            return "have lapsed, by their own rhythm"
-        return f"have not ordered for more than {self.lapse_days} days"
-
-
-def _share(row: Any) -> str:
-    names = ("share_customers", "share_customers_low", "share_customers_high")
-    return percent(*(row[name] for name in names))
-
-
-def _written(value: float, low: float, high: float) -> str:
-    # Nothing by definition has no interval.
-    return percent(value, low, high) if low < high else percent(value, decimals=0)
 
 
 def lapse_days(features: pd.DataFrame) -> tuple[int, str]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab import display
 from promolab.errors import DataError
 from promolab.features import read_as_of
 from promolab.profiles.bg_nbd import OrderModel, fit_orders
@@ -27,13 +26,10 @@ from promolab.profiles.order_forecast import (
     season,
     spread_of,
 )
-from promolab.results import Result
+from promolab.results import Estimate, Result
 from promolab.stats import t_quantile
-from promolab.wording import count, number, percent, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
     from promolab.profiles.order_forecast import Check
 
@@ -78,30 +74,27 @@ class CustomerValue(Result):
     model: OrderModel
     spread: float
 
-    def summary(self) -> str:
-        """Return what customers will order and bring, and how such forecasts did, in sentences."""
-        row = self.totals.iloc[min(1, len(self.totals) - 1)]
-        ends = row[["orders", "orders_low", "orders_high"]].tolist()
-        text = (
-            f"In the next {row['weeks']:.0f} weeks {plural(len(self.frame), 'customer')} will "
-            f"order {number(*ends, decimals=0)} times."
-        )
-        if not self.model.a:
-            text += " No leaving is seen."
-        else:
-            gone = float((self.frame["alive"] < 0.5).mean())
-            text += f" {percent(gone)} of them have more likely left than not."
-        held = self.checked
+    def facts(self) -> dict[str, Any]:
+        """Return what comes next, who has left, and how far earlier forecasts were off."""
+        row, held = self.totals.iloc[min(1, len(self.totals) - 1)], self.checked
         if not held.empty:
             held = held[(held["came"] > 0) & (held["foretold"] >= 0.5)]
-        if held.empty:
-            return f"{text} No earlier forecast could be held against what came."
-        off = held["foretold"] / held["came"] - 1
-        far = [percent(float(end), decimals=1) for end in (off.min(), off.max())]
-        return (
-            f"{text} Held against what came, the totals of {plural(len(off), 'earlier forecast')} "
-            f"were {' to '.join(far)} off."
-        )
+        off = held["foretold"] / held["came"] - 1 if len(held) else pd.Series(dtype=float)
+        rhythms = self.by_rhythm()
+        return {
+            "weeks": int(row["weeks"]),
+            "customers": len(self.frame),
+            "orders": Estimate.of(row[["orders", "orders_low", "orders_high"]]),
+            "leaving": self.model is not None and self.model.a > 0,
+            "gone": float((self.frame["alive"] < 0.5).mean()),
+            "was_held": len(held) > 0,
+            "held": len(held),
+            "least": float(off.min()),
+            "most": float(off.max()),
+            "rhythms": rhythms.assign(rounded=rhythms["orders"].round().astype(int)),
+            "late": float(rhythms["share_customers"].iloc[-1]),
+            "drawn_weeks": self._weeks,
+        }
 
     def by_rhythm(self) -> pd.DataFrame:
         """Return customers by how long they are away, measured by their own rhythm.
@@ -130,57 +123,6 @@ class CustomerValue(Result):
     def _weeks(self) -> int:
         told = [int(w) for w in self.totals["weeks"]]
         return next((w for w in told if w >= TWELVE), told[-1])
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw who is on time and who is late by their own rhythm, and return the Axes."""
-        from promolab import plots
-
-        rows = self.by_rhythm()
-        text = [
-            f"{count(row['customers'])}; {percent(row['alive'], decimals=0)} still customers, "
-            f"{plural(round(row['orders']), 'order')}"
-            for row in rows.to_dict("records")
-        ]
-        ax = plots.bars(rows["rhythm"].tolist(), 100 * rows["share_customers"], text=text, ax=ax)
-        late = float(rows["share_customers"].iloc[-1])
-        return plots.finish(
-            ax,
-            title=f"{percent(late, decimals=0)} of customers are away more than three times as "
-            "long as is usual for them",
-            subtitle="by each customer's own rhythm; customers, chance to be one still, orders of "
-            f"the next {self._weeks} weeks; n = {plural(len(self.frame), 'customer')}",
-            xlabel="share of customers, %",
-        )
-
-    def table(self) -> display.Html:
-        """Show the totals, and how earlier forecasts did."""
-        ahead = {"weeks": "weeks ahead", "orders": "orders", "margin": "margin"}
-        past = {
-            "as_of": "foretold on", "foretold": "orders foretold",
-            "came": "orders that came", "slope": "slope", "error": "mean error",
-            "own_error": "by own frequency", "recent_error": "by last 12 weeks",
-            "inside": "inside interval",
-        }  # fmt: skip
-        whole = display.Ranged(lambda v, low, high: number(v, low, high, decimals=0))
-        return display.join(
-            [
-                display.table(
-                    self.totals, ahead, {"orders": whole, "margin": whole},
-                    caption="All customers together, with 90 % intervals.",
-                ),
-                display.table(
-                    self.checked, past,
-                    {
-                        "as_of": lambda day: f"{day:%Y-%m-%d}", "foretold": count, "came": count,
-                        "inside": percent,
-                    }
-                    | dict.fromkeys(("slope", "error", "own_error", "recent_error"), number),
-                    caption="Orders of twelve weeks, foretold from what was known then. A slope of "
-                    "1: those who should order one more did. Mean errors are orders a customer, "
-                    "of this forecast and of two simple ones.",
-                ),
-            ]
-        )  # fmt: skip
 
 
 def customer_value(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.profiles.scores import AXES, customer_frame, numeric
-from promolab.results import Result, plain
+from promolab.results import Estimate, Facts, Result
 from promolab.stats import wilson
 from promolab.wording import count, number, percent, plural
 
@@ -27,18 +27,15 @@ class _Figure(NamedTuple):
     axis: str
     feature: str
     words: str
-    sentence: str
-    decimals: int | None = None
 
 
 _FIGURES = (
-    _Figure("interests", "categories", "categories bought", "bought from {} categories", 0),
-    _Figure("purchasing_power", "average_order_amount", "sales per order", "spends {} an order"),
-    _Figure("loyalty", "recency_days", "days since the last order", "ordered {} days ago", 1),
-    _Figure("habits", "hour_of_day", "usual hour of ordering", "orders around {}"),
+    _Figure("interests", "categories", "categories bought"),
+    _Figure("purchasing_power", "average_order_amount", "sales per order"),
+    _Figure("loyalty", "recency_days", "days since the last order"),
+    _Figure("habits", "hour_of_day", "usual hour of ordering"),
 )
-_WEEKENDS = ("orders on weekends, %", "places {} % of orders on weekends")
-_WITHOUT_HOURS = (*_FIGURES[:-1], _Figure("habits", "weekend_share", *_WEEKENDS, 0))
+_WITHOUT_HOURS = (*_FIGURES[:-1], _Figure("habits", "weekend_share", "orders on weekends, %"))
 """Where dates have no time of day."""
 
 _RECENCY_ENDS = np.array([7, 14, 28, 56, 84])
@@ -136,10 +133,11 @@ def _map(recency: np.ndarray, amount: np.ndarray) -> pd.DataFrame:
     return table if table.loc["no order"].any() else table.drop(index="no order")
 
 
-def _late_share(by_band: np.ndarray) -> tuple[int, str, int]:
+def _late_share(by_band: np.ndarray) -> tuple[int, int, Estimate]:
+    """Return how many are late, of how many, and the share."""
     late, n = int(by_band[_LATE:].sum()), int(by_band.sum())
-    low, high = wilson(late, n)
-    return late, percent(late / n, float(low), float(high)), n
+    low, high = wilson(late, max(n, 1))
+    return late, n, Estimate(late / max(n, 1), float(low), float(high), n)
 
 
 def _clock(hour: float) -> str:
@@ -179,84 +177,61 @@ class ProfileOverview(Result):
         """Return median with interval, quartiles, known and missing of each figure and score."""
         return self.spread.copy()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the table and the map as plain values."""
-        tables = {"spread": self.spread.to_dict("records"), "cells": self.cells.to_dict("index")}
-        return {**super().to_dict(), **plain(tables)}
-
     @property
     def _shown(self) -> tuple[_Figure, ...]:
         return _FIGURES if "hour_of_day" in self.figures else _WITHOUT_HOURS
 
-    def _median(self, figure: _Figure) -> str:
-        row = self.spread[self.spread["figure"] == figure.words]
-        places = row[["median", "ci_low", "ci_high"]].to_numpy(dtype=float)[0].tolist()
-        if figure.feature == "hour_of_day":
-            value, low, high = (_clock(x) if np.isfinite(x) else "" for x in places)
-            return f"{value} [{low}, {high}]" if low else value
-        return number(*places, decimals=figure.decimals, unit=self._unit(figure))
-
-    def _unit(self, figure: _Figure) -> str:
-        return self.currency if figure.feature == "average_order_amount" else ""
-
-    def _known(self, figure: _Figure) -> int:
-        return int(self.figures[figure.feature].notna().sum())
-
-    def _late(self) -> str:
-        """Say how many have not ordered for long, of all and of those with the highest sales."""
+    def facts(self) -> dict[str, Any]:
+        """Return the middle customer, and how many good customers have not come back for long."""
+        figures = pd.DataFrame([self._figure(f) for f in self._shown])
+        known = figures[figures["seen"]]
+        least = int(known["known"].min()) if len(known) else 0
+        some, enough = least < self.customers, least >= 6
+        notes = "both" if some and enough else "interval" if enough else "known" if some else "none"
         ordered = self.cells.loc[list(_RECENCY_BANDS)]
-        if not ordered.to_numpy().any():
-            return ""
-        late, share, n = _late_share(ordered.sum(axis=1).to_numpy())
-        text = (
-            f"{count(late)} of {plural(n, 'customer')} ({share}) {'has' if late == 1 else 'have'} "
-            f"not ordered for more than {_RECENCY_ENDS[_LATE - 1]} days"
-        )
+        late, n, share = _late_share(ordered.sum(axis=1).to_numpy())
         sold = ordered.drop(columns=["nothing", "not known"], errors="ignore")
         sold = sold.loc[:, sold.any()]
-        if sold.shape[1] < 2:
-            return text + "."
-        late, share, n = _late_share(sold.iloc[:, -1].to_numpy())
-        return f"{text}; of those with the highest sales, {count(late)} of {count(n)} ({share})."
+        best = _late_share(sold.iloc[:, -1].to_numpy()) if sold.shape[1] > 1 else (0, 0, share)
+        return {
+            "who": "nobody" if known.empty else "one" if self.customers == 1 else "many",
+            "figures_all": figures,
+            "figures_known": known,
+            "notes": notes,
+            "least": least,
+            "some": n > 0,
+            "days": int(_RECENCY_ENDS[_LATE - 1]),
+            **{"late": late, "ordered": n, "late_share": share},
+            **dict(zip(("best_late", "richest", "best_share"), best, strict=True)),
+            "by_cell": self._by_cell,
+            "table_of_spread": lambda: self.spread.to_dict("records"),
+            "table_of_cells": lambda: self.cells.to_dict("index"),
+        }
 
-    def summary(self) -> str:
-        """Return the middle customer, and how many good customers have not come back for long."""
-        known = [f for f in self._shown if self._known(f)]
-        if not known:
-            return f"Of {plural(self.customers, 'customer')} nothing is known that has a figure."
-        parts = [f.sentence.format(self._median(f)) for f in known]
-        list_of = ", ".join(parts[:-1]) + (" and " if parts[:-1] else "") + parts[-1]
-        whole = f"The middle one of {plural(self.customers, 'customer')}"
-        who = whole if self.customers > 1 else "The only customer"
-        least = min(self._known(f) for f in known)
-        note = ["each a median with its 95 % interval"] if least >= 6 else []
-        note += [f"known of {count(least)} or more"] if least < self.customers else []
-        aside = f" ({', '.join(note)})" if note else ""
-        return f"{who} {list_of}{aside}. {self._late()}".strip()
+    def _figure(self, figure: _Figure) -> dict[str, Any]:
+        """Return the median of a figure with its interval, and of how many it is known."""
+        known = int(self.figures[figure.feature].notna().sum())
+        row = self.spread[self.spread["figure"] == figure.words]
+        ends = row[["median", "ci_low", "ci_high"]].to_numpy(dtype=float)[0]
+        clock = [_clock(x) if np.isfinite(x) else "" for x in ends]
+        return {
+            "feature": figure.feature,
+            "axis": figure.axis,
+            **dict(zip(("median", "ci_low", "ci_high"), ends.tolist(), strict=True)),
+            "clock": f"{clock[0]} [{clock[1]}, {clock[2]}]" if clock[1] else clock[0],
+            "seen": known > 0,
+            "known": known,
+            "missing": self.customers - known,
+        }
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw customers by last order and sales as a heat map and return the Axes."""
-        from promolab import plots
-
-        cells = self.cells.to_numpy()
-        share = cells / max(self.customers, 1)
-        words = [percent(s, decimals=0) if s >= 0.005 else "< 1 %" for s in share.flat]
-        text = [f"{count(c)} · {w}" if c else "0" for c, w in zip(cells.flat, words, strict=True)]
-        ax = plots.heat_map(
-            100 * share,
-            list(self.cells.index),
-            list(self.cells.columns),
-            text=np.array(text, dtype=object).reshape(cells.shape),
-            label="share of customers, %",
-            ax=ax,
-        )
-        return plots.finish(
-            ax,
-            title=self._late().split(";")[0].rstrip(".") or "Customers by last order and sales",
-            subtitle=f"customers · share of all, n = {count(self.customers)}; 95 % interval",
-            xlabel=f"{self.amount_words}{f', {self.currency}' if self.currency else ''}",
-            ylabel="days since the last order",
-        )
+    def _by_cell(self) -> pd.DataFrame:
+        """Return the map with a row per cell."""
+        cells = self.cells.rename_axis("recency").reset_index()
+        long = cells.melt("recency", var_name="amount", value_name="n")
+        share = long["n"] / max(self.customers, 1)
+        words = [percent(s, decimals=0) if s >= 0.005 else "< 1 %" for s in share]
+        cell = [f"{count(n)} · {w}" if n else "0" for n, w in zip(long["n"], words, strict=True)]
+        return long.assign(share=100 * share, cell=cell)
 
     def plot_axes(self) -> np.ndarray:
         """Draw how the raw figure of each axis is spread; returns the Axes, of shape (2, 2)."""
@@ -266,28 +241,28 @@ class ProfileOverview(Result):
 
         with plots.style():
             _, grid = plt.subplots(2, 2, figsize=(11.5, 8.0))
-        for ax, figure in zip(grid.flat, self._shown, strict=True):
-            self._draw(figure, ax)
+        facts = self._facts
+        for ax, row in zip(grid.flat, facts.rows(facts["figures_all"]), strict=True):
+            self._draw(row, ax)
         return np.asarray(grid)
 
-    def _draw(self, figure: _Figure, ax: Axes) -> None:
+    def _draw(self, row: Facts, ax: Axes) -> None:
         from promolab import plots
 
-        clock = figure.feature == "hour_of_day"
-        values = self.figures[figure.feature].to_numpy()
+        feature = row["feature"]
+        clock = feature == "hour_of_day"
+        values = self.figures[feature].to_numpy()
         plots.histogram(values, bins=24, high_quantile=1.0 if clock else 0.995, ax=ax)
-        words, n, unit = "not known", self._known(figure), self._unit(figure)
-        missing = f", {count(self.customers - n)} not known" if n < self.customers else ""
-        if n:
-            row = self.spread[self.spread["figure"] == figure.words]
-            plots.reference_line(ax, kind="vertical", at=float(row["median"].to_numpy()[0]))
-            words = f"the middle customer {figure.sentence.format(self._median(figure))}"
+        if row["seen"]:
+            plots.reference_line(ax, kind="vertical", at=row["median"].value)
+        words = next(f.words for f in self._shown if f.feature == feature)
+        unit = self.currency if feature == "average_order_amount" else ""
         plots.finish(
             ax,
-            title=f"{AXES[figure.axis].label}: {words}",
-            subtitle=f"n = {count(n)}{missing} · line: median [95 % interval]",
-            xlabel=f"{figure.words}, {unit}" if unit else figure.words,
-            ylabel="customers",
+            title=row.say("headed"),
+            subtitle=row.say("counted"),
+            xlabel=f"{words}, {unit}" if unit else words,
+            ylabel=row.say("customers_axis"),
         )
         if clock:
             ax.set_xlim(0, 24)

@@ -127,10 +127,10 @@ def test_a_card_shows_what_it_may_in_the_shops_money_and_days(shop):
         "Shoe size": "36",
         "Joined": "1 Jan 2019",  # a day without a time of day stands as it is
     }
-    assert card.facts["Sales per order"] == "12.50 CNY" and card.facts["Sales"].endswith(" CNY")
+    assert card.details["Sales per order"] == "12.50 CNY" and card.details["Sales"].endswith(" CNY")
     assert "CNY" in page
     near = features.assign(recency_days=1.2)
-    assert profile_card(profiles, 1, near).facts["Last order"] == "1 day ago"
+    assert profile_card(profiles, 1, near).details["Last order"] == "1 day ago"
     # Without the shop nothing is declared, and nothing personal is shown either.
     bare = profile_card(profiles, 1)
     assert set(bare.demographics) == {"Since"}

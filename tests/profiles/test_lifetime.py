@@ -165,7 +165,7 @@ def test_every_customer_has_one_row_and_who_is_late_has_rather_left(worth, shop)
     assert worth.frame["customer_id"].is_unique
     assert (worth.frame["orders"] >= 1).all()
     assert np.isfinite(worth.frame["margin_12w"]).all()
-    assert "customers will order" in worth.summary() and "weeks ahead" in str(worth.table())
+    assert "customers will order" in worth.summary() and "weeks ahead" in str(worth.to_table())
     rows = worth.by_rhythm()
     assert rows["customers"].sum() == len(worth.frame)
     assert rows["orders"].sum() == pytest.approx(worth.frame["orders_12w"].sum())
