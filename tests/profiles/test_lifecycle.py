@@ -73,7 +73,7 @@ def test_a_short_history_missing_sales_and_nobody_are_said() -> None:
     refused("no column 'recency_days'", life_stages, frame(orders=[1]))
     found = life_stages(frame(orders=[0, 0], recency_days=[None, None]), customers=[5])
     assert found.by_stage.set_index("stage").loc["Without history", "customers"] == 3
-    assert "0 new" in found.summary()
+    assert "new 0" in found.summary()
 
 
 def test_the_interval_of_a_share_of_sales_covers() -> None:
