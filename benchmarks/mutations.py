@@ -132,7 +132,7 @@ MUTATIONS = (
         "policy/test_limits.py::test_who_is_drawn_and_held_out_leaves_the_capacity_to_others",
     ),
     Mutation(
-        "policy/budgets.py",
+        "policy/plan_values.py",
         "0.0 if reach >= most else np.nan",
         "0.0",
         "policy/test_plan_values.py::"

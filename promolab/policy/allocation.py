@@ -15,7 +15,6 @@ from promolab.checks import choice as choice_of
 from promolab.checks import real_number, seed_of
 from promolab.display import Html, table
 from promolab.errors import InputError
-from promolab.policy.amounts import round_amount
 from promolab.policy.constraints import Rules, limits_of
 from promolab.policy.frontier import Limits, Solution, cheapest, check_limits, name_of, solve
 from promolab.policy.options import NONE, Options, by_label, options_of
@@ -541,6 +540,17 @@ def _limits_frame(limits: Limits, used: np.ndarray, prices: np.ndarray) -> pd.Da
     scopes, units = zip(*limits.names, strict=True)
     ends = {"min": limits.least, "max": limits.most}
     return pd.DataFrame({"scope": scopes, "unit": units, **ends, "used": used, "price": prices[1:]})
+
+
+def round_amount(budget: float) -> float:
+    """Return a round amount of some hundredths of a budget.
+
+    Examples
+    --------
+    >>> round_amount(42_000.0), round_amount(0.0)
+    (1000.0, 0.0)
+    """
+    return 10.0 ** math.floor(math.log10(budget / 20)) if budget > 0 else 0.0
 
 
 def _digits(share: float) -> int:

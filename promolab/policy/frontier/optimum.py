@@ -9,12 +9,17 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.policy.frontier.capped import is_one_cap, price_one_cap
 from promolab.policy.frontier.convex_hull import SLACK, HullPath, hull_path
-from promolab.policy.frontier.feasible import over_budget
-from promolab.policy.frontier.lagrangian import Answer, Customers, Priced, refine
+from promolab.policy.frontier.lagrangian import (
+    Answer,
+    Customers,
+    Priced,
+    is_one_cap,
+    price_one_cap,
+    refine,
+)
 from promolab.policy.frontier.limits import Limits
-from promolab.policy.frontier.relaxation import program, relax, whole
+from promolab.policy.frontier.relaxation import over_budget, program, relax, whole
 
 SMALL, MIDDLE = 1_000, 30_000
 """Customers whose linear program is solved as it is; of the sample on which prices are refined."""
