@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -153,14 +153,16 @@ def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, L
     members = [bundles.get(name, (name,)) for name in options.promotions]
     sizes = np.array([len(each) for each in members])
     bounds: Bounds = {}
-    left = _contacts(options, rules.contacts)
-    if rules.constraints is not None:
-        left = _from_table(options, bounds, left, read_constraints(rules.constraints))
+    for scope, unit, least, most in _stated(options, rules):  # of two on the same, both hold
+        low, high = bounds.get((scope, unit), (0.0, np.inf))
+        bounds[scope, unit] = max(low, least), min(high, most)
+        _check_ends(f"{scope} {unit!r}", *bounds[scope, unit])
     budget = min(budget, bounds.pop(("budget", ""), (0.0, np.inf))[1])
-    for scope, given in (("promotion", rules.capacity), ("group", rules.floors)):
-        for unit, ends in _named(scope, given, options.promotions):
-            _narrow(bounds, (scope, unit), *_pair(scope, unit, ends))
-    if left is not None and (left < sizes.max()).any():
+    of_one = {
+        unit: bounds.pop((scope, unit))[1] for scope, unit in [*bounds] if scope == "customer"
+    }
+    left = _contacts(options, rules.contacts, of_one)
+    if (left < sizes.max(initial=0)).any():
         allowed = left[:, None] >= sizes
         allowed = allowed if options.eligible is None else allowed & options.eligible
         options = replace(options, eligible=allowed)
@@ -193,61 +195,43 @@ def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, L
     )
 
 
-def _narrow(bounds: Bounds, key: tuple[str, str], least: float, most: float) -> None:
-    """Add a limit; of two on the same, both hold."""
-    low, high = bounds.get(key, (0.0, np.inf))
-    bounds[key] = max(low, least), min(high, most)
-    _check_ends(f"{key[0]} {key[1]!r}", *bounds[key])
+def _stated(options: Options, rules: Rules) -> Iterator[tuple[str, str, float, float]]:
+    """Yield scope, unit, least and most of every limit, by name or in a table.
+
+    A number alone is a promotion's most, and a group's least.
+    """
+    if rules.constraints is not None:
+        table = read_constraints(rules.constraints).fillna({"min": 0.0, "max": np.inf})
+        yield from table.itertuples(index=False, name=None)
+    for scope, name, given in (
+        ("promotion", "capacity", rules.capacity),
+        ("group", "floors", rules.floors),
+    ):
+        if given is not None and not (labelled(given) or isinstance(given, Mapping)):
+            if scope == "group":
+                raise InputError(
+                    f"floors is a {type(given).__name__}; give a least number by group"
+                )
+            ends_of_all = column_of(name, given, len(options.promotions), of="promotions")
+            given = dict(zip(options.promotions, ends_of_all, strict=True))
+        for unit, ends in () if given is None else given.items():
+            pair = ends if isinstance(ends, (tuple, list)) and len(ends) == 2 else None
+            low, high = pair or ((None, ends) if scope == "promotion" else (ends, None))
+            least, most = (_end(f"{name} of {str(unit)!r}", end) for end in (low, high))
+            yield scope, str(unit), least or 0.0, np.inf if most is None else most
 
 
-def _from_table(
-    options: Options, bounds: Bounds, left: np.ndarray | None, table: pd.DataFrame
-) -> np.ndarray | None:
-    """Add a table's limits to others, and return how many contacts each customer has left."""
-    one = table["scope"] == "customer"
-    others = table[~one]
-    low, high = others["min"].fillna(0.0).tolist(), others["max"].fillna(np.inf).tolist()
-    for scope, unit, *ends in zip(others["scope"], others["unit"], low, high, strict=True):
-        _narrow(bounds, (scope, unit), *ends)
-    if not one.any():
-        return left
-    ids = pd.Index(options.customers).astype(str)
-    stated = table[one].set_index("unit")["max"].reindex(ids).to_numpy(dtype=float)
-    stated = np.where(np.isnan(stated), np.inf, stated)
-    return stated if left is None else np.minimum(left, stated)
-
-
-def _named(scope: str, given: Any, promotions: Sequence[str]) -> Iterable[tuple[str, Any]]:
-    if given is None:
-        return []
-    if labelled(given) or isinstance(given, Mapping):
-        return [(str(unit), ends) for unit, ends in given.items()]
-    if scope == "group":
-        raise InputError(f"floors is a {type(given).__name__}; give a least number by group")
-    ends = column_of("capacity", given, len(promotions), of="promotions")
-    return zip(promotions, ends, strict=True)
-
-
-def _pair(scope: str, unit: str, ends: Any) -> tuple[float, float]:
-    """Return least and most: a number alone is a promotion's most, and a group's least."""
-    pair = isinstance(ends, (tuple, list)) and len(ends) == 2
-    low, high = ends if pair else (None, ends) if scope == "promotion" else (ends, None)
-    name = f"{'capacity' if scope == 'promotion' else 'floors'} of {unit!r}"
-    least, most = _end(name, low), _end(name, high)
-    _check_ends(f"{scope} {unit!r}", least, most)
-    return least or 0.0, np.inf if most is None else most
-
-
-def _contacts(options: Options, contacts: Any) -> np.ndarray | None:
-    if contacts is None:
-        return None
-    n = len(options.customers)
-    if is_whole(contacts):
-        contacts = np.full(n, contacts)
-    left = column_of("contacts", contacts, n).to_numpy()
+def _contacts(options: Options, contacts: Any, of_one: Mapping[str, float]) -> np.ndarray:
+    """Return how many contacts each customer has left, infinite where nothing is said."""
+    left = np.full(n := len(options.customers), contacts if is_whole(contacts) else np.inf)
+    if contacts is not None and not is_whole(contacts):
+        left = column_of("contacts", contacts, n).to_numpy()
     if left.dtype.kind not in "iuf" or np.isnan(left).any() or (left < 0).any():
         raise InputError("contacts holds what is no number from 0 on; give how many each has left")
-    return np.asarray(left, dtype=float)
+    if not of_one:
+        return np.asarray(left)
+    ids = pd.Index(options.customers).astype(str)
+    return np.asarray(np.minimum(left, [of_one.get(one, np.inf) for one in ids]))
 
 
 def _groups(options: Options, groups: Any) -> tuple[np.ndarray | None, list[str]]:
