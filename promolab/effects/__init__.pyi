@@ -18,8 +18,6 @@ from .identification import Check as Check
 from .identification import Refused as Refused
 from .identification import UpliftChecks as UpliftChecks
 from .identification import Withheld as Withheld
-from .identification import figure as figure
-from .identification import p_words as p_words
 from .identification import spoken as spoken
 from .learner_selection import SharedPredictions as SharedPredictions
 from .learner_selection import predict_models as predict_models

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.identification import ASSUMED, NOTABLE, Check, p_words, signed, spoken
+from promolab.effects.identification import ASSUMED, NOTABLE, Check, arm_code, spoken, stated
 from promolab.effects.means import wald
 from promolab.metrics import auc_alone, r_squared_alone
 from promolab.model.inputs import as_numbers, as_texts, is_numeric
-from promolab.wording import arm_words, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,46 +187,30 @@ def check_balance(
     experiment: Experiment, balance: pd.DataFrame, joint: list[tuple[float, int, float]]
 ) -> Check:
     """Say whether covariates are alike in the arms, given the chances."""
-    name = "balance"
     if not len(balance):
-        return Check(name, "not possible", "There is no covariate that varies.")
+        return stated("balance", "not possible.flat")
     size = balance["weighted"].abs()
     worst = balance.iloc[int(size.argmax())]
-    told = (
-        f"{spoken(worst['column'])} differs most, by {signed(worst['weighted'])} sd in "
-        f"{arm_words(worst['arm'])}"
-    )
-    value = float(size.max())
+    told: dict[str, Any] = {"column": spoken(worst["column"]), "arm": arm_code(worst["arm"])}
+    told |= {"off": worst["weighted"]}
+    value, p = float(size.max()), math.nan
     if not experiment.randomised:
-        raw = float(balance["raw"].abs().max())
-        if value > LARGE:
-            return Check(
-                name, "refused",
-                f"Weighting does not make the arms alike: {told}. Add what decided who got which "
-                "arm to the covariates, or compare those alone who are alike.", value,
-            )  # fmt: skip
-        verdict = "warning" if value > NOTABLE else "passed"
-        return Check(name, verdict, f"After weighting {told} (before it up to {raw:.2f}).", value)
+        verdict = "refused" if value > LARGE else "warning" if value > NOTABLE else "passed"
+        before = float(balance["raw"].abs().max())
+        return stated("balance", f"{verdict}.adjusted", value, before=before, **told)
     # A joint test per arm; the smallest of several p values is one of several.
     usable = [(s, d, p) for s, d, p in joint if d and experiment.customers > 5 * d]
     if not usable:
-        return Check(name, "not possible", "There are too few customers for so many covariates.")
+        return stated("balance", "not possible.few")
     p = min(1.0, len(usable) * min(p for _, _, p in usable))
-    if p < UNLIKELY:
-        return Check(
-            name, "refused",
-            f"The arms differ before the promotion by more than chance ({p_words(p)}): {told}. "
-            "Assignment was not the stated one, or a covariate was measured after it.", value, p,
-        )  # fmt: skip
-    verdict = "warning" if p < DOUBTFUL else "passed"
-    return Check(name, verdict, f"Covariates (jointly {p_words(p)}): {told}.", value, p)
+    verdict = "refused" if p < UNLIKELY else "warning" if p < DOUBTFUL else "passed"
+    return stated("balance", f"{verdict}.randomised", value, p, **told)
 
 
 def check_placebo(experiment: Experiment, chances: np.ndarray, kept: np.ndarray) -> Check:
     """Say whether there is an effect on what was measured before the promotion."""
-    name = "placebo"
     if not experiment.placebo:
-        return Check(name, "not possible", "Nothing was measured before as the outcome was after.")
+        return stated("placebo", "not possible.none")
     found: list[tuple[float, float, Any, str]] = []
     for column in experiment.placebo:
         y = experiment.y(column)
@@ -244,19 +228,13 @@ def check_placebo(experiment: Experiment, chances: np.ndarray, kept: np.ndarray)
                 )  # fmt: skip
                 found.append((float(p[0]), float(difference[0]), experiment.arms[arm], column))
     if not found:
-        return Check(name, "not possible", "What was measured before does not vary.")
+        return stated("placebo", "not possible.flat")
     least, off, arm, column = min(found, key=lambda one: (one[0], str(one[2]), one[3]))
     chance = min(1.0, least * len(found))
-    words = f"{p_words(chance)}, of {plural(len(found), 'test')}"
-    told = f"{spoken(column)} differs most, by {signed(off, 3)} sd in {arm_words(arm)} ({words})"
-    if chance < UNLIKELY and (experiment.randomised or abs(off) > NOTABLE):
-        return Check(
-            name, "refused",
-            f"There is an effect on what came before the promotion: {told}. What follows cannot be "
-            "told apart from it.", off, chance,
-        )  # fmt: skip
-    verdict = "warning" if chance < DOUBTFUL else "passed"
-    return Check(name, verdict, f"Before the promotion {told}.", off, chance)
+    refused = chance < UNLIKELY and (experiment.randomised or abs(off) > NOTABLE)
+    case = "refused" if refused else "warning" if chance < DOUBTFUL else "passed"
+    told = {"column": spoken(column), "arm": arm_code(arm), "off": off, "tests": len(found)}
+    return stated("placebo", case, off, chance, **told)
 
 
 DETERMINED = 0.9
@@ -290,24 +268,16 @@ def check_assumed(experiment: Experiment, balance: pd.DataFrame) -> Check:
     signs = {name: found for name, found in signs.items() if found}
     least = min(p_values.values(), default=float("nan"))
     if signs:
-        each = [f"{name}, which {_listed(found)}" for name, found in signs.items()]
-        return Check(
-            ASSUMED, "refused",
-            f"Taken as known before the decision, but named by nobody: {'; '.join(each)}. "
-            f"{_what_to_do(experiment, list(signs))}", float(len(signs)), least,
+        it = "one" if len(signs) == 1 else "many"
+        rest = [name for name in experiment.covariates if name not in signs]
+        size = "all" if len(experiment.covariates) > SOME else "named"
+        return stated(
+            ASSUMED, "refused", float(len(signs)), least, size=size, it=it, rest=f"{rest}",
+            again=f"{[*rest, *signs]}", doubted=[{"name": k, "signs": v} for k, v in signs.items()],
         )  # fmt: skip
-    told = (
-        "Taken as known before the decision, for nobody named the covariates: "
-        f"{', '.join(experiment.assumed)}."
-    )
-    if least < DOUBTFUL:
-        worst = min(p_values, key=lambda name: p_values[name])
-        return Check(
-            ASSUMED, "warning",
-            f"{told} One differs between the arms more than is likely ({p_words(least)}): {worst}. "
-            "If it was measured afterwards, name the covariates without it.", 0.0, least,
-        )  # fmt: skip
-    return Check(ASSUMED, "passed", told, 0.0, least)
+    worst = min(p_values, key=lambda name: p_values[name], default="")
+    case = "warning" if least < DOUBTFUL else "passed"
+    return stated(ASSUMED, case, 0.0, least, names=[*experiment.assumed], worst=worst)
 
 
 def _by_covariate(experiment: Experiment, balance: pd.DataFrame) -> dict[str, float]:
@@ -317,16 +287,10 @@ def _by_covariate(experiment: Experiment, balance: pd.DataFrame) -> dict[str, fl
     return {str(name): min(1.0, p * len(mine)) for name, p in least.items() if np.isfinite(p)}
 
 
-def _signs(experiment: Experiment, name: str, p_value: float) -> list[str]:
-    found = []
-    if names_a_result(name):
-        found.append("is named like something measured after it")
+def _signs(experiment: Experiment, name: str, p: float) -> list[dict[str, Any]]:
     determined = [o for o in experiment.outcomes if _determines(experiment, name, o)]
-    if determined:
-        found.append(f"nearly determines {', '.join(determined)}")
-    if p_value < UNLIKELY:
-        found.append(f"differs between the arms although chance assigned them ({p_words(p_value)})")
-    return found
+    found = {"named": names_a_result(name), "determines": determined, "differs": p < UNLIKELY}
+    return [{"sign": sign, "told": told, "p": p} for sign, told in found.items() if told]
 
 
 def _determines(experiment: Experiment, name: str, outcome: str) -> bool:
@@ -337,22 +301,6 @@ def _determines(experiment: Experiment, name: str, outcome: str) -> bool:
         return True
     binary = bool(np.isin(y, (0.0, 1.0)).all())
     return not binary and r_squared_alone(column, y) >= DETERMINED
-
-
-def _what_to_do(experiment: Experiment, doubted: list[str]) -> str:
-    it, was = ("it", "it was") if len(doubted) == 1 else ("them", "they were")
-    rest = [name for name in experiment.covariates if name not in doubted]
-    without, with_it = f"covariates={rest}", f"covariates={[*rest, *doubted]}"
-    if len(experiment.covariates) > SOME:
-        without, with_it = f"covariates= all but {it}", f"covariates= with {it} among the others"
-    return (
-        f"If {was} measured afterwards, say what was known before ({without}); {it} can be an "
-        f"outcome. If {was} known before, say so: {with_it}."
-    )
-
-
-def _listed(signs: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(signs[:-1]), signs[-1]]))
 
 
 _AFTERWARDS = frozenset(

@@ -15,11 +15,10 @@ from promolab.effects.balance import (
     check_balance,
     check_placebo,
 )
-from promolab.effects.identification import Check, UpliftChecks, figure, p_words, spoken
+from promolab.effects.identification import Check, UpliftChecks, arm_code, spoken, stated
 from promolab.effects.learners.aipw import estimate_propensity, kept_rows, worth
 from promolab.effects.learners.rows import Design, folds_of, rows_of
 from promolab.effects.means import wald
-from promolab.wording import arm_words, count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,42 +66,24 @@ def overlap_table(experiment: Experiment, chances: np.ndarray, kept: np.ndarray)
 
 def check_overlap(experiment: Experiment, overlap: pd.DataFrame) -> Check:
     """Say whether arms and control overlap enough to be compared."""
-    name = "overlap"
     worst = overlap.iloc[int(overlap["effective_n"].argmin())]
-    told = (
-        f"the {plural(worst['n'], 'row')} of {arm_words(worst['arm'])} are worth "
-        f"{count(worst['effective_n'])} after weighting (lowest chance {figure(worst['lowest'])})"
-    )
-    value = float(worst["effective_n"])
-    if value < EFFECTIVE:
-        return Check(
-            name, "refused",
-            f"Arms and control hardly overlap: {told}, and {EFFECTIVE} are the least.", value,
-        )  # fmt: skip
     few = overlap.iloc[int(overlap["even_n"].fillna(np.inf).argmin())]
-    if few["even_n"] < 2 * EFFECTIVE:
-        return Check(
-            name, "refused",
-            f"Hardly anyone could have got {arm_words(few['arm'])} as well as "
-            f"{arm_words(experiment.control)}: all is worth an even experiment on "
-            f"{plural(int(few['even_n']), 'row')}. Compare those alone who could have got "
-            "either: trim='optimal'.", float(few["even_n"]),
-        )  # fmt: skip
     lost = overlap.iloc[int(overlap["kept"].argmin())]
-    if not experiment.randomised and lost["kept"] < MOST_KEPT:
-        return Check(
-            name, "warning",
-            f"Only {percent(lost['kept'])} of the rows of {arm_words(lost['arm'])} have their like "
-            "in the other arm; the effect is told for these alone.", value,
-        )  # fmt: skip
     thin = overlap.iloc[int(overlap["effective_share"].argmin())]
-    if thin["effective_share"] < THIN:
-        return Check(
-            name, "warning",
-            f"Few rows carry much of the weight: the {plural(thin['n'], 'row')} of "
-            f"{arm_words(thin['arm'])} are worth {count(thin['effective_n'])}.", value,
-        )  # fmt: skip
-    return Check(name, "passed", f"Least: {told}.", value)
+    value, row, case = float(worst["effective_n"]), worst, "passed"
+    if value < EFFECTIVE:
+        case = "refused.worth"
+    elif few["even_n"] < 2 * EFFECTIVE:
+        value, row, case = float(few["even_n"]), few, "refused.even"
+    elif not experiment.randomised and lost["kept"] < MOST_KEPT:
+        row, case = lost, "warning.kept"
+    elif thin["effective_share"] < THIN:
+        row, case = thin, "warning.thin"
+    return stated(
+        "overlap", case, value, arm=arm_code(row["arm"]), control=arm_code(experiment.control),
+        rows=int(row["n"]), worth=row["effective_n"], lowest=row["lowest"], least=EFFECTIVE,
+        even=int(few["even_n"]) if few["even_n"] == few["even_n"] else 0, kept=float(lost["kept"]),
+    )  # fmt: skip
 
 
 FEWEST, FEW = 30, 100
@@ -191,40 +172,29 @@ def _estimated(experiment: Experiment, folds: int, seed: int) -> np.ndarray:
 def _arm_sizes(experiment: Experiment, outcome: str | None) -> Check:
     import pandas as pd
 
-    name = "arm sizes"
     codes, arms = experiment.codes, experiment.arms
     customers = pd.Series(experiment.cluster).groupby(codes).nunique()
     size = customers.reindex(range(experiment.K), fill_value=0).to_numpy()
     least = int(size.argmin())
-    told = f"the arm {spoken(arms[least])} has {plural(int(size[least]), 'customer')}"
-    if size[least] < FEWEST:
-        return Check(
-            name, "refused",
-            f"Too few to tell an effect: {told}, and {FEWEST} are the least. Wait for more, or "
-            "leave the arm out with experiment.subset.", float(size[least]),
-        )  # fmt: skip
-    y = experiment.y(outcome)
-    if np.isin(y, (0.0, 1.0)).all():
+    value, y = float(size[least]), experiment.y(outcome)
+    case = "refused" if value < FEWEST else "warning.small" if value < FEW else "passed"
+    arm, rare = least, 0
+    if case != "refused" and np.isin(y, (0.0, 1.0)).all():
         cases = np.bincount(codes, weights=y, minlength=experiment.K)
-        rare = np.minimum(cases, np.bincount(codes, minlength=experiment.K) - cases)
-        if rare.min() < RARE:
-            arm = int(rare.argmin())
-            return Check(
-                name, "warning",
-                f"The outcome hardly varies in {arm_words(arms[arm])} "
-                f"({plural(int(rare[arm]), 'row')} of the rarer kind): its interval is rough.",
-                float(rare[arm]),
-            )  # fmt: skip
-    verdict = "warning" if size[least] < FEW else "passed"
-    words = f"The smallest arm is small: {told}." if verdict == "warning" else f"Smallest: {told}."
-    return Check(name, verdict, words, float(size[least]))
+        rarer = np.minimum(cases, np.bincount(codes, minlength=experiment.K) - cases)
+        if rarer.min() < RARE:
+            arm, case = int(rarer.argmin()), "warning.rare"
+            value, rare = float(rarer[arm]), int(rarer[arm])
+    return stated(
+        "arm sizes", case, value, arm=arm_code(arms[arm]), smallest=spoken(arms[least]),
+        customers=int(size[least]), rare=rare, least=FEWEST,
+    )  # fmt: skip
 
 
 def _sample_ratio(experiment: Experiment) -> Check:
-    name = "sample ratio"
     if experiment.design != "known":
-        why = "the shares found" if experiment.randomised else "not stated"
-        return Check(name, "not possible", f"The chances of the arms are {why}.")
+        why = "found" if experiment.randomised else "unstated"
+        return stated("sample ratio", f"not possible.{why}")
     chances, codes, cluster = experiment.propensity, experiment.codes, experiment.cluster
     indicator = (codes[:, None] == np.arange(experiment.K)).astype(float)
     off = indicator - chances
@@ -269,37 +239,20 @@ def ratio_check(
     >>> ratio_check(["a", "b"], share, share, np.zeros(2), spread).verdict
     'passed'
     """
-    name = "sample ratio"
     statistic, _, p = wald(off, covariance)
     worst = int(np.abs(found - expected).argmax())
-    told = (
-        f"{arm_words(arms[worst])} came to {percent(found[worst], decimals=2)} of "
-        f"{of}, and its chances say {percent(expected[worst], decimals=2)}"
-    )
-    if p < UNLIKELY:
-        return Check(
-            name, "refused",
-            f"The arms do not come as often as their chances say ({p_words(p)}): {told}. Rows were "
-            "lost or arms mixed up on the way; find out where.", statistic, p,
-        )  # fmt: skip
-    if p < DOUBTFUL:
-        return Check(
-            name, "warning",
-            f"The arms hardly come as often as their chances say ({p_words(p)}): {told}. Look for "
-            "rows that were lost on the way.", statistic, p,
-        )  # fmt: skip
-    return Check(
-        name, "passed",
-        f"The arms come as often as their chances say ({p_words(p)}): {told}.", statistic, p,
+    case = "refused" if p < UNLIKELY else "warning" if p < DOUBTFUL else "passed"
+    return stated(
+        "sample ratio", case, statistic, p, arm=arm_code(arms[worst]), unit=of,
+        found=float(found[worst]), expected=float(expected[worst]),
     )  # fmt: skip
 
 
 def _spillover(experiment: Experiment) -> Check:
     import pandas as pd
 
-    name = "spillover"
     if experiment.household is None:
-        return Check(name, "not possible", "No household is known.")
+        return stated("spillover", "not possible")
     keys = {"household": experiment.frame[experiment.household].to_numpy()}
     if experiment.block is not None:
         keys["block"] = experiment.frame[experiment.block].to_numpy()
@@ -309,15 +262,5 @@ def _spillover(experiment: Experiment) -> Check:
     several = groups["customer"].transform("nunique") > 1
     mixed = several & (groups["arm"].transform("nunique") > 1)
     share = float(mixed.mean()) if len(table) else 0.0
-    told = f"{percent(share)} of decisions are in households with another arm for another member"
-    if share > MOSTLY_SPLIT:
-        return Check(
-            name, "refused",
-            f"Most arms are shared at home: {told}. Assign households, not customers.", share,
-        )  # fmt: skip
-    if share > SPLIT:
-        return Check(
-            name, "warning",
-            f"What one gets the others may use: {told}; effects are likely too small.", share,
-        )  # fmt: skip
-    return Check(name, "passed", f"Households: {told}.", share)
+    case = "refused" if share > MOSTLY_SPLIT else "warning" if share > SPLIT else "passed"
+    return stated("spillover", case, share, share=share)

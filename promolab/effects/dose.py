@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.checks import choice, real_number
-from promolab.display import Html, table
-from promolab.effects.identification import Identification, figure
+from promolab.effects.identification import Identification, OfEffects, arm_code
 from promolab.errors import DataError, InputError, nearest
-from promolab.results import Estimate, Result
+from promolab.results import Estimate
 from promolab.stats import normal_quantile, t_quantile
-from promolab.wording import arm_words, capital, count, number, percent, plural
+from promolab.wording import arm_words, plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
     from promolab.effects.model import UpliftModel
 
@@ -30,7 +28,7 @@ MOST = 6
 
 
 @dataclass(frozen=True)
-class DoseResponse(Result):
+class DoseResponse(OfEffects):
     """What one kind of promotion adds at each depth (or threshold) that was drawn.
 
     Parameters
@@ -74,8 +72,6 @@ class DoseResponse(Result):
     monotone: bool
     level: float
     identification: Identification
-
-    ALT = "What promotions of a kind add by dose, with intervals; a line joins the doses drawn."
 
     @property
     def drawn(self) -> list[float]:
@@ -151,78 +147,25 @@ class DoseResponse(Result):
             variance += (beyond * np.diff(effects[ends])[0] / np.diff(drawn[ends])[0]) ** 2
         return float(np.sqrt(max(variance, 0.0)))
 
-    def _words(self, dose: float) -> str:
-        if self.dose == "threshold":
-            return number(dose, decimals=0 if float(dose).is_integer() else 2)
-        whole = abs(dose * 100 - round(dose * 100)) < 1e-9
-        return percent(dose, decimals=0 if whole else 1)
-
-    def _effects(self) -> list[str]:
-        columns = (self.frame[name] for name in ("effect", "ci_low", "ci_high"))
-        return [figure(*ends) for ends in zip(*columns, strict=True)]
-
-    def summary(self) -> str:
-        """Say what the kind adds at each dose, and between which doses that is known."""
-        name, rows = capital(arm_words(self.arm)), self.frame
-        told = [
-            f"{shown} at {self._words(dose)}"
-            for shown, dose in zip(self._effects(), rows["dose"], strict=True)
-        ]
-        listed = ", ".join(told[:-1]) + f" and {told[-1]}" if len(told) > 1 else told[0]
-        verb = "adds" if self.identification.causal else "goes with"
-        words = f"{name} {verb} {listed} to {self.outcome} per decision."
-        if len(rows) == 1:
-            words += f" Other {self.dose}s were never drawn: what they would add is not known."
-        elif self.spread > 0:
-            words += (
-                f" Promotions of one {self.dose} differ by {figure(self.spread)} (standard "
-                "deviation), which the intervals hold."
-            )
-        return self.identification.qualified(words)
-
-    def table(self) -> Html:
-        """Return a row per dose: its effect with interval, promotions and decisions."""
-        shown = {
-            "dose": self.dose,
-            "effect": f"average effect [{percent(self.level, decimals=0)}]",
-            "promotions": "promotions",
-            "n": "decisions",
+    def facts(self) -> dict[str, Any]:
+        """Return the doses as codes of how they are written, and which of them adds most."""
+        whole = self.frame["dose"] * (1 if self.dose == "threshold" else 100)
+        even = np.where((whole - whole.round()).abs() < 1e-9, "even", "uneven")
+        doses = self.frame.assign(written=[f"{self.dose}.{each}" for each in even])
+        best = doses.iloc[int(doses["effect"].argmax())]
+        return {
+            "doses": doses,
+            "kind": arm_code(self.arm),
+            "known": "one" if len(doses) == 1 else "spread" if self.spread > 0 else "",
+            "several": doses if len(doses) > 1 else doses.head(0),
+            "finding": "most" if len(doses) > 1 else "only",
+            "best": [best.to_dict()],
+            "best_effect": Estimate.of(best[["effect", "ci_low", "ci_high"]]),
+            "promotions": int(doses["promotions"].sum()),
+            "n": int(doses["n"].sum()),
+            "percent_of": "x" if self.dose == "depth" else "",
+            "varying": self.dose,
         }
-        rows = self.frame.assign(effect=self._effects())
-        formats: dict[str, Any] = {
-            "dose": self._words,
-            "effect": str,
-            "promotions": count,
-            "n": count,
-        }
-        caption = f"{capital(arm_words(self.arm))}, in {self.outcome} per decision."
-        return table(rows, shown, formats, caption=caption, most=20)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the effect by dose with its interval, and the kind's average."""
-        from promolab import plots
-
-        rows, drawn = self.frame, np.array(self.drawn)
-        ax = plots.points(drawn, rows["effect"], low=rows["ci_low"], high=rows["ci_high"], ax=ax)
-        if len(rows) > 1:
-            ax = plots.curve(drawn, rows["effect"], low=rows["ci_low"], high=rows["ci_high"], ax=ax)
-        best = int(rows["effect"].argmax())
-        title = (
-            f"{capital(arm_words(self.arm))} adds most at {self._words(drawn[best])}: "
-            f"{self._effects()[best]}"
-            if len(rows) > 1
-            else f"{capital(arm_words(self.arm))} was drawn at {self._words(drawn[0])} only"
-        )
-        return plots.finish(
-            ax,
-            title=title,
-            subtitle=f"Effect on {self.outcome} per decision, {percent(self.level, decimals=0)} "
-            f"intervals; {plural(int(rows['promotions'].sum()), 'promotion')}, "
-            f"n = {count(rows['n'].sum())}",
-            xlabel=self.dose,
-            ylabel=self.outcome,
-            percent_x=self.dose == "depth",
-        )
 
 
 def dose_response(

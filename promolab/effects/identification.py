@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from promolab.display import Html, table
+from promolab.display import Html
 from promolab.errors import InputError
-from promolab.results import Result, plain
-from promolab.wording import arm_words, count, decimals_for, number, percent, plural
+from promolab.results import Result, words_of
+from promolab.wording import arm_words
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -48,58 +47,6 @@ class Identification:
         """Whether the word effect may be used."""
         return self.name != "not identified"
 
-    def qualified(self, sentence: str) -> str:
-        """Return a sentence with what has to be said beside it."""
-        if self.name == "randomised":
-            return sentence
-        if self.name == "adjusted":
-            return f"{sentence} Adjusted, not randomised: {self.because}."
-        return f"{sentence} This is not an effect: {self.because}."
-
-
-def figure(value: float, low: float | None = None, high: float | None = None) -> str:
-    """Write an effect with its interval: what the interval allows, and two digits at least.
-
-    Examples
-    --------
-    >>> figure(0.0454, 0.0392, 0.0517), figure(12.31, 9.2, 15.4), figure(0.0057)
-    ('0.045 [0.039, 0.052]', '12 [9, 15]', '0.0057')
-    """
-    if not math.isfinite(value):
-        return number(value)
-    two = 1 - math.floor(math.log10(abs(value))) if value else 0
-    decimals = max(two, 0)
-    if low is not None and high is not None and math.isfinite(high - low):
-        allowed = decimals_for(low, high)
-        decimals = max(allowed, min(two, allowed + 1))
-    return number(value, low, high, decimals=decimals)
-
-
-def p_words(value: float) -> str:
-    """Write a p value.
-
-    Examples
-    --------
-    >>> p_words(0.2345), p_words(0.004), p_words(1e-9)
-    ('p = 0.23', 'p = 0.004', 'p < 0.001')
-    """
-    if not math.isfinite(value):
-        return "p unknown"
-    if value < 0.001:
-        return "p < 0.001"
-    return f"p = {value:.2f}" if value >= 0.01 else f"p = {value:.3f}"
-
-
-def signed(value: float, decimals: int = 2) -> str:
-    """Write a difference with its sign.
-
-    Examples
-    --------
-    >>> signed(0.123), signed(-0.1234, 3)
-    ('+0.12', '−0.123')
-    """
-    return f"{value:+.{decimals}f}".replace("-", "−")
-
 
 def spoken(name: object) -> str:
     """Write the name of an arm or a column as one says it.
@@ -112,6 +59,42 @@ def spoken(name: object) -> str:
     return str(name).replace("_", " ")
 
 
+def arm_code(arm: object) -> str:
+    """Return what an arm is called where words are put in: a number alone is no name.
+
+    Examples
+    --------
+    >>> arm_code("limited_time_discount"), arm_code(1)
+    ('limited_time_discount', 'arm 1')
+    """
+    told = arm_words(arm)
+    return told if told.startswith("arm ") else str(arm)
+
+
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table by arm with the names that words are put into."""
+    return frame.assign(arm=frame["arm"].map(arm_code))
+
+
+def stated(
+    name: str, case: str, value: float = math.nan, p_value: float = math.nan, **given: Any
+) -> Check:
+    """Return a check whose sentence stands in the room's words, under its name.
+
+    Parameters
+    ----------
+    name : str
+    case : str
+        Its verdict, and with a dot which of several sentences.
+    value, p_value : float
+        As `Check` has them.
+    **given
+        Facts of the sentence.
+    """
+    facts = words_of(__name__, "checks", case=case, p=p_value, value=value, **given)
+    return Check(name, case.partition(".")[0], facts.say(name), value, p_value)
+
+
 def lines(table: pd.DataFrame) -> Iterator[Any]:
     """Yield the rows of a small table, their columns as attributes.
 
@@ -122,30 +105,6 @@ def lines(table: pd.DataFrame) -> Iterator[Any]:
     ['mail', 'coupon']
     """
     yield from table.itertuples()
-
-
-def written(frame: pd.DataFrame, *names: str) -> list[str]:
-    """Return values with their intervals as texts, from three columns."""
-    return [figure(*row) for row in frame[list(names)].to_numpy(dtype=float).tolist()]
-
-
-def of_arms(frame: pd.DataFrame, *estimates: str, **shown: Any) -> pd.DataFrame:
-    """Return a table by arm as it is shown: arms as one says them, estimates with their intervals.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        With the column arm.
-    *estimates : str
-        Columns that stand beside ``_low`` and ``_high`` of theirs; ``effect`` beside ``ci_low`` and
-        ``ci_high``.
-    **shown
-        More columns.
-    """
-    ends = {name: (f"{name}_low", f"{name}_high") for name in estimates}
-    ends |= {"effect": ("ci_low", "ci_high")} if "effect" in estimates else {}
-    texts = {name: written(frame, name, *ends[name]) for name in estimates}
-    return frame.assign(arm=frame["arm"].map(spoken), **texts, **shown)
 
 
 NOTABLE = 0.1
@@ -200,8 +159,34 @@ def of_effects(tell: Method) -> Method:
     return cast("Method", told)
 
 
+class OfEffects(Result):
+    """A result that says by what right it speaks of effects."""
+
+    identification: Identification
+
+    @property
+    def right(self) -> str:
+        """The name of its identification."""
+        return self.identification.name
+
+    @property
+    def causal(self) -> bool:
+        """Whether differences may be called effects."""
+        return self.identification.causal
+
+    @property
+    def adjusted(self) -> bool:
+        """Whether they hold only where covariates tell all."""
+        return self.right == "adjusted"
+
+    @property
+    def because(self) -> str:
+        """Why it has it."""
+        return self.identification.because
+
+
 @dataclass(frozen=True)
-class ByArm(Result):
+class ByArm(OfEffects):
     """Figures by arm on an outcome, against the control.
 
     Parameters
@@ -223,30 +208,15 @@ class ByArm(Result):
     level: float
     identification: Identification
 
-    @property
-    def level_words(self) -> str:
-        """The confidence level in percent."""
-        return percent(self.level, decimals=0)
-
     def to_frame(self) -> pd.DataFrame:
         """Return the rows, and by what right they are called effects."""
-        return self.rows.assign(identification=str(self.identification))
+        return self.rows.assign(identification=self.right)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures by arm."""
-        arms = plain(self.rows.set_index("arm").to_dict("index"))
-        told = {"outcome": self.outcome, "identification": str(self.identification)}
-        return told | {"level": self.level, "arms": arms}
-
-    def drawn_on(self, ax: Axes, title: str, subtitle: str) -> Axes:
-        """Say what a figure of effects shows: by what right, on what, and how sure."""
-        from promolab import plots
-
-        measure = {"randomised": "Effect", "adjusted": "Adjusted effect"}.get(
-            self.identification.name, "Difference, not an effect,"
-        )
-        told = f"{measure} on {self.outcome} per decision against {arm_words(self.control)}"
-        return plots.finish(ax, title=title, subtitle=f"{told}, {subtitle}", xlabel=self.outcome)
+    @property
+    def by_arm(self) -> dict[Any, Any]:
+        """The rows by arm."""
+        found: dict[Any, Any] = self.rows.set_index("arm").to_dict("index")
+        return found
 
 
 @dataclass(frozen=True)
@@ -352,78 +322,46 @@ class UpliftChecks(Result):
 
         return pd.DataFrame([vars(check) for check in self.checks])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return verdict, figure and sentence of every check."""
-        shown = self.to_frame().set_index("name").to_dict("index")
-        return {"identification": str(self.identification), "checks": plain(shown)}
-
-    def summary(self) -> str:
-        """Return what the checks that did not pass say, what is assumed, or that all passed."""
-        words = {v: [c for c in self.checks if c.verdict == v] for v in VERDICTS}
-        assumed = [c for c in words["passed"] if c.name == ASSUMED]
-        found = [c.sentence for c in (*words["refused"], *words["warning"], *assumed)]
-        passed = f"{plural(len(words['passed']), 'check')} passed"
-        if words["not possible"]:
-            names = ", ".join(c.name for c in words["not possible"])
-            passed += f", {len(words['not possible'])} not possible ({names})"
-        return " ".join([f"Identification: {self.identification}; {passed}.", *found])
+    def of(self, verdict: str) -> list[Check]:
+        """Return the checks with a verdict."""
+        return [check for check in self.checks if check.verdict == verdict]
 
     def answer(self) -> str:
         """Say whether a difference may be called an effect."""
-        if self.refused:
-            return f"Refused: {', '.join(self.refused)}. No effect is shown."
-        return f"No check refuses: effects are shown, and are {self.identification}."
+        return self._facts.say("answer")
 
-    def table(self) -> Html:
-        """Return what each check found, and the overlap of the arms."""
-        frame = self.to_frame()
-        frame = frame.assign(verdict=frame["verdict"].replace("not possible", "–"))
-        shown = {"name": "check", "verdict": "verdict", "sentence": "what was found"}
-        caption = f"{self.answer()} What each check found; any of them may refuse."
-        columns = {
-            "arm": "arm",
-            "n": "decisions",
-            "lowest": "lowest chance",
-            "median": "median chance",
-            "kept": "with overlap",
-            "effective_n": "worth, weighted",
+    def facts(self) -> dict[str, Any]:
+        """Return the checks by verdict, and the largest differences of covariates."""
+        assumed = [c for c in self.of("passed") if c.name == ASSUMED]
+        found = [*self.of("refused"), *self.of("warning"), *assumed]
+        return {
+            "right": str(self.identification),
+            "state": "refused" if self.refused else "shown",
+            "answer_line": self.answer,
+            "judged": self.to_frame().replace({"verdict": {"not possible": "–"}}),
+            "passed": len(self.of("passed")),
+            "impossible": [c.name for c in self.of("not possible")],
+            "sentences": " ".join(c.sentence for c in found),
+            "by_name": self.to_frame().set_index("name").to_dict("index"),
+            "arms": named(self.overlap),
+            "largest": self._largest,
+            "worst": float(self.balance["weighted"].abs().max()) if len(self.balance) else 0.0,
+            "reach": self._reach,
         }
-        formats: dict[str, Any] = {"n": count, "effective_n": count}
-        formats |= dict.fromkeys(["lowest", "median", "kept"], percent)
-        overlap = (
-            "Chances of the arms among those who could get them; how many equally weighted "
-            "decisions each arm is worth."
-        )
-        return table(frame, shown, caption=caption, most=len(frame)) + table(
-            of_arms(self.overlap), columns, formats, caption=overlap, most=20
-        )
 
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the largest differences between arms and control, before and after weighting."""
-        from promolab import plots
-
-        if not len(self.balance):
-            raise InputError("no covariate varies")
+    def _largest(self) -> pd.DataFrame:
         rows = self.balance.assign(size=self.balance[["raw", "weighted"]].abs().max(axis=1))
         rows = rows.sort_values(["size", "arm", "column"], ascending=[False, True, True]).head(12)
         several = len(self.balance["arm"].unique()) > 1
-        names = [spoken(f"{r.column} ({r.arm})" if several else r.column) for r in lines(rows)]
-        text = [f"raw {signed(r.raw)}" for r in lines(rows)]
-        ax = plots.intervals(
-            names, rows["weighted"], rows["weighted"], rows["weighted"], reference=0.0,
-            text=text, ax=ax,
-        )  # fmt: skip
-        # However small the largest difference is, it is seen beside one that would matter.
-        reach = max(1.2 * NOTABLE, 1.1 * float(rows["weighted"].abs().max() or 0))
-        ax.set_xlim(-reach, reach)
-        worst = float(self.balance["weighted"].abs().max()) if len(self.balance) else 0.0
-        return plots.finish(
-            ax,
-            title=f"Arms and control differ by at most {worst:.2f} standard deviations",
-            subtitle="Difference of each covariate to the control after weighting by the chances "
-            "of the arms; right: before it",
-            xlabel="standard deviations",
+        columns = rows["column"].map(spoken)
+        return named(rows).assign(
+            column=columns, several=several, low=rows["weighted"], high=rows["weighted"]
         )
+
+    def _reach(self) -> list[float]:
+        # However small the largest difference is, it is seen beside one that would matter.
+        reach = max(1.2 * NOTABLE, 1.1 * float(self._largest()["weighted"].abs().max() or 0))
+        return [-reach, reach]
 
 
 def _clause(sentence: str) -> str:

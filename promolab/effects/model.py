@@ -13,8 +13,10 @@ from promolab.checks import along, choice, is_whole, real_number, seed_of, whole
 from promolab.contract import Experiment
 from promolab.effects.average_effects import (
     AverageEffects,
+    BestArmValue,
     GroupEffects,
     average_table,
+    best_arm_value,
     best_of,
     costs_of,
     effect_table,
@@ -22,7 +24,6 @@ from promolab.effects.average_effects import (
     group_tables,
     groups_from,
 )
-from promolab.effects.best_arm import BestArmValue, best_arm_value
 from promolab.effects.checks import check_experiment
 from promolab.effects.identification import (
     NOTHING,
@@ -39,11 +40,11 @@ from promolab.effects.learners.aipw import Nuisance, kept_rows
 from promolab.effects.learners.base_learners import BASE_LEARNERS, BaseLearner, base_learner
 from promolab.effects.learners.learners import KINDS, EffectModel, Setting, Shared
 from promolab.effects.learners.rows import steady
-from promolab.effects.shrinkage import ALL_ALIKE, CONSTANT, CalibratedEffects, place_within
+from promolab.effects.shrinkage import CONSTANT, CalibratedEffects, place_within
 from promolab.errors import InputError, PromolabError
 from promolab.model.inputs import as_frame
+from promolab.results import words_of
 from promolab.stats import normal_quantile
-from promolab.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -628,7 +629,8 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         """Return how far effects are drawn to the average, and whether what is shown comes true."""
         from promolab.effects.targeting import calibration_of
 
-        return calibration_of(self) if self.calibrated_.told_apart else Withheld(ALL_ALIKE)
+        found = self.calibrated_
+        return calibration_of(self) if found.told_apart else Withheld(found.summary())
 
     @of_effects
     def by_segment(self, level: float = 0.95) -> GroupEffects | Withheld:
@@ -637,48 +639,35 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
 
         return segment_effects(self, level)
 
+    def _say(self, line: str) -> str:
+        """Return a line of the room's words, with what the model knows."""
+        state = "known" if self.why_ is None else "refused" if self.why_ else "nothing"
+        given: dict[str, Any] = {"state": state, "why": self.why_}
+        if state == "known":
+            found, right = self.targeting(), self.identification_
+            warned = getattr(self.checks_, "warnings", ())
+            told = self.calibrated_.told_apart
+            given |= {
+                **{"right": right.name, "because": right.because},
+                **{"verdict": found.verdict, "target_meaning": found.meaning},
+                **{"customers": found.by_effect.clusters, "decisions": found.by_effect.n},
+                **{"warned": warned, "calm": not warned},
+                "tenths": self.calibration().summary() if told and line == "certainty" else "",
+            }
+        return words_of(__name__, "UpliftModel", **given).say(line)
+
     def summary(self) -> str:
         """Say what may be said of effects; nothing where nothing is compared."""
-        if self.why_ is not None:
-            return f"No effect is shown. {self.why_}" if self.why_ else ""
-        said = {
-            "randomised": "Effects are randomised: chance decided who got what.",
-            "adjusted": "Effects are adjusted, not randomised: by which chance each got what is "
-            "not stated (propensity=).",
-        }
-        told = said.get(self.identification_.name, self.identification_.qualified("").strip())
-        return f"{self.targeting().verdict()} {told}"
+        return self._say("summary")
 
     def meaning(self) -> str:
         """Say what to do with it."""
-        if self.why_ == "":
-            return (
-                "Whom a promotion changes is not known. Hold some customers back by chance, as the "
-                "page Plan does, write down who was assigned what, and this page fills."
-            )
-        if self.why_:
-            return (
-                "A difference between those who got a promotion and those who did not is there, "
-                "but it must not be called an effect. Do not choose whom to contact by it."
-            )
-        return self.targeting().meaning()
+        return self._say("meaning")
 
     @of_effects
     def certainty(self) -> str:
         """Say how sure the figures are, in a few sentences."""
-        q = self.targeting().by_effect
-        warned = getattr(self.checks_, "warnings", ())
-        words = [
-            "Intervals hold 95 of 100 times, customers (not decisions) taken as independent.",
-            "Every prediction was made by a model that had not seen the customer, and for Qini by "
-            "one of the fifths of customers before, the choice of the model included: the first "
-            f"fifth only teaches, and {plural(q.clusters, 'customer')} with "
-            f"{plural(q.n, 'decision')} are left.",
-            f"Warnings: {', '.join(warned)}." if warned else "No check warns.",
-        ]
-        if self.calibrated_.told_apart:
-            words.append(self.calibration().summary())
-        return " ".join(words)
+        return self._say("certainty")
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was found as plain values: checks, averages, targeting, the best arm."""

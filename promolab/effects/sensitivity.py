@@ -1,4 +1,4 @@
-"""What effects hang on: covariates that move them, and causes that could explain them away."""
+"""What selection did to plain differences, and what hidden causes could explain effects away."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from promolab.display import Html, table
-from promolab.effects.identification import ByArm, figure, lines, of_arms
+from promolab.effects.identification import ByArm, arm_code, lines, named
+from promolab.results import Estimate
 from promolab.stats import difference_of, normal_quantile
-from promolab.wording import arm_words, capital, number, percent, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.effects.model import UpliftModel
 
 
@@ -49,6 +47,9 @@ def e_value(ratio: float) -> float:
     return float(size + np.sqrt(size * (size - 1)))
 
 
+DRAWN = ["arm", "value", "value_low", "value_high"]
+
+
 @dataclass(frozen=True)
 class Sensitivity(ByArm):
     """Adjusted effects beside the raw differences, and what could explain them away.
@@ -70,90 +71,35 @@ class Sensitivity(ByArm):
 
     clipped: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures by arm."""
-        return super().to_dict() | {"clipped": self.clipped}
-
-    def summary(self) -> str:
-        """Return what selection did, arm by arm, and how firm what is left of it is."""
-        words = [self._sentence(row) for row in lines(self.rows)]
-        if self.clipped:
-            words.append(f"{plural(self.clipped, 'decision')} had a chance raised to the lowest.")
-        return self.identification.qualified(" ".join(words))
-
-    def _sentence(self, row: Any) -> str:
-        raw = figure(row.raw, row.raw_low, row.raw_high)
-        left = figure(row.effect, row.ci_low, row.ci_high)
-        out = ""
-        if row.trimmed:
-            share = percent(row.trimmed / (row.n + row.trimmed))
-            out = f" ({share} of decisions left out for lack of overlap)"
-        words = (
-            f"{capital(arm_words(row.arm))} and {arm_words(self.control)} differ by {raw} in "
-            f"{self.outcome} as they are; {left} is left once covariates are alike{out}."
-        )
-        if self.identification.name != "adjusted":
-            return words
-        if row.ci_low <= 0 <= row.ci_high:
-            return words + " That is within noise."
-        return words + (
-            f" To explain it away a hidden cause would have to be {figure(row.e_value)} times as "
-            f"frequent among them and raise the outcome as much ({figure(row.e_value_ci)} times to "
-            "make the interval reach 0)."
-        )
-
-    def table(self) -> Html:
-        """Return how strong a hidden cause would have to be, of effects that are adjusted."""
-        if self.identification.name != "adjusted":
-            return Html("")
-        shown = {
-            "arm": "arm",
-            "raw": "plain difference [95 %]",
-            "effect": "adjusted [95 %]",
-            "selection": "made up by selection",
-            "e_value": "E-value",
-            "e_value_ci": "E-value of the interval",
+    def facts(self) -> dict[str, Any]:
+        """Return what selection did by arm, and what the figure draws: raw and adjusted."""
+        rows, right = named(self.rows), self.identification.name
+        inside = (rows["ci_low"] <= 0) & (rows["ci_high"] >= 0)
+        firm = np.where(right != "adjusted", "none", np.where(inside, "noise", "e_value"))
+        left_out = rows["trimmed"] / (rows["n"] + rows["trimmed"])
+        rows = rows.assign(firm=firm, left_out=left_out.where(rows["trimmed"] > 0))
+        ends = {"raw": ["raw", "raw_low", "raw_high"], "adjusted": ["effect", "ci_low", "ci_high"]}
+        parts = [
+            rows[["arm", *names]].set_axis(DRAWN, axis=1).assign(what=what)
+            for what, names in ends.items()
+        ]
+        first = rows.iloc[0]
+        unsure = first["raw_low"] <= 0 <= first["raw_high"]
+        return {
+            "control": arm_code(self.control),
+            "arms": rows,
+            "beside": pd.concat(parts).sort_index(kind="stable"),
+            "colours": self._colours,
+            "selected": "noise" if unsure else "share",
+            "first": first["arm"],
+            "first_raw": Estimate.of(first[ends["raw"]]),
+            "made_up": first["selection"] / first["raw"],
         }
-        formats: dict[str, Any] = {"raw": str, "effect": str, "selection": figure}
-        formats |= {"e_value": number, "e_value_ci": number}
-        caption = (
-            f"In {self.outcome}. E-value: how many times as frequent among the contacted a hidden "
-            "cause would have to be, and raise the outcome as much, to explain the effect away; 1 "
-            "means that none is needed."
-        )
-        rows = of_arms(self.rows, "raw", "effect")
-        return table(rows, shown, formats, caption=caption, most=20)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw raw differences and effects, one below the other."""
+    def _colours(self) -> list[str]:
         from promolab import plots
 
-        labels: list[str] = []
-        values: list[float] = []
-        low: list[float] = []
-        high: list[float] = []
-        for row in lines(self.rows):
-            labels += [f"{arm_words(row.arm)}: {what}" for what in ("raw", "adjusted")]
-            values += [row.raw, row.effect]
-            low += [row.raw_low, row.ci_low]
-            high += [row.raw_high, row.ci_high]
-        colours = [plots.COLOURS[1], plots.COLOURS[0]] * len(self.rows)
-        ax = plots.intervals(labels, values, low, high, reference=0.0, colour=colours, ax=ax)
-        first = self.rows.iloc[0]
-        raw = figure(first["raw"], first["raw_low"], first["raw_high"])
-        apart = f"by which {arm_words(first['arm'])} and {arm_words(self.control)} differ"
-        if first["raw_low"] <= 0 <= first["raw_high"]:
-            title = f"The {raw} {apart} are within noise"
-        else:
-            share = percent(first["selection"] / first["raw"])
-            title = f"Selection makes up {share} of the {raw} {apart}"
-        return plots.finish(
-            ax,
-            title=title,
-            subtitle=f"Difference in {self.outcome} per decision to {arm_words(self.control)}, "
-            f"{self.level:.0%} intervals; {self.identification}",
-            xlabel=self.outcome,
-        )
+        return [plots.COLOURS[1], plots.COLOURS[0]] * len(self.rows)
 
 
 def sensitivity_of(model: UpliftModel, level: float) -> Sensitivity:
@@ -164,8 +110,6 @@ def sensitivity_of(model: UpliftModel, level: float) -> Sensitivity:
     model : UpliftModel
     level : float
     """
-    import pandas as pd
-
     average, rows = model.average(level).rows, []
     experiment, y = model.experiment_, model.experiment_.y(model.outcome_)
     codes, z = experiment.codes, normal_quantile(level)

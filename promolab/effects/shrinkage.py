@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.display import Html, table
-from promolab.effects.identification import figure, lines, of_arms, spoken
+from promolab.effects.identification import named
 from promolab.effects.learners.base_learners import POOLED, TWO_PART
 from promolab.effects.means import mean_of
 from promolab.effects.surrogate import MOST, pooled_slopes
 from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile
-from promolab.wording import arm_words, capital, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,10 +207,6 @@ def centred(values: np.ndarray, kept: np.ndarray, fold: np.ndarray, folds: int) 
 CONSTANT = "constant"
 """The learner of an arm whose effect is not known to differ between customers."""
 LEVEL = 0.95
-ALL_ALIKE = (
-    "Nobody can be told apart from anybody: everybody is given the average effect, and there is "
-    "nothing to rank by."
-)
 
 
 @dataclass(frozen=True)
@@ -288,69 +282,22 @@ class CalibratedEffects(Result):
         """Return `rows`."""
         return self.rows
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures by arm."""
-        arms = plain(self.rows.set_index("arm").to_dict("index"))
-        return {"told_apart": bool(self.told_apart), "qini": plain(self.qini), "arms": arms}
-
-    def summary(self) -> str:
-        """Say whether customers can be told apart, and how far each arm's effects are drawn."""
-        if not self.told_apart:
-            return ALL_ALIKE
-        if self.by_tenths is not None:
-            return self.by_tenths.summary()
-        return " ".join(self._sentence(row) for row in lines(self.rows))
-
-    def _sentence(self, row: Any) -> str:
-        arm = capital(arm_words(row.arm))
-        average = figure(row.effect, row.ci_low, row.ci_high)
-        if row.learner == CONSTANT:
-            return f"{arm}: everybody has the average effect, {average}."
-        slope = figure(row.slope, row.slope_low, row.slope_high)
-        return (
-            f"{arm}: of a difference predicted ({spoken(row.learner)}) {slope} comes true, and so "
-            f"much of it is shown: effects lie around the average of {average} with a standard "
-            f"deviation of {figure(row.spread)}."
-        )
-
-    def table(self) -> Html:
-        """Return by whose prediction each arm's effects are told, and how far they are drawn."""
-        shown = {
-            "arm": "arm",
-            "learner": "predicted by",
-            "effect": "average effect [95 %]",
-            "slope": "comes true of a difference [95 %]",
-            "spread": "standard deviation shown",
+    def facts(self) -> dict[str, Any]:
+        """Return each arm's learner and slope, and what came of it where that was asked."""
+        state = "drawn" if self.by_tenths is None else "told"
+        rows = named(self.rows).assign(constant=self.rows["learner"].eq(CONSTANT))
+        return {
+            "arms": rows,
+            "predicted": self.qini.n,
+            "sloped": rows[~rows["constant"]] if self.told_apart else rows,
+            "state": state if self.told_apart else "alike",
+            "tenths": lambda: self.by_tenths and self.by_tenths.summary(),
+            "arms_kept": lambda: plain(self.rows.set_index("arm").to_dict("index")),
         }
-        formats: dict[str, Any] = {"effect": str, "slope": str, "spread": figure}
-        caption = (
-            f"In {self.outcome}. Of those tried the learner is taken whose prediction came nearest "
-            "to what followed, each fifth of the customers predicted from the fifths before it; "
-            "constant: everybody has the average."
-        )
-        rows = of_arms(self.rows, "effect", "slope")
-        return table(rows, shown, formats, caption=caption, most=20)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw what came of the effects shown, or each arm's slope with its interval."""
-        from promolab import plots
-
-        if self.by_tenths is not None:
-            return self.by_tenths.plot(ax)
-        rows = self.rows[self.rows["learner"] != CONSTANT] if self.told_apart else self.rows
-        ax = plots.intervals(
-            rows["arm"].map(spoken).tolist(), rows["slope"], rows["slope_low"], rows["slope_high"],
-            reference=1.0, ax=ax, text=rows["learner"].tolist(),
-        )  # fmt: skip
-        return plots.finish(
-            ax,
-            title="How much of a predicted difference comes true"
-            if self.told_apart
-            else "Nobody can be told apart: everybody has the average effect",
-            subtitle=f"calibration slope of effects on {self.outcome} predicted forward, "
-            f"{self.level:.0%} intervals; n = {count(self.qini.n)}; dashed: all of it",
-            xlabel="slope",
-        )
+        return super().plot(ax) if self.by_tenths is None else self.by_tenths.plot(ax)
 
 
 def calibrate(

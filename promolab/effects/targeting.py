@@ -13,19 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.display import Html, table
 from promolab.effects.average_effects import GroupEffects, group_tables
-from promolab.effects.identification import Identification, Withheld, figure, of_arms, spoken
+from promolab.effects.identification import Identification, OfEffects, Withheld, named, spoken
 from promolab.effects.means import mean_of
 from promolab.effects.shrinkage import CalibratedEffects, place_within, pooled_arms
 from promolab.language import _
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, words_of
 from promolab.stats import normal_quantile
-from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Experiment
     from promolab.effects.model import UpliftModel
     from promolab.metrics.uplift import Qini, QiniComparison
@@ -33,8 +29,6 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 """Of the intervals; the first page's are of 90 %, as that of what the plan adds."""
-EVERYBODY = "So everybody is given the average effect."
-DRAWN = "Of the differences predicted as much is shown as their uncertainty leaves."
 TOP = 0.3
 """Share of the list at which the two orders are compared in words."""
 
@@ -151,7 +145,7 @@ def calibration_of(model: UpliftModel) -> CalibratedEffects:
 
 
 @dataclass(frozen=True)
-class Targeting(Result):
+class Targeting(OfEffects):
     """Orders by predicted effect and by predicted response, on the same customers.
 
     Parameters
@@ -204,189 +198,75 @@ class Targeting(Result):
         """Return `arms`."""
         return self.arms
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+    @property
+    def by_arm(self) -> dict[Any, Any]:
+        """The figures by arm."""
+        return self.arms.set_index("arm").to_dict("index")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is found, as codes, and the figures that are shown beside."""
+        seen, top = self._seen, (self.by_effect.at(TOP), self.by_response.at(TOP))
+        flat, everyone = seen.ci_low == seen.ci_high == 0, self.by_effect.effect
+        curves = (self.by_effect, self.by_response)
+        untold = all(curve.ci_low <= 0 <= curve.ci_high for curve in curves)
         return {
-            "found": bool(self.found),
-            "qini": plain(self.by_effect.estimate),
-            "qini_response": plain(self.by_response.estimate),
-            "difference": plain(self.difference.estimate),
-            "effect": plain(self.average),
-            "arms": plain(self.arms.set_index("arm").to_dict("index")),
+            "target": "found" if self.found else "flat" if flat else seen.side,
+            "seen": seen,
+            "whole": self.by_effect.estimate,
+            "soon": self.early is not None,
+            "everybody": not self.found and not self.drawn,
+            "apart": self.difference.ci_low != self.difference.ci_high,
+            "beyond": self.difference.estimate,
+            "top": TOP,
+            "top_gain": top[0],
+            "top_response": top[1],
+            "everyone": everyone,
+            "top_random": TOP * everyone.value,
+            "singled": "named" if self.arms_found else "uncertain" if self.found else "unseen",
+            "rows": named(self.arms),
+            "several": len(self.arms) > 1,
+            "finding": self._finding(untold),
+            "curves": self._curves,
+            "bands": self.difference.level,
+            "compared": self.difference.n,
+            "compared_customers": self.difference.clusters,
+            "chance": pd.DataFrame({"share": [0.0, 1.0], "gain": [0.0, everyone.value]}),
+            "average_line": self.on_average,
+            "response_qini": self.by_response.estimate,
         }
+
+    def _finding(self, untold: bool) -> str:
+        if self.found:
+            return "wastes" if self.difference.ci_low > 0 else "finds"
+        return "untold" if untold else "unseen"
+
+    def _curves(self) -> pd.DataFrame:
+        """Return both curves, a row per share contacted."""
+        names = ("qini", "qini_low", "qini_high")
+        both = {"effect": self.by_effect, "response": self.by_response}
+        parts = [
+            each.curve.assign(order=order, **dict(zip(names, each.estimate.ends, strict=True)))
+            for order, each in both.items()
+        ]
+        return pd.concat(parts)
 
     def verdict(self) -> str:
         """Say whether there is something to target, with Qini, and what to do if not."""
-        q, whole = self._seen, self.by_effect
-        when = "" if self.early is None else " in the window"
-        later = figure(whole.qini, whole.ci_low, whole.ci_high)
-        shown = f"Qini {figure(q.value, q.ci_low, q.ci_high)} {self.outcome}{when} per decision"
-        shown += " above a random order" if self.found else ""
-        shown += f"; {later} over the whole time, which the curves show" if when else ""
-        if self.found:
-            return (
-                "There is something to target: an order by predicted effect finds those whom a "
-                f"promotion changes ({shown})."
-            )
-        told = "is worse than a random one" if q.ci_high < 0 else "cannot be told from a random one"
-        seen = f"Nothing to target is seen: an order by predicted effect {told} ({shown})."
-        if q.ci_low == q.ci_high == 0:
-            seen = "There is nothing to rank by: no covariate tells one customer from another."
-        return f"{seen} {DRAWN if self.drawn else EVERYBODY} {self.on_average()}"
+        return self._facts.say("verdict")
 
     def plainly(self) -> str:
         """Say whether there is something to target, in a shopkeeper's words."""
-        seen = (
-            _("There is something to target: past decisions tell whom a promotion changes more.")
-            if self.found
-            else _(
-                "Nothing to target is seen: whom a promotion changes more, past decisions do not "
-                "tell."
-            )
-        )
-        return f"{seen} {self.on_average(0.9)}"
+        return " ".join([self._facts.say("plainly"), self.on_average(0.9)])
 
     def on_average(self, level: float = LEVEL) -> str:
         """Say what all arms together add on average, and what follows where no order is known."""
         e, wide = self.average, normal_quantile(level) / normal_quantile(LEVEL)
         e = Estimate.of((e.value + wide * (end - e.value) for end in e.ends), e.n)
-        shown = _(
-            "{effect} {outcome} per decision",
-            effect=figure(e.value, e.ci_low, e.ci_high),
-            outcome=_(self.outcome),
-        )
-        if e.ci_low > 0:
-            return _(
-                "On average a promotion adds {effect}, before the cost of contacts.", effect=shown
-            )
-        if e.ci_high < 0:
-            return _(
-                "On average a promotion takes away: {effect}, before the cost of contacts.",
-                effect=shown,
-            )
-        return _("On average its effect is within noise: {effect}.", effect=shown)
-
-    def summary(self) -> str:
-        """Say whether there is something to target, and what an order by response makes of it."""
-        words = [self.verdict(), self._against_response()]
-        if self.found:
-            words.append(self._at_the_top())
-        return self.identification.qualified(" ".join(words))
-
-    def _against_response(self) -> str:
-        d = self.difference
-        shown = f"{figure(d.difference, d.ci_low, d.ci_high)} {self.outcome} per decision"
-        if d.ci_low > 0:
-            return (
-                "Ranking the same customers by response (the outcome predicted for them with a "
-                f"promotion) wastes money: it gains less, by {shown} on average over all lengths "
-                "of the list."
-            )
-        if d.ci_high < 0:
-            return f"Here an order by predicted response gains more (difference {shown})."
-        return "Whether it beats an order by predicted response cannot be told from these data" + (
-            "." if d.ci_low == d.ci_high else f" (difference {shown})."
-        )
-
-    def _at_the_top(self) -> str:
-        gains = [curve.at(TOP) for curve in (self.by_effect, self.by_response)]
-        mine, theirs = (figure(g.value, g.ci_low, g.ci_high) for g in gains)
-        everyone = self.by_effect.effect
-        return (
-            f"Contacting the top {percent(TOP, decimals=0)} gains {mine} by effect, {theirs} by "
-            f"response and {figure(TOP * everyone.value)} at random; contacting all gains "
-            f"{figure(everyone.value, everyone.ci_low, everyone.ci_high)} ({self.outcome} per "
-            "decision of the whole list)."
-        )
-
-    def of_arms(self) -> str:
-        """Say which arms have something to target by themselves."""
-        m = len(self.arms)
-        how = (
-            f"With {plural(m, 'arm')} one may look good by chance: intervals hold for all at once."
-        )
-        if not self.found:
-            return f"{how} As nothing to target is seen with all together, none is singled out."
-        names = self.arms_found
-        if not names:
-            return f"{how} No arm by itself is certain to have something to target."
-        return f"{how} Something to target: {', '.join(names)}."
+        return words_of(__name__, "Targeting", mean=e, outcome=_(self.outcome)).say("on_average")
 
     def meaning(self) -> str:
         """Say what to do with it."""
-        words = [self.verdict()]
-        if not self.found:
-            words.append(
-                "More decisions drawn by chance make smaller differences visible; what is not seen "
-                "may still be there, within the interval."
-            )
-        if str(self.identification) == "adjusted":
-            words.append(
-                "It rests on customers who are alike in what is recorded: a holdout drawn by "
-                "chance would prove it."
-            )
-        return " ".join(words)
-
-    def table(self) -> Html:
-        """Return each arm by itself, where there are several."""
-        if len(self.arms) < 2:
-            return Html("")
-        shown = {
-            "arm": "arm",
-            "n": "decisions for it",
-            "effect": "average effect [95 %]",
-            "qini": "Qini [all at once]",
-            "difference": "against an order by response",
-        }
-        estimates = ("effect", "qini", "difference")
-        formats: dict[str, Any] = {"n": count, **dict.fromkeys(estimates, str)}
-        caption = (
-            f"{self.of_arms()} In {self.outcome} per decision; Qini is what the order adds to a "
-            "random one."
-        )
-        return table(of_arms(self.arms, *estimates), shown, formats, caption=caption, most=20)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw both curves with their bands against random order."""
-        from promolab import plots
-
-        names = ("by predicted effect", "by predicted response")
-        when = "" if self.early is None else " over the whole time"
-        for name, curve, colour in zip(
-            names, (self.by_effect, self.by_response), plots.COLOURS, strict=False
-        ):
-            frame = curve.curve
-            shown = figure(curve.qini, curve.ci_low, curve.ci_high)
-            ax = plots.curve(
-                frame["share"], frame["gain"], low=frame["ci_low"], high=frame["ci_high"],
-                label=f"{name} · Qini {shown}{when}", colour=colour, ax=ax,
-            )  # fmt: skip
-        ends = [0.0, self.by_effect.effect.value]
-        ax = plots.curve([0, 1], ends, label="random", colour=plots.MUTED, linestyle="--", ax=ax)
-        ax.set(xlim=(0, 1))
-        d = self.difference
-        return plots.finish(
-            ax,
-            title=self._title(),
-            subtitle=f"gain in {self.outcome} per decision of the list by share contacted, all "
-            f"arms together; {percent(d.level, decimals=0)} bands; {plural(d.n, 'decision')} on "
-            f"{plural(d.clusters, 'customer')}, {self.identification}",
-            xlabel="share of the list contacted, best first",
-            ylabel=f"{self.outcome} gained per decision of the list",
-            percent_x=True,
-        )
-
-    def _title(self) -> str:
-        if self.found:
-            return (
-                "Ranking by response wastes what a promotion could add"
-                if self.difference.ci_low > 0
-                else "An order by predicted effect finds whom to contact"
-            )
-        curves = (self.by_effect, self.by_response)
-        if all(curve.ci_low <= 0 <= curve.ci_high for curve in curves):
-            return "Neither order can be told from a random one"
-        return "Nothing to target is seen by predicted effect"
+        return self._facts.say("advice")
 
 
 ALL_ARMS = "any promotion"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.display import Html, table
-from promolab.effects.identification import Withheld, figure
+from promolab.effects.identification import Withheld
 from promolab.folder import RunRecord
 from promolab.results import Result
-from promolab.wording import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,32 +53,9 @@ class TrueSegments(Result):
         """Return one row per type."""
         return self.rows
 
-    def summary(self) -> str:
-        """Say that it is for teaching, and of what."""
-        return (
-            "For teaching: this shop is simulated, and its truth is known; a real customer's type "
-            f"never is. Promotion {self.promotion}, of all decided about in its round; a random "
-            f"order would put {percent(TOP, decimals=0)} of every type into its top."
-        )
-
-    def table(self) -> Html:
-        """Return the types beside both orders."""
-        top = f"in the top {percent(TOP, decimals=0)} by"
-        shown = {
-            "type": "type",
-            "customers": "customers",
-            "truth": "true effect, mean",
-            "predicted": "predicted effect, mean",
-            "by_effect": f"{top} effect",
-            "by_response": f"{top} response",
-        }
-        formats = {"customers": count, "truth": figure, "predicted": figure}
-        formats |= {"by_effect": percent, "by_response": percent}
-        caption = (
-            "True types, most worth first. Customers' true effects have a standard deviation of "
-            f"{figure(self.truth)}, the predicted ones of {figure(self.predicted)}."
-        )
-        return table(self.rows, shown, formats, caption=caption)
+    def facts(self) -> dict[str, Any]:
+        """Return how long the top of a list is."""
+        return {"top": TOP}
 
 
 def true_segments(model: UpliftModel, run: RunFolder) -> TrueSegments | Withheld:

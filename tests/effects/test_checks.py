@@ -9,8 +9,9 @@ from scipy.stats import chisquare, norm
 from promolab.contract import Experiment
 from promolab.effects.balance import arm_contrast
 from promolab.effects.checks import check_experiment, check_overlap
-from promolab.effects.identification import Refused, p_words
+from promolab.effects.identification import Refused
 from promolab.effects.model import UpliftModel
+from promolab.wording import p_value
 from tests.effects.made_up import assign, frame, targeted_chances, trial
 
 
@@ -71,7 +72,7 @@ def test_an_unlikely_sample_ratio_is_a_warning_and_its_p_value_is_said():
         rows["arm"] = np.where(np.arange(10_000) < coupons, "coupon", "none")
         made = Experiment(rows, "arm", "none", [], ["y"], propensity=np.full((10_000, 2), 0.5))
         check = verdict(check_experiment(made), "sample ratio")
-        assert check.verdict == passes and f"({p_words(check.p_value)})" in check.sentence
+        assert check.verdict == passes and f"({p_value(check.p_value)})" in check.sentence
 
 
 def test_a_customer_whose_rounds_go_together_counts_once():

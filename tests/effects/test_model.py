@@ -53,19 +53,19 @@ def test_the_rows_order_changes_nothing_and_another_seed_deals_other_folds(exper
 
 def test_groups_add_up_and_are_tested_for_differences(experiment, model):
     found = model.by_group("town")
-    rows = found.of("coupon")
+    rows = found.of("coupon").rows
     assert rows["group"].tolist() == ["east", "north", "west"]
     overall = (rows["effect"] * rows["n"]).sum() / rows["n"].sum()
     assert overall == pytest.approx(model.average().rows["effect"][0])
     assert found.tests["p_value"].between(0.001, 1).all()
     assert "does not differ between 3 groups by more than noise" in found.summary()
     fifths = model.by_group(5)
-    coupon = fifths.of("coupon")
+    coupon = fifths.of("coupon").rows
     assert coupon["n"].sum() == 3_000 and coupon["n"].between(590, 610).all()
     assert coupon["effect"].iloc[0] > coupon["effect"].iloc[-1] + 0.5
     assert fifths.tests["p_value"].max() < 1e-3 and "groups differ (p < 0.001)" in fifths.summary()
     some = np.array(["a"] * 100 + [None] * 2_900, dtype=object)
-    assert model.by_group(some).of("mail")["n"].tolist() == [100]
+    assert model.by_group(some).of("mail").rows["n"].tolist() == [100]
 
 
 def test_the_test_of_groups_is_walds_with_shared_customers_who_are_all_counted(model):
@@ -126,7 +126,7 @@ def test_without_covariates_every_effect_is_the_average_and_of_equal_arms_the_ea
     table = model.average().rows
     assert effect[:, 0] == pytest.approx(table["effect"][0])
     whole = model.by_group(3)
-    assert whole.of("coupon")["n"].sum() == 2_000
+    assert whole.of("coupon").rows["n"].sum() == 2_000
     found = model.effect(experiment.X.head(1))["coupon"]
     width = (found["ci_high"] - found["ci_low"]).iloc[0]
     assert width == pytest.approx(table["ci_high"][0] - table["ci_low"][0], rel=0.01)
@@ -196,7 +196,7 @@ def test_results_say_and_draw_what_was_found(model):
     assert average.plot().get_title(loc="left").startswith("Coupon adds most")
     assert average.to_dict()["arms"]["mail"]["n"] == 3_000
     groups = model.by_group(4)
-    assert groups.plot(arm="mail").get_title(loc="left") == "Mail: groups differ (p < 0.001)"
+    assert groups.of("mail").plot().get_title(loc="left") == "Mail: groups differ (p < 0.001)"
     assert groups.to_dict()["coupon"]["groups"]["1 of 4"]["n"] == 750
     refused("there is no arm 'male'; did you mean 'mail'", groups.of, "male")
     worse = replace(average, rows=average.rows.assign(effect=-1.0, ci_low=-1.2, ci_high=-0.8))

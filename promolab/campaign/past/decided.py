@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.effects import DOUBTFUL, UNLIKELY, p_words
+from promolab.effects import DOUBTFUL, UNLIKELY
 from promolab.language import _, _n
-from promolab.wording import count
+from promolab.wording import count, p_value
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -207,7 +207,7 @@ def _ratio(decisions: pd.DataFrame) -> tuple[float, str]:
         "{found} were assigned where the recorded chance lets expect {expected} ({p})",
         found=count(assigned.sum()),
         expected=count(chance.sum()),
-        p=p_words(p),
+        p=p_value(p),
     )
 
 

@@ -11,9 +11,9 @@ import pandas as pd
 
 from promolab.campaign.past import known_at
 from promolab.display import Html, table
-from promolab.effects import Withheld, figure, spoken
+from promolab.effects import Withheld, spoken
 from promolab.results import Result
-from promolab.wording import count, percent
+from promolab.wording import count, figure, percent
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
