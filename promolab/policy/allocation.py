@@ -13,7 +13,6 @@ import pandas as pd
 
 from promolab.checks import choice as choice_of
 from promolab.checks import real_number, seed_of
-from promolab.display import Html, table
 from promolab.errors import InputError
 from promolab.policy.constraints import Rules, limits_of
 from promolab.policy.frontier import Limits, Solution, cheapest, check_limits, name_of, solve
@@ -29,19 +28,11 @@ from promolab.policy.randomization import (
 )
 from promolab.policy.rows import PolicyRows
 from promolab.policy.spending_gate import SpendingTest, spending_test
-from promolab.results import Result
-from promolab.wording import count, number, part_of, percent
+from promolab.results import Result, words_of
+from promolab.wording import number, part_of, percent
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.effects import UpliftModel
-
-
-NOT_TESTED = (
-    "Not tested whether it pays (pays=spending_test(…)); predicted values promise too much of whom "
-    "they choose."
-)
 
 
 @dataclass(frozen=True)
@@ -83,8 +74,6 @@ class Allocation(Result):
         none. The price is what a unit more of what binds would add at most, in money; below 0
         it is a least number's, a unit less of which would add as much.
     """
-
-    ALT = "What the promotions add, by budget, with the chosen budget marked."
 
     customers: np.ndarray = field(repr=False)
     promotions: tuple[str, ...]
@@ -197,44 +186,30 @@ class Allocation(Result):
             }
         )
 
-    def table(self) -> Html:
-        """Return `to_frame` as a page shows it."""
-        unit = f", {self.currency}" if self.currency else ""
-        heads = {
-            "promotion": "promotion",
-            "customers": "customers",
-            "cost": f"expected cost{unit}",
-            "value": f"expected extra profit{unit}",
-        }
-        return table(self.to_frame(), heads, {"cost": number, "value": number})
-
-    def summary(self) -> str:
-        """Say whom to contact, what that costs and adds, how good it is, and what more would."""
-        spent = self._money(self.spend)
-        of = "" if math.isinf(self.budget) else f" of {self._money(self.budget)}"
-        whom = part_of(self.contacted, len(self.choice) if self.contacted else 0)
-        if self.why_not:
-            return f"Contact {whom}: costs {spent}{of}. {self.why_not}"
-        return (
-            f"Contact {whom}: costs {spent}{of}, "
-            f"expected to add {self._money(self.value)} of profit; {self._near()}.{self._next()}"
-            + "".join(f" {sentence}" for sentence in self.price_sentences()[:3])
-            + ("" if self.tested or not self.contacted else f" {NOT_TESTED}")
-        )
-
-    def _near(self) -> str:
-        """Say how good it is: what else there might be at most."""
-        inside = "" if self.limits is None else " inside the limits"
-        if self.drawn is not None:
-            most = self._money(self.upper_bound)
-            return f"with nothing left to chance or held in reserve it would be at most {most}"
-        if self.gap < 1e-12:
-            return f"no other choice{inside} adds more"
+    def facts(self) -> dict[str, Any]:
+        """Return how good it is, as codes, what limits would earn, and what the next of budget."""
         beyond = (self.upper_bound - self.value) / abs(self.value) if self.value else math.inf
-        if beyond > 1:
-            return f"no other choice{inside} adds more than {self._money(self.upper_bound)}"
-        share = percent(beyond, decimals=_digits(beyond))
-        return f"no other choice{inside} adds more than {share} beyond that"
+        near = "within" if beyond <= 1 else "at_most"
+        best = self.drawn is None and self.gap < 1e-12
+        more, adds = self._next()
+        free = math.isinf(self.budget)
+        after = ("limits" if self.limits is not None else "free") if free else "adds"
+        return {
+            "chosen": part_of(self.contacted, len(self.choice) if self.contacted else 0),
+            "of_budget": not free,
+            "withheld": bool(self.why_not),
+            "near": "chance" if self.drawn is not None else "best" if best else near,
+            "within": percent(beyond, decimals=_digits(beyond)) if 0 < beyond < math.inf else "",
+            "limited": self.limits is not None,
+            "after": after if free or adds > 0 else "nothing",
+            "next_amount": more,
+            "next_adds": adds,
+            "prices": lambda: " ".join(self.price_sentences()[:3]),
+            "untested": not self.tested and self.contacted > 0,
+            "customers_in_all": len(self.choice),
+            "shown": lambda: _thinned(self.frontier),
+            "point": pd.DataFrame({"budget": [self.spend], "profit": [self.value]}),
+        }
 
     def price_sentences(self) -> list[str]:
         """Return of each limit that binds what moving it would add, the dearest first.
@@ -247,48 +222,23 @@ class Allocation(Result):
         """
         if self.limits is None or self.why_not:
             return []
-        said = []
-        for scope, unit, least, most, price in self.limits[
-            ["scope", "unit", "min", "max", "price"]
-        ].itertuples(index=False):
+        said, columns = [], ["scope", "unit", "min", "max", "price"]
+        for scope, unit, least, most, price in self.limits[columns].itertuples(index=False):
             end = most if price > 0 else least
-            if not price * end:
-                continue
-            step = max(round_amount(end), 1.0)
-            earns = step * abs(price)
-            what = f"{scope} {unit!r}" if unit else f"all {scope}"
-            words = f"{count(step)} {'more' if price > 0 else 'fewer'} of {what}"
-            said.append((-earns, f"{words} would earn up to {self._money(earns)} more."))
+            if price * end:
+                step = max(round_amount(end), 1.0)
+                given = {"scope": scope, "unit": unit, "named": bool(unit), "step": step}
+                given |= {"way": "more" if price > 0 else "fewer", "earns": step * abs(price)}
+                words = words_of(__name__, "Allocation", currency=self.currency, **given)
+                said.append((-step * abs(price), words.say("priced")))
         return [sentence for _, sentence in sorted(said)]
 
-    def _next(self) -> str:
+    def _next(self) -> tuple[float, float]:
+        """Return a round amount more of budget, and what it would add."""
         if math.isinf(self.budget):
-            return "" if self.limits is not None else " What else there is would add nothing."
+            return 0.0, 0.0
         more = round_amount(self.budget or float(self.frontier["budget"].iloc[-1]))
-        adds = self.next_adds(more) if more else 0.0
-        if adds <= 0:
-            return " More budget would add nothing."
-        return f" The next {number(more)} would add {number(adds)}."
-
-    def _money(self, amount: float) -> str:
-        return number(amount, unit=self.currency)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what each budget adds, with the chosen one marked."""
-        from promolab import plots
-
-        shown = _thinned(self.frontier)
-        ax = plots.curve(shown["budget"], shown["profit"], ax=ax)
-        plots.points([self.spend], [self.value], label="chosen", ax=ax)
-        unit = f", {self.currency}" if self.currency else ""
-        return plots.finish(
-            ax,
-            title=f"{self._money(self.spend)} of cost adds {self._money(self.value)} of profit",
-            subtitle="expected extra profit by budget, promotions given where they return most · "
-            f"{count(len(self.choice))} customers",
-            xlabel=f"budget{unit}",
-            ylabel=f"expected extra profit{unit}",
-        )
+        return more, self.next_adds(more) if more else 0.0
 
 
 def allocate(

@@ -11,19 +11,15 @@ import pandas as pd
 
 from promolab.abtest import share_to_see
 from promolab.checks import level_of, real_number, share, whole_number
-from promolab.display import Html, table
 from promolab.errors import InputError
-from promolab.language import _
 from promolab.policy.allocation import round_amount
 from promolab.policy.options import by_label
 from promolab.policy.plan_scores import Gain, PlanScores, part_of_budget
 from promolab.policy.spending_gate import posterior_of
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, money, more_or_less, number, percent, plural
+from promolab.wording import count, more_or_less, number
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.abtest import HoldoutShare
     from promolab.policy.allocation import Allocation
     from promolab.policy.rows import PolicyRows
@@ -56,8 +52,6 @@ class Budgets(Result):
     currency : str
     """
 
-    ALT = "What each budget would add, with its interval, and the budget chosen."
-
     frame: pd.DataFrame = field(repr=False)
     spend: float
     more: Estimate
@@ -67,44 +61,19 @@ class Budgets(Result):
     decisions: int
     currency: str = ""
 
-    def summary(self) -> str:
-        """Say what a fifth more and less of budget would do."""
-        if not self.spend:
-            return "Nothing is spent, and so no budget is told of."
-        extra = money(MORE * self.spend, currency=self.currency)
-        less = f"{extra} less would bring {more_or_less(*(self.less * -1).ends)}"
-        if self.enough:
-            return f"More budget would add nothing; {less}."
-        more = more_or_less(*self.more.ends)
-        return f"{percent(MORE, decimals=0)} more budget ({extra}) would bring {more}; {less}."
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what each budget would add, with its interval, and the one chosen."""
-        from promolab import plots
-
-        rows, chosen = self.frame, self.frame[self.frame["chosen"]]
-        unit = f", {self.currency}" if self.currency else ""
-        ax = plots.curve(
-            rows["budget"], rows["profit"], low=rows["ci_low"], high=rows["ci_high"],
-            label="by past decisions", ax=ax,
-        )  # fmt: skip
-        ax = plots.points(chosen["budget"], chosen["profit"], label="the budget", ax=ax)
-        plots.reference_line(ax, "horizontal", 0.0)
-        return plots.finish(
-            ax,
-            title=self._title(),
-            subtitle=f"extra profit by budget, spent where it returns most; "
-            f"{percent(self.level, decimals=0)} band, {plural(self.decisions, 'past decision')}",
-            xlabel=f"budget{unit}",
-            ylabel=f"extra profit{unit}",
-        )
-
-    def _title(self) -> str:
-        if self.enough:
-            return "There is nothing to spend more on"
-        if self.more.ci_low > 0:
-            return f"{percent(MORE, decimals=0)} more budget would pay"
-        return f"Whether {percent(MORE, decimals=0)} more budget would pay is not certain"
+    def facts(self) -> dict[str, Any]:
+        """Return what more and less would do, as the words have it."""
+        state = "none" if not self.spend else "enough" if self.enough else "more"
+        finding = "sure" if self.more.ci_low > 0 else "unsure"
+        return {
+            "state": state,
+            "part": MORE,
+            "extra": MORE * self.spend,
+            "bring": more_or_less(*self.more.ends),
+            "bring_less": more_or_less(*(self.less * -1).ends),
+            "finding": "enough" if self.enough else finding,
+            "chosen": self.frame[self.frame["chosen"]],
+        }
 
 
 def budgets_of(
@@ -221,8 +190,6 @@ class PlanValue(Result):
     currency : str
     """
 
-    ALT = "What the plan and other ways to spend the same would add, with intervals."
-
     contacts: int
     customers: int
     spend: float
@@ -268,117 +235,50 @@ class PlanValue(Result):
         told["policies"] = plain(self.policies.set_index("policy").to_dict("index"))
         return told
 
-    def summary(self) -> str:
-        """Say whom to contact, what that costs and adds, the chance of a loss, and what is next."""
-        if not self.contacts:
-            why = "nothing is spent, and nothing is added"
-            if not self.budgets.frame["budget"].any():
-                why = "no promotion is worth its cost"
-            return f"Contact nobody of {count(self.customers)}: {why}."
-        adds = f"adds {number(*self.profit.ends)}"
-        loses = number(-self.value, -self.ci_high, -self.ci_low)
-        if self.value < 0 and not loses.startswith("0 "):
-            adds = f"loses {loses}"
-        return (
-            f"Contact {count(self.contacts)} of {count(self.customers)}; "
-            f"{money(self.spend, currency=self.currency)} of discounts and contacts; "
-            f"{adds} of margin; {self.loss_words()} chance of a loss; {self.next_words()}."
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return whether it adds, how it stands beside other ways, and what is left out."""
+        losing = number(-self.value, -self.ci_high, -self.ci_low)
+        others = self.policies[~self.policies["policy"].isin([PLAN, NOBODY])]
+        rows = [
+            {"policy": name, "beyond": more_or_less(*found), "unsure": found[1] <= 0 <= found[2]}
+            for name, *found in others[["policy", *DIFFERENCE]].itertuples(index=False)
+        ]
+        ahead = self.contacts and (others["difference_low"] > 0).all()
+        behind = (others["difference_high"] < 0).any()
+        state = "adds" if self.contacts else "nothing"
+        if not self.contacts and not self.budgets.frame["budget"].any():
+            state = "worthless"
+        elif self.contacts and self.value < 0 and not losing.startswith("0 "):
+            state = "loses"
+        return {
+            "state": state,
+            "losing": losing,
+            "risk": "little" if self.loss < 0.005 else "some",
+            "loss_most": min(self.loss, 0.99),
+            "more": self.next.value > 0,
+            "step_told": number(self.step, decimals=0 if self.step >= 1 else None),
+            "read": math.isfinite(self.readout.ci_low),
+            "sized": "" if self.holdout is None else self.holdout.summary(),
+            "others": rows if self.contacts else [],
+            "ways": self.policies[self.policies["policy"] != NOBODY],
+            "finding": "ahead" if ahead else "behind" if behind else "unsure",
+        }
 
     def loss_words(self) -> str:
         """Write the chance of a loss, never as certain or impossible."""
-        if self.loss < 0.005:
-            return _("less than 1 %")
-        return percent(min(self.loss, 0.99), decimals=0)
+        return self._facts.say("loss_line")
 
     def next_words(self) -> str:
         """Say what the next of budget would add, with its interval."""
-        if not self.next.value > 0:
-            return _("more budget would add nothing")
-        return _(
-            "the next {step} would add {amount}",
-            step=number(self.step, decimals=0 if self.step >= 1 else None),
-            amount=number(*self.next.ends),
-        )
+        return self._facts.say("next_line")
 
     def certainty(self) -> str:
         """Say what the readout will show, what would confirm the profit, and what it rests on."""
-        words = [
-            f"The intervals hold in {percent(self.level, decimals=0)} of cases. They come of "
-            f"{plural(self.decisions, 'past decision')} on "
-            f"{plural(self.learned_from, 'customer')}, each valued by what came of it, and chosen "
-            "by what other customers showed."
-        ]
-        if math.isfinite(self.readout.ci_low):
-            words.append(
-                f"The readout will show {number(*self.readout.ends)} {self.currency}".rstrip()
-                + f", with {percent(self.held, decimals=0)} of the planned held back."
-            )
-        if self.holdout is not None:
-            words.append(self.holdout.summary())
-        if self.unsupported:
-            words.append(
-                f"Left out: {plural(self.unsupported, 'customer')} unlike any in past decisions."
-            )
-        return " ".join(words)
+        return self._facts.say("sure")
 
     def compared(self) -> str:
         """Say which other ways to spend the same the plan is sure to beat, and which not."""
-        rows = self.policies[~self.policies["policy"].isin([PLAN, NOBODY])]
-        if rows.empty or not self.contacts:
-            return ""
-        words = []
-        for name, *found in rows[["policy", *DIFFERENCE]].itertuples(index=False):
-            sure = "" if found[1] > 0 or found[2] < 0 else ", which may be chance"
-            words.append(f"{more_or_less(*found)} than {name}{sure}")
-        return f"At the same cost the plan adds {'; '.join(words)}."
-
-    def table(self) -> Html:
-        """Return what each way to spend the same adds, and what the plan adds beyond it."""
-        frame, unit = self.policies, f", {self.currency}" if self.currency else ""
-        rows = frame.assign(
-            value=_written(frame, "value", "ci_low", "ci_high"),
-            difference=_written(frame, *DIFFERENCE),
-        )
-        shown = {
-            "policy": "who is contacted",
-            "spend": f"cost{unit}",
-            "value": f"extra profit{unit} [{percent(self.level, decimals=0)}]",
-            "difference": f"the plan beyond it{unit}",
-        }
-        caption = (
-            "All spend the same, as far as there is something to spend it on. Everybody: the "
-            "promotion that adds most on average, in random order until the budget is spent. "
-            "Likeliest to respond first: by the margin foretold with the promotion."
-        )
-        formats: dict[str, Any] = {"spend": number, "value": str, "difference": str}
-        return table(rows, shown, formats, caption=caption)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what the plan and other ways to spend the same would add, with intervals."""
-        from promolab import plots
-
-        rows = self.policies[self.policies["policy"] != NOBODY]
-        ax = plots.intervals(
-            rows["policy"].tolist(), rows["value"], rows["ci_low"], rows["ci_high"],
-            reference=0.0, ax=ax,
-        )  # fmt: skip
-        cost = money(self.spend, currency=self.currency)
-        return plots.finish(
-            ax,
-            title=self._title(rows),
-            subtitle=f"extra profit at the same cost of {cost}, "
-            f"{percent(self.level, decimals=0)} intervals; {plural(self.decisions, 'decision')}",
-            xlabel=f"extra profit, {self.currency}".rstrip(", "),
-        )
-
-    def _title(self, rows: pd.DataFrame) -> str:
-        others = rows[rows["policy"] != PLAN]
-        if self.contacts and (others["difference_low"] > 0).all():
-            return "The plan adds more than any other way to spend the same"
-        if (others["difference_high"] < 0).any():
-            return "Another way to spend the same adds more than the plan"
-        return "Whether the plan beats every other way to spend the same is not certain"
+        return self._facts.say("compared_line")
 
 
 def plan_value(
@@ -640,9 +540,3 @@ def _confirming(sd: float, contacts: int, profit: float, held: float) -> Holdout
     if not (profit > 0 and sd > 0 and planned > 1 and contacts):
         return None
     return share_to_see(planned, profit / contacts, sd=sd)
-
-
-def _written(frame: pd.DataFrame, *columns: str) -> list[str]:
-    """Write values with their intervals."""
-    ends = zip(*(frame[name] for name in columns), strict=True)
-    return ["" if math.isnan(value) else number(value, *rest) for value, *rest in ends]

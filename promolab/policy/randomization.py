@@ -144,32 +144,21 @@ class Drawn(Result):
         after = put_back(self.propensities, order)
         return replace(self, planned=planned, before=before, propensities=after)
 
-    def summary(self) -> str:
-        """Say which share is drawn, why, and what the log will be good for."""
-        words = []
-        if self.share:
-            words.append(
-                f"{_short(self.share)} of the customers get what chance draws, paid "
-                "from the budget."
-            )
-            least, most = min(self.effective_n.values()), max(self.effective_n.values())
-            worth = (
-                count(least) if count(least) == count(most) else f"{count(least)} to {count(most)}"
-            )
-            words.append(
-                f"Next time that tells as much of each action as {worth} customers drawn for it."
-            )
-        if self.share > self.asked:
-            words.append(
-                f"That is more than the {_short(self.asked)} asked for: with "
-                f"{count(len(self.effective_n))} actions, each needs a chance of "
-                f"{_short(self.p_min)} at least."
-            )
-        if self.overspend is not None:
-            words.append(
-                f"The chance of spending more than the budget is {_short(self.overspend)}."
-            )
-        return " ".join(words)
+    def facts(self) -> dict[str, Any]:
+        """Return whether a share is drawn, and of how much worth that is."""
+        least, most = min(self.effective_n.values()), max(self.effective_n.values())
+        return {
+            "any_drawn": self.share > 0,
+            "part": _short(self.share),
+            "asked_for": _short(self.asked),
+            "least_chance": _short(self.p_min),
+            "risk": "" if self.overspend is None else _short(self.overspend),
+            "worth": "same" if count(least) == count(most) else "range",
+            "least": least,
+            "most": most,
+            "raised": self.share > self.asked,
+            "actions": len(self.effective_n),
+        }
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from promolab.checks import real_number, share, whole_number
 from promolab.policy.plan_scores import NOTHING_SHARES, Gain, PlanScores
 from promolab.results import Estimate, Result
-from promolab.wording import decimals_for, number, percent, plural
+from promolab.wording import decimals_for, number
 
 if TYPE_CHECKING:
     from promolab.policy.rows import PolicyRows
 
 TOLERATED = 0.2
 """Chance of a loss up to which spending is taken to pay: what holds back what pays loses, too."""
-ASSUMED = (
-    "This assumes that promotions change who buys, or all baskets alike, rather than how unequal "
-    "baskets are: where they cut the largest ones, a loss is likelier."
-)
 
 
 @dataclass(frozen=True)
@@ -162,34 +158,18 @@ class SpendingTest(Result):
     def __bool__(self) -> bool:
         return self.loss <= self.tolerated and self.spend > 0
 
-    def summary(self) -> str:
-        """Say whether it pays, why, what withholding costs, and what that assumes."""
-        unit = f" {self.currency}".rstrip()
-        if not self.spend:
-            return (
-                "Nothing is spent beyond what is learned from: past decisions show no promotion "
-                "that would earn its cost with anybody."
-            )
+    def facts(self) -> dict[str, Any]:
+        """Return whether it pays, and what is shown beside."""
         value, low, high = self.profit.ends
         adds, least = (number(each, decimals=decimals_for(low, high)) for each in (value, low))
-        chance, most = (percent(min(p, 0.99), decimals=0) for p in (self.loss, self.tolerated))
-        shown = (
-            f"by {plural(self.decisions, 'past decision')} "
-            f"{'it adds' if self else 'spending more would add'} {adds}{unit} net of its cost, and "
-            f"with {percent(self.level, decimals=0)} certainty more than {least}; the chance of a "
-            f"loss is {chance}, and {most} is tolerated."
-        )
-        window = " In the window alone promotions are sure to earn their cost." if self.soon else ""
-        assumed = f" {ASSUMED}" if self.modelled else ""
-        if self:
-            return f"It pays to spend: {shown}{window}{assumed}"
-        cost = "costs nothing on average"
-        if self.expected > 0:
-            cost = f"gives up {number(self.expected)}{unit} on average"
-        return (
-            f"Nothing is spent beyond what is learned from: {shown}{window} Withholding {cost}; "
-            f"more decisions drawn by chance would tell.{assumed}"
-        )
+        return {
+            "state": "none" if not self.spend else "pays" if self else "withheld",
+            "adds": adds,
+            "least": least,
+            "chance": min(self.loss, 0.99),
+            "most": min(self.tolerated, 0.99),
+            "gives_up": self.expected > 0,
+        }
 
 
 def spending_test(

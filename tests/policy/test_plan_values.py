@@ -153,7 +153,7 @@ def test_the_sentence_is_one_a_shopkeeper_reads_and_it_is_a_result(tmp_path):
     assert again.summary() == found.summary()
     pd.testing.assert_frame_equal(again.policies, found.policies)
     assert found.to_dict()["profit"]["value"] == found.value
-    assert "the plan" in str(found.table()) and found.plot().get_title(loc="left")
+    assert "the plan" in str(found.to_table()) and found.plot().get_title(loc="left")
 
 
 def test_what_cannot_be_is_refused_in_a_sentence():
@@ -190,7 +190,7 @@ def test_no_sentence_is_nonsense(budget, shift, n):
     said = [plan.summary(), pays.summary()]
     for each in (found, asked):
         said += [each.summary(), each.certainty(), each.compared(), each.budgets.summary()]
-        said.append(visible(each.table().text))
+        said.append(visible(each.to_table().text))
     assert [problem for text in said for problem in nonsense(text)] == []
 
 

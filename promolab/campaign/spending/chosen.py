@@ -315,7 +315,7 @@ class ChosenPolicy(Result):
             )
         found, same = self.answer, self.same_for_all
         drawn = picture(found.plot(), found.ALT)
-        return [found.compared(), drawn, same.summary() if same else "", found.table()]
+        return [found.compared(), drawn, same.summary() if same else "", found.to_table()]
 
     @property
     def same_for_all(self) -> SameForAll | None:
