@@ -37,12 +37,12 @@ class Quality:
         y, n = self.y, len(self.y)
         if self.metric == "auc":
             ranked = placements(y, logits)
-            auc = float(ranked.concordant.sum() / ranked.pairs.sum())
+            auc = ranked.auc
             return auc, ranked.deviations(y, auc, None)
         if self.metric == "auc_within" and self.group is not None:
             groups = int(self.group.max()) + 1
             kept, used, ranked = placements_within(y, logits, self.group, groups)
-            auc = float(ranked.concordant.sum() / ranked.pairs.sum())
+            auc = ranked.auc
             parts = np.zeros(n)
             parts[kept] = ranked.deviations(y[kept], auc, used)
             return auc, parts

@@ -182,20 +182,42 @@ def renumbered(codes: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class RankedRows:
+class Ordered:
+    """Rows from the best score down.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n,)
+        Where each row stood before.
+    """
+
+    order: np.ndarray
+
+    def listed(self, values: np.ndarray | None) -> np.ndarray | None:
+        """Return values of rows, if there are any, in the list's order."""
+        return None if values is None else values[self.order]
+
+    def restored(self, values: np.ndarray) -> np.ndarray:
+        """Return values in the order in which the rows came."""
+        back = np.empty_like(values)
+        back[self.order] = values
+        return back
+
+
+@dataclass(frozen=True)
+class RankedRows(Ordered):
     """Rows by group and falling score, in runs of equal scores.
 
     Parameters
     ----------
-    order, y, group, run : ndarray of shape (n,)
-        Where each row stood before; its label, group and run.
+    y, group, run : ndarray of shape (n,)
+        Label, group and run of each row.
     above, size, hits, run_group : ndarray of shape (runs,)
         Rows of the group above the run, rows and positives in it, its group.
     sizes : ndarray of shape (groups,)
         Rows per group.
     """
 
-    order: np.ndarray
     y: np.ndarray
     group: np.ndarray
     run: np.ndarray
@@ -209,16 +231,6 @@ class RankedRows:
     def ends(self) -> np.ndarray:
         """Place of each run's last row, shape (runs,)."""
         return np.cumsum(self.size) - 1
-
-    def listed(self, values: np.ndarray | None) -> np.ndarray | None:
-        """Return values of rows, if there are any, in the list's order."""
-        return None if values is None else values[self.order]
-
-    def restored(self, values: np.ndarray) -> np.ndarray:
-        """Return values in the order in which the rows came."""
-        back = np.empty_like(values)
-        back[self.order] = values
-        return back
 
 
 def ranked_rows(
@@ -311,33 +323,3 @@ def cut_influences(
     moved = slopes[ranked.group] * (taken - depth)
     of_capture = (ranked.y * (taken - found / positives) - moved) / positives
     return of_capture, (ranked.y * taken - found / n - moved) / (n * depth)
-
-
-def down_the_list(u: np.ndarray, v: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:
-    """Sum over clusters of (sum of ``u`` so far) × (sum of ``v`` so far), after every row.
-
-    Parameters
-    ----------
-    u, v : ndarray of shape (n,)
-        Figures in the order of the list.
-    cluster : ndarray of int of shape (n,), optional
-        Codes 0, 1, …, in the same order.
-    """
-    if cluster is None:
-        return np.cumsum(u * v)
-    by_cluster = np.argsort(cluster, kind="stable")
-    codes = cluster[by_cluster]
-    first = np.append(True, codes[1:] != codes[:-1])
-    # A row that comes on top of sums U and V raises U·V by uV + Uv + uv.
-    before_u, before_v = (_before(x[by_cluster], first) for x in (u, v))
-    steps = np.empty(len(u))
-    steps[by_cluster] = (
-        u[by_cluster] * before_v + v[by_cluster] * before_u + u[by_cluster] * v[by_cluster]
-    )
-    return np.cumsum(steps)
-
-
-def _before(values: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Return the sum of the cluster's earlier values, for values sorted by cluster."""
-    so_far = np.cumsum(values) - values
-    return np.asarray(so_far - so_far[first][np.cumsum(first) - 1])

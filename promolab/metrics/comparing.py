@@ -114,7 +114,7 @@ def compare_auc(
         ranked = [first, placements_within(y, b, codes, len(names))[2]]
     y = y[kept]
     customers = None if customers is None else renumbered(customers[kept])
-    aucs = [float(one.concordant.sum() / one.pairs.sum()) for one in ranked]
+    aucs = [one.auc for one in ranked]
     parts = [one.deviations(y, auc, used) for one, auc in zip(ranked, aucs, strict=True)]
     difference = aucs[0] - aucs[1]
     error = math.sqrt(variance_of(y, parts[0] - parts[1], customers).value)
@@ -267,10 +267,20 @@ def compare(
     found = named_metric(metric)
     level_of(level)
     check_groups(found, group)
-    names, columns = _columns(scores)
-    against = _position(names, reference)
+    if not hasattr(scores, "items"):
+        raise InputError(
+            "scores holds no names; give a dict {name: scores} or a DataFrame with a column per "
+            "model"
+        )
+    names, given = [str(name) for name, _ in scores.items()], [x for _, x in scores.items()]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise InputError(
+            f"scores holds {len(names)} models with {len(set(names))} names; a comparison needs "
+            "two or more, each with a name of its own"
+        )
+    against = 0 if reference is None else names.index(choice("reference", str(reference), names))
     y_true, cluster, group = aligned(y_true=y_true, cluster=cluster, group=group)
-    columns = [along(y_true, x, name, "y_true") for name, x in zip(names, columns, strict=True)]
+    columns = [along(y_true, x, name, "y_true") for name, x in zip(names, given, strict=True)]
     y = labels_of("y_true", y_true)
     if found.of_probabilities:
         columns = [check_probabilities(y, column)[1] for column in columns]
@@ -295,28 +305,6 @@ def compare(
     )
 
 
-def _columns(scores: Mapping[str, ArrayLike] | pd.DataFrame) -> tuple[list[str], list[Any]]:
-    if not hasattr(scores, "items"):
-        raise InputError(
-            "scores holds no names; give a dict {name: scores} or a DataFrame with a column per "
-            "model"
-        )
-    pairs = [(str(name), values) for name, values in scores.items()]
-    names = [name for name, _ in pairs]
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise InputError(
-            f"scores holds {len(names)} models with {len(set(names))} names; a comparison needs "
-            "two or more, each with a name of its own"
-        )
-    return names, [values for _, values in pairs]
-
-
-def _position(names: list[str], reference: str | None) -> int:
-    if reference is None:
-        return 0
-    return names.index(choice("reference", str(reference), names))
-
-
 def _table(
     names: list[str],
     values: list[Estimate],
@@ -327,16 +315,15 @@ def _table(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    frame = pd.DataFrame([{"model": n, **v.to_dict()} for n, v in zip(names, values, strict=True)])
-    frame = frame.drop(columns="n")
-    for column in ("value", "ci_low", "ci_high"):
-        frame[column] = frame[column].astype(float)
+    ends = [v.ends for v in values]
+    frame = pd.DataFrame(ends, columns=["value", "ci_low", "ci_high"], dtype=float)
+    frame.insert(0, "model", names)
     frame["difference"] = frame["value"] - frame["value"].iloc[reference]
     half = normal_quantile(level) * np.array(errors)
     frame["difference_low"] = frame["difference"] - half
     frame["difference_high"] = frame["difference"] + half
     frame["std_error"] = errors
-    frame["p_value"] = [two_sided(d, e) for d, e in zip(frame["difference"], errors, strict=True)]
+    frame["p_value"] = two_sided(frame["difference"], errors)
     others = np.arange(len(names)) != reference
     frame["p_holm"] = math.nan
     frame.loc[others, "p_holm"] = holm(frame.loc[others, "p_value"].to_numpy())

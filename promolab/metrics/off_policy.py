@@ -22,7 +22,7 @@ from promolab.metrics._off_policy import (
     table_like,
 )
 from promolab.results import Estimate
-from promolab.stats import StdError, around, positive_interval, spread_of, two_sided
+from promolab.stats import StdError, around, estimate_of, positive_interval, spread_of, two_sided
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def policy_value(
         rows, *figures, asked, found.limit, asked.span, ends, _is_uneven(rows, chances, effective)
     )
     top = max(1, round(HEAVIEST * rows.n))
-    missing = found.value - found.full[0], found.added - found.full[1]
+    missing = found.value - found.full[0]
     return PolicyValue(
         *told,
         "asked" if estimator is not None else "unpredicted" if q is None else "predicted",
@@ -280,7 +280,7 @@ def policy_value(
         float(weight.max()),
         float(np.sort(weight)[-top:].sum() / max(weight.sum(), 1e-300)),
         float((weight == 0).mean()),
-        _around(rows, *missing, level),
+        estimate_of(missing, (found.added - found.full[1]) / rows.n, rows.cluster, level),
     )
 
 
@@ -473,9 +473,4 @@ def _stretched(rows: Logged, found: Found, asked: Asked) -> tuple[float, float, 
 
 def _mean(rows: Logged, values: np.ndarray, level: float) -> Estimate:
     mean = float(values.mean())
-    return _around(rows, mean, values - mean, level)
-
-
-def _around(rows: Logged, value: float, added: np.ndarray, level: float) -> Estimate:
-    spread = spread_of(added / rows.n, rows.cluster)
-    return Estimate(value, *around(value, spread, level), rows.n)
+    return estimate_of(mean, (values - mean) / rows.n, rows.cluster, level)

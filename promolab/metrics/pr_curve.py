@@ -15,13 +15,12 @@ from promolab.metrics._inputs import (
     RankedRows,
     check_ranking,
     codes_of,
-    down_the_list,
     ranked_rows,
     rows_of,
 )
 from promolab.metrics.ranking import Variance, auc_interval
 from promolab.results import Estimate
-from promolab.stats import share_interval, spread_of
+from promolab.stats import cluster_sums, share_interval, spread_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,7 +162,7 @@ def precision_recall(
         (hits / (ranked.ends + 1))[adds],
         (hits / hits[-1])[adds],
         score[ranked.order[ranked.ends]][adds],
-        *_band(hits, ranked.y.astype(float), ranked.ends, mine, level),
+        *_band(ranked, mine, level),
     )
 
 
@@ -181,42 +180,28 @@ def average_precision_of(ranked: RankedRows) -> tuple[float, np.ndarray]:
 
 
 def _band(
-    hits: np.ndarray,
-    y: np.ndarray,
-    ends: np.ndarray,
-    cluster: np.ndarray | None,
-    level: float,
+    ranked: RankedRows, cluster: np.ndarray | None, level: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pointwise interval of the precision at given recalls."""
-    positives, ones = hits[-1], np.ones(len(y))
-    recalls = hits / positives
+    hits, ends, y = np.cumsum(ranked.hits), ranked.ends, ranked.y.astype(float)
+    positives, recalls = hits[-1], hits / hits[-1]
     at = np.linspace(0, 1, BAND_POINTS)
     at = at[at >= 1 / positives - 1e-12]
-    place = np.minimum(np.searchsorted(recalls, at - 1e-12), len(ends) - 1)
-    place = np.unique(place)
+    place = np.unique(np.minimum(np.searchsorted(recalls, at - 1e-12), len(ends) - 1))
     rows, recall = ends[place] + 1.0, recalls[place]
     precision = hits[place] / rows
     reach = float(np.clip(positives ** (-1 / 3) / 2, 0.02, 0.1))
     slope = _slope(recalls, hits / (ends + 1.0), recall, reach)
-    whole = y if cluster is None else np.bincount(cluster, weights=y)[cluster]
-    last = ends[place]
-    pairs = {
-        "tt": down_the_list(y, y, cluster)[last],
-        "nn": down_the_list(ones, ones, cluster)[last],
-        "tn": down_the_list(y, ones, cluster)[last],
-        "tm": np.cumsum(y * whole)[last],
-        "nm": np.cumsum(whole)[last],
-        "mm": float(np.cumsum(y * whole)[-1]),
-    }
-    # A cluster with t positives of n rows above the cut and m positives in all adds at + bn + cm.
-    a, b, c = 1 / rows - slope / positives, -precision / rows, slope * recall / positives
-    spread = a**2 * pairs["tt"] + b**2 * pairs["nn"] + c**2 * pairs["mm"]
-    spread += 2 * (a * b * pairs["tn"] + a * c * pairs["tm"] + b * c * pairs["nm"])
+    spread, behind = np.empty(len(place)), np.empty(len(place))
+    for k, run in enumerate(place):
+        top = ranked.run <= run
+        # Less what the recall moves by: it is held fixed.
+        added = top * (y - precision[k]) / rows[k] - slope[k] * y * (top - recall[k]) / positives
+        spread[k] = np.square(cluster_sums(added, cluster)).sum()
+        # Where all above the cut are positive, as many successes as clusters are among them.
+        behind[k] = rows[k] ** 2 / np.square(cluster_sums(top.astype(float), cluster)).sum()
     units = len(y) if cluster is None else int(cluster.max()) + 1
-    spread = np.clip(spread, 0.0, None) * units / max(units - 1, 1)
-    # Where all above the cut are positive, as many successes as there are clusters among them.
-    behind = rows if cluster is None else rows * rows / np.maximum(pairs["nn"], rows)
-    low, high = share_interval(precision, spread, behind, level)
+    low, high = share_interval(precision, spread * units / max(units - 1, 1), behind, level)
     return recall, low, high
 
 

@@ -40,13 +40,7 @@ if TYPE_CHECKING:
 
 
 # Whether more of each is better.
-METRICS = {
-    "auc": True,
-    "average_precision": True,
-    "brier": False,
-    "log_loss": False,
-    "ece": False,
-}
+METRICS = {"auc": True, "average_precision": True, "brier": False, "log_loss": False, "ece": False}
 AT_DEPTH = ("lift", "capture", "precision")
 BINS = 10  # of the calibration error
 
@@ -218,7 +212,6 @@ def check_groups(metric: Metric, group: ArrayLike | None) -> None:
         )
 
 
-MANY = 40  # groups that take more than about two seconds
 SHOWN = 40  # groups in a figure
 ENOUGH = 10  # positives, for a group's figure to enter the finding
 
@@ -358,6 +351,8 @@ def by_group(
     >>> result.wide()["auc"].tolist(), result.frame["note"].tolist()[4]
     ([1.0, 1.0, nan], 'all 2 rows are negative')
     """
+    import pandas as pd
+
     y_true, p, group, cluster = aligned(y_true=y_true, p=p, group=group, cluster=cluster)
     level_of(level)
     wanted = [named_metric(name) for name in choices_of("metrics", metrics)]
@@ -370,54 +365,22 @@ def by_group(
     assert codes is not None
     clusters, _ = codes_of(cluster, len(y), "cluster")
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-    records = [
-        record
-        for code in _watched(_in_order(names))
-        for record in _measured(names[code], rows[code], y, score, clusters, wanted, level)
-    ]
-    nothing = words_of(__name__, "unmeasured").say("empty")
-    records += [
-        {
-            "group": name,
-            "metric": metric.name,
-            **_empty(nothing),
-            **_counts(0, 0, 0),
-        }
-        for name in _without_rows(group, names)
-        for metric in wanted
-    ]
-    everything = np.arange(len(y))
-    overall = _measured("all", everything, y, score, clusters, wanted, level)
+    try:
+        order = sorted(range(len(names)), key=lambda code: names[code])
+    except TypeError:  # names of several types go by their text
+        order = sorted(range(len(names)), key=lambda code: str(names[code]))
+    told = [_measured(names[code], rows[code], y, score, clusters, wanted, level) for code in order]
+    levels = getattr(getattr(group, "dtype", None), "categories", ())
+    none, seen = np.empty(0, dtype=np.int64), set(names.tolist())
+    absent = [name for name in list(levels) if name not in seen]
+    told += [_measured(name, none, y, score, clusters, wanted, level) for name in absent]
+    overall = _measured("all", np.arange(len(y)), y, score, clusters, wanted, level)
     return ByGroup(
         *rows_of(y, clusters, level),
-        _frame(records, ["group", "metric"]),
-        _frame(overall, ["metric"])[["metric", "value", "ci_low", "ci_high"]],
+        pd.DataFrame([record for each in told for record in each]),
+        pd.DataFrame(overall)[["metric", "value", "ci_low", "ci_high"]],
         tuple(metric.name for metric in wanted),
     )
-
-
-def _in_order(names: np.ndarray) -> list[int]:
-    """Return the codes in the order of their names; names of several types go by their text."""
-    codes = range(len(names))
-    try:
-        return sorted(codes, key=lambda code: names[code])
-    except TypeError:
-        return sorted(codes, key=lambda code: str(names[code]))
-
-
-def _watched(codes: list[int]) -> Any:
-    from tqdm import tqdm
-
-    off = True if len(codes) < MANY else None
-    return tqdm(codes, desc="measuring", unit="group", leave=False, disable=off)
-
-
-def _without_rows(group: ArrayLike, names: np.ndarray) -> list[Any]:
-    categories = getattr(getattr(group, "dtype", None), "categories", None)
-    if categories is None:
-        return []
-    seen = set(names.tolist())
-    return [name for name in categories.tolist() if name not in seen]
 
 
 def _measured(
@@ -431,39 +394,25 @@ def _measured(
 ) -> list[dict[str, Any]]:
     """Measure one group: a record per measure."""
     mine, own = y[rows], None if cluster is None else cluster[rows]
-    hits = int(np.count_nonzero(mine))
-    counts = _counts(len(rows), hits, len(rows) if own is None else len(np.unique(own)))
+    n, hits = len(rows), int(np.count_nonzero(mine))
+    counts = {"n": n, "positives": hits, "clusters": n if own is None else len(np.unique(own))}
     records = []
     for metric in metrics:
-        if note := _why_not(metric, hits, len(rows)):
-            found = _empty(note)
-        else:
-            value = measure(mine, p[rows], metric.name, own, level=level)
-            ends = {x: getattr(value, x) for x in ("value", "ci_low", "ci_high")}
-            found = {**ends, "note": ""}
-        records.append({"group": plain(name), "metric": metric.name, **found, **counts})
+        note, found = _why_not(metric, hits, n), Estimate(math.nan)
+        if not note:
+            found = measure(mine, p[rows], metric.name, own, level=level)
+        ends = dict(zip(("value", "ci_low", "ci_high"), found.ends, strict=True))
+        records.append(
+            {"group": plain(name), "metric": metric.name, **ends, **counts, "note": note}
+        )
     return records
 
 
 def _why_not(metric: Metric, positives: int, n: int) -> str:
     """Return why a group has no value of a measure, or an empty string."""
-    if metric.of_probabilities or 0 < positives < n:
+    if n and (metric.of_probabilities or 0 < positives < n):
         return ""
     if positives and metric.depth is not None:  # the top of a list of positives is positive
         return ""
-    return words_of(__name__, "unmeasured", n=n).say("positive" if positives else "negative")
-
-
-def _counts(n: int, positives: int, clusters: int) -> dict[str, int]:
-    return {"n": n, "positives": positives, "clusters": clusters}
-
-
-def _empty(note: str) -> dict[str, Any]:
-    return {"value": math.nan, "ci_low": math.nan, "ci_high": math.nan, "note": note}
-
-
-def _frame(records: list[dict[str, Any]], keys: list[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = [*keys, "value", "ci_low", "ci_high", "n", "positives", "clusters", "note"]
-    return pd.DataFrame(records)[columns]
+    case = "empty" if not n else "positive" if positives else "negative"
+    return words_of(__name__, "unmeasured", n=n).say(case)

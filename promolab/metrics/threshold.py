@@ -13,7 +13,6 @@ from promolab.errors import InputError
 from promolab.metrics._inputs import (
     OnRows,
     codes_of,
-    down_the_list,
     ranked_rows,
     rows_of,
 )
@@ -100,6 +99,8 @@ def cuts_of(values: np.ndarray, ends: np.ndarray, cluster: np.ndarray | None) ->
     cluster : ndarray of int of shape (n,), optional
         Codes 0, 1, …, in the same order.
     """
+    from scipy import sparse
+
     n = len(values)
     units = n if cluster is None else int(cluster.max()) + 1
     sums = np.append(0.0, np.cumsum(values)[ends])
@@ -108,32 +109,17 @@ def cuts_of(values: np.ndarray, ends: np.ndarray, cluster: np.ndarray | None) ->
     near = np.searchsorted(rows_at, np.linspace(0, n, POINTS))
     kept = np.unique(np.append(near, [0, best, len(ends)]))
     rows, totals = rows_at[kept], sums[kept]
-    more = units / max(units - 1, 1)
-    squares = np.append(0.0, down_the_list(values, values, cluster))[rows]
-    errors = np.sqrt(np.clip(more * (squares - totals**2 / units), 0.0, None))
+    stretch = np.searchsorted(rows, np.arange(n), side="right") - 1
+    of = np.arange(n) if cluster is None else cluster
+    # What each cluster brings between two cuts.
+    brought = sparse.csr_matrix((values, (of, stretch)), shape=(units, len(rows) - 1))
+    raised = np.zeros((len(rows), len(rows)))
+    raised[1:, 1:] = (brought.T @ brought).toarray().cumsum(axis=0).cumsum(axis=1)
+    covariance = (raised - np.outer(totals, totals) / units) * units / max(units - 1, 1)
+    errors = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
     if units < 2:
         errors[rows > 0] = np.nan  # a single unit says nothing of how units differ
-    covariance = _covariance(values, rows, totals, cluster, units) * more
     return Cuts(rows, totals, errors, covariance, int(np.flatnonzero(kept == best)[0]))
-
-
-def _covariance(
-    values: np.ndarray,
-    rows: np.ndarray,
-    totals: np.ndarray,
-    cluster: np.ndarray | None,
-    units: int,
-) -> np.ndarray:
-    """Covariance of the sums, from what each cluster brings between two cuts."""
-    from scipy import sparse
-
-    stretch = np.searchsorted(rows, np.arange(len(values)), side="right") - 1
-    of = np.arange(len(values)) if cluster is None else cluster
-    brought = sparse.csr_matrix((values, (of, stretch)), shape=(units, len(rows) - 1))
-    steps = np.asarray((brought.T @ brought).toarray())
-    raised = np.zeros((len(rows), len(rows)))
-    raised[1:, 1:] = np.cumsum(np.cumsum(steps, axis=0), axis=1)
-    return raised - np.outer(totals, totals) / units
 
 
 MOST = 1e15  # of a benefit or cost; the sums' squares must not overflow
@@ -284,6 +270,8 @@ def threshold_chart(
     >>> result.threshold, result.contacted, result.profit.value, result.everybody.value
     (0.6, 4, 18.0, 6.0)
     """
+    import pandas as pd
+
     y_true, p, benefit, cost, cluster = aligned(
         y_true=y_true, p=p, benefit=benefit, cost=cost, cluster=cluster
     )
@@ -303,22 +291,28 @@ def threshold_chart(
     thresholds = np.append(math.inf, score[order][cuts.rows[1:] - 1])
     shares = cuts.rows / len(y)
     responses = np.append(0, np.cumsum(ranked.y))[cuts.rows]
-    z = normal_quantile(level)
+    half = normal_quantile(level) * cuts.errors
+    low, high = cuts.totals - half, cuts.totals + half
+    frame = {"contacted": cuts.rows, "share": shares, "threshold": thresholds}
+    frame |= {"responses": responses, "profit": cuts.totals, "profit_low": low, "profit_high": high}
     best, last = cuts.best, len(cuts.rows) - 1
+    profit, everybody = (
+        Estimate.of((cuts.totals[k], low[k], high[k]), len(y)) for k in (best, last)
+    )
+    gap = cuts.totals[best] - cuts.totals[last]
+    gap_half = normal_quantile(level) * cuts.difference_error(best, last)
     return ThresholdChart(
         *rows_of(y, codes, level),
-        _table(cuts, shares, thresholds, responses, z),
+        pd.DataFrame(frame),
         float(thresholds[best]),
         float(thresholds[possible].min()),
         float(thresholds[possible].max()),
         float(shares[best]),
         float(shares[possible].min()),
         float(shares[possible].max()),
-        _estimate(cuts.totals[best], z * cuts.errors[best], len(y)),
-        _estimate(cuts.totals[last], z * cuts.errors[last], len(y)),
-        _estimate(
-            cuts.totals[best] - cuts.totals[last], z * cuts.difference_error(best, last), len(y)
-        ),
+        profit,
+        everybody,
+        Estimate.of((gap, gap - gap_half, gap + gap_half), len(y)),
         optimism,
         unit,
     )
@@ -338,25 +332,3 @@ def _money(values: ArrayLike, n: int, name: str) -> np.ndarray:
     if (most := float(np.abs(array).max(initial=0.0))) > MOST:
         raise InputError(f"{name} has values up to {most:g}; give amounts up to {MOST:g}")
     return np.broadcast_to(array, (n,))
-
-
-def _estimate(value: float, half: float, n: int) -> Estimate:
-    return Estimate(float(value), float(value - half), float(value + half), n)
-
-
-def _table(
-    cuts: Cuts, shares: np.ndarray, thresholds: np.ndarray, responses: np.ndarray, z: float
-) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            "contacted": cuts.rows,
-            "share": shares,
-            "threshold": thresholds,
-            "responses": responses,
-            "profit": cuts.totals,
-            "profit_low": cuts.totals - z * cuts.errors,
-            "profit_high": cuts.totals + z * cuts.errors,
-        }
-    )

@@ -15,6 +15,7 @@ from .influence import StdError as StdError
 from .influence import around as around
 from .influence import cluster_sums as cluster_sums
 from .influence import degrees_of as degrees_of
+from .influence import estimate_of as estimate_of
 from .influence import part_of_total as part_of_total
 from .influence import positive_interval as positive_interval
 from .influence import spread_of as spread_of

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from promolab.results import Estimate
 from promolab.stats.quantiles import share_interval, t_quantile
 
 
@@ -89,6 +90,23 @@ def around(value: float, spread: StdError, level: float) -> tuple[float, float]:
     """Return value ± Student's quantile × standard error; infinite where there is none."""
     half = _half(spread, level)
     return value - half, value + half
+
+
+def estimate_of(
+    value: float, influence: np.ndarray, cluster: np.ndarray | None, level: float
+) -> Estimate:
+    """Return an estimate with the interval that its influence function gives.
+
+    Parameters
+    ----------
+    value : float
+    influence : ndarray of shape (n,)
+        As `spread_of` takes it.
+    cluster : ndarray of int of shape (n,), optional
+        Codes 0, 1, ….
+    level : float
+    """
+    return Estimate(value, *around(value, spread_of(influence, cluster), level), len(influence))
 
 
 def positive_interval(value: float, spread: StdError, level: float) -> tuple[float, float]:

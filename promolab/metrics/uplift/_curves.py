@@ -259,25 +259,6 @@ def overall_estimate(value: float, spread: StdError, rows: UpliftRows) -> Estima
     return Estimate(value, *around(value, spread, rows.level), rows.n)
 
 
-def estimate_of(
-    value: float, added: np.ndarray, cluster: np.ndarray | None, rows: UpliftRows
-) -> Estimate:
-    """Return an estimate with the interval that its influence function gives.
-
-    Parameters
-    ----------
-    value : float
-        The estimate.
-    added : ndarray of shape (n,)
-        Its influence function.
-    cluster : ndarray of int of shape (n,) or None
-        Codes of the customers, in the same order.
-    rows : UpliftRows
-        What the estimate was made of.
-    """
-    return Estimate(value, *around(value, spread_of(added / rows.n, cluster), rows.level), rows.n)
-
-
 def ratio(
     value: float, effect: float, spreads: tuple[StdError, StdError], both: float, rows: UpliftRows
 ) -> Estimate:

@@ -10,7 +10,7 @@ import numpy as np
 
 from promolab.checks import aligned, along, labels_of, level_of, numbers_of
 from promolab.errors import InputError
-from promolab.metrics._inputs import HasEstimate, codes_of
+from promolab.metrics._inputs import HasEstimate, Ordered, codes_of
 from promolab.results import Estimate, Result
 
 if TYPE_CHECKING:
@@ -266,19 +266,21 @@ def check_uplift(
                 "either gamma (with y=None, treated=None), or y and treated"
             )
         values = checked_outcome(gamma, "gamma")
-        codes, names = codes_of(cluster, len(values), "cluster")
-        units = len(values) if codes is None else len(names)
-        return UpliftRows(None, None, values, codes, units, level, labels)
+        return UpliftRows(None, None, values, *_customers(cluster, len(values)), level, labels)
     if y is None or treated is None:
         raise InputError("y or treated is None; give both, or ready scores as gamma")
     outcome, arm = checked_outcome(y), labels_of("treated", treated)
     check_arms(arm, len(outcome))
-    codes, names = codes_of(cluster, len(outcome), "cluster")
-    units = len(outcome) if codes is None else len(names)
+    codes, units = _customers(cluster, len(outcome))
     chances = None if propensity is None else checked_propensity(propensity, len(outcome))
     constant = chances is None or chances.ndim == 0 or bool((chances == chances[0]).all())
     scores = None if constant else aipw_scores(outcome, arm, chances)
     return UpliftRows(outcome, arm, scores, codes, units, level, labels)
+
+
+def _customers(cluster: ArrayLike | None, n: int) -> tuple[np.ndarray | None, int]:
+    codes, names = codes_of(cluster, n, "cluster")
+    return codes, n if codes is None else len(names)
 
 
 def check_arms(treated: np.ndarray, n: int) -> None:
@@ -345,18 +347,15 @@ class UpliftMeasure(HasEstimate, OfList):
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Ranking(Ordered):
     """Rows from the highest score down, in runs of equal scores.
 
     Parameters
     ----------
-    order : ndarray of shape (n,)
-        Rows, the best first.
     ends : ndarray of shape (runs,)
         Place of each run's last row.
     """
 
-    order: np.ndarray
     ends: np.ndarray
 
     @property
@@ -414,16 +413,6 @@ class Ranking:
         added = self.from_here_on(slopes)
         added -= slopes @ self.share
         return added
-
-    def listed(self, values: np.ndarray | None) -> np.ndarray | None:
-        """Return values of rows, if there are any, in the list's order."""
-        return None if values is None else values[self.order]
-
-    def restored(self, values: np.ndarray) -> np.ndarray:
-        """Return values in the order in which the rows came."""
-        back = np.empty_like(values)
-        back[self.order] = values
-        return back
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from promolab.errors import InputError, nearest
 from promolab.metrics._inputs import Drawn
 from promolab.metrics.uplift._curves import (
     CONVENTIONS,
-    estimate_of,
     gain_curve,
     influence,
     overall_estimate,
@@ -33,7 +32,7 @@ from promolab.metrics.uplift._inputs import (
     ranking_of,
 )
 from promolab.results import Estimate, plain
-from promolab.stats import around, two_sided
+from promolab.stats import around, estimate_of, two_sided
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -466,8 +465,8 @@ def rate(
     effects = effects_of(ranking_of(values, rows), rows)
     customers = effects.ranking.listed(rows.cluster)
     autoc, area = (
-        estimate_of(*influence(effects, weighting), customers, rows)
-        for weighting in ("autoc", "qini")
+        estimate_of(value, added / rows.n, customers, level)
+        for value, added in (influence(effects, kind) for kind in ("autoc", "qini"))
     )
     overall = spread_of(overall_influence(effects) / rows.n, customers)
     return Rate(

@@ -14,7 +14,6 @@ from promolab.metrics._inputs import Drawn, HasEstimate
 from promolab.metrics.reliability import equal_bins, sums_by_bin
 from promolab.metrics.uplift._curves import (
     cut_at,
-    estimate_of,
     overall_estimate,
     overall_influence,
     spread_of,
@@ -28,7 +27,15 @@ from promolab.metrics.uplift._inputs import (
     ranking_of,
 )
 from promolab.results import Estimate
-from promolab.stats import Dominant, all_shares, around, cluster_sums, difference_of, dominant_of
+from promolab.stats import (
+    Dominant,
+    all_shares,
+    around,
+    cluster_sums,
+    difference_of,
+    dominant_of,
+    estimate_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,7 +170,10 @@ def _parts(
         "difference": (mine[0] - others[0], mine[1] - others[1]),
         "gain": (cut.gain, cut.influence),
     }
-    made = {name: estimate_of(*part, customers, rows) for name, part in parts.items()}
+    made = {
+        name: estimate_of(value, added / rows.n, customers, rows.level)
+        for name, (value, added) in parts.items()
+    }
     spread = spread_of(overall / rows.n, customers)
     made["everyone"] = overall_estimate(average, spread, rows)
     if left == 0:
@@ -273,11 +283,15 @@ def effect_calibration(
         raise InputError("effect has infinite values; give finite effects")
     scores = rows.scores
     gap = predicted - scores
+
+    def told(value: float, added: np.ndarray) -> Estimate:
+        return estimate_of(value, added / rows.n, rows.cluster, level)
+
     return EffectCalibration(
         *rows.told,
         _binned(rows, predicted, bins),
-        estimate_of(*_slope(rows, predicted), rows.cluster, rows),
-        estimate_of(float(gap.mean()), gap - gap.mean(), rows.cluster, rows),
+        told(*_slope(rows, predicted)),
+        told(float(gap.mean()), gap - gap.mean()),
     )
 
 
