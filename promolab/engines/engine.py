@@ -117,7 +117,7 @@ def connect(threads: int | None = None) -> Any:
     >>> connect(threads=1).name
     'duckdb'
     """
-    import ibis
+    from promolab.engines.embedded import Embedded
 
     settings: dict[str, Any] = {
         "memory_limit": memory_limit(),
@@ -128,7 +128,7 @@ def connect(threads: int | None = None) -> Any:
     }
     if threads:
         settings["threads"] = int(threads)
-    con = ibis.duckdb.connect(**settings)
+    con = Embedded().connect(**settings)
     con.raw_sql("SET TimeZone = 'UTC'")
     # In a notebook the engine would draw a widget, which a page cannot show. Without ipywidgets
     # it draws none, and refuses even to be told so.
