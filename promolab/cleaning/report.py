@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab import display
-from promolab.language import _, _n, marked
+from promolab.language import _, marked
 from promolab.results import Result
-from promolab.wording import count, money, percent, plural
+from promolab.wording import count, plural
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -43,34 +43,19 @@ class LeftOut(Result):
         """Return one row per table and reason."""
         return self.table
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the sentences, as ``metrics.json`` keeps them."""
-        return {"sentences": self.sentences()}
+    def facts(self) -> dict[str, Any]:
+        """Return the reasons in words, and of which the money is known."""
+        rows = self.table.assign(
+            source=[_(name.replace("_", " ")) for name in self.table["table"]],
+            why=[_(reason) for reason in self.table["reason"]],
+            money=["known" if sales == sales else "unknown" for sales in self.table["sales"]],
+        )
+        return {"shown": rows, "case": "some" if len(rows) else "none"}
 
     def sentences(self) -> list[str]:
         """Say of each reason how many rows it took out, and the money in them."""
-        return [self._sentence(row) for row in self.table.to_dict("records")]
-
-    def _sentence(self, row: dict[Any, Any]) -> str:
-        text = _n(
-            "{n} row of {table}, {reason}",
-            "{n} rows of {table}, {reason}",
-            row["rows"],
-            table=_(row["table"].replace("_", " ")),
-            reason=_(row["reason"]),
-        )
-        if row["sales"] != row["sales"]:
-            return _("{rows}.", rows=text)
-        return _(
-            "{rows}: {worth}, {share} of sales.",
-            rows=text,
-            worth=money(row["sales"], currency=self.currency, decimals=0),
-            share=percent(row["share"], decimals=1),
-        )
-
-    def summary(self) -> str:
-        """Say it in sentences."""
-        return " ".join(self.sentences()) or "No row was left out."
+        facts = self._facts
+        return [row.say("line") for row in facts.rows(facts["shown"])]
 
 
 COUNTS = ("rows_in", "rows_dated_later", "rows_kept", "rows_quarantined")
@@ -145,24 +130,16 @@ class CleaningReport(Result):
         known = self.rows.assign(rows=self.rows["rows_in"] - self.rows["rows_dated_later"])
         return known[["table", "rows", "rows_kept", "rows_quarantined"]]
 
-    def summary(self) -> str:
-        """Return in plain sentences how many rows were kept, quarantined and flagged."""
-        rows_in, out = int(self.by_then["rows"].sum()), int(self.rows.rows_quarantined.sum())
-        flagged = self.rules[self.rules.action == "flagged"]
-        text = f"Of {plural(rows_in, 'row')} in {plural(len(self.rows), 'table')}, "
-        if not out:
-            text += "none was quarantined." if rows_in else "there was nothing to keep."
-        else:
-            share = percent(out / rows_in, decimals=2 if out / rows_in >= 0.0001 else 4)
-            were = "was" if out == 1 else "were"
-            text += f"{count(out)} ({share}) {were} quarantined and {count(rows_in - out)} kept."
-        if len(flagged):
-            named = ", ".join(
-                f"{r.replace('_', ' ')} {count(n)}"
-                for r, n in zip(flagged["rule"], flagged["rows"], strict=True)
-            )
-            text += f" Kept and flagged: {named}."
-        return " ".join([text, *self.notes])
+    def facts(self) -> dict[str, Any]:
+        """Return how many rows there were, were kept, quarantined and flagged."""
+        came, out = int(self.by_then["rows"].sum()), int(self.rows["rows_quarantined"].sum())
+        share = out / came if came else 0.0
+        case = "nothing" if not came else "none" if not out else "some" if share >= 1e-4 else "few"
+        flagged = self.rules[self.rules["action"] == "flagged"]
+        called = flagged["rule"].str.replace("_", " ")
+        facts = {"came": came, "out": out, "kept": came - out, "share": share, "tables": self.rows}
+        facts |= {"flagged": flagged.assign(called=called), "remarks": " ".join(self.notes)}
+        return {**facts, "case": case}
 
     def left_out(self, shop: Shop) -> LeftOut:
         """Add up the sales in the rows that cleaning left out.

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from promolab.display import Html, join, picture, say
 from promolab.features import order_lines
-from promolab.language import _, _n, month_words
-from promolab.results import Result
+from promolab.language import month_words
+from promolab.results import Estimate, Result, words_of
 from promolab.stats import wilson
-from promolab.wording import count, percent
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
 
 
@@ -47,71 +43,35 @@ class Cohorts(Result):
         """Return one row per cohort and month after it."""
         return self.months
 
-    def _next_month(self) -> pd.DataFrame:
-        """Return the first month after of the cohorts of new customers that are large enough."""
+    def facts(self) -> dict[str, Any]:
+        """Return how many of the latest cohort came back in the next month, and of those before."""
         rows = self.months[(self.months["after"] == 1) & (self.months["customers"] >= FEWEST)]
-        return rows[[day > self.since for day in rows["cohort"]]]
-
-    def summary(self) -> str:
-        """Say how many of the latest cohort came back in the next month, and of those before."""
-        rows = self._next_month()
+        # The cohorts of new customers alone.
+        rows = rows[[day > self.since for day in rows["cohort"]]]
+        facts = {"fewest": FEWEST, "grid": self._grid, "case": "none"}
         if rows.empty:
-            return _(
-                "No month that lies a month back has brought {n} new customers: how many come "
-                "back cannot be told yet.",
-                n=FEWEST,
-            )
-        last = rows.iloc[-1]
-        text = _n(
-            "Of {n} new customer of {month}, {share} ordered again in the month after",
-            "Of {n} new customers of {month}, {share} ordered again in the month after",
-            last["customers"],
-            month=month_words(last["cohort"]),
-            share=percent(last["share"], last["share_low"], last["share_high"]),
-        )
-        before = rows.iloc[:-1]
-        if before.empty:
-            return _("{text}.", text=text)
-        usual = before["active"].sum() / before["customers"].sum()
-        return _n(
-            "{text}; of those of the {n} month before, {share}.",
-            "{text}; of those of the {n} months before, {share}.",
-            len(before),
-            text=text,
-            share=percent(usual, decimals=0),
-        )
+            return facts
+        last, before = rows.iloc[-1], rows.iloc[:-1]
+        share = Estimate.of((last["share"], last["share_low"], last["share_high"]))
+        facts |= {"last": {**last, "share": share}, "before": before, "case": "one"}
+        if len(before):
+            facts |= {
+                "usual": before["active"].sum() / before["customers"].sum(),
+                "case": "several",
+            }
+        return facts
+
+    def _grid(self) -> pd.DataFrame:
+        rows = self.months.assign(percent=100 * self.months["share"], month="")
+        rows["old"] = [day <= self.since for day in rows["cohort"]]
+        rows["month"] = [month_words(day, short=True) for day in rows["cohort"]]
+        said = words_of(__name__, "Cohorts")
+        return rows.assign(label=[row.say("cohort") for row in said.rows(rows)])
 
     def block(self) -> Html:
         """Return who comes back as a page has it: in words, and drawn where there is anybody."""
-        words = self.summary()
-        alt = f"{_('Customers by month of first order.')} {words}"
-        drawn = [picture(self.plot(), alt)] if len(self.months) else []
-        return join([say(_("Who comes back"), kind="h2"), say(words), *drawn])
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw cohorts × months after as a heat map of the share who ordered."""
-        from promolab import plots
-
-        wide = self.months.pivot_table(index="cohort", columns="after", values="share")
-        sizes = self.months.groupby("cohort")["customers"].first()
-        old = _(" (and before)")
-        labels = [
-            f"{month_words(day, short=True)}{old if day <= self.since else ''}: {count(sizes[day])}"
-            for day in wide.index
-        ]
-        values = 100 * wide.to_numpy(dtype=float)
-        text = [[f"{v:.0f}" if np.isfinite(v) else "" for v in row] for row in values]
-        if not values.size:
-            values, labels, text = np.full((1, 1), np.nan), [""], [[""]]
-        ax = plots.heat_map(
-            values, labels, [str(c) for c in wide.columns] or [""], text=text, ax=ax
-        )
-        return plots.finish(
-            ax,
-            title=_("Who comes back"),
-            subtitle=_("% of each month's new customers who ordered so many months later"),
-            xlabel=_("months after the first order"),
-        )
+        drawn = [picture(self.plot(), self.alt())] if len(self.months) else []
+        return join([say(self._facts.say("title"), kind="h2"), say(self.summary()), *drawn])
 
 
 def monthly_cohorts(shop: Shop, as_of: datetime, months: int = 12) -> Cohorts:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from promolab.results import Result
-from promolab.wording import plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
 
 
@@ -40,49 +37,19 @@ class DataOverview(Result):
         """Return one row per day and kind."""
         return self.days
 
-    def summary(self) -> str:
-        """Say what span the events cover and whether days are missing."""
-        gaps = (
-            f"{plural(self.missing, 'day')} without any" if self.missing else "no day without any"
-        )
-        total = int(self.days["events"].sum())
-        return (
-            f"{plural(total, 'event')} from {self.first:%d %b %Y} to {self.last:%d %b %Y}, {gaps}."
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return how many events there are, those by whole week, and whether days are missing."""
+        facts = {"total": int(self.days["events"].sum()), "weeks": self._weeks}
+        return {**facts, "case": "some" if self.missing else "whole", "from_nought": (0, None)}
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the events of each whole week, a line per kind."""
-        from matplotlib.dates import date2num
-
-        from promolab import plots
-
+    def _weeks(self) -> pd.DataFrame:
         days = self.days
         week = days["day"] - pd.to_timedelta(days["day"].dt.day_of_week, unit="D")
         # A week that the data cover in part would look like a fall in business.
         whole = (week >= self.first) & (week + pd.Timedelta(days=6) <= self.last)
-        table = (
-            days[whole]
-            .assign(week=week[whole])
-            .groupby(["kind", "week"], as_index=False)
-            .events.sum()
-        )
-        for i, (kind, rows) in enumerate(table.groupby("kind")):
-            ax = plots.curve(
-                date2num(rows["week"].to_numpy()),
-                rows["events"].to_numpy(),
-                label=str(kind),
-                colour=plots.COLOURS[i % len(plots.COLOURS)],
-                ax=ax,
-            )
-        ax = ax or plots.curve([], [])
-        ax.set_ylim(bottom=0)
-        ax = plots.finish(
-            plots.date_axis(ax),
-            title=self.summary(),
-            subtitle="events per week, whole weeks only",
-            ylabel="events",
-        )
-        return plots.legend_below(ax, columns=8)  # there are so many kinds at most
+        by = days[whole].assign(week=week[whole]).groupby(["kind", "week"], as_index=False)
+        rows: pd.DataFrame = by["events"].sum()
+        return rows
 
 
 def data_overview(shop: Shop) -> DataOverview:

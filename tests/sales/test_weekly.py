@@ -10,6 +10,7 @@ from promolab.results import plain
 from promolab.sales import YEAR, monthly_cohorts, weekly_sales
 from tests.drawn import bars_of
 from tests.made_up import shop_of
+from tests.refused import refused
 
 NOW = pd.Timestamp("2021-03-01")  # a Monday
 DAY = pd.Timedelta(days=1)
@@ -129,7 +130,7 @@ def test_new_customers_that_come_back_are_a_sentence() -> None:
         shop_of({"events": old.assign(kind="purchase")}), datetime(2020, 12, 2)
     )
     assert "cannot be told yet" in nothing.summary()
-    nothing.plot()
+    refused("nothing to draw: No month", nothing.plot)
 
 
 def test_thirteen_weeks_with_margin_and_the_calendars_events(events, shop) -> None:
