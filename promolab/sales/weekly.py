@@ -14,7 +14,7 @@ from promolab.contract import read_operations
 from promolab.display import Html, Tile, join, picture, say
 from promolab.errors import DataError
 from promolab.features import fixed, order_lines, with_margin
-from promolab.language import _, _n, day_words, marked
+from promolab.language import day_words
 from promolab.results import Estimate, Result
 from promolab.stats import wilson
 from promolab.wording import count, in_currency, listed, money, percent
@@ -89,16 +89,10 @@ class WeeklySales(Result):
         now, then = self.at(name), self.at(name, ago)
         return now / then - 1 if then > 0 else float("nan")
 
-    def change_words(self, name: str, ago: int) -> str:
-        """Return a change in words; empty where it is not known."""
-        share = self.change(name, ago)
-        when = _("the week before") if ago == 1 else _("the same week a year before")
-        if not math.isfinite(share):
-            return ""
-        if abs(share) < 0.005:
-            return _("as in {before}", before=when)
-        change = f"{'+' if share > 0 else ''}{percent(share, decimals=0)}"
-        return _("{change} on {before}", change=change, before=when)
+    def _changes(self, name: str) -> list[dict[str, Any]]:
+        """Return how a figure of the last week lies against the week and the year before."""
+        found = ((when, self.change(name, ago)) for when, ago in (("week", 1), ("year", YEAR)))
+        return [_compared(when, share) for when, share in found if math.isfinite(share)]
 
     @property
     def days(self) -> str:
@@ -112,27 +106,28 @@ class WeeklySales(Result):
         """Return one row per week."""
         return self.weeks
 
+    def facts(self) -> dict[str, Any]:
+        """Return the last week's figures, those before, and the calendar's events."""
+        sells = not self.weeks.empty and bool(self.at("orders"))
+        ago = {"that": 0, "week": 1}
+        events = [{"when": when, "events": self.events_of(k)} for when, k in ago.items()]
+        shown = self.weeks[self.weeks["ago"] < QUARTER]
+        return {
+            "case": "none" if self.weeks.empty else "sold" if sells else "nothing",
+            **{"sells": sells, "young": sells and math.isnan(self.at("sales", YEAR))},
+            **{"sold": self.at("sales"), "ordered": self.at("orders"), "who": self.at("customers")},
+            "compared": lambda: self._changes("sales"),
+            "calendar": [each for each in events if each["events"]],
+            "trend": self._trend,
+            "shown": shown,
+            "taken": lambda: shown["sales"].sum(),
+            "earned": lambda: shown["margin"].sum(),
+            **{"unit": in_currency(self.currency), "before": self.before},
+        }
+
     def sales_sentence(self) -> str:
         """Say what was sold last week, against the week and the year before."""
-        if self.weeks.empty:
-            return _("The data hold no whole week yet.")
-        if not self.at("orders"):
-            return _("Nothing was sold in the last week ({days}).", days=self.days)
-        told = [self.change_words("sales", ago) for ago in (1, YEAR)]
-        text = listed([money(self.at("sales"), currency=self.currency), *filter(None, told)])
-        text = _(
-            "Sales of {days}: {sales}; {orders} by {customers}.",
-            days=self.days,
-            sales=text,
-            orders=_n("{n} order", "{n} orders", self.at("orders")),
-            customers=_n("{n} customer", "{n} customers", self.at("customers")),
-        )
-        named = [
-            _("{events} ({when})", events=listed(events), when=when)
-            for ago, when in ((0, _("that week")), (1, _("the week before")))
-            if (events := self.events_of(ago))
-        ]
-        return text + (" " + _("In the calendar: {events}.", events=listed(named)) if named else "")
+        return self._facts.say("told")
 
     def events_of(self, ago: int) -> list[str]:
         """Return what the calendar names in the week so many weeks ago."""
@@ -144,119 +139,58 @@ class WeeklySales(Result):
             if first <= end and last >= begin
         ]
 
+    def _trend(self) -> list[dict[str, Any]]:
+        """Return how the last four weeks compare with the four before, and a year ago."""
+        means = {when: self._mean(ago) for when, ago in (("four", 4), ("four_year", YEAR))}
+        return [
+            _compared(when, self._mean(0) / mean - 1) for when, mean in means.items() if mean > 0
+        ]
+
     def trend_sentence(self) -> str:
         """Say how the last four weeks compare with those before, and with those of a year ago."""
-        parts = []
-        for ago, words in (
-            (4, _("the four before")),
-            (YEAR, _("the same four a year before")),
-        ):
-            before = self._mean(ago)
-            if not before > 0:
-                continue
-            change = self._mean(0) / before - 1
-            if abs(change) < 0.005:
-                parts.append(_("as much as {before}", before=words))
-            else:
-                share = percent(abs(change), decimals=0)
-                more, less = (
-                    marked("{share} more than {before}"),
-                    marked("{share} less than {before}"),
-                )
-                parts.append(_(more if change > 0 else less, share=share, before=words))
-        if not parts:
-            return _("The data hold no eight whole weeks, so no trend can be told.")
-        return _("The last four weeks sold {changes}.", changes=listed(parts))
+        return self._facts.say("trend") or self._facts.say("no_trend")
 
     def _mean(self, ago: int) -> float:
         """Return the mean weekly sales of four weeks; nan where one of them is not known."""
         return sum(self.at("sales", ago + k) for k in range(4)) / 4
 
-    def summary(self) -> str:
-        """Say it, and what an order and a customer of the last week are like."""
-        if self.weeks.empty or not self.at("orders"):
-            return self.sales_sentence()
-        b, r = self.basket, self.repeat_rate
-        text = _(
-            "An order is {basket}; {share} of these customers had ordered before.",
-            basket=money(*b.ends, currency=self.currency),
-            share=percent(*r.ends),
-        )
-        parts = [self.sales_sentence(), text]
-        if math.isnan(self.at("sales", YEAR)):
-            day = day_words(self.since, year=True)
-            parts.append(_("Of a year before nothing is known: the data begin on {day}.", day=day))
-        return " ".join(parts)
-
     def tiles(self) -> list[Tile]:
         """Return the headline numbers: sales, orders, basket and repeat customers of last week."""
-        basket, repeat, currency = self.basket, self.repeat_rate, self.currency
         sales, orders = self.at("sales"), self.at("orders")
-        figures = (
-            (
-                _("Sales"),
-                money(sales, currency=currency),
-                sales,
-                "sales",
-                _("{days}, net of returns", days=self.days),
-            ),
-            (
-                _("Orders"),
-                count(orders),
-                orders,
-                "orders",
-                _n("by {n} customer", "by {n} customers", self.at("customers")),
-            ),
-            (
-                _("Sales per order"),
-                money(*basket.ends, currency=currency),
-                basket.value,
-                "basket",
-                _n("of {n} order", "of {n} orders", basket.n),
-            ),
-            (
-                _("Repeat rate"),
-                percent(*repeat.ends),
-                repeat.value,
-                "repeat_rate",
-                _n(
-                    "of {n} customer, those who had ordered before",
-                    "of {n} customers, those who had ordered before",
-                    repeat.n,
-                ),
-            ),
-        )
+        figures = {
+            "sales": (sales, money(sales, currency=self.currency)),
+            "orders": (orders, count(orders)),
+            "basket": (self.basket.value, money(*self.basket.ends, currency=self.currency)),
+            "repeat": (self.repeat_rate.value, percent(*self.repeat_rate.ends)),
+        }
+        moved = [{"compared": self._changes(n.replace("repeat", "repeat_rate"))} for n in figures]
         return [
             Tile(
-                label,
-                text,
-                value if math.isfinite(value) else None,
-                _("; ").join(
-                    filter(None, (note, *(self.change_words(name, a) for a in (1, YEAR))))
-                ),
+                said.say(name), text, value if math.isfinite(value) else None,
+                said.say(f"{name}_note"),
             )
-            for label, text, value, name, note in figures
-        ]
+            for (name, (value, text)), said in zip(
+                figures.items(), self._facts.rows(moved), strict=True
+            )
+        ]  # fmt: skip
 
     def quarter_sentence(self) -> str:
         """Say what 13 weeks sold and earned; from which week on, where the data hold fewer."""
-        shown = self.weeks[self.weeks["ago"] < QUARTER]
-        sales, margin = (money(shown[n].sum(), currency=self.currency) for n in _FIGURES[:2])
-        text = _n(
-            "{n} week sold {sales}, {margin} of it margin before promotions' own costs.",
-            "{n} weeks sold {sales}, {margin} of it margin before promotions' own costs.",
-            len(shown),
-            sales=sales,
-            margin=margin,
-        )
-        if self.assumed_rate is None:
-            return text
-        rate = percent(self.assumed_rate, decimals=0)
-        return f"{text} {_('Margin is assumed: {rate} of list prices.', rate=rate)}"
+        return self._facts.say("quarter")
+
+    @property
+    def before(self) -> list[float]:
+        """Sales of the weeks a year before the last 13, the earliest first, where any is known."""
+        found = [self.at("sales", ago + YEAR) for ago in self._quarter["ago"]]
+        return found if np.isfinite(found).any() else []
+
+    @property
+    def _quarter(self) -> pd.DataFrame:
+        return self.weeks[self.weeks["ago"] < QUARTER].iloc[::-1]
 
     def block(self) -> Html:
         """Return sales and margin of 13 weeks as a page has them, in words and drawn."""
-        title = say(_("Sales and margin by week"), kind="h2")
+        title = say(self._facts.say("title"), kind="h2")
         if len(self.weeks) < 2:
             return title + say(self.trend_sentence())
         told = f"{self.quarter_sentence()} {self.trend_sentence()}"
@@ -271,26 +205,28 @@ class WeeklySales(Result):
 
         from promolab import plots
 
-        shown = self.weeks[self.weeks["ago"] < QUARTER].iloc[::-1]
+        shown = self._quarter
         named = [listed(self.events_of(int(ago))) for ago in shown["ago"]]
         shades = [plots.COLOURS[1] if name else plots.COLOURS[0] for name in named]
         days = [day_words(day) for day in shown["first_day"]]
         alone, ax = ax is None, plots.columns(days, shown["sales"], colours=shades, ax=ax)
         if alone and isinstance(ax.figure, Figure):
             ax.figure.set_size_inches(6.1, 2.7)
-        places, before = range(len(shown)), [self.at("sales", k + YEAR) for k in shown["ago"]]
-        ax.plot(places, shown["margin"], "o-", color="#222222", markersize=4)
-        ax.plot(places, before, "--", color="#222222", linewidth=1)
+        ax.plot(range(len(shown)), shown["margin"], "o-", color="#222222", markersize=4)
+        ax.plot(range(len(self.before)), self.before, "--", color="#222222", linewidth=1)
         with plots.style():  # names in any script
-            for place, name, sales in zip(places, named, shown["sales"], strict=True):
+            for place, name, sales in zip(range(len(shown)), named, shown["sales"], strict=True):
                 text = plots.shortened(name, 16, 2, 90, 8)
                 ax.annotate(text, (place, max(sales, 0)), ha="center", va="bottom", fontsize=8)
         ax.margins(y=0.2 if any(named) else 0.05)
-        more = [_("orange: calendar day")] if any(named) else []
-        more += [_("dashes: sales a year before")] if np.isfinite(before).any() else []
-        told = _("; ").join([_("columns: sales, net of returns; dots: margin"), *more])
-        unit = _("sales, {currency}", currency=in_currency(self.currency))
-        return plots.finish(ax, title="", subtitle=told, xlabel=_("week from"), ylabel=unit)
+        (said,) = self._facts.rows([{"named": any(named)}])
+        told, week, unit = (said.say(line) for line in ("columns", "from", "in_money"))
+        return plots.finish(ax, title="", subtitle=told, xlabel=week, ylabel=unit)
+
+
+def _compared(when: str, share: float) -> dict[str, Any]:
+    side = "same" if abs(share) < 0.005 else "more" if share > 0 else "less"
+    return {"when": when, "share": share, "size": abs(share), "side": side}
 
 
 def weekly_sales(shop: Shop, as_of: datetime, weeks: int = 2 * YEAR + 1) -> WeeklySales:
