@@ -14,7 +14,6 @@ from promolab.profiles import fit_orders
 from promolab.promotions.costs import PREDICTION_LEVEL
 from promolab.results import Estimate, Result
 from promolab.stats import share_interval
-from promolab.wording import percent, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -45,18 +44,9 @@ class BoughtAnyway(Result):
     of_list: Estimate
     days: float
 
-    def summary(self) -> str:
-        """Say the share, and that it is a guess."""
-        if np.isnan(self.of_list.value):
-            return (
-                "How many would have bought anyway cannot even be guessed: the data do not show "
-                f"purchases of its products over {WINDOWS} times {plural(self.days, 'day')}."
-            )
-        return (
-            f"A guess: {percent(*self.of_list.ends)} of the list would likely have bought some of "
-            f"its products within {plural(self.days, 'day')} anyway: the mean of what each one's "
-            "own rhythm says, where there is one, and of what others did who had been away as long."
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return whether the data tell it."""
+        return {"known": not np.isnan(self.of_list.value), "windows": WINDOWS}
 
 
 def buying_chances(

@@ -17,7 +17,6 @@ from promolab.features import order_lines
 from promolab.metrics import PastRatios, past_ratios
 from promolab.promotions.past_orders import discounts_in_windows, responses_between
 from promolab.results import Estimate, Result
-from promolab.wording import answer_to, count, number, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -207,21 +206,18 @@ class DiscountPerRedeemer(Result):
         """Return one row per past promotion."""
         return self.past
 
-    def summary(self) -> str:
-        """Say what a redeemer takes off in the mean, with the interval of a new promotion's."""
-        words = answer_to(self.kind)
-        if not self.ratios.k:
-            return f"What a {words.noun} costs is not known: no past promotion shows a discount."
-        e = self.per_redeemer(math.inf)
-        decimals = 1 if e.value < 10 and math.isfinite(e.ci_low) else None
-        took = number(*e.ends, decimals=decimals, unit=self.currency)
-        weighted = " weighted by size" if self.ratios.k > 1 else ""
-        alike = int((self.past["type"] == self.type_).sum())
-        of_type = f", {count(alike) if alike else 'none'} of them of {self.type_}"
-        return (
-            f"A {words.who} takes {took} off in the mean, by "
-            f"{plural(self.ratios.k, 'past promotion')}{weighted}{of_type if self.type_ else ''}."
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return a new promotion's mean with its interval, and of how many past ones it is."""
+        e, alike = self.per_redeemer(math.inf), int((self.past["type"] == self.type_).sum())
+        return {
+            "known": self.ratios.k > 0,
+            "mean": e,
+            "digits": "one" if e.value < 10 and math.isfinite(e.ci_low) else "usual",
+            "past_ones": self.ratios.k,
+            "several": self.ratios.k > 1,
+            "any_alike": alike > 0,
+            "alike_ones": alike,
+        }
 
 
 def product_of(a: Estimate, b: Estimate) -> Estimate:

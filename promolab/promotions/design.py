@@ -6,23 +6,20 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from promolab.checks import choice, flag, level_of, numbers_of, real_number
-from promolab.display import Html, Ranged, table
 from promolab.errors import InputError
-from promolab.promotions.parts import InWindow, in_window, missing_later, moved_effect
+from promolab.promotions.parts import InWindow, alike, in_window, missing_later, moved_effect
 from promolab.promotions.spending import WEEK, OrderValues
 from promolab.promotions.terms import Coupon, FullReduction, LimitedTimeDiscount, Promotion
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
-from promolab.wording import money, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -88,11 +85,6 @@ class PromotionDesign(Result):
     currency: str = "USD"
     level: float = 0.9
 
-    ALT = (
-        "Curve of net incremental profit over the depth of the discount with its interval, the "
-        "recommended depth marked and what lies beyond the depths drawn dashed."
-    )
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per design."""
         return self.frame
@@ -102,120 +94,44 @@ class PromotionDesign(Result):
         """Depth of the recommended design."""
         return depth_of(self.recommended)
 
-    def summary(self) -> str:
-        """Say which design is recommended, how flat the optimum is, and what was never drawn."""
-        unit = self.currency
-        text = (
-            f"Of {plural(len(self.frame), 'design')} for {plural(self.customers, 'customer')}, "
-            f"{self.recommended.face_value(unit)} brings most: "
-            f"{money(*self.best.ends, currency=unit)} of profit."
-        )
-        if self.best.value <= 0:
-            text += " No design pays for itself."
-        elif self.flat[0] < self.flat[1]:
-            text += (
-                f" The optimum is {'flat' if self.flat[1] > 1.5 * self.flat[0] else 'sharp'}: "
-                f"{_range(self.flat)} deep brings at least {percent(1 - NEAR_BEST, decimals=0)} of "
-                "that."
-            )
-        if self.unsure != self.flat and self.unsure[0] < self.unsure[1]:
-            text += f" What was measured does not tell {_range(self.unsure)} apart."
-        if self.frame["extrapolated"].any() and not self.beyond:
-            text += " Depths that were never drawn are shown and never recommended."
-        if self.beyond and self._lies_beyond():
-            text += " It lies beyond what was ever drawn: try it on few before sending it to many."
-        return text
-
-    def _lies_beyond(self) -> bool:
-        rows = self._at_the_best_threshold()
-        return bool(rows.loc[np.isclose(rows["depth"], self.depth), "extrapolated"].any())
-
-    def table(self) -> Html:
-        """Return the designs at the recommended threshold, and whether each was drawn."""
-        rows = self._at_the_best_threshold()
+    def facts(self) -> dict[str, Any]:
+        """Return how the optimum lies, as codes, and the designs at the recommended threshold."""
+        there = np.isclose(self.frame["threshold"], threshold_of(self.recommended))
+        rows = self.frame[there].reset_index(drop=True)
         rows = rows.assign(
-            rests=[
-                "beyond what was drawn" if far else "within what was drawn"
-                for far in rows["extrapolated"]
-            ],
-            is_best=np.isclose(rows["depth"], self.depth),
+            percent=100 * rows["depth"], is_best=np.isclose(rows["depth"], self.depth)
         )
-        columns = {"depth": "depth"}
-        if rows["threshold"].any():
-            columns["threshold"] = f"threshold ({self.currency})"
-        columns |= {
-            "profit": f"net profit ({self.currency})",
-            "cost": f"charged to the budget ({self.currency})",
-            "rests": "known from",
+        far = rows["extrapolated"]
+        known = rows[~far]
+        # What was never drawn goes on from the last depths that were: a gap parts both ends.
+        edges = [known["depth"].min(), known["depth"].max()]
+        outer = rows["profit"].where(far | rows["depth"].isin(edges))
+        flat = "flat" if self.flat[1] > 1.5 * self.flat[0] else "sharp"
+        optimum = flat if self.flat[0] < self.flat[1] else ""
+        told = self.unsure != self.flat and self.unsure[0] < self.unsure[1]
+        return {
+            "face_value": self.recommended.face_value(self.currency),
+            "optimum": "none" if self.best.value <= 0 else optimum,
+            "near": 1 - NEAR_BEST,
+            "flat_ends": [_span(self.flat)],
+            "unsure_ends": [_span(self.unsure)] if told else [],
+            "never_recommended": bool(self.frame["extrapolated"].any()) and not self.beyond,
+            "lies_beyond": self.beyond and bool(rows.loc[rows["is_best"], "extrapolated"].any()),
+            "digits": _digits(rows["depth"]),
+            "at_best": rows if rows["threshold"].any() else rows.drop(columns="threshold"),
+            "drawn_rows": known,
+            "far_rows": rows.assign(far_profit=outer) if far.any() else rows.head(0),
+            "best_percent": 100 * self.depth,
         }
-        places = _decimals(tuple(rows["depth"]))
-        return table(
-            rows,
-            columns,
-            {
-                "depth": lambda v: percent(v, decimals=places),
-                "threshold": number,
-                "profit": Ranged(number),
-                "cost": number,
-            },
-            caption="By depth; the recommended design is marked.",
-            marked="is_best",
-            most=len(rows),
-        )
-
-    def _at_the_best_threshold(self) -> pd.DataFrame:
-        mine = np.isclose(self.frame["threshold"], threshold_of(self.recommended))
-        return self.frame[mine].reset_index(drop=True)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw profit over depth with its interval; what was never drawn is dashed."""
-        from promolab import plots
-
-        rows = self._at_the_best_threshold()
-        known = rows[~rows["extrapolated"]]
-        ax = plots.curve(
-            100 * known["depth"],
-            known["profit"],
-            low=known["profit_low"],
-            high=known["profit_high"],
-            colour=plots.COLOURS[0],
-            label="within the depths drawn",
-            ax=ax,
-        )
-        label = "never drawn"
-        for far in (
-            rows[rows["depth"] <= known["depth"].min()],
-            rows[rows["depth"] >= known["depth"].max()],
-        ):
-            if len(far) > 1:
-                plots.curve(
-                    100 * far["depth"],
-                    far["profit"],
-                    colour=plots.MUTED,
-                    linestyle="--",
-                    label=label,
-                    ax=ax,
-                )
-                label = None  # type: ignore[assignment]
-        plots.reference_line(ax, "horizontal", 0.0)
-        plots.reference_line(ax, "vertical", 100 * self.depth, "recommended")
-        return plots.finish(
-            ax,
-            title=self.summary().split(". ")[0],
-            subtitle=f"Net incremental profit by depth with {percent(self.level, decimals=0)} "
-            f"interval, {plural(self.customers, 'customer')}",
-            xlabel="depth: share taken off (%)",
-            ylabel=f"net incremental profit ({self.currency})",
-        )
 
 
-def _range(ends: tuple[float, ...]) -> str:
-    low, high = (percent(one, decimals=_decimals(ends)) for one in ends)
-    return f"from {low} to {high}"
+def _span(ends: Sequence[float]) -> dict[str, Any]:
+    return {"low": ends[0], "high": ends[1], "digits": _digits(ends)}
 
 
-def _decimals(shares: tuple[float, ...]) -> int:
-    return 0 if all(abs(100 * s - round(100 * s)) < 1e-6 for s in shares) else 1
+def _digits(shares: Iterable[float]) -> str:
+    whole = all(abs(100 * s - round(100 * s)) < 1e-6 for s in shares)
+    return "whole" if whole else "tenths"
 
 
 def depth_of(promotion: Promotion) -> float:
@@ -382,10 +298,10 @@ def design_promotion(
         "pulled_forward": np.array(np.nan if pulled_forward is None else pulled_forward),
         "per_redemption": np.array(np.nan),
     }
-    there = in_window(_alike(usual, promotion), orders, given)
+    there = in_window(alike(usual, promotion), orders, given)
     if pulled_forward is None:
         given["pulled_forward"] = np.array(missing_later([there], [tau], orders.lift))
-        there = in_window(_alike(usual, promotion), orders, given)
+        there = in_window(alike(usual, promotion), orders, given)
     mean = float(weight @ tau) / max(float(weight.sum()), 1e-12)
     costing = orders.week_spread / math.sqrt(max(promotion.days / WEEK, 1.0))
 
@@ -521,15 +437,6 @@ def middle_terms(promotion: Promotion, dose: Dose, by_threshold: Dose | None) ->
     if by_threshold is not None:
         threshold = float(np.mean(by_threshold.drawn))
     return with_terms(promotion, float(np.mean(dose.drawn)), threshold)
-
-
-def _alike(usual: Promotion, promotion: Promotion) -> Promotion:
-    return dataclasses.replace(
-        usual,
-        promotion_id=promotion.promotion_id,
-        starts_at=promotion.starts_at,
-        ends_at=promotion.ends_at,
-    )
 
 
 def _tried(

@@ -13,7 +13,6 @@ import pandas as pd
 
 from promolab.checks import columns_there
 from promolab.contract import BOUGHT_FROM, read_operations
-from promolab.display import Html, Ranged, table
 from promolab.features import order_lines
 from promolab.glossary import label
 from promolab.metrics import past_ratios
@@ -27,15 +26,7 @@ from promolab.promotions.costs import (
 )
 from promolab.promotions.terms import Promotion, read_promotions
 from promolab.results import Estimate, Result
-from promolab.wording import (
-    arm_words,
-    capital,
-    count,
-    money,
-    number,
-    percent,
-    plural,
-)
+from promolab.wording import arm_words, capital, percent
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -82,55 +73,32 @@ class Finance(Result):
         rows["promotion_kind"] = rows["promotion_kind"].map(arm_words)
         return rows.rename(columns={name: capital(label(str(name))) for name in rows})
 
-    def table(self) -> Html:
-        """Return who pays, what is expected, what is open and what comes back."""
-        what = self.frame["promotion_kind"].map(arm_words)
-        rows = self.frame.assign(name=self.names, what=what)
-        unit = self.currency
-
-        def figure(amount: float) -> str:
-            return number(amount) if math.isfinite(amount) else "not known"
-
-        shown = {"name": "promotion", "what": "kind", "paid_by": "paid by"}
-        shown |= {"face_value": "face value", "expected_cost": f"cost to the shop ({unit})"}
-        shown |= {"customers_open": "coupons open, customers"}
-        shown |= {"open_liability": f"open liability ({unit})"}
-        shown |= {"expected_returns": f"expected back ({unit})"}
-        return table(
-            rows,
-            shown,
-            {"customers_open": count, "expected_returns": figure}
-            | dict.fromkeys(("expected_cost", "open_liability"), Ranged(number)),
-            caption=f"For finance: promotions that start or run, {self._level} intervals.",
-            most=len(rows),
-            file="tables/finance.csv",
-            file_text="The table as finance reads it",
-            otherwise="No promotion starts or runs.",
-        )
-
-    @property
-    def _level(self) -> str:
-        return percent(PREDICTION_LEVEL, decimals=0)
-
-    def summary(self) -> str:
-        """Say what all of them may cost, and what is still to come of those that run."""
-        if self.frame.empty:
-            return "No promotion starts or runs."
-        told = plural(len(self.frame), "promotion starts or runs", "promotions start or run")
-        cost = f"{told}, for the shop at {self._sum(self.frame, 'expected_cost')}"
+    def facts(self) -> dict[str, Any]:
+        """Return what all of them may cost, and what is still to come of those that run."""
         running = self.frame[self.frame["state"] == "runs"]
-        if running.empty:
-            return f"{cost}."
-        open_ = plural(int(running["customers_open"].sum()), "customer has", "customers have")
-        due = self._sum(running, "open_liability")
-        return f"{cost}; of what runs, {open_} not answered yet, with {due} still to come."
+        state = "runs" if len(running) else "starts" if len(self.frame) else "none"
+        rows = self.frame.assign(name=self.names, kind=self.frame["promotion_kind"])
+        cost_known, cost_sum = _added(self.frame["expected_cost"])
+        due_known, due_sum = _added(running["open_liability"])
+        return {
+            "state": state,
+            "open": int(running["customers_open"].sum()),
+            "shown": rows.assign(
+                returns_known=np.isfinite(rows["expected_returns"].to_numpy(float))
+            ),
+            "level": PREDICTION_LEVEL,
+            "cost_known": cost_known,
+            "cost_sum": cost_sum,
+            "due_known": due_known,
+            "due_sum": due_sum,
+        }
 
-    def _sum(self, rows: pd.DataFrame, name: str) -> str:
-        known = rows[name][np.isfinite(rows[name])]
-        if known.empty:
-            return "a cost that is not known"
-        less = "" if len(known) == len(rows) else " or more"
-        return f"about {money(math.fsum(known), currency=self.currency)}{less}"
+
+def _added(amounts: pd.Series[float]) -> tuple[str, float]:
+    """Return whether all, some or none of the amounts are known, and the sum of those."""
+    known = amounts[np.isfinite(amounts.to_numpy(float))]
+    some = "all" if len(known) == len(amounts) else "some"
+    return some if len(known) else "none", math.fsum(known)
 
 
 def finance_table(shop: Shop, as_of: datetime, expected: pd.DataFrame) -> Finance:

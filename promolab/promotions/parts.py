@@ -178,6 +178,13 @@ def moved_effect(
     return own.effect(grown * added), grown * (own.worth - own.net) / left
 
 
+def alike(usual: Promotion, own: Promotion) -> Promotion:
+    """Return the usual terms in a promotion's own window and for its products."""
+    return dataclasses.replace(
+        usual, promotion_id=own.promotion_id, starts_at=own.starts_at, ends_at=own.ends_at
+    )
+
+
 MOST_GROWN = 20.0
 """More extra orders than so many times those measured are no measurement any more."""
 MOST_LATER = 0.5

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.display import Html, table
 from promolab.errors import DataError
 from promolab.promotions.stacking import taken_off
 from promolab.promotions.terms import Promotion, read_promotions
 from promolab.results import Result
-from promolab.wording import count, money, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -71,36 +69,10 @@ class Reconciliation(Result):
         rows = self.frame.assign(promotion_id=self.frame["promotion_id"].astype(str))
         return pd.concat([rows, rest], ignore_index=True)
 
-    def table(self) -> Html:
-        """Return what each promotion took off, and what is left."""
-        return table(
-            self.to_frame(),
-            {"promotion_id": "promotion", "orders": "orders", "discount": "discounts"},
-            {"orders": count, "discount": self._money},
-            caption="Discounts by promotion; they add up to those in the events.",
-            most=len(self.frame) + 2,
-        )
-
-    def summary(self) -> str:
-        """Say how much of the discounts promotions account for, and which lines differ."""
-        told = (
-            f"Of {self._money(self.recorded)} of {'' if self.by_terms else 'coupon '}discounts in "
-            f"the events, {self._money(self.attributed)} come from "
-            f"{plural(len(self.frame), 'promotion')}; {self._money(self.unattributed)} are "
-            "unattributed"
-        )
-        if not self.by_terms:
-            return f"{told}: no coupon that a promotion handed out was redeemed there."
-        cents = f" ({count(self.rounded)} after a cent of rounding)" if self.rounded else ""
-        if not self.differing:
-            return f"{told}. Each of {count(self.lines)} order lines agrees to the cent{cents}."
-        return (
-            f"{told}. Of {count(self.lines)} order lines {count(self.differing)} differ, by "
-            f"{self._money(self.largest)} at most; the others agree to the cent{cents}."
-        )
-
-    def _money(self, amount: float) -> str:
-        return money(amount, currency=self.currency, decimals=2)
+    def facts(self) -> dict[str, Any]:
+        """Return whether the lines agree with the terms, as a code."""
+        found = "some" if self.differing else "all"
+        return {"agreement": found if self.by_terms else ""}
 
 
 def reconcile_discounts(shop: Shop) -> Reconciliation:

@@ -36,7 +36,6 @@ from promolab.promotions.past_orders import (
 )
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
-from promolab.wording import money, number, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,18 +143,11 @@ class OrderValues(Result):
         log_sd = self.frame["log_sd"].to_numpy(float)
         return np.asarray(np.exp(self.frame["log_mean"].to_numpy(float) + log_sd**2 / 2))
 
-    def summary(self) -> str:
-        """Say how often and for how much customers order, and how the figures were found."""
-        rate = float(self.frame["orders_a_day"].sum())
-        mean = float(np.average(self.mean_value, weights=self.frame["orders_a_day"]))
-        text = (
-            f"{plural(len(self), 'customer')} place {number(rate * WEEK)} orders a week without a "
-            f"promotion, of {money(mean, currency=self.currency)} each at list price and in the "
-            "mean."
-        )
-        if self.margin_assumed:
-            text += " No margin is stated: the shop's assumed rate stands for it."
-        return text
+    def facts(self) -> dict[str, Any]:
+        """Return the orders of a week, and their mean value."""
+        rate = self.frame["orders_a_day"]
+        mean = float(np.average(self.mean_value, weights=rate))
+        return {"per_week": float(rate.sum()) * WEEK, "mean": mean}
 
 
 def order_values(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.checks import along, choice, labelled, level_of, same_length
-from promolab.display import Html, Ranged, table
 from promolab.errors import InputError, nearest
 from promolab.promotions.order_discount import kept_beside
 from promolab.promotions.parts import (
+    alike,
     coupon_use,
     in_window,
     luck_of,
@@ -27,11 +26,9 @@ from promolab.promotions.terms import Coupon, Promotion
 from promolab.promotions.waterfalls import Waterfall, bars_of
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
-from promolab.wording import arm_words, capital, count, money, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -81,8 +78,6 @@ class PromotionValues(Result):
     given: Mapping[str, np.ndarray] = field(repr=False)
     level: float = 0.9
 
-    ALT = "Net incremental profit of each promotion, were everybody to get it, with its interval."
-
     @property
     def customers(self) -> np.ndarray:
         """Ids of the rows, shape (n,)."""
@@ -92,10 +87,6 @@ class PromotionValues(Result):
     def names(self) -> list[str]:
         """Ids of the promotions, as texts."""
         return [str(p.promotion_id) for p in self.promotions]
-
-    @property
-    def _level(self) -> str:
-        return percent(self.level, decimals=0)
 
     def place(self, promotion_id: Any) -> int:
         """Return the column of a promotion.
@@ -239,76 +230,14 @@ class PromotionValues(Result):
             )
         return pd.DataFrame(rows)
 
-    def table(self) -> Html:
-        """Return what each promotion would bring and cost, a row each."""
-        rows = self.to_frame()
-        rows["kind"] = [capital(arm_words(kind)) for kind in rows["kind"]]
-        rows["rests"] = [
-            "beyond what was ever drawn: in no total" if far else "measured"
-            for far in rows["extrapolated"]
-        ]
-        unit = self.orders.currency
-        return table(
-            rows,
-            {
-                "promotion_id": "promotion",
-                "kind": "kind",
-                "face_value": "what it takes off",
-                "value": f"net profit if sent to all ({unit})",
-                "cost": f"charged to the budget ({unit})",
-                "paying": "customers with whom it pays",
-                "rests": "terms",
-            },
-            {
-                "promotion_id": str,
-                "value": Ranged(number),
-                "cost": Ranged(number),
-                "paying": count,
-            },
-            caption=f"{plural(len(self.orders), 'customer')}; {self._level} intervals.",
-            most=len(rows),
-        )
-
-    def summary(self) -> str:
-        """Say of each promotion what it would bring if everybody got it."""
-        told = []
-        for j, one in enumerate(self.promotions):
-            if self.extrapolated[j]:
-                told.append(
-                    f"{one.promotion_id} ({one.face_value(self.orders.currency)}) goes beyond what "
-                    "was ever drawn: its value is a guess and stands in no total."
-                )
-                continue
-            value, cost = (self.total(one.promotion_id, what) for what in ("value", "cost"))
-            unit = self.orders.currency
-            verb = "lose" if value.value < 0 else "add"
-            ends = value.ends if value.value >= 0 else (-value.value, -value.ci_high, -value.ci_low)
-            told.append(
-                f"{one.promotion_id} ({one.face_value(unit)}) sent to all would {verb} "
-                f"{money(*ends, currency=unit)} of profit and be charged "
-                f"{money(*cost.ends, currency=unit)}."
-            )
-        return " ".join(told)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw each promotion's net incremental profit with its interval."""
-        from promolab import plots
-
-        rows = self.to_frame()
-        names = [
-            f"{one} (beyond what was drawn)" if far else str(one)
-            for one, far in zip(rows["promotion_id"], rows["extrapolated"], strict=True)
-        ]
-        ax = plots.intervals(
-            names, rows["value"], rows["value_low"], rows["value_high"], reference=0.0, ax=ax
-        )
-        return plots.finish(
-            ax,
-            title="What each promotion would add if everybody got it",
-            subtitle=f"Net incremental profit with {self._level} interval, "
-            f"{plural(len(self.orders), 'customer')}",
-            xlabel=f"net incremental profit ({self.orders.currency})",
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return a row per promotion, as it is shown."""
+        shown = self.to_frame().rename(columns={"promotion_id": "promotion"})
+        return {
+            "shown": shown.assign(promotion=shown["promotion"].astype(str)),
+            "customers_in": len(self.orders),
+            "currency": self.orders.currency,
+        }
 
 
 def _weights(chosen: Any, n: int) -> np.ndarray:
@@ -548,7 +477,7 @@ def _moved(
     found = []
     for j, (own, before) in enumerate(zip(offers, usual, strict=True)):
         mine = _column(given, j)
-        there, here = (in_window(one, orders, mine) for one in (_alike(before, own), own))
+        there, here = (in_window(one, orders, mine) for one in (alike(before, own), own))
         factor = float(given["factor"][j])
         found.append(moved_effect(there, here, effect[:, j], factor, factor_of))
     moved, slope = (np.column_stack(columns) for columns in zip(*found, strict=True))
@@ -564,19 +493,10 @@ def _pulled_forward(
     """Return the share of extra orders missing later: what is given, else what past windows say."""
     found = given["pulled_forward"].copy()
     unknown = np.flatnonzero(np.isnan(found)).tolist()
-    before = (
-        offers if usual is None else [_alike(*pair) for pair in zip(usual, offers, strict=True)]
-    )
+    before = offers if usual is None else [alike(*pair) for pair in zip(usual, offers, strict=True)]
     windows = [in_window(before[j], orders, _column(given, j)) for j in unknown]
     found[unknown] = missing_later(windows, [given["effect"][:, j] for j in unknown], orders.lift)
     return found
-
-
-def _alike(usual: Promotion, own: Promotion) -> Promotion:
-    """Return the usual terms in a promotion's own window and for its products."""
-    return dataclasses.replace(
-        usual, promotion_id=own.promotion_id, starts_at=own.starts_at, ends_at=own.ends_at
-    )
 
 
 def _column(given: Mapping[str, np.ndarray], j: int) -> dict[str, np.ndarray]:

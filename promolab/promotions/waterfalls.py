@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from promolab.display import Html, Ranged, table
 from promolab.promotions.terms import FullReduction, Promotion
-from promolab.results import Estimate, Result
+from promolab.results import Estimate, Result, words_of
 from promolab.stats import normal_quantile
-from promolab.wording import count, money, number, percent, plural, promotion_name
+from promolab.wording import number, percent, promotion_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,76 +106,45 @@ class Waterfall(Result):
         """
         return float(self.bars.loc[self.bars["name"] == name, "amount"].sum())
 
-    def table(self) -> Html:
+    def facts(self) -> dict[str, Any]:
         """Return the parts that are not 0, and their sum."""
-        shown = self.bars[self.bars["amount"].abs() > 0.005]
         net = dict(zip(("amount", "ci_low", "ci_high"), self.net.ends, strict=True))
         last = pd.DataFrame([{"words": "Net incremental profit", **net, "source": "the sum"}])
-        rows = pd.concat([shown, last], ignore_index=True)
-        return table(
-            rows,
-            {"words": "part", "amount": f"amount ({self.currency})", "source": "how it is known"},
-            {"amount": Ranged(_signed, "ci_low", "ci_high")},
-            caption=f"{self.name}, {self.face_value}: {plural(self.net.n, 'customer')}.",
-            most=len(rows),
-        )
+        out, used = self.vouchers or (0.0, 0.0)
+        known = math.isfinite(self.anyway)
+        return {
+            "parts": pd.concat([self._shown, last], ignore_index=True),
+            "recipients": self.net.n,
+            "anyway_known": known,
+            "anyway_told": anyway_words(self.anyway) if known else "",
+            "given_out": out,
+            "used": used,
+        }
 
-    def summary(self) -> str:
-        """Say what it adds, what goes to those who would have bought anyway, and what is unused."""
-        unit, n = self.currency, plural(self.net.n, "customer")
-        loses = self.net.value < 0
-        ends = self.net.ends
-        if loses:
-            ends = -self.net.value, -self.net.ci_high, -self.net.ci_low
-        text = (
-            f"{self.name} ({self.face_value}), sent to {n}, would "
-            f"{'lose' if loses else 'add'} {money(*ends, currency=unit)} of profit."
-        )
-        if self.extrapolated:
-            text += " That is a guess: its terms lie beyond what was ever drawn."
-        if math.isfinite(self.anyway):
-            text += f" {anyway_words(self.anyway)}"
-        if self.vouchers:
-            out, used = self.vouchers
-            text += (
-                f" Of {plural(out, 'coupon')} given out, {count(used)} "
-                f"{'is' if count(used) == '1' else 'are'} expected to be used; "
-                "the others cost nothing but the contact."
-            )
-        return text
+    @property
+    def _shown(self) -> pd.DataFrame:
+        return self.bars[self.bars["amount"].abs() > 0.005]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the bars from 0 to the net incremental profit; computed ones are hatched."""
         from promolab import plots
 
-        rows = self.bars[self.bars["amount"].abs() > 0.005]
+        rows, net = self._shown, self.net
         amounts = rows["amount"].to_numpy(float)
-        ends = np.cumsum(amounts)
-        labels = [*rows["words"], "Net incremental profit"]
-        values = [*amounts, self.net.value]
+        values, none = [*amounts, net.value], [math.nan] * len(amounts)
         colours = [plots.COLOURS[2] if v >= 0 else plots.COLOURS[1] for v in amounts]
         ax = plots.bars(
-            labels,
+            [*rows["words"], "Net incremental profit"],
             values,
-            text=[_signed(v) for v in values],
+            low=[*none, net.ci_low],
+            high=[*none, net.ci_high],
+            text=[number(value) for value in values],
             colours=[*colours, plots.COLOURS[0]],
+            starts=[*(np.cumsum(amounts) - amounts), 0.0],
             ax=ax,
         )
-        sources = [*rows["source"], MEASURED]
-        for bar, start, source in zip(ax.patches, [0.0, *ends[:-1], 0.0], sources, strict=True):
-            bar.set_x(start)  # type: ignore[attr-defined]
-            if source == COMPUTED:
-                bar.set_hatch("///")
-        reached = np.array([0.0, *ends])
-        room = 0.05 * max(float(np.ptp(reached)), 1e-9)
-        ax.set_xlim(min(reached.min(), 0.0) - room, max(reached.max(), 0.0) + room)
-        if math.isfinite(self.net.ci_low):
-            ax.hlines(len(rows), self.net.ci_low, self.net.ci_high, colors="#222222", linewidth=1.6)
-            room = 0.04 * (self.net.ci_high - self.net.ci_low)
-            ax.set_xlim(
-                min(ax.get_xlim()[0], self.net.ci_low - room),
-                max(ax.get_xlim()[1], self.net.ci_high + room),
-            )
+        for bar, source in zip(ax.patches, [*rows["source"], MEASURED], strict=True):
+            bar.set_hatch("///" if source == COMPUTED else "")
         plots.reference_line(ax, "vertical", 0.0)
         return plots.finish(
             ax,
@@ -189,11 +157,7 @@ class Waterfall(Result):
 
 def anyway_words(share: float) -> str:
     """Say which share of a discount goes to orders that come anyway."""
-    return f"Of the discount, {percent(share, decimals=0)} goes to orders that come anyway."
-
-
-def _signed(value: float, low: float | None = None, high: float | None = None) -> str:
-    return number(value, low, high)
+    return words_of(__name__, share_anyway=share).say("anyway_words")
 
 
 def bars_of(

@@ -89,7 +89,7 @@ def test_what_no_promotion_explains_and_what_differs_is_counted():
     events.loc[0, "discount"] = 7.0
     found = reconcile_discounts(corner(events=events))
     assert (found.differing, found.unattributed, found.recorded) == (1, 2.8, 13.0)
-    assert "1 differ, by 1.80" in found.summary()
+    assert "1 line differs, by 1.80" in found.summary()
     shop = corner()
     events = shop.events.drop("discount")
     spoilt("discount", reconcile_discounts, shop.with_tables({**shop.tables, "events": events}))
