@@ -28,6 +28,7 @@ from tests.wording_lint import english_left, nonsense
 FILES = sorted(PACKAGE.rglob("words.toml"))
 SECTIONS = [(path, name) for path in FILES for name in file_words(path)]
 TABLE = {"of", "rows", "columns", "heads", "formats", "cells", "caption", "otherwise", "most"}
+TABLE |= {"file", "file_text"}
 TERMS = "AUC AUTOC TOC Qini NDCG Holm ROC Brier DeLong Wilson Optuna SHAP".split()
 TERMS += "RFM DBSCAN HDBSCAN".split()
 TERMS += "search_trials radcliffe ips snips dm dr sndr switch dros".split()  # options' names

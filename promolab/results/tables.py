@@ -25,7 +25,8 @@ def made_of(words: Mapping[str, Any], facts: Facts, frame: Callable[[], pd.DataF
     words : mapping
         ``rows`` (a fact; the result's frame by default), ``columns`` (those that the rows have are
         shown), ``heads``, ``formats`` and ``cells`` (lines, filled from the row) by column,
-        ``caption``, ``otherwise`` (where there is no row), ``most``, ``marked`` (a column).
+        ``caption``, ``otherwise`` (where there is no row), ``most``, ``marked`` (a column),
+        ``file`` (an artifact that has all rows) and ``file_text``.
     facts : Facts
     frame : callable
         Makes the rows where the words name none.
@@ -52,8 +53,9 @@ def made_of(words: Mapping[str, Any], facts: Facts, frame: Callable[[], pd.DataF
 
 
 def _beside(words: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
-    told = {name: facts.line(words[name]) for name in ("caption", "otherwise") if name in words}
-    return told | {"marked": words.get("marked", "")}
+    lines = ("caption", "otherwise", "file_text")
+    told = {name: facts.line(words[name]) for name in lines if name in words}
+    return told | {"marked": words.get("marked", ""), "file": words.get("file", "")}
 
 
 def _head(name: str, facts: Facts) -> str:
