@@ -116,7 +116,8 @@ class Worth(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw each promotion's net incremental profit with its interval."""
-        return self.amounts.plot(ax)
+        drawn: Axes = self.amounts.plot(ax)
+        return drawn
 
 
 def week_worth(
