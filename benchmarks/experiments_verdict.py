@@ -10,9 +10,14 @@ import numpy as np
 from benchmarks.table import Row
 from promolab.abtest import plan_experiment
 from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.readout.decision import guardrail_of, state_of, with_adjusted
+from promolab.abtest.readout.decision import (
+    Case,
+    guardrail_of,
+    judge_experiment,
+    state_of,
+    with_adjusted,
+)
 from promolab.abtest.readout.profit import MoneyTerms, money_of
-from promolab.abtest.readout.verdict import Case, judge_experiment
 from promolab.campaign.readout import standing_holdout
 from promolab.results import Estimate
 from promolab.simulated import added_profit

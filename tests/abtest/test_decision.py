@@ -12,9 +12,15 @@ from statsmodels.stats.multitest import multipletests
 from promolab.abtest import confidence_sequence, plan_experiment
 from promolab.abtest.analysis import ArmComparison, Metric
 from promolab.abtest.readout.by_segment import segment_effects
-from promolab.abtest.readout.decision import adjusted, guardrail_of, state_of, with_adjusted
+from promolab.abtest.readout.decision import (
+    Case,
+    adjusted,
+    guardrail_of,
+    judge_experiment,
+    state_of,
+    with_adjusted,
+)
 from promolab.abtest.readout.profit import MoneyTerms, money_of, money_terms
-from promolab.abtest.readout.verdict import Case, judge_experiment
 from promolab.abtest.sequential import p_at_any_time
 from promolab.results import Estimate
 from tests.draws import bounds, check_cover, draws, ends_of

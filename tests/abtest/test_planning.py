@@ -13,7 +13,7 @@ from statsmodels.stats.proportion import power_proportions_2indep
 from benchmarks.experiments_sequential import MAX_OFF, PLANS
 from promolab import plan_experiment
 from promolab.abtest import customer_history, smallest_effect
-from promolab.abtest.design.arrivals import read_arrivals
+from promolab.abtest.design.planning import read_arrivals
 from promolab.abtest.design.power import PlannedTest
 from promolab.abtest.sequential import multiplier
 from promolab.errors import InputError

@@ -1,7 +1,7 @@
 from .history import customer_history as customer_history
 from .learning import Learning as Learning
 from .learning import Stakes as Stakes
-from .planned import ExperimentPlan as ExperimentPlan
+from .planning import ExperimentPlan as ExperimentPlan
 from .planning import plan_experiment as plan_experiment
 from .power import HoldoutShare as HoldoutShare
 from .power import SmallestEffect as SmallestEffect

@@ -4,26 +4,230 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM, KINDS, MEAN, RATIO, SHARE
 from promolab.abtest.assignment import checked_shares
-from promolab.abtest.design.arrivals import Arrivals, read_arrivals
 from promolab.abtest.design.history import Outcome, outcome_of
 from promolab.abtest.design.learning import Learning, Stakes, worth_of_test
-from promolab.abtest.design.planned import ExperimentPlan
 from promolab.abtest.design.power import PlannedTest
-from promolab.checks import choice, flag, level_of, real_number, share, text
+from promolab.abtest.sequential import default_burn_in
+from promolab.checks import (
+    choice,
+    columns_there,
+    flag,
+    is_number,
+    level_of,
+    real_number,
+    share,
+    text,
+)
 from promolab.errors import InputError
-from promolab.wording import plural
-
-if TYPE_CHECKING:
-    import pandas as pd
+from promolab.results import Result, words_of
+from promolab.wording import arm_words, plural
 
 HALVES = {"control": 0.5, "treatment": 0.5}
 CURVE_POINTS = 41
+LONGEST = 36_500
+"""Days after which nobody waits for an experiment any more."""
+
+
+@dataclass(frozen=True)
+class ExperimentPlan(Result):
+    """How many customers an experiment needs, what it can show, and when; by `plan_experiment`.
+
+    Parameters
+    ----------
+    kind : {"share", "mean", "ratio"}
+        Of outcome.
+    centre, sd : float
+        The outcome without a promotion, and its standard deviation over customers.
+    effect : float or None
+        The difference to be found; None where the size was given and no effect.
+    smallest : float
+        The smallest difference that is found with `power` in every arm, at the planned size.
+    reached : float
+        How often ``effect`` is found at the planned size; the power where none was asked for.
+    customers : int
+        All that are needed, or were given.
+    shares : dict of str to float
+        Arm → share.
+    control : str
+        The arm that the others are compared with.
+    power, level : float
+        How often the effect is to be found; confidence of the whole experiment.
+    comparisons : int
+        That share the level.
+    multiplicity : {"holm", "benjamini-hochberg", "none"}
+        How; one comparison is planned at (1 − level) ÷ comparisons, what the strictest step of
+        both asks.
+    correlation, design_effect : float
+        With the earlier figure, and of clusters: the variance is multiplied by
+        (1 − correlation²) · design_effect.
+    sequential : bool
+        Looked at every day, with the confidence sequence tuned for the planned size.
+    days : int or None
+        Until all customers have come and their outcomes are known.
+    outcome_days : int
+        Of these, the days that the last customer's outcome takes.
+    frame : DataFrame
+        One row per arm: arm, share, customers, smallest_effect, smallest_lift, power.
+    curve : DataFrame
+        effect, lift, power: of the arm that sees least, at the planned size.
+    over_time : DataFrame
+        day, customers, smallest_effect: what could be shown if the experiment ended then.
+    learning : Learning or None
+        Its cost against what it teaches.
+    """
+
+    kind: str
+    centre: float
+    sd: float
+    effect: float | None
+    smallest: float
+    reached: float
+    customers: int
+    shares: Mapping[str, float]
+    control: str
+    power: float
+    level: float
+    comparisons: int
+    multiplicity: str
+    correlation: float
+    design_effect: float
+    sequential: bool
+    days: int | None
+    outcome_days: int
+    frame: pd.DataFrame = field(repr=False)
+    curve: pd.DataFrame = field(repr=False)
+    over_time: pd.DataFrame = field(repr=False)
+    learning: Learning | None = None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per arm."""
+        return self.frame.copy()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Customers of each arm."""
+        return dict(zip(self.frame["arm"], map(int, self.frame["customers"]), strict=True))
+
+    @property
+    def burn_in(self) -> int | None:
+        """Customers before the first look; None where there is one look, at the end."""
+        return math.ceil(default_burn_in(self.customers)) if self.sequential else None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is shown and why, as codes, and the rows in the unit that is written."""
+        times = 100 if self.kind == SHARE else 1
+        wanted = self.smallest if self.effect is None else self.effect
+        known, several = not math.isnan(wanted), self.comparisons > 1
+        marked = times * abs(wanted) if math.isfinite(wanted) else None
+        return {
+            "shows": "difference" if known else "nothing",
+            "wanted": self.worded(wanted) if known else "",
+            "least": self.worded(self.smallest),
+            "often": self.power if self.effect is None else self.reached,
+            "short": self.effect is not None and self.reached < self.power - 0.005,
+            "each_at": several and ("alone" if self.multiplicity == ALONE else "divided"),
+            "saved": self.correlation and self.correlation**2,
+            "grouped": abs(self.design_effect - 1) > 1e-9,
+            "learned": "" if self.learning is None else self.learning.summary(),
+            "visible": math.isfinite(self.smallest),
+            "marked": marked,
+            "arms": self.frame.assign(
+                arm=self.frame["arm"].map(arm_words),
+                smallest_effect=times * self.frame["smallest_effect"],
+            ),
+            "scaled": self.curve.assign(effect=times * self.curve["effect"]),
+        }
+
+    def worded(self, effect: float) -> str:
+        """Write an effect in points or in the outcome's unit, and against what it was."""
+        points = self.kind == SHARE
+        fine = "" if abs(effect) * (100 if points else 1) >= 0.1 else "_fine"
+        basis = ("share" if points else "amount") if self.centre else ""
+        lift = effect / abs(self.centre) if self.centre else math.nan
+        told = {"size": effect, "unit": ("points" if points else "number") + fine, "basis": basis}
+        return words_of(__name__, "ExperimentPlan", lift=lift, centre=self.centre, **told).say(
+            "worded"
+        )
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """New customers on each day of a round that repeats.
+
+    Parameters
+    ----------
+    per_day : tuple of float
+        Of the round's days in order.
+    """
+
+    per_day: tuple[float, ...]
+
+    def until(self, days: float) -> float:
+        """Return how many came in so many days; a part of a day counts in part."""
+        rounds, rest = divmod(days, len(self.per_day))
+        whole = int(rest)
+        part = (rest - whole) * self.per_day[whole] if whole < len(self.per_day) else 0.0
+        return rounds * sum(self.per_day) + sum(self.per_day[:whole]) + part
+
+    def days_until(self, customers: float) -> int:
+        """Return after how many whole days so many have come."""
+        total = sum(self.per_day)
+        rounds = max(math.ceil(customers / total * (1 - 1e-12)) - 1, 0)
+        left = (customers - rounds * total) * (1 - 1e-12)
+        upto = np.cumsum(self.per_day)
+        last = min(int(np.searchsorted(upto, left)), len(upto) - 1)
+        days = rounds * len(upto) + last + 1
+        if days > LONGEST:
+            raise InputError(
+                f"at this rate of arrivals the experiment takes {days:,} days; look for a larger "
+                "effect, or take in more customers"
+            )
+        return days
+
+
+def read_arrivals(given: Any) -> Arrivals:
+    """Return arrivals from a number per day, or from a table with date and customers.
+
+    A day that the table leaves out between its first and last had nobody.
+
+    Raises
+    ------
+    InputError
+        A number that is not above 0; a table without these columns, with a day twice, or with
+        numbers below 0 or nobody at all.
+
+    Examples
+    --------
+    >>> read_arrivals(500).days_until(1200)
+    3
+    """
+    if is_number(given):
+        return Arrivals((real_number("arrivals", given, above=0, hint=" customers per day"),))
+    if not isinstance(given, pd.DataFrame):
+        raise InputError(
+            f"arrivals is a {type(given).__name__}; give the new customers per day, or a table "
+            "with date and customers"
+        )
+    columns_there(given, ["date", "customers"], "arrivals")
+    try:
+        dates = pd.DatetimeIndex(pd.to_datetime(given["date"])).normalize()
+        counts = given["customers"].to_numpy(dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"arrivals has a date or number that is none ({error})") from None
+    if dates.has_duplicates or dates.hasnans:
+        raise InputError("arrivals has a date more than once or none; give one row per day")
+    if not len(counts) or not np.isfinite(counts).all() or (counts < 0).any() or not counts.any():
+        raise InputError("arrivals has days with less than 0 customers or none in all; give counts")
+    daily = pd.Series(counts, index=dates).sort_index().asfreq("D", fill_value=0.0)
+    return Arrivals(tuple(map(float, daily)))
 
 
 def plan_experiment(
@@ -295,8 +499,6 @@ def _arm_rows(
     held: str,
     wanted: float | None,
 ) -> pd.DataFrame:
-    import pandas as pd
-
     rows = []
     for arm, n in sizes.items():
         smallest = found = math.nan
@@ -311,8 +513,6 @@ def _arm_rows(
 def _curve(
     test: PlannedTest, treated: int, control: int, wanted: float | None, smallest: float
 ) -> pd.DataFrame:
-    import pandas as pd
-
     known = [abs(x) for x in (wanted, smallest) if x is not None and math.isfinite(x)]
     most = 2 * max(known) if known else test.sd
     if test.kind == SHARE:
@@ -327,8 +527,6 @@ def _over_time(
     test: PlannedTest, coming: Arrivals | None, total: int, treated: float, control: float
 ) -> pd.DataFrame:
     """Return what could be shown week by week; without arrivals a table without rows."""
-    import pandas as pd
-
     rows = []
     if coming is not None:
         end = coming.days_until(total)

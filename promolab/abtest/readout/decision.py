@@ -1,4 +1,4 @@
-"""What the rows of an experiment amount to: better, worse, not told apart; guardrails kept."""
+"""Ship, stop or go on: what the rows of an experiment amount to, by one stated rule."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from promolab.abtest.analysis import ArmComparison, Metric
 from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM
+from promolab.abtest.design import smallest_effect
+from promolab.abtest.readout.profit import PROFIT, ArmMoney
 from promolab.abtest.sequential import p_at_any_time
 from promolab.checks import choice
 from promolab.effects import spoken
@@ -219,3 +221,241 @@ def amount_words(value: float, kind: str) -> str:
 
 def _unit(kind: str) -> str:
     return "points" if kind == "share" else "amount"
+
+
+SHIP, STOP, GO_ON, NONE = "ship", "stop", "go on", "no verdict"
+
+MOST_LONGER = 4.0
+"""How many times the customers so far an answer may take before it is asked what is worth it."""
+
+RULE = (
+    "Ship: what decides is better (or, with a margin, not worse by more than it) beyond chance, "
+    "all arms and deciding metrics allowed for, nothing that decides is worse, and no guardrail "
+    "bars it; stop: in every arm what decides is worse, a guardrail is broken, or every interval "
+    "excludes the smallest effect worth finding, where one is stated; go on: all else, and "
+    "whatever is looked at before its end."
+)
+"""The rule of `judge_experiment`, in a sentence."""
+
+
+@dataclass(frozen=True)
+class ExperimentVerdict(Result):
+    """What to do after an experiment; made by `judge_experiment`.
+
+    Parameters
+    ----------
+    word : str
+        ``ship``, ``stop`` or ``go on``; ``no verdict`` where the arms are not as large as planned.
+    why : str
+        The reason, in words.
+    arm : str
+        Which arm to ship, or that the reason is about; may be empty.
+    more : float
+        Customers who would tell, beside those so far; nan where that is not asked.
+    """
+
+    word: str
+    why: str
+    arm: str = ""
+    more: float = math.nan
+
+    @property
+    def rule(self) -> str:
+        """The rule, in a sentence."""
+        return RULE
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the arm is called."""
+        return {"in_arm": spoken(self.arm)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a verdict rests on.
+
+    Parameters
+    ----------
+    rows : sequence of ArmComparison
+        With adjusted p values; of all metrics.
+    metrics : mapping of str to Metric
+    deciding : sequence of str
+        Names of the metrics that decide.
+    guardrails : sequence of Guardrail
+    money : sequence of ArmMoney
+    n : mapping of str to int
+        Customers by arm.
+    weeks : float
+        How long it has run; nan where that is not known.
+    early : str
+        Why it is too early to ship; empty where it is not.
+    planned : int
+        Customers that it is planned for; 0 where it is over.
+    """
+
+    rows: Sequence[ArmComparison]
+    metrics: Mapping[str, Metric]
+    deciding: Sequence[str]
+    guardrails: Sequence[Guardrail]
+    money: Sequence[ArmMoney]
+    n: Mapping[str, int]
+    weeks: float = math.nan
+    early: str = ""
+    planned: int = 0
+
+    def of(self, arm: str) -> list[tuple[ArmComparison, str]]:
+        """Return an arm's deciding rows and their states."""
+        mine = [r for r in self.rows if r.arm == arm and r.metric in self.deciding]
+        return [(row, state_of(row, self.metrics[row.metric])) for row in mine]
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms beside the control."""
+        return list(dict.fromkeys(row.arm for row in self.rows))
+
+    def guards(self, arm: str) -> list[Guardrail]:
+        """Return an arm's guardrails."""
+        return [one for one in self.guardrails if one.arm == arm]
+
+    def size(self, row: ArmComparison) -> float:
+        """Return how large a gain is against its error: arms are ranked by it."""
+        gain = gain_of(row, self.metrics[row.metric])
+        return gain.value / row.std_error if row.std_error > 0 else 0.0
+
+    def says(self, row: ArmComparison) -> str:
+        """Write how a metric is in an arm."""
+        lift = row.relative
+        told = {"called": spoken(row.metric), "in_arm": spoken(row.arm), "relative": lift}
+        told |= {"lifted": math.isfinite(lift.ci_high), "sign": "+" if lift.value > 0 else ""}
+        return _say("says", **told, **change_of(row.difference, row.kind))
+
+    def leading(self, rows: Iterable[ArmComparison]) -> ArmComparison:
+        """Return the row whose gain is largest against its error."""
+        return max(rows, key=self.size)
+
+
+def _say(line: str, **facts: Any) -> str:
+    return words_of(__name__, "ExperimentVerdict", **facts).say(line)
+
+
+def judge_experiment(case: Case) -> ExperimentVerdict:
+    """Judge an experiment by `RULE`."""
+    barred = {arm: [g for g in case.guards(arm) if g.state == BROKEN] for arm in case.arms}
+    lost = {arm: [r for r, state in case.of(arm) if state == WORSE] for arm in case.arms}
+    left = [arm for arm in case.arms if not barred[arm] and not lost[arm]]
+    if not left:
+        return _stopped(case, barred, lost)
+    won = {arm: [r for r, s in case.of(arm) if s in (BETTER, NOT_WORSE)] for arm in left}
+    winners = [arm for arm in left if won[arm]]
+    ready = [arm for arm in winners if not any(g.bars for g in case.guards(arm))]
+    if ready and not case.early:
+        return _shipped(case, max(ready, key=lambda arm: max(map(case.size, won[arm]))), won)
+    if case.early:
+        return _too_early(case, left)
+    if winners:
+        return _waits(case, winners)
+    return _undecided(case, left)
+
+
+def _shipped(case: Case, arm: str, won: Mapping[str, Sequence[ArmComparison]]) -> ExperimentVerdict:
+    best = case.leading(won[arm])
+    found = next((m for m in case.money if m.arm == arm and PROFIT not in case.deciding), None)
+    side = "" if found is None else found.profit.side
+    why = _say(
+        "shipped",
+        best=case.says(best),
+        control=spoken(best.control),
+        only_not_worse=state_of(best, case.metrics[best.metric]) == NOT_WORSE,
+        others=[spoken(other) for other in won if other != arm and won[other]],
+        unharmed=[spoken(g.metric) for g in case.guards(arm) if g.state == KEPT],
+        earns="unsure" if side == "unknown" else side,
+        profit=None if found is None else found.profit,
+        currency="" if found is None else found.currency,
+    )
+    return ExperimentVerdict(SHIP, why, arm)
+
+
+def _stopped(
+    case: Case,
+    barred: Mapping[str, Sequence[Guardrail]],
+    lost: Mapping[str, Sequence[ArmComparison]],
+) -> ExperimentVerdict:
+    told = [
+        barred[arm][0].harmed if barred[arm] else case.says(min(lost[arm], key=case.size))
+        for arm in case.arms
+    ]
+    return ExperimentVerdict(STOP, "; ".join(told), case.arms[0] if len(case.arms) == 1 else "")
+
+
+def _too_early(case: Case, left: Sequence[str]) -> ExperimentVerdict:
+    row = case.leading(r for arm in left for r, _ in case.of(arm))
+    return ExperimentVerdict(
+        GO_ON, _say("early", why_early=case.early, best=case.says(row)), row.arm
+    )
+
+
+def _waits(case: Case, winners: Sequence[str]) -> ExperimentVerdict:
+    """A win whose guardrails are not yet shown to be kept."""
+    arm = winners[0]
+    best = case.leading(r for r, _ in case.of(arm))
+    factor, name = max((_times_guard(case, g), g.metric) for g in case.guards(arm) if g.bars)
+    more, told = _longer(case, factor)
+    why = _say("waits", best=case.says(best), guard=spoken(name), an_effect="like", **told)
+    return ExperimentVerdict(GO_ON, why, arm, more)
+
+
+def _undecided(case: Case, left: Sequence[str]) -> ExperimentVerdict:
+    rows = [r for arm in left for r, state in case.of(arm) if state == OPEN]
+    hopeful = [r for r in rows if not is_futile(r, case.metrics[r.metric])]
+    row = case.leading(hopeful or rows)
+    metric = case.metrics[row.metric]
+    worth, ahead = metric.worth or 0.0, gain_of(row, metric).value + (metric.margin or 0.0)
+    told: dict[str, Any] = {"best": case.says(row), "worth": amount_words(worth, row.kind)}
+    if (more := case.planned - sum(case.n.values())) > 0:
+        why = _say("undecided", rest="planned", left=more, **told)
+        return ExperimentVerdict(GO_ON, why, row.arm, more)
+    if not hopeful:
+        return ExperimentVerdict(STOP, _say("undecided", rest="excluded", **told), row.arm)
+    effect, factor = "like", _times(case, row, ahead)
+    # Once it is about as large as the effect worth finding takes, what was seen says how much more.
+    if 1.2 < (longer := _times(case, row, worth)) < math.inf:
+        effect, factor = "worth", longer
+    told["worth_unstated"] = metric.worth is None and bool(factor > MOST_LONGER)
+    needed, beside = _longer(case, factor)
+    why = _say("undecided", rest="open", an_effect=effect, **told, **beside)
+    return ExperimentVerdict(GO_ON, why, row.arm, needed)
+
+
+def _longer(case: Case, factor: float) -> tuple[float, dict[str, Any]]:
+    """Return how many more customers it takes, and what is said of that."""
+    if not math.isfinite(factor):
+        return math.nan, {"needs": ""}
+    more = max(factor - 1, 0.0) * sum(case.n.values())
+    paced = math.isfinite(case.weeks) and case.weeks > 0
+    weeks = max(1, math.ceil(case.weeks * (factor - 1))) if paced else None
+    return more, {"needs": "more", "needed": _rounded(more), "weeks": weeks}
+
+
+def _rounded(n: float) -> float:
+    """Return a number of customers with two digits: no more is known of it."""
+    digits = max(math.floor(math.log10(max(n, 1))) - 1, 0)
+    return float(math.ceil(n / 10**digits) * 10**digits)
+
+
+def _times(case: Case, row: ArmComparison, gain: float) -> float:
+    """Return how many times the customers would tell a gain; infinite where there is none."""
+    if not (gain > 0 and row.std_error > 0):
+        return math.inf
+    n1, n0 = max(case.n[row.arm], 1), max(case.n[row.control], 1)
+    sd = row.std_error / math.sqrt(1 / n1 + 1 / n0)
+    return (smallest_effect(n1, n0, sd=sd, alpha=1 - row.level).effect / gain) ** 2
+
+
+def _times_guard(case: Case, guard: Guardrail) -> float:
+    row = next(r for r in case.rows if r.metric == guard.metric and r.arm == guard.arm)
+    return _times(case, row, (guard.margin or 0.0) - max(guard.harm.value, 0.0))
+
+
+def mismatch(sentence: str) -> ExperimentVerdict:
+    """Return that nothing is said, and why: arms that are not as large as chance made them."""
+    told = f"{sentence[:1].lower()}{sentence[1:]}"
+    return ExperimentVerdict(NONE, _say("mismatch", sentence=told))

@@ -14,18 +14,16 @@ from promolab.abtest.analysis import Measured, Metric, measure_arms, metrics_of
 from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM
 from promolab.abtest.readout.by_segment import SegmentEffects, segment_effects
 from promolab.abtest.readout.decision import (
+    Case,
+    ExperimentVerdict,
     Guardrail,
     guardrail_of,
+    judge_experiment,
+    mismatch,
     state_of,
     with_adjusted,
 )
 from promolab.abtest.readout.profit import PROFIT, ArmMoney, MoneyTerms, money_of, money_terms
-from promolab.abtest.readout.verdict import (
-    Case,
-    ExperimentVerdict,
-    judge_experiment,
-    mismatch,
-)
 from promolab.checks import choice
 from promolab.effects import spoken
 from promolab.errors import InputError
