@@ -123,9 +123,9 @@ def gated(
     drawn = (1 - evidence.nothing()) * effect - charged
     found = [earned(drawn, pays), earned(effect - charged, True), earned(drawn, True)]
     if not averages:
-        return Trial(pays, *found, float("nan"))
+        return Trial(pays, *[*found, float("nan")])
     model = UpliftModel("dr", "ridge").fit(trial, despite=["sample ratio"])  # 1 of 1,000 by chance
-    return Trial(pays, *found, earned(model.predict(others) - charged, True))
+    return Trial(pays, *[*found, earned(model.predict(others) - charged, True)])
 
 
 def said_and_lost(found: list[Trial]) -> pd.DataFrame:

@@ -328,7 +328,7 @@ def _against(
     if before is None or found.decision != KEPT or before == chosen.method:
         return replace(chosen, replacement=found)
     given = FeatureChoice("kept", list(before.features), "kept", since=since)
-    served = {"kind": before.kind, "options": before.options, "features": given}
+    served: dict[str, Any] = {"kind": before.kind, "options": before.options, "features": given}
     return replace(chosen, **served, reason="kept", replacement=found)
 
 

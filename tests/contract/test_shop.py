@@ -89,5 +89,5 @@ def test_two_open_shops_keep_their_own_titles_of_promotions_with_the_same_ids(tm
     nothing = pd.DataFrame(columns=[*planned, "cost", "cost_ci_low", "cost_ci_high"])
     for shop, title in [*shops, *shops]:
         assert timeline(shop, now)["name"].tolist() == [title, "Coupons P2"]
-        shown = finance_table(shop, now, nothing).table()._repr_html_()
+        shown = finance_table(shop, now, nothing).to_table()._repr_html_()
         assert title.replace("<b>", "&lt;b&gt;") in shown and "Coupons P2" in shown
