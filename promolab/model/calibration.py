@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,13 +123,7 @@ class Calibrator:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; floats survive JSON to the last bit."""
-        return {
-            "method": self.method,
-            "slope": self.slope,
-            "intercept": self.intercept,
-            "knots": list(self.knots),
-            "heights": list(self.heights),
-        }
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Calibrator:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from promolab.display import Html, table
 from promolab.errors import InputError, nearest
 from promolab.glossary import label
 from promolab.model.inputs.encoding import ColumnCode, Encoder, NativeEncoder
 from promolab.results import Result
-from promolab.wording import number, percent, plural
+from promolab.wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,69 +72,35 @@ class Preparation(Result):
         rows = [dataclasses.astuple(column) for column in self.columns]
         return pd.DataFrame(rows, columns=names)
 
-    def to_table(self) -> Html:
-        """Return what becomes of the columns that are not simply used as numbers.
+    def facts(self) -> dict[str, Any]:
+        """Return which columns are used, what was done about gaps, and the rows of the table.
 
         First what is left out, then categories, then what is missing most.
         """
+        left = [c for c in self.columns if c.used.startswith("no")]
+        gaps = [c for c in self.columns if c.missing > 0 and c not in left]
+        texts = [c for c in self.columns if c.what == "category" and c not in left]
+        odd = [label(c.column) for c in self.columns if c.used.startswith("yes, but")]
+        most = max(gaps, key=lambda c: (c.missing, label(c.column)), default=self.columns[0])
         frame = self.to_frame()
-        frame["column"] = frame["column"].map(label)
         plain = (frame["used"] == "yes") & ~(frame["missing"] > 0) & (frame["what"] != "category")
         order = ["used", "what", "missing", "column"]
         rows = frame[~plain].sort_values(order, ascending=[True, True, False, True], kind="stable")
         # A heading without anything under it is left out.
-        rows["unseen_becomes"] = rows["unseen_becomes"].where(rows["unseen_becomes"] != "")
-        return table(
-            rows,
-            {
-                "column": "column",
-                "what": "what it is",
-                "used": "used",
-                "missing": "without a value",
-                "missing_becomes": "which becomes",
-                "unseen_becomes": "a level never seen becomes",
-            },
-            {
-                "missing": lambda share: "–" if share != share else percent(share, decimals=0),
-                "unseen_becomes": lambda words: words if isinstance(words, str) else "",
-            },
-            caption="Columns with missing values, categories, and those left out; all others are "
-            "numbers. An indicator is a column of its own: 1 where the value was missing.",
-            most=12,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the rows as plain values."""
-        return {"kind": self.kind, "columns": [dataclasses.asdict(c) for c in self.columns]}
-
-    def summary(self) -> str:
-        """Say how many columns are used, and what was done about the others and about gaps."""
-        left = [c for c in self.columns if c.used.startswith("no")]
-        gaps = [c for c in self.columns if c.missing > 0 and c not in left]
-        texts = [c for c in self.columns if c.what == "category" and c not in left]
-        said = [
-            f"{plural(len(self.columns) - len(left), 'column')} of {len(self.columns)} "
-            f"{'is' if len(self.columns) - len(left) == 1 else 'are'} used"
-        ]
-        if left:
-            some = [f"{label(c.column)} ({c.used.removeprefix('no: ')})" for c in left]
-            said[0] += f", {_some(some)} not"
-        if gaps:
-            most = max(gaps, key=lambda c: (c.missing, label(c.column)))
-            said.append(
-                f"{plural(len(gaps), 'column has', 'columns have')} missing values, "
-                f"{label(most.column)} most ({percent(most.missing)}; a gap there: "
-                f"{most.missing_becomes})"
-            )
-        if texts:
-            said.append(
-                f"{plural(len(texts), 'category', 'categories')} with "
-                f"{plural(sum(c.levels for c in texts), 'level')}"
-            )
-        odd = [label(c.column) for c in self.columns if c.used.startswith("yes, but")]
-        if odd:
-            said.append(f"{_some(odd)} may be an id: look whether it should be a feature")
-        return ". ".join(said) + "."
+        seen = rows["unseen_becomes"].where(rows["unseen_becomes"] != "")
+        return {
+            "used": len(self.columns) - len(left),
+            "left": [f"{label(c.column)} ({c.used.removeprefix('no: ')})" for c in left],
+            "gaps": len(gaps),
+            "gappiest": most.column,
+            "missing": most.missing,
+            "becomes": most.missing_becomes,
+            "texts": len(texts),
+            "levels": sum(c.levels for c in texts),
+            "odd": odd,
+            "shown": rows.assign(unseen_becomes=seen),
+            "rows": [dataclasses.asdict(c) for c in self.columns],
+        }
 
 
 def prepared(model: ResponseModel, outcome: str | None = None) -> Preparation:
@@ -213,8 +178,3 @@ def _prepared(code: ColumnCode, gap: str, unseen: str) -> PreparedColumn:
         code.other_share,
         "" if numeric else "–" if code.dropped else unseen,
     )
-
-
-def _some(names: list[str], most: int = 3) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

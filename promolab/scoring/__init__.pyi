@@ -1,8 +1,7 @@
 from .files import Scored as Scored
-from .files import score_file
+from .files import score_file, score_table
 from .grid import score_grid
 from .shrinking import Shrunk as Shrunk
 from .shrinking import shrink
-from .tables import score_table
 
 __all__ = ["score_file", "score_grid", "score_table", "shrink"]

@@ -16,12 +16,11 @@ import pandas as pd
 from promolab.checks import level_of, real_number
 from promolab.errors import InputError, nearest
 from promolab.model.inputs import check_beside, customer_folds, outcome_labels
-from promolab.model.learners import Learner, Training
+from promolab.model.learners import Forest, Learner, Mlp, Training, make_learner
+from promolab.model.neural import encoded, layers
 from promolab.results import Estimate, Result
-from promolab.wording import number, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
     from promolab.model import ResponseModel
@@ -82,51 +81,21 @@ class Shrunk(Result):
     def _row(self, what: str) -> pd.Series:
         return self.frame[self.frame["what"] == what].iloc[0]
 
-    def summary(self) -> str:
-        """Say what was gained and what it cost."""
+    def facts(self) -> dict[str, Any]:
+        """Return the original beside the smaller model, and what was tried."""
         before, after = self._row("original"), self._row(self.how)
-        if not self.met:
-            tried = len(self.frame) - 1
-            return (
-                f"The model stays as it is: none of {tried} smaller ones was shown to raise the "
-                f"log-loss by {self.most_loss:g} or less ({plural(self.n, 'row')}). Allow more, or "
-                "give more rows."
-            )
-        rise = number(after["rise"], after["rise_low"], after["rise_high"], decimals=4)
-        return (
-            f"{self.how[0].upper()}{self.how[1:]}: {self.times_smaller:,.1f} times smaller "
-            f"({size_in_words(before['bytes'])} to {size_in_words(after['bytes'])}), "
-            f"{self.times_faster:,.1f} times as fast. Log-loss {before['log_loss']:.4f} to "
-            f"{after['log_loss']:.4f}, difference {rise}, {self.most_loss:g} allowed; AUC "
-            f"{before['auc']:.3f} to {after['auc']:.3f} ({plural(self.n, 'row')})."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the rise of the loss with its interval for each candidate, against the allowance."""
-        from promolab import plots
-
         tried = self.frame[self.frame["what"] != "original"]
-        ax = plots.intervals(
-            tried["what"].tolist(),
-            tried["rise"],
-            tried["rise_low"],
-            tried["rise_high"],
-            text=[size_in_words(size) for size in tried["bytes"]],
-            ax=ax,
-        )
-        plots.reference_line(ax, "vertical", self.most_loss, "allowed")
-        title = (
-            f"{self.how}: {self.times_smaller:,.1f} times smaller, for no more loss than allowed"
-            if self.met
-            else "No smaller model is shown to lose no more than allowed"
-        )
-        return plots.finish(
-            ax,
-            title=title[0].upper() + title[1:],
-            subtitle=f"rise of the log-loss and {100 * self.level:.0f} % interval, size of the "
-            f"file; {plural(self.n, 'row')}, {plural(self.clusters, 'independent unit')}",
-            xlabel="log-loss, smaller model − original (nats)",
-        )
+        return {
+            "tried": len(tried),
+            "allowed": f"{self.most_loss:g}",
+            "size_before": size_in_words(before["bytes"]),
+            "size_after": size_in_words(after["bytes"]),
+            "loss_before": before["log_loss"],
+            "loss_after": after["log_loss"],
+            "auc_before": before["auc"],
+            "auc_after": after["auc"],
+            "candidates": tried.assign(size=tried["bytes"].map(size_in_words)),
+        }
 
 
 def size_in_words(size: float) -> str:
@@ -329,7 +298,6 @@ def _trees_of(model: ResponseModel) -> Sequence[Any]:
 
 
 def _forest_maker(model: ResponseModel, count: int) -> Callable[[], ResponseModel]:
-    from promolab.scoring.pruning import fewer_trees
 
     def make() -> ResponseModel:
         learners = [fewer_trees(learner, count) for learner in model.learners_]
@@ -339,7 +307,6 @@ def _forest_maker(model: ResponseModel, count: int) -> Callable[[], ResponseMode
 
 
 def _pruner(model: ResponseModel, training: Training, share: float) -> Callable[[], ResponseModel]:
-    from promolab.scoring.pruning import fewer_units
 
     def make() -> ResponseModel:
         learners = [fewer_units(learner, training, share) for learner in model.learners_]
@@ -351,7 +318,6 @@ def _pruner(model: ResponseModel, training: Training, share: float) -> Callable[
 def _imitator(
     model: ResponseModel, wanted: Training, hidden: tuple[int, ...]
 ) -> Callable[[], ResponseModel]:
-    from promolab.scoring.pruning import imitated
 
     def make() -> ResponseModel:
         everyone = np.arange(len(wanted.labels))
@@ -397,7 +363,6 @@ class _Check:
 
     def row(self, what: str, model: ResponseModel) -> dict[str, Any]:
         """Return a row of the result's table."""
-        from promolab.scoring.pruning import numbers_in
 
         after = _chances(model, self.X)
         worst = max(self._rises(after), key=lambda rise: rise["rise_high"])
@@ -444,3 +409,113 @@ def _speed_of(model: ResponseModel, X: pd.DataFrame) -> float:
         model.logit(rows)
         seconds.append(time.perf_counter() - begun)
     return len(rows) / max(min(seconds), 1e-9)
+
+
+def numbers_in(learner: Learner) -> int:
+    """Return the weights of a network, the nodes of trees."""
+    if isinstance(learner, Mlp):
+        return int(sum(array.size for array in (*learner.weights, *learner.biases)))
+    estimator: Any = getattr(learner, "estimator", None)
+    if hasattr(estimator, "estimators_"):
+        return int(sum(tree.tree_.node_count for tree in estimator.estimators_))
+    if hasattr(estimator, "_predictors"):
+        return sum(len(tree.nodes) for stage in estimator._predictors for tree in stage)
+    return 0
+
+
+def fewer_trees(learner: Learner, count: int) -> Forest:
+    """Return the forest of the first ``count`` trees: all are drawn alike, so none is special."""
+    assert isinstance(learner, Forest)
+    small = copy.copy(learner)
+    small.options = {**learner.options, "trees": count}
+    small.estimator = copy.copy(learner.estimator)
+    small.estimator.estimators_ = learner.estimator.estimators_[:count]
+    small.estimator.n_estimators = count
+    small.written = None  # a loaded forest's bytes hold all of its trees
+    return small
+
+
+def imitated(training: Training, hidden: Sequence[int]) -> Mlp:
+    """Return a small network fitted to the chances in ``training.labels`` (Hinton et al. 2015)."""
+    options = {"hidden": tuple(hidden), "dropout": 0.0, "epochs": 60, "patience": 8}
+    student = make_learner("mlp", options)
+    assert isinstance(student, Mlp)
+    student.fit(training)
+    return student
+
+
+def fewer_units(learner: Learner, training: Training, share: float) -> Mlp:
+    """Return the network with a share of the hidden units of each layer, tuned to the whole one.
+
+    A unit's worth is the standard deviation of its activation times the norm of the weights that
+    lead out of it; what a removed one added on average goes into the biases behind it. Whole units
+    go, so that the matrices are really smaller (Li et al. 2017). The rest then learns to imitate
+    the outputs of the whole network.
+
+    Parameters
+    ----------
+    learner : Mlp
+        Fitted.
+    training : Training
+        Rows to tune on; its labels are not used.
+    share : float
+        Of the units to keep, at least one a layer.
+    """
+    import torch
+    from scipy.special import expit
+
+    from promolab.model.neural import (
+        MaskedLoss,
+        Perceptron,
+        Schedule,
+        device_of,
+        generator_on,
+        hold_out_latest,
+        train,
+    )
+
+    assert isinstance(learner, Mlp)
+    matrix = encoded(learner.encoder, training.X)
+    wanted = expit(layers(matrix, learner.weights, learner.biases))
+    weights, biases = _cut(learner, matrix, share)
+    device = device_of(learner.options["device"])
+    generator = generator_on(device, training.seed)
+    sizes = [weights[0].shape[0], *(weight.shape[1] for weight in weights)]
+    network = Perceptron(sizes, biases[-1], generator)
+    with torch.no_grad():
+        for parameter, value in zip(
+            (*network.weights, *network.biases), (*weights, *biases), strict=True
+        ):
+            parameter.copy_(torch.from_numpy(value))
+    small = copy.copy(learner)
+    small.hidden = tuple(sizes[1:-1])
+    small.options = {**learner.options, "hidden": small.hidden}
+    small.history = train(
+        network,
+        torch.from_numpy(matrix).to(device),
+        torch.from_numpy(wanted.astype(np.float32)).to(device),
+        MaskedLoss(),
+        Schedule(30, "auto", 0.002, 0.0, 4),
+        hold_out_latest(replace(training, labels=wanted)),
+        generator,
+        name="pruned network",
+        progress=training.progress,
+    )
+    small.adopt(network)
+    return small
+
+
+def _cut(
+    learner: Mlp, matrix: np.ndarray, share: float
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    weights = [weight.astype(np.float64) for weight in learner.weights]
+    biases = [bias.astype(np.float64) for bias in learner.biases]
+    for k in range(len(weights) - 1):
+        hidden = np.maximum(layers(matrix, weights[: k + 1], biases[: k + 1]), 0)
+        worth = hidden.std(axis=0) * np.linalg.norm(weights[k + 1], axis=1)
+        kept = np.sort(np.argsort(-worth, kind="stable")[: max(1, round(share * len(worth)))])
+        gone = np.setdiff1d(np.arange(len(worth)), kept)
+        biases[k + 1] = biases[k + 1] + hidden[:, gone].mean(axis=0) @ weights[k + 1][gone]
+        weights[k], biases[k] = weights[k][:, kept], biases[k][kept]
+        weights[k + 1] = weights[k + 1][kept]
+    return [w.astype(np.float32) for w in weights], [b.astype(np.float32) for b in biases]

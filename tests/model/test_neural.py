@@ -12,9 +12,8 @@ from promolab.errors import InputError, MissingExtraError
 from promolab.model.learners import Mlp, Training
 from promolab.model.learners.neural import Multitask, total_log_odds
 from promolab.model.neural import training as room
-from promolab.model.neural.held_out import hold_out_latest
 from promolab.model.neural.networks import FunnelLoss, Perceptron
-from promolab.model.neural.training import History
+from promolab.model.neural.training import History, hold_out_latest
 from promolab.model.response import ResponseModel
 from tests.model.threads import on_threads
 from tests.refused import refused

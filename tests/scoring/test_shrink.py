@@ -10,8 +10,7 @@ from promolab.model.learners import Forest, Mlp
 from promolab.model.learners.neural import Multitask
 from promolab.model.neural.networks import encoded, layers
 from promolab.model.response import ResponseModel
-from promolab.scoring.pruning import _cut
-from promolab.scoring.shrinking import Shrunk, shrink
+from promolab.scoring.shrinking import Shrunk, _cut, shrink
 from tests.refused import refused
 
 

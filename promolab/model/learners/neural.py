@@ -102,9 +102,8 @@ class Mlp(Learner):
         """Encode, train, keep the best epoch; labels may be chances to imitate."""
         import torch
 
-        from promolab.model.neural.held_out import hold_out_latest
         from promolab.model.neural.networks import Perceptron
-        from promolab.model.neural.training import device_of, generator_on, train
+        from promolab.model.neural.training import device_of, generator_on, hold_out_latest, train
 
         device = device_of(self.options["device"])
         generator = generator_on(device, training.seed)
