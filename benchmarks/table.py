@@ -55,7 +55,7 @@ def surroundings() -> str:
     import os
     import platform
 
-    from promolab.model.saved import versions
+    from promolab.results.container import versions
 
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     stated = ", ".join(f"{name} {version}" for name, version in versions().items())

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.results import Estimate, Result
+from promolab.results import Estimate, Result, write_file
 from tests.refused import refused
 
 
@@ -99,16 +99,18 @@ def test_what_is_no_value_and_the_wrong_file_are_refused(tmp_path, whole):
     with pytest.raises(InputError, match=r"Part.rate\['f'\] is a function; a saved result holds"):
         Part("x", {"f": lambda: 1}).save(tmp_path / "x.zip")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
-    refused(r"there is no file .*none.zip", Whole.load, tmp_path / "none.zip")
+    refused(r"there is no result file .*none.zip", Whole.load, tmp_path / "none.zip")
     path = whole.save(tmp_path / "x.zip")
     refused(r"holds a Whole; read it with Whole.load", Part.load, path)
-    (tmp_path / "text.zip").write_text("no zip")
-    refused("is no saved result", Whole.load, tmp_path / "text.zip")
+    (tmp_path / "text.zip").write_text("no result")
+    refused("damaged or no result file", Whole.load, tmp_path / "text.zip")
     path.write_bytes(path.read_bytes()[:-40])
-    refused("is no saved result", Whole.load, path)
-    with zipfile.ZipFile(path, "w") as archive:
+    refused("damaged or no result file", Whole.load, path)
+    with zipfile.ZipFile(path, "w") as archive:  # as an earlier version wrote it
         archive.writestr("result.json", "[" * 100_000)
-    refused("is no saved result", Whole.load, path)
+    refused("damaged or no result file", Whole.load, path)
+    write_file(path, "promolab.result/0", {}, {}, what="result")
+    refused("has format 'promolab.result/0'.*make it again", Whole.load, path)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +127,8 @@ def test_what_is_no_value_and_the_wrong_file_are_refused(tmp_path, whole):
 )
 def test_a_file_made_by_hand_runs_nothing(tmp_path, told):
     path = tmp_path / "x.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("result.json", json.dumps(told))
-        archive.writestr("x.npy", pickle.dumps([1]))
+    arrays = {"x.npy": np.frombuffer(pickle.dumps([1]), dtype=np.uint8)}
+    write_file(path, "promolab.result/1", told, arrays, what="result")
     with pytest.raises(InputError):
         Whole.load(path)
 

@@ -276,7 +276,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         True
         """
         from promolab.effects.saved import FORMAT, state_of
-        from promolab.model import write_model
+        from promolab.results import write_file
 
         self._fitted()
         for learner in (self.learner, self.outcome_learner):
@@ -286,7 +286,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                     f"be saved; take one of the learners {', '.join(map(repr, BASE_LEARNERS))}"
                 )
         state, arrays = state_of(self._drawn(), self.average())
-        return write_model(path, {"parameters": self.get_params(), **state}, arrays, FORMAT)
+        return write_file(path, FORMAT, {"parameters": self.get_params(), **state}, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> UpliftModel:
@@ -298,9 +298,9 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             There is no such file, it is no uplift model, or it was changed or cut short.
         """
         from promolab.effects.saved import FORMAT, restored
-        from promolab.model import read_model
+        from promolab.results import read_file
 
-        state, arrays = read_model(path, FORMAT)
+        state, arrays = read_file(path, FORMAT)
         try:
             model = cls(**state["parameters"])
             model._saved = restored(model.kind, state, arrays)

@@ -6,7 +6,5 @@ from .explanation import model_features as model_features
 from .explanation import shapley_parts as shapley_parts
 from .preparation import Preparation
 from .response import ResponseModel
-from .saved import read_model as read_model
-from .saved import write_model as write_model
 
 __all__ = ["Preparation", "ResponseModel"]

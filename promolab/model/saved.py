@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -17,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from promolab.errors import InputError, PromolabError, nearest
 from promolab.model.inputs.reading import as_frame
 from promolab.model.learners import learner_class, make_learner
+from promolab.results import read_file, write_file
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -132,134 +130,6 @@ class Estimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 FORMAT = "promolab.response/2"
-DEPENDED_ON = ("numpy", "scikit-learn", "skops", "torch")
-
-
-def write_model(
-    path: str | Path, state: dict[str, Any], arrays: dict[str, np.ndarray], form: str = FORMAT
-) -> Path:
-    """Write ``state`` and ``arrays`` to ``path``; a reader sees the old file or the new one.
-
-    Parameters
-    ----------
-    path : str or Path
-        File to write; its folder must exist.
-    state : dict
-        Plain values.
-    arrays : dict of str to ndarray
-        Numbers, kept bit for bit.
-    form : str
-        The format's name and version.
-
-    Raises
-    ------
-    InputError
-        The path is a folder, or cannot be written.
-    """
-    from safetensors.numpy import save
-
-    path = Path(path)
-    # A single metadata entry: safetensors does not keep the order of several.
-    made_by = versions()
-    header = {
-        "format": form,
-        "versions": made_by,
-        "sha256": _checksum({"versions": made_by, "state": state}, arrays),
-        "state": state,
-    }
-    payload = save(arrays, metadata={"promolab": json.dumps(header, sort_keys=True)})
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the name of a file to save the model in")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(payload)
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise InputError(f"the model cannot be saved as {path}: {error.strerror}") from error
-    return path
-
-
-def read_model(
-    path: str | Path, form: str = FORMAT
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read what `write_model` wrote in the format ``form``.
-
-    The checksum finds damage and edits; it is no signature, and whoever can forge a file can forge
-    its checksum too.
-
-    Raises
-    ------
-    InputError
-        There is no such file, it is foreign, of another version, damaged or edited.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"there is no model file {path}; give the path that .save(path) wrote")
-    try:
-        with safe_open(path, framework="np") as file:
-            text = (file.metadata() or {}).get("promolab", "")
-            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path} is damaged or no model file ({error}); save the model again"
-        ) from error
-    return _verified(path, text, arrays, form), arrays
-
-
-def _verified(
-    path: Path, text: str, arrays: dict[str, np.ndarray], expected: str
-) -> dict[str, Any]:
-    try:
-        header = json.loads(text)
-        form, checksum, state = header["format"], header["sha256"], header["state"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} holds tensors, but no model of promolab") from error
-    if form != expected:
-        raise InputError(
-            f"{path} has format {form!r}, and this version of promolab reads {expected!r}; fit the "
-            "model again and save it"
-        )
-    if checksum != _checksum({"versions": header.get("versions"), "state": state}, arrays):
-        raise InputError(
-            f"{path} was changed after it was saved (its checksum does not match); use the "
-            "original file or fit the model again"
-        )
-    return cast("dict[str, Any]", state)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what a model depends on, as its file records them.
-
-    Examples
-    --------
-    >>> sorted(versions())
-    ['numpy', 'promolab', 'python', 'scikit-learn', 'skops', 'torch']
-    """
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    from promolab import __version__
-
-    found = {"promolab": __version__, "python": platform.python_version()}
-    for name in DEPENDED_ON:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def _checksum(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(json.dumps(state, sort_keys=True).encode())
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 class Saved(Estimator):
@@ -294,7 +164,7 @@ class Saved(Estimator):
             "calibrators": [calibrator.to_dict() for calibrator in self.calibrators_],
         }
         arrays = {f"{k}.{name}": a for k, (_, some) in enumerate(saved) for name, a in some.items()}
-        return write_model(path, state, arrays)
+        return write_file(path, FORMAT, state, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -306,7 +176,7 @@ class Saved(Estimator):
             There is no such file, it is no response model, or it was changed or cut short.
         """
 
-        state, arrays = read_model(path)
+        state, arrays = read_file(path, FORMAT)
         try:
             model = cls(
                 state["kind"],

@@ -1,3 +1,5 @@
+from .container import read_file as read_file
+from .container import write_file as write_file
 from .estimate import Estimate as Estimate
 from .estimate import plain as plain
 from .facts import Facts as Facts

@@ -1,171 +1,151 @@
-"""One file for one result: a zip of JSON and parquet. Nothing in it is ever run."""
+"""One file for whatever is saved: JSON beside arrays, in safetensors; nothing in it is ever run."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import importlib
-import io
+import hashlib
 import json
-import math
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from promolab.errors import InputError
 
-_CONTENT = "result.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same in every file, or equal results would differ
+DEPENDED_ON = ("numpy", "scikit-learn", "skops", "torch")
+AGAIN = {"model": "fit the model again", "result": "make it again"}
 
 
-def write(result: Any, path: Path) -> Path:
-    """Write a result to one file; see `promolab.results.Result.save`."""
-    files: dict[str, bytes] = {}
-    told = _written(result, type(result).__name__, files)
-    files[_CONTENT] = json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
-    part = path.with_name(f".{path.name}.part")
+def write_file(
+    path: str | Path,
+    form: str,
+    state: Any,
+    arrays: dict[str, np.ndarray],
+    *,
+    what: str = "model",
+) -> Path:
+    """Write ``state`` and ``arrays`` to ``path``; a reader sees the old file or the new one.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write; its folder must exist.
+    form : str
+        The format's name and version.
+    state : dict
+        Plain values.
+    arrays : dict of str to ndarray
+        Numbers, kept bit for bit.
+    what : {"model", "result"}
+        What is saved.
+
+    Raises
+    ------
+    InputError
+        The path is a folder, or cannot be written.
+    """
+    from safetensors.numpy import save
+
+    path = Path(path)
+    # A single metadata entry: safetensors does not keep the order of several.
+    made_by = versions()
+    header = {
+        "format": form,
+        "versions": made_by,
+        "sha256": _checksum({"versions": made_by, "state": state}, arrays),
+        "state": state,
+    }
+    payload = save(arrays, metadata={"promolab": json.dumps(header, sort_keys=True)})
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file to save the {what} in")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(part, "w") as archive:
-            for name in sorted(files):
-                archive.writestr(zipfile.ZipInfo(name, _EPOCH), files[name])
-        part.replace(path)
+        temporary.write_bytes(payload)
+        temporary.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
-            part.unlink()
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+            temporary.unlink(missing_ok=True)
+        raise InputError(f"the {what} cannot be saved as {path}: {error.strerror}") from error
     return path
 
 
-def read(path: Path) -> Any:
-    """Read what `write` wrote; see `promolab.results.Result.load`."""
+def read_file(
+    path: str | Path, form: str, *, what: str = "model"
+) -> tuple[Any, dict[str, np.ndarray]]:
+    """Read what `write_file` wrote in the format ``form``.
+
+    The checksum finds damage and edits; it is no signature, and whoever can forge a file can forge
+    its checksum too.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is foreign, of another version, damaged or edited.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
     if not path.is_file():
-        raise InputError(f"there is no file {path}; give the path that .save(path) wrote")
+        raise InputError(f"there is no {what} file {path}; give the path that .save(path) wrote")
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _read(json.loads(archive.read(_CONTENT)), archive)
-    except InputError:
-        raise
-    except Exception as error:  # whatever zip, JSON or frames stumble over
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get("promolab", "")
+            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise InputError(
-            f"{path} is no saved result ({error}); make it again, or use the original file"
+            f"{path} is damaged or no {what} file ({error}); save the {what} again"
         ) from error
+    return _verified(path, text, arrays, form, what), arrays
 
 
-def _written(value: Any, place: str, files: dict[str, bytes]) -> Any:
-    """Return a value as JSON can hold it; frames and arrays go to files of their own."""
-    import numpy as np
-    import pandas as pd
-
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):  # JSON has no nan and no infinity
-        return float(value) if math.isfinite(value) else {"float": repr(float(value))}
-    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
-        return _written(value.item(), place, files)
-    if isinstance(value, timedelta):
-        return {"timedelta": pd.Timedelta(value).isoformat()}
-    if isinstance(value, date):  # a moment is one, too; so is one that is missing
-        kind = type(value).__name__ if isinstance(value, (datetime, pd.Timestamp)) else "date"
-        return {"NaTType": ""} if value is pd.NaT else {kind: value.isoformat()}
-    if isinstance(value, (tuple, list)):
-        told = [_written(one, f"{place}[{i}]", files) for i, one in enumerate(value)]
-        return {"tuple": told} if isinstance(value, tuple) else told
-    if isinstance(value, frozenset):  # in one order, or equal results would differ
-        return {"frozenset": _written(sorted(value, key=str), place, files)}
-    if isinstance(value, Mapping):
-        pairs = [[_written(x, f"{place}[{k!r}]", files) for x in (k, v)] for k, v in value.items()]
-        return {"dict": pairs}
-    if isinstance(value, pd.Series):
-        return {"series": _written(value.to_frame("values"), place, files), "name": value.name}
-    if isinstance(value, pd.DataFrame):
-        files[f"{len(files)}.parquet"] = value.to_parquet()
-        return {"frame": f"{len(files) - 1}.parquet"}
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind == "O":
-            return {"objects": [_written(v, place, files) for v in value.ravel()], **_shape(value)}
-        buffer = io.BytesIO()
-        np.save(buffer, value, allow_pickle=False)
-        files[f"{len(files)}.npy"] = buffer.getvalue()
-        return {"array": f"{len(files) - 1}.npy"}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [f.name for f in dataclasses.fields(value) if f.init]
-        parts = {n: _written(getattr(value, n), f"{place}.{n}", files) for n in names}
-        return {"is": f"{type(value).__module__}.{type(value).__qualname__}", "fields": parts}
-    raise InputError(
-        f"{place} is a {type(value).__name__}; a saved result holds figures, texts, times, frames "
-        "and results: save the other by itself"
-    )
+def _verified(
+    path: Path, text: str, arrays: dict[str, np.ndarray], expected: str, what: str
+) -> Any:
+    try:
+        header = json.loads(text)
+        form, checksum, state = header["format"], header["sha256"], header["state"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} holds tensors, but no {what} of promolab") from error
+    if form != expected:
+        raise InputError(
+            f"{path} has format {form!r}, and this version of promolab reads {expected!r}; "
+            f"{AGAIN[what]} and save it"
+        )
+    if checksum != _checksum({"versions": header.get("versions"), "state": state}, arrays):
+        raise InputError(
+            f"{path} was changed after it was saved (its checksum does not match); use the "
+            f"original file or {AGAIN[what]}"
+        )
+    return state
 
 
-def _shape(value: Any) -> dict[str, Any]:
-    return {"shape": list(value.shape)}
+def versions() -> dict[str, str]:
+    """Return the versions of what a model depends on, as its file records them.
 
+    Examples
+    --------
+    >>> sorted(versions())
+    ['numpy', 'promolab', 'python', 'scikit-learn', 'skops', 'torch']
+    """
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
 
-def _read(told: Any, archive: zipfile.ZipFile) -> Any:
-    """Return what `_written` told; nothing but values and frozen dataclasses is ever made."""
-    import numpy as np
-    import pandas as pd
+    from promolab import __version__
 
-    if isinstance(told, list):
-        return [_read(one, archive) for one in told]
-    if not isinstance(told, dict):
-        return told
-    kind, content = next(iter(told.items()))
-    if kind == "is":
-        made = _dataclass_called(content)
-        return made(**{n: _read(value, archive) for n, value in told["fields"].items()})
-    if kind == "tuple":
-        return tuple(_read(one, archive) for one in content)
-    if kind == "frozenset":
-        return frozenset(_read(content, archive))
-    if kind == "dict":
-        return {_read(key, archive): _read(value, archive) for key, value in content}
-    if kind == "frame":
-        return pd.read_parquet(io.BytesIO(archive.read(content)))
-    if kind == "series":
-        return _read(content, archive)["values"].rename(told["name"])
-    if kind == "array":
-        return np.load(io.BytesIO(archive.read(content)), allow_pickle=False)
-    if kind == "objects":
-        values = np.empty(len(content), dtype=object)
-        values[:] = [_read(one, archive) for one in content]
-        return values.reshape(told["shape"])
-    simple: dict[str, Callable[[Any], Any]] = {
-        "float": float,
-        "timedelta": pd.Timedelta,
-        "date": date.fromisoformat,
-        "datetime": datetime.fromisoformat,
-        "Timestamp": pd.Timestamp,
-        "NaTType": lambda _: pd.NaT,
-    }
-    return simple[kind](content)
-
-
-def _dataclass_called(name: str) -> type[Any]:
-    """Return a frozen dataclass of promolab, or one that this session has defined as a result."""
-    module, _, qualname = name.rpartition(".")
-    found = next((c for c in _kinds(_result()) if f"{c.__module__}.{c.__qualname__}" == name), None)
-    if found is None and module.split(".")[0] == "promolab":
+    found = {"promolab": __version__, "python": platform.python_version()}
+    for name in DEPENDED_ON:
         try:
-            found = getattr(importlib.import_module(module), qualname, None)
-        except ImportError:
-            found = None
-    frozen = getattr(getattr(found, "__dataclass_params__", None), "frozen", False)
-    if not (isinstance(found, type) and frozen):
-        raise InputError(f"there is no result {name}; another version of promolab wrote the file")
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
     return found
 
 
-def _result() -> type[Any]:
-    from promolab.results.result import Result
-
-    return Result
-
-
-def _kinds(cls: type[Any]) -> Iterator[type[Any]]:
-    for inherits in cls.__subclasses__():
-        yield inherits
-        yield from _kinds(inherits)
+def _checksum(state: Any, arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(json.dumps(state, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from promolab.display import Html, join, say, table
 from promolab.errors import InputError
-from promolab.results.container import read, write
 from promolab.results.estimate import Estimate, plain
 from promolab.results.facts import Facts, words_for
+from promolab.results.values import read, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,7 +174,7 @@ class Result:
     def save(self, path: str | Path) -> Path:
         """Write the result to one file, equal bytes for equal results; `load` reads it back.
 
-        The file is a zip of JSON and, for each frame, parquet. Nothing in it is ever run.
+        The file holds JSON and, for each frame, parquet. Nothing in it is ever run.
 
         Raises
         ------

@@ -17,7 +17,7 @@ from promolab.effects.model import UpliftModel
 from promolab.errors import InputError
 from promolab.model import ResponseModel
 from promolab.model.learners._skops import OF_EFFECTS, from_bytes, to_bytes
-from promolab.model.saved import _checksum
+from promolab.results.container import _checksum
 from tests.effects.made_up import trial
 from tests.refused import refused
 

@@ -15,10 +15,10 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from promolab.errors import InputError
-from promolab.model import saved as files
 from promolab.model.learners import _skops
 from promolab.model.learners.trees import Boosting, Forest, Tree
 from promolab.model.response import ResponseModel
+from promolab.results.container import _checksum, versions
 from tests.model.test_response import data
 from tests.refused import refused
 
@@ -42,7 +42,7 @@ def forge(path: Path, change: object) -> None:
     header, arrays = header_of(path), load_file(path)
     change(header, arrays)  # type: ignore[operator]
     told = {"versions": header["versions"], "state": header["state"]}
-    header["sha256"] = files._checksum(told, arrays)
+    header["sha256"] = _checksum(told, arrays)
     save_file(arrays, path, metadata={"promolab": json.dumps(header, sort_keys=True)})
 
 
@@ -99,7 +99,7 @@ def test_saved_trees_predict_the_same_bits(kind: str, tmp_path: Path) -> None:
     fresh = ResponseModel(kind, **TREES[kind]).fit(X, y).save(tmp_path / "fresh")
     assert fresh.read_bytes() == path.read_bytes()  # no hour, no memory address
     assert again.preparation() == model.preparation()
-    assert header_of(path)["versions"] == files.versions()
+    assert header_of(path)["versions"] == versions()
 
 
 def test_another_process_predicts_the_same_bits(tmp_path: Path) -> None:

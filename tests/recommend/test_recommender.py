@@ -44,8 +44,8 @@ def test_a_saved_one_recommends_the_same_and_a_changed_file_is_refused(fitted, t
     read = Recommender.load(path)
     asked = [3, 5, "nobody"]
     pd.testing.assert_frame_equal(read.recommend(asked, 15), model.recommend(asked, 15))
-    path.write_bytes(path.read_bytes().replace(b'"half_life": 16.0', b'"half_life": 17.0'))
-    refused("is no saved result", Recommender.load, path)
+    path.write_bytes(path.read_bytes().replace(b'half_life\\": 16.0', b'half_life\\": 17.0'))
+    refused("was changed after it was saved", Recommender.load, path)
 
 
 def test_rows_in_another_order_and_an_engines_tables_change_nothing(known):
