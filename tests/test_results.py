@@ -103,12 +103,12 @@ def test_what_is_no_value_and_the_wrong_file_are_refused(tmp_path, whole):
     path = whole.save(tmp_path / "x.zip")
     refused(r"holds a Whole; read it with Whole.load", Part.load, path)
     (tmp_path / "text.zip").write_text("no result")
-    refused("damaged or no result file", Whole.load, tmp_path / "text.zip")
+    refused("is no saved result", Whole.load, tmp_path / "text.zip")
     path.write_bytes(path.read_bytes()[:-40])
-    refused("damaged or no result file", Whole.load, path)
+    refused("is no saved result", Whole.load, path)
     with zipfile.ZipFile(path, "w") as archive:  # as an earlier version wrote it
         archive.writestr("result.json", "[" * 100_000)
-    refused("damaged or no result file", Whole.load, path)
+    refused("is no saved result", Whole.load, path)
     write_file(path, "promolab.result/0", {}, {}, what="result")
     refused("has format 'promolab.result/0'.*make it again", Whole.load, path)
 

@@ -15,6 +15,7 @@ from promolab.errors import InputError
 
 DEPENDED_ON = ("numpy", "scikit-learn", "skops", "torch")
 AGAIN = {"model": "fit the model again", "result": "make it again"}
+BROKEN = {"model": "is damaged or no model file", "result": "is no saved result"}
 
 
 def write_file(
@@ -93,9 +94,7 @@ def read_file(
             text = (file.metadata() or {}).get("promolab", "")
             arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path} is damaged or no {what} file ({error}); save the {what} again"
-        ) from error
+        raise InputError(f"{path} {BROKEN[what]} ({error}); save the {what} again") from error
     return _verified(path, text, arrays, form, what), arrays
 
 

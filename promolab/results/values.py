@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import io
@@ -24,7 +25,8 @@ def write(result: Any, path: Path) -> Path:
     """Write a result to one file; see `promolab.results.Result.save`."""
     arrays: dict[str, np.ndarray] = {}
     told = _written(result, type(result).__name__, arrays)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # what cannot be written is refused right below
+        path.parent.mkdir(parents=True, exist_ok=True)
     return write_file(path, FORMAT, told, arrays, what="result")
 
 
