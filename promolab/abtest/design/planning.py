@@ -337,10 +337,10 @@ def plan_experiment(
 
     Notes
     -----
-    Means and ratios: tea-tasting's power of the two-sided Welch test, both arms with the same
-    variance. Shares: Fleiss, Levin & Paik's formula, as `smallest_effect`. A design effect and
-    earlier figures multiply the variance. Several arms: each comparison at a level of
-    (1 − level) ÷ comparisons.
+    Means and ratios: the power of the two-sided Welch test, both arms with the same variance, by
+    the noncentral t distribution. Shares: Fleiss, Levin & Paik's formula, as `smallest_effect`. A
+    design effect and earlier figures multiply the variance. Several arms: each comparison at a
+    level of (1 − level) ÷ comparisons.
 
     References
     ----------

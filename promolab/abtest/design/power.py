@@ -187,33 +187,25 @@ def share_to_see(
     _check_outcome(rate, sd, power, alpha)
     beside = "" if rate is None else f", for the rate is {rate:g} without it"
     real_number("effect", effect, above=0, most=None if rate is None else 1 - rate, hint=beside)
+
+    def shows(control: np.ndarray) -> np.ndarray:
+        treated = n - control
+        if rate is not None:
+            return np.asarray(_room(effect, treated, control, rate, power, alpha) >= 0)
+        assert sd is not None
+        least = (_z(1 - alpha / 2) + _z(power)) * sd * np.sqrt(1 / treated + 1 / control)
+        return np.asarray(effect >= least)
+
     # In two steps: from half the customers to one, a grid that grows by ratios, then each between.
     half = n // 2
     tried = np.unique(np.geomspace(1, half, 2000).round().astype(np.int64))
-    enough = np.flatnonzero(_shows(n, tried, effect, rate, sd, power, alpha))
+    enough = np.flatnonzero(shows(tried))
     if not len(enough):
         return HoldoutShare(None, None, n, effect, rate, sd, power, alpha)
     below = int(tried[enough[0] - 1]) if enough[0] else 0
     between = np.arange(below + 1, int(tried[enough[0]]) + 1)
-    control = int(between[np.argmax(_shows(n, between, effect, rate, sd, power, alpha))])
+    control = int(between[np.argmax(shows(between))])
     return HoldoutShare(control / n, control, n, effect, rate, sd, power, alpha)
-
-
-def _shows(
-    n: int,
-    control: np.ndarray,
-    effect: float,
-    rate: float | None,
-    sd: float | None,
-    power: float,
-    alpha: float,
-) -> np.ndarray:
-    """Return whether the effect is large enough for each size of the control arm."""
-    treated = n - control
-    if sd is not None:
-        return effect >= (_z(1 - alpha / 2) + _z(power)) * sd * np.sqrt(1 / treated + 1 / control)
-    assert rate is not None
-    return np.asarray(_room(effect, treated, control, rate, power, alpha) >= 0)
 
 
 def _room(effect: Any, n1: Any, n0: Any, rate: float, power: float, alpha: float) -> Any:

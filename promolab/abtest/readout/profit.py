@@ -203,21 +203,18 @@ def money_of(
         Customers of the arms beside the control.
     terms : MoneyTerms
     """
-    return tuple(_arm_money(rows, arm, n, terms) for arm, n in arms.items())
-
-
-def _arm_money(
-    rows: Mapping[tuple[str, str], ArmComparison], arm: str, n: int, terms: MoneyTerms
-) -> ArmMoney:
-    profit, cost = rows[PROFIT, arm], terms.same_for_all
-    spent, below, both = Estimate(cost, cost, cost, n), 0.0, 0.0
-    if (SPENT, arm) in rows:
-        more, left = rows[SPENT, arm], rows[_LEFT, arm]
-        spent, below = more.difference, more.std_error**2
-        both = (profit.std_error**2 + below - left.std_error**2) / 2
-    returned = Estimate(math.nan, n=n)
-    if spent.value > 0:
-        top, z = profit.difference.value, t_quantile(profit.level, profit.degrees)
-        ends = fieller(top, spent.value, (profit.std_error**2, below), both, z)
-        returned = Estimate(top / spent.value, *ends, n)
-    return ArmMoney(arm, n, profit.difference, spent, returned, terms.currency)
+    found, cost = [], terms.same_for_all
+    for arm, n in arms.items():
+        profit = rows[PROFIT, arm]
+        spent, below, both = Estimate(cost, cost, cost, n), 0.0, 0.0
+        if (SPENT, arm) in rows:
+            more, left = rows[SPENT, arm], rows[_LEFT, arm]
+            spent, below = more.difference, more.std_error**2
+            both = (profit.std_error**2 + below - left.std_error**2) / 2
+        returned = Estimate(math.nan, n=n)
+        if spent.value > 0:
+            top, z = profit.difference.value, t_quantile(profit.level, profit.degrees)
+            ends = fieller(top, spent.value, (profit.std_error**2, below), both, z)
+            returned = Estimate(top / spent.value, *ends, n)
+        found.append(ArmMoney(arm, n, profit.difference, spent, returned, terms.currency))
+    return tuple(found)
