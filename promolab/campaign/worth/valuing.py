@@ -317,5 +317,4 @@ def policy_rows(
         of_kinds(log, "response", kinds),
         log["outcome"].to_numpy(dtype=float),
         soon=of_kinds(log, "soon", kinds) * factor + left if early else None,
-        contact=-left if before else None,
     )

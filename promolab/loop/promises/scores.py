@@ -62,7 +62,6 @@ class Scores:
         for k in range(len(names)):
             j = int(np.argmax(np.where(self.kind == k, np.abs(self._factor), -1.0)))
             some, left = rows.eligible[:, j], float(self.left[:, self.columns[j]].mean())
-            left = left if rows.contact is None else -rows.contact[some, j]
             factor = self._factor[j] or 1.0
             x, y = ((a[some, j] - left) / factor for a in (rows.effect, rows.gamma))
             # Within folds: the mean that others foretell of a fold is low where its own is high.

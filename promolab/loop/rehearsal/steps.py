@@ -47,7 +47,8 @@ class Decided:
     decisions, chances : DataFrame
         The contract's ``decisions`` and ``decision_propensities``.
     worth : Worth or None
-        What each promotion was held to be worth; None where past decisions do not tell.
+        What each promotion is promised to be worth, by margins after discounts over the whole time;
+        None where past decisions do not tell.
     pays : bool
         Whether spending more than exploration takes was shown to pay.
     said : str
@@ -102,7 +103,7 @@ def learned_week(
         What the week before left; holds what this one leaves afterwards.
     """
     kept = kept or Learned()
-    worth, model, why = _worth(shop, as_of, promotions, seed, kept)
+    worth, promised, model, why = _worth(shop, as_of, promotions, seed, kept)
     rules = read_operations(shop.settings).contact
     measured = known_terms(worth, rules) if worth is not None and worth.rows is not None else []
     customers = pd.Index(np.sort(contactable))
@@ -124,7 +125,7 @@ def learned_week(
     return Decided(
         decisions,
         chances,
-        worth,
+        promised,
         bool(made.pays),
         made.pays.summary(),
         spend,
@@ -135,17 +136,27 @@ def learned_week(
 
 def _worth(
     shop: Shop, as_of: datetime, promotions: list[str], seed: int, kept: Learned
-) -> tuple[Worth | None, UpliftModel | None, str]:
-    """Return what each promotion is worth, or why that is not known."""
+) -> tuple[Worth | None, Worth | None, UpliftModel | None, str]:
+    """Return what each promotion is worth to a plan, and is promised to be, or why not.
+
+    A plan chooses between kinds, depths and customers, and goes by margins before discounts, which
+    tell them apart. What a week will show is promised by whole margins, as they were.
+    """
     try:
         kept.trial = decisions_experiment(shop, by="kind", early=True, as_of=as_of, kept=kept.trial)
-        trial = undiscounted(most_telling(kept.trial))
-        model = UpliftModel("dr", LEARNER, seed=seed).fit(trial)
+        whole = most_telling(kept.trial)
+        models = [
+            UpliftModel("dr", LEARNER, seed=seed).fit(trial)
+            for trial in (undiscounted(whole), whole)
+        ]
     except PromolabError as error:
-        return None, None, str(error)
-    log = scored_log(model)
-    worth = week_worth(shop, as_of, model, log, promotions)
-    return worth and charged(shop, worth, log, as_of), model, ""
+        return None, None, None, str(error)
+    logs = [scored_log(each) for each in models]
+    worth, promised = (
+        week_worth(shop, as_of, model, log, promotions)
+        for model, log in zip(models, logs, strict=True)
+    )
+    return worth and charged(shop, worth, logs[0], as_of), promised, models[0], ""
 
 
 def charged(shop: Shop, worth: Worth, log: pd.DataFrame, as_of: datetime) -> Worth:
