@@ -314,7 +314,7 @@ class ChosenPolicy(Result):
                 "spend it would be compared with."
             )
         found, same = self.answer, self.same_for_all
-        drawn = picture(found.plot(), found.ALT)
+        drawn = picture(found.plot(), found.alt())
         return [found.compared(), drawn, same.summary() if same else "", found.to_table()]
 
     @property
