@@ -25,12 +25,13 @@ import numpy as np
 
 from promolab.checks import aligned, along, choice, column_of, whole_number
 from promolab.effects.balance import largest_gap
+from promolab.effects.identification import arm_code
 from promolab.effects.learners.aipw import cross_fit, on_treated, worth
 from promolab.effects.learners.base_learners import Logistic
 from promolab.effects.learners.linear import ridge
 from promolab.errors import InputError, nearest
-from promolab.language import _, _n, marked
-from promolab.results import Estimate, Result, plain
+from promolab.language import _, marked
+from promolab.results import Estimate, Result, words_of
 from promolab.stats import (
     Dominant,
     compare_means,
@@ -39,11 +40,10 @@ from promolab.stats import (
     normal_quantile,
     two_sided,
 )
-from promolab.wording import arm_words, capital, count, more_or_less, number, percent, plural
+from promolab.wording import more_or_less
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
@@ -151,39 +151,36 @@ class Difference(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return value, ci_low, ci_high, n and what the difference rests on, ready for JSON."""
-        names = ["identification", "why", "contacted", "others", "contacted_mean", "similar_mean"]
-        names += ["effective_others", "beyond_share", "imbalance", "placebo"]
-        return self.estimate.to_dict() | {name: plain(getattr(self, name)) for name in names}
+        return self.estimate.to_dict() | super().to_dict()
 
-    def summary(self) -> str:
-        """Return the difference, or why there is none, in a sentence."""
+    def facts(self) -> dict[str, Any]:
+        """Return which sentence tells it, and what the figure draws."""
+        e, (treated, control) = self.estimate, map(arm_code, self.arms)
+        state = "known" if math.isfinite(e.value) else "unknown"
         if not self.identified:
-            return f"Not identified{f': {self.why}' if self.why else ''}."
-        e = self.estimate
-        if self.identification == RANDOMISED and self.treated and self.control:
-            return self._of_arms(self.treated, self.control)
-        who = f"{plural(self.contacted, 'contacted customer')} had"
-        why = "; ".join(filter(None, [self.identification, self.why]))
-        if not math.isfinite(e.value):
-            return f"What {who} more than similar ones is not known ({why})."
-        told = more_or_less(e.value, e.ci_low, e.ci_high)
-        return f"{who} {told} than similar ones who were not contacted ({why})."
+            state = "unidentified"
+        elif self.identification == RANDOMISED and self.treated and self.control:
+            state = "arms"
+        return {
+            "state": state,
+            "treated_arm": treated,
+            "control_arm": control,
+            "mean_one": self.contacted_mean,
+            "mean_other": self.similar_mean,
+            "n_one": self.treated.n if self.treated else 0,
+            "n_other": self.control.n if self.control else 0,
+            "rows": e.n,
+            "told_more": more_or_less(*e.ends),
+            "unsure": not (e.ci_low > 0 or e.ci_high < 0),
+            "weight": self.weight_of_one(),
+            "drawn": self._drawn,
+        }
 
-    def _of_arms(self, one: Estimate, other: Estimate) -> str:
-        e = self.estimate
-        if self.kind == SHARE:
-            scaled = number(100 * e.value, 100 * e.ci_low, 100 * e.ci_high, unit="points")
-            means = percent(one.value, decimals=1), percent(other.value, decimals=1)
-        else:
-            scaled = number(e.value, e.ci_low, e.ci_high)
-            means = number(one.value), number(other.value)
-        chance = "" if e.ci_low > 0 or e.ci_high < 0 else ", which chance alone could have made"
-        treated, control = map(arm_words, self.arms)
-        return (
-            f"{capital(treated)} {means[0]} (n = {count(one.n)}) against {control} {means[1]} "
-            f"(n = {count(other.n)}): a difference of {scaled}{chance} "
-            f"(randomised{self.weight_of_one()})."
-        )
+    def _drawn(self) -> pd.DataFrame:
+        import pandas as pd
+
+        shown = self.estimate * (100 if self.kind == SHARE else 1)
+        return pd.DataFrame([shown.to_dict()])
 
     def weight_of_one(self) -> str:
         """Say if one unit makes up most of the variance, and what is found without it."""
@@ -191,21 +188,6 @@ class Difference(Result):
             return ""
         told = self.dominant.words().rstrip(".。")
         return _("; ") + told[:1].lower() + told[1:]
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the difference with its interval against 0."""
-        from promolab import plots
-
-        e, scale = self.estimate, 100 if self.kind == SHARE else 1
-        ends = ([scale * x] for x in (e.value, e.ci_low, e.ci_high))
-        ax = plots.intervals([f"{self.arms[0]} − {self.arms[1]}"], *ends, reference=0.0, ax=ax)
-        return plots.finish(
-            ax,
-            title=self.summary().split(": a difference")[0],
-            subtitle=f"{percent(self.level, decimals=0)} interval, n = {count(e.n)}, "
-            f"{self.identification}",
-            xlabel="difference, points" if self.kind == SHARE else "difference",
-        )
 
 
 def adjusted_difference(
@@ -285,14 +267,8 @@ def adjusted_difference(
     whole_number("folds", folds, 2, hint=": a fold is predicted by the others")
     n1, n0 = int(a.sum()), int((~a).sum())
     if min(n1, n0) < FEWEST_COMPARED:
-        who, n = (marked("contacted"), n1) if n1 <= n0 else (marked("other"), n0)
-        why = _n(
-            "only {n} {who} customer with history; {needed} are needed in each group",
-            "only {n} {who} customers with history; {needed} are needed in each group",
-            n,
-            who=_(who),
-            needed=FEWEST_COMPARED,
-        )
+        who, n = ("contacted", n1) if n1 <= n0 else ("other", n0)
+        why = words_of(__name__, "judged", who=who, n=n, needed=FEWEST_COMPARED).say("few")
         return replace(not_identified(why, n1, n0), treated=_mean_of(y[a]))
     fold = _folds(customers, folds)
     chance = cross_fit(fold, X, lambda rows: Logistic.fit(X[rows], a[rows], l2, tol=1e-12))
@@ -395,67 +371,28 @@ def _folds(customers: ArrayLike, folds: int) -> np.ndarray:
 
 def _judged(found: Difference, placebo: Difference | None) -> Difference:
     needed = max(FEWEST_COMPARED, SMALLEST_SHARE * found.contacted)
-    reasons = []
-    if found.effective_others < needed:
-        reasons.append(
-            _n(
-                "the {others}, weighted to be alike, count as only {n} customer ({needed} are "
-                "needed)",
-                "the {others}, weighted to be alike, count as only {n} customers ({needed} are "
-                "needed)",
-                round(found.effective_others),
-                others=_n("{n} other", "{n} others", found.others),
-                needed=count(needed),
-            )
-        )
-    if found.beyond_share > BEYOND:
-        reasons.append(
-            _(
-                "{share} of those contacted are unlike anybody who was not",
-                share=percent(found.beyond_share),
-            )
-        )
-    if found.imbalance > IMBALANCE:
-        reasons.append(
-            _(
-                "earlier spend stays apart after weighting ({found} standard deviations, {most} "
-                "at most)",
-                found=number(found.imbalance, decimals=2),
-                most=f"{IMBALANCE:g}",
-            )
-        )
-    if placebo is not None:
-        e = placebo.estimate
-        if np.isfinite(e.value) and not e.ci_low <= 0 <= e.ci_high:
-            reasons.append(
-                _(
-                    "the two groups differed before the start as well, by {amount}",
-                    amount=number(e.value, e.ci_low, e.ci_high),
-                )
-            )
-        elif not np.isfinite(e.value) and not reasons:
-            reasons.append(
-                _("the check on the time before could not be made: {why}", why=placebo.why)
-            )
-    if reasons:
+    before = None if placebo is None else placebo.estimate
+    words = words_of(
+        __name__, "judged", effective=found.effective_others, others=found.others, needed=needed,
+        beyond=found.beyond_share, gap=found.imbalance, gap_most=IMBALANCE, before=before,
+        unmade=placebo.why if placebo else "",
+    )  # fmt: skip
+    failed = {
+        "too_few": found.effective_others < needed,
+        "unlike": found.beyond_share > BEYOND,
+        "apart": found.imbalance > IMBALANCE,
+    }
+    if before is not None and math.isfinite(before.value):
+        failed["differed"] = not before.ci_low <= 0 <= before.ci_high
+    elif before is not None:
+        failed["unchecked"] = not any(failed.values())
+    if any(failed.values()):
         nothing = Estimate(np.nan, np.nan, np.nan, found.contacted)
-        why = _("; ").join(reasons)
+        why = words.joined([words.say(name) for name, so in failed.items() if so], "each")
         return replace(
             found, estimate=nothing, identification=NOT_IDENTIFIED, why=why, control=None
         )
-    why = _(
-        "alike in what is recorded: {others} effective others, {share} of the contacted beyond "
-        "their range",
-        others=number(found.effective_others, decimals=0),
-        share=percent(found.beyond_share, decimals=0),
-    )
-    if placebo is not None:
-        e = placebo.estimate
-        why += _(
-            ", no difference before the start ({amount})",
-            amount=number(e.value, e.ci_low, e.ci_high),
-        )
-    return replace(found, why=why)
+    return replace(found, why=words.say("alike"))
 
 
 KINDS = ("share", "mean")

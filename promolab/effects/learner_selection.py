@@ -19,6 +19,7 @@ from promolab.effects.learners.learners import DRLearner, EffectModel, Shared
 from promolab.effects.learners.rows import Design, steady
 from promolab.effects.shrinkage import (
     CONSTANT,
+    MOST,
     POOLED,
     TWO_PART,
     CalibratedEffects,
@@ -29,7 +30,6 @@ from promolab.effects.shrinkage import (
     pooled_arms,
     pooled_scores,
 )
-from promolab.effects.surrogate import MOST
 from promolab.model.inputs import check_present
 
 if TYPE_CHECKING:

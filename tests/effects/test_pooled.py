@@ -7,8 +7,7 @@ import pytest
 from promolab import UpliftModel
 from promolab.contract import Experiment
 from promolab.effects.learners.linear import pooled_lines, ridge
-from promolab.effects.shrinkage import pooled_scores, shrunk_scores
-from promolab.effects.surrogate import pooled_slopes
+from promolab.effects.shrinkage import pooled_scores, pooled_slopes, shrunk_scores
 
 
 def _trial(n: int, own: float, seed: int) -> tuple[Experiment, np.ndarray]:
