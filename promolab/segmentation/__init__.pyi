@@ -1,3 +1,4 @@
+from .advice import advice_words as advice_words
 from .comparison import compare_methods
 from .description import SEGMENT_FORMATS as SEGMENT_FORMATS
 from .description import SegmentProfile as SegmentProfile

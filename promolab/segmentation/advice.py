@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.language import _, marked
+from promolab.language import speaking
 from promolab.profiles import median_interval, numeric
 from promolab.results import Result, words_of
 from promolab.segmentation.description import MIN_CONTACTS, put, rates_of, segment_sizes
@@ -30,78 +30,33 @@ PRICE_STEP = 0.05
 LATE_DAYS = 28
 
 
-@dataclass(frozen=True)
-class Rule:
-    """What to do with a segment whose figures give all these signs; the first rule that fits holds.
-
-    Parameters
-    ----------
-    signs : tuple of str
-        *late*: last order long ago; *frequent*, *rare*: orders; *dear*, *cheap*: price level;
-        *coupons*, *no coupons*: share of orders with one; *answers*, *silent*: response rate.
-        Each against all customers.
-    line : str
-        What to do.
-    """
-
-    signs: tuple[str, ...]
-    line: str
-
-
-RULES: tuple[Rule, ...] = (
-    Rule(("late", "coupons"), marked("Test winning them back with a coupon.")),
-    Rule(
-        ("late", "answers"),
-        marked("Answer more often than others, though away: test a coupon on them."),
-    ),
-    Rule(("late",), marked("Test a reminder without a discount on a part, against none.")),
-    Rule(
-        ("answers", "coupons"),
-        marked(
-            "Likelier to answer than others, and used to coupons: test a smaller coupon on a part."
-        ),
-    ),
-    Rule(("answers",), marked("Likelier to answer than others: test whether they buy anyway.")),
-    Rule(
-        ("frequent", "no coupons"),
-        marked(
-            "They come more often than others and use fewer coupons: test news, not a discount."
-        ),
-    ),
-    Rule(
-        ("frequent", "coupons"),
-        marked("Test smaller coupons: they come more often than others and use more of them."),
-    ),
-    Rule(
-        ("frequent", "dear"),
-        marked(
-            "They come more often than others, for dearer products: test asking nothing of them."
-        ),
-    ),
-    Rule(
-        ("silent",),
-        marked("They answer less than others: test writing less often, or another offer."),
-    ),
-    Rule(("rare", "coupons"), marked("Test a coupon from a minimum spend on.")),
-    Rule(("rare", "cheap"), marked("Test low-priced offers on what they already buy.")),
-    Rule(("rare",), marked("Test an offer on what they already buy, against none.")),
-    Rule(("coupons",), marked("Test a coupon against none: they use more than others already.")),
-    Rule(("dear",), marked("Test news of better products instead of a discount.")),
-    Rule(("cheap",), marked("Test offers at low prices, against none.")),
-    Rule(("frequent",), marked("They come more often than others: test asking nothing of them.")),
-    Rule(
-        (),
-        marked("Nothing sets them apart in these figures: treat them like the average customer."),
-    ),
+RULES: tuple[tuple[str, ...], ...] = (
+    ("late", "coupons"),
+    ("late", "answers"),
+    ("late",),
+    ("answers", "coupons"),
+    ("answers",),
+    ("frequent", "no coupons"),
+    ("frequent", "coupons"),
+    ("frequent", "dear"),
+    ("silent",),
+    ("rare", "coupons"),
+    ("rare", "cheap"),
+    ("rare",),
+    ("coupons",),
+    ("dear",),
+    ("cheap",),
+    ("frequent",),
+    (),
 )
-"""The rules, in the order in which they are tried."""
+"""What is done with a segment whose figures give all these signs, by the first rule that fits; its
+words stand in the room's file.
 
-_APART = {
-    NOISE: marked("No line: they are alike neither among themselves nor to any group."),
-    NO_PURCHASES: marked("Nothing can be told from purchases: test a welcome offer."),
-    NO_HISTORY: marked("Nothing is known of them: test a welcome offer."),
-}
-_TOO_FEW = marked("Fewer than 30 customers: too few for a line of their own.")
+*late*: last order long ago; *frequent*, *rare*: orders; *dear*, *cheap*: price level; *coupons*,
+*no coupons*: share of orders with one; *answers*, *silent*: response rate. Each against all
+customers."""
+
+_APART = {NOISE: "noise", NO_PURCHASES: "no purchases", NO_HISTORY: "no history"}
 MIN_CUSTOMERS = 30
 
 
@@ -137,7 +92,7 @@ class SegmentAdvice(Result):
     def facts(self) -> dict[str, Any]:
         """Return the rows as readers call them, and each figure that is more or less."""
         rows = self.frame.assign(segment=self.frame["segment"].map(segment_words))
-        rows["so_do_this"] = rows["so_do_this"].map(_)
+        rows["so_do_this"] = rows["so_do_this"].map(advice_words)
         parts = []
         for name, more, less in _FIGURES:
             if self.frame[name].notna().any():
@@ -215,7 +170,9 @@ def segment_advice(
     rows = _rows(table)
     signs = [_signs(row, shop) for row in rows]
     lines = [_line(row, found) for row, found in zip(rows, signs, strict=True)]
-    table.insert(2, "so_do_this", [line for line, _ in lines])
+    with speaking("en"):  # in tables, whatever the page speaks
+        words = words_of(__name__, "SegmentAdvice")
+        table.insert(2, "so_do_this", [words.word(code) for code, _ in lines])
     reasons = [_because(used, row, shop) for (_, used), row in zip(lines, rows, strict=True)]
     table.insert(3, "because", reasons)
     table.insert(4, "signs", [", ".join(found) for found in signs])
@@ -272,12 +229,20 @@ def _signs(row: Mapping[str, Any], shop: Mapping[str, float]) -> tuple[str, ...]
 
 
 def _line(row: Mapping[str, Any], signs: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the line's code, and the signs that it goes by."""
     if row["segment"] in _APART:
         return _APART[row["segment"]], ()
     if row["customers"] < MIN_CUSTOMERS:
-        return _TOO_FEW, ()
-    rule = next(rule for rule in RULES if set(rule.signs) <= set(signs))
-    return rule.line, rule.signs
+        return "few", ()
+    rule = next(rule for rule in RULES if set(rule) <= set(signs))
+    return ", ".join(rule) or "average", rule
+
+
+def advice_words(line: str) -> str:
+    """Return what a table says to do with a segment in the language that is spoken."""
+    words = words_of(__name__, "SegmentAdvice")
+    known = {said["en"]: code for code, said in words.words["word"].items()}
+    return words.word(known[line]) if line in known else line
 
 
 def _because(used: tuple[str, ...], row: Mapping[str, Any], shop: Mapping[str, float]) -> str:

@@ -5,7 +5,6 @@ import pandas as pd
 
 from promolab.folder import RunFolder
 from promolab.report.pages.background import segments_block
-from promolab.segmentation.advice import RULES
 from promolab.weeks import Week
 from promolab.wording import answer_to
 from tests.report.test_campaign_blocks import text_of
@@ -44,10 +43,3 @@ def test_the_next_test_of_who_is_on_the_list_is_made_from_the_plan(tmp_path) -> 
     # Hardly anybody is on the list: what fixed rules say contradicts no plan.
     assert f"10 of 100 {RULE}" in lines[2] and f"0 of 100 {RULE}" in lines[3]
     assert text.count(RULE) == 2
-
-
-def test_no_rule_asks_to_do_what_a_plan_may_not() -> None:
-    for rule in RULES:
-        assert not rule.line.startswith(("Ask nothing", "Write less", "Contact"))
-        assert "contact first" not in rule.line
-    assert any(rule.line == RULE for rule in RULES)

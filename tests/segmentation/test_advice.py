@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.segmentation import Segmenter
+from promolab.language import speaking
+from promolab.results import words_of
+from promolab.segmentation import Segmenter, advice_words
 from promolab.segmentation.advice import _FIGURE_OF, RULES, segment_advice
 from tests.refused import refused
 
@@ -66,14 +68,20 @@ def test_the_figures_decide(answered, figures, line, because) -> None:
 
 
 def test_every_rule_is_of_known_signs_the_last_one_fits_all_and_none_claims_an_effect() -> None:
-    assert all(sign in _FIGURE_OF for rule in RULES for sign in rule.signs)
-    assert RULES[-1].signs == ()
-    assert len({rule.signs for rule in RULES}) == len(RULES)
+    assert all(sign in _FIGURE_OF for rule in RULES for sign in rule)
+    assert RULES[-1] == () and len(set(RULES)) == len(RULES)
     # No rule stands behind one that always fits before it.
     for place, rule in enumerate(RULES):
-        assert not any(set(earlier.signs) <= set(rule.signs) for earlier in RULES[:place])
+        assert not any(set(earlier) <= set(rule) for earlier in RULES[:place])
+    lines = words_of("promolab.segmentation.advice", "SegmentAdvice").words["word"]
     for rule in RULES:
-        assert not any(word in rule.line for word in ("will ", "brings", "increase", "pays"))
+        said = lines[", ".join(rule) or "average"]["en"]
+        assert not any(word in said for word in ("will ", "brings", "increase", "pays"))
+        # What a rule asks for is nothing that a plan may not do.
+        assert not said.startswith(("Ask nothing", "Write less", "Contact"))
+    with speaking("zh"):
+        assert advice_words("Test a coupon from a minimum spend on.") == "测试满额可用的优惠券。"
+        assert advice_words("Of another version.") == "Of another version."
 
 
 def test_few_customers_get_no_line_of_their_own_and_a_segmenter_gives_its_advice(features) -> None:

@@ -8,7 +8,13 @@ from promolab.campaign.past import FEWEST_UNITS
 from promolab.display import Html, join, link, say, table
 from promolab.folder import RunFolder
 from promolab.language import _, _n
-from promolab.segmentation import APART, SEGMENT_FORMATS, SegmentProfile, segment_words
+from promolab.segmentation import (
+    APART,
+    SEGMENT_FORMATS,
+    SegmentProfile,
+    advice_words,
+    segment_words,
+)
 from promolab.wording import Answer, count, part_of, percent
 
 
@@ -33,7 +39,7 @@ def segments_block(run: RunFolder, words: Answer) -> Html:
     told = told.sort_values(["apart", "customers", "segment"], ascending=[True, False, True])
     advice = run.read_table("segment_advice")[["segment", "so_do_this"]]
     rows = told.merge(advice, on="segment", how="left")
-    rows["so_do_this"] = [_(line) for line in rows["so_do_this"].fillna("")]
+    rows["so_do_this"] = [advice_words(line) for line in rows["so_do_this"].fillna("")]
     rows = _with_plan(run, rows)
     rows["segment"] = rows["segment"].map(segment_words)
     made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
