@@ -7,7 +7,6 @@ from .offers import Offers as Offers
 from .offers import PastOffers as PastOffers
 from .offers import past_offers, rank_offers, repurchase_rates
 from .recommender import FEW_ORDERS as FEW_ORDERS
-from .recommender import WAYS as WAYS
 from .recommender import Recommender
 
 __all__ = [

@@ -210,10 +210,6 @@ class NewProducts(Result):
     frame: pd.DataFrame = field(repr=False)
     days: int
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row per product."""
-        return self.frame
-
     def mean(self, minus: str | None = None) -> Estimate:
         """Return the mean AUC or paired difference, with its interval over products."""
         values = self.frame["auc"].to_numpy(float)
@@ -326,10 +322,6 @@ class PastStarts(Result):
     def held(self) -> pd.DataFrame:
         """Those with an interval."""
         return self.frame[self.frame["ci_low"].notna()]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row per promotion."""
-        return self.frame
 
     def facts(self) -> dict[str, Any]:
         """Return how many came, of those with an interval, and what the figure draws."""

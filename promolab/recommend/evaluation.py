@@ -84,8 +84,12 @@ class RecommenderBoard(Result):
             "first": self.kinds[0],
             "leading": leading,
             "told": told if len(told) else leading,
-            "part": leading["among"].iloc[0],
+            "ways": [{"kind": kind, "goes_by": kind} for kind in self.kinds],
         }
+
+    def note(self) -> str:
+        """Say what NDCG is, and what each method goes by."""
+        return self._facts.say("explained")
 
     def plot(self, ax: Axes | None = None, among: str = "all") -> Axes:
         """Draw each kind's NDCG with its interval, and return the Axes."""

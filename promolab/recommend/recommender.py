@@ -39,18 +39,6 @@ KINDS: dict[str, type[Method]] = {
     "hybrid": Hybrid,
 }
 """Ways to recommend, the simplest first."""
-WAYS = {
-    "popularity": "what sells",
-    "frequency": "what the customer orders again and again",
-    "tifu": "the same, with what customers like them order",
-    "itemknn": "products bought by the same customers",
-    "content": "products like their own",
-    "ease": "a linear model of what goes together",
-    "als": "customers and products as points of one space",
-    "fm": "the same, with what is known of products",
-    "hybrid": "candidates of several, ranked by an earlier month",
-}
-"""The same in words, for a page."""
 BATCH = 256
 FEW_ORDERS = 3
 NEAREST = 50

@@ -13,7 +13,6 @@ import pandas as pd
 from promolab import plots
 from promolab.display import Ranged
 from promolab.errors import InputError, nearest
-from promolab.glossary import label
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
 from promolab.results import Facts, Result, drawn_by, words_of
 from promolab.segmentation.groups.measures import difference_interval, grouped_mean
@@ -258,7 +257,7 @@ class SegmentProfile(Result):
             "far_score": float(scores[row, axis]) if far else np.nan,
             "scores": long.assign(
                 row=long["segment"] + " (" + long["customers"].map(count) + ")",
-                axis=[label(name) for name in long["axis"]],
+                axis=long["axis"].map(words_of(__name__, "SegmentProfile").word),
             ),
             "worth": worth.assign(
                 percent=100 * worth["share_customers"],

@@ -123,6 +123,7 @@ class SegmentIndex(Result):
         return {
             "two_over": over.head(2),
             "one_under": under.head(1),
+            "led": len(over) > 0,
             "first": in_a_sentence(over["segment"].iloc[0]) if len(over) else "",
             "top": top["segment"],
             "top_share": float(top["share_selected"]),

@@ -84,10 +84,6 @@ class Offers(Result):
         """What readers call the promotion."""
         return self.name or f"Promotion {self.promotion_id}"
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row per customer and offer."""
-        return self.frame
-
     def joined(self) -> pd.DataFrame:
         """Return ``customer_id, offers``: ids joined by ``|``, the best first."""
         told = self.frame.assign(offers=self.frame["offer"].astype(str))
@@ -303,10 +299,6 @@ class PastOffers(Result):
 
     frame: pd.DataFrame = field(repr=False)
     k: int
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row per promotion and customer."""
-        return self.frame
 
     def mean(self, column: str, minus: str | None = None) -> Estimate:
         """Return a column's mean, or that of a difference, with its interval by customer."""

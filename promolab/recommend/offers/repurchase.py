@@ -37,10 +37,6 @@ class RepurchaseRates(Result):
     by_category: pd.DataFrame = field(repr=False)
     days: int
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row for products, types and categories."""
-        return self.frame
-
     def facts(self) -> dict[str, Any]:
         """Return the shares of products and categories, and the rows of the figure."""
         of = {row["what"]: row for row in self.frame.to_dict("records")}

@@ -15,7 +15,6 @@ from promolab.display import Html, absent, fold, join, picture, say, table, trie
 from promolab.errors import DataError, InputError
 from promolab.recommend import (
     FEW_ORDERS,
-    WAYS,
     Offers,
     PastOffers,
     ProductGraph,
@@ -38,10 +37,6 @@ if TYPE_CHECKING:
 COLUMNS = ["promotion_id", "customer_id", "place", "offer", "share", "expected"]
 COLUMNS += ["product_id", "bought_before", "reason"]
 WEEKS = 4
-MEASURE = (
-    "NDCG is 1 where all that was bought stands first on the list and 0 where nothing of it is "
-    "there; a place counts the less, the later it comes."
-)
 
 
 @dataclass(frozen=True)
@@ -185,10 +180,8 @@ class WeekOffers(Result):
             picture(board.plot(among=among), f"NDCG of each method, {among} products.")
             for among in ("repeat", "new")
         ]
-        words = [f"{kind}: {WAYS[kind]}" for kind in self.compared]
-        note = f"{MEASURE} Methods: {'; '.join(words)}."
         figures = fold("All figures", [board.to_table()])
-        return join([say(board.summary()), *drawn, say(note), figures])
+        return join([say(board.summary()), *drawn, say(board.note()), figures])
 
     def again(self) -> Any:
         """Return what customers buy again and what anew."""

@@ -50,8 +50,6 @@ class Request:
             raise InputError(f"eps = {self.eps}; expected a distance above 0, or None to choose")
         if self.min_samples is not None and self.min_samples < 1:
             raise InputError(f"min_samples = {self.min_samples}; expected at least 1 customer")
-        if isinstance(self.columns, str):
-            raise InputError(f"columns = {self.columns!r}; expected a list: [{self.columns!r}]")
         if not 0 <= self.min_share < 0.5:
             raise InputError(
                 f"min_share = {self.min_share}; expected a share of customers, such as 0.02"
