@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,24 +94,19 @@ class SegmentAdvice(Result):
         """Return the rows as readers call them, and each figure that is more or less."""
         rows = self.frame.assign(segment=self.frame["segment"].map(segment_words))
         rows["so_do_this"] = rows["so_do_this"].map(advice_words)
-        parts = []
-        for name, more, less in _FIGURES:
-            if self.frame[name].notna().any():
-                sign = [
-                    float((more in signs) - (bool(less) and less in signs))
-                    for signs in self.frame["signs"].str.split(", ")
-                ]
-                ends = ["segment", "customers", name, f"{name}_low", f"{name}_high"]
-                part = rows[ends].set_axis(
-                    ["segment", "customers", "at", "at_low", "at_high"], axis=1
-                )
-                parts.append(part.assign(figure=name, heading=self._heading(name), sign=sign))
-        cells = pd.concat(parts, ignore_index=True)
-        who = cells["segment"] + " (" + cells["customers"].map(count) + ")"
-        return {"rows": rows, "cells": cells.assign(who=who)}
+        return {"rows": rows, "cells": partial(self._cells, rows)}
 
-    def _heading(self, name: str) -> str:
-        return words_of(__name__, "SegmentAdvice").word(name)
+    def _cells(self, rows: pd.DataFrame) -> pd.DataFrame:
+        signs, words = rows["signs"].str.split(", "), words_of(__name__, "SegmentAdvice")
+        who = rows["segment"] + " (" + rows["customers"].map(count) + ")"
+        parts = [pd.DataFrame()]
+        for name, more, less in _FIGURES:
+            ends = rows[[name, f"{name}_low", f"{name}_high"]]
+            part = ends.set_axis(["at", "at_low", "at_high"], axis=1).assign(who=who, figure=name)
+            part["sign"] = [float((more in of) - (bool(less) and less in of)) for of in signs]
+            if part["at"].notna().any():
+                parts.append(part.assign(heading=words.word(name)))
+        return pd.concat(parts, ignore_index=True)
 
 
 def _figure(name: str, row: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ class ProfilePair(Result):
     Parameters
     ----------
     frame : DataFrame
-        One row per figure that both have: ``figure`` and its ``label``, ``first, second``,
+        One row per figure that both have: ``figure``, ``first, second``,
         ``difference`` (first − second), each with ``…_low, …_high`` (95 %), and ``apart``: whether
         the interval of the difference leaves out 0. Shares run from 0 to 1, scores from 0 to 100.
     first, second : str
@@ -141,13 +141,11 @@ def compare_segments(profile: SegmentProfile, a: str, b: str) -> ProfilePair:
             raise InputError(f"there is no segment {name!r}; {nearest(str(name), names)}")
     if a == b:
         raise InputError(f"{a!r} was given twice; expected two segments")
-    figures = {"share_customers": "Share of customers", "sales_per_customer": "Sales per customer"}
-    figures |= {name: axis.label for name, axis in AXES.items()}
-    figures |= {"response_rate": "Response rate"}
+    figures = ["share_customers", "sales_per_customer", *AXES, "response_rate"]
     by_name = {str(row["segment"]): row for row in profile.frame.to_dict("records")}
     first, second = by_name[a], by_name[b]
     rows = []
-    for name, words in figures.items():
+    for name in figures:
         parts = [name, f"{name}_low", f"{name}_high"]
         ends = [[float(of[part]) for part in parts] for of in (first, second)]
         if not np.isfinite(ends).all():
@@ -155,9 +153,9 @@ def compare_segments(profile: SegmentProfile, a: str, b: str) -> ProfilePair:
         shares = name == "share_customers"  # more in one are fewer in the other
         against = float(shares_against(ends[0][0], ends[1][0])) if shares else 0.0
         low, high = map(float, difference_interval(ends[0], ends[1], against))
-        rows.append([name, words, *ends[0], *ends[1], ends[0][0] - ends[1][0], low, high])
+        rows.append([name, *ends[0], *ends[1], ends[0][0] - ends[1][0], low, high])
     columns = [f"{s}{e}" for s in ("first", "second", "difference") for e in ("", "_low", "_high")]
-    found = pd.DataFrame(rows, columns=["figure", "label", *columns])
+    found = pd.DataFrame(rows, columns=["figure", *columns])
     found["apart"] = (found["difference_low"] > 0) | (found["difference_high"] < 0)
     sizes = (int(first["customers"]), int(second["customers"]))
     made = tuple(name for name in names if name not in APART)
