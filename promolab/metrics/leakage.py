@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.metrics.comparing import compare_auc
-from promolab.metrics.ranking import roc
+from promolab.metrics.ranking import placements, roc
 from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
@@ -285,8 +285,4 @@ def _level_means(column: pd.Series, y: np.ndarray) -> np.ndarray:
 
 
 def _auc(score: np.ndarray, y: np.ndarray) -> float:
-    from scipy.stats import rankdata
-
-    ones = int((y == 1).sum())
-    above = float(rankdata(score)[y == 1].sum()) - ones * (ones + 1) / 2
-    return above / (ones * (len(y) - ones))
+    return placements(y == 1, score).auc

@@ -439,6 +439,8 @@ def auc_within(
     >>> result.auc, result.left_out
     (1.0, ('c',))
     """
+    import pandas as pd
+
     y_true, y_score, group, cluster = aligned(
         y_true=y_true, y_score=y_score, group=group, cluster=cluster
     )
@@ -453,46 +455,23 @@ def auc_within(
     variance = variance_of(y, ranked.deviations(y, auc, used), customers)
     low, high = auc_interval(auc, variance, level)
     usable = np.unique(codes[kept])
+    aucs, sizes = ranked.concordant / ranked.pairs, ranked.ranked.sizes
+    others = np.where(y, ranked.negatives[used], ranked.positives[used])
+    added, each = (ranked.won - aucs[used] * others) / ranked.pairs[used], []
+    for one, mine in zip(aucs, np.split(ranked.ranked.order, np.cumsum(sizes)[:-1]), strict=True):
+        own = None if customers is None else renumbered(customers[mine])
+        each.append((one, *auc_interval(one, variance_of(y[mine], added[mine], own), level)))
+    by_group = pd.DataFrame(each, columns=["auc", "ci_low", "ci_high"], dtype=float)
+    by_group.insert(0, "group", names[usable])
+    by_group = by_group.assign(n=sizes, positives=ranked.positives)
+    try:
+        by_group = by_group.sort_values("group", kind="stable", ignore_index=True)
+    except TypeError:  # names of several types have no order of their own
+        by_group = by_group.sort_values("group", key=lambda x: x.astype(str), ignore_index=True)
     return AucWithin(
         *rows_of(y, customers, level),
         Estimate(auc, low, high, len(y)),
         math.sqrt(variance.value),
-        _by_group(y, ranked, used, names[usable], customers, level),
+        by_group,
         tuple(plain(names[i]) for i in np.setdiff1d(np.arange(len(names)), usable)),
     )
-
-
-def _by_group(
-    y: np.ndarray,
-    ranked: Placements,
-    group: np.ndarray,
-    names: np.ndarray,
-    cluster: np.ndarray | None,
-    level: float,
-) -> pd.DataFrame:
-    import pandas as pd
-
-    aucs = ranked.concordant / ranked.pairs
-    sizes = ranked.positives + ranked.negatives
-    others = np.where(y, ranked.negatives[group], ranked.positives[group])
-    deviations = (ranked.won - aucs[group] * others) / ranked.pairs[group]
-    rows = np.split(ranked.ranked.order, np.cumsum(sizes)[:-1])
-    ends = []
-    for auc, mine in zip(aucs, rows, strict=True):
-        own = None if cluster is None else renumbered(cluster[mine])
-        ends.append(auc_interval(float(auc), variance_of(y[mine], deviations[mine], own), level))
-    low, high = zip(*ends, strict=True)
-    frame = pd.DataFrame(
-        {
-            "group": names,
-            "auc": aucs,
-            "ci_low": low,
-            "ci_high": high,
-            "n": sizes,
-            "positives": ranked.positives,
-        }
-    )
-    try:
-        return frame.sort_values("group", kind="stable", ignore_index=True)
-    except TypeError:  # names of several types have no order of their own
-        return frame.sort_values("group", key=lambda x: x.astype(str), ignore_index=True)

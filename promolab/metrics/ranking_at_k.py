@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,6 @@ from promolab.checks import choice, columns_there, level_of, refuse, whole_numbe
 from promolab.errors import InputError
 from promolab.results import Estimate, Result
 from promolab.stats import t_quantile
-
-if TYPE_CHECKING:
-    pass
 
 AMONG = ("all", "repeat", "new")
 """Which products a list is made of: all, those the customer bought before, those never bought."""
@@ -152,7 +149,26 @@ def recommendation(
         known = _in(counted, before)
         counted = counted[known if among == "repeat" else ~known]
     frame = _by_customer(lists, counted, before, k)
-    return _told(frame, lists, before, k=k, among=among, catalogue=catalogue, level=level)
+    estimates = {n: mean_of(frame[n].to_numpy(float), level) for n in (*MEASURES, "repeats")}
+    novelty = np.nan
+    if before is not None:
+        earlier = before[PAIR].drop_duplicates()
+        customers = earlier["customer_id"].nunique()
+        held = earlier["product_id"].value_counts() / max(customers, 1)
+        share = lists["product_id"].map(held).fillna(0).to_numpy(float)
+        # Somebody new to the product is one more customer than have bought it.
+        novelty = float(-np.log2(np.maximum(share, 1 / (customers + 1))).mean())
+    return RecommendationQuality(
+        k,
+        among,
+        **estimates,
+        coverage=lists["product_id"].nunique() / catalogue if catalogue else np.nan,
+        novelty=novelty,
+        customers=len(frame),
+        without=int((frame["relevant"] == 0).sum()),
+        frame=frame,
+        level=level,
+    )
 
 
 def _in(rows: pd.DataFrame, held: pd.DataFrame | None) -> np.ndarray:
@@ -202,38 +218,3 @@ def mean_of(values: np.ndarray, level: float) -> Estimate:
     half = float(t_quantile(level, n - 1)) * error if n > 1 else np.nan
     mean = float(values.mean())
     return Estimate(mean, mean - half, mean + half, n)
-
-
-def _told(
-    frame: pd.DataFrame,
-    lists: pd.DataFrame,
-    before: pd.DataFrame | None,
-    *,
-    catalogue: int | None,
-    level: float,
-    **told: Any,
-) -> RecommendationQuality:
-    ndcg, recall, hit_rate, repeats = (
-        mean_of(frame[name].to_numpy(float), level) for name in (*MEASURES, "repeats")
-    )
-    novelty = np.nan
-    if before is not None:
-        known = before[PAIR].drop_duplicates()
-        held = known["product_id"].value_counts() / max(known["customer_id"].nunique(), 1)
-        share = lists["product_id"].map(held).fillna(0).to_numpy(float)
-        # Somebody new to the product is one more customer than have bought it.
-        least = 1 / (known["customer_id"].nunique() + 1)
-        novelty = float(-np.log2(np.maximum(share, least)).mean())
-    return RecommendationQuality(
-        **told,
-        ndcg=ndcg,
-        recall=recall,
-        hit_rate=hit_rate,
-        repeats=repeats,
-        coverage=lists["product_id"].nunique() / catalogue if catalogue else np.nan,
-        novelty=novelty,
-        customers=len(frame),
-        without=int((frame["relevant"] == 0).sum()),
-        frame=frame,
-        level=level,
-    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from promolab.checks import along, real_number
 from promolab.errors import InputError, nearest
-from promolab.metrics._inputs import Drawn
+from promolab.metrics._inputs import Drawn, HasEstimate
 from promolab.metrics.uplift._curves import (
     CONVENTIONS,
     gain_curve,
@@ -31,7 +31,7 @@ from promolab.metrics.uplift._inputs import (
     effects_of,
     ranking_of,
 )
-from promolab.results import Estimate, plain
+from promolab.results import Estimate
 from promolab.stats import around, estimate_of, two_sided
 
 if TYPE_CHECKING:
@@ -337,7 +337,7 @@ def qini(
 
 
 @dataclass(frozen=True)
-class Rate(Drawn, OfList):
+class Rate(Drawn, HasEstimate, OfList):
     """How much more those on top of a ranked list gain than the average customer.
 
     Parameters
@@ -368,19 +368,9 @@ class Rate(Drawn, OfList):
     toc: pd.DataFrame = field(repr=False)
 
     @property
-    def value(self) -> float:
-        """AUTOC, under the name that all estimates share."""
-        return self.autoc
-
-    @property
-    def ci_low(self) -> float:
-        """Lower end of AUTOC's interval."""
-        return self.autoc_ci_low
-
-    @property
-    def ci_high(self) -> float:
-        """Upper end of AUTOC's interval."""
-        return self.autoc_ci_high
+    def estimate(self) -> Estimate:
+        """AUTOC."""
+        return self.estimates["autoc"]
 
     @property
     def estimates(self) -> dict[str, Estimate]:
@@ -393,10 +383,6 @@ class Rate(Drawn, OfList):
     def to_frame(self) -> pd.DataFrame:
         """Return `toc`."""
         return self.toc
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return values, intervals and counts as plain values."""
-        return {"value": plain(self.autoc), **super().to_dict()}
 
     def facts(self) -> dict[str, Any]:
         """Return both areas, which way the order lies of a random one, and that one's line."""
