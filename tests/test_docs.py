@@ -285,6 +285,8 @@ def test_what_went_is_done_with_a_library(tmp_path, monkeypatch):
     assert names["segments"] == 3 and min(names["curve"].values()) > 0.7
     assert names["best"] == names["told"].kept
     assert len(set(names["groups"])) == len(set(names["batches"])) == 3
+    assert abs(names["error"] - 0.1) < 0.03 and 0 < names["reliability"] < names["uncertainty"]
+    assert 0.005 < names["std_error"] < 0.05
     assert names["moves"]["orders"] > 0.5 > names["moves"]["age"]
     assert names["tried"]["left out"].is_monotonic_decreasing and names["tried"]["groups"].max() > 1
     assert names["loss"].item() < 2.4  # all twelve products alike: log 12 = 2.48

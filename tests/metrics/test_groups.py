@@ -58,11 +58,6 @@ def test_groups_without_a_figure_say_why(rows):
     assert notes["never", "brier"] == "it has no row"
     missing = result.frame["value"].isna()
     assert (missing == (result.frame["note"] != "")).all()
-    assert "Without one:" in result.summary() and "none (all" in result.summary()
-    assert "without one" in str([t.get_text() for t in result.plot().texts])
-    empty = by_group([0, 0], [0.1, 0.2], ["x", "y"], metrics=["auc"])
-    assert empty.summary().startswith("No AUC in any of 2 groups")
-    assert empty.plot().get_title(loc="left") == "No group has AUC"
 
 
 def test_scores_will_do_where_no_probability_is_asked_for_and_it_draws_what_it_says(rows):
@@ -78,5 +73,4 @@ def test_scores_will_do_where_no_probability_is_asked_for_and_it_draws_what_it_s
     shown = ax.collections[-1].get_offsets()[:, 0]
     mine = result.frame[result.frame["metric"] == "brier"]
     np.testing.assert_allclose(shown, mine["value"])
-    assert ax.get_title(loc="left").startswith("Brier score ranges from")
     assert len(result.to_dict()["groups"]) == len(result.frame)

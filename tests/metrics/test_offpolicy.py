@@ -111,7 +111,6 @@ def test_clipped_and_unseen_weights_are_in_the_bias_bound():
     assert clipped.bias.ci_high < 0
     text = clipped.summary()
     assert "no confidence interval" in text and "95 %" not in text
-    assert "95 % interval" in policy_value(log, policy, estimator="ips").summary()
     # One action of three has never been tried: the log's own figures would show no bias at all.
     rng = np.random.default_rng(0)
     log = pd.DataFrame({"action": rng.integers(0, 2, 500), "reward": rng.integers(0, 2, 500)})
@@ -142,8 +141,6 @@ def test_what_is_taken_by_default_is_explained(tmp_path):
     q = predicted(policy)
     plain, told = policy_value(log, policy), policy_value(log, policy, q)
     assert (plain.estimator, told.estimator) == ("snips", "dr")
-    assert "no predicted rewards were given" in plain.summary()
-    assert "predicted rewards were given (doubly robust" in told.summary()
     assert told.to_dict()["consistent"] is True and told.plot() is not None
     assert "effective sample size" in told.to_table().text
     assert PolicyValue.load(told.save(tmp_path / "value.zip")) == told
@@ -308,4 +305,3 @@ def test_customers_not_rows_are_independent_and_policies_compared_in_pairs():
     same = compare_policies(log, policy, policy)
     assert (same.difference, same.p_value, same.std_error) == (0.0, 1.0, 0.0)
     assert np.isnan(compare_policies(log, near, policy, estimator="ips", limit=1.0).p_value)
-    assert "per decision" in found.summary()

@@ -107,7 +107,6 @@ def test_difference_of_two_is_paired(sample):
     assert result.ci_low == pytest.approx(result.difference - 1.959964 * error, abs=1e-6)
     told_apart = result.ci_low > 0 or result.ci_high < 0
     assert ("cannot be told apart" in result.summary()) is not told_apart
-    assert "first ranks better" in compare_auc(y, y + 0.5 * scores[0], scores[0]).summary()
     same = compare_auc(y, scores[0], 2 * scores[0] + 1, cluster=cluster)
     assert (same.difference, same.p_value, same.ci_low, same.ci_high) == (0, 1, 0, 0)
     back = compare_auc(y, scores[1], scores[0], cluster=cluster)
@@ -136,7 +135,6 @@ def test_within_groups_is_the_mean_weighted_by_pairs(sample):
     alone = roc(rows["y"], rows["score"], cluster=rows["cluster"])
     assert by_group.loc[3, "ci_low"] == pytest.approx(alone.ci_low)
     assert by_group.loc[3, "ci_high"] == pytest.approx(alone.ci_high)
-    assert "1 group of one class only left out: 2" in result.summary()
 
 
 def test_within_one_group_it_is_the_roc_and_rows_may_come_in_any_order(sample):
@@ -189,10 +187,8 @@ def test_results_speak_and_draw(sample):
     assert {"value", "ci_low", "ci_high", "n", "positives"} <= set(result.to_dict())
     assert "fpr" not in result.to_dict()
     assert result.estimate.value == result.value == result.auc
-    assert "120 clusters" in result.summary()
     ax = result.plot(label="logistic")
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.tpr)
-    assert "pairs" in ax.get_title(loc="left")
     within = auc_within(y, score, group, cluster)
     names = [text.get_text() for text in within.plot().get_yticklabels()]
     assert names == ["0", "1", "2", "3", "4"]

@@ -83,7 +83,6 @@ def test_ratio_and_distance_are_drawn_as_they_are_said(rows):
     assert result.ece > 1.5 * result.ece_by_chance
     ax = result.plot()
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.bins["observed"])
-    assert ax.get_title(loc="left") == "More respond than predicted"
     assert set(result.to_dict()) >= {"observed_expected", "slope", "ece", "n"}
 
 

@@ -85,8 +85,6 @@ def test_where_no_contact_pays_and_few_customers():
     p = rng.uniform(0.01, 0.05, 500)
     result = threshold_chart(rng.random(500) < p, p, 1, 5)
     assert result.contacted == 0 and result.threshold == np.inf and result.profit.value == 0
-    assert "contacting nobody is best" in result.summary()
-    assert "No threshold pays" in result.plot().get_title(loc="left")
     assert result.to_dict()["threshold"] is None
     values = np.array([4.0, 2.0, 1.0, -1.0, 3.0, -2.0, 0.0, 1.0])
     cuts = cuts_of(values, np.arange(8), np.tile(np.arange(4), 2))
@@ -108,6 +106,5 @@ def test_it_draws_what_it_says_and_bad_input_is_named(rows):
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.frame["profit"])
     words = [text.get_text() for text in ax.get_legend().get_texts()]
     assert words[-2:] == ["contact everybody", "contact nobody"]
-    assert "EUR" in ax.get_title(loc="left") and "not in effects" in result.summary()
     by = result.plot_by_threshold()
     np.testing.assert_array_equal(by.lines[0].get_xdata(), result.frame["threshold"].iloc[1:])

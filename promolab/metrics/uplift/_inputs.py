@@ -323,6 +323,10 @@ class OfList(Result):
         """Customers, where rows are more than they; else 0."""
         return 0 if self.clusters == self.n else self.clusters
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values; of the rows how many, not how many were treated."""
+        return {name: value for name, value in super().to_dict().items() if name != "treated"}
+
 
 @dataclass(frozen=True)
 class UpliftMeasure(HasEstimate, OfList):

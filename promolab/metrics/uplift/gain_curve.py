@@ -217,6 +217,10 @@ class Qini(Drawn, UpliftMeasure):
         """Return `curve`."""
         return self.curve
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return value, interval, counts and all other figures as plain values."""
+        return super().to_dict() | {"treated": self.treated}
+
     def facts(self) -> dict[str, Any]:
         """Return which way the order lies of a random one, and that one's line."""
         return {
