@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from promolab.errors import InputError, nearest
 from promolab.model.inputs.encoding import unseen_expected
 from promolab.model.inputs.reading import check_labels, check_weight
 from promolab.stats import dealt
+from promolab.threads import single_threaded
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -286,40 +286,28 @@ def _smoothed(labels: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
 
 
 def _sigmoid(logits: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Return Platt's slope and intercept, the slope at least `LEAST_SLOPE`: Newton's method."""
-    # Centred and scaled, so that no start is far away; the result is in the log odds' own unit.
-    middle, scale = float(np.mean(logits)), float(np.std(logits))
-    slope, level = 0.0, 0.0
-    z = (logits - middle) / scale if scale > 1e-9 else np.zeros(len(logits))
-    for _ in range(100 if scale > 1e-9 else 0):
-        # Sums, not matrix products: those are split over threads, and their last digits with them.
-        p = 1 / (1 + np.exp(-np.clip(slope * z + level, -500, 500)))
-        miss, bend = weight * (target - p), weight * (p * (1 - p))
-        curve = np.array([(bend * z * z).sum(), (bend * z).sum(), bend.sum()]) + 1e-12
-        gradient = np.array([(miss * z).sum(), miss.sum()])
-        step = np.linalg.solve(curve[[0, 1, 1, 2]].reshape(2, 2), gradient)
-        step = step * min(1.0, 2 / max(float(np.abs(step).max()), 1e-300))
-        slope, level = slope + float(step[0]), level + float(step[1])
-        if np.abs(step).max() < 1e-10:
-            break
-    if scale > 1e-9:
-        slope, level = slope / scale, level - slope * middle / scale
-    if slope >= LEAST_SLOPE:
-        return slope, level
-    return LEAST_SLOPE, _intercept(LEAST_SLOPE * logits, float((weight * target).sum()), weight)
+    """Return Platt's slope and intercept, the slope at least `LEAST_SLOPE`."""
+    from scipy.optimize import brentq
+    from scipy.special import expit
+    from sklearn.linear_model import LogisticRegression
 
-
-def _intercept(offset: np.ndarray, total: float, weight: np.ndarray) -> float:
-    """Return what makes the probabilities of offset + intercept add up to ``total``."""
-    share = total / float(weight.sum())
-    found = math.log(share / (1 - share)) - float(np.mean(offset))
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(offset + found, -500, 500)))
-        step = (total - float((weight * p).sum())) / float((weight * (p * (1 - p))).sum())
-        found += float(np.clip(step, -2, 2))
-        if abs(step) < 1e-10:
-            break
-    return found
+    if np.ptp(logits) > 1e-9 * max(float(np.abs(logits).max()), 1.0):
+        # Centred and scaled, so that no start is far away; each row as one that came and one that
+        # did not, with the parts of its label as weights.
+        middle, scale = float(np.mean(logits)), float(np.std(logits))
+        rows = np.tile((logits - middle) / scale, 2)[:, None]
+        came, parts = np.repeat([1, 0], len(logits)), (weight * target, weight * (1 - target))
+        model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-12, max_iter=1_000)
+        with single_threaded("blas"):  # sums split over threads differ in their last digits
+            model.fit(rows, came, sample_weight=np.concatenate(parts))
+        slope = float(model.coef_[0, 0]) / scale
+        if slope >= LEAST_SLOPE:
+            return slope, float(model.intercept_[0]) - slope * middle
+    offset, total = LEAST_SLOPE * logits, float((weight * target).sum())
+    far = float(np.abs(offset).max()) + 50
+    return LEAST_SLOPE, float(
+        brentq(lambda level: float((weight * expit(offset + level)).sum()) - total, -far, far)
+    )
 
 
 def _plain(values: Any) -> tuple[float, ...]:
