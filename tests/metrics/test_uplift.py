@@ -486,7 +486,9 @@ def test_a_wrong_call_is_told_in_words():
 
 def test_results_become_tables_and_figures_to_which_others_are_added():
     y, treated, score = experiment(20, 3000)
-    found = [made(y, treated, score) for made in (qini, rate, uplift_at, effect_calibration)]
+    found: list[Any] = [
+        made(y, treated, score) for made in (qini, rate, uplift_at, effect_calibration)
+    ]
     found += [cost_curve(y, treated, score, 1.0), compare_qini(y, treated, score, -score)]
     assert qini(y, treated, -score).facts()["verdict"] == "below"
     assert found[0].facts()["verdict"] == found[1].facts()["verdict"] == "above"
