@@ -52,6 +52,7 @@ def taken_off(
     Examples
     --------
     >>> from datetime import datetime
+    >>> from promolab.promotions import Coupon, FullReduction, LimitedTimeDiscount
     >>> window = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
     >>> offers = [
     ...     LimitedTimeDiscount(promotion_id="L", rate=0.1, products=frozenset("x"), **window),

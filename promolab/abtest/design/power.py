@@ -133,8 +133,8 @@ def smallest_effect(
     >>> found = smallest_effect(1080, 120, rate=0.05)
     >>> round(found.effect, 4)
     0.0807
-    >>> found.summary()[:64]
-    'With 120 held back out of 1,200, a difference of 8.1 points or mo'
+    >>> found.summary()[:59]
+    'With 120 held back out of 1,200, a difference of 8.1 points'
     """
     n1, n0 = whole_number("treated", treated, 1), whole_number("control", control, 1)
     _check_outcome(rate, sd, power, alpha)
