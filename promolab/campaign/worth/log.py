@@ -48,13 +48,15 @@ def undiscounted(trial: Experiment) -> Experiment:
     )
 
 
-def scored_log(model: UpliftModel) -> pd.DataFrame:
+def scored_log(model: UpliftModel, like: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return what a model of a shop's own decisions knows of each of them, to be kept as a table.
 
     Parameters
     ----------
     model : UpliftModel
         Fitted on `promolab.features.decisions_experiment` with ``by="kind"`` and ``early=True``.
+    like : DataFrame, optional
+        The log of a like model of another outcome of these decisions: expected discounts are its.
 
     Returns
     -------
@@ -88,7 +90,9 @@ def scored_log(model: UpliftModel) -> pd.DataFrame:
         "score": np.where(model.kept_, model.pooled_scores_.to_numpy(), np.nan),
         "effect": model.effects_by_others_.to_numpy(),
         "response": model.nuisance_.mu[:, 1:],
-        "discount": _discounts(model, trial),
+        "discount": _discounts(model, trial)
+        if like is None
+        else of_kinds(like, "discount", model.treatments_),
     }
     if model.told_early_:
         of["soon"] = np.where(model.kept_, model.early_scores_.to_numpy(), np.nan)

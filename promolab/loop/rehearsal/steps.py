@@ -151,12 +151,13 @@ def _worth(
         ]
     except PromolabError as error:
         return None, None, None, str(error)
-    logs = [scored_log(each) for each in models]
+    before = scored_log(models[0])
+    logs = before, scored_log(models[1], before if len(before) else None)
     worth, promised = (
         week_worth(shop, as_of, model, log, promotions)
         for model, log in zip(models, logs, strict=True)
     )
-    return worth and charged(shop, worth, logs[0], as_of), promised, models[0], ""
+    return worth and charged(shop, worth, before, as_of), promised, models[0], ""
 
 
 def charged(shop: Shop, worth: Worth, log: pd.DataFrame, as_of: datetime) -> Worth:
