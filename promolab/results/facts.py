@@ -272,4 +272,4 @@ def _absent(value: Any) -> bool:
         return value.value != value.value
     if hasattr(value, "__len__"):
         return len(value) == 0
-    return isinstance(value, int) and value == 0
+    return isinstance(value, (int, float)) and (value == 0 or value != value)
