@@ -66,7 +66,7 @@ def test_effects_of_training_rows_come_from_models_that_did_not_see_them(kind):
         np.corrcoef(effects[got, 0], y[got])[0, 1]
         for effects in (
             model.predict(experiment, calibrated=False),
-            predict_folds(model._model, lambda fold: model.fold_ != fold),
+            predict_folds(model._candidates.fitted, lambda fold: model.fold_ != fold),
         )
     )
     assert seen > unseen + 0.2
@@ -89,7 +89,7 @@ def test_the_x_learner_weighs_each_model_by_the_chance_of_the_other_arm():
     assert blend.predict(np.empty((3, 0))).tolist() == [4.0, 4.0, 4.0]
     model = UpliftModel("x", "linear").fit(trial(1_200, seed=1))
     # Drawn with 0.4, 0.3, 0.3: of each arm and the control 3 in 7 are treated.
-    blends = [part for part in model._model.parts if isinstance(part, Blend)]
+    blends = [part for part in model._candidates.fitted.parts if isinstance(part, Blend)]
     assert [blend.share for blend in blends] == pytest.approx([3 / 7, 3 / 7])
 
 
