@@ -248,7 +248,8 @@ class Shop:
     def with_tables(self, tables: Mapping[str, ir.Table], **changes: Any) -> Shop:
         """Return this shop with other tables."""
         other = replace(self, tables=dict(tables), **changes)
-        other.__dict__["_made"] = self._made
+        if "settings" not in changes:  # such as the evening's hour, by which lines are made
+            other.__dict__["_made"] = self._made
         return other
 
     @functools.cached_property
@@ -257,6 +258,8 @@ class Shop:
 
     def once(self, what: str, tables: tuple[str, ...], make: Callable[[], Any]) -> Any:
         """Return what is made of some tables alone, made when first asked for.
+
+        Rows that are added to a source afterwards are seen once the shop is opened again.
 
         Parameters
         ----------

@@ -1,6 +1,7 @@
 """A shop: its tables by name, what it lacks in words, and its clock."""
 
 import copy
+from dataclasses import replace
 from datetime import datetime
 
 import pandas as pd
@@ -44,6 +45,16 @@ def test_tables_are_attributes_a_missing_one_is_said_and_others_keep_the_setting
     assert copy.copy(shop).settings == shop.settings
     other = shop.with_tables({"events": shop.events.head(1)}, cleaned=True)
     assert other.settings == shop.settings and other.cleaned and not shop.cleaned
+
+
+def test_what_is_made_once_of_the_same_tables_is_shared_unless_settings_differ(shop):
+    made = shop.once("rows", ("events",), lambda: [1])
+    same = shop.with_tables(shop.tables)
+    less = shop.with_tables({"events": shop.events.head(1)})
+    later = shop.with_tables(shop.tables, settings=replace(shop.settings, evening_from=20))
+    assert same.once("rows", ("events",), lambda: [2]) is made
+    assert less.once("rows", ("events",), lambda: [3]) == [3]
+    assert later.once("rows", ("events",), lambda: [4]) == [4]
 
 
 def test_abilities_name_tables_of_the_contract_and_what_lacks_is_said(shop):
