@@ -216,3 +216,11 @@ def test_words_are_found_and_the_extremes_are_many():
     assert len(FILES) >= 2 and ("EffectComparison" in {name for _, name in SECTIONS})
     turns = itertools.product(FIGURES, SHARES)
     assert any(math.isnan(a.value) for a, _ in turns)
+
+
+def test_ids_are_written_as_they_are_not_as_numbers():
+    told = Facts({"say": {"one": {"en": "{id:text} of {id}"}}}, {"id": 10_000_085_476})
+    assert told.say("one") == "10000085476 of 10,000,085,476"
+    plainly = re.compile(r"\{(customer|promotion|coupon|product|segment|id)(!c)?\}")
+    found = {path: plainly.findall(path.read_text(encoding="utf-8")) for path in FILES}
+    assert {path: names for path, names in found.items() if names} == {}

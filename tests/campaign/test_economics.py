@@ -228,6 +228,6 @@ def test_of_a_kind_whose_answers_were_never_recorded_there_is_no_number_in_no_su
     assert f"without {of_none.name}, whose kind has no answers" in week.opening()
     assert week.tiles()[1].value == known.redemptions.value and of_none.name in week.tiles()[1].note
     alone = LaunchEconomics((of_none,))
-    assert "cannot be foretold" in alone.opening() and alone.tiles()[1].value is None
+    assert "cannot be predicted" in alone.opening() and alone.tiles()[1].value is None
     for text in (week.opening(), alone.opening(), of_none.to_table()._repr_html_()):
         assert "nan" not in text.lower()

@@ -150,7 +150,7 @@ def test_of_a_kind_whose_answers_are_not_recorded_nothing_is_learned(monkeypatch
     # And nothing is foretold of it from what other kinds brought.
     told = {one.kind: one for one in found.outlooks}
     assert told["coupon"].rows["expected"].isna().all()
-    assert "never recorded: no number is foretold" in told["coupon"].summary()
+    assert "never recorded: no number is predicted" in told["coupon"].summary()
     assert told["recommendation"].rows["expected"].notna().all()
     # Where none is recorded of any kind, no kind tells of another.
     assert _silent_kinds(whole.assign(redeemed=False)) == []

@@ -195,7 +195,7 @@ class LaunchEconomics(Result):
         told = {"expected": expected, "redemption": self.words.noun, "costing": costing}
         expect = _(few if is_one(expected) else many, **told)
         if math.isnan(r.value):
-            expect = _("What they bring cannot be foretold: their kind has no answers on record.")
+            expect = _("What they bring cannot be predicted: their kind has no answers on record.")
         return " ".join([contact, expect, self._must_bring(first)])
 
     def named(self) -> str:

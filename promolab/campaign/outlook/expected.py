@@ -76,7 +76,7 @@ class ListOutlook(Result):
         """Say what the list of usual size will bring."""
         row = self.at_usual
         if np.isnan(row["expected"]):
-            return f"{NOT_RECORDED}: no number is foretold."
+            return f"{NOT_RECORDED}: no number is predicted."
         text = expected_words(row["expected"], row["ci_low"], row["ci_high"])
         sentence = (
             f"If the {count(row['customers'])} likeliest are contacted, about {text} of them are "
