@@ -88,8 +88,8 @@ def test_the_door_takes_less_than_the_pipeline_one_would_write() -> None:
     X, y, _ = customers(60_000)
     model, usual = ResponseModel(intervals=False), pipeline()
     fits = processor_seconds({"door": lambda: model.fit(X, y), "usual": lambda: usual.fit(X, y)})
-    # With one thread, as tests run, 2.6 to 2.9 times at so few rows. A fifth of a second of fitting:
-    # where other work runs beside it, one may be disturbed.
+    # With one thread, as tests run, 2.6 to 2.9 times at so few rows. A fifth of a second of
+    # fitting: where other work runs beside it, one may be disturbed.
     assert fits["door"] <= 4 * fits["usual"]
     scores = processor_seconds(
         {"door": lambda: model.predict_proba(X), "usual": lambda: usual.predict_proba(X)}
