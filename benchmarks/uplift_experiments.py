@@ -112,7 +112,9 @@ def cross_validated(repeats: int, learner: str) -> pd.DataFrame:
     for seed in range(repeats):
         model = UpliftModel("dr", learner, seed=seed).fit(trial, "visit")
         # As the learner says them: here the order is asked for, not whether it is to be trusted.
-        said, scores = predict_folds(model._candidates.fitted, _others(model.fold_)), model.scores_
+        tried, scores = model._candidates, model.scores_
+        assert tried is not None
+        said = predict_folds(tried.fitted, _others(model.fold_))
         for k, arm in enumerate(model.treatments_):
             response = place_within(model.nuisance_.mu[:, k + 1], model.fold_)
             how: dict[str, Any] = {"gamma": scores[arm].to_numpy(), "cluster": model.cluster_}
