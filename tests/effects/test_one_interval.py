@@ -92,7 +92,9 @@ def test_a_zero_by_definition_has_no_interval_and_an_average_of_all_has_one():
     y, treated = np.random.default_rng(0).normal(size=(2, 200))
     flat, treated = np.ones(200), treated > 0
     for found in (qini(y, treated, flat), rate(y, treated, flat)):
-        assert found.summary().startswith("There is nothing to rank by: all scores are equal;")
+        assert found.summary().startswith(
+            "There is nothing to rank by: scores or outcomes are all equal;"
+        )
     order = np.arange(200.0)
     same = compare_qini(y, treated, order, 2 * order).summary()
     assert same.startswith("The two orders are the same: Qini") and "[" not in same

@@ -22,5 +22,9 @@ def test_events_are_counted_by_local_day(shop):
     assert f"{len(events):,} events" in overview.summary()
     ax = overview.plot()
     assert ax.get_ylim()[0] == 0
-    # Its legend stands below, where it hides no line.
-    assert ax.get_legend() is None and len(ax.get_figure(root=True).legends) == 1
+    assert not ax.get_title(loc="left").endswith(".")
+    # Its legend stands below, where it hides no line, and names the kinds.
+    (legend,) = ax.get_figure(root=True).legends
+    assert ax.get_legend() is None
+    named = {text.get_text() for text in legend.get_texts()}
+    assert named and "kind" not in named

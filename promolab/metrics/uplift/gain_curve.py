@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def verdict_of(area: Estimate) -> str:
-    """Return `Estimate.side`; ``tied`` where there is nothing to rank by: all scores are equal."""
+    """Return `Estimate.side`; ``tied`` where scores or outcomes are all equal."""
     return "tied" if area.ci_low == area.ci_high == 0 else area.side
 
 
