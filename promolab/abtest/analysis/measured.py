@@ -329,7 +329,7 @@ class _Reading:
             below = arms.control.value < -2 * math.sqrt(arms.control.variance)
             why = "below 0" if below else "too near 0"
             control = number(arms.control.value)
-            told.append(f"The control's {column} is {control}, {why} for a part of it.")
+            told.append(f"The control's {column} is {control}, {why}: no percentage is given.")
         if moments is not None:
             names, ends = (treated, self.arms.names[0]), self.looked[column].by_arm
             one = dominant_one(arms, moments, ends, names, self.level)

@@ -114,10 +114,10 @@ def test_a_mismatch_stops_the_readout_and_no_part_is_told_of_what_may_be_nothing
     around = frame.assign(spend=frame["spend"] - frame["spend"].mean())
     row = measure_arms(around, {"m": "spend"}).rows[0]
     assert np.isnan(row.relative.ci_low) and np.isfinite(row.difference.ci_low)
-    assert "too near 0 for a part of it" in row.why
+    assert "too near 0: no percentage" in row.why
     losses = frame.assign(spend=-1 - frame["spend"])
     row = measure_arms(losses, {"m": "spend"}).rows[0]
-    assert np.isnan(row.relative.ci_low) and "below 0 for a part of it" in row.why
+    assert np.isnan(row.relative.ci_low) and "below 0: no percentage" in row.why
 
 
 def test_what_is_left_out_is_counted_and_said(frame):
