@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -40,17 +40,11 @@ class Metrics:
         self.down = Counter("promolab_store_down", "Times the store did not answer.", **on)
 
 
-def problem(status: int, detail: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """Return the body and the headers of an error."""
-    told = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
-    body = json.dumps(told).encode()
-    kind = b"application/problem+json"
-    return body, [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """Return an error as problem details (RFC 9457)."""
+    told = {"type": "about:blank", "title": HTTPStatus(status).phrase}
+    told |= {"status": status, "detail": detail}
+    return JSONResponse(told, status, headers, "application/problem+json")
 
 
 class Guard:
@@ -91,25 +85,30 @@ class Guard:
 
         refused = self._refused(scope, path)
         if refused is not None:
-            await _answer(noted, *refused)
+            await refused(scope, receive, noted)
         else:
             await self.app(scope, _limited(receive, self.most), noted)
         self.metrics.requests.labels(named, str(status)).inc()
         self.metrics.seconds.labels(named).observe(time.perf_counter() - begun)
 
-    def _refused(self, scope: Scope, path: str) -> tuple[int, str] | None:
+    def _refused(self, scope: Scope, path: str) -> Response | None:
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"")
         if self._token is None and re.sub(rb":\d*$", b"", host).lower() not in HOSTS:
             # A page of another site, whose name was made to mean this machine.
-            return 421, "without a token only localhost, 127.0.0.1 and [::1] are answered"
+            return problem(421, "without a token only localhost, 127.0.0.1 and [::1] are answered")
         if self._token is not None and path not in OPEN:
             given = headers.get(b"authorization", b"")
             if not hmac.compare_digest(given, self._token):
-                return 401, "give the service's token: Authorization: Bearer …"
+                said = "give the service's token: Authorization: Bearer …"
+                return problem(401, said, {"www-authenticate": "Bearer"})
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self.most:
-            return 413, _too_large(self.most)
+            return problem(413, _too_large(self.most))
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if scope["method"] == "POST" and kind != b"application/json":
+            # A page of another site may send a browser's user here, but not with this type.
+            return problem(422, "header.content-type: send application/json")
         return None
 
 
@@ -130,11 +129,3 @@ def _limited(receive: Receive, most: int) -> Receive:
 
 def _too_large(most: int) -> str:
     return f"a body may have {most:,} bytes; send less at a time"
-
-
-async def _answer(send: Send, status: int, detail: str) -> None:
-    body, headers = problem(status, detail)
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

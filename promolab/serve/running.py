@@ -23,8 +23,7 @@ from promolab.serve.fresh.events import microseconds
 from promolab.serve.fresh.formulas import SECOND
 from promolab.serve.released.week import open_week
 from promolab.serve.service import Service
-from promolab.serve.stores import Unavailable, open_store
-from promolab.serve.turns import Turns
+from promolab.serve.stores import Turns, Unavailable, open_store
 from promolab.weeks import Week
 
 Put = Callable[[Sequence[bytes]], list[str]]

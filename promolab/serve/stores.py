@@ -1,9 +1,11 @@
-"""Where the log of a service lies: one row of entries, read by every process that serves a week."""
+"""Where the log of a service lies, read by every process that serves a week, and calls to it."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from promolab.errors import InputError, MissingExtraError, PromolabError
@@ -15,6 +17,8 @@ WAITING = 1.0
 """Seconds in which a store has to answer."""
 START = 10.0
 """Seconds for which a service that starts asks a store again: it may be starting, too."""
+RETRY = 1
+"""Seconds after which a store that is down is tried again."""
 PAGE = 10_000
 """Entries that are read at once."""
 _ONLY_AFTER = """
@@ -73,6 +77,52 @@ def once_it_answers(call: Callable[[], Told]) -> Told:
             if time.monotonic() > until:
                 raise
         time.sleep(0.05)
+
+
+class Turns:
+    """One thread that makes the calls of a service in the order in which they come.
+
+    So a call never sees the half of another one, and a store that hangs holds up neither the loop
+    that takes requests nor more than one call: those behind it, and those of the next second, are
+    told at once.
+
+    Examples
+    --------
+    >>> async def asked():
+    ...     return await Turns().take(max, 1, 2)
+    >>> with ThreadPoolExecutor(1) as aside:  # no loop runs in a thread of its own
+    ...     print(aside.submit(asyncio.run, asked()).result())
+    2
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "promolab-serve")
+        self._found, self._down_until = StoreDown(""), 0.0
+
+    async def take(self, call: Callable[..., Told], *given: object) -> Told:
+        """Return what a call returns.
+
+        Raises
+        ------
+        StoreDown
+            The store does not answer, or did not a moment ago.
+        """
+        self._check()
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._made, call, *given
+        )
+
+    def _made(self, call: Callable[..., Told], *given: object) -> Told:
+        self._check()  # the store may have gone while the call waited
+        try:
+            return call(*given)
+        except StoreDown as error:
+            self._found, self._down_until = error, time.monotonic() + RETRY
+            raise
+
+    def _check(self) -> None:
+        if time.monotonic() < self._down_until:
+            raise StoreDown(str(self._found), self._found.status)
 
 
 class MemoryStore:

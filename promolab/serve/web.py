@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
+import pandas as pd
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
@@ -12,14 +13,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from promolab import __version__
+from promolab.display import Html, join, say, table
 from promolab.errors import InputError
-from promolab.serve.direct import DirectRoute
-from promolab.serve.explained import explained_page
 from promolab.serve.guard import Guard, Metrics, problem
 from promolab.serve.messages import Answers, Asked, Events, Health, Problem, Taken
 from promolab.serve.service import Service, UnknownPromotion
-from promolab.serve.stores import Unavailable
-from promolab.serve.turns import RETRY, Turns
+from promolab.serve.stores import RETRY, Turns, Unavailable
 
 if TYPE_CHECKING:
     from promolab.serve.guard import App
@@ -51,7 +50,6 @@ def application(
     metrics, turns = Metrics(), Turns() if turns is None else turns
     api = FastAPI(title="promolab", version=__version__, description=ABOUT, docs_url=None,
                   redoc_url=None)  # fmt: skip
-    api.router.route_class = DirectRoute
     _say_problems(api, metrics)
     _add_answers(api, service, turns)
     _add_pages(api, service, metrics, turns)
@@ -117,45 +115,61 @@ def _add_pages(api: FastAPI, service: Service, metrics: Metrics, turns: Turns) -
 
     @api.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def explained() -> str:
-        return explained_page(api.openapi())
+        return _page_of(api.openapi())
 
 
 def _say_problems(api: FastAPI, metrics: Metrics) -> None:
     """Answer every error as problem details, in a sentence and without data."""
 
-    def answer(status: int, detail: str, **headers: str) -> Response:
-        body, _ = problem(status, detail)
-        kind = "application/problem+json"
-        return Response(body, status, headers=headers, media_type=kind)
-
     @api.exception_handler(UnknownPromotion)
     async def unknown(_: Request, error: UnknownPromotion) -> Response:
-        return answer(404, str(error))
+        return problem(404, str(error))
 
     @api.exception_handler(InputError)
     async def wrong(_: Request, error: InputError) -> Response:
-        return answer(422, str(error))
+        return problem(422, str(error))
 
     @api.exception_handler(Unavailable)
     async def down(_: Request, error: Unavailable) -> Response:
         metrics.down.inc()
-        return answer(503, str(error), **{"retry-after": str(RETRY)})
+        return problem(503, str(error), {"retry-after": str(RETRY)})
 
     @api.exception_handler(RequestValidationError)
     async def misread(_: Request, error: RequestValidationError) -> Response:
-        return answer(422, "; ".join(_said(e) for e in error.errors()[:5]))
+        return problem(422, "; ".join(_said(e) for e in error.errors()[:5]))
 
     @api.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> Response:
         hint = f"; there are {', '.join(PATHS)}" if error.status_code == 404 else ""
-        return answer(error.status_code, f"{error.detail}{hint}")
+        return problem(error.status_code, f"{error.detail}{hint}")
 
     @api.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> Response:
-        return answer(500, f"unexpected {type(error).__name__}; the service's log says where")
+        return problem(500, f"unexpected {type(error).__name__}; the service's log says where")
 
 
 def _said(error: Mapping[str, Any]) -> str:
     """Return what is wrong, and where; the name of a field that nobody asks for is data."""
     where = error["loc"][: -1 if error.get("type") == "extra_forbidden" else None]
     return f"{'.'.join(map(str, where))}: {error['msg']}"
+
+
+def _page_of(api: Mapping[str, Any]) -> str:
+    """Return a page of an OpenAPI description, which loads nothing: each address, every field."""
+    about, parts = api["info"], []
+    for path, methods in api["paths"].items():
+        for method, told in methods.items():
+            rows = {f"?{p['name']}": p for p in told.get("parameters", [])} | told["responses"]
+            parts.append(_explained(f"{method.upper()} {path}", told, rows))
+    for name, told in api["components"]["schemas"].items():
+        parts.append(_explained(name, told, told.get("properties", {})))
+    body = say(about["title"], "h1") + say(about["description"]) + join(parts)
+    head = f"<head><meta charset='utf-8'><title>{about['title']}</title></head>"
+    return f"<!doctype html><html lang='en'>{head}<body>{body._repr_html_()}</body></html>"
+
+
+def _explained(name: str, told: Mapping[str, Any], fields: Mapping[str, Any]) -> Html:
+    rows = pd.DataFrame([[f, how.get("description", "")] for f, how in fields.items()])
+    about = " ".join(told.get("description", "").split())
+    heads = {0: "", 1: ""}
+    return say(name, "h2") + table(rows, heads, caption=about, most=len(rows), otherwise=about)

@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from promolab.serve import turns
 from promolab.serve.service import COUNTED, Service
-from promolab.serve.stores import open_store
+from promolab.serve.stores import RETRY, open_store
 from tests.serve.conftest import answering, event
 
 pytest.importorskip("fastapi")
@@ -36,7 +35,7 @@ def test_only_who_brings_the_token_is_answered(client):
         ("/score", '{"customers": [1], "promotions": ["77"]}', 404, "did you mean '7'"),
         ("/score", '{"customers": []}', 422, "body.customers: List should have at least 1"),
         ("/score", '{"customers": ["Anna Bell"]}', 422, "ids are numbers"),
-        ("/score", '{"customers": ["Anna', 422, "body: Invalid JSON"),
+        ("/score", '{"customers": ["Anna', 422, "JSON decode error"),
         ("/score", '{"customers": [1], "Bell": 1}', 422, "body: Extra inputs are not permitted"),
         ("/score?choose=Bell", '{"customers": [1]}', 422, "query.choose: Input should be"),
         ("/events", '{"events": [{"customer_id": 1, "kind": "Bell"}]}', 422, "ts is missing"),
@@ -88,7 +87,7 @@ def test_a_store_that_hangs_is_said_and_holds_nobody_up(valkey, week, clock):
         assert 'promolab_events{said="new"} 1.0' in client.ask("/metrics").text  # the loop goes on
         assert not any(each.done() for each in waiting)
         for said in (each.result() for each in waiting):
-            assert (said.status, said.headers["retry-after"]) == (503, str(turns.RETRY))
+            assert (said.status, said.headers["retry-after"]) == (503, str(RETRY))
             assert "the store does not answer" in said.json()["detail"]
         health = client.ask("/health")
         assert (health.status, health.json()["status"]) == (503, "store down")
