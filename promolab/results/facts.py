@@ -154,9 +154,9 @@ class Facts:
         return self.line(self.words["say"][name], name)
 
     def summary(self) -> str:
-        """Return the sentences in their ``order``, by default all in that of the file."""
+        """Return the sentences in their ``order``; by default ``told``, else all as they stand."""
         lines = self.words["say"]
-        names = lines.get("order", list(lines))
+        names = lines.get("order") or (["told"] if "told" in lines else list(lines))
         return self.joined((self.line(lines[name], name) for name in names), "sentences")
 
     def line(self, line: Line, name: str = "", within: frozenset[str] = frozenset()) -> str:

@@ -26,7 +26,8 @@ def made_of(words: Mapping[str, Any], facts: Facts, frame: Callable[[], pd.DataF
         ``rows`` (a fact; the result's frame by default), ``columns`` (those that the rows have are
         shown), ``heads``, ``formats`` and ``cells`` (lines, filled from the row) by column,
         ``caption``, ``otherwise`` (where there is no row), ``most``, ``marked`` (a column),
-        ``file`` (an artifact that has all rows) and ``file_text``.
+        ``file`` (an artifact that has all rows) and ``file_text``. Heads and cells that it lacks
+        are those under ``head`` and ``cell``.
     facts : Facts
     frame : callable
         Makes the rows where the words name none.
@@ -35,7 +36,9 @@ def made_of(words: Mapping[str, Any], facts: Facts, frame: Callable[[], pd.DataF
         return Html("")
     rows = facts[words["rows"]] if "rows" in words else frame()
     most = words.get("most", MOST)
-    for name, line in words.get("cells", {}).items():
+    shared = facts.words.get("cell", {})
+    cells = {k: shared[k] for k in words.get("columns", ()) if k in shared and k in rows}
+    for name, line in (cells | words.get("cells", {})).items():
         told = [row.line(line) for row in facts.rows(rows.head(most))]
         rows = rows.assign(**{name: told + [""] * (len(rows) - len(told))})
     known = None if "columns" not in words else [c for c in words["columns"] if c in rows]
@@ -44,7 +47,7 @@ def made_of(words: Mapping[str, Any], facts: Facts, frame: Callable[[], pd.DataF
     held = [str(column) for column in rows]
     heads, formats = {}, {}
     for name in known:
-        line = words.get("heads", {}).get(name)
+        line = words.get("heads", {}).get(name) or facts.words.get("head", {}).get(name)
         heads[name] = facts.line(line) if line is not None else _head(name, facts)
         spec = words.get("formats", {}).get(name) or _spec(name, rows)
         if spec:
