@@ -1,6 +1,8 @@
 """What the house weighs: lines of code, modules, names and words by room, and what it may weigh.
 
-`make lint` prints it, and fails where the house is heavier than it may be.
+`make lint` prints it, and fails where the house is heavier than it may be. ``python -m tests.house
+--way report`` lists the modules that a newcomer reads who follows a command through the rooms that
+run it.
 """
 
 import ast
@@ -138,7 +140,120 @@ def too_heavy(found: dict[str, Counter[str]]) -> list[str]:
     ]
 
 
+WAY = ("cli", "loop", "report", "folder")
+"""The rooms that a command is followed through."""
+MOST_ON_THE_WAY = {"report": 46, "release": 33, "close": 29}
+"""How many modules of these rooms each command may lead through; 18, 14 and 12 are wanted."""
+Place = tuple[Path, str]
+"""A module, and the name of a function or class at its top."""
+
+
+@cache
+def imports(module: Path) -> dict[str, tuple[ast.ImportFrom, str]]:
+    """Return what a module imports from another one, deferred imports included, by its name."""
+    return {
+        alias.asname or alias.name: (node, alias.name)
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def behind(module: Path, name: str) -> Place | None:
+    """Return where a name that a module uses is written, whatever faces stand between."""
+    if name in defined(module):
+        return module, name
+    if name not in imports(module):
+        return None
+    node, original = imports(module)[name]
+    inside = (node.module or "").split(".") if node.module else []
+    base = module.parents[node.level - 1] if node.level else PACKAGE.parent
+    base = base.joinpath(*inside)
+    if base.with_suffix(".py").exists():
+        return behind(base.with_suffix(".py"), original)
+    face = base / "__init__.pyi" if (base / "__init__.pyi").exists() else base / "__init__.py"
+    return behind(face, original) if face.exists() and face != module else None
+
+
+@cache
+def defined(module: Path) -> dict[str, ast.AST]:
+    """Return the functions and classes at a module's top."""
+    return {
+        node.name: node
+        for node in tree(module).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    }
+
+
+def run_by(node: ast.AST) -> list[ast.AST]:
+    """Return the nodes of what runs when a function is called: no annotation, no method's body."""
+    parts = [
+        child
+        for field, value in ast.iter_fields(node)
+        if field not in ("annotation", "returns")
+        for child in (value if isinstance(value, list) else [value])
+        if isinstance(child, ast.AST)
+    ]
+    if isinstance(node, ast.ClassDef):
+        parts = [part for part in parts if not isinstance(part, ast.FunctionDef)]
+    return [node, *(one for part in parts for one in run_by(part))]
+
+
+def way(command: str) -> dict[Path, list[str]]:
+    """Follow a command from its function: what is called by name, and what that calls.
+
+    A method counts where its class was reached and something on the way has an attribute of its
+    name. What other rooms do in between, and what a value holds, is not followed.
+
+    Returns
+    -------
+    dict of Path to list of str
+        The functions and classes that are reached, by module.
+    """
+    (begin,) = [path for path in (PACKAGE / "cli").rglob("*.py") if f"_{command}" in defined(path)]
+    left: list[Place | None] = [(begin, f"_{command}")]
+    reached: dict[Place, None] = {}
+    attributes: set[str] = set()
+    methods: dict[str, list[tuple[Path, ast.AST]]] = {}
+
+    def look(module: Path, node: ast.AST) -> None:
+        for one in run_by(node):
+            if isinstance(one, ast.Attribute) and one.attr not in attributes:
+                attributes.add(one.attr)
+                for place, method in methods.get(one.attr, ()):
+                    look(place, method)
+            if isinstance(one, ast.Name):
+                left.append(behind(module, one.id))
+
+    while left:
+        place = left.pop()
+        if place is None or place in reached or room_of(place[0]) not in WAY:
+            continue
+        module, name = place
+        reached[place] = None
+        node = defined(module)[name]
+        look(module, node)
+        for part in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(part, ast.FunctionDef):
+                methods.setdefault(part.name, []).append((module, part))
+                if part.name in attributes or part.name.startswith("__"):
+                    look(module, part)
+    found: dict[Path, list[str]] = {}
+    for module, name in sorted(reached):
+        found.setdefault(module, []).append(name)
+    return found
+
+
+def told_way(command: str) -> str:
+    """Return the modules on a command's way, a line each, and how many there may be."""
+    found = way(command)
+    lines = [f"{path.relative_to(PACKAGE)}: {', '.join(names)}" for path, names in found.items()]
+    return "\n".join([*lines, f"{len(found)} modules, at most {MOST_ON_THE_WAY[command]}"])
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--way"]:
+        sys.exit(print(told_way(sys.argv[2])))
     found = weigh()
     print(weight(found))
     sys.exit("\n".join(too_heavy(found)) or None)

@@ -16,7 +16,20 @@ import nbformat
 import pytest
 
 import promolab
-from tests.house import CEILINGS, MOST, PACKAGE, lines_of_code, literal_all, too_heavy, tree, weigh
+from tests.house import (
+    CEILINGS,
+    MOST,
+    MOST_ON_THE_WAY,
+    PACKAGE,
+    WAY,
+    lines_of_code,
+    literal_all,
+    told_way,
+    too_heavy,
+    tree,
+    way,
+    weigh,
+)
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NOTEBOOKS = sorted((PACKAGE.parent / "notebooks").glob("*.ipynb"))
@@ -382,3 +395,22 @@ def test_the_names_an_analyst_types_show_an_example():
         if "Examples\n--------" not in text or ">>> " not in text:
             without.append(name)
     assert without == []
+
+
+def test_the_way_of_a_command_is_what_its_function_calls_and_no_longer_than_it_may_be():
+    found = {
+        command: {label(path): set(names) for path, names in way(command).items()}
+        for command in MOST_ON_THE_WAY
+    }
+    # By hand: the command, what it asks for by a face, what that calls by a method of a class.
+    report = found["report"]
+    assert {"_report", "_run_options"} <= report["cli/weeks.py"]
+    assert "run_report" in report["report/running/run.py"]
+    assert "ReportsFolder" in report["folder/reports_folder.py"]
+    assert "keep_ledger" in set().union(*report.values())
+    # What lies beside it, what only another command calls, what other rooms do.
+    assert not {"_release", "_close"} & report["cli/weeks.py"]
+    assert "release_week" not in set().union(*report.values())
+    assert all(module.split("/")[0] in WAY for modules in found.values() for module in modules)
+    for command, modules in found.items():
+        assert len(modules) <= MOST_ON_THE_WAY[command], f"{command}: {told_way(command)}"

@@ -1,5 +1,0 @@
-"""What a source holds, as one page."""
-
-from promolab._faces import attach
-
-__getattr__, __dir__, __all__ = attach(__name__, __file__)
