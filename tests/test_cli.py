@@ -183,33 +183,14 @@ def shop_folder(tmp_path):
 
 
 @pytest.mark.parametrize(("zone", "code"), [('zone = "UTC"', 0), ("", 2)])
-def test_data_writes_a_page_whether_the_shop_can_be_used_or_not(shop_folder, capsys, zone, code):
+def test_data_tells_its_checks_whether_the_shop_can_be_used_or_not(shop_folder, capsys, zone, code):
     (shop_folder / "shop.toml").write_text(f'name = "Corner"\n{zone}\n')
     assert cli.main(["data", str(shop_folder)]) == code
-    text = capsys.readouterr().out
-    page = shop_folder / "data.html"
-    assert cli.main(["data", str(shop_folder), "--html", str(page)]) == code
     printed = capsys.readouterr()
-    assert printed.out == f"{text}{page}\n"
     assert ("cannot be used" in printed.err) is (code == 2)
-    html = page.read_text(encoding="utf-8")
-    assert "events: 4 rows" in html
-    # Each check of the text stands on the page, with the same number of rows.
-    found = [line.split()[:3] for line in text.splitlines() if line.startswith(("stop", "warn"))]
+    lines = printed.out.splitlines()
+    found = [line.split()[:3] for line in lines if line.startswith(("stop", "warn"))]
     assert ["warn", "unknown_kind", "1"] in found
-    for _, check, rows in found:
-        name, n = check.replace("_", " "), "–" if rows == "0" else rows
-        assert f'<td class="text short">{name}</td><td class="number">{n}</td>' in html
-
-
-def test_a_page_that_cannot_be_written_and_an_unknown_source_are_said(capsys, tmp_path):
-    for target, sentence in (
-        (tmp_path, "is a folder; give the name of a file"),
-        (tmp_path / "none" / "data.html", "there is no folder"),
-    ):
-        assert cli.main(["data", "complete_journey", "--html", str(target)]) == 2
-        printed = capsys.readouterr()
-        assert sentence in printed.err and printed.out == ""
     assert cli.main(["data", "complete_journy"]) == 2
     assert "did you mean 'complete_journey'?" in capsys.readouterr().err
 
@@ -239,8 +220,6 @@ def test_a_personal_value_is_in_no_sentence(capsys, shop_folder):
         assert cli.main(["data", str(shop_folder)]) == 2
         said = capsys.readouterr().err
         assert "shop.example" not in said and "promolab: events." in said, line
-    assert cli.main(["data", str(shop_folder), "--html", str(shop_folder / "shop.toml")]) == 2
-    assert "is no name of a page" in capsys.readouterr().err
 
 
 def test_many_currencies_are_named_in_part(capsys, shop_folder):

@@ -122,7 +122,6 @@ RUN_BY = {
     "promolab report --lang zh": "report/test_other_language.py::test_no_english_sentence_is_left",
     "promolab report --source simulated": "simulated/test_reported.py::test_a_shop_without_effects",
     "promolab data": "test_cli.py::test_data_prints_the_checks",
-    "promolab data complete_journey --html": "test_cli.py::test_data_writes_a_page_whether",
     "promolab data 'spark:": "engines/test_spark.py::test_a_shop_is_opened_from_addresses",
     "promolab data 'postgres:": "engines/test_warehouse.py::test_the_command_line_shows_no",
     "promolab init": "test_cli.py::test_init_proposes_a_shop_toml_and_overwrites_none",
@@ -293,6 +292,8 @@ def test_what_went_is_done_with_a_library(tmp_path, monkeypatch):
     assert names["moves"]["orders"] > 0.5 > names["moves"]["age"]
     assert names["tried"]["left out"].is_monotonic_decreasing and names["tried"]["groups"].max() > 1
     assert names["loss"].item() < 2.4  # all twelve products alike: log 12 = 2.48
+    assert names["columns"]["amount"]["nulls"] == 0 and len(names["silent"]) == 1
+    assert names["wrong"]["duplicate"][0].keys() >= {"promotion_id", "product_id"}
 
 
 @when_changed

@@ -114,9 +114,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     data.add_argument("source", help="a built-in source, or a folder or DuckDB file")
     data.add_argument("--shop", metavar="FILE", help="a shop.toml in place of the source's own")
-    data.add_argument(
-        "--html", metavar="FILE", help="write it as one page as well, with distributions and rows"
-    )
     data.set_defaults(run=_data)
 
     init = commands.add_parser(
@@ -165,15 +162,9 @@ def _parser() -> argparse.ArgumentParser:
 def _data(options: argparse.Namespace) -> int:
     from promolab import sources
 
-    if options.html is not None:
-        from promolab.report.data import writable_page, write_data_page
-
-        writable_page(options.html)  # said before a long wait, not after it
     shop = sources.load_shop(options.source, settings=options.shop)
     checks = shop.check()
     print(checks.to_text(), flush=True)
-    if options.html is not None:
-        print(write_data_page(shop, checks, options.html), flush=True)
     if not checks.usable:
         print(f"promolab: {options.source} cannot be used; {checks.summary()}", file=sys.stderr)
         return WRONG

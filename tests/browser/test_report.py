@@ -9,10 +9,7 @@ from typing import Any
 
 import matplotlib.image
 import numpy as np
-import pandas as pd
 import pytest
-
-from tests.made_up import shop_of
 
 axe = pytest.importorskip(
     "axe_playwright_python.base", reason="the extra test is not installed: there is no axe-core"
@@ -22,7 +19,7 @@ SCHEMES = ("light", "dark")
 STEPS = "01_data 02_customers 03_segments 04_response 05_uplift".split()
 STEPS += "06_offers 07_policy 08_plan 09_learning".split()
 CHINESE = ["index in Chinese", "weeks in Chinese", "a shop without promotions in Chinese"]
-PAGES = ["index", *STEPS, "weeks", "data", *CHINESE]
+PAGES = ["index", *STEPS, "weeks", *CHINESE]
 A4 = 703  # pixels between the margins of a printed page
 
 _FAULTS = """async () => {
@@ -61,19 +58,11 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def files(small_reports, chinese_reports, tmp_path_factory) -> dict[str, Path]:
-    """The pages of a week, the list of weeks, the page of a small shop's data; some in Chinese."""
-    from promolab.report.data.data_page import write_data_page
-
-    days = pd.date_range("2017-03-01", periods=40, freq="2D")
-    events = {"customer_id": "A", "ts": days, "kind": ["purchase", "buy"] * 20, "amount": 1.5}
-    columns = {f"column_{number}": "x" for number in range(12)}
-    shop = shop_of({"events": pd.DataFrame({**events, **columns})}, name="Corner", zone="UTC")
-    data = tmp_path_factory.mktemp("data") / "data.html"
-    write_data_page(shop, shop.check(), data)
+def files(small_reports, chinese_reports) -> dict[str, Path]:
+    """The pages of a week, the list of weeks; some in Chinese."""
     week = small_reports["first"].out / "2017-W44"
     found = {name: week / f"{name}.html" for name in ("index", *STEPS)}
-    found |= {"weeks": week.parent / "index.html", "data": data}
+    found["weeks"] = week.parent / "index.html"
     whole, sales = chinese_reports["again"], chinese_reports["invoices"]
     pages = (whole / "index.html", whole.parent / "index.html", sales / "index.html")
     return found | dict(zip(CHINESE, pages, strict=True))

@@ -14,8 +14,6 @@ from promolab.contract.personal_looks import by_name, by_number, is_national_id,
 from promolab.features import build_features
 from promolab.features.decisions import attributes_of
 from promolab.profiles import build_profiles, compare_cards, profile_card
-from promolab.report.data.data_page import data_page
-from promolab.report.data.table_holdings import holdings
 from promolab.sources import save_shop
 
 N = 120
@@ -135,16 +133,6 @@ def test_a_card_shows_what_it_may_in_the_shops_money_and_days(shop):
     bare = profile_card(profiles, 1)
     assert set(bare.demographics) == {"Since"}
     assert bare.to_dict()["demographics"] == bare.demographics
-
-
-def test_the_data_page_shows_no_value_that_points_at_anybody(shop):
-    page = data_page(shop, shop.check())
-    assert not [secret for secret in SECRETS if secret in page]
-    assert "kept, not shown" in page and "fewer than 10 customers" in page and "religion" in page
-    assert "gold" in page  # what many share is shown
-    held = next(each for each in holdings(shop) if each.name == "customers")
-    withheld = {column.name for column in held.columns if column.role == "withheld"}
-    assert withheld == {"postcode", "points", "confession"}
 
 
 def test_what_few_share_is_other_to_models_and_what_was_declared_stays_so(shop, tmp_path):

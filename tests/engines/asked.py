@@ -15,7 +15,6 @@ from promolab.contract import Shop
 from promolab.contract.data_age import freshness
 from promolab.contract.operations import read_operations
 from promolab.contract.unanswered import unanswered_kinds
-from promolab.report.data.table_holdings import holdings
 
 AS_OF = datetime(2024, 10, 13, 15)
 """An hour before the last round but one."""
@@ -123,7 +122,6 @@ LOOKED_AT: dict[str, Callable[[Shop], Any]] = {
     "sales by week": lambda s: sales.weekly_sales(s, AS_OF),
     "cohorts": lambda s: sales.monthly_cohorts(s, AS_OF),
     "age of the data": lambda s: freshness(s, AS_OF),
-    "holdings": holdings,
     "kinds without answers": lambda s: unanswered_kinds(s, AS_OF),
     "live": lambda s: promolab.LiveFeatures(s, AS_OF),
 }
