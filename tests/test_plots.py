@@ -20,7 +20,7 @@ from matplotlib.text import Annotation, Text
 
 from promolab import plots
 from promolab.plots import _fonts
-from promolab.plots._lines import legend_below, side_by_side
+from promolab.plots._lines import side_by_side
 from promolab.plots._maps import alluvial
 from tests.drawn import bars_of
 
@@ -68,12 +68,11 @@ def draw_each(names: Sequence[str] = (LONG, "Champions", "At risk")) -> dict[str
         "scatter_map": plots.scatter_map(np.arange(30), np.arange(30), np.repeat(names, 10)),
         "alluvial": alluvial(["$8 then", "$9 now"], [f"{i} {long}" for i in range(10)], [tiny]),
         "side_by_side": side_by_side(names, [[[1] * 3, [0] * 3, [2] * 3]] * 2, names[:2]),
-        "span": plots.span(plots.curve(x, x), 0.2, 0.4, at=0.3, label="interval"),
     }
     for ax in drawn.values():
-        plots.finish(
-            ax, title=title, subtitle=subtitle, xlabel="amount ($), of $9", ylabel="customers"
-        )
+        words: dict[str, Any] = {"xlabel": "amount ($), of $9", "ylabel": "customers"}
+        legend = "below" if ax is drawn["side_by_side"] else ""
+        plots.finish(ax, title=title, subtitle=subtitle, legend=legend, **words)
     return drawn
 
 
@@ -85,8 +84,6 @@ def test_nothing_is_clipped_dollars_stay_dollars_and_each_character_is_drawn(nam
     assert drawn
     for name, ax in drawn.items():
         figure = ax.figure
-        if name == "side_by_side":
-            legend_below(ax)
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a character that no font holds is one
             figure.canvas.draw()
@@ -132,7 +129,7 @@ def test_a_curves_band_has_its_colour_and_bars_their_intervals_first_on_top():
 
 
 def test_percent_and_thousands_and_finish_again_replaces_the_words():
-    ax = plots.finish(plots.curve([0, 0.5], [0, 20_000]), title="t", percent_x=True)
+    ax = plots.finish(plots.curve([0, 0.5], [0, 20_000]), title="t", percent="x")
     assert ax.xaxis.get_major_formatter()(0.25) == "25 %"
     assert ax.xaxis.get_major_formatter()(-0.125) == "−12.5 %"
     assert ax.yaxis.get_major_formatter()(12_000) == "12,000"
@@ -198,23 +195,21 @@ def test_without_a_font_it_is_said_of_names_that_need_one_only(monkeypatch):
         _fonts.fallback_families.cache_clear()
 
 
-def test_a_font_that_is_there_is_found_by_fontconfig_or_by_its_name(monkeypatch, tmp_path):
-    files = [str(tmp_path / name) for name in ("NotoSansCJK-Regular.ttc", "Vera.ttf")]
-    monkeypatch.setattr("shutil.which", lambda name: None)
+def test_of_the_fonts_there_are_the_likeliest_comes_first(monkeypatch, tmp_path):
+    files = [
+        str(tmp_path / name)
+        for name in ("Vera.ttf", "NotoSerifCJK-Bold.ttc", "NotoSansCJK-Regular.ttc")
+    ]
     monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: files)
-    assert [file.name for file in _fonts._installed()] == ["NotoSansCJK-Regular.ttc"]
-    listed = f"zh-cn|zh-tw|ja|ko\t{files[0]}\nde|en\t{files[1]}\n"
-    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/fc-list")
-    answer = subprocess.CompletedProcess([], 0, stdout=listed)
-    monkeypatch.setattr("subprocess.run", lambda *given, **options: answer)
-    assert [file.name for file in _fonts._installed()] == ["NotoSansCJK-Regular.ttc"]
+    found = [file.name for file in _fonts._candidates()]
+    assert found[0] == "NotoSansCJK-Regular.ttc" and found[-1] == "Vera.ttf"
 
 
 def test_bold_is_thick_where_no_font_has_a_bold_face(monkeypatch):
     files = _fonts._of_the_extra()
     if not files:
         pytest.skip("the extra cjk is not installed: there are no fonts without a bold face")
-    monkeypatch.setattr("promolab.plots._fonts._installed", list)
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", list)
     kept = [entry for entry in fontManager.ttflist if "CJK" not in entry.name]
     monkeypatch.setattr(fontManager, "ttflist", kept)
     _fonts.fallback_families.cache_clear()

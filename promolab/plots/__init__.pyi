@@ -5,11 +5,8 @@ from ._base import filled as filled
 from ._base import finish
 from ._base import look as look
 from ._base import new_axes as new_axes
-from ._base import roomy as roomy
 from ._base import segment_colours as segment_colours
 from ._base import shortened as shortened
-from ._base import span as span
-from ._base import stacked as stacked
 from ._base import style as style
 from ._base import text_width as text_width
 from ._base import wrapped as wrapped
@@ -18,7 +15,6 @@ from ._fonts import lacking_font as lacking_font
 from ._fonts import thicken as thicken
 from ._lines import bars, curve, intervals
 from ._lines import columns as columns
-from ._lines import legend_below as legend_below
 from ._lines import points as points
 from ._lines import reference_line as reference_line
 from ._lines import rug as rug
@@ -28,12 +24,12 @@ from ._maps import bubbles as bubbles
 from ._maps import heat_map as heat_map
 from ._maps import histogram as histogram
 from ._maps import scatter_map as scatter_map
+from ._panels import MOST_PAIRS as MOST_PAIRS
 from ._panels import alike as alike
 from ._panels import enlarged as enlarged
 from ._panels import over_all as over_all
+from ._panels import pairs_by_group as pairs_by_group
 from ._panels import panels as panels
-from ._spread import MOST_PAIRS as MOST_PAIRS
-from ._spread import pairs_by_group as pairs_by_group
-from ._spread import spread_by_group as spread_by_group
+from ._panels import spread_by_group as spread_by_group
 
 __all__ = ["bars", "curve", "finish", "intervals"]

@@ -243,80 +243,6 @@ def shortened(text: str, letters: int, lines: int, room: float, size: float) -> 
 
 
 @styled
-def span(
-    ax: Axes,
-    low: float,
-    high: float,
-    *,
-    at: float | None = None,
-    label: str | None = None,
-    colour: str = MUTED,
-) -> Axes:
-    """Shade a stretch of the x axis, and draw a line at the value that it is the interval of.
-
-    Parameters
-    ----------
-    ax : Axes
-        What to draw on.
-    low, high : float
-        Where the stretch begins and ends.
-    at : float, optional
-        Where a solid upright line stands.
-    label : str, optional
-        Name in the legend that `finish` draws.
-    colour : str
-        Of the stretch.
-    """
-    ax.axvspan(low, high, color=colour, alpha=0.16, linewidth=0, zorder=0, label=label)
-    if at is not None:
-        ax.axvline(at, color=COLOURS[1], linewidth=1.4, zorder=2)
-    return ax
-
-
-@styled
-def roomy(rows: int, columns: int) -> Axes:
-    """Return Axes of a new figure on which two lines of words fit into each cell of a heat map.
-
-    Examples
-    --------
-    >>> float(roomy(4, 5).figure.get_figwidth())
-    8.4
-    """
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(max(8.4, 3.4 + 0.86 * columns), 2.0 + 0.46 * rows))[1]
-
-
-@styled
-def stacked(heights: Sequence[float], *, share: bool = True) -> list[Axes]:
-    """Return panels of one new figure, the first on top.
-
-    Parameters
-    ----------
-    heights : sequence of float
-        Height of each panel in inches.
-    share : bool
-        Whether all have the same horizontal axis.
-
-    Examples
-    --------
-    >>> len(stacked([3.0, 1.5]))
-    2
-    """
-    import matplotlib.pyplot as plt
-
-    _, axes = plt.subplots(
-        len(heights),
-        1,
-        sharex=share,
-        squeeze=False,
-        figsize=(PANEL_WIDTH, sum(heights)),
-        height_ratios=list(heights),
-    )
-    return list(axes[:, 0])
-
-
-@styled
 def finish(
     ax: Axes,
     *,
@@ -324,8 +250,6 @@ def finish(
     subtitle: str = "",
     xlabel: str = "",
     ylabel: str = "",
-    percent_x: bool = False,
-    percent_y: bool = False,
     percent: str = "",
     log: str = "",
     xlim: Sequence[float] | None = None,
@@ -345,10 +269,9 @@ def finish(
         The measure, n, the level of the intervals.
     xlabel, ylabel : str
         Labels with units.
-    percent_x, percent_y : bool
-        True where the axis holds shares (0–1), to be read in percent.
     percent, log : str
-        The same as ``"x"``, ``"y"`` or ``"xy"``; and which axes are logarithmic.
+        ``"x"``, ``"y"`` or ``"xy"``: which axes hold shares (0–1), to be read in percent, and which
+        are logarithmic.
     xlim, ylim : sequence of two float, optional
         Where the axes end.
     legend : {"", "beside", "below"}
@@ -368,8 +291,8 @@ def finish(
         ax.set_ylim(ylim[0], ylim[1])
     for which in log:
         _log_axis(ax, which)
-    _format_axis(ax.xaxis, percent_x or "x" in percent)
-    _format_axis(ax.yaxis, percent_y or "y" in percent)
+    _format_axis(ax.xaxis, "x" in percent)
+    _format_axis(ax.yaxis, "y" in percent)
     if ax.get_legend_handles_labels()[1]:
         _legend(ax, legend, legend_title)
     room = _title_room(ax)

@@ -7,8 +7,6 @@ import functools
 import importlib.util
 import locale
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -172,29 +170,14 @@ def lacking_font(texts: Iterable[str]) -> str:
 
 def _candidates() -> list[Path]:
     """Return font files that may hold these scripts, the likeliest first."""
-    found = [*_installed(), *_of_the_extra()]
-    return sorted(dict.fromkeys(found), key=lambda f: bool(_LESS_LIKELY.search(f.stem)))
-
-
-def _installed() -> list[Path]:
-    """Return the machine's: as fontconfig knows them by language, else by their names."""
-    command = shutil.which("fc-list")
-    if command is not None:
-        with suppress(OSError, subprocess.SubprocessError):
-            told = subprocess.run(
-                [command, "--format", "%{lang}\t%{file}\n"],
-                capture_output=True, text=True, timeout=20, check=True,
-            )  # fmt: skip
-            lines = (line.split("\t") for line in told.stdout.splitlines() if "\t" in line)
-            wanted = set(_SAMPLES)
-            return [
-                Path(file)
-                for speaks, file in sorted(lines, key=lambda line: line[1])
-                if wanted & {name.partition("-")[0] for name in speaks.split("|")}
-            ]
     from matplotlib.font_manager import findSystemFonts
 
-    return [Path(f) for f in sorted(findSystemFonts()) if _NAMED_LIKE.search(Path(f).stem)]
+    found = [*map(Path, sorted(findSystemFonts())), *_of_the_extra()]
+    # Of those not named like one each has to be looked into.
+    return sorted(
+        dict.fromkeys(found),
+        key=lambda f: (not _NAMED_LIKE.search(f.stem), bool(_LESS_LIKELY.search(f.stem))),
+    )
 
 
 def _of_the_extra() -> list[Path]:

@@ -349,23 +349,3 @@ def side_by_side(
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
     return ax
-
-
-@styled
-def legend_below(ax: Axes, columns: int = 2) -> Axes:
-    """Put the legend of an Axes under it, where it hides nothing, in so many columns.
-
-    Examples
-    --------
-    >>> ax = legend_below(side_by_side(["x"], [[[1], [0], [2]], [[2], [1], [3]]], ["a", "b"]))
-    >>> len(ax.get_figure().legends[0].get_texts())
-    2
-    """
-    here = ax.get_legend()
-    if here is not None:
-        here.remove()
-    figure: Any = ax.get_figure(root=True)
-    legend = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower left", ncols=columns)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    return ax

@@ -274,7 +274,6 @@ def histogram(
     values: ArrayLike,
     *,
     bins: int = 40,
-    low_quantile: float = 0.0,
     high_quantile: float = 0.995,
     colour: str | None = None,
     ax: Axes | None = None,
@@ -289,7 +288,7 @@ def histogram(
     if not len(known):
         ax.text(0.5, 0.5, "no values", transform=ax.transAxes, ha="center", color="#666666")
         return ax
-    low, high = np.quantile(known, [low_quantile, high_quantile])
+    low, high = np.quantile(known, [0.0, high_quantile])
     inside = known[(known >= low) & (known <= high)]
     ax.hist(inside, bins=bins, color=colour or COLOURS[0], alpha=0.85, edgecolor="white")
     ax.grid(axis="y")

@@ -427,7 +427,7 @@ class Readout(Result):
                 weeks=self.weeks,
             ),
             xlabel=past,
-            percent_x=True,
+            percent="x",
         )
 
 

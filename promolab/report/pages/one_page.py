@@ -181,6 +181,5 @@ def _gain(backtest: pd.DataFrame, ax: Axes, who: str) -> None:
         ),
         xlabel=_("share of each list, likeliest first"),
         ylabel=_("share of {redeemer}s found, past promotions", redeemer=who),
-        percent_x=True,
-        percent_y=True,
+        percent="xy",
     )
