@@ -80,7 +80,7 @@ def run_watched(arguments: Sequence[str], *, every: float = 0.1) -> Usage:
 
 def own_peak_mb() -> float:
     """Return the highest resident memory of this process so far."""
-    from promolab.folder.artifacts import peak_memory_mb
+    from promolab.folder.run_folder import peak_memory_mb
 
     return peak_memory_mb()
 

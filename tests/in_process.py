@@ -22,7 +22,7 @@ import nbformat
 import pytest
 
 from promolab.errors import PromolabError, StepError
-from promolab.folder.artifacts import STEP_VARIABLE
+from promolab.folder.run_folder import STEP_VARIABLE
 from promolab.language import ENGLISH, speaking
 
 if TYPE_CHECKING:

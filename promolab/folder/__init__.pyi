@@ -1,5 +1,3 @@
-from .artifacts import STEP_VARIABLE as STEP_VARIABLE
-from .artifacts import RunFolder, open_run
 from .choose_week import Weeks as Weeks
 from .choose_week import is_live as is_live
 from .files import append_lines as append_lines
@@ -9,18 +7,20 @@ from .files import read_lines as read_lines
 from .files import sha256_of as sha256_of
 from .files import write_json as write_json
 from .files import write_whole as write_whole
-from .key_renewal import check_codes as check_codes
-from .key_renewal import note_drawn as note_drawn
-from .key_renewal import renew_key as renew_key
-from .key_renewal import weeks_to_draw as weeks_to_draw
 from .pseudonyms import SECRET as SECRET
 from .pseudonyms import SECRET_FILE as SECRET_FILE
+from .pseudonyms import check_codes as check_codes
 from .pseudonyms import codes as codes
+from .pseudonyms import ensure_key as ensure_key
+from .pseudonyms import note_drawn as note_drawn
+from .pseudonyms import weeks_to_draw as weeks_to_draw
 from .reports_folder import STATES as STATES
 from .reports_folder import WAIT as WAIT
 from .reports_folder import ReportsFolder
 from .reports_folder import state_of as state_of
-from .run_record import RunRecord as RunRecord
+from .run_folder import STEP_VARIABLE as STEP_VARIABLE
+from .run_folder import RunFolder, open_run
+from .run_folder import RunRecord as RunRecord
 from .suppressions import REFUSALS as REFUSALS
 from .suppressions import append_suppressions as append_suppressions
 from .suppressions import read_suppressions as read_suppressions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import hashlib
 import json
@@ -166,6 +167,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def claim(path: Path, *, shared: bool = False) -> IO[bytes] | None:
     """Lock a file while it is open; None where another process holds it.
 
+    The lock is the file system's (flock): it ends with the process that holds it.
+
     Parameters
     ----------
     path : Path
@@ -176,10 +179,20 @@ def claim(path: Path, *, shared: bool = False) -> IO[bytes] | None:
     file = path.open("ab")
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError as error:
         file.close()
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
         return None
     return file
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a file's lock inside a block, and wait for whoever has it."""
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_secret(path: Path, content: bytes) -> None:

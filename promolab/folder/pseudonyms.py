@@ -2,7 +2,7 @@
 
 The key is random, or follows from a secret that is stated outside of the reports folder. It never
 follows from anything that a page or a manifest shows: ids can be enumerated, so whoever knows the
-key knows everybody.
+key knows everybody. Where it was taken away, drafts are rendered again, released pages are named.
 """
 
 from __future__ import annotations
@@ -14,14 +14,20 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError
-from promolab.folder.files import write_secret
+from promolab.folder.files import read_json, write_json, write_secret
+from promolab.weeks import Week
+from promolab.wording import plural
+
+if TYPE_CHECKING:
+    from promolab.folder.reports_folder import ReportsFolder
 
 KEY_FILE = ".key"
 SECRET = "PROMOLAB_KEY"
 SECRET_FILE = "PROMOLAB_KEY_FILE"
+_TO_DRAW = ".redraw.json"
 _CODE_LENGTH = 10  # 50 bits: a million customers collide once in some two thousand shops
 
 
@@ -95,3 +101,87 @@ def folder_key(folder: Path) -> bytes:
     if not (folder / KEY_FILE).exists():
         write_secret(folder / KEY_FILE, stated_key() or secrets.token_bytes(32))
     return (folder / KEY_FILE).read_bytes()
+
+
+def ensure_key(reports: ReportsFolder) -> list[str]:
+    """See that a reports folder has a key, and say what follows where it gets another one.
+
+    Parameters
+    ----------
+    reports : ReportsFolder
+        Held. Whoever wants another key takes the one in it away.
+
+    Returns
+    -------
+    list of str
+        Sentences, where pages stand there that show codes of another key; the drafts among them
+        are noted, for `weeks_to_draw`.
+
+    Raises
+    ------
+    InputError
+        If a secret is stated and the folder's key is of another.
+    """
+    path, stated = reports.path / KEY_FILE, stated_key()
+    if path.exists():
+        if stated not in (None, path.read_bytes()):
+            by = SECRET if os.environ.get(SECRET) else SECRET_FILE
+            raise InputError(
+                f"{path} is not made from the secret that {by} states: the same customer would "
+                "have another code than on the pages before. Unset it, or give the earlier one; to "
+                f"change the key, remove {path}: drafts are then rendered again"
+            )
+        return []
+    weeks = reports.weeks()
+    drafts = [week for week in weeks if reports.state(week) == "draft"]
+    # First, so that a run killed in between loses none.
+    _note(reports, {*weeks_to_draw(reports), *drafts})
+    folder_key(reports.path)
+    if not weeks:
+        return []
+    said = [f"there was no {KEY_FILE}: pseudonyms have a new key"]
+    if drafts:
+        said.append(
+            f"{plural(len(drafts), 'draft')} with codes of the earlier key "
+            f"{'is' if len(drafts) == 1 else 'are'} rendered again: {', '.join(map(str, drafts))}"
+        )
+    released = [str(week) for week in weeks if week not in drafts]
+    if released:
+        said.append(
+            f"a released plan never changes: the pages of {', '.join(released)} keep the codes of "
+            "the earlier key; do not pass them on, and take back what was passed on"
+        )
+    return said
+
+
+def weeks_to_draw(reports: ReportsFolder) -> list[Week]:
+    """Return the weeks whose pages show codes of an earlier key."""
+    return [Week.parse(text) for text in read_json(reports.path / _TO_DRAW) or []]
+
+
+def note_drawn(reports: ReportsFolder, week: Week) -> None:
+    """Note that a week's pages show codes of the folder's key."""
+    if week in (left := weeks_to_draw(reports)):
+        _note(reports, {*left} - {week})
+
+
+def check_codes(reports: ReportsFolder, week: Week) -> None:
+    """Refuse to release pages that show codes of an earlier key.
+
+    Raises
+    ------
+    InputError
+        If the week's pages do.
+    """
+    if week in weeks_to_draw(reports):
+        raise InputError(
+            f"the pages of {week} show codes of an earlier key; make them again first: "
+            f"promolab report --week {week}"
+        )
+
+
+def _note(reports: ReportsFolder, weeks: set[Week]) -> None:
+    if weeks:
+        write_json(reports.path / _TO_DRAW, sorted(map(str, weeks)))
+    else:
+        (reports.path / _TO_DRAW).unlink(missing_ok=True)

@@ -7,7 +7,6 @@ ends, and so do a dead run's claims on what it left behind.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import secrets
@@ -20,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from promolab.errors import InputError, StepError
-from promolab.folder.artifacts import RunFolder
-from promolab.folder.files import exchange, keep_private, read_json, write_json
+from promolab.folder.files import claim, exchange, keep_private, read_json, write_json
+from promolab.folder.run_folder import RunFolder
 from promolab.weeks import Week
 
 STATES = ("draft", "released", "sent", "closed")
@@ -258,41 +257,33 @@ class ReportsFolder:
         StepError
             If another run holds it all the while; the message says which.
         """
-        with (self.path / ".lock").open("a+", encoding="utf-8") as file:
-            if not self._taken(file):
-                self._wait_for(file, wait, say)
+        with self._claimed(wait, say) as file:
             file.truncate(0)
             since = f"since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-            file.write(f"process {os.getpid()}, {since}" + (f", week {week}" if week else ""))
+            said = f"process {os.getpid()}, {since}" + (f", week {week}" if week else "")
+            file.write(said.encode())
             file.flush()
             yield
 
-    def _taken(self, file: IO[str]) -> bool:
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise StepError(f"{self.path} cannot be locked: {error.strerror}") from error
-            return False
-
-    def _wait_for(self, file: IO[str], wait: float, say: Callable[[str], object] | None) -> None:
+    def _claimed(self, wait: float, say: Callable[[str], object] | None) -> IO[bytes]:
         # The lock goes with the process that holds it: there is no dead run to wait for.
-        until = time.monotonic() + wait
-        time.sleep(0.05)  # it may just be writing its name
-
-        def held() -> str:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            return f"another run is writing into {self.path} ({holder})"
-
-        if say is not None and wait > 0:
-            say(f"{held()}; waiting until it is done")
-        while not self._taken(file):
+        lock, until = self.path / ".lock", time.monotonic() + wait
+        held = ""
+        while True:
+            try:
+                file = claim(lock)
+            except OSError as error:
+                raise StepError(f"{self.path} cannot be locked: {error.strerror}") from error
+            if file is not None:
+                return file
+            if not held:
+                time.sleep(0.05)  # it may just be writing its name
+                holder = lock.read_text(encoding="utf-8").strip() or "unknown"
+                held = f"another run is writing into {self.path} ({holder})"
+                if say is not None and wait > 0:
+                    say(f"{held}; waiting until it is done")
             if time.monotonic() >= until:
-                raise StepError(f"{held()}; try again when it is done")
+                raise StepError(f"{held}; try again when it is done")
             time.sleep(0.1)
 
     def tidy(self) -> None:

@@ -17,7 +17,7 @@ from promolab.effects.identification import Refused
 from promolab.effects.targeting import GROUP_COLUMNS, group_rows, pooled, segments_of
 from promolab.effects.true_effects import true_segments, types_of
 from promolab.errors import InputError
-from promolab.folder.artifacts import open_run
+from promolab.folder.run_folder import open_run
 from promolab.report.running.parameters import check_parameters, find_notebooks, read_steps
 from promolab.weeks import Week
 from tests.refused import refused

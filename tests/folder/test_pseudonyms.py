@@ -13,8 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.folder import ReportsFolder, RunFolder, codes
-from promolab.folder.key_renewal import check_codes, new_key, note_drawn, renew_key
+from promolab.folder import (
+    ReportsFolder,
+    RunFolder,
+    check_codes,
+    codes,
+    ensure_key,
+    note_drawn,
+)
 from promolab.loop import release_week
 from promolab.loop.planned import plan_files
 from promolab.report.running import PAGES
@@ -31,8 +37,8 @@ def folder(out, week=WEEK):
     return RunFolder(out / week, Week.parse(week))
 
 
-def earlier_key(inputs):
-    """Return what versions before took for a key: whoever has a manifest can compute it."""
+def computable_key(inputs):
+    """Return a key that whoever has a manifest can compute."""
     lines = ["promolab pseudonym key", *(f"{k} {v}" for k, v in sorted(inputs.items()))]
     return hashlib.sha256("\n".join(lines).encode()).digest()
 
@@ -60,7 +66,7 @@ def guessed_keys(manifest):
     inputs = manifest["inputs"]
     groups = ["".join(inputs.values()), json.dumps(manifest, sort_keys=True), json.dumps(inputs)]
     groups += [f"{a} {b}" for a, b in product(fields, fields)]
-    yield earlier_key(inputs)
+    yield computable_key(inputs)
     for text in ["", "promolab", "promolab pseudonym key", *fields, *groups]:
         raw = text.encode()
         yield raw
@@ -87,16 +93,16 @@ def traced(week, ids):
 def test_with_pages_manifest_and_all_ids_nobody_is_found(planned, tmp_path):
     found, tried = traced(planned / WEEK, [1, 2, 3])
     assert found == 0 and tried > 5_000
-    # The same attack finds the key that earlier versions made.
+    # The same attack finds a key that follows from the manifest.
     out = shutil.copytree(planned, tmp_path / "out", symlinks=True)
-    (out / ".key").write_bytes(earlier_key({"events": "ab12"}))
+    (out / ".key").write_bytes(computable_key({"events": "ab12"}))
     code = folder(out).pseudonym([3])[0]
     (out / WEEK / "index.html").write_text(code, encoding="utf-8")
     assert traced(out / WEEK, [1, 2, 3])[0] == 1
 
 
 def of_old(planned, out, week, *, released=False, **changes):
-    """Put a week into a folder as an earlier version made it, whose codes lead back."""
+    """Put a week into a folder, whose codes are of another key."""
     copied = shutil.copytree(planned / WEEK, out / week)
     manifest = json.loads((copied / "manifest.json").read_text())
     manifest["parameters"] |= {"week": week, **changes}
@@ -111,24 +117,21 @@ def of_old(planned, out, week, *, released=False, **changes):
 
 @pytest.fixture
 def old(planned, tmp_path):
-    """A folder of an earlier version: a released week and two drafts."""
+    """A folder whose key was taken away: a released week and two drafts."""
     out = tmp_path / "out"
     out.mkdir()
     of_old(planned, out, "2017-W42", released=True)
     of_old(planned, out, "2017-W43", seed=5, depth=0.25)
     of_old(planned, out, WEEK, retired=1)
-    (out / ".key").write_bytes(earlier_key({"events": "ab12"}))
     return out
 
 
-def test_a_key_of_the_old_recipe_is_replaced_and_drafts_get_new_pages(toy_here, old, capsys):
-    refused("show codes .* make them again", release_week, "2017-W43", old, by="ann", pages=PAGES)
+def test_a_key_that_was_removed_is_made_anew_and_drafts_get_new_pages(toy_here, old, capsys):
     page = toy_here(old, week="2017-W45", parameters={"mood": "plan"})
     said = capsys.readouterr().err
     assert page == old / "2017-W45" / "index.html"
     key = (old / ".key").read_bytes()
-    assert key != earlier_key({"events": "ab12"}) and len(key) == 32
-    assert "could be computed from a manifest" in said and "replaced by a random one" in said
+    assert len(key) == 32 and "there was no .key: pseudonyms have a new key" in said
     assert "2 drafts with codes of the earlier key are rendered again: 2017-W43, 2017-W44" in said
     assert "the pages of 2017-W42 keep the codes of the earlier key" in said
     assert "OLD-" in (old / "2017-W42" / "index.html").read_text()
@@ -136,29 +139,23 @@ def test_a_key_of_the_old_recipe_is_replaced_and_drafts_get_new_pages(toy_here, 
     again = json.loads((old / "2017-W43" / "manifest.json").read_text())["parameters"]
     assert (again["seed"], again["depth"]) == (5, 0.25)  # from its own parameters
     check_codes(ReportsFolder(old), Week.parse("2017-W43"))
-    # What could not be rendered again is said, and not forgotten.
+    # What could not be rendered again is said, not forgotten, and not released.
     assert "no notebook has a parameter 'retired'" in said
     assert f"promolab report --week {WEEK}" in said
-    refused("traced back", check_codes, ReportsFolder(old), Week.parse(WEEK))
+    refused("show codes .* make them again", release_week, WEEK, old, by="ann", pages=PAGES)
     note_drawn(ReportsFolder(old), Week.parse(WEEK))  # as `report` does when it has made the week
     check_codes(ReportsFolder(old), Week.parse(WEEK))
     assert not (old / ".redraw.json").exists()
-    assert renew_key(ReportsFolder(old), {"events": "ab12"}) == []
+    assert ensure_key(ReportsFolder(old)) == []
     assert (old / ".key").read_bytes() == key
 
 
-def test_a_key_that_was_removed_is_made_anew_and_its_drafts_noted(old):
-    (old / ".key").unlink()
-    said = renew_key(ReportsFolder(old), {})
-    assert said[0] == "there was no .key: pseudonyms have a new key" and "2 drafts" in said[1]
-
-
 def test_codes_are_stable_distinct_and_those_of_rfc_2104(tmp_path):
-    renew_key(folder(tmp_path).reports, {"events": "a"})
+    ensure_key(folder(tmp_path).reports)
     run, later = folder(tmp_path), folder(tmp_path, "2017-W45")
     shown = run.pseudonym(np.arange(100_000))
     assert len(set(shown)) == 100_000 and all(CODE.fullmatch(code) for code in shown[:100])
-    renew_key(ReportsFolder(tmp_path), {"events": "later data"})  # made once
+    ensure_key(ReportsFolder(tmp_path))  # made once
     assert later.pseudonym([5, 3, 5]).tolist() == [shown[5], shown[3], shown[5]]
     assert run.pseudonym(pd.Series([5.0, None]).astype("Int64"))[1] == ""
     assert run.pseudonym(["ü", None]).tolist()[1] == ""
@@ -169,14 +166,13 @@ def test_codes_are_stable_distinct_and_those_of_rfc_2104(tmp_path):
     assert codes(b"Jefe", ["what do ya want for nothing?"]) == [f"C-{expected}"]
 
 
-def test_keys_are_random_whatever_the_input(tmp_path):
+def test_keys_are_random(tmp_path):
     made = set()
-    for name, inputs in [("a", {"events": "x"}), ("b", {"events": "x"}), ("c", {}), ("d", {})]:
+    for name in "abcd":
         (tmp_path / name).mkdir()
-        assert renew_key(ReportsFolder(tmp_path / name), inputs) == []
+        assert ensure_key(ReportsFolder(tmp_path / name)) == []
         made.add((tmp_path / name / ".key").read_bytes())
     assert len(made) == 4 and {len(key) for key in made} == {32}
-    assert new_key(tmp_path / "a", {"events": "x"}) is None
 
 
 def test_a_scratch_folder_has_a_secret_key_of_its_own(tmp_path):
@@ -205,9 +201,9 @@ def test_a_stated_secret_gives_equal_codes_in_all_folders(stated, tmp_path):
         "three": {"secret": "another"},
     }.items():
         stated(**how)
-        renew_key(folder(tmp_path / name).reports, {"events": "ab12"})
+        ensure_key(folder(tmp_path / name).reports)
         stated()  # a folder keeps its key where none is stated
-        assert renew_key(ReportsFolder(tmp_path / name), {"events": "ab12"}) == []
+        assert ensure_key(ReportsFolder(tmp_path / name)) == []
         shown.append(folder(tmp_path / name).pseudonym([1, 2]).tolist())
     assert shown[0] == shown[1] and not {*shown[0]} & {*shown[2]}
 
@@ -229,10 +225,10 @@ def test_the_secret_is_written_nowhere_and_files_with_ids_are_closed(published, 
 
 def test_another_secret_than_the_folders_is_refused(toy_here, stated, tmp_path):
     stated("a long and stated secret")
-    renew_key(ReportsFolder(tmp_path), {})
+    ensure_key(ReportsFolder(tmp_path))
     stated("a long and stated secret with a slip")
     refused(r"\.key is not made from .* PROMOLAB_KEY states.*remove", toy_here, tmp_path)
     stated("x", "y")
-    refused("both state the secret", renew_key, ReportsFolder(tmp_path), {})
+    refused("both state the secret", ensure_key, ReportsFolder(tmp_path))
     stated(file=tmp_path / "none")
-    refused(r"PROMOLAB_KEY_FILE = .*none cannot be read", renew_key, ReportsFolder(tmp_path), {})
+    refused(r"PROMOLAB_KEY_FILE = .*none cannot be read", ensure_key, ReportsFolder(tmp_path))

@@ -33,7 +33,7 @@ DATA = """\
 import os, sys, time
 import pandas as pd
 from promolab.errors import InputError
-from promolab.folder.artifacts import open_run
+from promolab.folder.run_folder import open_run
 run = open_run(folder, week=week)
 --
 if mood == "fail":
@@ -64,7 +64,7 @@ run.finish()
 REPORT = """\
 from IPython.display import Markdown
 from matplotlib import pyplot
-from promolab.folder.artifacts import open_run
+from promolab.folder.run_folder import open_run
 from promolab.display.figures import show
 run = open_run(folder, week=week)
 sales = run.read_table("sales")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.outlook.economics import LaunchEconomics
-from promolab.folder.artifacts import RunFolder
+from promolab.folder.run_folder import RunFolder
 from promolab.report.pages.first_screen import FirstScreen, how_tested, what_data_allow
 from promolab.report.pages.one_page import one_page
 from promolab.weeks import Week

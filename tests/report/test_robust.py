@@ -35,7 +35,7 @@ mood = "calm"
 CODE = """\
 import os, pathlib, time
 from promolab import errors
-from promolab.folder.artifacts import open_run
+from promolab.folder.run_folder import open_run
 run = open_run(folder, week=week)
 --
 if mood == "numbers":  # a file that this process writes

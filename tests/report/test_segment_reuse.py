@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.folder.artifacts import RunFolder, open_run
+from promolab.folder.run_folder import RunFolder, open_run
 from promolab.report import reuse_segments
 from promolab.report.pages.segment_reuse import MODEL_FILE, SegmentsModel
 from promolab.segmentation import Segmenter

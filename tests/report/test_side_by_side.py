@@ -19,7 +19,7 @@ import nbformat
 import pytest
 
 from promolab.errors import StepError
-from promolab.folder.artifacts import open_run
+from promolab.folder.run_folder import open_run
 from promolab.report.running import parameters as schedule_steps
 from promolab.report.running.parameters import (
     EVERYTHING,
@@ -44,7 +44,7 @@ mood = "calm"  # calm, fail or hang
 """
 START = """\
 import os, pathlib, time
-from promolab.folder.artifacts import open_run
+from promolab.folder.run_folder import open_run
 run = open_run(folder, week=week)
 """
 # Left waits until right has begun where the two are told to meet: they run at once, or it fails.
@@ -299,7 +299,7 @@ def test_workers_are_counted_in_whole_numbers(toy, tmp_path):
 
 def test_numbers_that_two_processes_record_are_all_kept(tmp_path):
     code = (
-        "import sys; from promolab.folder.artifacts import open_run\n"
+        "import sys; from promolab.folder.run_folder import open_run\n"
         f"run = open_run({str(tmp_path)!r}, week='2017-W44')\n"
         "for i in range(60): run.record(sys.argv[1], {str(i): i})"
     )

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.readout.running import Running
-from promolab.folder.artifacts import RunFolder
+from promolab.folder.run_folder import RunFolder
 from promolab.report.pages.campaign_report import since_last_week
 from promolab.results import Estimate
 from promolab.sales import WeeklySales

@@ -16,7 +16,7 @@ from promolab.checks import whole_number
 from promolab.compare import check_methods
 from promolab.engines import scratch
 from promolab.errors import InputError, StepError
-from promolab.folder import WAIT, ReportsFolder, RunFolder, note_drawn, renew_key, write_json
+from promolab.folder import WAIT, ReportsFolder, RunFolder, ensure_key, note_drawn, write_json
 from promolab.language import ENGLISH, check_language, speaking
 from promolab.loop import (
     ClosedWeeks,
@@ -255,7 +255,7 @@ def make_week(
                 if earlier is None:
                     for sentence in filter(None, [*map(LateRows.sentence, call.late), call.boxes]):
                         shown.say(sentence)
-                for sentence in renew_key(reports, call.fingerprints):
+                for sentence in ensure_key(reports):
                     shown.say(sentence)
                 made = _kept(call, reports, shown)
                 begun = made is None

@@ -1,0 +1,242 @@
+"""The run folder: equal rows give equal bytes, numbers merge, customers hide behind codes.
+
+It knows its week: tables and numbers of two weeks, or of two mornings, never mix.
+"""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.errors import InputError, StepError
+from promolab.folder import pseudonyms, write_json
+from promolab.folder.run_folder import RunFolder, open_run
+from promolab.language import _
+from promolab.report.running.beginning import begin_run
+from promolab.results import Estimate
+from promolab.weeks import Week
+from tests.refused import refused
+
+FEATURES = pd.DataFrame({"customer_id": [1, 2], "orders": [3, 4]})
+
+
+def opened(folder, week="2017-W44"):
+    folder.mkdir(parents=True)
+    return open_run(folder, week=week)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return opened(tmp_path / "reports" / "2017-W44")
+
+
+@pytest.fixture
+def frame():
+    columns = {"customer_id": [3, 1, 2, 1], "promotion_id": ["b", "b", "a", "a"]}
+    columns |= {"p": [0.1, np.nan, 1 / 3, 1e-300], "when": pd.to_datetime(["2017-01-01"] * 4)}
+    columns |= {"segment": pd.Categorical(["x", "y", "x", None])}
+    return pd.DataFrame(columns, index=[9, 8, 7, 6])
+
+
+def test_a_table_has_one_order_and_one_form(run, frame):
+    by = ["promotion_id", "customer_id"]
+    path = run.write_table("scores", frame, by=by)
+    first = path.read_bytes()
+    run.write_table("scores", frame.sample(frac=1, random_state=1), by=by)
+    assert path.read_bytes() == first
+    back = run.read_table("scores")
+    assert back.columns.tolist() == frame.columns.tolist()
+    assert back.promotion_id.tolist() == ["a", "a", "b", "b"]
+    expected = frame.sort_values(by, ignore_index=True)
+    pd.testing.assert_frame_equal(back, expected, check_dtype=False, check_categorical=False)
+    assert [p.name for p in path.parent.iterdir()] == ["scores.parquet"]
+
+
+def test_rows_not_told_apart_are_refused_and_a_missing_table_names_its_notebook(run, frame):
+    with pytest.raises(StepError, match="tables/scores: 1 rows repeat another's customer_id"):
+        run.write_table("scores", frame, by="customer_id")
+    with pytest.raises(StepError, match="by='customer' is no column of it; did you mean"):
+        run.write_table("scores", frame, by="customer")
+    assert not run.table_path("scores").exists()
+    refused(r"segments.parquet .* 03_segments writes it, run it first", run.read_table, "segments")
+    refused("an earlier notebook writes it", run.read_table, "nonsense")
+
+
+def test_numbers_are_merged_sorted_and_keep_their_digits(run):
+    run.record("response", {"auc": Estimate(0.1 + 0.2, 0.2, np.nan, 3), "k": np.int64(4)})
+    run.record("response", {"by_promotion": {18: {"n": 5}}})
+    run.record("response", {"by_promotion": {"13": {"n": 6}}, "k": 5})
+    run.record("headlines", [{"label": "a"}])
+    run.record("headlines", [{"label": "b"}])
+    auc = {"value": 0.30000000000000004, "ci_low": 0.2, "ci_high": None, "n": 3}
+    response = {"auc": auc, "by_promotion": {"13": {"n": 6}, "18": {"n": 5}}, "k": 5}
+    assert run.metrics == {"headlines": [{"label": "b"}], "response": response}
+    text = (run.path / "metrics.json").read_text()
+    assert list(json.loads(text)) == ["headlines", "response"] and "NaN" not in text
+
+
+def test_what_the_first_page_says_is_kept_in_its_language_beside_english_metrics(run):
+    def told():
+        return {"why": _("Nothing starts this week."), "n": 3}
+
+    write_json(run.path / "manifest.json", {"parameters": {"week": str(run.week), "lang": "zh"}})
+    run.record("plan", {"customers": 9})
+    run.record("plan", None)
+    run.record("plan", {"customers": 4})
+    run.record("why", told)
+    assert run.metrics["why"] == {"why": "Nothing starts this week.", "n": 3}
+    assert run.spoken == {"plan": {"customers": 4}, "why": {"why": "本周没有活动开始。", "n": 3}}
+    run.record("why", None)
+    run.record("why", {"n": 1})
+    assert run.spoken["why"] == {"n": 1} == run.metrics["why"]
+
+
+def test_another_weeks_metrics_are_read_where_there_are_any(run):
+    run.record("a", {"b": 1})
+    later = opened(run.path.parent / "2017-W45", "2017-W45")
+    assert later.metrics_of(later.week.previous()) == {"a": {"b": 1}}
+    assert later.metrics_of(Week(2016, 1)) is None
+
+
+def test_a_collision_lengthens_the_codes(run, monkeypatch):
+    monkeypatch.setattr(pseudonyms, "_CODE_LENGTH", 1)
+    codes = run.pseudonym(range(500))
+    assert len(set(codes)) == 500 and len({len(code) for code in codes}) == 1
+
+
+def test_finish_notes_memory_only_inside_a_report(run, monkeypatch):
+    run.finish()
+    assert list(run.path.iterdir()) == []
+    monkeypatch.setenv("PROMOLAB_STEP", "01_data")
+    run.finish()
+    note = json.loads((run.path / ".steps" / "01_data.json").read_text())
+    assert 10 < note["peak_memory_mb"] < 10_000
+
+
+def test_finish_lists_what_was_written_with_its_rows(run, tmp_path):
+    run.write_table("one", pd.DataFrame({"a": [3, 1, 2]}), by="a")
+    (run.path / "send").mkdir()
+    (run.path / "send" / "x.csv").write_text('id,name\n1,"two\nlines"\n')
+    (run.path / "send" / "nobody.csv").write_text("id,name\n")
+    (run.path / "not_noted.json").write_text("{}")
+    run.wrote(run.path / "send")
+    run.wrote(None)
+    run.record("data", {"rows": 3, "tables": {"a": 1, "b": [1, 2]}})
+    run.record("data", {"rows": 4})
+    written = run.finish()
+    assert written.summary() == "This step wrote 3 files and 1 section of metrics.json."
+    told = written.to_frame().set_index("what")["holds"].to_dict()
+    expected = {"tables/one.parquet": "3 rows", "send/nobody.csv": "0 rows", "send/x.csv": "1 row"}
+    expected |= {"data": "4 values"}
+    assert told == expected
+    assert 'href="tables/one.parquet"' in written._repr_html_()
+    assert open_run(run.path, week="2017-W44").finish().summary() == "Nothing was written."
+
+
+def shop(**files):
+    settings = SimpleNamespace(name="Corner")
+    return SimpleNamespace(zone="Asia/Shanghai", settings=settings, fingerprints=files)
+
+
+def begin(folder, week="2017-W44", source="corner", lead_days=0, **files):
+    return begin_run(folder, source=source, week=week, shop=shop(**files), lead_days=lead_days)
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """A run folder as notebooks leave it in JupyterLab: 01 and 02 have run for 2017-W44."""
+    run = begin(tmp_path / "lab", events="ab12")
+    run.write_table("features", FEATURES, by="customer_id")
+    run.record("customers", {"customers": 2})
+    return run
+
+
+def test_the_folder_records_source_week_and_as_of_and_01_run_again_keeps_them(lab):
+    manifest = json.loads((lab.path / "manifest.json").read_text())
+    assert manifest["parameters"] == {"source": "corner", "week": "2017-W44"}
+    assert manifest["as_of"] == "2017-10-29T16:00:00" and manifest["lead_days"] == 0
+    assert lab.as_of == datetime(2017, 10, 29, 16)  # Monday 00:00 in Shanghai
+    assert open_run(lab.path, week="2017-W44", lead_days=0).read_table("features").equals(FEATURES)
+    again = begin(lab.path, events="ab12")
+    assert again.metrics == {"customers": {"customers": 2}}
+    assert len(again.read_table("features")) == 2
+
+
+def test_another_week_is_refused_before_anything_is_read_or_written(lab):
+    before = {path: path.read_bytes() for path in lab.path.rglob("*") if path.is_file()}
+    refused("2017-W44, not of 2019-W10: run 01_data and", open_run, lab.path, week="2019-W10")
+    other = RunFolder(lab.path, Week.parse("2019-W10"))
+    for work in (
+        lambda: other.read_table("features"),
+        lambda: other.record("segments", {"k": 5}),
+        lambda: other.write_table("segments", FEATURES, by="customer_id"),
+    ):
+        refused("of 2017-W44, not of 2019-W10", work)
+    assert {p: p.read_bytes() for p in lab.path.rglob("*") if p.is_file()} == before
+
+
+def test_another_morning_is_refused(lab):
+    with pytest.raises(InputError, match=r"known 0 days before it .*not lead_days = 3.*= 0 here"):
+        open_run(lab.path, week="2017-W44", lead_days=3)
+    again = begin(lab.path, lead_days=3, events="ab12")
+    assert again.as_of == datetime(2017, 10, 26, 16)
+    refused(r"features.parquet is of what was known at 2017-10-29T16", again.read_table, "features")
+
+
+def test_a_folder_that_is_not_there_below_a_file_or_of_no_known_week_is_refused(tmp_path):
+    refused("no run folder .*lab; run 01_data", open_run, tmp_path / "lab", week="2017-W44")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    refused("cannot be used as a run folder", begin, tmp_path / "file" / "lab")
+    (tmp_path / "tables").mkdir()
+    refused("not say of which week .*; run 01_data", open_run, tmp_path, week="2017-W44")
+
+
+def test_an_empty_folder_belongs_to_whom_writes_first(tmp_path):
+    open_run(tmp_path, week="2017-W44").write_table("features", FEATURES, by="customer_id")
+    assert len(open_run(tmp_path, week="2017-W44").read_table("features")) == 2
+    refused("of 2017-W44, not of 2017-W45", open_run, tmp_path, week="2017-W45")
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"week": "2017-W45"}, "features.parquet is of 2017-W44, not of 2017-W45: run 02"),
+        ({"source": "other"}, "features.parquet is of another source, or .*: run 02"),
+        ({"events": "cd34"}, "features.parquet is of another source, or .*: run 02"),
+    ],
+)
+def test_begun_anew_the_tables_before_are_refused_until_made_again(lab, changed, sentence):
+    run = begin(lab.path, **{"events": "ab12", **changed})
+    assert run.metrics == {}  # no number of the other run is left
+    refused(sentence, run.read_table, "features")
+    with pytest.raises(InputError, match="of"):
+        lab.record("segments", {"k": 5}) if "week" in changed else lab.read_table("features")
+    again = begin(lab.path, **{"events": "ab12", **changed})
+    with pytest.raises(InputError, match=sentence):  # 01 again makes it no fresher
+        again.read_table("features")
+    run.write_table("features", FEATURES, by="customer_id")
+    assert len(run.read_table("features")) == 2
+
+
+def test_the_report_of_a_week_is_not_begun_anew(planned):
+    refused(r"is the report of a week.*reports/lab", begin, planned / "2017-W44")
+    run = open_run(planned / "2017-W44", week="2017-W44", lead_days=0)
+    assert run.as_of == datetime(2017, 10, 30, 4) and len(run.read_table("sales")) == 3
+    refused("of 2017-W44, not of 2017-W45", open_run, planned / "2017-W44", week="2017-W45")
+
+
+def test_every_notebook_opens_the_folder_that_01_began(repository: Path):
+    opened = {}
+    steps = sorted((repository / "notebooks").glob("[0-9]*.ipynb"))
+    for path in steps[1:]:  # all but the list of them
+        code = path.read_text(encoding="utf-8")
+        opened[path.stem] = "begin_run(folder" if "begin_run(folder" in code else "open_run(folder"
+        assert opened[path.stem] in code and ("lead_days=lead_days" in code) == (
+            "lead_days = " in code
+        ), path.stem
+    assert [stem for stem, how in opened.items() if how.startswith("begin")] == ["01_data"]
