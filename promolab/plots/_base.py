@@ -33,6 +33,7 @@ COLOURS = [
 MUTED = "#8A8A8A"
 INK = "#222222"
 PANEL_WIDTH, PANEL_HEIGHT = 7.2, 4.2  # inches, as in promolab.mplstyle
+LABEL_SIZE = 10  # of an axis, as there
 NAME_WIDTH = 170.0  # points; a longer name goes on in the next line
 
 P = ParamSpec("P")
@@ -242,6 +243,13 @@ def shortened(text: str, letters: int, lines: int, room: float, size: float) -> 
     return text if len(kept) <= lines else "".join(kept[:lines])[:-1] + "…"
 
 
+def _sides(ax: Axes) -> tuple[float, float]:
+    """Return how wide and high the axes are, in points, before the layout makes room for words."""
+    figure: Any = ax.get_figure(root=True)
+    box = ax.get_position()
+    return 72 * figure.get_figwidth() * box.width, 72 * figure.get_figheight() * box.height
+
+
 @styled
 def finish(
     ax: Axes,
@@ -283,8 +291,9 @@ def finish(
     -----
     Draws a legend where curves have labels. Called again, it replaces the words written before.
     """
-    ax.set_xlabel(xlabel, parse_math=False)
-    ax.set_ylabel(ylabel, parse_math=False)
+    across, up = _sides(ax)
+    ax.set_xlabel(wrapped(xlabel, across, LABEL_SIZE), parse_math=False)
+    ax.set_ylabel(wrapped(ylabel, up, LABEL_SIZE), parse_math=False)
     if xlim is not None:
         ax.set_xlim(xlim[0], xlim[1])
     if ylim is not None:
@@ -395,4 +404,5 @@ def _title_room(ax: Axes) -> float:
         width *= place.get_position(figure).width / (margins.right - margins.left)
     names = [text.get_text() for text in ax.get_yticklabels()]
     left = max((text_width(name, 9.5) for name in names), default=0.0)
-    return max(width - left - (22 if ax.get_ylabel() else 8) - 16, 120.0)
+    label = 14 * len(ax.get_ylabel().splitlines())
+    return max(width - left - label - 24, 120.0)

@@ -11,12 +11,14 @@ from promolab.plots._base import (
     COLOURS,
     INK,
     MUTED,
+    PANEL_WIDTH,
     category_axis,
     filled,
     new_axes,
     numbers,
     segment_colours,
     styled,
+    text_width,
     turn_if_crowded,
     wrapped,
 )
@@ -151,6 +153,7 @@ def _spread(places: np.ndarray, heights: np.ndarray) -> np.ndarray:
 MISSING = "#E3E3E3"
 LABEL_WIDTH = 130.0  # points; a longer name goes on in the next line
 MANY = 5  # names from which on a map of points or bubbles needs more room for them
+PART_FOR_CELLS = 0.62  # of a figure's width, beside names of rows and the scale of colours
 READABLE = 0.48  # brightness of words on white, 0 black
 
 
@@ -184,7 +187,14 @@ def heat_map(
 
     table = np.ma.masked_invalid(np.atleast_2d(numbers(values)))
     rows, cells = table.shape
-    ax = new_axes(ax, height=float(np.clip(1.7 + 0.42 * rows, 2.6, 14.0)))
+    words = None if text is None else np.asarray(text, dtype=object).reshape(rows, cells)
+    if words is not None:
+        words = _in_cells(words, PART_FOR_CELLS * 72 * PANEL_WIDTH / cells)
+    lines = (
+        1 if words is None else max([str(word).count("\n") + 1 for word in words.flat], default=1)
+    )
+    row = max(0.42, 0.17 * lines)  # inches
+    ax = new_axes(ax, height=float(np.clip(1.7 + row * rows, 2.6, 14.0)))
     if centre is None:
         scale = LinearSegmentedColormap.from_list("value", ["#F7FAFC", "#9CC9E3", "#00507F"])
         limits = (float(table.min()), float(table.max())) if table.count() else (0.0, 1.0)
@@ -198,8 +208,8 @@ def heat_map(
     category_axis(ax, row_labels, "y")
     category_axis(ax, column_labels, "x")
     turn_if_crowded(ax)
-    if text is not None:
-        _cell_texts(ax, image.to_rgba(table), np.asarray(text, dtype=object).reshape(rows, cells))
+    if words is not None:
+        _cell_texts(ax, image.to_rgba(table), words)
     ax.spines[:].set_visible(False)
     if label is not None:
         bar = ax.figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02)
@@ -207,6 +217,14 @@ def heat_map(
         bar.set_label(filled(label, 6 * max(rows, 3), 30.0 * max(rows, 3), 8.3), fontsize="small")
         bar.outline.set_visible(False)
     return ax
+
+
+def _in_cells(text: np.ndarray, room: float) -> np.ndarray:
+    """Put intervals into a line of their own where figure and interval are wider than a cell."""
+    lines = [line for words in text.flat for line in str(words).split("\n")]
+    if max((text_width(line, 9) for line in lines), default=0.0) <= room:
+        return text
+    return np.vectorize(lambda words: str(words).replace(" [", "\n["), otypes=[object])(text)
 
 
 def _cell_texts(ax: Axes, colours: np.ndarray, text: np.ndarray) -> None:
