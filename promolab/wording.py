@@ -140,7 +140,11 @@ def number(
     ('1,235', '104')
     >>> number(1.2, -11, 7, unit="points"), number(20.334, 20.334, 20.334 + 1e-9)
     ('1 point [−11, 7]', '20.3')
+    >>> number(float("nan"), unit="%")
+    '–'
     """
+    if math.isnan(value):
+        return "–"
     ends = None
     if low is not None and high is not None and _apart(low, high):
         ends = low, high
