@@ -297,9 +297,9 @@ MUTATIONS = (
         "serve/test_refusals.py::test_no_promotion_is_given_to_more_than_the_plan_contacts",
     ),
     Mutation(
-        "campaign/plan/rights.py",
-        'left = _last(left, _suppressed(shop, as_of, "right", channel))',
-        "left = left",
+        "campaign/plan/contact_records.py",
+        'listed[listed["kind"] != "complaint"]',
+        'listed[listed["kind"] == "unsubscribe"]',
         "serve/test_refusals.py::test_a_plan_and_its_release_read_the_list",
     ),
     # Experiments.

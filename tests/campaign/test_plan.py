@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promolab.campaign.plan.contact_records import quarantined_customers
 from promolab.campaign.plan.planning import plan_week
 from promolab.campaign.plan.result import LEFT, STEPS, Plan
-from promolab.campaign.plan.rights import quarantined_customers
 from promolab.contract.operations import ContactLimit, ContactRules
 from promolab.errors import InputError
 from tests.campaign.made_up import AS_OF, DAY, RULES, Case, by_hand, case_of, typed

@@ -17,7 +17,7 @@ from promolab.campaign.outlook.expected import (
     list_outlook,
     type_of,
 )
-from promolab.campaign.plan.rights import usual_contacts
+from promolab.campaign.plan.contact_records import usual_contacts
 from promolab.compare import Backtest, pair_features, run_backtest, support
 from promolab.contract import ANSWERS_EXPECTED, Shop
 from promolab.errors import InputError

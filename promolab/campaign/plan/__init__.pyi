@@ -1,5 +1,9 @@
 from .candidates import Candidates as Candidates
 from .candidates import week_candidates as week_candidates
+from .contact_records import clusters as clusters
+from .contact_records import never_contacted as never_contacted
+from .contact_records import quarantined_customers as quarantined_customers
+from .contact_records import with_suppressions as with_suppressions
 from .eligibility import UNCHECKED as UNCHECKED
 from .eligibility import UNKNOWN as UNKNOWN
 from .eligibility import Eligibility as Eligibility
@@ -17,11 +21,12 @@ from .result import LEFT as LEFT
 from .result import STEPS as STEPS
 from .result import Plan
 from .result import step_words as step_words
-from .rights import clusters as clusters
-from .rights import never_contacted as never_contacted
-from .rights import quarantined_customers as quarantined_customers
+from .rights import EARLIEST as EARLIEST
+from .rights import EVERY as EVERY
+from .rights import LATEST as LATEST
+from .rights import Rights as Rights
+from .rights import known_rows as known_rows
 from .rights import same_channel as same_channel
-from .rights import with_suppressions as with_suppressions
 from .send import file_names as file_names
 from .send import neutralised as neutralised
 from .send import restored as restored

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.plan import rights
+from promolab.campaign.plan import contact_records as records
+from promolab.campaign.plan.rights import LATEST, same_channel, whole_time
 from promolab.checks import columns_there, share, whole_number
 from promolab.contract import NONE, ContactRules
 from promolab.errors import InputError
@@ -68,22 +69,20 @@ class Eligibility:
     unchecked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.contacts = rights.contacts_before(self.shop, self.as_of, self.planned)
-        self.quiet = self._marked(
-            rights.quiet_after_complaint(
-                self.shop, self.as_of, self.sends_at, self.rules.quiet_days_after_complaint
-            )
+        self.rights = records.rights_of(
+            self.shop, self.customers, self.as_of, self.sends_at, self.rules, self.planned
         )
+        self.quiet = self.rights.quiet()
         self._without_right: dict[str | None, np.ndarray] = {}
         self._status = self._barred_by_status()
-        if self.contacts is None and self.rules.limits:
+        if self.rights.contacts is None and self.rules.limits:
             name = self.shop.settings.name
             self.unchecked.append(UNCHECKED[0].format(shop=name))
         if not self.shop.has("contact_rights"):
             name = self.shop.settings.name
             self.unchecked.append(UNCHECKED[1].format(shop=name))
-        if self.shop.has(rights.SUPPRESSIONS):
-            rows = self.shop[rights.SUPPRESSIONS]
+        if self.shop.has(records.SUPPRESSIONS):
+            rows = self.shop[records.SUPPRESSIONS]
             changed = int(rows.filter(~rows.intact).count().execute())
             if changed:
                 self.notes.append(
@@ -115,79 +114,49 @@ class Eligibility:
         -------
         dict of str to array of bool, shape (n,)
         """
-        known = None if channel == UNKNOWN else rights.same_channel(channel)
+        known = None if channel == UNKNOWN else same_channel(channel)
         if known not in self._without_right:
-            self._without_right[known] = self._no_right(known, channel)
-        over = self.quiet.copy()
-        for limit in self.rules.limits if self.contacts is not None else ():
-            other = limit.channel is not None and rights.same_channel(limit.channel) != known
-            if other and known is not None:
-                continue
-            made = rights.contacts_within(self.contacts, limit, self.sends_at, self.shop.zone)
-            over |= self._counted(made) + messages > limit.contacts
-        rivals = self.rules.rivals(promotion_id)
-        excluded = np.zeros(len(self.customers), dtype=bool)
-        if rivals and self.contacts is not None:
-            end = None if pd.isna(ends_at) else ends_at
-            touched = rights.in_touch_for(self.shop, self.contacts, rivals, self.sends_at, end)
-            excluded = self._marked(touched)
+            self._tell_of(known, channel)
+            self._without_right[known] = self.rights.no_right(known)
+        end = LATEST if pd.isna(ends_at) else whole_time(ends_at)
         return {
             "no_right": self._without_right[known],
             "status": self._status,
-            "over_limit": over,
-            "excluded": excluded,
+            "over_limit": self.quiet | self.rights.over(known, messages),
+            "excluded": self.rights.excluded(promotion_id, end),
         }
 
-    def _no_right(self, known: str | None, channel: str) -> np.ndarray:
-        said, left = rights.no_right(self.shop, self.as_of, self.sends_at, known, self.rules)
-        gone = self._marked(left)
-        if gone.any():
+    def _tell_of(self, known: str | None, channel: str) -> None:
+        """Note who left a channel, whose rights contradict each other, and who has none."""
+        granted, refused, left = self.rights.consent(known)
+        both, unlisted = granted & refused, ~(granted | refused)
+        if left.any():
             self.notes.append(
-                f"{plural(int(gone.sum()), 'active customer')} unsubscribed from {channel}."
+                f"{plural(int(left.sum()), 'active customer')} unsubscribed from {channel}."
             )
-        if said is None:
-            return gone
-        refused, granted = (
-            self._marked(said.index[said[c].to_numpy(bool)]) for c in ("refused", "granted")
-        )
-        both, unlisted = refused & granted, ~(refused | granted)
+        if not self.rights.states_consent:
+            return
         if both.any():
             self.notes.append(
                 f"Contact rights of {plural(int(both.sum()), 'active customer')} contradict each "
                 f"other on {channel}; the strictest counts: no right."
             )
-        if self.rules.unlisted == "may be contacted":
-            return np.asarray(gone | refused)
-        if unlisted.any():
+        if unlisted.any() and self.rules.unlisted != "may be contacted":
             self.notes.append(
                 f"{plural(int(unlisted.sum()), 'active customer')} without a contact right on "
                 f"{channel}: not contacted. Where the table of contact rights lists refusals only, "
                 'write unlisted = "may be contacted" in [contact] of shop.toml.'
             )
-        return np.asarray(gone | refused | unlisted)
 
     def _barred_by_status(self) -> np.ndarray:
-        never = self._marked(rights.never_contacted(self.shop, self.rules.never_statuses))
+        never = self.customers.isin(records.never_contacted(self.shop, self.rules.never_statuses))
         bad = np.zeros(len(self.customers), dtype=bool)
         if len(self.quarantined):
             bad = self.customers.astype(str).isin([str(c) for c in self.quarantined])
         if bad.any():
             who = plural(int(bad.sum()), "active customer")
             self.notes.append(f"{who} whose row of customers was quarantined: not contacted.")
-        return never | bad
-
-    def _marked(self, ids: Iterable[Any]) -> np.ndarray:
-        """Return which of the customers are among the ids."""
-        marks = np.zeros(len(self.customers), dtype=bool)
-        places = self.customers.get_indexer(pd.Index(ids))
-        marks[places[places >= 0]] = True
-        return marks
-
-    def _counted(self, by_customer: pd.Series[int]) -> np.ndarray:
-        counts = np.zeros(len(self.customers), dtype=np.int64)
-        places = self.customers.get_indexer(by_customer.index)
-        counts[places[places >= 0]] = by_customer.to_numpy()[places >= 0]
-        return counts
+        return np.asarray(never | bad)
 
 
 def share_of(name: str, value: Any, *, none_too: bool) -> float:
@@ -221,7 +190,7 @@ def offers_of(shop: Shop, promotions: Any, rules: ContactRules, notes: list[str]
         notes.append(f"No channel is known of {names}; the limits of every channel were kept.")
     found["action"] = _actions(found["text"].tolist(), rules, notes)
     found["name"] = [*map(shop.promotion_name, found["kind"], found["promotion_id"])]
-    same = [found["action"], found["channel"].map(rights.same_channel)]
+    same = [found["action"], found["channel"].map(same_channel)]
     found["messages"] = found.groupby(same)["text"].transform("size")
     if "contact_cost" not in found:
         found["contact_cost"] = np.nan
@@ -283,7 +252,7 @@ def list_sizes(
         ]
     else:
         own = [whole_number("list_size", given, 0)] * len(offers)
-    usual = rights.usual_contacts(shop, as_of, offers) if 0 in own else own
+    usual = records.usual_contacts(shop, as_of, offers) if 0 in own else own
     for name, asked, size in zip(offers.get("name", []), own, usual, strict=True):
         if not asked and size:
             notes.append(

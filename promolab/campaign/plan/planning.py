@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest import arm_of, assign
-from promolab.campaign.plan import rights
 from promolab.campaign.plan.candidates import week_candidates
+from promolab.campaign.plan.contact_records import clusters
 from promolab.campaign.plan.eligibility import share_of
 from promolab.campaign.plan.result import LEFT, STEP, Plan, count_steps, step_of
 from promolab.checks import columns_there, whole_number
@@ -135,7 +135,7 @@ def plan_week(
         offers["list_size"] = np.where(
             offers["list_size"] > 0, offers["list_size"], got[found.of_action]
         )
-    groups = rights.clusters(shop, customers)
+    groups = clusters(shop, customers)
     some = np.logical_or.reduce(eligible, axis=1)
     held = _held_out(customers, choice, some, found.actions, groups, (h, seed), (s, standing_seed))
     moment = found.as_of
@@ -260,7 +260,7 @@ def week_holdouts(
     own, standing : (float, int)
         Share and seed, of each action's holdout and of that for the long run.
     """
-    groups = rights.clusters(shop, customers)
+    groups = clusters(shop, customers)
     held = [drawn_out(customers, one, *own, groups) for one in actions]
     long = drawn_out(customers, None, *standing, groups) if standing[0] else None
     return Holdouts(long, standing[0], np.column_stack(held), own[0])

@@ -1,27 +1,50 @@
-"""Who may be contacted: consent, complaints, contact limits and earlier promotions, as of a date.
+"""Who may be contacted: consent, refusals, complaints, contact limits and exclusions, as rules.
 
-Each function asks the engine for the customers concerned and returns them as a pandas Index or
-Series by customer; nothing at or after the decision is read.
+Written once, on rows of what is known: the plan and its release ask for everybody at once, the
+service for one customer as events come in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from promolab.campaign.past.schedule import shifted
-from promolab.folder import read_suppressions
 
 if TYPE_CHECKING:
-    from promolab.contract import ContactLimit, ContactRules, Shop
-    from promolab.folder import RunFolder
+    from promolab.contract import ContactLimit, ContactRules
 
 
-SUPPRESSIONS = "suppressions"
-"""Table of a shop beside the contract's: refusals that `promolab.serve` was told."""
+EVERY = ""
+"""What stands for the channel of what concerns every channel, or of which none is known."""
+EARLIEST, LATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+"""Times of what was always so, and of what no later consent undoes."""
+_DAY = 86_400_000_000
+_TYPES = {"who": "int64", "allowed": "bool", "since": "int64", "ts": "int64", "ends_at": "int64"}
+_EPOCH = datetime(1970, 1, 1)
+
+
+Rows = dict[str, np.ndarray]
+"""Columns of what is known, a row per consent, refusal, complaint or contact."""
+
+
+def known_rows(names: str, columns: Iterable[Any]) -> Rows:
+    """Return columns as arrays under their names; none are no rows.
+
+    Examples
+    --------
+    >>> known_rows("who ts", [[0, 0], [5, 9]])["ts"].tolist(), len(known_rows("who ts", [])["ts"])
+    ([5, 9], 0)
+    """
+    told = list(columns) or [()] * len(names.split())
+    pairs = zip(names.split(), told, strict=True)
+    return {name: np.array(column, dtype=_TYPES.get(name, object)) for name, column in pairs}
 
 
 def same_channel(channel: str) -> str:
@@ -29,353 +52,176 @@ def same_channel(channel: str) -> str:
     return channel.strip().lower()
 
 
-def contacts_before(shop: Shop, as_of: datetime, planned: pd.DataFrame | None = None) -> Any:
-    """Return the contacts made before a decision, and those that released plans still owe.
+def whole_time(moment: datetime) -> int:
+    """Return a time, UTC without a zone, as microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What is known of n customers, and the rules that say what they may be contacted for.
+
+    Times are microseconds since 1970 (UTC), channels as `same_channel` writes them.
 
     Parameters
     ----------
-    shop : Shop
-        Its `exposures`; where there are none nobody was contacted.
-    as_of : datetime
-        The decision.
-    planned : DataFrame, optional
-        customer_id, promotion_id (missing where nobody knows it), ts, perhaps channel: contacts of
-        released plans, earlier and later ones. One of a customer and promotion that `exposures`
-        already holds is that contact, and counts once.
-
-    Returns
-    -------
-    ibis Table or None
-        customer_id, promotion_id, ts, channel (as compared; the exposure's, else the promotion's,
-        else the shop's, else null).
+    rules : ContactRules
+    zone : str
+        By whose clocks days are counted.
+    customers : int
+        How many.
+    as_of, sends_at : int
+        Until when things are known, and when the contact would be made.
+    states_consent : bool
+        Whether the shop has a table of contact rights.
+    consents : Rows
+        Of contact rights: who (place of the customer), channel, allowed, since.
+    refusals : Rows
+        Unsubscribes, and rights withdrawn (``right``): who, channel, kind, ts.
+    complaints : Rows
+        who, ts.
+    contacts : Rows or None
+        Those made before, and owed by released plans: who, channel, ts, promotion (as text) and
+        ends_at (when that ends); None where no contact is on record.
     """
-    import ibis
 
-    made = None
-    if shop.has("exposures"):
-        rows = shop.exposures.filter(shop.exposures.ts < ibis.literal(as_of).cast("timestamp"))
-        made = _with_channel(shop, rows)
-    if planned is None or planned.empty:
-        return made
-    columns = [c for c in ("customer_id", "promotion_id", "ts", "channel") if c in planned]
-    rows = ibis.memtable(planned[columns].reset_index(drop=True))
-    types = {"customer_id": shop.events.customer_id.type(), "ts": "timestamp", "channel": "string"}
-    if shop.has("promotions"):
-        types["promotion_id"] = shop.promotions.promotion_id.type()
-    rows = rows.cast({name: types[name] for name in columns if name in types})
-    if made is None:
-        return _with_channel(shop, rows)
-    owed = _with_channel(shop, rows.anti_join(made, ["customer_id", "promotion_id"]))
-    return made.union(owed.cast(made.schema()))
+    rules: ContactRules
+    zone: str
+    customers: int
+    as_of: int
+    sends_at: int
+    states_consent: bool
+    consents: Rows = field(repr=False)
+    refusals: Rows = field(repr=False)
+    complaints: Rows = field(repr=False)
+    contacts: Rows | None = field(repr=False)
 
+    def consent(self, channel: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return who granted and who refused a channel, and who left it since.
 
-def _with_channel(shop: Shop, rows: Any) -> Any:
-    import ibis
+        Consent that began after an unsubscribe, or a right withdrawn, ends it; the quiet days, if
+        the shop states some, end an unsubscribe.
 
-    own = rows.channel if "channel" in rows.columns else ibis.null("string")
-    rows = rows.select("customer_id", "promotion_id", "ts", own=own)
-    said = ibis.null("string")
-    if shop.has("promotions", "channel"):
-        promotions = shop.promotions.select("promotion_id", of_promotion="channel")
-        rows = rows.left_join(promotions, "promotion_id").select(
-            *[rows[c] for c in rows.columns], promotions.of_promotion
+        Parameters
+        ----------
+        channel : str or None
+            None, of a promotion whose channel is not known, takes in every channel.
+
+        Returns
+        -------
+        granted, refused, left : ndarray of bool of shape (customers,)
+        """
+        said, no = self.consents, self.refusals
+        mine = said["since"] <= self.as_of
+        if channel is not None:
+            mine &= said["channel"] == channel
+        granted, refused = mine & said["allowed"], mine & ~said["allowed"]
+        begun = np.full(self.customers, EARLIEST)
+        np.maximum.at(begun, said["who"][granted], said["since"][granted])
+        days = self.rules.quiet_days_after_unsubscribe
+        since = EARLIEST if days is None else self._days_later(-days)
+        left = (no["kind"] == "right") | (no["ts"] > since)
+        left &= _of(no["channel"], channel) & (no["ts"] >= begun[no["who"]])
+        return (
+            self._marked(said["who"][granted]),
+            self._marked(said["who"][refused]),
+            self._marked(no["who"][left]),
         )
-        said = rows.of_promotion
-    if shop.settings.channel:
-        said = ibis.coalesce(said, ibis.literal(shop.settings.channel))
-    channel = ibis.coalesce(rows.own, said)
-    return rows.select(
-        "customer_id", "promotion_id", "ts", channel=channel.cast("string").strip().lower()
-    )
+
+    def no_right(self, channel: str | None) -> np.ndarray:
+        """Return who has no right to be contacted on a channel."""
+        granted, refused, left = self.consent(channel)
+        if self.states_consent and self.rules.unlisted != "may be contacted":
+            refused = refused | ~granted
+        return np.asarray(refused | left)
+
+    def quiet(self) -> np.ndarray:
+        """Return who complained in the days before the sending; they hear nothing at all."""
+        days = self.rules.quiet_days_after_complaint
+        lately = self.complaints["ts"] > (self._days_later(-days) if days else LATEST)
+        return self._marked(self.complaints["who"][lately])
+
+    def over(self, channel: str | None, messages: int = 1) -> np.ndarray:
+        """Return for whom so many more contacts on a channel would be too many.
+
+        A contact whose channel is not known counts against the limit of every channel.
+        """
+        over = np.zeros(self.customers, dtype=bool)
+        for limit in self.rules.limits if self.contacts is not None else ():
+            own = None if limit.channel is None else same_channel(limit.channel)
+            if own is None or channel is None or own == channel:
+                over |= self._fullest(limit, own) + messages > limit.contacts
+        return over
+
+    def _fullest(self, limit: ContactLimit, channel: str | None) -> np.ndarray:
+        """Return how many contacts each has in the fullest span that holds the sending.
+
+        One more contact at the sending lies in many spans of the limit's days: that which ends with
+        it, and those which end with a contact after it that is promised already.
+        """
+        made = self.contacts
+        assert made is not None
+        low, high = self._days_later(-limit.days), self._days_later(limit.days)
+        mine = _of(made["channel"], channel) & (made["ts"] > low) & (made["ts"] < high)
+        who, ts = made["who"][mine], made["ts"][mine]
+        later = ts > self.sends_at
+        if not later.any():
+            return np.bincount(who, minlength=self.customers)
+        local = _local(np.append(ts, self.sends_at), self.zone)
+        local, own = local[:-1], local[-1]
+        moments = np.unique(local)
+        keys = np.sort(who * (len(moments) + 1) + np.searchsorted(moments, local))
+        of = np.concatenate([who, who[later]])
+        ends = np.concatenate([np.full(len(who), own), local[later]])
+
+        def until(when: np.ndarray) -> np.ndarray:
+            place = of * (len(moments) + 1) + np.searchsorted(moments, when, "right")
+            return np.searchsorted(keys, place)
+
+        fullest = np.zeros(self.customers, dtype=np.int64)
+        np.maximum.at(fullest, of, until(ends) - until(ends - limit.days * _DAY))
+        return fullest
+
+    def excluded(self, promotion_id: Any, ends_at: int = LATEST) -> np.ndarray:
+        """Return who was contacted for a promotion that excludes another and runs beside it.
+
+        Parameters
+        ----------
+        promotion_id : object
+            The other one, which is sent at ``sends_at``.
+        ends_at : int
+            Until when it runs: a contact made before counts while its promotion still runs then, a
+            later one while the other still runs.
+        """
+        rivals, made = self.rules.rivals(promotion_id), self.contacts
+        if not rivals or made is None:
+            return np.zeros(self.customers, dtype=bool)
+        beside = np.isin(made["promotion"], rivals)
+        beside &= (made["ends_at"] > self.sends_at) & (made["ts"] < ends_at)
+        return self._marked(made["who"][beside])
+
+    def _marked(self, places: np.ndarray) -> np.ndarray:
+        marks = np.zeros(self.customers, dtype=bool)
+        marks[places] = True
+        return marks
+
+    def _days_later(self, days: int) -> int:
+        return _days_later(self.sends_at, days, self.zone)
 
 
-def _channel_is(rows: Any, channel: str) -> Any:
+@lru_cache(maxsize=64)  # a request asks for the same again and again
+def _days_later(moment: int, days: int, zone: str) -> int:
+    return whole_time(shifted(_EPOCH + timedelta(microseconds=moment), days, zone))
+
+
+def _of(channels: np.ndarray, channel: str | None) -> np.ndarray:
     """Return which rows are of a channel; one whose channel is not known may be of any."""
-    return rows.channel.isnull() | (rows.channel == same_channel(channel))
+    if channel is None:
+        return np.ones(len(channels), dtype=bool)
+    return np.asarray((channels == channel) | (channels == EVERY))
 
 
-def contacts_within(
-    contacts: Any, limit: ContactLimit, sends_at: datetime, zone: str
-) -> pd.Series[int]:
-    """Count each customer's contacts that a limit looks at; who had none is left out.
-
-    One more contact at the sending lies in many spans of the limit's days: that which ends with it,
-    and those which end with a contact after it that is promised already. The fullest one counts.
-    A contact whose channel is not known counts against the limit of every channel.
-    """
-    import ibis
-
-    since, until = (shifted(sends_at, days, zone) for days in (-limit.days, limit.days))
-    since, until = (ibis.literal(moment).cast("timestamp") for moment in (since, until))
-    rows = contacts.filter((contacts.ts > since) & (contacts.ts < until))
-    if limit.channel is not None:
-        rows = rows.filter(_channel_is(rows, limit.channel))
-    later = rows.ts > ibis.literal(sends_at).cast("timestamp")
-    rows = rows.select("customer_id", "ts", later=later)
-    found: pd.DataFrame = rows.order_by("customer_id", "ts").execute()
-    if not found["later"].any():
-        return found.groupby("customer_id").size()
-    return _fullest(found, limit.days, sends_at, zone)
-
-
-def _fullest(rows: pd.DataFrame, days: int, sends_at: datetime, zone: str) -> pd.Series[int]:
-    """Return each customer's contacts in the fullest span of so many days that holds the sending.
-
-    Days are counted by the clocks of the zone. ``rows``: customer_id, ts, later (than the sending).
-    """
-    local = rows["ts"].dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)
-    own = pd.Timestamp(sends_at, tz="UTC").tz_convert(zone).tz_localize(None)
-    ends = rows.assign(end=local.where(rows["later"], own))[["customer_id", "end"]]
-    ends = pd.concat([ends, ends.assign(end=own)]).drop_duplicates()
-    pairs = ends.merge(rows.assign(local=local)[["customer_id", "local"]], on="customer_id")
-    inside = (pairs["local"] > pairs["end"] - pd.Timedelta(days=days)) & (
-        pairs["local"] <= pairs["end"]
-    )
-    counts = inside.astype("int64").groupby([pairs["customer_id"], pairs["end"]]).sum()
-    return counts.groupby("customer_id").max()
-
-
-def in_touch_for(
-    shop: Shop,
-    contacts: Any,
-    promotions: Iterable[str],
-    sends_at: datetime,
-    ends_at: datetime | None = None,
-) -> pd.Index:
-    """Return who was contacted for one of these promotions (as text), and it runs beside another.
-
-    The other one is sent at ``sends_at`` and runs until ``ends_at`` (without end where that is not
-    known): a contact made before counts while its promotion still runs then, a later one while the
-    other still runs.
-    """
-    import ibis
-
-    moment = ibis.literal(sends_at).cast("timestamp")
-    rivals = shop.promotions.filter(
-        shop.promotions.promotion_id.cast("string").isin(list(promotions))
-    ).select("promotion_id", "ends_at")
-    rows = contacts.join(rivals, "promotion_id")
-    beside = rows.ends_at > moment
-    if ends_at is not None:
-        beside = beside & (rows.ts < ibis.literal(ends_at).cast("timestamp"))
-    return _customers_of(rows.filter(beside))
-
-
-def with_suppressions(run: RunFolder, shop: Shop) -> Shop:
-    """Return the shop with the refusals on its reports folder's list, as ``suppressions``.
-
-    Rights read them beside `contact_rights` and `responses`: who unsubscribed, or withdrew the
-    right, is not contacted on that channel until consent that began later, and who complained on
-    none in the quiet days.
-
-    Parameters
-    ----------
-    run : RunFolder
-        A week's folder; the list lies beside it.
-    shop : Shop
-    """
-    import ibis
-
-    rows = pd.DataFrame(read_suppressions(run.reports.path))
-    if rows.empty:
-        return shop
-    rows["ts"] = pd.to_datetime(rows["ts"], utc=True, format="ISO8601").dt.tz_localize(None)
-    rows = rows.astype({"customer_id": str, "channel": "string"})
-    customer = shop.events.customer_id.type()
-    if customer.is_integer():  # others are nobody's
-        rows = rows[rows["customer_id"].str.fullmatch(r"-?\d{1,18}")]
-    made = ibis.memtable(rows[["customer_id", "channel", "kind", "ts", "intact"]])
-    listed = made.mutate(customer_id=made.customer_id.cast(customer), ts=made.ts.cast("timestamp"))
-    return shop.with_tables({**shop.tables, SUPPRESSIONS: listed})
-
-
-def _suppressed(shop: Shop, as_of: datetime, kind: str, channel: str | None) -> pd.Series[Any]:
-    """Return when each customer on the list last refused, before the decision."""
-    import ibis
-
-    if not shop.has(SUPPRESSIONS):
-        return pd.Series(dtype="datetime64[us]")
-    rows = shop[SUPPRESSIONS]
-    rows = rows.filter((rows.kind == kind) & (rows.ts < ibis.literal(as_of).cast("timestamp")))
-    if channel is not None:
-        rows = rows.filter(_channel_is(rows, channel))
-    last = rows.group_by("customer_id").aggregate(ts=rows.ts.max()).order_by("customer_id")
-    return pd.Series(last.execute().set_index("customer_id")["ts"])
-
-
-def _last(*times: pd.Series[Any]) -> pd.Series[Any]:
-    """Return the latest time of each customer."""
-    some = [each for each in times if len(each)] or [times[0]]
-    found: pd.Series[Any] = pd.concat(some).groupby(level=0).max()
-    return found
-
-
-def quiet_after_complaint(shop: Shop, as_of: datetime, sends_at: datetime, days: int) -> pd.Index:
-    """Return who complained in the days before the sending; they hear nothing on any channel."""
-    import ibis
-
-    if not days:
-        return pd.Index([])
-    since = shifted(sends_at, -days, shop.zone)
-    listed = _suppressed(shop, as_of, "complaint", None)
-    listed = listed[listed > since]
-    if not shop.has("responses"):
-        return listed.index
-    rows = shop.responses.filter(
-        (shop.responses.kind == "complaint")
-        & (shop.responses.ts < ibis.literal(as_of).cast("timestamp"))
-        & (shop.responses.ts > ibis.literal(since).cast("timestamp"))
-    )
-    return _customers_of(rows).append(listed.index) if len(listed) else _customers_of(rows)
-
-
-def unsubscribed(shop: Shop, as_of: datetime, channel: str | None) -> pd.Series[Any]:
-    """Return when each customer last unsubscribed from a channel, before the decision.
-
-    By the table of responses, and by the list of the reports folder. The channel is that of the
-    exposures to the promotion, else the promotion's, else the shop's; where none is known the
-    customer unsubscribed from every channel. ``channel`` None, of a promotion whose channel is not
-    known, takes in every unsubscribe.
-    """
-    import ibis
-
-    listed = _suppressed(shop, as_of, "unsubscribe", channel)
-    if not shop.has("responses"):
-        return listed
-    moment = ibis.literal(as_of).cast("timestamp")
-    responses = shop.responses
-    left = responses.filter((responses.kind == "unsubscribe") & (responses.ts < moment))
-    left = left.select("customer_id", "promotion_id", "ts")
-    if shop.has("exposures", "channel"):
-        seen = shop.exposures.filter(shop.exposures.ts < moment)
-        seen = seen.select("customer_id", "promotion_id", "channel").distinct()
-        keys = ["customer_id", "promotion_id"]
-        left = left.left_join(seen, keys).select(*[left[c] for c in left.columns], seen.channel)
-    rows = _with_channel(shop, left)
-    if channel is not None:
-        rows = rows.filter(_channel_is(rows, channel))
-    last = rows.group_by("customer_id").aggregate(ts=rows.ts.max()).order_by("customer_id")
-    return _last(pd.Series(last.execute().set_index("customer_id")["ts"]), listed)
-
-
-def consent(shop: Shop, as_of: datetime, channel: str | None) -> pd.DataFrame:
-    """Return what `contact_rights` says of each customer on a channel, as of the decision.
-
-    Returns
-    -------
-    DataFrame
-        By customer_id: granted, refused (bool; both where rows contradict each other) and since
-        (when the latest consent began; missing where it is not stated).
-    """
-    import ibis
-
-    moment = ibis.literal(as_of).cast("timestamp")
-    rows = shop.contact_rights
-    since = rows.since if "since" in rows.columns else ibis.null("timestamp")
-    rows = rows.mutate(since=since.cast("timestamp"))
-    rows = rows.filter(rows.since.isnull() | (rows.since <= moment))
-    if channel is not None:
-        rows = rows.filter(rows.channel.strip().lower() == same_channel(channel))
-    begun = ibis.ifelse(rows.allowed, rows.since, ibis.null("timestamp"))
-    said = rows.group_by("customer_id").aggregate(
-        granted=rows.allowed.any().fill_null(False),
-        refused=(~rows.allowed).any().fill_null(False),
-        since=begun.max(),
-    )
-    return pd.DataFrame(said.order_by("customer_id").execute()).set_index("customer_id")
-
-
-def no_right(
-    shop: Shop, as_of: datetime, sends_at: datetime, channel: str | None, rules: ContactRules
-) -> tuple[pd.DataFrame | None, pd.Index]:
-    """Return the consent on a channel, if it was checked, and who is unsubscribed from it.
-
-    Consent that began after the unsubscribe ends it, and so do the quiet days, if the shop states
-    some.
-    """
-    said = consent(shop, as_of, channel) if shop.has("contact_rights") else None
-    left = unsubscribed(shop, as_of, channel)
-    if rules.quiet_days_after_unsubscribe is not None:
-        left = left[left > shifted(sends_at, -rules.quiet_days_after_unsubscribe, shop.zone)]
-    left = _last(left, _suppressed(shop, as_of, "right", channel))
-    if said is not None:
-        left = left[~(said["since"].reindex(left.index) > left)]
-    return said, left.index
-
-
-def never_contacted(shop: Shop, never: Sequence[str]) -> pd.Index:
-    """Return the customers whose status is never contacted, whatever its case."""
-    if not shop.has("customers", "status") or not never:
-        return pd.Index([])
-    table = shop.customers
-    low = [status.strip().lower() for status in never]
-    rows = table.filter(table.status.cast("string").strip().lower().isin(low))
-    return _customers_of(rows)
-
-
-def _customers_of(rows: Any) -> pd.Index:
-    found: pd.Index = pd.Index(rows.select("customer_id").distinct().execute()["customer_id"])
-    return found
-
-
-def clusters(shop: Shop, customers: pd.Index) -> pd.Series[Any] | None:
-    """Return the cluster of each customer, missing where there is none; None without any."""
-    if not shop.has("customers", "cluster_id"):
-        return None
-    # As text: whole numbers with gaps would become floats.
-    table = shop.customers.select(
-        "customer_id", cluster_id=shop.customers.cluster_id.cast("string")
-    )
-    found = table.execute()
-    found = found.dropna().drop_duplicates("customer_id").set_index("customer_id")["cluster_id"]
-    return found.reindex(customers) if len(found) else None
-
-
-def quarantined_customers(shop: Shop, quarantine: pd.DataFrame) -> list[str]:
-    """Return the ids, as text, of customers whose row was quarantined and is nowhere else.
-
-    Parameters
-    ----------
-    shop : Shop
-        Cleaned.
-    quarantine : DataFrame
-        table, rule, row (JSON): `promolab.clean`'s quarantine; its rows of customers suffice.
-    """
-    import json
-
-    rows = quarantine.loc[quarantine["table"] == "customers", "row"]
-    found = (json.loads(row).get("customer_id") for row in rows)
-    ids = {str(customer) for customer in found if customer is not None}
-    if not ids or not shop.has("customers"):
-        return sorted(ids)
-    kept = shop.customers.customer_id.cast("string")
-    known = shop.customers.filter(kept.isin(sorted(ids))).select(id=kept).execute()["id"]
-    return sorted(ids - set(known))
-
-
-def usual_contacts(shop: Shop, as_of: datetime, promotions: pd.DataFrame) -> list[int]:
-    """Return, per promotion, how many customers past ones of its type contacted, in the median.
-
-    Of its type, else of its kind, else all that started before the decision; 0 where there are
-    none.
-    """
-    import ibis
-
-    if not shop.has("exposures"):
-        return [0] * len(promotions)
-    moment = ibis.literal(as_of).cast("timestamp")
-    made = shop.exposures.filter(shop.exposures.ts < moment)
-    made = made.select("customer_id", "promotion_id").distinct()
-    made = made.group_by("promotion_id").aggregate(contacts=made.count())
-    labels = [name for name in ("type", "kind") if name in shop.promotions.columns]
-    past = shop.promotions.filter(shop.promotions.starts_at < moment)
-    past = past.select("promotion_id", *labels).join(made, "promotion_id").execute()
-
-    def usual(promotion: dict[Any, Any]) -> int:
-        for name in labels:
-            like = past.loc[past[name] == promotion[name], "contacts"]
-            if len(like):
-                return int(like.median())
-        return int(past["contacts"].median()) if len(past) else 0
-
-    return [usual(row) for row in promotions.to_dict("records")]
+def _local(times: np.ndarray, zone: str) -> np.ndarray:
+    """Return times as the clocks of a zone show them, in microseconds."""
+    there = pd.DatetimeIndex(times.view("M8[us]")).tz_localize("UTC").tz_convert(zone)
+    return there.tz_localize(None).as_unit("us").asi8

@@ -1,25 +1,33 @@
-"""Who may be contacted for what, now: the rules of the weekly plan, for one customer at a time.
+"""Who may be contacted for what, now: what is known of each customer, kept up event by event.
 
-`promolab.campaign.plan` asks the engine for everybody at once; here are the same rules on rows that
-are kept up event by event. They say the same, which a test holds them to.
+The rules are the weekly plan's own (`promolab.campaign.plan.Rights`), asked of one customer.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.campaign.past import shifted
-from promolab.campaign.plan import UNKNOWN, channels_of, never_contacted, same_channel
-from promolab.contract import ContactLimit, ContactRules
+from promolab.campaign.plan import (
+    EARLIEST,
+    EVERY,
+    LATEST,
+    UNKNOWN,
+    Rights,
+    channels_of,
+    known_rows,
+    never_contacted,
+    same_channel,
+)
+from promolab.contract import ContactRules
 from promolab.folder import REFUSALS
 from promolab.serve.fresh.events import Event, microseconds
-from promolab.serve.fresh.formulas import DAY, Clock, moment_of
+from promolab.serve.fresh.formulas import moment_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +35,9 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
-Contact = tuple[int, str, str | None, bool]
-"""When, for which promotion (as text), by its own channel, and whether a plan still owes it."""
+Contact = tuple[int, str, str, bool]
+"""When, for which promotion (as text), by its own channel (else `EVERY`), whether a plan owes it.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Offer:
     promotion_id : str
     channel : str or None
         As compared; None where it is not known.
-    starts_at, ends_at : int
+    ends_at : int
         Microseconds since 1970.
     action : str
         Itself, or the bundle that it is part of.
@@ -50,7 +59,6 @@ class Offer:
 
     promotion_id: str
     channel: str | None
-    starts_at: int
     ends_at: int
     action: str
     messages: int = 1
@@ -60,9 +68,9 @@ class Offer:
 class _Customer:
     """What is known of a customer's rights and contacts."""
 
-    consents: list[tuple[str, bool, int | None]] = field(default_factory=list)
-    refusals: list[tuple[str | None, str, int | None]] = field(default_factory=list)
-    """Channel (None: every one), kind, and when, of what came since or is on the list."""
+    consents: list[tuple[str, bool, int]] = field(default_factory=list)
+    refusals: list[tuple[str, str, int]] = field(default_factory=list)
+    """Channel, kind, and when, of what came since or is on the list."""
     unsubscribes: list[tuple[str, int]] = field(default_factory=list)
     complaints: list[int] = field(default_factory=list)
     contacts: list[Contact] = field(default_factory=list)
@@ -98,7 +106,7 @@ class LiveRights:
         quarantined: Collection[str] = (),
     ) -> None:
         self.rules = rules
-        self._zone, self._clock = shop.zone, Clock(shop.zone, 0)
+        self._zone = shop.zone
         self._states_consent = shop.has("contact_rights")
         self._counts = shop.has("exposures") or (owed is not None and len(owed) > 0)
         self._exposed_channels = shop.has("exposures", "channel")
@@ -115,8 +123,8 @@ class LiveRights:
         until = self._until = microseconds(as_of)
         if self._states_consent:
             for row in _rows(shop.contact_rights, "customer_id", "channel", "allowed", "since"):
-                since = None if row["since"] is None else microseconds(row["since"])
-                consent = (same_channel(row["channel"] or ""), row["allowed"], since)
+                since = EARLIEST if row["since"] is None else microseconds(row["since"])
+                consent = (_compared(row["channel"]), row["allowed"], since)
                 if row["allowed"] is not None:
                     self._customers[row["customer_id"]].consents.append(consent)
         if shop.has("responses"):
@@ -165,9 +173,11 @@ class LiveRights:
         known = self._customers[event.customer_id]
         if event.table == "contact_rights":
             if not event.allowed:
-                known.refusals.append((_compared(event.channel), "right", event.ts))
+                when = LATEST if event.ts is None else event.ts
+                known.refusals.append((_compared(event.channel), "right", when))
             elif event.channel is not None:
-                known.consents.append((same_channel(event.channel), True, event.ts))
+                when = EARLIEST if event.ts is None else event.ts
+                known.consents.append((same_channel(event.channel), True, when))
         elif event.table == "exposures":
             contact = (event.ts or 0, str(event.promotion_id), _compared(event.channel), False)
             late = contact[0] < self._until  # then the shop may hold it
@@ -184,23 +194,23 @@ class LiveRights:
             if row["kind"] == "complaint":
                 known.complaints.append(ts)
             else:
-                known.refusals.append((row["channel"], row["kind"], ts))
+                known.refusals.append((_compared(row["channel"]), row["kind"], ts))
 
     def refusals_of(self, event: Event, moment: int) -> list[dict[str, Any]]:
         """Return what the list has to hold of an event; nothing, where it refuses nothing."""
         kind = "right" if event.allowed is False else event.kind
         if kind not in REFUSALS or event.table not in ("responses", "contact_rights"):
             return []
-        channels: set[str | None] = {None}
+        channels = {EVERY}
         if kind == "right":
             channels = {_compared(event.channel)}
         elif kind == "unsubscribe":
             known = self._customers.get(event.customer_id) or _NOBODY
             channels = self._left(known, str(event.promotion_id))
-            channels = {None} if None in channels else channels
+            channels = {EVERY} if EVERY in channels else channels
         when = f"{moment_of(moment if event.ts is None else event.ts).isoformat()}Z"
         own = {"customer_id": event.customer_id, "kind": kind, "ts": when}
-        return [own | {"channel": c, "event_id": event.event_id} for c in sorted(channels, key=str)]
+        return [own | {"channel": c or None, "event_id": event.event_id} for c in sorted(channels)]
 
     def _respond(self, customer: Any, promotion: Any, kind: str, ts: int) -> None:
         if kind == "complaint":
@@ -225,128 +235,99 @@ class LiveRights:
             From when on a contact for one of them is the plan's.
         """
         known = self._customers.get(customer_id) or _NOBODY
-        contacts = _made(known.contacts, moment) if known.contacts else []
-        rest = [c for c in contacts if c[1] not in own or c[0] < since]
-        barred = customer_id in self._never or str(customer_id) in self._quarantined
-        return Standing(self, known, contacts, rest, frozenset(own), moment, barred)
-
-    def no_right(self, known: _Customer, channel: str | None, moment: int) -> bool:
-        """Tell whether a customer has no right to be contacted on a channel."""
-        said = [
-            (allowed, since)
-            for where, allowed, since in known.consents
-            if (since is None or since <= moment) and (channel is None or where == channel)
+        made = [
+            (self._channel(promotion, own_channel), ts, promotion, self._end(promotion))
+            for ts, promotion, own_channel, _ in _made(known.contacts, moment)
         ]
-        refused = any(not allowed for allowed, _ in said)
-        listed = self.rules.unlisted == "may be contacted" or bool(said)
-        if refused or (self._states_consent and not listed):
-            return True
-        begun = max((since for allowed, since in said if allowed and since is not None), default=-1)
-        quiet = self.rules.quiet_days_after_unsubscribe
-        since = -1 if quiet is None else self._shifted(moment, -quiet)
-        left = [
-            (c, "unsubscribe", ts) for of, ts in known.unsubscribes for c in self._left(known, of)
-        ]
-        return any(
-            (channel is None or where is None or where == channel)
-            and (ts is None or (ts >= begun and (kind == "right" or ts > since)))
-            for where, kind, ts in (*left, *known.refusals)
+        left = [(c, ts) for of, ts in known.unsubscribes for c in self._left(known, of)]
+        refusals = [(channel, "unsubscribe", ts) for channel, ts in left] + known.refusals
+        rights = Rights(
+            rules=self.rules,
+            zone=self._zone,
+            customers=1,
+            as_of=moment,
+            sends_at=moment,
+            states_consent=self._states_consent,
+            consents=_one("channel allowed since", known.consents),
+            refusals=_one("channel kind ts", refusals),
+            complaints=_one("ts", [(ts,) for ts in known.complaints]),
+            contacts=_one(_CONTACT, made) if self._counts else None,
         )
+        rest = [row for row in made if row[1] < since or row[2] not in own]
+        others = (
+            rights if len(rest) == len(made) else replace(rights, contacts=_one(_CONTACT, rest))
+        )
+        barred = customer_id in self._never or str(customer_id) in self._quarantined
+        return Standing(rights, others, frozenset(own), barred)
 
-    def _left(self, known: _Customer, promotion: str) -> set[str | None]:
-        """Return the channels that who unsubscribed from a promotion left; None is every one."""
-        seen: set[str | None] = {None}
+    def _end(self, promotion: str) -> int:
+        offer = self.offers.get(promotion)
+        return EARLIEST if offer is None else offer.ends_at
+
+    def _left(self, known: _Customer, promotion: str) -> set[str]:
+        """Return the channels that who unsubscribed from a promotion left."""
+        seen = {EVERY}
         if self._exposed_channels:
-            seen = {
-                own for _, of, own, owed in known.contacts if of == promotion and not owed
-            } or seen
+            made = [own for _, of, own, owed in known.contacts if of == promotion and not owed]
+            seen = set(made) or seen
         return {self._channel(promotion, own) for own in seen}
 
-    def _channel(self, promotion: str, own: str | None) -> str | None:
-        if own is not None:
-            return own
+    def _channel(self, promotion: str, own: str) -> str:
+        """Return a contact's own channel, else its promotion's, else the shop's."""
         offer = self.offers.get(promotion)
-        return self._shop_channel if offer is None else offer.channel
-
-    def quiet(self, known: _Customer, moment: int) -> bool:
-        """Tell whether a customer complained lately, and is left in peace."""
-        days = self.rules.quiet_days_after_complaint
-        if not days or not known.complaints:
-            return False
-        since = self._shifted(moment, -days)
-        return any(since < ts for ts in known.complaints)
-
-    def over(self, contacts: list[Contact], offer: Offer, moment: int) -> bool:
-        """Tell whether one more contact now would be too many."""
-        for limit in self.rules.limits if self._counts else ():
-            mine = None if limit.channel is None else same_channel(limit.channel)
-            if mine is not None and offer.channel is not None and mine != offer.channel:
-                continue
-            counted = [
-                ts
-                for ts, promotion, own, _ in contacts
-                if mine is None or self._channel(promotion, own) in (None, mine)
-            ]
-            if self._fullest(counted, limit, moment) + offer.messages > limit.contacts:
-                return True
-        return False
-
-    def _fullest(self, times: list[int], limit: ContactLimit, moment: int) -> int:
-        """Return the contacts in the fullest span of a limit's days that holds the moment."""
-        low, high = self._shifted(moment, -limit.days), self._shifted(moment, limit.days)
-        times = [ts for ts in times if low < ts < high]
-        if all(ts <= moment for ts in times):
-            return len(times)
-        local = self._clock.local(np.array([*times, moment], dtype=np.int64))
-        inside, own = local[:-1], local[-1]
-        ends = {int(own), *(int(t) for t, ts in zip(inside, times, strict=True) if ts > moment)}
-        span = limit.days * DAY
-        return max(int(((inside > end - span) & (inside <= end)).sum()) for end in ends)
-
-    def excluded(self, contacts: list[Contact], offer: Offer, moment: int) -> bool:
-        """Tell whether a promotion that excludes this one runs beside it."""
-        if not self.rules.exclusive or not contacts:
-            return False
-        rivals = self.rules.rivals(offer.promotion_id)
-        for ts, promotion, _, _ in contacts if rivals else ():
-            rival = self.offers.get(promotion) if promotion in rivals else None
-            if rival is not None and rival.ends_at > moment and ts < offer.ends_at:
-                return True
-        return False
-
-    def _shifted(self, moment: int, days: int) -> int:
-        """Return the moment so many days later by the clocks of the shop's zone."""
-        return microseconds(shifted(moment_of(moment), days, self._zone))
+        return own or (self._shop_channel if offer is None else offer.channel or EVERY)
 
 
 @dataclass
 class Standing:
-    """One customer at one moment; `LiveRights.of` makes it."""
+    """One customer at one moment; `LiveRights.of` makes it.
 
-    rights: LiveRights
-    known: _Customer
-    contacts: list[Contact]
-    rest: list[Contact]
+    Parameters
+    ----------
+    rights, rest : Rights
+        Of all contacts, and without the plan's own.
+    own : frozenset of str
+        The promotions that those are for.
+    status : bool
+        Whether the customer is never contacted.
+    """
+
+    rights: Rights
+    rest: Rights
     own: frozenset[str]
-    moment: int
     status: bool
     _alike: dict[tuple[str | None, int, bool], list[str]] = field(default_factory=dict)
 
+    @property
+    def moment(self) -> int:
+        """When the contact would be made, in microseconds since 1970."""
+        return self.rights.sends_at
+
     def bars(self, offer: Offer) -> list[str]:
         """Return why a promotion may not be offered, by steps of the plan's funnel."""
-        rights, mine = self.rights, offer.promotion_id in self.own
-        contacts = self.rest if mine else self.contacts
+        mine = offer.promotion_id in self.own
+        rights = self.rest if mine else self.rights
         alike = (offer.channel, offer.messages, mine)
         found = self._alike.get(alike)
         if found is None:
-            over = rights.quiet(self.known, self.moment)
-            over = over or rights.over(contacts, offer, self.moment)
-            refused = rights.no_right(self.known, offer.channel, self.moment)
-            steps = (("no_right", refused), ("status", self.status), ("over_limit", over))
+            over = rights.quiet() | rights.over(offer.channel, offer.messages)
+            steps = (
+                ("no_right", rights.no_right(offer.channel).any()),
+                ("status", self.status),
+                ("over_limit", over.any()),
+            )
             found = self._alike[alike] = [step for step, barred in steps if barred]
-        if rights.excluded(contacts, offer, self.moment):
+        if rights.excluded(offer.promotion_id, offer.ends_at).any():
             return [*found, "excluded"]
         return found
+
+
+_CONTACT = "channel ts promotion ends_at"
+
+
+def _one(names: str, rows: list[tuple[Any, ...]]) -> dict[str, np.ndarray]:
+    """Return rows of the one customer as arrays."""
+    return known_rows(f"who {names}", ([0] * len(rows), *zip(*rows, strict=True)) if rows else ())
 
 
 def _made(contacts: list[Contact], moment: int) -> list[Contact]:
@@ -361,13 +342,11 @@ def offers_of(shop: Shop, rules: ContactRules) -> dict[str, Offer]:
     if not shop.has("promotions"):
         return {}
     table = shop.promotions.execute().sort_values("promotion_id")
-    rows = zip(table["promotion_id"], channels_of(shop, table), table["starts_at"],
-               table["ends_at"], strict=True)  # fmt: skip
     found = {}
-    for promotion, channel, starts, ends in rows:
-        name, known = str(promotion), None if channel == UNKNOWN else _compared(channel)
-        begin, end = (microseconds(moment.to_pydatetime()) for moment in (starts, ends))
-        found[name] = Offer(name, known, begin, end, name)
+    rows = zip(table["promotion_id"], channels_of(shop, table), table["ends_at"], strict=True)
+    for promotion, channel, ends in rows:
+        name, known = str(promotion), None if channel == UNKNOWN else same_channel(channel)
+        found[name] = Offer(name, known, microseconds(ends.to_pydatetime()), name)
     return found
 
 
@@ -379,8 +358,8 @@ def _rows(table: Any, *columns: str) -> list[dict[str, Any]]:
     return [nothing | row for row in found]
 
 
-def _compared(channel: str | None) -> str | None:
-    return None if channel is None or not channel.strip() else same_channel(channel)
+def _compared(channel: str | None) -> str:
+    return EVERY if channel is None else same_channel(channel)
 
 
 def _plain(value: Any) -> Any:
