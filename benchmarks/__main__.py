@@ -123,7 +123,7 @@ def main(argv: list[str] | None = None) -> int:
             "policy": policy,
             "experiments": experiments,
             "explorers": explorers.explorer_moves,
-            "promises": said_and_happened,
+            "promises": compare_forecasts,
             "killed": lambda: killed.killed_reports(out / "killed"),
             "mutations": mutations.mutations,
             "pages": pages.every_case,
@@ -322,7 +322,7 @@ def experiments() -> Iterator[Row]:
     yield from standing.standing_readout()
 
 
-def said_and_happened() -> Iterator[Row]:
+def compare_forecasts() -> Iterator[Row]:
     """Yield whether what was said of weeks holds, and how seldom the alarm rings falsely."""
     say("what was said of a hundred weeks of five shops")
     yield from promises.promises_hold()

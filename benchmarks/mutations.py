@@ -228,30 +228,30 @@ MUTATIONS = (
     ),
     # The ledger: what came of a week, and ratings.
     Mutation(
-        "loop/promises/happening.py",
+        "loop/promises/outcomes.py",
         "nobody = week.got | ~group.inside",
         "nobody = week.got",
-        "loop/promises/test_happened.py::test_a_segments_money_is_of_its_own_customers_alone",
+        "loop/promises/test_outcomes.py::test_a_segments_money_is_of_its_own_customers_alone",
     ),
     Mutation(
-        "loop/promises/assigned.py",
+        "loop/promises/assignment.py",
         "compared >= max(FEWEST, 0.9 * self.got.sum()) and",
         "compared >= FEWEST and",
-        "loop/promises/test_happened.py::"
+        "loop/promises/test_outcomes.py::"
         "test_where_half_could_not_have_got_nothing_there_is_no_comparison",
     ),
     Mutation(
-        "loop/promises/measured.py",
+        "loop/promises/windows.py",
         "_LATER: (span.low, min(span.high, until))",
         "_LATER: (span.ts, min(span.high, until))",
-        "loop/promises/test_happened.py::"
+        "loop/promises/test_outcomes.py::"
         "test_what_is_bought_between_the_decision_and_the_start_is_not_what_came",
     ),
     Mutation(
-        "loop/promises/matching.py",
+        "loop/promises/ledger_rows.py",
         "np.log(np.maximum(values, 0.5))",
         "np.log(np.maximum(values, 1.0))",
-        "loop/promises/test_said.py::test_a_count_of_none_is_half_of_one",
+        "loop/promises/test_forecast_errors.py::test_a_count_of_none_is_half_of_one",
     ),
     Mutation(
         "loop/monitoring/feedback.py",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.table import Row
-from promolab.loop.promises.alarm import LEVEL, evidence
+from promolab.loop.promises.forecast_errors import LEVEL, evidence
 
 if TYPE_CHECKING:
     from promolab.simulated import SimulatedShop
@@ -45,7 +45,7 @@ def one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
     from promolab.campaign.worth import scored_log, week_worth
     from promolab.cleaning import known_by
     from promolab.features import decisions_experiment
-    from promolab.loop.promises import happened_week, matched, promise_week
+    from promolab.loop.promises import forecast_week, join_outcomes, week_outcomes
 
     shop: Any = promolab.load_shop(
         "simulated", variant="weekly", customers=customers, seed=seed,
@@ -65,9 +65,9 @@ def one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
         starting = sorted(set(chances["action"]) - {"none"})
         worth = week_worth(known, ts, model, log, starting)
         week = f"{seed}-{number:02d}"
-        said = promise_week(known, decisions, chances, worth, as_of=ts, week=week)
-        came = happened_week(shop, decisions, chances, as_of=end, week=week)
-        part = matched(said, came)
+        said = forecast_week(known, decisions, chances, worth, as_of=ts, week=week)
+        came = week_outcomes(shop, decisions, chances, as_of=end, week=week)
+        part = join_outcomes(said, came)
         truth = _truth(shop, decisions)
         keys = ["promotion_id", "measure"]
         found.append(part.merge(truth, on=keys, how="left").assign(seed=seed))

@@ -135,7 +135,7 @@ def _enter(
 ) -> None:
     """Write a week as its folder has it, after what it says of earlier ones."""
     from promolab.loop.monitoring import kept_models
-    from promolab.loop.promises import promised
+    from promolab.loop.promises import run_forecast
 
     moment = _moment(run)
     _note_outcomes(
@@ -143,7 +143,7 @@ def _enter(
     )
     paths = {name: run.table_path(name) for name in (DECISIONS, _CHANCES)}
     tables: dict[str, Any] = {name: path for name, path in paths.items() if path.is_file()}
-    tables["predictions"] = _told(lambda: promised(run), "what it said", run.week, say)
+    tables["predictions"] = _told(lambda: run_forecast(run), "what it said", run.week, say)
     tables["models"] = _told(lambda: kept_models(run), "its models", run.week, say)
     if run.table_path(OVERRIDES).is_file():
         tables["overrides"] = run.read_table(OVERRIDES)
@@ -163,7 +163,7 @@ def _told(
 
 def _looked_back(run: RunFolder, ledger: Ledger, moment: datetime) -> pd.DataFrame | None:
     """Return what became of earlier weeks that are not settled, as the week's own shop knows it."""
-    from promolab.loop.promises import happened
+    from promolab.loop.promises import past_outcomes
 
     known = ledger.outcomes()
     settled = set(known["week"]) - set(known["week"][known["state"] != "settled"])
@@ -172,7 +172,7 @@ def _looked_back(run: RunFolder, ledger: Ledger, moment: datetime) -> pd.DataFra
         return None
     from promolab.sources import load_shop
 
-    return happened(run, load_shop(run.path / "shop"), moment, weeks=pending)
+    return past_outcomes(run, load_shop(run.path / "shop"), moment, weeks=pending)
 
 
 def settle_week(
@@ -194,11 +194,11 @@ def settle_week(
         Told why it cannot be said.
     """
     from promolab.cleaning import clean, known_by
-    from promolab.loop.promises import happened
+    from promolab.loop.promises import past_outcomes
 
     later = run.reports.run(run.week.next())
     rows = _told(
-        lambda: happened(later, clean(known_by(shop, now))[0], now, weeks={str(run.week)}),
+        lambda: past_outcomes(later, clean(known_by(shop, now))[0], now, weeks={str(run.week)}),
         "what became of it",
         run.week,
         say,

@@ -1,16 +1,16 @@
-from .agreement import PlannerCalibration as PlannerCalibration
-from .agreement import planner_calibration as planner_calibration
-from .alarm import PromiseAlarm as PromiseAlarm
-from .alarm import promise_alarm as promise_alarm
-from .happening import happened_week as happened_week
-from .matching import matched as matched
-from .promising import promise_week as promise_week
-from .rows import OUTCOME_COLUMNS as OUTCOME_COLUMNS
-from .rows import PREDICTION_COLUMNS as PREDICTION_COLUMNS
-from .rows import PROMISED_MEASURES as PROMISED_MEASURES
-from .said import SaidAndHappened as SaidAndHappened
-from .said import said_and_happened
-from .telling import happened as happened
-from .telling import promised as promised
+from .forecast_errors import ComparedForecasts as ComparedForecasts
+from .forecast_errors import PlannerCalibration as PlannerCalibration
+from .forecast_errors import PromiseAlarm as PromiseAlarm
+from .forecast_errors import compare_forecasts
+from .forecast_errors import planner_calibration as planner_calibration
+from .forecast_errors import promise_alarm as promise_alarm
+from .forecasts import forecast_week as forecast_week
+from .forecasts import run_forecast as run_forecast
+from .ledger_rows import OUTCOME_COLUMNS as OUTCOME_COLUMNS
+from .ledger_rows import PREDICTION_COLUMNS as PREDICTION_COLUMNS
+from .ledger_rows import PROMISED_MEASURES as PROMISED_MEASURES
+from .ledger_rows import join_outcomes as join_outcomes
+from .outcomes import past_outcomes as past_outcomes
+from .outcomes import week_outcomes as week_outcomes
 
-__all__ = ["said_and_happened"]
+__all__ = ["compare_forecasts"]

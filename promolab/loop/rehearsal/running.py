@@ -99,11 +99,11 @@ def _came(made: Decided, truth: OracleValues) -> dict[str, Any]:
 
 def _promised(asked: Asked, going: GoingShop, made: Decided, folder: Path) -> dict[str, Any]:
     """Write what is promised of a week, and what came of earlier ones, into the loop's ledger."""
-    from promolab.loop.promises import happened_week, promise_week
+    from promolab.loop.promises import forecast_week, week_outcomes
 
     shop, week = going.shop(), going.iso_week
     now = begins(going, shop)
-    said = promise_week(shop, made.decisions, made.chances, made.worth, as_of=now, week=week)
+    said = forecast_week(shop, made.decisions, made.chances, made.worth, as_of=now, week=week)
     name = f"{shop.settings.name} {asked.variant} {asked.customers} {asked.seed}"
     book = Ledger.open(folder / LEDGER, shop=name, create=True)
     book.record_week(
@@ -117,7 +117,7 @@ def _promised(asked: Asked, going: GoingShop, made: Decided, folder: Path) -> di
         behind = Week.parse(week).monday() - Week.parse(str(earlier)).monday()
         if str(earlier) in closed or behind < timedelta(weeks=over):
             continue
-        found = happened_week(
+        found = week_outcomes(
             shop, book.decisions(earlier), book.decision_propensities(earlier),
             as_of=now, week=str(earlier),
         )  # fmt: skip

@@ -16,7 +16,7 @@ from promolab.contract import Shop
 from promolab.display import Html, join, say, table
 from promolab.folder import RunFolder
 from promolab.language import _, _n, marked
-from promolab.loop.promises import SaidAndHappened
+from promolab.loop.promises import ComparedForecasts
 from promolab.report.pages.background import data_block, segments_block, segments_finding
 from promolab.report.pages.money_headline import estimate_of
 from promolab.sales import WeeklySales
@@ -73,12 +73,12 @@ def since_last_week(
     return title + join([say(line) for line in lines if line])
 
 
-def track_record(promises: SaidAndHappened, record: TrackRecord) -> Html:
+def track_record(promises: ComparedForecasts, record: TrackRecord) -> Html:
     """Return what was promised before and what came, or else how forecasts held.
 
     Parameters
     ----------
-    promises : SaidAndHappened
+    promises : ComparedForecasts
         Of earlier weeks.
     record : TrackRecord
         Of promotions that are over, where no promise is settled yet.

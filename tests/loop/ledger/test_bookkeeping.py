@@ -58,8 +58,8 @@ def figures(monkeypatch):
         rows = {"week": [str(w) for w in earlier], "state": states, "measure": "redemptions"}
         return pd.DataFrame(rows).assign(value=run.week.number * 1.0)
 
-    monkeypatch.setattr("promolab.loop.promises.promised", promised)
-    monkeypatch.setattr("promolab.loop.promises.happened", happened)
+    monkeypatch.setattr("promolab.loop.promises.run_forecast", promised)
+    monkeypatch.setattr("promolab.loop.promises.past_outcomes", happened)
     monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: None)
 
 
@@ -157,7 +157,7 @@ def test_a_release_keeps_what_the_draft_said(reports, monkeypatch):
     run = publish(reports, WEEKS[0])
     ledger, _ = keep(reports)
     newer = pd.DataFrame({"measure": ["redemptions"], "value": [99.0]})
-    monkeypatch.setattr("promolab.loop.promises.promised", lambda run: newer)
+    monkeypatch.setattr("promolab.loop.promises.run_forecast", lambda run: newer)
     write_json(run.path / "manifest.json", run.manifest | {"state": "released"})
     assert keep(reports)[1] == []
     assert ledger.weeks()["state"].tolist() == ["released"]
@@ -177,7 +177,7 @@ def test_what_a_week_cannot_say_is_said(reports, monkeypatch):
     def refused(run: RunFolder) -> pd.DataFrame:
         raise InputError("tables/economics.parquet is not there")
 
-    monkeypatch.setattr("promolab.loop.promises.promised", refused)
+    monkeypatch.setattr("promolab.loop.promises.run_forecast", refused)
     publish(reports, WEEKS[0])
     ledger, said = keep(reports)
     assert said == [

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import multivariate_normal
 
-from promolab.loop.promises import matched, promise_alarm
-from promolab.loop.promises.alarm import LEVEL, evidence
+from promolab.loop.promises import join_outcomes, promise_alarm
+from promolab.loop.promises.forecast_errors import LEVEL, evidence
 
 WEEKS, RUNS = 52, 2_000
 
@@ -67,7 +67,7 @@ def weeks_of(ratio, weeks, *, noise=20.0):
         state="settled", known_at=pd.Timestamp("2024-12-30"),
     )  # fmt: skip
     came = came.assign(ci_low=came["value"] - half, ci_high=came["value"] + half)
-    return matched(said, came)
+    return join_outcomes(said, came)
 
 
 def test_the_alarm_names_the_week_and_what_came_and_without_settled_weeks_is_still():

@@ -13,12 +13,12 @@ from promolab.folder import open_run
 from promolab.loop.ledger import Ledger
 from promolab.loop.promises import (
     PREDICTION_COLUMNS,
-    happened,
-    happened_week,
-    promised,
-    said_and_happened,
+    compare_forecasts,
+    past_outcomes,
+    run_forecast,
+    week_outcomes,
 )
-from tests.loop.promises.test_said import WEEKS, ledger
+from tests.loop.promises.test_forecast_errors import WEEKS, ledger
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +53,16 @@ def run_of(reports, week, as_of):
 
 def test_a_week_reads_what_was_known_by_then_and_gives_it_back_to_the_last_digit(reports):
     run = run_of(reports, "2024-W20", datetime(2024, 5, 6))
-    found = said_and_happened(run)
+    found = compare_forecasts(run)
     assert found.currency == "EUR"
     # Ten weeks lie before it; what became of five of them was known before its moment.
     assert sorted(found.frame["week"].unique()) == WEEKS[:5]
     told = found.track_record(say("recomputed"))
-    assert "EUR" in str(found.table()) and "recomputed" not in str(told)
-    assert promised(run).empty
-    assert happened(run, None, datetime(2024, 5, 6)).empty
+    assert "EUR" in str(found.to_table()) and "recomputed" not in str(told)
+    assert run_forecast(run).empty
+    assert past_outcomes(run, None, datetime(2024, 5, 6)).empty
     run = run_of(reports, "2024-W40", datetime(2024, 10, 1))
-    rows = said_and_happened(run).rows
+    rows = compare_forecasts(run).rows
     said, _ = ledger(waiting=0)
     kept = rows.sort_values(["week", "measure"])["said"].tolist()
     assert kept == said.sort_values(["week", "measure"])["value"].tolist()
@@ -71,7 +71,7 @@ def test_a_week_reads_what_was_known_by_then_and_gives_it_back_to_the_last_digit
 def test_an_empty_ledger_leaves_the_first_page_as_it_was(tmp_path):
     run = run_of(tmp_path, "2024-W20", datetime(2024, 5, 6))
     before = say("recomputed")
-    found = said_and_happened(run)
+    found = compare_forecasts(run)
     assert found.track_record(before) is before and "No earlier week" in found.summary()
 
 
@@ -90,14 +90,14 @@ def looked_back(tmp_path, followed, decisions):
     made.write_table("decisions", decisions, by="decision_id")
     made.write_table("decision_propensities", chances, by=["decision_id", "action"])
     later = run_of(tmp_path, "2024-W37", datetime(2024, 9, 8, 16))
-    return happened(later, shop), made, later
+    return past_outcomes(later, shop), made, later
 
 
 def test_a_plan_that_the_shop_followed_has_outcomes(tmp_path, followed):
     shop, decisions, chances = followed
     found, *_ = looked_back(tmp_path, followed, decisions)
     assert set(found["week"]) == {"2024-W28"} and set(found["state"]) == {"settled"}
-    plain = happened_week(shop, decisions, chances, as_of="2024-09-08 16:00", week="2024-W28")
+    plain = week_outcomes(shop, decisions, chances, as_of="2024-09-08 16:00", week="2024-W28")
     pd.testing.assert_frame_equal(found, plain)
 
 
@@ -113,14 +113,14 @@ def test_what_came_due_since_the_last_report_is_told_now(tmp_path, followed):
     said = fresh.assign(readout_low=-1e9, readout_high=1e9, per="total")[list(PREDICTION_COLUMNS)]
     book = Ledger.open(tmp_path / "ledger.duckdb", shop="Toys", create=True)
     book.record_week("2024-W28", made.as_of, state="draft", predictions=said)
-    assert said_and_happened(later).rows.empty
-    found = said_and_happened(later, shop)
+    assert compare_forecasts(later).rows.empty
+    found = compare_forecasts(later, shop)
     assert found.kept.value == 1 and found.kept.n == 3
     # What the ledger has as settled stays as it is, whatever the shop says later.
     first = fresh.assign(value=7.0)
     early = pd.Timestamp(2024, 9, 1)
     book.record_outcomes("2024-W28", first, state="settled", known_at=early)
-    assert (said_and_happened(later, shop).rows["came"] == 7.0).all()
+    assert (compare_forecasts(later, shop).rows["came"] == 7.0).all()
     # The first page reads what page 09 has told.
     later.write_table("promises", found.rows, by=["week", "promotion_id", "segment", "measure"])
-    assert said_and_happened(later).kept.n == 3 and said_and_happened(later).currency == "EUR"
+    assert compare_forecasts(later).kept.n == 3 and compare_forecasts(later).currency == "EUR"

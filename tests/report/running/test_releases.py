@@ -293,7 +293,7 @@ def test_what_is_done_with_a_week_is_in_the_ledger(reports, source, tmp_path, mo
         rows = {"week": [WEEK], "state": "settled", "known_at": [as_of]}
         return pd.DataFrame(rows | {"measure": "redemptions", "value": 3.0})
 
-    monkeypatch.setattr("promolab.loop.promises.happened", happened)
+    monkeypatch.setattr("promolab.loop.promises.past_outcomes", happened)
     path = reports / "ledger.duckdb"
     steps = {
         "released": lambda: release(reports),

@@ -10,11 +10,11 @@ from promolab import UpliftModel, load_shop
 from promolab.campaign.worth import scored_log, week_worth
 from promolab.cleaning import known_by
 from promolab.features import decisions_experiment
-from promolab.loop.promises import PREDICTION_COLUMNS, promise_week
-from promolab.loop.promises.charging import held_by, taken_off_each
-from promolab.loop.promises.measured import HORIZON, Span, noise_of
-from promolab.loop.promises.responding import ends_of, missed_before
-from promolab.loop.promises.scores import _shrunk
+from promolab.loop.promises import PREDICTION_COLUMNS, forecast_week
+from promolab.loop.promises.costs import held_by, taken_off_each
+from promolab.loop.promises.forecasts import _shrunk
+from promolab.loop.promises.response_forecast import ends_of, missed_before
+from promolab.loop.promises.windows import HORIZON, Span, noise_of
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def said(week):
     segments = pd.Series(np.where(decisions["customer_id"] % 2, "odd", "even"),
                          index=decisions["customer_id"])  # fmt: skip
     named = {"as_of": ts, "week": "2024-W39", "segments": segments}
-    return promise_week(shop, decisions, chances, worth, **named)
+    return forecast_week(shop, decisions, chances, worth, **named)
 
 
 def test_rows_add_up_rates_are_of_those_contacted_and_the_readout_is_less_sure(said):
@@ -63,7 +63,7 @@ def test_spend_is_near_the_truth_and_promotions_that_run_on_are_known(week):
     shop, decisions, chances, worth, ts, truth = week
     amounts = worth.amounts
     shifted = replace(amounts, cost=3 * amounts.cost, value=amounts.value - 5)
-    found = promise_week(shop, decisions, chances, replace(worth, amounts=shifted), as_of=ts)
+    found = forecast_week(shop, decisions, chances, replace(worth, amounts=shifted), as_of=ts)
     spend = found[(found["promotion_id"] == "") & (found["measure"] == "spend")].iloc[0]
     got = decisions[(decisions["action"] != "none") & (decisions["holdout"] != "standing")]
     true = 0.2 * len(got)
@@ -107,12 +107,12 @@ def test_what_runs_beside_is_expected_not_the_luck_of_who_had_much_lately(week):
 
 def test_where_effects_are_not_known_no_profit_is_said_and_of_nobody_nothing(week):
     shop, decisions, chances, _, ts, _ = week
-    found = promise_week(shop, decisions, chances, None, as_of=ts)
+    found = forecast_week(shop, decisions, chances, None, as_of=ts)
     profit = found[found["measure"] == "added_profit"]
     assert (profit["identification"] == "not identified").all() and profit["value"].isna().all()
     assert found[found["measure"] == "redemptions"]["value"].gt(0).all()
     shop, decisions, chances, worth, ts, _ = week
-    found = promise_week(shop, decisions.assign(action="none"), chances, worth, as_of=ts)
+    found = forecast_week(shop, decisions.assign(action="none"), chances, worth, as_of=ts)
     assert found.empty and tuple(found.columns) == PREDICTION_COLUMNS
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from promolab import load_shop
 from promolab.cleaning import known_by
-from promolab.loop.promises import OUTCOME_COLUMNS, happened_week
-from promolab.loop.promises.assigned import Assigned, assigned_of
-from promolab.loop.promises.happening import _Money
-from promolab.loop.promises.measured import Span, brought_in
+from promolab.loop.promises import OUTCOME_COLUMNS, week_outcomes
+from promolab.loop.promises.assignment import Assigned, assigned_of
+from promolab.loop.promises.outcomes import _Money
+from promolab.loop.promises.windows import Span, brought_in
 from tests.made_up import shop_of
 from tests.refused import refused
 
@@ -34,7 +34,7 @@ def settled(shop):
     segments = pd.Series(np.where(decisions["customer_id"] % 2, "odd", "even"),
                          index=decisions["customer_id"])  # fmt: skip
     end = shop.settings.life()[1]
-    found = happened_week(shop, decisions, chances, as_of=end, week="2024-W30", segments=segments)
+    found = week_outcomes(shop, decisions, chances, as_of=end, week="2024-W30", segments=segments)
     return decisions, found
 
 
@@ -69,13 +69,13 @@ def test_a_week_is_provisional_until_all_is_over_and_nothing_later_is_read(shop)
     ts = decisions["ts"].iloc[0].to_pydatetime()
     over = ts + timedelta(days=14 + 30)
     states = [
-        happened_week(shop, decisions, chances, as_of=moment)["state"].unique().tolist()
+        week_outcomes(shop, decisions, chances, as_of=moment)["state"].unique().tolist()
         for moment in (ts, over - timedelta(hours=1), over)
     ]
     assert states == [[], ["provisional"], ["settled"]]
     now = decisions["ts"].iloc[0].to_pydatetime() + timedelta(days=20)
-    found = happened_week(shop, decisions, chances, as_of=now)
-    again = happened_week(known_by(shop, now), decisions, chances, as_of=now)
+    found = week_outcomes(shop, decisions, chances, as_of=now)
+    again = week_outcomes(known_by(shop, now), decisions, chances, as_of=now)
     pd.testing.assert_frame_equal(found, again)
 
 

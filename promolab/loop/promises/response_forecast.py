@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ import pandas as pd
 from promolab.campaign.outlook import type_of
 from promolab.campaign.past import contacts_before, response_spans
 from promolab.contract import read_operations
-from promolab.loop.promises.assigned import Assigned, Group
+from promolab.loop.promises.assignment import Assigned, Group
+from promolab.loop.promises.windows import windows_of
 from promolab.metrics import PastRatios, past_ratios
 from promolab.promotions import Promotion, read_promotions, responses_between
 from promolab.stats import t_quantile
@@ -246,11 +247,3 @@ def _past(shop: Shop, rate: pd.Series[float], as_of: datetime) -> pd.DataFrame:
     told = windows.assign(type=[_terms(o, shop.settings.currency) for o in offers])
     told = told.set_index("promotion_id").join(sums, how="inner")
     return told.loc[told["size"] > 0, list(_PAST)]
-
-
-def windows_of(offers: Iterable[Promotion]) -> pd.DataFrame:
-    """Return promotion_id, kind, starts_at, ends_at of promotions."""
-    names = ("promotion_id", "kind", "starts_at", "ends_at")
-    rows: list[dict[str, Any]] = [{name: getattr(o, name) for name in names} for o in offers]
-    frame = pd.DataFrame(rows, columns=list(names))
-    return frame.astype({"starts_at": "datetime64[us]", "ends_at": "datetime64[us]"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.features import known_until, outcomes_between
+from promolab.promotions import Promotion
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -211,6 +213,14 @@ def _others(shop: Shop, end: datetime, span: Span) -> float:
     lasting = windows["ends_at"].clip(upper=end) - windows["starts_at"].clip(lower=since)
     running = float((lasting.dt.total_seconds().clip(lower=0) / span.length.total_seconds()).sum())
     return max(1 - 1 / running, 0.0) if running > 0 else 0.0
+
+
+def windows_of(offers: Iterable[Promotion]) -> pd.DataFrame:
+    """Return promotion_id, kind, starts_at, ends_at of promotions."""
+    names = ("promotion_id", "kind", "starts_at", "ends_at")
+    rows: list[dict[str, Any]] = [{name: getattr(o, name) for name in names} for o in offers]
+    frame = pd.DataFrame(rows, columns=list(names))
+    return frame.astype({"starts_at": "datetime64[us]", "ends_at": "datetime64[us]"})
 
 
 def margins_known(shop: Shop) -> bool:

@@ -8,11 +8,11 @@ from promolab.display import say
 from promolab.loop.promises import (
     OUTCOME_COLUMNS,
     PREDICTION_COLUMNS,
-    SaidAndHappened,
-    matched,
+    ComparedForecasts,
+    join_outcomes,
     planner_calibration,
 )
-from promolab.loop.promises.rows import typed
+from promolab.loop.promises.ledger_rows import typed
 from tests.refused import refused
 
 WEEKS = [f"2024-W{w:02d}" for w in range(10, 22)]
@@ -39,7 +39,7 @@ def ledger(ratio=1.0, *, seed=0, weeks=WEEKS, waiting=2, unit=("", "")):
 
 
 def found_of(*args, **kwargs):
-    return SaidAndHappened(matched(*ledger(*args, **kwargs)), currency="CNY")
+    return ComparedForecasts(join_outcomes(*ledger(*args, **kwargs)), currency="CNY")
 
 
 def test_promises_are_kept_in_the_readouts_interval_and_rates_stand_in_the_ledger():
@@ -54,7 +54,7 @@ def test_promises_are_kept_in_the_readouts_interval_and_rates_stand_in_the_ledge
     assert share.n == 30 and share.value == pytest.approx(inside[settled].mean())
     words = found.summary()
     assert "Of 30 promises" in words and "6 figures are provisional" in words
-    assert "provisional" in str(found.table()) and "CNY" in str(found.table())
+    assert "provisional" in str(found.to_table()) and "CNY" in str(found.to_table())
     rows = found_of().frame
     profit = rows[rows["measure"] == "added_profit"]
     assert np.allclose(profit["off"], profit["came"] - profit["said"])
@@ -66,7 +66,7 @@ def test_promises_are_kept_in_the_readouts_interval_and_rates_stand_in_the_ledge
     rate = {"measure": "response_rate", "value": 0.1, "ci_low": 0.05, "ci_high": 0.2}
     said = pd.concat([said, said.head(1).assign(**rate, readout_low=0.05, readout_high=0.2)])
     came = pd.concat([came, came.head(1).assign(**rate)])
-    found = SaidAndHappened(matched(said, came), currency="CNY")
+    found = ComparedForecasts(join_outcomes(said, came), currency="CNY")
     assert "response_rate" in set(found.rows["measure"])
     assert len(found.frame) == 3 * len(WEEKS) and found.kept.n == 30
     assert "Of 30 promises" in found.summary()
@@ -75,15 +75,15 @@ def test_promises_are_kept_in_the_readouts_interval_and_rates_stand_in_the_ledge
 def test_the_ratio_covers_the_truth_corrects_by_no_chance_and_is_least_squares():
     hits, corrected = 0, 0
     for seed in range(25):
-        found = planner_calibration(matched(*ledger(0.8, seed=seed, waiting=0)))
+        found = planner_calibration(join_outcomes(*ledger(0.8, seed=seed, waiting=0)))
         row = found.frame.set_index("measure").loc["redemptions"]
         hits += int(row["ratio_low"] <= 0.8 <= row["ratio_high"])
         corrected += "redemptions" in found.corrections
     assert hits >= 22 and corrected >= 24
-    even = [planner_calibration(matched(*ledger(seed=s, waiting=0))) for s in range(25)]
+    even = [planner_calibration(join_outcomes(*ledger(seed=s, waiting=0))) for s in range(25)]
     false = [len(one.corrections) for one in even]
     assert np.mean(false) / 3 < 0.12
-    rows = matched(*ledger(0.9, waiting=0))
+    rows = join_outcomes(*ledger(0.9, waiting=0))
     row = planner_calibration(rows).frame.set_index("measure").loc["spend"]
     mine = rows[rows["measure"] == "spend"]
     slope = np.linalg.lstsq(mine[["said"]].to_numpy(), mine["came"].to_numpy(), rcond=None)[0]
@@ -99,32 +99,32 @@ def test_a_correction_is_said_and_waits_for_enough_weeks():
     few = found_of(0.5, weeks=WEEKS[:3], waiting=0).calibration
     assert few.corrections == {}
     many.plot()
-    assert "came ÷ said" in str(many.table())
+    assert "came ÷ said" in str(many.to_table())
 
 
 def test_parts_are_told_apart_and_the_first_page_shows_three_weeks():
     tables = [ledger(weeks=WEEKS[:4], waiting=0, unit=u) for u in (("", ""), ("7", ""), ("", "A"))]
     said, came = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
-    found = SaidAndHappened(matched(said, came))
+    found = ComparedForecasts(join_outcomes(said, came))
     assert set(found.by_promotion().frame["promotion_id"]) == {"7"}
     assert set(found.by_segment().frame["segment"]) == {"A"}
     assert len(found.frame) == len(found.by_promotion().frame) == 12
     found.by_promotion().plot()
     found.plot(measure="spend")
     # A figure beside the plan's cost, with a name of its own, and the caption says what differs.
-    told = found.table().text
+    told = str(found.to_table())
     assert "extra spend" in told and "the cost of a plan" in told
     before = say("recomputed")
-    assert SaidAndHappened(matched(*ledger(waiting=12))).track_record(before) is before
+    assert ComparedForecasts(join_outcomes(*ledger(waiting=12))).track_record(before) is before
     text = str(found_of().track_record(before))
     assert "recomputed" not in text and WEEKS[9] in text and WEEKS[6] not in text
     assert len(text.split()) < 120
 
 
 def test_of_nothing_it_says_so():
-    nothing = matched(typed((), PREDICTION_COLUMNS), typed((), OUTCOME_COLUMNS))
-    empty = SaidAndHappened(nothing, currency="CNY")
-    assert "No earlier week" in empty.summary() and "No earlier week" in str(empty.table())
+    nothing = join_outcomes(typed((), PREDICTION_COLUMNS), typed((), OUTCOME_COLUMNS))
+    empty = ComparedForecasts(nothing, currency="CNY")
+    assert "No earlier week" in empty.summary() and "No earlier week" in str(empty.to_table())
     assert "No settled week" in empty.alarm.summary()
     assert "Fewer than two" in empty.calibration.summary()
     for found in (empty, empty.alarm, empty.calibration):
@@ -134,6 +134,6 @@ def test_of_nothing_it_says_so():
 def test_a_count_of_none_is_half_of_one():
     said, came = ledger(weeks=WEEKS[:1], waiting=0)
     said = said.head(1).assign(readout_low=1.0, readout_high=4.0)
-    rows = matched(said, came.head(1).assign(value=0.0, ci_low=0.0, ci_high=3.0))
+    rows = join_outcomes(said, came.head(1).assign(value=0.0, ci_low=0.0, ci_high=3.0))
     assert rows["measure"].tolist() == ["redemptions"]
     assert rows["off"].tolist() == pytest.approx([np.log(0.5) - np.log(2.0)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,19 +12,12 @@ import pandas as pd
 
 from promolab.campaign.past import moment_of, response_spans, settles_at
 from promolab.checks import level_of
-from promolab.contract import read_operations
+from promolab.contract import NONE, read_operations
 from promolab.features import known_until
-from promolab.loop.promises.assigned import Assigned, Group, assigned_of
-from promolab.loop.promises.counted import spend_row, spent_on_each
-from promolab.loop.promises.measured import (
-    HORIZON,
-    Span,
-    brought_in,
-    clusters_of,
-    fitted,
-    margins_known,
-)
-from promolab.loop.promises.rows import (
+from promolab.folder import RunFolder, state_of
+from promolab.loop.promises.assignment import Assigned, Group, assigned_of
+from promolab.loop.promises.costs import spend_row, spent_on_each
+from promolab.loop.promises.ledger_rows import (
     COUNTED,
     OUTCOME_COLUMNS,
     PROFIT,
@@ -37,6 +30,14 @@ from promolab.loop.promises.rows import (
     rates_of,
     typed,
 )
+from promolab.loop.promises.windows import (
+    HORIZON,
+    Span,
+    brought_in,
+    clusters_of,
+    fitted,
+    margins_known,
+)
 from promolab.promotions import Promotion, read_promotions, responses_between
 from promolab.stats import t_quantile, wilson
 
@@ -44,7 +45,11 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
-def happened_week(
+SAME = 0.95
+"""Share of the planned contacts that a shop's own decisions must hold to be called the plan's."""
+
+
+def week_outcomes(
     shop: Shop,
     decisions: pd.DataFrame,
     chances: pd.DataFrame,
@@ -79,7 +84,7 @@ def happened_week(
     Returns
     -------
     DataFrame
-        `promolab.loop.promises.rows.OUTCOME_COLUMNS`; no row before anything began, or of a week in
+        `OUTCOME_COLUMNS`; no row before anything began, or of a week in
         which nobody got anything. Provisional until window, horizon and return days of all
         promotions are over. Where margins are not known there is no profit, and the spend is
         counted. The interval of a count is that of its expected value (Wilson).
@@ -115,6 +120,74 @@ def happened_week(
         else:
             rows += [head | part for part in money.of(group, level)]
     return typed(rows, OUTCOME_COLUMNS)
+
+
+def past_outcomes(
+    run: RunFolder, shop: Shop, as_of: Any = None, *, weeks: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Return what became of the plans of earlier weeks of a reports folder.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week whose report looks back.
+    shop : Shop
+        Cleaned.
+    as_of : datetime, optional
+        UTC; nothing at or after it is read; by default the run's own.
+    weeks : collection of str, optional
+        Only these of the earlier weeks; by default all of them.
+
+    Returns
+    -------
+    DataFrame
+        `OUTCOME_COLUMNS`, of weeks whose plan was carried out: by the
+        shop's own decisions, or released. A draft that nobody followed has no outcome.
+    """
+    now: datetime = run.as_of if as_of is None else as_of
+    parts = []
+    for week in run.reports.weeks():
+        if week >= run.week or (weeks is not None and str(week) not in weeks):
+            continue
+        earlier = run.reports.run(week)
+        found = _carried(earlier, shop)
+        if found is not None:
+            parts.append(
+                week_outcomes(
+                    shop, *found, as_of=now, week=str(week), segments=segments_of(earlier)
+                )
+            )
+    return pd.concat(parts, ignore_index=True) if parts else typed((), OUTCOME_COLUMNS)
+
+
+def segments_of(run: RunFolder) -> pd.Series[Any] | None:
+    """Return each customer's segment as a week's folder has it."""
+    if not run.table_path("segments").exists():
+        return None
+    found: pd.Series[Any] = run.read_table("segments").set_index("customer_id")["segment"]
+    return found
+
+
+def _carried(run: RunFolder, shop: Shop) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Return the decisions of a plan that was carried out, and their chances; None of no other."""
+    if not run.table_path("decisions").exists():
+        return None
+    plan = run.read_table("decisions")
+    sent = plan[plan["action"].astype(str) != NONE]
+    if sent.empty:
+        return None
+    if state_of(run.manifest) != "draft":
+        return plan, run.read_table("decision_propensities")
+    if not (shop.has("decisions") and shop.has("decision_propensities")):
+        return None
+    low, high = sent["ts"].min(), sent["ts"].max() + pd.Timedelta(days=7)
+    own = shop.decisions
+    own = own.filter((own.ts >= low) & (own.ts < high)).execute()
+    keys = ["customer_id", "action"]
+    same = sent[keys].astype(str).merge(own[keys].astype(str).drop_duplicates())
+    return (
+        (plan, run.read_table("decision_propensities")) if len(same) >= SAME * len(sent) else None
+    )
 
 
 def offers_of(shop: Shop, week: Assigned) -> list[Promotion]:

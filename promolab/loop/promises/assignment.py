@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.checks import columns_there
 from promolab.contract import NONE
-from promolab.loop.promises.rows import ALL
+from promolab.loop.promises.ledger_rows import ALL
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,7 +89,7 @@ class Group:
     Parameters
     ----------
     promotion_id, segment : str
-        `promolab.loop.promises.rows.ALL` for all.
+        `promolab.loop.promises.ledger_rows.ALL` for all.
     got : ndarray of bool of shape (n,)
         Who of the group got something.
     places : ndarray of int

@@ -11,19 +11,12 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.past import moment_of
+from promolab.campaign.worth import kept_worth
 from promolab.checks import level_of
-from promolab.loop.promises.assigned import Assigned, Group, assigned_of
-from promolab.loop.promises.charging import held_by, taken_off_each
-from promolab.loop.promises.happening import offers_of, span_of
-from promolab.loop.promises.measured import (
-    Noise,
-    clusters_of,
-    margins_known,
-    noise_of,
-    orders_a_day,
-)
-from promolab.loop.promises.responding import ends_of, responding_of
-from promolab.loop.promises.rows import (
+from promolab.folder import RunFolder
+from promolab.loop.promises.assignment import Assigned, Group, assigned_of
+from promolab.loop.promises.costs import held_by, taken_off_each
+from promolab.loop.promises.ledger_rows import (
     COUNTED,
     PREDICTION_COLUMNS,
     PROFIT,
@@ -34,7 +27,16 @@ from promolab.loop.promises.rows import (
     rates_of,
     typed,
 )
-from promolab.loop.promises.scores import Scores
+from promolab.loop.promises.outcomes import offers_of, segments_of, span_of
+from promolab.loop.promises.response_forecast import ends_of, responding_of
+from promolab.loop.promises.windows import (
+    Noise,
+    clusters_of,
+    margins_known,
+    noise_of,
+    orders_a_day,
+)
+from promolab.metrics import PastRatios, random_effects
 from promolab.stats import normal_quantile
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from promolab.promotions import Promotion
 
 
-def promise_week(
+def forecast_week(
     shop: Shop,
     decisions: pd.DataFrame,
     chances: pd.DataFrame,
@@ -62,7 +64,7 @@ def promise_week(
 
     Profit is what scores of past decisions say of customers of whom as much was foretold as is of
     those contacted, drawn together as far as kinds and customers cannot be told apart: of what
-    looks best by chance, predictions promise too much (`promolab.loop.promises.scores`).
+    looks best by chance, predictions promise too much (`promolab.loop.promises.forecasts`).
 
     Parameters
     ----------
@@ -92,7 +94,7 @@ def promise_week(
     Returns
     -------
     DataFrame
-        `promolab.loop.promises.rows.PREDICTION_COLUMNS`; no row where nobody gets anything.
+        `PREDICTION_COLUMNS`; no row where nobody gets anything.
     """
     level_of(level)
     now = moment_of(as_of)
@@ -116,6 +118,45 @@ def promise_week(
         rows.append(head | money.spend(group, level, costs))
         rows.append(head | money.profit(group, level))
     return typed(rows, PREDICTION_COLUMNS)
+
+
+def run_forecast(run: RunFolder) -> pd.DataFrame:
+    """Return what a week's report says that its plan will bring.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Of a week whose steps have run.
+
+    Returns
+    -------
+    DataFrame
+        `PREDICTION_COLUMNS`; no row where nobody is planned.
+    """
+    if not run.table_path("planned").exists():
+        return typed((), PREDICTION_COLUMNS)
+    planned = run.read_table("planned")
+    if planned.empty:
+        return typed((), PREDICTION_COLUMNS)
+    from promolab.sources import load_shop
+
+    shop = load_shop(run.path / "shop")
+    starting = planned["promotion_id"].unique().tolist()
+    there = run.table_path("uplift_log").exists()
+    worth = kept_worth(run, shop, starting) if there else None
+    ratios = PastRatios.of((run.metrics.get("response") or {}).get("past_ratios"))
+    return forecast_week(
+        shop,
+        run.read_table("decisions"),
+        run.read_table("decision_propensities"),
+        worth,
+        as_of=run.as_of,
+        week=str(run.week),
+        segments=segments_of(run),
+        response=planned,
+        ratios=ratios,
+        costs=run.read_table("economics"),
+    )
 
 
 KNOWN = 0.9
@@ -259,3 +300,133 @@ class _Money:
             "measure": PROFIT,
             "identification": RANDOMISED,
         }
+
+
+USUAL = 0.5
+"""By what share of the mean effect kinds, and customers as they are foretold, usually differ.
+
+The least that is believed before the data speak: of four kinds chance often shows no difference.
+"""
+
+
+class Scores:
+    """What scores of past decisions say of customers with promotions.
+
+    Parameters
+    ----------
+    worth : Worth
+        With ``rows``.
+
+    Notes
+    -----
+    For each kind the doubly robust scores of its effect are regressed on what models that had not
+    seen the customer foretold: a mean, and what one standard deviation of the foretold is worth.
+    Their errors, with one another's, come from what single customers moved them by. Both are then
+    shrunk: empirical Bayes, with a flat prior for the common mean. What folds share needs no wider
+    error (as in `promolab.policy.plan_value`), for no figure here is of what they chose.
+
+    References
+    ----------
+    Chernozhukov, Demirer, Duflo & Fernández-Val (2018), Generic machine learning inference on
+    heterogeneous treatment effects (the regression); Efron & Morris (1973), JASA 68 (shrinking);
+    Andrews, Kitagawa & McCloskey (2024), QJE 139 (inference on winners).
+    """
+
+    def __init__(self, worth: Worth) -> None:
+        assert worth.rows is not None
+        rows, amounts = worth.rows, worth.amounts
+        self.worth = worth
+        self.columns = np.array([amounts.place(arm) for arm in rows.arms])
+        kinds = np.array([amounts.promotions[c].kind for c in self.columns], dtype=object)
+        names, self.kind = np.unique(kinds.astype(str), return_inverse=True)
+        self.left = amounts.value - amounts.given["moved"]
+        self.centre, self.sd = np.zeros(len(names)), np.zeros(len(names))
+        found, moved = np.zeros(2 * len(names)), []
+        clusters = int(rows.cluster.max()) + 1
+        for k in range(len(names)):
+            j = int(np.argmax(np.where(self.kind == k, np.abs(self._factor), -1.0)))
+            some, left = rows.eligible[:, j], float(self.left[:, self.columns[j]].mean())
+            factor = self._factor[j] or 1.0
+            x, y = ((a[some, j] - left) / factor for a in (rows.effect, rows.gamma))
+            # Within folds: the mean that others foretell of a fold is low where its own is high.
+            fold = np.searchsorted(rows.folds, rows.fold[some])
+            x = x - (np.bincount(fold, x) / np.maximum(np.bincount(fold), 1))[fold]
+            self.centre[k] = float(amounts.given["moved"][:, self.columns[j]].mean()) / factor
+            spread = float(x.std())
+            apart = spread > 1e-6 * float(np.abs(y).mean())
+            self.sd[k] = spread if apart else 0.0
+            z = x / spread if apart else np.zeros(len(x))
+            design = np.column_stack([np.ones(len(z)), z])
+            inverse = np.linalg.pinv(design.T @ design)
+            line = inverse @ (design.T @ y)
+            found[2 * k : 2 * k + 2] = line
+            parts = (design * (y - design @ line)[:, None]) @ inverse
+            moved += [np.bincount(rows.cluster[some], part, clusters) for part in parts.T]
+        influence = np.column_stack(moved)
+        self.estimate, self.covariance = _shrunk(found, influence.T @ influence)
+
+    @property
+    def _factor(self) -> np.ndarray:
+        return np.asarray(self.worth.amounts.given["factor"][self.columns], dtype=float)
+
+    def total(self, place: np.ndarray, columns: np.ndarray, whole: float) -> tuple[float, float]:
+        """Return what customers with promotions add, and the variance of that.
+
+        Parameters
+        ----------
+        place, columns : ndarray of int of shape (m,)
+            Of each customer the row, and the column, of ``worth.amounts``.
+        whole : float
+            The sum stands for so many times as many.
+        """
+        amounts, kinds = self.worth.amounts, len(self.centre)
+        # How depths differ is taken to be usual where past decisions do not tell: a ratio to a mean
+        # effect near 0 has no error worth its name.
+        steps = np.hypot(1.0, amounts.given["factor_se"][self.columns] / USUAL)
+        steps = amounts.given["factor_se"][self.columns] / steps
+        means, apart = np.zeros(len(self.columns)), np.zeros(len(self.columns))
+        left = 0.0
+        for j, column in enumerate(self.columns):
+            mine = place[columns == column]
+            means[j] = len(mine) * self._factor[j]
+            foretold = float(amounts.given["moved"][mine, column].sum())
+            sd = self.sd[self.kind[j]]
+            apart[j] = (foretold - means[j] * self.centre[self.kind[j]]) / sd if sd else 0.0
+            left += float(self.left[mine, column].sum())
+        weight = np.zeros(2 * kinds)
+        np.add.at(weight, 2 * self.kind, means)
+        np.add.at(weight, 2 * self.kind + 1, apart)
+        gross = means * self.estimate[2 * self.kind] + apart * self.estimate[2 * self.kind + 1]
+        # A round's promotions of one kind do better or worse together.
+        between = np.bincount(self.kind, gross * amounts.spread[self.columns], kinds)
+        factor = np.where(self._factor == 0, 1.0, self._factor)
+        terms = gross / factor * steps
+        value = float(weight @ self.estimate) + left
+        variance = float(weight @ self.covariance @ weight + between @ between + terms @ terms)
+        return value * whole, variance * whole**2
+
+
+def _shrunk(found: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return means and differences drawn together, and their covariance.
+
+    Parameters
+    ----------
+    found : ndarray of shape (2 · K,)
+        Of each kind the mean, and what one standard deviation of the foretold is worth.
+    covariance : ndarray of shape (2 · K, 2 · K)
+    """
+    kinds = len(found) // 2
+    mean, apart = found[0::2], found[1::2]
+    own, error = np.diag(covariance)[0::2], np.diag(covariance)[1::2]
+    common = random_effects(mean, own)
+    usual = USUAL * max(abs(common.mean), common.se) if common.k else 0.0
+    between = common.sd**2 if common.k > 1 else 0.0
+    between = max(between, usual**2, 1e-12)
+    within = max(float(np.mean(apart**2 - error)), usual**2, 1e-12)
+    prior = np.zeros_like(covariance)
+    prior[0::2, 0::2] = (np.eye(kinds) - 1 / kinds) / between
+    prior[1::2, 1::2] = np.eye(kinds) / within
+    ridge = 1e-9 * max(float(np.trace(covariance)), 1e-12)
+    precision = np.linalg.inv(covariance + ridge * np.eye(len(found)))
+    posterior = np.linalg.inv(precision + prior)
+    return posterior @ (precision @ found), posterior

@@ -1,0 +1,510 @@
+"""Forecasts of earlier weeks beside what came: kept or broken, how far they miss, the alarm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.display import Html, join, link, say, table
+from promolab.loop.ledger import ledger_of
+from promolab.loop.planned import settings_of
+from promolab.loop.promises.ledger_rows import (
+    ALL,
+    KEYS,
+    PROFIT,
+    SETTLED,
+    TOTALS,
+    join_outcomes,
+    whole_weeks,
+)
+from promolab.loop.promises.outcomes import past_outcomes
+from promolab.results import Estimate, Result, plain
+from promolab.stats import normal_quantile, t_quantile, wilson
+from promolab.weeks import Week
+from promolab.wording import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from promolab.contract import Shop
+    from promolab.folder import RunFolder
+
+
+LEVEL = 0.05
+"""Of all false alarms, however many weeks are looked at."""
+SIZE = 0.5
+"""How far a broken promise is thought to miss: one standard deviation, as a share of it."""
+FIRST, LASTS = 0.5, 26.0
+"""How likely a planner that breaks promises is thought to do so from the first week on; else weeks
+after which, on average, it begins to."""
+FEWEST = 4
+"""Settled weeks from which on a correction is told."""
+WEEKS_SHOWN = 3
+"""On the first page."""
+MOST = 16
+"""Rows of a figure."""
+TABLE = "promises"
+
+
+def evidence(off: ArrayLike, spread: ArrayLike, shared: ArrayLike, size: ArrayLike) -> np.ndarray:
+    r"""Return how much likelier what came is if promises are broken, after each week.
+
+    A martingale where they are kept, so that it ever reaches 1/α with a chance of at most α (Ville
+    1939): a mixture of likelihood ratios. Kept, what came differs from what was said by the noise
+    of the readout and by an error that all weeks share, for the same past decisions foretold them;
+    broken from week k on, also by a share :math:`\rho \sim N(0, 0.5^2)` of what was said. Half of
+    the weight is on the first week, the rest falls geometrically.
+
+    Parameters
+    ----------
+    off : array-like of shape (…, T)
+        What came less what was said; runs may be stacked.
+    spread : array-like of shape (T,)
+        Standard deviation of that.
+    shared : array-like of shape (T,)
+        What of it the weeks share. It is counted as shared and as each week's own, for how much of
+        it they share is not known: on the safe side.
+    size : array-like of shape (T,)
+        What a share of the promise is; of logarithms 1.
+
+    Returns
+    -------
+    ndarray of shape (…, T)
+
+    References
+    ----------
+    Ville (1939), Étude critique de la notion de collectif; Shafer (2021), Testing by betting,
+    JRSS A 184; Shiryaev (1963) for the weights of k.
+
+    Examples
+    --------
+    >>> evidence([0.1, -0.2], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]).round(2).tolist()
+    [0.95, 0.9]
+    """
+    y, own = np.asarray(off, dtype=float), np.asarray(spread, dtype=float) ** 2
+    common, design = np.asarray(shared, dtype=float), np.asarray(size, dtype=float)
+    weeks = y.shape[-1]
+    begins = (1 / LASTS) * (1 - 1 / LASTS) ** np.arange(weeks) * (1 - FIRST)
+    begins[:1] += FIRST
+    later = 1 - np.cumsum(begins)  # those that begin after a week have seen nothing of it yet
+    found = np.zeros(y.shape) + later
+    pulled = 1 + np.cumsum(common**2 / own)
+    drawn = np.cumsum(y * common / own, axis=-1)
+    for k in range(weeks):
+        x = np.where(np.arange(weeks) >= k, design, 0.0)
+        cross = np.cumsum(x * common / own)
+        g = np.cumsum(x * x / own) - cross**2 / pulled
+        h = np.cumsum(y * x / own, axis=-1) - cross * drawn / pulled
+        grown = 1 + SIZE**2 * g
+        ratio = np.exp(np.minimum(SIZE**2 * h**2 / (2 * grown), 700.0)) / np.sqrt(grown)
+        found += np.where(np.arange(weeks) >= k, begins[k] * ratio, 0.0)
+    return np.asarray(found)
+
+
+@dataclass(frozen=True)
+class PromiseAlarm(Result):
+    """Whether promises were broken beyond chance; made by `promise_alarm`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per settled week: week, evidence (of all measures together) and that of each.
+    since : str
+        The first week at which it rang; empty while it has not.
+    measure : str
+        Of which it is most certain then.
+    ratio : float
+        What came over what was said of that, all weeks together.
+    level : float
+        The most that false alarms may be, over all weeks ever.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    since: str
+    measure: str
+    ratio: float
+    level: float = LEVEL
+
+    def __bool__(self) -> bool:
+        """Whether a week is settled, so that there is something to tell."""
+        return not self.frame.empty
+
+    @property
+    def rings(self) -> bool:
+        """Whether promises were broken beyond chance."""
+        return bool(self.since)
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return the case, and the evidence by the Monday of each week."""
+        rows = self.frame.assign(
+            monday=pd.to_datetime([Week.parse(week).monday() for week in self.frame["week"]]),
+            evidence=np.maximum(self.frame["evidence"].astype(float), 1e-3),
+        )
+        case = "none" if rows.empty else "rings" if self.rings else "still"
+        return {"case": case, "curve": rows, "bar": 1 / self.level, "weeks": len(rows)}
+
+
+def promise_alarm(rows: pd.DataFrame, level: float = LEVEL) -> PromiseAlarm:
+    """Ask whether promises of whole weeks were broken beyond chance.
+
+    The mean of the measures' evidence is evidence again, so that together they ring falsely as
+    seldom as one.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        By `join_outcomes`.
+    level : float
+        The most that false alarms may be, over all weeks ever.
+    """
+    told: dict[str, pd.Series[float]] = {}
+    sums: dict[str, float] = {}
+    for measure in TOTALS:
+        mine = whole_weeks(rows, measure)
+        mine = mine[(mine["state"] == SETTLED) & (mine["spread"] > 0)]
+        mine = mine[mine[["off", "spread", "shared", "said"]].notna().all(axis=1)]
+        if mine.empty:
+            continue
+        size = mine["said"].abs() if measure == PROFIT else np.ones(len(mine))
+        found = evidence(mine["off"], mine["spread"], mine["shared"], size)
+        told[measure] = pd.Series(found, index=mine["week"].to_numpy())
+        sums[measure] = float(mine["came"].sum() / mine["said"].sum())
+    if not told:
+        return PromiseAlarm(pd.DataFrame(columns=["week", "evidence"]), "", "", math.nan, level)
+    # A week that settled for one measure alone leaves the others' evidence as it was.
+    measures = pd.DataFrame(told).sort_index().ffill()
+    frame = pd.DataFrame(measures.where(measures.notna(), 1.0))
+    frame.insert(0, "evidence", frame.mean(axis=1))
+    frame = frame.reset_index(names="week")
+    loud = frame[frame["evidence"] >= 1 / level]
+    if loud.empty:
+        return PromiseAlarm(frame, "", "", math.nan, level)
+    most = str(loud.iloc[0][list(told)].astype(float).idxmax())
+    return PromiseAlarm(frame, str(loud["week"].iloc[0]), most, sums[most], level)
+
+
+@dataclass(frozen=True)
+class PlannerCalibration(Result):
+    """What came over what was said; made by `planner_calibration`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per measure: measure, weeks, ratio with ``ratio_low`` and ``ratio_high`` (nan with
+        fewer than two weeks), multiply (by what to multiply the next forecasts; 1 where the ratio
+        may be chance), kept, of (whole weeks inside the readout's interval, of so many), share with
+        ``share_low`` and ``share_high``.
+    level : float
+        Of the intervals of the ratio and the share.
+    said_level : float
+        Of the intervals that were promised.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    level: float = 0.95
+    said_level: float = 0.9
+
+    def __bool__(self) -> bool:
+        """Whether enough weeks are settled to tell how far the planner misses."""
+        return bool(self.frame["ratio_low"].notna().any())
+
+    @property
+    def corrections(self) -> dict[str, float]:
+        """By what to multiply the next forecasts, of measures that miss beyond chance."""
+        rows = self.frame[self.frame["multiply"] != 1.0]
+        return dict(zip(rows["measure"], rows["multiply"], strict=True))
+
+    def share(self, measure: str) -> Estimate:
+        """Return the share of whole weeks inside the readout's interval."""
+        row = self.frame[self.frame["measure"] == measure].iloc[0]
+        return Estimate(row["share"], row["share_low"], row["share_high"], int(row["of"]))
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return the measures whose ratio has an interval, and whether any is to be corrected."""
+        known = self.frame[self.frame["ratio_low"].notna()]
+        known = known.assign(corrected=known["multiply"] != 1.0)
+        weeks = int(known["weeks"].max()) if len(known) else 0
+        return {"able": bool(self), "known": known, "weeks": weeks, "off": bool(self.corrections)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures by measure."""
+        return {"level": self.level, **plain(self.frame.set_index("measure").to_dict("index"))}
+
+
+def planner_calibration(
+    rows: pd.DataFrame, *, level: float = 0.95, fewest: int = FEWEST
+) -> PlannerCalibration:
+    """Compare what came with what was said over all settled weeks.
+
+    The ratio is the slope of what came on what was said through the origin, weeks weighted by how
+    sure what came is; where weeks differ by more than that says, its error grows in proportion.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        By `join_outcomes`.
+    level : float
+        Of the intervals.
+    fewest : int
+        Settled weeks from which on a correction is told.
+    """
+    found = []
+    for measure in TOTALS:
+        mine = whole_weeks(rows, measure)
+        mine = mine[(mine["state"] == SETTLED) & mine["came"].notna() & mine["said"].notna()]
+        if mine.empty:
+            continue
+        ratio = _slope(mine, level)
+        kept = mine["kept"].dropna().astype(bool)
+        low, high = wilson(int(kept.sum()), len(kept), level) if len(kept) else (np.nan, np.nan)
+        beyond = len(mine) >= fewest and (ratio.ci_low > 1 or ratio.ci_high < 1)
+        sensible = beyond and ratio.value > 0
+        found.append(
+            {
+                "measure": measure,
+                "weeks": len(mine),
+                **dict(zip(("ratio", "ratio_low", "ratio_high"), ratio.ends, strict=True)),
+                "multiply": ratio.value if sensible else 1.0,
+                "kept": int(kept.sum()),
+                "of": len(kept),
+                "share": float(kept.mean()) if len(kept) else math.nan,
+                "share_low": float(low),
+                "share_high": float(high),
+            }
+        )
+    columns = ["measure", "weeks", "ratio", "ratio_low", "ratio_high", "multiply"]
+    columns += ["kept", "of", "share", "share_low", "share_high"]
+    said = float(rows["level"].iloc[0]) if len(rows) else 0.9
+    return PlannerCalibration(pd.DataFrame(found, columns=columns), level, said)
+
+
+def _slope(rows: pd.DataFrame, level: float) -> Estimate:
+    """Return the slope through the origin of what came on what was said."""
+    said, came = rows["said"].to_numpy(dtype=float), rows["came"].to_numpy(dtype=float)
+    half = (rows["came_high"] - rows["came_low"]).to_numpy(dtype=float) / 2
+    weight = np.where(half > 0, 1 / np.maximum(half, 1e-300) ** 2, 0.0)
+    if not (weight > 0).any() or not (weight @ said**2 > 0):
+        weight = np.ones(len(said))
+    bottom = float(weight @ said**2)
+    if bottom <= 0:
+        return Estimate(math.nan, n=len(rows))
+    value = float(weight @ (said * came)) / bottom
+    if len(rows) < 2:
+        return Estimate(value, n=len(rows))
+    quantile = normal_quantile(float(rows["came_level"].iloc[0]))
+    excess = float(weight @ (came - value * said) ** 2) * quantile**2 / (len(rows) - 1)
+    error = math.sqrt(max(excess, 1.0) / bottom) / quantile
+    wide = float(t_quantile(level, len(rows) - 1)) * error
+    return Estimate(value, value - wide, value + wide, len(rows))
+
+
+@dataclass(frozen=True)
+class ComparedForecasts(Result):
+    """Promises beside what came of them; made by `compare_forecasts`.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        By `promolab.loop.promises.join_outcomes`: all earlier weeks, promotions and segments.
+    unit : {"week", "promotion_id", "segment"}
+        What a row of the table and of the figure is about: whole plans, promotions, or segments.
+    currency : str
+        Of amounts.
+    """
+
+    rows: pd.DataFrame = field(repr=False)
+    unit: str = "week"
+    currency: str = ""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows that the table and the figure are about, the latest week first."""
+        rows = self.rows
+        mine = rows["measure"].isin(TOTALS)
+        for name in ("promotion_id", "segment"):
+            mine &= (rows[name] != ALL) if name == self.unit else (rows[name] == ALL)
+        rows = rows[mine]
+        rows = rows.assign(place=[TOTALS.index(measure) for measure in rows["measure"]])
+        keys = ["week", "place", "promotion_id", "segment"]
+        rows = rows.sort_values(keys, ascending=[False, True, True, True], ignore_index=True)
+        return rows.drop(columns="place")
+
+    @property
+    def settled(self) -> pd.DataFrame:
+        """Those of `frame` that are settled, and had an interval."""
+        return self.frame[self.frame["kept"].notna()]
+
+    @property
+    def kept(self) -> Estimate:
+        """Share of settled promises that were kept, with Wilson's 95 % interval."""
+        held = self.settled["kept"].astype(bool)
+        if held.empty:
+            return Estimate(np.nan)
+        low, high = wilson(int(held.sum()), len(held))
+        return Estimate(float(held.mean()), float(low), float(high), len(held))
+
+    @cached_property
+    def calibration(self) -> PlannerCalibration:
+        """How far the planner misses over all weeks."""
+        return planner_calibration(self.rows)
+
+    @cached_property
+    def alarm(self) -> PromiseAlarm:
+        """Whether promises were broken beyond chance."""
+        return promise_alarm(self.rows)
+
+    def by_promotion(self) -> ComparedForecasts:
+        """Return the same by promotion."""
+        return replace(self, unit="promotion_id")
+
+    def by_segment(self) -> ComparedForecasts:
+        """Return the same by segment."""
+        return replace(self, unit="segment")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return `frame`."""
+        return self.frame
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return how many promises were kept and wait, and the rows of the table."""
+        kept = self.kept
+        return {
+            "case": "empty" if self.rows.empty else "due" if kept.n else "undue",
+            "held": round(kept.value * kept.n) if kept.n else 0,
+            "waiting": int((self.frame["state"] != SETTLED).sum()),
+            "at": float(self.rows["level"].iloc[0]) if len(self.rows) else 0.9,
+            "shown": self._shown,
+        }
+
+    def _shown(self) -> pd.DataFrame:
+        """Return the rows of the table, with where the readout was to lie as figures alone."""
+        rows = self.frame
+        ends = [_readout(row) for row in rows.to_dict("records")]
+        outcome = rows["kept"].map({True: "kept", False: "broken"}).astype(object)
+        rows = rows.assign(
+            low=[low for low, _ in ends],
+            high=[high for _, high in ends],
+            state=rows["state"].where(rows["state"] != SETTLED, outcome.fillna("unknown")),
+        )
+        left = [name for name in ("promotion_id", "segment") if name != self.unit]
+        return rows.drop(columns=["readout_low", "readout_high", *left])
+
+    def plot(self, ax: Axes | None = None, measure: str = "") -> Axes:
+        """Draw what was said, with the readout's interval, beside what came.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+        measure : str
+            ``redemptions``, ``spend`` or ``added_profit``; by default the last of them that has
+            both sides.
+
+        Raises
+        ------
+        InputError
+            There is nothing to draw.
+        """
+        rows = self.frame[self.frame[["said", "came"]].notna().all(axis=1)]
+        measure = measure or next((m for m in TOTALS[::-1] if (rows["measure"] == m).any()), "")
+        rows = rows[rows["measure"] == measure].head(MOST)
+        rows = rows.assign(said_low=rows["readout_low"], said_high=rows["readout_high"])
+        unit = "customers" if measure == TOTALS[0] else self.currency
+        given = {"drawn": rows, "measure": measure, "profit": measure == PROFIT, "in_unit": unit}
+        return self._as_words_say("plot", ax, **given)
+
+    def track_record(self, otherwise: Html) -> Html:
+        """Return what the first page shows: three weeks, or something else where there are none.
+
+        Parameters
+        ----------
+        otherwise : Html
+            What to show where no earlier promise is settled.
+        """
+        if self.unit != "week" or self.settled.empty:
+            return otherwise
+        weeks = sorted(self.settled["week"].unique(), reverse=True)[:WEEKS_SHOWN]
+        rows = self.frame[self.frame["week"].isin(weeks) & self.frame["came"].notna()]
+        rows = rows.assign(told=[self._came(row) for row in rows.to_dict("records")])
+        known = rows.pivot_table("told", "week", "measure", aggfunc="first").loc[weeks]
+        measures = [measure for measure in TOTALS if measure in known]
+        heads = {m: self.say("head", measure=m, money=m != TOTALS[0]) for m in measures}
+        shown = table(
+            known[measures].fillna("–").reset_index(),
+            {"week": self.say("week_head"), **heads},
+            caption=self.say("record"),
+        )
+        return join([say(self.summary()), shown, link("09_learning.html", self.say("all"))])
+
+    def _came(self, row: Mapping[Any, Any]) -> str:
+        """Write what came, and in brackets where the readout was said to lie."""
+        came = number(row["came"], decimals=0 if abs(row["came"]) >= 10 else None)
+        low, high = _readout(row)
+        return self.say("came_where", came=came, low=low, high=high) if low else came
+
+
+def _readout(row: Mapping[Any, Any]) -> tuple[str, str]:
+    """Write both ends of where a readout was to lie, as their distance allows."""
+    text = number(row["said"], row["readout_low"], row["readout_high"])
+    low, _, high = text.partition("[")[2].rstrip("]").partition(", ")
+    return low, high
+
+
+def compare_forecasts(run: RunFolder, shop: Shop | None = None) -> ComparedForecasts:
+    """Return what earlier weeks promised, and what came, as the ledger of a reports folder has it.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week that looks back; of itself and later weeks nothing is read.
+    shop : Shop, optional
+        The week's own, cleaned: of weeks that the ledger does not have as settled it is read again,
+        so that what came due since the last report is told now, not a week later. Without it, what
+        the week has told of it on page 09 already is read back, if it has.
+
+    Returns
+    -------
+    ComparedForecasts
+        Its ``calibration`` says how far the planner misses, its ``alarm`` whether promises were
+        broken beyond chance; ``by_promotion()`` and ``by_segment()`` have the parts.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from promolab.folder import open_run
+    >>> print(compare_forecasts(open_run(tempfile.mkdtemp(), week="2017-W44")).summary())
+    No earlier week's plan was carried out and read, so that no promise can be checked yet.
+    """
+    if shop is None and run.table_path(TABLE).exists():
+        rows = run.read_table(TABLE)
+        return ComparedForecasts(rows, currency=_currency(run, rows))
+    ledger = ledger_of(run)
+    said, came = ledger.predictions(), ledger.outcomes()
+    if shop is not None and len(said):
+        came = _read_again(run, shop, said, came)
+    rows = join_outcomes(said, came)
+    return ComparedForecasts(rows, currency=_currency(run, rows))
+
+
+def _currency(run: RunFolder, rows: pd.DataFrame) -> str:
+    return "" if rows.empty else settings_of(run.path).currency
+
+
+def _read_again(run: RunFolder, shop: Shop, said: pd.DataFrame, came: pd.DataFrame) -> pd.DataFrame:
+    """Return outcomes as they are known now; what is settled in the ledger stays as it is."""
+    settled = came[came["state"] == SETTLED]
+    waiting = set(said["week"]) - (
+        set(settled["week"]) - set(came["week"][came["state"] != SETTLED])
+    )
+    fresh = past_outcomes(run, shop, weeks={str(week) for week in waiting})
+    keys = list(KEYS)
+    known = pd.MultiIndex.from_frame(settled[keys])
+    fresh = fresh[~pd.MultiIndex.from_frame(fresh[keys]).isin(known)]
+    parts = [part for part in (settled, fresh) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else came
