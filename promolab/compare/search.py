@@ -20,14 +20,13 @@ from promolab.compare.cross_validation import (
     make_setting,
     predict_folds,
     progress_bar,
-    promotion_setting,
 )
 from promolab.compare.leaderboard import higher_is_better, leakage_alarm
 from promolab.compare.search_result import SearchResult
 from promolab.compare.search_space import Space, options_of, space_of, suggested
 from promolab.errors import InputError, MissingExtraError
 from promolab.model import ResponseModel
-from promolab.model.inputs import Fold, Folds, check_columns, moment_among
+from promolab.model.inputs import Fold, Folds
 from promolab.model.learners import learner_class
 from promolab.results import Estimate
 
@@ -151,64 +150,6 @@ class Task:
         return found if higher_is_better(self.metric) else found * -1
 
 
-def early_and_late(
-    pairs: pd.DataFrame,
-    outcome: str,
-    columns: Iterable[str] | None,
-    moment: Any,
-    folds: int | None,
-    common: dict[str, Any],
-) -> tuple[Setting, Setting | None]:
-    """Return what a search may use, and what started from a moment on, to test its outcome.
-
-    Raises
-    ------
-    InputError
-        The table has no times, or one of the two parts is empty.
-    """
-    columns = None if columns is None else check_columns(columns)
-    time = common["time"]
-    if moment is None:
-        return make_setting(pairs, outcome, columns, folds=folds, **common), None
-    of_promotions = time is None and {"starts_at", "ends_at"} <= set(pairs.columns)
-    if not of_promotions and time is None:
-        raise InputError("holdout_from needs times: promotions with a start, or time=")
-    if of_promotions:
-        whole = promotion_setting(pairs, outcome, columns, min_positives=common["min_positives"])
-        table = whole.promotions
-        assert table is not None
-        at = moment_among(moment, table["predicted_at"], "holdout_from")
-        later = table.index[table["predicted_at"] >= at]
-        late = tuple(fold for fold in whole.folds.parts if set(fold.promotions) <= set(later))
-        over = table.index[table["ends_at"] <= at]
-        known = whole.frame["promotion_id"].isin(over).to_numpy()
-    else:
-        whole = make_setting(pairs, outcome, columns, **common)
-        times = pd.Series(whole.times)
-        after = (times >= moment_among(moment, times, "holdout_from")).to_numpy()
-        last = Fold("later rows", np.flatnonzero(~after), np.flatnonzero(after), (), 1)
-        late = (last,) if after.any() else ()
-        known = ~after
-    if not known.any() or not late:
-        raise InputError(
-            f"holdout_from = {moment} leaves nothing to {'test' if known.any() else 'search'} on; "
-            "choose another moment"
-        )
-    early = make_setting(
-        whole.frame[known].reset_index(drop=True), outcome, columns, folds=folds, **common
-    )
-    return early, replace(whole, folds=Folds(late, whole.folds.words, whole.folds.left_out))
-
-
-def compared_later(task: Task, later: Setting, best: Mapping[str, Any]) -> dict[str, Any]:
-    """Compare the best options with the defaults on what came after the search."""
-    test = replace(task, setting=later)
-    base = test.defaults()
-    p = test.predict(best) if best else base
-    gain = test.advantage(p, base) if best else Estimate(0.0, 0.0, 0.0, test.rows)
-    return {"best": test.value(p), "defaults": test.value(base), "advantage": gain}
-
-
 def search_options(
     pairs: pd.DataFrame,
     kind: str = "logistic",
@@ -222,7 +163,6 @@ def search_options(
     fixed: Mapping[str, Any] | None = None,
     time: str | None = None,
     folds: int | None = None,
-    holdout_from: Any = None,
     min_positives: int = 20,
     store: str | Path | None = None,
     seed: int = 0,
@@ -259,9 +199,6 @@ def search_options(
         Column of the moment of each row, of a table without promotions.
     folds : int, optional
         At most this many; by default one per start of promotions, or five.
-    holdout_from : time, optional
-        Search only in what was over then, and test the outcome on promotions that start from then
-        on (rows of that time on): the figure that is not optimistic.
     min_positives : int
         Rows with the outcome that a fold's training rows need.
     store : str or Path, optional
@@ -304,8 +241,8 @@ def search_options(
         kept = dict(fixed or {})
         where = space_of(kind, space, tuple(kept))
         ResponseModel(kind, **kept)
-        common = {"min_positives": min_positives, "seed": seed, "time": time}
-        setting, later = early_and_late(pairs, outcome, columns, holdout_from, folds, common)
+        how: dict[str, Any] = {"time": time, "folds": folds, "min_positives": min_positives}
+        setting = make_setting(pairs, outcome, columns, seed=seed, **how)
         task = Task(setting, kind, kept, metric, seed, where)
         defaults = task.defaults()
         parts = (kind, sorted(kept.items()), sorted(where.items()), metric)
@@ -334,8 +271,6 @@ def search_options(
         resumed,
         clock.monotonic() - started,
         seed,
-        None if later is None else compared_later(task, later, best),
-        str(holdout_from) if holdout_from is not None else None,
         leakage_alarm(task.setting, {kind: p}),
     )
 

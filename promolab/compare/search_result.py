@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.compare.leaderboard import higher_is_better
 from promolab.model import ResponseModel
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, Result
 from promolab.wording import count
 
 
@@ -35,7 +35,7 @@ class SearchResult(Result):
         The measure of the best and of the defaults, on rows that no model had seen.
     advantage : Estimate
         By how much the best is better (above 0) on the same rows, clustered by customer. It was
-        chosen for being large, so it flatters; `later` does not.
+        chosen for being large, so it flatters.
     frame : DataFrame
         One row per trial: trial, state (complete, pruned, refused), value (nan unless complete),
         folds, seconds, and a column per option.
@@ -48,9 +48,6 @@ class SearchResult(Result):
     seconds : float
         What this call took.
     seed : int
-    later : mapping or None
-        best, defaults (values) and advantage (Estimate) on what started from ``holdout_from`` on.
-    holdout_from : str or None
     leakage : str
         What is too good to be true, in a sentence; empty where nothing is.
     """
@@ -71,8 +68,6 @@ class SearchResult(Result):
     resumed: int
     seconds: float
     seed: int
-    later: Mapping[str, Any] | None
-    holdout_from: str | None
     leakage: str = ""
 
     def model(self) -> ResponseModel:
@@ -83,22 +78,15 @@ class SearchResult(Result):
         """Return what became of the trials, what is best, and what its figure is worth."""
         states = self.frame["state"].value_counts()
         lost = [{"state": s, "n": int(states.get(s, 0))} for s in ("pruned", "refused")]
-        gained = None if self.later is None else self.later["advantage"]
-        if gained is None:
-            worth = "optimistic" if self.best else "unbiased"
-        else:
-            worth = f"later.{gained.side}" if self.best else ""
         options = (self.best or self.defaults).items()
         return {
             "short": len(self.frame) < self.wanted,
             "lost": [each for each in lost if each["n"]],
             "found": "better" if self.best else "none",
             "options": [{"option": name, "shown": _short(value)} for name, value in options],
-            "worth": worth,
-            "gained": gained,
+            "worth": "optimistic" if self.best else "unbiased",
             "side": "higher" if higher_is_better(self.metric) else "lower",
             "trials": len(self.frame),
-            "plain_later": self.later and plain({**self.later, "from": self.holdout_from}),
             **self._drawn_facts(),
         }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import choice, whole_number
+from promolab.checks import whole_number
 from promolab.compare.backtest import run_backtest
 from promolab.compare.cross_validation import chosen_features, model_maker
 from promolab.errors import InputError
@@ -32,7 +32,6 @@ L2 = 1.0  # so that duplicate columns have a single optimum
 STEPS = np.geomspace(0.9, 0.01, 30)  # of the smallest penalty that leaves nothing
 
 
-RULES = ("either", "both", "stable", "important")
 SHOWN = 15
 
 
@@ -99,13 +98,11 @@ class Selection(Result):
         feature, frequency (share of the halves of the customers that picked it), stable, importance
         (fall of the AUC out of time when it is shuffled), ci_low, ci_high, important, kept; those
         kept first.
-    rule : str
-        What keeps a feature.
     threshold : float
         Frequency from which a feature is stable.
-    bound, worst_bound : float
-        Most features expected to be stable that are picked no more often than chance would have it:
-        if the distribution of frequencies has one peak, and without that.
+    bound : float
+        Most features expected to be stable that are picked no more often than chance would have it,
+        if the distribution of frequencies has one peak.
     halves, customers : int
         Halves, and customers who were halved.
     importance : Importance or None
@@ -120,10 +117,8 @@ class Selection(Result):
     """
 
     frame: pd.DataFrame = field(repr=False)
-    rule: str
     threshold: float
     bound: float
-    worst_bound: float
     halves: int
     customers: int
     importance: Importance | None = field(repr=False)
@@ -148,7 +143,7 @@ class Selection(Result):
             finding = f"inside.{within.side}"
         return {
             "of": len(self.frame),
-            "by": self.rule if self.importance else "stable",
+            "by": "either" if self.importance else "stable",
             "finding": finding,
             "gap": gap,
             "gap_within": within,
@@ -163,7 +158,6 @@ def select_features(
     columns: Sequence[str] | None = None,
     model: Any = ResponseModel,
     *,
-    rule: str = "either",
     since: datetime | None = None,
     threshold: float = 0.75,
     expected_false: float = 1.0,
@@ -199,8 +193,6 @@ def select_features(
     model : callable, model or str
         Makes the models that importance and cost are measured with; or an unfitted one, or a
         kind's name.
-    rule : {"either", "both", "stable", "important"}
-        What keeps a feature.
     since : datetime, optional
         The cut; by default `split_in_time`'s.
     threshold : float
@@ -224,7 +216,7 @@ def select_features(
     Raises
     ------
     InputError
-        Too few responses on either side of the cut, an unknown rule, or a missing column.
+        Too few responses on either side of the cut, or a missing column.
 
     Notes
     -----
@@ -237,11 +229,10 @@ def select_features(
     ----------
     Meinshausen & Bühlmann (2010), JRSS B 72(4). Shah & Samworth (2013), JRSS B 75(1).
     """
-    choice("rule", rule, RULES)
     features = chosen_features(pairs, outcome, columns)
     split = split_in_time(pairs, outcome, since)
     early = pairs.iloc[split.before]
-    frequency, bounds, customers = _halved(
+    frequency, bound, customers = _halved(
         early[features],
         split.labels[split.before],
         early["customer_id"].to_numpy(),
@@ -249,14 +240,13 @@ def select_features(
     )
     frequency["stable"] = frequency["frequency"] >= threshold - 1e-12
     importance, why = _importance(early, outcome, features, model, repeats, seed, level)
-    table = _decided(frequency, importance, rule)
+    table = _decided(frequency, importance)
     kept = table.loc[table["kept"], "feature"].tolist()
     pooled, within = _cost(pairs, outcome, features, kept, model, split, level)
     return Selection(
         table,
-        rule,
         threshold,
-        *bounds,
+        bound,
         2 * halvings,
         customers,
         importance,
@@ -274,8 +264,8 @@ def _halved(
     labels: np.ndarray,
     customers: np.ndarray,
     how: tuple[float, float, int, int],
-) -> tuple[pd.DataFrame, tuple[float, float], int]:
-    """Return how often halves of the customers pick each feature, the bounds, and customers.
+) -> tuple[pd.DataFrame, float, int]:
+    """Return how often halves of the customers pick each feature, the bound, and customers.
 
     The penalty is the least at which two halves drawn beforehand pick at most q features, and q is
     what keeps the expected number of false features at about ``expected_false``.
@@ -303,8 +293,8 @@ def _halved(
     frequency = _count(matrix, labels, unit, (member, p), l1, start, halvings, rng)
     table = pd.DataFrame({"feature": encoder.columns, "frequency": frequency})
     order = np.lexsort([table["feature"].to_numpy(dtype=str), -table["frequency"].to_numpy()])
-    bounds = false_bound(float(frequency.sum()), p, threshold, halvings)
-    return table.iloc[order].reset_index(drop=True), bounds, int(unit.max()) + 1
+    bound = false_bound(float(frequency.sum()), p, threshold, halvings)[0]
+    return table.iloc[order].reset_index(drop=True), bound, int(unit.max()) + 1
 
 
 def _importance(
@@ -327,24 +317,18 @@ def _importance(
     return found, ""
 
 
-def _decided(table: pd.DataFrame, importance: Importance | None, rule: str) -> pd.DataFrame:
+def _decided(table: pd.DataFrame, importance: Importance | None) -> pd.DataFrame:
     """Return the table of features with what each was found to be, and whether it is kept."""
     columns = ["importance", "ci_low", "ci_high"]
     if importance is None:
-        table[columns] = np.nan
+        table = table.assign(**dict.fromkeys(columns, np.nan), important=False)
     else:
-        table = table.merge(importance.frame[["feature", *columns]], on="feature", how="left")
-    # Exchanged between a handful of promotions, a feature's importance has no honest interval.
-    table["important"] = (table["ci_low"] > 0) & ~_between(table["feature"], importance)
-    decide: dict[str, Any] = {
-        "either": table["stable"] | table["important"],
-        "both": table["stable"] & table["important"],
-        "stable": table["stable"],
-        "important": table["important"],
-    }
-    if importance is None:
-        decide["both"] = decide["important"] = table["stable"]
-    table["kept"] = decide[rule].to_numpy(dtype=bool)
+        told = importance.frame[["feature", *columns, "shuffled"]]
+        table = table.merge(told, on="feature", how="left")
+        # Exchanged between a handful of promotions, a feature's importance has no honest interval.
+        between = table.pop("shuffled").str.startswith("between").fillna(False)
+        table["important"] = (table["ci_low"] > 0) & ~between.astype(bool)
+    table["kept"] = table["stable"] | table["important"]
     if not table["kept"].any():
         table.loc[0, "kept"] = True  # the table begins with the one picked most often
     order = np.lexsort(
@@ -356,13 +340,6 @@ def _decided(table: pd.DataFrame, importance: Importance | None, rule: str) -> p
         ]
     )
     return table.iloc[order].reset_index(drop=True)
-
-
-def _between(feature: pd.Series, importance: Importance | None) -> np.ndarray:
-    if importance is None:
-        return np.zeros(len(feature), dtype=bool)
-    how = importance.frame.set_index("feature")["shuffled"]
-    return feature.map(how).str.startswith("between").fillna(False).to_numpy(dtype=bool)
 
 
 def _cost(

@@ -18,7 +18,7 @@ from promolab.compare.cross_validation import predict_folds
 from promolab.compare.search import search_options
 from promolab.compare.search_result import SearchResult
 from promolab.compare.search_space import SPACES, Span, space_of
-from promolab.errors import InputError, MissingExtraError
+from promolab.errors import MissingExtraError
 from promolab.model.response import ResponseModel
 from tests.refused import refused
 
@@ -103,55 +103,17 @@ def cut_off_after(calls: int) -> Any:
     return predict
 
 
-def test_later_promotions_reach_only_the_test_after_and_earlier_ones_do_not(pairs) -> None:
-    moment = START + 5 * WEEK
-    call = {"trials": 3, "space": SPACE, "min_positives": 5, "holdout_from": moment}
-    found = search_options(pairs, "logistic", **call)
-    assert found.later is not None
-    late = pairs["starts_at"] >= moment
-    changed = pairs.assign(redeemed=np.where(late, 1 - pairs["redeemed"], pairs["redeemed"]))
-    again = search_options(changed, "logistic", **call)
-    pd.testing.assert_frame_equal(without_seconds(again), without_seconds(found))
-    assert again.later is not None and again.later["best"] != found.later["best"]
-    rows = run_backtest(pairs, model=found.model, min_positives=5).rows
-    rows = rows[rows["starts_at"] >= moment]
-    assert found.later["best"] == pytest.approx(log_loss(rows["y"], rows["p"]))
-    assert "which the search did not see" in found.summary()
-    with pytest.raises(InputError, match="leaves nothing to test on"):
-        search_options(pairs, "logistic", **{**call, "holdout_from": "2018-01-01"})
-    refused("is no time", search_options, pairs, "logistic", **{**call, "holdout_from": "soon"})
-    moment = START + 4 * WEEK
-    call = {"trials": 1, "space": SPACE, "min_positives": 5, "holdout_from": moment}
-    whole = search_options(pairs, "logistic", **call)
-    ahead = search_options(pairs.assign(as_of=pairs["starts_at"] - WEEK), "logistic", **call)
-    assert whole.later is not None and ahead.later is not None
-    # The one that starts right then had been predicted a week earlier.
-    assert whole.later["advantage"].n - ahead.later["advantage"].n == 60
-    zone = {name: pairs[name].dt.tz_localize("UTC") for name in ("starts_at", "ends_at")}
-    assert search_options(pairs.assign(**zone), "logistic", **call).later == whole.later
-
-
 def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
     plain = pairs.drop(columns=["promotion_id", "ends_at", "label_complete"])
     plain = plain.rename(columns={"redeemed": "click", "starts_at": "when"})
     call = {"outcome": "click", "trials": 2, "space": SPACE, "min_positives": 5}
-    by_time = search_options(plain, time="when", holdout_from=START + 5 * WEEK, **call)
+    by_time = search_options(plain, time="when", **call)
     assert by_time.features == tuple(sorted(f"x{i}" for i in range(20)))
-    assert by_time.later is not None and by_time.later["advantage"].n == 120
     by_customer = search_options(plain, metric="auc", folds=3, **call)
     assert "no test out of time" in by_customer.summary()
     assert 0.5 < by_customer.default_value < 1
     text = plain.assign(when=plain["when"].dt.strftime("%Y-%m-%d"))
-    same = search_options(text, time="when", holdout_from="2017-02-06", **call)
-    assert same.later == by_time.later
-    with pytest.raises(InputError, match="holdout_from = '2017-02-06' is no number"):
-        search_options(
-            plain.assign(when=plain["when"].dt.day_of_year),
-            time="when",
-            holdout_from="2017-02-06",
-            **call,
-        )
-    refused("needs times", search_options, plain, holdout_from="2017-02-01", **call)
+    assert search_options(text, time="when", **call).value == by_time.value
 
 
 def test_other_measures_and_choices_and_options_that_the_model_refuses(pairs: pd.DataFrame) -> None:
@@ -227,7 +189,7 @@ def test_words_figure_and_a_leak_with_its_column(found: SearchResult, pairs: pd.
     assert words.startswith("10 trials of logistic") and "optimistic" in words
     assert "=)" not in words  # a page's reader has no parameters to set
     plain = found.to_dict()
-    assert plain["later"] is None and plain["trials"] == 10
+    assert plain["trials"] == 10
     assert plain["advantage"]["ci_low"] < plain["advantage"]["ci_high"]
     ax = found.plot()
     named = [text.get_text() for text in ax.get_legend().get_texts()]
