@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from promolab.language import _, currency_sign, decimal, percent_sign
@@ -420,3 +422,18 @@ def promotion_name(kind: str, promotion_id: Any, title: str = "") -> str:
     kind = re.escape(str(kind))
     text = re.sub(rf"^{kind}[-_ .:/]+|[-_ .:/]+{kind}$", "", str(promotion_id))
     return f"{words} {text}"
+
+
+def word_lists(file: Path) -> dict[tuple[str, ...], list[str]]:
+    """Return the lists of words in a csv file, by what its other columns say of them.
+
+    Parameters
+    ----------
+    file : Path
+        With a line of names; the last column holds words with spaces between them.
+    """
+    found: dict[tuple[str, ...], list[str]] = {}
+    with file.open(encoding="utf-8", newline="") as lines:
+        for *of, words in list(csv.reader(lines))[1:]:
+            found.setdefault(tuple(of), []).extend(words.split())
+    return found

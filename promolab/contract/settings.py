@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from promolab.contract.tables import TABLES
 from promolab.errors import InputError, nearest
 
-SECTIONS = (*TABLES, "rates")
-"""Sections of a ``shop.toml``: how the source's own tables become the contract's, and rates."""
+SECTIONS = tuple(TABLES)
+"""Sections of a ``shop.toml``: how the source's own tables become the contract's."""
 
 OPERATIONS = (
     "contact",
@@ -252,6 +252,11 @@ def read_settings(path: Path, name: str | None = None) -> Settings:
         if key in OPERATIONS:
             operations[key] = value
             continue
+        if key == "rates":
+            raise InputError(
+                f"{path.name}: [rates] is not read any more, as two currencies are never added up; "
+                "bring all amounts into one before (docs/which_method.md shows how)"
+            )
         if key not in known:
             options = [*known, *SECTIONS, *OPERATIONS]
             raise InputError(f"{path.name} has an unknown key {key!r}; {nearest(key, options)}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from promolab.contract import TABLES, Column
 from promolab.onboarding.inventory import Theirs
-from promolab.sources import CURRENCIES, column_rank, key, kind_of_word, table_rank
+from promolab.sources import CURRENCIES, SIGNS, column_rank, key, kind_of_word, table_rank
 
 SAMPLE_ROWS = 10_000
 SAMPLE_CELLS = 2_000_000
@@ -285,8 +285,7 @@ def _symbol(values: Sequence[str]) -> str | None:
     for value in values:
         match = re.fullmatch(r"([^\d.,'\s+-]*)[\d.,'\s+\-\u202f]+(?:e[+-]?\d+)?(\D*)", value)
         sign = (match[1] + match[2]).strip() if match else "?"
-        known = sign in ("kr", "zł", "Kč", "Ft", "R$", "US$", "元", "lei", "Fr.", "RMB")
-        if sign and not (known or sign in CURRENCIES or _is_currency_sign(sign)):
+        if sign and not (sign in SIGNS or sign in CURRENCIES or _is_currency_sign(sign)):
             return None
         found.add(sign)
     found.discard("")

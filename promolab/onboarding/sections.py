@@ -36,7 +36,7 @@ from promolab.onboarding.table_guesses import (
     time_in,
     words_in,
 )
-from promolab.sources import CURRENCIES, SHARED_SIGNS, SIGNS, TERMS, currency_in, says_terms
+from promolab.sources import CURRENCIES, SIGNS, TERMS, currency_in, says_terms
 from promolab.wording import count, plural
 
 
@@ -63,13 +63,13 @@ def currency_of(choice: Choice, how: Convention) -> tuple[tuple[str, str, str] |
         first = next(iter(codes), "").upper()
         line = None if alike("currency", name) else Line("currency", name, "by name")
         others = [code for code in codes if code.upper() != first]
-        check = f"rows in {listed(others)} need a rate: [rates] {others[0]} = …" if others else ""
+        check = f"rows in {listed(others)} have to be brought into {first}" if others else ""
         return (first, f"most rows of {name} say so", check) if first else None, line
     if how.symbol:
-        code = how.symbol if how.symbol in CURRENCIES else SIGNS.get(how.symbol)
-        check = "other currencies share the sign" if how.symbol in SHARED_SIGNS else ""
-        if code:
-            return (code, f"amounts are written with {how.symbol}", check), None
+        codes = (how.symbol,) if how.symbol in CURRENCIES else SIGNS.get(how.symbol, ())
+        check = "other currencies share the sign" if len(codes) > 1 else ""
+        if codes:
+            return (codes[0], f"amounts are written with {how.symbol}", check), None
     for column in ("amount", "price"):
         if choice.has(column) and (code := currency_in(choice.picks[column].name)):
             name = choice.picks[column].name

@@ -1,7 +1,5 @@
 from .assembly import save_shop
 from .columns import conform as conform
-from .currency import SHARED_SIGNS as SHARED_SIGNS
-from .currency import SIGNS as SIGNS
 from .experiments import HILLSTROM as HILLSTROM
 from .experiments import load_experiment
 from .labelled import load_labelled
@@ -13,6 +11,7 @@ from .opening import stated_world as stated_world
 from .parsing import to_number as to_number
 from .parsing import to_time as to_time
 from .synonyms import CURRENCIES as CURRENCIES
+from .synonyms import SIGNS as SIGNS
 from .synonyms import STATUS_DONE as STATUS_DONE
 from .synonyms import STATUS_OPEN as STATUS_OPEN
 from .synonyms import column_rank as column_rank

@@ -1,24 +1,27 @@
-"""A shop out of a source's own tables: each mapped, conformed and in one currency."""
+"""A shop out of a source's own tables: each mapped, conformed, its promotions told by their codes.
+
+Two currencies are never added up: amounts in another than the shop's are refused.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promolab.contract import TABLES, Gap, Settings, Shop
+from promolab.contract import TABLES, Gap, Settings, Shop, shown_value
 from promolab.engines import scratch, write_parquet
-from promolab.errors import DataError
-from promolab.sources.codes import by_code
+from promolab.errors import DataError, nearest
 from promolab.sources.columns import conform, which_columns
-from promolab.sources.currency import in_one_currency, read_rates
 from promolab.sources.files.finding import OneFile, listed_files
 from promolab.sources.mapping import Part, Value
-from promolab.wording import plural
+from promolab.sources.synonyms import CURRENCIES, SIGNS, column_rank
+from promolab.wording import count, plural
 
 
 def gaps_between(
@@ -101,7 +104,6 @@ def assembled(
     settings: Settings,
     con: Any,
     *,
-    folder: Path | None = None,
     where: str,
 ) -> Shop:
     """Make a shop of the source's tables.
@@ -116,8 +118,6 @@ def assembled(
         The shop's.
     con : ibis backend
         Where the tables live.
-    folder : Path, optional
-        Where a file of rates lies.
     where : str
         What errors call the source.
 
@@ -130,7 +130,6 @@ def assembled(
     DataError
         If there is no table of events, or a table cannot be brought to the contract.
     """
-    rates = read_rates(settings, folder, con)
     tables: dict[str, Any] = {}
     notes: list[str] = []
     gaps: list[Gap] = []
@@ -147,7 +146,7 @@ def assembled(
                     )
                 continue
             ready = conform(part, found.table, settings, found.called)
-            ready = in_one_currency(part, ready, settings, rates)
+            in_one_currency(part, ready, settings.currency)
             ready = by_code(part, ready, tables.get("promotions"))
             notes += found.notes
             gaps += gaps_between(part, found.table.columns, found.called, found.files)
@@ -227,6 +226,163 @@ def _first_seen(events: Any) -> Any:
     """Return everybody whom events name, and when they were first seen."""
     known = events.filter(events.customer_id.notnull())
     return known.group_by("customer_id").aggregate(ts=known.ts.min())
+
+
+_MOST = 5
+"""Currencies that a sentence names."""
+_CODE = re.compile(r"[A-Z]{3}|[^\d@]{1,4}")  # EUR, €, US$, KČ, 元
+
+
+def in_one_currency(part: Part, table: Any, currency: str) -> None:
+    """Refuse a conformed table with money in another currency than the shop's.
+
+    Parameters
+    ----------
+    part : Part
+        Names the column that says a row's currency; one called ``currency`` needs no naming.
+        Any other that is called so and holds codes is looked at as well.
+    table : ibis Table
+        In the contract's columns.
+    currency : str
+        The shop's.
+
+    Raises
+    ------
+    DataError
+        If rows are in another one, or in none.
+    """
+    if not any(c.type == "money" and c.name in table.columns for c in TABLES[part.table]):
+        return
+    own = currency.upper()
+    wanted = (part.currency or "currency").lower()
+    stated = [c for c in table.columns if c.lower() in (wanted, f"source_{wanted}")][:1]
+    for name in stated or _called_so(part, table):
+        rows = every = _rows(table, name, own)
+        odd = [code for code in rows if not _CODE.fullmatch(code)]
+        if not stated:
+            rows = {code: n for code, n in every.items() if code in CURRENCIES}
+            if 2 * sum(rows.values()) < sum(every.values()):
+                continue
+        elif odd:
+            n = plural(sum(rows[code] for code in odd), "row")
+            raise DataError(
+                f"{part.table}.{name} holds in {n} what is no currency ({shown_value(min(odd))}); "
+                "a currency is three letters such as EUR, or a sign such as €: let shop.toml name "
+                f'the column that says it, [{part.table}] currency = "…"'
+            )
+        if set(rows) - {own}:
+            raise DataError(_foreign(part.table, name, rows, own, named=bool(stated)))
+
+
+def _called_so(part: Part, table: Any) -> Iterator[str]:
+    """Yield the columns that nobody named, and whose names say that they hold currencies."""
+    known = {name.lower() for name in part.attributes} | {c.name for c in TABLES[part.table]}
+    for name, kind in table.schema().items():
+        called = column_rank("events", "currency", name) is not None
+        if called and name.lower() not in known and kind.is_string():
+            yield name
+
+
+def _rows(table: Any, column: str, own: str) -> dict[str, int]:
+    """Return the rows in each currency, written as a code or as a sign."""
+    import ibis
+
+    text = table[column].cast("string").strip().upper()
+    means = [(text == s.upper(), own if own in known else known[0]) for s, known in SIGNS.items()]
+    found = table.group_by(code=ibis.cases(*means, else_=text)).aggregate(n=table.count()).execute()
+    return {str(c): int(n) for c, n in zip(found["code"], found["n"], strict=True) if c == c and c}
+
+
+def _foreign(table: str, name: str, rows: Mapping[str, int], own: str, *, named: bool) -> str:
+    held = [f"{code} ({plural(n, 'row')})" for code, n in sorted(rows.items())]
+    more = [f"{count(len(held) - _MOST)} more"] if len(held) > _MOST else []
+    said = f"{table}.{name} says {' and '.join([*held[:_MOST], *more])}"
+    if len(rows) > 1:
+        said += ", and two currencies are never added up: bring the amounts into one, or leave out"
+        said += " the rows in the other"
+    else:
+        said += f', and shop.toml says currency = "{own}": say currency = "{min(rows)}", or bring'
+        said += f" the amounts into {own}"
+    if named:
+        return said
+    return (
+        f"{said}; if that is not the amounts' currency, keep it as an attribute, "
+        f'[{table}.attributes] other_currency = "{name}"'
+    )
+
+
+def by_code(part: Part, table: Any, promotions: Any) -> Any:
+    """Put a promotion's id in the place of a code that the table of promotions lists.
+
+    A code that several promotions use in turn is that of the one that started last by then; a code
+    that none lists stays, so that it is counted as that of an unknown promotion.
+
+    Parameters
+    ----------
+    part : Part
+        What ``shop.toml`` says of the table.
+    table : ibis Table
+        In the contract's columns, the code in that of the promotion.
+    promotions : ibis Table
+        Those of the shop; None where there are none.
+
+    Returns
+    -------
+    ibis Table
+
+    Raises
+    ------
+    DataError
+        If there are no promotions, or they do not have the column.
+    """
+    how = part.columns.get("promotion_id")
+    if how is None or how.in_promotions is None:
+        return table
+    listed = () if promotions is None else promotions.columns
+    column = {c.lower(): c for c in listed}.get(how.in_promotions.lower())
+    if column is None:
+        there = nearest(how.in_promotions, list(listed)) if listed else "there are no promotions"
+        raise DataError(
+            f"{part.where} promotion_id in_promotions: promotions has no column "
+            f"{how.in_promotions!r}; {there}"
+        )
+
+    codes = _codes(promotions, column)
+    mine = table.mutate(_code=_as_code(table.promotion_id))
+    both = mine.left_join(
+        codes,
+        [
+            mine._code == codes.code,
+            codes.low.isnull() | (mine.ts >= codes.low),
+            codes.high.isnull() | (mine.ts < codes.high),
+        ],
+    )
+    found = both.listed
+    if found.type().is_string():
+        found = found.coalesce(both.promotion_id)
+    named = both.mutate(promotion_id=found).select(*table.columns)
+    # What was written in two ways is one by now.
+    return named.distinct() if part.distinct else named
+
+
+def _codes(promotions: Any, column: str) -> Any:
+    """Return code, listed (the promotion's id), low and high: whose the code is, and when."""
+    import ibis
+
+    codes = promotions.select("promotion_id", "starts_at", code=_as_code(promotions[column]))
+    codes = codes.filter(codes.code.notnull() & (codes.code != ""))
+    turns = ibis.window(group_by="code", order_by=["starts_at", "promotion_id"])
+    return codes.select(
+        "code",
+        listed=codes.promotion_id,
+        low=ibis.ifelse(ibis.row_number().over(turns) > 0, codes.starts_at, None),
+        high=codes.starts_at.lead().over(turns),
+    )
+
+
+def _as_code(value: Any) -> Any:
+    """Return a code as it is compared: customers type it in either case."""
+    return value.cast("string").strip().upper()
 
 
 def save_shop(shop: Shop, folder: Path) -> None:

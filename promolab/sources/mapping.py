@@ -372,7 +372,7 @@ def read_mapping(sections: Mapping[str, Any]) -> dict[str, tuple[Part, ...]]:
     Parameters
     ----------
     sections : mapping
-        As they stand in ``shop.toml``; ``rates`` is not a table and is passed over.
+        As they stand in ``shop.toml``.
 
     Returns
     -------

@@ -186,7 +186,7 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
 
     zips = zips_in(folder)
     try:
-        shop = assembled(find, mapping, settings, con, folder=folder, where=str(folder))
+        shop = assembled(find, mapping, settings, con, where=str(folder))
     except DataError as error:
         if zips and not files:
             raise DataError(f"{error}. {' '.join(zips)}") from error
