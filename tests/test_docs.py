@@ -291,6 +291,7 @@ def test_what_went_is_done_with_a_library(tmp_path, monkeypatch):
     assert 0.005 < names["std_error"] < 0.05
     assert names["moves"]["orders"] > 0.5 > names["moves"]["age"]
     assert names["tried"]["left out"].is_monotonic_decreasing and names["tried"]["groups"].max() > 1
+    assert names["sales"]["amount"].tolist() == [9.0, 10.0]
     assert names["loss"].item() < 2.4  # all twelve products alike: log 12 = 2.48
     assert names["columns"]["amount"]["nulls"] == 0 and len(names["silent"]) == 1
     assert names["wrong"]["duplicate"][0].keys() >= {"promotion_id", "product_id"}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from promolab.wording import word_lists
 
 LEAST = 5
 """Fewer different values than this prove nothing where one in ten passes a check by chance."""
@@ -146,84 +149,20 @@ _BY_CHECK: tuple[_Check, ...] = (
 )
 
 
+_FILE = Path(__file__).with_suffix(".csv")
 EMAILS = "e-mail addresses"
 PHONES = "phone numbers"
+NAMES = "names of people"
+ADDRESSES = "addresses"
 BIRTHS = "birth dates"
 IDENTITY = "identity, tax or bank numbers"
 
-_WORDS: Mapping[str, str] = {
-    EMAILS: "email emails emailaddress mail mails mailaddress mailadresse correo "
-    "correoelectronico courriel 邮箱 电子邮箱 邮件 电子邮件 メール メールアドレス",
-    PHONES: "phone phones phonenumber telephone tel telno telefon telefonnummer telefono "
-    "téléphone mobile mobileno mobilenumber mobil mobiltelefon handy handynummer movil móvil "
-    "portable cell cellphone fax whatsapp 手机 手机号 手机号码 电话 电话号码 联系电话 "
-    "電話 電話番号",
-    "names of people": "name names fullname firstname lastname surname givenname familyname "
-    "forename middlename maidenname nickname username displayname contactname "
-    "vorname nachname familienname nom prenom prénom nombre nombres apellido apellidos nome "
-    "cognome sobrenome naam voornaam achternaam imie nazwisko 姓名 名字 姓 名 客户姓名 客户名称 "
-    "会员姓名 用户名 昵称 收货人 氏名 名前",
-    "addresses": "address addresses addressline streetaddress "
-    "street strasse straße hausnummer anschrift adresse postadresse direccion "
-    "dirección indirizzo endereco ip ipaddress 地址 收货地址 住址 住所",
-    IDENTITY: "ssn socialsecurity socialsecuritynumber socialsecurityno nationalinsurancenumber "
-    "nino nationalid nationalidnumber nationalnumber personalid personalnumber personalidnumber "
-    "personalcode identitynumber identitycard idcard idcardnumber idcardno passport passportno "
-    "passportnumber driverslicense driverslicence drivinglicence driverlicense taxid taxidnumber "
-    "taxnumber taxno taxcode taxpayerid taxpayernumber tin itin sin steuerid steueridnr "
-    "steuernummer steuernr steueridentifikationsnummer sozialversicherungsnummer svnummer svnr "
-    "ahvnummer ahvnr personalausweis personalausweisnummer ausweisnummer reisepass nif nie dni "
-    "dninie cif curp rfc rut cpf codicefiscale codfiscale nir numerosecu numerosecuritesociale "
-    "numérosécuritésociale numerofiscal númerofiscal bsn burgerservicenummer rijksregisternummer "
-    "pesel personnummer personnr fødselsnummer fodselsnummer cprnummer cpr henkilötunnus "
-    "henkilotunnus hetu egn oib jmbg rodnecislo tckimlik tckimlikno aadhaar aadhar pan pannumber "
-    "mynumber inn инн снилс iban bic accountnumber bankaccount kontonummer kontonr creditcard "
-    "creditcardnumber cardnumber kreditkarte kreditkartennummer "
-    "身份证 身份证号 身份证号码 护照 护照号 税号 纳税人识别号 マイナンバー 주민등록번호",
+_WORDS = {what: frozenset(words) for (what,), words in word_lists(_FILE).items()}
+_BY_WORD = {
+    word: what
+    for what in (EMAILS, PHONES, NAMES, ADDRESSES, IDENTITY)
+    for word in sorted(_WORDS[what])
 }
-_BORN = (
-    "dob bday birth birthday birthdate birthdt dateofbirth born geburtsdatum geburtstag gebdatum "
-    "gebdat geburt naissance datenaissance datedenaissance nacimiento fechanacimiento "
-    "fechadenacimiento nascita datanascita datadinascita nascimento datanascimento "
-    "datadenascimento geboortedatum geboorte urodzenia dataurodzenia urodziny födelsedatum "
-    "fødselsdato fødselsdag syntymäaika doğumtarihi doğum рождения датарождения 出生日期 出生 生日 "
-    "生年月日 誕生日 생년월일"
-)
-# What is of many, or of no person: a year, a place.
-_OF_MANY = (
-    "year yr month quarter decade place country city region weight order jahr monat ort land annee "
-    "année mois lieu año mes lugar anno mese luogo ano mês local sign"
-)
-_SENSITIVE = (
-    "religion religious faith church confession denomination konfession religione religión "
-    "iglesia "
-    "ethnic ethnicity ethnie race racial caste nationality tribe health healthcare illness disease "
-    "diagnosis medical medication disability disabled handicap allergy allergies chronic "
-    "pregnant pregnancy gesundheit krankheit behinderung santé salud sexual sexuality orientation "
-    "lgbt political politics party union unionmember gewerkschaft genetic biometric criminal "
-    "宗教 信仰 宗教信仰 民族 种族 健康 健康状况 疾病 病史 残疾 过敏 过敏史 怀孕 孕期 性取向 "
-    "政治面貌 党派 工会"
-)
-_BY_WORD = {word: what for what, words in _WORDS.items() for word in words.split()}
-_OWNERS = frozenset(
-    {"customer", "cust", "client", "user", "member", "buyer", "contact", "person", "guest", "payer"}
-    | {"shipping", "billing", "ship", "bill", "to", "home", "work", "private", "primary"}
-    | {"secondary", "recipient", "receiver", "kunden", "kunde", "cliente"}
-)
-_PEOPLE = _OWNERS - {"shipping", "billing", "ship", "bill", "to", "home", "work", "private"}
-# "email_opt_in" is about an address, and tells none.
-_ABOUT = frozenset(
-    {"opt", "optin", "optout", "in", "allowed", "consent", "verified", "valid", "is", "has"}
-    | {"count", "open", "opens", "opened", "clicks", "sent", "status", "type", "channel", "domain"}
-    | {"provider", "date", "at", "days", "flag", "subscribed", "app", "os", "device", "version"}
-)
-_BIRTH_WORDS, _WORDS_OF_MANY = frozenset(_BORN.split()), frozenset(_OF_MANY.split())
-_SPECIAL = frozenset(_SENSITIVE.split())
-_BARCODE = frozenset({"ean", "upc", "gtin", "isbn", "issn", "barcode", "sku", "strichcode"})
-_NUMBERED = frozenset(
-    {"id", "ids", "no", "nr", "num", "number", "nummer", "code", "uuid", "guid", "key"}
-    | {"card", "ref", "account"}
-)
 
 
 def by_name(column: str) -> str | None:
@@ -240,11 +179,11 @@ def by_name(column: str) -> str | None:
     ('names of people', None)
     """
     words = words_of(column)
-    if _BIRTH_WORDS & {*words, "".join(words)} and not _WORDS_OF_MANY & set(words):
+    if _WORDS[BIRTHS] & {*words, "".join(words)} and not _WORDS["of many"] & set(words):
         return BIRTHS
-    if not words or _ABOUT & set(words):
+    if not words or _WORDS["about"] & set(words):
         return None
-    while len(words) > 1 and words[0] in _OWNERS:
+    while len(words) > 1 and words[0] in _WORDS["owner"]:
         words = words[1:]
     joined = "".join(words)
     if joined in _BY_WORD:
@@ -268,7 +207,7 @@ def is_special(column: str) -> bool:
     (True, True, False)
     """
     words = words_of(column)
-    return bool(_SPECIAL & {*words, "".join(words)}) and not {"size", "store"} & set(words)
+    return bool(_WORDS["special"] & {*words, "".join(words)}) and not {"size", "store"} & set(words)
 
 
 def words_of(column: str) -> list[str]:
@@ -291,7 +230,7 @@ def is_barcode(column: str) -> bool:
     >>> is_barcode("EAN_code"), is_barcode("ref")
     (True, False)
     """
-    return bool(_BARCODE & set(re.split(r"[\W\d_]+", column.lower())))
+    return bool(_WORDS["barcode"] & set(re.split(r"[\W\d_]+", column.lower())))
 
 
 def is_owner(column: str) -> bool:
@@ -302,7 +241,7 @@ def is_owner(column: str) -> bool:
     >>> is_owner("User"), is_owner("user_group")
     (True, False)
     """
-    return column.strip().lower() in _PEOPLE
+    return column.strip().lower() in _WORDS["person"]
 
 
 def is_numbered(column: str) -> bool:
@@ -313,7 +252,7 @@ def is_numbered(column: str) -> bool:
     >>> is_numbered("card_no"), is_numbered("points")
     (True, False)
     """
-    return bool(_NUMBERED & set(words_of(column)))
+    return bool(_WORDS["numbered"] & set(words_of(column)))
 
 
 ANY_EMAIL = r"[^@\s]@[^@\s]+[.][A-Za-z][A-Za-z]"
@@ -489,7 +428,7 @@ def by_shape(values: Sequence[str], *, people: bool) -> str | None:
     if _share(values, _WRITTEN_TOGETHER.fullmatch) >= 0.5:
         return PHONES
     if people and _share(values, _is_full_name) >= 0.6:
-        return "names of people"
+        return NAMES
     return None
 
 
