@@ -6,48 +6,31 @@ The sections ``[contact]``, ``[send]``, ``[offers]``, ``[economics]``, ``[attrib
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from promolab.checks import choice, real_number, share, text, whole_number
-from promolab.contract.settings import Settings
+from promolab.checks import real_number, share, text
+from promolab.contract.sections import (
+    Check,
+    Text,
+    Texts,
+    by_name,
+    each,
+    from_one,
+    from_zero,
+    id_of,
+    keyed,
+    list_of,
+    one_of,
+    section_of,
+)
+from promolab.contract.settings import OPERATIONS, Settings
 from promolab.contract.stated_experiments import StatedExperiment, read_experiment_tables
 from promolab.contract.tables import RESPONSE_KINDS
 from promolab.errors import InputError, nearest
-
-
-def table_of(place: str, value: Any, keys: Sequence[str] | None) -> dict[str, Any]:
-    """Return a table of TOML with no other keys than these (None: any)."""
-    if not isinstance(value, Mapping):
-        raise InputError(f"{place} is {value!r}, must be a table of key = value")
-    for key in value if keys is not None else ():
-        if key not in (keys or ()):
-            raise InputError(f"{place} has an unknown key {key!r}; {nearest(key, keys or ())}")
-    return dict(value)
-
-
-def list_of(place: str, value: Any) -> Sequence[Any]:
-    """Return a list."""
-    if not isinstance(value, (list, tuple)):
-        raise InputError(f"{place} = {value!r}, must be a list: [ … ]")
-    return value
-
-
-def texts_of(place: str, value: Any) -> tuple[str, ...]:
-    """Return a list of texts."""
-    return tuple(text(place, part) for part in list_of(place, value))
-
-
-def group_of(place: str, value: Any) -> tuple[str, ...]:
-    """Return two promotions or more, as text: ids may be whole numbers."""
-    numbered = [str(p) if type(p) is int else p for p in list_of(place, value)]
-    group = texts_of(place, numbered)
-    if len(set(group)) < max(2, len(group)):
-        raise InputError(f"{place}: {list(group)} must name two promotions or more, each once")
-    return group
-
 
 SEND_FIELDS = (
     *("customer_id", "promotion_id", "channel", "starts_at", "ends_at", "decision_id", "offers"),
@@ -74,9 +57,21 @@ class ContactLimit:
         The channel it holds for; without one the contacts of all channels count together.
     """
 
-    contacts: int
-    days: int
-    channel: str | None = None
+    contacts: Annotated[int, from_one]
+    days: Annotated[int, from_one]
+    channel: Annotated[str | None, text] = None
+
+
+def _limit(place: str, row: Any) -> ContactLimit:
+    written = '{ channel = "email", contacts = 2, days = 7 }'
+    return section_of(ContactLimit, place, row, ": ", written)
+
+
+def _group(place: str, value: Any) -> tuple[str, ...]:
+    group = tuple(id_of(place, one) for one in list_of(place, value))
+    if len(set(group)) < max(2, len(group)):
+        raise InputError(f"{place}: {list(group)} must name two promotions or more, each once")
+    return group
 
 
 @dataclass(frozen=True)
@@ -106,14 +101,18 @@ class ContactRules:
         than the plan has: `promolab.serve` may then give it to others.
     """
 
-    limits: tuple[ContactLimit, ...] = ()
-    quiet_days_after_complaint: int = 90
-    quiet_days_after_unsubscribe: int | None = None
-    unlisted: Literal["no right", "may be contacted"] = "no right"
-    never_statuses: tuple[str, ...] = ("blocked",)
-    exclusive: tuple[tuple[str, ...], ...] = ()
-    bundles: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    most: Mapping[str, int] = field(default_factory=dict, hash=False)
+    limits: Annotated[tuple[ContactLimit, ...], each(_limit)] = ()
+    quiet_days_after_complaint: Annotated[int, from_zero] = 90
+    quiet_days_after_unsubscribe: Annotated[int | None, from_zero] = None
+    unlisted: Annotated[
+        Literal["no right", "may be contacted"], one_of("no right", "may be contacted")
+    ] = "no right"
+    never_statuses: Texts = ("blocked",)
+    exclusive: Annotated[tuple[tuple[str, ...], ...], each(_group)] = ()
+    bundles: Annotated[Mapping[str, tuple[str, ...]], by_name(_group)] = field(
+        default_factory=dict, hash=False
+    )
+    most: Annotated[Mapping[str, int], by_name(from_zero)] = field(default_factory=dict, hash=False)
 
     def rivals(self, promotion_id: Any) -> tuple[str, ...]:
         """Return the promotions, as text, that exclude one."""
@@ -136,10 +135,10 @@ class SendColumns:
         Whether the shop states the columns: its files then hold these and no others.
     """
 
-    columns: Mapping[str, str] = field(
+    columns: Annotated[Mapping[str, str], by_name(text, SEND_FIELDS)] = field(
         default_factory=lambda: {name: name for name in SEND_FIELDS[:3]}, hash=False
     )
-    encoding: str = "utf-8"
+    encoding: Annotated[str, one_of("utf-8", "utf-8-sig")] = "utf-8"
     stated: bool = False
 
 
@@ -154,7 +153,7 @@ class OfferRules:
         bought, without a record of which: who took what says nothing of how well offers are ranked.
     """
 
-    chosen_types: tuple[str, ...] = ()
+    chosen_types: Texts = ()
 
 
 @dataclass(frozen=True)
@@ -222,25 +221,38 @@ class Attribution:
         ``first`` or is ``shared``.
     """
 
-    windows: Mapping[str, int] = field(default_factory=dict, hash=False)
-    return_days: int = 30
-    overlapping: Literal["each in full", "first", "shared"] = "each in full"
+    windows: Annotated[Mapping[str, int], by_name(from_one, RESPONSE_KINDS)] = field(
+        default_factory=dict, hash=False
+    )
+    return_days: Annotated[int, from_zero] = 30
+    overlapping: Annotated[Literal["each in full", "first", "shared"], one_of(*OVERLAPPING)] = (
+        "each in full"
+    )
 
 
 @dataclass(frozen=True)
 class ReleaseTerms:
     """The section ``[release]``: who releases the week's plan, and by when; texts, as shown."""
 
-    owner: str = ""
-    deadline: str = ""
+    owner: Text = ""
+    deadline: Text = ""
+
+
+def _command(place: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise InputError(
+            f'{place} = "{value}" is one text; no shell runs it: give the command and its arguments'
+            ' apart, such as ["notify-team", "--week"]'
+        )
+    return tuple(text(place, part, empty=i > 0) for i, part in enumerate(list_of(place, value)))
 
 
 @dataclass(frozen=True)
 class Notify:
     """The section ``[notify]``: a command and its arguments each, or nothing."""
 
-    on_success: tuple[str, ...] = ()
-    on_failure: tuple[str, ...] = ()
+    on_success: Annotated[tuple[str, ...], _command] = ()
+    on_failure: Annotated[tuple[str, ...], _command] = ()
 
 
 @dataclass(frozen=True)
@@ -282,76 +294,30 @@ def read_operations(settings: Settings) -> Operations:
     >>> read_operations(Settings(margin_rate=0.4)).economics.assumed
     ('contact_cost', 'coupon_cost')
     """
-    said = {
-        name: table_of(f"[{name}]", settings.operations.get(name, {}), keys)
-        for name, keys in _KEYS.items()
-    }
-    sections = (*_KEYS, "experiments")
-    unknown = [name for name in settings.operations if name not in sections]
+    said = settings.operations
+    unknown = [name for name in said if name not in OPERATIONS]
     if unknown:
-        raise InputError(f"[{unknown[0]}] is no section; {nearest(unknown[0], sections)}")
+        raise InputError(f"[{unknown[0]}] is no section; {nearest(unknown[0], OPERATIONS)}")
+    read = {
+        name: section_of(cls, f"[{name}]", said.get(name, {})) for name, cls in _SECTIONS.items()
+    }
+    _check_bundles(read["contact"])
+    _check_columns(read["send"])
     return Operations(
-        contact=_contact(said["contact"]),
-        send=_send(said["send"]),
-        offers=OfferRules(**{k: texts_of(f"[offers] {k}", v) for k, v in said["offers"].items()}),
-        economics=_economics(said["economics"], settings),
-        attribution=_attribution(said["attribution"]),
-        notify=Notify(**{k: _command(f"[notify] {k}", v) for k, v in said["notify"].items()}),
-        release=ReleaseTerms(**{k: text(f"[release] {k}", v) for k, v in said["release"].items()}),
-        experiments=read_experiment_tables(settings.operations.get("experiments", ())),
+        **read | {"send": replace(read["send"], stated="columns" in said.get("send", {}))},
+        economics=_economics(said.get("economics", {}), settings),
+        experiments=read_experiment_tables(said.get("experiments", ())),
     )
 
 
-_KEYS: Mapping[str, tuple[str, ...]] = {
-    "contact": tuple(ContactRules.__dataclass_fields__),
-    "send": ("columns", "encoding"),
-    "offers": tuple(OfferRules.__dataclass_fields__),
-    "economics": (*ASSUMED, "currency", "assumed", "budget"),
-    "attribution": tuple(Attribution.__dataclass_fields__),
-    "notify": ("on_success", "on_failure"),
-    "release": ("owner", "deadline"),
+_SECTIONS: Mapping[str, type[Any]] = {
+    "contact": ContactRules,
+    "send": SendColumns,
+    "offers": OfferRules,
+    "attribution": Attribution,
+    "notify": Notify,
+    "release": ReleaseTerms,
 }
-
-
-def _contact(said: dict[str, Any]) -> ContactRules:
-    values: dict[str, Any] = {}
-    for key, value in said.items():
-        place = f"[contact] {key}"
-        if key == "limits":
-            values[key] = tuple(_limit(place, row) for row in list_of(place, value))
-        elif key.startswith("quiet_days"):
-            values[key] = whole_number(place, value, 0)
-        elif key == "unlisted":
-            values[key] = choice(place, value, ("no right", "may be contacted"))
-        elif key == "never_statuses":
-            values[key] = texts_of(place, value)
-        elif key == "exclusive":
-            values[key] = tuple(group_of(place, row) for row in list_of(place, value))
-        elif key == "most":
-            most = table_of(place, value, None)
-            values[key] = {name: whole_number(f"{place}.{name}", n, 0) for name, n in most.items()}
-        else:
-            bundles = table_of(place, value, None)
-            values[key] = {name: group_of(f"{place}.{name}", v) for name, v in bundles.items()}
-    rules = ContactRules(**values)
-    _check_bundles(rules)
-    return rules
-
-
-def _limit(place: str, row: Any) -> ContactLimit:
-    given = table_of(place, row, ("channel", "contacts", "days"))
-    missing = [key for key in ("contacts", "days") if key not in given]
-    if missing:
-        raise InputError(
-            f"{place}: {row!r} lacks {missing[0]}; "
-            'write { channel = "email", contacts = 2, days = 7 }'
-        )
-    channel = given.get("channel")
-    return ContactLimit(
-        whole_number(f"{place}: contacts", given["contacts"], 1),
-        whole_number(f"{place}: days", given["days"], 1),
-        None if channel is None else text(f"{place}: channel", channel),
-    )
 
 
 def _check_bundles(rules: ContactRules) -> None:
@@ -375,58 +341,54 @@ def _check_bundles(rules: ContactRules) -> None:
                 )
 
 
-def _send(said: dict[str, Any]) -> SendColumns:
-    encoding = choice("[send] encoding", said.get("encoding", "utf-8"), ("utf-8", "utf-8-sig"))
-    if "columns" not in said:
-        return SendColumns(encoding=encoding)
+def _check_columns(send: SendColumns) -> None:
     place = "[send] columns"
-    given = table_of(place, said["columns"], SEND_FIELDS)
-    columns = {key: text(f"{place}.{key}", name) for key, name in given.items()}
-    if "customer_id" not in columns:
+    names = send.columns.values()
+    if "customer_id" not in send.columns:
         raise InputError(f"{place} lacks customer_id; the sending tool needs to know the customer")
-    if len(set(columns.values())) < len(columns):
-        raise InputError(f"{place} gives two columns one name: {', '.join(columns.values())}")
-    for key, name in columns.items():
+    if len(set(names)) < len(names):
+        raise InputError(f"{place} gives two columns one name: {', '.join(names)}")
+    for key, name in send.columns.items():
         if name[0] in "=+-@" or any(ord(c) < 32 for c in name):
             raise InputError(
                 f"{place}.{key} = {name!r} would be run as a formula, or breaks the line; give a "
                 "plain name"
             )
-    return SendColumns(columns, encoding, stated=True)
 
 
-def _economics(said: dict[str, Any], settings: Settings) -> Economics:
-    currency = text("[economics] currency", said.get("currency", settings.currency))
-    if currency != settings.currency:
+_RATES: Mapping[str, Check] = {
+    "margin_rate": partial(share, zero=False, one=False),
+    "contact_cost": partial(real_number, least=0),
+    "coupon_cost": partial(real_number, least=0),
+}
+
+
+def _economics(said: Any, settings: Settings) -> Economics:
+    place, own = "[economics]", settings.currency
+    keys = {**_RATES, "currency": text, "assumed": each(text), "budget": _budget}
+    given = {"currency": own, "assumed": ()} | keyed(place, said, keys, " ")
+    if given["currency"] != own:
         raise InputError(
-            f"[economics] currency = {currency!r}, but the shop's amounts are in "
-            f"{settings.currency!r}; state the costs in {settings.currency}"
+            f"{place} currency = {given['currency']!r}, but the shop's amounts are in {own!r}; "
+            f"state the costs in {own}"
         )
-    stated = {name: said[name] for name in ASSUMED if name in said}
+    stated = {name: given[name] for name in ASSUMED if name in given}
     top = settings.margin_rate
     if top is not None and stated.setdefault("margin_rate", top) != top:
         raise InputError(
-            f"[economics] margin_rate = {stated['margin_rate']!r}, but margin_rate = {top!r} stands"
+            f"{place} margin_rate = {stated['margin_rate']!r}, but margin_rate = {top!r} stands"
             " above the sections; state it once"
         )
-    for name, value in stated.items():
-        place = f"[economics] {name}"
-        if name == "margin_rate":
-            share(place, value, zero=False, one=False)
-        else:
-            real_number(place, value, least=0)
-    called = texts_of("[economics] assumed", said.get("assumed", []))
-    for name in called:
+    for name in given["assumed"]:
         if name not in stated:
             raise InputError(
-                f"[economics] assumed names {name!r}, which is not stated; {nearest(name, stated)}"
+                f"{place} assumed names {name!r}, which is not stated; {nearest(name, stated)}"
             )
     rates = {
-        name: StatedRate(float(stated.get(name, value)), name not in stated or name in called)
+        name: StatedRate(stated.get(name, value), name not in stated or name in given["assumed"])
         for name, value in ASSUMED.items()
     }
-    budget = budget_of(said.get("budget"), "[economics] ")
-    return Economics(**rates, currency=currency, budget=budget)
+    return Economics(**rates, currency=own, budget=given.get("budget"))
 
 
 def budget_of(value: Any, place: str = "") -> float | None:
@@ -456,29 +418,8 @@ def budget_of(value: Any, place: str = "") -> float | None:
     if value is None or value == "":
         return None
     hint = ", such as 42000; without one, no more is spent where a further unit adds nothing"
-    return float(real_number(f"{place}budget", value, least=0, hint=hint))
+    return real_number(f"{place}budget", value, least=0, hint=hint)
 
 
-def _attribution(said: dict[str, Any]) -> Attribution:
-    values: dict[str, Any] = {}
-    for key, value in said.items():
-        place = f"[attribution] {key}"
-        if key == "windows":
-            windows = table_of(place, value, RESPONSE_KINDS)
-            values[key] = {
-                kind: whole_number(f"{place}.{kind}", v, 1) for kind, v in windows.items()
-            }
-        elif key == "return_days":
-            values[key] = whole_number(place, value, 0)
-        else:
-            values[key] = choice(place, value, OVERLAPPING)
-    return Attribution(**values)
-
-
-def _command(place: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        raise InputError(
-            f'{place} = "{value}" is one text; no shell runs it: give the command and its arguments'
-            ' apart, such as ["notify-team", "--week"]'
-        )
-    return tuple(text(place, part, empty=i > 0) for i, part in enumerate(list_of(place, value)))
+def _budget(place: str, value: Any) -> float | None:
+    return budget_of(value, place.removesuffix("budget"))

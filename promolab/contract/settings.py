@@ -9,10 +9,13 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from functools import partial
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
+from promolab.checks import real_number, refuse, share, text, whole_number
+from promolab.contract.sections import Text, TextOrNone, Texts, checks_of, one_of, zone_of
 from promolab.contract.tables import TABLES
 from promolab.errors import InputError, nearest
 
@@ -30,6 +33,14 @@ OPERATIONS = (
     "experiments",
 )
 """Sections on the weekly work; `promolab.contract.operations` reads them."""
+
+
+def _day_written(place: str, value: Any) -> str:
+    try:
+        datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise refuse(place, value, "a day such as 2017-01-01") from error
+    return str(value)
 
 
 @dataclass(frozen=True)
@@ -76,63 +87,34 @@ class Settings:
     'USD'
     """
 
-    name: str = "Shop"
-    currency: str = "USD"
-    zone: str | None = None
-    naive_times: str = "utc"
-    margin_rate: float | None = None
-    channel: str | None = None
-    default_week: str | None = None
-    opened: str | None = None
-    closed: str | None = None
-    extreme_orders_per_day: float = 10.0
-    odd_quantity: float | None = None
-    evening_from: int = 17
-    note: str = ""
-    keep_personal: tuple[str, ...] = ()
+    name: Text = "Shop"
+    currency: Text = "USD"
+    zone: Annotated[str | None, zone_of] = None
+    naive_times: Annotated[str, one_of("utc", "local")] = "utc"
+    margin_rate: Annotated[float | None, partial(share, zero=False, one=False)] = None
+    channel: TextOrNone = None
+    default_week: TextOrNone = None
+    opened: Annotated[str | None, _day_written] = None
+    closed: Annotated[str | None, _day_written] = None
+    extreme_orders_per_day: Annotated[float, real_number] = 10.0
+    odd_quantity: Annotated[float | None, partial(real_number, above=0)] = None
+    evening_from: Annotated[int, partial(whole_number, least=0, most=23)] = 17
+    note: Annotated[str, partial(text, empty=True)] = ""
+    keep_personal: Texts = ()
     mapping: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     operations: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.zone is not None:
-            try:
-                ZoneInfo(self.zone)
-            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-                raise InputError(
-                    f"zone = {self.zone!r} is no time zone; write an IANA name such as "
-                    '"America/New_York" or "UTC"'
-                ) from error
-        if self.naive_times not in ("utc", "local"):
-            raise InputError(f'naive_times = {self.naive_times!r}, must be "utc" or "local"')
-        if self.margin_rate is not None and not 0 < self.margin_rate < 1:
-            raise InputError(
-                f"margin_rate = {self.margin_rate}, must be a share between 0 and 1 (0.40, not 40)"
-            )
-        if self.odd_quantity is not None and not self.odd_quantity > 0:
-            raise InputError(f"odd_quantity = {self.odd_quantity}, must be more than 0 units")
-        if not 0 <= self.evening_from <= 23:
-            raise InputError(f"evening_from = {self.evening_from}, must be an hour from 0 to 23")
-        for key in ("opened", "closed"):
-            self._day(key)
-
-    def _day(self, key: str) -> datetime | None:
-        text = getattr(self, key)
-        if text is None:
-            return None
-        try:
-            return datetime.fromisoformat(str(text))
-        except ValueError as error:
-            raise InputError(f"{key} = {text!r}, must be a day such as 2017-01-01") from error
+        for key, check in checks_of(type(self)).items():
+            if getattr(self, key) is not None:
+                object.__setattr__(self, key, check(key, getattr(self, key)))
 
     def life(self) -> tuple[datetime | None, datetime | None]:
         """Return the shop's first instant and the first one after it, UTC-naive, where stated."""
-        zone = ZoneInfo(self.zone or "UTC")
-        ends = (self._day("opened"), self._day("closed"))
+        zone, ends = ZoneInfo(self.zone or "UTC"), (self.opened, self.closed)
+        days = [datetime.fromisoformat(end).replace(tzinfo=zone) if end else None for end in ends]
         opened, closed = (
-            None
-            if day is None
-            else day.replace(tzinfo=zone).astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
-            for day in ends
+            day and day.astimezone(ZoneInfo("UTC")).replace(tzinfo=None) for day in days
         )
         return opened, closed
 
@@ -203,15 +185,6 @@ def _toml_key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "margin_rate": (int, float),
-    "extreme_orders_per_day": (int, float),
-    "odd_quantity": (int, float),
-    "evening_from": (int,),
-    "keep_personal": (list,),
-}
-
-
 def read_settings(path: Path, name: str | None = None) -> Settings:
     """Read a ``shop.toml``.
 
@@ -241,39 +214,29 @@ def read_settings(path: Path, name: str | None = None) -> Settings:
         raise InputError(
             f"{path} cannot be read as TOML: lists or tables stand in each other hundreds deep"
         ) from None
-    known = [key.name for key in dataclasses.fields(Settings) if key.name not in _SECTION_FIELDS]
-    values: dict[str, Any] = {"name": name} if name else {}
-    mapping: dict[str, Any] = {}
-    operations: dict[str, Any] = {}
-    for key, value in content.items():
-        if key in SECTIONS:
-            mapping[key] = value
-            continue
-        if key in OPERATIONS:
-            operations[key] = value
-            continue
-        if key == "rates":
-            raise InputError(
-                f"{path.name}: [rates] is not read any more, as two currencies are never added up; "
-                "bring all amounts into one before (docs/which_method.md shows how)"
-            )
-        if key not in known:
-            options = [*known, *SECTIONS, *OPERATIONS]
-            raise InputError(f"{path.name} has an unknown key {key!r}; {nearest(key, options)}")
-        if key in ("opened", "closed"):
-            value = str(value)
-        expected = _TYPES.get(key, (str,))
-        if not isinstance(value, expected) or isinstance(value, bool):
-            words = " or ".join(t.__name__ for t in expected)
-            raise InputError(f"{path.name}: {key} = {value!r}, must be of type {words}")
-        values[key] = tuple(map(str, value)) if isinstance(value, list) else value
-    settings = Settings(**values, mapping=mapping, operations=operations)
-    if operations:
-        # Said when the file is read, not in the middle of a report.
-        from promolab.contract.operations import read_operations
+    known = {*checks_of(Settings)}
+    unknown = [key for key in content if key not in {*known, *SECTIONS, *OPERATIONS}]
+    if "rates" in unknown:
+        raise InputError(
+            f"{path.name}: [rates] is not read any more, as two currencies are never added up; "
+            "bring all amounts into one before (docs/which_method.md shows how)"
+        )
+    if unknown:
+        options = [*checks_of(Settings), *SECTIONS, *OPERATIONS]
+        hint = nearest(unknown[0], options)
+        raise InputError(f"{path.name} has an unknown key {unknown[0]!r}; {hint}")
+    mapping, operations = (
+        {key: value for key, value in content.items() if key in names}
+        for names in (SECTIONS, OPERATIONS)
+    )
+    values = {key: value for key, value in content.items() if key in known}
+    from promolab.contract.operations import read_operations
 
-        try:
-            read_operations(settings)
-        except InputError as error:
-            raise InputError(f"{path.name}: {error}") from error
+    try:
+        settings = Settings(
+            **({"name": name} if name else {}) | values, mapping=mapping, operations=operations
+        )
+        read_operations(settings)  # said when the file is read, not in the middle of a report
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from error
     return settings

@@ -4,23 +4,90 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date
+from functools import partial
+from typing import Annotated, Any
 
 from promolab.checks import choice, flag, is_number, level_of, real_number, share, text
-from promolab.errors import InputError, nearest
-
-METRIC_KEYS = ("column", "kind", "per", "earlier", "winsorise", "good", "margin", "worth")
-"""What may be said of a metric; `promolab.abtest.Metric` takes them."""
-MONEY_KEYS = ("margin", "discount", "contact_cost", "worth")
-KEYS = (
-    *("name", "data", "promotion", "arm", "control", "customer", "cluster", "propensity"),
-    *("metrics", "guardrails", "primary", "money", "shares", "segments", "started", "ends"),
-    *("level", "multiplicity", "sequential"),
+from promolab.contract.sections import (
+    Check,
+    Text,
+    TextOrNone,
+    day_of,
+    id_of,
+    keyed,
+    one_of,
+    section_of,
 )
-KINDS = ("share", "mean", "ratio")
-CORRECTIONS = ("holm", "benjamini-hochberg", "none")
+from promolab.errors import InputError
+
 SUM_SLACK = 1e-9
+_amount = partial(real_number, least=0)
+
+
+def _amount_or_column(place: str, value: Any) -> Any:
+    return _amount(place, value) if is_number(value) else text(place, value)
+
+
+METRIC_KEYS: Mapping[str, Check] = {
+    **dict.fromkeys(("column", "per", "earlier"), text),
+    "kind": one_of("share", "mean", "ratio"),
+    "winsorise": partial(share, zero=False, one=False, hint=", such as 0.99"),
+    "good": one_of("up", "down"),
+    **dict.fromkeys(("margin", "worth"), _amount),
+}
+"""What may be said of a metric; `promolab.abtest.Metric` takes them."""
+MONEY_KEYS: Mapping[str, Check] = {
+    **dict.fromkeys(("margin", "discount"), text),
+    "contact_cost": _amount_or_column,
+    "worth": _amount,
+}
+
+
+def _metrics(place: str, said: Any) -> dict[str, dict[str, Any]]:
+    """Read a list of columns, or a table of name = column or { column = …, … }."""
+    if isinstance(said, (list, tuple)):
+        said = {text(place, one): one for one in said}
+    if not isinstance(said, Mapping) or not said:
+        raise InputError(
+            f'{place} = {said!r}, must be a list of columns, or name = {{ column = "spend" }}'
+        )
+    return {str(name): _metric(f"{place}.{name}", name, one) for name, one in said.items()}
+
+
+def _metric(place: str, name: str, said: Any) -> dict[str, Any]:
+    if isinstance(said, str):
+        return {"column": text(place, said)}
+    if not isinstance(said, Mapping):
+        raise InputError(f"{place} = {said!r}, must be a column, or {{ column = … }}")
+    return {"column": name} | keyed(place, said, METRIC_KEYS)
+
+
+def _shares(place: str, said: Any) -> dict[str, float]:
+    if not isinstance(said, Mapping) or len(said) < 2:
+        raise InputError(f"{place} = {said!r}, must name each arm: {{ none = 0.5, mail = 0.5 }}")
+    shares = {str(arm): share(f"{place}.{arm}", part) for arm, part in said.items()}
+    if abs(sum(shares.values()) - 1) > SUM_SLACK:
+        raise InputError(
+            f"{place} add up to {sum(shares.values()):g}, must add up to 1: name every arm"
+        )
+    return shares
+
+
+def _money(place: str, said: Any) -> dict[str, Any]:
+    if not isinstance(said, Mapping) or "margin" not in said:
+        raise InputError(
+            f'{place} = {said!r}, must name the margin: {{ margin = "margin", discount = '
+            '"discount", contact_cost = 0.4 }'
+        )
+    return keyed(place, said, MONEY_KEYS)
+
+
+Metrics = Annotated[Mapping[str, Mapping[str, Any]], _metrics]
+
+
+def _level(place: str, value: Any) -> float:
+    return level_of(value, place)
 
 
 @dataclass(frozen=True)
@@ -62,25 +129,25 @@ class StatedExperiment:
         Whether intervals hold whenever they are looked at, also after the end.
     """
 
-    name: str
-    data: str = ""
-    promotion: str = ""
-    arm: str = "arm"
-    customer: str = "customer_id"
-    control: str | None = None
-    cluster: str | None = None
-    propensity: str | None = None
-    segments: str | None = None
-    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
-    guardrails: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
-    primary: str | None = None
-    money: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    shares: Mapping[str, float] = field(default_factory=dict, hash=False)
-    started: date | None = None
-    ends: date | None = None
-    level: float = 0.95
-    multiplicity: str = "holm"
-    sequential: bool = False
+    name: Text
+    data: Text = ""
+    promotion: Annotated[str, id_of] = ""
+    arm: Text = "arm"
+    customer: Text = "customer_id"
+    control: TextOrNone = None
+    cluster: TextOrNone = None
+    propensity: TextOrNone = None
+    segments: TextOrNone = None
+    metrics: Metrics = field(default_factory=dict, hash=False)
+    guardrails: Metrics = field(default_factory=dict, hash=False)
+    primary: TextOrNone = None
+    money: Annotated[Mapping[str, Any], _money] = field(default_factory=dict, hash=False)
+    shares: Annotated[Mapping[str, float], _shares] = field(default_factory=dict, hash=False)
+    started: Annotated[date | None, day_of] = None
+    ends: Annotated[date | None, day_of] = None
+    level: Annotated[float, _level] = 0.95
+    multiplicity: Annotated[str, one_of("holm", "benjamini-hochberg", "none")] = "holm"
+    sequential: Annotated[bool, flag] = False
 
 
 def read_experiment_tables(said: Any) -> tuple[StatedExperiment, ...]:
@@ -110,151 +177,38 @@ def read_experiment_tables(said: Any) -> tuple[StatedExperiment, ...]:
         )
     found: list[StatedExperiment] = []
     for number, one in enumerate(said, 1):
-        read = _read(f"[[experiments]] {number}", dict(one))
-        if read.name in {other.name for other in found}:
-            raise InputError(
-                f"[[experiments]] {number}: name = {read.name!r} is another one's as well; give "
-                "each its own"
-            )
+        place = f"[[experiments]] {number}"
+        if "name" in one:
+            named = text(f"{place}: name", one["name"])
+            if named in {other.name for other in found}:
+                raise InputError(
+                    f"{place}: name = {named!r} is another one's as well; give each its own"
+                )
+            place = f"[[experiments]] {named!r}:"
+        read = section_of(StatedExperiment, place, one, example='name = "Spring e-mail"')
+        _check(place, read)
         found.append(read)
     return tuple(found)
 
 
-def _read(place: str, said: dict[str, Any]) -> StatedExperiment:
-    for key in said:
-        if key not in KEYS:
-            raise InputError(f"{place} has an unknown key {key!r}; {nearest(key, KEYS)}")
-    if "name" not in said:
-        raise InputError(f'{place} lacks name; write name = "Spring e-mail"')
-    values: dict[str, Any] = {"name": text(f"{place}: name", said["name"])}
-    place = f"[[experiments]] {values['name']!r}:"
-    for key in ("data", "arm", "customer", "control", "cluster", "propensity", "segments"):
-        if key in said:
-            values[key] = text(f"{place} {key}", said[key])
-    if "promotion" in said:
-        given = said["promotion"]
-        values["promotion"] = str(given) if type(given) is int else text(
-            f"{place} promotion", given
-        )  # fmt: skip
-    if ("data" in said) == ("promotion" in said):
-        both = "both data and promotion" if "data" in said else "neither data nor promotion"
+def _check(place: str, found: StatedExperiment) -> None:
+    """Refuse what one key says and another one does not go with."""
+    if bool(found.data) == bool(found.promotion):
+        both = "both data and promotion" if found.data else "neither data nor promotion"
         raise InputError(
             f'{place} {both} stated; state one: data = "spring.csv", or promotion = "P18"'
         )
-    for key in ("metrics", "guardrails"):
-        if key in said:
-            values[key] = _metrics(f"{place} {key}", said[key])
-    _check_metrics(place, said, values)
-    values |= _dates(place, said)
-    if "shares" in said:
-        values["shares"] = _shares(f"{place} shares", said["shares"])
-    if "money" in said:
-        values["money"] = _money(f"{place} money", said["money"])
-    if "level" in said:
-        values["level"] = level_of(said["level"], f"{place} level")
-    if "multiplicity" in said:
-        values["multiplicity"] = choice(f"{place} multiplicity", said["multiplicity"], CORRECTIONS)
-    if "sequential" in said:
-        values["sequential"] = flag(f"{place} sequential", said["sequential"])
-    return StatedExperiment(**values)
-
-
-def _check_metrics(place: str, said: Mapping[str, Any], values: dict[str, Any]) -> None:
-    metrics, guardrails = values.get("metrics", {}), values.get("guardrails", {})
-    if "data" in said and not metrics:
+    if found.data and not found.metrics:
         raise InputError(f'{place} metrics is not stated; name columns: metrics = ["visit"]')
-    if both := sorted(set(metrics) & set(guardrails)):
+    if both := sorted(set(found.metrics) & set(found.guardrails)):
         raise InputError(
             f"{place} {both[0]!r} is a metric and a guardrail; it is to get better, or not to get "
             "worse: name it once"
         )
-    if "primary" in said:
-        primary = text(f"{place} primary", said["primary"])
-        values["primary"] = choice(f"{place} primary", primary, metrics) if metrics else primary
-
-
-def _metrics(place: str, said: Any) -> dict[str, dict[str, Any]]:
-    """Read a list of columns, or a table of name = column or { column = …, … }."""
-    if isinstance(said, (list, tuple)):
-        named = [text(place, one) for one in said]
-        said = dict(zip(named, named, strict=True))
-    if not isinstance(said, Mapping) or not said:
+    if found.primary and found.metrics:
+        choice(f"{place} primary", found.primary, found.metrics)
+    if found.started and found.ends and found.ends <= found.started:
         raise InputError(
-            f'{place} = {said!r}, must be a list of columns, or name = {{ column = "spend" }}'
-        )
-    return {str(name): _metric(f"{place}.{name}", str(name), one) for name, one in said.items()}
-
-
-def _metric(place: str, name: str, said: Any) -> dict[str, Any]:
-    if isinstance(said, str):
-        return {"column": text(place, said)}
-    if not isinstance(said, Mapping):
-        raise InputError(f"{place} = {said!r}, must be a column, or {{ column = … }}")
-    for key in said:
-        if key not in METRIC_KEYS:
-            raise InputError(f"{place} has an unknown key {key!r}; {nearest(key, METRIC_KEYS)}")
-    given = {"column": name} | dict(said)
-    for key in ("column", "per", "earlier"):
-        if key in given:
-            text(f"{place}.{key}", given[key])
-    if "kind" in given:
-        choice(f"{place}.kind", given["kind"], KINDS)
-    if "good" in given:
-        choice(f"{place}.good", given["good"], ("up", "down"))
-    if "winsorise" in given:
-        share(
-            f"{place}.winsorise", given["winsorise"], zero=False, one=False, hint=", such as 0.99"
-        )
-    for key in {"margin", "worth"} & {*given}:
-        real_number(f"{place}.{key}", given[key], least=0)
-    return given
-
-
-def _dates(place: str, said: Mapping[str, Any]) -> dict[str, date]:
-    found: dict[str, date] = {}
-    for key in ("started", "ends"):
-        if key in said:
-            found[key] = _day(f"{place} {key}", said[key])
-    if len(found) == 2 and not found["ends"] - found["started"] > timedelta(0):
-        raise InputError(
-            f"{place} ends = {found['ends']} is not after started = {found['started']}; ends is "
+            f"{place} ends = {found.ends} is not after started = {found.started}; ends is "
             "the first day after the last one"
         )
-    return found
-
-
-def _day(place: str, value: Any) -> date:
-    try:
-        day = date.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        day = None
-    if not isinstance(day, date) or isinstance(day, datetime):
-        raise InputError(f"{place} = {value!r}, must be a day such as 2017-10-30")
-    return day
-
-
-def _shares(place: str, said: Any) -> dict[str, float]:
-    if not isinstance(said, Mapping) or len(said) < 2:
-        raise InputError(f"{place} = {said!r}, must name each arm: {{ none = 0.5, mail = 0.5 }}")
-    shares = {str(arm): float(share(f"{place}.{arm}", part)) for arm, part in said.items()}
-    if abs(sum(shares.values()) - 1) > SUM_SLACK:
-        raise InputError(
-            f"{place} add up to {sum(shares.values()):g}, must add up to 1: name every arm"
-        )
-    return shares
-
-
-def _money(place: str, said: Any) -> dict[str, Any]:
-    if not isinstance(said, Mapping) or "margin" not in said:
-        raise InputError(
-            f'{place} = {said!r}, must name the margin: {{ margin = "margin", discount = '
-            '"discount", contact_cost = 0.4 }'
-        )
-    for key, value in said.items():
-        if key not in MONEY_KEYS:
-            raise InputError(f"{place} has an unknown key {key!r}; {nearest(key, MONEY_KEYS)}")
-        if key == "worth" or (key == "contact_cost" and is_number(value)):
-            real_number(f"{place}.{key}", value, least=0)
-        else:
-            text(f"{place}.{key}", value)
-    return dict(said)

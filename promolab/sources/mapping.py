@@ -14,18 +14,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from promolab.checks import is_number, is_whole
-from promolab.contract import TABLES
+from promolab.checks import flag, is_number, refuse, text
+from promolab.contract import TABLES, Check, by_name, from_zero, keyed, table_of, zone_of
 from promolab.errors import InputError, nearest
 from promolab.sources.terms_in_words import TERMS
-
-HOW_WRITTEN = ("decimal", "thousands", "symbol")
-"""The keys that say how numbers are written."""
 
 _COUNTED = ("excel", "epoch_s", "epoch_ms")
 _CODE = re.compile(r"%(-?[dmyHIMSj]|[aAbBfGhnpTuUVwWYzZ%])")
@@ -34,219 +31,94 @@ _CLOSE = 0.75
 """How alike a word must be to one of the contract to be taken for a slip of the pen."""
 
 
-def _is_texts(said: Any) -> bool:
+def _texts(place: str, said: Any) -> tuple[str, ...]:
     given = [said] if isinstance(said, str) else said
-    return isinstance(given, list) and all(isinstance(each, str) for each in given)
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise refuse(place, said, "a text or a list of texts")
+    return tuple(given)
 
 
-# What may stand behind a key, and how a sentence calls it.
-_FORMS: Mapping[str, tuple[Callable[[Any], object], str]] = {
-    "text": (lambda said: isinstance(said, str) and said, "text"),
-    "mark": (lambda said: isinstance(said, str), "text"),
-    "texts": (_is_texts, "text or a list of texts"),
-    "flag": (lambda said: isinstance(said, bool), "true or false"),
-    "count": (lambda said: is_whole(said) and said >= 0, "a whole number, 0 or more"),
-    "number": (lambda said: is_number(said) and said, "a number other than 0"),
-}
-_FORM_OF = (
-    dict.fromkeys(("table", "sheet", "encoding", "separator", "currency"), "text")
-    | dict.fromkeys(("format", "zone", "rows_with", "in_promotions"), "text")
-    | dict.fromkeys(HOW_WRITTEN, "mark")
-    | dict.fromkeys(("files", "names", "empty", "column", "columns", "any", "multiply"), "texts")
-    | {
-        "distinct": "flag",
-        "whole": "flag",
-        "last_day": "flag",
-        "in_words": "flag",
-        "skip": "count",
-        "digits": "count",
-        "scale": "number",
-    }
-)
+def _names(place: str, said: Any) -> tuple[str, ...]:
+    names = _texts(place, said)
+    if not names or (len(names) < 2 and place.endswith(" multiply")):
+        raise InputError(f"{place} names no column")
+    return names
 
 
-def said_of(section: Mapping[str, Any], key: str, where: str) -> Any:
-    """Return what stands behind a key, in the form that it must have; None if it is not there."""
-    said = section.get(key)
-    form = _FORM_OF[key]
-    fits, words = _FORMS[form]
-    if said is not None and not fits(said):
-        raise InputError(f"{where} {key} = {said!r}, must be {words}")
-    if said is None or form != "texts":
-        return said
-    return (said,) if isinstance(said, str) else tuple(said)
-
-
-def word_of(section: Mapping[str, Any], key: str, where: str) -> str | None:
-    """Return a word of the contract, None if the key is not there."""
-    said = section.get(key)
-    return None if said is None else _as_word(said, f"{where} {key}")
-
-
-def constant_of(section: Mapping[str, Any], where: str, *, number: bool) -> Any:
-    """Return the one value of all rows, None if there is none; a number where it must be one."""
-    said = section.get("value")
-    wrong = isinstance(said, bool) or not isinstance(said, (int, float)) if number else _nests(said)
-    if said is not None and wrong:
-        raise InputError(
-            f"{where} value = {said!r}, must be {'a number' if number else 'one text or number'}"
-        )
-    return said
-
-
-def words_of(section: Mapping[str, Any], key: str, where: str) -> Mapping[str, str]:
-    """Return what their words mean."""
-    said = section.get(key, {})
-    if not isinstance(said, Mapping):
-        raise InputError(f'{where} {key} = {said!r}, must be such as {{ C = "return" }}')
-    return {theirs: _as_word(ours, f"{where} {key} {theirs}") for theirs, ours in said.items()}
-
-
-def _nests(said: Any) -> bool:
-    return isinstance(said, (list, Mapping))
-
-
-def _as_word(said: Any, where: str) -> str:
-    if _nests(said):
-        raise InputError(f"{where} = {said!r}, must be one text")
+def _word(place: str, said: Any) -> str:
+    if isinstance(said, (list, Mapping)):
+        raise refuse(place, said, "one text")
     return str(said).lower() if isinstance(said, bool) else str(said)
 
 
-def marks_of(
-    said: Mapping[str, Any], where: str, default: tuple[str, str, str] = (".", "", "")
-) -> tuple[str, str, str]:
-    """Return the decimal mark, the mark between thousands and the currency sign of numbers.
-
-    Where one of the two marks is said and the other one would be the same, the other is its
-    counterpart: ``thousands = "."`` alone leaves the comma for the decimals.
-
-    Parameters
-    ----------
-    said : mapping
-        A section, or what is said of one column.
-    where : str
-        For errors.
-    default : tuple of str
-        What holds where nothing is said.
-
-    Raises
-    ------
-    InputError
-        If both marks are stated and are the same.
-
-    Examples
-    --------
-    >>> marks_of({"thousands": "."}, "shop.toml [events]")
-    (',', '.', '')
-    """
-    given = [said_of(said, key, where) for key in HOW_WRITTEN]
-    said_or_not = zip(given, default, strict=True)
-    decimal, thousands, symbol = (d if g is None else g for g, d in said_or_not)
-    decimal = decimal or "."
-    if decimal == thousands:
-        if given[0] and given[1]:
-            raise InputError(
-                f"{where} decimal and thousands are both {decimal!r}, so nobody knows what 1"
-                f'{decimal}234 is; write such as decimal = ",", thousands = "."'
-            )
-        if given[1]:
-            decimal = _OTHER_MARK.get(thousands, ".")
-        else:
-            thousands = _OTHER_MARK.get(decimal, "")
-    return decimal, thousands, symbol
+def _constant(place: str, said: Any) -> Any:
+    if isinstance(said, (list, Mapping)):
+        raise refuse(place, said, "one text or number")
+    return said
 
 
-def check_format(form: str, where: str) -> None:
-    """Refuse a format of times with a code that is none, or without any.
+def _scale(place: str, said: Any) -> float:
+    if not is_number(said) or not said:
+        raise refuse(place, said, "a number other than 0")
+    return float(said)
 
-    Raises
-    ------
-    InputError
-        If it is no format.
-    """
-    if form in _COUNTED:
-        return
-    left = _CODE.sub("", form)
-    if "%" not in left and left != form:
-        return
+
+def _one_character(place: str, said: Any) -> str:
+    if len(text(place, said, empty=True)) != 1:
+        raise refuse(place, said, "one character")
+    return str(said)
+
+
+def _format(place: str, said: Any) -> str:
+    """Refuse a format of times with a code that is none, or without any."""
+    left = _CODE.sub("", text(place, said))
+    if said in _COUNTED or ("%" not in left and left != said):
+        return str(said)
     wrong = re.search(r"%.?", left)
     what = f"has an unknown code {wrong.group()!r}" if wrong else "holds no code"
     raise InputError(
-        f"{where} format = {form!r} {what}; write such as "
+        f"{place} = {said!r} {what}; write such as "
         '"%d/%m/%Y %H:%M" (also %y %b %S %f %I %p %z), or "excel", "epoch_s", "epoch_ms"'
     )
 
 
-def check_meanings(said: Any, known: Sequence[str], where: str) -> None:
-    """Refuse a word that is meant to be one of the contract's and is misspelt.
-
-    Other words than the contract's are allowed: such rows are quarantined and counted.
-
-    Parameters
-    ----------
-    said : object
-        What ``shop.toml`` says of the column.
-    known : sequence of str
-        The contract's words; none where the column may hold any.
-    where : str
-        For errors.
-
-    Raises
-    ------
-    InputError
-        If a word is all but one of the known ones.
-
-    Examples
-    --------
-    >>> check_meanings({"values": {"adj": "adjustment"}}, ["purchase"], "kind")
-    """
-    if not isinstance(said, Mapping) or not known:
-        return
-    for key in ("values", "starts_with", "negative", "otherwise", "value"):
-        given = said.get(key)
-        for word in given.values() if isinstance(given, Mapping) else [given]:
-            if not isinstance(word, str) or word in known:
-                continue
-            close = difflib.get_close_matches(word.strip().lower(), known, n=1, cutoff=_CLOSE)
-            if close:
-                raise InputError(
-                    f"{where} {key} has {word!r}; did you mean {close[0]!r}? "
-                    f"(known: {', '.join(known)})"
-                )
-
-
-def check_zone(zone: str, where: str) -> None:
-    """Refuse what is no time zone.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError(
-            f'{where} zone = {zone!r} is no time zone; write an IANA name such as "Europe/London"'
-        ) from error
-
-
-_NUMBERS = ("money", "share", "number")
-
-# What may be said of a column, by the type that it shall become.
-_WHERE_FROM = ("column", "columns", "any", "multiply", "value")
-_FIGURES = ("column", "any", "multiply", "value", "scale", "in_words")
+_HOW_WRITTEN: Mapping[str, Check] = dict.fromkeys(
+    ("decimal", "thousands", "symbol"), partial(text, empty=True)
+)
+_SOURCES = ("column", "columns", "any", "multiply", "value")
+# What may be said of a column, and what of a section.
+_COLUMN: Mapping[str, Check] = {
+    **dict.fromkeys(_SOURCES[:4], _names),
+    "value": _constant,
+    **dict.fromkeys(("values", "starts_with"), by_name(_word)),
+    **dict.fromkeys(("negative", "otherwise"), _word),
+    **dict.fromkeys(("last_day", "whole", "in_words"), flag),
+    "format": _format,
+    "zone": zone_of,
+    "digits": from_zero,
+    "in_promotions": text,
+    "scale": _scale,
+    **_HOW_WRITTEN,
+}
+_SECTION: Mapping[str, Check] = {
+    **dict.fromkeys(("files", "names", "empty"), _texts),
+    **dict.fromkeys(("table", "sheet", "encoding", "rows_with", "currency"), text),
+    "separator": _one_character,
+    "skip": from_zero,
+    "distinct": flag,
+    "attributes": partial(table_of, keys=None),
+    **_HOW_WRITTEN,
+}
 _WORDS = ("values", "starts_with", "negative", "otherwise")
+_NUMBERS = ("money", "share", "number")
 _KEYS = {
-    "id": (*_WHERE_FROM[:3], "value", "whole", "digits", "values", "in_promotions"),
-    "time": (*_WHERE_FROM[:3], "format", "zone", "last_day"),
-    "text": (*_WHERE_FROM[:3], "value", *_WORDS),
+    "id": (*_SOURCES[:3], "value", "whole", "digits", "values", "in_promotions"),
+    "time": (*_SOURCES[:3], "format", "zone", "last_day"),
+    "text": (*_SOURCES[:3], "value", *_WORDS),
     "flag": ("column", "any", "value", *_WORDS),
-} | dict.fromkeys(_NUMBERS, (*_FIGURES, *HOW_WRITTEN))
-_ATTRIBUTE = ("column", "columns", "any", "value", *_WORDS)
-_OF_A_SECTION = (
-    *("files", "table", "sheet", "encoding", "separator", "names", "skip", "distinct"),
-    *("rows_with", "empty", "currency", "attributes", *HOW_WRITTEN),
+    "attribute": (*_SOURCES[:3], "value", *_WORDS),
+} | dict.fromkeys(
+    _NUMBERS, ("column", "any", "multiply", "value", "scale", "in_words", *_HOW_WRITTEN)
 )
 
 
@@ -403,50 +275,77 @@ def read_mapping(sections: Mapping[str, Any]) -> dict[str, tuple[Part, ...]]:
 
 
 def _part(table: str, section: Any, where: str) -> Part:
-    if not isinstance(section, Mapping):
-        raise InputError(f"{where} = {section!r}, must be a section of keys such as files")
     spec = TABLES[table]
-    columns = {}
-    decimal, thousands, symbol = marks_of(section, where)
-    default = Value(decimal=decimal, thousands=thousands, symbol=symbol)
-    for key, said in section.items():
-        if key in spec:
-            columns[key] = _value(said, f"{where} {key}", spec[key].type, default)
-            check_meanings(said, spec[key].values, f"{where} {key}")
-            _check_place(table, key, columns[key], where)
-        elif key not in _OF_A_SECTION:
-            options = [*_OF_A_SECTION, *(column.name for column in spec)]
+    for key in table_of(where, section, None):
+        if key not in _SECTION and key not in spec:
+            options = [*_SECTION, *(column.name for column in spec)]
             raise InputError(
                 f"{where} has an unknown key {key!r}; {nearest(key, options)}; an attribute that "
                 f"the contract does not name stands in [{table}.attributes]"
             )
-    attributes = section.get("attributes", {})
-    if not isinstance(attributes, Mapping):
-        raise InputError(f"{where} attributes = {attributes!r}, must be a section of names")
-    separator = said_of(section, "separator", where)
-    if separator is not None and len(separator) != 1:
-        raise InputError(f"{where} separator = {separator!r}, must be one character")
+    own = {key: said for key, said in section.items() if key in _SECTION}
+    given = keyed(where, own, _SECTION, " ")
+    default = Value(**_marks(given, where, Value()))
+    columns = {}
+    for key in section:
+        if key in spec:
+            columns[key] = _value(section[key], f"{where} {key}", spec[key].type, default)
+            _check_meanings(section[key], spec[key].values, f"{where} {key}")
+            _check_place(table, key, columns[key], where)
+    attributes = given.pop("attributes", {})
     return Part(
         table,
         where,
-        files=said_of(section, "files", where) or (),
-        their_table=said_of(section, "table", where),
-        sheet=said_of(section, "sheet", where),
-        encoding=said_of(section, "encoding", where),
-        separator=separator,
-        names=said_of(section, "names", where),
-        skip=said_of(section, "skip", where) or 0,
-        distinct=bool(said_of(section, "distinct", where)),
-        rows_with=said_of(section, "rows_with", where),
-        empty=said_of(section, "empty", where) or (),
-        currency=said_of(section, "currency", where),
+        their_table=given.pop("table", None),
         columns=columns,
         attributes={
-            name: _value(said, f"{where} attributes.{name}", None, default)
+            name: _value(said, f"{where} attributes.{name}", "attribute", default)
             for name, said in attributes.items()
         },
         default=default,
+        **{key: value for key, value in given.items() if key not in _HOW_WRITTEN},
     )
+
+
+def _marks(given: Mapping[str, Any], where: str, default: Value) -> dict[str, str]:
+    """Return the decimal mark, the mark between thousands and the currency sign of numbers.
+
+    Where one of the two marks is said and the other one would be the same, the other is its
+    counterpart: ``thousands = "."`` alone leaves the comma for the decimals.
+    """
+    marks = {key: given.get(key, getattr(default, key)) for key in _HOW_WRITTEN}
+    marks["decimal"] = decimal = marks["decimal"] or "."
+    if decimal == marks["thousands"]:
+        if given.get("decimal") and given.get("thousands"):
+            raise InputError(
+                f"{where} decimal and thousands are both {decimal!r}, so nobody knows what 1"
+                f'{decimal}234 is; write such as decimal = ",", thousands = "."'
+            )
+        if given.get("thousands"):
+            marks["decimal"] = _OTHER_MARK.get(decimal, ".")
+        else:
+            marks["thousands"] = _OTHER_MARK.get(decimal, "")
+    return marks
+
+
+def _check_meanings(said: Any, known: Sequence[str], where: str) -> None:
+    """Refuse a word that is meant to be one of the contract's and is misspelt.
+
+    Other words than the contract's are allowed: such rows are quarantined and counted.
+    """
+    if not isinstance(said, Mapping) or not known:
+        return
+    for key in (*_WORDS, "value"):
+        given = said.get(key)
+        for word in given.values() if isinstance(given, Mapping) else [given]:
+            if not isinstance(word, str) or word in known:
+                continue
+            close = difflib.get_close_matches(word.strip().lower(), known, n=1, cutoff=_CLOSE)
+            if close:
+                raise InputError(
+                    f"{where} {key} has {word!r}; did you mean {close[0]!r}? "
+                    f"(known: {', '.join(known)})"
+                )
 
 
 def _check_place(table: str, column: str, value: Value, where: str) -> None:
@@ -463,8 +362,8 @@ def _check_place(table: str, column: str, value: Value, where: str) -> None:
         raise InputError(f"{where} {column} in_words: only {', '.join(TERMS)} of promotions are")
 
 
-def _value(said: Any, where: str, kind: str | None, default: Value) -> Value:
-    """Read what is said of one column; ``kind`` is its type, None of an attribute."""
+def _value(said: Any, where: str, kind: str, default: Value) -> Value:
+    """Read what is said of one column of a type, or of an attribute."""
     if isinstance(said, (str, list)):
         said = {"column" if isinstance(said, str) else "any": said}
     if not isinstance(said, Mapping):
@@ -472,53 +371,28 @@ def _value(said: Any, where: str, kind: str | None, default: Value) -> Value:
             f"{where} = {said!r}, must be the name of a column, several names of it, or such as "
             '{ column = "…" } or { value = … }'
         )
-    allowed = _ATTRIBUTE if kind is None else _KEYS[kind]
+    allowed = _KEYS[kind]
     for key in said:
         if key not in allowed:
             raise InputError(
-                f"{where} has an unknown key {key!r} for a column of type {kind or 'text'}; "
+                f"{where} has an unknown key {key!r} for a column of type {kind}; "
                 f"{nearest(key, allowed)}"
             )
-    sources = [key for key in _WHERE_FROM if key in said]
+    sources = [key for key in _SOURCES if key in said]
     if len(sources) != 1:
         raise InputError(
             f"{where} = {dict(said)!r}, must say one of "
-            f"{', '.join(key for key in _WHERE_FROM if key in allowed)}"
+            f"{', '.join(key for key in _SOURCES if key in allowed)}"
         )
-    multiply = "multiply" in said
-    columns: tuple[str, ...] = ()
-    if "value" not in said:
-        columns = said_of(said, sources[0], where) or ()
-        if not columns or (len(columns) < 2 and multiply):
-            raise InputError(f"{where} {sources[0]} names no column")
-    zone = said_of(said, "zone", where)
-    if zone is not None:
-        check_zone(zone, where)
-    scale = said_of(said, "scale", where)
-    form = said_of(said, "format", where)
-    if form is not None:
-        check_format(form, where)
-    decimal, thousands, symbol = marks_of(
-        said, where, (default.decimal, default.thousands, default.symbol)
-    )
+    given = keyed(where, said, _COLUMN, " ")
+    source = given.pop(sources[0])
+    constant = sources[0] == "value"
+    if constant and kind in _NUMBERS and not is_number(source):
+        raise refuse(f"{where} value", source, "a number")
     return Value(
-        columns=columns,
-        multiply=multiply,
+        columns=() if constant else source,
+        constant=source if constant else None,
+        multiply="multiply" in said,
         any="any" in said,
-        constant=constant_of(said, where, number=kind in _NUMBERS),
-        values=words_of(said, "values", where),
-        starts_with=words_of(said, "starts_with", where),
-        negative=word_of(said, "negative", where),
-        otherwise=word_of(said, "otherwise", where),
-        format=form,
-        zone=zone,
-        last_day=bool(said_of(said, "last_day", where)),
-        whole=bool(said_of(said, "whole", where)),
-        digits=said_of(said, "digits", where) or 0,
-        in_promotions=said_of(said, "in_promotions", where),
-        in_words=bool(said_of(said, "in_words", where)),
-        scale=None if scale is None else float(scale),
-        decimal=decimal,
-        thousands=thousands,
-        symbol=symbol,
+        **given | _marks(given, where, default),
     )

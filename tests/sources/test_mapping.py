@@ -50,20 +50,22 @@ def test_what_is_not_understood_is_said():
         ("ts = { format = '%Y' }", "must say one of column, columns"),
         ('amount = { column = "a", value = 3 }', "must say one of column, any, multiply, value"),
         ('amount = { multiply = ["a"] }', "names no column"),
-        ('separator = ";;"', "must be one character"),
-        ('distinct = "yes"', "must be true or false"),
-        ("files = 3", "must be text or a list of texts"),
+        ('separator = ";;"', "expected one character"),
+        ('distinct = "yes"', "expected True or False"),
+        ("files = 3", "files = 3; expected a text or a list of texts"),
         ('ts = { column = "a", zone = "Mars" }', "zone = 'Mars' is no time zone"),
-        ('amount = { column = "a", scale = 0 }', "must be a number other than 0"),
-        ('kind = { column = "a", values = "b" }', "must be such as"),
-        ("amount = { value = [1] }", r"amount value = \[1\], must be a number"),
-        ("kind = { value = { a = 1 } }", "kind value = .*must be one text or number"),
+        ('amount = { column = "a", scale = 0 }', "expected a number other than 0"),
+        ('kind = { column = "a", values = "b" }', "values is 'b', must be a table of key = value"),
+        ("amount = { value = [1] }", r"amount value = \[1\]; expected one text or number"),
+        ('amount = { value = "3" }', "amount value = '3'; expected a number"),
+        ("skip = -1", "skip = -1; expected a whole number from 0 on"),
+        ("kind = { value = { a = 1 } }", "kind value = .*expected one text or number"),
     ]:
         refused(message, parts, f"[events]\n{text}")
-    refused("must be a section", parts, 'events = "a.csv"')
+    refused("is 'a.csv', must be a table of key = value", parts, 'events = "a.csv"')
     kind = "[events.kind]\ncolumn = 'k'\n"
-    refused("values a = .*must be one text", parts, kind + "values = { a = { b = 1 } }")
-    refused("otherwise = .*must be one text", parts, kind + "otherwise = ['a']")
+    refused("values.a = .*expected one text", parts, kind + "values = { a = { b = 1 } }")
+    refused("otherwise = .*expected one text", parts, kind + "otherwise = ['a']")
 
 
 def test_sections_are_kept_apart_from_settings_and_unknown_ones_name_the_nearest(tmp_path):
