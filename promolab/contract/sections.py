@@ -29,7 +29,6 @@ Text = Annotated[str, text]
 TextOrNone = Annotated[str | None, text]
 
 
-@functools.cache
 def checks_of(cls: type) -> dict[str, Check]:
     """Return the check of each field that has one."""
     hints = get_type_hints(cls, include_extras=True)

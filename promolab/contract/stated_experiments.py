@@ -200,9 +200,9 @@ def _check(place: str, found: StatedExperiment) -> None:
         )
     if found.data and not found.metrics:
         raise InputError(f'{place} metrics is not stated; name columns: metrics = ["visit"]')
-    if both := sorted(set(found.metrics) & set(found.guardrails)):
+    if twice := sorted(set(found.metrics) & set(found.guardrails)):
         raise InputError(
-            f"{place} {both[0]!r} is a metric and a guardrail; it is to get better, or not to get "
+            f"{place} {twice[0]!r} is a metric and a guardrail; it is to get better, or not to get "
             "worse: name it once"
         )
     if found.primary and found.metrics:

@@ -66,10 +66,10 @@ def currency_of(choice: Choice, how: Convention) -> tuple[tuple[str, str, str] |
         check = f"rows in {listed(others)} have to be brought into {first}" if others else ""
         return (first, f"most rows of {name} say so", check) if first else None, line
     if how.symbol:
-        codes = (how.symbol,) if how.symbol in CURRENCIES else SIGNS.get(how.symbol, ())
-        check = "other currencies share the sign" if len(codes) > 1 else ""
-        if codes:
-            return (codes[0], f"amounts are written with {how.symbol}", check), None
+        known = (how.symbol,) if how.symbol in CURRENCIES else SIGNS.get(how.symbol, ())
+        check = "other currencies share the sign" if len(known) > 1 else ""
+        if known:
+            return (known[0], f"amounts are written with {how.symbol}", check), None
     for column in ("amount", "price"):
         if choice.has(column) and (code := currency_in(choice.picks[column].name)):
             name = choice.picks[column].name

@@ -307,7 +307,7 @@ def _part(table: str, section: Any, where: str) -> Part:
     )
 
 
-def _marks(given: Mapping[str, Any], where: str, default: Value) -> dict[str, str]:
+def _marks(given: Mapping[str, Any], where: str, default: Value) -> dict[str, Any]:
     """Return the decimal mark, the mark between thousands and the currency sign of numbers.
 
     Where one of the two marks is said and the other one would be the same, the other is its
