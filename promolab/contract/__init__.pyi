@@ -46,11 +46,11 @@ from .rules import columns_of as columns_of
 from .rules import context_of as context_of
 from .rules import hash_of as hash_of
 from .rules import kept_rows as kept_rows
-from .sections import Check as Check
+from .sections import KeyCheck as KeyCheck
 from .sections import by_name as by_name
 from .sections import from_zero as from_zero
 from .sections import keyed as keyed
-from .sections import table_of as table_of
+from .sections import toml_table as toml_table
 from .sections import zone_of as zone_of
 from .settings import Settings, read_settings
 from .shop import NEEDS, Shop

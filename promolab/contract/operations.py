@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from promolab.checks import real_number, share, text
 from promolab.contract.sections import (
-    Check,
+    KeyCheck,
     Text,
     Texts,
     by_name,
@@ -23,9 +23,9 @@ from promolab.contract.sections import (
     from_zero,
     id_of,
     keyed,
-    list_of,
     one_of,
     section_of,
+    toml_list,
 )
 from promolab.contract.settings import OPERATIONS, Settings
 from promolab.contract.stated_experiments import StatedExperiment, read_experiment_tables
@@ -68,7 +68,7 @@ def _limit(place: str, row: Any) -> ContactLimit:
 
 
 def _group(place: str, value: Any) -> tuple[str, ...]:
-    group = tuple(id_of(place, one) for one in list_of(place, value))
+    group = tuple(id_of(place, one) for one in toml_list(place, value))
     if len(set(group)) < max(2, len(group)):
         raise InputError(f"{place}: {list(group)} must name two promotions or more, each once")
     return group
@@ -244,7 +244,7 @@ def _command(place: str, value: Any) -> tuple[str, ...]:
             f'{place} = "{value}" is one text; no shell runs it: give the command and its arguments'
             ' apart, such as ["notify-team", "--week"]'
         )
-    return tuple(text(place, part, empty=i > 0) for i, part in enumerate(list_of(place, value)))
+    return tuple(text(place, part, empty=i > 0) for i, part in enumerate(toml_list(place, value)))
 
 
 @dataclass(frozen=True)
@@ -356,7 +356,7 @@ def _check_columns(send: SendColumns) -> None:
             )
 
 
-_RATES: Mapping[str, Check] = {
+_RATES: Mapping[str, KeyCheck] = {
     "margin_rate": partial(share, zero=False, one=False),
     "contact_cost": partial(real_number, least=0),
     "coupon_cost": partial(real_number, least=0),

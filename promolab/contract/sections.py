@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from promolab.checks import choice, refuse, text, whole_number
 from promolab.errors import InputError, nearest
 
-Check = Callable[[str, Any], Any]
+KeyCheck = Callable[[str, Any], Any]
 T = TypeVar("T")
 
 from_zero = functools.partial(whole_number, least=0)
@@ -29,13 +29,15 @@ Text = Annotated[str, text]
 TextOrNone = Annotated[str | None, text]
 
 
-def checks_of(cls: type) -> dict[str, Check]:
+def checks_of(cls: type) -> dict[str, KeyCheck]:
     """Return the check of each field that has one."""
     hints = get_type_hints(cls, include_extras=True)
     return {n: h.__metadata__[0] for n, h in hints.items() if get_origin(h) is Annotated}
 
 
-def keyed(place: str, said: Any, checks: Mapping[str, Check], between: str = ".") -> dict[str, Any]:
+def keyed(
+    place: str, said: Any, checks: Mapping[str, KeyCheck], between: str = "."
+) -> dict[str, Any]:
     """Return a table of TOML, each value checked by its key.
 
     Raises
@@ -48,7 +50,7 @@ def keyed(place: str, said: Any, checks: Mapping[str, Check], between: str = "."
     >>> keyed("[release]", {"owner": "Ana"}, {"owner": text})
     {'owner': 'Ana'}
     """
-    given = table_of(place, said, checks)
+    given = toml_table(place, said, checks)
     return {key: checks[key](f"{place}{between}{key}", value) for key, value in given.items()}
 
 
@@ -81,7 +83,7 @@ def section_of(cls: type[T], place: str, said: Any, between: str = " ", example:
     return cls(**values)
 
 
-def table_of(place: str, value: Any, keys: Iterable[str] | None) -> Mapping[str, Any]:
+def toml_table(place: str, value: Any, keys: Iterable[str] | None) -> Mapping[str, Any]:
     """Return a table of TOML with no other keys than these (None: any)."""
     if not isinstance(value, Mapping):
         raise InputError(f"{place} is {value!r}, must be a table of key = value")
@@ -91,29 +93,29 @@ def table_of(place: str, value: Any, keys: Iterable[str] | None) -> Mapping[str,
     return value
 
 
-def list_of(place: str, value: Any) -> Sequence[Any]:
+def toml_list(place: str, value: Any) -> Sequence[Any]:
     """Return a list."""
     if not isinstance(value, (list, tuple)):
         raise InputError(f"{place} = {value!r}, must be a list: [ … ]")
     return value
 
 
-def each(check: Check) -> Check:
+def each(check: KeyCheck) -> KeyCheck:
     """Return the check of a list: that of each of its values."""
-    return lambda place, value: tuple(check(place, one) for one in list_of(place, value))
+    return lambda place, value: tuple(check(place, one) for one in toml_list(place, value))
 
 
-def by_name(check: Check, keys: Iterable[str] | None = None) -> Check:
+def by_name(check: KeyCheck, keys: Iterable[str] | None = None) -> KeyCheck:
     """Return the check of a table of names: that of each of its values."""
 
     def checked(place: str, value: Any) -> dict[str, Any]:
-        given = table_of(place, value, keys)
+        given = toml_table(place, value, keys)
         return {str(name): check(f"{place}.{name}", one) for name, one in given.items()}
 
     return checked
 
 
-def one_of(*options: str) -> Check:
+def one_of(*options: str) -> KeyCheck:
     """Return the check of one of several words."""
     return functools.partial(choice, options=options)
 

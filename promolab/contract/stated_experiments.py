@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from promolab.checks import choice, flag, is_number, level_of, real_number, share, text
 from promolab.contract.sections import (
-    Check,
+    KeyCheck,
     Text,
     TextOrNone,
     day_of,
@@ -29,7 +29,7 @@ def _amount_or_column(place: str, value: Any) -> Any:
     return _amount(place, value) if is_number(value) else text(place, value)
 
 
-METRIC_KEYS: Mapping[str, Check] = {
+METRIC_KEYS: Mapping[str, KeyCheck] = {
     **dict.fromkeys(("column", "per", "earlier"), text),
     "kind": one_of("share", "mean", "ratio"),
     "winsorise": partial(share, zero=False, one=False, hint=", such as 0.99"),
@@ -37,7 +37,7 @@ METRIC_KEYS: Mapping[str, Check] = {
     **dict.fromkeys(("margin", "worth"), _amount),
 }
 """What may be said of a metric; `promolab.abtest.Metric` takes them."""
-MONEY_KEYS: Mapping[str, Check] = {
+MONEY_KEYS: Mapping[str, KeyCheck] = {
     **dict.fromkeys(("margin", "discount"), text),
     "contact_cost": _amount_or_column,
     "worth": _amount,
@@ -151,7 +151,7 @@ class StatedExperiment:
 
 
 def read_experiment_tables(said: Any) -> tuple[StatedExperiment, ...]:
-    """Check the tables ``[[experiments]]``.
+    """KeyCheck the tables ``[[experiments]]``.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from promolab.checks import flag, is_number, refuse, text
-from promolab.contract import TABLES, Check, by_name, from_zero, keyed, table_of, zone_of
+from promolab.contract import TABLES, KeyCheck, by_name, from_zero, keyed, toml_table, zone_of
 from promolab.errors import InputError, nearest
 from promolab.sources.terms_in_words import TERMS
 
@@ -82,12 +82,12 @@ def _format(place: str, said: Any) -> str:
     )
 
 
-_HOW_WRITTEN: Mapping[str, Check] = dict.fromkeys(
+_HOW_WRITTEN: Mapping[str, KeyCheck] = dict.fromkeys(
     ("decimal", "thousands", "symbol"), partial(text, empty=True)
 )
 _SOURCES = ("column", "columns", "any", "multiply", "value")
 # What may be said of a column, and what of a section.
-_COLUMN: Mapping[str, Check] = {
+_COLUMN: Mapping[str, KeyCheck] = {
     **dict.fromkeys(_SOURCES[:4], _names),
     "value": _constant,
     **dict.fromkeys(("values", "starts_with"), by_name(_word)),
@@ -100,13 +100,13 @@ _COLUMN: Mapping[str, Check] = {
     "scale": _scale,
     **_HOW_WRITTEN,
 }
-_SECTION: Mapping[str, Check] = {
+_SECTION: Mapping[str, KeyCheck] = {
     **dict.fromkeys(("files", "names", "empty"), _texts),
     **dict.fromkeys(("table", "sheet", "encoding", "rows_with", "currency"), text),
     "separator": _one_character,
     "skip": from_zero,
     "distinct": flag,
-    "attributes": partial(table_of, keys=None),
+    "attributes": partial(toml_table, keys=None),
     **_HOW_WRITTEN,
 }
 _WORDS = ("values", "starts_with", "negative", "otherwise")
@@ -276,7 +276,7 @@ def read_mapping(sections: Mapping[str, Any]) -> dict[str, tuple[Part, ...]]:
 
 def _part(table: str, section: Any, where: str) -> Part:
     spec = TABLES[table]
-    for key in table_of(where, section, None):
+    for key in toml_table(where, section, None):
         if key not in _SECTION and key not in spec:
             options = [*_SECTION, *(column.name for column in spec)]
             raise InputError(
