@@ -220,7 +220,7 @@ def _why_empty(section: list[Any]) -> str:
 
 
 def _is_end(cell: Any) -> bool:
-    return "reads_writes" in _tags(cell) or cell.source.startswith("## What was written")
+    return "reads_writes" in _tags(cell) or cell.source.startswith("## Files written")
 
 
 def _reads(table: str) -> str:

@@ -180,13 +180,13 @@ def test_sections_without_anything_to_show_are_one_line():
         code("5", shown(text_html="<p>a figure</p>")),
         headed("## Words", "detail"),
         code("7", shown(text_html="<p>a word</p>")),
-        headed("## What was written"),
+        headed("## Files written"),
         code("6", shown(text_html="<p>files</p>")),
     )
     main = page[page.index("<main>") :]
     assert main.count("<h2") == 2 and "In words." not in main
     assert main.count("Nothing to show for 2 sections") == 1
-    order = ["the answer", "In part", "a figure", "Nothing to show", "What was written", "files"]
+    order = ["the answer", "In part", "a figure", "Nothing to show", "Files written", "files"]
     places = [main.index(text) for text in order]
     assert places == sorted(places)
     assert main.index("a word") < main.index("</details>", main.index("a word")) < places[3]
