@@ -197,7 +197,7 @@ class WeekOffers(Result):
         pieces = self._lists_of(first)
         pieces += [fold(offers.called, self._lists_of(offers)[1:]) for offers in rest]
         if isinstance(self.past, PastOffers):
-            pieces.append(say("What such lists held before", "h3"))
+            pieces.append(say("How well past lists did", "h3"))
             alt = "Share of what was taken that stood on the first places."
             pieces += [say(self.past.summary()), picture(self.past.plot(), alt)]
         return join(pieces)
