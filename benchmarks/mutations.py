@@ -209,19 +209,19 @@ MUTATIONS = (
         "campaign/worth/test_week_worth.py::test_a_round_of_one_tells_nothing_of_how_rounds_differ",
     ),
     Mutation(
-        "campaign/spending/chosen.py",
+        "campaign/spending/allocation_result.py",
         """planned, mine = self.planned == j, self.sent == j""",
         """planned = mine = self.planned == j""",
         "campaign/test_week_policy.py::test_a_budget_is_kept_to_by_those_who_are_sent",
     ),
     Mutation(
-        "campaign/spending/choosing.py",
+        "campaign/spending/budget_decision.py",
         """(limits["scope"] == "promotion") & ~limits["unit"].isin(promotions)""",
         """~limits["unit"].isin(promotions)""",
         "campaign/test_week_policy.py::test_limits_come_from_a_file_and_a_wrong_one_is_said",
     ),
     Mutation(
-        "campaign/spending/allocating.py",
+        "campaign/spending/budget_decision.py",
         "cost_se=own,",
         "cost_se=None,",
         "campaign/test_week_policy.py::test_a_reserve_leaves_some_of_the_budget_unspent",

@@ -245,6 +245,31 @@ def money(
     return number(value, low, high, decimals=decimals, before=sign, unit=unit, bare=bare)
 
 
+def amount(value: float, low: float, high: float, *, currency: str = "USD") -> str:
+    """Write an amount of money with its interval; a small one with the decimals that it needs.
+
+    Examples
+    --------
+    >>> amount(2.193, 0.822, 5.849), amount(507.1, 190.1, 1352.7, currency="EUR")
+    ('2.2 USD [0.8, 5.8]', '500 EUR [200, 1,400]')
+    """
+    decimals = None
+    if math.isfinite(high - low) and 0 < abs(value) < 10:
+        decimals = max(decimals_for(low, high), 2 if abs(value) < 1 else 1)
+    return money(value, low, high, currency=currency, decimals=decimals)
+
+
+def expected(value: float, low: float, high: float) -> str:
+    """Write an expected number with its interval; without one as a whole number.
+
+    Examples
+    --------
+    >>> expected(183.2, 81.4, 441.9), expected(54.9, math.nan, math.nan)
+    ('180 [80, 440]', '55')
+    """
+    return number(value, low, high, decimals=None if math.isfinite(low) else 0)
+
+
 def figure(value: float, low: float | None = None, high: float | None = None) -> str:
     """Write an effect with its interval: what the interval allows, and two digits at least.
 

@@ -31,7 +31,9 @@ TABLE = {"of", "rows", "columns", "heads", "formats", "cells", "caption", "other
 TABLE |= {"file", "file_text"}
 TERMS = "AUC AUTOC TOC Qini NDCG Holm ROC Brier DeLong Wilson Optuna SHAP".split()
 TERMS += "RFM DBSCAN HDBSCAN".split()
-TERMS += "search_trials radcliffe ips snips dm dr sndr switch dros".split()  # options' names
+TERMS += (
+    "budget_risk list_size search_trials radcliffe ips snips dm dr sndr switch dros".split()
+)  # options' names
 """What a Chinese page calls as it is called everywhere."""
 COMMON = file_words(PACKAGE / "results" / "words.toml")["shared"]["word"]
 NOUGHT = ("none of one", "nothing of nothing", 'a word twice: "August')

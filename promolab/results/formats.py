@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Any
 
 from promolab.language import day_words, month_words
 from promolab.results.estimate import Estimate
 from promolab.wording import (
+    amount,
     count,
     decimals_for,
+    expected,
     figure,
     money,
     number,
@@ -22,7 +25,7 @@ from promolab.wording import (
 OF_LISTS = ("and", "or", "list", "each", "word", "label")
 FORMATS = (
     *("count", "one", "number", "alone", "figure", "percent", "points", "money", "signed"),
-    *("p", "day", "month", "text"),
+    *("p", "day", "month", "text", "amount", "expected"),
 )
 """``{fact:FORMAT.DECIMALS REST}``."""
 
@@ -38,7 +41,9 @@ def write(value: Any, spec: str, currency: str = "") -> str:
         ``count NOUN/NOUNS`` (of a list: its length), ``one is/are`` (the word alone), ``number.N
         UNIT`` (``.N+``: so many decimals, more where the interval asks for them), ``alone`` (as
         number, the interval left out), ``figure`` (two digits at least), ``percent.N``,
-        ``points.N``, ``money.N``, ``signed.N``, ``p``, ``day``, ``day year``, ``month``; by default
+        ``points.N``, ``money.N``, ``amount`` (of
+        money; a small one with the decimals that it needs), ``expected`` (a number; a whole one
+        without its interval), ``signed.N``, ``p``, ``day``, ``day year``, ``month``; by default
         what suits the value.
     currency : str
         Of money.
@@ -69,6 +74,10 @@ def write(value: Any, spec: str, currency: str = "") -> str:
         return percent(*ends, decimals=decimals)
     if kind == "money":
         return money(*ends, currency=rest or currency, decimals=decimals)
+    if kind == "amount":
+        return amount(*_three(ends), currency=rest or currency)
+    if kind == "expected":
+        return expected(*_three(ends))
     if kind == "signed":
         return signed(ends[0], 2 if decimals is None else decimals)
     if kind == "p":
@@ -83,6 +92,10 @@ def write(value: Any, spec: str, currency: str = "") -> str:
     return number(
         *(scale * end for end in ends), decimals=decimals, unit=rest, bare=kind == "alone"
     )
+
+
+def _three(ends: tuple[float, ...]) -> tuple[float, ...]:
+    return ends if len(ends) == 3 else (*ends, math.nan, math.nan)
 
 
 def _usual(value: Any) -> str:

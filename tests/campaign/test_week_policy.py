@@ -13,8 +13,8 @@ from promolab import UpliftModel
 from promolab.campaign.outlook import charged, weigh_plan
 from promolab.campaign.plan import write_send
 from promolab.campaign.plan.planning import plan_week
-from promolab.campaign.spending.choosing import WeekPolicy, week_policy
-from promolab.campaign.spending.chosen import ChosenPolicy
+from promolab.campaign.spending.allocation_result import AllocationResult
+from promolab.campaign.spending.budget_decision import week_policy
 from promolab.campaign.worth import keep_effects, kept_worth
 from promolab.contract import Shop
 from promolab.features import decisions_experiment
@@ -58,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Shop]:
 
 @pytest.fixture(autouse=True)
 def _worked_out_once(made: tuple[RunFolder, Shop], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{SPENDING}.choosing.kept_worth", cache_of(kept_worth))
+    monkeypatch.setattr(f"{SPENDING}.budget_decision.kept_worth", cache_of(kept_worth))
 
 
 @functools.cache
@@ -74,18 +74,18 @@ def cache_of(call: Any) -> Any:
     return once
 
 
-def chosen(made: tuple[RunFolder, Shop], **options: Any) -> ChosenPolicy:
-    found = week_policy(*made, **options).chosen
-    assert found is not None
+def chosen(made: tuple[RunFolder, Shop], **options: Any) -> AllocationResult:
+    found = week_policy(*made, **options)
+    assert isinstance(found, AllocationResult)
     return found
 
 
 @pytest.fixture(scope="module")
-def of_60(made: tuple[RunFolder, Shop]) -> ChosenPolicy:
+def of_60(made: tuple[RunFolder, Shop]) -> AllocationResult:
     """A week whose budget is 60 and of which it is shown that spending pays."""
     with pytest.MonkeyPatch.context() as patch:
         sure_to_pay(patch)
-        patch.setattr(f"{SPENDING}.choosing.kept_worth", cache_of(kept_worth))
+        patch.setattr(f"{SPENDING}.budget_decision.kept_worth", cache_of(kept_worth))
         return chosen(made, budget=60.0)
 
 
@@ -98,7 +98,7 @@ def sure_to_pay(patch: pytest.MonkeyPatch) -> None:
         def __bool__(self) -> bool:
             return True
 
-    patch.setattr(f"{SPENDING}.allocating.spending_test", lambda *_, **__: Sure())
+    patch.setattr(f"{SPENDING}.budget_decision.spending_test", lambda *_, **__: Sure())
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_where_it_is_not_shown_to_pay_chance_alone_spends(made, monkeypatch):
     from promolab.policy import SpendingTest
 
     never = SpendingTest(Estimate(5.0, -1.0, 11.0, 9), 3.0, 9, 0.95, "CNY")
-    monkeypatch.setattr(f"{SPENDING}.allocating.spending_test", lambda *_, **__: never)
+    monkeypatch.setattr(f"{SPENDING}.budget_decision.spending_test", lambda *_, **__: never)
     found = chosen(made)
     rows = found._by_promotion()
     assert (rows["contacts"] == rows["by_chance"]).all() and rows["contacts"].sum() > 0
@@ -173,9 +173,9 @@ def test_limits_come_from_a_file_and_a_wrong_one_is_said(made, paying, tmp_path)
 
 
 def test_what_was_never_measured_stays_outside_of_the_budget(made, paying, monkeypatch):
-    from promolab.campaign.spending import choosing
+    from promolab.campaign.spending import budget_decision
 
-    monkeypatch.setattr(choosing, "known_terms", lambda *_: IDS[1:])
+    monkeypatch.setattr(budget_decision, "known_terms", lambda *_: IDS[1:])
     found = chosen(made, budget=60.0, list_size=20)
     assert "outside of the budget: Coupons W16" in found.summary()
     run, shop = made
@@ -200,7 +200,7 @@ def test_the_page_shows_segments_and_other_assumptions(of_60):
 
 def test_what_is_written_is_what_a_plan_and_the_first_page_read(made, paying, of_60):
     run, _ = made
-    WeekPolicy(run, of_60).write()
+    of_60.write(run)
     told = json.loads((Path(run.path) / "metrics.json").read_text())["policy"]
     assert told["by_effect"] and set(told["promotions"]) == set(IDS)
     assert told["answer"]["profit"]["ci_low"] < told["answer"]["profit"]["value"]
@@ -213,8 +213,8 @@ def test_one_plan_has_one_cost_one_value_one_holdout_wherever_they_are_printed(
     made, paying, of_60, tmp_path
 ):
     run, shop = made
-    policy = WeekPolicy(run, of_60)
-    policy.write()
+    found = of_60
+    found.write(run)
     allocated, scores = run.read_table("allocation"), run.read_table("scores")
     plan = plan_week(shop, scores, run.as_of, IDS, allocation=allocated)
     week = weigh_plan(run, shop, plan)
@@ -227,8 +227,7 @@ def test_one_plan_has_one_cost_one_value_one_holdout_wherever_they_are_printed(
     total, low, high = map(sum, zip(*ends.values(), strict=True))
     assert total == pytest.approx(money["cost"].sum())
     told = run.metrics["policy"]
-    found = policy.chosen
-    assert found is not None and total <= 60.0
+    assert total <= 60.0
     # Page 07: the sentence, its table, the comparison, the waterfalls; and the first page's tile.
     words = amount(total, low, high, currency="CNY")
     assert found.opening().startswith(f"{words} of discounts") and words in found.summary()

@@ -338,7 +338,7 @@ _USES = {
 _READ_AND_WRITE = {
     "05_uplift": ("campaign.worth.kept:keep_effects",),
     "06_offers": ("report.pages.offers",),
-    "07_policy": ("campaign.spending.choosing", "campaign.worth.kept:kept_worth"),
+    "07_policy": ("campaign.spending.budget_decision", "campaign.worth.kept:kept_worth"),
     "08_plan": ("campaign.plan.result", "campaign.outlook.week_plan"),
     "09_learning": ("loop.monitoring.since", "loop.monitoring.champions"),
 }

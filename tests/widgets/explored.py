@@ -92,7 +92,7 @@ def _effects(run: RunFolder, shop: Shop) -> None:
     trial = decisions_experiment(shop, by="kind", early=True)
     model = UpliftModel("dr", "ridge", folds=2).fit(trial)
     keep_effects(run, shop, model, run.read_table("outlook")["promotion_id"].unique())
-    week_policy(run, shop, budget=130.0, **HOLDOUTS).write()
+    week_policy(run, shop, budget=130.0, **HOLDOUTS).write(run)
 
 
 def _planned(run: RunFolder, shop: Shop, **options: int) -> None:

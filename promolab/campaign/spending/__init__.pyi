@@ -1,10 +1,8 @@
-from .allocating import Asked as Asked
-from .allocating import known_of as known_of
-from .allocating import known_terms as known_terms
-from .allocating import spend_budget as spend_budget
-from .choosing import WeekPolicy as WeekPolicy
-from .choosing import week_policy
-from .experiment import TellingTrial as TellingTrial
-from .experiment import telling_trial as telling_trial
+from .allocation_result import WeekPolicy as WeekPolicy
+from .budget_decision import Asked as Asked
+from .budget_decision import known_of as known_of
+from .budget_decision import known_terms as known_terms
+from .budget_decision import spend_budget as spend_budget
+from .budget_decision import week_policy
 
 __all__ = ["week_policy"]

@@ -10,11 +10,9 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics, weigh_launch
-from promolab.campaign.outlook.promotion_economics import YEAR, amount_words
-from promolab.display import Html, table
-from promolab.language import _
-from promolab.results import Result
-from promolab.wording import answer_to, count, money, plural
+from promolab.campaign.outlook.promotion_economics import YEAR
+from promolab.campaign.spending.allocation_result import WeekPolicy
+from promolab.wording import answer_to
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -22,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TellingTrial(Result):
-    """The experiment that would tell what the week's promotions add; made by `telling_trial`.
+class ExperimentProposal(WeekPolicy):
+    """The experiment that would tell what the week's promotions add; made by `propose_experiment`.
 
     Parameters
     ----------
@@ -44,58 +42,6 @@ class TellingTrial(Result):
         """Those that start."""
         return self.economics.promotions
 
-    def __bool__(self) -> bool:
-        return bool(self.promotions)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per promotion."""
-        return self.economics.to_frame()
-
-    def table(self) -> Html:
-        """Return what it takes and shows, a row per promotion."""
-        if not self:
-            return Html("")
-        rows = [
-            {
-                "name": p.name,
-                "contacts": p.contacts,
-                "held": p.held,
-                "cost": amount_words(p.cost, p.currency),
-                "extra": amount_words(p.break_even, p.currency),
-                "sees": p.sees_words() if math.isfinite(p.visible) else "–",
-            }
-            for p in self.promotions
-        ]
-        return table(
-            pd.DataFrame(rows),
-            {
-                "name": "promotion",
-                "contacts": "contacted by chance",
-                "held": "left without by chance",
-                "cost": "cost",
-                "extra": "a contact must bring",
-                "sees": "it can see, per customer",
-            },
-            {"contacts": count, "held": count, "cost": str, "extra": str, "sees": str},
-            caption="The experiment that would tell; extra sales, 90 % intervals.",
-            most=len(rows),
-        )
-
-    def meaning(self) -> str:
-        """Say what to do with it."""
-        if not self:
-            return "There is nothing to choose."
-        return (
-            "Send the list as a list of likely responders, and do not call what they spend an "
-            "effect. To know whom it pays to send to, let chance decide once, as above, or keep "
-            "holding customers back by chance each week: with enough of such decisions this page "
-            "fills by itself."
-        )
-
-    def certainty(self) -> str:
-        """Say where it stands what is known of effects."""
-        return "Nothing here is an effect: the page Uplift says what past data tell of effects."
-
     def to_dict(self) -> dict[str, Any]:
         """Return what it takes and shows, by promotion_id."""
         names = ("contacts", "held", "cost", "break_even", "visible", "weeks_needed")
@@ -104,77 +50,41 @@ class TellingTrial(Result):
             for p in self.promotions
         }
         kept = {"by_effect": False, "experiment": told, "summary": self.summary()}
-        return kept | {"not_kept": self._not_kept().strip()}
+        return kept | {"not_kept": self.say("not_kept")}
 
-    def summary(self) -> str:
-        """Say what the list cannot tell, and what would, at which size and cost."""
-        if not self:
-            return "Nothing starts this week whose customers could be chosen by what it adds."
-        return f"{self.cannot()} {self.would()}{self._not_kept()}"
-
-    def _not_kept(self) -> str:
-        if self.budget is None:
-            return ""
-        return " " + _(
-            "The budget of {amount} was not kept to: what a list ranked by response costs stands "
-            "on the page Plan, and list_size makes it shorter.",
-            amount=money(self.budget, currency=self.promotions[0].currency),
-        )
-
-    def cannot(self) -> str:
-        """Say what a list ranked by response cannot tell."""
-        verb = answer_to(p.kind for p in self.promotions).verb
-        return (
-            f"The customers most likely to {verb} are contacted. That cannot tell what a contact "
-            f"adds, nor whom it pays to send to: who is likely to {verb} may have bought anyway."
-        )
-
-    def would(self) -> str:
-        """Say which experiment would tell: its size, its cost and what it shows."""
+    def facts(self) -> dict[str, Any]:
+        """Return whom it takes, what it costs, and the largest effect that it may not see."""
+        if not self.promotions:
+            return {"state": "nothing", "rows": pd.DataFrame(), "budget": None}
         first = self.promotions[0]
-        names = [p.name for p in self.promotions]
-        about = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-        half = "half" if len(names) == 1 else f"{count(first.contacts)} each"
-        cost = self.economics.total("cost")
-        spends = (
-            f"costs {amount_words(cost, first.currency)} in discounts and contacts"
-            if math.isfinite(cost.value)
-            else "has a cost that is not known"
-        )
-        return (
-            f"An experiment would: of the {plural(self.customers, 'active customer')} contact "
-            f"{half} about {about}, chosen by chance and nothing else, and leave "
-            f"{count(first.held)} without, also by chance. It {spends}. {self._shows()}"
-        )
-
-    def _shows(self) -> str:
         known = [p for p in self.promotions if math.isfinite(p.visible)]
-        if not known:
-            return "What it shows is not known: there are no past sales."
-        worst = max(known, key=lambda p: (p.visible, str(p.promotion_id)))
-        text = (
-            f"It shows extra sales of {worst.sees_words()} per customer or more in 4 of 5 such "
-            "trials"
-        )
-        if not math.isfinite(worst.weeks_needed):
-            return f"{text}."
-        needed = f"{text}; to pay for itself a contact must bring " + amount_words(
-            worst.break_even, worst.currency
-        )
-        if worst.weeks_needed <= 1:
-            return f"{needed}, so one is enough."
-        if worst.weeks_needed <= YEAR:
-            return f"{needed}, so {count(worst.weeks_needed)} of them, read together, tell."
-        return f"{needed}, which takes {count(worst.weeks_needed)} of them read together."
+        worst = max(known, key=lambda p: (p.visible, str(p.promotion_id)), default=first)
+        weeks = worst.weeks_needed
+        shows = "costless" if not math.isfinite(weeks) else "one" if weeks <= 1 else "year"
+        return {
+            "state": "some",
+            "currency": first.currency,
+            "answer": answer_to(p.kind for p in self.promotions),
+            "names": [p.name for p in self.promotions],
+            "several": len(self.promotions) > 1,
+            "each": first.contacts,
+            "held": first.held,
+            "cost": self.economics.total("cost"),
+            "shows": "unknown" if not known else "long" if weeks > YEAR else shows,
+            "visible": worst.visible,
+            "break_even": worst.break_even,
+            "weeks": weeks,
+            "rows": self.economics.to_frame,
+        }
 
 
-def telling_trial(
+def propose_experiment(
     shop: Shop,
     as_of: Any,
     scores: pd.DataFrame,
     ratios: PastRatios | dict[str, Any] | None,
     budget: float | None = None,
-) -> TellingTrial:
+) -> ExperimentProposal:
     """Work out what an experiment on the week's promotions would cost and show.
 
     Parameters
@@ -192,7 +102,7 @@ def telling_trial(
 
     Returns
     -------
-    TellingTrial
+    ExperimentProposal
         Customers alike in their chance are dealt out evenly, so that what is expected of each
         promotion is what chance would bring on average.
 
@@ -200,13 +110,13 @@ def telling_trial(
     --------
     >>> from promolab.contract import Shop
     >>> nobody = pd.DataFrame({"customer_id": [], "promotion_id": [], "p_redeemed": []})
-    >>> telling_trial(Shop({}), "2017-03-06", nobody, None).summary()
+    >>> propose_experiment(Shop({}), "2017-03-06", nobody, None).summary()
     'Nothing starts this week whose customers could be chosen by what it adds.'
     """
     ids = scores["promotion_id"].drop_duplicates().tolist()
     customers = int(scores["customer_id"].nunique())
     if not ids or customers <= len(ids):
-        return TellingTrial(customers, LaunchEconomics(()), budget)
+        return ExperimentProposal(customers, LaunchEconomics(()), budget)
     parts = []
     for place, promotion in enumerate(ids):
         mine = scores[scores["promotion_id"] == promotion]
@@ -215,4 +125,4 @@ def telling_trial(
         dealt = np.select([turn == place, turn == len(ids)], ["none", "promotion"], "")
         parts.append(mine.assign(holdout=dealt)[dealt != ""])
     planned = pd.concat(parts, ignore_index=True)
-    return TellingTrial(customers, weigh_launch(shop, as_of, planned, ratios), budget)
+    return ExperimentProposal(customers, weigh_launch(shop, as_of, planned, ratios), budget)

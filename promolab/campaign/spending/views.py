@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from promolab.display import Html, table
-from promolab.language import _
 from promolab.policy import allocate
 from promolab.results import Estimate, Result
-from promolab.wording import count, money, number, percent
+from promolab.segmentation import segment_words
+from promolab.wording import count, money
 
 
 @dataclass(frozen=True)
@@ -45,26 +45,10 @@ class SameForAll(Result):
         """Whether the plan is not shown to add more: then the simpler one is recommended."""
         return not self.ahead.ci_low > 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures, whether it is as good, and the sentence."""
-        return super().to_dict() | {"as_good": self.as_good, "summary": self.summary()}
-
-    def summary(self) -> str:
-        """Say what it would add and cost, and which of the two is recommended."""
+    def facts(self) -> dict[str, Any]:
+        """Return what it costs, rounded as the plan's cost is."""
         ends = self.spend, self.spend - self.error, self.spend + self.error
-        told = _(
-            "The same offer for all, {name}, would cost {spent} and add {amount}",
-            name=self.name,
-            spent=money(*ends, currency=self.currency, bare=True),
-            amount=number(*self.profit.ends),
-        )
-        if not self.as_good:
-            ahead = number(*self.ahead.ends)
-            return _("{same}: the plan adds {ahead} more.", same=told, ahead=ahead)
-        return _(
-            "{same}: as good as the plan within noise, and simpler. It is recommended.",
-            same=told,
-        )
+        return {"spent": money(*ends, currency=self.currency, bare=True)}
 
 
 @dataclass(frozen=True)
@@ -83,32 +67,31 @@ class SegmentShares(Result):
     frame: pd.DataFrame = field(repr=False)
     names: dict[str, str]
 
-    def summary(self) -> str:
-        """Say which segment gets something most often, and which least."""
+    def facts(self) -> dict[str, Any]:
+        """Return the segments that get something most and least often, small ones left out."""
         rows = self.frame.assign(share=self.frame["any"] / self.frame["customers"])
         rows = rows[rows["customers"] >= max(20, 0.01 * rows["customers"].sum())]
         if rows.empty or not rows["any"].sum():
-            return "Nobody gets a promotion."
+            return {"state": "nobody"}
         rows = rows.sort_values(["share", "segment"], ascending=[False, True])
         first, last = rows.iloc[0], rows.iloc[-1]
-        text = (
-            f"Of {first['segment']} {percent(first['share'], decimals=0)} get something, the "
-            "most of all segments"
-        )
-        if len(rows) == 1:
-            return f"{text}."
-        least = percent(last["share"], decimals=0)
-        return f"{text}; of {last['segment']} {least}, the fewest."
+        return {
+            "state": "some",
+            "first": segment_words(first["segment"]),
+            "most": first["share"],
+            "last": segment_words(last["segment"]) if len(rows) > 1 else "",
+            "least": last["share"],
+        }
 
     def table(self) -> Html:
         """Return a row per segment; of many promotions together alone."""
         shown = dict(self.names) if len(self.names) <= 5 else {}
+        heads = {name: self.say(name) for name in ("segment", "customers", "any")}
         return table(
-            self.frame,
-            {"segment": "segment", "customers": "customers", "any": "get something", **shown},
+            self.frame.assign(segment=self.frame["segment"].map(segment_words)),
+            heads | shown,
             dict.fromkeys(["customers", "any", *shown], count),
-            caption="Customers planned for each promotion, before anybody is held out; largest "
-            "segment first.",
+            caption=self.say("caption"),
             most=len(self.frame),
         )
 
@@ -157,35 +140,15 @@ class Sensitivity(Result):
     frame: pd.DataFrame = field(repr=False)
     currency: str = ""
 
-    def summary(self) -> str:
-        """Say which case changes most, and whether the plan still pays in all of them."""
-        rows = self.frame.iloc[1:]
-        worst = rows.sort_values(["kept", "case"]).iloc[0]
-        pays = (
-            f"In the worst case looked at ({worst['case']}) the plan as it is "
-            f"{'still adds' if worst['kept'] >= 0 else 'loses'} "
-            f"{money(abs(worst['kept']), currency=self.currency)}"
-        )
-        lost = worst["best"] - worst["kept"]
-        return f"{pays}; a plan made for it would do {money(lost, currency=self.currency)} better."
-
-    def table(self) -> Html:
-        """Return the cases, a row each."""
-        unit = f", {self.currency}"
-        return table(
-            self.frame,
-            {
-                "case": "if",
-                "kept": f"the plan as it is adds{unit}",
-                "best": f"a plan made for that adds{unit}",
-                "contacts": "contacts of that plan",
-            },
-            {"kept": number, "best": number, "contacts": count},
-            caption="All as predicted, to be compared with each other: predictions promise too "
-            "much of whom they choose. The budget stays; the plan as it is also holds those whom "
-            "chance drew.",
-            most=len(self.frame),
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the worst case, and what is left in it."""
+        worst = self.frame.iloc[1:].sort_values(["kept", "case"]).iloc[0]
+        return {
+            "worst": worst["case"],
+            "left": abs(worst["kept"]),
+            "pays": bool(worst["kept"] >= 0),
+            "lost": worst["best"] - worst["kept"],
+        }
 
 
 def sensitivity(

@@ -18,15 +18,14 @@ from promolab.campaign.spending.views import (
     sensitivity,
 )
 from promolab.contract import NONE
-from promolab.display import Html, Ranged, picture, table
+from promolab.display import picture
 from promolab.effects import Withheld
-from promolab.language import _
 from promolab.policy import DIFFERENCE, EVERYBODY, Allocation, PlanValue, SpendingTest
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile
-from promolab.wording import capital, count, money, number, percent, plural
 
 if TYPE_CHECKING:
+    from promolab.folder import RunFolder
     from promolab.promotions import PromotionValues
 
 HORIZON_DAYS = 28
@@ -37,9 +36,51 @@ deviation of its own luck; the discount, whoever pays it, how far it may lie off
 others (half of a 90 % interval), and what of it goes to orders that come anyway."""
 
 
+COLUMNS = ("customer_id", "action", "propensity", "chosen", *MONEY)
+FRONTIER = ("budget", "profit", "ci_low", "ci_high", "marginal_return", "chosen")
+
+
+class WeekPolicy(Result):
+    """The week's answer to who gets what; made by `promolab.campaign.spending.week_policy`.
+
+    It is an `AllocationResult`, or an `ExperimentProposal` where effects are not known: of that the
+    sections of the page are not shown.
+    """
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the allocation: a row per customer and action that is open to them."""
+        return pd.DataFrame(columns=list(COLUMNS))
+
+    @property
+    def frontier(self) -> pd.DataFrame:
+        """What each budget would add."""
+        return pd.DataFrame(columns=list(FRONTIER))
+
+    def _withheld(self) -> Any:
+        """Say that there is no such section."""
+        return Withheld(self.say("withheld"))
+
+    waterfalls = budgets = by_segment = compared = sensitivity = _withheld
+
+    def meaning(self) -> str:
+        """Say what to do with it."""
+        return self.say("meaning")
+
+    def certainty(self) -> str:
+        """Say how sure the figures are, and what would make them surer."""
+        return self.say("certainty")
+
+    def write(self, run: RunFolder) -> None:
+        """Write the allocation and the frontier into a week's folder, and its headline numbers."""
+        run.write_table("allocation", self.to_frame(), by=["customer_id", "action"])
+        run.write_table("frontier", self.frontier, by="budget")
+        run.record("policy", None)
+        run.record("policy", self.to_dict)
+
+
 @dataclass(frozen=True)
-class ChosenPolicy(Result):
-    """Who gets what this week, by what it adds; made by `promolab.campaign.spending.week_policy`.
+class AllocationResult(WeekPolicy):
+    """Who gets what this week, by what it adds.
 
     Parameters
     ----------
@@ -113,7 +154,7 @@ class ChosenPolicy(Result):
         found = rows.merge(self.allocation.chances(), on=["customer_id", "action"], how="left")
         found["propensity"] = found["propensity"].fillna(0.0)
         found["chosen"] = found["chosen"].eq(True)
-        return found[["customer_id", "action", "propensity", "chosen", *MONEY]]
+        return found[list(COLUMNS)]
 
     def _of(self, name: str) -> np.ndarray:
         """Return one of `MONEY` of each customer and promotion, 0 where it is not open."""
@@ -191,105 +232,40 @@ class ChosenPolicy(Result):
         likeliest = drawn.before.argmax(axis=1)
         return np.where(likeliest == len(self.names), -1, likeliest)
 
+    def facts(self) -> dict[str, Any]:
+        """Return what stands in the sentences: counts, and which of them are said."""
+        found, drawn = self.answer, self.allocation.drawn
+        planned, sent = (int((choice >= 0).sum()) for choice in (self.planned, self.sent))
+        reserve = ""
+        if self.budget is not None and self.pays:
+            spent = self.answer.spend >= 0.98 * self.budget
+            reserve = "kept" if self.risk else "none" if spent else ""
+        return {
+            "state": "learning" if not self.pays else "loses" if found.value < 0 else "adds",
+            "spends": bool(self.pays),
+            "profit": found.profit,
+            "losing": Estimate.of(-found.profit.ends[k] for k in (0, 2, 1)),
+            "loss": found.loss_words,
+            "next": found.next_words,
+            "customers": len(self.open_to),
+            "planned_for": planned,
+            "held_out": planned - sent,
+            "stated": self.budget is not None,
+            "reserve": reserve,
+            "drawn": "" if drawn is None else drawn.summary(),
+            "prices": " ".join(self.allocation.price_sentences()[:3]),
+            "test": lambda: self.pays.summary(),
+            "rows": self._by_promotion,
+            "sure": found.certainty,
+        }
+
     def opening(self) -> str:
         """Say it in one sentence, as the week's first page does, but for how many are contacted."""
-        found, unit = self.answer, self.currency
-        spent = money(*self.cost.ends, currency=unit)
-        if not self.pays:
-            return _(
-                "{spent} of discounts and contacts, for what chance draws so that more is learned; "
-                "spending more is not shown to pay",
-                spent=spent,
-            )
-        low, high = found.profit.ci_low, found.profit.ci_high
-        told = {"spent": spent, "days": count(self.horizon_days)}
-        told |= {"loss": found.loss_words(), "next": found.next_words()}
-        if found.value < 0:
-            return _(
-                "{spent} of discounts and contacts; loses {amount} of margin in the window and "
-                "{days} days after; {loss} chance of a loss; {next}",
-                amount=number(-found.value, -high, -low),
-                **told,
-            )
-        return _(
-            "{spent} of discounts and contacts; adds {amount} of margin in the window and {days} "
-            "days after; {loss} chance of a loss; {next}",
-            amount=number(found.value, low, high),
-            **told,
-        )
-
-    def summary(self) -> str:
-        """Say whom to contact, what that costs and adds, and what is charged to the budget."""
-        planned, sent = (int((choice >= 0).sum()) for choice in (self.planned, self.sent))
-        some = len(self.open_to)
-        stated = (
-            f"The budget is {money(self.budget, currency=self.currency)}"
-            if self.budget is not None
-            else "No budget is stated: spending ends where a further unit adds nothing"
-        )
-        return (
-            f"Planned: {count(planned)} of {plural(some, 'customer')} who may be contacted and are "
-            f"like those of past decisions; {count(planned - sent)} of them are held out. "
-            f"{capital(self.opening())}. {stated}; charged to it are the shop's share of the "
-            f"expected discounts, and the contacts.{self._reserve()}{self._drawn()}"
-            f"{self._prices()}{self._beside()}"
-        )
-
-    def _reserve(self) -> str:
-        """Say how likely the week costs more than its budget, where that is spent."""
-        if self.budget is None or not self.pays:
-            return ""
-        if self.risk:
-            most = percent(self.risk, decimals=0)
-            return f" A reserve keeps the chance to spend more than it at {most} or less."
-        if self.answer.spend < 0.98 * self.budget:
-            return ""
-        return (
-            " About half of the weeks planned like this cost more than their budget; "
-            "-p budget_risk=0.1 keeps a reserve."
-        )
-
-    def _drawn(self) -> str:
-        drawn = self.allocation.drawn
-        return "" if drawn is None else f" {drawn.summary()}"
-
-    def _beside(self) -> str:
-        if not self.beside:
-            return ""
-        return (
-            " Ranked by response, for what they add at their terms was never measured, and outside "
-            f"of the budget: {', '.join(self.beside)}."
-        )
-
-    def _prices(self) -> str:
-        return "".join(f" {sentence}" for sentence in self.allocation.price_sentences()[:3])
-
-    def table(self) -> Html:
-        """Return what each promotion is planned for, a row each."""
-        unit = self.currency
-        return table(
-            self._by_promotion(),
-            {
-                "name": "promotion",
-                "customers": "customers planned",
-                "contacts": "to contact",
-                "by_chance": "of them drawn by chance",
-                "cost": f"cost, {unit}",
-                "predicted": f"predicted to add, {unit}",
-            },
-            dict.fromkeys(["customers", "contacts", "by_chance"], count)
-            | {"cost": Ranged(number, "cost_low", "cost_high"), "predicted": number},
-            caption="Cost (charged to the budget) and predicted profit of those to contact; "
-            "predictions promise too much of whom they choose, the sentence above does not.",
-            most=len(self.names),
-        )
+        return self.say("opening")
 
     def waterfalls(self) -> list[Result | str]:
         """Return what becomes of the money of each promotion, of all who are to be contacted."""
-        found: list[Result | str] = [
-            "Of those to contact, and as predicted: of whom they choose, predictions promise too "
-            "much, so that the answer above says less."
-        ]
+        found: list[Result | str] = [self.say("predicted")]
         for j, promotion in enumerate(self.names):
             mine = self.place[self.sent == j]
             if len(mine):
@@ -297,6 +273,11 @@ class ChosenPolicy(Result):
                 weight[mine] = 1.0
                 found.append(self.amounts.waterfall(promotion, weight))
         return found
+
+    @property
+    def frontier(self) -> pd.DataFrame:
+        """What each budget would add."""
+        return self.answer.budgets.frame
 
     def budgets(self) -> Result:
         """Return what each budget would add."""
@@ -309,10 +290,7 @@ class ChosenPolicy(Result):
     def compared(self) -> Any:
         """Return what other ways to spend the same would add: in a sentence, drawn and listed."""
         if not self.pays:
-            return Withheld(
-                "Not shown: nothing is spent but on those whom chance draws, which no other way to "
-                "spend it would be compared with."
-            )
+            return Withheld(self.say("alone"))
         found, same = self.answer, self.same_for_all
         drawn = picture(found.plot(), found.alt())
         return [found.compared(), drawn, same.summary() if same else "", found.to_table()]
@@ -340,20 +318,3 @@ class ChosenPolicy(Result):
         beside, free = cost - (1 - funded) * discount, self.open_to & ~self.held
         found = (discount, beside, funded, free, self.sent, self.budget, self.currency)
         return sensitivity(value, cost, *found)
-
-    def meaning(self) -> str:
-        """Say what to do with it."""
-        if not self.pays:
-            return (
-                f"{self.pays.summary()} Do not send to likely responders instead: what they spend "
-                "is not what a contact adds."
-            )
-        return (
-            "Send the files as they are: whom it pays to send to is on them, and some whom chance "
-            "drew, so that later weeks know more. Others may be as likely to respond, and would "
-            "add less than they cost, or less than the budget does elsewhere."
-        )
-
-    def certainty(self) -> str:
-        """Say how sure the figures are, and what would make them surer."""
-        return self.answer.certainty()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,102 +18,176 @@ from promolab.campaign.plan import (
     week_holdouts,
     with_suppressions,
 )
-from promolab.campaign.spending.allocating import Asked, known_of, known_terms, spend_budget
-from promolab.campaign.spending.chosen import HORIZON_DAYS, MONEY, ChosenPolicy
-from promolab.campaign.spending.experiment import TellingTrial, telling_trial
+from promolab.campaign.spending.allocation_result import (
+    HORIZON_DAYS,
+    AllocationResult,
+    WeekPolicy,
+)
+from promolab.campaign.spending.experiment import ExperimentProposal, propose_experiment
 from promolab.campaign.worth import kept_worth
 from promolab.checks import share
 from promolab.contract import budget_of, read_operations
-from promolab.display import Html
-from promolab.effects import Withheld
-from promolab.policy import plan_value, read_constraints
-from promolab.results import Result
+from promolab.policy import (
+    Allocation,
+    SpendingTest,
+    allocate,
+    plan_value,
+    read_constraints,
+    spending_test,
+)
 
 if TYPE_CHECKING:
     from promolab.campaign.worth import Worth
-    from promolab.contract import Shop
+    from promolab.contract import ContactRules, Shop
     from promolab.folder import RunFolder
     from promolab.policy import Holdouts, PolicyRows
 
-NOT_KNOWN = "Not shown: what a contact adds is not known, and the list is ranked by response."
-COLUMNS = ("customer_id", "action", "propensity", "chosen", *MONEY)
-FRONTIER = ("budget", "profit", "ci_low", "ci_high", "marginal_return", "chosen")
 LIMITS = "constraints.csv"
+LEAST = 0.02
+"""Least chance of every action that is open to a customer, held out or not."""
 
 
 @dataclass(frozen=True)
-class WeekPolicy(Result):
-    """The week's answer to who gets what; made by `week_policy`.
+class Asked:
+    """What the week's caller stated.
 
     Parameters
     ----------
-    run : RunFolder
-        The week's folder.
-    found : ChosenPolicy or TellingTrial
-        The allocation; where effects are not known, what would tell.
+    budget : float or None
+        Most that may be spent, in money; None spends until a further unit adds nothing.
+    limits : DataFrame or None
+        As `promolab.policy.read_constraints` returns them.
+    risk : float
+        Most that overspending may be likely; 0 takes costs as expected.
+    explore, held, sent : float
+        Shares (0–1): of the customers, drawn by chance; of the planned, held back; of the planned,
+        sent after all holdouts.
+    seed : int
+    least : float
+        Least chance of every action that is open to a customer, held out or not (0–1).
     """
 
-    run: RunFolder = field(repr=False)
-    found: ChosenPolicy | TellingTrial = field(repr=False)
+    budget: float | None
+    limits: pd.DataFrame | None
+    risk: float
+    explore: float
+    held: float
+    sent: float
+    seed: int
+    least: float = LEAST
 
-    @property
-    def chosen(self) -> ChosenPolicy | None:
-        """The allocation; None where effects are not known."""
-        return self.found if isinstance(self.found, ChosenPolicy) else None
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the allocation: a row per customer and action that is open to them."""
-        return self.chosen.to_frame() if self.chosen else pd.DataFrame(columns=list(COLUMNS))
+@dataclass(frozen=True)
+class Spent:
+    """A budget spent; made by `spend_budget`.
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the headline numbers."""
-        return self.found.to_dict()
+    Parameters
+    ----------
+    allocation : Allocation
+        Of the n customers to whom anything is open.
+    pays : SpendingTest
+        Whether spending more than exploration takes is shown to pay.
+    some : ndarray of int of shape (n,)
+        Their places among the customers given.
+    place : ndarray of int of shape (n,)
+        Their rows in the worth.
+    columns : ndarray of int of shape (P,)
+        The promotions' columns in the worth.
+    open_to, held : ndarray of bool of shape (n, P)
+        Who may get what, and who is held out of what if planned for it.
+    """
 
-    def summary(self) -> str:
-        """Say what the plan adds; where that is not known, what would tell."""
-        return self.found.summary()
+    allocation: Allocation
+    pays: SpendingTest
+    some: np.ndarray
+    place: np.ndarray
+    columns: np.ndarray
+    open_to: np.ndarray
+    held: np.ndarray
 
-    def table(self) -> Html:
-        """Return what each promotion is planned for; or what the experiment takes and shows."""
-        return self.found.table()
 
-    def waterfalls(self) -> Any:
-        """Return what becomes of the money of each promotion that starts."""
-        return self.chosen.waterfalls() if self.chosen else Withheld(NOT_KNOWN)
+def known_terms(worth: Worth, rules: ContactRules) -> list[str]:
+    """Return the promotions whose effects are known at their own terms, bundles left out."""
+    bundled = {one for members in rules.bundles.values() for one in members}
+    known = zip(worth.promotions, worth.amounts.extrapolated, strict=True)
+    return [one for one, far in known if not far and one not in bundled]
 
-    def budgets(self) -> Any:
-        """Return what each budget would add."""
-        return self.chosen.budgets() if self.chosen else Withheld(NOT_KNOWN)
 
-    def by_segment(self) -> Any:
-        """Return who gets what."""
-        return self.chosen.by_segment() if self.chosen else Withheld(NOT_KNOWN)
+def known_of(worth: Worth, customers: Any, measured: list[str]) -> np.ndarray:
+    """Return of whom past decisions tell what which of the promotions adds, shape (n, P)."""
+    place = worth.places(customers)
+    columns = np.array([worth.amounts.place(one) for one in measured])
+    told = worth.headline[np.ix_(np.maximum(place, 0), columns)]
+    return np.asarray(told & (place >= 0)[:, None])
 
-    def compared(self) -> Any:
-        """Return what other ways to spend the same would add."""
-        return self.chosen.compared() if self.chosen else Withheld(NOT_KNOWN)
 
-    def sensitivity(self) -> Any:
-        """Return what is left if margin, cost or effect are other than assumed."""
-        return self.chosen.sensitivity() if self.chosen else Withheld(NOT_KNOWN)
+def spend_budget(
+    worth: Worth,
+    customers: pd.Index,
+    measured: list[str],
+    open_to: np.ndarray,
+    asked: Asked,
+    segment: pd.Series[Any] | None = None,
+    holdouts: Holdouts | None = None,
+) -> Spent:
+    """Allocate a budget among the promotions whose effects are known, if that pays.
 
-    def meaning(self) -> str:
-        """Say what to do with it."""
-        return self.found.meaning()
-
-    def certainty(self) -> str:
-        """Say how sure the figures are."""
-        return self.found.certainty()
-
-    def write(self) -> None:
-        """Write the allocation and the frontier, and record the headline numbers."""
-        run, frontier = self.run, pd.DataFrame(columns=list(FRONTIER))
-        if self.chosen:
-            frontier = self.chosen.answer.budgets.frame
-        run.write_table("allocation", self.to_frame(), by=["customer_id", "action"])
-        run.write_table("frontier", frontier, by="budget")
-        run.record("policy", None)
-        run.record("policy", self.to_dict)
+    Parameters
+    ----------
+    worth : Worth
+        With past decisions (``rows``).
+    customers : Index of n ids
+    measured : list of P texts
+        The promotions.
+    open_to : ndarray of bool of shape (n, P)
+        Who may get what, and of whom past decisions tell.
+    asked : Asked
+    segment : Series of n texts, optional
+        In the order of the customers.
+    holdouts : Holdouts, optional
+        Whom the plan will hold out: what is allocated is then what is sent. Without, so much more
+        is planned than the budget pays for as holdouts take off in the mean.
+    """
+    amounts, place = worth.amounts, worth.places(customers)
+    columns = np.array([amounts.place(one) for one in measured])
+    some = np.flatnonzero(open_to.any(axis=1))
+    open_to, place = open_to[some], place[some]
+    value, cost = (
+        np.where(open_to, array[np.ix_(place, columns)], 0.0)
+        for array in (amounts.value, amounts.cost)
+    )
+    currency = amounts.orders.currency
+    # What is planned is sent but for the holdouts: so much more can be planned than is spent.
+    budget = None if asked.budget is None else asked.budget / asked.sent
+    held = np.zeros(open_to.shape, dtype=bool)
+    if holdouts is not None:
+        holdouts = holdouts.in_order(some)
+        held = holdouts.out(open_to.shape)
+    assert worth.rows is not None
+    pays = spending_test(worth.rows, customers=len(some), budget=budget, currency=currency)
+    # A week's own luck is shared: all promotions cost more together; each customer's comes to it.
+    spread = np.outer(amounts.cost_spread[columns], amounts.cost_spread[columns])
+    own = amounts.cost_luck()[np.ix_(place, columns)] if asked.risk else None
+    allocation = allocate(
+        value,
+        cost,
+        budget=budget if holdouts is None else asked.budget,
+        customers=customers[some],
+        promotions=measured,
+        eligible=open_to,
+        groups=None if segment is None else segment.iloc[some],
+        constraints=asked.limits,
+        budget_risk=asked.risk or None if budget is not None else None,
+        cost_se=own,
+        cost_spread=spread,
+        explore=asked.explore if asked.explore and asked.budget != 0 else None,
+        p_min=asked.least / (asked.sent if holdouts is None else 1.0),
+        holdouts=holdouts,
+        pays=pays,
+        seed=asked.seed,
+        currency=currency,
+    )
+    return Spent(allocation, pays, some, place, columns, open_to, held)
 
 
 def week_policy(
@@ -171,7 +245,7 @@ def week_policy(
     measured = [] if worth is None else known_terms(worth, told.contact)
     if worth is None or worth.rows is None or not measured:
         ratios = (run.metrics.get("response") or {}).get("past_ratios")
-        return WeekPolicy(run, telling_trial(shop, run.as_of, scores, ratios, stated))
+        return propose_experiment(shop, run.as_of, scores, ratios, stated)
     held = share_of("holdout", holdout, none_too=False)
     found = week_candidates(
         with_suppressions(run, shop),
@@ -196,12 +270,12 @@ def week_policy(
     segments = run.read_table("segments").set_index("customer_id")["segment"]
     open_to = found.open_to(measured) & known_of(worth, found.customers, measured)
     if not open_to.any():  # nobody may be contacted, or nobody is like those of past decisions
-        return WeekPolicy(run, TellingTrial(0, LaunchEconomics(()), stated))
+        return ExperimentProposal(0, LaunchEconomics(()), stated)
     standing = share_of("standing_holdout", standing_holdout, none_too=True)
     out = week_holdouts(shop, found.customers, measured, (held, seed), (standing, 0))
     chosen = _chosen(worth, worth.rows, found, measured, open_to, asked, segments, out)
     days = (run.metrics.get("uplift") or {}).get("horizon_days", HORIZON_DAYS)
-    return WeekPolicy(run, replace(chosen, horizon_days=days))
+    return replace(chosen, horizon_days=days)
 
 
 def _limits_at(run: RunFolder, constraints: str, shop: Shop) -> pd.DataFrame | None:
@@ -228,7 +302,7 @@ def _chosen(
     asked: Asked,
     segments: pd.Series[Any],
     out: Holdouts,
-) -> ChosenPolicy:
+) -> AllocationResult:
     """Allocate the budget, and say what that adds."""
     segment = segments.reindex(found.customers).fillna("No segment")
     made = spend_budget(worth, found.customers, measured, open_to, asked, segment, out)
@@ -241,7 +315,7 @@ def _chosen(
         currency=amounts.orders.currency,
     )
     names = found.offers.set_index(found.offers["promotion_id"].astype(str))["name"]
-    return ChosenPolicy(
+    return AllocationResult(
         allocation=allocation,
         answer=answer,
         amounts=amounts,

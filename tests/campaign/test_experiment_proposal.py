@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest import smallest_effect
-from promolab.campaign.spending.experiment import telling_trial
+from promolab.campaign.spending.experiment import propose_experiment
+from promolab.wording import money
 from tests.campaign.test_economics import NOW, RATIOS, shop
 
 
@@ -18,7 +19,7 @@ def scores(*ids: str, n: int = 10) -> pd.DataFrame:
 
 
 def test_half_of_all_are_contacted_or_shared_and_a_budget_not_kept_to_is_said():
-    trial = telling_trial(shop(), NOW, scores("N"), RATIOS, budget=500.0)
+    trial = propose_experiment(shop(), NOW, scores("N"), RATIOS, budget=500.0)
     assert "The budget of 500 USD was not kept to" in trial.summary()
     assert "The budget of 500 USD was not kept to" in trial.to_dict()["not_kept"]
     one = trial.promotions[0]
@@ -27,13 +28,13 @@ def test_half_of_all_are_contacted_or_shared_and_a_budget_not_kept_to_is_said():
     text = trial.summary()
     assert "The customers most likely to redeem are contacted. That cannot tell" in text
     assert "of the 10 active customers contact half about Coupons N" in text
-    assert "and leave 5 without" in text and one.sees_words() in text
+    assert "and leave 5 without" in text and money(one.visible, currency="USD") in text
     assert trial.to_dict()["experiment"]["N"]["weeks_needed"] == one.weeks_needed
-    trial = telling_trial(shop(), NOW, scores("N", "T"), RATIOS)
+    trial = propose_experiment(shop(), NOW, scores("N", "T"), RATIOS)
     assert [(p.contacts, p.held) for p in trial.promotions] == [(4, 3), (3, 3)]
-    assert "contact 4 each about Coupons N or Recommendation T" in trial.would()
-    quiet = telling_trial(shop(), NOW, scores("N").head(0), RATIOS)
-    assert not quiet and quiet.summary().startswith("Nothing starts this week")
+    assert "contact 4 each about Coupons N or Recommendation T" in trial.say("would")
+    quiet = propose_experiment(shop(), NOW, scores("N").head(0), RATIOS)
+    assert not quiet.promotions and quiet.summary().startswith("Nothing starts this week")
     expected = {"by_effect": False, "experiment": {}, "summary": quiet.summary(), "not_kept": ""}
     assert quiet.to_dict() == expected
-    assert "budget" not in telling_trial(shop(), NOW, scores("N"), RATIOS).summary()
+    assert "budget" not in propose_experiment(shop(), NOW, scores("N"), RATIOS).summary()
