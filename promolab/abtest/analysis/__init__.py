@@ -1,4 +1,4 @@
-"""The numbers of an experiment: moments added up in the engine, and what follows from them."""
+"""The numbers of an experiment: sums over its rows, and what follows from them."""
 
 from promolab._faces import attach
 

@@ -172,7 +172,7 @@ def compare_rows(
 ) -> dict[str, Difference]:
     """Compare the one other arm of a frame with its control, in every metric.
 
-    What `measure_arms` adds up in the engine, by `promolab.effects.compare_arms`: the same figures,
+    What `measure_arms` tells, by `promolab.effects.compare_arms`: the same figures,
     and beside them what each unit adds, which pooling over several experiments of the same
     customers needs, and the one customer who makes up most of the variance. Rows may weigh by other
     than one over their chance, so as to stand for those in the other arm.

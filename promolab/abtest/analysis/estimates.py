@@ -1,22 +1,166 @@
-"""From moments to two arms: every estimator is one weighted sum of what each unit adds.
+"""From rows to two arms: every estimator is one weighted sum of what each unit adds.
 
 The mean of an arm, a ratio of means and both adjusted for what was before (CUPED) differ in the
 coefficients alone. What follows from two arms' means, variances and covariance is
 `promolab.stats.intervals_of`, `relative_lift` and `p_value`: the same that
-`promolab.effects.compare_arms` uses for arrays, whose estimates these are.
+`promolab.effects.compare_arms` uses, whose estimates these are.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from promolab.abtest.analysis.moments import Figure, Moments
+from promolab.abtest.analysis.rows import Rows
 from promolab.errors import InputError
 from promolab.results import Estimate
-from promolab.stats import MOST, ArmMean, Dominant, TwoArms, slope_of
+from promolab.stats import ArmMean, Dominant, TwoArms, compare_means, dominant_of, slope_of
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is averaged: an outcome, with a denominator and an earlier figure where it has them.
+
+    Parameters
+    ----------
+    outcome, per, earlier : ndarray of shape (n,)
+        One value a row; an outcome or denominator that is missing leaves the row out.
+    """
+
+    outcome: np.ndarray
+    per: np.ndarray | None = None
+    earlier: np.ndarray | None = None
+
+    @property
+    def parts(self) -> list[np.ndarray]:
+        """The columns in order."""
+        return [part for part in (self.outcome, self.per, self.earlier) if part is not None]
+
+    @property
+    def present(self) -> np.ndarray:
+        """Which rows have it."""
+        found = ~np.isnan(self.outcome)
+        return found if self.per is None else found & ~np.isnan(self.per)
+
+    def only(self, mine: np.ndarray) -> Figure:
+        """Return it of some rows."""
+        return Figure(*(None if x is None else x[mine] for x in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class ArmSums:
+    """Of one figure in one arm.
+
+    Parameters
+    ----------
+    rows, units : int
+        That have it.
+    weight, squares : float
+        Sums of the rows' weights, and of the weights' squares.
+    means : ndarray of shape (k,)
+        Weighted mean of each part.
+    within : ndarray of shape (k, k)
+        Weighted products of the rows' deviations from the means.
+    """
+
+    rows: int
+    units: int
+    weight: float
+    squares: float
+    means: np.ndarray
+    within: np.ndarray
+
+
+def exact_sum(values: np.ndarray) -> float:
+    """Add up numbers as whole ones: the sum is the same in whatever order they come.
+
+    Examples
+    --------
+    >>> exact_sum(np.array([0.25, 0.5, 2.0]))
+    2.75
+    """
+    size = float(np.abs(values).max(initial=0.0))
+    if not size > 0:
+        return size
+    power = 61 - math.frexp(size)[1]
+    whole = np.ldexp(values, power).astype(np.int64)
+    # In two halves, so that sums of thousands of millions of rows fit into 64 bits.
+    high, low = int((whole >> 31).sum()), int((whole & (2**31 - 1)).sum())
+    return math.ldexp(high * 2**31 + low, -power)
+
+
+def square(table: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """Return the (weighted) products of a table's rows with each other, shape (k, k)."""
+    found = np.empty((len(table),) * 2)
+    for i, one in enumerate(table):
+        for h, other in enumerate(table[: i + 1]):
+            product = one * other if weight is None else weight * one * other
+            found[i, h] = found[h, i] = exact_sum(product)
+    return found
+
+
+def _by_unit(values: np.ndarray, unit: np.ndarray, units: int) -> np.ndarray:
+    """Add a row's values up by unit, shape (units,); rounded so far that no order of rows shows."""
+    most = float(np.abs(values).max(initial=0.0)) * int(np.bincount(unit).max(initial=1))
+    grid = 2.0 ** (math.frexp(most)[1] - 52)
+    return np.bincount(unit, weights=np.rint(values / grid) * grid, minlength=units)
+
+
+def sums_of(figure: Figure, rows: Rows) -> tuple[dict[str, ArmSums], np.ndarray]:
+    """Add up a figure by arm.
+
+    Returns
+    -------
+    sums : dict of str to ArmSums
+    products : ndarray of shape (K · (1 + k), K · (1 + k))
+        Products of the units' weights and weighted deviations, all arms' side by side.
+
+    Raises
+    ------
+    InputError
+        An arm with fewer than two units.
+    """
+    from scipy.linalg import block_diag
+
+    k, there = 1 + len(figure.parts), figure.present
+    found: dict[str, ArmSums] = {}
+    tables: list[np.ndarray] = []
+    products = np.zeros((k * len(rows.names),) * 2)
+    for place, arm in enumerate(rows.names):
+        here = slice(*np.searchsorted(rows.code, [place, place + 1]))
+        mine = slice(None) if there[here].all() else there[here]
+        unit = None if rows.unit is None else rows.unit[here][mine]
+        values = [part[here][mine] for part in figure.parts]
+        n = len(values[0])
+        units = n if unit is None else len(np.unique(unit))
+        if units < 2:
+            raise InputError(
+                f"arm {arm!r} has {units} independent unit ({n} rows); an interval needs at least 2"
+            )
+        own = slice(place * k, (place + 1) * k)
+        if rows.weight is None and unit is None:  # as below, where a row is a unit and weighs 1
+            means = np.array([exact_sum(each) for each in values]) / n
+            within = square(np.stack([v - mean for v, mean in zip(values, means, strict=True)]))
+            found[arm] = ArmSums(n, units, n, n, means, within)
+            products[own, own] = block_diag(float(n), within)
+            continue
+        w = np.ones(n) if rows.weight is None else rows.weight[here][mine]
+        weight = exact_sum(w)
+        means = np.array([exact_sum(w * each) for each in values]) / weight
+        away = np.stack([each - mean for each, mean in zip(values, means, strict=True)])
+        within = square(away, w)
+        found[arm] = ArmSums(n, units, weight, exact_sum(w * w), means, within)
+        table = np.vstack([w, w * away])
+        if unit is not None:
+            table = np.stack([_by_unit(each, unit, rows.units) for each in table])
+        if rows.crossing:
+            tables.append(table)
+            continue
+        products[own, own] = square(table)
+    return found, square(np.concatenate(tables)) if tables else products
 
 
 @dataclass(frozen=True)
@@ -33,7 +177,7 @@ class Levels:
         Those of the earlier figure's mean, which all arms share.
     products : ndarray of shape (K · (1 + k), K · (1 + k))
         Products of the units' sums, all arms' side by side.
-    moments : dict of str to Moments
+    moments : dict of str to ArmSums
     slope, correlation : float
         Of the figure on the earlier one, pooled over all arms.
     """
@@ -42,7 +186,7 @@ class Levels:
     own: dict[str, np.ndarray]
     shared: np.ndarray
     products: np.ndarray
-    moments: Mapping[str, Moments]
+    moments: Mapping[str, ArmSums]
     slope: float
     correlation: float
     weighted: bool
@@ -80,8 +224,8 @@ class Levels:
 
 def levels_of(
     figure: Figure,
-    moments: Mapping[str, Moments],
-    crossing: Mapping[tuple[str, str], np.ndarray] | None = None,
+    moments: Mapping[str, ArmSums],
+    products: np.ndarray,
     *,
     weighted: bool = False,
     adjusted: bool = True,
@@ -96,10 +240,8 @@ def levels_of(
     Parameters
     ----------
     figure : Figure
-    moments : dict of str to Moments
-        By arm.
-    crossing : dict of tuple to ndarray, optional
-        Of units with rows in several arms.
+    moments, products
+        From `sums_of`.
     weighted : bool
         Whether rows weigh differently.
     adjusted : bool
@@ -108,7 +250,7 @@ def levels_of(
     Raises
     ------
     InputError
-        An arm with fewer than two units, or a denominator that adds up to 0.
+        A denominator that adds up to 0.
 
     References
     ----------
@@ -119,11 +261,6 @@ def levels_of(
     k = 1 + len(figure.parts)
     values, direction = {}, {}
     for arm, m in moments.items():
-        if m.units < 2:
-            raise InputError(
-                f"arm {arm!r} has {m.units} independent unit ({m.rows} rows); an interval needs "
-                "at least 2"
-            )
         values[arm], direction[arm] = level_of(figure, arm, m)
     slope = correlation = 0.0
     shared = np.zeros(len(arms) * k)
@@ -140,13 +277,10 @@ def levels_of(
     for arm, m in moments.items():
         own[arm] = np.zeros(len(arms) * k)
         own[arm][place[arm] * k + 1 : (place[arm] + 1) * k] = direction[arm] / m.weight
-    return Levels(
-        values, own, shared, _products(figure, moments, crossing or {}), moments, slope,
-        correlation, weighted,
-    )  # fmt: skip
+    return Levels(values, own, shared, products, moments, slope, correlation, weighted)
 
 
-def level_of(figure: Figure, arm: str, m: Moments) -> tuple[float, np.ndarray]:
+def level_of(figure: Figure, arm: str, m: ArmSums) -> tuple[float, np.ndarray]:
     """Return the arm's figure, and how it moves with each part's mean."""
     direction = np.zeros(len(figure.parts))
     if figure.per is None:
@@ -163,7 +297,7 @@ def level_of(figure: Figure, arm: str, m: Moments) -> tuple[float, np.ndarray]:
 
 
 def pooled_slope(
-    direction: Mapping[str, np.ndarray], moments: Mapping[str, Moments]
+    direction: Mapping[str, np.ndarray], moments: Mapping[str, ArmSums]
 ) -> tuple[float, float]:
     """Return θ and the correlation with the earlier figure, from deviations within the arms."""
     xx = xy = yy = 0.0
@@ -175,65 +309,22 @@ def pooled_slope(
     return slope_of(xx, xy, yy)
 
 
-def _products(
-    figure: Figure,
-    moments: Mapping[str, Moments],
-    crossing: Mapping[tuple[str, str], np.ndarray],
-) -> np.ndarray:
-    arms, k = list(moments), 1 + len(figure.parts)
-    found = np.zeros((len(arms) * k, len(arms) * k))
-    centre = np.array([part.centre for part in figure.parts])
-    for i, one in enumerate(arms):
-        found[i * k : (i + 1) * k, i * k : (i + 1) * k] = moments[one].between
-        for h, other in enumerate(arms):
-            if (one, other) in crossing:
-                a, b = (
-                    np.eye(k) - np.outer(np.r_[0, moments[arm].means - centre], np.eye(k)[0])
-                    for arm in (one, other)
-                )
-                found[i * k : (i + 1) * k, h * k : (h + 1) * k] = a @ crossing[one, other] @ b.T
-    return found
-
-
-def dominant_one(
-    arms: TwoArms,
-    moments: Mapping[str, Moments],
-    ends: Mapping[str, tuple[float, float]],
-    names: tuple[str, str],
-    level: float,
-) -> Dominant | None:
-    """Return the customer furthest from the mean where more than half of the variance is theirs.
-
-    Of plain means alone, where each row is a customer: the smallest and the largest value of an arm
-    are known from the first look, and moments without one of them follow from those with it.
+def dominant_one(y: np.ndarray, treated: np.ndarray, level: float) -> Dominant | None:
+    """Return the customer who makes up most of the variance of a plain difference, if one does.
 
     Parameters
     ----------
-    arms : TwoArms
-    moments : mapping of str to Moments
-    ends : mapping of str to tuple
-        Smallest and largest value of each arm.
-    names : tuple of str
-        The treated arm and the control.
+    y : ndarray of shape (n,)
+    treated : ndarray of bool of shape (n,)
     level : float
         Of the interval without that customer.
     """
-    sides = dict(zip(names, (arms.treated, arms.control), strict=True))
-    found: tuple[float, str, float] = (0.0, "", 0.0)
-    for name, side in sides.items():
-        far = max(ends[name], key=lambda value, mean=side.value: abs(value - mean))  # type: ignore[misc]
-        part = (far - side.value) ** 2 / side.units / (side.units - 1)
-        if arms.variance > 0:
-            found = max(found, (part / arms.variance, name, far))
-    share, name, far = found
-    if not share > MOST or sides[name].units < 4:
-        return None
-    m, side = moments[name], sides[name]
-    n = m.units - 1
-    mean = (m.units * side.value - far) / n
-    squares = m.between[1, 1] - (far - side.value) ** 2 * m.units / n
-    variance = max(squares, 0.0) / n / (n - 1)
-    sides[name] = ArmMean(mean, variance, variance, n, n, float(n))
-    rest = TwoArms(sides[names[0]], sides[names[1]])
-    rows = sum(one.rows for one in sides.values())
-    return Dominant(share, Estimate(rest.value, *rest.interval(level), rows))
+    arms = compare_means(y, treated)
+
+    def without(rest: np.ndarray) -> Estimate:
+        if min(np.count_nonzero(rest & side) for side in (treated, ~treated)) < 2:
+            return Estimate(math.nan, n=int(rest.sum()))
+        left = compare_means(y[rest], treated[rest])
+        return Estimate(left.value, *left.interval(level), int(rest.sum()))
+
+    return dominant_of(arms.treated.scores - arms.control.scores, None, without)

@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from promolab.abtest.analysis.chances import chances_of, planned_shares, sample_ratio
 from promolab.abtest.analysis.comparison import ArmComparison, Measured
-from promolab.abtest.analysis.estimates import Levels, dominant_one, levels_of
+from promolab.abtest.analysis.estimates import Figure, Levels, dominant_one, levels_of, sums_of
 from promolab.abtest.analysis.metric import MEAN, SHARE, Metric, metrics_of
-from promolab.abtest.analysis.moments import Figure, Moments, Part, Plan, crossing_of, moments_of
-from promolab.abtest.analysis.summaries import Arms, ColumnSummary, caps_of, number_of, summarise
+from promolab.abtest.analysis.rows import Rows, read_rows
 from promolab.abtest.analysis.tables import opened, there
-from promolab.abtest.analysis.units import chances_of, planned_shares, sample_ratio, units_of
 from promolab.abtest.sequential import confidence_sequence, enough, p_at_any_time
 from promolab.checks import level_of, whole_number
 from promolab.errors import InputError
 from promolab.results import Estimate
-from promolab.stats import ArmMean, TwoArms, intervals_of, p_value, relative_lift
+from promolab.stats import ArmMean, TwoArms, all_shares, intervals_of, p_value, relative_lift
 from promolab.wording import number, percent, plural
 
 
@@ -43,8 +44,8 @@ def measure_arms(
 
     ``equal``: whether shares that are not stated are taken as equal (`sample_ratio`).
 
-    Everything is counted and added up in the engine, in one pass over the rows (two where a unit
-    has several), after a first look at what the columns hold; nobody's row is pulled.
+    The engine joins who was assigned with what came of it and reads the columns that metrics need;
+    sums are exact, so that neither the order of rows nor threads show in any digit.
 
     Notes
     -----
@@ -64,170 +65,145 @@ def measure_arms(
     source = opened(data, arm, customer, cluster, propensity, assigned, used, before)
     there(source.table, [*used, *filter(None, [segments])], "data")
     chances = source.chances.values() if isinstance(source.chances, Mapping) else [source.chances]
-    arms, looked = summarise(source, list(dict.fromkeys([*used, *filter(None, chances)])), control)
-    planned = planned_shares(shares, arms)
-    units = units_of(source, arms)
-    drawn = chances_of(source, arms, looked, planned)
-    check = sample_ratio(source, arms, units, drawn, equal=equal)
+    columns = list(dict.fromkeys([*used, *filter(None, chances)]))
+    rows = read_rows(source, columns, control, segments)
+    planned = planned_shares(shares, rows.names)
+    drawn = chances_of(source, rows, planned)
+    check = sample_ratio(source, rows, drawn, equal=equal)
     found = Measured(
-        (), check, arms.names, arms.rows, units.counts, drawn.shares or planned, level=level,
-        notes=source.notes,
+        (), check, rows.names, rows.by_arm(), rows.units_by_arm(), drawn.shares or planned,
+        level=level, notes=source.notes,
     )  # fmt: skip
     if found.stopped:
         return found
-    table, place = source.table, {column: f"c{i}" for i, column in enumerate(used)}
-    keys = {"arm": table[source.arm], "unit": units.key}
-    keys |= {"segment": table[segments].cast("string")} if segments else {}
-    keys |= {} if drawn.weight is None else {"weight": drawn.weight}
-    base = table.select(**keys, **{place[c]: number_of(table, c) for c in used})
-    plan = Plan(base, source.con, drawn.largest, units.most, units.crossing)
-    kinds = {name: _settled(name, metric, looked, arms) for name, metric in wanted.items()}
-    read = _Reading(kinds, arms, looked, plan, level, sequential)
-    caps = caps_of(
-        source, {n: (m.column, m.winsorise) for n, m in kinds.items() if m.winsorise is not None}
-    )
-    figures, uncut = read.figures(place, caps)
-    rows = read.rows(figures, ["arm"])
-    apart: tuple[ArmComparison, ...] = ()
+    rows = replace(rows, weight=drawn.weight)
+    kinds = {name: _settled(name, metric, rows) for name, metric in wanted.items()}
+    read = _Reading(kinds, rows, level, sequential)
+    figures, uncut = read.figures()
+    compared, apart = read.compared(figures), read.by_segment(figures)
     notes = [*source.notes, *read.notes(), *uncut]
     if segments:
-        apart = read.rows(figures, ["segment", "arm"])
-        notes += _without_rows(plan, segments, {row.segment for row in apart})
-    return replace(found, rows=rows, segments=apart, notes=tuple(notes))
+        notes += _without_rows(rows, segments, {row.segment for row in apart})
+    return replace(found, rows=compared, segments=apart, notes=tuple(notes))
 
 
-def _without_rows(plan: Plan, column: str, shown: set[str]) -> list[str]:
+def _without_rows(rows: Rows, column: str, shown: set[str]) -> list[str]:
     """Say who is in no segment, and which segments have too few in an arm."""
-    base = plan.base
-    sizes = plan.con.execute(base.group_by("segment").agg(n=base.count()))
-    nowhere = int(sizes["n"][sizes["segment"].isna()].sum())
+    nowhere = int((rows.segment < 0).sum())
     told = [f"{plural(nowhere, 'row')} without {column} are in no segment."] if nowhere else []
-    few = sorted(set(sizes["segment"].dropna().map(str)) - shown)
-    if few:
+    if few := sorted(set(rows.segments) - shown):
         names = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
         told.append(f"Too few in an arm to compare within {column} {names}.")
     return told
 
 
-def _settled(name: str, metric: Metric, looked: Mapping[str, ColumnSummary], arms: Arms) -> Metric:
+def _settled(name: str, metric: Metric, rows: Rows) -> Metric:
     """Return a metric whose kind is known; refuse one without values."""
+    sizes = rows.by_arm()
     for column in metric.columns:
-        for arm, missing in looked[column].missing.items():
-            if missing == arms.rows[arm]:
+        for arm, missing in rows.missing[column].items():
+            if missing == sizes[arm]:
                 raise InputError(
                     f"the metric {name!r} is all missing: no row of arm {arm!r} has a value in "
                     f"{column!r}"
                 )
-    seen = looked[metric.column]
-    if metric.kind == SHARE and seen.other:
+    values = rows.columns[metric.column]
+    shares = all_shares(values[~np.isnan(values)])
+    if metric.kind == SHARE and not shares:
         raise InputError(
             f"the metric {name!r} is a share, and {metric.column!r} holds values from "
-            f"{seen.low:g} to {seen.high:g}; a share is made of 0 and 1"
+            f"{np.nanmin(values):g} to {np.nanmax(values):g}; a share is made of 0 and 1"
         )
     alone = metric.earlier is None and metric.winsorise is None
-    return replace(metric, kind=metric.kind or (SHARE if alone and not seen.other else MEAN))
+    return replace(metric, kind=metric.kind or (SHARE if alone and shares else MEAN))
+
+
+Capped = tuple[Figure, float]
+"""A figure, and the outcome from which on it is cut off beside it (nan: it is not)."""
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """What turns rows into moments, and moments into comparisons."""
+    """What turns rows into comparisons."""
 
     metrics: Mapping[str, Metric]
-    arms: Arms
-    looked: Mapping[str, ColumnSummary]
-    plan: Plan
+    rows: Rows
     level: float
     sequential: int | None
 
-    def figures(
-        self, place: Mapping[str, str], caps: Mapping[str, float]
-    ) -> tuple[list[tuple[str, float, Figure]], list[str]]:
-        """Return each metric's figure and, beside it, that of outcomes cut off at a cap (else nan).
-
-        And which metrics have none, since nothing would be left.
-        """
-        import ibis
-
-        found, notes = [], []
+    def figures(self) -> tuple[dict[str, Capped], list[str]]:
+        """Return each metric's figure and cap, and what is said of those not cut off."""
+        found: dict[str, Capped] = {}
+        notes = []
         for name, metric in self.metrics.items():
-            roles = {"outcome": metric.column, "per": metric.per, "earlier": metric.earlier}
-            parts = {
-                role: Part(self.plan.base[place[c]], self.looked[c].centre, self.looked[c].bound)
-                for role, c in roles.items()
-                if c is not None
-            }
-            figure = Figure(**parts, whole=not any(self._missing(metric).values()))
-            found.append((name, math.nan, figure))
-            if name not in caps:
+            y, per, earlier = (
+                None if column is None else self.rows.columns[column]
+                for column in (metric.column, metric.per, metric.earlier)
+            )
+            assert y is not None
+            if earlier is not None:
+                earlier = np.where(np.isnan(earlier), _nearest_zero(earlier), earlier)
+            found[name] = Figure(y, per, earlier), math.nan
+            if metric.winsorise is None:
                 continue
-            if caps[name] > self.looked[metric.column].low:
-                values, cap = parts["outcome"].values, ibis.literal(caps[name], "float64")
-                cut = replace(parts["outcome"], values=(values > cap).ifelse(cap, values))
-                found.append((name, caps[name], replace(figure, outcome=cut)))
+            cap = float(np.nanquantile(y, metric.winsorise))
+            if cap > np.nanmin(y):
+                found[name] = found[name][0], cap
             else:
-                most = percent(metric.winsorise or 0.0, decimals=0)
-                told = f"{most} of {metric.column} is {caps[name]:g} or less"
+                most = percent(metric.winsorise, decimals=0)
+                told = f"{most} of {metric.column} is {cap:g} or less"
                 notes.append(f"{name} is not winsorised: {told}, and nothing would be left.")
         return found, notes
 
-    def rows(
-        self, figures: list[tuple[str, float, Figure]], keys: list[str]
-    ) -> tuple[ArmComparison, ...]:
-        """Return a comparison per metric, segment (where it is a key) and arm."""
-        base = self.plan.base
-        base = base.filter(base.segment.notnull()) if "segment" in keys else base
-        plan = replace(self.plan, base=base)
-        alone = [figure for _, _, figure in figures]
-        added, crossed = moments_of(plan, alone, keys), crossing_of(plan, alone, keys)
-        rows: list[ArmComparison] = []
-        for (name, cap, figure), moments, crossing in zip(figures, added, crossed, strict=True):
-            found = [
-                self._comparison(name, cap, figure, levels, arm, segment)
-                for segment, levels in self._levels(figure, moments, crossing)
-                for arm in self.arms.names[1:]
-            ]
-            if not math.isnan(cap):  # the figure before is the same metric as it is
-                mine = rows[len(rows) - len(found) :]
-                del rows[len(rows) - len(found) :]
-                found = [
-                    replace(raw, winsorised=cut, cap=cap)
-                    for raw, cut in zip(mine, found, strict=True)
-                ]
-            rows += found
-        return tuple(rows)
+    def compared(self, figures: Mapping[str, Capped]) -> tuple[ArmComparison, ...]:
+        """Return a comparison per metric and arm."""
+        return tuple(
+            row for name, each in figures.items() for row in self._compared(name, *each, self.rows)
+        )
 
-    def _levels(
-        self,
-        figure: Figure,
-        moments: Mapping[tuple[Any, ...], Moments],
-        crossing: Mapping[tuple[Any, ...], Any],
-    ) -> list[tuple[str, tuple[Levels, Levels | None]]]:
-        """Return the arms of everybody or of each segment, and without the earlier figure."""
-        raw, weighted = self.arms.raw, self.plan.weighted > 0
-        by_segment: dict[str, dict[str, Moments]] = {}
-        for key, found in moments.items():
-            segment = str(key[0]) if len(key) > 1 else ""
-            by_segment.setdefault(segment, {})[raw[key[-1]]] = found
-        told = []
-        for segment, mine in sorted(by_segment.items()):
-            if segment and any(a not in mine or mine[a].units < 2 for a in self.arms.names):
-                continue
-            ordered = {arm: mine[arm] for arm in self.arms.names}
-            across = {
-                (raw[key[-2]], raw[key[-1]]): products
-                for key, products in crossing.items()
-                if len(key) == 2 or str(key[0]) == segment
-            }
-            levels, plain = (
-                levels_of(figure, ordered, across, weighted=weighted, adjusted=adjusted)
-                for adjusted in (True, False)
-            )
-            told.append((segment, (levels, plain if figure.earlier is not None else None)))
-        return told
+    def by_segment(self, figures: Mapping[str, Capped]) -> tuple[ArmComparison, ...]:
+        """Return a comparison per metric, segment and arm; none of segments with too few."""
+        parts = [(name, mine, self.rows.only(mine)) for name, mine in self.rows.by_segment()]
+        found: list[ArmComparison] = []
+        for name, (whole, cap) in figures.items():
+            for segment, mine, rows in parts:
+                figure = whole.only(mine)
+                there, arms = figure.present, range(len(rows.names))
+                if all(rows.counted(there & (rows.code == arm))[1] >= 2 for arm in arms):
+                    found += self._compared(name, figure, cap, rows, segment)
+        return tuple(found)
+
+    def _compared(
+        self, name: str, figure: Figure, cap: float, rows: Rows, segment: str = ""
+    ) -> list[ArmComparison]:
+        """Return a comparison per arm, with that of outcomes cut off at a cap beside it."""
+        found = self._by_arm(name, figure, rows, segment)
+        if math.isnan(cap):
+            return found
+        cut = replace(figure, outcome=np.minimum(figure.outcome, cap))
+        lower = self._by_arm(name, cut, rows, segment, cap)
+        return [
+            replace(raw, winsorised=one, cap=cap) for raw, one in zip(found, lower, strict=True)
+        ]
+
+    def _by_arm(
+        self, name: str, figure: Figure, rows: Rows, segment: str, cap: float = math.nan
+    ) -> list[ArmComparison]:
+        sums, weighted = sums_of(figure, rows), rows.weight is not None
+        levels = levels_of(figure, *sums, weighted=weighted)
+        plain = None
+        if figure.earlier is not None:
+            plain = levels_of(figure, *sums, weighted=weighted, adjusted=False)
+        as_it_is = self.metrics[name].kind == MEAN and figure.earlier is None and math.isnan(cap)
+        alone = as_it_is and rows.unit is None and not weighted and not segment
+        return [
+            self._comparison(name, cap, levels, plain, arm, segment, figure if alone else None)
+            for arm in rows.names[1:]
+        ]
 
     def _missing(self, metric: Metric) -> dict[str, int]:
-        most = [self.looked[c].missing for c in (metric.column, metric.per) if c]
-        return {arm: max(gap[arm] for gap in most) for arm in self.arms.names}
+        most = [self.rows.missing[c] for c in (metric.column, metric.per) if c]
+        return {arm: max(gap[arm] for gap in most) for arm in self.rows.names}
 
     def notes(self) -> list[str]:
         """Say what is missing."""
@@ -235,13 +211,13 @@ class _Reading:
         for name, metric in self.metrics.items():
             gone = self._missing(metric)
             if any(gone.values()):
-                by_arm = ", ".join(f"{arm} {gone[arm]:,}" for arm in self.arms.names)
+                by_arm = ", ".join(f"{arm} {gone[arm]:,}" for arm in self.rows.names)
                 told.append(
                     f"{name} is missing in {plural(sum(gone.values()), 'row')} ({by_arm}), which "
                     "are left out: where an arm loses more of them than another, it is no longer "
                     "a comparison by chance."
                 )
-            if metric.earlier and (count := sum(self.looked[metric.earlier].missing.values())):
+            if metric.earlier and (count := sum(self.rows.missing[metric.earlier].values())):
                 told.append(
                     f"{metric.earlier} is missing in {plural(count, 'row')}, which count as "
                     "average ones before."
@@ -252,14 +228,14 @@ class _Reading:
         self,
         name: str,
         cap: float,
-        figure: Figure,
-        levels: tuple[Levels, Levels | None],
+        adjusted: Levels,
+        plain: Levels | None,
         treated: str,
         segment: str,
+        alone: Figure | None,
     ) -> ArmComparison:
         """Return one arm against the control."""
-        adjusted, plain = levels
-        metric, control = self.metrics[name], self.arms.names[0]
+        metric, control = self.metrics[name], self.rows.names[0]
         arms, share = adjusted.between(treated, control), metric.kind == SHARE
         one, other, ends = intervals_of(arms, self.level, share=share)
         n = one.n + other.n
@@ -273,11 +249,7 @@ class _Reading:
             fixed = self.sequential is None
             bounds = before.interval(self.level) if fixed else self._sequence(before)[1]
             unadjusted = Estimate(before.value, *bounds, n)
-        why = ""
-        if not segment:
-            as_it_is = metric.kind == MEAN and figure.earlier is None and math.isnan(cap)
-            moments = adjusted.moments if self.plan.plain and as_it_is else None
-            why = self._why(metric.column, arms, relative, treated, moments)
+        why = "" if segment else self._why(metric.column, arms, relative, treated, alone)
         gone = self._missing(metric)
         return ArmComparison(
             name,
@@ -321,20 +293,27 @@ class _Reading:
         arms: TwoArms,
         relative: Estimate,
         treated: str,
-        moments: Mapping[str, Moments] | None,
+        alone: Figure | None,
     ) -> str:
-        """Say what has to be said beside a row; by moments, that one customer makes it up."""
+        """Say what has to be said beside a row; of a plain mean, that one customer makes it up."""
         told = []
         if math.isnan(relative.ci_low) and self.sequential is None:
             below = arms.control.value < -2 * math.sqrt(arms.control.variance)
             why = "below 0" if below else "too near 0"
             control = number(arms.control.value)
             told.append(f"The control's {column} is {control}, {why}: no percentage is given.")
-        if moments is not None:
-            names, ends = (treated, self.arms.names[0]), self.looked[column].by_arm
-            one = dominant_one(arms, moments, ends, names, self.level)
+        if alone is not None:
+            code, place = self.rows.code, self.rows.names.index(treated)
+            pair = alone.present & np.isin(code, (0, place))
+            one = dominant_one(alone.outcome[pair], code[pair] == place, self.level)
             told += [] if one is None else [one.words()]
         return " ".join(told)
+
+
+def _nearest_zero(values: np.ndarray) -> float:
+    """Return the number nearest to 0 between both ends: what a missing earlier figure counts as."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    return 0.0 if low <= 0 <= high else min(low, high, key=abs)
 
 
 def _enough(arm: ArmMean) -> bool:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from promolab.abtest.analysis.estimates import level_of, pooled_slope
+import numpy as np
+
+from promolab.abtest.analysis.estimates import Figure, level_of, pooled_slope, sums_of
 from promolab.abtest.analysis.metric import MEAN, RATIO, SHARE
-from promolab.abtest.analysis.moments import Figure, Part, Plan, moments_of
-from promolab.abtest.analysis.summaries import by_arm, number_of
+from promolab.abtest.analysis.rows import Rows, number_of, units_of
 from promolab.abtest.analysis.tables import table_of, there
 from promolab.checks import whole_number
 from promolab.contract import Shop
@@ -108,7 +109,7 @@ def outcome_of(
     earlier: str | None = None,
     cluster: str | None = None,
 ) -> Outcome:
-    """Take an outcome's moments from one row per customer; the engine adds up.
+    """Take an outcome's moments from one row per customer.
 
     Parameters are those of `promolab.abtest.plan_experiment`.
 
@@ -138,29 +139,28 @@ def outcome_of(
     table = customer_history(data) if isinstance(data, Shop) else table_of(data, con, "data")
     con = table.get_backend() if isinstance(data, (Shop, ibis.Table)) else con
     there(table, [*named.values(), *filter(None, [cluster])], "data")
-    keys = {"arm": ibis.literal("all")}
-    if cluster is not None:
-        # As in `assign`: without a cluster the customer stands alone.
-        alone = ibis.literal("alone ") + ibis.row_number().cast("string")
-        keys["unit"] = table[cluster].cast("string").fill_null(alone)
-    base = table.select(**keys, **{role: number_of(table, c) for role, c in named.items()})
-    found, seen = by_arm(con, base, {role: role for role in named})
-    n = int(found["rows"].sum())
-    for role, name in named.items():
-        if missing := seen[role].missing["all"]:
+    asked = {} if cluster is None else {"cluster": table[cluster].cast("string")}
+    frame = con.execute(table.select(**asked, **{r: number_of(table, c) for r, c in named.items()}))
+    n = len(frame)
+    if not n:
+        raise InputError("data has no rows; give a row per customer")
+    figure = Figure(**{role: frame[role].to_numpy(float) for role in named})
+    for name, values in zip(named.values(), figure.parts, strict=True):
+        if missing := int(np.isnan(values).sum()):
             raise InputError(
                 f"{name} has {plural(missing, 'missing value')} of {n:,}; one who did nothing has 0"
             )
+        if np.isinf(values).any():
+            raise InputError(f"the column {name!r} holds infinity; expected finite numbers")
     if n < 4:
         raise InputError(f"data has {plural(n, 'row')}; a plan needs 4 at least")
-    other = seen["outcome"].other
+    y = figure.outcome
+    other = int(((y != 0) & (y != 1)).sum())
     if kind == SHARE and other:
         raise InputError(f"{outcome} has {plural(other, 'value')} besides 0 and 1; no share is")
-    parts = {role: Part(base[role], seen[role].centre, seen[role].bound) for role in named}
-    figure, most = Figure(parts["outcome"], parts.get("per"), parts.get("earlier")), 1
-    if cluster is not None:
-        most = int(con.execute(base.group_by("unit").agg(rows=base.count()).rows.max()))
-    m = moments_of(Plan(base, con, most=most), [figure], ["arm"])[0]["all",]
+    unit = None if cluster is None else units_of(frame["cluster"])
+    moments, products = sums_of(figure, Rows(("all",), np.zeros(n, dtype=int), unit=unit))
+    m = moments["all"]
     if per is not None and not m.means[1]:
         raise InputError(f"{per} is 0 on average; a ratio needs a denominator")
     centre, direction = level_of(figure, "all", m)
@@ -178,7 +178,7 @@ def outcome_of(
             raise InputError(f"{earlier} tells {outcome} exactly; give a figure from before")
         direction[-1] -= slope
     # What clusters make of the variance of what is left: Σ (Σ left)² over clusters ÷ Σ left².
-    apart, alone = (float(direction @ x @ direction) for x in (m.between[1:, 1:], m.within))
+    apart, alone = (float(direction @ x @ direction) for x in (products[1:, 1:], m.within))
     usual = RATIO if per is not None else MEAN if other else SHARE
     sd = math.sqrt(total / (m.rows - 1))
     return Outcome(kind or usual, centre, sd, r, apart / alone)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest.analysis.metric import MEAN, SHARE
-from promolab.abtest.analysis.summaries import control_of
+from promolab.abtest.analysis.rows import control_of
 from promolab.abtest.sequential import EARLIEST, FEWEST, enough, multiplier
 from promolab.checks import choice, columns_there, flag, level_of, real_number, whole_number
 from promolab.errors import InputError
