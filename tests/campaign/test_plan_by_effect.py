@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.decided import doubtful_ratio, obstacle, read_decisions
+from promolab.campaign.past.assignment import doubtful_ratio, obstacle, read_decisions
 from promolab.campaign.plan.planning import plan_week
 from promolab.campaign.plan.result import NOT_WORTH, Plan
 from promolab.campaign.readout.randomised import compare_with_holdout

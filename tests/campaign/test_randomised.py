@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binomtest, norm
 
 from promolab.abtest import Metric, analyze_experiment
-from promolab.campaign.past.decided import _weighed, obstacle, read_decisions, sample_ratio
+from promolab.campaign.past.assignment import _weighed, obstacle, read_decisions, sample_ratio
 from promolab.campaign.readout.randomised import compare_with_holdout
 from promolab.campaign.readout.reading import read_out
 from promolab.contract import Shop

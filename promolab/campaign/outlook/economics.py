@@ -17,7 +17,7 @@ from promolab.campaign.outlook.promotion_economics import (
     amount_words,
     level_words,
 )
-from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
+from promolab.campaign.past.assignment import FEWEST_UNITS as FEWEST
 from promolab.campaign.past.earlier_sales import sales_spread, visible_effect
 from promolab.campaign.past.schedule import moment_of
 from promolab.checks import columns_there

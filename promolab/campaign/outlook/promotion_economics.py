@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from promolab.campaign.outlook.expected import NOT_RECORDED, expected_words
-from promolab.campaign.past.decided import FEWEST_UNITS as FEWEST
+from promolab.campaign.past.assignment import FEWEST_UNITS as FEWEST
 from promolab.contract import StatedRate as Rate
 from promolab.display import Html, table
 from promolab.language import _

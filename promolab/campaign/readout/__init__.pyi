@@ -1,7 +1,7 @@
+from .cumulative import StandingReadout as StandingReadout
+from .cumulative import standing_holdout, watch_promotions
 from .experiments import check_no_columns as check_no_columns
 from .experiments import choose_experiment
-from .long_run import StandingReadout as StandingReadout
-from .long_run import standing_holdout
 from .named_experiments import NamedExperiments as NamedExperiments
 from .named_experiments import read_experiments
 from .reading import read_out
@@ -9,7 +9,6 @@ from .result import Readout as Readout
 from .running import Running as Running
 from .running import follow_running
 from .starting import week_effects
-from .watching import watch_promotions
 
 __all__ = [
     "choose_experiment",

@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest import ExperimentReadout, Metric, analyze_experiment
-from promolab.campaign.past.decided import ASSIGNED, groups_of, obstacle, read_decisions
+from promolab.campaign.past.assignment import ASSIGNED, groups_of, obstacle, read_decisions
 from promolab.campaign.past.earlier_sales import earlier_span
 from promolab.campaign.past.outcomes import moment_of, response_spans
+from promolab.campaign.readout.cumulative import HORIZON
 from promolab.campaign.readout.randomised import HELD
 from promolab.campaign.readout.verdict import MOST_HARM
-from promolab.campaign.readout.watching import HORIZON
 from promolab.contract import StatedExperiment, read_operations
 from promolab.display import Html, join, say, table
 from promolab.errors import DataError, InputError, PromolabError, nearest

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest import Metric, compare_rows
-from promolab.campaign.past.decided import ASSIGNED, doubtful_ratio, groups_of, obstacle
+from promolab.campaign.past.assignment import ASSIGNED, doubtful_ratio, groups_of, obstacle
 from promolab.effects import RANDOMISED, Difference
 from promolab.language import _, _n
 from promolab.results import Estimate, Result, plain
@@ -127,7 +127,7 @@ def compare_with_holdout(
     The holdout of this promotion is the one to compare with: who is held out of it gets all else as
     usual. The standing holdout, which never gets anything, stands in only where there is no other.
     Where chances differed between customers, those who got nothing are weighted by theirs
-    (`promolab.campaign.past.decided.read_decisions`). Sales are adjusted for earlier ones.
+    (`promolab.campaign.past.assignment.read_decisions`). Sales are adjusted for earlier ones.
 
     Parameters
     ----------

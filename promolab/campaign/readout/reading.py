@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.decided import broken_ratio, obstacle, read_decisions
+from promolab.campaign.past.assignment import broken_ratio, obstacle, read_decisions
 from promolab.campaign.past.earlier_sales import earlier_span
 from promolab.campaign.past.outcomes import (
     answers_of,
