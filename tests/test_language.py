@@ -115,7 +115,7 @@ def test_each_message_is_translated_with_the_same_places_and_none_is_left_over(c
     known = {e.id if isinstance(e.id, tuple) else (e.id,): e for e in catalogue if e.id}
     assert not sorted(set(wanted) - set(known)), "messages without a translation"
     assert not sorted(set(known) - set(wanted)), "translations that no page shows"
-    assert len(known) > 450
+    assert len(known) > 100
     assert sum(bool(entry.id) for entry in catalogue) > 100
     for entry in catalogue:
         if not entry.id:

@@ -188,7 +188,9 @@ def test_what_words_name_is_there(path: Path, section: str):
     both = words_for(module_of(path), section)
     source = "\n".join(p.read_text("utf-8") for p in path.parent.rglob("*.py"))
     parts = "say word head cell table keep join".split()
-    assert not [name for name in words if name not in parts and name[:4] != "plot"]
+    assert not [
+        name for name in words if name not in parts and not name.startswith(("plot", "table"))
+    ]
     if section != "shared" and section[0].isupper():
         classes = [n.name for p in path.parent.rglob("*.py") for n in ast.walk(tree(p))
                    if isinstance(n, ast.ClassDef)]  # fmt: skip
@@ -203,8 +205,8 @@ def test_what_words_name_is_there(path: Path, section: str):
             assert kind != "each" or rest.split()[0] in both["say"], f"{spec}: no such line"
             there = root in both.get("say", {}) or re.search(rf"\b{root}\b", source)
             assert there, f"{root} in {template!r} is no fact of the room"
-    tables = words.get("table", [])
-    for table in tables if isinstance(tables, list) else [tables]:
+    tables = [words[name] for name in words if name.startswith("table")]
+    for table in itertools.chain(*(t if isinstance(t, list) else [t] for t in tables)):
         assert set(table) <= TABLE | {"marked"}
         for spec in table.get("formats", {}).values():
             assert spec.partition(" ")[0].partition(".")[0] in (*FORMATS, *OF_LISTS)

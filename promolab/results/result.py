@@ -199,13 +199,19 @@ class Result:
             )
         return found
 
-    def to_table(self) -> Html:
-        """Return the rows as a page shows them: as the words say, else by the glossary."""
-        own = getattr(self, "table", None)
+    def to_table(self, which: str = "table") -> Html:
+        """Return the rows as a page shows them: as the words say, else by the glossary.
+
+        Parameters
+        ----------
+        which : str
+            The words' name of the table, where there are several for different places.
+        """
+        own = getattr(self, which, None)
         if callable(own):
             made: Html = own()
             return made
-        words = self._room_words.get("table")
+        words = self._room_words.get(which)
         if words is None:
             return table(self.to_frame())
         from promolab.results.tables import made_of

@@ -8,9 +8,9 @@ import pytest
 
 import promolab
 from promolab.campaign.past.contacted import promotions_over
-from promolab.campaign.readout import experiments
-from promolab.campaign.readout.experiments import comparable_promotion, similar_difference
-from promolab.campaign.readout.reading import read_out
+from promolab.campaign.readout import similar_customers
+from promolab.campaign.readout.ended_promotions import read_out
+from promolab.campaign.readout.similar_customers import comparable_promotion, promotion_difference
 from promolab.contract import Shop
 from promolab.effects.differences import ADJUSTED, not_identified
 from promolab.results import Estimate
@@ -27,11 +27,11 @@ def test_the_difference_is_the_one_that_the_read_out_shows_and_none_without_amou
     promotion = next(promotions_over(shop).itertuples())
     rows = read_out(shop, promotion.ends_at, weeks=1).promotions
     shown = next(row for row in rows if row.promotion_id == promotion.promotion_id)
-    found = similar_difference(shop, promotion)
+    found = promotion_difference(shop, promotion)
     assert found == shown.difference
     assert found.identification in ("adjusted", "not identified") and found.why
     bare = shop.with_tables({**shop.tables, "events": shop.events.drop("amount")})
-    found = similar_difference(bare, next(promotions_over(shop).itertuples()))
+    found = promotion_difference(bare, next(promotions_over(shop).itertuples()))
     assert not found.identified and "no amounts" in found.why
 
 
@@ -51,7 +51,7 @@ def ruled(monkeypatch, *words: str) -> list[str]:
         nothing = Estimate(np.nan, np.nan, np.nan, row.contacted)
         return found if found.why else replace(found, identification=ADJUSTED, estimate=nothing)
 
-    monkeypatch.setattr(experiments, "similar_difference", rule)
+    monkeypatch.setattr(similar_customers, "promotion_difference", rule)
     return asked
 
 

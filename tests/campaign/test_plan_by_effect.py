@@ -8,7 +8,7 @@ import pandas as pd
 from promolab.campaign.past.assignment import doubtful_ratio, obstacle, read_decisions
 from promolab.campaign.plan.planning import plan_week
 from promolab.campaign.plan.result import NOT_WORTH, Plan
-from promolab.campaign.readout.randomised import compare_with_holdout
+from promolab.campaign.readout.holdout import compare_with_holdout
 from tests.campaign.made_up import AS_OF, DAY, typed
 from tests.made_up import shop_of
 from tests.refused import refused

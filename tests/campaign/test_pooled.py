@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from promolab.campaign.readout.randomised import HoldoutComparison, pool_holdouts
+from promolab.campaign.readout.holdout import HoldoutComparison, pool_holdouts
 from promolab.effects.differences import compare_arms
 from promolab.results import Estimate
 from promolab.stats import compare_means

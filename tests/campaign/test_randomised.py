@@ -10,8 +10,8 @@ from scipy.stats import binomtest, norm
 
 from promolab.abtest import Metric, analyze_experiment
 from promolab.campaign.past.assignment import _weighed, obstacle, read_decisions, sample_ratio
-from promolab.campaign.readout.randomised import compare_with_holdout
-from promolab.campaign.readout.reading import read_out
+from promolab.campaign.readout.ended_promotions import read_out
+from promolab.campaign.readout.holdout import compare_with_holdout
 from promolab.contract import Shop
 from promolab.effects.differences import compare_arms
 from tests.draws import bounds, check_cover, draws, ends_of

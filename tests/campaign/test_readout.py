@@ -9,7 +9,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from promolab.campaign.past.schedule import list_of, promotion_name, timeline
-from promolab.campaign.readout.reading import read_out
+from promolab.campaign.readout.ended_promotions import read_out
 from promolab.contract import Shop
 from promolab.errors import DataError, InputError
 from promolab.sources import load_shop
@@ -180,7 +180,7 @@ def test_a_quiet_time_is_said(tables):
     # At midnight UTC it is still the 14th in New York.
     assert quiet.summary() == "No promotion ended in the 8 weeks before 14 Sep 2017."
     assert len(quiet.to_frame()) == 0 and "difference" in quiet.to_frame() and quiet.to_dict() == {}
-    quiet.plot()
+    refused("there is nothing to draw: No promotion ended", quiet.plot)
 
 
 def test_a_shop_with_less_says_what_it_cannot_tell(tables):
@@ -277,7 +277,7 @@ def test_answers_to_a_kind_of_promotion_that_are_never_recorded_are_unknown_and_
     assert np.isnan(row.redemption_rate.ends).all() and row.to_dict()["redeemers"] is None
     assert " · who bought is not recorded · " in row.summary() and found["1"].redeemers == 1
     assert found.known == [found["1"]]
-    for page in (found.table().text, found.reception().text):
+    for page in (found.to_table().text, found.to_table("table_of_answers").text):
         cells = page.partition("Recommendation 2")[2].partition("</tr>")[0]
         assert ">not recorded<" in cells and "0.0 %" not in cells
     # Of one that the shop records, nobody is 0.

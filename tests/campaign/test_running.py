@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.readout.pace import Pace
-from promolab.campaign.readout.running import follow_running
+from promolab.campaign.readout.running_promotions import Pace, follow_running
 from promolab.contract import Shop
 from promolab.errors import DataError, InputError
 from promolab.results import Estimate
@@ -156,13 +155,13 @@ def test_nine_bands_in_ten_hold_what_comes_where_promotions_differ():
 
 def test_a_prediction_made_earlier_is_taken_at_its_word():
     told = {"NOW": Estimate(200.0, 150.0, 260.0, 9)}
-    row = follow_running(new_york_shop(frames()), NOW, told, predicted_by="week 2017-W43")["NOW"]
+    row = follow_running(new_york_shop(frames()), NOW, told)["NOW"]
     assert row.expected_total == told["NOW"]
     assert row.expected.value == pytest.approx(100.0, rel=0.1)
     # Neither narrower than the total's own interval nor far wider: the pace is well known.
     assert row.expected.value / row.expected.ci_low > 200 / 150
     assert row.expected.ci_high / row.expected.value < 1.7
-    assert row.word == "below its band" and row.source.startswith("week 2017-W43")
+    assert row.word == "below its band" and row.source.startswith("the prediction made")
 
 
 def test_nothing_after_the_date_is_read(running):
@@ -180,9 +179,9 @@ def test_too_few_past_promotions_give_no_band():
     some = tables["promotions"].iloc[[0, 1, PAST]]
     row = follow_running(new_york_shop(tables | {"promotions": some}), NOW)["NOW"]
     assert row.word == "no band yet" and np.isfinite(row.expected.value)
-    assert "–" not in row.expected_words
+    assert "– expected" not in row.summary()
     none = follow_running(new_york_shop(tables | {"promotions": some.tail(1)}), NOW)["NOW"]
-    assert np.isnan(none.expected.value) and none.expected_words == "–"
+    assert np.isnan(none.expected.value) and "– expected" in none.summary()
     json.dumps(none.to_dict(), allow_nan=False)
     assert "<polyline" in none.sparkline().text
 

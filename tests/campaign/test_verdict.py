@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from promolab.campaign.readout.verdict import RULE, VERDICTS, PaysFrom, judge, pays_from
+from promolab.campaign.readout.verdict import VERDICTS, PaysFrom, judge, pays_from, rule
 from promolab.contract.operations import StatedRate as Rate
 from promolab.effects.differences import Difference, not_identified
 from promolab.promotions import Costs
@@ -38,7 +38,7 @@ def test_each_verdict_and_without_a_break_even_only_a_loss_can_be_told():
     ]:
         found = judge(sells(low, high), harm, PAYS_FROM)
         assert found.word == word and found.word in VERDICTS
-        assert why in found.why and found.rule == RULE
+        assert why in found.why and found.rule == rule()
         assert found.summary().startswith(word.capitalize())
         json.dumps(found.to_dict(), allow_nan=False)
     found = judge(not_identified("nobody was alike", 900), CALM, PAYS_FROM)

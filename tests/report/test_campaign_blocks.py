@@ -9,9 +9,9 @@ import pytest
 
 from promolab.campaign.outlook.coverage import earlier_forecasts
 from promolab.campaign.outlook.expected import expected_of
-from promolab.campaign.readout.randomised import HoldoutComparison
-from promolab.campaign.readout.result import PromotionReadout, Readout
-from promolab.campaign.readout.running import Running, RunningPromotion
+from promolab.campaign.readout.holdout import HoldoutComparison
+from promolab.campaign.readout.promotion_readout import PromotionReadout, Readout
+from promolab.campaign.readout.running_promotions import Running, RunningPromotion
 from promolab.campaign.readout.verdict import PaysFrom, judge
 from promolab.contract import Settings, Shop
 from promolab.display import say

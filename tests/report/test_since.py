@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from promolab.campaign.readout.running import Running
+from promolab.campaign.readout.running_promotions import Running
 from promolab.folder.run_folder import RunFolder
 from promolab.report.pages.campaign_report import since_last_week
 from promolab.results import Estimate

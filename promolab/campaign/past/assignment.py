@@ -10,17 +10,15 @@ import numpy as np
 import pandas as pd
 
 from promolab.effects import DOUBTFUL, UNLIKELY
-from promolab.language import _, _n
-from promolab.wording import count, p_value
+from promolab.results import words_of
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
 ASSIGNED = "assigned"
-FEWEST_UNITS = (
-    20  # independent units in the smaller group; below, one large basket makes the figure
-)
+FEWEST_UNITS = 20
+"""Independent units in the smaller group; below, one large basket makes the figure."""
 NONE = "none"
 SAME = 1e-6  # chances that differ by less are one chance, written with rounding
 _COLUMNS = ("action", "customer_id", "cluster", "arm", "propensity", "ts", "chance", "weight")
@@ -196,25 +194,22 @@ def sample_ratio(assigned: np.ndarray, chance: np.ndarray, cluster: np.ndarray) 
     return float(2 * norm.sf(off / error)) if error > 0 else float(off == 0)
 
 
-def _ratio(decisions: pd.DataFrame) -> tuple[float, str]:
-    """Return the sample ratio's p value, 1 where the chances do not tell, and what was found."""
+def _ratio(decisions: pd.DataFrame) -> tuple[float, Any]:
+    """Return the sample ratio's p value, 1 where the chances do not tell, and words for it."""
     assigned = (decisions["arm"] == ASSIGNED).to_numpy()
     chance = decisions["chance"].to_numpy(dtype=float)
     if not assigned.any() or assigned.all() or np.isnan(chance).any():
-        return 1.0, ""
+        return 1.0, None
     p = sample_ratio(assigned, chance, decisions["cluster"].to_numpy())
-    return p, _(
-        "{found} were assigned where the recorded chance lets expect {expected} ({p})",
-        found=count(assigned.sum()),
-        expected=count(chance.sum()),
-        p=p_value(p),
+    return p, words_of(
+        __name__, "assignment", found=int(assigned.sum()), expected=float(chance.sum()), p=p
     )
 
 
 def doubtful_ratio(decisions: pd.DataFrame) -> str:
     """Say beside the figure if there are more or fewer of those assigned than is likely."""
-    p, told = _ratio(decisions)
-    return _("; beware: {why}", why=told) if p < DOUBTFUL else ""
+    p, words = _ratio(decisions)
+    return words.say("doubtful") if p < DOUBTFUL else ""
 
 
 def broken_ratio(decisions: pd.DataFrame) -> str:
@@ -228,14 +223,8 @@ def broken_ratio(decisions: pd.DataFrame) -> str:
     decisions : DataFrame
         From `read_decisions`: those of one action.
     """
-    p, told = _ratio(decisions)
-    if p >= UNLIKELY:
-        return ""
-    return _(
-        "the groups are not as large as their recorded chance says: {why}; rows were lost or "
-        "groups mixed up on the way",
-        why=told,
-    )
+    p, words = _ratio(decisions)
+    return words.say("broken") if p < UNLIKELY else ""
 
 
 def obstacle(decisions: pd.DataFrame) -> str:
@@ -248,27 +237,15 @@ def obstacle(decisions: pd.DataFrame) -> str:
     """
     rows = groups_of(decisions)[0]
     treated = rows["arm"] == ASSIGNED
-    if rows.empty:
-        return _("no decision for it is recorded")
-    if treated.all():
-        return _("nobody planned for it was held back")
+    if rows.empty or treated.all():
+        return words_of(__name__, "assignment").say("undecided" if rows.empty else "nobody_held")
     units = [rows.loc[side, "cluster"].nunique() for side in (treated, ~treated)]
     if min(units) < FEWEST_UNITS:
-        told = {"n": min(units), "needed": FEWEST_UNITS}
-        if int(np.argmin(units)) == 0:
-            return _("only {n} independent customers were assigned; {needed} are needed", **told)
-        return _("only {n} independent customers were held back; {needed} are needed", **told)
+        words = words_of(__name__, "assignment", units=min(units), needed=FEWEST_UNITS)
+        return words.say("few_held" if units[1] < units[0] else "few_assigned")
     if why := broken_ratio(decisions):
         return why
     weight = rows.loc[~treated, "weight"].to_numpy(dtype=float)
-    if (worth := float(weight.sum() ** 2 / (weight @ weight))) < FEWEST_UNITS:
-        return _n(
-            "the {all} who got nothing, weighted by their chances, count as only {n} customer; "
-            "{needed} are needed",
-            "the {all} who got nothing, weighted by their chances, count as only {n} customers; "
-            "{needed} are needed",
-            worth,
-            all=count(len(weight)),
-            needed=FEWEST_UNITS,
-        )
-    return ""
+    worth = float(weight.sum() ** 2 / (weight @ weight))
+    words = words_of(__name__, "assignment", units=worth, rows=weight, needed=FEWEST_UNITS)
+    return words.say("few_weighted") if worth < FEWEST_UNITS else ""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest import smallest_effect
-from promolab.campaign.past.outcomes import sales_between
+from promolab.campaign.past.outcomes import sales_by_span
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -92,14 +92,8 @@ def sales_spread(
     if not lows:
         return unknown
     spans = [(low, low + length) for low in lows] + [earlier_span(low, length) for low in told]
-    frame = pd.DataFrame(spans, columns=["low", "high"]).assign(span=range(len(spans)))
-    sums = sales_between(shop, frame)
-    sales = np.array(
-        [
-            customers.map(sums[sums["span"] == span].set_index("customer_id")["sales"]).fillna(0.0)
-            for span in range(len(spans))
-        ]
-    )
+    found = sales_by_span(shop, {span: span[1] for span in spans})
+    sales = np.array([customers.map(found[span]).fillna(0.0) for span in spans])
     later, before = sales[: len(lows)], sales[len(lows) :]
     variance = float(later.var(axis=1, ddof=1).mean())
     left = [_left(y, x) for y, x in zip(later, before, strict=True)] if told else [variance]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,9 @@ import pandas as pd
 from promolab.contract import BOUGHT_FROM, read_operations
 from promolab.errors import InputError
 from promolab.features import build_features, placed_lines, read_as_of
-from promolab.language import _, _n
 from promolab.promotions import kinds_recorded, responses_between
-from promolab.results import Result
-from promolab.wording import answer_to, capital, plural
+from promolab.results import Result, words_of
+from promolab.wording import answer_to, capital
 
 if TYPE_CHECKING:
     from promolab.contract import Attribution, Shop
@@ -85,6 +84,26 @@ def sales_between(shop: Shop, spans: pd.DataFrame) -> pd.DataFrame:
     rows = rows.filter(rows.bought | (rows.ts < rows.until))
     sums = rows.group_by("span", "customer_id").aggregate(sales=rows.amount.sum().cast("float64"))
     return pd.DataFrame(sums.order_by("span", "customer_id").execute())
+
+
+def sales_by_span(
+    shop: Shop, until: Mapping[tuple[datetime, datetime], datetime]
+) -> dict[tuple[datetime, datetime], pd.Series[Any]]:
+    """Return net sales by customer of each span, as `sales_between` has them.
+
+    Parameters
+    ----------
+    until : mapping of (low, high) to datetime
+        Before when what came back is taken off.
+    """
+    spans = sorted(until)
+    frame = pd.DataFrame(spans, columns=["low", "high"])
+    frame = frame.assign(until=[until[span] for span in spans], span=range(len(spans)))
+    sums = sales_between(shop, frame)
+    return {
+        span: sums[sums["span"] == place].set_index("customer_id")["sales"]
+        for place, span in enumerate(spans)
+    }
 
 
 def known_before(shop: Shop, moments: list[datetime]) -> pd.DataFrame:
@@ -272,20 +291,7 @@ def overlap_words(
         ``each in full``, ``first`` or ``shared``.
     """
     n = _in_several(contacts.merge(windows, on="promotion_id"), ended)
-    if not n:
-        return _("No customer was contacted for two promotions at a time.")
-    if rule == "first":
-        text = _("the sales there count for the promotion whose contact came first")
-    elif rule == "shared":
-        text = _("the sales there are shared equally")
-    else:
-        text = _("their sales count in full for each: these do not add up")
-    return _n(
-        "{n} contact fell into the window of another promotion as well; {rule}.",
-        "{n} contacts fell into the window of another promotion as well; {rule}.",
-        n,
-        rule=text,
-    )
+    return words_of(__name__, "overlap", n=n, rule=rule).say("told" if n else "nobody")
 
 
 def _in_several(rows: pd.DataFrame, ended: Sequence[Any]) -> int:
@@ -319,11 +325,10 @@ class PastAnswers(Result):
     outcome: str
     why: str = ""
 
-    def summary(self) -> str:
-        """Return how many contacts there were, or why there is none."""
+    def facts(self) -> dict[str, Any]:
+        """Return whether there is any contact, and of how many promotions."""
         promotions = self.frame["promotion_id"].nunique()
-        told = f"{plural(len(self.frame), 'contact')} of {plural(promotions, 'promotion')} ended."
-        return self.why or told
+        return {"case": "none" if self.why else "some", "promotions": promotions}
 
 
 def past_answers(
@@ -365,9 +370,7 @@ def past_answers(
         shop = shop.with_tables({**shop.tables, "exposures": part})
     rows = contacts_before(shop, promotions, as_of)
     if rows.empty:
-        return PastAnswers(
-            nothing, "", "No promotion is over yet, so nothing is known of any answer."
-        )
+        return PastAnswers(nothing, "", words_of(__name__, "PastAnswers").say("nothing_over"))
     spans = spans[spans["promotion_id"].isin(promotions["promotion_id"])]
     answers = responses_between(shop, spans, as_of)
     rows = rows[keys].merge(promotions[["promotion_id", "starts_at"]], on="promotion_id")

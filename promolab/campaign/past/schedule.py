@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +17,8 @@ from promolab.campaign.past.outcomes import (
 )
 from promolab.contract import read_operations
 from promolab.errors import InputError, nearest
-from promolab.language import _, marked
 from promolab.promotions import read_promotions, responses_between
+from promolab.results import words_of
 from promolab.weeks import local_day
 from promolab.wording import promotion_name as promotion_name
 
@@ -30,15 +28,13 @@ if TYPE_CHECKING:
 
 AHEAD = 28  # days after the week in which a promotion is "coming"
 
-EMPTY: Mapping[str, str] = MappingProxyType(
-    {
-        "launching": marked("No promotion starts this week."),
-        "coming": marked("No promotion starts in the four weeks after this one."),
-        "running": marked("No promotion that started earlier is still running."),
-        "ended": marked("No promotion ended in the last {weeks} weeks."),
-    }
-)
-"""The four lists of promotions, and what is said where one is empty."""
+LISTS = ("launching", "running", "ended", "coming")
+"""The lists of promotions, in the order of `timeline`."""
+
+
+def nothing_in(status: str, weeks: int = 8) -> str:
+    """Return what is said where one of the `LISTS` is empty."""
+    return words_of(__name__, "empty_list", weeks=weeks).say(status)
 
 
 def last_day(ends_at: Any, zone: str, *, year: bool = False) -> str:
@@ -122,7 +118,7 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.
     for column, counts in _counts(shop, table, now).items():
         found = table["promotion_id"].map(counts)
         table[column] = (found if column == "products" else found.fillna(0)).astype("Int64")
-    order = pd.Categorical(table["status"], ["launching", "running", "ended", "coming"])
+    order = pd.Categorical(table["status"], LISTS)
     table = table.assign(order=order.codes, text=table["promotion_id"].astype(str))
     table = table.sort_values(["order", "starts_at", "text"], ignore_index=True)
     columns = ["promotion_id", "kind", "name", "status", "starts_at", "ends_at", "day", "days"]
@@ -163,10 +159,10 @@ def list_of(promotions: pd.DataFrame, status: str, weeks: int = 8) -> tuple[pd.D
     >>> list_of(nothing, "launching")[1]
     'No promotion starts this week.'
     """
-    if status not in EMPTY:
-        raise InputError(f"{status!r} is no list of promotions; {nearest(status, EMPTY)}")
+    if status not in LISTS:
+        raise InputError(f"{status!r} is no list of promotions; {nearest(status, LISTS)}")
     rows = promotions[promotions["status"] == status].reset_index(drop=True)
-    return rows, "" if len(rows) else _(EMPTY[status], weeks=weeks)
+    return rows, "" if len(rows) else nothing_in(status, weeks)
 
 
 def _status(

@@ -1,13 +1,13 @@
 from .cumulative import StandingReadout as StandingReadout
 from .cumulative import standing_holdout, watch_promotions
+from .ended_promotions import read_out
 from .experiments import check_no_columns as check_no_columns
 from .experiments import choose_experiment
 from .named_experiments import NamedExperiments as NamedExperiments
 from .named_experiments import read_experiments
-from .reading import read_out
-from .result import Readout as Readout
-from .running import Running as Running
-from .running import follow_running
+from .promotion_readout import Readout as Readout
+from .running_promotions import Running as Running
+from .running_promotions import follow_running
 from .starting import week_effects
 
 __all__ = [

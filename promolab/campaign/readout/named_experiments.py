@@ -22,7 +22,7 @@ from promolab.campaign.past.assignment import ASSIGNED, groups_of, obstacle, rea
 from promolab.campaign.past.earlier_sales import earlier_span
 from promolab.campaign.past.outcomes import moment_of, response_spans
 from promolab.campaign.readout.cumulative import HORIZON
-from promolab.campaign.readout.randomised import HELD
+from promolab.campaign.readout.holdout import HELD
 from promolab.campaign.readout.verdict import MOST_HARM
 from promolab.contract import StatedExperiment, read_operations
 from promolab.display import Html, join, say, table

@@ -8,33 +8,21 @@ from typing import Any
 import numpy as np
 
 from promolab.effects import Difference
-from promolab.language import _, _n, marked, percent_sign
 from promolab.promotions import Costs, break_even
-from promolab.results import Estimate, Result
-from promolab.wording import listed, money, number, percent
+from promolab.results import Estimate, Result, words_of
 
-REPEAT, CHANGE = marked("repeat"), marked("change")
-STOP, UNCLEAR = marked("stop"), marked("cannot tell")
-VERDICTS = (REPEAT, CHANGE, STOP, UNCLEAR)
+REPEAT, CHANGE, STOP, UNCLEAR = VERDICTS = ("repeat", "change", "stop", "cannot tell")
 
 MOST_HARM = 0.02
 """Share of those contacted who unsubscribe or complain from which a promotion annoys: a few in a
 thousand are usual."""
-
-_RULE = marked(
-    "Repeat: the whole interval of the extra net sales per customer lies above what pays, and the "
-    "whole interval of those who unsubscribed or complained below {limit}; change: "
-    "it sells more but does not pay, or it pays but annoys; stop: it neither pays nor is shown to "
-    "sell more, or it annoys and is not shown to pay; cannot tell: all else, and wherever the "
-    "difference is not identified."
-)
-RULE = _RULE.format(limit=f"{100 * MOST_HARM:g} %")
-"""The rule of `judge`, in one sentence."""
+STATED = ("margin_rate", "contact_cost", "coupon_cost")
+"""Figures that a shop states, or that are assumed."""
 
 
-def rule_words() -> str:
-    """Return `RULE` in the language that is spoken."""
-    return _(_RULE, limit=f"{100 * MOST_HARM:g}{percent_sign()}")
+def rule() -> str:
+    """Return the rule of `judge`, in one sentence."""
+    return words_of(__name__, "Verdict", limit=MOST_HARM).say("rule")
 
 
 @dataclass(frozen=True)
@@ -63,33 +51,6 @@ class PaysFrom(Result):
     margin_rate: float
     assumed: tuple[str, ...]
     currency: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values."""
-        return super().to_dict() | {"assumed": list(self.assumed)}
-
-    @property
-    def mark(self) -> str:
-        """What stands behind the figure: `` (assumed: margin)``, or nothing."""
-        names = listed(_(_WORDS[name]) for name in self.assumed)
-        return _(" (assumed: {figures})", figures=names) if names else ""
-
-    def summary(self) -> str:
-        """Return the figure and what it is made of, in a sentence."""
-        sales, net, cost = (
-            money(value, currency=self.currency) for value in (self.sales, self.net, self.cost)
-        )
-        return (
-            f"Each contact cost {cost}; at a margin of {percent(self.margin_rate, decimals=0)} "
-            f"{sales} of extra sales before discounts pay that, {net} net of them{self.mark}."
-        )
-
-
-_WORDS = {
-    "margin_rate": marked("margin"),
-    "contact_cost": marked("cost of a contact"),
-    "coupon_cost": marked("cost of a redemption"),
-}
 
 
 def pays_from(
@@ -132,7 +93,7 @@ def pays_from(
         extra.value - discount / contacts,
         cost.value / contacts,
         costs.margin_rate.value,
-        tuple(name for name in _WORDS if getattr(costs, name).assumed),
+        tuple(name for name in STATED if getattr(costs, name).assumed),
         currency,
     )
 
@@ -167,27 +128,21 @@ class Verdict(Result):
     @property
     def rule(self) -> str:
         """The rule, in a sentence."""
-        return RULE
+        return rule()
 
     @property
     def text(self) -> str:
         """The word, with what it rests on: ``repeat (adjusted, provisional)``."""
-        if self.word == UNCLEAR:
-            marks = [self.though] if self.though else []
-        else:
-            marks = [_(self.identification)] if self.identification != "randomised" else []
-            marks += [_("provisional")] if self.provisional else []
-            marks += [_("margin assumed")] if "margin_rate" in self.assumed else []
-        word = _(self.word)
-        return _("{word} ({marks})", word=word, marks=listed(marks)) if marks else word
+        return self.say("text")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields and the rule as plain values."""
-        return super().to_dict() | {"assumed": list(self.assumed), "rule": self.rule}
-
-    def summary(self) -> str:
-        """Return the verdict and its reason in a sentence."""
-        return _("{verdict}: {why}.", verdict=self.text.capitalize(), why=self.why)
+    def facts(self) -> dict[str, Any]:
+        """Return what stands behind the word."""
+        marks = [self.identification] if self.identification != "randomised" else []
+        marks += ["provisional"] if self.provisional else []
+        marks += ["margin assumed"] if "margin_rate" in self.assumed else []
+        clear = "marked" if marks else "plain"
+        unclear = "though" if self.though else "plain"
+        return {"case": unclear if self.word == UNCLEAR else clear, "marks": marks}
 
 
 def judge(
@@ -196,9 +151,8 @@ def judge(
     needed: PaysFrom | None,
     *,
     provisional: bool = False,
-    most_harm: float = MOST_HARM,
 ) -> Verdict:
-    """Judge a promotion by `RULE`.
+    """Judge a promotion by the `rule`.
 
     Parameters
     ----------
@@ -210,8 +164,6 @@ def judge(
         What pays for it; None where that is not known.
     provisional : bool
         Whether the figures may still change.
-    most_harm : float
-        The share from which it annoys.
 
     Examples
     --------
@@ -221,69 +173,30 @@ def judge(
     Repeat: extra net sales of 4 EUR [2, 6] per customer pay from 2.00 EUR on.
     """
     e = difference.estimate
-    known = difference.identified and np.isfinite([e.ci_low, e.ci_high]).all()
+    known = difference.identified and bool(np.isfinite([e.ci_low, e.ci_high]).all())
     recorded = bool(np.isfinite(harm.value))
-    annoys = recorded and harm.ci_low > most_harm
     # Without a break-even there is none to reach, and extra sales below 0 pay for nothing.
-    pays = bool(known and needed is not None and e.ci_low > needed.net)
-    loses = bool(known and e.ci_high < (0.0 if needed is None else needed.net))
-    sells = bool(known and e.ci_low > 0)
-    though = ""
-    harm_text = percent(*harm.ends)
-    limit = f"{100 * most_harm:g}{percent_sign()}"
-    if annoys:
-        word = CHANGE if pays else STOP
-        why = _(
-            "{share} unsubscribed or complained, over {limit}, {gain}",
-            share=harm_text,
-            limit=limit,
-            gain=_gain(difference, needed, bool(known)),
-        )
-    elif pays and recorded and harm.ci_high > most_harm:
-        word = UNCLEAR
-        lost = Estimate.of([harm.n * end for end in harm.ends], harm.n)
-        though = _(
-            "pays, may annoy: {n} would unsubscribe or complain if repeated",
-            n=number(*lost.ends, decimals=0),
-        )
-        why = _n(
-            "{gain}, but {share} unsubscribed or complained: of {n} contact, that may be over "
-            "{limit}",
-            "{gain}, but {share} unsubscribed or complained: of {n} contacts, that may be over "
-            "{limit}",
-            harm.n,
-            gain=_gain(difference, needed, True),
-            share=harm_text,
-            limit=limit,
-        )
-    else:
-        word = REPEAT if pays else UNCLEAR if not loses else CHANGE if sells else STOP
-        why = _gain(difference, needed, bool(known))
-        if pays and not recorded:
-            why = _("{gain}; whether it annoys is not recorded", gain=why)
-    assumed = () if needed is None else needed.assumed
-    return Verdict(word, why, difference.identification, provisional, assumed, though)
-
-
-def _gain(difference: Difference, needed: PaysFrom | None, known: bool) -> str:
-    """Say how the extra sales compare with what would pay."""
-    if not known:
-        return _("whether it sells more is not identified")
-    e = difference.estimate
-    if needed is None:
-        return _(
-            "extra net sales of {sales} per customer, and what would pay for it is not known",
-            sales=number(*e.ends),
-        )
-    told = {
-        "sales": money(*e.ends, currency=needed.currency),
-        "need": f"{money(needed.net, currency=needed.currency)}{needed.mark}",
-    }
-    if e.ci_low > needed.net:
-        return _("extra net sales of {sales} per customer pay from {need} on", **told)
-    if e.ci_high < needed.net:
-        return _("extra net sales of {sales} per customer do not pay: {need} would", **told)
-    return _(
-        "extra net sales of {sales} per customer may or may not reach the {need} that would pay",
-        **told,
+    side = e.side_of(0.0 if needed is None else needed.net)
+    pays = known and needed is not None and side == "above"
+    loses, sells = known and side == "below", known and e.side == "above"
+    word = REPEAT if pays else UNCLEAR if not loses else CHANGE if sells else STOP
+    case = "unrecorded" if pays and not recorded else "plain"
+    if recorded and harm.ci_low > MOST_HARM:
+        word, case = CHANGE if pays else STOP, "annoys"
+    elif recorded and pays and harm.ci_high > MOST_HARM:
+        word, case = UNCLEAR, "may_annoy"
+    words = words_of(
+        __name__,
+        "Verdict",
+        gain="unknown" if not known else "unpriced" if needed is None else side,
+        sales=e,
+        harm=harm,
+        limit=MOST_HARM,
+        lost=harm * harm.n,
+        need=0.0 if needed is None else needed.net,
+        assumed=() if needed is None else needed.assumed,
+        currency="" if needed is None else needed.currency,
     )
+    though = words.say("may_annoy_though") if case == "may_annoy" else ""
+    assumed = () if needed is None else needed.assumed
+    return Verdict(word, words.say(case), difference.identification, provisional, assumed, though)

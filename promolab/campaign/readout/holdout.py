@@ -12,10 +12,8 @@ import pandas as pd
 from promolab.abtest import Metric, compare_rows
 from promolab.campaign.past.assignment import ASSIGNED, doubtful_ratio, groups_of, obstacle
 from promolab.effects import RANDOMISED, Difference
-from promolab.language import _, _n
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, Result, plain, words_of
 from promolab.stats import t_quantile, welch_degrees
-from promolab.wording import count, money, more_or_less, number, percent
 
 HELD = "holdout"
 
@@ -88,18 +86,15 @@ class HoldoutComparison(Result):
         parts = {name: _arms_of(part) for name, part in self._parts().items()}
         return fields | parts | {"identification": self.identification}
 
-    def summary(self) -> str:
-        """Return what was found, or why nothing could be."""
-        if self.bought is None:
-            return f"No randomised comparison{f': {self.why}' if self.why else ''}."
-        e = self.bought.estimate
-        text = more_or_less(e.value, e.ci_low, e.ci_high, "points", scale=100, what="bought")
-        text += " than of those held back"
-        if self.sales is not None:
-            s = self.sales.estimate
-            sales = more_or_less(s.value, s.ci_low, s.ci_high, what="sales per customer")
-            text = f"{sales}, {text}"
-        return f"{text} (randomised: {self.why})."
+    def facts(self) -> dict[str, Any]:
+        """Return what was found, as far as it was."""
+        none = "unknown" if self.why else "silent"
+        nothing = Estimate(np.nan)
+        return {
+            "case": none if self.bought is None else "known",
+            "points": nothing if self.bought is None else self.bought.estimate,
+            "gain": nothing if self.sales is None else self.sales.estimate,
+        }
 
 
 def _arms_of(found: Difference) -> dict[str, Any]:
@@ -144,7 +139,7 @@ def compare_with_holdout(
     earlier : Series, optional
         Net sales by customer_id before anything was decided.
     days : float
-        Over how many days.
+        Over how many days; told where there are earlier sales.
 
     Returns
     -------
@@ -175,51 +170,24 @@ def compare_with_holdout(
     found = compare_rows(
         frame, metrics, control=HELD, cluster="cluster", weight=weight, level=level
     )
-    why = _who(n1, n0, share, holdout) + doubtful_ratio(decisions)
-    if (spent := found.get("sales")) is not None:
-        why += _allowed_for(spent, days) + spent.weight_of_one()
+    spent = found.get("sales")
+    words = words_of(
+        __name__,
+        "HoldoutComparison",
+        holdout=holdout,
+        assigned=n1,
+        held=n0,
+        planned=n1 + n0,
+        share=share,
+        days=days,
+        correlation=0.0 if spent is None else spent.correlation,
+    )
+    why = words.say("who") + doubtful_ratio(decisions)
+    if spent is not None:
+        why += words.say("allowed_for") + spent.weight_of_one()
     units = pd.unique(rows["cluster"].to_numpy())
     parts = spent, found["bought"], found["redeemed"]
     return HoldoutComparison(promotion_id, n1, n0, holdout, share, *parts, why, units)
-
-
-def _who(assigned: int, held: int, share: float, holdout: str) -> str:
-    """Say who is compared with whom, and that chance decided it."""
-    if holdout == "chance":
-        return _n(
-            "{n} customer got it and {held} who could have got it got nothing, by chances that "
-            "differ between customers and weigh those who got nothing",
-            "{n} customers got it and {held} who could have got it got nothing, by chances that "
-            "differ between customers and weigh those who got nothing",
-            assigned,
-            held=count(held),
-        )
-    told = {"held": count(held), "share": percent(share, decimals=0)}
-    if holdout == "promotion":
-        return _n(
-            "of {n} customer planned for it, {held} ({share}) were held back from it by chance",
-            "of {n} customers planned for it, {held} ({share}) were held back from it by chance",
-            assigned + held,
-            **told,
-        )
-    return _n(
-        "of {n} customer planned for it, {held} ({share}) were in the standing holdout by chance",
-        "of {n} customers planned for it, {held} ({share}) were in the standing holdout by chance",
-        assigned + held,
-        **told,
-    )
-
-
-def _allowed_for(found: Difference, days: float) -> str:
-    """Say that earlier sales are allowed for, where they tell anything."""
-    if not found.correlation:
-        return ""
-    before = _n("{n} day", "{n} days", days) if np.isfinite(days) else _("days")
-    return _(
-        "; sales in the {days} before are allowed for (correlation {correlation})",
-        days=before,
-        correlation=number(found.correlation, decimals=2),
-    )
 
 
 @dataclass(frozen=True)
@@ -244,26 +212,6 @@ class PooledHoldouts(Result):
         """Return one row."""
         fields = self.difference.to_dict() | {"promotions": self.promotions}
         return pd.DataFrame([fields])
-
-    def summary(self) -> str:
-        """Return what they show together, in a sentence."""
-        e = self.difference
-        text = money(e.value, e.ci_low, e.ci_high, currency=self.currency)
-        promotions = _n("{n} promotion", "{n} promotions", self.promotions)
-        if e.ci_low > 0 or e.ci_high < 0:
-            return _(
-                "The holdouts of {promotions}, read together: extra net sales of {amount} per "
-                "customer (randomised; the better known weigh more).",
-                promotions=promotions,
-                amount=text,
-            )
-        return _(
-            "The holdouts of {promotions}, read together: extra net sales of {amount} per "
-            "customer, which chance alone could have made (randomised; the better known weigh "
-            "more).",
-            promotions=promotions,
-            amount=text,
-        )
 
 
 def pool_holdouts(

@@ -18,28 +18,22 @@ from promolab.campaign.past.outcomes import (
     response_spans,
     shifted,
 )
-from promolab.campaign.past.schedule import days_of, last_day
-from promolab.campaign.readout.pace import Pace
-from promolab.campaign.readout.result import of_promotion, spread
+from promolab.campaign.past.schedule import days_of, last_day, nothing_in
+from promolab.campaign.readout.promotion_readout import of_promotion, spread
 from promolab.contract import read_operations
-from promolab.display import Html, fold, join, say, table
-from promolab.language import _, _n, marked
+from promolab.display import Html, fold, join, say
+from promolab.metrics import past_ratios
 from promolab.promotions import PREDICTION_LEVEL, kinds_answered, responses_between
-from promolab.results import Estimate, Result, plain
-from promolab.wording import answer_to, count, listed, number, part_of
+from promolab.results import Estimate, Result, plain, words_of
+from promolab.wording import Answer, answer_to
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
-INSIDE, ABOVE = marked("inside its band"), marked("above its band")
-BELOW, UNKNOWN = marked("below its band"), marked("no band yet")
-LITTLE, UNRECORDED = marked("too little known"), marked("not recorded")
-_PLURAL = {
-    INSIDE: marked("inside their band"),
-    ABOVE: marked("above their band"),
-    BELOW: marked("below their band"),
-}
+INSIDE, ABOVE, BELOW = "inside its band", "above its band", "below its band"
+LITTLE, UNKNOWN, UNRECORDED = "too little known", "no band yet", "not recorded"
+STATES = (INSIDE, ABOVE, BELOW, LITTLE, UNKNOWN, UNRECORDED)
 
 _WIDTH, _HEIGHT = 150, 34  # of a course in a cell of a table
 TELLING = 4.0
@@ -130,38 +124,13 @@ class RunningPromotion(Result):
         times = {name: getattr(self, name).isoformat() for name in ("starts_at", "ends_at")}
         return dict(plain(fields | times))
 
-    def summary(self) -> str:
-        """Return the promotion in one line."""
-        if not self.recorded:
-            return _(
-                "{name} · day {day} of {days} · who {redeemed} is not recorded",
-                name=self.name,
-                day=self.day,
-                days=self.days,
-                redeemed=answer_to(self.kind).past,
-            )
-        return _(
-            "{name} · day {day} of {days} · {part} {redeemed} · {expected} expected to date · "
-            "{word}",
-            name=self.name,
-            day=self.day,
-            days=self.days,
-            part=_("{part} of {whole}", part=count(self.observed), whole=count(self.contacts)),
-            redeemed=answer_to(self.kind).past,
-            expected=self.expected_words,
-            word=_(self.word),
-        )
-
-    @property
-    def observed_words(self) -> str:
-        """How many of those contacted have redeemed, in words."""
-        return part_of(self.observed, self.contacts) if self.recorded else _(UNRECORDED)
-
-    @property
-    def expected_words(self) -> str:
-        """The expectation to date with its interval, in words; a dash where there is none."""
-        e = self.expected
-        return number(*e.ends, decimals=0) if e.value == e.value else "–"
+    def facts(self) -> dict[str, Any]:
+        """Return whether it is recorded who answers, and what that is called."""
+        answered = "known" if self.contacts else "nobody"
+        return {
+            "answer": lambda: answer_to(self.kind),
+            "answered": answered if self.recorded else "unrecorded",
+        }
 
     def sparkline(self) -> Html:
         """Return the responses so far (solid) and those expected (dotted, with band), in a cell."""
@@ -231,83 +200,49 @@ class Running(Result):
         """Return the promotions by promotion_id (as text)."""
         return {str(row.promotion_id): row.to_dict() for row in self.promotions}
 
-    def summary(self) -> str:
-        """Say how many run and how they do: ``2 promotions run, both inside their band.``"""
-        n = len(self.promotions)
-        if not n:
-            return _("No promotion is running.")
-        if len({row.word for row in self.promotions}) == 1:
-            one = marked("{n} promotion runs, {found}.")
-            return _n(one, marked("{n} promotions run, {found}."), n, found=self.found())
-        return _n(
-            "{n} promotion runs: {found}.", "{n} promotions run: {found}.", n, found=self.found()
-        )
+    @property
+    def answer(self) -> Answer:
+        """What customers do about them, in words."""
+        return answer_to(row.kind for row in self.promotions)
 
-    def found(self) -> str:
-        """Say how they do: ``both inside their band``, ``3 inside their band, 1 above``."""
+    def facts(self) -> dict[str, Any]:
+        """Return how they do, and the rows of the table."""
         words = [row.word for row in self.promotions]
-        if len(words) < 2:
-            return "".join(map(_, words))
-        if len(set(words)) == 1:
-            word = _(_PLURAL.get(words[0], words[0]))
-            return _("both {word}", word=word) if len(words) == 2 else _("all {word}", word=word)
-        order = (INSIDE, ABOVE, BELOW, LITTLE, UNKNOWN, UNRECORDED)
-        counts = [(words.count(word), word) for word in order if word in words]
-        return listed(
-            _("{n} {word}", n=k, word=_(w if k == 1 else _PLURAL.get(w, w))) for k, w in counts
-        )
+        n = len(words)
+        alike = {0: "none", 1: "one", 2: "both"}.get(n, "all")
+        return {
+            "case": alike if len(set(words)) < 2 else "mixed",
+            "word": words[0] if words else "",
+            "counts": [
+                {"word": word, "n": words.count(word), "many": words.count(word) > 1}
+                for word in STATES
+                if word in words
+            ],
+            "shown": self._shown,
+        }
 
-    def table(self) -> Html:
-        """Return how far each is and whether as expected, a row each, with its course."""
-        rows, words = self.promotions, answer_to(r.kind for r in self.promotions)
-        shown = pd.DataFrame(
-            {
-                "name": [
-                    _("{name} until {day}", name=r.name, day=last_day(r.ends_at, self.zone))
-                    for r in rows
-                ],
-                "progress": [_("day {day} of {days}", day=r.day, days=r.days) for r in rows],
-                "observed": [r.observed_words for r in rows],
-                "expected": [r.expected_words for r in rows],
-                "course": [r.sparkline() for r in rows],
-                "word": [_(r.word) for r in rows],
-            }
-        )
-        return table(
-            shown,
-            {
-                "name": _("promotion"),
-                "progress": _("how far"),
-                "observed": _("{redeemed} so far", redeemed=words.past),
-                "expected": _("expected to date"),
-                "course": _("so far and expected"),
-                "word": _("{redemption}s are", redemption=words.noun),
-            },
-            dict.fromkeys(["observed", "expected"], str),
-            caption=_("Sorted by end."),
-            most=20,
-            otherwise=self.summary(),
+    def _shown(self) -> pd.DataFrame:
+        return self.to_frame().assign(
+            named=[
+                row.say("until", day=last_day(row.ends_at, self.zone)) for row in self.promotions
+            ],
+            part=[row.say("part") for row in self.promotions],
+            course=[row.sparkline() for row in self.promotions],
         )
 
     def block(self) -> Html:
         """Return it as the week's page has it: the table, and what was expected, folded away."""
         if not self.promotions:
-            return say(_("No promotion that started earlier is still running."))
-        behind = [say(text, css="muted") for text in self.notes()]
-        title = say(_("Running ({n}): {found}", n=len(self), found=self.found()), kind="h2")
-        return title + join([self.table(), fold(_("What was expected, and from what"), behind)])
-
-    def notes(self) -> list[str]:
-        """Say of each from what it was expected."""
-        return [
-            _(
-                "{name} ({days}): expected from {source}.",
-                name=r.name,
-                days=days_of(r.starts_at, r.ends_at, self.zone),
-                source=r.source,
+            return say(nothing_in("running"))
+        behind = [
+            say(
+                row.say("rests_on", span=days_of(row.starts_at, row.ends_at, self.zone)),
+                css="muted",
             )
-            for r in self.promotions
+            for row in self.promotions
         ]
+        title = say(self.say("heading"), kind="h2")
+        return title + join([self.to_table(), fold(self.say("behind"), behind)])
 
 
 FEWEST = 5  # past promotions of a kind; with fewer, the band of all is narrower and truer
@@ -317,8 +252,6 @@ def follow_running(
     shop: Shop,
     as_of: Any,
     predicted: Mapping[Any, Estimate] | None = None,
-    *,
-    predicted_by: str = "",
 ) -> Running:
     """Compare the redemptions of running promotions with those expected by now.
 
@@ -332,8 +265,6 @@ def follow_running(
         Redeemers expected in total of all who were contacted, with the prediction interval, as an
         earlier week told them (`promolab.campaign.outlook.expected_of`). A promotion without one is
         compared with what past ones brought per contact.
-    predicted_by : str
-        Where these come from, in words.
 
     Returns
     -------
@@ -378,7 +309,7 @@ def follow_running(
     )
     answered = kinds_answered(shop, now)
     rows = [
-        _follow(p, promotions, first, now, shop, predicted or {}, predicted_by)
+        _follow(p, promotions, first, now, shop, predicted or {})
         for p in promotions[promotions["ends_at"] > now].itertuples()
     ]
     told = tuple(row if row.kind in answered else _unrecorded(row) for row in rows)
@@ -392,7 +323,7 @@ def _unrecorded(row: RunningPromotion) -> RunningPromotion:
         row,
         expected=nothing,
         expected_total=nothing,
-        source=_("nothing yet"),
+        source=words_of(__name__, "source").say("nothing"),
         curve=row.curve.assign(**dict.fromkeys(figures, np.nan)),
         recorded=False,
     )
@@ -415,29 +346,18 @@ def _promotions(shop: Shop, now: datetime) -> pd.DataFrame:
 
 
 def _past(own: Any, promotions: pd.DataFrame, now: datetime) -> tuple[pd.DataFrame, str]:
-    """Return the past promotions to compare with, and what they are, in words.
+    """Return the past promotions to compare with, and which these are: of its type, its kind, all.
 
     Those of its type; where these are few, those of its kind, with as much weight on its type as
     so few can bear (`Pace`).
     """
     done = promotions[(promotions["high"] <= now) & promotions["whole"]]
     done = done[(done["ends_at"] <= now) & (done["contacts"] > 0)]
-    for column, words in (
-        ("type", _("past promotions of its type ({type})", type=own.type)),
-        ("kind", _("past promotions of its kind")),
-    ):
+    for column in ("type", "kind"):
         like = done[done[column] == getattr(own, column)]
         if len(like) >= FEWEST and getattr(own, column):
-            same = int((like["type"] == own.type).sum()) if own.type else 0
-            if 0 < same < len(like):
-                words = _(
-                    "{promotions}, {n} of them of its type ({type})",
-                    promotions=words,
-                    n=count(same),
-                    type=own.type,
-                )
-            return like, words
-    return done, _("past promotions")
+            return like, column
+    return done, "all"
 
 
 def _follow(
@@ -447,9 +367,8 @@ def _follow(
     now: datetime,
     shop: Shop,
     predicted: Mapping[Any, Estimate],
-    predicted_by: str,
 ) -> RunningPromotion:
-    past, words = _past(own, promotions, now)
+    past, of = _past(own, promotions, now)
     pace = Pace.of(past, first, own.type if own.type in set(past["type"]) else "")
     start = own.starts_at.to_pydatetime()
     local = pd.DatetimeIndex([start, own.ends_at, now], tz="UTC").tz_convert(shop.zone)
@@ -459,21 +378,21 @@ def _follow(
     ends = ends.unique().sort_values()
     part = ((ends - own.starts_at) / (own.high - own.starts_at)).to_numpy().clip(0.0, 1.0)
     total = predicted.get(own.promotion_id, predicted.get(str(own.promotion_id)))
+    same = int((past["type"] == own.type).sum()) if own.type and of == "kind" else 0
+    words = words_of(
+        __name__,
+        "source",
+        past=past,
+        of=of,
+        type=own.type,
+        same=same if same < len(past) else 0,
+        answer=lambda: answer_to(past["kind"]),
+    )
     if total is None:
         band, total = pace.from_contacts(own.contacts, part)
-        source = _("nothing yet")
-        if len(past):
-            source = _("what {n} {promotions} brought per contact", n=len(past), promotions=words)
+        source = words.say("per_contact" if len(past) else "nothing")
     else:
-        band = pace.from_total(total, own.contacts, part)
-        done = answer_to(past["kind"]).done
-        source = _(
-            "{prediction}, and how fast {n} {promotions} were {redeemed}",
-            prediction=predicted_by or _("the prediction made before it started"),
-            n=len(past),
-            promotions=words,
-            redeemed=done,
-        )
+        band, source = pace.from_total(total, own.contacts, part), words.say("predicted")
     times = np.sort(first.loc[first["promotion_id"] == own.promotion_id, "first_ts"].to_numpy())
     so_far = np.searchsorted(times, ends.to_numpy(), side="left").astype(float)
     curve = band.assign(at=ends, day=(ends - own.starts_at) / pd.Timedelta(days=1))
@@ -495,3 +414,153 @@ def _follow(
         curve=curve[["day", "at", "observed", "expected", "ci_low", "ci_high"]],
         kind=str(own.kind),
     )
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When the redeemers of past promotions redeemed.
+
+    Parameters
+    ----------
+    contacts : array, shape (k,)
+        Customers contacted for each promotion.
+    promotion : array of int, shape (r,)
+        Position of each redeemer's promotion.
+    part : array, shape (r,)
+        The part of its window (0–1) that was over when the redeemer first redeemed.
+    types : tuple of str
+        Of each promotion; empty where they are not told apart.
+    own : str
+        The type of the promotion to come.
+    """
+
+    contacts: np.ndarray = field(repr=False)
+    promotion: np.ndarray = field(repr=False)
+    part: np.ndarray = field(repr=False)
+    types: tuple[str, ...] = ()
+    own: str = ""
+
+    @classmethod
+    def of(cls, past: pd.DataFrame, first: pd.DataFrame, own: str = "") -> Pace:
+        """Read the pace of past promotions.
+
+        Parameters
+        ----------
+        past : DataFrame
+            promotion_id, starts_at, high (end of the window), contacts.
+        first : DataFrame
+            promotion_id, first_ts: one row per redeemer.
+        own : str
+            Its type, if the past ones are of several: ``past.type``.
+        """
+        known = past.reset_index(drop=True).reset_index(names="position")
+        rows = first.merge(known, on="promotion_id")
+        part = (rows["first_ts"] - rows["starts_at"]) / (rows["high"] - rows["starts_at"])
+        return cls(
+            known["contacts"].to_numpy(dtype=float),
+            rows["position"].to_numpy(dtype=int),
+            part.to_numpy(dtype=float),
+            tuple(known["type"]) if own else (),
+            own,
+        )
+
+    def redeemed_by(self, parts: np.ndarray) -> np.ndarray:
+        """Return the redeemers of each promotion before these parts of its window; (k, len(parts)).
+
+        Examples
+        --------
+        >>> pace = Pace(np.array([10.0]), np.array([0, 0]), np.array([0.1, 0.6]))
+        >>> pace.redeemed_by(np.array([0.1, 0.5, 1.0])).tolist()
+        [[0.0, 1.0, 2.0]]
+        """
+        before = self.part[:, None] < np.asarray(parts)[None, :]
+        counts = np.zeros((len(self.contacts), len(parts)))
+        np.add.at(counts, self.promotion, before.astype(float))
+        return counts
+
+    def from_contacts(self, contacts: float, parts: np.ndarray) -> tuple[pd.DataFrame, Estimate]:
+        """Return the redeemers expected by each part of the window, and in total, per contact made.
+
+        Of past promotions the redeemers by then over their contacts, Σc ÷ Σn: a mean, large
+        promotions weighing more, drawn to the type's own as far as that is known.
+        `promolab.metrics.pooling` has the interval.
+
+        Returns
+        -------
+        DataFrame, Estimate
+            expected, ci_low, ci_high by part; the same at the window's end. nan without past
+            promotions; the ends are nan with fewer than three.
+        """
+        steps = np.append(np.asarray(parts, dtype=float), 1.0)
+        counts, n = self.redeemed_by(steps), self.contacts
+        rows = [self._scaled(counts[:, j], contacts) for j in range(len(steps))]
+        table = _band(rows, steps, contacts)
+        end = table.iloc[-1]
+        total = Estimate.of(end, len(n))
+        return table.iloc[:-1].reset_index(drop=True), total
+
+    def from_total(self, total: Estimate, contacts: float, parts: np.ndarray) -> pd.DataFrame:
+        """Return the redeemers expected by each part of the window, of a total that was predicted.
+
+        The share of redeemers by then is estimated over past promotions as in `from_contacts`, with
+        the redeemers of each in the place of its contacts. The interval adds, on the scale of
+        logarithms, the distances of its ends for the total and for the share; the share's own noise
+        is 1 ÷ (E + ½) − 1 ÷ (T + ½), for the total T holds that of the whole count already.
+
+        Returns
+        -------
+        DataFrame
+            expected, ci_low, ci_high by part.
+        """
+        counts = self.redeemed_by(np.append(np.asarray(parts, dtype=float), np.inf))
+        redeemers = counts[:, -1]
+        counts = counts[redeemers > 0]
+        rows = [_share_of(counts[:, j], redeemers[redeemers > 0], total) for j in range(len(parts))]
+        return _band(rows, np.asarray(parts, dtype=float), contacts)
+
+    def _scaled(self, counts: np.ndarray, mine: float) -> tuple[float, float, float]:
+        if not self.contacts.sum():
+            return _UNKNOWN
+        past = past_ratios(counts, self.contacts, self.types or None)
+        own = 1 / (mine * past.mean(self.own) + 0.5)
+        return (past.predict(own, self.own, level=PREDICTION_LEVEL) * mine).ends
+
+
+_UNKNOWN = (float("nan"), float("nan"), float("nan"))
+
+
+def _share_of(
+    counts: np.ndarray, redeemers: np.ndarray, total: Estimate
+) -> tuple[float, float, float]:
+    if not len(redeemers):
+        return _UNKNOWN
+    noise = max(1 - counts.sum() / redeemers.sum(), 1e-9)
+    past = past_ratios(counts, redeemers, variance=lambda expected: noise / (expected + 0.5))
+    expected = total.value * min(past.mean(), 1.0)
+    own = max(1 / (expected + 0.5) - 1 / (total.value + 0.5), 0.0)
+    share = past.predict(own, level=PREDICTION_LEVEL)
+    if not (expected > 0 and total.ci_low > 0 and share.ci_low > 0):
+        return expected, np.nan, np.nan
+    down, up = (
+        np.hypot(np.log(a / total.value), np.log(b / share.value))
+        for a, b in ((total.ci_low, share.ci_low), (total.ci_high, share.ci_high))
+    )
+    return expected, expected * np.exp(-down), expected * np.exp(up)
+
+
+def _band(
+    rows: list[tuple[float, float, float]], parts: np.ndarray, contacts: float
+) -> pd.DataFrame:
+    """Return the rows as a table that never falls, from 0 at the start to everybody at most.
+
+    What has been redeemed stays redeemed: there are no fewer than the lowest expected earlier, and
+    no more than the highest expected later.
+    """
+    values = np.minimum(np.array(rows, dtype=float).reshape(-1, 3), contacts)
+    values[parts <= 0] = np.where(np.isnan(values[parts <= 0]), np.nan, 0.0)
+    low = np.maximum.accumulate(values[:, 1])
+    high = np.minimum.accumulate(values[::-1, 2])[::-1]
+    expected = np.maximum.accumulate(values[:, 0])
+    told = ~np.isnan(low)
+    expected[told] = np.clip(expected[told], low[told], np.maximum(high, low)[told])
+    return pd.DataFrame({"expected": expected, "ci_low": low, "ci_high": np.maximum(high, low)})

@@ -1,0 +1,375 @@
+"""What became of the promotions that ended lately: counts, costs, and a careful comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.past.assignment import ASSIGNED, broken_ratio, obstacle, read_decisions
+from promolab.campaign.past.earlier_sales import earlier_span
+from promolab.campaign.past.outcomes import (
+    answers_of,
+    contacts_before,
+    moment_of,
+    overlap_words,
+    response_spans,
+    settles_at,
+    shared_sales,
+    shifted,
+)
+from promolab.campaign.readout.holdout import HoldoutComparison, compare_with_holdout
+from promolab.campaign.readout.promotion_readout import PromotionReadout, Readout
+from promolab.campaign.readout.similar_customers import (
+    SalesWindows,
+    no_amounts,
+    sales_windows,
+    similar_difference,
+)
+from promolab.campaign.readout.verdict import judge, pays_from
+from promolab.checks import whole_number
+from promolab.contract import Operations, read_operations
+from promolab.effects import FEWEST_COMPARED as FEWEST
+from promolab.effects import Difference, not_identified
+from promolab.promotions import (
+    buyers_in_windows,
+    discounts_in_windows,
+    kinds_answered,
+    kinds_recorded,
+    promotion_costs,
+    responses_between,
+)
+from promolab.results import Estimate, words_of
+from promolab.stats import normal_quantile, wilson
+from promolab.threads import single_threaded
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+
+HARM = ("unsubscribe", "complaint")
+EACH_IN_FULL = "each in full"
+
+
+def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> Readout:
+    """Read out the promotions whose window ended in the weeks before a date.
+
+    Parameters
+    ----------
+    shop : Shop
+        Cleaned, with promotions, exposures and responses; its settings say what counts for which
+        promotion (``[attribution]``) and what it costs (``[economics]``).
+    as_of : datetime
+        UTC if it has no zone; nothing at or after it is read.
+    weeks : int
+        Ended at ``as_of`` or up to this many weeks before; at least 1.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Readout
+        The difference in sales is *randomised* where `shop.decisions` has a holdout of the
+        promotion, or `shop.decision_propensities` the chances of those who got nothing: by
+        decision, whatever was sent, adjusted for earlier sales (`compare_with_holdout`). Else it is
+        *adjusted* for what was known at the promotion's start (orders, spend, recency, discounts,
+        coupons, earlier contacts and responses, other promotions running), or *not identified*;
+        `adjusted_difference` states the rules. Its placebo is the same comparison for the 28 days
+        before the start, with what was known at their beginning; it also turns down a selection by
+        the spend of these very days, which is on the safe side. Other promotions that begin while
+        this one runs are not taken out. It is never proof of an effect: nobody was held back at
+        random.
+
+        Sales are net of what came back within the return days of the window's end; until these are
+        over, all is provisional. The verdict follows `promolab.campaign.readout.verdict.rule`.
+
+    Raises
+    ------
+    DataError
+        If the shop lacks promotions, exposures or responses.
+    InputError
+        If ``as_of`` is no single moment or ``weeks`` is below 1.
+
+    Examples
+    --------
+    >>> import promolab
+    >>> shop = promolab.load_shop("complete_journey")
+    >>> print(read_out(shop, datetime(2017, 10, 30, 4), weeks=4).summary())
+    No promotion ended in the 4 weeks before 30 Oct 2017.
+    """
+    shop.require("response models")
+    now = moment_of(as_of)
+    weeks = whole_number("weeks", weeks, 1)
+    operations = read_operations(shop.settings)
+    rule = operations.attribution.overlapping
+    promotions = _ended(shop, now, weeks, operations)
+    if promotions.empty:
+        return Readout(now, weeks, (), rule, zone=shop.zone)
+    read = _Tables.of(shop, promotions, now, operations, level)
+    # Sums of floats split over threads differ in their last digits.
+    with single_threaded("blas"):
+        rows = tuple(read.promotion(p) for p in promotions.itertuples())
+    ended = promotions["promotion_id"].tolist()
+    words = overlap_words(read.contacts, read.windows, ended, rule)
+    return Readout(now, weeks, rows, rule, words, shop.zone)
+
+
+def _ended(shop: Shop, now: datetime, weeks: int, operations: Operations) -> pd.DataFrame:
+    """Return the promotions, the latest end first, with when each settles and its returns end."""
+    optional: dict[str, Any] = {"type": "", "contact_cost": np.nan, "funder_share": 0.0}
+    promotions = shop.promotions
+    known = ["promotion_id", "kind", "starts_at", "ends_at"]
+    known += [c for c in optional if c in promotions.columns]
+    table: pd.DataFrame = promotions.select(*known).execute()
+    for column, value in optional.items():
+        table[column] = table[column].fillna(value) if column in table else value
+    first = shifted(now, -7 * weeks, shop.zone)
+    table = table[(table["ends_at"] <= now) & (table["ends_at"] > first)]
+    attribution = operations.attribution
+    settles = [
+        settles_at(p.starts_at, p.ends_at, attribution, shop.zone) for p in table.itertuples()
+    ]
+    returns = [
+        min(shifted(end, attribution.return_days, shop.zone), now)
+        for end in table["ends_at"].dt.to_pydatetime()
+    ]
+    table = table.assign(
+        text=table["promotion_id"].astype(str),
+        settles=pd.Series(settles, index=table.index, dtype="datetime64[us]"),
+        until=pd.Series(returns, index=table.index, dtype="datetime64[us]"),
+    )
+    return table.sort_values(["ends_at", "text"], ascending=[False, True], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What the promotions that ended are read from.
+
+    ``windows`` and ``contacts`` hold all promotions that started before the date; ``decisions``
+    those of each that ended, and ``costs`` its discounts by column of the events.
+    """
+
+    shop: Shop
+    operations: Operations
+    now: datetime
+    level: float
+    windows: pd.DataFrame
+    contacts: pd.DataFrame
+    answers: pd.DataFrame
+    responses: pd.DataFrame
+    recorded: frozenset[str]
+    answered: frozenset[str]
+    decisions: Mapping[Any, pd.DataFrame]
+    buyers: pd.DataFrame
+    costs: Mapping[str, pd.DataFrame]
+    sales: SalesWindows
+    shared: pd.DataFrame | None
+
+    @classmethod
+    def of(
+        cls,
+        shop: Shop,
+        promotions: pd.DataFrame,
+        now: datetime,
+        operations: Operations,
+        level: float,
+    ) -> _Tables:
+        windows = shop.promotions.filter(shop.promotions.starts_at < now)
+        windows = windows.select("promotion_id", "starts_at", "ends_at").execute()
+        contacts = contacts_before(shop, windows, now)
+        ids = promotions["promotion_id"]
+        spans = response_spans(promotions, operations.attribution, shop.zone)
+        responses = responses_between(shop, spans, now)
+        answers = answers_of(contacts[contacts["promotion_id"].isin(ids)], responses)
+        # Decided by itself, or as a part of a bundle.
+        bundles = operations.contact.bundles
+        actions = {
+            p: next((name for name, parts in bundles.items() if str(p) in parts), str(p))
+            for p in ids
+        }
+        decided = read_decisions(shop, sorted(set(actions.values())), now)
+        decisions = {p: decided[decided["action"] == action] for p, action in actions.items()}
+        held = [bool((decisions[p]["arm"] != ASSIGNED).any()) for p in ids]
+        buyers = pd.DataFrame(columns=["promotion_id", "customer_id"])
+        rule = operations.attribution.overlapping
+        in_full = rule == EACH_IN_FULL or shop.lacks("orders and sales") is not None
+        return cls(
+            shop,
+            operations,
+            now,
+            level,
+            windows,
+            contacts,
+            answers,
+            responses,
+            kinds_recorded(shop, now),
+            kinds_answered(shop, now),
+            decisions,
+            buyers_in_windows(shop, promotions[held]) if any(held) else buyers,
+            _discounts(shop, promotions),
+            _sales(shop, promotions, answers.groupby("promotion_id").size(), decisions),
+            None if in_full else shared_sales(shop, promotions, contacts, windows, rule),
+        )
+
+    def promotion(self, promotion: Any) -> PromotionReadout:
+        """Return what became of one promotion."""
+        p, kind, shop = promotion.promotion_id, promotion.kind, self.shop
+        answers = self.answers[self.answers["promotion_id"] == p]
+        contacted, redeemed = answers["customer_id"], answers["redeem"] > 0
+        known, unknown = kind in self.answered, Estimate(np.nan, n=len(answers))
+        discount = self._discount(promotion, contacted, contacted[redeemed])
+        kinds = [kind for kind in HARM if kind in self.recorded]
+        harm = self._share((answers[kinds] > 0).any(axis=1)) if kinds else unknown
+        holdout = self._against_holdout(promotion)
+        difference = self._difference(promotion, contacted, holdout)
+        # A recommendation takes nothing off; what its products were reduced by is no cost of it.
+        taken_off = 0.0 if kind == "recommendation" else discount.value
+        ends_at, economics = promotion.ends_at.to_pydatetime(), self.operations.economics
+        costs = promotion_costs(shop, ends_at, promotion._asdict(), economics)
+        currency, redemptions = shop.settings.currency, int(answers["redeem"].sum())
+        needed = pays_from(len(answers), redemptions, taken_off, costs, currency)
+        settles: datetime = promotion.settles.to_pydatetime()
+        return PromotionReadout(
+            promotion_id=p,
+            name=shop.promotion_name(kind, p),
+            type=str(promotion.type),
+            starts_at=promotion.starts_at.to_pydatetime(),
+            ends_at=ends_at,
+            contacts=len(answers),
+            delivered=self._customers(answers, "delivered"),
+            redeemers=int(redeemed.sum()) if known else None,
+            redemptions=redemptions if known else None,
+            redemption_rate=self._share(redeemed) if known else unknown,
+            unsubscribed=self._customers(answers, "unsubscribe"),
+            complained=self._customers(answers, "complaint"),
+            harm=harm,
+            discount_cost=discount,
+            sales=self._mean_sales(promotion, contacted),
+            difference=difference,
+            holdout=holdout,
+            pays_from=needed,
+            settles_at=settles,
+            provisional=self.now < settles,
+            verdict=judge(difference, harm, needed, provisional=self.now < settles),
+            currency=currency,
+            kind=str(kind),
+        )
+
+    def _customers(self, answers: pd.DataFrame, kind: str) -> int | None:
+        """Return how many customers responded so; None where the shop never records it."""
+        return int((answers[kind] > 0).sum()) if kind in self.recorded else None
+
+    def _share(self, some: pd.Series[bool]) -> Estimate:
+        k, n = int(some.sum()), len(some)
+        low, high = wilson(k, n, self.level)
+        return Estimate(k / n if n else np.nan, float(low), float(high), n)
+
+    def _mean(self, customers: pd.Series[Any], amounts: pd.Series[Any]) -> Estimate:
+        values = customers.map(amounts).fillna(0.0).to_numpy(dtype=float)
+        n = len(values)
+        if n < 2:
+            return Estimate(float(values.mean()) if n else np.nan, n=n)
+        half = normal_quantile(self.level) * values.std(ddof=1) / np.sqrt(n)
+        mean = float(values.mean())
+        return Estimate(mean, mean - half, mean + half, n)
+
+    def _discount(
+        self, promotion: Any, contacted: pd.Series[Any], redeemers: pd.Series[Any]
+    ) -> Estimate:
+        """Return the sum over the contacted, as it varies with who was contacted."""
+        n, coupon = len(contacted), promotion.kind == "coupon"
+        cost = self.costs.get("coupon_discount" if coupon else "discount")
+        unknown = coupon and promotion.kind not in self.answered  # of whom it was
+        if cost is None or unknown or n == 0:
+            return Estimate(np.nan, n=n)
+        own = cost[cost["promotion_id"] == promotion.promotion_id]
+        own = own.set_index("customer_id")["discount"]
+        e = self._mean(contacted, own[own.index.isin(redeemers if coupon else contacted)])
+        # A discount is hardly ever negative, as a normal interval of a few large ones might be;
+        # where more was taken back than off, nothing is cut from its own figure.
+        low = max(n * e.ci_low, min(n * e.value, 0.0))
+        return Estimate(n * e.value, low, n * e.ci_high, n)
+
+    def _mean_sales(self, promotion: Any, contacted: pd.Series[Any]) -> Estimate:
+        if not self.sales.sales:
+            return Estimate(np.nan, n=len(contacted))
+        found = self.sales.sales[promotion.starts_at, promotion.ends_at]
+        if self.shared is not None:
+            mine = self.shared["promotion_id"] == promotion.promotion_id
+            found = self.shared[mine].set_index("customer_id")["sales"]
+        return self._mean(contacted, found)
+
+    def _against_holdout(self, promotion: Any) -> HoldoutComparison:
+        p, sales, rows = promotion.promotion_id, self.sales.sales, self.responses
+        decisions, earlier = self.decisions[p], None
+        if sales and not obstacle(decisions):
+            earlier = _earlier(promotion, decisions)
+        redeemed = (rows["promotion_id"] == p) & (rows["kind"] == "redeem")
+        return compare_with_holdout(
+            p,
+            decisions,
+            sales[promotion.starts_at, promotion.ends_at] if sales else None,
+            self.buyers.loc[self.buyers["promotion_id"] == p, "customer_id"],
+            rows.loc[redeemed, "customer_id"],
+            self.level,
+            earlier=None if earlier is None else sales[earlier],
+            days=np.nan if earlier is None else (earlier[1] - earlier[0]) / timedelta(days=1),
+        )
+
+    def _difference(
+        self, promotion: Any, contacted: pd.Series[Any], holdout: HoldoutComparison
+    ) -> Difference:
+        n = len(contacted)
+        if not self.sales.sales:
+            return no_amounts(n)
+        if (found := holdout.difference()) is not None:
+            return found
+        if why := broken_ratio(self.decisions[promotion.promotion_id]):
+            return not_identified(why, n)
+        start, end = promotion.starts_at, promotion.ends_at
+        if start not in self.sales.features:
+            words = words_of(__name__, "similar", contacted=n, needed=FEWEST)
+            return not_identified(words.say("few"), n)
+        return similar_difference(contacted, self.sales, start, end, self.level)
+
+
+def _discounts(shop: Shop, promotions: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the discounts by column of the events that the shop has."""
+    if shop.lacks("past spend on a promotion's products") is not None:
+        return {}
+    coupons = promotions["kind"] == "coupon"
+    wanted = {"coupon_discount": promotions[coupons], "discount": promotions[~coupons]}
+    return {
+        column: discounts_in_windows(shop, rows, column)
+        for column, rows in wanted.items()
+        if len(rows) and shop.has("events", column)
+    }
+
+
+def _sales(
+    shop: Shop,
+    promotions: pd.DataFrame,
+    contacted: pd.Series[int],
+    decisions: Mapping[Any, pd.DataFrame],
+) -> SalesWindows:
+    """Return sales in each window and before it, and features where no holdout tells."""
+    windows, before, starts = {}, {}, []
+    for p in promotions.itertuples():
+        low, high, end = (t.to_pydatetime() for t in (p.starts_at, p.ends_at, p.until))
+        windows[low, high] = end
+        if not obstacle(decisions[p.promotion_id]):
+            span = _earlier(p, decisions[p.promotion_id])
+            before[span] = span[1]
+        elif contacted.get(p.promotion_id, 0) >= FEWEST:
+            starts.append(low)
+    return sales_windows(shop, starts, before | windows)
+
+
+def _earlier(promotion: Any, decisions: pd.DataFrame) -> tuple[datetime, datetime]:
+    """Return the time whose sales are allowed for: before anything was decided."""
+    end = min(promotion.starts_at, decisions["ts"].min()).to_pydatetime()
+    return earlier_span(end, (promotion.ends_at - promotion.starts_at).to_pytimedelta())

@@ -1,0 +1,289 @@
+"""What a read-out of ended promotions is, and the forms it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from promolab.campaign.past.schedule import days_of, last_day
+from promolab.campaign.readout.holdout import HoldoutComparison, PooledHoldouts, pool_holdouts
+from promolab.campaign.readout.verdict import PaysFrom, Verdict, rule
+from promolab.display import Html, fold, join, picture, say
+from promolab.effects import RANDOMISED, Difference
+from promolab.errors import InputError
+from promolab.results import Estimate, Result, plain
+from promolab.weeks import local_day
+from promolab.wording import Answer, answer_to, count, in_currency
+
+TIMES = ("starts_at", "ends_at", "settles_at")
+COUNTS = ("delivered", "redeemers", "redemptions", "unsubscribed", "complained")
+ESTIMATES = ("redemption_rate", "harm", "discount_cost", "sales", "difference")
+
+
+def spread(name: str, e: Estimate) -> dict[str, float]:
+    """Return a figure and its ends by the columns that hold them: ``rate, rate_low, rate_high``."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), e.ends, strict=True))
+
+
+COLUMNS = [
+    *("promotion_id", "name", "type", "starts_at", "ends_at", "contacts", *COUNTS),
+    *(column for name in ESTIMATES for column in spread(name, Estimate(np.nan))),
+    *("identification", "why", "pays_from", "verdict", "verdict_why", "provisional", "settles_at"),
+]
+
+
+@dataclass(frozen=True)
+class PromotionReadout(Result):
+    """What became of one promotion; a row of `Readout`.
+
+    Parameters
+    ----------
+    promotion_id : object
+        The promotion.
+    name, type : str
+        What readers call it; the shop's own class of promotion ("" if it states none).
+    starts_at, ends_at : datetime
+        Its window, UTC; the end is not included.
+    contacts : int
+        Distinct customers contacted.
+    redeemers, redemptions : int or None
+        Those of them who redeemed in the window, and how many times; None where the shop records
+        no answer to any promotion of the kind.
+    delivered, unsubscribed, complained : int or None
+        Customers contacted to whom it was delivered, who unsubscribed, who complained; None where
+        the shop never records that.
+    redemption_rate : Estimate
+        redeemers / contacts, with Wilson's interval; nan where they are not recorded.
+    harm : Estimate
+        Share of contacts who unsubscribed or complained, of what is recorded; nan if neither is.
+    discount_cost : Estimate
+        Money taken off, in total; nan where the data do not tell. Of a coupon: coupon discounts of
+        its redeemers, on its products, in its window. Of another kind: all discounts of those
+        contacted on its products. Without a record of which coupon a discount belongs to, one of
+        another coupon for the same product is counted too.
+    sales : Estimate
+        Sales in the window per customer contacted, whatever was bought, net of what came back; as
+        `Readout.overlapping` says where promotions overlap.
+    difference : Difference
+        Of all sales in the window to customers held back by chance, else to similar ones who were
+        not contacted.
+    holdout : HoldoutComparison
+        The comparison with the holdout, or why there is none.
+    pays_from : PaysFrom or None
+        Extra sales per contact that pay for it; None where its cost is not known.
+    settles_at : datetime
+        When windows and return days are over (UTC).
+    provisional : bool
+        Whether they are not: figures may still change.
+    verdict : Verdict
+        Repeat, change, stop or cannot tell.
+    currency : str
+        Of all money.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
+    """
+
+    promotion_id: Any
+    name: str
+    type: str
+    starts_at: datetime
+    ends_at: datetime
+    contacts: int
+    delivered: int | None
+    redeemers: int | None
+    redemptions: int | None
+    redemption_rate: Estimate
+    unsubscribed: int | None
+    complained: int | None
+    harm: Estimate
+    discount_cost: Estimate
+    sales: Estimate
+    difference: Difference
+    holdout: HoldoutComparison
+    pays_from: PaysFrom | None
+    settles_at: datetime
+    provisional: bool
+    verdict: Verdict
+    currency: str
+    kind: str = "coupon"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row: keys, counts, and each estimate with ``_low`` and ``_high``."""
+        told = {name: getattr(self, name, None) for name in COLUMNS}
+        # A count that was never recorded is missing, not 0.
+        told |= {name: np.nan for name in COUNTS if told[name] is None}
+        for name in ESTIMATES:
+            e = getattr(self, name)
+            told |= spread(name, getattr(e, "estimate", e))
+        told |= {"identification": self.difference.identification, "why": self.difference.why}
+        told |= {"pays_from": np.nan if self.pays_from is None else self.pays_from.net}
+        told |= {"verdict": self.verdict.word, "verdict_why": self.verdict.why}
+        return pd.DataFrame([told], columns=COLUMNS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, ready for JSON."""
+        fields = super().to_dict() | {"promotion_id": str(self.promotion_id)}
+        fields |= {name: getattr(self, name).isoformat() for name in TIMES}
+        for name in ("difference", "holdout", "pays_from", "verdict"):
+            part = getattr(self, name)
+            fields[name] = None if part is None else part.to_dict()
+        return dict(plain(fields))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is known of the answers, and by what its sales are compared."""
+        found = self.difference
+        compared = "held" if found.identification == RANDOMISED else "similar"
+        answered = "unrecorded" if self.redeemers is None else "known"
+        return {
+            "answer": lambda: answer_to(self.kind),
+            "answered": answered if self.contacts else "nobody",
+            "compared": compared if found.identified else "unidentified",
+            "gap": found.estimate,
+            "identification": found.identification,
+            "blocked": found.identification != RANDOMISED and self.holdout.held,
+        }
+
+
+@dataclass(frozen=True)
+class Readout(Result):
+    """The promotions that ended lately; returned by `read_out`.
+
+    Parameters
+    ----------
+    as_of : datetime
+        Nothing at or after it was read (UTC).
+    weeks : int
+        How far back.
+    promotions : tuple of PromotionReadout
+        The latest to end first; equal ends by id.
+    overlapping : str
+        How sales in the windows of several promotions count: ``each in full``, for the ``first``
+        contact, or ``shared`` equally.
+    overlap : str
+        What that means here, in a sentence.
+    zone : str
+        The shop's: its tables say days as the shop has them.
+    """
+
+    as_of: datetime
+    weeks: int
+    promotions: tuple[PromotionReadout, ...]
+    overlapping: str = "each in full"
+    overlap: str = ""
+    zone: str = "UTC"
+
+    def __getitem__(self, promotion_id: Any) -> PromotionReadout:
+        found: PromotionReadout = of_promotion(self.promotions, promotion_id, "read out")
+        return found
+
+    def __len__(self) -> int:
+        return len(self.promotions)
+
+    @property
+    def pooled(self) -> PooledHoldouts | None:
+        """What the holdouts show together; None with fewer than two that could be read."""
+        currency = self.promotions[0].currency if self.promotions else ""
+        return pool_holdouts((row.holdout for row in self.promotions), currency=currency)
+
+    @property
+    def known(self) -> list[PromotionReadout]:
+        """Those of which it is recorded who answered."""
+        return [row for row in self.promotions if row.redeemers is not None]
+
+    @property
+    def answer(self) -> Answer:
+        """What customers did about them, in words."""
+        return answer_to(row.kind for row in self.promotions)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per promotion."""
+        rows = [row.to_frame() for row in self.promotions]
+        return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COLUMNS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the promotions by promotion_id (as text): ``campaigns`` of ``metrics.json``."""
+        return {str(row.promotion_id): row.to_dict() for row in self.promotions}
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is said of all, and the rows of tables and figure."""
+        currency = self.promotions[0].currency if self.promotions else ""
+        best = max(self.known, key=lambda row: row.redemption_rate.value, default=None)
+        return {
+            "case": "some" if self.promotions else "none",
+            "day": local_day(self.as_of, self.zone),
+            "pooled_line": "" if self.pooled is None else f"\n{self.pooled.summary()}",
+            "in_currency": in_currency(currency),
+            "shown": self._shown,
+            "rated": lambda: self._shown()[[row.redeemers is not None for row in self.promotions]],
+            "several": len(self.known) > 1,
+            "best_name": best and best.name,
+            "best_rate": best and best.redemption_rate.value,
+            "pending": [
+                {"name": row.name, "day": local_day(row.settles_at, self.zone)}
+                for row in self.promotions
+                if row.provisional
+            ],
+        }
+
+    def _shown(self) -> pd.DataFrame:
+        """Return the rows with what a table says of them in words."""
+        rows, unrecorded = self.promotions, self.say("unrecorded")
+        told = self.to_frame().assign(
+            last=[last_day(row.ends_at, self.zone) for row in rows],
+            days=[days_of(row.starts_at, row.ends_at, self.zone) for row in rows],
+            answered=[row.say("part") for row in rows],
+            verdict=[row.verdict.text for row in rows],
+            figures=["provisional" if row.provisional else "settled" for row in rows],
+        )
+        counts = {name: [getattr(row, name) for row in rows] for name in COUNTS}
+        return told.assign(
+            **{
+                name: [unrecorded if k is None else count(k) for k in values]
+                for name, values in counts.items()
+            }
+        )
+
+    def block(self, told: Sequence[str] = ()) -> Html:
+        """Return it as the week's page has it: the table, and how all were judged, folded away.
+
+        Parameters
+        ----------
+        told : sequence of str
+            What more is to be said of how they were carried out.
+        """
+        if not self.promotions:
+            return say(self.summary())
+        # One promotion's rate stands in the table; a figure is for comparing.
+        figure = [picture(self.plot(), self.summary())] if len(self.known) > 1 else []
+        behind = [
+            *(say(row.say("judged")) for row in self.promotions),
+            self.to_table("table_of_answers"),
+            *figure,
+            *(say(text, css="muted") for text in [*self.notes(), *told]),
+        ]
+        pooled = [] if self.pooled is None else [say(self.pooled.summary())]
+        pieces = [self.to_table(), *pooled, fold(self.say("behind"), behind)]
+        return say(self.say("heading"), kind="h2") + join(pieces)
+
+    def notes(self) -> list[str]:
+        """Say by which rule all are judged, what may still change, and what each rests on."""
+        rows = self.promotions
+        chosen = any(row.difference.identification != RANDOMISED for row in rows)
+        notes = [rule(), self.say("chosen") if chosen else "", self.say("pending"), self.overlap]
+        return [*filter(None, notes), *(row.say("reason") for row in rows)]
+
+
+def of_promotion(rows: Sequence[Any], promotion_id: Any, what: str) -> Any:
+    """Return a promotion's row; refuse one that is not among them."""
+    known = {str(row.promotion_id): row for row in rows}
+    if str(promotion_id) not in known:
+        raise InputError(
+            f"{promotion_id!r} is not among the promotions {what}; these are: "
+            f"{', '.join(known) or 'none'}"
+        )
+    return known[str(promotion_id)]
