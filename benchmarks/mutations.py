@@ -112,14 +112,14 @@ MUTATIONS = (
         "test_who_can_get_nothing_is_no_decision_paid_for_and_what_more_returns_unknown",
     ),
     Mutation(
-        "policy/spending_gate.py",
+        "policy/plan_scores.py",
         "(1 - self.nothing) * self.gain.chance_of_loss(number, more)",
         "self.gain.chance_of_loss(number, more)",
         "policy/test_spending_gate.py::"
         "test_of_scores_alone_the_chance_of_nothing_follows_from_a_one_sided_p_value",
     ),
     Mutation(
-        "policy/spending_gate.py",
+        "policy/plan_scores.py",
         "gain.interval(2 * level - 1, number_of)",
         "gain.interval(level, number_of)",
         "policy/test_spending_gate.py::"
@@ -140,14 +140,14 @@ MUTATIONS = (
     ),
     # What promotions cost.
     Mutation(
-        "promotions/order_discount.py",
+        "promotions/stacking.py",
         "/ (promotion.days * 86_400)",
         "/ (other.days * 86_400)",
         "promotions/test_values.py::"
         "test_what_runs_in_half_of_a_window_competes_there_and_fills_get_no_more_off",
     ),
     Mutation(
-        "promotions/order_discount.py",
+        "promotions/stacking.py",
         "kept[meets] = 1 - shared[meets] * (1 - ratio)",
         "kept[meets] = ratio",
         "promotions/test_values.py::"

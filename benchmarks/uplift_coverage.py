@@ -79,10 +79,9 @@ def _truths() -> list[tuple[str, str, float]]:
 
 def _one_draw(rng: np.random.Generator, n: int, tail: float) -> list[tuple[float, float, Any]]:
     """Return estimate, standard error and half-widths of every figure, from one experiment."""
-    from promolab.effects.learners.aipw import fit_nuisance
+    from promolab.effects.learners.aipw import Design, Rows, fit_nuisance
     from promolab.effects.learners.base_learners import base_learner
     from promolab.effects.learners.learners import KINDS, Setting
-    from promolab.effects.learners.rows import Design, Rows
     from promolab.effects.means import group_means
     from promolab.stats import t_quantile
 

@@ -45,8 +45,8 @@ def policy(
     import pandas as pd
 
     from promolab.effects import UpliftModel
+    from promolab.effects.learners.aipw import Design
     from promolab.effects.learners.base_learners import Lesson, base_learner
-    from promolab.effects.learners.rows import Design
     from promolab.features import decisions_experiment
     from promolab.simulated.truth import attainable_oracle, chosen, latent_oracle
     from promolab.sources.opening import simulated

@@ -1,8 +1,8 @@
 from .average_effects import AverageEffects as AverageEffects
 from .average_effects import GroupEffects as GroupEffects
 from .average_effects import costs_of as costs_of
-from .balance import DOUBTFUL as DOUBTFUL
-from .balance import UNLIKELY as UNLIKELY
+from .checks import DOUBTFUL as DOUBTFUL
+from .checks import UNLIKELY as UNLIKELY
 from .checks import check_experiment
 from .checks import ratio_check as ratio_check
 from .differences import FEWEST_COMPARED as FEWEST_COMPARED
@@ -21,8 +21,8 @@ from .identification import Withheld as Withheld
 from .identification import spoken as spoken
 from .learner_selection import SharedPredictions as SharedPredictions
 from .learner_selection import predict_models as predict_models
-from .learners.evidence import EffectEvidence as EffectEvidence
-from .learners.evidence import effect_evidence as effect_evidence
+from .learners.two_part import EffectEvidence as EffectEvidence
+from .learners.two_part import effect_evidence as effect_evidence
 from .means import mean_of as mean_of
 from .model import UpliftModel
 from .shrinkage import place_within as place_within

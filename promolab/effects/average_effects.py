@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
     from promolab.contract import Experiment
     from promolab.effects.learner_selection import Candidates
-    from promolab.effects.learners.aipw import Nuisance
-    from promolab.effects.learners.rows import Rows
+    from promolab.effects.learners.aipw import Nuisance, Rows
 
 
 ALIKE = "all alike"

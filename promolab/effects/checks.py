@@ -2,28 +2,342 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.balance import (
-    DOUBTFUL,
-    UNLIKELY,
-    balance_table,
-    check_assumed,
-    check_balance,
-    check_placebo,
+from promolab.effects.identification import (
+    ASSUMED,
+    NOTABLE,
+    Check,
+    UpliftChecks,
+    arm_code,
+    spoken,
+    stated,
 )
-from promolab.effects.identification import Check, UpliftChecks, arm_code, spoken, stated
-from promolab.effects.learners.aipw import estimate_propensity, kept_rows, worth
-from promolab.effects.learners.rows import Design, folds_of, rows_of
+from promolab.effects.learners.aipw import (
+    Design,
+    estimate_propensity,
+    folds_of,
+    kept_rows,
+    rows_of,
+    worth,
+)
 from promolab.effects.means import wald
+from promolab.metrics import auc_alone, r_squared_alone
+from promolab.model.inputs import as_numbers, as_texts, is_numeric
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.contract import Experiment
+
+UNLIKELY = 0.001
+"""p value below which a check refuses: one sound experiment in a thousand does so by chance."""
+DOUBTFUL = 0.01
+LARGE = 0.25
+"""Difference in standard deviations too large to adjust for (Stuart 2010)."""
+
+
+FAR = 5.0
+"""Standard deviations at which a value is cut, so that a few customers do not decide a test."""
+LEVELS = 20
+"""Most levels of a covariate that are compared."""
+
+
+def comparable_columns(X: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:
+    """Return standardised columns for comparison, shape (n, q), their names, and their covariates.
+
+    Numbers as they are, with a column for missing ones; texts as one column per frequent level.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> comparable_columns(pd.DataFrame({"age": [1.0, 2.0, None], "town": ["a", "b", "b"]}))[1:]
+    (['age', 'age missing', 'town = b'], ['age', 'age', 'town'])
+    """
+    columns, names, sources = [], [], []
+
+    def add(values: np.ndarray, name: str) -> None:
+        sd = values.std()
+        if np.isfinite(sd) and sd > 1e-12:
+            columns.append(np.clip((values - values.mean()) / sd, -FAR, FAR))
+            names.append(name)
+            sources.append(source)
+
+    for label in X.columns:
+        column, source = X[label], str(label)
+        if is_numeric(column):
+            values = as_numbers(column)
+            absent = np.isnan(values)
+            if absent.all():
+                continue
+            add(np.where(absent, values[~absent].mean(), values), source)
+            if absent.any():
+                add(absent.astype(float), f"{source} missing")
+            continue
+        import pandas as pd
+
+        codes, levels = pd.factorize(as_texts(column), sort=True)
+        counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+        often = np.argsort(-counts, kind="stable")[:LEVELS]
+        # Of levels that share all rows out, one says nothing that the others do not.
+        rest = (codes < 0).any() or len(levels) > LEVELS
+        for level in sorted(often) if rest else sorted(often)[1:]:
+            add((codes == level).astype(float), f"{source} = {levels[level]}")
+    # Column by column in memory, as it is read.
+    matrix = np.array(columns).T if columns else np.empty((len(X), 0))
+    return matrix, names, sources
+
+
+def arm_contrast(
+    values: np.ndarray,
+    codes: np.ndarray,
+    chances: np.ndarray,
+    arm: int,
+    cluster: np.ndarray,
+    kept: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, int, float]]:
+    """Compare an arm with the control, before and after weighting.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, q)
+        Columns with mean 0 and standard deviation 1.
+    codes : ndarray of int of shape (n,)
+        Arm of each row.
+    chances : ndarray of shape (n, K)
+    arm : int
+        Which arm.
+    cluster : ndarray of int of shape (n,)
+    kept : ndarray of bool of shape (n,)
+        Rows that count once they are weighted: those that could have got the arm or the control.
+
+    Returns
+    -------
+    raw : ndarray of shape (q,)
+        Difference of the means.
+    weighted : ndarray of shape (q,)
+        Difference after weighting rows by 1 / chance.
+    p_values : ndarray of shape (q,)
+        Two-sided, of each weighted difference.
+    joint : (statistic, degrees, p value)
+        Of all weighted differences being 0.
+    """
+    from scipy.stats import norm
+
+    got, none = codes == arm, codes == 0
+    raw = values[got].mean(axis=0) - values[none].mean(axis=0)
+    got, none, pair = got[kept], none[kept], chances[kept]
+    weight = np.where(got, 1 / pair[:, arm], 0.0) - np.where(none, 1 / pair[:, 0], 0.0)
+    _, where = np.unique(cluster[kept], return_inverse=True)
+    units = int(where.max()) + 1 if len(where) else 0
+    # A column at a time: several copies of a large matrix are more than some machines hold.
+    parts = np.empty((units, values.shape[1]))
+    for j, column in enumerate(values.T):
+        mine = column[kept]
+        each = (mine - mine.mean()) * (weight / len(mine))
+        parts[:, j] = np.bincount(where, weights=each, minlength=units)
+    weighted = parts.sum(axis=0)
+    parts = parts - parts.mean(axis=0)
+    covariance = parts.T @ parts * (units / max(units - 1, 1))
+    error = np.sqrt(np.diag(covariance))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p_values = 2 * norm.sf(np.abs(weighted) / error)
+    return raw, weighted, p_values, wald(weighted, covariance)
+
+
+def balance_table(
+    experiment: Experiment, chances: np.ndarray, kept: np.ndarray
+) -> tuple[pd.DataFrame, list[tuple[float, int, float]]]:
+    """Return how far the arms differ in each covariate, and a joint test per arm.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    chances : ndarray of shape (n, K)
+    kept : ndarray of bool of shape (n, K − 1)
+        Rows that count in each arm's average.
+    """
+    import pandas as pd
+
+    values, names, sources = comparable_columns(experiment.X)
+    tables, joint = [], []
+    size = np.bincount(experiment.codes, minlength=experiment.K)
+    for arm in range(1, experiment.K):
+        if not names or not size[arm] or not size[0]:
+            joint.append((float("nan"), 0, float("nan")))
+            continue
+        raw, weighted, p_values, test = arm_contrast(
+            values, experiment.codes, chances, arm, experiment.cluster, kept[:, arm - 1]
+        )
+        columns = {"column": names, "source": sources, "raw": raw, "weighted": weighted}
+        columns |= {"p_value": p_values}
+        tables.append(pd.DataFrame({"arm": experiment.arms[arm], **columns}))
+        joint.append(test)
+    empty = pd.DataFrame(columns=["arm", "column", "source", "raw", "weighted", "p_value"])
+    return (pd.concat(tables, ignore_index=True) if tables else empty), joint
+
+
+def largest_gap(columns: np.ndarray, treated: np.ndarray, odds: np.ndarray) -> float:
+    """Return how far the treated and the others, weighted, are apart, in the treated's deviations.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n, q)
+    treated : ndarray of bool of shape (n,)
+    odds : ndarray of shape (n,)
+        Weights of the others; 0 of the treated.
+    """
+    if not columns.shape[1]:
+        return 0.0
+    gap = np.abs(columns[treated].mean(axis=0) - odds @ columns / odds.sum())
+    sd = columns[treated].std(axis=0)
+    return float(np.max(np.where(gap > 0, gap / np.where(sd > 0, sd, 1e-300), 0.0)))
+
+
+def check_balance(
+    experiment: Experiment, balance: pd.DataFrame, joint: list[tuple[float, int, float]]
+) -> Check:
+    """Say whether covariates are alike in the arms, given the chances."""
+    if not len(balance):
+        return stated("balance", "not possible.flat")
+    size = balance["weighted"].abs()
+    worst = balance.iloc[int(size.argmax())]
+    told: dict[str, Any] = {"column": spoken(worst["column"]), "arm": arm_code(worst["arm"])}
+    told |= {"off": worst["weighted"]}
+    value, p = float(size.max()), math.nan
+    if not experiment.randomised:
+        verdict = "refused" if value > LARGE else "warning" if value > NOTABLE else "passed"
+        before = float(balance["raw"].abs().max())
+        return stated("balance", f"{verdict}.adjusted", value, before=before, **told)
+    # A joint test per arm; the smallest of several p values is one of several.
+    usable = [(s, d, p) for s, d, p in joint if d and experiment.customers > 5 * d]
+    if not usable:
+        return stated("balance", "not possible.few")
+    p = min(1.0, len(usable) * min(p for _, _, p in usable))
+    verdict = "refused" if p < UNLIKELY else "warning" if p < DOUBTFUL else "passed"
+    return stated("balance", f"{verdict}.randomised", value, p, **told)
+
+
+def check_placebo(experiment: Experiment, chances: np.ndarray, kept: np.ndarray) -> Check:
+    """Say whether there is an effect on what was measured before the promotion."""
+    if not experiment.placebo:
+        return stated("placebo", "not possible.none")
+    found: list[tuple[float, float, Any, str]] = []
+    for column in experiment.placebo:
+        y = experiment.y(column)
+        known = np.isfinite(y)
+        if known.sum() < 2 or y[known].std() == 0:
+            continue
+        codes = experiment.codes[known]
+        size = np.bincount(codes, minlength=experiment.K)
+        standard = ((y[known] - y[known].mean()) / y[known].std())[:, None]
+        for arm in range(1, experiment.K):
+            if size[arm] and size[0]:
+                _, difference, p, _ = arm_contrast(
+                    standard, codes, chances[known], arm, experiment.cluster[known],
+                    kept[known, arm - 1],
+                )  # fmt: skip
+                found.append((float(p[0]), float(difference[0]), experiment.arms[arm], column))
+    if not found:
+        return stated("placebo", "not possible.flat")
+    least, off, arm, column = min(found, key=lambda one: (one[0], str(one[2]), one[3]))
+    chance = min(1.0, least * len(found))
+    refused = chance < UNLIKELY and (experiment.randomised or abs(off) > NOTABLE)
+    case = "refused" if refused else "warning" if chance < DOUBTFUL else "passed"
+    told = {"column": spoken(column), "arm": arm_code(arm), "off": off, "tests": len(found)}
+    return stated("placebo", case, off, chance, **told)
+
+
+DETERMINED = 0.9
+"""Share of an outcome's variance that hardly anything known before it tells: a correlation of 0.95.
+"""
+RANKED = 0.95
+"""AUC with which hardly anything known before ranks whether there is an outcome at all."""
+RANKABLE = 20
+"""Rows with, and without, an outcome that an AUC needs."""
+SOME = 12
+"""Covariates that fit into a sentence on what to write."""
+
+
+def check_assumed(experiment: Experiment, balance: pd.DataFrame) -> Check:
+    """Name the covariates that nobody named; refuse those that look measured afterwards.
+
+    A covariate that the arms change takes a part of their effect away, or makes one up
+    (Rosenbaum 1984, "The consequences of adjustment for a concomitant variable that has been
+    affected by the treatment", Journal of the Royal Statistical Society A 147). Three signs of it:
+    its name, that it nearly determines an outcome, and, where chance assigned the arms, that it
+    differs between them (the smallest of several p values is one of several: Bonferroni).
+
+    Parameters
+    ----------
+    experiment : Experiment
+    balance : DataFrame
+        From `balance_table`.
+    """
+    p_values = _by_covariate(experiment, balance) if experiment.randomised else {}
+    signs = {name: _signs(experiment, name, p_values.get(name, 1.0)) for name in experiment.assumed}
+    signs = {name: found for name, found in signs.items() if found}
+    least = min(p_values.values(), default=float("nan"))
+    if signs:
+        it = "one" if len(signs) == 1 else "many"
+        rest = [name for name in experiment.covariates if name not in signs]
+        size = "all" if len(experiment.covariates) > SOME else "named"
+        return stated(
+            ASSUMED, "refused", float(len(signs)), least, size=size, it=it, rest=f"{rest}",
+            again=f"{[*rest, *signs]}", doubted=[{"name": k, "signs": v} for k, v in signs.items()],
+        )  # fmt: skip
+    worst = min(p_values, key=lambda name: p_values[name], default="")
+    case = "warning" if least < DOUBTFUL else "passed"
+    return stated(ASSUMED, case, 0.0, least, names=[*experiment.assumed], worst=worst)
+
+
+def _by_covariate(experiment: Experiment, balance: pd.DataFrame) -> dict[str, float]:
+    """Return the p value of each assumed covariate's difference between arms, for all at once."""
+    mine = balance[balance["source"].isin(experiment.assumed)]
+    least = mine.groupby("source")["p_value"].min()
+    return {str(name): min(1.0, p * len(mine)) for name, p in least.items() if np.isfinite(p)}
+
+
+def _signs(experiment: Experiment, name: str, p: float) -> list[dict[str, Any]]:
+    determined = [o for o in experiment.outcomes if _determines(experiment, name, o)]
+    found = {"named": names_a_result(name), "determines": determined, "differs": p < UNLIKELY}
+    return [{"sign": sign, "told": told, "p": p} for sign, told in found.items() if told]
+
+
+def _determines(experiment: Experiment, name: str, outcome: str) -> bool:
+    column, y = experiment.frame[name], experiment.y(outcome)
+    some = np.where(np.isnan(y), np.nan, y != 0)
+    ranks = min((some == 1).sum(), (some == 0).sum()) >= RANKABLE
+    if ranks and auc_alone(column, some) >= RANKED:
+        return True
+    binary = bool(np.isin(y, (0.0, 1.0)).all())
+    return not binary and r_squared_alone(column, y) >= DETERMINED
+
+
+_AFTERWARDS = frozenset(
+    {"after", "afterward", "afterwards", "during", "endline", "followup", "following", "future"}
+    | {"later", "next", "outcome", "post", "subsequent"}
+)
+_NOT_AFTERWARDS = re.compile(r"post[\s_.-]?(code|al|office|box)", re.IGNORECASE)
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def names_a_result(name: str) -> bool:
+    """Whether a name is that of something measured after a decision.
+
+    Examples
+    --------
+    >>> names = ["trans_after", "post_spend", "visitsAfter", "follow-up", "postcode", "post_code"]
+    >>> [name for name in names if names_a_result(name)]
+    ['trans_after', 'post_spend', 'visitsAfter', 'follow-up']
+    """
+    parts = [part.lower() for part in _PARTS.findall(_NOT_AFTERWARDS.sub("", name))]
+    return bool(_AFTERWARDS.intersection(parts)) or {"follow", "up"} <= set(parts)
 
 
 EFFECTIVE = 50

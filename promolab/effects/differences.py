@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.checks import aligned, along, choice, column_of, whole_number
-from promolab.effects.balance import largest_gap
+from promolab.effects.checks import largest_gap
 from promolab.effects.identification import arm_code
 from promolab.effects.learners.aipw import cross_fit, on_treated, worth
 from promolab.effects.learners.base_learners import Logistic

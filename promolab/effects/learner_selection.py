@@ -13,10 +13,9 @@ import numpy as np
 
 from promolab.effects.checks import check_experiment
 from promolab.effects.identification import Identification
-from promolab.effects.learners.aipw import Nuisance, kept_rows
+from promolab.effects.learners.aipw import Design, Nuisance, kept_rows, steady
 from promolab.effects.learners.base_learners import base_learner
 from promolab.effects.learners.learners import DRLearner, EffectModel, Shared
-from promolab.effects.learners.rows import Design, steady
 from promolab.effects.shrinkage import (
     CONSTANT,
     MOST,

@@ -36,10 +36,9 @@ from promolab.effects.identification import (
     of_effects,
 )
 from promolab.effects.learner_selection import DEFAULT, NO_ROWS, Candidates
-from promolab.effects.learners.aipw import Nuisance, kept_rows
+from promolab.effects.learners.aipw import Nuisance, kept_rows, steady
 from promolab.effects.learners.base_learners import BASE_LEARNERS, BaseLearner, base_learner
 from promolab.effects.learners.learners import KINDS, EffectModel, Setting, Shared
-from promolab.effects.learners.rows import steady
 from promolab.effects.shrinkage import CONSTANT, CalibratedEffects, place_within
 from promolab.errors import InputError, PromolabError
 from promolab.model.inputs import as_frame

@@ -11,10 +11,10 @@ import pandas as pd
 from promolab.effects.average_effects import AverageEffects
 from promolab.effects.identification import Identification
 from promolab.effects.learner_selection import ShrunkEffects
+from promolab.effects.learners.aipw import Design
 from promolab.effects.learners.base_learners import Chance, Constant, Logistic, Predictor
 from promolab.effects.learners.learners import KINDS, Blend
 from promolab.effects.learners.linear import LinearFit
-from promolab.effects.learners.rows import Design
 from promolab.effects.learners.two_part import TwoPartEffect
 from promolab.effects.shrinkage import CONSTANT, CalibratedEffects, Shrinkage
 from promolab.errors import InputError

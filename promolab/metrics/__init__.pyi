@@ -18,14 +18,10 @@ from .pooling import PastRatios as PastRatios
 from .pooling import Spread as Spread
 from .pooling import past_ratios as past_ratios
 from .pooling import random_effects as random_effects
-from .pr_curve import PrecisionRecall as PrecisionRecall
-from .pr_curve import precision_recall
-from .proper_scores import Loss as Loss
-from .proper_scores import brier, log_loss
-from .proper_scores import row_losses as row_losses
 from .ranking import AucWithin as AucWithin
+from .ranking import PrecisionRecall as PrecisionRecall
 from .ranking import Roc as Roc
-from .ranking import auc_within, roc
+from .ranking import auc_within, precision_recall, roc
 from .ranking import placements as placements
 from .ranking import placements_within as placements_within
 from .ranking import variance_of as variance_of
@@ -36,7 +32,9 @@ from .registry import METRICS, by_group, measure, wilson
 from .registry import ByGroup as ByGroup
 from .registry import named_metric as named_metric
 from .reliability import Calibration as Calibration
-from .reliability import calibration
+from .reliability import Loss as Loss
+from .reliability import brier, calibration, log_loss
+from .reliability import row_losses as row_losses
 from .threshold import ThresholdChart as ThresholdChart
 from .threshold import threshold_chart
 from .uplift import qini, rate

@@ -19,9 +19,9 @@ from promolab.metrics._inputs import (
     renumbered,
     rows_of,
 )
-from promolab.metrics.proper_scores import check_probabilities
 from promolab.metrics.ranking import placements, placements_within, variance_of
 from promolab.metrics.registry import check_groups, influence_of, measure, named_metric
+from promolab.metrics.reliability import check_probabilities
 from promolab.results import Estimate, plain
 from promolab.stats import holm, normal_quantile, spread_of, two_sided
 

@@ -20,16 +20,17 @@ from promolab.metrics._inputs import (
     rows_of,
 )
 from promolab.metrics.cumulative_gain import lift
-from promolab.metrics.pr_curve import average_precision_of, precision_recall
-from promolab.metrics.proper_scores import (
+from promolab.metrics.ranking import auc_within, average_precision_of, precision_recall, roc
+from promolab.metrics.reliability import (
     brier,
     check_probabilities,
+    distance_of,
+    equal_bins,
+    expected_error,
     log_loss,
     row_losses,
     square_losses,
 )
-from promolab.metrics.ranking import auc_within, roc
-from promolab.metrics.reliability import distance_of, equal_bins, expected_error
 from promolab.results import Estimate, plain, words_of
 from promolab.stats import wilson as wilson
 

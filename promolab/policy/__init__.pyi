@@ -6,6 +6,8 @@ from .frontier import Solution as Solution
 from .frontier import solve as solve
 from .options import options_of as options_of
 from .plan_scores import PlanScores as PlanScores
+from .plan_scores import SpendingTest as SpendingTest
+from .plan_scores import spending_test
 from .plan_values import DIFFERENCE as DIFFERENCE
 from .plan_values import EVERYBODY as EVERYBODY
 from .plan_values import PlanValue as PlanValue
@@ -13,7 +15,5 @@ from .plan_values import plan_value
 from .randomization import Drawn as Drawn
 from .randomization import Holdouts
 from .rows import PolicyRows as PolicyRows
-from .spending_gate import SpendingTest as SpendingTest
-from .spending_gate import spending_test
 
 __all__ = ["Holdouts", "allocate", "plan_value", "read_constraints", "spending_test"]

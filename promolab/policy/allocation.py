@@ -17,6 +17,7 @@ from promolab.errors import InputError
 from promolab.policy.constraints import Rules, limits_of
 from promolab.policy.frontier import Limits, Solution, cheapest, check_limits, name_of, solve
 from promolab.policy.options import NONE, Options, by_label, options_of
+from promolab.policy.plan_scores import SpendingTest, spending_test
 from promolab.policy.randomization import (
     Drawn,
     Holdouts,
@@ -27,7 +28,6 @@ from promolab.policy.randomization import (
     put_back,
 )
 from promolab.policy.rows import PolicyRows
-from promolab.policy.spending_gate import SpendingTest, spending_test
 from promolab.results import Result, words_of
 from promolab.wording import number, part_of, percent
 

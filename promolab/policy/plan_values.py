@@ -14,8 +14,7 @@ from promolab.checks import level_of, real_number, share, whole_number
 from promolab.errors import InputError
 from promolab.policy.allocation import round_amount
 from promolab.policy.options import by_label
-from promolab.policy.plan_scores import Gain, PlanScores, part_of_budget
-from promolab.policy.spending_gate import posterior_of
+from promolab.policy.plan_scores import Gain, PlanScores, part_of_budget, posterior_of
 from promolab.results import Estimate, Result, plain
 from promolab.wording import count, more_or_less, number
 

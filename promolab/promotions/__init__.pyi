@@ -15,7 +15,6 @@ from .design import threshold_of as threshold_of
 from .design import with_terms as with_terms
 from .finance import Finance as Finance
 from .finance import finance_table
-from .order_discount import kept_beside as kept_beside
 from .parts import coupon_use as coupon_use
 from .parts import in_window as in_window
 from .past_orders import buyers_in_windows as buyers_in_windows
@@ -28,6 +27,7 @@ from .reconciling import Reconciliation as Reconciliation
 from .reconciling import reconcile_discounts
 from .spending import OrderValues as OrderValues
 from .spending import order_values
+from .stacking import kept_beside as kept_beside
 from .stacking import taken_off
 from .terms import Coupon, FullReduction, LimitedTimeDiscount, Recommendation, read_promotions
 from .terms import Promotion as Promotion

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.promotions.order_discount import OffOrder, off_an_order
 from promolab.promotions.spending import OrderValues
+from promolab.promotions.stacking import OffOrder, off_an_order
 from promolab.promotions.terms import Coupon, Promotion
 
 LEAST_LEFT = 0.25

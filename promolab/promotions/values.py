@@ -11,7 +11,6 @@ import numpy as np
 
 from promolab.checks import along, choice, labelled, level_of, same_length
 from promolab.errors import InputError, nearest
-from promolab.promotions.order_discount import kept_beside
 from promolab.promotions.parts import (
     alike,
     coupon_use,
@@ -22,6 +21,7 @@ from promolab.promotions.parts import (
     parts_of,
 )
 from promolab.promotions.spending import WEEK, OrderValues
+from promolab.promotions.stacking import kept_beside
 from promolab.promotions.terms import Coupon, Promotion
 from promolab.promotions.waterfalls import Waterfall, bars_of
 from promolab.results import Estimate, Result

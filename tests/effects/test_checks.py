@@ -7,8 +7,7 @@ import pytest
 from scipy.stats import chisquare, norm
 
 from promolab.contract import Experiment
-from promolab.effects.balance import arm_contrast
-from promolab.effects.checks import check_experiment, check_overlap
+from promolab.effects.checks import arm_contrast, check_experiment, check_overlap
 from promolab.effects.identification import Refused
 from promolab.effects.model import UpliftModel
 from promolab.wording import p_value

@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal, norm
 
 from promolab.contract import Experiment
 from promolab.effects import EffectEvidence, effect_evidence
-from promolab.effects.learners.evidence import LIKELY, SHIFT_SPREAD, SLABS
+from promolab.effects.learners.two_part import LIKELY, SHIFT_SPREAD, SLABS
 
 N = 600
 

@@ -6,8 +6,7 @@ import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from promolab.contract import Experiment
-from promolab.effects.learners.aipw import crump_cutoff, kept_rows
-from promolab.effects.learners.rows import folds_of
+from promolab.effects.learners.aipw import crump_cutoff, folds_of, kept_rows
 from promolab.effects.model import UpliftModel
 from tests.effects.made_up import assign, frame, targeted_chances, trial
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.uplift_heavy import customers, made_up, of_attainable, true_effects
 from promolab import UpliftModel
 from promolab.contract import Experiment
-from promolab.effects.learners.rows import Design, folds_of, rows_of
+from promolab.effects.learners.aipw import Design, folds_of, rows_of
 from promolab.effects.learners.two_part import arm_factors, heavy_tailed, smoothed
 from promolab.errors import InputError
 from tests.refused import refused

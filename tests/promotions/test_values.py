@@ -21,8 +21,8 @@ from promolab.promotions import (
     promotion_values,
     read_promotions,
 )
-from promolab.promotions.order_discount import kept_beside, off_an_order
 from promolab.promotions.parts import parts_of
+from promolab.promotions.stacking import kept_beside, off_an_order
 from promolab.results import Estimate
 from promolab.simulated.effects import bounded, changed_rates, order
 from promolab.simulated.orders import decide, recent_contacts

@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 
 from promolab.abtest.analysis.chances import chances_of, planned_shares, sample_ratio
-from promolab.abtest.analysis.comparison import ArmComparison, Measured
+from promolab.abtest.analysis.comparison import (
+    MEAN,
+    SHARE,
+    ArmComparison,
+    Measured,
+    Metric,
+    metrics_of,
+)
 from promolab.abtest.analysis.estimates import Figure, Levels, dominant_one, levels_of, sums_of
-from promolab.abtest.analysis.metric import MEAN, SHARE, Metric, metrics_of
 from promolab.abtest.analysis.rows import Rows, read_rows
 from promolab.abtest.analysis.tables import opened, there
 from promolab.abtest.sequential import confidence_sequence, enough, p_at_any_time

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from promolab.abtest.analysis.comparison import MEAN, RATIO, SHARE
 from promolab.abtest.analysis.estimates import Figure, level_of, pooled_slope, sums_of
-from promolab.abtest.analysis.metric import MEAN, RATIO, SHARE
 from promolab.abtest.analysis.rows import Rows, number_of, units_of
 from promolab.abtest.analysis.tables import table_of, there
 from promolab.checks import whole_number

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM, KINDS, MEAN, RATIO, SHARE
+from promolab.abtest.analysis.comparison import ALONE, CORRECTIONS, HOLM, KINDS, MEAN, RATIO, SHARE
 from promolab.abtest.assignment import checked_shares
 from promolab.abtest.design.history import Outcome, outcome_of
 from promolab.abtest.design.learning import Learning, Stakes, worth_of_test

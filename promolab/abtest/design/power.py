@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from promolab.abtest.analysis.metric import SHARE
+from promolab.abtest.analysis.comparison import SHARE
 from promolab.abtest.sequential import multiplier
 from promolab.checks import real_number, refuse, share, whole_number
 from promolab.errors import InputError

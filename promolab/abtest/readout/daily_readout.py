@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.abtest.analysis.metric import MEAN, SHARE
+from promolab.abtest.analysis.comparison import MEAN, SHARE
 from promolab.abtest.analysis.rows import control_of
 from promolab.abtest.sequential import EARLIEST, FEWEST, enough, multiplier
 from promolab.checks import choice, columns_there, flag, level_of, real_number, whole_number

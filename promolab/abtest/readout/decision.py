@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM
+from promolab.abtest.analysis.comparison import ALONE, CORRECTIONS, HOLM
 from promolab.abtest.design import smallest_effect
 from promolab.abtest.readout.profit import PROFIT, ArmMoney
 from promolab.abtest.sequential import p_at_any_time

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest.analysis import Measured, Metric, measure_arms, metrics_of
-from promolab.abtest.analysis.metric import ALONE, CORRECTIONS, HOLM
+from promolab.abtest.analysis.comparison import ALONE, CORRECTIONS, HOLM
 from promolab.abtest.readout.by_segment import SegmentEffects, segment_effects
 from promolab.abtest.readout.decision import (
     Case,

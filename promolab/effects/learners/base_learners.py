@@ -12,7 +12,7 @@ from promolab.effects.learners.linear import least_squares, ridge
 from promolab.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from promolab.effects.learners.rows import Design
+    from promolab.effects.learners.aipw import Design
 
 
 L2 = 10.0

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.learners.aipw import Nuisance, cross_fit, estimate_propensity, fit_nuisance
+from promolab.effects.learners.aipw import (
+    Design,
+    Nuisance,
+    Rows,
+    cross_fit,
+    estimate_propensity,
+    fit_nuisance,
+    folds_of,
+    rows_of,
+)
 from promolab.effects.learners.base_learners import POOLED, TWO_PART, BaseLearner, Lesson, Predictor
 from promolab.effects.learners.linear import LinearFit, pooled_lines
-from promolab.effects.learners.rows import Design, Rows, folds_of, rows_of
 from promolab.effects.learners.two_part import heavy_tailed, smoothed, two_part_effects
 from promolab.errors import InputError, MissingExtraError
 

@@ -18,8 +18,7 @@ from promolab.policy.frontier.lagrangian import (
     price_one_cap,
     refine,
 )
-from promolab.policy.frontier.limits import Limits
-from promolab.policy.frontier.relaxation import over_budget, program, relax, whole
+from promolab.policy.frontier.limits import Limits, over_budget, program, relax, whole
 
 SMALL, MIDDLE = 1_000, 30_000
 """Customers whose linear program is solved as it is; of the sample on which prices are refined."""
