@@ -135,7 +135,7 @@ def test_what_promotions_may_cost():
     for each in found:
         assert nonsense(f"{each.opening()}\n{each.summary()}") == [], each
         first = each.promotions[0]
-        told = [first.expected_words(), first.visible_sentence(), first.break_even_sentence()]
+        told = [first.say("sees"), first.say("bring")]
         assert nonsense("\n".join(told)) == [], first
 
 

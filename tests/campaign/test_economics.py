@@ -9,10 +9,10 @@ import pytest
 from promolab.abtest import smallest_effect
 from promolab.campaign.outlook.economics import LaunchEconomics, PromotionEconomics, weigh_launch
 from promolab.campaign.outlook.expected import expected_of
-from promolab.campaign.outlook.promotion_economics import amount_words
 from promolab.contract.operations import StatedRate as Rate
 from promolab.metrics.pooling import past_ratios
 from promolab.results import Estimate
+from promolab.wording import amount
 from tests.made_up import shop_of
 from tests.refused import refused
 
@@ -80,17 +80,17 @@ def test_break_even_and_the_holdout(found) -> None:
     assert found.break_even.value == pytest.approx(found.discount.value / (0.25 * 7))
     assert found.visible == smallest_effect(7, 2, sd=found.adjusted_sd).effect
     assert found.enough is False
-    assert "too few to be read (20 are needed)" in found.visible_sentence()
+    assert "too few to be read (20 are needed)" in found.say("sees")
     large = replace(found, held=40)
-    assert "by itself it cannot tell" in large.visible_sentence()
-    assert "A year of such holdouts, read together, sees" in large.visible_sentence()
+    assert "by itself it cannot tell" in large.say("sees")
+    assert "A year of such holdouts, read together, sees" in large.say("sees")
     near = replace(large, visible=3 * large.break_even.value)
-    assert "9 such holdouts of different weeks, read together, can." in near.visible_sentence()
+    assert "9 such holdouts of different weeks, read together, can." in near.say("sees")
     free = replace(large, break_even=Estimate(0.0, 0.0, 0.0, 7))
-    assert "costs nothing" in free.visible_sentence() and math.isnan(free.weeks_needed)
+    assert "costs nothing" in free.say("sees") and math.isnan(free.weeks_needed)
     sees = replace(large, visible=0.1)
-    assert sees.enough and "enough" in sees.visible_sentence()
-    assert "will not be known" in replace(found, held=0).visible_sentence()
+    assert sees.enough and "enough" in sees.say("sees")
+    assert "will not be known" in replace(found, held=0).say("sees")
 
 
 def test_sales_are_spread_over_all_planned_held_back_included(found) -> None:
@@ -101,9 +101,9 @@ def test_sales_are_spread_over_all_planned_held_back_included(found) -> None:
 
 
 def test_what_is_assumed_is_marked_wherever_it_enters(found) -> None:
-    assert "margin 25 % (assumed)" in found.break_even_sentence()
+    assert "margin 25 % (assumed)" in found.say("bring")
     week = LaunchEconomics((found,))
-    assert week.assumed_words().startswith("assumed: margin 25 %, contact cost 0.00 USD")
+    assert week.say("bring_note").startswith("assumed: margin 25 %, contact cost 0.00 USD")
     stated = {"margin_rate": 0.4, "contact_cost": 0.1, "coupon_cost": 0.05}
     sure = weigh(planned(), operations={"economics": stated}).promotions[0]
     assert sure.assumed() == [] and "assumed" not in sure.summary()
@@ -167,8 +167,8 @@ def test_several_promotions_add_up(found) -> None:
 
 def test_of_many_promotions_the_number_is_said(found) -> None:
     many = tuple(replace(found, promotion_id=f"P{i}", name=f"Offer {i}") for i in range(4))
-    assert LaunchEconomics(many).named() == "4 promotions"
-    assert "Offer 0" in LaunchEconomics(many[:3]).named()
+    assert LaunchEconomics(many).say("named") == "4 promotions"
+    assert "Offer 0" in LaunchEconomics(many[:3]).say("named")
 
 
 def test_a_recommendation_takes_nothing_off() -> None:
@@ -206,9 +206,9 @@ def test_a_wrong_table_is_refused_by_name() -> None:
 
 
 def test_small_amounts_keep_the_decimals_that_tell_them_apart() -> None:
-    assert amount_words(Estimate(0.234, 0.1, 0.45, 5), "EUR") == "0.23 EUR [0.10, 0.45]"
-    assert amount_words(Estimate(2.2, math.nan, math.nan, 5), "EUR") == "2.20 EUR"
-    assert amount_words(Estimate(0.0, 0.0, 0.0, 5), "EUR").startswith("0.00 EUR")
+    assert amount(0.234, 0.1, 0.45, currency="EUR") == "0.23 EUR [0.10, 0.45]"
+    assert amount(2.2, math.nan, math.nan, currency="EUR") == "2.20 EUR"
+    assert amount(0.0, 0.0, 0.0, currency="EUR").startswith("0.00 EUR")
 
 
 def test_of_a_kind_whose_answers_were_never_recorded_there_is_no_number_in_no_sum(found) -> None:

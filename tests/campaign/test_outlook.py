@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.expected import expected_of, expected_words, list_outlook
+from promolab.campaign.outlook.expected import expected_of, list_outlook
 from promolab.compare.backtest import Backtest, expected_responses, run_backtest
 from promolab.metrics.pooling import PastRatios, past_ratios
+from promolab.wording import expected
 
 RATIOS = past_ratios([24, 20, 9, 30, 20, 6], [30.0, 40.0, 25.0, 40.0, 40.0, 20.0])
 
@@ -56,4 +57,4 @@ def test_one_level_never_more_than_the_list_and_no_interval_without_past_promoti
     assert nobody.value == nobody.ci_high == 0.0
     found = expected_of(pd.Series([0.5, 0.5]), PastRatios.of(None))
     assert found.value == 1.0 and math.isnan(found.ci_low) and found.n == 0
-    assert expected_words(found.value, found.ci_low, found.ci_high) == "1"
+    assert expected(found.value, found.ci_low, found.ci_high) == "1"

@@ -12,7 +12,6 @@ import pandas as pd
 
 from promolab.campaign.outlook.expected import (
     expected_of,
-    expected_words,
     kinds_of,
     type_of,
 )
@@ -27,7 +26,16 @@ from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Estimate, Result, plain
 from promolab.stats import wilson
 from promolab.weeks import Week, local_day
-from promolab.wording import answer_to, count, is_one, number, percent, plural, promotion_name
+from promolab.wording import (
+    answer_to,
+    count,
+    expected,
+    is_one,
+    number,
+    percent,
+    plural,
+    promotion_name,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -188,7 +196,7 @@ class OutlookCoverage(Result):
 _WRITTEN: Mapping[str, Any] = {
     "promotion_id": str,
     "contacts": count,
-    "expected": Ranged(expected_words, "ci_low", "ci_high"),
+    "expected": Ranged(expected, "ci_low", "ci_high"),
     "observed": count,
 }
 

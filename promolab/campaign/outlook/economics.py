@@ -10,21 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
-from promolab.campaign.outlook.promotion_economics import (
-    YEAR,
-    PromotionEconomics,
-    amount_words,
-    level_words,
-)
-from promolab.campaign.past.assignment import FEWEST_UNITS as FEWEST
+from promolab.campaign.outlook.expected import expected_of, type_of
+from promolab.campaign.outlook.promotion_economics import YEAR, PromotionEconomics
 from promolab.campaign.past.earlier_sales import sales_spread, visible_effect
 from promolab.campaign.past.schedule import moment_of
 from promolab.checks import columns_there
 from promolab.contract import Economics, read_operations
 from promolab.display import Html, Tile, table
 from promolab.errors import InputError
-from promolab.language import _, _n, marked
 from promolab.metrics import PastRatios
 from promolab.promotions import (
     PREDICTION_LEVEL,
@@ -38,21 +31,13 @@ from promolab.promotions import (
 )
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
-from promolab.wording import Answer, answer_to, count, is_one, listed
+from promolab.wording import Answer, amount, answer_to, count, expected, is_one
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
 MOST_NAMED = 3  # promotions; of more, the first sentence gives the number
-
-
-def _taken_off(kinds: set[str]) -> str:
-    if kinds <= {"coupon"}:
-        return _("coupons that they redeem")
-    if kinds == {"recommendation"}:
-        return _("a recommendation takes nothing off")
-    return _("what is taken off for those who respond")
 
 
 @dataclass(frozen=True)
@@ -90,20 +75,10 @@ class LaunchEconomics(Result):
         """Contacts of all promotions: a customer of two of a bundle counts twice."""
         return sum(p.contacts for p in self.promotions)
 
-    def assumed_words(self) -> str:
-        """Name what is assumed of any, to stand behind a figure that it enters; may be empty."""
-        told = dict.fromkeys(name for p in self.promotions if p.contacts for name in p.assumed())
-        return _("assumed: {figures}", figures=listed(told)) if told else ""
-
     def unknown(self, name: str = "redemptions") -> list[PromotionEconomics]:
         """Return those that contact somebody and of which a figure is not known."""
         rows = [p for p in self.promotions if p.contacts]
         return [p for p in rows if not math.isfinite(getattr(p, name).value)]
-
-    def not_foretold(self) -> str:
-        """Name those whose answers nobody can foretell, to stand behind a sum; may be empty."""
-        names = listed(p.name for p in self.unknown())
-        return names and _("without {names}, whose kind has no answers on record", names=names)
 
     def total(self, name: str) -> Estimate:
         """Add redemptions, discount or cost up over the promotions of which it is known.
@@ -163,6 +138,49 @@ class LaunchEconomics(Result):
         """Return the figures by promotion_id."""
         return {str(p.promotion_id): p.to_dict() for p in self.promotions}
 
+    def facts(self) -> dict[str, Any]:
+        """Return what the first sentences and the headline numbers say."""
+        first, sent = self.largest, [p for p in self.promotions if p.contacts]
+        if first is None or not sent:
+            return {"state": "nobody", "names": [], "customers": 0, "level": PREDICTION_LEVEL}
+        kinds, known = {p.kind for p in sent}, math.isfinite(self.total("redemptions").ci_low)
+        taken = "nothing" if kinds == {"recommendation"} else "some"
+        taken = "coupons" if kinds <= {"coupon"} else taken
+        told, off = expected(*self.total("redemptions").ends), self.total("discount")
+        seen = first.shows if first.shows in ("none", "few", "unknown") else "sees"
+        pooled = first.enough is False and first.weeks_needed > 1
+        assumed = list(dict.fromkeys(name for p in sent for name in p.assumed()))
+        rests = "assumed" if assumed else "stated"
+        return {
+            "state": "some",
+            "customers": self.contacts,
+            "names": [p.name for p in sent],
+            "many": len(sent) > MOST_NAMED,
+            "answer": self.words,
+            "currency": first.currency,
+            "level": PREDICTION_LEVEL,
+            "redemptions": self.total("redemptions"),
+            "predicted": math.isfinite(self.total("redemptions").value),
+            "expected": told,
+            "people": 1 if is_one(told) else 2,
+            "discount": off,
+            "discounts": math.isfinite(off.value),
+            "without": [p.name for p in self.unknown()],
+            "brings": rests if math.isfinite(self.break_even.value) else "unknown",
+            "assumed": assumed,
+            "assumes": bool(assumed),
+            "largest_rates": first.say("rates_line"),
+            "seen": seen,
+            "held": first.held,
+            "visible": first.visible,
+            "several": len(self.promotions) > 1,
+            "largest_name": first.name,
+            "pooling": "" if not pooled else "year" if first.weeks_needed <= YEAR else "never",
+            "weeks": first.weeks_needed,
+            "foretold": "without" if self.unknown() else "known" if known else "few",
+            "off": taken if off.n else "unknown",
+        }
+
     def opening(self, customers: int | None = None) -> str:
         """Return the first sentences of the page: whom, what to expect, what it must bring.
 
@@ -171,84 +189,7 @@ class LaunchEconomics(Result):
         customers : int, optional
             Different customers to contact, where a customer gets several promotions.
         """
-        first = self.largest
-        if first is None or not first.contacts:
-            return _("Nobody is to be contacted this week.")
-        r, d = self.total("redemptions"), self.total("discount")
-        costing = _(
-            "what they cost in discounts is not known (discount_rate, or threshold and reduction, "
-            "in [promotions] of shop.toml would tell)"
-        )
-        if math.isfinite(d.value):
-            amount = amount_words(d, first.currency)
-            costing = _("costing {amount} in discounts", amount=amount)
-        contact = _n(
-            "Contact {n} customer about {promotions}.",
-            "Contact {n} customers about {promotions}.",
-            self.contacts if customers is None else customers,
-            promotions=self.named(),
-        )
-        costing = listed(filter(None, [costing, self.not_foretold()]))
-        expected = expected_words(*r.ends)
-        few = marked("Expect {expected} {redemption}, {costing}.")
-        many = marked("Expect {expected} {redemption}s, {costing}.")
-        told = {"expected": expected, "redemption": self.words.noun, "costing": costing}
-        expect = _(few if is_one(expected) else many, **told)
-        if math.isnan(r.value):
-            expect = _("What they bring cannot be predicted: their kind has no answers on record.")
-        return " ".join([contact, expect, self._must_bring(first)])
-
-    def named(self) -> str:
-        """Return the promotions that contact anybody by name, or how many they are."""
-        names = [p.name for p in self.promotions if p.contacts]
-        if len(names) > MOST_NAMED or not names:
-            return _n("{n} promotion", "{n} promotions", len(names))
-        if len(names) == 1:
-            return names[0]
-        return _("{names} and {last}", names=listed(names[:-1]), last=names[-1])
-
-    def _must_bring(self, first: PromotionEconomics) -> str:
-        extra = self.break_even
-        if not math.isfinite(extra.value):
-            return _("What each contact must bring is not known.")
-        amount = amount_words(extra, first.currency)
-        assumed = marked(
-            "To pay for itself each contact must bring {amount} of extra sales (in part assumed); "
-            "{seen}."
-        )
-        stated = marked(
-            "To pay for itself each contact must bring {amount} of extra sales; {seen}."
-        )
-        told = assumed if self.assumed_words() else stated
-        return _(told, amount=amount, seen=self._seen(first))
-
-    def _seen(self, first: PromotionEconomics) -> str:
-        """Say what the largest promotion's holdout will tell of it."""
-        n = count(first.held)
-        if not first.held:
-            return _("nobody is held out, so whether it did will not be known")
-        if first.held < FEWEST:
-            return _("the holdout of {n} is too small to tell", n=n)
-        if not math.isfinite(first.visible):
-            return _("what the holdout of {n} can see is not known", n=n)
-        told = {"n": n, "amount": first.sees_words(), "name": first.name}
-        text = _("the holdout of {n} can see {amount} or more", **told)
-        if len(self.promotions) > 1:
-            text = _("the holdout of {n} of {name}, the largest, can see {amount} or more", **told)
-        needed = first.weeks_needed
-        if first.enough is not False or not needed > 1:
-            return text
-        if needed <= YEAR:
-            return _(
-                "{text}: too little by itself, enough with {weeks} such weeks together",
-                text=text,
-                weeks=count(needed),
-            )
-        return _(
-            "{text}: it will not tell whether it pays, and a year of such weeks read together "
-            "would not either",
-            text=text,
-        )
+        return self.say("opening", customers=self.contacts if customers is None else customers)
 
     def tiles(self, customers: int | None = None) -> list[Tile]:
         """Return the headline numbers: whom, how many answer, what that costs, what it must bring.
@@ -263,45 +204,30 @@ class LaunchEconomics(Result):
         list of Tile
             Only the first one, 0, where nobody is to be contacted.
         """
-        n = self.contacts if customers is None else customers
-        named = self.named() if self.contacts else _("nothing starts")
-        first = Tile(_("Customers to contact"), count(n), float(n), named, change="difference")
+        n, facts = self.contacts if customers is None else customers, self._facts
+        first = Tile(facts.say("contact_tile"), count(n), float(n), facts.say("contact_note"))
+        first = replace(first, change="difference")
         if not self.contacts or self.largest is None:
             return [first]
-        words, currency = self.words, self.largest.currency
-        redemptions, discount, extra = (
-            self.total("redemptions"), self.total("discount"), self.break_even
-        )  # fmt: skip
-        told = _n("from {n} past promotion", "from {n} past promotions", redemptions.n)
-        off = _taken_off({p.kind for p in self.promotions if p.contacts})
-        known = math.isfinite(redemptions.ci_low)
+        extra, currency = self.break_even, self.largest.currency
         figures = (
-            (
-                _("Expected {redemption}s", redemption=words.noun),
-                expected_words(*redemptions.ends),
-                redemptions.value,
-                self.not_foretold()
-                or (told if known else _("too few past promotions: no interval")),
-            ),
-            (
-                _("Expected discount cost"),
-                amount_words(discount, currency),
-                discount.value,
-                off if discount.n else _("not known"),
-            ),
-            (
-                _("Break-even extra sales per contact"),
-                amount_words(extra, currency),
-                extra.value,
-                self.assumed_words() or self.largest.rates_words(),
-            ),
-        )
+            ("answers_tile", facts["expected"], facts["redemptions"], "answers_note"),
+            ("off_tile", amount(*facts["discount"].ends, currency=currency), facts["discount"],
+             "off_note"),
+            ("bring_tile", amount(*extra.ends, currency=currency), extra, "bring_note"),
+        )  # fmt: skip
         which = ", ".join(str(p.promotion_id) for p in self.promotions if p.contacts)
         return [
             first,
             *(
-                Tile(label, text, value if math.isfinite(value) else None, note, of=which)
-                for label, text, value, note in figures
+                Tile(
+                    facts.say(label),
+                    text,
+                    e.value if math.isfinite(e.value) else None,
+                    facts.say(note),
+                    of=which,
+                )
+                for label, text, e, note in figures
             ),
         ]
 
@@ -328,37 +254,28 @@ class LaunchEconomics(Result):
             What it shows; by default what each may cost and must bring.
         """
         rows = self.promotions
-        nouns = {answer_to(row.kind).noun for row in rows}
-        what = _("expected answers")
-        if len(nouns) == 1:
-            what = _("expected {redemption}s", redemption=nouns.pop())
+        kinds = {answer_to(row.kind).noun for row in rows}
+        one = answer_to(rows[0].kind) if len(kinds) == 1 else None
+        what = self.say("several_kinds") if one is None else self.say("one_kind", answer=one)
         more = {} if beside is None else {str(name): beside[name].array for name in beside}
+        heads = ("name", "contacts", "held", "expected", "cost", "break_even")
         return table(
             self.to_frame().assign(
-                expected=[row.expected_words() for row in rows],
-                cost=[amount_words(row.cost, row.currency) for row in rows],
-                break_even=[amount_words(row.break_even, row.currency) for row in rows],
+                expected=[expected(*row.redemptions.ends) for row in rows],
+                cost=[amount(*row.cost.ends, currency=row.currency) for row in rows],
+                break_even=[amount(*row.break_even.ends, currency=row.currency) for row in rows],
                 **more,
             ),
-            {
-                "name": _("promotion"),
-                "contacts": _("to contact"),
-                "held": _("held out of it"),
-                "expected": _("{what}, {level} interval", what=what, level=level_words()),
-                "cost": _("cost"),
-                "break_even": _("break-even per contact"),
-            }
-            | dict(headings or {}),
+            {name: self.say(f"{name}_head", what=what) for name in heads} | dict(headings or {}),
             dict.fromkeys(["expected", "cost", "break_even"], str)
             | {"contacts": count, "held": count},
-            caption=caption
-            or _("What each promotion may cost, and the extra sales that each contact must bring."),
+            caption=caption or self.say("table_caption"),
             most=len(rows),
         )
 
     def summary(self) -> str:
         """Say it of each promotion."""
-        return "\n".join(p.summary() for p in self.promotions) or "No promotion starts this week."
+        return "\n".join(p.summary() for p in self.promotions) or self.say("no_promotion")
 
 
 _DAY = 86_400

@@ -13,7 +13,7 @@ import pandas as pd
 from promolab.compare import expected_responses
 from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Estimate, Result
-from promolab.wording import answer_to, count, number, percent
+from promolab.wording import answer_to, count, expected, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,17 +24,6 @@ if TYPE_CHECKING:
 
 NOT_RECORDED = "Who answered promotions of its kind was never recorded"
 TOO_FEW = "fewer than three past promotions tell how far such a list misses"
-
-
-def expected_words(expected: float, low: float, high: float) -> str:
-    """Write expected redemptions with their interval, where there is one.
-
-    Examples
-    --------
-    >>> expected_words(183.2, 81.4, 441.9), expected_words(54.9, float("nan"), float("nan"))
-    ('180 [80, 440]', '55')
-    """
-    return number(expected, low, high, decimals=None if np.isfinite(low) else 0)
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ class ListOutlook(Result):
         row = self.at_usual
         if np.isnan(row["expected"]):
             return f"{NOT_RECORDED}: no number is predicted."
-        text = expected_words(row["expected"], row["ci_low"], row["ci_high"])
+        text = expected(row["expected"], row["ci_low"], row["ci_high"])
         sentence = (
             f"If the {count(row['customers'])} likeliest are contacted, about {text} of them are "
             f"expected to {answer_to(self.kind).verb} ({percent(row['rate'], decimals=0)})."

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.campaign.outlook.economics import LaunchEconomics, launched
-from promolab.campaign.outlook.expected import expected_of, expected_words, type_of
-from promolab.campaign.outlook.promotion_economics import amount_words
+from promolab.campaign.outlook.expected import expected_of, type_of
 from promolab.campaign.plan.result import Plan
 from promolab.contract import read_operations
 from promolab.display import Html, Ranged, table
@@ -20,7 +19,7 @@ from promolab.metrics import PastRatios
 from promolab.promotions import break_even, discount_per_redeemer, past_discounts, promotion_costs
 from promolab.results import Estimate, Result
 from promolab.segmentation import segment_words
-from promolab.wording import answer_to, count, percent, plural
+from promolab.wording import amount, answer_to, count, expected, percent, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -66,7 +65,7 @@ class ListSteps(Result):
 
         def amounts(name: str) -> list[str]:
             pairs = zip(self.rows[[f"{name}{end}" for end in _ENDS]].to_numpy(), of, strict=True)
-            return [amount_words(Estimate(*ends), p.currency) for ends, p in pairs]
+            return [amount(*ends, currency=p.currency) for ends, p in pairs]
 
         shown = self.rows.assign(
             name=names,
@@ -91,7 +90,7 @@ class ListSteps(Result):
                 "never": _("never contacted"),
             },
             {
-                "redemptions": Ranged(expected_words),
+                "redemptions": Ranged(expected),
                 "never": partial(percent, decimals=0),
                 **dict.fromkeys(["size", "cost", "break_even"], str),
             },
