@@ -19,7 +19,7 @@ from promolab.effects.learners.two_part import TwoPartEffect
 from promolab.effects.shrinkage import CONSTANT, CalibratedEffects, Shrinkage
 from promolab.errors import InputError
 from promolab.model.inputs import Encoder, NativeEncoder
-from promolab.model.learners import OF_EFFECTS, from_bytes, node_tables_fit, to_bytes
+from promolab.model.learners import from_bytes, node_tables_fit, to_bytes
 from promolab.results import Estimate, plain
 
 FORMAT = "promolab.uplift/1"
@@ -166,7 +166,7 @@ def _rebuilt(
     """Return a fitted model of so many columns from what `_described` gave."""
     kind = state["kind"]
     if kind == TREES:
-        trees = from_bytes(arrays["skops"], version, OF_EFFECTS, "an uplift")
+        trees = from_bytes(arrays["skops"], version)
         _require(trees.n_features_in_ == width and all(node_tables_fit(trees, width)))
         return cast(Predictor, trees)
     _require(kind in PARTS)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,8 +55,6 @@ class Calibrator:
     >>> says = np.array([-4.0, -3.0, -2.0, 2.0, 3.0, 4.0])
     >>> timid = Calibrator.fit("platt", says, np.array([0, 1, 0, 1, 0, 1]))
     >>> bool(0 < timid.slope < 1)
-    True
-    >>> Calibrator.from_dict(timid.to_dict()) == timid
     True
     """
 
@@ -120,23 +118,6 @@ class Calibrator:
         if self.method == "isotonic":
             return np.asarray(np.interp(logits, self.knots, self.heights))
         return np.asarray(logits, dtype=float)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values; floats survive JSON to the last bit."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Calibrator:
-        """Become what `to_dict` described."""
-        if plain["method"] not in METHODS:
-            raise KeyError(plain["method"])
-        return cls(
-            plain["method"],
-            float(plain["slope"]),
-            float(plain["intercept"]),
-            _plain(plain["knots"]),
-            _plain(plain["heights"]),
-        )
 
 
 def cross_fitted_calibrators(

@@ -138,7 +138,7 @@ def prepared(model: ResponseModel, outcome: str | None = None) -> Preparation:
     if isinstance(encoder, Encoder):
         found = [_encoded(code) for code in encoder.codes]
     elif isinstance(encoder, NativeEncoder):
-        found = [_native(code) for code in encoder.columns_]
+        found = [_native(code) for code in encoder.codes]
     else:
         raise InputError(f"a {model.kind} model does not say how it prepares its columns")
     return Preparation(model.kind, tuple(found))

@@ -21,7 +21,6 @@ from promolab.model.inputs.reading import (
     outcome_labels,
 )
 from promolab.model.learners import Learner, Training, fitted_learners, make_learner
-from promolab.model.learners.linear import Logistic
 from promolab.model.saved import Saved
 from promolab.stats import t_quantile
 
@@ -234,13 +233,6 @@ class ResponseModel(Saved):
             options["intervals"] = False  # the folds' models predict, and no more
         fit = partial(fitted_learners, self.kind, options, named=not self.single_)
         return list(cross_fitted_calibrators(self.calibration, training, fit))
-
-    def _expose(self) -> None:
-        """Show what a logistic model of one outcome consists of."""
-        first = self.learners_[0]
-        if len(self.learners_) == 1 and isinstance(first, Logistic):
-            for name in ("encoder", "weights", "intercept", "standard_errors", "l2", "info"):
-                setattr(self, f"{name}_", getattr(first, name))
 
     def _logits(self, X: pd.DataFrame) -> np.ndarray:
         frame = self._frame(X)

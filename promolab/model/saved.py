@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from promolab.errors import InputError, PromolabError, nearest
 from promolab.model.inputs.reading import as_frame
 from promolab.model.learners import learner_class, make_learner
-from promolab.results import read_file, write_file
+from promolab.results import read_values, write_values
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -124,12 +123,18 @@ class Estimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if "learners_" not in vars(self):
             raise NotFitted(f"this {type(self).__name__} is not fitted yet; call .fit(X, y) first")
 
+    def _found(self) -> list[str]:
+        """Return the names of what was learned."""
+        return [name for name in vars(self) if name.endswith("_") and name[0] != "_"]
+
     def _forget(self) -> None:
-        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
+        for name in self._found():
             delattr(self, name)
 
 
-FORMAT = "promolab.response/2"
+FORMAT = "promolab.response/3"
+EXPOSED = ("encoder", "weights", "intercept", "standard_errors", "l2", "info")
+"""What a logistic model of one outcome consists of."""
 
 
 class Saved(Estimator):
@@ -141,30 +146,14 @@ class Saved(Estimator):
 
     def save(self, path: str | Path) -> Path:
         """Write the fitted model to one file (safetensors: numbers and JSON, nothing executes)."""
-
         self._require_fit()
-        saved = [learner.state() for learner in self.learners_]
-        state: dict[str, Any] = {
-            "kind": self.kind,
-            "options": self._options(),
-            "columns": None if self.columns is None else [str(c) for c in self.columns],
-            "calibration": self.calibration,
-            "seed": self.seed,
-            "positive": self.positive,
-            "kinds": None if self.kinds is None else dict(self.kinds),
-            "outcomes": list(self.outcomes_),
-            "single": self.single_,
-            "classes": self.classes_.tolist(),
-            "features": self.n_features_in_,
-            "feature_names": list(getattr(self, "feature_names_in_", [])),
-            "n": self.n_,
-            "positives": self.positives_,
-            "clusters": self.clusters_,
-            "learners": [plain for plain, _ in saved],
-            "calibrators": [calibrator.to_dict() for calibrator in self.calibrators_],
-        }
-        arrays = {f"{k}.{name}": a for k, (_, some) in enumerate(saved) for name, a in some.items()}
-        return write_file(path, FORMAT, state, arrays)
+        parameters = {name: value for name, value in self.get_params().items() if name != "track"}
+        if self.columns is not None:
+            parameters["columns"] = [str(c) for c in self.columns]
+        shown = {f"{name}_" for name in EXPOSED}
+        learned = {name: vars(self)[name] for name in self._found() if name not in shown}
+        learned["learners_"] = [learner.learned() for learner in self.learners_]
+        return write_values({"parameters": parameters} | learned, path, FORMAT, what="model")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -175,19 +164,17 @@ class Saved(Estimator):
         InputError
             There is no such file, it is no response model, or it was changed or cut short.
         """
-
-        state, arrays = read_file(path, FORMAT)
+        told = read_values(path, FORMAT, what="model")
         try:
-            model = cls(
-                state["kind"],
-                columns=state["columns"],
-                calibration=state["calibration"],
-                seed=state["seed"],
-                positive=state["positive"],
-                kinds=state.get("kinds"),
-                **state["options"],
-            )
-            model._restore(state, arrays)
+            model = cls(**told.pop("parameters"))
+            learners = [(make_learner(model.kind, model._given), one) for one in told["learners_"]]
+            for learner, learned in learners:
+                learner.restore(learned)
+            told["learners_"] = [learner for learner, _ in learners]
+            for name in told:
+                if name.endswith("_"):
+                    setattr(model, name, told[name])
+            model._expose()
         except PromolabError:
             raise
         except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
@@ -196,35 +183,11 @@ class Saved(Estimator):
             ) from error
         return model
 
-    def _restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        _require_finite({"learners": state["learners"], "calibrators": state["calibrators"]})
-        learners = []
-        for k, plain in enumerate(state["learners"]):
-            learner = make_learner(self.kind, self._options())
-            mine = {n.split(".", 1)[1]: a for n, a in arrays.items() if n.startswith(f"{k}.")}
-            learner.restore(plain, mine)
-            learners.append(learner)
-        self.learners_ = learners
-        self.calibrators_ = []
-        if state["calibrators"]:
-            from promolab.model.calibration import Calibrator
+    def _expose(self) -> None:
+        """Show what a logistic model of one outcome consists of."""
+        from promolab.model.learners import Logistic
 
-            self.calibrators_ = [Calibrator.from_dict(plain) for plain in state["calibrators"]]
-        self.outcomes_ = tuple(cast(list[str], state["outcomes"]))
-        self.n_, self.positives_ = state["n"], state["positives"]
-        self.clusters_, self.classes_ = state["clusters"], np.array(state["classes"])
-        self.single_, self.n_features_in_ = state["single"], state["features"]
-        if state["feature_names"]:
-            self.feature_names_in_ = np.array(state["feature_names"], dtype=object)
-        self._expose()
-
-
-def _require_finite(state: dict[str, Any]) -> None:
-    """Refuse a file whose encoding or calibration holds what is no number."""
-    try:
-        json.dumps(state, allow_nan=False)
-    except ValueError as error:
-        raise InputError(
-            "the model file holds missing or infinite numbers where its columns are described; use "
-            "the original file or fit the model again"
-        ) from error
+        first = self.learners_[0]
+        if len(self.learners_) == 1 and isinstance(first, Logistic):
+            for name in EXPOSED:
+                setattr(self, f"{name}_", getattr(first, name))

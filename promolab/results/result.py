@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -14,7 +15,7 @@ from promolab.display import Html, join, say, table
 from promolab.errors import InputError
 from promolab.results.estimate import Estimate, plain
 from promolab.results.facts import Facts, words_for
-from promolab.results.values import read, write
+from promolab.results.values import read_values, write_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,7 +182,9 @@ class Result:
         InputError
             A field holds what is no figure, text, time, frame, array or result, such as a model.
         """
-        return write(self, Path(path))
+        with contextlib.suppress(OSError):  # what cannot be written is refused right below
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return write_values(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -192,7 +195,7 @@ class Result:
         InputError
             There is no such file, or it holds something else.
         """
-        found = read(Path(path))
+        found = read_values(path)
         if not isinstance(found, cls):
             raise InputError(
                 f"{path} holds a {type(found).__name__}; read it with {type(found).__name__}.load"

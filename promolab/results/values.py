@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib
 import io
@@ -15,31 +14,52 @@ from typing import Any
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.results.container import read_file, write_file
+from promolab.results.container import AGAIN, BROKEN, read_file, write_file
 
 FORMAT = "promolab.result/1"
 BESIDE = ("fields", "name", "shape")  # what stands beside the key that says what a value is
 
 
-def write(result: Any, path: Path) -> Path:
-    """Write a result to one file; see `promolab.results.Result.save`."""
+def write_values(value: Any, path: str | Path, form: str = FORMAT, *, what: str = "result") -> Path:
+    """Write figures, texts, times, frames, arrays and frozen dataclasses of them to one file.
+
+    Parameters
+    ----------
+    value : object
+        A result, or a mapping or list of such values.
+    path : str or Path
+        File to write; its folder must exist.
+    form : str
+        The format's name and version.
+    what : {"model", "result"}
+        What is saved.
+
+    Raises
+    ------
+    InputError
+        The value holds something else, or the file cannot be written.
+    """
     arrays: dict[str, np.ndarray] = {}
-    told = _written(result, type(result).__name__, arrays)
-    with contextlib.suppress(OSError):  # what cannot be written is refused right below
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return write_file(path, FORMAT, told, arrays, what="result")
+    told = _written(value, type(value).__name__, arrays)
+    return write_file(path, form, told, arrays, what=what)
 
 
-def read(path: Path) -> Any:
-    """Read what `write` wrote; see `promolab.results.Result.load`."""
-    told, arrays = read_file(path, FORMAT, what="result")
+def read_values(path: str | Path, form: str = FORMAT, *, what: str = "result") -> Any:
+    """Read what `write_values` wrote in the format ``form``.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is another, changed or cut short.
+    """
+    told, arrays = read_file(path, form, what=what)
     try:
         return _read(told, arrays)
     except InputError:
         raise
     except Exception as error:  # whatever values or frames stumble over
         raise InputError(
-            f"{path} is no saved result ({error}); make it again, or use the original file"
+            f"{path} {BROKEN[what]} ({error}); {AGAIN[what]}, or use the original file"
         ) from error
 
 

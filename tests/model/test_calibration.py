@@ -1,7 +1,5 @@
 """Calibration mends a model that is too sure, leaves a good one alone, and never reverses ranks."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -109,8 +107,6 @@ def test_ranks_are_never_reversed_and_nobody_is_certain(rows, method) -> None:
         p = 1 / (1 + np.exp(-says))
         least, most = 1 / ((labels == 0).sum() + 2), 1 - 1 / ((labels == 1).sum() + 2)
         assert p.min() >= least - 1e-9 and p.max() <= most + 1e-9
-    again = Calibrator.from_dict(json.loads(json.dumps(calibrator.to_dict())))
-    np.testing.assert_array_equal(again.apply(grid), says)
 
 
 def test_whole_promotions_are_left_out_so_that_models_have_not_seen_them() -> None:

@@ -5,30 +5,32 @@ import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
+from skops.io import get_untrusted_types
 
 from promolab.errors import InputError
+from promolab.model.inputs.encoding import Encoder
 from promolab.model.learners import _skops
 from promolab.model.learners.trees import Boosting, Forest, Tree
 from promolab.model.response import ResponseModel
-from promolab.results.container import _checksum, versions
+from promolab.model.saved import FORMAT
+from promolab.results import read_values, write_values
+from promolab.results.container import versions
 from tests.model.test_response import data
 from tests.refused import refused
 
 TREES = {"tree": {"min_leaf": 20}, "forest": {"trees": 5}, "boosting": {"iterations": 5}}
-
-
-def header_of(path: Path) -> dict[str, Any]:
-    with safe_open(path, framework="np") as file:
-        header: dict[str, Any] = json.loads(file.metadata()["promolab"])
-    return header
 
 
 def trees_of(model: ResponseModel) -> Any:
@@ -37,13 +39,11 @@ def trees_of(model: ResponseModel) -> Any:
     return learner.estimator
 
 
-def forge(path: Path, change: object) -> None:
+def forge(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     """Change a saved model and give it the checksum that fits."""
-    header, arrays = header_of(path), load_file(path)
-    change(header, arrays)  # type: ignore[operator]
-    told = {"versions": header["versions"], "state": header["state"]}
-    header["sha256"] = _checksum(told, arrays)
-    save_file(arrays, path, metadata={"promolab": json.dumps(header, sort_keys=True)})
+    told = read_values(path, FORMAT, what="model")
+    change(told)
+    write_values(told, path, FORMAT, what="model")
 
 
 def test_saved_and_loaded_predicts_the_same_bits(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_changed_and_foreign_files_are_refused(tmp_path: Path) -> None:
     refused("damaged or no model file", ResponseModel.load, path)
     save_file({"weights": np.zeros(3)}, path)
     refused("holds tensors, but no model of promolab", ResponseModel.load, path)
-    for number in (1, 99):
+    for number in (1, 2, 99):
         header = {"format": f"promolab.response/{number}", "sha256": "", "state": {}}
         save_file({"weights": np.zeros(3)}, path, metadata={"promolab": json.dumps(header)})
         refused(rf"has format 'promolab\.response/{number}'.*fit the", ResponseModel.load, path)
@@ -99,7 +99,8 @@ def test_saved_trees_predict_the_same_bits(kind: str, tmp_path: Path) -> None:
     fresh = ResponseModel(kind, **TREES[kind]).fit(X, y).save(tmp_path / "fresh")
     assert fresh.read_bytes() == path.read_bytes()  # no hour, no memory address
     assert again.preparation() == model.preparation()
-    assert header_of(path)["versions"] == versions()
+    with safe_open(path, framework="np") as file:
+        assert json.loads(file.metadata()["promolab"])["versions"] == versions()
 
 
 def test_another_process_predicts_the_same_bits(tmp_path: Path) -> None:
@@ -138,17 +139,17 @@ def test_several_outcomes_and_classes_are_kept(tmp_path: Path) -> None:
     assert not hasattr(again, "feature_names_in_") and again.n_features_in_ == 1
 
 
-def swap_trees(arrays: dict[str, Any], change: object) -> None:
+def swap_trees(told: dict[str, Any], change: Callable[[dict[str, Any]], Any]) -> None:
     """Replace the skops archive by one with another schema."""
-    with zipfile.ZipFile(io.BytesIO(arrays["0.skops"].tobytes())) as archive:
+    version, trees = told["learners_"][0]["written"]
+    with zipfile.ZipFile(io.BytesIO(trees.tobytes())) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
-    schema = json.loads(contents["schema.json"])
-    contents["schema.json"] = json.dumps(change(schema)).encode()  # type: ignore[operator]
+    contents["schema.json"] = json.dumps(change(json.loads(contents["schema.json"]))).encode()
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
-    arrays["0.skops"] = np.frombuffer(target.getvalue(), dtype=np.uint8)
+    told["learners_"][0]["written"] = version, np.frombuffer(target.getvalue(), dtype=np.uint8)
 
 
 def test_a_forged_file_cannot_bring_code(tmp_path: Path) -> None:
@@ -186,8 +187,8 @@ def test_a_forged_file_cannot_bring_code(tmp_path: Path) -> None:
         (lambda schema: {**schema, "__class__": "GaussianNB"}, "GaussianNB"),
     ):
         path.write_bytes(good)
-        forge(path, lambda _, arrays, change=change: swap_trees(arrays, change))
-        refused(f"holds .*{named}, which is no part of a response", ResponseModel.load, path)
+        forge(path, lambda told, change=change: swap_trees(told, change))
+        refused(f"holds .*{named}, which is no part of a model", ResponseModel.load, path)
     assert not touched.exists()
 
 
@@ -198,31 +199,24 @@ def test_forged_trees_that_are_trusted_but_wrong(tmp_path: Path) -> None:
     good = path.read_bytes()
     forest = ResponseModel("forest", trees=2).fit(X, y)
 
-    def other_kind(_: dict[str, Any], arrays: dict[str, Any]) -> None:
-        arrays["0.skops"] = _skops.to_bytes(trees_of(forest))
+    def learned(**changes: Any) -> Callable[[dict[str, Any]], Any]:
+        return lambda told: told["learners_"][0].update(changes)
 
-    def another_version(header: dict[str, Any], _: dict[str, Any]) -> None:
-        header["state"]["learners"][0]["scikit-learn"] = "1.2.3"
-
-    def no_archive(_: dict[str, Any], arrays: dict[str, Any]) -> None:
-        arrays["0.skops"] = np.zeros(10, dtype=np.uint8)
-
-    def empty_archive(_: dict[str, Any], arrays: dict[str, Any]) -> None:
-        swap_trees(arrays, lambda _: {"protocol": 2})
-
-    def too_few(_: dict[str, Any], arrays: dict[str, Any]) -> None:
-        arrays["0.hits"] = arrays["0.hits"][:1]
-
-    def other_columns(header: dict[str, Any], _: dict[str, Any]) -> None:
-        header["state"]["learners"][0]["encoder"]["columns"].pop()
-
+    first = tree.learners_[0]
+    assert isinstance(first, Tree)
+    bytes_of, version = _skops.to_bytes, sklearn.__version__
+    fewer = replace(first.encoder, codes=first.encoder.codes[:-1])
+    other_kind = learned(written=(version, bytes_of(trees_of(forest))))
+    another_version = learned(written=("1.2.3", bytes_of(trees_of(tree))))
+    no_archive = learned(written=(version, np.zeros(10, dtype=np.uint8)))
+    no_tree = partial(swap_trees, change=lambda _: {"protocol": 2})
     for change, message in (
         (other_kind, "holds a RandomForestClassifier where a DecisionTreeClassifier belongs"),
         (another_version, r"saved with scikit-learn 1\.2\.3, and this is .*fit the model again"),
         (no_archive, "trees in the model file cannot be read"),
-        (empty_archive, "trees in the model file cannot be read"),
-        (too_few, "do not fit together"),
-        (other_columns, "do not fit together"),
+        (no_tree, "trees in the model file cannot be read"),
+        (learned(hits=first.hits[:1]), "do not fit together"),
+        (learned(encoder=fewer), "do not fit together"),
     ):
         path.write_bytes(good)
         forge(path, change)
@@ -252,62 +246,56 @@ def test_trees_that_lead_nowhere_are_refused(kind: str, tmp_path: Path) -> None:
 
 def test_what_is_trusted_is_no_more_than_the_kinds_need() -> None:
     X, y, _ = data()
-    needed = set()
+    needed: set[str] = set()
     for kind, options in TREES.items():
         estimator = trees_of(ResponseModel(kind, **options).fit(X, y))
-        archive = zipfile.ZipFile(io.BytesIO(_skops.to_bytes(estimator).tobytes()))
-        needed |= _skops._named_in(json.loads(archive.read("schema.json")))
-    trusted = set(_skops.TRUSTED)
-    # Two plain types are named by other versions of what writes the file.
-    assert needed <= trusted and trusted - needed <= {"builtins.int", "numpy.dtype"}
-    roots = {name.split(".")[0] for name in _skops.TRUSTED}
-    assert roots == {"builtins", "functools", "numpy", "sklearn"}
-    assert not any("pickle" in name or "eval" in name for name in _skops.TRUSTED)
-
-
-def spoil(name: str, how: str) -> object:
-    """Return a change that takes a number of an array away, or makes it none."""
-
-    def change(header: dict[str, Any], arrays: dict[str, Any]) -> None:
-        arrays[name] = arrays[name].copy()
-        if how == "short":
-            arrays[name] = np.ascontiguousarray(arrays[name][:-1])
-        else:
-            arrays[name].flat[0] = np.nan
-
-    return change
+        needed |= {*get_untrusted_types(data=_skops.to_bytes(estimator).tobytes())}
+    assert needed == set(_skops.TRUSTED)
 
 
 @pytest.mark.parametrize("how", ["short", "nan"])
 @pytest.mark.parametrize(
     ("kind", "options", "names"),
     [
-        ("logistic", {}, ["0.weights", "0.intercept"]),
-        ("mlp", {"epochs": 1, "hidden": (4,)}, ["0.weight_0", "0.bias_0", "0.weight_1"]),
+        ("logistic", {}, ["weights"]),
+        ("mlp", {"epochs": 1, "hidden": (4,)}, ["weights", "biases"]),
     ],
 )
 def test_files_with_missing_or_short_numbers_are_refused(kind, options, names, how, tmp_path):
     X, y, _ = data(200)
     whole = ResponseModel(kind, **options).fit(X, y).save(tmp_path / "whole")
+
+    def spoil(told: dict[str, Any], name: str) -> None:
+        """Take a number of an array away, or make it none."""
+        learned = told["learners_"][0]
+        array = (learned[name] if kind == "logistic" else learned[name][0]).copy()
+        array.flat[0] = np.nan
+        array = array[:-1] if how == "short" else array
+        learned[name] = array if kind == "logistic" else [array, *learned[name][1:]]
+
     for name in names:
         path = tmp_path / name
         path.write_bytes(whole.read_bytes())
-        forge(path, spoil(name, how))
+        forge(path, lambda told, name=name: spoil(told, name))
         refused("the model file's", ResponseModel.load, path)
 
 
 def test_files_of_a_kind_that_went_or_whose_encoding_is_no_number_are_refused(tmp_path) -> None:
     X, y, _ = data(200)
-    path = ResponseModel("mlp", epochs=1).fit(X, y).save(tmp_path / "model")
-    forge(path, lambda header, arrays: header["state"].update(kind="factorization"))
+    path = ResponseModel().fit(X, y).save(tmp_path / "model")
+    forge(path, lambda told: told["parameters"].update(kind="factorization"))
     refused("'factorization' is not a response model; known: boosting", ResponseModel.load, path)
-    pooled = {"kind": "logistic", "options": {"by": "promotion_id"}}
-    forge(path, lambda header, arrays: header["state"].update(pooled))
+    forge(path, lambda told: told["parameters"].update(kind="logistic", by="promotion_id"))
     refused("logistic has no option 'by'", ResponseModel.load, path)
     path = ResponseModel().fit(X, y).save(tmp_path / "model")
+    forge(path, lambda told: told["learners_"][0].update(intercept=float("inf")))
+    refused("the model file's intercept", ResponseModel.load, path)
+    path = ResponseModel().fit(X, y).save(tmp_path / "model")
 
-    def change(header: dict[str, Any], arrays: dict[str, Any]) -> None:
-        header["state"]["learners"][0]["encoder"]["codes"][0]["mean"] = float("nan")
+    def change(told: dict[str, Any]) -> None:
+        (first, *others), encoder = told["learners_"][0]["encoder"].codes, Encoder(())
+        object.__setattr__(encoder, "codes", (replace(first, mean=float("nan")), *others))
+        told["learners_"][0]["encoder"] = encoder
 
     forge(path, change)
     refused("missing or infinite numbers where its columns", ResponseModel.load, path)

@@ -102,13 +102,13 @@ def test_levels_are_numbered_by_rate_and_constant_and_repeated_columns_dropped()
     X = pd.DataFrame({"city": ["a", "b", "c"] * 40, "x": range(120)})
     y = np.array([1, 0, 1] * 40)
     y[0] = 0
-    ordered = NativeEncoder.fit(X, labels=y).columns_[0]
+    ordered = NativeEncoder.fit(X, labels=y).codes[0]
     assert ordered.levels_by_code() == ["b", "a", "c"]
-    assert NativeEncoder.fit(X).columns_[0].levels_by_code() == ["a", "b", "c"]
+    assert NativeEncoder.fit(X).codes[0].levels_by_code() == ["a", "b", "c"]
     level = [f"level {k:03d}" for k in range(300)] * 20
     level.append("level 007")
     encoder = NativeEncoder.fit(pd.DataFrame({"level": level}))
-    (column,) = encoder.columns_
+    (column,) = encoder.codes
     assert len(column.levels) == 200 and column.pooled == 100
     assert "level 007" in column.levels and "level 299" not in column.levels
     codes = encoder.transform(pd.DataFrame({"level": level}))
@@ -117,7 +117,7 @@ def test_levels_are_numbered_by_rate_and_constant_and_repeated_columns_dropped()
     X = X.assign(one=1.0, again=X["orders"], town=X["city"])
     encoder = NativeEncoder.fit(X)
     assert encoder.names == ["again", "city", "noise", "share"]
-    said = {column.name: column.dropped for column in encoder.columns_ if column.dropped}
+    said = {column.name: column.dropped for column in encoder.codes if column.dropped}
     assert said == {"one": "constant", "orders": "same as again", "town": "same as city"}
     model = ResponseModel("tree", min_leaf=20).fit(X, y)
     np.testing.assert_array_equal(model.probability(X), fitted("tree").probability(X))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -244,16 +245,6 @@ class ColumnCode:
         named = sorted(zip(self.codes, [*self.levels, OTHERS], strict=True))
         return [name for code, name in named if code >= 0]
 
-    @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> ColumnCode:
-        """Return what `dataclasses.asdict` gave of one, of an earlier version's too."""
-        told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
-        if same := told.pop("same_as", ""):
-            told["dropped"] = f"same as {same}"
-        if len(told["shares"]) == len(told["levels"]) + 2:
-            told["missing_share"] = told["shares"][-1]
-        return cls(**told)
-
 
 def _used_columns(
     X: pd.DataFrame, columns: Iterable[str] | None, learn: Callable[[pd.Series], ColumnCode]
@@ -287,7 +278,42 @@ def _without_copies(
 
 
 @dataclasses.dataclass(frozen=True)
-class Encoder:
+class _Encoding:
+    """What was learned of the source columns."""
+
+    codes: tuple[ColumnCode, ...]
+
+    def __post_init__(self) -> None:
+        # A file may have been written by somebody else.
+        for code in self.codes:
+            told = (code.missing_share, code.low, code.high, code.median, code.mean, code.sd)
+            if not all(map(math.isfinite, (*told, code.bend, *code.shares))):
+                raise InputError(
+                    "the model file holds missing or infinite numbers where its columns are "
+                    "described; use the original file or fit the model again"
+                )
+
+    @property
+    def columns(self) -> list[str]:
+        """Source columns, sorted; those dropped among them."""
+        return [code.name for code in self.codes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the encoding as plain values that JSON can hold."""
+        return {"codes": [dataclasses.asdict(code) for code in self.codes]}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> Self:
+        """Rebuild an encoding from what `to_dict` gave."""
+        codes = []
+        for plain in state["codes"]:
+            told: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+            codes.append(ColumnCode(**told))
+        return cls(tuple(codes))
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder(_Encoding):
     """Encodes frames of features as matrices φ(x); learned once, from training rows.
 
     A numeric column is bent with arcsinh(x / s), s the lower quartile of its non-zero sizes, if its
@@ -315,8 +341,6 @@ class Encoder:
     >>> encoder.transform(X).shape
     (4, 4)
     """
-
-    codes: tuple[ColumnCode, ...]
 
     @classmethod
     def fit(
@@ -352,11 +376,6 @@ class Encoder:
 
         # Equal columns have equal codes, so that few pairs are compared in full.
         return cls(_without_copies(codes, values, lambda c: dataclasses.replace(c, name="")))
-
-    @property
-    def columns(self) -> list[str]:
-        """Source columns, sorted."""
-        return [code.name for code in self.codes]
 
     @cached_property
     def used(self) -> list[ColumnCode]:
@@ -444,22 +463,9 @@ class Encoder:
         read, write, level, share = np.array(rows, dtype=float).reshape(-1, 4).T
         return read.astype(np.int64), write.astype(np.int64), level, share
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the encoding as plain values that JSON can hold."""
-        return {"codes": [dataclasses.asdict(code) for code in self.codes]}
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> Encoder:
-        """Rebuild an encoder from what `to_dict` gave."""
-        codes = [ColumnCode.of(plain) for plain in state["codes"]]
-        for at, code in enumerate(codes):
-            if not code.names and not code.dropped:  # a constant, in an earlier version's file
-                codes[at] = dataclasses.replace(code, dropped="constant")
-        return cls(tuple(codes))
-
 
 @dataclasses.dataclass(frozen=True)
-class NativeEncoder:
+class NativeEncoder(_Encoding):
     """Gives trees the features as they are; learned once, from training rows.
 
     A number stays a number, and a missing one stays missing: a split sends missing values to the
@@ -469,7 +475,7 @@ class NativeEncoder:
 
     Parameters
     ----------
-    columns_ : tuple of ColumnCode
+    codes : tuple of ColumnCode
         One per source column, sorted by name.
 
     Examples
@@ -481,8 +487,6 @@ class NativeEncoder:
            [ 1., nan],
            [ 1., 30.]])
     """
-
-    columns_: tuple[ColumnCode, ...]
 
     @classmethod
     def fit(
@@ -527,14 +531,9 @@ class NativeEncoder:
         return cls(_without_copies(codes, values.__getitem__, key))
 
     @property
-    def columns(self) -> list[str]:
-        """Source columns, sorted; those dropped among them."""
-        return [column.name for column in self.columns_]
-
-    @property
     def used(self) -> list[ColumnCode]:
         """The columns of the matrix."""
-        return [column for column in self.columns_ if not column.dropped]
+        return [column for column in self.codes if not column.dropped]
 
     @property
     def names(self) -> list[str]:
@@ -561,15 +560,6 @@ class NativeEncoder:
         return matrix
 
     read = transform
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the encoding as plain values that JSON can hold."""
-        return {"columns": [dataclasses.asdict(column) for column in self.columns_]}
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> NativeEncoder:
-        """Rebuild an encoder from what `to_dict` gave."""
-        return cls(tuple(map(ColumnCode.of, state["columns"])))
 
 
 def _native(code: ColumnCode, column: pd.Series) -> np.ndarray:

@@ -1,12 +1,10 @@
 from ._base import KINDS as KINDS
 from ._base import Learner as Learner
-from ._base import State as State
 from ._base import Training as Training
 from ._base import fitted_learners as fitted_learners
 from ._base import learner_class as learner_class
 from ._base import log_odds as log_odds
 from ._base import make_learner as make_learner
-from ._skops import OF_EFFECTS as OF_EFFECTS
 from ._skops import from_bytes as from_bytes
 from ._skops import node_tables_fit as node_tables_fit
 from ._skops import to_bytes as to_bytes

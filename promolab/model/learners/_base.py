@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-State = tuple[dict[str, Any], dict[str, np.ndarray]]
-"""Plain values that JSON can hold, and arrays: what a fitted learner is saved as."""
-
 FARTHEST = 1e-6  # a chance of exactly 0 or 1 has no log odds, and nobody is that sure
 
 
@@ -124,6 +121,8 @@ class Learner(ABC):
     """Every option and what it is where nothing is said."""
     many: ClassVar[bool] = False
     """Whether it learns several outcomes at once; if not, the door fits one for each."""
+    LEARNED: ClassVar[tuple[str, ...]] = ("encoder",)
+    """Attributes that make it, once fitted."""
 
     columns: list[str]
     """Source columns used, once fitted."""
@@ -149,13 +148,15 @@ class Learner(ABC):
     def score(self, given: Any) -> np.ndarray:
         """Return the same of what ``encoder.read`` gave; a row's depend on that row alone."""
 
-    @abstractmethod
-    def state(self) -> State:
-        """Return all that `restore` needs."""
+    def learned(self) -> dict[str, Any]:
+        """Return all that `restore` needs: values, arrays and frozen dataclasses, by name."""
+        return {name: getattr(self, name) for name in self.LEARNED}
 
-    @abstractmethod
-    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Become what `state` described; predictions are the same, bit for bit."""
+    def restore(self, learned: Mapping[str, Any]) -> None:
+        """Become what `learned` told; predictions are the same, bit for bit."""
+        for name in self.LEARNED:
+            setattr(self, name, learned[name])
+        self.columns = self.encoder.columns
 
     def parts(self, X: pd.DataFrame) -> pd.DataFrame | None:
         """Return what each source column adds to a row's log odds, or None if that is not a sum.
@@ -165,24 +166,21 @@ class Learner(ABC):
         return None
 
 
-def require_numbers(
-    arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
-) -> None:
-    """Refuse arrays of a file that lack one, are of another shape, or hold what is no number.
+def require_numbers(name: str, values: Any, shape: tuple[int, ...]) -> None:
+    """Refuse an array of a file that is of another shape, or holds what is no number.
 
     A checksum tells that a file is as it was written, not that what was written makes sense.
     """
-    for name, shape in shapes.items():
-        array, found = arrays.get(name), ""
-        if array is None or array.shape != shape:
-            found = "none" if array is None else f"shape {array.shape}"
-        elif wrong := int(np.count_nonzero(~np.isfinite(array))):
-            found = f"{wrong} of {array.size} values missing or infinite"
-        if found:
-            raise InputError(
-                f"the model file's {name} cannot be used ({found}; expected {shape} finite "
-                "numbers); use the original file or fit the model again"
-            )
+    array, found = np.asarray(values, dtype=float), ""
+    if array.shape != shape:
+        found = f"shape {array.shape}"
+    elif wrong := int(np.count_nonzero(~np.isfinite(array))):
+        found = f"{wrong} of {array.size} values missing or infinite"
+    if found:
+        raise InputError(
+            f"the model file's {name} cannot be used ({found}; expected {shape} finite numbers); "
+            "use the original file or fit the model again"
+        )
 
 
 def log_odds(p: np.ndarray) -> np.ndarray:

@@ -5,54 +5,20 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from promolab.errors import InputError
 
-_BOOSTING = "sklearn.ensemble._hist_gradient_boosting"
 TRUSTED = (
-    "builtins.dict",
-    "builtins.int",
-    "builtins.list",
-    "builtins.slice",
-    "builtins.str",
-    "builtins.tuple",
-    "functools.partial",  # of a function that is on this list too
-    "numpy.dtype",
-    "numpy.float64",
-    "numpy.int64",
-    "numpy.ndarray",
-    "numpy.random._generator.Generator",
-    "numpy.uint64",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn.compose._column_transformer.ColumnTransformer",
-    "sklearn.ensemble._forest.RandomForestClassifier",
-    f"{_BOOSTING}.binning._BinMapper",
-    f"{_BOOSTING}.gradient_boosting.HistGradientBoostingClassifier",
-    f"{_BOOSTING}.predictor.TreePredictor",
-    "sklearn.preprocessing._encoders.OrdinalEncoder",
-    "sklearn.preprocessing._function_transformer.FunctionTransformer",
-    "sklearn.preprocessing._label.LabelEncoder",
-    "sklearn.tree._classes.DecisionTreeClassifier",
+    "functools.partial",  # of a function that is trusted as well
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
     "sklearn.utils.validation.check_array",
 )
-"""Every type and function that a saved model may hold; anything else is refused by name."""
-
-OF_EFFECTS = (
-    *TRUSTED,
-    "sklearn._loss._loss.CyHalfSquaredError",
-    "sklearn._loss.link.IdentityLink",
-    "sklearn._loss.loss.HalfSquaredError",
-    f"{_BOOSTING}.gradient_boosting.HistGradientBoostingRegressor",
-)
-"""The same for a saved uplift model."""
+"""What a saved model may hold beside what skops trusts; anything else is refused by name."""
 
 # The first moment that a zip file can name: the hour of saving is no part of a model.
 EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -106,10 +72,8 @@ def _renumbered(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]
     return walk(schema), names
 
 
-def from_bytes(
-    payload: np.ndarray, version: str, trusted: Collection[str] = TRUSTED, what: str = "a response"
-) -> Any:
-    """Rebuild an estimator, if it holds nothing but what is `TRUSTED`.
+def from_bytes(payload: np.ndarray, version: str) -> Any:
+    """Rebuild an estimator, if it holds nothing but what skops trusts and what is `TRUSTED`.
 
     Parameters
     ----------
@@ -117,10 +81,6 @@ def from_bytes(
         What `to_bytes` gave.
     version : str
         Of the scikit-learn that wrote it.
-    trusted : collection of str
-        What it may hold.
-    what : str
-        Of which kind of model it is a part.
 
     Raises
     ------
@@ -128,7 +88,7 @@ def from_bytes(
         Written by another scikit-learn, holding a foreign type or function, or unreadable.
     """
     import sklearn
-    from skops.io import loads
+    from skops.io import get_untrusted_types, loads
 
     if _minor(version) != _minor(sklearn.__version__):
         raise InputError(
@@ -137,15 +97,13 @@ def from_bytes(
         )
     content = payload.tobytes()
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            named = _named_in(json.loads(archive.read("schema.json")))
-        foreign = sorted(named - set(trusted))
+        foreign = sorted({*get_untrusted_types(data=content)} - {*TRUSTED})
         if foreign:
             raise InputError(
-                f"the model file holds {foreign[0]}, which is no part of {what} model; nothing "
-                "of it was run. Use a file from a source you trust"
+                f"the model file holds {foreign[0]}, which is no part of a model; nothing of it "
+                "was run. Use a file from a source you trust"
             )
-        return loads(content, trusted=sorted(named))
+        return loads(content, trusted=TRUSTED)
     except InputError:
         raise
     except Exception as error:  # whatever a forged archive makes zip, JSON or skops stumble over
@@ -157,19 +115,6 @@ def from_bytes(
 
 def _minor(version: str) -> list[str]:
     return version.split(".")[:2]
-
-
-def _named_in(node: Any) -> set[str]:
-    """Return every type and function that a skops schema names, wherever it stands."""
-    if isinstance(node, list):
-        return set().union(*(_named_in(item) for item in node))
-    if not isinstance(node, dict):
-        return set()
-    found = set().union(*(_named_in(value) for value in node.values()))
-    for module, name in (("__module__", "__class__"), ("module_path", "function")):
-        if module in node or name in node:
-            found.add(f"{node.get(module)}.{node.get(name)}")
-    return found
 
 
 def node_tables_fit(estimator: Any, width: int) -> Iterator[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +11,7 @@ import pandas as pd
 from promolab.checks import flag, real_number
 from promolab.model.inputs.encoding import Encoder, by_pieces
 from promolab.model.inputs.reading import check_columns
-from promolab.model.learners._base import (
-    Learner,
-    State,
-    Training,
-    require_numbers,
-)
+from promolab.model.learners._base import Learner, Training, require_numbers
 
 if TYPE_CHECKING:
     from promolab.model.solvers.newton import FitInfo
@@ -50,6 +45,7 @@ class Logistic(Learner):
     """
 
     DEFAULTS = {"l2": DEFAULT_L2, "l1": 0.0, "intervals": True}  # noqa: RUF012
+    LEARNED = ("encoder", "l1", "l2", "weights", "intercept", "standard_errors", "info")
 
     def check(self) -> None:
         """Refuse penalties that are none."""
@@ -113,23 +109,11 @@ class Logistic(Learner):
         frame.attrs["base"] = self.intercept
         return frame
 
-    def state(self) -> State:
-        """Return encoder, weights and penalties."""
-        arrays = {
-            "weights": self.weights,
-            "intercept": np.array([self.intercept]),
-            "standard_errors": self.standard_errors,
-        }
-        return {"encoder": self.encoder.to_dict(), "l2": self.l2, "l1": self.l1}, arrays
-
-    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    def restore(self, learned: Mapping[str, Any]) -> None:
         """Become a saved model."""
-        self.encoder = Encoder.from_dict(state["encoder"])
-        self.columns = self.encoder.columns
+        super().restore(learned)
         width = len(self.encoder.names)
-        require_numbers(arrays, {"weights": (width,), "intercept": (1,)})
-        errors = np.nan_to_num(arrays["standard_errors"])  # nan where there are no intervals
-        require_numbers({"standard_errors": errors}, {"standard_errors": (width,)})
-        self.weights, self.standard_errors = arrays["weights"], arrays["standard_errors"]
-        self.intercept, self.l2, self.l1 = float(arrays["intercept"][0]), state["l2"], state["l1"]
-        self.info = None
+        require_numbers("weights", self.weights, (width,))
+        require_numbers("intercept", self.intercept, ())
+        errors = np.nan_to_num(self.standard_errors)  # nan where there are no intervals
+        require_numbers("standard errors", errors, (width,))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,7 @@ import pandas as pd
 from promolab.checks import flag, real_number, whole_number
 from promolab.errors import InputError
 from promolab.model.inputs.encoding import Encoder
-from promolab.model.learners._base import (
-    Learner,
-    State,
-    Training,
-    require_numbers,
-)
+from promolab.model.learners._base import Learner, Training, require_numbers
 from promolab.model.neural.networks import encoded, forward
 from promolab.model.neural.training import History
 
@@ -77,6 +71,7 @@ class Mlp(Learner):
         "refit": True,
         "device": "auto",
     }
+    LEARNED: ClassVar[tuple[str, ...]] = ("encoder", "history", "weights", "biases")
 
     encoder: Encoder
     history: History
@@ -152,28 +147,14 @@ class Mlp(Learner):
         """Return the heads' log odds, shape (n, heads)."""
         return forward(self.encoder, given, self.weights, self.biases)
 
-    def state(self) -> State:
-        """Return encoder, weights and history."""
-        layers = zip(self.weights, self.biases, strict=True)
-        arrays = {
-            f"{what}_{k}": array
-            for k, pair in enumerate(layers)
-            for what, array in zip(("weight", "bias"), pair, strict=True)
-        }
-        return {"encoder": self.encoder.to_dict(), "history": self.history.to_dict()}, arrays
-
-    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    def restore(self, learned: Mapping[str, Any]) -> None:
         """Become a saved network."""
-        self.encoder = Encoder.from_dict(state["encoder"])
-        self.columns = self.encoder.columns
-        self.history = History.from_dict(state["history"])
-        count = len(arrays) // 2
-        sizes = [len(self.encoder.names), *(len(arrays[f"bias_{k}"]) for k in range(count))]
-        for k, (width, units) in enumerate(pairwise(sizes)):
-            shapes = {f"weight_{k}": (width, units), f"bias_{k}": (units,)}
-            require_numbers(arrays, shapes)
-        self.weights = [arrays[f"weight_{k}"] for k in range(count)]
-        self.biases = [arrays[f"bias_{k}"] for k in range(count)]
+        super().restore(learned)
+        width = len(self.encoder.names)
+        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            require_numbers(f"weights of layer {k}", weight, (width, len(bias)))
+            require_numbers(f"biases of layer {k}", bias, (len(bias),))
+            width = len(bias)
 
 
 class Multitask(Mlp):
@@ -195,6 +176,7 @@ class Multitask(Mlp):
     """
 
     DEFAULTS = {**Mlp.DEFAULTS, "funnel": "auto"}  # noqa: RUF012
+    LEARNED = (*Mlp.LEARNED, "pair")
     many = True
 
     pair: tuple[int, int] | None = None
@@ -246,16 +228,6 @@ class Multitask(Mlp):
         found = heads[:, :-1].copy()
         found[:, later] = total_log_odds(heads[:, earlier], heads[:, later], heads[:, -1])
         return found
-
-    def state(self) -> State:
-        """Return encoder, weights, history and funnel."""
-        state, arrays = super().state()
-        return {**state, "pair": None if self.pair is None else list(self.pair)}, arrays
-
-    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Become a saved network."""
-        super().restore(state, arrays)
-        self.pair = None if state["pair"] is None else (state["pair"][0], state["pair"][1])
 
 
 def total_log_odds(first: np.ndarray, given: np.ndarray, without: np.ndarray) -> np.ndarray:

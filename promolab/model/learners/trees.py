@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from promolab.checks import real_number, share, whole_number
 from promolab.errors import InputError
 from promolab.model.inputs.encoding import NativeEncoder
-from promolab.model.learners._base import (
-    Learner,
-    State,
-    Training,
-    log_odds,
-)
+from promolab.model.learners._base import Learner, Training, log_odds
 from promolab.model.learners._skops import from_bytes, node_tables_fit, to_bytes
 from promolab.threads import single_threaded
-
-if TYPE_CHECKING:
-    pass
-
 
 # Values of a matrix from which on boosting runs on several threads. They wait for each other after
 # every split, at full speed: two on busy cores took ten times as long as one, on idle ones they can
@@ -33,6 +25,7 @@ BATCH = 20_000  # rows that one thread scores at a time
 class _Trees(Learner):
     """What the three have in common: native features, a scikit-learn estimator, its saving."""
 
+    LEARNED: ClassVar[tuple[str, ...]] = ("encoder", "rows", "responses")
     by_rate: ClassVar[bool] = True
     """Whether levels are numbered by their response rate: trees that cut an order need it."""
     written: tuple[str, np.ndarray] | None = None
@@ -70,26 +63,18 @@ class _Trees(Learner):
         """
         return (responses + self.responses / self.rows) / (n + 1)
 
-    def state(self) -> State:
+    def learned(self) -> dict[str, Any]:
         """Return how features are prepared, and the trees as skops bytes."""
         import sklearn
 
         written = self.written or (sklearn.__version__, to_bytes(self.estimator))
-        plain = {
-            "encoder": self.encoder.to_dict(),
-            "rows": self.rows,
-            "responses": self.responses,
-            "scikit-learn": written[0],
-        }
-        return plain, {"skops": written[1]}
+        return {**super().learned(), "written": written}
 
-    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    def restore(self, learned: Mapping[str, Any]) -> None:
         """Become a saved model."""
-        self.encoder = NativeEncoder.from_dict(state["encoder"])
-        self.columns = self.encoder.columns
-        self.rows, self.responses = state["rows"], state["responses"]
-        self.written = state["scikit-learn"], arrays["skops"]
-        self.estimator = from_bytes(arrays["skops"], state["scikit-learn"])
+        super().restore(learned)
+        version, content = self.written = learned["written"]
+        self.estimator = from_bytes(content, version)
         expected = type(self.make(0))
         if type(self.estimator) is not expected:
             raise InputError(
@@ -122,6 +107,7 @@ class Tree(_Trees):
     """
 
     DEFAULTS: ClassVar[dict[str, Any]] = {"depth": 4, "min_leaf": 50}
+    LEARNED = (*_Trees.LEARNED, "n", "hits")
 
     def check(self) -> None:
         """Refuse sizes that cannot be."""
@@ -154,15 +140,9 @@ class Tree(_Trees):
         place = self.estimator.apply(given)
         return np.asarray(log_odds(self._shrunk(self.hits, self.n))[place][:, None])
 
-    def state(self) -> State:
-        """Return the tree and the counts at its ends."""
-        plain, arrays = super().state()
-        return plain, {**arrays, "n": self.n, "hits": self.hits}
-
-    def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    def restore(self, learned: Mapping[str, Any]) -> None:
         """Become a saved tree."""
-        super().restore(state, arrays)
-        self.n, self.hits = arrays["n"], arrays["hits"]
+        super().restore(learned)
         nodes = (self.estimator.tree_.node_count,)
         self._require(self.n.shape == nodes and self.hits.shape == nodes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,22 +190,6 @@ class History:
     rows_learning: int
     rows_held_out: int
     how: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> History:
-        """Rebuild a history from what `to_dict` gave.
-
-        Examples
-        --------
-        >>> History.from_dict(History((0.5,), (), 1, 9, 0, "none").to_dict()).kept
-        1
-        """
-        curves = {name: tuple(state[name]) for name in ("learning", "held_out")}
-        return cls(**{**state, **curves})
 
 
 FOLDER = "runs"
