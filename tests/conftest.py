@@ -67,7 +67,7 @@ HEAVY = """
     report/running/test_killed.py report/test_bad_input.py report/running/test_backfill.py
     features/test_decisions.py metrics/test_uplift.py campaign/test_plan.py
     browser/test_notebook.py widgets/test_explore_notebooks.py policy/test_limits.py
-    campaign/test_readout.py test_cleaning.py report/running/test_warm.py
+    campaign/test_readout.py test_cleaning.py report/running/test_kernel_pool.py
     campaign/worth/test_week_worth.py model/test_neural.py effects/test_coverage.py
     onboarding/test_proposal.py loop/promises/test_kept_in_a_ledger.py
     compare/test_effect_methods.py simulated/test_promises.py policy/test_winners_curse.py

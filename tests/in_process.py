@@ -161,9 +161,8 @@ def said_in(lang: str, made: Path, out: Path, steps: Sequence[str] = SPEAKING) -
         The notebooks, in order.
     """
     from promolab.folder import open_run, read_json, write_json
-    from promolab.report.running.document import allowing
-    from promolab.report.running.parameters import read_steps
-    from promolab.report.running.render import render_page
+    from promolab.report.running.page import allowing, render_page
+    from promolab.report.running.steps import read_steps
 
     shutil.copytree(made.parent, out, symlinks=True)
     folder = out / made.name

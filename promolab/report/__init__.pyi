@@ -10,10 +10,10 @@ from .pages.first_screen import FirstScreen
 from .pages.launches import launching
 from .pages.offers import week_offers
 from .pages.segment_reuse import reuse_segments
-from .pages.start_page import list_weeks
-from .running.beginning import begin_run
+from .running.index import list_weeks
 from .running.many_weeks import backfill as backfill
 from .running.run import run_report
+from .running.run_start import begin_run
 
 __all__ = [
     "FirstScreen",

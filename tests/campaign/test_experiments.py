@@ -18,7 +18,7 @@ from promolab.effects.targeting import GROUP_COLUMNS, group_rows, pooled, segmen
 from promolab.effects.true_effects import true_segments, types_of
 from promolab.errors import InputError
 from promolab.folder.run_folder import open_run
-from promolab.report.running.parameters import check_parameters, find_notebooks, read_steps
+from promolab.report.running.steps import check_parameters, find_notebooks, read_steps
 from promolab.weeks import Week
 from tests.refused import refused
 

@@ -16,7 +16,7 @@ from promolab.errors import InputError, StepError
 from promolab.folder import pseudonyms, write_json
 from promolab.folder.run_folder import RunFolder, open_run
 from promolab.language import _
-from promolab.report.running.beginning import begin_run
+from promolab.report.running.run_start import begin_run
 from promolab.results import Estimate
 from promolab.weeks import Week
 from tests.refused import refused

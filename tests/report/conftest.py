@@ -12,8 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from promolab.report.running.execute import Kernels
-from promolab.report.running.warm import WarmProcess
+from promolab.report.running.kernel_pool import Kernels, WarmProcess
 from tests.in_process import without_kernels
 from tests.made_reports import SECRET
 
@@ -176,8 +175,8 @@ def warm_kernels(monkeypatch, warm):
         def close(self) -> None:
             """Leave it to those that come after."""
 
-    monkeypatch.setattr("promolab.report.running.execute.WORTH_WARMING", 1)
-    monkeypatch.setattr("promolab.report.running.execute.WarmProcess", Shared)
+    monkeypatch.setattr("promolab.report.running.kernel_pool.WORTH_WARMING", 1)
+    monkeypatch.setattr("promolab.report.running.kernel_pool.WarmProcess", Shared)
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ import pytest
 from promolab import errors
 from promolab.errors import DataError, MissingExtraError, StepError
 from promolab.folder import ReportsFolder, write_json
-from promolab.report.running import failures, shown
-from promolab.report.running.call import InputFiles
+from promolab.report.running import redaction
 from promolab.report.running.run import run_report
+from promolab.report.running.run_start import InputFiles
 from tests.refused import spoilt
 from tests.report.conftest import load_toy, notebook
 
@@ -201,11 +201,11 @@ def test_what_the_engine_says_of_a_full_disk_is_understood(tmp_path):
     con.execute("SET max_temp_directory_size = '1MB'")
     with pytest.raises(duckdb.Error) as said:
         con.execute("SELECT * FROM range(9000000) t(i) ORDER BY hash(i) LIMIT 8000000").fetchone()
-    assert failures.says_full(str(said.value)), said.value
-    assert failures.says_full(str(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
-    assert failures.says_full(str(OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))))
-    assert not failures.says_full("events.csv: line 28 has no space after the comma")
-    assert not failures.disk_is_full(tmp_path)
+    assert redaction.says_full(str(said.value)), said.value
+    assert redaction.says_full(str(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+    assert redaction.says_full(str(OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))))
+    assert not redaction.says_full("events.csv: line 28 has no space after the comma")
+    assert not redaction.disk_is_full(tmp_path)
 
 
 # What a notebook raises.
@@ -240,7 +240,7 @@ def test_a_connection_that_drops_is_a_sentence(make, tmp_path, monkeypatch):
     monkeypatch.setattr("promolab.sources.load_shop", load)
     with pytest.raises(StepError, match=told.replace(".*server", "server")):
         make(out, source="postgres://db.example/shop")
-    assert not failures.says_lost("the connection between events and products is unclear")
+    assert not redaction.says_lost("the connection between events and products is unclear")
 
 
 # Files that change.
@@ -323,14 +323,14 @@ def test_no_secret_is_in_an_error_of_a_driver(make, tmp_path, monkeypatch):
 def test_plain_words_stay_on_a_page():
     values = {"WHO": "shop", "PORT": "5432", "HOST": "db.example.org", "TOKEN": "abc", "P": "a"}
     url = "postgres://${WHO}:${P}@${HOST}:${PORT}/x?t=${TOKEN}"
-    hidden = shown.hidden_in(url, values)
+    hidden = redaction.hidden_in(url, values)
     assert set(hidden) == set(values.values())
-    assert set(shown.telling(hidden, url)) == {"db.example.org", "abc", "a"}
+    assert set(redaction.telling(hidden, url)) == {"db.example.org", "abc", "a"}
     cell = {"cell_type": "code", "source": "a code", "outputs": [{"output_type": "stream"}]}
-    shown.replace_everywhere(cell, {"code": "${P}", "stream": "${P}"})
+    redaction.replace_everywhere(cell, {"code": "${P}", "stream": "${P}"})
     assert cell == {"cell_type": "code", "source": "a ${P}", "outputs": [{"output_type": "stream"}]}
-    assert shown.hidden_in("a folder/${WHO}", values) == {}
-    assert shown.hidden_in("postgres://db/x", {"PGPASSWORD": "abc"}) == {"abc": "${PGPASSWORD}"}
+    assert redaction.hidden_in("a folder/${WHO}", values) == {}
+    assert redaction.hidden_in("postgres://db/x", {"PGPASSWORD": "abc"}) == {"abc": "${PGPASSWORD}"}
 
 
 # Two runs.

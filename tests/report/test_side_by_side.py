@@ -20,8 +20,9 @@ import pytest
 
 from promolab.errors import StepError
 from promolab.folder.run_folder import open_run
-from promolab.report.running import parameters as schedule_steps
-from promolab.report.running.parameters import (
+from promolab.report.running import steps as schedule_steps
+from promolab.report.running.progress import Progress
+from promolab.report.running.steps import (
     EVERYTHING,
     Needs,
     find_notebooks,
@@ -30,7 +31,6 @@ from promolab.report.running.parameters import (
     run_steps,
     waits_for,
 )
-from promolab.report.running.progress import Progress
 from tests.refused import refused
 from tests.report.conftest import notebook
 from tests.report.running.test_run import files
@@ -182,7 +182,7 @@ def test_a_signal_ends_both_kernels_and_leaves_nothing(toy_command, meeting, num
         pytest.skip("one core, or too little memory: two steps do not run at once here")
     # Started in the background, these tests inherit that SIGINT is ignored.
     code = (
-        "import signal, sys, promolab.report.running.parameters as s; s.ROOM = 0.0\n"
+        "import signal, sys, promolab.report.running.steps as s; s.ROOM = 0.0\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     )
     driver = Path(command[1])

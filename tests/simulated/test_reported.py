@@ -5,7 +5,7 @@ Its first page is in Chinese, which no other shop's report with known effects is
 
 from promolab.contract import NONE
 from promolab.language import _, speaking
-from promolab.report.running.parameters import find_notebooks, read_steps
+from promolab.report.running.steps import find_notebooks, read_steps
 from tests.golden import agrees, facts_of_week
 from tests.made_reports import report_in_process, skip_without_chinese_font
 from tests.wording_lint import english_left, read

@@ -6,8 +6,9 @@ from typing import Any
 import nbformat
 from nbconvert import HTMLExporter
 
-from promolab.report.running.execute import execute, kernels
-from promolab.report.running.parameters import Step
+from promolab.report.running.execute import execute
+from promolab.report.running.kernel_pool import kernels
+from promolab.report.running.steps import Step
 from tests.widgets.explored import WEEK
 
 SHOWS = {

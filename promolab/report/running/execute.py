@@ -2,225 +2,33 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
-import json
-import logging
-import os
-import shutil
-import signal
-import site
-import sys
-import tempfile
 import threading
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import promolab
 from promolab import errors
-from promolab.engines import scratch
 from promolab.errors import PromolabError, StepError
-from promolab.folder import SECRET, SECRET_FILE, STEP_VARIABLE
-from promolab.report.running.failures import (
+from promolab.report.running.kernel_pool import Kernels
+from promolab.report.running.redaction import (
     UNCHANGED,
     disk_is_full,
     full_disk_error,
     lost_connection_error,
+    replace_everywhere,
     says_full,
     says_lost,
+    told_again,
 )
-from promolab.report.running.parameters import Step
-from promolab.report.running.shown import replace_everywhere, told_again
-from promolab.report.running.warm import WarmProcess
+from promolab.report.running.steps import Step
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
 CELL_TIMEOUT = 1800  # seconds; a cell that takes longer hangs
-
-WORTH_WARMING = 3  # steps; the imports of one or two cost less than those of the warm process
-_NOISY = ("papermill", "nbclient", "traitlets", "asyncio")
-
-
-class Kernels:
-    """Where kernels come from during one run, and who ends them.
-
-    Parameters
-    ----------
-    folder : Path
-        Temporary folder with the kernelspecs and all that Jupyter writes beside them.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.stopped = False
-        self.warm: WarmProcess | None = None
-        self._groups: set[int] = set()
-        self._lock = threading.Lock()
-
-    def prepare(self, step: str) -> str:
-        """Write the kernelspec for a step and return its name.
-
-        Parameters
-        ----------
-        step : str
-            The notebook's stem; the kernel finds it in its environment.
-
-        Returns
-        -------
-        str
-        """
-        # A kernelspec called python3 may be a stale one of the user's, of another Python.
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        argv += ["--log-level=ERROR", "--HistoryManager.enabled=False"]
-        env = self.environment() | {STEP_VARIABLE: step}
-        spec = {"argv": argv, "env": env, "display_name": "promolab", "language": "python"}
-        # One of its own for each step: two may start at once. Jupyter allows few letters in a name.
-        name = f"promolab-{step.encode().hex()}"
-        path = self.folder / "kernels" / name / "kernel.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(spec), encoding="utf-8")
-        return name
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables that every kernel of the run starts with."""
-        env = {
-            "PYTHONHASHSEED": "0",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-            "IPYTHONDIR": str(self.folder / "ipython"),  # no start-up files of the user's
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            **dict.fromkeys((SECRET, SECRET_FILE), ""),  # the folder's key is there already
-        }
-        root = str(Path(promolab.__file__).resolve().parents[1])
-        if root not in map(os.path.realpath, [*site.getsitepackages(), site.getusersitepackages()]):
-            # Run from a checkout that may not be installed.
-            rest = os.environ.get("PYTHONPATH")
-            env["PYTHONPATH"] = os.pathsep.join([root, rest] if rest else [root])
-        return env
-
-    @contextmanager
-    def manager(self) -> Iterator[type]:
-        """Give a class of kernel managers whose kernels `stop` ends, while they run."""
-        from jupyter_client.manager import AsyncKernelManager
-        from jupyter_client.provisioning import LocalProvisioner
-
-        kernels, started = self, list[int]()
-        warm = self.warm
-
-        class Forked(LocalProvisioner):
-            async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
-                try:
-                    made = None if warm is None else warm.fork(cmd, options["cwd"], options["env"])
-                except OSError:  # it is gone; a fresh kernel takes longer and does the same
-                    made = None
-                if made is None:
-                    return await super().launch_kernel(cmd, **options)
-                self.process = made  # type: ignore[assignment]
-                self.pid = self.pgid = made.pid
-                return self.connection_info
-
-        class Manager(AsyncKernelManager):
-            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-                if self.provisioner is None:
-                    self.provisioner = Forked(
-                        kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self
-                    )
-                await super().start_kernel(**options)
-                group = getattr(self.provisioner, "pgid", None)
-                if group is not None:
-                    started.append(group)
-                    kernels._add(group)
-
-        try:
-            yield Manager
-        finally:
-            with self._lock:
-                self._groups.difference_update(started)
-
-    def stop(self) -> None:
-        """End all kernels that run, and each one that is about to start."""
-        with self._lock:
-            self.stopped = True
-            for group in self._groups:
-                _kill(group)
-
-    def _add(self, group: int) -> None:
-        with self._lock:
-            self._groups.add(group)
-            if self.stopped:
-                _kill(group)
-
-
-def _kill(group: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
-
-
-@contextmanager
-def kernels(steps: Sequence[Step] = ()) -> Iterator[Kernels]:
-    """Make kernels of this Python available and other people's chatter silent, for one run.
-
-    Parameters
-    ----------
-    steps : sequence of Step
-        What their notebooks import is imported once for all kernels, where the system can fork.
-
-    Yields
-    ------
-    Kernels
-    """
-    # Inside this process's own folder: if it is killed, the next one clears it away.
-    folder = Path(tempfile.mkdtemp(prefix="kernels-", dir=scratch()))
-    (folder / "runtime").mkdir(mode=0o700)
-    changed = {
-        "JUPYTER_PATH": os.pathsep.join(
-            [str(folder), *filter(None, [os.environ.get("JUPYTER_PATH")])]
-        ),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "JUPYTER_PLATFORM_DIRS": "1",
-    }
-    before = {name: os.environ.get(name) for name in changed}
-    made: Kernels | None = None
-    levels = {name: logging.getLogger(name).level for name in _NOISY}
-    os.environ.update(changed)
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            made = Kernels(folder)
-            if WarmProcess.possible() and len(steps) >= WORTH_WARMING:
-                made.warm = WarmProcess(made.environment(), _imports(steps))
-            yield made
-    finally:
-        if made is not None and made.warm is not None:
-            made.warm.close()
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _imports(steps: Sequence[Step]) -> list[str]:
-    """Return what notebooks import, as modules and ``module:name``."""
-    names: dict[str, None] = {}
-    for step in steps:
-        for cell in step.notebook.cells:
-            with suppress(SyntaxError):  # a magic; the cell itself will run
-                for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
-                    if isinstance(node, ast.Import):
-                        names |= dict.fromkeys(alias.name for alias in node.names)
-                    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                        names |= dict.fromkeys(f"{node.module}:{a.name}" for a in node.names)
-    return list(names)
 
 
 def execute(

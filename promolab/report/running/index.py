@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
+from promolab.display import Html, absent, table
 from promolab.folder import ReportsFolder, RunFolder, write_whole
 from promolab.language import ENGLISH, _, language, marked, page_language, speaking
-from promolab.report.running.document import finished, look, template
+from promolab.report.running.page import finished, look, template
 from promolab.weeks import Week
 from promolab.wording import percent
 
@@ -125,3 +127,44 @@ def _cell(tile: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> _
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def list_weeks(reports: str | Path) -> Html:
+    """List the weeks whose report is there, newest first, with their first figures.
+
+    Parameters
+    ----------
+    reports : str or Path
+        The folder of all reports, as seen from the notebook.
+
+    Returns
+    -------
+    Html
+        A table of links, or a sentence that says how to make a report.
+
+    Examples
+    --------
+    >>> "promolab report makes one" in list_weeks("nowhere").text
+    True
+    """
+    import pandas as pd
+
+    there = ReportsFolder(reports)
+    rows = []
+    for week in reversed(there.weeks()):
+        run = there.run(week)
+        figures = [f"{name}: {told['text']}" for name, told in headlines(run).items()]
+        page = _linked((Path(reports) / str(week) / "index.html").as_posix(), str(week))
+        rows.append((page, week.label(), status_of(run), " · ".join(figures[:2])))
+    if not rows:
+        return absent(f"There is no report in {reports} yet; promolab report makes one.")
+    return table(
+        pd.DataFrame(rows, columns=["week", "dates", "plan", "figures"]),
+        {"week": "week", "dates": "dates", "plan": "plan", "figures": "first figures"},
+        caption=f"Reports of {there.shop}, newest first" if there.shop else "Reports, newest first",
+        most=len(rows),
+    )
+
+
+def _linked(address: str, text: str) -> Html:
+    return Html(f'<a href="{escape(address)}">{escape(text)}</a>')

@@ -1,22 +1,33 @@
-"""Make the reports of many weeks, one after the other; what is there already is not made again."""
+"""Make the reports of many weeks, one after the other; what is there already is not made again.
+
+`demonstrate` makes them of a shop that goes on: report, release, and the world carries the plan
+out.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from promolab.checks import seed_of, whole_number
 from promolab.errors import InputError
 from promolab.folder import WAIT, ReportsFolder
 from promolab.loop import ClosedWeeks, checked_ledger, keep_ledger
-from promolab.report.running.call import Call, Request, checked_call
 from promolab.report.running.progress import Progress
-from promolab.report.running.redraw import draw_again
-from promolab.report.running.run import CELL_TIMEOUT, make_week, present, request_of
-from promolab.report.running.shown import hidden_errors
+from promolab.report.running.redaction import hidden_errors
+from promolab.report.running.run import (
+    CELL_TIMEOUT,
+    Options,
+    draw_again,
+    make_week,
+    present,
+    request_of,
+    run_report,
+)
+from promolab.report.running.run_start import Call, Request, checked_call
 from promolab.weeks import Week
 
 
@@ -109,16 +120,14 @@ def backfill(
         shown.end("Reading the shop", steps=0)
         for late in call.late:
             shown.say(late.sentence())
-        options: dict[str, Any] = {"workers": workers, "wait": wait, "strict": strict}
-        options |= {"progress": False, "ledger": ledger}
+        options = Options(False, workers, wait, strict, ledger)
         for week in weeks:
             shown.begin(str(week))
             done.append(_one(replace(request, week=week), week, reports, call, options))
             shown.end(str(week))
             if on_week is not None:
                 on_week(done[-1])
-        make = partial(make_week, out=reports.path, **options)
-        draw_again(reports, request, make, shown.say)
+        draw_again(reports, request, options, shown.say)
         with reports.locked(wait=wait, say=shown.say):
             keep_ledger(reports, kept, shown.say)  # of weeks that were there already
     return done
@@ -134,7 +143,7 @@ def _weeks(first: Week, last: Week) -> list[Week]:
 
 
 def _one(
-    request: Request, week: Week, reports: ReportsFolder, call: Call, options: Mapping[str, Any]
+    request: Request, week: Week, reports: ReportsFolder, call: Call, options: Options
 ) -> Backfilled:
     state = reports.state(week)
     if state not in (None, "draft"):
@@ -143,10 +152,80 @@ def _one(
         return Backfilled(week, "there already")
     begun = time.monotonic()
     try:
-        made = make_week(request, reports.path, earlier=call, **options)
+        made = make_week(request, reports.path, options, earlier=call)
     except Exception as error:  # the others are made all the same
         return Backfilled(week, "failed", call.told(error, reports.path))
     if made.kept is not None:
         return Backfilled(week, "left as it is", f"(its plan is {made.kept})")
     stale = " (stale data)" if made.call.freshness.stale else ""
     return Backfilled(week, "made", f"in {time.monotonic() - begun:.0f} s{stale}")
+
+
+CUSTOMERS, WEEKS, LOGGED = 1_500, 8, 18
+BUDGET = 1.0
+"""Of each week, in the shop's currency, for each customer."""
+QUICK = {"models": "", "model": "logistic"}
+"""Parameters of the notebooks that spare time: one response model, compared with none."""
+
+
+def demonstrate(
+    out: str | Path = "demo",
+    weeks: int = WEEKS,
+    customers: int = CUSTOMERS,
+    seed: int = 0,
+    told: Callable[[str, int, int], None] | None = None,
+) -> Path:
+    """Make the reports of some weeks of a simulated shop in which each week's plan is carried out.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder: the shop goes into ``shop``, the reports and their ledger into ``reports``. What is
+        there already is not made again.
+    weeks, customers, seed : int
+    told : callable, optional
+        Called with a sentence, weeks done and weeks in all.
+
+    Returns
+    -------
+    Path
+        ``<out>/reports/index.html``.
+
+    Raises
+    ------
+    InputError
+        The folder holds something else, or another demonstration.
+    """
+    import pandas as pd
+
+    from promolab.loop import release_week
+    from promolab.report.running.refresh import PAGES
+    from promolab.simulated import GoingShop, World
+    from promolab.sources import load_shop
+
+    whole_number("weeks", weeks, 1, 52)
+    place = Path(out).expanduser()
+    if place.is_file():
+        raise InputError(f"{place} is a file; give a folder")
+    world = World(
+        customers=whole_number("customers", customers, 200),
+        weeks=LOGGED,
+        seed=seed_of(seed),
+        variant="weekly",
+    )
+    going = GoingShop.begin(world, place / "shop", load_shop)
+    reports = place / "reports"
+    options = QUICK | {"budget": BUDGET * customers}
+    while (done := going.week - going.first) < weeks:
+        week, source = going.iso_week, str(going.folder.absolute())
+        if told is not None:
+            told(f"week {week}", done, weeks)
+        run_report(source, week, reports, seed, options, wait=WAIT)
+        release_week(week, reports, "demo", pages=PAGES, source=source)
+        tables = reports / week / "tables"
+        decided, chances = (
+            pd.read_parquet(tables / f"{name}.parquet")
+            for name in ("decisions", "decision_propensities")
+        )
+        going.decide(decided, chances)
+    return reports / "index.html"

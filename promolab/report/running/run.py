@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from promolab.checks import whole_number
 from promolab.compare import check_methods
 from promolab.engines import scratch
-from promolab.errors import InputError, StepError
-from promolab.folder import WAIT, ReportsFolder, RunFolder, ensure_key, note_drawn, write_json
+from promolab.errors import InputError, PromolabError, StepError
+from promolab.folder import (
+    WAIT,
+    ReportsFolder,
+    RunFolder,
+    ensure_key,
+    note_drawn,
+    weeks_to_draw,
+    write_json,
+)
 from promolab.language import ENGLISH, check_language, speaking
 from promolab.loop import (
     ClosedWeeks,
@@ -28,11 +35,13 @@ from promolab.loop import (
     run_key,
     told_path,
 )
-from promolab.report.running.call import Call, Request, checked_call, located
-from promolab.report.running.document import allowing
-from promolab.report.running.execute import CELL_TIMEOUT, Kernels, execute, kernels
-from promolab.report.running.failures import UNCHANGED, full_disk_said
-from promolab.report.running.parameters import (
+from promolab.report.running.execute import CELL_TIMEOUT, execute
+from promolab.report.running.kernel_pool import Kernels, kernels
+from promolab.report.running.page import allowing
+from promolab.report.running.progress import Progress, notify, say
+from promolab.report.running.redaction import UNCHANGED, full_disk_said, hidden_errors
+from promolab.report.running.run_start import Call, Request, checked_call, located
+from promolab.report.running.steps import (
     Step,
     check_parameters,
     check_plan_parameters,
@@ -42,10 +51,18 @@ from promolab.report.running.parameters import (
     run_steps,
     usual_workers,
 )
-from promolab.report.running.progress import Progress, notify, say
-from promolab.report.running.redraw import draw_again
-from promolab.report.running.shown import hidden_errors
 from promolab.weeks import Week
+
+
+@dataclass(frozen=True)
+class Options:
+    """How weeks are made, which changes nothing in them: as for `run_report`."""
+
+    progress: bool | None = None
+    workers: int | None = None
+    wait: float = WAIT
+    strict: bool = False
+    ledger: str | Path | None = None
 
 
 @dataclass(frozen=True)
@@ -151,16 +168,9 @@ def run_report(
     """
     parameters = {**(parameters or {}), **({} if lang == ENGLISH else {"lang": lang})}
     request = request_of(source, week, seed, parameters, shop_file, notebooks, timeout)
-    options: dict[str, Any] = {
-        "progress": progress,
-        "workers": workers,
-        "wait": wait,
-        "strict": strict,
-        "ledger": ledger,
-    }
-    made = make_week(request, out, tell=True, **options)
-    make = partial(make_week, out=out, **options)
-    draw_again(ReportsFolder(made.page.parents[1]), request, make, say)
+    options = Options(progress, workers, wait, strict, ledger)
+    made = make_week(request, out, options, tell=True)
+    draw_again(ReportsFolder(made.page.parents[1]), request, options, say)
     return made.page
 
 
@@ -195,14 +205,10 @@ def request_of(
 def make_week(
     request: Request,
     out: str | Path,
+    options: Options,
     *,
-    progress: bool | None = None,
-    workers: int | None = None,
-    wait: float = WAIT,
-    strict: bool = False,
     tell: bool = False,
     earlier: Call | None = None,
-    ledger: str | Path | None = None,
 ) -> Made:
     """Make a week's report, or leave a released one as it is.
 
@@ -210,8 +216,9 @@ def make_week(
     ----------
     request : Request
         By `request_of`.
-    out, progress, workers, wait, strict, ledger
-        As for `run_report`.
+    out : str or Path
+        The reports folder.
+    options : Options
     tell : bool
         Run the commands of ``[notify]``.
     earlier : Call, optional
@@ -226,12 +233,13 @@ def make_week(
     InputError, StepError
         As `run_report`.
     """
-    if workers is not None:
-        whole_number("workers", workers, 1)
+    wait, ledger = options.wait, options.ledger
+    if options.workers is not None:
+        whole_number("workers", options.workers, 1)
     with (
         hidden_errors(request.hidden),
         full_disk_said(ReportsFolder.prepared(out, request.week).path, UNCHANGED),
-        Progress(len(request.steps), progress) as shown,
+        Progress(len(request.steps), options.progress) as shown,
         kernels(request.steps) as kernel,  # warms up while the shop is read
     ):
         shown.begin("Reading the shop")
@@ -260,8 +268,7 @@ def make_week(
                 made = _kept(call, reports, shown)
                 begun = made is None
                 if made is None:
-                    making = _Making(kernel, workers or usual_workers(), strict, kept.path)
-                    made = _made(call, reports, shown, making)
+                    made = _made(call, reports, shown, kernel, options, kept.path)
                 keep_ledger(reports, kept, shown.say)
         except Exception:
             if tell and begun:
@@ -300,17 +307,14 @@ def _kept(call: Call, reports: ReportsFolder, shown: Progress) -> Made | None:
     return Made(call, run.path / "index.html", state)
 
 
-@dataclass(frozen=True)
-class _Making:
-    """How a week is made: its kernels, steps at a time, whether stale data are refused, ledger."""
-
-    kernel: Kernels
-    workers: int
-    strict: bool
-    ledger: Path
-
-
-def _made(call: Call, reports: ReportsFolder, shown: Progress, making: _Making) -> Made:
+def _made(
+    call: Call,
+    reports: ReportsFolder,
+    shown: Progress,
+    kernel: Kernels,
+    options: Options,
+    ledger: Path,
+) -> Made:
     """Make the week; if it fails, the list of weeks says so."""
     from promolab.report.running.index import write_index
 
@@ -318,9 +322,9 @@ def _made(call: Call, reports: ReportsFolder, shown: Progress, making: _Making) 
     if call.freshness.stale:
         shown.say(call.freshness.summary())
     try:
-        if making.strict and call.freshness.stale:
+        if options.strict and call.freshness.stale:
             raise StepError(f"{call.freshness.summary()} --strict makes no report from them")
-        _make(call, reports, shown, making)
+        _make(call, reports, shown, kernel, options.workers or usual_workers(), ledger)
     except Exception as error:
         # Where there is no report yet, wrong input leaves nothing behind that could be seen.
         seen = (out / "index.html").exists() or not isinstance(error, InputError)
@@ -338,7 +342,9 @@ def _made(call: Call, reports: ReportsFolder, shown: Progress, making: _Making) 
     return Made(call, out / str(week) / "index.html")
 
 
-def _make(call: Call, reports: ReportsFolder, progress: Progress, making: _Making) -> None:
+def _make(
+    call: Call, reports: ReportsFolder, shown: Progress, kernel: Kernels, workers: int, ledger: Path
+) -> None:
     """Run all steps in a staging folder and publish it."""
     inputs = {**call.fingerprints, **call.experiment}
     manifest = call.record.manifest(call.request.asked(call.week), call.shop, inputs)
@@ -348,11 +354,10 @@ def _make(call: Call, reports: ReportsFolder, progress: Progress, making: _Makin
         with speaking(call.request.language):  # the first page reads these sentences
             late = [rows.sentence() for rows in call.late]
         manifest |= {"freshness": call.freshness.to_dict(), "late_rows": late}
-        manifest |= {"state": "draft", "ledger": told_path(making.ledger, reports.path)}
+        manifest |= {"state": "draft", "ledger": told_path(ledger, reports.path)}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
-        manifest["steps"] = _run_steps(
-            call, run, reports.failed(call.week), progress, making.kernel, making.workers
-        )
+        failed = reports.failed(call.week)
+        manifest["steps"] = _run_steps(call, run, failed, shown, kernel, workers)
         manifest |= {"plan": plan_record(run), "run_key": run_key(run)}
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         reports.publish(staged, call.week)
@@ -411,7 +416,7 @@ def _page(call: Call, step: Step, notebook: Any, staged: Path) -> tuple[Path, st
     """Keep a step's notebook, and return its page: its head waits for what later steps find."""
     import nbformat
 
-    from promolab.report.running.render import render_page
+    from promolab.report.running.page import render_page
 
     nbformat.write(notebook, staged / "notebooks" / f"{step.stem}.ipynb")
     page = render_page(
@@ -423,3 +428,42 @@ def _page(call: Call, step: Step, notebook: Any, staged: Path) -> tuple[Path, st
         lang=call.request.language,
     )
     return staged / step.page, page
+
+
+def draw_again(
+    reports: ReportsFolder, request: Request, options: Options, say: Callable[[str], object]
+) -> None:
+    """Render the drafts whose codes are of an earlier key, each from its own parameters.
+
+    Parameters
+    ----------
+    reports : ReportsFolder
+        The reports folder.
+    request : Request
+        Another week's of the same source.
+    options : Options
+    say : callable
+        Told which week is rendered, and why one could not be.
+    """
+    for week in weeks_to_draw(reports):
+        if reports.state(week) != "draft":
+            note_drawn(reports, week)
+            continue
+        say(f"rendering the draft of {week} again, with codes of the new key")
+        told = reports.run(week).manifest["parameters"]
+        own = ("source", "week", "seed", "shop_file")
+        try:
+            given = {name: value for name, value in told.items() if name not in own}
+            again = replace(
+                request,
+                week=week,
+                seed=int(told.get("seed", request.seed)),
+                shop_file=told.get("shop_file"),
+                parameters=check_parameters(request.steps, given),
+            )
+            make_week(again, reports.path, options)
+        except PromolabError as error:
+            say(
+                f"the draft of {week} still shows codes of the earlier key: {error}; make it "
+                f"again: promolab report --week {week}"
+            )

@@ -47,11 +47,11 @@ def quick(monkeypatch, toy, notebooks):
     made = []
     real = room.make_week
 
-    def make(request, out, **options):
+    def make(request, out, options, **more):
         made.append(str(request.week))
         if str(request.week) == "2017-W41":
             request = type(request)(**{**vars(request), "parameters": {"mood": "fail"}})
-        return real(request, out, **options)
+        return real(request, out, options, **more)
 
     monkeypatch.setattr(room, "make_week", make)
 

@@ -15,7 +15,7 @@ import papermill.iorw, papermill.parameterize, pyarrow.parquet
 from pathlib import Path
 import promolab.sources
 from promolab.loop import Ledger, keep_ledger
-from promolab.report.running.render import render_page
+from promolab.report.running.page import render_page
 from promolab.report.running.run import run_report
 from tests.in_process import without_kernels
 from tests.report.conftest import load_toy

@@ -17,9 +17,9 @@ from promolab.errors import InputError, StepError
 from promolab.folder import RunFolder
 from promolab.loop import keep_ledger, ledger_of
 from promolab.loop.ledger import Ledger
-from promolab.report.running.call import checked_call, located
-from promolab.report.running.parameters import check_plan_parameters
 from promolab.report.running.run import present, request_of, run_report
+from promolab.report.running.run_start import checked_call, located
+from promolab.report.running.steps import check_plan_parameters
 from promolab.weeks import Week
 from tests.made_reports import SECRET
 from tests.refused import refused, spoilt

@@ -1,4 +1,4 @@
-"""What the notebooks can be told: their parameters, and values checked against the defaults.
+"""The steps of a report: its notebooks, what they can be told, and which of them wait for others.
 
 Papermill injects a parameter that no notebook knows with no more than a warning; here the call is
 refused, and the nearest name given.
@@ -10,6 +10,7 @@ import ast
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -20,10 +21,34 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.checks import whole_number
 from promolab.errors import InputError, nearest
-from promolab.report.running.notebook_format import load_nbformat
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+
+_GRAMMAR = "rfc3987_syntax"
+
+
+def load_nbformat() -> Any:
+    """Import ``nbformat``.
+
+    JupyterLab brings a check of international addresses, of which the library that nbformat
+    validates notebooks with builds a whole grammar when it is imported. No notebook asks for it.
+
+    Examples
+    --------
+    >>> load_nbformat().current_nbformat
+    4
+    """
+    lacking = _GRAMMAR not in sys.modules
+    if lacking:
+        sys.modules[_GRAMMAR] = None  # type: ignore[assignment]  # an import of it fails at once
+    try:
+        import nbformat
+    finally:
+        if lacking:
+            del sys.modules[_GRAMMAR]
+    return nbformat
 
 
 _HEAD = re.compile(r"^\|\s*reads\s*\|\s*writes\s*\|\s*$", re.MULTILINE)
@@ -375,18 +400,11 @@ def available_memory() -> float:
     """Return how many bytes may still be taken without swapping.
 
     That is what the system says it has, or what the container has left of its limit, whichever is
-    less. Where the system does not say (macOS), half of what is built in counts as available.
+    less.
     """
-    return min(_of_the_system(), _of_the_container(_CGROUP))
+    import psutil
 
-
-def _of_the_system() -> float:
-    with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return 1024 * next(float(i.split()[1]) for i in lines if i.startswith("MemAvailable:"))
-    with suppress(OSError, ValueError, AttributeError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
-    return 0.0  # unknown: one after the other is always right
+    return min(psutil.virtual_memory().available, _of_the_container(_CGROUP))
 
 
 def _of_the_container(folder: Path) -> float:

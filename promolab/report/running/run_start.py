@@ -1,24 +1,39 @@
-"""What a run was asked for, and what the shop says to it before any notebook runs."""
+"""What a run was asked for, what the shop says to it before any notebook runs, and its folder."""
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import TABLES, Freshness, Notify, freshness, read_operations
 from promolab.errors import DataError, InputError, PromolabError
-from promolab.folder import RunRecord, Weeks, sha256_of
+from promolab.folder import (
+    STEP_VARIABLE,
+    RunFolder,
+    RunRecord,
+    Weeks,
+    open_run,
+    sha256_of,
+    write_json,
+)
 from promolab.language import ENGLISH
 from promolab.loop import ClosedWeeks, LateRows
 from promolab.plots import lacking_font
 from promolab.promotions import read_promotions
-from promolab.report.running.failures import lost_connection_error, says_lost
-from promolab.report.running.parameters import Step
-from promolab.report.running.shown import hidden_in, replaced, shown_source, telling
+from promolab.report.running.redaction import (
+    hidden_in,
+    lost_connection_error,
+    replaced,
+    says_lost,
+    shown_source,
+    telling,
+)
+from promolab.report.running.steps import Step
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -371,3 +386,75 @@ def _check_terms(shop: Shop, week: Week, lead_days: int) -> None:
     now = kept.filter((kept.starts_at < week.end(shop.zone)) & (kept.ends_at > begin))
     ids = now.promotion_id.execute()
     read_promotions(shop.with_tables({**shop.tables, "promotions": kept}), ids)
+
+
+def begin_run(
+    folder: str | Path, *, source: str | Path, week: str | Week, shop: Shop, lead_days: int = 0
+) -> RunFolder:
+    """Make a run folder, or begin the one that is there anew.
+
+    Under `promolab report` the folder is there and says what it is of. In JupyterLab its manifest
+    is written here; numbers of another week or source that lie in it go, and its tables are refused
+    until their notebooks have run again.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder.
+    source : str or Path
+        Where the shop came from.
+    week : str or Week
+        The week that the run is for.
+    shop : Shop
+        The shop as it was loaded.
+    lead_days : int
+        Days before the week at which the plan is made.
+
+    Returns
+    -------
+    RunFolder
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made, or is a week of a reports folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import promolab
+    >>> shop = promolab.load_shop("complete_journey")
+    >>> lab = Path(tempfile.mkdtemp()) / "lab"
+    >>> begin_run(lab, source="complete_journey", week="2017-W44", shop=shop).as_of
+    datetime.datetime(2017, 10, 30, 4, 0)
+    >>> open_run(lab, week="2019-W10")
+    Traceback (most recent call last):
+    ...
+    promolab.errors.InputError: the tables in ... are of 2017-W44, not of 2019-W10: run 01_data ...
+    """
+    path, asked = Path(folder), week if isinstance(week, Week) else Week.parse(week)
+    if os.environ.get(STEP_VARIABLE):
+        return open_run(path, week=asked, lead_days=lead_days)
+    run = RunFolder(path, asked)
+    if run.manifest.get("status") == "good":
+        raise InputError(
+            f"{path} is the report of a week, which promolab report makes; give another folder, "
+            'such as "../reports/lab"'
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be used as a run folder: {error.strerror}") from error
+    told = {"source": written(located(source, None)[0]), "week": str(asked)}
+    record = RunRecord(asked, as_of=asked.start(shop.zone, lead_days), lead_days=lead_days)
+    manifest = record.manifest(told, shop.settings.name, shop.fingerprints) | {"status": "lab"}
+    before = RunRecord.of(path)
+    write_json(path / "manifest.json", manifest)
+    stale = before.stale if before else ()
+    if before is None or replace(before, stale=()) != RunRecord.of(path):
+        for name in ("metrics.json", "spoken.json"):
+            (path / name).unlink(missing_ok=True)
+        stale = tuple(sorted(table.stem for table in path.glob("tables/*.parquet")))
+    if stale:
+        write_json(path / "manifest.json", manifest | {"stale": list(stale)})
+    return run
