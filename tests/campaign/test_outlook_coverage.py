@@ -56,8 +56,8 @@ def test_starts_are_days_of_the_shop() -> None:
     backtest, pairs = made([20, 35, 28, 40, 90, 31], [30.0] * 6)
     sunday = backtest.by_promotion.assign(starts_at=START - pd.Timedelta(hours=8))
     eve = replace(backtest, by_promotion=sunday)
-    assert "02 Jan 2017" in roll_outlook(eve, pairs, "Asia/Shanghai").table().text
-    assert "01 Jan 2017" in roll_outlook(eve, pairs).table().text
+    assert "02 Jan 2017" in roll_outlook(eve, pairs, "Asia/Shanghai").to_table().text
+    assert "01 Jan 2017" in roll_outlook(eve, pairs).to_table().text
 
 
 def test_a_forecast_made_ahead_knows_less() -> None:
@@ -134,5 +134,5 @@ def test_a_promotion_has_the_name_of_the_other_pages() -> None:
         "Coupons p5",
         "Coupons p4",
     ]
-    assert "Coupons p5</td>" in found.table().text and ">p5<" not in found.table().text
+    assert "Coupons p5</td>" in found.to_table().text and ">p5<" not in found.to_table().text
     assert replace(backtest, names=called).name_of("p5") == "Coupons p5"

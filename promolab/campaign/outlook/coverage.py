@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,41 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.outlook.expected import (
-    expected_of,
-    kinds_of,
-    type_of,
-)
+from promolab.campaign.outlook.expected import expected_of, kinds_of, type_of
 from promolab.campaign.past.outcomes import contacts_before
 from promolab.compare import expected_responses, response_ratios
-from promolab.display import Html, Ranged, join, link, say, table
-from promolab.errors import InputError
+from promolab.display import Html, join, link, say
 from promolab.folder import RunFolder, read_json
-from promolab.language import _, _n
 from promolab.metrics import PastRatios
 from promolab.promotions import PREDICTION_LEVEL
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, Result
 from promolab.stats import wilson
 from promolab.weeks import Week, local_day
-from promolab.wording import (
-    answer_to,
-    count,
-    expected,
-    is_one,
-    number,
-    percent,
-    plural,
-    promotion_name,
-)
+from promolab.wording import answer_to, promotion_name
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.compare import Backtest
     from promolab.contract import Shop
 
 
-_LEVEL = percent(PREDICTION_LEVEL, decimals=0)
 _COLUMNS: Mapping[str, str] = {
     "promotion_id": "object",
     "starts_at": "datetime64[us]",
@@ -103,114 +85,37 @@ class OutlookCoverage(Result):
         """Return one row per past promotion."""
         return self.rows
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the level of the intervals and how often they held."""
-        return {"level": PREDICTION_LEVEL, "share": self.share.to_dict(), "bias": plain(self.bias)}
-
-    def summary(self) -> str:
-        """Say how often past promotions fell into their interval."""
-        share, words = self.share, answer_to(self.kinds)
-        if share.n == 0:
-            return (
-                "No past promotion had three before it that were over, so no forecast of "
-                f"{words.noun}s can be checked."
-            )
-        held = percent(*share.ends)
-        told = self.rows[self.rows["inside"].notna()]
+    def facts(self) -> dict[str, Any]:
+        """Return how often forecasts held, by how much all missed, and the rows to show."""
+        told, share = self.rows[self.rows["inside"].notna()], self.share
         more = int((told["observed"] > told["expected"]).sum())
-        rest = count(share.n - more)
-        came, expected = told["observed"].sum(), told["expected"].sum()
-        return (
-            f"Of {plural(share.n, 'past promotion')}, each forecast from those over before it, "
-            f"{count(round(share.value * share.n))} fell into the {_LEVEL} interval: {held}. In "
-            f"{count(more)} of them more {words.past} than expected, in {rest} as many or fewer; "
-            f"together {count(came)} did where {count(expected)} "
-            f"{'was' if is_one(count(expected)) else 'were'} expected."
-        )
+        # On a scale of ratios, for a forecast of 5 misses by as many times as one of 500.
+        drawn = _shown(told.iloc[::-1], self._names(told.iloc[::-1]))
+        figures = ["expected", "ci_low", "ci_high", "observed"]
+        drawn[figures] = drawn[figures].clip(lower=0.5)
+        rows = self.rows.iloc[::-1] if share.n else self.rows.head(0)
+        starts = [local_day(moment, self.zone) for moment in rows["starts_at"]]
+        return {
+            "state": "some" if share.n else "none",
+            "answer": answer_to(self.kinds),
+            "level": PREDICTION_LEVEL,
+            "hits": round(share.value * share.n) if share.n else 0,
+            "more": more,
+            "rest": share.n - more,
+            "came": told["observed"].sum(),
+            "expected": told["expected"].sum(),
+            "latest": _shown(rows, self._names(rows)).assign(start=starts),
+            "drawn": drawn.assign(place=range(len(drawn))),
+        }
 
-    def table(self) -> Html:
-        """Return every past promotion, the latest first: what was expected, and what came."""
-        rows = self.rows.iloc[::-1] if self.share.n else self.rows.head(0)
-        shown = {"name": "promotion", "start": "start", "known": "past ones known"}
-        expected = f"expected {answer_to(self.kinds).noun}s [{_LEVEL}]"
-        shown |= {"contacts": "contacts", "expected": expected}
-        return table(
-            rows.assign(
-                start=[local_day(moment, self.zone) for moment in rows["starts_at"]],
-                held=_held(rows),
-                name=self._named(rows),
-            ),
-            shown | {"observed": "came", "held": "inside?"},
-            _WRITTEN,
-            caption="Each promotion forecast from those over before it, latest first.",
-            file="tables/outlook_coverage.parquet",
-            otherwise=self.summary(),
-        )
-
-    def _named(self, rows: pd.DataFrame) -> list[str]:
+    def _names(self, rows: pd.DataFrame) -> list[str]:
         return [self.names.get(one, str(one)) for one in rows["promotion_id"]]
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what came (solid) beside what was expected (hollow) and its interval, in logs.
 
-        Raises
-        ------
-        InputError
-            There is no forecast with an interval.
-        """
-        from promolab import plots
-
-        rows = self.rows[self.rows["inside"].notna()].iloc[::-1]
-        if rows.empty:
-            raise InputError(f"there is nothing to draw: {self.summary()}")
-        words = answer_to(self.kinds)
-        # On a scale of ratios, for a forecast of 5 misses by as many times as one of 500.
-        shown = rows[["expected", "ci_low", "ci_high", "observed"]].clip(lower=0.5)
-        logs = shown.transform(np.log10)
-        ax = plots.intervals(
-            self._named(rows),
-            logs["expected"],
-            logs["ci_low"],
-            logs["ci_high"],
-            text=[
-                f"{n:,} of {m:,}" for n, m in zip(rows["observed"], rows["contacts"], strict=True)
-            ],
-            ax=ax,
-        )
-        dots = ax.collections[-1]
-        dots.set_edgecolor(dots.get_facecolor())
-        dots.set_facecolor("white")
-        ax.scatter(logs["observed"], range(len(rows)), c="#222222", s=26, zorder=4)
-        axes = plots.finish(
-            ax,
-            title=self.summary().split(". ")[0],
-            subtitle=f"{words.who}s: came (solid), expected (hollow) with its "
-            f"{_LEVEL} interval, latest promotion first; "
-            f"right: {words.past} of contacted",
-            xlabel=f"customers who {words.verb} (each step is so many times more)",
-        )
-        _label_in_customers(axes, float(logs.to_numpy().min()), float(logs.to_numpy().max()))
-        return axes
-
-
-_WRITTEN: Mapping[str, Any] = {
-    "promotion_id": str,
-    "contacts": count,
-    "expected": Ranged(expected, "ci_low", "ci_high"),
-    "observed": count,
-}
-
-
-def _held(rows: pd.DataFrame) -> list[str]:
-    words = _("no interval"), _("inside"), _("outside")
-    return [words[0] if pd.isna(x) else words[1] if x else words[2] for x in rows["inside"]]
-
-
-def _label_in_customers(ax: Axes, low: float, high: float) -> None:
-    """Write 1, 3, 10, 30, … at an axis of logarithms."""
-    steps = [s for e in range(0, 10) for s in (10**e, 3 * 10**e)]
-    shown = [s for s in steps if low - 0.5 <= np.log10(s) <= high + 0.5] or [1]
-    ax.set_xticks([float(np.log10(s)) for s in shown], [number(s, decimals=0) for s in shown])
+def _shown(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return rows with names, and with how each forecast held as a code."""
+    held = ["no interval" if pd.isna(x) else "inside" if x else "outside" for x in rows["inside"]]
+    return rows.assign(name=names, held=held)
 
 
 def roll_outlook(backtest: Backtest, pairs: pd.DataFrame, zone: str = "UTC") -> OutlookCoverage:
@@ -304,78 +209,32 @@ class TrackRecord(Result):
         """Return one row per promotion."""
         return self.rows
 
-    def summary(self) -> str:
-        """Say how often what came fell into the interval, and by how much all missed together."""
-        told = self.rows[self.rows["inside"].notna()]
-        words = answer_to(self.kinds)
-        if told.empty:
-            return _(
-                "No forecast of {redemption}s with an interval can be held against what came.",
-                redemption=words.noun,
-            )
-        hits = int(told["inside"].astype(bool).sum())
-        held = _n(
-            "{hits} of {n} forecast held in the {level} interval;",
-            "{hits} of {n} forecasts held in the {level} interval;",
-            len(told),
-            hits=count(hits),
-            level=percent(PREDICTION_LEVEL, decimals=0),
-        )
-        came = _n(
-            "in all {n} {redemption} was expected and {came} came.",
-            "in all {n} {redemption}s were expected and {came} came.",
-            told["expected"].sum(),
-            redemption=words.noun,
-            came=count(told["observed"].sum()),
-        )
-        corrected = _(
-            "Forecasts are chances corrected by earlier promotions; bare chances: page 09."
-        )
-        return " ".join([held, came, corrected, self._made()])
-
-    def table(self) -> Html:
-        """Return the latest forecasts and what came, a row each."""
-        rows = self.rows.head(MOST_SHOWN)
-        columns = {
-            "name": _("promotion"),
-            "source": _("forecast"),
-            "expected": _("{redemption}s expected", redemption=answer_to(self.kinds).noun),
-            "observed": _("came"),
-            "held": _("inside?"),
+    def facts(self) -> dict[str, Any]:
+        """Return how often forecasts held, what came in all, and who made them."""
+        told, latest = self.rows[self.rows["inside"].notna()], self.rows.head(MOST_SHOWN)
+        own = int((self.rows["source"] != RECOMPUTED).sum())
+        latest = _shown(latest, latest["name"].tolist())
+        return {
+            "state": "some" if len(told) else "none",
+            "answer": answer_to(self.kinds),
+            "level": PREDICTION_LEVEL,
+            "hits": int(told["inside"].astype(bool).sum()),
+            "forecasts": len(told),
+            "in_all": told["expected"].sum(),
+            "came": told["observed"].sum(),
+            "own": own,
+            "made": "all" if own == len(self.rows) else "some" if own else "none",
+            "latest": latest if own else latest.drop(columns="source"),
         }
-        if not self.told:
-            del columns["source"]
-        shown = rows.assign(held=_held(rows))
-        return table(shown, columns, _WRITTEN, caption=_("Latest start first."))
 
     def block(self) -> Html:
         """Return it as the week's page has it: how often forecasts held, and the latest of them."""
         return join(
             [
                 say(self.summary()),
-                self.table() if len(self.rows) else Html(""),
-                link("04_response.html", _("All forecasts, and how good the ranking was")),
+                self.to_table() if len(self.rows) else Html(""),
+                link("04_response.html", self.say("all_forecasts")),
             ]
-        )
-
-    @property
-    def told(self) -> int:
-        """How many of the forecasts earlier reports made."""
-        return int((self.rows["source"] != RECOMPUTED).sum())
-
-    def _made(self) -> str:
-        own = self.told
-        if own == len(self.rows):
-            return _("Each was in the report of the week in which it started.")
-        if not own:
-            return _(
-                "No earlier report of this folder made one: recomputed from what was known at each "
-                "start."
-            )
-        return _(
-            "{n} of them by earlier reports, the others recomputed from what was known at each "
-            "start.",
-            n=count(own),
         )
 
 

@@ -85,7 +85,7 @@ class LikeliestList(Result):
             "wholes, weighted by size and type."
         )
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return the first ten, under pseudonyms."""
         row, verb = self.economics, answer_to(self.economics.kind).verb
         top = self.rows.head(_TOP)

@@ -83,7 +83,7 @@ class WeekPlan(Result):
         """Say how many are to be contacted, and what was not checked."""
         return "\n".join([self.plan.opening(), *self.plan.unchecked])
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return whom to contact about what, at what cost: a row per promotion."""
         return self.economics.to_table() if len(self.economics) else Html("")
 

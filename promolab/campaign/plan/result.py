@@ -408,7 +408,7 @@ class Plan(Result):
         match = self.promotions["promotion_id"] == promotion_id
         return str(self.promotions.loc[match, "name"].iloc[0])
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return the funnels: of several promotions side by side, of many one after the other."""
         rows = self.funnel.to_dict("records")
         if 1 < len(rows) <= _SIDE_BY_SIDE:
