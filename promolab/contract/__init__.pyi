@@ -53,6 +53,7 @@ from .sections import keyed as keyed
 from .sections import toml_table as toml_table
 from .sections import zone_of as zone_of
 from .settings import Settings, read_settings
+from .settings import toml_line as toml_line
 from .shop import NEEDS, Shop
 from .shop import Gap as Gap
 from .stated_experiments import StatedExperiment as StatedExperiment

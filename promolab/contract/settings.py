@@ -139,7 +139,7 @@ class Settings:
         name = "Shop"
         ...
         [send]
-        columns = {customer_id = "Key"}
+        columns = { customer_id = "Key" }
         <BLANKLINE>
         """
         lines = []
@@ -175,7 +175,7 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping):
         parts = [f"{_toml_key(key)} = {_toml(part)}" for key, part in value.items()]
-        return "{" + ", ".join(parts) + "}"
+        return "{ " + ", ".join(parts) + " }" if parts else "{}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return value.isoformat() if isinstance(value, (date, time)) else repr(value)

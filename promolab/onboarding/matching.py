@@ -1,14 +1,297 @@
-"""Which of their tables belong together: what is said once, and ids that two of them share."""
+"""Which table of theirs is which of the contract's, which of its columns, and which go together.
+
+A guess by name has to stand before the content: a time must be readable as one, money a number.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from promolab.contract import TABLES, without_zeros
-from promolab.onboarding.guesses import Choice, Look, Pick, is_id, times_of
-from promolab.sources import kind_of_word
+from promolab.contract import TABLES, Column, without_zeros
+from promolab.onboarding.contents import Look, clock_of, is_id, look_at, numbers_of, say, times_of
+from promolab.onboarding.inventory import Theirs
+from promolab.sources import column_rank, key, kind_of_word, table_rank
+
+MOST_LOOKED_AT = 400
+"""Columns of a table that are looked at; beyond, those with a known name."""
+FEW = 50
+"""As many different words a column of kinds may hold."""
+
+_NUMBERS = ("money", "share", "number")
+_EXTRA = {
+    "price": Column("price", "money", "price of a unit"),
+    "status": Column("status", "text", "state of the order"),
+    "time_of_day": Column("time_of_day", "text", "time of day beside the date"),
+    "currency": Column("currency", "text", "currency of the row's money"),
+}
+_SHARED = ("kind", "status", "time_of_day")
+_ID_LIKE = re.compile(r"(id|nr|no|code|key|number|编号|号)$")
+# What must be there for a table to be one of the contract's, where its name does not say so.
+_TELLING = {
+    "promotions": ("promotion_id", "starts_at", "ends_at"),
+    "exposures": ("promotion_id", "customer_id", "ts"),
+    "reviews": ("customer_id", "product_id", "ts", "rating"),
+}
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A column of theirs for one of the contract's.
+
+    Parameters
+    ----------
+    look : Look
+        The column.
+    by : str
+        What speaks for it.
+    in_promotions : str
+        The promotions' column that lists its values, where it is not their id.
+    digits : int
+        Length of ids that lost their leading zeros in this table; 0 where they did not.
+    """
+
+    look: Look
+    by: str = field(default_factory=lambda: say("by_name"))
+    in_promotions: str = ""
+    digits: int = 0
+
+    @property
+    def name(self) -> str:
+        """Their name of the column."""
+        return self.look.name
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A table of theirs for one of the contract's.
+
+    Parameters
+    ----------
+    table : str
+        The contract's.
+    theirs : Theirs
+        Theirs.
+    looks : sequence of Look
+        Its columns.
+    picks : mapping of str to Pick
+        By the contract's column; ``price``, ``status``, ``time_of_day`` and ``currency`` as well.
+    rank : int, optional
+        How well its name fits; None where the content alone speaks for it.
+    lacks : tuple of str
+        Columns that must be there and were not found.
+    doubts : tuple of str
+        What is doubtful about it as a whole.
+    """
+
+    table: str
+    theirs: Theirs
+    looks: Sequence[Look]
+    picks: Mapping[str, Pick]
+    rank: int | None = None
+    lacks: tuple[str, ...] = field(default=())
+    doubts: tuple[str, ...] = ()
+
+    def has(self, *columns: str) -> bool:
+        """Tell whether columns of the contract were found."""
+        return all(column in self.picks for column in columns)
+
+
+def choose_tables(
+    tables: Sequence[Theirs],
+) -> tuple[list[Choice], list[Choice], list[Choice]]:
+    """Say which table of theirs is which of the contract's.
+
+    Parameters
+    ----------
+    tables : sequence of Theirs
+        From `take_inventory`.
+
+    Returns
+    -------
+    chosen : list of Choice
+        At most one for each of theirs, in their order.
+    incomplete : list of Choice
+        Those whose name says what they are, and that lack a column which must be there.
+    unknown : list of Choice
+        The others, as the table of contacts that their values may show them to be.
+    """
+    chosen, incomplete, unknown = [], [], []
+    for theirs in tables:
+        looks = _looks(theirs)
+        options = [_option(table, theirs, looks) for table in TABLES]
+        by_name = sorted((o for o in options if o.rank is not None), key=lambda o: o.rank or 0)
+        fit = next((o for o in by_name if not o.lacks), None) or _by_content(options)
+        if fit is not None:
+            chosen.append(fit)
+        elif by_name:
+            incomplete.append(by_name[0])
+        else:
+            unknown += [option for option in options if option.table == "exposures"]
+    return chosen, incomplete, unknown
+
+
+def _looks(theirs: Theirs) -> list[Look]:
+    columns = list(theirs.table.columns)
+    if len(columns) > MOST_LOOKED_AT:
+        known = [(t, c.name) for t in TABLES for c in TABLES[t]]
+        named = [n for n in columns if any(column_rank(t, c, n) is not None for t, c in known)]
+        columns = list(dict.fromkeys([*named, *columns]))[:MOST_LOOKED_AT]
+    return look_at(theirs.table.select(*columns))
+
+
+def _option(table: str, theirs: Theirs, looks: Sequence[Look]) -> Choice:
+    picks = choose_columns(table, looks)
+    # A kind can be the same in every row, a table's name can say it.
+    needed = [c for c in TABLES[table].required if c != "kind"]
+    lacks = tuple(c for c in needed if c not in picks)
+    rank = table_rank(table, theirs.stem)
+    if table == "promotions" and rank is not None and lacks == ("promotion_id",):
+        own = _own_id(looks, picks)
+        picks, lacks = picks | own, () if own else lacks
+    if table == "products" and "customer_id" in choose_columns("events", looks):
+        rank = None if rank is None else rank + 5_000
+    return Choice(table, theirs, looks, picks, rank, lacks)
+
+
+def _own_id(looks: Sequence[Look], picks: Mapping[str, Pick]) -> dict[str, Pick]:
+    """Return the column in which each promotion has another value, the one called an id first."""
+    taken = {pick.name for pick in picks.values()}
+    free = [look for look in looks if look.name not in taken and not times_of(look)]
+    own = [look for look in free if look.filled == look.distinct == look.rows and is_id(look)]
+    own.sort(key=lambda look: not _ID_LIKE.search(key(look.name)))
+    return {"promotion_id": Pick(own[0], say("by_content"))} if own else {}
+
+
+def _by_content(options: Sequence[Choice]) -> Choice | None:
+    found = {o.table: o for o in options if not o.lacks}
+    for table, columns in _TELLING.items():
+        if table in found and found[table].has(*columns):
+            # What a customer did about a promotion, or bought, is more than a contact.
+            more = found[table].has("amount") or (table == "exposures" and _bought(options))
+            if not more:
+                return found[table]
+    events, customers = found.get("events"), found.get("customers")
+    if events is not None:
+        told = any(events.has(c) for c in ("amount", "price", "product_id", "order_id", "kind"))
+        people = events.picks["customer_id"].look.is_unique and customers is not None
+        if told and not (people and not _bought(options)):
+            return events
+    if customers is not None and customers.picks["customer_id"].look.is_unique:
+        return customers
+    products = found.get("products")
+    if products is not None and products.picks["product_id"].look.is_unique:
+        return products
+    return None
+
+
+def _bought(options: Sequence[Choice]) -> bool:
+    events = next(o for o in options if o.table == "events")
+    return any(events.has(c) for c in ("amount", "price", "order_id"))
+
+
+def choose_columns(table: str, looks: Sequence[Look]) -> dict[str, Pick]:
+    """Say which column of theirs is which of a table of the contract.
+
+    Parameters
+    ----------
+    table : str
+        The contract's.
+    looks : sequence of Look
+        The columns of theirs.
+
+    Returns
+    -------
+    dict of str to Pick
+        By the contract's column; those not found are not there.
+
+    Examples
+    --------
+    >>> import ibis.expr.datatypes as dt
+    >>> kunde = Look("Kundennummer", dt.string, 3, 3, 2, ("0017", "0018"))
+    >>> datum = Look("Datum", dt.string, 3, 3, 2, ("31.12.2010", "01.01.2011"))
+    >>> {ours: pick.name for ours, pick in choose_columns("events", [kunde, datum]).items()}
+    {'customer_id': 'Kundennummer', 'ts': 'Datum'}
+    """
+    columns = [*TABLES[table], *(_EXTRA.values() if table == "events" else ())]
+    ranked = sorted(
+        (rank, n, i)
+        for n, column in enumerate(columns)
+        for i, look in enumerate(looks)
+        if (rank := column_rank(table, column.name, look.name)) is not None
+    )
+    picks: dict[str, Pick] = {}
+    taken: set[str] = set()
+    for _, n, i in ranked:
+        column, look = columns[n], looks[i]
+        if column.name in picks or not look.filled or not _holds(table, column, look):
+            continue
+        if look.name in taken and column.name not in _SHARED:
+            continue
+        picks[column.name] = Pick(look)
+        if column.name not in _SHARED:
+            taken.add(look.name)
+    if table == "products" and "category" not in picks and "type" in picks:
+        picks["category"] = picks.pop("type")  # a finer group is one, too
+    units = picks.get("amount") if table == "events" and "price" in picks else None
+    if units is not None and "quantity" not in picks and _counts(units.look):
+        picks["quantity"] = picks.pop("amount")
+    if table == "events":
+        _by_their_content(picks, [look for look in looks if look.name not in taken])
+    return picks
+
+
+def _holds(table: str, column: Column, look: Look) -> bool:
+    """Tell whether a column of theirs can hold what the contract's does."""
+    if column.type == "id":
+        return is_id(look)
+    if column.type == "time":
+        return bool(times_of(look))
+    if column.type in _NUMBERS:
+        return bool(numbers_of(look))
+    if column.type == "flag":
+        return look.distinct <= 3
+    if column.name == "time_of_day":
+        return clock_of(look) is not None
+    if column.name == "currency":
+        return all(re.fullmatch(r"[A-Za-z]{3}", value) for value in look.values)
+    if column.name == "kind" and table == "events":
+        return look.distinct <= FEW and any(kind_of_word(table, v) for v in look.values)
+    return True
+
+
+def _counts(look: Look) -> bool:
+    """Tell whether numbers count pieces: they are whole, and one is among them."""
+    whole = [re.fullmatch(r"-?(\d+)([.,]0+)?", value) for value in look.values]
+    return all(whole) and any(each is not None and each[1] == "1" for each in whole)
+
+
+def _by_their_content(picks: dict[str, Pick], left: Sequence[Look]) -> None:
+    """Find time, kind and customer of events where no name says which columns they are."""
+    if "ts" not in picks:
+        times = [look for look in left if (found := times_of(look)) and found[0].format != "excel"]
+        if times:
+            picks["ts"] = Pick(times[0], say("by_content"))
+    if "kind" not in picks:
+        for look in left:
+            if look.is_text and 0 < look.distinct <= FEW and _are_kinds(look):
+                picks["kind"] = Pick(look, say("by_content"))
+                break
+    if "customer_id" not in picks:
+        for look in left:
+            unclaimed = all(look.name != pick.name for pick in picks.values())
+            repeats = look.filled > 20 and 20 < look.distinct < 0.9 * look.filled
+            if unclaimed and repeats and _ID_LIKE.search(key(look.name)) and is_id(look):
+                picks["customer_id"] = Pick(look, say("by_content"))
+                break
+
+
+def _are_kinds(look: Look) -> bool:
+    return all(kind_of_word("events", value) for value in look.values) and look.distinct > 1
+
 
 MATCHING = 0.5
 """Share of the events' customers that a column must hold to be the same id."""
@@ -70,13 +353,9 @@ def is_log(choice: Choice) -> bool:
 
 
 def _left_out(choice: Choice, best: Choice) -> str:
-    said = f"{choice.theirs.name} looks like {choice.table} as well: not used, since "
-    if choice.table != "events":
-        return said + f"{best.theirs.name} is a likelier one."
-    return (
-        f"{said}{best.theirs.name} says more, and the same purchase must not count twice. If it "
-        "holds others, give it an [[events]] section of its own."
-    )
+    case = "twice" if choice.table == "events" else "likelier"
+    names = {"name": choice.theirs.name, "best": best.theirs.name, "table": choice.table}
+    return say("left_out", case=case, section="[[events]]", **names)
 
 
 def matched(
@@ -87,7 +366,7 @@ def matched(
     Parameters
     ----------
     chosen, incomplete, unknown : sequence of Choice
-        From `promolab.onboarding.guesses.choose_tables`.
+        From `choose_tables`.
 
     Returns
     -------
@@ -122,19 +401,18 @@ def _contacts(choice: Choice, events: Choice, promotions: Choice) -> Choice | No
         return None
     picks = dict(choice.picks)
     if "customer_id" not in picks and (look := _holding(choice, events, _free(choice, picks))):
-        said = f"its values: they are those of {_called(events, 'customer_id')}"
-        picks["customer_id"] = Pick(look, said)
+        picks["customer_id"] = Pick(look, say("by_values", there=_customers(events)))
     for look in _free(choice, picks):
         if "promotion_id" not in picks and listing(choice, look, promotions):
-            picks["promotion_id"] = Pick(look, f"its values: {promotions.theirs.name} lists them")
+            picks["promotion_id"] = Pick(look, say("by_list", name=promotions.theirs.name))
     times = [look for look in _free(choice, picks) if times_of(look)]
     if "ts" not in picks and len(times) == 1:
-        picks["ts"] = Pick(times[0], "content: the only time")
+        picks["ts"] = Pick(times[0], say("only_time"))
     lacks = [column for column in choice.lacks if column not in picks]
     if lacks:
         return None
-    named = f"is it a table of {choice.table}? Nothing but its columns says so"
-    doubts = choice.doubts if choice.rank is not None else (*choice.doubts, named)
+    named = () if choice.rank is not None else (say("is_it", table=choice.table),)
+    doubts = (*choice.doubts, *named)
     made = dataclasses.replace(choice, picks=picks, lacks=(), doubts=doubts)
     return _of_promotions(_matched(made, events), promotions)
 
@@ -202,8 +480,8 @@ def _holding(choice: Choice, events: Choice, looks: Sequence[Look]) -> Look | No
     return next(look for look in looks if look.name == best)
 
 
-def _called(choice: Choice, column: str) -> str:
-    return f"{choice.picks[column].name} in {choice.theirs.name}"
+def _customers(events: Choice) -> str:
+    return say("column_in", name=events.picks["customer_id"].name, table=events.theirs.name)
 
 
 def _matched(choice: Choice, events: Choice) -> Choice:
@@ -215,27 +493,21 @@ def _matched(choice: Choice, events: Choice) -> Choice:
     looks = [look for look in choice.looks if look.name not in taken and is_id(look)]
     shares = {name: (exact, bare) for name, exact, bare in _shares(choice, events, looks)}
     best = max(shares, key=lambda name: shares[name], default=None)
-    there = _called(events, "customer_id")
+    there = _customers(events)
     mine = shares.get(named.name, (0.0, 0.0)) if named else (0.0, 0.0)
     if best and mine[0] < HARDLY and shares[best][0] >= MATCHING:
         look = next(look for look in looks if look.name == best)
-        picks = {
-            **choice.picks,
-            "customer_id": Pick(look, f"its values: they are those of {there}"),
-        }
+        picks = {**choice.picks, "customer_id": Pick(look, say("by_values", there=there))}
         return dataclasses.replace(choice, picks=picks, lacks=())
     doubt = ""
     if named and mine[0] < MATCHING <= mine[1] and (digits := _digits_of(events)):
-        doubt = f"without its leading zeros {named.name} is {there}: filled up to {digits} digits"
+        doubt = say("filled_up", name=named.name, there=there, n=digits)
         picks = {**choice.picks, "customer_id": dataclasses.replace(named, digits=digits)}
         choice = dataclasses.replace(choice, picks=picks)
     elif named and mine[0] < MATCHING <= mine[1]:
-        doubt = (
-            f"{named.name} and {there} agree only without their leading zeros: one of the files "
-            "has lost them (a spreadsheet does that); export it again with ids as text"
-        )
+        doubt = say("lost_zeros", name=named.name, there=there)
     elif named and choice.table == "customers" and not any(mine):
-        doubt = f"none of the customers tried of {there} is in {named.name}: is it the same id?"
+        doubt = say("same_id", name=named.name, there=there)
     return dataclasses.replace(choice, doubts=(*choice.doubts, doubt)) if doubt else choice
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from promolab.contract import NEEDS, TABLES
+from promolab.contract import NEEDS, TABLES, toml_line
 from promolab.errors import DataError, InputError
-from promolab.onboarding.event_guesses import Line, listed
-from promolab.onboarding.guesses import Choice, choose_tables
+from promolab.language import language, speaking
+from promolab.onboarding.contents import say
+from promolab.onboarding.events import Line
 from promolab.onboarding.inventory import Inventory, take_inventory
-from promolab.onboarding.matching import combined, is_log, matched
+from promolab.onboarding.matching import Choice, choose_tables, combined, is_log, matched
 from promolab.onboarding.sections import Section, section_of
 from promolab.onboarding.within import WITHIN
 from promolab.sources import table_rank
-from promolab.wording import plural
 
 _SAME_PURCHASES = ("purchase", "return", "cancel")
 
@@ -47,34 +45,24 @@ def sections_of(chosen: Mapping[str, Sequence[Choice]]) -> dict[str, list[Sectio
     return made
 
 
-def in_words(columns: Sequence[str]) -> list[str]:
-    """Return what columns of the contract hold, in words."""
-    words = {
-        "customer_id": "a customer",
-        "ts": "a time that can be read",
-        "product_id": "a product",
-    }
-    return [words.get(column, column) for column in columns]
+def _lacks(choice: Choice) -> list[str]:
+    return [say(c) if c in ("customer_id", "ts", "product_id") else c for c in choice.lacks]
 
 
-def incomplete_said(choice: Choice, events: Choice) -> str:
+def _incomplete(choice: Choice, events: Choice) -> str:
     """Say what a table lacks whose name says what it is, and what it could be joined to."""
-    name, lacks = choice.theirs.name, listed(in_words(choice.lacks))
-    said = f"{name} looks like {choice.table} by its name, but lacks {lacks}: not used."
-    if choice.table == "events" and choice.has("order_id") and events.has("order_id"):
-        said += (
-            f" Its rows belong to those of {events.theirs.name} by "
-            f"{choice.picks['order_id'].name}: a view or file that joins the two would tell what "
-            "was bought."
-        )
-    return said
+    joins = choice.table == "events" and choice.has("order_id") and events.has("order_id")
+    return say(
+        "incomplete",
+        name=choice.theirs.name,
+        table=choice.table,
+        lacks=_lacks(choice),
+        by=choice.picks["order_id"].name if joins else "",
+        orders=events.theirs.name,
+    )
 
 
 WIDTH = 100
-_WHERE_SAID = {
-    "encoding": ("neither UTF-8 nor GB18030", "which one it is cannot be told for sure"),
-    "skip": ("lines above the column names, a title by their looks",),
-}
 _ZONES = {
     "GBP": "Europe/London",
     "USD": "America/New_York",
@@ -99,12 +87,15 @@ class Proposal:
         What ``promolab data`` takes for the source.
     toml : Path, optional
         Where the file belongs; None for a warehouse.
+    lang : str
+        The language of the comments: that of the names of tables and columns.
     """
 
     text: str
     summary: tuple[str, ...]
     run: str
     toml: Path | None = None
+    lang: str = "en"
 
     def next_step(self, written: Path | None = None) -> str:
         """Say what to do next.
@@ -118,8 +109,9 @@ class Proposal:
         own = self.toml is not None and where.absolute() == self.toml.absolute()
         call = f"promolab data {shlex.quote(self.run)}"
         call += "" if own else f" --shop {shlex.quote(str(where))}"
-        saved = "" if written else f"save it as {where} (--write or --out does), "
-        return f"next: {saved}fill in what is MISSING, then: {call}"
+        with speaking(self.lang):
+            saved = {} if written else {"save": str(where)}
+            return say("next", call=call, options="--write or --out", **{"save": ""} | saved)
 
 
 def write_proposal(proposal: Proposal, path: Path | None = None) -> Path:
@@ -187,47 +179,54 @@ def propose(source: str | Path) -> Proposal:
     True
     """
     inventory = take_inventory(source)
+    with speaking(_language_of(inventory)):
+        return _proposed(inventory)
+
+
+def _language_of(inventory: Inventory) -> str:
+    """Return the language of most names of columns: Chinese where they are written so."""
+    names = [name for theirs in inventory.tables for name in theirs.table.columns]
+    chinese = sum(bool(re.search("[\u4e00-\u9fff]", name)) for name in names)
+    return "zh" if 2 * chinese > len(names) else "en"
+
+
+def _proposed(inventory: Inventory) -> Proposal:
     chosen, incomplete = matched(*choose_tables(inventory.tables))
     chosen_by_table, remarks = combined(chosen)
     if "events" not in chosen_by_table:
         raise DataError(_no_events(inventory, incomplete))
-    remarks += [incomplete_said(choice, chosen_by_table["events"][0]) for choice in incomplete]
+    remarks += [_incomplete(choice, chosen_by_table["events"][0]) for choice in incomplete]
     sections = sections_of(chosen_by_table)
     seen = {choice.theirs.name for choice in (*chosen, *incomplete)}
     rest = [theirs.name for theirs in inventory.tables if theirs.name not in seen]
-    if rest:
-        remarks.append(f"Not known what these are, and not used: {', '.join(rest)}.")
-    remarks += [f"Not read: {sentence}" for sentence in inventory.unread]
+    remarks += [say("not_known", names=rest)] if rest else []
+    remarks += [say("not_read", why=sentence) for sentence in inventory.unread]
     text = "\n".join(_text(inventory, sections, remarks)) + "\n"
     summary = tuple(_summary(inventory, sections, text))
-    return Proposal(text, summary, inventory.run, inventory.toml)
+    return Proposal(text, summary, inventory.run, inventory.toml, language())
 
 
 def _no_events(inventory: Inventory, incomplete: Sequence[Choice]) -> str:
     there = [theirs.name for theirs in inventory.tables]
-    said = (
-        "nothing here looks like events: a table with a customer (customer_id, CustomerID, "
-        "Kunde, client, cliente, 客户编号 …) and a time (ts, InvoiceDate, Datum, fecha, 时间 …) "
-        f"was looked for in {', '.join(there[:10]) if there else 'no table that can be read'}"
-    )
-    said += f" and {len(there) - 10} more" if len(there) > 10 else ""
+    more = [say("more", n=len(there) - 10)] if len(there) > 10 else []
     nearly = next((c for c in incomplete if c.table == "events"), None)
-    if nearly is not None:
-        said += f"; {nearly.theirs.name} lacks {listed(in_words(nearly.lacks))}"
-    for sentence in inventory.unread[:3]:
-        said += f"; {sentence.rstrip('.')}"
-    return said
+    return say(
+        "no_events",
+        customers="customer_id, CustomerID, Kunde, client, cliente, 客户编号 …",
+        times="ts, InvoiceDate, Datum, fecha, 时间 …",
+        names=[*there[:10], *more],
+        almost=nearly.theirs.name if nearly else "",
+        lacks=_lacks(nearly) if nearly else [],
+        failed=[sentence.rstrip(".") for sentence in inventory.unread[:3]],
+    )
 
 
 def _text(
     inventory: Inventory, sections: Mapping[str, Sequence[Section]], remarks: Sequence[str]
 ) -> Iterator[str]:
-    yield from _comment(
-        "Proposed by `promolab init`. Each line says why; correct what is wrong, fill in what is "
-        "MISSING, look at what says CHECK, and see what comes of it: promolab data"
-    )
+    yield from _comment(say("head", command="promolab init", data="promolab data"))
     yield ""
-    yield f"name = {_toml(inventory.name)}"
+    yield toml_line("name", inventory.name)
     yield from _shop_wide([section for several in sections.values() for section in several])
     for table, several in sections.items():
         for section in several:
@@ -236,12 +235,9 @@ def _text(
         yield ""
         for remark in remarks:
             yield from _comment(remark)
-    missing = list(_missing(sections))
-    if missing:
+    if missing := list(_missing(sections)):
         yield ""
-        yield from _comment(
-            "What more would be possible, and what it needs (data/README.md has all columns):"
-        )
+        yield from _comment(say("more_possible", where="data/README.md"))
         for sentence in missing:
             yield from _comment(f"- {sentence}")
 
@@ -249,65 +245,51 @@ def _text(
 def _shop_wide(sections: Sequence[Section]) -> Iterator[str]:
     said = next((s.currency for s in sections if s.currency), None)
     if said is None:
-        yield from _comment('MISSING: the currency of all amounts; without it "USD" is assumed.')
+        yield from _comment(say("missing", what=say("currency", code='"USD"')))
         yield '# currency = "EUR"'
     else:
-        code, why, check = said
-        yield from _line(Line("currency", code, why, check))
-    zone = _ZONES.get(said[0] if said else "", "Europe/Berlin")
-    yield from _comment(
-        "MISSING: the time zone in which the shop's days and weeks begin, an IANA name."
-    )
+        yield from _line(said)
+    zone = _ZONES.get(said.value if said else "", "Europe/Berlin")
+    yield from _comment(say("missing", what=say("zone", kind="IANA")))
     yield f'# zone = "{zone}"'
     if any(section.zoned is False for section in sections):
-        yield from _line(
-            Line(
-                "naive_times",
-                "local",
-                "times that state no zone are taken for the shop's own",
-                'if they are UTC, write "utc"',
-            )
-        )
+        yield from _line(Line("naive_times", "local", say("own_times"), say("if_utc", utc='"utc"')))
 
 
 def _section_text(table: str, section: Section, several: bool) -> Iterator[str]:
     choice = section.choice
     yield ""
-    by = "by its name" if table_rank(table, choice.theirs.stem) is not None else "by its columns"
-    rows = plural(section.rows, "row")
-    said = f"{choice.theirs.name} ({rows}): taken for {table}, {section.since or by}."
-    if not section.is_needed:
-        yield from _comment(f"{said} It needs no section.")
-    else:
-        yield from _comment(said)
+    by = "its_name" if table_rank(table, choice.theirs.stem) is not None else "its_columns"
+    facts = {"name": choice.theirs.name, "n": section.rows, "table": table}
+    needless = not section.is_needed
+    yield from _comment(say("taken_for", why=section.since or say(by), needless=needless, **facts))
     yield from _comments_on(section)
     if section.is_needed:
         yield f"[[{table}]]" if several else f"[{table}]"
         for key, value in section.where.items():
-            why = _WHERE_SAID.get(key, ())
+            why = say(f"{key}_why", names="UTF-8, GB18030") if key in ("encoding", "skip") else ""
             # What is doubtful about the order lines was said of them.
-            yield from _line(Line(key, value, *(why[:1] if section.since else why)))
+            doubtful = key == "encoding" and not section.since
+            yield from _line(Line(key, value, why, say("encoding_check") if doubtful else ""))
         for line in section.lines:
             yield from _line(line)
     else:
         for line in section.lines:
             if line.check:
-                yield from _comment(f"CHECK: {line.key}: {line.check}")
+                yield from _comment(say("check", what=f"{line.key}: {line.check}"))
 
 
 def _comments_on(section: Section) -> Iterator[str]:
     for note in section.choice.theirs.notes:
         yield from _comment(note.replace("table", section.choice.table, 1))
     for check in section.checks:
-        yield from _comment(f"CHECK: {check}")
+        yield from _comment(say("check", what=check))
     if section.choice.table == "events" and not any(x.key == "amount" for x in section.lines):
-        yield from _comment("MISSING: an amount; without it there are no sales")
+        yield from _comment(say("missing", what=say("amount")))
     if section.kept:
-        more = len(section.kept) - 30
-        names = ", ".join(section.kept[:30]) + (f" and {more} more" if more > 0 else "")
-        yield from _comment(f"Kept, not used: {names}.")
+        yield from _comment(say("kept", names=section.kept[:30], more_names=len(section.kept[30:])))
     if section.personal:
-        yield from _comment(f"Looks personal, left out of reports: {', '.join(section.personal)}.")
+        yield from _comment(say("personal", names=section.personal))
 
 
 def _missing(sections: Mapping[str, Sequence[Section]]) -> Iterator[str]:
@@ -320,7 +302,7 @@ def _missing(sections: Mapping[str, Sequence[Section]]) -> Iterator[str]:
             elif column and not any(x.key == column for s in sections[table] for x in s.lines):
                 lacking.append(need)
         if lacking:
-            yield f"{ability}: {listed([_with_columns(name) for name in lacking])}"
+            yield say("ability", ability=ability, needs=[_with_columns(name) for name in lacking])
 
 
 def _with_columns(name: str) -> str:
@@ -329,11 +311,11 @@ def _with_columns(name: str) -> str:
 
 def _line(line: Line) -> Iterator[str]:
     if line.check:
-        yield from _comment(f"CHECK: {line.check}")
+        yield from _comment(say("check", what=line.check))
     if line.value is None:
-        yield from _comment(f"{line.key} is called alike ({line.why})")
+        yield from _comment(say("alike", key=line.key, why=line.why))
         return
-    text = f"{line.key} = {_toml(line.value)}"
+    text = toml_line(line.key, line.value)
     if line.why and len(text) + len(line.why) + 4 <= WIDTH:
         yield f"{text}  # {line.why}"
         return
@@ -350,35 +332,18 @@ def _comment(text: str) -> Iterator[str]:
         yield line.replace("\u00a0%", " %")
 
 
-def _toml(value: Any) -> str:
-    """Write a value as TOML, tables in one line."""
-    if isinstance(value, Mapping):
-        pairs = [f"{_key(key)} = {_toml(each)}" for key, each in value.items()]
-        return "{ " + ", ".join(pairs) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_toml(each) for each in value) + "]"
-    # A string of JSON is one of TOML, but for DEL, which TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
-
-
 def _summary(
     inventory: Inventory, sections: Mapping[str, Sequence[Section]], text: str
 ) -> Iterator[str]:
     found = [
-        f"{table} from {section.choice.theirs.name} ({plural(section.rows, 'row')})"
+        {"table": table, "name": section.choice.theirs.name, "n": section.rows}
         for table, several in sections.items()
         for section in several
     ]
-    yield f"found: {'; '.join(found)}"
-    absent = [name for name in ("promotions", "exposures", "responses") if name not in sections]
-    absent += [name for name in ("products",) if name not in sections]
+    absent = ("promotions", "exposures", "responses", "products")
     settings = ["zone"] + ([] if re.search(r"(?m)^currency = ", text) else ["currency"])
-    yield f"missing: {listed(settings)}" + (f"; no {', no '.join(absent)}" if absent else "")
-    checks = len(re.findall(r"(?m)^# CHECK:", text))
-    if checks:
-        yield f"doubtful: {plural(checks, 'guess', 'guesses')}, marked CHECK"
-    yield from (f"not read: {sentence}" for sentence in inventory.unread)
+    yield say("found", found=found)
+    yield say("lacking", settings=settings, absent=[n for n in absent if n not in sections])
+    if checks := text.count("\n# " + say("check", what="").strip()):
+        yield say("doubtful", n=checks)
+    yield from (say("unread", why=sentence) for sentence in inventory.unread)

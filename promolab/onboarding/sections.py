@@ -11,36 +11,34 @@ from typing import Any
 from promolab.contract import TABLES, Settings, personal_values
 from promolab.engines import is_embedded
 from promolab.errors import DataError
-from promolab.onboarding.event_guesses import (
-    Line,
-    alike,
-    amount_of,
-    kind_of_events,
-    listed,
-    share,
-    status_of_orders,
-    values_of_kind,
-)
-from promolab.onboarding.guesses import (
-    Choice,
+from promolab.onboarding.contents import (
     Convention,
-    Pick,
     TimeLook,
-    numbers_of,
-)
-from promolab.onboarding.table_guesses import (
     ask,
     convention_of,
     is_empty,
     number_in,
+    numbers_of,
+    say,
     time_in,
     words_in,
 )
+from promolab.onboarding.events import (
+    Line,
+    alike,
+    amount_of,
+    counted_kinds,
+    kind_of_events,
+    share,
+    status_of_orders,
+    then,
+    values_of_kind,
+)
+from promolab.onboarding.matching import Choice, Pick
 from promolab.sources import CURRENCIES, SIGNS, TERMS, currency_in, says_terms
-from promolab.wording import count, plural
 
 
-def currency_of(choice: Choice, how: Convention) -> tuple[tuple[str, str, str] | None, Line | None]:
+def currency_of(choice: Choice, how: Convention) -> tuple[Line | None, Line | None]:
     """Say in which currency a table's money is.
 
     Parameters
@@ -52,7 +50,7 @@ def currency_of(choice: Choice, how: Convention) -> tuple[tuple[str, str, str] |
 
     Returns
     -------
-    currency : tuple of str or None
+    currency : Line or None
         Its code, what says so, and what is doubtful.
     line : Line or None
         The line of the section that names the column of currencies.
@@ -61,20 +59,20 @@ def currency_of(choice: Choice, how: Convention) -> tuple[tuple[str, str, str] |
         name = choice.picks["currency"].name
         codes = words_in(choice.theirs, name)
         first = next(iter(codes), "").upper()
-        line = None if alike("currency", name) else Line("currency", name, "by name")
+        line = None if alike("currency", name) else Line("currency", name, say("by_name"))
         others = [code for code in codes if code.upper() != first]
-        check = f"rows in {listed(others)} have to be brought into {first}" if others else ""
-        return (first, f"most rows of {name} say so", check) if first else None, line
-    if how.symbol:
-        known = (how.symbol,) if how.symbol in CURRENCIES else SIGNS.get(how.symbol, ())
-        check = "other currencies share the sign" if len(known) > 1 else ""
-        if known:
-            return (known[0], f"amounts are written with {how.symbol}", check), None
+        check = say("other_currencies", others=others, code=first) if others else ""
+        why = say("most_rows", name=name)
+        return Line("currency", first, why, check) if first else None, line
+    known = (how.symbol,) if how.symbol in CURRENCIES else SIGNS.get(how.symbol, ())
+    if known:
+        check = say("shared_sign") if len(known) > 1 else ""
+        return Line("currency", known[0], say("with_sign", sign=how.symbol), check), None
     for column in ("amount", "price"):
         if choice.has(column) and (code := currency_in(choice.picks[column].name)):
             name = choice.picks[column].name
-            check = "" if code == "EUR" or code in name.upper() else "others are called so as well"
-            return (code, f"{name} says so", check), None
+            check = "" if code == "EUR" or code in name.upper() else say("shared_name")
+            return Line("currency", code, say("says_so", name=name), check), None
     return None, None
 
 
@@ -97,7 +95,7 @@ class Section:
         Its rows.
     zoned : bool, optional
         Whether its times say their zone; None without times.
-    currency : tuple of str, optional
+    currency : Line, optional
         Code of its money and where it is said; None where nothing says it.
     kept, personal : tuple of str
         Columns that are kept and not used, and those that look personal.
@@ -112,7 +110,7 @@ class Section:
     lines: Sequence[Line]
     rows: int
     zoned: bool | None = None
-    currency: tuple[str, str, str] | None = None
+    currency: Line | None = None
     kept: tuple[str, ...] = ()
     personal: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
@@ -156,7 +154,8 @@ def _section(
     where = {} if choice.theirs.own and not several else dict(choice.theirs.where)
     lines: list[Line] = []
     numbers = _number_columns(choice)
-    written = convention_of(choice, numbers, whole=whole)
+    looks = [choice.picks[column].look for column in numbers]
+    written = convention_of(choice.theirs, looks, whole=whole)
     how: Convention = Convention() if written is None else written.how
     lines += _how_written(choice, numbers, how, "" if written is None else written.check)
     facts = _facts(choice)
@@ -207,9 +206,9 @@ def _terms_in_words(choice: Choice, lines: Sequence[Line]) -> list[Line]:
         rules = [value for value in look.values if says_terms(value)]
         if not rules or 2 * len(rules) < len(look.values):
             continue
-        odd = listed([repr(value) for value in look.values if not says_terms(value)][:3])
-        check = f"not understood, and without terms: {odd}" if odd else ""
-        said, why = {"column": look.name, "in_words": True}, f"by its words, such as {rules[0]!r}"
+        odd = [repr(value) for value in look.values if not says_terms(value)][:3]
+        check = say("no_terms", rules=odd) if odd else ""
+        said, why = {"column": look.name, "in_words": True}, say("by_words", rule=repr(rules[0]))
         told = [name for name in TERMS if name not in {x.key for x in lines}]
         return [Line(name, said, why, check if name == told[0] else "") for name in told]
     return []
@@ -236,8 +235,7 @@ def _how_written(choice: Choice, columns: Sequence[str], how: Convention, check:
 
     def why(mark: str) -> str:
         having = [look.name for look in texts if any(mark in value for value in look.values)]
-        names = having or [look.name for look in texts]
-        return f"as {listed(names)} {'is' if len(names) == 1 else 'are'} written"
+        return say("as_written", names=having or [look.name for look in texts])
 
     lines = [Line(k, v, why(v)) for k, v in how.keys().items()]
     if check and lines:
@@ -264,39 +262,37 @@ def _in_their_own_way(choice: Choice, line: Line, each: bool) -> Line:
     return dataclasses.replace(line, value={**said, **keys}) if keys else line
 
 
-def _empty(choice: Choice, column: str, facts: Mapping[str, int]) -> str:
+def _empty(column: str, facts: Mapping[str, int]) -> str:
     n = facts.get(column, 0)
     if not n:
         return ""
     rows = facts["rows"]
-    return f"; empty in {share(n, rows)} of {plural(rows, 'row')}: {count(n)} will be quarantined"
+    return say("empty_in", share=share(n, rows), rows=rows, n=n)
 
 
 def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Line:
     look = pick.look
     value: Any = None if alike(column, pick.name) else pick.name
-    why = f"by {pick.by}"
-    if column in TABLES[choice.table].key:
-        repeated = look.filled - look.distinct
-        why += "; different in all sampled rows" if not repeated else ""
-    else:
-        why += f"; {count(look.distinct)} different in {plural(look.filled, 'sampled row')}"
+    why, check = [pick.by], ""
+    if column not in TABLES[choice.table].key:
+        why.append(say("different", n=look.distinct, rows=look.filled))
+    elif look.filled == look.distinct:
+        why.append(say("all_different"))
     if pick.digits:
         value = {"column": pick.name, "digits": pick.digits}
     if pick.in_promotions:
         value = {"column": pick.name, "in_promotions": pick.in_promotions}
-        why += f"; {pick.in_promotions} of the promotions lists them"
-    check = ""
+        why.append(say("listed_by", name=pick.in_promotions))
     if look.type.is_floating() or any(re.fullmatch(r"\d+\.0+", v) for v in look.values):
         value = {"column": pick.name, "whole": True}
-        why += ', whole numbers written as "1.0"'
+        why.append(say("whole", written='"1.0"'))
     if column == "customer_id":
-        why += _empty(choice, column, facts)
+        why.append(_empty(column, facts))
         if choice.table == "events" and look.is_unique and look.filled > 100:
-            check = "hardly a customer occurs twice: is it really the customer?"
-        elif pick.by == "content":
-            check = "no name says so, but it looks like an id that comes back"
-    return Line(column, value, why, check)
+            check = say("hardly_twice")
+        elif pick.by == say("by_content"):
+            check = say("comes_back")
+    return Line(column, value, then(*why), check)
 
 
 def _time(
@@ -315,17 +311,16 @@ def _time(
             value["zone"] = "UTC"
     elif clock is None:
         value = None if alike(column, pick.name) else pick.name
-    why, check = f"by {pick.by}; {whole.why}{_empty(choice, column, facts)}", [whole.check]
+    why, check = [pick.by, whole.why, _empty(column, facts)], [whole.check]
     if clock is None and not whole.how.has_clock:
-        why += "; days without a time of day"
+        why.append(say("no_clock"))
         if column == "ends_at":
             said = {"column": pick.name} if value is None or isinstance(value, str) else value
             value = {**said, "last_day": True}
-            check.append("taken for the last day; if it is the first day after, drop last_day")
+            check.append(say("last_day", key="last_day"))
     if whole.how.format in ("excel", "epoch_s", "epoch_ms"):
-        counted = {"excel": "days, as Excel counts them", "epoch_s": "seconds since 1970"}
-        why += "; " + counted.get(whole.how.format, "milliseconds since 1970")
-    return Line(column, value, why, "; ".join(filter(None, check))), whole.how
+        why.append(say(whole.how.format))
+    return Line(column, value, then(*why), then(*check)), whole.how
 
 
 def _kind(choice: Choice) -> Line:
@@ -333,24 +328,18 @@ def _kind(choice: Choice) -> Line:
         name = choice.picks["kind"].name
         value, kinds, check = values_of_kind(choice, name)
         if kinds:
-            why = "by name; " + listed([f"{k} {count(n)}" for k, n in kinds.items()])
-            return Line(
-                "kind", None if value == name and alike("kind", name) else value, why, check
-            )
+            why = then(say("by_name"), counted_kinds(kinds))
+            same = value == name and alike("kind", name)
+            return Line("kind", None if same else value, why, check)
     known = TABLES[choice.table]["kind"].values
     likely = "redeem" if choice.table == "responses" else "coupon"
-    return Line(
-        "kind",
-        {"value": likely},
-        "no column tells kinds apart",
-        f"a guess; known are {', '.join(known)}",
-    )
+    return Line("kind", {"value": likely}, say("one_kind"), say("a_guess", kinds=known))
 
 
 def _other(choice: Choice, column: str, kind: str, pick: Pick, how: Convention) -> Line:
     """Propose a number, a text or a flag."""
     value: Any = None if alike(column, pick.name) else pick.name
-    why, check = f"by {pick.by}", ""
+    why, check = pick.by, ""
     if kind in _NUMBERS:
         number = number_in(choice.theirs, pick.name, how)[0]
         found = ask(
@@ -359,11 +348,11 @@ def _other(choice: Choice, column: str, kind: str, pick: Pick, how: Convention) 
             | {"high": number.cast("float64").max()},
         )
         if kind == "share" and found["high"] > 1.5:
-            value, why = {"column": pick.name, "scale": 0.01}, why + "; in percent"
+            value, why = {"column": pick.name, "scale": 0.01}, then(why, say("in_percent"))
         elif "discount" in column and found["below"] > found["above"]:
-            value, why = {"column": pick.name, "scale": -1}, why + "; below zero, so turned round"
+            value, why = {"column": pick.name, "scale": -1}, then(why, say("turned"))
         elif "discount" in column and 0 < found["high"] <= 1:
-            check = "never above 1: a share? The contract wants money"
+            check = say("a_share")
     return Line(column, value, why, check)
 
 

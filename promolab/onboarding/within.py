@@ -6,13 +6,11 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from promolab.onboarding.event_guesses import Line
-from promolab.onboarding.guesses import Choice, Look, Pick, choose_columns, is_id
-from promolab.onboarding.matching import listing
+from promolab.onboarding.contents import Look, ask, how_many, is_empty, is_id, say
+from promolab.onboarding.events import Line
+from promolab.onboarding.matching import Choice, Pick, choose_columns, listing
 from promolab.onboarding.sections import Section, section_of
-from promolab.onboarding.table_guesses import ask, how_many, is_empty
 from promolab.sources import column_rank
-from promolab.wording import plural
 
 
 def products_within(chosen: Mapping[str, Sequence[Choice]]) -> Section | None:
@@ -50,16 +48,10 @@ def products_within(chosen: Mapping[str, Sequence[Choice]]) -> Section | None:
     if more > 0.5 * found["ids"]:
         return None
     if more > 0:
-        products = plural(more, "product stands", "products stand")
-        checks += (f"{products} in more than one category; the first counts",)
-    distinct = {"distinct": True}
+        checks += (say("categories", n=more),)
+    where = {**section.where, "distinct": True}
     return dataclasses.replace(
-        section,
-        where={**section.where, **distinct},
-        kept=(),
-        personal=(),
-        checks=checks,
-        since="since the rows say a category",
+        section, where=where, kept=(), personal=(), checks=checks, since=say("since_category")
     )
 
 
@@ -83,12 +75,12 @@ def redemptions_within(chosen: Mapping[str, Sequence[Choice]]) -> Section | None
         return None
     by = "" if listed.name == promotions.picks["promotion_id"].name else listed.name
     picks = {c: choice.picks[c] for c in ("customer_id", "ts", "time_of_day") if choice.has(c)}
-    picks["promotion_id"] = Pick(look, "its values: they are those of promotions", by)
+    picks["promotion_id"] = Pick(look, say("by_values", there=promotions.theirs.name), by)
     theirs = dataclasses.replace(choice.theirs, own=False)
     within = dataclasses.replace(choice, table="responses", picks=picks, theirs=theirs)
     section = section_of(within)
     given = {"n": how_many(~is_empty(theirs.table[look.name]))}
-    kind = Line("kind", {"value": "redeem"}, "a code in an order is one that was handed in")
+    kind = Line("kind", {"value": "redeem"}, say("handed_in"))
     return dataclasses.replace(
         section,
         where={**section.where, "rows_with": look.name, "distinct": True},
@@ -96,7 +88,7 @@ def redemptions_within(chosen: Mapping[str, Sequence[Choice]]) -> Section | None
         rows=ask(theirs, given)["n"],
         kept=(),
         personal=(),
-        since=f"since {look.name} holds what promotions are told by",
+        since=say("since_code", name=look.name),
     )
 
 

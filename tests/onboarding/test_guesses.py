@@ -2,7 +2,8 @@
 
 import ibis.expr.datatypes as dt
 
-from promolab.onboarding.guesses import Look, choose_columns, clock_of, numbers_of, times_of
+from promolab.onboarding.contents import Look, clock_of, numbers_of, times_of
+from promolab.onboarding.matching import choose_columns
 from promolab.sources.synonyms import currency_in, key, kind_of_word, table_rank
 
 DAY = ("2024-01-31", "2024-02-01")

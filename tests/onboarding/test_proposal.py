@@ -150,7 +150,11 @@ def test_a_chinese_export_in_gb18030(tmp_path):
     write(tmp_path / "shop", "订单明细.csv", rows, "gb18030")
     proposal = propose(tmp_path / "shop")
     assert said(proposal)["currency"] == "CNY"
-    assert "other currencies share the sign" in proposal.text
+    # Where columns have Chinese names, it says why in Chinese.
+    assert "# 核对：其他货币也用这个符号" in proposal.text and "存疑：" in " ".join(
+        proposal.summary
+    )
+    assert 'customer_id = "用户ID"  # 按名称；抽样的 60 行中有 9 个不同取值' in proposal.text
     assert said(proposal)["events"]["symbol"] == "¥"
     shop = loaded(proposal, tmp_path, "Asia/Shanghai")
     assert by_kind(shop) == {"purchase": (60, 420.0)}

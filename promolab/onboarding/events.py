@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from promolab.contract import TABLES
-from promolab.onboarding.guesses import Choice, Convention, Look, numbers_of
-from promolab.onboarding.table_guesses import (
+from promolab.onboarding.contents import (
+    Convention,
+    Look,
     ask,
     how_many,
     is_empty,
     number_in,
+    numbers_of,
     prefixes_in,
+    say,
     words_in,
 )
+from promolab.onboarding.matching import Choice
+from promolab.results import words_of
 from promolab.sources import STATUS_DONE, STATUS_OPEN, column_rank, key, kind_of_word, table_rank
-from promolab.wording import count, plural
+from promolab.wording import count, percent
 
 _RETURNS = ("C", "CN", "CR", "R", "RET", "RMA", "RT", "ST", "GS")
 _VIEWS = {
@@ -62,13 +67,18 @@ def share(part: float, whole: float) -> str:
     >>> share(1, 3), share(1, 1000)
     ('33 %', '0.1 %')
     """
-    percent = 100 * part / whole if whole else 0.0
-    return f"{percent:.1f} %" if 0 < percent < 10 else f"{percent:.0f} %"
+    rate = part / whole if whole else 0.0
+    return percent(rate, decimals=int(0 < rate < 0.1))
 
 
-def listed(names: list[str]) -> str:
-    """Write names as a list of words."""
-    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
+def with_rows(found: Mapping[str, int], words: Iterable[str]) -> list[str]:
+    """Write words of theirs with the rows of each."""
+    return [say("word", shown=repr(w) if w else say("empty"), n=found[w]) for w in words]
+
+
+def then(*said: str) -> str:
+    """Write what was said one after the other."""
+    return words_of(__name__).joined(said, "each")
 
 
 def values_of_kind(
@@ -107,15 +117,18 @@ def values_of_kind(
     return value, kinds, _unknown(unknown, found)
 
 
+def counted_kinds(kinds: Mapping[str, int]) -> str:
+    """Write kinds with the rows of each."""
+    return say("listed", names=[f"{kind} {count(n)}" for kind, n in kinds.items()])
+
+
 def _unknown(words: list[str], found: Mapping[str, int]) -> str:
     """Name words of theirs without a counterpart; what may be an id or a name is only counted."""
     if not words:
         return ""
     plain = [w for w in words if len(w) <= 30 and not re.search(r"\d{3}|@", w)][:_MOST_UNKNOWN]
-    named = [f"{word!r} ({plural(found[word], 'row')})" for word in plain]
-    if len(plain) < len(words):
-        named.append(f"{count(len(words) - len(plain))} more")
-    return f"no counterpart is known of {listed(named)}: such rows will be quarantined"
+    more = [say("more", n=len(words) - len(plain))] if len(plain) < len(words) else []
+    return say("no_counterpart", words=[*with_rows(found, plain), *more])
 
 
 def kind_of_events(choice: Choice, how: Convention, skip: tuple[str, ...] = ()) -> Line:
@@ -135,11 +148,11 @@ def kind_of_events(choice: Choice, how: Convention, skip: tuple[str, ...] = ()) 
         pick = choice.picks["kind"]
         value, kinds, check = values_of_kind(choice, pick.name, skip)
         if kinds and not (state and _is_state(pick.name, kinds)):
-            why = f"by {pick.by}; " + listed([f"{k} {count(n)}" for k, n in kinds.items()])
+            why = then(pick.by, counted_kinds(kinds))
             if skip and set(skip) & set(TABLES["events"]["kind"].values):
-                check = f"its purchases are left to the table of orders; {check}".rstrip("; ")
+                check = then(say("purchases_elsewhere"), check)
             if set(kinds) <= {"cancel", "return"}:
-                check = f"no word of it says that something was bought; {check}".rstrip("; ")
+                check = then(say("no_purchase"), check)
             alike = value == pick.name and pick.name.lower() == "kind"
             return Line("kind", None if alike else value, why, check)
     return _by_prefix(choice, how) or _by_sign(choice, how) or _constant(choice)
@@ -163,12 +176,11 @@ def status_of_orders(choice: Choice) -> Line | None:
             counts = [*done, *doubtful]
             means = dict.fromkeys(is_open, "unpaid") | {word: _is_end(word) for word in ended}
             means = {**means, **dict.fromkeys(counts, "paid")}
-            why = f"by its words; {plural(sum(found[word] for word in counts), 'row')} count"
+            why = say("states_count", n=sum(found[word] for word in counts))
             none = [word for word in found if word not in counts]
-            check = f"{_rows_of(none, found)} did not count and will be quarantined"
-            if doubtful:
-                check += f"; {_rows_of(doubtful, found)} are taken for orders that count"
-            check += "; correct what is not so"
+            check = say(
+                "states_not", none=with_rows(found, none), doubtful=with_rows(found, doubtful)
+            )
             values = {w: state for w, state in means.items() if w and w != state}
             return Line("order_status", {"column": look.name, "values": values}, why, check)
     return None
@@ -179,10 +191,6 @@ def _is_state(column: str, kinds: Mapping[str, int]) -> bool:
     if "purchase" in kinds and column_rank("events", "status", column) is None:
         return False
     return set(kinds) <= {"purchase", "cancel", "return"}
-
-
-def _rows_of(words: list[str], found: Mapping[str, int]) -> str:
-    return listed([f"{repr(w) if w else 'empty'} ({plural(found[w], 'row')})" for w in words])
 
 
 def _states(choice: Choice) -> list[Look]:
@@ -228,21 +236,19 @@ def _by_prefix(choice: Choice, how: Convention) -> Line | None:
         letters, rows = each["letters"], each["rows"]
         if each["below"] >= 0.9 * rows or (letters.upper() in _RETURNS and sign is None):
             means[letters] = "return"
-            why.append(f"{letters}: {plural(rows, 'row')}, {share(each['below'], rows)} below zero")
+            below_zero = share(each["below"], rows)
+            why.append(say("prefix", letters=letters, n=rows, share=below_zero))
         elif letters and each["unnamed"] >= 0.9 * rows:
             means[letters] = "adjustment"
-            check.append(
-                f"{letters} ({plural(rows, 'row')}, hardly any with a customer) is taken for an "
-                "adjustment and will be quarantined"
-            )
+            check.append(say("adjustment", letters=letters, n=rows))
     if "return" not in means.values():
         return None
     rest = sum(each["below"] for each in found if each["letters"] not in means)
     if rest:
-        check.append(f"{plural(rest, 'other row')} below zero will be quarantined")
+        check.append(say("others_below", n=rest))
     means = dict(sorted(means.items(), key=lambda each: (-len(each[0]), each[0])))
     value = {"column": column, "starts_with": means, "otherwise": "purchase"}
-    return Line("kind", value, "by what ids begin with; " + "; ".join(why), "; ".join(check))
+    return Line("kind", value, then(say("by_prefix"), *why), then(*check))
 
 
 def _by_sign(choice: Choice, how: Convention) -> Line | None:
@@ -256,7 +262,7 @@ def _by_sign(choice: Choice, how: Convention) -> Line | None:
     return Line(
         "kind",
         {"column": column, "negative": "return", "otherwise": "purchase"},
-        f"{plural(found['below'], 'row')} are below zero, taken for returns",
+        say("below_zero", n=found["below"]),
     )
 
 
@@ -265,9 +271,9 @@ def _constant(choice: Choice) -> Line:
     if not bought:
         for kind, names in _VIEWS.items():
             if key(re.sub(r"\d", "", choice.theirs.stem)) in names:
-                return Line("kind", {"value": kind}, "no column tells kinds; by the table's name")
-    doubt = "" if bought or table_rank("events", choice.theirs.stem) else "nothing speaks of buying"
-    return Line("kind", {"value": "purchase"}, "no column tells kinds apart", doubt)
+                return Line("kind", {"value": kind}, say("kind_by_table"))
+    doubt = "" if bought or table_rank("events", choice.theirs.stem) else say("no_buying")
+    return Line("kind", {"value": "purchase"}, say("one_kind"), doubt)
 
 
 def amount_of(choice: Choice, how: Convention) -> Line | None:
@@ -288,11 +294,11 @@ def amount_of(choice: Choice, how: Convention) -> Line | None:
         return _checked_total(choice, how, factors)
     if choice.has("amount"):
         whole = all(re.fullmatch(r"\d+([.,]0+)?", v) for v in picks["amount"].look.values)
-        doubt = f"whole numbers beside {picks['price'].name}: units?" if choice.has("price") else ""
-        return _money("amount", picks["amount"].name, "by name; numbers", doubt if whole else "")
+        doubt = whole and choice.has("price")
+        check = say("units_alone", name=picks["price"].name) if doubt else ""
+        return _money("amount", picks["amount"].name, say("numbers_by_name"), check)
     if choice.has("price"):
-        check = "a price, and nothing says how many units: one a row?"
-        return _money("amount", picks["price"].name, "by name; numbers", check)
+        return _money("amount", picks["price"].name, say("numbers_by_name"), say("a_price"))
     return None
 
 
@@ -316,15 +322,13 @@ def _total_by_content(choice: Choice, how: Convention, factors: list[str]) -> Li
     if best and found[best] > 0.9 * found["given"] > 0:
         n, m = map(int, best.split())
         said = f"{factors[0]} × {factors[1]}{[*wanted][m]}"
-        why = f"by content; equals {said} in {share(found[best], found['given'])} of rows"
-        return _money("amount", free[n], why)
+        why = say("equals", product=said, share=share(found[best], found["given"]))
+        return _money("amount", free[n], then(say("by_content"), why))
     if of_line := _share_of_lines(choice, units, price):
-        said = f"divided by {factors[0]} it is a product's price in {of_line} of rows"
-        return _money("amount", factors[1], f"the price of the line: {said}")
-    check = ""
-    if choice.has("discount"):
-        check = f"{choice.picks['discount'].name} is not taken off: is it taken off the price?"
-    return Line("amount", {"multiply": factors}, "no total; units × price of a unit", check)
+        return _money("amount", factors[1], say("of_the_line", units=factors[0], share=of_line))
+    off = choice.picks["discount"].name if choice.has("discount") else ""
+    check = say("not_taken_off", name=off) if off else ""
+    return Line("amount", {"multiply": factors}, say("no_total"), check)
 
 
 def _share_of_lines(choice: Choice, units: Any, price: Any) -> str:
@@ -368,15 +372,15 @@ def _checked_total(choice: Choice, how: Convention, factors: list[str]) -> Line:
     sums = {n: how_many(v) for n, v in asked.items()}
     found = ask(choice.theirs, sums)
     if found["many"] and found["unit"] > 0.9 * found["many"]:
-        why = f"{total} is the price of a unit in {share(found['unit'], found['many'])} of rows"
+        why = say("of_a_unit", name=total, share=share(found["unit"], found["many"]))
         return Line("amount", {"multiply": factors}, why)
-    why = f"by name; equals {factors[0]} × {factors[1]} in {share(found['equal'], found['given'])}"
+    equal = share(found["equal"], found["given"])
+    why = then(say("by_name"), say("equals", product=" × ".join(factors), share=equal))
     off = found["given"] and found["equal"] < 0.5 * found["given"]
-    check = "after discounts, with tax, or in another unit?" if off else ""
-    return _money("amount", total, f"{why} of rows", check)
+    return _money("amount", total, why, say("another_total") if off else "")
 
 
 def _money(column: str, name: str, why: str, check: str = "") -> Line:
     if re.search(r"cents?\b|_ct\b|[(（]分[)）]", name.lower()):
-        return Line(column, {"column": name, "scale": 0.01}, why + ", in cents", check)
+        return Line(column, {"column": name, "scale": 0.01}, say("cents", why=why), check)
     return Line(column, None if name.lower() == column else name, why, check)

@@ -1,0 +1,545 @@
+"""What the columns of a table hold: ids, times and numbers, and how they are written."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from promolab.contract import Settings
+from promolab.engines import is_embedded
+from promolab.onboarding.inventory import Theirs
+from promolab.results import words_of
+from promolab.sources import CURRENCIES, SIGNS, Value, to_number, to_time
+
+SAMPLE_ROWS = 10_000
+SAMPLE_CELLS = 2_000_000
+DIFFERENT = 1_000
+"""Different values of a column that are looked at."""
+
+_ISO = re.compile(
+    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?"
+)
+_ISO_UTC = re.compile(r"\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{2}:\d{2} UTC")
+_ISO_ZONE = re.compile(r".*:.*(Z|[+-]\d{2}(:?\d{2})?)")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
+_LIKE_A_DATE = re.compile(
+    r"\d{1,2}[-./ ]\d{1,2}[-./ ]\d{2,4}.*|\d{4}[.年]\s*\d.*"
+    r"|\d{1,2}[-./ ]?[A-Za-z]{3,9}[-./, ]*\d{2,4}.*|([A-Za-z]{3,9},? ){1,2}\d{1,2},? .*"
+)
+_DATES = (
+    *("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d %m %Y"),
+    *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%Y.%m.%d", "%Y年%m月%d日"),
+    *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d%b%Y", "%d %B %Y"),
+    *("%b %d, %Y", "%b %d %Y", "%B %d, %Y", "%a %b %d %Y"),
+)
+_CLOCKS = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", ":%H:%M:%S"),
+    *("T%H:%M:%S", ", %H:%M", ", %H:%M:%S", " %H:%M:%S %z", " %H:%M %z"),
+)
+_DAY_FIRST = {"%d/%m": "%m/%d", "%d-%m": "%m-%d", "%d.%m": "%m.%d"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """One column of theirs, in a sample.
+
+    Parameters
+    ----------
+    name : str
+        The column's.
+    type : ibis DataType
+        Its type where it lies.
+    rows, filled, distinct : int
+        Sampled rows, those that are not empty, and different values.
+    values : tuple of str
+        Up to 1,000 different values in the order of the rows, as text, without spaces around them.
+    """
+
+    name: str
+    type: Any
+    rows: int
+    filled: int
+    distinct: int
+    values: tuple[str, ...]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column is text where it lies."""
+        return bool(self.type.is_string())
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether hardly a value occurs twice."""
+        return self.filled > 0 and self.distinct >= 0.98 * self.filled
+
+
+@dataclass(frozen=True)
+class TimeLook:
+    """A way in which all sampled values can be read as times.
+
+    Parameters
+    ----------
+    format : str, optional
+        As ``shop.toml`` writes it; None where it needs none.
+    zoned : bool
+        Whether each value is an instant: with a zone, or counted from 1970.
+    has_clock : bool
+        Whether there is a time of day.
+    """
+
+    format: str | None
+    zoned: bool = False
+    has_clock: bool = True
+
+    @property
+    def twin(self) -> str | None:
+        """The same format with day and month exchanged, None where there is none."""
+        for day_first, month_first in _DAY_FIRST.items():
+            for ours, other in ((day_first, month_first), (month_first, day_first)):
+                if self.format and self.format.startswith(ours):
+                    return self.format.replace(ours, other)
+        return None
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How numbers are written."""
+
+    decimal: str = "."
+    thousands: str = ""
+    symbol: str = ""
+
+    def keys(self) -> dict[str, str]:
+        """Return what ``shop.toml`` has to say of it."""
+        said = {"decimal": self.decimal, "thousands": self.thousands, "symbol": self.symbol}
+        return {k: v for k, v in said.items() if v != ("." if k == "decimal" else "")}
+
+
+CONVENTIONS = tuple(
+    Convention(*each)
+    for each in ((".", ""), (",", ""), (".", ","), (",", "."), (".", "'"), (",", " "), (".", " "))
+)
+"""Ways of writing numbers, the plainest first."""
+
+
+def look_at(table: Any) -> list[Look]:
+    """Look at a sample of a table.
+
+    Parameters
+    ----------
+    table : ibis Table
+        On any engine.
+
+    Returns
+    -------
+    list of Look
+        In the order of the columns.
+    """
+    import pyarrow.compute as pc
+
+    names = list(table.columns)
+    rows = max(100, min(SAMPLE_ROWS, SAMPLE_CELLS // max(len(names), 1)))
+    sample = table.select(**{n: table[n].cast("string") for n in names}).limit(rows).to_pyarrow()
+    looks = []
+    for name, kind in table.schema().items():
+        column = pc.utf8_trim_whitespace(sample[name].combine_chunks().cast("string"))
+        column = column.filter(pc.fill_null(pc.not_equal(column, ""), False))
+        different = column.unique()
+        values = tuple(different[:DIFFERENT].to_pylist())
+        looks.append(Look(name, kind, sample.num_rows, len(column), len(different), values))
+    return looks
+
+
+@functools.lru_cache(maxsize=2048)
+def times_of(look: Look) -> tuple[TimeLook, ...]:
+    """Return each way in which all sampled values can be read as times; none if they are none.
+
+    Parameters
+    ----------
+    look : Look
+        A column.
+
+    Examples
+    --------
+    >>> import ibis.expr.datatypes as dt
+    >>> days = Look("day", dt.string, 2, 2, 2, ("13/01/2024 9:05", "02/01/2024 17:30"))
+    >>> [each.format for each in times_of(days)]
+    ['%d/%m/%Y %H:%M']
+    """
+    kind, values = look.type, look.values
+    if kind.is_timestamp():
+        return (TimeLook(None, zoned=kind.timezone is not None),)
+    if kind.is_date():
+        return (TimeLook(None, has_clock=False),)
+    if not values or not (kind.is_string() or kind.is_numeric()) or kind.is_boolean():
+        return ()
+    if _all(values, re.compile(r"\d+(\.\d*)?").fullmatch):
+        return tuple(_counted(look))
+    if not kind.is_string():
+        return ()
+    if _all(values, _ISO.fullmatch):
+        zoned = bool(_ISO_ZONE.fullmatch(values[0]))
+        return (TimeLook(None, zoned, ":" in values[0]),)
+    if _all(values, _ISO_UTC.fullmatch):
+        return (TimeLook("%Y-%m-%d %H:%M:%S UTC", zoned=True),)
+    if not _all(values, _LIKE_A_DATE.fullmatch):
+        return ()
+    formats = [date + clock for date in _DATES for clock in _CLOCKS]
+    marks = [re.sub(r"%[A-Za-z]", "", form) for form in formats]
+    first = values[0]
+    formats = [f for f, m in zip(formats, marks, strict=True) if all(c in first for c in m)]
+    fitting = _fitting(values, _fitting(values[:5], formats))
+    return tuple(TimeLook(f, "%z" in f, "%H" in f or "%I" in f) for f in fitting)
+
+
+def _all(values: Sequence[str], test: Callable[[str], object]) -> bool:
+    return all(test(value) for value in values)
+
+
+def _counted(look: Look) -> list[TimeLook]:
+    """Read numbers as times: counted from a day, or the digits of a date."""
+    numbers = [float(value) for value in look.values]
+    low, high = min(numbers), max(numbers)
+    if low >= 5e8 and high < 2.2e9:
+        return [TimeLook("epoch_s", zoned=True)]
+    if low >= 5e11 and high < 2.2e12:
+        return [TimeLook("epoch_ms", zoned=True)]
+    if look.is_text and all(value.isdigit() for value in look.values):
+        lengths = {len(value) for value in look.values}
+        formats = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+        form = formats.get(lengths.pop()) if len(lengths) == 1 else None
+        if form and _fitting(look.values, [form]):
+            return [TimeLook(form, has_clock="%H" in form)]
+    if low >= 20_000 and high < 70_000:
+        return [TimeLook("excel", has_clock=any(n % 1 for n in numbers))]
+    return []
+
+
+def _fitting(values: Sequence[str], formats: Sequence[str]) -> list[str]:
+    """Return the formats that read all values as times after 1970."""
+    import duckdb
+
+    if not formats:
+        return []
+    asked = ", ".join(
+        f"count_if(coalesce(year(try_strptime(v, '{form}')) BETWEEN 1970 AND 2100, false))"
+        for form in formats
+    )
+    with duckdb.connect(config={"threads": 1}) as con:
+        row = con.execute(f"SELECT {asked} FROM unnest($1) AS t(v)", [list(values)]).fetchone()
+    return [f for f, n in zip(formats, row or (), strict=False) if n == len(values)]
+
+
+def clock_of(look: Look) -> str | None:
+    """Return the format of a column of times of day, None if it is none."""
+    if look.type.is_time():
+        return "%H:%M:%S"
+    if not look.is_text or not look.values or not _all(look.values, _CLOCK.fullmatch):
+        return None
+    parts = {value.count(":") for value in look.values}
+    return {1: "%H:%M", 2: "%H:%M:%S"}.get(parts.pop()) if len(parts) == 1 else None
+
+
+@functools.lru_cache(maxsize=2048)
+def numbers_of(look: Look) -> tuple[Convention, ...]:
+    """Return each convention by which all sampled values are numbers, the plainest first.
+
+    Parameters
+    ----------
+    look : Look
+        A column; one that holds numbers fits all conventions.
+
+    Examples
+    --------
+    >>> import ibis.expr.datatypes as dt
+    >>> prices = Look("preis", dt.string, 2, 2, 2, ("1.234,50 €", "7,95 €"))
+    >>> [each.keys() for each in numbers_of(prices)]
+    [{'decimal': ',', 'thousands': '.', 'symbol': '€'}]
+    """
+    if look.type.is_numeric() and not look.type.is_boolean():
+        return CONVENTIONS
+    if not look.is_text or not look.values:
+        return ()
+    symbol = _symbol(look.values)
+    if symbol is None:
+        return ()
+    bare = [re.sub(r"[\u00a0\u202f]", " ", value) for value in look.values]
+    bare = [(v.replace(symbol, "") if symbol else v).strip() for v in bare]
+    return tuple(
+        Convention(c.decimal, c.thousands, symbol)
+        for c in CONVENTIONS
+        if _all(bare, re.compile(_pattern(c)).fullmatch)
+    )
+
+
+def _symbol(values: Sequence[str]) -> str | None:
+    """Return the currency sign of all values; empty where there is none, None where there are two.
+
+    A sign is one of the world's, or the code of a currency, before or behind the digits.
+    """
+    found = set()
+    for value in values:
+        match = re.fullmatch(r"([^\d.,'\s+-]*)[\d.,'\s+\-\u202f]+(?:e[+-]?\d+)?(\D*)", value)
+        sign = (match[1] + match[2]).strip() if match else "?"
+        known = sign in SIGNS or sign in CURRENCIES or unicodedata.category(sign[:1] or " ") == "Sc"
+        if sign and not known:
+            return None
+        found.add(sign)
+    found.discard("")
+    return found.pop() if len(found) == 1 else (None if found else "")
+
+
+def _pattern(how: Convention) -> str:
+    decimal, thousands = re.escape(how.decimal), re.escape(how.thousands)
+    grouped = rf"\d{{1,3}}({thousands}\d{{3}})+|" if how.thousands else ""
+    return rf"[+-]? ?(({grouped}\d+)({decimal}\d*)?|{decimal}\d+)(e[+-]?\d+)?"
+
+
+def is_id(look: Look) -> bool:
+    """Tell whether a column can hold ids."""
+    if look.type.is_temporal() or look.type.is_boolean() or look.type.is_nested():
+        return False
+    if look.type.is_floating() or look.type.is_decimal():
+        return all(re.fullmatch(r"\d+(\.0*)?", value) for value in look.values)
+    return all(len(value) <= 80 for value in look.values[:100])
+
+
+def say(line: str, **facts: Any) -> str:
+    """Return a comment of ``words.toml``, in the language spoken."""
+    return words_of(__name__, "comments", **facts).say(line)
+
+
+class Written(NamedTuple):
+    """How something is written, and how sure that is.
+
+    Parameters
+    ----------
+    how : TimeLook or Convention
+        What was found.
+    why : str
+        What speaks for it.
+    check : str
+        What is doubtful; empty where nothing is.
+    """
+
+    how: Any
+    why: str = ""
+    check: str = ""
+
+
+def ask(theirs: Theirs, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of some aggregates of a table, computed in one pass.
+
+    Parameters
+    ----------
+    theirs : Theirs
+        The table.
+    asked : mapping of str to ibis Scalar
+        The aggregates.
+    """
+    found = theirs.table.aggregate(_rows=theirs.table.count(), **asked).to_pyarrow().to_pylist()
+    return {name: value or 0 for name, value in found[0].items() if name != "_rows"}
+
+
+def is_empty(value: Any) -> Any:
+    """Return which rows of a column hold nothing."""
+    return value.isnull() | (value.strip() == "") if value.type().is_string() else value.isnull()
+
+
+def how_many(expression: Any) -> Any:
+    """Return in how many rows something holds."""
+    return expression.fill_null(False).cast("int64").sum()
+
+
+def number_in(theirs: Theirs, column: str, how: Convention) -> tuple[Any, Any]:
+    """Return a column as numbers, and which of its rows are none.
+
+    Parameters
+    ----------
+    theirs : Theirs
+        The table.
+    column : str
+        The column.
+    how : Convention
+        How numbers are written.
+    """
+    import ibis
+
+    value = Value((column,), decimal=how.decimal, thousands=how.thousands, symbol=how.symbol)
+    made, problems = to_number(column, theirs.table[column], value, theirs.engine)
+    return made, problems[0].bad if problems else ibis.literal(False)
+
+
+def time_in(theirs: Theirs, look: Look, clock: Look | None = None) -> Written:
+    """Say how the times of a column are written.
+
+    Parameters
+    ----------
+    theirs : Theirs
+        The table.
+    look : Look
+        The column of days or times.
+    clock : Look, optional
+        The column of the time of day, where that is another one.
+    """
+    candidates = _with_clock(times_of(look), clock)
+    first = candidates[0]
+    if look.type.is_temporal():
+        return Written(first, say("as_it_lies", type=str(look.type)))
+    others = [c.format for c in candidates[1:]]
+    # A whole column is not tried on somebody's warehouse.
+    if (not others and first.twin is None) or not is_embedded(theirs.engine):
+        check = say("fits_as_well", form=others[0]) if others else ""
+        return Written(first, say("all_sampled", n=look.filled), check)
+    value = theirs.table[look.name]
+    if clock is not None:
+        value = value.strip().concat(" ", theirs.table[clock.name].cast("string"))
+    forms = list(dict.fromkeys([*(c.format or "" for c in candidates), first.twin or ""]))
+    forms = [form for form in forms if form]
+    bad = {
+        f"bad{i}": how_many(
+            to_time(look.name, value, Value(format=form), Settings(), theirs.engine)[1][0].bad
+        )
+        for i, form in enumerate(forms)
+    }
+    given = how_many(~is_empty(theirs.table[look.name]))
+    found = ask(theirs, {**bad, "given": given})
+    return _chosen(forms, found, candidates)
+
+
+def _with_clock(candidates: Sequence[TimeLook], clock: Look | None) -> list[TimeLook]:
+    if clock is None:
+        return list(candidates)
+    form = clock_of(clock)
+    return [TimeLook(f"{c.format} {form}" if c.format else None) for c in candidates]
+
+
+def _chosen(
+    forms: Sequence[str], found: Mapping[str, int], candidates: Sequence[TimeLook]
+) -> Written:
+    """Choose the format that fits the whole column; say if another one does as well."""
+    given = found["given"]
+    looks = {c.format: c for c in candidates}
+    order = sorted(range(len(forms)), key=lambda i: (found[f"bad{i}"], i))
+    best = order[0]
+    form, bad = forms[best], found[f"bad{best}"]
+    like = looks.get(form) or candidates[0]
+    how = TimeLook(form, like.zoned, like.has_clock)
+    others = [forms[i] for i in order[1:] if found[f"bad{i}"] == bad]
+    other = others[0] if others else ""
+    if bad:
+        check = say("do_not_fit", bad=bad, given=given, other=other)
+        return Written(how, say("fit", n=given - bad), check)
+    # What the other order of day and month cannot read has a day above 12.
+    above = found[f"bad{forms.index(how.twin)}"] if not other and how.twin in forms else 0
+    why = say("all_fit", n=given, above=above)
+    return Written(how, why, say("either_order", form=other) if other else "")
+
+
+def convention_of(theirs: Theirs, looks: Sequence[Look], *, whole: bool = False) -> Written | None:
+    """Say how the numbers of some columns are written; None where no one way fits them all.
+
+    Parameters
+    ----------
+    theirs : Theirs
+        The table.
+    looks : sequence of Look
+        Its columns that hold numbers.
+    whole : bool
+        Whether to ask the whole columns, not the sample only.
+    """
+    texts = [look for look in looks if look.is_text]
+    if not texts:
+        return Written(Convention())
+    fits = [numbers_of(look) for look in texts]
+    symbols = {each[0].symbol for each in fits} - {""}
+    if len(symbols) > 1:
+        return None
+    symbol = symbols.pop() if symbols else ""
+    pairs = [{(c.decimal, c.thousands) for c in each} for each in fits]
+    common = [
+        Convention(c.decimal, c.thousands, symbol)
+        for c in CONVENTIONS
+        if all((c.decimal, c.thousands) in each for each in pairs)
+    ]
+    if not common:
+        return None
+    common, doubt = _with_thousands(common, [value for look in texts for value in look.values])
+    if not whole:
+        return Written(common[0], check=doubt)
+    # The way in which the fewest values of the whole columns are no number, the plainest first.
+    wrong = {}
+    for how in common:
+        bad = {f"n{i}": how_many(number_in(theirs, x.name, how)[1]) for i, x in enumerate(texts)}
+        wrong[how] = sum(ask(theirs, bad).values())
+        if not wrong[how]:
+            return Written(how, check=doubt)
+    least = min(common, key=lambda how: wrong[how])
+    return Written(least, check=say("no_numbers", n=wrong[least]))
+
+
+def _with_thousands(
+    common: list[Convention], values: Sequence[str]
+) -> tuple[list[Convention], str]:
+    """Put first what is likelier where every separator stands before three digits."""
+    first = common[0]
+    marked = [value for value in values if re.search(r"\d[.,]\d", value)]
+    grouped = bool(marked) and all(re.search(r"^\D*\d{1,3}([.,]\d{3})+\D*$", v) for v in marked)
+    if not grouped or first.thousands:
+        return common, ""
+    other = next((c for c in common if c.thousands == first.decimal), None)
+    if other is None:
+        return common, ""
+    if first.decimal == ".":
+        return common, say("points", keys='decimal = ",", thousands = "."')
+    rest = [c for c in common if c not in (first, other)]
+    return [other, first, *rest], say("commas", keys='decimal = ","')
+
+
+def words_in(theirs: Theirs, column: str, most: int = 60) -> dict[str, int]:
+    """Return the different words of a column and their rows, the most frequent first."""
+    text = theirs.table[column].cast("string")
+    found = theirs.table.group_by(word=text).aggregate(n=theirs.table.count())
+    found = found.filter(found.word.notnull()).order_by([found.n.desc(), found.word]).limit(most)
+    rows = found.to_pyarrow().to_pylist()
+    return {row["word"]: row["n"] for row in rows}
+
+
+def prefixes_in(
+    theirs: Theirs, column: str, below: Any, unnamed: Any, most: int = 20
+) -> list[dict[str, Any]]:
+    """Return the letters that ids begin with, and how many of their rows are what.
+
+    Parameters
+    ----------
+    theirs : Theirs
+        The table.
+    column : str
+        The column of ids.
+    below, unnamed : ibis BooleanValue
+        Rows below zero, and rows without a customer.
+    most : int
+        As many at most.
+
+    Returns
+    -------
+    list of dict
+        ``letters`` (empty where there are none), ``rows``, ``below`` and ``unnamed``, the most
+        frequent first.
+    """
+    table = theirs.table
+    starts = words_in(dataclasses.replace(theirs, table=table.select(s=table[column].left(1))), "s")
+    if len({start if start.isalpha() else "" for start in starts}) < 2:
+        return []
+    letters = table[column].re_extract(r"^([A-Za-z]{1,6})[-_ ]?\d", 1).fill_null("")
+    marked = table.select(letters=letters, below=below, unnamed=unnamed)
+    found = marked.group_by("letters").aggregate(
+        rows=marked.count(), below=how_many(marked.below), unnamed=how_many(marked.unnamed)
+    )
+    found = found.order_by([found.rows.desc(), found.letters]).limit(most)
+    return list(found.to_pyarrow().to_pylist())
