@@ -290,6 +290,7 @@ def test_what_went_is_done_with_a_library(tmp_path, monkeypatch):
     assert abs(names["error"] - 0.1) < 0.03 and 0 < names["reliability"] < names["uncertainty"]
     assert 0.005 < names["std_error"] < 0.05
     assert names["moves"]["orders"] > 0.5 > names["moves"]["age"]
+    assert names["told_apart"] > 0.6  # what the mail adds is the orders before
     assert names["tried"]["left out"].is_monotonic_decreasing and names["tried"]["groups"].max() > 1
     assert names["sales"]["amount"].tolist() == [9.0, 10.0]
     assert names["loss"].item() < 2.4  # all twelve products alike: log 12 = 2.48

@@ -400,6 +400,8 @@ def check_overlap(experiment: Experiment, overlap: pd.DataFrame) -> Check:
     )  # fmt: skip
 
 
+FOLDS = 5
+"""Of customers, where chances are estimated."""
 FEWEST, FEW = 30, 100
 """Customers of an arm below which there is no effect to tell, or only a rough one."""
 RARE = 10
@@ -414,8 +416,6 @@ def check_experiment(
     *,
     propensity: np.ndarray | None = None,
     kept: np.ndarray | None = None,
-    folds: int = 5,
-    seed: int = 0,
 ) -> UpliftChecks:
     """Check an experiment before its differences are called effects.
 
@@ -429,8 +429,6 @@ def check_experiment(
     kept : ndarray of bool of shape (n, K − 1), optional
         Rows that count in each arm's average; by default those that could have got the arm and the
         control, and where chances are estimated, of these the ones with overlap (`crump_cutoff`).
-    folds, seed : int
-        Of the estimate of the chances.
 
     Returns
     -------
@@ -458,7 +456,7 @@ def check_experiment(
     """
     chances = experiment.propensity if propensity is None else propensity
     if chances is None:
-        chances = _estimated(experiment, folds, seed)
+        chances = _estimated(experiment)
     if kept is None:
         kept = kept_rows(chances, None if experiment.randomised else "optimal")
     overlap = overlap_table(experiment, chances, kept)
@@ -476,9 +474,9 @@ def check_experiment(
     return UpliftChecks(checks, overlap, balance, experiment.randomised)
 
 
-def _estimated(experiment: Experiment, folds: int, seed: int) -> np.ndarray:
-    fold = folds_of(experiment.frame[experiment.customer_id], folds, seed)
-    rows = rows_of(experiment, None, fold, folds, seed)
+def _estimated(experiment: Experiment) -> np.ndarray:
+    fold = folds_of(experiment.frame[experiment.customer_id], FOLDS, 0)
+    rows = rows_of(experiment, None, fold, FOLDS, 0)
     design = Design.learn(experiment.X, "encoded")
     return estimate_propensity(rows, design.matrix(experiment.X), 0.01)[0]
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import aligned, along, choice, column_of, whole_number
+from promolab.checks import aligned, along, choice, column_of
 from promolab.effects.checks import largest_gap
 from promolab.effects.identification import arm_code
 from promolab.effects.learners.aipw import cross_fit, on_treated, worth
@@ -56,6 +56,7 @@ FEWEST_COMPARED = 50
 SMALLEST_SHARE = 0.1  # … of the contacted: otherwise a few others stand for a crowd
 BEYOND = 0.05  # share of the contacted unlike any other customer: more is extrapolation
 IMBALANCE = 0.1  # standard deviations; the usual bar (Austin 2009, Statistics in Medicine 28)
+FOLDS = 5
 L2 = 1.0  # a little, for near-collinear features; the two models mend each other's shrinkage
 FAR_OUT = 0.99  # quantile from which past spend says no more about future spend
 SHARE, MEAN = "share", "mean"
@@ -198,8 +199,6 @@ def adjusted_difference(
     *,
     balance: ArrayLike | None = None,
     placebo: Difference | None = None,
-    folds: int = 5,
-    l2: float = L2,
     level: float = 0.95,
 ) -> Difference:
     r"""Compare the contacted with customers alike in the covariates who were not contacted.
@@ -223,10 +222,6 @@ def adjusted_difference(
         Columns that must be alike after weighting, such as earlier spend.
     placebo : Difference, optional
         The same difference for an earlier outcome, which the contact cannot have changed.
-    folds : int
-        Parts for cross-fitting; at least 2.
-    l2 : float
-        Penalty of both models.
     level : float
         Confidence level.
 
@@ -243,7 +238,7 @@ def adjusted_difference(
     Raises
     ------
     InputError
-        Shapes that do not fit, values that are not finite, or fewer than 2 folds.
+        Shapes that do not fit, or values that are not finite.
 
     References
     ----------
@@ -264,17 +259,16 @@ def adjusted_difference(
     y, a, X, b = _checked(
         *aligned(outcome=outcome, contacted=contacted, covariates=covariates, balance=balance)
     )
-    whole_number("folds", folds, 2, hint=": a fold is predicted by the others")
     n1, n0 = int(a.sum()), int((~a).sum())
     if min(n1, n0) < FEWEST_COMPARED:
         who, n = ("contacted", n1) if n1 <= n0 else ("other", n0)
         why = words_of(__name__, "judged", who=who, n=n, needed=FEWEST_COMPARED).say("few")
         return replace(not_identified(why, n1, n0), treated=_mean_of(y[a]))
-    fold = _folds(customers, folds)
-    chance = cross_fit(fold, X, lambda rows: Logistic.fit(X[rows], a[rows], l2, tol=1e-12))
+    fold = _folds(customers)
+    chance = cross_fit(fold, X, lambda rows: Logistic.fit(X[rows], a[rows], L2, tol=1e-12))
     # Of a chance that rounds to 1 the odds would be infinite; the rules reject it anyway.
     chance = np.minimum(chance, 1 - 1e-12)
-    expected = cross_fit(fold, X, lambda rows: ridge(X[rows], y[rows], penalty=l2), ~a)
+    expected = cross_fit(fold, X, lambda rows: ridge(X[rows], y[rows], penalty=L2), ~a)
     odds, rest = np.where(a, 0.0, chance / (1 - chance)), y - expected
     value, added = on_treated(rest, a, odds)
     error, z = float(np.sqrt((added**2).sum())), normal_quantile(level)
@@ -360,13 +354,13 @@ def _checked(
     return y, a, X, b
 
 
-def _folds(customers: ArrayLike, folds: int) -> np.ndarray:
+def _folds(customers: ArrayLike) -> np.ndarray:
     import pandas as pd
 
     # As text, so that 7 and "7" fall into the same fold whatever the source's type.
     ids = pd.Series(np.asarray(customers)).astype(str).astype(object)
     hashed = pd.util.hash_pandas_object(ids, index=False).to_numpy()
-    return (hashed % np.uint64(folds)).astype(int)
+    return (hashed % np.uint64(FOLDS)).astype(int)
 
 
 def _judged(found: Difference, placebo: Difference | None) -> Difference:

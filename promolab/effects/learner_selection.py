@@ -15,7 +15,7 @@ from promolab.effects.checks import check_experiment
 from promolab.effects.identification import Identification
 from promolab.effects.learners.aipw import Design, Nuisance, kept_rows, steady
 from promolab.effects.learners.base_learners import base_learner
-from promolab.effects.learners.learners import DRLearner, EffectModel, Shared
+from promolab.effects.learners.learners import KINDS, DRLearner, EffectModel, Shared
 from promolab.effects.shrinkage import (
     CONSTANT,
     MOST,
@@ -114,7 +114,7 @@ class Candidates:
         self, model: UpliftModel, shared: Shared, kept: np.ndarray, nuisance: Nuisance | None = None
     ) -> None:
         self.experiment, self.outcome, self.kept = shared.experiment, shared.outcome, kept
-        self.make, self.learner = model._effect_model, model._named()
+        self.make, self.learner = KINDS[model.kind], model._named()
         self.setting = shared.setting(*model._learners(), nuisance)
         self.smooth = shared.smoothed(self.setting)
         self.fitted = self.make(shared.told_early(self.smooth))

@@ -38,11 +38,11 @@ from promolab.effects.identification import (
 from promolab.effects.learner_selection import DEFAULT, NO_ROWS, Candidates
 from promolab.effects.learners.aipw import Nuisance, kept_rows, steady
 from promolab.effects.learners.base_learners import BASE_LEARNERS, BaseLearner, base_learner
-from promolab.effects.learners.learners import KINDS, EffectModel, Setting, Shared
+from promolab.effects.learners.learners import KINDS, Shared
 from promolab.effects.shrinkage import CONSTANT, CalibratedEffects, place_within
-from promolab.errors import InputError, PromolabError
+from promolab.errors import InputError
 from promolab.model.inputs import as_frame
-from promolab.results import words_of
+from promolab.results import read_values, words_of, write_values
 from promolab.stats import normal_quantile
 
 if TYPE_CHECKING:
@@ -54,17 +54,13 @@ if TYPE_CHECKING:
     from promolab.effects.targeting import Targeting
 
 
-FOREST = "forest"
-
-
 class UpliftModel(BaseEstimator):  # type: ignore[misc]
     """What each arm of an experiment adds to an outcome, per customer, on average and by group.
 
     Parameters
     ----------
-    kind : {"dr", "s", "t", "x", "r", "forest"}
-        How effects are learned (Künzel et al. 2019, Nie & Wager 2021, Kennedy 2023; ``"forest"``
-        is EconML's causal forest, Athey, Tibshirani & Wager 2019, and needs the extra ``uplift``).
+    kind : {"dr", "s", "t", "x", "r"}
+        How effects are learned (Künzel et al. 2019, Nie & Wager 2021, Kennedy 2023).
         Averages and groups come from doubly robust scores whichever it is. On one's own decisions
         `promolab.compare.compare_effects` says which kind and learner to take.
     learner : optional
@@ -161,7 +157,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
 
     def _check(self) -> None:
         """Refuse parameters that cannot be; they may have been set one by one."""
-        choice("kind", self.kind, (*KINDS, FOREST))
+        choice("kind", self.kind, KINDS)
         whole_number("folds", self.folds, 2)
         seed_of(self.seed)
         real_number("clip", self.clip, above=0, below=0.5)
@@ -177,9 +173,8 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
 
     def _named(self) -> str | None:
         """Return what the learner is called, if one was named."""
-        if self.kind == FOREST or isinstance(self.learner, str):
-            return FOREST if self.kind == FOREST else self.learner
-        return None if self.learner is None else type(self.learner).__name__
+        named = self.learner is None or isinstance(self.learner, str)
+        return self.learner if named else type(self.learner).__name__
 
     def __repr__(self) -> str:
         learner = "" if self.learner is None else f", learner={self.learner!r}"
@@ -274,18 +269,17 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         >>> bool((again.predict(trial.X) == model.predict(trial.X)).all())
         True
         """
-        from promolab.effects.saved import FORMAT, state_of
-        from promolab.results import write_file
+        from promolab.effects.saved import FORMAT, SavedUplift
 
         self._fitted()
         for learner in (self.learner, self.outcome_learner):
-            if self.kind == FOREST or not (learner is None or isinstance(learner, str)):
+            if not (learner is None or isinstance(learner, str)):
                 raise InputError(
-                    f"an uplift model of {FOREST if self.kind == FOREST else repr(learner)} cannot "
-                    f"be saved; take one of the learners {', '.join(map(repr, BASE_LEARNERS))}"
+                    f"an uplift model of {learner!r} cannot be saved; take one of the learners "
+                    f"{', '.join(map(repr, BASE_LEARNERS))}"
                 )
-        state, arrays = state_of(self._drawn(), self.average())
-        return write_file(path, FORMAT, {"parameters": self.get_params(), **state}, arrays)
+        kept = SavedUplift.of(self.get_params(), self._drawn(), self.average())
+        return write_values(kept, path, FORMAT, what="model")
 
     @classmethod
     def load(cls, path: str | Path) -> UpliftModel:
@@ -296,22 +290,16 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         InputError
             There is no such file, it is no uplift model, or it was changed or cut short.
         """
-        from promolab.effects.saved import FORMAT, restored
-        from promolab.results import read_file
+        from promolab.effects.saved import FORMAT, SavedUplift
 
-        state, arrays = read_file(path, FORMAT)
-        try:
-            model = cls(**state["parameters"])
-            model._saved = restored(model.kind, state, arrays)
-            model.why_ = None
-            model.arms_, model.outcome_ = tuple(state["arms"]), state["outcome"]
-            model.identification_ = model._saved[1].identification
-        except PromolabError:
-            raise
-        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-            raise InputError(
-                f"{path} is a model of another version of promolab ({error!r}); fit it again"
-            ) from error
+        kept = read_values(path, FORMAT, what="model")
+        if not isinstance(kept, SavedUplift):
+            raise InputError(f"{path} holds a {type(kept).__name__} and no uplift model")
+        model, average = cls(**kept.parameters), kept.average
+        model._saved = kept.restored(), average
+        model.why_ = None
+        model.arms_, model.outcome_ = (average.control, *average.rows["arm"]), average.outcome
+        model.identification_ = average.identification
         model._candidates = None
         return model
 
@@ -459,8 +447,8 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             unit per decision. The interval is that of the average effect among customers with the
             same prediction (Chernozhukov et al. 2018, arXiv 1712.04802), clustered by customer;
             where nobody can be told apart, that of the average effect. Not calibrated, it is that
-            of the customer's own effect, where kind ``"dr"`` with a linear learner (where the
-            effect is linear in the columns) or ``"forest"`` has one; else nan.
+            of the customer's own effect, where kind ``"dr"`` with a linear learner has one (where
+            the effect is linear in the columns); else nan.
         """
         import pandas as pd
 
@@ -686,13 +674,6 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         if self.trim != "auto":
             return self.trim
         return None if experiment.randomised else "optimal"
-
-    def _effect_model(self, setting: Setting) -> EffectModel:
-        if self.kind == FOREST:
-            from promolab.effects.learners.learners import ForestLearner
-
-            return ForestLearner(setting)
-        return KINDS[self.kind](setting)
 
     def _drawn(self) -> ShrunkEffects:
         self._fitted()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import along, choice, is_number, level_of, real_number, same_length
+from promolab.checks import along, choice, level_of, real_number, same_length
 from promolab.errors import InputError
 from promolab.metrics._inputs import HasEstimate
 from promolab.metrics._off_policy import (
@@ -182,7 +182,6 @@ def policy_value(
     estimator: str | None = None,
     *,
     limit: float | None = None,
-    reward_range: tuple[float, float] | None = None,
     least_effective: float | None = None,
     level: float = 0.95,
 ) -> PolicyValue:
@@ -204,8 +203,6 @@ def policy_value(
         Above 0. Weights are clipped at it (``ips``, ``snips``, ``dr``, ``sndr``; by default none
         is); ``switch`` takes predictions above it; ``dros`` has it as λ. By default these two take
         the limit of the least variance + squared bias bound.
-    reward_range : (float, float), optional
-        The least and the largest reward there can be, for the bias bound; by default those seen.
     least_effective : float, optional
         Effective sample size below which the call is refused: by default 30, of logs of fewer than
         300 rows a tenth of the rows. ``"dm"`` uses no weight and is not refused.
@@ -259,7 +256,7 @@ def policy_value(
     """
     policy, q_hat = _by_label(log, policy=policy, q_hat=q_hat)
     chances = policy_of(policy)
-    rows, q, asked = _asked(log, chances, q_hat, estimator, limit, reward_range, level)
+    rows, q, asked = _asked(log, chances, q_hat, estimator, limit, level)
     found = found_of(rows, chances, q, asked)
     effective = _enough(rows, found, asked, least_effective)
     figures = found.value, found.added, found.bias_bound
@@ -292,7 +289,6 @@ def compare_policies(
     estimator: str | None = None,
     *,
     limit: float | None = None,
-    reward_range: tuple[float, float] | None = None,
     least_effective: float | None = None,
     level: float = 0.95,
 ) -> PolicyComparison:
@@ -303,7 +299,7 @@ def compare_policies(
 
     Parameters
     ----------
-    log, q_hat, estimator, limit, reward_range, least_effective, level
+    log, q_hat, estimator, limit, least_effective, level
         As `policy_value`.
     policy_a, policy_b : array-like of shape (n, K)
         As its ``policy``.
@@ -328,7 +324,7 @@ def compare_policies(
     policy_a, policy_b, q_hat = _by_label(log, policy_a=policy_a, policy_b=policy_b, q_hat=q_hat)
     pair = [policy_of(policy_a, "policy_a"), policy_of(policy_b, "policy_b")]
     table_like("policy_b", pair[1], pair[0])
-    rows, q, asked = _asked(log, pair[0], q_hat, estimator, limit, reward_range, level)
+    rows, q, asked = _asked(log, pair[0], q_hat, estimator, limit, level)
     a, b = (found_of(rows, chances, q, asked) for chances in pair)
     uneven = [
         _is_uneven(rows, chances, _enough(rows, found, asked, least_effective))
@@ -358,7 +354,6 @@ def _asked(
     q_hat: ArrayLike | None,
     estimator: str | None,
     limit: float | None,
-    reward_range: tuple[float, float] | None,
     level: float,
 ) -> tuple[Logged, np.ndarray | None, Asked]:
     """Return log, predictions and estimator, or say what is wrong with them."""
@@ -377,19 +372,7 @@ def _asked(
             raise InputError("limit is given and 'dm' uses no weight; leave limit out")
         real_number("limit", limit, above=0)
     seen = float(rows.reward.min()), float(rows.reward.max())
-    return rows, q, Asked(name, limit, _range(reward_range, seen), level)
-
-
-def _range(given: tuple[float, float] | None, seen: tuple[float, float]) -> tuple[float, float]:
-    if given is None:
-        return seen
-    ends = tuple(given) if isinstance(given, (tuple, list)) else ()
-    if len(ends) != 2 or not all(map(is_number, ends)) or ends[0] > seen[0] or ends[1] < seen[1]:
-        raise InputError(
-            f"reward_range = {given!r}; expected (least, largest) around the rewards logged, "
-            f"{seen[0]:g} to {seen[1]:g}"
-        )
-    return float(ends[0]), float(ends[1])
+    return rows, q, Asked(name, limit, seen, level)
 
 
 def _enough(rows: Logged, found: Found, asked: Asked, least: float | None) -> float:

@@ -72,7 +72,7 @@ def test_agrees_with_scikit_learn_fold_by_fold():
     n = 900
     y, a, x = draw(n, rng)
     ids = np.array([f"c{i}" for i in range(n)])
-    fold = _folds(ids, 5)
+    fold = _folds(ids)
     e, m = np.empty(n), np.empty(n)
     for k in range(5):
         out, rest = fold == k, fold != k
@@ -157,7 +157,6 @@ def test_bad_input_is_said():
         ({"outcome": [np.nan, 1.0]}, "missing or infinite"),
         ({"covariates": np.zeros((3, 1))}, "shapes"),
         ({"balance": np.zeros(2)}, "shapes"),
-        ({"folds": 1}, "a whole number from 2 on: a fold"),
     ]:
         good = {"outcome": [0.0, 1.0], "contacted": [True, False], "covariates": np.zeros((2, 1))}
         refused(words, adjusted_difference, **good | {"customers": [1, 2]} | change)

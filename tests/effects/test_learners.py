@@ -163,19 +163,3 @@ def test_a_classifier_learns_outcomes_but_no_effects_and_weights_must_be_taken()
     refused("is a classifier and the outcome is", UpliftModel("t", classifier).fit, trial(1_500))
     with pytest.raises(InputError, match=r"KNeighborsRegressor takes no sample_weight.*kind=\"dr"):
         UpliftModel("r", KNeighborsRegressor()).fit(trial(600))
-
-
-def test_a_forest_needs_its_extra():
-    try:
-        import econml  # noqa: F401
-    except ImportError:
-        with pytest.raises(ImportError, match=r"promolab\[uplift\]"):
-            UpliftModel("forest").fit(trial(600))
-        return
-    experiment = trial(2_000, seed=6)
-    model = UpliftModel("forest").fit(experiment)
-    found = model.effect(experiment, calibrated=False)
-    truth = experiment.frame["effect_coupon"]
-    assert np.corrcoef(found["coupon"]["effect"], truth)[0, 1] > 0.6
-    inside = (found["coupon"]["ci_low"] < truth) & (truth < found["coupon"]["ci_high"])
-    assert 0.75 < inside.mean() < 1

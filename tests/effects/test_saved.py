@@ -1,23 +1,22 @@
 """An uplift model is an estimator of scikit-learn, and goes to a file and back."""
 
-import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from safetensors import safe_open
-from safetensors.numpy import save_file
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.preprocessing import FunctionTransformer
 
 from promolab.effects.model import UpliftModel
+from promolab.effects.saved import FORMAT
 from promolab.errors import InputError
 from promolab.model import ResponseModel
 from promolab.model.learners._skops import from_bytes, to_bytes
-from promolab.results.container import _checksum
+from promolab.results import read_values, write_values
 from tests.effects.made_up import trial
 from tests.refused import refused
 
@@ -105,35 +104,32 @@ def test_what_cannot_be_saved_or_read_is_said(experiment, tmp_path):
     refused("there is no model file", UpliftModel.load, tmp_path / "nothing")
     model = UpliftModel("dr", "boosting", outcome_learner="linear", folds=2).fit(experiment)
     path = model.save(tmp_path / "model")
-    refused(r"has format 'promolab.uplift/1'", ResponseModel.load, path)
+    refused(r"has format 'promolab.uplift/2'", ResponseModel.load, path)
     good = path.read_bytes()
     path.write_bytes(good[:-100])
     refused("is damaged", UpliftModel.load, path)
     path.write_bytes(good)
-    with safe_open(path, framework="np") as file:
-        header = json.loads(file.metadata()["promolab"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    kept = read_values(path, FORMAT)
+    line, ((name, (design, parts, products)),) = kept.line, kept.models.items()
+    encoder = replace(design.encoder, codes=design.encoder.codes[:-1])
 
-    def forged(change) -> None:
-        forged_header, some = json.loads(json.dumps(header)), dict(arrays)
-        change(forged_header["state"], some)
-        whole = {"versions": header["versions"], "state": forged_header["state"]}
-        forged_header["sha256"] = _checksum(whole, some)
-        save_file(some, path, metadata={"promolab": json.dumps(forged_header)})
+    def of(design=design, parts=parts):
+        return {"models": {name: (design, parts, products)}}
 
-    for change, words in (
-        (lambda state, some: some.update(slope=some["slope"][:1]), "do not fit together"),
-        (lambda state, some: some.update(centre=some["centre"] * np.nan), "do not fit together"),
-        (lambda state, some: state["models"][0]["parts"].pop(), "do not fit together"),
-        (lambda state, some: state["models"][0]["parts"][0].update(kind="os"), "do not fit"),
-        (lambda state, some: state["models"][0]["encoder"]["codes"].pop(), "do not fit"),
-        (lambda state, some: state.update(learners=["constant", "constant"]), "do not fit"),
-        (lambda state, some: state.pop("qini"), "of another version of promolab"),
-        (lambda state, some: state["parameters"].update(kind="zz"), "kind = 'zz' is unknown"),
-        (lambda state, some: state.update({"scikit-learn": "0.1"}), "saved with scikit-learn 0.1"),
+    for forged, words in (
+        ({"line": replace(line, slope=line.slope[:1])}, "do not fit together"),
+        ({"centre": kept.centre * np.nan}, "do not fit together"),
+        (of(parts=parts[:-1]), "do not fit together"),
+        (of(parts=(line, *parts[1:])), "do not fit together"),
+        (of(design=replace(design, encoder=encoder)), "do not fit together"),
+        ({"line": replace(line, learners=("constant", "constant"))}, "do not fit together"),
+        ({"parameters": kept.parameters | {"kind": "zz"}}, "kind = 'zz' is unknown"),
+        (of(parts=tuple(replace(p, version="0.1") for p in parts)), "saved with scikit-learn 0.1"),
     ):
-        forged(change)
+        write_values(replace(kept, **forged), path, FORMAT)
         refused(words, UpliftModel.load, path)
+    write_values(kept.average, path, FORMAT)
+    refused("holds a AverageEffects and no uplift model", UpliftModel.load, path)
 
 
 def test_what_is_no_part_of_a_model_is_not_run():

@@ -183,7 +183,6 @@ def test_what_cannot_be_is_said_and_too_little_overlap_refused():
         (wrong(), {"estimator": "ipw"}, r"estimator = 'ipw' is unknown"),
         (wrong(), {"estimator": "dm", "q_hat": EVEN, "limit": 2}, r"'dm' uses no weight"),
         (wrong(), {"limit": 0}, r"limit = 0; expected a number above 0"),
-        (wrong(), {"reward_range": (0, 0.5)}, r"around the rewards logged, 0 to 1"),
         (wrong(), {"level": 95}, r"level = 95"),
         (wrong(), {"least_effective": 1e6}, r"at least 1e\+06 are asked for"),
     ]:

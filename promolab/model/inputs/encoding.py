@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -297,19 +297,6 @@ class _Encoding:
     def columns(self) -> list[str]:
         """Source columns, sorted; those dropped among them."""
         return [code.name for code in self.codes]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the encoding as plain values that JSON can hold."""
-        return {"codes": [dataclasses.asdict(code) for code in self.codes]}
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> Self:
-        """Rebuild an encoding from what `to_dict` gave."""
-        codes = []
-        for plain in state["codes"]:
-            told: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
-            codes.append(ColumnCode(**told))
-        return cls(tuple(codes))
 
 
 @dataclasses.dataclass(frozen=True)
