@@ -24,17 +24,15 @@ from promolab.campaign.past.outcomes import moment_of, response_spans
 from promolab.campaign.readout.cumulative import HORIZON
 from promolab.campaign.readout.holdout import HELD
 from promolab.campaign.readout.verdict import MOST_HARM
-from promolab.contract import StatedExperiment, read_operations
-from promolab.display import Html, join, say, table
+from promolab.contract import Operations, StatedExperiment, read_operations
+from promolab.display import Html, join, say
 from promolab.errors import DataError, InputError, PromolabError, nearest
 from promolab.features import order_lines, outcomes_between
 from promolab.promotions import kinds_recorded, promotion_costs, responses_between
 from promolab.results import Result
-from promolab.wording import capital, count, plural
+from promolab.wording import capital
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
 
 
@@ -67,20 +65,19 @@ class NamedExperiment(Result):
     why: str = ""
     ends: date | None = None
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to draw."""
+        return self.readout is not None and bool(self.readout.rows)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the state, and the figures where there are some."""
         told = {"state": self.state, "why": self.why}
         return told | ({} if self.readout is None else self.readout.to_dict())
 
-    def summary(self) -> str:
-        """Return its name and its verdict, or why there is none."""
-        if self.readout is None:
-            return f"{self.name} ({self.state}): {self.why}."
-        return f"{self.name} ({self.state}): {self.readout.summary()}"
-
-    def table(self) -> Html:
-        """Return its figures."""
-        return Html("") if self.readout is None else self.readout.to_table()
+    def facts(self) -> dict[str, Any]:
+        """Return what it showed, in sentences."""
+        known = self.readout is not None
+        return {"read": known, "shown": lambda: self.readout.summary() if self.readout else ""}
 
 
 @dataclass(frozen=True)
@@ -94,18 +91,17 @@ class NamedExperiments(Result):
     """
 
     experiments: tuple[NamedExperiment, ...]
-    ALT = "Relative lift by experiment, metric and arm against the control, with intervals."
 
     def __bool__(self) -> bool:
         """Whether there is anything to draw: an experiment that could be read."""
-        return any(one.readout is not None and one.readout.rows for one in self.experiments)
+        return any(self.experiments)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per experiment, metric and arm."""
         found = [
             one.readout.to_frame().assign(experiment=one.name, state=one.state)
             for one in self.experiments
-            if one.readout is not None and one.readout.rows
+            if one.readout and one
         ]
         empty = pd.DataFrame(columns=["experiment", "state"])
         return pd.concat(found, ignore_index=True) if found else empty
@@ -114,56 +110,37 @@ class NamedExperiments(Result):
         """Return each experiment's figures by its name."""
         return {one.name: one.to_dict() for one in self.experiments}
 
-    def summary(self) -> str:
-        """Return each experiment's verdict, in the order of the file."""
-        if not self.experiments:
-            return "The shop names no experiments in [[experiments]] of its shop.toml."
-        return " ".join(one.summary() for one in self.experiments)
+    def facts(self) -> dict[str, Any]:
+        """Return how each stands, and the lifts."""
+        return {
+            "case": "some" if self.experiments else "none",
+            "rows": lambda: pd.DataFrame([self._row(one) for one in self.experiments]),
+            "lifts": self._lifts,
+        }
 
-    def verdicts(self) -> Html:
-        """Return one row per experiment: how it stands, and what to do."""
-        rows = [
-            {
-                "name": one.name,
-                "state": one.state,
-                "n": "–" if one.readout is None else count(sum(one.readout.n.values())),
-                "verdict": capital(one.why) if one.readout is None else one.readout.judgement,
-            }
-            for one in self.experiments
-        ]
-        columns = {"name": "experiment", "state": "which is", "n": "customers"}
-        columns["verdict"] = "verdict"
-        caption = "Experiments that shop.toml names."
-        frame = pd.DataFrame(rows, columns=list(columns))
-        return table(frame, columns, caption=caption, most=20, otherwise=self.summary())
+    @staticmethod
+    def _row(one: NamedExperiment) -> dict[str, Any]:
+        told = {"named": one.name, "state": one.state}
+        if one.readout is None:
+            return told | {"n": np.nan, "verdict": capital(one.why)}
+        return told | {"n": sum(one.readout.n.values()), "verdict": one.readout.judgement}
+
+    def _lifts(self) -> pd.DataFrame:
+        rows = self.to_frame()
+        if rows.empty:
+            return rows
+        lifts = ["relative", "relative_low", "relative_high"]
+        named = rows["experiment"] + " · " + rows["metric"] + " · " + rows["arm"].astype(str)
+        rows = rows.assign(named=named.str.replace("_", " "))
+        return rows.assign(**{name: 100 * rows[name] for name in lifts})
 
     def table(self) -> Html:
         """Return the verdicts, and below them the figures of each experiment."""
-        parts = [self.verdicts()]
+        parts = [self.to_table("table_of_verdicts")]
         for one in self.experiments:
-            if one.readout is not None and one.readout.rows:
-                parts += [say(f"{one.name}:"), one.table()]
+            if one.readout and one:
+                parts += [say(f"{one.name}:"), one.readout.to_table()]
         return join(parts)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the relative lift by metric of each experiment."""
-        from promolab import plots
-
-        rows = [
-            (one, row)
-            for one in self.experiments
-            if one.readout is not None
-            for row in one.readout.rows
-        ]
-        labels = [f"{one.name} · {row.metric} · {row.arm}".replace("_", " ") for one, row in rows]
-        ends = (np.array([100 * row.relative.ends[i] for _, row in rows]) for i in range(3))
-        ax = plots.intervals(labels, *ends, reference=0.0, ax=ax)
-        return plots.finish(
-            ax,
-            title=f"{plural(len(self.experiments), 'experiment')} that the shop names",
-            subtitle="lift against the control, by experiment, metric and arm",
-            xlabel="relative lift, %",
-        )
 
 
 def read_experiments(shop: Shop, as_of: Any, folder: str | Path = "") -> NamedExperiments:
@@ -269,14 +246,14 @@ def _of_promotion(said: StatedExperiment, shop: Shop, now: datetime) -> _Case:
     if lacking := [name for name in ("promotions", "decisions") if not shop.has(name)]:
         raise DataError(f"{shop.settings.name} has no {lacking[0]} to read {said.promotion!r} from")
     promotions = shop.promotions.execute()
-    mine = promotions[promotions["promotion_id"].astype(str) == said.promotion]
-    if mine.empty:
-        known = promotions["promotion_id"].astype(str)
+    known = promotions["promotion_id"].astype(str)
+    promotion = promotions[known == said.promotion].reset_index(drop=True)
+    if promotion.empty:
         near = nearest(said.promotion, known)
         raise InputError(f"there is no promotion {said.promotion!r}; {near}")
-    promotion = mine.iloc[0]
-    if _window(promotion)[0] >= now:
-        raise DataError(f"promotion {said.promotion} starts on {_window(promotion)[0]:%Y-%m-%d}")
+    start, end = (promotion.loc[0, name].to_pydatetime() for name in ("starts_at", "ends_at"))
+    if start >= now:
+        raise DataError(f"promotion {said.promotion} starts on {start:%Y-%m-%d}")
     bundles = read_operations(shop.settings).contact.bundles
     action = next((n for n, parts in bundles.items() if said.promotion in parts), said.promotion)
     decisions = read_decisions(shop, [action], now)
@@ -296,20 +273,14 @@ def _of_promotion(said: StatedExperiment, shop: Shop, now: datetime) -> _Case:
         options["shares"] = "unknown"
     usual, guards = _usual(frame)
     metrics, guardrails = _stated(said)
-    start, end = _window(promotion)
-    beside = metrics or usual, guardrails or guards
-    return _Case(frame, options, *beside, start, end + HORIZON, len(frame))
+    ends = end + HORIZON
+    return _Case(frame, options, metrics or usual, guardrails or guards, start, ends, len(frame))
 
 
 def _stated(said: StatedExperiment) -> tuple[dict[str, Metric], dict[str, Metric]]:
     """Return the metrics and the guardrails; these are a bad thing where nothing else is said."""
     metrics = {name: Metric(**one) for name, one in said.metrics.items()}
     return metrics, {n: Metric(**{"good": "down", **one}) for n, one in said.guardrails.items()}
-
-
-def _window(promotion: pd.Series[Any]) -> tuple[datetime, datetime]:
-    start, end = (pd.Timestamp(promotion[name]) for name in ("starts_at", "ends_at"))
-    return start.to_pydatetime(), end.to_pydatetime()
 
 
 def _usual(frame: pd.DataFrame) -> tuple[dict[str, Metric], dict[str, Metric]]:
@@ -327,10 +298,10 @@ def _usual(frame: pd.DataFrame) -> tuple[dict[str, Metric], dict[str, Metric]]:
 
 
 def _outcomes(
-    shop: Shop, rows: pd.DataFrame, promotion: pd.Series[Any], now: datetime
+    shop: Shop, rows: pd.DataFrame, promotion: pd.DataFrame, now: datetime
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return a row per customer with what followed, and how its money is made."""
-    start, end = _window(promotion)
+    start, end = (promotion.loc[0, name].to_pydatetime() for name in ("starts_at", "ends_at"))
     until = min(end + HORIZON, now)
     decided = min(start, rows["ts"].min().to_pydatetime())
     spans = pd.DataFrame(
@@ -342,23 +313,21 @@ def _outcomes(
         found, margin = outcomes_between(shop, spans).execute(), True
     except DataError:
         found, margin = outcomes_between(shop, spans, margin=False).execute(), False
-    for span, ending in ((0, ""), (1, "_before")):
+    wanted = {"": ("margin", "sales", "discount", "orders_placed", "purchases")}
+    wanted["_before"] = ("sales", "margin")
+    for span, (ending, names) in enumerate(wanted.items()):
         part = found[found["span"] == span].set_index("customer_id")
-        for name in ("margin", "sales", "discount", "orders_placed", "purchases"):
-            if name in part and (not ending or name in ("sales", "margin")):
-                values = frame["customer_id"].map(part[name])
-                frame[f"{name}{ending}"] = values.fillna(0.0).astype(float)
-    frame = _responses(shop, frame, promotion, now)
-    came = order_lines(shop)
-    came = came.filter((came.ts >= start) & (came.ts < until) & ~came.bought)
-    back = came.select("customer_id").distinct().execute()["customer_id"]
-    if len(back):
-        frame["returned"] = frame["customer_id"].isin(back).astype(float)
+        for name in [name for name in names if name in part]:
+            values = frame["customer_id"].map(part[name])
+            frame[f"{name}{ending}"] = values.fillna(0.0).astype(float)
+    operations = read_operations(shop.settings)
+    for name, who in _answered(shop, promotion, now, operations).items():
+        frame[name] = frame["customer_id"].isin(who).astype(float)
     if not margin:
         return frame, {}
-    operations = read_operations(shop.settings)
-    told = promotion.to_dict() | {"funder_share": promotion.get("funder_share", 0.0) or 0.0}
+    told = promotion.loc[0].to_dict()
     rate = operations.economics.margin_rate  # not looked at: the margin is counted by line
+    told |= {"funder_share": told.get("funder_share") or 0.0}
     costs = promotion_costs(shop, until, told, operations.economics, rate)
     money: dict[str, Any] = {"margin": "margin", "discount": "discount"}
     money |= {"earlier": "margin_before"}
@@ -366,22 +335,22 @@ def _outcomes(
     return frame, {"money": money | {"currency": shop.settings.currency}}
 
 
-def _responses(
-    shop: Shop, frame: pd.DataFrame, promotion: pd.Series[Any], now: datetime
-) -> pd.DataFrame:
-    """Add who redeemed, unsubscribed and complained, of what the shop records."""
-    if not shop.has("responses"):
-        return frame
-    kept = [c for c in ("promotion_id", "kind", "starts_at", "ends_at") if c in promotion]
-    one = promotion[kept].to_frame().T.reset_index(drop=True)
-    one = one.astype({"starts_at": "datetime64[us]", "ends_at": "datetime64[us]"})
-    one["promotion_id"] = [promotion["promotion_id"]]
-    spans = response_spans(one, read_operations(shop.settings).attribution, shop.zone)
-    answers = responses_between(shop, spans, now)
-    for kind in sorted(kinds_recorded(shop, now) & set(_WORDS)):
-        who = answers.loc[answers["kind"] == kind, "customer_id"]
-        frame[_WORDS[kind]] = frame["customer_id"].isin(who).astype(float)
-    return frame
+def _answered(
+    shop: Shop, promotion: pd.DataFrame, now: datetime, operations: Operations
+) -> dict[str, pd.Series[Any]]:
+    """Return who redeemed, unsubscribed, complained and sent back, of what the shop records."""
+    found = {}
+    if shop.has("responses"):
+        spans = response_spans(promotion, operations.attribution, shop.zone)
+        answers = responses_between(shop, spans, now)
+        for kind in sorted(kinds_recorded(shop, now) & set(_WORDS)):
+            found[_WORDS[kind]] = answers.loc[answers["kind"] == kind, "customer_id"]
+    start, end = promotion.loc[0, "starts_at"], promotion.loc[0, "ends_at"]
+    until = min(end.to_pydatetime() + HORIZON, now)
+    came = order_lines(shop)
+    came = came.filter((came.ts >= start.to_pydatetime()) & (came.ts < until) & ~came.bought)
+    back = came.select("customer_id").distinct().execute()["customer_id"]
+    return found | ({"returned": back} if len(back) else {})
 
 
 def _rows_of(data: Any) -> int:
