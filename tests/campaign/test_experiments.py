@@ -10,8 +10,8 @@ import pytest
 
 import promolab
 from promolab import UpliftModel
-from promolab.campaign.readout.experiments import Choice, choose_experiment
-from promolab.campaign.readout.starting import COLUMNS, week_effects
+from promolab.campaign.readout.experiment_choice import ExperimentChoice, choose_experiment
+from promolab.campaign.readout.predicted_effects import COLUMNS, week_effects
 from promolab.effects.differences import not_identified
 from promolab.effects.identification import Refused
 from promolab.effects.targeting import GROUP_COLUMNS, group_rows, pooled, segments_of
@@ -43,7 +43,7 @@ def shop():
     return promolab.load_shop("simulated", customers=1500, weeks=12)
 
 
-def fitted(choice: Choice) -> UpliftModel:
+def fitted(choice: ExperimentChoice) -> UpliftModel:
     """Return the model of page 05."""
     return UpliftModel().fit(choice.experiment, also=choice.checks, refuse=False)
 

@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.past import known_at
-from promolab.display import Html, table
 from promolab.effects import Withheld, spoken
-from promolab.results import Result
-from promolab.wording import count, figure, percent
+from promolab.results import Result, words_of
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -54,40 +52,20 @@ class WeekEffects(Result):
         """Return ``rows``: those of ``tables/uplift.parquet``."""
         return self.rows
 
-    def summary(self) -> str:
-        """Say what they may be used for."""
-        return self.why
+    def facts(self) -> dict[str, Any]:
+        """Return the promotions that start, and how far their effects differ."""
+        return {"starts": self.rows["promotion_id"].ne("").any(), "promotions": self._promotions}
 
-    def table(self) -> Html:
-        """Return each promotion that starts: its mean effect, and how far customers differ."""
+    def _promotions(self) -> pd.DataFrame:
         starts = self.rows[self.rows["promotion_id"] != ""]
-        if starts.empty:
-            return Html("")
         groups = starts.assign(above=starts["ci_low"] > 0).groupby(["promotion_id", "arm"])
         told = groups.agg(
             customers=("effect", "size"), mean=("effect", "mean"), above=("above", "mean")
         ).reset_index()
-        low, high = (groups["effect"].quantile(end).to_numpy() for end in (0.1, 0.9))
-        told["promotion_id"] = told["promotion_id"].map(self.names)
-        told["arm"] = told["arm"].map(spoken)
-        told["spread"] = [
-            "all the same" if a == b else f"{figure(a)} to {figure(b)}"
-            for a, b in zip(low, high, strict=True)
-        ]
-        shown = {"promotion_id": "promotion", "arm": "kind", "customers": "customers"}
-        shown |= {"mean": "mean effect", "spread": "8 of 10 customers"}
-        shown |= {"above": "whole interval above 0"}
-        formats: dict[str, Any] = {"customers": count, "mean": figure, "spread": str}
-        formats["above"] = percent
-        caption = (
-            f"Effects on {self.outcome}, calibrated, of every customer with history; the interval "
-            "is that of the average among customers predicted alike. The cost of a contact is not "
-            "in."
-        )
-        return table(
-            told, shown, formats, caption=caption, most=20,
-            file="tables/uplift.parquet", file_text="Every customer as a file",
-        )  # fmt: skip
+        told["low"], told["high"] = (groups["effect"].quantile(q).to_numpy() for q in (0.1, 0.9))
+        named = told["promotion_id"].map(self.names)
+        alike = (told["low"] == told["high"]).map({True: "same", False: "apart"})
+        return told.assign(named=named, arm=told["arm"].map(spoken), spread=alike)
 
 
 def week_effects(
@@ -103,20 +81,14 @@ def week_effects(
     as_of : datetime
         When what starts is decided.
     promotions : DataFrame
-        promotion_id and kind, as `Choice.starting`; without any, the past decisions' effects, each
-        by a model of other customers.
+        promotion_id and kind, as `ExperimentChoice.starting`; without any, the past decisions'
+        effects, each by a model of other customers.
     """
     if isinstance(found := model.targeting(), Withheld):
         return WeekEffects(pd.DataFrame(columns=list(COLUMNS)), found.why)
     if promotions.empty:
-        held = (
-            "the effects predicted for past decisions, each by a model of other customers"
-            if model.calibrated_.told_apart
-            else "past decisions with the average effect, which everybody is given"
-        )
-        why = (
-            f"Nothing that starts this week is of a kind that was compared; the file holds {held}."
-        )
+        differ = model.calibrated_.told_apart
+        why = words_of(__name__, "WeekEffects", differ=differ).say("past_only")
         return WeekEffects(_past(model), why, model.outcome_)
     known = known_at(shop, as_of)
     effect = model.effect(known.reindex(columns=list(model.experiment_.covariates)))
@@ -127,12 +99,7 @@ def week_effects(
         )
         for row in promotions.itertuples()
     ]  # fmt: skip
-    use = (
-        "The order in the file may be used to choose whom to contact."
-        if found.found
-        else "As nothing to target is seen, everybody has the average effect, and the file holds "
-        "no order."
-    )
+    use = words_of(__name__, "WeekEffects", ordered=bool(found.found)).say("use")
     rows = promotions[["kind", "promotion_id"]].to_numpy().tolist()
     names = {str(one): shop.promotion_name(kind, one) for kind, one in rows}
     return WeekEffects(pd.concat(frames, ignore_index=True), use, found.outcome, names)

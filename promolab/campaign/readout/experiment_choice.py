@@ -18,8 +18,7 @@ from promolab.contract import Experiment
 from promolab.display import Html, say, table
 from promolab.effects import Check, Difference, spoken
 from promolab.errors import InputError, PromolabError, nearest
-from promolab.language import _n
-from promolab.results import Result
+from promolab.results import Result, words_of
 from promolab.wording import arm_words, count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -32,27 +31,11 @@ DECISIONS = "decisions"
 OBSERVED = "contacted"
 FILE = "file"
 HILLSTROM = "hillstrom"
-BESIDE = "The experiment is a file of its own: it says nothing of this shop's week."
-HOW_COUNTED = (
-    "Per decision, over all products, from the window's start to the end of the horizon: what is "
-    "bought earlier because of a promotion, and missing later, is in."
-)
-OUTCOMES = {
-    "margin": "mean margin",
-    "sales": "mean sales",
-    "purchases": "bought at all",
-    "orders_placed": "mean orders",
-}
 MONEY = ("margin", "sales")
-LACKS = (
-    "What a promotion adds cannot be said: {name} has no decisions (who was assigned what, those "
-    "who got nothing included, and with which chance), nor {lacking} to compare the contacted of "
-    "past promotions with others."
-)
 
 
 @dataclass(frozen=True)
-class Choice(Result):
+class ExperimentChoice(Result):
     """Which experiment the page is about.
 
     Parameters
@@ -93,31 +76,31 @@ class Choice(Result):
         """Return one row per arm: its size, and what followed on average."""
         return pd.DataFrame() if self.experiment is None else self.experiment.describe()
 
-    def summary(self) -> str:
-        """Return which one it is and why, or what is missing."""
-        return self.why
-
     def table(self) -> Html:
         """Return who got what, and what followed."""
         trial, own = self.experiment, self.source != FILE
         if trial is None:
             return Html("")
         named = trial.outcomes[:4]
-        shown = {"arm": "arm", "n": "decisions", "customers": "customers", "share": "share"}
-        shown |= {name: OUTCOMES.get(name, "") if own else f"mean {name}" for name in named}
+        heads = {name: self.say(name) for name in ("arm", "n", "customers", "share")}
+        heads |= {name: self.say("mean", known=name if own else "", column=name) for name in named}
         formats: dict[str, Any] = {"n": count, "customers": count, "share": percent}
         formats |= {n: percent if own and n == "purchases" else number for n in named}
-        caption = f"Who got what, and what followed; {arm_words(trial.control)} is the control."
-        if self.source == OBSERVED:
-            caption += (
-                " Who got what was not the same kind of customer: these means tell no effect."
-            )
-        money = own and self.currency and trial.outcomes[0] in MONEY
-        outcome = f"The outcome below is {spoken(trial.outcomes[0])}"
-        outcome += f", in {self.currency}." if money else "."
         rows = self.to_frame().assign(arm=self.to_frame()["arm"].map(spoken))
-        below = say(f"{outcome} {HOW_COUNTED}" if own else outcome, css="muted")
-        return table(rows, shown, formats, caption=caption, most=20) + below
+        made = table(rows, heads, formats, caption=self.say("caption"), most=20)
+        return made + say(self.say("measured"), css="muted")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is measured, in which unit, and of which decisions."""
+        trial, own = self.experiment, self.source != FILE
+        outcome = "" if trial is None else trial.outcomes[0]
+        return {
+            "control": "" if trial is None else arm_words(trial.control),
+            "outcome": spoken(outcome),
+            "money": self.currency if own and outcome in MONEY else "",
+            "own": own,
+            "drawn": 0 if trial is None else trial.n,
+        }
 
     def starting(self, shop: Shop, week: Week) -> pd.DataFrame:
         """Return promotion_id and kind of what starts in a week and is of an arm."""
@@ -137,12 +120,7 @@ class Choice(Result):
             return ""
         if model.identification_.name != "randomised":
             return ""
-        drawn = _n(
-            "Effects are randomised: chance drew {n} past decision, and no check refuses them.",
-            "Effects are randomised: chance drew {n} past decisions, and no check refuses them.",
-            self.experiment.n,
-        )
-        return f"{drawn} {model.targeting().plainly()}"
+        return f"{self.say('randomised')} {model.targeting().plainly()}"
 
     def recorded(self, model: UpliftModel) -> dict[str, Any]:
         """Return what ``metrics.json`` keeps of the experiment and of what a model found."""
@@ -164,7 +142,7 @@ def choose_experiment(
     file: Mapping[str, Any] | None = None,
     *,
     horizon_days: int = 28,
-) -> Choice:
+) -> ExperimentChoice:
     """Take the experiment asked for, else the shop's own decisions, else a promotion that is over.
 
     Parameters
@@ -199,21 +177,22 @@ def choose_experiment(
             missed.append(f"The shop's decisions cannot be used: {error}.")
     lacking = [name for name in ("promotions", "exposures") if not shop.has(name)]
     if lacking:
-        names = " and ".join(lacking)
-        why = LACKS.format(name=shop.settings.name, lacking=names) if not missed else ""
-        return Choice(None, "", " ".join([*missed, why]).strip())
+        words = words_of(__name__, "ExperimentChoice", shop=shop.settings.name, lacking=lacking)
+        return ExperimentChoice(None, "", " ".join(missed or [words.say("lacks")]))
     try:
         found = comparable_promotion(shop, promotions_over(shop, as_of, horizon_days=horizon_days))
         chosen = None if found is None else found.promotion_id
         trial = contacted_experiment(shop, as_of, promotion_id=chosen, horizon_days=horizon_days)
     except PromolabError as error:
         missed.append(f"Nothing can be compared: {error}.")
-        return Choice(None, "", " ".join(missed))
+        return ExperimentChoice(None, "", " ".join(missed))
     if not missed:
         missed.append(f"{shop.settings.name} has no decisions drawn by chance.")
     assert found is not None  # with too few customers there is no trial either
     said = [*missed, "Compared instead:", trial.notes[0], found.why, *trial.notes[1:]]
-    return Choice(trial, OBSERVED, " ".join(said), found.difference, shop.settings.currency)
+    return ExperimentChoice(
+        trial, OBSERVED, " ".join(said), found.difference, shop.settings.currency
+    )
 
 
 def check_no_columns(stated: Mapping[str, Any]) -> None:
@@ -234,7 +213,7 @@ def check_no_columns(stated: Mapping[str, Any]) -> None:
             raise InputError(f"{name} is for an experiment file; give it with -p experiment=FILE")
 
 
-def _from_file(experiment: str, stated: Mapping[str, str]) -> Choice:
+def _from_file(experiment: str, stated: Mapping[str, str]) -> ExperimentChoice:
     from promolab import load_experiment
 
     if experiment == HILLSTROM and set(stated) <= {"outcomes"}:
@@ -256,10 +235,11 @@ def _from_file(experiment: str, stated: Mapping[str, str]) -> Choice:
             covariates=_listed(stated["covariates"]) if "covariates" in stated else None,
             customer_id=stated.get("customer"),
         )
-    return Choice(trial, FILE, " ".join([trial.summary(), *trial.notes, BESIDE]))
+    beside = words_of(__name__, "ExperimentChoice").say("beside")
+    return ExperimentChoice(trial, FILE, " ".join([trial.summary(), *trial.notes, beside]))
 
 
-def _from_decisions(shop: Shop, as_of: Any, horizon_days: int) -> Choice:
+def _from_decisions(shop: Shop, as_of: Any, horizon_days: int) -> ExperimentChoice:
     from promolab.features import decisions_experiment
 
     trial = decisions_experiment(
@@ -272,7 +252,7 @@ def _from_decisions(shop: Shop, as_of: Any, horizon_days: int) -> Choice:
     )
     why = " ".join([why, *trial.notes])
     currency = shop.settings.currency
-    return Choice(trial, DECISIONS, why, currency=currency, horizon_days=horizon_days)
+    return ExperimentChoice(trial, DECISIONS, why, currency=currency, horizon_days=horizon_days)
 
 
 def _text(value: Any) -> str:
