@@ -373,7 +373,7 @@ class WatchedPromotions(Result):
     def _row(one: WatchedPromotion) -> dict[str, Any]:
         facts = one.facts()
         gap = dict(zip(("gap", "gap_low", "gap_high"), one.now.ends, strict=True))
-        told = {name: getattr(one, name) for name in ("name", "assigned", "others", "days")}
+        told = {"named": one.name, "assigned": one.assigned, "others": one.others, "days": one.days}
         return told | gap | {"day": facts["day"], "case": facts["case"], "on": one.decided_on or 0}
 
     def plot(self, ax: Axes | None = None) -> Axes:
