@@ -217,11 +217,11 @@ class Result:
         words = self._room_words.get(which)
         if words is None:
             return table(self.to_frame())
-        from promolab.results.tables import made_of
+        from promolab.results.tables import worded_table
 
         facts = self._facts
         several = words if isinstance(words, list) else [words]
-        return join([made_of(each, facts, self.to_frame) for each in several])
+        return join([worded_table(each, facts, self.to_frame) for each in several])
 
     def _repr_html_(self) -> str:
         return join([say(self.summary()), self.to_table()])._repr_html_()

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 MOST = 20
 
 
-def made_of(words: Mapping[str, Any], facts: Facts, frame: Callable[[], pd.DataFrame]) -> Html:
+def worded_table(
+    words: Mapping[str, Any], facts: Facts, frame: pd.DataFrame | Callable[[], pd.DataFrame]
+) -> Html:
     """Return a table; nothing where the fact that it goes by (``of``) does not hold.
 
     Parameters
@@ -29,12 +31,12 @@ def made_of(words: Mapping[str, Any], facts: Facts, frame: Callable[[], pd.DataF
         ``file`` (an artifact that has all rows) and ``file_text``. Heads and cells that it lacks
         are those under ``head`` and ``cell``.
     facts : Facts
-    frame : callable
-        Makes the rows where the words name none.
+    frame : DataFrame or callable
+        The rows, or what makes them, where the words name none.
     """
     if "of" in words and not facts[words["of"]]:
         return Html("")
-    rows = facts[words["rows"]] if "rows" in words else frame()
+    rows = facts[words["rows"]] if "rows" in words else frame() if callable(frame) else frame
     most = words.get("most", MOST)
     shared = facts.words.get("cell", {})
     cells = {k: shared[k] for k in words.get("columns", ()) if k in shared and k in rows}

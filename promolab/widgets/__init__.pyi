@@ -1,11 +1,5 @@
-from .controls import Choose as Choose
-from .controls import Figure as Figure
-from .controls import Press as Press
-from .controls import Several as Several
-from .controls import Slide as Slide
-from .controls import Steps as Steps
-from .controls import Tick as Tick
-from .controls import Words as Words
+from .controls import control as control
+from .controls import slide as slide
 from .designing import promotion_design
 from .explorer import Explorer as Explorer
 from .grouping import segments

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.display import GREY, Dots, Html, Line, Upright, beside, chart, join, lying_bars, say
+from promolab.display import GREY, Dots, Html, Line, Upright, beside, join, lying_bars, say
 from promolab.promotions import (
     FullReduction,
     OrderValues,
@@ -25,9 +25,10 @@ from promolab.promotions import (
     threshold_of,
     with_terms,
 )
-from promolab.widgets.controls import Control, Steps
-from promolab.widgets.explorer import Explorer, Progress
-from promolab.wording import capital, money, number, percent, plural
+from promolab.results import Estimate, Facts, words_of
+from promolab.widgets.controls import control
+from promolab.widgets.explorer import Explorer, Progress, drawn
+from promolab.wording import number, percent
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -135,12 +136,14 @@ def promotion_design(
         {"usual": [usual], "factor_of": factor_of, "spread": [spread], "level": level}
         | ({} if mean_se is None else {"mean_se": [mean_se]}),
     )  # fmt: skip
-    named = "reduction, of the threshold" if isinstance(promotion, FullReduction) else "depth"
-    controls: dict[str, Control] = {"depth": Steps(named, {_share(d): d for d in deep})}
+    words = words_of(__name__, "design")
+    named = words.word("reduction" if isinstance(promotion, FullReduction) else "depth")
+    depths_of = {_share(d): d for d in deep}
+    controls = {"depth": control("SelectionSlider", named, options=depths_of)}
     if len(at) > 1:
-        unit = orders.currency
-        controls["threshold"] = Steps("from", {number(t, unit=unit): t for t in at})
-    return Explorer("Promotion design", start, controls, render, prepare=split)
+        amounts = {number(t, unit=orders.currency): t for t in at}
+        controls["threshold"] = control("SelectionSlider", words.word("from"), options=amounts)
+    return Explorer(words.word("title"), start, controls, render, prepare=split)
 
 
 def _share(depth: float) -> str:
@@ -160,7 +163,8 @@ def _split(
     effect, error = effects
     mean, splits = float(effect.mean()), {}
     for i, row in enumerate(swept.frame.itertuples()):
-        progress(i / len(swept.frame), f"splitting design {i + 1} of {len(swept.frame)}")
+        n = len(swept.frame)
+        progress(i / n, words_of(__name__, "design", i=i + 1, n=n).say("splitting"))
         depth, least = float(row.depth), float(row.threshold)  # type: ignore[arg-type]
         one = with_terms(swept.promotion, depth, least)
         factor, miss = dose_factor(doses[0], depth, mean)
@@ -191,73 +195,56 @@ def render(state: DesignState, designs: Designs) -> Html:
     row = frame.iloc[int(place.to_numpy().argmin())]
     along = frame[np.isclose(frame["threshold"], row["threshold"])].sort_values("depth")
     split = designs.splits[float(row["depth"]), float(row["threshold"])]
-    one = with_terms(designs.swept.promotion, float(row["depth"]), float(row["threshold"]))
+    swept, depth, least = designs.swept, float(row["depth"]), float(row["threshold"])
+    one = with_terms(swept.promotion, depth, least)
+    words = words_of(
+        __name__, "design", currency=swept.currency, face=one.face_value(swept.currency),
+        was=swept.promotion.face_value(swept.currency), customers=swept.customers,
+        profit=Estimate.of(row[["profit", "profit_low", "profit_high"]]), cost=float(row["cost"]),
+        present=swept.present, guess=bool(row["extrapolated"]), at=_share(depth), least=least,
+        level=swept.level,
+    )  # fmt: skip
     return join(
         [
-            say(_headline(designs, row, one), css="finding"),
-            say(designs.swept.summary()),
-            beside([_profits(designs.swept, along, row), _parts(split)]),
+            say(words.say("finding"), css="finding"),
+            say(swept.summary()),
+            beside([_profits(words, swept, along, row), _parts(words, split)]),
         ]
     )
 
 
-def _headline(designs: Designs, row: Any, one: Promotion) -> str:
-    swept, unit = designs.swept, designs.swept.currency
-    ends = [float(row[c]) for c in ("profit", "profit_low", "profit_high")]
-    beyond = " These terms were never drawn: it is a guess." if row["extrapolated"] else ""
-    return (
-        f"{capital(one.face_value(unit))} for {plural(swept.customers, 'customer')}: "
-        f"{money(*ends, currency=unit)} of net incremental profit, "
-        f"{money(float(row['cost']), currency=unit)} charged to the budget; as it stood "
-        f"({swept.promotion.face_value(unit)}) "
-        f"{money(*swept.present.ends, currency=unit)}.{beyond}"
-    )
-
-
-def _profits(swept: PromotionDesign, along: pd.DataFrame, row: Any) -> Html:
-    unit, level = swept.currency, percent(swept.level, decimals=0)
+def _profits(words: Facts, swept: PromotionDesign, along: pd.DataFrame, row: Any) -> Html:
     known = along[~along["extrapolated"]]
-    marks: list[Any] = [Line(along["depth"], along["profit"], "never drawn", GREY, dashed=True)]
+    marks: list[Any] = [
+        Line(along["depth"], along["profit"], words.word("never_drawn"), GREY, dashed=True)
+    ]
     if len(known):
-        marks.append(
-            Line(
-                known["depth"], known["profit"], f"drawn, with {level} interval", 0,
-                low=known["profit_low"], high=known["profit_high"],
-            )
-        )  # fmt: skip
+        ends = {"low": known["profit_low"], "high": known["profit_high"]}
+        marks.append(Line(known["depth"], known["profit"], words.say("drawn"), 0, **ends))
     if np.isclose(threshold_of(swept.recommended), row["threshold"]):
-        marks.append(Upright(swept.depth, "recommended", UP))
-    least = float(row["threshold"])
-    return chart(
-        [*marks, Dots([row["depth"]], [row["profit"]], "these terms")],
-        f"Profit at {_share(float(row['depth']))}: {number(float(row['profit']), unit=unit)}",
-        "Net incremental profit by depth with its interval",
-        "depth: share taken off" + (f", from {number(least, unit=unit)} on" if least else ""),
-        f"net incremental profit, {unit}",
-        shares="x",
-        width=430,
-        height=300,
-    )
+        marks.append(Upright(swept.depth, words.word("recommended"), UP))
+    marks.append(Dots([row["depth"]], [row["profit"]], words.word("these")))
+    return drawn(words, "profit", marks, shares="x", width=430, height=300)
 
 
-def _parts(split: Waterfall) -> Html:
+def _parts(words: Facts, split: Waterfall) -> Html:
     """Return the waterfall of what makes the profit."""
     rows = split.bars[split.bars["amount"].abs() > 0.005]
     amounts = rows["amount"].to_numpy(float)
     starts = np.append(0.0, np.cumsum(amounts))
     nothing = np.full(len(amounts), np.nan)
-    words = [
+    names = [
         f"{name} ({source})" for name, source in zip(rows["words"], rows["source"], strict=True)
     ]
     return lying_bars(
-        [*words, "Net incremental profit"],
+        [*names, words.word("net")],
         [*amounts, split.net.value],
         starts=[*starts[:-1], 0.0],
         colours=[*(UP if a >= 0 else DOWN for a in amounts), NET],
         text=[number(a) for a in (*amounts, split.net.value)],
         low=np.append(nothing, split.net.ci_low),
         high=np.append(nothing, split.net.ci_high),
-        title=f"What makes {money(split.net.value, currency=split.currency)}",
+        title=words.say("parts"),
         label=f"{split.ALT} {split.summary()}",
         width=600,
     )

@@ -1,4 +1,10 @@
-"""One explorer: a state that controls move, what is prepared once, and the figure they give."""
+"""One explorer: a state that controls move, what is prepared once, and the figure they give.
+
+A control only says what is wanted. One thread at a time draws, and draws the newest wish: of a
+burst of moves the last is shown, and those between only where there is time for them. Work runs in
+a thread of its own; past half a second a bar and a button to cancel it appear, and a newer wish
+ends it.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +12,31 @@ import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from promolab.display import Html, say
-from promolab.errors import InputError, MissingExtraError, PromolabError, nearest
-from promolab.widgets.controls import Control, Press
-
-if TYPE_CHECKING:
-    from promolab.widgets.view import View
+from promolab.display import Html, chart, say
+from promolab.errors import InputError, PromolabError, nearest
+from promolab.language import language, speaking
+from promolab.results import Facts, words_of
+from promolab.widgets.controls import checked, control, ipywidgets, written
 
 S = TypeVar("S")
 P = TypeVar("P")
-T = TypeVar("T")
 
 STYLE = f"<style>{(Path(__file__).parent / 'explorer.css').read_text('utf-8')}</style>"
 """Of JupyterLab's theme, and of a page's own colours elsewhere."""
+MANNERS = (Path(__file__).parent / "manners.js").read_text("utf-8")
+"""What ipywidgets leave undone in JupyterLab: it takes a list's arrow keys, D twice would delete
+the cell, Escape does not lead back to it, and sliders have no name for those who cannot see."""
 SOON = 0.5
 """Seconds after which work shows its progress."""
+_WORKER = ThreadPoolExecutor(1, "promolab-work")
+"""Explorers prepare one after the other: together none would be sooner."""
 
 
 class Cancelled(Exception):  # noqa: N818 - no error: somebody pressed Cancel
@@ -46,22 +57,13 @@ class Progress:
     def __init__(self) -> None:
         self.share: float | None = None
         self.words = ""
-        self._stopped = threading.Event()
+        self.cancelled = False
 
     def __call__(self, share: float | None = None, words: str = "") -> None:
         """Say how far the work is (0–1, None where that is not known) and what it does."""
-        if self._stopped.is_set():
+        if self.cancelled:
             raise Cancelled
         self.share, self.words = share, words or self.words
-
-    def cancel(self) -> None:
-        """Stop the work at its next call."""
-        self._stopped.set()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the work was told to stop."""
-        return self._stopped.is_set()
 
 
 class Explorer(Generic[S, P]):
@@ -73,7 +75,7 @@ class Explorer(Generic[S, P]):
         What it is called.
     state : frozen dataclass
         Where the controls stand at first.
-    controls : mapping of str to Control
+    controls : mapping of str to ipywidget
         By field of the state, in the order to show them; buttons by a name of their own.
     render : callable
         Takes a state and what is prepared, and returns the figure as `Html`; pure, and quick enough
@@ -84,18 +86,20 @@ class Explorer(Generic[S, P]):
         Takes a state and a `Progress`, and returns what is prepared; called at first where
         ``prepared`` is not given, and whenever ``needs`` differs.
     needs : callable, optional
-        Takes a state and returns what of it decides what is prepared; by default the values of the
-        controls that are ``slow``.
+        Takes a state and returns what of it decides what is prepared; by default nothing.
+    presses : mapping of str to callable, optional
+        Button → what takes the state, what is prepared and a `Progress`, perhaps for long, and
+        returns the state and what is prepared from then on, and a sentence (empty for none).
 
     Examples
     --------
-    >>> from promolab.widgets import Slide
+    >>> from promolab.widgets import slide
     >>> @dataclasses.dataclass(frozen=True)
     ... class State:
     ...     half: float = 2.0
     >>> def double(state, prepared):
     ...     return say(f"{2 * state.half:g}")
-    >>> twice = Explorer("Twice", State(), {"half": Slide("half of it", 0, 9)}, double)
+    >>> twice = Explorer("Twice", State(), {"half": slide("half of it", 0.0, 9.0)}, double)
     >>> twice.move(half=3.5).text
     '<p>7</p>'
     >>> twice.move(half=11).text
@@ -106,29 +110,42 @@ class Explorer(Generic[S, P]):
         self,
         title: str,
         state: S,
-        controls: Mapping[str, Control],
+        controls: Mapping[str, Any],
         render: Callable[[S, P], Html],
         prepared: P | None = None,
         prepare: Callable[[S, Progress], P] | None = None,
-        needs: Callable[[S], Any] | None = None,
+        needs: Callable[[S], Any] = lambda _: None,
+        presses: Mapping[str, Callable[[S, Any, Progress], tuple[S, P, str]]] | None = None,
     ) -> None:
-        self.title, self.controls = title, dict(controls)
-        self._state, self._render, self._prepare = state, render, prepare
-        self._needs = needs or self._slow
-        self._prepared = prepared
+        self.title, self.controls, self._presses = title, dict(controls), dict(presses or {})
+        self.state = self._asked = state
+        self._render, self._prepare, self._needs = render, prepare, needs
+        self._prepared: Any = prepared
         self._prepared_for: S | None = None if prepared is None and prepare else state
-        self._note = ""
+        self._note, self._language = "", language()
+        self._wanted: tuple[S, str] | None = None  # the newest state, and the button pressed
+        self._running: Progress | None = None
+        self._working_for: Any = None
+        self._busy = self._quiet = False
         self._lock = threading.RLock()
-
-    @property
-    def state(self) -> S:
-        """Where the controls stand."""
-        return self._state
+        W = self._library = ipywidgets()
+        self.output, self.words = W.HTML(), W.Label()
+        self.bar = W.FloatProgress(min=0, max=1, layout={"width": "14em"})
+        self.cancel = control("Button", words_of(__name__, "explorer").word("cancel"))
+        parts = [self.bar, self.cancel, self.words]
+        self.waiting = W.HBox(parts, layout={"display": "none"})
+        self._place()
+        self.cancel.on_click(lambda _: self._stop())
+        for name, widget in self.controls.items():
+            if name in self._presses:
+                widget.on_click(lambda _, name=name: self._ask(self._now(), name))
+            else:
+                widget.observe(functools.partial(self._heard, name), names="value")
 
     def prepared_now(self) -> P:
         """Return what is prepared for the state; prepares it where it is not."""
-        with self._lock:
-            return self._ready(self._state, Progress())
+        self._make_ready(self.state, _at_once)
+        return self._prepared  # type: ignore[no-any-return]
 
     def move(self, **changes: Any) -> Html:
         """Move controls as a hand would, and return the figure as it is then.
@@ -139,10 +156,7 @@ class Explorer(Generic[S, P]):
             Values by the controls' names. What is refused leaves the state as it was, and its
             sentence is returned.
         """
-        with self._lock:
-            shown = self._guarded(lambda: self._moved_to(self.changed(changes)))
-        self._show(shown)
-        return shown
+        return self._shown(lambda: self._answer(self._changed(changes)))
 
     def press(self, name: str) -> Html:
         """Press a button as a hand would, and return the figure as it is then.
@@ -152,145 +166,231 @@ class Explorer(Generic[S, P]):
         name : str
             Of the button.
         """
-        with self._lock:
-            shown = self._guarded(lambda: self._pressed(name, Progress()))
-        self._show(shown)
-        return shown
+        return self._shown(lambda: self._answer(self.state, name))
 
     def static(self) -> Html:
         """Return the figure without controls, for pages that stand still."""
-        with self._lock:
-            return self._standing(self._guarded(lambda: self._moved_to(self._state)))
+        return self._standing(_guarded(lambda: self._answer(self.state)))
 
     def _standing(self, shown: Html) -> Html:
         fields = [
-            f"{control.label}: {control.written(getattr(self._state, name))}"
-            for name, control in self.controls.items()
-            if not isinstance(control, Press)
+            f"{widget.description}: {written(widget)}"
+            for name, widget in self.controls.items()
+            if name not in self._presses
         ]
         head = say(self.title, "h4") + say(" · ".join(fields), css="controls")
         return Html(f"{STYLE}<div class='promolab-explorer'>{head.text}{shown.text}</div>")
 
     @functools.cached_property
-    def view(self) -> View:
-        """The controls and the figure as one ipywidget.
+    def box(self) -> Any:
+        """The controls and the figure as one ipywidget; it is drawn in a moment."""
+        head = f"{STYLE}<div class='promolab-explorer'><h4>{escape(self.title)}</h4></div>"
+        W = self._library
+        looks = {"flex_flow": "row wrap", "grid_gap": "2px 26px"}
+        rows = W.Box(list(self.controls.values()), layout=looks)
+        told = {"application/javascript": MANNERS}  # elsewhere than in JupyterLab it does nothing
+        output = {"output_type": "display_data", "data": told, "metadata": {}}
+        manners = W.Output(outputs=(output,), layout={"display": "none"})
+        made = W.VBox([W.HTML(head), rows, self.waiting, manners, self.output])
+        made.add_class("promolab-explorer")
+        self._ask(self.state)
+        return made
 
-        Raises
-        ------
-        MissingExtraError
-            The extra ``lab`` is not installed.
-        """
-        try:
-            import ipywidgets  # noqa: F401
-        except ImportError:
-            raise MissingExtraError("an explorer with controls", "lab") from None
-        from promolab.widgets.view import View
-
-        return View(self)
+    def settle(self, seconds: float = 10.0) -> None:
+        """Wait until what was asked for is shown; for scripts and tests."""
+        end = time.monotonic() + seconds
+        while self._busy and time.monotonic() < end:
+            time.sleep(0.002)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = {"text/plain": f"{self.title} (an explorer)"}
-        if not _somebody_is_there():
-            return bundle | {"text/html": self.static().text}
-        # What must be prepared first is prepared under the controls, where it can be cancelled.
-        later = say("The figure is drawn where the notebook is run.", css="absent")
-        waits = self.needs_work(self._state)
-        try:
-            bundle |= self.view.mimebundle()
-        except MissingExtraError as error:
-            return bundle | {"text/html": self.static().text + say(str(error), css="absent").text}
-        return bundle | {"text/html": (self._standing(later) if waits else self.static()).text}
+        with speaking(self._language):
+            words = words_of(__name__, "explorer", title=self.title)
+            bundle: dict[str, Any] = {"text/plain": words.say("name")}
+            if not _somebody_is_there():
+                return bundle | {"text/html": self.static().text}
+            # What must be prepared first is prepared under the controls, where it can be cancelled.
+            later = say(words.say("later"), css="absent")
+        waits = self._stale(self.state)
+        shown = self._standing(later) if waits else self.static()
+        return bundle | self.box._repr_mimebundle_() | {"text/html": shown.text}
 
     def _repr_html_(self) -> str:
         return self.static().text
 
-    # What follows is what `View` needs; it holds the lock no longer than it must.
+    # --- what a state shows ----------------------------------------------------------------------
 
-    @property
-    def prepared(self) -> P:
-        """What is prepared, for whatever state."""
-        return self._prepared  # type: ignore[return-value]
-
-    def changed(self, changes: Mapping[str, Any], state: S | None = None) -> S:
-        """Return a state (by default its own) with some values changed, or refuse them."""
-        movable = [name for name, one in self.controls.items() if not isinstance(one, Press)]
+    def _changed(self, changes: Mapping[str, Any]) -> S:
+        """Return the state with some values changed, or refuse them."""
+        movable = [name for name in self.controls if name not in self._presses]
         for name in changes:
             if name not in movable:
                 raise InputError(f"there is no control {name!r}; {nearest(name, movable)}")
-        given = {name: self.controls[name].checked(name, v) for name, v in changes.items()}
-        base: Any = self._state if state is None else state
-        return dataclasses.replace(base, **given)  # type: ignore[no-any-return]
+        given = {name: checked(self.controls[name], name, v) for name, v in changes.items()}
+        return _replaced(self.state, given)
 
-    def needs_work(self, state: S) -> bool:
+    def _stale(self, state: S) -> bool:
         """Tell whether something must be prepared for a state."""
-        if self._prepare is None:
-            return False
-        return self._prepared_for is None or not self.prepared_alike(self._prepared_for, state)
+        return self._prepare is not None and (
+            self._prepared_for is None or self._needs(self._prepared_for) != self._needs(state)
+        )
 
-    def prepared_alike(self, one: S, other: S) -> bool:
-        """Tell whether the same is prepared for two states."""
-        return bool(self._needs(one) == self._needs(other))
-
-    def work(self, state: S, progress: Progress) -> P:
-        """Return what a state needs prepared; keeps nothing."""
-        if self._prepare is None:
-            raise InputError("nothing is to be prepared here")
-        return self._prepare(state, progress)
-
-    def keep(self, state: S, prepared: P, note: str = "") -> None:
-        """Keep what was prepared for a state."""
+    def _keep(self, state: S, prepared: P, note: str = "") -> None:
         with self._lock:
             self._prepared, self._prepared_for, self._note = prepared, state, note
 
-    def figure(self, state: S) -> Html:
-        """Move to a state whose needs are prepared, and return its figure or a sentence."""
-        with self._lock:
-            return self._guarded(lambda: self._moved_to(state))
+    def _make_ready(self, state: S, work: Callable[..., Any]) -> None:
+        prepare = self._prepare
+        if prepare is not None and self._stale(state):
+            with speaking(self._language):
+                self._keep(state, work(state, lambda progress: prepare(state, progress)))
 
-    def _slow(self, state: S) -> tuple[Any, ...]:
-        slow = [name for name, control in self.controls.items() if control.slow]
-        return tuple(getattr(state, name, None) for name in slow)
-
-    def _ready(self, state: S, progress: Progress) -> P:
-        if self.needs_work(state):
-            self.keep(state, self.work(state, progress))
-        return self._prepared  # type: ignore[return-value]
-
-    def _moved_to(self, state: S) -> Html:
-        shown = self._render(state, self._ready(state, Progress()))
-        self._state = state
-        note, self._note = self._note, ""
+    def _answer(self, state: S, press: str = "", work: Callable[..., Any] | None = None) -> Html:
+        """Prepare what a state needs, press a button, and return the figure as it is then."""
+        work = work or _at_once
+        if press and press not in self._presses:
+            raise InputError(f"there is no button {press!r}; {nearest(press, self._presses)}")
+        self._make_ready(state, work)
+        with speaking(self._language):
+            if press:
+                act = functools.partial(self._presses[press], state, self._prepared)
+                state, *made = work(state, act)
+                self._keep(state, *made)
+            with self._lock:
+                shown = self._render(state, self._prepared)
+                self.state, note, self._note = state, self._note, ""
         return say(note, css="note") + shown if note else shown
 
-    def _pressed(self, name: str, progress: Progress) -> Html:
-        control = self.controls.get(name)
-        if not isinstance(control, Press):
-            presses = [one for one, c in self.controls.items() if isinstance(c, Press)]
-            raise InputError(f"there is no button {name!r}; {nearest(name, presses)}")
-        state, prepared, note = control.act(
-            self._state, self._ready(self._state, progress), progress
-        )
-        self.keep(state, prepared, note)
-        return self._moved_to(state)
+    def _shown(self, answer: Callable[[], Html]) -> Html:
+        shown = _guarded(answer)
+        self.output.value = shown.text
+        self._place()
+        return shown
 
-    def _guarded(self, make: Callable[[], Html]) -> Html:
+    def _place(self) -> None:
+        """Put the controls where the state is, without hearing of it."""
+        self._quiet, self._asked = True, self.state
         try:
-            return make()
-        except Exception as error:
-            return told(error)
+            for name, widget in self.controls.items():
+                if name not in self._presses:
+                    widget.value = getattr(self.state, name)
+        finally:
+            self._quiet = False
 
-    def _show(self, shown: Html) -> None:
-        if "view" in self.__dict__:
-            self.view.follow(shown)
+    # --- what hands ask for ----------------------------------------------------------------------
+
+    def _heard(self, name: str, change: Any) -> None:
+        if not self._quiet:
+            self._ask(_replaced(self._now(), {name: change["new"]}))
+
+    def _now(self) -> S:
+        """Return where the controls stand, drawn already or not."""
+        return self._asked if self._busy else self.state
+
+    def _ask(self, state: S, press: str = "") -> None:
+        """Say what is wanted from now on; a thread that draws already will see it."""
+        with self._lock:
+            self._wanted, self._asked = (state, press), state
+            unlike = self._needs(self._working_for or state) != self._needs(state)
+            if self._running is not None and not press and unlike:
+                self._running.cancelled = True  # what it prepares is not wanted any more
+            if self._busy:
+                return
+            self._busy = True
+        threading.Thread(target=self._draw, name="promolab-explorer", daemon=True).start()
+
+    def _draw(self) -> None:
+        while True:
+            with self._lock:
+                if self._wanted is None:
+                    self._busy = False
+                    return
+                (state, press), self._wanted = self._wanted, None
+            moves = bool(press)
+            try:
+                self.output.value = self._answer(state, press, self._aside).text
+            except Cancelled:
+                moves = True  # back to where the figure is
+            except Exception as error:
+                self.output.value, moves = _told(error).text, False
+            if self._wanted is None:
+                self._asked = self.state
+                if moves:
+                    self._place()
+
+    def _aside(self, state: S, work: Callable[[Progress], Any]) -> Any:
+        """Run work beside the screen; what is cancelled is left behind at once."""
+        progress, begun = Progress(), time.monotonic()
+        with self._lock:
+            self._running, self._working_for = progress, state
+        found = _WORKER.submit(self._spoken, work, progress)
+        try:
+            while not wait([found], 0.05).done:
+                # Work that is soon done is not given up: where a key is held, figures go along.
+                if (seconds := time.monotonic() - begun) > SOON:
+                    if progress.cancelled:
+                        raise Cancelled
+                    self._tell(progress, seconds)
+            return found.result()
+        finally:
+            with self._lock:
+                self._running = None
+            self.waiting.layout.display = "none"
+
+    def _spoken(self, work: Callable[[Progress], Any], progress: Progress) -> Any:
+        with speaking(self._language):  # of the thread
+            return work(progress)
+
+    def _tell(self, progress: Progress, seconds: float) -> None:
+        share, said = progress.share, progress.words
+        self.bar.value = 1.0 if share is None else share
+        self.bar.bar_style = "info" if share is None else ""
+        doing = said or words_of(__name__, "explorer").word("working")
+        self.words.value = f"{doing} · {seconds:.0f} s"
+        self.waiting.layout.display = "flex"
+
+    def _stop(self) -> None:
+        with self._lock:
+            if self._running is not None:
+                self._running.cancelled = True
 
 
-def told(error: Exception) -> Html:
-    """Return an error as the sentence that a widget shows; what was not foreseen is logged, too."""
+def _at_once(_: Any, work: Callable[[Progress], Any]) -> Any:
+    return work(Progress())
+
+
+def _replaced(state: Any, given: Mapping[str, Any]) -> Any:
+    return dataclasses.replace(state, **given)
+
+
+def _guarded(make: Callable[[], Html]) -> Html:
+    try:
+        return make()
+    except Exception as error:
+        return _told(error)
+
+
+def _told(error: Exception) -> Html:
+    """Return an error as the sentence that is shown; what was not foreseen is logged, too."""
     if isinstance(error, PromolabError):
         return Html(f'<p class="error" role="alert">{escape(str(error))}</p>')
     logging.getLogger("promolab.widgets").error("an explorer failed", exc_info=error)
-    words = f"This went wrong, and promolab did not foresee it: {type(error).__name__}: {error}"
-    return Html(f'<p class="error" role="alert">{escape(words)}</p>')
+    words = words_of(__name__, "explorer", kind=type(error).__name__, error=str(error))
+    return Html(f'<p class="error" role="alert">{escape(words.say("unforeseen"))}</p>')
+
+
+def drawn(words: Facts, name: str, marks: Sequence[Any], **looks: Any) -> Html:
+    """Draw a chart whose title, description and axes stand among the lines of words.
+
+    Parameters
+    ----------
+    words : Facts
+    name : str
+        Of its lines: ``NAME_title``, ``NAME_label``, ``NAME_xlabel`` and ``NAME_ylabel``.
+    marks : sequence
+        As `promolab.display.chart` takes them, and its other options.
+    """
+    parts = ("title", "label", "xlabel", "ylabel")
+    return chart(marks, **{part: words.say(f"{name}_{part}") for part in parts}, **looks)
 
 
 def _somebody_is_there() -> bool:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.display import Dots, Html, beside, chart, fold, join, lying_bars, picture, say
+from promolab.display import Dots, Html, beside, fold, join, lying_bars, picture, say
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.glossary import label
+from promolab.language import language, speaking
 from promolab.plots import MOST_PAIRS, pairs_by_group, segment_colours, spread_by_group
+from promolab.results import Estimate, Facts, words_of
 from promolab.segmentation import (
     DEFAULT_COLUMNS,
     NOISE,
@@ -24,9 +26,9 @@ from promolab.segmentation import (
     SegmentProfile,
     sample_customers,
 )
-from promolab.widgets.controls import Choose, Press, Several, Slide
-from promolab.widgets.explorer import Explorer, Progress
-from promolab.wording import count, number, percent, plural
+from promolab.widgets.controls import control, several, slide
+from promolab.widgets.explorer import Explorer, Progress, drawn
+from promolab.widgets.week_input import reading, week_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,17 +45,7 @@ REFITS = 5
 NUMBERS = range(2, 9)
 TIMES = (0.7, 0.85, 1.0, 1.15, 1.3)
 """Neighbourhoods that are tried, as multiples of the one at the knee of the distances."""
-METHODS = {
-    "k-means": "kmeans",
-    "DBSCAN (by density)": "dbscan",
-    "HDBSCAN (by density)": "hdbscan",
-    "RFM grid": "rfm",
-}
-
-RAND = (
-    "Adjusted Rand index of the groups with those of resampled customers: 1 where they are found "
-    "again alike, 0 where only by chance."
-)
+METHODS = ("kmeans", "dbscan", "hdbscan", "rfm")
 
 
 @dataclass(frozen=True)
@@ -112,15 +104,11 @@ class Grouping:
         """Segments in order."""
         return self.segmenter.names_
 
-    def found_again(self) -> str:
-        """Say how stable the groups are."""
-        value, low, high = (getattr(self.segmenter.stability(), n) for n in _ENDS)
-        if not np.isfinite(value):
-            return "how stable they are cannot be said of a single group"
-        return f"adjusted Rand index of refits {number(value, low, high, decimals=2)}"
-
-
-_ENDS = ("value", "ci_low", "ci_high")
+    @property
+    def stability(self) -> Estimate:
+        """How alike refits on resampled customers are; nan of a single group."""
+        found = self.segmenter.stability()
+        return Estimate(found.value, found.ci_low, found.ci_high)
 
 
 @dataclass(frozen=True)
@@ -201,16 +189,17 @@ def segments(
     >>> "3 segments of 60 customers" in made.move(k=3, columns=("orders", "amount")).text
     True
     """
-    features = _features(source, as_of, out) if not _is_shop(source) else None
+    features, spoken = None, language()
+    if not _is_shop(source):
+        features, spoken = _features(source, as_of, out)
     columns = _columns(features) if features is not None else list(DEFAULT_COLUMNS)
     default = tuple(c for c in DEFAULT_COLUMNS if c in columns) or tuple(columns[:4])
-
     known: list[pd.DataFrame] = [] if features is None else [features]
 
     def prepare(state: SegmentsState, progress: Progress) -> Groupings:
         if not known:
-            progress(None, "describing the customers")
-            known.append(_features(source, as_of, out))
+            progress(None, words_of(__name__, "segments").word("describing"))
+            known.append(_features(source, as_of, out)[0])
         return group(known[0], state, progress, seed)
 
     def save(
@@ -218,38 +207,41 @@ def segments(
     ) -> tuple[SegmentsState, Groupings, str]:
         return state, found, save_choice(state, default, save_to)
 
-    controls = {
-        "method": Choose("method", METHODS, slow=True),
-        "k": Slide("segments", NUMBERS[0], NUMBERS[-1], 1, hint="k-means"),
-        "eps": Slide(
-            "ε, times the usual", TIMES[0], TIMES[-1], 0.15, hint="DBSCAN's neighbourhood"
-        ),
-        "columns": Several("features", {label(c): c for c in columns}, slow=True),
-        "draw": Press("Draw distributions and pairs", draw),
-        "save": Press("Save for the weekly run", save, primary=True),
-    }
-    state = SegmentsState(columns=default)
-    return Explorer("Segments", state, controls, render, prepare=prepare)
+    with speaking(spoken):
+        word = words_of(__name__, "segments").word
+        methods = {word(method): method for method in METHODS}
+        controls = {
+            "method": control("Dropdown", word("method"), options=methods),
+            "k": slide(word("k"), NUMBERS[0], NUMBERS[-1], hint=word("kmeans")),
+            "eps": slide(word("eps"), TIMES[0], TIMES[-1], 0.15, hint=word("dbscan")),
+            "columns": several(word("columns"), {label(c): c for c in columns}),
+            "draw": control("Button", word("draw")),
+            "save": control("Button", word("save"), button_style="primary"),
+        }
+        return Explorer(
+            word("title"), SegmentsState(columns=default), controls, render, prepare=prepare,
+            needs=lambda s: (s.method, s.columns), presses={"draw": draw, "save": save},
+        )  # fmt: skip
 
 
 def _is_shop(source: Any) -> bool:
     return hasattr(source, "events") and hasattr(source, "settings")
 
 
-def _features(source: Any, as_of: datetime | None, out: str | Path) -> pd.DataFrame:
-    """Return features of a shop, a week or as they were given."""
+def _features(source: Any, as_of: datetime | None, out: str | Path) -> tuple[pd.DataFrame, str]:
+    """Return features of a shop, a week or as they were given, and the language to speak."""
     if isinstance(source, pd.DataFrame):
-        return source
+        return source, language()
     if _is_shop(source):
         from promolab.features import build_features
 
         made: pd.DataFrame = build_features(source, as_of or source.span()[1]).execute()
-        return made
-    from promolab.widgets.opened import week_of
-
+        return made, language()
     week = week_of(source, out)
-    rhythm = week.read_table("profiles").filter(["customer_id", RHYTHM])
-    return week.read_table("features").merge(rhythm, "left", on="customer_id")
+    with reading(week):
+        rhythm = week.read_table("profiles").filter(["customer_id", RHYTHM])
+        features = week.read_table("features").merge(rhythm, "left", on="customer_id")
+    return features, week.language
 
 
 def _columns(features: pd.DataFrame) -> list[str]:
@@ -281,23 +273,22 @@ def group(
     columns = list(state.columns) or None
     given: dict[str, Any] = {"columns": columns, "seed": seed, "bootstraps": REFITS}
     tried: dict[float, Grouping] = {}
+    tries: list[tuple[float, float]] = [(0.0, 0.0)]
     if state.method == "kmeans":
-        for done, k in enumerate(NUMBERS):
-            progress(done / len(NUMBERS), f"{k} segments")
-            one = Segmenter(state.method, k=k, **given).fit(some)
-            tried[k] = _grouping(one, k, plural(k, "segment"), some, seed)
+        tries = [(k, k) for k in NUMBERS]
     elif state.method == "dbscan":
-        progress(0.0, "the distances between customers")
-        usual = Segmenter("dbscan", **given).fit(some)
-        knee = getattr(usual.choice_, "eps", 1.0)
-        for done, times in enumerate(TIMES):
-            progress((done + 1) / (len(TIMES) + 1), f"ε {knee * times:.2f}")
-            one = Segmenter("dbscan", eps=knee * times, **given).fit(some)
-            tried[times] = _grouping(one, knee * times, f"ε {knee * times:.2f}", some, seed)
-    else:
-        progress(None, "grouping")
-        one = Segmenter(state.method, **given).fit(some)
-        tried[0.0] = _grouping(one, 0.0, plural(one.k_, "segment"), some, seed)
+        progress(0.0, words_of(__name__, "segments").word("distances"))
+        knee = getattr(Segmenter("dbscan", **given).fit(some).choice_, "eps", 1.0)
+        tries = [(times, knee * times) for times in TIMES]
+    for done, (place, setting) in enumerate(tries):
+        named = {"kmeans": "number", "dbscan": "neighbourhood"}.get(state.method, "grouping")
+        words = words_of(__name__, "segments", k=setting, eps=setting)
+        progress(done / len(tries) or None, words.say(named))
+        own = {"kmeans": {"k": setting}, "dbscan": {"eps": setting}}.get(state.method, {})
+        one = Segmenter(state.method, **own, **given).fit(some)
+        words = words_of(__name__, "segments", k=one.k_, eps=setting)
+        title = words.say("neighbourhood" if state.method == "dbscan" else "number")
+        tried[place] = _grouping(one, setting, title, some, seed)
     return Groupings(some, len(features), tried)
 
 
@@ -326,16 +317,13 @@ def draw(
         columns = list(chosen.segmenter.columns_)
         named = [label(c) for c in columns]
         features = found.features[columns].set_axis(named, axis=1)
-        progress(0.1, "distributions")
+        some = {"named": named, "some": named[:MOST_PAIRS]}
+        words = words_of(__name__, "segments", **some)
+        progress(0.1, words.word("distributions"))
         spread = spread_by_group(features, groups, chosen.names)
-        progress(0.5, "pairs of features")
+        progress(0.5, words.word("pairs"))
         pairs = pairs_by_group(features, groups, chosen.names)
-        shown = [
-            picture(spread, f"Distribution of {', '.join(named)} in each segment."),
-            picture(
-                pairs, f"Pairs of {', '.join(named[:MOST_PAIRS])}, customers coloured by segment."
-            ),
-        ]
+        shown = [picture(spread, words.say("spread")), picture(pairs, words.say("paired"))]
         made = found.pictures | {key: join(shown)}
         found = replace(found, pictures=made)
     return state, found, ""
@@ -358,11 +346,8 @@ def save_choice(state: SegmentsState, default: Sequence[str], path: str | Path) 
         The method's segments cannot be carried from week to week, or the file cannot be written.
     """
     if state.method != "kmeans":
-        words = next(name for name, method in METHODS.items() if method == state.method)
-        raise InputError(
-            f"{words} makes no centres, so next week's customers could not be put into the same "
-            "segments; save k-means"
-        )
+        words = words_of(__name__, "segments", method=state.method)
+        raise InputError(words.say("no_centres"))
     file = Path(path).expanduser().absolute()  # a terminal may stand elsewhere
     told: dict[str, Any] = {}
     try:
@@ -374,10 +359,8 @@ def save_choice(state: SegmentsState, default: Sequence[str], path: str | Path) 
         file.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{file} cannot be written or read ({error}); give save_to") from error
-    return (
-        f"Saved in {file}. The weekly run makes these segments of all customers with: promolab "
-        f"report --parameters {shlex.quote(str(file))}"
-    )
+    command = f"promolab report --parameters {shlex.quote(str(file))}"
+    return words_of(__name__, "segments", file=str(file), command=command).say("saved")
 
 
 def render(state: SegmentsState, found: Groupings) -> Html:
@@ -388,27 +371,31 @@ def render(state: SegmentsState, found: Groupings) -> Html:
     state : SegmentsState
     found : Groupings
     """
-    chosen = found.chosen(state)
-    whom = plural(len(found.features), "customer")
-    if found.customers > len(found.features):
-        whom += f" drawn by chance of {count(found.customers)}"
-    finding = f"{plural(chosen.segmenter.k_, 'segment')} of {whom}; {chosen.found_again()}."
+    chosen, customers = found.chosen(state), found.customers
+    best = max(found.tried.values(), key=lambda g: np.nan_to_num(g.stability.value, nan=-1.0))
+    words = words_of(
+        __name__, "segments", k=chosen.segmenter.k_, n=len(found.features), best=best.title,
+        of=customers if customers > len(found.features) else 0, shown=chosen.shown,
+        stability=chosen.stability, known=bool(np.isfinite(chosen.stability.value)),
+        points=len(chosen.points), across=chosen.directions[0], up=chosen.directions[1],
+        several=len(found.tried) > 1,
+    )  # fmt: skip
     note = [say(chosen.segmenter.note_)] if chosen.segmenter.note_ else []
     pictures = found.pictures.get(found.key(state))
-    drawn = fold("Distributions and pairs of features, by segment", [pictures] if pictures else [])
+    drawings = fold(words.word("drawings"), [pictures] if pictures else [])
     return join(
         [
-            say(finding, css="finding"),
+            say(words.say("finding"), css="finding"),
             *note,
-            beside([_map(chosen), _stability(state, found)]),
-            say(RAND, css="note-small"),
+            beside([_map(words, chosen), _stability(words, state, found)]),
+            say(words.say("rand"), css="note-small"),
             chosen.profile.to_table(),
-            Html(drawn.text.replace("<details>", "<details open>")),
+            Html(drawings.text.replace("<details>", "<details open>")),
         ]
     )
 
 
-def _map(chosen: Grouping) -> Html:
+def _map(words: Facts, chosen: Grouping) -> Html:
     """Return customers on a plane, coloured by segment."""
     shades = segment_colours(chosen.names)
     groups = {str(name): rows for name, rows in chosen.points.groupby("segment", sort=False)}
@@ -417,39 +404,21 @@ def _map(chosen: Grouping) -> Html:
         for name in chosen.names
         if name in groups
     ]
-    across, up = chosen.directions
-    return chart(
-        marks,
-        f"The map shows {percent(chosen.shown, decimals=0)} of the differences",
-        f"{plural(len(chosen.points), 'customer')} on a plane, coloured by segment: across "
-        f"mostly {across}, up mostly {up}",
-        across,
-        up,
-        width=520,
-        height=360,
-    )
+    return drawn(words, "map", marks, width=520, height=360)
 
 
-def _stability(state: SegmentsState, found: Groupings) -> Html:
+def _stability(words: Facts, state: SegmentsState, found: Groupings) -> Html:
     """Return how often each setting finds its segments again, the chosen one marked."""
     rows, key = list(found.tried.items()), found.key(state)
-    ends = np.array([[getattr(g.segmenter.stability(), n) for n in _ENDS] for _, g in rows])
-    known = np.isfinite(ends[:, 0])
-    words = [
-        _words(g, value) if ok else "a single group"
-        for (_, g), value, ok in zip(rows, ends[:, 0], known, strict=True)
-    ]
-    best = int(np.nanargmax(ends[:, 0])) if known.any() else 0
-    title = (
-        f"Found again best: {rows[best][1].title}" if len(rows) > 1 else "How well they are found"
-    )
+    ends = np.array([g.stability.ends for _, g in rows])
+    text = [_worded(g) for _, g in rows]
+    told = [f"{g.title}: {said}" for (_, g), said in zip(rows, text, strict=True)]
     return lying_bars(
         [g.title for _, g in rows],
         np.nan_to_num(ends[:, 0]),
-        title=title,
-        label="Adjusted Rand index of refits on resampled customers, with its interval: "
-        + "; ".join(f"{g.title}: {w}" for (_, g), w in zip(rows, words, strict=True)),
-        text=words,
+        title=words.say("found_again"),
+        label="; ".join([words.say("rand_of"), *told]),
+        text=text,
         colours=[1 if setting == key else 0 for setting, _ in rows],
         low=ends[:, 1],
         high=ends[:, 2],
@@ -457,10 +426,12 @@ def _stability(state: SegmentsState, found: Groupings) -> Html:
     )
 
 
-def _words(grouping: Grouping, value: float) -> str:
-    text = number(value, decimals=2)
-    if not grouping.segmenter.k_ or not grouping.title.startswith("ε"):
-        return text
+def _worded(grouping: Grouping) -> str:
+    """Say how stable a grouping is; of one by density, how many groups it found, and how apart."""
     rows = grouping.profile.frame.set_index("segment")["share_customers"]
-    apart = percent(float(rows.get(NOISE, 0.0)), decimals=0)
-    return f"{text} · {plural(grouping.segmenter.k_, 'group')}, {apart} apart"
+    dense, groups = grouping.segmenter.method == "dbscan", grouping.segmenter.k_
+    return words_of(
+        __name__, "segments", stability=grouping.stability.value, groups=groups,
+        apart=float(rows.get(NOISE, 0.0)), dense=dense and groups > 0,
+        known=bool(np.isfinite(grouping.stability.value)),
+    ).say("worded")  # fmt: skip

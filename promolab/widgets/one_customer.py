@@ -12,16 +12,17 @@ import pandas as pd
 
 from promolab.campaign.plan import step_words
 from promolab.contract import NONE
-from promolab.display import Dots, Html, Stems, beside, chart, join, lying_bars, say, table
+from promolab.display import Dots, Html, Stems, absent, beside, join, lying_bars, say
 from promolab.explain import explain_row
 from promolab.folder import RunFolder
 from promolab.profiles import contrast_customers, profile_card
+from promolab.results import Facts, worded_table, words_of
 from promolab.weeks import local_day
-from promolab.widgets.controls import Choose, Slide, Words
-from promolab.widgets.explorer import Explorer, Progress
-from promolab.widgets.known import Known, promotion_names, read_known
-from promolab.widgets.opened import read_as_now, week_of
-from promolab.wording import count, money, number, percent, plural
+from promolab.widgets.controls import control, slide, text
+from promolab.widgets.customer_index import CustomerIndex, promotion_names, read_index
+from promolab.widgets.explorer import Explorer, Progress, drawn
+from promolab.widgets.week_input import reading, week_of
+from promolab.wording import number
 
 MOST_PARTS = 8
 """Features whose part in a score is shown, the largest first."""
@@ -49,7 +50,7 @@ class CustomerState:
 
 def customer(
     week: str | Path | RunFolder | None = None, out: str | Path = "reports"
-) -> Explorer[CustomerState, Known]:
+) -> Explorer[CustomerState, CustomerIndex]:
     """Look up a customer: card, timeline, segment, scores and what makes them, and the decision.
 
     Parameters
@@ -78,23 +79,22 @@ def customer(
     first, last = contrast_customers(profiles)
     some = profiles["customer_id"].head(PROPOSED).tolist()
     codes = run.pseudonym([first, last, *some])
-    with read_as_now(run):
-        names = _scored(run)
-    controls = {
-        "customer": Words(
-            "customer", tuple(dict.fromkeys(codes)), hint="an id, or a pseudonym as pages show it"
-        ),
-        "weeks": Slide("weeks shown", 4, 156, 4),
-    }
-    state = CustomerState(str(codes[0]), next(iter(names.values()), ""))
-    if names:
-        controls["promotion"] = Choose("score of", names)
+    proposed = tuple(dict.fromkeys(map(str, codes)))
 
-    def prepare(_: CustomerState, progress: Progress) -> Known:
-        with read_as_now(run):
-            return read_known(run, progress)
+    def prepare(_: CustomerState, progress: Progress) -> CustomerIndex:
+        with reading(run):
+            return read_index(run, progress)
 
-    return Explorer("Customer", state, controls, render, prepare=prepare)
+    with reading(run):
+        words, names = words_of(__name__, "customer"), _scored(run)
+        controls = {
+            "customer": text(words.word("customer"), words.word("customer_hint"), proposed),
+            "weeks": slide(words.word("weeks"), 4, 156, 4),
+        }
+        state = CustomerState(proposed[0], next(iter(names.values()), ""))
+        if names:
+            controls["promotion"] = control("Dropdown", words.word("score_of"), options=names)
+        return Explorer(words.word("title"), state, controls, render, prepare=prepare)
 
 
 def _scored(run: RunFolder) -> dict[str, str]:
@@ -108,178 +108,152 @@ def _scored(run: RunFolder) -> dict[str, str]:
     return {names.get(str(one), str(one)): str(one) for one in found}
 
 
-def render(state: CustomerState, known: Known) -> Html:
+def render(state: CustomerState, index: CustomerIndex) -> Html:
     """Return what is known of a customer, and what the week decided about them.
 
     Parameters
     ----------
     state : CustomerState
-    known : Known
+    index : CustomerIndex
     """
-    place = known.place(state.customer)
+    place = index.place(state.customer)
     return join(
         [
-            say(_finding(known, place), css="finding"),
-            beside([_card(known, place), _timeline(known, place, state.weeks)]),
-            _decided(known, place),
-            _why(known, place, state.promotion),
+            say(_finding(index, place), css="finding"),
+            beside([_card(index, place), _timeline(index, place, state.weeks)]),
+            _decided(index, place),
+            _why(index, place, state.promotion),
         ]
     )
 
 
-def _one(known: Known, name: str, place: int) -> Mapping[str, Any]:
+def _words(index: CustomerIndex, **given: Any) -> Facts:
+    return words_of(__name__, "customer", currency=index.shop.settings.currency, **given)
+
+
+def _one(index: CustomerIndex, name: str, place: int) -> Mapping[str, Any]:
     """Return the row of a customer in a table that has one each; empty where there is none."""
-    rows = known.tables[name].at(place)
+    rows = index.tables[name].at(place)
     return {} if rows.empty else {str(k): v for k, v in rows.iloc[0].items()}
 
 
-def _finding(known: Known, place: int) -> str:
+def _finding(index: CustomerIndex, place: int) -> str:
     """Say who it is, and what is sent."""
-    who = f"Customer {known.codes[place]}"
-    stage, segment = _one(known, "stages", place), _one(known, "segments", place)
+    stage, segment = _one(index, "stages", place), _one(index, "segments", place)
     parts = (segment.get("segment"), str(stage.get("stage", "")).lower())
-    is_a = ", ".join(str(part) for part in parts if part and part == part)
-    planned = known.tables["planned"].at(place)
-    said = f"{who}: {is_a}" if is_a else who
-    decision = _one(known, "decisions", place)
-    if len(planned):
-        names = " and ".join(known.names.get(str(p), str(p)) for p in planned["promotion_id"])
-        held = planned["holdout"].iloc[0] != NONE
-        return f"{said}. Planned for {names}" + (", and held out by chance." if held else ".")
-    if not decision and known.tables["steps"].at(place).empty:
-        return f"{said}. Not among this week's active customers."
-    return f"{said}. Gets nothing this week."
+    planned = index.tables["planned"].at(place)
+    known = len(planned) or _one(index, "decisions", place) or len(index.tables["steps"].at(place))
+    return _words(
+        index,
+        who=str(index.codes[place]),
+        parts=[str(part) for part in parts if part and part == part],
+        case="planned" if len(planned) else "nothing" if known else "inactive",
+        promotions=[index.names.get(str(p), str(p)) for p in planned.get("promotion_id", ())],
+        held=bool(len(planned)) and bool(planned["holdout"].iloc[0] != NONE),
+    ).say("finding")
 
 
-def _card(known: Known, place: int) -> Html:
-    profiles, features = (known.tables[name].at(place) for name in ("profiles", "features"))
+def _card(index: CustomerIndex, place: int) -> Html:
+    profiles, features = (index.tables[name].at(place) for name in ("profiles", "features"))
     if profiles.empty:
-        return say("Nothing was bought before this week: there is no profile.", css="absent")
-    who = known.ids[place]
+        return absent(_words(index).say("no_profile"))
+    who = index.ids[place]
     card = profile_card(
         profiles.assign(customer_id=who),
         who,
         features.assign(customer_id=who),
-        shown_as=str(known.codes[place]),
-        shop=known.shop,
-        attributes=known.attributes,
-        among=len(known.tables["profiles"].frame),
+        shown_as=str(index.codes[place]),
+        shop=index.shop,
+        attributes=index.attributes,
+        among=len(index.tables["profiles"].frame),
     )
     return Html(card._repr_html_())
 
 
-def _timeline(known: Known, place: int, weeks: int) -> Html:
+def _timeline(index: CustomerIndex, place: int, weeks: int) -> Html:
     """Draw orders as stems, what was sent and what was answered below them."""
 
     def recent(name: str) -> tuple[np.ndarray, np.ndarray]:
-        rows = known.tables[name].at(place)
+        rows = index.tables[name].at(place)
         if rows.empty:
             return np.zeros(0), np.zeros(0)
-        before = (pd.to_datetime(rows["ts"]) - known.start) / pd.Timedelta(weeks=1)
+        before = (pd.to_datetime(rows["ts"]) - index.start) / pd.Timedelta(weeks=1)
         mine = ((before >= -weeks) & (before < 0)).to_numpy()
         high = rows.get("amount", before)
         return before.to_numpy()[mine], high.to_numpy(dtype=float)[mine]
 
     (at, amounts), (sent, _), (answered, _) = map(recent, ("orders", "contacts", "answers"))
     top = float(amounts.max()) if len(amounts) else 1.0
-    unit = known.shop.settings.currency
-    marks: list[Any] = [Stems(at, amounts, f"{plural(len(at), 'order')}", 0)]
+    words = _words(
+        index, orders=len(at), sent=len(sent), answers=len(answered), weeks=weeks,
+        total=float(amounts.sum()), day=local_day(index.start, index.shop.zone),
+    )  # fmt: skip
+    marks: list[Any] = [Stems(at, amounts, words.say("orders_line"), 0)]
     if len(sent):
-        marks.append(Dots(sent, np.full(len(sent), -0.07 * top), plural(len(sent), "contact"), 1))
+        marks.append(Dots(sent, np.full(len(sent), -0.07 * top), words.say("sent_line"), 1))
     if len(answered):
         low = np.full(len(answered), -0.15 * top)
-        marks.append(Dots(answered, low, plural(len(answered), "answer"), 2))
-    total = money(float(amounts.sum()), currency=unit)
-    return chart(
-        marks,
-        f"{plural(len(at), 'order')} and {plural(len(sent), 'contact')} in {weeks} weeks",
-        f"Timeline; orders of {total} in all, {plural(len(answered), 'answer')}",
-        f"weeks before the decision of {local_day(known.start, known.shop.zone)}",
-        f"order, {unit}",
-        xlim=(-float(weeks), 0.0),
-        ylim=(-0.2 * top, 1.05 * top),
-        width=620,
-    )
+        marks.append(Dots(answered, low, words.say("answers_line"), 2))
+    ends: dict[str, Any] = {"xlim": (-float(weeks), 0.0), "ylim": (-0.2 * top, 1.05 * top)}
+    return drawn(words, "timeline", marks, width=620, **ends)
 
 
-def _decided(known: Known, place: int) -> Html:
+def _decided(index: CustomerIndex, place: int) -> Html:
     """Return what is decided of each promotion, with its chance and the reason."""
-    steps, scores = known.tables["steps"].at(place), known.tables["scores"].at(place)
+    steps, words = index.tables["steps"].at(place), _words(index)
     if steps.empty:
-        return say("No promotion of this week was decided about.", css="absent")
-    chances = known.tables["chances"].at(place)
-    worth = known.tables["allocation"].at(place)
-    by_effect = known.run.metrics.get("plan", {}).get("by_effect") or []
-    unit = known.shop.settings.currency
-    support = scores.set_index("promotion_id")["support"] if len(scores) else pd.Series(dtype=str)
-    rows = []
-    for row in steps.sort_values("p_redeemed", ascending=False).to_dict("records"):
-        action = str(row["promotion_id"])
-        mine = worth[worth["action"].astype(str) == action] if len(worth) else worth
-        drawn = chances[chances["action"] == action] if len(chances) else chances
-        rows.append(
-            {
-                "name": known.names.get(action, action),
-                "chance": percent(float(row["p_redeemed"])),
-                "adds": money(float(mine["value"].iloc[0]), currency=unit) if len(mine) else "–",
-                "drawn": percent(float(drawn["propensity"].iloc[0])) if len(drawn) else "0 %",
-                "why": _why_step(str(row["step"]), action, by_effect),
-                "like": _SUPPORT.get(str(support.get(row["promotion_id"], "")), ""),
-            }
-        )
-    heads = {"name": "promotion", "chance": "chance of an answer", "adds": "predicted to add"}
-    heads |= {"drawn": "chance to be sent it", "why": "decision", "like": "known from the past"}
-    if not len(worth):
-        del heads["adds"]
-    return table(
-        pd.DataFrame(rows),
-        heads,
-        {"chance": str, "adds": str, "drawn": str},
-        caption="What the policy would send, and why; the likeliest answer first.",
-        most=15,
+        return absent(words.say("undecided"))
+    by_effect = index.run.metrics.get("plan", {}).get("by_effect") or []
+    rows = steps.sort_values("p_redeemed", ascending=False)
+    action = rows["promotion_id"].astype(str)
+    rows = rows.assign(
+        promotion=[index.names.get(one, one) for one in action],
+        adds=action.map(_by_action(index.tables["allocation"].at(place), "value")).astype(float),
+        drawn=action.map(_by_action(index.tables["chances"].at(place), "propensity")),
+        why=[_why_step(s, a, by_effect) for s, a in zip(rows["step"], action, strict=True)],
     )
+    rows["drawn"] = rows["drawn"].astype(float).fillna(0.0)
+    scores = index.tables["scores"].at(place)
+    support = scores.set_index("promotion_id")["support"] if len(scores) else {}
+    rows["like"] = rows["promotion_id"].map(support).fillna("").map(lambda s: str(s) or "unknown")
+    return worded_table(words.words["table"], words, rows)
 
 
-_SUPPORT = {
-    "inside": "yes: the like was contacted before",
-    "new_customer": "no: never contacted before",
-    "new_promotion": "no: no promotion of its kind is over yet",
-}
+def _by_action(rows: pd.DataFrame, column: str) -> dict[str, float]:
+    """Return a column of a customer's rows by promotion or bundle."""
+    return dict(zip(rows["action"].astype(str), rows[column], strict=True)) if len(rows) else {}
 
 
 def _why_step(step: str, action: str, by_effect: Any) -> str:
-    words = step_words([action], by_effect)[step]
-    return f"{words} (by chance, so that the effect can be known)" if "held" in step else words
+    said = step_words([action], by_effect)[step]
+    return words_of(__name__, "customer", step=said, held="held" in step).say("why")
 
 
-def _why(known: Known, place: int, promotion: str) -> Html:
+def _why(index: CustomerIndex, place: int, promotion: str) -> Html:
     """Return what makes the score of a promotion, the largest parts first."""
-    rows = known.candidates.at(place)
-    if known.model is None or rows.empty or not promotion:
-        return say("There is no score of this customer to explain.", css="absent")
+    rows = index.candidates.at(place)
+    if index.model is None or rows.empty or not promotion:
+        return absent(_words(index).say("no_score"))
     mine = rows[rows["promotion_id"].astype(str) == promotion]
     if mine.empty:
-        return say("This customer is not scored for it.", css="absent")
-    row = mine.assign(customer_id=known.ids[place])
-    found = explain_row(known.model, row, known.background, who="The customer", permutations=64)
+        return absent(_words(index).say("not_scored"))
+    row = mine.assign(customer_id=index.ids[place])
+    found = explain_row(index.model, row, index.background, who="The customer", permutations=64)
+    words = _words(index, base=found.base, logit=found.logit)
     shown = found.frame.head(MOST_PARTS)
     names = [
         f"{f} = {v}" if v else str(f) for f, v in zip(shown["feature"], shown["value"], strict=True)
     ]
     parts, rest = shown["contribution"].tolist(), found.frame.iloc[MOST_PARTS:]
     if len(rest):
-        names.append(f"{count(len(rest))} others")
+        names.append(_words(index, others=len(rest)).say("rest"))
         parts.append(float(rest["contribution"].sum()))
     return lying_bars(
         names,
         parts,
-        title=f"{known.names.get(promotion, promotion)}: {found.summary().split('. ')[0]}",
+        title=f"{index.names.get(promotion, promotion)}: {found.summary().split('. ')[0]}",
         label=found.summary(),
-        text=[f"{number(v, decimals=2)}".replace("-", "−") for v in parts],
+        text=[number(v, decimals=2) for v in parts],
         colours=[0 if v >= 0 else 1 for v in parts],
         width=760,
-    ) + say(
-        f"What each feature adds to the log odds, from {number(found.base, decimals=2)} to "
-        f"{number(found.logit, decimals=2)}; blue raises the chance, orange lowers it.",
-        css="note-small",
-    )
+    ) + say(words.say("adds_up"), css="note-small")

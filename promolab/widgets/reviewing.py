@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,17 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.plan import Overrides
-from promolab.display import Html, Line, Upright, beside, chart, fold, join, say, table
+from promolab.display import Html, Line, Upright, absent, beside, fold, join, say
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.loop import check_plan
-from promolab.results import Estimate
-from promolab.widgets.controls import Choose, Press, Several, Slide, Tick, Words
-from promolab.widgets.drafted import Changed, Draft, PlannedList, funnel_of, read_draft
-from promolab.widgets.explorer import Explorer, Progress
-from promolab.widgets.known import promotion_names
-from promolab.widgets.opened import read_as_now, week_of
-from promolab.wording import capital, count, money, number, percent, plural
+from promolab.results import Estimate, Facts, worded_table, words_of
+from promolab.widgets.controls import control, several, slide, text
+from promolab.widgets.customer_index import promotion_names
+from promolab.widgets.explorer import Explorer, Progress, drawn
+from promolab.widgets.plan_draft import Changed, Draft, PlannedList, funnel_of, read_draft
+from promolab.widgets.week_input import reading, week_of
+from promolab.wording import count
 
 FIRST = 10
 """Customers of a list that are shown."""
@@ -107,27 +106,31 @@ def review(
     names = {called[str(one)]: str(one) for one in rows["promotion_id"]}
     longest = int(rows["planned"].max())
     largest = str(rows["promotion_id"].iloc[int(rows["planned"].to_numpy().argmax())])
-    controls = {
-        "promotion": Choose("list", names),
-        "most": Slide("at most planned", 0, longest, 1),
-        "cap": Press("Cap this list", _cap),
-        "without": Several("take out", names),
-        "customer": Words("customer", hint="an id, or a pseudonym as pages show it"),
-        "reason": Words("because"),
-        "force": Press("Force out", _force),
-        "undo": Press("Undo all", _undo),
-        "by": Words("released by"),
-        "drop": Tick("leave out who may not be contacted any more"),
-        "release": Press("Release", _release, primary=True),
-    }
 
     def prepare(_: ReviewState, progress: Progress) -> Draft:
-        progress(None, "reading the plan and sorting its lists")
-        with read_as_now(run):
+        with reading(run):
+            progress(None, words_of(__name__, "review").word("reading"))
             return read_draft(run)
 
-    state, title = ReviewState(largest, longest), f"Review and release {run.week}"
-    return Explorer(title, state, controls, render, prepare=prepare)
+    with reading(run):
+        words = words_of(__name__, "review", week=str(run.week))
+        label = words.word
+        controls = {
+            "promotion": control("Dropdown", label("list"), options=names),
+            "most": slide(label("most"), 0, longest),
+            "cap": control("Button", label("cap")),
+            "without": several(label("without"), names),
+            "customer": text(label("customer"), label("customer_hint")),
+            "reason": text(label("because")),
+            "force": control("Button", label("force")),
+            "undo": control("Button", label("undo")),
+            "by": text(label("by")),
+            "drop": control("Checkbox", label("drop")),
+            "release": control("Button", label("release"), button_style="primary"),
+        }
+        presses = {"cap": _cap, "force": _force, "undo": _undo, "release": _release}
+        state, title = ReviewState(largest, longest), words.say("title")
+        return Explorer(title, state, controls, render, prepare=prepare, presses=presses)
 
 
 def _cap(state: ReviewState, draft: Draft, _: Progress) -> tuple[ReviewState, Draft, str]:
@@ -137,7 +140,7 @@ def _cap(state: ReviewState, draft: Draft, _: Progress) -> tuple[ReviewState, Dr
 def _force(state: ReviewState, draft: Draft, _: Progress) -> tuple[ReviewState, Draft, str]:
     place = draft.place(state.customer)
     if not state.reason.strip():
-        raise InputError("say why the customer is forced out; the reason goes on record")
+        raise InputError(words_of(__name__, "review").say("say_why"))
     who = draft.ids[place]
     who = who.item() if isinstance(who, np.generic) else who
     forced = state.forced | {who: state.reason.strip()}
@@ -146,7 +149,8 @@ def _force(state: ReviewState, draft: Draft, _: Progress) -> tuple[ReviewState, 
 
 def _undo(state: ReviewState, draft: Draft, _: Progress) -> tuple[ReviewState, Draft, str]:
     nothing: dict[str, Any] = {"without": (), "caps": {}, "forced": {}, "customer": ""}
-    return replace(state, **nothing, reason=""), draft, "Nothing is changed by hand any more."
+    undone = words_of(__name__, "review").say("undone")
+    return replace(state, **nothing, reason=""), draft, undone
 
 
 def _release(
@@ -157,7 +161,7 @@ def _release(
     from promolab.report.running import PAGES
 
     run = draft.run
-    progress(None, "releasing: this cannot be cancelled halfway, it is whole or not at all")
+    progress(None, words_of(__name__, "review").word("releasing"))
     folder = release_week(
         str(run.week),
         run.reports.path,
@@ -167,7 +171,7 @@ def _release(
         overrides=state.overrides,
     )
     now = read_draft(run.reports.whole_run(run.week))
-    said = f"Released; the files for the sending tool are in {folder}."
+    said = words_of(__name__, "review", folder=str(folder)).say("done")
     return replace(state, without=(), caps={}, forced={}), now, said
 
 
@@ -182,94 +186,76 @@ def render(state: ReviewState, draft: Draft) -> Html:
     before, after = draft.drafted, draft.changed(state.overrides)
     place = next(k for k, one in enumerate(draft.lists) if one.promotion == state.promotion)
     one, now = draft.lists[place], after[place]
-    files = table(
-        draft.control,
-        {"file": "file", "rows": "rows", "sha256": "SHA-256"},
-        {"rows": count},
-        caption="The draft's files with their control sums; a changed release writes them anew.",
-        most=len(draft.control),
-    )
-    drafted = [say(f"As drafted: {draft.money}")] if draft.money else []
+    words = words_of(__name__, "review", **_facts(state, draft, one, before, after, now))
+    totals, forced, first, files = words.words["table"]
+    changes = [worded_table(forced, words, _forced(state, draft))] if state.forced else []
+    sums = [worded_table(files, words, draft.control)] if len(draft.control) else []
     return join(
         [
-            *_opening(state, draft, before, after),
-            *drafted,
-            _totals(draft, before, after),
-            _changes(state, draft),
-            beside([_answers(one, state, now), _paying(one, state, now)]),
-            beside([funnel_of(draft, place, now).to_table(), _first(draft, one, state)]),
-            fold("Money, holdouts and what was not checked", [say(s) for s in draft.sentences]),
-            fold("Send files", [files] if len(draft.control) else []),
+            say(words.say("finding"), css="finding"),
+            *(say(words.say(line)) for line in ("released", "by_hand", "drafted") if words[line]),
+            worded_table(totals, words, _totals(draft, before, after)),
+            *changes,
+            beside([_answers(words, one), _paying(words, one, now)]),
+            beside(
+                [
+                    funnel_of(draft, place, now).to_table(),
+                    worded_table(first, words, _first(draft, one, _kept(one, state)[:FIRST])),
+                ]
+            ),
+            fold(words.word("unchecked"), [say(sentence) for sentence in draft.sentences]),
+            fold(words.word("files"), sums),
         ]
     )
 
 
-def _opening(
-    state: ReviewState, draft: Draft, before: Sequence[Changed], after: Sequence[Changed]
-) -> list[Html]:
-    """Say what stands now, and what was changed."""
-    n, was = sum(c.contacts for c in after), sum(c.contacts for c in before)
-    held = sum(c.held for c in after)
-    said = f"{capital(draft.state)}: {plural(n, 'contact')} about "
-    said += f"{plural(sum(c.contacts > 0 for c in after), 'promotion')}, {count(held)} held out"
-    if n != was:
-        said += f"; {count(was)} in the draft"
-    opening = [say(f"{said}.", css="finding")]
-    if draft.state != "draft":
-        released = draft.run.manifest.get("release", {})
-        opening.append(
-            say(
-                f"Released by {released.get('by', 'unknown')} on "
-                f"{str(released.get('at', ''))[:10]}: a released plan never changes."
-            )
-        )
-        if told := released.get("overrides", {}).get("said"):
-            opening.append(say(str(told)))
-    elif state.overrides:
-        opening.append(say(f"{state.overrides.summary()} Nothing is written before the release."))
-    return opening
+def _facts(
+    state: ReviewState,
+    draft: Draft,
+    one: PlannedList,
+    before: Sequence[Changed],
+    after: Sequence[Changed],
+    now: Changed,
+) -> Mapping[str, Any]:
+    """Return what is said of the week, and of the list that is looked at."""
+    release = draft.run.manifest.get("release", {}) if draft.state != "draft" else {}
+    n, was = (sum(c.contacts for c in each) for each in (after, before))
+    kept = len(_kept(one, state))
+    return {
+        "currency": draft.currency, "state": draft.state, "n": n, "was": was if n != was else 0,
+        "promotions": sum(c.contacts > 0 for c in after), "held": sum(c.held for c in after),
+        "released": release, "by": str(release.get("by", "unknown")),
+        "day": str(release.get("at", ""))[:10],
+        "overrides": str(release.get("overrides", {}).get("said") or ""),
+        "by_hand": state.overrides.summary() if state.overrides and not release else "",
+        "drafted": draft.money, "name": one.name, "answers": now.answers.value, "each": now.each,
+        "case": "sent" if now.contacts else "nobody", "shown": min(kept, FIRST), "kept": kept,
+        "planned": now.planned, "most": state.most if state.most < len(one.customers) else None,
+    }  # fmt: skip
 
 
-def _totals(draft: Draft, before: Sequence[Changed], after: Sequence[Changed]) -> Html:
-    """Return a row per promotion and one of all, what changed marked."""
-    unit = draft.currency
-    write = partial(money, currency=unit)
+def _totals(draft: Draft, before: Sequence[Changed], after: Sequence[Changed]) -> pd.DataFrame:
+    """Return a row per promotion and one of all; after an arrow what was the draft's."""
     rows = [
-        [one.name, *_row(was, now, write), was.off != now.off]
+        {"promotion": one.name, **_row(was, now), "changed": was.off != now.off}
         for one, was, now in zip(draft.lists, before, after, strict=True)
     ]
     if len(rows) > 1:
-        rows.append(["all", *_row(_sum(before), _sum(after), write), False])
-    heads = {
-        "name": "promotion", "planned": "planned", "sent": "to contact", "held": "held out",
-        "expected": "expected answers", "cost": "cost", "each": "break-even per contact",
-        "adds": "predicted to add",
-    }  # fmt: skip
-    frame = pd.DataFrame(rows, columns=[*heads, "changed"])
-    if not np.isfinite([c.adds for c in after if c.contacts]).any():
-        del heads["adds"]
-    return table(
-        frame,
-        heads,
-        dict.fromkeys(list(heads)[1:], str),
-        caption="As the week would be released; in brackets 90 % intervals, after an arrow what "
-        "was the draft's.",
-        most=len(frame),
-        marked="changed",
-    )
+        all_of = words_of(__name__, "review").word("all")
+        rows.append({"promotion": all_of, **_row(_sum(before), _sum(after)), "changed": False})
+    return pd.DataFrame(rows)
 
 
-def _row(was: Changed, now: Changed, write: Any) -> list[str]:
-    def moved(name: str) -> str:
+def _row(was: Changed, now: Changed) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("planned", "contacts", "held"):
         a, b = getattr(was, name), getattr(now, name)
-        return count(b) if a == b else f"{count(b)} ← {count(a)}"
-
-    known = np.isfinite(now.adds) and now.contacts
-    return [
-        moved("planned"), moved("contacts"), moved("held"), number(*now.answers.ends),
-        write(*now.cost.ends), write(*now.each.ends) if now.contacts else "–",
-        write(now.adds) if known else "–",
-    ]  # fmt: skip
+        found[name] = count(b) if a == b else f"{count(b)} ← {count(a)}"
+    for name in ("answers", "cost", "each"):
+        ends = zip(("", "_low", "_high"), getattr(now, name).ends, strict=True)
+        found |= {f"{name}{end}": value for end, value in ends}
+    nothing = {} if now.contacts else {"each": np.nan}
+    return found | nothing | {"adds": now.adds if now.contacts else np.nan}
 
 
 def _sum(parts: Sequence[Changed]) -> Changed:
@@ -291,76 +277,41 @@ def _sum(parts: Sequence[Changed]) -> Changed:
     )  # fmt: skip
 
 
-def _changes(state: ReviewState, draft: Draft) -> Html:
+def _forced(state: ReviewState, draft: Draft) -> pd.DataFrame:
     """Return the customers forced out, under their pseudonyms, and why."""
-    if not state.forced:
-        return Html("")
-    rows = [
-        [draft.codes[np.searchsorted(draft.ids, who)], why] for who, why in state.forced.items()
-    ]
-    return table(
-        pd.DataFrame(rows, columns=["who", "why"]),
-        {"who": "forced out", "why": "because"},
-        caption="Not eligible this week: in no list, no holdout and no comparison.",
-        most=20,
-    )
+    who = draft.codes[np.searchsorted(draft.ids, list(state.forced))]
+    return pd.DataFrame({"who": who, "because": list(state.forced.values())})
 
 
-def _answers(one: PlannedList, state: ReviewState, now: Changed) -> Html:
+def _answers(words: Facts, one: PlannedList) -> Html:
     sizes, answers, _ = one.by_size
-    return chart(
-        [Line(sizes, answers), Upright(now.planned, "as it is"), *_mark(one, state)],
-        f"{one.name}: {number(now.answers.value)} answers expected",
-        "Expected answers by customers planned",
-        "customers planned, the best first",
-        "expected answers",
-    )
+    return drawn(words, "answers", [Line(sizes, answers), *_marks(words)])
 
 
-def _paying(one: PlannedList, state: ReviewState, now: Changed) -> Html:
+def _paying(words: Facts, one: PlannedList, now: Changed) -> Html:
     sizes, _, each = one.by_size
-    unit = one.economics.currency if one.economics else ""
-    title = f"{money(now.each.value, currency=unit)} of extra sales a contact pay for it"
-    if not now.contacts:
-        title = "Nobody is contacted"
-    elif not np.isfinite(now.each.value):
-        return say("What a contact must bring is not known: nor is what it costs.", css="absent")
+    if now.contacts and not np.isfinite(now.each.value):
+        return absent(words.say("cost_unknown"))
     some = each > 0
-    return chart(
-        [Line(sizes[some], each[some]), Upright(now.planned, "as it is"), *_mark(one, state)],
-        title,
-        "Break-even per contact by customers planned",
-        "customers planned, the best first",
-        f"break-even per contact, {unit}",
-    )
+    return drawn(words, "paying", [Line(sizes[some], each[some]), *_marks(words)])
 
 
-def _mark(one: PlannedList, state: ReviewState) -> list[Upright]:
-    return [Upright(state.most, "a cap here", 2)] if state.most < len(one.customers) else []
+def _marks(words: Facts) -> list[Upright]:
+    cap = [] if words["most"] is None else [Upright(words["most"], words.word("cap_here"), 2)]
+    return [Upright(words["planned"], words.word("as_it_is")), *cap]
 
 
-def _first(draft: Draft, one: PlannedList, state: ReviewState) -> Html:
-    """Return who comes first on the list, under pseudonyms, without the draw of the holdout."""
+def _kept(one: PlannedList, state: ReviewState) -> np.ndarray:
+    """Return the places of a list that are left with what is changed by hand."""
     kept = one.places_without(list(state.forced))
     if one.promotion in state.without:
         kept = kept[:0]
     kept = kept[: state.caps.get(one.promotion, len(kept))]
-    shown = kept[:FIRST]
-    at = np.searchsorted(draft.ids, one.customers[shown].to_numpy())
-    frame = pd.DataFrame({"place": shown + 1, "who": draft.codes[at], "chance": one.chance[shown]})
-    if np.isfinite(one.adds).any():
-        frame["adds"] = one.adds[shown]
-    heads = {"place": "", "who": "customer", "chance": "chance of an answer"}
-    heads |= {"adds": "predicted to add"} if "adds" in frame else {}
-    return table(
-        frame,
-        heads,
-        {
-            "place": count,
-            "chance": percent,
-            "adds": partial(money, currency=draft.currency),
-        },
-        caption=f"{one.name}: the first {count(len(shown))} of {count(len(kept))} planned.",
-        most=FIRST,
-        otherwise="Nobody is planned for it.",
-    )
+    return kept
+
+
+def _first(draft: Draft, one: PlannedList, shown: np.ndarray) -> pd.DataFrame:
+    """Return who comes first on the list, under pseudonyms, without the draw of the holdout."""
+    codes = draft.codes[np.searchsorted(draft.ids, one.customers[shown].to_numpy())]
+    rows = {"place": shown + 1, "customer": codes, "p_redeemed": one.chance[shown]}
+    return pd.DataFrame(rows | {"adds": one.adds[shown]})

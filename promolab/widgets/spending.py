@@ -13,9 +13,10 @@ import pandas as pd
 
 from promolab.checks import real_number
 from promolab.contract import NONE
-from promolab.display import Dots, Html, Line, Upright, beside, chart, join, say, table, thin
+from promolab.display import Dots, Html, Line, Upright, beside, join, say, thin
 from promolab.errors import InputError
 from promolab.folder import RunFolder
+from promolab.language import language, speaking
 from promolab.policy import PlanValue, options_of
 from promolab.policy.frontier import (
     HullPath,
@@ -26,10 +27,10 @@ from promolab.policy.frontier import (
     scale,
     solve_within,
 )
-from promolab.widgets.controls import Choose, Figure, Slide, round_step
-from promolab.widgets.explorer import Explorer, Progress
-from promolab.widgets.opened import read_as_now, week_of
-from promolab.wording import count, number, percent, plural
+from promolab.results import Estimate, Facts, worded_table, words_of
+from promolab.widgets.controls import control, round_step, slide
+from promolab.widgets.explorer import Explorer, Progress, drawn
+from promolab.widgets.week_input import reading, week_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -111,11 +112,11 @@ class Options:
 
     @functools.cached_property
     def of_groups(self) -> pd.DataFrame:
-        """``group, all, before``: customers of each group, and those contacted at the start."""
+        """``segment, all, before``: customers of each group, and those contacted at the start."""
         size = 1 + len(self.groups)
         everybody = np.bincount(self.group + 1, minlength=size)[1:]
         before = self.reached(self.start)
-        return pd.DataFrame({"group": self.groups, "all": everybody, "before": before})
+        return pd.DataFrame({"segment": self.groups, "all": everybody, "before": before})
 
     def reached(self, choice: np.ndarray) -> np.ndarray:
         """Return how many customers of each group get something."""
@@ -204,9 +205,11 @@ def budget(
     >>> "9.00" in found.move(budget=4).text, found.state.capped
     (True, '')
     """
+    spoken = language()
     if isinstance(value, (str, Path, RunFolder)):
         run = week_of(value, out)
-        with read_as_now(run):
+        spoken = run.language
+        with reading(run):
             given = _of_week(run, budget)
     else:
         told = None if answer is None else answer.budgets.frame
@@ -230,15 +233,19 @@ def budget(
         amounts, costs, names, codes, tuple(map(str, uniques)), path.choose(begun), begun, path,
         told, currency,
     )  # fmt: skip
-    controls = {
-        "budget": Slide("budget", 0.0, float(np.ceil(most / step) * step), step, unit=currency),
-        "capped": Choose("fix the capacity of", {"no promotion": NOBODY} | {n: n for n in names}),
-        "capacity": Figure("to", 0, n, max(1, round(round_step(n))), unit="customers"),
-    }
-    first = BudgetState(begun, NOBODY, n // 10)
-    return Explorer(
-        "Budget", first, controls, render, Found(made), functools.partial(_cap, made), _needs
-    )
+    with speaking(spoken):
+        words = words_of(__name__, "budget", currency=currency)
+        choices = {words.word("nobody"): NOBODY} | {name: name for name in names}
+        most, steps = float(np.ceil(most / step) * step), max(1, round(round_step(n)))
+        controls = {
+            "budget": slide(words.say("budget"), 0.0, most, step),
+            "capped": control("Dropdown", words.word("capped"), options=choices),
+            "capacity": control("BoundedIntText", words.word("capacity"), min=0, max=n, step=steps),
+        }
+        return Explorer(
+            words.word("title"), BudgetState(begun, NOBODY, n // 10), controls, render, Found(made),
+            functools.partial(_cap, made), _needs,
+        )  # fmt: skip
 
 
 def _of_week(run: RunFolder, budget: float | None) -> tuple[Any, ...]:
@@ -277,7 +284,8 @@ def _cap(options: Options, state: BudgetState, progress: Progress) -> Found:
     """Solve with a promotion's capacity fixed."""
     if not state.capped:
         return Found(options)
-    progress(None, f"giving each customer a promotion, {state.capped} to {count(state.capacity)}")
+    words = words_of(__name__, "budget", capped=state.capped, capacity=state.capacity)
+    progress(None, words.say("solving"))
     mine = np.array([[name == state.capped for name in options.names]], dtype=float)
     ends = {"least": np.zeros(1), "most": np.array([float(state.capacity)])}
     limits = Limits(state.budget, (("promotion", state.capped),), mine, np.array([-1]), **ends)
@@ -295,157 +303,97 @@ def render(state: BudgetState, found: Found) -> Html:
     options, capped = found.options, found.capped
     choice = options.path.choose(state.budget) if capped is None else capped.choice
     sums = options.sums(choice)
-    spend, profit = float(sums["cost"].sum()), float(sums["value"].sum())
+    words = words_of(__name__, "budget", **_facts(state, options, capped, choice, sums))
+    by_promotion, by_group = words.words["table"]
+    change = sums["customers"] - options.before["customers"]
+    rows = sums.assign(promotion=options.names, change=change)
+    tables = [worded_table(by_promotion, words, rows)]
+    if options.groups:
+        tables.append(worded_table(by_group, words, _by_group(options, choice)))
     return join(
         [
-            say(_headline(state, options, choice, spend, profit), css="finding"),
-            say(_changes(options, choice)),
-            *_price(state, options, capped, profit),
-            beside([_frontier(state, options, profit), _return(state, options)]),
-            beside([_by_promotion(options, sums), _by_group(options, choice)]),
+            say(words.say("finding"), css="finding"),
+            say(words.say("changes")),
+            *([] if capped is None else [say(words.say("price"), css="note")]),
+            beside([_frontier(words, options), _return(words, options)]),
+            beside(tables),
         ]
     )
 
 
-def _headline(
-    state: BudgetState, options: Options, choice: np.ndarray, spend: float, profit: float
-) -> str:
-    unit = options.currency
-    words = (
-        f"At {number(state.budget, unit=unit)} {count(int((choice >= 0).sum()))} of "
-        f"{plural(len(choice), 'customer')} are planned: {number(spend, unit=unit)} are spent, "
-        f"expected to add {number(profit, unit=unit)} of profit.{_answer(options, spend)}"
-    )
+def _facts(
+    state: BudgetState,
+    options: Options,
+    capped: Solution | None,
+    choice: np.ndarray,
+    sums: pd.DataFrame,
+) -> dict[str, Any]:
+    """Return what is said of a budget: what it adds, against the start and without a capacity."""
+    spend, profit = float(sums["cost"].sum()), float(sums["value"].sum())
     more = state.budget / 10 or options.began / 10
     adds = options.path.bound(state.budget + more) - options.path.bound(state.budget)
-    if adds <= 0:
-        return f"{words} More would add nothing."
-    return f"{words} The next {number(more, unit=unit)} would add {number(adds, unit=unit)}."
-
-
-def _answer(options: Options, spend: float) -> str:
-    """Say what a spend added by what came of past decisions, as far as they tell."""
-    told, unit = options.told, options.currency
-    if told is None:
-        return ""
-    first, last = (float(told["budget"].iloc[end]) for end in (0, -1))
-    if not first <= spend <= last:
-        return f" Past decisions tell of {number(first)} to {number(last, unit=unit)} alone."
-    ends = [float(np.interp(spend, told["budget"], told[c])) for c in _ENDS]
-    return f" By what came of past decisions: {number(*ends, unit=unit)}."
+    before, now = options.start >= 0, choice >= 0
+    gain, lose = int((now & ~before).sum()), int((before & ~now).sum())
+    other = int((now & before & (choice != options.start)).sum())
+    found: dict[str, Any] = {
+        "currency": options.currency, "given": state.budget, "began": options.began,
+        "planned": int(now.sum()), "n": len(choice), "spend": spend, "profit": profit,
+        "more": more, "adds": adds, "more_adds": adds > 0, "gain": gain, "lose": lose,
+        "other": other, "changed": gain + lose + other > 0, "told": "unknown",
+        "returns": options.path.price(state.budget),
+    }  # fmt: skip
+    if (told := options.told) is not None:
+        found |= {"first": float(told["budget"].iloc[0]), "last": float(told["budget"].iloc[-1])}
+        known = (float(np.interp(spend, told["budget"], told[column])) for column in _ENDS)
+        inside = found["first"] <= spend <= found["last"]
+        found |= {"told": "inside" if inside else "beyond", "known": Estimate.of(known)}
+    if capped is not None:
+        free = options.sums(options.path.choose(state.budget))["value"].sum()
+        less = float(free) - profit
+        reached = int((capped.choice == options.names.index(state.capped)).sum())
+        found |= {
+            "capped": state.capped, "capacity": state.capacity, "less": less,
+            "costs": reached >= state.capacity and less > 0,
+            "price_of_one": float(capped.prices[1]),
+        }  # fmt: skip
+    return found
 
 
 _ENDS = ("profit", "ci_low", "ci_high")
 
 
-def _changes(options: Options, choice: np.ndarray) -> str:
-    before, now = options.start >= 0, choice >= 0
-    gain, lose = int((now & ~before).sum()), int((before & ~now).sum())
-    other = int((now & before & (choice != options.start)).sum())
-    if not gain + lose + other:
-        return f"Nobody gets anything else than at {number(options.began, unit=options.currency)}."
-    return (
-        f"Against {number(options.began, unit=options.currency)}, {plural(gain, 'customer')} "
-        f"{'gains' if gain == 1 else 'gain'} a contact, {count(lose)} "
-        f"{'loses' if lose == 1 else 'lose'} theirs, and {count(other)} "
-        f"{'gets' if other == 1 else 'get'} another promotion."
-    )
-
-
-def _price(
-    state: BudgetState, options: Options, capped: Solution | None, profit: float
-) -> list[Html]:
-    if capped is None:
-        return []
-    unit, name = options.currency, state.capped
-    less = float(options.sums(options.path.choose(state.budget))["value"].sum()) - profit
-    reached = int((capped.choice == options.names.index(name)).sum())
-    if reached < state.capacity or less <= 0:
-        return [say(f"The limit of {count(state.capacity)} for {name} costs nothing.", css="note")]
-    told = (
-        f"No more than {plural(state.capacity, 'customer')} for {name} costs "
-        f"{number(less, unit=unit)} of profit against no limit. One more customer there would add "
-        f"up to {number(float(capped.prices[1]), unit=unit)}."
-    )
-    return [say(told, css="note")]
-
-
-def _frontier(state: BudgetState, options: Options, profit: float) -> Html:
+def _frontier(words: Facts, options: Options) -> Html:
     spend, gained, _ = options.curve
-    unit = f", {options.currency}" if options.currency else ""
     marks: list[Line | Dots | Upright] = []
     if (told := options.told) is not None:
-        marks.append(
-            Line(
-                told["budget"], told["profit"], label="by past decisions", colour=2,
-                low=told["ci_low"], high=told["ci_high"],
-            )
-        )  # fmt: skip
-    return chart(
-        [
-            *marks,
-            Line(spend, gained, label="expected, at best"),
-            Upright(options.began, label="at first", colour="grey"),
-            Dots([state.budget], [profit], label="this budget"),
-        ],
-        f"{number(state.budget, unit=options.currency)} adds {number(profit)}",
-        "Expected extra profit by budget, which rises ever more slowly",
-        f"budget{unit}",
-        f"extra profit{unit}",
-        width=430,
-    )
+        ends = {"low": told["ci_low"], "high": told["ci_high"]}
+        marks.append(Line(told["budget"], told["profit"], words.word("past"), 2, **ends))
+    marks += [
+        Line(spend, gained, label=words.word("expected")),
+        Upright(options.began, label=words.word("at_first"), colour="grey"),
+        Dots([words["given"]], [words["profit"]], label=words.word("here")),
+    ]
+    return drawn(words, "frontier", marks, width=430)
 
 
-def _return(state: BudgetState, options: Options) -> Html:
+def _return(words: Facts, options: Options) -> Html:
     spend, _, slope = options.curve
-    here = options.path.price(state.budget)
     known = np.isfinite(slope)
     # The first steps may return a hundredfold: they would flatten all others.
     most = float(np.quantile(slope[known], 0.97)) if known.any() else 1.0
-    return chart(
-        [
-            Line(spend[known], np.minimum(slope[known], most)),
-            Upright(options.began, label="at first", colour="grey"),
-            Dots([state.budget], [min(here, most)], label="this budget"),
-        ],
-        f"The next unit of budget returns {number(here)}",
-        "Marginal return by budget, falling",
-        f"budget, {options.currency}".rstrip(", "),
-        "net profit added by the next unit",
-        ylim=(0.0, (most or 1.0) * 1.04),
-        width=430,
-    )
+    marks = [
+        Line(spend[known], np.minimum(slope[known], most)),
+        Upright(options.began, label=words.word("at_first"), colour="grey"),
+        Dots([words["given"]], [min(words["returns"], most)], label=words.word("here")),
+    ]
+    return drawn(words, "return", marks, ylim=(0.0, (most or 1.0) * 1.04), width=430)
 
 
-def _by_promotion(options: Options, sums: pd.DataFrame) -> Html:
-    before = options.before
-    unit = f", {options.currency}" if options.currency else ""
-    rows = sums.assign(promotion=options.names, change=sums["customers"] - before["customers"])
-    heads = {
-        "promotion": "promotion",
-        "customers": "customers",
-        "change": "change",
-        "cost": f"cost{unit}",
-        "value": f"expected extra profit{unit}",
-    }
-    formats = {"customers": count, "change": _signed, "cost": number, "value": number}
-    at = number(options.began, unit=options.currency)
-    return table(rows, heads, formats, caption=f"By promotion, and the change against {at}.")
-
-
-def _by_group(options: Options, choice: np.ndarray) -> Html:
+def _by_group(options: Options, choice: np.ndarray) -> pd.DataFrame:
     """Return whose contacts rise and fall, the most changed first."""
-    if not options.groups:
-        return Html("")
-    rows = options.of_groups.assign(now=options.reached(choice))
-    rows["change"], rows["share"] = rows["now"] - rows["before"], rows["now"] / rows["all"]
-    rows = rows.sort_values(
-        ["change", "group"], key=lambda c: -c.abs() if c.name == "change" else c
+    rows = options.of_groups.assign(contacted=options.reached(choice))
+    rows["change"] = rows["contacted"] - rows["before"]
+    rows["share"] = rows["contacted"] / rows["all"]
+    return rows.sort_values(
+        ["change", "segment"], key=lambda c: -c.abs() if c.name == "change" else c
     )
-    heads = {"group": "segment", "now": "contacted", "share": "of it", "change": "change"}
-    formats = {"now": count, "share": percent, "change": _signed}
-    return table(rows, heads, formats, caption="By segment, the most changed first.")
-
-
-def _signed(value: float) -> str:
-    return f"+{count(value)}" if value > 0 else count(value)

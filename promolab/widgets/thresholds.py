@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import labels_of, numbers_of, real_number
-from promolab.display import Dots, Html, Line, Upright, beside, chart, join, say, table, thin
+from promolab.display import Dots, Html, Line, Upright, beside, join, say, thin
 from promolab.errors import InputError
 from promolab.folder import RunFolder
+from promolab.language import language, speaking
 from promolab.metrics import lift, precision_recall, roc
-from promolab.widgets.controls import Figure, Slide, round_step
-from promolab.widgets.explorer import Explorer, Progress
-from promolab.widgets.opened import week_of
-from promolab.wording import count, number, percent, plural
+from promolab.results import Estimate, Facts, worded_table, words_of
+from promolab.widgets.controls import control, round_step, slide
+from promolab.widgets.explorer import Explorer, Progress, drawn
+from promolab.widgets.week_input import week_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -105,8 +105,7 @@ class Ranking(Cuts):
     depths : ndarray of shape (101,)
     capture, rate : list of three ndarray of shape (101,)
         The gain curve and the rate of responses by depth, and the ends of their intervals.
-    auc, average_precision : str
-        In words, with intervals.
+    auc, average_precision : Estimate
     currency : str
         Of money; empty where it is not known.
     """
@@ -118,8 +117,8 @@ class Ranking(Cuts):
     depths: np.ndarray
     capture: list[np.ndarray]
     rate: list[np.ndarray]
-    auc: str
-    average_precision: str
+    auc: Estimate
+    average_precision: Estimate
     currency: str
 
 
@@ -158,7 +157,7 @@ def rank(
     recall, precision = thin(clean.recall, clean.precision)
     return Ranking(
         cuts.score, cuts.found, cuts.ends, fpr, tpr, recall, precision, depths, capture, rate,
-        number(*curve.estimate.ends), number(*clean.estimate.ends), currency,
+        curve.estimate, clean.estimate, currency,
     )  # fmt: skip
 
 
@@ -211,9 +210,10 @@ def threshold(
     >>> "4 of 8" in found.move(share=0.5).text, found.state.share
     (True, 0.5)
     """
+    spoken = language()
     if y_score is None and (rows is None or isinstance(rows, (str, Path, RunFolder))):
         run = week_of(rows, out)
-        rows = run.read_table("backtest")
+        rows, spoken = run.read_table("backtest"), run.language
         if rows.empty:
             raise InputError(
                 f"no promotion before {run.week} could be predicted out of time, so that there is "
@@ -227,16 +227,21 @@ def threshold(
     costs = real_number("cost", cost, least=0)
     top = max(cuts.best(earns, costs)[0] / cuts.n, STEP)
     state = ThresholdState(round(round(top / STEP) * STEP, 6), earns, costs)
-    controls = {
-        "share": Slide("share contacted", 0.0, 1.0, STEP, share=True),
-        "benefit": Figure("a response earns", 0.0, 1e9, round_step(earns), unit=currency),
-        "cost": Figure("a contact costs", 0.0, 1e9, round_step(costs), unit=currency),
-    }
 
     def prepare(_: ThresholdState, progress: Progress) -> Ranking:
         return rank(cuts, labels, scores, units, currency, progress)
 
-    return Explorer("Threshold", state, controls, render, prepare=prepare)
+    with speaking(spoken):
+        words = words_of(__name__, "threshold", currency=currency)
+        most = {"min": 0.0, "max": 1e9}
+        controls = {
+            "share": slide(words.word("share"), 0.0, 1.0, STEP, share=True),
+            "benefit": control(
+                "BoundedFloatText", words.say("benefit"), step=round_step(earns), **most
+            ),
+            "cost": control("BoundedFloatText", words.say("cost"), step=round_step(costs), **most),
+        }
+        return Explorer(words.word("title"), state, controls, render, prepare=prepare)
 
 
 def _columns(rows: Any, y_score: Any, cluster: Any) -> tuple[Any, Any, Any]:
@@ -266,144 +271,96 @@ def render(state: ThresholdState, ranked: Ranking) -> Html:
     state : ThresholdState
     ranked : Ranking
     """
-    top = ranked.rows_at(state.share)
-    share, found = top / ranked.n, int(ranked.found[top])
-    wrong, negatives = top - found, ranked.n - ranked.positives
-    recall = found / ranked.positives
-    curves = beside(
+    top, n = ranked.rows_at(state.share), ranked.n
+    share, found = top / n, int(ranked.found[top])
+    best, most = ranked.best(state.benefit, state.cost)
+    recall, precision = found / ranked.positives, found / top if top else float("nan")
+    rate = Estimate(precision, *_ends(ranked.rate, ranked.depths, share))
+    missed, wrong = ranked.positives - found, top - found
+    words = words_of(
+        __name__, "threshold", currency=ranked.currency, n=n, top=top, share=share,
+        case="some" if top else "nobody", score=f"{ranked.score[top - 1]:.3g}",
+        capture=Estimate(recall, *_ends(ranked.capture, ranked.depths, share)), rate=rate,
+        profit=Estimate.of(top * (state.benefit * r - state.cost) for r in rate.ends),
+        here=state.benefit * found - state.cost * top,
+        case_of_best="some" if best else "none", best=best / n, most=most,
+        best_score=f"{ranked.score[best - 1]:.3g}", recall=recall, auc=ranked.auc,
+        wrong=wrong / (n - ranked.positives), average_precision=ranked.average_precision,
+        positive_rate=ranked.positives / n, lost=(state.benefit - state.cost) * missed,
+    )  # fmt: skip
+    sides = _sides(state, found, wrong, missed, n - ranked.positives - wrong)
+    curves = [
+        _roc(words, ranked),
+        _precision(words, ranked, precision),
+        _gain(words, ranked),
+        _profit(words, ranked, state),
+    ]
+    brings = [say(words.say("brings"))] if top else []
+    return join(
         [
-            _roc(ranked, wrong / negatives, recall),
-            _precision(ranked, recall, found / top if top else float("nan")),
-            _gain(ranked, share, recall),
-            _profit(ranked, state, share),
+            say(words.say("finding"), css="finding"),
+            *brings,
+            worded_table(words.words["table"], words, sides),
+            beside(curves),
         ]
     )
-    return join([*_said(ranked, state, top, found), _sides(ranked, state, top, found), curves])
 
 
-def _score(score: float) -> str:
-    return f"{score:.3g}".replace("-", "−")
+def _ends(values: list[np.ndarray], depths: np.ndarray, at: float) -> list[float]:
+    return [float(np.interp(at, depths, one)) for one in values[1:]]
 
 
-def _at(values: list[np.ndarray], depths: np.ndarray, at: float) -> list[float]:
-    return [float(np.interp(at, depths, one)) for one in values]
-
-
-def _said(ranked: Ranking, state: ThresholdState, top: int, found: int) -> list[Html]:
-    best, most = ranked.best(state.benefit, state.cost)
-    unit, share = ranked.currency, top / ranked.n
-    optimum = (
-        f"Most, {number(most, unit=unit)}, comes of contacting {percent(best / ranked.n)}, from "
-        f"the score {_score(ranked.score[best - 1])} up."
-        if best
-        else "No cut pays: contacting nobody is best."
-    )
-    if not top:
-        return [say(f"Nobody is contacted. {optimum}", css="finding")]
-    capture = percent(found / ranked.positives, *_at(ranked.capture, ranked.depths, share)[1:])
-    rate = percent(found / top, *_at(ranked.rate, ranked.depths, share)[1:])
-    value, low, high = _money(ranked, state, share, found / top)
-    return [
-        say(
-            f"Contacting {percent(share)} ({count(top)} of {plural(ranked.n, 'row')}, from the "
-            f"score {_score(ranked.score[top - 1])} up) finds {capture} of those who respond; of "
-            f"the contacted {rate} respond.",
-            css="finding",
-        ),
-        say(
-            f"That brings {number(value, low, high, unit=unit)} of profit, counted in responses "
-            f"and not in effects. {optimum}"
-        ),
-    ]
-
-
-def _money(
-    ranked: Ranking, state: ThresholdState, share: float, rate: float
-) -> tuple[float, float, float]:
-    """Return profit at a share contacted with its interval: that of the rate of responses."""
-    _, low, high = _at(ranked.rate, ranked.depths, share)
-    rows = share * ranked.n
-    value, least, most = (rows * (state.benefit * r - state.cost) for r in (rate, low, high))
-    return value, least, most
-
-
-def _sides(ranked: Ranking, state: ThresholdState, top: int, found: int) -> Html:
+def _sides(state: ThresholdState, found: int, wrong: int, missed: int, left: int) -> pd.DataFrame:
     """Return the confusion table, in rows and in money."""
-    missed, negatives = ranked.positives - found, ranked.n - ranked.positives
-    wrong, gain, cost = top - found, state.benefit - state.cost, -state.cost
-
-    def cell(rows: int, money: float) -> str:
-        words = number(money, unit=ranked.currency) if money else "0"
-        return f"{count(rows)} · {words}"
-
-    earned, paid = gain * found, cost * wrong
-    both = earned + paid
+    gain, paid = (state.benefit - state.cost) * found, -state.cost * wrong
     rows = [
-        ("contacted", cell(found, earned), cell(wrong, paid), cell(top, both)),
-        ("left out", cell(missed, 0), cell(negatives - wrong, 0), cell(ranked.n - top, 0)),
-        ("all", cell(ranked.positives, earned), cell(negatives, paid), cell(ranked.n, both)),
+        ("contacted", found, gain, wrong, paid, found + wrong, gain + paid),
+        ("left_out", missed, 0.0, left, 0.0, missed + left, 0.0),
+        (
+            "all",
+            found + missed,
+            gain,
+            wrong + left,
+            paid,
+            found + wrong + missed + left,
+            gain + paid,
+        ),
     ]
-    frame = pd.DataFrame(rows, columns=["side", "responded", "silent", "both"])
-    heads = {"side": "", "responded": "responded", "silent": "did not respond", "both": "all"}
-    caption = (
-        "Customers on each side of the cut, and the profit they bring; those left out who "
-        f"responded would have earned {number(gain * missed, unit=ranked.currency)} more."
-    )
-    right = dict.fromkeys(("responded", "silent", "both"), str)
-    return table(frame, heads, right, caption=caption)
+    names = ("responded", "responded_money", "silent", "silent_money", "all", "all_money")
+    frame = pd.DataFrame(rows, columns=["side", *names])
+    return pd.concat([frame, frame.sum().to_frame().T.assign(side="all")], ignore_index=True)
 
 
-_RANDOM = Line([0, 1], [0, 1], "random order", "grey", dashed=True)
-_square = partial(chart, shares="xy", xlim=(0, 1), ylim=(0, 1))
+SQUARE: dict[str, Any] = {"shares": "xy", "xlim": (0, 1), "ylim": (0, 1)}
 
 
-def _roc(ranked: Ranking, at: float, recall: float) -> Html:
-    return _square(
-        [
-            _RANDOM,
-            Line(ranked.fpr, ranked.tpr),
-            Dots([at], [recall], label="the cut"),
-        ],
-        f"AUC {ranked.auc}",
-        f"ROC curve. At the cut {percent(recall)} of those who respond are found and "
-        f"{percent(at)} of the others contacted",
-        "of those who do not respond, contacted",
-        "of those who respond, found",
-    )
+def _random(words: Facts, height: float = 0.0, end: float = 1.0) -> Line:
+    return Line([0, 1], [height, end], words.word("random"), "grey", dashed=True)
 
 
-def _precision(ranked: Ranking, recall: float, precision: float) -> Html:
-    rate = ranked.positives / ranked.n
-    return _square(
-        [
-            Line([0, 1], [rate, rate], "random order", "grey", dashed=True),
-            Line(ranked.recall, ranked.precision),
-            Dots([recall], [precision], label="the cut"),
-        ],
-        f"Average precision {ranked.average_precision}",
-        f"Precision–recall curve; in random order {percent(rate)}",
-        "recall: of those who respond, found",
-        "precision: of the contacted, respond",
-    )
+def _cut(words: Facts, x: float, y: float) -> Dots:
+    return Dots([x], [y], label=words.word("cut"))
 
 
-def _gain(ranked: Ranking, share: float, recall: float) -> Html:
+def _roc(words: Facts, ranked: Ranking) -> Html:
+    cut = _cut(words, words["wrong"], words["recall"])
+    return drawn(words, "roc", [_random(words), Line(ranked.fpr, ranked.tpr), cut], **SQUARE)
+
+
+def _precision(words: Facts, ranked: Ranking, precision: float) -> Html:
+    level = _random(words, *2 * [words["positive_rate"]])
+    marks = [level, Line(ranked.recall, ranked.precision), _cut(words, words["recall"], precision)]
+    return drawn(words, "precision", marks, **SQUARE)
+
+
+def _gain(words: Facts, ranked: Ranking) -> Html:
     capture, low, high = ranked.capture
-    return _square(
-        [
-            _RANDOM,
-            Line(ranked.depths, capture, low=low, high=high),
-            Upright(share),
-            Dots([share], [recall], label="the cut"),
-        ],
-        f"The top {percent(share)} holds {percent(recall)} of those who respond",
-        "Gain chart",
-        "of the list, contacted",
-        "of those who respond, found",
-    )
+    share, line = words["share"], Line(ranked.depths, capture, low=low, high=high)
+    marks = [_random(words), line, Upright(share), _cut(words, share, words["recall"])]
+    return drawn(words, "gain", marks, **SQUARE)
 
 
-def _profit(ranked: Ranking, state: ThresholdState, share: float) -> Html:
+def _profit(words: Facts, ranked: Ranking, state: ThresholdState) -> Html:
     shares = np.linspace(0, 1, 201)
     tops = ranked.ends[np.searchsorted(ranked.ends, np.round(shares * ranked.n).astype(int))]
     profit = state.benefit * ranked.found[tops] - state.cost * tops
@@ -411,20 +368,10 @@ def _profit(ranked: Ranking, state: ThresholdState, share: float) -> Html:
         tops * (state.benefit * np.interp(shares, ranked.depths, rate) - state.cost)
         for rate in ranked.rate[1:]
     )
-    best, _ = ranked.best(state.benefit, state.cost)
-    here = float(np.interp(share, shares, profit))
-    unit = f", {ranked.currency}" if ranked.currency else ""
-    return chart(
-        [
-            Line(shares, np.zeros(201), "contact nobody", "grey", dashed=True),
-            Line(shares, profit, low=low, high=high),
-            Upright(best / ranked.n, label="most profit", colour=2),
-            Dots([share], [here], label="the cut"),
-        ],
-        f"Profit {number(here, unit=ranked.currency)} at the cut",
-        f"Profit by share contacted, most at {percent(best / ranked.n)}",
-        "of the list, contacted",
-        f"profit{unit}",
-        shares="x",
-        xlim=(0, 1),
-    )
+    marks = [
+        Line(shares, np.zeros(201), words.word("nobody"), "grey", dashed=True),
+        Line(shares, profit, low=low, high=high),
+        Upright(words["best"], label=words.word("most_profit"), colour=2),
+        _cut(words, words["share"], words["here"]),
+    ]
+    return drawn(words, "profit", marks, shares="x", xlim=(0, 1))

@@ -7,10 +7,10 @@ from typing import Any
 
 from promolab.abtest import ExperimentPlan, plan_experiment
 from promolab.checks import real_number
-from promolab.display import Dots, Html, Line, beside, chart, join, say
-from promolab.widgets.controls import Control, Figure, Slide, Tick, round_step
-from promolab.widgets.explorer import Explorer
-from promolab.wording import count, percent, plural
+from promolab.display import Dots, Html, Line, beside, join, say
+from promolab.results import Facts, words_of
+from promolab.widgets.controls import control, round_step, slide
+from promolab.widgets.explorer import Explorer, drawn
 
 SHARE = "share"
 
@@ -127,25 +127,29 @@ def experiment(
     coming = real_number("arrivals", arrivals, above=0)
     wait = int(real_number("outcome_days", outcome_days, least=0))
     share = known.kind == SHARE
-    controls: dict[str, Control] = {
-        "baseline": _baseline(known.centre, share),
-        "lift": Slide("effect worth finding, of that", 0.01, 1.0, 0.01, share=True),
-        "arms": Slide("arms, control included", 2, 8, 1),
-        "power": Slide("found how often", 0.5, 0.95, 0.01, share=True),
-        "arrivals": Figure("new customers a day", 1.0, 1e9, round_step(coming)),
-        "days": Slide("days to take them in (0: as needed)", 0, 180, 1),
-        "sequential": Tick("looked at every day"),
+    words = words_of(__name__, "experiment")
+    controls = {
+        "baseline": _baseline(words.word("baseline"), known.centre, share),
+        "lift": slide(words.word("lift"), 0.01, 1.0, 0.01, share=True),
+        "arms": slide(words.word("arms"), 2, 8),
+        "power": slide(words.word("power"), 0.5, 0.95, 0.01, share=True),
+        "arrivals": control(
+            "BoundedFloatText", words.word("arrivals"), min=1.0, max=1e9, step=round_step(coming)
+        ),
+        "days": slide(words.word("days"), 0, 180),
+        "sequential": control("Checkbox", words.word("sequential")),
     }
     first = ExperimentState(known.centre, real_number("lift", lift, above=0, most=1), 2, 0, coming)
     made = Outcome(known.kind, known.sd, known.correlation, known.level, wait)
-    return Explorer("Experiment", first, controls, render, made)
+    return Explorer(words.word("title"), first, controls, render, made)
 
 
-def _baseline(centre: float, share: bool) -> Control:
+def _baseline(label: str, centre: float, share: bool) -> Any:
     if share:
-        return Slide("without it", 0.001, 0.999, 0.001, share=True)
+        return slide(label, 0.001, 0.999, 0.001, share=True)
     most = 10 * abs(centre) if centre else 1e6
-    return Figure("without it", -most, most, round_step(abs(centre) or 1.0))
+    step = round_step(abs(centre) or 1.0)
+    return control("BoundedFloatText", label, min=-most, max=most, step=step)
 
 
 def plan_of(state: ExperimentState, outcome: Outcome, sequential: bool) -> ExperimentPlan:
@@ -182,73 +186,48 @@ def render(state: ExperimentState, outcome: Outcome) -> Html:
     plan = plan_of(state, outcome, state.sequential)
     other = plan_of(state, outcome, not state.sequential)
     once, daily = (other, plan) if state.sequential else (plan, other)
+    share = plan.kind == SHARE
+    words = words_of(
+        __name__, "experiment", days=state.days, limited=state.days > 0, once=once, daily=daily,
+        once_days=once.days or 0, daily_days=daily.days or 0, reached=plan.reached,
+        effect=plan.worded(plan.effect or 0.0), smallest=plan.worded(plan.smallest),
+        unit="points" if share else "of_outcome",
+        last=0 if plan.over_time.empty else int(plan.over_time.dropna()["day"].max() or 0),
+    )  # fmt: skip
     return join(
         [
             say(plan.summary(), css="finding"),
-            say(_beside(state, once, daily)),
+            say(words.say("beside")),
             beside([plan.to_table()]),
-            beside([_power(plan, once, daily), _over_time(plan)]),
+            beside([_power(words, plan, once, daily), _over_time(words, plan)]),
         ]
     )
 
 
-def _beside(state: ExperimentState, once: ExperimentPlan, daily: ExperimentPlan) -> str:
-    """Say what looking every day costs."""
-    if state.days:
-        return (
-            f"In {plural(state.days, 'day')} a test read once finds the effect in "
-            f"{percent(once.reached, decimals=0)}, one looked at every day in "
-            f"{percent(daily.reached, decimals=0)} of such tests, and often sooner."
-        )
-    return (
-        f"Read once, at the end, it takes {plural(once.customers, 'customer')} and "
-        f"{plural(once.days or 0, 'day')}; looked at every day {count(daily.customers)} and "
-        f"{count(daily.days or 0)} at most, less where the effect is larger than that."
-    )
+def _times(plan: ExperimentPlan) -> float:
+    """Return what effects are multiplied by on an axis: shares are shown in points."""
+    return 100.0 if plan.kind == SHARE else 1.0
 
 
-def _scale(plan: ExperimentPlan) -> tuple[float, str]:
-    """Return what effects are multiplied by, and their unit: points of a share."""
-    return (100.0, "points") if plan.kind == SHARE else (1.0, "of the outcome's unit")
-
-
-def _power(plan: ExperimentPlan, once: ExperimentPlan, daily: ExperimentPlan) -> Html:
-    times, unit = _scale(plan)
-    effect = plan.effect or 0.0
-    title = f"{plan.worded(effect)} is found in {percent(plan.reached, decimals=0)} of such tests"
-    reach = 2 * times * max(effect, 1e-12)
+def _power(words: Facts, plan: ExperimentPlan, once: ExperimentPlan, daily: ExperimentPlan) -> Html:
+    times, effect = _times(plan), plan.effect or 0.0
     marks = [
-        Line(times * one.curve["effect"], one.curve["power"], name, colour)
-        for one, name, colour in ((once, "read once", 0), (daily, "looked at every day", 2))
+        Line(times * one.curve["effect"], one.curve["power"], words.word(name), colour)
+        for one, name, colour in ((once, "read_once", 0), (daily, "sequential", 2))
     ]
-    return chart(
-        [*marks, Dots([times * effect], [plan.reached], "the effect worth finding")],
-        title,
-        "Power by size of the effect",
-        f"effect, {unit}",
-        "found in so many tests",
-        shares="y",
-        xlim=(0.0, max(reach, times * float(plan.curve["effect"].iloc[-1]))),
-        ylim=(0.0, 1.0),
-        width=430,
-    )
+    marks.append(Dots([times * effect], [plan.reached], words.word("worth_finding")))
+    most = max(2 * times * max(effect, 1e-12), times * float(plan.curve["effect"].iloc[-1]))
+    looks: dict[str, Any] = {"xlim": (0.0, most), "ylim": (0.0, 1.0), "width": 430}
+    return drawn(words, "power", marks, shares="y", **looks)
 
 
-def _over_time(plan: ExperimentPlan) -> Html:
-    times, unit = _scale(plan)
-    rows = plan.over_time.dropna()
+def _over_time(words: Facts, plan: ExperimentPlan) -> Html:
+    times, rows = _times(plan), plan.over_time.dropna()
     if len(rows) < 2:
         return Html("")
-    effect = times * (plan.effect or 0.0)
-    last = int(rows["day"].iloc[-1])
-    return chart(
-        [
-            Line([0, last], [effect] * 2, "the effect worth finding", 1, dashed=True),
-            Line(rows["day"], times * rows["smallest_effect"], "smallest that shows"),
-        ],
-        f"What shows by day {count(last)}: {plan.worded(plan.smallest)}",
-        "Smallest effect that shows, by the day it ends, falling",
-        "days that customers are taken in",
-        f"effect, {unit}",
-        width=430,
-    )
+    effect, last = times * (plan.effect or 0.0), int(rows["day"].iloc[-1])
+    marks = [
+        Line([0, last], [effect] * 2, words.word("worth_finding"), 1, dashed=True),
+        Line(rows["day"], times * rows["smallest_effect"], words.word("smallest")),
+    ]
+    return drawn(words, "time", marks, width=430)

@@ -11,8 +11,8 @@ from promolab.display import say
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.weeks import Week
-from promolab.widgets import Choose, Explorer, Press, Slide
-from promolab.widgets.opened import read_as_now
+from promolab.widgets import Explorer, control, slide
+from promolab.widgets.week_input import reading
 
 pytest.importorskip("ipywidgets", reason="the extra lab is not installed")
 
@@ -23,11 +23,17 @@ class State:
     method: str = "a"
 
 
-CONTROLS = {
-    "share": Slide("share", 0.0, 1.0, 0.1, share=True),
-    "method": Choose("method", {"A": "a", "B": "b", "broken": "c"}, slow=True),
-    "add": Press("Add", lambda state, found, _: (state, f"{found}+", "Added.")),
-}
+def controls() -> dict[str, Any]:
+    methods = {"A": "a", "B": "b", "broken": "c"}
+    return {
+        "share": slide("share", 0.0, 1.0, 0.1, share=True),
+        "method": control("Dropdown", "method", options=methods),
+        "add": control("Button", "Add"),
+    }
+
+
+def add(state: State, found: str, _: object) -> tuple[State, str, str]:
+    return state, f"{found}+", "Added."
 
 
 def render(state: State, prepared: str):
@@ -37,7 +43,15 @@ def render(state: State, prepared: str):
 
 
 def explorer(prepare=lambda state, progress: state.method.upper()) -> Explorer[Any, Any]:
-    return Explorer("Trial", State(), CONTROLS, render, prepare=prepare)
+    slow = {"prepare": prepare, "needs": lambda state: state.method}
+    return Explorer("Trial", State(), controls(), render, presses={"add": add}, **slow)
+
+
+def opened(made: Explorer[Any, Any]) -> Explorer[Any, Any]:
+    """Show an explorer, and wait until it is drawn."""
+    assert made.box.children
+    made.settle()
+    return made
 
 
 def test_a_move_changes_the_figure_and_what_is_refused_leaves_the_state():
@@ -79,7 +93,7 @@ def test_what_nobody_foresaw_or_an_earlier_promolab_did_not_write_is_a_sentence(
     assert "an explorer failed" in caplog.text
     run = RunFolder(tmp_path / "2024-W33", Week.parse("2024-W33"))
     why = "does not hold 'charged': an earlier promolab made it"
-    with pytest.raises(InputError, match=why), read_as_now(run):
+    with pytest.raises(InputError, match=why), reading(run):
         raise KeyError("charged")
 
 
@@ -89,10 +103,10 @@ def test_where_somebody_is_there_it_is_prepared_under_the_bar_and_not_in_the_cel
     made = explorer(lambda state, progress: gate.wait(5) and "A")
     shown = made._repr_mimebundle_()
     assert "drawn where the notebook is run" in shown["text/html"]
-    assert until(lambda: made.view.waiting.layout.display == "flex")
+    assert until(lambda: made.waiting.layout.display == "flex")
     gate.set()
-    made.view.settle()
-    assert made.view.output.value == "<p>0.5 of A</p>"
+    made.settle()
+    assert made.output.value == "<p>0.5 of A</p>"
     assert "0.5 of A" in made._repr_mimebundle_()["text/html"]
 
 
@@ -104,13 +118,13 @@ def test_of_a_burst_of_moves_the_last_is_shown_and_few_between():
         time.sleep(0.02)
         return say(f"{state.share:g}")
 
-    made = Explorer("Trial", State(), {"share": CONTROLS["share"]}, slowly)
-    made.view.settle()
+    made = Explorer("Trial", State(), {"share": slide("share", 0.0, 1.0, 0.01)}, slowly)
+    opened(made)
     drawn.clear()
     for step in range(100):
-        made.view.inputs["share"].value = step / 100
-    made.view.settle()
-    assert made.view.output.value == "<p>0.99</p>" and made.state.share == 0.99
+        made.controls["share"].value = step / 100
+    made.settle()
+    assert made.output.value == "<p>0.99</p>" and made.state.share == 0.99
     assert len(drawn) < 20
 
 
@@ -126,23 +140,23 @@ def test_while_a_key_is_held_work_that_is_soon_done_is_shown():
         drawn.append(prepared)
         return say(f"{prepared:g}")
 
-    slow = {"share": Slide("share", 0.0, 1.0, 0.01, slow=True)}
-    made = Explorer("Trial", State(), slow, show, prepare=prepare)
-    made.view.settle()
+    shares = {"share": slide("share", 0.0, 1.0, 0.01)}
+    made = Explorer("Trial", State(), shares, show, prepare=prepare, needs=lambda s: s.share)
+    opened(made)
     drawn.clear()
     for step in range(40):
-        made.view.inputs["share"].value = step / 100
+        made.controls["share"].value = step / 100
         time.sleep(0.01)
-    made.view.settle()
-    assert made.view.output.value == "<p>0.39</p>" and 3 <= len(drawn) < 20
+    made.settle()
+    assert made.output.value == "<p>0.39</p>" and 3 <= len(drawn) < 20
 
 
 def test_code_moves_the_controls_too():
     made = explorer()
-    made.view.settle()
+    opened(made)
     made.move(share=0.3, method="b")
-    assert (made.view.inputs["share"].value, made.view.inputs["method"].value) == (0.3, "b")
-    assert made.view.output.value == "<p>0.3 of B</p>"
+    assert (made.controls["share"].value, made.controls["method"].value) == (0.3, "b")
+    assert made.output.value == "<p>0.3 of B</p>"
 
 
 def waiting(seconds, gate):
@@ -168,27 +182,26 @@ def until(true) -> bool:
 def test_long_work_shows_progress_and_cancel_puts_everything_back():
     gate = threading.Event()
     made = explorer(waiting(5, gate))
-    view = made.view
-    view.settle()
-    view.inputs["method"].value = "b"
+    view = opened(made)
+    view.controls["method"].value = "b"
     assert view.waiting.layout.display == "none"  # not in the first half second
     assert until(lambda: view.waiting.layout.display == "flex")
     assert until(lambda: "drawing halves" in view.words.value and view.bar.value > 0)
     view.cancel.click()
     view.settle()
-    assert (view.inputs["method"].value, made.state.method) == ("a", "a")
+    assert (view.controls["method"].value, made.state.method) == ("a", "a")
     assert view.output.value == "<p>0.5 of A</p>" and view.waiting.layout.display == "none"
 
 
 def test_a_move_while_work_runs_is_drawn_when_it_is_done():
     gate = threading.Event()
     made = explorer(waiting(5, gate))
-    made.view.settle()
-    made.view.inputs["method"].value = "b"
-    made.view.inputs["share"].value = 0.2
+    opened(made)
+    made.controls["method"].value = "b"
+    made.controls["share"].value = 0.2
     gate.set()
-    made.view.settle()
-    assert made.view.output.value == "<p>0.2 of B</p>"
+    made.settle()
+    assert made.output.value == "<p>0.2 of B</p>"
 
 
 def test_work_that_fails_is_a_sentence_in_the_widget():
@@ -198,8 +211,8 @@ def test_work_that_fails_is_a_sentence_in_the_widget():
         return state.method
 
     made = explorer(prepare)
-    made.view.settle()
-    made.view.inputs["method"].value = "c"
-    made.view.settle()
-    assert "needs more customers" in made.view.output.value
+    opened(made)
+    made.controls["method"].value = "c"
+    made.settle()
+    assert "needs more customers" in made.output.value
     assert made.state.method == "a"

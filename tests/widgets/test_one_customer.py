@@ -9,7 +9,7 @@ from promolab.contract import NONE
 from promolab.explain import explain_row
 from promolab.profiles import profile_card
 from promolab.widgets import customer
-from promolab.widgets.known import Rows
+from promolab.widgets.customer_index import Rows
 from promolab.wording import percent, plural
 
 

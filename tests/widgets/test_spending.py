@@ -40,7 +40,7 @@ def test_who_gains_and_who_loses_is_counted_against_the_start(amounts):
     other = ((now >= 0) & (options.start >= 0) & (now != options.start)).sum()
     text = made.move(budget=400).text
     assert f"{gain} customers gain a contact" in text and other > 1
-    assert f"and {other} get another promotion" in text
+    assert f"and {other} customers get another promotion" in text
     assert "Nobody gets anything else" in made.move(budget=300).text
     made = widgets.budget(*amounts, promotions=NAMES, budget=300, currency="EUR")
     text = made.move(capped="Discount 8", capacity=20).text

@@ -13,7 +13,8 @@ import pandas as pd
 from promolab.errors import InputError, PromolabError
 from promolab.folder import RunFolder
 from promolab.profiles import card_attributes
-from promolab.widgets.drafted import place_of
+from promolab.results import words_of
+from promolab.widgets.plan_draft import place_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,8 +56,8 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Known:
-    """All that is known of the customers of a week; made by `read_known`.
+class CustomerIndex:
+    """All that is known of the customers of a week; made by `read_index`.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ class Known:
         return pd.Timestamp(self.run.as_of)
 
 
-def read_known(run: RunFolder, progress: Progress) -> Known:
+def read_index(run: RunFolder, progress: Progress) -> CustomerIndex:
     """Read what a week knows of its customers, and lay it out by customer.
 
     Parameters
@@ -118,7 +119,8 @@ def read_known(run: RunFolder, progress: Progress) -> Known:
     """
     from promolab.sources import load_shop
 
-    progress(0.05, "opening the week")
+    words = words_of(__name__, "customer")
+    progress(0.05, words.word("opening"))
     shop = load_shop(run.path / "shop")
     features = run.read_table("features")
     everybody = [features["customer_id"]]
@@ -129,16 +131,16 @@ def read_known(run: RunFolder, progress: Progress) -> Known:
     found: dict[str, pd.DataFrame | None] = {"features": features, "profiles": profiles}
     for name, table in _TABLES.items():
         found[name] = run.read_table(table) if run.table_path(table).is_file() else None
-    progress(0.2, "reading orders and contacts")
+    progress(0.2, words.word("orders"))
     found["orders"] = _orders(shop, run.as_of)
     found["contacts"], found["answers"] = _contacts(shop, "exposures"), _contacts(shop, "responses")
     if found["chances"] is not None and found["decisions"] is not None:
         whose = found["decisions"][["decision_id", "customer_id"]]
         found["chances"] = found["chances"].merge(whose, on="decision_id")
-    progress(0.6, "describing customers to the model")
+    progress(0.6, words.word("describing"))
     model, candidates, background = _model(run, shop, found["scores"])
-    progress(0.9, "laying out by customer")
-    return Known(
+    progress(0.9, words.word("laying_out"))
+    return CustomerIndex(
         run, shop, ids, run.pseudonym(ids),
         {name: Rows.of(table, ids) for name, table in found.items()}, promotion_names(shop),
         Rows.of(candidates, ids), model, background, card_attributes(profiles, shop),

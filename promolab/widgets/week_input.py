@@ -1,4 +1,4 @@
-"""What an explorer is opened on: a week's folder."""
+"""What an explorer is opened on: a week's folder, read in the language of its report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder
+from promolab.language import speaking
 from promolab.weeks import Week
 
 
@@ -40,8 +41,8 @@ def week_of(week: str | Path | RunFolder | None, out: str | Path) -> RunFolder:
 
 
 @contextmanager
-def read_as_now(run: RunFolder) -> Iterator[None]:
-    """Read a week inside of this: what an earlier promolab did not write yet is a sentence.
+def reading(run: RunFolder) -> Iterator[None]:
+    """Read a week inside of this, in the language of its report.
 
     Parameters
     ----------
@@ -51,10 +52,11 @@ def read_as_now(run: RunFolder) -> Iterator[None]:
     Raises
     ------
     InputError
-        A figure or a column is not there.
+        A figure or a column is not there: an earlier promolab did not write it yet.
     """
     try:
-        yield
+        with speaking(run.language):
+            yield
     except KeyError as error:
         raise InputError(
             f"{run.week} in {run.reports.path} does not hold {error}: an earlier promolab made it; "
