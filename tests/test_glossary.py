@@ -8,6 +8,7 @@ import promolab.glossary as glossary
 from promolab.contract import Settings
 from promolab.contract.tables import TABLES, dictionary
 from promolab.features.customers import ORDER
+from promolab.language import speaking
 from promolab.profiles import AXES
 from tests.refused import refused
 
@@ -40,15 +41,19 @@ def test_terms_are_written_for_readers_and_labels_tell_columns_apart():
         assert "_" not in term.label, term
         assert term.label.strip() and term.meaning.endswith("."), term
         assert not re.search(r"\s\s|\n", term.meaning), term
+        assert term.chinese_meaning.endswith("。") and term.chinese, term
     assert glossary.GROUPS
     for name, group in glossary.GROUPS.items():
-        labels = [term.label for term in group.values()]
-        assert len(set(labels)) == len(labels), name
+        for labels in ([t.label for t in group.values()], [t.chinese for t in group.values()]):
+            assert len(set(labels)) == len(labels), name
 
 
 def test_labels_tables_and_markdown_keep_the_order_and_name_the_nearest():
     assert glossary.label("household_size") == "household size"
     assert glossary.describe(["orders", "AUC"]).name.tolist() == ["orders", "AUC"]
+    with speaking("zh"):
+        assert glossary.describe(["orders"])[["label", "meaning"]].iloc[0].str.len().max() > 20
+        assert glossary.label("orders") == "订单数" and glossary.meaning("nothing") == ""
     assert glossary.describe().name.tolist()[0] == "customer_id"
     assert len(glossary.describe()) == len(glossary.GLOSSARY)
     refused("did you mean 'orders'", glossary.describe, ["ordres"])

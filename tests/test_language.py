@@ -26,7 +26,6 @@ from promolab.cleaning.quarantine import QUARANTINE_RULES
 from promolab.cleaning.report import LeftOut
 from promolab.contract import TABLES, Shop, freshness
 from promolab.effects import Difference, adjusted_difference, not_identified
-from promolab.glossary import GLOSSARY
 from promolab.language import CATALOGUES, LANGUAGES, _, _n, day_words, language, speak, speaking
 from promolab.loop import LateRows
 from promolab.loop.reconcile import OUTCOMES, Reconciliation
@@ -77,7 +76,7 @@ def _of_the_code() -> Iterator[tuple[str, str | tuple[str, ...]]]:
 
 
 def _of_the_page() -> Iterator[tuple[str, str]]:
-    """Give what the template says, the titles of pages, and the words explained on the first."""
+    """Give what the template says, and the titles of pages."""
     for template in sorted(TEMPLATES.rglob("*.j2")):
         text = template.read_text(encoding="utf-8")
         for message in re.findall(r'\bsay\("([^"]+)"\)', text):
@@ -85,14 +84,6 @@ def _of_the_page() -> Iterator[tuple[str, str]]:
     for path in sorted(NOTEBOOKS.glob("[01][0-9]_*.ipynb"))[1:]:
         notebook = nbformat.read(path, as_version=4)
         yield path.name, notebook.cells[0].source.splitlines()[0].lstrip("# ").split(" · ")[-1]
-    for column in SEGMENTS:
-        yield "background.py", GLOSSARY[column].meaning
-    for cell in notebook.cells:
-        if cell.source.startswith("words = {"):
-            for node in ast.walk(ast.parse(cell.source)):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    yield path.name, node.value
-                    yield path.name, GLOSSARY[node.value].meaning
 
 
 def _of_the_data() -> Iterator[tuple[str, str]]:

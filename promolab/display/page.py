@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.display.figures import png, show
 from promolab.errors import InputError
-from promolab.glossary import GLOSSARY, label
+from promolab.glossary import GLOSSARY, label, meaning
 from promolab.language import ENGLISH, _, language
 from promolab.wording import count, number, percent
 
@@ -291,11 +291,8 @@ def _sorted_by(column: pd.Series[Any]) -> list[str]:
 
 def _meaning(column: str) -> str:
     """Return the attribute that explains a heading, where its column is in the glossary."""
-    term = GLOSSARY.get(column)
-    meaning = _(term.meaning) if term else ""
-    # Words of another language than the page's explain nothing there.
-    known = meaning and (language() == ENGLISH or meaning != (term and term.meaning))
-    return f' title="{escape(meaning)}"' if known else ""
+    said = meaning(column)
+    return f' title="{escape(said)}"' if said else ""
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
@@ -532,7 +529,8 @@ def explained(html: Html, words: Iterable[str]) -> Html:
     >>> found.endswith(">holdout</abbr> of 9</p>")
     True
     """
-    left = {_(name).lower(): _(GLOSSARY[name].meaning) for name in words}
+    spoken = {name: name if language() == ENGLISH else label(name) for name in words}
+    left = {word.lower(): meaning(name) for name, word in spoken.items()}
     if not left:
         return html
     longest = sorted(left, key=len, reverse=True)
@@ -541,10 +539,10 @@ def explained(html: Html, words: Iterable[str]) -> Html:
     pattern = re.compile(f"{end}({'|'.join(map(re.escape, longest))}){end}", re.IGNORECASE)
 
     def marked(match: re.Match[str]) -> str:
-        meaning = left.pop(match[0].lower(), None)
-        if meaning is None:
+        said = left.pop(match[0].lower(), None)
+        if said is None:
             return match[0]
-        return f'<abbr tabindex="0" title="{escape(meaning)}">{match[0]}</abbr>'
+        return f'<abbr tabindex="0" title="{escape(said)}">{match[0]}</abbr>'
 
     pieces, inside = [], 0
     for piece in _TAGS.split(html.text):

@@ -34,8 +34,8 @@ class Term:
         Unit of its values; empty for words that have none.
     meaning : str
         What it says, in a sentence.
-    chinese : str
-        The label in Chinese; empty where nobody wrote one.
+    chinese, chinese_meaning : str
+        Label and meaning in Chinese.
     decimals : int or None
         How many decimals its figures are written with; None for what their intervals allow.
     """
@@ -44,22 +44,22 @@ class Term:
     label: str
     unit: str
     meaning: str
-    chinese: str = ""
+    chinese: str
+    chinese_meaning: str
     decimals: int | None = None
 
 
 def _read() -> dict[str, dict[str, Term]]:
-    text = (Path(__file__).parent / "terms.txt").read_text(encoding="utf-8")
     groups: dict[str, dict[str, Term]] = {}
-    for line in text.replace("\n    ", " ").splitlines():
+    for line in (Path(__file__).parent / "terms.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("== "):
             groups[line[3:]] = found = {}
         elif line and not line.startswith("#"):
-            name, called, unit, meaning = (part.strip() for part in line.split("|"))
+            name, called, unit, meaning, explained = (part.strip() for part in line.split("|"))
             english, _, chinese = called.partition(" / ")
             unit, _, decimals = unit.removesuffix(" decimals").partition("; ")
             shown = int(decimals) if decimals else None
-            found[name] = Term(name, english, unit, meaning, chinese, shown)
+            found[name] = Term(name, english, unit, meaning, chinese, explained, shown)
     return groups
 
 
@@ -74,7 +74,7 @@ GLOSSARY: dict[str, Term] = {
 
 
 def label(name: str) -> str:
-    """Return what a reader calls a column, in the language spoken where the glossary has it so.
+    """Return what a reader calls a column, in the language spoken.
 
     An unknown one loses its underscores.
 
@@ -86,7 +86,21 @@ def label(name: str) -> str:
     term = GLOSSARY.get(name)
     if term is None:
         return name.replace("_", " ")
-    return term.label if language() == ENGLISH else term.chinese or term.label
+    return term.label if language() == ENGLISH else term.chinese
+
+
+def meaning(name: str) -> str:
+    """Return what a column or word means, in the language spoken; empty for an unknown one.
+
+    Examples
+    --------
+    >>> meaning("discount_share")
+    'Discount ÷ (sales + discount); null where nothing was spent.'
+    """
+    term = GLOSSARY.get(name)
+    if term is None:
+        return ""
+    return term.meaning if language() == ENGLISH else term.chinese_meaning
 
 
 def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
@@ -100,7 +114,7 @@ def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per term: name, label, unit, meaning.
+        One row per term: name, label, unit, meaning; label and meaning in the language spoken.
 
     Raises
     ------
@@ -120,8 +134,7 @@ def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
     for name in names:
         if name not in GLOSSARY:
             raise InputError(f"{name!r} is not in the glossary; {nearest(name, GLOSSARY)}")
-        term = GLOSSARY[name]
-        rows.append((term.name, term.label, term.unit, term.meaning))
+        rows.append((name, label(name), GLOSSARY[name].unit, meaning(name)))
     return pd.DataFrame(rows, columns=["name", "label", "unit", "meaning"])
 
 
