@@ -340,7 +340,7 @@ _READ_AND_WRITE = {
     "06_offers": ("report.pages.offers",),
     "07_policy": ("campaign.spending.budget_decision", "campaign.worth.kept:kept_worth"),
     "08_plan": ("campaign.plan.result", "campaign.outlook.week_plan"),
-    "09_learning": ("loop.monitoring.since", "loop.monitoring.champions"),
+    "09_learning": ("loop.monitoring.drift", "loop.monitoring.champions"),
 }
 
 

@@ -1,12 +1,11 @@
-from .calibrated import calibration_track
+from .calibration import calibration_track
 from .champions import KeptModels as KeptModels
 from .champions import kept_models, last_method
 from .champions import models_of as models_of
 from .drift import FeatureDrift as FeatureDrift
-from .drift import feature_drift
+from .drift import drift_since, feature_drift
+from .drift import moved_since as moved_since
 from .feedback import satisfaction
-from .since import drift_since, score_drift
-from .since import moved_since as moved_since
 
 __all__ = [
     "calibration_track",
@@ -15,5 +14,4 @@ __all__ = [
     "kept_models",
     "last_method",
     "satisfaction",
-    "score_drift",
 ]

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promolab.compare import Method
-from promolab.display import Html, table
 from promolab.folder import RunFolder, sha256_of
-from promolab.loop.monitoring.since import earlier_runs
+from promolab.loop.monitoring.drift import earlier_runs
 from promolab.results import Result, plain
 
 if TYPE_CHECKING:
@@ -63,19 +62,10 @@ class KeptModels(Result):
         kept: dict[str, Any] = plain(self.frame.set_index("name").to_dict("index"))
         return kept
 
-    def summary(self) -> str:
-        """Return what was decided about each model, and why."""
-        if not self:
-            return "No model was made this week: there is nothing to learn from."
-        return " ".join(
-            f"{row['name'].capitalize()}: {row['reason']}" for row in self.frame.to_dict("records")
-        )
-
-    def table(self) -> Html:
-        """Return a row per model."""
+    def facts(self) -> Mapping[str, Any]:
+        """Return whether a model was made, and the first letters of each file's fingerprint."""
         shown = self.frame.assign(file=self.frame["fingerprint"].str[:12])
-        heads = {"name": "predicts", "method": "method", "decision": "decision"}
-        return table(shown, heads | {"file": "file's fingerprint, first 12"})
+        return {"made": bool(self), "models": shown}
 
 
 def models_of(run: RunFolder) -> KeptModels:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from promolab.checks import level_of, whole_number
-from promolab.display import Html, Ranged, table
+from promolab.checks import level_of
 from promolab.errors import InputError
-from promolab.glossary import label
-from promolab.loop.monitoring.told_apart import ToldApart, tell_apart
-from promolab.results import Result, plain
+from promolab.features import build_features
+from promolab.folder import RunFolder
+from promolab.results import Estimate, Result, plain
+from promolab.segmentation import Migration, sample_customers
 from promolab.stats import holm, normal_quantile
-from promolab.wording import count, number, plural
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from promolab.contract import Shop
 
 
 SOME, MUCH = 0.1, 0.25
@@ -39,6 +38,9 @@ GROWING = (
     *("tenure_days", "coupon_orders", "contacts", "responses", "largest_order"),
 )
 """Totals since a customer's first event: they grow as time goes by, whatever customers do."""
+WEEKS = 4
+MOST = 100_000
+"""Customers whose features are compared: of more, so many drawn at random."""
 MOST_DRAWN = 12
 FARTHEST = 1.0
 """Where the figure ends: what moved farther is as much as can be."""
@@ -48,6 +50,9 @@ COLUMNS = (
 )
 _PSI = ["psi", "psi_low", "psi_high"]
 _QUANTILES = 1_000
+_KINDS: dict[str, Any] = dict.fromkeys(COLUMNS, float)
+_KINDS |= {"column": object, "kind": object, "grows": bool, "drift": object}
+NOTHING = pd.DataFrame(columns=list(COLUMNS)).astype(_KINDS)
 
 
 @dataclass(frozen=True)
@@ -64,28 +69,26 @@ class FeatureDrift(Result):
         p_value, p_holm, missing_then, missing_now (shares), grows (a total that grows by itself)
         and drift (``no``, ``some``, ``much``).
     rows_then, rows_now : int
-    told_apart : ToldApart or None
-        Whether a model can tell the rows of the two times apart.
-    rest_apart : ToldApart or None
-        The same without the columns that drifted; None where none did.
     level : float
         Of the intervals, and 1 − it of the tests.
-    since, note, what : str
-        Since when, in words (``since 2024-W51``); what a reader must know, such as the season; and
-        what a column is.
+    week : str
+        The week that it is compared with; empty where features of then were made anew.
+    weeks : int
+        How many weeks before that was.
+    season : {"", "short", "known", "unknown"}
+        Whether the history is too short to look back, or the season of a year before is known.
+    sale_days : tuple of str
+        Sale days in between.
     """
 
     frame: pd.DataFrame = field(repr=False)
     rows_then: int
     rows_now: int
-    told_apart: ToldApart | None = None
-    rest_apart: ToldApart | None = None
     level: float = 0.95
-    since: str = "since then"
-    note: str = ""
-    what: str = "feature"
-
-    ALT = "How far each column moved, with its interval, against the bars of some and much drift."
+    week: str = ""
+    weeks: int = 0
+    season: str = ""
+    sale_days: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return len(self.frame) > 0
@@ -95,148 +98,42 @@ class FeatureDrift(Result):
         """Columns that moved beyond the bar of `SOME` and beyond chance, the farthest first."""
         return self.frame["column"][self.frame["drift"] != NONE_].tolist()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what drifted, the farthest column's index, and the classifier's AUC."""
-        rows = self.frame[self.frame["drift"] != NONE_]
-        keep = ["psi", "psi_low", "psi_high", "drift"]
-        told, rest = (
-            None if one is None else one.to_dict() for one in (self.told_apart, self.rest_apart)
-        )
-        return {
-            **super().to_dict(),
-            "columns": len(self.frame),
-            "drifted": plain(rows.set_index("column")[keep].to_dict("index")),
-            "told_apart": told,
-            "rest_apart": rest,
-        }
-
-    def summary(self) -> str:
-        """Say what drifted, whether a model can tell the times apart, and what of the season."""
-        if not self:
-            return self.note or "There are no two times to compare."
-        parts = [self.finding(), self._how_far(), self._apart(), self._growing(), self.note]
-        return " ".join(filter(None, parts))
-
-    def finding(self) -> str:
-        """Say in a sentence which columns drifted."""
-        if not self:
-            return self.summary()
-        counted = self.frame[~self.frame["grows"]]
+    def facts(self) -> Mapping[str, Any]:
+        """Return the columns that count and those that drifted, and which sentences hold."""
+        hair = (self.frame["psi"] >= SOME) & (self.frame["moved"] < HAIR)
+        hair &= self.frame["drift"] == NONE_
+        counted = self.frame.assign(said=self.frame["drift"].mask(hair, "hair"))
+        counted = counted[~counted["grows"]]
         moved = counted[counted["drift"] != NONE_]
-        n = plural(len(counted), self.what)
-        if moved.empty:
-            return f"None of {n} drifted {self.since}."
-        told = ", ".join(label(column) for column in moved["column"].head(3))
-        rest = f" and {count(len(moved) - 3)} more" if len(moved) > 3 else ""
         much = int((moved["drift"] == MUCH_).sum())
-        part = "all" if much == len(moved) else count(much) if much else "none"
-        part = f"{part} of them much" if len(moved) > 1 else "much" if much else "not much"
-        return f"{count(len(moved))} of {n} drifted {self.since}, {part}: {told}{rest}."
-
-    def _how_far(self) -> str:
-        rows = self.frame[~self.frame["grows"] & ~_hair(self.frame)].head(1)
-        if rows.empty:
-            return ""
-        far = _index(*rows[_PSI].to_numpy(dtype=float)[0])
-        hair = int((_hair(self.frame) & ~self.frame["grows"]).sum())
-        more = f" {plural(hair, 'other')} with a larger index moved by a hair only." if hair else ""
-        return (
-            f"The farthest moved by {far} (stability index beyond chance; from {SOME} some, from "
-            f"{MUCH} much; {plural(self.rows_now, 'customer')} now, {count(self.rows_then)} then)."
-            f"{more}"
-        )
-
-    def _apart(self) -> str:
-        told = "" if self.told_apart is None else self.told_apart.summary()
-        if self.rest_apart is None or not self.rest_apart.auc.n:
-            return told
-        rest = number(*self.rest_apart.auc.ends, decimals=2)
-        return f"{told} Without those that drifted: {rest}."
-
-    def _growing(self) -> str:
-        n = int(self.frame["grows"].sum())
-        if not n:
-            return ""
-        return (
-            f"{plural(n, 'total')} since a customer's first event grow by themselves as time goes "
-            "by, and do not count."
-        ).replace("1 total since a customer's first event grow by themselves", "1 total grows")
-
-    def table(self) -> Html:
-        """Return the columns that moved most, a row each."""
-        counted = self.frame[~self.frame["grows"]]
-        shown = counted.assign(
-            what=[label(c) for c in counted["column"]],
-            missing=[
-                f"{number(100 * then, decimals=0)} → {number(100 * now, decimals=0)} %"
-                for then, now in zip(counted["missing_then"], counted["missing_now"], strict=True)
-            ],
-            p=[_p(p) for p in counted["p_holm"]],
-            said=_said(counted),
-        )
-        return table(
-            shown,
-            {
-                "what": "feature",
-                "psi": "stability index beyond chance",
-                "ks": "distance (Kolmogorov–Smirnov)",
-                "p": "p after Holm",
-                "missing": "missing then → now",
-                "said": "drift",
-            },
-            {"psi": Ranged(_index), "ks": lambda d: number(d, decimals=2), "p": str},
-            caption="The farthest first.",
-            file="tables/drift.parquet",
-            most=6,
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw how far each column moved, with its interval, the farthest first."""
-        from promolab import plots
-
-        counted = self.frame[~self.frame["grows"]]
-        if counted.empty:
-            raise InputError(f"there is nothing to draw: {self.summary()}")
-        rows = counted.head(MOST_DRAWN)
-        shades = {NONE_: plots.MUTED, SOME_: plots.COLOURS[1], MUCH_: plots.COLOURS[5]}
-        ax = plots.intervals(
-            [label(c) for c in rows["column"]],
-            *(rows[end].clip(upper=FARTHEST) for end in _PSI),
-            colour=[shades[d] for d in rows["drift"]],
-            text=[
-                "" if said == NONE_ else f"{said}, {_index(*ends)}"
-                for said, ends in zip(_said(rows), rows[_PSI].to_numpy(dtype=float), strict=True)
-            ],
-            ax=ax,
-        )
-        plots.reference_line(ax, "vertical", SOME, "some")
-        plots.reference_line(ax, "vertical", MUCH, "much")
-        left = len(counted) - len(rows)
-        return plots.finish(
-            ax,
-            title=self.finding().split(": ")[0].rstrip("."),
-            subtitle="Population stability index less what chance makes of it, with 95 % intervals"
-            + (f"; the {len(rows)} that moved most of {len(counted)}" if left else ""),
-            xlabel="how far the distribution moved (stability index)",
-        )
-
-
-def _index(value: float, low: float, high: float) -> str:
-    return "< 0.01" if high < 0.005 else number(value, low, high, decimals=2)
-
-
-def _said(rows: pd.DataFrame) -> list[str]:
-    """Say of each column whether it drifted, and why not though its index is large."""
-    return rows["drift"].mask(_hair(rows), "no, moved by a hair").tolist()
-
-
-def _hair(rows: pd.DataFrame) -> pd.Series[Any]:
-    """Tell which columns have a large index, for a value that many share moved by a hair."""
-    return (rows["psi"] >= SOME) & (rows["moved"] < HAIR) & (rows["drift"] == NONE_)
-
-
-def _p(p: float) -> str:
-    return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else number(p, decimals=3)
+        part = "some" if 0 < much < len(moved) else "all" if much else "none"
+        far = counted.loc[counted["said"] != "hair", _PSI].astype(float)
+        drawn = counted.head(MOST_DRAWN)
+        ends = {f"at{end[3:]}": drawn[end].clip(upper=FARTHEST) for end in _PSI}
+        kept = self.frame[self.frame["drift"] != NONE_].set_index("column")[[*_PSI, "drift"]]
+        return {
+            "case": ("moved" if len(moved) else "still") if self else self.season or "nothing",
+            "how": "week" if self.week else "weeks" if self.weeks else "then",
+            "any": len(moved) > 0,
+            "counted": counted,
+            "moved": moved,
+            "much": much,
+            "part": f"one_{part}" if len(moved) == 1 else part,
+            "top": moved["column"].head(3).tolist(),
+            "more": max(len(moved) - 3, 0),
+            "far": Estimate.of(far.iloc[0]) if len(far) else Estimate(math.nan),
+            "hair": int((counted["said"] == "hair").sum()),
+            "growing": int(self.frame["grows"].sum()),
+            "some_bar": SOME,
+            "much_bar": MUCH,
+            "drawn": drawn.assign(**ends, apart=drawn["drift"] != NONE_),
+            "left": len(counted) - len(drawn),
+            "what": "feature",
+            "since": lambda: self.say("since_when"),
+            "note": lambda: self.say("finding" if self.season == "short" else "season"),
+            "columns": len(self.frame),
+            "by_column": lambda: plain(kept.to_dict("index")),
+        }
 
 
 def feature_drift(
@@ -246,14 +143,10 @@ def feature_drift(
     *,
     growing: Sequence[str] = GROWING,
     customer: str = "customer_id",
-    apart: bool = True,
-    since: str = "since then",
-    note: str = "",
-    what: str = "feature",
-    seed: int = 0,
     level: float = 0.95,
+    **told: Any,
 ) -> FeatureDrift:
-    """Compare the rows of two times column by column, and all columns together.
+    """Compare the rows of two times column by column.
 
     A column drifts if its population stability index, less the part that chance makes of it, is at
     least 0.1, its values moved by a tenth of a standard deviation or more, *and* its distributions
@@ -267,17 +160,12 @@ def feature_drift(
     columns : iterable of str, optional
         Which ones; by default all that both have but ids and times.
     growing : sequence of str
-        Totals that grow by themselves: compared, but never called drift, nor given to the model
-        that tells the times apart.
+        Totals that grow by themselves: compared, but never called drift.
     customer : str
-        Column of the customer: folds and intervals keep a customer's rows together.
-    apart : bool
-        Whether a model tries to tell the two times apart (`tell_apart`).
-    since, note, what : str
-        Since when, in words; what to say beside; what a column is.
-    seed : int
-        Start of the random numbers.
+        Column of the customer, which is not compared.
     level : float
+    **told : object
+        Since when: `FeatureDrift.week` or its ``weeks``, ``season`` and ``sale_days``.
 
     Returns
     -------
@@ -301,11 +189,10 @@ def feature_drift(
     >>> rng = np.random.default_rng(0)
     >>> then = pd.DataFrame({"orders_84d": rng.poisson(4, 800), "hour_of_day": rng.random(800)})
     >>> now = then.assign(orders_84d=rng.poisson(6, 800))
-    >>> feature_drift(then, now, apart=False).drifted
+    >>> feature_drift(then, now).drifted
     ['orders_84d']
     """
     level_of(level)
-    whole_number("seed", seed, 0)
     names = _columns(then, now, columns, customer)
     rows = [_column_row(then[c], now[c], level) | {"column": c} for c in names]
     frame = pd.DataFrame(rows)
@@ -315,18 +202,10 @@ def feature_drift(
     far = np.select([frame["psi"] >= MUCH, frame["psi"] >= SOME], [MUCH_, SOME_], NONE_)
     hair = (frame["moved"] < HAIR) & ~(frame["psi_lost"] >= SOME)
     frame["drift"] = np.where(sure & ~frame["grows"] & ~hair, far, NONE_)
-    blurred = set(frame["column"][hair & (frame["psi"] >= SOME)])
     frame = frame[list(COLUMNS)].sort_values(
         ["psi", "column"], ascending=[False, True], ignore_index=True
     )
-    fair = sorted(set(names) - set(growing) - blurred)
-    drifted = set(frame["column"][frame["drift"] != NONE_])
-    told = rest = None
-    if apart:
-        ask = partial(tell_apart, then, now, customer=customer, seed=seed, level=level)
-        told = ask(fair)
-        rest = ask([c for c in fair if c not in drifted]) if drifted else None
-    return FeatureDrift(frame, len(then), len(now), told, rest, level, since, note, what)
+    return FeatureDrift(frame, len(then), len(now), level, **told)
 
 
 def _columns(
@@ -482,3 +361,92 @@ def stability_index(counts: np.ndarray, level: float = 0.95) -> tuple[float, flo
     beyond = index - chance
     psi, low, high = (float(max(end, 0.0)) for end in (beyond, beyond - half, beyond + half))
     return psi, low, high, float(chdtrc(bins - 1, index / per_row))
+
+
+def earlier_runs(run: RunFolder) -> list[RunFolder]:
+    """Return the folders of the good weeks before a run's, the latest first."""
+    earlier = [week for week in run.reports.weeks() if week < run.week]
+    return [run.reports.run(week) for week in reversed(earlier)]
+
+
+def last_with(run: RunFolder, name: str) -> RunFolder | None:
+    """Return the latest good week before a run's whose table has rows; None where there is none."""
+    import pyarrow.parquet as pq
+
+    for one in earlier_runs(run):
+        path = one.table_path(name)
+        if path.is_file() and pq.read_metadata(path).num_rows:
+            return one
+    return None
+
+
+def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0) -> FeatureDrift:
+    """Compare the week's features with those of the last good week, else of weeks before.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the table ``features``; earlier weeks lie beside it.
+    shop : Shop
+        Where earlier features come from if there is no earlier week.
+    weeks : int
+        How far to look back then.
+    seed : int
+        Start of the random numbers.
+
+    Returns
+    -------
+    FeatureDrift
+        False, with its reason, where the shop's history is too short.
+    """
+    import ibis
+
+    now, before = run.read_table("features"), last_with(run, "features")
+    if before is not None:
+        then = pd.read_parquet(before.table_path("features"))
+        since: dict[str, Any] = {"week": str(before.week)}
+        moment = before.as_of
+        ids = pd.concat([then["customer_id"], now["customer_id"]])
+        some = sample_customers(ids, seed=seed, most=MOST)
+    else:
+        moment, since = run.as_of - pd.Timedelta(weeks=weeks), {"weeks": weeks}
+        some = sample_customers(now["customer_id"], seed=seed)
+        asked = pd.DataFrame({"customer_id": some, "as_of": pd.Timestamp(moment).as_unit("us")})
+        then = build_features(shop, ibis.memtable(asked)).execute().drop(columns="as_of")
+    then, now = (f[f["customer_id"].isin(some)] for f in (then, now))
+    if then.empty or now.empty:
+        return FeatureDrift(NOTHING, len(then), len(now), season="short")
+    first = shop.events.ts.min().execute()
+    year = pd.Timestamp(run.as_of) - pd.Timedelta(weeks=52)
+    season = "known" if first is not None and pd.Timestamp(first) <= year else "unknown"
+    days = _sale_days(shop, moment, run.as_of)
+    return feature_drift(then, now, season=season, sale_days=days, **since)
+
+
+def _sale_days(shop: Shop, then: datetime, now: datetime) -> tuple[str, ...]:
+    if not shop.has("calendar"):
+        return ()
+    calendar = shop.calendar
+    rows = calendar.filter((calendar.starts_at < now) & (calendar.ends_at > then)).execute()
+    return tuple(sorted(set(rows["name"].astype(str)))[:5])
+
+
+def moved_since(run: RunFolder) -> Migration | None:
+    """Return where the last good week's segments have moved, as the step of segments found it.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With ``segments`` in its metrics and the table ``segment_migration``.
+
+    Returns
+    -------
+    Migration or None
+        None where no earlier week has segments.
+    """
+    told = run.metrics.get("segments") or {}
+    moves = run.read_table("segment_migration")
+    if moves.empty or "migration" not in told:
+        return None
+    here = {"frame": moves, "order": tuple(told.get("names", ()))}
+    return Migration.from_dict(told["migration"] | here)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,11 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import level_of
-from promolab.display import Html, Ranged, table
-from promolab.errors import InputError
 from promolab.results import Estimate, Result, plain
 from promolab.stats import compare_means, holm, share_interval, t_quantile, two_sided
-from promolab.wording import arm_words, count, more_or_less, number, percent, plural
+from promolab.wording import arm_words
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
 
 
@@ -53,9 +49,11 @@ class Satisfaction(Result):
         Share of four and five stars, and mean stars, of all ratings.
     few : int
         Promotions with ratings of fewer than ten customers, which have no row.
-    why : str
-        Why there is nothing to tell; empty where there is.
+    why : {"", "none", "few"}
+        Why there is nothing to tell: no ratings, or of fewer than two customers.
     level : float
+    shop : str
+        What readers call the shop.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -64,22 +62,18 @@ class Satisfaction(Result):
     few: int = 0
     why: str = ""
     level: float = 0.95
-
-    ALT = "Share of four and five stars, with intervals, by kind of promotion and by segment."
+    shop: str = ""
 
     def __bool__(self) -> bool:
         return not self.why
 
     def to_dict(self) -> dict[str, Any]:
         """Return the share of satisfied ratings, the mean, and the difference promotions make."""
-        told = {"satisfied": self.overall, "rating": self.mean, "why": self.why}
         rows = self.frame[(self.frame["by"] == ALL) & (self.frame["group"] == WITH)]
-        found = {
-            name: one.to_dict() if isinstance(one, Estimate) else one for name, one in told.items()
-        }
-        if len(rows):
-            found["promotions"] = plain(rows.iloc[0].drop(["by", "group"]).to_dict())
-        return found | {"standing_out": self.standing_out()}
+        found = (
+            {"promotions": plain(rows.iloc[0].drop(["by", "group"]).to_dict())} if len(rows) else {}
+        )
+        return super().to_dict() | found
 
     def standing_out(self) -> list[str]:
         """Return the groups that differ beyond chance after Holm, within each way to group."""
@@ -87,124 +81,36 @@ class Satisfaction(Result):
         names: list[str] = rows["group"].tolist()
         return names
 
-    def summary(self) -> str:
-        """Say how satisfied customers are, with and without promotions, and who stands out."""
-        if self.why:
-            return self.why
-        parts = [
-            self.finding(),
-            f"The mean is {number(*self.mean.ends, decimals=2)} stars.",
-            self._promotions(),
-            self._out(),
-            "Who rates, and who orders with a promotion, is not drawn by chance: this describes, "
-            "and proves no effect.",
-        ]
-        return " ".join(filter(None, parts))
-
-    def finding(self) -> str:
-        """Say in a sentence how many ratings are four or five stars; why none are known."""
-        share = percent(*self.overall.ends)
-        n = plural(self.overall.n, "rating")
-        return self.why or f"{share} of {n} are four or five stars."
-
-    def _promotions(self) -> str:
-        rows = self.frame[self.frame["by"] == ALL].set_index("group").to_dict("index")
-        if WITH not in rows or WITHOUT not in rows:
-            return "Orders with and without a promotion cannot be compared: too few were rated."
-        one, other = rows[WITH], rows[WITHOUT]
-        share, base = (percent(*(r[f"satisfied{end}"] for end in ENDS)) for r in (one, other))
-        told = f"Of orders with a promotion {share} are, without {base}"
-        value, low, high = (one[f"difference{end}"] for end in ENDS)
-        if not math.isfinite(low):
-            return f"{told}."
-        gap = more_or_less(value, low, high, "points", scale=100)
-        sure = low > 0 or high < 0
-        return f"{told}: {gap}{'' if sure else ', which chance alone could have made'}."
-
-    def _out(self) -> str:
-        groups = self.frame[self.frame["by"] != ALL]
-        few = f"{plural(self.few, 'promotion')} with fewer than {FEWEST} customers who rated"
-        left = f"{few} {'has' if self.few == 1 else 'have'} no row." if self.few else ""
-        if groups.empty:
-            return left
-        out = self.standing_out()
-        n = plural(len(groups), "kind, promotion or segment", "kinds, promotions and segments")
-        if not out:
-            return f"None of {n} stands out after a correction for their number. {left}".rstrip()
-        verb = "stand" if len(out) > 1 else "stands"
-        return f"Of {n}, {', '.join(out)} {verb} out. {left}".rstrip()
-
-    def table(self) -> Html:
-        """Return a row per promotion; nothing where none was rated by enough customers."""
-        rows = self.frame[self.frame["by"] == PROMOTION]
-        if rows.empty:
-            return Html("")
-        heads = {
-            "group": "promotion",
-            "ratings": "ratings",
-            "customers": "customers",
-            "satisfied": "four or five stars",
-            "rating": "mean stars",
-            "difference": "difference, points",
-            "p_holm": "p after Holm",
+    def facts(self) -> Mapping[str, Any]:
+        """Return orders with and without a promotion, and the groups of table and figure."""
+        orders = self.frame[self.frame["by"] == ALL].set_index("group")
+        both = WITH in orders.index and WITHOUT in orders.index
+        told = {name: orders.loc[name] for name in orders.index} if both else {}
+        groups, out = self.frame[self.frame["by"] != ALL], self.standing_out()
+        rated = self.frame[self.frame["by"] == PROMOTION]
+        others = self.frame[self.frame["by"] != PROMOTION]
+        gap = _estimate(told[WITH], "difference") if both else UNKNOWN
+        return {
+            "known": bool(self),
+            "reason": lambda: self.say("nothing") if self.why else "",
+            "compared": gap.side if both else "none",
+            "share": _estimate(told[WITH], "satisfied") if both else UNKNOWN,
+            "base": _estimate(told[WITHOUT], "satisfied") if both else UNKNOWN,
+            "gap": gap,
+            "groups": groups,
+            "grouped": "none" if groups.empty else "out" if out else "alike",
+            "out": out,
+            "first_out": out[:2],
+            "fewest": FEWEST,
+            "rated": rated.sort_values(["satisfied", "group"]),
+            "any_rated": len(rated) > 0,
+            "drawn": others.assign(bought=others["group"]),
+            "all_of_them": self.overall.value,
         }
-        formats: dict[str, Any] = {"ratings": count, "customers": count, "p_holm": _p}
-        formats |= {"satisfied": Ranged(percent), "rating": Ranged(_stars)}
-        return table(
-            rows.sort_values(["satisfied", "group"]),
-            heads,
-            formats | {"difference": Ranged(_points)},
-            caption="Least satisfied first. Differences are to orders without a promotion; "
-            "intervals by customer.",
-            file="tables/feedback.parquet",
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the share of four and five stars of each group with its interval."""
-        from promolab import plots
-
-        if self.why:
-            raise InputError(f"there is nothing to draw: {self.why}")
-        rows = self.frame[self.frame["by"] != PROMOTION]
-        if rows.empty:
-            raise InputError(f"no kind and no segment was rated by {FEWEST} customers or more")
-        ends = (100 * rows[name] for name in ("satisfied", "satisfied_low", "satisfied_high"))
-        ax = plots.intervals(
-            [
-                f"orders {g}" if b == ALL else g
-                for b, g in zip(rows["by"], rows["group"], strict=True)
-            ],
-            *ends,
-            reference=100 * self.overall.value,
-            text=[
-                f"{_stars(*ends)} of {plural(n, 'rating')}"
-                for n, *ends in rows[["ratings", "rating", "rating_low", "rating_high"]].to_numpy()
-            ],
-            ax=ax,
-        )
-        out = self.standing_out()
-        whole = f"{percent(*self.overall.ends)} of ratings are four or five stars"
-        verb = "stand" if len(out) > 1 else "stands"
-        told = f"{', '.join(out[:2])} {verb} out" if out else "no kind or segment stands out"
-        return plots.finish(
-            ax,
-            title=f"{whole}; {told}",
-            subtitle=f"{percent(self.level, decimals=0)} intervals by customer; dashed: all; "
-            "right: mean stars",
-            xlabel="ratings of four or five stars, %",
-        )
 
 
-def _stars(value: float, low: float, high: float) -> str:
-    return number(value, low, high, decimals=2)
-
-
-def _points(value: float, low: float, high: float) -> str:
-    return number(100 * value, 100 * low, 100 * high)
-
-
-def _p(p: float) -> str:
-    return "–" if math.isnan(p) else "< 0.001" if p < 0.001 else number(p, decimals=3)
+def _estimate(row: pd.Series[Any], name: str) -> Estimate:
+    return Estimate.of(row[name + end] for end in ENDS)
 
 
 def satisfaction(
@@ -232,15 +138,11 @@ def satisfaction(
     level_of(level)
     none = pd.DataFrame(columns=list(COLUMNS))
     if not shop.has("reviews") or "rating" not in shop.reviews.columns:
-        why = (
-            f"{shop.settings.name} records no ratings, so how satisfied customers are is not known."
-        )
-        return Satisfaction(none, why=why)
+        return Satisfaction(none, why="none", shop=shop.settings.name)
     reviews = shop.reviews.filter(shop.reviews.ts < as_of)
     rows = reviews.filter(reviews.rating.notnull()).execute()
     if rows["customer_id"].nunique() < 2:
-        why = "Fewer than two customers have rated anything: nothing can be said of satisfaction."
-        return Satisfaction(none, why=why)
+        return Satisfaction(none, why="few")
     rows = _described(rows, shop, segments)
     frame = pd.DataFrame(_compared(rows, level), columns=list(COLUMNS))
     frame["p_holm"] = frame.groupby("by", sort=False)["p_value"].transform(lambda p: holm(p))

@@ -90,7 +90,7 @@ def test_where_there_is_nothing_one_sentence_says_so() -> None:
         (reviews_of().assign(ts=NOW), "Fewer than two customers"),
     ]:
         found = satisfaction(shop_of(reviews), NOW)
-        assert not found and sentence in found.summary() == found.finding()
+        assert not found and sentence in found.summary() == found.say("finding")
         assert found.to_frame().empty and found.to_dict()["satisfied"]["value"] is None
 
 

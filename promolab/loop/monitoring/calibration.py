@@ -1,23 +1,18 @@
-"""Whether as many answer as was predicted, and whether that gets worse as time goes by."""
+"""Forecast against actual: whether as many answer as was predicted, and whether that changes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.checks import level_of
-from promolab.errors import InputError
 from promolab.results import Estimate, Result
 from promolab.stats import t_quantile, wilson
-from promolab.wording import count, number, percent, plural
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 
 FEWEST = 4
 """Promotions from which a trend can be told."""
@@ -52,99 +47,31 @@ class CalibrationTrack(Result):
     trend: Estimate = UNKNOWN
     level: float = 0.95
 
-    ALT = "Answers that came ÷ those predicted, promotion by promotion, with intervals."
-
     def __bool__(self) -> bool:
         return len(self.frame) > 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return ratio and trend with their intervals."""
-        return {"ratio": self.ratio.to_dict(), "trend": self.trend.to_dict()}
-
-    def summary(self) -> str:
-        """Say how many came of those predicted, and whether that changes."""
-        if not self:
-            return "No past promotion was predicted out of time, so no calibration can be followed."
-        return (
-            f"{self.finding()} {self.verdict()} These are bare chances: forecasts (page 04 and the "
-            "track record of the first page) correct them by what earlier promotions brought, and "
-            "count only promotions with three before them, so that their sums differ."
-        )
-
-    def finding(self) -> str:
-        """Say how many answered of those predicted."""
-        if not self:
-            return self.summary()
-        n = plural(len(self.frame), "past promotion")
-        ratio = number(*self.ratio.ends, decimals=2)
-        came, predicted = self.frame["observed"].sum(), self.frame["expected"].sum()
-        told = (
-            f"In {n}, each predicted from those over before it, {count(came)} answered where the "
-            f"chances add up to {count(predicted)}: a ratio of {ratio} (1 is right; the interval "
-            "is that of a mean over promotions, which differ; page 04's takes these as they are)."
-        )
-        off = ""
-        if self.ratio.ci_high < 1 or self.ratio.ci_low > 1:
-            side = "high" if self.ratio.value < 1 else "low"
-            off = f" The chances are too {side}; forecasts of how many answer correct for that."
-        return f"{told}{off}"
-
-    def verdict(self) -> str:
-        """Say whether the ratio changes as time goes by."""
-        if not self.trend.n:
-            return f"A trend can be told from {FEWEST} promotions on."
-        change = percent(*self.trend.ends)
-        if self.trend.ci_low > 0 or self.trend.ci_high < 0:
-            return f"That ratio changes by {change} in four weeks, beyond chance."
-        return f"That ratio changes by {change} in four weeks, which chance alone could have made."
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the ratio of each promotion by its start, with intervals, against 1.
-
-        Of many, those of which most answers were expected: they tell most, and the subtitle says
-        how many are left out.
-        """
-        from promolab import plots
-
-        if not self:
-            raise InputError(f"there is nothing to draw: {self.summary()}")
-        rows = self.frame.nlargest(MOST, "expected").sort_index()
-        left = len(self.frame) - len(rows)
-        shown = plural(len(rows), "promotion")
-        if left:
-            shown += f" of most expected answers ({count(left)} smaller ones left out)"
-        ax = plots.points(
-            _side_by_side(rows["starts_at"]),
-            rows["ratio"],
-            low=rows["ratio_low"],
-            high=rows["ratio_high"],
-            colour=plots.COLOURS[0],
-            ax=ax,
-        )
-        plots.reference_line(ax, "horizontal", 1.0)
-        ax.xaxis_date()
-        # One promotion of few answers may have an interval that hides all others.
-        ax.set_ylim(0, min(float(rows["ratio_high"].max()) * 1.05, 4.0))
-        for text in ax.get_xticklabels():
-            text.set_rotation(30)
-        return plots.finish(
-            ax,
-            title=self.verdict().rstrip(".").replace("That ratio", "Came ÷ predicted"),
-            subtitle=f"Answers that came ÷ those predicted, {shown}, "
-            f"{percent(self.level, decimals=0)} intervals; dashed: as predicted",
-            xlabel="start of the promotion",
-            ylabel="came ÷ predicted",
-        )
+    def facts(self) -> Mapping[str, Any]:
+        """Return how many answered and were predicted to, and the promotions of the figure."""
+        rows = self.frame.astype({"expected": float}).nlargest(MOST, "expected").sort_index()
+        return {
+            "known": bool(self),
+            "came": self.frame["observed"].sum(),
+            "predicted": self.frame["expected"].sum(),
+            "off": self.ratio.side_of(1.0),
+            "fewest": FEWEST,
+            "drawn": lambda: rows.assign(start=_side_by_side(rows["starts_at"])),
+            "left": len(self.frame) - len(rows),
+            # One promotion of few answers may have an interval that hides all others.
+            "limits": lambda: (0, min(float(rows["ratio_high"].max()) * 1.05, 4.0)),
+        }
 
 
-def _side_by_side(times: pd.Series[Any]) -> np.ndarray:
-    """Return moments as matplotlib counts them (days), equal ones a little apart."""
-    from matplotlib.dates import date2num
-
+def _side_by_side(times: pd.Series[Any]) -> pd.Series[Any]:
+    """Return moments, equal ones a little apart."""
     place = times.groupby(times).cumcount()
     place -= place.groupby(times).transform("mean")
-    days = np.asarray(date2num(pd.to_datetime(times).to_numpy()))
-    return np.asarray(days + place.to_numpy() * max(np.ptp(days) / 60, 0.2))
+    apart = max((times.max() - times.min()) / 60, pd.Timedelta(days=0.2))
+    return times + place * apart
 
 
 def calibration_track(backtest: pd.DataFrame, *, level: float = 0.95) -> CalibrationTrack:

@@ -30,11 +30,11 @@ def test_ratio_and_trend_are_found_and_the_figure_shows_those_of_most_answers() 
     assert found.ratio.ci_high < 1 and "chances are too high" in found.summary()
     # Beside forecasts that came true: what both are, and why their sums differ.
     assert "These are bare chances: forecasts" in found.summary()
-    assert "page 04's takes these as they are" in found.finding()
+    assert "page 04's takes these as they are" in found.say("finding")
     assert found.trend.ci_low < 0 < found.trend.ci_high
     falling = calibration_track(contacts(n=900, monthly=0.9))
     assert falling.trend.value == pytest.approx(-0.1, abs=0.04) and falling.trend.ci_high < 0
-    assert "beyond chance" in falling.verdict()
+    assert "beyond chance" in falling.say("verdict")
     assert nonsense(f"{found.summary()}\n{falling.summary()}") == []
     assert falling.plot().get_xlabel() == "start of the promotion"
     rows = contacts(60, 40)
@@ -57,9 +57,9 @@ def test_intervals_hold() -> None:
 
 def test_little_or_nothing_is_said_so() -> None:
     empty = calibration_track(contacts().head(0))
-    assert not empty and "no calibration can be followed" in empty.summary() == empty.finding()
+    assert not empty and "no calibration can be followed" in empty.summary() == empty.say("finding")
     few = calibration_track(contacts(3))
-    assert not few.trend.n and "from 4 promotions on" in few.verdict()
+    assert not few.trend.n and "from 4 promotions on" in few.say("verdict")
     one = calibration_track(contacts(1, 5))
     nobody = calibration_track(contacts(5, 20).assign(y=0))
     assert nobody.frame["ratio"].tolist() == [0.0] * 5
