@@ -414,7 +414,9 @@ class ComparedForecasts(Result):
         rows = self.frame[self.frame[["said", "came"]].notna().all(axis=1)]
         measure = measure or next((m for m in TOTALS[::-1] if (rows["measure"] == m).any()), "")
         rows = rows[rows["measure"] == measure].head(MOST)
-        rows = rows.assign(said_low=rows["readout_low"], said_high=rows["readout_high"])
+        named = rows["week"] if self.unit == "week" else rows[self.unit] + " · " + rows["week"]
+        ends = {"said_low": rows["readout_low"], "said_high": rows["readout_high"]}
+        rows = rows.assign(named=named, **ends)
         unit = "customers" if measure == TOTALS[0] else self.currency
         given = {"drawn": rows, "measure": measure, "profit": measure == PROFIT, "in_unit": unit}
         return self._as_words_say("plot", ax, **given)
