@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.glossary import label
-from promolab.language import _, marked
 from promolab.profiles import numeric
+from promolab.results import Facts, words_of
 from promolab.segmentation.groups.preparation import standardise
 from promolab.wording import capital
 
@@ -49,32 +50,32 @@ _FEATURES = {
     "response": ("response_rate",),
 }
 _HIGH = {
-    "recency": (marked("Lapsed"), marked("lapsed customers")),
-    "tenure": (marked("Long-standing"), marked("long-standing customers")),
-    "frequency": (marked("Frequent"), marked("regulars")),
-    "spend": (marked("High-spending"), marked("big spenders")),
-    "basket": (marked("Big-basket"), marked("big-basket shoppers")),
-    "breadth": (marked("Wide-ranging"), marked("all-round shoppers")),
-    "times of day": (marked("Evening"), marked("evening shoppers")),
-    "days": (marked("Weekend"), marked("weekend shoppers")),
-    "price": (marked("Premium"), marked("premium buyers")),
-    "brands": (marked("Own-brand"), marked("own-brand buyers")),
-    "discounts": (marked("Bargain-hunting"), marked("bargain hunters")),
-    "coupons": (marked("Coupon-using"), marked("coupon users")),
-    "response": (marked("Responsive"), marked("promotion fans")),
+    "recency": ("Lapsed", "lapsed customers"),
+    "tenure": ("Long-standing", "long-standing customers"),
+    "frequency": ("Frequent", "regulars"),
+    "spend": ("High-spending", "big spenders"),
+    "basket": ("Big-basket", "big-basket shoppers"),
+    "breadth": ("Wide-ranging", "all-round shoppers"),
+    "times of day": ("Evening", "evening shoppers"),
+    "days": ("Weekend", "weekend shoppers"),
+    "price": ("Premium", "premium buyers"),
+    "brands": ("Own-brand", "own-brand buyers"),
+    "discounts": ("Bargain-hunting", "bargain hunters"),
+    "coupons": ("Coupon-using", "coupon users"),
+    "response": ("Responsive", "promotion fans"),
 }
 _LOW = {
-    "recency": (marked("Recently seen"), marked("recent visitors")),
-    "tenure": (marked("New"), marked("newcomers")),
-    "frequency": (marked("Occasional"), marked("occasional visitors")),
-    "spend": (marked("Low-spending"), marked("light buyers")),
-    "basket": (marked("Small-basket"), marked("small-basket shoppers")),
-    "breadth": (marked("Few-category"), marked("few-category shoppers")),
-    "times of day": (marked("Daytime"), marked("daytime shoppers")),
-    "days": (marked("Weekday"), marked("weekday shoppers")),
-    "price": (marked("Thrifty"), marked("thrifty buyers")),
-    "brands": (marked("Big-brand"), marked("big-brand buyers")),
-    "discounts": (marked("Full-price"), marked("full-price buyers")),
+    "recency": ("Recently seen", "recent visitors"),
+    "tenure": ("New", "newcomers"),
+    "frequency": ("Occasional", "occasional visitors"),
+    "spend": ("Low-spending", "light buyers"),
+    "basket": ("Small-basket", "small-basket shoppers"),
+    "breadth": ("Few-category", "few-category shoppers"),
+    "times of day": ("Daytime", "daytime shoppers"),
+    "days": ("Weekday", "weekday shoppers"),
+    "price": ("Thrifty", "thrifty buyers"),
+    "brands": ("Big-brand", "big-brand buyers"),
+    "discounts": ("Full-price", "full-price buyers"),
 }
 THEMES = tuple(Theme(told, _HIGH[name], _LOW.get(name)) for name, told in _FEATURES.items())
 """The phrase table. Of two themes the earlier one gives the adjective, the later one the noun:
@@ -83,7 +84,7 @@ THEMES = tuple(Theme(told, _HIGH[name], _LOW.get(name)) for name, told in _FEATU
 MIN_DEVIATION = 0.3
 """Standard deviations from the average customer from which on a theme is worth a name."""
 
-COMMON = marked("Typical shoppers")
+COMMON = "Typical shoppers"
 
 
 def segment_words(name: str) -> str:
@@ -95,18 +96,26 @@ def segment_words(name: str) -> str:
     'Lapsed bargain hunters'
     """
     plain, bracket, copy = name.partition(" (")
-    for theme in THEMES:
-        for phrase in filter(None, (theme.high, theme.low)):
-            adjective, noun = phrase[0], plain.removeprefix(f"{phrase[0]} ")
-            if noun != plain and noun in _NOUNS:
-                words = _("{adjective} {noun}", adjective=_(adjective), noun=_(noun))
-                return f"{words}{bracket}{copy}"
-    noun = plain[:1].lower() + plain[1:]
-    known = capital(_(noun)) if noun in _NOUNS else _(plain)
+    words, noun = _names(), plain[:1].lower() + plain[1:]
+    if noun in _NOUNS:
+        return f"{capital(words.word(noun))}{bracket}{copy}"
+    for adjective in _ADJECTIVES:
+        noun = plain.removeprefix(f"{adjective} ")
+        if noun != plain and noun in _NOUNS:
+            both = f"{words.word(adjective)}{words.say('joined')}{words.word(noun)}"
+            return f"{both}{bracket}{copy}"
+    known = words.word(plain) if plain in words.words["word"] else plain
     return f"{known}{bracket}{copy}"
 
 
-_NOUNS = {phrase[1] for theme in THEMES for phrase in (theme.high, theme.low) if phrase}
+@functools.cache
+def _names() -> Facts:
+    return words_of(__name__, "segment_names")
+
+
+_PHRASES = [phrase for theme in THEMES for phrase in (theme.high, theme.low) if phrase]
+_ADJECTIVES = [adjective for adjective, _ in _PHRASES]
+_NOUNS = {noun for _, noun in _PHRASES}
 
 
 def _feature_of(theme: Theme, features: pd.DataFrame) -> tuple[str, int] | None:

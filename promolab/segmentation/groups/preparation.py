@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
-from promolab.language import marked
 from promolab.profiles import numeric
 
 DEFAULT_COLUMNS: tuple[str, ...] = (
@@ -25,10 +24,10 @@ DEFAULT_COLUMNS: tuple[str, ...] = (
 )
 """What k-means and DBSCAN look at by default: when, how much, what and how they buy."""
 
-ALL = marked("All customers")
-NOISE = marked("Unlike any group")
-NO_PURCHASES = marked("No purchases yet")
-NO_HISTORY = marked("No history")
+ALL = "All customers"
+NOISE = "Unlike any group"
+NO_PURCHASES = "No purchases yet"
+NO_HISTORY = "No history"
 APART = frozenset({NOISE, NO_PURCHASES, NO_HISTORY})
 """Named groups that no method made."""
 

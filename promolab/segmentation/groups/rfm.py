@@ -10,26 +10,26 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
-from promolab.language import _, marked
 from promolab.profiles import numeric
 from promolab.results import Result
+from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import NO_PURCHASES, has_history
 from promolab.stats import part_of_total, share_interval
 
 RFM_COLUMNS = ("recency_days", "orders", "amount")
 
 RFM_ORDER: tuple[str, ...] = (
-    marked("Champions"),
-    marked("Loyal"),
-    marked("Potential loyalists"),
-    marked("New"),
-    marked("Promising"),
-    marked("Needs attention"),
-    marked("About to sleep"),
-    marked("Cannot lose"),
-    marked("At risk"),
-    marked("Hibernating"),
-    marked("Lost"),
+    "Champions",
+    "Loyal",
+    "Potential loyalists",
+    "New",
+    "Promising",
+    "Needs attention",
+    "About to sleep",
+    "Cannot lose",
+    "At risk",
+    "Hibernating",
+    "Lost",
 )
 """The segments of the grid, from the best to those that are gone."""
 
@@ -206,7 +206,7 @@ class RfmGrid(Result):
         top = by.sort_values(["share_sales", "customers"], ascending=False, kind="stable").index[0]
         away = by.reindex(list(ASLEEP)).sum()
         return {
-            "top": in_a_sentence(_(top)),
+            "top": in_a_sentence(segment_words(top)),
             "top_customers": int(by.loc[top, "customers"]),
             "top_sales": float(by.loc[top, "share_sales"]),
             "asleep": "some" if away["customers"] else "none",
@@ -215,7 +215,8 @@ class RfmGrid(Result):
             "gap": None if np.isnan(self.usual_gap) else round(self.usual_gap),
             "days": 0 if np.isnan(self.last_order) else round(self.last_order),
             "named": self.cells.assign(
-                segment=self.cells["segment"].map(_), percent=100 * self.cells["share_sales"]
+                segment=self.cells["segment"].map(segment_words),
+                percent=100 * self.cells["share_sales"],
             ),
         }
 
