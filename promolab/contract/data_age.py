@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from promolab.contract.shop import Shop
-from promolab.language import _, _n, marked
-from promolab.results import Result
-from promolab.wording import count, listed
+from promolab.results import Result, words_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -152,26 +150,17 @@ def changed_since(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     for name in recorded:
         before, after = recorded[name], now.get(name, {})
         for week in sorted({*before, *after}):
-            old, new = before.get(week, [0, 0]), after.get(week, [0, 0])
-            if list(old) != list(new):
-                found = _difference(old, new)
-                said.append(_("{table} of {week}: {found}", table=_(name), week=week, found=found))
+            (then, was), (rows, total) = before.get(week, [0, 0]), after.get(week, [0, 0])
+            if (then, was) != (rows, total):
+                facts = {"case": "more" if rows > then else "fewer", "now": rows, "then": then}
+                facts |= {"amount": f"{(total - was) / 100:+,.2f}" if total != was else ""}
+                words = words_of(__name__, "changed", **facts, rows=abs(rows - then))
+                found = [words.say("count")] if rows != then else []
+                found += [words.say("by")] if total != was else []
+                said.append(
+                    words_of(__name__, "changed", table=name, week=week, found=found).say("told")
+                )
     return said
-
-
-def _difference(old: Any, new: Any) -> str:
-    rows, total = new[0] - old[0], new[1] - old[1]
-    words = []
-    if rows:
-        one = marked("{n} row fewer ({now}, were {then})")
-        many = marked("{n} rows fewer ({now}, were {then})")
-        if rows > 0:
-            one = marked("{n} row more ({now}, were {then})")
-            many = marked("{n} rows more ({now}, were {then})")
-        words.append(_n(one, many, abs(rows), now=count(new[0]), then=count(old[0])))
-    if total:
-        words.append(_("amounts by {amount}", amount=f"{total / 100:+,.2f}"))
-    return listed(words)
 
 
 LOOKED_BACK = 28  # days before the decision in which a missing day is named
@@ -215,28 +204,16 @@ class Lateness:
 
     def sentence(self) -> str:
         """Say what is late and missing."""
-        if self.last is None:
-            return _("{table} has no row before this week", table=_(self.table))
-        words = []
-        if self.late is not None:
-            late = _n(
-                "ends on {day}: {n} day late ({days})",
-                "ends on {day}: {n} days late ({days})",
-                _length(self.late),
-                day=self.last,
-                days=_span(self.late),
-            )
-            words.append(late)
-        if self.missing:
-            words.append(_("has no row on {days}", days=listed(map(_span, self.missing))))
-        if self.awaited:
-            some = listed(self.awaited[:3]) + (" …" if len(self.awaited) > 3 else "")
-            one = marked("ends on {day}, before promotion {names} started")
-            many = marked("ends on {day}, before promotions {names} started")
-            words.append(_n(one, many, len(self.awaited), day=self.last, names=some))
-        if not words:
-            return _("{table} is up to date", table=_(self.table))
-        return _("{table} {found}", table=_(self.table), found=_(" and ").join(words))
+        case = "none" if self.last is None else "stale" if self.stale else "fresh"
+        facts: dict[str, Any] = {"table": self.table, "last": str(self.last), "case": case}
+        facts |= {"late": self.late and _span(self.late), "missing": map(_span, self.missing)}
+        facts |= {"days": self.late and _length(self.late), "names": self.awaited[:3]}
+        facts |= {"more": len(self.awaited) > 3}
+        words = words_of(__name__, "lateness", **facts)
+        found = [name for name in ("late", "missing", "awaited") if getattr(self, name)]
+        return words_of(
+            __name__, "lateness", **facts, found=[words.say(f"{name}_said") for name in found]
+        ).say("told")
 
 
 @dataclass(frozen=True)
@@ -259,12 +236,9 @@ class Freshness(Result):
         """Whether any table is: the week is degraded."""
         return any(table.stale for table in self.tables)
 
-    def summary(self) -> str:
-        """Say what is stale, or that all is there."""
-        if not self.stale:
-            return _("The data reach up to this week, and no day is missing.")
-        said = _("; ").join(table.sentence() for table in self.tables if table.stale)
-        return _("This week is made from stale data: {tables}.", tables=said)
+    def facts(self) -> dict[str, Any]:
+        """Return the tables that are stale."""
+        return {"late": [table for table in self.tables if table.stale]}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per table."""
@@ -389,4 +363,4 @@ def _span(gap: tuple[date, date]) -> str:
     if first == last:
         return str(first)
     end = f"{last:%d}" if (first.year, first.month) == (last.year, last.month) else last
-    return _("{first} to {last}", first=first, last=end)
+    return words_of(__name__, "lateness", first=str(first), end=str(end)).say("span")
