@@ -206,7 +206,7 @@ class Lateness:
         """Say what is late and missing."""
         case = "none" if self.last is None else "stale" if self.stale else "fresh"
         facts: dict[str, Any] = {"table": self.table, "last": str(self.last), "case": case}
-        facts |= {"late": self.late and _span(self.late), "missing": map(_span, self.missing)}
+        facts |= {"late": self.late and _span(self.late), "missing": [*map(_span, self.missing)]}
         facts |= {"days": self.late and _length(self.late), "names": self.awaited[:3]}
         facts |= {"more": len(self.awaited) > 3}
         words = words_of(__name__, "lateness", **facts)

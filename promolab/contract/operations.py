@@ -29,7 +29,7 @@ from promolab.contract.sections import (
 )
 from promolab.contract.settings import OPERATIONS, Settings
 from promolab.contract.stated_experiments import StatedExperiment, read_experiment_tables
-from promolab.contract.tables import RESPONSE_KINDS
+from promolab.contract.tables import TABLES
 from promolab.errors import InputError, nearest
 
 SEND_FIELDS = (
@@ -41,6 +41,7 @@ SEND_FIELDS = (
 ASSUMED = MappingProxyType({"margin_rate": 0.25, "contact_cost": 0.0, "coupon_cost": 0.0})
 """What stands for a figure that a shop does not state; wherever it enters it is called assumed."""
 
+_RESPONSES = TABLES["responses"]["kind"].values
 OVERLAPPING = ("each in full", "first", "shared")
 NONE = "none"  # the action of whoever gets nothing
 
@@ -221,8 +222,8 @@ class Attribution:
         ``first`` or is ``shared``.
     """
 
-    windows: Annotated[Mapping[str, int], by_name(from_one, RESPONSE_KINDS)] = field(
-        default_factory=dict, hash=False
+    windows: Annotated[Mapping[str, int], by_name(from_one, TABLES["responses"]["kind"].values)] = (
+        field(default_factory=dict, hash=False)
     )
     return_days: Annotated[int, from_zero] = 30
     overlapping: Annotated[Literal["each in full", "first", "shared"], one_of(*OVERLAPPING)] = (
