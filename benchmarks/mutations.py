@@ -197,7 +197,7 @@ MUTATIONS = (
     ),
     # The week's budget.
     Mutation(
-        "campaign/worth/valuing.py",
+        "campaign/worth/effect_values.py",
         "(1 - funded) * discount + contact",
         "discount + contact",
         "campaign/worth/test_week_worth.py::test_what_a_supplier_pays_is_no_cost_of_the_shop",

@@ -15,7 +15,7 @@ from promolab.campaign.plan import write_send
 from promolab.campaign.plan.planning import plan_week
 from promolab.campaign.spending.allocation_result import AllocationResult
 from promolab.campaign.spending.budget_decision import week_policy
-from promolab.campaign.worth import keep_effects, kept_worth
+from promolab.campaign.worth import load_worth, save_effects
 from promolab.contract import Shop
 from promolab.features import decisions_experiment
 from promolab.folder import RunFolder
@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Shop]:
     past = shop.decisions.filter(shop.decisions.ts < pd.Timestamp(run.as_of))
     before = shop.with_tables({**shop.tables, "decisions": past})
     model = UpliftModel("dr", "ridge").fit(decisions_experiment(before, by="kind", early=True))
-    keep_effects(run, before, model, IDS)
+    save_effects(run, before, model, IDS)
     who = shop.customers.customer_id.execute().sort_values().to_numpy()
     scores = pd.DataFrame(
         {"customer_id": np.tile(who, 3), "promotion_id": np.repeat(IDS, len(who))}
@@ -58,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Shop]:
 
 @pytest.fixture(autouse=True)
 def _worked_out_once(made: tuple[RunFolder, Shop], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{SPENDING}.budget_decision.kept_worth", cache_of(kept_worth))
+    monkeypatch.setattr(f"{SPENDING}.budget_decision.load_worth", cache_of(load_worth))
 
 
 @functools.cache
@@ -85,7 +85,7 @@ def of_60(made: tuple[RunFolder, Shop]) -> AllocationResult:
     """A week whose budget is 60 and of which it is shown that spending pays."""
     with pytest.MonkeyPatch.context() as patch:
         sure_to_pay(patch)
-        patch.setattr(f"{SPENDING}.budget_decision.kept_worth", cache_of(kept_worth))
+        patch.setattr(f"{SPENDING}.budget_decision.load_worth", cache_of(load_worth))
         return chosen(made, budget=60.0)
 
 

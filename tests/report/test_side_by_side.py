@@ -336,9 +336,9 @@ _USES = {
 
 # Where results of a notebook read and write the run folder themselves.
 _READ_AND_WRITE = {
-    "05_uplift": ("campaign.worth.kept:keep_effects",),
+    "05_uplift": ("campaign.worth.effect_values:save_effects",),
     "06_offers": ("report.pages.offers",),
-    "07_policy": ("campaign.spending.budget_decision", "campaign.worth.kept:kept_worth"),
+    "07_policy": ("campaign.spending.budget_decision", "campaign.worth.effect_values:load_worth"),
     "08_plan": ("campaign.plan.result", "campaign.outlook.week_plan"),
     "09_learning": ("loop.monitoring.drift", "loop.monitoring.champions"),
 }

@@ -6,7 +6,7 @@ from promolab import ResponseModel, Segmenter, UpliftModel
 from promolab.campaign.outlook import launch_week, past_pairs, weigh_plan
 from promolab.campaign.plan import plan_week, quarantined_customers
 from promolab.campaign.spending import week_policy
-from promolab.campaign.worth import keep_effects
+from promolab.campaign.worth import save_effects
 from promolab.cleaning import clean, known_by
 from promolab.contract import Shop
 from promolab.features import build_features, decisions_experiment
@@ -91,7 +91,7 @@ def _responses(run: RunFolder, shop: Shop) -> None:
 def _effects(run: RunFolder, shop: Shop) -> None:
     trial = decisions_experiment(shop, by="kind", early=True)
     model = UpliftModel("dr", "ridge", folds=2).fit(trial)
-    keep_effects(run, shop, model, run.read_table("outlook")["promotion_id"].unique())
+    save_effects(run, shop, model, run.read_table("outlook")["promotion_id"].unique())
     week_policy(run, shop, budget=130.0, **HOLDOUTS).write(run)
 
 

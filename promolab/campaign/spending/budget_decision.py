@@ -24,7 +24,7 @@ from promolab.campaign.spending.allocation_result import (
     WeekPolicy,
 )
 from promolab.campaign.spending.experiment import ExperimentProposal, propose_experiment
-from promolab.campaign.worth import kept_worth
+from promolab.campaign.worth import load_worth
 from promolab.checks import share
 from promolab.contract import budget_of, read_operations
 from promolab.policy import (
@@ -241,7 +241,7 @@ def week_policy(
     told = read_operations(shop.settings)
     stated = budget_of(budget)
     stated = told.economics.budget if stated is None else stated
-    worth = kept_worth(run, shop, starting)
+    worth = load_worth(run, shop, starting)
     measured = [] if worth is None else known_terms(worth, told.contact)
     if worth is None or worth.rows is None or not measured:
         ratios = (run.metrics.get("response") or {}).get("past_ratios")

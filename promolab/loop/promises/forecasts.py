@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.past import moment_of
-from promolab.campaign.worth import kept_worth
+from promolab.campaign.worth import load_worth
 from promolab.checks import level_of
 from promolab.folder import RunFolder
 from promolab.loop.promises.assignment import Assigned, Group, assigned_of
@@ -143,7 +143,7 @@ def run_forecast(run: RunFolder) -> pd.DataFrame:
     shop = load_shop(run.path / "shop")
     starting = planned["promotion_id"].unique().tolist()
     there = run.table_path("uplift_log").exists()
-    worth = kept_worth(run, shop, starting) if there else None
+    worth = load_worth(run, shop, starting) if there else None
     ratios = PastRatios.of((run.metrics.get("response") or {}).get("past_ratios"))
     return forecast_week(
         shop,

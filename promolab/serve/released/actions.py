@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.campaign.plan import offers_of
-from promolab.campaign.worth import kept_worth
+from promolab.campaign.worth import load_worth
 from promolab.contract import NONE, Shop, budget_of, read_operations
 from promolab.serve.released.plans import Plans
 
@@ -92,7 +92,7 @@ def _beside(
     rows = run.read_table("allocation")
     rows = rows.loc[rows.groupby("customer_id")["propensity"].idxmax()]
     rows = rows[rows["action"] != NONE]
-    worth = kept_worth(run, shop, starting)
+    worth = load_worth(run, shop, starting)
     if worth is None or rows.empty:
         return {}
     price = float((rows["value"] / rows["cost"]).min()) * (1 - 1e-9)  # as much, but for rounding

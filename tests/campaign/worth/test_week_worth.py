@@ -10,9 +10,8 @@ import pytest
 
 from promolab import UpliftModel
 from promolab.campaign.past import known_at
-from promolab.campaign.worth import Worth, keep_effects, kept_worth, scored_log, week_worth
-from promolab.campaign.worth.kept import expected_chances
-from promolab.campaign.worth.valuing import policy_rows, spread_of
+from promolab.campaign.worth import Worth, load_worth, save_effects, scored_log, week_worth
+from promolab.campaign.worth.effect_values import expected_chances, policy_rows, spread_of
 from promolab.errors import InputError
 from promolab.features import decisions_experiment
 from promolab.folder import open_run
@@ -152,7 +151,7 @@ def test_what_comes_later_changes_nothing(shop: Any, worth: Worth) -> None:
 
 def test_a_later_page_works_out_the_same_and_keeps_nothing_of_nothing(shop, model, worth, tmp_path):
     run = begin_run(tmp_path / "lab", source="simulated", week="2024-W37", shop=shop)
-    keep_effects(run, shop, model, IDS)
+    save_effects(run, shop, model, IDS)
     assert pd.Timestamp(run.as_of) == pd.Timestamp(NOW)
     ratios = past_ratios([18, 40, 21, 33, 20], [20.0, 30, 25, 30, 25])
     run.record("response", {"past_ratios": asdict(ratios)})
@@ -161,7 +160,7 @@ def test_a_later_page_works_out_the_same_and_keeps_nothing_of_nothing(shop, mode
     # The forecast of responses that all pages give, customer by customer.
     told = expected_chances(run, shop)
     assert np.allclose(told["chance"], 0.25 * ratios.mean("coupon")) and len(told) == 500
-    found = kept_worth(run, shop, IDS)
+    found = load_worth(run, shop, IDS)
     assert found is not None
     np.testing.assert_allclose(found.amounts.value, worth.amounts.value)
     # What is taken off follows from it where it is known, and not from the effect.
@@ -171,12 +170,12 @@ def test_a_later_page_works_out_the_same_and_keeps_nothing_of_nothing(shop, mode
     assert not np.allclose(own[mine], others[mine])
     np.testing.assert_allclose(own[~mine], others[~mine])
     np.testing.assert_allclose(found.amounts.cost[:, tip], worth.amounts.cost[:, tip])
-    assert kept_worth(run, shop, []) is None
+    assert load_worth(run, shop, []) is None
     shop = simulated(customers=300, weeks=12)
     run = open_run(tmp_path, week="2024-W33")
-    keep_effects(run, shop, UpliftModel().fit(None, refuse=False), [])
+    save_effects(run, shop, UpliftModel().fit(None, refuse=False), [])
     assert not (run.path / "uplift.safetensors").exists()
-    assert kept_worth(run, shop, ["W12-coupon"]) is None
+    assert load_worth(run, shop, ["W12-coupon"]) is None
 
 
 def test_rounds_that_differ_by_more_than_chance_are_seen() -> None:

@@ -1,4 +1,7 @@
-"""From a shop's own decisions to what each promotion that starts is worth and costs."""
+"""From a shop's own decisions to what each promotion that starts is worth and costs.
+
+What the page of effects learned is saved in the run folder for the pages after it.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.campaign.outlook import type_of
 from promolab.campaign.past import known_at, moment_of
-from promolab.campaign.worth.log import kinds_in, of_kinds
+from promolab.campaign.worth.log import kinds_in, of_kinds, scored_log
 from promolab.campaign.worth.terms import moved_terms
-from promolab.display import Html
-from promolab.metrics import random_effects
+from promolab.effects import UpliftModel
+from promolab.errors import InputError
+from promolab.metrics import PastRatios, random_effects
 from promolab.policy import PolicyRows
-from promolab.promotions import PromotionValues, order_values, promotion_values, read_promotions
-from promolab.results import Result
+from promolab.promotions import (
+    PromotionValues,
+    kinds_answered,
+    order_values,
+    promotion_values,
+    read_promotions,
+)
+from promolab.results import Result, words_of
 from promolab.stats import normal_quantile
-from promolab.wording import arm_words, part_of
+from promolab.wording import arm_words
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
-    from promolab.effects import UpliftModel
+    from promolab.folder import RunFolder
 
 
+MODEL = "uplift.safetensors"
+LOG, TERMS = "uplift_log", "uplift_terms"
 LEVEL = 0.95
 """Of the model's intervals, from which standard errors are read."""
 RARE = 0.001
@@ -61,8 +72,6 @@ class Worth(Result):
     support: np.ndarray = field(repr=False)
     spread: float
     left_out: Mapping[str, str]
-
-    ALT = "Net incremental profit of each promotion, were everybody to get it, with its interval."
 
     @property
     def customers(self) -> np.ndarray:
@@ -100,24 +109,13 @@ class Worth(Result):
         table["extrapolated"] = np.tile(self.amounts.extrapolated, n)
         return pd.DataFrame(table)
 
-    def summary(self) -> str:
-        """Say what each promotion would bring, of whom that is known, and what has no value."""
-        known = int(self.support.all(axis=1).sum())
-        told = [
-            self.amounts.summary(),
-            f"Past decisions tell of {part_of(known, len(self.customers))} customers.",
-            *self.left_out.values(),
-        ]
-        return " ".join(filter(None, told))
-
-    def table(self) -> Html:
-        """Return what each promotion would bring and cost, a row each."""
-        return self.amounts.to_table()
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw each promotion's net incremental profit with its interval."""
-        drawn: Axes = self.amounts.plot(ax)
-        return drawn
+    def facts(self) -> dict[str, Any]:
+        """Return of how many customers past decisions tell."""
+        return {
+            "values": self.amounts.summary,
+            "known": int(self.support.all(axis=1).sum()),
+            "reasons": " ".join(self.left_out.values()),
+        }
 
 
 def week_worth(
@@ -188,10 +186,8 @@ def week_worth(
         if one.kind in kinds:
             known[name] = one
         elif len(log):
-            left_out[str(name)] = (
-                f"{name} has no value: chance never drew a {arm_words(one.kind)}, so that what it "
-                "adds is not known."
-            )
+            words = words_of(__name__, "Worth", promotion=name, kind=arm_words(one.kind))
+            left_out[str(name)] = words.say("undrawn")
     if not known or log.empty:
         return None
     if terms is None:
@@ -318,3 +314,76 @@ def policy_rows(
         log["outcome"].to_numpy(dtype=float),
         soon=of_kinds(log, "soon", kinds) * factor + left if early else None,
     )
+
+
+def save_effects(run: RunFolder, shop: Shop, model: UpliftModel, promotions: Iterable[Any]) -> None:
+    """Write the model, its scored decisions and how effects move to what starts.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Gets ``uplift.safetensors``, ``tables/uplift_log.parquet`` and ``uplift_terms.parquet``; of
+        a model that shows no effect of the shop's own decisions, or that cannot be saved, empty
+        tables and no model.
+    shop : Shop
+        With its decisions.
+    model : UpliftModel
+        Fitted.
+    promotions : iterable
+        Ids of those that start.
+    """
+    log = scored_log(model)
+    path = run.path / MODEL
+    path.unlink(missing_ok=True)
+    if not log.empty:
+        try:
+            run.wrote(model.save(path))
+        except InputError:  # a forest stays on its page
+            log = log.iloc[:0]
+    offers = list(read_promotions(shop, list(promotions)).values()) if len(log) else []
+    offers = [one for one in offers if one.kind in kinds_in(log)]
+    run.write_table(LOG, log, by=["ts", "customer_id"])
+    run.write_table(TERMS, moved_terms(shop, log, offers, model), by="promotion_id")
+
+
+def load_worth(run: RunFolder, shop: Shop, promotions: Iterable[Any]) -> Worth | None:
+    """Work out what promotions are worth, from what `save_effects` left in the run folder.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Of the week.
+    shop : Shop
+        The same shop.
+    promotions : iterable
+        Ids of those that start.
+
+    Returns
+    -------
+    Worth or None
+        None where effects are not known, or none of the promotions is of a kind that was drawn.
+    """
+    log, ids = run.read_table(LOG), list(promotions)
+    if log.empty or not ids:
+        return None
+    model, responses = UpliftModel.load(run.path / MODEL), expected_chances(run, shop)
+    terms = run.read_table(TERMS)
+    return week_worth(shop, run.as_of, model, log, ids, terms=terms, responses=responses)
+
+
+def expected_chances(run: RunFolder, shop: Shop) -> pd.DataFrame:
+    """Return customer_id, promotion_id and chance: each response score as past promotions bear out.
+
+    Summed up over a list that is the forecast of its responses (`promolab.campaign.outlook`). Kinds
+    whose answers were never recorded have no row.
+    """
+    told = (run.metrics.get("response") or {}).get("past_ratios")
+    ratios, offers = PastRatios.of(told), shop.promotions.execute()
+    offers = offers[offers["kind"].isin(kinds_answered(shop, run.as_of))]
+    times = {
+        row["promotion_id"]: ratios.mean(type_of(row)) if ratios.k else 1.0
+        for row in offers.to_dict("records")
+    }
+    scores = run.read_table("scores")
+    chance = scores["p_redeemed"] * scores["promotion_id"].map(times)
+    return scores[["customer_id", "promotion_id"]].assign(chance=chance.clip(upper=1.0)).dropna()
