@@ -1,12 +1,8 @@
-"""A week's draft, sorted and cumulated once, and what it becomes with what is changed by hand.
-
-The counts are those of `promolab.campaign.plan.override_plan`, without the tables that it rewrites.
-"""
+"""A week's draft, sorted and cumulated once, and what it becomes with what is changed by hand."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics
-from promolab.campaign.plan import LEFT, STEPS, Overrides, Plan, best_first
+from promolab.campaign.plan import Overrides, Plan, best_first, override_plan
 from promolab.contract import NONE
 from promolab.display import thin
 from promolab.errors import InputError
@@ -43,8 +39,6 @@ class PlannedList:
         ``none``, ``standing`` or ``promotion``.
     adds : ndarray of shape (n,)
         What a contact is predicted to add, in money; nan where that is not known.
-    steps : mapping of str to int
-        How many customers leave the draft's funnel where.
     economics : PromotionEconomics or None
         As drafted.
     """
@@ -56,18 +50,12 @@ class PlannedList:
     chance: np.ndarray = field(repr=False)
     held: np.ndarray = field(repr=False)
     adds: np.ndarray = field(repr=False)
-    steps: Mapping[str, int] = field(repr=False)
     economics: PromotionEconomics | None = field(repr=False)
-
-    @cached_property
-    def kinds(self) -> np.ndarray:
-        """The draw of each as its place in `_KINDS`."""
-        return np.asarray(pd.Index(list(_KINDS)).get_indexer(pd.Index(self.held)))
 
     @cached_property
     def whole(self) -> float:
         """The chances of all who are to be contacted, added up."""
-        return float(self.chance[self.kinds == 0].sum())
+        return float(self.chance[self.held == NONE].sum())
 
     @cached_property
     def by_size(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,7 +63,7 @@ class PlannedList:
 
         Some 200 of them, as the draft's figures say.
         """
-        sent, told = self.kinds == 0, self.economics
+        sent, told = self.held == NONE, self.economics
         chance = np.append(0.0, np.cumsum(np.where(sent, self.chance, 0.0)))
         contacts = np.append(0, np.cumsum(sent))
         sizes = np.arange(len(chance), dtype=float)
@@ -87,17 +75,6 @@ class PlannedList:
         margin = told.margin_rate.value * np.maximum(contacts, 1)
         sizes, answers, each = thin(sizes, answers, (moving + fixed) / margin)
         return sizes, answers, each
-
-    def places_without(self, forced: Sequence[Any]) -> np.ndarray:
-        """Return the places of the list that are left without some customers."""
-        if not forced:
-            return self._places
-        gone = self.customers.get_indexer(pd.Index(forced))
-        return np.asarray(np.delete(self._places, gone[gone >= 0]))
-
-    @cached_property
-    def _places(self) -> np.ndarray:
-        return np.arange(len(self.customers))
 
     def expected(self, chances: np.ndarray) -> tuple[Estimate, Estimate]:
         """Return answers and discounts expected of some of the contacts, scaled as drafted."""
@@ -128,10 +105,8 @@ class Changed:
         Expected of the contacts; ``each`` is the extra sales that must come of one.
     adds : float
         What the contacts are predicted to add, in money; nan where that is not known.
-    steps : dict of str to int
-        How many leave the funnel where.
-    off : int
-        Planned customers who left the list.
+    left : ndarray of bool, shape (n,)
+        Who of the list is left on it.
     """
 
     planned: int
@@ -142,8 +117,7 @@ class Changed:
     cost: Estimate
     each: Estimate
     adds: float
-    steps: dict[str, int]
-    off: int
+    left: np.ndarray = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -157,14 +131,14 @@ class Draft:
     state : str
         ``draft``, ``released``, …
     plan : Plan
+    values : DataFrame or None
+        What contacts are predicted to add, where the plan goes by that.
     lists : tuple of PlannedList
         In the order of the plan's promotions.
     ids : ndarray of n ids
         All active customers, sorted.
     codes : ndarray of n texts
         Their pseudonyms.
-    where : ndarray of int8 of shape (n, promotions)
-        The step at which each leaves each funnel, as a place in `STEPS`.
     control : DataFrame
         The control sums of the send files.
     sentences : tuple of str
@@ -176,10 +150,10 @@ class Draft:
     run: RunFolder
     state: str
     plan: Plan = field(repr=False)
+    values: pd.DataFrame | None = field(repr=False)
     lists: tuple[PlannedList, ...] = field(repr=False)
     ids: np.ndarray = field(repr=False)
     codes: np.ndarray = field(repr=False)
-    where: np.ndarray = field(repr=False)
     control: pd.DataFrame = field(repr=False)
     sentences: tuple[str, ...] = field(repr=False)
     money: str = ""
@@ -187,7 +161,7 @@ class Draft:
     @cached_property
     def drafted(self) -> list[Changed]:
         """The lists as they were drafted."""
-        return self.changed(Overrides())
+        return self.changed(self.plan)
 
     @property
     def currency(self) -> str:
@@ -198,52 +172,27 @@ class Draft:
         """Return the place of a customer, given as an id or as a pseudonym, among all active."""
         return place_of(self.ids, self.codes, text)
 
-    def changed(self, by_hand: Overrides) -> list[Changed]:
-        """Return what becomes of each list with some overrides.
+    def with_overrides(self, by_hand: Overrides) -> Plan:
+        """Return the plan as the release would write it, with some overrides."""
+        return override_plan(self.plan, by_hand, self.values).plan if by_hand else self.plan
 
-        Parameters
-        ----------
-        by_hand : Overrides
-            Customers by their ids.
-        """
-        forced = list(by_hand.forced_out)
-        out = {one.action for one in self.lists if one.promotion in by_hand.without}
-        caps: dict[str, int] = {}
-        for one in self.lists:
-            if one.promotion in by_hand.caps:
-                most = by_hand.caps[one.promotion]
-                caps[one.action] = min(most, caps.get(one.action, most))
-        return [
-            self._changed(place, one, forced, one.action in out, caps.get(one.action))
-            for place, one in enumerate(self.lists)
-        ]
-
-    def _changed(
-        self, place: int, one: PlannedList, forced: list[Any], out: bool, most: int | None
-    ) -> Changed:
-        steps = dict(one.steps)
-        for customer in forced:
-            code = list(STEPS)[self.where[np.searchsorted(self.ids, customer), place]]
-            if code not in LEFT:
-                steps[code] -= 1
-                steps["by_hand"] += 1
-        whole = one.places_without(forced)
-        left = whole[:0] if out else whole[:most] if most is not None else whole
-        gone = "by_hand" if out else "not_planned"
-        counts = [np.bincount(one.kinds[rows], minlength=len(_KINDS)) for rows in (whole, left)]
-        for step, lost in zip(_KINDS.values(), counts[0] - counts[1], strict=True):
-            steps[step] -= int(lost)
-            steps[gone] += int(lost)
-        sent = left[one.kinds[left] == 0]
-        answers, discount = one.expected(one.chance[sent])
-        cost, each = one.cost(len(sent), answers, discount)
-        return Changed(
-            len(left), len(sent), len(left) - len(sent), answers, discount, cost, each,
-            float(one.adds[sent].sum()), steps, len(one.customers) - len(left),
-        )  # fmt: skip
+    def changed(self, plan: Plan) -> list[Changed]:
+        """Return what becomes of each list with a plan of `with_overrides`."""
+        rows = {str(name): mine for name, mine in plan.planned.groupby("promotion_id")}
+        nobody = plan.planned.iloc[:0]
+        return [_changed(one, rows.get(one.promotion, nobody)) for one in self.lists]
 
 
-_KINDS = {NONE: "to_contact", "standing": "held_out_standing", "promotion": "held_out_promotion"}
+def _changed(one: PlannedList, planned: pd.DataFrame) -> Changed:
+    left = one.customers.isin(planned["customer_id"])
+    sent = left & (one.held == NONE)
+    n = int(sent.sum())
+    answers, discount = one.expected(one.chance[sent])
+    cost, each = one.cost(n, answers, discount)
+    return Changed(
+        int(left.sum()), n, int(left.sum()) - n, answers, discount, cost, each,
+        float(one.adds[sent].sum()), left,
+    )  # fmt: skip
 
 
 def place_of(ids: np.ndarray, codes: np.ndarray, text: str) -> int:
@@ -291,20 +240,16 @@ def read_draft(run: RunFolder) -> Draft:
     economics = LaunchEconomics.from_frame(run.read_table("economics"), shop.promotion_name)
     values = run.read_table("allocation") if plan.by_effect else None
     ids = np.sort(plan.steps["customer_id"].unique())
-    lists, where = [], np.zeros((len(ids), len(plan.funnel)), dtype=np.int8)
-    code = {step: place for place, step in enumerate(STEPS)}
-    for place, row in enumerate(plan.funnel.to_dict("records")):
+    lists = []
+    for row in plan.funnel.to_dict("records"):
         mine = plan.planned[plan.planned["promotion_id"] == row["promotion_id"]]
         lists.append(_list_of(plan, row, mine, economics.of(row["promotion_id"]), values))
-        own = plan.steps[plan.steps["promotion_id"] == row["promotion_id"]]
-        at = np.searchsorted(ids, own["customer_id"].to_numpy())
-        where[at, place] = own["step"].astype(str).map(code).to_numpy()
     file = run.path / "send" / "control.csv"
     said = run.metrics.get("plan", {})
     policy = run.metrics.get("policy", {})
     opening = f"{policy['opening']}." if plan.by_effect and policy.get("opening") else ""
     return Draft(
-        run, state_of(run.manifest), plan, tuple(lists), ids, run.pseudonym(ids), where,
+        run, state_of(run.manifest), plan, values, tuple(lists), ids, run.pseudonym(ids),
         pd.read_csv(file) if file.is_file() else pd.DataFrame(),
         tuple(filter(None, [policy.get("summary"), *said.get("what_shows", ()), *plan.notes])),
         opening,
@@ -329,11 +274,5 @@ def _list_of(
     return PlannedList(
         str(row["promotion_id"]), action, str(plan.promotions.loc[match, "name"].iloc[0]), order,
         rows["p_redeemed"].to_numpy(dtype=float), rows["holdout"].to_numpy(dtype=object), adds,
-        {step: int(row[step]) for step in STEPS}, economics,
+        economics,
     )  # fmt: skip
-
-
-def funnel_of(draft: Draft, place: int, changed: Changed) -> Plan:
-    """Return a plan that holds one promotion's funnel as it is with what was changed."""
-    row = draft.plan.funnel.iloc[[place]].assign(planned=changed.planned, **changed.steps)
-    return dataclasses.replace(draft.plan, funnel=row)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.plan import Overrides
+from promolab.campaign.plan import Overrides, Plan
 from promolab.display import Html, Line, Upright, absent, beside, fold, join, say
 from promolab.errors import InputError
 from promolab.folder import RunFolder
@@ -19,7 +19,7 @@ from promolab.results import Estimate, Facts, worded_table, words_of
 from promolab.widgets.controls import control, several, slide, text
 from promolab.widgets.customer_index import promotion_names
 from promolab.widgets.explorer import Explorer, Progress, drawn
-from promolab.widgets.plan_draft import Changed, Draft, PlannedList, funnel_of, read_draft
+from promolab.widgets.plan_draft import Changed, Draft, PlannedList, read_draft
 from promolab.widgets.week_input import reading, week_of
 from promolab.wording import count
 
@@ -67,9 +67,33 @@ class ReviewState:
         return Overrides(self.without, self.caps, self.forced)
 
 
+@dataclass(frozen=True)
+class Reviewed:
+    """A draft with what is changed by hand.
+
+    Parameters
+    ----------
+    draft : Draft
+    plan : Plan
+        As the release would write it.
+    changed : list of Changed
+        What becomes of each list.
+    """
+
+    draft: Draft
+    plan: Plan = field(repr=False)
+    changed: list[Changed] = field(repr=False)
+
+    @classmethod
+    def of(cls, draft: Draft, state: ReviewState) -> Reviewed:
+        """Change a draft by hand."""
+        plan = draft.with_overrides(state.overrides)
+        return cls(draft, plan, draft.changed(plan))
+
+
 def review(
     week: str | Path | RunFolder | None = None, out: str | Path = "reports"
-) -> Explorer[ReviewState, Draft]:
+) -> Explorer[ReviewState, Reviewed]:
     """Look through a week's draft, change it by hand and release it.
 
     Parameters
@@ -107,10 +131,13 @@ def review(
     longest = int(rows["planned"].max())
     largest = str(rows["promotion_id"].iloc[int(rows["planned"].to_numpy().argmax())])
 
-    def prepare(_: ReviewState, progress: Progress) -> Draft:
+    known: list[Draft] = []
+
+    def prepare(state: ReviewState, progress: Progress) -> Reviewed:
         with reading(run):
             progress(None, words_of(__name__, "review").word("reading"))
-            return read_draft(run)
+            known.extend([] if known else [read_draft(run)])
+            return Reviewed.of(known[0], state)
 
     with reading(run):
         words = words_of(__name__, "review", week=str(run.week))
@@ -130,37 +157,44 @@ def review(
         }
         presses = {"cap": _cap, "force": _force, "undo": _undo, "release": _release}
         state, title = ReviewState(largest, longest), words.say("title")
-        return Explorer(title, state, controls, render, prepare=prepare, presses=presses)
+        return Explorer(
+            title, state, controls, render, prepare=prepare, presses=presses,
+            needs=lambda state: state.without,
+        )  # fmt: skip
 
 
-def _cap(state: ReviewState, draft: Draft, _: Progress) -> tuple[ReviewState, Draft, str]:
-    return replace(state, caps=state.caps | {state.promotion: state.most}), draft, ""
+Pressed = tuple[ReviewState, Reviewed, str]
 
 
-def _force(state: ReviewState, draft: Draft, _: Progress) -> tuple[ReviewState, Draft, str]:
-    place = draft.place(state.customer)
+def _cap(state: ReviewState, found: Reviewed, _: Progress) -> Pressed:
+    state = replace(state, caps=state.caps | {state.promotion: state.most})
+    return state, Reviewed.of(found.draft, state), ""
+
+
+def _force(state: ReviewState, found: Reviewed, _: Progress) -> Pressed:
+    place = found.draft.place(state.customer)
     if not state.reason.strip():
         raise InputError(words_of(__name__, "review").say("say_why"))
-    who = draft.ids[place]
+    who = found.draft.ids[place]
     who = who.item() if isinstance(who, np.generic) else who
     forced = state.forced | {who: state.reason.strip()}
-    return replace(state, forced=forced, customer="", reason=""), draft, ""
+    state = replace(state, forced=forced, customer="", reason="")
+    return state, Reviewed.of(found.draft, state), ""
 
 
-def _undo(state: ReviewState, draft: Draft, _: Progress) -> tuple[ReviewState, Draft, str]:
+def _undo(state: ReviewState, found: Reviewed, _: Progress) -> Pressed:
     nothing: dict[str, Any] = {"without": (), "caps": {}, "forced": {}, "customer": ""}
+    state = replace(state, **nothing, reason="")
     undone = words_of(__name__, "review").say("undone")
-    return replace(state, **nothing, reason=""), draft, undone
+    return state, Reviewed.of(found.draft, state), undone
 
 
-def _release(
-    state: ReviewState, draft: Draft, progress: Progress
-) -> tuple[ReviewState, Draft, str]:
+def _release(state: ReviewState, found: Reviewed, progress: Progress) -> Pressed:
     """Release the week as it is shown; the pages are drawn again where lists changed."""
     from promolab.loop import release_week
     from promolab.report.running import PAGES
 
-    run = draft.run
+    run = found.draft.run
     progress(None, words_of(__name__, "review").word("releasing"))
     folder = release_week(
         str(run.week),
@@ -170,20 +204,21 @@ def _release(
         drop=state.drop,
         overrides=state.overrides,
     )
-    now = read_draft(run.reports.whole_run(run.week))
     said = words_of(__name__, "review", folder=str(folder)).say("done")
-    return replace(state, without=(), caps={}, forced={}), now, said
+    state = replace(state, without=(), caps={}, forced={})
+    return state, Reviewed.of(read_draft(run.reports.whole_run(run.week)), state), said
 
 
-def render(state: ReviewState, draft: Draft) -> Html:
+def render(state: ReviewState, found: Reviewed) -> Html:
     """Return the totals before and after, and the list that is looked at.
 
     Parameters
     ----------
     state : ReviewState
-    draft : Draft
+    found : Reviewed
     """
-    before, after = draft.drafted, draft.changed(state.overrides)
+    draft, plan, after = found.draft, found.plan, found.changed
+    before = draft.drafted
     place = next(k for k, one in enumerate(draft.lists) if one.promotion == state.promotion)
     one, now = draft.lists[place], after[place]
     words = words_of(__name__, "review", **_facts(state, draft, one, before, after, now))
@@ -199,8 +234,8 @@ def render(state: ReviewState, draft: Draft) -> Html:
             beside([_answers(words, one), _paying(words, one, now)]),
             beside(
                 [
-                    funnel_of(draft, place, now).to_table(),
-                    worded_table(first, words, _first(draft, one, _kept(one, state)[:FIRST])),
+                    replace(plan, funnel=plan.funnel.iloc[[place]]).to_table(),
+                    worded_table(first, words, _first(draft, one, now)),
                 ]
             ),
             fold(words.word("unchecked"), [say(sentence) for sentence in draft.sentences]),
@@ -220,7 +255,6 @@ def _facts(
     """Return what is said of the week, and of the list that is looked at."""
     release = draft.run.manifest.get("release", {}) if draft.state != "draft" else {}
     n, was = (sum(c.contacts for c in each) for each in (after, before))
-    kept = len(_kept(one, state))
     return {
         "currency": draft.currency, "state": draft.state, "n": n, "was": was if n != was else 0,
         "promotions": sum(c.contacts > 0 for c in after), "held": sum(c.held for c in after),
@@ -229,7 +263,7 @@ def _facts(
         "overrides": str(release.get("overrides", {}).get("said") or ""),
         "by_hand": state.overrides.summary() if state.overrides and not release else "",
         "drafted": draft.money, "name": one.name, "answers": now.answers.value, "each": now.each,
-        "case": "sent" if now.contacts else "nobody", "shown": min(kept, FIRST), "kept": kept,
+        "case": "sent" if now.contacts else "nobody", "shown": min(now.planned, FIRST),
         "planned": now.planned, "most": state.most if state.most < len(one.customers) else None,
     }  # fmt: skip
 
@@ -237,7 +271,7 @@ def _facts(
 def _totals(draft: Draft, before: Sequence[Changed], after: Sequence[Changed]) -> pd.DataFrame:
     """Return a row per promotion and one of all; after an arrow what was the draft's."""
     rows = [
-        {"promotion": one.name, **_row(was, now), "changed": was.off != now.off}
+        {"promotion": one.name, **_row(was, now), "changed": was.planned != now.planned}
         for one, was, now in zip(draft.lists, before, after, strict=True)
     ]
     if len(rows) > 1:
@@ -260,7 +294,7 @@ def _row(was: Changed, now: Changed) -> dict[str, Any]:
 
 def _sum(parts: Sequence[Changed]) -> Changed:
     """Add promotions up; the ends of intervals too, as if all missed in the same direction."""
-    added = {n: sum(getattr(c, n) for c in parts) for n in ("planned", "contacts", "held", "off")}
+    added = {n: sum(getattr(c, n) for c in parts) for n in ("planned", "contacts", "held")}
     some = [c for c in parts if c.contacts]
 
     def total(name: str, weigh: bool = False) -> Estimate:
@@ -273,7 +307,7 @@ def _sum(parts: Sequence[Changed]) -> Changed:
     adds = float(sum(known)) if known else float("nan")
     return Changed(
         added["planned"], n, added["held"], total("answers"), total("discount"), total("cost"),
-        each, adds, {}, added["off"],
+        each, adds, np.zeros(0, dtype=bool),
     )  # fmt: skip
 
 
@@ -301,17 +335,9 @@ def _marks(words: Facts) -> list[Upright]:
     return [Upright(words["planned"], words.word("as_it_is")), *cap]
 
 
-def _kept(one: PlannedList, state: ReviewState) -> np.ndarray:
-    """Return the places of a list that are left with what is changed by hand."""
-    kept = one.places_without(list(state.forced))
-    if one.promotion in state.without:
-        kept = kept[:0]
-    kept = kept[: state.caps.get(one.promotion, len(kept))]
-    return kept
-
-
-def _first(draft: Draft, one: PlannedList, shown: np.ndarray) -> pd.DataFrame:
+def _first(draft: Draft, one: PlannedList, now: Changed) -> pd.DataFrame:
     """Return who comes first on the list, under pseudonyms, without the draw of the holdout."""
+    shown = np.flatnonzero(now.left)[:FIRST]
     codes = draft.codes[np.searchsorted(draft.ids, one.customers[shown].to_numpy())]
     rows = {"place": shown + 1, "customer": codes, "p_redeemed": one.chance[shown]}
     return pd.DataFrame(rows | {"adds": one.adds[shown]})

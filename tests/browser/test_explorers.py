@@ -157,7 +157,8 @@ def test_a_week_is_released_by_keys_alone_and_nothing_went_wrong_in_the_browser(
     mine = before["promotion_id"] == drafted.state.promotion
     out = before.loc[mine, "customer_id"].iloc[0].item()
     by_hand = Overrides((), {drafted.state.promotion: 2}, {out: "asked at the till"})
-    shown = drafted.prepared_now().changed(by_hand)
+    draft = drafted.prepared_now().draft
+    shown = draft.changed(draft.with_overrides(by_hand))
     lab.press(explorer, "at most planned", "Home", "ArrowRight", "ArrowRight")
     lab.at_rest(explorer)
     lab.press(explorer, "Cap this list", "Enter")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from promolab.campaign.plan import Overrides, override_plan
-from promolab.campaign.plan.result import STEPS
 from promolab.widgets import review
 from tests.refused import refused
 from tests.widgets.explored import WEEK
@@ -15,7 +14,7 @@ from tests.widgets.explored import WEEK
 
 @pytest.fixture(scope="module")
 def draft(explored_week):
-    return review(explored_week).prepared_now()
+    return review(explored_week).prepared_now().draft
 
 
 def test_the_newest_week_is_opened_by_itself_and_a_week_without_a_plan_is_refused(explored_week):
@@ -38,10 +37,10 @@ def test_the_counts_shown_are_those_of_the_plan_that_is_written(draft, seed):
     by_hand = Overrides(out, caps, forced)
     written = override_plan(plan, by_hand, draft.run.read_table("allocation")).plan
     assert draft.lists
-    for one, changed in zip(draft.lists, draft.changed(by_hand), strict=True):
+    shown = draft.changed(draft.with_overrides(by_hand))
+    for one, changed in zip(draft.lists, shown, strict=True):
         row = written.funnel.set_index(written.funnel["promotion_id"].astype(str))
         row = row.loc[one.promotion]
-        assert changed.steps == {step: row[step] for step in STEPS}
         assert changed.planned == row["planned"] and changed.contacts == row["to_contact"]
         assert changed.held == changed.planned - changed.contacts
 
@@ -49,7 +48,8 @@ def test_the_counts_shown_are_those_of_the_plan_that_is_written(draft, seed):
 def test_expected_answers_and_cost_are_scaled_from_the_draft(draft):
     nobody = tuple(one.promotion for one in draft.lists)
     half = {one.promotion: len(one.customers) // 2 for one in draft.lists}
-    each = [draft.changed(by) for by in (Overrides(), Overrides(caps=half), Overrides(nobody))]
+    by_hand = (Overrides(), Overrides(caps=half), Overrides(nobody))
+    each = [draft.changed(draft.with_overrides(by)) for by in by_hand]
     assert draft.lists
     for one, whole, some, none in zip(draft.lists, *each, strict=True):
         assert one.economics is not None
@@ -62,24 +62,24 @@ def test_expected_answers_and_cost_are_scaled_from_the_draft(draft):
 
 def looked_at(made):
     """Return the list that is shown."""
-    return next(x for x in made.prepared_now().lists if x.promotion == made.state.promotion)
+    return next(x for x in made.prepared_now().draft.lists if x.promotion == made.state.promotion)
 
 
 def test_changes_by_hand_show_at_once_and_can_be_undone(explored_week):
     made = review(explored_week)
     text = made.static().text
-    assert "standing" not in text and made.prepared_now().codes[0].startswith("C-")
+    assert "standing" not in text and made.prepared_now().draft.codes[0].startswith("C-")
     one = looked_at(made)
     first = made.static().text
     assert "a cap here" in made.move(most=7).text
     capped = made.press("cap").text
     assert "capped at 7 planned" in capped and "the first 7 of 7 planned" in capped
-    code = made.prepared_now().codes[3]
+    code = made.prepared_now().draft.codes[3]
     made.move(customer=str(code).lower())
     assert "say why" in made.press("force").text
     made.move(reason="a <b>friend</b>")
     text = made.press("force").text
-    who = made.prepared_now().ids[3].item()
+    who = made.prepared_now().draft.ids[3].item()
     assert made.state.forced == {who: "a <b>friend</b>"} and made.state.customer == ""
     assert "a &lt;b&gt;friend" in text and code in text and "taken out by hand" in text
     assert "7 ← " in text
