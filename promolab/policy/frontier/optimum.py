@@ -14,8 +14,6 @@ from promolab.policy.frontier.lagrangian import (
     Answer,
     Customers,
     Priced,
-    is_one_cap,
-    price_one_cap,
     refine,
 )
 from promolab.policy.frontier.limits import Limits, over_budget, program, relax, whole
@@ -172,10 +170,6 @@ def price_limits(customers: Customers) -> Priced:
     customers : Customers
     """
     n = len(customers)
-    if n > SMALL and is_one_cap(customers.limits):
-        only = price_one_cap(customers, _sample(customers, FEW))
-        if only is not None:
-            return Priced(only, [only], np.ones(1))
     share, prices, _ = _of_few(_sample(customers, SMALL))
     if n <= SMALL:
         answer = customers.answer(prices)
