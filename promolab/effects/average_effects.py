@@ -13,13 +13,13 @@ from promolab.effects.identification import (
     Identification,
     OfEffects,
     arm_code,
-    lines,
     named,
     spoken,
 )
 from promolab.effects.means import group_means, mean_of, ratio_error, wald
 from promolab.effects.shrinkage import place_within
 from promolab.errors import InputError, nearest
+from promolab.metrics import OneFigure
 from promolab.results import Estimate, plain
 from promolab.stats import ArmGap, Dominant, difference_of, t_quantile, two_sided
 from promolab.wording import figure
@@ -129,7 +129,7 @@ class GroupEffects(ByArm):
 
     def facts(self) -> dict[str, Any]:
         """Return whether groups differ, by arm, and the rows of the first arm for its figure."""
-        tests = [self._told(test) for test in lines(self.tests)]
+        tests = [self._told(test) for test in self.tests.itertuples()]
         first = self.of(self.tests["arm"].iloc[0]).rows
         n = first["n"].to_numpy()
         shown = named(self.rows).assign(group=self.rows["group"].astype(str))
@@ -436,7 +436,7 @@ SHARED = 1.2
 
 
 @dataclass(frozen=True)
-class BestArmValue(OfEffects):
+class BestArmValue(OneFigure, OfEffects):
     """What it gains over none to give each customer the best arm, and to give all the same.
 
     Parameters
@@ -474,19 +474,9 @@ class BestArmValue(OfEffects):
     identification: Identification
 
     @property
-    def value(self) -> float:
-        """The gain of the best arm, under the name that all estimates share."""
-        return self.best.value
-
-    @property
-    def ci_low(self) -> float:
-        """Lower end of its interval."""
-        return self.best.ci_low
-
-    @property
-    def ci_high(self) -> float:
-        """Upper end of its interval."""
-        return self.best.ci_high
+    def estimate(self) -> Estimate:
+        """`best`, under the name that all figures share."""
+        return self.best
 
     @property
     def all(self) -> Any:
@@ -554,7 +544,7 @@ def best_arm_value(
     mine = gains[np.arange(len(gains)), chosen]
     _, customers = np.unique(rows.cluster[decided], return_inverse=True)
     everyone = {}
-    for k, row in enumerate(lines(average.rows)):
+    for k, row in enumerate(average.rows.itertuples()):
         paid = float(cost[kept[:, k], k].mean()) if kept[:, k].any() else 0.0
         everyone[row.arm] = Estimate(
             float(row.effect) - paid, float(row.ci_low) - paid, float(row.ci_high) - paid, row.n

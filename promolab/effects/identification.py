@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -93,18 +93,6 @@ def stated(
     """
     facts = words_of(__name__, "checks", case=case, p=p_value, value=value, **given)
     return Check(name, case.partition(".")[0], facts.say(name), value, p_value)
-
-
-def lines(table: pd.DataFrame) -> Iterator[Any]:
-    """Yield the rows of a small table, their columns as attributes.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> [row.arm for row in lines(pd.DataFrame({"arm": ["mail", "coupon"]}))]
-    ['mail', 'coupon']
-    """
-    yield from table.itertuples()
 
 
 NOTABLE = 0.1

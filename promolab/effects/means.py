@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promolab.results import Estimate
-from promolab.stats import Dominant, degrees_of, dominant_of, t_quantile
+from promolab.stats import ArmGap, degrees_of, dominant_of, t_quantile
 
 
 @dataclass(frozen=True)
@@ -81,25 +81,7 @@ def group_means(scores: np.ndarray, group: np.ndarray, groups: int, cluster: np.
     return Means(value, std_error, degrees, n, customers, covariance)
 
 
-@dataclass(frozen=True)
-class Mean:
-    """The mean of scores with its interval; as `promolab.stats.ArmGap`.
-
-    Parameters
-    ----------
-    estimate : Estimate
-    std_error, degrees : float
-    dominant : Dominant or None
-        Where one customer makes up most of the variance.
-    """
-
-    estimate: Estimate
-    std_error: float
-    degrees: float
-    dominant: Dominant | None = None
-
-
-def mean_of(scores: np.ndarray, cluster: np.ndarray, level: float) -> Mean:
+def mean_of(scores: np.ndarray, cluster: np.ndarray, level: float) -> ArmGap:
     """Average scores, errors clustered by customer.
 
     Parameters
@@ -126,7 +108,7 @@ def mean_of(scores: np.ndarray, cluster: np.ndarray, level: float) -> Mean:
             scores[rest], np.unique(cluster[rest], return_inverse=True)[1], level
         ).estimate
 
-    return Mean(
+    return ArmGap(
         Estimate(value, float(low[0]), float(high[0]), len(scores)),
         float(means.std_error[0]),
         float(means.degrees[0]),

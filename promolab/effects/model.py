@@ -32,7 +32,6 @@ from promolab.effects.identification import (
     Refused,
     UpliftChecks,
     Withheld,
-    lines,
     of_effects,
 )
 from promolab.effects.learner_selection import DEFAULT, NO_ROWS, Candidates
@@ -383,9 +382,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         first fold is nan: nothing comes before it. Use it to test whether there is anything to
         target (`promolab.effects.shrinkage` says why).
         """
-        import pandas as pd
-
-        return pd.DataFrame(self.forward_.order, columns=list(self.treatments_))
+        return self._by_arm(self.forward_.order)
 
     def percentiles(self, *, forward: bool = False) -> pd.DataFrame:
         """Return the place of each training row within its fold by its effect, 0 to 1.
@@ -459,7 +456,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         if calibrated and (self._candidates is not None or level == self._saved[1].level):
             # Where everybody has the average, there is one interval of it.
             for row, learner in zip(
-                lines(self.average(level).rows), self._drawn().line.learners, strict=True
+                self.average(level).rows.itertuples(), self._drawn().line.learners, strict=True
             ):
                 if learner == CONSTANT:
                     ends = np.array([row.effect, row.ci_low, row.ci_high]) - row.effect

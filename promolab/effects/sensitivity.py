@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.effects.identification import ByArm, arm_code, lines, named
+from promolab.effects.identification import ByArm, arm_code, named
 from promolab.results import Estimate
 from promolab.stats import difference_of, normal_quantile
 
@@ -114,7 +114,7 @@ def sensitivity_of(model: UpliftModel, level: float) -> Sensitivity:
     experiment, y = model.experiment_, model.experiment_.y(model.outcome_)
     codes, z = experiment.codes, normal_quantile(level)
     binary = bool(np.isin(y, (0.0, 1.0)).all())
-    for k, row in enumerate(lines(average)):
+    for k, row in enumerate(average.itertuples()):
         pair = np.isin(codes, (0, k + 1))
         cluster = np.unique(model.cluster_[pair], return_inverse=True)[1]
         plainly = difference_of(y[pair], codes[pair] > 0, cluster, level).estimate
@@ -131,10 +131,6 @@ def sensitivity_of(model: UpliftModel, level: float) -> Sensitivity:
         possible = int(np.isfinite(model.nuisance_.gamma[:, k]).sum())
         rows.append(
             {
-                "arm": row.arm,
-                "effect": row.effect,
-                "ci_low": row.ci_low,
-                "ci_high": row.ci_high,
                 "raw": raw,
                 "raw_low": plainly.ci_low,
                 "raw_high": plainly.ci_high,
@@ -145,7 +141,9 @@ def sensitivity_of(model: UpliftModel, level: float) -> Sensitivity:
                 "trimmed": possible - row.n,
             }
         )
+    adjusted = average[["arm", "effect", "ci_low", "ci_high"]]
+    found = pd.concat([adjusted, pd.DataFrame(rows)], axis=1)
     return Sensitivity(
-        pd.DataFrame(rows), model.outcome_, model.arms_[0], level, model.identification_,
+        found, model.outcome_, model.arms_[0], level, model.identification_,
         model.nuisance_.clipped,
     )  # fmt: skip

@@ -1,3 +1,4 @@
+from ._inputs import OneFigure as OneFigure
 from .comparing import AucComparison as AucComparison
 from .comparing import Comparison as Comparison
 from .comparing import compare, compare_auc

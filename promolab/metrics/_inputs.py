@@ -40,11 +40,8 @@ class Drawn(Result):
         return drawn
 
 
-class HasEstimate(Result):
-    """A result that is one figure above all: its field ``estimate``."""
-
-    NAME: ClassVar[str] = ""
-    """What the figure is called among the fields, beside ``value``."""
+class OneFigure(Result):
+    """A result that is one figure above all: ``estimate``, a field or a property."""
 
     if TYPE_CHECKING:
 
@@ -65,6 +62,13 @@ class HasEstimate(Result):
     def ci_high(self) -> float:
         """The upper end of its interval."""
         return self.estimate.ci_high
+
+
+class HasEstimate(OneFigure):
+    """A result whose one figure stands among its fields."""
+
+    NAME: ClassVar[str] = ""
+    """What the figure is called among the fields, beside ``value``."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return value, interval, counts and all other figures as plain values."""

@@ -240,16 +240,6 @@ class ByGroup(OnRows):
     overall: pd.DataFrame = field(repr=False)
     metrics: tuple[str, ...]
 
-    def wide(self) -> pd.DataFrame:
-        """Return a row per group: ``group, n, positives, clusters``, then value, low, high."""
-        rows = self.frame.drop_duplicates("group")[["group", "n", "positives", "clusters"]]
-        wide = rows.reset_index(drop=True)
-        for name in self.metrics:
-            mine = self.frame[self.frame["metric"] == name].reset_index(drop=True)
-            for column, end in (("value", ""), ("ci_low", "_low"), ("ci_high", "_high")):
-                wide[f"{name}{end}"] = mine[column]
-        return wide
-
     def to_dict(self) -> dict[str, Any]:
         """Return the counts and a list with a dict per group and measure, as plain values."""
         rows = self.frame.to_dict("records")
@@ -349,7 +339,7 @@ def by_group(
     --------
     >>> y, p = [0, 1, 0, 1, 0, 0], [0.1, 0.2, 0.7, 0.9, 0.8, 0.3]
     >>> result = by_group(y, p, ["a", "a", "b", "b", "c", "c"], metrics=["auc", "brier"])
-    >>> result.wide()["auc"].tolist(), result.frame["note"].tolist()[4]
+    >>> result.frame["value"].tolist()[::2], result.frame["note"].tolist()[4]
     ([1.0, 1.0, nan], 'all 2 rows are negative')
     """
     import pandas as pd

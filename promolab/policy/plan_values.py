@@ -12,6 +12,7 @@ import pandas as pd
 from promolab.abtest import share_to_see
 from promolab.checks import level_of, real_number, share, whole_number
 from promolab.errors import InputError
+from promolab.metrics import OneFigure
 from promolab.policy.allocation import round_amount
 from promolab.policy.options import by_label
 from promolab.policy.plan_scores import Gain, PlanScores, part_of_budget, posterior_of
@@ -147,7 +148,7 @@ AROUND = 0.2
 
 
 @dataclass(frozen=True)
-class PlanValue(Result):
+class PlanValue(OneFigure):
     """What a plan adds and costs, how sure that is, and what else could be done; by `plan_value`.
 
     Parameters
@@ -209,19 +210,9 @@ class PlanValue(Result):
     currency: str = ""
 
     @property
-    def value(self) -> float:
-        """The profit, under the name that all estimates share."""
-        return self.profit.value
-
-    @property
-    def ci_low(self) -> float:
-        """Lower end of its interval."""
-        return self.profit.ci_low
-
-    @property
-    def ci_high(self) -> float:
-        """Upper end of its interval."""
-        return self.profit.ci_high
+    def estimate(self) -> Estimate:
+        """`profit`, under the name that all figures share."""
+        return self.profit
 
     def to_frame(self) -> pd.DataFrame:
         """Return `policies`."""

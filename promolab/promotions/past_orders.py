@@ -215,7 +215,7 @@ def spent_on(shop: Shop, as_of: datetime, promotions: list[str]) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        promotion_id, customer_id, lines, listed (at list price) and margin.
+        promotion_id, customer_id, lines and listed (at list price).
     """
     import ibis
 
@@ -225,18 +225,13 @@ def spent_on(shop: Shop, as_of: datetime, promotions: list[str]) -> pd.DataFrame
     lines = order_lines(shop)
     since = ibis.literal(as_of).cast("timestamp") - ibis.interval(days=LOOK_BACK)
     lines = lines.filter(lines.bought & lines.usable & (lines.ts < as_of) & (lines.ts >= since))
-    lines = _with_margin_rates(shop, lines)
     listed = (lines.amount + lines.discount).cast(MONEY)
     by_product = lines.group_by("customer_id", "product_id").aggregate(
-        lines=lines.count(),
-        listed=listed.sum(),
-        margin=(listed.cast("float64") * lines.rate).cast("decimal(18,6)").sum(),
+        lines=lines.count(), listed=listed.sum()
     )
     found = by_product.join(offers, "product_id").group_by("promotion_id", "customer_id")
     found = found.aggregate(
-        lines=lambda t: t.lines.sum(),
-        listed=lambda t: t.listed.sum().cast("float64"),
-        margin=lambda t: t.margin.sum().cast("float64"),
+        lines=lambda t: t.lines.sum(), listed=lambda t: t.listed.sum().cast("float64")
     )
     frame: pd.DataFrame = found.order_by("promotion_id", "customer_id").execute()
     return frame

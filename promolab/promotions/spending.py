@@ -81,8 +81,6 @@ class OrderValues(Result):
         Share of each customer's spending that goes to a promotion's products.
     touching : ndarray of shape (n, P)
         Chance that an order holds any of them.
-    product_margin : ndarray of shape (P,)
-        Margin rate of each promotion's products, as they were sold.
     top_up : Estimate
         Chance that an order just below a threshold is filled up to it (90 % interval): measured
         where orders in the windows of past full reductions lie; nan where there were none.
@@ -105,7 +103,6 @@ class OrderValues(Result):
     promotions: tuple[str, ...] = ()
     shares: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     touching: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
-    product_margin: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     top_up: Estimate = field(default_factory=lambda: Estimate(math.nan))
     week_spread: float = 0.0
     lift: float = math.nan
@@ -216,7 +213,7 @@ def order_values(
     frame = _described(rows)
     top_up = _top_up(frame, counted.thresholds)
     chosen = frame if customers is None else _rows_of(frame, customers)
-    shares, touching, margins = _shares(shop, now, ids, rows, chosen)
+    shares, touching = _shares(shop, now, ids, rows, chosen)
     shown = [
         "customer_id",
         "orders_a_day",
@@ -234,7 +231,6 @@ def order_values(
         ids,
         shares,
         touching,
-        margins,
         top_up,
         counted.week_spread,
         _lift(rows),
@@ -411,12 +407,11 @@ def _rows_of(frame: pd.DataFrame, customers: Iterable[Any]) -> pd.DataFrame:
 
 def _shares(
     shop: Shop, now: datetime, ids: tuple[str, ...], rows: pd.DataFrame, chosen: pd.DataFrame
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     shape = (len(chosen), len(ids))
     shares, touching = np.ones(shape), np.ones(shape)
-    margins = np.full(len(ids), rows["margin"].sum() / max(rows["listed"].sum(), 1e-9))
     if not ids or not shop.has("promotion_products") or not shop.has("events", "product_id"):
-        return shares, touching, margins
+        return shares, touching
     spent = spent_on(shop, now, list(ids))
     offers = shop.promotion_products.promotion_id.cast("string")
     offered = set(shop.promotion_products.select(one=offers).distinct().execute()["one"])
@@ -434,11 +429,9 @@ def _shares(
         found = chosen["customer_id"].map(dict(zip(whole.index, share, strict=True)))
         usual = part.sum() / max(listed.sum(), 1e-9)
         shares[:, place] = found.astype(float).fillna(usual)
-        if part.sum() > 0:
-            margins[place] = mine["margin"].sum() / part.sum()
     # An order has one line and, in the mean, so many more.
     touching = 1 - (1 - shares) * np.exp(-(mean_lines - 1) * shares)
-    return shares, touching, margins
+    return shares, touching
 
 
 def _week_spread(outside: Any, windows: Any, customers: int, now: datetime) -> float:

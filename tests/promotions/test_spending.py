@@ -110,7 +110,6 @@ def test_orders_in_the_window_of_an_own_promotion_do_not_count_nor_who_is_not_kn
     # At list price: 100 and 105 with A, 50 and 55 with B.
     assert 105 < found.mean_value[1] < found.mean_value[0] < 215
     assert found.shares[0, 0] == pytest.approx(100 / 205, abs=0.02)
-    assert found.product_margin == pytest.approx([0.2])
     assert rows.loc["A", "returned"] > rows.loc["B", "returned"] > 0
     found = order_values(small_shop(), NOW, customers=["new", "A"], promotions=["C"])
     assert found.frame["customer_id"].tolist() == ["new", "A"]

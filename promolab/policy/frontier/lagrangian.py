@@ -7,6 +7,11 @@ refined on all customers by cutting planes inside a box (Kelley; Marsten, Hogan 
 box step): each answer of the customers is a plane below the bound as a function of prices. The
 weights of the planes that meet at the optimum are the linear program's answer, as a mixture of
 customers' answers (Dantzig & Wolfe).
+
+References
+----------
+Geoffrion (1974), Lagrangean relaxation for integer programming; Kelley (1960), J. SIAM 8; Marsten,
+Hogan & Blankenship (1975), The boxstep method, Operations Research 23(3).
 """
 
 from __future__ import annotations
