@@ -117,53 +117,16 @@ def _scarcest(labels: np.ndarray) -> int:
     return int(np.max(np.minimum(ones, known - ones), initial=0))
 
 
-class Adam:
-    """AdamW (Loshchilov & Hutter 2019); weights decay, biases (one dimension) do not.
-
-    Parameters
-    ----------
-    parameters : sequence of Parameter
-        They become views of one vector, so that a step is a handful of operations.
-    learning_rate, weight_decay : float
-        Size of a step, and the share of it by which weights are pulled to 0.
-    """
-
-    def __init__(
-        self,
-        parameters: Sequence[torch.nn.Parameter],
-        learning_rate: float,
-        weight_decay: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-    ) -> None:
-        self.rate, self.betas, self.steps = learning_rate, betas, 0
-        with torch.no_grad():
-            self.values = torch.cat([p.reshape(-1) for p in parameters])
-            self.gradient = torch.zeros_like(self.values)
-            self.decay = torch.cat(
-                [torch.full_like(p, weight_decay * (p.ndim > 1)).reshape(-1) for p in parameters]
-            )
-        begin = 0
-        for p in parameters:
-            end = begin + p.numel()
-            p.data = self.values[begin:end].view(p.shape)
-            p.grad = self.gradient[begin:end].view(p.shape)
-            begin = end
-        self.mean, self.square = torch.zeros_like(self.values), torch.zeros_like(self.values)
-
-    def clear(self) -> None:
-        """Forget the gradient."""
-        self.gradient.zero_()
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Move the weights."""
-        self.steps += 1
-        first, second = self.betas
-        self.mean.lerp_(self.gradient, 1 - first)
-        self.square.mul_(second).addcmul_(self.gradient, self.gradient, value=1 - second)
-        size = (self.square / (1 - second**self.steps)).sqrt_().add_(1e-8)
-        self.values.addcmul_(self.decay, self.values, value=-self.rate)
-        self.values.addcdiv_(self.mean, size, value=-self.rate / (1 - first**self.steps))
+def optimiser_of(network: torch.nn.Module, settings: Schedule) -> torch.optim.Optimizer:
+    """Return AdamW (Loshchilov & Hutter 2019); weights decay, biases (one dimension) do not."""
+    several, one = (
+        [p for p in network.parameters() if (p.ndim > 1) is wide] for wide in (True, False)
+    )
+    groups = [
+        {"params": several, "weight_decay": settings.weight_decay},
+        {"params": one, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
 @dataclass(frozen=True)
@@ -427,9 +390,7 @@ class _Run:
         self.sources = None if sources is None else torch.tensor(sources, device=device)
         seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
         self.shares = np.random.default_rng(seed)
-        self.optimiser = Adam(
-            list(network.parameters()), settings.learning_rate, settings.weight_decay
-        )
+        self.optimiser = optimiser_of(network, settings)
 
     def whole(self, name: str, writer: Any, progress: bool) -> History:
         """Run the epochs and keep the best."""
@@ -471,7 +432,7 @@ class _Run:
         n, device = len(self.learned), self.labels.device
         order = self.learned[torch.randperm(n, generator=self.generator, device=device)]
         for rows in order.split(self.batch):
-            self.optimiser.clear()
+            self.optimiser.zero_grad()
             self._loss_of(rows).backward()
             self.optimiser.step()
 
