@@ -21,6 +21,7 @@ from promolab.engines import scratch
 from promolab.errors import DataError
 from promolab.sources.files.encodings import check_stated, known_encoding, recognise, utf8_chunks
 from promolab.sources.files.finding import LOOKED_AT, check_titles, title_rows
+from promolab.wording import plural
 
 
 class QuoteWatch:
@@ -120,43 +121,18 @@ def find_fault(
             # The one loop over rows: it only runs for a file that is already under suspicion.
             for row in reader:
                 if row and len(row) != expected:
-                    raise DataError(_wrong_length(path, line, row, expected, by, separator))
+                    raise DataError(
+                        f"{path.name}, line {line}: {plural(len(row), 'field')} found, {expected} "
+                        f"expected ({by}); the line is cut short, or a value that holds "
+                        f"{separator!r} lacks its double quotes"
+                    )
                 line = reader.line_num + 1 + skip
         except csv.Error as error:
-            raise DataError(_wrong_quote(path, line, reader.line_num + skip, str(error))) from error
-
-
-def _wrong_length(
-    path: Path, line: int, row: list[str], expected: int, by: str, separator: str
-) -> str:
-    found = f"{path.name}, line {line}: {len(row)} {'field' if len(row) == 1 else 'fields'} found"
-    wanted = f"{found}, {expected} expected ({by})"
-    if len(row) < expected:
-        return f"{wanted}; the line is cut short or lacks a {_said(separator)}: complete it"
-    return (
-        f"{wanted}; a value that holds a {_said(separator)} must stand in double quotes: add them, "
-        f"or take the extra {_said(separator)} out"
-    )
-
-
-def _said(separator: str) -> str:
-    names = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-    return names.get(separator, repr(separator))
-
-
-def _wrong_quote(path: Path, line: int, end: int, error: str) -> str:
-    where = f"{path.name}, line {line}"
-    if "unexpected end" in error or "field larger" in error:
-        return (
-            f"{where}: a double quote opens a value that is not closed (read on to line {end}); "
-            "close it, or write a quote inside a value twice"
-        )
-    if "expected after" in error:
-        return (
-            f"{where}: a value in double quotes goes on after its closing quote; write a quote "
-            "inside a value twice"
-        )
-    return f"{where} cannot be read ({error}); is it text?"
+            raise DataError(
+                f"{path.name}, line {line}: a double quote is not closed, or its value goes on "
+                f"after it (read on to line {reader.line_num + skip}: {error}); write a quote "
+                "inside a value twice"
+            ) from error
 
 
 SEPARATORS = ",;\t|"

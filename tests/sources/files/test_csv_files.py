@@ -81,14 +81,14 @@ def test_damage_is_named_and_leaves_no_file_behind(read):
         ("a,b\n1,2\n3,4,5\n", "sales.csv, line 3: 3 fields found, 2 expected.*double quotes"),
         ("a,b\n1,2,\n", "line 2: 3 fields found, 2 expected .as the first line has"),
         ("a,b\n1,2,,\n", "line 2: 4 fields found, 2 expected"),
-        ("a;b\n1;2\n3\n5;6\n", "line 3: 1 field found, 2 expected.*lacks a semicolon"),
+        ("a;b\n1;2\n3\n5;6\n", "line 3: 1 field found, 2 expected.*holds ';' lacks its double"),
         ("a,b\n1,2\n3", "line 3: 1 field found, 2 expected.*cut short"),
         ('a,b\n"x\ny",2\n3\n', "line 4: 1 field found"),
-        ('a,b\n1,2\n3,"x\n5,6\n', "line 3: a double quote opens a value that is not closed"),
-        ('a,b\n1,"x"\n3,"', "line 3: a double quote opens a value that is not closed"),
-        ('a,b\n1,"x\n5,6\n7,"y"\n', "line 2: a value in double quotes goes on after"),
-        ('a,b\n"x"y,2\n', "line 2: a value in double quotes goes on after"),
-        ('a,b\n24" x,"y\n', "line 2: a double quote opens"),
+        ('a,b\n1,2\n3,"x\n5,6\n', "line 3: a double quote is not closed, .*read on to line 4"),
+        ('a,b\n1,"x"\n3,"', "line 3: a double quote is not closed"),
+        ('a,b\n1,"x\n5,6\n7,"y"\n', "line 2: a double quote .* its value goes on after"),
+        ('a,b\n"x"y,2\n', "line 2: a double quote .* its value goes on after"),
+        ('a,b\n24" x,"y\n', "line 2: a double quote is not closed"),
     ]:
         spoilt(f"(?s){message}", read, content)
     assert set(csv_files.scratch().iterdir()) == before
