@@ -54,9 +54,11 @@ class Line:
     check: str = ""
 
 
-def alike(column: str, name: str) -> bool:
-    """Tell whether theirs is called as the contract's, in whatever case."""
-    return column.lower() == name.lower()
+def line_of(column: str, name: str, why: str, check: str = "", **more: Any) -> Line:
+    """Return the line of one column of theirs, and what more has to be said of it."""
+    alike = column.lower() == name.lower()
+    value = {"column": name, **more} if more else (None if alike else name)
+    return Line(column, value, why, check)
 
 
 def share(part: float, whole: float) -> str:
@@ -83,7 +85,7 @@ def then(*said: str) -> str:
 
 def values_of_kind(
     choice: Choice, column: str, skip: tuple[str, ...] = ()
-) -> tuple[Any, dict[str, int], str]:
+) -> tuple[dict[str, Any], dict[str, int], str]:
     """Say what the words of a column of kinds mean.
 
     Parameters
@@ -97,8 +99,8 @@ def values_of_kind(
 
     Returns
     -------
-    value : object
-        For the section.
+    more : dict
+        What the section has to say of the column.
     kinds : dict of str to int
         Rows of each kind.
     check : str
@@ -111,10 +113,8 @@ def values_of_kind(
     kinds: dict[str, int] = {}
     for word, kind in values.items():
         kinds[kind] = kinds.get(kind, 0) + found[word]
-    value: Any = {"column": column, "values": {w: k for w, k in values.items() if w != k}}
-    if not value["values"]:
-        value = column
-    return value, kinds, _unknown(unknown, found)
+    more = {"values": told} if (told := {w: k for w, k in values.items() if w != k}) else {}
+    return more, kinds, _unknown(unknown, found)
 
 
 def counted_kinds(kinds: Mapping[str, int]) -> str:
@@ -146,15 +146,14 @@ def kind_of_events(choice: Choice, how: Convention, skip: tuple[str, ...] = ()) 
     state = status_of_orders(choice)
     if choice.has("kind"):
         pick = choice.picks["kind"]
-        value, kinds, check = values_of_kind(choice, pick.name, skip)
+        more, kinds, check = values_of_kind(choice, pick.name, skip)
         if kinds and not (state and _is_state(pick.name, kinds)):
             why = then(pick.by, counted_kinds(kinds))
             if skip and set(skip) & set(TABLES["events"]["kind"].values):
                 check = then(say("purchases_elsewhere"), check)
             if set(kinds) <= {"cancel", "return"}:
                 check = then(say("no_purchase"), check)
-            alike = value == pick.name and pick.name.lower() == "kind"
-            return Line("kind", None if alike else value, why, check)
+            return line_of("kind", pick.name, why, check, **more)
     return _by_prefix(choice, how) or _by_sign(choice, how) or _constant(choice)
 
 
@@ -382,5 +381,5 @@ def _checked_total(choice: Choice, how: Convention, factors: list[str]) -> Line:
 
 def _money(column: str, name: str, why: str, check: str = "") -> Line:
     if re.search(r"cents?\b|_ct\b|[(（]分[)）]", name.lower()):
-        return Line(column, {"column": name, "scale": 0.01}, say("cents", why=why), check)
-    return Line(column, None if name.lower() == column else name, why, check)
+        return line_of(column, name, say("cents", why=why), check, scale=0.01)
+    return line_of(column, name, why, check)

@@ -12,7 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from promolab.contract import TABLES
+from promolab.engines import (
+    connect,
+    connect_url,
+    engine_errors,
+    is_url,
+    list_their_tables,
+    read_their_table,
+    scrubbed,
+    sentence,
+    shown,
+)
 from promolab.errors import DataError, InputError, MissingExtraError
+from promolab.sources import table_rank
+from promolab.sources.files import (
+    NOT_TABLES,
+    SUFFIXES,
+    find_files,
+    kind_of,
+    read_files,
+    refuse_duckdb,
+    sheets_of,
+    zips_in,
+)
 
 ENCODINGS = ("cp1252", "latin-1")
 """Tried in this order where a csv is neither UTF-8 nor GB18030."""
@@ -101,9 +123,6 @@ def take_inventory(source: str | Path) -> Inventory:
     DataError
         If a database cannot be opened.
     """
-    from promolab.engines import is_url, scrubbed, shown
-    from promolab.sources.files import kind_of, refuse_duckdb, zips_in
-
     if is_url(source):
         tables, unread = _in_database(str(source))
         name = re.split(r"[/\\]", shown(str(source)).rstrip("/"))[-1]
@@ -137,14 +156,6 @@ def take_inventory(source: str | Path) -> Inventory:
 
 
 def _in_database(url: str) -> tuple[tuple[Theirs, ...], tuple[str, ...]]:
-    from promolab.engines import (
-        connect_url,
-        engine_errors,
-        list_their_tables,
-        read_their_table,
-        sentence,
-    )
-
     con = connect_url(url)
     found, unread = [], []
     names = _telling_first(list_their_tables(con))
@@ -167,8 +178,6 @@ def _telling_first(names: Sequence[str]) -> list[str]:
 
 def _tells(name: str) -> bool:
     """Tell whether a name says what a table holds."""
-    from promolab.sources import table_rank
-
     return any(table_rank(table, name) is not None for table in TABLES)
 
 
@@ -179,8 +188,6 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _is_a_table(path: Path) -> bool:
-    from promolab.sources.files import NOT_TABLES, kind_of
-
     try:
         kind_of(path)
     except DataError:
@@ -198,23 +205,25 @@ def _has_rows(path: Path) -> bool:
 
 
 def _in_folder(folder: Path, paths: Sequence[Path]) -> tuple[tuple[Theirs, ...], tuple[str, ...]]:
-    from promolab.engines import connect
-
     con = connect()
     found: list[Theirs] = []
     unread: list[str] = []
     for group in _groups(folder, paths):
-        for stated in _ways(group, unread):
+        try:
+            sheets = sheets_of(group[0]) if kind_of(group[0]) == "excel" else []
+        except (DataError, MissingExtraError) as error:
+            unread.append(str(error))
+            continue
+        # Each sheet of an Excel file that has several is a table.
+        for stated in [{"sheet": sheet} for sheet in sheets] if len(sheets) > 1 else [{}]:
             try:
                 found.append(_read(con, folder, group, stated))
-            except (DataError, MissingExtraError) as error:
+            except DataError as error:
                 unread.append(str(error))
     return tuple(found), tuple(unread)
 
 
 def _stem(path: Path) -> str:
-    from promolab.sources.files import SUFFIXES
-
     name = path.name
     suffix = max((s for s in SUFFIXES if name.lower().endswith(s)), key=len, default="")
     return name[: len(name) - len(suffix)]
@@ -227,8 +236,6 @@ def _bare(path: Path) -> str:
 
 def _groups(folder: Path, paths: Sequence[Path]) -> Iterator[list[Path]]:
     """Yield files that differ in nothing but a number or a month: they are one table."""
-    from promolab.sources.files import kind_of
-
     groups: dict[Any, list[Path]] = defaultdict(list)
     for path in paths:
         kind = kind_of(path)
@@ -237,29 +244,7 @@ def _groups(folder: Path, paths: Sequence[Path]) -> Iterator[list[Path]]:
     yield from groups.values()
 
 
-def _ways(group: Sequence[Path], unread: list[str]) -> list[dict[str, Any]]:
-    """Return what has to be said to read files: the sheets of an Excel file, each a table."""
-    from promolab.sources.files import kind_of
-
-    if kind_of(group[0]) != "excel":
-        return [{}]
-    try:
-        import python_calamine
-    except ImportError:
-        unread.append(str(MissingExtraError(f"reading {group[0].name}", "excel")))
-        return []
-    try:
-        book = python_calamine.CalamineWorkbook.from_path(str(group[0]))
-        sheets = [n for n in book.sheet_names if book.get_sheet_by_name(n).start is not None]
-    except (python_calamine.CalamineError, OSError) as error:
-        unread.append(f"{group[0].name} cannot be read ({error}); is the file whole?")
-        return []
-    return [{}] if len(sheets) == 1 else [{"sheet": sheet} for sheet in sheets]
-
-
 def _read(con: Any, folder: Path, group: list[Path], stated: Mapping[str, Any]) -> Theirs:
-    from promolab.sources.files import NOT_TABLES, find_files, kind_of
-
     files = _pattern(folder, group)
     group = find_files(folder, "table", files)  # refuses links out of the folder
     stem = str(stated.get("sheet") or _stem(group[0]))
@@ -283,8 +268,6 @@ def _read_somehow(
     con: Any, group: list[Path], stated: Mapping[str, Any]
 ) -> tuple[Any, Mapping[str, Any]]:
     """Read files, as they are or as the error that they cause says; return what had to be said."""
-    from promolab.sources.files import read_files
-
     try:
         return read_files(con, "table", group, **stated), stated
     except DataError as error:

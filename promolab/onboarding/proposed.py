@@ -16,8 +16,7 @@ from promolab.onboarding.contents import say
 from promolab.onboarding.events import Line
 from promolab.onboarding.inventory import Inventory, take_inventory
 from promolab.onboarding.matching import Choice, choose_tables, combined, is_log, matched
-from promolab.onboarding.sections import Section, section_of
-from promolab.onboarding.within import WITHIN
+from promolab.onboarding.sections import WITHIN, Section, section_of
 from promolab.sources import table_rank
 
 _SAME_PURCHASES = ("purchase", "return", "cancel")

@@ -1,10 +1,13 @@
-"""A section of a proposed ``shop.toml``: its lines, and why each of them is proposed."""
+"""A section of a proposed ``shop.toml``: its lines, and why each of them is proposed.
+
+Some tables are made out of order lines: products of which they say a category, codes redeemed.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +16,13 @@ from promolab.engines import is_embedded
 from promolab.errors import DataError
 from promolab.onboarding.contents import (
     Convention,
+    Look,
     TimeLook,
     ask,
     convention_of,
+    how_many,
     is_empty,
+    is_id,
     number_in,
     numbers_of,
     say,
@@ -25,17 +31,26 @@ from promolab.onboarding.contents import (
 )
 from promolab.onboarding.events import (
     Line,
-    alike,
     amount_of,
     counted_kinds,
     kind_of_events,
+    line_of,
     share,
     status_of_orders,
     then,
     values_of_kind,
 )
-from promolab.onboarding.matching import Choice, Pick
-from promolab.sources import CURRENCIES, SIGNS, TERMS, currency_in, says_terms
+from promolab.onboarding.matching import Choice, Pick, choose_columns, listing
+from promolab.sources import (
+    CURRENCIES,
+    SIGNS,
+    TERMS,
+    column_rank,
+    conform,
+    currency_in,
+    read_mapping,
+    says_terms,
+)
 
 
 def currency_of(choice: Choice, how: Convention) -> tuple[Line | None, Line | None]:
@@ -59,11 +74,12 @@ def currency_of(choice: Choice, how: Convention) -> tuple[Line | None, Line | No
         name = choice.picks["currency"].name
         codes = words_in(choice.theirs, name)
         first = next(iter(codes), "").upper()
-        line = None if alike("currency", name) else Line("currency", name, say("by_name"))
+        line = line_of("currency", name, say("by_name"))
         others = [code for code in codes if code.upper() != first]
         check = say("other_currencies", others=others, code=first) if others else ""
         why = say("most_rows", name=name)
-        return Line("currency", first, why, check) if first else None, line
+        named = line if line.value else None
+        return Line("currency", first, why, check) if first else None, named
     known = (how.symbol,) if how.symbol in CURRENCIES else SIGNS.get(how.symbol, ())
     if known:
         check = say("shared_sign") if len(known) > 1 else ""
@@ -271,20 +287,19 @@ def _empty(column: str, facts: Mapping[str, int]) -> str:
 
 
 def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Line:
-    look = pick.look
-    value: Any = None if alike(column, pick.name) else pick.name
+    look, more = pick.look, dict[str, Any]()
     why, check = [pick.by], ""
     if column not in TABLES[choice.table].key:
         why.append(say("different", n=look.distinct, rows=look.filled))
     elif look.filled == look.distinct:
         why.append(say("all_different"))
     if pick.digits:
-        value = {"column": pick.name, "digits": pick.digits}
+        more = {"digits": pick.digits}
     if pick.in_promotions:
-        value = {"column": pick.name, "in_promotions": pick.in_promotions}
+        more = {"in_promotions": pick.in_promotions}
         why.append(say("listed_by", name=pick.in_promotions))
     if look.type.is_floating() or any(re.fullmatch(r"\d+\.0+", v) for v in look.values):
-        value = {"column": pick.name, "whole": True}
+        more = {"whole": True}
         why.append(say("whole", written='"1.0"'))
     if column == "customer_id":
         why.append(_empty(column, facts))
@@ -292,7 +307,7 @@ def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Li
             check = say("hardly_twice")
         elif pick.by == say("by_content"):
             check = say("comes_back")
-    return Line(column, value, then(*why), check)
+    return line_of(column, pick.name, then(*why), check, **more)
 
 
 def _time(
@@ -300,37 +315,34 @@ def _time(
 ) -> tuple[Line, TimeLook]:
     clock = choice.picks.get("time_of_day") if column == "ts" else None
     whole = time_in(choice.theirs, pick.look)
-    if clock is not None and not whole.how.has_clock and clock.name != pick.name:
+    if clock is not None and (whole.how.has_clock or clock.name == pick.name):
+        clock = None
+    if clock is not None:
         whole = time_in(choice.theirs, pick.look, clock.look)
-        value: Any = {"columns": [pick.name, clock.name]}
-    else:
-        clock, value = None, {"column": pick.name}
-    if whole.how.format:
-        value["format"] = whole.how.format
-        if whole.how.format.endswith("UTC"):
-            value["zone"] = "UTC"
-    elif clock is None:
-        value = None if alike(column, pick.name) else pick.name
+    more: dict[str, Any] = {"format": whole.how.format} if whole.how.format else {}
+    if whole.how.format and whole.how.format.endswith("UTC"):
+        more["zone"] = "UTC"
     why, check = [pick.by, whole.why, _empty(column, facts)], [whole.check]
     if clock is None and not whole.how.has_clock:
         why.append(say("no_clock"))
         if column == "ends_at":
-            said = {"column": pick.name} if value is None or isinstance(value, str) else value
-            value = {**said, "last_day": True}
+            more["last_day"] = True
             check.append(say("last_day", key="last_day"))
     if whole.how.format in ("excel", "epoch_s", "epoch_ms"):
         why.append(say(whole.how.format))
-    return Line(column, value, then(*why), then(*check)), whole.how
+    line = line_of(column, pick.name, then(*why), then(*check), **more)
+    if clock is not None:
+        line = dataclasses.replace(line, value={"columns": [pick.name, clock.name], **more})
+    return line, whole.how
 
 
 def _kind(choice: Choice) -> Line:
     if choice.has("kind"):
         name = choice.picks["kind"].name
-        value, kinds, check = values_of_kind(choice, name)
+        more, kinds, check = values_of_kind(choice, name)
         if kinds:
             why = then(say("by_name"), counted_kinds(kinds))
-            same = value == name and alike("kind", name)
-            return Line("kind", None if same else value, why, check)
+            return line_of("kind", name, why, check, **more)
     known = TABLES[choice.table]["kind"].values
     likely = "redeem" if choice.table == "responses" else "coupon"
     return Line("kind", {"value": likely}, say("one_kind"), say("a_guess", kinds=known))
@@ -338,8 +350,7 @@ def _kind(choice: Choice) -> Line:
 
 def _other(choice: Choice, column: str, kind: str, pick: Pick, how: Convention) -> Line:
     """Propose a number, a text or a flag."""
-    value: Any = None if alike(column, pick.name) else pick.name
-    why, check = pick.by, ""
+    why, check, more = pick.by, "", dict[str, Any]()
     if kind in _NUMBERS:
         number = number_in(choice.theirs, pick.name, how)[0]
         found = ask(
@@ -348,12 +359,12 @@ def _other(choice: Choice, column: str, kind: str, pick: Pick, how: Convention) 
             | {"high": number.cast("float64").max()},
         )
         if kind == "share" and found["high"] > 1.5:
-            value, why = {"column": pick.name, "scale": 0.01}, then(why, say("in_percent"))
+            more, why = {"scale": 0.01}, then(why, say("in_percent"))
         elif "discount" in column and found["below"] > found["above"]:
-            value, why = {"column": pick.name, "scale": -1}, then(why, say("turned"))
+            more, why = {"scale": -1}, then(why, say("turned"))
         elif "discount" in column and 0 < found["high"] <= 1:
             check = say("a_share")
-    return Line(column, value, why, check)
+    return line_of(column, pick.name, why, check, **more)
 
 
 def _not_used(choice: Choice, lines: Sequence[Line]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -378,8 +389,6 @@ def _not_used(choice: Choice, lines: Sequence[Line]) -> tuple[tuple[str, ...], t
 
 def _tried(section: Section) -> tuple[str, ...]:
     """Read the table as the section says; return what stands against it, without an example."""
-    from promolab.sources import conform, read_mapping
-
     choice = section.choice
     part = read_mapping({choice.table: section.said})[choice.table][0]
     if not is_embedded(choice.theirs.engine):
@@ -389,3 +398,99 @@ def _tried(section: Section) -> tuple[str, ...]:
     except DataError as error:
         return (re.sub(r",? such as ('[^']*'|\"[^\"]*\"|\S+)", "", str(error)),)
     return ()
+
+
+def products_within(chosen: Mapping[str, Sequence[Choice]]) -> Section | None:
+    """Propose a table of products made from order lines, if these say a category.
+
+    Parameters
+    ----------
+    chosen : mapping of str to sequence of Choice
+        Their tables by the contract's; there are events.
+    """
+    choice = chosen["events"][0]
+    if not choice.has("product_id"):
+        return None
+    taken = {pick.name for column, pick in choice.picks.items() if column != "product_id"}
+    free = [look for look in choice.looks if look.name not in taken]
+    picks = choose_columns("products", free)
+    if "category" not in picks or "product_id" not in picks:
+        return None
+    wanted = ("product_id", "category", "brand", "department")
+    picks = {column: picks[column] for column in wanted if column in picks}
+    within = dataclasses.replace(
+        choice,
+        table="products",
+        picks=picks,
+        theirs=dataclasses.replace(choice.theirs, own=False),
+    )
+    section = section_of(within)
+    table = choice.theirs.table
+    names = [pick.name for pick in picks.values()]
+    told = table.filter(~is_empty(table[picks["category"].name]))
+    pairs = told.select(names).distinct().count()
+    found = ask(choice.theirs, {"ids": table[picks["product_id"].name].nunique()})
+    more = int(pairs.execute()) - found["ids"]
+    checks = section.checks
+    if more > 0.5 * found["ids"]:
+        return None
+    if more > 0:
+        checks += (say("categories", n=more),)
+    where = {**section.where, "distinct": True}
+    return dataclasses.replace(
+        section, where=where, kept=(), personal=(), checks=checks, since=say("since_category")
+    )
+
+
+def redemptions_within(chosen: Mapping[str, Sequence[Choice]]) -> Section | None:
+    """Propose responses made from order lines, if these hold the codes of promotions.
+
+    Parameters
+    ----------
+    chosen : mapping of str to sequence of Choice
+        Their tables by the contract's; there are events.
+    """
+    choice = chosen["events"][0]
+    if not chosen.get("promotions"):
+        return None
+    promotions = chosen["promotions"][0]
+    taken = {pick.name for pick in choice.picks.values()}
+    free = [look for look in choice.looks if look.name not in taken and _may_be_a_code(look)]
+    codes = {look.name: (look, listing(choice, look, promotions)) for look in free}
+    look, listed = next((pair for pair in codes.values() if pair[1]), (None, None))
+    if look is None or listed is None:
+        return None
+    by = "" if listed.name == promotions.picks["promotion_id"].name else listed.name
+    picks = {c: choice.picks[c] for c in ("customer_id", "ts", "time_of_day") if choice.has(c)}
+    picks["promotion_id"] = Pick(look, say("by_values", there=promotions.theirs.name), by)
+    theirs = dataclasses.replace(choice.theirs, own=False)
+    within = dataclasses.replace(choice, table="responses", picks=picks, theirs=theirs)
+    section = section_of(within)
+    given = {"n": how_many(~is_empty(theirs.table[look.name]))}
+    kind = Line("kind", {"value": "redeem"}, say("handed_in"))
+    return dataclasses.replace(
+        section,
+        where={**section.where, "rows_with": look.name, "distinct": True},
+        lines=[kind if line.key == "kind" else line for line in section.lines],
+        rows=ask(theirs, given)["n"],
+        kept=(),
+        personal=(),
+        since=say("since_code", name=look.name),
+    )
+
+
+def _may_be_a_code(look: Look) -> bool:
+    """Tell whether a column holds codes: by its name, or words that no number could be."""
+    if not look.filled or not is_id(look):
+        return False
+    named = any(
+        column_rank("responses", c, look.name) is not None for c in ("promotion_id", "coupon_id")
+    )
+    return named or (look.is_text and all(re.search(r"[^\W\d_]", value) for value in look.values))
+
+
+WITHIN: Mapping[str, Callable[[Mapping[str, Sequence[Choice]]], Section | None]] = {
+    "products": products_within,
+    "responses": redemptions_within,
+}
+"""What makes a table of the contract out of order lines, where no table of theirs is one."""

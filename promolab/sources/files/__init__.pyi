@@ -1,4 +1,5 @@
 from .csv_files import new_file as new_file
+from .excel import sheets_of as sheets_of
 from .finding import NOT_TABLES as NOT_TABLES
 from .finding import SUFFIXES as SUFFIXES
 from .finding import find_files as find_files

@@ -114,6 +114,20 @@ def _open(path: Path) -> Any:
         raise DataError(f"{path.name} cannot be read ({error}); is the file whole?") from error
 
 
+def sheets_of(path: Path) -> list[str]:
+    """Return the names of the sheets that hold something.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be opened.
+    MissingExtraError
+        If python-calamine is not installed.
+    """
+    pages = _open(path)
+    return [name for name in pages.sheet_names if pages.get_sheet_by_name(name).start is not None]
+
+
 def _choose(path: Path, pages: Any, sheet: str | None) -> Any:
     if sheet is not None:
         if sheet not in pages.sheet_names:
@@ -124,17 +138,16 @@ def _choose(path: Path, pages: Any, sheet: str | None) -> Any:
         if page.start is None:
             raise DataError(f"the sheet {sheet!r} of {path.name} is empty")
         return page
-    sheets = [pages.get_sheet_by_name(name) for name in pages.sheet_names]
-    filled = [page for page in sheets if page.start is not None]
+    filled = sheets_of(path)
     if not filled:
         raise DataError(f"{path.name} is empty; its first sheet should start with column names")
     if len(filled) > 1:
         raise DataError(
             f"{path.name} has {len(filled)} sheets: "
-            f"{', '.join(repr(page.name) for page in filled)}; name one in shop.toml, e.g. "
-            f'sheet = "{filled[0].name}"'
+            f"{', '.join(map(repr, filled))}; name one in shop.toml, e.g. "
+            f'sheet = "{filled[0]}"'
         )
-    return filled[0]
+    return pages.get_sheet_by_name(filled[0])
 
 
 def _parts(rows: Iterator[list[Any]], first: int) -> Iterator[tuple[int, list[list[Any]]]]:
