@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,8 +27,8 @@ from promolab.display import NOTEBOOK_STYLE
 from promolab.errors import InputError, StepError
 from promolab.language import ENGLISH, _, close_up, language, marked, page_language, speaking
 from promolab.report.running.steps import Step
+from promolab.results import Facts, words_of
 from promolab.weeks import Week
-from promolab.wording import plural
 
 if TYPE_CHECKING:
     import jinja2
@@ -300,7 +301,7 @@ def render_page(
     shop : str
         What readers call the shop.
     lang : str
-        Language of the report and of the tabs; else the pages of steps are English.
+        Language of the page.
 
     Returns
     -------
@@ -308,14 +309,10 @@ def render_page(
         One HTML document, everything in it.
     """
     with speaking(lang):
-        tabs = {"links": _links(step, steps), "tabs": page_language(), "tabs_of": _(_TABS)}
-    with speaking(lang if step.is_report else ENGLISH):
-        return _page(notebook, step, week, shop, tabs)
+        return _page(notebook, step, steps, week, shop)
 
 
-def _page(
-    notebook: NotebookNode, step: Step, week: Week, shop: str, tabs: Mapping[str, Any]
-) -> str:
+def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week, shop: str) -> str:
     from nbconvert.exporters import HTMLExporter
 
     exporter = HTMLExporter(
@@ -331,23 +328,39 @@ def _page(
         "dates": week.label(),
         "stem": step.stem,
         "is_report": step.is_report,
-        **tabs,
+        "links": _links(step, steps),
+        "tabs_of": _(_TABS),
+        "show_code": _words(names="", n=0).say("show_code"),
         "kinds": _SHOWN,
         "notebook_style": NOTEBOOK_STYLE,
     }
     exporter.environment.globals |= {"page": page, "look": look(page_language())}
-    arranged = _titled(_joined(_arranged(notebook)))
+    arranged = _joined(_arranged(_translated(notebook, step.stem)))
     page["codes"] = [code for cell in arranged.cells for code in cell.metadata.get("codes", [])]
     made = exporter.from_notebook_node(arranged)[0]
     return finished(close_up(str(made)))
 
 
-def _titled(notebook: NotebookNode) -> NotebookNode:
-    """Say the page's title in the language that is spoken; `_arranged` has made the copy."""
-    first = notebook.cells[0] if notebook.cells else None
-    if language() != ENGLISH and first is not None and first.source.startswith("# "):
-        first["source"] = f"# {_(first.source[2:].strip())}"
-    return notebook
+def _words(**given: Any) -> Facts:
+    return words_of(__name__, "StepPage", **given)
+
+
+@cache
+def _chinese_cells() -> dict[str, dict[str, str]]:
+    text = Path(__file__).with_name("notebooks_zh.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _translated(notebook: NotebookNode, stem: str) -> NotebookNode:
+    """Return a notebook whose text cells are in the language that is spoken."""
+    known = {} if language() == ENGLISH else _chinese_cells().get(stem, {})
+    if not known:
+        return notebook
+    spoken = copy.deepcopy(notebook)
+    for cell in spoken.cells:
+        if cell.cell_type == "markdown":
+            cell["source"] = known.get(str(cell.get("id")), cell.source)
+    return spoken
 
 
 def _links(step: Step, steps: Sequence[Step]) -> list[_Link]:
@@ -427,7 +440,7 @@ def _without_empty_sections(cells: list[Any]) -> list[Any]:
         f"{why}</p>"
         for number, why in empty.items()
     )
-    told = f"Nothing to show for {plural(len(empty), 'section')}"
+    told = _words(n=len(empty)).say("empty")
     line = f'<details class="more apart"><summary>{told}</summary>{named}</details>'
     shown = new_code_cell("", outputs=[new_output("display_data", data={"text/html": line})])
     shown.metadata["tags"] = [_APART]
@@ -453,13 +466,17 @@ def _why_empty(section: list[Any]) -> str:
     return " ".join(dict.fromkeys(why for text in texts for why in _REASON.findall(text)))
 
 
+_FILES = ("## Files written", "## 写出的文件")
+
+
 def _is_end(cell: Any) -> bool:
-    return "reads_writes" in _tags(cell) or cell.source.startswith("## Files written")
+    return "reads_writes" in _tags(cell) or cell.source.startswith(_FILES)
 
 
 def _reads(table: str) -> str:
     rows = [line.split("|") for line in table.split("\n")[2:] if line.count("|") == 3]
-    return f"Made from {', '.join(row[1].strip() for row in rows)}." if rows else table
+    names = ", ".join(row[1].strip() for row in rows)
+    return _words(names=names).say("made_from") if rows else table
 
 
 def _tags(cell: Any) -> list[str]:

@@ -10,7 +10,13 @@ import pytest
 
 from promolab import cli
 from promolab.errors import StepError
-from promolab.report.running.page import _short, find_browser, print_pages, render_page
+from promolab.report.running.page import (
+    _chinese_cells,
+    _short,
+    find_browser,
+    print_pages,
+    render_page,
+)
 from promolab.report.running.steps import Step
 from promolab.weeks import Week
 from tests.page_policy import Page, but_its_own_script
@@ -228,12 +234,25 @@ def test_code_stands_once_at_the_end_of_a_page() -> None:
     assert page.rindex("<h2") < page.index("Show the code") < page.index("</main>")
 
 
-def test_tabs_of_a_step_speak_the_reports_language_and_long_chinese_headings_are_cut() -> None:
-    page = render(headed("# 03 · Segments"), lang="zh")
-    tabs = page[page.index('<nav aria-label="本周各页" lang="zh-Hans-CN">') : page.index("</nav>")]
-    assert ">客群</a>" in tabs and ">报告</a>" in tabs and '<html lang="en">' in page
+def test_a_page_speaks_the_reports_language_and_long_chinese_headings_are_cut() -> None:
+    heading = headed("# 03 · Segments")
+    heading["id"] = "03-00"
+    page = render(heading, lang="zh")
+    tabs = page[page.index('<nav aria-label="本周各页">') : page.index("</nav>")]
+    assert ">客群</a>" in tabs and ">报告</a>" in tabs and '<html lang="zh-Hans-CN">' in page
+    assert "03 · 客群</h1>" in page and "03 · Segments" not in page
     assert _short("客群：大单的高端客户核销率最高：13% [12, 15]") == "客群"
     assert _short("Segments: who") == "Segments: who"
+
+
+def test_each_text_cell_of_a_page_stands_in_chinese_with_as_many_paragraphs(repository) -> None:
+    for path in sorted((repository / "notebooks").glob("0[1-9]_*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        texts = {c.id: c.source for c in cells if c.cell_type == "markdown" and c.source[0] == "#"}
+        chinese = _chinese_cells()[path.stem]
+        assert set(chinese) == set(texts), path.stem
+        for name, text in texts.items():
+            assert text.count("\n\n") == chinese[name].count("\n\n"), (path.stem, name)
 
 
 WRITES = """#!/bin/sh
