@@ -342,7 +342,7 @@ def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week,
 
 
 def _words(**given: Any) -> Facts:
-    return words_of(__name__, "StepPage", **given)
+    return words_of(__name__, "pages", **given)
 
 
 @cache
