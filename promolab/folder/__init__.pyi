@@ -5,6 +5,7 @@ from .files import claim as claim
 from .files import read_json as read_json
 from .files import read_lines as read_lines
 from .files import sha256_of as sha256_of
+from .files import whole as whole
 from .files import write_json as write_json
 from .files import write_whole as write_whole
 from .pseudonyms import SECRET as SECRET

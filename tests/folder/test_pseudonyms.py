@@ -22,7 +22,7 @@ from promolab.folder import (
     note_drawn,
 )
 from promolab.loop import release_week
-from promolab.loop.planned import plan_files
+from promolab.loop.week_plans import plan_files
 from promolab.report.running import PAGES
 from promolab.weeks import Week
 from tests.made_reports import SECRET

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from promolab import cli
 from promolab.campaign.plan.result import STEPS
 from promolab.errors import InputError
-from promolab.loop import drafts, releases
+from promolab.loop import recheck, week_lifecycle
 from promolab.loop.ledger import Ledger
-from promolab.loop.planned import plan_files
+from promolab.loop.week_plans import plan_files
 from promolab.report.running import PAGES
 from tests.draws import draws
 from tests.refused import refused
 from tests.report.made_weeks import DAY, MadeShop
 
-release_week = functools.partial(releases.release_week, pages=PAGES)
-reconcile_week = functools.partial(releases.reconcile_week, pages=PAGES)
+release_week = functools.partial(week_lifecycle.release_week, pages=PAGES)
+reconcile_week = functools.partial(week_lifecycle.reconcile_week, pages=PAGES)
 PLAN = {"list_size": 20, "holdout": 0.2, "standing_holdout": 0.1}
 
 
@@ -36,7 +36,7 @@ def cut():
 @pytest.fixture(scope="module", autouse=True)
 def _cleaned_once():
     """Clean equal tables once for each moment: most tests change plans and limits alone."""
-    known, clean = {}, drafts._cleaned
+    known, clean = {}, recheck._cleaned
 
     def cleaned(whole, planned, *moments):
         files = sorted(item for item in whole.fingerprints.items() if "toml" not in item[0])
@@ -48,7 +48,7 @@ def _cleaned_once():
         return replace(shop, settings=whole.settings), quarantined
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drafts, "_cleaned", cleaned)
+        patch.setattr(recheck, "_cleaned", cleaned)
         yield
 
 

@@ -27,7 +27,7 @@ from promolab.campaign.outlook import past_pairs
 from promolab.contract import Shop
 from promolab.features import build_features
 from promolab.folder import RunFolder
-from promolab.loop import releases
+from promolab.loop import week_lifecycle
 from promolab.model import ResponseModel
 from promolab.report.running import PAGES
 from promolab.serve.released.week import ReleasedWeek, open_week
@@ -46,7 +46,7 @@ NOW = pd.Timestamp(FIRST.start("America/New_York")) + pd.Timedelta(hours=3)
 BEGIN = datetime(2021, 4, 5, 13, 30)
 """As of when live features of the small shop begin."""
 COLUMNS = ["orders", "recency_days", "amount_28d", "kind_contacts", "promotion_lines_28d"]
-release_week = partial(releases.release_week, pages=PAGES)
+release_week = partial(week_lifecycle.release_week, pages=PAGES)
 
 
 def made_shop(root: Path) -> MadeShop:

@@ -13,7 +13,6 @@ import pandas as pd
 
 from promolab.display import Html, join, link, say, table
 from promolab.loop.ledger import ledger_of
-from promolab.loop.planned import settings_of
 from promolab.loop.promises.ledger_rows import (
     ALL,
     KEYS,
@@ -24,6 +23,7 @@ from promolab.loop.promises.ledger_rows import (
     whole_weeks,
 )
 from promolab.loop.promises.outcomes import past_outcomes
+from promolab.loop.week_plans import settings_of
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile, t_quantile, wilson
 from promolab.weeks import Week

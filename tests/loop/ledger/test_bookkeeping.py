@@ -11,8 +11,8 @@ import pytest
 from promolab.errors import InputError, StepError
 from promolab.folder import ReportsFolder, RunFolder, read_json, write_json
 from promolab.loop import ledger_of
-from promolab.loop.bookkeeping import checked_ledger, keep_ledger, run_key
 from promolab.loop.ledger import Ledger
+from promolab.loop.ledger_sync import checked_ledger, keep_ledger, run_key
 from promolab.weeks import Week
 from tests.refused import refused
 

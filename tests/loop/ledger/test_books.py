@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
-from promolab.loop.ledger import LEDGER_TABLES, Ledger
+from promolab.loop.ledger import Ledger
+from promolab.loop.ledger_tables import LEDGER_TABLES
 from promolab.weeks import Week
 from tests.refused import refused
 

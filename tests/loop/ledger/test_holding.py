@@ -17,8 +17,9 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError, StepError
-from promolab.loop.ledger import Ledger, books
-from promolab.loop.ledger.holding import reading, writing
+from promolab.loop import ledger as books
+from promolab.loop.ledger import Ledger
+from promolab.loop.ledger_file import reading, writing
 from tests.draws import draws
 from tests.refused import refused
 

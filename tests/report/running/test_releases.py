@@ -20,13 +20,13 @@ from promolab import cli
 from promolab.contract import Shop
 from promolab.errors import DataError, InputError, StepError
 from promolab.folder import ReportsFolder, RunFolder
-from promolab.loop import releases
-from promolab.loop.held_week import HeldWeek
+from promolab.loop import week_lifecycle
 from promolab.loop.ledger import Ledger
-from promolab.loop.planned import plan_files
-from promolab.loop.released import (
+from promolab.loop.week_lifecycle import HeldWeek
+from promolab.loop.week_plans import (
     carried_out,
     moved_since_release,
+    plan_files,
     released_contacts,
     released_plans,
     with_released_decisions,
@@ -37,9 +37,9 @@ from tests.golden import agrees, facts_of_names, facts_of_week
 from tests.refused import refused, spoilt
 from tests.report.toy_plan import END, SETTINGS, promotions
 
-release_week = partial(releases.release_week, pages=PAGES)
-reconcile_week = partial(releases.reconcile_week, pages=PAGES)
-close_week = partial(releases.close_week, pages=PAGES)
+release_week = partial(week_lifecycle.release_week, pages=PAGES)
+reconcile_week = partial(week_lifecycle.reconcile_week, pages=PAGES)
+close_week = partial(week_lifecycle.close_week, pages=PAGES)
 
 WEEK = "2017-W44"
 SETTLED = datetime(2017, 11, 27, 5)
@@ -318,7 +318,7 @@ def test_a_release_that_was_killed_before_the_ledger_is_made_up_for(reports, sou
     ledger = reports / "ledger.duckdb"
     assert Ledger.open(ledger, shop="Toy & Co").weeks()["state"].tolist() == ["draft"]
     with pytest.raises(KilledError):
-        releases.release_week(WEEK, reports, pages=replace(PAGES, list_weeks=killed))
+        week_lifecycle.release_week(WEEK, reports, pages=replace(PAGES, list_weeks=killed))
     assert manifest(reports)["state"] == "released"
     assert Ledger.open(ledger, shop="Toy & Co").weeks()["state"].tolist() == ["draft"]
     refused("was released already", release_week, WEEK, reports)
@@ -334,7 +334,7 @@ def test_what_keeps_a_release_from_being_made_is_named(reports, source, monkeypa
             return cls(2010, 5, 1, tzinfo=tz)
 
     with monkeypatch.context() as patch:
-        patch.setattr("promolab.loop.releases.datetime", Earlier)
+        patch.setattr("promolab.loop.week_lifecycle.datetime", Earlier)
         refused("clock of this machine says 2010-05-01, and the draf", release_week, WEEK, reports)
 
     def read_only(*_, **__):

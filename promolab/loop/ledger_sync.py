@@ -14,8 +14,7 @@ import pandas as pd
 from promolab.errors import InputError, PromolabError, StepError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop.ledger import Ledger, ledger_path
-from promolab.loop.planned import DECISIONS, OVERRIDES, plan_files, settings_of
-from promolab.loop.served import served_tables
+from promolab.loop.week_plans import DECISIONS, OVERRIDES, plan_files, served_tables, settings_of
 from promolab.weeks import Week
 
 if TYPE_CHECKING:

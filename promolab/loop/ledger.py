@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,19 +12,8 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.folder import STATES
-from promolab.loop.ledger.contents import (
-    ADDED,
-    KEYS,
-    LEDGER_TABLES,
-    OF_A_WEEK,
-    OUTCOME_STATES,
-    SERVED,
-    empty,
-    fitted,
-)
-from promolab.loop.ledger.holding import (
+from promolab.loop.ledger_file import (
     WAIT,
-    check_place,
     check_writable,
     has_table,
     make,
@@ -33,11 +22,27 @@ from promolab.loop.ledger.holding import (
     unreadable,
     writing,
 )
-from promolab.loop.ledger.rows import offered, replace_rows, same, whole_ids
+from promolab.loop.ledger_tables import (
+    ADDED,
+    FILE,
+    KEYS,
+    LEDGER_TABLES,
+    OF_A_WEEK,
+    OUTCOME_STATES,
+    SERVED,
+    empty,
+    fitted,
+    offered,
+    replace_rows,
+    same,
+    whole_ids,
+)
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from promolab.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,7 @@ class Ledger:
         if path.exists():
             with reading(path, shop, wait) as con:
                 read_through(con, path)
-            check_writable(path)
-        else:
-            check_place(path)
+        check_writable(path)
         return cls(path, shop, wait=wait)
 
     def record_week(
@@ -163,7 +166,7 @@ class Ledger:
         decisions, decision_propensities : DataFrame or Path, optional
             The contract's tables, or parquet files of them.
         predictions, models, overrides : DataFrame, optional
-            Their columns: `promolab.loop.ledger.LEDGER_TABLES`.
+            Their columns: `promolab.loop.ledger_tables.LEDGER_TABLES`.
 
         Returns
         -------
@@ -255,7 +258,7 @@ class Ledger:
         week : str or Week
             ISO week that they are about.
         outcomes : DataFrame
-            Columns: `promolab.loop.ledger.LEDGER_TABLES`.
+            Columns: `promolab.loop.ledger_tables.LEDGER_TABLES`.
         state : str
             ``provisional`` or ``settled``.
         known_at : datetime, optional
@@ -396,3 +399,77 @@ def _week(week: str | Week) -> Week:
 def _known(what: str, given: str, known: tuple[str, ...]) -> None:
     if given not in known:
         raise InputError(f"{what}={given!r} is unknown; {nearest(given, known)}")
+
+
+def ledger_of(run: RunFolder) -> Ledger:
+    """Open the ledger for the pages of a week: what earlier weeks wrote, and nothing later.
+
+    So the page is the same however often, and however late, it is made again.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder.
+
+    Returns
+    -------
+    Ledger
+        Of the weeks before it, and outcomes that were known before its own moment. An empty one
+        where there is none yet.
+
+    Raises
+    ------
+    InputError
+        If the ledger is damaged, newer than this promolab or another shop's.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from promolab.folder import open_run
+    >>> ledger_of(open_run(tempfile.mkdtemp(), week="2017-W44")).predictions().empty
+    True
+    """
+    manifest = run.manifest
+    path = run_ledger_path(run)
+    shop = str(manifest.get("shop") or run.reports.shop)
+    ledger = Ledger.open(path, shop=shop) if path.exists() else Ledger(path, shop)
+    try:
+        known = run.as_of
+    except InputError:  # a folder that does not say as of when it is has no outcomes to read
+        known = run.week.start("UTC")
+    return replace(ledger, week=run.week, known=known)
+
+
+def run_ledger_path(run: RunFolder) -> Path:
+    """Return where the ledger lies that a week's manifest names."""
+    return run.reports.path / str(run.manifest.get("ledger") or FILE)  # or an absolute path, alone
+
+
+def ledger_path(out: Path, given: str | Path | None = None) -> Path:
+    """Return where a ledger lies: where it is said, else in the reports folder.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+    given : str or Path, optional
+        As it was given.
+
+    Examples
+    --------
+    >>> ledger_path(Path("/srv/reports"))
+    PosixPath('/srv/reports/ledger.duckdb')
+    """
+    return out / FILE if given is None else Path(given).expanduser().absolute()
+
+
+def told_path(path: Path, out: Path) -> str:
+    """Return how a manifest names a ledger: by its place in the reports folder, where it can.
+
+    Examples
+    --------
+    >>> told_path(Path("/srv/reports/ledger.duckdb"), Path("/srv/reports"))
+    'ledger.duckdb'
+    """
+    whole = out.resolve()
+    return str(path.relative_to(whole)) if path.is_relative_to(whole) else str(path)

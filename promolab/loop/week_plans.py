@@ -1,28 +1,309 @@
-"""What the weeks of a reports folder released, each verified against its release as it is read."""
+"""The plan of a week as its folder holds it, released or not, and what its service decided."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.contract import NONE, read_operations
+from promolab.contract import NONE, Settings, read_operations, read_settings
 from promolab.engines import keep
 from promolab.errors import InputError
-from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
+from promolab.folder import ReportsFolder, RunFolder, append_lines, read_lines, sha256_of, state_of
 from promolab.language import _
-from promolab.loop.planned import SENT, Planned, plan_files
 from promolab.loop.reconcile import Reconciliation
-from promolab.loop.served import served_contacts
 from promolab.loop.states import check_unchanged, moved_windows
 from promolab.weeks import Week
 from promolab.wording import count, listed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from promolab.contract import Shop
+
+
+SERVED = "served"
+"""Folder of a week; no release freezes it."""
+FILE = "decisions.jsonl"
+_COLUMNS = (
+    *("decision_id", "customer_id", "ts", "action", "propensity", "planned_action", "holdout"),
+    "planned",
+)
+
+
+def append_served(folder: Path, rows: Sequence[Mapping[str, Any]], *, on_disk: bool = True) -> None:
+    """Write decisions behind those that are there.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+    rows : sequence of mapping
+        The contract's columns of ``decisions``, with ``planned`` (whether the released plan has a
+        decision for the customer) and ``chances`` (action → chance).
+    on_disk : bool
+        Whether they must survive a power cut when it returns; not where they lie elsewhere too.
+    """
+    append_lines(folder / SERVED / FILE, rows, on_disk=on_disk)
+
+
+def read_served(folder: Path) -> list[dict[str, Any]]:
+    """Return what a week's service decided, each decision once; a torn line is left out.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+
+    Raises
+    ------
+    InputError
+        A line is no decision.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> append_served(folder, [{"decision_id": "d1", "action": "none"}])
+    >>> append_served(folder, [{"decision_id": "d1", "action": "none"}])
+    >>> read_served(folder)
+    [{'decision_id': 'd1', 'action': 'none'}]
+    """
+    path = folder / SERVED / FILE
+    found: dict[str, dict[str, Any]] = {}
+    for row in read_lines(path):
+        if not isinstance(row.get("decision_id"), str):
+            raise InputError(f"{path} has a line without decision_id; put the file back as it was")
+        found.setdefault(row["decision_id"], row)
+    return list(found.values())
+
+
+def served_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what a week's service decided as ``decisions`` and ``decision_propensities``.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+
+    Returns
+    -------
+    DataFrame, DataFrame
+        ``decisions`` has the column ``planned`` too; both are without a row where nothing was
+        served.
+    """
+    import pandas as pd
+
+    rows = read_served(folder)
+    decisions = pd.DataFrame(rows, columns=[*_COLUMNS, "chances"])
+    moments = pd.to_datetime(decisions["ts"], utc=True, format="ISO8601")
+    decisions["ts"] = moments.dt.tz_localize(None).dt.as_unit("us")
+    chances = [
+        (row["decision_id"], action, chance)
+        for row in rows
+        for action, chance in row["chances"].items()
+    ]
+    columns = ["decision_id", "action", "propensity"]
+    return decisions.drop(columns="chances"), pd.DataFrame(chances, columns=columns)
+
+
+def served_contacts(folder: Path, promotions: Mapping[str, tuple[Any, ...]]) -> pd.DataFrame:
+    """Return whom a week's service contacted beside its plan.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+    promotions : mapping of str to tuple
+        Bundle → its promotions; what is not named is a promotion itself.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, promotion_id, ts: those who were given something (none of those held out, for
+        whom chance decided at the moment), a row per promotion.
+    """
+    import pandas as pd
+
+    decisions, _ = served_tables(folder)
+    rows = decisions[(decisions["action"] != NONE) & ~decisions["planned"].astype(bool)]
+    named = [promotions.get(action, (action,)) for action in rows["action"]]
+    rows = rows.assign(promotion_id=pd.Series(named, rows.index, dtype=object))
+    rows = rows.explode("promotion_id")
+    return rows[["customer_id", "promotion_id", "ts"]].reset_index(drop=True)
+
+
+SEND = "send"
+DECISIONS = "decisions"
+PLANNED = "planned"
+DROPPED = "dropped"
+"""Table of those taken out of a plan at its release."""
+OVERRIDES = "overrides"
+"""Table of what was changed of a plan by hand at its release."""
+SENT = "tables/sent.parquet"
+"""What was really sent, once that is read back."""
+_TABLES = (DECISIONS, "decision_propensities", PLANNED, DROPPED, OVERRIDES)
+
+
+def plan_files(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a plan, by its path in the week's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+
+    Returns
+    -------
+    dict of str to str
+        Every file in ``send/`` and the plan's tables; empty where there is no ``send/``.
+    """
+    if not (folder / SEND).is_dir():
+        return {}
+    tables = [folder / "tables" / f"{name}.parquet" for name in _TABLES]
+    files = sorted(path for path in [*(folder / SEND).rglob("*"), *tables] if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+
+
+def check_plan(folder: Path, week: str) -> None:
+    """Refuse a week without a plan.
+
+    Parameters
+    ----------
+    folder : Path
+        Its folder.
+    week : str
+        The week, for the message.
+
+    Raises
+    ------
+    InputError
+        If there is no ``send/``, or no table of decisions.
+    """
+    if not (folder / SEND).is_dir():
+        raise InputError(
+            f"{week} has no plan: there is no folder {SEND} in {folder}; make the report again"
+        )
+    if not (folder / "tables" / f"{DECISIONS}.parquet").is_file():
+        raise InputError(
+            f"{week} has no plan: tables/{DECISIONS}.parquet is not in {folder}; make the report "
+            "again"
+        )
+
+
+def settings_of(folder: Path) -> Settings:
+    """Return the settings of the shop that a week's folder holds.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder.
+    """
+    toml = folder / "shop" / "shop.toml"
+    return read_settings(toml) if toml.is_file() else Settings()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The plan of one week; `Planned.of` reads it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        customer_id, promotion_id, holdout and, where the run wrote it, channel: a row per planned
+        customer and promotion.
+    windows : DataFrame
+        promotion_id, starts_at, ends_at of the planned promotions.
+    customers, promotions : Series
+        All ids that the shop knew.
+    settings : Settings
+        The shop's, as they were.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    windows: pd.DataFrame = field(repr=False)
+    customers: pd.Series[Any] = field(repr=False)
+    promotions: pd.Series[Any] = field(repr=False)
+    settings: Settings
+
+    @classmethod
+    def of(cls, folder: Path) -> Planned:
+        """Read the plan of a week's folder.
+
+        Parameters
+        ----------
+        folder : Path
+            Holds ``tables/decisions.parquet``, perhaps ``tables/planned.parquet``, and ``shop/``.
+
+        Returns
+        -------
+        Planned
+
+        Raises
+        ------
+        InputError
+            If a planned promotion is not in ``shop/promotions.parquet``.
+        """
+        import pandas as pd
+
+        tables, shop = folder / "tables", folder / "shop"
+        settings = settings_of(folder)
+        decisions = pd.read_parquet(tables / f"{DECISIONS}.parquet")
+        written = tables / f"{PLANNED}.parquet"
+        table = pd.read_parquet(written) if written.is_file() else _from(decisions, settings)
+        offers = shop / "promotions.parquet"
+        columns = ["promotion_id", "starts_at", "ends_at"]
+        there = offers.is_file()
+        known = pd.read_parquet(offers, columns=columns) if there else pd.DataFrame(columns=columns)
+        text = known["promotion_id"].astype("str")
+        named = table["promotion_id"].astype("str").drop_duplicates()
+        unknown = named[~named.isin(text)]
+        if len(unknown):
+            raise InputError(
+                f"promotion {unknown.iloc[0]} of the plan is not in {offers}; make the report again"
+            )
+        windows = known[text.isin(named)].sort_values("promotion_id", ignore_index=True)
+        customers = pd.concat([decisions["customer_id"], table["customer_id"], *_more(folder)])
+        return cls(table, windows, customers.drop_duplicates(), known["promotion_id"], settings)
+
+    @property
+    def zone(self) -> str:
+        """IANA zone of the shop's weeks."""
+        return self.settings.zone or "UTC"
+
+    def only(self) -> tuple[str, str] | None:
+        """Return the promotion and its channel, as text, where the plan has a single one."""
+        ids = self.table["promotion_id"].drop_duplicates()
+        if len(ids) != 1:
+            return None
+        channel = self.table["channel"].iloc[0] if "channel" in self.table else ""
+        return str(ids.iloc[0]), str(channel)
+
+
+def _from(decisions: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Return who is planned for what, of the decisions alone; a bundle is all its promotions."""
+    rows = decisions.loc[
+        decisions["planned_action"] != NONE, ["customer_id", "planned_action", "holdout"]
+    ]
+    bundles = read_operations(settings).contact.bundles
+    parts = [list(bundles.get(action, (action,))) for action in rows["planned_action"].unique()]
+    of_action = dict(zip(rows["planned_action"].unique(), parts, strict=True))
+    rows = rows.assign(promotion_id=rows["planned_action"].map(of_action)).explode("promotion_id")
+    return rows.drop(columns="planned_action").reset_index(drop=True)
+
+
+def _more(folder: Path) -> list[pd.Series[Any]]:
+    import pandas as pd
+
+    files = folder / "tables" / "features.parquet", folder / "shop" / "customers.parquet"
+    return [
+        pd.read_parquet(file, columns=["customer_id"])["customer_id"]
+        for file in files
+        if file.is_file()
+    ]
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promolab.errors import InputError, StepError
-from promolab.loop.ledger.contents import ADDED, LEDGER_TABLES, SCHEMA
+from promolab.folder import claim, whole
+from promolab.loop.ledger_tables import ADDED, LEDGER_TABLES, SCHEMA
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,7 +41,7 @@ def reading(path: Path, shop: str, wait: float = WAIT) -> Iterator[DuckDBPyConne
     StepError
         If another program holds it all the while.
     """
-    with _locked(path, shared=True, wait=wait), _connected(path, shop, True, wait) as con:
+    with _locked(path, wait, shared=True), _connected(path, shop, wait, read_only=True) as con:
         yield con
 
 
@@ -62,7 +61,7 @@ def writing(path: Path, shop: str, wait: float = WAIT) -> Iterator[DuckDBPyConne
     """
     import duckdb
 
-    with _locked(path, shared=False, wait=wait), _connected(path, shop, False, wait) as con:
+    with _locked(path, wait), _connected(path, shop, wait) as con:
         try:
             con.begin()
             for table in ADDED:
@@ -97,55 +96,42 @@ def make(path: Path, shop: str, wait: float = WAIT) -> None:
     """
     import duckdb
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(_unwritable(path, error)) from error
-    with _locked(path, shared=False, wait=wait):
-        for left in path.parent.glob(f".{path.name}.part-*"):  # of whoever was killed meanwhile
+    with _locked(path, wait):
+        for left in path.parent.glob(f".{path.name}.part*"):  # of whoever was killed meanwhile
             left.unlink(missing_ok=True)
         if path.exists():
             return
-        part = path.with_name(f".{path.name}.part-{secrets.token_hex(6)}")
         try:
-            with duckdb.connect(str(part)) as con:
-                for table, columns in LEDGER_TABLES.items():
-                    con.execute(f"CREATE TABLE {table} ({_declared(columns)})")
-                told = [("schema_version", str(SCHEMA)), ("shop", shop)]
-                con.executemany("INSERT INTO meta VALUES (?, ?)", told)
-            part.chmod(part.stat().st_mode & 0o640)  # it holds the source's own ids
-            os.replace(part, path)
+            with whole(path) as part:
+                with duckdb.connect(str(part)) as con:
+                    for table, columns in LEDGER_TABLES.items():
+                        con.execute(f"CREATE TABLE {table} ({_declared(columns)})")
+                    told = [("schema_version", str(SCHEMA)), ("shop", shop)]
+                    con.executemany("INSERT INTO meta VALUES (?, ?)", told)
+                part.chmod(part.stat().st_mode & 0o640)  # it holds the source's own ids
         except (OSError, duckdb.IOException) as error:
             raise InputError(_unwritable(path, error)) from error
-        finally:
-            part.unlink(missing_ok=True)
 
 
-def check_place(path: Path) -> None:
-    """Refuse a place where no ledger can be made; folders that are missing are made.
+def check_writable(path: Path) -> None:
+    """Refuse a ledger that may only be read, or a place where none can be made.
+
+    Folders that are missing are made.
 
     Raises
     ------
     InputError
-        If a file cannot be made there.
+        If it, or a file beside it, cannot be written.
     """
-    probe = path.with_name(f".{path.name}.part-{secrets.token_hex(6)}")
+    probe = path.with_name(f".{path.name}.part-probe")  # what DuckDB writes first lies beside it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.open("r+b").close()
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(_unwritable(path, error)) from error
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a ledger that may only be read."""
-    try:
-        with path.open("r+b"):
-            pass
-    except OSError as error:
-        raise InputError(_unwritable(path, error)) from error
-    check_place(path)  # what DuckDB writes first lies beside it
 
 
 def read_through(con: DuckDBPyConnection, path: Path) -> None:
@@ -174,7 +160,7 @@ def has_table(con: DuckDBPyConnection, table: str) -> bool:
     return found is not None
 
 
-def _declared(columns: Any) -> str:
+def _declared(columns: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {kind}" for name, kind in columns.items())
 
 
@@ -183,44 +169,46 @@ def _unwritable(path: Path, error: BaseException) -> str:
     return f"the ledger {path} cannot be written ({why}); give another --ledger"
 
 
-@contextmanager
-def _locked(path: Path, *, shared: bool, wait: float) -> Iterator[None]:
-    """Hold the file's lock, which ends with the process that holds it, however it ends."""
-    import fcntl
-
-    name = path.with_name(f".{path.name}.lock")
+def _locked(path: Path, wait: float, *, shared: bool = False) -> AbstractContextManager[object]:
+    """Return the lock beside a ledger, held until its block ends, or the process does."""
+    lock, until = path.with_name(f".{path.name}.lock"), time.monotonic() + wait
+    if shared:
+        _check_file(path)
     try:
-        file = name.open("a+b")
+        while (held := claim(lock, shared=shared)) is None:
+            _be_patient(path, wait, until)
     except OSError as error:
         if not shared:
             raise InputError(_unwritable(path, error)) from error
-        yield  # a folder that is only read: nobody writes there either
-        return
-    with file:
-        until = time.monotonic() + wait
-        while True:
-            try:
-                kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-                fcntl.flock(file, kind | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= until:
-                    raise StepError(_busy(path, wait)) from error
-                time.sleep(0.02)
-        yield
+        return nullcontext()  # a folder that is only read: nobody writes there either
+    return held
 
 
-def _busy(path: Path, wait: float) -> str:
-    return (
-        f"the ledger {path} was held by another program for {wait:.0f} seconds; "
-        "close it there and run again"
-    )
+def _be_patient(path: Path, wait: float, until: float) -> None:
+    if time.monotonic() >= until:
+        raise StepError(
+            f"the ledger {path} was held by another program for {wait:.0f} seconds; "
+            "close it there and run again"
+        )
+    time.sleep(0.02)
 
 
 @contextmanager
-def _connected(path: Path, shop: str, read_only: bool, wait: float) -> Iterator[DuckDBPyConnection]:
+def _connected(
+    path: Path, shop: str, wait: float, *, read_only: bool = False
+) -> Iterator[DuckDBPyConnection]:
+    import duckdb
+
     _check_file(path)
-    con = _connect(path, read_only, time.monotonic() + wait, wait)
+    con, until = None, time.monotonic() + wait
+    while con is None:
+        try:
+            con = duckdb.connect(str(path), read_only=read_only)
+        except duckdb.Error as error:
+            said = str(error)
+            if "lock on file" not in said and "different configuration" not in said:
+                raise unreadable(path, error) from error
+            _be_patient(path, wait, until)
     with con:
         _check_owner(con, path, shop)
         yield con
@@ -243,22 +231,6 @@ def _check_file(path: Path) -> None:
             f"the ledger {path} {what}: it is damaged, or something else. It was left as it is; "
             "put a copy of the ledger back, or give another --ledger"
         )
-
-
-def _connect(path: Path, read_only: bool, until: float, wait: float) -> DuckDBPyConnection:
-    import duckdb
-
-    while True:
-        try:
-            return duckdb.connect(str(path), read_only=read_only)
-        except duckdb.Error as error:
-            said = str(error)
-            held = "lock on file" in said or "different configuration" in said
-            if not held:
-                raise unreadable(path, error) from error
-            if time.monotonic() >= until:
-                raise StepError(_busy(path, wait)) from error
-            time.sleep(0.05)
 
 
 def unreadable(path: Path, error: BaseException) -> InputError:
@@ -284,18 +256,15 @@ def _said(error: BaseException) -> str:
 def _check_owner(con: DuckDBPyConnection, path: Path, shop: str) -> None:
     import duckdb
 
-    no_ledger = f"{path} is a DuckDB file, but no ledger; give another --ledger"
     try:
         told = dict(con.execute("SELECT key, value FROM meta").fetchall())
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        raise InputError(
-            f"{path} is a DuckDB file, but no ledger; give another --ledger"
-        ) from error
+    except (duckdb.CatalogException, duckdb.BinderException):
+        told = {}
     except duckdb.Error as error:
         raise unreadable(path, error) from error
     version = str(told.get("schema_version", ""))
     if not version.isdecimal():
-        raise InputError(no_ledger)
+        raise InputError(f"{path} is a DuckDB file, but no ledger; give another --ledger")
     if int(version) > SCHEMA:
         raise InputError(
             f"the ledger {path} was written by a newer promolab (its tables are version {version}, "
