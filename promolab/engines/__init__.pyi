@@ -4,12 +4,12 @@ from .addresses import is_url as is_url
 from .addresses import scrubbed as scrubbed
 from .addresses import sentence as sentence
 from .addresses import shown as shown
-from .batches import write_batches as write_batches
 from .connection import connect_to as connect_to
 from .connection import connect_url as connect_url
 from .connection import engine_errors as engine_errors
 from .connection import list_their_tables as list_their_tables
 from .connection import read_their_table as read_their_table
+from .connection import write_batches as write_batches
 from .connection import write_parquet as write_parquet
 from .differences import cast_or_null as cast_or_null
 from .differences import is_embedded as is_embedded

@@ -13,8 +13,7 @@ import sqlglot as sg
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.postgres import PostgresCompiler
 
-from promolab.engines.duckdb_answers import DuckDBAnswers, matches
-from promolab.engines.text_times import MONTHS
+from promolab.engines.duckdb_answers import MONTHS, DuckDBAnswers, matches
 
 
 def _longest(compiler: Any, year: Any, month: Any) -> Any:

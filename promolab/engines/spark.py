@@ -26,7 +26,7 @@ from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
 from promolab.engines.addresses import sentence, shown
-from promolab.engines.batches import arrow_schema, changing
+from promolab.engines.connection import arrow_schema, changing
 from promolab.engines.spark_session import root
 from promolab.engines.spark_sql import DuckDBCompatible
 from promolab.errors import DataError, InputError, StepError

@@ -16,8 +16,7 @@ import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.base import NULL, SQLGlotCompiler
 from ibis.backends.sql.compilers.pyspark import PySparkCompiler
 
-from promolab.engines.duckdb_answers import DuckDBAnswers, matches
-from promolab.engines.text_times import MONTHS
+from promolab.engines.duckdb_answers import MONTHS, DuckDBAnswers, matches
 
 _NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
 _WORDS = r"^\s*[-+]?(nan|inf|infinity)\s*$"

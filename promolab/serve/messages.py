@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from promolab.contract import TABLES
+from promolab.serve.fresh.events import KINDS
+from promolab.wording import capital
 
 CustomerId = Annotated[str | int, Field(description="The customer, as the shop writes it.")]
 MOST_CUSTOMERS, MOST_EVENTS = 1_000, 10_000
@@ -117,7 +121,7 @@ class Answers(BaseModel):
     customers: list[Answer] = Field(description="The customers, in the order asked.")
 
 
-class Happened(BaseModel):
+class Row(BaseModel):
     """Something that happened: a row of the contract's events, exposures, responses or rights."""
 
     model_config = ConfigDict(extra="allow")
@@ -133,29 +137,28 @@ class Happened(BaseModel):
         "it, rows that say the same are one.",
     )
     customer_id: CustomerId
-    ts: str | None = Field(
-        default=None, description="When, ISO 8601; UTC unless a zone is written."
-    )
-    kind: str | None = Field(
-        default=None,
-        description="Of an event: view, click, cart, purchase, return, cancel, share. Of a "
-        "response: delivered, open, click, claim, redeem, purchase, share, unsubscribe, complaint.",
-    )
-    promotion_id: str | int | None = Field(default=None, description="The promotion.")
-    product_id: str | int | None = Field(default=None, description="The product.")
-    order_id: str | int | None = Field(
-        default=None, description="The order; a return's or cancel's is its order's."
-    )
-    store_id: str | int | None = Field(default=None, description="The store.")
-    quantity: float | None = Field(default=None, description="Units.")
-    amount: float | None = Field(default=None, description="What the shop takes in, or gives back.")
-    discount: float | None = Field(default=None, description="All kinds of discount.")
-    coupon_discount: float | None = Field(default=None, description="The coupons' part of it.")
-    channel: str | None = Field(default=None, description="Of an exposure or a contact right.")
-    allowed: bool | None = Field(
-        default=None, description="Of a contact right: whether the customer may be contacted."
-    )
-    since: str | None = Field(default=None, description="Of a contact right: from when.")
+
+
+def _columns() -> dict[str, Any]:
+    """Return a field for each column of the contract that a row may have, with its meaning."""
+    types: dict[str, Any] = {"id": str | int, "flag": bool, "money": float, "number": float}
+    found: dict[str, Any] = {}
+    for table in KINDS:
+        for column in TABLES[table]:
+            kinds = f" of {table}: {', '.join(column.values)}" if column.values else ""
+            kinds += ", ISO 8601; UTC unless a zone is written" if column.type == "time" else ""
+            before = f"{found[column.name][1].description} " if column.name in found else ""
+            if column.values or not before:
+                said = f"{before}{capital(column.meaning)}{kinds}."
+                kind = types.get(column.type, str) | None
+                found[column.name] = kind, Field(default=None, description=said)
+    return {name: field for name, field in found.items() if name not in Row.model_fields}
+
+
+if TYPE_CHECKING:
+    Happened = Row
+else:
+    Happened = create_model("Happened", __base__=Row, __doc__=Row.__doc__, **_columns())
 
 
 class Events(BaseModel):

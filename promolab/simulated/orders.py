@@ -14,7 +14,15 @@ from promolab.simulated.effects import (
     topped_up,
 )
 from promolab.simulated.keyed import Draws, rows, some
-from promolab.simulated.overlap import NONE, filled_up, offers_of, running, taken_off, weekly_rates
+from promolab.simulated.overlap import (
+    NONE,
+    filled_up,
+    offers_of,
+    recent_contacts,
+    running,
+    taken_off,
+    weekly_rates,
+)
 from promolab.simulated.people import Customers, Goods, products_of
 from promolab.simulated.world import AFTER, KINDS, World
 
@@ -80,11 +88,6 @@ def _planner(world: World, customers: Customers, rng: np.random.Generator) -> np
     liked = customers.visible[:, places] + rng.normal(0, 1.0, (n, kinds))
     good = worth > np.log(world.orders_a_week * world.basket) - 0.5
     return np.where(good, liked.argmax(axis=1), kinds)
-
-
-def recent_contacts(world: World, action: np.ndarray, number: int) -> np.ndarray:
-    """Return how often each customer was contacted in the two rounds before a round."""
-    return np.asarray((action[:, max(number - 2, 0) : number] != NONE).sum(axis=1))
 
 
 ON_SALE_DAY = 0.3

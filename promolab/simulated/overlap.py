@@ -6,6 +6,7 @@ import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from promolab.simulated.effects import (
     REGULARS,
     bounded,
     claims,
+    expected,
     topped_up,
 )
 from promolab.simulated.people import Customers
@@ -37,6 +39,11 @@ def tired(world: World, action: np.ndarray) -> np.ndarray:
         before = found[:, number - 1] + (action[:, number - 1] != NONE)
         found[:, number] = MEMORY**world.every * before
     return found
+
+
+def recent_contacts(world: World, action: np.ndarray, number: int) -> np.ndarray:
+    """Return how often each customer was contacted in the two rounds before a round."""
+    return np.asarray((action[:, max(number - 2, 0) : number] != NONE).sum(axis=1))
 
 
 @functools.lru_cache(maxsize=8)
@@ -471,3 +478,42 @@ def course(
         basket = np.column_stack([basket, without.basket[:, world.window :]])
         discount = np.column_stack([discount, without.discount[:, world.window :]])
     return Course(rates, basket, discount)
+
+
+def outcomes_of(
+    world: World,
+    customers: Customers,
+    action: np.ndarray,
+    number: int,
+    own: int | np.ndarray,
+    *,
+    promotions: Sequence[Promotion] = (),
+    without: Course | None = None,
+    lucky: bool = True,
+) -> dict[str, np.ndarray]:
+    """Return what is expected of customers with a promotion of a round and without, of any variant.
+
+    Parameters
+    ----------
+    world, customers, action, number, without, lucky
+        As in `course`.
+    own : int or ndarray of int
+        A place in the round; where rounds overlap perhaps another one each.
+    promotions : sequence of Promotion, optional
+        By default the world's.
+
+    Returns
+    -------
+    dict of ndarray of shape (n,)
+        As `promolab.simulated.effects.expected`.
+    """
+    promotions = promotions or world.promotions
+    if not world.overlaps:
+        factors = world.week_factors() if lucky else np.ones(world.lasts)
+        contacts = recent_contacts(world, action, number)
+        mine = promotions[number * world.per_round + int(own)]
+        return expected(world, customers, mine, contacts, factors)
+    given: Any = {"promotions": promotions, "lucky": lucky}
+    without = without or course(world, customers, action, number, **given)
+    with_ = course(world, customers, action, number, own, without=without, **given)
+    return without.outcomes(world, customers, "without") | with_.outcomes(world, customers, "with")

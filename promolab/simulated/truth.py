@@ -14,9 +14,8 @@ import numpy as np
 from promolab.checks import real_number
 from promolab.contract import Shop
 from promolab.errors import InputError, nearest
-from promolab.simulated.effects import expected
-from promolab.simulated.orders import decide, recent_contacts
-from promolab.simulated.overlap import Course, course
+from promolab.simulated.orders import decide
+from promolab.simulated.overlap import Course, course, outcomes_of
 from promolab.simulated.people import Customers, draw_customers
 from promolab.simulated.tables import CHUNK, CONTACT_COST
 from promolab.simulated.world import Promotion, World
@@ -160,10 +159,12 @@ def _changed(world: World, promotion: Promotion, given: dict[str, float]) -> Pro
 
 
 @functools.lru_cache(maxsize=4)
-def _others(world: World, first: int, number: int) -> tuple[Customers, np.ndarray, Course]:
+def _others(world: World, first: int, number: int) -> tuple[Customers, np.ndarray, Course | None]:
     """Customers, log and course without a round: the same for all of its promotions."""
     customers = draw_customers(world, first, min(first + CHUNK, world.customers))
     action = decide(world, customers).action
+    if not world.overlaps:
+        return customers, action, None
     return customers, action, course(world, customers, action, number, promotions=world.promotions)
 
 
@@ -173,21 +174,14 @@ def _effects(world: World, promotion: Promotion) -> pd.DataFrame:
 
     promotions = world.promotions
     place = next(n for n, p in enumerate(promotions) if p.id == promotion.id)
-    promotions[place], factors = promotion, world.week_factors()
+    promotions[place] = promotion
     number, own = divmod(place, world.per_round)
     parts = []
     for first in range(0, world.customers, CHUNK):
-        if world.overlaps:
-            customers, action, without = _others(world, first, number)
-            with_ = course(
-                world, customers, action, number, own, promotions=promotions, without=without
-            )
-            found = without.outcomes(world, customers, "without")
-            found |= with_.outcomes(world, customers, "with")
-        else:
-            customers = draw_customers(world, first, min(first + CHUNK, world.customers))
-            contacts = recent_contacts(world, decide(world, customers).action, number)
-            found = expected(world, customers, promotion, contacts, factors)
+        customers, action, without = _others(world, first, number)
+        found = outcomes_of(
+            world, customers, action, number, own, promotions=promotions, without=without
+        )
         parts.append(pd.DataFrame({"customer_id": customers.number, **found}))
     table = pd.concat(parts, ignore_index=True)
     for name in (*OUTCOMES, "discount"):
@@ -436,7 +430,6 @@ def attainable_effects(
         The independent draw is the shop itself, or of another world.
     """
     import pandas as pd
-    from sklearn.ensemble import HistGradientBoostingRegressor
 
     independent = independent or independent_draw(shop)
     _check_independent(shop, independent)
@@ -445,18 +438,25 @@ def attainable_effects(
     words = [c for c in there if not pd.api.types.is_numeric_dtype(there[c])]
     levels = {c: pd.CategoricalDtype(sorted(there[c].dropna().unique())) for c in words}
     truth = independent.truth.effects(promotion_id).set_index("customer_id")["margin_effect"]
-    model = HistGradientBoostingRegressor(
+    model = boosted_trees()
+    model.fit(there.astype(levels), truth.loc[there.index])
+    found = model.predict(here[there.columns].astype(levels))
+    return pd.Series(found, index=here.index, name="margin_effect")
+
+
+def boosted_trees(many: int = 200) -> Any:
+    """Return what learns effects from noise-free truth: so many boosted trees."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return HistGradientBoostingRegressor(
         categorical_features="from_dtype",
         early_stopping=False,
-        learning_rate=0.05,
-        max_iter=200,
+        learning_rate=0.05 * 200 / many,
+        max_iter=many,
         max_leaf_nodes=15,
         min_samples_leaf=50,
         random_state=0,
     )
-    model.fit(there.astype(levels), truth.loc[there.index])
-    found = model.predict(here[there.columns].astype(levels))
-    return pd.Series(found, index=here.index, name="margin_effect")
 
 
 def independent_draw(shop: SimulatedShop) -> SimulatedShop:

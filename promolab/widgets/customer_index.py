@@ -24,35 +24,11 @@ if TYPE_CHECKING:
     from promolab.widgets.explorer import Progress
 
 
-@dataclass(frozen=True)
-class Rows:
-    """A table sorted by customer, of which the rows of one are a slice.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Its columns but the customer's, sorted by customer.
-    starts : ndarray of int of shape (n + 1,)
-        Where the rows of each customer begin.
-    """
-
-    frame: pd.DataFrame = field(repr=False)
-    starts: np.ndarray = field(repr=False)
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame | None, ids: np.ndarray) -> Rows:
-        """Sort a table by its column customer_id; rows of nobody in ``ids`` are left out."""
-        if frame is None or frame.empty:
-            return cls(pd.DataFrame(), np.zeros(len(ids) + 1, dtype=np.int64))
-        at = pd.Index(ids).get_indexer(pd.Index(frame["customer_id"]))
-        order = np.argsort(at, kind="stable")[int((at < 0).sum()) :]
-        counts = np.bincount(at[order], minlength=len(ids))
-        rows = frame.drop(columns="customer_id").iloc[order].reset_index(drop=True)
-        return cls(rows, np.append(0, np.cumsum(counts)))
-
-    def at(self, place: int) -> pd.DataFrame:
-        """Return the rows of the customer at a place."""
-        return self.frame.iloc[self.starts[place] : self.starts[place + 1]]
+def by_customer(frame: pd.DataFrame | None) -> pd.DataFrame:
+    """Sort a table by its customers, so that the rows of one are looked up at once."""
+    if frame is None or frame.empty:
+        return pd.DataFrame()
+    return frame.set_index("customer_id").sort_index(kind="stable")
 
 
 @dataclass(frozen=True)
@@ -68,13 +44,13 @@ class CustomerIndex:
         Sorted.
     codes : ndarray of n texts
         Their pseudonyms.
-    tables : mapping of str to Rows
-        features, profiles, segments, stages, orders, contacts, answers, scores, steps, planned,
-        decisions, chances, allocation.
+    tables : mapping of str to DataFrame
+        By customer: features, profiles, segments, stages, orders, contacts, answers, scores,
+        steps, planned, decisions, chances, allocation.
     names : mapping of str to str
         Promotion → what readers call it.
-    candidates : Rows
-        What the model is told of each customer and promotion.
+    candidates : DataFrame
+        By customer: what the model is told of each customer and promotion.
     model : ResponseModel or None
     background : DataFrame or None
         Past contacts that a score is compared with, where the model needs some.
@@ -86,9 +62,9 @@ class CustomerIndex:
     shop: Shop = field(repr=False)
     ids: np.ndarray = field(repr=False)
     codes: np.ndarray = field(repr=False)
-    tables: Mapping[str, Rows] = field(repr=False)
+    tables: Mapping[str, pd.DataFrame] = field(repr=False)
     names: Mapping[str, str] = field(repr=False)
-    candidates: Rows = field(repr=False)
+    candidates: pd.DataFrame = field(repr=False)
     model: ResponseModel | None = field(repr=False)
     background: pd.DataFrame | None = field(repr=False)
     attributes: Attributes = field(repr=False)
@@ -96,6 +72,11 @@ class CustomerIndex:
     def place(self, text: str) -> int:
         """Return the place of a customer, given as an id or as a pseudonym."""
         return place_of(self.ids, self.codes, text)
+
+    def rows(self, table: str, place: int) -> pd.DataFrame:
+        """Return the rows of the customer at a place, in one of `tables` or the candidates."""
+        who, frame = self.ids[place], self.tables.get(table, self.candidates)
+        return frame.loc[who:who].reset_index(drop=True)
 
     @cached_property
     def start(self) -> pd.Timestamp:
@@ -142,8 +123,8 @@ def read_index(run: RunFolder, progress: Progress) -> CustomerIndex:
     progress(0.9, words.word("laying_out"))
     return CustomerIndex(
         run, shop, ids, run.pseudonym(ids),
-        {name: Rows.of(table, ids) for name, table in found.items()}, promotion_names(shop),
-        Rows.of(candidates, ids), model, background, card_attributes(profiles, shop),
+        {name: by_customer(table) for name, table in found.items()}, promotion_names(shop),
+        by_customer(candidates), model, background, card_attributes(profiles, shop),
     )  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def _words(index: CustomerIndex, **given: Any) -> Facts:
 
 def _one(index: CustomerIndex, name: str, place: int) -> Mapping[str, Any]:
     """Return the row of a customer in a table that has one each; empty where there is none."""
-    rows = index.tables[name].at(place)
+    rows = index.rows(name, place)
     return {} if rows.empty else {str(k): v for k, v in rows.iloc[0].items()}
 
 
@@ -141,8 +141,8 @@ def _finding(index: CustomerIndex, place: int) -> str:
     """Say who it is, and what is sent."""
     stage, segment = _one(index, "stages", place), _one(index, "segments", place)
     parts = (segment.get("segment"), str(stage.get("stage", "")).lower())
-    planned = index.tables["planned"].at(place)
-    known = len(planned) or _one(index, "decisions", place) or len(index.tables["steps"].at(place))
+    planned = index.rows("planned", place)
+    known = len(planned) or _one(index, "decisions", place) or len(index.rows("steps", place))
     return _words(
         index,
         who=str(index.codes[place]),
@@ -154,7 +154,7 @@ def _finding(index: CustomerIndex, place: int) -> str:
 
 
 def _card(index: CustomerIndex, place: int) -> Html:
-    profiles, features = (index.tables[name].at(place) for name in ("profiles", "features"))
+    profiles, features = (index.rows(name, place) for name in ("profiles", "features"))
     if profiles.empty:
         return absent(_words(index).say("no_profile"))
     who = index.ids[place]
@@ -165,7 +165,7 @@ def _card(index: CustomerIndex, place: int) -> Html:
         shown_as=str(index.codes[place]),
         shop=index.shop,
         attributes=index.attributes,
-        among=len(index.tables["profiles"].frame),
+        among=len(index.tables["profiles"]),
     )
     return Html(card._repr_html_())
 
@@ -174,7 +174,7 @@ def _timeline(index: CustomerIndex, place: int, weeks: int) -> Html:
     """Draw orders as stems, what was sent and what was answered below them."""
 
     def recent(name: str) -> tuple[np.ndarray, np.ndarray]:
-        rows = index.tables[name].at(place)
+        rows = index.rows(name, place)
         if rows.empty:
             return np.zeros(0), np.zeros(0)
         before = (pd.to_datetime(rows["ts"]) - index.start) / pd.Timedelta(weeks=1)
@@ -200,7 +200,7 @@ def _timeline(index: CustomerIndex, place: int, weeks: int) -> Html:
 
 def _decided(index: CustomerIndex, place: int) -> Html:
     """Return what is decided of each promotion, with its chance and the reason."""
-    steps, words = index.tables["steps"].at(place), _words(index)
+    steps, words = index.rows("steps", place), _words(index)
     if steps.empty:
         return absent(words.say("undecided"))
     by_effect = index.run.metrics.get("plan", {}).get("by_effect") or []
@@ -208,12 +208,12 @@ def _decided(index: CustomerIndex, place: int) -> Html:
     action = rows["promotion_id"].astype(str)
     rows = rows.assign(
         promotion=[index.names.get(one, one) for one in action],
-        adds=action.map(_by_action(index.tables["allocation"].at(place), "value")).astype(float),
-        drawn=action.map(_by_action(index.tables["chances"].at(place), "propensity")),
+        adds=action.map(_by_action(index.rows("allocation", place), "value")).astype(float),
+        drawn=action.map(_by_action(index.rows("chances", place), "propensity")),
         why=[_why_step(s, a, by_effect) for s, a in zip(rows["step"], action, strict=True)],
     )
     rows["drawn"] = rows["drawn"].astype(float).fillna(0.0)
-    scores = index.tables["scores"].at(place)
+    scores = index.rows("scores", place)
     support = scores.set_index("promotion_id")["support"] if len(scores) else {}
     rows["like"] = rows["promotion_id"].map(support).fillna("").map(lambda s: str(s) or "unknown")
     return worded_table(words.words["table"], words, rows)
@@ -231,7 +231,7 @@ def _why_step(step: str, action: str, by_effect: Any) -> str:
 
 def _why(index: CustomerIndex, place: int, promotion: str) -> Html:
     """Return what makes the score of a promotion, the largest parts first."""
-    rows = index.candidates.at(place)
+    rows = index.rows("candidates", place)
     if index.model is None or rows.empty or not promotion:
         return absent(_words(index).say("no_score"))
     mine = rows[rows["promotion_id"].astype(str) == promotion]

@@ -31,7 +31,7 @@ from promolab.engines.connection import (
     shown,
     write_parquet,
 )
-from promolab.engines.text_times import template_of
+from promolab.engines.duckdb_answers import template_of
 from promolab.errors import DataError, InputError, MissingExtraError, StepError
 from promolab.sales import data_overview
 from promolab.sources.mapping import Value

@@ -15,8 +15,7 @@ from scipy.stats import kstest, poisson
 
 from promolab.errors import InputError
 from promolab.simulated import GoingShop, Truth, World
-from promolab.simulated.going.drawing import drawn
-from promolab.simulated.going.log import people_of
+from promolab.simulated.going.rounds import drawn, people_of
 from promolab.simulated.going.values import moved, option_values, part_of
 from promolab.simulated.keyed import Keyed
 from promolab.simulated.orders import decide, orders_of

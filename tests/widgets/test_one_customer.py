@@ -1,7 +1,6 @@
 """One customer, looked up: what the page shows is what the week's tables hold."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from promolab.campaign.plan import step_words
@@ -9,7 +8,6 @@ from promolab.contract import NONE
 from promolab.explain import explain_row
 from promolab.profiles import profile_card
 from promolab.widgets import customer
-from promolab.widgets.customer_index import Rows
 from promolab.wording import percent, plural
 
 
@@ -43,7 +41,7 @@ def test_the_card_the_timeline_and_the_scores_are_those_of_the_library(made, exp
         events = known.shop.events
         mine = events.filter(events.customer_id == int(who), events.kind == "purchase")
         assert plural(mine.order_id.nunique().execute(), "order") in text
-        rows = known.candidates.at(place)
+        rows = known.rows("candidates", place)
         rows = rows[rows["promotion_id"] == made.state.promotion]
         told = explain_row(known.model, rows.assign(customer_id=who))
         assert f"chance of {100 * told.probability:.1f} %" in text
@@ -62,7 +60,7 @@ def test_the_decision_is_told_with_its_chance_and_reason(made, explored_week):
         text = made.move(customer=str(who)).text
         step = "held_out_promotion" if holdout == "promotion" else "to_contact"
         assert says in text and words[step] in text
-        mine = chances.at(made.prepared_now().place(str(who)))
+        mine = chances.loc[[who]]
         chance = mine.loc[mine["action"] == planned["promotion_id"][who], "propensity"].item()
         assert f">{percent(chance)}<" in text
     steps = explored_week.read_table("steps")
@@ -71,10 +69,3 @@ def test_the_decision_is_told_with_its_chance_and_reason(made, explored_week):
     text = made.move(customer=str(other)).text
     assert "Gets nothing this week" in text and words["not_planned"] in text
     assert "predicted to add" in text
-
-
-def test_rows_of_a_customer_are_a_slice():
-    table = pd.DataFrame({"customer_id": [3, 1, 3, 9], "x": [1, 2, 3, 4]})
-    rows = Rows.of(table, np.array([1, 2, 3]))
-    assert [rows.at(k)["x"].tolist() for k in range(3)] == [[2], [], [1, 3]]
-    assert Rows.of(None, np.array([1])).at(0).empty

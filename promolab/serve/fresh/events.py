@@ -20,12 +20,6 @@ KINDS = ("events", "exposures", "responses", "contact_rights")
 _IDS = ("customer_id", "promotion_id", "product_id", "order_id", "store_id")
 _TEXTS = ("kind", "channel", "flags")
 _NUMBERS = ("quantity", "amount", "discount", "coupon_discount")
-_NEEDED = {
-    "events": ("customer_id", "ts", "kind"),
-    "exposures": ("promotion_id", "customer_id", "ts"),
-    "responses": ("promotion_id", "customer_id", "ts", "kind"),
-    "contact_rights": ("customer_id", "channel", "allowed"),
-}
 _ID, _WORD, _SUM = ({*kinds, type(None)} for kinds in ((str, int), (str,), (int, float)))
 """Types of what the log holds of an event between customer and ``allowed``."""
 EPOCH = datetime(1970, 1, 1)
@@ -117,9 +111,10 @@ class EventReader:
             raise InputError(f"an event is a {type(row).__name__}; expected names and values")
         given = {str(name): value for name, value in row.items() if not _absent(value)}
         table = _table_of(given)
-        for name in _NEEDED[table]:
+        needed = TABLES[table].required
+        for name in needed:
             if name not in given:
-                needs = " and ".join([", ".join(_NEEDED[table][:-1]), _NEEDED[table][-1]])
+                needs = " and ".join([", ".join(needed[:-1]), needed[-1]])
                 raise InputError(f"{name} is missing; a row of {table} needs {needs}")
         known: dict[str, Any] = {}
         for name in _IDS:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from promolab.serve.fresh.events import EPOCH
-from promolab.serve.fresh.kept import NEVER
+from promolab.serve.fresh.keyed_rows import NEVER
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND

@@ -20,7 +20,7 @@ from promolab.features import (
 from promolab.serve.fresh import formulas
 from promolab.serve.fresh.events import Event, EventReader, microseconds, rows_of
 from promolab.serve.fresh.formulas import BROWSED, DAY, MONEY, UNITS, Clock
-from promolab.serve.fresh.kept import NEVER, Kept
+from promolab.serve.fresh.keyed_rows import NEVER, KeyedRows
 from promolab.serve.fresh.loading import load_tables, products_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class LiveFeatures:
         self.products, self._categories = products_of(shop)
         base = load_tables(shop, moment)
         self._customers: dict[Any, int] = {c: place for place, c in enumerate(base.customers)}
-        self._tables: dict[str, Kept] = base.tables
+        self._tables: dict[str, KeyedRows] = base.tables
         self._kinds = base.kinds
         self._starts, self.promotions = base.starts, base.promotions
         self._made, self._answered = base.made, base.answered

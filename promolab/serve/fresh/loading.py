@@ -11,7 +11,7 @@ import numpy as np
 from promolab.features import POSITIVE_RESPONSES, counted_contacts, goods, order_lines
 from promolab.serve.fresh import formulas
 from promolab.serve.fresh.formulas import BROWSED, MONEY, UNITS
-from promolab.serve.fresh.kept import NEVER, Kept
+from promolab.serve.fresh.keyed_rows import NEVER, KeyedRows
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,7 +45,7 @@ class Loaded:
     ----------
     customers : list
         Everybody who did something, or was contacted.
-    tables : dict of str to Kept
+    tables : dict of str to KeyedRows
     kinds : set of str
         Of view, click and cart: those that the shop has recorded.
     starts : dict
@@ -57,7 +57,7 @@ class Loaded:
     """
 
     customers: list[Any]
-    tables: dict[str, Kept]
+    tables: dict[str, KeyedRows]
     kinds: set[str]
     starts: dict[Any, int]
     promotions: dict[Any, int]
@@ -104,7 +104,7 @@ def load_tables(shop: Shop, as_of: datetime) -> Loaded:
         frame = frames.get(name)
         if frame is not None:
             frame["customer"] = customers.get_indexer(pd.Index(frame["customer_id"]))
-        tables[name] = Kept(columns, keys, frame)
+        tables[name] = KeyedRows(columns, keys, frame)
     none = np.zeros(0, dtype=np.int64)
     contacts = frames.get("contacts", {"ts": none, "n": none})
     return Loaded(

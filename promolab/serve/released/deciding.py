@@ -11,8 +11,7 @@ import numpy as np
 from promolab.contract import NONE
 from promolab.serve.fresh.events import microseconds
 from promolab.serve.fresh.formulas import moment_of
-from promolab.serve.released.actions import Action
-from promolab.serve.released.plans import PROMOTION, STANDING, Planned
+from promolab.serve.released.plans import PROMOTION, STANDING, Action, Planned
 from promolab.serve.released.week import ReleasedWeek
 
 Bars = Callable[[str], list[str]]

@@ -20,10 +20,17 @@ from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop import released_contacts, released_plans
 from promolab.model import ArrayModel, ResponseModel
-from promolab.serve.fresh.chances import LiveChances
 from promolab.serve.fresh.live import LiveFeatures
-from promolab.serve.released.actions import Action, actions_of, left_of, with_actions
-from promolab.serve.released.plans import PROMOTION, Holdouts, Plans
+from promolab.serve.fresh.pairs import LiveChances
+from promolab.serve.released.plans import (
+    PROMOTION,
+    Action,
+    Holdouts,
+    Plans,
+    actions_of,
+    left_of,
+    with_actions,
+)
 from promolab.serve.released.rights import LiveRights
 from promolab.sources import load_shop
 from promolab.weeks import Week

@@ -12,6 +12,7 @@ import numpy as np
 from promolab.contract import Shop
 from promolab.simulated.overlap import NONE, tired
 from promolab.simulated.tables import OFFSET
+from promolab.simulated.truth import boosted_trees
 from promolab.simulated.world import CATEGORIES, KINDS, World
 
 if TYPE_CHECKING:
@@ -180,7 +181,10 @@ class Attainable:
                 )
                 for which in (0, 1)
             ]
-            models[kind] = (_trees().fit(rows, targets[0]), _trees(80).fit(rows, targets[1]))
+            models[kind] = (
+                boosted_trees().fit(rows, targets[0]),
+                boosted_trees(80).fit(rows, targets[1]),
+            )
         return cls(models, columns, levels)
 
     def predict(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
@@ -193,20 +197,6 @@ class Attainable:
             gain[:, places] = of_gain.predict(rows).reshape(len(places), n).T
             discount[:, places] = of_discount.predict(rows).reshape(len(places), n).T
         return gain, discount
-
-
-def _trees(many: int = 200) -> Any:
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    return HistGradientBoostingRegressor(
-        categorical_features="from_dtype",
-        early_stopping=False,
-        learning_rate=0.05 * 200 / many,
-        max_iter=many,
-        max_leaf_nodes=15,
-        min_samples_leaf=50,
-        random_state=0,
-    )
 
 
 def moment_of(world: World, week: int) -> datetime:

@@ -33,9 +33,15 @@ from promolab.simulated.going.checking import (
     numbers_of,
     places_of,
 )
-from promolab.simulated.going.drawing import claims_of, drawn
 from promolab.simulated.going.folder import Folder, Making, as_table
-from promolab.simulated.going.log import decided_tables, keep_rest, people_of, write_log
+from promolab.simulated.going.rounds import (
+    claims_of,
+    decided_tables,
+    drawn,
+    keep_rest,
+    people_of,
+    write_log,
+)
 from promolab.simulated.going.values import OracleValues, moved, option_values, part_of
 from promolab.simulated.overlap import NONE
 from promolab.simulated.people import Customers

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from promolab.simulated.effects import expected
-from promolab.simulated.orders import recent_contacts
-from promolab.simulated.overlap import course
+from promolab.simulated.overlap import course, outcomes_of
 from promolab.simulated.people import Customers
 from promolab.simulated.world import World
 
@@ -77,19 +76,14 @@ def moved(
         Margin in window and horizon, and what is taken off in the window.
     """
     people = part_of(customers, which)
-    number, promotions = action.shape[1] if number is None else number, world.promotions
-    if not world.overlaps:
-        contacts, gain, given = recent_contacts(world, action, number), *np.zeros((2, len(own)))
-        for place in np.unique(own):
-            promotion = promotions[number * world.per_round + place]
-            truth = expected(world, people, promotion, contacts, world.week_factors())
-            one, off = _differences(truth)
-            gain, given = np.where(own == place, one, gain), np.where(own == place, off, given)
-        return gain, given
-    without = course(world, people, action, number, promotions=promotions)
-    with_ = course(world, people, action, number, own, promotions=promotions, without=without)
-    found = with_.outcomes(world, people, "with")
-    return _differences(found | without.outcomes(world, people, "without"))
+    number = action.shape[1] if number is None else number
+    if world.overlaps:
+        return _differences(outcomes_of(world, people, action, number, own))
+    gain, given = np.zeros((2, len(own)))
+    for place in np.unique(own):
+        one, off = _differences(outcomes_of(world, people, action, number, int(place)))
+        gain, given = np.where(own == place, one, gain), np.where(own == place, off, given)
+    return gain, given
 
 
 def _differences(found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -116,33 +110,12 @@ def option_values(
     gain, discount : ndarray, shape (n, promotions of a round)
         The discount is what is taken off in the window more than without it.
     """
-    number, promotions = past.shape[1], world.promotions
-    factors = world.week_factors() if lucky else np.ones(world.lasts)
-    gains, discounts = [], []
-    contacts = recent_contacts(world, past, number)
-    without = (
-        course(world, customers, past, number, promotions=promotions, lucky=lucky)
-        if world.overlaps
-        else None
-    )
-    for place in range(world.per_round):
-        if without is None:
-            promotion = promotions[number * world.per_round + place]
-            found = expected(world, customers, promotion, contacts, factors)
-        else:
-            found = without.outcomes(world, customers, "without")
-            with_ = course(
-                world,
-                customers,
-                past,
-                number,
-                place,
-                promotions=promotions,
-                without=without,
-                lucky=lucky,
-            )
-            found |= with_.outcomes(world, customers, "with")
-        gain, discount = _differences(found)
-        gains.append(gain)
-        discounts.append(discount)
+    number = past.shape[1]
+    given: Any = {"promotions": world.promotions, "lucky": lucky}
+    without = course(world, customers, past, number, **given) if world.overlaps else None
+    found = [
+        _differences(outcomes_of(world, customers, past, number, place, without=without, **given))
+        for place in range(world.per_round)
+    ]
+    gains, discounts = zip(*found, strict=True)
     return np.column_stack(gains), np.column_stack(discounts)

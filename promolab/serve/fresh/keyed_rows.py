@@ -17,7 +17,7 @@ _MERGED: Mapping[str, Callable[[int, int], int]] = {
 }
 
 
-class Kept:
+class KeyedRows:
     """Rows keyed by customer and key; a row of a key that is there is merged with it.
 
     Sums, firsts and lasts do not depend on the order in which rows come. What was there at the
@@ -35,7 +35,7 @@ class Kept:
 
     Examples
     --------
-    >>> kept = Kept({"n": "sum", "since": "first"}, ["store"])
+    >>> kept = KeyedRows({"n": "sum", "since": "first"}, ["store"])
     >>> for store, since in (("S1", 7), ("S2", 9), ("S1", 5)):
     ...     kept.add(0, (store,), [1, since])
     >>> kept.of(0).tolist()

@@ -12,7 +12,7 @@ import pytest
 from promolab.campaign.plan import clusters, drawn_out
 from promolab.contract import NONE
 from promolab.folder import RunFolder
-from promolab.serve.released.actions import actions_of
+from promolab.serve.released.plans import actions_of
 from promolab.serve.released.week import open_week
 from promolab.serve.service import Service
 from promolab.serve.stores import MemoryStore
