@@ -118,8 +118,7 @@ def last_baskets(events: pd.DataFrame, products: pd.DataFrame) -> Iterator[Row]:
 def exactly(events: pd.DataFrame, products: pd.DataFrame) -> Iterator[Row]:
     """Yield what the methods solve, against its definition, and what a sample costs."""
     from promolab.recommend.als import Als
-    from promolab.recommend.baselines import Tifu
-    from promolab.recommend.items import Ease
+    from promolab.recommend.baselines import Ease, Tifu
 
     old = events[events["ts"] < pd.Timestamp(AS_OF)]
     past = read_purchases(old, products, AS_OF, LEAST_CUSTOMERS)

@@ -12,8 +12,8 @@ from .model_selection import Method as Method
 from .model_selection import Replacement as Replacement
 from .model_selection import challenge_champion, choose_method
 from .model_selection import check_methods as check_methods
+from .search import Span as Span
 from .search import search_options
-from .search_space import Span as Span
 from .segment_quality import quality_by_segment as quality_by_segment
 from .selection import importance_out_of_time, select_features
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from promolab.checks import real_number
 from promolab.contract import CERTAIN, NONE, Experiment, is_special, read_operations
 from promolab.contract import pooled_values as pooled
 from promolab.errors import DataError, InputError, nearest
 from promolab.features.customers import build_features
-from promolab.features.growing import one_after
 from promolab.features.lines import order_lines
 from promolab.features.point_in_time import fixed, joined
 from promolab.features.rounds import before_them, chances_of, complete, known_until, rounds_of
 from promolab.wording import count, plural
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from promolab.contract import Shop
@@ -424,3 +425,68 @@ def _described(shop: Shop, measured: Any, attributes: list[str]) -> Any:
     described |= {name: customers[name] for name in household}
     named = {f"customer_{n}" if n in clash else n: value for n, value in described.items()}
     return joined(table, customers.select("customer_id", **named), ["customer_id"])
+
+
+ROLES = ("arm", "control", "covariates", "outcomes", "early", "block", "household")
+
+
+def one_after(earlier: Experiment, later: Experiment) -> Experiment:
+    """Return the decisions of an experiment, and behind them those of a later one.
+
+    Parameters
+    ----------
+    earlier, later : Experiment
+        Of the same columns, with known chances; every decision of the first was made before any of
+        the second.
+
+    Returns
+    -------
+    Experiment
+        With the arms of both, and the notes of both, each once.
+
+    Raises
+    ------
+    InputError
+        Their columns differ, or their times overlap.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> def of(day, arm):
+    ...     rows = pd.DataFrame({"customer_id": [1, 2], "arm": ["none", arm], "spend": [0.0, 1.0]})
+    ...     rows["ts"] = pd.Timestamp(day)
+    ...     return Experiment(rows, "arm", "none", [], ["spend"], propensity=[[0.5, 0.5]] * 2)
+    >>> found = one_after(of("2024-07-01", "coupon"), of("2024-07-08", "mail"))
+    >>> found.n, found.arms, found.propensity[3].tolist()
+    (4, ('none', 'coupon', 'mail'), [0.5, 0.0, 0.5])
+    """
+    import pandas as pd
+
+    for name in ROLES:
+        if getattr(earlier, name) != getattr(later, name):
+            raise InputError(
+                f"kept has other {name} than these decisions; give what was made of the same shop "
+                "and asked alike, or leave it out"
+            )
+    if earlier.frame["ts"].max() >= later.frame["ts"].min():
+        raise InputError(
+            "kept holds decisions later than those that it lacks; give what was made at an earlier "
+            "time, or leave it out"
+        )
+    treatments = sorted({*earlier.treatments, *later.treatments}, key=str)
+    arms = (earlier.control, *treatments)
+    return replace(
+        earlier,
+        frame=pd.concat([earlier.frame, later.frame], ignore_index=True),
+        propensity=np.vstack([_spread(one, arms) for one in (earlier, later)]),
+        arms=arms,
+        placebo=max(earlier.placebo, later.placebo, key=len),  # the first round may have none
+        notes=tuple(dict.fromkeys((*earlier.notes, *later.notes))),
+    )
+
+
+def _spread(trial: Experiment, arms: tuple[object, ...]) -> np.ndarray:
+    """Return the chances of all arms, 0 of one that was not there."""
+    found = np.zeros((trial.n, len(arms)))
+    found[:, [arms.index(arm) for arm in trial.arms]] = trial.propensity
+    return found

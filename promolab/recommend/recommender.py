@@ -18,9 +18,16 @@ from promolab.checks import choice, columns_there, refuse, seed_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics import AMONG
 from promolab.recommend.als import Als, FactorizationMachine
-from promolab.recommend.baselines import Frequency, Popularity, Tifu
+from promolab.recommend.baselines import (
+    Content,
+    Ease,
+    Frequency,
+    ItemNeighbours,
+    Popularity,
+    Tifu,
+    nearest_products,
+)
 from promolab.recommend.hybrid import Hybrid
-from promolab.recommend.items import Content, Ease, ItemNeighbours, nearest_products
 from promolab.recommend.method import HALF_LIFE, Method, Profiles, largest
 from promolab.recommend.purchases import Purchases, read_purchases
 from promolab.recommend.reasons import reasons_for

@@ -11,8 +11,14 @@ import numpy as np
 from promolab.errors import InputError
 from promolab.language import _
 from promolab.results import Estimate
-from promolab.stats.influence import cluster_sums
-from promolab.stats.quantiles import fieller, share_interval, t_quantile, two_sided, welch_degrees
+from promolab.stats.intervals import (
+    cluster_sums,
+    fieller,
+    share_interval,
+    t_quantile,
+    two_sided,
+    welch_degrees,
+)
 from promolab.wording import number, percent
 
 

@@ -15,9 +15,8 @@ from sklearn.metrics import log_loss
 from promolab.compare import search as module
 from promolab.compare.backtest import run_backtest
 from promolab.compare.cross_validation import predict_folds
-from promolab.compare.search import search_options
+from promolab.compare.search import SPACES, Span, search_options, space_of
 from promolab.compare.search_result import SearchResult
-from promolab.compare.search_space import SPACES, Span, space_of
 from promolab.errors import MissingExtraError
 from promolab.model.response import ResponseModel
 from tests.refused import refused

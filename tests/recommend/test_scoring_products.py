@@ -6,8 +6,7 @@ import pytest
 
 from promolab.recommend import Recommender, compare_recommenders
 from promolab.recommend.als import Als, FactorizationMachine
-from promolab.recommend.baselines import TINY, Tifu
-from promolab.recommend.items import Content, Ease, nearest_products
+from promolab.recommend.baselines import TINY, Content, Ease, Tifu, nearest_products
 from promolab.recommend.method import Profiles
 from promolab.recommend.purchases import read_purchases
 from tests.recommend.conftest import NOW

@@ -15,14 +15,15 @@ from promolab.effects import mean_of
 from promolab.errors import DataError, InputError
 from promolab.recommend.graph import ProductGraph, product_graph
 from promolab.recommend.method import largest
-from promolab.recommend.offers.conditional_logit import Choices, within
 from promolab.recommend.offers.offer_features import (
+    Choices,
     Features,
     Lesson,
     OnOffer,
     learned_before,
     lessons,
     on_offer,
+    within,
 )
 from promolab.recommend.reasons import PLAIN
 from promolab.recommend.recommender import Recommender
