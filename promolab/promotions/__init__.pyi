@@ -21,6 +21,7 @@ from .past_orders import buyers_in_windows as buyers_in_windows
 from .past_orders import discounts_in_windows as discounts_in_windows
 from .past_orders import kinds_answered as kinds_answered
 from .past_orders import kinds_recorded as kinds_recorded
+from .past_orders import moment_of as moment_of
 from .past_orders import own_windows as own_windows
 from .past_orders import responses_between as responses_between
 from .reconciling import Reconciliation as Reconciliation

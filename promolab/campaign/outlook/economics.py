@@ -13,7 +13,6 @@ import pandas as pd
 from promolab.campaign.outlook.expected import expected_of, type_of
 from promolab.campaign.outlook.promotion_economics import YEAR, PromotionEconomics
 from promolab.campaign.past.earlier_sales import sales_spread, visible_effect
-from promolab.campaign.past.schedule import moment_of
 from promolab.checks import columns_there
 from promolab.contract import Economics, read_operations
 from promolab.display import Html, Tile, table
@@ -25,6 +24,7 @@ from promolab.promotions import (
     buying_chances,
     discount_per_redeemer,
     kinds_answered,
+    moment_of,
     past_discounts,
     promotion_costs,
     share_bought_anyway,

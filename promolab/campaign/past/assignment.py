@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.contract import read_operations
 from promolab.effects import DOUBTFUL, UNLIKELY
 from promolab.results import words_of
 
@@ -22,6 +23,12 @@ FEWEST_UNITS = 20
 NONE = "none"
 SAME = 1e-6  # chances that differ by less are one chance, written with rounding
 _COLUMNS = ("action", "customer_id", "cluster", "arm", "propensity", "ts", "chance", "weight")
+
+
+def action_of(shop: Shop, promotion_id: Any) -> str:
+    """Return as what a promotion is decided, as text: itself, or the bundle that it is part of."""
+    bundles, text = read_operations(shop.settings).contact.bundles, str(promotion_id)
+    return next((name for name, parts in bundles.items() if text in parts), text)
 
 
 def read_decisions(shop: Shop, actions: Sequence[str], now: datetime) -> pd.DataFrame:

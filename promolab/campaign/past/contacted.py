@@ -6,14 +6,13 @@ holds only as far as that tells all by which the choice and later purchases hang
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.past.outcomes import contacts_before, moment_of, running_contacts
+from promolab.campaign.past.outcomes import contacts_before, running_contacts
 from promolab.campaign.past.schedule import last_day
 from promolab.contract import NONE, Experiment
 from promolab.contract import pooled_values as pooled
@@ -26,6 +25,7 @@ from promolab.features import (
     whole_margin_rate,
     with_outcomes,
 )
+from promolab.promotions import moment_of
 from promolab.weeks import local_day
 from promolab.wording import count, plural
 
@@ -45,7 +45,6 @@ def contacted_experiment(
     *,
     promotion_id: Any = None,
     horizon_days: int = 28,
-    outcomes: Sequence[str] | None = None,
 ) -> Experiment:
     """Turn a promotion that is over into an experiment of contacted and other customers.
 
@@ -60,9 +59,6 @@ def contacted_experiment(
         of equals the latest (`promotions_over`).
     horizon_days : int
         Days after the window in which outcomes count.
-    outcomes : sequence of str, optional
-        Of margin, sales, purchases and orders_placed; by default all, without the margin where
-        margin rates are not known.
 
     Returns
     -------
@@ -71,9 +67,9 @@ def contacted_experiment(
         control) and ``contacted`` (before the promotion's end); chances unknown. Covariates:
         `promolab.build_features` as of the start, the customers' attributes, and
         other_promotions, for how many promotions that run at the start a customer had been
-        contacted. Outcomes: from the start to the end plus ``horizon_days``, all products; placebo
-        outcomes: the same over as long a time before the start. The notes say which promotion it
-        is and why.
+        contacted. Outcomes (the margin where its rates are known, sales, purchases and orders):
+        from the start to the end plus ``horizon_days``, all products; placebo outcomes: the same
+        over as long a time before the start. The notes say which promotion it is and why.
 
     Raises
     ------
@@ -97,7 +93,7 @@ def contacted_experiment(
     high = end + timedelta(days=horizon_days)
     spans = pd.DataFrame({"span": [0], "ts": [start], "low": [start], "high": [high]})
     arms = _with_arms(shop, row["promotion_id"], start, end)
-    measured, placebo, names, notes = _outcomes(shop, arms, spans, outcomes)
+    measured, placebo, names, notes = _outcomes(shop, arms, spans)
     frame = measured.order_by("customer_id").execute().drop(columns=["span", "ts"])
     frame = frame.merge(known_at(shop, start), on="customer_id", how="left")
     kept = {"customer_id", "arm", "cluster_id", *names, *placebo}
@@ -268,19 +264,13 @@ def _with_arms(shop: Shop, promotion_id: Any, start: datetime, end: datetime) ->
 
 
 def _outcomes(
-    shop: Shop, arms: Any, spans: pd.DataFrame, asked: Sequence[str] | None
+    shop: Shop, arms: Any, spans: pd.DataFrame
 ) -> tuple[Any, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Return the table with outcomes and placebo outcomes, their names, and notes."""
-    names = OUTCOMES if asked is None else tuple(asked)
-    for name in names:
-        if name not in OUTCOMES:
-            raise InputError(f"there is no outcome {name!r}; {nearest(str(name), OUTCOMES)}")
-    if asked is not None:
-        return *with_outcomes(shop, arms, spans, names), names, ()
     if whole_margin_rate(shop) is not None or shop.has("products", "margin_rate"):
         # Products without a rate are found only where they were bought.
         with suppress(DataError):
-            return *with_outcomes(shop, arms, spans, names), names, ()
+            return *with_outcomes(shop, arms, spans, OUTCOMES), OUTCOMES, ()
     names = tuple(name for name in OUTCOMES if name != "margin")
     note = "Margin rates are not known: sales are compared."
     return *with_outcomes(shop, arms, spans, names), names, (note,)

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.contract import BOUGHT_FROM, read_operations
-from promolab.errors import InputError
-from promolab.features import build_features, placed_lines, read_as_of
+from promolab.features import build_features, placed_lines
 from promolab.promotions import kinds_recorded, responses_between
 from promolab.results import Result, words_of
 from promolab.wording import answer_to, capital
@@ -65,6 +64,26 @@ def answers_of(contacts: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
         mine = responses.loc[responses["kind"] == kind, [*keys, "n"]]
         wide = wide.merge(mine.rename(columns={"n": kind}), on=keys, how="left")
     return wide.fillna(dict.fromkeys(KINDS, 0)).astype(dict.fromkeys(KINDS, "int64"))
+
+
+def answers_until(
+    shop: Shop, promotions: pd.DataFrame, now: datetime, kinds: Sequence[str] = KINDS
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the contacts with their answers, all responses that count, and until when they do.
+
+    Parameters
+    ----------
+    promotions : DataFrame
+        promotion_id, kind, starts_at, ends_at.
+    now : datetime
+        Nothing at or after it is read.
+    kinds : sequence of str
+        Of responses.
+    """
+    attribution = read_operations(shop.settings).attribution
+    spans = response_spans(promotions, attribution, shop.zone, kinds)
+    responses = responses_between(shop, spans, now)
+    return answers_of(contacts_before(shop, promotions, now), responses), responses, spans
 
 
 def sales_between(shop: Shop, spans: pd.DataFrame) -> pd.DataFrame:
@@ -142,20 +161,6 @@ def running_contacts(shop: Shop, moments: list[datetime]) -> pd.DataFrame:
         other_promotions=running.promotion_id.nunique()
     )
     return pd.DataFrame(running.execute())
-
-
-def moment_of(as_of: Any) -> datetime:
-    """Return one moment as UTC without a zone.
-
-    Raises
-    ------
-    InputError
-        If ``as_of`` is a table or no time.
-    """
-    moment = read_as_of(as_of)
-    if not isinstance(moment, datetime):
-        raise InputError("as_of is a table; give one moment, such as week.start(shop.zone)")
-    return moment
 
 
 def shifted(moment: datetime, days: int, zone: str) -> datetime:

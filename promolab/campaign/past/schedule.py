@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.outcomes import (
-    answers_of,
-    contacts_before,
-    moment_of,
-    response_spans,
-    shifted,
-)
-from promolab.contract import read_operations
+from promolab.campaign.past.outcomes import answers_until
+from promolab.campaign.past.outcomes import shifted as shifted
 from promolab.errors import InputError, nearest
-from promolab.promotions import read_promotions, responses_between
+from promolab.promotions import moment_of, read_promotions
 from promolab.results import words_of
 from promolab.weeks import local_day
 from promolab.wording import promotion_name as promotion_name
@@ -188,10 +182,7 @@ def _days(earlier: pd.Series, later: pd.Series, zone: str) -> pd.Series:
 
 
 def _counts(shop: Shop, table: pd.DataFrame, now: datetime) -> dict[str, pd.Series[Any]]:
-    attribution = read_operations(shop.settings).attribution
-    spans = response_spans(table, attribution, shop.zone, ("redeem",))
-    answers = answers_of(contacts_before(shop, table, now), responses_between(shop, spans, now))
-    by_promotion = answers.groupby("promotion_id")["redeem"]
+    by_promotion = answers_until(shop, table, now, ("redeem",))[0].groupby("promotion_id")["redeem"]
     counts = {
         "contacts": by_promotion.size(),
         "redeemers": by_promotion.agg(lambda n: int((n > 0).sum())),

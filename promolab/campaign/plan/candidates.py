@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.schedule import moment_of, shifted
+from promolab.campaign.past.schedule import shifted
 from promolab.campaign.plan.eligibility import Eligibility, chances_of, list_sizes, offers_of
 from promolab.campaign.plan.result import LEFT, allot
 from promolab.checks import columns_there, whole_number
 from promolab.contract import NONE, ContactRules, read_operations
 from promolab.errors import InputError
+from promolab.promotions import moment_of
 from promolab.wording import plural
 
 if TYPE_CHECKING:

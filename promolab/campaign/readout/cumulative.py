@@ -25,11 +25,11 @@ from promolab.campaign.past.assignment import (
     obstacle,
     read_decisions,
 )
-from promolab.campaign.past.outcomes import moment_of
 from promolab.checks import level_of
 from promolab.contract import read_operations
 from promolab.errors import DataError, InputError
 from promolab.features import order_lines, with_margin
+from promolab.promotions import moment_of
 from promolab.results import Estimate, Result, plain, words_of
 from promolab.stats import compare_means
 from promolab.threads import single_threaded

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.assignment import ASSIGNED, broken_ratio, obstacle, read_decisions
+from promolab.campaign.past.assignment import (
+    ASSIGNED,
+    action_of,
+    broken_ratio,
+    obstacle,
+    read_decisions,
+)
 from promolab.campaign.past.earlier_sales import earlier_span
 from promolab.campaign.past.outcomes import (
     answers_of,
     contacts_before,
-    moment_of,
     overlap_words,
     response_spans,
     settles_at,
@@ -40,6 +45,7 @@ from promolab.promotions import (
     discounts_in_windows,
     kinds_answered,
     kinds_recorded,
+    moment_of,
     promotion_costs,
     responses_between,
 )
@@ -185,12 +191,7 @@ class _Tables:
         spans = response_spans(promotions, operations.attribution, shop.zone)
         responses = responses_between(shop, spans, now)
         answers = answers_of(contacts[contacts["promotion_id"].isin(ids)], responses)
-        # Decided by itself, or as a part of a bundle.
-        bundles = operations.contact.bundles
-        actions = {
-            p: next((name for name, parts in bundles.items() if str(p) in parts), str(p))
-            for p in ids
-        }
+        actions = {p: action_of(shop, p) for p in ids}
         decided = read_decisions(shop, sorted(set(actions.values())), now)
         decisions = {p: decided[decided["action"] == action] for p, action in actions.items()}
         held = [bool((decisions[p]["arm"] != ASSIGNED).any()) for p in ids]

@@ -18,9 +18,15 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest import ExperimentReadout, Metric, analyze_experiment
-from promolab.campaign.past.assignment import ASSIGNED, groups_of, obstacle, read_decisions
+from promolab.campaign.past.assignment import (
+    ASSIGNED,
+    action_of,
+    groups_of,
+    obstacle,
+    read_decisions,
+)
 from promolab.campaign.past.earlier_sales import earlier_span
-from promolab.campaign.past.outcomes import moment_of, response_spans
+from promolab.campaign.past.outcomes import response_spans
 from promolab.campaign.readout.cumulative import HORIZON
 from promolab.campaign.readout.holdout import HELD
 from promolab.campaign.readout.verdict import MOST_HARM
@@ -28,7 +34,7 @@ from promolab.contract import Operations, StatedExperiment, read_operations
 from promolab.display import Html, join, say
 from promolab.errors import DataError, InputError, PromolabError, nearest
 from promolab.features import order_lines, outcomes_between
-from promolab.promotions import kinds_recorded, promotion_costs, responses_between
+from promolab.promotions import kinds_recorded, moment_of, promotion_costs, responses_between
 from promolab.results import Result
 from promolab.wording import capital
 
@@ -254,9 +260,7 @@ def _of_promotion(said: StatedExperiment, shop: Shop, now: datetime) -> _Case:
     start, end = (promotion.loc[0, name].to_pydatetime() for name in ("starts_at", "ends_at"))
     if start >= now:
         raise DataError(f"promotion {said.promotion} starts on {start:%Y-%m-%d}")
-    bundles = read_operations(shop.settings).contact.bundles
-    action = next((n for n, parts in bundles.items() if said.promotion in parts), said.promotion)
-    decisions = read_decisions(shop, [action], now)
+    decisions = read_decisions(shop, [action_of(shop, said.promotion)], now)
     if why := obstacle(decisions):
         raise DataError(why)
     rows, holdout = groups_of(decisions)

@@ -11,19 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.outcomes import (
-    answers_of,
-    contacts_before,
-    moment_of,
-    response_spans,
-    shifted,
-)
+from promolab.campaign.past.outcomes import answers_until, shifted
 from promolab.campaign.past.schedule import days_of, last_day, nothing_in
 from promolab.campaign.readout.promotion_readout import of_promotion, spread
-from promolab.contract import read_operations
 from promolab.display import Html, fold, join, say
 from promolab.metrics import past_ratios
-from promolab.promotions import PREDICTION_LEVEL, kinds_answered, responses_between
+from promolab.promotions import PREDICTION_LEVEL, kinds_answered, moment_of
 from promolab.results import Estimate, Result, plain, words_of
 from promolab.wording import Answer, answer_to
 
@@ -296,11 +289,7 @@ def follow_running(
     runs = promotions[promotions["ends_at"] > now]
     if runs.empty:
         return Running(now, (), shop.zone)
-    attribution = read_operations(shop.settings).attribution
-    spans = response_spans(promotions, attribution, shop.zone, ("redeem",))
-    responses = responses_between(shop, spans, now)
-    contacts = contacts_before(shop, promotions, now)
-    answers = answers_of(contacts, responses)
+    answers, responses, spans = answers_until(shop, promotions, now, ("redeem",))
     first = answers.loc[answers["redeem"] > 0, ["promotion_id", "customer_id"]]
     first = first.merge(responses, on=["promotion_id", "customer_id"])
     promotions = promotions.merge(spans[["promotion_id", "high"]], on="promotion_id")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.outlook import type_of
-from promolab.campaign.past import known_at, moment_of
+from promolab.campaign.past import known_at
 from promolab.campaign.worth.log import kinds_in, of_kinds, scored_log
 from promolab.campaign.worth.terms import moved_terms
 from promolab.effects import UpliftModel
@@ -24,6 +24,7 @@ from promolab.policy import PolicyRows
 from promolab.promotions import (
     PromotionValues,
     kinds_answered,
+    moment_of,
     order_values,
     promotion_values,
     read_promotions,

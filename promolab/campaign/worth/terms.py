@@ -12,7 +12,14 @@ import pandas as pd
 from promolab.campaign.worth.log import UNDISCOUNTED
 from promolab.effects import dose_response
 from promolab.errors import PromolabError
-from promolab.promotions import Coupon, FullReduction, LimitedTimeDiscount, read_promotions
+from promolab.promotions import (
+    Coupon,
+    FullReduction,
+    LimitedTimeDiscount,
+    depth_of,
+    read_promotions,
+    threshold_of,
+)
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -72,7 +79,7 @@ def moved_terms(
 
 def _curve(kind: str, drawn: Sequence[Promotion], model: UpliftModel | None) -> DoseResponse | None:
     """Return what a kind adds at each depth drawn; None where that is not known."""
-    doses = {str(one.promotion_id): depth_of(one)[0] for one in drawn}
+    doses = {str(one.promotion_id): depth_of(one) for one in drawn}
     known = {name: each for name, each in doses.items() if not math.isnan(each)}
     if model is None or not known or len({terms_of(one) for one in drawn}) < 2:
         return None
@@ -106,8 +113,8 @@ def _moved(
     known = {terms_of(one) for one in drawn}
     if known == {terms_of(promotion)}:
         return 1.0, 0.0, False
-    depth, least = depth_of(promotion)
-    floors = [depth_of(one)[1] for one in drawn]
+    depth, least = depth_of(promotion), threshold_of(promotion)
+    floors = [threshold_of(one) for one in drawn]
     inside = bool(floors) and min(floors) - NEAR <= least <= max(floors) + NEAR
     if curve is None or not inside or math.isnan(depth):
         return 1.0, 0.0, True
@@ -121,36 +128,6 @@ def _moved(
     part = spread / (spread + error**2) if error > 0 else 1.0
     left = math.sqrt(part) * error
     return 1 + part * (factor - 1), left, curve.extrapolated(depth)
-
-
-def depth_of(promotion: Promotion) -> tuple[float, float]:
-    """Return which share a promotion takes off, and from which amount on.
-
-    Returns
-    -------
-    depth : float
-        A share; of a full reduction, or a coupon with a value, that per unit of its threshold. nan
-        where it is none.
-    least : float
-        Threshold or minimum, in money; 0 where there is none.
-
-    Examples
-    --------
-    >>> from datetime import datetime
-    >>> window = {"starts_at": datetime(2024, 7, 1), "ends_at": datetime(2024, 7, 8)}
-    >>> depth_of(FullReduction(promotion_id=1, threshold=200, reduction=10, **window))
-    (0.05, 200.0)
-    """
-    if isinstance(promotion, LimitedTimeDiscount):
-        return promotion.rate, 0.0
-    if isinstance(promotion, FullReduction):
-        return promotion.reduction / promotion.threshold, float(promotion.threshold)
-    if isinstance(promotion, Coupon):
-        least = float(promotion.minimum)
-        if not math.isnan(promotion.rate):
-            return promotion.rate, least
-        return (promotion.value / least if least > 0 else math.nan), least
-    return math.nan, 0.0
 
 
 def terms_of(promotion: Promotion) -> tuple[Any, ...]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past import moment_of
 from promolab.campaign.worth import load_worth
 from promolab.checks import level_of
 from promolab.folder import RunFolder
@@ -37,6 +36,7 @@ from promolab.loop.promises.windows import (
     orders_a_day,
 )
 from promolab.metrics import PastRatios, random_effects
+from promolab.promotions import moment_of
 from promolab.stats import normal_quantile
 
 if TYPE_CHECKING:

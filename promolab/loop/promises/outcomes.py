@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past import moment_of, response_spans, settles_at
+from promolab.campaign.past import response_spans, settles_at
 from promolab.checks import level_of
 from promolab.contract import NONE, read_operations
 from promolab.features import known_until
@@ -38,7 +38,7 @@ from promolab.loop.promises.windows import (
     fitted,
     margins_known,
 )
-from promolab.promotions import Promotion, read_promotions, responses_between
+from promolab.promotions import Promotion, moment_of, read_promotions, responses_between
 from promolab.stats import t_quantile, wilson
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import pytest
 
 from promolab import UpliftModel
 from promolab.campaign.worth import moved_terms, scored_log, undiscounted
-from promolab.campaign.worth.terms import depth_of, terms_of
+from promolab.campaign.worth.terms import terms_of
 from promolab.effects import dose_response
 from promolab.features import decisions_experiment
-from promolab.promotions import Coupon, read_promotions
+from promolab.promotions import Coupon, depth_of, read_promotions, threshold_of
 from promolab.sources import simulated
 
 
@@ -58,9 +58,9 @@ def test_depth_and_terms_of_a_coupon_and_what_was_never_drawn_is_extrapolated(sh
     asked = moved_terms(shop, log, [_coupon(shop, rate, minimum=500.0)], model).iloc[0]
     assert asked["extrapolated"]
     share = _coupon(shop, 0.06, minimum=0.0)
-    assert depth_of(share) == (0.06, 0.0)
+    assert (depth_of(share), threshold_of(share)) == (0.06, 0.0)
     money = dataclasses.replace(share, rate=math.nan, value=5.0, minimum=20.0)
-    assert depth_of(money) == (0.25, 20.0)
+    assert (depth_of(money), threshold_of(money)) == (0.25, 20.0)
     assert terms_of(share) != terms_of(dataclasses.replace(share, rate=0.07))
 
 
