@@ -56,6 +56,7 @@ def test_the_first_reason_counts():
 def test_the_funnel_adds_up_from_the_active_to_those_to_contact() -> None:
     gone = dict.fromkeys(STEPS, 0) | {"no_right": 30, "held_out_promotion": 7, "to_contact": 63}
     row = {"promotion_id": 18, "channel": "mail", "action": "18", "active": 100, **gone}
+    row["planned"] = 70
     other = row | {"promotion_id": 7, "no_right": 20, "to_contact": 73}
     nobody, moment = pd.DataFrame(), datetime(2017, 10, 30)
     frames = dict.fromkeys(("steps", "planned", "decisions", "propensities"), nobody)

@@ -94,7 +94,7 @@ class WeekPlan(Result):
         """Return where customers of each promotion leave, from all active to those to contact."""
         if self.plan.funnel.empty:
             return absent("No promotion starts.")
-        largest = picture(self.plan.plot(), "Customers left after each step of the funnel.")
+        largest = picture(self.plan.plot(), self.plan.alt())
         return join([largest, self.plan.to_table()])
 
     def prices(self) -> Html:

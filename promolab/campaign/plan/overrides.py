@@ -15,7 +15,6 @@ from promolab.checks import columns_there, whole_number
 from promolab.contract import NONE
 from promolab.errors import InputError
 from promolab.results import Result
-from promolab.wording import capital, count, plural
 
 BY_HAND = "by_hand"
 """Step of the funnel at which whoever is taken out by hand leaves it."""
@@ -50,15 +49,15 @@ class Overrides(Result):
     def __bool__(self) -> bool:
         return bool(self.without or self.caps or self.forced_out)
 
-    def summary(self) -> str:
-        """Say what is changed, in one sentence."""
-        said = []
+    def facts(self) -> dict[str, Any]:
+        """Return each change by its kind."""
+        parts: list[dict[str, Any]] = []
         if self.without:
-            said.append(f"promotion {' and '.join(self.without)} taken out")
-        said += [f"promotion {name} capped at {count(n)} planned" for name, n in self.caps.items()]
+            parts.append({"kind": "without", "promotions": self.without})
+        parts += [{"kind": "cap", "promotion": p, "most": n} for p, n in self.caps.items()]
         if self.forced_out:
-            said.append(f"{plural(len(self.forced_out), 'customer')} forced out")
-        return f"{capital('; '.join(said) or 'nothing is changed by hand')}."
+            parts.append({"kind": "forced", "customers": len(self.forced_out)})
+        return {"any": bool(self), "parts": parts}
 
     @classmethod
     def read(cls, file: str | Path) -> dict[str, str]:
@@ -106,11 +105,9 @@ class Overridden(Result):
     frame: pd.DataFrame = field(repr=False)
     overrides: Overrides
 
-    def summary(self) -> str:
-        """Say what was changed, and how many planned customers that took off the lists."""
-        gone = int(self.frame["planned"].sum())
-        off = plural(gone, "planned contact")
-        return f"{self.overrides.summary()} That takes {off} off the lists."
+    def facts(self) -> dict[str, Any]:
+        """Return what was asked, and how many planned customers that took off the lists."""
+        return {"asked": self.overrides.summary, "gone": int(self.frame["planned"].sum())}
 
 
 def override_plan(

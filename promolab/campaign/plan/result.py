@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,34 +13,19 @@ import pandas as pd
 from promolab.campaign.plan.eligibility import offers_of
 from promolab.contract import NONE, read_operations
 from promolab.display import Html, join, table
-from promolab.errors import InputError
-from promolab.language import _, marked
-from promolab.results import Result, plain
-from promolab.wording import count, percent, plural
+from promolab.results import Result, plain, words_of
+from promolab.wording import count
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
     from promolab.folder import RunFolder
 
 
-STEPS: Mapping[str, str] = MappingProxyType(
-    {
-        "no_right": marked("no right to contact"),
-        "status": marked("status is never contacted"),
-        "over_limit": marked("over the contact limit, or quiet after a complaint"),
-        "excluded": marked("excluded by another promotion"),
-        "by_hand": marked("taken out by hand"),
-        "not_planned": marked("not among the likeliest"),
-        "held_out_standing": marked("held out for the long run"),
-        "held_out_promotion": marked("held out of this promotion"),
-        "to_contact": marked("to contact"),
-    }
+STEPS = (
+    *("no_right", "status", "over_limit", "excluded", "by_hand", "not_planned"),
+    *("held_out_standing", "held_out_promotion", "to_contact"),
 )
-"""Where a customer leaves the funnel, in order, and in words; the last one is its end."""
-
-NOT_WORTH = marked("not worth it, or outside the budget")
+"""Where a customer leaves the funnel, in order; the last one is its end."""
 
 
 def step_words(actions: Iterable[str], by_effect: Collection[str]) -> dict[str, str]:
@@ -59,13 +43,10 @@ def step_words(actions: Iterable[str], by_effect: Collection[str]) -> dict[str, 
     >>> step_words(["7"], ["7"])["not_planned"], step_words(["7"], [])["not_planned"]
     ('not worth it, or outside the budget', 'not among the likeliest')
     """
-    words = {step: _(text) for step, text in STEPS.items()}
     chosen = {action in by_effect for action in actions}
-    if True in chosen:
-        likeliest, not_worth = words["not_planned"], _(NOT_WORTH)
-        both = _("{reason}; or {other}", reason=not_worth, other=likeliest)
-        words["not_planned"] = both if False in chosen else not_worth
-    return words
+    code = "not_planned" if True not in chosen else "either" if False in chosen else "not_worth"
+    words = words_of(__name__, "Plan")
+    return {step: words.word(code if step == "not_planned" else step) for step in STEPS}
 
 
 LEFT = ("no_right", "status", "over_limit", "excluded")
@@ -315,6 +296,29 @@ class Plan(Result):
             "unchecked": list(self.unchecked),
         }
 
+    def facts(self) -> dict[str, Any]:
+        """Return how many are to be contacted in all, and the largest promotion's funnel."""
+        rows = [self._facts_of(row) for row in self.funnel.to_dict("records")]
+        largest = max(rows, key=lambda row: row["to_contact"], default={})
+        return {
+            "promotions": len(rows),
+            "several": "one" if len(rows) == 1 else "several" if rows else "none",
+            "contacted": lambda: self.to_contact["customer_id"].nunique() if rows else 0,
+            "row": largest,
+            "rows": lambda: self._drawn(largest) if rows else pd.DataFrame(),
+        }
+
+    def _facts_of(self, row: dict[Any, Any]) -> dict[Any, Any]:
+        """Return what is said of one promotion."""
+        own, long_run = int(row["held_out_promotion"]), int(row["held_out_standing"])
+        state = "nobody" if not row["to_contact"] else "held" if own + long_run else "unheld"
+        found = {"name": self._name(row["promotion_id"]), "channel": row["channel"].strip()}
+        found |= {"held": own + long_run, "own": own, "long_run": long_run, "state": state}
+        found |= {"contacts": row["to_contact"], "active_customers": row["active"]}
+        found |= {"planned_customers": row["planned"]}
+        share = row["to_contact"] / row["active"] if row["active"] else 0.0
+        return row | found | {"both": bool(own and long_run), "share": share}
+
     def summary(self) -> str:
         """Say how many are to be contacted and held back for each promotion, then what to know."""
         if self.funnel.empty:
@@ -326,15 +330,11 @@ class Plan(Result):
 
     def opening(self) -> str:
         """Say in one sentence how many are to be contacted."""
-        if self.funnel.empty:
-            return "No promotion starts this week; nobody is to be contacted."
         if len(self.funnel) == 1:
             return self._sentence(self.funnel.to_dict("records")[0])
-        n = self.to_contact["customer_id"].nunique()
-        who = plural(n, "customer is", "customers are") if n else "Nobody is"
-        return f"{who} to be contacted for {plural(len(self.funnel), 'promotion')}."
+        return self.say("opening")
 
-    def without(self, gone: pd.DataFrame, note: str = "") -> Plan:
+    def without(self, gone: pd.DataFrame) -> Plan:
         """Return the plan without some of its customers: as if they had never been on its lists.
 
         Whoever is taken out has a decision all the same: ``none``, with chance 1, planned for
@@ -345,64 +345,33 @@ class Plan(Result):
         gone : DataFrame
             customer_id, promotion_id, step (of `STEPS`): planned rows, held out or not, and the
             step of the funnel at which they leave now.
-        note : str
-            A sentence to put before the notes.
-
-        Examples
-        --------
-        >>> from promolab.campaign.plan.planning import plan_week
-        >>> from promolab.contract import Shop
-        >>> nobody = pd.DataFrame({"customer_id": [], "promotion_id": [], "p_redeemed": []})
-        >>> plan = plan_week(Shop({}), nobody, "2017-03-06", [])
-        >>> gone = pd.DataFrame({"customer_id": [], "promotion_id": [], "step": []})
-        >>> plan.without(gone, "Nobody was taken out.").notes[0]
-        'Nobody was taken out.'
         """
         keys = ["customer_id", "promotion_id"]
-        if gone.empty:
-            return replace(self, notes=(note, *self.notes) if note else self.notes)
-        rows = self.planned.merge(gone[[*keys, "step"]], on=keys)
-        kept = self.planned.merge(gone[keys], on=keys, how="left", indicator=True)["_merge"]
+        found = self.planned.merge(gone[keys], on=keys, how="left", indicator=True)["_merge"]
+        out = (found == "both").to_numpy()
+        ids = self.planned.loc[out, "decision_id"]
         decisions, chances = self.decisions.copy(), self.propensities
-        out = decisions["decision_id"].isin(rows["decision_id"])
-        decisions.loc[out, ["action", "planned_action", "holdout"]] = NONE
-        decisions.loc[out, "propensity"] = 1.0
-        mine = chances["decision_id"].isin(rows["decision_id"])
+        mine = decisions["decision_id"].isin(ids)
+        decisions.loc[mine, ["action", "planned_action", "holdout"]] = NONE
+        decisions.loc[mine, "propensity"] = 1.0
+        mine = chances["decision_id"].isin(ids)
         chances = chances[~mine | (chances["action"] == NONE)].reset_index(drop=True)
-        chances.loc[chances["decision_id"].isin(rows["decision_id"]), "propensity"] = 1.0
+        chances.loc[chances["decision_id"].isin(ids), "propensity"] = 1.0
+        now = self.steps[keys].merge(gone[[*keys, "step"]], on=keys, how="left")["step"]
+        then = self.steps["step"].astype("object").reset_index(drop=True)
+        step = now.where(now.notna(), then).astype(self.steps["step"].dtype)
+        steps = self.steps.assign(step=step.array)
         return replace(
             self,
-            funnel=_moved(self.funnel, rows),
-            steps=_left(self.steps, gone),
-            planned=self.planned[(kept == "left_only").to_numpy()].reset_index(drop=True),
+            funnel=count_steps(steps, self.funnel),
+            steps=steps,
+            planned=self.planned[~out].reset_index(drop=True),
             decisions=decisions,
             propensities=chances,
-            notes=(note, *self.notes) if note else self.notes,
         )
 
     def _sentence(self, row: dict[Any, Any]) -> str:
-        held = int(row["held_out_standing"] + row["held_out_promotion"])
-        text = (
-            f"{self._name(row['promotion_id'])} ({row['channel'].strip()}): "
-            f"{count(row['to_contact'])} of "
-            f"{plural(row['active'], 'active customer')} to contact"
-        )
-        if not row["to_contact"]:
-            name = f"{self._name(row['promotion_id'])} ({row['channel'].strip()})"
-            return f"{name}: none of {plural(row['active'], 'active customer')} is to be contacted."
-        if not held:
-            return f"{text}; nobody is held back, so the effect will not be known."
-        back = (
-            f"{count(held)} of the {count(row['planned'])} planned {'is' if held == 1 else 'are'}"
-        )
-        long_run, own = int(row["held_out_standing"]), int(row["held_out_promotion"])
-        which = ""
-        if long_run and own:
-            which = (
-                f": {count(own)} from this promotion, to be compared with those contacted, and "
-                f"{count(long_run)} from all promotions, for the long run"
-            )
-        return f"{text}; {back} held back, so that the effect can be known{which}."
+        return self.say("told", **self._facts_of(row))
 
     def _name(self, promotion_id: Any) -> str:
         match = self.promotions["promotion_id"] == promotion_id
@@ -410,124 +379,45 @@ class Plan(Result):
 
     def table(self) -> Html:
         """Return the funnels: of several promotions side by side, of many one after the other."""
-        rows = self.funnel.to_dict("records")
-        if 1 < len(rows) <= _SIDE_BY_SIDE:
-            return self._side_by_side(rows)
-        return join([self._funnel(row) for row in rows])
-
-    def _funnel(self, row: dict[Any, Any]) -> Html:
-        frame = pd.DataFrame(self._steps_of(row), columns=["step", "gone", "left"])
-        # A column of numbers holds nan where a step takes nobody out by its nature.
-        gone = frame["gone"].tolist()
-        frame["gone"] = ["" if n is None or n != n else f"−{count(n)}" if n else "0" for n in gone]
-        return table(
-            frame,
-            {"step": "step", "gone": "customers that it takes out", "left": "customers left"},
-            {"gone": str, "left": count},
-            caption=f"{self._name(row['promotion_id'])}, by {row['channel']}: from all ever active "
-            "to those to contact.",
-            most=len(frame),
-        )
-
-    def _side_by_side(self, rows: list[dict[Any, Any]]) -> Html:
+        rows = [self._facts_of(row) for row in self.funnel.to_dict("records")]
+        if not 1 < len(rows) <= _SIDE_BY_SIDE:
+            return join([self._funnel(row) for row in rows])
         actions = [row["action"] for row in rows]
-        lines = [self._steps_of(row, actions) for row in rows]
-        frame = pd.DataFrame({"step": [step for step, _, _ in lines[0]]})
-        heads = {"step": "step"}
-        for place, (row, line) in enumerate(zip(rows, lines, strict=True)):
-            frame[str(place)] = [left for _, _, left in line]
-            heads[str(place)] = f"{self._name(row['promotion_id'])} ({row['channel']})"
+        shown = self._steps_of(rows[0], actions)
+        heads = {"step": self.say("step_head")}
+        for place, row in enumerate(rows):
+            shown[str(place)] = self._steps_of(row, actions)["left"]
+            heads[str(place)] = self.say("list_head", **row)
+        formats = dict.fromkeys(map(str, range(len(rows))), count)
+        return table(shown, heads, formats, caption=self.say("caption_of_all"), most=len(shown))
+
+    def _funnel(self, row: Mapping[Any, Any]) -> Html:
+        shown = self._steps_of(row)
+        heads = {name: self.say(f"{name}_head") for name in ("step", "gone", "left")}
+        gone = ["" if n != n else f"−{count(n)}" if n else "0" for n in shown["gone"]]
         return table(
-            frame,
+            shown.assign(gone=gone),
             heads,
-            dict.fromkeys(map(str, range(len(rows))), count),
-            caption="Customers left after each step, from all ever active to those to contact.",
-            most=len(frame),
+            {"gone": str, "left": count},
+            caption=self.say("caption_of_one", **row),
+            most=len(shown),
         )
 
-    def _steps_of(
-        self, row: Mapping[Any, Any], beside: Iterable[str] = ()
-    ) -> list[tuple[str, int | None, int]]:
-        """Return each step in words, how many it takes out, and how many are left."""
-        unchecked = "" if self.consent else " (not checked)"
-        words = step_words([row["action"], *beside], self.by_effect)
-        words["no_right"] += unchecked
-        left = int(row["active"])
-        lines: list[tuple[str, int | None, int]] = [("active customers", None, left)]
-        for step in list(STEPS)[:-1]:
+    def _drawn(self, row: Mapping[Any, Any]) -> pd.DataFrame:
+        """Return a funnel as it is drawn: after each step, whom it left."""
+        shown = self._steps_of(row).iloc[:-1]
+        first = shown["step"].iloc[0]
+        return shown.assign(step=[first, *(f"− {step}" for step in shown["step"].iloc[1:])])
+
+    def _steps_of(self, row: Mapping[Any, Any], beside: Iterable[str] = ()) -> pd.DataFrame:
+        """Return each step in words, how many it takes out (nan: no such step), and the rest."""
+        words, left = step_words([row["action"], *beside], self.by_effect), int(row["active"])
+        lines: list[tuple[str, float, int]] = [(self.say("active"), np.nan, left)]
+        for step in STEPS[:-1]:
             if step == "by_hand" and not self.by_hand:
                 continue
             left -= int(row[step])
-            lines.append((words[step], int(row[step]), left))
-        return [*lines, (STEPS["to_contact"], None, int(row["to_contact"]))]
-
-    def plot(self, ax: Axes | None = None, promotion_id: Any = None) -> Axes:
-        """Draw how many customers are left after each step of a promotion's funnel.
-
-        Parameters
-        ----------
-        ax : Axes, optional
-            Where to draw.
-        promotion_id : object, optional
-            The promotion; by default the one with the most customers to contact.
-        """
-        from promolab import plots
-
-        row = self._row(promotion_id)
-        labels, left, words = ["active customers"], [0 if row is None else row["active"]], [""]
-        words_of = step_words([] if row is None else [row["action"]], self.by_effect)
-        for step, meaning in list(words_of.items())[:-1] if row is not None else ():
-            gone = row[step]
-            if step == "by_hand" and not gone:
-                continue
-            labels.append(f"− {meaning}")
-            left.append(left[-1] - gone)
-            words.append(f"−{count(gone)}" if gone else "")
-        words = [f"{count(n)}   {word}".rstrip() for n, word in zip(left, words, strict=True)]
-        ax = plots.bars(labels, left, text=words, ax=ax)
-        if row is None:
-            return plots.finish(ax, title=self.summary().splitlines()[0], xlabel="customers")
-        share = percent(row["to_contact"] / row["active"], decimals=0) if row["active"] else "0 %"
-        return plots.finish(
-            ax,
-            title=(
-                f"{self._name(row['promotion_id'])}: {plural(row['to_contact'], 'customer')} "
-                f"to contact by {row['channel']}, {share} of the active"
-            ),
-            subtitle="customers left after each step, and how many it takes out",
-            xlabel="customers",
-        )
-
-    def _row(self, promotion_id: Any) -> Any:
-        rows = self.funnel.to_dict("records")
-        if promotion_id is None:
-            return max(rows, key=lambda row: row["to_contact"], default=None)
-        for row in rows:
-            if str(row["promotion_id"]) == str(promotion_id):
-                return row
-        known = ", ".join(str(row["promotion_id"]) for row in rows) or "none"
-        raise InputError(f"{promotion_id!r} is not in the plan; these are: {known}")
-
-
-_HELD = {"none": "to_contact", "standing": "held_out_standing", "promotion": "held_out_promotion"}
-
-
-def _moved(funnel: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a funnel in which planned rows leave at their step instead."""
-    moved = funnel.set_index("promotion_id")
-    left = rows.assign(left=rows["holdout"].map(_HELD))
-    for column, sign in (("left", -1), ("step", 1)):
-        change = pd.crosstab(left["promotion_id"], left[column])
-        change = change.reindex(index=moved.index, columns=list(STEPS), fill_value=0)
-        moved[list(STEPS)] += sign * change.to_numpy()
-    moved["planned"] -= rows.groupby("promotion_id").size().reindex(moved.index, fill_value=0)
-    return moved.reset_index()[list(funnel.columns)]
-
-
-def _left(steps: pd.DataFrame, gone: pd.DataFrame) -> pd.DataFrame:
-    """Return the steps of all with those of the customers taken out as they are now."""
-    keys = ["customer_id", "promotion_id"]
-    now = steps[keys].merge(gone[[*keys, "step"]], on=keys, how="left")["step"]
-    then = steps["step"].astype("object").reset_index(drop=True)
-    step = now.where(now.notna(), then).astype(steps["step"].dtype)
-    return steps.assign(step=step.to_numpy())
+            mark = "" if step != "no_right" or self.consent else self.say("not_checked")
+            lines.append((f"{words[step]}{mark}", int(row[step]), left))
+        lines.append((words["to_contact"], np.nan, int(row["to_contact"])))
+        return pd.DataFrame(lines, columns=["step", "gone", "left"])
