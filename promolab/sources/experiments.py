@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.checks import is_number
+from promolab.checks import columns_there, is_number
 from promolab.contract import (
     TIME_NAMES,
     Experiment,
@@ -17,9 +17,9 @@ from promolab.contract import (
     with_kinds,
 )
 from promolab.contract import role_of as kind_of
-from promolab.errors import DataError, InputError, nearest
-from promolab.sources.labelled import as_numbers, read_table
-from promolab.wording import count, plural
+from promolab.errors import InputError, nearest
+from promolab.sources.labelled import as_numbers, check_chances, read_table
+from promolab.wording import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,7 +217,7 @@ def load_experiment(
     given = read_table(source)
     table = with_kinds(pd.DataFrame({c: _values(given[c]) for c in given.columns}), kinds)
     others = [c for c in (customer_id, household, block) if c is not None]
-    _known([arm, *outcomes, *placebo, *others, *_listed(covariates)], table)
+    columns_there(table, [arm, *outcomes, *placebo, *others, *_listed(covariates)])
     table[outcomes + placebo] = table[outcomes + placebo].apply(_outcome)
     arms = sorted(as_whole(table[arm].dropna()).unique().tolist(), key=str)
     table[arm] = as_whole(table[arm])
@@ -281,23 +281,11 @@ def _outcome(column: pd.Series) -> pd.Series:
     return column
 
 
-def _known(names: Sequence[str], table: pd.DataFrame) -> None:
-    columns = [str(c) for c in table.columns]
-    for name in names:
-        if name not in columns:
-            raise InputError(f"the table has no column {name!r}; {nearest(str(name), columns)}")
-
-
 def _control(control: Any, arms: list[Any], column: str) -> Any:
     if control is not None:
         # 0 in a call may be "0" or 0.0 in a file, and the other way round.
-        same = [arm for arm in arms if arm == control or str(arm) == str(control)]
-        if same:
-            return same[0]
-        raise InputError(
-            f"control is {control!r}, which no row of {column!r} has; "
-            f"{nearest(str(control), map(str, arms))}"
-        )
+        # One that no row has is refused by the experiment.
+        return next((a for a in arms if a == control or str(a) == str(control)), control)
     likely = [arm for arm in arms if str(arm).strip().lower() in CONTROL_WORDS]
     if len(likely) != 1:
         some = ", ".join(map(str, arms[:10]))
@@ -317,7 +305,7 @@ def _propensity(
         return None, "constant", []
     order = [control, *(arm for arm in arms if arm != control)]
     if isinstance(given, str):
-        _known([given], table)
+        columns_there(table, given)
         return _of_own(table[given], table[column], order), "known", [given]
     if not isinstance(given, Mapping):
         number = is_number(given)
@@ -340,7 +328,7 @@ def _propensity(
             f"propensity lacks the arms {', '.join(map(str, lacking))}; one may lack at most"
         )
     used = [value for value in by_name.values() if isinstance(value, str)]
-    _known(used, table)
+    columns_there(table, used)
     for name, value in by_name.items():
         if not isinstance(value, str) and not is_number(value):
             raise InputError(
@@ -350,7 +338,7 @@ def _propensity(
     chances = pd.DataFrame(index=table.index)
     for arm in order:
         value = by_name.get(str(arm), 0.0)
-        chances[str(arm)] = _chance(table[value]) if isinstance(value, str) else float(value)
+        chances[str(arm)] = check_chances(table[value]) if isinstance(value, str) else float(value)
     for arm in lacking:
         chances[str(arm)] = 1 - chances.sum(axis=1)
     return chances.to_numpy(dtype=float), "known", used
@@ -365,20 +353,7 @@ def _of_own(chance: pd.Series, arm: pd.Series, order: list[Any]) -> Any:
             f"the column {chance.name!r} says the chance of one arm, and there are {len(order)}; "
             "give propensity as a mapping of arm to column"
         )
-    own = _chance(chance).to_numpy(dtype=float)
+    own = check_chances(chance).to_numpy(dtype=float)
     treated = (arm == order[1]).to_numpy()
     first = np.where(treated, 1 - own, own)
     return np.column_stack([first, 1 - first])
-
-
-def _chance(column: pd.Series) -> pd.Series:
-    import pandas as pd
-
-    values = pd.to_numeric(column, errors="coerce")
-    wrong = ~((values >= 0) & (values <= 1))
-    if wrong.any():
-        raise DataError(
-            f"the column {column.name!r} has {plural(int(wrong.sum()), 'value')} outside 0 to 1, "
-            f"first in row {int(wrong.to_numpy().argmax()) + 1}; a chance lies between them"
-        )
-    return values

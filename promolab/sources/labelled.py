@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promolab.checks import choices_of, columns_there, text
 from promolab.contract import known_beforehand, with_kinds
-from promolab.errors import DataError, InputError, nearest
+from promolab.errors import DataError, InputError
 from promolab.metrics import warn_of_leakage
 from promolab.wording import count, plural
 
@@ -90,10 +91,16 @@ def load_labelled(
     """
     import pandas as pd
 
-    labels = _names(id, label, time, promotion)
+    labels: list[Any] = list(label) if isinstance(label, (list, tuple)) else [label]
+    for what, name in (("id", id), *(("label", each) for each in labels)):
+        text(what, name)
+    for what, name in (("time", time), ("promotion", promotion)):
+        if name is not None:
+            text(what, name)
+    choices_of("label", labels)
     raw = read_table(path)
-    named = [id, *labels, *([time] if time else []), *([promotion] if promotion else [])]
-    _check_columns(raw, named, labels)
+    named = choices_of("columns", [c for c in (id, *labels, time, promotion) if c is not None])
+    columns_there(raw, named)
     out: dict[str, Any] = {"customer_id": _ids(raw[id])}
     if promotion is not None:
         out["promotion_id"] = _ids(raw[promotion])
@@ -118,18 +125,6 @@ def load_labelled(
     return frame
 
 
-def _names(id: Any, label: Any, time: Any, promotion: Any) -> list[str]:
-    """Return the outcome columns, after checking that every column is named by a text."""
-    labels = list(label) if isinstance(label, (list, tuple)) else [label]
-    for what, name in (("id", id), *(("label", name) for name in labels)):
-        if not isinstance(name, str):
-            raise InputError(f"{what} = {name!r}; give the name of a column")
-    for what, name in (("time", time), ("promotion", promotion)):
-        if name is not None and not isinstance(name, str):
-            raise InputError(f"{what} = {name!r}; give the name of a column, or None")
-    return labels
-
-
 def read_table(given: str | Path | pd.DataFrame) -> pd.DataFrame:
     """Return the table in a file, or a frame, with columns that are texts, each of them once.
 
@@ -142,58 +137,59 @@ def read_table(given: str | Path | pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return _named(given) if isinstance(given, pd.DataFrame) else _read(given)
-
-
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    names = [str(name) for name in frame.columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"the table has two columns called {twice[0]!r}; rename one")
-    if frame.empty:
-        raise DataError("the table has no rows")
-    return frame.set_axis(names, axis=1)
-
-
-def _read(given: str | Path) -> pd.DataFrame:
     from promolab.engines import connect
     from promolab.sources.files import read_files
 
-    if not isinstance(given, (str, Path)):
+    if not isinstance(given, (str, Path, pd.DataFrame)):
         raise InputError(
             f"the table is a {type(given).__name__}; give the path of a file, or a DataFrame"
         )
-    path = Path(given)
-    if not path.exists():
-        raise InputError(f"there is no file {path}; give a csv, Excel or parquet file")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give a csv, Excel or parquet file")
-    frame: pd.DataFrame = read_files(connect(), path.name, [path]).table.execute()
+    if isinstance(given, pd.DataFrame):
+        called, frame = "the table", given.set_axis([str(name) for name in given.columns], axis=1)
+        if twice := sorted(frame.columns[frame.columns.duplicated()]):
+            raise DataError(f"the table has two columns called {twice[0]!r}; rename one")
+    else:
+        what = "is a folder" if Path(given).is_dir() else ""
+        if what or not Path(given).exists():
+            said = f"{given} {what}" if what else f"there is no file {given}"
+            raise InputError(f"{said}; give a csv, Excel or parquet file")
+        called = Path(given).name
+        frame = read_files(connect(), called, [Path(given)]).table.execute()
     if frame.empty:
-        raise DataError(f"{path.name} has no rows")
+        raise DataError(f"{called} has no rows")
     return frame
 
 
-def _check_columns(raw: pd.DataFrame, named: list[str], labels: list[str]) -> None:
-    if not labels:
-        raise InputError("label names no column; give at least one outcome")
-    known = [str(c) for c in raw.columns]
-    for name in named:
-        if name not in known:
-            raise InputError(f"the table has no column {name!r}; {nearest(name, known)}")
-    twice = sorted({name for name in named if named.count(name) > 1})
-    if twice:
-        raise InputError(f"the column {twice[0]!r} is named twice among id, label and the others")
+def check_chances(column: pd.Series) -> pd.Series:
+    """Return a column of chances.
+
+    Raises
+    ------
+    DataError
+        A value is none.
+    """
+    import pandas as pd
+
+    values = pd.to_numeric(column, errors="coerce")
+    _refuse(column, ~values.between(0, 1), "outside 0 to 1", "a chance lies between them")
+    return values
+
+
+def _refuse(column: pd.Series, wrong: Any, what: str, do: str) -> None:
+    """Refuse a column with values that are wrong; the first is named by its row."""
+    wrong = wrong.to_numpy(dtype=bool)
+    if wrong.any():
+        row = int(wrong.argmax())
+        given = column.iloc[row]
+        such = f", such as {str(given)!r}" if given == given and given is not None else ""
+        raise DataError(
+            f"the column {column.name!r} has {count(wrong.sum())} of "
+            f"{plural(len(column), 'value')} {what}{such}, first in row {row + 1}; {do}"
+        )
 
 
 def _missing(column: pd.Series) -> None:
-    gone = column.isna().to_numpy()
-    if gone.any():
-        raise DataError(
-            f"the column {column.name!r} has {plural(int(gone.sum()), 'missing value')} of "
-            f"{count(len(column))}, first in row {int(gone.argmax()) + 1}; take those rows out, "
-            "or name another column"
-        )
+    _refuse(column, column.isna(), "missing", "take those rows out, or name another column")
 
 
 def _ids(column: pd.Series) -> Any:
@@ -201,12 +197,7 @@ def _ids(column: pd.Series) -> Any:
 
     _missing(column)
     if pd.api.types.is_float_dtype(column.dtype):
-        whole = column == column.round()
-        if not whole.all():
-            raise DataError(
-                f"the column {column.name!r} holds {column[~whole].iloc[0]}; an id is a text or a "
-                "whole number"
-            )
+        _refuse(column, column != column.round(), "with a fraction", "an id is a whole number")
         return column.astype("int64").to_numpy()
     # A csv has nothing but text: what a frame or parquet has as a number must be the same id.
     found = as_numbers(column)
@@ -217,19 +208,11 @@ def _times(column: pd.Series) -> pd.Series:
     import pandas as pd
 
     _missing(column)
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        raise DataError(
-            f"the column {column.name!r} holds numbers ({column.iloc[0]}); a time is a date or an "
-            "ISO 8601 text such as 2024-03-01 or 2024-03-01T18:30:00+01:00"
-        )
-    found = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
-    wrong = found.isna().to_numpy()
-    if wrong.any():
-        raise DataError(
-            f"the column {column.name!r} has {plural(int(wrong.sum()), 'value')} that no ISO 8601 "
-            f"time can be read from, such as {str(column[wrong].iloc[0])!r}; write 2024-03-01 or "
-            "2024-03-01T18:30:00"
-        )
+    numbers = pd.api.types.is_numeric_dtype(column.dtype)
+    texts = column.astype(str) if numbers else column
+    found = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
+    write = "write 2024-03-01 or 2024-03-01T18:30:00+01:00"
+    _refuse(column, found.isna() | numbers, "that are no ISO 8601 time", write)
     return found.dt.tz_localize(None)
 
 
@@ -262,12 +245,8 @@ def _outcome(column: pd.Series, *, several: bool) -> Any:
     words = {**YES, **NO}
     texts = column.map(lambda value: str(value).strip().lower(), na_action="ignore")
     found = texts.map(words, na_action="ignore").astype(float)
-    wrong = (found.isna() & column.notna()).to_numpy()
-    if wrong.any():
-        raise DataError(
-            f"the label {column.name!r} has {plural(int(wrong.sum()), 'value')} other than 0 and "
-            f"1, such as {str(column[wrong].iloc[0])!r}; code the outcome as 0 and 1"
-        )
+    wrong = found.isna() & column.notna()
+    _refuse(column, wrong, "other than 0 and 1", "code the outcome as 0 and 1")
     return found.to_numpy()
 
 

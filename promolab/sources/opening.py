@@ -11,20 +11,29 @@ from typing import Any
 from promolab.contract import TABLES, Settings, Shop, read_settings
 from promolab.engines import (
     connect,
+    connect_to,
     connect_url,
     engine_errors,
     folder_of,
+    is_url,
     list_their_tables,
     read_their_table,
+    scratch,
+    scrubbed,
     sentence,
     shown,
 )
 from promolab.errors import DataError, InputError, StepError, nearest
-from promolab.simulated import SimulatedShop, Truth, World
+from promolab.simulated import SimulatedShop, Truth, World, holds, read_soiled, write_shop
 from promolab.sources.assembly import Found, assembled
 from promolab.sources.files import find_files, read_files
-from promolab.sources.files.finding import refuse_duckdb, zips_in
+from promolab.sources.files.finding import kind_of, refuse_duckdb, zips_in
 from promolab.sources.mapping import Part, read_mapping
+
+
+def _settings_in(folder: Path, name: str) -> Settings:
+    toml = folder / "shop.toml"
+    return read_settings(toml, name) if toml.exists() else Settings(name=name)
 
 
 def open_file(path: Path, settings: Settings | None = None, threads: int | None = None) -> Shop:
@@ -48,9 +57,7 @@ def open_file(path: Path, settings: Settings | None = None, threads: int | None 
     DataError
         If the file is no DuckDB database of a version that can be read, or lacks what is required.
     """
-    toml = path.parent / "shop.toml"
-    name = path.stem
-    settings = settings or (read_settings(toml, name) if toml.exists() else Settings(name=name))
+    settings = settings or _settings_in(path.parent, path.stem)
     shop = open_database(f"duckdb://{path.absolute()}", settings, threads)
     return dataclasses.replace(shop, files=(path,))
 
@@ -83,8 +90,7 @@ def open_database(url: str, settings: Settings | None = None, threads: int | Non
     """
     name = shown(url).rpartition("/")[2] or "Shop"
     if settings is None and (folder := folder_of(url)) is not None:
-        toml = Path(folder) / "shop.toml"
-        settings = read_settings(toml, name) if toml.exists() else None
+        settings = _settings_in(Path(folder), name)
     settings = settings or Settings(name=name)
     return _of_connection(connect_url(url, threads), url, settings)
 
@@ -139,9 +145,7 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
     DataError
         If a file cannot be read, or a table lacks a required column or holds a wrong type.
     """
-    toml = folder / "shop.toml"
-    name = folder.resolve().name or "Shop"
-    settings = settings or (read_settings(toml, name) if toml.exists() else Settings(name=name))
+    settings = settings or _settings_in(folder, folder.resolve().name or "Shop")
     con = connect(threads)
     files: list[Path] = []
     own: dict[str, list[Path]] = {name: find_files(folder, name, None) for name in TABLES}
@@ -242,9 +246,6 @@ def simulated(
     >>> shop.truth.effects("W07-coupon").shape
     (200, 16)
     """
-    from promolab.engines import scratch
-    from promolab.simulated import holds, read_soiled, write_shop
-
     known = [field.name for field in dataclasses.fields(World)]
     for name in world:
         if name not in known:
@@ -357,8 +358,6 @@ def load_shop(
     6589
     """
     if not isinstance(source, (str, Path)):
-        from promolab.engines import connect_to
-
         con = connect_to(source)
         named = read_settings(Path(settings).expanduser(), "Shop") if settings is not None else None
         return _of_connection(con, f"{con.name}://", named or Settings(name="Shop"))
@@ -380,8 +379,6 @@ def load_shop(
                 "complete_journey brings its own mapping"
             )
         return complete_journey(stated, threads)
-    from promolab.engines import is_url, scrubbed
-
     if is_url(source):
         return open_database(str(source), stated, threads)
     path = Path(source).expanduser()
@@ -398,8 +395,6 @@ def load_shop(
             f"{source} is one file of a shop; give its folder. `promolab init {source}` proposes "
             "a shop.toml that says which table it is"
         )
-    from promolab.sources.files.finding import kind_of
-
     if path.name.lower().endswith(".zip"):
         kind_of(path)  # says what to do with it
     return open_file(path, stated, threads)
@@ -407,8 +402,6 @@ def load_shop(
 
 def _name_of(source: str) -> str:
     """Return what a shop is called that says no name: after its folder, file or database."""
-    from promolab.engines import is_url, shown
-
     if source == "complete_journey":
         return "Complete Journey"
     if is_url(source):

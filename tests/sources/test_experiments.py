@@ -114,7 +114,7 @@ def test_arms_stored_as_floats_are_whole_numbers(table, tmp_path):
 
 def test_what_does_not_fit_is_said_in_a_sentence(table):
     for changes, message in [
-        ({"arm": "sentt"}, "no column 'sentt'; did you mean 'sent'"),
+        ({"arm": "sentt"}, "no column 'sentt' in the table; did you mean 'sent'"),
         ({"arm": None}, "say which columns are the arm and the outcomes"),
         ({"covariates": ["spend"]}, "'spend' is an outcome and cannot be a covariate"),
         ({"covariates": ["copy"]}, "covariate 'copy' equals the outcome 'spend'"),
@@ -126,7 +126,7 @@ def test_what_does_not_fit_is_said_in_a_sentence(table):
         ({"propensity": {"mail": 0.3}}, "propensity lacks the arms none, app"),
         ({"propensity": {"male": 0.3, "app": 0.2}}, "names the arm 'male'; did you mean 'mail'"),
         ({"propensity": {"mail": 0.8, "app": 0.4}}, "no chance between 0 and 1"),
-        ({"propensity": {"mail": "age", "app": 0.4}}, "'age' has 90 values outside 0 to 1"),
+        ({"propensity": {"mail": "age", "app": 0.4}}, "'age' has 90 of 90 values outside 0 to 1"),
         ({"path": "x.csv"}, "path is for 'hillstrom' alone"),
     ]:
         table["copy"] = table["spend"]

@@ -1,5 +1,6 @@
 """A plain labelled table becomes the frame that models and backtests take."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -93,22 +94,42 @@ def test_promotions_have_a_start_and_an_end() -> None:
 
 def test_what_is_wrong_names_no_column_or_is_no_table_is_said() -> None:
     for change, say, sentence in [
-        ({}, {"label": "clicked"}, "no column 'clicked'; did you mean 'click'"),
-        ({}, {"label": "member"}, "'member' is named twice"),
-        ({}, {"label": []}, "label names no column"),
-        ({"click": 2}, {}, "'click' has 400 values other than 0 and 1, such as '2'"),
-        ({"click": None}, {}, "'click' has 400 missing values of 400, first in row 1"),
-        ({"member": 1.5}, {}, "an id is a text or a whole number"),
-        ({"sent": "03/01/2024"}, {}, "400 values that no ISO 8601 time can be read from"),
-        ({"sent": 20240301}, {}, "'sent' holds numbers"),
+        ({}, {"label": "clicked"}, "no column 'clicked' in the table; did you mean 'click'"),
+        (
+            {},
+            {"label": "member"},
+            "['member', 'member', 'sent']; expected at least one, each",
+        ),
+        ({}, {"label": []}, "label = []; expected at least one"),
+        (
+            {"click": 2},
+            {},
+            "'click' has 400 of 400 values other than 0 and 1, such as '2'",
+        ),
+        ({"click": None}, {}, "'click' has 400 of 400 values missing, first in row 1; take"),
+        (
+            {"member": 1.5},
+            {},
+            "'member' has 400 of 400 values with a fraction, such as '1.5'",
+        ),
+        (
+            {"sent": "03/01/2024"},
+            {},
+            "values that are no ISO 8601 time, such as '03/01/2024'",
+        ),
+        (
+            {"sent": 20240301},
+            {},
+            "values that are no ISO 8601 time, such as '20240301'",
+        ),
         ({"ends_at": 1}, {}, "'ends_at' has a name that promolab fills"),
     ]:
         call = {"id": "member", "label": "click", "time": "sent"} | say
-        refused(sentence.replace("(", r"\("), load_labelled, rows().assign(**change), **call)
+        refused(re.escape(sentence), load_labelled, rows().assign(**change), **call)
     for change, sentence in [
-        ({"id": None}, "id = None; give the name of a column"),
-        ({"label": 3}, "label = 3; give the name of a column"),
-        ({"time": 3}, "time = 3; give the name of a column, or None"),
+        ({"id": None}, "id = None; expected a text"),
+        ({"label": 3}, "label = 3; expected a text"),
+        ({"time": 3}, "time = 3; expected a text"),
         ({"path": [1, 2]}, "the table is a list; give the path of a file, or a DataFrame"),
         ({"path": rows().head(0)}, "the table has no rows"),
         ({"path": pd.concat([rows(), rows()[["city"]]], axis=1)}, "two columns called 'city'"),
