@@ -68,7 +68,7 @@ class WeekPolicy(Result):
 
     def certainty(self) -> str:
         """Say how sure the figures are, and what would make them surer."""
-        return self.say("certainty")
+        return self.say("how_sure")
 
     def write(self, run: RunFolder) -> None:
         """Write the allocation and the frontier into a week's folder, and its headline numbers."""
