@@ -414,3 +414,20 @@ def test_the_way_of_a_command_is_what_its_function_calls_and_no_longer_than_it_m
     assert all(module.split("/")[0] in WAY for modules in found.values() for module in modules)
     for command, modules in found.items():
         assert len(modules) <= MOST_ON_THE_WAY[command], f"{command}: {told_way(command)}"
+
+
+def test_notebooks_show_by_two_verbs_and_open_no_drawer_of_a_room():
+    shown: set[str] = set()
+    for path in NOTEBOOKS:
+        cells = nbformat.read(path, as_version=4).cells
+        code = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+        for node in ast.walk(code):
+            assert not isinstance(node, (ast.FunctionDef, ast.Lambda)), (
+                f"{path.name}: {node.lineno}"
+            )
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("promolab"):
+                place = PACKAGE.parent.joinpath(*str(node.module).split("."))
+                assert place.is_dir() or place.parent == PACKAGE, f"{path.name}: {node.module}"
+                if node.module == "promolab.display":
+                    shown |= {alias.name for alias in node.names}
+    assert shown == {"present", "tried"}

@@ -425,6 +425,7 @@ def present(
     otherwise: str = "",
     drawn: str | Sequence[str] = ("plot", "to_table"),
     said: bool = True,
+    **shown: Any,
 ) -> None:
     """Show a result in a notebook as on a page: its sentences, then its figure or its table.
 
@@ -445,6 +446,8 @@ def present(
     said : bool
         Whether its sentences stand with it. Of a second figure of the same result they stood with
         the first one, and so did why there is none.
+    **shown
+        How a table of pandas is shown, as `table` takes it: columns, caption, most.
 
     Examples
     --------
@@ -454,7 +457,8 @@ def present(
     from pandas import DataFrame
 
     if isinstance(result, (list, tuple)):
-        for one in result:
+        pieces = [one for one in result if not isinstance(one, str) or one]
+        for one in pieces or [None] * bool(otherwise):
             present(one, alt, otherwise=otherwise, drawn=drawn, said=said)
     elif not said and (result is None or isinstance(result, Html)):
         return
@@ -466,12 +470,12 @@ def present(
         if result not in ("", Html("")):
             _shown(say(result) if isinstance(result, str) else result)
     elif isinstance(result, DataFrame):
-        _shown(table(result))
+        _shown(table(result, **shown))
     elif hasattr(type(result), "__bool__") and hasattr(result, "summary") and not result:
         _shown(absent(result.summary()))
     elif hasattr(result, "summary"):
         if said:
-            _shown(say(result.summary()))
+            _shown(join([say(line) for line in result.summary().splitlines()]))
         names = [drawn] if isinstance(drawn, str) else drawn
         name = next((name for name in names if _has(result, name)), None)
         if name is not None:
@@ -507,7 +511,7 @@ def _shown(piece: Html) -> None:
 
 
 _TAGS = re.compile(r"(<[^>]*>)")
-_LEFT_ALONE = ("a", "abbr", "h1", "h2", "h3", "h4", "summary", "svg")
+_LEFT_ALONE = ("a", "abbr", "h1", "h2", "h3", "h4", "pre", "style", "summary", "svg")
 
 
 def explained(html: Html, words: Iterable[str]) -> Html:

@@ -485,7 +485,7 @@ class RunFolder:
         metrics: dict[str, Any] | None = read_json(self.reports.path / str(week) / _METRICS)
         return metrics
 
-    def record(self, section: str, values: Any | Callable[[], Any]) -> None:
+    def record(self, section: str, values: Any | Callable[..., Any], *given: Any) -> None:
         """Merge headline numbers into ``metrics.json``, which is English whatever a report speaks.
 
         Parameters
@@ -497,13 +497,15 @@ class RunFolder:
             Results' estimates become dicts, nan becomes null. Sentences that the first page shows
             come from callables: they are asked once more for `spoken` where the report speaks
             another language. None takes a section out of both.
+        *given
+            What a callable is asked with.
         """
         self._claimed()
         with speaking(ENGLISH):
-            self._merge(_METRICS, section, _told(values))
+            self._merge(_METRICS, section, _told(values, *given))
         if self.language != ENGLISH and (values is None or _speaks(values)):
             with speaking(self.language):
-                self._merge(_SPOKEN, section, _told(values))
+                self._merge(_SPOKEN, section, _told(values, *given))
         self._sections[section] = None
 
     def _merge(self, name: str, section: str, values: Any) -> None:
@@ -602,7 +604,7 @@ def _speaks(values: Any) -> bool:
     return callable(values) or (isinstance(values, dict) and any(map(callable, values.values())))
 
 
-def _told(values: Any) -> Any:
+def _told(values: Any, *given: Any) -> Any:
     if isinstance(values, dict):
         return {name: _told(value) if callable(value) else value for name, value in values.items()}
-    return values() if callable(values) else values
+    return values(*given) if callable(values) else values

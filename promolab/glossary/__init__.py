@@ -114,7 +114,8 @@ def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per term: name, label, unit, meaning; label and meaning in the language spoken.
+        One row per term: word, unit (missing where it has none), meaning; its name is the index.
+        Word and meaning are in the language spoken.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
 
     Examples
     --------
-    >>> describe(["AUC", "orders"]).label.tolist()
+    >>> describe(["AUC", "orders"]).word.tolist()
     ['AUC', 'orders']
     """
     import pandas as pd
@@ -134,8 +135,8 @@ def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
     for name in names:
         if name not in GLOSSARY:
             raise InputError(f"{name!r} is not in the glossary; {nearest(name, GLOSSARY)}")
-        rows.append((name, label(name), GLOSSARY[name].unit, meaning(name)))
-    return pd.DataFrame(rows, columns=["name", "label", "unit", "meaning"])
+        rows.append((name, label(name), GLOSSARY[name].unit or None, meaning(name)))
+    return pd.DataFrame(rows, columns=["name", "word", "unit", "meaning"]).set_index("name")
 
 
 def to_markdown(groups: Iterable[str] | None = None) -> str:

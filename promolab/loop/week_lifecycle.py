@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.campaign.outlook import weigh_plan
+from promolab.campaign.outlook import plan_economics
 from promolab.campaign.plan import Overridden, Overrides, Plan, override_plan
 from promolab.contract import arriving, by_week, read_operations
 from promolab.engines import is_url
@@ -313,7 +313,7 @@ def _rewrite(run: RunFolder, found: Recheck, by_hand: Overrides, pages: Pages) -
         plan = done.plan
         notes.append(f"Changed by hand at the release: {done.summary()}")
     plan = replace(plan, notes=(*notes, *plan.notes))
-    weigh_plan(run, shop, plan).write()
+    plan_economics(run, shop, plan).write()
     if len(found.concerned):
         run.write_table(DROPPED, found.concerned, by=["promotion_id", "customer_id"])
     if done is not None:

@@ -112,7 +112,7 @@ def finance_table(shop: Shop, as_of: datetime, expected: pd.DataFrame) -> Financ
         UTC without a zone; nothing at or after it is read, but the promotions' own rows.
     expected : DataFrame
         What is expected of those that start: promotion_id, contacts, cost and discount, the last
-        two with ``_ci_low`` and ``_ci_high`` (`promolab.campaign.outlook.weigh_launch`).
+        two with ``_ci_low`` and ``_ci_high`` (`promolab.campaign.outlook.launch_economics`).
 
     Returns
     -------

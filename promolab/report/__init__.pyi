@@ -1,9 +1,8 @@
 from .pages.campaign_report import (
     coming,
+    sales_and_changes,
     segments,
-    since_last_week,
     together,
-    track_record,
     what_was_left_out,
 )
 from .pages.first_screen import FirstScreen
@@ -23,10 +22,9 @@ __all__ = [
     "list_weeks",
     "reuse_segments",
     "run_report",
+    "sales_and_changes",
     "segments",
-    "since_last_week",
     "together",
-    "track_record",
     "week_offers",
     "what_was_left_out",
 ]

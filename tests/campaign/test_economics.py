@@ -7,7 +7,11 @@ import pandas as pd
 import pytest
 
 from promolab.abtest import smallest_effect
-from promolab.campaign.outlook.economics import LaunchEconomics, PromotionEconomics, weigh_launch
+from promolab.campaign.outlook.economics import (
+    LaunchEconomics,
+    PromotionEconomics,
+    launch_economics,
+)
 from promolab.campaign.outlook.expected import expected_of
 from promolab.contract.operations import StatedRate as Rate
 from promolab.metrics.pooling import past_ratios
@@ -58,7 +62,7 @@ def planned(**held: list[str]) -> pd.DataFrame:
 
 
 def weigh(frame: pd.DataFrame, **settings) -> LaunchEconomics:
-    return weigh_launch(shop(**settings), NOW, frame, RATIOS)
+    return launch_economics(shop(**settings), NOW, frame, RATIOS)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +200,7 @@ def test_nothing_later_is_read() -> None:
         }
     )
     then, frame = NOW - 12 * DAY, planned(promotion=["c3", "c7"])
-    found, again = (weigh_launch(x, then, frame, RATIOS).promotions[0] for x in (whole, cut))
+    found, again = (launch_economics(x, then, frame, RATIOS).promotions[0] for x in (whole, cut))
     assert found == again and found.sales_sd > 0 and found.redemptions.value > 0
 
 
@@ -218,7 +222,7 @@ def test_of_a_kind_whose_answers_were_never_recorded_there_is_no_number_in_no_su
     frames = {name: table.execute() for name, table in base.tables.items()}
     silent = shop_of(frames | {"promotions": offers})
     frame = pd.concat([planned(), planned().assign(promotion_id="T")])
-    week = weigh_launch(silent, NOW, frame, RATIOS)
+    week = launch_economics(silent, NOW, frame, RATIOS)
     known, of_none = week.promotions
     assert math.isnan(of_none.redemptions.value) and math.isnan(of_none.cost.value)
     assert "was never recorded" in of_none.summary() and "expected to" not in of_none.summary()

@@ -110,7 +110,7 @@ def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop
     assert not refused.average() and refused.checks_.refused == ("similar customers",)
     assert "promotions that ended: nobody is alike." in refused.summary()
     assert "Refused: similar customers" in text(refused.checks_)
-    assert turned_down.recorded(refused)["identification"] == "not identified"
+    assert turned_down.figures(refused)["identification"] == "not identified"
     with pytest.raises(Refused, match="a check refuses the experiment"):
         refused.predict(turned_down.experiment)
 
@@ -118,7 +118,7 @@ def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop
 def test_a_shop_of_events_only_is_told_what_is_missing(shop):
     bare = shop.with_tables({"events": shop.events})
     choice = choose_experiment(bare, shop.span()[1])
-    found, kept = fitted(choice), choice.recorded(fitted(choice))
+    found, kept = fitted(choice), choice.figures(fitted(choice))
     assert "has no decisions" in kept["summary"] and "promotions and exposures" in kept["summary"]
     assert kept["identification"] is None and found.summary() == "" and text(choice)
     for name in SECTIONS:
@@ -157,7 +157,7 @@ def test_a_files_control_and_chances_are_read_and_no_effect_shown_where_a_check_
     for name in SECTIONS:
         assert text(getattr(found, name)()).startswith("Not shown: the checks above do not allow")
     assert "must not be called an effect" in found.meaning()
-    assert choice.recorded(found)["identification"] == "not identified"
+    assert choice.figures(found)["identification"] == "not identified"
     with pytest.raises(Refused, match="The arms do not come as often"):
         UpliftModel().fit(choice.experiment)
 
@@ -172,7 +172,7 @@ def test_covariates_are_named_chances_may_be_numbers_and_a_result_is_no_covariat
     shown = text(found.checks_)
     assert "Refused: covariates. No effect is shown." in shown
     assert "visits_after, which is named like something measured after it" in shown
-    assert choice.recorded(found)["identification"] == "not identified"
+    assert choice.figures(found)["identification"] == "not identified"
     stated["covariates"] = "['age', 'city']"  # as the refusal writes them
     named = fitted(choose_experiment(shop, None, str(tmp_path / "mails.csv"), stated))
     assert str(named.checks_.identification) == "randomised"
@@ -236,7 +236,7 @@ def test_a_fold_is_predicted_by_those_before_and_what_is_shown_calibrated(
     past = week_effects(strong, shop, None, nothing).to_frame()
     for arm, rows in past.groupby("arm"):
         assert rows["effect"].mean() == pytest.approx(table.loc[arm, "effect"], rel=1e-6)
-    assert asked.recorded(strong)["calibrated"]["told_apart"] is True
+    assert asked.figures(strong)["calibrated"]["told_apart"] is True
     # Of heavy-tailed money differences are shown as far as they are sure, and that is said.
     assert not model.targeting().found and model.calibrated_.told_apart
     assert "as much is shown as their uncertainty leaves" in model.summary()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.economics import LaunchEconomics, weigh_launch
+from promolab.campaign.outlook.economics import LaunchEconomics, launch_economics
 from promolab.campaign.outlook.sizes import list_steps
 from promolab.campaign.plan.planning import plan_week
 from tests.campaign.test_economics import NOW, RATIOS, shop
@@ -23,7 +23,7 @@ def made():
     segments = scores[["customer_id"]].assign(segment=keen)
     own = shop()
     plan = plan_week(own, scores, NOW, ["N"], list_size=120, holdout=0.2, standing_holdout=0.0)
-    return own, plan, weigh_launch(own, NOW, plan.planned, RATIOS), scores, segments
+    return own, plan, launch_economics(own, NOW, plan.planned, RATIOS), scores, segments
 
 
 def test_the_planned_size_is_the_plans_and_each_step_adds_the_next_likeliest(made) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from promolab import UpliftModel
-from promolab.campaign.outlook import charged, weigh_plan
+from promolab.campaign.outlook import charged, plan_economics
 from promolab.campaign.plan import write_send
 from promolab.campaign.plan.planning import plan_week
 from promolab.campaign.spending.allocation_result import AllocationResult
@@ -217,7 +217,7 @@ def test_one_plan_has_one_cost_one_value_one_holdout_wherever_they_are_printed(
     found.write(run)
     allocated, scores = run.read_table("allocation"), run.read_table("scores")
     plan = plan_week(shop, scores, run.as_of, IDS, allocation=allocated)
-    week = weigh_plan(run, shop, plan)
+    week = plan_economics(run, shop, plan)
     # Worked out again from the tables: who is sent what, and what each of them is charged.
     sent = plan.decisions[plan.decisions["action"] != "none"][["customer_id", "action"]]
     rows = sent.merge(allocated, on=["customer_id", "action"])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.outlook import weigh_plan
+from promolab.campaign.outlook import plan_economics
 from promolab.campaign.plan import plan_week, quarantined_customers, with_suppressions
 from promolab.cleaning import clean, known_by
 from promolab.folder import RunFolder, open_run, read_json, write_json
@@ -177,7 +177,7 @@ class MadeShop:
             quarantined=quarantined_customers(shop, run.read_table("quarantine")),
             **options,
         )
-        weigh_plan(run, shop, plan).write()
+        plan_economics(run, shop, plan).write()
         told = {"source": str(self.source), "week": str(week), "lead_days": lead_days}
         manifest = {"parameters": told, "status": "good", "state": "draft", "shop": "Corner shop"}
         manifest |= {"inputs": whole.fingerprints, "plan": plan_record(run)}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from promolab import ResponseModel, Segmenter, UpliftModel
-from promolab.campaign.outlook import launch_week, past_pairs, weigh_plan
+from promolab.campaign.outlook import launch_week, past_pairs, plan_economics
 from promolab.campaign.plan import plan_week, quarantined_customers
 from promolab.campaign.spending import week_policy
 from promolab.campaign.worth import save_effects
@@ -104,4 +104,4 @@ def _planned(run: RunFolder, shop: Shop, **options: int) -> None:
         quarantined=quarantined_customers(shop, run.read_table("quarantine")),
         **HOLDOUTS, **options,
     )  # fmt: skip
-    weigh_plan(run, shop, plan).write()
+    plan_economics(run, shop, plan).write()

@@ -2,7 +2,7 @@ from .coverage import TrackRecord as TrackRecord
 from .coverage import past_forecasts
 from .economics import LaunchEconomics as LaunchEconomics
 from .economics import charged as charged
-from .economics import weigh_launch
+from .economics import launch_economics
 from .expected import kinds_of as kinds_of
 from .expected import type_of as type_of
 from .launch import DEFAULT_L2 as DEFAULT_L2
@@ -12,13 +12,13 @@ from .promotion_economics import PromotionEconomics as PromotionEconomics
 from .sizes import ListSteps as ListSteps
 from .sizes import list_steps
 from .week_plan import WeekPlan as WeekPlan
-from .week_plan import weigh_plan
+from .week_plan import plan_economics
 
 __all__ = [
+    "launch_economics",
     "launch_week",
     "list_steps",
     "past_forecasts",
     "past_pairs",
-    "weigh_launch",
-    "weigh_plan",
+    "plan_economics",
 ]

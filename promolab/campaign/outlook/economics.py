@@ -42,7 +42,7 @@ MOST_NAMED = 3  # promotions; of more, the first sentence gives the number
 
 @dataclass(frozen=True)
 class LaunchEconomics(Result):
-    """What the promotions of a week may cost and must bring; made by `weigh_launch`.
+    """What the promotions of a week may cost and must bring; made by `launch_economics`.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ _DAY = 86_400
 NOTHING_OFF = "A recommendation takes nothing off."
 
 
-def weigh_launch(
+def launch_economics(
     shop: Shop,
     as_of: Any,
     planned: pd.DataFrame,

@@ -134,7 +134,7 @@ def list_steps(
     plan : Plan
         Of `promolab.campaign.plan_week`; nothing at or after its decision is read.
     economics : LaunchEconomics
-        Of `weigh_launch`: how the planned size stands.
+        Of `launch_economics`: how the planned size stands.
     scores : DataFrame
         customer_id, promotion_id, support (``inside`` where the like was contacted before).
     segments : DataFrame

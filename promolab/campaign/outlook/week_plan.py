@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from promolab.abtest import share_to_see, smallest_effect
-from promolab.campaign.outlook.economics import LaunchEconomics, weigh_launch
+from promolab.campaign.outlook.economics import LaunchEconomics, launch_economics
 from promolab.campaign.outlook.likeliest import LikeliestList, untested_words
 from promolab.campaign.outlook.promotion_economics import PromotionEconomics
 from promolab.campaign.outlook.sizes import ListSteps, list_steps
@@ -36,7 +36,7 @@ FINANCE = "tables/finance.csv"
 
 @dataclass(frozen=True)
 class WeekPlan(Result):
-    """A week's plan, and what it may cost and must bring; made by `weigh_plan`.
+    """A week's plan, and what it may cost and must bring; made by `plan_economics`.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class WeekPlan(Result):
         shop : Shop
             The cleaned shop that it was made from.
         """
-        return weigh_plan(run, shop, Plan.read(run, shop))
+        return plan_economics(run, shop, Plan.read(run, shop))
 
     def to_frame(self) -> pd.DataFrame:
         """Return what each promotion may cost and must bring."""
@@ -77,7 +77,7 @@ class WeekPlan(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan's figures, and what its holdouts can show."""
-        return self.plan.to_dict() | {"what_shows": self.what_shows()}
+        return self.plan.to_dict() | {"what_shows": self.detectable_effects()}
 
     def summary(self) -> str:
         """Say how many are to be contacted, and what was not checked."""
@@ -168,7 +168,7 @@ class WeekPlan(Result):
             if action in self.plan.by_effect
         }
 
-    def what_shows(self) -> list[str]:
+    def detectable_effects(self) -> list[str]:
         """Say the smallest effect that each holdout can show, and what would show half of it."""
         found = []
         for row in self.economics.promotions:
@@ -218,7 +218,7 @@ class WeekPlan(Result):
         run.record("economics", self.economics.to_dict())
 
 
-def weigh_plan(run: RunFolder, shop: Shop, plan: Plan) -> WeekPlan:
+def plan_economics(run: RunFolder, shop: Shop, plan: Plan) -> WeekPlan:
     """Return a plan with what it may cost and must bring, and with lists of other sizes.
 
     Parameters
@@ -239,7 +239,7 @@ def weigh_plan(run: RunFolder, shop: Shop, plan: Plan) -> WeekPlan:
     economics = LaunchEconomics(())
     if len(plan.planned):
         chosen = run.read_table("allocation") if plan.by_effect else None
-        economics = weigh_launch(shop, plan.as_of, plan.planned, told, allocation=chosen)
+        economics = launch_economics(shop, plan.as_of, plan.planned, told, allocation=chosen)
     scores, segments = run.read_table("scores"), run.read_table("segments")
     sizes = list_steps(shop, plan, economics, scores, segments, told)
     return WeekPlan(run, shop, plan, economics, sizes)

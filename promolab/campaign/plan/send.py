@@ -138,7 +138,7 @@ def write_send(
         The shop's: the columns of ``[send]`` and the costs of ``[economics]``.
     costs : mapping of str to float, optional
         What each promotion (its id as text) is expected to cost, discounts included
-        (`promolab.campaign.outlook.weigh_launch`); nan where that is not known.
+        (`promolab.campaign.outlook.launch_economics`); nan where that is not known.
     offers : DataFrame, optional
         ``promotion_id, customer_id, place, offer`` (`promolab.recommend.rank_offers`): the column
         ``offers`` of the files, ids joined by ``|``, the best first. Where ``[send] columns`` does

@@ -122,7 +122,7 @@ class ExperimentChoice(Result):
             return ""
         return f"{self.say('randomised')} {model.targeting().plainly()}"
 
-    def recorded(self, model: UpliftModel) -> dict[str, Any]:
+    def figures(self, model: UpliftModel) -> dict[str, Any]:
         """Return what ``metrics.json`` keeps of the experiment and of what a model found."""
         said = " ".join(filter(None, [model.summary(), self.why]))
         told: dict[str, Any] = {

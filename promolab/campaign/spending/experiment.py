@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics, weigh_launch
+from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics, launch_economics
 from promolab.campaign.outlook.promotion_economics import YEAR
 from promolab.campaign.spending.allocation_result import WeekPolicy
 from promolab.wording import answer_to
@@ -125,4 +125,4 @@ def propose_experiment(
         dealt = np.select([turn == place, turn == len(ids)], ["none", "promotion"], "")
         parts.append(mine.assign(holdout=dealt)[dealt != ""])
     planned = pd.concat(parts, ignore_index=True)
-    return ExperimentProposal(customers, weigh_launch(shop, as_of, planned, ratios), budget)
+    return ExperimentProposal(customers, launch_economics(shop, as_of, planned, ratios), budget)

@@ -13,13 +13,13 @@ from promolab.campaign.outlook import TrackRecord
 from promolab.campaign.past import days_of, list_of, shifted
 from promolab.campaign.readout import Running
 from promolab.contract import Shop
-from promolab.display import Html, join, say, table
+from promolab.display import Html, beside, join, say, table
 from promolab.folder import RunFolder
 from promolab.language import _, _n, marked
 from promolab.loop.promises import ComparedForecasts
 from promolab.report.pages.background import data_block, segments_block, segments_finding
 from promolab.report.pages.money_headline import estimate_of
-from promolab.sales import WeeklySales
+from promolab.sales import WeeklySales, monthly_cohorts
 from promolab.weeks import Week
 from promolab.wording import Answer, answer_to, count, listed, money, percent
 
@@ -36,6 +36,39 @@ _MORE = (
 _EMPTY = re.compile(r"<p[^>]*>((?:(?!</p>).)*)</p>", re.DOTALL)
 MOST_NAMED = 4
 """Promotions that started, or ended, are named; of more than these the rest is counted."""
+
+
+def sales_and_changes(
+    run: RunFolder,
+    shop: Shop,
+    sales: WeeklySales,
+    promotions: pd.DataFrame | None = None,
+    running: Running | None = None,
+    forecasts: ComparedForecasts | None = None,
+    record: TrackRecord | None = None,
+) -> Html:
+    """Return what the shop sold, beside what changed since last week and how forecasts held.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder; last week's lies beside it, where there is one.
+    shop : Shop
+        The cleaned shop.
+    sales : WeeklySales
+        Of `promolab.sales.weekly_sales`.
+    promotions : DataFrame, optional
+        Of `promolab.campaign.past.timeline`; without promotions to speak of it is told who comes
+        back.
+    running, forecasts, record : optional
+        What runs; what earlier weeks promised; and promotions that are over, where no promise is
+        settled yet.
+    """
+    if promotions is None or running is None or forecasts is None or record is None:
+        return beside([sales.block(), monthly_cohorts(shop, run.as_of).block()])
+    changes = since_last_week(run, sales, promotions, running, run.as_of, shop.zone)
+    held = say(_("Track record"), kind="h2") + forecasts.track_record(record.block())
+    return beside([sales.block(), changes + held])
 
 
 def since_last_week(
@@ -71,19 +104,6 @@ def since_last_week(
     ]
     title = say(_("Since last week"), kind="h2")
     return title + join([say(line) for line in lines if line])
-
-
-def track_record(promises: ComparedForecasts, record: TrackRecord) -> Html:
-    """Return what was promised before and what came, or else how forecasts held.
-
-    Parameters
-    ----------
-    promises : ComparedForecasts
-        Of earlier weeks.
-    record : TrackRecord
-        Of promotions that are over, where no promise is settled yet.
-    """
-    return say(_("Track record"), kind="h2") + promises.track_record(record.block())
 
 
 def _what_moved(

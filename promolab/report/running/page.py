@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
-from promolab.display import NOTEBOOK_STYLE
+from promolab.display import NOTEBOOK_STYLE, Html, explained
 from promolab.errors import InputError, StepError
 from promolab.language import ENGLISH, _, close_up, language, marked, page_language, speaking
 from promolab.report.running.steps import Step
@@ -208,8 +208,6 @@ def allowing(page: str, metrics: Mapping[str, Any]) -> str:
 
 
 def _allowed(metrics: Mapping[str, Any]) -> str:
-    from promolab.display import Html, explained
-
     uplift = metrics.get("uplift") or {}
     if not uplift:
         return ""
@@ -258,6 +256,12 @@ def _height(encoded: str) -> int:
 _REASON = re.compile(r'<p class="absent">(.*?)</p>', re.DOTALL)
 _ABSENT = re.compile(r'(?:\s*<p class="absent">(?:(?!</p>).)*</p>\s*)+', re.DOTALL)
 _TABS = marked("Pages of this week")
+_EXPLAINED = (
+    *("prediction interval", "break-even", "holdout", "over-represented", "expected to date"),
+    *("inside its band", "adjusted", "not identified", "randomised", "provisional", "verdict"),
+    *("extra net sales", "expected redemptions", "expected responses", "backtest"),
+)
+"""Words that the first page explains where each first stands, below its headline numbers."""
 _APART = "apart"  # of no section: a fold ends before it
 # Best first. Widgets and formulas need a script, and come with a plain form beside it.
 _SHOWN = [
@@ -337,8 +341,12 @@ def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week,
     exporter.environment.globals |= {"page": page, "look": look(page_language())}
     arranged = _joined(_arranged(_translated(notebook, step.stem)))
     page["codes"] = [code for cell in arranged.cells for code in cell.metadata.get("codes", [])]
-    made = exporter.from_notebook_node(arranged)[0]
-    return finished(close_up(str(made)))
+    made = str(exporter.from_notebook_node(arranged)[0])
+    if step.is_report:
+        above, heading, below = made.partition("<h2")
+        body, end, script = below.rpartition("</main>")
+        made = above + explained(Html(heading + body), _EXPLAINED).text + end + script
+    return finished(close_up(made))
 
 
 def _words(**given: Any) -> Facts:
