@@ -50,11 +50,11 @@ def test_terms_are_written_for_readers_and_labels_tell_columns_apart():
 
 def test_labels_tables_and_markdown_keep_the_order_and_name_the_nearest():
     assert glossary.label("household_size") == "household size"
-    assert glossary.describe(["orders", "AUC"]).name.tolist() == ["orders", "AUC"]
+    assert glossary.describe(["orders", "AUC"]).index.tolist() == ["orders", "AUC"]
     with speaking("zh"):
-        assert glossary.describe(["orders"])[["label", "meaning"]].iloc[0].str.len().max() > 20
+        assert glossary.describe(["orders"])[["word", "meaning"]].iloc[0].str.len().max() > 20
         assert glossary.label("orders") == "订单数" and glossary.meaning("nothing") == ""
-    assert glossary.describe().name.tolist()[0] == "customer_id"
+    assert glossary.describe().index.tolist()[0] == "customer_id"
     assert len(glossary.describe()) == len(glossary.GLOSSARY)
     refused("did you mean 'orders'", glossary.describe, ["ordres"])
     rows = [line for line in glossary.to_markdown().splitlines() if line.startswith("| ")]
