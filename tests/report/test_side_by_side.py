@@ -338,7 +338,11 @@ _USES = {
 _READ_AND_WRITE = {
     "05_uplift": ("campaign.worth.effect_values:save_effects",),
     "06_offers": ("report.pages.offers",),
-    "07_policy": ("campaign.spending.budget_decision", "campaign.worth.effect_values:load_worth"),
+    "07_policy": (
+        "campaign.spending.allocation_result",
+        "campaign.spending.budget_decision",
+        "campaign.worth.effect_values:load_worth",
+    ),
     "08_plan": ("campaign.plan.result", "campaign.outlook.week_plan"),
     "09_learning": ("loop.monitoring.drift", "loop.monitoring.champions"),
 }
