@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import level_of, real_number
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.model.inputs import check_beside, customer_folds, outcome_labels
-from promolab.model.learners import Forest, Learner, Mlp, Training, make_learner
+from promolab.model.learners import Learner, Mlp, Training, make_learner
 from promolab.model.neural import encoded, layers
 from promolab.results import Estimate, Result
 
@@ -109,24 +110,13 @@ def size_in_words(size: float) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{max(size / 1e3, 1):,.0f} kB"
 
 
-METHODS = {
-    "mlp": ("prune",),
-    "multitask": ("prune",),
-    "forest": ("distil", "prune"),
-    "boosting": ("distil",),
-}
+PRUNED, IMITATED = ("mlp", "multitask"), ("forest", "boosting")
+"""Kinds that lose hidden units, and kinds that a small network learns to imitate."""
 SHARES = (0.125, 0.25, 0.5, 0.75)  # of the hidden units
 NETWORKS = ((8,), (16, 8), (32, 16), (64, 32))
-TREES = (10, 25, 50, 100)
 TIMED = 20_000  # rows scored to tell the speed
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A smaller model, made only if it is looked at."""
-
-    what: str
-    make: Callable[[], ResponseModel]
+Candidate = tuple[str, Callable[[], "ResponseModel"]]
+"""What a smaller model is, and what makes it, only if it is looked at."""
 
 
 def shrink(
@@ -135,7 +125,6 @@ def shrink(
     y: ArrayLike,
     *,
     most_loss: float = 0.002,
-    method: str = "auto",
     cluster: ArrayLike | None = None,
     level: float = 0.95,
     progress: bool = True,
@@ -145,16 +134,14 @@ def shrink(
     Parameters
     ----------
     model : ResponseModel
-        Fitted: ``mlp`` or ``multitask`` (hidden units are pruned), ``forest`` (distilled into a
-        network; if none will do, trees are left out) or ``boosting`` (distilled).
+        Fitted: ``mlp`` or ``multitask`` (hidden units are pruned), ``forest`` or ``boosting``
+        (distilled into a network).
     X : DataFrame, shape (n, k)
         Rows; best some that the model did not learn from, for a forest knows its own by heart.
     y : array of 0 and 1, shape (n,), or DataFrame with a column per outcome
         Their outcomes, as in ``model.fit``.
     most_loss : float
         By how much the mean log-loss may rise, in nats.
-    method : {"auto", "prune", "distil"}
-        What to try; ``auto``: all that suits the kind.
     cluster : array, shape (n,), optional
         Customer of each row: whole customers are checked on, and the intervals are clustered.
     level : float
@@ -172,8 +159,7 @@ def shrink(
     Raises
     ------
     InputError
-        The model is not fitted, small already (``logistic``, ``tree``), the
-        method does not suit it, or y does not fit it.
+        The model is not fitted or small already (``logistic``, ``tree``), or y does not fit it.
 
     Notes
     -----
@@ -193,13 +179,15 @@ def shrink(
     >>> y = (rng.uniform(size=400) < 1 / (1 + np.exp(-X["orders"]))).astype(int)
     >>> from promolab.model import ResponseModel
     >>> forest = ResponseModel("forest", trees=20).fit(X, y)
-    >>> small = shrink(forest, X, y, most_loss=0.2, method="prune")
+    >>> small = shrink(forest, X, y, most_loss=0.2)
     >>> small.met, small.model.kind, small.times_smaller > 1.5
-    (True, 'forest', True)
+    (True, 'mlp', True)
     """
     X = model._frame(X)
     level_of(level)
-    methods = _methods(model.kind, method)
+    if model.kind not in (*PRUNED, *IMITATED):
+        kinds = ", ".join((*PRUNED, *IMITATED))
+        raise InputError(f"a {model.kind} model is small already; shrink is for {kinds}")
     real_number("most_loss", most_loss, least=0, hint=", of nats")
     labels, outcomes, _ = outcome_labels(y, len(X), model.positive)
     if outcomes != model.outcomes_:
@@ -220,25 +208,12 @@ def shrink(
         seed=model.seed,
         progress=progress,
     )
-    return _search(model, _candidates(model, training, methods), check, most_loss, progress)
-
-
-def _methods(kind: str, method: str) -> tuple[str, ...]:
-    if kind not in METHODS:
-        raise InputError(f"a {kind} model is small already; shrink is for {', '.join(METHODS)}")
-    if method == "auto":
-        return METHODS[kind]
-    if method not in METHODS[kind]:
-        raise InputError(
-            f"method={method!r} does not suit a {kind} model; "
-            f"{nearest(str(method), ('auto', *METHODS[kind]))}"
-        )
-    return (method,)
+    return _search(model, _candidates(model, training), check, most_loss, progress)
 
 
 def _search(
     model: ResponseModel,
-    candidates: Sequence[_Candidate],
+    candidates: Sequence[Candidate],
     check: _Check,
     most_loss: float,
     progress: bool,
@@ -248,9 +223,9 @@ def _search(
     rows = [check.row("original", model)]
     chosen, how = model, "original"
     bar = tqdm(candidates, "shrink", leave=False, disable=None if progress else True)
-    for candidate in bar:
-        small = candidate.make()
-        row = check.row(candidate.what, small)
+    for what, make in bar:
+        small = make()
+        row = check.row(what, small)
         # Weights and nodes are no common measure; of tiny models, names make up most of the file.
         measure = "numbers" if small.kind == model.kind else "bytes"
         if row[measure] >= rows[0][measure]:
@@ -258,7 +233,7 @@ def _search(
         row["within"] = bool(row["rise_high"] <= most_loss)
         rows.append(row)
         if row["within"]:
-            chosen, how = small, candidate.what
+            chosen, how = small, what
             break
     bar.close()
     table = pd.DataFrame([rows[0], *sorted(rows[1:], key=lambda row: row["bytes"])])
@@ -267,68 +242,35 @@ def _search(
     )
 
 
-def _candidates(
-    model: ResponseModel, training: Training, methods: Sequence[str]
-) -> list[_Candidate]:
-    found: list[_Candidate] = []
-    for method in methods:
-        if model.kind == "forest" and method == "prune":
-            counts = [count for count in TREES if count < len(_trees_of(model))]
-            found += [_Candidate(f"{k} trees", _forest_maker(model, k)) for k in counts]
-        elif method == "prune":
-            found += [
-                _Candidate(f"{100 * share:g} % of the units", _pruner(model, training, share))
-                for share in SHARES
-            ]
-        else:
-            wanted = replace(training, labels=_chances(model, training.X))
-            found += [
-                _Candidate(
-                    f"network of {' and '.join(map(str, hidden))} units",
-                    _imitator(model, wanted, hidden),
-                )
-                for hidden in NETWORKS
-            ]
-    return found
+def _candidates(model: ResponseModel, training: Training) -> list[Candidate]:
+    if model.kind in PRUNED:
+        return [
+            (f"{100 * share:g} % of the units", partial(_pruned, model, training, share))
+            for share in SHARES
+        ]
+    wanted = replace(training, labels=_chances(model, training.X))
+    return [
+        (
+            f"network of {' and '.join(map(str, hidden))} units",
+            partial(_network, model, wanted, hidden),
+        )
+        for hidden in NETWORKS
+    ]
 
 
-def _trees_of(model: ResponseModel) -> Sequence[Any]:
-    first: Any = model.learners_[0]
-    return list(first.estimator.estimators_)
+def _pruned(model: ResponseModel, training: Training, share: float) -> ResponseModel:
+    learners = [fewer_units(learner, training, share) for learner in model.learners_]
+    return _model_of(model, model.kind, {"hidden": learners[0].hidden}, learners)
 
 
-def _forest_maker(model: ResponseModel, count: int) -> Callable[[], ResponseModel]:
-
-    def make() -> ResponseModel:
-        learners = [fewer_trees(learner, count) for learner in model.learners_]
-        return _model_of(model, model.kind, {"trees": count}, learners)
-
-    return make
-
-
-def _pruner(model: ResponseModel, training: Training, share: float) -> Callable[[], ResponseModel]:
-
-    def make() -> ResponseModel:
-        learners = [fewer_units(learner, training, share) for learner in model.learners_]
-        return _model_of(model, model.kind, {"hidden": learners[0].hidden}, learners)
-
-    return make
-
-
-def _imitator(
-    model: ResponseModel, wanted: Training, hidden: tuple[int, ...]
-) -> Callable[[], ResponseModel]:
-
-    def make() -> ResponseModel:
-        everyone = np.arange(len(wanted.labels))
-        outcomes = range(len(wanted.outcomes))
-        learners = [imitated(wanted.only(everyone, k), hidden) for k in outcomes]
-        small = _model_of(model, "mlp", learners[0].options, learners)
-        # They imitate what the model said after its calibration.
-        small.calibration, small.calibrators_ = None, []
-        return small
-
-    return make
+def _network(model: ResponseModel, wanted: Training, hidden: tuple[int, ...]) -> ResponseModel:
+    everyone = np.arange(len(wanted.labels))
+    outcomes = range(len(wanted.outcomes))
+    learners = [imitated(wanted.only(everyone, k), hidden) for k in outcomes]
+    small = _model_of(model, "mlp", learners[0].options, learners)
+    # They imitate what the model said after its calibration.
+    small.calibration, small.calibrators_ = None, []
+    return small
 
 
 def _model_of(
@@ -421,18 +363,6 @@ def numbers_in(learner: Learner) -> int:
     if hasattr(estimator, "_predictors"):
         return sum(len(tree.nodes) for stage in estimator._predictors for tree in stage)
     return 0
-
-
-def fewer_trees(learner: Learner, count: int) -> Forest:
-    """Return the forest of the first ``count`` trees: all are drawn alike, so none is special."""
-    assert isinstance(learner, Forest)
-    small = copy.copy(learner)
-    small.options = {**learner.options, "trees": count}
-    small.estimator = copy.copy(learner.estimator)
-    small.estimator.estimators_ = learner.estimator.estimators_[:count]
-    small.estimator.n_estimators = count
-    small.written = None  # a loaded forest's bytes hold all of its trees
-    return small
 
 
 def imitated(training: Training, hidden: Sequence[int]) -> Mlp:

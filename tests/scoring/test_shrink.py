@@ -1,16 +1,17 @@
 """A smaller model is really smaller, near enough on rows it never saw, or not given out."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.model.learners import Forest, Mlp
+from promolab.model.learners import Mlp
 from promolab.model.learners.neural import Multitask
 from promolab.model.neural.networks import encoded, layers
 from promolab.model.response import ResponseModel
-from promolab.scoring.shrinking import Shrunk, _cut, shrink
+from promolab.scoring.shrinking import Shrunk, _Check, _cut, shrink
 from tests.refused import refused
 
 
@@ -46,12 +47,6 @@ def of_all(table: pd.DataFrame, what: str) -> pd.Series:
 def network_in(model: ResponseModel) -> Mlp:
     learner = model.learners_[0]
     assert isinstance(learner, Mlp)
-    return learner
-
-
-def forest_in(model: ResponseModel) -> Forest:
-    learner = model.learners_[0]
-    assert isinstance(learner, Forest)
     return learner
 
 
@@ -121,49 +116,36 @@ def test_several_outcomes_are_pruned_together() -> None:
     assert (found - expected).abs().to_numpy().mean() < 0.05
 
 
-def test_a_forest_becomes_a_network_or_fewer_trees(forest: ResponseModel, tmp_path: Path) -> None:
+def test_a_forest_becomes_a_network(forest: ResponseModel, tmp_path: Path) -> None:
     X, y, who = data(2500, seed=1)
     result = shrink(forest, X, y, cluster=who, most_loss=0.02)
     assert result.met and result.model.kind == "mlp" and result.times_smaller > 10
     loaded = ResponseModel.load(result.model.save(tmp_path / "small"))
     np.testing.assert_array_equal(loaded.probability(X), result.model.probability(X))
-    fewer = shrink(forest, X, y, cluster=who, most_loss=0.02, method="prune")
-    assert fewer.met and fewer.model.get_params()["trees"] < 60
-    assert len(fewer.model.calibrators_) == 1
-    trees = forest_in(fewer.model).estimator
-    assert len(trees.estimators_) == fewer.model.get_params()["trees"]
-    assert len(forest_in(forest).estimator.estimators_) == 60
-    # Of a loaded forest too, what is saved is the smaller one.
-    again = ResponseModel.load(forest.save(tmp_path / "forest"))
-    cut = shrink(again, X, y, cluster=who, most_loss=0.02, method="prune").model
-    saved = ResponseModel.load(cut.save(tmp_path / "fewer"))
-    assert len(forest_in(saved).estimator.estimators_) == len(trees.estimators_)
-    np.testing.assert_array_equal(saved.probability(X), cut.probability(X))
-    # It is the same trees: their mean, not another forest's.
-    matrix = forest_in(forest).encoder.transform(X)
-    some = forest_in(forest).estimator.estimators_[: len(trees.estimators_)]
-    mean = np.mean([tree.predict_proba(matrix)[:, 1] for tree in some], axis=0)
-    np.testing.assert_allclose(trees.predict_proba(matrix)[:, 1], mean, atol=1e-12)
 
 
 def test_if_nothing_will_do_the_original_is_returned_and_intervals_are_clustered(forest, network):
     X, y, who = data(400, seed=1)
-    result = shrink(forest, X, y, cluster=who, most_loss=0.0, method="prune")
-    assert not result.met and result.model is forest
-    assert result.summary().startswith("The model stays as it is: none of 3 smaller ones")
+    result = shrink(network, X, y, cluster=who, most_loss=0.0)
+    assert not result.met and result.model is network
+    assert result.summary().startswith("The model stays as it is: none of 4 smaller ones")
     assert (result.frame["rise_high"].iloc[1:] > 0).all()
     assert "No smaller model" in result.plot().get_title(loc="left").replace("\n", " ")
     X, y, _ = data(200)
     refused("a logistic model is small already", shrink, ResponseModel().fit(X, y), X, y)
-    refused("'distil' does not suit a mlp model", shrink, network, X, y, method="distil")
     refused("most_loss = -1", shrink, network, X, y, most_loss=-1)
     refused("level = 95; expected a share", shrink, network, X, y, level=95)
     refused("y has the outcomes click", shrink, network, X, pd.DataFrame({"click": y}))
     refused("not fitted", shrink, ResponseModel("mlp"), X, y)
     X, y, _ = data(1500, seed=1)
     four = np.repeat(np.arange(1500), 4)
-    plain = shrink(forest, X, y, method="prune", most_loss=0.5)
-    copied = shrink(forest, X.iloc[four], y[four], cluster=four, method="prune", most_loss=0.5)
+
+    def rise(rows: np.ndarray) -> tuple[_Check, dict[str, Any]]:
+        labels = y[rows][:, None].astype(float)
+        check = _Check(forest, X.iloc[rows], labels, rows, 0.95)
+        return check, check.row("network", network)
+
+    (plain, once), (copied, row) = rise(np.arange(1500)), rise(four)
     assert copied.n == 4 * plain.n and copied.clusters == plain.clusters
-    assert copied.rise.ci_high == pytest.approx(plain.rise.ci_high, abs=1e-12)
-    assert copied.rise.ci_low < copied.rise.value < copied.rise.ci_high
+    assert row["rise_high"] == pytest.approx(once["rise_high"], abs=1e-12)
+    assert row["rise_low"] < row["rise"] < row["rise_high"]

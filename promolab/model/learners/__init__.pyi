@@ -10,7 +10,6 @@ from ._skops import node_tables_fit as node_tables_fit
 from ._skops import to_bytes as to_bytes
 from .linear import Logistic as Logistic
 from .neural import Mlp as Mlp
-from .trees import Forest as Forest
 from .trees import Tree as Tree
 
 __all__: list[str] = []
