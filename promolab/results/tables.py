@@ -49,7 +49,7 @@ def worded_table(
     held = [str(column) for column in rows]
     heads, formats = {}, {}
     for name in known:
-        line = words.get("heads", {}).get(name) or facts.words.get("head", {}).get(name)
+        line = (facts.words.get("head", {}) | words.get("heads", {})).get(name)
         heads[name] = facts.line(line) if line is not None else _head(name, facts)
         spec = words.get("formats", {}).get(name) or _spec(name, rows)
         if spec:

@@ -6,7 +6,7 @@
 
 Each shows itself as the value of a cell, is moved by mouse or keyboard, or from code by
 ``explorer.move(cut=0.2)``; in a rendered report it is a figure that stands still. The figures are
-those of the library's own functions; the controls need the extra ``lab``.
+those of the library's own functions; they need the extra ``lab``.
 """
 
 from promolab._faces import attach

@@ -173,11 +173,12 @@ class Explorer(Generic[S, P]):
         return self._standing(_guarded(lambda: self._answer(self.state)))
 
     def _standing(self, shown: Html) -> Html:
-        fields = [
-            f"{widget.description}: {written(widget)}"
-            for name, widget in self.controls.items()
-            if name not in self._presses
-        ]
+        with speaking(self._language):
+            fields = [
+                f"{widget.description}: {written(widget)}"
+                for name, widget in self.controls.items()
+                if name not in self._presses
+            ]
         head = say(self.title, "h4") + say(" · ".join(fields), css="controls")
         return Html(f"{STYLE}<div class='promolab-explorer'>{head.text}{shown.text}</div>")
 

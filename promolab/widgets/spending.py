@@ -228,7 +228,7 @@ def budget(
     begun = most / 2 if begun is None else min(real_number("budget", begun, least=0), most)
     step = round_step(most, parts=200)
     begun = round(begun / step) * step
-    codes, uniques = pd.factorize(np.full(n, None) if group is None else group)
+    codes, uniques = pd.factorize(np.full(n, None) if group is None else pd.Series(group))
     made = Options(
         amounts, costs, names, codes, tuple(map(str, uniques)), path.choose(begun), begun, path,
         told, currency,

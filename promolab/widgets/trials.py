@@ -164,9 +164,10 @@ def plan_of(state: ExperimentState, outcome: Outcome, sequential: bool) -> Exper
     described: dict[str, Any] = {"rate": state.baseline}
     if outcome.kind != SHARE:
         described = {"mean": state.baseline, "sd": outcome.sd, "kind": outcome.kind}
-    arms = ["control", *(f"arm {i + 1}" for i in range(state.arms - 1))]
-    if state.arms == 2:
-        arms = ["control", "treatment"]
+    words = words_of(__name__, "experiment")
+    arms = [words.word("control"), words.word("treatment")]
+    if state.arms > 2:
+        arms[1:] = [f"{words.word('arm')} {i + 1}" for i in range(state.arms - 1)]
     return plan_experiment(
         **described, lift=state.lift, correlation=outcome.correlation or None,
         shares=dict.fromkeys(arms, 1 / state.arms), power=state.power, level=outcome.level,

@@ -54,7 +54,6 @@ def orders_of(promotions: Sequence[Any], n: int = 1, **changed: Any) -> OrderVal
         tuple(str(p.promotion_id) for p in promotions),
         np.ones(shape),
         np.ones(shape),
-        np.full(len(promotions), 0.4),
         Estimate(0.0),
     )
 

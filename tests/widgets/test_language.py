@@ -1,0 +1,70 @@
+"""Explorers in Chinese: no word of English but names and code."""
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab import widgets
+from promolab.language import speaking
+from tests.widgets.designed import designed
+from tests.wording_lint import english_left
+
+pytest.importorskip("ipywidgets", reason="the extra lab is not installed")
+
+NAMES = ["AUC", "ROC", "CNY", "USD", "RFM", "DBSCAN", "HDBSCAN"]
+
+
+def said(page: str) -> list[str]:
+    """Return what a page says, labels of figures and of its controls included."""
+    page = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    texts = re.findall(r">([^<>]+)<", page) + re.findall(r'aria-label="([^"]*)"', page)
+    return [html.unescape(text) for text in texts if text.strip()]
+
+
+def threshold(draw: np.random.Generator) -> Any:
+    return widgets.threshold(draw.random(500) < 0.3, draw.normal(size=500), currency="CNY")
+
+
+def budget(draw: np.random.Generator) -> Any:
+    amounts = draw.normal(0.5, 2, (300, 2)), draw.uniform(0.5, 3, (300, 2))
+    named = {"promotions": ["满减 7", "折扣 8"], "groups": ["新客", "熟客"] * 150}
+    made = widgets.budget(*amounts, **named, currency="CNY")
+    made.move(capped="满减 7", capacity=20)
+    return made
+
+
+def experiment(_: np.random.Generator) -> Any:
+    made = widgets.experiment(rate=0.05)
+    made.move(days=14)
+    return made
+
+
+def promotion_design(_: np.random.Generator) -> Any:
+    return widgets.promotion_design(**designed())
+
+
+def segments(draw: np.random.Generator) -> Any:
+    rows = {"customer_id": range(200), "orders": draw.poisson(9, 200) + 1}
+    rows |= {"recency_days": draw.gamma(2, 20, 200), "amount": draw.gamma(5, 160, 200)}
+    made = widgets.segments(pd.DataFrame(rows))
+    made.move(method="rfm")
+    return made
+
+
+@pytest.mark.parametrize("opened", [threshold, budget, experiment, promotion_design, segments])
+def test_an_explorer_speaks_chinese_throughout(opened: Callable[..., Any]) -> None:
+    with speaking("zh"):
+        made = opened(np.random.default_rng(0))
+    page, prepared = made.static().text, made.prepared_now()  # in the language it was opened in
+    assert 'role="alert"' not in page
+    known = list(NAMES)  # and what the tables of other rooms call their rows
+    if opened is segments:
+        known += prepared.chosen(made.state).names
+    if opened is promotion_design:  # its parts, which stand last, are named by their own room
+        page = page[: page.rindex("<figure")]
+    assert [text for text in said(page) if english_left(text, known)] == []
