@@ -171,7 +171,7 @@ def test_forms_of_the_result(readout):
     assert {"value", "ci_low", "ci_high", "n", "identification", "why"} <= set(entry["difference"])
     json.dumps(entry, allow_nan=False)
     assert "Coupons P1" in [t.get_text() for t in readout.plot().get_yticklabels()]
-    with pytest.raises(InputError, match="these are: P1"):
+    with pytest.raises(InputError, match="these promotions: P1"):
         readout["P9"]
 
 

@@ -215,7 +215,7 @@ def test_forms_and_a_quiet_time(running):
     assert "day 15 of 28" in drawn and "inside its band</title>" in drawn
     quiet = follow_running(new_york_shop(frames()), datetime(2017, 6, 1))
     assert quiet.summary() == "No promotion is running." and quiet.to_frame().empty
-    with pytest.raises(InputError, match="these are: NOW"):
+    with pytest.raises(InputError, match="these promotions: NOW"):
         running["P1"]
     with pytest.raises(DataError, match="exposures"):
         follow_running(new_york_shop({k: v for k, v in frames().items() if k != "exposures"}), NOW)

@@ -149,8 +149,34 @@ class PromotionReadout(Result):
         }
 
 
+class ByPromotion(Result):
+    """Results of several promotions; one is asked for by its id."""
+
+    promotions: tuple[Any, ...]
+
+    def __getitem__(self, promotion_id: Any) -> Any:
+        known = {str(row.promotion_id): row for row in self.promotions}
+        if str(promotion_id) not in known:
+            raise InputError(
+                f"{promotion_id!r} is not among these promotions: {', '.join(known) or 'none'}"
+            )
+        return known[str(promotion_id)]
+
+    def __len__(self) -> int:
+        return len(self.promotions)
+
+    @property
+    def answer(self) -> Answer:
+        """What customers do about them, in words."""
+        return answer_to(row.kind for row in self.promotions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the promotions by promotion_id (as text), as ``metrics.json`` has them."""
+        return {str(row.promotion_id): row.to_dict() for row in self.promotions}
+
+
 @dataclass(frozen=True)
-class Readout(Result):
+class Readout(ByPromotion):
     """The promotions that ended lately; returned by `read_out`.
 
     Parameters
@@ -177,13 +203,6 @@ class Readout(Result):
     overlap: str = ""
     zone: str = "UTC"
 
-    def __getitem__(self, promotion_id: Any) -> PromotionReadout:
-        found: PromotionReadout = of_promotion(self.promotions, promotion_id, "read out")
-        return found
-
-    def __len__(self) -> int:
-        return len(self.promotions)
-
     @property
     def pooled(self) -> PooledHoldouts | None:
         """What the holdouts show together; None with fewer than two that could be read."""
@@ -195,19 +214,10 @@ class Readout(Result):
         """Those of which it is recorded who answered."""
         return [row for row in self.promotions if row.redeemers is not None]
 
-    @property
-    def answer(self) -> Answer:
-        """What customers did about them, in words."""
-        return answer_to(row.kind for row in self.promotions)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""
         rows = [row.to_frame() for row in self.promotions]
         return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COLUMNS)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the promotions by promotion_id (as text): ``campaigns`` of ``metrics.json``."""
-        return {str(row.promotion_id): row.to_dict() for row in self.promotions}
 
     def facts(self) -> dict[str, Any]:
         """Return what is said of all, and the rows of tables and figure."""
@@ -276,14 +286,3 @@ class Readout(Result):
         chosen = any(row.difference.identification != RANDOMISED for row in rows)
         notes = [rule(), self.say("chosen") if chosen else "", self.say("pending"), self.overlap]
         return [*filter(None, notes), *(row.say("reason") for row in rows)]
-
-
-def of_promotion(rows: Sequence[Any], promotion_id: Any, what: str) -> Any:
-    """Return a promotion's row; refuse one that is not among them."""
-    known = {str(row.promotion_id): row for row in rows}
-    if str(promotion_id) not in known:
-        raise InputError(
-            f"{promotion_id!r} is not among the promotions {what}; these are: "
-            f"{', '.join(known) or 'none'}"
-        )
-    return known[str(promotion_id)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,12 @@ import pandas as pd
 
 from promolab.campaign.past.outcomes import answers_until, shifted
 from promolab.campaign.past.schedule import days_of, last_day, nothing_in
-from promolab.campaign.readout.promotion_readout import of_promotion, spread
+from promolab.campaign.readout.promotion_readout import ByPromotion, spread
 from promolab.display import Html, fold, join, say
 from promolab.metrics import past_ratios
 from promolab.promotions import PREDICTION_LEVEL, kinds_answered, moment_of
 from promolab.results import Estimate, Result, plain, words_of
-from promolab.wording import Answer, answer_to
+from promolab.wording import answer_to
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -151,7 +151,7 @@ class RunningPromotion(Result):
 
 
 @dataclass(frozen=True)
-class Running(Result):
+class Running(ByPromotion):
     """The promotions that run; returned by `follow_running`.
 
     Parameters
@@ -168,13 +168,6 @@ class Running(Result):
     promotions: tuple[RunningPromotion, ...]
     zone: str = "UTC"
 
-    def __getitem__(self, promotion_id: Any) -> RunningPromotion:
-        found: RunningPromotion = of_promotion(self.promotions, promotion_id, "running")
-        return found
-
-    def __len__(self) -> int:
-        return len(self.promotions)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""
         columns = ["promotion_id", "name", "day", "days", "contacts", "observed"]
@@ -188,15 +181,6 @@ class Running(Result):
         nothing = Estimate(np.nan)
         columns += [*spread("expected", nothing), *spread("expected_total", nothing)]
         return pd.DataFrame(rows, columns=[*columns, "word", "source"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the promotions by promotion_id (as text)."""
-        return {str(row.promotion_id): row.to_dict() for row in self.promotions}
-
-    @property
-    def answer(self) -> Answer:
-        """What customers do about them, in words."""
-        return answer_to(row.kind for row in self.promotions)
 
     def facts(self) -> dict[str, Any]:
         """Return how they do, and the rows of the table."""
@@ -296,26 +280,12 @@ def follow_running(
     promotions["contacts"] = (
         promotions["promotion_id"].map(answers.groupby("promotion_id").size()).fillna(0).astype(int)
     )
-    answered = kinds_answered(shop, now)
+    promotions["recorded"] = promotions["kind"].isin(kinds_answered(shop, now))
     rows = [
         _follow(p, promotions, first, now, shop, predicted or {})
         for p in promotions[promotions["ends_at"] > now].itertuples()
     ]
-    told = tuple(row if row.kind in answered else _unrecorded(row) for row in rows)
-    return Running(now, told, shop.zone)
-
-
-def _unrecorded(row: RunningPromotion) -> RunningPromotion:
-    """Return a promotion of a kind whose answers the shop does not record: nothing is known."""
-    figures, nothing = ["observed", "expected", "ci_low", "ci_high"], Estimate(np.nan)
-    return replace(
-        row,
-        expected=nothing,
-        expected_total=nothing,
-        source=words_of(__name__, "source").say("nothing"),
-        curve=row.curve.assign(**dict.fromkeys(figures, np.nan)),
-        recorded=False,
-    )
+    return Running(now, tuple(rows), shop.zone)
 
 
 def _promotions(shop: Shop, now: datetime) -> pd.DataFrame:
@@ -386,6 +356,9 @@ def _follow(
     so_far = np.searchsorted(times, ends.to_numpy(), side="left").astype(float)
     curve = band.assign(at=ends, day=(ends - own.starts_at) / pd.Timedelta(days=1))
     curve["observed"] = np.where(ends <= pd.Timestamp(now), so_far, np.nan)
+    if not own.recorded:  # nothing is known, and nothing is 0
+        source, total = words.say("nothing"), Estimate(np.nan)
+        curve[["observed", "expected", "ci_low", "ci_high"]] = np.nan
     by_now = curve[curve["at"] == now].iloc[0]
     return RunningPromotion(
         promotion_id=own.promotion_id,
@@ -396,12 +369,15 @@ def _follow(
         days=days,
         contacts=int(own.contacts),
         observed=len(times),
-        expected=Estimate.of(by_now[["expected", "ci_low", "ci_high"]], len(past)),
+        expected=Estimate.of(
+            by_now[["expected", "ci_low", "ci_high"]], len(past) if own.recorded else 0
+        ),
         expected_total=total,
         source=source,
         level=PREDICTION_LEVEL,
         curve=curve[["day", "at", "observed", "expected", "ci_low", "ci_high"]],
         kind=str(own.kind),
+        recorded=bool(own.recorded),
     )
 
 
