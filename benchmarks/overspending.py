@@ -123,9 +123,8 @@ def _values(world: World, people: Customers, number: int, week_spread: float) ->
     ).assign(orders_error=0.0, faster=1.0, log_error=0.0, returned=0.0)
     touching = 1 - (1 - shares) * np.exp(-LINES * shares)
     top_up = Estimate(float(topped_up(world, people).mean()))
-    margin = np.full(len(offers), people.margin_rate.mean())
     names = tuple(one.id for one in of_round)
-    orders = OrderValues(begin, frame, names, shares, touching, margin, top_up, week_spread)
+    orders = OrderValues(begin, frame, names, shares, touching, top_up, week_spread)
     effect = np.empty((n, len(offers)))
     for place, one in enumerate(of_round):
         live = np.tile([0, NONE], (n, 1))

@@ -543,11 +543,12 @@ def best_arm_value(
     gains = np.column_stack([np.zeros(len(net)), net])
     mine = gains[np.arange(len(gains)), chosen]
     _, customers = np.unique(rows.cluster[decided], return_inverse=True)
-    everyone = {}
+    everyone: dict[Any, Estimate] = {}
+    row: Any
     for k, row in enumerate(average.rows.itertuples()):
         paid = float(cost[kept[:, k], k].mean()) if kept[:, k].any() else 0.0
         everyone[row.arm] = Estimate(
-            float(row.effect) - paid, float(row.ci_low) - paid, float(row.ci_high) - paid, row.n
+            row.effect - paid, row.ci_low - paid, row.ci_high - paid, row.n
         )
     first = max(range(1, len(arms)), key=lambda k: everyone[arms[k]].value)
     shares = np.bincount(chosen, minlength=len(arms)) / max(len(chosen), 1)

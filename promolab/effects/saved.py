@@ -105,9 +105,10 @@ def _kept(part: Any) -> Any:
         import sklearn
 
         return Trees(to_bytes(part), sklearn.__version__)
-    inner = {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
+    inner: dict[str, Any] = {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
     plain = (np.ndarray, int, float)
-    return replace(part, **{k: v if isinstance(v, plain) else _kept(v) for k, v in inner.items()})
+    inner = {k: v if isinstance(v, plain) else _kept(v) for k, v in inner.items()}
+    return replace(part, **inner)
 
 
 def _rebuilt(part: Any, width: int) -> Any:

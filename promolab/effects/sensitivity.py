@@ -110,7 +110,8 @@ def sensitivity_of(model: UpliftModel, level: float) -> Sensitivity:
     model : UpliftModel
     level : float
     """
-    average, rows = model.average(level).rows, []
+    average: Any = model.average(level).rows
+    rows: list[dict[str, float]] = []
     experiment, y = model.experiment_, model.experiment_.y(model.outcome_)
     codes, z = experiment.codes, normal_quantile(level)
     binary = bool(np.isin(y, (0.0, 1.0)).all())

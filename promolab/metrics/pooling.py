@@ -42,30 +42,9 @@ class Spread(Result):
     se: float
     k: int
 
-    def prediction(self, variance: float = 0.0, level: float = 0.95) -> tuple[float, float]:
-        """Return the interval that holds the figure of a new promotion.
-
-        mean ± t(k − 2) · √(sd² + se² + variance) (Higgins, Thompson & Spiegelhalter 2009,
-        equation 12, with the new figure's own sampling variance added); nan with k < 3.
-
-        Examples
-        --------
-        >>> low, high = random_effects([0.8, 0.7, 0.75, 0.85], [1e-4] * 4).prediction()
-        >>> round(low, 2), round(high, 2)
-        (0.47, 1.08)
-        """
-        if self.k < 3:
-            return float("nan"), float("nan")
-        half = t_quantile(level, self.k - 2) * np.sqrt(self.sd**2 + self.se**2 + variance)
-        return float(self.mean - half), float(self.mean + half)
-
     def facts(self) -> dict[str, Any]:
         """Return the mean with its interval, and whether promotions differ at all."""
         return {"centre": Estimate(self.mean, self.ci_low, self.ci_high), "differ": self.sd > 0}
-
-    def between(self) -> str:
-        """Say how far promotions differ, beyond what chance makes of each."""
-        return self._facts.say("spread")
 
 
 def random_effects(values: ArrayLike, variances: ArrayLike) -> Spread:

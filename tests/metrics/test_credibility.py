@@ -136,19 +136,4 @@ def test_without_spread_it_is_zero_and_few_or_unusable_promotions_are_said() -> 
     assert random_effects([], []).k == 0
     one = random_effects([0.7, np.nan, 0.5], [0.01, 0.01, 0.0])
     assert (one.mean, one.k) == (0.7, 1) and math.isnan(one.ci_low) and math.isnan(one.sd)
-    two = random_effects([0.7, 0.8], [0.01, 0.01])
-    assert all(math.isnan(x) for x in two.prediction())
     refused(r"expected \(k,\) both", random_effects, [1, 2], [1])
-
-
-# Without spread the estimate of it is above 0 half of the time: the interval is a little wide.
-@pytest.mark.parametrize(("sd", "least", "most"), [(0.0, 0.97, 0.995), (0.5, 0.925, 0.965)])
-def test_prediction_covers_a_new_promotion(sd: float, least: float, most: float) -> None:
-    rng = np.random.default_rng(4)
-    runs, k, hits = 2000, 12, 0
-    for _ in range(runs):
-        variances = rng.uniform(0.01, 0.1, k)
-        seen = rng.normal(0, sd, k) + rng.normal(0, np.sqrt(variances))
-        low, high = random_effects(seen, variances).prediction(0.02)
-        hits += low <= rng.normal(0, math.hypot(sd, math.sqrt(0.02))) <= high
-    assert least <= hits / runs <= most

@@ -12,7 +12,7 @@ from promolab.effects import UpliftModel
 from promolab.errors import InputError
 from promolab.policy import PolicyRows, plan_value, spending_test
 from promolab.policy.plan_scores import NOTHING_SHARES
-from tests.effects.test_evidence import told
+from tests.effects.test_two_part import told
 
 
 @cache

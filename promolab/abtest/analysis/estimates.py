@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,12 +42,14 @@ class Figure:
     @property
     def present(self) -> np.ndarray:
         """Which rows have it."""
-        found = ~np.isnan(self.outcome)
-        return found if self.per is None else found & ~np.isnan(self.per)
+        found: np.ndarray = ~np.isnan(self.outcome)
+        if self.per is not None:
+            found &= ~np.isnan(self.per)
+        return found
 
     def only(self, mine: np.ndarray) -> Figure:
         """Return it of some rows."""
-        return Figure(*(None if x is None else x[mine] for x in vars(self).values()))
+        return replace(self, **{k: x[mine] for k, x in vars(self).items() if x is not None})
 
 
 @dataclass(frozen=True)
