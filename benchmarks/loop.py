@@ -61,11 +61,13 @@ def promised(frame: pd.DataFrame, out: Path, customers: int, seed: int) -> pd.Da
 
     That is the profit that a readout looks for: given the rounds after, as the loop decided them.
     """
-    from promolab.loop.rehearsal.asked import asked_of
+    from promolab.loop.rehearsal.settings import RehearsalSettings
     from promolab.simulated import GoingShop
     from promolab.sources import load_shop
 
-    asked = asked_of(WEEKS, customers, "learned", None, "weekly", seed, 0.05, 0.05)
+    named = {"weeks": WEEKS, "customers": customers, "policy": "learned", "budget": None}
+    named |= {"variant": "weekly", "seed": seed, "exploration": 0.05, "holdout": 0.05}
+    asked = RehearsalSettings.of(**named)
     going = GoingShop.begin(asked.world, out / "learned" / "shop", load_shop)
     rows = frame[frame["policy"] == "learned"]
     weeks = [going.first + asked.world.every * k for k in range(len(rows))]

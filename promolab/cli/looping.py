@@ -118,7 +118,8 @@ def _loop(options: argparse.Namespace) -> int:
     )
     told.close()
     print(found.summary())
-    for line in found.lines():
-        print(line)
-    print(found.draw(Path(options.out) / "loop.png"), flush=True)
+    print(found.by_policy().to_string(index=False, float_format="{:,.2f}".format))
+    picture = Path(options.out) / "loop.png"
+    found.plot().figure.savefig(picture, dpi=110, metadata={"Software": None})
+    print(picture, flush=True)
     return DONE

@@ -1,5 +1,5 @@
-from .asked import POLICIES as POLICIES
-from .rehearsing import rehearse as rehearse
-from .result import Rehearsal as Rehearsal
+from .settings import POLICIES as POLICIES
+from .simulation import Rehearsal as Rehearsal
+from .simulation import rehearse as rehearse
 
 __all__: list[str] = []

@@ -15,9 +15,9 @@ import pytest
 from promolab.cli import main
 from promolab.loop import Ledger, rehearse
 from promolab.loop.rehearsal import Rehearsal
-from promolab.loop.rehearsal import running as module
-from promolab.loop.rehearsal.asked import asked_of, claim
-from promolab.loop.rehearsal.deciding import within
+from promolab.loop.rehearsal import simulation as module
+from promolab.loop.rehearsal.policies import within
+from promolab.loop.rehearsal.settings import RehearsalSettings, claim
 from tests.draws import draws
 from tests.golden import agrees, facts_of_names
 from tests.refused import refused
@@ -29,9 +29,9 @@ TINY = {"customers": 300, "policy": "random,everyone", "budget": 60.0, "seed": 3
 def latent_alone() -> Any:
     """Spare the attainable oracle, which learns from a shop of its own, and half of the log."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("asked", "result"):
+        for name in ("settings", "simulation"):
             patch.setattr(f"promolab.loop.rehearsal.{name}.ORACLES", ("latent",))
-        patch.setattr("promolab.loop.rehearsal.asked.LOGGED", 14)
+        patch.setattr("promolab.loop.rehearsal.settings.LOGGED", 14)
         yield
 
 
@@ -41,18 +41,16 @@ def found(tmp_path_factory: Any) -> tuple[Rehearsal, Path]:
     return rehearse(2, out=out, **TINY), out
 
 
-def test_an_oracle_is_above_guesses_all_keep_to_the_budget_and_all_are_drawn(found, tmp_path):
+def test_an_oracle_is_above_guesses_all_keep_to_the_budget_and_all_are_drawn(found):
     done, _ = found
     assert done.added("latent") > max(done.added("random"), done.added("everyone"))
     assert done.added("nobody") == 0
     assert (done.frame["spend"] <= TINY["budget"] * (1 + 1e-9)).all()
     assert done.frame.groupby("policy")["number"].apply(list).tolist() == [[1, 2]] * 3
     assert done.share("latent") == 1
-    assert len(done.lines()) == 4 and "2 weeks of 300 customers" in done.summary()
-    ax = done.plot()
-    assert len(ax.lines) >= 4
-    assert done.draw(tmp_path / "loop.png").stat().st_size > 5_000
-    assert "attainable" in done.table().text
+    assert len(done.by_policy()) == 4 and "2 weeks of 300 customers" in done.summary()
+    assert len(done.plot().lines) == 3
+    assert "attainable" in done.to_table().text
 
 
 def test_what_is_there_is_not_done_again(found: Any, monkeypatch: Any) -> None:
@@ -68,7 +66,7 @@ def test_a_kill_loses_nothing(found: Any, tmp_path: Path, after: float) -> None:
     done, _ = found
     out = tmp_path / "killed"
     code = f"""
-import sys; import promolab.loop.rehearsal.asked as a; import promolab.loop.rehearsal.result as r
+import sys; from promolab.loop.rehearsal import settings as a, simulation as r
 a.LOGGED, a.ORACLES, r.ORACLES = 14, ('latent',), ('latent',)
 from promolab.loop import rehearse; rehearse(2, out=sys.argv[1], **{TINY!r})"""
     process = subprocess.Popen([sys.executable, "-c", code, str(out)], stderr=subprocess.DEVNULL)
@@ -142,10 +140,12 @@ def test_wrong_commands_and_a_folder_of_another_loop_are_refused(tmp_path, capsy
     assert main(["loop", "--weeks", "0", "--out", out]) == 2
     assert not os.path.exists(out)
     out = tmp_path / "loop"
-    first = asked_of(2, 300, "random", None, "weekly", 0, 0.1, 0.05)
+    named = {"weeks": 2, "customers": 300, "policy": "random", "budget": None, "variant": "weekly"}
+    named |= {"seed": 0, "exploration": 0.1, "holdout": 0.05}
+    first = RehearsalSettings.of(**named)
     claim(out, first)
     claim(out, first)
-    other = asked_of(2, 300, "random", None, "weekly", 7, 0.1, 0.05)
+    other = RehearsalSettings.of(**(named | {"seed": 7}))
     refused("holds a loop with seed = 0, and this one has 7", claim, out, other)
     (tmp_path / "else").mkdir()
     (tmp_path / "else" / "file").write_text("x")

@@ -12,7 +12,7 @@ import pytest
 
 import promolab.loop as room
 from promolab.contract import Shop
-from promolab.loop.rehearsal.steps import learned_week
+from promolab.loop.rehearsal.learned_policy import learned_week
 from promolab.simulated import GoingShop, Truth, World
 from promolab.simulated.people import Customers
 from promolab.sources import load_shop
@@ -88,4 +88,4 @@ def test_only_what_rehearses_knows_of_simulated_shops() -> None:
     paths = [path for path in here.rglob("*.py") if telling.search(path.read_text("utf-8"))]
     knows = {path.relative_to(here).as_posix() for path in paths}
     assert not {one for one in knows if not one.startswith("rehearsal/")}
-    assert "rehearsal/steps.py" not in knows
+    assert "rehearsal/learned_policy.py" not in knows

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.loop.rehearsal.asked import EVERYONE, LEARNED, RANDOM, RESPONSE, Asked
-from promolab.loop.rehearsal.steps import Decided, Learned, learned_week
+from promolab.loop.rehearsal.learned_policy import Decided, Learned, learned_week
+from promolab.loop.rehearsal.settings import (
+    EVERYONE,
+    LEARNED,
+    RANDOM,
+    RESPONSE,
+    RehearsalSettings,
+)
 from promolab.policy import allocate
 from promolab.weeks import Week
 
@@ -32,17 +38,17 @@ class Memory:
 
 
 def decide(
-    policy: str, going: GoingShop, asked: Asked, truth: OracleValues, memory: Memory
+    policy: str, going: GoingShop, asked: RehearsalSettings, truth: OracleValues, memory: Memory
 ) -> Decided:
     """Return a policy's decisions for the week that begins.
 
     Parameters
     ----------
     policy : str
-        One of `promolab.loop.rehearsal.asked.POLICIES`, or an oracle.
+        One of `promolab.loop.rehearsal.settings.POLICIES`, or an oracle.
     going : GoingShop
         The policy's own world.
-    asked : Asked
+    asked : RehearsalSettings
     truth : OracleValues
         What each promotion truly adds and costs; policies other than oracles read its costs alone.
     memory : Memory
@@ -87,7 +93,7 @@ def begins(going: GoingShop, shop: Shop) -> datetime:
     return Week.parse(going.iso_week).start(shop.zone)
 
 
-def seed_of_week(asked: Asked, week: int) -> int:
+def seed_of_week(asked: RehearsalSettings, week: int) -> int:
     """Return the seed of what a week leaves to chance: no two weeks draw alike."""
     return 1_000 * asked.seed + week
 

@@ -12,6 +12,7 @@ from typing import Any
 from promolab.checks import real_number, seed_of, share, whole_number
 from promolab.errors import InputError, nearest
 from promolab.folder import write_whole
+from promolab.results import plain
 from promolab.simulated import World
 
 LEARNED, RESPONSE, RANDOM, EVERYONE, NOBODY = "learned", "response", "random", "everyone", "nobody"
@@ -27,8 +28,8 @@ FILE = "loop.json"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a rehearsal is asked for; `asked_of` checks it.
+class RehearsalSettings:
+    """What a rehearsal is asked for; `RehearsalSettings.of` checks it.
 
     Parameters
     ----------
@@ -51,6 +52,35 @@ class Asked:
     explore: float
     holdout: float
 
+    @classmethod
+    def of(cls, **given: Any) -> RehearsalSettings:
+        """Check what a rehearsal is asked for: all that `promolab.loop.rehearse` takes of it.
+
+        Raises
+        ------
+        InputError
+            It cannot be: the argument, what was given, and what is expected.
+        """
+        many, budget = whole_number("customers", given["customers"], 200), given["budget"]
+        each = A_CUSTOMER * many if budget is None else real_number("budget", budget, least=0)
+        if not math.isfinite(each):
+            raise InputError(f"budget is {each}; expected money for each week, such as 5000")
+        found = cls(
+            weeks=whole_number("weeks", given["weeks"], 1, MOST_WEEKS),
+            customers=many,
+            policies=_policies(given["policy"]),
+            budget=float(each),
+            variant=str(given["variant"]),
+            seed=seed_of(given["seed"]),
+            explore=share("exploration", given["exploration"], one=False),
+            holdout=share("holdout", given["holdout"], zero=False, one=False),
+        )
+        if found.world.variant == "hard":
+            raise InputError(
+                "the loop runs in the variants weekly, default and null, not in 'hard'"
+            )
+        return found
+
     @property
     def run(self) -> tuple[str, ...]:
         """The policies whose worlds are drawn, the oracles last; nobody adds nothing anywhere."""
@@ -59,59 +89,12 @@ class Asked:
     @property
     def world(self) -> World:
         """The world they all live in."""
-        return World(
-            customers=self.customers, weeks=LOGGED, seed=self.seed, variant=self.variant
-        )  # fmt: skip
-
-    def written(self) -> str:
-        """Return it as JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+        given = {"customers": self.customers, "seed": self.seed, "variant": self.variant}
+        return World(weeks=LOGGED, **given)
 
 
-def asked_of(
-    weeks: Any,
-    customers: Any,
-    policies: Any,
-    budget: Any,
-    variant: Any,
-    seed: Any,
-    explore: Any,
-    holdout: Any,
-) -> Asked:
-    """Check what a rehearsal is asked for.
-
-    Raises
-    ------
-    InputError
-        It cannot be: the argument, what was given, and what is expected.
-    """
-    many = whole_number("customers", customers, 200)
-    each = A_CUSTOMER * many if budget is None else real_number("budget", budget, least=0)
-    if not math.isfinite(each):
-        raise InputError(f"budget is {each}; expected money for each week, such as 5000")
-    found = Asked(
-        weeks=whole_number("weeks", weeks, 1, MOST_WEEKS),
-        customers=many,
-        policies=policies_of(policies),
-        budget=float(each),
-        variant=str(variant),
-        seed=seed_of(seed),
-        explore=share("exploration", explore, one=False),
-        holdout=share("holdout", holdout, zero=False, one=False),
-    )
-    if found.world.variant == "hard":
-        raise InputError("the loop runs in the variants weekly, default and null, not in 'hard'")
-    return found
-
-
-def policies_of(policies: Any) -> tuple[str, ...]:
-    """Return the policies named, each once.
-
-    Examples
-    --------
-    >>> policies_of("learned, random")
-    ('learned', 'random')
-    """
+def _policies(policies: Any) -> tuple[str, ...]:
+    """Return the policies named, each once."""
     named = policies.split(",") if isinstance(policies, str) else list(policies)
     found = tuple(dict.fromkeys(str(one).strip() for one in named if str(one).strip()))
     for one in found:
@@ -122,7 +105,7 @@ def policies_of(policies: Any) -> tuple[str, ...]:
     return found
 
 
-def claim(folder: Path, asked: Asked) -> None:
+def claim(folder: Path, settings: RehearsalSettings) -> None:
     """Make the folder this rehearsal's, or see that it is.
 
     Raises
@@ -130,17 +113,16 @@ def claim(folder: Path, asked: Asked) -> None:
     InputError
         It holds something else, or a rehearsal with other arguments.
     """
-    path = folder / FILE
+    path, mine = folder / FILE, plain(dataclasses.asdict(settings))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            if any(one.name != f".{FILE}" for one in folder.iterdir()):
+            if any(one.name != f".{FILE}.part" for one in folder.iterdir()):
                 raise InputError(f"{folder} holds something else; give an empty or a new folder")
-            write_whole(path, asked.written())
+            write_whole(path, json.dumps(mine, indent=1) + "\n")
         there = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be used: {error}; give another folder") from error
-    mine = json.loads(asked.written())
     for name, value in mine.items():
         if there.get(name) != value:
             raise InputError(
