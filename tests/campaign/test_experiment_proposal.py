@@ -35,6 +35,7 @@ def test_half_of_all_are_contacted_or_shared_and_a_budget_not_kept_to_is_said():
     assert "contact 4 each about Coupons N or Recommendation T" in trial.say("would")
     quiet = propose_experiment(shop(), NOW, scores("N").head(0), RATIOS)
     assert not quiet.promotions and quiet.summary().startswith("Nothing starts this week")
+    assert "the page Uplift says" in trial.certainty() and "let chance decide" in trial.meaning()
     expected = {"by_effect": False, "experiment": {}, "summary": quiet.summary(), "not_kept": ""}
     assert quiet.to_dict() == expected
     assert "budget" not in propose_experiment(shop(), NOW, scores("N"), RATIOS).summary()

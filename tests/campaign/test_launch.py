@@ -1,5 +1,6 @@
 """A week's promotions: who is ranked, by what was known when, and what is said where data lack."""
 
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -8,11 +9,16 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.outlook import launch as outlook_launch
-from promolab.campaign.outlook.launch import Launch, _silent_kinds, launch_week, past_pairs
+from promolab.campaign.outlook.launch import (
+    Launch,
+    _silent_kinds,
+    _without,
+    launch_week,
+    past_pairs,
+)
 from promolab.errors import InputError
 from promolab.model import ResponseModel
 from promolab.weeks import Week
-from promolab.wording import answer_to
 from tests.refused import refused
 
 
@@ -104,15 +110,16 @@ def test_few_past_promotions_give_no_interval_and_say_so(shop):
     early = launch(shop, "2017-W19")
     (outlook,) = early.outlooks
     assert outlook.promotions < 3 and outlook.rows["ci_low"].isna().all()
-    assert outlook.interval_note().startswith("No intervals: ")
+    assert outlook.say("interval_note").startswith("No intervals: ")
     assert "nan" not in outlook.summary().lower()
 
 
 def test_the_meaning_is_in_the_words_of_the_promotions_kind() -> None:
-    launch: Any = SimpleNamespace(words=answer_to("recommendation"), model=object())
-    assert "likely to buy, not whom a promotion changes" in Launch.meaning(launch)
-    nothing: Any = SimpleNamespace(model=None, why="No response model yet: too few.")
-    assert Launch.meaning(nothing) == nothing.why
+    nothing = _without("No response model yet: too few.", pd.DataFrame(columns=["promotion_id"]))
+    assert nothing.meaning() == nothing.why
+    pairs = pd.DataFrame({"promotion_kind": ["recommendation"]})
+    fitted = replace(nothing, why="", model=object(), pairs=pairs)
+    assert "likely to buy, not whom a promotion changes" in fitted.meaning()
 
 
 def test_a_customer_is_explained_in_plain_words() -> None:

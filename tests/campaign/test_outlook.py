@@ -41,7 +41,7 @@ def test_a_list_brings_its_chances_times_what_past_ones_brought(scores, backtest
     assert (table["ci_high"] <= table.index).all() and table["inside"].between(0, 1).all()
     assert (table["ci_low"] < table["expected"]).all()
     assert "If the 40 likeliest are contacted" in found.summary()
-    assert found.plot().get_title(loc="left") and "90 % intervals" in found.interval_note()
+    assert found.plot().get_title(loc="left") and "90 % intervals" in found.say("interval_note")
 
 
 def test_one_level_never_more_than_the_list_and_no_interval_without_past_promotions() -> None:

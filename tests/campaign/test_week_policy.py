@@ -192,6 +192,7 @@ def test_the_page_shows_segments_and_other_assumptions(of_60):
         "a",
         "b",
     }
+    assert found.certainty() == found.answer.certainty() and "as they are" in found.meaning()
     cases = found.sensitivity().frame.set_index("case")
     assert (cases["best"] >= cases["kept"] - 1e-6).all()
     halves = cases.loc[["effects are half as large", "effects are half as large again"], "kept"]

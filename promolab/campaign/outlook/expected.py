@@ -13,17 +13,11 @@ import pandas as pd
 from promolab.compare import expected_responses
 from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Estimate, Result
-from promolab.wording import answer_to, count, expected, percent
+from promolab.wording import answer_to
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.compare import Backtest
     from promolab.metrics import PastRatios
-
-
-NOT_RECORDED = "Who answered promotions of its kind was never recorded"
-TOO_FEW = "fewer than three past promotions tell how far such a list misses"
 
 
 @dataclass(frozen=True)
@@ -61,44 +55,20 @@ class ListOutlook(Result):
         """Return one row per list size."""
         return self.rows
 
-    def summary(self) -> str:
-        """Say what the list of usual size will bring."""
+    def facts(self) -> dict[str, Any]:
+        """Return what the list of usual size will bring, and whether intervals are known."""
         row = self.at_usual
-        if np.isnan(row["expected"]):
-            return f"{NOT_RECORDED}: no number is predicted."
-        text = expected(row["expected"], row["ci_low"], row["ci_high"])
-        sentence = (
-            f"If the {count(row['customers'])} likeliest are contacted, about {text} of them are "
-            f"expected to {answer_to(self.kind).verb} ({percent(row['rate'], decimals=0)})."
-        )
-        return sentence if np.isfinite(row["ci_low"]) else f"{sentence} {self.interval_note()}"
-
-    def interval_note(self) -> str:
-        """Say where the intervals come from, or why there are none."""
-        if self.promotions < 3:
-            return f"No intervals: {TOO_FEW}."
-        return (
-            "The chances of the list added up, times what past promotions brought of that, "
-            "weighted by size and type; "
-            f"{percent(PREDICTION_LEVEL, decimals=0)} intervals from how far {self.promotions} of "
-            "them missed as a whole."
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the expected redemptions against the size of the list, with the band."""
-        from promolab import plots
-
-        table = self.rows
-        ax = plots.curve(
-            table["customers"], table["expected"], low=table["ci_low"], high=table["ci_high"], ax=ax
-        )
-        return plots.finish(
-            ax,
-            title=self.summary(),
-            subtitle=self.interval_note(),
-            xlabel="customers contacted, likeliest first",
-            ylabel=f"{answer_to(self.kind).noun}s expected",
-        )
+        ends = row["expected"], row["ci_low"], row["ci_high"]
+        return {
+            "state": "unrecorded" if np.isnan(row["expected"]) else "known",
+            "answer": answer_to(self.kind),
+            "level": PREDICTION_LEVEL,
+            "customers": row["customers"],
+            "brings": Estimate(*ends),
+            "rate": row["rate"],
+            "unbounded": not np.isfinite(row["ci_low"]),
+            "few": self.promotions < 3,
+        }
 
 
 def type_of(promotion: Mapping[Any, Any]) -> str:

@@ -22,12 +22,12 @@ from promolab.compare import Backtest, pair_features, run_backtest, support
 from promolab.contract import ANSWERS_EXPECTED, Shop
 from promolab.errors import InputError
 from promolab.features import build_candidates, build_pairs
-from promolab.language import ENGLISH, _, _n, language
+from promolab.language import ENGLISH, language
 from promolab.model import ResponseModel
 from promolab.model.inputs import unseen_expected
 from promolab.promotions import PREDICTION_LEVEL, kinds_answered
 from promolab.results import Result
-from promolab.wording import Answer, answer_to, number, percent
+from promolab.wording import Answer, answer_to
 
 if TYPE_CHECKING:
     from promolab.explain import Explanation
@@ -87,27 +87,35 @@ class Launch(Result):
         empty = pd.DataFrame(columns=[*columns, "usual"], dtype=float)
         return pd.concat(tables, ignore_index=True)[[*columns, "usual"]] if tables else empty
 
+    def facts(self) -> dict[str, Any]:
+        """Return what starts, how many were scored, and what forecasts are multiplied by."""
+        supports = self.scores["support"].value_counts(normalize=True)
+        rows, lift = self.promotions.to_dict("records"), self.backtest.lift
+        return {
+            "state": "some" if rows else "none",
+            "starting": len(rows),
+            "ranked": self.scores["customer_id"].nunique(),
+            "new": float(supports.get("new_customer", 0.0)),
+            "answer": self.words,
+            "coupons": set(kinds_of(self.pairs)) <= {"coupon"},
+            "level": PREDICTION_LEVEL,
+            "past": self.backtest.past_ratios.k,
+            "first": lambda: self.backtest.summary() if lift is None else lift.at(0.4).summary(),
+            "types": [] if lift is None else self._corrections(rows),
+        }
+
+    def _corrections(self, rows: list[dict[Any, Any]]) -> list[dict[str, Any]]:
+        """Return by type what forecasts are multiplied by, where that is known."""
+        types = list(dict.fromkeys(map(type_of, rows))) or [""]
+        ratios = self.backtest.past_ratios
+        told = {one: ratios.predict(0.0, one, PREDICTION_LEVEL) for one in types}
+        return [{"type": one, "times": e} for one, e in told.items() if isfinite(e.ci_low)]
+
     def summary(self) -> str:
         """Say what starts and how many customers were scored."""
         if self.why:  # an error is English wherever it stands
-            told = _("There is no response model; page 04 says why.")
-            return self.why if language() == ENGLISH else told
-        if self.promotions.empty:
-            return "No promotion starts this week; there is nobody to rank."
-        supports = self.scores["support"].value_counts(normalize=True)
-        ranked = self.scores["customer_id"].nunique()
-        starts = _n(
-            "{n} promotion starts this week; {ranked}.",
-            "{n} promotions start this week; {ranked}.",
-            len(self.promotions),
-            ranked=_n("{n} customer ranked", "{n} customers ranked", ranked),
-        )
-        new = _(
-            "{share} of the scores are of customers who were never contacted before: nothing "
-            "tested holds for them.",
-            share=percent(float(supports.get("new_customer", 0.0)), decimals=0),
-        )
-        return f"{starts} {new}"
+            return self.why if language() == ENGLISH else self.say("no_model")
+        return self.say("told")
 
     def expectations(self) -> list[str]:
         """Say for each promotion that starts how many a list of the usual size will bring."""
@@ -150,36 +158,11 @@ class Launch(Result):
 
     def meaning(self) -> str:
         """Say what the list says and what it does not."""
-        if self.model is None:
-            return self.why
-        verb = self.words.verb
-        what = "a coupon" if verb == "redeem" else "a promotion"
-        return (
-            f"The list says who is likely to {verb}, not whom {what} changes: many of the "
-            "likeliest would have bought anyway. The ranking is tested on customers of the kind "
-            "that were contacted before; for those who never were, it is a guess. Expect whole "
-            "promotions to miss the forecast by more than chance alone would do: the interval says "
-            "by how much they did before."
-        )
+        return self.why if self.model is None else self.say("means")
 
     def how_sure(self) -> str:
         """Say what share of responders the top of a list holds, how far promotions missed."""
-        if self.backtest.lift is None:
-            return self.backtest.summary()
-        text = self.backtest.lift.at(0.4).summary()
-        ratios = self.backtest.past_ratios
-        rows = self.promotions.to_dict("records")
-        for type_ in dict.fromkeys(type_of(row) for row in rows) or [""]:
-            e = ratios.predict(0.0, type_, PREDICTION_LEVEL)
-            if not isfinite(e.ci_low):
-                continue
-            times = number(e.value, e.ci_low, e.ci_high, decimals=2)
-            text += (
-                f" A forecast of a whole promotion{f' ({type_})' if type_ else ''} is the sum of "
-                f"its chances times {times}: the correction by {ratios.k} past ones, weighted by "
-                f"size and type ({percent(PREDICTION_LEVEL, decimals=0)} for a new one)."
-            )
-        return text
+        return self.say("tested")
 
 
 def launch_week(

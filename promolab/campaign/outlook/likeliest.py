@@ -9,12 +9,11 @@ from typing import Any
 import pandas as pd
 
 from promolab.campaign.outlook.promotion_economics import PromotionEconomics
-from promolab.display import Html, picture, say, table
+from promolab.display import Html, picture, say
 from promolab.results import Result
 from promolab.segmentation import SegmentIndex, segment_index
-from promolab.wording import answer_to, number, percent
+from promolab.wording import answer_to
 
-_BEFORE = {"inside": "yes", "new_customer": "never", "new_promotion": "not for this kind"}
 _TOP = 10
 
 
@@ -75,58 +74,19 @@ class LikeliestList(Result):
         """Return all of them, by customer_id."""
         return self.rows
 
-    def summary(self) -> str:
-        """Say how single chances go together with what the list is expected to bring."""
-        ratio = self.economics.redemptions.value / self.rows["p_redeemed"].sum()
-        return (
-            "The chances below are the model's own and serve to rank. For the expected "
-            f"{answer_to(self.economics.kind).noun}s their sum is multiplied by "
-            f"{number(ratio, decimals=2)}, the correction by what past promotions brought as "
-            "wholes, weighted by size and type."
-        )
-
-    def table(self) -> Html:
-        """Return the first ten, under pseudonyms."""
-        row, verb = self.economics, answer_to(self.economics.kind).verb
-        top = self.rows.head(_TOP)
-        top = top.assign(
-            rank=range(1, len(top) + 1),
-            who=self.pseudonym(top["customer_id"]),
-            before=top["support"].map(_BEFORE),
-        )
-        shown = table(
-            top,
-            {
-                "rank": "rank",
-                "who": "customer",
-                "segment": "segment",
-                **({"adds": f"predicted to add, {row.currency}"} if self.by_effect else {}),
-                "p_redeemed": f"chance to {verb}",
-                "recency_days": "days since last order",
-                "amount_84d": f"spent in 84 days, {row.currency}",
-                "before": "contacted before",
-            },
-            {
-                "adds": lambda a: number(a, decimals=1),
-                "p_redeemed": lambda p: percent(p, decimals=0),
-                "recency_days": lambda d: number(d, decimals=0),
-                "amount_84d": lambda a: number(a, decimals=0),
-            },
-            caption=f"{row.name}: {self._first(verb)} first; pseudonyms stand for customers.",
-        )
-        more = (
-            f'<p class="more">First {len(top)} of {len(self.rows):,}. '
-            '<a href="tables/scores.parquet">The whole list as a file</a></p>'
-        )
-        return shown + Html(more)
-
-    def _first(self, verb: str) -> str:
-        if not self.by_effect:
-            return f"likeliest to {verb}"
-        adds = self.rows["adds"].round(1)
-        if (adds == adds.iloc[0]).all():
-            return f"all predicted to add the same, likeliest to {verb}"
-        return "whom it adds most with"
+    def facts(self) -> dict[str, Any]:
+        """Return the first ten under pseudonyms, and what their chances are multiplied by."""
+        row, top = self.economics, self.rows.head(_TOP)
+        adds = self.rows["adds"].round(1) if self.by_effect else None
+        same = adds is not None and (adds == adds.iloc[0]).all()
+        return {
+            "answer": answer_to(row.kind),
+            "currency": row.currency,
+            "name": row.name,
+            "first": "alike" if same else "adds" if self.by_effect else "likeliest",
+            "times": row.redemptions.value / self.rows["p_redeemed"].sum(),
+            "top": top.assign(rank=range(1, len(top) + 1), who=self.pseudonym(top["customer_id"])),
+        }
 
     def blocks(self) -> list[Html]:
         """Return whom the list holds, then who comes first."""
@@ -137,12 +97,3 @@ class LikeliestList(Result):
             say(self.summary()),
             self.to_table(),
         ]
-
-
-def untested_words(scores: pd.DataFrame) -> str:
-    """Say for which customers the ranking has never been tested."""
-    share = float((scores["support"] != "inside").mean())
-    return (
-        f"{percent(share, decimals=0)} of all customers were never contacted before: how well the "
-        "ranking holds for them has never been tested."
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,13 +12,11 @@ from promolab.campaign.outlook.economics import LaunchEconomics, launched
 from promolab.campaign.outlook.expected import expected_of, type_of
 from promolab.campaign.plan.result import Plan
 from promolab.contract import read_operations
-from promolab.display import Html, Ranged, table
-from promolab.language import _
 from promolab.metrics import PastRatios
 from promolab.promotions import break_even, discount_per_redeemer, past_discounts, promotion_costs
 from promolab.results import Estimate, Result
 from promolab.segmentation import segment_words
-from promolab.wording import amount, answer_to, count, expected, percent, plural
+from promolab.wording import answer_to, percent
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -56,61 +53,23 @@ class ListSteps(Result):
         """Return one row per promotion and size."""
         return self.rows
 
-    def table(self) -> Html:
-        """Return the lists, a row each, the planned one marked; of several promotions by name."""
-        rows = self.rows.to_dict("records")
+    def facts(self) -> dict[str, Any]:
+        """Return the lists by name, each with its most frequent segment in words."""
         known = {str(p.promotion_id): p for p in self.economics.promotions}
-        of = [known[str(row["promotion_id"])] for row in rows]
-        names = [p.name for p in of]
-
-        def amounts(name: str) -> list[str]:
-            pairs = zip(self.rows[[f"{name}{end}" for end in _ENDS]].to_numpy(), of, strict=True)
-            return [amount(*ends, currency=p.currency) for ends, p in pairs]
-
-        shown = self.rows.assign(
-            name=names,
-            size=[
-                _("{n} · planned", n=count(r["contacts"])) if r["planned"] else count(r["contacts"])
-                for r in rows
-            ],
-            cost=amounts("cost"),
-            break_even=amounts("break_even"),
-            mostly=[_whom(r["whom"]) or "–" for r in rows],
-        )
-        noun, alone = answer_to(p.kind for p in of).noun, len(set(names)) == 1
-        return table(
-            shown,
-            ({} if alone else {"name": _("promotion")})
-            | {
-                "size": _("contacts"),
-                "redemptions": _("expected {redemption}s", redemption=noun),
-                "cost": _("cost"),
-                "break_even": _("break-even"),
-                "mostly": _("mostly"),
-                "never": _("never contacted"),
-            },
-            {
-                "redemptions": Ranged(expected),
-                "never": partial(percent, decimals=0),
-                **dict.fromkeys(["size", "cost", "break_even"], str),
-            },
-            caption=_("{rows}.", rows=self._caption(names[0] if alone else "")),
-            most=max(len(rows), 1),
-            marked="planned",
-            otherwise=self.summary(),
-        )
-
-    def _caption(self, name: str) -> str:
-        if len(self.rows) == 1:
-            return _("{name}: the list as it is planned", name=name)
-        return _("{name}: shortest list first", name=name) if name else _("Shortest list first")
-
-    def summary(self) -> str:
-        """Say how many sizes stand side by side."""
-        n = self.rows["promotion_id"].nunique()
-        if not n:
-            return _("Nobody is to be contacted.")
-        return f"{plural(len(self.rows), 'list')} of {plural(n, 'promotion')}."
+        of = [known[str(promotion)] for promotion in self.rows["promotion_id"]]
+        names, mostly = [p.name for p in of], [_whom(told) for told in self.rows["whom"]]
+        alone = len(set(names)) == 1
+        shown = self.rows.assign(name=names, mostly=mostly, size="")
+        return {
+            "state": "some" if of else "none",
+            "lists": len(of),
+            "promotions": self.rows["promotion_id"].nunique(),
+            "answer": answer_to(p.kind for p in of),
+            "currency": of[0].currency if of else "",
+            "sorted": "one" if len(of) == 1 else "named" if alone else "several",
+            "name": names[0] if alone else "",
+            "shown": shown.drop(columns="name") if alone else shown,
+        }
 
 
 def list_steps(
@@ -190,9 +149,9 @@ def _whom(told: str) -> str:
     """Return the most frequent segment with its share, as `_whose` wrote them."""
     share, percent_sign, segment = told.partition(" % ")
     if not percent_sign:
-        return told
+        return told or "–"
     share = percent(float(share.replace(",", "")) / 100, decimals=0)
-    return _("{share} {segment}", share=share, segment=segment_words(segment))
+    return f"{share} {segment_words(segment)}"
 
 
 def _ranked(plan: Plan, promotion_id: Any, scores: pd.DataFrame) -> pd.DataFrame:

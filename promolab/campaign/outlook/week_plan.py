@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.abtest import share_to_see, smallest_effect
 from promolab.campaign.outlook.economics import LaunchEconomics, launch_economics
-from promolab.campaign.outlook.likeliest import LikeliestList, untested_words
+from promolab.campaign.outlook.likeliest import LikeliestList
 from promolab.campaign.outlook.promotion_economics import PromotionEconomics
 from promolab.campaign.outlook.sizes import ListSteps, list_steps
 from promolab.campaign.past import FEWEST_UNITS
@@ -19,7 +19,6 @@ from promolab.display import Html, absent, fold, join, picture, say
 from promolab.metrics import PastRatios
 from promolab.promotions import Finance, finance_table
 from promolab.results import Result
-from promolab.wording import count, money, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,19 +57,6 @@ class WeekPlan(Result):
     economics: LaunchEconomics
     sizes: ListSteps
 
-    @classmethod
-    def read(cls, run: RunFolder, shop: Shop) -> WeekPlan:
-        """Read the plan that a run wrote, and weigh it again.
-
-        Parameters
-        ----------
-        run : RunFolder
-            With the plan's tables.
-        shop : Shop
-            The cleaned shop that it was made from.
-        """
-        return plan_economics(run, shop, Plan.read(run, shop))
-
     def to_frame(self) -> pd.DataFrame:
         """Return what each promotion may cost and must bring."""
         return self.economics.to_frame()
@@ -93,7 +79,7 @@ class WeekPlan(Result):
     def funnels(self) -> Html:
         """Return where customers of each promotion leave, from all active to those to contact."""
         if self.plan.funnel.empty:
-            return absent("No promotion starts.")
+            return absent(self.say("no_start"))
         largest = picture(self.plan.plot(), self.plan.alt())
         return join([largest, self.plan.to_table()])
 
@@ -108,7 +94,7 @@ class WeekPlan(Result):
             ]
             for row in rows
         ]
-        return _one_by_one(rows, pieces, "Nobody is planned for a promotion.")
+        return _one_by_one(rows, pieces, self.say("nobody_planned"))
 
     def _offered(self, row: PromotionEconomics) -> list[Html]:
         """Say how much of what those to contact take of their offers they bought before."""
@@ -121,13 +107,8 @@ class WeekPlan(Result):
         taken = self.offers[mine].groupby("bought_before")["expected"].sum()
         if not taken.sum() > 0:
             return []
-        again = percent(taken.get(True, 0.0) / taken.sum())
-        return [
-            say(
-                f"Of what these {plural(row.contacts, 'contact')} would take of their offers, "
-                f"{again} are offers with a product that the customer bought before."
-            )
-        ]
+        again = taken.get(True, 0.0) / taken.sum()
+        return [say(self.say("bought_before", contacts=row.contacts, again=again))]
 
     @cached_property
     def offers(self) -> pd.DataFrame | None:
@@ -154,8 +135,9 @@ class WeekPlan(Result):
             ).blocks()
             for row in rows
         ]
-        lists = _one_by_one(rows, pieces, "Nobody is to be contacted.")
-        return say(untested_words(scores)) + lists if rows else lists
+        lists = _one_by_one(rows, pieces, self.say("nobody_contacted"))
+        untested = float((scores["support"] != "inside").mean())
+        return say(self.say("untested", untested=untested)) + lists if rows else lists
 
     def _adds(self) -> dict[str, pd.Series[float]]:
         """Return what contacts are predicted to add, of each promotion that an allocation chose."""
@@ -174,22 +156,27 @@ class WeekPlan(Result):
         for row in self.economics.promotions:
             # Of fewer, the promotion's own block says that they are too few to be read.
             if row.held >= FEWEST_UNITS and row.contacts and row.adjusted_sd > 0:
-                sizes = row.contacts, row.held
-                found.append(f"{row.name}: {_shows(*sizes, row.adjusted_sd, row.currency)}")
-        standing = self._standing()
-        return [*found, standing] if standing else found
+                told = self._shows(row.contacts, row.held, row.adjusted_sd)
+                found.append(self.say("holdout", name=row.name, **told))
+        share, features = self.plan.standing_holdout, self.run.read_table("features")
+        if "amount_28d" in features and share:
+            sd, held = float(features["amount_28d"].std()), round(share * len(features))
+            if held >= 1 and sd > 0:
+                found.append(self.say("standing", **self._shows(len(features) - held, held, sd)))
+        return found
 
-    def _standing(self) -> str:
-        share = self.plan.standing_holdout
-        features = self.run.read_table("features")
-        if "amount_28d" not in features or not share:
-            return ""
-        sd = float(features["amount_28d"].std())
-        held = round(share * len(features))
-        if held < 1 or not sd > 0:
-            return ""
-        shown = _shows(len(features) - held, held, sd, self.shop.settings.currency)
-        return f"Standing holdout, sales in any 28 days: {shown}"
+    def _shows(self, treated: int, held: int, sd: float) -> dict[str, Any]:
+        """Return what a holdout shows of sales per customer, and what half of it takes."""
+        effect = smallest_effect(treated, held, sd=sd).effect
+        half = share_to_see(treated + held, effect / 2, sd=sd)
+        return {
+            "held": held,
+            "effect": effect,
+            "currency": self.shop.settings.currency,
+            "half": "never" if half.control is None else "some",
+            "needed": half.control,
+            "customers": treated + held,
+        }
 
     @cached_property
     def finance(self) -> Finance:
@@ -253,17 +240,3 @@ def _one_by_one(
         return join(pieces[0])
     folds = [fold(row.name, parts) for row, parts in zip(rows, pieces, strict=True)]
     return join(folds) if folds else absent(otherwise)
-
-
-def _shows(treated: int, held: int, sd: float, currency: str) -> str:
-    """Say what a holdout of this size shows of sales per customer, and what half of it takes."""
-    effect = smallest_effect(treated, held, sd=sd).effect
-    half = share_to_see(treated + held, effect / 2, sd=sd)
-    sentence = (
-        f"the {plural(held, 'customer')} held back can show a difference of "
-        f"{money(effect, currency=currency)} per customer or more in 4 of 5 such trials; "
-        "half of it "
-    )
-    if half.control is None:
-        return sentence + "would not show even if half of all were held back."
-    return sentence + f"would take a holdout of {count(half.control)} of {count(treated + held)}."

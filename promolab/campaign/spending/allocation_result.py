@@ -64,11 +64,11 @@ class WeekPolicy(Result):
 
     def meaning(self) -> str:
         """Say what to do with it."""
-        return self.say("meaning")
+        return self.say("means")
 
     def certainty(self) -> str:
         """Say how sure the figures are, and what would make them surer."""
-        return self.say("how_sure")
+        return self.say("certain")
 
     def write(self, run: RunFolder) -> None:
         """Write the allocation and the frontier into a week's folder, and its headline numbers."""
