@@ -1,3 +1,4 @@
+from .checks import ANSWERS_EXPECTED as ANSWERS_EXPECTED
 from .checks import Checks as Checks
 from .checks import Finding as Finding
 from .checks import example_rows as example_rows
@@ -62,6 +63,5 @@ from .tables import HAPPENED as HAPPENED
 from .tables import TABLES
 from .tables import Column as Column
 from .tables import TableSpec as TableSpec
-from .unanswered import ANSWERS_EXPECTED as ANSWERS_EXPECTED
 
 __all__ = ["NEEDS", "TABLES", "Experiment", "Settings", "Shop", "read_settings"]

@@ -8,13 +8,11 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from promolab import display
 from promolab.contract.personal import personal_columns
 from promolab.contract.personal_looks import looks_personal
 from promolab.contract.rules import ROW_RULES, Context, columns_of, context_of, hash_of, kept_rows
 from promolab.contract.shop import Shop
-from promolab.contract.tables import TABLES, Column
-from promolab.contract.unanswered import unanswered_kinds
+from promolab.contract.tables import BOUGHT_FROM, TABLES, Column
 from promolab.errors import nearest
 from promolab.results import Result
 from promolab.wording import count, counted, plural
@@ -204,29 +202,11 @@ class Checks(Result):
         rows = [[getattr(finding, name) for name in names] for finding in self.findings]
         return pd.DataFrame(rows, columns=names)
 
-    def table(self) -> display.Html:
-        """Show the checks that fail."""
-        return display.table(
-            self.to_frame(),
-            {"table": "table", "check": "check", "level": "level", "rows": "rows"}
-            | {"sentence": "what was found"},
-            caption="The contract's checks on the tables as they came.",
-            most=40,
-            otherwise="None of the contract's checks on the tables fails.",
-        )
-
-    def summary(self) -> str:
-        """Say whether the shop can be used, what the checks found, and what stops it."""
-        found = {level: sum(f.level == level for f in self.findings) for level in _LEVELS}
-        rows = sum(self.counts.values())
-        verdict = "can be used" if self.usable else "cannot be used as it is"
-        reasons = "".join(f" {f.sentence}." for f in self.findings if f.level == "stop")
-        return (
-            f"{self.name} {verdict}: {plural(len(self.counts), 'table')}, "
-            f"{plural(rows, 'row')}. "
-            f"Checks that stop: {found['stop']}, that warn: {found['warn']}, "
-            f"notes: {found['note']}.{reasons}"
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return the rows in all, how many checks fail by level, and what stops the shop."""
+        levels = {str(level): sum(f.level == level for f in self.findings) for level in _LEVELS}
+        stopped = [finding for finding in self.findings if finding.level == "stop"]
+        return {**levels, "rows": sum(self.counts.values()), "stopped": stopped}
 
     def to_text(self) -> str:
         """Return the checks as an aligned plain-text table for the terminal."""
@@ -314,6 +294,58 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
         found += [Finding("responses", "unanswered_kind", "note", *each) for each in unanswered]
     found.sort(key=lambda finding: _LEVELS.index(finding.level))
     return Checks(shop.settings.name, counts, tuple(found))
+
+
+ANSWERS_EXPECTED = 10
+"""Answers that would have come, were the kind answered as others are: none is no chance."""
+
+
+def unanswered_kinds(shop: Shop, now: datetime) -> list[tuple[int, str]]:
+    """Return the contacts for each such kind, and a sentence.
+
+    An answer is a redemption; of what takes nothing off, a purchase.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions, exposures and responses in the contract's types.
+    now : datetime
+        Promotions that were over by then count.
+    """
+    import ibis
+
+    past = shop.promotions.ends_at <= ibis.literal(now).cast("timestamp")
+    over = shop.promotions.filter(past).select("promotion_id", what="kind")
+    keys = ["promotion_id", "customer_id"]
+    made = shop.exposures.select(*keys).distinct().join(over, "promotion_id")
+    answers = shop.responses.select(*keys, counted="kind").distinct()
+    bought = made.what.isin(list(BOUGHT_FROM))
+    made = made.mutate(counted=ibis.ifelse(bought, "purchase", "redeem"))
+    made = made.left_join(answers.mutate(answered=1), [*keys, "counted"])
+    rows = made.group_by("what").aggregate(
+        contacts=made.count(), promotions=made.promotion_id.nunique(), came=made.answered.sum()
+    )
+    found = sorted(rows.to_pyarrow().to_pylist(), key=lambda row: row["what"])
+    if shop.lacks("past spend on a promotion's products") is None:
+        # Then the products that were bought tell.
+        found = [row for row in found if row["what"] not in BOUGHT_FROM]
+    answered = [row for row in found if row["came"]]
+    contacts = sum(row["contacts"] for row in answered)
+    rate = sum(row["came"] for row in answered) / contacts if contacts else 0.0
+    return [
+        (row["contacts"], _said(row["what"], row["promotions"], row["contacts"]))
+        for row in found
+        if not row["came"] and row["contacts"] * rate >= ANSWERS_EXPECTED
+    ]
+
+
+def _said(kind: str, promotions: int, contacts: int) -> str:
+    answer = "purchase" if kind in BOUGHT_FROM else "redemption"
+    return (
+        f"responses hold no {answer} for a {kind.replace('_', ' ')}, though {count(promotions)} of "
+        f"them had {count(contacts)} contacts and other kinds are answered: is it recorded who "
+        "takes it? Without, nothing is learned of it, and no number of answers is forecast"
+    )
 
 
 _NO_ZONE = (

@@ -13,6 +13,7 @@ import numpy as np
 from promolab.checks import along
 from promolab.contract.roles import as_whole
 from promolab.errors import DataError, InputError, nearest
+from promolab.results import words_of
 from promolab.wording import arm_words, count, plural
 
 if TYPE_CHECKING:
@@ -435,21 +436,11 @@ class Experiment:
     def summary(self) -> str:
         """Return who was assigned what, and how, in two sentences."""
         sizes = np.bincount(self.codes, minlength=self.K)
-        each = [
-            f"{arm_words(arm)} {count(size)}" for arm, size in zip(self.arms, sizes, strict=True)
-        ]
-        how = {
-            "known": "at random, with chances that are stated",
-            "constant": "at random, with chances that are the shares found",
-            "unknown": "in a way that is not stated: effects can only be adjusted",
-        }[self.design or "unknown"]
-        assumed = f", named by nobody: {', '.join(self.assumed)}" if self.assumed else ""
-        return (
-            f"{self.name}: {plural(self.n, 'decision')} on {plural(self.customers, 'customer')} "
-            f"({', '.join(each)}; {arm_words(self.control)} is the control), assigned {how}. "
-            f"{plural(len(self.outcomes), 'outcome')}: {', '.join(self.outcomes)}; "
-            f"{plural(len(self.covariates), 'covariate')}{assumed}."
-        )
+        arms = [{"arm": arm_words(arm), "size": n} for arm, n in zip(self.arms, sizes, strict=True)]
+        told = {name: getattr(self, name) for name in ("name", "n", "customers", "outcomes")}
+        told |= {name: getattr(self, name) for name in ("covariates", "assumed", "design")}
+        words = words_of(__name__, "Experiment", **told, arms=arms, control=arm_words(self.control))
+        return words.say("told")
 
     def _repr_html_(self) -> str:
         table = self.describe().to_html(

@@ -12,9 +12,9 @@ from promolab import abtest, features, profiles, promotions, sales
 from promolab.campaign import past, readout
 from promolab.campaign.plan import plan_week
 from promolab.contract import Shop
+from promolab.contract.checks import unanswered_kinds
 from promolab.contract.data_age import freshness
 from promolab.contract.operations import read_operations
-from promolab.contract.unanswered import unanswered_kinds
 
 AS_OF = datetime(2024, 10, 13, 15)
 """An hour before the last round but one."""
