@@ -178,5 +178,6 @@ def test_what_was_left_out(good, bad):
     rows = ibis.memtable(events[list(schema)], schema=schema)
     table = ibis.duckdb.connect(threads=1).create_table("events", rows)
     shop, report = promolab.clean(Shop({"events": table}))
-    told = [report.summary(), report.plot().get_title(loc="left"), report.left_out(shop).summary()]
+    told = [report.summary(), report.left_out(shop).summary()]
+    told += [report.plot().get_title(loc="left")] if bad else []
     assert nonsense("\n".join(told)) == []

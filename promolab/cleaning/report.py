@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab import display
 from promolab.language import _, marked
 from promolab.results import Result
-from promolab.wording import count, plural
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    from matplotlib.axes import Axes
 
     from promolab.contract import Shop
 
 
 _MOST = 1e14  # an amount beyond it is no amount; and 64 bits hold four decimals of it
-_ALL = 40  # rows of a table that are shown
 
 
 @dataclass(frozen=True)
@@ -88,35 +84,6 @@ class CleaningReport(Result):
         """Return one row per table and rule."""
         return self.rules
 
-    def table(self, file: str = "") -> display.Html:
-        """Show the rules that rows broke, and what was done with such rows.
-
-        Parameters
-        ----------
-        file : str
-            Where the quarantined rows lie, relative to the page.
-        """
-        return display.table(
-            self.rules[self.rules["rows"] > 0],
-            {"table": "table", "rule": "rule", "action": "what was done"}
-            | {"rows": "rows", "meaning": "meaning"},
-            caption="Quarantined rows are kept apart, with their reason; flagged ones stay.",
-            most=_ALL,
-            otherwise="No row breaks a rule.",
-            file=file,
-            file_text="The quarantined rows as a file",
-        )
-
-    def rows_table(self) -> display.Html:
-        """Show the rows of each table that were known, kept and quarantined."""
-        return display.table(
-            self.by_then,
-            {"table": "table", "rows": "rows by then", "rows_kept": "kept"}
-            | {"rows_quarantined": "quarantined"},
-            caption="On the morning of the plan: rows by then = rows kept + rows quarantined.",
-            most=_ALL,
-        )
-
     def to_dict(self) -> dict[str, Any]:
         """Return `COUNTS` by table."""
         return {row["table"]: {c: int(row[c]) for c in COUNTS} for _, row in self.rows.iterrows()}
@@ -139,7 +106,13 @@ class CleaningReport(Result):
         called = flagged["rule"].str.replace("_", " ")
         facts = {"came": came, "out": out, "kept": came - out, "share": share, "tables": self.rows}
         facts |= {"flagged": flagged.assign(called=called), "remarks": " ".join(self.notes)}
-        return {**facts, "case": case}
+        rules = self.rules.assign(out=self.rules["action"] == "quarantined")
+        order = ["rows", "table", "rule"]
+        return {
+            **facts,
+            "case": case,
+            "ordered": rules.sort_values(order, ascending=[False, True, True]),
+        }
 
     def left_out(self, shop: Shop) -> LeftOut:
         """Add up the sales in the rows that cleaning left out.
@@ -196,31 +169,3 @@ class CleaningReport(Result):
             table[["table", "reason", "rows", "sales", "share"]].reset_index(drop=True),
             shop.settings.currency,
         )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the rows by rule, the most first."""
-        from promolab import plots
-
-        shown = self.rules.sort_values(["rows", "table", "rule"], ascending=[False, True, True])
-        colours = [plots.COLOURS[0 if a == "flagged" else 1] for a in shown["action"]]
-        labels = [
-            f"{rule} ({table})" for table, rule in zip(shown["table"], shown["rule"], strict=True)
-        ]
-        text = [f"{count(n)} {a}" for n, a in zip(shown["rows"], shown["action"], strict=True)]
-        ax = plots.bars(
-            labels or ["no rule is broken"],
-            shown["rows"].tolist() or [0],
-            text=text,
-            colours=colours or None,
-            ax=ax,
-        )
-        if len(shown) and shown["rows"].max() > 20 * shown["rows"].min():
-            ax.set_xscale("log")
-            ax.set_xlim(left=1)
-        out, rows_in = int(self.rows["rows_quarantined"].sum()), int(self.by_then["rows"].sum())
-        title = (
-            f"{count(out) if out else 'None'} of {plural(rows_in, 'row')} "
-            f"{'were' if out > 1 else 'was'} quarantined"
-        )
-        subtitle = "Rows by rule and table; flagged rows are kept"
-        return plots.finish(ax, title=title, subtitle=subtitle, xlabel="rows")

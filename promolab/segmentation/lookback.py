@@ -60,7 +60,7 @@ class SegmentHistory(Result):
         told = [part.summary() for part in (self.track, self.response) if part is not None]
         return " ".join(told) or self.why
 
-    def to_table(self) -> Html:
+    def to_table(self, which: str = "table") -> Html:
         """Return what each segment answered, clicks behind a line that opens."""
         answers, clicks = (
             [] if found is None else [found.to_table()] for found in (self.response, self.clicks)
