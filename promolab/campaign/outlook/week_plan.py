@@ -16,6 +16,7 @@ from promolab.campaign.outlook.sizes import ListSteps, list_steps
 from promolab.campaign.past import FEWEST_UNITS
 from promolab.campaign.plan import Plan, neutralised, write_send
 from promolab.display import Html, absent, fold, join, picture, say
+from promolab.language import ENGLISH, speaking
 from promolab.metrics import PastRatios
 from promolab.promotions import Finance, finance_table
 from promolab.results import Result
@@ -200,7 +201,8 @@ class WeekPlan(Result):
         run.wrote(send)
         # Empty first: a promotion of an earlier try would stay in it.
         run.record("plan", None)
-        run.record("plan", self.to_dict())
+        with speaking(ENGLISH):  # as every file is, whatever the pages speak
+            run.record("plan", self.to_dict())
         run.record("economics", None)
         run.record("economics", self.economics.to_dict())
 

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.past.schedule import shifted
-from promolab.campaign.plan.eligibility import Eligibility, chances_of, list_sizes, offers_of
+from promolab.campaign.plan.eligibility import Eligibility, Note, chances_of, list_sizes, offers_of
 from promolab.campaign.plan.result import LEFT, allot
 from promolab.checks import columns_there, whole_number
 from promolab.contract import NONE, ContactRules, read_operations
 from promolab.errors import InputError
 from promolab.promotions import moment_of
-from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -114,7 +113,7 @@ class Candidates:
         choice[rows[mine & chosen]] = columns[mine & chosen]
         lost = int((chosen & ~mine & (columns < k)).sum())
         if lost:
-            self.notes.append(f"{plural(lost, 'customer')} of the allocation may not be contacted.")
+            self.notes.append(Note("barred", customers=lost))
         return choice, chance
 
     def _places(self, allocation: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

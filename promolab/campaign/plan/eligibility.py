@@ -15,8 +15,9 @@ from promolab.campaign.plan.rights import LATEST, same_channel, whole_time
 from promolab.checks import columns_there, share, whole_number
 from promolab.contract import NONE, ContactRules
 from promolab.errors import InputError
-from promolab.language import marked
-from promolab.wording import count, plural
+from promolab.language import ENGLISH, marked, speaking
+from promolab.results import words_of
+from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -85,14 +86,10 @@ class Eligibility:
             rows = self.shop[records.SUPPRESSIONS]
             changed = int(rows.filter(~rows.intact).count().execute())
             if changed:
-                self.notes.append(
-                    f"{plural(changed, 'line')} of suppressions.jsonl not as the service wrote it; "
-                    "obeyed all the same."
-                )
+                self.notes.append(Note("edited", lines=changed))
         if self.quiet.any():
-            days = plural(self.rules.quiet_days_after_complaint, "day")
-            who = plural(int(self.quiet.sum()), "active customer")
-            self.notes.append(f"{who} complained in the {days} before the sending: not contacted.")
+            days = self.rules.quiet_days_after_complaint
+            self.notes.append(Note("complained", customers=int(self.quiet.sum()), days=days))
 
     def bars(
         self, promotion_id: Any, channel: str, messages: int = 1, ends_at: Any = None
@@ -131,22 +128,13 @@ class Eligibility:
         granted, refused, left = self.rights.consent(known)
         both, unlisted = granted & refused, ~(granted | refused)
         if left.any():
-            self.notes.append(
-                f"{plural(int(left.sum()), 'active customer')} unsubscribed from {channel}."
-            )
+            self.notes.append(Note("left", customers=int(left.sum()), channel=channel))
         if not self.rights.states_consent:
             return
         if both.any():
-            self.notes.append(
-                f"Contact rights of {plural(int(both.sum()), 'active customer')} contradict each "
-                f"other on {channel}; the strictest counts: no right."
-            )
+            self.notes.append(Note("both", customers=int(both.sum()), channel=channel))
         if unlisted.any() and self.rules.unlisted != "may be contacted":
-            self.notes.append(
-                f"{plural(int(unlisted.sum()), 'active customer')} without a contact right on "
-                f"{channel}: not contacted. Where the table of contact rights lists refusals only, "
-                'write unlisted = "may be contacted" in [contact] of shop.toml.'
-            )
+            self.notes.append(Note("unlisted", customers=int(unlisted.sum()), channel=channel))
 
     def _barred_by_status(self) -> np.ndarray:
         never = self.customers.isin(records.never_contacted(self.shop, self.rules.never_statuses))
@@ -154,9 +142,33 @@ class Eligibility:
         if len(self.quarantined):
             bad = self.customers.astype(str).isin([str(c) for c in self.quarantined])
         if bad.any():
-            who = plural(int(bad.sum()), "active customer")
-            self.notes.append(f"{who} whose row of customers was quarantined: not contacted.")
+            self.notes.append(Note("quarantined", customers=int(bad.sum())))
         return np.asarray(never | bad)
+
+
+class Note(str):
+    """A sentence on what was not checked or counted: English, as files keep it, and translatable.
+
+    Examples
+    --------
+    >>> Note("left", customers=3, channel="app"), Note("left", customers=1, channel="app").spoken()
+    ('3 active customers unsubscribed from app.', '1 active customer unsubscribed from app.')
+    """
+
+    __slots__ = ("given", "line")
+    line: str
+    given: dict[str, Any]
+
+    def __new__(cls, line: str, **given: Any) -> Note:
+        """Say one of the lines ``notes``."""
+        with speaking(ENGLISH):
+            made = super().__new__(cls, words_of(__name__, "notes", **given).say(line))
+        made.line, made.given = line, given
+        return made
+
+    def spoken(self) -> str:
+        """Say it in the language that is spoken."""
+        return words_of(__name__, "notes", **self.given).say(self.line)
 
 
 def share_of(name: str, value: Any, *, none_too: bool) -> float:
@@ -186,8 +198,8 @@ def offers_of(shop: Shop, promotions: Any, rules: ContactRules, notes: list[str]
     found = found.assign(text=ids).sort_values("text", ignore_index=True)
     found["channel"] = channels_of(shop, found)
     if (found["channel"] == UNKNOWN).any():
-        names = ", ".join(found.loc[found["channel"] == UNKNOWN, "text"])
-        notes.append(f"No channel is known of {names}; the limits of every channel were kept.")
+        names = found.loc[found["channel"] == UNKNOWN, "text"].tolist()
+        notes.append(Note("no_channel", names=names))
     found["action"] = _actions(found["text"].tolist(), rules, notes)
     found["name"] = [*map(shop.promotion_name, found["kind"], found["promotion_id"])]
     same = [found["action"], found["channel"].map(same_channel)]
@@ -207,10 +219,7 @@ def _actions(texts: list[str], rules: ContactRules, notes: list[str]) -> list[st
                 raise InputError(f"[contact] bundles.{name} is called like a promotion; rename it")
             action |= dict.fromkeys(members, name)
         elif len(missing) < len(members):
-            notes.append(
-                f"The bundle {name} does not start as a whole ({', '.join(missing)} missing); "
-                "its promotions are planned one by one."
-            )
+            notes.append(Note("bundle", name=name, missing=missing))
     return [action[text] for text in texts]
 
 
@@ -254,15 +263,7 @@ def list_sizes(
         own = [whole_number("list_size", given, 0)] * len(offers)
     usual = records.usual_contacts(shop, as_of, offers) if 0 in own else own
     for name, asked, size in zip(offers.get("name", []), own, usual, strict=True):
-        if not asked and size:
-            notes.append(
-                f"{name}: the {count(min(size, active))} likeliest are planned, as many as past "
-                "promotions of its type contacted in the median."
-            )
-        elif not asked:
-            notes.append(
-                f"{name}: nobody is planned, for no promotion before it says how many; "
-                "state list_size."
-            )
+        if not asked:
+            notes.append(Note("as_usual" if size else "no_size", name=name, n=min(size, active)))
     sized = pd.Series([a or u for a, u in zip(own, usual, strict=True)], dtype="int64")
     return sized.groupby(offers["action"].to_numpy()).transform("min").tolist() if own else []

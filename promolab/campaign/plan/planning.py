@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest import arm_of, assign
-from promolab.campaign.plan.candidates import week_candidates
+from promolab.campaign.plan.candidates import Candidates, week_candidates
 from promolab.campaign.plan.contact_records import clusters
 from promolab.campaign.plan.eligibility import share_of
-from promolab.campaign.plan.result import LEFT, STEP, Plan, count_steps, step_of
+from promolab.campaign.plan.result import STEP, Plan, count_steps, step_of
 from promolab.checks import columns_there, whole_number
 from promolab.contract import NONE, ContactRules
 from promolab.policy import Holdouts
@@ -142,25 +142,7 @@ def plan_week(
     decisions, chances = _decided(
         moment, customers, eligible, choice, found.actions, held, (1 - s) * (1 - h) * chance
     )
-    elsewhere = _elsewhere(eligible, choice)
-    steps = pd.concat(
-        [
-            _steps(
-                customers,
-                row,
-                found.chance[:, k],
-                found.bars[k],
-                choice == a,
-                elsewhere[:, a],
-                held,
-            )
-            for k, (row, a) in enumerate(
-                zip(offers.to_dict("records"), found.of_action, strict=True)
-            )
-        ]
-        or [_no_steps(customers)],
-        ignore_index=True,
-    )
+    steps = _steps(found, choice, held)
     return Plan(
         as_of=moment,
         sends_at=found.sends_at,
@@ -329,38 +311,25 @@ def _texts(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype({name: "str" for name in names if name in table})
 
 
-def _elsewhere(eligible: np.ndarray, choice: np.ndarray) -> np.ndarray:
-    """Return who gets another action, or is barred by another promotion of the same bundle."""
-    number = np.arange(eligible.shape[1])
-    return np.asarray(~eligible | ((choice[:, None] >= 0) & (choice[:, None] != number)))
-
-
-def _steps(
-    customers: pd.Index,
-    offer: dict[Any, Any],
-    chance: np.ndarray,
-    bars: dict[str, np.ndarray],
-    planned: np.ndarray,
-    elsewhere: np.ndarray,
-    held: np.ndarray,
-) -> pd.DataFrame:
-    codes = step_of(bars, planned, elsewhere, held)
-    return pd.DataFrame(
+def _steps(found: Candidates, choice: np.ndarray, held: np.ndarray) -> pd.DataFrame:
+    """Return the step at which each customer leaves each promotion's funnel."""
+    number, n = np.arange(found.eligible.shape[1]), len(found.customers)
+    # Who gets another action, or is barred by another promotion of the same bundle.
+    elsewhere = ~found.eligible | ((choice[:, None] >= 0) & (choice[:, None] != number))
+    codes = [
+        step_of(bars, choice == a, elsewhere[:, a], held)
+        for bars, a in zip(found.bars, found.of_action, strict=True)
+    ]
+    promotions = found.offers["promotion_id"]
+    made = pd.DataFrame(
         {
-            "customer_id": customers,
-            "promotion_id": offer["promotion_id"],
-            "p_redeemed": chance,
-            "step": pd.Categorical.from_codes(codes, dtype=STEP),
+            "customer_id": np.tile(found.customers, len(promotions)),
+            "promotion_id": promotions.repeat(n).to_numpy(),
+            "p_redeemed": found.chance.T.ravel(),
         }
     )
-
-
-def _no_steps(customers: pd.Index) -> pd.DataFrame:
-    nobody = np.zeros(0)
-    bars = {step: nobody.astype(bool) for step in LEFT}
-    offer = {"promotion_id": ""}
-    none = nobody.astype(bool)
-    return _steps(customers[:0], offer, nobody, bars, none, none, nobody.astype(str))
+    whole = np.concatenate([np.zeros(0, dtype=np.int8), *codes])
+    return made.assign(step=pd.Categorical.from_codes(whole, dtype=STEP))
 
 
 _HOLDOUT = {"held_out_standing": "standing", "held_out_promotion": "promotion", "to_contact": NONE}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.plan.eligibility import offers_of
+from promolab.campaign.plan.eligibility import Note, offers_of
 from promolab.contract import NONE, read_operations
 from promolab.display import Html, join, table
 from promolab.results import Result, plain, words_of
@@ -333,6 +333,11 @@ class Plan(Result):
         if len(self.funnel) == 1:
             return self._sentence(self.funnel.to_dict("records")[0])
         return self.say("opening")
+
+    def certainty(self) -> list[str]:
+        """Say what was not checked, or counted, in the language that is spoken."""
+        told = [note.spoken() if isinstance(note, Note) else note for note in self.notes]
+        return told or [self.say("all_checked")]
 
     def without(self, gone: pd.DataFrame) -> Plan:
         """Return the plan without some of its customers: as if they had never been on its lists.
