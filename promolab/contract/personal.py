@@ -24,11 +24,11 @@ from promolab.contract.personal_looks import (
     is_owner,
     is_special,
 )
-from promolab.contract.settings import Settings
+from promolab.contract.settings import Settings, toml_line
 from promolab.contract.shop import Shop
 from promolab.contract.tables import TABLES
 from promolab.errors import DataError, InputError, nearest
-from promolab.wording import plural
+from promolab.results import words_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -44,6 +44,14 @@ LEAST_PEOPLE = 5
 """Fewer different values than this are not taken for the names of people."""
 ONE_OF_EACH = "an id of each customer's own"
 _WHO = "customer_id"
+
+
+def _say(line: str, **facts: Any) -> str:
+    return words_of(__name__, "personal", **facts).say(line)
+
+
+def _keys(places: Sequence[str]) -> str:
+    return toml_line("keep_personal", list(places))
 
 
 @dataclass(frozen=True)
@@ -84,34 +92,16 @@ class PersonalColumns(Mapping[str, str]):
     def problems(self) -> list[tuple[str, str]]:
         """Return place and sentence of each that is personal and cannot be left out."""
         return [
-            (
-                place,
-                f"{place} {why.replace('looks like', 'holds')}, and every table needs it; use "
-                "another id (a number, or a code made from it), or write "
-                f'keep_personal = ["{place}"] in shop.toml',
-            )
+            (place, _say("needed", place=place, why=why, keep=_keys([place])))
             for place, why in self.found.items()
             if _required(place)
         ]
 
     def sentences(self) -> list[str]:
         """Say which columns were left out and how to keep them; which were kept all the same."""
-        said = []
-        if self.left_out:
-            places, looks, one = _listed(self.left_out)
-            listing = ", ".join(f'"{place}"' for place in self.left_out)
-            said.append(
-                f"{places} {looks} like personal data and {'is' if one else 'are'} left out of all "
-                f"that is written; to keep {'it' if one else 'them'}, write keep_personal = "
-                f"[{listing}] in shop.toml."
-            )
-        if self.kept:
-            places, looks, one = _listed(self.kept)
-            said.append(
-                f"{places} {looks} like personal data and {'is' if one else 'are'} kept, since "
-                "keep_personal in shop.toml says so."
-            )
-        return said
+        left = [_say("left_out", places=self.left_out, keep=_keys(self.left_out))]
+        kept = [_say("kept", places=self.kept, keep="keep_personal")]
+        return [*(left if self.left_out else ()), *(kept if self.kept else ())]
 
     def findings(self) -> list[_Finding]:
         """Return table, check, level, rows and sentence of each finding of the checks."""
@@ -251,11 +241,11 @@ def _look(name: str, table: ir.Table, latest: Callable[[], int]) -> dict[str, st
             if not what and column in one_each and is_one_of_each(values, column):
                 what = ONE_OF_EACH
         if what:
-            found[column] = f"looks like {what}"
+            found[column] = _say("looks_like", what=what)
     texts = [c for c in suspects if not (kinds[c].is_numeric() or kinds[c].is_temporal())]
     rest = [column for column in texts if column not in found and column not in ids]
     for column, rows in _with_email(table, rest).items():
-        found[column] = f"holds e-mail addresses in {plural(rows, 'row')}"
+        found[column] = _say("holds", n=rows)
     return {column: found[column] for column in suspects if column in found}
 
 
@@ -337,12 +327,6 @@ def _bond(rows: Any, column: str) -> _Bond:
     )
 
 
-def _listed(places: Sequence[str]) -> tuple[str, str, bool]:
-    one = len(places) == 1
-    text = places[0] if one else ", ".join(places[:-1]) + " and " + places[-1]
-    return text, "looks" if one else "look", one
-
-
 FEWEST_SHARING = 10
 """Customers that share a value, at least, where the shop does not declare the attribute."""
 _OTHER = "other"
@@ -373,15 +357,14 @@ class Attributes:
     def sentence(self) -> str:
         """Say how many attributes are not shown, which, and what shows them; empty if all are."""
         withheld = len(self.personal) + len(self.undeclared)
-        if not withheld:
-            return ""
         said = [f"{name} {why}" for name, why in self.personal.items()]
         if self.undeclared:
-            are = "is" if len(self.undeclared) == 1 else "are"
-            said.append(
-                f"{_and(self.undeclared)} {are} not declared in [customers.attributes] of shop.toml"
-            )
-        return f"{plural(withheld, 'attribute')} of customers not shown: {'; '.join(said)}."
+            where = "[customers.attributes]"
+            said.append(_say("not_declared", columns=self.undeclared, section=where))
+        words = words_of(__name__, "personal", n=withheld)
+        return words_of(__name__, "personal", n=withheld, said=words.joined(said, "each")).say(
+            "not_shown"
+        )
 
 
 def attributes_in(
@@ -483,8 +466,3 @@ def pooled_values(
             value = ibis.ifelse(value.notnull() & ~shared, _OTHER, value)
         made[name] = value
     return made
-
-
-def _and(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
