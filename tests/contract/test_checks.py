@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings, Shop
-from promolab.contract.checks import Finding, check, example_rows
+from promolab.contract.checks import Finding, check, example_rows, unanswered_kinds
 from tests.made_up import shop_of
 
 NOW = datetime(2018, 1, 1)
@@ -161,7 +161,14 @@ def test_unknown_kinds_are_named_with_their_rows_personal_ones_only_counted():
 DAY = pd.Timestamp("2017-03-02")
 
 
-def unanswered(kind: str, contacts: int, ends: str = "2017-04-01", *, offered: bool = False):
+def unanswered(
+    kind: str,
+    contacts: int,
+    ends: str = "2017-04-01",
+    *,
+    offered: bool = False,
+    how=unanswered_kinds,
+):
     """Return what is said where coupons are redeemed by one in five, and another kind by nobody."""
     ids = [f"C{i}" for i in range(contacts)]
     sent = [("P1", i) for i in ids] + [("P2", i) for i in ids] + [("P2", ids[0])]
@@ -177,14 +184,15 @@ def unanswered(kind: str, contacts: int, ends: str = "2017-04-01", *, offered: b
     }
     if offered:
         tables["promotion_products"] = pd.DataFrame({"promotion_id": ["P2"], "product_id": ["A"]})
-    found = check(shop_of(tables), NOW).findings
-    return [(f.rows, f.sentence) for f in found if f.check == "unanswered_kind"]
+    return how(shop_of(tables), NOW)
 
 
 def test_the_kind_and_its_contacts_are_named_where_chance_cannot_be_why():
     ((rows, said),) = unanswered("limited_time_discount", 50)
     assert rows == 50
     assert "no redemption for a limited time discount, though 1 of them had 50 contacts" in said
+    checks = unanswered("limited_time_discount", 50, how=check)
+    assert ("unanswered_kind", 50, said) in {(f.check, f.rows, f.sentence) for f in checks.findings}
     ((_, said),) = unanswered("recommendation", 50)
     assert "no purchase for a recommendation" in said
     assert unanswered("recommendation", 50, offered=True) == []  # what was bought of it tells
