@@ -23,47 +23,29 @@ OUTCOME_STATES = ("provisional", "settled")
 
 _ID, _NUMBER, _TIME, _COUNT = "VARCHAR", "DOUBLE", "TIMESTAMP", "BIGINT"
 _FIGURE = {"promotion_id": _ID, "segment": _ID, "measure": _ID}
+_DECISION = {
+    "week": _ID,
+    "decision_id": _ID,
+    "customer_id": _ID,
+    "ts": _TIME,
+    "action": _ID,
+    "propensity": _NUMBER,
+    "planned_action": _ID,
+    "holdout": _ID,
+}
+_CHANCE = {"week": _ID, "decision_id": _ID, "action": _ID, "propensity": _NUMBER}
+_INTERVAL = {"value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER}
 LEDGER_TABLES: Mapping[str, Mapping[str, str]] = {
     "meta": {"key": _ID, "value": _ID},
     "weeks": {"week": _ID, "as_of": _TIME, "state": _ID, "run_key": _ID, "ids": _ID},
-    "decisions": {
-        "week": _ID,
-        "decision_id": _ID,
-        "customer_id": _ID,
-        "ts": _TIME,
-        "action": _ID,
-        "propensity": _NUMBER,
-        "planned_action": _ID,
-        "holdout": _ID,
-    },
-    "decision_propensities": {
-        "week": _ID,
-        "decision_id": _ID,
-        "action": _ID,
-        "propensity": _NUMBER,
-    },
-    "served": {
-        "week": _ID,
-        "decision_id": _ID,
-        "customer_id": _ID,
-        "ts": _TIME,
-        "action": _ID,
-        "propensity": _NUMBER,
-        "planned_action": _ID,
-        "holdout": _ID,
-    },
-    "served_propensities": {
-        "week": _ID,
-        "decision_id": _ID,
-        "action": _ID,
-        "propensity": _NUMBER,
-    },
+    "decisions": _DECISION,
+    "decision_propensities": _CHANCE,
+    "served": _DECISION,
+    "served_propensities": _CHANCE,
     "predictions": {
         "week": _ID,
         **_FIGURE,
-        "value": _NUMBER,
-        "ci_low": _NUMBER,
-        "ci_high": _NUMBER,
+        **_INTERVAL,
         "readout_low": _NUMBER,
         "readout_high": _NUMBER,
         "level": _NUMBER,
@@ -71,14 +53,7 @@ LEDGER_TABLES: Mapping[str, Mapping[str, str]] = {
         "per": _ID,
         "identification": _ID,
     },
-    "models": {
-        "week": _ID,
-        "name": _ID,
-        "fingerprint": _ID,
-        "method": _ID,
-        "decision": _ID,
-        "reason": _ID,
-    },
+    "models": dict.fromkeys(("week", "name", "fingerprint", "method", "decision", "reason"), _ID),
     "overrides": {
         "week": _ID,
         "number": _COUNT,
@@ -92,9 +67,7 @@ LEDGER_TABLES: Mapping[str, Mapping[str, str]] = {
     "outcomes": {
         "week": _ID,
         **_FIGURE,
-        "value": _NUMBER,
-        "ci_low": _NUMBER,
-        "ci_high": _NUMBER,
+        **_INTERVAL,
         "level": _NUMBER,
         "n": _COUNT,
         "identification": _ID,

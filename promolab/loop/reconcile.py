@@ -11,21 +11,13 @@ import pandas as pd
 
 from promolab.campaign.plan import restored, same_channel
 from promolab.errors import DataError, InputError, nearest
-from promolab.language import _, _n, marked
 from promolab.results import Result
-from promolab.wording import count, plural
 
-OUTCOMES: Mapping[str, str] = {
-    "held out": marked("held out, but sent (wrong)"),
-    "not planned": marked("not planned for it, but sent (wrong)"),
-    "unknown customer": marked("to a customer that nobody knows"),
-    "unknown promotion": marked("of a promotion that nobody knows"),
-    "another week's promotion": marked("of a promotion that this week does not plan"),
-    "other channel": marked("planned on another channel"),
-    "as planned": "as planned",
-    "missing": marked("planned, but not sent"),
-}
-"""What became of a customer and promotion → what it means; what is wrong stands first."""
+OUTCOMES = (
+    *("held out", "not planned", "unknown customer", "unknown promotion"),
+    *("another week's promotion", "other channel", "as planned", "missing"),
+)
+"""What became of a customer and promotion; what is wrong stands first."""
 
 
 @dataclass(frozen=True)
@@ -67,25 +59,15 @@ class Reconciliation(Result):
         It holds no planned contact, or fewer than half of them, or more customers that nobody knows
         than customers of the shop.
         """
-        said, sent = [], self.table[self.table["rows"] > 0]
-        to_contact = self._to_contact()
-        planned = len(to_contact)
+        sent, to_contact = self.table[self.table["rows"] > 0], self._to_contact()
         found = int((to_contact["rows"] > 0).sum())
-        if planned and not found:
-            said.append(f"it holds none of the {plural(planned, 'planned contact')}")
-        elif 2 * found < planned:
-            said.append(
-                f"it holds {count(found)} of the {plural(planned, 'planned contact')}, fewer than "
-                "half"
-            )
-        unknown = sent.loc[sent["outcome"] == "unknown customer", "as_sent"].nunique()
+        strangers = sent.loc[sent["outcome"] == "unknown customer", "as_sent"].nunique()
         known = sent.loc[sent["customer_id"].notna(), "as_sent"].nunique()
-        if unknown > known:
-            said.append(
-                f"{plural(unknown, 'customer')} of it {'is' if unknown == 1 else 'are'} known to "
-                f"nobody, and {count(known)} {'is' if known == 1 else 'are'} the shop's"
-            )
-        return tuple(said)
+        few = ("fewer" if found else "none") if 2 * found < len(to_contact) else ""
+        given = {"few": few, "found": found, "strangers": strangers, "known": known}
+        said = [self.say("few_line", **given)]
+        said += [self.say("strange_line", **given)] if strangers > known else []
+        return tuple(filter(None, said))
 
     def _to_contact(self) -> pd.DataFrame:
         """Return a row per planned contact, with how often it was sent, on whatever channel."""
@@ -101,32 +83,16 @@ class Reconciliation(Result):
         by = ["order", "promotion_id", "as_sent", "channel"]
         return table.sort_values(by, ignore_index=True).drop(columns="order")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the counts."""
-        return {"rows": self.rows, "duplicates": self.duplicates, "outcomes": self.counts}
-
-    def summary(self) -> str:
-        """Say how many went as planned, and what did not."""
-        planned = len(self._to_contact())
-        rows = _n("the file has {n} row.", "the file has {n} rows.", self.rows)
-        first = _("No contact was planned; {rows}", rows=rows)
-        if planned:
-            first = _n(
-                "{n} of the {planned} was sent; {rows}",
-                "{n} of the {planned} were sent; {rows}",
-                self.counts["as planned"],
-                planned=_n("{n} planned contact", "{n} planned contacts", planned),
-                rows=rows,
-            )
-        parts = [
-            _("{n} {outcome}", n=count(n), outcome=_(OUTCOMES[name]))
-            for name, n in self.counts.items()
-            if n and name != "as planned"
-        ]
-        if self.duplicates:
-            one = marked("{n} row repeats another one")
-            parts.append(_n(one, marked("{n} rows repeat another one"), self.duplicates))
-        return _("{first} {parts}.", first=first, parts=_("; ").join(parts)) if parts else first
+    def facts(self) -> Mapping[str, Any]:
+        """Return how many contacts were planned and sent, and what did not go as planned."""
+        wrong = {name: n for name, n in self.counts.items() if n and name != "as planned"}
+        return {
+            "planned": len(self._to_contact()),
+            "as_planned": self.counts["as planned"],
+            "wrong": [{"outcome": name, "n": n} for name, n in wrong.items()],
+            "outcomes": self.counts,
+            "notes": bool(wrong or self.duplicates),
+        }
 
 
 def read_sent(path: Path, columns: Mapping[str, str], only: tuple[str, str] | None) -> pd.DataFrame:

@@ -71,7 +71,8 @@ def _side_by_side(times: pd.Series[Any]) -> pd.Series[Any]:
     place = times.groupby(times).cumcount()
     place -= place.groupby(times).transform("mean")
     apart = max((times.max() - times.min()) / 60, pd.Timedelta(days=0.2))
-    return times + place * apart
+    moments: pd.Series[Any] = times + place * apart
+    return moments
 
 
 def calibration_track(backtest: pd.DataFrame, *, level: float = 0.95) -> CalibrationTrack:

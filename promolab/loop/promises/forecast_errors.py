@@ -419,7 +419,8 @@ class ComparedForecasts(Result):
         rows = rows.assign(named=named, **ends)
         unit = "customers" if measure == TOTALS[0] else self.currency
         given = {"drawn": rows, "measure": measure, "profit": measure == PROFIT, "in_unit": unit}
-        return self._as_words_say("plot", ax, **given)
+        drawn: Axes = self._as_words_say("plot", ax, **given)
+        return drawn
 
     def track_record(self, otherwise: Html) -> Html:
         """Return what the first page shows: three weeks, or something else where there are none.

@@ -89,8 +89,8 @@ class RehearsalSettings:
     @property
     def world(self) -> World:
         """The world they all live in."""
-        given = {"customers": self.customers, "seed": self.seed, "variant": self.variant}
-        return World(weeks=LOGGED, **given)
+        many, seed = self.customers, self.seed
+        return World(customers=many, weeks=LOGGED, seed=seed, variant=self.variant)
 
 
 def _policies(policies: Any) -> tuple[str, ...]:
