@@ -62,7 +62,7 @@ class Writer:
         self.done: list[tuple[int, Stain]] = []
         folder.mkdir(parents=True, exist_ok=True)
         # Written first: what was not finished is known for this world's, and made again.
-        (folder / WORLD).write_text(_described(world), "utf-8")
+        (folder / WORLD).write_text(described(world), "utf-8")
 
     def write(self, table: str, part: int, columns: Mapping[str, Any]) -> None:
         """Write a part of a table; its parts must come in order."""
@@ -102,7 +102,8 @@ def _as_frame(done: list[tuple[int, Stain]]) -> pd.DataFrame:
     return pd.DataFrame(columns).sort_values(["table", "row"], ignore_index=True)
 
 
-def _described(world: World) -> str:
+def described(world: World) -> str:
+    """Return a world as its file holds it."""
     return json.dumps(dataclasses.asdict(world), indent=1)
 
 
@@ -119,7 +120,7 @@ def holds(folder: Path, world: World) -> bool:
     if not folder.is_dir():
         raise InputError(f"{folder} is a file; a simulated shop is written to a folder")
     made = folder / WORLD
-    if made.exists() and made.read_text("utf-8") == _described(world):
+    if made.exists() and made.read_text("utf-8") == described(world):
         return (folder / "shop.toml").exists()
     if any(folder.iterdir()):
         raise InputError(

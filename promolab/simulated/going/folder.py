@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.folder import write_whole
+from promolab.simulated.tables import described
 from promolab.simulated.world import World
 
 if TYPE_CHECKING:
@@ -95,19 +94,19 @@ class Folder:
 
     def __init__(self, path: Path, world: World) -> None:
         self.path, self.weeks = path, path / WEEKS
-        described = json.dumps(dataclasses.asdict(world), indent=1)
+        own = described(world)
         try:
             path.mkdir(parents=True, exist_ok=True)
             made = path / WORLD
             if not made.exists() and any(path.iterdir()):
                 raise InputError(f"{path} holds something else; give an empty or a new folder")
-            if made.exists() and made.read_text("utf-8") != described:
+            if made.exists() and made.read_text("utf-8") != own:
                 raise InputError(
                     f"{path} holds the shop of another world; give another folder, or the world "
                     f"that {made.name} in it describes"
                 )
             if not made.exists():
-                write_whole(made, described)
+                write_whole(made, own)
             self.weeks.mkdir(exist_ok=True)
             for left in path.glob(".making-*"):
                 shutil.rmtree(left)
@@ -141,13 +140,6 @@ class Folder:
         returns = "[attribution]\nreturn_days = 0\n"
         parts = [f'[{name}]\nfiles = "{WEEKS}/*/{name}/*.parquet"\n' for name in TABLES]
         write_whole(self.path / SETTINGS, "\n".join([settings, returns, *parts]))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text at once: a reader finds the old one or the new."""
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(text, "utf-8")
-    os.replace(draft, path)
 
 
 def as_table(columns: Mapping[str, Any], schema: pa.Schema | None = None) -> pa.Table:
