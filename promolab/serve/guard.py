@@ -42,8 +42,8 @@ class Metrics:
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """Return an error as problem details (RFC 9457)."""
-    told = {"type": "about:blank", "title": HTTPStatus(status).phrase}
-    told |= {"status": status, "detail": detail}
+    title = HTTPStatus(status).phrase
+    told = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return JSONResponse(told, status, headers, "application/problem+json")
 
 

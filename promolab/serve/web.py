@@ -169,7 +169,8 @@ def _page_of(api: Mapping[str, Any]) -> str:
 
 
 def _explained(name: str, told: Mapping[str, Any], fields: Mapping[str, Any]) -> Html:
-    rows = pd.DataFrame([[f, how.get("description", "")] for f, how in fields.items()])
+    rows = pd.DataFrame({"name": list(fields)})
+    rows["about"] = [how.get("description", "") for how in fields.values()]
     about = " ".join(told.get("description", "").split())
-    heads = {0: "", 1: ""}
+    heads = {"name": "", "about": ""}
     return say(name, "h2") + table(rows, heads, caption=about, most=len(rows), otherwise=about)

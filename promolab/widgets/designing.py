@@ -219,7 +219,7 @@ def _profits(words: Facts, swept: PromotionDesign, along: pd.DataFrame, row: Any
         Line(along["depth"], along["profit"], words.word("never_drawn"), GREY, dashed=True)
     ]
     if len(known):
-        ends = {"low": known["profit_low"], "high": known["profit_high"]}
+        ends: dict[str, Any] = {"low": known["profit_low"], "high": known["profit_high"]}
         marks.append(Line(known["depth"], known["profit"], words.say("drawn"), 0, **ends))
     if np.isclose(threshold_of(swept.recommended), row["threshold"]):
         marks.append(Upright(swept.depth, words.word("recommended"), UP))

@@ -213,7 +213,8 @@ class Explorer(Generic[S, P]):
             later = say(words.say("later"), css="absent")
         waits = self._stale(self.state)
         shown = self._standing(later) if waits else self.static()
-        return bundle | self.box._repr_mimebundle_() | {"text/html": shown.text}
+        widgets: dict[str, Any] = self.box._repr_mimebundle_()
+        return bundle | widgets | {"text/html": shown.text}
 
     def _repr_html_(self) -> str:
         return self.static().text
@@ -359,8 +360,9 @@ def _at_once(_: Any, work: Callable[[Progress], Any]) -> Any:
     return work(Progress())
 
 
-def _replaced(state: Any, given: Mapping[str, Any]) -> Any:
-    return dataclasses.replace(state, **given)
+def _replaced(state: S, given: Mapping[str, Any]) -> S:
+    one: Any = state
+    return dataclasses.replace(one, **given)  # type: ignore[no-any-return]
 
 
 def _guarded(make: Callable[[], Html]) -> Html:
@@ -390,8 +392,8 @@ def drawn(words: Facts, name: str, marks: Sequence[Any], **looks: Any) -> Html:
     marks : sequence
         As `promolab.display.chart` takes them, and its other options.
     """
-    parts = ("title", "label", "xlabel", "ylabel")
-    return chart(marks, **{part: words.say(f"{name}_{part}") for part in parts}, **looks)
+    told = (words.say(f"{name}_{part}") for part in ("title", "label", "xlabel", "ylabel"))
+    return chart(marks, *told, **looks)
 
 
 def _somebody_is_there() -> bool:

@@ -280,14 +280,13 @@ def group(
         progress(0.0, words_of(__name__, "segments").word("distances"))
         knee = getattr(Segmenter("dbscan", **given).fit(some).choice_, "eps", 1.0)
         tries = [(times, knee * times) for times in TIMES]
+    option = {"kmeans": "k", "dbscan": "eps"}.get(state.method, "")
     for done, (place, setting) in enumerate(tries):
-        named = {"kmeans": "number", "dbscan": "neighbourhood"}.get(state.method, "grouping")
-        words = words_of(__name__, "segments", k=setting, eps=setting)
-        progress(done / len(tries) or None, words.say(named))
-        own = {"kmeans": {"k": setting}, "dbscan": {"eps": setting}}.get(state.method, {})
+        own: dict[str, Any] = {option: setting} if option else {}
+        words = words_of(__name__, "segments", **own)
+        progress(done / len(tries) or None, words.say(option or "grouping"))
         one = Segmenter(state.method, **own, **given).fit(some)
-        words = words_of(__name__, "segments", k=one.k_, eps=setting)
-        title = words.say("neighbourhood" if state.method == "dbscan" else "number")
+        title = words_of(__name__, "segments", k=one.k_, eps=setting).say(option or "k")
         tried[place] = _grouping(one, setting, title, some, seed)
     return Groupings(some, len(features), tried)
 

@@ -214,7 +214,7 @@ def _decided(index: CustomerIndex, place: int) -> Html:
     )
     rows["drawn"] = rows["drawn"].astype(float).fillna(0.0)
     scores = index.rows("scores", place)
-    support = scores.set_index("promotion_id")["support"] if len(scores) else {}
+    support: Any = scores.set_index("promotion_id")["support"] if len(scores) else {}
     rows["like"] = rows["promotion_id"].map(support).fillna("").map(lambda s: str(s) or "unknown")
     return worded_table(words.words["table"], words, rows)
 

@@ -366,7 +366,7 @@ def _frontier(words: Facts, options: Options) -> Html:
     spend, gained, _ = options.curve
     marks: list[Line | Dots | Upright] = []
     if (told := options.told) is not None:
-        ends = {"low": told["ci_low"], "high": told["ci_high"]}
+        ends: dict[str, Any] = {"low": told["ci_low"], "high": told["ci_high"]}
         marks.append(Line(told["budget"], told["profit"], words.word("past"), 2, **ends))
     marks += [
         Line(spend, gained, label=words.word("expected")),

@@ -233,7 +233,7 @@ def threshold(
 
     with speaking(spoken):
         words = words_of(__name__, "threshold", currency=currency)
-        most = {"min": 0.0, "max": 1e9}
+        most: dict[str, Any] = {"min": 0.0, "max": 1e9}
         controls = {
             "share": slide(words.word("share"), 0.0, 1.0, STEP, share=True),
             "benefit": control(
@@ -306,8 +306,9 @@ def render(state: ThresholdState, ranked: Ranking) -> Html:
     )
 
 
-def _ends(values: list[np.ndarray], depths: np.ndarray, at: float) -> list[float]:
-    return [float(np.interp(at, depths, one)) for one in values[1:]]
+def _ends(values: list[np.ndarray], depths: np.ndarray, at: float) -> tuple[float, float]:
+    low, high = (float(np.interp(at, depths, one)) for one in values[1:])
+    return low, high
 
 
 def _sides(state: ThresholdState, found: int, wrong: int, missed: int, left: int) -> pd.DataFrame:

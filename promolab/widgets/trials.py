@@ -212,7 +212,7 @@ def _times(plan: ExperimentPlan) -> float:
 
 def _power(words: Facts, plan: ExperimentPlan, once: ExperimentPlan, daily: ExperimentPlan) -> Html:
     times, effect = _times(plan), plan.effect or 0.0
-    marks = [
+    marks: list[Line | Dots] = [
         Line(times * one.curve["effect"], one.curve["power"], words.word(name), colour)
         for one, name, colour in ((once, "read_once", 0), (daily, "sequential", 2))
     ]
