@@ -20,6 +20,7 @@ from promolab.errors import InputError
 from promolab.metrics import PastRatios
 from promolab.promotions import (
     PREDICTION_LEVEL,
+    Costs,
     break_even,
     buying_chances,
     discount_per_redeemer,
@@ -399,6 +400,36 @@ def launched(shop: Shop, planned: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["starts_at", "text"], ignore_index=True)
 
 
+def list_price(
+    row: dict[Any, Any],
+    chances: pd.Series[float],
+    ratios: PastRatios,
+    off: Callable[[Estimate], Estimate],
+    costs: Costs,
+    recorded: bool,
+) -> tuple[Estimate, Estimate, Estimate, Estimate]:
+    """Return redemptions, discount, cost to the shop and break-even of a list, however long.
+
+    Parameters
+    ----------
+    row : dict
+        The promotion.
+    chances : Series
+        Of those on the list.
+    ratios : PastRatios
+    off : callable
+        What so many redeemers take off.
+    costs : Costs
+    recorded : bool
+        As of `expected_of`.
+    """
+    redemptions = expected_of(chances, ratios, type_of(row), recorded=recorded)
+    nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
+    free = row["kind"] == "recommendation" or chances.empty
+    discount = nothing if free else off(redemptions)
+    return redemptions, discount, *break_even(len(chances), redemptions, discount, costs)
+
+
 def _weigh_one(
     shop: Shop,
     now: datetime,
@@ -413,12 +444,11 @@ def _weigh_one(
     sent = mine[mine["holdout"] == "none"]
     held = mine[mine["holdout"] == "promotion"]
     chances = sent.set_index("customer_id")["p_redeemed"].astype(float)
-    redemptions = expected_of(chances, ratios, type_of(row), recorded=recorded)
-    per = discount_per_redeemer(past, row, told.currency)
-    nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
-    discount = nothing if row["kind"] == "recommendation" or sent.empty else per.of(redemptions)
-    costs = promotion_costs(shop, now, row, told)
-    cost, extra = break_even(len(sent), redemptions, discount, costs)
+    per, costs = (
+        discount_per_redeemer(past, row, told.currency),
+        promotion_costs(shop, now, row, told),
+    )
+    redemptions, discount, cost, extra = list_price(row, chances, ratios, per.of, costs, recorded)
     sales = sales_spread(shop, now, row, pd.concat([sent, held])["customer_id"])
     days = (row["ends_at"] - row["starts_at"]).total_seconds() / _DAY
     anyway = share_bought_anyway(chances.index, buying.get(row["promotion_id"]), days)

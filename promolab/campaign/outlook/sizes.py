@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.outlook.economics import LaunchEconomics, launched
-from promolab.campaign.outlook.expected import expected_of, type_of
+from promolab.campaign.outlook.economics import LaunchEconomics, launched, list_price
 from promolab.campaign.plan.result import Plan
 from promolab.contract import read_operations
 from promolab.metrics import PastRatios
-from promolab.promotions import break_even, discount_per_redeemer, past_discounts, promotion_costs
+from promolab.promotions import discount_per_redeemer, past_discounts, promotion_costs
 from promolab.results import Estimate, Result
 from promolab.segmentation import segment_words
 from promolab.wording import answer_to, percent
@@ -123,15 +122,14 @@ def list_steps(
         planned = int((ranked["step"] == "to_contact").sum())
         known = economics.of(promotion["promotion_id"])
         recorded = known is None or known.recorded
-        per = discount_per_redeemer(past, promotion, told.currency)
+        off = discount_per_redeemer(past, promotion, told.currency).of
         costs = promotion_costs(shop, plan.as_of, promotion, told)
         chosen = actions[str(promotion["promotion_id"])] in plan.by_effect
         for low, size in [(0, planned)][:planned] if chosen else _sizes(planned, len(ranked)):
             chances = ranked.set_index("customer_id")["p_redeemed"].head(size).astype(float)
-            redemptions = expected_of(chances, ratios, type_of(promotion), recorded=recorded)
-            nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
-            discount = nothing if promotion["kind"] == "recommendation" else per.of(redemptions)
-            cost, extra = break_even(size, redemptions, discount, costs)
+            redemptions, _, cost, extra = list_price(
+                promotion, chances, ratios, off, costs, recorded
+            )
             if known is not None and size == planned:
                 cost, extra = known.cost, known.break_even
             figures = zip(_FIGURES, (redemptions, cost, extra), strict=True)
