@@ -220,7 +220,7 @@ def _plain_setting(
     else:
         split = customer_folds(np.arange(len(frame)), folds, seed)
     kept = [fold for fold in split.parts if _learnable(labels[fold.train], min_positives)]
-    split = Folds(tuple(kept), split.words, split.left_out)
+    split = Folds(tuple(kept), split.left_out)
     features = chosen_features(frame, outcome, columns, time)
     return Setting(frame, outcome, features, labels, split, moments, None)
 

@@ -30,8 +30,6 @@ from promolab.model.inputs import Fold, Folds
 from promolab.results import Estimate, Result, drawn_by
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.compare.backtest import Backtest
 
 
@@ -319,12 +317,6 @@ class Leaderboard(Result):
             "calibrated": calibrated,
         }
 
-    def plot(self, ax: Axes | None = None, metric: str | None = None) -> Axes:
-        """Draw each model's difference to the simplest, with its interval; right: the value."""
-        shown = self if metric is None else replace(self, metric=self._known(metric))
-        drawn: Axes = shown._as_words_say("plot", ax)
-        return drawn
-
     plot_roc = drawn_by("plot_roc", "Draw all ROC curves, and enlarged how they differ.")
     plot_precision_recall = drawn_by(
         "plot_precision_recall", "Draw all precision–recall curves, and enlarged how they differ."
@@ -512,7 +504,7 @@ def _in_common(setting: Setting, scores: dict[str, np.ndarray], reasons: dict[st
         for p in scores.values():
             p[fold.test] = np.nan
     left_out = pd.concat([setting.folds.left_out, *told], ignore_index=True)
-    return replace(setting, folds=Folds(parts, setting.folds.words, left_out))
+    return replace(setting, folds=Folds(parts, left_out))
 
 
 def _left(setting: Setting, fold: Fold, why: str) -> pd.DataFrame:

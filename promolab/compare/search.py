@@ -208,7 +208,7 @@ class Task:
             told = self.setting.folds.left_out["reason"].unique()[:2]
             why = next(iter(refused.values()), "; ".join(told) or "too few rows with the outcome")
             raise InputError(f"there is nothing to search on: {why}")
-        folds = Folds(parts, self.setting.folds.words, self.setting.folds.left_out)
+        folds = Folds(parts, self.setting.folds.left_out)
         self.setting = replace(self.setting, folds=folds)
         y = self.setting.labels[folds.tested]
         if y.min() == y.max():

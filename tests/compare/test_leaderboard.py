@@ -214,7 +214,7 @@ def test_words_and_figures_are_the_same_again(board: Leaderboard, pairs: pd.Data
     assert value["difference"]["ci_low"] < value["difference"]["value"]
     assert "<table" in board._repr_html_()
     assert board.plot().get_xlabel() == "difference in AUC to one feature"
-    assert "log-loss" in board.plot(metric="log_loss").get_xlabel()
+    assert "log-loss" in replace(board, metric="log_loss").plot().get_xlabel()
     for ax in (board.plot_roc(), board.plot_precision_recall()):
         named = [text.get_text().split(", ")[0] for text in ax.get_legend().get_texts()]
         assert set(named) == set(board.models)

@@ -11,7 +11,6 @@ from .folds import Folds as Folds
 from .folds import TimeSplit as TimeSplit
 from .folds import customer_folds as customer_folds
 from .folds import known_labels as known_labels
-from .folds import moment_among as moment_among
 from .folds import promotion_folds as promotion_folds
 from .folds import split_in_time as split_in_time
 from .folds import time_folds as time_folds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +46,10 @@ class Fold:
     trained_on: int = 0
 
 
+def _nothing() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=object) for name in LEFT_OUT})
+
+
 @dataclass(frozen=True)
 class Folds:
     """A way to predict a table's rows from other rows.
@@ -55,15 +58,12 @@ class Folds:
     ----------
     parts : tuple of Fold
         In the order of time, where there is one; their tests do not overlap.
-    words : str
-        How each was predicted, to follow "each".
     left_out : DataFrame
         promotion_id, starts_at, n, reason: what is not predicted.
     """
 
     parts: tuple[Fold, ...]
-    words: str
-    left_out: pd.DataFrame = field(repr=False)
+    left_out: pd.DataFrame = field(default_factory=_nothing, repr=False)
 
     @property
     def tested(self) -> np.ndarray:
@@ -211,8 +211,7 @@ def promotion_folds(
     left = table.loc[[p for p in table.index if p in reasons], ["starts_at", "n"]]
     left = left.reset_index(names="promotion_id")
     left["reason"] = [reasons[p] for p in left["promotion_id"]]
-    words = "promotion predicted from those over before it started"
-    return Folds(tuple(parts), words, left), labels, table
+    return Folds(tuple(parts), left), labels, table
 
 
 def _blocks(complete: pd.DataFrame, folds: int | None) -> list[pd.DataFrame]:
@@ -287,8 +286,7 @@ def time_folds(times: ArrayLike, folds: int = BLOCKS) -> Folds:
         Fold(f"block {k}", np.flatnonzero(block < k), np.flatnonzero(block == k), (), k)
         for k in range(1, int(block.max()) + 1)
     ]
-    words = "block of time predicted from the rows before it"
-    return Folds(tuple(parts), words, _nothing())
+    return Folds(tuple(parts))
 
 
 def customer_folds(customers: ArrayLike, folds: int = BLOCKS, seed: int = 0) -> Folds:
@@ -318,12 +316,7 @@ def customer_folds(customers: ArrayLike, folds: int = BLOCKS, seed: int = 0) -> 
         Fold(f"fold {k + 1}", np.flatnonzero(fold != k), np.flatnonzero(fold == k))
         for k in range(int(fold.max()) + 1)
     ]
-    words = "fold of customers predicted from the other customers (no test out of time)"
-    return Folds(tuple(parts), words, _nothing())
-
-
-def _nothing() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype=object) for name in LEFT_OUT})
+    return Folds(tuple(parts))
 
 
 LEAST = 10  # responses that either side needs
@@ -403,7 +396,7 @@ def split_in_time(
             raise InputError("no promotion's label is complete, so nothing can be cut in time")
         moment = pd.Timestamp(moments[int(np.argmax(least))])
     else:
-        moment = moment_among(since, table["predicted_at"], "since")
+        moment = _moment(since, table["predicted_at"].dt.tz)
     sides: list[Any] = [
         complete.index[complete["ends_at"] <= moment],
         complete.index[complete["predicted_at"] >= moment],
@@ -420,28 +413,16 @@ def split_in_time(
     return TimeSplit(moment, rows[0], rows[1], labels, len(sides[0]), len(sides[1]))
 
 
-def moment_among(value: Any, times: pd.Series, name: str) -> Any:
-    """Return a moment that can be compared with a column of times (or of numbers).
-
-    Without a zone it is one of the column's; times without a zone are UTC.
-
-    Examples
-    --------
-    >>> moment_among("2017-10-01", pd.Series(pd.to_datetime(["2017-10-02"], utc=True)), "since")
-    Timestamp('2017-10-01 00:00:00+0000', tz='UTC')
-    """
-    if times.dtype.kind != "M":
-        if isinstance(value, numbers.Real) and value == value:
-            return value
-        raise InputError(f"{name} = {value!r} is no number, as the times here are")
+def _moment(since: Any, zone: Any) -> pd.Timestamp:
+    """Return a time to compare with those of a zone; without one of its own it is there."""
     try:
-        moment, zone = pd.Timestamp(value), times.dt.tz
+        moment = pd.Timestamp(since)
         if moment.tz is None:
             moment = moment.tz_localize(zone)
         elif zone is None:
             moment = moment.tz_convert(None)
     except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{name} = {value!r} is no time; write 2017-10-01") from error
+        raise InputError(f"since = {since!r} is no time; write 2017-10-01") from error
     if moment is pd.NaT:
-        raise InputError(f"{name} = {value!r} is no time; write 2017-10-01")
+        raise InputError(f"since = {since!r} is no time; write 2017-10-01")
     return moment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -98,7 +99,13 @@ class Mlp(Learner):
         import torch
 
         from promolab.model.neural.networks import Perceptron
-        from promolab.model.neural.training import device_of, generator_on, hold_out_latest, train
+        from promolab.model.neural.training import (
+            Schedule,
+            device_of,
+            generator_on,
+            hold_out_latest,
+            train,
+        )
 
         device = device_of(self.options["device"])
         generator = generator_on(device, training.seed)
@@ -115,7 +122,7 @@ class Mlp(Learner):
             torch.from_numpy(matrix).to(device),
             torch.from_numpy(training.labels.astype(np.float32)).to(device),
             self._loss(),
-            settings_of(self.options),
+            Schedule(**{each.name: self.options[each.name] for each in fields(Schedule)}),
             hold_out_latest(training),
             generator,
             sources=sources.tolist(),
@@ -267,19 +274,3 @@ def check_training(options: dict[str, Any]) -> None:
     flag("refit", options["refit"])
     if not isinstance(options["device"], str):
         raise InputError(f"device = {options['device']!r}; give 'auto', 'cpu' or 'cuda'")
-
-
-def settings_of(options: dict[str, Any]) -> Any:
-    """Return the options as the settings of a training."""
-    from promolab.model.neural.training import Schedule as Settings
-
-    return Settings(
-        epochs=options["epochs"],
-        batch=options["batch"],
-        learning_rate=options["learning_rate"],
-        weight_decay=options["weight_decay"],
-        patience=options["patience"],
-        refit=options["refit"],
-        mixing=options["mixing"],
-        masking=options["feature_masking"],
-    )

@@ -249,7 +249,7 @@ class Schedule:
     mixing : float
         Strength α of mixup (Zhang et al. 2018): rows and losses of pairs are mixed in shares drawn
         from Beta(α, α); 0 for none.
-    masking : float
+    feature_masking : float
         Share of the features set to their mean in each row at each step.
     """
 
@@ -260,7 +260,7 @@ class Schedule:
     patience: int
     refit: bool = False
     mixing: float = 0.0
-    masking: float = 0.0
+    feature_masking: float = 0.0
 
     def batch_of(self, n: int) -> int:
         """Return the rows in a step for n rows."""
@@ -439,7 +439,7 @@ class _Run:
     def _loss_of(self, rows: torch.Tensor) -> torch.Tensor:
         features = self.inputs.index_select(0, rows)
         labels, weights = self._labels_of(rows)
-        if self.settings.masking:
+        if self.settings.feature_masking:
             features = self._masked(features)
         if not self.settings.mixing:
             loss = self.loss(self.network(features), labels, weights)
@@ -458,7 +458,7 @@ class _Run:
         assert self.sources is not None
         count = int(self.sources.max()) + 1
         drawn = torch.empty(len(features), count, device=features.device)
-        kept = drawn.uniform_(generator=self.generator) >= self.settings.masking
+        kept = drawn.uniform_(generator=self.generator) >= self.settings.feature_masking
         return features * kept[:, self.sources]
 
     def _labels_of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
