@@ -70,7 +70,7 @@ def _execute(
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     known: dict[str, Any] = {"__name__": "__main__"}
     number = 0
-    with pytest.MonkeyPatch.context() as patch:
+    with speaking(ENGLISH), pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv(STEP_VARIABLE, step.stem)
         for cell in notebook.cells:

@@ -52,7 +52,7 @@ FIGURE = re.compile(r"\d[\d,]*(?:\.\d+)?")
 def required() -> dict[tuple[str, ...], set[str]]:
     """Return each message that a first page may show, (one, many) of plurals, and where it is."""
     found: dict[tuple[str, ...], set[str]] = {}
-    for place, message in [*_of_the_code(), *_of_the_page(), *_of_the_data()]:
+    for place, message in [*_of_the_code(), *_of_the_page(), *_of_the_notebooks(), *_of_the_data()]:
         key = (message,) if isinstance(message, str) else tuple(message)
         found.setdefault(key, set()).add(place)
     return found
@@ -84,6 +84,23 @@ def _of_the_page() -> Iterator[tuple[str, str]]:
     for path in sorted(NOTEBOOKS.glob("[01][0-9]_*.ipynb"))[1:]:
         notebook = nbformat.read(path, as_version=4)
         yield path.name, notebook.cells[0].source.splitlines()[0].lstrip("# ").split(" · ")[-1]
+
+
+_SHOWN = ("otherwise", "caption", "columns")
+
+
+def _of_the_notebooks() -> Iterator[tuple[str, str]]:
+    """Give what notebooks say in place of a result that is not there, and of tables of theirs."""
+    for path in sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type != "code":
+                continue
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "present":
+                    shown = [k.value for k in node.keywords if k.arg in _SHOWN]
+                    heads = [head for part in shown for head in getattr(part, "values", [])]
+                    told = [part for part in [*shown, *heads] if isinstance(part, ast.Constant)]
+                    yield from ((path.name, str(part.value)) for part in told)
 
 
 def _of_the_data() -> Iterator[tuple[str, str]]:

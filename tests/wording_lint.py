@@ -75,7 +75,8 @@ def nonsense_of(page: Path) -> list[str]:
     return nonsense(visible(page.read_text(encoding="utf-8")))
 
 
-_SAID_AS_IT_IS = r"promolab|Notebook|US\$|\bW\d\d\b|\S+\.(?:csv|ipynb|toml|html)\b|\bp [<=]"
+_FILE = r"\S+\.(?:csv|ipynb|json|toml|html|parquet|safetensors)\b"
+_SAID_AS_IT_IS = rf"promolab|Notebook|US\$|\bW\d\d\b|{_FILE}|\bp [<=]"
 
 
 def english_left(text: str, names: Iterable[str] = ()) -> list[str]:

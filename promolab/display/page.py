@@ -182,7 +182,7 @@ def table(
     caption: str = "",
     most: int = 10,
     file: str = "",
-    file_text: str = "All rows as a file",
+    file_text: str = "",
     marked: str = "",
     otherwise: str = "",
     currency: str = "",
@@ -204,7 +204,7 @@ def table(
     most : int
         Rows to show.
     file, file_text : str
-        Where all rows lie, relative to the page, and what to call that.
+        Where all rows lie, relative to the page, and what to call that (all rows by default).
     marked : str
         A column that tells which rows are to stand out.
     otherwise : str
@@ -246,7 +246,7 @@ def table(
         cells.append([_cell(text, right[c], by) for text, by in pairs])
     head = "".join(
         f'<th class="{"number" if right[c] else "text"}" scope="col"{_meaning(c)}>'
-        f"{escape(title)}</th>"
+        f"{escape(_(title))}</th>"
         for c, title in columns.items()
     )
     marks = top[marked] if marked else [False] * len(top)
@@ -257,9 +257,10 @@ def table(
     more = ""
     if len(frame) > most:
         more = _("{shown} of {n} rows. ", shown=most, n=count(len(frame)))
-    rest = f'<a href="{escape(file)}">{escape(file_text)}</a>' if file else ""
+    text = _(file_text) if file_text else _("All rows as a file")
+    rest = f'<a href="{escape(file)}">{escape(text)}</a>' if file else ""
     foot = f'<p class="more">{more}{rest}</p>' if more or rest else ""
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    title = f"<caption>{escape(_(caption))}</caption>" if caption else ""
     rows = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     # It scrolls sideways where the screen is narrow, by keys as well.
     named = f'role="region" aria-label="{escape(caption or _("Table"))}"'
@@ -305,6 +306,8 @@ def _plain(value: Any) -> str | Html:
         return value
     if value is None or value != value:
         return "–"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -465,7 +468,7 @@ def present(
     elif result is None or (
         otherwise and (result.empty if isinstance(result, DataFrame) else result == Html(""))
     ):
-        _shown(absent(otherwise or "Nothing to show here this week."))
+        _shown(absent(_(otherwise) if otherwise else _("Nothing to show here this week.")))
     elif isinstance(result, (str, Html)):
         if result not in ("", Html("")):
             _shown(say(result) if isinstance(result, str) else result)
@@ -480,7 +483,9 @@ def present(
         name = next((name for name in names if _has(result, name)), None)
         if name is not None:
             own = getattr(result, "alt", None)
-            _draw(getattr(result, name), alt or (own(name) if own else result.summary()), said)
+            if not alt or (own and language() != ENGLISH):  # a notebook describes it in English
+                alt = own(name) if own else result.summary()
+            _draw(getattr(result, name), alt, said)
     else:
         show(result, alt=alt)
 
@@ -496,7 +501,7 @@ def _draw(method: Callable[[], Any], alt: str, said: bool) -> None:
         found = method()
     except InputError as error:
         if said:
-            _shown(say(f"No figure: {error}"))
+            _shown(say(_("No figure: {why}", why=error)))
         return
     if isinstance(found, (str, Html)):
         _shown(say(found) if isinstance(found, str) else found)

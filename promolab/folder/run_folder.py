@@ -21,7 +21,7 @@ import promolab
 from promolab.errors import InputError, StepError, nearest
 from promolab.folder.files import alone, keep_private, read_json, whole, write_json
 from promolab.folder.pseudonyms import codes, key_of
-from promolab.language import ENGLISH, speaking
+from promolab.language import ENGLISH, speak, speaking
 from promolab.results import plain
 from promolab.weeks import Week
 
@@ -466,6 +466,10 @@ class RunFolder:
     def table_path(self, name: str) -> Path:
         """Return where a table lies or will lie."""
         return self.path / "tables" / f"{name}.parquet"
+
+    def speak(self) -> None:
+        """Speak the language of the week's report from now on, as its notebooks do."""
+        speak(self.language)
 
     @property
     def metrics(self) -> dict[str, Any]:

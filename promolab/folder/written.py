@@ -7,15 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from promolab.display import Html, say, table
 from promolab.results import Result
-from promolab.wording import count, plural
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 _MOST = 60
 
@@ -27,8 +24,8 @@ class Written(Result):
     Parameters
     ----------
     table : DataFrame
-        A row each: what (its path in the run folder, or the name of the section), rows (of a table;
-        missing where it is none) and holds (in words).
+        A row each: what (its path in the run folder, or the name of the section), section (whether
+        it is one), size and of what (rows, kB, values).
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -37,25 +34,28 @@ class Written(Result):
         """Return a copy of the table."""
         return self.table.copy()
 
-    def summary(self) -> str:
-        """Return how many files and sections there are."""
-        if self.table.empty:
-            return "Nothing was written."
+    def facts(self) -> Mapping[str, Any]:
+        """Return how many files and sections there are, and which of them there are at all."""
         sections = int(self.table["section"].sum())
         files = len(self.table) - sections
-        said = [plural(files, "file")] if files else []
-        said += [f"{plural(sections, 'section')} of metrics.json"] if sections else []
-        return f"This step wrote {' and '.join(said)}."
+        case = "both" if files and sections else "files" if files else "sections"
+        return {"files": files, "sections": sections, "case": case if len(self.table) else "none"}
 
     def _repr_html_(self) -> str:
         if self.table.empty:
             return say(self.summary()).text
-        names = zip(self.table["what"], self.table["section"], strict=True)
-        links: Any = [_linked(name, section) for name, section in names]
-        rows = self.table.assign(what=links)
-        return table(
-            rows, {"what": "what", "holds": "holds"}, caption=self.summary(), most=_MOST
-        )._repr_html_()
+        facts = self._facts
+        names = [
+            escape(n) if section else _linked(n)
+            for n, section in zip(self.table["what"], self.table["section"], strict=True)
+        ]
+        cells = [
+            (Html(row.line(facts.words["say"]["what"])), row.line(facts.words["say"]["holds"]))
+            for row in facts.rows(self.table.assign(name=names, file=_linked("metrics.json")))
+        ]
+        rows = pd.DataFrame(cells, columns=["what", "holds"])
+        heads = {name: self.say(f"{name}_head") for name in rows}
+        return table(rows, heads, caption=self.summary(), most=_MOST)._repr_html_()
 
 
 def what_was_written(folder: Path, paths: Sequence[Path], sections: Mapping[str, Any]) -> Written:
@@ -75,18 +75,15 @@ def what_was_written(folder: Path, paths: Sequence[Path], sections: Mapping[str,
     Written
         Of what is there; files first, each once.
     """
-    import pandas as pd
-
     folder = folder.resolve()
     files = dict.fromkeys(file for path in paths for file in _files(path.resolve()))
-    rows: list[tuple[str, bool, int | None, str]] = [
-        (file.relative_to(folder).as_posix(), False, *_holds(file)) for file in files
+    rows: list[tuple[str, bool, int, str]] = [
+        (file.relative_to(folder).as_posix(), False, *_size(file)) for file in files
     ]
     for name, values in sections.items():
-        n = sum(1 for _ in _leaves(values))
-        rows.append((name, True, None, plural(n, "value")))
-    frame = pd.DataFrame(rows, columns=["what", "section", "rows", "holds"])
-    return Written(frame.astype({"section": bool, "rows": "Int64"}))
+        rows.append((name, True, sum(1 for _ in _leaves(values)), "values"))
+    frame = pd.DataFrame(rows, columns=["what", "section", "size", "unit"])
+    return Written(frame.astype({"section": bool, "size": int}))
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -96,11 +93,9 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _holds(file: Path) -> tuple[int | None, str]:
+def _size(file: Path) -> tuple[int, str]:
     rows = _rows(file)
-    if rows is None:
-        return None, f"{count(max(1, round(file.stat().st_size / 1000)))} kB"
-    return rows, plural(rows, "row")
+    return (max(1, round(file.stat().st_size / 1000)), "kB") if rows is None else (rows, "rows")
 
 
 def _rows(file: Path) -> int | None:
@@ -123,7 +118,5 @@ def _leaves(values: Any) -> Iterator[Any]:
         yield values
 
 
-def _linked(name: str, section: bool) -> Html:
-    if section:
-        return Html(f'“{escape(name)}” in <a href="metrics.json">metrics.json</a>')
-    return Html(f'<a href="{escape(name)}">{escape(name)}</a>')
+def _linked(name: str) -> str:
+    return f'<a href="{escape(name)}">{escape(name)}</a>'

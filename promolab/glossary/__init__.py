@@ -49,22 +49,26 @@ class Term:
     decimals: int | None = None
 
 
-def _read() -> dict[str, dict[str, Term]]:
+def _read() -> tuple[dict[str, dict[str, Term]], dict[str, str]]:
     groups: dict[str, dict[str, Term]] = {}
+    units: dict[str, str] = {}
     for line in (Path(__file__).parent / "terms.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("== "):
             groups[line[3:]] = found = {}
+        elif line.startswith("= "):
+            spoken, _, chinese = line[2:].partition(" | ")
+            units[spoken] = chinese
         elif line and not line.startswith("#"):
             name, called, unit, meaning, explained = (part.strip() for part in line.split("|"))
             english, _, chinese = called.partition(" / ")
             unit, _, decimals = unit.removesuffix(" decimals").partition("; ")
             shown = int(decimals) if decimals else None
             found[name] = Term(name, english, unit, meaning, chinese, explained, shown)
-    return groups
+    return groups, units
 
 
-GROUPS: dict[str, dict[str, Term]] = _read()
-"""Terms by what they belong to, in the order in which they are read."""
+GROUPS, UNITS = _read()
+"""Terms by what they belong to, in the order in which they are read; units in Chinese."""
 
 # A column's own entry wins over a word of the same name.
 GLOSSARY: dict[str, Term] = {
@@ -135,7 +139,9 @@ def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
     for name in names:
         if name not in GLOSSARY:
             raise InputError(f"{name!r} is not in the glossary; {nearest(name, GLOSSARY)}")
-        rows.append((name, label(name), GLOSSARY[name].unit or None, meaning(name)))
+        unit = GLOSSARY[name].unit
+        said = unit if language() == ENGLISH else UNITS.get(unit, unit)
+        rows.append((name, label(name), said or None, meaning(name)))
     return pd.DataFrame(rows, columns=["name", "word", "unit", "meaning"]).set_index("name")
 
 
