@@ -8,9 +8,9 @@ import pytest
 
 import promolab
 from promolab.campaign.past.contacted import contacted_experiment, known_at, promotions_over
-from promolab.campaign.past.schedule import promotion_name
 from promolab.errors import InputError
 from promolab.features.decisions import outcomes_between
+from promolab.wording import promotion_name
 from tests.refused import refused, spoilt
 
 

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from promolab.campaign.past.schedule import list_of, promotion_name, timeline
+from promolab.campaign.past.schedule import list_of, timeline
 from promolab.campaign.readout.ended_promotions import read_out
 from promolab.contract import Shop
 from promolab.errors import DataError, InputError
 from promolab.sources import load_shop
+from promolab.wording import promotion_name
 from tests.made_up import shop_of
 from tests.refused import refused
 

@@ -8,7 +8,7 @@ from .outcomes import response_spans as response_spans
 from .outcomes import settles_at as settles_at
 from .schedule import days_of as days_of
 from .schedule import list_of as list_of
-from .schedule import promotion_name, timeline
 from .schedule import shifted as shifted
+from .schedule import timeline
 
-__all__ = ["past_answers", "promotion_name", "timeline"]
+__all__ = ["past_answers", "timeline"]

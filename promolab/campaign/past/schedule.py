@@ -14,7 +14,6 @@ from promolab.errors import InputError, nearest
 from promolab.promotions import moment_of, read_promotions
 from promolab.results import words_of
 from promolab.weeks import local_day
-from promolab.wording import promotion_name as promotion_name
 
 if TYPE_CHECKING:
     from promolab.contract import Shop

@@ -180,25 +180,27 @@ def standing_holdout(shop: Shop, as_of: Any, *, level: float = 0.95) -> Standing
     confidence sequences); Slepian (1962), Bell System Technical Journal 41; Robbins (1970), Annals
     of Mathematical Statistics 41.
     """
-    now, level = moment_of(as_of), level_of(level)
-    nothing, currency = pd.DataFrame({"week": [], "until": []}), shop.settings.currency
-    words = words_of(__name__, "StandingReadout", shop=shop.settings.name, needed=FEWEST_UNITS)
+    now, level, currency = moment_of(as_of), level_of(level), shop.settings.currency
+    nothing = pd.DataFrame({"week": [], "until": []})
+    told = {"shop": shop.settings.name, "needed": FEWEST_UNITS}
+    members, line = pd.DataFrame(), "nobody"
     if not shop.has("decisions", "holdout"):
-        why = words.say("undecided")
+        line = "undecided"
+    elif shop.lacks("orders and sales") is not None:
+        line = "no_amounts"
     else:
-        why = "" if shop.lacks("orders and sales") is None else words.say("no_amounts")
-    members = pd.DataFrame() if why else _members(shop, now)
+        members = _members(shop, now)
     if members.empty:
-        why = why or words.say("nobody")
+        why = words_of(__name__, "StandingReadout", **told).say(line)
         return StandingReadout(nothing, level=level, currency=currency, why=why)
     held = members[STANDING].to_numpy()
     units = min(members.loc[side, "cluster"].nunique() for side in (held, ~held))
     began = members["entered"].min().to_pydatetime()
     weeks = (now - began) // WEEK
     sizes = int(held.sum()), int((~held).sum())
+    words = words_of(__name__, "StandingReadout", **told, units=units)
     if units < FEWEST_UNITS or weeks < 1:
-        few = words_of(__name__, "StandingReadout", units=units, needed=FEWEST_UNITS).say("few")
-        why = few if units < FEWEST_UNITS else words.say("young")
+        why = words.say("few" if units < FEWEST_UNITS else "young")
         return StandingReadout(nothing, *sizes, began, level, currency, why)
     sums, margin = _weekly_sums(shop, members, began, began + weeks * WEEK)
     frame = pd.DataFrame({"week": np.arange(1, weeks + 1)})

@@ -155,8 +155,9 @@ def _ended(shop: Shop, now: datetime, weeks: int, operations: Operations) -> pd.
 class _Tables:
     """What the promotions that ended are read from.
 
-    ``windows`` and ``contacts`` hold all promotions that started before the date; ``decisions``
-    those of each that ended, and ``costs`` its discounts by column of the events.
+    ``windows`` and ``contacts`` hold all promotions that started before the date; ``decisions`` and
+    ``earlier`` those of each that ended, with the time whose sales are allowed for where a holdout
+    tells; ``costs`` its discounts by column of the events.
     """
 
     shop: Shop
@@ -172,6 +173,7 @@ class _Tables:
     decisions: Mapping[Any, pd.DataFrame]
     buyers: pd.DataFrame
     costs: Mapping[str, pd.DataFrame]
+    earlier: Mapping[Any, tuple[datetime, datetime]]
     sales: SalesWindows
     shared: pd.DataFrame | None
 
@@ -196,6 +198,13 @@ class _Tables:
         decisions = {p: decided[decided["action"] == action] for p, action in actions.items()}
         held = [bool((decisions[p]["arm"] != ASSIGNED).any()) for p in ids]
         buyers = pd.DataFrame(columns=["promotion_id", "customer_id"])
+        told = {p.promotion_id: p for p in promotions.itertuples()}
+        earlier = {p: _earlier(told[p], d) for p, d in decisions.items() if not obstacle(d)}
+        sizes = answers.groupby("promotion_id").size()
+        similar = [p for p in ids if p not in earlier and sizes.get(p, 0) >= FEWEST]
+        windows_of = promotions[["starts_at", "ends_at", "until"]].to_numpy(dtype="datetime64[us]")
+        until = {span: span[1] for span in earlier.values()}
+        until |= {(low, high): end for low, high, end in windows_of.tolist()}
         rule = operations.attribution.overlapping
         in_full = rule == EACH_IN_FULL or shop.lacks("orders and sales") is not None
         return cls(
@@ -212,7 +221,8 @@ class _Tables:
             decisions,
             buyers_in_windows(shop, promotions[held]) if any(held) else buyers,
             _discounts(shop, promotions),
-            _sales(shop, promotions, answers.groupby("promotion_id").size(), decisions),
+            earlier,
+            sales_windows(shop, [told[p].starts_at.to_pydatetime() for p in similar], until),
             None if in_full else shared_sales(shop, promotions, contacts, windows, rule),
         )
 
@@ -306,13 +316,11 @@ class _Tables:
 
     def _against_holdout(self, promotion: Any) -> HoldoutComparison:
         p, sales, rows = promotion.promotion_id, self.sales.sales, self.responses
-        decisions, earlier = self.decisions[p], None
-        if sales and not obstacle(decisions):
-            earlier = _earlier(promotion, decisions)
+        earlier = self.earlier.get(p) if sales else None
         redeemed = (rows["promotion_id"] == p) & (rows["kind"] == "redeem")
         return compare_with_holdout(
             p,
-            decisions,
+            self.decisions[p],
             sales[promotion.starts_at, promotion.ends_at] if sales else None,
             self.buyers.loc[self.buyers["promotion_id"] == p, "customer_id"],
             rows.loc[redeemed, "customer_id"],
@@ -349,25 +357,6 @@ def _discounts(shop: Shop, promotions: pd.DataFrame) -> dict[str, pd.DataFrame]:
         for column, rows in wanted.items()
         if len(rows) and shop.has("events", column)
     }
-
-
-def _sales(
-    shop: Shop,
-    promotions: pd.DataFrame,
-    contacted: pd.Series[int],
-    decisions: Mapping[Any, pd.DataFrame],
-) -> SalesWindows:
-    """Return sales in each window and before it, and features where no holdout tells."""
-    windows, before, starts = {}, {}, []
-    for p in promotions.itertuples():
-        low, high, end = (t.to_pydatetime() for t in (p.starts_at, p.ends_at, p.until))
-        windows[low, high] = end
-        if not obstacle(decisions[p.promotion_id]):
-            span = _earlier(p, decisions[p.promotion_id])
-            before[span] = span[1]
-        elif contacted.get(p.promotion_id, 0) >= FEWEST:
-            starts.append(low)
-    return sales_windows(shop, starts, before | windows)
 
 
 def _earlier(promotion: Any, decisions: pd.DataFrame) -> tuple[datetime, datetime]:
