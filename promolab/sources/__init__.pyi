@@ -3,11 +3,13 @@ from .columns import conform as conform
 from .experiments import HILLSTROM as HILLSTROM
 from .experiments import load_experiment
 from .labelled import load_labelled
+from .mapping import TERMS as TERMS
 from .mapping import Value as Value
 from .mapping import read_mapping as read_mapping
 from .opening import BUILT_IN as BUILT_IN
 from .opening import load_shop, simulated
 from .opening import stated_world as stated_world
+from .parsing import says_terms as says_terms
 from .parsing import to_number as to_number
 from .parsing import to_time as to_time
 from .synonyms import CURRENCIES as CURRENCIES
@@ -19,7 +21,5 @@ from .synonyms import currency_in as currency_in
 from .synonyms import key as key
 from .synonyms import kind_of_word as kind_of_word
 from .synonyms import table_rank as table_rank
-from .terms_in_words import TERMS as TERMS
-from .terms_in_words import says_terms as says_terms
 
 __all__ = ["load_experiment", "load_labelled", "load_shop", "save_shop", "simulated"]

@@ -9,8 +9,7 @@ from typing import Any
 from promolab.contract import TABLES, Column, Settings, shown_value
 from promolab.errors import DataError, nearest
 from promolab.sources.mapping import Part, Value
-from promolab.sources.parsing import Problem, to_flag, to_id, to_number, to_time
-from promolab.sources.terms_in_words import term_in_words
+from promolab.sources.parsing import Problem, term_in_words, to_flag, to_id, to_number, to_time
 
 _ABSENT = {"id": "string", "time": "timestamp", "text": "string", "flag": "boolean"}
 

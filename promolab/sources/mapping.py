@@ -22,8 +22,9 @@ from typing import Any
 from promolab.checks import flag, is_number, refuse, text
 from promolab.contract import TABLES, KeyCheck, by_name, from_zero, keyed, toml_table, zone_of
 from promolab.errors import InputError, nearest
-from promolab.sources.terms_in_words import TERMS
 
+TERMS = ("discount_rate", "threshold", "reduction", "steps")
+"""Columns of the promotions that a rule in words may fill."""
 _COUNTED = ("excel", "epoch_s", "epoch_ms")
 _CODE = re.compile(r"%(-?[dmyHIMSj]|[aAbBfGhnpTuUVwWYzZ%])")
 _OTHER_MARK = {".": ",", ",": "."}
