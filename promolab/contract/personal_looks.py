@@ -56,11 +56,12 @@ def _passed(passed: Sequence[bool]) -> float:
 
 
 def _weighted(digits: str, weights: Sequence[int]) -> int:
-    return sum(int(d) * w for d, w in zip(digits, weights, strict=False))
+    return sum((10 if d == "X" else int(d)) * w for d, w in zip(digits, weights, strict=False))
 
 
-def _always(value: str) -> bool:
-    return True
+def _weighs(weights: Sequence[int], modulus: int, rest: int = 0) -> Callable[[str], bool]:
+    """Return the check that weighted digits, the last one among them, leave a rest."""
+    return lambda value: _weighted(value, weights) % modulus == rest
 
 
 def _italian(value: str) -> bool:
@@ -81,11 +82,6 @@ def _spanish(value: str) -> bool:
 def _finnish(value: str) -> bool:
     digits = "".join(c for c in value[:-1] if c.isdigit())
     return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(digits) % 31] == value[-1]
-
-
-def _chinese(value: str) -> bool:
-    weights = [2**i % 11 for i in range(17, 0, -1)]
-    return "10X98765432"[_weighted(value, weights) % 11] == value[-1]
 
 
 def _german(value: str) -> bool:
@@ -109,19 +105,14 @@ def _brazilian(value: str) -> bool:
     return value[-2:] == f"{first}{second}"
 
 
-def _polish(value: str) -> bool:
-    return (10 - _weighted(value, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3)) % 10) % 10 == int(value[-1])
-
-
-def _dutch(value: str) -> bool:
-    return _weighted(value, (9, 8, 7, 6, 5, 4, 3, 2, -1)) % 11 == 0
-
-
 def _luhn(value: str) -> bool:
     doubled = [int(d) * (2 if i % 2 == 0 else 1) for i, d in enumerate(value[-10:])]
     return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
 
 
+_CHINESE = _weighs([2**i % 11 for i in range(17, -1, -1)], 11, 1)  # ISO 7064, modulus 11-2
+_POLISH = _weighs((1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1), 10)
+_DUTCH = _weighs((9, 8, 7, 6, 5, 4, 3, 2, -1), 11)
 _Check = tuple[re.Pattern[str], Callable[[str], bool]]
 _SSN = re.compile(r"(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
 # What 0 or A, 1 or B, … count at an odd place of an Italian number.
@@ -130,21 +121,21 @@ _MONTH, _MONTHS_DAY = r"(0[1-9]|1[0-2])", r"(0[1-9]|[12]\d|3[01])"
 _BY_FORM: tuple[_Check, ...] = (
     (re.compile(r"[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z]"), _italian),
     (re.compile(r"(\d{8}|[XYZ]\d{7})[A-Z]"), _spanish),
-    (re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z]{2}\d{6}[A-D]"), _always),  # British
-    (re.compile(r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]"), _always),  # Indian
+    (re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z]{2}\d{6}[A-D]"), bool),  # British
+    (re.compile(r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]"), bool),  # Indian
     (
         re.compile(r"[A-Z]{4}\d{2}" + _MONTH + _MONTHS_DAY + r"[HMX][A-Z]{5}[A-Z\d]\d"),
-        _always,
+        bool,
     ),  # Mexican
     (re.compile(_MONTHS_DAY + _MONTH + r"\d{2}[-+A-FU-Y]?\d{3}[\dA-Y]"), _finnish),
-    (re.compile(r"\d{6}(18|19|20)\d{2}" + _MONTH + _MONTHS_DAY + r"\d{3}[\dX]"), _chinese),
+    (re.compile(r"\d{6}(18|19|20)\d{2}" + _MONTH + _MONTHS_DAY + r"\d{3}[\dX]"), _CHINESE),
     (re.compile(r"[12]\d{2}" + _MONTH + r"(\d{2}|2[AB])\d{8}"), _french),
 )
 _BY_CHECK: tuple[_Check, ...] = (
     (re.compile(r"[1-9]\d{10}"), _german),
     (re.compile(r"\d{11}"), _brazilian),
-    (re.compile(r"\d{2}([02468][1-9]|[13579][0-2])" + _MONTHS_DAY + r"\d{5}"), _polish),
-    (re.compile(r"\d{9}"), _dutch),
+    (re.compile(r"\d{2}([02468][1-9]|[13579][0-2])" + _MONTHS_DAY + r"\d{5}"), _POLISH),
+    (re.compile(r"\d{9}"), _DUTCH),
     (re.compile(r"(\d{2})?\d{2}" + _MONTH + _MONTHS_DAY + r"\d{4}"), _luhn),  # Swedish
 )
 
