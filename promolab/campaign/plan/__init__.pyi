@@ -30,6 +30,6 @@ from .rights import same_channel as same_channel
 from .send import file_names as file_names
 from .send import neutralised as neutralised
 from .send import restored as restored
-from .send import write_send
+from .send import write_send as write_send
 
-__all__ = ["Overrides", "Plan", "override_plan", "plan_week", "write_send"]
+__all__ = ["Overrides", "Plan", "override_plan", "plan_week"]
