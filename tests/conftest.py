@@ -63,7 +63,7 @@ HEAVY = """
     engines/test_dialects.py campaign/test_launch.py report/running/test_run.py
     loop/rehearsal/test_sees_only_what_a_shop_sees.py report/running/test_releases.py
     features/test_customers.py report/test_robust.py report/test_side_by_side.py
-    simulated/test_reported.py loop/ledger/test_holding.py engines/test_warehouse.py
+    simulated/test_reported.py loop/ledger/test_ledger_file.py engines/test_warehouse.py
     report/running/test_killed.py report/test_bad_input.py report/running/test_backfill.py
     features/test_decisions.py metrics/test_uplift.py campaign/test_plan.py
     browser/test_notebook.py widgets/test_explore_notebooks.py policy/test_limits.py

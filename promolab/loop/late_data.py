@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from promolab.contract import arriving, by_week, changed_since
-from promolab.language import _
+from promolab.results import words_of
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -50,15 +50,8 @@ class LateRows:
     def sentence(self) -> str:
         """Say what changed."""
         changed = changed_since(self.recorded, self.now)
-        named = _("; ").join(changed[:MOST])
-        if len(changed) > MOST:
-            named = _("{named} and {n} more", named=named, n=len(changed) - MOST)
-        return _(
-            "{week} is closed, and its data changed since: {changed}. Its figures stay as they "
-            "were closed",
-            week=self.week,
-            changed=named,
-        )
+        told = {"week": self.week, "changed": changed[:MOST], "more": len(changed[MOST:])}
+        return words_of(__name__, "LateRows", **told).say("told")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pandas as pd
 from promolab.campaign.past import settles_at
 from promolab.errors import InputError
 from promolab.folder import state_of
-from promolab.language import _, marked
+from promolab.results import words_of
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def frozen_windows(promotions: pd.DataFrame) -> dict[str, dict[str, str]]:
 def moved_windows(
     frozen: Mapping[str, Mapping[str, str]],
     promotions: pd.DataFrame,
-    done: str = marked("released"),
+    done: str = "released",
 ) -> tuple[str, ...]:
     """Say which promotions no longer run when a plan says they do.
 
@@ -198,27 +198,21 @@ def moved_windows(
     now = frozen_windows(promotions)
     said = []
     for promotion, window in frozen.items():
+        told = words_of(__name__, "windows", promotion=promotion, done=done)
         if promotion not in now:
-            gone = marked("promotion {promotion} was {done} and is no longer in the data")
-            said.append(_(gone, promotion=promotion, done=_(done)))
+            said.append(told.say("gone"))
             continue
-        for key, word in (("starts_at", marked("start")), ("ends_at", marked("end"))):
-            then, today = pd.Timestamp(window[key]), pd.Timestamp(now[promotion][key])
+        for key in ("starts_at", "ends_at"):
+            then, today = (pd.Timestamp(each[key]) for each in (window, now[promotion]))
             if then != today:
-                moved = _(
-                    "promotion {promotion} was {done} with the {end} {then} and now has {now}",
-                    promotion=promotion,
-                    done=_(done),
-                    end=_(word),
-                    then=_minute(then),
-                    now=_minute(today),
-                )
-                said.append(moved)
+                moved = {"end": key, "then": _minute(then), "now": _minute(today)}
+                told = words_of(__name__, "windows", promotion=promotion, done=done, **moved)
+                said.append(told.say("moved"))
     return tuple(said)
 
 
 def _minute(moment: Any) -> str:
-    return _("none") if pd.isna(moment) else f"{moment:%Y-%m-%d %H:%M}"
+    return "–" if pd.isna(moment) else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def settled_at(

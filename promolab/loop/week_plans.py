@@ -13,11 +13,10 @@ from promolab.contract import NONE, Settings, read_operations, read_settings
 from promolab.engines import keep
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, append_lines, read_lines, sha256_of, state_of
-from promolab.language import _
 from promolab.loop.reconcile import Reconciliation
 from promolab.loop.states import check_unchanged, moved_windows
+from promolab.results import words_of
 from promolab.weeks import Week
-from promolab.wording import count, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -491,19 +490,13 @@ def carried_out(run: RunFolder, promotions: Iterable[Any]) -> list[str]:
         if planned.empty:
             continue
         held = int((planned["holdout"] != NONE).sum())
-        names = listed(sorted(planned["promotion_id"].astype(str).unique()))
-        sent = plan.manifest.get("sent")
-        read_back = sent and Reconciliation(plan.run.read_table("sent"), sent["rows"]).summary()
-        said.append(
-            _(
-                "Plan of {week} (promotion {names}): {assigned} assigned, {held} held back. {sent}",
-                week=plan.week,
-                names=names,
-                assigned=count(len(planned) - held),
-                held=count(held),
-                sent=read_back or _("What was sent was not read back."),
-            )
-        )
+        sent, facts = plan.manifest.get("sent"), {"week": str(plan.week), "held": held}
+        facts |= {"names": sorted(planned["promotion_id"].astype(str).unique())}
+        facts |= {"assigned": len(planned) - held, "sent": ""}
+        if sent:
+            told = Reconciliation(plan.run.read_table("sent"), sent["rows"]).summary()
+            facts |= {"sent": told}
+        said.append(words_of(__name__, "carried_out", **facts).say("told"))
     return said
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError, StepError
-from promolab.loop import ledger as books
+from promolab.loop import ledger as module
 from promolab.loop.ledger import Ledger
 from promolab.loop.ledger_file import reading, writing
 from tests.draws import draws
@@ -172,14 +172,14 @@ def test_who_holds_the_file_too_long_is_said(ledger):
 
 
 def test_what_fails_in_between_leaves_the_ledger_as_it_was(ledger, monkeypatch):
-    replace = books.replace_rows
+    replace = module.replace_rows
 
     def full(con, table, view, week):
         if table == "predictions":
             raise duckdb.IOException("IO Error: No space left on device")
         replace(con, table, view, week)
 
-    monkeypatch.setattr(books, "replace_rows", full)
+    monkeypatch.setattr(module, "replace_rows", full)
     with pytest.raises(StepError, match=r"could not be written \(.*No space left.*it is as it was"):
         ledger.record_week("2017-W44", AS_OF, state="released", predictions=said(0.9))
     monkeypatch.undo()
@@ -227,7 +227,7 @@ from pathlib import Path
 import duckdb, pandas as pd
 from promolab.errors import InputError
 sys.path.insert(0, {tests!r})
-from test_holding import AS_OF, ROWS, decisions, said
+from test_ledger_file import AS_OF, ROWS, decisions, said
 from promolab.loop.ledger import Ledger
 
 path, log = Path({path!r}), Path({log!r})
