@@ -298,7 +298,7 @@ MUTATIONS = (
     ),
     Mutation(
         "campaign/plan/contact_records.py",
-        'listed[listed["kind"] != "complaint"]',
+        "listed[~complained]",
         'listed[listed["kind"] == "unsubscribe"]',
         "serve/test_refusals.py::test_a_plan_and_its_release_read_the_list",
     ),
