@@ -54,7 +54,7 @@ def test_noise_is_a_named_group_everywhere(features: pd.DataFrame) -> None:
     assert "No dense group of 12 customers was found" in found.note_
     assert np.isnan(found.stability().value) and np.isnan(found.silhouette_)
     assert found.profile().frame["segment"].tolist() == ["Unlike any group"]
-    assert found.advice().frame["so_do_this"].str.startswith("No line").all()
+    assert found.advice().frame["so_do_this"].str.startswith("No advice").all()
     assert found.choice_ is None
     found.map().plot()
     refused("no centres", found.predict, features)
