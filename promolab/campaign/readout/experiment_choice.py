@@ -108,8 +108,8 @@ class ExperimentChoice(Result):
         if self.source != DECISIONS or not shop.has("promotions"):
             return pd.DataFrame(columns=["promotion_id", "kind"])
         rows: pd.DataFrame = shop.promotions.select("promotion_id", "kind", "starts_at").execute()
-        mine = (rows["starts_at"] >= week.start(shop.zone)) & (
-            rows["starts_at"] < week.end(shop.zone)
+        mine = rows["starts_at"].between(
+            week.start(shop.zone), week.end(shop.zone), inclusive="left"
         )
         rows = rows[mine & rows["kind"].isin(list(arms))].drop(columns="starts_at")
         return rows.sort_values("promotion_id", ignore_index=True)
@@ -125,14 +125,10 @@ class ExperimentChoice(Result):
     def figures(self, model: UpliftModel) -> dict[str, Any]:
         """Return what ``metrics.json`` keeps of the experiment and of what a model found."""
         said = " ".join(filter(None, [model.summary(), self.why]))
-        told: dict[str, Any] = {
-            "source": self.source,
-            "summary": said,
-            "allows": self.allows(model),
-        }
+        told = {"source": self.source, "summary": said, "allows": self.allows(model)}
         method = "/".join(filter(None, [model.kind, str(model.learner or "")]))
-        told |= {"method": method, "horizon_days": self.horizon_days}
-        return told | model.to_dict()
+        told |= {"method": method}
+        return told | {"horizon_days": self.horizon_days} | model.to_dict()
 
 
 def choose_experiment(
@@ -266,9 +262,9 @@ def _text(value: Any) -> str:
 
 def _listed(text: str) -> list[str]:
     """Read names between commas; also as Python lists them, which is how a refusal writes them."""
-    if text.startswith("[") and text.endswith("]"):
-        return [part.strip().strip("'\"") for part in text[1:-1].split(",") if part.strip()]
-    return [part.strip() for part in text.split(",") if part.strip()]
+    as_list = text.startswith("[") and text.endswith("]")
+    parts = (text[1:-1] if as_list else text).split(",")
+    return [name for part in parts if (name := part.strip(" '\"" if as_list else " "))]
 
 
 def _chances(text: str) -> Any:

@@ -30,7 +30,7 @@ from promolab.campaign.past.outcomes import response_spans
 from promolab.campaign.readout.cumulative import HORIZON
 from promolab.campaign.readout.holdout import HELD
 from promolab.campaign.readout.verdict import MOST_HARM
-from promolab.contract import Operations, StatedExperiment, read_operations
+from promolab.contract import StatedExperiment, read_operations
 from promolab.display import Html, join, say
 from promolab.errors import DataError, InputError, PromolabError, nearest
 from promolab.features import order_lines, outcomes_between
@@ -258,6 +258,7 @@ def _of_promotion(said: StatedExperiment, shop: Shop, now: datetime) -> _Case:
         near = nearest(said.promotion, known)
         raise InputError(f"there is no promotion {said.promotion!r}; {near}")
     start, end = (promotion.loc[0, name].to_pydatetime() for name in ("starts_at", "ends_at"))
+    span = start, min(end + HORIZON, now)
     if start >= now:
         raise DataError(f"promotion {said.promotion} starts on {start:%Y-%m-%d}")
     decisions = read_decisions(shop, [action_of(shop, said.promotion)], now)
@@ -265,7 +266,8 @@ def _of_promotion(said: StatedExperiment, shop: Shop, now: datetime) -> _Case:
         raise DataError(why)
     rows, holdout = groups_of(decisions)
     rows = rows.assign(arm=np.where(rows["arm"] == ASSIGNED, ASSIGNED, HELD))
-    frame, options = _outcomes(shop, rows, promotion, now)
+    decided = min(start, rows["ts"].min().to_pydatetime())
+    frame, options = _outcomes(shop, rows, promotion, span, earlier_span(decided, end - start), now)
     options |= {"control": HELD, "cluster": "cluster"}
     chance = rows["chance"].to_numpy(dtype=float)
     if holdout == "chance":
@@ -302,16 +304,15 @@ def _usual(frame: pd.DataFrame) -> tuple[dict[str, Metric], dict[str, Metric]]:
 
 
 def _outcomes(
-    shop: Shop, rows: pd.DataFrame, promotion: pd.DataFrame, now: datetime
+    shop: Shop,
+    rows: pd.DataFrame,
+    promotion: pd.DataFrame,
+    span: tuple[datetime, datetime],
+    earlier: tuple[datetime, datetime],
+    now: datetime,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return a row per customer with what followed, and how its money is made."""
-    start, end = (promotion.loc[0, name].to_pydatetime() for name in ("starts_at", "ends_at"))
-    until = min(end + HORIZON, now)
-    decided = min(start, rows["ts"].min().to_pydatetime())
-    spans = pd.DataFrame(
-        [(0, start, until), (1, *earlier_span(decided, end - start))],
-        columns=["span", "low", "high"],
-    )
+    """Return a row per customer with what followed in a span, and how its money is made."""
+    spans = pd.DataFrame([(0, *span), (1, *earlier)], columns=["span", "low", "high"])
     frame = rows[["customer_id", "cluster", "arm"]].reset_index(drop=True)
     try:
         found, margin = outcomes_between(shop, spans).execute(), True
@@ -319,20 +320,18 @@ def _outcomes(
         found, margin = outcomes_between(shop, spans, margin=False).execute(), False
     wanted = {"": ("margin", "sales", "discount", "orders_placed", "purchases")}
     wanted["_before"] = ("sales", "margin")
-    for span, (ending, names) in enumerate(wanted.items()):
-        part = found[found["span"] == span].set_index("customer_id")
+    for place, (ending, names) in enumerate(wanted.items()):
+        part = found[found["span"] == place].set_index("customer_id")
         for name in [name for name in names if name in part]:
             values = frame["customer_id"].map(part[name])
             frame[f"{name}{ending}"] = values.fillna(0.0).astype(float)
-    operations = read_operations(shop.settings)
-    for name, who in _answered(shop, promotion, now, operations).items():
+    for name, who in _answered(shop, promotion, span, now).items():
         frame[name] = frame["customer_id"].isin(who).astype(float)
     if not margin:
         return frame, {}
-    told = promotion.loc[0].to_dict()
-    rate = operations.economics.margin_rate  # not looked at: the margin is counted by line
-    told |= {"funder_share": told.get("funder_share") or 0.0}
-    costs = promotion_costs(shop, until, told, operations.economics, rate)
+    economics = read_operations(shop.settings).economics
+    rate = economics.margin_rate  # not looked at: the margin is counted by line
+    costs = promotion_costs(shop, span[1], promotion.loc[0].to_dict(), economics, rate)
     money: dict[str, Any] = {"margin": "margin", "discount": "discount"}
     money |= {"earlier": "margin_before"}
     money |= {"contact_cost": float(costs.contact_cost.value)}
@@ -340,19 +339,17 @@ def _outcomes(
 
 
 def _answered(
-    shop: Shop, promotion: pd.DataFrame, now: datetime, operations: Operations
+    shop: Shop, promotion: pd.DataFrame, span: tuple[datetime, datetime], now: datetime
 ) -> dict[str, pd.Series[Any]]:
     """Return who redeemed, unsubscribed, complained and sent back, of what the shop records."""
-    found = {}
+    found, (start, until) = {}, span
     if shop.has("responses"):
-        spans = response_spans(promotion, operations.attribution, shop.zone)
+        spans = response_spans(promotion, read_operations(shop.settings).attribution, shop.zone)
         answers = responses_between(shop, spans, now)
         for kind in sorted(kinds_recorded(shop, now) & set(_WORDS)):
             found[_WORDS[kind]] = answers.loc[answers["kind"] == kind, "customer_id"]
-    start, end = promotion.loc[0, "starts_at"], promotion.loc[0, "ends_at"]
-    until = min(end.to_pydatetime() + HORIZON, now)
     came = order_lines(shop)
-    came = came.filter((came.ts >= start.to_pydatetime()) & (came.ts < until) & ~came.bought)
+    came = came.filter((came.ts >= start) & (came.ts < until) & ~came.bought)
     back = came.select("customer_id").distinct().execute()["customer_id"]
     return found | ({"returned": back} if len(back) else {})
 
