@@ -9,7 +9,7 @@ import pytest
 
 from promolab.campaign.readout.named_experiments import read_experiments
 from promolab.cli import main
-from tests.campaign.test_randomised import END, NOW, START, arms, tables
+from tests.campaign.test_holdout import END, NOW, START, arms, tables
 from tests.made_up import shop_of
 from tests.wording_lint import nonsense
 

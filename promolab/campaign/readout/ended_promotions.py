@@ -198,7 +198,7 @@ class _Tables:
         decisions = {p: decided[decided["action"] == action] for p, action in actions.items()}
         held = [bool((decisions[p]["arm"] != ASSIGNED).any()) for p in ids]
         buyers = pd.DataFrame(columns=["promotion_id", "customer_id"])
-        told = {p.promotion_id: p for p in promotions.itertuples()}
+        told: dict[Any, Any] = {p.promotion_id: p for p in promotions.itertuples()}
         earlier = {p: _earlier(told[p], d) for p, d in decisions.items() if not obstacle(d)}
         sizes = answers.groupby("promotion_id").size()
         similar = [p for p in ids if p not in earlier and sizes.get(p, 0) >= FEWEST]

@@ -318,8 +318,8 @@ def _outcomes(
         found, margin = outcomes_between(shop, spans).execute(), True
     except DataError:
         found, margin = outcomes_between(shop, spans, margin=False).execute(), False
-    wanted = {"": ("margin", "sales", "discount", "orders_placed", "purchases")}
-    wanted["_before"] = ("sales", "margin")
+    wanted = {"": ["margin", "sales", "discount", "orders_placed", "purchases"]}
+    wanted["_before"] = ["sales", "margin"]
     for place, (ending, names) in enumerate(wanted.items()):
         part = found[found["span"] == place].set_index("customer_id")
         for name in [name for name in names if name in part]:

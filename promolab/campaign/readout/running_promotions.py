@@ -199,13 +199,11 @@ class Running(ByPromotion):
         }
 
     def _shown(self) -> pd.DataFrame:
-        return self.to_frame().assign(
-            named=[
-                row.say("until", day=last_day(row.ends_at, self.zone)) for row in self.promotions
-            ],
-            part=[row.say("part") for row in self.promotions],
-            course=[row.sparkline() for row in self.promotions],
-        )
+        rows = self.promotions
+        named = [row.say("until", day=last_day(row.ends_at, self.zone)) for row in rows]
+        course: list[Any] = [row.sparkline() for row in rows]
+        told = self.to_frame().assign(named=named, course=course)
+        return told.assign(part=[row.say("part") for row in rows])
 
     def block(self) -> Html:
         """Return it as the week's page has it: the table, and what was expected, folded away."""
