@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import functools
+import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from promolab.contract import TABLES, Column, Settings, shown_value
 from promolab.errors import DataError, nearest
+from promolab.sources.files.finding import no_case_twins
 from promolab.sources.mapping import Part, Value
 from promolab.sources.parsing import Problem, term_in_words, to_flag, to_id, to_number, to_time
 
@@ -59,20 +62,6 @@ def conform(part: Part, table: Any, settings: Settings, theirs: str = "the table
     return table.select(**made, **_kept(part, table, found, made))
 
 
-def no_case_twins(table: str, columns: Sequence[str]) -> None:
-    """Refuse names that differ only in case: the engine takes them for one.
-
-    Raises
-    ------
-    DataError
-        If two do.
-    """
-    twins = [name for name, n in Counter(c.lower() for c in columns).items() if n > 1]
-    if twins:
-        both = ", ".join(sorted(c for c in columns if c.lower() == twins[0]))
-        raise DataError(f"{table} has columns whose names differ only in case: {both}; rename one")
-
-
 def which_columns(part: Part, columns: Sequence[str], theirs: str) -> dict[str, Value]:
     """Return how each column of the contract that is there is made, with their names as written.
 
@@ -108,15 +97,7 @@ def which_columns(part: Part, columns: Sequence[str], theirs: str) -> dict[str, 
         _spelt(part, "currency", columns, theirs)
     for column in TABLES[part.table]:
         if column.name not in found and column.name in by_lower:
-            found[column.name] = _named(
-                Value(
-                    (column.name,),
-                    decimal=part.default.decimal,
-                    thousands=part.default.thousands,
-                    symbol=part.default.symbol,
-                ),
-                by_lower,
-            )
+            found[column.name] = _named(replace(part.default, columns=(column.name,)), by_lower)
         if column.required and column.name not in found:
             raise DataError(
                 f"{part.table} lacks the required column {column.name!r}; "
@@ -149,10 +130,8 @@ def _unnamed(theirs: str, columns: list[str], name: str, table: str) -> str:
 
 
 def _named(how: Value, by_lower: Mapping[str, str]) -> Value:
-    import dataclasses
-
     there = tuple(by_lower[c.lower()] for c in how.columns if c.lower() in by_lower)
-    return dataclasses.replace(how, columns=there)
+    return replace(how, columns=there)
 
 
 def _raw(table: Any, how: Value) -> Any:
@@ -217,9 +196,6 @@ def _converted(
 
 
 def _number(where: str, table: Any, how: Value, engine: str) -> tuple[Any, list[Problem]]:
-    import functools
-    import operator
-
     import ibis
 
     if not how.columns:

@@ -45,6 +45,20 @@ def listed_files(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+def no_case_twins(table: str, columns: Sequence[str]) -> None:
+    """Refuse names that differ only in case: the engine takes them for one.
+
+    Raises
+    ------
+    DataError
+        If two do.
+    """
+    twins = [name for name, n in Counter(c.lower() for c in columns).items() if n > 1]
+    if twins:
+        both = ", ".join(sorted(c for c in columns if c.lower() == twins[0]))
+        raise DataError(f"{table} has columns whose names differ only in case: {both}; rename one")
+
+
 def one_spelling(
     table: str, paths: Sequence[Path], columns: Sequence[tuple[str, ...]]
 ) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
@@ -75,12 +89,7 @@ def one_spelling(
     others: dict[tuple[str, str], list[str]] = {}
     alike = []
     for path, names in zip(paths, columns, strict=True):
-        twins = [name for name, n in Counter(map(str.lower, names)).items() if n > 1]
-        if twins:
-            both = ", ".join(sorted(name for name in names if name.lower() == twins[0]))
-            raise DataError(
-                f"{path.name} has columns whose names differ only in case: {both}; rename one"
-            )
+        no_case_twins(path.name, names)
         spelled = [first.setdefault(name.lower(), name) for name in names]
         alike.append(tuple(spelled))
         for name, known in zip(names, spelled, strict=True):
