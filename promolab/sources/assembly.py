@@ -295,8 +295,10 @@ def _rows(table: Any, column: str, own: str) -> dict[str, int]:
 
 def _foreign(table: str, name: str, rows: Mapping[str, int], own: str, *, named: bool) -> str:
     held = [f"{code} ({plural(n, 'row')})" for code, n in sorted(rows.items())]
-    more = [f"{count(len(held) - _MOST)} more"] if len(held) > _MOST else []
-    said = f"{table}.{name} says {' and '.join([*held[:_MOST], *more])}"
+    some = " and ".join(held)
+    if len(held) > _MOST:
+        some = ", ".join([*held[:_MOST], f"and {count(len(held) - _MOST)} more"])
+    said = f"{table}.{name} says {some}"
     if len(rows) > 1:
         said += ", and two currencies are never added up: bring the amounts into one, or leave out"
         said += " the rows in the other"
