@@ -198,12 +198,20 @@ def render(state: DesignState, designs: Designs) -> Html:
     swept, depth, least = designs.swept, float(row["depth"]), float(row["threshold"])
     one = with_terms(swept.promotion, depth, least)
     words = words_of(
-        __name__, "design", currency=swept.currency, face=one.face_value(swept.currency),
-        was=swept.promotion.face_value(swept.currency), customers=swept.customers,
-        profit=Estimate.of(row[["profit", "profit_low", "profit_high"]]), cost=float(row["cost"]),
-        present=swept.present, guess=bool(row["extrapolated"]), at=_share(depth), least=least,
+        __name__,
+        "design",
+        currency=swept.currency,
+        face=one.face_value(swept.currency),
+        was=swept.promotion.face_value(swept.currency),
+        customers=swept.customers,
+        profit=Estimate.of(row[["profit", "profit_low", "profit_high"]]),
+        cost=float(row["cost"]),
+        present=swept.present,
+        guess=bool(row["extrapolated"]),
+        at=_share(depth),
+        least=least,
         level=swept.level,
-    )  # fmt: skip
+    )
     return join(
         [
             say(words.say("finding"), css="finding"),

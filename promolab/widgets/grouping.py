@@ -219,9 +219,14 @@ def segments(
             "save": control("Button", word("save"), button_style="primary"),
         }
         return Explorer(
-            word("title"), SegmentsState(columns=default), controls, render, prepare=prepare,
-            needs=lambda s: (s.method, s.columns), presses={"draw": draw, "save": save},
-        )  # fmt: skip
+            word("title"),
+            SegmentsState(columns=default),
+            controls,
+            render,
+            prepare=prepare,
+            needs=lambda s: (s.method, s.columns),
+            presses={"draw": draw, "save": save},
+        )
 
 
 def _is_shop(source: Any) -> bool:
@@ -373,12 +378,20 @@ def render(state: SegmentsState, found: Groupings) -> Html:
     chosen, customers = found.chosen(state), found.customers
     best = max(found.tried.values(), key=lambda g: np.nan_to_num(g.stability.value, nan=-1.0))
     words = words_of(
-        __name__, "segments", k=chosen.segmenter.k_, n=len(found.features), best=best.title,
-        of=customers if customers > len(found.features) else 0, shown=chosen.shown,
-        stability=chosen.stability, known=bool(np.isfinite(chosen.stability.value)),
-        points=len(chosen.points), across=chosen.directions[0], up=chosen.directions[1],
+        __name__,
+        "segments",
+        k=chosen.segmenter.k_,
+        n=len(found.features),
+        best=best.title,
+        of=customers if customers > len(found.features) else 0,
+        shown=chosen.shown,
+        stability=chosen.stability,
+        known=bool(np.isfinite(chosen.stability.value)),
+        points=len(chosen.points),
+        across=chosen.directions[0],
+        up=chosen.directions[1],
         several=len(found.tried) > 1,
-    )  # fmt: skip
+    )
     note = [say(chosen.segmenter.note_)] if chosen.segmenter.note_ else []
     pictures = found.pictures.get(found.key(state))
     drawings = fold(words.word("drawings"), [pictures] if pictures else [])
@@ -430,7 +443,11 @@ def _worded(grouping: Grouping) -> str:
     rows = grouping.profile.frame.set_index("segment")["share_customers"]
     dense, groups = grouping.segmenter.method == "dbscan", grouping.segmenter.k_
     return words_of(
-        __name__, "segments", stability=grouping.stability.value, groups=groups,
-        apart=float(rows.get(NOISE, 0.0)), dense=dense and groups > 0,
+        __name__,
+        "segments",
+        stability=grouping.stability.value,
+        groups=groups,
+        apart=float(rows.get(NOISE, 0.0)),
+        dense=dense and groups > 0,
         known=bool(np.isfinite(grouping.stability.value)),
-    ).say("worded")  # fmt: skip
+    ).say("worded")

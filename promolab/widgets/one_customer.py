@@ -185,9 +185,14 @@ def _timeline(index: CustomerIndex, place: int, weeks: int) -> Html:
     (at, amounts), (sent, _), (answered, _) = map(recent, ("orders", "contacts", "answers"))
     top = float(amounts.max()) if len(amounts) else 1.0
     words = _words(
-        index, orders=len(at), sent=len(sent), answers=len(answered), weeks=weeks,
-        total=float(amounts.sum()), day=local_day(index.start, index.shop.zone),
-    )  # fmt: skip
+        index,
+        orders=len(at),
+        sent=len(sent),
+        answers=len(answered),
+        weeks=weeks,
+        total=float(amounts.sum()),
+        day=local_day(index.start, index.shop.zone),
+    )
     marks: list[Any] = [Stems(at, amounts, words.say("orders_line"), 0)]
     if len(sent):
         marks.append(Dots(sent, np.full(len(sent), -0.07 * top), words.say("sent_line"), 1))

@@ -158,9 +158,14 @@ def review(
         presses = {"cap": _cap, "force": _force, "undo": _undo, "release": _release}
         state, title = ReviewState(largest, longest), words.say("title")
         return Explorer(
-            title, state, controls, render, prepare=prepare, presses=presses,
+            title,
+            state,
+            controls,
+            render,
+            prepare=prepare,
+            presses=presses,
             needs=lambda state: state.without,
-        )  # fmt: skip
+        )
 
 
 Pressed = tuple[ReviewState, Reviewed, str]
@@ -256,16 +261,26 @@ def _facts(
     release = draft.run.manifest.get("release", {}) if draft.state != "draft" else {}
     n, was = (sum(c.contacts for c in each) for each in (after, before))
     return {
-        "currency": draft.currency, "state": draft.state, "n": n, "was": was if n != was else 0,
-        "promotions": sum(c.contacts > 0 for c in after), "held": sum(c.held for c in after),
-        "released": release, "by": str(release.get("by", "unknown")),
+        "currency": draft.currency,
+        "state": draft.state,
+        "n": n,
+        "was": was if n != was else 0,
+        "promotions": sum(c.contacts > 0 for c in after),
+        "held": sum(c.held for c in after),
+        "released": release,
+        "by": str(release.get("by", "unknown")),
         "day": str(release.get("at", ""))[:10],
         "overrides": str(release.get("overrides", {}).get("said") or ""),
         "by_hand": state.overrides.summary() if state.overrides and not release else "",
-        "drafted": draft.money, "name": one.name, "answers": now.answers.value, "each": now.each,
-        "case": "sent" if now.contacts else "nobody", "shown": min(now.planned, FIRST),
-        "planned": now.planned, "most": state.most if state.most < len(one.customers) else None,
-    }  # fmt: skip
+        "drafted": draft.money,
+        "name": one.name,
+        "answers": now.answers.value,
+        "each": now.each,
+        "case": "sent" if now.contacts else "nobody",
+        "shown": min(now.planned, FIRST),
+        "planned": now.planned,
+        "most": state.most if state.most < len(one.customers) else None,
+    }
 
 
 def _totals(draft: Draft, before: Sequence[Changed], after: Sequence[Changed]) -> pd.DataFrame:

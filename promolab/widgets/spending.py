@@ -243,9 +243,14 @@ def budget(
             "capacity": control("BoundedIntText", words.word("capacity"), min=0, max=n, step=steps),
         }
         return Explorer(
-            words.word("title"), BudgetState(begun, NOBODY, n // 10), controls, render, Found(made),
-            functools.partial(_cap, made), _needs,
-        )  # fmt: skip
+            words.word("title"),
+            BudgetState(begun, NOBODY, n // 10),
+            controls,
+            render,
+            Found(made),
+            functools.partial(_cap, made),
+            _needs,
+        )
 
 
 def _of_week(run: RunFolder, budget: float | None) -> tuple[Any, ...]:
@@ -336,12 +341,23 @@ def _facts(
     gain, lose = int((now & ~before).sum()), int((before & ~now).sum())
     other = int((now & before & (choice != options.start)).sum())
     found: dict[str, Any] = {
-        "currency": options.currency, "given": state.budget, "began": options.began,
-        "planned": int(now.sum()), "n": len(choice), "spend": spend, "profit": profit,
-        "more": more, "adds": adds, "more_adds": adds > 0, "gain": gain, "lose": lose,
-        "other": other, "changed": gain + lose + other > 0, "told": "unknown",
+        "currency": options.currency,
+        "given": state.budget,
+        "began": options.began,
+        "planned": int(now.sum()),
+        "n": len(choice),
+        "spend": spend,
+        "profit": profit,
+        "more": more,
+        "adds": adds,
+        "more_adds": adds > 0,
+        "gain": gain,
+        "lose": lose,
+        "other": other,
+        "changed": gain + lose + other > 0,
+        "told": "unknown",
         "returns": options.path.price(state.budget),
-    }  # fmt: skip
+    }
     if (told := options.told) is not None:
         found |= {"first": float(told["budget"].iloc[0]), "last": float(told["budget"].iloc[-1])}
         known = (float(np.interp(spend, told["budget"], told[column])) for column in _ENDS)
@@ -352,10 +368,12 @@ def _facts(
         less = float(free) - profit
         reached = int((capped.choice == options.names.index(state.capped)).sum())
         found |= {
-            "capped": state.capped, "capacity": state.capacity, "less": less,
+            "capped": state.capped,
+            "capacity": state.capacity,
+            "less": less,
             "costs": reached >= state.capacity and less > 0,
             "price_of_one": float(capped.prices[1]),
-        }  # fmt: skip
+        }
     return found
 
 

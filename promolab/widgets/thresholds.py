@@ -278,16 +278,29 @@ def render(state: ThresholdState, ranked: Ranking) -> Html:
     rate = Estimate(precision, *_ends(ranked.rate, ranked.depths, share))
     missed, wrong = ranked.positives - found, top - found
     words = words_of(
-        __name__, "threshold", currency=ranked.currency, n=n, top=top, share=share,
-        case="some" if top else "nobody", score=f"{ranked.score[top - 1]:.3g}",
-        capture=Estimate(recall, *_ends(ranked.capture, ranked.depths, share)), rate=rate,
+        __name__,
+        "threshold",
+        currency=ranked.currency,
+        n=n,
+        top=top,
+        share=share,
+        case="some" if top else "nobody",
+        score=f"{ranked.score[top - 1]:.3g}",
+        capture=Estimate(recall, *_ends(ranked.capture, ranked.depths, share)),
+        rate=rate,
         profit=Estimate.of(top * (state.benefit * r - state.cost) for r in rate.ends),
         here=state.benefit * found - state.cost * top,
-        case_of_best="some" if best else "none", best=best / n, most=most,
-        best_score=f"{ranked.score[best - 1]:.3g}", recall=recall, auc=ranked.auc,
-        wrong=wrong / (n - ranked.positives), average_precision=ranked.average_precision,
-        positive_rate=ranked.positives / n, lost=(state.benefit - state.cost) * missed,
-    )  # fmt: skip
+        case_of_best="some" if best else "none",
+        best=best / n,
+        most=most,
+        best_score=f"{ranked.score[best - 1]:.3g}",
+        recall=recall,
+        auc=ranked.auc,
+        wrong=wrong / (n - ranked.positives),
+        average_precision=ranked.average_precision,
+        positive_rate=ranked.positives / n,
+        lost=(state.benefit - state.cost) * missed,
+    )
     sides = _sides(state, found, wrong, missed, n - ranked.positives - wrong)
     curves = [
         _roc(words, ranked),

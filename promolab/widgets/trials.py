@@ -189,12 +189,20 @@ def render(state: ExperimentState, outcome: Outcome) -> Html:
     once, daily = (other, plan) if state.sequential else (plan, other)
     share = plan.kind == SHARE
     words = words_of(
-        __name__, "experiment", days=state.days, limited=state.days > 0, once=once, daily=daily,
-        once_days=once.days or 0, daily_days=daily.days or 0, reached=plan.reached,
-        effect=plan.worded(plan.effect or 0.0), smallest=plan.worded(plan.smallest),
+        __name__,
+        "experiment",
+        days=state.days,
+        limited=state.days > 0,
+        once=once,
+        daily=daily,
+        once_days=once.days or 0,
+        daily_days=daily.days or 0,
+        reached=plan.reached,
+        effect=plan.worded(plan.effect or 0.0),
+        smallest=plan.worded(plan.smallest),
         unit="points" if share else "of_outcome",
         last=0 if plan.over_time.empty else int(plan.over_time.dropna()["day"].max() or 0),
-    )  # fmt: skip
+    )
     return join(
         [
             say(plan.summary(), css="finding"),
