@@ -13,16 +13,6 @@ import pandas as pd
 from promolab.errors import InputError, nearest
 from promolab.folder import STATES
 from promolab.loop.ledger_file import (
-    WAIT,
-    check_writable,
-    has_table,
-    make,
-    read_through,
-    reading,
-    unreadable,
-    writing,
-)
-from promolab.loop.ledger_tables import (
     ADDED,
     FILE,
     KEYS,
@@ -30,12 +20,20 @@ from promolab.loop.ledger_tables import (
     OF_A_WEEK,
     OUTCOME_STATES,
     SERVED,
+    WAIT,
+    check_writable,
     empty,
     fitted,
+    has_table,
+    make,
     offered,
+    read_through,
+    reading,
     replace_rows,
     same,
+    unreadable,
     whole_ids,
+    writing,
 )
 from promolab.weeks import Week
 
@@ -166,7 +164,7 @@ class Ledger:
         decisions, decision_propensities : DataFrame or Path, optional
             The contract's tables, or parquet files of them.
         predictions, models, overrides : DataFrame, optional
-            Their columns: `promolab.loop.ledger_tables.LEDGER_TABLES`.
+            Their columns: `promolab.loop.ledger_file.LEDGER_TABLES`.
 
         Returns
         -------
@@ -258,7 +256,7 @@ class Ledger:
         week : str or Week
             ISO week that they are about.
         outcomes : DataFrame
-            Columns: `promolab.loop.ledger_tables.LEDGER_TABLES`.
+            Columns: `promolab.loop.ledger_file.LEDGER_TABLES`.
         state : str
             ``provisional`` or ``settled``.
         known_at : datetime, optional

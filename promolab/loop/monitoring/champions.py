@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.compare import Method
 from promolab.folder import RunFolder, sha256_of
-from promolab.loop.monitoring.drift import earlier_runs
 from promolab.results import Result, plain
 
 if TYPE_CHECKING:
@@ -19,6 +18,12 @@ FILES = {"response": "model.safetensors", "uplift": "uplift.safetensors"}
 COLUMNS = ("week", "name", "fingerprint", "method", "decision", "reason")
 _NEEDED = {"model", "options", "features"}
 _FIRST, _KEPT, _REPLACED = "champion", "kept", "replaced"
+
+
+def earlier_runs(run: RunFolder) -> list[RunFolder]:
+    """Return the folders of the good weeks before a run's, the latest first."""
+    earlier = [week for week in run.reports.weeks() if week < run.week]
+    return [run.reports.run(week) for week in reversed(earlier)]
 
 
 def last_method(run: RunFolder) -> dict[str, Any] | None:

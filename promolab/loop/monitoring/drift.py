@@ -16,6 +16,7 @@ from promolab.checks import level_of
 from promolab.errors import InputError
 from promolab.features import build_features
 from promolab.folder import RunFolder
+from promolab.loop.monitoring.champions import earlier_runs
 from promolab.results import Estimate, Result, plain
 from promolab.segmentation import Migration, sample_customers
 from promolab.stats import holm, normal_quantile
@@ -361,12 +362,6 @@ def stability_index(counts: np.ndarray, level: float = 0.95) -> tuple[float, flo
     beyond = index - chance
     psi, low, high = (float(max(end, 0.0)) for end in (beyond, beyond - half, beyond + half))
     return psi, low, high, float(chdtrc(bins - 1, index / per_row))
-
-
-def earlier_runs(run: RunFolder) -> list[RunFolder]:
-    """Return the folders of the good weeks before a run's, the latest first."""
-    earlier = [week for week in run.reports.weeks() if week < run.week]
-    return [run.reports.run(week) for week in reversed(earlier)]
 
 
 def last_with(run: RunFolder, name: str) -> RunFolder | None:

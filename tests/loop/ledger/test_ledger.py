@@ -10,7 +10,7 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.loop.ledger import Ledger
-from promolab.loop.ledger_tables import LEDGER_TABLES
+from promolab.loop.ledger_file import LEDGER_TABLES
 from promolab.weeks import Week
 from tests.refused import refused
 
