@@ -320,11 +320,12 @@ def _steps(found: Candidates, choice: np.ndarray, held: np.ndarray) -> pd.DataFr
         step_of(bars, choice == a, elsewhere[:, a], held)
         for bars, a in zip(found.bars, found.of_action, strict=True)
     ]
-    promotions = found.offers["promotion_id"]
+    k, place = len(codes), np.tile(np.arange(n), len(codes))
+    ids = pd.Series(found.offers["promotion_id"].tolist() or [""])
     made = pd.DataFrame(
         {
-            "customer_id": np.tile(found.customers, len(promotions)),
-            "promotion_id": promotions.repeat(n).to_numpy(),
+            "customer_id": found.customers.take(place),
+            "promotion_id": ids.repeat(n).iloc[: n * k].reset_index(drop=True),
             "p_redeemed": found.chance.T.ravel(),
         }
     )
