@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab import plots
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.glossary import label
 from promolab.model import ResponseModel
 from promolab.model.inputs import OTHERS
@@ -249,10 +249,7 @@ def tree_rules(
     from promolab.model.learners import Tree
 
     model._require_fit()
-    names = model.outcomes_
-    if outcome is not None and outcome not in names:
-        raise InputError(f"there is no outcome {outcome!r}; {nearest(outcome, names)}")
-    tree = model.learners_[0 if outcome is None else names.index(outcome)]
+    tree = model.learners_[0 if outcome is None else model._place_of(outcome)]
     if not isinstance(tree, Tree):
         raise InputError(f"a {model.kind} model has no rules to read; fit ResponseModel('tree')")
     return _rules_of(tree, level)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import whole_number
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.model.inputs.reading import check_present
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def shapley_parts(
     >>> bool(abs(parts.sum(axis=1) + parts.attrs["base"] - model.logit(X.tail(2))).max() < 1e-9)
     True
     """
-    k = _place(model, outcome)
+    k = model._place_of(outcome)
     features = model_features(model)
     check_present(X, features)
     if background is None:
@@ -109,21 +109,9 @@ def model_features(model: ResponseModel) -> list[str]:
 
 def logits_of(model: ResponseModel, X: pd.DataFrame, outcome: str | None = None) -> np.ndarray:
     """Return the log odds of one outcome, shape (n,)."""
-    k = _place(model, outcome)
+    k = model._place_of(outcome)
     found = model.logit(X)
     return found.iloc[:, k].to_numpy() if isinstance(found, pd.DataFrame) else found
-
-
-def _place(model: ResponseModel, outcome: str | None) -> int:
-    model._require_fit()
-    names = list(model.outcomes_)
-    if outcome is None:
-        if len(names) > 1:
-            raise InputError(f"the model has several outcomes; give outcome= one of {names}")
-        return 0
-    if outcome not in names:
-        raise InputError(f"the model has no outcome {outcome!r}; {nearest(outcome, names)}")
-    return names.index(outcome)
 
 
 def _exact(model: ResponseModel, X: pd.DataFrame, k: int) -> pd.DataFrame | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.glossary import label
 from promolab.model.inputs.encoding import ColumnCode, Encoder, NativeEncoder
 from promolab.results import Result
@@ -130,11 +130,8 @@ def prepared(model: ResponseModel, outcome: str | None = None) -> Preparation:
     1    city                 yes
     2  orders  no: same as again
     """
-    names = model.outcomes_
-    if outcome is not None and outcome not in names:
-        raise InputError(f"there is no outcome {outcome!r}; {nearest(outcome, names)}")
-    place = 0 if outcome is None or len(model.learners_) == 1 else names.index(outcome)
-    encoder = getattr(model.learners_[place], "encoder", None)
+    place = 0 if outcome is None else model._place_of(outcome)
+    encoder = getattr(model.learners_[min(place, len(model.learners_) - 1)], "encoder", None)
     if isinstance(encoder, Encoder):
         found = [_encoded(code) for code in encoder.codes]
     elif isinstance(encoder, NativeEncoder):

@@ -183,6 +183,16 @@ class Saved(Estimator):
             ) from error
         return model
 
+    def _place_of(self, outcome: str | None) -> int:
+        """Return the place of an outcome; where none is named, of the only one."""
+        self._require_fit()
+        names = list(self.outcomes_)
+        if outcome is None and len(names) > 1:
+            raise InputError(f"the model has several outcomes; give outcome= one of {names}")
+        if outcome is not None and outcome not in names:
+            raise InputError(f"the model has no outcome {outcome!r}; {nearest(outcome, names)}")
+        return 0 if outcome is None else names.index(outcome)
+
     def _expose(self) -> None:
         """Show what a logistic model of one outcome consists of."""
         from promolab.model.learners import Logistic

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import whole_number
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 
 if TYPE_CHECKING:
     from promolab.model import ResponseModel
@@ -88,13 +88,7 @@ def _scorer(
     """Return what gives some customers their chances with all promotions."""
     from promolab.model.learners import Logistic
 
-    model._require_fit()
-    names = list(model.outcomes_)
-    if outcome is None and len(names) > 1:
-        raise InputError(f"the model has several outcomes; give outcome= one of {names}")
-    if outcome is not None and outcome not in names:
-        raise InputError(f"the model has no outcome {outcome!r}; {nearest(outcome, names)}")
-    place = 0 if outcome is None else names.index(outcome)
+    place, names = model._place_of(outcome), list(model.outcomes_)
     learner = model.learners_[min(place, len(model.learners_) - 1)]
     if not len(promotions):
         raise InputError("promotions has no rows; give a row per promotion")

@@ -93,4 +93,4 @@ def test_said_in_sentences_and_plain_values_of_each_outcome() -> None:
     used = {name: model.preparation(name).to_frame().set_index("column") for name in Y.columns}
     assert used["click"].loc["late", "used"] == "yes"
     assert used["share"].loc["late", "used"] == "no: constant"
-    refused("there is no outcome 'clik'; did you mean 'click'", model.preparation, "clik")
+    refused("no outcome 'clik'; did you mean 'click'", model.preparation, "clik")
