@@ -164,8 +164,8 @@ def test_heat_map_centre_is_neutral_and_bubbles_have_areas_and_labels_apart():
     assert image.get_clim() == (-3, 3)
     red, green, blue, _ = image.to_rgba(image.get_array())[1, 1]
     assert red == green == blue < 0.95
-    told = [["At risk\n13 · 0.05 % [0.03, 0.10]"] * 5] * 5
-    ax = plots.heat_map(np.eye(5), range(5), range(5), text=told, label="share, %")
+    cells = [["At risk\n13 · 0.05 % [0.03, 0.10]"] * 5] * 5
+    ax = plots.heat_map(np.eye(5), range(5), range(5), text=cells, label="share, %")
     ax.figure.canvas.draw()
     boxes = [text.get_window_extent() for text in ax.texts]
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))

@@ -54,7 +54,7 @@ class Written(Result):
             for row in facts.rows(self.table.assign(name=names, file=_linked("metrics.json")))
         ]
         rows = pd.DataFrame(cells, columns=["what", "holds"])
-        heads = {name: self.say(f"{name}_head") for name in rows}
+        heads = {name: self.say(f"{name}_head") for name in ("what", "holds")}
         return table(rows, heads, caption=self.summary(), most=_MOST)._repr_html_()
 
 

@@ -224,7 +224,8 @@ def _in_cells(text: np.ndarray, room: float) -> np.ndarray:
     lines = [line for words in text.flat for line in str(words).split("\n")]
     if max((text_width(line, 9) for line in lines), default=0.0) <= room:
         return text
-    return np.vectorize(lambda words: str(words).replace(" [", "\n["), otypes=[object])(text)
+    own_line = np.vectorize(lambda words: str(words).replace(" [", "\n["), otypes=[object])
+    return np.asarray(own_line(text))
 
 
 def _cell_texts(ax: Axes, colours: np.ndarray, text: np.ndarray) -> None:

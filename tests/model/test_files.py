@@ -187,7 +187,7 @@ def test_a_forged_file_cannot_bring_code(tmp_path: Path) -> None:
         (lambda schema: {**schema, "__class__": "GaussianNB"}, "GaussianNB"),
     ):
         path.write_bytes(good)
-        forge(path, lambda told, change=change: swap_trees(told, change))
+        forge(path, partial(swap_trees, change=change))
         refused(f"holds .*{named}, which is no part of a model", ResponseModel.load, path)
     assert not touched.exists()
 
@@ -276,7 +276,7 @@ def test_files_with_missing_or_short_numbers_are_refused(kind, options, names, h
     for name in names:
         path = tmp_path / name
         path.write_bytes(whole.read_bytes())
-        forge(path, lambda told, name=name: spoil(told, name))
+        forge(path, partial(spoil, name=name))
         refused("the model file's", ResponseModel.load, path)
 
 

@@ -124,7 +124,7 @@ class WeekOffers(Result):
             for o in self.offers
         }
 
-    def to_table(self) -> Html:
+    def table(self) -> Html:
         """Return what is on the lists, a row per promotion."""
         rows = [
             {

@@ -404,7 +404,7 @@ def available_memory() -> float:
     """
     import psutil
 
-    return min(psutil.virtual_memory().available, _of_the_container(_CGROUP))
+    return min(float(psutil.virtual_memory().available), _of_the_container(_CGROUP))
 
 
 def _of_the_container(folder: Path) -> float:
