@@ -22,6 +22,8 @@ from .pooling import random_effects as random_effects
 from .ranking import AucWithin as AucWithin
 from .ranking import PrecisionRecall as PrecisionRecall
 from .ranking import Roc as Roc
+from .ranking import Variance as Variance
+from .ranking import auc_interval as auc_interval
 from .ranking import auc_within, precision_recall, roc
 from .ranking import placements as placements
 from .ranking import placements_within as placements_within

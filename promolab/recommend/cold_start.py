@@ -15,7 +15,7 @@ from promolab.checks import choice, refuse, whole_number
 from promolab.compare import expected_responses
 from promolab.effects import mean_of
 from promolab.errors import DataError
-from promolab.metrics import past_ratios
+from promolab.metrics import Variance, auc_interval, past_ratios
 from promolab.model import ResponseModel
 from promolab.recommend.graph import ProductGraph
 from promolab.recommend.method import HALF_LIFE, indicator
@@ -214,7 +214,13 @@ class NewProducts(Result):
         """Return the mean AUC or paired difference, with its interval over products."""
         values = self.frame["auc"].to_numpy(float)
         values = values if minus is None else values - self.frame[minus].to_numpy(float)
-        return mean_of(values, np.arange(len(values)), 0.95).estimate
+        found = mean_of(values, np.arange(len(values)), 0.95)
+        if minus is not None:
+            return found.estimate
+        n = len(values)  # of few products an interval around the mean would leave 0 to 1
+        spread = Variance(found.std_error**2, n - 1.0, n, (1.0, 1.0))
+        value = found.estimate.value
+        return Estimate(value, *auc_interval(value, spread, 0.95), n)
 
     def facts(self) -> dict[str, Any]:
         """Return the mean AUC, and by how much it beats purchases of the same group."""
