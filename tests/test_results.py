@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from promolab.errors import InputError
+from promolab.language import language, recording, speaking
 from promolab.results import Estimate, Result, write_file
 from tests.refused import refused
 
@@ -148,3 +149,18 @@ def test_a_result_shows_itself_safely_and_an_estimate_has_other_units():
     shown = Part("b", Estimate(0.5, 0.4, 0.6, 7))._repr_html_()
     assert "&lt;b&gt;" in shown and "0.50 [0.40, 0.60]" in shown and '<div class="scroll"' in shown
     assert (Estimate(0.2, 0.1, 0.4, 5) * -10).ends == (-2.0, -4.0, -1.0)
+
+
+class Spoken(Result):
+    _room_words = {"keep": ["tongue"], "say": {}}  # noqa: RUF012 - as a room's file has them
+
+    def facts(self) -> dict[str, Any]:
+        return {"tongue": language()}
+
+
+def test_what_a_result_puts_down_is_english_but_where_a_week_records_it():
+    with speaking("zh"):
+        assert Spoken().to_dict() == {"tongue": "en"} and language() == "zh"
+    with recording("zh"):
+        assert Spoken().to_dict() == {"tongue": "zh"}
+    assert Spoken().to_dict() == {"tongue": "en"} and language() == "en"

@@ -21,7 +21,7 @@ import promolab
 from promolab.errors import InputError, StepError, nearest
 from promolab.folder.files import alone, keep_private, read_json, whole, write_json
 from promolab.folder.pseudonyms import codes, key_of
-from promolab.language import ENGLISH, speak, speaking
+from promolab.language import ENGLISH, recording, speak
 from promolab.results import plain
 from promolab.weeks import Week
 
@@ -505,10 +505,10 @@ class RunFolder:
             What a callable is asked with.
         """
         self._claimed()
-        with speaking(ENGLISH):
+        with recording(ENGLISH):
             self._merge(_METRICS, section, _told(values, *given))
         if self.language != ENGLISH and (values is None or _speaks(values)):
-            with speaking(self.language):
+            with recording(self.language):
                 self._merge(_SPOKEN, section, _told(values, *given))
         self._sections[section] = None
 

@@ -15,6 +15,8 @@ from .spoken import marked as marked
 from .spoken import month_words as month_words
 from .spoken import page_language as page_language
 from .spoken import percent_sign as percent_sign
+from .spoken import recorded as recorded
+from .spoken import recording as recording
 from .spoken import speak, speaking
 
 __all__ = ["speak", "speaking"]

@@ -92,6 +92,27 @@ def speaking(name: str) -> Iterator[None]:
         speak(before)
 
 
+@contextmanager
+def recording(name: str) -> Iterator[None]:
+    """Speak a language inside a block, and let results put down their sentences in it, too.
+
+    What a result puts down (`promolab.results.Result.to_dict`) is else English, whatever its page
+    speaks.
+    """
+    before = recorded()
+    _here.recorded = name
+    try:
+        with speaking(name):
+            yield
+    finally:
+        _here.recorded = before
+
+
+def recorded() -> str:
+    """Return the language in which results put down what they say."""
+    return getattr(_here, "recorded", ENGLISH)
+
+
 def _(message: str, /, **values: Any) -> str:
     """Return a message in the language that is spoken, its named places filled in.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from promolab.display import Html, join, say, table
 from promolab.errors import InputError
+from promolab.language import recorded, speaking
 from promolab.results.estimate import Estimate, plain
 from promolab.results.facts import Facts, words_for
 from promolab.results.values import read_values, write_values
@@ -119,7 +120,15 @@ class Result:
         return rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([self.to_row()])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what its words keep, else scalar fields and estimates, as JSON can hold them."""
+        """Return what its words keep, else scalar fields and estimates, as JSON can hold them.
+
+        Sentences among it are English, whatever language is spoken, but where a week's folder
+        records them in the language of its report.
+        """
+        with speaking(recorded()):
+            return self._put_down()
+
+    def _put_down(self) -> dict[str, Any]:
         keep = self._room_words.get("keep")
         if keep is not None:
             facts = self._facts
