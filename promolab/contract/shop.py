@@ -14,6 +14,7 @@ from promolab.contract.settings import Settings
 from promolab.contract.tables import TABLES
 from promolab.engines import local_time
 from promolab.errors import DataError, nearest
+from promolab.language import ENGLISH, speaking
 from promolab.wording import promotion_name
 
 if TYPE_CHECKING:
@@ -230,7 +231,9 @@ class Shop:
         if problems:
             raise DataError("; ".join(sentence for _, sentence in problems))
         tables = {name: table.drop(*personal.of(name)) for name, table in self.tables.items()}
-        return self.with_tables(tables, left_out=(*self.left_out, *personal.sentences()))
+        with speaking(ENGLISH):  # files keep them, whatever the pages speak
+            told = personal.sentences()
+        return self.with_tables(tables, left_out=(*self.left_out, *told))
 
     def personal_in(self, name: str, *, kept: bool = False) -> list[str]:
         """Return the personal columns of a table; on request those of ``keep_personal`` as well."""

@@ -387,7 +387,8 @@ class FirstScreen:
 
         run, kept = self.run, self if language() == ENGLISH else self._in_english()
         run.record("headlines", lambda: (kept if language() == ENGLISH else self)._told())
-        run.record("campaigns", {} if kept.readout is None else kept.readout.to_dict())
-        run.record("running", {} if kept.running is None else kept.running.to_dict())
+        with speaking(ENGLISH):
+            run.record("campaigns", {} if kept.readout is None else kept.readout.to_dict())
+            run.record("running", {} if kept.running is None else kept.running.to_dict())
         (run.path / "summary.md").write_text(self.mail(), encoding="utf-8")
         write_one_page(self, run.path / "one_page.png")
