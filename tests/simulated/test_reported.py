@@ -23,9 +23,10 @@ def test_a_shop_without_effects_has_every_page_and_nothing_to_target(tmp_path):
     pages = {step.stem for step in read_steps(find_notebooks())} - {"10_campaign_report"}
     assert {path.stem for path in (tmp_path / WEEK).glob("*.html")} == {"index", *pages}
     page = made.page(WEEK, "05_uplift")
-    assert "Nothing to target is seen" in page and "omething to target" not in page
+    assert "未见可定向之处" in page and "omething to target" not in page
+    assert "存在可定向之处" not in page and "可以定向：" not in page
     # The four types are shown of a shop whose truth is known: here nobody is changed.
-    assert "For teaching" in page and "lost cause" in page and ">persuadable<" not in page
+    assert "仅供教学" in page and "lost cause" in page and ">persuadable<" not in page
     # Nobody is changed, so nothing is spent but on those whom chance draws to learn from.
     metrics = made.metrics(WEEK)
     policy = metrics["policy"]
