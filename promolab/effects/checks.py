@@ -27,6 +27,7 @@ from promolab.effects.learners.aipw import (
     worth,
 )
 from promolab.effects.means import wald
+from promolab.glossary import label
 from promolab.metrics import auc_alone, r_squared_alone
 from promolab.model.inputs import as_numbers, as_texts, is_numeric
 
@@ -207,7 +208,7 @@ def check_balance(
         return stated("balance", "not possible.flat")
     size = balance["weighted"].abs()
     worst = balance.iloc[int(size.argmax())]
-    told: dict[str, Any] = {"column": spoken(worst["column"]), "arm": arm_code(worst["arm"])}
+    told: dict[str, Any] = {"column": label(worst["column"]), "arm": arm_code(worst["arm"])}
     told |= {"off": worst["weighted"]}
     value, p = float(size.max()), math.nan
     if not experiment.randomised:
@@ -249,7 +250,7 @@ def check_placebo(experiment: Experiment, chances: np.ndarray, kept: np.ndarray)
     chance = min(1.0, least * len(found))
     refused = chance < UNLIKELY and (experiment.randomised or abs(off) > NOTABLE)
     case = "refused" if refused else "warning" if chance < DOUBTFUL else "passed"
-    told = {"column": spoken(column), "arm": arm_code(arm), "off": off, "tests": len(found)}
+    told = {"column": label(column), "arm": arm_code(arm), "off": off, "tests": len(found)}
     return stated("placebo", case, off, chance, **told)
 
 

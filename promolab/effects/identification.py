@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from promolab.display import Html
 from promolab.errors import InputError
+from promolab.glossary import label
 from promolab.results import Result, words_of
 from promolab.wording import arm_words
 
@@ -341,7 +342,7 @@ class UpliftChecks(Result):
         rows = self.balance.assign(size=self.balance[["raw", "weighted"]].abs().max(axis=1))
         rows = rows.sort_values(["size", "arm", "column"], ascending=[False, True, True]).head(12)
         several = len(self.balance["arm"].unique()) > 1
-        columns = rows["column"].map(spoken)
+        columns = rows["column"].map(label)
         return named(rows).assign(
             column=columns, several=several, low=rows["weighted"], high=rows["weighted"]
         )
