@@ -69,8 +69,8 @@ def comparable_columns(X: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str
             names.append(name)
             sources.append(source)
 
-    for label in X.columns:
-        column, source = X[label], str(label)
+    for name in X.columns:
+        column, source = X[name], str(name)
         if is_numeric(column):
             values = as_numbers(column)
             absent = np.isnan(values)
