@@ -143,6 +143,8 @@ def reference_line(
 
     The label stands beside the line. The diagonal is y = x; ``at`` places the other two.
     """
+    from matplotlib.patheffects import withStroke
+
     looks: dict[str, Any] = {
         "color": MUTED,
         "linewidth": 1.0,
@@ -150,6 +152,7 @@ def reference_line(
         "zorder": 1,
     }
     words: dict[str, Any] = {"color": "#666666", "fontsize": 9, "textcoords": "offset points"}
+    words["path_effects"] = [withStroke(linewidth=3, foreground="white")]  # over a curve as well
     if kind == "diagonal":
         ax.axline((0, 0), slope=1, **looks)
         if label:
