@@ -109,9 +109,18 @@ class Refused(InputError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Withheld(Result):
-    """In place of a figure: why there is none. It is false, as nothing is."""
+    """In place of a figure: why there is none. It is false, as nothing is.
+
+    Parameters
+    ----------
+    why : str
+        A code of its words.
+    said : str
+        What was found in place of a figure, where the code is ``found``.
+    """
 
     why: str
+    said: str = ""
 
     def __bool__(self) -> bool:
         return False
@@ -122,17 +131,13 @@ class Withheld(Result):
 
         return pd.DataFrame()
 
-    def summary(self) -> str:
-        """Return why."""
-        return self.why
-
     def table(self) -> Html:
         """Return nothing: there are no rows."""
         return Html("")
 
 
-NOT_SHOWN = "Not shown: the checks above do not allow an effect."
-NOTHING = "Not shown: there is nothing to compare."
+REFUSED, NOTHING = "refused", "nothing"
+"""Why a figure is withheld: a check refuses it, or there is nothing to compare."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -142,7 +147,7 @@ def of_effects(tell: Method) -> Method:
     @wraps(tell)
     def told(self: Any, *args: Any, **kwargs: Any) -> Any:
         if getattr(self, "why_", None) is not None:
-            return Withheld(NOT_SHOWN if self.why_ else NOTHING)
+            return Withheld(REFUSED if self.why_ else NOTHING)
         return tell(self, *args, **kwargs)
 
     return cast("Method", told)

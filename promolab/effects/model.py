@@ -40,6 +40,7 @@ from promolab.effects.learners.base_learners import BASE_LEARNERS, BaseLearner, 
 from promolab.effects.learners.learners import KINDS, Shared
 from promolab.effects.shrinkage import CONSTANT, CalibratedEffects, place_within
 from promolab.errors import InputError
+from promolab.language import ENGLISH, speaking
 from promolab.model.inputs import as_frame
 from promolab.results import read_values, words_of, write_values
 from promolab.stats import normal_quantile
@@ -578,10 +579,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         """Return what choosing whom to contact did, where chances were not the same for all."""
         chances = self.experiment_.propensity
         if chances is not None and float(chances.std(axis=0).max()) < 1e-9:
-            return Withheld(
-                "Everybody had the same chances, so the plain difference is an effect as it is: "
-                "nothing was selected."
-            )
+            return Withheld("same_chances")
         return self.sensitivity()
 
     @of_effects
@@ -614,7 +612,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         from promolab.effects.targeting import calibration_of
 
         found = self.calibrated_
-        return calibration_of(self) if found.told_apart else Withheld(found.summary())
+        return calibration_of(self) if found.told_apart else Withheld("found", found.summary())
 
     @of_effects
     def by_segment(self, level: float = 0.95) -> GroupEffects | Withheld:
@@ -685,6 +683,8 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
 
     def _fitted(self) -> None:
         if getattr(self, "why_", None) is not None:
-            raise Refused(f"a check refuses the experiment: {self.why_ or NOTHING}")
+            with speaking(ENGLISH):  # an error is English
+                why = self.why_ or Withheld(NOTHING).summary()
+            raise Refused(f"a check refuses the experiment: {why}")
         if not hasattr(self, "arms_"):
             raise InputError("the uplift model has not learned yet; call fit(experiment) first")

@@ -273,10 +273,7 @@ ALL_ARMS = "any promotion"
 FEWEST = 30
 """Customers that a segment must have for its effect to be shown."""
 MOST_LEVELS = 8
-NO_SEGMENTS = (
-    "No segments: the RFM grid needs recency_days, orders and amount, and no other column puts "
-    "customers into two to eight groups of 30 or more."
-)
+NO_SEGMENTS = "segments"
 GROUP_COLUMNS = (
     *("by", "arm", "group", "effect", "ci_low", "ci_high", "std_error", "n", "customers"),
     "identification",

@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 SIMULATED = "simulated"
 TOP = 0.3
 ORDER = ("persuadable", "sure buyer", "lost cause", "put off")
-UNKNOWN = (
-    "Persuadables, sure buyers, lost causes and those whom contact puts off: which of them a "
-    "customer is, no shop can know, for nobody is seen both with and without a promotion. The "
-    "simulated shop shows them (promolab report --source simulated)."
-)
+UNKNOWN = "types"
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.past.contacted import contacted_experiment, promotions_over
+from promolab.campaign.past.contacted import FEWEST, contacted_experiment, promotions_over
 from promolab.campaign.readout.similar_customers import comparable_promotion
 from promolab.contract import Experiment
 from promolab.display import Html, say, table
 from promolab.effects import Check, Difference, spoken
 from promolab.errors import InputError, PromolabError, nearest
+from promolab.language import ENGLISH, language, speaking
 from promolab.results import Result, words_of
 from promolab.wording import arm_words, count, number, percent, plural
 
@@ -53,6 +54,8 @@ class ExperimentChoice(Result):
         Of the shop's money.
     horizon_days : int
         Days after a window in which purchases count.
+    missing : mapping
+        Where there is none what is missing, as facts: its ``case``, and what the case names.
     """
 
     experiment: Experiment | None = field(repr=False)
@@ -61,6 +64,7 @@ class ExperimentChoice(Result):
     similar: Difference | None = field(default=None, repr=False)
     currency: str = ""
     horizon_days: int = 28
+    missing: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -71,6 +75,12 @@ class ExperimentChoice(Result):
         if self.similar.identified:
             return (Check("similar customers", "passed", f"Identified {rule} as well: {why}."),)
         return (Check("similar customers", "refused", f"Not identified {rule}: {why}."),)
+
+    def summary(self) -> str:
+        """Say which experiment it is and why, or what is missing."""
+        if language() == ENGLISH or not self.missing:
+            return self.why  # with errors, which are English wherever they stand
+        return super().summary()
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per arm: its size, and what followed on average."""
@@ -95,6 +105,7 @@ class ExperimentChoice(Result):
         trial, own = self.experiment, self.source != FILE
         outcome = "" if trial is None else trial.outcomes[0]
         return {
+            **self.missing,
             "control": "" if trial is None else arm_words(trial.control),
             "outcome": spoken(outcome),
             "money": self.currency if own and outcome in MONEY else "",
@@ -171,17 +182,29 @@ def choose_experiment(
             return _from_decisions(shop, as_of, horizon_days)
         except PromolabError as error:
             missed.append(f"The shop's decisions cannot be used: {error}.")
+    unusable = bool(missed)
     lacking = [name for name in ("promotions", "exposures") if not shop.has(name)]
     if lacking:
-        words = words_of(__name__, "ExperimentChoice", shop=shop.settings.name, lacking=lacking)
-        return ExperimentChoice(None, "", " ".join(missed or [words.say("lacks")]))
+        facts = {"shop": shop.settings.name, "lacking": lacking, "unusable": unusable}
+        with speaking(ENGLISH):
+            lacks = words_of(__name__, "ExperimentChoice", **facts).say("lacks")
+        facts["case"] = "unusable" if unusable else "lacks"
+        return ExperimentChoice(None, "", " ".join(missed or [lacks]), missing=facts)
+    over = pd.DataFrame()
     try:
-        found = comparable_promotion(shop, promotions_over(shop, as_of, horizon_days=horizon_days))
+        over = promotions_over(shop, as_of, horizon_days=horizon_days)
+        found = comparable_promotion(shop, over)
         chosen = None if found is None else found.promotion_id
         trial = contacted_experiment(shop, as_of, promotion_id=chosen, horizon_days=horizon_days)
     except PromolabError as error:
         missed.append(f"Nothing can be compared: {error}.")
-        return ExperimentChoice(None, "", " ".join(missed))
+        facts = {"case": "none_over", "unusable": unusable, "days": horizon_days}
+        if len(over):
+            row = over.iloc[0]
+            named = shop.promotion_name(row["kind"], row["promotion_id"])
+            sizes = {"contacted": int(row["contacted"]), "others": int(row["others"])}
+            facts |= {"case": "few", "called": named, **sizes, "fewest": FEWEST}
+        return ExperimentChoice(None, "", " ".join(missed), missing=facts)
     if not missed:
         missed.append(f"{shop.settings.name} has no decisions drawn by chance.")
     assert found is not None  # with too few customers there is no trial either

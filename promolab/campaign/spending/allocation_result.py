@@ -58,7 +58,7 @@ class WeekPolicy(Result):
 
     def _withheld(self) -> Any:
         """Say that there is no such section."""
-        return Withheld(self.say("withheld"))
+        return Withheld("found", self.say("withheld"))
 
     waterfalls = budgets = by_segment = compared = sensitivity = _withheld
 
@@ -290,7 +290,7 @@ class AllocationResult(WeekPolicy):
     def compared(self) -> Any:
         """Return what other ways to spend the same would add: in a sentence, drawn and listed."""
         if not self.pays:
-            return Withheld(self.say("alone"))
+            return Withheld("found", self.say("alone"))
         found, same = self.answer, self.same_for_all
         drawn = picture(found.plot(), found.alt())
         return [found.compared(), drawn, same.summary() if same else "", found.to_table()]
