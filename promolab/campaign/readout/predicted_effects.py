@@ -85,7 +85,7 @@ def week_effects(
         effects, each by a model of other customers.
     """
     if isinstance(found := model.targeting(), Withheld):
-        return WeekEffects(pd.DataFrame(columns=list(COLUMNS)), found.why)
+        return WeekEffects(pd.DataFrame(columns=list(COLUMNS)), found.summary())
     if promotions.empty:
         differ = model.calibrated_.told_apart
         why = words_of(__name__, "WeekEffects", differ=differ).say("past_only")
