@@ -126,6 +126,7 @@ def test_a_shop_of_events_only_is_told_what_is_missing(shop):
     assert "Hold some customers back by chance" in found.meaning()
     effects = week_effects(found, bare, None, choice.starting(bare, WEEK))
     assert not effects and effects.to_frame().columns.tolist() == list(COLUMNS)
+    assert effects.summary() == "Not shown: there is nothing to compare."
     assert group_rows(found).columns.tolist() == list(GROUP_COLUMNS)
     assert json.dumps(kept)
 
