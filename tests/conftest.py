@@ -213,9 +213,9 @@ def small_reports(small_shop, made_once) -> dict[str, Made]:
 
 @pytest.fixture(scope="session")
 def chinese_reports(small_reports, made_once) -> dict[str, Path]:
-    """The folders of weeks of `small_reports` whose first page, mail and list are in Chinese.
+    """The folders of weeks of `small_reports` that are in Chinese.
 
-    Only the steps that write sentences for the first page ran again, without kernels.
+    All steps of one ran again, without kernels; of the other those that write for the first page.
     """
     skip_without_chinese_font()
 

@@ -219,6 +219,7 @@ def write_chinese_reports(small_reports: dict[str, Made], root: Path) -> None:
     from tests.in_process import said_in
 
     for name, week in CHINESE.items():
-        steps = ("01_data", "10_campaign_report")
+        every = [path.stem for path in (small_reports[name].out / week / "notebooks").iterdir()]
+        steps = sorted(every) if name == "again" else ("01_data", "10_campaign_report")
         said_in("zh", small_reports[name].out / week, root / name, steps)
         write_index(ReportsFolder(root / name))

@@ -425,7 +425,7 @@ def present(
     result: Any,
     alt: str = "",
     *,
-    otherwise: str = "",
+    otherwise: str | Callable[[], str] = "",
     drawn: str | Sequence[str] = ("plot", "to_table"),
     said: bool = True,
     **shown: Any,
@@ -437,11 +437,12 @@ def present(
     result : Result, or another thing that a page shows
         A result says its summary and is drawn; one that is false says why it is not there. Text, a
         piece of a page, a table of pandas, axes and a list of such things are shown as they are; of
-        None it is said why there is nothing.
+        None it is said why there is nothing. A method is asked for
+        such a thing.
     alt : str
         What the figure shows, for those who cannot see it; the result's own ``ALT`` or else its
-        summary by default.
-    otherwise : str
+        summary by default, and where the page is not English.
+    otherwise : str, or a method that returns it
         What to say where there is no result, or nothing in it.
     drawn : str or sequence of str
         The method that draws it (``"plot"``, ``"plot_by_type"``) or makes its table
@@ -459,16 +460,18 @@ def present(
     """
     from pandas import DataFrame
 
+    result = result() if callable(result) else result
     if isinstance(result, (list, tuple)):
         pieces = [one for one in result if not isinstance(one, str) or one]
         for one in pieces or [None] * bool(otherwise):
-            present(one, alt, otherwise=otherwise, drawn=drawn, said=said)
+            present(one, alt, otherwise=otherwise, drawn=drawn, said=said, **shown)
     elif not said and (result is None or isinstance(result, Html)):
         return
     elif result is None or (
         otherwise and (result.empty if isinstance(result, DataFrame) else result == Html(""))
     ):
-        _shown(absent(_(otherwise) if otherwise else _("Nothing to show here this week.")))
+        why = otherwise() if callable(otherwise) else _(otherwise)
+        _shown(absent(why or _("Nothing to show here this week.")))
     elif isinstance(result, (str, Html)):
         if result not in ("", Html("")):
             _shown(say(result) if isinstance(result, str) else result)
@@ -485,7 +488,7 @@ def present(
             own = getattr(result, "alt", None)
             if not alt or (own and language() != ENGLISH):  # a notebook describes it in English
                 alt = own(name) if own else result.summary()
-            _draw(getattr(result, name), alt, said)
+            _draw(getattr(result, name, None) or partial(result.to_table, name), alt, said)
     else:
         show(result, alt=alt)
 
@@ -493,7 +496,7 @@ def present(
 def _has(result: Any, name: str) -> bool:
     """Tell whether a result has a figure or a table of that name; of some their words know."""
     known = getattr(result, "can_draw", None)
-    return known(name) if known is not None else hasattr(result, name)
+    return hasattr(result, name) if known is None else known(name) or result.has_table(name)
 
 
 def _draw(method: Callable[[], Any], alt: str, said: bool) -> None:

@@ -104,6 +104,10 @@ class Result:
         own = getattr(type(self), drawing, None)
         return callable(own) and (own is not Result.plot or drawing in self._room_words)
 
+    def has_table(self, name: str) -> bool:
+        """Tell whether the words have a table of that name."""
+        return name.startswith("table") and name in self._room_words
+
     def _as_words_say(self, drawing: str, ax: Any = None, **given: Any) -> Any:
         from promolab.results.drawn import draw
 
