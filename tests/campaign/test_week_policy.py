@@ -20,7 +20,7 @@ from promolab.contract import Shop
 from promolab.features import decisions_experiment
 from promolab.folder import RunFolder
 from promolab.report import begin_run
-from promolab.report.pages.money_headline import MoneyHeadline
+from promolab.report.pages.choice import MoneyHeadline
 from promolab.results import Estimate
 from promolab.sources import simulated
 from promolab.wording import money as amount

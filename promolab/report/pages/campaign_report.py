@@ -10,18 +10,24 @@ from typing import Any
 import pandas as pd
 
 from promolab.campaign.outlook import TrackRecord
-from promolab.campaign.past import days_of, list_of, shifted
+from promolab.campaign.past import FEWEST_UNITS, days_of, list_of, shifted
 from promolab.campaign.readout import Running
 from promolab.contract import Shop
-from promolab.display import Html, beside, join, say, table
+from promolab.display import Html, beside, join, link, say, table
 from promolab.folder import RunFolder
 from promolab.language import _, _n, marked
 from promolab.loop.promises import ComparedForecasts
-from promolab.report.pages.background import data_block, segments_block, segments_finding
-from promolab.report.pages.money_headline import estimate_of
+from promolab.report.pages.choice import estimate_of
 from promolab.sales import WeeklySales, monthly_cohorts
+from promolab.segmentation import (
+    APART,
+    SEGMENT_FORMATS,
+    SegmentProfile,
+    advice_words,
+    segment_words,
+)
 from promolab.weeks import Week
-from promolab.wording import Answer, answer_to, count, listed, money, percent
+from promolab.wording import Answer, answer_to, count, listed, money, part_of, percent
 
 _MORE = (
     (("promotions", "exposures", "responses"),
@@ -233,17 +239,136 @@ def together(*blocks: Html) -> Html:
 
 
 def segments(run: RunFolder, words: Answer) -> Html:
-    """Return the segments, a row each: what they bring, how they answer, what to do."""
-    found = segments_finding(run, words)
-    words_of = _("Segments: {finding}", finding=found) if found else _("Segments")
-    title = say(words_of, kind="h2")
-    return title + segments_block(run, words)
+    """Return the segments, a row each: how large, what they bring and answer, what to do.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the tables of step 03.
+    words : Answer
+        What customers do about the shop's promotions.
+    """
+    told = run.read_table("segment_profile")
+    profile = SegmentProfile(told, "kmeans", int(told["customers"].sum()))
+    found = profile.finding(words.verb)
+    title = _("Segments: {finding}", finding=found) if found else _("Segments")
+    told = told.assign(apart=told["segment"].isin(APART))
+    told = told.sort_values(["apart", "customers", "segment"], ascending=[True, False, True])
+    advice = run.read_table("segment_advice")[["segment", "so_do_this"]]
+    rows = told.merge(advice, on="segment", how="left")
+    rows["so_do_this"] = [advice_words(line) for line in rows["so_do_this"].fillna("")]
+    rows = _with_plan(run, rows)
+    rows["segment"] = rows["segment"].map(segment_words)
+    made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
+    return join(
+        [
+            say(title, kind="h2"),
+            table(
+                rows,
+                {
+                    "segment": _("segment"),
+                    "customers": _("customers"),
+                    "share_sales": _("share of sales"),
+                    "response_rate": _("{redemption} rate", redemption=words.noun),
+                    "click_rate": _("click rate"),
+                    "in_list": _("in this week's list"),
+                    "next_test": _("next test"),
+                },
+                SEGMENT_FORMATS,
+                caption=_(
+                    "Largest first. {rates}Drawn in {week}. Who is on the list is tested by those "
+                    "held back; for others the test follows from fixed rules.",
+                    rates=_rate_words(rows),
+                    week=made_in,
+                ),
+                most=12,
+            ),
+            link("03_segments.html", _("Why, and how the segments were made")),
+        ]
+    )
+
+
+def _with_plan(run: RunFolder, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add how many of each segment are on the list, and the test that this leaves to be made."""
+    planned = run.read_table("planned") if run.table_path("planned").exists() else pd.DataFrame()
+    if planned.empty:
+        return rows.assign(in_list=None, next_test=rows["so_do_this"])
+    of = run.read_table("segments").set_index("customer_id")["segment"]
+    sent, held = (
+        of.reindex(planned.loc[planned["holdout"] == holdout, "customer_id"].unique())
+        for holdout in ("none", "promotion")
+    )
+    counts = [
+        (int((sent == segment).sum()), int((held == segment).sum()), rule)
+        for segment, rule in zip(rows["segment"], rows["so_do_this"], strict=True)
+    ]
+    shares = [part_of(n, k) for (n, *_rest), k in zip(counts, rows["customers"], strict=True)]
+    return rows.assign(in_list=shares, next_test=[_next_test(*each) for each in counts])
+
+
+def _next_test(sent: int, held: int, rule: str) -> str:
+    """Return the test that is left; of whom hardly anybody is on the list, what rules say."""
+    if held >= FEWEST_UNITS:
+        return _("Runs: {n} held back by chance.", n=count(held))
+    if sent + held < 2 * FEWEST_UNITS:
+        return rule
+    more = count(FEWEST_UNITS - held)
+    return _("Hold back {n} more by chance: too few are to tell.", n=more)
+
+
+def _rate_words(rows: pd.DataFrame) -> str:
+    if not (rows["contacts"] > 0).any():
+        return ""
+    return _n(
+        "Rates of {n} contact for promotions that are over, by segment at the start. ",
+        "Rates of {n} contacts for promotions that are over, by segment at the start. ",
+        rows["contacts"].sum(),
+    )
 
 
 def what_was_left_out(run: RunFolder, shop: Shop) -> Html:
-    """Return what was left out, and what more tables would tell where none is of promotions."""
+    """Return what was left out, money beside rows; the rest is on page 01.
+
+    Where no table is of promotions, what more tables would tell comes first.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With the records of step 01.
+    shop : Shop
+        Whose tables count.
+    """
+    metrics = run.metrics
+    data = [v for v in metrics["data"].values() if isinstance(v, dict) and "rows_in" in v]
+    kept = sum(v["rows_kept"] for v in data)
+    out = sum(v["rows_quarantined"] for v in data)
+    share = percent(out / (kept + out), decimals=2) if 10_000 * out >= kept + out else _("< 0.01 %")
+    if out:
+        first = _n(
+            "{n} row were known by then; {out} ({share}) were left out.",
+            "{n} rows were known by then; {out} ({share}) were left out.",
+            kept + out,
+            out=count(out),
+            share=share,
+        )
+    else:
+        first = _n(
+            "{n} row were known by then; none was left out.",
+            "{n} rows were known by then; none was left out.",
+            kept + out,
+        )
+    told = (run.spoken.get("quarantined") or {}).get("sentences", [])
+    items = "".join(say(sentence, kind="li").text for sentence in told[:4])
     more = [more_would_tell(shop)] if shop.lacks("response models") else []
-    return join([*more, say(_("What was left out"), kind="h2"), data_block(run)])
+    return join(
+        [
+            *more,
+            say(_("What was left out"), kind="h2"),
+            say(first),
+            Html(f'<ul class="lines">{items}</ul>' if items else ""),
+            link("01_data.html", _("Rule by rule, and what is not read")),
+        ]
+    )
 
 
 def more_would_tell(shop: Shop) -> Html:

@@ -17,8 +17,7 @@ from promolab.display import Html, Tile, join, say, tiles
 from promolab.language import ENGLISH, _, _n, again, close_up, day_words, language, marked, speaking
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
-from promolab.report.pages.choice import Choice
-from promolab.report.pages.money_headline import MoneyHeadline
+from promolab.report.pages.choice import Choice, MoneyHeadline
 from promolab.wording import Answer, answer_to, capital, count, listed, percent
 
 if TYPE_CHECKING:
