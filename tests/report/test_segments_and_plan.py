@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.folder import RunFolder
-from promolab.report.pages.campaign_report import segments
+from promolab.report.pages.campaign_report import segments_table
 from promolab.weeks import Week
 from promolab.wording import answer_to
 from tests.report.test_campaign_blocks import text_of
@@ -27,7 +27,7 @@ def block(tmp_path, sizes, planned) -> str:
     ids = pd.DataFrame({"customer_id": np.arange(len(segment)), "segment": segment})
     run.write_table("segments", ids, by="customer_id")
     run.write_table("planned", planned, by=["customer_id", "promotion_id"])
-    return text_of(segments(run, answer_to("coupon")))
+    return text_of(segments_table(run, answer_to("coupon")))
 
 
 def test_the_next_test_of_who_is_on_the_list_is_made_from_the_plan(tmp_path) -> None:

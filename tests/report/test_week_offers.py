@@ -52,7 +52,7 @@ def test_every_piece_names_no_customer_and_a_list_is_written_for_all_who_were_sc
     told = pieces(week)
     assert all(told.values()) and told["lists"].count("<table") == 3
     named = re.findall("<caption>(.*?):", told["lists"])
-    shown = [who for who, _ in week._unlike(week.offers[0])]
+    shown = [who for who, *_ in week._unlike(week.offers[0])]
     assert named == week.run.pseudonym(shown).tolist() and len(named) == 3
     assert "of what would be taken" in told["subsidised"]
     assert week.to_table().text.count("<tr") == 2

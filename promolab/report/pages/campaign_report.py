@@ -239,7 +239,7 @@ def together(*blocks: Html) -> Html:
 
 
 def segments(run: RunFolder, words: Answer) -> Html:
-    """Return the segments, a row each: how large, what they bring and answer, what to do.
+    """Return the segments, a row each, below which of them stands out.
 
     Parameters
     ----------
@@ -252,6 +252,12 @@ def segments(run: RunFolder, words: Answer) -> Html:
     profile = SegmentProfile(told, "kmeans", int(told["customers"].sum()))
     found = profile.finding(words.verb)
     title = _("Segments: {finding}", finding=found) if found else _("Segments")
+    return say(title, kind="h2") + segments_table(run, words)
+
+
+def segments_table(run: RunFolder, words: Answer) -> Html:
+    """Return the segments, a row each: how large, what they bring and answer, what to do."""
+    told = run.read_table("segment_profile")
     told = told.assign(apart=told["segment"].isin(APART))
     told = told.sort_values(["apart", "customers", "segment"], ascending=[True, False, True])
     advice = run.read_table("segment_advice")[["segment", "so_do_this"]]
@@ -262,7 +268,6 @@ def segments(run: RunFolder, words: Answer) -> Html:
     made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
     return join(
         [
-            say(title, kind="h2"),
             table(
                 rows,
                 {

@@ -27,8 +27,7 @@ from promolab.recommend import (
     rank_offers,
     repurchase_rates,
 )
-from promolab.results import Result
-from promolab.wording import count, number, percent, plural
+from promolab.results import Result, words_of
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -82,15 +81,9 @@ class WeekOffers(Result):
     def summary(self) -> str:
         """Say what each customer is offered, and how well such lists did before."""
         told = [offers.summary() for offers in self.offers]
-        for promotion in self.without:
-            told.append(f"{self._called(promotion)} names no offers to choose from.")
-        for promotion in self.unranked:
-            told.append(
-                f"{self._called(promotion)} starts, but nobody is ranked for it (04 says why): no "
-                "offers of it either."
-            )
-        if not told:
-            told.append("No list is planned for a promotion with offers to choose from.")
+        told += [self.say("no_offers", called=self._called(p)) for p in self.without]
+        told += [self.say("unranked_line", called=self._called(p)) for p in self.unranked]
+        told = told or [self.say("nothing_planned")]
         if self.offers and isinstance(self.past, PastOffers):
             told.append(self.past.opening())
         return "\n".join(told)
@@ -124,32 +117,13 @@ class WeekOffers(Result):
             for o in self.offers
         }
 
-    def table(self) -> Html:
+    def lists_of(self) -> pd.DataFrame:
         """Return what is on the lists, a row per promotion."""
         rows = [
-            {
-                "promotion": o.called,
-                "offers": o.available,
-                "each": len(o.frame) / max(o.customers, 1),
-                "again": self.repeats(o),
-            }
+            (o.called, o.available, len(o.frame) / max(o.customers, 1), self.repeats(o))
             for o in self.offers
         ]
-        if not rows:
-            return Html("")
-        headings = {
-            "promotion": "promotion",
-            "offers": "offers it has",
-            "each": "on each list",
-            "again": "of what is taken, with a product bought before",
-        }
-        return table(
-            pd.DataFrame(rows),
-            headings,
-            {"again": percent, "each": lambda x: number(x, decimals=1 if x % 1 else 0)},
-            caption="Whom the plan contacts, what they are expected to take and what that costs "
-            "stands on the page Plan.",
-        )
+        return pd.DataFrame(rows, columns=["called", "available", "each", "again"])
 
     def repeats(self, offers: Offers) -> float:
         """Return which share of what is taken were on what its customers bought before.
@@ -177,10 +151,10 @@ class WeekOffers(Result):
         if isinstance(board, Html):
             return board
         drawn = [
-            picture(board.plot(among=among), f"NDCG of each method, {among} products.")
+            picture(board.plot(among=among), self.say("methods_alt", among=among))
             for among in ("repeat", "new")
         ]
-        figures = fold("All figures", [board.to_table()])
+        figures = fold(self.say("figures"), [board.to_table()])
         return join([say(board.summary()), *drawn, say(board.note()), figures])
 
     def again(self) -> Any:
@@ -192,26 +166,27 @@ class WeekOffers(Result):
     def lists(self) -> Html:
         """Return the offers of each promotion with reasons, for three unlike customers."""
         if not self.offers:
-            return absent("No promotion starts with several offers to choose from.")
+            return absent(self.say("none_starts"))
         first, *rest = self.offers
         pieces = self._lists_of(first)
         pieces += [fold(offers.called, self._lists_of(offers)[1:]) for offers in rest]
         if isinstance(self.past, PastOffers):
-            pieces.append(say("How well past lists did", "h3"))
-            alt = "Share of what was taken that stood on the first places."
-            pieces += [say(self.past.summary()), picture(self.past.plot(), alt)]
+            pieces.append(say(self.say("before_head"), "h3"))
+            drawn = picture(self.past.plot(), self.say("past_alt"))
+            pieces += [say(self.past.summary()), drawn]
         return join(pieces)
 
     def _lists_of(self, offers: Offers) -> list[Html]:
         pieces = [say(offers.called, "h3")]
-        for who, words in self._unlike(offers):
+        for who, case, orders in self._unlike(offers):
             rows = offers.frame[offers.frame["customer_id"] == who].head(5)
-            pseudonym = self.run.pseudonym([who])[0]
-            shown = {"place": "place", "offer": offers.kind, "named": "product", "reason": "why"}
+            names = ("place", "offer", "named", "reason")
+            heads = {name: self.say(f"{name}_head", kind=offers.kind) for name in names}
             named = self._named(rows["product_id"])
             told = rows.assign(named=named, offer=rows["offer"].astype(str))
-            caption = f"{pseudonym}: {words}. The first {plural(len(rows), 'offer')}."
-            pieces.append(table(told, shown, caption=caption))
+            given = {"customer": self.run.pseudonym([who])[0], "n": len(rows)}
+            caption = self.say("first_offers", case=case, orders=orders, **given)
+            pieces.append(table(told, heads, caption=caption))
         return pieces
 
     def _named(self, products: pd.Series[Any]) -> list[str]:
@@ -227,26 +202,23 @@ class WeekOffers(Result):
             told.append(str(product) if group is None or group != group else f"{product} ({group})")
         return told
 
-    def _unlike(self, offers: Offers) -> list[tuple[Any, str]]:
+    def _unlike(self, offers: Offers) -> list[tuple[Any, str, int]]:
         """Return up to three unlike customers: most orders, as usual, and few or none."""
         orders = pd.Series(self.graph.past.orders_of(), self.graph.past.customers)
         asked = pd.Index(offers.frame["customer_id"].unique())
         many = orders.reindex(asked, fill_value=0).rename_axis("customer").sort_index()
-        found: dict[Any, str] = {}
         ordered = many.sort_values(kind="stable")
         some, none = ordered[ordered > FEW_ORDERS], ordered[ordered == 0]
         few = ordered[(ordered > 0) & (ordered <= FEW_ORDERS)]
+        found: dict[Any, str] = {}
         if len(some):
-            found[some.index[-1]] = f"{plural(int(some.iloc[-1]), 'order')}, the most"
-            middle = some.index[len(some) // 2]
-            found.setdefault(middle, f"{plural(int(some.loc[middle]), 'order')}, as many as usual")
-        if len(few):
-            found.setdefault(few.index[0], f"only {plural(int(few.iloc[0]), 'order')}")
-        elif len(none):
-            found.setdefault(none.index[0], "no order yet: what sells")
-        elif len(some):
-            found.setdefault(some.index[0], f"{plural(int(some.iloc[0]), 'order')}, the fewest")
-        return list(found.items())
+            found[some.index[-1]] = "most"
+            found.setdefault(some.index[len(some) // 2], "usual")
+        last = (("few", few), ("none", none), ("fewest", some))
+        case, rows = next(((case, rows) for case, rows in last if len(rows)), ("", some))
+        if case:
+            found.setdefault(rows.index[0], case)
+        return [(who, case, int(ordered.loc[who])) for who, case in found.items()]
 
     # --- the cold, and what is subsidised --------------------------------------------------------
 
@@ -256,49 +228,33 @@ class WeekOffers(Result):
         few = int(((orders > 0) & (orders <= FEW_ORDERS)).sum())
         everybody = pd.Index(self.shop.customers.customer_id.execute()).unique()
         named, none = len(everybody), int((~everybody.isin(self.graph.past.customers)).sum())
-        known = f"{plural(int(named), 'customer')}: {count(none)} bought nothing yet"
-        known += ", and their offers are those that sell; " if none else "; "
-        known += f"{count(few)} ordered {FEW_ORDERS} times or less"
-        known += ": what little they bought counts, its type, and what sells." if few else "."
+        served = self.say("served", named=named, none=none, few=few, most=FEW_ORDERS, any=few > 0)
         products = tried(past_new_products, self.graph)
         promotions = tried(past_starts, self.graph)
-        pieces = [say("Customers", "h3"), say(known), say("Products", "h3")]
+        heads = [say(self.say(f"{n}_head"), "h3") for n in ("customers", "products", "promotions")]
+        pieces = [heads[0], say(served), heads[1]]
         pieces.append(products if isinstance(products, Html) else say(products.summary()))
-        pieces.append(say("Promotions", "h3"))
+        pieces.append(heads[2])
         if isinstance(promotions, Html):
             return join([*pieces, promotions])
         pieces.append(say(promotions.summary()))
         if len(promotions.held):
-            alt = "Customers expected to take each past promotion, and who did."
-            pieces.append(picture(promotions.plot(), alt))
+            pieces.append(picture(promotions.plot(), self.say("starts_alt")))
         return join(pieces)
 
     def subsidised(self) -> Html:
         """Return how much of what is offered was bought before."""
         if not self.offers:
-            return absent("No promotion starts with several offers to choose from.")
-        pieces = [
-            say(
-                f"{offers.called}: {percent(self.repeats(offers))} of what would be taken of these "
-                "lists are offers with a product that the customer bought before."
-            )
+            return absent(self.say("none_starts"))
+        told = [
+            self.say("taken_again", called=offers.called, share=self.repeats(offers))
             for offers in self.offers
         ]
-        note = (
-            "A discount on what is bought anyway is a gift, not a sale. How much that is no list "
-            "can tell: only customers who were held back can. What the plan's contacts take off, "
-            "and what of it goes to orders that come anyway, stands on the page Plan."
-        )
-        return join([*pieces, say(note)])
+        return join([say(line) for line in (*told, self.say("gift"))])
 
     def method(self) -> str:
         """Say how lists are made, and what they are not."""
-        return (
-            "The ranking is a prediction of what will be taken, not of what a coupon adds: who is "
-            "contacted is decided by effects and the budget (07, 08). It is learned from "
-            "promotions that are over; types whose coupons the shop chose for each customer teach "
-            "nothing and are left out, because who took what would only repeat that choice."
-        )
+        return self.say("how_made")
 
     def write(self) -> None:
         """Write the offers, and the headline figures."""
@@ -317,7 +273,7 @@ class NoOffers(Result):
 
     def summary(self) -> str:
         """Return why."""
-        return self.why
+        return words_of(__name__, "WeekOffers", why=self.why).say("why_none")
 
     def nothing(self) -> Html:
         """Return nothing: the page's first sentence said why."""
@@ -368,7 +324,7 @@ def week_offers(
         graph = product_graph(shop, run.as_of)
         recommender = _fitted(known_by(shop, run.as_of), shop, run.as_of, seed)
     except InputError as error:
-        return NoOffers(run, f"No offers: {error}.")
+        return NoOffers(run, str(error))
     scores = run.read_table("scores")
     starting = run.read_table("outlook")["promotion_id"].unique()
     begun = graph.promotions["starts_at"]
