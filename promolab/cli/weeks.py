@@ -140,7 +140,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--lang",
         choices=list(LANGUAGES),
         default=ENGLISH,
-        help="language of the campaign report, the summary and the headline numbers (%(default)s)",
+        help="language of the pages, the summary and the headline numbers (%(default)s)",
     )
 
 
