@@ -141,8 +141,8 @@ def run_report(
         default ``<out>/ledger.duckdb``. It is looked at before anything is made, and written when
         the report stands.
     lang : {"en", "zh"}
-        Language of all pages, of ``summary.md``, ``one_page.png`` and of the headline numbers; tables
-        and ``metrics.json`` are English in any case.
+        Language of all pages, of ``summary.md``, ``one_page.png`` and of the headline numbers;
+        tables and ``metrics.json`` are English in any case.
 
     Returns
     -------
