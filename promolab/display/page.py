@@ -437,8 +437,8 @@ def present(
     result : Result, or another thing that a page shows
         A result says its summary and is drawn; one that is false says why it is not there. Text, a
         piece of a page, a table of pandas, axes and a list of such things are shown as they are; of
-        None it is said why there is nothing. A method is asked for
-        such a thing.
+        None it is said why there is nothing. A method is
+        asked for such a thing.
     alt : str
         What the figure shows, for those who cannot see it; the result's own ``ALT`` or else its
         summary by default, and where the page is not English.

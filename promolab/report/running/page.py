@@ -468,7 +468,8 @@ def _why_empty(section: list[Any]) -> str:
         for output in cell.outputs
         if not (output.output_type == "stream" and output.name == "stderr")
     ]
-    texts = [str(output.get("data", {}).get("text/html", "")).strip() for output in outputs]
+    found = (str(output.get("data", {}).get("text/html", "")) for output in outputs)
+    texts = [text.replace(NOTEBOOK_STYLE, "").strip() for text in found]
     if not texts or not all(_ABSENT.fullmatch(text) for text in texts):
         return ""
     return " ".join(dict.fromkeys(why for text in texts for why in _REASON.findall(text)))

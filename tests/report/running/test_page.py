@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from promolab import cli
+from promolab.display import absent
 from promolab.errors import StepError
 from promolab.report.running.page import (
     _chinese_cells,
@@ -175,7 +176,7 @@ def headed(source, *tags):
 
 
 def test_sections_without_anything_to_show_are_one_line():
-    nothing = '<p class="absent">Not shown: &lt;nothing&gt; to compare.</p>'
+    nothing = absent("Not shown: <nothing> to compare.")._repr_html_()  # as a notebook has it
     page = render(
         headed("# 05 · Uplift"),
         code("1", shown(text_html="<p>the answer</p>")),
