@@ -23,7 +23,7 @@ import pytest
 
 from promolab.errors import PromolabError, StepError
 from promolab.folder.run_folder import STEP_VARIABLE
-from promolab.language import ENGLISH, speaking
+from promolab.language import ENGLISH, show_in, speaking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +42,10 @@ def without_kernels(*, painted: bool = False) -> Iterator[pytest.MonkeyPatch]:
         if not painted:
             patch.setattr("promolab.display.figures.png", _white)
             patch.setattr("promolab.display.page.png", _white)
-        yield patch
+        try:
+            yield patch
+        finally:
+            show_in(ENGLISH)
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.display.figures import png, show
 from promolab.errors import InputError
-from promolab.glossary import GLOSSARY, label, meaning
-from promolab.language import ENGLISH, _, language
+from promolab.glossary import GLOSSARY, describe, label, meaning
+from promolab.language import ENGLISH, _, language, shown_language, speaking
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
@@ -458,13 +458,25 @@ def present(
     >>> present(None, otherwise="Nobody is planned for a promotion.")
     Html(text='<p class="absent">Nobody is planned for a promotion.</p>')
     """
+    with speaking(shown_language()):
+        _present(result, alt, otherwise, drawn, said, shown)
+
+
+def _present(
+    result: Any,
+    alt: str,
+    otherwise: str | Callable[[], str],
+    drawn: str | Sequence[str],
+    said: bool,
+    shown: Mapping[str, Any],
+) -> None:
     from pandas import DataFrame
 
     result = result() if callable(result) else result
     if isinstance(result, (list, tuple)):
         pieces = [one for one in result if not isinstance(one, str) or one]
         for one in pieces or [None] * bool(otherwise):
-            present(one, alt, otherwise=otherwise, drawn=drawn, said=said, **shown)
+            _present(one, alt, otherwise, drawn, said, shown)
     elif not said and (result is None or isinstance(result, Html)):
         return
     elif result is None or (
@@ -476,7 +488,8 @@ def present(
         if result not in ("", Html("")):
             _shown(say(result) if isinstance(result, str) else result)
     elif isinstance(result, DataFrame):
-        _shown(table(result, **shown))
+        terms = list(result) == ["word", "unit", "meaning"]  # asked again, in the page's language
+        _shown(table(describe(result.index) if terms else result, **shown))
     elif hasattr(type(result), "__bool__") and hasattr(result, "summary") and not result:
         _shown(absent(result.summary()))
     elif hasattr(result, "summary"):

@@ -21,7 +21,7 @@ import promolab
 from promolab.errors import InputError, StepError, nearest
 from promolab.folder.files import alone, keep_private, read_json, whole, write_json
 from promolab.folder.pseudonyms import codes, key_of
-from promolab.language import ENGLISH, recording, speak
+from promolab.language import ENGLISH, recording, show_in
 from promolab.results import plain
 from promolab.weeks import Week
 
@@ -468,8 +468,8 @@ class RunFolder:
         return self.path / "tables" / f"{name}.parquet"
 
     def speak(self) -> None:
-        """Speak the language of the week's report from now on, as its notebooks do."""
-        speak(self.language)
+        """Show in the language of the week's report from now on; what is computed stays English."""
+        show_in(self.language)
 
     @property
     def metrics(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from promolab.display import Html, say, table
+from promolab.language import shown_language, speaking
 from promolab.results import Result
 
 _MOST = 60
@@ -42,8 +43,12 @@ class Written(Result):
         return {"files": files, "sections": sections, "case": case if len(self.table) else "none"}
 
     def _repr_html_(self) -> str:
+        with speaking(shown_language()):
+            return self._listed()._repr_html_()
+
+    def _listed(self) -> Html:
         if self.table.empty:
-            return say(self.summary()).text
+            return say(self.summary())
         facts = self._facts
         names = [
             escape(n) if section else _linked(n)
@@ -55,7 +60,7 @@ class Written(Result):
         ]
         rows = pd.DataFrame(cells, columns=["what", "holds"])
         heads = {name: self.say(f"{name}_head") for name in ("what", "holds")}
-        return table(rows, heads, caption=self.summary(), most=_MOST)._repr_html_()
+        return table(rows, heads, caption=self.summary(), most=_MOST)
 
 
 def what_was_written(folder: Path, paths: Sequence[Path], sections: Mapping[str, Any]) -> Written:

@@ -74,6 +74,23 @@ def speak(name: str) -> None:
     _here.spoken = name
 
 
+def show_in(name: str) -> None:
+    """Let what a notebook shows be in a language from now on; what it computes stays English.
+
+    Parameters
+    ----------
+    name : {"en", "zh"}
+    """
+    check_language(name)
+    _here.shown = name
+
+
+def shown_language() -> str:
+    """Return the language that a notebook shows its results in: the one spoken, or `show_in`'s."""
+    spoken = language()
+    return spoken if spoken != ENGLISH else getattr(_here, "shown", ENGLISH)
+
+
 @contextmanager
 def speaking(name: str) -> Iterator[None]:
     """Speak a language inside a block.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from promolab.display import Html, join, say, table
 from promolab.errors import InputError
-from promolab.language import recorded, speaking
+from promolab.language import recorded, shown_language, speaking
 from promolab.results.estimate import Estimate, plain
 from promolab.results.facts import Facts, words_for
 from promolab.results.values import read_values, write_values
@@ -237,7 +237,8 @@ class Result:
         return join([worded_table(each, facts, self.to_frame) for each in several])
 
     def _repr_html_(self) -> str:
-        return join([say(self.summary()), self.to_table()])._repr_html_()
+        with speaking(shown_language()):
+            return join([say(self.summary()), self.to_table()])._repr_html_()
 
 
 def drawn_by(drawing: str, said: str) -> Callable[..., Any]:
