@@ -18,9 +18,10 @@ from promolab.compare.cross_validation import (
     promotion_setting,
 )
 from promolab.errors import InputError
+from promolab.language import ENGLISH, language
 from promolab.metrics import ALARM_AUC, PastRatios, Spread, past_ratios, random_effects
 from promolab.model import ResponseModel
-from promolab.model.inputs import Fold
+from promolab.model.inputs import Fold, left_out_because
 from promolab.results import Estimate, Result, words_of
 from promolab.wording import Answer, answer_to
 
@@ -120,6 +121,16 @@ class Backtest(Result):
         """Return the table by promotion."""
         return self.by_promotion
 
+    def unpredicted(self) -> pd.DataFrame:
+        """Return ``skipped`` with names, its reasons in the language that is spoken."""
+        rows = self.skipped.assign(name=self.skipped["promotion_id"].map(self.name_of))
+        if language() == ENGLISH or "why" not in rows:
+            return rows
+        coded = rows["why"].notna()
+        told = zip(*(rows.loc[coded, c] for c in ("why", "held", "least")), strict=True)
+        rows.loc[coded, "reason"] = [left_out_because(w, int(h), int(n)) for w, h, n in told]
+        return rows
+
     def facts(self) -> dict[str, Any]:
         """Return what was predicted and how well."""
         rows, within, spread = self.by_promotion, self.within, self.auc_spread
@@ -130,7 +141,7 @@ class Backtest(Result):
         named = named[["auc", *keep]].rename(columns={"auc": "value"})
         return {
             "case": "nothing" if rows.empty else "some",
-            "reasons": [{"it": why} for why in self.skipped["reason"].unique()[:2]],
+            "reasons": [{"it": why} for why in self.unpredicted()["reason"].unique()[:2]],
             "why_not": "told" if len(self.skipped) else "pairs",
             "left": 0 if rows.empty else len(self.skipped),
             "positives": int(self.rows["y"].sum()),
@@ -388,6 +399,9 @@ def backtest_of(
     skipped = promotions.loc[[p for p in promotions.index if p in reasons], ["starts_at", "n"]]
     skipped = skipped.reset_index(names="promotion_id")
     skipped["reason"] = [reasons[p] for p in skipped["promotion_id"]]
+    codes = setting.folds.left_out.drop_duplicates("promotion_id").set_index("promotion_id")
+    codes = codes.reindex(columns=["why", "held", "least"])
+    skipped = skipped.join(codes, on="promotion_id")
     y, chance, customer, promotion = (rows[c] for c in ("y", "p", "customer_id", "promotion_id"))
     both, some_within = y.nunique() == 2, bool(by_promotion["auc"].notna().any())
     return Backtest(

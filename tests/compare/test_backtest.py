@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from promolab.compare.backtest import Backtest, response_ratios, run_backtest, support
 from promolab.compare.cross_validation import pair_features
 from promolab.errors import InputError
+from promolab.language import speaking
 from promolab.model.response import ResponseModel
 from promolab.wording import answer_to
 from tests.draws import bounds, draws
@@ -100,6 +101,11 @@ def test_promotions_that_cannot_be_learned_for_are_skipped_and_say_why(result, p
     assert reasons["p0"].startswith("none had ended before it started")
     assert reasons["p7"] == "its window is not over, so its label is not known"
     assert set(result.by_promotion["promotion_id"]).isdisjoint(reasons.index)
+    assert result.unpredicted()["reason"].tolist() == reasons.tolist()
+    with speaking("zh"):
+        again = run_backtest(pairs)
+        assert again.skipped["reason"].tolist() == reasons.tolist()  # tables are English
+        assert again.unpredicted()["reason"].iloc[-1] == "其窗口尚未结束，结果未知"
 
     class Choosy(ResponseModel):
         def fit(self, X, y, *more: Any, **beside: Any):

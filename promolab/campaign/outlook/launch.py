@@ -26,7 +26,7 @@ from promolab.language import ENGLISH, language
 from promolab.model import ResponseModel
 from promolab.model.inputs import unseen_expected
 from promolab.promotions import PREDICTION_LEVEL, kinds_answered
-from promolab.results import Result
+from promolab.results import Result, words_of
 from promolab.wording import Answer, answer_to
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ class Launch(Result):
         if mine.empty:
             raise InputError(f"customer {customer!r} is not ranked; take one of scores.customer_id")
         row = self.candidates.loc[mine.index[:1]]
-        who = f"Customer {called(row['customer_id'].tolist())[0]}"
+        named = called(row["customer_id"].tolist())[0]
+        who = words_of(__name__, "Launch", called=named).say("customer")
         # Against some of those whom past promotions contacted; the logistic one needs none.
         done = self.pairs[self.pairs["label_complete"]]
         past = done.sample(min(200, len(done)), random_state=0)
@@ -158,7 +159,7 @@ class Launch(Result):
 
     def meaning(self) -> str:
         """Say what the list says and what it does not."""
-        return self.why if self.model is None else self.say("means")
+        return self.summary() if self.model is None else self.say("means")
 
     def how_sure(self) -> str:
         """Say what share of responders the top of a list holds, how far promotions missed."""

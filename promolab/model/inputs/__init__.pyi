@@ -11,6 +11,7 @@ from .folds import Folds as Folds
 from .folds import TimeSplit as TimeSplit
 from .folds import customer_folds as customer_folds
 from .folds import known_labels as known_labels
+from .folds import left_out_because as left_out_because
 from .folds import promotion_folds as promotion_folds
 from .folds import split_in_time as split_in_time
 from .folds import time_folds as time_folds

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
+from promolab.language import ENGLISH, speaking
+from promolab.results import words_of
 from promolab.stats import dealt
 from promolab.wording import plural
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 KEYS = ("customer_id", "promotion_id", "starts_at", "ends_at", "label_complete")
 BLOCKS = 5  # of a table without promotions, where nothing is said
-LEFT_OUT = ("promotion_id", "starts_at", "n", "reason")
+LEFT_OUT = ("promotion_id", "starts_at", "n", "reason", "why", "held", "least")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Folds:
     parts : tuple of Fold
         In the order of time, where there is one; their tests do not overlap.
     left_out : DataFrame
-        promotion_id, starts_at, n, reason: what is not predicted.
+        promotion_id, starts_at, n, reason: what is not predicted; why, held and least are the
+        reason as a code with its figures (`left_out_because`).
     """
 
     parts: tuple[Fold, ...]
@@ -187,9 +190,7 @@ def promotion_folds(
     labels = known_labels(pairs, outcome, known)
     reasons = dict.fromkeys(
         table.index[~table["complete"]],
-        "its outcome is known of nobody"
-        if _row_by_row(pairs, outcome)
-        else "its window is not over, so its label is not known",
+        ("nobody" if _row_by_row(pairs, outcome) else "open", 0, 0),
     )
     code = pd.Index(table.index).get_indexer(pairs["promotion_id"])
     parts: list[Fold] = []
@@ -210,7 +211,10 @@ def promotion_folds(
         parts.append(Fold(name, train, rows, tuple(tests.index), len(past)))
     left = table.loc[[p for p in table.index if p in reasons], ["starts_at", "n"]]
     left = left.reset_index(names="promotion_id")
-    left["reason"] = [reasons[p] for p in left["promotion_id"]]
+    told = [reasons[p] for p in left["promotion_id"]]
+    with speaking(ENGLISH):  # a table's words
+        left["reason"] = [left_out_because(*each) for each in told]
+    left[["why", "held", "least"]] = pd.DataFrame(told, columns=["why", "held", "least"])
     return Folds(tuple(parts), left), labels, table
 
 
@@ -234,19 +238,33 @@ def _block_of(sizes: np.ndarray, blocks: int) -> np.ndarray:
 
 def _too_little(
     labels: np.ndarray, promotions: int, min_positives: int, min_promotions: int
-) -> str | None:
+) -> tuple[str, int, int] | None:
     positives = int(labels.sum())
     if promotions < max(min_promotions, 1):
-        least = plural(max(min_promotions, 1), "promotion")
-        return f"{promotions or 'none'} had ended before it started (at least {least} needed)"
+        return "promotions", promotions, max(min_promotions, 1)
     if positives < max(min_positives, 1):
-        return (
-            f"the promotions that had ended before it started hold {plural(positives, 'response')} "
-            f"(at least {max(min_positives, 1)} needed)"
-        )
+        return "positives", positives, max(min_positives, 1)
     if positives == len(labels):
-        return "everyone responded to the promotions that had ended before it started"
+        return "everyone", positives, 0
     return None
+
+
+def left_out_because(why: str, held: int, least: int) -> str:
+    """Say why a promotion is not predicted, in the language that is spoken.
+
+    Parameters
+    ----------
+    why : {"promotions", "positives", "everyone", "open", "nobody"}
+        What was lacking.
+    held, least : int
+        How many there were, and how many are needed.
+
+    Examples
+    --------
+    >>> left_out_because("promotions", 0, 1)
+    'none had ended before it started (at least 1 promotion needed)'
+    """
+    return words_of(__name__, "folds", why=why, held=held, least=least).say("because")
 
 
 def time_folds(times: ArrayLike, folds: int = BLOCKS) -> Folds:
