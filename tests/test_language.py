@@ -31,7 +31,7 @@ from promolab.loop import LateRows
 from promolab.loop.reconcile import OUTCOMES, Reconciliation
 from promolab.loop.states import moved_windows
 from promolab.report.pages import one_page
-from promolab.results import Estimate
+from promolab.results import Estimate, words_of
 from promolab.segmentation import segment_words
 from promolab.segmentation.groups.naming import COMMON, THEMES
 from promolab.segmentation.groups.preparation import APART
@@ -215,7 +215,8 @@ def moved() -> str:
 
 def left_out() -> str:
     """Say of each reason how many rows it left out."""
-    reasons = [*QUARANTINE_RULES.values(), "without customer"]
+    words = words_of("promolab.cleaning.report").words["word"]
+    reasons = [words[rule]["en"] for rule in (*QUARANTINE_RULES, "without_customer")]
     table = pd.DataFrame({"table": "events", "reason": reasons, "rows": 3, "sales": math.nan})
     return LeftOut(table.assign(share=math.nan), "CNY").summary()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from promolab.cleaning.report import COUNTS, CleaningReport
+from promolab.cleaning.report import COUNTS, CleaningReport, Note
 from promolab.contract import (
     MONEY_KINDS,
     ROW_RULES,
@@ -21,8 +21,9 @@ from promolab.contract import (
 )
 from promolab.engines import keep
 from promolab.errors import DataError
-from promolab.language import marked
-from promolab.wording import count, percent, plural
+from promolab.language import ENGLISH, speaking
+from promolab.results import words_of
+from promolab.wording import count
 
 
 def known_by(shop: Shop, as_of: datetime) -> Shop:
@@ -103,26 +104,6 @@ def _of_later_decisions(shop: Shop, table: Any, moment: Any) -> Any:
     return table.decision_id.isin(made.filter(made.ts >= moment).decision_id)
 
 
-def dated_later(later: Mapping[str, int]) -> str:
-    """Say how many rows were dated later, and that they were not read; empty where none were.
-
-    Parameters
-    ----------
-    later : mapping of str to int
-        Rows by table.
-
-    Examples
-    --------
-    >>> dated_later({"events": 1, "exposures": 0, "contact_rights": 2000})
-    'Dated later, and not read: 1 row of events and 2,000 rows of contact rights.'
-    """
-    parts = [f"{plural(n, 'row')} of {name.replace('_', ' ')}" for name, n in later.items() if n]
-    if not parts:
-        return ""
-    listed = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
-    return f"Dated later, and not read: {listed}."
-
-
 ODD_TIMES = 100
 """How many times the usual quantity a line holds whose unit is taken for an odd one."""
 
@@ -133,8 +114,8 @@ class Flag:
 
     Parameters
     ----------
-    name, meaning : str
-        What stands in the column ``flags``, and what it says.
+    name : str
+        What stands in the column ``flags``; what it says stands in the room's words.
     columns : tuple of str
         Columns of ``events`` without which the flag is never set.
     holds : callable
@@ -142,7 +123,6 @@ class Flag:
     """
 
     name: str
-    meaning: str
     columns: tuple[str, ...]
     holds: Callable[[Any, Shop], Any]
 
@@ -205,31 +185,26 @@ def _extreme_customer(events: Any, shop: Shop) -> Any:
 FLAGS: tuple[Flag, ...] = (
     Flag(
         "odd_unit",
-        "far more units on one line than is usual: an odd unit, such as fuel's, or a slip",
         ("quantity",),
         _odd_unit,
     ),
     Flag(
         "zero_quantity",
-        "no units",
         ("quantity",),
         lambda t, _: _of_money(t) & (t.quantity == 0),
     ),
     Flag(
         "zero_amount",
-        "no money",
         ("amount",),
         lambda t, _: _of_money(t) & (t.amount == 0),
     ),
     Flag(
         "unknown_product",
-        "a product that the table products does not have",
         ("product_id",),
         _unknown_product,
     ),
     Flag(
         "extreme_customer",
-        "a customer with more orders a day than people place: a robot, a shop's own card",
         (),
         _extreme_customer,
     ),
@@ -259,11 +234,8 @@ def count_flags(events: Any) -> dict[str, int]:
     return {flag: n for flag, n in counts.items() if n}
 
 
-QUARANTINE_RULES: Mapping[str, str] = {rule.name: rule.meaning for rule in ROW_RULES} | {
-    "duplicate": marked("equal to another row in every column; one of them is kept"),
-    "repeated_key": marked("another row with the same key stands before it"),
-}
-"""Name and meaning of each rule, in the order in which they are tried: the first one counts."""
+QUARANTINE_RULES = (*(rule.name for rule in ROW_RULES), "duplicate", "repeated_key")
+"""The rules in the order in which they are tried: the first one counts."""
 FEW_WITHOUT_CLOCK = 0.01
 """Up to this share of purchases at midnight are nothing to speak of."""
 
@@ -455,7 +427,9 @@ def _report(shop: Shop, done: Mapping[str, _Cleaned]) -> CleaningReport:
     import pandas as pd
 
     rows, rules, parts = [], [], []
-    meanings = dict(QUARANTINE_RULES) | {flag.name: flag.meaning for flag in FLAGS}
+    named = [*QUARANTINE_RULES, *(flag.name for flag in FLAGS)]
+    with speaking(ENGLISH):  # in tables, whatever the page speaks
+        meanings = {rule: words_of(__name__).word(rule) for rule in named}
     for name, table in done.items():
         out = sum(table.quarantined.values())
         kept = int(table.kept.count().execute())
@@ -485,8 +459,10 @@ def _report(shop: Shop, done: Mapping[str, _Cleaned]) -> CleaningReport:
     )
 
 
-def _notes(shop: Shop) -> tuple[str, ...]:
-    notes = list(filter(None, [dated_later(shop.later), _without_clock(shop)]))
+def _notes(shop: Shop) -> tuple[Note, ...]:
+    later = {name: n for name, n in shop.later.items() if n}
+    notes = [Note("later", tuple(later), tuple(later.values()))] if later else []
+    notes += _without_clock(shop)
     if "customers" not in shop.tables:
         return tuple(notes)
     for name in ("events", "exposures", "responses"):
@@ -495,14 +471,12 @@ def _notes(shop: Shop) -> tuple[str, ...]:
             unknown = table.filter(table.customer_id.notin(shop.customers.customer_id))
             n = int(unknown.count().execute())
             if n:
-                notes.append(
-                    f"{plural(n, 'row')} of {name} kept, of customers that customers lacks."
-                )
+                notes.append(Note("of_nobody", (name,), (n,)))
     return tuple(notes)
 
 
-def _without_clock(shop: Shop) -> str:
-    """Say that purchases have a date and no time of day, where more than a few have none."""
+def _without_clock(shop: Shop) -> list[Note]:
+    """Note that purchases have a date and no time of day, where more than a few have none."""
     bought = shop.events.filter(shop.events.kind == "purchase")
     # The clock of a zone is slow to ask for; a midnight of any zone is a whole quarter of an hour.
     quarters = bought.filter(bought.ts.epoch_seconds().cast("int64") % 900 == 0)
@@ -512,15 +486,6 @@ def _without_clock(shop: Shop) -> str:
     found = {name: values[0] or 0 for name, values in found.to_pydict().items()}
     n, whole = found["n"], int(bought.count().execute())
     if n <= FEW_WITHOUT_CLOCK * whole:
-        return ""
-    hint = (
-        ' They are read as days of UTC: if they are the shop\'s, write naive_times = "local" in '
-        "shop.toml."
-    )
-    hint = hint if shop.zone != "UTC" and found["utc"] > n / 2 else ""
-    if n == whole:
-        return f"Purchases have a date and no time of day: the hours of orders are not known.{hint}"
-    return (
-        f"{percent(n / whole, decimals=0)} of purchases have a date and no time of day: the hours "
-        f"of orders come from the others.{hint}"
-    )
+        return []
+    as_days = shop.zone != "UTC" and found["utc"] > n / 2
+    return [Note("no_clock", share=n / whole, all_of_them=n == whole, as_days_of_utc=as_days)]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.language import _, marked
-from promolab.results import Result
+from promolab.language import _
+from promolab.results import Result, words_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -43,7 +43,7 @@ class LeftOut(Result):
         """Return the reasons in words, and of which the money is known."""
         rows = self.table.assign(
             source=[_(name.replace("_", " ")) for name in self.table["table"]],
-            why=[_(reason) for reason in self.table["reason"]],
+            why=[_in_words(reason) for reason in self.table["reason"]],
             money=["known" if sales == sales else "unknown" for sales in self.table["sales"]],
         )
         return {"shown": rows, "case": "some" if len(rows) else "none"}
@@ -54,8 +54,47 @@ class LeftOut(Result):
         return [row.say("line") for row in facts.rows(facts["shown"])]
 
 
+def _in_words(reason: str) -> str:
+    """Return a reason as tables have it in the language that is spoken."""
+    words = words_of(__name__)
+    known = {said["en"]: code for code, said in words.words["word"].items() if "en" in said}
+    return words.word(known[reason]) if reason in known else reason
+
+
 COUNTS = ("rows_in", "rows_dated_later", "rows_kept", "rows_quarantined")
 """The first is the sum of the others."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was kept and is worth knowing.
+
+    Parameters
+    ----------
+    what : {"later", "no_clock", "of_nobody"}
+        Rows dated later, purchases without a time of day, rows of customers that customers lacks.
+    of : tuple of str
+        Tables.
+    rows : tuple of int
+        Their rows.
+    share : float
+        Of purchases without a time of day.
+    all_of_them, as_days_of_utc : bool
+        Whether all purchases lack it, and whether days of UTC are the likelier reading.
+    """
+
+    what: str
+    of: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    share: float = 0.0
+    all_of_them: bool = False
+    as_days_of_utc: bool = False
+
+    @property
+    def named(self) -> list[dict[str, Any]]:
+        """The tables and their rows."""
+        pairs = zip(self.of, self.rows, strict=True)
+        return [{"n": n, "source": _(name.replace("_", " "))} for name, n in pairs]
 
 
 @dataclass(frozen=True)
@@ -71,14 +110,20 @@ class CleaningReport(Result):
         breaks are left out. A row has one quarantine rule at most and any number of flags.
     quarantine : ibis Table
         table, rule, row (the row as JSON), in a total order.
-    notes : tuple of str
-        Sentences on what was kept and is worth knowing.
+    remarks : tuple of Note
+        What was kept and is worth knowing, `notes` in sentences.
     """
 
     rows: pd.DataFrame
     rules: pd.DataFrame
     quarantine: ir.Table = field(repr=False)
-    notes: tuple[str, ...] = ()
+    remarks: tuple[Note, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was kept and is worth knowing, in sentences of the language that is spoken."""
+        facts = self._facts
+        return tuple(row.say("note") for row in facts.rows(self.remarks))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per table and rule."""
@@ -103,14 +148,14 @@ class CleaningReport(Result):
         share = out / came if came else 0.0
         case = "nothing" if not came else "none" if not out else "some" if share >= 1e-4 else "few"
         flagged = self.rules[self.rules["action"] == "flagged"]
-        called = flagged["rule"].str.replace("_", " ")
         facts = {"came": came, "out": out, "kept": came - out, "share": share, "tables": self.rows}
-        facts |= {"flagged": flagged.assign(called=called), "remarks": " ".join(self.notes)}
+        facts |= {"flagged": flagged}
         rules = self.rules.assign(out=self.rules["action"] == "quarantined")
         order = ["rows", "table", "rule"]
         return {
             **facts,
             "case": case,
+            "setting": 'naive_times = "local"',
             "ordered": rules.sort_values(order, ascending=[False, True, True]),
         }
 
@@ -147,7 +192,7 @@ class CleaningReport(Result):
         amount = told["amount"].float
         bought = (told["kind"].str == "purchase") & (amount.abs() < _MOST)
         rows = rows.mutate(
-            rule=ibis.ifelse(nobody, marked("without customer"), rows.rule),
+            rule=ibis.ifelse(nobody, "without customer", rows.rule),
             sales=ibis.ifelse(bought, amount, None).cast("decimal(38,4)"),
         )
         found = rows.group_by("table", "rule").aggregate(

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.contract.shop import Shop
 from promolab.contract.tables import HAPPENED, NOT_COUNTED, TABLES
-from promolab.language import marked
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -64,8 +63,8 @@ class Rule:
 
     Parameters
     ----------
-    name, meaning : str
-        The rule's name and what breaks it, in plain words.
+    name : str
+        The rule's name.
     columns : callable
         ``(table name, table) -> names`` of the columns that it looks at in this table.
     broken : callable
@@ -76,7 +75,6 @@ class Rule:
     """
 
     name: str
-    meaning: str
     columns: Callable[[str, Any], list[str]]
     broken: Callable[[str, Any, str, Context], Any]
     sentence: str
@@ -194,56 +192,48 @@ _RETURNS = 'returns belong in kind "return" (see data/README.md)'
 ROW_RULES: tuple[Rule, ...] = (
     Rule(
         "not_counted",
-        marked("an order that did not count (cancelled, refunded or not paid)"),
         _only(("events",), "order_status"),
         lambda _, table, column, __: table[column].lower().isin(NOT_COUNTED),
         "{column} says in {n} rows that the order did not count: they are left out of all sales",
     ),
     Rule(
         "missing_key",
-        marked("a required id, time or kind is empty"),
         _keys,
         _missing,
         "{column} is required and empty in {n} rows; fill it at the source",
     ),
     Rule(
         "unknown_kind",
-        marked("the kind is none of the contract's"),
         _kinds,
         _unknown_kind,
         "{column} has {n} values that are no known kind; it must be one of {values}",
     ),
     Rule(
         "not_finite",
-        marked("an amount, quantity or discount is NaN or infinite"),
         _floats,
         _not_finite,
         "{column} has {n} values that are NaN or infinite; write a number or leave it empty",
     ),
     Rule(
         "negative_amount",
-        marked("the amount of a purchase is below 0"),
         _only(("events",), "amount"),
         _negative,
         _NEGATIVE + _RETURNS,
     ),
     Rule(
         "negative_quantity",
-        marked("the quantity of a purchase is below 0"),
         _only(("events",), "quantity"),
         _negative,
         _NEGATIVE + _RETURNS,
     ),
     Rule(
         "negative_discount",
-        marked("a discount on a purchase is below 0"),
         _only(("events",), "discount", "coupon_discount"),
         _negative,
         _NEGATIVE + "a discount is written as 0 or more",
     ),
     Rule(
         "outside_life",
-        marked("the time lies ahead, before the shop opened (by default 1971) or after it closed"),
         _only(HAPPENED, "ts"),
         _outside,
         "{column} has {n} times that lie ahead, before 1971 or outside the shop's life; "
@@ -251,7 +241,6 @@ ROW_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "ends_before_start",
-        marked("it ends before it starts, or the moment it starts"),
         _spans,
         _backwards,
         "{column} is not after starts_at in {n} rows; "
@@ -259,7 +248,6 @@ ROW_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "unknown_promotion",
-        marked("no promotion kept has its promotion_id"),
         _only(_OF_PROMOTIONS, "promotion_id"),
         _unknown_promotion,
         "{column} names promotions that the table promotions does not have in {n} rows",
