@@ -149,8 +149,9 @@ class CleaningReport(Result):
         case = "nothing" if not came else "none" if not out else "some" if share >= 1e-4 else "few"
         flagged = self.rules[self.rules["action"] == "flagged"]
         facts = {"came": came, "out": out, "kept": came - out, "share": share, "tables": self.rows}
-        facts |= {"flagged": flagged}
-        rules = self.rules.assign(out=self.rules["action"] == "quarantined")
+        facts |= {"flagged": flagged.assign(code=flagged["rule"])}
+        out_of = self.rules["action"] == "quarantined"
+        rules = self.rules.assign(out=out_of, labelled=self.rules["rule"])
         order = ["rows", "table", "rule"]
         return {
             **facts,

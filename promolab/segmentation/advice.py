@@ -94,6 +94,11 @@ class SegmentAdvice(Result):
         """Return the rows as readers call them, and each figure that is more or less."""
         rows = self.frame.assign(segment=self.frame["segment"].map(segment_words))
         rows["so_do_this"] = rows["so_do_this"].map(advice_words)
+        signs = [tuple(filter(None, found.split(", "))) for found in self.frame["signs"]]
+        rows["because"] = [
+            _because(_line(row, found)[1], row, self.shop)
+            for row, found in zip(_rows(self.frame), signs, strict=True)
+        ]
         return {"rows": rows, "cells": partial(self._cells, rows)}
 
     def _cells(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -107,15 +112,6 @@ class SegmentAdvice(Result):
             if part["at"].notna().any():
                 parts.append(part.assign(heading=words.word(name)))
         return pd.concat(parts, ignore_index=True)
-
-
-def _figure(name: str, row: Mapping[str, Any]) -> str:
-    figures = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    if name in _SHARES:
-        return percent(*figures)
-    if name == "price_level":
-        return number(*figures, decimals=2)
-    return number(*figures, decimals=0)
 
 
 def segment_advice(
@@ -169,8 +165,8 @@ def segment_advice(
     with speaking("en"):  # in tables, whatever the page speaks
         words = words_of(__name__, "SegmentAdvice")
         table.insert(2, "so_do_this", [words.word(code) for code, _ in lines])
-    reasons = [_because(used, row, shop) for (_, used), row in zip(lines, rows, strict=True)]
-    table.insert(3, "because", reasons)
+        reasons = [_because(used, row, shop) for (_, used), row in zip(lines, rows, strict=True)]
+        table.insert(3, "because", reasons)
     table.insert(4, "signs", [", ".join(found) for found in signs])
     return SegmentAdvice(table, shop)
 
@@ -242,18 +238,19 @@ def advice_words(line: str) -> str:
 
 
 def _because(used: tuple[str, ...], row: Mapping[str, Any], shop: Mapping[str, float]) -> str:
-    words = {
-        "recency_days": "last order {} days ago",
-        "orders_84d": "{} orders in 84 days",
-        "price_level": "price level {} of 1",
-        "coupon_order_share": "a coupon in {} of orders",
-        "response_rate": "{} of contacts answered",
-    }
-    figures = [_FIGURE_OF[sign] for sign in used]
-    return "; ".join(
-        f"{words[name].format(_figure(name, row))}, all customers {_bare(name, shop[name])}"
-        for name in figures
-    )
+    """Say the figures that a line goes by, in the language that is spoken."""
+    reasons = [
+        {"by": name, "found": _figure(name, row), "everybody": _bare(name, shop[name])}
+        for name in (_FIGURE_OF[sign] for sign in used)
+    ]
+    return words_of(__name__, "SegmentAdvice", reasons=reasons).say("reasons_said")
+
+
+def _figure(name: str, row: Mapping[str, Any]) -> str:
+    figures = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    if name in _SHARES:
+        return percent(*figures)
+    return number(*figures, decimals=2 if name == "price_level" else 0)
 
 
 def _bare(name: str, value: float) -> str:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError
 from promolab.folder import RunFolder
-from promolab.results import Result
+from promolab.results import Result, words_of
 from promolab.segmentation import Migration, Segmenter, segment_migration
 from promolab.weeks import Week
-from promolab.wording import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,14 +52,10 @@ class SegmentsModel(Result):
         """Return the segment of each customer."""
         return self.segmenter.assignments()
 
-    def summary(self) -> str:
-        """Return where the segments come from, what is missing, and whether they still fit."""
-        made = "fitted on this week's customers" if not self.is_carried else "as fitted in week"
-        text = f"Segments {made}{f' {self.made_in}' if self.is_carried else ''}."
-        parts = [text, self.why, self.segmenter.note_]
-        if self.is_carried:
-            parts.append(self.segmenter.drift().summary())
-        return " ".join(part for part in parts if part)
+    def facts(self) -> dict[str, Any]:
+        """Return what the segmenter notes, and whether segments of an earlier week still fit."""
+        drift = self.segmenter.drift().summary() if self.is_carried else ""
+        return {"noted": " ".join(filter(None, [self.why, self.segmenter.note_, drift]))}
 
     @cached_property
     def migration(self) -> Migration | None:
@@ -158,10 +153,12 @@ def reuse_segments(
             placed = model.assign(features, ids)
         except InputError as error:
             told = str(error).replace(str(path), MODEL_FILE)
-            missed.append(f"Those of {week} cannot be used: {told}.")
+            missed.append(_missed(week, "unusable", error=told))
             continue
         if other := _other_than_asked(model, segmenter):
-            missed.append(f"Those of {week} are {other}.")
+            there = {"method": model.method, "k": model.k or 0}
+            asked = {"other_method": segmenter.method, "other_k": segmenter.k or 0}
+            missed.append(_missed(week, other, **there, **asked))
             break
         if (model.k or 0) > 1:  # a single one says nothing of anybody
             run.wrote(placed.save(run.path / MODEL_FILE))
@@ -172,13 +169,19 @@ def reuse_segments(
     return SegmentsModel(fitted, str(run.week), " ".join(missed), run)
 
 
+def _missed(week: Week, case: str, **facts: Any) -> str:
+    """Say why the segments of a week are not carried on."""
+    return words_of(__name__, "SegmentsModel", week=str(week), case=case, **facts).say("missed")
+
+
 def _other_than_asked(there: Segmenter, asked: Segmenter) -> str:
+    """Return in what segments are others than those asked for; empty where they are not."""
     if there.method != asked.method:
-        return f"made by {there.method!r}; {asked.method!r} was asked for"
+        return "method"
     if asked.k and there.k != asked.k:
-        return f"{count(there.k or 0)}; {count(asked.k)} were asked for"
+        return "k"
     if asked.columns is not None and list(asked.columns) != list(there.columns or ()):
-        return "of other features than were asked for"
+        return "columns"
     return ""
 
 
