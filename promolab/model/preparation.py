@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.errors import InputError
 from promolab.glossary import label
+from promolab.language import ENGLISH, speaking
 from promolab.model.inputs.encoding import ColumnCode, Encoder, NativeEncoder
-from promolab.results import Result
-from promolab.wording import number
+from promolab.results import Result, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,8 @@ class PreparedColumn:
     column, what : str
         Its name, and what it is: ``number`` or ``category``.
     used : str
-        ``yes``, ``no: …`` with the reason, or ``yes, but …`` with what to look at.
+        ``yes``, ``no_…`` with the reason, or ``yes_id`` for what may be an id; these and what
+        becomes of values are codes, which `Preparation.to_frame` says in words.
     missing : float
         Share of training rows without a value.
     missing_becomes : str
@@ -37,6 +38,12 @@ class PreparedColumn:
         Share of training rows whose level is too rare to stand alone.
     unseen_becomes : str
         What a level that training rows never had is for the model; empty for a number.
+    median : float
+        What a missing number may become.
+    same_as : str
+        The column that this one repeats; empty where it repeats none.
+    pooled : int
+        How many levels are too rare to stand alone.
     """
 
     column: str
@@ -47,6 +54,28 @@ class PreparedColumn:
     levels: int
     in_other: float
     unseen_becomes: str
+    median: float = 0.0
+    same_as: str = ""
+    pooled: int = 0
+
+    def told(self) -> dict[str, Any]:
+        """Return the column with its codes in words, in the language that is spoken."""
+        said = {
+            "used": self.say("use_said"),
+            "missing_becomes": self.say("gap_said"),
+            "unseen_becomes": self.say("unseen_said"),
+        }
+        return {name: said.get(name, getattr(self, name)) for name in _TOLD}
+
+    def say(self, line: str) -> str:
+        """Return one line of the words on the column."""
+        codes = {"use": self.used, "gap": self.missing_becomes, "unseen": self.unseen_becomes}
+        facts = {name: getattr(self, name) for name in ("median", "same_as", "pooled")}
+        facts["called"] = label(self.column)
+        return words_of(__name__, "Preparation", **codes, **facts).say(line)
+
+
+_TOLD = [field.name for field in dataclasses.fields(PreparedColumn)][:8]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,41 +94,48 @@ class Preparation(Result):
     columns: tuple[PreparedColumn, ...]  # type: ignore[assignment]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row per source column, with the fields of `PreparedColumn`."""
+        """Return a row per source column: the fields of `PreparedColumn` up to what becomes."""
+        with speaking(ENGLISH):  # in tables, whatever the page speaks
+            return self._told()
+
+    def _told(self) -> pd.DataFrame:
         import pandas as pd
 
-        names = [field.name for field in dataclasses.fields(PreparedColumn)]
-        rows = [dataclasses.astuple(column) for column in self.columns]
-        return pd.DataFrame(rows, columns=names)
+        return pd.DataFrame([column.told() for column in self.columns], columns=_TOLD)
 
     def facts(self) -> dict[str, Any]:
         """Return which columns are used, what was done about gaps, and the rows of the table.
 
         First what is left out, then categories, then what is missing most.
         """
+        import pandas as pd
+
         left = [c for c in self.columns if c.used.startswith("no")]
         gaps = [c for c in self.columns if c.missing > 0 and c not in left]
         texts = [c for c in self.columns if c.what == "category" and c not in left]
-        odd = [label(c.column) for c in self.columns if c.used.startswith("yes, but")]
+        odd = [label(c.column) for c in self.columns if c.used == "yes_id"]
         most = max(gaps, key=lambda c: (c.missing, label(c.column)), default=self.columns[0])
-        frame = self.to_frame()
-        plain = (frame["used"] == "yes") & ~(frame["missing"] > 0) & (frame["what"] != "category")
-        order = ["used", "what", "missing", "column"]
-        rows = frame[~plain].sort_values(order, ascending=[True, True, False, True], kind="stable")
+        said = {c.column: c.told() for c in self.columns}
+        codes = pd.DataFrame([dataclasses.asdict(c) for c in self.columns])
+        plain = (codes["used"] == "yes") & ~(codes["missing"] > 0) & (codes["what"] != "category")
+        order = ["used", "same_as", "what", "missing", "column"]
+        up = [True, True, True, False, True]
+        shown = codes[~plain].sort_values(order, ascending=up, kind="stable")
+        rows = self._told().loc[shown.index]
         # A heading without anything under it is left out.
         seen = rows["unseen_becomes"].where(rows["unseen_becomes"] != "")
         return {
             "used": len(self.columns) - len(left),
-            "left": [f"{label(c.column)} ({c.used.removeprefix('no: ')})" for c in left],
+            "left": [c.say("left_column") for c in left],
             "gaps": len(gaps),
             "gappiest": most.column,
             "missing": most.missing,
-            "becomes": most.missing_becomes,
+            "becomes": said[most.column]["missing_becomes"],
             "texts": len(texts),
             "levels": sum(c.levels for c in texts),
             "odd": odd,
             "shown": rows.assign(unseen_becomes=seen),
-            "rows": [dataclasses.asdict(c) for c in self.columns],
+            "rows": [said[c.column] for c in self.columns],
         }
 
 
@@ -143,35 +179,35 @@ def prepared(model: ResponseModel, outcome: str | None = None) -> Preparation:
 
 def _encoded(code: ColumnCode) -> PreparedColumn:
     if code.kind == "categorical":
-        gap = "a level of its own" if code.missing_share > 0 else "none of the levels"
-        return _prepared(code, gap, "none of the levels")
-    median = f"the median, {number(code.median)}"
-    flagged = 0 < code.missing_share < 1
-    return _prepared(code, f"{median}, and an indicator" if flagged else median, "")
+        gap = "own_level" if code.missing_share > 0 else "no_level"
+        return _prepared(code, gap, "no_level")
+    return _prepared(code, "flagged" if 0 < code.missing_share < 1 else "median", "")
 
 
 def _native(code: ColumnCode) -> PreparedColumn:
-    stays = "it stays missing, and each split sends it to the side where it fits"
-    gap = stays if code.missing_share > 0 else "it goes where most training rows went"
+    gap = "stays" if code.missing_share > 0 else "as_most"
     return _prepared(code, gap, gap)
 
 
 def _prepared(code: ColumnCode, gap: str, unseen: str) -> PreparedColumn:
     """Return a row, given what becomes of a gap, and of a level never seen if no other is rare."""
     numeric = code.kind == "numeric"
-    used = f"no: {code.dropped}" if code.dropped else "yes"
-    if code.dropped == "constant" and code.pooled > 1 and not code.levels:
-        used = f"no: each of its {code.pooled:,} levels is too rare to learn from"
-    elif not code.dropped and code.id_like:
-        used = "yes, but every row has another whole number, as running ids do"
-    unseen = "(other)" if code.other_share > 0 else unseen
+    same_as = code.dropped.removeprefix("same as ") if code.dropped.startswith("same as ") else ""
+    used = "yes_id" if code.id_like else "yes"
+    if code.dropped:
+        too_rare = code.dropped == "constant" and code.pooled > 1 and not code.levels
+        used = "no_same" if same_as else "no_rare" if too_rare else "no_constant"
+    unseen = "other" if code.other_share > 0 else unseen
     return PreparedColumn(
         code.name,
         "number" if numeric else "category",
         used,
         code.missing_share,
-        "–" if code.dropped else gap,
+        "nothing" if code.dropped else gap,
         len(code.levels),
         code.other_share,
-        "" if numeric else "–" if code.dropped else unseen,
+        "" if numeric else "nothing" if code.dropped else unseen,
+        code.median,
+        same_as,
+        code.pooled,
     )

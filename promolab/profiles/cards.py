@@ -15,9 +15,11 @@ import pandas as pd
 
 from promolab.contract import Attributes, attributes_in
 from promolab.errors import InputError
+from promolab.glossary import label
+from promolab.language import ENGLISH, day_words, language
 from promolab.profiles.scores import AXES, customer_frame, numeric
-from promolab.results import Result
-from promolab.wording import number, plural
+from promolab.results import Estimate, Result
+from promolab.wording import capital, listed, number, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -37,10 +39,12 @@ class ProfileCard(Result):
         ``axis, component, meaning, score``: one row per component that is known.
     favourites : tuple of str
         Favourite categories, the first one first.
-    demographics : dict
-        Attribute → value, those that are known and may be shown.
-    details : dict
-        What the features say in plain words.
+    attributes : dict
+        Attribute → value or day, those that are known and may be shown.
+    figures : dict of str to Estimate
+        Feature → what it is, those that are known.
+    currency : str
+        Of money; empty where not known.
     customers : int
         Customers that the ranks compare with.
     withheld : str
@@ -51,8 +55,9 @@ class ProfileCard(Result):
     scores: dict[str, float]
     components: pd.DataFrame
     favourites: tuple[str, ...]
-    demographics: dict[str, str]
-    details: dict[str, str]
+    attributes: dict[str, str | date]
+    figures: dict[str, Estimate]
+    currency: str
     customers: int
     withheld: str = ""
 
@@ -82,13 +87,35 @@ class ProfileCard(Result):
             "bars": bars.assign(height=bars["score"].fillna(0.0)),
         }
 
+    @property
+    def details(self) -> dict[str, str]:
+        """What the features say in plain words, in the language that is spoken."""
+        return dict(self._detail(name) for name in self.figures if name != "away_days")
+
+    def _detail(self, feature: str) -> tuple[str, str]:
+        at, away = self.figures[feature], self.figures.get("away_days", Estimate(0.0))
+        facts = {"feature": feature, "at": at, "days": round(at.value), "away": round(away.value)}
+        today = feature == "recency_days" and not facts["days"]
+        facts["case"] = "today" if today else feature
+        return self.say("detail_heading", **facts), self.say("detail", **facts)
+
+    @property
+    def demographics(self) -> dict[str, str]:
+        """The attributes in plain words, in the language that is spoken."""
+        return {
+            self.say("attribute_heading", attribute=name, called=capital(name.replace("_", " "))): (
+                _day(value) if isinstance(value, date) else value
+            )
+            for name, value in self.attributes.items()
+        }
+
     def _repr_html_(self) -> str:
         return self._box() + _withheld(self.withheld)
 
     def _box(self) -> str:
         escape = html.escape
-        bars = "".join(_bar(AXES[name].label, score) for name, score in self.scores.items())
-        pairs = {"Buys most from": ", ".join(self.favourites)} if self.favourites else {}
+        bars = "".join(_bar(capital(label(name)), score) for name, score in self.scores.items())
+        pairs = {self.say("favoured"): listed(self.favourites)} if self.favourites else {}
         rows = "".join(
             "<tr><th style='text-align:left;font-weight:normal;padding:1px 8px 1px 0;"
             f"color:{_MUTED}'>{escape(key)}</th>"
@@ -99,7 +126,7 @@ class ProfileCard(Result):
             "<div class='promolab-card' style='display:inline-block;vertical-align:top;"
             "width:21em;max-width:100%;border-radius:6px;padding:.8em;margin:.3em;"
             f"border:1px solid {_LINE}'>"
-            f"<b>Customer {escape(self.customer)}</b>{bars}<table>{rows}</table></div>"
+            f"<b>{escape(self.say('named'))}</b>{bars}<table>{rows}</table></div>"
         )
 
 
@@ -112,12 +139,12 @@ def _withheld(sentence: str) -> str:
     return f"<p>{html.escape(sentence)}</p>" if sentence else ""
 
 
-def _bar(label: str, score: float) -> str:
+def _bar(name: str, score: float) -> str:
     width = 0.0 if np.isnan(score) else score
     fill = f"display:block;background:var(--accent,#0072B2);height:.7em;width:{width:.0f}%"
     return (
         "<div style='display:flex;align-items:center;margin:.25em 0'>"
-        f"<span style='width:8.5em'>{html.escape(label)}</span>"
+        f"<span style='width:8.5em'>{html.escape(name)}</span>"
         f"<span style='flex:1;background:{_LINE};height:.7em'><span style='{fill}'></span></span>"
         f"<span style='width:2.2em;text-align:right'>{number(score, decimals=0)}</span></div>"
     )
@@ -128,47 +155,28 @@ _OWN = {"customer_id", "as_of", "favourite_category", "favourite_categories", *A
 _OWN |= {f"{name}_{part.name}" for name, axis in AXES.items() for part in axis.components}
 _WORTH = re.compile(r"(alive|usual_days|away_days|away_times|(orders|margin)_\d+w(_low|_high)?)")
 _SAID = ("status", "since")
-_DAYS, _MONEY = "days", "money"  # of money the shop's currency takes its place
-# The facts of a card: feature, its words, unit, decimals.
-_FACTS = (
-    ("recency_days", "Last order", _DAYS, 0),
-    ("orders", "Orders", "", 0),
-    ("amount", "Sales", _MONEY, 0),
-    ("average_order_amount", "Sales per order", _MONEY, 2),
-    ("contacts", "Promotions received", "", 0),
-    ("responses", "Responses", "", 0),
-)
+# What a card says of the features, in this order.
+_FACTS = ("recency_days", "orders", "amount", "average_order_amount", "contacts", "responses")
 
 
-def _facts(features: Any, customer_id: Hashable, currency: str) -> dict[str, str]:
+def _facts(features: Any, customer_id: Hashable) -> dict[str, Estimate]:
     frame = customer_frame(features)
     row = frame[frame["customer_id"] == customer_id]
-    values = {feature: numeric(row, feature) for feature, *_ in _FACTS}
-    return {
-        label: _fact(float(values[feature][0]), unit, decimals, currency)
-        for feature, label, unit, decimals in _FACTS
-        if len(row) and np.isfinite(values[feature][0])
-    }
+    values = {name: float(numeric(row, name)[0]) for name in _FACTS} if len(row) else {}
+    return {name: Estimate(value) for name, value in values.items() if np.isfinite(value)}
 
 
-def _ahead(row: Any, currency: str) -> dict[str, str]:
-    """Say how often somebody comes back, and what the next twelve weeks will bring."""
+def _ahead(row: Any) -> dict[str, Estimate]:
+    """Return how often somebody comes back, and what the next twelve weeks will bring."""
     if pd.isna(row.get("usual_days")):
         return {}
-    usual = plural(max(round(float(row["usual_days"])), 1), "day")
-    away = plural(round(float(row["away_days"])), "day")
-    said = {"Rhythm": f"usually back after {usual}, away for {away}"}
-    for name, unit in (("orders", ""), ("margin", currency)):
-        ends = [float(row.get(f"{name}_12w{end}", np.nan)) for end in ("", "_low", "_high")]
-        if np.isfinite(ends[0]):
-            said[f"{name.capitalize()}, next 12 weeks"] = number(*ends, unit=unit)
-    return said
-
-
-def _fact(value: float, unit: str, decimals: int, currency: str) -> str:
-    if unit == _DAYS:
-        return f"{plural(round(value), 'day')} ago" if round(value) else "less than a day ago"
-    return number(value, decimals=decimals, unit=currency if unit == _MONEY else unit)
+    days = max(round(float(row["usual_days"])), 1), float(row["away_days"])
+    found = dict(zip(("usual_days", "away_days"), map(Estimate, days), strict=True))
+    for name in ("orders_12w", "margin_12w"):
+        ends = Estimate.of(row.get(f"{name}{end}", np.nan) for end in ("", "_low", "_high"))
+        if np.isfinite(ends.value):
+            found[name] = ends
+    return found
 
 
 def profile_card(
@@ -257,19 +265,15 @@ def _card(
     several = row.get("favourite_categories")
     favourites = str(several).split(" · ") if pd.notna(several) else [row["favourite_category"]]
     zone = "UTC" if shop is None else shop.zone
-    currency = "" if shop is None else shop.settings.currency
     named = [c for c in (*_SAID, *attributes.shown) if c in profiles and pd.notna(row[c])]
     return ProfileCard(
         customer=str(customer_id) if shown_as is None else shown_as,
         scores={name: float(row[name]) for name in AXES},
         components=components,
         favourites=tuple(str(f) for f in favourites if pd.notna(f)),
-        demographics={
-            c.replace("_", " ").capitalize(): _said(row[c], _zone_of(profiles[c], zone))
-            for c in named
-        },
-        details=({} if features is None else _facts(features, customer_id, currency))
-        | _ahead(row, currency),
+        attributes={c: _known(row[c], _zone_of(profiles[c], zone)) for c in named},
+        figures=({} if features is None else _facts(features, customer_id)) | _ahead(row),
+        currency="" if shop is None else shop.settings.currency,
         customers=len(profiles),
         withheld=attributes.sentence(),
     )
@@ -283,12 +287,17 @@ def _zone_of(values: pd.Series[Any], zone: str) -> str:
     return "UTC" if bool((known == known.dt.normalize()).all()) else zone
 
 
-def _said(value: Any, zone: str) -> str:
-    """Return an attribute in words; a moment is a day of the shop's."""
+def _known(value: Any, zone: str) -> str | date:
+    """Return an attribute as text, or as a day: a moment is a day of the shop's."""
     if isinstance(value, datetime):
         moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        value = moment.astimezone(ZoneInfo(zone)).date()
-    return f"{value.day} {value:%b} {value.year}" if isinstance(value, date) else str(value)
+        return moment.astimezone(ZoneInfo(zone)).date()
+    return value if isinstance(value, date) else str(value)
+
+
+def _day(value: date) -> str:
+    in_english = f"{value.day} {value:%b} {value.year}"
+    return in_english if language() == ENGLISH else day_words(value, year=True)
 
 
 @dataclass(frozen=True)

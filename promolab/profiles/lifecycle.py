@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.language import ENGLISH, speaking
 from promolab.profiles.lifetime import LATE, CustomerValue
 from promolab.profiles.scores import customer_frame, numeric
-from promolab.results import Estimate, Result
+from promolab.results import Estimate, Result, words_of
 from promolab.stats import part_of_total, wilson
-from promolab.wording import number, plural
 
 STAGES = ("New", "Returning", "Lapsed", "Without history")
 NEW_DAYS = 28
@@ -28,11 +28,12 @@ VERY_LATE = LATE[-1]
 """Times the own rhythm; where it was known exactly, one pause in twenty would be longer (e⁻³)."""
 FEW_ORDERS = 3
 """Orders from which on a customer has a rhythm of their own."""
-OWN_RULE = (
-    f"Lapsed: away more than {VERY_LATE:.0f} times as long as is usual for that customer, but no "
-    f"less than {NEW_DAYS} and no more than {MOST_LAPSE_DAYS} days; of those with fewer than "
-    f"{FEW_ORDERS} orders,"
-)
+_LIMITS = {
+    "new_days": NEW_DAYS,
+    "most_days": MOST_LAPSE_DAYS,
+    "times": VERY_LATE,
+    "few_orders": FEW_ORDERS,
+}
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,14 @@ class LifeStages(Result):
     lapse_days : int
         Days without an order from which on a customer counts as lapsed whose own rhythm is not
         known.
-    lapse_rule : str
-        How they were chosen.
+    regulars : int
+        Customers with three orders and more, from whose pauses they were chosen.
+    pause : float
+        Days that 19 in 20 of them let pass between orders at most; nan where they are too few.
     customers : int
         All customers.
-    note : str
-        What a reader must know, else empty.
+    reaches : int
+        Days that orders reach back, where that is too short to tell new customers; else 0.
     own_rhythm : bool
         Whether customers lapse by their own rhythm.
     """
@@ -63,10 +66,21 @@ class LifeStages(Result):
     by_stage: pd.DataFrame = field(repr=False)
     stages: pd.DataFrame = field(repr=False)
     lapse_days: int
-    lapse_rule: str
+    regulars: int
+    pause: float
     customers: int
-    note: str = ""
+    reaches: int = 0
     own_rhythm: bool = False
+
+    @property
+    def lapse_rule(self) -> str:
+        """From when on a customer counts as lapsed, in the language that is spoken."""
+        return self.say("lapse_rule_line")
+
+    @property
+    def note(self) -> str:
+        """What a reader must know, in the language that is spoken; else empty."""
+        return self.say("note_line")
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per stage."""
@@ -84,6 +98,8 @@ class LifeStages(Result):
             "shown": table,
             "lapsed": Estimate.of(lapsed[ends]),
             "table_of_stages": self.by_stage.to_dict("records"),
+            "basis": "usual" if math.isnan(self.pause) else "measured",
+            **_LIMITS,
         }
 
     def assignments(self) -> pd.DataFrame:
@@ -91,8 +107,11 @@ class LifeStages(Result):
         return self.stages.copy()
 
 
-def lapse_days(features: pd.DataFrame) -> tuple[int, str]:
-    """Return from how many days without an order on a customer counts as lapsed, and the rule.
+def lapse_days(features: pd.DataFrame) -> tuple[int, int, float]:
+    """Return from how many days without an order on a customer counts as lapsed, and its basis.
+
+    The basis: how many customers have three orders and more, and how many days 19 in 20 of them let
+    pass between orders at most, nan where they are too few.
 
     Parameters
     ----------
@@ -112,19 +131,10 @@ def lapse_days(features: pd.DataFrame) -> tuple[int, str]:
     days = numeric(features, "days_between_orders")
     known = days[(np.nan_to_num(numeric(features, "orders")) >= 3) & ~np.isnan(days)]
     if len(known) < MIN_REGULARS:
-        few = f"only {plural(len(known), 'customer')}" if len(known) else "no customer"
-        return USUAL_LAPSE_DAYS, (
-            f"Lapsed: no order for more than {USUAL_LAPSE_DAYS} days, the usual measure, for {few} "
-            "ordered three times or more."
-        )
-    quantile = float(np.quantile(known, QUANTILE))
-    weeks = math.ceil(round(quantile / 7, 9))
-    chosen = int(min(max(7 * weeks, NEW_DAYS), MOST_LAPSE_DAYS))
-    return chosen, (
-        f"Lapsed: no order for more than {chosen} days; of {plural(len(known), 'customer')} with "
-        f"three orders and more, 19 in 20 let no more than {number(quantile, decimals=0)} days "
-        "pass between orders, on average."
-    )
+        return USUAL_LAPSE_DAYS, len(known), math.nan
+    pause = float(np.quantile(known, QUANTILE))
+    weeks = math.ceil(round(pause / 7, 9))
+    return int(min(max(7 * weeks, NEW_DAYS), MOST_LAPSE_DAYS)), len(known), pause
 
 
 def life_stages(
@@ -173,9 +183,8 @@ def life_stages(
     gaps = np.nan_to_num(numeric(frame, "days_between_orders"))
     # The mean time between orders times their number is the time from the first to the last one.
     first = np.round(recency + gaps * np.maximum(orders - 1, 0), 6)
-    limit, rule = lapse_days(frame)
+    limit, regulars, pause = lapse_days(frame)
     own = _own_limits(frame["customer_id"], value)
-    rule = f"{OWN_RULE} {rule.removeprefix('Lapsed: ')}" if own is not None else rule
     far = recency > (limit if own is None else np.where(np.isnan(own), limit, own))
     code = np.where(first <= NEW_DAYS, 0, np.where(far, 2, 1))
     code = np.where(bought, code, 3)
@@ -193,9 +202,10 @@ def life_stages(
         _table(frame, codes, len(absent), limit, own is not None),
         stages,
         limit,
-        rule,
+        regulars,
+        pause,
         len(codes),
-        _reach(span) if bought.any() else "",
+        math.ceil(span) if bought.any() and span < 2 * NEW_DAYS else 0,
         own is not None,
     )
 
@@ -209,15 +219,6 @@ def _own_limits(ids: pd.Series[Any], value: Any) -> np.ndarray | None:
     if np.isnan(usual).all():
         return None
     return np.clip(VERY_LATE * usual, NEW_DAYS, MOST_LAPSE_DAYS)
-
-
-def _reach(span: float) -> str:
-    if span >= 2 * NEW_DAYS:
-        return ""
-    return (
-        f"Orders reach back only {plural(math.ceil(span), 'day')}: some of the new customers may "
-        "have ordered before."
-    )
 
 
 def _table(
@@ -234,14 +235,9 @@ def _table(
         sales = np.concatenate([np.nan_to_num(numeric(frame, column)), np.zeros(absent)])
         for end, values in zip(("", "_low", "_high"), part_of_total(sales, member), strict=True):
             table[name + end] = values
-    away, lately = f"more than {limit} days", f"in the last {limit} days"
-    if own:
-        away = f"longer than their own rhythm allows ({NEW_DAYS} to {MOST_LAPSE_DAYS} days)"
-        lately = "within their own rhythm"
-    table["meaning"] = [
-        f"first order in the last {NEW_DAYS} days",
-        f"ordered {lately}, and first more than {NEW_DAYS} days ago",
-        f"no order for {away}",
-        "no order that was kept, as far as is known",
-    ]
+    facts = {"lapse_days": limit, "own_rhythm": own, **_LIMITS}
+    with speaking(ENGLISH):  # in tables, whatever the page speaks
+        table["meaning"] = [
+            words_of(__name__, "LifeStages", stage=stage, **facts).say("who") for stage in STAGES
+        ]
     return pd.DataFrame(table)

@@ -27,11 +27,11 @@ def test_the_first_order_tells_the_new_and_the_shops_own_rhythm_the_lapsed() -> 
     stages = life_stages(features).stages["stage"].tolist()
     assert stages == [*("New", "Returning", "New", "Returning", "New", "Lapsed", "Without history")]
     days = np.linspace(1, 50, 60)
-    limit, rule = lapse_days(frame(orders=[3] * 60, days_between_orders=days))
-    assert limit == 49 and limit % 7 == 0 and np.quantile(days, 0.95) <= limit
-    assert "no order for more than 49 days" in rule
-    limit, rule = lapse_days(frame(orders=[2] * 60, days_between_orders=days))
-    assert limit == 84 and "no customer ordered three times" in rule
+    limit, regulars, pause = lapse_days(frame(orders=[3] * 60, days_between_orders=days))
+    assert limit == 49 and limit % 7 == 0 and regulars == 60
+    assert pause == np.quantile(days, 0.95) and pause <= limit
+    limit, regulars, pause = lapse_days(frame(orders=[2] * 60, days_between_orders=days))
+    assert (limit, regulars) == (84, 0) and np.isnan(pause)
     assert lapse_days(frame(orders=[3] * 60, days_between_orders=[1.0] * 60))[0] == 28
     assert lapse_days(frame(orders=[3] * 60, days_between_orders=[900.0] * 60))[0] == 364
 
