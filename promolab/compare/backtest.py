@@ -123,7 +123,7 @@ class Backtest(Result):
 
     def unpredicted(self) -> pd.DataFrame:
         """Return ``skipped`` with names, its reasons in the language that is spoken."""
-        rows = self.skipped.assign(name=self.skipped["promotion_id"].map(self.name_of))
+        rows = self.skipped.assign(name=[self.name_of(p) for p in self.skipped["promotion_id"]])
         if language() == ENGLISH or "why" not in rows:
             return rows
         coded = rows["why"].notna()
@@ -400,8 +400,8 @@ def backtest_of(
     skipped = skipped.reset_index(names="promotion_id")
     skipped["reason"] = [reasons[p] for p in skipped["promotion_id"]]
     codes = setting.folds.left_out.drop_duplicates("promotion_id").set_index("promotion_id")
-    codes = codes.reindex(columns=["why", "held", "least"])
-    skipped = skipped.join(codes, on="promotion_id")
+    codes = codes.reindex(skipped["promotion_id"].tolist(), columns=["why", "held", "least"])
+    skipped = skipped.assign(**{name: codes[name].to_numpy() for name in codes})
     y, chance, customer, promotion = (rows[c] for c in ("y", "p", "customer_id", "promotion_id"))
     both, some_within = y.nunique() == 2, bool(by_promotion["auc"].notna().any())
     return Backtest(

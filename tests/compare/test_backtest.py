@@ -135,7 +135,7 @@ def test_promotions_that_cannot_be_learned_for_are_skipped_and_say_why(result, p
     assert "(at least 2 promotions needed)" in reasons["p2"]
     strict = run_backtest(pairs, min_positives=10_000)
     assert strict.by_promotion.empty and strict.pooled is None
-    assert "(at least 10000 needed)" in strict.summary()
+    assert "(at least 10,000 needed)" in strict.summary()
     assert strict.to_dict()["auc"] is None
     assert strict.expected_interval(10.0).n == 0
     refused("there is nothing to draw", strict.plot)
