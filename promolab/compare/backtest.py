@@ -401,7 +401,7 @@ def backtest_of(
     skipped["reason"] = [reasons[p] for p in skipped["promotion_id"]]
     codes = setting.folds.left_out.drop_duplicates("promotion_id").set_index("promotion_id")
     codes = codes.reindex(skipped["promotion_id"].tolist(), columns=["why", "held", "least"])
-    skipped = skipped.assign(**{name: codes[name].to_numpy() for name in codes})
+    skipped = skipped.assign(**{str(name): codes[name].to_numpy() for name in codes})
     y, chance, customer, promotion = (rows[c] for c in ("y", "p", "customer_id", "promotion_id"))
     both, some_within = y.nunique() == 2, bool(by_promotion["auc"].notna().any())
     return Backtest(

@@ -125,7 +125,7 @@ def test_of_a_burst_of_moves_the_last_is_shown_and_few_between():
         made.controls["share"].value = step / 100
     made.settle()
     assert made.output.value == "<p>0.99</p>" and made.state.share == 0.99
-    assert len(drawn) < 20
+    assert len(drawn) < 50  # of a hundred moves; a dozen on a machine that does nothing else
 
 
 def test_while_a_key_is_held_work_that_is_soon_done_is_shown():
