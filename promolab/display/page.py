@@ -576,5 +576,5 @@ def explained(html: Html, words: Iterable[str]) -> Html:
             inside += -1 if piece.startswith("</") else 1
         pieces.append(piece if name or inside else pattern.sub(marked, piece))
     if isinstance(words, set):
-        words.intersection_update([name for name in words if _(name).lower() in left])
+        words.intersection_update([name for name in words if spoken[name].lower() in left])
     return Html("".join(pieces))

@@ -17,7 +17,6 @@ from promolab.effects.average_effects import GroupEffects, group_tables
 from promolab.effects.identification import Identification, OfEffects, Withheld, named, spoken
 from promolab.effects.means import mean_of
 from promolab.effects.shrinkage import CalibratedEffects, place_within, pooled_arms
-from promolab.language import _
 from promolab.results import Estimate, words_of
 from promolab.stats import normal_quantile
 
@@ -262,7 +261,7 @@ class Targeting(OfEffects):
         """Say what all arms together add on average, and what follows where no order is known."""
         e, wide = self.average, normal_quantile(level) / normal_quantile(LEVEL)
         e = Estimate.of((e.value + wide * (end - e.value) for end in e.ends), e.n)
-        return words_of(__name__, "Targeting", mean=e, outcome=_(self.outcome)).say("on_average")
+        return words_of(__name__, "Targeting", mean=e, outcome=self.outcome).say("on_average")
 
     def meaning(self) -> str:
         """Say what to do with it."""

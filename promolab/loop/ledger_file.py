@@ -288,7 +288,7 @@ def writing(path: Path, shop: str, wait: float = WAIT) -> Iterator[DuckDBPyConne
                 con.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
             yield con
             con.commit()
-            con.execute("CHECKPOINT")  # also of what a run that was killed had only put into the log
+            con.execute("CHECKPOINT")  # a run that was killed may have left rows in the log
         except duckdb.Error as error:  # a full disk; what was begun goes with the connection
             raise StepError(
                 f"the ledger {path} could not be written ({_said(error)}); it is as it was"

@@ -25,6 +25,7 @@ from unicodedata import east_asian_width
 
 from promolab.display import NOTEBOOK_STYLE, Html, explained
 from promolab.errors import InputError, StepError
+from promolab.glossary import label
 from promolab.language import ENGLISH, _, close_up, language, marked, page_language, speaking
 from promolab.report.running.steps import Step
 from promolab.results import Facts, words_of
@@ -214,7 +215,12 @@ def _allowed(metrics: Mapping[str, Any]) -> str:
     # A comparison of those contacted once is no effect of what starts: past decisions tell that.
     found = str(uplift.get("identification") or "") if uplift.get("allows") else ""
     word = found or "not identified"
-    said = explained(Html(escape(_("effects {standing}", standing=_(word)))), [word]).text
+    said = explained(
+        Html(
+            escape(_("effects {standing}", standing=word if language() == ENGLISH else label(word)))
+        ),
+        [word],
+    ).text
     tested = (metrics.get("response") or {}).get("auc")
     if not tested:
         return f" · {said}"
