@@ -52,3 +52,12 @@ def test_any_result_is_shown(shown):
     shown.clear()
     present(pd.DataFrame(), otherwise="Nobody is listed.")
     assert "Nobody is listed." in shown[0].text
+
+
+def test_a_figure_stays_on_one_line_with_its_interval():
+    shown = table(
+        pd.DataFrame({"figure": ["800 USD [300, 1,500]"], "why": ["because of it all, so"]})
+    )
+    assert (
+        '<td class="text short">800 USD' in shown.text and '<td class="text">because' in shown.text
+    )

@@ -272,7 +272,7 @@ def _cell(text: str | Html, right: bool, by: str = "") -> str:
     if isinstance(text, Html):
         return f'<td class="{kind}"{by}>{text.text}</td>'
     # A code, a name of two words or a figure with its interval reads badly on two lines.
-    short = " short" if len(text) <= 18 else ""
+    short = " short" if len(text) <= 18 or (len(text) <= 30 and text.endswith("]")) else ""
     return f'<td class="{kind}{short}"{by}>{escape(text)}</td>'
 
 

@@ -215,8 +215,9 @@ class NewProducts(Result):
         values = self.frame["auc"].to_numpy(float)
         values = values if minus is None else values - self.frame[minus].to_numpy(float)
         found = mean_of(values, np.arange(len(values)), 0.95)
-        if minus is not None:
-            return found.estimate
+        if minus is not None:  # a difference of two areas lies between −1 and 1
+            value, low, high = found.estimate.ends
+            return Estimate(value, max(low, -1.0), min(high, 1.0), found.estimate.n)
         n = len(values)  # of few products an interval around the mean would leave 0 to 1
         spread = Variance(found.std_error**2, n - 1.0, n, (1.0, 1.0))
         value = found.estimate.value

@@ -36,7 +36,9 @@ def test_buyers_of_new_products_are_those_of_the_category_a_few_at_a_time(with_n
     found = past_new_products(product_graph(in_duckdb(with_new), NOW), days=28)
     assert found.frame["product_id"].tolist() == [f"n{i}" for i in range(6)]
     assert found.mean().ci_low > 0.65
-    two = NewProducts(pd.DataFrame({"auc": [0.55, 0.95], "same_type": [0.5, 0.6]}), 28).mean()
+    few = NewProducts(pd.DataFrame({"auc": [0.55, 0.95], "same_type": [0.9, 0.1]}), 28)
+    two, gap = few.mean(), few.mean("same_type")
+    assert (gap.ci_low, gap.ci_high) == (-1, 1)
     assert 0 < two.ci_low < two.value < two.ci_high < 1 and two.value == pytest.approx(0.75)
     events = with_new["events"]
     buyers = events[events["product_id"] == "n0"]["customer_id"].nunique()
