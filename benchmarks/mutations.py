@@ -84,10 +84,10 @@ MUTATIONS = (
     ),
     Mutation(
         "recommend/cold_start.py",
-        """rows = taken[taken["promotion_id"] != promotion]""",
-        "rows = taken",
+        """graph.taken[graph.taken["promotion_id"] != promotion]""",
+        "graph.taken",
         "recommend/test_cold_start.py::"
-        "test_what_a_customer_redeemed_of_a_promotion_foretells_nothing_of_it",
+        "test_what_a_customer_redeemed_of_a_promotion_is_no_path_to_it",
     ),
     Mutation(
         "recommend/offers/ranking.py",

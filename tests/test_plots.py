@@ -22,7 +22,6 @@ from matplotlib.text import Annotation, Text
 from promolab import plots
 from promolab.plots import _fonts
 from promolab.plots._lines import side_by_side
-from promolab.plots._maps import alluvial
 from tests.drawn import bars_of
 
 LONG = "Lapsed bargain hunters who bought $5 and $6 coupons"
@@ -52,7 +51,6 @@ def draw_each(names: Sequence[str] = (LONG, "Champions", "At risk")) -> dict[str
         title = "；".join(["名单最前面的四成客户贡献了大多数核销，远多于同样长度的随机名单"] * 2)
         subtitle = "找到的核销客户占比，按客户聚类的 95% 区间，" * 3 + "n = 3,927"
     x, long = np.linspace(0, 1, 20), names[0]
-    tiny = np.diag([900, *[1] * 9])  # the names of small groups need more room than their bars
     drawn = {
         "curve": plots.curve(x, x**0.5, low=x**0.5 - 0.1, high=x**0.5 + 0.1, label="model"),
         "points": plots.points(x, x, low=x - 0.1, high=x + 0.1),
@@ -67,7 +65,6 @@ def draw_each(names: Sequence[str] = (LONG, "Champions", "At risk")) -> dict[str
         "bubbles": plots.bubbles([1, 2, 3], [1, 1, 1], [10, 20, 5], names),
         "histogram": plots.histogram(np.arange(1000.0)),
         "scatter_map": plots.scatter_map(np.arange(30), np.arange(30), np.repeat(names, 10)),
-        "alluvial": alluvial(["$8 then", "$9 now"], [f"{i} {long}" for i in range(10)], [tiny]),
         "side_by_side": side_by_side(names, [[[1] * 3, [0] * 3, [2] * 3]] * 2, names[:2]),
     }
     for ax in drawn.values():
@@ -151,8 +148,6 @@ def test_names_keep_their_colours_and_are_dark_enough_to_be_read():
     for text in pale.texts:
         red, green, blue = mpl.colors.to_rgb(text.get_color())
         assert 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
-    ax = alluvial(["a", "b"], ["x", "y"], [np.eye(2)], colours={"y": plots.MUTED})
-    assert [text.get_color() == plots.MUTED for text in ax.texts] == [False, True] * 2
 
 
 def test_heat_map_centre_is_neutral_and_bubbles_have_areas_and_labels_apart():

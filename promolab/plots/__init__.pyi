@@ -20,7 +20,6 @@ from ._lines import points as points
 from ._lines import reference_line as reference_line
 from ._lines import rug as rug
 from ._lines import side_by_side as side_by_side
-from ._maps import alluvial as alluvial
 from ._maps import bubbles as bubbles
 from ._maps import heat_map as heat_map
 from ._maps import histogram as histogram

@@ -3,9 +3,10 @@ from .baseline_purchases import buying_chances as buying_chances
 from .baseline_purchases import share_bought_anyway as share_bought_anyway
 from .costs import PREDICTION_LEVEL as PREDICTION_LEVEL
 from .costs import Costs as Costs
-from .costs import break_even, promotion_costs
+from .costs import break_even as break_even
 from .costs import discount_per_redeemer as discount_per_redeemer
 from .costs import past_discounts as past_discounts
+from .costs import promotion_costs as promotion_costs
 from .design import PromotionDesign as PromotionDesign
 from .design import depth_of as depth_of
 from .design import design_promotion
@@ -24,8 +25,6 @@ from .past_orders import kinds_recorded as kinds_recorded
 from .past_orders import moment_of as moment_of
 from .past_orders import own_windows as own_windows
 from .past_orders import responses_between as responses_between
-from .reconciling import Reconciliation as Reconciliation
-from .reconciling import reconcile_discounts
 from .spending import OrderValues as OrderValues
 from .spending import order_values
 from .stacking import kept_beside as kept_beside
@@ -42,13 +41,10 @@ __all__ = [
     "FullReduction",
     "LimitedTimeDiscount",
     "Recommendation",
-    "break_even",
     "design_promotion",
     "finance_table",
     "order_values",
-    "promotion_costs",
     "promotion_values",
     "read_promotions",
-    "reconcile_discounts",
     "taken_off",
 ]

@@ -1,4 +1,4 @@
-from .cold_start import cold_scores, past_new_products, past_starts
+from .cold_start import cold_scores, past_new_products
 from .evaluation import compare_recommenders
 from .graph import ProductGraph as ProductGraph
 from .graph import product_graph
@@ -15,7 +15,6 @@ __all__ = [
     "compare_recommenders",
     "past_new_products",
     "past_offers",
-    "past_starts",
     "product_graph",
     "rank_offers",
     "repurchase_rates",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,9 @@ import pandas as pd
 import scipy.sparse as sparse
 
 from promolab.checks import choice, refuse, whole_number
-from promolab.compare import expected_responses
 from promolab.effects import mean_of
 from promolab.errors import DataError
-from promolab.metrics import Variance, auc_interval, past_ratios
-from promolab.model import ResponseModel
+from promolab.metrics import Variance, auc_interval
 from promolab.recommend.graph import ProductGraph
 from promolab.recommend.method import HALF_LIFE, indicator
 from promolab.results import Estimate, Result
@@ -131,12 +129,7 @@ def product_paths(graph: ProductGraph, rows: np.ndarray) -> dict[str, np.ndarray
     return found
 
 
-def promotion_paths(
-    graph: ProductGraph,
-    promotions: list[Any],
-    customers: np.ndarray | None = None,
-    moment: datetime | None = None,
-) -> dict[str, np.ndarray]:
+def promotion_paths(graph: ProductGraph, promotions: list[Any]) -> dict[str, np.ndarray]:
     """Return for each path the orders of customers along it, customers × promotions.
 
     Parameters
@@ -145,15 +138,9 @@ def promotion_paths(
         Of `product_graph`.
     promotions : list of ids
         They name products.
-    customers : ndarray of int, optional
-        Places among those who bought; by default all.
-    moment : datetime, optional
-        An earlier one: nothing at or after it counts.
     """
-    past = graph.past.of_customers(customers, moment or graph.past.as_of)
+    past = graph.past
     decayed = past.decayed(HALF_LIFE)
-    if customers is not None:
-        decayed = decayed[customers]
     offers = pd.concat([graph.offers_of(promotion) for promotion in promotions])
     offers = offers.drop_duplicates(["promotion_id", "product_id"])
     column = pd.Index(promotions).get_indexer(offers["promotion_id"])
@@ -171,9 +158,7 @@ def promotion_paths(
         found[" × ".join(path)] = (decayed @ reach).toarray()
     orders = np.asarray(decayed.sum(axis=1))
     found["any"] = np.broadcast_to(orders, (len(orders), len(promotions)))
-    before = graph.taken if moment is None else graph.taken[graph.taken["ts"] < moment]
-    taken = np.column_stack([_taken_before(graph, before, p) for p in promotions])
-    found["taken"] = taken if customers is None else taken[customers]
+    found["taken"] = np.column_stack([_taken_before(graph, p) for p in promotions])
     return found
 
 
@@ -182,9 +167,9 @@ def _cells(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> spars
     return sparse.csr_matrix((np.ones(int(both.sum())), (row[both], column[both])), shape)
 
 
-def _taken_before(graph: ProductGraph, taken: pd.DataFrame, promotion: Any) -> np.ndarray:
+def _taken_before(graph: ProductGraph, promotion: Any) -> np.ndarray:
     """Return how many other promotions each customer took."""
-    rows = taken[taken["promotion_id"] != promotion]
+    rows = graph.taken[graph.taken["promotion_id"] != promotion]
     pairs = rows[["promotion_id", "customer_id"]].drop_duplicates()
     at = pd.Index(graph.past.customers).get_indexer(pd.Index(pairs["customer_id"]))
     return np.bincount(at[at >= 0], minlength=len(graph.past.customers)).astype(float)
@@ -305,147 +290,3 @@ def areas(score: np.ndarray, came: np.ndarray) -> np.ndarray:
     pairs = many * (len(came) - many)
     area = (ranks - many * (many + 1) / 2) / np.where(pairs > 0, pairs, 1)
     return np.where(pairs > 0, area, np.nan)
-
-
-FEWEST_TAKERS = 30
-LEVEL = 0.9
-
-
-@dataclass(frozen=True)
-class PastStarts(Result):
-    """Past promotions, each foretold from those that were over when it began; by `past_starts`.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        A row per promotion: ``promotion_id, type, starts_at, customers`` (contacted, with purchases
-        before), ``expected, ci_low, ci_high`` (90 % prediction interval; missing until three were
-        foretold), ``taken`` (customers who took it), ``inside``.
-    """
-
-    frame: pd.DataFrame = field(repr=False)
-
-    @property
-    def held(self) -> pd.DataFrame:
-        """Those with an interval."""
-        return self.frame[self.frame["ci_low"].notna()]
-
-    def facts(self) -> dict[str, Any]:
-        """Return how many came, of those with an interval, and what the figure draws."""
-        rows = self.held
-        return {
-            "fewest": FEWEST_TAKERS,
-            "level": LEVEL,
-            "case": "some" if len(rows) else "none",
-            "inside": int(rows["inside"].sum()),
-            "taken": int(rows["taken"].sum()),
-            "expected": round(rows["expected"].sum()),
-            "drawn": rows.rename(
-                columns={"ci_low": "expected_low", "ci_high": "expected_high"}
-            ).assign(place=range(len(rows))),
-        }
-
-
-def past_starts(graph: ProductGraph) -> PastStarts:
-    """Foretell each promotion that is over from those that were over when it began.
-
-    A logistic model of who took a promotion, among those contacted, on the logarithms of the paths
-    to it (`promolab.recommend.cold_scores`); what came of earlier ones, divided by what was
-    expected, corrects the sum and gives its interval (`promolab.metrics.past_ratios`).
-
-    Parameters
-    ----------
-    graph : ProductGraph
-        Of `product_graph`.
-
-    Returns
-    -------
-    PastStarts
-
-    Raises
-    ------
-    DataError
-        The shop has no promotion with products, contacts and an end before the moment.
-    """
-    now = pd.Timestamp(graph.past.as_of)
-    plans = graph.promotions[graph.promotions["ends_at"] <= now]
-    able = plans["promotion_id"].isin(graph.offers["promotion_id"])
-    able &= plans["promotion_id"].isin(graph.contacts["promotion_id"])
-    plans = plans[able & (plans["starts_at"] >= graph.known_from)]
-    if plans.empty:
-        raise DataError(
-            "no promotion with products (promotion_products) and contacts (exposures) is over yet: "
-            "nothing tells who answers one"
-        )
-    cases = [_Case.of(graph, row) for row in plans.itertuples()]
-    rows: list[dict[str, Any]] = []
-    for case in cases:
-        expected = _expected(case, [c for c in cases if c.ends_at <= case.starts_at])
-        if expected is not None:
-            rows.append(_row(case, expected, rows))
-    columns = ["promotion_id", "type", "starts_at", "ends_at", "customers", "raw", "expected"]
-    columns += ["ci_low", "ci_high", "taken", "inside"]
-    return PastStarts(pd.DataFrame(rows, columns=columns).drop(columns=["raw", "ends_at"]))
-
-
-@dataclass(frozen=True)
-class _Case:
-    """One promotion at its start: who was contacted, the paths to it, who took it."""
-
-    promotion_id: Any
-    type: str
-    starts_at: pd.Timestamp
-    ends_at: pd.Timestamp
-    X: pd.DataFrame = field(repr=False)
-    y: np.ndarray = field(repr=False)
-
-    @classmethod
-    def of(cls, graph: ProductGraph, row: Any) -> _Case:
-        who = pd.Index(graph.contacted(row.promotion_id))
-        at = pd.Index(graph.past.customers).get_indexer(who)
-        start = row.starts_at.to_pydatetime()
-        # Who bought for the first time afterwards is known only because of that.
-        at = np.intersect1d(at, graph.past.of_customers(None, start).customer)
-        paths = promotion_paths(graph, [row.promotion_id], at, start)
-        X = pd.DataFrame({name: np.log1p(values[:, 0]) for name, values in paths.items()})
-        took = graph.taken["promotion_id"] == row.promotion_id
-        took &= (graph.taken["ts"] >= row.starts_at) & (graph.taken["ts"] < row.ends_at)
-        y = np.isin(graph.past.customers[at], graph.taken.loc[took, "customer_id"])
-        return cls(row.promotion_id, str(row.type), row.starts_at, row.ends_at, X, y.astype(int))
-
-
-def _expected(case: _Case, before: Sequence[_Case]) -> float | None:
-    """Return how many were expected to take it, or None where too little was known."""
-    y = np.concatenate([c.y for c in before]) if before else np.zeros(0)
-    if y.sum() < FEWEST_TAKERS or y.all() or not len(case.y):
-        return None
-    model = ResponseModel("logistic").fit(pd.concat([c.X for c in before]), y, known=True)
-    return float(np.sum(model.probability(case.X)))
-
-
-def _row(case: _Case, raw: float, before: list[dict[str, Any]]) -> dict[str, Any]:
-    over = [row for row in before if row["ends_at"] <= case.starts_at]
-    told = {
-        "promotion_id": case.promotion_id,
-        "type": case.type,
-        "starts_at": case.starts_at,
-        "ends_at": case.ends_at,
-        "customers": len(case.y),
-        "raw": raw,
-        "taken": int(case.y.sum()),
-    }
-    if len(over) < 3:
-        return told | {"expected": raw, "ci_low": np.nan, "ci_high": np.nan, "inside": False}
-    ratios = past_ratios(
-        [row["taken"] for row in over],
-        [row["raw"] for row in over],
-        [row["type"] for row in over],
-    )
-    found = expected_responses(raw, ratios, LEVEL, case.type)
-    inside = found.ci_low <= told["taken"] <= found.ci_high
-    return told | {
-        "expected": found.value,
-        "ci_low": found.ci_low,
-        "ci_high": found.ci_high,
-        "inside": bool(inside),
-    }

@@ -13,7 +13,7 @@ from .groups.rfm import RFM_ORDER as RFM_ORDER
 from .groups.rfm import rfm_names as rfm_names
 from .lookback import sample_customers, segment_history
 from .migration import Migration as Migration
-from .migration import segment_migration, segment_track
+from .migration import segment_migration
 from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index
 from .response_rates import segment_response
@@ -28,5 +28,4 @@ __all__ = [
     "segment_index",
     "segment_migration",
     "segment_response",
-    "segment_track",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,10 @@ import pandas as pd
 
 from promolab import plots
 from promolab.display import Ranged
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
 from promolab.results import Facts, Result, drawn_by, words_of
-from promolab.segmentation.groups.measures import difference_interval, grouped_mean
+from promolab.segmentation.groups.measures import grouped_mean
 from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import in_a_sentence
@@ -23,143 +23,7 @@ from promolab.stats import part_of_total, share_interval
 from promolab.wording import count, decimals_for, number, percent
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from promolab.segmentation.response_rates import SegmentResponse
-
-
-_SHARES = ("share_customers", "response_rate")
-
-
-@dataclass(frozen=True)
-class ProfilePair(Result):
-    """The profiles of two segments, and by how much they differ.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        One row per figure that both have: ``figure``, ``first, second``,
-        ``difference`` (first − second), each with ``…_low, …_high`` (95 %), and ``apart``: whether
-        the interval of the difference leaves out 0. Shares run from 0 to 1, scores from 0 to 100.
-    first, second : str
-        The two segments.
-    customers : tuple of two int
-        Their sizes.
-    basis : str
-        How the differences may be read.
-    segments : tuple of str
-        All segments, so that the two keep their colours.
-    """
-
-    frame: pd.DataFrame = field(repr=False)
-    first: str
-    second: str
-    customers: tuple[int, int]
-    basis: str = ""
-    segments: tuple[str, ...] = ()
-
-    def facts(self) -> dict[str, Any]:
-        """Return the figures told apart, the clearest first, and those shared."""
-        rows = self.frame.assign(kind=self.frame["figure"].map(_kind), clear=_clarity(self.frame))
-        apart = rows[rows["apart"]].sort_values("clear", ascending=False, kind="stable")
-        in_scores = apart[apart["figure"].isin(list(AXES))]
-        case = "none" if rows.empty else "apart" if len(apart) else "alike"
-        # What is neither a score nor a share does not fit on an axis to 100.
-        drawn = rows[rows["figure"] != "sales_per_customer"].copy()
-        scale = np.where(drawn["kind"] == "share", 100.0, 1.0)
-        for side in ("first", "second", "difference"):
-            for end in ("", "_low", "_high"):
-                drawn[f"{side}{end}"] *= scale
-        shades = plots.segment_colours({*self.segments, self.first, self.second})
-        names = [segment_words(name) for name in (self.first, self.second)]
-        return {
-            "one": in_a_sentence(names[0]),
-            "other": names[1],
-            "names": [
-                f"{name} ({count(n)})" for name, n in zip(names, self.customers, strict=True)
-            ],
-            "case": case,
-            "clearest": apart.head(3),
-            "scored": len(in_scores) > 0,
-            "stated": bool(self.basis),
-            "most": str(in_scores["figure"].iloc[0]) if len(in_scores) else "",
-            "alike": rows.loc[~rows["apart"], "figure"].tolist() if case == "apart" else [],
-            "drawn": drawn,
-            "colours": [shades[self.first], shades[self.second]],
-        }
-
-
-def _kind(figure: str) -> str:
-    kinds = {"sales_per_customer": "money"} | dict.fromkeys(_SHARES, "share")
-    return kinds.get(figure, "score")
-
-
-def _clarity(rows: pd.DataFrame) -> np.ndarray:
-    """How many widths of its interval each difference lies from 0, to tell which come first."""
-    width = (rows["difference_high"] - rows["difference_low"]).to_numpy(dtype=float)
-    far = rows["difference"].abs().to_numpy(dtype=float) / np.where(width > 0, width, np.inf)
-    return np.asarray(far.round(9))
-
-
-def shares_against(p: ArrayLike, q: ArrayLike) -> np.ndarray:
-    """Return the correlation of two shares of one whole, −√(p q / ((1 − p)(1 − q))).
-
-    Examples
-    --------
-    >>> shares_against(0.5, 0.5).item()
-    -1.0
-    """
-    p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
-    room = (1 - p) * (1 - q)
-    return np.asarray(-np.sqrt(p * q / np.where(room > 0, room, np.inf)))
-
-
-def compare_segments(profile: SegmentProfile, a: str, b: str) -> ProfilePair:
-    """Return the profiles of two segments side by side; `SegmentProfile.compare` is its door.
-
-    Parameters
-    ----------
-    profile : SegmentProfile
-        Of all segments.
-    a, b : str
-        Two of them.
-
-    Returns
-    -------
-    ProfilePair
-        Differences by the square-and-add rule on the two intervals (Zou & Donner 2008), which
-        allows for the two shares of one whole being against each other.
-
-    Raises
-    ------
-    InputError
-        If there is no such segment, or both are the same.
-    """
-    names = profile.frame["segment"].tolist()
-    for name in (a, b):
-        if name not in names:
-            raise InputError(f"there is no segment {name!r}; {nearest(str(name), names)}")
-    if a == b:
-        raise InputError(f"{a!r} was given twice; expected two segments")
-    figures = ["share_customers", "sales_per_customer", *AXES, "response_rate"]
-    by_name = {str(row["segment"]): row for row in profile.frame.to_dict("records")}
-    first, second = by_name[a], by_name[b]
-    rows = []
-    for name in figures:
-        parts = [name, f"{name}_low", f"{name}_high"]
-        ends = [[float(of[part]) for part in parts] for of in (first, second)]
-        if not np.isfinite(ends).all():
-            continue
-        shares = name == "share_customers"  # more in one are fewer in the other
-        against = float(shares_against(ends[0][0], ends[1][0])) if shares else 0.0
-        low, high = map(float, difference_interval(ends[0], ends[1], against))
-        rows.append([name, *ends[0], *ends[1], ends[0][0] - ends[1][0], low, high])
-    columns = [f"{s}{e}" for s in ("first", "second", "difference") for e in ("", "_low", "_high")]
-    found = pd.DataFrame(rows, columns=["figure", *columns])
-    found["apart"] = (found["difference_low"] > 0) | (found["difference_high"] < 0)
-    sizes = (int(first["customers"]), int(second["customers"]))
-    made = tuple(name for name in names if name not in APART)
-    return ProfilePair(found, a, b, sizes, profile.basis, made)
 
 
 MIN_CONTACTS = 30
@@ -268,25 +132,6 @@ class SegmentProfile(Result):
     plot_size_value = drawn_by(
         "plot_size_value", "Draw each segment's customers against its sales per customer."
     )
-
-    def compare(self, a: str = "", b: str = "") -> ProfilePair | None:
-        """Return the profiles of two segments side by side, with their differences.
-
-        Parameters
-        ----------
-        a, b : str
-            Names of two segments; by default the two largest, and None where there are not two.
-
-        Raises
-        ------
-        InputError
-            If there is no such segment, or both are the same.
-        """
-        if a or b:
-            return compare_segments(self, a, b)
-        made = self.frame[~self.frame["segment"].isin(APART)]
-        order = made.sort_values(["customers", "segment"], ascending=[False, True])["segment"]
-        return compare_segments(self, *order.head(2)) if len(order) > 1 else None
 
 
 def rates_of(names: Sequence[str], response: SegmentResponse | None) -> pd.DataFrame:

@@ -1,10 +1,9 @@
-"""The week's segments as of earlier times: where customers came from, and how they answered."""
+"""How the week's segments answered promotions, each customer in the segment of that time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from promolab.display import Html, fold, join
 from promolab.features import build_features
 from promolab.results import Result, words_of
 from promolab.segmentation.groups.preparation import NO_HISTORY
-from promolab.segmentation.migration import SegmentTrack, segment_track
 from promolab.segmentation.response_rates import SegmentResponse, segment_response
 from promolab.segmentation.segmenter import Segmenter
 
@@ -28,22 +26,19 @@ CLICKED = "clicked"
 
 @dataclass(frozen=True)
 class SegmentHistory(Result):
-    """The same segments at earlier times: where customers came from, and how they answered.
+    """How the same segments answered before.
 
     Parameters
     ----------
-    track : SegmentTrack or None
-        Customers weeks before and now.
     response : SegmentResponse or None
         Answers to promotions that are over, by the segment at each one's start: what ``response
         rate`` means of a segment, on every page.
     clicks : SegmentResponse or None
         The same of clicks; None where the shop records none.
     why : str
-        Why customers cannot be followed; empty where they can.
+        Why there is none; empty where there is, or where nobody was asked.
     """
 
-    track: SegmentTrack | None
     response: SegmentResponse | None
     clicks: SegmentResponse | None = None
     why: str = ""
@@ -56,9 +51,8 @@ class SegmentHistory(Result):
         return pd.DataFrame(columns=list(kinds)).astype(kinds)
 
     def summary(self) -> str:
-        """Return where customers came from, and who answers more or less."""
-        told = [part.summary() for part in (self.track, self.response) if part is not None]
-        return " ".join(told) or self.why
+        """Return who answers more or less."""
+        return self.why if self.response is None else self.response.summary()
 
     def to_table(self, which: str = "table") -> Html:
         """Return what each segment answered, clicks behind a line that opens."""
@@ -102,13 +96,11 @@ def segment_history(
     shop: Shop,
     segmenter: Segmenter,
     customers: Iterable[Any],
-    as_of: datetime,
-    answers: pd.DataFrame | None = None,
+    answers: pd.DataFrame,
     *,
     outcome: str = "redeemed",
-    weeks: Sequence[int] = (8, 4),
 ) -> SegmentHistory:
-    """Put customers into the week's segments as of earlier times, from what was known then.
+    """Compare how the week's segments answered, each customer in the segment of that time.
 
     Parameters
     ----------
@@ -118,62 +110,43 @@ def segment_history(
         The segments in use.
     customers : iterable of ids
         Whom to look back at, such as `sample_customers`.
-    as_of : datetime
-        When the segments are of.
-    answers : DataFrame, optional
-        One row per contact: ``promotion_id, customer_id, starts_at``, the outcome and ``clicked``
-        (`promolab.campaign.past.past_answers`).
+    answers : DataFrame
+        One row per contact of theirs: ``promotion_id, customer_id, starts_at``, the outcome and
+        ``clicked`` (`promolab.campaign.past.past_answers`).
     outcome : str
         The column of ``answers`` that says who answered.
-    weeks : sequence of int
-        How many weeks to look back, the most first.
 
     Returns
     -------
     SegmentHistory
-        Whoever had no history at a time is in *No history* then.
+        Whoever had no history at a promotion's start is in *No history* then.
     """
     if not segmenter.has_centres or segmenter.k_ < 2:
-        return SegmentHistory(None, None, None, _says("one"))
+        return SegmentHistory(None, None, _says("one"))
+    if answers.empty:
+        return SegmentHistory(None)
     import ibis
 
-    ids = pd.Index(list(customers))
-    times = {_says("weeks", weeks=w): pd.Timestamp(as_of) - pd.Timedelta(weeks=w) for w in weeks}
-    wanted = [pd.DataFrame({"customer_id": ids, "as_of": moment}) for moment in times.values()]
-    if answers is not None and len(answers):
-        wanted.append(answers.rename(columns={"starts_at": "as_of"})[["customer_id", "as_of"]])
-    asked = pd.concat(wanted, ignore_index=True).drop_duplicates()
-    asked["as_of"] = asked["as_of"].astype("datetime64[us]")
+    asked = answers.rename(columns={"starts_at": "as_of"})[["customer_id", "as_of"]]
+    asked = asked.drop_duplicates().astype({"as_of": "datetime64[us]"})
     then = build_features(shop, ibis.memtable(asked)).execute()
     then["segment"] = segmenter.predict(then)
-    then = then[["customer_id", "as_of", "segment"]]
     called = {}
     if shop.has("promotions"):
         told = shop.promotions.select("promotion_id", "kind").execute()
         called = {p: shop.promotion_name(k, p) for p, k in told.to_numpy().tolist()}
-    frames = {when: _named(then[then["as_of"] == moment], ids) for when, moment in times.items()}
-    frames = {when: f for when, f in frames.items() if (f["segment"] != NO_HISTORY).any()}
-    now = segmenter.assignments()
-    said = _says("drawn", ids=len(ids)) if len(ids) < len(now) else ""
-    response = clicks = track = None
-    if answers is not None and len(answers):
-        response = _answered(answers, then, segmenter, outcome, said, called)
-        if CLICKED in answers:
-            clicks = _answered(answers, then, segmenter, CLICKED, said, called)
-    if frames:
-        frames[_says("now")] = _named(now, ids)
-        track = segment_track(frames, order=segmenter.names_, note=said)
-    why = "" if frames else _says("short")
-    return SegmentHistory(track, response, clicks, why)
+    many, known = len(pd.Index(list(customers))), len(segmenter.assignments())
+    said = _says("drawn", ids=many) if many < known else ""
+    then = then[["customer_id", "as_of", "segment"]]
+    response, clicks = (
+        _answered(answers, then, segmenter, column, said, called) if column in answers else None
+        for column in (outcome, CLICKED)
+    )
+    return SegmentHistory(response, clicks)
 
 
 def _says(line: str, **facts: Any) -> str:
     return words_of(__name__, "SegmentHistory", **facts).say(line)
-
-
-def _named(frame: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
-    there = frame.set_index("customer_id")["segment"].reindex(ids)
-    return there.fillna(NO_HISTORY).rename_axis("customer_id").reset_index()
 
 
 def _answered(

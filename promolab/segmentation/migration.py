@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promolab import plots
-from promolab.errors import InputError
 from promolab.profiles import customer_frame
 from promolab.results import Estimate, Result, words_of
 from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import APART
 from promolab.stats import share_interval
-from promolab.wording import plural
 
 DRAWS = 1_000
 
@@ -258,89 +255,3 @@ def _ordered(pairs: pd.DataFrame, order: Sequence[str]) -> tuple[str, ...]:
     there = (set(pairs["before"]) | set(pairs["now"])) - {APPEARED, GONE}
     first = [name for name in order if name in there]
     return tuple(first + sorted(there - set(first), key=lambda name: (name in APART, name)))
-
-
-@dataclass(frozen=True)
-class SegmentTrack(Result):
-    """Segments of the same customers at several times.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        One row per step: ``before, now, customers`` known at both times, ``stayed`` (share in the
-        same segment, 0–1) and ``agreement`` (adjusted Rand index), each with ``…_low, …_high``.
-    times : tuple of str
-        The times, the earliest first.
-    steps : tuple of Migration
-        From each time to the next.
-    note : str
-        What a reader must know, else empty.
-    """
-
-    frame: pd.DataFrame = field(repr=False)
-    times: tuple[str, ...]
-    steps: tuple[Migration, ...] = field(repr=False)
-    note: str = ""
-
-    def facts(self) -> dict[str, Any]:
-        """Return where customers went from each time to the next; a segment keeps its colour."""
-        order = list(dict.fromkeys(name for step in self.steps for name in step.order))
-        names = [*order, APPEARED, GONE]
-        tables = [s.matrix().reindex(index=names, columns=names, fill_value=0) for s in self.steps]
-        there = np.sum([t.sum(axis=0) + t.sum(axis=1) for t in tables], axis=0) > 0
-        colours = plots.segment_colours(name for name in order if name not in APART)
-        colours |= dict.fromkeys((*APART, APPEARED, GONE), plots.MUTED)
-        return {
-            "stayed": self.steps[-1].stayed,
-            "before": self.times[-2],
-            "names": [_called(name) for name, used in zip(names, there, strict=True) if used],
-            "moves": [table.to_numpy()[np.ix_(there, there)] for table in tables],
-            "colours": {_called(name): colour for name, colour in colours.items()},
-        }
-
-
-def segment_track(
-    segments: Mapping[str, pd.DataFrame], *, order: Sequence[str] = (), note: str = ""
-) -> SegmentTrack:
-    """Follow customers through the same segments at several times.
-
-    Parameters
-    ----------
-    segments : mapping of str to DataFrame
-        By time, the earliest first: ``customer_id, segment``, made by the same `Segmenter`
-        (`assign`).
-    order : sequence of str
-        Segments in the order to show them.
-    note : str
-        Shown with the result.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two times, or a table cannot be read.
-
-    Examples
-    --------
-    >>> before = pd.DataFrame({"customer_id": [1, 2, 3], "segment": ["a", "a", "b"]})
-    >>> now = pd.DataFrame({"customer_id": [1, 2, 3], "segment": ["a", "b", "b"]})
-    >>> segment_track({"W43": before, "W44": now}).frame["stayed"].round(2).tolist()
-    [0.67]
-    """
-    times = tuple(segments)
-    if len(times) < 2:
-        raise InputError(f"segments are of {plural(len(times), 'time')}; expected two or more")
-    frames = list(segments.values())
-    steps = tuple(
-        segment_migration(frames[i], frames[i + 1], since=times[i], order=order)
-        for i in range(len(times) - 1)
-    )
-    rows = [
-        {"before": times[i], "now": times[i + 1], "customers": step.stayed.n}
-        | {
-            f"{name}{end}": getattr(figure, part)
-            for name, figure in (("stayed", step.stayed), ("agreement", step.agreement))
-            for end, part in (("", "value"), ("_low", "ci_low"), ("_high", "ci_high"))
-        }
-        for i, step in enumerate(steps)
-    ]
-    return SegmentTrack(pd.DataFrame(rows), times, steps, note)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, Result, words_of
-from promolab.segmentation.groups.measures import difference_interval, grouped_ratio
+from promolab.segmentation.groups.measures import grouped_ratio
 from promolab.segmentation.groups.naming import segment_words
 from promolab.stats import benjamini_hochberg, normal_quantile, share_interval, two_sided
 from promolab.wording import count, percent, plural
@@ -283,6 +283,18 @@ def _cells(rows: pd.DataFrame, names: list[str], level: float) -> pd.DataFrame:
     p = _mid_p(x, n, big_x, big_n)
     table["p_value"] = np.where((n >= MIN_CUSTOMERS) & (rest_n >= MIN_CUSTOMERS), p, np.nan)
     return table.astype({"responses": int})
+
+
+def difference_interval(
+    first: Sequence[np.ndarray], second: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of first − second from value and ends of both, of different customers.
+
+    By the square-and-add rule (Newcombe 1998).
+    """
+    (x, x_low, x_high), (y, y_low, y_high) = first, second
+    below, above = np.hypot(x - x_low, y_high - y), np.hypot(x_high - x, y - y_low)
+    return x - y - below, x - y + above
 
 
 def _mid_p(x: np.ndarray, n: np.ndarray, big_x: np.ndarray, big_n: np.ndarray) -> np.ndarray:

@@ -80,7 +80,7 @@ def in_order(rows: Any, *by: str) -> pd.DataFrame:
 
 
 def money(shop: Shop) -> list[pd.DataFrame]:
-    """Return what promotions cost, who buys anyway, what orders are worth, discounts reconciled."""
+    """Return what promotions cost, who buys anyway, what orders are worth."""
     told = read_operations(shop.settings).economics
     costs = promotions.promotion_costs(shop, AS_OF, {"promotion_id": STARTING[0]}, told)
     starting = shop.promotions.filter(shop.promotions.promotion_id.isin(STARTING)).execute()
@@ -89,7 +89,6 @@ def money(shop: Shop) -> list[pd.DataFrame]:
         pd.DataFrame({"margin": [costs.margin_rate.value]}),
         pd.DataFrame({str(name): chances[name] for name in STARTING}),
         promotions.order_values(shop, AS_OF).to_frame(),
-        promotions.reconcile_discounts(shop).to_frame(),
     ]
 
 

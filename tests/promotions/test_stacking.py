@@ -7,8 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import promolab
 from promolab.errors import InputError
-from promolab.promotions import Coupon, FullReduction, LimitedTimeDiscount, Recommendation
+from promolab.promotions import (
+    Coupon,
+    FullReduction,
+    LimitedTimeDiscount,
+    Recommendation,
+    read_promotions,
+)
 from promolab.promotions.stacking import taken_off
 from tests.refused import refused
 
@@ -156,3 +163,24 @@ def test_what_is_wrong_is_said():
     refused("no column 'price' in lines", taken_off, lines.drop(columns="price"), lines, {})
     with pytest.raises(InputError, match="live names promotion 'Q', whose terms are not given"):
         taken_off(lines, pd.DataFrame({"order": [1], "promotion_id": ["Q"]}), {})
+
+
+def test_on_the_simulated_shop_every_line_agrees():
+    shop = promolab.load_shop("simulated", customers=400, weeks=14, variant="weekly")
+    lines = shop.events.filter(shop.events.kind == "purchase").execute()
+    lines = lines.astype({"amount": float, "discount": float}).rename(columns={"order_id": "order"})
+    lines["price"] = (lines["amount"] + lines["discount"]).round(2)
+    windows = shop.promotions.select("promotion_id", "kind", "starts_at", "ends_at").execute()
+    contacts = shop.exposures.select("promotion_id", "customer_id", contacted="ts").execute()
+    live = lines.drop_duplicates("order").merge(contacts.merge(windows), on="customer_id")
+    live = live[live["ts"].between(live["starts_at"], live["ends_at"], "left")]
+    live = live[live["ts"] >= live["contacted"]]
+    redeemed = shop.responses.filter(shop.responses.kind == "redeem").execute()
+    keys = ["promotion_id", "customer_id", "ts"]
+    used = live.merge(redeemed[keys], on=keys)
+    live = pd.concat([live[live["kind"] != "coupon"], used[used["kind"] == "coupon"]])
+    found = taken_off(lines, live, read_promotions(shop))
+    due = np.bincount(found["line"], found["discount"], minlength=len(lines))
+    np.testing.assert_allclose(due, lines["discount"], atol=0.005)
+    kinds = found["promotion_id"].map(windows.set_index("promotion_id")["kind"])
+    assert (found.groupby(kinds)["discount"].sum() > 50).sum() == 3

@@ -1,4 +1,4 @@
-"""What the page on segments looks back at: known then, the same as `build_pairs`, never later."""
+"""How segments answered: by what was known then, the same as `build_pairs`, never later."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def segmenter(features) -> Segmenter:
 
 def looked_back(shop, segmenter, customers) -> SegmentHistory:
     past = past_answers(shop, AS_OF.to_pydatetime(), customers)
-    return segment_history(shop, segmenter, customers, AS_OF, past.frame, outcome=past.outcome)
+    return segment_history(shop, segmenter, customers, past.frame, outcome=past.outcome)
 
 
 @pytest.fixture(scope="module")
@@ -69,28 +69,14 @@ def test_answers_are_those_of_build_pairs_and_clicks_are_none(shop, segmenter, b
     assert ids & contacted and not ids & set(before.response.frame["promotion_id"])
 
 
-def test_customers_are_followed_from_what_was_known_then(shop, segmenter, features, before) -> None:
-    then = build_features(shop, AS_OF - pd.Timedelta(weeks=4)).execute()
-    was = pd.Series(segmenter.predict(then), index=then["customer_id"])
-    now = pd.Series(segmenter.labels_, index=features["customer_id"])
-    both = was.index.intersection(now.index)
-    moves = before.track.steps[-1].matrix()
-    names = sorted(set(now) - {"No purchases yet"})
-    counted = pd.crosstab(was[both], now[both]).reindex(index=names, columns=names, fill_value=0)
-    shown = moves.reindex(index=names, columns=names, fill_value=0)
-    assert (shown.to_numpy() == counted.to_numpy()).all()
-    assert before.track.times == ("8 weeks before", "4 weeks before", "now")
-
-
 def test_many_customers_are_drawn_and_what_is_lacking_is_said(shop, segmenter, features) -> None:
     ids = sample_customers(shop.customers.customer_id.execute(), most=60)
     found = looked_back(shop, segmenter, ids)
-    assert found.track.frame["customers"].tolist() == [60, 60]
-    for result in (found.response, found.track):
-        assert "60 customers drawn at random" in result.summary()
+    assert found.response.frame["contacts"].sum() == len(past_answers(shop, AS_OF, ids).frame)
+    assert "60 customers drawn at random" in found.summary()
     single = Segmenter(bootstraps=0).fit(features.head(2))
     nothing = looked_back(shop, single, features["customer_id"])
-    assert nothing.track is None and nothing.response is None and nothing.to_frame().empty
-    assert "no two segments" in nothing.why and not nothing.to_table().text
+    assert nothing.response is None and nothing.to_frame().empty
+    assert "no two segments" in nothing.summary() and not nothing.to_table().text
     early = past_answers(shop, shop.span()[0])
     assert early.frame.empty and "No promotion is over yet" in early.summary()

@@ -7,8 +7,7 @@ from scipy.stats import fisher_exact, hypergeom, norm
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from promolab.segmentation import segment_response
-from promolab.segmentation.groups.measures import difference_interval
-from promolab.segmentation.response_rates import _mid_p
+from promolab.segmentation.response_rates import _mid_p, difference_interval
 from promolab.stats import share_interval
 from tests.draws import bounds, draws
 from tests.refused import refused

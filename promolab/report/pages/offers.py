@@ -22,7 +22,6 @@ from promolab.recommend import (
     compare_recommenders,
     past_new_products,
     past_offers,
-    past_starts,
     product_graph,
     rank_offers,
     repurchase_rates,
@@ -223,24 +222,16 @@ class WeekOffers(Result):
     # --- the cold, and what is subsidised --------------------------------------------------------
 
     def cold(self) -> Html:
-        """Return how customers, products and promotions without a past are served, and how well."""
+        """Return how customers and products without a past are served, and how well."""
         orders = self.graph.past.orders_of()
         few = int(((orders > 0) & (orders <= FEW_ORDERS)).sum())
         everybody = pd.Index(self.shop.customers.customer_id.execute()).unique()
         named, none = len(everybody), int((~everybody.isin(self.graph.past.customers)).sum())
         served = self.say("served", named=named, none=none, few=few, most=FEW_ORDERS, any=few > 0)
         products = tried(past_new_products, self.graph)
-        promotions = tried(past_starts, self.graph)
-        heads = [say(self.say(f"{n}_head"), "h3") for n in ("customers", "products", "promotions")]
-        pieces = [heads[0], say(served), heads[1]]
-        pieces.append(products if isinstance(products, Html) else say(products.summary()))
-        pieces.append(heads[2])
-        if isinstance(promotions, Html):
-            return join([*pieces, promotions])
-        pieces.append(say(promotions.summary()))
-        if len(promotions.held):
-            pieces.append(picture(promotions.plot(), self.say("starts_alt")))
-        return join(pieces)
+        told = products if isinstance(products, Html) else say(products.summary())
+        heads = [say(self.say(f"{n}_head"), "h3") for n in ("customers", "products")]
+        return join([heads[0], say(served), heads[1], told])
 
     def subsidised(self) -> Html:
         """Return how much of what is offered was bought before."""

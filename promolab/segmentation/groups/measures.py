@@ -5,15 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from promolab.stats import normal_quantile, share_interval, t_quantile
 from promolab.threads import single_threaded
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 
 def grouped_ratio(
@@ -114,40 +110,6 @@ def mean_interval(
     mean = np.asarray(values.mean(axis=-1))
     half = normal_quantile(level) * values.std(axis=-1, ddof=1) / np.sqrt(n)
     return mean, mean - half, mean + half
-
-
-def difference_interval(
-    first: ArrayLike, second: ArrayLike, correlation: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the interval of first − second from the intervals of both.
-
-    Parameters
-    ----------
-    first, second : array-like of shape (3,) or (3, n)
-        Value, lower and upper end.
-    correlation : float
-        Between the two estimates; 0 for groups of different customers.
-
-    Notes
-    -----
-    The square-and-add rule (Newcombe 1998; Zou & Donner 2008): the distance of the lower end is
-    √(a² + b² − 2 ρ a b), a from the first value to its lower end, b from the second to its upper.
-
-    Examples
-    --------
-    >>> low, high = difference_interval([0.5, 0.4, 0.6], [0.3, 0.2, 0.4])
-    >>> low.round(3).item(), high.round(3).item()
-    (0.059, 0.341)
-    """
-    x, x_low, x_high = np.asarray(first, dtype=float)
-    y, y_low, y_high = np.asarray(second, dtype=float)
-    below = _added(x - x_low, y_high - y, correlation)
-    above = _added(x_high - x, y - y_low, correlation)
-    return np.asarray(x - y - below), np.asarray(x - y + above)
-
-
-def _added(a: NDArray[np.float64], b: NDArray[np.float64], correlation: float) -> np.ndarray:
-    return np.sqrt(np.maximum(a**2 + b**2 - 2 * correlation * a * b, 0.0))
 
 
 MIN_STABILITY = 0.6
