@@ -120,7 +120,7 @@ def _values(world: World, people: Customers, number: int, week_spread: float) ->
             "margin_rate": people.margin_rate,
             "coupon_use": claims(people),
         }
-    ).assign(orders_error=0.0, faster=1.0, log_error=0.0, returned=0.0)
+    ).assign(orders_error=0.0, log_error=0.0, returned=0.0)
     touching = 1 - (1 - shares) * np.exp(-LINES * shares)
     top_up = Estimate(float(topped_up(world, people).mean()))
     names = tuple(one.id for one in of_round)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from promolab.checks import choice, flag, level_of, numbers_of, real_number
+from promolab.checks import level_of, numbers_of, real_number
 from promolab.errors import InputError
 from promolab.promotions.parts import InWindow, alike, in_window, missing_later, moved_effect
 from promolab.promotions.spending import WEEK, OrderValues
@@ -63,8 +63,6 @@ class PromotionDesign(Result):
         Least and greatest depth, at the recommended threshold, that bring all but 5 % of the best.
     unsure : tuple of float
         Least and greatest depth whose profit lies within the interval of the best one.
-    beyond : bool
-        Whether designs outside what was drawn might be recommended.
     customers : int
         To whom it goes.
     currency : str
@@ -80,7 +78,6 @@ class PromotionDesign(Result):
     present: Estimate
     flat: tuple[float, ...]
     unsure: tuple[float, ...]
-    beyond: bool = False
     customers: int = 0
     currency: str = "USD"
     level: float = 0.9
@@ -115,8 +112,7 @@ class PromotionDesign(Result):
             "near": 1 - NEAR_BEST,
             "flat_ends": [_span(self.flat)],
             "unsure_ends": [_span(self.unsure)] if told else [],
-            "never_recommended": bool(self.frame["extrapolated"].any()) and not self.beyond,
-            "lies_beyond": self.beyond and bool(rows.loc[rows["is_best"], "extrapolated"].any()),
+            "never_recommended": bool(self.frame["extrapolated"].any()),
             "digits": _digits(rows["depth"]),
             "at_best": rows if rows["threshold"].any() else rows.drop(columns="threshold"),
             "drawn_rows": known,
@@ -204,14 +200,8 @@ def design_promotion(
     by_threshold: Dose | None = None,
     depths: Iterable[float] | None = None,
     thresholds: Iterable[float] | None = None,
-    usual: Promotion | None = None,
-    factor_of: str = "margin",
     mean_se: float | None = None,
     spread: float = 0.0,
-    pulled_forward: float | None = None,
-    top_up: float | None = None,
-    chosen: ArrayLike | None = None,
-    beyond: bool = False,
     level: float = 0.9,
 ) -> PromotionDesign:
     """Sweep a promotion's depth and threshold and say which bring most profit.
@@ -232,17 +222,10 @@ def design_promotion(
     depths, thresholds : iterable of float, optional
         What to try: by default round depths from the least drawn to the greatest, those drawn and
         two beyond each end, and the thresholds drawn.
-    usual : Promotion, optional
-        One of the terms at which the kind's effect was measured in the mean; by default at the
-        middle of what was drawn.
-    factor_of, spread, pulled_forward, top_up
-        As for `promotion_values`, one number each.
     mean_se : float, optional
         Standard error of the kind's mean effect.
-    chosen : array-like of bool or float, shape (n,), optional
-        Who gets it, or the chance of that; by default everybody.
-    beyond : bool
-        Whether a design that was never drawn may be recommended.
+    spread : float
+        Standard deviation between promotions of the kind, as a share of the effect.
     level : float
         Of the intervals.
 
@@ -258,7 +241,8 @@ def design_promotion(
 
     Notes
     -----
-    What a design adds is measured; what it takes off, of the extra orders and of those that come
+    The kind's effect was measured at the middle of what was drawn. What a design adds is measured;
+    what it takes off, of the extra orders and of those that come
     anyway, follows from the customers' order values (see `promotion_values`). The recommended
     design is the best of many: its own profit is somewhat flattered, as every best one is, which
     the interval does not show.
@@ -283,26 +267,12 @@ def design_promotion(
     n = len(orders)
     tau = np.asarray(numbers_of("effect", effect, n, "orders", finite=True), dtype=float)
     error = np.asarray(numbers_of("effect_se", effect_se, n, "orders", finite=True), dtype=float)
-    weight = np.ones(n) if chosen is None else numbers_of("chosen", chosen, n, "orders")
-    weight = np.asarray(weight, dtype=float)
-    choice("factor_of", factor_of, ("margin", "purchases"))
     level_of(level)
-    flag("beyond", beyond)
-    usual = middle_terms(promotion, dose, by_threshold) if usual is None else usual
     tried = _tried(promotion, dose, by_threshold, depths, thresholds)
-    given = {
-        "response": np.full(n, np.nan),
-        "kept": np.ones(n),
-        "shared": np.zeros(n),
-        "top_up": np.array(orders.top_up.value if top_up is None else top_up),
-        "pulled_forward": np.array(np.nan if pulled_forward is None else pulled_forward),
-        "per_redemption": np.array(np.nan),
-    }
-    there = in_window(alike(usual, promotion), orders, given)
-    if pulled_forward is None:
-        given["pulled_forward"] = np.array(missing_later([there], [tau], orders.lift))
-        there = in_window(alike(usual, promotion), orders, given)
-    mean = float(weight @ tau) / max(float(weight.sum()), 1e-12)
+    usual = alike(middle_terms(promotion, dose, by_threshold), promotion)
+    later = missing_later([in_window(usual, orders)], [tau], orders.lift)
+    there = in_window(usual, orders, later)
+    mean = float(tau.mean())
     costing = orders.week_spread / math.sqrt(max(promotion.days / WEEK, 1.0))
 
     def weigh(one: Promotion) -> dict[str, float]:
@@ -313,9 +283,9 @@ def design_promotion(
             factor, miss = factor + other - 1, math.hypot(other_miss, miss)
         return _profit(
             one,
-            (there, in_window(one, orders, given)),
-            (tau, error, weight),
-            (factor, miss, factor_of),
+            (there, in_window(one, orders, later)),
+            (tau, error),
+            (factor, miss),
             (mean_se, spread, costing, normal_quantile(level)),
         )
 
@@ -326,11 +296,10 @@ def design_promotion(
         for one in tried
     ]
     frame = pd.DataFrame(rows)
-    may = frame if beyond else frame[~frame["extrapolated"]]
+    may = frame[~frame["extrapolated"]]
     if may.empty:
         raise InputError(
-            "every design lies outside what was drawn; name depths and thresholds within it, or "
-            "say beyond=True"
+            "every design lies outside what was drawn; name depths and thresholds within it"
         )
     # Of designs that bring the same, the one that costs least.
     most = may["profit"].max()
@@ -343,18 +312,15 @@ def design_promotion(
         tuple(float(f(along.loc[along["profit"] >= bound, "depth"])) for f in (min, max))
         for bound in (least, best["profit_low"])
     ]
-    now = weigh(promotion)
-    many = int((weight > 0).sum())
     return PromotionDesign(
         frame,
         promotion,
         tried[place],
-        _estimate(best, many),
-        _estimate(now, many),
+        _estimate(best, n),
+        _estimate(weigh(promotion), n),
         ranges[0],
         ranges[1],
-        beyond,
-        many,
+        n,
         orders.currency,
         level,
     )
@@ -367,30 +333,29 @@ def _estimate(row: Mapping[str, float], n: int) -> Estimate:
 def _profit(
     one: Promotion,
     windows: tuple[InWindow, InWindow],
-    measured: tuple[np.ndarray, np.ndarray, np.ndarray],
-    dose: tuple[float, float, str],
+    measured: tuple[np.ndarray, np.ndarray],
+    dose: tuple[float, float],
     errors: tuple[float | None, float, float, float],
 ) -> dict[str, float]:
     """Return profit, its interval and the cost of one design."""
-    (there, here), (tau, error, weight), (factor, miss, factor_of) = windows, measured, dose
+    (there, here), (tau, error), (factor, miss) = windows, measured, dose
     mean_se, spread, costing, z = errors
-    moved, slope = moved_effect(there, here, tau, factor, factor_of)
-    up, _ = moved_effect(there, here, tau, factor + max(miss, 1e-6), factor_of)
-    added = here.added(moved)
-    discount = weight @ (here.orders(added) * here.net)
-    contacts = one.contact_cost * weight.sum()
-    profit = float(weight @ moved + one.funder_share * discount - contacts)
-    drawn = float(weight @ (error * np.abs(slope)))
+    moved, slope = moved_effect(there, here, tau, factor)
+    up, _ = moved_effect(there, here, tau, factor + max(miss, 1e-6))
+    discount = float((here.orders(here.added(moved)) * here.net).sum())
+    contacts = one.contact_cost * len(tau)
+    profit = float(moved.sum()) + one.funder_share * discount - contacts
+    drawn = float((error * np.abs(slope)).sum())
     if mean_se is not None:
-        drawn = mean_se * float(np.abs(weight @ slope))
+        drawn = mean_se * abs(float(slope.sum()))
     half = z * math.hypot(
         drawn,
-        float(weight @ (up - moved)) if miss > 0 else 0.0,
-        spread * float(weight @ moved),
+        float((up - moved).sum()) if miss > 0 else 0.0,
+        spread * float(moved.sum()),
         # The discount of orders that come anyway is computed: it may lie off as weeks do.
-        costing * float(weight @ (here.base * here.net)),
+        costing * float((here.base * here.net).sum()),
     )
-    cost = float((1 - one.funder_share) * discount + contacts)
+    cost = (1 - one.funder_share) * discount + contacts
     return {"profit": profit, "profit_low": profit - half, "profit_high": profit + half} | {
         "cost": cost
     }

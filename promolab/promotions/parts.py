@@ -64,7 +64,7 @@ class InWindow:
     worth : ndarray
         Margin of an extra order at list price, net of returns and of what is missing later.
     net : ndarray
-        ``per_order`` net of returns and of what other promotions take off already.
+        ``per_order`` net of returns.
     use : ndarray
         Chance that an order uses the promotion; 1 but for coupons.
     """
@@ -102,26 +102,25 @@ class InWindow:
         return np.asarray(added * (self.worth - self.net) + self.filled - self.base * self.net)
 
 
-def in_window(
-    promotion: Promotion, orders: OrderValues, given: Mapping[str, np.ndarray]
-) -> InWindow:
+def in_window(promotion: Promotion, orders: OrderValues, later: float = 0.0) -> InWindow:
     """Describe the orders in a promotion's window.
 
     Parameters
     ----------
-    promotion, orders, given
-        As for `parts_of`.
+    promotion : Promotion
+        One that states what it takes off, or of a shop that never took anything off.
+    orders : OrderValues
+        The customers' orders, which know the promotion.
+    later : float
+        Share of extra orders that are missing again after the window.
     """
-    rate, faster, margin, returned = (
-        orders.frame[c].to_numpy(float)
-        for c in ("orders_a_day", "faster", "margin_rate", "returned")
+    rate, margin, returned = (
+        orders.frame[c].to_numpy(float) for c in ("orders_a_day", "margin_rate", "returned")
     )
-    off = _off(promotion, orders, given)
+    off = _off(promotion, orders)
     use = coupon_use(orders) if isinstance(promotion, Coupon) else np.ones(len(orders))
-    fill = float(given["top_up"]) if np.isfinite(given["top_up"]) else 0.0
-    later = given["pulled_forward"] if np.isfinite(given["pulled_forward"]) else 0.0
-    # With another promotion in hand more orders come anyway.
-    base = rate * promotion.days * (1 + (faster - 1) * given["shared"])
+    fill = orders.top_up.value if np.isfinite(orders.top_up.value) else 0.0
+    base = rate * promotion.days
     by_fill = use * fill * off.near * off.per_fill
     per_order = use * off.off + by_fill
     return InWindow(
@@ -131,17 +130,13 @@ def in_window(
         np.divide(by_fill, per_order, out=np.zeros_like(base), where=per_order > 0),
         base * use * fill * off.missing * margin * (1 - returned),
         (1 - later) * (1 - returned) * margin * orders.mean_value,
-        per_order * given["kept"] * (1 - returned),
+        per_order * (1 - returned),
         use,
     )
 
 
 def moved_effect(
-    usual: InWindow,
-    own: InWindow,
-    effect: np.ndarray,
-    factor: float,
-    factor_of: str,
+    usual: InWindow, own: InWindow, effect: np.ndarray, factor: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Move an effect from the terms at which it was measured to a promotion's own.
 
@@ -152,10 +147,8 @@ def moved_effect(
     effect : ndarray of shape (n,)
         On margin, at the usual terms.
     factor : float
-        Along the measured dose-response.
-    factor_of : {"margin", "purchases"}
-        Whether the effect on margin, net of the discount, is so many times as large in the mean of
-        these customers, or the extra purchases are.
+        Along the measured dose-response: so many times as large is the effect on margin, net of the
+        discount, in the mean of these customers.
 
     Returns
     -------
@@ -167,14 +160,12 @@ def moved_effect(
     """
     added = usual.added(effect)
     left = np.maximum(usual.worth - usual.net, LEAST_LEFT * usual.worth)
-    grown = factor
-    if factor_of == "margin":
-        whole = float((added * (own.worth - own.net)).sum())
-        wanted = factor * float(effect.sum()) - float((own.filled - own.base * own.net).sum())
-        grown = wanted / whole if abs(whole) > 1e-9 else math.inf
-        if not 0 <= grown <= MOST_GROWN:
-            # Too little is added to tell how it would grow: all of the effect is moved alike.
-            return factor * effect, np.full_like(effect, factor)
+    whole = float((added * (own.worth - own.net)).sum())
+    wanted = factor * float(effect.sum()) - float((own.filled - own.base * own.net).sum())
+    grown = wanted / whole if abs(whole) > 1e-9 else math.inf
+    if not 0 <= grown <= MOST_GROWN:
+        # Too little is added to tell how it would grow: all of the effect is moved alike.
+        return factor * effect, np.full_like(effect, factor)
     return own.effect(grown * added), grown * (own.worth - own.net) / left
 
 
@@ -239,25 +230,22 @@ def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.n
     orders : OrderValues
         The customers' orders.
     given : mapping
-        moved, response, kept and shared, each of shape (n,), and top_up, pulled_forward and
-        per_redemption: one promotion's of what `promotion_values` was given.
+        moved and response, each of shape (n,), and pulled_forward: one promotion's of what
+        `promotion_values` was given.
     """
-    here = in_window(promotion, orders, given)
+    later, moved = float(given["pulled_forward"]), given["moved"]
+    here = in_window(promotion, orders, later)
     returned, error, log_error = (
         orders.frame[c].to_numpy(float) for c in ("returned", "orders_error", "log_error")
     )
-    later = given["pulled_forward"] if np.isfinite(given["pulled_forward"]) else 0.0
-    kept, moved, base = given["kept"], given["moved"], here.base
-    added = here.added(moved)
+    base, added = here.base, here.added(moved)
     known = np.isfinite(given["response"])
     # Of orders that come by chance, at least one redeems: the mean number follows.
     told = -np.log1p(-np.clip(np.where(known, given["response"], 0.0), 0.0, 1 - 1e-9))
     redeeming = np.where(known, told, here.orders(added) * here.chance)
     each = np.divide(here.per_order, here.chance, out=np.zeros_like(base), where=here.chance > 0)
-    if np.isfinite(given["per_redemption"]):
-        each = np.full_like(base, float(given["per_redemption"]))
     raw = redeeming * each
-    discount = raw * kept * (1 - returned)
+    discount = raw * (1 - returned)
 
     filled = here.filled / (1 - returned)
     gained = (moved + discount) / (1 - returned) - filled
@@ -274,8 +262,7 @@ def parts_of(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.n
         "fill_discount": -full * anyway * here.by_fill,
         "extra_discount": -full * (1 - anyway),
         "unused": full - raw,
-        "beside": raw * (1 - kept),
-        "returns": returned * (raw * kept - gained - filled),
+        "returns": returned * (raw - gained - filled),
         "contact": -promotion.contact_cost - handling,
         "funded": promotion.funder_share * discount,
     }
@@ -309,19 +296,15 @@ def coupon_use(orders: OrderValues) -> np.ndarray:
     return np.where(np.isfinite(found), found, 1.0)
 
 
-def _off(promotion: Promotion, orders: OrderValues, given: Mapping[str, np.ndarray]) -> OffOrder:
+def _off(promotion: Promotion, orders: OrderValues) -> OffOrder:
     j = orders.place(promotion.promotion_id)
     log_mean, log_sd = (orders.frame[c].to_numpy(float) for c in ("log_mean", "log_sd"))
-    share, touching = orders.shares[:, j], orders.touching[:, j]
     if promotion.stated:
-        return off_an_order(promotion, log_mean, log_sd, share, touching)
-    none = np.zeros_like(log_mean)
-    if math.isnan(given["per_redemption"]) and not orders.discounted:
-        return OffOrder(none, none, none, none)  # a shop that never took anything off
-    if math.isnan(given["per_redemption"]):
+        return off_an_order(promotion, log_mean, log_sd, orders.shares[:, j], orders.touching[:, j])
+    if orders.discounted:
         raise InputError(
-            f"promotion {promotion.promotion_id} does not state what it takes off; give "
-            "per_redemption, what one redemption of its kind took off"
+            f"promotion {promotion.promotion_id} does not state what it takes off; fill in "
+            "discount_rate, or threshold and reduction, in the table promotions"
         )
-    # Every order with a product of it may redeem, and takes off what a redemption took off before.
-    return OffOrder(float(given["per_redemption"]) * touching, touching, none, none)
+    none = np.zeros_like(log_mean)
+    return OffOrder(none, none, none, none)  # a shop that never took anything off

@@ -69,8 +69,7 @@ class OrderValues(Result):
     as_of : datetime
         Nothing at or after it was read (UTC).
     frame : DataFrame
-        A row per customer: customer_id; orders_a_day and its relative error orders_error; faster,
-        as how many days one counts in the window of another promotion of the customer's; lift, by
+        A row per customer: customer_id; orders_a_day and its relative error orders_error; lift, by
         how many times the usual orders a day one promotion adds in its window; log_mean
         and log_sd of an order's value at list price (its own uncertainty is in the latter) and
         log_error, the standard error of log_mean; margin_rate; returned (share of what was bought
@@ -218,7 +217,6 @@ def order_values(
         "customer_id",
         "orders_a_day",
         "orders_error",
-        "faster",
         "lift",
         "log_mean",
         "log_sd",
@@ -338,7 +336,6 @@ def _described(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[["customer_id"]].assign(
         orders_a_day=rate * level,
         orders_error=error,
-        faster=more,
         lift=(more - 1) * pooled(away, rows["held"].to_numpy(float), FEW_DAYS),
         log_mean=log_mean + math.log(scale),
         log_sd=log_sd,

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import along, choice, labelled, level_of, same_length
+from promolab.checks import along, labelled, level_of, same_length
 from promolab.errors import InputError, nearest
 from promolab.promotions.parts import (
     alike,
-    coupon_use,
     in_window,
     luck_of,
     missing_later,
@@ -21,7 +20,6 @@ from promolab.promotions.parts import (
     parts_of,
 )
 from promolab.promotions.spending import WEEK, OrderValues
-from promolab.promotions.stacking import kept_beside
 from promolab.promotions.terms import Coupon, Promotion
 from promolab.promotions.waterfalls import Waterfall, bars_of
 from promolab.results import Estimate, Result
@@ -259,15 +257,10 @@ def promotion_values(
     factor: ArrayLike | None = None,
     factor_se: ArrayLike | None = None,
     usual: Sequence[Promotion] | None = None,
-    factor_of: str = "margin",
     spread: ArrayLike | None = None,
-    cost_spread: ArrayLike | None = None,
     mean_se: ArrayLike | None = None,
     extrapolated: ArrayLike | None = None,
     pulled_forward: ArrayLike | None = None,
-    top_up: ArrayLike | None = None,
-    per_redemption: ArrayLike | None = None,
-    beside: Sequence[tuple[Promotion, ArrayLike]] = (),
     level: float = 0.9,
 ) -> PromotionValues:
     """Work out what each promotion is worth with each customer, and what it costs.
@@ -291,13 +284,8 @@ def promotion_values(
         Promotions of the terms at which each one's effect was measured in the mean, such as the
         middle of the depths drawn. With them extra orders are moved, customer by customer, and
         the discount is each promotion's own; without, the effect as a whole.
-    factor_of : {"margin", "purchases"}
-        What the factor multiplies: the mean effect on margin, net of the discount, or the extra
-        purchases, which needs ``usual``.
     spread : array-like of shape (P,), optional
         Standard deviation between promotions of the kind, as a share of the effect.
-    cost_spread : array-like of shape (P,), optional
-        Of the discount as a whole, as a share; by default how much weeks differ.
     mean_se : array-like of shape (P,), optional
         Standard error of the kind's mean effect: how sure totals are.
     extrapolated : array-like of bool, shape (P,), optional
@@ -306,14 +294,6 @@ def promotion_values(
         Measured share (0–1) of the extra purchases that are missing again after the window; nan
         where it is not known: then it follows from how many more orders came in past windows than
         the effects on margin, which hold what is missing, account for.
-    top_up : array-like of shape (P,), optional
-        Chance that an order just below a threshold is filled up to it; by default as measured in
-        the windows of past full reductions, and 0 where there were none.
-    per_redemption : array-like of shape (P,), optional
-        Discount of one redemption, where the shop does not state what a promotion takes off; nan
-        elsewhere.
-    beside : sequence of (Promotion, array-like of bool, shape (n,))
-        Promotions that customers hold already, and who: stacking rules decide what comes off.
     level : float
         Of the intervals of totals.
 
@@ -325,7 +305,7 @@ def promotion_values(
     ------
     InputError
         Shapes that differ, numbers that are missing, standard errors below 0, a share that is none,
-        or a promotion that does not say what it takes off without ``per_redemption``.
+        or a promotion that does not say what it takes off.
 
     Notes
     -----
@@ -374,21 +354,13 @@ def promotion_values(
         "pulled_forward": each(
             "pulled_forward", pulled_forward, np.nan, least=-1, most=0.99, missing=True
         ),
-        "top_up": each("top_up", top_up, orders.top_up.value, least=0, most=1, missing=True),
-        "per_redemption": each("per_redemption", per_redemption, np.nan, least=0, missing=True),
     }
     between = each("spread", spread, 0.0, least=0)
-    of_cost = _numbers(
-        "cost_spread",
-        orders.week_spread / np.sqrt(weeks) if cost_spread is None else cost_spread,
-        (many,),
-        least=0,
-    )
-    given["kept"], given["shared"] = _beside(offers, orders, beside)
+    of_cost = orders.week_spread / np.sqrt(weeks)
     measured = np.isfinite(given["pulled_forward"])
     given["pulled_forward"] = _pulled_forward(offers, orders, given, usual)
     given["after_measured"] = measured.astype(float)
-    given["moved"], slope = _moved(offers, orders, given, usual, factor_of)
+    given["moved"], slope = _moved(offers, orders, given, usual)
     given["moved_se"] = error * np.abs(slope)
     worked = [parts_of(one, orders, _column(given, j)) for j, one in enumerate(offers)]
     discount = np.column_stack([w.discount for w in worked])
@@ -435,51 +407,22 @@ def _checked(
     return offers
 
 
-def _beside(
-    offers: Sequence[Promotion], orders: OrderValues, beside: Sequence[tuple[Promotion, ArrayLike]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what each promotion keeps of its discount beside others, and how long they meet."""
-    if not beside:
-        shape = len(orders), len(offers)
-        return np.ones(shape), np.zeros(shape)
-    log_mean, log_sd = (orders.frame[c].to_numpy(float) for c in ("log_mean", "log_sd"))
-    held = [
-        (p, _numbers("beside", np.asarray(who, dtype=float), (len(orders),)) > 0)
-        for p, who in beside
-    ]
-    theirs, use = [orders.share_of(p) for p, _ in held], coupon_use(orders)
-    found = [
-        kept_beside(one, held, log_mean, log_sd, use, [orders.share_of(one), *theirs])
-        for one in offers
-    ]
-    kept, shared = (np.column_stack(columns) for columns in zip(*found, strict=True))
-    return kept, shared
-
-
 def _moved(
     offers: Sequence[Promotion],
     orders: OrderValues,
     given: Mapping[str, np.ndarray],
     usual: Sequence[Promotion] | None,
-    factor_of: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return effects at the promotions' own terms, and how they change with what was measured."""
-    choice("factor_of", factor_of, ("margin", "purchases"))
-    effect = given["effect"]
+    effect, factor = given["effect"], given["factor"]
     if usual is None:
-        if factor_of == "purchases":
-            raise InputError(
-                "factor_of = 'purchases' needs usual=, promotions of the terms at which effects "
-                "were measured: what they took off is needed to tell purchases from discounts"
-            )
-        return effect * given["factor"], np.broadcast_to(given["factor"], effect.shape)
+        return effect * factor, np.broadcast_to(factor, effect.shape)
     same_length(promotions=offers, usual=usual)
     found = []
     for j, (own, before) in enumerate(zip(offers, usual, strict=True)):
-        mine = _column(given, j)
-        there, here = (in_window(one, orders, mine) for one in (alike(before, own), own))
-        factor = float(given["factor"][j])
-        found.append(moved_effect(there, here, effect[:, j], factor, factor_of))
+        later = float(given["pulled_forward"][j])
+        there, here = (in_window(one, orders, later) for one in (alike(before, own), own))
+        found.append(moved_effect(there, here, effect[:, j], float(factor[j])))
     moved, slope = (np.column_stack(columns) for columns in zip(*found, strict=True))
     return moved, slope
 
@@ -494,7 +437,7 @@ def _pulled_forward(
     found = given["pulled_forward"].copy()
     unknown = np.flatnonzero(np.isnan(found)).tolist()
     before = offers if usual is None else [alike(*pair) for pair in zip(usual, offers, strict=True)]
-    windows = [in_window(before[j], orders, _column(given, j)) for j in unknown]
+    windows = [in_window(before[j], orders) for j in unknown]
     found[unknown] = missing_later(windows, [given["effect"][:, j] for j in unknown], orders.lift)
     return found
 

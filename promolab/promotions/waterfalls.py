@@ -28,7 +28,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "fill_discount": ("Discount on orders filled up to the threshold", COMPUTED),
     "extra_discount": ("Discount on the extra purchases", COMPUTED),
     "unused": ("Coupons not used at an order", COMPUTED),
-    "beside": ("Taken off by another promotion already", COMPUTED),
     "returns": ("Goods that come back", COMPUTED),
     "contact": ("Contacts, and handling of coupons", STATED),
     "funded": ("Supplier's part of the discount", COMPUTED),

@@ -77,7 +77,6 @@ def promotion_design(
     by_threshold: Any = None,
     depths: Iterable[float] | None = None,
     thresholds: Iterable[float] | None = None,
-    factor_of: str = "margin",
     mean_se: float | None = None,
     spread: float = 0.0,
     level: float = 0.9,
@@ -88,7 +87,7 @@ def promotion_design(
     ----------
     promotion, orders, effect, effect_se, dose, by_threshold, depths, thresholds
         As `promolab.promotions.design_promotion` takes them.
-    factor_of, mean_se, spread, level
+    mean_se, spread, level
         Likewise.
 
     Returns
@@ -122,7 +121,7 @@ def promotion_design(
     """
     weigh = functools.partial(
         design_promotion, promotion, orders, effect, effect_se, dose, by_threshold=by_threshold,
-        factor_of=factor_of, mean_se=mean_se, spread=spread, level=level,
+        mean_se=mean_se, spread=spread, level=level,
     )  # fmt: skip
     swept = weigh(depths=depths, thresholds=thresholds)
     terms = swept.frame[["depth", "threshold"]].drop_duplicates()
@@ -133,7 +132,7 @@ def promotion_design(
     split = functools.partial(
         _split, swept, orders, (np.asarray(effect, float), np.asarray(effect_se, float)),
         (dose, by_threshold),
-        {"usual": [usual], "factor_of": factor_of, "spread": [spread], "level": level}
+        {"usual": [usual], "spread": [spread], "level": level}
         | ({} if mean_se is None else {"mean_se": [mean_se]}),
     )  # fmt: skip
     words = words_of(__name__, "design")

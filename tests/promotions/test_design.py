@@ -87,7 +87,6 @@ def test_the_recommended_design_brings_nearly_what_the_best_does(shop, kind):
             by_threshold=Measured(thresholds, by_least, 0.08) if len(thresholds) > 1 else None,
             depths=depths,
             mean_se=0.1,
-            pulled_forward=0.3,
         )
         least = threshold_of(found.recommended)
         place = min(profit, key=lambda k: abs(k[0] - found.depth) + abs(k[1] - least))
@@ -104,40 +103,36 @@ def sweep(**changed):
         "orders": orders_of([offer], n=2),
         "effect": [20.0, 20.0],
         "effect_se": [1.0, 1.0],
-        "dose": Measured((0.05, 0.1, 0.2), (1.0, 1.0, 1.0), 0.1),
-        "usual": offer,
+        "dose": Measured((0.05, 0.1, 0.15), (1.0, 1.0, 1.0), 0.1),
     }
     return design_promotion(**(given | changed))
 
 
 def test_by_hand_extra_purchases_pay_for_the_discount_of_all():
     # As in the test of values: 3 extra orders worth 40 at a depth of 10 %, 7 that come anyway.
-    dose = Measured((0.05, 0.1, 0.2), (0.5, 1.0, 1.5))
-    found = sweep(dose=dose, depths=[0.05, 0.1, 0.2], factor_of="purchases", effect_se=[0.0, 0.0])
-    profit = [
-        2 * (3 * grown * (40 - d) - 7 * d - 0.5) for grown, d in ((0.5, 5), (1, 10), (1.5, 20))
-    ]
+    dose = Measured((0.05, 0.1, 0.15), (0.5, 1.0, 1.5))
+    found = sweep(dose=dose, depths=dose.drawn, effect_se=[0.0, 0.0])
+    profit = [2 * (20 * grown - 0.5) for grown in dose.factors]
     assert found.frame["profit"].tolist() == pytest.approx(profit)
-    assert found.depth == 0.1
-    assert found.best.value == found.present.value == pytest.approx(profit[1])
-    assert found.frame.loc[1, "cost"] == pytest.approx(2 * (10 * 10 + 0.5))
+    assert found.depth == 0.15 and found.best.value == pytest.approx(profit[2])
+    assert found.present.value == pytest.approx(profit[1])
+    for grown, off, cost in zip(dose.factors, (5, 10, 15), found.frame["cost"], strict=True):
+        extra = (20 * grown + 7 * off) / (40 - off)
+        assert cost == pytest.approx(2 * ((7 + extra) * off + 0.5))
 
 
-def test_what_was_never_drawn_is_marked_and_recommended_only_when_asked():
-    rising = Measured((0.05, 0.1, 0.2), (0.5, 1.0, 2.0))
+def test_what_was_never_drawn_is_marked_and_not_recommended():
+    rising = Measured((0.05, 0.1, 0.15), (0.5, 1.0, 2.0))
     found = sweep(dose=rising)
     assert found.frame["extrapolated"].sum() == 4
-    assert found.depth == pytest.approx(0.2)
-    wider = sweep(dose=Measured((0.05, 0.1, 0.2), (2.0, 1.0, 0.5)), beyond=True)
-    assert sweep(dose=rising, depths=[0.3], beyond=True).facts()["lies_beyond"]
-    assert wider.depth <= 0.05
+    assert found.depth == pytest.approx(0.15)
     refused("every design lies outside what was drawn", sweep, dose=rising, depths=[0.3])
 
 
 def test_of_equal_designs_the_cheapest_and_near_an_average_of_0_what_a_depth_adds():
     assert sweep().depth == pytest.approx(0.05)
-    dose = Measured((0.05, 0.1, 0.2), (0.7, 1.0, 1.2))
-    found = sweep(dose=dose, depths=[0.05, 0.1, 0.2])
+    dose = Measured((0.05, 0.1, 0.15), (0.7, 1.0, 1.2))
+    found = sweep(dose=dose, depths=[0.05, 0.1, 0.15])
     assert found.frame["profit"].tolist() == pytest.approx(
         [2 * (20 * f - 0.5) for f in dose.factors]
     )
@@ -152,20 +147,20 @@ def test_of_equal_designs_the_cheapest_and_near_an_average_of_0_what_a_depth_add
             value = float(np.interp(depth, self.drawn, self.factors))
             return Estimate(value, value - 2, value + 2)
 
-    found = sweep(dose=Unclear((0.05, 0.1, 0.2), (1.1, 0.6, -1.4)), effect=[0.1, 0.1])
+    found = sweep(dose=Unclear((0.05, 0.1, 0.15), (1.1, 0.6, -1.4)), effect=[0.1, 0.1])
     assert found.depth == pytest.approx(0.05)
     row = found.frame.set_index("depth").loc[0.05]
     assert row["profit"] == pytest.approx(2 * (1.1 - 0.5))
 
 
 def test_flat_and_sharp_optima_are_told_apart():
-    flat = sweep(dose=Measured((0.05, 0.1, 0.2), (1.0, 1.01, 1.0), 0.05))
-    assert flat.flat == pytest.approx((0.05, 0.2))
-    sharp = sweep(dose=Measured((0.05, 0.1, 0.2), (0.3, 1.0, 0.3), 0.05))
+    flat = sweep(dose=Measured((0.05, 0.1, 0.15), (1.0, 1.01, 1.0), 0.05))
+    assert flat.flat == pytest.approx((0.05, 0.15))
+    sharp = sweep(dose=Measured((0.05, 0.1, 0.15), (0.3, 1.0, 0.3), 0.05))
     assert sharp.flat == pytest.approx((0.1, 0.1), abs=0.02)
     assert sharp.unsure[0] <= sharp.flat[0] and sharp.unsure[1] >= sharp.flat[1]
-    noisy = sweep(dose=Measured((0.05, 0.1, 0.2), (0.8, 1.0, 0.8), 0.3))
-    assert "from 5 % to 20 %" in noisy.summary()
+    noisy = sweep(dose=Measured((0.05, 0.1, 0.15), (0.8, 1.0, 0.8), 0.3))
+    assert "from 5 % to 15 %" in noisy.summary()
     losing = sweep(effect=[-5.0, -5.0])
     assert losing.best.value <= 0
     for one in (flat, sharp, losing):
@@ -193,4 +188,4 @@ def test_bad_input_is_a_sentence():
         ({"effect": [1.0]}, "effect has 1 row"),
         ({"promotion": Recommendation(promotion_id="L", **WINDOW)}, "takes nothing off"),
     ]:
-        refused(message, sweep, **{"usual": None} | changed)
+        refused(message, sweep, **changed)

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from promolab.effects import costs_of
-from promolab.errors import InputError
 from promolab.promotions import (
     Coupon,
     FullReduction,
@@ -39,7 +38,6 @@ def orders_of(promotions: Sequence[Any], n: int = 1, **changed: Any) -> OrderVal
         "customer_id": range(n),
         "orders_a_day": 1.0,
         "orders_error": 0.0,
-        "faster": 1.0,
         "log_mean": np.log(100.0),
         "log_sd": 1e-9,
         "log_error": 0.0,
@@ -151,12 +149,13 @@ def test_by_hand_everything_off_is_in_the_sum_orders_filled_up_to_a_threshold_to
     assert found.share_anyway("L") == pytest.approx(0.7)
     assert "70 % goes to orders that come anyway" in found.waterfall("L").summary()
     once = FullReduction(promotion_id="F", threshold=125, reduction=5, **WINDOW)
-    found = promotion_values([once], orders_of([once]), [[0.0]], [[0.0]], top_up=0.4)
+    orders = replace(orders_of([once]), top_up=Estimate(0.4))
+    found = promotion_values([once], orders, [[0.0]], [[0.0]])
     bars = found.waterfall("F").bars.set_index("name")["amount"]
     assert bars["filled"] == pytest.approx(7 * 0.4 * 25 * 0.4)
     assert bars["anyway"] == pytest.approx(0.0)  # 100 does not reach 125
     every = FullReduction(promotion_id="F", threshold=40, reduction=5, steps=0, **WINDOW)
-    told = promotion_values([every], orders_of([every]), [[-70.0]], [[0.0]], top_up=0.0)
+    told = promotion_values([every], orders_of([every]), [[-70.0]], [[0.0]])
     assert told.discount[0, 0] == pytest.approx(70.0)  # twice 5 in 7 orders, none added
 
 
@@ -188,7 +187,7 @@ def test_by_hand_a_redemption_costs_its_handling_breakage_and_returns():
     assert bars.sum() == pytest.approx(found.value[0, 0]) == pytest.approx(10.0)
 
 
-def test_factor_and_spread_move_and_widen_and_of_two_that_compete_the_larger_counts():
+def test_factor_and_spread_move_and_widen():
     offer = Recommendation(promotion_id="R", **WINDOW)
     orders = orders_of([offer], n=4)
     effect, error = np.full((4, 1), 3.0), np.full((4, 1), 1.0)
@@ -202,18 +201,6 @@ def test_factor_and_spread_move_and_widen_and_of_two_that_compete_the_larger_cou
     assert width[1] / width[0] == pytest.approx(np.hypot(1, 1.5))
     far = promotion_values([offer], orders, effect, error, extrapolated=[True])
     assert "guess" in far.summary() and "guess" in far.waterfall("R").summary()
-    held = LimitedTimeDiscount(promotion_id="H", rate=0.05, **WINDOW)
-    fifth = LimitedTimeDiscount(promotion_id="L", rate=0.2, **WINDOW)
-    orders, none = orders_of([fifth], n=2), np.zeros((2, 1))
-    also = [(held, np.array([True, False]))]
-    alone = promotion_values([fifth], orders, none, none, response=0.5)
-    beside = promotion_values([fifth], orders, none, none, response=0.5, beside=also)
-    ratio = beside.discount[:, 0] / alone.discount[:, 0]
-    assert ratio == pytest.approx([0.75, 1.0])  # 20 less the 5 that come off anyway
-    coupon = Coupon(promotion_id="L", rate=0.2, **WINDOW)
-    told = promotion_values([coupon], orders, none, none, response=0.5, beside=also)
-    assert told.waterfall("L").amount("beside") > 0
-    assert told.discount[0, 0] / told.discount[1, 0] == pytest.approx(0.95)  # of what is left
 
 
 def test_bad_input_is_a_sentence():
@@ -231,11 +218,6 @@ def test_bad_input_is_a_sentence():
     coupon = Coupon(promotion_id="C", **WINDOW)
     orders, effect = orders_of([coupon]), np.zeros((1, 1))
     refused("does not state what it takes off", promotion_values, [coupon], orders, effect, effect)
-    found = promotion_values([coupon], orders, effect, effect, per_redemption=[3.0], response=0.5)
-    assert found.discount[0, 0] == pytest.approx(3 * np.log(2))
-    offer = Recommendation(promotion_id="R", **WINDOW)
-    with pytest.raises(InputError, match="factor_of = 'purchases' needs usual="):
-        promotion_values([offer], orders_of([offer]), [[1.0]], [[1.0]], factor_of="purchases")
 
 
 def test_a_shop_that_takes_nothing_off_pays_for_contacts_and_parts_add_up_to_losses():
@@ -271,21 +253,7 @@ def test_costs_hold_at_every_depth_where_windows_overlap(overlapping):
     truth = {one: shop.truth.effects(one) for one in offers}
     effect = np.column_stack([truth[one]["margin_effect"] for one in offers])
     noisy = effect + np.random.default_rng(0).normal(0, 2, effect.shape)
-    sent = shop.exposures.filter(shop.exposures.ts < began).execute()
-    running = {
-        one: found
-        for one, found in read_promotions(shop).items()
-        if found.starts_at < began < found.ends_at
-    }
-    who = orders.frame["customer_id"]
-    beside = [
-        (found, who.isin(sent.loc[sent["promotion_id"] == one, "customer_id"]).to_numpy())
-        for one, found in running.items()
-    ]
-    values = promotion_values(
-        offers, orders, noisy, np.full(effect.shape, 2.0), pulled_forward=0.3, beside=beside
-    )
-    assert beside and (values.given["kept"] < 1).any()
+    values = promotion_values(offers, orders, noisy, np.full(effect.shape, 2.0), pulled_forward=0.3)
     for one in offers:
         true = truth[one]["discount_effect"].to_numpy()
         if offers[one].kind == "recommendation":
@@ -337,7 +305,7 @@ def test_what_runs_in_half_of_a_window_competes_there_and_fills_get_no_more_off(
 def test_what_a_customer_will_cost_varies_by_how_many_orders_come():
     """Seven orders of 100, half of which use the coupon: 3.5 of 20 in the mean, 3.5 as variance."""
     offer = Coupon(promotion_id="C", rate=0.2, funder_share=0.25, **WINDOW)
-    found = promotion_values([offer], orders_of([offer]), [[-70.0]], [[0.0]], top_up=0.0)
+    found = promotion_values([offer], orders_of([offer]), [[-70.0]], [[0.0]])
     assert found.discount[0, 0] == pytest.approx(70.0) and found.cost_se[0, 0] == 0.0
     assert found.cost_luck()[0, 0] == pytest.approx(0.75 * 20 * np.sqrt(3.5))
     dear = promotion_values([offer], orders_of([offer], log_error=0.1), [[-70.0]], [[0.0]])
