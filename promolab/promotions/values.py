@@ -182,22 +182,32 @@ class PromotionValues(Result):
         promotion = self.promotions[j]
         parts = parts_of(promotion, self.orders, _column(self.given, j))
         amounts = {name: float(weight @ part) for name, part in parts.bars.items()}
-        handed = None
+        handed: tuple[float, ...] = ()
         if isinstance(promotion, Coupon):
             handed = float(weight.sum()), float(weight @ -np.expm1(-parts.redeeming))
-        return bars_of(
+        net = self.total(promotion_id, "value", weight)
+        bars = bars_of(
             promotion,
             amounts,
-            self.total(promotion_id, "value", weight),
-            cost=self.total(promotion_id, "cost", weight),
+            net,
             spread=float(self.cost_spread[j]),
-            anyway=self.share_anyway(promotion_id, weight),
             after_known=bool(self.given["pulled_forward"][j] != 0),
             after_measured=bool(self.given["after_measured"][j]),
-            extrapolated=bool(self.extrapolated[j]),
-            vouchers=handed,
-            currency=self.orders.currency,
             level=self.level,
+        )
+        return Waterfall(
+            bars,
+            net,
+            self.total(promotion_id, "cost", weight),
+            str(promotion.promotion_id),
+            promotion.face_value(self.orders.currency),
+            bool(self.extrapolated[j]),
+            handed,
+            self.orders.currency,
+            self.level,
+            promotion.kind,
+            self.share_anyway(promotion_id, weight),
+            promotion.title,
         )
 
     def to_frame(self) -> pd.DataFrame:

@@ -236,22 +236,17 @@ def _profits(words: Facts, swept: PromotionDesign, along: pd.DataFrame, row: Any
 
 def _parts(words: Facts, split: Waterfall) -> Html:
     """Return the waterfall of what makes the profit."""
-    rows = split.bars[split.bars["amount"].abs() > 0.005]
-    amounts = rows["amount"].to_numpy(float)
-    starts = np.append(0.0, np.cumsum(amounts))
-    nothing = np.full(len(amounts), np.nan)
-    names = [
-        f"{name} ({source})" for name, source in zip(rows["words"], rows["source"], strict=True)
-    ]
+    rows, looks = split.shown(), {"above": UP, "below": DOWN, "net": NET}
+    named = rows[["part", "source"]].to_dict("records")
     return lying_bars(
-        [*names, words.word("net")],
-        [*amounts, split.net.value],
-        starts=[*starts[:-1], 0.0],
-        colours=[*(UP if a >= 0 else DOWN for a in amounts), NET],
-        text=[number(a) for a in (*amounts, split.net.value)],
-        low=np.append(nothing, split.net.ci_low),
-        high=np.append(nothing, split.net.ci_high),
+        [split.say("rests", **{str(k): v for k, v in row.items()}) for row in named],
+        rows["amount"].tolist(),
+        starts=rows["start"].tolist(),
+        colours=[looks[rises] for rises in rows["rises"]],
+        text=[number(amount) for amount in rows["amount"]],
+        low=rows["low"].to_numpy(float),
+        high=rows["high"].to_numpy(float),
         title=words.say("parts"),
-        label=f"{split.ALT} {split.summary()}",
+        label=f"{split.alt()} {split.summary()}",
         width=600,
     )
