@@ -175,26 +175,22 @@ _COLUMNS = [
 ]
 
 
-@dataclass(frozen=True)
-class _Figures:
-    state: str
-    contacts: int
-    open: int
-    cost: Estimate
-    discount: float
-    due: Estimate
-
-
-def _planned(row: Mapping[Any, Any]) -> _Figures:
+def _planned(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Of what starts nothing is given out yet: all of it is still a plan, no liability."""
-    ends = ("", "_ci_low", "_ci_high")
-    cost = Estimate.of(float(row[f"cost{end}"]) for end in ends)
-    return _Figures("starts", int(row["contacts"]), 0, cost, float(row["discount"]), _NO_MONEY)
+    cost = Estimate.of(float(row[f"cost{end}"]) for end in ("", "_ci_low", "_ci_high"))
+    return {
+        "state": "starts",
+        "customers_contacted": int(row["contacts"]),
+        "customers_open": 0,
+        "expected_cost": cost,
+        "open_liability": _NO_MONEY,
+        "discount": float(row["discount"]),
+    }
 
 
 def _running(
     offer: Promotion, told: _Outstanding, so_far: float, per: Any, costs: Costs
-) -> _Figures:
+) -> dict[str, Any]:
     left = told.contacts - told.answered
     takes_off = offer.kind not in BOUGHT_FROM
     so_far = so_far if takes_off else 0.0
@@ -206,38 +202,42 @@ def _running(
         + costs.coupon_cost.value * told.answered * takes_off
         + costs.contact_cost.value * told.contacts
     )
-    cost = Estimate.of((spent + end for end in due.ends), due.n)
-    return _Figures(
-        "runs", told.contacts, left if takes_off else 0, cost, so_far + discount.value, due
-    )
+    return {
+        "state": "runs",
+        "customers_contacted": told.contacts,
+        "customers_open": left if takes_off else 0,
+        "expected_cost": Estimate.of((spent + end for end in due.ends), due.n),
+        "open_liability": due,
+        "discount": so_far + discount.value,
+    }
 
 
 def _row(
-    row: Mapping[Any, Any], offer: Promotion, told: _Figures, back: float, currency: str
+    row: Mapping[Any, Any], offer: Promotion, told: dict[str, Any], back: float, currency: str
 ) -> dict[str, Any]:
-    funded = offer.funder_share
+    funded, discount = offer.funder_share, told["discount"]
     shop = percent(1 - funded, decimals=0)
     paid_by = f"shop {shop}, supplier {percent(funded, decimals=0)}" if funded else "shop"
-    named = {"expected_cost": told.cost, "open_liability": told.due}
     ends = {
         f"{name}{end}": value
-        for name, e in named.items()
-        for end, value in zip(("", "_low", "_high"), e.ends, strict=True)
+        for name in ("expected_cost", "open_liability")
+        for end, value in zip(("", "_low", "_high"), told[name].ends, strict=True)
     }
-    return ends | {
-        "promotion_id": row["promotion_id"],
-        "promotion_kind": offer.kind,
-        "starts_at": row["starts_at"],
-        "ends_at": row["ends_at"],
-        "state": told.state,
-        "paid_by": paid_by,
-        "face_value": offer.face_value(currency),
-        "customers_contacted": told.contacts,
-        "supplier_pays": funded * told.discount if funded else 0.0,
-        "customers_open": told.open,
-        "expected_returns": back * told.discount,
-        "currency": currency,
-    }
+    return (
+        told
+        | ends
+        | {
+            "promotion_id": row["promotion_id"],
+            "promotion_kind": offer.kind,
+            "starts_at": row["starts_at"],
+            "ends_at": row["ends_at"],
+            "paid_by": paid_by,
+            "face_value": offer.face_value(currency),
+            "supplier_pays": funded * discount if funded else 0.0,
+            "expected_returns": back * discount,
+            "currency": currency,
+        }
+    )
 
 
 @dataclass(frozen=True)

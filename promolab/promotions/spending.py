@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.contract import Shop
-    from promolab.promotions.terms import Promotion
 
 
 FEW = 2.0
@@ -128,11 +127,6 @@ class OrderValues(Result):
             )
         return self.promotions.index(str(promotion_id))
 
-    def share_of(self, promotion: Promotion) -> np.ndarray | float:
-        """Return each customer's share of spending on a promotion's products; 1 if not known."""
-        known = str(promotion.promotion_id) in self.promotions
-        return self.shares[:, self.place(promotion.promotion_id)] if known else 1.0
-
     @property
     def mean_value(self) -> np.ndarray:
         """Mean value of an order at list price, shape (n,), in the currency."""
@@ -213,19 +207,9 @@ def order_values(
     top_up = _top_up(frame, counted.thresholds)
     chosen = frame if customers is None else _rows_of(frame, customers)
     shares, touching = _shares(shop, now, ids, rows, chosen)
-    shown = [
-        "customer_id",
-        "orders_a_day",
-        "orders_error",
-        "lift",
-        "log_mean",
-        "log_sd",
-        "log_error",
-    ]
-    shown += ["margin_rate", "returned", "coupon_use"]
     return OrderValues(
         now,
-        chosen[shown].reset_index(drop=True),
+        chosen.reset_index(drop=True),
         ids,
         shares,
         touching,
