@@ -25,13 +25,12 @@ from promolab.promotions import (
 from promolab.promotions.spending import spread_of_weeks
 from promolab.results import Estimate
 from promolab.simulated import World
-from promolab.simulated.depths import strength
 from promolab.simulated.effects import claims, topped_up
 from promolab.simulated.orders import NONE, Decisions, decide, draw_orders
 from promolab.simulated.overlap import order_money, usual_orders
 from promolab.simulated.people import Customers, draw_customers, draw_goods
 from promolab.simulated.tables import CONTACT_COST
-from promolab.simulated.world import KINDS
+from promolab.simulated.world import KINDS, strength
 
 CUSTOMERS, WEEKS, LEARNING, LINES = 10_000, 40, 10, 1.2
 """Of a shop; weeks that count, and weeks before them; an order's lines beyond the first."""

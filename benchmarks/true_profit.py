@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.table import Row
-from benchmarks.uplift_policies import _known
+from benchmarks.uplift_policies import _known, attainable_effects, contactable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +45,7 @@ def true_profit(
     from promolab.effects import UpliftModel
     from promolab.features import decisions_experiment
     from promolab.policy import allocate, spending_test
-    from promolab.simulated.truth import contactable
-    from promolab.sources.opening import simulated
+    from promolab.sources import simulated
 
     weeks = 5 * rounds + 6
     shop = simulated(customers=customers, weeks=weeks, exploration=1.0, seed=seed)
@@ -61,7 +60,7 @@ def true_profit(
     )
     assert found is not None and found.rows is not None
     del model
-    mine = np.isin(found.customers, contactable(shop, promotions[0]))
+    mine = np.isin(found.customers, contactable(shop))
     ids, names = found.customers[mine], found.promotions
     truth = {name: shop.truth.effects(name).set_index("customer_id").loc[ids] for name in names}
     contact = np.array([one.contact_cost for one in found.amounts.promotions])
@@ -100,9 +99,6 @@ def _attainable(shop: Any, promotions: list[str], columns: list[str]) -> pd.Data
     """Return effects as one knows them who knows all of them that can be seen."""
     import pandas as pd
 
-    from promolab.simulated.truth import attainable_effects, independent_draw
-
-    other = independent_draw(shop)
     known: dict[bool, pd.DataFrame] = {}
 
     def features(of: Any, moment: Any) -> pd.DataFrame:
@@ -111,12 +107,7 @@ def _attainable(shop: Any, promotions: list[str], columns: list[str]) -> pd.Data
             known[of is shop] = _known(of, moment, columns)
         return known[of is shop]
 
-    return pd.DataFrame(
-        {
-            name: attainable_effects(shop, name, features=features, independent=other)
-            for name in promotions
-        }
-    )
+    return pd.DataFrame({name: attainable_effects(shop, name, features) for name in promotions})
 
 
 def true_profits(customers: int = 100_000, seeds: int = 5, *, more: int = 1) -> Iterator[Row]:

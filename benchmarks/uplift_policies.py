@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,8 +49,8 @@ def policy(
     from promolab.effects.learners.aipw import Design
     from promolab.effects.learners.base_learners import Lesson, base_learner
     from promolab.features import decisions_experiment
-    from promolab.simulated.truth import attainable_oracle, chosen, latent_oracle
-    from promolab.sources.opening import simulated
+    from promolab.simulated.tables import CONTACT_COST
+    from promolab.sources import simulated
 
     weeks = 5 * rounds + 6
     shop = simulated(customers=customers, weeks=weeks, kinds="coupon", exploration=1.0, seed=seed)
@@ -72,13 +73,46 @@ def policy(
         "response": response.predict(design.matrix(X)),
         "random": np.random.default_rng(seed).random(len(X)),
     }
-    worth = {
-        name: chosen(shop, last, pd.Series(score, index=X.index), share=TOP).added_profit
-        for name, score in scores.items()
-    }
-    worth["latent"] = latent_oracle(shop, last, TOP).added_profit
-    worth["attainable"] = attainable_oracle(shop, last, TOP, features=known).added_profit
-    return worth
+    effects = shop.truth.effects(last).set_index("customer_id")["margin_effect"]
+    scores |= {"latent": effects, "attainable": attainable_effects(shop, last, known)}
+    may = contactable(shop)
+    ranked = pd.DataFrame(scores, index=X.index).loc[may].rank(ascending=False, method="first")
+    gain = effects.loc[may] - CONTACT_COST
+    return {name: float(gain[ranked[name] <= round(TOP * len(may))].sum()) for name in scores}
+
+
+def contactable(shop: Any) -> np.ndarray:
+    """Return the ids of those who may be contacted and are in no standing holdout."""
+    rights, decisions = shop.contact_rights, shop.decisions
+    standing = decisions.filter(decisions.holdout == "standing").customer_id
+    free = rights.filter(rights.allowed, rights.customer_id.notin(standing))
+    return np.sort(free.execute()["customer_id"].to_numpy())
+
+
+def attainable_effects(
+    shop: Any, promotion: str, features: Callable[[Any, Any], pd.DataFrame]
+) -> pd.Series[float]:
+    """Predict effects by boosted trees on noise-free truth of the same world from another seed."""
+    import pandas as pd
+
+    from promolab.simulated.oracles import boosted_trees
+    from promolab.sources import simulated
+
+    world = dataclasses.asdict(shop.truth.world)
+    other = simulated(**{**world, "seed": world["seed"] + 1_000_003})
+
+    def seen(of: Any) -> pd.DataFrame:
+        starts = of.promotions.filter(of.promotions.promotion_id == promotion).starts_at
+        table = features(of, starts.execute()[0].to_pydatetime())
+        return table.set_index("customer_id").sort_index()
+
+    there, here = seen(other), seen(shop)
+    there = there.loc[:, there.nunique().gt(1)]
+    words = [c for c in there if not pd.api.types.is_numeric_dtype(there[c])]
+    levels = {c: pd.CategoricalDtype(sorted(there[c].dropna().unique())) for c in words}
+    truth = other.truth.effects(promotion).set_index("customer_id")["margin_effect"]
+    model = boosted_trees().fit(there.astype(levels), truth.loc[there.index])
+    return pd.Series(model.predict(here[there.columns].astype(levels)), index=here.index)
 
 
 def _known(shop: Any, moment: Any, columns: list[str]) -> pd.DataFrame:

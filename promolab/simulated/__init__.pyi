@@ -1,17 +1,10 @@
-from .going import GoingShop, OracleValues
+from .going_shop import GoingShop
+from .oracles import OracleValues
 from .tables import holds as holds
 from .tables import read_soiled as read_soiled
 from .tables import write_shop as write_shop
 from .truth import SimulatedShop as SimulatedShop
-from .truth import Truth, added_profit, attainable_oracle, latent_oracle
+from .truth import Truth
 from .world import World
 
-__all__ = [
-    "GoingShop",
-    "OracleValues",
-    "Truth",
-    "World",
-    "added_profit",
-    "attainable_oracle",
-    "latent_oracle",
-]
+__all__ = ["GoingShop", "OracleValues", "Truth", "World"]

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from promolab.simulated.depths import strength
 from promolab.simulated.effects import (
     ADDED,
     NEAR,
@@ -21,7 +20,7 @@ from promolab.simulated.effects import (
     topped_up,
 )
 from promolab.simulated.people import Customers
-from promolab.simulated.world import AFTER, KINDS, Promotion, World
+from promolab.simulated.world import AFTER, KINDS, Promotion, World, strength
 
 NONE = -1
 MEMORY = 0.75

@@ -1,12 +1,11 @@
-"""What nobody but the simulation knows: outcomes with a promotion and without, and yardsticks."""
+"""What nobody but the simulation knows: outcomes with a promotion and without."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from promolab.errors import InputError, nearest
 from promolab.simulated.orders import decide
 from promolab.simulated.overlap import Course, course, outcomes_of
 from promolab.simulated.people import Customers, draw_customers
-from promolab.simulated.tables import CHUNK, CONTACT_COST
+from promolab.simulated.tables import CHUNK
 from promolab.simulated.world import Promotion, World
 
 if TYPE_CHECKING:
@@ -200,292 +199,12 @@ class SimulatedShop(Shop):
     soiled : DataFrame or None
         With ``dirt``: table, row (from 0, in the order of the files), column, what was done to it,
         and the rule or flag of `promolab.clean` that finds it; empty where none does.
-    of_world : callable, optional
-        Makes the shop of another world, as this one was made.
     """
 
     truth: Truth = None  # type: ignore[assignment]
     soiled: pd.DataFrame | None = None
-    of_world: Callable[[World], SimulatedShop] | None = None
 
     def with_tables(self, tables: Mapping[str, Any], **changes: Any) -> Shop:
         """Return a shop with other tables, which knows no truth."""
         plain = Shop(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Shop)})
         return plain.with_tables(tables, **changes)
-
-
-Features = Callable[[SimulatedShop, datetime], "pd.DataFrame"]
-"""From a shop and a moment to customer_id and features known before it."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Who gets a promotion, and what that is truly worth.
-
-    Parameters
-    ----------
-    name : str
-        ``nobody``, ``latent oracle``, ``attainable oracle``, or what a policy is called.
-    customers : ndarray
-        The ids of those chosen, the best first.
-    added_profit : float
-        True expected margin added over contacting nobody, less the contacts' cost, in the shop's
-        currency: of all chosen together.
-    """
-
-    name: str
-    customers: np.ndarray
-    added_profit: float
-
-
-def contactable(shop: SimulatedShop, promotion_id: str) -> np.ndarray:
-    """Return the ids of those who may be chosen: contact allowed and no standing holdout.
-
-    Parameters
-    ----------
-    shop : SimulatedShop
-        The shop.
-    promotion_id : str
-        One of its promotions; whom its round's ``promotion`` holdout kept out may be chosen, for a
-        policy is drawn a holdout of its own.
-    """
-    _check_promotion(shop, promotion_id)
-    rights = shop.contact_rights
-    allowed = rights.filter(rights.allowed).select("customer_id")
-    decisions = shop.decisions
-    standing = decisions.filter(decisions.holdout == "standing").select("customer_id").distinct()
-    free = allowed.filter(allowed.customer_id.notin(standing.customer_id))
-    return np.sort(free.execute()["customer_id"].to_numpy())
-
-
-def added_profit(shop: SimulatedShop, promotion_id: str, customers: Iterable[int]) -> float:
-    """Return the true expected profit that contacting these customers adds over ``nobody``.
-
-    Parameters
-    ----------
-    shop : SimulatedShop
-        The shop.
-    promotion_id : str
-        The promotion that they get.
-    customers : iterable of int
-        Their ids; each counts once.
-
-    Returns
-    -------
-    float
-        Sum of the effects on the margin, window and horizon, less the cost of the contacts.
-
-    Raises
-    ------
-    InputError
-        No such promotion, or a customer whom the shop does not have.
-
-    Examples
-    --------
-    >>> from promolab.sources import simulated
-    >>> shop = simulated(customers=2_000, weeks=12)
-    >>> best = latent_oracle(shop, "W07-coupon", 0.3)
-    >>> everybody = added_profit(shop, "W07-coupon", range(1, 2_001))
-    >>> added_profit(shop, "W07-coupon", []) == 0 and best.added_profit > everybody / 2
-    True
-    """
-    ids = np.unique(np.fromiter(customers, dtype=np.int64))
-    gains = _gains(shop, promotion_id)
-    unknown = ids[~np.isin(ids, gains.index)]
-    if len(unknown):
-        raise InputError(f"the shop has no customer {int(unknown[0])}")
-    return float(gains.loc[ids.tolist()].sum())
-
-
-def chosen(
-    shop: SimulatedShop,
-    promotion_id: str,
-    effects: pd.Series[float],
-    *,
-    share: float | None = None,
-    budget: float | None = None,
-    name: str = "policy",
-) -> Choice:
-    """Let the allocator choose: those of the largest effects, as many as share or budget allow.
-
-    Every yardstick and every policy under comparison go through here.
-
-    Parameters
-    ----------
-    shop : SimulatedShop
-        The shop.
-    promotion_id : str
-        The promotion.
-    effects : Series
-        A score per customer, indexed by customer_id. Who is not `contactable` is left out; ties go
-        by customer_id.
-    share : float, optional
-        Of the contactable customers; either this or a budget.
-    budget : float, optional
-        For the contacts, in the shop's currency.
-    name : str
-        What the choice is called.
-
-    Raises
-    ------
-    InputError
-        Neither share nor budget, or both, or one that is out of range.
-    """
-    may = contactable(shop, promotion_id)
-    if (share is None) == (budget is None):
-        raise InputError("give either share or budget")
-    if share is not None and not 0 <= share <= 1:
-        raise InputError(f"share = {share}; expected 0 to 1")
-    if budget is not None and budget < 0:
-        raise InputError(f"budget = {budget}; expected 0 or more")
-    many = round(share * len(may)) if share is not None else int((budget or 0) / CONTACT_COST)
-    scores = effects.reindex(may).to_numpy(dtype=float)
-    order = np.lexsort([may, np.where(np.isnan(scores), np.inf, -scores)])
-    order = order[~np.isnan(scores[order])]
-    ids = may[order[:many]]
-    return Choice(name, ids, added_profit(shop, promotion_id, ids))
-
-
-def nobody(shop: SimulatedShop, promotion_id: str) -> Choice:
-    """Return the yardstick of contacting nobody: 0 by definition."""
-    _check_promotion(shop, promotion_id)
-    return Choice("nobody", np.array([], dtype=np.int64), 0.0)
-
-
-def latent_oracle(
-    shop: SimulatedShop,
-    promotion_id: str,
-    share: float | None = None,
-    *,
-    budget: float | None = None,
-) -> Choice:
-    """Return the choice of one who knows each customer's effect.
-
-    Parameters
-    ----------
-    shop, promotion_id, share, budget
-        As in `chosen`.
-
-    Examples
-    --------
-    >>> from promolab.sources import simulated
-    >>> shop = simulated(customers=2_000, weeks=12)
-    >>> latent_oracle(shop, "W07-coupon", budget=20).customers.shape
-    (100,)
-    """
-    truth = shop.truth.effects(promotion_id).set_index("customer_id")["margin_effect"]
-    return chosen(shop, promotion_id, truth, share=share, budget=budget, name="latent oracle")
-
-
-def attainable_oracle(
-    shop: SimulatedShop,
-    promotion_id: str,
-    share: float | None = None,
-    *,
-    features: Features,
-    independent: SimulatedShop | None = None,
-    budget: float | None = None,
-) -> Choice:
-    """Return the choice of one who knows all about effects that can be seen.
-
-    Parameters
-    ----------
-    shop, promotion_id, share, budget
-        As in `chosen`.
-    features, independent
-        As in `attainable_effects`.
-    """
-    effects = attainable_effects(shop, promotion_id, features=features, independent=independent)
-    return chosen(shop, promotion_id, effects, share=share, budget=budget, name="attainable oracle")
-
-
-def attainable_effects(
-    shop: SimulatedShop,
-    promotion_id: str,
-    *,
-    features: Features,
-    independent: SimulatedShop | None = None,
-) -> pd.Series[float]:
-    """Predict each customer's effect by a model of noise-free truth on an independent draw.
-
-    Parameters
-    ----------
-    shop, promotion_id
-        For whom, and of which promotion.
-    features : callable
-        ``features(shop, moment)`` returns a DataFrame of customer_id and what was known before
-        the moment: numbers, and texts, which are taken as categories.
-    independent : SimulatedShop, optional
-        The independent draw: same world, another seed. Made where it is not given, with as many
-        customers as the shop; give it where several promotions are asked for.
-
-    Returns
-    -------
-    Series
-        Effect on the margin, indexed by customer_id.
-
-    Raises
-    ------
-    InputError
-        The independent draw is the shop itself, or of another world.
-    """
-    import pandas as pd
-
-    independent = independent or independent_draw(shop)
-    _check_independent(shop, independent)
-    there, here = (_dated(s, promotion_id, features) for s in (independent, shop))
-    there = there.loc[:, there.nunique().gt(1)]
-    words = [c for c in there if not pd.api.types.is_numeric_dtype(there[c])]
-    levels = {c: pd.CategoricalDtype(sorted(there[c].dropna().unique())) for c in words}
-    truth = independent.truth.effects(promotion_id).set_index("customer_id")["margin_effect"]
-    model = boosted_trees()
-    model.fit(there.astype(levels), truth.loc[there.index])
-    found = model.predict(here[there.columns].astype(levels))
-    return pd.Series(found, index=here.index, name="margin_effect")
-
-
-def boosted_trees(many: int = 200) -> Any:
-    """Return what learns effects from noise-free truth: so many boosted trees."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    return HistGradientBoostingRegressor(
-        categorical_features="from_dtype",
-        early_stopping=False,
-        learning_rate=0.05 * 200 / many,
-        max_iter=many,
-        max_leaf_nodes=15,
-        min_samples_leaf=50,
-        random_state=0,
-    )
-
-
-def independent_draw(shop: SimulatedShop) -> SimulatedShop:
-    """Make a shop of the same world from another seed."""
-    world = dataclasses.replace(shop.truth.world, seed=shop.truth.world.seed + 1_000_003, dirt=0.0)
-    if shop.of_world is None:
-        raise InputError("this shop was not opened by load_shop('simulated'): give independent=")
-    return shop.of_world(world)
-
-
-def _check_independent(shop: SimulatedShop, other: SimulatedShop) -> None:
-    mine, theirs = shop.truth.world, other.truth.world
-    if theirs.seed == mine.seed:
-        raise InputError(f"the independent draw has the shop's own seed, {mine.seed}")
-    alike = dataclasses.replace(theirs, seed=mine.seed, dirt=mine.dirt, customers=mine.customers)
-    if alike != mine:
-        raise InputError("the independent draw is of another world than the shop")
-
-
-def _dated(shop: SimulatedShop, promotion_id: str, features: Features) -> pd.DataFrame:
-    own = shop.promotions.filter(shop.promotions.promotion_id == promotion_id).execute()
-    table = features(shop, own["starts_at"].iloc[0].to_pydatetime()).set_index("customer_id")
-    return table.sort_index()
-
-
-def _check_promotion(shop: SimulatedShop, promotion_id: str) -> None:
-    shop.truth.effects(promotion_id)  # says which promotions there are, where it is none of them
-
-
-def _gains(shop: SimulatedShop, promotion_id: str) -> pd.Series[float]:
-    table = shop.truth.effects(promotion_id).set_index("customer_id")
-    return table["margin_effect"] - CONTACT_COST

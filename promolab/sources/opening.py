@@ -262,11 +262,7 @@ def simulated(
         raise InputError(f"{place} cannot be written: {error}; give another folder") from error
     shop = open_folder(place, settings, threads)
     fields = {f.name: getattr(shop, f.name) for f in dataclasses.fields(shop)}
-    return SimulatedShop(**fields, truth=Truth(made), soiled=read_soiled(place), of_world=_of_world)
-
-
-def _of_world(world: World) -> SimulatedShop:
-    return simulated(**{f.name: getattr(world, f.name) for f in dataclasses.fields(world)})
+    return SimulatedShop(**fields, truth=Truth(made), soiled=read_soiled(place))
 
 
 def stated_world(source: str) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from scipy.stats import kstest, poisson
 
 from promolab.errors import InputError
 from promolab.simulated import GoingShop, Truth, World
-from promolab.simulated.going.rounds import drawn, people_of
-from promolab.simulated.going.values import moved, option_values, part_of
 from promolab.simulated.keyed import Keyed
+from promolab.simulated.oracles import moved, option_values, part_of
 from promolab.simulated.orders import decide, orders_of
 from promolab.simulated.overlap import NONE, course, order_money, running, weekly_rates
 from promolab.simulated.people import draw_goods
+from promolab.simulated.rounds import drawn, people_of
 from promolab.simulated.world import MARGIN_RATES
 from promolab.sources import load_shop
 from promolab.sources.opening import simulated

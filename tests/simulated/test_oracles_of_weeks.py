@@ -10,8 +10,8 @@ import pytest
 
 from promolab.contract import Shop
 from promolab.simulated import GoingShop, World
-from promolab.simulated.going import shop as module
-from promolab.simulated.going.attainable import history
+from promolab.simulated import going_shop as module
+from promolab.simulated.oracles import history
 from promolab.simulated.overlap import NONE
 from promolab.sources import load_shop
 

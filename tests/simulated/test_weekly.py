@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.simulated.depths import DEPTHS, THRESHOLDS, Terms, strength
 from promolab.simulated.orders import decide, draw_orders
 from promolab.simulated.overlap import (
     MEMORY,
@@ -22,7 +21,16 @@ from promolab.simulated.overlap import (
 from promolab.simulated.people import draw_customers, draw_goods
 from promolab.simulated.tables import write_shop
 from promolab.simulated.truth import Truth
-from promolab.simulated.world import KINDS, MARGIN_RATES, Promotion, World
+from promolab.simulated.world import (
+    DEPTHS,
+    KINDS,
+    MARGIN_RATES,
+    THRESHOLDS,
+    Promotion,
+    Terms,
+    World,
+    strength,
+)
 from tests.refused import refused
 
 MOST = 3.7

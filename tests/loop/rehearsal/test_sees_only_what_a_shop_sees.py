@@ -61,7 +61,7 @@ def test_tables_alone_lead_to_the_same_decisions_whatever_comes_later(
     for name in TELLING:
         monkeypatch.setattr(GoingShop, name, lambda *_, **__: pytest.fail("the truth was asked"))
     monkeypatch.setattr(Truth, "effects", lambda *_, **__: pytest.fail("the truth was asked"))
-    for module in ("promolab.simulated.going.values", "promolab.simulated.going.shop"):
+    for module in ("promolab.simulated.oracles", "promolab.simulated.going_shop"):
         for name in ("option_values", "moved"):
             monkeypatch.setattr(f"{module}.{name}", lambda *_, **__: pytest.fail("it was asked"))
     pd.testing.assert_frame_equal(decided(load_shop(tmp_path / "copy"), going), usual)

@@ -14,37 +14,38 @@ import numpy as np
 
 from promolab.contract import Shop
 from promolab.errors import InputError
-from promolab.simulated.going.attainable import (
+from promolab.simulated.going_folder import Folder, Making, as_table
+from promolab.simulated.oracles import (
     MOMENTS,
     MOST,
     Attainable,
     Features,
+    OracleValues,
     Seen,
     history,
     moment_of,
+    moved,
+    option_values,
+    part_of,
 )
-from promolab.simulated.going.checking import (
+from promolab.simulated.overlap import NONE
+from promolab.simulated.people import Customers
+from promolab.simulated.rounds import (
     NEEDED,
     NEEDED_CHANCES,
     NOTHING,
     check_chances,
     check_columns,
     check_times,
-    numbers_of,
-    places_of,
-)
-from promolab.simulated.going.folder import Folder, Making, as_table
-from promolab.simulated.going.rounds import (
     claims_of,
     decided_tables,
     drawn,
     keep_rest,
+    numbers_of,
     people_of,
+    places_of,
     write_log,
 )
-from promolab.simulated.going.values import OracleValues, moved, option_values, part_of
-from promolab.simulated.overlap import NONE
-from promolab.simulated.people import Customers
 from promolab.simulated.tables import (
     CHUNK,
     CONTACT_COST,
