@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -249,20 +249,6 @@ class GoingShop:
         """
         return self._decided(week)[1]
 
-    def worth_of(self, assignment: pd.Series[str] | Mapping[int, str]) -> float:
-        """Return what `added_profit` would be of an assignment now.
-
-        Parameters
-        ----------
-        assignment : Series or mapping
-            From customer_id to one of `options` or ``none``; the others get nothing.
-        """
-        import pandas as pd
-
-        given = pd.Series(assignment, dtype=object)
-        frame = pd.DataFrame({"customer_id": given.index, "action": given.to_numpy()})
-        return self._worth(self.week, self._places(frame, rights=False))[0]
-
     def latent_values(self) -> OracleValues:
         """Return what each of `options` would truly add and cost, for each who may be contacted."""
         parts = [
@@ -344,12 +330,12 @@ class GoingShop:
     def _standing(self) -> np.ndarray:
         return np.concatenate([people.standing for people, _ in self._chunks()])
 
-    def _places(self, decisions: pd.DataFrame, *, rights: bool = True) -> np.ndarray:
+    def _places(self, decisions: pd.DataFrame) -> np.ndarray:
         """Return what everybody gets: a place in the round, or `NONE`."""
         position = numbers_of(decisions["customer_id"], self.world.customers)
         place = places_of(decisions["action"], self.options, self.iso_week)
         wrong = (place != NONE) & ~self._eligible[position]
-        if rights and wrong.any():
+        if wrong.any():
             raise InputError(
                 f"customer {int(position[wrong.argmax()]) + 1} may not be contacted; such can only "
                 f"have the action {NOTHING!r}"

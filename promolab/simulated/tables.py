@@ -161,15 +161,10 @@ def write_shop(world: World, folder: Path) -> None:
     folder : Path
         Where to write; empty, or not there.
     """
-    from tqdm import tqdm
-
     writer = Writer(world, folder)
     for table, columns in small_tables(world):
         writer.write(table, 0, columns)
-    firsts = range(0, world.customers, CHUNK)
-    for first in tqdm(
-        firsts, desc="simulating", unit="chunk", disable=None if len(firsts) > 1 else True
-    ):
+    for first in range(0, world.customers, CHUNK):
         for table, columns in chunk_tables(world, first, min(first + CHUNK, world.customers)):
             kept = before(columns, world.weeks) if table == "reviews" else columns
             writer.write(table, first // CHUNK, kept)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import real_number
 from promolab.contract import Shop
 from promolab.errors import InputError, nearest
 from promolab.simulated.orders import decide
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
 
 
 OUTCOMES = ("purchase", "orders", "sales", "margin")
-USABLE = {
-    "recommendation": (),
-    "limited_time_discount": ("discount_rate",),
-    "full_reduction": ("threshold", "reduction"),
-    "coupon": ("discount_rate", "threshold"),
-}
-"""Terms of each kind."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +47,7 @@ class Truth:
 
     world: World
 
-    def effects(
-        self,
-        promotion_id: str,
-        *,
-        discount_rate: float | None = None,
-        threshold: float | None = None,
-        reduction: float | None = None,
-    ) -> pd.DataFrame:
+    def effects(self, promotion_id: str) -> pd.DataFrame:
         """Return what a promotion changes for each customer, given all else that the log assigned.
 
         That is: the contacts before, and where rounds overlap the promotions that still run and the
@@ -73,9 +58,6 @@ class Truth:
         promotion_id : str
             Of the table promotions; those of the last week, which nobody has been assigned yet,
             included.
-        discount_rate, threshold, reduction : float, optional
-            Other terms than its own, of the variant ``weekly`` alone: in the others what a
-            promotion adds does not depend on them. What is not given is its own.
 
         Returns
         -------
@@ -88,12 +70,9 @@ class Truth:
         Raises
         ------
         InputError
-            There is no such promotion, or it cannot have such terms.
+            There is no such promotion.
         """
-        given = {"discount_rate": discount_rate, "threshold": threshold, "reduction": reduction}
-        found = _found(self.world, str(promotion_id))
-        changed = _changed(self.world, found, {n: v for n, v in given.items() if v is not None})
-        return _effects(self.world, changed).copy()
+        return _effects(self.world, _found(self.world, str(promotion_id))).copy()
 
     @property
     def promotions(self) -> list[str]:
@@ -130,31 +109,6 @@ def _found(world: World, promotion_id: str) -> Promotion:
     if promotion_id not in found:
         raise InputError(f"there is no promotion {promotion_id!r}; {nearest(promotion_id, found)}")
     return found[promotion_id]
-
-
-def _changed(world: World, promotion: Promotion, given: dict[str, float]) -> Promotion:
-    """Return the promotion with other terms.
-
-    Raises
-    ------
-    InputError
-        They do not go with its kind, or the world knows no other terms than its own.
-    """
-    if not given:
-        return promotion
-    if not world.overlaps:
-        raise InputError(
-            f"the variant {world.variant!r} knows {promotion.id} at its own terms alone; the truth "
-            "at any depth is known of the variant 'weekly'"
-        )
-    usable = USABLE[promotion.kind]
-    for name, value in given.items():
-        if name not in usable:
-            some = " and ".join(usable) or "no terms"
-            raise InputError(f"{promotion.id} is a {promotion.kind}: it has {some}, no {name}")
-        least = 0.01 if promotion.kind == "full_reduction" else 0
-        real_number(name, value, least=least, most=1 if name == "discount_rate" else None)
-    return dataclasses.replace(promotion, terms=dataclasses.replace(promotion.terms, **given))
 
 
 @functools.lru_cache(maxsize=4)

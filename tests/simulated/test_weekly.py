@@ -20,7 +20,7 @@ from promolab.simulated.overlap import (
 )
 from promolab.simulated.people import draw_customers, draw_goods
 from promolab.simulated.tables import write_shop
-from promolab.simulated.truth import Truth
+from promolab.simulated.truth import Truth, _effects
 from promolab.simulated.world import (
     DEPTHS,
     KINDS,
@@ -227,27 +227,21 @@ def test_what_is_added_grows_less_and_less_and_profit_turns():
         fine = np.array([0.25, 0.5, 1, 2, 4]) * depths[1]
         name = "reduction" if kind == "full_reduction" else "discount_rate"
         scale = own.threshold if kind == "full_reduction" else 1.0
-        effects = [truth.effects(promotion, **{name: depth * scale}) for depth in fine]
+        place = next(p for p in truth.world.promotions if p.id == promotion)
+        drawn = [dataclasses.replace(own, **{name: depth * scale}) for depth in fine]
+        at = [dataclasses.replace(place, terms=terms) for terms in drawn]
+        effects = [_effects(truth.world, each) for each in at]
         orders = np.array([e["orders_effect"].mean() for e in effects])
         margin = np.array([e["margin_effect"].mean() for e in effects])
         slopes = np.diff(orders) / np.diff(fine)
         assert (slopes > 0).all() and (np.diff(slopes) < 0).all(), kind
         assert 0 < margin.argmax() < 4 and margin[-1] < margin.max() - 0.2, kind
-        at_own = truth.effects(promotion)
-        again = truth.effects(promotion, **{name: depths[1] * scale})
-        assert np.allclose(at_own["margin_effect"], again["margin_effect"])
+        assert np.allclose(truth.effects(promotion)["margin_effect"], effects[2]["margin_effect"])
         added = effects[1]["discount_effect"]
         assert (added > 0).mean() > 0.9
     assert strength("coupon", Terms(300.0, discount_rate=0.06)) < 0.2
 
 
-def test_terms_that_cannot_be():
-    for variant, promotion, terms, said in [
-        ("default", "W07-coupon", {"discount_rate": 0.1}, "of the variant 'weekly'"),
-        ("weekly", "W07-coupon-1", {"reduction": 5}, "it has discount_rate and threshold"),
-        ("weekly", "W07-recommendation-1", {"discount_rate": 0.1}, "it has no terms"),
-        ("weekly", "W07-coupon-1", {"discount_rate": 40}, "from 0 to 1"),
-        ("weekly", "W07-coupon", {}, "there is no promotion"),
-    ]:
-        truth = Truth(World(customers=20, weeks=12, variant=variant))
-        refused(said, truth.effects, promotion, **terms)
+def test_a_promotion_that_is_not_there_is_named():
+    truth = Truth(World(customers=20, weeks=12, variant="weekly"))
+    refused("there is no promotion", truth.effects, "W07-coupon")

@@ -18,7 +18,7 @@ from promolab.simulated.people import Customers
 from promolab.sources import load_shop
 
 WORLD = World(customers=300, weeks=14, variant="weekly", seed=2)
-TELLING = ("latent_values", "attainable_values", "worth_of", "added_profit", "spent")
+TELLING = ("latent_values", "attainable_values", "added_profit", "spent")
 
 
 @pytest.fixture(scope="module")
