@@ -1,8 +1,6 @@
 from .checks import ANSWERS_EXPECTED as ANSWERS_EXPECTED
 from .checks import Checks as Checks
 from .checks import Finding as Finding
-from .checks import example_rows as example_rows
-from .checks import rows_of as rows_of
 from .checks import without_zeros as without_zeros
 from .data_age import Freshness as Freshness
 from .data_age import arriving as arriving

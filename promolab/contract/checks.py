@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from promolab.contract.personal import personal_columns
@@ -18,7 +18,6 @@ from promolab.results import Result
 from promolab.wording import count, counted, plural
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pandas as pd
 
 
@@ -567,109 +566,3 @@ def _with_first_response(shop: Shop, name: str, broken: set[str]) -> Any:
     by = ["promotion_id", "customer_id"]
     first = shop.tables["responses"].group_by(by).aggregate(**{_FIRST: lambda t: t.ts.min()})
     return table.left_join(first, by).select(*[table[c] for c in table.columns], first[_FIRST])
-
-
-def example_rows(
-    shop: Shop, finding: Finding, most: int = 5, now: datetime | None = None
-) -> list[dict[str, Any]]:
-    """Return rows that a check found, in the contract's columns and the first in their order.
-
-    Parameters
-    ----------
-    shop : Shop
-        The shop that was checked.
-    finding : Finding
-        What `promolab.contract.checks.check` found in it.
-    most : int
-        Rows to return.
-    now : datetime, optional
-        The clock that the check went by; by default the present.
-
-    Returns
-    -------
-    list of dict
-        Column to value; empty where the check is not about rows. Rows equal to each other, or with
-        one key, stand together.
-
-    Examples
-    --------
-    >>> import ibis, pandas as pd
-    >>> from promolab.contract.settings import Settings
-    >>> from promolab.contract.shop import Shop
-    >>> when = pd.to_datetime(["2017-03-01", None])
-    >>> events = pd.DataFrame({"customer_id": ["A", "B"], "ts": when, "kind": "view"})
-    >>> con = ibis.duckdb.connect()
-    >>> shop = Shop({"events": con.create_table("events", events)}, Settings(zone="UTC"))
-    >>> shop.check().findings[0].check
-    'missing_key'
-    >>> example_rows(shop, shop.check().findings[0])
-    [{'customer_id': 'B', 'ts': None, 'kind': 'view'}]
-    """
-    if finding.rows == 0 or finding.table not in shop.tables:
-        return []
-    found = _failing(shop, finding, now)
-    if found is None:
-        return []
-    there = shop.tables[finding.table].columns
-    columns = [column.name for column in TABLES[finding.table] if column.name in there]
-    first = [name for name in (_TWINS,) if name in found.columns]
-    rows = found.order_by([*first, *columns]).limit(most).select(*columns)
-    return rows_of(rows.to_pyarrow())
-
-
-_TWINS = "_twins"
-
-
-def _failing(shop: Shop, finding: Finding, now: datetime | None) -> ir.Table | None:
-    broken = {found.table for found in structure(shop)}
-    name = finding.table
-    if name in broken:
-        return None
-    context = context_of(shop, now)
-    if "promotions" in broken:
-        context = context.with_promotions(None)
-    table = _with_first_response(shop, name, broken)
-    for measure in _measures(shop, name, table, context, broken):
-        # The same check may be of another column, and add to its sentence which words they are.
-        said = counted(measure.sentence, finding.rows)
-        if measure.check == finding.check and finding.sentence.startswith(said):
-            if measure.alike is not None:
-                return _alike(table, measure.alike)
-            failing = table.filter(measure.bad.fill_null(False))
-            return failing.drop(_FIRST) if _FIRST in failing.columns else failing
-    return None
-
-
-def _alike(table: ir.Table, value: Any) -> ir.Table:
-    """Return the rows of the first few values that several rows share."""
-    marked = table.mutate(**{_TWINS: value})
-    sizes = marked.group_by(_TWINS).aggregate(n=marked.count())
-    shared = sizes.filter(sizes.n > 1, sizes[_TWINS].notnull())
-    few = shared.order_by(_TWINS).limit(2).select(_TWINS)
-    return marked.semi_join(few, _TWINS)
-
-
-def rows_of(found: Any) -> list[dict[str, Any]]:
-    """Return the rows of an Arrow table; an engine's times reach further than Python's.
-
-    Parameters
-    ----------
-    found : pyarrow.Table
-        A few rows.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> rows_of(pa.table({"ts": pa.array([-(10**17)], pa.timestamp("us"))}))
-    [{'ts': datetime.datetime(1, 1, 1, 0, 0)}]
-    """
-    columns = {name: [_value(each) for each in found[name]] for name in found.column_names}
-    return [{name: columns[name][i] for name in columns} for i in range(found.num_rows)]
-
-
-def _value(scalar: Any) -> Any:
-    try:
-        return scalar.as_py()
-    except (OverflowError, ValueError):
-        kind = date if str(scalar.type).startswith("date") else datetime
-        return kind.min if scalar.value < 0 else kind.max
