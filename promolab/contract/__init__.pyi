@@ -1,4 +1,3 @@
-from .checks import ANSWERS_EXPECTED as ANSWERS_EXPECTED
 from .checks import Checks as Checks
 from .checks import Finding as Finding
 from .checks import without_zeros as without_zeros

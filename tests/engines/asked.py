@@ -12,7 +12,6 @@ from promolab import abtest, features, profiles, promotions, sales
 from promolab.campaign import past, readout
 from promolab.campaign.plan import plan_week
 from promolab.contract import Shop
-from promolab.contract.checks import unanswered_kinds
 from promolab.contract.data_age import freshness
 from promolab.contract.operations import read_operations
 
@@ -121,7 +120,6 @@ LOOKED_AT: dict[str, Callable[[Shop], Any]] = {
     "sales by week": lambda s: sales.weekly_sales(s, AS_OF),
     "cohorts": lambda s: sales.monthly_cohorts(s, AS_OF),
     "age of the data": lambda s: freshness(s, AS_OF),
-    "kinds without answers": lambda s: unanswered_kinds(s, AS_OF),
     "live": lambda s: promolab.LiveFeatures(s, AS_OF),
 }
 """What the first pages look at beside it: sums and samples."""

@@ -19,7 +19,7 @@ from promolab.campaign.outlook.expected import (
 )
 from promolab.campaign.plan.contact_records import usual_contacts
 from promolab.compare import Backtest, pair_features, run_backtest, support
-from promolab.contract import ANSWERS_EXPECTED, Shop
+from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features import build_candidates, build_pairs
 from promolab.language import ENGLISH, language
@@ -288,11 +288,12 @@ def past_pairs(shop: Shop, starts_at: datetime, as_of: datetime | None = None) -
     return found[~silent].reset_index(drop=True)
 
 
-def _silent_kinds(pairs: pd.DataFrame) -> list[str]:
-    """Return the kinds without any answer that would have had some, were they answered as others.
+ANSWERS_EXPECTED = 10
+"""Answers that would have come, were the kind answered as others are: none is no chance."""
 
-    As `promolab.contract` names them where a shop is checked.
-    """
+
+def _silent_kinds(pairs: pd.DataFrame) -> list[str]:
+    """Return the kinds that nobody answered, and some would have, were they answered as others."""
     done = pairs[pairs["label_complete"]]
     by = done.groupby("promotion_kind")["redeemed"].agg(["size", "sum"])
     came = by["sum"] > 0
