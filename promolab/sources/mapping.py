@@ -12,9 +12,8 @@ of several. Each key names a column of the contract and says which column of the
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -28,8 +27,6 @@ TERMS = ("discount_rate", "threshold", "reduction", "steps")
 _COUNTED = ("excel", "epoch_s", "epoch_ms")
 _CODE = re.compile(r"%(-?[dmyHIMSj]|[aAbBfGhnpTuUVwWYzZ%])")
 _OTHER_MARK = {".": ",", ",": "."}
-_CLOSE = 0.75
-"""How alike a word must be to one of the contract to be taken for a slip of the pen."""
 
 
 def _texts(place: str, said: Any) -> tuple[str, ...]:
@@ -291,7 +288,6 @@ def _part(table: str, section: Any, where: str) -> Part:
     for key in section:
         if key in spec:
             columns[key] = _value(section[key], f"{where} {key}", spec[key].type, default)
-            _check_meanings(section[key], spec[key].values, f"{where} {key}")
             _check_place(table, key, columns[key], where)
     attributes = given.pop("attributes", {})
     return Part(
@@ -327,26 +323,6 @@ def _marks(given: Mapping[str, Any], where: str, default: Value) -> dict[str, An
         else:
             marks["thousands"] = _OTHER_MARK.get(decimal, "")
     return marks
-
-
-def _check_meanings(said: Any, known: Sequence[str], where: str) -> None:
-    """Refuse a word that is meant to be one of the contract's and is misspelt.
-
-    Other words than the contract's are allowed: such rows are quarantined and counted.
-    """
-    if not isinstance(said, Mapping) or not known:
-        return
-    for key in (*_WORDS, "value"):
-        given = said.get(key)
-        for word in given.values() if isinstance(given, Mapping) else [given]:
-            if not isinstance(word, str) or word in known:
-                continue
-            close = difflib.get_close_matches(word.strip().lower(), known, n=1, cutoff=_CLOSE)
-            if close:
-                raise InputError(
-                    f"{where} {key} has {word!r}; did you mean {close[0]!r}? "
-                    f"(known: {', '.join(known)})"
-                )
 
 
 def _check_place(table: str, column: str, value: Value, where: str) -> None:

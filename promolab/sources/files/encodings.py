@@ -9,12 +9,13 @@ from __future__ import annotations
 import codecs
 import difflib
 import gzip
+import io
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from promolab.errors import DataError
 
@@ -25,17 +26,6 @@ EXAMPLES = (
     'encoding = "latin-1" (Western Europe), "cp1250" (Central Europe), "cp1251" (Cyrillic), '
     '"cp1253" (Greek), "big5", "shift_jis", "euc_kr" …'
 )
-
-ASCII = rb"[\x00-\x09\x0b-\x7f]*+"
-TWO_BYTES = rb"[\xc2-\xdf][\x80-\xbf]"
-MORE_BYTES = (
-    rb"\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
-    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
-)
-UTF8_LINE = re.compile(
-    rb"(?m)^" + ASCII + rb"(?:(?:" + TWO_BYTES + rb"|" + MORE_BYTES + rb")" + ASCII + rb")++$"
-)
-"""A line with characters beyond ASCII, all of them UTF-8."""
 
 GB_CHARACTER = re.compile(rb"[\x81-\xfe](?:[\x40-\x7e\x80-\xfe]|[\x30-\x39][\x81-\xfe][\x30-\x39])")
 GB_COMMON = re.compile(rb"[\xa1-\xa3\xb0-\xd7][\xa1-\xfe]")
@@ -99,6 +89,24 @@ def raw_chunks(path: Path, size: int = CHUNK) -> Iterator[bytes]:
         ) from error
     except OSError as error:
         raise DataError(f"{path.name} cannot be read ({error.strerror or error})") from error
+
+
+class Bytes(io.RawIOBase):
+    """Chunks of bytes as a file that can be read."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._rest = chunks, b""
+
+    def readable(self) -> bool:
+        """Return whether it can be read: it can."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; return with how many bytes."""
+        self._rest = self._rest or next(self._chunks, b"")
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
 
 
 def check_stated(path: Path, stated: str, encoding: str) -> None:
@@ -261,22 +269,23 @@ def _other_than_utf8(path: Path, bad_line: int, bad_byte: int) -> str:
     seen: Counter[bytes] = Counter()
     decodes, sampled = True, 0
     utf8_line = sure_line = 0
-    for line, text in _whole_lines(path):
-        decodes = decodes and _is_gb(text)
-        if sampled < SAMPLE:
-            seen.update(GB_CHARACTER.findall(text))
-            sampled += len(text)
-        elif not (decodes and _chinese(seen)):
-            break  # it will be refused; only the lines named could still change
-        for match in UTF8_LINE.finditer(text):
-            utf8_line = utf8_line or _number(line, match)
-            # Chinese bytes that happen to be UTF-8 as well are one character, or hardly more.
-            if re.search(MORE_BYTES, match[0]) and not _plausible(match[0]):
-                sure_line = _number(line, match)
-            if sure_line or not decodes:
+    with io.BufferedReader(Bytes(raw_chunks(path))) as file:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+            if line.isascii():
+                continue
+            decodes = decodes and _is(line, "gb18030")
+            if sampled < SAMPLE:
+                seen.update(GB_CHARACTER.findall(line))
+                sampled += len(line)
+            if _is(line, "utf-8"):
+                utf8_line = utf8_line or number
+                # Chinese bytes that happen to be UTF-8 as well are one character, or hardly more.
+                wide = max(line.decode()) >= "\u0800"
+                likely = _share_common(Counter(GB_CHARACTER.findall(line))) >= COMMON_SHARE
+                if wide and not (likely and _is(line, "gb18030")):
+                    sure_line = number
+            if sure_line or (utf8_line and not decodes):
                 break
-        if sure_line or (utf8_line and not decodes):
-            break
     chinese = decodes and _chinese(seen)
     mixed_at = sure_line or (0 if chinese else utf8_line)
     if mixed_at:
@@ -293,36 +302,12 @@ def _other_than_utf8(path: Path, bad_line: int, bad_byte: int) -> str:
     )
 
 
-def _number(first_line: int, match: re.Match[bytes]) -> int:
-    return first_line + match.string.count(b"\n", 0, match.start())
-
-
-def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield pieces of a file that end with a line, each with the number of its first line."""
-    line, rest = 1, b""
-    for chunk in raw_chunks(path):
-        rest += chunk
-        end = rest.rfind(b"\n") + 1
-        if not end and len(rest) > LONGEST_LINE:
-            end = len(rest)
-        if end:
-            yield line, rest[:end]
-            line += rest.count(b"\n", 0, end)
-            rest = rest[end:]
-    if rest:
-        yield line, rest
-
-
-def _is_gb(text: bytes) -> bool:
+def _is(text: bytes, encoding: str) -> bool:
     try:
-        text.decode("gb18030")
+        text.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _plausible(text: bytes) -> bool:
-    return _is_gb(text) and _share_common(Counter(GB_CHARACTER.findall(text))) >= COMMON_SHARE
 
 
 def _share_common(seen: Counter[bytes]) -> float:

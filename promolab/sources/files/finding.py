@@ -103,32 +103,6 @@ def one_spelling(
     return alike, notes
 
 
-def missing_said(
-    table: str, paths: Sequence[Path], columns: Sequence[tuple[str, ...]]
-) -> tuple[str, ...]:
-    """Say which columns only some of the files have.
-
-    Parameters
-    ----------
-    table : str
-        The table's name.
-    paths : sequence of Path
-        Its files.
-    columns : sequence of tuple of str
-        The columns of each, spelled alike.
-    """
-    sets = [set(names) for names in columns]
-    notes = []
-    for name in dict.fromkeys(name for names in columns for name in names):
-        lacking = [path.name for path, has in zip(paths, sets, strict=True) if name not in has]
-        if lacking:
-            notes.append(
-                f"{table}: {len(lacking)} of {len(paths)} files lack the column {name!r} "
-                f"({listed_files(lacking)}); it is empty there."
-            )
-    return tuple(notes)
-
-
 LOOKED_AT = 30
 """Rows of a file that are looked at."""
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from promolab.errors import DataError
 from promolab.sources.files.csv_files import check_names, csv_to_parquet, open_csv
 from promolab.sources.files.excel import excel_to_parquet
-from promolab.sources.files.finding import OneFile, kind_of, missing_said, one_spelling
+from promolab.sources.files.finding import OneFile, kind_of, one_spelling
 
 
 def check_schemas(paths: Sequence[Path]) -> list[tuple[str, ...]]:
@@ -91,7 +91,7 @@ class Raw:
     columns_as_text : bool
         Whether it came from csv or Excel.
     notes : tuple of str
-        Sentences for the reader: the encoding recognised, columns that only some files have.
+        Sentences for the reader: the encoding recognised, columns spelled in two ways.
     files : tuple of OneFile
         The files, where there are several.
     """
@@ -185,10 +185,9 @@ def read_files(
     source = con.read_parquet([str(path) for path in read], union_by_name=len(read) > 1)
     if kind == "parquet":
         source = source.mutate(**{name: ibis.null() for name in _of_no_type(paths)})
-    notes = (*notes, *spelled, *missing_said(table, paths, columns))
     each = zip(paths, columns, rows, strict=True) if len(paths) > 1 else ()
     files = tuple(OneFile(path.name, has, n) for path, has, n in each)
-    return Raw(source, kind != "parquet", notes, files)
+    return Raw(source, kind != "parquet", (*notes, *spelled), files)
 
 
 def _of_no_type(paths: Sequence[Path]) -> list[str]:
