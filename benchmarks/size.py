@@ -1,6 +1,6 @@
-"""How features and the weekly report bear a larger shop, beside SQL and pandas written by hand.
+"""How features and the weekly report bear a larger shop, beside SQL written by hand.
 
-Run as ``python -m benchmarks.size promolab|sql|pandas|compare SHOP_FOLDER`` it measures once and
+Run as ``python -m benchmarks.size promolab|sql|compare SHOP_FOLDER`` it measures once and
 prints JSON: a fresh process each time, for the peak memory of a process never falls.
 """
 
@@ -28,7 +28,7 @@ LINES = (1_500_000, 7_500_000)
 SIZES = (1_000_000, 10_000_000)
 LARGE = 100_000_000
 REPORT_EVENTS, REPORT_CUSTOMERS = 10_000_000, 200_000
-MAX_TO_SQL, MIN_TO_PANDAS, MAX_GROWTH = 1.5, 3.0, 12.0
+MAX_TO_SQL, MAX_GROWTH = 1.5, 12.0
 MAX_LARGE_MB = 4 * 1024.0
 MAX_REPORT_SECONDS, MAX_REPORT_MB = 480.0, 6 * 1024.0
 RELATIVE = 1e-9
@@ -40,7 +40,7 @@ def measure_size(folder: Path, *, large: bool = False) -> Iterator[Row]:
     for events, shop in shops.items():
         make_shop(shop, events)
     for events in LINES:
-        yield from against_by_hand(shops[events], events, with_pandas=events == max(LINES))
+        yield against_by_hand(shops[events], events)
     sizes = list(SIZES)
     if large:
         shops[LARGE] = folder / f"{LARGE}"
@@ -50,31 +50,22 @@ def measure_size(folder: Path, *, large: bool = False) -> Iterator[Row]:
     yield from whole_report(shops[REPORT_EVENTS], folder / "reports")
 
 
-def against_by_hand(
-    shop: Path, events: int, *, with_pandas: bool = False, runs: int = 3
-) -> Iterator[Row]:
-    """Yield the ratios of times to features written by hand, in turn and of equal values."""
+def against_by_hand(shop: Path, events: int, runs: int = 3) -> Row:
+    """Return the ratio of times to features written by hand, in turn and of equal values."""
     compared = _fresh("compare", shop)
-    peers = ["sql", "pandas"] if with_pandas else ["sql"]
-    taken: dict[str, list[float]] = {name: [] for name in ("promolab", *peers)}
-    for _ in range(runs):  # in turn, so that a busy machine slows all
+    taken: dict[str, list[float]] = {"promolab": [], "sql": []}
+    for _ in range(runs):  # in turn, so that a busy machine slows both
         for name, seconds in taken.items():
             seconds.append(_fresh(name, shop)["seconds"])
-    medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
-    for peer in peers:
-        ratios = [a / b for a, b in zip(taken["promolab"], taken[peer], strict=True)]
-        ratio = statistics.median(ratios)
-        measured = (
-            f"(median of {runs}: {medians['promolab']:.1f} s to {medians[peer]:.1f} s; "
-            f"{compared['columns']:.0f} columns of {compared['rows']:,.0f} customers equal)"
-        )
-        what = f"build_features, one date, {events / 1e6:.1f} million lines"
-        if peer == "sql":
-            bar = f"≤ {MAX_TO_SQL} × SQL by hand"
-            yield Row(what, bar, f"{ratio:.2f} × {measured}", ratio <= MAX_TO_SQL)
-        else:
-            bar = f"≥ {MIN_TO_PANDAS:.0f} × faster than pandas"
-            yield Row(what, bar, f"{1 / ratio:.1f} × {measured}", 1 / ratio >= MIN_TO_PANDAS)
+    own, sql = (statistics.median(seconds) for seconds in taken.values())
+    ratio = statistics.median(a / b for a, b in zip(*taken.values(), strict=True))
+    return Row(
+        f"build_features, one date, {events / 1e6:.1f} million lines",
+        f"≤ {MAX_TO_SQL} × SQL by hand",
+        f"{ratio:.2f} × (median of {runs}: {own:.1f} s to {sql:.1f} s; "
+        f"{compared['columns']:.0f} columns of {compared['rows']:,.0f} customers equal)",
+        ratio <= MAX_TO_SQL,
+    )
 
 
 def growth(shops: dict[int, Path], runs: int = 3) -> Iterator[Row]:
@@ -135,8 +126,9 @@ def features(what: str, shop_folder: Path) -> pd.DataFrame:
         made: pd.DataFrame = build_features(load_shop(shop_folder), ONE_DATE).execute()
         return made
     settings = read_settings(shop_folder / "shop.toml")
-    make = {"sql": by_hand.features_in_sql, "pandas": by_hand.features_in_pandas}[what]
-    return make(shop_folder, ONE_DATE, settings.zone or "UTC", settings.evening_from)
+    return by_hand.features_in_sql(
+        shop_folder, ONE_DATE, settings.zone or "UTC", settings.evening_from
+    )
 
 
 def differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
@@ -167,10 +159,8 @@ def _fresh(what: str, shop_folder: Path) -> dict[str, float]:
 
 def _compare(shop_folder: Path) -> dict[str, float]:
     ours = features("promolab", shop_folder)
-    for peer in ("sql", "pandas"):
-        wrong = differences(ours, features(peer, shop_folder))
-        if wrong:
-            raise RuntimeError(f"the features in {peer} differ in {', '.join(wrong)}")
+    if wrong := differences(ours, features("sql", shop_folder)):
+        raise RuntimeError(f"the features in SQL differ in {', '.join(wrong)}")
     return {"rows": len(ours), "columns": ours.shape[1] - 1}
 
 

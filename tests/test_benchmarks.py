@@ -142,8 +142,7 @@ def test_a_made_shop_passes_the_checks_and_a_fresh_process_measures_it(made):
     assert usage.sum_mb > 100
 
 
-@pytest.mark.parametrize("peer", ["sql", "pandas"])
-def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path, peer: str) -> None:
+def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shutil.copytree(made, shop)
     # Some orders come back, in part or whole, and some lines have no order.
@@ -155,7 +154,7 @@ def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path, p
     whole["ts"] += pd.Timedelta(days=1)
     events["order_id"] = events["order_id"].astype("Int64").mask(events["product_id"] % 7 == 0)
     pd.concat([events, back, whole]).sort_values("ts").to_parquet(shop / "events.parquet")
-    ours, theirs = size.features("promolab", shop), size.features(peer, shop)
+    ours, theirs = size.features("promolab", shop), size.features("sql", shop)
     assert len(ours) > 80 and ours["orders"].min() >= 0
     assert size.differences(ours, theirs) == []
     theirs["amount"] *= 1 + 1e-8
@@ -163,7 +162,7 @@ def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path, p
 
 
 def test_the_rows_of_size_compare_medians(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = {"promolab": 3.0, "sql": 2.0, "pandas": 12.0}
+    seconds = {"promolab": 3.0, "sql": 2.0}
 
     def fresh(what: str, shop_folder: Path) -> dict[str, float]:
         if what == "compare":
@@ -172,9 +171,8 @@ def test_the_rows_of_size_compare_medians(made: Path, monkeypatch: pytest.Monkey
         return {"seconds": seconds[what] * more, "peak_mb": 5_000}
 
     monkeypatch.setattr(size, "_fresh", fresh)
-    to_sql, to_pandas = size.against_by_hand(made, 6_000, with_pandas=True)
+    to_sql = size.against_by_hand(made, 6_000)
     assert to_sql.ok and to_sql.measured.startswith("1.50 × (median of 3: 3.0 s to 2.0 s; 33 col")
-    assert to_pandas.ok and to_pandas.measured.startswith("4.0 × ")
     time, memory = size.growth({6_000: made, 60_000: Path("larger")})
     assert time.ok and time.measured == "10.0 × (3.0 s to 30.0 s)"
     assert not memory.ok and memory.measured == "4.88 GB; 100,000,000 events only with --large"
