@@ -16,8 +16,6 @@ from promolab.onboarding.contents import Look, clock_of, is_id, look_at, numbers
 from promolab.onboarding.inventory import Theirs
 from promolab.sources import column_rank, key, kind_of_word, table_rank
 
-MOST_LOOKED_AT = 400
-"""Columns of a table that are looked at; beyond, those with a known name."""
 FEW = 50
 """As many different words a column of kinds may hold."""
 
@@ -121,7 +119,7 @@ def choose_tables(
     """
     chosen, incomplete, unknown = [], [], []
     for theirs in tables:
-        looks = _looks(theirs)
+        looks = look_at(theirs.table)
         options = [_option(table, theirs, looks) for table in TABLES]
         by_name = sorted((o for o in options if o.rank is not None), key=lambda o: o.rank or 0)
         fit = next((o for o in by_name if not o.lacks), None) or _by_content(options)
@@ -132,15 +130,6 @@ def choose_tables(
         else:
             unknown += [option for option in options if option.table == "exposures"]
     return chosen, incomplete, unknown
-
-
-def _looks(theirs: Theirs) -> list[Look]:
-    columns = list(theirs.table.columns)
-    if len(columns) > MOST_LOOKED_AT:
-        known = [(t, c.name) for t in TABLES for c in TABLES[t]]
-        named = [n for n in columns if any(column_rank(t, c, n) is not None for t, c in known)]
-        columns = list(dict.fromkeys([*named, *columns]))[:MOST_LOOKED_AT]
-    return look_at(theirs.table.select(*columns))
 
 
 def _option(table: str, theirs: Theirs, looks: Sequence[Look]) -> Choice:
@@ -399,22 +388,20 @@ def _contacts(choice: Choice, events: Choice, promotions: Choice) -> Choice | No
     """Return a table as contacts or responses where its values say that it is one."""
     if choice.table not in ("exposures", "responses"):
         return None
-    picks = dict(choice.picks)
-    if "customer_id" not in picks and (look := _holding(choice, events, _free(choice, picks))):
-        picks["customer_id"] = Pick(look, say("by_values", there=_customers(events)))
+    found = _matched(choice, events)
+    picks = dict(found.picks)
     for look in _free(choice, picks):
         if "promotion_id" not in picks and listing(choice, look, promotions):
             picks["promotion_id"] = Pick(look, say("by_list", name=promotions.theirs.name))
     times = [look for look in _free(choice, picks) if times_of(look)]
     if "ts" not in picks and len(times) == 1:
         picks["ts"] = Pick(times[0], say("only_time"))
-    lacks = [column for column in choice.lacks if column not in picks]
-    if lacks:
+    if any(column not in picks for column in choice.lacks):
         return None
     named = () if choice.rank is not None else (say("is_it", table=choice.table),)
-    doubts = (*choice.doubts, *named)
-    made = dataclasses.replace(choice, picks=picks, lacks=(), doubts=doubts)
-    return _of_promotions(_matched(made, events), promotions)
+    doubts = (*found.doubts, *named)
+    made = dataclasses.replace(found, picks=picks, lacks=(), doubts=doubts)
+    return _of_promotions(made, promotions)
 
 
 def _of_promotions(choice: Choice, promotions: Choice) -> Choice:
@@ -467,17 +454,6 @@ def _free(choice: Choice, picks: Mapping[str, Pick]) -> list[Look]:
     """Return the columns that are nothing else yet."""
     taken = {pick.name for pick in picks.values()}
     return [look for look in choice.looks if look.name not in taken]
-
-
-def _holding(choice: Choice, events: Choice, looks: Sequence[Look]) -> Look | None:
-    """Return the column that holds the events' customers, None where none holds half of them."""
-    shares = {
-        name: exact for name, exact, _ in _shares(choice, events, [x for x in looks if is_id(x)])
-    }
-    best = max(shares, key=lambda name: shares[name], default="")
-    if not best or shares[best] < MATCHING:
-        return None
-    return next(look for look in looks if look.name == best)
 
 
 def _customers(events: Choice) -> str:

@@ -110,12 +110,6 @@ def test_a_download_is_checked_kept_and_used_again(nowhere, monkeypatch, tmp_pat
     assert len(asked) == 1
 
 
-def test_a_packed_download_is_unpacked(nowhere, monkeypatch):
-    nowhere(gzip.compress(SMALL))
-    monkeypatch.setattr(source, "CHECKSUMS", (hashlib.sha256(SMALL).hexdigest(),))
-    assert load_experiment("hillstrom").customers == 4  # equal rows are two customers
-
-
 def test_another_file_is_not_kept_and_without_a_network_the_ways_are_named(nowhere, tmp_path):
     asked = nowhere(SMALL)
     refused(r"checksum differs.*path=…", load_experiment, "hillstrom")

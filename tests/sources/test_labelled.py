@@ -58,16 +58,6 @@ def test_the_finest_period_that_is_not_too_fine(tmp_path: Path) -> None:
     assert few["promotion_id"].unique().tolist() == ["2024-05-01"]
 
 
-def test_a_backtest_runs_on_it() -> None:
-    frame = load_labelled(rows(1_500), id="member", label="click", time="sent")
-    backtest = run_backtest(frame, outcome="click")
-    assert backtest.features == ("city", "orders", "postcode")
-    assert len(backtest.by_promotion) >= 20
-    assert backtest.pooled is not None and backtest.pooled.ci_low > 0.6
-    # nothing later than a row's own period teaches what predicts it
-    assert (backtest.rows["starts_at"] > frame["starts_at"].min()).all()
-
-
 def test_zones_are_dropped_and_several_outcomes_may_be_unknown_in_places() -> None:
     table = rows(4).assign(
         sent=["2024-01-01T23:30:00-02:00", "2024-01-02", "2024-01-03", "2024-01-04"]
@@ -95,33 +85,13 @@ def test_promotions_have_a_start_and_an_end() -> None:
 def test_what_is_wrong_names_no_column_or_is_no_table_is_said() -> None:
     for change, say, sentence in [
         ({}, {"label": "clicked"}, "no column 'clicked' in the table; did you mean 'click'"),
-        (
-            {},
-            {"label": "member"},
-            "['member', 'member', 'sent']; expected at least one, each",
-        ),
+        ({}, {"label": "member"}, "['member', 'member', 'sent']; expected at least one, each"),
         ({}, {"label": []}, "label = []; expected at least one"),
-        (
-            {"click": 2},
-            {},
-            "'click' has 400 of 400 values other than 0 and 1, such as '2'",
-        ),
+        ({"click": 2}, {}, "'click' has 400 of 400 values other than 0 and 1, such as '2'"),
         ({"click": None}, {}, "'click' has 400 of 400 values missing, first in row 1; take"),
-        (
-            {"member": 1.5},
-            {},
-            "'member' has 400 of 400 values with a fraction, such as '1.5'",
-        ),
-        (
-            {"sent": "03/01/2024"},
-            {},
-            "values that are no ISO 8601 time, such as '03/01/2024'",
-        ),
-        (
-            {"sent": 20240301},
-            {},
-            "values that are no ISO 8601 time, such as '20240301'",
-        ),
+        ({"member": 1.5}, {}, "'member' has 400 of 400 values with a fraction, such as '1.5'"),
+        ({"sent": "03/01/2024"}, {}, "that are no ISO 8601 time, such as '03/01/2024'"),
+        ({"sent": 20240301}, {}, "that are no ISO 8601 time, such as '20240301'"),
         ({"ends_at": 1}, {}, "'ends_at' has a name that promolab fills"),
     ]:
         call = {"id": "member", "label": "click", "time": "sent"} | say

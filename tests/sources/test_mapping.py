@@ -3,7 +3,7 @@
 import tomllib
 
 from promolab.contract import read_settings
-from promolab.sources.mapping import Value, read_mapping
+from promolab.sources.mapping import read_mapping
 from tests.refused import refused
 
 
@@ -82,14 +82,6 @@ def test_sections_are_kept_apart_from_settings_and_unknown_ones_name_the_nearest
     assert again == settings and not again.mapping
 
 
-def test_a_renamed_column_goes_and_one_that_is_only_used_stays():
-    assert Value(("a",)).renames == ("a",)
-    assert Value(("a",), format="%Y").renames == ("a",)
-    assert Value(("a", "b"), any=True).renames == ("a", "b")
-    assert Value(("a",), starts_with={"C": "return"}).renames == ()
-    assert Value(("a", "b"), multiply=True).renames == ()
-
-
 def part(text: str):
     return parts(f"[events]\n{text}")["events"][0]
 
@@ -124,13 +116,3 @@ def test_formats_are_understood():
     long = "%-d.%-m.%y %I:%M:%S.%f %p %z"
     for form in ("excel", "epoch_ms", "%Y年%m月%d日", long, "%Y%m%d UTC", "%j%%"):
         assert part(f'ts = {{ column = "t", format = "{form}" }}').columns["ts"].format == form
-
-
-def test_a_misspelt_word_of_the_contract_names_the_nearest_and_other_words_do_not():
-    words = [f'values = {{ buy = "{word}" }}' for word in ("purchse", "Purchase")]
-    words += ['starts_with = { C = "retrun" }', 'negative = "returns", otherwise = "purchase"']
-    for said in [*words, 'otherwise = "purchases"']:
-        refused(r"did you mean '(purchase|return)'\?", part, f'kind = {{ column = "k", {said} }}')
-    refused("kind value has 'veiw'; did you mean 'view'", part, 'kind = { value = "veiw" }')
-    kind = part('kind = { column = "k", values = { A = "adjustment", B = "refund" } }')
-    assert kind.columns["kind"].values == {"A": "adjustment", "B": "refund"}

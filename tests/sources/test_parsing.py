@@ -155,14 +155,6 @@ def test_their_words_for_yes_and_no():
     assert got["private_label"].tolist() == [True, False]
 
 
-@pytest.mark.parametrize("written", ["N/A", "c0@shop.com", "# 5", "n.a."])
-def test_only_what_looks_like_a_currency_is_proposed_as_one(written):
-    with pytest.raises(DataError, match="no number") as error:
-        events("", amount=["1", written])
-    assert "symbol" not in str(error.value)
-    assert ("empty = [" in str(error.value)) == (written in ("N/A", "n.a."))
-
-
 WHO = {"CustomerID": ["A", "A"], "TS": "2021-03-01", "Kind": "view"}
 FRAME = pd.DataFrame({**WHO, "Colour": ["red", "blue"]})
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import time
 
 import pyarrow.parquet as pq
 import pytest
@@ -19,13 +18,13 @@ from tests.refused import spoilt
 def read(tmp_path):
     """Return a function that writes csv files and reads them: (columns, rows)."""
 
-    def run(*contents: bytes | str, name: str = "sales.csv", block: int = 1 << 20, **options):
+    def run(*contents: bytes | str, name: str = "sales.csv", **options):
         files = []
         for number, content in enumerate(contents):
             path = tmp_path / (name if len(contents) == 1 else f"{number}{name}")
             path.write_bytes(content.encode() if isinstance(content, str) else content)
             files.append(open_csv(path, **options))
-        table = pq.read_table(csv_to_parquet("sales", files, block))
+        table = pq.read_table(csv_to_parquet("sales", files))
         return table.column_names, [tuple(row.values()) for row in table.to_pylist()]
 
     return run
@@ -94,19 +93,16 @@ def test_damage_is_named_and_leaves_no_file_behind(read):
     assert set(csv_files.scratch().iterdir()) == before
 
 
-def test_columns_are_limited_and_matched_by_name_and_rows_stay_in_order(read):
+def test_columns_are_limited_and_matched_by_name_and_rows_stay_in_order(read, monkeypatch):
     header = ",".join(f"c{i}" for i in range(10_000))
-    start = time.perf_counter()
-    with pytest.raises(DataError, match=r"sales.csv has 10,000 columns; at most 1,000 are read"):
-        read(f"{header}\n" + (",".join("1" * 10_000) + "\n") * 50)
-    assert time.perf_counter() - start < 20  # a second, or minutes if each were looked at
+    spoilt(r"sales.csv has 10,000 columns; at most 1,000 are read", read, f"{header}\n")
     assert len(read(",".join(f"c{i}" for i in range(1000)) + "\n")[0]) == 1000
     columns, rows = read("a,b\n1,2\n", "b;c\n3;4\n5;6\n", "a,b\n7,8\n")
     assert columns == ["a", "b", "c"]
     assert rows == [("1", "2", None), (None, "3", "4"), (None, "5", "6"), ("7", "8", None)]
-    content = "n,text\n" + "".join(f"{i},{'x' * (i % 37)}\n" for i in range(20_000))
-    rows = read(content, block=4096)[1]
-    assert [int(n) for n, _ in rows] == list(range(20_000))
+    content = "n,text\n" + "".join(f"{i},{'x' * (i % 37)}\n" for i in range(2_000))
+    monkeypatch.setattr(csv_files, "CELLS", 300)
+    assert [int(n) for n, _ in read(content)[1]] == list(range(2_000))
 
 
 def test_encodings_are_read_on_the_way(read):
@@ -132,17 +128,15 @@ TABLES = st.integers(1, 4).flatmap(
     table=TABLES,
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     separator=st.sampled_from(",;\t"),
-    block=st.integers(70, 400),
 )
-@example(table=[["p\r\nq"]] * 40, end="\r\n", separator=",", block=71)
-@example(table=[["", "\r;", ";"], ["", "\r", ""]], end="\n", separator=",", block=70)
-def test_the_same_as_pythons_own_csv_module(read, table, end, separator, block):
+@example(table=[["", "\r;", ";"], ["", "\r", ""]], end="\n", separator=",")
+def test_the_same_as_pythons_own_csv_module(read, table, end, separator):
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL)
     header = [f"c{i}" for i in range(len(table[0]))]
     writer.writerows([header, *table])
     expected = [tuple(value or None for value in row) for row in table]
-    assert read(buffer.getvalue(), separator=separator, block=block) == (header, expected)
+    assert read(buffer.getvalue(), separator=separator) == (header, expected)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -131,16 +131,12 @@ def test_links(tmp_path):
 # Csv files together.
 
 
-def test_csv_files_are_one_table_and_drift_is_named(tmp_path, con):
+def test_csv_files_are_one_table(tmp_path, con):
     paths = put(tmp_path, a__csv="id,x\n007,1\n", b__csv="y;id\n2;B\n", c__csv="id,x\nC,\n")
     raw = read_files(con, "events", paths)
     assert raw.table.columns == ("id", "x", "y") and raw.columns_as_text
     assert {str(type_) for type_ in raw.table.schema().types} == {"string"}
     assert rows(raw) == [("007", "1", None), ("B", None, "2"), ("C", None, None)]
-    assert raw.notes == (
-        "events: 1 of 3 files lack the column 'x' (b.csv); it is empty there.",
-        "events: 2 of 3 files lack the column 'y' (a.csv, c.csv); it is empty there.",
-    )
 
 
 def test_a_csv_file_is_parsed_once_gzip_and_in_a_stated_encoding(tmp_path, con):
@@ -229,9 +225,6 @@ def test_parquet_keeps_its_types_widens_numbers_and_may_be_damaged_or_too_wide(t
     raw = read_files(con, "events", paths)
     assert not raw.columns_as_text
     assert rows(raw) == [("007", 1, None), ("B", 2**40, "x"), ("C", 0.5, None)]
-    assert raw.notes == (
-        "events: 1 of 3 files lack the column 'x' (c.parquet); it is empty there.",
-    )
     broken = put(tmp_path, a__parquet="not parquet")[0]
     spoilt(r"cannot be read \(.*\); is the file whole\?", read_files, con, "events", [broken])
     wide = parquet(tmp_path, wide={f"c{i}": [1] for i in range(1001)})
@@ -345,7 +338,7 @@ def test_cells_become_text_and_files_stand_below_each_other(tmp_path, con):
     a = workbook(tmp_path / "a.xlsx", Sales={"A1": "id", "B1": "x", "A2": 1, "B2": "x"})
     b = workbook(tmp_path / "b.xlsx", Sales={"A1": "id", "A2": 2})
     raw = read_files(con, "events", [a, b])
-    assert rows(raw) == [("1", "x"), ("2", None)] and "lack the column 'x' (b.xlsx)" in raw.notes[0]
+    assert rows(raw) == [("1", "x"), ("2", None)]
     assert rows(read_files(con, "events", [b], names=["n"])) == [("id",), ("2",)]
 
 
