@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -292,8 +291,8 @@ def _pattern(folder: Path, group: list[Path]) -> str | list[str]:
     names = [path.relative_to(folder).as_posix() for path in group]
     if len(names) == 1:
         return names[0]
-    start = commonprefix(names)
-    end = commonprefix([name[len(start) :][::-1] for name in names])[::-1]
+    start = _common_start(names)
+    end = _common_start([name[len(start) :][::-1] for name in names])[::-1]
     # The wider glob takes in next month's file as well.
     for first in (re.sub(r"\d[\d._-]*$", "", start), start):
         plain = not re.search(r"[\[\]?*]", first)
@@ -301,3 +300,9 @@ def _pattern(folder: Path, group: list[Path]) -> str | list[str]:
         if matched == sorted(group):
             return f"{first}*{end}"
     return names
+
+
+def _common_start(names: Sequence[str]) -> str:
+    low, high = min(names), max(names)
+    n = next((i for i, pair in enumerate(zip(low, high, strict=False)) if len(set(pair)) > 1), None)
+    return low[:n]
