@@ -16,6 +16,7 @@ from .operations import Economics as Economics
 from .operations import Notify as Notify
 from .operations import Operations as Operations
 from .operations import SendColumns as SendColumns
+from .operations import StatedExperiment as StatedExperiment
 from .operations import StatedRate as StatedRate
 from .operations import budget_of as budget_of
 from .operations import read_operations as read_operations
@@ -54,7 +55,6 @@ from .settings import Settings, read_settings
 from .settings import toml_line as toml_line
 from .shop import NEEDS, Shop
 from .shop import Gap as Gap
-from .stated_experiments import StatedExperiment as StatedExperiment
 from .tables import BOUGHT_FROM as BOUGHT_FROM
 from .tables import HAPPENED as HAPPENED
 from .tables import TABLES

@@ -18,7 +18,7 @@ from promolab.contract import TABLES, Gap, Settings, Shop, shown_value
 from promolab.engines import scratch, write_parquet
 from promolab.errors import DataError, nearest
 from promolab.sources.columns import conform, which_columns
-from promolab.sources.files.finding import OneFile, listed_files
+from promolab.sources.files.reading import OneFile, listed_files
 from promolab.sources.mapping import Part, Value
 from promolab.sources.synonyms import CURRENCIES, SIGNS, column_rank
 from promolab.wording import count, plural

@@ -10,7 +10,7 @@ from typing import Any
 
 from promolab.contract import TABLES, Column, Settings, shown_value
 from promolab.errors import DataError, nearest
-from promolab.sources.files.finding import no_case_twins
+from promolab.sources.files.reading import no_case_twins
 from promolab.sources.mapping import Part, Value
 from promolab.sources.parsing import Problem, term_in_words, to_flag, to_id, to_number, to_time
 

@@ -27,7 +27,7 @@ from promolab.errors import DataError, InputError, StepError, nearest
 from promolab.simulated import SimulatedShop, Truth, World, holds, read_soiled, write_shop
 from promolab.sources.assembly import Found, assembled
 from promolab.sources.files import find_files, read_files
-from promolab.sources.files.finding import kind_of, refuse_duckdb, zips_in
+from promolab.sources.files.reading import kind_of, refuse_duckdb, zips_in
 from promolab.sources.mapping import Part, read_mapping
 
 

@@ -1,11 +1,11 @@
 from .csv_files import new_file as new_file
 from .excel import sheets_of as sheets_of
-from .finding import NOT_TABLES as NOT_TABLES
-from .finding import SUFFIXES as SUFFIXES
-from .finding import find_files as find_files
-from .finding import kind_of as kind_of
-from .finding import refuse_duckdb as refuse_duckdb
-from .finding import zips_in as zips_in
+from .reading import NOT_TABLES as NOT_TABLES
+from .reading import SUFFIXES as SUFFIXES
+from .reading import find_files as find_files
+from .reading import kind_of as kind_of
 from .reading import read_files as read_files
+from .reading import refuse_duckdb as refuse_duckdb
+from .reading import zips_in as zips_in
 
 __all__: list[str] = []

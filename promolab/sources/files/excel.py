@@ -13,8 +13,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 from promolab.errors import DataError, MissingExtraError, nearest
-from promolab.sources.files.csv_files import check_names, new_file
-from promolab.sources.files.finding import LOOKED_AT, check_titles, title_rows
+from promolab.sources.files.csv_files import (
+    LOOKED_AT,
+    check_names,
+    check_titles,
+    new_file,
+    title_rows,
+)
 
 ROWS_AT_A_TIME = 20_000
 ERRORS = {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"}
