@@ -20,7 +20,7 @@ from promolab.abtest.readout.decision import (
 from promolab.abtest.readout.profit import MoneyTerms, money_of
 from promolab.campaign.readout import standing_holdout
 from promolab.results import Estimate
-from promolab.simulated import added_profit
+from promolab.simulated.tables import CONTACT_COST
 from promolab.sources import simulated
 from promolab.stats import normal_quantile, two_sided
 
@@ -173,7 +173,14 @@ def standing(shops: int = 12, customers: int = 6_000) -> Row:
         made = shop.decisions.filter(shop.decisions.action != "none")
         got = made.select("action", "customer_id").execute().groupby("action")["customer_id"]
         found = standing_holdout(shop, shop.span()[1])
-        truth = sum(added_profit(shop, name, who) for name, who in got) / found.others
+        truth = (
+            sum(
+                shop.truth.effects(name).set_index("customer_id")["margin_effect"].loc[who].sum()
+                - CONTACT_COST * len(who)
+                for name, who in got
+            )
+            / found.others
+        )
         e = found.so_far("profit")
         held += e.ci_low <= truth <= e.ci_high
         far.append(2 * (e.value - truth) / (e.ci_high - e.ci_low))
