@@ -11,12 +11,11 @@ from .groups.preparation import NOISE as NOISE
 from .groups.rfm import RFM_COLUMNS as RFM_COLUMNS
 from .groups.rfm import RFM_ORDER as RFM_ORDER
 from .groups.rfm import rfm_names as rfm_names
-from .lookback import sample_customers, segment_history
 from .migration import Migration as Migration
 from .migration import segment_migration
 from .representation import SegmentIndex as SegmentIndex
-from .representation import segment_index
-from .response_rates import segment_response
+from .representation import segment_index as segment_index
+from .response_rates import sample_customers, segment_history, segment_response
 from .segmenter import Segmenter
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "describe_segments",
     "sample_customers",
     "segment_history",
-    "segment_index",
     "segment_migration",
     "segment_response",
 ]

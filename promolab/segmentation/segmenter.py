@@ -25,10 +25,15 @@ from promolab.segmentation.groups.fitted import (
     group_means,
     nearest_centre,
 )
-from promolab.segmentation.groups.measures import MIN_SHARE, middle, silhouette
+from promolab.segmentation.groups.measures import (
+    MIN_SHARE,
+    NumberOfSegments,
+    Stability,
+    middle,
+    silhouette,
+)
 from promolab.segmentation.groups.methods import Grouped, KMeans, Method, Request, Rfm, Task
 from promolab.segmentation.groups.naming import named_groups, untrue_names
-from promolab.segmentation.groups.number import NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import (
     ALL,
     NO_HISTORY,

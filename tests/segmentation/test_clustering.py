@@ -12,10 +12,9 @@ from statsmodels.stats.proportion import proportion_confint
 from promolab.segmentation import Segmenter
 from promolab.segmentation.groups import measures as clustering
 from promolab.segmentation.groups.density import dbscan, distance_knee
-from promolab.segmentation.groups.measures import grouped_mean, grouped_ratio
+from promolab.segmentation.groups.measures import Fit, choose, grouped_mean, grouped_ratio
 from promolab.segmentation.groups.methods import KMeans as ByKMeans
 from promolab.segmentation.groups.methods import Request, Task
-from promolab.segmentation.groups.number import Fit, choose
 from promolab.segmentation.groups.preparation import has_history, prepare, standardise
 from promolab.stats import share_interval
 from tests.refused import refused

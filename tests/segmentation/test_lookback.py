@@ -10,7 +10,7 @@ import pytest
 from promolab import Segmenter, build_features, build_pairs, load_shop
 from promolab.campaign.past import past_answers
 from promolab.segmentation import sample_customers, segment_history
-from promolab.segmentation.lookback import SegmentHistory
+from promolab.segmentation.response_rates import SegmentHistory
 
 AS_OF = pd.Timestamp("2017-10-30 04:00")
 

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from promolab.segmentation import Segmenter
 from promolab.segmentation.groups import measures as clustering
-from promolab.segmentation.groups.number import NumberOfSegments, mark_chosen
+from promolab.segmentation.groups.measures import NumberOfSegments, mark_chosen
 from promolab.segmentation.segmenter import METHODS
 from tests.refused import refused
 

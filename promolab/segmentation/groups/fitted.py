@@ -12,8 +12,8 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.profiles import numeric
 from promolab.results import Estimate, Result
+from promolab.segmentation.groups.measures import NumberOfSegments, Stability
 from promolab.segmentation.groups.naming import segment_words
-from promolab.segmentation.groups.number import NumberOfSegments, Stability
 from promolab.segmentation.groups.preparation import CURVES, DEFAULT_COLUMNS, Scaling
 from promolab.stats import share_interval
 

@@ -17,12 +17,14 @@ from promolab.segmentation.groups import rfm
 from promolab.segmentation.groups.fitted import group_means
 from promolab.segmentation.groups.measures import (
     MIN_SHARE,
+    Chosen,
+    NumberOfSegments,
     bootstrap_counts,
+    choose,
     one_thread,
     rand_indices,
     sample_rows,
 )
-from promolab.segmentation.groups.number import Chosen, NumberOfSegments, choose
 from promolab.wording import plural
 
 
