@@ -62,21 +62,21 @@ class Mutation:
 MUTATIONS = (
     # Offers, and who takes them.
     Mutation(
-        "recommend/offers/offer_features.py",
+        "recommend/offer_features.py",
         "if lesson.ends_at <= moment and lesson.kind == kind",
         "if lesson.kind == kind",
         "recommend/test_offers.py::"
         "test_of_two_that_overlap_the_first_teaches_nothing_and_only_what_is_over_does",
     ),
     Mutation(
-        "recommend/offers/offer_features.py",
+        "recommend/offer_features.py",
         "within_it = (past.age <= old) & (past.age > new)",
         "within_it = past.age <= old",
         "recommend/test_offers.py::"
         "test_products_are_the_offers_without_coupons_taken_while_the_promotion_ran",
     ),
     Mutation(
-        "recommend/offers/offer_features.py",
+        "recommend/offer_features.py",
         """(plans["ends_at"] <= now) & (plans["starts_at"] >= graph.known_from)""",
         """plans["ends_at"] <= now""",
         "recommend/test_offers.py::"
@@ -90,14 +90,14 @@ MUTATIONS = (
         "test_what_a_customer_redeemed_of_a_promotion_is_no_path_to_it",
     ),
     Mutation(
-        "recommend/offers/ranking.py",
+        "recommend/offer_ranking.py",
         """np.minimum(found["share"].to_numpy() * learned.each, 1.0)""",
         """found["share"].to_numpy() * learned.each""",
         "recommend/test_offers.py::"
         "test_no_offer_is_expected_more_than_once_and_places_hold_a_share_of_all_taken",
     ),
     Mutation(
-        "recommend/offers/ranking.py",
+        "recommend/offer_ranking.py",
         "min(places, hit.shape[1]) - 1] / many",
         "min(places, hit.shape[1]) - 1] / np.minimum(many, places)",
         "recommend/test_offers.py::"

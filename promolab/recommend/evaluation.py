@@ -1,4 +1,4 @@
-"""Ways to recommend, held against what the same customers bought in the weeks after."""
+"""Ways to recommend beside what the same customers bought after; what is bought again."""
 
 from __future__ import annotations
 
@@ -6,34 +6,25 @@ import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.checks import choices_of, level_of, seed_of, whole_number
+from promolab.effects import mean_of
 from promolab.errors import DataError
 from promolab.features import read_as_of
 from promolab.metrics import AMONG, RecommendationQuality, recommendation
-from promolab.recommend.purchases import purchase_rows, read_purchases
+from promolab.recommend.purchases import Purchases, purchase_rows, read_purchases
 from promolab.recommend.recommender import KINDS, Recommender
-from promolab.results import Result
-from promolab.stats import holm, t_quantile
+from promolab.results import Estimate, Result
+from promolab.stats import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COMPARED = (
-    "popularity",
-    "frequency",
-    "tifu",
-    "itemknn",
-    "ease",
-    "als",
-    "fm",
-    "hybrid",
-)
+COMPARED = tuple(kind for kind in KINDS if kind != "content")
 
 
 @dataclass(frozen=True)
@@ -46,9 +37,7 @@ class RecommenderBoard(Result):
         A row per kind and ``among``: ``kind, among, ndcg, ndcg_low, ndcg_high, recall, hit_rate,
         repeats`` (share of the list bought before), ``coverage, novelty, customers, difference,
         difference_low, difference_high`` (NDCG less the first kind's, paired by customer),
-        ``p_value, p_holm`` (over the kinds, for each ``among``), ``seconds, megabytes`` (fitting
-        and listing; the most memory that the process held beyond what it held before, nan where
-        the system does not tell).
+        ``p_value, p_holm`` (over the kinds, for each ``among``), ``seconds`` (fitting and listing).
     kinds : tuple of str
         The simplest first; the first is what the others are held against.
     k, weeks : int
@@ -179,11 +168,10 @@ def compare_recommenders(
     found: dict[str, dict[str, RecommendationQuality]] = {}
     cost = {}
     for name in names:
-        held, began = _memory("VmRSS"), clock.perf_counter()
+        began = clock.perf_counter()
         model = Recommender(name, least_customers=least_customers, seed=seed).fit_purchases(past)
         lists = model.recommend_each(asked, min(k, past.shape[1]), parts, reasons=False)
-        seconds = clock.perf_counter() - began
-        cost[name] = (seconds, _memory("VmHWM") - held)
+        cost[name] = clock.perf_counter() - began
         found[name] = {
             part: recommendation(
                 lists[part], after, before=before, k=k, among=part, catalogue=past.shape[1],
@@ -193,23 +181,6 @@ def compare_recommenders(
         }  # fmt: skip
     board = _board(found, cost, level)
     return RecommenderBoard(board, tuple(names), k, weeks, level, past.unknown)
-
-
-def _memory(name: str) -> float:
-    """Return the process's memory now ("VmRSS") or at most since then ("VmHWM"), in MB.
-
-    It costs no time, as tracing what Python allocates does, and counts what torch holds. Linux
-    tells it; elsewhere it is nan.
-    """
-    process = Path("/proc/self")
-    try:
-        if name == "VmRSS":
-            (process / "clear_refs").write_text("5")  # the most is what is held now
-        told = (process / "status").read_text()
-    except OSError:
-        return np.nan
-    found = [line.split()[1] for line in told.splitlines() if line.startswith(f"{name}:")]
-    return int(found[0]) / 1024 if found else np.nan
 
 
 def _split(events: Any, now: Any, weeks: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -226,7 +197,7 @@ def _split(events: Any, now: Any, weeks: int) -> tuple[pd.DataFrame, pd.DataFram
 
 def _board(
     found: dict[str, dict[str, RecommendationQuality]],
-    cost: dict[str, tuple[float, float]],
+    cost: dict[str, float],
     level: float,
 ) -> pd.DataFrame:
     first = next(iter(found))
@@ -251,8 +222,7 @@ def _board(
                     "novelty": quality.novelty,
                     "customers": quality.ndcg.n,
                     **_paired(gap, level, name == first),
-                    "seconds": cost[name][0],
-                    "megabytes": cost[name][1],
+                    "seconds": cost[name],
                 }
             )
         p = np.array([row["p_value"] for row in part_rows], dtype=float)
@@ -263,15 +233,116 @@ def _board(
 
 def _paired(gap: np.ndarray, level: float, reference: bool) -> dict[str, float]:
     """Return the mean of paired differences with its interval and p value."""
-    from scipy.stats import t
+    from scipy.stats import ttest_1samp
 
     gap = gap[~np.isnan(gap)]
     names = ("difference", "difference_low", "difference_high", "p_value")
     if reference or len(gap) < 2:
         return dict.fromkeys(names, np.nan)
-    mean, error = float(gap.mean()), float(gap.std(ddof=1) / np.sqrt(len(gap)))
-    if error == 0:
+    mean = float(gap.mean())
+    if not gap.std():
         return dict(zip(names, (mean, mean, mean, float(mean == 0)), strict=True))
-    half = float(t_quantile(level, len(gap) - 1)) * error
-    p = 2 * float(t.sf(abs(mean) / error, len(gap) - 1))
-    return dict(zip(names, (mean, mean - half, mean + half, p), strict=True))
+    found = ttest_1samp(gap, 0.0)
+    ends = found.confidence_interval(level)
+    return dict(zip(names, map(float, (mean, *ends, found.pvalue)), strict=True))
+
+
+GROUPS = ("product", "type", "category")
+
+
+@dataclass(frozen=True)
+class RepurchaseRates(Result):
+    """How much of what customers bought lately they had bought before; by `repurchase_rates`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row for products, types and categories, as far as they are known: ``what, pairs`` (of a
+        customer and what was bought), ``share`` (bought before) ``, ci_low, ci_high`` (95 %, by
+        customer).
+    by_category : DataFrame
+        ``category, pairs, share``: of products, the categories with most pairs.
+    days : int
+        What counts as lately.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    by_category: pd.DataFrame = field(repr=False)
+    days: int
+
+    def facts(self) -> dict[str, Any]:
+        """Return the shares of products and categories, and the rows of the figure."""
+        of = {row["what"]: row for row in self.frame.to_dict("records")}
+        shares = {
+            what: Estimate(row["share"], row["ci_low"], row["ci_high"], row["pairs"])
+            for what, row in of.items()
+        }
+        drawn = self.frame.rename(columns={"ci_low": "share_low", "ci_high": "share_high"})
+        return {
+            "product": shares["product"],
+            "category": shares.get("category", Estimate(np.nan)),
+            "drawn": drawn,
+        }
+
+
+def repurchase_rates(past: Purchases, days: int = 28, most: int = 10) -> RepurchaseRates:
+    """Hold what customers bought lately against what they had bought before.
+
+    Parameters
+    ----------
+    past : Purchases
+        Of all products, as `promolab.recommend.product_graph` holds them.
+    days : int
+        What counts as lately.
+    most : int
+        Categories told apart.
+
+    Raises
+    ------
+    DataError
+        Nothing was bought lately, or nothing before that.
+    """
+    days = whole_number("days", days, 1)
+    late = past.age <= days
+    if not late.any() or late.all():
+        raise DataError(
+            f"purchases of the last {days} days and of the time before them are needed to tell "
+            "what is bought again"
+        )
+    rows, found = [], {}
+    for what in GROUPS:
+        if what == "product":
+            codes = past.product
+        elif what in past.attributes.columns:
+            codes = pd.factorize(past.attributes[what])[0][past.product]
+        else:
+            continue
+        found[what] = _pairs(past.customer, codes, late)
+        pairs = found[what]
+        if pairs.empty:
+            continue
+        clusters = np.unique(pairs["customer"], return_inverse=True)[1]
+        share = mean_of(pairs["again"].to_numpy(float), clusters, 0.95).estimate
+        ends = {"share": share.value, "ci_low": share.ci_low, "ci_high": share.ci_high}
+        rows.append({"what": what, "pairs": len(pairs)} | ends)
+    categories = pd.DataFrame({"category": [], "pairs": [], "share": []})
+    if "category" in past.attributes.columns:
+        names = past.attributes["category"].to_numpy()[found["product"]["code"]]
+        told = found["product"].assign(category=names).groupby("category")["again"]
+        categories = told.agg(["size", "mean"]).reset_index()
+        categories.columns = ["category", "pairs", "share"]
+        categories = categories.sort_values(["pairs", "category"], ascending=[False, True])
+        categories = categories.head(most).sort_values(
+            ["share", "category"], ascending=[False, True], ignore_index=True
+        )
+    return RepurchaseRates(pd.DataFrame(rows), categories, days)
+
+
+def _pairs(customer: np.ndarray, codes: np.ndarray, late: np.ndarray) -> pd.DataFrame:
+    """Return customer and code of what was bought lately, and whether it had been before."""
+    known = codes >= 0
+    many = int(codes.max(initial=0)) + 1
+    keys = customer.astype(np.int64) * many + codes
+    now = np.unique(keys[late & known])
+    again = np.isin(now, keys[~late & known])
+    return pd.DataFrame({"customer": now // many, "code": now % many, "again": again})

@@ -8,14 +8,14 @@ from statsmodels.discrete.conditional_models import ConditionalLogit
 
 from promolab.errors import DataError
 from promolab.recommend import Recommender, past_offers, product_graph, rank_offers
-from promolab.recommend.offers.offer_features import (
+from promolab.recommend.offer_features import (
     PRIOR,
     Lesson,
     learn_choices,
     learned_before,
     lessons,
 )
-from promolab.recommend.offers.ranking import _expected, _rows, gain
+from promolab.recommend.offer_ranking import _expected, _rows, gain
 from tests.recommend.conftest import NOW, in_duckdb
 from tests.refused import refused
 

@@ -9,7 +9,7 @@ import pytest
 from promolab.display import Html
 from promolab.folder import open_run
 from promolab.recommend import PastOffers, Recommender, product_graph, rank_offers
-from promolab.recommend.offers.offer_features import Features, on_offer
+from promolab.recommend.offer_features import Features, on_offer
 from promolab.report import week_offers
 from promolab.report.pages.offers import NoOffers, WeekOffers
 from tests.recommend.conftest import NOW, bought, coupons, in_duckdb, known, shop

@@ -15,7 +15,7 @@ from promolab.effects import mean_of
 from promolab.errors import DataError, InputError
 from promolab.recommend.graph import ProductGraph, product_graph
 from promolab.recommend.method import largest
-from promolab.recommend.offers.offer_features import (
+from promolab.recommend.offer_features import (
     Choices,
     Features,
     Lesson,
