@@ -17,7 +17,7 @@ import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.font_manager import fontManager
-from matplotlib.text import Annotation, Text
+from matplotlib.text import Annotation
 
 from promolab import plots
 from promolab.plots import _fonts
@@ -213,33 +213,11 @@ def test_of_the_fonts_there_are_the_likeliest_comes_first(monkeypatch, tmp_path)
     assert found[0] == "NotoSansCJK-Regular.ttc" and found[-1] == "Vera.ttf"
 
 
-def test_bold_is_thick_where_no_font_has_a_bold_face(monkeypatch):
-    files = _fonts._of_the_extra()
-    if not files:
-        pytest.skip("the extra cjk is not installed: there are no fonts without a bold face")
-    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", list)
-    kept = [entry for entry in fontManager.ttflist if "CJK" not in entry.name]
-    monkeypatch.setattr(fontManager, "ttflist", kept)
-    _fonts.fallback_families.cache_clear()
-    try:
-        assert _fonts.fallback_families() == ("Noto Sans CJK SC",)
-        ax = plots.finish(plots.bars(["新鲜水果"], [3]), title="限时折扣最多", subtitle="n = 3")
-        for _ in range(2):
-            plots.thicken(ax.figure)
-        words = {text.get_text(): text for text in ax.figure.findobj(Text)}
-        assert len(words["限时折扣最多"].get_path_effects()) == 2
-        assert not words["n = 3"].get_path_effects() and not words["新鲜水果"].get_path_effects()
-    finally:
-        _fonts.fallback_families.cache_clear()
-
-
-def test_a_collection_gives_the_face_of_the_machines_language(monkeypatch):
+def test_a_collection_gives_the_face_for_simplified_chinese(monkeypatch):
     one = dataclasses.replace(fontManager.ttflist[0], fname="a.ttc")
     faces = [dataclasses.replace(one, name=f"A {name}") for name in ("JP", "SC", "KR")]
     monkeypatch.setattr(fontManager, "ttflist", faces)
-    for spoken, face in (("ja_JP", "A JP"), ("ko_KR", "A KR"), ("en_US", "A SC"), (None, "A SC")):
-        monkeypatch.setattr("locale.getlocale", lambda spoken=spoken: (spoken, "UTF-8"))
-        assert _fonts._face(Path("a.ttc")) == face
+    assert _fonts._face(Path("a.ttc")) == "A SC"
 
 
 @pytest.mark.parametrize("text", WIDE)

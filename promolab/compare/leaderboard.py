@@ -302,10 +302,8 @@ class Leaderboard(Result):
             return "all" if n == len(self.models) else "some" if n else "none"
 
         def precision_ends() -> tuple[float, float]:
-            # Rare positives leave most of 0 to 100 % empty; below the small panel in the upper
-            # right the curves keep to half of the axis.
-            y, x = recall_curves()["y"], recall_curves()["x"]
-            top = float(min(1.0, max(1.1 * y.max(), y[x >= 0.5].max() / 0.55)))
+            # Rare positives leave most of 0 to 100 % empty.
+            top = float(min(1.0, 1.1 * recall_curves()["y"].max()))
             return -0.01 * top, 1.01 * top
 
         return {
@@ -317,10 +315,8 @@ class Leaderboard(Result):
             "calibrated": calibrated,
         }
 
-    plot_roc = drawn_by("plot_roc", "Draw all ROC curves, and enlarged how they differ.")
-    plot_precision_recall = drawn_by(
-        "plot_precision_recall", "Draw all precision–recall curves, and enlarged how they differ."
-    )
+    plot_roc = drawn_by("plot_roc", "Draw all ROC curves.")
+    plot_precision_recall = drawn_by("plot_precision_recall", "Draw all precision–recall curves.")
     plot_reliability = drawn_by(
         "plot_reliability", "Draw predicted against observed, a panel per model with the same axes."
     )

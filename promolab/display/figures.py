@@ -6,7 +6,6 @@ import base64
 import io
 from typing import TYPE_CHECKING, Any, cast
 
-from promolab import plots
 from promolab.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ def png(figure: Figure) -> bytes:
     """
     from PIL import Image
 
-    plots.thicken(figure)
     pixels, buffer = io.BytesIO(), io.BytesIO()
     # The size is the figure's, never a cropped one; what is read again at once is not compressed.
     figure.savefig(

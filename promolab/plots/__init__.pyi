@@ -13,7 +13,6 @@ from ._base import text_width as text_width
 from ._base import wrapped as wrapped
 from ._fonts import is_wide as is_wide
 from ._fonts import lacking_font as lacking_font
-from ._fonts import thicken as thicken
 from ._lines import bars, curve, intervals
 from ._lines import columns as columns
 from ._lines import points as points
@@ -26,7 +25,6 @@ from ._maps import histogram as histogram
 from ._maps import scatter_map as scatter_map
 from ._panels import MOST_PAIRS as MOST_PAIRS
 from ._panels import alike as alike
-from ._panels import enlarged as enlarged
 from ._panels import over_all as over_all
 from ._panels import pairs_by_group as pairs_by_group
 from ._panels import panels as panels

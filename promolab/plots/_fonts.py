@@ -5,15 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.util
-import locale
 import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 OWN = "DejaVu Sans"
 """Matplotlib's own font, first in the list: what it holds is drawn with it."""
@@ -42,11 +37,6 @@ _LESS_LIKELY = re.compile(
     r"serif|mono|ming|song|bold|black|light|thin|medium|italic", re.IGNORECASE
 )
 _SAMPLES = {"zh": "国实验券", "ja": "あ割引", "ko": "한쿠"}
-# A collection holds a face for each way to draw a character: that of the machine's language.
-_FACES = {"ja": "JP", "ko": "KR", "zh_TW": "TC", "zh_HK": "HK"}
-_SIMPLIFIED = "SC"
-THICK = "thicker"
-_STROKE = 0.045  # of a letter's size: as much thicker as a bold face is
 
 
 def is_wide(text: str) -> bool:
@@ -101,13 +91,11 @@ def fallback_families() -> tuple[str, ...]:
 
 
 def _face(file: Path) -> str:
-    """Return the family of a font's file, of a collection the one for the machine's language."""
+    """Return the family of a font's file, of a collection the one for simplified Chinese."""
     from matplotlib.font_manager import fontManager
 
     families = [entry.name for entry in fontManager.ttflist if entry.fname == str(file)]
-    spoken = str(locale.getlocale()[0] or "")
-    wanted = next((f for name, f in _FACES.items() if spoken.startswith(name)), _SIMPLIFIED)
-    return next((name for name in families if name.endswith(f" {wanted}")), families[0])
+    return next((name for name in families if name.endswith(" SC")), families[0])
 
 
 def _add_bold(file: Path, family: str) -> None:
@@ -120,30 +108,6 @@ def _add_bold(file: Path, family: str) -> None:
     else:
         mine = (e for e in fontManager.ttflist if e.fname == str(file) and e.name == family)
         fontManager.ttflist.append(dataclasses.replace(next(mine), weight="bold"))
-
-
-def thicken(figure: Figure) -> None:
-    """Draw bold Chinese, Japanese and Korean thicker where no font here has a bold face for it.
-
-    Parameters
-    ----------
-    figure : Figure
-        Before it is drawn.
-    """
-    from matplotlib.font_manager import FontProperties, findfont
-    from matplotlib.patheffects import Normal, Stroke
-    from matplotlib.text import Text
-
-    families = fallback_families()
-    if not families:
-        return
-    plain, bold = (findfont(FontProperties(family=families[0], weight=w)) for w in (400, 700))
-    for text in figure.findobj(Text) if plain == bold else ():
-        if is_wide(text.get_text()) and text.get_fontweight() == "bold" and text.get_gid() != THICK:
-            text.set_gid(THICK)  # a figure may be drawn again
-            wide: Any = _STROKE * float(text.get_fontsize())
-            stroke = Stroke(linewidth=wide, foreground=text.get_color())
-            text.set_path_effects([*text.get_path_effects(), stroke, Normal()])
 
 
 def lacking_font(texts: Iterable[str]) -> str:

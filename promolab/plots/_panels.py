@@ -1,4 +1,4 @@
-"""Panels of one figure: with the same axes, one in a corner, how groups spread (seaborn)."""
+"""Panels of one figure: with the same axes, and how groups spread (seaborn)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import MissingExtraError
-from promolab.plots._base import finish, new_axes, segment_colours, style, styled
-from promolab.plots._lines import curve, reference_line
+from promolab.plots._base import segment_colours, style, styled
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -68,57 +67,6 @@ def over_all(axes: Sequence[Axes], title: str, subtitle: str = "") -> None:
     figure: Any = axes[0].get_figure(root=True)
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     figure.supxlabel(subtitle, x=0.01, ha="left", fontsize=9.5)
-
-
-@styled
-def enlarged(
-    place: Sequence[float], title: str, *, start: float = 0.0, ax: Axes | None = None
-) -> Axes:
-    """Draw how each curve of an Axes differs from the first one, in a corner that they leave empty.
-
-    Parameters
-    ----------
-    place : sequence of four float
-        Left, bottom, width and height, as shares of the Axes.
-    title : str
-        What is shown.
-    start : float
-        From where on the x axis the differences are drawn.
-    ax : Axes
-        With curves that have labels and the same x.
-    """
-    ax = new_axes(ax)
-    lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
-    if len(lines) < 2:
-        return ax
-    x, first = (np.asarray(found, float) for found in lines[0].get_data())
-    shown = x >= start
-    small = ax.inset_axes((place[0], place[1], place[2], place[3]))
-    reference_line(small, "horizontal", 0.0)
-    for i, line in enumerate(lines[1:]):
-        gap = (np.asarray(line.get_ydata(), float) - first)[shown]
-        looks: Any = {"colour": line.get_color(), "linestyle": line.get_linestyle()}
-        curve(x[shown], gap, ax=small, **looks)
-        # Each name stands at a place of its own along the axis, on its curve.
-        at = int((i + 0.5) / (len(lines) - 1) * shown.sum())
-        small.annotate(
-            str(line.get_label()).partition(", ")[0],
-            (x[shown][at], gap[at]),
-            xytext=(0, 3 if gap[at] >= 0 else -3),
-            textcoords="offset points",
-            ha="center",
-            va="bottom" if gap[at] >= 0 else "top",
-            fontsize=7.5,
-            color=line.get_color(),
-            bbox={"facecolor": "white", "alpha": 0.75, "pad": 0.5, "edgecolor": "none"},
-            parse_math=False,
-        )
-    small.margins(y=0.3)
-    small.set_xlim(-0.01, 1.01)
-    small.tick_params(labelsize=7.5)
-    finish(small, title="", percent="xy")
-    small.set_title(title, fontsize=8, fontweight="normal", pad=3)
-    return ax
 
 
 MOST_PAIRS = 4

@@ -23,7 +23,7 @@ FIGURE = {*TEXTS, *LOOKS, *PANELS, "otherwise", "alt", "layers"}
 LAYER = {"draw", "rows", "by", "of", "down", "across"}
 """What is said of a layer and is no argument of the drawing."""
 PER_ROW = ("labels", "text")
-WITHOUT_ROWS = ("reference_line", "enlarged")
+WITHOUT_ROWS = ("reference_line",)
 
 
 def draw(words: Mapping[str, Any], facts: Facts, ax: Any, frame: Callable[[], pd.DataFrame]) -> Any:

@@ -79,7 +79,6 @@ def write_one_page(screen: FirstScreen, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure = one_page(screen)
-    plots.thicken(figure)
     with plots.style():
         figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)
