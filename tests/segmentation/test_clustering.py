@@ -9,7 +9,6 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from statsmodels.stats.proportion import proportion_confint
 
-from promolab.segmentation import Segmenter
 from promolab.segmentation.groups import measures as clustering
 from promolab.segmentation.groups.density import dbscan, distance_knee
 from promolab.segmentation.groups.measures import Fit, choose, grouped_mean, grouped_ratio
@@ -91,33 +90,6 @@ def test_the_most_stable_is_chosen_and_the_knee_where_distances_shoot_up() -> No
     codes = dbscan(matrix, eps, 5)
     assert (codes[:300] == 0).mean() > 0.9
     assert (codes[300:] == -1).all()
-
-
-def test_many_customers_are_resampled_from_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    n = 900
-    features = pd.DataFrame(
-        {
-            "customer_id": range(n),
-            "orders": np.repeat([2, 30, 8], n // 3) + rng.integers(0, 2, n),
-            "amount": np.repeat([20.0, 3_000.0, 240.0], n // 3) * rng.uniform(0.9, 1.1, n),
-            "recency_days": np.repeat([200, 4, 40], n // 3) + rng.integers(0, 4, n),
-        }
-    )
-    whole = Segmenter("kmeans", bootstraps=5).fit(features)
-    dense = Segmenter("dbscan", bootstraps=5).fit(features)
-    monkeypatch.setattr(clustering, "SAMPLE_ROWS", 300)
-    sampled = Segmenter("kmeans", bootstraps=5).fit(features)
-    assert (sampled.labels_ == whole.labels_).all()
-    assert sampled.stability().value > 0.95 and sampled.stability().resampled == 300
-    assert "5 bootstrap refits of 300 customers drawn at random" in sampled.choice_.summary()
-    assert "drawn at random" not in whole.choice_.summary()
-    groups = Segmenter("dbscan", bootstraps=5).fit(features)
-    assert adjusted_rand_score(groups.labels_, dense.labels_) > 0.9
-    assert "among 300 customers drawn at random" in groups.note_ and dense.note_ == ""
-    assert groups.stability().value > 0.9
-    again = Segmenter("dbscan", bootstraps=5).fit(features)
-    assert (again.labels_ == groups.labels_).all()
 
 
 def test_ratio_covers_the_truth_when_customers_differ() -> None:

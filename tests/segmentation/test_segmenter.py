@@ -1,15 +1,8 @@
-import time
-from collections.abc import Callable
-
 import ibis
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from promolab.segmentation import Segmenter
 from promolab.segmentation.segmenter import METHODS
@@ -144,16 +137,17 @@ def test_bad_parameters_and_what_is_called_otherwise_are_refused(features: pd.Da
         ({"bootstraps": -1}, "bootstraps = -1"),
         ({"eps": 0.0}, "eps = 0.0"),
         ({"min_samples": 0}, "min_samples = 0"),
+        ({"min_share": 0.7}, "min_share = 0.7"),
+        ({"method": "gaussian"}, "'gaussian' is unknown; known: dbscan, hdbscan, kmeans, rfm"),
+        ({"references": 5}, "Segmenter knows no references; known: bootstraps, columns"),
+        ({"segments": 5}, r"knows no segments; k says how many: Segmenter\(k=5\)"),
+        ({"colums": ["orders"]}, "knows no colums; did you mean 'columns'"),
     ]:
         refused(message, Segmenter, **arguments)
     refused("did you mean 'orders_84d'", Segmenter(columns=["orders_84"]).fit, features)
     refused("did you mean 'orders_84d'", Segmenter(columns="recency_days, orders_84").fit, features)
     refused("no rows", Segmenter().fit, features.head(0))
     refused("not fitted", Segmenter().profile)
-    refused("min_share = 0.7", Segmenter, min_share=0.7)
-    refused("Segmenter knows no references; known: bootstraps, columns", Segmenter, references=5)
-    refused(r"knows no segments; k says how many: Segmenter\(k=5\)", Segmenter, segments=5)
-    refused("knows no colums; did you mean 'columns'", Segmenter, colums=["orders"])
 
 
 def test_map_keeps_the_distances_of_two_features(planted: Planted) -> None:
@@ -165,27 +159,3 @@ def test_map_keeps_the_distances_of_two_features(planted: Planted) -> None:
     assert points["x"].var() >= points["y"].var()
     assert "days since the last order" in plane.summary()
     plane.plot()
-
-
-def test_choosing_k_on_a_shop_of_normal_size_is_quick(maker: Callable[..., pd.DataFrame]) -> None:
-    frame = maker(2500, seed=2)
-    start = time.process_time()
-    Segmenter().fit(frame).stability()
-    assert time.process_time() - start < 6
-
-
-def test_a_stated_number_takes_no_longer_than_ten_starts_of_k_means() -> None:
-    """Of the processor, one thread each; `benchmarks/doors.py` has a million customers."""
-    from benchmarks.doors import processor_seconds
-    from benchmarks.segments import customers
-
-    features = customers(20_000)
-    columns = [c for c in features.columns if c.startswith("x")]
-    usual = make_pipeline(StandardScaler(), KMeans(6, n_init=10, random_state=0))
-    door = Segmenter(k=6, columns=columns)
-    with threadpool_limits(1):
-        took = processor_seconds(
-            {"door": lambda: door.fit(features), "usual": lambda: usual.fit(features[columns])}
-        )
-    assert took["door"] <= took["usual"]
-    assert door.silhouette_ == door.silhouette_ > 0  # reckoned only now
