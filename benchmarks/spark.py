@@ -33,7 +33,7 @@ MORNING, STARTING = datetime(2017, 10, 30, 4), 18
 MAX_MB = 8 * 1024.0
 MAX_TIMES = 10.0
 CUSTOMERS, WEEKS = 20_000, 26
-WORLD = f"simulated:customers={CUSTOMERS},weeks={WEEKS},dirt=0.01"
+WORLD = f"simulated:customers={CUSTOMERS},weeks={WEEKS}"
 LOCAL = "?spark.master=local[2]&spark.driver.memory=4g&spark.sql.shuffle.partitions=8"
 
 

@@ -1,7 +1,6 @@
 from .going_shop import GoingShop
 from .oracles import OracleValues
 from .tables import holds as holds
-from .tables import read_soiled as read_soiled
 from .tables import write_shop as write_shop
 from .truth import SimulatedShop as SimulatedShop
 from .truth import Truth

@@ -93,7 +93,7 @@ class GoingShop:
     Parameters
     ----------
     world : World
-        Without dirt. Its ``weeks`` are logged; decisions begin with the first round after them.
+        Its ``weeks`` are logged; decisions begin with the first round after them.
     folder : Path
         Empty or new, or one where this world's shop lies already: it goes on from there.
     opened : callable
@@ -112,8 +112,6 @@ class GoingShop:
     """
 
     def __init__(self, world: World, folder: Path, opened: Opener) -> None:
-        if world.dirt:
-            raise InputError(f"dirt = {world.dirt}; a shop that goes on has none")
         self.world, self.opened = world, opened
         self._folder = Folder(folder, world)
         if not self._folder.known:

@@ -7,12 +7,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.simulated.dirt import STAINS, Stain, soil
 from promolab.simulated.orders import (
     NONE,
     Columns,
@@ -38,68 +37,7 @@ from promolab.simulated.world import (
     World,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-WORLD, SOILED = "simulated.json", "soiled.parquet"
-
-
-class Writer:
-    """Writes the parts of each table, and keeps the list of what it soiled.
-
-    Parameters
-    ----------
-    world : World
-        Says how much is soiled.
-    folder : Path
-        Where to write; made if it is not there.
-    """
-
-    def __init__(self, world: World, folder: Path) -> None:
-        self.world, self.folder = world, folder
-        self.rows: dict[str, int] = {}
-        self.done: list[tuple[int, Stain]] = []
-        folder.mkdir(parents=True, exist_ok=True)
-        # Written first: what was not finished is known for this world's, and made again.
-        (folder / WORLD).write_text(described(world), "utf-8")
-
-    def write(self, table: str, part: int, columns: Mapping[str, Any]) -> None:
-        """Write a part of a table; its parts must come in order."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        rows = pa.table(dict(columns))
-        before = self.rows.get(table, 0)
-        if self.world.dirt and any(stain.table == table for stain in STAINS):
-            rng = np.random.default_rng([self.world.seed, 8, part, *table.encode()])
-            rows, done = soil(rng, table, rows, self.world.dirt)
-            self.done += [(before + row, stain) for row, stain in done]
-        self.rows[table] = before + rows.num_rows
-        path = self.folder / table
-        path.mkdir(exist_ok=True)
-        pq.write_table(rows, path / f"part-{part:05d}.parquet")
-
-    def close(self, settings: str) -> None:
-        """Write the list of what was soiled, and the shop's shop.toml."""
-        if self.world.dirt:
-            frame = _as_frame(self.done)
-            frame.to_parquet(self.folder / SOILED, index=False)
-        # Written last: a folder without it is not finished.
-        (self.folder / "shop.toml").write_text(settings, "utf-8")
-
-
-def _as_frame(done: list[tuple[int, Stain]]) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = {
-        "table": [stain.table for _, stain in done],
-        "row": np.array([row for row, _ in done], dtype=np.int64),
-        "column": [stain.column for _, stain in done],
-        "what": [stain.what for _, stain in done],
-        "rule": [stain.rule for _, stain in done],
-    }
-    return pd.DataFrame(columns).sort_values(["table", "row"], ignore_index=True)
+WORLD = "simulated.json"
 
 
 def described(world: World) -> str:
@@ -130,17 +68,6 @@ def holds(folder: Path, world: World) -> bool:
     return False
 
 
-def read_soiled(folder: Path) -> pd.DataFrame | None:
-    """Return what was soiled: table, row (from 0, in the order of the parts), column, what, rule.
-
-    None for a shop made without dirt.
-    """
-    import pandas as pd
-
-    path = folder / SOILED
-    return pd.read_parquet(path) if path.exists() else None
-
-
 CHUNK = 50_000
 """Customers drawn at a time: bounds the memory."""
 OFFSET = timedelta(hours=8)
@@ -161,14 +88,25 @@ def write_shop(world: World, folder: Path) -> None:
     folder : Path
         Where to write; empty, or not there.
     """
-    writer = Writer(world, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Written first: what was not finished is known for this world's, and made again.
+    (folder / WORLD).write_text(described(world), "utf-8")
     for table, columns in small_tables(world):
-        writer.write(table, 0, columns)
+        _write(folder / table, 0, columns)
     for first in range(0, world.customers, CHUNK):
         for table, columns in chunk_tables(world, first, min(first + CHUNK, world.customers)):
             kept = before(columns, world.weeks) if table == "reviews" else columns
-            writer.write(table, first // CHUNK, kept)
-    writer.close(settings_of(world))
+            _write(folder / table, first // CHUNK, kept)
+    # Written last: a folder without it is not finished.
+    (folder / "shop.toml").write_text(settings_of(world), "utf-8")
+
+
+def _write(folder: Path, part: int, columns: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir(exist_ok=True)
+    pq.write_table(pa.table(dict(columns)), folder / f"part-{part:05d}.parquet")
 
 
 def before(columns: Mapping[str, Any], week: int) -> dict[str, Any]:

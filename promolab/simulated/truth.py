@@ -150,13 +150,9 @@ class SimulatedShop(Shop):
     ----------
     truth : Truth
         Its true effects; `promolab.clean` and step 01 leave it behind.
-    soiled : DataFrame or None
-        With ``dirt``: table, row (from 0, in the order of the files), column, what was done to it,
-        and the rule or flag of `promolab.clean` that finds it; empty where none does.
     """
 
     truth: Truth = None  # type: ignore[assignment]
-    soiled: pd.DataFrame | None = None
 
     def with_tables(self, tables: Mapping[str, Any], **changes: Any) -> Shop:
         """Return a shop with other tables, which knows no truth."""

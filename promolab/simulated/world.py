@@ -161,8 +161,6 @@ class World:
         The promotions of a round, one of each kind; of the variant ``weekly`` three.
     standing : float
         Share of customers who are never contacted.
-    dirt : float
-        Share of rows that are soiled (`promolab.simulated.dirt`).
 
     Notes
     -----
@@ -187,7 +185,6 @@ class World:
     every: int = 0
     kinds: tuple[str, ...] = KINDS
     standing: float = 0.05
-    dirt: float = 0.0
 
     # What the structural model says (its docstring names the letters).
     orders_a_week: float = 0.105
@@ -221,10 +218,10 @@ class World:
                 f"customers = {self.customers}, weeks = {self.weeks}; expected at least 10 "
                 "customers, and 11 to 260 weeks"
             )
-        if self.exploration > 1 or self.standing >= 0.5 or self.dirt > 0.5:
+        if self.exploration > 1 or self.standing >= 0.5:
             raise InputError(
-                f"exploration = {self.exploration}, standing = {self.standing}, dirt = "
-                f"{self.dirt}; expected shares, the latter two at most 0.5"
+                f"exploration = {self.exploration}, standing = {self.standing}; expected shares, "
+                "the latter below 0.5"
             )
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds or len(set(self.kinds)) < len(self.kinds):

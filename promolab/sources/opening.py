@@ -24,7 +24,7 @@ from promolab.engines import (
     shown,
 )
 from promolab.errors import DataError, InputError, StepError, nearest
-from promolab.simulated import SimulatedShop, Truth, World, holds, read_soiled, write_shop
+from promolab.simulated import SimulatedShop, Truth, World, holds, write_shop
 from promolab.sources.assembly import Found, assembled
 from promolab.sources.files import find_files, read_files
 from promolab.sources.files.reading import kind_of, refuse_duckdb, zips_in
@@ -230,7 +230,7 @@ def simulated(
         Where its tables are kept, and opened from the next time; by default they go with the
         process. The truth is written nowhere.
     **world
-        Fields of `World`: customers, weeks, seed, variant, exploration, dirt …
+        Fields of `World`: customers, weeks, seed, variant, exploration …
 
     Raises
     ------
@@ -262,7 +262,7 @@ def simulated(
         raise InputError(f"{place} cannot be written: {error}; give another folder") from error
     shop = open_folder(place, settings, threads)
     fields = {f.name: getattr(shop, f.name) for f in dataclasses.fields(shop)}
-    return SimulatedShop(**fields, truth=Truth(made), soiled=read_soiled(place))
+    return SimulatedShop(**fields, truth=Truth(made))
 
 
 def stated_world(source: str) -> dict[str, Any]:

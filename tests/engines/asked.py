@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pandas as pd
@@ -14,6 +16,8 @@ from promolab.campaign.plan import plan_week
 from promolab.contract import Shop
 from promolab.contract.data_age import freshness
 from promolab.contract.operations import read_operations
+from promolab.engines import scratch
+from tests.soiled import soil
 
 AS_OF = datetime(2024, 10, 13, 15)
 """An hour before the last round but one."""
@@ -25,9 +29,10 @@ STARTING = [f"W21-{kind}" for kind in ("recommendation", "full_reduction", "coup
 
 def simulated_shop() -> Shop:
     """Return the shop, in DuckDB: 200 customers, 26 weeks, two rows of a hundred soiled."""
-    shop: Shop = promolab.load_shop(
-        "simulated", customers=200, weeks=26, dirt=0.02, exploration=0.5, threads=1
-    )
+    folder = Path(mkdtemp(dir=scratch()))
+    promolab.load_shop("simulated", customers=200, weeks=26, exploration=0.5, folder=folder)
+    soil(folder, 0.02)
+    shop: Shop = promolab.load_shop(folder, threads=1)
     # What the dirt took from products has a margin all the same.
     return dataclasses.replace(shop, settings=dataclasses.replace(shop.settings, margin_rate=0.3))
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from promolab.cleaning import FLAGS, QUARANTINE_RULES, clean
-from promolab.simulated.dirt import STAINS
-from promolab.sources.opening import simulated
+from promolab.sources import load_shop, simulated
+from tests.soiled import STAINS, soil
 
 WORLD = {"customers": 2_500, "weeks": 16, "seed": 2}
 
@@ -16,8 +16,19 @@ def clean_one():
 
 
 @pytest.fixture(scope="module")
-def dirty():
-    return simulated(**WORLD, dirt=0.02)
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("dirty") / "shop"
+
+
+@pytest.fixture(scope="module")
+def soiled(folder):
+    simulated(**WORLD, folder=folder)
+    return soil(folder, 0.02)
+
+
+@pytest.fixture(scope="module")
+def dirty(folder, soiled):
+    return load_shop(folder)
 
 
 @pytest.fixture(scope="module")
@@ -30,46 +41,42 @@ def by_rule(report, action):
     return rules.set_index(["table", "rule"])["rows"].to_dict()
 
 
-def test_without_dirt_nothing_is_found_and_rows_not_soiled_stay_so(clean_one, dirty, cleaned):
+def test_without_dirt_nothing_is_found_and_rows_not_soiled_stay_so(clean_one, soiled, cleaned):
     shop, report = clean(clean_one)
-    assert clean_one.soiled is None
     assert report.rows.rows_quarantined.sum() == 0
     assert shop.events.count().execute() == clean_one.events.count().execute()
     shop, _ = cleaned
     for name in ("events", "exposures", "responses"):
         kept, whole = shop[name].count().execute(), clean_one[name].count().execute()
-        soiled = dirty.soiled[(dirty.soiled.table == name)]
-        gone = soiled.rule.isin(set(QUARANTINE_RULES) - {"duplicate"}).sum()
+        gone = soiled[soiled.table == name].rule.isin(set(QUARANTINE_RULES) - {"duplicate"}).sum()
         assert kept == whole - gone
     for name in ("decisions", "decision_propensities", "promotions"):
         assert shop[name].count().execute() == clean_one[name].count().execute()
 
 
-def test_the_share_asked_for_is_soiled_by_rules_that_exist_and_listed(dirty):
-    soiled = dirty.soiled
+def test_the_share_asked_for_is_soiled_by_rules_that_exist_and_listed(folder, dirty, soiled):
     for name, rows in soiled.groupby("table"):
         share = len(rows) / dirty[name].count().execute()
         assert 0.018 < share < 0.022, name
     ways = set(zip(soiled["table"], soiled["what"], strict=True))
-    assert ways == {(stain.table, stain.what) for stain in STAINS}
+    assert ways == {(table, what) for what, table, *_ in STAINS}
     assert not soiled.duplicated(["table", "row"]).any()
     flags = {flag.name for flag in FLAGS}
-    assert {stain.rule for stain in STAINS} - {""} <= set(QUARANTINE_RULES) | flags
-    paths = sorted(path for path in dirty.files if path.parent.name == "events")
-    table = pd.concat(map(pd.read_parquet, paths))
-    rows = dirty.soiled[dirty.soiled.table == "events"].set_index("what")["row"]
+    assert set(soiled.rule) - {""} <= set(QUARANTINE_RULES) | flags
+    table = pd.read_parquet(folder / "events")
+    rows = soiled[soiled.table == "events"].set_index("what")["row"]
     at = {what: table.iloc[rows[[what]]] for what in rows.index.unique()}
     assert at["no customer"].customer_id.isna().all() and at["no time"].ts.isna().all()
     assert (at["unknown kind"].kind == "wishlist").all()
     below = at["amount below 0"]
     assert (below.amount < 0).all() and (below.kind == "purchase").all()
     assert (at["absurd units"].quantity == 99_999).all()
-    assert table.duplicated(keep="first").to_numpy()[rows[["written twice"]]].all()
+    assert table.duplicated(keep="first").to_numpy()[rows[["twice"]]].all()
 
 
-def test_each_rule_finds_what_falls_under_it_and_flags_mark_what_they_should(dirty, cleaned):
+def test_each_rule_finds_what_falls_under_it_and_flags_mark_what_they_should(soiled, cleaned):
     _, report = cleaned
-    expected = dirty.soiled.groupby(["table", "rule"]).size()
+    expected = soiled.groupby(["table", "rule"]).size()
     wanted = {key: n for key, n in expected.items() if key[1] in QUARANTINE_RULES}
     assert by_rule(report, "quarantined") == wanted
     flagged = by_rule(report, "flagged")

@@ -333,7 +333,6 @@ def test_a_folder_of_something_else_is_left_and_two_runs_in_one_do_not_mix(going
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     refused("something else", GoingShop.begin, SMALL, tmp_path / "mine", load_shop)
-    refused("dirt", GoingShop.begin, World(dirt=0.1), tmp_path / "soiled", load_shop)
     other = GoingShop.begin(SMALL, going.folder, load_shop)
     going.decide(*some(going))
     before = bytes_of(going.folder / "weeks")

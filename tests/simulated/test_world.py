@@ -50,7 +50,7 @@ def test_what_cannot_be_is_refused_in_words():
         ({"exploration": 1.5}, "shares"),
         ({"exploration": "much"}, "expected a number from 0 on"),
         ({"standing": 0.5}, "shares"),
-        *(({"dirt": odd}, "expected a number from 0 on") for odd in (-0.1, float("nan"))),
+        *(({"standing": odd}, "expected a number from 0 on") for odd in (-0.1, float("nan"))),
         *(({"kinds": odd}, "recommendation") for odd in (("gift",), (), "coupon+coupon", 3)),
         ({"every": 4}, "five weeks"),
         ({"weeks": 12, "every": 7}, "expected 5 to 6"),
