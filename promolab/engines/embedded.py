@@ -5,8 +5,11 @@ Imported only once an engine is started.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
@@ -17,8 +20,8 @@ class Embedded(Backend):
     def create_table(self, name: str, /, obj: Any = None, **options: Any) -> ir.Table:
         """Keep what an expression gives as a temporary table; all else is done by Ibis.
 
-        A report keeps a hundred small tables: Ibis asks twice where it is before each, and copies
-        the statement twice.
+        A report keeps a hundred small tables: Ibis asks twice where it is before each, copies the
+        statement twice, and asks the engine afterwards which columns the table has.
         """
         given = {key for key, value in options.items() if value} <= {"temp", "schema"}
         schema = options.get("schema") or (obj.schema() if isinstance(obj, ir.Table) else None)
@@ -26,13 +29,25 @@ class Embedded(Backend):
             return super().create_table(name, obj, **options)
         self._run_pre_execute_hooks(obj)
         query = self.compiler.to_sqlglot(obj).sql(self.dialect, copy=False)
-        columns = [
-            column.sql(self.dialect) for column in schema.to_sqlglot_column_defs(self.dialect)
-        ]
+        kept = ibis.schema({column: _stored(kind)[1] for column, kind in schema.items()})
+        columns = [f"{_quoted(column)} {_stored(kind)[0]}" for column, kind in schema.items()]
         place = f'"temp"."main".{_quoted(name)}'
         self.con.execute(f"CREATE TEMPORARY TABLE {place} ({', '.join(columns)})")
         self.con.execute(f"INSERT INTO {place} ({', '.join(map(_quoted, schema))}) {query}")
-        return self.table(name, database=("temp", "main"))
+        where = ops.Namespace(catalog="temp", database="main")
+        return ops.DatabaseTable(name, schema=kept, source=self, namespace=where).to_expr()
+
+    def _run_pre_execute_hooks(self, expr: Any) -> None:
+        """Hand frames of this process to the engine: nothing else that Ibis looks for occurs."""
+        self._register_in_memory_tables(expr)
+
+
+@functools.cache
+def _stored(kind: Any) -> tuple[str, Any]:
+    """Return a type as the engine writes it, and as Ibis reads that again."""
+    mapper = Backend.compiler.type_mapper
+    written = mapper.to_string(kind) + ("" if kind.nullable else " NOT NULL")
+    return written, mapper.from_string(mapper.to_string(kind), nullable=kind.nullable)
 
 
 def _quoted(name: str) -> str:
