@@ -176,6 +176,7 @@ def segment_colours(names: Iterable[Any]) -> dict[str, str]:
     return {name: palette[i % len(palette)] for i, name in enumerate(known)}
 
 
+@functools.lru_cache(maxsize=20_000)
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Width in points, measured on the font rather than guessed from the letters."""
     from matplotlib.font_manager import FontProperties

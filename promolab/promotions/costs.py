@@ -260,6 +260,13 @@ def past_discounts(shop: Shop, as_of: datetime, *, running: bool = False) -> pd.
         redeemers, discount, per_redeemer, squares (of the redeemers' own discounts, added up); by
         start and id.
     """
+    read = ("promotions", "promotion_products", "events", "exposures", "responses")
+    name = f"discounts {as_of} {running}"
+    found: pd.DataFrame = shop.once(name, read, lambda: _past_discounts(shop, as_of, running))
+    return found
+
+
+def _past_discounts(shop: Shop, as_of: datetime, running: bool) -> pd.DataFrame:
     columns = ["promotion_id", "kind", "type", "starts_at", "ends_at", *_FACE]
     table = shop.promotions
     table = table.select(*[c for c in columns if c in table.columns]).execute()

@@ -394,8 +394,7 @@ def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0
     FeatureDrift
         False, with its reason, where the shop's history is too short.
     """
-    import ibis
-
+    first = pd.Timestamp(shop.events.ts.min().execute())
     now, before = run.read_table("features"), last_with(run, "features")
     if before is not None:
         then = pd.read_parquet(before.table_path("features"))
@@ -406,14 +405,12 @@ def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0
     else:
         moment, since = run.as_of - pd.Timedelta(weeks=weeks), {"weeks": weeks}
         some = sample_customers(now["customer_id"], seed=seed)
-        asked = pd.DataFrame({"customer_id": some, "as_of": pd.Timestamp(moment).as_unit("us")})
-        then = build_features(shop, ibis.memtable(asked)).execute().drop(columns="as_of")
+        then = build_features(shop, moment).execute() if first < moment else now.head(0)
     then, now = (f[f["customer_id"].isin(some)] for f in (then, now))
     if then.empty or now.empty:
         return FeatureDrift(NOTHING, len(then), len(now), season="short")
-    first = shop.events.ts.min().execute()
     year = pd.Timestamp(run.as_of) - pd.Timedelta(weeks=52)
-    season = "known" if first is not None and pd.Timestamp(first) <= year else "unknown"
+    season = "known" if first <= year else "unknown"
     days = _sale_days(shop, moment, run.as_of)
     return feature_drift(then, now, season=season, sale_days=days, **since)
 

@@ -280,8 +280,9 @@ class FirstScreen:
             measured=(self.run.spoken.get("uplift") or {}).get("allows") or "",
         )
 
+    @cached_property
     def caveats(self) -> list[str]:
-        """Say what must be known before the figures: the same on the page, in mail and picture."""
+        """What must be known before the figures: the same on the page, in mail and picture."""
         unchecked = (self.run.metrics.get("plan") or {}).get("unchecked") if self.customers else []
         shop = self.shop.settings.name
         told = [again(text, UNCHECKED, shop=shop) for text in unchecked or []]
@@ -303,7 +304,7 @@ class FirstScreen:
 
     def opening(self) -> Html:
         """Return the first sentences of the page: what it is, the answer, what to know first."""
-        notes = "".join(say(sentence).text for sentence in self.caveats())
+        notes = "".join(say(sentence).text for sentence in self.caveats)
         return join(
             [
                 say(self.status(), css="status"),
@@ -370,7 +371,7 @@ class FirstScreen:
         week = self.run.week
         name = self.shop.settings.name
         heading = _("{shop}, week {week} ({days})", shop=name, week=week, days=week.label())
-        told = map(plain_markdown, [heading, self.status(), *self.caveats(), self.lead()])
+        told = map(plain_markdown, [heading, self.status(), *self.caveats, self.lead()])
         first, *rest = told
         text = close_up("\n\n".join([f"**{first}**", *rest]))
         for number, tile in enumerate(self.headlines):

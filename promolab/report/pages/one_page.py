@@ -49,7 +49,7 @@ def one_page(screen: FirstScreen) -> Figure:
         figure.text(0.05, 0.955, name, fontsize=16, fontweight="bold")
         first = [
             plots.filled(close_up(text), 150, _ROOM, 8.8)
-            for text in [screen.status(), *screen.caveats()]
+            for text in [screen.status(), *screen.caveats]
         ]
         low = _written(figure, "\n".join(first), 0.94, fontsize=8.8, color="#8a3a00")
         _written(
