@@ -136,15 +136,15 @@ def auc_coverage(draws: int = DRAWS, customers: int = 400) -> Iterator[Row]:
 
 
 def _others(rows: dict[str, np.ndarray]) -> dict[str, tuple[float, float, float]]:
-    from promolab.metrics import brier, calibration, compare, lift, log_loss, precision_recall
+    from promolab.metrics import calibration, compare, lift, measure, precision_recall
 
     y, p, cluster = rows["y"], rows["p"], rows["cluster"]
     bins = calibration(y, p, cluster=cluster)
     found = {
         "average precision": precision_recall(y, p, cluster).estimate,
-        "log-loss": log_loss(y, p, cluster).estimate,
+        "log-loss": measure(y, p, "log_loss", cluster),
         "lift at 10 %": lift(y, p, [0.1], cluster=cluster).at(0.1).lift,
-        "Brier": brier(y, p, cluster).estimate,
+        "Brier": measure(y, p, "brier", cluster),
         "slope": bins.slope,
         "intercept": bins.intercept,
     }

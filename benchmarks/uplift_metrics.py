@@ -133,17 +133,17 @@ def measures(
     y: np.ndarray, treated: np.ndarray, score: np.ndarray, other: np.ndarray, **how: Any
 ) -> dict[str, Any]:
     """Everything whose coverage is checked."""
-    from promolab.metrics.uplift import compare_qini, effect_calibration, rate, uplift_at
+    from promolab.metrics.uplift import compare_qini, effect_calibration, qini, rate
 
     area = rate(y, treated, score, **how)
     bins = effect_calibration(y, treated, AVERAGE + SLOPE * score, **how)
-    decile = bins.bins.iloc[-1]
+    decile, curve = bins.bins.iloc[-1], qini(y, treated, score, **how)
     return {
         "Qini": area.estimates["qini"],
         "AUTOC": area.estimates["autoc"],
         "average effect": area.effect,
-        "effect of the top 30 %": uplift_at(y, treated, score, 0.3, **how).top,
-        "effect of the top decile": uplift_at(y, treated, score, 0.1, **how).top,
+        "effect of the top 30 %": curve.at(0.3) * (1 / 0.3),
+        "effect of the top decile": curve.at(0.1) * 10,
         "difference of two Qini": compare_qini(y, treated, score, other, **how).estimate,
         "calibration slope": bins.slope,
         "_decile": decile,

@@ -57,11 +57,10 @@ def scored() -> Iterator[tuple[Any, Any]]:
     yield y, 0.98 - 0.95 * y  # as wrong as can be
 
 
-@pytest.mark.parametrize("name", "roc log_loss brier calibration lift precision_recall".split())
+@pytest.mark.parametrize("name", "roc calibration lift precision_recall".split())
 def test_metrics_of_scores(name):
     said = [made(getattr(metrics, name), y, p) for y, p in scored()]
     assert any(said) and nonsense("\n".join(said)) == []
-    assert not any(" less than the base" in s and "−" in s.split(" % ")[0] for s in said)
 
 
 def made(how: Callable[..., Any], *given: Any, **options: Any) -> str:

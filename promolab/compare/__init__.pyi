@@ -10,15 +10,14 @@ from .leaderboard import Leaderboard as Leaderboard
 from .leaderboard import compare_models
 from .model_selection import Method as Method
 from .model_selection import Replacement as Replacement
-from .model_selection import challenge_champion, choose_method
+from .model_selection import challenge_champion as challenge_champion
 from .model_selection import check_methods as check_methods
+from .model_selection import choose_method
 from .search import Span as Span
 from .search import search_options
-from .segment_quality import quality_by_segment as quality_by_segment
 from .selection import importance_out_of_time, select_features
 
 __all__ = [
-    "challenge_champion",
     "choose_method",
     "compare_effects",
     "compare_models",

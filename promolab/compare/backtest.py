@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,15 +19,25 @@ from promolab.compare.cross_validation import (
 )
 from promolab.errors import InputError
 from promolab.language import ENGLISH, language
-from promolab.metrics import ALARM_AUC, PastRatios, Spread, past_ratios, random_effects
+from promolab.metrics import (
+    ALARM_AUC,
+    AucWithin,
+    Calibration,
+    Lift,
+    PastRatios,
+    Roc,
+    Spread,
+    auc_within,
+    calibration,
+    lift,
+    past_ratios,
+    random_effects,
+    roc,
+)
 from promolab.model import ResponseModel
 from promolab.model.inputs import Fold, left_out_because
 from promolab.results import Estimate, Result, words_of
 from promolab.wording import Answer, answer_to
-
-if TYPE_CHECKING:
-    from promolab.metrics import AucWithin, Calibration, Lift, Roc
-
 
 ALARM_POSITIVES = 100  # of a promotion, from which on its AUC says something
 _ANSWER = answer_to(())
@@ -87,36 +97,6 @@ class Backtest(Result):
         """Return what readers call a promotion; its id, where nobody said more."""
         return self.names.get(promotion_id, str(promotion_id))
 
-    def expected_interval(self, expected: float, level: float = 0.95, type_: str = "") -> Estimate:
-        """Return how many responses a list of a new promotion will bring.
-
-        E, the sum of the predicted probabilities over the list, times what past promotions brought
-        of theirs: the ratio of the sums, drawn to the promotion's type as far as that is known
-        (`promolab.metrics.pooling`). It is a mean: over many lists what is expected adds up to
-        what comes. The interval holds what promotions differ by, what is not known about the mean,
-        and the Poisson noise of the count itself.
-
-        Parameters
-        ----------
-        expected : float
-            E.
-        level : float
-            Confidence level.
-        type_ : str
-            The promotion's type, else its kind.
-
-        Returns
-        -------
-        Estimate
-            Mean and interval; n is the number of promotions. The ends are nan with fewer than 3.
-
-        Raises
-        ------
-        InputError
-            ``expected`` is negative or not finite.
-        """
-        return expected_responses(expected, self.past_ratios, level, type_)
-
     def to_frame(self) -> pd.DataFrame:
         """Return the table by promotion."""
         return self.by_promotion
@@ -173,8 +153,6 @@ class Backtest(Result):
 def _by_promotion(
     rows: pd.DataFrame, promotions: pd.DataFrame, trained_on: dict[Any, int]
 ) -> pd.DataFrame:
-    from promolab.metrics import roc
-
     records = []
     for promotion_id in (p for p in promotions.index if p in trained_on):
         mine = rows[rows["promotion_id"] == promotion_id]
@@ -213,18 +191,34 @@ def response_ratios(by_promotion: pd.DataFrame) -> PastRatios:
 def expected_responses(
     expected: float, ratios: PastRatios, level: float = 0.95, type_: str = ""
 ) -> Estimate:
-    """Return how many responses a list will bring; see `Backtest.expected_interval`.
+    """Return how many responses a list of a new promotion will bring.
+
+    E, the sum of the predicted probabilities over the list, times what past promotions brought of
+    theirs: the ratio of the sums, drawn to the promotion's type as far as that is known
+    (`promolab.metrics.pooling`). It is a mean: over many lists what is expected adds up to what
+    comes. The interval holds what promotions differ by, what is not known about the mean, and the
+    Poisson noise of the count itself.
 
     Parameters
     ----------
     expected : float
-        The sum of the predicted probabilities over the list.
+        E.
     ratios : PastRatios
         Observed ÷ expected of past promotions: `Backtest.past_ratios`.
     level : float
         Confidence level.
     type_ : str
         The promotion's type, else its kind.
+
+    Returns
+    -------
+    Estimate
+        Mean and interval; n is the number of promotions. The ends are nan with fewer than 3.
+
+    Raises
+    ------
+    InputError
+        ``expected`` is negative or not finite.
     """
     real_number("expected", expected, least=0, hint=", a sum of probabilities")
     if ratios.k == 0:
@@ -240,9 +234,7 @@ NEW_PROMOTION = "new_promotion"
 PROMOTION_KIND = ("kind", "type", "promotion_kind", "promotion_type", "channel")
 
 
-def support(
-    train: pd.DataFrame, rows: pd.DataFrame, promotion_kind: Sequence[str] | None = None
-) -> np.ndarray:
+def support(train: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     """Say for each row whether a model learned from ``train`` was ever tested on its like.
 
     ``new_promotion``: the promotion's kind (and type, channel) never occurs in training; it comes
@@ -257,10 +249,8 @@ def support(
         Pairs that the model learned from.
     rows : DataFrame, shape (n, …)
         Rows to score. Never contacted: ``contacts`` is 0 where that column exists, else
-        ``customer_id`` does not occur in ``train``.
-    promotion_kind : sequence of str, optional
-        Columns that together say what kind a promotion is; by default those of ``promotion_kind,
-        promotion_type, kind, type, channel`` that both frames have.
+        ``customer_id`` does not occur in ``train``. What kind a promotion is, those of
+        ``promotion_kind, promotion_type, kind, type, channel`` say that both frames have.
 
     Returns
     -------
@@ -269,7 +259,7 @@ def support(
     Raises
     ------
     InputError
-        The rows have neither ``contacts`` nor ``customer_id``, or a column named is missing.
+        The rows have neither ``contacts`` nor ``customer_id``.
 
     Examples
     --------
@@ -281,13 +271,7 @@ def support(
     >>> support(train, rows).tolist()
     ['inside', 'new_customer', 'new_promotion']
     """
-    if promotion_kind is None:
-        names = [c for c in PROMOTION_KIND if c in train.columns and c in rows.columns]
-    else:
-        names = list(promotion_kind)
-        absent = [c for c in names if c not in train.columns or c not in rows.columns]
-        if absent:
-            raise InputError(f"pairs and rows must both have {', '.join(absent)}")
+    names = [c for c in PROMOTION_KIND if c in train.columns and c in rows.columns]
     if "contacts" in rows.columns:
         contacts = rows["contacts"].to_numpy(dtype=np.float64, na_value=np.nan)
         new_customer = ~(contacts > 0)
@@ -303,8 +287,6 @@ def support(
 
 
 def _keys(frame: pd.DataFrame, names: list[str]) -> pd.MultiIndex:
-    import pandas as pd
-
     # An unknown kind is a kind of its own.
     return pd.MultiIndex.from_frame(frame[names].astype("string").fillna(""))
 
@@ -357,29 +339,9 @@ def run_backtest(
     p = predict_folds(setting, model_maker(model), refused=refused)
     if refused and np.isnan(p).all():
         raise InputError(f"no promotion could be learned for: {next(iter(refused.values()))}")
-    return backtest_of(setting, p, refused)
-
-
-def backtest_of(
-    setting: Setting, p: np.ndarray, refused: Mapping[str, str] | None = None
-) -> Backtest:
-    """Compare predictions of `predict_folds` with what came.
-
-    Parameters
-    ----------
-    setting : Setting
-        Of promotions.
-    p : ndarray, shape (n,)
-        Predicted probability of each row; a fold with nan was not predicted and is skipped.
-    refused : mapping of str to str, optional
-        Why a model did not learn for a fold, by the fold's name.
-    """
-    from promolab.metrics import auc_within, calibration, lift, roc
-
     promotions = setting.promotions
-    if promotions is None:
-        raise InputError("a backtest is of promotions; this table has none with a start and an end")
-    promotions = promotions.assign(type=_types(setting.frame).reindex(promotions.index).fillna(""))
+    assert promotions is not None
+    promotions = promotions.assign(type=_types(pairs).reindex(promotions.index).fillna(""))
     reasons = dict(
         zip(setting.folds.left_out["promotion_id"], setting.folds.left_out["reason"], strict=True)
     )
@@ -387,7 +349,7 @@ def backtest_of(
     trained_on: dict[Any, int] = {}
     for fold in setting.folds.parts:
         if np.isnan(p[fold.test]).any():
-            why = (refused or {}).get(fold.name, "a model could not learn for it")
+            why = refused.get(fold.name, "the model predicts no chance")
             reasons.update(dict.fromkeys(fold.promotions, why))
             continue
         parts.append(_rows(setting, fold, p))
@@ -405,7 +367,7 @@ def backtest_of(
     y, chance, customer, promotion = (rows[c] for c in ("y", "p", "customer_id", "promotion_id"))
     both, some_within = y.nunique() == 2, bool(by_promotion["auc"].notna().any())
     return Backtest(
-        outcome_words(setting.frame, setting.outcome),
+        outcome_words(pairs, outcome),
         tuple(setting.features),
         rows,
         by_promotion,

@@ -136,7 +136,6 @@ class EffectComparison(Result):
             "gains": self.frame[self.frame["method"].isin([first, chosen])],
             "beaten_by": self.beaten_by(first),
             "doubt": why != "unbeaten" and not self.surely(),
-            "beside": self._beside,
             "qualified": self.right != "randomised",
             "finds_most": self.best != chosen,
             "by_method": lambda: plain(self.frame.set_index("method").to_dict("index")),
@@ -150,13 +149,6 @@ class EffectComparison(Result):
             made[f"figure{end}"] = frame[f"{name}{end}"]
             made[f"gap{end}"] = frame[f"{name}_difference{end}"]
         return made.assign(p=frame[f"{name}_p_holm"], taken=made["method"] == self.chosen)
-
-    def _beside(self) -> list[dict[str, Any]]:
-        """Return what other measures take, where that is another method."""
-        by: dict[str, list[str]] = {}
-        for measure in MEASURES:
-            by.setdefault(self.take(measure), []).append(measure)
-        return [{"other": m, "measures": by[m]} for m in by if m != self.chosen]
 
 
 def compare_effects(

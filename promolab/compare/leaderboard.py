@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.checks import choice
-from promolab.compare.backtest import backtest_of
 from promolab.compare.cross_validation import (
     Setting,
     known_outcome,
@@ -24,27 +23,28 @@ from promolab.compare.cross_validation import (
 )
 from promolab.contract import known_beforehand
 from promolab.errors import InputError
-from promolab.metrics import ALARM_AUC, columns_too_good, leakage_advice, told_too_good
+from promolab.metrics import (
+    ALARM_AUC,
+    columns_too_good,
+    compare,
+    leakage_advice,
+    measure,
+    named_metric,
+    roc,
+    told_too_good,
+)
 from promolab.metrics import FEWEST_ROWS as FEWEST
 from promolab.model.inputs import Fold, Folds
 from promolab.results import Estimate, Result, drawn_by
-
-if TYPE_CHECKING:
-    from promolab.compare.backtest import Backtest
-
 
 BOARD_METRICS = ("auc", "auc_within", "average_precision", "log_loss", "brier", "ece")
 """What models are compared by."""
 VALUE = ("value", "ci_low", "ci_high")
 GAP = ("difference", "difference_low", "difference_high")
-RATIO = ("ratio_low", "ratio_high")
-GRID = np.linspace(0, 1, 201)
 
 
 def higher_is_better(metric: str) -> bool:
     """Whether more of one of the `BOARD_METRICS` is better."""
-    from promolab.metrics import named_metric
-
     return named_metric(metric.removesuffix("_within")).higher_is_better
 
 
@@ -74,8 +74,6 @@ class Leaderboard(Result):
         promotion_id (or fold), starts_at, n, reason: not predicted, for any of the models.
     level : float
         Confidence level of every interval.
-    backtests : mapping of str to Backtest
-        By model, where there are promotions; else empty.
     leakage : str
         What is too good to be true, in a sentence; empty where nothing is.
     """
@@ -90,7 +88,6 @@ class Leaderboard(Result):
     seconds: pd.Series = field(repr=False)
     left_out: pd.DataFrame = field(repr=False)
     level: float
-    backtests: Mapping[str, Backtest] = field(repr=False)
     leakage: str = ""
 
     @property
@@ -128,8 +125,6 @@ class Leaderboard(Result):
         return found
 
     def _compared(self, metric: str, reference: str) -> pd.DataFrame:
-        from promolab.metrics import compare, measure
-
         y, cluster = self.rows["y"].to_numpy(), self._customers
         group = self.rows["promotion_id"].to_numpy() if metric == "auc_within" else None
         name = "auc" if metric == "auc_within" else metric
@@ -226,7 +221,6 @@ class Leaderboard(Result):
             "lost": self.unit if len(self.left_out) else "",
             "value": self._figure(best, None, *VALUE),
             "gap": self.difference(best) if best != simplest else None,
-            "beside": self._beside,
             "rivals": rivals,
             "apart": apart,
             "holm": "" if rivals < 2 else "some" if apart else "none",
@@ -235,19 +229,10 @@ class Leaderboard(Result):
             "gaps": part.assign(chosen=part["model"] == chosen),
             "shown": lambda: self.frame.join(part[list(GAP)].iloc[1:]),
             "by_model": self._by_model,
-            "rate": float(self.rows["y"].mean()),
             "auc_low": lambda: self.frame["auc"].min(),
             "auc_high": lambda: self.frame["auc"].max(),
-            "precision_low": lambda: self.frame["average_precision"].min(),
-            "precision_high": lambda: self.frame["average_precision"].max(),
-            **self._drawn_facts(),
+            "roc_curves": self._roc_curves,
         }
-
-    def _beside(self) -> list[dict[str, Any]]:
-        """Return where another measure that matters speaks for another model."""
-        others = [m for m in ("auc_within", "log_loss") if m in self.metrics and m != self.metric]
-        found = [{"other": self.recommend(m), "measures": [m]} for m in others]
-        return [each for each in found if each["other"] != self.recommended]
 
     def _by_model(self) -> dict[str, Any]:
         """Return every measure of every model with its interval and its difference."""
@@ -262,64 +247,18 @@ class Leaderboard(Result):
             for model in self.models
         }
 
-    def _measured(self, curve: Callable[..., Any]) -> dict[str, Any]:
-        y = self.rows["y"].to_numpy()
-        options: dict[str, Any] = {"cluster": self._customers, "level": self.level}
-        return {m: curve(y, self.scores[m].to_numpy(), **options) for m in self.models}
-
-    def _curves(self, curve: Callable[..., Any], across: str, up: str) -> pd.DataFrame:
-        """Return the curve of each model at the same places: model, x, y, and its area."""
+    def _roc_curves(self) -> pd.DataFrame:
+        """Return the ROC curve of each model: model, x, y, and its area."""
+        y, how = self.rows["y"].to_numpy(), {"cluster": self._customers, "level": self.level}
         parts = []
-        for name, found in self._measured(curve).items():
-            along = np.interp(GRID, getattr(found, across), getattr(found, up))
+        for name in self.models:
+            found = roc(y, self.scores[name].to_numpy(), **how)
             ends = zip(("area", "area_low", "area_high"), found.estimate.ends, strict=True)
-            parts.append(pd.DataFrame({"model": name, "x": GRID, "y": along, **dict(ends)}))
+            curve = {"x": found.fpr, "y": found.tpr}
+            parts.append(pd.DataFrame({"model": name, **curve, **dict(ends)}))
         return pd.concat(parts, ignore_index=True)
 
-    def _drawn_facts(self) -> dict[str, Any]:
-        """Return what the figures of curves show; each is worked out where it is drawn."""
-        from promolab.metrics import calibration, precision_recall, roc
-
-        @cache
-        def recall_curves() -> pd.DataFrame:
-            return self._curves(precision_recall, "recall", "precision")
-
-        @cache
-        def reliability() -> pd.DataFrame:
-            parts: list[pd.DataFrame] = []
-            for name, found in self._measured(calibration).items():
-                ends = zip(("ratio", *RATIO), found.observed_expected.ends, strict=True)
-                parts.append(found.bins.assign(model=name, **dict(ends)))
-            return pd.concat(parts, ignore_index=True)
-
-        @cache
-        def come_true() -> list[str]:
-            ratios = reliability().groupby("model", sort=False)[list(RATIO)].first()
-            return ratios.index[(ratios[RATIO[0]] <= 1) & (ratios[RATIO[1]] >= 1)].tolist()
-
-        def calibrated() -> str:
-            n = len(come_true())
-            return "all" if n == len(self.models) else "some" if n else "none"
-
-        def precision_ends() -> tuple[float, float]:
-            # Rare positives leave most of 0 to 100 % empty.
-            top = float(min(1.0, 1.1 * recall_curves()["y"].max()))
-            return -0.01 * top, 1.01 * top
-
-        return {
-            "roc_curves": lambda: self._curves(roc, "fpr", "tpr"),
-            "recall_curves": recall_curves,
-            "precision_ends": precision_ends,
-            "reliability": reliability,
-            "come_true": come_true,
-            "calibrated": calibrated,
-        }
-
     plot_roc = drawn_by("plot_roc", "Draw all ROC curves.")
-    plot_precision_recall = drawn_by("plot_precision_recall", "Draw all precision–recall curves.")
-    plot_reliability = drawn_by(
-        "plot_reliability", "Draw predicted against observed, a panel per model with the same axes."
-    )
 
 
 def leakage_alarm(setting: Setting, scores: Mapping[str, np.ndarray]) -> str:
@@ -332,8 +271,6 @@ def leakage_alarm(setting: Setting, scores: Mapping[str, np.ndarray]) -> str:
     scores : mapping of str to ndarray of shape (n,)
         Predictions by model; nan where there is none.
     """
-    from promolab.metrics import measure
-
     rows = setting.folds.tested
     y, known = setting.labels[rows], setting.frame.attrs.get("known", ())
     if known is True or min((y == 1).sum(), (y == 0).sum()) < FEWEST:
@@ -458,9 +395,6 @@ def compare_models(
         pd.Series(seconds, name="seconds"),
         setting.folds.left_out,
         level,
-        {name: backtest_of(setting, p) for name, p in scores.items()}
-        if setting.promotions is not None
-        else {},
         leakage_alarm(setting, scores),
     )
 

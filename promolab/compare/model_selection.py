@@ -19,7 +19,7 @@ from promolab.results import Estimate, Result, words_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from promolab.compare.search_result import SearchResult
+    from promolab.compare.search import SearchResult
 
 
 FIRST, KEPT, REPLACED = "champion", "kept", "replaced"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import time as clock
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,16 +19,17 @@ from promolab.compare.cross_validation import (
     progress_bar,
 )
 from promolab.compare.leaderboard import higher_is_better, leakage_alarm
-from promolab.compare.search_result import SearchResult
 from promolab.errors import InputError, MissingExtraError, nearest
+from promolab.metrics import compare, measure
 from promolab.model import ResponseModel
 from promolab.model.inputs import Fold, Folds
 from promolab.model.learners import learner_class
-from promolab.results import Estimate
+from promolab.results import Estimate, Result
+from promolab.wording import count
 
 if TYPE_CHECKING:
     from optuna.study import Study
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -144,8 +142,86 @@ def space_of(kind: str, space: Space | None = None, fixed: Sequence[str] = ()) -
     return found
 
 
+@dataclass(frozen=True)
+class SearchResult(Result):
+    """The best options found, and how they compare with the defaults on the same rows.
+
+    Parameters
+    ----------
+    kind, outcome, metric : str
+        Of the model, the label, and what made options good.
+    best : mapping
+        Option → value; empty where nothing tried was better than the defaults.
+    defaults : mapping
+        The defaults of the options that were searched.
+    fixed : mapping
+        Options that stayed as given.
+    features : tuple of str
+        Source columns used.
+    value, default_value : float
+        The measure of the best and of the defaults, on rows that no model had seen.
+    advantage : Estimate
+        By how much the best is better (above 0) on the same rows, clustered by customer. It was
+        chosen for being large, so it flatters.
+    frame : DataFrame
+        One row per trial: trial, state (complete, pruned, refused), value (nan unless complete),
+        folds, seconds, and a column per option.
+    basis : {"promotions", "time", "customers"}
+        What each part of the rows, predicted from others, was.
+    wanted : int
+        Trials asked for.
+    leakage : str
+        What is too good to be true, in a sentence; empty where nothing is.
+    """
+
+    kind: str
+    outcome: str
+    metric: str
+    best: Mapping[str, Any]
+    defaults: Mapping[str, Any]
+    fixed: Mapping[str, Any]
+    features: tuple[str, ...]
+    value: float
+    default_value: float
+    advantage: Estimate
+    frame: pd.DataFrame = field(repr=False)
+    basis: str
+    wanted: int
+    leakage: str = ""
+
+    def model(self) -> ResponseModel:
+        """Return a new, unfitted model with the best options."""
+        return ResponseModel(self.kind, **{**self.fixed, **self.best})
+
+    def facts(self) -> dict[str, Any]:
+        """Return what became of the trials, what is best, and what its figure is worth."""
+        states = self.frame["state"].value_counts()
+        lost = [{"state": s, "n": int(states.get(s, 0))} for s in ("pruned", "refused")]
+        options = (self.best or self.defaults).items()
+        higher = higher_is_better(self.metric)
+        done = self.frame[self.frame["state"] == "complete"]
+        value = done["value"].to_numpy(dtype=float)
+        so_far = (np.maximum if higher else np.minimum).accumulate(value)
+        return {
+            "short": len(self.frame) < self.wanted,
+            "lost": [each for each in lost if each["n"]],
+            "found": "better" if self.best else "none",
+            "options": [{"option": name, "shown": _short(value)} for name, value in options],
+            "worth": "optimistic" if self.best else "unbiased",
+            "side": "higher" if higher else "lower",
+            "trials": len(self.frame),
+            "shown": done.assign(at=done["trial"] + 1, best=so_far),
+        }
+
+
+def _short(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return count(value) if 1000 <= abs(value) < 1e15 else f"{value:.3g}"
+
+
 def suggested(trial: Trial, space: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that a trial is to try; choices go by their place: they may be anything.
+    """Return the options that a trial is to try.
 
     Parameters
     ----------
@@ -153,27 +229,19 @@ def suggested(trial: Trial, space: Mapping[str, Any]) -> dict[str, Any]:
     space : mapping
         Of `space_of`.
     """
+    given: dict[str, Any] = {}
     for name, where in space.items():
         if not isinstance(where, Span):
-            trial.suggest_categorical(name, list(range(len(where))))
+            given[name] = trial.suggest_categorical(name, where)
         elif where.whole:
-            trial.suggest_int(name, int(where.low), int(where.high), log=where.log)
+            given[name] = trial.suggest_int(name, int(where.low), int(where.high), log=where.log)
         else:
-            trial.suggest_float(name, float(where.low), float(where.high), log=where.log)
-    return options_of(space, trial.params)
+            low, high = float(where.low), float(where.high)
+            given[name] = trial.suggest_float(name, low, high, log=where.log)
+    return given
 
 
-def options_of(space: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Optuna calls parameters as options of the model."""
-    return {
-        name: params[name] if isinstance(where, Span) else where[params[name]]
-        for name, where in space.items()
-    }
-
-
-DRAWS = 1000
 STARTUP = 8  # trials drawn at random before the others are looked at
-REFUSED = "refused"
 OBJECTIVES = ("log_loss", "auc", "auc_within", "average_precision", "brier")
 """What `search_options` can search by."""
 
@@ -188,11 +256,6 @@ class Task:
     metric: str
     seed: int
     space: dict[str, Any]
-
-    @property
-    def rows(self) -> int:
-        """Rows that are predicted."""
-        return len(self.setting.folds.tested)
 
     def maker(self, options: Mapping[str, Any]) -> Callable[[], ResponseModel]:
         """Return what makes a model with these options."""
@@ -232,11 +295,7 @@ class Task:
         make, steps = self.maker(suggested(trial, self.space)), self.steps()
         p, value = np.full(len(self.setting.frame), np.nan), np.nan
         for k, parts in enumerate(steps):
-            try:
-                part = predict_folds(self.setting, make, parts)
-            except InputError as error:
-                trial.set_user_attr(REFUSED, str(error))
-                raise
+            part = predict_folds(self.setting, make, parts)
             p = np.where(np.isnan(part), p, part)
             value = self.value(p)
             trial.set_user_attr("folds", k + 1)
@@ -244,9 +303,7 @@ class Task:
                 trial.report(value, k)
                 if k + 1 < len(steps) and trial.should_prune():
                     raise TrialPruned
-        if np.isnan(value):
-            trial.set_user_attr(REFUSED, f"{self.metric} needs rows of both classes")
-        return value
+        return value  # nan, which is no value to Optuna, where all rows are of one class
 
     def predict(self, options: Mapping[str, Any]) -> np.ndarray:
         """Predict all folds."""
@@ -254,8 +311,6 @@ class Task:
 
     def value(self, p: np.ndarray) -> float:
         """Return the measure over the rows predicted so far; nan where they have one class."""
-        from promolab.metrics import measure
-
         rows = np.flatnonzero(~np.isnan(p))
         y, group = self.setting.labels[rows], self._groups(rows)
         of_one = group is None or (pd.Series(y).groupby(group).nunique() < 2).all()
@@ -272,8 +327,6 @@ class Task:
 
     def advantage(self, p: np.ndarray, base: np.ndarray) -> Estimate:
         """Return by how much p is better than the base on the same rows, clustered by customer."""
-        from promolab.metrics import compare
-
         rows = np.flatnonzero(~np.isnan(p) & ~np.isnan(base))
         customers = self.setting.column("customer_id")
         found = compare(
@@ -300,7 +353,6 @@ def search_options(
     time: str | None = None,
     folds: int | None = None,
     min_positives: int = 20,
-    store: str | Path | None = None,
     seed: int = 0,
 ) -> SearchResult:
     """Try options of a model, each by what it would have predicted of what came later.
@@ -309,7 +361,7 @@ def search_options(
     rows before it, or fold of customers from the others: see `compare_models`). The next options
     are proposed by the tree-structured Parzen estimator from the trials before; a trial that after
     some folds is worse than half of the earlier ones were there is stopped. Same rows, same seed,
-    same trials, whether in one go or resumed.
+    same trials.
 
     Parameters
     ----------
@@ -322,7 +374,7 @@ def search_options(
     columns : sequence of str, optional
         Features; by default `pair_features`.
     trials : int
-        How many in all, those that ``store`` holds included.
+        How many.
     seconds : float, optional
         Start no more trials after as many seconds.
     metric : {"log_loss", "auc", "auc_within", "average_precision", "brier"}
@@ -337,9 +389,6 @@ def search_options(
         At most this many; by default one per start of promotions, or five.
     min_positives : int
         Rows with the outcome that a fold's training rows need.
-    store : str or Path, optional
-        An SQLite file that keeps the trials: called again, the search goes on where it stopped. One
-        search at a time.
     seed : int
         Start of every random number.
 
@@ -381,15 +430,11 @@ def search_options(
         setting = make_setting(pairs, outcome, columns, seed=seed, **how)
         task = Task(setting, kind, kept, metric, seed, where)
         defaults = task.defaults()
-        parts = (kind, sorted(kept.items()), sorted(where.items()), metric)
-        name = f"{fingerprint(task.setting, *parts)}-{seed}"
-        started = clock.monotonic()
-        with kept_in(store, optuna) as storage:
-            study, resumed = _study(storage, store, name, task, optuna)
-            _optimize(study, task, trials - resumed, seconds)
-            table = _table(study, where)
-    best = _best(table, where, metric, task.value(defaults))
-    p = defaults if not best else task.predict(best)
+        default = task.value(defaults)
+        study = _searched(task, trials, seconds, optuna)
+    table = _table(study)
+    best = _best(table, where, metric, default)
+    p, predicted = task.predict(best) if best else defaults, len(task.setting.folds.tested)
     return SearchResult(
         kind,
         outcome,
@@ -399,14 +444,11 @@ def search_options(
         kept,
         tuple(task.setting.features),
         task.value(p),
-        task.value(defaults),
-        task.advantage(p, defaults) if best else Estimate(0.0, 0.0, 0.0, task.rows),
+        default,
+        task.advantage(p, defaults) if best else Estimate(0.0, 0.0, 0.0, predicted),
         table,
         task.setting.basis,
         trials,
-        resumed,
-        clock.monotonic() - started,
-        seed,
         leakage_alarm(task.setting, {kind: p}),
     )
 
@@ -434,99 +476,36 @@ def quiet() -> Iterator[Any]:
         optuna.logging.set_verbosity(before)
 
 
-@contextmanager
-def kept_in(path: str | Path | None, optuna: Any) -> Iterator[Any]:
-    """Give Optuna's storage of trials: an SQLite file, or none for memory.
-
-    Raises
-    ------
-    InputError
-        The file is no such store, or there is no folder for it.
-    """
-    if path is None:
-        yield None
-        return
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder {path.parent} to keep the search in; make it first")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; store= is the name of a file")
-    with _of_a_search(path):
-        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    try:
-        yield storage
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-
-
-@contextmanager
-def _of_a_search(path: Any) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # whatever SQLite and Optuna stumble over
-        raise InputError(
-            f"{path} is no store of a search ({error}); name another file in store="
-        ) from error
-
-
-def _study(storage: Any, store: Any, name: str, task: Task, optuna: Any) -> tuple[Study, int]:
-    """Return the search of this name, and how many trials of it were there before."""
+def _searched(task: Task, trials: int, seconds: float | None, optuna: Any) -> Study:
+    """Return the search, all its trials tried."""
     warmup = max(1, len(task.steps()) // 3)
-    with _of_a_search(store):
-        study = optuna.create_study(
-            storage=storage,
-            study_name=name,
-            load_if_exists=True,
-            direction="maximize" if higher_is_better(task.metric) else "minimize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=warmup),
-        )
-        return study, len(_finished(study))
-
-
-def _finished(study: Study) -> list[FrozenTrial]:
-    """Return the trials that ended: one that was cut off failed without having been refused."""
-    return [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state.is_finished() and (trial.state.name != "FAIL" or REFUSED in trial.user_attrs)
-    ]
-
-
-def _optimize(study: Study, task: Task, left: int, seconds: float | None) -> None:
-    """Try as many more; the next proposal depends on the trials before and the seed alone."""
-    from optuna.samplers import TPESampler
-
-    def again(study: Study, trial: Any = None) -> None:
-        sequence = np.random.SeedSequence([task.seed, len(_finished(study))])
-        seed = int(sequence.generate_state(1)[0])
-        study.sampler = TPESampler(n_startup_trials=STARTUP, seed=seed)
-        if trial is not None:
-            bar.update()
-
-    with progress_bar(left, f"searching {task.kind}") as bar:
-        again(study)
-        how: dict[str, Any] = {"catch": (InputError,), "callbacks": [again]}
-        if left > 0:
-            study.optimize(task, n_trials=left, timeout=seconds, **how)
-        if not _finished(study):  # a budget of seconds too short for one trial still gives one
+    study: Study = optuna.create_study(
+        direction="maximize" if higher_is_better(task.metric) else "minimize",
+        sampler=optuna.samplers.TPESampler(n_startup_trials=STARTUP, seed=task.seed),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=warmup),
+    )
+    with progress_bar(trials, f"searching {task.kind}") as bar:
+        how: dict[str, Any] = {"catch": (InputError,), "callbacks": [lambda *_: bar.update()]}
+        study.optimize(task, n_trials=trials, timeout=seconds, **how)
+        if not study.trials:  # a budget of seconds too short for one trial still gives one
             study.optimize(task, n_trials=1, **how)
+    return study
 
 
-def _table(study: Study, space: Mapping[str, Any]) -> pd.DataFrame:
+def _table(study: Study) -> pd.DataFrame:
     """Return one row per trial, in order."""
     states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "refused"}
     records = []
-    for k, trial in enumerate(_finished(study)):
+    for trial in study.trials:
         state, took = states[trial.state.name], trial.duration
         records.append(
             {
-                "trial": k,
+                "trial": trial.number,
                 "state": state,
                 "value": trial.value if state == "complete" else np.nan,
                 "folds": trial.user_attrs.get("folds", 0),
                 "seconds": took.total_seconds() if took else np.nan,
-                **options_of(space, trial.params),
+                **trial.params,
             }
         )
     return pd.DataFrame(records)
@@ -542,23 +521,3 @@ def _best(table: pd.DataFrame, space: Iterable[str], metric: str, default: float
         return {}
     row = table.astype(object).iloc[at]
     return {name: row[name] for name in space}
-
-
-def fingerprint(setting: Setting, *parts: Any) -> str:
-    """Return a name for a search on these rows, folds and settings: another one, another name.
-
-    Parameters
-    ----------
-    setting : Setting
-    *parts : object
-        What else the search depends on; its ``repr`` counts.
-    """
-    from promolab import __version__
-
-    digest = hashlib.sha256(repr((__version__, setting.outcome, setting.features, parts)).encode())
-    frame = setting.frame[setting.features]
-    digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
-    digest.update(setting.labels.tobytes())
-    for fold in setting.folds.parts:
-        digest.update(fold.train.tobytes() + b"|" + fold.test.tobytes())
-    return digest.hexdigest()[:32]

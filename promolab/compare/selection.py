@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from promolab.explain import Importance
 
 
+STABLE = 0.75
+"""Share of the halves from which a feature is stable."""
+EXPECTED_FALSE = 1.0
+"""How many stable features may be expected that chance alone picks."""
 MOST_ROWS = 50_000  # rows that are enough to see which features are picked
 LEAST = 10  # customers with a response, and without one
 L2 = 1.0  # so that duplicate columns have a single optimum
 STEPS = np.geomspace(0.9, 0.01, 30)  # of the smallest penalty that leaves nothing
-
-
 SHOWN = 15
 
 
@@ -95,9 +97,8 @@ class Selection(Result):
     Parameters
     ----------
     frame : DataFrame
-        feature, frequency (share of the halves of the customers that picked it), stable, importance
-        (fall of the AUC out of time when it is shuffled), ci_low, ci_high, important, kept; those
-        kept first.
+        feature, frequency (share of the halves of the customers that picked it), stable,
+        important (the AUC out of time falls when it is shuffled), kept; those kept first.
     threshold : float
         Frequency from which a feature is stable.
     bound : float
@@ -105,9 +106,6 @@ class Selection(Result):
         if the distribution of frequencies has one peak.
     halves, customers : int
         Halves, and customers who were halved.
-    importance : Importance or None
-        None where the history is too short to cut twice; ``why`` says it.
-    why : str
     cost, cost_within : AucComparison
         AUC with the features kept (a) against all (b), over all rows and within promotions; the
         latter None where no promotion has both outcomes.
@@ -121,8 +119,6 @@ class Selection(Result):
     bound: float
     halves: int
     customers: int
-    importance: Importance | None = field(repr=False)
-    why: str = field(repr=False)
     cost: AucComparison
     cost_within: AucComparison | None
     moment: pd.Timestamp
@@ -135,7 +131,7 @@ class Selection(Result):
         return sorted(self.frame.loc[self.frame["kept"], "feature"])
 
     def facts(self) -> dict[str, Any]:
-        """Return by what features were kept, and what doing without the others costs."""
+        """Return what doing without the others costs, over all rows or within promotions."""
         inside = self.cost_within
         gap, within = self.cost.estimate, None if inside is None else inside.estimate
         finding = gap.side
@@ -143,7 +139,6 @@ class Selection(Result):
             finding = f"inside.{within.side}"
         return {
             "of": len(self.frame),
-            "by": "either" if self.importance else "stable",
             "finding": finding,
             "gap": gap,
             "gap_within": within,
@@ -159,10 +154,7 @@ def select_features(
     model: Any = ResponseModel,
     *,
     since: datetime | None = None,
-    threshold: float = 0.75,
-    expected_false: float = 1.0,
     halvings: int = 25,
-    repeats: int = 5,
     seed: int = 0,
     level: float = 0.95,
 ) -> Selection:
@@ -170,17 +162,18 @@ def select_features(
 
     The promotions are cut in time at ``since``. Those over before it choose: a feature is *stable*
     where a logistic model with an L1 penalty, fitted on either half of the customers again and
-    again, picks it in enough of the halves, and *important* where shuffling it makes the AUC of a
-    model fall beyond noise, out of time once more (fitted on the first of these promotions,
-    measured on the later ones). Those that start from ``since`` on have no say in the choice. They
-    measure it: each is predicted from the promotions over before it (`run_backtest`), with all
-    features and with those kept, and the two AUCs are compared on the same rows. Nothing comes from
-    after a row's own prediction; for a report week give the pairs as known then. Of features that
-    say the same, the sparse model picks now one and now the other, so that neither may be stable.
+    again, picks it in at least three quarters of the halves, and *important* where shuffling it
+    makes the AUC of a model fall beyond noise, out of time once more (fitted on the first of these
+    promotions, measured on the later ones). Those that start from ``since`` on have no say in the
+    choice. They measure it: each is predicted from the promotions over before it (`run_backtest`),
+    with all features and with those kept, and the two AUCs are compared on the same rows. Nothing
+    comes from after a row's own prediction; for a report week give the pairs as known then. Of
+    features that say the same, the sparse model picks now one and now the other, so that neither
+    may be stable.
 
-    Of useless features at most ``expected_false`` are expected to be stable, and (1 − level) / 2 of
-    them to be important. A penalised model bears useless features well, so that the cost may be
-    above what the few features left are easier to read: look before dropping any.
+    Of useless features at most one is expected to be stable, and (1 − level) / 2 of them to be
+    important. A penalised model bears useless features well, so that the cost may be above what the
+    few features left are easier to read: look before dropping any.
 
     Parameters
     ----------
@@ -195,14 +188,8 @@ def select_features(
         kind's name.
     since : datetime, optional
         The cut; by default `split_in_time`'s.
-    threshold : float
-        Share of the halves, above ½ and at most 1, from which a feature is stable.
-    expected_false : float
-        How many stable features may be expected that chance alone picks.
     halvings : int
         How often the customers are split in two, at least 2.
-    repeats : int
-        Of `permutation_importance`.
     seed : int
         Start of every random number.
     level : float
@@ -220,37 +207,36 @@ def select_features(
 
     Notes
     -----
-    Expected false ≤ C·q²/p with C = 1 / (2·threshold − 1) for q of p features picked per half,
-    whatever the distribution of frequencies (Meinshausen & Bühlmann), and about half of it where
-    that has one peak (Shah & Samworth, theorem 2); q is chosen by the second. "False" is a feature
-    picked on half the customers with a chance of at most q/p.
+    Expected false ≤ C·q²/p for q of p features picked per half, with C = 2 whatever the
+    distribution of frequencies (Meinshausen & Bühlmann), and 1 / (1 − 1/halvings) where that has
+    one peak (Shah & Samworth, theorem 2); q is chosen by the second. "False" is a feature picked on
+    half the customers with a chance of at most q/p.
 
     References
     ----------
     Meinshausen & Bühlmann (2010), JRSS B 72(4). Shah & Samworth (2013), JRSS B 75(1).
     """
+    whole_number("halvings", halvings, 2)
+    whole_number("seed", seed, 0)
     features = chosen_features(pairs, outcome, columns)
     split = split_in_time(pairs, outcome, since)
     early = pairs.iloc[split.before]
-    frequency, bound, customers = _halved(
-        early[features],
-        split.labels[split.before],
-        early["customer_id"].to_numpy(),
-        (threshold, expected_false, halvings, seed),
-    )
-    frequency["stable"] = frequency["frequency"] >= threshold - 1e-12
-    importance, why = _importance(early, outcome, features, model, repeats, seed, level)
-    table = _decided(frequency, importance)
+    labels, customers = split.labels[split.before], early["customer_id"].to_numpy()
+    table, bound, units = _halved(early[features], labels, customers, halvings, seed)
+    important = _important(early, outcome, features, model, seed, level)
+    table["important"] = table["feature"].isin(important)
+    table["kept"] = table["stable"] | table["important"]
+    if not table["kept"].any():
+        table.loc[0, "kept"] = True  # the table begins with the one picked most often
+    table = table.sort_values("kept", ascending=False, kind="stable", ignore_index=True)
     kept = table.loc[table["kept"], "feature"].tolist()
     pooled, within = _cost(pairs, outcome, features, kept, model, split, level)
     return Selection(
         table,
-        threshold,
+        STABLE,
         bound,
         2 * halvings,
-        customers,
-        importance,
-        why,
+        units,
         pooled,
         within,
         split.moment,
@@ -260,23 +246,13 @@ def select_features(
 
 
 def _halved(
-    X: pd.DataFrame,
-    labels: np.ndarray,
-    customers: np.ndarray,
-    how: tuple[float, float, int, int],
+    X: pd.DataFrame, labels: np.ndarray, customers: np.ndarray, halvings: int, seed: int
 ) -> tuple[pd.DataFrame, float, int]:
     """Return how often halves of the customers pick each feature, the bound, and customers.
 
     The penalty is the least at which two halves drawn beforehand pick at most q features, and q is
-    what keeps the expected number of false features at about ``expected_false``.
+    what keeps the expected number of false features at about `EXPECTED_FALSE`.
     """
-    threshold, expected_false, halvings, seed = how
-    if not 0.5 < threshold <= 1 or halvings < 2 or expected_false <= 0:
-        raise InputError(
-            f"threshold is {threshold}, halvings {halvings} and expected_false {expected_false}; "
-            "give a threshold above 0.5 and at most 1, at least 2 halvings, and a number above 0"
-        )
-    whole_number("seed", seed, 0)
     unit = pd.factorize(customers)[0]
     rng = np.random.default_rng(seed)
     if len(X) > MOST_ROWS:
@@ -288,58 +264,28 @@ def _halved(
     matrix = encoder.transform(X)
     member = np.array([encoder.columns.index(s) for s in encoder.sources])
     p = len(encoder.columns)
-    q = _affordable(p, threshold, expected_false, halvings)
-    l1, start = _penalty(matrix, labels, unit, member, q, rng)
+    fine = [q for q in range(1, p) if false_bound(q, p, halvings) <= EXPECTED_FALSE]
+    l1, start = _penalty(matrix, labels, unit, member, max(fine, default=1), rng)
     frequency = _count(matrix, labels, unit, (member, p), l1, start, halvings, rng)
     table = pd.DataFrame({"feature": encoder.columns, "frequency": frequency})
     order = np.lexsort([table["feature"].to_numpy(dtype=str), -table["frequency"].to_numpy()])
-    bound = false_bound(float(frequency.sum()), p, threshold, halvings)[0]
-    return table.iloc[order].reset_index(drop=True), bound, int(unit.max()) + 1
+    table = table.iloc[order].reset_index(drop=True)
+    table["stable"] = table["frequency"] >= STABLE - 1e-12
+    return table, false_bound(float(frequency.sum()), p, halvings), int(unit.max()) + 1
 
 
-def _importance(
-    early: pd.DataFrame,
-    outcome: str,
-    features: list[str],
-    model: Any,
-    repeats: int,
-    seed: int,
-    level: float,
-) -> tuple[Importance | None, str]:
-    """Return the importance among the promotions that choose, or why there is none."""
+def _important(
+    early: pd.DataFrame, outcome: str, features: list[str], model: Any, seed: int, level: float
+) -> list[str]:
+    """Return what loses beyond noise when shuffled, among the promotions that choose."""
     try:
         split_in_time(early, outcome)
-    except InputError as error:  # too short a history to cut twice
-        return None, str(error)
-    found = importance_out_of_time(
-        early, outcome, features, model, repeats=repeats, seed=seed, level=level
-    )
-    return found, ""
-
-
-def _decided(table: pd.DataFrame, importance: Importance | None) -> pd.DataFrame:
-    """Return the table of features with what each was found to be, and whether it is kept."""
-    columns = ["importance", "ci_low", "ci_high"]
-    if importance is None:
-        table = table.assign(**dict.fromkeys(columns, np.nan), important=False)
-    else:
-        told = importance.frame[["feature", *columns, "shuffled"]]
-        table = table.merge(told, on="feature", how="left")
-        # Exchanged between a handful of promotions, a feature's importance has no honest interval.
-        between = table.pop("shuffled").str.startswith("between").fillna(False)
-        table["important"] = (table["ci_low"] > 0) & ~between.astype(bool)
-    table["kept"] = table["stable"] | table["important"]
-    if not table["kept"].any():
-        table.loc[0, "kept"] = True  # the table begins with the one picked most often
-    order = np.lexsort(
-        [
-            table["feature"].to_numpy(dtype=str),
-            -table["importance"].fillna(0).to_numpy(),
-            -table["frequency"].to_numpy(),
-            ~table["kept"].to_numpy(),
-        ]
-    )
-    return table.iloc[order].reset_index(drop=True)
+    except InputError:  # too short a history to cut twice
+        return []
+    found = importance_out_of_time(early, outcome, features, model, seed=seed, level=level).frame
+    # Exchanged between a handful of promotions, a feature's importance has no honest interval.
+    between = found["shuffled"].str.startswith("between")
+    return found["feature"][(found["ci_low"] > 0) & ~between].tolist()
 
 
 def _cost(
@@ -374,8 +320,8 @@ def _cost(
     return pooled, within
 
 
-def false_bound(picked: float, p: int, threshold: float, halvings: int) -> tuple[float, float]:
-    """Return the most false features expected to be stable: with one peak, and without.
+def false_bound(picked: float, p: int, halvings: int) -> float:
+    """Return the most useless features expected to be picked by as many halves as `STABLE` says.
 
     Parameters
     ----------
@@ -383,32 +329,20 @@ def false_bound(picked: float, p: int, threshold: float, halvings: int) -> tuple
         Features picked per half.
     p : int
         Features to choose from.
-    threshold : float
-        Share of the halves from which a feature is stable.
     halvings : int
         Splits in two.
 
     Examples
     --------
-    >>> [round(bound, 2) for bound in false_bound(5, 50, 0.75, 50)]
-    [0.51, 1.0]
+    >>> round(false_bound(5, 50, 50), 2)
+    0.51
     """
     chance = picked / p
-    worst = chance * picked / (2 * threshold - 1)
-    least = 0.5 + min(chance**2, 1 / (2 * halvings) + 0.75 * chance**2)
-    if chance > 1 / math.sqrt(3) or threshold <= least:
-        return worst, worst
-    if threshold <= 0.75:
-        one_peak = 1 / (2 * (2 * threshold - 1 - 1 / (2 * halvings)))
-    else:
-        one_peak = 4 * (1 - threshold + 1 / (2 * halvings)) / (1 + 1 / halvings)
-    return min(one_peak * chance * picked, worst), worst
-
-
-def _affordable(p: int, threshold: float, expected_false: float, halvings: int) -> int:
-    """Return the most features that a half may pick."""
-    fine = [q for q in range(1, p) if false_bound(q, p, threshold, halvings)[0] <= expected_false]
-    return max(fine, default=1)
+    whatever = chance * picked / (2 * STABLE - 1)
+    reach = min(chance**2, 0.5 / halvings + 0.75 * chance**2)
+    if chance > 1 / math.sqrt(3) or reach >= STABLE - 0.5:  # nothing is said of one peak there
+        return whatever
+    return whatever / (2 * (1 - 0.5 / halvings / (2 * STABLE - 1)))
 
 
 def _check_customers(unit: np.ndarray, labels: np.ndarray) -> None:

@@ -3,7 +3,6 @@ from .comparing import AucComparison as AucComparison
 from .comparing import Comparison as Comparison
 from .comparing import compare, compare_auc
 from .cumulative_gain import Lift as Lift
-from .cumulative_gain import LiftPoint as LiftPoint
 from .cumulative_gain import lift
 from .leakage import ALARM_AUC as ALARM_AUC
 from .leakage import FEWEST_ROWS as FEWEST_ROWS
@@ -31,26 +30,23 @@ from .ranking import variance_of as variance_of
 from .ranking_at_k import AMONG as AMONG
 from .ranking_at_k import RecommendationQuality as RecommendationQuality
 from .ranking_at_k import recommendation
-from .registry import METRICS, by_group, measure, wilson
+from .registry import METRICS as METRICS
 from .registry import ByGroup as ByGroup
+from .registry import by_group, measure
 from .registry import named_metric as named_metric
 from .reliability import Calibration as Calibration
-from .reliability import Loss as Loss
-from .reliability import brier, calibration, log_loss
+from .reliability import calibration
 from .reliability import row_losses as row_losses
 from .threshold import ThresholdChart as ThresholdChart
 from .threshold import threshold_chart
 from .uplift import qini, rate
-from .uplift._inputs import aipw_scores
+from .uplift._inputs import aipw_scores as aipw_scores
 from .uplift.gain_curve import compare_qini, cost_curve
 from .uplift.gain_curve import funded as funded
-from .uplift.subgroup_effects import effect_calibration, uplift_at
+from .uplift.subgroup_effects import effect_calibration
 
 __all__ = [
-    "METRICS",
-    "aipw_scores",
     "auc_within",
-    "brier",
     "by_group",
     "calibration",
     "compare",
@@ -60,7 +56,6 @@ __all__ = [
     "cost_curve",
     "effect_calibration",
     "lift",
-    "log_loss",
     "measure",
     "policy_value",
     "precision_recall",
@@ -69,6 +64,4 @@ __all__ = [
     "recommendation",
     "roc",
     "threshold_chart",
-    "uplift_at",
-    "wilson",
 ]

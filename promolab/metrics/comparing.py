@@ -20,7 +20,7 @@ from promolab.metrics._inputs import (
     rows_of,
 )
 from promolab.metrics.ranking import placements, placements_within, variance_of
-from promolab.metrics.registry import check_groups, influence_of, measure, named_metric
+from promolab.metrics.registry import RATIO, check_groups, influence_of, measure, named_metric
 from promolab.metrics.reliability import check_probabilities
 from promolab.results import Estimate, plain
 from promolab.stats import holm, normal_quantile, spread_of, two_sided
@@ -267,6 +267,8 @@ def compare(
     found = named_metric(metric)
     level_of(level)
     check_groups(found, group)
+    if found.kind == RATIO:
+        raise InputError(f"of {RATIO} neither more nor less is better; compare by 'ece'")
     if not hasattr(scores, "items"):
         raise InputError(
             "scores holds no names; give a dict {name: scores} or a DataFrame with a column per "

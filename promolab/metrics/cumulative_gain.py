@@ -18,7 +18,7 @@ from promolab.metrics._inputs import (
     ranked_rows,
     rows_of,
 )
-from promolab.results import Estimate, Result
+from promolab.results import Estimate
 from promolab.stats import cluster_sums, share_interval
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LiftPoint(Result):
+class LiftPoint:
     """The top of a list down to one depth.
 
     Parameters
@@ -50,13 +50,6 @@ class LiftPoint(Result):
     capture: Estimate
     lift: Estimate
     rate: Estimate
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per measure."""
-        import pandas as pd
-
-        names = ("capture", "lift", "rate")
-        return pd.DataFrame([{"measure": x, **getattr(self, x).to_dict()} for x in names])
 
 
 @dataclass(frozen=True)

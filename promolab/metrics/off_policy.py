@@ -38,8 +38,6 @@ UNEVEN = 0.4
 """Effective sample size over the decisions that the policy would have taken, below which intervals
 hold too seldom: a few heavy weights decide."""
 HEAVIEST = 0.01
-LINES = ["value", "logged", "bound", "effective", "mean_weight", "largest", "heaviest", "unused"]
-"""Of a value's table."""
 SURE = 0.999
 """Level at which weights that do not average 1 are an alarm."""
 
@@ -137,17 +135,12 @@ class PolicyValue(OffPolicy):
 
     def facts(self) -> dict[str, Any]:
         """Return which way the value lies of what was earned, and what it rests on."""
-        import pandas as pd
-
         low, high = self.logged.ci_low, self.logged.ci_high
         sure = self.consistent and self.supported and not self.uneven
         above, below = sure and self.ci_low > high, sure and self.ci_high < low
-        both = {"policy": self.estimate, "logged": self.logged}
         return {
             "than": "above" if above else "below" if below else "unsure",
             "customers": self.clusters if self.clusters < self.n else 0,
-            "both": pd.DataFrame([{"whose": k, **e.to_dict()} for k, e in both.items()]),
-            "lines": pd.DataFrame({"line": LINES}),
         }
 
 

@@ -65,12 +65,10 @@ class RecommendationQuality(Result):
     level: float = 0.95
 
     def facts(self) -> dict[str, Any]:
-        """Return the three measures as rows, and how much of the lists is bought again."""
-        rows = [{"measure": name, **getattr(self, name).to_dict()} for name in MEASURES]
+        """Return how many bought what counts, and whether it is told what is bought again."""
         return {
             "bought": self.customers - self.without,
             "again": self.among == "all" and self.repeats.n > 0,
-            "measures": pd.DataFrame(rows),
         }
 
 

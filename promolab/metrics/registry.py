@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.checks import aligned, choice, choices_of, labels_of, level_of, numbers_of
+from promolab.checks import aligned, choices_of, labels_of, level_of, numbers_of
 from promolab.errors import InputError, nearest
 from promolab.metrics._inputs import (
     OnRows,
@@ -22,27 +22,27 @@ from promolab.metrics._inputs import (
 from promolab.metrics.cumulative_gain import lift
 from promolab.metrics.ranking import auc_within, average_precision_of, precision_recall, roc
 from promolab.metrics.reliability import (
-    brier,
     check_probabilities,
     distance_of,
     equal_bins,
     expected_error,
-    log_loss,
+    mean_loss,
+    observed_to_expected,
     row_losses,
     square_losses,
 )
 from promolab.results import Estimate, plain, words_of
-from promolab.stats import wilson as wilson
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
 
 # Whether more of each is better.
 METRICS = {"auc": True, "average_precision": True, "brier": False, "log_loss": False, "ece": False}
 AT_DEPTH = ("lift", "capture", "precision")
+RATIO = "observed_expected"
+"""Positives ÷ the sum of probabilities; neither more nor less of it is better."""
 BINS = 10  # of the calibration error
 
 
@@ -74,11 +74,11 @@ class Metric:
     @property
     def of_probabilities(self) -> bool:
         """Whether it asks for probabilities; the others take any score."""
-        return self.kind in ("brier", "log_loss", "ece")
+        return self.kind in ("brier", "log_loss", "ece", RATIO)
 
 
 def named_metric(name: str) -> Metric:
-    """Return the measure of a name: one of `METRICS`, or ``lift@``, ``capture@``, ``precision@``.
+    """Return the measure of a name: of `METRICS`, `RATIO`, or ``lift@``, ``capture@``, ….
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ def named_metric(name: str) -> Metric:
     ('lift in the top 10 %', False)
     """
     kind, at, depth = str(name).partition("@")
-    if not at and kind in METRICS:
-        return Metric(kind, kind, None, METRICS[kind])
+    if not at and kind in (*METRICS, RATIO):
+        return Metric(kind, kind, None, METRICS.get(kind, False))
     if kind in AT_DEPTH:
         try:
             share = float(depth)
@@ -109,7 +109,7 @@ def named_metric(name: str) -> Metric:
                 f"1, such as '{kind}@0.1'"
             )
         return Metric(str(name), kind, share, True)
-    known = [*METRICS, *(f"{x}@0.1" for x in AT_DEPTH)]
+    known = [*METRICS, RATIO, *(f"{x}@0.1" for x in AT_DEPTH)]
     raise InputError(f"there is no metric {name!r}; {nearest(str(name), known)}")
 
 
@@ -130,8 +130,9 @@ def measure(
     p : array-like of shape (n,)
         Probability, or any score for the measures of ranking.
     metric : str
-        "auc", "average_precision", "brier", "log_loss", "ece" (over ten bins: `calibration`), or
-        "lift@0.1", "capture@0.1", "precision@0.1" with any depth.
+        "auc", "average_precision", "brier" (mean squared distance of probability and outcome),
+        "log_loss" (in nats), "ece" (over ten bins: `calibration`), "observed_expected" (positives ÷
+        Σ p), or "lift@0.1", "capture@0.1", "precision@0.1" with any depth.
     cluster : array-like of shape (n,), optional
         Which rows belong together (the customer).
     group : array-like of shape (n,), optional
@@ -146,8 +147,13 @@ def measure(
     Raises
     ------
     InputError
-        As the function of the measure: `roc`, `auc_within`, `precision_recall`, `brier`,
-        `log_loss`, `calibration`, `lift`; also if the measure is unknown or knows no groups.
+        As the function of the measure: `roc`, `auc_within`, `precision_recall`, `calibration`,
+        `lift`; also if the measure is unknown or knows no groups.
+
+    References
+    ----------
+    Brier (1950), Monthly Weather Review 78(1). Good (1952), "Rational decisions", JRSS B 14(1).
+    Gneiting & Raftery (2007), JASA 102(477).
 
     Examples
     --------
@@ -163,13 +169,16 @@ def measure(
         return roc(y_true, p, cluster, level).estimate
     if found.kind == "average_precision":
         return precision_recall(y_true, p, cluster, level).estimate
-    if found.kind in ("brier", "log_loss"):
-        loss = brier if found.kind == "brier" else log_loss
-        return loss(y_true, p, cluster, level).estimate
-    if found.kind == "ece":
+    if found.of_probabilities:
+        level_of(level)
         y, chance = check_probabilities(y_true, p)
         codes, _ = codes_of(cluster, len(y), "cluster")
-        return expected_error(y, chance, equal_bins(chance, BINS), codes, level_of(level))[0]
+        if found.kind == RATIO:
+            return observed_to_expected(y, chance, codes, level)
+        if found.kind == "ece":
+            return expected_error(y, chance, equal_bins(chance, BINS), codes, level)[0]
+        losses = (square_losses if found.kind == "brier" else row_losses)(y, chance)
+        return mean_loss(losses, codes, level)
     assert found.depth is not None
     point = lift(y_true, p, [found.depth], group, cluster, level).at(found.depth)
     value: Estimate = getattr(point, "rate" if found.kind == "precision" else found.kind)
@@ -245,26 +254,9 @@ class ByGroup(OnRows):
         rows = self.frame.to_dict("records")
         return {**super().to_dict(), "metrics": list(self.metrics), "groups": plain(rows)}
 
-    def plot(self, ax: Axes | None = None, *, metric: str | None = None) -> Axes:
-        """Draw one measure by group with intervals, that of all rows as a line.
-
-        Parameters
-        ----------
-        ax : Axes, optional
-            What to draw on.
-        metric : str, optional
-            One of ``metrics``, by default the first.
-        """
-        name = choice("metric", metric or self.metrics[0], self.metrics)
-        drawn: Axes = self._as_words_say("plot", ax, **self._about(name))
-        return drawn
-
     def facts(self) -> dict[str, Any]:
-        """Return what there is to say of the first measure."""
-        return self._about(self.metrics[0])
-
-    def _about(self, name: str) -> dict[str, Any]:
-        """Return one measure's rows, its range over groups that tell something, and the others."""
+        """Return the first measure's rows, and its range over groups that tell something."""
+        name = self.metrics[0]
         metric, whole = named_metric(name), self.overall.set_index("metric")["value"][name]
         mine = self.frame[self.frame["metric"] == name].reset_index(drop=True)
         known = mine[mine["value"].notna()]
@@ -310,11 +302,12 @@ def by_group(
     p : array-like of shape (n,)
         Probability, or any score if all measures are of ranking.
     group : array-like of shape (n,)
-        The group of each row. Levels of a categorical that have no row are listed as such.
+        The group of each row.
     cluster : array-like of shape (n,), optional
         Which rows belong together (the customer).
     metrics : sequence of str
-        As in `measure`: "auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", ….
+        As in `measure`: "auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", …; what
+        the result says and draws is the first.
     level : float
         Confidence level, of each interval by itself.
 
@@ -356,15 +349,8 @@ def by_group(
     assert codes is not None
     clusters, _ = codes_of(cluster, len(y), "cluster")
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-    try:
-        order = sorted(range(len(names)), key=lambda code: names[code])
-    except TypeError:  # names of several types go by their text
-        order = sorted(range(len(names)), key=lambda code: str(names[code]))
+    order = sorted(range(len(names)), key=lambda code: names[code])
     told = [_measured(names[code], rows[code], y, score, clusters, wanted, level) for code in order]
-    levels = getattr(getattr(group, "dtype", None), "categories", ())
-    none, seen = np.empty(0, dtype=np.int64), set(names.tolist())
-    absent = [name for name in list(levels) if name not in seen]
-    told += [_measured(name, none, y, score, clusters, wanted, level) for name in absent]
     overall = _measured("all", np.arange(len(y)), y, score, clusters, wanted, level)
     return ByGroup(
         *rows_of(y, clusters, level),
@@ -401,9 +387,8 @@ def _measured(
 
 def _why_not(metric: Metric, positives: int, n: int) -> str:
     """Return why a group has no value of a measure, or an empty string."""
-    if n and (metric.of_probabilities or 0 < positives < n):
+    if metric.of_probabilities or 0 < positives < n:
         return ""
     if positives and metric.depth is not None:  # the top of a list of positives is positive
         return ""
-    case = "empty" if not n else "positive" if positives else "negative"
-    return words_of(__name__, "unmeasured", n=n).say(case)
+    return words_of(__name__, "unmeasured", n=n).say("positive" if positives else "negative")

@@ -17,17 +17,13 @@ from ._lines import bars, curve, intervals
 from ._lines import columns as columns
 from ._lines import points as points
 from ._lines import reference_line as reference_line
-from ._lines import rug as rug
 from ._lines import side_by_side as side_by_side
 from ._maps import bubbles as bubbles
 from ._maps import heat_map as heat_map
 from ._maps import histogram as histogram
 from ._maps import scatter_map as scatter_map
 from ._panels import MOST_PAIRS as MOST_PAIRS
-from ._panels import alike as alike
-from ._panels import over_all as over_all
 from ._panels import pairs_by_group as pairs_by_group
-from ._panels import panels as panels
 from ._panels import spread_by_group as spread_by_group
 
 __all__ = ["bars", "curve", "finish", "intervals"]

@@ -116,26 +116,6 @@ def points(
 
 
 @styled
-def rug(x: ArrayLike, *, edge: str = "bottom", label: str | None = None, ax: Axes) -> Axes:
-    """Draw ticks on the lower or upper edge: what has a place along the x axis and no height.
-
-    Parameters
-    ----------
-    x : array-like of shape (n,)
-        Where.
-    edge : {"bottom", "top"}
-    label : str, optional
-        Name in the legend that `finish` draws.
-    ax : Axes
-        With what is drawn beside.
-    """
-    height = np.full(len(numbers(x)), 1.0 if edge == "top" else 0.0)
-    looks: dict[str, Any] = {"color": MUTED, "markersize": 9, "clip_on": False, "label": label}
-    ax.plot(numbers(x), height, "|", transform=ax.get_xaxis_transform(), **looks)
-    return ax
-
-
-@styled
 def reference_line(
     ax: Axes, kind: str = "diagonal", at: float = 0.0, label: str | None = None
 ) -> Axes:

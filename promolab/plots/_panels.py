@@ -1,4 +1,4 @@
-"""Panels of one figure: with the same axes, and how groups spread (seaborn)."""
+"""How groups spread, a panel per column or pair of columns (seaborn)."""
 
 from __future__ import annotations
 
@@ -8,65 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import MissingExtraError
-from promolab.plots._base import segment_colours, style, styled
+from promolab.plots._base import segment_colours, style
 from promolab.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-ACROSS = 3  # side by side: readable on a page
-
-
-@styled
-def panels(n: int) -> list[Axes]:
-    """Return so many panels of one new figure, three a row.
-
-    Examples
-    --------
-    >>> len(panels(4))
-    4
-    """
-    import matplotlib.pyplot as plt
-
-    wide = min(n, ACROSS)
-    high = -(-n // wide)
-    size = (max(7.2, 3.0 * wide), 0.8 + 3.1 * high)
-    figure, axes = plt.subplots(high, wide, squeeze=False, figsize=size)
-    for ax in axes.ravel()[n:]:
-        figure.delaxes(ax)
-    return list(axes.ravel()[:n])
-
-
-@styled
-def alike(axes: Sequence[Axes], *, square: bool = False) -> None:
-    """Give panels the same axes, or they mislead; labels stand at the outer ones alone.
-
-    Parameters
-    ----------
-    axes : sequence of Axes
-        Drawn and with their words.
-    square : bool
-        Whether both axes are the same as well, as those of predicted and observed.
-    """
-    ends = np.array([[*ax.get_xlim(), *ax.get_ylim()] for ax in axes])
-    low, high = ends[:, [0, 2]].min(axis=0), ends[:, [1, 3]].max(axis=0)
-    if square:
-        low, high = np.full(2, low.min()), np.full(2, high.max())
-    for place, ax in enumerate(axes):
-        ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-        if place + ACROSS < len(axes):
-            ax.set_xlabel("")
-        if place % ACROSS:
-            ax.set_ylabel("")
-
-
-@styled
-def over_all(axes: Sequence[Axes], title: str, subtitle: str = "") -> None:
-    """Write the finding above panels, and what they show below them."""
-    figure: Any = axes[0].get_figure(root=True)
-    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-    figure.supxlabel(subtitle, x=0.01, ha="left", fontsize=9.5)
 
 
 MOST_PAIRS = 4

@@ -18,12 +18,10 @@ TEXTS = ("title", "subtitle", "xlabel", "ylabel", "legend_title")
 LOOKS = ("percent", "log", "xlim", "ylim", "legend")
 """Of the whole figure: lines, and options of `promolab.plots.finish`."""
 LIMITS = ("xlim", "ylim")
-PANELS = ("panels", "panel", "square")
-FIGURE = {*TEXTS, *LOOKS, *PANELS, "otherwise", "alt", "layers"}
+FIGURE = {*TEXTS, *LOOKS, "otherwise", "alt", "layers"}
 LAYER = {"draw", "rows", "by", "of", "down", "across"}
 """What is said of a layer and is no argument of the drawing."""
 PER_ROW = ("labels", "text")
-WITHOUT_ROWS = ("reference_line",)
 
 
 def draw(words: Mapping[str, Any], facts: Facts, ax: Any, frame: Callable[[], pd.DataFrame]) -> Any:
@@ -55,37 +53,12 @@ def draw(words: Mapping[str, Any], facts: Facts, ax: Any, frame: Callable[[], pd
     looks: dict[str, Any] = {k: words[k] for k in LOOKS if k in words}
     looks |= {k: facts[v] for k, v in looks.items() if k in LIMITS and isinstance(v, str)}
     told: dict[str, Any] = {k: facts.line(words[k]) for k in TEXTS if k in words}
-    if "panels" in words:
-        return _panels(words, facts, found, {**looks, **told}, ax)
     if ax is None and looks.get("legend") == "beside":
         with plots.style():
             ax = plots.new_axes(width=8.4, height=4.8)
     for layer, rows in found:
         ax = _layer(layer, facts, rows, ax)
     return plots.finish(ax, **{"title": "", **told, **looks})
-
-
-def _panels(
-    words: Mapping[str, Any], facts: Facts, found: list[Any], told: dict[str, Any], ax: Any
-) -> Any:
-    """Draw a panel for each value of a column, all with the same axes."""
-    from promolab import plots
-
-    by: str = words["panels"]
-    whole = next(rows for _, rows in found if rows is not None)
-    names = list(dict.fromkeys(whole[by]))
-    axes: Any = plots.panels(len(names)) if ax is None else np.atleast_1d(np.asarray(ax)).ravel()
-    over = told.pop("title", ""), told.pop("subtitle", "")
-    for name, panel in zip(names, axes, strict=True):
-        for layer, rows in found:
-            _layer(layer, facts, None if rows is None else rows[rows[by] == name], panel)
-        row = next(facts.rows(whole[whole[by] == name].head(1)))
-        said = {k: row.line(line) for k, line in words.get("panel", {}).items()}
-        plots.finish(panel, **{"title": "", **told, **said})
-    plots.alike(axes, square=words.get("square", False))
-    if ax is None:
-        plots.over_all(axes, *over)
-    return axes
 
 
 def _counts(layer: Mapping[str, Any], facts: Facts) -> bool:
@@ -95,7 +68,7 @@ def _counts(layer: Mapping[str, Any], facts: Facts) -> bool:
 def _rows(
     layer: Mapping[str, Any], facts: Facts, frame: Callable[[], pd.DataFrame]
 ) -> pd.DataFrame | None:
-    if layer["draw"] in WITHOUT_ROWS:
+    if layer["draw"] == "reference_line":
         return None
     rows: pd.DataFrame = facts[layer["rows"]] if "rows" in layer else frame()
     return rows

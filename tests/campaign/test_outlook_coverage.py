@@ -12,7 +12,7 @@ from promolab.campaign.outlook.coverage import (
     roll_outlook,
     track_record,
 )
-from promolab.compare.backtest import response_ratios, run_backtest
+from promolab.compare.backtest import expected_responses, response_ratios, run_backtest
 from promolab.promotions import PREDICTION_LEVEL
 from promolab.results import Estimate
 from promolab.wording import promotion_name
@@ -43,8 +43,8 @@ def test_each_is_forecast_from_those_over_before_it() -> None:
     table = found.rows
     assert table["known"].tolist() == [0, 1, 2, 3, 4, 5]
     assert table["inside"].isna().tolist() == [True] * 3 + [False] * 3
-    known = replace(backtest, past_ratios=response_ratios(backtest.by_promotion.head(4)))
-    expected = known.expected_interval(30.0, PREDICTION_LEVEL)
+    known = response_ratios(backtest.by_promotion.head(4))
+    expected = expected_responses(30.0, known, PREDICTION_LEVEL)
     row = table.iloc[4]
     assert (row["expected"], row["ci_low"], row["ci_high"]) == (
         expected.value,

@@ -9,7 +9,6 @@ from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from promolab.compare.backtest import run_backtest
 from promolab.compare.leaderboard import Leaderboard, compare_models
-from promolab.compare.segment_quality import quality_by_segment
 from promolab.errors import InputError
 from promolab.metrics import auc_within, compare_auc
 from promolab.model.inputs.folds import customer_folds, promotion_folds, time_folds
@@ -62,8 +61,6 @@ def board(pairs: pd.DataFrame) -> Leaderboard:
 
 def test_every_model_is_backtested_on_the_same_rows_as_scikit_learn_would(pairs, board) -> None:
     alone = run_backtest(pairs, model=lambda: ResponseModel(columns=["spend"]))
-    theirs = board.backtests["spend alone"]
-    pd.testing.assert_frame_equal(theirs.rows, alone.rows, check_exact=True)
     assert len(board.rows) == len(board.scores) == len(alone.rows)
     key = ["customer_id", "promotion_id"]
     mine = board.rows.assign(p=board.scores["spend alone"])
@@ -113,9 +110,6 @@ def test_what_one_model_cannot_predict_is_left_out_for_all(pairs: pd.DataFrame) 
     assert lost["promotion_id"].tolist() == ["p2"]  # predicted from p0 alone, 150 rows
     assert lost["n"].tolist() == [150]
     kept = set(alone.by_promotion["promotion_id"]) - {"p2"}
-    for backtest in found.backtests.values():
-        assert set(backtest.by_promotion["promotion_id"]) == kept
-        assert "p2" in set(backtest.skipped["promotion_id"])
     assert set(found.rows["promotion_id"]) == kept
     assert "4 promotions could not be predicted" in found.summary()
     with pytest.raises(InputError, match="'picky' could learn in no fold: too few rows"):
@@ -129,7 +123,7 @@ def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
     by_time = compare_models(plain, models, "click", time="when", folds=3)
     assert by_time.features == ("shape", "spend")
     assert "each block of time predicted from the rows before it" in by_time.summary()
-    assert "auc_within" not in by_time.metrics and not by_time.backtests
+    assert "auc_within" not in by_time.metrics
     assert by_time.rows["fold"].nunique() == 3
     text = plain.assign(when=plain["when"].dt.strftime("%Y-%m-%d"))
     same = compare_models(text, models, "click", time="when", folds=3)
@@ -170,40 +164,6 @@ def test_folds_never_look_ahead(pairs: pd.DataFrame) -> None:
     refused("single customer", customer_folds, ["a", "a"])
 
 
-def test_quality_by_segment_speaks_of_none_with_few_responses(pairs, board) -> None:
-    segments = pd.Series(np.where(np.arange(140) % 2, "odd", "even"), index=np.arange(140))
-    rows = board.rows.assign(p=board.scores["logistic"])
-    found = quality_by_segment(rows, segments)
-    table = found.frame.set_index("segment")
-    assert table.index.tolist() == ["even", "no segment", "odd"]
-    odd = rows[(rows["customer_id"] < 140) & (rows["customer_id"] % 2 == 1)]
-    assert table.loc["odd", "n"] == len(odd)
-    assert table.loc["odd", "auc"] == pytest.approx(roc_auc_score(odd["y"], odd["p"]))
-    assert table.loc["odd", "ratio"] == pytest.approx(odd["y"].sum() / odd["p"].sum())
-    assert (table["ratio_low"] < table["ratio"]).all() and table["n"].sum() == len(rows)
-    by_promotion = pairs[["customer_id", "promotion_id"]].assign(week=pairs["promotion_id"])
-    of_backtest = quality_by_segment(board.backtests["logistic"], by_promotion)
-    assert of_backtest.frame["segment"].tolist() == ["p2", "p3", "p4", "p5"]
-    twice = rows.assign(p=np.where(rows["customer_id"] % 2 == 1, rows["p"] / 3, rows["p"]))
-    wrong = quality_by_segment(twice, segments)
-    assert "odd" in set(wrong.apart["segment"]) and "odd: " in wrong.summary()
-    assert wrong.plot_ratio().get_xscale() == "log"
-    assert found.plot().get_xlabel() == "AUC"
-    refused("none of the predicted customers", quality_by_segment, rows, pd.Series({-1: "a"}))
-    refused("name a customer twice", quality_by_segment, rows, pd.Series(["a", "b"], index=[1, 1]))
-    rng = np.random.default_rng(3)
-    n = 400
-    rows = pd.DataFrame({"customer_id": range(n), "p": rng.uniform(0.05, 0.6, n)})
-    rows["y"] = (rng.uniform(size=n) < rows["p"]).astype(int)
-    segments = pd.Series(np.where(np.arange(n) < 12, "tiny", "rest"), index=np.arange(n))
-    found = quality_by_segment(rows, segments)
-    assert set(found.frame["segment"]) == {"tiny", "rest"}, "the table has everybody"
-    assert found.large["segment"].tolist() == ["rest"]
-    assert "1 with fewer than 10 responses not shown" in found.summary()
-    assert [t.get_text() for t in found.plot().get_yticklabels()] == ["rest"]
-    refused("too few to draw", quality_by_segment(rows.head(12), segments).plot)
-
-
 def test_words_and_figures_are_the_same_again(board: Leaderboard, pairs: pd.DataFrame) -> None:
     words = board.summary()
     assert words.startswith("3 models on the same 600 contacts")
@@ -212,17 +172,14 @@ def test_words_and_figures_are_the_same_again(board: Leaderboard, pairs: pd.Data
     assert plain["recommended"] == "logistic"
     value = plain["models"]["spend alone"]["log_loss"]
     assert value["difference"]["ci_low"] < value["difference"]["value"]
-    assert "<table" in board._repr_html_()
     assert board.plot().get_xlabel() == "difference in AUC to one feature"
     assert "log-loss" in replace(board, metric="log_loss").plot().get_xlabel()
-    for ax in (board.plot_roc(), board.plot_precision_recall()):
-        named = [text.get_text().split(", ")[0] for text in ax.get_legend().get_texts()]
-        assert set(named) == set(board.models)
-        looks = {(line.get_linestyle(), line.get_color()) for line in ax.get_lines()[:3]}
-        assert len({style for style, _ in looks}) == 3  # told apart without colour
-    at_ninety = replace(board, level=0.9).plot_roc().get_legend().get_title().get_text()
-    assert at_ninety.startswith("AUC [90 %]")
-    assert len(board.plot_reliability()) == 3
+    ax = replace(board, level=0.9).plot_roc()
+    assert ax.get_legend().get_title().get_text().startswith("AUC [90 %]")
+    named = [text.get_text().split(", ")[0] for text in ax.get_legend().get_texts()]
+    assert set(named) == set(board.models)
+    looks = {(line.get_linestyle(), line.get_color()) for line in ax.get_lines()[:3]}
+    assert len({style for style, _ in looks}) == 3  # told apart without colour
     refused("metric = 'lift' is unknown", board.recommend, "lift")
     again = compare_models(pairs.sample(frac=1, random_state=1), MODELS)
     drop = ["seconds"]

@@ -1,10 +1,6 @@
-"""The search for options: never on what comes later, the same again, resumed as if unbroken."""
+"""The search for options: never on what comes later, and the same again."""
 
-import contextlib
-import sqlite3
 import sys
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import optuna
@@ -12,11 +8,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
-from promolab.compare import search as module
 from promolab.compare.backtest import run_backtest
-from promolab.compare.cross_validation import predict_folds
-from promolab.compare.search import SPACES, Span, search_options, space_of
-from promolab.compare.search_result import SearchResult
+from promolab.compare.search import SPACES, SearchResult, Span, search_options, space_of
 from promolab.errors import MissingExtraError
 from promolab.model.response import ResponseModel
 from tests.refused import refused
@@ -50,10 +43,6 @@ def found(pairs: pd.DataFrame) -> SearchResult:
     return search_options(pairs, "logistic", trials=10, space=SPACE, min_positives=5)
 
 
-def without_seconds(result: SearchResult) -> pd.DataFrame:
-    return result.frame.drop(columns="seconds")
-
-
 def test_values_are_those_of_a_backtest(pairs: pd.DataFrame, found: SearchResult) -> None:
     rows = run_backtest(pairs, min_positives=5).rows
     assert found.default_value == pytest.approx(log_loss(rows["y"], rows["p"]))
@@ -69,37 +58,13 @@ def test_values_are_those_of_a_backtest(pairs: pd.DataFrame, found: SearchResult
     assert len(pruned) and pruned["value"].isna().all() and (pruned["folds"] < 6).all()
 
 
-def test_same_seed_same_trials_and_a_resumed_search_is_the_same(pairs, found, tmp_path):
-    store = tmp_path / "search.db"
-    call = {"space": SPACE, "min_positives": 5, "store": store}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "predict_folds", cut_off_after(calls=4 * 6 + 2))
-        with pytest.raises(KeyboardInterrupt):
-            search_options(pairs, "logistic", trials=10, **call)
-    resumed = search_options(pairs, "logistic", trials=10, **call)
-    assert resumed.resumed == 4
-    pd.testing.assert_frame_equal(
-        without_seconds(resumed), without_seconds(found), check_exact=True
-    )
-    assert resumed.best == found.best and resumed.advantage == found.advantage
-    again = search_options(pairs, "logistic", trials=10, **call)
-    assert again.resumed == 10 and again.best == found.best
-    other = search_options(pairs, "logistic", trials=2, **call, seed=1)
-    assert other.resumed == 0  # another search in the same file
-    fewer = search_options(pairs.head(360), "logistic", trials=1, **call)
-    assert fewer.resumed == 0
-
-
-def cut_off_after(calls: int) -> Any:
-    """Return a way to predict that is interrupted in the middle of a trial."""
-    left = iter(range(calls))
-
-    def predict(*given: Any, **more: Any) -> np.ndarray:
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return predict_folds(*given, **more)
-
-    return predict
+def test_same_seed_same_trials(pairs, found):
+    again = search_options(pairs, "logistic", trials=10, space=SPACE, min_positives=5)
+    one, two = (each.frame.drop(columns="seconds") for each in (again, found))
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+    assert again.best == found.best and again.advantage == found.advantage
+    other = search_options(pairs, "logistic", trials=2, space=SPACE, min_positives=5, seed=1)
+    assert other.frame["l2"].iloc[0] != found.frame["l2"].iloc[0]
 
 
 def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
@@ -126,9 +91,6 @@ def test_other_measures_and_choices_and_options_that_the_model_refuses(pairs: pd
     assert chosen.model().get_params()["min_leaf"] == 20
     rows = chosen.frame[chosen.frame["state"] == "complete"]
     assert rows["value"].between(0.4, 1).all()
-    depth = int(rows["depth"].iloc[0])
-    made = ResponseModel("tree", depth=depth, min_leaf=20)
-    assert made.get_params()["depth"] == depth
     found = search_options(
         pairs, "logistic", trials=4, space={"l2": (-1.0, 300.0)}, min_positives=5
     )
@@ -165,20 +127,12 @@ def test_nothing_of_optuna_shows(pairs, capfd, monkeypatch):
         search_options(pairs, trials=1)
 
 
-def test_calls_that_cannot_be(pairs: pd.DataFrame, tmp_path: Path) -> None:
+def test_calls_that_cannot_be(pairs: pd.DataFrame) -> None:
     refused("did you mean 'depth'", search_options, pairs, "tree", space={"dept": Span(1, 2)})
     refused("nothing to search", search_options, pairs, fixed={"l2": 3.0, "l1": 0.0})
     refused("trials = 0", search_options, pairs, trials=0)
     refused("did you mean 'log_loss'", search_options, pairs, metric="logloss")
     refused("nothing to search on: none had ended", search_options, pairs.head(60))
-    refused("no folder", search_options, pairs, trials=1, store=tmp_path / "no" / "search.db")
-    foreign = tmp_path / "foreign.db"
-    with contextlib.closing(sqlite3.connect(foreign)) as file, file:
-        file.execute("CREATE TABLE trials (another INTEGER)")
-    refused("no store of a search", search_options, pairs, trials=1, store=foreign, min_positives=5)
-    strange = tmp_path / "notes.txt"
-    strange.write_text("not a database, and long enough to look into")
-    refused("no store of a search", search_options, pairs, trials=1, store=strange, min_positives=5)
     refused("numbers that ascend", Span, 3, 2)
     refused("at least two choices", space_of, "tree", {"depth": [2]})
 
@@ -193,7 +147,6 @@ def test_words_figure_and_a_leak_with_its_column(found: SearchResult, pairs: pd.
     ax = found.plot()
     named = [text.get_text() for text in ax.get_legend().get_texts()]
     assert named[:2] == ["a trial", "the best so far"] and ax.get_ylabel() == "log-loss"
-    assert "<table" in found._repr_html_()
     assert found.leakage == "" and "Alarm" not in found.summary()
     leaky = pairs.assign(opened=pairs["redeemed"] + 0.1 * pairs["customer_id"].mod(3))
     told = search_options(leaky, "tree", trials=1, folds=2)

@@ -8,7 +8,7 @@ from promolab.contract import Experiment
 from promolab.effects.differences import compare_arms
 from promolab.effects.means import group_means, mean_of
 from promolab.effects.model import UpliftModel
-from promolab.metrics.uplift import compare_qini, effect_calibration, qini, rate, uplift_at
+from promolab.metrics.uplift import compare_qini, effect_calibration, qini, rate
 
 CHECKS = ["sample ratio", "balance", "overlap"]
 
@@ -25,19 +25,16 @@ def plain_trial(kind: str, n: int = 300, arms=("holdout", "send"), seed: int = 0
 
 @pytest.mark.parametrize("kind", ["money", "share", "clustered"])
 @pytest.mark.parametrize("design", ["known", "constant"])
-def test_average_uplift_at_and_compare_arms_agree_on_a_plain_trial(kind, design):
+def test_average_curves_and_compare_arms_agree_on_a_plain_trial(kind, design):
     rows = plain_trial(kind)
     n, y, treated = len(rows), rows["y"], rows["arm"] == "send"
     how = {"propensity": [[0.5, 0.5]] * n} if design == "known" else {"design": design}
     model = UpliftModel().fit(Experiment(rows, "arm", "holdout", [], ["y"], **how), despite=CHECKS)
     compared = compare_arms(y, rows["arm"], cluster=rows["customer_id"]).estimate
     known = {"cluster": rows["customer_id"]}
-    flat = np.zeros(n)
     found = {
         "average": tuple(model.average().rows.loc[0, ["effect", "ci_low", "ci_high"]]),
         "raw": tuple(model.sensitivity().rows.loc[0, ["raw", "raw_low", "raw_high"]]),
-        "uplift_at": uplift_at(y, treated, flat, 1.0, **known).top.ends,
-        "everyone": uplift_at(y, treated, np.arange(n), 0.3, **known).everyone.ends,
         "qini": qini(y, treated, np.arange(n), **known).effect.ends,
         "curve's end": qini(y, treated, np.arange(n), **known).at(1.0).ends,
         "rate": rate(y, treated, np.arange(n), **known).effect.ends,
@@ -64,28 +61,20 @@ def test_of_several_arms_each_is_compared_with_the_control_alone():
 def test_one_row_does_not_take_all_certainty_and_is_named():
     rows = plain_trial("money")
     rows.loc[3, "y"] = 1e6
-    treated = (rows["arm"] == "send").to_numpy()
-    whole = uplift_at(rows["y"], treated, np.zeros(300), 1.0)
     trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
     average = UpliftModel().fit(trial).average()
     scores = UpliftModel().fit(trial).scores_["send"].to_numpy()
     by_scores = mean_of(scores, np.arange(300), 0.95)
     assert by_scores.degrees > 20  # Kish's effective number less one was 1
     assert group_means(scores, np.zeros(300, int), 1, np.arange(300)).degrees[0] > 20
-    rest = np.arange(300) != 3
-    alone = uplift_at(rows["y"][rest], treated[rest], np.zeros(299), 1.0)
-    assert whole.dominant.without.ends == pytest.approx(alone.top.ends)
-    compared = compare_arms(rows["y"], rows["arm"])
-    for said in (whole, average, compared):
+    compared, rest = compare_arms(rows["y"], rows["arm"]), rows.drop(index=3)
+    alone = compare_arms(rest["y"], rest["arm"])
+    assert compared.dominant.without.ends == pytest.approx(alone.estimate.ends)
+    for said in (average, compared):
         assert "ne customer makes up 99 % of the variance; without" in said.summary()
-    ordinary = uplift_at(rows["y"][rest], treated[rest], np.zeros(299), 1.0)
-    assert ordinary.dominant is None and "makes up" not in ordinary.summary()
-    # Of a top share, the one that matters there; of a rare share nobody is singled out.
-    first = np.arange(300)[::-1]
-    assert uplift_at(rows["y"], treated, first, 0.2).dominant.share > 0.9
-    assert uplift_at(rows["y"], treated, -first, 0.2).ci_high < 100
-    rare = (np.arange(300) == 3).astype(float)
-    assert uplift_at(rare, treated, np.zeros(300), 1.0).dominant is None
+    assert alone.dominant is None and "makes up" not in alone.summary()
+    rare = (np.arange(300) == 3).astype(float)  # of a rare share nobody is singled out
+    assert compare_arms(rare, rows["arm"]).dominant is None
 
 
 def test_a_zero_by_definition_has_no_interval_and_an_average_of_all_has_one():

@@ -129,6 +129,7 @@ def test_bad_input_is_named(rows, models):
     refused("noisy has 3 rows", compare, y, {"plain": models["plain"], "noisy": [1, 2, 3]})
     refused("model = 'plan' is unknown; did you mean 'plain'", compare(y, models).against, "plan")
     refused("level = '95'; expected a share", compare, y, models, "brier", level="95")
+    refused("neither more nor less is better", compare, y, models, "observed_expected")
 
 
 def test_it_draws_what_it_says_and_one_customer_has_no_interval(rows, models) -> None:

@@ -9,7 +9,6 @@ from promolab.metrics import (
     compare,
     compare_auc,
     lift,
-    log_loss,
     measure,
     precision_recall,
     roc,
@@ -103,7 +102,6 @@ def others(rows: dict[str, np.ndarray], clustered: bool = True) -> dict[str, tup
     y, p = rows["y"], rows["p"]
     cluster = rows["cluster"] if clustered else None
     area = precision_recall(y, rows["score"], cluster)
-    loss = log_loss(y, p, cluster)
     top = lift(y, rows["score"], [0.1], cluster=cluster).at(0.1)
     bins = calibration(y, p, 1, cluster)
     pair = {"p": p, "other": 1 / (1 + np.exp(1.0 - rows["other"]))}
@@ -115,8 +113,7 @@ def others(rows: dict[str, np.ndarray], clustered: bool = True) -> dict[str, tup
         "slope": bins.slope,
         "in the large": bins.in_the_large,
         "average precision": area.estimate,
-        "log-loss": loss.estimate,
-        "log-loss skill": loss.skill,
+        "log-loss": measure(y, p, "log_loss", cluster),
         "lift": top.lift,
         "precision": top.rate,
     }
@@ -128,7 +125,7 @@ def others(rows: dict[str, np.ndarray], clustered: bool = True) -> dict[str, tup
 
 
 OTHERS = [
-    *("average precision", "log-loss", "log-loss skill", "lift", "precision"),
+    *("average precision", "log-loss", "lift", "precision"),
     *("precision at half the recall", "Brier", "difference in Brier"),
     *("intercept", "slope", "in the large"),
 ]

@@ -66,9 +66,6 @@ def test_every_depth_can_be_read_named_ones_make_a_table_and_it_draws_what_it_sa
     assert whole.rate.value == pytest.approx(rows["y"].mean())
     assert (result.capture_low <= result.capture).all()
     assert (result.capture <= result.capture_high).all()
-    assert "37 %" in point.summary() and len(point.to_frame()) == 3
-    rows = simulated(np.random.default_rng(4), 200)
-    result = lift(rows["y"], rows["score"], cluster=rows["cluster"])
     ax = result.plot(depth=0.4)
     np.testing.assert_array_equal(ax.lines[0].get_ydata()[1:], result.capture)
     assert list(result.to_frame().columns[:5]) == ["depth", "rows", "capture", "lift", "rate"]

@@ -8,7 +8,7 @@ from promolab.errors import InputError
 from promolab.metrics import by_group, measure
 from tests.refused import refused
 
-METRICS = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.2")
+METRICS = ("auc", "average_precision", "brier", "log_loss", "ece", "observed_expected", "lift@0.2")
 
 
 SEED, CUSTOMERS = 24, 300
@@ -43,8 +43,7 @@ def test_groups_without_a_figure_say_why(rows):
     y[rows["group"] == 1], y[rows["group"] == 2] = False, True
     y = np.append(y, [True])
     p = np.append(rows["p"], [0.4])
-    names = np.append(np.array(["a", "none", "all", "d", "e"])[rows["group"]], "alone")
-    group = pd.Categorical(names, categories=["a", "alone", "none", "all", "d", "e", "never"])
+    group = np.append(np.array(["a", "none", "all", "d", "e"])[rows["group"]], "alone")
     result = by_group(y, p, group, metrics=METRICS)
     notes = result.frame.set_index(["group", "metric"])["note"]
     n = (rows["group"] == 1).sum()
@@ -52,7 +51,6 @@ def test_groups_without_a_figure_say_why(rows):
     assert notes["all", "average_precision"].endswith("rows are positive")
     assert notes["all", "lift@0.2"] == notes["none", "brier"] == ""
     assert notes["alone", "auc"] == "its one row is positive"
-    assert notes["never", "brier"] == "it has no row"
     missing = result.frame["value"].isna()
     assert (missing == (result.frame["note"] != "")).all()
 
@@ -64,10 +62,8 @@ def test_scores_will_do_where_no_probability_is_asked_for_and_it_draws_what_it_s
         by_group(rows["y"], 9 * rows["score"], rows["group"], metrics=["auc", "brier"])
     refused("expected at least one", by_group, rows["y"], rows["p"], rows["group"], metrics=[])
     refused("group has 1 missing value of 2", by_group, [0, 1], [0.1, 0.2], ["a", None])
-    refused("metric = 'brier' is unknown; known: auc", result.plot, metric="brier")
-    result = by_group(rows["y"], rows["p"], rows["group"], rows["cluster"])
-    ax = result.plot(metric="brier")
-    shown = ax.collections[-1].get_offsets()[:, 0]
-    mine = result.frame[result.frame["metric"] == "brier"]
-    np.testing.assert_allclose(shown, mine["value"])
+    result = by_group(rows["y"], rows["p"], rows["group"], rows["cluster"], ["observed_expected"])
+    shown = result.plot().collections[-1].get_offsets()[:, 0]
+    np.testing.assert_allclose(shown, result.frame["value"])
+    assert "ratio of observed to expected ranges from" in result.summary()
     assert len(result.to_dict()["groups"]) == len(result.frame)

@@ -141,8 +141,7 @@ def test_what_is_taken_by_default_is_explained(tmp_path):
     q = predicted(policy)
     plain, told = policy_value(log, policy), policy_value(log, policy, q)
     assert (plain.estimator, told.estimator) == ("snips", "dr")
-    assert told.to_dict()["consistent"] is True and told.plot() is not None
-    assert "effective sample size" in told.to_table().text
+    assert told.to_dict()["consistent"] is True
     assert PolicyValue.load(told.save(tmp_path / "value.zip")) == told
     biased = policy_value(log, policy, q, "switch")
     for result in (plain, told, biased, compare_policies(log, policy, policy[::-1], q)):

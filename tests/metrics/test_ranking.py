@@ -199,7 +199,6 @@ def test_results_speak_and_draw(sample):
     names = [text.get_text() for text in within.plot().get_yticklabels()]
     assert names == ["0", "1", "2", "3", "4"]
     assert within.to_dict()["groups"] == 5
-    assert len(compare_auc(y, score, sample["other"]).to_frame()) == 1
 
 
 def test_the_band_holds_the_true_curve_and_ends_at_1_whom_doubled_rows_do_not_narrow():

@@ -20,7 +20,6 @@ from promolab.metrics.uplift import (
     funded,
     qini,
     rate,
-    uplift_at,
 )
 from promolab.stats import spread_of
 from tests.draws import check_cover, draws, ends_of, noise
@@ -208,11 +207,6 @@ def test_the_band_is_the_same_however_it_is_reckoned(scores):
     rows = qini(score=score, **data)
     customers = qini(score=score, **data, cluster=np.arange(600))
     assert np.allclose(rows.curve, customers.curve, rtol=1e-9, atol=1e-12)
-    # At a depth the band is the interval that `uplift_at` gives, Student's quantile aside.
-    for share in (0.2, 0.5, 1.0):
-        top, band = uplift_at(score=score, share=share, **data).gain, rows.at(share)
-        assert top.value == pytest.approx(band.value, abs=1e-12)
-        assert top.ci_high - top.ci_low == pytest.approx(band.ci_high - band.ci_low, rel=0.03)
 
 
 def world(rng, n):
@@ -241,9 +235,9 @@ def test_intervals_cover_the_truth():
     ends: dict[str, list[Any]] = {name: [] for name in truth}
     for _ in range(draws()):
         y, treated, score = world(rng, n)
-        area, top = rate(y, treated, score), uplift_at(y, treated, score, 0.3)
+        area, top = rate(y, treated, score), qini(y, treated, score).at(0.3)
         other = score + rng.normal(size=n)
-        found = {**area.estimates, "effect": area.effect, "top": top.top}
+        found = {**area.estimates, "effect": area.effect, "top": top * (1 / 0.3)}
         found["difference"] = compare_qini(y, treated, score, other).estimate
         found["slope"] = effect_calibration(y, treated, 0.3 + slope * score, bins=1).slope
         for name, x in found.items():
@@ -256,14 +250,7 @@ def test_the_top_is_a_difference_in_means_and_a_ratio_to_no_known_sign_has_no_bo
     y, treated, score = experiment(13, 200)
     top = score >= np.sort(score)[-50]
     expected = y[top & treated].mean() - y[top & ~treated].mean()
-    found = uplift_at(y, treated, score, 0.25)
-    assert found.value == pytest.approx(expected)
-    parts = 0.25 * found.top.value + 0.75 * found.rest.value
-    assert parts == pytest.approx(found.everyone.value)
-    assert found.difference.value == pytest.approx(found.top.value - found.rest.value)
-    flat = uplift_at(y, treated, np.ones(200), 0.25)
-    assert flat.value == pytest.approx(found.everyone.value)
-    assert uplift_at(y, treated, score, 1.0).value == pytest.approx(found.everyone.value)
+    assert qini(y, treated, score).at(0.25).value == pytest.approx(0.25 * expected)
     y, treated, score = experiment(12, 300)
     known = qini(y, treated, score).relative
     shifted = qini(y - treated * qini(y, treated, score).effect.value, treated, score).relative
@@ -472,8 +459,7 @@ def test_a_wrong_call_is_told_in_words():
         call = {"y": [1, 0, 1, 0], "treated": [1, 1, 0, 0], "score": [1, 2, 3, 4]}
         refused(words, qini, **call | change)
     y, treated, score = [1, 0, 1, 0], [1, 1, 0, 0], [1, 2, 3, 4]
-    for share in (0, 1.2, "top"):
-        refused("share is", uplift_at, y, treated, score, share)
+    refused("share is 1.2", qini(y, treated, score).at, 1.2)
     refused("cost is -1", cost_curve, y, treated, score, -1)
     refused("contacting everyone costs 0", cost_curve, y, treated, score, 0)
     refused("weighting is 'auto'", compare_qini, y, treated, score, score, weighting="auto")
@@ -484,22 +470,17 @@ def test_a_wrong_call_is_told_in_words():
     refused(r"mu has shape \(4, 3\)", aipw_scores, y, treated, 0.5, mu=np.ones((4, 3)))
 
 
-def test_results_become_tables_and_figures_to_which_others_are_added():
+def test_curves_are_figures_to_which_others_are_added():
     y, treated, score = experiment(20, 3000)
-    found: list[Any] = [
-        made(y, treated, score) for made in (qini, rate, uplift_at, effect_calibration)
-    ]
-    found += [cost_curve(y, treated, score, 1.0), compare_qini(y, treated, score, -score)]
+    curves: list[Any] = [qini(y, treated, score), rate(y, treated, score)]
     assert qini(y, treated, -score).facts()["verdict"] == "below"
-    assert found[0].facts()["verdict"] == found[1].facts()["verdict"] == "above"
-    for result in found:
-        assert len(result.to_frame()) and "<table" in result._repr_html_()
+    assert [each.facts()["verdict"] for each in curves] == ["above", "above"]
+    for result in (*curves, cost_curve(y, treated, score, 1.0)):
         ax = result.plot()
-        assert ax.get_title(loc="left")
-        if isinstance(result, (type(found[0]), type(found[1]), type(found[4]))):
-            result.plot(ax, label="again")
-            assert len(ax.get_legend().get_texts()) == 3
+        result.plot(ax, label="again")
+        assert len(ax.get_legend().get_texts()) == 3
         plt.close(ax.get_figure())
+    assert effect_calibration(y, treated, score).plot().get_title(loc="left")
 
 
 def test_hillstroms_womens_mail_adds_four_and_a_half_points_of_visits():

@@ -25,8 +25,7 @@ def fitted() -> ResponseModel:
 
 def test_it_is_said() -> None:
     importance, dependence = explain.permutation_importance, explain.partial_dependence
-    search, by_segment = compare.search_options, compare.quality_by_segment
-    line, named = {"a line": LinearRegression()}, ROWS.assign(y=Y, p=0.3)
+    search, line = compare.search_options, {"a line": LinearRegression()}
     for call, sentence in [
         (lambda: scoring.score_grid(fitted(), X.to_numpy(), OFFERS), "customers are a ndarray"),
         (lambda: scoring.score_grid(fitted(), None, OFFERS), "customers are a NoneType"),
@@ -44,8 +43,6 @@ def test_it_is_said() -> None:
             "a LinearRegression has no predict_proba",
         ),
         (lambda: importance(fitted(), X, Y, columns="share"), "give a list"),
-        (lambda: by_segment(ROWS, pd.Series({1: "a"})), "rows lack column 'y'"),
-        (lambda: by_segment(named, {1: "a"}), "segments are a dict; give a Series"),
         (lambda: solvers.fit_logistic(X, ["a", "b"] * (N // 2), 1.0), "numbers are expected"),
         (lambda: solvers.fit_logistic(X, Y, "much"), "l2 = 'much'; expected a number above 0"),
         (

@@ -132,7 +132,7 @@ def list_outlook(
         Of one promotion: customer_id, promotion_id, p_redeemed, support.
     backtest : Backtest
         Gives the interval: how far whole promotions missed before
-        (`promolab.compare.Backtest.expected_interval`).
+        (`promolab.compare.expected_responses`).
     usual : int
         The size of list to speak of.
     sizes : sequence of int, optional

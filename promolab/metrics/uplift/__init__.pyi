@@ -9,8 +9,6 @@ from .gain_curve import funded as funded
 from .gain_curve import qini as qini
 from .gain_curve import rate as rate
 from .subgroup_effects import EffectCalibration as EffectCalibration
-from .subgroup_effects import UpliftAt as UpliftAt
 from .subgroup_effects import effect_calibration as effect_calibration
-from .subgroup_effects import uplift_at as uplift_at
 
 __all__: list[str] = []

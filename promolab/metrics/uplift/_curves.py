@@ -32,46 +32,6 @@ POINTS = 100
 FEW_POINTS, MANY_CLUSTERS = 50, 100_000
 
 
-@dataclass(frozen=True)
-class Cut:
-    """The top of a list down to one share.
-
-    Parameters
-    ----------
-    share, gain : float
-        Share of the list, and gain per customer of the list when the top is contacted.
-    influence : ndarray of shape (n,)
-        What each row adds to the gain, in the list's order.
-    taken : ndarray of shape (n,)
-        Share of each row that is in the top; not whole where the cut goes through a tie.
-    """
-
-    share: float
-    gain: float
-    influence: np.ndarray
-    taken: np.ndarray
-
-
-def cut_at(effects: Effects, share: float) -> Cut:
-    """Cut a list at a share; a cut through a tie takes of it the part that fits."""
-    ranking = effects.ranking
-    ends = ranking.share
-    last = min(int(np.searchsorted(ends, share - 1e-12)), len(ends) - 1)
-    start = ends[last - 1] if last else 0.0
-    inside = float(np.clip((share - start) / (ends[last] - start), 0.0, 1.0))
-    weights = np.zeros_like(ends)
-    weights[last] = inside * ends[last]
-    if last:
-        weights[last - 1] = (1 - inside) * ends[last - 1]
-    value = float(weights @ effects.effect)
-    part = np.zeros_like(ends)
-    part[:last], part[last] = 1.0, inside
-    taken = ranking.to_rows(part)
-    slope = float(_slopes(effects, np.array([share]))[0])
-    moved = (slope - value / share) * (taken - share) if share < 1 else 0.0
-    return Cut(share, value, effects.pulled(weights) - moved, taken)
-
-
 def _slopes(effects: Effects, share: np.ndarray) -> np.ndarray:
     """Return the effect around each depth."""
     ends, gain = np.append(0.0, effects.ranking.share), np.append(0.0, effects.gain)

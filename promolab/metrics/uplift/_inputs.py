@@ -228,17 +228,6 @@ class UpliftRows:
         assert self.y is not None and self.treated is not None
         return aipw_scores(self.y, self.treated)
 
-    def only(self, mask: np.ndarray) -> UpliftRows:
-        """Return some of the rows, of which either arm must have some."""
-        y, treated, gamma = (
-            None if x is None else x[mask] for x in (self.y, self.treated, self.gamma)
-        )
-        names, codes = None, None
-        if self.cluster is not None:
-            names, codes = np.unique(self.cluster[mask], return_inverse=True)
-        units = int(mask.sum()) if names is None else len(names)
-        return UpliftRows(y, treated, gamma, codes, units, self.level)
-
     @property
     def told(self) -> tuple[int, int, int, float]:
         """What `OfList` holds."""
@@ -394,10 +383,6 @@ class Ranking(Ordered):
             at = np.zeros(self.n)
             at[self.ends] = weights
         return np.cumsum(at[::-1])[::-1]
-
-    def to_rows(self, values: np.ndarray) -> np.ndarray:
-        """Give every row, in the list's order, its run's value."""
-        return np.repeat(values, np.diff(self.ends, prepend=-1)) if self.tied else values
 
     def moved(self, slopes: np.ndarray) -> np.ndarray:
         """Return what a row adds to an estimate by moving the cuts.
