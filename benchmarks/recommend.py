@@ -25,7 +25,7 @@ from benchmarks.table import Row
 from promolab.metrics import recommendation
 from promolab.recommend import Recommender, compare_recommenders
 from promolab.recommend.evaluation import RecommenderBoard
-from promolab.recommend.method import Profiles
+from promolab.recommend.methods import Profiles
 from promolab.recommend.purchases import purchase_rows, read_purchases
 
 AS_OF, SEEN, PLACES, LEAST_CUSTOMERS = "2017-10-30", 1_000, 20, 10
@@ -117,8 +117,7 @@ def last_baskets(events: pd.DataFrame, products: pd.DataFrame) -> Iterator[Row]:
 
 def exactly(events: pd.DataFrame, products: pd.DataFrame) -> Iterator[Row]:
     """Yield what the methods solve, against its definition, and what a sample costs."""
-    from promolab.recommend.als import Als
-    from promolab.recommend.baselines import Ease, Tifu
+    from promolab.recommend.methods import Als, Ease, Tifu
 
     old = events[events["ts"] < pd.Timestamp(AS_OF)]
     past = read_purchases(old, products, AS_OF, LEAST_CUSTOMERS)

@@ -12,12 +12,12 @@ from .decisions import with_margin as with_margin
 from .decisions import with_outcomes as with_outcomes
 from .lines import counted_contacts as counted_contacts
 from .lines import favourite_categories, order_lines
+from .lines import goods as goods
 from .lines import orders_before as orders_before
 from .pairs import build_candidates, build_pairs
 from .pairs import promotion_terms as promotion_terms
 from .point_in_time import fixed as fixed
 from .point_in_time import read_as_of as read_as_of
-from .purchases import goods as goods
 from .rounds import known_until as known_until
 
 __all__ = [

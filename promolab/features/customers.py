@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from promolab.contract import Shop
 from promolab.engines import keep
 from promolab.errors import InputError
-from promolab.features.lines import counted_contacts, order_lines, order_movements, orders_before
+from promolab.features.lines import (
+    counted_contacts,
+    goods,
+    order_lines,
+    order_movements,
+    orders_before,
+    purchases,
+)
 from promolab.features.point_in_time import (
     DAY,
     KEYS,
@@ -21,7 +28,6 @@ from promolab.features.point_in_time import (
     read_as_of,
     seconds_between,
 )
-from promolab.features.purchases import goods, purchases
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,8 @@ from typing import Any
 from promolab.contract import BOUGHT_FROM, Shop
 from promolab.errors import InputError
 from promolab.features.customers import POSITIVE_RESPONSES, build_features
-from promolab.features.lines import counted_contacts, order_lines
+from promolab.features.lines import counted_contacts, goods, order_lines
 from promolab.features.point_in_time import DAY, KEYS, how_many, joined, read_as_of, seconds_between
-from promolab.features.purchases import goods
 
 PAIR_KEYS = ("customer_id", "promotion_id", "as_of")
 

@@ -16,7 +16,7 @@ from promolab.effects import mean_of
 from promolab.errors import DataError
 from promolab.metrics import Variance, auc_interval
 from promolab.recommend.graph import ProductGraph
-from promolab.recommend.method import HALF_LIFE, indicator
+from promolab.recommend.methods import HALF_LIFE, indicator
 from promolab.results import Estimate, Result
 
 PATHS: tuple[tuple[str, ...], ...] = (

@@ -13,9 +13,17 @@ import scipy.sparse as sparse
 
 from promolab.errors import DataError
 from promolab.model import ResponseModel
-from promolab.recommend.als import Als
-from promolab.recommend.baselines import Ease, ItemNeighbours, Popularity, Tifu
-from promolab.recommend.method import HALF_LIFE, Method, Profiles, largest
+from promolab.recommend.methods import (
+    HALF_LIFE,
+    Als,
+    Ease,
+    ItemNeighbours,
+    Method,
+    Popularity,
+    Profiles,
+    Tifu,
+    largest,
+)
 from promolab.recommend.purchases import Purchases
 from promolab.wording import plural
 

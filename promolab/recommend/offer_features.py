@@ -13,7 +13,7 @@ import scipy.sparse as sparse
 
 from promolab.errors import DataError
 from promolab.recommend.graph import ProductGraph
-from promolab.recommend.method import HALF_LIFE, indicator
+from promolab.recommend.methods import HALF_LIFE, indicator
 
 PRIOR = np.array([0.6, 0.3, 0.0])
 """Weights before anything was seen: own purchases twice those of the same type."""

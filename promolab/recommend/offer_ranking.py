@@ -14,7 +14,7 @@ from promolab.contract import read_operations
 from promolab.effects import mean_of
 from promolab.errors import DataError, InputError
 from promolab.recommend.graph import ProductGraph, product_graph
-from promolab.recommend.method import largest
+from promolab.recommend.methods import largest
 from promolab.recommend.offer_features import (
     Choices,
     Features,

@@ -17,18 +17,22 @@ from joblib import cpu_count
 from promolab.checks import choice, columns_there, refuse, seed_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics import AMONG
-from promolab.recommend.als import Als, FactorizationMachine
-from promolab.recommend.baselines import (
+from promolab.recommend.hybrid import Hybrid
+from promolab.recommend.methods import (
+    HALF_LIFE,
+    Als,
     Content,
     Ease,
+    FactorizationMachine,
     Frequency,
     ItemNeighbours,
+    Method,
     Popularity,
+    Profiles,
     Tifu,
+    largest,
     nearest_products,
 )
-from promolab.recommend.hybrid import Hybrid
-from promolab.recommend.method import HALF_LIFE, Method, Profiles, largest
 from promolab.recommend.purchases import Purchases, read_purchases
 from promolab.recommend.reasons import reasons_for
 from promolab.results import Result

@@ -14,7 +14,7 @@ from promolab.display import tried
 from promolab.errors import DataError
 from promolab.profiles import build_profiles, customer_value, profile_card
 from promolab.profiles.bg_nbd import OrderModel, fit_orders
-from promolab.profiles.gamma_gamma import fit_order_value
+from promolab.profiles.lifetime import fit_order_value
 from promolab.profiles.order_forecast import (
     RECENT_DAYS,
     Check,

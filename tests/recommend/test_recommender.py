@@ -4,7 +4,7 @@ import pytest
 
 from promolab.errors import DataError, InputError
 from promolab.recommend import Recommender
-from promolab.recommend.method import largest
+from promolab.recommend.methods import largest
 from promolab.recommend.reasons import every
 from promolab.recommend.recommender import KINDS, _best_of
 from tests.recommend.conftest import NOW

@@ -5,9 +5,16 @@ import pandas as pd
 import pytest
 
 from promolab.recommend import Recommender, compare_recommenders
-from promolab.recommend.als import Als, FactorizationMachine
-from promolab.recommend.baselines import TINY, Content, Ease, Tifu, nearest_products
-from promolab.recommend.method import Profiles
+from promolab.recommend.methods import (
+    TINY,
+    Als,
+    Content,
+    Ease,
+    FactorizationMachine,
+    Profiles,
+    Tifu,
+    nearest_products,
+)
 from promolab.recommend.purchases import read_purchases
 from tests.recommend.conftest import NOW
 
