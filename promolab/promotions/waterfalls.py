@@ -84,16 +84,6 @@ class Waterfall(Result):
         """Return one row per part."""
         return self.bars
 
-    def amount(self, name: str) -> float:
-        """Return a bar's amount.
-
-        Parameters
-        ----------
-        name : str
-            One of `SOURCES`.
-        """
-        return float(self.bars.loc[self.bars["name"] == name, "amount"].sum())
-
     def shown(self) -> pd.DataFrame:
         """Return the parts that are not 0, and their sum, as bars.
 
@@ -163,7 +153,7 @@ def bars_of(
     level : float
         Of the intervals.
     """
-    sources = SOURCES | ({} if after_measured else {"later": "computed"})
+    sources = {**SOURCES, **({} if after_measured else {"later": "computed"})}
     parts = {} if after_known else {"extra": "whole"}
     if isinstance(promotion, FullReduction):
         parts["anyway"] = "above"
