@@ -27,7 +27,6 @@ from .personal import attributes_in as attributes_in
 from .personal import personal_columns as personal_columns
 from .personal import pooled_values as pooled_values
 from .personal_looks import is_special as is_special
-from .personal_looks import masked as masked
 from .personal_looks import personal_values as personal_values
 from .personal_looks import shown_value as shown_value
 from .roles import TIME_NAMES as TIME_NAMES

@@ -166,17 +166,6 @@ class StatedRate:
     value: float
     assumed: bool
 
-    def marked(self, text: str) -> str:
-        """Return the text of the figure, marked where it is assumed.
-
-        Examples
-        --------
-        >>> assumed, stated = StatedRate(0.25, assumed=True), StatedRate(0.4, assumed=False)
-        >>> assumed.marked("25 %"), stated.marked("40 %")
-        ('25 % (assumed)', '40 %')
-        """
-        return f"{text} (assumed)" if self.assumed else text
-
 
 @dataclass(frozen=True)
 class Economics:

@@ -444,15 +444,8 @@ def personal_values(column: str, values: Sequence[str], *, is_text: bool) -> str
     return found if is_text or found in (BIRTHS, IDENTITY, PHONES) else None
 
 
-def looks_personal(value: str, *, is_id: bool = False) -> str | None:
+def looks_personal(value: str) -> str | None:
     """Return what one value looks like, if that is personal.
-
-    Parameters
-    ----------
-    value : str
-        The value.
-    is_id : bool
-        Whether it is an id: then only an e-mail address or a number behind a ``+`` counts.
 
     Examples
     --------
@@ -462,28 +455,7 @@ def looks_personal(value: str, *, is_id: bool = False) -> str | None:
     text = value.strip()
     if _EMAIL.search(text):
         return LOOKED_LIKE[0]
-    if is_id and text[:1] != "+":
-        return None
     return LOOKED_LIKE[1] if _is_phone(text) or _WRITTEN_TOGETHER.fullmatch(text) else None
-
-
-def masked(value: str, *, is_id: bool = False) -> str:
-    """Return a value as it may be printed: what looks personal is named, not told.
-
-    Parameters
-    ----------
-    value : str
-        The value.
-    is_id : bool
-        As for `looks_personal`.
-
-    Examples
-    --------
-    >>> masked("view"), masked("ana@example.org")
-    ('view', 'a value that looks like an e-mail address')
-    """
-    what = looks_personal(value, is_id=is_id)
-    return value if what is None else f"a value that looks like {what}"
 
 
 def shown_value(value: str) -> str:
@@ -491,10 +463,11 @@ def shown_value(value: str) -> str:
 
     Examples
     --------
-    >>> shown_value("+49 171 1234567")
-    'a value that looks like a phone number'
+    >>> shown_value("view"), shown_value("+49 171 1234567")
+    ('view', 'a value that looks like a phone number')
     """
-    text = masked(value)
+    what = looks_personal(value)
+    text = value if what is None else f"a value that looks like {what}"
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -133,7 +132,6 @@ def _session(url: str, place: str, threads: int | None) -> Any:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
             os.environ.setdefault("SPARK_LOCAL_IP", HERE)
         settings: dict[str, Any] = {"spark.master": master, **options}
-        _start_java(settings)
         session = SparkSession.builder.config(map=settings).getOrCreate()
         session.conf.get("spark.sql.session.timeZone")  # only now it reads its settings
         return session
@@ -142,26 +140,6 @@ def _session(url: str, place: str, threads: int | None) -> Any:
             f"Spark does not start for {shown(url)} ({sentence(root(error), url)}); it needs "
             "Java 17 or newer, and a master that can be reached"
         ) from None
-
-
-def _start_java(settings: Mapping[str, str]) -> None:
-    """Start the Java that all sessions of this process share, with what it says in a file.
-
-    It greets with half a dozen lines of warnings that concern no one.
-    """
-    from pyspark import SparkConf, SparkContext
-    from pyspark.java_gateway import launch_gateway
-
-    if SparkContext._gateway is None:
-        conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
-        with said_by_java().open("wb") as file:
-            gateway = launch_gateway(conf, {"stderr": file})
-        SparkContext._ensure_initialized(gateway=gateway)
-
-
-def said_by_java() -> Path:
-    """Return the file that holds what this process's Java says as it starts."""
-    return scratch() / "java.txt"
 
 
 def root(error: BaseException) -> BaseException:
@@ -173,10 +151,6 @@ def root(error: BaseException) -> BaseException:
         Of pyspark or Py4J: with the lines of a program that Java ran, or that ran Python.
     """
     said = str(error)
-    if "JAVA_GATEWAY_EXITED" in said:  # it has not even begun, and no one but its file knows why
-        said = said_by_java().read_text(encoding="utf-8", errors="replace")
-        found = [line for line in said.splitlines() if not line.startswith("WARNING")]
-        return RuntimeError(found[0]) if found else error
     _, executor, python = said.partition("Traceback (most recent call last):")
     if executor:
         found = re.findall(r"^[A-Za-z_.]+(?:Error|Exception|Warning)\b.*$", python, re.MULTILINE)

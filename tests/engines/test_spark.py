@@ -17,8 +17,8 @@ import promolab
 from promolab.abtest import assign_table
 from promolab.cleaning import known_by
 from promolab.contract import Shop
-from promolab.engines import connect, connect_to, connect_url, read_their_table, spark_session
-from promolab.engines.spark_session import HUGE, place_of, root, said_by_java
+from promolab.engines import connect, connect_to, connect_url, read_their_table
+from promolab.engines.spark_session import HUGE, place_of, root
 from promolab.errors import InputError, MissingExtraError
 from promolab.scoring import score_table
 from tests.engines.asked import AS_OF, ASKED, simulated_shop
@@ -91,9 +91,8 @@ def decided(shops, tmp_path_factory) -> tuple[Shop, Shop]:
 
 
 @needs_java
-def test_its_workers_run_the_python_that_runs_here_and_what_java_says_is_not_shown(shops):
+def test_its_workers_run_the_python_that_runs_here(shops):
     assert shops[1].backend._session.sparkContext.pythonExec == sys.executable
-    assert "incubator" in said_by_java().read_text()
 
 
 @needs_java
@@ -224,16 +223,11 @@ def test_types_that_spark_reads_otherwise(shops, tmp_path):
     spoilt("refuses a query", promolab.load_shop, f"spark://{tmp_path}")
 
 
-def test_an_error_says_what_lies_at_its_bottom(monkeypatch, tmp_path):
+def test_an_error_says_what_lies_at_its_bottom():
     started = "An error occurred while calling o45.conf.\n: java.lang.IllegalArgumentException: Bad"
     assert str(root(RuntimeError(started))) == "IllegalArgumentException: Bad"
     deeper = "\n\tat a.b(C.scala:1)\nCaused by: a.b.C: the number should be int, but was x\n\tat d"
     assert str(root(RuntimeError(started + deeper))) == "C: the number should be int, but was x"
-    said = tmp_path / "java.txt"
-    said.write_text("WARNING: Using modules\nInvalid heap size: -Xmxfoo\nError: Exit.\n")
-    monkeypatch.setattr(spark_session, "said_by_java", lambda: said)
-    gone = root(RuntimeError("[JAVA_GATEWAY_EXITED] Java gateway process exited"))
-    assert str(gone) == "Invalid heap size: -Xmxfoo"
 
 
 def test_an_address_without_a_place_and_what_spark_needs_here_are_said(monkeypatch, tmp_path):

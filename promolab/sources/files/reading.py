@@ -63,25 +63,21 @@ def no_case_twins(table: str, columns: Sequence[str]) -> None:
 
 
 def one_spelling(
-    table: str, paths: Sequence[Path], columns: Sequence[tuple[str, ...]]
-) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    paths: Sequence[Path], columns: Sequence[tuple[str, ...]]
+) -> list[tuple[str, ...]]:
     """Spell alike what differs only in case from file to file: the first file's way counts.
 
     Parameters
     ----------
-    table : str
-        The table's name.
     paths : sequence of Path
-        Its files.
+        A table's files.
     columns : sequence of tuple of str
         The columns of each.
 
     Returns
     -------
-    columns : list of tuple of str
+    list of tuple of str
         The columns of each, spelled alike.
-    notes : tuple of str
-        Sentences on those that were spelled otherwise.
 
     Raises
     ------
@@ -89,21 +85,11 @@ def one_spelling(
         If two columns of one file differ only in case: the engine could not tell them apart.
     """
     first: dict[str, str] = {}
-    others: dict[tuple[str, str], list[str]] = {}
     alike = []
     for path, names in zip(paths, columns, strict=True):
         no_case_twins(path.name, names)
-        spelled = [first.setdefault(name.lower(), name) for name in names]
-        alike.append(tuple(spelled))
-        for name, known in zip(names, spelled, strict=True):
-            if name != known:
-                others.setdefault((known, name), []).append(path.name)
-    notes = tuple(
-        f"{table}: the column {known!r} is spelled {name!r} in {listed_files(where)}; they are "
-        "read as one."
-        for (known, name), where in others.items()
-    )
-    return alike, notes
+        alike.append(tuple(first.setdefault(name.lower(), name) for name in names))
+    return alike
 
 
 KINDS = {
@@ -373,7 +359,7 @@ class Raw:
     columns_as_text : bool
         Whether it came from csv or Excel.
     notes : tuple of str
-        Sentences for the reader: the encoding recognised, columns spelled in two ways.
+        Sentences for the reader: the encoding recognised.
     files : tuple of OneFile
         The files, where there are several.
     """
@@ -446,17 +432,17 @@ def read_files(
     try:
         if kind == "parquet":
             read = paths
-            columns, spelled = one_spelling(table, paths, check_schemas(paths))
+            columns = one_spelling(paths, check_schemas(paths))
         elif kind == "csv":
             csvs = [open_csv(path, encoding, separator, names, skip) for path in paths]
-            columns, spelled = one_spelling(table, paths, [file.columns for file in csvs])
+            columns = one_spelling(paths, [file.columns for file in csvs])
             notes = _encodings_said(table, paths, [file.recognised for file in csvs])
             alike = [replace(f, columns=c) for f, c in zip(csvs, columns, strict=True)]
             read = [csv_to_parquet(table, alike, rows=rows)]
         else:
             done = [excel_to_parquet(table, path, sheet, names, skip) for path in paths]
             read = [path for path, _ in done]
-            columns, spelled = one_spelling(table, paths, [names for _, names in done])
+            columns = one_spelling(paths, [names for _, names in done])
         if len(paths) > 1 and kind != "csv":
             rows = [_rows(path) for path in read]
     except OSError as error:
@@ -469,7 +455,7 @@ def read_files(
         source = source.mutate(**{name: ibis.null() for name in _of_no_type(paths)})
     each = zip(paths, columns, rows, strict=True) if len(paths) > 1 else ()
     files = tuple(OneFile(path.name, has, n) for path, has, n in each)
-    return Raw(source, kind != "parquet", (*notes, *spelled), files)
+    return Raw(source, kind != "parquet", notes, files)
 
 
 def _of_no_type(paths: Sequence[Path]) -> list[str]:

@@ -164,7 +164,6 @@ def test_two_encodings_and_names_that_differ_only_in_case(tmp_path, con):
     spoilt(message, read_files, con, "events", twins)
     raw = read_files(con, "events", put(tmp_path, a__csv="A\n7\n", b__csv="a\n1\n"))
     assert rows(raw) == [("7",), ("1",)] and raw.table.columns == ("A",)
-    assert raw.notes == ("events: the column 'A' is spelled 'a' in b.csv; they are read as one.",)
     assert [(file.name, file.columns, file.rows) for file in raw.files] == [
         ("a.csv", ("A",), 1),
         ("b.csv", ("A",), 1),
