@@ -10,7 +10,6 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from promolab.contract import TABLES, Gap, Settings, Shop, shown_value
 from promolab.engines import scratch, write_parquet
 from promolab.errors import DataError, nearest
 from promolab.sources.columns import conform, which_columns
-from promolab.sources.files.reading import OneFile, listed_files
+from promolab.sources.files.reading import OneFile, Raw, listed_files
 from promolab.sources.mapping import Part, Value
 from promolab.sources.synonyms import CURRENCIES, SIGNS, column_rank
 from promolab.wording import count, plural
@@ -73,33 +72,8 @@ def _gap(part: Part, name: str, how: Value, files: Sequence[OneFile]) -> Gap | N
     return Gap(part.table, name, rows, said)
 
 
-@dataclass(frozen=True)
-class Found:
-    """One of the source's tables, as it lies there.
-
-    Parameters
-    ----------
-    table : ibis Table
-        The table.
-    called : str
-        What errors call it.
-    notes : tuple of str
-        How it was read, where a reader should know.
-    is_text : bool
-        Whether all its columns are text, to be parsed.
-    files : tuple of OneFile
-        Its files, where there are several.
-    """
-
-    table: Any
-    called: str
-    notes: tuple[str, ...] = ()
-    is_text: bool = False
-    files: tuple[OneFile, ...] = ()
-
-
 def assembled(
-    find: Callable[[Part], Found | None],
+    find: Callable[[Part], Raw | None],
     mapping: Mapping[str, Sequence[Part]],
     settings: Settings,
     con: Any,
@@ -152,7 +126,7 @@ def assembled(
             gaps += gaps_between(part, found.table.columns, found.called, found.files)
             if part.distinct or part.rows_with:
                 notes.append(_fewer(part, found, ready))
-            made.append(_stored(con, ready) if found.is_text else ready)
+            made.append(_stored(con, ready) if found.columns_as_text else ready)
         if made:
             tables[name] = made[0] if len(made) == 1 else _union(name, made)
     if "events" not in tables:
@@ -178,7 +152,7 @@ def _no_events(where: str, tables: list[str], mapping: Mapping[str, Any]) -> str
     )
 
 
-def _fewer(part: Part, found: Found, ready: Any) -> str:
+def _fewer(part: Part, found: Raw, ready: Any) -> str:
     before, after = int(found.table.count().execute()), int(ready.count().execute())
     which = f"{after:,} distinct of {{rows}}" if part.distinct else f"{after:,} of {{rows}}"
     which = which.format(rows=plural(before, "row"))

@@ -107,6 +107,7 @@ _SECTION: Mapping[str, KeyCheck] = {
     "attributes": partial(toml_table, keys=None),
     **_HOW_WRITTEN,
 }
+_WRITTEN = ("sheet", "encoding", "separator", "names", "skip")
 _WORDS = ("values", "starts_with", "negative", "otherwise")
 _NUMBERS = ("money", "share", "number")
 _KEYS = {
@@ -202,8 +203,10 @@ class Part:
         What errors call it, such as ``shop.toml [events]``.
     files : tuple of str
         Globs inside the folder; none for the table's own files.
-    their_table, sheet, encoding, separator, names, skip
-        Where and how it is written.
+    their_table : str, optional
+        A table of a database.
+    written : mapping
+        Of sheet, encoding, separator, names and skip what is said: how its files are written.
     distinct : bool
         Whether rows that agree in all mapped columns stand once (a table made from order lines).
     rows_with : str, optional
@@ -222,11 +225,7 @@ class Part:
     where: str = "shop.toml"
     files: tuple[str, ...] = ()
     their_table: str | None = None
-    sheet: str | None = None
-    encoding: str | None = None
-    separator: str | None = None
-    names: tuple[str, ...] | None = None
-    skip: int = 0
+    written: Mapping[str, Any] = field(default_factory=dict)
     distinct: bool = False
     rows_with: str | None = None
     empty: tuple[str, ...] = ()
@@ -293,6 +292,7 @@ def _part(table: str, section: Any, where: str) -> Part:
     return Part(
         table,
         where,
+        written={key: given.pop(key) for key in _WRITTEN if key in given},
         their_table=given.pop("table", None),
         columns=columns,
         attributes={

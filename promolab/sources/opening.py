@@ -25,9 +25,9 @@ from promolab.engines import (
 )
 from promolab.errors import DataError, InputError, StepError, nearest
 from promolab.simulated import SimulatedShop, Truth, World, holds, write_shop
-from promolab.sources.assembly import Found, assembled
+from promolab.sources.assembly import assembled
 from promolab.sources.files import find_files, read_files
-from promolab.sources.files.reading import kind_of, refuse_duckdb, zips_in
+from promolab.sources.files.reading import Raw, kind_of, refuse_duckdb, zips_in
 from promolab.sources.mapping import Part, read_mapping
 
 
@@ -100,16 +100,16 @@ def _of_connection(con: Any, url: str, settings: Settings) -> Shop:
     names = list_their_tables(con)
     by_lower = {name.lower(): name for name in names}
 
-    def find(part: Part) -> Found | None:
+    def find(part: Part) -> Raw | None:
         own = by_lower.get(part.table)
         if part.their_table is None:
-            return None if own is None else Found(read_their_table(con, own), own)
+            return None if own is None else Raw(read_their_table(con, own), own)
         if own is not None and own not in named[part.table]:
             raise DataError(
                 f"two tables map onto {part.table}: {part.their_table!r}, which {part.where} "
                 f"names, and {own!r}, which is called so; name both in [[{part.table}]] sections"
             )
-        return Found(read_their_table(con, part.their_table), part.their_table)
+        return Raw(read_their_table(con, part.their_table), part.their_table)
 
     mapping = read_mapping(settings.mapping)
     named = {name: [part.their_table for part in parts] for name, parts in mapping.items()}
@@ -163,7 +163,7 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
         for name, parts in mapping.items()
     }
 
-    def find(part: Part) -> Found | None:
+    def find(part: Part) -> Raw | None:
         paths = find_files(folder, part.table, list(part.files)) if part.files else own[part.table]
         spare = [path for path in own[part.table] if path not in named.get(part.table, paths)]
         if spare:
@@ -175,18 +175,7 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
         if not paths:
             return None
         files.extend(path for path in paths if path not in files)
-        raw = read_files(
-            con,
-            part.table,
-            paths,
-            encoding=part.encoding,
-            separator=part.separator,
-            names=part.names,
-            sheet=part.sheet,
-            skip=part.skip,
-        )
-        called = paths[0].name if len(paths) == 1 else f"{paths[0].name} and the like"
-        return Found(raw.table, called, raw.notes, raw.columns_as_text, raw.files)
+        return read_files(con, part.table, paths, **part.written)
 
     zips = zips_in(folder)
     try:

@@ -27,7 +27,7 @@ def test_a_section_is_read_and_two_of_a_table_are_two_parts():
         till = "Kasse"
         """
     )["events"]
-    assert part.files == ("jan.csv", "feb.csv") and part.encoding == "latin-1"
+    assert part.files == ("jan.csv", "feb.csv") and part.written == {"encoding": "latin-1"}
     assert part.columns["customer_id"].columns == ("Kunde",)
     assert part.columns["ts"].columns == ("Datum", "Zeit")
     assert part.columns["kind"].constant == "purchase"

@@ -349,13 +349,15 @@ def _kind(type_: Any) -> str:
 
 @dataclass(frozen=True)
 class Raw:
-    """A table as its files have it.
+    """One of the source's tables, as it lies there.
 
     Attributes
     ----------
     table : ibis Table
         From csv and Excel every column is text, exactly as written, an empty value null; from
         parquet the columns have their own types.
+    called : str
+        What errors call it.
     columns_as_text : bool
         Whether it came from csv or Excel.
     notes : tuple of str
@@ -365,7 +367,8 @@ class Raw:
     """
 
     table: Any
-    columns_as_text: bool
+    called: str
+    columns_as_text: bool = False
     notes: tuple[str, ...] = ()
     files: tuple[OneFile, ...] = ()
 
@@ -455,7 +458,8 @@ def read_files(
         source = source.mutate(**{name: ibis.null() for name in _of_no_type(paths)})
     each = zip(paths, columns, rows, strict=True) if len(paths) > 1 else ()
     files = tuple(OneFile(path.name, has, n) for path, has, n in each)
-    return Raw(source, kind != "parquet", notes, files)
+    called = paths[0].name if len(paths) == 1 else f"{paths[0].name} and the like"
+    return Raw(source, called, kind != "parquet", notes, files)
 
 
 def _of_no_type(paths: Sequence[Path]) -> list[str]:
