@@ -162,7 +162,7 @@ def loss_on_test_rows(network: torch.nn.Module, table: Table) -> float:
 
 def _timed(run: Callable[[], Callable[[], float]]) -> tuple[float, float]:
     """Run on one thread, as ours always does; return seconds of CPU, which others do not add to."""
-    from promolab.model.solvers.newton import one_thread
+    from promolab.model.neural.training import one_thread
 
     with one_thread():
         begun = time.process_time()

@@ -62,7 +62,7 @@ def textbook_loop(X: np.ndarray, y: np.ndarray, epochs: int) -> tuple[np.ndarray
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
-    from promolab.model.solvers.newton import one_thread
+    from promolab.model.neural.training import one_thread
 
     torch.manual_seed(0)
     rows = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))

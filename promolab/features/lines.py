@@ -72,7 +72,7 @@ def order_lines(shop: Shop) -> Any:
     return shop.once("order lines", ("events",), lambda: kept_if_few(_order_lines(shop), shop))
 
 
-FEW = 500_000
+FEW = 2_000_000
 """Up to so many events, order lines are worked out once: each takes some 130 bytes."""
 
 

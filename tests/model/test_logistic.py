@@ -134,7 +134,7 @@ def test_a_sample_stands_for_all(positives: int) -> None:
     rng = np.random.default_rng(3)
     y = rng.permutation(np.arange(10_000) < positives).astype(float)
     weights = rng.uniform(size=10_000)
-    data = Data.of(rng.normal(size=(10_000, 2)), y, weights, threads=1)
+    data = Data(rng.normal(size=(10_000, 2)), y, weights)
     part = data.sample(500)
     assert part is not None and data.sample(6000) is None
     assert len(part.labels) <= 1100 and part.labels.sum() >= min(positives, 200)

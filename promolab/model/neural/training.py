@@ -14,10 +14,23 @@ import pandas as pd
 import torch
 
 from promolab.errors import InputError, MissingExtraError
-from promolab.model.solvers.newton import one_thread
 
 if TYPE_CHECKING:
     from promolab.model.learners import Training
+
+
+@contextmanager
+def one_thread() -> Iterator[int]:
+    """Run each operation of torch on one thread: sums split over threads differ in last digits.
+
+    Yields how many threads there would have been.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
 
 
 SHARE = 0.15  # of the rows, at least …

@@ -22,7 +22,6 @@ from promolab.model.solvers.newton import (
     check_penalty,
     checked,
     minimise,
-    one_thread,
     require_optimum,
     solver,
 )
@@ -30,7 +29,6 @@ from promolab.stats import dealt
 from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import ArrayLike
 
 
@@ -94,26 +92,24 @@ def fit_logistic(
     """
     rows, labels, weights = checked(X, y, sample_weight)
     check_penalty(l2)
-    with one_thread() as threads:
-        data = Data.of(rows, labels, weights, threads)
+    with single_threaded("blas"):
+        data = Data(rows, labels, weights)
         if tol is None:
             tol = TOLERANCE if len(labels) < 2 * SUBSAMPLE else TOLERANCE_OF_MANY
         theta, info = minimise(Problem(data, l2), near_optimum(data, l2), tol)
     require_optimum(info, "logistic regression", l2)
-    return theta[:-1].numpy().copy(), float(theta[-1]), info
+    return theta[:-1].copy(), float(theta[-1]), info
 
 
-def near_optimum(data: Data, l2: float) -> torch.Tensor:
+def near_optimum(data: Data, l2: float) -> np.ndarray:
     """Return a θ close to the optimum, at little cost: that of a sample, itself started on one."""
-    import torch
-
     samples = [data]
     for size in (SUBSAMPLE, SUBSAMPLE // 10):
         part = samples[-1].sample(size) if size >= ROWS_PER_COLUMN * data.rows.shape[1] else None
         if part is not None:
             samples.append(part)
     share = float(data.weights @ data.labels) / data.total
-    theta = torch.zeros(data.rows.shape[1] + 1, dtype=torch.float64)
+    theta = np.zeros(data.rows.shape[1] + 1)
     theta[-1] = np.log(share / (1 - share))
     for part in reversed(samples[1:]):
         theta = minimise(Problem(part, l2), theta, tol=1e-6)[0]
@@ -181,25 +177,24 @@ def fit_elastic_net(
     >>> info.converged, w.round(3).tolist()
     (True, [0.65, 0.0])
     """
-    import torch
     from scipy.optimize import minimize
 
     rows, labels, weights = checked(X, y, sample_weight)
     check_penalty(l2)
     real_number("l1", l1, least=0)
     p = rows.shape[1]
-    with one_thread() as threads, single_threaded("blas"):
-        problem = Problem(Data.of(rows, labels, weights, threads), l2)
+    with single_threaded("blas"):
+        problem = Problem(Data(rows, labels, weights), l2)
         total = problem.data.total
 
         def objective(halves: np.ndarray) -> tuple[float, np.ndarray]:
             theta = np.append(halves[:p] - halves[p:-1], halves[-1])
-            point = problem.evaluate(torch.from_numpy(theta))
-            slope = point.gradient.numpy()
+            point = problem.evaluate(theta)
+            slope = point.gradient
             whole = np.concatenate([slope[:-1] + l1, l1 - slope[:-1], slope[-1:]])
             return (point.value + l1 * halves[:-1].sum()) / total, whole / total
 
-        begun = near_optimum(problem.data, l2).numpy() if start is None else np.append(*start)
+        begun = near_optimum(problem.data, l2) if start is None else np.append(*start)
         halves = np.concatenate([begun[:-1].clip(min=0), (-begun[:-1]).clip(min=0), begun[-1:]])
         found = minimize(
             objective,
@@ -222,16 +217,14 @@ def _certified(
     problem: Problem, theta: np.ndarray, l1: float, iterations: int
 ) -> tuple[np.ndarray, FitInfo]:
     """Return a Newton step of the weights that are not 0, and the certificate of where θ is."""
-    import torch
-
     total, free = problem.data.total, np.append(theta[:-1] != 0, True)
-    point = problem.evaluate(torch.from_numpy(theta))
-    slope = point.gradient.numpy() + l1 * np.append(np.sign(theta[:-1]), 0.0)
+    point = problem.evaluate(theta)
+    slope = point.gradient + l1 * np.append(np.sign(theta[:-1]), 0.0)
     # At 0 the slope of the smooth part may lie anywhere within ±l1.
     left = np.where(free, np.abs(slope), np.maximum(np.abs(slope) - l1, 0.0))
     inverse = solver(problem.hessian(point.linear)[free][:, free])
     step = np.zeros_like(theta)
-    step[free] = -inverse(torch.from_numpy(slope[free])).numpy()
+    step[free] = -inverse(slope[free])
     excess, norm = max(0.0, -float(slope @ step)) / 2 / total, float(left.max()) / total
     value = point.value + l1 * float(np.abs(theta[:-1]).sum())
     converged = excess <= ROUNDING and norm <= FLAT
@@ -391,49 +384,49 @@ def sandwich(
     >>> sandwich(X, y, w, b, 1.0, cluster=None).shape
     (2, 2)
     """
-    import torch
+    from scipy.special import expit
 
     n, p = X.shape
     if cluster is not None and len(np.asarray(cluster)) != n:
         raise InputError(f"cluster has {len(np.asarray(cluster))} values and X {n} rows")
-    with one_thread() as threads:
+    with single_threaded("blas"):
         weights = np.ones(n) if sample_weight is None else as_array(sample_weight)
-        data = Data.of(as_array(X, keep_single=True), as_array(y), weights, threads)
+        data = Data(as_array(X, keep_single=True), as_array(y), weights)
         problem = Problem(data, l2)
-        linear = problem.evaluate(torch.from_numpy(np.append(w, b))).linear
-        residual = (torch.sigmoid(linear) - data.labels) * data.weights
+        linear = problem.evaluate(np.append(w, b)).linear
+        residual = (expit(linear) - data.labels) * data.weights
 
-        def scores(part: slice) -> torch.Tensor:
-            return residual[part, None] * data.with_ones(part)
+        def scores(part: slice) -> np.ndarray:
+            return np.asarray(residual[part, None] * data.with_ones(part))
 
         clusters, sums = n, scores
         if cluster is not None:
             summed = _cluster_sums(((part, scores(part)) for part in data.pieces()), cluster, p + 1)
-            clusters, sums = len(summed), summed.__getitem__
+            clusters, sums = len(summed), lambda part: summed[part]
         if clusters < 2:
             return np.full((p + 1, p + 1), np.nan)
         inverse = solver(problem.hessian(linear))
 
-        def squared(part: slice) -> torch.Tensor:
+        def squared(part: slice) -> np.ndarray:
             half = inverse(sums(part).T)
-            return half @ half.T
+            return np.asarray(half @ half.T)
 
         blocks = [slice(i, min(i + BLOCK, clusters)) for i in range(0, clusters, BLOCK)]
-        total = torch.stack(list(data.each(squared, blocks))).sum(dim=0)
+        total = sum(data.each(squared, blocks))
         return np.asarray(small_sample_factor(clusters, n, p + 1) * total)
 
 
 def _cluster_sums(
-    scores: Iterable[tuple[slice, torch.Tensor]], cluster: ArrayLike, size: int
-) -> torch.Tensor:
+    scores: Iterable[tuple[slice, np.ndarray]], cluster: ArrayLike, size: int
+) -> np.ndarray:
     """Return the summed scores of each cluster."""
-    import torch
+    from scipy.sparse import csr_matrix
 
     codes, names = pd.factorize(np.asarray(cluster))
-    index = torch.from_numpy(codes.astype(np.int64))
-    sums = torch.zeros(len(names), size, dtype=torch.float64)
+    sums = np.zeros((len(names), size))
     for part, some in scores:
-        sums.index_add_(0, index[part], some)
+        member = (np.ones(len(some)), (codes[part], np.arange(len(some))))
+        sums += csr_matrix(member, (len(names), len(some))) @ some
     return sums
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,7 +15,6 @@ from promolab.checks import real_number
 from promolab.errors import InputError
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import ArrayLike
 
 
@@ -35,25 +34,14 @@ class Data:
 
     Parameters
     ----------
-    rows : tensor of float32 or float64, shape (n, p)
-    labels : tensor of float64, shape (n,)
-    weights : tensor of float64, shape (n,)
-    threads : int
-        Threads that share the pieces out; what they find is added up in the pieces' order.
+    rows : ndarray of float32 or float64, shape (n, p)
+    labels : ndarray of float64, shape (n,)
+    weights : ndarray of float64, shape (n,)
     """
 
-    rows: torch.Tensor
-    labels: torch.Tensor
-    weights: torch.Tensor
-    threads: int = 1
-
-    @classmethod
-    def of(cls, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, threads: int) -> Data:
-        """Return the data that arrays share."""
-        import torch
-
-        rows_, labels_, weights_ = (torch.from_numpy(a) for a in (rows, labels, weights))
-        return cls(rows_, labels_, weights_, threads)
+    rows: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
 
     @property
     def total(self) -> float:
@@ -65,99 +53,71 @@ class Data:
         n, size = len(self.labels), max(PIECE // (self.rows.shape[1] + 1), 64)
         return (slice(i, min(i + size, n)) for i in range(0, n, size))
 
-    def with_ones(self, part: slice) -> torch.Tensor:
+    def with_ones(self, part: slice) -> np.ndarray:
         """Return rows in double precision with a column of ones for the intercept."""
-        import torch
-
-        rows = self.rows[part].double()
-        return torch.cat([rows, torch.ones(len(rows), 1, dtype=rows.dtype)], dim=1)
+        rows = self.rows[part]
+        return np.column_stack([rows, np.ones(len(rows))])
 
     def evaluate(
-        self, part: slice, theta: torch.Tensor, linear: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, part: slice, theta: np.ndarray, linear: np.ndarray
+    ) -> tuple[float, np.ndarray]:
         """Return Σ weight · log-loss and its gradient in θ; write the log odds into ``linear``."""
-        import torch
-
-        rows, labels, weights = self.rows[part].double(), self.labels[part], self.weights[part]
-        z = torch.addmv(theta[-1:].expand(len(rows)), rows, theta[:-1], out=linear[part])
+        rows, labels = np.asarray(self.rows[part], dtype=np.float64), self.labels[part]
+        weights = self.weights[part]
+        z = np.matmul(rows, theta[:-1], out=linear[part])
+        z += theta[-1]
         # softplus(z) − y·z, written so that neither end overflows or loses digits.
-        loss = torch.exp(-z.abs()).log1p_().add_(z.clamp(min=0)).sub_(labels * z)
-        residual = torch.sigmoid(z).sub_(labels).mul_(weights)
-        return weights @ loss, torch.cat([rows.T @ residual, residual.sum()[None]])
+        small = np.exp(-np.abs(z))
+        loss = np.log1p(small) + z.clip(min=0) - labels * z
+        chance = np.where(z >= 0, 1.0, small) / (1 + small)
+        residual = (chance - labels) * weights
+        return weights @ loss, np.append(rows.T @ residual, residual.sum())
 
-    def hessian(self, part: slice, linear: torch.Tensor) -> torch.Tensor:
+    def hessian(self, part: slice, linear: np.ndarray) -> np.ndarray:
         """Return the second derivative in θ of Σ weight · log-loss, given the log odds."""
-        import torch
+        from scipy.special import expit
 
-        p = torch.sigmoid(linear[part])
-        root = (self.weights[part] * p * (1 - p)).sqrt_()
-        # A root on either side keeps the sum symmetric. Twice as fast as types mixed in a product.
-        rows = self.rows[part].to(torch.float64, copy=True).mul_(root[:, None])
-        side = (rows.T @ root)[:, None]
-        return torch.cat(
-            [
-                torch.cat([rows.T @ rows, side], dim=1),
-                torch.cat([side.T, (root @ root)[None, None]], dim=1),
-            ]
-        )
+        p = expit(linear[part])
+        root = np.sqrt(self.weights[part] * p * (1 - p))
+        rows = self.rows[part] * root[:, None]  # a root on either side keeps the sum symmetric
+        side = rows.T @ root
+        return np.block([[rows.T @ rows, side[:, None]], [side, root @ root]])
 
     def sample(self, size: int) -> Data | None:
         """Return evenly spread rows, as many of either class, weighted to stand for all.
 
         None where that would not be far fewer, or the rows picked weigh nothing.
         """
-        import torch
-
         if len(self.labels) < 2 * size:
             return None
-        positive = self.labels.numpy() == 1
+        positive = self.labels == 1
         heavy = float(self.weights @ self.labels)
         picked, weights = [], []
         for chosen, mass in ((positive, heavy), (~positive, self.total - heavy)):
-            places = torch.from_numpy(np.flatnonzero(chosen))
+            places = np.flatnonzero(chosen)
             some = places[:: max(2 * len(places) // size, 1)]
             share = float(self.weights[some].sum())
             if share <= 0:
                 return None
             picked.append(some)
             weights.append(self.weights[some] * (mass / share))
-        where = torch.cat(picked)
-        return replace(
-            self, rows=self.rows[where], labels=self.labels[where], weights=torch.cat(weights)
-        )
+        where = np.concatenate(picked)
+        return Data(self.rows[where], self.labels[where], np.concatenate(weights))
 
     def each(self, work: Callable[[Piece], Found], pieces: Iterable[Piece]) -> Iterator[Found]:
         """Do the work for each piece, on several threads where there are many; yield in order."""
-        import torch
+        from joblib import cpu_count
 
         todo = list(pieces)
-        if self.threads == 1 or len(todo) < 2:
+        if len(todo) < 2:
             yield from map(work, todo)
             return
-        with ThreadPoolExecutor(
-            self.threads, initializer=torch.set_num_threads, initargs=(1,)
-        ) as pool:
+        with ThreadPoolExecutor(cpu_count()) as pool:
             yield from pool.map(work, todo)
 
 
-@contextmanager
-def one_thread() -> Iterator[int]:
-    """Run each operation of torch on one thread: sums split over threads differ in last digits.
-
-    Yields how many threads there would have been.
-    """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)
-
-
 def as_array(values: ArrayLike, *, keep_single: bool = False) -> np.ndarray:
-    """Return floats that torch can share: contiguous and writable, copied only if they must be."""
+    """Return contiguous floats, copied only if they must be."""
     given = np.asarray(values)
     if given.dtype.kind not in "biuf":
         try:
@@ -167,13 +127,13 @@ def as_array(values: ArrayLike, *, keep_single: bool = False) -> np.ndarray:
                 f"numbers are expected, and there is something else: {error}"
             ) from None
     single = keep_single and given.dtype == np.float32
-    return np.require(given, dtype=np.float32 if single else np.float64, requirements=["C", "W"])
+    return np.require(given, dtype=np.float32 if single else np.float64, requirements="C")
 
 
 def checked(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows, labels and weights as arrays that a `Data` can share.
+    """Return rows, labels and weights as a `Data` takes them.
 
     Raises
     ------
@@ -242,8 +202,8 @@ class Point:
     """The objective at a θ: its value, its gradient, and the log odds of every row."""
 
     value: float
-    gradient: torch.Tensor
-    linear: torch.Tensor
+    gradient: np.ndarray
+    linear: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -253,40 +213,32 @@ class Problem:
     data: Data
     l2: float
 
-    def evaluate(self, theta: torch.Tensor) -> Point:
-        """Return the objective and its gradient at θ: one pass over the rows."""
-        import torch
+    @cached_property
+    def penalty(self) -> np.ndarray:
+        """The penalty of each entry of θ; the intercept has none."""
+        return np.append(np.full(self.data.rows.shape[1], self.l2), 0.0)
 
-        linear = torch.empty(len(self.data.labels), dtype=torch.float64)
-        shrunk = self._penalty(theta) * theta
-        value, gradient = 0.5 * (shrunk @ theta), shrunk.clone()
+    def evaluate(self, theta: np.ndarray) -> Point:
+        """Return the objective and its gradient at θ: one pass over the rows."""
+        linear = np.empty(len(self.data.labels))
+        gradient = self.penalty * theta
+        value = 0.5 * (gradient @ theta)
         evaluate = partial(self.data.evaluate, theta=theta, linear=linear)
         for loss, slope in self.data.each(evaluate, self.data.pieces()):
             value += loss
             gradient += slope
         return Point(float(value), gradient, linear)
 
-    def hessian(self, linear: torch.Tensor) -> torch.Tensor:
+    def hessian(self, linear: np.ndarray) -> np.ndarray:
         """Return the Hessian, given the log odds: one pass over the rows."""
-        import torch
-
-        penalty = torch.zeros(self.data.rows.shape[1] + 1, dtype=torch.float64)
-        hessian = torch.diag(self._penalty(penalty))
+        hessian = np.diag(self.penalty)
         curvature = partial(self.data.hessian, linear=linear)
         for part in self.data.each(curvature, self.data.pieces()):
             hessian += part
         return hessian
 
-    def _penalty(self, theta: torch.Tensor) -> torch.Tensor:
-        """Return the penalty of each entry of θ; the intercept has none."""
-        import torch
 
-        penalty = torch.full_like(theta, self.l2)
-        penalty[-1] = 0
-        return penalty
-
-
-def minimise(problem: Problem, theta: torch.Tensor, tol: float) -> tuple[torch.Tensor, FitInfo]:
+def minimise(problem: Problem, theta: np.ndarray, tol: float) -> tuple[np.ndarray, FitInfo]:
     """Go to the minimum by Newton steps.
 
     A Hessian is used again as long as it serves (Shamanskii 1967): near the optimum it hardly
@@ -295,14 +247,14 @@ def minimise(problem: Problem, theta: torch.Tensor, tol: float) -> tuple[torch.T
     Parameters
     ----------
     problem : Problem
-    theta : tensor
+    theta : ndarray
         Where to start.
     tol : float
         Excess per unit of weight at which to stop.
 
     Returns
     -------
-    theta : tensor
+    theta : ndarray
     info : FitInfo
         ``converged`` is False where the steps did not suffice.
     """
@@ -324,15 +276,13 @@ def minimise(problem: Problem, theta: torch.Tensor, tol: float) -> tuple[torch.T
         if found is None:  # rounding leaves nothing to gain
             break
         theta, point = found
-    norm, value = float(point.gradient.abs().max()) / total, point.value
+    norm, value = float(np.abs(point.gradient).max()) / total, point.value
     if excess <= tol:  # the step that told so is the best one, and already there
         theta, value = theta + direction, value - max(0.0, -slope) / 2
     return theta, FitInfo(iteration, excess <= max(tol, ROUNDING), value, norm, excess)
 
 
-def _step(
-    inverse: Callable[[torch.Tensor], torch.Tensor], point: Point
-) -> tuple[torch.Tensor, float]:
+def _step(inverse: Callable[[np.ndarray], np.ndarray], point: Point) -> tuple[np.ndarray, float]:
     """Return the way to the minimum of the quadratic model, and the slope at its start."""
     direction = -inverse(point.gradient)
     return direction, float((point.gradient * direction).sum())
@@ -342,12 +292,12 @@ def _stretch(point: Point, base: Point) -> float:
     """Return by what factor the Hessian may have become smaller since ``base``."""
     if base is point:
         return 1.0
-    return float(np.exp(min(float((point.linear - base.linear).abs().max()), 700.0)))
+    return float(np.exp(min(float(np.abs(point.linear - base.linear).max()), 700.0)))
 
 
 def _line_search(
-    problem: Problem, theta: torch.Tensor, point: Point, direction: torch.Tensor, slope: float
-) -> tuple[torch.Tensor, Point] | None:
+    problem: Problem, theta: np.ndarray, point: Point, direction: np.ndarray, slope: float
+) -> tuple[np.ndarray, Point] | None:
     """Halve the step until the objective falls as it should (Armijo 1966)."""
     size = 1.0
     rounding = 1e-14 * abs(point.value)
@@ -369,23 +319,24 @@ def require_optimum(info: FitInfo, what: str, l2: float) -> None:
         )
 
 
-def solver(hessian: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+def solver(hessian: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Return what solves H x = r, r a vector or columns.
 
     H is scaled to a unit diagonal and lifted a little if it is near singular.
     """
-    import torch
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-    scale = hessian.diagonal().clamp(min=1e-300).rsqrt()
+    scale = 1 / np.sqrt(hessian.diagonal().clip(min=1e-300))
     unit = scale[:, None] * hessian * scale
-    eye = torch.eye(len(unit), dtype=unit.dtype)
+    factor = np.full_like(unit, np.nan), True
     for lift in (0.0, 1e-12, 1e-9, 1e-6, 1e-3, 1.0):
-        factor, failed = torch.linalg.cholesky_ex(unit + lift * eye)
-        if not bool(failed) and bool(torch.isfinite(factor).all()):
+        with suppress(LinAlgError):
+            factor = cho_factor(unit + lift * np.eye(len(unit)), lower=True, check_finite=False)
             break
 
-    def apply(right: torch.Tensor) -> torch.Tensor:
+    def apply(right: np.ndarray) -> np.ndarray:
         columns = right.reshape(len(right), -1) * scale[:, None]
-        return (torch.cholesky_solve(columns, factor) * scale[:, None]).reshape(right.shape)
+        found = cho_solve(factor, columns, check_finite=False) * scale[:, None]
+        return np.asarray(found.reshape(right.shape))
 
     return apply
