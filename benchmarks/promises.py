@@ -24,7 +24,7 @@ is the same in all shops, so that their weeks begin a round after one another's.
 AFTER = 13
 """Weeks until the last promise is settled."""
 COVERED, WIDER = 0.85, 1.3
-MEASURES = ("redemptions", "spend", "added_profit")
+MEASURES = ("spend", "added_profit")
 CONTACT = 0.2
 YEARS, NOISE = 2_000, (0.5, 1.0, 2.0)
 """Simulated years of the alarm; a week's noise as a share of what is promised."""

@@ -2,6 +2,7 @@ from .late_data import ClosedWeeks as ClosedWeeks
 from .late_data import LateRows as LateRows
 from .ledger import Ledger, ledger_of
 from .ledger import told_path as told_path
+from .ledger_sync import WeekRows as WeekRows
 from .ledger_sync import checked_ledger as checked_ledger
 from .ledger_sync import keep_ledger as keep_ledger
 from .ledger_sync import run_key as run_key

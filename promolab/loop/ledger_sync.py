@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,7 +76,27 @@ def checked_ledger(
     return ledger
 
 
-def keep_ledger(reports: ReportsFolder, ledger: Ledger, say: Callable[[str], object]) -> None:
+@dataclass(frozen=True)
+class WeekRows:
+    """Who says what the ledger keeps of a week, handed in by whoever makes the weeks.
+
+    Parameters
+    ----------
+    predictions, models : callable
+        Given a week's folder, its rows for the tables of these names.
+    outcomes : callable
+        Given a week's folder, the shop and a moment, and ``weeks``, the rows that tell what became
+        of these earlier weeks by then.
+    """
+
+    predictions: Callable[[RunFolder], pd.DataFrame]
+    models: Callable[[RunFolder], pd.DataFrame]
+    outcomes: Callable[..., pd.DataFrame]
+
+
+def keep_ledger(
+    reports: ReportsFolder, ledger: Ledger, rows: WeekRows, say: Callable[[str], object]
+) -> None:
     """Write what the ledger lacks of the weeks that a reports folder holds.
 
     That is the week just made or released, and any week that was published by a run which was
@@ -88,6 +109,7 @@ def keep_ledger(reports: ReportsFolder, ledger: Ledger, say: Callable[[str], obj
         With its lock held.
     ledger : Ledger
         By `checked_ledger`.
+    rows : WeekRows
     say : callable
         Told of a week that could not be written, and why.
 
@@ -112,7 +134,7 @@ def keep_ledger(reports: ReportsFolder, ledger: Ledger, say: Callable[[str], obj
                 if there is not None and there["run_key"] == key:
                     ledger.advance(week, state)  # what it said stays as it was said
                 else:
-                    _enter(run, ledger, state, key, say)
+                    _enter(run, ledger, rows, state, key, say)
             except InputError as error:
                 say(f"{week} is not written into the ledger: {error}")
     except PromolabError as error:
@@ -130,20 +152,21 @@ def _enter_served(run: RunFolder, ledger: Ledger) -> None:
 
 
 def _enter(
-    run: RunFolder, ledger: Ledger, state: str, key: str, say: Callable[[str], object]
+    run: RunFolder,
+    ledger: Ledger,
+    rows: WeekRows,
+    state: str,
+    key: str,
+    say: Callable[[str], object],
 ) -> None:
     """Write a week as its folder has it, after what it says of earlier ones."""
-    from promolab.loop.monitoring import kept_models
-    from promolab.loop.promises import run_forecast
-
     moment = _moment(run)
-    _note_outcomes(
-        ledger, _told(lambda: _looked_back(run, ledger, moment), _EARLIER, run.week, say), moment
-    )
+    earlier = _told(lambda: _looked_back(run, ledger, rows, moment), _EARLIER, run.week, say)
+    _note_outcomes(ledger, earlier, moment)
     paths = {name: run.table_path(name) for name in (DECISIONS, _CHANCES)}
     tables: dict[str, Any] = {name: path for name, path in paths.items() if path.is_file()}
-    tables["predictions"] = _told(lambda: run_forecast(run), "what it said", run.week, say)
-    tables["models"] = _told(lambda: kept_models(run), "its models", run.week, say)
+    tables["predictions"] = _told(lambda: rows.predictions(run), "what it said", run.week, say)
+    tables["models"] = _told(lambda: rows.models(run), "its models", run.week, say)
     if run.table_path(OVERRIDES).is_file():
         tables["overrides"] = run.read_table(OVERRIDES)
     ledger.record_week(run.week, moment, state=state, run_key=key, **tables)
@@ -160,10 +183,10 @@ def _told(
         return None
 
 
-def _looked_back(run: RunFolder, ledger: Ledger, moment: datetime) -> pd.DataFrame | None:
+def _looked_back(
+    run: RunFolder, ledger: Ledger, rows: WeekRows, moment: datetime
+) -> pd.DataFrame | None:
     """Return what became of earlier weeks that are not settled, as the week's own shop knows it."""
-    from promolab.loop.promises import past_outcomes
-
     known = ledger.outcomes()
     settled = set(known["week"]) - set(known["week"][known["state"] != "settled"])
     pending = {str(w) for w in run.reports.weeks() if w < run.week} - settled
@@ -171,11 +194,16 @@ def _looked_back(run: RunFolder, ledger: Ledger, moment: datetime) -> pd.DataFra
         return None
     from promolab.sources import load_shop
 
-    return past_outcomes(run, load_shop(run.path / "shop"), moment, weeks=pending)
+    return rows.outcomes(run, load_shop(run.path / "shop"), moment, weeks=pending)
 
 
 def settle_week(
-    run: RunFolder, ledger: Ledger, shop: Shop, now: datetime, say: Callable[[str], object]
+    run: RunFolder,
+    ledger: Ledger,
+    rows: WeekRows,
+    shop: Shop,
+    now: datetime,
+    say: Callable[[str], object],
 ) -> None:
     """Write what became of a week that is closed, as it is known now.
 
@@ -185,6 +213,7 @@ def settle_week(
         The week's folder.
     ledger : Ledger
         By `checked_ledger`.
+    rows : WeekRows
     shop : Shop
         As it is now, not cleaned.
     now : datetime
@@ -193,18 +222,17 @@ def settle_week(
         Told why it cannot be said.
     """
     from promolab.cleaning import clean, known_by
-    from promolab.loop.promises import past_outcomes
 
     later = run.reports.run(run.week.next())
-    rows = _told(
-        lambda: past_outcomes(later, clean(known_by(shop, now))[0], now, weeks={str(run.week)}),
+    found = _told(
+        lambda: rows.outcomes(later, clean(known_by(shop, now))[0], now, weeks={str(run.week)}),
         "what became of it",
         run.week,
         say,
     )
-    if rows is not None and len(rows):
+    if found is not None and len(found):
         ledger = Ledger.open(ledger.path, shop=ledger.shop, create=True)
-        _note_outcomes(ledger, rows, None)
+        _note_outcomes(ledger, found, None)
 
 
 def _note_outcomes(ledger: Ledger, outcomes: pd.DataFrame | None, moment: datetime | None) -> None:

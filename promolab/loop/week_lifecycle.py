@@ -19,7 +19,13 @@ from promolab.engines import is_url
 from promolab.errors import InputError, PromolabError
 from promolab.folder import ReportsFolder, RunFolder, check_codes, sha256_of, write_json
 from promolab.loop.ledger import Ledger, run_ledger_path
-from promolab.loop.ledger_sync import checked_ledger, keep_ledger, run_key, settle_week
+from promolab.loop.ledger_sync import (
+    WeekRows,
+    checked_ledger,
+    keep_ledger,
+    run_key,
+    settle_week,
+)
 from promolab.loop.recheck import REASONS, Recheck, recheck_draft
 from promolab.loop.reconcile import Reconciliation, read_sent, reconcile_sent
 from promolab.loop.states import (
@@ -51,7 +57,7 @@ WAIT = 60.0  # seconds to wait for another command on the same reports folder
 
 @dataclass(frozen=True)
 class Pages:
-    """Who draws what people read: the room of the report hands it in.
+    """Who draws what people read, and says what the ledger keeps: the report's room hands it in.
 
     Parameters
     ----------
@@ -59,10 +65,13 @@ class Pages:
         Given a week's folder and a sentence, draws the pages that the plan is in again.
     list_weeks : callable
         Given the reports folder, writes its list of weeks.
+    rows : WeekRows
+        What the ledger keeps of a week.
     """
 
     redraw: Callable[[RunFolder, str], object]
     list_weeks: Callable[[ReportsFolder], object]
+    rows: WeekRows
 
 
 @dataclass(frozen=True)
@@ -133,9 +142,9 @@ def held(
         manifest = run.manifest
         shop = str(manifest.get("shop") or reports.shop)
         kept = checked_ledger(reports, ledger or run_ledger_path(run), shop, asked)
-        keep_ledger(reports, kept, say)  # what a killed command left out, whatever is refused below
+        keep_ledger(reports, kept, pages.rows, say)  # what a killed command left out
         yield HeldWeek(run, manifest, pages, kept)
-        keep_ledger(reports, kept, say)
+        keep_ledger(reports, kept, pages.rows, say)
 
 
 def say(sentence: str) -> None:
@@ -489,7 +498,7 @@ def close_week(
         closed["arrivals"] = counted
         closed |= {"since": str(since), "until": str(until)}
         closed["settled_at"] = None if settled is None else settled.isoformat()
-        settle_week(opened.run, opened.ledger, shop, present, say)
+        settle_week(opened.run, opened.ledger, pages.rows, shop, present, say)
         opened.note(state="closed", closed=closed)
         return moved
 

@@ -20,6 +20,7 @@ from promolab.loop import (
 )
 from promolab.loop.ledger import Ledger
 from promolab.model import ResponseModel
+from promolab.report.running import PAGES
 from promolab.serve.released.week import open_week
 from promolab.serve.service import OVER, Service, UnknownPromotion
 from promolab.serve.stores import PAGE, MemoryStore
@@ -283,7 +284,7 @@ def test_the_ledger_and_the_next_plan_read_what_was_served(service, reports):
     folder = ReportsFolder(reports)
     book = Ledger.open(reports / "ledger.duckdb", shop="Corner shop", create=True)
     for _ in range(2):  # a week that is there already gets what was served since
-        keep_ledger(folder, book, print)
+        keep_ledger(folder, book, PAGES.rows, print)
     served, chances = book.served(WEEK), book.served_propensities(WEEK)
     assert set(served["decision_id"]) == {d["decision_id"] for d in found}
     assert chances.groupby("decision_id")["propensity"].sum().tolist() == pytest.approx([1] * 33)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.campaign.outlook import type_of
 from promolab.campaign.worth import load_worth
 from promolab.checks import level_of
 from promolab.folder import RunFolder
 from promolab.loop.promises.assignment import Assigned, Group, assigned_of
-from promolab.loop.promises.costs import held_by, taken_off_each
 from promolab.loop.promises.ledger_rows import (
     COUNTED,
     PREDICTION_COLUMNS,
@@ -27,17 +28,17 @@ from promolab.loop.promises.ledger_rows import (
     typed,
 )
 from promolab.loop.promises.outcomes import offers_of, segments_of, span_of
-from promolab.loop.promises.response_forecast import ends_of, responding_of
 from promolab.loop.promises.windows import (
     Noise,
     clusters_of,
+    held_by,
     margins_known,
     noise_of,
-    orders_a_day,
+    taken_off_each,
 )
 from promolab.metrics import PastRatios, random_effects
 from promolab.promotions import moment_of
-from promolab.stats import normal_quantile
+from promolab.stats import normal_quantile, t_quantile
 
 if TYPE_CHECKING:
     from promolab.campaign.worth import Worth
@@ -84,7 +85,7 @@ def forecast_week(
         By customer_id.
     response : DataFrame, optional
         customer_id, promotion_id, p_redeemed, with ``ratios``, how far whole promotions missed it;
-        without, responses follow from orders and from what share of them past promotions brought.
+        without, nothing is said of responses.
     costs : DataFrame, optional
         promotion_id and ``cost``, ``cost_ci_low``, ``cost_ci_high`` of promotions of which
         ``worth`` does not tell (`promolab.campaign.outlook.LaunchEconomics.to_frame`).
@@ -102,19 +103,19 @@ def forecast_week(
     offers = offers_of(shop, found)
     if not found.got.any() or not offers:
         return typed((), PREDICTION_COLUMNS)
-    rate = None if response is not None else orders_a_day(shop, found.customers, now)
-    answers = responding_of(
-        shop, found, offers, now, response=response, ratios=ratios, rate=rate
-    )  # fmt: skip
+    answers = None
+    if response is not None and ratios is not None:
+        answers = _Responses.read(shop, found, response, ratios)
     money = _Money.of(shop, found, offers, worth, now)
     rows = []
     for group in found.groups(by_segment=segments is not None):
         head: dict[str, Any] = {"week": week, "promotion_id": group.promotion_id}
         head |= {"segment": group.segment}
         head |= {"level": level, "n": int(group.got.sum()), "per": "total"}
-        count: dict[str, Any] = head | answers.of(found, group, level)
-        count |= {"measure": REDEMPTIONS, "identification": COUNTED}
-        rows += [count, rates_of(count)]
+        if answers is not None:
+            count: dict[str, Any] = head | answers.of(group, level)
+            count |= {"measure": REDEMPTIONS, "identification": COUNTED}
+            rows += [count, rates_of(count)]
         rows.append(head | money.spend(group, level, costs))
         rows.append(head | money.profit(group, level))
     return typed(rows, PREDICTION_COLUMNS)
@@ -157,6 +158,83 @@ def run_forecast(run: RunFolder) -> pd.DataFrame:
         ratios=ratios,
         costs=run.read_table("economics"),
     )
+
+
+@dataclass(frozen=True)
+class _Responses:
+    """Each customer's chance to respond to what they got, and how far such chances missed."""
+
+    week: Assigned
+    chance: np.ndarray = field(repr=False)
+    types: list[str]
+    ratios: PastRatios
+
+    @classmethod
+    def read(
+        cls, shop: Shop, week: Assigned, response: pd.DataFrame, ratios: PastRatios
+    ) -> _Responses:
+        told = shop.promotions.execute().to_dict("records")
+        types = {str(row["promotion_id"]): type_of(row) for row in told}
+        got = response["promotion_id"].astype(str)
+        place = pd.Index(week.promotions).get_indexer(pd.Index(got))
+        who = pd.Index(week.customers).get_indexer(pd.Index(response["customer_id"]))
+        mine = (who >= 0) & (place >= 0)
+        mine &= week.action[np.maximum(who, 0)] == place
+        chance = np.zeros(len(week))
+        chance[who[mine]] = response["p_redeemed"].to_numpy(dtype=float)[mine]
+        return cls(week, chance, [types.get(one, "") for one in week.promotions], ratios)
+
+    def of(self, group: Group, level: float) -> dict[str, float]:
+        """Return how many of a group will respond, with both intervals."""
+        ratios, n = self.ratios, float(group.got.sum())
+        action = self.week.action[group.got]
+        sizes = np.bincount(action, self.chance[group.got], minlength=len(self.types))
+        if not ratios.k:
+            return ends_of(float(sizes.sum()), math.nan, math.nan, math.nan, n)
+        means = sizes * np.array([ratios.mean(name) for name in self.types])
+        errors = np.array([self._error(name) for name in self.types])
+        by_type = np.bincount(pd.factorize(np.array(self.types, dtype=object))[0], means * errors)
+        variance = float(by_type @ by_type + means @ means * math.expm1(ratios.sd**2))
+        known = ratios.freedom >= 1 and bool(np.isfinite(means).all())
+        quantile = float(t_quantile(level, ratios.freedom)) if known else math.nan
+        total = float(means.sum())
+        return ends_of(total, variance, total + 0.5, quantile, n)
+
+    def _error(self, name: str) -> float:
+        types = self.ratios.types
+        place = 0 if types == ("",) else types.index(name) if name in types else None
+        return self.ratios.other_error if place is None else self.ratios.errors[place]
+
+
+def ends_of(
+    value: float, variance: float, noise: float, quantile: float, most: float = math.inf
+) -> dict[str, float]:
+    """Return a figure above 0 with the interval of its mean and that of what will be counted.
+
+    Parameters
+    ----------
+    value : float
+    variance : float
+        Of its expected value.
+    noise : float
+        What chance adds to that.
+    quantile : float
+        Of the intervals, in standard deviations; nan without any.
+    most : float
+        It cannot be more.
+
+    Examples
+    --------
+    >>> found = ends_of(100.0, 100.0, 100.0, 1.645)
+    >>> round(found["ci_low"]), round(found["readout_low"]), round(found["readout_high"])
+    (84, 79, 125)
+    """
+    told = {"value": min(value, most)}
+    for name, var in (("ci", variance), ("readout", variance + noise)):
+        s = math.sqrt(math.log1p(var / value**2)) if value > 0 else math.nan
+        for end, sign in (("low", -1), ("high", 1)):
+            told[f"{name}_{end}"] = min(value * math.exp(sign * quantile * s - s * s / 2), most)
+    return told
 
 
 KNOWN = 0.9

@@ -16,7 +16,6 @@ from promolab.contract import NONE, read_operations
 from promolab.features import known_until
 from promolab.folder import RunFolder, state_of
 from promolab.loop.promises.assignment import Assigned, Group, assigned_of
-from promolab.loop.promises.costs import spend_row, spent_on_each
 from promolab.loop.promises.ledger_rows import (
     COUNTED,
     OUTCOME_COLUMNS,
@@ -37,8 +36,16 @@ from promolab.loop.promises.windows import (
     clusters_of,
     fitted,
     margins_known,
+    windows_of,
 )
-from promolab.promotions import Promotion, moment_of, read_promotions, responses_between
+from promolab.promotions import (
+    Promotion,
+    discounts_in_windows,
+    moment_of,
+    promotion_costs,
+    read_promotions,
+    responses_between,
+)
 from promolab.stats import t_quantile, wilson
 
 if TYPE_CHECKING:
@@ -217,14 +224,7 @@ def _responded(
 ) -> np.ndarray:
     """Return who of those who got something responded to it, shape (n,)."""
     rule = read_operations(shop.settings).attribution
-    windows = pd.DataFrame(
-        [
-            {"promotion_id": o.promotion_id, "kind": o.kind, "starts_at": o.starts_at,
-             "ends_at": o.ends_at}
-            for o in offers
-        ]
-    )  # fmt: skip
-    spans = response_spans(windows, rule, shop.zone, kinds=("redeem",))
+    spans = response_spans(windows_of(offers), rule, shop.zone, kinds=("redeem",))
     rows = responses_between(shop, spans, now)
     place = pd.Index(week.promotions).get_indexer(pd.Index(rows["promotion_id"].astype(str)))
     who = pd.Index(week.customers).get_indexer(pd.Index(rows["customer_id"]))
@@ -233,6 +233,51 @@ def _responded(
     found = np.zeros(len(week), dtype=bool)
     found[who[mine]] = True
     return found
+
+
+def spent_on_each(
+    shop: Shop, week: Assigned, offers: Iterable[Promotion], responded: np.ndarray, now: datetime
+) -> np.ndarray | None:
+    """Return what the contact of each customer cost the shop, shape (n,).
+
+    Discounts on the promotion's products in its window, of coupons those of who redeemed; contacts
+    and coupons. None where the shop does not say which products, or what was taken off.
+    """
+    if shop.lacks("past spend on a promotion's products") is not None:
+        return None
+    told = read_operations(shop.settings).economics
+    found = np.zeros(len(week))
+    for offer in offers:
+        place = week.promotions.index(str(offer.promotion_id))
+        mine = week.action == place
+        row = {"kind": offer.kind, "contact_cost": offer.contact_cost}
+        row["funder_share"] = offer.funder_share
+        costs = promotion_costs(shop, now, row, told, margin_rate=told.contact_cost)
+        found += np.where(mine, costs.contact_cost.value, 0.0)
+        if offer.kind == "recommendation":  # takes nothing off
+            continue
+        coupon = offer.kind == "coupon"
+        column = "coupon_discount" if coupon else "discount"
+        if not shop.has("events", column):
+            return None
+        sums = discounts_in_windows(shop, windows_of([offer]), column)
+        off = sums.groupby("customer_id")["discount"].sum().reindex(week.customers).fillna(0.0)
+        paying = mine & responded if coupon else mine
+        each = (1 - costs.funder_share) * off.to_numpy(dtype=float) + costs.coupon_cost.value
+        found += np.where(paying, each, 0.0)
+    return found
+
+
+def spend_row(group: Group, spent: np.ndarray | None, level: float) -> dict[str, Any]:
+    """Return what a group cost, with the interval of its expected value."""
+    if spent is None:
+        nothing = dict.fromkeys(("value", "ci_low", "ci_high"), np.nan)
+        return nothing | {"measure": SPEND, "identification": UNKNOWN}
+    mine = pd.Series(spent[group.got])
+    value, n = float(mine.sum()), len(mine)
+    half = float(t_quantile(level, max(n - 1, 1)) * np.sqrt(n) * (mine.std() if n > 1 else 0.0))
+    ends = {"value": value, "ci_low": max(value - half, 0.0), "ci_high": value + half}
+    return ends | {"measure": SPEND, "identification": COUNTED}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What customers brought in a span, and what was known of each before it."""
+"""What customers bring in a span of time, and what promotions take off for them in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.contract import NONE
 from promolab.features import known_until, outcomes_between
-from promolab.promotions import Promotion
+from promolab.promotions import (
+    Promotion,
+    coupon_use,
+    in_window,
+    kept_beside,
+    own_windows,
+    read_promotions,
+)
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
+    from promolab.promotions import PromotionValues
 
 HORIZON = timedelta(days=28)
 """After the window's end: effects count until then."""
@@ -112,25 +121,6 @@ def brought_in(shop: Shop, customers: np.ndarray, span: Span, until: datetime) -
     taken_off = of(_BEFORE, "discount") / (span.length.total_seconds() / 86_400)
     later = of(_LATER, "margin"), of(_WINDOW, "discount")
     return Brought(*later, np.column_stack(columns), taken_off)
-
-
-def orders_a_day(shop: Shop, customers: np.ndarray, as_of: datetime) -> np.ndarray:
-    """Return how often each customer ordered a day in all the time before, shape (n,).
-
-    Drawn towards the mean of all, which counts as one order: of one who has none yet, some are to
-    come.
-    """
-    end = min(as_of, known_until(shop))
-    begin = shop.settings.life()[0] or shop.span()[0]
-    events = shop.events
-    bought = events.filter((events.kind == "purchase") & (events.ts < end))
-    if "order_id" in events.columns:
-        bought = bought.select("customer_id", "order_id").distinct()
-    counts = bought.group_by("customer_id").aggregate(n=bought.count()).execute()
-    found = counts.set_index("customer_id")["n"].reindex(customers).fillna(0.0).to_numpy(float)
-    days = max((end - begin).total_seconds() / 86_400, 1.0)
-    mean = max(float(found.mean()), 1e-9)
-    return np.asarray((found + 1) / (days * (1 + 1 / mean)))
 
 
 def fitted(x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
@@ -239,3 +229,98 @@ def clusters_of(shop: Shop) -> pd.Series[Any] | None:
     known = shop.customers.select("customer_id", "cluster_id").execute()
     known = known.dropna().drop_duplicates("customer_id")
     return pd.Series(known["cluster_id"].to_numpy(), index=known["customer_id"])
+
+
+Held = tuple[Promotion, np.ndarray]
+"""A promotion that runs already, and who of some customers has it."""
+
+
+def held_by(
+    shop: Shop, customers: np.ndarray, as_of: datetime, offers: Sequence[Promotion]
+) -> list[Held]:
+    """Return the promotions that run on into the windows of some to come, and who has them.
+
+    Parameters
+    ----------
+    shop : Shop
+        With promotions.
+    customers : ndarray of shape (n,)
+    as_of : datetime
+        Nothing at or after it is read.
+    offers : sequence of Promotion
+        To come.
+    """
+    windows = own_windows(shop, as_of)
+    starts = min(one.starts_at for one in offers)
+    later = shop.promotions.ends_at > starts
+    running = set(shop.promotions.filter(later).promotion_id.cast("string").execute())
+    running -= {str(one.promotion_id) for one in offers}
+    if windows is None or not running:
+        return []
+    rows = windows.select("customer_id", "promotion_id").distinct()
+    rows = rows.filter(rows.promotion_id.isin(sorted(running - {NONE}))).execute()
+    texts = {str(one): one for one in shop.promotions.promotion_id.execute()}
+    names = sorted(rows["promotion_id"].unique())
+    who = dict(iter(rows.groupby("promotion_id")["customer_id"]))
+    known = read_promotions(shop, [texts[name] for name in names]) if names else {}
+    return [(one, np.isin(customers, who[str(one.promotion_id)])) for one in known.values()]
+
+
+def taken_off_each(
+    amounts: PromotionValues,
+    place: np.ndarray,
+    columns: np.ndarray,
+    beside: np.ndarray,
+    held: Sequence[Held] = (),
+    *,
+    added: np.ndarray | None = None,
+    after: bool = True,
+) -> np.ndarray:
+    """Return what the shop is expected to take off for each customer because of a promotion.
+
+    It is taken off the orders that come anyway, those that it adds, and those that promotions
+    beside it add; what else runs takes its part off the orders that it adds. How many a promotion
+    adds follows from the orders in past windows: of effects on margin chance makes a large part of
+    so few customers. What begins after it runs beside it as long as what began before; what that
+    takes off may be left to its own week.
+
+    Parameters
+    ----------
+    amounts : PromotionValues
+        Of the promotions.
+    place, columns : ndarray of int of shape (m,)
+        Of each customer the row, and the column, of ``amounts``.
+    beside : ndarray of shape (m,)
+        What other promotions take off for the customer without it.
+    held : sequence of (Promotion, ndarray of bool of shape (m,))
+        Promotions that run on into the window.
+    added : ndarray of shape (m,), optional
+        How many orders the promotion adds in its window; by default as many times the customer's
+        usual ones as past promotions did.
+    after : bool
+        Whether promotions that begin later count. Where every week is charged what it takes off
+        given the weeks before, all weeks add up to what all promotions take off.
+    """
+    beside = beside if after else beside / 2
+    orders, off = amounts.orders, np.zeros(len(place))
+    log_mean, log_sd, lift = (
+        orders.frame[name].to_numpy(float) for name in ("log_mean", "log_sd", "lift")
+    )
+    lift, use = np.maximum(lift, 0.0), coupon_use(orders)
+    kinds = [one.kind for one in amounts.promotions]
+    for j in np.unique(columns):
+        mine, one = columns == j, amounts.promotions[j]
+        rows = place[mine]
+        here = in_window(one, orders, {k: v[..., j] for k, v in amounts.given.items()})
+        alike = {kind: orders.shares[rows][:, [k == kind for k in kinds]].mean(axis=1)
+                 for kind in set(kinds)}  # fmt: skip
+        shares = [orders.shares[rows, j], *(alike.get(p.kind, 1.0) for p, _ in held)]
+        others = [(p, who[mine]) for p, who in held]
+        kept, met = kept_beside(one, others, log_mean[rows], log_sd[rows], use[rows], shares)
+        if after:
+            kept, met = np.maximum(2 * kept - 1, 0.0), np.minimum(2 * met, 1.0)
+        base = here.base[rows]
+        more = lift[rows] * base if added is None else added[mine]
+        own = (base + more + met * more) * here.net[rows] * kept
+        off[mine] = (1 - one.funder_share) * (own + more / base * beside[mine])
+    return off

@@ -17,8 +17,7 @@ from promolab.contract import NONE, Experiment, read_operations
 from promolab.effects import UpliftModel
 from promolab.errors import PromolabError
 from promolab.features import decisions_experiment
-from promolab.loop.promises.costs import held_by, taken_off_each
-from promolab.loop.promises.windows import HORIZON, Span, noise_of
+from promolab.loop.promises.windows import HORIZON, Span, held_by, noise_of, taken_off_each
 from promolab.policy import Allocation, allocate
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from promolab.folder import WAIT, ReportsFolder
 from promolab.loop import ClosedWeeks, checked_ledger, keep_ledger
 from promolab.report.running.progress import Progress
 from promolab.report.running.redaction import hidden_errors
+from promolab.report.running.refresh import PAGES
 from promolab.report.running.run import (
     CELL_TIMEOUT,
     Options,
@@ -129,7 +130,7 @@ def backfill(
                 on_week(done[-1])
         draw_again(reports, request, options, shown.say)
         with reports.locked(wait=wait, say=shown.say):
-            keep_ledger(reports, kept, shown.say)  # of weeks that were there already
+            keep_ledger(reports, kept, PAGES.rows, shown.say)  # of weeks that were there already
     return done
 
 
@@ -199,7 +200,6 @@ def demonstrate(
     import pandas as pd
 
     from promolab.loop import release_week
-    from promolab.report.running.refresh import PAGES
     from promolab.simulated import GoingShop, World
     from promolab.sources import load_shop
 

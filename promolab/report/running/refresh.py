@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from promolab.folder import RunFolder
-from promolab.loop import Pages
+from promolab.loop import Pages, WeekRows
+from promolab.loop.monitoring import kept_models
+from promolab.loop.promises import past_outcomes, run_forecast
 from promolab.report.running.execute import CELL_TIMEOUT, execute
 from promolab.report.running.index import write_index
 from promolab.report.running.kernel_pool import kernels
 from promolab.report.running.page import allowing, render_page
 from promolab.report.running.steps import load_nbformat, read_steps
-
-if TYPE_CHECKING:
-    pass
-
 
 _PLAN = "tables/planned.parquet"
 
@@ -54,5 +50,5 @@ def _redraw(run: RunFolder, note: str) -> None:
         (folder / step.page).with_suffix(".pdf").unlink(missing_ok=True)  # of the page before
 
 
-PAGES = Pages(_redraw, write_index)
+PAGES = Pages(_redraw, write_index, WeekRows(run_forecast, kept_models, past_outcomes))
 """The pages of this room, for what releases, reads back and closes a week."""

@@ -40,6 +40,7 @@ from promolab.report.running.kernel_pool import Kernels, kernels
 from promolab.report.running.page import allowing
 from promolab.report.running.progress import Progress, notify, say
 from promolab.report.running.redaction import UNCHANGED, full_disk_said, hidden_errors
+from promolab.report.running.refresh import PAGES
 from promolab.report.running.run_start import Call, Request, checked_call, located
 from promolab.report.running.steps import (
     Step,
@@ -259,7 +260,7 @@ def make_week(
                 reports.check_owner(request.written_source, call.shop)
                 released_plans(reports)  # refuses one that was changed, before anything is run
                 kept = checked_ledger(reports, ledger, call.shop, call.week)
-                keep_ledger(reports, kept, shown.say)  # what a killed run left out: pages read it
+                keep_ledger(reports, kept, PAGES.rows, shown.say)  # what a killed run left out
                 if earlier is None:
                     for sentence in filter(None, [*map(LateRows.sentence, call.late), call.boxes]):
                         shown.say(sentence)
@@ -269,7 +270,7 @@ def make_week(
                 begun = made is None
                 if made is None:
                     made = _made(call, reports, shown, kernel, options, kept.path)
-                keep_ledger(reports, kept, shown.say)
+                keep_ledger(reports, kept, PAGES.rows, shown.say)
         except Exception:
             if tell and begun:
                 page = reports.path / "index.html"

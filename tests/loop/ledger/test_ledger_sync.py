@@ -1,6 +1,7 @@
 """What the weeks of a reports folder write into the ledger, and what was left out by a kill."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from promolab.errors import InputError, StepError
 from promolab.folder import ReportsFolder, RunFolder, read_json, write_json
 from promolab.loop import ledger_of
 from promolab.loop.ledger import Ledger
-from promolab.loop.ledger_sync import checked_ledger, keep_ledger, run_key
+from promolab.loop.ledger_sync import WeekRows, checked_ledger, keep_ledger, run_key
+from promolab.loop.monitoring import kept_models
 from promolab.weeks import Week
 from tests.refused import refused
 
@@ -44,22 +46,24 @@ def publish(reports: ReportsFolder, week: Week, *, chance: float = 0.5, **more: 
     return reports.run(week)
 
 
+def promised(run: RunFolder) -> pd.DataFrame:
+    row = {"measure": "redemptions", "value": run.metrics["plan"]["chance"] * 30}
+    return pd.DataFrame([row])
+
+
+def happened(run: RunFolder, shop: Any, as_of: Any, *, weeks: Any) -> pd.DataFrame:
+    earlier = [week for week in run.reports.weeks() if str(week) in weeks]
+    states = ["settled" if len(earlier) - k > 1 else "provisional" for k in range(len(earlier))]
+    rows = {"week": [str(w) for w in earlier], "state": states, "measure": "redemptions"}
+    return pd.DataFrame(rows).assign(value=run.week.number * 1.0)
+
+
+ROWS = WeekRows(promised, kept_models, happened)
+"""What the weeks say and find; their own rooms test how."""
+
+
 @pytest.fixture(autouse=True)
-def figures(monkeypatch):
-    """What the weeks say and find; their own rooms test how."""
-
-    def promised(run: RunFolder) -> pd.DataFrame:
-        row = {"measure": "redemptions", "value": run.metrics["plan"]["chance"] * 30}
-        return pd.DataFrame([row])
-
-    def happened(run: RunFolder, shop: Any, as_of: Any, *, weeks: Any) -> pd.DataFrame:
-        earlier = [week for week in run.reports.weeks() if str(week) in weeks]
-        states = ["settled" if len(earlier) - k > 1 else "provisional" for k in range(len(earlier))]
-        rows = {"week": [str(w) for w in earlier], "state": states, "measure": "redemptions"}
-        return pd.DataFrame(rows).assign(value=run.week.number * 1.0)
-
-    monkeypatch.setattr("promolab.loop.promises.run_forecast", promised)
-    monkeypatch.setattr("promolab.loop.promises.past_outcomes", happened)
+def _no_shop(monkeypatch):
     monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: None)
 
 
@@ -70,10 +74,12 @@ def reports(tmp_path: Path) -> ReportsFolder:
     return made
 
 
-def keep(reports: ReportsFolder, path: Path | None = None) -> tuple[Ledger, list[str]]:
+def keep(
+    reports: ReportsFolder, path: Path | None = None, rows: WeekRows = ROWS
+) -> tuple[Ledger, list[str]]:
     said: list[str] = []
     ledger = checked_ledger(reports, path, SHOP)
-    keep_ledger(reports, ledger, said.append)
+    keep_ledger(reports, ledger, rows, said.append)
     return ledger, said
 
 
@@ -153,13 +159,12 @@ def test_a_draft_is_replaced_and_a_released_one_stays(reports):
     assert ledger.predictions()["value"].tolist() == [12.0]
 
 
-def test_a_release_keeps_what_the_draft_said(reports, monkeypatch):
+def test_a_release_keeps_what_the_draft_said(reports):
     run = publish(reports, WEEKS[0])
     ledger, _ = keep(reports)
     newer = pd.DataFrame({"measure": ["redemptions"], "value": [99.0]})
-    monkeypatch.setattr("promolab.loop.promises.run_forecast", lambda run: newer)
     write_json(run.path / "manifest.json", run.manifest | {"state": "released"})
-    assert keep(reports)[1] == []
+    assert keep(reports, rows=replace(ROWS, predictions=lambda run: newer))[1] == []
     assert ledger.weeks()["state"].tolist() == ["released"]
     assert ledger.predictions()["value"].tolist() == [15.0]
 
@@ -173,13 +178,12 @@ def test_a_released_week_whose_folder_is_gone_is_not_made_again(reports):
     checked_ledger(reports, reports.path / "other.duckdb", SHOP, WEEKS[0])
 
 
-def test_what_a_week_cannot_say_is_said(reports, monkeypatch):
+def test_what_a_week_cannot_say_is_said(reports):
     def refused(run: RunFolder) -> pd.DataFrame:
         raise InputError("tables/economics.parquet is not there")
 
-    monkeypatch.setattr("promolab.loop.promises.run_forecast", refused)
     publish(reports, WEEKS[0])
-    ledger, said = keep(reports)
+    ledger, said = keep(reports, rows=replace(ROWS, predictions=refused))
     assert said == [
         "of 2017-W44 the ledger does not hold what it said: tables/economics.parquet is not there"
     ]
@@ -191,6 +195,6 @@ def test_a_ledger_that_cannot_be_written_leaves_the_reports(reports):
     ledger = checked_ledger(reports, None, SHOP)
     ledger.path.write_text("something else came between")
     with pytest.raises(StepError, match="the reports are there, but the ledger is not written"):
-        keep_ledger(reports, ledger, print)
+        keep_ledger(reports, ledger, ROWS, print)
     assert ledger.path.read_text() == "something else came between"
     assert read_json(reports.path / str(WEEKS[0]) / "manifest.json")["status"] == "good"

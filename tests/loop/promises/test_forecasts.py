@@ -11,10 +11,9 @@ from promolab.campaign.worth import scored_log, week_worth
 from promolab.cleaning import known_by
 from promolab.features import decisions_experiment
 from promolab.loop.promises import PREDICTION_COLUMNS, forecast_week
-from promolab.loop.promises.costs import held_by, taken_off_each
-from promolab.loop.promises.forecasts import _shrunk
-from promolab.loop.promises.response_forecast import ends_of, missed_before
-from promolab.loop.promises.windows import HORIZON, Span, noise_of
+from promolab.loop.promises.forecasts import _shrunk, ends_of
+from promolab.loop.promises.windows import HORIZON, Span, held_by, noise_of, taken_off_each
+from promolab.metrics.pooling import past_ratios
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,9 @@ def said(week):
     shop, decisions, chances, worth, ts, _ = week
     segments = pd.Series(np.where(decisions["customer_id"] % 2, "odd", "even"),
                          index=decisions["customer_id"])  # fmt: skip
+    got = decisions[decisions["action"] != "none"].rename(columns={"action": "promotion_id"})
     named = {"as_of": ts, "week": "2024-W39", "segments": segments}
+    named |= {"response": got.assign(p_redeemed=0.1), "ratios": past_ratios([9, 12], [10.0, 10.0])}
     return forecast_week(shop, decisions, chances, worth, **named)
 
 
@@ -110,7 +111,7 @@ def test_where_effects_are_not_known_no_profit_is_said_and_of_nobody_nothing(wee
     found = forecast_week(shop, decisions, chances, None, as_of=ts)
     profit = found[found["measure"] == "added_profit"]
     assert (profit["identification"] == "not identified").all() and profit["value"].isna().all()
-    assert found[found["measure"] == "redemptions"]["value"].gt(0).all()
+    assert "redemptions" not in set(found["measure"])  # no model of responses was handed in
     shop, decisions, chances, worth, ts, _ = week
     found = forecast_week(shop, decisions.assign(action="none"), chances, worth, as_of=ts)
     assert found.empty and tuple(found.columns) == PREDICTION_COLUMNS
@@ -148,19 +149,3 @@ def test_intervals_of_counts_hold_and_what_looked_best_is_not_promised_too_much(
     estimate, left = _shrunk(found, 1e-8 * np.eye(4))
     assert np.allclose(estimate, found, atol=1e-4)
     assert np.allclose(left, 1e-8 * np.eye(4), atol=1e-9)
-
-
-@pytest.mark.parametrize(("season", "least", "most"), [(0.0, 0.0, 0.02), (0.15, 0.06, 0.15)])
-def test_seasons_widen_what_is_said_of_responses_and_chance_alone_does_not(season, least, most):
-    # With a season of ±15 % over a year, rounds lie 6 % or more from the ten before them, chance
-    # taken out; the ten themselves hardly differ.
-    rng = np.random.default_rng(0)
-    starts = pd.date_range("2024-01-01", periods=40, freq="7D")
-    level = 1 + season * np.sin(2 * np.pi * np.arange(40) / 52)
-    past = pd.DataFrame({"starts_at": starts.repeat(12), "type": np.tile(np.arange(12) % 3, 40)})
-    past["type"] = past["type"].astype(str)
-    past = past.assign(ends_at=past["starts_at"] + pd.Timedelta("7D"), size=100.0)
-    past["came"] = rng.poisson(100 * level.repeat(12))
-    shared, rounds = missed_before(past)
-    assert rounds == 36
-    assert least <= shared <= most

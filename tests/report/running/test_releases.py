@@ -287,18 +287,18 @@ def test_the_settings_of_the_week_go_with_its_source_alone(given, opened, monkey
     assert asked == [opened]
 
 
-def test_what_is_done_with_a_week_is_in_the_ledger(reports, source, tmp_path, monkeypatch):
+def test_what_is_done_with_a_week_is_in_the_ledger(reports, source, tmp_path):
     def happened(run, shop, as_of, weeks):
         assert shop.has("events") and weeks == {WEEK} and as_of == SETTLED
         rows = {"week": [WEEK], "state": "settled", "known_at": [as_of]}
         return pd.DataFrame(rows | {"measure": "redemptions", "value": 3.0})
 
-    monkeypatch.setattr("promolab.loop.promises.past_outcomes", happened)
+    pages = replace(PAGES, rows=replace(PAGES.rows, outcomes=happened))
     path = reports / "ledger.duckdb"
     steps = {
         "released": lambda: release(reports),
         "sent": lambda: reconcile_week(WEEK, sent_file(tmp_path), reports),
-        "closed": lambda: close_week(WEEK, reports, now=SETTLED),
+        "closed": lambda: close_week(WEEK, reports, now=SETTLED, pages=pages),
     }
     for state, step in steps.items():
         step()

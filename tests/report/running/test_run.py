@@ -319,7 +319,7 @@ def test_a_week_that_a_killed_run_left_out_of_the_ledger_is_there_for_the_next(t
     out = tmp_path / "out"
     seen = []
 
-    def killed(reports, ledger, say):
+    def killed(reports, ledger, rows, say):
         if not ledger.path.exists() and reports.weeks():
             raise KeyboardInterrupt  # the report stands, the ledger is not written
 
@@ -328,8 +328,8 @@ def test_a_week_that_a_killed_run_left_out_of_the_ledger_is_there_for_the_next(t
         toy_here(out)
     assert (out / WEEK / "index.html").exists() and not (out / "ledger.duckdb").exists()
 
-    def looked(reports, ledger, say):
-        keep_ledger(reports, ledger, say)
+    def looked(reports, ledger, rows, say):
+        keep_ledger(reports, ledger, rows, say)
         seen.append(ledger.weeks()["week"].tolist())
 
     with pytest.MonkeyPatch.context() as patch:
