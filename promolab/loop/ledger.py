@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,6 @@ import pandas as pd
 from promolab.errors import InputError, nearest
 from promolab.folder import STATES
 from promolab.loop.ledger_file import (
-    ADDED,
     FILE,
     KEYS,
     LEDGER_TABLES,
@@ -24,15 +22,12 @@ from promolab.loop.ledger_file import (
     check_writable,
     empty,
     fitted,
-    has_table,
     make,
-    offered,
     read_through,
     reading,
     replace_rows,
     same,
     unreadable,
-    whole_ids,
     writing,
 )
 from promolab.weeks import Week
@@ -80,9 +75,7 @@ class Ledger:
     wait: float = WAIT
 
     @classmethod
-    def open(
-        cls, path: str | Path, *, shop: str, create: bool = False, wait: float = WAIT
-    ) -> Ledger:
+    def open(cls, path: str | Path, *, shop: str, create: bool = False) -> Ledger:
         """Open a shop's ledger, after a look at whether it can be relied on.
 
         Parameters
@@ -93,8 +86,6 @@ class Ledger:
             What readers call the shop: another shop's ledger is refused.
         create : bool
             Make it where there is none.
-        wait : float
-            Seconds to wait for whoever holds the file.
 
         Returns
         -------
@@ -110,17 +101,17 @@ class Ledger:
         """
         place = Path(path).expanduser().resolve()  # one file has one lock and one log beside it
         if create:
-            make(place, shop, wait)
-        with reading(place, shop, wait):
-            return cls(place, shop, wait=wait)
+            make(place, shop)
+        with reading(place, shop):
+            return cls(place, shop)
 
     @classmethod
-    def prepared(cls, path: Path, *, shop: str, wait: float = WAIT) -> Ledger:
+    def prepared(cls, path: Path, *, shop: str) -> Ledger:
         """Open a ledger that will be written, or see that it can be made; nothing is made yet.
 
         Parameters
         ----------
-        path, shop, wait
+        path, shop
             As for `open`. All of the file is read, so that damage shows before anything is done
             that takes long.
 
@@ -131,10 +122,10 @@ class Ledger:
         """
         path = path.resolve()
         if path.exists():
-            with reading(path, shop, wait) as con:
+            with reading(path, shop) as con:
                 read_through(con, path)
         check_writable(path)
-        return cls(path, shop, wait=wait)
+        return cls(path, shop)
 
     def record_week(
         self,
@@ -143,11 +134,7 @@ class Ledger:
         *,
         state: str,
         run_key: str = "",
-        decisions: pd.DataFrame | Path | None = None,
-        decision_propensities: pd.DataFrame | Path | None = None,
-        predictions: pd.DataFrame | None = None,
-        models: pd.DataFrame | None = None,
-        overrides: pd.DataFrame | None = None,
+        **tables: pd.DataFrame | None,
     ) -> bool:
         """Write a week: a draft is replaced in one transaction, a released one never changes.
 
@@ -161,10 +148,9 @@ class Ledger:
             ``draft``, ``released``, ``sent`` or ``closed``.
         run_key : str
             What tells one run of the week from another.
-        decisions, decision_propensities : DataFrame or Path, optional
-            The contract's tables, or parquet files of them.
-        predictions, models, overrides : DataFrame, optional
-            Their columns: `promolab.loop.ledger_file.LEDGER_TABLES`.
+        **tables : DataFrame
+            ``decisions``, ``decision_propensities``, ``predictions``, ``models`` and ``overrides``,
+            without one no rows; their columns: `promolab.loop.ledger_file.LEDGER_TABLES`.
 
         Returns
         -------
@@ -178,20 +164,17 @@ class Ledger:
         """
         name = str(_week(week))
         _known("state", state, STATES)
-        ids = "integer" if whole_ids(decisions) else "text"
-        head = {"as_of": as_of, "state": state, "run_key": run_key, "ids": ids}
-        frames: dict[str, pd.DataFrame | Path | None] = {
-            "decisions": decisions,
-            "decision_propensities": decision_propensities,
-            "predictions": predictions,
-            "models": models,
-            "overrides": overrides,
-            "weeks": pd.DataFrame([head]),
-        }
-        with writing(self.path, self.shop, self.wait) as con, ExitStack() as views:
-            view = {t: views.enter_context(offered(con, t, frames[t], name)) for t in frames}
+        for table in tables:
+            _known("table", table, OF_A_WEEK)
+        decided = tables.get("decisions")
+        whole = decided is not None and decided["customer_id"].dtype.kind in "iu"
+        head = {"as_of": as_of, "state": state, "run_key": run_key}
+        head["ids"] = "integer" if whole else "text"
+        weeks = fitted("weeks", pd.DataFrame([head]), week=name)
+        rows = {table: fitted(table, tables.get(table), week=name) for table in OF_A_WEEK}
+        with writing(self.path, self.shop, self.wait) as con:
             before = self._state(con, name)
-            unchanged = before is not None and all(same(con, t, view[t], name) for t in OF_A_WEEK)
+            unchanged = before is not None and all(same(con, t, rows[t], name) for t in rows)
             if before not in (None, "draft"):
                 if not unchanged:
                     raise InputError(
@@ -200,10 +183,10 @@ class Ledger:
                         "released week back"
                     )
                 return self._advanced(con, name, before, state)
-            if unchanged and same(con, "weeks", view["weeks"], name):
+            if unchanged and same(con, "weeks", weeks, name):
                 return False
-            for table in ("weeks",) if unchanged else frames:
-                replace_rows(con, table, view[table], name)
+            for table, made in {"weeks": weeks, **({} if unchanged else rows)}.items():
+                replace_rows(con, table, made, name)
             return True
 
     def advance(self, week: str | Week, state: str) -> bool:
@@ -284,11 +267,11 @@ class Ledger:
             of = ["promotion_id", "known_at"]
             said = pd.MultiIndex.from_frame(rows[of])
             new = pd.concat([old[~pd.MultiIndex.from_frame(old[of]).isin(said)], rows])
-            with offered(con, "outcomes", new, name) as view:
-                if rows.empty or same(con, "outcomes", view, name):
-                    return False
-                replace_rows(con, "outcomes", view, name)
-                return True
+            new = fitted("outcomes", new)
+            if rows.empty or same(con, "outcomes", new, name):
+                return False
+            replace_rows(con, "outcomes", new, name)
+            return True
 
     def record_served(
         self, week: str | Week, decisions: pd.DataFrame, decision_propensities: pd.DataFrame
@@ -308,13 +291,13 @@ class Ledger:
             Whether anything was written: the same again writes nothing.
         """
         name = str(_week(week))
-        frames = dict(zip(SERVED, (decisions, decision_propensities), strict=True))
-        with writing(self.path, self.shop, self.wait) as con, ExitStack() as views:
-            view = {t: views.enter_context(offered(con, t, frames[t], name)) for t in frames}
-            if all(same(con, table, view[table], name) for table in frames):
+        given = zip(SERVED, (decisions, decision_propensities), strict=True)
+        rows = {table: fitted(table, frame, week=name) for table, frame in given}
+        with writing(self.path, self.shop, self.wait) as con:
+            if all(same(con, table, made, name) for table, made in rows.items()):
                 return False
-            for table in frames:
-                replace_rows(con, table, view[table], name)
+            for table, made in rows.items():
+                replace_rows(con, table, made, name)
             return True
 
     def served(self, week: str | Week) -> pd.DataFrame:
@@ -343,13 +326,13 @@ class Ledger:
         """Return the chances of all actions that were possible in a week."""
         return self._read("decision_propensities", "week = ?", [str(_week(week))])
 
-    def predictions(self, before: str | Week | None = None) -> pd.DataFrame:
-        """Return what the weeks said, those before a week or all."""
-        return self._read("predictions", *_before(before))
+    def predictions(self) -> pd.DataFrame:
+        """Return what the weeks said."""
+        return self._read("predictions")
 
-    def outcomes(self, before: str | Week | None = None) -> pd.DataFrame:
-        """Return what happened, as it was known last, of the weeks before a week or of all."""
-        return self._read("outcomes", *_before(before))
+    def outcomes(self) -> pd.DataFrame:
+        """Return what happened, as it was known last."""
+        return self._read("outcomes")
 
     def models(self) -> pd.DataFrame:
         """Return each week's models, their fingerprints, and what was decided about them."""
@@ -379,15 +362,9 @@ class Ledger:
         )
         with reading(self.path, self.shop, self.wait) as con:
             try:
-                if table in ADDED and not has_table(con, table):
-                    return empty(table)
                 return fitted(table, con.execute(query, given).df())
             except duckdb.Error as error:
                 raise unreadable(self.path, error) from error
-
-
-def _before(week: str | Week | None) -> tuple[str, list[Any]]:
-    return ("TRUE", []) if week is None else ("week < ?", [str(_week(week))])
 
 
 def _week(week: str | Week) -> Week:

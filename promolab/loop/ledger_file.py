@@ -82,8 +82,6 @@ OF_A_WEEK = ("decisions", "decision_propensities", "predictions", "models", "ove
 """What `Ledger.record_week` writes, and a release freezes."""
 SERVED = ("served", "served_propensities")
 """What `Ledger.record_served` writes: what a week's service decided; it grows until it ends."""
-ADDED = ("overrides", *SERVED)
-"""Tables that ledgers of before do not have: none of their weeks has rows of them."""
 KEYS: Mapping[str, tuple[str, ...]] = {
     "weeks": ("week",),
     "decisions": ("week", "decision_id"),
@@ -160,79 +158,21 @@ def fitted(table: str, frame: pd.DataFrame | None, **given: Any) -> pd.DataFrame
     return rows
 
 
-@contextmanager
-def offered(
-    con: DuckDBPyConnection, table: str, rows: pd.DataFrame | Path | None, week: str
-) -> Iterator[str]:
-    """Give the name of a view of rows, with the columns of a ledger's table.
-
-    Parameters
-    ----------
-    con : DuckDBPyConnection
-        The ledger, open.
-    table : str
-        The table.
-    rows : DataFrame, Path or None
-        Rows as `promolab.loop.ledger_file.fitted` takes them, or a parquet file of them, which
-        the engine reads itself: a decision for each of millions of customers.
-    week : str
-        Whose they are.
-    """
-    name = f"offered_{table}"
-    if isinstance(rows, Path):
-        con.execute(f"CREATE TEMP VIEW {name} AS {_of_file(table, rows, week)}")
-        yield name
-        con.execute(f"DROP VIEW {name}")
-    else:
-        con.register(name, fitted(table, rows, week=week))
-        yield name
-        con.unregister(name)
-
-
-def _of_file(table: str, path: Path, week: str) -> str:
-    import pyarrow.parquet as pq
-
-    there, columns = pq.read_schema(path).names, []
-    for column, kind in LEDGER_TABLES[table].items():
-        default = DEFAULTS.get(column)
-        value = f'"{column}"' if column in there else "NULL"
-        value = _text(week) if column == "week" else f"CAST({value} AS {kind})"
-        if default is not None:
-            value = f"coalesce({value}, {_text(str(default))})"
-        columns.append(f"{value} AS {column}")
-    return f"SELECT {', '.join(columns)} FROM read_parquet({_text(str(path))})"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def whole_ids(rows: pd.DataFrame | Path | None) -> bool:
-    """Tell whether customers of decisions have integers for ids."""
-    if isinstance(rows, Path):
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        schema = pq.read_schema(rows)
-        return "customer_id" in schema.names and pa.types.is_integer(
-            schema.field("customer_id").type
-        )
-    return rows is not None and "customer_id" in rows and rows["customer_id"].dtype.kind in "iu"
-
-
-def same(con: DuckDBPyConnection, table: str, view: str, week: str) -> bool:
-    """Tell whether a week's rows in a table are those of a view."""
+def same(con: DuckDBPyConnection, table: str, rows: pd.DataFrame, week: str) -> bool:
+    """Tell whether a week's rows in a table are these."""
     columns = ", ".join(LEDGER_TABLES[table])
-    new, old = f"SELECT {columns} FROM {view}", f"SELECT {columns} FROM {table} WHERE week = ?"
+    con.register("rows_given", rows)
+    new, old = f"SELECT {columns} FROM rows_given", f"SELECT {columns} FROM {table} WHERE week = ?"
     differ = f"(({new}) EXCEPT ALL ({old})) UNION ALL (({old}) EXCEPT ALL ({new}))"
     found = con.execute(f"SELECT count(*) FROM ({differ})", [week, week]).fetchone()
     return found is not None and found[0] == 0
 
 
-def replace_rows(con: DuckDBPyConnection, table: str, view: str, week: str) -> None:
-    """Put the rows of a view in the place of a week's."""
+def replace_rows(con: DuckDBPyConnection, table: str, rows: pd.DataFrame, week: str) -> None:
+    """Put rows in the place of a week's."""
+    con.register("rows_given", rows)
     con.execute(f"DELETE FROM {table} WHERE week = ?", [week])
-    con.execute(f"INSERT INTO {table} SELECT {', '.join(LEDGER_TABLES[table])} FROM {view}")
+    con.execute(f"INSERT INTO {table} SELECT {', '.join(LEDGER_TABLES[table])} FROM rows_given")
 
 
 WAIT = 60.0
@@ -283,9 +223,6 @@ def writing(path: Path, shop: str, wait: float = WAIT) -> Iterator[DuckDBPyConne
     with _locked(path, wait), _connected(path, shop, wait) as con:
         try:
             con.begin()
-            for table in ADDED:
-                columns = _declared(LEDGER_TABLES[table])
-                con.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
             yield con
             con.commit()
             con.execute("CHECKPOINT")  # a run that was killed may have left rows in the log
@@ -366,18 +303,10 @@ def read_through(con: DuckDBPyConnection, path: Path) -> None:
 
     try:
         for table, columns in LEDGER_TABLES.items():
-            if table in ADDED and not has_table(con, table):
-                continue
             hashed = ", ".join(columns)
             con.execute(f"SELECT count(*), bit_xor(hash({hashed})) FROM {table}").fetchall()
     except duckdb.Error as error:
         raise unreadable(path, error) from error
-
-
-def has_table(con: DuckDBPyConnection, table: str) -> bool:
-    """Tell whether a ledger has a table: one of before lacks what was added since."""
-    found = con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [table]).fetchone()
-    return found is not None
 
 
 def _declared(columns: Mapping[str, str]) -> str:

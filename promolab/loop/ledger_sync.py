@@ -163,12 +163,10 @@ def _enter(
     moment = _moment(run)
     earlier = _told(lambda: _looked_back(run, ledger, rows, moment), _EARLIER, run.week, say)
     _note_outcomes(ledger, earlier, moment)
-    paths = {name: run.table_path(name) for name in (DECISIONS, _CHANCES)}
-    tables: dict[str, Any] = {name: path for name, path in paths.items() if path.is_file()}
+    names = (DECISIONS, _CHANCES, OVERRIDES)
+    tables: dict[str, Any] = {n: run.read_table(n) for n in names if run.table_path(n).is_file()}
     tables["predictions"] = _told(lambda: rows.predictions(run), "what it said", run.week, say)
     tables["models"] = _told(lambda: rows.models(run), "its models", run.week, say)
-    if run.table_path(OVERRIDES).is_file():
-        tables["overrides"] = run.read_table(OVERRIDES)
     ledger.record_week(run.week, moment, state=state, run_key=key, **tables)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -26,32 +26,30 @@ from promolab.loop.week_plans import (
     released_plans,
     settings_of,
 )
-from promolab.results import Result
 from promolab.weeks import Week
-from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.contract import Settings, Shop
 
 
-REASONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+REASONS: Mapping[str, str] = MappingProxyType(
     {
-        "opted out": ("no_right", "may no longer be contacted"),
-        "blocked": ("status", "have a status that is never contacted, or are no longer known"),
-        "complained": ("over_limit", "complained, and are left in peace"),
-        "over the limit": ("over_limit", "are over the contact limit"),
-        "excluded": ("excluded", "got a promotion that excludes this one"),
+        "opted out": "no_right",
+        "blocked": "status",
+        "complained": "over_limit",
+        "over the limit": "over_limit",
+        "excluded": "excluded",
     }
 )
-"""Why a planned customer may no longer be contacted → step of the funnel, and what it means."""
+"""Why a planned customer may no longer be contacted → step of the funnel."""
 
 _NOT_PLANS = ("notify", "default_week", "note", "naive_times", "mapping", "operations")
 _STOPS = ("[send]", "zone", "currency", "channel")
 
 
 @dataclass(frozen=True)
-class Recheck(Result):
-    """What became of a draft since it was made; made by `recheck_plan`.
+class Recheck:
+    """What became of a draft since it was made; made by `recheck_draft`.
 
     Parameters
     ----------
@@ -61,15 +59,18 @@ class Recheck(Result):
     added : tuple of str
         Promotions that start in the week and that the draft did not know.
     changed : tuple of str
-        What of the shop's settings is not as it was, such as ``limits``.
+        What of the shop's settings is not as it was, such as ``[contact]``.
     stops : tuple of str
         Sentences on what no list can be mended for: the plan has to be made again.
+    released : tuple of str
+        Weeks that were released, or read back as sent, since the draft was made.
     """
 
     concerned: pd.DataFrame = field(repr=False)
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
 
     @property
     def clear(self) -> bool:
@@ -82,133 +83,21 @@ class Recheck(Result):
         found = rows.drop_duplicates(["customer_id", "reason"])["reason"].value_counts()
         return {reason: int(found[reason]) for reason in REASONS if reason in found}
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return those who may no longer be contacted, by name."""
-        return self.concerned
-
     def to_dict(self) -> dict[str, Any]:
         """Return the counts, and what changed."""
         found = {"to_contact": self.counts(), "held_out": self.counts(held=True)}
         return found | {"promotions_added": list(self.added), "changed": list(self.changed)}
 
     def summary(self) -> str:
-        """Say how many are concerned by what: ``3 opted out, limits changed``."""
+        """Say how many are concerned by what: ``3 opted out, [contact] changed``."""
         parts = [f"{n:,} {reason}" for reason, n in self.counts().items()]
         held = sum(self.counts(held=True).values())
         if held:
             parts.append(f"{held:,} held back likewise")
-        if self.added:
-            parts.append(f"{plural(len(self.added), 'promotion')} added")
-        if self.changed:
-            parts.append(f"{' and '.join(self.changed)} changed")
+        parts += [f"promotion {name} added" for name in self.added]
+        parts += [f"{name} changed" for name in self.changed]
         parts += self.stops
         return f"since this draft: {', '.join(parts) or 'nothing changed'}"
-
-    def sentences(self) -> list[str]:
-        """Say it in a sentence for each kind of finding, what cannot be mended first."""
-        said = [f"{stop[0].upper()}{stop[1:]}." for stop in self.stops]
-        to_contact, held = self.counts(), self.counts(held=True)
-        for reason, (_, meaning) in REASONS.items():
-            n, others = to_contact.get(reason, 0), held.get(reason, 0)
-            if n or others:
-                more = f" ({others:,} held back likewise)" if others else ""
-                said.append(f"{reason[0].upper()}{reason[1:]}: {_who(n)} {meaning}{more}.")
-        if self.added:
-            names = ", ".join(self.added)
-            said.append(f"Added to the week: promotion {names}; nobody is planned for it.")
-        if self.changed:
-            said.append(f"Changed in shop.toml: {', '.join(self.changed)}.")
-        return said
-
-
-def _who(n: int) -> str:
-    return "nobody to contact, but customers held back," if not n else (
-        f"{n:,} of those to contact"
-    )  # fmt: skip
-
-
-def recheck_plan(
-    shop: Shop,
-    planned: pd.DataFrame,
-    windows: pd.DataFrame,
-    sends_at: datetime,
-    *,
-    moment: datetime,
-    starting: Iterable[Any] = (),
-    known: Iterable[Any] = (),
-    owed: pd.DataFrame | None = None,
-    quarantined: Sequence[str] = (),
-    settings: Settings | None = None,
-    gone: Iterable[Any] = (),
-) -> Recheck:
-    """Check a draft against the shop as it is now, and against the other plans released.
-
-    The rules are those of `promolab.campaign.plan.plan_week`, for those it planned, held out or
-    not: what concerns a customer is known before anything is sent, and does not depend on the draw.
-
-    Parameters
-    ----------
-    shop : Shop
-        The shop as it is now, cleaned.
-    planned : DataFrame
-        customer_id, promotion_id, holdout and, where known, channel and action.
-    windows : DataFrame
-        promotion_id, starts_at, ends_at of the planned promotions, as they were.
-    sends_at : datetime
-        When the plan is sent, UTC.
-    moment : datetime
-        Rights and contacts before it are known.
-    starting, known : iterable
-        Promotions that start in the week, now and in the draft.
-    owed : DataFrame, optional
-        Contacts of the other released plans.
-    quarantined : sequence of str
-        Customers, as text, whose own row is quarantined now.
-    settings : Settings, optional
-        The shop's when the draft was made.
-    gone : iterable
-        Planned customers whom the shop no longer knows.
-
-    Returns
-    -------
-    Recheck
-
-    Examples
-    --------
-    >>> from promolab import load_shop
-    >>> shop = load_shop("simulated", customers=200, weeks=12)
-    >>> first = shop.promotions.order_by("starts_at", "promotion_id").limit(1).execute()
-    >>> starts = first["starts_at"][0].to_pydatetime()
-    >>> planned = pd.DataFrame({"customer_id": [], "promotion_id": [], "holdout": []})
-    >>> recheck_plan(shop, planned, first, starts, moment=starts, starting=["P1"]).summary()
-    'since this draft: 1 promotion added'
-    """
-    rules = read_operations(shop.settings).contact
-    ids = planned["promotion_id"].drop_duplicates()
-    table = windows.head(0)
-    if shop.has("promotions"):
-        table = shop.promotions.select("promotion_id", "starts_at", "ends_at").execute()
-    stops = list(moved_windows(frozen_windows(windows), table, "planned")) if len(ids) else []
-    there = ids[ids.astype("str").isin(table["promotion_id"].astype("str"))]
-    offers = offers_of(shop, there, rules, [])
-    stops += _other_lists(planned, offers)
-    changed = [] if settings is None else _changed(settings, shop.settings)
-    stops += [f"{name} in shop.toml changed" for name in changed if name in _STOPS]
-    before = {str(p) for p in known}
-    added = tuple(sorted({str(p) for p in starting} - before))
-    customers = pd.Index(planned["customer_id"].drop_duplicates())
-    able = Eligibility(shop, customers, moment, sends_at, rules, owed, quarantined)
-    missing = customers.isin(pd.Index(list(gone), dtype=customers.dtype))
-    reasons = pd.concat(
-        [_reasons(able, customers, row, missing) for row in offers.to_dict("records")]
-        or [pd.DataFrame({"customer_id": customers[:0], "promotion_id": [], "reason": []})]
-    )
-    return Recheck(
-        _concerned(planned, offers, reasons),
-        added,
-        tuple(name for name in changed if name not in _STOPS),
-        tuple(stops),
-    )
 
 
 def _reasons(
@@ -223,14 +112,16 @@ def _reasons(
     return rows[rows["reason"] < len(REASONS)]
 
 
-def _concerned(planned: pd.DataFrame, offers: pd.DataFrame, reasons: pd.DataFrame) -> pd.DataFrame:
+def _concerned(
+    planned: pd.DataFrame, offers: pd.DataFrame, reasons: list[pd.DataFrame]
+) -> pd.DataFrame:
     """Return the planned rows of who is barred from any promotion of an action, with the reason."""
     action = dict(zip(offers["promotion_id"], offers["action"], strict=True))
     columns = ["customer_id", "promotion_id", "channel", "holdout"]
     rows = planned.reindex(columns=columns).assign(action=planned["promotion_id"].map(action))
-    if reasons.empty:
+    if not any(map(len, reasons)):
         return rows.head(0).drop(columns="action").assign(reason=pd.Series(dtype="str"))
-    first = reasons.groupby(["customer_id", "action"], as_index=False)["reason"].min()
+    first = pd.concat(reasons).groupby(["customer_id", "action"], as_index=False)["reason"].min()
     found = rows.merge(first, on=["customer_id", "action"])
     found["reason"] = pd.Series([list(REASONS)[n] for n in found["reason"]], dtype="str")
     return found.drop(columns="action")
@@ -256,16 +147,9 @@ def _changed(was: Settings, now: Settings) -> list[str]:
     """Name what differs of a shop's settings, as far as a plan is made by them."""
     names = [f.name for f in fields(now) if f.name not in _NOT_PLANS]
     found = [name for name in names if getattr(was, name) != getattr(now, name)]
-    if read_operations(was).contact.limits != read_operations(now).contact.limits:
-        found.append("limits")
-    for section in ("contact", "send", "economics", "attribution"):
-        old, new = (
-            {k: v for k, v in s.operations.get(section, {}).items() if k != "limits"}
-            for s in (was, now)
-        )
-        if old != new:
-            found.append(f"[{section}]")
-    return found
+    sections = ("contact", "send", "economics", "attribution")
+    old, new = ([each.operations.get(s) for s in sections] for each in (was, now))
+    return found + [f"[{s}]" for s, a, b in zip(sections, old, new, strict=True) if a != b]
 
 
 _SETTINGS = "shop/shop.toml"
@@ -316,11 +200,11 @@ def _starting(promotions: pd.DataFrame, week: Week, zone: str) -> dict[str, dict
     return frozen_windows(rows)
 
 
-def recheck_draft(
-    run: RunFolder, planned: Planned, whole: Shop, now: datetime
-) -> tuple[Recheck, list[str]]:
+def recheck_draft(run: RunFolder, planned: Planned, whole: Shop, now: datetime) -> Recheck:
     """Check a draft against the shop and the other weeks as they are now.
 
+    The rules are those of `promolab.campaign.plan.plan_week`, for those it planned, held out or
+    not: what concerns a customer is known before anything is sent, and does not depend on the draw.
     Rights and statuses count as the shop has them now; of a shop whose data ended long ago and are
     those of the draft, as they were when the plan is sent: such a week is played back.
 
@@ -338,8 +222,6 @@ def recheck_draft(
     Returns
     -------
     Recheck
-    list of str
-        The weeks that were released, or read back as sent, since the draft was made.
 
     Raises
     ------
@@ -347,42 +229,53 @@ def recheck_draft(
         If the settings that the draft was made with are not what they were, a released plan is not,
         or the shop lacks a table that the draft was made with.
     """
-    week, folder, manifest = run.week, run.path, run.manifest
-    record = manifest.get("plan", {})
-    if record.get("settings"):
-        file = folder / _SETTINGS
-        there = {_SETTINGS: sha256_of(file)} if file.is_file() else {}
-        check_unchanged({_SETTINGS: record["settings"]}, there, "the plan was made")
-    for name in _NEEDED:
-        if (folder / "shop" / f"{name}.parquet").is_file() and not whole.has(name):
-            raise InputError(
-                f"{week} cannot be released: the draft was made with the table {name}, which "
-                f"{whole.settings.name} lacks now, so that it cannot be checked; give --source"
-            )
-    sends_at = week.start(planned.zone)
-    moves = is_live(whole, now)
-    inputs = manifest.get("inputs", {})
+    week, record = run.week, run.manifest.get("plan", {})
+    _check_as_drafted(run, record, whole)
+    sends_at, moves = week.start(planned.zone), is_live(whole, now)
+    inputs = run.manifest.get("inputs", {})
     same = all(inputs.get(name) == digest for name, digest in whole.fingerprints.items())
     moment = max(sends_at, now) if moves or not same or not inputs else sends_at
     shop, quarantined = _cleaned(whole, planned, moment, moment if moves else sends_at)
-    before = record.get("promotions")
-    promotions = shop.promotions.execute() if shop.has("promotions") else None
-    now_starting = {} if promotions is None else _starting(promotions, week, planned.zone)
-    found = recheck_plan(
-        with_suppressions(run, shop),
-        planned.table,
-        planned.windows,
-        sends_at,
-        moment=moment,
-        starting=now_starting,
-        known=now_starting if before is None else before,
-        owed=released_contacts(run),
-        quarantined=quarantined,
-        settings=planned.settings,
-        gone=_gone(shop, planned),
+    table = shop.promotions.execute() if shop.has("promotions") else planned.windows.head(0)
+    ids = planned.table["promotion_id"].drop_duplicates()
+    there = ids[ids.astype("str").isin(table["promotion_id"].astype("str"))]
+    rules = read_operations(shop.settings).contact
+    offers = offers_of(shop, there, rules, [])
+    changed = _changed(planned.settings, shop.settings)
+    stops = [
+        *moved_windows(frozen_windows(planned.windows), table, "planned"),
+        *_other_lists(planned.table, offers),
+        *(f"{name} in shop.toml changed" for name in changed if name in _STOPS),
+    ]
+    customers = pd.Index(planned.table["customer_id"].drop_duplicates())
+    able = Eligibility(
+        with_suppressions(run, shop), customers, moment, sends_at, rules, released_contacts(run),
+        quarantined,
+    )  # fmt: skip
+    gone = ~customers.isin(_known(shop))
+    reasons = [_reasons(able, customers, row, gone) for row in offers.to_dict("records")]
+    starting, taken = _starting(table, week, planned.zone), record.get("released", {})
+    return Recheck(
+        _concerned(planned.table, offers, reasons),
+        tuple(sorted(starting.keys() - record.get("promotions", starting).keys())),
+        tuple(name for name in changed if name not in _STOPS),
+        tuple(stops),
+        tuple(name for name, digest in _released(run).items() if taken.get(name) != digest),
     )
-    taken = record.get("released", {})
-    return found, [name for name, digest in _released(run).items() if taken.get(name) != digest]
+
+
+def _check_as_drafted(run: RunFolder, record: Mapping[str, Any], whole: Shop) -> None:
+    """Refuse settings that were changed in the folder, and a shop that lacks a table it had."""
+    if record.get("settings"):
+        file = run.path / _SETTINGS
+        there = {_SETTINGS: sha256_of(file)} if file.is_file() else {}
+        check_unchanged({_SETTINGS: record["settings"]}, there, "the plan was made")
+    for name in _NEEDED:
+        if (run.path / "shop" / f"{name}.parquet").is_file() and not whole.has(name):
+            raise InputError(
+                f"{run.week} cannot be released: the draft was made with the table {name}, which "
+                f"{whole.settings.name} lacks now, so that it cannot be checked; give --source"
+            )
 
 
 def _cleaned(
@@ -409,11 +302,10 @@ def _cleaned(
     return cleaned, quarantined_customers(cleaned, rows)
 
 
-def _gone(shop: Shop, planned: Planned) -> list[Any]:
-    """Return the planned customers of whom the shop has neither a row nor an event any more."""
+def _known(shop: Shop) -> pd.Series[Any]:
+    """Return the customers of whom the shop has a row or an event."""
     known = shop.events.select("customer_id")
     if shop.has("customers"):
         known = known.union(shop.customers.select("customer_id"))
-    there = known.distinct().execute()["customer_id"]
-    ids = planned.table["customer_id"].drop_duplicates()
-    return ids[~ids.isin(there)].tolist()
+    found: pd.Series[Any] = known.distinct().execute()["customer_id"]
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -240,9 +240,9 @@ def release_week(
         planned = Planned.of(run.path)
         shop = opened.shop(source, shop_file)
         present = now or _clock(opened.manifest)
-        found, since = recheck_draft(run, planned, shop, present)
+        found = recheck_draft(run, planned, shop, present)
         if found.stops or not (found.clear or drop):
-            raise InputError(_not_released(str(run.week), found, since))
+            raise InputError(_not_released(str(run.week), found))
         frozen = Release(
             by=who,
             at=stamp(),
@@ -266,16 +266,12 @@ def _clock(manifest: Mapping[str, Any]) -> datetime:
     return now.replace(tzinfo=None)
 
 
-def _not_released(week: str, found: Recheck, since: Sequence[str]) -> str:
-    said = list(found.sentences())
-    if since:
-        said.append(f"Released, or read back as sent: {', '.join(since)}.")
-    todo = "Make the report again" + (
-        "" if found.stops else f", or release it without those concerned: promolab release {week} "
-        "--drop"
-    )  # fmt: skip
+def _not_released(week: str, found: Recheck) -> str:
+    weeks = f" Released, or read back as sent: {', '.join(found.released)}."
+    todo = f", or release it without those concerned: promolab release {week} --drop"
     return (
-        "\n  ".join([f"{week} cannot be released as it is. Since this draft:", *said]) + f"\n{todo}"
+        f"{week} cannot be released as it is, {found.summary()}.{weeks if found.released else ''} "
+        f"Make the report again{'' if found.stops else todo}"
     )
 
 
@@ -314,8 +310,8 @@ def _rewrite(run: RunFolder, found: Recheck, by_hand: Overrides, pages: Pages) -
     plan, notes, done = Plan.read(run, shop), [], None
     if len(found.concerned):
         notes.append(f"Released without some of the draft's customers: {found.summary()}.")
-        step_of = {reason: step for reason, (step, _) in REASONS.items()}
-        plan = plan.without(found.concerned.assign(step=found.concerned["reason"].map(step_of)))
+        steps = found.concerned["reason"].map(dict(REASONS))
+        plan = plan.without(found.concerned.assign(step=steps))
     if by_hand:
         values = run.read_table("allocation") if plan.by_effect else None
         done = override_plan(plan, by_hand, values)

@@ -71,7 +71,7 @@ def test_two_drafts_released_one_after_the_other_keep_the_limit(made, capsys):
     assert made.manifest(1)["plan"]["released"] == {}
     release_week(first, made.out)
     before = everything(made.out / second)
-    refused(rf"Over the limit: {len(both)} of those to contact are", release_week, second, made.out)
+    refused(f"{len(both)} over the limit", release_week, second, made.out)
     assert everything(made.out / second) == before
     capsys.readouterr()
     drafted = made.files(1)
@@ -174,7 +174,7 @@ def test_an_earlier_week_released_after_a_later_one_respects_it(made):
     for k in (0, 1):
         made.draft(k, lead_days=7, **PLAN)
     release_week(str(made.week(1)), made.out)
-    refused("Over the limit: ", release_week, str(made.week(0)), made.out)
+    refused("over the limit", release_week, str(made.week(0)), made.out)
     made.draft(0, lead_days=7, **PLAN)  # the new draft takes the later week in
     assert list(made.manifest(0)["plan"]["released"]) == [str(made.week(1))]
     release_week(str(made.week(0)), made.out)
@@ -201,21 +201,11 @@ def test_what_changed_in_the_shop_is_said_by_kind_and_those_concerned_are_taken_
     made.write()
     assert cli.main(["release", week, "--out", str(made.out)]) == 2
     said = capsys.readouterr().err
-    for sentence in (
-        "Opted out: 2 of those to contact may no longer be contacted.",
-        "Complained: 1 of those to contact",
-        "Blocked: 1 of those to contact have a status that is never contacted, or are no longer "
-        "known (1 held back likewise).",
-        "Added to the week: promotion 99; nobody is planned for it.",
-        "Changed in shop.toml: limits.",
-        f"promolab release {week} --drop",
-    ):
-        assert sentence in said
+    since = "since this draft: 2 opted out, 1 blocked, 1 complained, 1 held back likewise, "
+    since += "promotion 99 added, [contact] changed"
+    assert since in said and f"promolab release {week} --drop" in said
     assert cli.main(["release", week, "--drop", "--out", str(made.out)]) == 0
-    assert (
-        "since this draft: 2 opted out, 1 blocked, 1 complained, 1 held back likewise, 1 promotion "
-        "added, limits changed; 5 customers are taken out"
-    ) in capsys.readouterr().err
+    assert f"{since}; 5 customers are taken out" in capsys.readouterr().err
     assert set(made.table(0, "dropped")["customer_id"]) == {*ids[:4], held[0]}
     consistent(made, 0)
     folder = made.out / week
@@ -288,7 +278,7 @@ def test_a_week_that_is_played_back_reads_nothing_later_and_one_that_goes_on_doe
     made.write()
     made.draft(0, **PLAN)
     last, week = made.frames["events"]["ts"].max(), str(made.week(0))
-    refused("Opted out: ", release_week, week, made.out, now=(last + 13 * DAY).to_pydatetime())
+    refused("opted out", release_week, week, made.out, now=(last + 13 * DAY).to_pydatetime())
     release_week(week, made.out, now=(last + 300 * DAY).to_pydatetime())  # it ended long ago
 
 

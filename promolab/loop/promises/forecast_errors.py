@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ import pandas as pd
 from promolab.display import Html, join, link, say, table
 from promolab.loop.ledger import ledger_of
 from promolab.loop.promises.ledger_rows import (
-    ALL,
     KEYS,
     PROFIT,
     SETTLED,
@@ -30,7 +29,6 @@ from promolab.weeks import Week
 from promolab.wording import number
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
     from promolab.contract import Shop
@@ -221,11 +219,6 @@ class PlannerCalibration(Result):
         rows = self.frame[self.frame["multiply"] != 1.0]
         return dict(zip(rows["measure"], rows["multiply"], strict=True))
 
-    def share(self, measure: str) -> Estimate:
-        """Return the share of whole weeks inside the readout's interval."""
-        row = self.frame[self.frame["measure"] == measure].iloc[0]
-        return Estimate(row["share"], row["share_low"], row["share_high"], int(row["of"]))
-
     def facts(self) -> Mapping[str, Any]:
         """Return the measures whose ratio has an interval, and whether any is to be corrected."""
         known = self.frame[self.frame["ratio_low"].notna()]
@@ -313,27 +306,19 @@ class ComparedForecasts(Result):
     ----------
     rows : DataFrame
         By `promolab.loop.promises.join_outcomes`: all earlier weeks, promotions and segments.
-    unit : {"week", "promotion_id", "segment"}
-        What a row of the table and of the figure is about: whole plans, promotions, or segments.
     currency : str
         Of amounts.
     """
 
     rows: pd.DataFrame = field(repr=False)
-    unit: str = "week"
     currency: str = ""
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The rows that the table and the figure are about, the latest week first."""
-        rows = self.rows
-        mine = rows["measure"].isin(TOTALS)
-        for name in ("promotion_id", "segment"):
-            mine &= (rows[name] != ALL) if name == self.unit else (rows[name] == ALL)
-        rows = rows[mine]
+        """The rows of whole plans, the latest week first."""
+        rows = whole_weeks(self.rows)
         rows = rows.assign(place=[TOTALS.index(measure) for measure in rows["measure"]])
-        keys = ["week", "place", "promotion_id", "segment"]
-        rows = rows.sort_values(keys, ascending=[False, True, True, True], ignore_index=True)
+        rows = rows.sort_values(["week", "place"], ascending=[False, True], ignore_index=True)
         return rows.drop(columns="place")
 
     @property
@@ -360,27 +345,25 @@ class ComparedForecasts(Result):
         """Whether promises were broken beyond chance."""
         return promise_alarm(self.rows)
 
-    def by_promotion(self) -> ComparedForecasts:
-        """Return the same by promotion."""
-        return replace(self, unit="promotion_id")
-
-    def by_segment(self) -> ComparedForecasts:
-        """Return the same by segment."""
-        return replace(self, unit="segment")
-
     def to_frame(self) -> pd.DataFrame:
         """Return `frame`."""
         return self.frame
 
     def facts(self) -> Mapping[str, Any]:
-        """Return how many promises were kept and wait, and the rows of the table."""
-        kept = self.kept
+        """Return how many promises were kept and wait, and the rows of the table and figure."""
+        kept, known = self.kept, self.frame[self.frame[["said", "came"]].notna().all(axis=1)]
+        measure = next((m for m in TOTALS[::-1] if (known["measure"] == m).any()), "")
+        ends = {"said_low": known["readout_low"], "said_high": known["readout_high"]}
         return {
             "case": "empty" if self.rows.empty else "due" if kept.n else "undue",
             "held": round(kept.value * kept.n) if kept.n else 0,
             "waiting": int((self.frame["state"] != SETTLED).sum()),
             "at": float(self.rows["level"].iloc[0]) if len(self.rows) else 0.9,
             "shown": self._shown,
+            "measure": measure,
+            "drawn": known.assign(**ends)[known["measure"] == measure].head(MOST),
+            "profit": measure == PROFIT,
+            "in_unit": "customers" if measure == TOTALS[0] else self.currency,
         }
 
     def _shown(self) -> pd.DataFrame:
@@ -393,34 +376,7 @@ class ComparedForecasts(Result):
             high=[high for _, high in ends],
             state=rows["state"].where(rows["state"] != SETTLED, outcome.fillna("unknown")),
         )
-        left = [name for name in ("promotion_id", "segment") if name != self.unit]
-        return rows.drop(columns=["readout_low", "readout_high", *left])
-
-    def plot(self, ax: Axes | None = None, measure: str = "") -> Axes:
-        """Draw what was said, with the readout's interval, beside what came.
-
-        Parameters
-        ----------
-        ax : Axes, optional
-        measure : str
-            ``redemptions``, ``spend`` or ``added_profit``; by default the last of them that has
-            both sides.
-
-        Raises
-        ------
-        InputError
-            There is nothing to draw.
-        """
-        rows = self.frame[self.frame[["said", "came"]].notna().all(axis=1)]
-        measure = measure or next((m for m in TOTALS[::-1] if (rows["measure"] == m).any()), "")
-        rows = rows[rows["measure"] == measure].head(MOST)
-        named = rows["week"] if self.unit == "week" else rows[self.unit] + " · " + rows["week"]
-        ends = {"said_low": rows["readout_low"], "said_high": rows["readout_high"]}
-        rows = rows.assign(named=named, **ends)
-        unit = "customers" if measure == TOTALS[0] else self.currency
-        given = {"drawn": rows, "measure": measure, "profit": measure == PROFIT, "in_unit": unit}
-        drawn: Axes = self._as_words_say("plot", ax, **given)
-        return drawn
+        return rows.drop(columns=["readout_low", "readout_high", "promotion_id", "segment"])
 
     def track_record(self, otherwise: Html) -> Html:
         """Return what the first page shows: three weeks, or something else where there are none.
@@ -430,7 +386,7 @@ class ComparedForecasts(Result):
         otherwise : Html
             What to show where no earlier promise is settled.
         """
-        if self.unit != "week" or self.settled.empty:
+        if self.settled.empty:
             return otherwise
         weeks = sorted(self.settled["week"].unique(), reverse=True)[:WEEKS_SHOWN]
         rows = self.frame[self.frame["week"].isin(weeks) & self.frame["came"].notna()]
@@ -475,7 +431,7 @@ def compare_forecasts(run: RunFolder, shop: Shop | None = None) -> ComparedForec
     -------
     ComparedForecasts
         Its ``calibration`` says how far the planner misses, its ``alarm`` whether promises were
-        broken beyond chance; ``by_promotion()`` and ``by_segment()`` have the parts.
+        broken beyond chance; its ``rows`` have promotions and segments too.
 
     Examples
     --------

@@ -95,22 +95,19 @@ def test_a_correction_is_said_and_waits_for_enough_weeks():
     assert "of responses came" in many.summary().lower()
     assert many.corrections["redemptions"] == pytest.approx(0.5, abs=0.03)
     assert "multiply the next forecasts by 0.49" in many.summary()
-    assert many.share("redemptions").value == 0.0
+    assert many.frame.set_index("measure").loc["redemptions", "share"] == 0.0
     few = found_of(0.5, weeks=WEEKS[:3], waiting=0).calibration
     assert few.corrections == {}
     many.plot()
     assert "came ÷ said" in str(many.to_table())
 
 
-def test_parts_are_told_apart_and_the_first_page_shows_three_weeks():
+def test_whole_plans_are_told_and_the_first_page_shows_three_weeks():
     tables = [ledger(weeks=WEEKS[:4], waiting=0, unit=u) for u in (("", ""), ("7", ""), ("", "A"))]
     said, came = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     found = ComparedForecasts(join_outcomes(said, came))
-    assert set(found.by_promotion().frame["promotion_id"]) == {"7"}
-    assert set(found.by_segment().frame["segment"]) == {"A"}
-    assert len(found.frame) == len(found.by_promotion().frame) == 12
-    found.by_promotion().plot()
-    found.plot(measure="spend")
+    assert len(found.frame) == 12 and len(found.rows) == 36
+    found.plot()
     # A figure beside the plan's cost, with a name of its own, and the caption says what differs.
     told = str(found.to_table())
     assert "extra spend" in told and "the cost of a plan" in told
