@@ -61,7 +61,7 @@ def promised(frame: pd.DataFrame, out: Path, customers: int, seed: int) -> pd.Da
 
     That is the profit that a readout looks for: given the rounds after, as the loop decided them.
     """
-    from promolab.loop.rehearsal.settings import RehearsalSettings
+    from promolab.loop.rehearsal.policies import RehearsalSettings
     from promolab.simulated import GoingShop
     from promolab.sources import load_shop
 

@@ -234,9 +234,9 @@ def test_the_simulated_shop_is_made_and_goes_on(tmp_path, monkeypatch):
 def test_the_loop_is_rehearsed_and_its_ledger_opened(tmp_path, monkeypatch):
     """With the oracle that learns from nothing, on half of the log."""
     monkeypatch.chdir(tmp_path)
-    for name in ("settings", "simulation"):
+    for name in ("policies", "simulation"):
         monkeypatch.setattr(f"promolab.loop.rehearsal.{name}.ORACLES", ("latent",))
-    monkeypatch.setattr("promolab.loop.rehearsal.settings.LOGGED", 14)
+    monkeypatch.setattr("promolab.loop.rehearsal.policies.LOGGED", 14)
     written = Path("loop/learned/ledger.duckdb")
     written.parent.mkdir(parents=True)
     promolab.loop.Ledger.open(written, shop="Simulated shop weekly 20000 0", create=True)

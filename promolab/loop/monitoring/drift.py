@@ -50,7 +50,6 @@ COLUMNS = (
     *("missing_then", "missing_now", "grows", "drift"),
 )
 _PSI = ["psi", "psi_low", "psi_high"]
-_QUANTILES = 1_000
 _KINDS: dict[str, Any] = dict.fromkeys(COLUMNS, float)
 _KINDS |= {"column": object, "kind": object, "grows": bool, "drift": object}
 NOTHING = pd.DataFrame(columns=list(COLUMNS)).astype(_KINDS)
@@ -143,7 +142,6 @@ def feature_drift(
     columns: Iterable[str] | None = None,
     *,
     growing: Sequence[str] = GROWING,
-    customer: str = "customer_id",
     level: float = 0.95,
     **told: Any,
 ) -> FeatureDrift:
@@ -162,8 +160,6 @@ def feature_drift(
         Which ones; by default all that both have but ids and times.
     growing : sequence of str
         Totals that grow by themselves: compared, but never called drift.
-    customer : str
-        Column of the customer, which is not compared.
     level : float
     **told : object
         Since when: `FeatureDrift.week` or its ``weeks``, ``season`` and ``sale_days``.
@@ -194,7 +190,7 @@ def feature_drift(
     ['orders_84d']
     """
     level_of(level)
-    names = _columns(then, now, columns, customer)
+    names = _columns(then, now, columns)
     rows = [_column_row(then[c], now[c], level) | {"column": c} for c in names]
     frame = pd.DataFrame(rows)
     frame["grows"] = frame["column"].isin(list(growing))
@@ -209,26 +205,18 @@ def feature_drift(
     return FeatureDrift(frame, len(then), len(now), level, **told)
 
 
-def _columns(
-    then: pd.DataFrame, now: pd.DataFrame, columns: Iterable[str] | None, customer: str
-) -> list[str]:
+def _columns(then: pd.DataFrame, now: pd.DataFrame, columns: Iterable[str] | None) -> list[str]:
     for when, frame in (("then", then), ("now", now)):
         if not len(frame):
             raise InputError(f"{when} has no row; give the rows of two times")
+    both = [str(c) for c in now.columns if c in then]
     if columns is not None:
         names = list(columns)
-        absent = [c for c in names if c not in then or c not in now]
-        if absent:
+        if absent := [c for c in names if c not in both]:
             raise InputError(f"then and now must both have {', '.join(absent)}")
     else:
-        names = [
-            str(c)
-            for c in now.columns
-            if c in then
-            and c != customer
-            and not str(c).endswith("_id")
-            and not pd.api.types.is_datetime64_any_dtype(now[c].dtype)
-        ]
+        times = now.select_dtypes(["datetime", "datetimetz"]).columns
+        names = [c for c in both if not c.endswith("_id") and c not in times]
     if not names:
         raise InputError("then and now have no column in common that could be compared")
     return names
@@ -236,24 +224,26 @@ def _columns(
 
 def _column_row(then: pd.Series[Any], now: pd.Series[Any], level: float) -> dict[str, Any]:
     """Return the figures of one column."""
-    missing = float(then.isna().mean()), float(now.isna().mean())
-    as_numbers = all(is_numeric_dtype(s.dtype) and not is_bool_dtype(s.dtype) for s in (then, now))
+    from scipy.stats import ks_2samp, wasserstein_distance
+
+    both = (then, now)
+    missing = [float(s.isna().mean()) for s in both]
+    as_numbers = all(is_numeric_dtype(s.dtype) and not is_bool_dtype(s.dtype) for s in both)
+    labels: list[Any] = [s.astype("string").fillna(MISSING) for s in both]
+    distance = p = moved = math.nan
     if as_numbers:
-        a, b = (s.to_numpy(dtype=np.float64, na_value=np.nan) for s in (then, now))
-        known = [np.sort(x[~np.isnan(x)]) for x in (a, b)]
-        counts = _in_bins(known[0], known[1])
-        lost = [len(a) - len(known[0]), len(b) - len(known[1])]
-        counts = np.column_stack([counts, lost]) if any(lost) else counts
-        distance, p = _kolmogorov(*known)
-        moved = _moved(*known)
-    else:
-        counts = _by_kind(then, now)
-        distance, p, moved = math.nan, math.nan, math.nan
-    psi, low, high, chance_p = stability_index(counts, level)
-    held = np.array([[s.notna().sum(), s.isna().sum()] for s in (then, now)])
+        values = [s.to_numpy(dtype=np.float64, na_value=np.nan) for s in both]
+        a, b = (np.sort(x[~np.isnan(x)]) for x in values)
+        edges = _edges(a)
+        labels = [np.where(np.isnan(x), -1, np.searchsorted(edges, x, "right")) for x in values]
+        if len(a) and len(b):
+            distance, p = ks_2samp(a, b, method="asymp")
+            apart, spread = wasserstein_distance(a, b), max(float(a.std()), float(b.std()))
+            moved = apart / spread if spread > 0 else math.inf if apart > 0 else 0.0
+    psi, low, high, chance_p = stability_index(_counts(labels), level)
     if not as_numbers:
-        shares = counts / counts.sum(axis=1, keepdims=True)
-        distance, p = float(np.abs(shares[0] - shares[1]).sum() / 2), chance_p
+        shares = [label.value_counts(normalize=True) for label in labels]
+        distance, p = float(shares[0].sub(shares[1], fill_value=0.0).abs().sum() / 2), chance_p
     elif any(missing) and math.isfinite(chance_p):
         # What changed may be who has a value at all, which no order of values shows.
         p = min(1.0, 2 * min(chance_p, p if math.isfinite(p) else 1.0))
@@ -264,62 +254,25 @@ def _column_row(then: pd.Series[Any], now: pd.Series[Any], level: float) -> dict
         "psi_high": high,
         "ks": distance,
         "moved": moved,
-        "psi_lost": stability_index(held, level)[0],
+        "psi_lost": stability_index(_counts([s.isna() for s in both]), level)[0],
         "p_value": p,
         "missing_then": missing[0],
         "missing_now": missing[1],
     }
 
 
-def _in_bins(then: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """Return the counts of sorted values in the reference's tenths; few values are bins each."""
-    if not len(then):
-        return np.array([[0], [len(now)]])
-    values = then[np.append(True, then[1:] != then[:-1])]
-    if len(values) <= BINS:  # each value a bin, and one between any two for what was not there
-        edges = np.sort(np.concatenate([values, np.nextafter(values, np.inf)]))
-    else:
-        places = (np.arange(1, BINS) * len(then)) // BINS
-        edges = np.unique(then[places])
-    counts = [
-        np.diff(np.searchsorted(x, edges, "left"), prepend=0, append=len(x)) for x in (then, now)
-    ]
-    both = np.array(counts)
-    return both[:, both.sum(axis=0) > 0]
+def _edges(then: np.ndarray) -> np.ndarray:
+    """Return where the bins of sorted values begin: tenths; of few values each is a bin."""
+    values = np.unique(then)
+    if len(values) <= BINS:  # and one between any two for what was not there
+        return np.sort(np.concatenate([values, np.nextafter(values, np.inf)]))
+    return np.unique(then[(np.arange(1, BINS) * len(then)) // BINS])
 
 
-def _by_kind(then: pd.Series[Any], now: pd.Series[Any]) -> np.ndarray:
-    texts = [s.astype("string").fillna(MISSING) for s in (then, now)]
-    found = [s.value_counts() for s in texts]
-    kinds = found[0].index.union(found[1].index)
-    return np.array([f.reindex(kinds, fill_value=0).to_numpy(dtype=np.int64) for f in found])
-
-
-def _kolmogorov(then: np.ndarray, now: np.ndarray) -> tuple[float, float]:
-    """Return the distance of two sorted samples and its p value (the limit; safe with ties)."""
-    from scipy.special import kolmogorov
-
-    n, m = len(then), len(now)
-    if not n or not m:
-        return math.nan, math.nan
-    values = np.concatenate([then, now])
-    gaps = np.searchsorted(then, values, "right") / n - np.searchsorted(now, values, "right") / m
-    distance = float(np.abs(gaps).max())
-    return distance, float(kolmogorov(distance * math.sqrt(n / (n + m) * m)))
-
-
-def _moved(then: np.ndarray, now: np.ndarray) -> float:
-    """Return how far values of two sorted samples lie apart, in standard deviations of then."""
-    if not len(then) or not len(now):
-        return math.nan
-    at = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    apart = np.abs(_quantiles(then, at) - _quantiles(now, at)).mean()
-    spread = max(float(then.std()), float(now.std()))
-    return float(apart / spread) if spread > 0 else math.inf if apart > 0 else 0.0
-
-
-def _quantiles(ordered: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return ordered[np.minimum((at * len(ordered)).astype(np.int64), len(ordered) - 1)]
+def _counts(labels: Sequence[Any]) -> np.ndarray:
+    """Return how many rows of two times are in each bin, shape (2, bins)."""
+    found = [pd.Series(label).value_counts() for label in labels]
+    return pd.concat(found, axis=1).fillna(0).to_numpy(dtype=np.int64).T
 
 
 def stability_index(counts: np.ndarray, level: float = 0.95) -> tuple[float, float, float, float]:

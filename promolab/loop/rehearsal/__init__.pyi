@@ -1,4 +1,4 @@
-from .settings import POLICIES as POLICIES
+from .policies import POLICIES as POLICIES
 from .simulation import Rehearsal as Rehearsal
 from .simulation import rehearse as rehearse
 

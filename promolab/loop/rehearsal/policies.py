@@ -1,22 +1,19 @@
-"""Who gets what this week, by each policy that is rehearsed."""
+"""What is asked of a rehearsal, and who gets what this week by each policy that is rehearsed."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from promolab.checks import real_number, seed_of, share, whole_number
+from promolab.errors import InputError, nearest
 from promolab.loop.rehearsal.learned_policy import Decided, Learned, learned_week
-from promolab.loop.rehearsal.settings import (
-    EVERYONE,
-    LEARNED,
-    RANDOM,
-    RESPONSE,
-    RehearsalSettings,
-)
 from promolab.policy import allocate
+from promolab.simulated import World
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -24,6 +21,95 @@ if TYPE_CHECKING:
 
     from promolab.contract import Shop
     from promolab.simulated import GoingShop, OracleValues
+
+LEARNED, RESPONSE, RANDOM, EVERYONE, NOBODY = "learned", "response", "random", "everyone", "nobody"
+ORACLES = ("attainable", "latent")
+POLICIES = (LEARNED, RESPONSE, RANDOM, EVERYONE, NOBODY)
+"""What may decide; both oracles are there beside them."""
+LOGGED = 26
+"""Weeks that are over when the loop begins."""
+A_CUSTOMER = 0.5
+"""Default budget of a week, in the shop's currency for each customer."""
+MOST_WEEKS = 200
+
+
+@dataclass(frozen=True)
+class RehearsalSettings:
+    """What a rehearsal is asked for; `RehearsalSettings.of` checks it.
+
+    Parameters
+    ----------
+    weeks, customers, seed : int
+    policies : tuple of str
+    budget : float
+        Of every week, in the shop's currency.
+    variant : str
+    explore, holdout : float
+        Shares of the learned policy's customers whose promotion chance draws, and of its planned
+        contacts that are held back.
+    """
+
+    weeks: int
+    customers: int
+    policies: tuple[str, ...]
+    budget: float
+    variant: str
+    seed: int
+    explore: float
+    holdout: float
+
+    @classmethod
+    def of(cls, **given: Any) -> RehearsalSettings:
+        """Check what a rehearsal is asked for: all that `promolab.loop.rehearse` takes of it.
+
+        Raises
+        ------
+        InputError
+            It cannot be: the argument, what was given, and what is expected.
+        """
+        many, budget = whole_number("customers", given["customers"], 200), given["budget"]
+        each = A_CUSTOMER * many if budget is None else real_number("budget", budget, least=0)
+        if not math.isfinite(each):
+            raise InputError(f"budget is {each}; expected money for each week, such as 5000")
+        found = cls(
+            weeks=whole_number("weeks", given["weeks"], 1, MOST_WEEKS),
+            customers=many,
+            policies=_policies(given["policy"]),
+            budget=float(each),
+            variant=str(given["variant"]),
+            seed=seed_of(given["seed"]),
+            explore=share("exploration", given["exploration"], one=False),
+            holdout=share("holdout", given["holdout"], zero=False, one=False),
+        )
+        if found.world.variant == "hard":
+            raise InputError(
+                "the loop runs in the variants weekly, default and null, not in 'hard'"
+            )
+        return found
+
+    @property
+    def run(self) -> tuple[str, ...]:
+        """The policies whose worlds are drawn, the oracles last; nobody adds nothing anywhere."""
+        return (*(one for one in self.policies if one != NOBODY), *ORACLES)
+
+    @property
+    def world(self) -> World:
+        """The world they all live in."""
+        many, seed = self.customers, self.seed
+        return World(customers=many, weeks=LOGGED, seed=seed, variant=self.variant)
+
+
+def _policies(policies: Any) -> tuple[str, ...]:
+    """Return the policies named, each once."""
+    named = policies.split(",") if isinstance(policies, str) else list(policies)
+    found = tuple(dict.fromkeys(str(one).strip() for one in named if str(one).strip()))
+    for one in found:
+        if one not in POLICIES:
+            raise InputError(f"there is no policy {one!r}; {nearest(one, POLICIES)}")
+    if not found:
+        raise InputError(f"no policy is named; expected some of {', '.join(POLICIES)}")
+    return found
+
 
 LATEST = 20_000
 """Past contacts, the newest first, that a response model learns from."""

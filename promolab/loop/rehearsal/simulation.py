@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -18,8 +19,15 @@ from promolab.errors import InputError
 from promolab.folder import write_whole
 from promolab.loop.ledger import Ledger
 from promolab.loop.rehearsal.learned_policy import Decided, Learned
-from promolab.loop.rehearsal.policies import Memory, begins, decide
-from promolab.loop.rehearsal.settings import LEARNED, NOBODY, ORACLES, RehearsalSettings, claim
+from promolab.loop.rehearsal.policies import (
+    LEARNED,
+    NOBODY,
+    ORACLES,
+    Memory,
+    RehearsalSettings,
+    begins,
+    decide,
+)
 from promolab.results import Result, plain
 from promolab.simulated import GoingShop
 from promolab.weeks import Week
@@ -28,7 +36,7 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
     from promolab.simulated import OracleValues
 
-SHOP, WEEKS, LEDGER = "shop", "weeks", "ledger.duckdb"
+FILE, SHOP, WEEKS, LEDGER = "loop.json", "shop", "weeks", "ledger.duckdb"
 HORIZON = 4
 """Weeks after a window in which what came of it still counts."""
 CAN_HAVE_LEARNED = 9
@@ -198,6 +206,32 @@ def rehearse(
         folder = Path(place).expanduser() if out else Path(place) / "loop"
         claim(folder, asked)
         return Rehearsal.of(pd.DataFrame(_rows(asked, folder, told)), asked)
+
+
+def claim(folder: Path, settings: RehearsalSettings) -> None:
+    """Make the folder this rehearsal's, or see that it is.
+
+    Raises
+    ------
+    InputError
+        It holds something else, or a rehearsal with other arguments.
+    """
+    path, mine = folder / FILE, plain(dataclasses.asdict(settings))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            if any(one.name != f".{FILE}.part" for one in folder.iterdir()):
+                raise InputError(f"{folder} holds something else; give an empty or a new folder")
+            write_whole(path, json.dumps(mine, indent=1) + "\n")
+        there = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be used: {error}; give another folder") from error
+    for name, value in mine.items():
+        if there.get(name) != value:
+            raise InputError(
+                f"{folder} holds a loop with {name} = {there.get(name)}, and this one has {value}; "
+                "give another folder, or the same arguments to go on"
+            )
 
 
 def _rows(asked: RehearsalSettings, folder: Path, told: Told | None) -> list[dict[str, Any]]:

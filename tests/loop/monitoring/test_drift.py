@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ks_2samp
 
 from promolab.loop.monitoring import feature_drift
-from promolab.loop.monitoring.drift import MISSING, _by_kind, _kolmogorov, stability_index
+from promolab.loop.monitoring.drift import stability_index
 from tests.refused import refused
 from tests.wording_lint import nonsense
 
@@ -64,7 +63,6 @@ def test_columns_without_a_value_a_new_kind_and_a_constant_that_moves():
     then = pd.DataFrame({"x": [np.nan] * 40, "kind": ["a", None] * 20})
     found = feature_drift(then, then.assign(x=1.0))
     assert found.drifted == ["x"]
-    assert _by_kind(then["kind"], then["kind"]).tolist() == [[20, 20]] * 2 and MISSING
     then, now = customers(2_000, 1), customers(2_000, 2)
     now["orders_84d"] = now["orders_84d"].where(np.arange(2_000) % 2 == 0)
     now["top_category"] = np.where(np.arange(2_000) % 3 == 0, "new", now["top_category"])
@@ -90,18 +88,6 @@ def test_the_index_is_that_of_the_book_covers_the_truth_and_is_fair_by_chance():
     sizes = np.repeat([200, 2_000], 500)
     found = np.array([stability_index(rng.multinomial(n, p, 2)) for n in sizes])
     assert 0.03 <= (found[:, 3] < 0.05).mean() <= 0.07 and (found[:, 1] == 0).mean() > 0.95
-
-
-def test_the_distance_agrees_with_scipy():
-    rng = np.random.default_rng(5)
-    for a, b in [
-        (rng.normal(size=900), rng.normal(0.2, 1, 700)),
-        (rng.integers(0, 4, 90), rng.integers(0, 5, 80)),
-    ]:
-        mine = _kolmogorov(np.sort(a.astype(float)), np.sort(b.astype(float)))
-        theirs = ks_2samp(a, b, method="asymp")
-        assert mine[0] == pytest.approx(theirs.statistic, abs=1e-12)
-        assert mine[1] == pytest.approx(theirs.pvalue, rel=0.2)
 
 
 def test_what_cannot_be_compared_is_refused():

@@ -16,8 +16,8 @@ from promolab.cli import main
 from promolab.loop import Ledger, rehearse
 from promolab.loop.rehearsal import Rehearsal
 from promolab.loop.rehearsal import simulation as module
-from promolab.loop.rehearsal.policies import within
-from promolab.loop.rehearsal.settings import RehearsalSettings, claim
+from promolab.loop.rehearsal.policies import RehearsalSettings, within
+from promolab.loop.rehearsal.simulation import claim
 from tests.draws import draws
 from tests.golden import agrees, facts_of_names
 from tests.refused import refused
@@ -29,9 +29,9 @@ TINY = {"customers": 300, "policy": "random,everyone", "budget": 60.0, "seed": 3
 def latent_alone() -> Any:
     """Spare the attainable oracle, which learns from a shop of its own, and half of the log."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("settings", "simulation"):
+        for name in ("policies", "simulation"):
             patch.setattr(f"promolab.loop.rehearsal.{name}.ORACLES", ("latent",))
-        patch.setattr("promolab.loop.rehearsal.settings.LOGGED", 14)
+        patch.setattr("promolab.loop.rehearsal.policies.LOGGED", 14)
         yield
 
 
@@ -66,7 +66,7 @@ def test_a_kill_loses_nothing(found: Any, tmp_path: Path, after: float) -> None:
     done, _ = found
     out = tmp_path / "killed"
     code = f"""
-import sys; from promolab.loop.rehearsal import settings as a, simulation as r
+import sys; from promolab.loop.rehearsal import policies as a, simulation as r
 a.LOGGED, a.ORACLES, r.ORACLES = 14, ('latent',), ('latent',)
 from promolab.loop import rehearse; rehearse(2, out=sys.argv[1], **{TINY!r})"""
     process = subprocess.Popen([sys.executable, "-c", code, str(out)], stderr=subprocess.DEVNULL)
