@@ -290,7 +290,7 @@ def refused_orders(week: Any, clock: Callable[[], float], scratch: Path) -> Row:
     store, rng = Valkey(scratch / "refusals"), np.random.default_rng(0)
     store.start()
     mixed = Round(week, store, clock, rng)
-    customers = [c for c in sorted(week.holdouts.customers) if week.plans.of(c) is not None]
+    customers = [c for c in sorted(week.customers) if week.plans.of(c) is not None]
     try:
         while (left := ORDERS - mixed.seen["orders"]) > 0:
             some = rng.choice(customers, min(AT_ONCE, left, len(customers)), replace=False)

@@ -1,4 +1,4 @@
-from .fresh import LiveFeatures
+from .live import LiveFeatures
 from .running import serve_week
 
 __all__ = ["LiveFeatures", "serve_week"]

@@ -19,11 +19,11 @@ from typing import IO, Any
 from promolab.errors import InputError, MissingExtraError
 from promolab.folder import ReportsFolder, claim
 from promolab.loop import SERVED
-from promolab.serve.fresh.events import microseconds
-from promolab.serve.fresh.formulas import SECOND
-from promolab.serve.released.week import open_week
+from promolab.serve.events import microseconds
+from promolab.serve.formulas import SECOND
 from promolab.serve.service import Service
 from promolab.serve.stores import Turns, Unavailable, open_store
+from promolab.serve.week import open_week
 from promolab.weeks import Week
 
 Put = Callable[[Sequence[bytes]], list[str]]

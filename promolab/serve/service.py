@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from promolab.campaign.plan import same_channel
@@ -16,13 +15,12 @@ from promolab.contract import NONE
 from promolab.errors import InputError, nearest
 from promolab.folder import REFUSALS, append_lines, append_suppressions, read_suppressions
 from promolab.loop import SERVED, append_served, read_served
-from promolab.serve.fresh.events import Event, microseconds
-from promolab.serve.fresh.formulas import SECOND, moment_of
-from promolab.serve.released.deciding import Chooser, Decision
-from promolab.serve.released.plans import PROMOTION, STANDING
-from promolab.serve.released.rights import Standing
-from promolab.serve.released.week import ReleasedWeek
+from promolab.serve.events import Event, microseconds
+from promolab.serve.formulas import SECOND, moment_of
+from promolab.serve.plans import PROMOTION, STANDING, Chooser, Decision
+from promolab.serve.rights import Standing
 from promolab.serve.stores import BEGINNING, PAGE, Store, Unavailable, once_it_answers
+from promolab.serve.week import ReleasedWeek
 
 AHEAD = 300 * SECOND
 """How far ahead of this clock an event may be dated: clocks of two machines differ."""
@@ -84,7 +82,6 @@ class Service:
         self._cursor, self._seen = BEGINNING, 0
         self._filed: set[str] = set()
         self._listed: set[Event] = set()
-        self._touched: set[Any] = set()
         self._refusals: list[Any] = []
         self._decisions: list[Any] = []
         self._letters: list[Any] = []
@@ -94,7 +91,6 @@ class Service:
         """Take in what was decided and refused before: by the files, and by the log."""
         listed = read_suppressions(self.week.run.path.parent)
         self.week.rights.suppress(listed)
-        self._touched.update(row["customer_id"] for row in listed)
         for row in read_served(self.week.run.path):
             self._filed.add(row["decision_id"])
             self._stand(self._decision(row))
@@ -189,7 +185,7 @@ class Service:
             return counted
         for event in events:
             who = event.customer_id
-            counted["unknown_customers"] += not (who in self.week.holdouts or self.live.seen(who))
+            counted["unknown_customers"] += not (who in self.week.customers or self.live.seen(who))
             counted["unknown_channels"] += event.table == "contact_rights" and event.channel is None
             counted[self._take(event)] += 1
         for said in ("unknown_customers", "unknown_channels"):
@@ -208,8 +204,6 @@ class Service:
             self._listed.add(event)
         if said in ("new", "late") or (said == "conflicting" and refuses):
             self.week.rights.take(event)
-            if event.table != "events":
-                self._touched.add(event.customer_id)
         if said == "new" and event.table == "exposures":
             self.chooser.contacted(event.customer_id, str(event.promotion_id))
         return said
@@ -428,17 +422,9 @@ class Service:
         chances: dict[str, float] = {}
         if self.week.plans.of(customer) is None:
             chances = self.chances(customer, self._planned, moment)
-            self._free(moment)
         return self.chooser.choose(
             customer, moment, chances, lambda promotion: self._bars(standing, promotion)
         )
-
-    def _free(self, moment: int) -> None:
-        """Give the places of planned customers free who are barred by what came since."""
-        for customer in self._touched:
-            standing = self._standing(customer, moment)
-            self.chooser.free(customer, partial(self._bars, standing))
-        self._touched.clear()
 
     def age(self) -> float:
         """Return how many seconds the latest event is behind the present."""

@@ -2,26 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+import hmac
+import re
+import time
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
 
-import pandas as pd
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from promolab import __version__
-from promolab.display import Html, join, say, table
+from promolab.display import Html, join, say
 from promolab.errors import InputError
-from promolab.serve.guard import Guard, Metrics, problem
 from promolab.serve.messages import Answers, Asked, Events, Health, Problem, Taken
 from promolab.serve.service import Service, UnknownPromotion
 from promolab.serve.stores import RETRY, Turns, Unavailable
 
-if TYPE_CHECKING:
-    from promolab.serve.guard import App
+OPEN = ("/health", "/alive")
+"""Paths that need no token: they tell nothing of anybody."""
+HOSTS = (b"localhost", b"127.0.0.1", b"[::1]")
+"""What a request is sent to where no token is asked for."""
+SECONDS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
+
+
+class Metrics:
+    """What is counted, in Prometheus' format."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        on: dict[str, Any] = {"registry": self.registry}
+        self.requests = Counter("promolab_requests", "Requests answered.", ["path", "status"], **on)
+        self.seconds = Histogram(
+            "promolab_request_seconds", "Time to answer.", ["path"], buckets=SECONDS, **on
+        )
+        self.events = Gauge("promolab_events", "Events by what became of them.", ["said"], **on)
+        self.decisions = Gauge("promolab_decisions", "Decisions made here.", ["said"], **on)
+        self.age = Gauge("promolab_features_age_seconds", "Age of the latest event counted.", **on)
+        self.down = Counter("promolab_store_down", "Times the store did not answer.", **on)
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """Return an error as problem details (RFC 9457)."""
+    title = HTTPStatus(status).phrase
+    told = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(told, status, headers, "application/problem+json")
+
+
+class Guard:
+    """Refuses who has no token or another host, and what is too large; counts the rest.
+
+    Parameters
+    ----------
+    app : ASGI application
+    metrics : Metrics
+    token : str or None
+        What ``Authorization: Bearer …`` must say; None asks for none.
+    most : int
+        Bytes that a body may have.
+    paths : tuple of str
+        Those that are counted by name.
+    """
+
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, token: str | None, most: int, paths: tuple[str, ...]
+    ) -> None:
+        self.app, self.metrics, self.most, self.paths = app, metrics, most, paths
+        self._token = None if token is None else f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun, path = time.perf_counter(), str(scope["path"])
+        named = path if path in self.paths else "other"
+        status = 500
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        refused = self._refused(scope, path)
+        if refused is not None:
+            await refused(scope, receive, noted)
+        else:
+            await self.app(scope, _limited(receive, self.most), noted)
+        self.metrics.requests.labels(named, str(status)).inc()
+        self.metrics.seconds.labels(named).observe(time.perf_counter() - begun)
+
+    def _refused(self, scope: Scope, path: str) -> Response | None:
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"")
+        if self._token is None and re.sub(rb":\d*$", b"", host).lower() not in HOSTS:
+            # A page of another site, whose name was made to mean this machine.
+            return problem(421, "without a token only localhost, 127.0.0.1 and [::1] are answered")
+        if self._token is not None and path not in OPEN:
+            given = headers.get(b"authorization", b"")
+            if not hmac.compare_digest(given, self._token):
+                said = "give the service's token: Authorization: Bearer …"
+                return problem(401, said, {"www-authenticate": "Bearer"})
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self.most:
+            return problem(413, _too_large(self.most))
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if scope["method"] == "POST" and kind != b"application/json":
+            # A page of another site may send a browser's user here, but not with this type.
+            return problem(422, "header.content-type: send application/json")
+        return None
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    """Return what receives a body, and stops where it is longer than allowed."""
+    got = 0
+
+    async def limited() -> Message:
+        nonlocal got
+        message = await receive()
+        got += len(message.get("body", b""))
+        if got > most:
+            raise HTTPException(413, _too_large(most))
+        return message
+
+    return limited
+
+
+def _too_large(most: int) -> str:
+    return f"a body may have {most:,} bytes; send less at a time"
 
 
 PATHS = ("/score", "/events", "/health", "/alive", "/metrics", "/docs", "/openapi.json")
@@ -34,7 +155,7 @@ ABOUT = (
 
 def application(
     service: Service, token: str | None = None, most: int = MOST_BYTES, turns: Turns | None = None
-) -> App:
+) -> ASGIApp:
     """Return the service as an ASGI application.
 
     Parameters
@@ -159,18 +280,17 @@ def _page_of(api: Mapping[str, Any]) -> str:
     about, parts = api["info"], []
     for path, methods in api["paths"].items():
         for method, told in methods.items():
-            rows = {f"?{p['name']}": p for p in told.get("parameters", [])} | told["responses"]
-            parts.append(_explained(f"{method.upper()} {path}", told, rows))
+            parameters = [f"- ?{p['name']}: {p['description']}" for p in told.get("parameters", [])]
+            parts.append(_explained(f"{method.upper()} {path}", told, parameters))
     for name, told in api["components"]["schemas"].items():
-        parts.append(_explained(name, told, told.get("properties", {})))
+        parts.append(_explained(name, told, ()))
     body = say(about["title"], "h1") + say(about["description"]) + join(parts)
     head = f"<head><meta charset='utf-8'><title>{about['title']}</title></head>"
     return f"<!doctype html><html lang='en'>{head}<body>{body._repr_html_()}</body></html>"
 
 
-def _explained(name: str, told: Mapping[str, Any], fields: Mapping[str, Any]) -> Html:
-    rows = pd.DataFrame({"name": list(fields)})
-    rows["about"] = [how.get("description", "") for how in fields.values()]
-    about = " ".join(told.get("description", "").split())
-    heads = {"name": "", "about": ""}
-    return say(name, "h2") + table(rows, heads, caption=about, most=len(rows), otherwise=about)
+def _explained(name: str, told: Mapping[str, Any], more: Sequence[str]) -> Html:
+    """Return a heading with its description: sentences, then a line for each field."""
+    about, *fields = "\n".join([told.get("description", ""), *more]).split("\n- ")
+    lines = [say(" ".join(line.split())) for line in (about, *fields)]
+    return join([say(name, "h2"), *lines])

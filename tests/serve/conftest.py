@@ -30,9 +30,9 @@ from promolab.folder import RunFolder
 from promolab.loop import week_lifecycle
 from promolab.model import ResponseModel
 from promolab.report.running import PAGES
-from promolab.serve.released.week import ReleasedWeek, open_week
 from promolab.serve.service import Service
 from promolab.serve.stores import MemoryStore
+from promolab.serve.week import ReleasedWeek, open_week
 from promolab.sources import load_shop
 from tests.features.conftest import as_shop, small_frames
 from tests.report.made_weeks import FIRST, MadeShop

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.campaign.plan import clusters, drawn_out
 from promolab.contract import NONE
 from promolab.features import build_candidates
 from promolab.folder import ReportsFolder, RunFolder
@@ -21,9 +22,9 @@ from promolab.loop import (
 from promolab.loop.ledger import Ledger
 from promolab.model import ResponseModel
 from promolab.report.running import PAGES
-from promolab.serve.released.week import open_week
 from promolab.serve.service import OVER, Service, UnknownPromotion
 from promolab.serve.stores import PAGE, MemoryStore
+from promolab.serve.week import open_week
 from promolab.sources import load_shop
 from tests.refused import refused
 from tests.report.made_weeks import FIRST
@@ -157,6 +158,17 @@ def test_anybody_else_gets_what_the_lists_allow_and_is_held_out_as_the_plan_does
     assert (nobody["action"], nobody["propensity"]) == (NONE, 1.0)
     answer = service.score([5000], None, False)["customers"][0]
     assert answer["new"] and answer["promotions"][0]["why_not"] == ["no_right"]
+
+
+def test_chance_holds_out_whom_the_plan_does(service, reports):
+    week, shop = service.week, load_shop(reports / WEEK / "shop")
+    people = pd.Index(sorted(week.customers))
+    plan, groups = week.run.metrics["plan"], clusters(shop, people)
+    for action, name in ((None, "standing_"), (week.promotions[0], "")):
+        given = plan[f"{name}holdout"], plan["standing_seed" if name else "seed"]
+        drawn = drawn_out(people, action, *given, groups)
+        assert [week.holdouts.held(c, action) for c in people.tolist()] == drawn.tolist()
+        assert 0 < drawn.mean() < 0.4
 
 
 def test_who_would_not_have_been_on_the_list_gets_nothing(service):

@@ -131,7 +131,7 @@ def decide(
     Parameters
     ----------
     policy : str
-        One of `promolab.loop.rehearsal.settings.POLICIES`, or an oracle.
+        One of `promolab.loop.rehearsal.policies.POLICIES`, or an oracle.
     going : GoingShop
         The policy's own world.
     asked : RehearsalSettings

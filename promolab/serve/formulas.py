@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from promolab.serve.fresh.events import EPOCH
-from promolab.serve.fresh.keyed_rows import NEVER
+from promolab.serve.events import EPOCH, NEVER
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -80,25 +79,6 @@ def _most(code: np.ndarray, n: int, values: np.ndarray) -> np.ndarray:
     found = np.full(n, -np.inf)
     np.maximum.at(found, code, values)
     return np.where(np.isinf(found), np.nan, found)
-
-
-def next_turn(times: np.ndarray, moment: int) -> int:
-    """Return until when what is past, and what is of the last 28 and 84 days, stay what they are.
-
-    Parameters
-    ----------
-    times : ndarray of int
-        Microseconds since 1970; `NEVER` where something has not come.
-    moment : int
-
-    Examples
-    --------
-    >>> next_turn(np.array([5, 20]), 10), next_turn(np.array([5]), 10) == 5 + 28 * DAY
-    (20, True)
-    """
-    times = times[times < NEVER]
-    turns = np.concatenate([times, times + 28 * DAY, times + 84 * DAY])
-    return int(min(turns[turns >= moment], default=NEVER))
 
 
 OF_ORDERS = frozenset(

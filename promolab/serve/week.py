@@ -20,9 +20,9 @@ from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop import released_contacts, released_plans
 from promolab.model import ArrayModel, ResponseModel
-from promolab.serve.fresh.live import LiveFeatures
-from promolab.serve.fresh.pairs import LiveChances
-from promolab.serve.released.plans import (
+from promolab.serve.live import LiveFeatures
+from promolab.serve.pairs import LiveChances
+from promolab.serve.plans import (
     PROMOTION,
     Action,
     Holdouts,
@@ -31,7 +31,7 @@ from promolab.serve.released.plans import (
     left_of,
     with_actions,
 )
-from promolab.serve.released.rights import LiveRights
+from promolab.serve.rights import LiveRights
 from promolab.sources import load_shop
 from promolab.weeks import Week
 
@@ -57,6 +57,8 @@ class ReleasedWeek:
     actions : dict of str to Action
     holdouts : Holdouts
     rights : LiveRights
+    customers : frozenset
+        Ids of everybody whom the shop knows.
     effects : dict
         Promotion (as text) → customer → effect and the ends of its interval.
     identification : str
@@ -77,6 +79,7 @@ class ReleasedWeek:
     actions: dict[str, Action]
     holdouts: Holdouts
     rights: LiveRights
+    customers: frozenset[Any] = field(repr=False)
     effects: dict[str, dict[Any, tuple[float, float, float]]] = field(repr=False)
     identification: str = ""
     left: float = np.inf
@@ -128,9 +131,10 @@ def open_week(week: str, out: str | Path = "reports") -> ReleasedWeek:
     plans = Plans(decisions, run.read_table("decision_propensities"))
     actions = actions_of(run, shop, planned, plans)
     people = _customers(shop)
+    groups = clusters(shop, people)
     holdouts = Holdouts(
         told["holdout"], told["standing_holdout"], told["seed"], told["standing_seed"],
-        people, clusters(shop, people), list(actions),
+        {} if groups is None else groups.dropna().to_dict(),
     )  # fmt: skip
     owed = [released_contacts(run), _own_contacts(run, planned)]
     owed = [rows for rows in owed if len(rows)]  # an empty one would make floats of whole ids
@@ -144,7 +148,7 @@ def open_week(week: str, out: str | Path = "reports") -> ReleasedWeek:
     return ReleasedWeek(
         run, shop.zone, run.as_of, live, chances,
         sha256_of(file) if there else "",
-        plans, actions, holdouts, rights,
+        plans, actions, holdouts, rights, frozenset(people.tolist()),
         _effects(run) if known else {},
         identification if known else "",
         left_of(run, shop),

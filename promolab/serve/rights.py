@@ -26,8 +26,8 @@ from promolab.campaign.plan import (
 )
 from promolab.contract import ContactRules
 from promolab.folder import REFUSALS
-from promolab.serve.fresh.events import Event, microseconds
-from promolab.serve.fresh.formulas import moment_of
+from promolab.serve.events import Event, microseconds
+from promolab.serve.formulas import moment_of
 
 if TYPE_CHECKING:
     import pandas as pd

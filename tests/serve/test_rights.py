@@ -9,8 +9,8 @@ import pytest
 from promolab.campaign.plan import LEFT, Eligibility, with_suppressions
 from promolab.contract import ContactLimit, ContactRules
 from promolab.folder import REFUSALS, RunFolder, append_suppressions, read_suppressions
-from promolab.serve.fresh.events import EventReader, microseconds
-from promolab.serve.released.rights import LiveRights
+from promolab.serve.events import EventReader, microseconds
+from promolab.serve.rights import LiveRights
 from promolab.weeks import Week
 from tests.features.conftest import ZONE, as_shop
 

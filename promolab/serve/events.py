@@ -23,6 +23,8 @@ _NUMBERS = ("quantity", "amount", "discount", "coupon_discount")
 _ID, _WORD, _SUM = ({*kinds, type(None)} for kinds in ((str, int), (str,), (int, float)))
 """Types of what the log holds of an event between customer and ``allowed``."""
 EPOCH = datetime(1970, 1, 1)
+NEVER = (1 << 63) - 1
+"""A time that has not come: every time is before it."""
 LATEST = 253_402_300_799_999_999
 """The last moment of the year 9999."""
 MOST = 1e9

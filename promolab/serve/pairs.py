@@ -1,6 +1,6 @@
 """What a customer did about promotions and their products, now: `build_candidates`, kept fresh.
 
-And the chance of a response: worked out again where an event or a day changes something.
+And the chance of a response, worked out when it is asked for.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.features import goods, order_lines, promotion_terms
-from promolab.serve.fresh.events import Event, microseconds
-from promolab.serve.fresh.formulas import DAY, MONEY, next_turn
-from promolab.serve.fresh.keyed_rows import NEVER, KeyedRows
-from promolab.serve.fresh.loading import arrays_of, whole_sum
+from promolab.serve.events import Event, microseconds
+from promolab.serve.formulas import DAY, MONEY
+from promolab.serve.loading import KeyedRows, arrays_of, whole_sum
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
     from promolab.model import ArrayModel
-    from promolab.serve.fresh.live import LiveFeatures
+    from promolab.serve.live import LiveFeatures
 
 
 LINE_ROWS = {"product": "last", "ts": "last", "amount": "sum", "coupon": "last"}
@@ -180,13 +179,6 @@ class LivePairs:
             found[SPENT] = near @ self.offers.of_category[rows[:, 0]][:, places] / MONEY
         return found
 
-    def steady_until(self, customer_id: Any, moment: int) -> int:
-        """Return the last moment until which the columns of a customer stay, if no event comes."""
-        code, ends = self.live.code(customer_id), self.offers.ends
-        times = [self._lines.of(code)[:, 1], self._amounts.of(code)[:, 1]]
-        running = int(min(ends[ends > moment], default=NEVER)) - 1
-        return min(running, next_turn(np.concatenate(times), moment))
-
     def _history(self, code: int, places: np.ndarray, moment: int) -> dict[str, np.ndarray]:
         """Count contacts with, and answers to, promotions of the same kind and type."""
         j = len(self.offers.ids)
@@ -302,20 +294,6 @@ def _categories(live: LiveFeatures, products: dict[Any, int], of_product: np.nda
     return found
 
 
-MOST_KEPT = 20_000
-"""Customers who are kept as the model reads them."""
-
-
-@dataclass
-class _Known:
-    """A customer with some promotions as the model reads them, and from when until when."""
-
-    row: dict[str, Any]
-    matrix: np.ndarray
-    since: int
-    until: int
-
-
 class LiveChances:
     """What the week's model says of a customer now.
 
@@ -331,16 +309,13 @@ class LiveChances:
         self.model, self.live = model, live
         self.pairs = LivePairs(shop, live, model.columns)
         self._needed = frozenset(model.columns)
-        self._column = {name: j for j, name in enumerate(model.columns)}
         self._place = {str(name): place for name, place in self.pairs.place.items()}
         self._waiting: defaultdict[Any, list[Event]] = defaultdict(list)
-        self._kept: dict[Any, dict[tuple[str, ...], _Known]] = {}
 
     def take(self, event: Event) -> None:
         """Take in an event that `LiveFeatures.take` found to be new."""
         if event.kind == "purchase":
             self._waiting[event.customer_id].append(event)
-        self._kept.pop(event.customer_id, None)
 
     def of(self, customer: Any, asked: tuple[str, ...], moment: int) -> dict[str, float]:
         """Return the chance of a response to each promotion.
@@ -356,28 +331,10 @@ class LiveChances:
         """
         if not asked:
             return {}
-        known = self._kept.get(customer, {}).get(asked)
-        if known is None or not known.since <= moment <= known.until:
-            known = self._read(customer, asked, moment)
-        for name, value in self.live.moved(known.row, known.since, moment).items():
-            if (j := self._column.get(name)) is not None:
-                known.matrix[:, j] = value
-        return dict(zip(asked, self.model.of(known.matrix).tolist(), strict=True))
-
-    def _read(self, customer: Any, asked: tuple[str, ...], moment: int) -> _Known:
         for event in self._waiting.pop(customer, ()):
             self.pairs.take(event)
         places = np.array([self._place[promotion] for promotion in asked], dtype=np.int64)
-        row = self.live.row(customer, moment, self._needed)
-        columns = row | self.pairs.columns(customer, places, moment)
-        until = min(
-            self.live.steady_until(customer, moment), self.pairs.steady_until(customer, moment)
-        )
-        found = _Known(row, self.model.read(columns, len(places)), moment, until)
-        if len(self._kept) >= MOST_KEPT:
-            self._kept.clear()
-        mine = self._kept.setdefault(customer, {})
-        if len(mine) > 1:  # the plan's promotions, and those that are asked for
-            mine.clear()
-        mine[asked] = found
-        return found
+        columns = self.live.row(customer, moment, self._needed)
+        columns |= self.pairs.columns(customer, places, moment)
+        chances = self.model.of(self.model.read(columns, len(places)))
+        return dict(zip(asked, chances.tolist(), strict=True))

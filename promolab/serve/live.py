@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Set
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,10 @@ from promolab.features import (
     build_features,
     read_as_of,
 )
-from promolab.serve.fresh import formulas
-from promolab.serve.fresh.events import Event, EventReader, microseconds, rows_of
-from promolab.serve.fresh.formulas import BROWSED, DAY, MONEY, UNITS, Clock
-from promolab.serve.fresh.keyed_rows import NEVER, KeyedRows
-from promolab.serve.fresh.loading import load_tables, products_of
+from promolab.serve import formulas
+from promolab.serve.events import NEVER, Event, EventReader, microseconds, rows_of
+from promolab.serve.formulas import BROWSED, MONEY, UNITS, Clock
+from promolab.serve.loading import KeyedRows, load_tables, products_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +33,6 @@ STALE = ("price_level",)
 MOVING = ("purchase", "return", "cancel")
 BROWSING = (*(f"{name}_28d" for name in BROWSED.values()), "view_to_purchase_rate")
 """Features that are there from the first such event on."""
-ELAPSED = ("recency_days", "tenure_days", "days_since_response")
-"""Features that say how many days ago something was."""
 Rows = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -248,7 +245,7 @@ class LiveFeatures:
         return found
 
     def rows(self, table: str, code: int) -> np.ndarray:
-        """Return what is kept of a customer in a table of `promolab.serve.fresh.loading.KEPT`."""
+        """Return what is kept of a customer in a table of `promolab.serve.loading.KEPT`."""
         return self._tables[table].of(code)
 
     def seen(self, customer_id: Any) -> bool:
@@ -336,24 +333,6 @@ class LiveFeatures:
         for name, values in self._stale.items():
             found[name] = values.get(customer_id, np.nan)
         return found
-
-    def moved(self, row: Mapping[str, Any], since: int, moment: int) -> dict[str, float]:
-        """Return those of `row`'s features, as of ``since``, that another moment alone changes.
-
-        The others are the same until the moment that `steady_until` says, if no event comes.
-        """
-        days = (moment - since) / DAY
-        found = {name: row[name] + days for name in ELAPSED if name in row}
-        if "response_rate" in row:
-            found["response_rate"] = float(self._rate(row["responses"], row["contacts"], moment))
-        return found
-
-    def steady_until(self, customer_id: Any, moment: int) -> int:
-        """Return the last moment until which spans of days hold of a customer what they do now."""
-        code = self.code(customer_id)
-        times = [self.rows("orders", code)[:, :2].ravel()]
-        times += [self.rows(name, code)[:, 1] for name in ("contacts", "browsing")]
-        return formulas.next_turn(np.concatenate(times), moment)
 
     def _category(self, number: float) -> str | None:
         return None if np.isinf(number) else self._categories[int(number)]

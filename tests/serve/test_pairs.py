@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from promolab.features import build_candidates
-from promolab.serve.fresh.events import microseconds
-from promolab.serve.fresh.pairs import BY_KIND, LivePairs
+from promolab.serve.events import microseconds
+from promolab.serve.pairs import BY_KIND, LivePairs
 from tests.serve.conftest import BEGIN
-from tests.serve.fresh.test_live import WEEK, replayed
+from tests.serve.test_live import WEEK, replayed
 
 LATE = ["promotion_lines_28d", "promotion_coupon_lines_84d", "promotion_category_amount_84d"]
 

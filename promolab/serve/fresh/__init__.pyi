@@ -1,3 +1,0 @@
-from .live import LiveFeatures
-
-__all__ = ["LiveFeatures"]
