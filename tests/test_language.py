@@ -27,7 +27,6 @@ from promolab.cleaning.report import LeftOut
 from promolab.contract import TABLES, Shop, freshness
 from promolab.effects import Difference, adjusted_difference, not_identified
 from promolab.language import CATALOGUES, LANGUAGES, _, _n, day_words, language, speak, speaking
-from promolab.loop import LateRows
 from promolab.loop.reconcile import OUTCOMES, Reconciliation
 from promolab.loop.states import moved_windows
 from promolab.report.pages import one_page
@@ -189,13 +188,6 @@ def stale() -> str:
     return f"{told} {freshness(shop.with_tables(empty), datetime(2017, 3, 9)).summary()}"
 
 
-def late() -> str:
-    """Say what changed in a closed week: more rows, fewer, other amounts, more weeks than named."""
-    weeks = {f"2017-W1{n}": [5, 375] for n in range(5)}
-    now = {"2017-W10": [6, 375], "2017-W11": [3, 400], "2017-W12": [5, 1]}
-    return LateRows("2017-W14", {"events": weeks}, {"events": now}).sentence()
-
-
 def read_back() -> str:
     """Say what became of each contact of a sending tool's file."""
     outcomes = [name for name in OUTCOMES for _ in range(2)]
@@ -277,7 +269,7 @@ def drawn() -> str:
 
 
 @pytest.mark.parametrize(
-    "tell", [stale, late, read_back, moved, left_out, compared, judged, segments_named, drawn]
+    "tell", [stale, read_back, moved, left_out, compared, judged, segments_named, drawn]
 )
 def test_no_english_is_left_in_what_seldom_stands_on_a_page(tell):
     if tell is drawn:

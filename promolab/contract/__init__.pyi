@@ -2,9 +2,6 @@ from .checks import Checks as Checks
 from .checks import Finding as Finding
 from .checks import without_zeros as without_zeros
 from .data_age import Freshness as Freshness
-from .data_age import arriving as arriving
-from .data_age import by_week as by_week
-from .data_age import changed_since as changed_since
 from .data_age import freshness as freshness
 from .experiment import CERTAIN as CERTAIN
 from .experiment import Experiment

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -13,22 +12,16 @@ from promolab.contract.shop import Shop
 from promolab.results import Result, words_of
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pandas as pd
 
 
 ARRIVING = ("events", "exposures", "responses")
 """Tables that get new rows every day."""
 _QUARTER = 900
-_MOST = 1e13  # an amount that no shop takes in; in hundredths it still fits 64 bits
-
-Days = Mapping[date, tuple[int, int]]
 
 
-def daily(
-    shop: Shop, name: str, until: datetime, since: datetime | None = None
-) -> dict[date, tuple[int, int]]:
-    """Return rows, and the sum of amounts in hundredths, of each local day that has any.
+def days_with_rows(shop: Shop, name: str, since: datetime, until: datetime) -> list[date]:
+    """Return the local days that have any row, in order.
 
     Parameters
     ----------
@@ -36,131 +29,17 @@ def daily(
         The shop.
     name : str
         A table with a column ``ts``.
-    until, since : datetime
-        Rows at or after ``until``, and before ``since``, are not counted (UTC without a zone).
-
-    Returns
-    -------
-    dict of date to (int, int)
-        In order; the sum is 0 where the table has no amounts.
+    since, until : datetime
+        Rows before ``since``, and at or after ``until``, do not count (UTC without a zone).
     """
     table = shop.tables[name]
-    rows = table.filter(table.ts < until)
-    rows = rows if since is None else rows.filter(rows.ts >= since)
+    rows = table.filter((table.ts >= since) & (table.ts < until))
     # Counted by quarters of an hour: a zone is asked once for each, here and not in the engine.
     quarter = (rows.ts.epoch_seconds().cast("int64") / _QUARTER).floor().cast("int64")
-    rows = rows.select(quarter=quarter, hundredths=_hundredths(rows))
-    counts = rows.group_by("quarter").aggregate(
-        n=lambda t: t.count(), total=lambda t: t.hundredths.sum()
-    )
     zone, start = ZoneInfo(shop.zone), datetime(1970, 1, 1, tzinfo=UTC)
-    days: dict[date, tuple[int, int]] = {}
-    for row in counts.order_by("quarter").to_pyarrow().to_pylist():
-        day = (start + timedelta(seconds=_QUARTER * int(row["quarter"]))).astimezone(zone).date()
-        n, total = days.get(day, (0, 0))
-        days[day] = (n + int(row["n"]), total + int(row["total"] or 0))
-    return dict(sorted(days.items()))
-
-
-def _hundredths(table: ir.Table) -> Any:
-    import ibis
-
-    if "amount" not in table.columns or not table.amount.type().is_numeric():
-        return ibis.literal(0, type="int64")
-    amount = table.amount.cast("float64")
-    usable = (amount > -_MOST) & (amount < _MOST)  # neither nan nor infinite
-    return (ibis.ifelse(usable, amount, 0.0) * 100).round().cast("int64")
-
-
-def arriving(shop: Shop, since: date, until: date) -> dict[str, Days]:
-    """Return `daily` of each table of `ARRIVING` that the shop has.
-
-    Parameters
-    ----------
-    shop : Shop
-        The shop.
-    since, until : date
-        The first local day that counts, and the first that does not any more.
-    """
-    ends = _midnight(until, shop.zone), _midnight(since, shop.zone)
-    return {name: daily(shop, name, *ends) for name in ARRIVING if shop.has(name, "ts")}
-
-
-def by_week(days: Mapping[str, Days], since: date, until: date) -> dict[str, dict[str, list[int]]]:
-    """Return rows and sums by table and ISO week, for a manifest.
-
-    Parameters
-    ----------
-    days : mapping of str to mapping
-        By `arriving`.
-    since, until : date
-        The first day that counts, and the first that does not any more.
-
-    Returns
-    -------
-    dict
-        ``{"events": {"2017-W44": [rows, hundredths]}}``.
-
-    Examples
-    --------
-    >>> import ibis, pandas as pd
-    >>> when = pd.to_datetime(["2017-03-01", "2017-03-01", "2017-03-06"])
-    >>> events = pd.DataFrame({"ts": when, "amount": [1.5, 2.25, 9]})
-    >>> shop = Shop({"events": ibis.duckdb.connect().create_table("events", events)})
-    >>> span = date(2017, 1, 1), date(2018, 1, 1)
-    >>> by_week(arriving(shop, *span), *span)
-    {'events': {'2017-W09': [2, 375], '2017-W10': [1, 900]}}
-    """
-    found: dict[str, dict[str, list[int]]] = {}
-    for name, table in days.items():
-        weeks = found.setdefault(name, {})
-        for day, (rows, total) in table.items():
-            if since <= day < until:
-                year, number, _ = day.isocalendar()
-                week = weeks.setdefault(f"{year:04d}-W{number:02d}", [0, 0])
-                week[0] += rows
-                week[1] += total
-    return found
-
-
-def _midnight(day: date, zone: str) -> datetime:
-    local = datetime.combine(day, time(), tzinfo=ZoneInfo(zone))
-    return local.astimezone(UTC).replace(tzinfo=None)
-
-
-def changed_since(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say which weeks of which table no longer hold what was recorded.
-
-    Parameters
-    ----------
-    recorded, now : mapping
-        By `by_week`, for the same time.
-
-    Returns
-    -------
-    list of str
-        A clause for each table and week.
-
-    Examples
-    --------
-    >>> changed_since({"events": {"2017-W44": [2, 375]}}, {"events": {"2017-W44": [3, 475]}})
-    ['events of 2017-W44: 1 row more (3, were 2), amounts by +1.00']
-    """
-    said = []
-    for name in recorded:
-        before, after = recorded[name], now.get(name, {})
-        for week in sorted({*before, *after}):
-            (then, was), (rows, total) = before.get(week, [0, 0]), after.get(week, [0, 0])
-            if (then, was) != (rows, total):
-                facts = {"case": "more" if rows > then else "fewer", "now": rows, "then": then}
-                facts |= {"amount": f"{(total - was) / 100:+,.2f}" if total != was else ""}
-                words = words_of(__name__, "changed", **facts, rows=abs(rows - then))
-                found = [words.say("count")] if rows != then else []
-                found += [words.say("by")] if total != was else []
-                said.append(
-                    words_of(__name__, "changed", table=name, week=week, found=found).say("told")
-                )
-    return said
+    found = rows.select(quarter=quarter).distinct().to_pyarrow()["quarter"].to_pylist()
+    moments = (start + timedelta(seconds=_QUARTER * int(n)) for n in found)
+    return sorted({moment.astimezone(zone).date() for moment in moments})
 
 
 LOOKED_BACK = 28  # days before the decision in which a missing day is named
@@ -302,7 +181,7 @@ def freshness(shop: Shop, as_of: datetime) -> Freshness:
     for name in ARRIVING:
         if not shop.has(name, "ts"):
             continue
-        table = _lateness(name, list(daily(shop, name, as_of, as_of - (USUAL + 2) * ONE)), end)
+        table = _lateness(name, days_with_rows(shop, name, as_of - (USUAL + 2) * ONE, as_of), end)
         if table is not None and name == "exposures":
             table = replace(table, awaited=_awaited(shop, table, as_of))
         if table is not None:

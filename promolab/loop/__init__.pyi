@@ -1,5 +1,3 @@
-from .late_data import ClosedWeeks as ClosedWeeks
-from .late_data import LateRows as LateRows
 from .ledger import Ledger, ledger_of
 from .ledger import told_path as told_path
 from .ledger_sync import WeekRows as WeekRows

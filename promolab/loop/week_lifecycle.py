@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.campaign.outlook import plan_economics
 from promolab.campaign.plan import Overridden, Overrides, Plan, override_plan
-from promolab.contract import arriving, by_week, read_operations
+from promolab.contract import read_operations
 from promolab.engines import is_url
 from promolab.errors import InputError, PromolabError
 from promolab.folder import ReportsFolder, RunFolder, check_codes, sha256_of, write_json
@@ -443,8 +443,6 @@ def close_week(
 ) -> tuple[str, ...]:
     """Close a week: its response and return windows are over, its figures no longer change.
 
-    What the shop held then is counted, so that rows that come later are seen.
-
     Parameters
     ----------
     week : str
@@ -487,12 +485,8 @@ def close_week(
         settled = max((end for end in ends if end is not None), default=None)
         present = now or datetime.now(UTC).replace(tzinfo=None)
         check_settled(settled, present, str(opened.run.week), len(frozen["promotions"]))
-        since, until = _span(opened.run.week, settled, shop.zone)
         _check_reach(shop, settled, str(opened.run.week))
-        counted = by_week(arriving(shop, since, until), since, until)
         closed: dict[str, Any] = {"by": who, "at": stamp(), "moved": list(moved)}
-        closed["arrivals"] = counted
-        closed |= {"since": str(since), "until": str(until)}
         closed["settled_at"] = None if settled is None else settled.isoformat()
         settle_week(opened.run, opened.ledger, pages.rows, shop, present, say)
         opened.note(state="closed", closed=closed)
@@ -504,13 +498,6 @@ def _windows_now(frozen: Mapping[str, Any], shop: Shop) -> dict[str, dict[str, s
         return {}
     now = frozen_windows(windows_of(shop).dropna())
     return {name: window for name, window in now.items() if name in frozen["promotions"]}
-
-
-def _span(week: Week, settled: datetime | None, zone: str) -> tuple[Any, Any]:
-    from zoneinfo import ZoneInfo
-
-    end = week.end(zone) if settled is None else max(settled, week.end(zone))
-    return week.monday(), end.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).date()
 
 
 def _check_reach(shop: Shop, settled: datetime | None, week: str) -> None:

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from promolab.contract.data_age import arriving, by_week, changed_since, freshness
+from promolab.contract.data_age import freshness
 from tests.made_up import shop_of
 
 AS_OF = datetime(2021, 3, 1)  # a Monday
@@ -74,24 +74,3 @@ def test_exposures_are_awaited_once_a_promotion_has_started():
     late = awaited(pd.Timestamp("2021-02-15"), pd.Timestamp("2021-02-28"), pd.Timestamp("2020-12"))
     assert late.stale and late.tables[1].awaited == ("0",)  # the day of the second is not over
     assert "before promotion 0 started" in late.summary()
-
-
-def test_rows_that_come_late_and_amounts_that_change_are_seen():
-    span = date(2021, 2, 1), date(2021, 3, 1)
-
-    def counted(amounts):
-        days = every_day("2021-01-29", "2021-03-02")[: len(amounts)]
-        events = pd.DataFrame({"ts": days, "amount": amounts})
-        shop = shop_of({"events": events}, zone=None)
-        return by_week(arriving(shop, *span), *span)
-
-    before = counted([1.1] * 30)
-    assert before["events"]["2021-W05"] == [7, 770] and min(before["events"]) == "2021-W05"
-    assert changed_since(before, counted([1.1] * 30)) == []
-    assert changed_since(before, counted([1.1] * 20 + [float("nan")] + [1.1] * 9)) == [
-        "events of 2021-W07: amounts by -1.10"
-    ]
-    assert changed_since(before, counted([1.1] * 31)) == [
-        "events of 2021-W08: 1 row more (7, were 6), amounts by +1.10"
-    ]
-    assert counted([1.1] * 33) == counted([1.1] * 31)  # the first of March does not count

@@ -289,12 +289,11 @@ class FirstScreen:
         return [*self.warnings(), *told, self.allow()]
 
     def warnings(self) -> list[str]:
-        """Say what a reader must know first: stale data, and what changed of weeks that stood."""
+        """Say what a reader must know first: stale data, and promotions that moved."""
         found = freshness(self.shop, self.as_of)
         moved = moved_since_release(self.run, self.shop)
         return [
             *([_("Degraded: {why}", why=found.summary())] if found.stale else []),
-            *self.run.manifest.get("late_rows", []),
             *(
                 _("Week {week}: {text}", week=week, text=text)
                 for week, texts in moved.items()

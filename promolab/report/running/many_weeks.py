@@ -15,7 +15,7 @@ from typing import Any
 from promolab.checks import seed_of, whole_number
 from promolab.errors import InputError
 from promolab.folder import WAIT, ReportsFolder
-from promolab.loop import ClosedWeeks, checked_ledger, keep_ledger
+from promolab.loop import checked_ledger, keep_ledger
 from promolab.report.running.progress import Progress
 from promolab.report.running.redaction import hidden_errors
 from promolab.report.running.refresh import PAGES
@@ -114,13 +114,11 @@ def backfill(
     with hidden_errors(request.hidden), Progress(len(weeks), progress) as shown:
         shown.begin("Reading the shop")
         reports = ReportsFolder.prepared(out)
-        call = checked_call(request, present(), ClosedWeeks.of(reports))
+        call = checked_call(request, present())
         call.weeks.chosen(weeks[-1])
         reports.check_owner(request.written_source, call.shop)
         kept = checked_ledger(reports, ledger, call.shop)
         shown.end("Reading the shop", steps=0)
-        for late in call.late:
-            shown.say(late.sentence())
         options = Options(False, workers, wait, strict, ledger)
         for week in weeks:
             shown.begin(str(week))

@@ -24,10 +24,8 @@ from promolab.folder import (
     weeks_to_draw,
     write_json,
 )
-from promolab.language import ENGLISH, check_language, speaking
+from promolab.language import ENGLISH, check_language
 from promolab.loop import (
-    ClosedWeeks,
-    LateRows,
     checked_ledger,
     keep_ledger,
     plan_record,
@@ -247,8 +245,7 @@ def make_week(
         reports = ReportsFolder.prepared(out)
         reports.sweep()
         scratch()  # clears the temporary folders of killed runs, whatever becomes of this one
-        closed = ClosedWeeks.of(reports)
-        call = checked_call(request, present(), closed, earlier)
+        call = checked_call(request, present(), earlier)
         shown.end("Reading the shop", steps=0)
         ReportsFolder.prepared(out, call.week)
         begun = False
@@ -256,14 +253,13 @@ def make_week(
             with reports.locked(call.week, wait=wait, say=shown.say):
                 reports.tidy()
                 if call.files.changed():  # while another run was waited for
-                    call = checked_call(request, present(), closed)
+                    call = checked_call(request, present())
                 reports.check_owner(request.written_source, call.shop)
                 released_plans(reports)  # refuses one that was changed, before anything is run
                 kept = checked_ledger(reports, ledger, call.shop, call.week)
                 keep_ledger(reports, kept, PAGES.rows, shown.say)  # what a killed run left out
-                if earlier is None:
-                    for sentence in filter(None, [*map(LateRows.sentence, call.late), call.boxes]):
-                        shown.say(sentence)
+                if earlier is None and call.boxes:
+                    shown.say(call.boxes)
                 for sentence in ensure_key(reports):
                     shown.say(sentence)
                 made = _kept(call, reports, shown)
@@ -352,9 +348,7 @@ def _make(
     # While the staging folder stands, so that it is seen which disk is full.
     with reports.staging(call.week) as staged, full_disk_said(reports.path, UNCHANGED):
         run = RunFolder(staged, call.week)
-        with speaking(call.request.language):  # the first page reads these sentences
-            late = [rows.sentence() for rows in call.late]
-        manifest |= {"freshness": call.freshness.to_dict(), "late_rows": late}
+        manifest |= {"freshness": call.freshness.to_dict()}
         manifest |= {"state": "draft", "ledger": told_path(ledger, reports.path)}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
         failed = reports.failed(call.week)

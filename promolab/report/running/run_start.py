@@ -22,7 +22,6 @@ from promolab.folder import (
     write_json,
 )
 from promolab.language import ENGLISH
-from promolab.loop import ClosedWeeks, LateRows
 from promolab.plots import lacking_font
 from promolab.promotions import read_promotions
 from promolab.report.running.redaction import (
@@ -203,8 +202,6 @@ class Call:
         Commands to run in the end.
     freshness : Freshness
         How fresh the data are, against what the week needs.
-    late : tuple of LateRows
-        Closed weeks whose data changed.
     zone : str
         IANA zone of the shop's weeks.
     boxes : str
@@ -220,7 +217,6 @@ class Call:
     files: InputFiles = field(repr=False)
     notify: Notify
     freshness: Freshness
-    late: tuple[LateRows, ...] = ()
     zone: str = "UTC"
     boxes: str = ""
 
@@ -293,9 +289,7 @@ def written(source: str) -> str:
     return shown(source) if is_url(source) else source
 
 
-def checked_call(
-    request: Request, now: datetime, closed: ClosedWeeks | None = None, earlier: Call | None = None
-) -> Call:
+def checked_call(request: Request, now: datetime, earlier: Call | None = None) -> Call:
     """Look at the shop; its tables do not outlive this, so that the kernels have the memory.
 
     Parameters
@@ -304,8 +298,6 @@ def checked_call(
         What is asked for.
     now : datetime
         The present, UTC without a zone.
-    closed : ClosedWeeks, optional
-        What was recorded of weeks that are closed.
     earlier : Call, optional
         Another week's call of the same source: while its files are as they were, they are not
         checked again.
@@ -335,7 +327,6 @@ def checked_call(
             "experiment": {f"experiment/{p.name}": sha256_of(p) for p in request.experiment},
             "notify": read_operations(shop.settings).notify,
             "freshness": freshness(shop, week.start(shop.zone, request.lead_days)),
-            "late": known.late if known else (closed or ClosedWeeks()).late_rows(shop),
             "zone": shop.zone,
             "boxes": known.boxes if known else lacking_font(_names(shop)),
         }

@@ -38,7 +38,8 @@ def said(week):
                          index=decisions["customer_id"])  # fmt: skip
     got = decisions[decisions["action"] != "none"].rename(columns={"action": "promotion_id"})
     named = {"as_of": ts, "week": "2024-W39", "segments": segments}
-    named |= {"response": got.assign(p_redeemed=0.1), "ratios": past_ratios([18, 40, 21, 33, 20], [20.0, 30, 25, 30, 25])}
+    ratios = past_ratios([18, 40, 21, 33, 20], [20.0, 30, 25, 30, 25])
+    named |= {"response": got.assign(p_redeemed=0.1), "ratios": ratios}
     return forecast_week(shop, decisions, chances, worth, **named)
 
 
