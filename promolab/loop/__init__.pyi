@@ -1,4 +1,5 @@
-from .ledger import Ledger, ledger_of
+from .ledger import Ledger
+from .ledger import ledger_of as ledger_of
 from .ledger import told_path as told_path
 from .ledger_sync import WeekRows as WeekRows
 from .ledger_sync import checked_ledger as checked_ledger
@@ -23,7 +24,6 @@ __all__ = [
     "Ledger",
     "carried_out",
     "close_week",
-    "ledger_of",
     "reconcile_week",
     "rehearse",
     "release_week",

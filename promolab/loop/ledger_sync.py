@@ -20,6 +20,7 @@ from promolab.weeks import Week
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
+    from promolab.loop.monitoring import KeptModels
 
 _CHANCES, _EARLIER = "decision_propensities", "what became of earlier weeks"
 
@@ -83,14 +84,14 @@ class WeekRows:
     Parameters
     ----------
     predictions, models : callable
-        Given a week's folder, its rows for the tables of these names.
+        Given a week's folder, what it says of its plan (a frame) and of its models.
     outcomes : callable
         Given a week's folder, the shop and a moment, and ``weeks``, the rows that tell what became
         of these earlier weeks by then.
     """
 
     predictions: Callable[[RunFolder], pd.DataFrame]
-    models: Callable[[RunFolder], pd.DataFrame]
+    models: Callable[[RunFolder], KeptModels]
     outcomes: Callable[..., pd.DataFrame]
 
 
@@ -166,7 +167,7 @@ def _enter(
     names = (DECISIONS, _CHANCES, OVERRIDES)
     tables: dict[str, Any] = {n: run.read_table(n) for n in names if run.table_path(n).is_file()}
     tables["predictions"] = _told(lambda: rows.predictions(run), "what it said", run.week, say)
-    tables["models"] = _told(lambda: rows.models(run), "its models", run.week, say)
+    tables["models"] = _told(lambda: rows.models(run).frame, "its models", run.week, say)
     ledger.record_week(run.week, moment, state=state, run_key=key, **tables)
 
 

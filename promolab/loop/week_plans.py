@@ -186,11 +186,12 @@ def check_plan(folder: Path, week: str) -> None:
         raise InputError(
             f"{week} has no plan: there is no folder {SEND} in {folder}; make the report again"
         )
-    if not (folder / "tables" / f"{DECISIONS}.parquet").is_file():
-        raise InputError(
-            f"{week} has no plan: tables/{DECISIONS}.parquet is not in {folder}; make the report "
-            "again"
-        )
+    for name in (DECISIONS, PLANNED):
+        if not (folder / "tables" / f"{name}.parquet").is_file():
+            raise InputError(
+                f"{week} has no plan: tables/{name}.parquet is not in {folder}; make the report "
+                "again"
+            )
 
 
 def settings_of(folder: Path) -> Settings:
@@ -212,8 +213,8 @@ class Planned:
     Parameters
     ----------
     table : DataFrame
-        customer_id, promotion_id, holdout and, where the run wrote it, channel: a row per planned
-        customer and promotion.
+        customer_id, promotion_id, holdout, channel, action: a row per planned customer and
+        promotion.
     windows : DataFrame
         promotion_id, starts_at, ends_at of the planned promotions.
     customers, promotions : Series
@@ -235,7 +236,7 @@ class Planned:
         Parameters
         ----------
         folder : Path
-            Holds ``tables/decisions.parquet``, perhaps ``tables/planned.parquet``, and ``shop/``.
+            Holds ``tables/decisions.parquet``, ``tables/planned.parquet`` and ``shop/``.
 
         Returns
         -------
@@ -251,8 +252,7 @@ class Planned:
         tables, shop = folder / "tables", folder / "shop"
         settings = settings_of(folder)
         decisions = pd.read_parquet(tables / f"{DECISIONS}.parquet")
-        written = tables / f"{PLANNED}.parquet"
-        table = pd.read_parquet(written) if written.is_file() else _from(decisions, settings)
+        table = pd.read_parquet(tables / f"{PLANNED}.parquet")
         offers = shop / "promotions.parquet"
         columns = ["promotion_id", "starts_at", "ends_at"]
         there = offers.is_file()
@@ -278,20 +278,7 @@ class Planned:
         ids = self.table["promotion_id"].drop_duplicates()
         if len(ids) != 1:
             return None
-        channel = self.table["channel"].iloc[0] if "channel" in self.table else ""
-        return str(ids.iloc[0]), str(channel)
-
-
-def _from(decisions: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Return who is planned for what, of the decisions alone; a bundle is all its promotions."""
-    rows = decisions.loc[
-        decisions["planned_action"] != NONE, ["customer_id", "planned_action", "holdout"]
-    ]
-    bundles = read_operations(settings).contact.bundles
-    parts = [list(bundles.get(action, (action,))) for action in rows["planned_action"].unique()]
-    of_action = dict(zip(rows["planned_action"].unique(), parts, strict=True))
-    rows = rows.assign(promotion_id=rows["planned_action"].map(of_action)).explode("promotion_id")
-    return rows.drop(columns="planned_action").reset_index(drop=True)
+        return str(ids.iloc[0]), str(self.table["channel"].iloc[0])
 
 
 def _more(folder: Path) -> list[pd.Series[Any]]:
@@ -344,7 +331,6 @@ class ReleasedPlan:
         """
         planned = Planned.of(self.run.path)
         table, columns = planned.table, ["customer_id", "promotion_id", "channel"]
-        table = table if "channel" in table else table.assign(channel=None)
         standing = table.loc[table["holdout"] == "standing", columns].assign(standing=True)
         if self.manifest.get("sent"):
             sent = self.run.read_table("sent")

@@ -1,6 +1,6 @@
 from .calibration import calibration_track
 from .champions import KeptModels as KeptModels
-from .champions import kept_models, last_method
+from .champions import last_method
 from .champions import models_of as models_of
 from .drift import FeatureDrift as FeatureDrift
 from .drift import drift_since, feature_drift
@@ -11,7 +11,6 @@ __all__ = [
     "calibration_track",
     "drift_since",
     "feature_drift",
-    "kept_models",
     "last_method",
     "satisfaction",
 ]

@@ -74,29 +74,17 @@ class KeptModels(Result):
 
 
 def models_of(run: RunFolder) -> KeptModels:
-    """Return the models of a week's run, and whether each was kept or replaced another."""
-    return KeptModels(kept_models(run))
-
-
-def kept_models(run: RunFolder) -> pd.DataFrame:
-    """Return the rows that the ledger keeps of a week's models.
+    """Return the models of a week's run, and whether each was kept or replaced another.
 
     Parameters
     ----------
     run : RunFolder
         The week's folder, its steps run.
-
-    Returns
-    -------
-    DataFrame
-        week, name (``response``, ``uplift``), fingerprint (sha256 of the saved model, empty where
-        there is no file), method, decision (``champion``: the first; ``kept``; ``replaced``),
-        reason.
     """
     import pandas as pd
 
     rows = [*_response(run), *_uplift(run)]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype("str")
+    return KeptModels(pd.DataFrame(rows, columns=list(COLUMNS)).astype("str"))
 
 
 def _row(run: RunFolder, name: str, method: str, decision: str, reason: str) -> dict[str, str]:

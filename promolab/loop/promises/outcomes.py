@@ -12,7 +12,7 @@ import pandas as pd
 
 from promolab.campaign.past import response_spans, settles_at
 from promolab.checks import level_of
-from promolab.contract import NONE, read_operations
+from promolab.contract import read_operations
 from promolab.features import known_until
 from promolab.folder import RunFolder, state_of
 from promolab.loop.promises.assignment import Assigned, Group, assigned_of
@@ -50,10 +50,6 @@ from promolab.stats import t_quantile, wilson
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
-
-
-SAME = 0.95
-"""Share of the planned contacts that a shop's own decisions must hold to be called the plan's."""
 
 
 def week_outcomes(
@@ -148,8 +144,7 @@ def past_outcomes(
     Returns
     -------
     DataFrame
-        `OUTCOME_COLUMNS`, of weeks whose plan was carried out: by the
-        shop's own decisions, or released. A draft that nobody followed has no outcome.
+        `OUTCOME_COLUMNS`, of weeks whose plan was released: a draft has no outcome.
     """
     now: datetime = run.as_of if as_of is None else as_of
     parts = []
@@ -157,13 +152,11 @@ def past_outcomes(
         if week >= run.week or (weeks is not None and str(week) not in weeks):
             continue
         earlier = run.reports.run(week)
-        found = _carried(earlier, shop)
-        if found is not None:
-            parts.append(
-                week_outcomes(
-                    shop, *found, as_of=now, week=str(week), segments=segments_of(earlier)
-                )
-            )
+        if state_of(earlier.manifest) == "draft":
+            continue
+        plan = (earlier.read_table(name) for name in ("decisions", "decision_propensities"))
+        found = week_outcomes(shop, *plan, as_of=now, week=str(week), segments=segments_of(earlier))
+        parts.append(found)
     return pd.concat(parts, ignore_index=True) if parts else typed((), OUTCOME_COLUMNS)
 
 
@@ -173,28 +166,6 @@ def segments_of(run: RunFolder) -> pd.Series[Any] | None:
         return None
     found: pd.Series[Any] = run.read_table("segments").set_index("customer_id")["segment"]
     return found
-
-
-def _carried(run: RunFolder, shop: Shop) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """Return the decisions of a plan that was carried out, and their chances; None of no other."""
-    if not run.table_path("decisions").exists():
-        return None
-    plan = run.read_table("decisions")
-    sent = plan[plan["action"].astype(str) != NONE]
-    if sent.empty:
-        return None
-    if state_of(run.manifest) != "draft":
-        return plan, run.read_table("decision_propensities")
-    if not (shop.has("decisions") and shop.has("decision_propensities")):
-        return None
-    low, high = sent["ts"].min(), sent["ts"].max() + pd.Timedelta(days=7)
-    own = shop.decisions
-    own = own.filter((own.ts >= low) & (own.ts < high)).execute()
-    keys = ["customer_id", "action"]
-    same = sent[keys].astype(str).merge(own[keys].astype(str).drop_duplicates())
-    return (
-        (plan, run.read_table("decision_propensities")) if len(same) >= SAME * len(sent) else None
-    )
 
 
 def offers_of(shop: Shop, week: Assigned) -> list[Promotion]:

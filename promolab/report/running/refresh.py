@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from promolab.folder import RunFolder
 from promolab.loop import Pages, WeekRows
-from promolab.loop.monitoring import kept_models
+from promolab.loop.monitoring import models_of
 from promolab.loop.promises import past_outcomes, run_forecast
 from promolab.report.running.execute import CELL_TIMEOUT, execute
 from promolab.report.running.index import write_index
@@ -50,5 +50,5 @@ def _redraw(run: RunFolder, note: str) -> None:
         (folder / step.page).with_suffix(".pdf").unlink(missing_ok=True)  # of the page before
 
 
-PAGES = Pages(_redraw, write_index, WeekRows(run_forecast, kept_models, past_outcomes))
+PAGES = Pages(_redraw, write_index, WeekRows(run_forecast, models_of, past_outcomes))
 """The pages of this room, for what releases, reads back and closes a week."""

@@ -14,7 +14,7 @@ from promolab.folder import ReportsFolder, RunFolder, read_json, write_json
 from promolab.loop import ledger_of
 from promolab.loop.ledger import Ledger
 from promolab.loop.ledger_sync import WeekRows, checked_ledger, keep_ledger, run_key
-from promolab.loop.monitoring import kept_models
+from promolab.loop.monitoring import models_of
 from promolab.weeks import Week
 from tests.refused import refused
 
@@ -58,7 +58,7 @@ def happened(run: RunFolder, shop: Any, as_of: Any, *, weeks: Any) -> pd.DataFra
     return pd.DataFrame(rows).assign(value=run.week.number * 1.0)
 
 
-ROWS = WeekRows(promised, kept_models, happened)
+ROWS = WeekRows(promised, models_of, happened)
 """What the weeks say and find; their own rooms test how."""
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import pandas as pd
 
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, write_json
-from promolab.loop.monitoring import drift_since, kept_models, last_method
-from promolab.loop.monitoring.champions import models_of
+from promolab.loop.monitoring import drift_since, last_method, models_of
 from promolab.sources import load_shop
 from promolab.weeks import Week
 
@@ -50,13 +49,13 @@ def test_the_method_of_the_last_good_week_is_the_champion(tmp_path: Path) -> Non
 def test_the_rows_for_the_ledger(tmp_path: Path) -> None:
     decision = {"decision": "champion", "reason": "the first."}
     one = week_of(tmp_path, 10, METHOD | {"decision": decision}, uplift="dr")
-    rows = kept_models(one).set_index("name")
+    rows = models_of(one).frame.set_index("name")
     assert list(rows.index) == ["response", "uplift"] and set(rows["week"]) == {"2024-W10"}
     assert rows.loc["response", "fingerprint"] == sha256_of(one.path / "model.safetensors")
     assert rows.loc["response", "method"] == "logistic (l2 30) on 2 features"
     assert rows["decision"].tolist() == ["champion", "champion"]
     two = week_of(tmp_path, 11, METHOD | {"decision": decision | {"decision": "kept"}}, uplift="dr")
-    assert kept_models(two)["decision"].tolist() == ["kept", "kept"]
+    assert models_of(two).frame["decision"].tolist() == ["kept", "kept"]
     three = week_of(tmp_path, 12, None, uplift="t/linear")
     told = models_of(three)
     assert told.frame["decision"].tolist() == ["replaced"]
