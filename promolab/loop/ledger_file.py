@@ -387,11 +387,6 @@ def unreadable(path: Path, error: BaseException) -> InputError:
     said = _said(error)
     if "ermission denied" in said or "ead-only file system" in said:
         return InputError(_unwritable(path, error))
-    if "version" in said.lower():
-        return InputError(
-            f"the ledger {path} was written by a newer DuckDB than this one; it was left as it is. "
-            "Update promolab's packages, or give another --ledger"
-        )
     return InputError(
         f"the ledger {path} is damaged ({said}); it was left as it is. Put a "
         "copy back, or give another --ledger"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,42 +34,6 @@ _INSTEAD = {
     ),
     ("closed", "closed"): "it is closed already",
 }
-
-
-@dataclass(frozen=True)
-class Release:
-    """What a release freezes.
-
-    Parameters
-    ----------
-    by : str
-        Who released the plan.
-    at : str
-        When, ISO 8601 in UTC.
-    files : mapping of str to str
-        SHA-256 of each file of the plan, by its path in the week's folder.
-    promotions : mapping of str to mapping
-        starts_at and ends_at of each planned promotion, ISO 8601 in UTC.
-    sends_at : str
-        When the week begins, ISO 8601 in UTC.
-    since_draft : mapping
-        What was found that the draft did not know, and who was taken out
-        (`promolab.loop.Recheck.to_dict`).
-    overrides : mapping
-        What was changed by hand, in words and numbers.
-    """
-
-    by: str
-    at: str
-    files: Mapping[str, str] = field(repr=False)
-    promotions: Mapping[str, Mapping[str, str]] = field(repr=False)
-    sends_at: str
-    since_draft: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    overrides: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as a manifest holds it."""
-        return asdict(self)
 
 
 def check_advance(manifest: Mapping[str, Any], to: str, week: str) -> None:

@@ -29,7 +29,6 @@ from promolab.loop.ledger_sync import (
 from promolab.loop.recheck import REASONS, Recheck, recheck_draft
 from promolab.loop.reconcile import Reconciliation, read_sent, reconcile_sent
 from promolab.loop.states import (
-    Release,
     check_advance,
     check_settled,
     check_unchanged,
@@ -243,14 +242,13 @@ def release_week(
         found = recheck_draft(run, planned, shop, present)
         if found.stops or not (found.clear or drop):
             raise InputError(_not_released(str(run.week), found))
-        frozen = Release(
-            by=who,
-            at=stamp(),
-            files={},
-            promotions=frozen_windows(planned.windows),
-            sends_at=run.week.start(planned.zone).isoformat(),
-            since_draft={} if found.clear else found.to_dict() | {"said": found.summary()},
-        )
+        frozen = {
+            "by": who,
+            "at": stamp(),
+            "promotions": frozen_windows(planned.windows),
+            "sends_at": run.week.start(planned.zone).isoformat(),
+            "since_draft": {} if found.clear else found.to_dict() | {"said": found.summary()},
+        }
         _freeze(opened, frozen, found, overrides or Overrides())
         return run.path / "send"
 
@@ -275,7 +273,9 @@ def _not_released(week: str, found: Recheck) -> str:
     )
 
 
-def _freeze(opened: HeldWeek, frozen: Release, found: Recheck, by_hand: Overrides) -> None:
+def _freeze(
+    opened: HeldWeek, frozen: Mapping[str, Any], found: Recheck, by_hand: Overrides
+) -> None:
     """Write the release, without those who may not be contacted any more; whole or not at all."""
     run, reports = opened.run, opened.run.reports
     done: Overridden | None = None
@@ -285,7 +285,7 @@ def _freeze(opened: HeldWeek, frozen: Release, found: Recheck, by_hand: Override
             run = RunFolder(staged, run.week)
             done = _rewrite(run, found, by_hand, opened.pages)
             opened.manifest["run_key"] = run_key(run)
-        release = replace(frozen, files=plan_files(run.path), overrides=_told(done)).to_dict()
+        release = {**frozen, "files": plan_files(run.path), "overrides": _told(done)}
         changed = opened.manifest | {"state": "released", "release": release}
         write_json(run.path / "manifest.json", changed)
         if run is not opened.run:

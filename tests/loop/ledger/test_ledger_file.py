@@ -1,6 +1,5 @@
 """What is no ledger is refused and left as it is; readers and writers do not meet in the file."""
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -20,7 +19,6 @@ from promolab.errors import InputError, StepError
 from promolab.loop import ledger as module
 from promolab.loop.ledger import Ledger
 from promolab.loop.ledger_file import reading, writing
-from tests.draws import draws
 from tests.refused import refused
 
 AS_OF = datetime(2017, 10, 30, 4)
@@ -66,26 +64,6 @@ def told(path: Path, sql: str, *, anew: bool = False) -> None:
         con.execute(sql)
 
 
-def of_a_newer_duckdb(path: Path) -> None:
-    """As version 2 of DuckDB leaves its files: another storage version, its checksum right."""
-    path.unlink()
-    with duckdb.connect() as con:
-        con.execute(f"ATTACH '{path}' AS newer (STORAGE_VERSION 'latest')")
-        con.execute("CREATE TABLE newer.t AS SELECT 1 AS a")
-    content = bytearray(path.read_bytes())
-    content[12:20] = (999).to_bytes(8, "little")
-    content[:8] = checksum(bytes(content[8:4096])).to_bytes(8, "little")
-    path.write_bytes(bytes(content))
-
-
-def checksum(buffer: bytes) -> int:
-    """Return DuckDB's checksum of a block whose size is a multiple of 8."""
-    result, mask = 5381, 2**64 - 1
-    for place in range(0, len(buffer), 8):
-        result ^= int.from_bytes(buffer[place : place + 8], "little") * 0xBF58476D1CE4E5B9 & mask
-    return result
-
-
 NEWER = "UPDATE meta SET value = '2' WHERE key = 'schema_version'"
 THEIRS = "UPDATE meta SET value = 'Theirs' WHERE key = 'shop'"
 OTHER, NONE = "CREATE TABLE {} AS SELECT 1 AS customer_id", "is a DuckDB file, but no ledger"
@@ -100,7 +78,6 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no ledger": (lambda p: told(p, OTHER.format("events"), anew=True), NONE),
     "other columns": (lambda p: told(p, OTHER.format("meta"), anew=True), NONE),
     "without a table": (lambda p: told(p, "DROP TABLE outcomes"), "is damaged"),
-    "newer DuckDB": (of_a_newer_duckdb, "was written by a newer DuckDB"),
 }
 
 
@@ -217,97 +194,3 @@ def test_two_writers_and_a_reader(tmp_path):
     assert len(weeks) == 6 and set(ledger.predictions()["value"]) == {0.1}
     assert [len(ledger.decisions(week)) for week in weeks] == [200] * 6
     assert len(ledger.outcomes()) == 1  # settled once, by whoever came first
-
-
-KILLED = """
-import json, os, random, signal, sys, time, traceback
-from contextlib import suppress
-from datetime import datetime
-from pathlib import Path
-import duckdb, pandas as pd
-from promolab.errors import InputError
-sys.path.insert(0, {tests!r})
-from test_ledger_file import AS_OF, ROWS, decisions, said
-from promolab.loop.ledger import Ledger
-
-path, log = Path({path!r}), Path({log!r})
-WEEKS = [f"20{{y}}-W{{w:02d}}" for y in range(10, 30) for w in range(1, 53)]
-
-def write():
-    ledger = Ledger.open(path, shop="Ours", create=True)
-    done = len(log.read_text().split()) if log.exists() else 0
-    for place in range(done, len(WEEKS)):
-        week = WEEKS[place]
-        with suppress(InputError):  # it was released before the kill
-            ledger.record_week(week, AS_OF, state="draft", predictions=said(0.5))
-        ledger.record_week(week, AS_OF, state="released", decisions=decisions(week, 500),
-                           predictions=said(0.1))
-        ledger.record_outcomes(week, said(place), state="settled", known_at=AS_OF)
-        with log.open("a") as file:
-            file.write(week + "\\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-def check():
-    if not path.exists():
-        assert not log.exists()
-        return
-    ledger = Ledger.prepared(path, shop="Ours")
-    told = log.read_text().split() if log.exists() else []
-    weeks = ledger.weeks().set_index("week")["state"]
-    assert set(told) <= set(weeks.index) and len(weeks) - len(told) in (0, 1), (told, weeks)
-    assert (weeks.loc[told] == "released").all()
-    values = ledger.predictions().set_index("week")["value"]
-    assert values.index.tolist() == weeks.index.tolist()
-    assert (values == weeks.map({{"draft": 0.5, "released": 0.1}})).all()
-    for week, state in weeks.iloc[-3:].items():
-        assert len(ledger.decisions(week)) == (500 if state == "released" else 0)
-    settled = ledger.outcomes().set_index("week")["value"]
-    assert set(told) <= set(settled.index)
-
-def child(work):
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    return pid
-
-# How long a week takes here: the first child writes one.
-begun, pid = time.monotonic(), child(write)
-while not log.exists():
-    time.sleep(0.001)
-week = time.monotonic() - begun
-os.kill(pid, signal.SIGKILL)
-os.waitpid(pid, 0)
-
-rng, kills = random.Random({seed}), []
-for attempt in range({kills}):
-    pid = child(write)
-    time.sleep(rng.uniform(0.0, 1.5 * week))
-    os.kill(pid, signal.SIGKILL)
-    status = os.waitpid(pid, 0)[1]
-    kills.append(os.WIFSIGNALED(status))
-    assert os.waitpid(child(check), 0)[1] == 0, attempt
-print(json.dumps({{"killed": sum(kills), "weeks": len(log.read_text().split())}}))
-"""
-
-
-def test_killed_at_random_moments_nothing_is_lost(tmp_path, repository):
-    """Each kill ends a process that writes weeks as fast as it can; the file is looked at after."""
-    kills = draws(4, most=40)
-    names = {"path": str(tmp_path / "ledger.duckdb"), "log": str(tmp_path / "told.txt")}
-    code = KILLED.format(tests=str(Path(__file__).parent), seed=0, kills=kills, **names)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(repository), *sys.path])}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["killed"] == kills and told["weeks"] >= kills // 4, done.stdout + done.stderr
