@@ -17,7 +17,6 @@ from .week_plans import check_plan as check_plan
 from .week_plans import moved_since_release as moved_since_release
 from .week_plans import read_served as read_served
 from .week_plans import released_plans as released_plans
-from .week_plans import served_contacts as served_contacts
 from .week_plans import served_tables as served_tables
 
 __all__ = [

@@ -19,8 +19,6 @@ from promolab.results import words_of
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from promolab.contract import Shop
 
 
@@ -94,8 +92,6 @@ def served_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         ``decisions`` has the column ``planned`` too; both are without a row where nothing was
         served.
     """
-    import pandas as pd
-
     rows = read_served(folder)
     decisions = pd.DataFrame(rows, columns=[*_COLUMNS, "chances"])
     moments = pd.to_datetime(decisions["ts"], utc=True, format="ISO8601")
@@ -107,32 +103,6 @@ def served_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     ]
     columns = ["decision_id", "action", "propensity"]
     return decisions.drop(columns="chances"), pd.DataFrame(chances, columns=columns)
-
-
-def served_contacts(folder: Path, promotions: Mapping[str, tuple[Any, ...]]) -> pd.DataFrame:
-    """Return whom a week's service contacted beside its plan.
-
-    Parameters
-    ----------
-    folder : Path
-        The week's folder.
-    promotions : mapping of str to tuple
-        Bundle → its promotions; what is not named is a promotion itself.
-
-    Returns
-    -------
-    DataFrame
-        customer_id, promotion_id, ts: those who were given something (none of those held out, for
-        whom chance decided at the moment), a row per promotion.
-    """
-    import pandas as pd
-
-    decisions, _ = served_tables(folder)
-    rows = decisions[(decisions["action"] != NONE) & ~decisions["planned"].astype(bool)]
-    named = [promotions.get(action, (action,)) for action in rows["action"]]
-    rows = rows.assign(promotion_id=pd.Series(named, rows.index, dtype=object))
-    rows = rows.explode("promotion_id")
-    return rows[["customer_id", "promotion_id", "ts"]].reset_index(drop=True)
 
 
 SEND = "send"
@@ -180,18 +150,14 @@ def check_plan(folder: Path, week: str) -> None:
     Raises
     ------
     InputError
-        If there is no ``send/``, or no table of decisions.
+        If there is no ``send/``, or no table of decisions or of the plan.
     """
-    if not (folder / SEND).is_dir():
+    needed = [SEND, *(f"tables/{name}.parquet" for name in (DECISIONS, PLANNED))]
+    missing = [name for name in needed if not (folder / name).exists()]
+    if missing:
         raise InputError(
-            f"{week} has no plan: there is no folder {SEND} in {folder}; make the report again"
+            f"{week} has no plan: {missing[0]} is not in {folder}; make the report again"
         )
-    for name in (DECISIONS, PLANNED):
-        if not (folder / "tables" / f"{name}.parquet").is_file():
-            raise InputError(
-                f"{week} has no plan: tables/{name}.parquet is not in {folder}; make the report "
-                "again"
-            )
 
 
 def settings_of(folder: Path) -> Settings:
@@ -247,8 +213,6 @@ class Planned:
         InputError
             If a planned promotion is not in ``shop/promotions.parquet``.
         """
-        import pandas as pd
-
         tables, shop = folder / "tables", folder / "shop"
         settings = settings_of(folder)
         decisions = pd.read_parquet(tables / f"{DECISIONS}.parquet")
@@ -282,8 +246,6 @@ class Planned:
 
 
 def _more(folder: Path) -> list[pd.Series[Any]]:
-    import pandas as pd
-
     files = folder / "tables" / "features.parquet", folder / "shop" / "customers.parquet"
     return [
         pd.read_parquet(file, columns=["customer_id"])["customer_id"]
@@ -354,9 +316,11 @@ class ReleasedPlan:
         """Return whom its service contacted beside the plan: customer_id, promotion_id, ts."""
         planned = Planned.of(self.run.path)
         bundles = read_operations(planned.settings).contact.bundles
-        rows = served_contacts(self.run.path, bundles)
-        if rows.empty:
-            return rows
+        rows, _ = served_tables(self.run.path)
+        rows = rows[(rows["action"] != NONE) & ~rows["planned"].astype(bool)]
+        named = [bundles.get(action, (action,)) for action in rows["action"]]
+        rows = rows.assign(promotion_id=pd.Series(named, rows.index, dtype=object))
+        rows = rows.explode("promotion_id")[["customer_id", "promotion_id", "ts"]]
         ids = planned.promotions
         known = pd.Series(ids.to_numpy(), index=ids.astype("str"))
         rows = rows.assign(promotion_id=rows["promotion_id"].map(known))

@@ -81,19 +81,6 @@ def _most(code: np.ndarray, n: int, values: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(found), np.nan, found)
 
 
-OF_ORDERS = frozenset(
-    (
-        *("recency_days", "orders", "amount", "discount", "discount_share", "items"),
-        *("days_between_orders", "orders_28d", "amount_28d", "orders_84d", "amount_84d"),
-        *("amount_trend", "average_order_amount", "largest_order", "average_item_price"),
-        *("coupon_orders", "coupon_order_share"),
-    )
-)
-BY_CLOCK = frozenset(("weekend_share", "evening_share", "hour_of_day"))
-OF_CATEGORIES = frozenset(("categories", "category_entropy", "top_category", "private_label_share"))
-"""What each function returns."""
-
-
 def _times(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return when orders were made, and which were kept: not wholly returned or cancelled."""
     bought, touched, amount, gross = rows[:, :4].T

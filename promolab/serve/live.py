@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Collection, Set
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -310,7 +309,7 @@ class LiveFeatures:
         there = found["first"] < NEVER
         return frame[there].sort_values("customer_id", ignore_index=True)
 
-    def row(self, customer_id: Any, moment: int, needed: Set[str] | None = None) -> dict[str, Any]:
+    def row(self, customer_id: Any, moment: int) -> dict[str, Any]:
         """Return the features of one customer; of one who is new, what nobody has done yet.
 
         Parameters
@@ -319,14 +318,12 @@ class LiveFeatures:
             As the shop writes it.
         moment : int
             Microseconds since 1970, after all that was taken in.
-        needed : set of str, optional
-            Features without which the row is of no use; others may be left out. By default all.
         """
         code, rows = self.code(customer_id), {}
         for name, table in self._tables.items():
             mine = table.of(code)
             rows[name] = mine, np.zeros(len(mine), dtype=np.int64)
-        columns = self._features(rows, 1, moment, needed)
+        columns = self._features(rows, 1, moment)
         found = {name: values[0] for name, values in columns.items()}
         if "top_category" in found:
             found["top_category"] = self._category(found["top_category"])
@@ -337,38 +334,24 @@ class LiveFeatures:
     def _category(self, number: float) -> str | None:
         return None if np.isinf(number) else self._categories[int(number)]
 
-    def _features(
-        self,
-        rows: Rows,
-        n: int,
-        moment: int,
-        needed: Set[str] | None = None,
-    ) -> dict[str, np.ndarray]:
-        def wanted(names: Collection[str]) -> bool:
-            return needed is None or not needed.isdisjoint(names)
-
-        found: dict[str, np.ndarray] = {}
-        if wanted(formulas.OF_ORDERS):
-            found |= formulas.of_orders(*rows["orders"], n, moment)
-        if wanted(("first", "tenure_days", "view_to_purchase_rate")):
-            found |= formulas.of_customers(*rows["customers"], n, moment)
+    def _features(self, rows: Rows, n: int, moment: int) -> dict[str, np.ndarray]:
+        found = formulas.of_orders(*rows["orders"], n, moment)
+        found |= formulas.of_customers(*rows["customers"], n, moment)
         for name, column in (("store_id", "stores"), ("product_id", "products")):
-            if name in self._columns and wanted((column,)):
+            if name in self._columns:
                 found[column] = np.bincount(rows[name][1], minlength=n)
-        if self._responses and wanted(("contacts", "contacts_28d", "responses", "response_rate")):
+        if self._responses:
             found |= formulas.of_contacts(*rows["contacts"], n, moment)
             found["responses"] = np.bincount(rows["answers"][1], minlength=n)
             rate = self._rate(found["responses"], found["contacts"], moment)
             found["response_rate"] = rate
-        if self._responses and wanted(("answers", "days_since_response")):
             found |= formulas.of_answering(*rows["answering"], n, moment)
-        if self._kinds and wanted(BROWSING):
+        if self._kinds:
             found |= formulas.of_browsing(*rows["browsing"], n, moment, sorted(self._kinds))
             if "view" in self._kinds:
                 found["view_to_purchase_rate"] = formulas.ratio(found["bought"], found["viewed"])
-        if wanted(formulas.BY_CLOCK):
-            found |= formulas.by_clock(*rows["orders"], n, self._clock)
-        if self.products is not None and wanted(formulas.OF_CATEGORIES):
+        found |= formulas.by_clock(*rows["orders"], n, self._clock)
+        if self.products is not None:
             found |= formulas.of_categories(*rows["categories"], n)
         return found
 

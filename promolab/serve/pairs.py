@@ -308,7 +308,6 @@ class LiveChances:
     def __init__(self, model: ArrayModel, shop: Shop, live: LiveFeatures) -> None:
         self.model, self.live = model, live
         self.pairs = LivePairs(shop, live, model.columns)
-        self._needed = frozenset(model.columns)
         self._place = {str(name): place for name, place in self.pairs.place.items()}
         self._waiting: defaultdict[Any, list[Event]] = defaultdict(list)
 
@@ -334,7 +333,7 @@ class LiveChances:
         for event in self._waiting.pop(customer, ()):
             self.pairs.take(event)
         places = np.array([self._place[promotion] for promotion in asked], dtype=np.int64)
-        columns = self.live.row(customer, moment, self._needed)
+        columns = self.live.row(customer, moment)
         columns |= self.pairs.columns(customer, places, moment)
         chances = self.model.of(self.model.read(columns, len(places)))
         return dict(zip(asked, chances.tolist(), strict=True))

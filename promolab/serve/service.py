@@ -60,8 +60,6 @@ class Service:
         Events: `COUNTED`, refused, and dead letters of the queue or the log.
     reading : bool or None
         Whether the queue of events is read; None where none was given, or it has ended.
-    decided : Counter
-        Decisions made here: given, none, and held out.
     """
 
     def __init__(
@@ -70,7 +68,7 @@ class Service:
         self.week, self.store, self._clock = week, store, clock
         self.live = week.live
         self.chooser = Chooser(week)
-        self.taken, self.decided = self.live.taken, Counter(given=0, none=0, held_out=0)
+        self.taken = self.live.taken
         for said in (*COUNTED, "refused", "dead_letters"):
             self.taken.setdefault(said, 0)
         self.reading: bool | None = None
@@ -412,8 +410,6 @@ class Service:
                 self._stand(decision)
             self._file(decision)
             self.write()
-            if new:
-                self._count(decision)
             return decision
 
     def _chosen(self, customer: Any) -> tuple[Decision, bool]:
@@ -479,11 +475,6 @@ class Service:
         if self.week.chances is None:
             found.append("The week has no response model: no chance of a response is known.")
         return found
-
-    def _count(self, decision: Decision) -> None:
-        held = decision.holdout != NONE and decision.planned_action != NONE
-        said = "held_out" if held else "none" if decision.action == NONE else "given"
-        self.decided[said] += 1
 
 
 def _utc(moment: datetime) -> datetime:

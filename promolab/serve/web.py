@@ -49,7 +49,6 @@ class Metrics:
             "promolab_request_seconds", "Time to answer.", ["path"], buckets=SECONDS, **on
         )
         self.events = Gauge("promolab_events", "Events by what became of them.", ["said"], **on)
-        self.decisions = Gauge("promolab_decisions", "Decisions made here.", ["said"], **on)
         self.age = Gauge("promolab_features_age_seconds", "Age of the latest event counted.", **on)
         self.down = Counter("promolab_store_down", "Times the store did not answer.", **on)
 
@@ -229,8 +228,6 @@ def _add_pages(api: FastAPI, service: Service, metrics: Metrics, turns: Turns) -
         """Return counts and times in Prometheus' format."""
         for said, n in service.taken.items():
             metrics.events.labels(said).set(n)
-        for said, n in service.decided.items():
-            metrics.decisions.labels(said).set(n)
         metrics.age.set(service.age())
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -255,20 +255,6 @@ def test_a_store_that_may_forget_is_refused_and_its_errors_hold_up_the_queue(val
     refused("maxmemory-policy allkeys-lru", RedisStore, valkey.url, "week")
 
 
-def test_an_emptied_store_is_said_until_a_restart(valkey, week, reports, clock):
-    service = Service(week(), open_store(valkey.url, "week"), clock)
-    customer, other = given(reports)[:2]
-    service.receive([no(service, customer, 2)])
-    service.store._redis.flushall()
-    for _ in range(2):
-        with pytest.raises(StoreDown, match="it was emptied"):
-            decided(service, other)
-        with pytest.raises(StoreDown, match="it was emptied"):
-            service.receive([event(1, "view")])  # written, and never acknowledged
-    again = Service(week(), open_store(valkey.url, "week"), clock)
-    assert not offered(again, customer) and offered(again, other)
-
-
 def test_what_reads_the_queue_and_dies_is_said(service):
     def put(lines):
         raise MemoryError

@@ -312,17 +312,6 @@ def test_a_promotion_is_over_at_its_very_end(service):
     assert [OVER in found for found in bars] == [False, True]
 
 
-def test_decisions_are_counted_by_what_became_of_them(service, reports):
-    rows = planned(reports)
-    for customer in rows.index:
-        decided(service, customer)
-    gets, meant = rows["action"] != NONE, rows["planned_action"].fillna(NONE) != NONE
-    held = (rows["holdout"] != NONE) & meant
-    assert (rows["holdout"] != NONE).sum() > held.sum() > 0  # some are held out of nothing
-    by_hand = {"given": gets.sum(), "none": (~gets & ~held).sum(), "held_out": held.sum()}
-    assert service.decided == by_hand
-
-
 def test_a_log_longer_than_a_page_is_read_to_its_end(week, clock):
     store = MemoryStore()
     for _ in range(PAGE + 1):

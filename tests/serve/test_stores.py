@@ -25,21 +25,6 @@ def test_what_is_acknowledged_survives_a_power_cut(valkey):
     assert found[-1][0] == last and store.read(names[-1], 20) == found[-1:]
 
 
-def test_a_service_goes_on_when_its_store_is_back(valkey, week, clock):
-    service = Service(week(), open_store(valkey.url, "week"), clock)
-    row = event(30, "purchase", 1, amount=5.0, quantity=1, product_id="p")
-    service.receive([row])
-    valkey.kill()
-    for ask in (lambda: service.score([30], None, True), lambda: service.receive([row])):
-        with pytest.raises(StoreDown):
-            ask()
-    valkey.start()
-    assert service.receive([row])["repeated"] == 1
-    told = service.score([30], None, True)["customers"]
-    again = Service(week(), open_store(valkey.url, "week"), clock)
-    assert again.score([30], None, True)["customers"][0]["decision"] == told[0]["decision"]
-
-
 def test_a_service_that_starts_waits_for_a_store_that_starts(valkey, week, clock, monkeypatch):
     service = Service(week(), open_store(valkey.url, "week"), clock)
     service.receive([event(30, "view")])

@@ -235,7 +235,7 @@ def test_a_release_needs_a_whole_plan(reports, published, tmp_path):
     (reports / ".failed" / "2017-W45.json").write_text('{"reason": "step 01 failed"}')
     refused(r"report of 2017-W45 failed \(step 01 failed\)", release_week, "2017-W45", reports)
     without = shutil.copytree(published, tmp_path / "without", symlinks=True)
-    refused("2017-W44 has no plan: there is no folder send", release_week, WEEK, without)
+    refused("2017-W44 has no plan: send is not in", release_week, WEEK, without)
     refused("--by is empty", release_week, WEEK, reports, " ")
     assert manifest(reports)["state"] == "draft"
 
