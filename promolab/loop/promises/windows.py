@@ -311,7 +311,7 @@ def taken_off_each(
     for j in np.unique(columns):
         mine, one = columns == j, amounts.promotions[j]
         rows = place[mine]
-        here = in_window(one, orders, {k: v[..., j] for k, v in amounts.given.items()})
+        here = in_window(one, orders)
         alike = {kind: orders.shares[rows][:, [k == kind for k in kinds]].mean(axis=1)
                  for kind in set(kinds)}  # fmt: skip
         shares = [orders.shares[rows, j], *(alike.get(p.kind, 1.0) for p, _ in held)]
