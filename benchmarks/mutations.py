@@ -248,7 +248,7 @@ MUTATIONS = (
         "test_what_is_bought_between_the_decision_and_the_start_is_not_what_came",
     ),
     Mutation(
-        "loop/promises/ledger_rows.py",
+        "loop/promises/forecast_errors.py",
         "np.log(np.maximum(values, 0.5))",
         "np.log(np.maximum(values, 1.0))",
         "loop/promises/test_forecast_errors.py::test_a_count_of_none_is_half_of_one",

@@ -131,6 +131,8 @@ def _other_lists(planned: pd.DataFrame, offers: pd.DataFrame) -> list[str]:
     """Say of which promotions the lists would be others: by channel, or by what they go with."""
     said = []
     for column, word in (("channel", "channel"), ("action", "bundle")):
+        if column not in planned:
+            continue
         was = planned.drop_duplicates("promotion_id").set_index("promotion_id")[column]
         now = offers.set_index("promotion_id")[column]
         for promotion in now.index[now.astype("str") != was.reindex(now.index).astype("str")]:

@@ -1,6 +1,5 @@
-from .calibration import calibration_track
 from .champions import KeptModels as KeptModels
-from .champions import last_method
+from .champions import calibration_track, last_method
 from .champions import models_of as models_of
 from .drift import FeatureDrift as FeatureDrift
 from .drift import drift_since, feature_drift

@@ -15,8 +15,7 @@ from promolab.campaign.outlook import type_of
 from promolab.campaign.worth import load_worth
 from promolab.checks import level_of
 from promolab.folder import RunFolder
-from promolab.loop.promises.assignment import Assigned, Group, assigned_of
-from promolab.loop.promises.ledger_rows import (
+from promolab.loop.promises.assignment import (
     COUNTED,
     PREDICTION_COLUMNS,
     PROFIT,
@@ -24,6 +23,9 @@ from promolab.loop.promises.ledger_rows import (
     REDEMPTIONS,
     SPEND,
     UNKNOWN,
+    Assigned,
+    Group,
+    assigned_of,
     rates_of,
     typed,
 )

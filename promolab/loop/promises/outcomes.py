@@ -15,8 +15,7 @@ from promolab.checks import level_of
 from promolab.contract import read_operations
 from promolab.features import known_until
 from promolab.folder import RunFolder, state_of
-from promolab.loop.promises.assignment import Assigned, Group, assigned_of
-from promolab.loop.promises.ledger_rows import (
+from promolab.loop.promises.assignment import (
     COUNTED,
     OUTCOME_COLUMNS,
     PROFIT,
@@ -26,6 +25,9 @@ from promolab.loop.promises.ledger_rows import (
     SETTLED,
     SPEND,
     UNKNOWN,
+    Assigned,
+    Group,
+    assigned_of,
     rates_of,
     typed,
 )

@@ -12,7 +12,7 @@ from promolab.loop.promises import (
     join_outcomes,
     planner_calibration,
 )
-from promolab.loop.promises.ledger_rows import typed
+from promolab.loop.promises.assignment import typed
 from tests.refused import refused
 
 WEEKS = [f"2024-W{w:02d}" for w in range(10, 22)]
