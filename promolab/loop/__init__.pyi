@@ -5,7 +5,6 @@ from .ledger_sync import WeekRows as WeekRows
 from .ledger_sync import checked_ledger as checked_ledger
 from .ledger_sync import keep_ledger as keep_ledger
 from .ledger_sync import run_key as run_key
-from .recheck import plan_record as plan_record
 from .rehearsal import Rehearsal as Rehearsal
 from .rehearsal import rehearse
 from .week_lifecycle import Pages as Pages
@@ -15,6 +14,7 @@ from .week_plans import append_served as append_served
 from .week_plans import carried_out, released_contacts, with_released_decisions
 from .week_plans import check_plan as check_plan
 from .week_plans import moved_since_release as moved_since_release
+from .week_plans import plan_record as plan_record
 from .week_plans import read_served as read_served
 from .week_plans import released_plans as released_plans
 from .week_plans import served_tables as served_tables

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -19,14 +17,12 @@ from promolab.errors import InputError
 from promolab.folder import RunFolder, is_live, sha256_of
 from promolab.loop.states import check_unchanged, frozen_windows, moved_windows
 from promolab.loop.week_plans import (
+    SHOP_SETTINGS,
     Planned,
-    ReleasedPlan,
-    plan_files,
     released_contacts,
-    released_plans,
-    settings_of,
+    released_digests,
+    starting_windows,
 )
-from promolab.weeks import Week
 
 if TYPE_CHECKING:
     from promolab.contract import Settings, Shop
@@ -152,52 +148,8 @@ def _changed(was: Settings, now: Settings) -> list[str]:
     return found + [f"[{s}]" for s, a, b in zip(sections, old, new, strict=True) if a != b]
 
 
-_SETTINGS = "shop/shop.toml"
 _NEEDED = ("events", "customers", "promotions", "exposures", "responses", "contact_rights")
 """Tables that rights and limits are read from."""
-
-
-def plan_record(run: RunFolder) -> dict[str, Any]:
-    """Return what a draft's manifest says of its plan: its files, and what it took in.
-
-    Parameters
-    ----------
-    run : RunFolder
-        The week's folder, while it is made too.
-
-    Returns
-    -------
-    dict
-        files (SHA-256 by path), released (a digest of each other week's plan as it was counted),
-        settings (SHA-256 of the shop's), promotions (windows of those that start in the week).
-    """
-    settings, offers = run.path / _SETTINGS, run.path / "shop" / "promotions.parquet"
-    promotions = pd.read_parquet(offers) if offers.is_file() else None
-    zone = settings_of(run.path).zone or "UTC"
-    return {
-        "files": plan_files(run.path),
-        "released": _released(run),
-        "settings": sha256_of(settings) if settings.is_file() else None,
-        "promotions": {} if promotions is None else _starting(promotions, run.week, zone),
-    }
-
-
-def _released(run: RunFolder) -> dict[str, str]:
-    """Return a digest of the plan that each other week released."""
-    plans = [plan for plan in released_plans(run.reports) if plan.week != run.week]
-    return {str(plan.week): _digest(plan) for plan in plans}
-
-
-def _digest(plan: ReleasedPlan) -> str:
-    told = {"files": plan.release["files"], "sent": (plan.manifest.get("sent") or {}).get("table")}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _starting(promotions: pd.DataFrame, week: Week, zone: str) -> dict[str, dict[str, str]]:
-    """Return the windows of the promotions that start in a week."""
-    starts = promotions["starts_at"]
-    rows = promotions[(starts >= week.start(zone)) & (starts < week.end(zone))]
-    return frozen_windows(rows)
 
 
 def recheck_draft(run: RunFolder, planned: Planned, whole: Shop, now: datetime) -> Recheck:
@@ -254,22 +206,22 @@ def recheck_draft(run: RunFolder, planned: Planned, whole: Shop, now: datetime) 
     )  # fmt: skip
     gone = ~customers.isin(_known(shop))
     reasons = [_reasons(able, customers, row, gone) for row in offers.to_dict("records")]
-    starting, taken = _starting(table, week, planned.zone), record.get("released", {})
+    starting, taken = starting_windows(table, week, planned.zone), record.get("released", {})
     return Recheck(
         _concerned(planned.table, offers, reasons),
         tuple(sorted(starting.keys() - record.get("promotions", starting).keys())),
         tuple(name for name in changed if name not in _STOPS),
         tuple(stops),
-        tuple(name for name, digest in _released(run).items() if taken.get(name) != digest),
+        tuple(name for name, digest in released_digests(run).items() if taken.get(name) != digest),
     )
 
 
 def _check_as_drafted(run: RunFolder, record: Mapping[str, Any], whole: Shop) -> None:
     """Refuse settings that were changed in the folder, and a shop that lacks a table it had."""
     if record.get("settings"):
-        file = run.path / _SETTINGS
-        there = {_SETTINGS: sha256_of(file)} if file.is_file() else {}
-        check_unchanged({_SETTINGS: record["settings"]}, there, "the plan was made")
+        file = run.path / SHOP_SETTINGS
+        there = {SHOP_SETTINGS: sha256_of(file)} if file.is_file() else {}
+        check_unchanged({SHOP_SETTINGS: record["settings"]}, there, "the plan was made")
     for name in _NEEDED:
         if (run.path / "shop" / f"{name}.parquet").is_file() and not whole.has(name):
             raise InputError(

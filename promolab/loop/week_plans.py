@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ from promolab.engines import keep
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, append_lines, read_lines, sha256_of, state_of
 from promolab.loop.reconcile import Reconciliation
-from promolab.loop.states import check_unchanged, moved_windows
+from promolab.loop.states import check_unchanged, frozen_windows, moved_windows
 from promolab.results import words_of
 from promolab.weeks import Week
 
@@ -112,6 +114,7 @@ DROPPED = "dropped"
 """Table of those taken out of a plan at its release."""
 OVERRIDES = "overrides"
 """Table of what was changed of a plan by hand at its release."""
+SHOP_SETTINGS = "shop/shop.toml"
 SENT = "tables/sent.parquet"
 """What was really sent, once that is read back."""
 _TABLES = (DECISIONS, "decision_propensities", PLANNED, DROPPED, OVERRIDES)
@@ -359,6 +362,49 @@ def _check_sent(folder: Path, sent: Mapping[str, Any]) -> None:
     if told is not None:
         there = {SENT: sha256_of(folder / SENT)} if (folder / SENT).is_file() else {}
         check_unchanged({SENT: told}, there, "it was read back")
+
+
+def plan_record(run: RunFolder) -> dict[str, Any]:
+    """Return what a draft's manifest says of its plan: its files, and what it took in.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week's folder, while it is made too.
+
+    Returns
+    -------
+    dict
+        files (SHA-256 by path), released (a digest of each other week's plan as it was counted),
+        settings (SHA-256 of the shop's), promotions (windows of those that start in the week).
+    """
+    settings, offers = run.path / SHOP_SETTINGS, run.path / "shop" / "promotions.parquet"
+    promotions = pd.read_parquet(offers) if offers.is_file() else None
+    zone = settings_of(run.path).zone or "UTC"
+    return {
+        "files": plan_files(run.path),
+        "released": released_digests(run),
+        "settings": sha256_of(settings) if settings.is_file() else None,
+        "promotions": {} if promotions is None else starting_windows(promotions, run.week, zone),
+    }
+
+
+def released_digests(run: RunFolder) -> dict[str, str]:
+    """Return a digest of the plan that each other week released."""
+    plans = [plan for plan in released_plans(run.reports) if plan.week != run.week]
+    return {str(plan.week): _digest(plan) for plan in plans}
+
+
+def _digest(plan: ReleasedPlan) -> str:
+    told = {"files": plan.release["files"], "sent": (plan.manifest.get("sent") or {}).get("table")}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def starting_windows(promotions: pd.DataFrame, week: Week, zone: str) -> dict[str, dict[str, str]]:
+    """Return the windows of the promotions that start in a week."""
+    starts = promotions["starts_at"]
+    rows = promotions[(starts >= week.start(zone)) & (starts < week.end(zone))]
+    return frozen_windows(rows)
 
 
 def released_contacts(run: RunFolder) -> pd.DataFrame:

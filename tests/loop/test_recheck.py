@@ -170,17 +170,6 @@ def test_what_is_changed_by_hand_is_rewritten_everywhere_and_on_record(made, cap
     assert everything(made.out / week) == was
 
 
-def test_an_earlier_week_released_after_a_later_one_respects_it(made):
-    for k in (0, 1):
-        made.draft(k, lead_days=7, **PLAN)
-    release_week(str(made.week(1)), made.out)
-    refused("over the limit", release_week, str(made.week(0)), made.out)
-    made.draft(0, lead_days=7, **PLAN)  # the new draft takes the later week in
-    assert list(made.manifest(0)["plan"]["released"]) == [str(made.week(1))]
-    release_week(str(made.week(0)), made.out)
-    assert not set(made.files(0)["customer_id"]) & set(made.files(1)["customer_id"])
-
-
 def test_what_changed_in_the_shop_is_said_by_kind_and_those_concerned_are_taken_out(made, capsys):
     with_pages(made.draft(0, **PLAN).path)
     ids = made.table(0, "planned").query("holdout == 'none'")["customer_id"].tolist()

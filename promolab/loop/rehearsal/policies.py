@@ -115,16 +115,8 @@ LATEST = 20_000
 """Past contacts, the newest first, that a response model learns from."""
 
 
-@dataclass
-class Memory:
-    """What a policy keeps from week to week; without it, it is worked out again, to the same."""
-
-    learned: Learned
-    attainable: Any = None
-
-
 def decide(
-    policy: str, going: GoingShop, asked: RehearsalSettings, truth: OracleValues, memory: Memory
+    policy: str, going: GoingShop, asked: RehearsalSettings, truth: OracleValues, kept: Learned
 ) -> Decided:
     """Return a policy's decisions for the week that begins.
 
@@ -137,14 +129,15 @@ def decide(
     asked : RehearsalSettings
     truth : OracleValues
         What each promotion truly adds and costs; policies other than oracles read its costs alone.
-    memory : Memory
+    kept : Learned
+        What the learned policy keeps from week to week.
     """
     if policy == LEARNED:
         shop = going.shop()
         return learned_week(
             shop, begins(going, shop), list(going.options), going.contactable,
             budget=asked.budget, explore=asked.explore, holdout=asked.holdout,
-            seed=seed_of_week(asked, going.week), kept=memory.learned,
+            seed=seed_of_week(asked, going.week), kept=kept,
         )  # fmt: skip
     rng = np.random.default_rng([asked.seed, going.week, 3])
     n, k = truth.cost.shape

@@ -23,7 +23,6 @@ from promolab.loop.rehearsal.policies import (
     LEARNED,
     NOBODY,
     ORACLES,
-    Memory,
     RehearsalSettings,
     begins,
     decide,
@@ -282,14 +281,14 @@ def run_policy(
         return
     going = GoingShop.begin(asked.world, folder / SHOP, opened)
     rows.mkdir(exist_ok=True)
-    memory = Memory(Learned())
+    kept = Learned()
     first = going.first
     for path in known:
         if int(path.stem) < going.week:
             yield json.loads(path.read_text("utf-8"))
     while (week := going.week) < first + asked.weeks * going.world.every:
         truth = going.latent_values()
-        made = decide(policy, going, asked, truth, memory)
+        made = decide(policy, going, asked, truth, kept)
         row = plain({"policy": policy, "week": going.iso_week, **_came(made, truth)})
         if policy == LEARNED:
             row |= plain(_promised(asked, going, made, folder))

@@ -24,7 +24,7 @@ def customers(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-@pytest.mark.parametrize("n", [100, 3_000, 200_000])
+@pytest.mark.parametrize("n", [100, 3_000, 30_000])
 def test_draws_of_the_same_customers_do_not_drift(n):
     found = [feature_drift(customers(n, 1), customers(n, 2))]
     if n < 10_000:
@@ -35,7 +35,7 @@ def test_draws_of_the_same_customers_do_not_drift(n):
 
 
 def test_a_small_difference_of_many_rows_or_of_a_value_many_share_is_no_drift():
-    found = feature_drift(customers(300_000, 1), customers(300_000, 2, shift=0.05))
+    found = feature_drift(customers(100_000, 1), customers(100_000, 2, shift=0.05))
     row = found.frame.set_index("column").loc["amount_84d"]
     assert row["p_holm"] < 1e-9 and row["drift"] == "no" and found.drifted == []
     then, now = customers(3_000, 1), customers(3_000, 2)
