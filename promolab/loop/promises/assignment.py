@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -194,7 +194,7 @@ def assigned_of(
     chances: pd.DataFrame,
     *,
     segments: pd.Series[Any] | None = None,
-    clusters: pd.Series[Any] | None = None,
+    clusters: Callable[[pd.Index], pd.Series[Any] | None] = lambda _: None,
 ) -> Assigned:
     """Read the decisions of one week.
 
@@ -204,8 +204,10 @@ def assigned_of(
         decision_id, customer_id, ts, action, propensity, and holdout where it is told.
     chances : DataFrame
         decision_id, action, propensity: every action that was possible, ``none`` among them.
-    segments, clusters : Series, optional
+    segments : Series, optional
         By customer_id.
+    clusters : callable, optional
+        Given ids of customers, returns who was drawn together; None where that is not known.
 
     Raises
     ------
@@ -235,10 +237,10 @@ def assigned_of(
     if segments is not None:
         own = who.map(segments).astype(object).fillna(OTHER).astype(str).to_numpy(dtype=object)
     cluster = np.arange(len(rows))
-    if clusters is not None:
-        together = who.map(clusters)
-        together = together.astype(str).where(together.notna(), "customer " + who.astype(str))
-        cluster = pd.factorize(together)[0]
+    if (together := clusters(pd.Index(who))) is not None:
+        unit = pd.Series(together.to_numpy(), who.index)
+        unit = unit.astype(str).where(unit.notna(), "customer " + who.astype(str))
+        cluster = pd.factorize(unit)[0]
     when = rows["ts"].min()
     return Assigned(
         who.to_numpy(),

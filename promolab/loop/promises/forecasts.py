@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.campaign.outlook import type_of
+from promolab.campaign.plan import clusters
 from promolab.campaign.worth import load_worth
 from promolab.checks import level_of
 from promolab.folder import RunFolder
@@ -32,7 +34,6 @@ from promolab.loop.promises.assignment import (
 from promolab.loop.promises.outcomes import offers_of, segments_of, span_of
 from promolab.loop.promises.windows import (
     Noise,
-    clusters_of,
     held_by,
     margins_known,
     noise_of,
@@ -101,7 +102,7 @@ def forecast_week(
     """
     level_of(level)
     now = moment_of(as_of)
-    found = assigned_of(decisions, chances, segments=segments, clusters=clusters_of(shop))
+    found = assigned_of(decisions, chances, segments=segments, clusters=partial(clusters, shop))
     offers = offers_of(shop, found)
     if not found.got.any() or not offers:
         return typed((), PREDICTION_COLUMNS)
@@ -287,25 +288,22 @@ class _Money:
         noise = noise_of(shop, week.customers, span_of(week, offers), now)
         places = worth.places(week.customers)
         found = cls(week, measured, worth, places, Scores(worth), noise, np.zeros(len(week)))
-        rows, columns = found._mine_of(week.got)
+        rows, columns = found._mine(week.got)
         held = [(p, who[rows]) for p, who in held_by(shop, week.customers, now, offers)]
         found.off[rows] = taken_off_each(
             worth.amounts, places[rows], columns, noise.beside[rows], held
         )
         return found
 
-    def _mine(self, group: Group) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows of a group that are told of, and their columns in ``worth``."""
-        return self._mine_of(group.got)
-
-    def _mine_of(self, got: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _mine(self, got: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of customers that are told of, and their columns in ``worth``."""
         column = self.told[np.maximum(self.week.action, 0)]
         mine = got & (column >= 0) & (self.place >= 0)
         return np.flatnonzero(mine), column[mine]
 
     def spend(self, group: Group, level: float, costs: pd.DataFrame | None) -> dict[str, Any]:
         """Return what a group costs, with both intervals."""
-        rows, columns = self._mine(group)
+        rows, columns = self._mine(group.got)
         n = int(group.got.sum())
         value = variance = noise = 0.0
         if self.worth is not None and self.noise is not None and len(rows):
@@ -360,7 +358,7 @@ class _Money:
 
     def profit(self, group: Group, level: float) -> dict[str, Any]:
         """Return what a group adds, with both intervals."""
-        rows, columns = self._mine(group)
+        rows, columns = self._mine(group.got)
         nothing = _NOTHING | {"measure": PROFIT, "identification": UNKNOWN}
         if self.fit is None or self.noise is None or len(rows) < KNOWN * group.got.sum():
             return nothing

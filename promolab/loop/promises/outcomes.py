@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.campaign.past import response_spans, settles_at
+from promolab.campaign.plan import clusters
 from promolab.checks import level_of
 from promolab.contract import read_operations
 from promolab.features import known_until
@@ -35,7 +37,6 @@ from promolab.loop.promises.windows import (
     HORIZON,
     Span,
     brought_in,
-    clusters_of,
     fitted,
     margins_known,
     windows_of,
@@ -101,8 +102,7 @@ def week_outcomes(
     """
     level_of(level)
     now = min(moment_of(as_of), known_until(shop))
-    known = clusters_of(shop)
-    found = assigned_of(decisions, chances, segments=segments, clusters=known)
+    found = assigned_of(decisions, chances, segments=segments, clusters=partial(clusters, shop))
     offers = offers_of(shop, found)
     if not found.got.any() or not offers or min(o.starts_at for o in offers) >= now:
         return typed((), OUTCOME_COLUMNS)

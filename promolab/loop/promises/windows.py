@@ -222,15 +222,6 @@ def margins_known(shop: Shop) -> bool:
     return bool(shop.has("products", "margin_rate") or whole_margin_rate(shop) is not None)
 
 
-def clusters_of(shop: Shop) -> pd.Series[Any] | None:
-    """Return who was drawn together, by customer_id; None where the shop does not say."""
-    if not shop.has("customers", "cluster_id"):
-        return None
-    known = shop.customers.select("customer_id", "cluster_id").execute()
-    known = known.dropna().drop_duplicates("customer_id")
-    return pd.Series(known["cluster_id"].to_numpy(), index=known["customer_id"])
-
-
 Held = tuple[Promotion, np.ndarray]
 """A promotion that runs already, and who of some customers has it."""
 
