@@ -267,10 +267,10 @@ MUTATIONS = (
         "serve/test_service.py::test_a_promotion_is_over_at_its_very_end",
     ),
     Mutation(
-        "serve/service.py",
-        "held = decision.holdout != NONE and decision.planned_action != NONE",
-        "held = decision.holdout != NONE",
-        "serve/test_service.py::test_decisions_are_counted_by_what_became_of_them",
+        "serve/plans.py",
+        "if action is None:",
+        "if action is not None:",
+        "serve/test_service.py::test_chance_holds_out_whom_the_plan_does",
     ),
     Mutation(
         "serve/stores.py",
@@ -291,9 +291,9 @@ MUTATIONS = (
         "serve/test_refusals.py::test_one_id_of_two_systems_swallows_no_refusal",
     ),
     Mutation(
-        "serve/released/deciding.py",
-        "return taken >= self.week.actions[name].contacts",
-        "return taken > self.week.actions[name].contacts",
+        "serve/plans.py",
+        "return len(self._given[action.name]) >= action.contacts",
+        "return len(self._given[action.name]) > action.contacts",
         "serve/test_refusals.py::test_no_promotion_is_given_to_more_than_the_plan_contacts",
     ),
     Mutation(

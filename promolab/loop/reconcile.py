@@ -95,7 +95,7 @@ class Reconciliation(Result):
         }
 
 
-def read_sent(path: Path, columns: Mapping[str, str], only: tuple[str, str] | None) -> pd.DataFrame:
+def read_sent(path: Path, columns: Mapping[str, str], only: str | None) -> pd.DataFrame:
     """Read the sending tool's file.
 
     Parameters
@@ -104,8 +104,8 @@ def read_sent(path: Path, columns: Mapping[str, str], only: tuple[str, str] | No
         A csv file in UTF-8 with a heading, comma or semicolon between the cells.
     columns : mapping of str to str
         ``[send] columns``: field → its name; the contract's own names are understood as well.
-    only : (str, str), optional
-        Promotion and channel of rows that do not name them: those of a plan with one promotion.
+    only : str, optional
+        Promotion of rows that name none: that of a plan with one promotion.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def read_sent(path: Path, columns: Mapping[str, str], only: tuple[str, str] | No
                 f"{path} has no column {title!r}, and the week has several promotions: which one "
                 f"was sent cannot be told; {nearest(title, raw.columns)}"
             )
-        sent["promotion_id"] = pd.Series(only[0], index=raw.index, dtype="str")
+        sent["promotion_id"] = pd.Series(only, index=raw.index, dtype="str")
     return pd.DataFrame(sent).astype("str")
 
 

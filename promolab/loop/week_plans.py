@@ -240,12 +240,10 @@ class Planned:
         """IANA zone of the shop's weeks."""
         return self.settings.zone or "UTC"
 
-    def only(self) -> tuple[str, str] | None:
-        """Return the promotion and its channel, as text, where the plan has a single one."""
+    def only(self) -> str | None:
+        """Return the promotion, as text, where the plan has a single one."""
         ids = self.table["promotion_id"].drop_duplicates()
-        if len(ids) != 1:
-            return None
-        return str(ids.iloc[0]), str(self.table["channel"].iloc[0])
+        return str(ids.iloc[0]) if len(ids) == 1 else None
 
 
 def _more(folder: Path) -> list[pd.Series[Any]]:

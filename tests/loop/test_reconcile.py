@@ -106,7 +106,7 @@ def test_the_file_is_read_by_the_names_of_the_sending_tool(tmp_path):
     expected = {"customer_id": ["007"], "promotion_id": ["18"], "channel": ["mail"]}
     assert read_sent(path, COLUMNS, None).to_dict("list") == expected
     path.write_text("Key,more\n7,x\n")
-    one = read_sent(path, COLUMNS, ("18", "mail"))
+    one = read_sent(path, COLUMNS, "18")
     assert one.to_dict("list") == {"customer_id": ["7"], "promotion_id": ["18"]}
     spoilt("no column 'Offer', and the week has several promotions", read_sent, path, COLUMNS, None)
     path.write_text("Keys,Offer\n7,18\n")
