@@ -1,7 +1,4 @@
 from ._inputs import OneFigure as OneFigure
-from .comparing import AucComparison as AucComparison
-from .comparing import Comparison as Comparison
-from .comparing import compare, compare_auc
 from .cumulative_gain import Lift as Lift
 from .cumulative_gain import lift
 from .leakage import ALARM_AUC as ALARM_AUC
@@ -29,10 +26,12 @@ from .ranking import placements_within as placements_within
 from .ranking import variance_of as variance_of
 from .ranking_at_k import AMONG as AMONG
 from .ranking_at_k import RecommendationQuality as RecommendationQuality
-from .ranking_at_k import recommendation
+from .ranking_at_k import recommendation as recommendation
 from .registry import METRICS as METRICS
+from .registry import AucComparison as AucComparison
 from .registry import ByGroup as ByGroup
-from .registry import by_group, measure
+from .registry import Comparison as Comparison
+from .registry import by_group, compare, compare_auc, measure
 from .registry import named_metric as named_metric
 from .reliability import Calibration as Calibration
 from .reliability import calibration
@@ -61,7 +60,6 @@ __all__ = [
     "precision_recall",
     "qini",
     "rate",
-    "recommendation",
     "roc",
     "threshold_chart",
 ]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.metrics.comparing import compare_auc
 from promolab.metrics.ranking import placements, roc
+from promolab.metrics.registry import compare_auc
 from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
