@@ -242,8 +242,6 @@ def models() -> Iterator[Row]:
     say("trees and segments against what they are made of")
     yield from doors.trees()
     yield doors.kmeans()
-    say("scoring a million customers for twenty promotions")
-    yield from training.scoring()
     say("neural networks on a million rows")
     yield from neural.network_epochs()
     yield neural.network_quality()

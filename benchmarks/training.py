@@ -1,25 +1,19 @@
-"""Logistic regression of a million rows, and scoring a million customers with 20 promotions."""
+"""Logistic regression of a million rows."""
 
 from __future__ import annotations
 
 import time
-import tracemalloc
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.doors import log_loss, seconds, single_precision
 from benchmarks.table import Row
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
 ROWS, COLUMNS = 1_000_000, 20
 LEAST_TIMES_FASTER = 100
 EPOCHS, LOOP_BATCH, RATE = 10, 32, 0.05
-MAX_GRID_SECONDS = 2.0
-PROMOTIONS, GRID_BATCH = 20, 50_000
-MAX_GRID_MEMORY = 100e6  # bytes beyond the customers' frame; the scores alone are 160 MB
 
 
 def training(runs: int = 3, epochs: int = 1, n: int = ROWS) -> Row:
@@ -77,73 +71,3 @@ def textbook_loop(X: np.ndarray, y: np.ndarray, epochs: int) -> tuple[np.ndarray
                 loss(model(batch)[:, 0], labels).backward()
                 optimiser.step()
     return model.weight.detach().numpy()[0], float(model.bias.detach()[0])
-
-
-def scoring(n: int = ROWS, runs: int = 3) -> Iterator[Row]:
-    """Yield time and memory of scoring every customer with every promotion."""
-    from promolab import ResponseModel
-    from promolab.scoring.grid import score_grid
-
-    people, offers = customers(n), promotions()
-    pairs, y = observed(people.head(20_000), offers)
-    shared = ResponseModel(columns=[c for c in pairs.columns if c != "promotion_id"])
-    shared.fit(pairs, y)
-
-    def score() -> float:
-        grid = score_grid(shared, people, offers, batch=GRID_BATCH)
-        return sum(float(scores[0, 0]) for scores in grid)
-
-    took = seconds({"score": score}, runs)["score"]
-    tracemalloc.start()
-    score()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    yield Row(
-        f"scoring {n:,} customers × {PROMOTIONS} promotions, logistic",
-        f"≤ {MAX_GRID_SECONDS:.0f} s, ≤ {MAX_GRID_MEMORY / 1e6:.0f} MB",
-        f"{took:.2f} s (median of {runs}), {peak / 1e6:.0f} MB in batches of "
-        f"{GRID_BATCH:,}, {people.shape[1]} columns",
-        took <= MAX_GRID_SECONDS and peak <= MAX_GRID_MEMORY,
-    )
-
-
-def customers(n: int) -> pd.DataFrame:
-    """Return customers with 20 features: counts, skewed amounts, gaps, categories."""
-    import numpy as np
-    import pandas as pd
-
-    rng = np.random.default_rng(0)
-    columns: dict[str, Any] = {f"rate_{i}": rng.normal(size=n) for i in range(8)}
-    columns |= {f"amount_{i}": np.exp(rng.normal(size=n)) for i in range(8)}
-    columns["amount_0"] = np.where(rng.random(n) < 0.1, np.nan, columns["amount_0"])
-    columns |= {f"orders_{i}": rng.poisson(3, n) for i in range(2)}
-    columns["city"] = pd.Categorical(rng.choice(list("abcdefgh"), n))
-    top = np.array(["milk", "bread", "beer", None], dtype=object)
-    columns["top_category"] = pd.Series(rng.choice(top, n), dtype="str")
-    return pd.DataFrame(columns)
-
-
-def promotions() -> pd.DataFrame:
-    """Return promotions with two features."""
-    import numpy as np
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            "promotion_id": [f"P{j}" for j in range(PROMOTIONS)],
-            "discount": np.linspace(0.05, 0.5, PROMOTIONS),
-            "kind": ["coupon", "price"] * (PROMOTIONS // 2),
-        }
-    )
-
-
-def observed(people: pd.DataFrame, offers: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return a row per customer with one promotion, and whether they responded."""
-    import numpy as np
-    import pandas as pd
-
-    rng = np.random.default_rng(1)
-    offered = offers.iloc[rng.integers(0, PROMOTIONS, len(people))].reset_index(drop=True)
-    pairs = pd.concat([people.reset_index(drop=True), offered], axis=1)
-    z = pairs["rate_0"] + 3 * pairs["discount"] - 2
-    return pairs, (rng.random(len(pairs)) < 1 / (1 + np.exp(-z))).astype(int).to_numpy()

@@ -3,13 +3,13 @@ from .explanation import Explanation as Explanation
 from .explanation import explain_row
 from .importance import Importance as Importance
 from .importance import permutation_importance
-from .rules import tree_rules, weights_or_rules
+from .rules import tree_rules as tree_rules
+from .rules import weights_or_rules
 
 __all__ = [
     "explain_row",
     "main_dependences",
     "partial_dependence",
     "permutation_importance",
-    "tree_rules",
     "weights_or_rules",
 ]

@@ -1,10 +1,10 @@
-from .arrays import ArrayModel as ArrayModel
 from .calibration import Calibrator as Calibrator
 from .explanation import BLOCK as BLOCK
 from .explanation import logits_of as logits_of
 from .explanation import model_features as model_features
 from .explanation import shapley_parts as shapley_parts
 from .preparation import Preparation
+from .response import ArrayModel as ArrayModel
 from .response import ResponseModel
 
 __all__ = ["Preparation", "ResponseModel"]

@@ -1,4 +1,4 @@
-"""A saved model on a file or a grid, and smaller models."""
+"""A saved model on a file or a table, and smaller models."""
 
 from promolab._faces import attach
 

@@ -1,7 +1,6 @@
 from .files import Scored as Scored
 from .files import score_file, score_table
-from .grid import score_grid
 from .shrinking import Shrunk as Shrunk
 from .shrinking import shrink
 
-__all__ = ["score_file", "score_grid", "score_table", "shrink"]
+__all__ = ["score_file", "score_table", "shrink"]

@@ -23,8 +23,7 @@ from promolab.errors import InputError
 from promolab.model.inputs.encoding import Encoder
 from promolab.model.learners import _skops
 from promolab.model.learners.trees import Boosting, Forest, Tree
-from promolab.model.response import ResponseModel
-from promolab.model.saved import FORMAT
+from promolab.model.response import FORMAT, ResponseModel
 from promolab.results import read_values, write_values
 from promolab.results.container import versions
 from tests.model.test_response import data

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from promolab import compare, explain, scoring
+from promolab import compare, explain
 from promolab.errors import InputError
 from promolab.model import Calibrator, ResponseModel, shapley_parts, solvers
 from tests.refused import refused
@@ -15,7 +15,6 @@ from tests.refused import refused
 N = 60
 X = pd.DataFrame({"orders": np.arange(N) % 7, "share": np.arange(N) % 5 / 5})
 Y = (np.arange(N) % 3 == 0).astype(int)
-OFFERS = pd.DataFrame({"share": [0.2]})
 ROWS = X.assign(customer_id=np.arange(N), click=Y)
 
 
@@ -27,9 +26,6 @@ def test_it_is_said() -> None:
     importance, dependence = explain.permutation_importance, explain.partial_dependence
     search, line = compare.search_options, {"a line": LinearRegression()}
     for call, sentence in [
-        (lambda: scoring.score_grid(fitted(), X.to_numpy(), OFFERS), "customers are a ndarray"),
-        (lambda: scoring.score_grid(fitted(), None, OFFERS), "customers are a NoneType"),
-        (lambda: scoring.score_grid(fitted(), X, OFFERS, batch="all"), "batch = 'all'"),
         (lambda: search(ROWS, "tree", outcome="click", space="depth"), "a mapping"),
         (lambda: search(ROWS, "tree", outcome="click", folds="two"), "folds = 'two'"),
         (lambda: search(ROWS, "tree", outcome="click", columns="share"), "a list"),

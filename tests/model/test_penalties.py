@@ -9,7 +9,7 @@ from scipy.special import expit, xlogy
 from sklearn.linear_model import LogisticRegression
 
 from promolab.model.response import ResponseModel
-from promolab.model.solvers.logistic import choose_l2, fit_elastic_net, fit_logistic, largest_l1
+from promolab.model.solvers.logistic import fit_elastic_net, fit_logistic, largest_l1
 from tests.model.threads import on_threads
 from tests.refused import refused
 
@@ -116,7 +116,7 @@ def test_bad_input() -> None:
     refused(r"l2 = 0.*; expected a number above 0", fit_elastic_net, X, y, 1.0, 0.0)
 
 
-def test_behind_the_door_also_where_l2_is_chosen_beside_an_l1(tmp_path: Path) -> None:
+def test_behind_the_door(tmp_path: Path) -> None:
     X, y = simulate()
     rows = pd.DataFrame(X).rename(columns=lambda i: f"x{i}")
     model = ResponseModel(l1=15.0, l2=0.1).fit(rows, y.astype(int))
@@ -129,40 +129,5 @@ def test_behind_the_door_also_where_l2_is_chosen_beside_an_l1(tmp_path: Path) ->
     total = model.explain(rows).sum(axis=1) + b
     np.testing.assert_allclose(total, model.logit(rows), atol=1e-12)
     refused("l1 = -1; expected a number from 0 on", ResponseModel, l1=-1)
-    X, y = simulate(n=200, p=6)
-    rows = pd.DataFrame(X).rename(columns=lambda i: f"x{i}")
-    group = np.arange(200) % 5
-    model = ResponseModel(l1=3.0, l2="cv").fit(rows, y.astype(int), group=group)
-    assert model.l2_ == choose_l2(rows, y, group, l1=3.0)[0]
     loaded = ResponseModel.load(model.save(tmp_path / "model.safetensors"))
     np.testing.assert_array_equal(loaded.logit(rows), model.logit(rows))
-
-
-def test_the_penalty_is_chosen() -> None:
-    rng = np.random.default_rng(0)
-    X = pd.DataFrame(rng.normal(size=(400, 30))).rename(columns=lambda i: f"x{i}")
-    group = rng.integers(0, 6, 400)
-    noise = (rng.uniform(size=400) < 0.3).astype(int)
-    signal = (X["x0"] * 3 + X["x1"] * 3 > rng.logistic(size=400)).astype(int)
-    grid = [0.1, 1.0, 10.0, 1000.0]
-    assert choose_l2(X, noise, group, grid)[0] == 1000.0
-    l2, table = choose_l2(X, signal, group, grid)
-    assert l2 < 1000.0
-    assert table.loc[table["log_loss"].idxmin(), "l2"] == l2
-    # The order of rows changes nothing; one group cannot be left out.
-    order = rng.permutation(400)
-    again = choose_l2(X.iloc[order], signal.iloc[order], group[order], grid)[1]
-    np.testing.assert_allclose(again, table, rtol=1e-9)
-    refused("there is 1 group only", choose_l2, X, signal, np.zeros(400), grid)
-
-
-def test_groups_are_left_out_whole() -> None:
-    # A feature that names the group is worthless for new groups; leaving out rows would like it.
-    rng = np.random.default_rng(1)
-    group = np.repeat(np.arange(10), 60)
-    effect = rng.normal(0, 2, 10)[group]
-    y = (rng.uniform(size=600) < 1 / (1 + np.exp(-effect))).astype(int)
-    X = pd.DataFrame({"name": np.array([f"g{i}" for i in group])})
-    grid = [0.1, 1000.0]
-    assert choose_l2(X, y, group, grid)[0] == 1000.0
-    assert choose_l2(X, y, np.tile(np.arange(10), 60), grid)[0] == 0.1

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from promolab.errors import InputError
 from promolab.model.inputs.reading import check_time
 from promolab.model.response import ResponseModel
-from promolab.model.solvers.logistic import choose_l2, sandwich
+from promolab.model.solvers.logistic import sandwich
 from tests.refused import refused
 
 
@@ -112,10 +112,8 @@ def test_order_of_rows_matters_to_random_draws_alone(kind: str) -> None:
 
 def test_same_bits_again_and_labels_may_be_bool_or_nullable() -> None:
     X, y, customer = data()
-    first, second = (ResponseModel(l2="cv").fit(X, y, cluster=customer) for _ in range(2))
+    first, second = (ResponseModel().fit(X, y, cluster=customer) for _ in range(2))
     np.testing.assert_array_equal(first.probability(X), second.probability(X))
-    assert first.l2_ == second.l2_
-    X, y, _ = data()
     expected = ResponseModel().fit(X, y).probability(X)
     nullable = (pd.Series(y, dtype="boolean"), pd.Series(y, dtype="Int8"))
     for labels in (y.astype(bool), *nullable, list(y)):
@@ -177,10 +175,9 @@ def test_torch_is_loaded_by_the_first_fit_only() -> None:
 def test_bad_calls_and_what_no_model_can_be_made_of_are_refused() -> None:
     X, y, _ = data()
     refused("did you mean 'logistic'", ResponseModel, "logistc")
-    refused("expected a number above 0 or 'cv'", ResponseModel, l2=-1)
+    refused("l2 = -1; expected a number above 0", ResponseModel, l2=-1)
     refused("not fitted yet", ResponseModel().probability, X)
     refused("cluster has shape", ResponseModel().fit, X, y, cluster=[1, 2])
-    refused("and there is 1 group only", ResponseModel(l2="cv").fit, X, y, group=np.zeros(len(X)))
     for labels, message in [
         ([0, 0, 0], r"y has a single class \(all 3 are 0\)"),
         ([0, 1], "y has 2 values and X 3 rows"),
@@ -400,10 +397,7 @@ def test_rows_are_matched_by_index_where_both_have_one() -> None:
     np.testing.assert_array_equal(ResponseModel().fit(plain, pd.Series(y)).logit(X), there.logit(X))
 
 
-def test_the_penalty_can_be_chosen_without_groups_and_a_gap_makes_no_other_level() -> None:
-    X, y, _ = data()
-    model = ResponseModel(l2="cv").fit(X, y)
-    assert model.l2_ == choose_l2(X, y, np.arange(len(X)))[0]
+def test_a_gap_makes_no_other_level() -> None:
     zone = pd.Series([1, 2, 3, 2] * 30)
     X = pd.DataFrame({"zone": zone.astype("category"), "orders": range(120)})
     for kind in ("logistic", "tree"):

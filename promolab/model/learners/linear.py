@@ -33,8 +33,8 @@ class Logistic(Learner):
 
     Options
     -------
-    l2 : float or "cv"
-        Penalty ½ · l2 · ‖w‖²; ``"cv"``: `choose_l2` over the groups.
+    l2 : float
+        Penalty ½ · l2 · ‖w‖² (`promolab.compare.search_options` finds one).
     l1 : float
         Penalty l1 · Σ |w| beside it: an elastic net; weights that do not help are exactly 0
         (`fit_elastic_net`). With a tiny ``l2``: the lasso. The standard errors are nan then: the
@@ -49,30 +49,19 @@ class Logistic(Learner):
 
     def check(self) -> None:
         """Refuse penalties that are none."""
-        if self.options["l2"] != "cv":
-            real_number("l2", self.options["l2"], above=0, hint=" or 'cv'")
+        real_number("l2", self.options["l2"], above=0)
         real_number("l1", self.options["l1"], least=0.0)
         flag("intervals", self.options["intervals"])
 
     def fit(self, training: Training) -> None:
-        """Encode, choose the penalty if asked, solve."""
-        from promolab.model.solvers.logistic import (
-            choose_l2,
-            fit_elastic_net,
-            fit_logistic,
-            sandwich,
-        )
+        """Encode and solve."""
+        from promolab.model.solvers.logistic import fit_elastic_net, fit_logistic, sandwich
 
         X, labels, weight = training.X, training.labels[:, 0], training.weight
         chosen = None if training.columns is None else check_columns(training.columns)
         self.encoder = Encoder.fit(X, chosen)
         self.columns = self.encoder.columns
-        self.l1, self.l2 = float(self.options["l1"]), self.options["l2"]
-        if self.l2 == "cv":
-            groups = training.cluster if training.group is None else training.group
-            options: dict[str, Any] = {"columns": chosen, "l1": self.l1, "seed": training.seed}
-            self.l2 = choose_l2(X, labels, groups, sample_weight=weight, **options)[0]
-        self.l2 = float(self.l2)
+        self.l1, self.l2 = float(self.options["l1"]), float(self.options["l2"])
         matrix = self.encoder.transform(X)
         self.standard_errors = np.full(matrix.shape[1], np.nan)
         self.info: FitInfo | None

@@ -7,7 +7,6 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from promolab.checks import flag, real_number, whole_number
 from promolab.errors import InputError
@@ -34,10 +33,6 @@ class Mlp(Learner):
         Share of hidden units set to 0 at each step of training.
     weight_decay : float
         Pull of the weights towards 0 (AdamW).
-    mixing : float
-        Strength of mixup, 0 for none: rows are mixed in pairs, in shares from Beta(α, α).
-    feature_masking : float
-        Share of features set to their mean in each row at each step.
     epochs, patience : int
         Passes over the rows at most, and how many without a lower loss on the held-out slice
         (`hold_out_latest`) end the training. Without a usable slice all epochs are used.
@@ -63,8 +58,6 @@ class Mlp(Learner):
         "hidden": (64, 32),
         "dropout": 0.2,
         "weight_decay": 0.01,
-        "mixing": 0.0,
-        "feature_masking": 0.0,
         "epochs": 40,
         "batch": "auto",
         "learning_rate": 0.002,
@@ -89,10 +82,8 @@ class Mlp(Learner):
         for units in sizes:
             whole_number("hidden", units, 1, 100_000)
         self.hidden = tuple(int(units) for units in sizes)
-        for name in ("dropout", "feature_masking"):
-            real_number(name, self.options[name], least=0, most=0.95)
-        for name in ("weight_decay", "mixing"):
-            real_number(name, self.options[name], least=0)
+        real_number("dropout", self.options["dropout"], least=0, most=0.95)
+        real_number("weight_decay", self.options["weight_decay"], least=0)
 
     def fit(self, training: Training) -> None:
         """Encode, train, keep the best epoch; labels may be chances to imitate."""
@@ -116,7 +107,6 @@ class Mlp(Learner):
         network = Perceptron(
             (matrix.shape[1], *self.hidden, len(start)), start, generator, self.options["dropout"]
         )
-        sources = pd.factorize(np.array(self.encoder.sources))[0]
         self.history = train(
             network,
             torch.from_numpy(matrix).to(device),
@@ -125,7 +115,6 @@ class Mlp(Learner):
             Schedule(**{each.name: self.options[each.name] for each in fields(Schedule)}),
             hold_out_latest(training),
             generator,
-            sources=sources.tolist(),
             name=self._name(training),
             track=training.track,
             weights=training.weight,

@@ -259,11 +259,6 @@ class Schedule:
         Epochs without a lower loss on the held-out slice after which to stop.
     refit : bool
         Whether to begin again once the best number of epochs is known, and learn from all rows.
-    mixing : float
-        Strength α of mixup (Zhang et al. 2018): rows and losses of pairs are mixed in shares drawn
-        from Beta(α, α); 0 for none.
-    feature_masking : float
-        Share of the features set to their mean in each row at each step.
     """
 
     epochs: int
@@ -272,8 +267,6 @@ class Schedule:
     weight_decay: float
     patience: int
     refit: bool = False
-    mixing: float = 0.0
-    feature_masking: float = 0.0
 
     def batch_of(self, n: int) -> int:
         """Return the rows in a step for n rows."""
@@ -319,7 +312,6 @@ def train(
     generator: torch.Generator,
     *,
     weights: np.ndarray | None = None,
-    sources: Sequence[int] | None = None,
     name: str = "network",
     track: str | None = None,
     progress: bool = True,
@@ -342,8 +334,6 @@ def train(
         Draws the order of the rows and all noise.
     weights : ndarray, shape (n,), optional
         How many rows each counts for; only what they are to each other matters.
-    sources : sequence of int, optional
-        For each encoded column the number of its feature: masked together.
     track : str, optional
         See `event_files`.
 
@@ -354,7 +344,7 @@ def train(
     """
     on_cpu = labels.device.type == "cpu"
     begun = [p.detach().clone() for p in network.parameters()]
-    run = _Run(network, inputs, labels, loss, settings, held_out, generator, sources, weights)
+    run = _Run(network, inputs, labels, loss, settings, held_out, generator, weights)
     with one_thread() if on_cpu else nullcontext(), event_files(track, name) as writer:
         history = run.whole(name, writer, progress)
         if settings.refit and held_out.usable:
@@ -362,9 +352,7 @@ def train(
             # The same batches: with others an epoch would have another number of steps.
             shorter = dataclasses.replace(settings, epochs=history.kept, batch=run.batch)
             everything = HeldOut(np.zeros(len(labels), dtype=bool), held_out.how)
-            again = _Run(
-                network, inputs, labels, loss, shorter, everything, generator, sources, weights
-            )
+            again = _Run(network, inputs, labels, loss, shorter, everything, generator, weights)
             again.whole(f"{name}, all rows", None, progress)
     return history
 
@@ -387,7 +375,6 @@ class _Run:
         settings: Schedule,
         held_out: HeldOut,
         generator: torch.Generator,
-        sources: Sequence[int] | None,
         weights: np.ndarray | None,
     ) -> None:
         self.network, self.inputs, self.labels, self.loss = network, inputs, labels, loss
@@ -400,9 +387,6 @@ class _Run:
         if weights is not None:
             even = (weights / weights.mean()).astype(np.float32)[:, None]
             self.weights = torch.from_numpy(even).to(device)
-        self.sources = None if sources is None else torch.tensor(sources, device=device)
-        seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
-        self.shares = np.random.default_rng(seed)
         self.optimiser = optimiser_of(network, settings)
 
     def whole(self, name: str, writer: Any, progress: bool) -> History:
@@ -446,33 +430,9 @@ class _Run:
         order = self.learned[torch.randperm(n, generator=self.generator, device=device)]
         for rows in order.split(self.batch):
             self.optimiser.zero_grad()
-            self._loss_of(rows).backward()
+            outputs = self.network(self.inputs.index_select(0, rows))
+            self.loss(outputs, *self._labels_of(rows)).backward()
             self.optimiser.step()
-
-    def _loss_of(self, rows: torch.Tensor) -> torch.Tensor:
-        features = self.inputs.index_select(0, rows)
-        labels, weights = self._labels_of(rows)
-        if self.settings.feature_masking:
-            features = self._masked(features)
-        if not self.settings.mixing:
-            loss = self.loss(self.network(features), labels, weights)
-        else:
-            share = float(self.shares.beta(self.settings.mixing, self.settings.mixing))
-            # Neighbours in a shuffled order are pairs drawn at random.
-            mixed = share * features + (1 - share) * features.roll(1, 0)
-            outputs = self.network(mixed)
-            other = None if weights is None else weights.roll(1, 0)
-            loss = share * self.loss(outputs, labels, weights)
-            loss = loss + (1 - share) * self.loss(outputs, labels.roll(1, 0), other)
-        return loss
-
-    def _masked(self, features: torch.Tensor) -> torch.Tensor:
-        """Set a share of the features to 0, their mean, all encoded columns of one together."""
-        assert self.sources is not None
-        count = int(self.sources.max()) + 1
-        drawn = torch.empty(len(features), count, device=features.device)
-        kept = drawn.uniform_(generator=self.generator) >= self.settings.feature_masking
-        return features * kept[:, self.sources]
 
     def _labels_of(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         weights = None if self.weights is None else self.weights.index_select(0, rows)

@@ -1,4 +1,3 @@
-from .logistic import choose_l2 as choose_l2
 from .logistic import fit_elastic_net as fit_elastic_net
 from .logistic import fit_logistic as fit_logistic
 from .logistic import largest_l1 as largest_l1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +10,6 @@ import pandas as pd
 
 from promolab.checks import real_number
 from promolab.errors import InputError
-from promolab.model.inputs.encoding import Encoder, unseen_expected
-from promolab.model.inputs.reading import check_beside, check_labels, check_weight
 from promolab.model.solvers.newton import (
     ROUNDING,
     Data,
@@ -25,7 +22,6 @@ from promolab.model.solvers.newton import (
     require_optimum,
     solver,
 )
-from promolab.stats import dealt
 from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
@@ -243,101 +239,6 @@ def largest_l1(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = Non
     rows, labels, weights = checked(X, y, sample_weight)
     residual = weights * (labels - weights @ labels / weights.sum())
     return float(np.abs(residual @ rows).max(initial=0.0))
-
-
-L2_GRID = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-
-
-def choose_l2(
-    X: pd.DataFrame,
-    y: ArrayLike,
-    group: ArrayLike | None,
-    grid: Iterable[float] = L2_GRID,
-    *,
-    columns: Sequence[str] | None = None,
-    l1: float = 0.0,
-    sample_weight: ArrayLike | None = None,
-    folds: int = 5,
-    seed: int = 0,
-) -> tuple[float, pd.DataFrame]:
-    """Choose the penalty by the log-loss on groups that were left out.
-
-    Give the promotions as groups: the choice then reflects promotions not seen yet. Folds are whole
-    groups, dealt out in the order of a hash of group and seed, so rows' order changes nothing.
-    Without groups rows are dealt out, and the choice is for other rows of the same promotions.
-
-    Parameters
-    ----------
-    X : DataFrame, shape (n, k)
-    y : array of 0 and 1, shape (n,)
-    group : array, shape (n,), optional
-    grid : iterable of float
-        Penalties to compare.
-    columns : sequence of str, optional
-        Features to use; all by default.
-    l1 : float
-        Penalty on Σ |w| beside each.
-    sample_weight : array, shape (n,), optional
-        How many rows each counts for.
-    folds : int
-        Folds; fewer where there are fewer groups.
-    seed : int
-        Part of the hash.
-
-    Returns
-    -------
-    l2 : float
-        The penalty of the least log-loss; of equals the largest.
-    table : DataFrame
-        l2, log_loss (mean over the rows left out).
-
-    Raises
-    ------
-    InputError
-        Fewer than two groups, or no fold that leaves both classes to learn from.
-
-    Examples
-    --------
-    >>> X = pd.DataFrame({"orders": range(40)})
-    >>> y = [int(i % 3 == 0 or i > 30) for i in range(40)]
-    >>> l2, table = choose_l2(X, y, group=[i % 4 for i in range(40)], grid=[1.0, 100.0])
-    >>> table.columns.tolist()
-    ['l2', 'log_loss']
-    """
-    from tqdm import tqdm
-
-    labels, weight = check_labels(y, X), check_weight(sample_weight, X)
-    given = check_beside(group, "group", X)
-    fold, units = dealt(np.arange(len(X)) if given is None else given, folds, seed)
-    if units < 2:
-        raise InputError(f"l2='cv' leaves out whole groups, and there is {units} group only")
-    penalties = sorted({float(value) for value in grid})
-    if not penalties or penalties[0] <= 0:
-        raise InputError(f"the grid of penalties is {penalties}; give at least one number above 0")
-    total, rows = np.zeros(len(penalties)), 0.0
-    bar = tqdm(
-        range(fold.max() + 1), "choosing l2", unit="fold", leave=False, delay=2, disable=None
-    )
-    for train, test in ((fold != k, fold == k) for k in bar):
-        if len(np.unique(labels[train])) < 2:
-            continue
-        encoder = Encoder.fit(X[train], columns)
-        with unseen_expected():
-            matrix, held_out = encoder.transform(X[train]), encoder.transform(X[test])
-        for j, l2 in enumerate(penalties):
-            how = partial(fit_elastic_net, l1=l1) if l1 > 0 else fit_logistic
-            w, b, _ = how(matrix, labels[train], l2=l2, sample_weight=weight[train])
-            miss = np.logaddexp(0, (1 - 2 * labels[test]) * (held_out @ w + b))
-            total[j] += (weight[test] * miss).sum()
-        rows += float(weight[test].sum())
-    if rows == 0:
-        raise InputError(
-            "no choice of l2: whichever group is left out, the rest has a single class; give l2 as "
-            "a number"
-        )
-    table = pd.DataFrame({"l2": penalties, "log_loss": total / rows})
-    best = table["log_loss"] <= table["log_loss"].min() * (1 + 1e-12)
-    return float(table.loc[best, "l2"].max()), table
 
 
 BLOCK = 200_000  # clusters whose scores are multiplied out at a time
