@@ -6,18 +6,18 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-
-from benchmarks.table import Row
-from promolab.abtest import plan_experiment
-from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.readout.decision import (
+from promolab.abtest.comparison import ArmComparison, Metric
+from promolab.abtest.decision import (
     Case,
     guardrail_of,
     judge_experiment,
     state_of,
     with_adjusted,
 )
-from promolab.abtest.readout.profit import MoneyTerms, money_of
+from promolab.abtest.profit import MoneyTerms, money_of
+
+from benchmarks.table import Row
+from promolab.abtest import plan_experiment
 from promolab.campaign.readout import standing_holdout
 from promolab.results import Estimate
 from promolab.simulated.tables import CONTACT_COST

@@ -1,30 +1,27 @@
-from .analysis import Metric
-from .analysis import compare_rows as compare_rows
 from .assignment import Assignment as Assignment
 from .assignment import Layer, StandingHoldout, assign, assign_table
 from .assignment import arm_of as arm_of
-from .design import ExperimentPlan as ExperimentPlan
-from .design import HoldoutShare as HoldoutShare
-from .design import Learning as Learning
-from .design import SmallestEffect as SmallestEffect
-from .design import Stakes, customer_history, plan_experiment, share_to_see, smallest_effect
-from .readout import ExperimentMonitor as ExperimentMonitor
-from .readout import ExperimentReadout as ExperimentReadout
-from .readout import analyze_experiment, monitor_experiment
+from .comparison import Metric
+from .experiment import ExperimentReadout as ExperimentReadout
+from .experiment import analyze_experiment
+from .history import customer_history
+from .planning import ExperimentPlan as ExperimentPlan
+from .planning import plan_experiment
+from .power import HoldoutShare as HoldoutShare
+from .power import SmallestEffect as SmallestEffect
+from .power import share_to_see as share_to_see
+from .power import smallest_effect
 from .sequential import confidence_sequence
 
 __all__ = [
     "Layer",
     "Metric",
-    "Stakes",
     "StandingHoldout",
     "analyze_experiment",
     "assign",
     "assign_table",
     "confidence_sequence",
     "customer_history",
-    "monitor_experiment",
     "plan_experiment",
-    "share_to_see",
     "smallest_effect",
 ]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,8 +150,6 @@ class Assignment(Result):
         ``shares``) and ``propensity``: the share of that arm.
     units : int
         Independent draws: clusters where there are some, else customers.
-    strata : int or None
-        Strata within which the arms are balanced.
     """
 
     name: str
@@ -158,7 +157,6 @@ class Assignment(Result):
     shares: Mapping[str, float]
     frame: pd.DataFrame = field(repr=False)
     units: int
-    strata: int | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -188,7 +186,6 @@ def assign(
     shares: Mapping[str, float],
     seed: int,
     cluster: ArrayLike | None = None,
-    strata: ArrayLike | None = None,
     *,
     layer: Layer | None = None,
     holdout: StandingHoldout | None = None,
@@ -215,12 +212,6 @@ def assign(
     cluster : array-like of shape (n,), optional
         Customers with the same id here share one arm (a household), drawn by the hash of that id
         under ``cluster:<seed>:<name>``. Where it is missing or empty the customer stands alone.
-    strata : array-like of shape (n,), optional
-        Texts, whole numbers or booleans; a missing one is a stratum of its own. In a stratum the
-        units are ordered by their hash and cut at the cumulative shares, from a start drawn for the
-        stratum: each arm has its share of the units, rounded down or up, and the propensity is
-        still the share. The price: a customer's arm depends on who else is in the stratum, so keep
-        the result rather than ask again. A cluster lies in one stratum.
     layer : Layer, optional
         One that has an experiment of this ``name``: whoever has no place in it gets the arm
         ``elsewhere`` and is free for another experiment of the layer.
@@ -235,7 +226,7 @@ def assign(
     ------
     InputError
         Ids that are missing, repeated or neither whole numbers nor texts; no customers; shares that
-        are no shares or do not add up to 1; columns of other lengths; a cluster in two strata; a
+        are no shares or do not add up to 1; columns of other lengths; a
         layer without this experiment; an arm that is called as one of those kept out.
 
     Notes
@@ -248,7 +239,7 @@ def assign(
     References
     ----------
     Aumasson & Bernstein (2012), SipHash; Bakshy, Eckles & Bernstein (2014), PlanOut, WWW (keyed
-    hashes for assignment); Madow (1949), Annals of Mathematical Statistics 20 (systematic cut).
+    hashes for assignment).
 
     Examples
     --------
@@ -274,20 +265,14 @@ def assign(
     out, planned = _kept_out(ids, groups, key, arms, layer, holdout)
     kept_out = np.logical_or.reduce(list(out.values())) if out else None
     inside = slice(None) if kept_out is None else ~kept_out
-    codes, drawn = np.empty(len(hashed), dtype=np.int32), None
-    if strata is None:
-        codes[inside] = _arms_of(hashed[inside], arms)
-    else:
-        stratum = _strata_texts(strata, len(hashed))
-        stratum = stratum if kept_out is None else stratum.filter(inside)
-        codes[inside], drawn = _balanced(hashed[inside], stratum, arms, key_of("stratum", *key))
-    codes[inside] += len(out)
+    codes = np.empty(len(hashed), dtype=np.int32)
+    codes[inside] = _arms_of(hashed[inside], arms) + len(out)
     for place, who in enumerate(out.values()):
         codes[who] = place
     arm = pd.Categorical.from_codes(codes, categories=pd.Index(list(planned), dtype=object))
     propensity = np.array(list(planned.values()))[codes]
     table = pd.DataFrame({"customer_id": column, "arm": arm, "propensity": propensity})
-    return Assignment(name, int(seed), planned, table, units, drawn)
+    return Assignment(name, int(seed), planned, table, units)
 
 
 def arm_of(
@@ -330,8 +315,7 @@ def assign_table(
 ) -> ir.Table:
     """Give each customer of an Ibis table the arm that `assign` gives; on Spark no id leaves it.
 
-    An arm depends on nobody but the customer, so which of them come together does not matter. Where
-    it depends on others, as in strata, use `assign`.
+    An arm depends on nobody but the customer, so which of them come together does not matter.
 
     Parameters
     ----------
@@ -476,62 +460,10 @@ def _refuse_repeated(hashed: np.ndarray, ids: pa.ChunkedArray) -> None:
 
 def _arms_of(hashed: np.ndarray, arms: Mapping[str, Fraction]) -> np.ndarray:
     """Return the number of the arm in whose part of [0, 1) hash / 2⁶⁴ lies, in whole numbers."""
-    cuts = [math.ceil(cut * 2**64) for cut in _cuts(arms)]
+    ends = list(accumulate(arms.values()))[:-1]
     # No hash reaches a cut at 1, which has no place in 64 bits either.
-    inside = np.array([cut for cut in cuts if cut < 2**64], dtype=np.uint64)
+    cuts = np.array([math.ceil(end * 2**64) for end in ends if end < 1], dtype=np.uint64)
     codes = np.zeros(len(hashed), dtype=np.int32)
-    for cut in inside:
+    for cut in cuts:
         codes += hashed >= cut
     return codes
-
-
-def _cuts(arms: Mapping[str, Fraction]) -> list[Fraction]:
-    """Return where each arm but the last one ends."""
-    return [sum(list(arms.values())[: i + 1], Fraction(0)) for i in range(len(arms) - 1)]
-
-
-def _strata_texts(strata: ArrayLike, n: int) -> pa.ChunkedArray:
-    import pandas as pd
-
-    column = column_of("strata", strata, n)
-    if pd.api.types.is_bool_dtype(column.dtype):
-        column = column.map({True: "true", False: "false"})
-    return texts_of(column, "strata")
-
-
-def _balanced(
-    hashed: np.ndarray, groups: pa.ChunkedArray, arms: Mapping[str, Fraction], key: bytes
-) -> tuple[np.ndarray, int]:
-    """Cut each stratum's units, in the order of their hashes, at the cumulative shares."""
-    stratum, drawn = _strata_drawn(groups, key)
-    order = np.argsort(hashed)
-    begins_unit = np.r_[True, hashed[order[1:]] != hashed[order[:-1]]]
-    unit = np.empty(len(hashed), dtype=np.int64)
-    unit[order] = np.cumsum(begins_unit) - 1
-    layer = stratum[order[begins_unit]]  # of each unit, in the order of the hashes
-    if len(torn := np.flatnonzero(layer[unit] != stratum)):
-        raise InputError(
-            f"strata has {plural(len(np.unique(unit[torn])), 'cluster')} in more than one "
-            f"stratum (row {torn[0]:,} is one of its customers); give all customers of a cluster "
-            "the same stratum"
-        )
-    order = np.argsort(layer, kind="stable")
-    size = np.bincount(layer, minlength=len(drawn))
-    begins = np.cumsum(size) - size
-    rank = np.empty(len(layer), dtype=np.int64)
-    rank[order] = np.arange(len(layer)) - begins[layer[order]]
-    # 53 bits of the stratum's hash: a start in [0, 1) that a float holds exactly.
-    start = (drawn >> np.uint64(11)).astype(float) / 2.0**53
-    position = (rank + start[layer]) / size[layer]
-    cuts = [float(cut) for cut in _cuts(arms) if cut < 1]
-    return np.searchsorted(cuts, position, side="right").astype(np.int32)[unit], len(drawn)
-
-
-def _strata_drawn(groups: pa.ChunkedArray, key: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of each row's stratum, and the hash of each stratum."""
-    import pyarrow as pa
-
-    # The empty text, which no stratum has, stands for a missing one.
-    encoded = groups.fill_null("").combine_chunks().dictionary_encode()
-    names = pa.chunked_array([encoded.dictionary])
-    return encoded.indices.to_numpy(), siphash(names, key)

@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,9 +33,8 @@ from promolab.language import _, marked
 from promolab.results import Estimate, Result, words_of
 from promolab.stats import (
     Dominant,
-    compare_means,
+    difference_of,
     dominant_of,
-    intervals_of,
     normal_quantile,
     two_sided,
 )
@@ -494,41 +492,21 @@ def compare_arms(
                 f"arm {name!r} has {units} independent unit ({int(side.sum())} rows); an interval "
                 "needs at least 2"
             )
-    found = compare_means(y, mine, unit, **beside)
-    one, other, (low, high) = intervals_of(found, level, share=is_share)
-    added = found.treated.scores - found.control.scores
+    found = difference_of(y, mine, unit, level, share=is_share, **beside)
+    e, one, other = found.estimate, found.treated, found.control
+    assert one is not None and other is not None
     return Difference(
-        Estimate(one.value - other.value, low, high, len(y)),
+        e,
         *(RANDOMISED, "", one.n, other.n, one, other),
-        math.nan if is_share else two_sided(found.value, math.sqrt(found.variance), found.degrees),
+        math.nan if is_share else two_sided(e.value, found.std_error, found.degrees),
         (treated_arm, control),
         SHARE if is_share else MEAN,
         int(unit.max()) + 1,
         level,
         found.correlation,
-        # Of a rare share the few who have it make up the variance, as they should.
-        None
-        if is_share
-        else dominant_of(added, unit, partial(_mean_without, y, mine, unit, beside, level)),
-        added,
+        found.dominant,
+        found.scores,
     )
-
-
-def _mean_without(
-    y: np.ndarray,
-    mine: np.ndarray,
-    unit: np.ndarray,
-    beside: dict[str, np.ndarray | None],
-    level: float,
-    rest: np.ndarray,
-) -> Estimate:
-    """Return the difference of some rows; without an interval where too few are left in an arm."""
-    if min(len(np.unique(unit[rest & side])) for side in (mine, ~mine)) < 2:
-        return Estimate(math.nan, math.nan, math.nan, int(rest.sum()))
-    left = {name: None if v is None else v[rest] for name, v in beside.items()}
-    codes = np.unique(unit[rest], return_inverse=True)[1]
-    found = compare_means(y[rest], mine[rest], codes, **left)
-    return Estimate(found.value, *found.interval(level), int(rest.sum()))
 
 
 def _numbers(values: ArrayLike, name: str, n: int | None = None) -> np.ndarray:

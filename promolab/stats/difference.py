@@ -274,12 +274,22 @@ class ArmGap:
         Of the difference.
     dominant : Dominant or None
         Where one customer makes up most of the variance of a mean.
+    treated, control : Estimate or None
+        The two arms; None where an arm has fewer than two units, or they are not told apart.
+    correlation : float
+        Of outcome and earlier figure within the arms.
+    scores : ndarray of shape (units,)
+        What each unit adds to the difference's error.
     """
 
     estimate: Estimate
     std_error: float
     degrees: float
     dominant: Dominant | None = None
+    treated: Estimate | None = None
+    control: Estimate | None = None
+    correlation: float = 0.0
+    scores: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
 
 
 def all_shares(y: np.ndarray) -> bool:
@@ -288,12 +298,18 @@ def all_shares(y: np.ndarray) -> bool:
 
 
 def difference_of(
-    y: np.ndarray, treated: np.ndarray, cluster: np.ndarray | None, level: float
+    y: np.ndarray,
+    treated: np.ndarray,
+    cluster: np.ndarray | None,
+    level: float,
+    *,
+    share: bool | None = None,
+    weight: np.ndarray | None = None,
+    earlier: np.ndarray | None = None,
 ) -> ArmGap:
-    """Return the difference of two arms with its interval (`intervals_of`).
+    """Return the difference of two arms with its interval (`compare_means`, `intervals_of`).
 
-    Of shares where every outcome is 0 or 1, else of means. With fewer than two clusters in an arm
-    the interval is infinite.
+    With fewer than two clusters in an arm the interval is infinite.
 
     Parameters
     ----------
@@ -302,6 +318,10 @@ def difference_of(
     cluster : ndarray of int of shape (n,), optional
         Codes 0, 1, …, each of them there.
     level : float
+    share : bool, optional
+        Whether it is of shares; by default where every outcome is 0 or 1.
+    weight, earlier : ndarray of shape (n,), optional
+        As `compare_means` takes them.
 
     Examples
     --------
@@ -313,18 +333,21 @@ def difference_of(
     if min(_units(side, cluster) for side in (treated, ~treated)) < 2:
         value = float(y[treated].mean() - y[~treated].mean())
         return ArmGap(Estimate(value, -math.inf, math.inf, len(y)), math.inf, 1.0)
-    share, arms = all_shares(y), compare_means(y, treated, cluster)
-    _, _, (low, high) = intervals_of(arms, level, share=share)
+    share = all_shares(y) if share is None else share
+    arms = compare_means(y, treated, cluster, weight=weight, earlier=earlier)
+    one, other, (low, high) = intervals_of(arms, level, share=share)
 
     def without(rest: np.ndarray) -> Estimate:
         codes = None if cluster is None else np.unique(cluster[rest], return_inverse=True)[1]
-        return difference_of(y[rest], treated[rest], codes, level).estimate
+        beside = (None if values is None else values[rest] for values in (weight, earlier))
+        left = dict(zip(("weight", "earlier"), beside, strict=True))
+        return difference_of(y[rest], treated[rest], codes, level, share=share, **left).estimate
 
     # Of a rare share the few who have it make up the variance, as they should.
     added = arms.treated.scores - arms.control.scores
     dominant = None if share else dominant_of(added, cluster, without)
-    estimate = Estimate(arms.value, low, high, len(y))
-    return ArmGap(estimate, math.sqrt(arms.variance), arms.degrees, dominant)
+    estimate, error = Estimate(arms.value, low, high, len(y)), math.sqrt(arms.variance)
+    return ArmGap(estimate, error, arms.degrees, dominant, one, other, arms.correlation, added)
 
 
 def _units(mine: np.ndarray, cluster: np.ndarray | None) -> int:

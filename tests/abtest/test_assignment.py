@@ -14,10 +14,8 @@ import promolab
 from benchmarks.assignment import independent_names, shares_within_noise
 from promolab import assign
 from promolab.abtest import arm_of
-from promolab.errors import InputError
 from tests.abtest.test_hashing import by_the_book
 from tests.drawn import bars_of
-from tests.refused import refused
 
 SHARES = {"holdout": 0.1, "send": 0.9}
 
@@ -115,92 +113,14 @@ def test_a_cluster_shares_one_arm_and_who_has_none_stands_alone():
     assert apart and arms(range(500), cluster=[None] * 500) == arms(range(500))
 
 
-def test_strata_are_balanced_to_one_unit_and_the_propensity_is_still_the_share():
-    shares = {"a": 0.1, "b": 0.35, "c": 0.55}
-    strata = np.arange(30_000) % 9973  # three customers each, four in the first ones
-    found = assign(range(30_000), "a", shares, 0, strata=strata)
-    assert found.strata == 9973
-    counts = pd.crosstab(strata, found.frame["arm"])
-    sizes = counts.sum(axis=1)
-    for arm, share in shares.items():
-        assert ((counts[arm] - share * sizes).abs() < 1).all()
-        noise = np.sqrt(share * (1 - share) / 30_000)
-        assert abs(found.counts[arm] / 30_000 - share) < 4 * noise
-        assert set(found.frame.loc[found.frame["arm"] == arm, "propensity"]) == {share}
-    places = pd.Series(["north", "south", None, "west"] * 2500)
-    found = assign(range(10_000), "a", SHARES, 0, strata=places)
-    held = found.frame[found.frame["arm"] == "holdout"].index % 4
-    assert np.abs(np.bincount(held) - 250).max() <= 1 and found.strata == 4
-    shuffled = np.random.default_rng(1).permutation(10_000)
-    again = assign(shuffled, "a", SHARES, 0, strata=places[shuffled]).frame
-    assert again["arm"].tolist() == found.frame["arm"].iloc[shuffled].tolist()
-    as_text = arms(range(10), strata=["true", "false"] * 5)
-    assert arms(range(10), strata=[True, False] * 5) == as_text
-
-
-def test_clusters_are_balanced_within_strata_as_one():
-    cluster = np.arange(6000) // 3
-    found = assign(range(6000), "a", SHARES, 0, cluster=cluster, strata=cluster % 4)
-    held = found.frame.assign(cluster=cluster).drop_duplicates("cluster").query("arm == 'holdout'")
-    assert found.frame.groupby(cluster)["arm"].nunique().max() == 1
-    assert np.abs(np.bincount(held["cluster"] % 4) - 50).max() <= 1
-    with pytest.raises(InputError, match=r"1 cluster in more than one stratum"):
-        assign([1, 2, 3], "a", SHARES, 0, cluster=["x", "x", "y"], strata=["n", "s", "s"])
-
-
-def test_wrong_calls_say_what_is_wrong():
-    for change, message in [
-        ({"customers": []}, "customers is empty"),
-        ({"customers": "c1"}, "customers is a str"),
-        ({"customers": 7}, "customers is a int"),
-        ({"customers": pd.DataFrame({"a": [1]})}, "customers is a DataFrame"),
-        ({"customers": [[1, 2], [3, 4]]}, "customers holds"),
-        ({"customers": np.ones((2, 2), int)}, "customers is no column"),
-        ({"customers": [1, 2, 1, 2, 3]}, "2 ids more than once, such as '1'"),
-        ({"customers": [7, "7"]}, "1 id more than once, such as '7'"),
-        ({"customers": ["a", None, ""]}, "2 missing ids of 3"),
-        ({"customers": [1.0, 2.0]}, "customers holds 1.0.*Int64"),
-        ({"customers": [1, None]}, "customers holds 1.0.*Int64"),
-        ({"customers": [1, 2.5, "x"]}, r"customers holds 2.5 \(float\)"),
-        ({"customers": [True, False]}, "customers holds True"),
-        ({"customers": [b"a"]}, "customers holds b'a'"),
-        ({"customers": ["\ud800"]}, "customers"),
-        ({"customers": pd.to_datetime(["2017-01-01"])}, "customers holds 2017"),
-        ({"name": 5}, "name = 5; expected a text"),
-        ({"name": None}, "name = None"),
-        ({"name": " "}, "name = ' '"),
-        ({"seed": "0"}, "seed = '0'; expected a whole number"),
-        ({"seed": 1.5}, "seed = 1.5"),
-        ({"seed": True}, "seed = True"),
-        ({"shares": {}}, "shares = {}; expected each"),
-        ({"shares": 0.1}, "shares = 0.1"),
-        ({"shares": {"holdout": 0.1}}, "adds up to 0.1"),
-        ({"shares": {"a": 0.5, "b": 0.6}}, "adds up to 1.1"),
-        ({"shares": {"a": 0.5, "b": 0.5 + 1e-8}}, "adds up to 1"),
-        ({"shares": {"a": -0.1, "b": 1.1}}, r"shares\['a'\] = -0.1; expected a share from 0 to 1"),
-        ({"shares": {"a": 10, "b": 90}}, r"shares\['a'\] = 10.*0.1, not 10"),
-        ({"shares": {"a": float("nan"), "b": 1}}, r"shares\['a'\] = nan"),
-        ({"shares": {"a": "ten", "b": 0.9}}, r"shares\['a'\] = 'ten'"),
-        ({"shares": {"a": None, "b": 0.9}}, r"shares\['a'\] = None"),
-        ({"shares": {"a": True, "b": False}}, r"shares\['a'\] = True"),
-        ({"shares": {1: 0.5, "b": 0.5}}, "an arm of shares = 1; expected a text"),
-        ({"cluster": ["x"]}, "cluster has 1 rows and customers 3"),
-        ({"cluster": [1.5, 2.5, None]}, "cluster holds 1.5"),
-        ({"strata": ["x"] * 4}, "strata has 4 rows"),
-        ({"strata": [0.1, 0.2, 0.3]}, "strata holds 0.1"),
-    ]:
-        call = {"customers": [1, 2, 3], "name": "a", "shares": SHARES, "seed": 0} | change
-        refused(message, assign, **call)
-
-
 def test_an_assignment_reads_and_draws_and_its_table_keeps_ids_as_given():
     pairs = np.arange(1200) // 2
-    found = assign(range(1200), "spring", SHARES, 0, cluster=pairs, strata=[1] * 1200)
+    found = assign(range(1200), "spring", SHARES, 0, cluster=pairs)
     told = found.to_dict()
     assert told["counts"] == found.counts and told["shares"] == SHARES and told["units"] == 600
     text = found.summary()
     assert "“spring” (seed 0) splits 1,200 customers" in text and "600 units" in text
-    assert "holdout 120 (10.0 %, planned 10.0 %)" in text and "1 stratum" in text
+    assert "(10.0 %, planned 10.0 %)" in text
     assert "splits 1,200" in found._repr_html_()
     assert [bar.get_width() for bar in bars_of(found.plot())] == [10.0, 90.0]
     plt.close("all")

@@ -10,9 +10,8 @@ from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
 from promolab.abtest import confidence_sequence, plan_experiment
-from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.readout.by_segment import segment_effects
-from promolab.abtest.readout.decision import (
+from promolab.abtest.comparison import ArmComparison, Metric
+from promolab.abtest.decision import (
     Case,
     adjusted,
     guardrail_of,
@@ -20,11 +19,11 @@ from promolab.abtest.readout.decision import (
     state_of,
     with_adjusted,
 )
-from promolab.abtest.readout.profit import MoneyTerms, money_of, money_terms
+from promolab.abtest.experiment import segment_effects
+from promolab.abtest.profit import MoneyTerms, money_of
 from promolab.abtest.sequential import p_at_any_time
 from promolab.results import Estimate
 from tests.draws import bounds, check_cover, draws, ends_of
-from tests.refused import refused
 
 Z = norm.ppf(0.975)
 
@@ -130,7 +129,6 @@ def test_only_an_interval_without_the_smallest_effect_worth_finding_says_to_stop
     assert (
         judged([row(-0.7, 1)], less).word == "stop" and judged([row(-0.8, 1)], less).word != "stop"
     )
-    refused("worth = 0; expected", Metric, "sales", worth=0)
 
 
 def test_an_effect_of_the_planned_size_is_hardly_ever_given_up_and_none_mostly_is():
@@ -284,16 +282,6 @@ def test_a_loss_and_a_profit_are_told_as_such():
     told = money_of(rows, {"mail": 9}, terms)[0].summary()
     assert told.startswith("Mail lost 5 [2, 8] per customer, 45")
     assert json.dumps(money_of(rows, {"mail": 9}, terms)[0].to_dict(), allow_nan=False)
-
-
-def test_what_is_wrong_with_money_is_said():
-    for said, message in [
-        ({"discount": "d"}, "expected at least the column of the margin"),
-        ({"margin": "m", "discont": "d"}, "unknown key 'discont'; did you mean 'discount'"),
-        ({"margin": "m", "contact_cost": -1}, "-1; expected a number from 0 on"),
-        ({"margin": 3}, "money: margin = 3; expected a text"),
-    ]:
-        refused(message, money_terms, said)
 
 
 def by_segment(effects: dict[str, float], error: float = 1.0):

@@ -10,7 +10,6 @@ from promolab import assign
 from promolab.abtest import Layer, StandingHoldout
 from tests.abtest.test_hashing import by_the_book
 from tests.draws import draws
-from tests.refused import refused
 
 HALVES = {"control": 0.5, "treatment": 0.5}
 LAYER = Layer("coupons", {"spring": 0.5, "loyalty": 0.3, "free": 0.1}, seed=3)
@@ -60,13 +59,6 @@ def test_the_standing_holdout_is_the_weekly_plans_and_clusters_share_a_place():
         range(N), "spring", HALVES, 0, cluster=household, layer=LAYER, holdout=OUT
     ).to_frame()
     assert (found.groupby(household)["arm"].nunique() == 1).all()
-    stratum = np.arange(N) % 7
-    result = assign(range(N), "spring", HALVES, 0, strata=stratum, layer=LAYER, holdout=OUT)
-    frame = result.to_frame().assign(stratum=stratum)
-    inside = frame[frame["arm"].isin(["control", "treatment"])]
-    sizes = inside.groupby(["stratum", "arm"], observed=True).size().unstack()
-    assert (np.abs(sizes["control"] - sizes["treatment"]) <= 1).all()
-    assert "balanced within 7 strata" in result.summary() and "standing" in result.summary()
 
 
 def test_propensities_are_the_chances_over_names():
@@ -86,20 +78,3 @@ def test_propensities_are_the_chances_over_names():
             counts[arm] += n
     planned = [share * times * customers for share in expected.values()]
     assert chisquare(list(counts.values()), planned).pvalue > 0.001
-
-
-def test_wrong_calls_say_what_is_wrong():
-    for make, message in [
-        (lambda: StandingHoldout(1.2), "share = 1.2; expected"),
-        (lambda: StandingHoldout(0.1, seed=0.5), "seed = 0.5; expected"),
-        (lambda: Layer("x", {}), "experiments"),
-        (lambda: Layer("x", {"a": 0.7, "b": 0.4}), "take 1.1 of its customers"),
-        (lambda: Layer("x", {"a": -0.1}), "experiments"),
-        (lambda: arms("sprung", layer=LAYER), "has no experiment 'sprung'; did you mean"),
-        (
-            lambda: assign([1, 2], "spring", {"standing": 0.5, "b": 0.5}, 0, holdout=OUT),
-            "call yours another",
-        ),
-        (lambda: assign([1, 2], "standing holdout", HALVES, 0, holdout=OUT), "rename one"),
-    ]:
-        refused(message, make)

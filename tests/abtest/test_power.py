@@ -6,7 +6,6 @@ from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import power_proportions_2indep, proportion_effectsize
 
 from promolab.abtest import share_to_see, smallest_effect
-from tests.refused import refused
 
 SIZES = [(1080, 120), (600, 600), (9500, 500), (50, 50), (100, 900)]
 
@@ -73,27 +72,3 @@ def test_what_never_shows_is_no_figure():
     assert np.isnan(nothing.effect) and nothing.to_dict()["effect"] is None and nothing.summary()
     half = share_to_see(1200, 0.02, rate=0.03)
     assert half.to_dict()["share"] is None and len(half.to_frame()) == 1 and half.summary()
-
-
-def test_wrong_calls_say_what_is_wrong():
-    for change, message in [
-        ({"treated": 0}, "treated = 0; expected"),
-        ({"control": 1.5}, "control = 1.5; expected"),
-        ({"control": "ten"}, "control = 'ten'; expected"),
-        ({"rate": None}, "neither rate nor sd"),
-        ({"sd": 1.0}, "both rate and sd"),
-        ({"rate": 5}, "rate = 5; expected"),
-        ({"rate": float("nan")}, "rate = nan; expected"),
-        ({"rate": None, "sd": 0}, "sd = 0; expected"),
-        ({"power": 0.01}, "power = 0.01; expected"),
-        ({"power": 80}, "power = 80; expected"),
-        ({"alpha": 0}, "alpha = 0; expected"),
-    ]:
-        call = {"treated": 90, "control": 10, "rate": 0.05} | change
-        refused(message, smallest_effect, **call)
-    for call, message in [
-        ((1, 0.1), "customers = 1; expected"),
-        ((100, 0), "effect = 0; expected"),
-        ((100, 0.99), "effect = 0.99; expected"),
-    ]:
-        refused(message, share_to_see, *call, rate=0.05)

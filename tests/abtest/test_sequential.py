@@ -9,7 +9,6 @@ from scipy.stats import binom
 
 from promolab.abtest import confidence_sequence
 from promolab.abtest.sequential import multiplier
-from tests.refused import refused
 
 DAYS, TESTS, N = 60, 1000, 500
 
@@ -91,18 +90,3 @@ def test_the_truth_is_seldom_outside_and_an_effect_of_14_tenths_found_in_8_of_10
     half = error * multiplier(n / n[-1], 0.05)
     assert (difference > half)[:, 3:].any(axis=1).mean() >= 0.8
     assert (difference > half)[:, -1].mean() >= 0.75  # most of it at the end already
-
-
-def test_wrong_calls_say_what_is_wrong():
-    for change, message in [
-        ({"level": 1.0}, "level"),
-        ({"tuned_for": 0}, "tuned_for = 0; expected"),
-        ({"burn_in": -1}, "burn_in = -1; expected"),
-        ({"variance": [1, -1]}, "variance = -1"),
-        ({"n": [-5, 1]}, "n = -5"),
-        ({"n": ["a", "b"]}, "n holds"),
-        ({"mean": [1, 2, 3]}, "looks"),
-        ({"mean": [[1, 2]]}, "shape"),
-    ]:
-        call = {"n": [200, 300], "mean": [0, 0], "variance": [1, 1], "tuned_for": 900} | change
-        refused(message, confidence_sequence, **call)

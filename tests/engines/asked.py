@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import ibis
 import pandas as pd
 
 import promolab
@@ -59,12 +60,13 @@ def experiment_read(shop: Shop) -> pd.DataFrame:
     """Return an experiment's readout from outcomes that stay on the engine."""
     bought = abtest.customer_history(shop, AS_OF, days=28)
     arms = abtest.assign(sorted(bought.customer_id.execute()), "trial", SHARES, 7).frame
+    rows = bought.inner_join(ibis.memtable(arms.astype({"arm": str})), "customer_id")
     figures = {
         "sales": abtest.Metric("sales", earlier="earlier_sales", winsorise=0.99),
         "purchases": abtest.Metric("purchases"),
         "basket": abtest.Metric("sales", per="orders_placed"),
     }
-    found = promolab.analyze_experiment(bought, figures, assigned=arms, shares=SHARES)
+    found = promolab.analyze_experiment(rows, figures, shares=SHARES)
     return found.to_frame()
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.abtest import Metric, compare_rows
 from promolab.campaign.past.assignment import ASSIGNED, doubtful_ratio, groups_of, obstacle
-from promolab.effects import RANDOMISED, Difference
+from promolab.effects import RANDOMISED, Difference, compare_arms
 from promolab.results import Estimate, Result, plain, words_of
 from promolab.stats import t_quantile, welch_degrees
 
@@ -155,22 +154,21 @@ def compare_with_holdout(
     if why := obstacle(decisions):
         return HoldoutComparison(promotion_id, n1, n0, "", share, None, None, None, why)
     who = rows["customer_id"]
-    frame = pd.DataFrame(
-        {"arm": np.where(treated, ASSIGNED, HELD), "cluster": rows["cluster"].to_numpy()}
-        | {"weight": rows["weight"].to_numpy(dtype=float)}
-        | {"bought": who.isin(buyers).to_numpy(), "redeemed": who.isin(redeemers).to_numpy()}
+    arm = np.where(treated, ASSIGNED, HELD)
+    how: dict[str, Any] = {"control": HELD, "cluster": rows["cluster"].to_numpy(), "level": level}
+    if holdout == "chance":
+        how["weight"] = rows["weight"].to_numpy(dtype=float)
+    bought, redeemed = (
+        compare_arms(who.isin(those).to_numpy(), arm, kind="share", **how)
+        for those in (buyers, redeemers)
     )
-    metrics = {name: Metric(name, "share") for name in ("bought", "redeemed")}
-    for name, amounts in (("sales", sales), ("earlier", earlier)):
-        if amounts is not None:
-            frame[name] = who.map(amounts).fillna(0.0).to_numpy(dtype=float)
+    spent = None
     if sales is not None:
-        metrics["sales"] = Metric("sales", "mean", earlier=None if earlier is None else "earlier")
-    weight = "weight" if holdout == "chance" else None
-    found = compare_rows(
-        frame, metrics, control=HELD, cluster="cluster", weight=weight, level=level
-    )
-    spent = found.get("sales")
+        now, before = (
+            None if amounts is None else who.map(amounts).fillna(0.0).to_numpy(dtype=float)
+            for amounts in (sales, earlier)
+        )
+        spent = compare_arms(now, arm, kind="mean", earlier=before, **how)
     words = words_of(
         __name__,
         "HoldoutComparison",
@@ -186,7 +184,7 @@ def compare_with_holdout(
     if spent is not None:
         why += words.say("allowed_for") + spent.weight_of_one()
     units = pd.unique(rows["cluster"].to_numpy())
-    parts = spent, found["bought"], found["redeemed"]
+    parts = spent, bought, redeemed
     return HoldoutComparison(promotion_id, n1, n0, holdout, share, *parts, why, units)
 
 

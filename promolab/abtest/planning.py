@@ -10,22 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.abtest.analysis.comparison import ALONE, CORRECTIONS, HOLM, KINDS, MEAN, RATIO, SHARE
 from promolab.abtest.assignment import checked_shares
-from promolab.abtest.design.history import Outcome, outcome_of
-from promolab.abtest.design.learning import Learning, Stakes, worth_of_test
-from promolab.abtest.design.power import PlannedTest
+from promolab.abtest.comparison import KINDS, MEAN, RATIO, SHARE
+from promolab.abtest.history import Outcome, outcome_of
+from promolab.abtest.power import PlannedTest
 from promolab.abtest.sequential import default_burn_in
-from promolab.checks import (
-    choice,
-    columns_there,
-    flag,
-    is_number,
-    level_of,
-    real_number,
-    share,
-    text,
-)
+from promolab.checks import choice, flag, level_of, real_number, share, text
 from promolab.errors import InputError
 from promolab.results import Result, words_of
 from promolab.wording import arm_words, plural
@@ -61,10 +51,8 @@ class ExperimentPlan(Result):
     power, level : float
         How often the effect is to be found; confidence of the whole experiment.
     comparisons : int
-        That share the level.
-    multiplicity : {"holm", "benjamini-hochberg", "none"}
-        How; one comparison is planned at (1 − level) ÷ comparisons, what the strictest step of
-        both asks.
+        That share the level: one is planned at (1 − level) ÷ comparisons, what the strictest step
+        of Holm's rule asks, and of Benjamini and Hochberg's.
     correlation, design_effect : float
         With the earlier figure, and of clusters: the variance is multiplied by
         (1 − correlation²) · design_effect.
@@ -80,8 +68,6 @@ class ExperimentPlan(Result):
         effect, lift, power: of the arm that sees least, at the planned size.
     over_time : DataFrame
         day, customers, smallest_effect: what could be shown if the experiment ended then.
-    learning : Learning or None
-        Its cost against what it teaches.
     """
 
     kind: str
@@ -96,7 +82,6 @@ class ExperimentPlan(Result):
     power: float
     level: float
     comparisons: int
-    multiplicity: str
     correlation: float
     design_effect: float
     sequential: bool
@@ -105,7 +90,6 @@ class ExperimentPlan(Result):
     frame: pd.DataFrame = field(repr=False)
     curve: pd.DataFrame = field(repr=False)
     over_time: pd.DataFrame = field(repr=False)
-    learning: Learning | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per arm."""
@@ -125,7 +109,7 @@ class ExperimentPlan(Result):
         """Return what is shown and why, as codes, and the rows in the unit that is written."""
         times = 100 if self.kind == SHARE else 1
         wanted = self.smallest if self.effect is None else self.effect
-        known, several = not math.isnan(wanted), self.comparisons > 1
+        known = not math.isnan(wanted)
         marked = times * abs(wanted) if math.isfinite(wanted) else None
         return {
             "shows": "difference" if known else "nothing",
@@ -133,10 +117,9 @@ class ExperimentPlan(Result):
             "least": self.worded(self.smallest),
             "often": self.power if self.effect is None else self.reached,
             "short": self.effect is not None and self.reached < self.power - 0.005,
-            "each_at": several and ("alone" if self.multiplicity == ALONE else "divided"),
+            "several": self.comparisons > 1,
             "saved": self.correlation and self.correlation**2,
             "grouped": abs(self.design_effect - 1) > 1e-9,
-            "learned": "" if self.learning is None else self.learning.summary(),
             "visible": math.isfinite(self.smallest),
             "marked": marked,
             "arms": self.frame.assign(
@@ -158,78 +141,6 @@ class ExperimentPlan(Result):
         )
 
 
-@dataclass(frozen=True)
-class Arrivals:
-    """New customers on each day of a round that repeats.
-
-    Parameters
-    ----------
-    per_day : tuple of float
-        Of the round's days in order.
-    """
-
-    per_day: tuple[float, ...]
-
-    def until(self, days: float) -> float:
-        """Return how many came in so many days; a part of a day counts in part."""
-        rounds, rest = divmod(days, len(self.per_day))
-        whole = int(rest)
-        part = (rest - whole) * self.per_day[whole] if whole < len(self.per_day) else 0.0
-        return rounds * sum(self.per_day) + sum(self.per_day[:whole]) + part
-
-    def days_until(self, customers: float) -> int:
-        """Return after how many whole days so many have come."""
-        total = sum(self.per_day)
-        rounds = max(math.ceil(customers / total * (1 - 1e-12)) - 1, 0)
-        left = (customers - rounds * total) * (1 - 1e-12)
-        upto = np.cumsum(self.per_day)
-        last = min(int(np.searchsorted(upto, left)), len(upto) - 1)
-        days = rounds * len(upto) + last + 1
-        if days > LONGEST:
-            raise InputError(
-                f"at this rate of arrivals the experiment takes {days:,} days; look for a larger "
-                "effect, or take in more customers"
-            )
-        return days
-
-
-def read_arrivals(given: Any) -> Arrivals:
-    """Return arrivals from a number per day, or from a table with date and customers.
-
-    A day that the table leaves out between its first and last had nobody.
-
-    Raises
-    ------
-    InputError
-        A number that is not above 0; a table without these columns, with a day twice, or with
-        numbers below 0 or nobody at all.
-
-    Examples
-    --------
-    >>> read_arrivals(500).days_until(1200)
-    3
-    """
-    if is_number(given):
-        return Arrivals((real_number("arrivals", given, above=0, hint=" customers per day"),))
-    if not isinstance(given, pd.DataFrame):
-        raise InputError(
-            f"arrivals is a {type(given).__name__}; give the new customers per day, or a table "
-            "with date and customers"
-        )
-    columns_there(given, ["date", "customers"], "arrivals")
-    try:
-        dates = pd.DatetimeIndex(pd.to_datetime(given["date"])).normalize()
-        counts = given["customers"].to_numpy(dtype=float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"arrivals has a date or number that is none ({error})") from None
-    if dates.has_duplicates or dates.hasnans:
-        raise InputError("arrivals has a date more than once or none; give one row per day")
-    if not len(counts) or not np.isfinite(counts).all() or (counts < 0).any() or not counts.any():
-        raise InputError("arrivals has days with less than 0 customers or none in all; give counts")
-    daily = pd.Series(counts, index=dates).sort_index().asfreq("D", fill_value=0.0)
-    return Arrivals(tuple(map(float, daily)))
-
-
 def plan_experiment(
     data: Any = None,
     outcome: str | None = None,
@@ -242,8 +153,6 @@ def plan_experiment(
     mean: float | None = None,
     sd: float | None = None,
     correlation: float | None = None,
-    cluster_size: float | None = None,
-    cluster_correlation: float | None = None,
     effect: float | None = None,
     lift: float | None = None,
     customers: float | None = None,
@@ -251,13 +160,11 @@ def plan_experiment(
     control: str | None = None,
     power: float = 0.8,
     level: float = 0.95,
-    multiplicity: str = HOLM,
     comparisons: int | None = None,
     sequential: bool = False,
-    arrivals: Any = None,
+    arrivals: float | None = None,
     days: float | None = None,
     outcome_days: int = 0,
-    stakes: Stakes | None = None,
 ) -> ExperimentPlan:
     """Plan an experiment: its size for an effect, or the effect that a size can show.
 
@@ -291,9 +198,6 @@ def plan_experiment(
         of (outcome − ratio · per) ÷ mean of per.
     correlation : float, optional
         Of the outcome with the figure from before, −1 to 1.
-    cluster_size, cluster_correlation : float, optional
-        Mean customers in a cluster and the correlation of two of its customers; the design effect
-        is 1 + (size − 1) · correlation.
     effect, lift : float, optional
         Difference from the control: in the outcome's unit (a share as 0.01), or as a part of what
         it was (0.1 is 10 % more).
@@ -307,23 +211,18 @@ def plan_experiment(
         How often the effect is to be found.
     level : float
         Confidence level of the whole experiment.
-    multiplicity : {"holm", "benjamini-hochberg", "none"}
-        What the readout will use for several comparisons. The plan holds for an arm that is alone
-        in having an effect; where others have one too, Holm finds it more often.
     comparisons : int, optional
-        By default arms less one; more where several metrics share the level.
+        By default arms less one; more where several metrics share the level. The plan holds for an
+        arm that is alone in having an effect; where others have one too, Holm finds it more often.
     sequential : bool
         Whether it is looked at every day, with `confidence_sequence` tuned for the planned size.
         The plan counts what is found at the end; some of it is found before.
-    arrivals : float or DataFrame, optional
-        New customers per day; or a table with date and customers, one row per day, which is gone
-        through again from its start when it ends.
+    arrivals : float, optional
+        New customers per day.
     days : float, optional
         How long customers are taken in, where arrivals are to say how many.
     outcome_days : int
         Days from a customer's start to the end of the outcome's window.
-    stakes : Stakes, optional
-        For a mean that is a profit: weigh the cost of the test against what it teaches.
 
     Returns
     -------
@@ -338,9 +237,9 @@ def plan_experiment(
     Notes
     -----
     Means and ratios: the power of the two-sided Welch test, both arms with the same variance, by
-    the noncentral t distribution. Shares: Fleiss, Levin & Paik's formula, as `smallest_effect`. A
-    design effect and earlier figures multiply the variance. Several arms: each comparison at a
-    level of (1 − level) ÷ comparisons.
+    the noncentral t distribution. Shares: Fleiss, Levin & Paik's formula, as `smallest_effect`.
+    Clusters (their design effect) and earlier figures multiply the variance. Several arms: each
+    comparison at a level of (1 − level) ÷ comparisons.
 
     References
     ----------
@@ -358,20 +257,20 @@ def plan_experiment(
     """
     arms = {arm: float(part) for arm, part in checked_shares(shares or HALVES).items()}
     held = _control_of(arms, control)
-    alpha, m = _alpha_of(len(arms), level, multiplicity, comparisons)
-    share("power", power, zero=False, one=False, hint=", such as 0.8")
-    if power <= alpha / m:
+    m = len(arms) - 1
+    if comparisons is not None:
+        m = int(real_number("comparisons", comparisons, least=m))
+    alpha = (1 - level_of(level)) / m
+    if share("power", power, zero=False, one=False, hint=", such as 0.8") <= alpha:
         raise InputError(f"power = {power:g} is no more than chance finds; give one such as 0.8")
     columns = {"outcome": outcome, "per": per, "earlier": earlier, "cluster": cluster}
-    figures = {"rate": rate, "mean": mean, "sd": sd, "correlation": correlation}
-    figures |= {"cluster_size": cluster_size, "cluster_correlation": cluster_correlation}
-    known = _outcome(data, kind, columns, figures)
+    known = _outcome(data, kind, columns, rate, mean, sd, correlation)
     test = PlannedTest(
-        known.kind, known.centre, known.sd, known.inflation, alpha / m, power,
+        known.kind, known.centre, known.sd, known.inflation, alpha, power,
         flag("sequential", sequential),
     )  # fmt: skip
     wanted = _effect_of(effect, lift, known)
-    coming = None if arrivals is None else read_arrivals(arrivals)
+    coming = None if arrivals is None else real_number("arrivals", arrivals, above=0)
     total = _size_of(customers, coming, days, wanted, test, arms, held)
     sizes = {arm: math.ceil(part * total - 1e-9) for arm, part in arms.items()}
     frame = _arm_rows(test, sizes, arms, held, wanted)
@@ -383,12 +282,10 @@ def plan_experiment(
     return ExperimentPlan(
         known.kind, known.centre, known.sd, wanted, smallest,
         power if wanted is None else float(compared["power"].min()),
-        whole, arms, held, power, level, m, multiplicity,
-        known.correlation, known.design_effect, sequential,
-        None if coming is None else coming.days_until(whole) + wait, wait,
+        whole, arms, held, power, level, m, known.correlation, known.design_effect, sequential,
+        None if coming is None else _days_until(whole, coming) + wait, wait,
         frame, _curve(test, sizes[least], sizes[held], wanted, smallest),
         _over_time(test, coming, whole, arms[least], arms[held]),
-        None if stakes is None else _learning(stakes, arms, held, known, whole),
     )  # fmt: skip
 
 
@@ -403,51 +300,41 @@ def _control_of(arms: Mapping[str, float], control: str | None) -> str:
     return used[0] if control is None else choice("control", control, used)
 
 
-def _alpha_of(
-    arms: int, level: float, multiplicity: str, comparisons: int | None
-) -> tuple[float, int]:
-    choice("multiplicity", multiplicity, CORRECTIONS)
-    alpha, m = 1 - level_of(level), arms - 1
-    if comparisons is not None:
-        m = int(real_number("comparisons", comparisons, least=m))
-    # Not divided, but still said how many there are.
-    return (alpha * m if multiplicity == ALONE else alpha), m
-
-
 def _outcome(
     data: Any,
     kind: str | None,
     columns: Mapping[str, str | None],
-    figures: Mapping[str, float | None],
+    rate: float | None,
+    mean: float | None,
+    sd: float | None,
+    correlation: float | None,
 ) -> Outcome:
     """Return what is known of the outcome, from data or as it was given."""
     if kind is not None:
         choice("kind", kind, KINDS)
-    rate, mean, sd, r, size, alike = figures.values()
     if data is not None:
-        if given := [name for name in ("rate", "mean", "sd") if figures[name] is not None]:
-            raise InputError(f"both data and {given[0]} are given; take the figures from one")
+        given = {"rate": rate, "mean": mean, "sd": sd}
+        if twice := [name for name, value in given.items() if value is not None]:
+            raise InputError(f"both data and {twice[0]} are given; take the figures from one")
         outcome, *others = columns.values()
         return outcome_of(data, text("outcome", outcome), kind, *others)
     for name, value in columns.items():
         if value is not None:
             raise InputError(f"{name} = {value!r} names a column, but there is no data to look in")
-    r = 0.0 if r is None else real_number("correlation", r, above=-1, below=1)
-    design = 1.0
-    if size is not None or alike is not None:
-        more = real_number("cluster_size", size, least=1) - 1
-        design += more * real_number("cluster_correlation", alike, least=0, most=1)
+    r = 0.0
+    if correlation is not None:
+        r = real_number("correlation", correlation, above=-1, below=1)
     if rate is not None:
         if mean is not None or sd is not None or kind in (MEAN, RATIO):
             raise InputError("rate is of a share; give mean and sd instead for means and ratios")
         centre = share("rate", rate, one=False, hint=", such as 0.05")
-        return Outcome(SHARE, centre, math.sqrt(centre * (1 - centre)), r, design)
+        return Outcome(SHARE, centre, math.sqrt(centre * (1 - centre)), r, 1.0)
     if sd is None or kind == SHARE:
         raise InputError(
             "the outcome is not described; give rate (0–1), or mean and sd, or data and outcome"
         )
     middle = 0.0 if mean is None else real_number("mean", mean)
-    return Outcome(kind or MEAN, middle, real_number("sd", sd, above=0), r, design)
+    return Outcome(kind or MEAN, middle, real_number("sd", sd, above=0), r, 1.0)
 
 
 def _effect_of(effect: float | None, lift: float | None, known: Outcome) -> float | None:
@@ -471,7 +358,7 @@ def _effect_of(effect: float | None, lift: float | None, known: Outcome) -> floa
 
 
 def _size_of(
-    customers: float | None, coming: Arrivals | None, days: float | None, wanted: float | None,
+    customers: float | None, coming: float | None, days: float | None, wanted: float | None,
     test: PlannedTest, arms: Mapping[str, float], held: str,
 ) -> float:  # fmt: skip
     """Return the customers given, those who come in the days given, or those the effect needs."""
@@ -482,7 +369,7 @@ def _size_of(
     if days is not None:
         if coming is None:
             raise InputError("days are given without arrivals; give arrivals too, or customers")
-        return coming.until(real_number("days", days, above=0))
+        return coming * real_number("days", days, above=0)
     if wanted is None:
         raise InputError(
             "neither an effect nor a size is given; give effect or lift to learn how many "
@@ -490,6 +377,17 @@ def _size_of(
         )
     parts = [part for arm, part in arms.items() if arm != held]
     return max(test.customers(wanted, part, arms[held]) for part in parts)
+
+
+def _days_until(customers: float, per_day: float) -> int:
+    """Return after how many whole days so many have come."""
+    days = math.ceil(customers / per_day * (1 - 1e-12))
+    if days > LONGEST:
+        raise InputError(
+            f"at this rate of arrivals the experiment takes {days:,} days; look for a larger "
+            "effect, or take in more customers"
+        )
+    return days
 
 
 def _arm_rows(
@@ -524,27 +422,16 @@ def _curve(
 
 
 def _over_time(
-    test: PlannedTest, coming: Arrivals | None, total: int, treated: float, control: float
+    test: PlannedTest, coming: float | None, total: int, treated: float, control: float
 ) -> pd.DataFrame:
     """Return what could be shown week by week; without arrivals a table without rows."""
     rows = []
     if coming is not None:
-        end = coming.days_until(total)
+        end = _days_until(total, coming)
         step = 7 * max(1, math.ceil(end / 7 / 26))
         for day in [*range(step, end, step), end]:
-            n = min(coming.until(day), float(total))
+            n = min(coming * day, float(total))
             enough = n * min(treated, control) >= 2
             smallest = test.smallest(treated * n, control * n) if enough else math.nan
             rows.append((day, round(n), smallest))
     return pd.DataFrame(rows, columns=["day", "customers", "smallest_effect"])
-
-
-def _learning(
-    stakes: Stakes, arms: Mapping[str, float], held: str, known: Outcome, total: int
-) -> Learning:
-    if known.kind != MEAN:
-        raise InputError(
-            f"stakes are of a profit per customer, and the outcome is a {known.kind}; give the "
-            "profit's mean and sd"
-        )
-    return worth_of_test(stakes, arms, held, known.sd**2 * known.inflation, total)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from promolab.abtest.analysis import Metric, measure_arms
-from tests.abtest.analysis.made_up import TRUE_SPEND, experiments
+from promolab.abtest.comparison import Metric
+from promolab.abtest.measured import measure_arms
+from tests.abtest.made_up import TRUE_SPEND, experiments
 from tests.draws import check_cover, draws
 
 DRAWS, CUSTOMERS = draws(), 300
@@ -42,20 +43,19 @@ def test_intervals_hold_the_truth(found, metric, figure):
 
 def test_a_known_past_takes_its_share_of_the_variance_and_what_differs_by_chance(found):
     """True +10 % reads +10 %; the variance falls by the square of the correlation."""
-    rows = measure_arms(experiments(1, 60_000), {"m": METRICS["adjusted"]}).rows
-    row = next(row for row in rows if row.arm == "mail")
-    plain = (row.unadjusted.ci_high - row.unadjusted.ci_low) / 2 / 1.96
-    fall = 1 - row.std_error**2 / plain**2
+    metrics = {name: METRICS[name] for name in ("adjusted", "mean")}
+    rows = measure_arms(experiments(1, 60_000), metrics).rows
+    row, plain = (row for row in rows if row.arm == "mail")
+    fall = 1 - row.std_error**2 / plain.std_error**2
     assert fall == pytest.approx(row.correlation**2, rel=0.05)
     assert row.relative.ci_low < 0.1 < row.relative.ci_high
     assert row.relative.ci_high - row.relative.ci_low < 0.03
     adjusted, raw = (
-        np.var([getattr(r, name).value for r in found["adjusted"]])
-        for name in ("difference", "unadjusted")
+        np.var([r.difference.value for r in found[name]]) for name in ("adjusted", "mean")
     )
     assert 1 - adjusted / raw == pytest.approx(row.correlation**2, abs=0.1)
     # Where the arm happens to have had more before, the raw difference leans, not the other.
-    leaning = np.array([row.unadjusted.value for row in found["adjusted"]])
+    leaning = np.array([row.difference.value for row in found["mean"]])
     straight = np.array([row.difference.value for row in found["adjusted"]])
     off = leaning - straight  # slope × how far the arms were apart before
     assert abs(np.corrcoef(off, straight)[0, 1]) < 0.2 < np.corrcoef(off, leaning)[0, 1]

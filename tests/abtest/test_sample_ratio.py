@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import chisquare
 
-from promolab.abtest.analysis import measure_arms
+from promolab.abtest.measured import measure_arms
 from promolab.contract import Experiment
 from promolab.effects import check_experiment
 

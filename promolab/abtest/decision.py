@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from promolab.abtest.analysis import ArmComparison, Metric
-from promolab.abtest.analysis.comparison import ALONE, CORRECTIONS, HOLM
-from promolab.abtest.design import smallest_effect
-from promolab.abtest.readout.profit import PROFIT, ArmMoney
+from promolab.abtest.comparison import ALONE, CORRECTIONS, HOLM, ArmComparison, Metric
+from promolab.abtest.power import smallest_effect
+from promolab.abtest.profit import PROFIT, ArmMoney
 from promolab.abtest.sequential import p_at_any_time
 from promolab.checks import choice
 from promolab.effects import spoken
@@ -175,6 +174,11 @@ class Guardrail(Result):
     def bars(self) -> bool:
         """Whether the arm may not be shipped: it is broken, or not shown to keep its margin."""
         return self.state == BROKEN or (self.margin is not None and self.state != KEPT)
+
+    @property
+    def left(self) -> float:
+        """How much worse it may still become."""
+        return (self.margin or 0.0) - max(self.harm.value, 0.0)
 
     @property
     def harmed(self) -> str:
@@ -397,7 +401,7 @@ def _waits(case: Case, winners: Sequence[str]) -> ExperimentVerdict:
     """A win whose guardrails are not yet shown to be kept."""
     arm = winners[0]
     best = case.leading(r for r, _ in case.of(arm))
-    factor, name = max((_times_guard(case, g), g.metric) for g in case.guards(arm) if g.bars)
+    factor, name = max((_times(case, g, g.left), g.metric) for g in case.guards(arm) if g.bars)
     more, told = _longer(case, factor)
     why = _say("waits", best=case.says(best), guard=spoken(name), an_effect="like", **told)
     return ExperimentVerdict(GO_ON, why, arm, more)
@@ -441,18 +445,14 @@ def _rounded(n: float) -> float:
     return float(math.ceil(n / 10**digits) * 10**digits)
 
 
-def _times(case: Case, row: ArmComparison, gain: float) -> float:
+def _times(case: Case, row: ArmComparison | Guardrail, gain: float) -> float:
     """Return how many times the customers would tell a gain; infinite where there is none."""
     if not (gain > 0 and row.std_error > 0):
         return math.inf
-    n1, n0 = max(case.n[row.arm], 1), max(case.n[row.control], 1)
+    first = case.rows[0]
+    n1, n0 = max(case.n[row.arm], 1), max(case.n[first.control], 1)
     sd = row.std_error / math.sqrt(1 / n1 + 1 / n0)
-    return (smallest_effect(n1, n0, sd=sd, alpha=1 - row.level).effect / gain) ** 2
-
-
-def _times_guard(case: Case, guard: Guardrail) -> float:
-    row = next(r for r in case.rows if r.metric == guard.metric and r.arm == guard.arm)
-    return _times(case, row, (guard.margin or 0.0) - max(guard.harm.value, 0.0))
+    return (smallest_effect(n1, n0, sd=sd, alpha=1 - first.level).effect / gain) ** 2
 
 
 def mismatch(sentence: str) -> ExperimentVerdict:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from promolab.abtest.analysis.chances import chances_of, planned_shares, sample_ratio
-from promolab.abtest.analysis.comparison import (
+from promolab.abtest.chances import chances_of, planned_shares, sample_ratio
+from promolab.abtest.comparison import (
     MEAN,
     SHARE,
     ArmComparison,
@@ -18,14 +18,21 @@ from promolab.abtest.analysis.comparison import (
     Metric,
     metrics_of,
 )
-from promolab.abtest.analysis.estimates import Figure, Levels, dominant_one, levels_of, sums_of
-from promolab.abtest.analysis.rows import Rows, read_rows
-from promolab.abtest.analysis.tables import opened, there
+from promolab.abtest.estimates import Figure, Levels, levels_of, sums_of
+from promolab.abtest.rows import Rows, opened, read_rows, there
 from promolab.abtest.sequential import confidence_sequence, enough, p_at_any_time
 from promolab.checks import level_of, whole_number
 from promolab.errors import InputError
 from promolab.results import Estimate
-from promolab.stats import ArmMean, TwoArms, all_shares, intervals_of, p_value, relative_lift
+from promolab.stats import (
+    ArmMean,
+    TwoArms,
+    all_shares,
+    difference_of,
+    intervals_of,
+    p_value,
+    relative_lift,
+)
 from promolab.wording import number, percent, plural
 
 
@@ -40,18 +47,15 @@ def measure_arms(
     propensity: str | Mapping[Any, str] | None = None,
     shares: Mapping[Any, float] | None = None,
     equal: bool = False,
-    earlier: Mapping[str, str] | None = None,
     segments: str | None = None,
     level: float = 0.95,
     sequential: int | None = None,
-    assigned: Any = None,
 ) -> Measured:
     """Compare every arm with the control in every metric; parameters as `analyze_experiment` has.
 
     ``equal``: whether shares that are not stated are taken as equal (`sample_ratio`).
 
-    The engine joins who was assigned with what came of it and reads the columns that metrics need;
-    sums are exact, so that neither the order of rows nor threads show in any digit.
+    Sums are exact, so that neither the order of rows nor threads show in any digit.
 
     Notes
     -----
@@ -65,10 +69,9 @@ def measure_arms(
     level = level_of(level)
     if sequential is not None:
         whole_number("sequential", sequential, 1)
-    wanted = metrics_of(metrics, earlier)
+    wanted = metrics_of(metrics)
     used = list(dict.fromkeys(c for metric in wanted.values() for c in metric.columns))
-    before = [m.earlier for m in wanted.values() if m.earlier]
-    source = opened(data, arm, customer, cluster, propensity, assigned, used, before)
+    source = opened(data, arm, customer, cluster, propensity, used)
     there(source.table, [*used, *filter(None, [segments])], "data")
     chances = source.chances.values() if isinstance(source.chances, Mapping) else [source.chances]
     columns = list(dict.fromkeys([*used, *filter(None, chances)]))
@@ -197,13 +200,10 @@ class _Reading:
     ) -> list[ArmComparison]:
         sums, weighted = sums_of(figure, rows), rows.weight is not None
         levels = levels_of(figure, *sums, weighted=weighted)
-        plain = None
-        if figure.earlier is not None:
-            plain = levels_of(figure, *sums, weighted=weighted, adjusted=False)
         as_it_is = self.metrics[name].kind == MEAN and figure.earlier is None and math.isnan(cap)
         alone = as_it_is and rows.unit is None and not weighted and not segment
         return [
-            self._comparison(name, cap, levels, plain, arm, segment, figure if alone else None)
+            self._comparison(name, cap, levels, arm, segment, figure if alone else None)
             for arm in rows.names[1:]
         ]
 
@@ -234,27 +234,20 @@ class _Reading:
         self,
         name: str,
         cap: float,
-        adjusted: Levels,
-        plain: Levels | None,
+        levels: Levels,
         treated: str,
         segment: str,
         alone: Figure | None,
     ) -> ArmComparison:
         """Return one arm against the control."""
         metric, control = self.metrics[name], self.rows.names[0]
-        arms, share = adjusted.between(treated, control), metric.kind == SHARE
+        arms, share = levels.between(treated, control), metric.kind == SHARE
         one, other, ends = intervals_of(arms, self.level, share=share)
         n = one.n + other.n
         times, p = None, p_value(arms, share=share)
         if self.sequential is not None:
             times, ends, p = self._sequence(arms)
         relative = relative_lift(arms, self.level, times)
-        unadjusted = None
-        if plain is not None:
-            before = plain.between(treated, control)
-            fixed = self.sequential is None
-            bounds = before.interval(self.level) if fixed else self._sequence(before)[1]
-            unadjusted = Estimate(before.value, *bounds, n)
         why = "" if segment else self._why(metric.column, arms, relative, treated, alone)
         gone = self._missing(metric)
         return ArmComparison(
@@ -270,7 +263,6 @@ class _Reading:
             std_error=math.sqrt(arms.variance),
             degrees=arms.degrees,
             correlation=arms.correlation,
-            unadjusted=unadjusted,
             cap=cap,
             missing=(gone[treated], gone[control]),
             segment=segment,
@@ -311,7 +303,8 @@ class _Reading:
         if alone is not None:
             code, place = self.rows.code, self.rows.names.index(treated)
             pair = alone.present & np.isin(code, (0, place))
-            one = dominant_one(alone.outcome[pair], code[pair] == place, self.level)
+            y, mine = alone.outcome[pair], code[pair] == place
+            one = difference_of(y, mine, None, self.level, share=False).dominant
             told += [] if one is None else [one.words()]
         return " ".join(told)
 
@@ -323,7 +316,7 @@ def _nearest_zero(values: np.ndarray) -> float:
 
 
 def _enough(arm: ArmMean) -> bool:
-    """Return whether an arm may be looked at, by the rule of `monitor_experiment`."""
+    """Return whether an arm's sum may be taken to be normal, so that it may be looked at."""
     square, spread = arm.value**2, (arm.units - 1) * arm.level_variance
     bought = arm.units * square / (square + spread) if square else 0.0
     return bool(enough(round(bought, 9), arm.units))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promolab.checks import choice, real_number, share, text
-from promolab.effects import Check, Difference, compare_arms
+from promolab.effects import Check
 from promolab.errors import InputError
 from promolab.results import Estimate, Result
-from promolab.wording import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +22,7 @@ HOLM, FDR, ALONE = CORRECTIONS = ("holm", "benjamini-hochberg", "none")
 
 
 @dataclass(frozen=True)
-class Metric(Result):
+class Metric:
     """One figure that arms are compared in.
 
     Parameters
@@ -59,8 +58,8 @@ class Metric(Result):
 
     Examples
     --------
-    >>> Metric("revenue", per="orders").kind, Metric("bought", kind="share").summary()
-    ('ratio', 'The share of customers with bought; more is better.')
+    >>> Metric("revenue", per="orders").kind
+    'ratio'
     """
 
     column: str
@@ -105,30 +104,18 @@ class Metric(Result):
         """The columns that it reads."""
         return [c for c in (self.column, self.per, self.earlier) if c is not None]
 
-    def summary(self) -> str:
-        """Return what is measured, in a sentence."""
-        what = {
-            "share": f"The share of customers with {self.column}",
-            "ratio": f"{self.column} per {self.per}",
-        }.get(str(self.kind), f"The mean of {self.column}")
-        return f"{what}; {'more' if self.good == 'up' else 'less'} is better."
 
-
-def metrics_of(
-    metrics: Mapping[str, Metric | str] | str, earlier: Mapping[str, str] | None = None
-) -> dict[str, Metric]:
+def metrics_of(metrics: Mapping[str, Metric | str] | str) -> dict[str, Metric]:
     """Return the metrics by name; a column's name alone is a metric of that column.
 
     Parameters
     ----------
     metrics : mapping of str to Metric or str, or a column's name
-    earlier : mapping of str to str, optional
-        Metric → its column from before.
 
     Examples
     --------
-    >>> metrics_of("spend", earlier={"spend": "spend_before"})["spend"].earlier
-    'spend_before'
+    >>> metrics_of("spend")["spend"].column
+    'spend'
     """
     if isinstance(metrics, str):
         metrics = {metrics: metrics}
@@ -142,9 +129,6 @@ def metrics_of(
         if not isinstance(one, (str, Metric)):
             raise InputError(f"metrics[{name!r}] = {one!r}; expected a Metric or a column's name")
         found[text("a metric's name", name)] = Metric(one) if isinstance(one, str) else one
-    for name, column in (earlier or {}).items():
-        choice("a metric of earlier", name, found)
-        found[name] = replace(found[name], earlier=text(f"earlier[{name!r}]", column))
     return found
 
 
@@ -172,8 +156,6 @@ class ArmComparison(Result):
         Of the difference.
     correlation : float
         Of outcome and earlier figure within the arms; 0 without one.
-    unadjusted : Estimate or None
-        The difference without the earlier figure.
     winsorised : ArmComparison or None
         The comparison of outcomes cut off at ``cap``; its interval is that of the winsorised
         difference, not of the raw one.
@@ -202,19 +184,12 @@ class ArmComparison(Result):
     std_error: float = math.nan
     degrees: float = math.inf
     correlation: float = 0.0
-    unadjusted: Estimate | None = None
     winsorised: ArmComparison | None = None
     cap: float = math.nan
     missing: tuple[int, int] = (0, 0)
     segment: str = ""
     level: float = 0.95
     why: str = ""
-
-    def summary(self) -> str:
-        """Return the difference in a sentence."""
-        e = self.difference
-        told = number(*e.ends)
-        return f"{self.metric}, {self.arm} − {self.control}: {told}."
 
 
 @dataclass(frozen=True)
@@ -270,12 +245,6 @@ class Measured(Result):
 
         return pd.DataFrame([_flat(row) for row in (*self.rows, *self.segments)])
 
-    def summary(self) -> str:
-        """Return the sample ratio, every comparison and the notes, in sentences."""
-        return " ".join(
-            [self.sample_ratio.sentence, *(r.summary() for r in self.rows), *self.notes]
-        )
-
 
 def _flat(row: ArmComparison) -> dict[str, Any]:
     """Return a row's figures, each in a column of its own."""
@@ -290,61 +259,3 @@ def _flat(row: ArmComparison) -> dict[str, Any]:
         told |= {name: e.value, f"{name}_low": e.ci_low, f"{name}_high": e.ci_high}
     told |= {"p": row.p, "p_adjusted": row.p_adjusted, "std_error": row.std_error}
     return told | {"correlation": row.correlation, "missing": sum(row.missing)}
-
-
-def compare_rows(
-    rows: pd.DataFrame,
-    metrics: Mapping[str, Metric],
-    *,
-    control: str,
-    arm: str = "arm",
-    cluster: str | None = None,
-    weight: str | None = None,
-    level: float = 0.95,
-) -> dict[str, Difference]:
-    """Compare the one other arm of a frame with its control, in every metric.
-
-    What `measure_arms` tells, by `promolab.effects.compare_arms`: the same figures,
-    and beside them what each unit adds, which pooling over several experiments of the same
-    customers needs, and the one customer who makes up most of the variance. Rows may weigh by other
-    than one over their chance, so as to stand for those in the other arm.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        One row per customer.
-    metrics : mapping of str to Metric
-        Shares and means.
-    control, arm : str
-        The control, and the column of the arms.
-    cluster, weight : str, optional
-        Columns of who was drawn together, and of the weights.
-    level : float
-        Confidence level.
-
-    Raises
-    ------
-    InputError
-        As `promolab.effects.compare_arms` raises it.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rows = pd.DataFrame({"arm": ["held", "sent"] * 3, "spend": [1.0, 3.0, 2.0, 5.0, 3.0, 4.0]})
-    >>> found = compare_rows(rows, {"spend": Metric("spend", "mean")}, control="held")
-    >>> found["spend"].estimate.value
-    2.0
-    """
-    return {
-        name: compare_arms(
-            rows[metric.column],
-            rows[arm],
-            control=control,
-            cluster=None if cluster is None else rows[cluster],
-            weight=None if weight is None else rows[weight],
-            earlier=None if metric.earlier is None else rows[metric.earlier],
-            kind=metric.kind,
-            level=level,
-        )
-        for name, metric in metrics.items()
-    }

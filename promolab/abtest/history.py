@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from promolab.abtest.analysis.comparison import MEAN, RATIO, SHARE
-from promolab.abtest.analysis.estimates import Figure, level_of, pooled_slope, sums_of
-from promolab.abtest.analysis.rows import Rows, number_of, units_of
-from promolab.abtest.analysis.tables import table_of, there
+from promolab.abtest.comparison import MEAN, RATIO, SHARE
+from promolab.abtest.estimates import Figure, level_of, pooled_slope, sums_of
+from promolab.abtest.rows import Rows, number_of, table_of, there, units_of
 from promolab.checks import whole_number
 from promolab.contract import Shop
 from promolab.engines import connect

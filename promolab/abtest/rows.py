@@ -1,16 +1,19 @@
-"""An experiment's rows as arrays: who is in which arm, what belongs together, and the columns."""
+"""What an experiment is read from, as arrays: who is in which arm, what belongs together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from glob import glob
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.abtest.analysis.tables import Opened, refuse_torn
+from promolab.contract import Experiment
 from promolab.effects import arm_name
+from promolab.engines import connect
 from promolab.errors import InputError, nearest
 from promolab.wording import plural
 
@@ -18,6 +21,157 @@ if TYPE_CHECKING:
     import ibis
 
 USUAL_CONTROLS = ("control", "holdout", "none")
+ROW = "experiment_row"
+"""Number of a decision, where one row is one."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A table, the connection that reads it, and which column is what.
+
+    Parameters
+    ----------
+    table : ibis.Table
+    con : ibis backend
+    arm, customer : str
+    cluster : str or None
+    chances : str, dict of arm to column, or None
+        Chance of the arm that a row got, or of each arm.
+    stated : bool
+        Whether the chances are stated, rather than the shares found.
+    once : bool
+        Whether each row is known to be a unit that was drawn.
+    control : object
+        The control that the data name.
+    notes : tuple of str
+        What has to be said beside the figures.
+    """
+
+    table: ibis.Table
+    con: Any
+    arm: str
+    customer: str
+    cluster: str | None
+    chances: str | Mapping[Any, str] | None
+    stated: bool = True
+    once: bool = False
+    control: Any = None
+    notes: tuple[str, ...] = ()
+
+
+def opened(
+    data: Any,
+    arm: str,
+    customer: str,
+    cluster: str | None,
+    propensity: str | Mapping[Any, str] | None,
+    outcomes: list[str],
+) -> Opened:
+    """Open what was given.
+
+    Parameters
+    ----------
+    data, arm, customer, cluster, propensity
+        As `promolab.analyze_experiment` takes them.
+    outcomes : list of str
+        Columns that the metrics read.
+
+    Raises
+    ------
+    InputError
+        A file or a column that is not there.
+    """
+    if isinstance(data, Experiment):
+        return _of_experiment(data)
+    con = data.get_backend() if hasattr(data, "get_backend") else connect()
+    found = Opened(table_of(data, con, "data"), con, arm, customer, cluster, propensity)
+    chances = propensity.values() if isinstance(propensity, Mapping) else [propensity]
+    there(found.table, [arm, customer, *outcomes, *filter(None, [cluster, *chances])], "data")
+    return found
+
+
+def there(table: ibis.Table, names: list[str], what: str) -> None:
+    """Refuse a table that lacks a column."""
+    for name in names:
+        if name not in table.columns:
+            raise InputError(
+                f"there is no column {name!r} in {what}; {nearest(str(name), table.columns)}"
+            )
+
+
+def table_of(data: Any, con: Any, what: str) -> ibis.Table:
+    """Return a table of the engine: of a frame, a table, or a path to parquet or csv files.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or no such file is there.
+    """
+    import ibis
+    import pandas as pd
+
+    if isinstance(data, ibis.Table):
+        return data
+    if isinstance(data, pd.DataFrame):
+        if not len(data):
+            raise InputError(f"{what} has no rows; give a row per customer who was assigned")
+        try:
+            return ibis.memtable(data.reset_index(drop=True).rename(columns=str))
+        except Exception as error:  # whatever Arrow says of columns that hold several kinds
+            raise InputError(f"{what} cannot be read as a table: {error}") from None
+    if isinstance(data, (str, Path)):
+        return _of_files(str(data), con, what)
+    raise InputError(
+        f"{what} is a {type(data).__name__}; expected a DataFrame, an Ibis table, a path to "
+        "parquet or csv, or an Experiment"
+    )
+
+
+def _of_files(path: str, con: Any, what: str) -> ibis.Table:
+    if Path(path).is_dir():
+        path = str(Path(path) / "*.parquet")
+    files = sorted(glob(path))
+    if not files:
+        raise InputError(f"there is no file {path}; give {what} as a path to parquet or csv")
+    kinds = {Path(file).name.removesuffix(".gz").rpartition(".")[2].lower() for file in files}
+    reader = {"parquet": con.read_parquet, "csv": con.read_csv, "tsv": con.read_csv}
+    if len(kinds) > 1 or not kinds <= set(reader):
+        raise InputError(
+            f"{what} = {path!r} is {', '.join(sorted(kinds))}; expected parquet or csv"
+        )
+    try:
+        return reader[kinds.pop()](files)
+    except Exception as error:  # each engine has its own errors for a file that is none
+        first = str(error).splitlines()[0]
+        raise InputError(f"{path} cannot be read as a table: {first}") from None
+
+
+def _of_experiment(data: Experiment) -> Opened:
+    import ibis
+
+    if not data.randomised:
+        raise InputError(
+            f"{data.name} does not say with which chances arms were drawn; where they were not "
+            "drawn, compare with promolab.UpliftModel, else state the propensity"
+        )
+    frame = data.frame.assign(**{ROW: np.arange(data.n)})
+    chances = {arm: f"experiment_chance_{place}" for place, arm in enumerate(data.arms)}
+    frame = frame.assign(**dict(zip(chances.values(), np.asarray(data.propensity).T, strict=True)))
+    table = ibis.memtable(frame.rename(columns=str))
+    return Opened(
+        table, connect(), data.arm, ROW, data.customer_id, chances,
+        stated=data.design == "known", once=True, control=data.control, notes=tuple(data.notes),
+    )  # fmt: skip
+
+
+def refuse_torn(customers: int) -> None:
+    """Refuse customers who are in two arms."""
+    if customers:
+        raise InputError(
+            f"{plural(customers, 'customer')} found in more than one arm; each customer has one. "
+            "Where customers are drawn anew each time, name the decision as customer= and the "
+            "customer as cluster="
+        )
 
 
 @dataclass(frozen=True)

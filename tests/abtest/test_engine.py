@@ -5,11 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.abtest.analysis import Metric, measure_arms
+from promolab.abtest.comparison import Metric
+from promolab.abtest.measured import measure_arms
 from promolab.contract import Experiment
 from promolab.effects import compare_arms
 from promolab.engines import connect
-from tests.abtest.analysis.made_up import shop
+from tests.abtest.made_up import shop
 
 METRICS = {
     "spend": Metric("spend", earlier="before", winsorise=0.95),
@@ -99,7 +100,7 @@ def test_a_sequence_is_wider_agrees_with_its_p_value_and_waits_for_ten_of_each_a
             assert row.p >= fixed.p
     early = measure_arms(frame, METRICS, sequential=10**6).rows[0]
     assert early.p == 1 and early.difference.ci_low == -np.inf
-    # By the rule of `monitor_experiment`, however large the other arm is.
+    # However large the other arm is.
     n = 4000
     arm = np.where(np.arange(n) < 500, "control", "mail")
     for buyers, told in ((9, False), (10, True)):

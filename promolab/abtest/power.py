@@ -7,6 +7,7 @@ earlier figures change its variance, several arms and daily looks its level.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from promolab.abtest.analysis.comparison import SHARE
+from promolab.abtest.comparison import SHARE
 from promolab.abtest.sequential import multiplier
 from promolab.checks import real_number, refuse, share, whole_number
 from promolab.errors import InputError
@@ -188,23 +189,17 @@ def share_to_see(
     beside = "" if rate is None else f", for the rate is {rate:g} without it"
     real_number("effect", effect, above=0, most=None if rate is None else 1 - rate, hint=beside)
 
-    def shows(control: np.ndarray) -> np.ndarray:
+    def shows(control: int) -> bool:
         treated = n - control
         if rate is not None:
-            return np.asarray(_room(effect, treated, control, rate, power, alpha) >= 0)
+            return bool(_room(effect, treated, control, rate, power, alpha) >= 0)
         assert sd is not None
-        least = (_z(1 - alpha / 2) + _z(power)) * sd * np.sqrt(1 / treated + 1 / control)
-        return np.asarray(effect >= least)
+        return effect >= (_z(1 - alpha / 2) + _z(power)) * sd * math.sqrt(1 / treated + 1 / control)
 
-    # In two steps: from half the customers to one, a grid that grows by ratios, then each between.
-    half = n // 2
-    tried = np.unique(np.geomspace(1, half, 2000).round().astype(np.int64))
-    enough = np.flatnonzero(shows(tried))
-    if not len(enough):
+    # The more are held back, up to half, the smaller what shows.
+    control = 1 + bisect_left(range(1, n // 2 + 1), True, key=shows)
+    if control > n // 2:
         return HoldoutShare(None, None, n, effect, rate, sd, power, alpha)
-    below = int(tried[enough[0] - 1]) if enough[0] else 0
-    between = np.arange(below + 1, int(tried[enough[0]]) + 1)
-    control = int(between[np.argmax(shows(between))])
     return HoldoutShare(control / n, control, n, effect, rate, sd, power, alpha)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from promolab.abtest.analysis import ArmComparison, Metric, table_of
+from promolab.abtest.comparison import ArmComparison, Metric
+from promolab.abtest.rows import table_of
 from promolab.checks import columns_there, is_number, real_number, text
 from promolab.effects import spoken
 from promolab.engines import connect
@@ -113,7 +114,6 @@ class MoneyTerms:
             # A lift of what may be a loss, by a cost that only one arm has: no such figure.
             relative=Estimate(math.nan, n=row.relative.n),
             p=two_sided(difference.value, row.std_error, row.degrees),
-            unadjusted=None if row.unadjusted is None else _moved(row.unadjusted, by),
         )
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from promolab.abtest.analysis.estimates import exact_sum, square
-from promolab.abtest.analysis.rows import Rows
-from promolab.abtest.analysis.tables import Opened
 from promolab.abtest.assignment import SUM_SLACK, checked_shares
+from promolab.abtest.estimates import exact_sum, square
+from promolab.abtest.rows import Opened, Rows
 from promolab.effects import Check, arm_name, ratio_check
 from promolab.errors import InputError, nearest
 

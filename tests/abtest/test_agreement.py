@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from promolab.abtest.analysis import Metric, measure_arms
+from promolab.abtest.comparison import Metric
+from promolab.abtest.measured import measure_arms
 from promolab.effects import compare_arms
-from tests.abtest.analysis.made_up import shop
+from tests.abtest.made_up import shop
 
 CLOSE = {"rel": 1e-9, "abs": 1e-12}
 

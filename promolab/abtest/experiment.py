@@ -1,34 +1,146 @@
-"""An experiment read out: the numbers of `promolab.abtest.analysis`, and what they amount to."""
+"""An experiment read out: its numbers, by segment too, and what they amount to."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promolab.abtest.analysis import Measured, Metric, measure_arms, metrics_of
-from promolab.abtest.analysis.comparison import ALONE, CORRECTIONS, HOLM
-from promolab.abtest.readout.by_segment import SegmentEffects, segment_effects
-from promolab.abtest.readout.decision import (
+from promolab.abtest.comparison import (
+    ALONE,
+    CORRECTIONS,
+    HOLM,
+    ArmComparison,
+    Measured,
+    Metric,
+    metrics_of,
+)
+from promolab.abtest.decision import (
     Case,
     ExperimentVerdict,
     Guardrail,
+    adjusted,
+    change_of,
     guardrail_of,
     judge_experiment,
     mismatch,
+    p_of_gain,
     state_of,
     with_adjusted,
 )
-from promolab.abtest.readout.profit import PROFIT, ArmMoney, MoneyTerms, money_of, money_terms
+from promolab.abtest.measured import measure_arms
+from promolab.abtest.profit import PROFIT, ArmMoney, MoneyTerms, money_of, money_terms
 from promolab.checks import choice
 from promolab.effects import spoken
 from promolab.errors import InputError
-from promolab.results import plain
+from promolab.results import Estimate, Result, plain
 from promolab.wording import capital
+
+
+@dataclass(frozen=True)
+class SegmentEffects(Result):
+    """One metric by segment, every arm against the control; made by `segment_effects`.
+
+    Parameters
+    ----------
+    metric, kind : str
+        What is measured.
+    frame : DataFrame
+        A row per arm and segment: ``arm, segment, n, value, ci_low, ci_high, p, p_adjusted`` (for
+        all segments of all arms).
+    differ : DataFrame
+        A row per arm: ``arm, q, degrees, p, p_adjusted``: whether the effect is the same in all
+        segments (Cochran's Q).
+    level : float
+        Confidence level.
+
+    References
+    ----------
+    Cochran (1954), Biometrics 10; Holm (1979), Scandinavian Journal of Statistics 6.
+    """
+
+    metric: str
+    kind: str
+    frame: pd.DataFrame = field(repr=False)
+    differ: pd.DataFrame = field(repr=False)
+    level: float = 0.95
+
+    def facts(self) -> dict[str, Any]:
+        """Return each arm's segments that have an effect of their own, and the rows as shown."""
+        alpha, scaled = 1 - self.level, self.frame.copy()
+        scaled[["value", "ci_low", "ci_high"]] *= 100 if self.kind == "share" else 1
+        effects: dict[str, Any] = {}
+        for row in self.frame.to_dict("records"):
+            effects.setdefault(str(row.pop("arm")), {})[str(row.pop("segment"))] = plain(row)
+        arms = []
+        for arm, test in self.differ.set_index("arm").iterrows():
+            rows = self.frame[(self.frame["arm"] == arm) & (self.frame["p_adjusted"] <= alpha)]
+            shown = [
+                {"segment": row.segment} | change_of(_estimate(row), self.kind)
+                for row in rows.itertuples()
+            ]
+            told = {"arm": spoken(arm), "p_adjusted": float(test["p_adjusted"])}
+            told |= {"differs": bool(test["p_adjusted"] <= alpha), "any_shown": bool(shown)}
+            arms.append(told | {"shown": shown[:3], "more": max(len(shown) - 3, 0)})
+        return {
+            "called": spoken(self.metric),
+            "arms": arms,
+            "first": arms[:1],
+            "several": len(arms) > 1,
+            "scaled": scaled.assign(arm=scaled["arm"].map(spoken)),
+            "effects": effects,
+            "tests": {str(r.pop("arm")): plain(r) for r in self.differ.to_dict("records")},
+        }
+
+
+def _estimate(row: Any) -> Estimate:
+    return Estimate(row.value, row.ci_low, row.ci_high, row.n)
+
+
+def segment_effects(
+    rows: Sequence[ArmComparison], metrics: Mapping[str, Metric], metric: str
+) -> SegmentEffects | None:
+    """Return the effects of one metric by segment; None without segments.
+
+    Parameters
+    ----------
+    rows : sequence of ArmComparison
+        Of segments; others are left out.
+    metrics : mapping of str to Metric
+    metric : str
+        The one to look at: more would call for more caution.
+    """
+    from scipy.stats import chi2
+
+    mine = [row for row in rows if row.metric == metric and row.segment]
+    if not mine:
+        return None
+    frame = pd.DataFrame(
+        {"arm": row.arm, "segment": row.segment}
+        | {"n": row.difference.n, "std_error": row.std_error}
+        | dict(zip(("value", "ci_low", "ci_high"), row.difference.ends, strict=True))
+        | {"p": p_of_gain(row, metrics[metric])}
+        for row in mine
+    )
+    frame["p_adjusted"] = adjusted(frame["p"].to_list())
+    tests = []
+    for arm, part in frame.groupby("arm", sort=False):
+        known = part[part["std_error"] > 0]
+        weight = 1 / np.square(known["std_error"].to_numpy())
+        value = known["value"].to_numpy()
+        middle = float(weight @ value / weight.sum()) if len(known) else np.nan
+        q, degrees = float(weight @ np.square(value - middle)), len(known) - 1
+        p = float(chi2.sf(q, degrees)) if degrees > 0 else np.nan
+        tests.append({"arm": arm, "q": q, "degrees": degrees, "p": p})
+    differ = pd.DataFrame(tests)
+    differ["p_adjusted"] = adjusted(differ["p"].to_list())
+    return SegmentEffects(
+        metric, mine[0].kind, frame.drop(columns="std_error"), differ, mine[0].level
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +268,6 @@ def analyze_experiment(
     cluster: str | None = None,
     propensity: str | Mapping[Any, str] | None = None,
     shares: Mapping[Any, float] | str | None = None,
-    earlier: Mapping[str, str] | None = None,
     guardrails: Iterable[str] | Mapping[str, Metric | str] = (),
     segments: str | None = None,
     money: Mapping[str, Any] | None = None,
@@ -164,7 +275,6 @@ def analyze_experiment(
     level: float = 0.95,
     multiplicity: str = HOLM,
     sequential: int | None = None,
-    assigned: Any = None,
     weeks: float = math.nan,
     early: str = "",
 ) -> ExperimentReadout:
@@ -173,8 +283,8 @@ def analyze_experiment(
     Parameters
     ----------
     data : DataFrame, Ibis table, path or Experiment
-        One row per customer, with the arm and the outcomes; a path to parquet or csv may have
-        ``*``.
+        One row per customer who was assigned, with the arm and the outcomes (0 for one who did
+        nothing); a path to parquet or csv may have ``*``.
     metrics : mapping of str to Metric or str
         Name → `promolab.abtest.Metric`, or a column's name.
     arm, customer : str
@@ -190,8 +300,6 @@ def analyze_experiment(
         Planned share of each arm; they add up to 1. Without them equal ones are assumed, if every
         arm holds between 0.5 and 2 times an equal share; else, and where they are ``"unknown"``,
         the readout begins with that the sample ratio was not checked.
-    earlier : mapping of str to str, optional
-        Metric → column of the same from before the arms were drawn (CUPED).
     guardrails : iterable of str, or mapping of str to Metric or str
         Metrics that must not get worse: names of some of ``metrics``, or further ones. Each is
         judged by its whole interval against its ``margin``, and is in no family of p values.
@@ -213,9 +321,7 @@ def analyze_experiment(
     sequential : int, optional
         Customers at which a confidence sequence is narrowest; the experiment may then be looked at
         at any time. Nothing is told before 100 customers and 5 % of that number, nor before 10 of
-        each arm count in a metric ((Σ y)² ÷ Σ y²) or 1,000 are there, as in `monitor_experiment`.
-    assigned : DataFrame, Ibis table or path, optional
-        Who was assigned to which arm. Those without outcomes count, with 0.
+        each arm count in a metric ((Σ y)² ÷ Σ y²: of shares those who did it) or 1,000 are there.
     weeks : float
         How long it has run; then the verdict counts in weeks, too.
     early : str
@@ -264,11 +370,9 @@ def analyze_experiment(
         propensity=propensity,
         shares=None if isinstance(shares, str) else shares,
         equal=shares is None,
-        earlier=earlier,
         segments=segments,
         level=level,
         sequential=sequential,
-        assigned=assigned,
     )
     return _judged(found, wanted, guarded, usual if primary is None else (primary,), terms,
                    multiplicity, weeks, early, sequential)  # fmt: skip

@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from promolab.abtest.analysis.rows import Rows
+from promolab.abtest.rows import Rows
 from promolab.errors import InputError
-from promolab.results import Estimate
-from promolab.stats import ArmMean, Dominant, TwoArms, compare_means, dominant_of, slope_of
+from promolab.stats import ArmMean, TwoArms, slope_of
 
 
 @dataclass(frozen=True)
@@ -230,7 +229,6 @@ def levels_of(
     products: np.ndarray,
     *,
     weighted: bool = False,
-    adjusted: bool = True,
 ) -> Levels:
     r"""Return all arms' figures.
 
@@ -246,8 +244,6 @@ def levels_of(
         From `sums_of`.
     weighted : bool
         Whether rows weigh differently.
-    adjusted : bool
-        Whether to use the earlier figure.
 
     Raises
     ------
@@ -266,7 +262,7 @@ def levels_of(
         values[arm], direction[arm] = level_of(figure, arm, m)
     slope = correlation = 0.0
     shared = np.zeros(len(arms) * k)
-    if figure.earlier is not None and adjusted:
+    if figure.earlier is not None:
         slope, correlation = pooled_slope(direction, moments)
         total = sum(m.weight for m in moments.values())
         middle = sum(m.weight * m.means[-1] for m in moments.values()) / total
@@ -309,24 +305,3 @@ def pooled_slope(
         xy += float(toward @ m.within[:, -1])
         yy += float(toward @ m.within @ toward)
     return slope_of(xx, xy, yy)
-
-
-def dominant_one(y: np.ndarray, treated: np.ndarray, level: float) -> Dominant | None:
-    """Return the customer who makes up most of the variance of a plain difference, if one does.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n,)
-    treated : ndarray of bool of shape (n,)
-    level : float
-        Of the interval without that customer.
-    """
-    arms = compare_means(y, treated)
-
-    def without(rest: np.ndarray) -> Estimate:
-        if min(np.count_nonzero(rest & side) for side in (treated, ~treated)) < 2:
-            return Estimate(math.nan, n=int(rest.sum()))
-        left = compare_means(y[rest], treated[rest])
-        return Estimate(left.value, *left.interval(level), int(rest.sum()))
-
-    return dominant_of(arms.treated.scores - arms.control.scores, None, without)

@@ -1,0 +1,61 @@
+"""What is left out of a readout, and what is not told, is said."""
+
+import numpy as np
+import pytest
+
+from promolab.abtest.comparison import Metric
+from promolab.abtest.measured import measure_arms
+from tests.abtest.made_up import shop
+
+THIRDS = {"control": 1 / 3, "mail": 1 / 3, "coupon": 1 / 3}
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return shop(600)
+
+
+def test_a_mismatch_stops_the_readout_and_no_part_is_told_of_what_may_be_nothing(frame):
+    lost = frame[(frame["arm"] != "mail") | (frame.index % 3 > 0)]
+    found = measure_arms(lost, {"m": "spend"}, shares=THIRDS)
+    assert found.stopped and not found.rows
+    assert "The arms do not come as often as their chances say (p < 0.001)" in found.summary()
+    assert measure_arms(frame, {"m": "spend"}, shares=THIRDS).sample_ratio.verdict == "passed"
+    around = frame.assign(spend=frame["spend"] - frame["spend"].mean())
+    row = measure_arms(around, {"m": "spend"}).rows[0]
+    assert np.isnan(row.relative.ci_low) and np.isfinite(row.difference.ci_low)
+    assert "too near 0: no percentage" in row.why
+    losses = frame.assign(spend=-1 - frame["spend"])
+    row = measure_arms(losses, {"m": "spend"}).rows[0]
+    assert np.isnan(row.relative.ci_low) and "below 0: no percentage" in row.why
+
+
+def test_what_is_left_out_is_counted_and_said(frame):
+    gaps = frame.assign(
+        spend=frame["spend"].where(frame.index % 10 > 0),
+        before=frame["before"].where(frame.index > 4),
+    )
+    found = measure_arms(gaps, {"m": Metric("spend", earlier="before")})
+    left = gaps[gaps["spend"].notna()]
+    middle = left["before"].fillna(left["before"].min())
+    same = measure_arms(left.assign(before=middle), {"m": Metric("spend", earlier="before")}).rows
+    row = found.rows[0]
+    assert row.difference.ends == pytest.approx(same[0].difference.ends, rel=1e-9)
+    assert sum(row.missing) == int(gaps["spend"].isna()[gaps["arm"] != "mail"].sum())
+    assert "m is missing in 60 rows" in found.notes[0]
+    assert "before is missing in 5 rows" in found.notes[1]
+    kinds = np.where(frame.index < 3, "few", np.where(frame.index < 300, "one", "two"))
+    segmented = frame.assign(kind=kinds)
+    segmented.loc[500:, "kind"] = None
+    found = measure_arms(segmented, {"m": "spend"}, segments="kind")
+    assert {row.segment for row in found.segments} == {"one", "two"}
+    assert found.notes == (
+        "100 rows without kind are in no segment.",
+        "Too few in an arm to compare within kind few.",
+    )
+    rare = frame.assign(spend=frame["spend"].where(frame.index % 50 == 0, 0.0))
+    found = measure_arms(rare, {"m": Metric("spend", winsorise=0.95)})
+    assert found.rows[0].winsorised is None
+    assert found.notes == (
+        "m is not winsorised: 95 % of spend is 0 or less, and nothing would be left.",
+    )
