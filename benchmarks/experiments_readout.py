@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from promolab.abtest.comparison import ArmComparison
-from promolab.abtest.measured import measure_arms
 
 from benchmarks.processes import run_watched
 from benchmarks.table import Row
 from promolab.abtest import Metric
+from promolab.abtest.comparison import ArmComparison
+from promolab.abtest.measured import measure_arms
 
 SECONDS, GIGABYTES = 20.0, 4.0
 BAND = (0.93, 0.97)

@@ -98,7 +98,9 @@ def watched(stream: Stream, tests: int, lift: float = 1.0, seed: int = 0) -> Wat
             told &= enough(total**2 / squares, np.broadcast_to(n, total.shape))
         means.append(total / n)
         variances.append((squares - total**2 / n) / (n - 1) / n)
-    difference, variance = means[1] - means[0], sum(variances)
+    difference, (few, many) = means[1] - means[0], variances
+    ratio = stream.customers[1] / stream.customers[0]
+    variance = np.maximum(few + many, few / ratio + many * ratio)
     n = sum(stream.customers) * np.arange(1, DAYS + 1)
     ends = [
         confidence_sequence(n, d, v * n, tuned_for=n[-1])

@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+
+from benchmarks.table import Row
+from promolab.abtest import plan_experiment
 from promolab.abtest.comparison import ArmComparison, Metric
 from promolab.abtest.decision import (
     Case,
@@ -15,9 +18,6 @@ from promolab.abtest.decision import (
     with_adjusted,
 )
 from promolab.abtest.profit import MoneyTerms, money_of
-
-from benchmarks.table import Row
-from promolab.abtest import plan_experiment
 from promolab.campaign.readout import standing_holdout
 from promolab.results import Estimate
 from promolab.simulated.tables import CONTACT_COST

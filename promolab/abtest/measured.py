@@ -244,9 +244,10 @@ class _Reading:
         arms, share = levels.between(treated, control), metric.kind == SHARE
         one, other, ends = intervals_of(arms, self.level, share=share)
         n = one.n + other.n
-        times, p = None, p_value(arms, share=share)
+        error, times, p = math.sqrt(arms.variance), None, p_value(arms, share=share)
         if self.sequential is not None:
-            times, ends, p = self._sequence(arms)
+            error = math.sqrt(variance_of_both(arms))
+            times, ends, p = self._sequence(arms, error)
         relative = relative_lift(arms, self.level, times)
         why = "" if segment else self._why(metric.column, arms, relative, treated, alone)
         gone = self._missing(metric)
@@ -260,7 +261,7 @@ class _Reading:
             Estimate(arms.value, *ends, n),
             relative,
             p,
-            std_error=math.sqrt(arms.variance),
+            std_error=error,
             degrees=arms.degrees,
             correlation=arms.correlation,
             cap=cap,
@@ -270,12 +271,12 @@ class _Reading:
             why=why,
         )
 
-    def _sequence(self, arms: TwoArms) -> tuple[float, tuple[float, float], float]:
-        """Return the errors that a confidence sequence is wide, its ends, and the p value."""
+    def _sequence(self, arms: TwoArms, error: float) -> tuple[float, tuple[float, float], float]:
+        """Return how many Welch errors a confidence sequence is wide, its ends, and the p value."""
         n = arms.treated.units + arms.control.units
-        tuned, error = float(self.sequential or n), math.sqrt(arms.variance)
+        tuned = float(self.sequential or n)
         low, high = confidence_sequence(
-            n, arms.value, arms.variance * n, level=self.level, tuned_for=tuned
+            n, arms.value, error**2 * n, level=self.level, tuned_for=tuned
         )
         ends = float(low[0]), float(high[0])
         if not all(map(_enough, (arms.treated, arms.control))):
@@ -283,7 +284,7 @@ class _Reading:
         if not math.isfinite(ends[1] - ends[0]) or not error:
             return math.inf, ends, 1.0
         p = p_at_any_time(abs(arms.value) / error, n / tuned, 1 - self.level)
-        return (ends[1] - arms.value) / error, ends, p
+        return (ends[1] - arms.value) / math.sqrt(arms.variance), ends, p
 
     def _why(
         self,
@@ -307,6 +308,17 @@ class _Reading:
             one = difference_of(y, mine, None, self.level, share=False).dominant
             told += [] if one is None else [one.words()]
         return " ".join(told)
+
+
+def variance_of_both(arms: TwoArms) -> float:
+    """Return the variance of a difference that is looked at on the way.
+
+    A small arm without its largest outcomes yet has a low mean and a low variance at once; that of
+    both arms together, at their sizes, does not fall for it. The larger of Welch's and this.
+    """
+    n1, n0 = arms.treated.units, arms.control.units
+    pooled = n1 / n0 * arms.treated.variance + n0 / n1 * arms.control.variance
+    return max(arms.variance, pooled - 2 * arms.covariance)
 
 
 def _nearest_zero(values: np.ndarray) -> float:

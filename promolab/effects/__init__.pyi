@@ -27,7 +27,6 @@ from .means import mean_of as mean_of
 from .model import UpliftModel
 from .shrinkage import place_within as place_within
 from .targeting import group_rows as group_rows
-from .true_effects import true_segments
 
 __all__ = [
     "UpliftModel",
@@ -35,5 +34,4 @@ __all__ = [
     "check_experiment",
     "compare_arms",
     "dose_response",
-    "true_segments",
 ]

@@ -344,25 +344,6 @@ def costs_of(cost: Any, n: int, arms: tuple[Any, ...]) -> np.ndarray:
     return values
 
 
-def best_of(gain: np.ndarray, arms: tuple[Any, ...]) -> np.ndarray:
-    """Return each row's best arm; the control where no arm gains anything.
-
-    Parameters
-    ----------
-    gain : ndarray of shape (n, K − 1)
-        Effect less cost.
-    arms : tuple
-        All arms, the control first. Of equal arms the earlier one is taken.
-
-    Examples
-    --------
-    >>> best_of(np.array([[1.0, 2.0], [-1.0, 0.0]]), ("none", "a", "b")).tolist()
-    ['b', 'none']
-    """
-    best: np.ndarray = np.column_stack([np.zeros(len(gain)), gain]).argmax(axis=1)
-    return np.asarray(arms, dtype=object).take(best)
-
-
 def effect_table(
     values: np.ndarray,
     half: np.ndarray | None,
@@ -538,7 +519,8 @@ def best_arm_value(
     gamma = candidates.setting.nuisance.gamma
     decided = kept.any(axis=1)
     worth = np.where(kept, candidates.by_others - cost, -np.inf)[decided]
-    chosen = best_of(worth, tuple(range(len(arms)))).astype(np.int64)
+    # Of equal arms the earlier one; none, the first, where no arm gains anything.
+    chosen = np.column_stack([np.zeros(len(worth)), worth]).argmax(axis=1)
     net = np.where(kept, gamma - cost, 0.0)[decided]
     gains = np.column_stack([np.zeros(len(net)), net])
     mine = gains[np.arange(len(gains)), chosen]

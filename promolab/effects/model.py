@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from promolab.checks import along, choice, is_whole, real_number, seed_of, whole_number
+from promolab.checks import choice, is_whole, real_number, seed_of, whole_number
 from promolab.contract import Experiment
 from promolab.effects.average_effects import (
     AverageEffects,
@@ -17,7 +17,6 @@ from promolab.effects.average_effects import (
     GroupEffects,
     average_table,
     best_arm_value,
-    best_of,
     costs_of,
     effect_table,
     equal_groups,
@@ -38,7 +37,7 @@ from promolab.effects.learner_selection import DEFAULT, NO_ROWS, Candidates
 from promolab.effects.learners.aipw import Nuisance, kept_rows, steady
 from promolab.effects.learners.base_learners import BASE_LEARNERS, BaseLearner, base_learner
 from promolab.effects.learners.learners import KINDS, Shared
-from promolab.effects.shrinkage import CONSTANT, CalibratedEffects, place_within
+from promolab.effects.shrinkage import CONSTANT, CalibratedEffects
 from promolab.errors import InputError
 from promolab.language import ENGLISH, speaking
 from promolab.model.inputs import as_frame
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.effects.learner_selection import ShrunkEffects
-    from promolab.effects.sensitivity import Sensitivity
     from promolab.effects.shrinkage import Forward
     from promolab.effects.targeting import Targeting
 
@@ -376,42 +374,6 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         """Effects predicted forward, each fold of customers by models of the folds before it."""
         return self._rows().forward
 
-    def forward_effects(self) -> pd.DataFrame:
-        """Return effects predicted for the training rows, each by a model of earlier folds.
-
-        As the learner predicts them that did best in folds before: to rank by, within a fold. The
-        first fold is nan: nothing comes before it. Use it to test whether there is anything to
-        target (`promolab.effects.shrinkage` says why).
-        """
-        return self._by_arm(self.forward_.order)
-
-    def percentiles(self, *, forward: bool = False) -> pd.DataFrame:
-        """Return the place of each training row within its fold by its effect, 0 to 1.
-
-        The highest is near 1, equal effects share the mean place, and where all are equal everybody
-        has 0.5. What ranks customers in an evaluation: the levels of two folds' models differ by
-        chance, so that effects of several folds in one list look worse than they are.
-
-        Parameters
-        ----------
-        forward : bool
-            By `forward_effects`; the first fold has no place (nan).
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from promolab import UpliftModel
-        >>> rng = np.random.default_rng(0)
-        >>> rows = pd.DataFrame({"customer_id": range(900), "age": rng.normal(size=900)})
-        >>> rows["mail"], rows["y"] = np.arange(900) % 2, rng.normal(size=900)
-        >>> trial = Experiment(rows, "mail", 0, ["age"], ["y"], propensity=[[0.5, 0.5]] * 900)
-        >>> places = UpliftModel().fit(trial).percentiles(forward=True)[1]
-        >>> int(places.isna().sum()), round(float(places.max()), 3)
-        (180, 0.997)
-        """
-        effects = self.forward_effects() if forward else self.effects_
-        return effects.apply(lambda column: place_within(column.to_numpy(), self.fold_))
-
     def predict(self, X: Any, *, calibrated: bool = True) -> np.ndarray:
         """Return the effect of each arm but the control, shape (n, K − 1).
 
@@ -530,31 +492,6 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         control, right = self.arms_[0], self.identification_
         return GroupEffects(rows, self.outcome_, control, level, right, tests, by)
 
-    def best_arm(self, X: Any, cost: Any = None) -> pd.Series:
-        """Return for each customer the arm with the largest effect less cost, which may be none.
-
-        What that gains is another question, and `best_arm_value` answers it: the effects by which
-        the best was chosen are too good to be true of it.
-
-        Parameters
-        ----------
-        X : DataFrame or Experiment of n rows
-            With the covariates.
-        cost : number, {arm: number} or array-like of shape (n, K − 1), optional
-            Of each arm but the control, ≥ 0, in the unit of the outcome.
-
-        Returns
-        -------
-        Series of n arms
-            Of equal arms the earlier; the control where none is worth more than its cost.
-        """
-        import pandas as pd
-
-        effect = self.predict(X)
-        costs = costs_of(along(X, cost, "cost"), len(effect), self.treatments_)
-        index = X.index if isinstance(X, pd.DataFrame) else None
-        return pd.Series(best_of(effect - costs, self.arms_), index=index, name="arm")
-
     @of_effects
     def best_arm_value(self, cost: Any = None, level: float = 0.95) -> BestArmValue:
         """Return what the best arm gains over none, beside giving everybody the same.
@@ -573,28 +510,6 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         costs = costs_of(cost, rows.setting.rows.n, self.treatments_)
         average = self.average(level)
         return best_arm_value(rows, costs, average, self.arms_)
-
-    @of_effects
-    def selection(self) -> Sensitivity | Withheld:
-        """Return what choosing whom to contact did, where chances were not the same for all."""
-        chances = self.experiment_.propensity
-        if chances is not None and float(chances.std(axis=0).max()) < 1e-9:
-            return Withheld("same_chances")
-        return self.sensitivity()
-
-    @of_effects
-    def sensitivity(self, level: float = 0.95) -> Sensitivity:
-        """Return what selection did, and how strong a hidden cause would explain the effect away.
-
-        Parameters
-        ----------
-        level : float
-            Of the intervals.
-        """
-        from promolab.effects.sensitivity import sensitivity_of
-
-        self._rows()
-        return sensitivity_of(self, level)
 
     @of_effects
     def targeting(self) -> Targeting:

@@ -101,12 +101,9 @@ class Forward:
         """The learners' names."""
         return list(self.predicted)
 
-    def away(self, learner: str) -> np.ndarray:
-        """Return predictions less their fold's mean over the rows that count, shape (n, K − 1)."""
-        return self._away[learner]
-
     @cached_property
-    def _away(self) -> dict[str, np.ndarray]:
+    def away(self) -> dict[str, np.ndarray]:
+        """Predictions less their fold's mean over the rows that count, (n, K − 1) by learner."""
         return {
             name: centred(values, self.kept, self.fold, self.folds)
             for name, values in self.predicted.items()
@@ -118,7 +115,7 @@ class Forward:
         products = np.zeros((len(self.predicted), self.folds, self.gamma.shape[1]))
         squares = np.zeros_like(products)
         for number, learner in enumerate(self.predicted):
-            away = np.where(self.kept, self.away(learner), 0.0)
+            away = np.where(self.kept, self.away[learner], 0.0)
             away[self.fold == 0] = 0.0
             scores = np.where(self.kept, self.gamma, 0.0)
             for each in range(self.gamma.shape[1]):
@@ -134,7 +131,7 @@ class Forward:
         predictor" of Chernozhukov et al. 2018).
         """
         products, squares = (each[:, :before].sum(axis=1) for each in self._sums)
-        return np.where(squares > 0, products / np.where(squares > 0, squares, 1.0), 0.0)
+        return np.divide(products, squares, out=np.zeros_like(products), where=squares > 0)
 
     def best(self, before: int) -> np.ndarray:
         """Return which learner did best in the folds before one, by arm, shape (K − 1,).
@@ -143,7 +140,8 @@ class Forward:
         slope × √Σ squares. The first learner where no fold tells.
         """
         products, squares = (each[:, :before].sum(axis=1) for each in self._sums)
-        nearer = np.where(squares > 0, products / np.sqrt(np.where(squares > 0, squares, 1.0)), 0.0)
+        size = np.sqrt(squares)
+        nearer = np.divide(products, size, out=np.zeros_like(products), where=squares > 0)
         return np.asarray(nearer.argmax(axis=0))
 
     def averages(self, before: int) -> np.ndarray:
@@ -160,41 +158,40 @@ class Forward:
         slope = np.clip(self.slopes(fold)[best, arms], 0.0, MOST)
         slope[[name == TWO_PART for name in names]] = 1.0
         chosen = np.column_stack([self.predicted[n][there, k] for k, n in enumerate(names)])
-        away = np.column_stack([self.away(n)[there, k] for k, n in enumerate(names)])
+        away = np.column_stack([self.away[n][there, k] for k, n in enumerate(names)])
         return there, chosen, away, slope
 
     @cached_property
+    def _told(self) -> np.ndarray:
+        """Each fold by those before it, shape (3, n, K − 1); nan in the first fold."""
+        values = np.full((3, *self.gamma.shape), np.nan)
+        for fold in range(1, self.folds):
+            there, chosen, away, slope = self._fold(fold)
+            values[0, there] = chosen
+            values[1, there] = away * (slope if slope.any() else 1.0)
+            values[2, there] = self.averages(fold) + slope * away
+        return values
+
+    @property
     def order(self) -> np.ndarray:
         """What ranks the customers of a fold, by arm, shape (n, K − 1); nan in the first fold.
 
         The prediction of the learner that did best in earlier folds, as it is.
         """
-        values = np.full(self.gamma.shape, np.nan)
-        for fold in range(1, self.folds):
-            there, chosen, _, _ = self._fold(fold)
-            values[there] = chosen
-        return values
+        return np.asarray(self._told[0])
 
-    @cached_property
+    @property
     def scaled(self) -> np.ndarray:
         """The same, each arm drawn by its slope in earlier folds, so that arms can be added up."""
-        values = np.full(self.gamma.shape, np.nan)
-        for fold in range(1, self.folds):
-            there, _, away, slope = self._fold(fold)
-            values[there] = away * (slope if slope.any() else 1.0)
-        return values
+        return np.asarray(self._told[1])
 
-    @cached_property
+    @property
     def drawn(self) -> np.ndarray:
         """Effects as earlier folds calibrate them: their average, plus slope × deviation.
 
         The second fold has the first one's average, as no slope is known yet; the first is nan.
         """
-        values = np.full(self.gamma.shape, np.nan)
-        for fold in range(1, self.folds):
-            there, _, away, slope = self._fold(fold)
-            values[there] = self.averages(fold) + slope * away
-        return values
+        return np.asarray(self._told[2])
 
 
 def centred(values: np.ndarray, kept: np.ndarray, fold: np.ndarray, folds: int) -> np.ndarray:
@@ -344,7 +341,6 @@ def calibrate(
     qini = _qini_forward(seen, codes, cluster)
     apart, best = gradual or bool(qini.ci_low > 0), seen.best(seen.folds)
     forwards = seen.slopes(seen.folds)[best, np.arange(len(arms))]
-    lines_, rows = [], []
     together = forward.learners == [POOLED] and len(arms) > 1
     if together and apart:
         forwards[:] = max(float(forwards.mean()), 0.0)
@@ -362,30 +358,31 @@ def calibrate(
             _line(forward, k, away, cluster, gradual, whole=names[k] == TWO_PART)
             for k, away in enumerate(every)
         ]
-    for k, (arm, away, line) in enumerate(zip(arms, every, made, strict=True)):
-        name = forward.learners[best[k]] if line.slope > 0 else CONSTANT
-        half = line.t * float(np.sqrt(line.covariance[1, 1])) if name != CONSTANT else np.nan
-        reach = line.t * float(np.sqrt(line.covariance[0, 0]))
-        lines_.append(line)
-        rows.append(
-            {
-                "arm": arm,
-                "learner": name,
-                "effect": line.average,
-                "ci_low": line.average - reach,
-                "ci_high": line.average + reach,
-                "slope": line.slope,
-                "slope_low": line.slope - half,
-                "slope_high": line.slope + half,
-                "spread": line.slope * float(away[forward.kept[:, k]].std()),
-            }
-        )
-    frame = pd.DataFrame(rows)
-    lines_of_all = Shrinkage(
-        tuple(frame["learner"]), frame["effect"].to_numpy(), frame["slope"].to_numpy(),
-        np.array([line.covariance for line in lines_]), np.array([line.degrees for line in lines_]),
-    )  # fmt: skip
-    return lines_of_all, CalibratedEffects(frame, apart, qini, outcome, LEVEL)
+    average, slope, degrees = (
+        np.array([getattr(line, name) for line in made]) for name in ("average", "slope", "degrees")
+    )
+    covariance = np.array([line.covariance for line in made])
+    learners = tuple(
+        name if line.slope > 0 else CONSTANT for name, line in zip(names, made, strict=True)
+    )
+    t, errors = t_quantile(LEVEL, degrees), np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    reach, half = t * errors[:, 0], np.where(slope > 0, t * errors[:, 1], np.nan)
+    spread = [away[mine].std() for away, mine in zip(every, forward.kept.T, strict=True)]
+    frame = pd.DataFrame(
+        {
+            "arm": arms,
+            "learner": learners,
+            "effect": average,
+            "ci_low": average - reach,
+            "ci_high": average + reach,
+            "slope": slope,
+            "slope_low": slope - half,
+            "slope_high": slope + half,
+            "spread": slope * spread,
+        }
+    )
+    line = Shrinkage(learners, average, slope, covariance, degrees)
+    return line, CalibratedEffects(frame, apart, qini, outcome, LEVEL)
 
 
 def _qini_forward(forward: Forward, codes: np.ndarray, cluster: np.ndarray) -> Estimate:
@@ -406,10 +403,6 @@ class _Line:
     slope: float
     covariance: np.ndarray
     degrees: float
-
-    @property
-    def t(self) -> float:
-        return float(t_quantile(LEVEL, self.degrees))
 
 
 def _together(

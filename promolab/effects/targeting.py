@@ -1,8 +1,7 @@
 """Is there something to target? An order by predicted effect beside one by response, and segments.
 
 Effects are predicted one fold after the other, by a model of the folds before it: predicted by all
-others, where there is no effect Qini would spread further than its interval says
-(`UpliftModel.forward_effects`).
+others, where there is no effect Qini would spread further than its interval says.
 """
 
 from __future__ import annotations

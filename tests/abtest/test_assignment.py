@@ -120,9 +120,9 @@ def test_an_assignment_reads_and_draws_and_its_table_keeps_ids_as_given():
     assert told["counts"] == found.counts and told["shares"] == SHARES and told["units"] == 600
     text = found.summary()
     assert "“spring” (seed 0) splits 1,200 customers" in text and "600 units" in text
-    assert "(10.0 %, planned 10.0 %)" in text
+    assert "holdout 170 (14.2 %, planned 10.0 %)" in text
     assert "splits 1,200" in found._repr_html_()
-    assert [bar.get_width() for bar in bars_of(found.plot())] == [10.0, 90.0]
+    assert [bar.get_width() for bar in bars_of(found.plot())] == pytest.approx([85 / 6, 515 / 6])
     plt.close("all")
     assert "assign" in promolab.__all__
     found = assign(pd.Series([5, 3], index=["x", "y"]), "a", {"a": 0.25, "b": 0.75}, 0)

@@ -4,12 +4,15 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
+from benchmarks.experiments_sequential import HELD_BACK, watched
 from promolab.abtest.comparison import Metric
-from promolab.abtest.measured import measure_arms
+from promolab.abtest.measured import measure_arms, variance_of_both
 from promolab.contract import Experiment
 from promolab.effects import compare_arms
 from promolab.engines import connect
+from promolab.stats import ArmMean, TwoArms
 from tests.abtest.made_up import shop
 
 METRICS = {
@@ -110,3 +113,19 @@ def test_a_sequence_is_wider_agrees_with_its_p_value_and_waits_for_ten_of_each_a
             rows, "bought", sequential=n, shares={"control": 0.125, "mail": 0.875}
         ).rows
         assert np.isfinite(row.difference.ci_high) == told and (row.p < 1) == told
+
+
+def test_a_small_arm_without_its_large_outcomes_yet_has_the_error_of_both():
+    """Of 9,000 one in 900 bought for 300; of 1,000 that were held back one bought for 2."""
+    n, total, squares = np.array([9_000, 1_000]), np.array([3_000.0, 2.0]), np.array([9e5, 4.0])
+    within = squares - total**2 / n
+    variances = within / (n - 1) / n
+    arms = [ArmMean(t / m, v, v, m, m, m) for t, m, v in zip(total, n, variances, strict=True)]
+    pooled = within.sum() / (n.sum() - 2) * (1 / n).sum()
+    assert pooled > 4 * variances.sum()
+    assert variance_of_both(TwoArms(*arms)) == pytest.approx(pooled, rel=1e-3)
+
+
+def test_a_rare_outcome_of_a_small_arm_is_not_called_too_often():
+    found = watched(HELD_BACK, 200)
+    assert found.decided.any(axis=1).sum() <= binom.ppf(0.99, 200, 0.05)

@@ -7,7 +7,6 @@ import statsmodels.api as sm
 from promolab.effects.differences import compare_arms
 from promolab.stats import welch_degrees
 from tests.draws import check_cover, draws, ends_of
-from tests.refused import refused
 
 N, DRAWS = 1200, draws()
 
@@ -110,15 +109,3 @@ def test_one_row_neither_takes_the_degrees_of_freedom_nor_goes_unsaid():
     assert few.dominant is None or "nothing can be said" in few.summary()
     # A single buyer among many is no such customer.
     assert compare_arms([1] + [0] * 399, arm).dominant is None
-
-
-def test_wrong_calls_say_what_is_wrong():
-    for change, message in [
-        ({"weight": [1, 1, 0, 1]}, "weights are above 0"),
-        ({"weight": [1, 1]}, "weight has 2 rows and outcome 4"),
-        ({"earlier": [1, None, 2, 3]}, "earlier has 1 missing"),
-        ({"earlier": ["a"] * 4}, "earlier holds 'a'"),
-        ({"outcome": [0, 1, 0, 1], "earlier": [1, 2, 3, 4]}, "earlier figures adjust means"),
-    ]:
-        call = {"outcome": [1.5, 2, 3, 4], "arm": ["send", "send", "holdout", "holdout"]} | change
-        refused(message, compare_arms, **call)

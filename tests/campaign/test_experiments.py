@@ -15,7 +15,6 @@ from promolab.campaign.readout.predicted_effects import COLUMNS, week_effects
 from promolab.effects.differences import not_identified
 from promolab.effects.identification import Refused
 from promolab.effects.targeting import GROUP_COLUMNS, group_rows, pooled, segments_of
-from promolab.effects.true_effects import true_segments, types_of
 from promolab.errors import InputError
 from promolab.folder.run_folder import open_run
 from promolab.report.running.steps import check_parameters, find_notebooks, read_steps
@@ -81,7 +80,7 @@ def text(*results) -> str:
     return " ".join(f"{found.summary()} {found.to_table().text}" for found in results)
 
 
-SECTIONS = ("average", "selection", "targeting", "calibration", "best_arm_value", "by_segment")
+SECTIONS = ("average", "targeting", "calibration", "best_arm_value", "by_segment")
 
 
 def test_the_shops_own_decisions_come_first_and_page_one_says_it_without_jargon(
@@ -102,7 +101,6 @@ def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop
     assert choice.source == "contacted" and "no decisions drawn by chance" in choice.why
     found = fitted(choice)
     assert "adjusted, not randomised" in found.summary() and choice.allows(found) == ""
-    assert "E-value" in text(found.selection())
     assert "Identified by the rule for promotions that ended" in text(found.checks_)
     # What that rule turns down, this page does not call an effect either.
     turned_down = replace(choice, similar=not_identified("nobody is alike", 200))
@@ -218,7 +216,7 @@ def test_nothing_to_target_is_said_where_nothing_is_there(shop):
 def test_a_fold_is_predicted_by_those_before_and_what_is_shown_calibrated(
     strong, shop, model, asked, tmp_path
 ):
-    effects = strong.forward_effects().to_numpy()
+    effects = strong.forward_.order
     assert np.isnan(effects[strong.fold_ == 0]).all()
     assert np.isfinite(effects[strong.fold_ > 0]).all()
     together = pooled(strong)
@@ -291,21 +289,6 @@ def test_effects_of_what_starts_this_week_are_written_per_customer(shop, choice,
     run.write_table("uplift_groups", groups, by=["by", "arm", "group"])
     expected = {"RFM segment at the decision": 1, "predicted effect (out of fold)": 4}
     assert groups.groupby("by")["arm"].nunique().to_dict() == expected
-
-
-def test_the_four_types_are_shown_of_a_simulated_source_alone(shop, model, strong, tmp_path):
-    run = open_run(tmp_path, week="2024-W33")
-    assert "no shop can know" in true_segments(model, run).summary()
-    source = {"parameters": {"source": "simulated:customers=1500,weeks=12", "week": "2024-W33"}}
-    (tmp_path / "manifest.json").write_text(json.dumps(source))
-    shown = text(true_segments(model, run))
-    assert "For teaching" in shown and "persuadable" in shown
-    assert (
-        "no shop can know" in true_segments(strong, run).summary()
-    )  # a file's arms are none of it
-    table = types_of(model, shop.truth).rows.set_index("type")
-    assert table.loc["persuadable", "truth"] > 0 > table.loc["put off", "truth"]
-    assert table["customers"].sum() <= 1500
 
 
 def test_the_notebook_can_be_told_its_file(file, monkeypatch):

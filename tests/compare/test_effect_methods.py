@@ -60,7 +60,7 @@ def test_what_lines_do_not_see_is_taken_by_paired_differences_of_the_same_scores
         for kind, learner in (("dr", "linear"), ("t", "boosting"))
     ]
     gamma = models[0].scores_.iloc[:, 0].to_numpy()
-    places = [m.percentiles(forward=True).iloc[:, 0].to_numpy() for m in models]
+    places = [place_within(m.forward_.order[:, 0], m.fold_) for m in models]
     known = np.isfinite(places[0])
     how: dict[str, Any] = {"gamma": gamma[known], "cluster": models[0].cluster_[known]}
     a, b = (place[known] for place in places)

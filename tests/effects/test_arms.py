@@ -10,7 +10,6 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 from promolab import assign
 from promolab.effects.differences import compare_arms
 from tests.draws import check_cover, draws, ends_of
-from tests.refused import refused
 
 DRAWS = draws()
 HELD_AND_RATE = [(50, 0.01), (50, 0.05), (50, 0.15), (100, 0.01), (100, 0.1), (500, 0.03)]
@@ -146,24 +145,3 @@ def test_arms_are_chosen_may_be_numbers_and_rows_come_in_any_order():
             found = compare_arms(bought, arm, control=control)
             assert found.estimate == named.estimate
             assert found.arms == ("1", "0")
-
-
-def test_wrong_calls_say_what_is_wrong():
-    for change, message in [
-        ({"outcome": [1, 0, None, 1]}, "1 missing or infinite values of 4"),
-        ({"outcome": ["yes", "no", "no", "no"]}, "outcome holds 'yes'"),
-        ({"arm": ["a", "holdout"]}, "arm has 2 rows and outcome 4"),
-        ({"arm": ["a", None, "holdout", "a"]}, "arm has 1 missing"),
-        ({"arm": ["holdout"] * 4}, "no other"),
-        ({"arm": ["a", "b", "holdout", "holdout"]}, "a, b; name it as treated="),
-        ({"control": "hold-out"}, "did you mean 'holdout'"),
-        ({"treated": "sent"}, "arm has no 'sent' besides: did you mean 'send'"),
-        ({"treated": "holdout"}, "arm has no 'holdout' besides"),
-        ({"cluster": ["x", "x", "y", "z"]}, "arm 'send' has 1 independent unit"),
-        ({"cluster": ["x"]}, "cluster has 1 rows"),
-        ({"kind": "ratio"}, "kind = 'ratio' is unknown"),
-        ({"outcome": [1, 2, 3, 4], "kind": "share"}, "outcome holds 2"),
-        ({"level": 95}, "level = 95; expected a share"),
-    ]:
-        call = {"outcome": [1, 0, 0, 1], "arm": ["send", "send", "holdout", "holdout"]} | change
-        refused(message, compare_arms, **call)

@@ -9,7 +9,6 @@ from statsmodels.treatment.treatment_effects import TreatmentEffect
 
 from promolab.effects.differences import _folds, adjusted_difference, design_matrix
 from tests.draws import check_cover, draws, ends_of
-from tests.refused import refused
 
 EFFECT = 1.5
 
@@ -150,16 +149,6 @@ def test_the_kind_of_design():
     # Linear spend is explained by the unbent column.
     assert LinearRegression().fit(X, frame["amount"]).score(X, frame["amount"]) > 0.9
     assert design_matrix(frame[["same"]]).shape == (500, 0)
-
-
-def test_bad_input_is_said():
-    for change, words in [
-        ({"outcome": [np.nan, 1.0]}, "missing or infinite"),
-        ({"covariates": np.zeros((3, 1))}, "shapes"),
-        ({"balance": np.zeros(2)}, "shapes"),
-    ]:
-        good = {"outcome": [0.0, 1.0], "contacted": [True, False], "covariates": np.zeros((2, 1))}
-        refused(words, adjusted_difference, **good | {"customers": [1, 2]} | change)
 
 
 def test_one_customer_who_makes_up_most_of_the_variance_is_named() -> None:

@@ -8,109 +8,21 @@ from promolab.contract import Experiment
 from promolab.effects import UpliftModel, dose_response
 from promolab.effects.dose import MOST, _rising
 from promolab.errors import InputError
-from promolab.simulated import World
-from promolab.simulated.orders import decide, draw_orders
-from promolab.simulated.overlap import course
-from promolab.simulated.people import draw_customers, draw_goods
-from promolab.simulated.world import MARGIN_RATES
+from tests.draws import bounds
 from tests.refused import refused, spoilt
 
-WEEK = 86_400 * 7
-N = 3_000
-
-
-def weekly_trial(seed, weeks=17):
-    """A randomised log of coupons, straight from the draws, and each promotion's true effect."""
-    world = World(
-        customers=N, weeks=weeks, seed=seed, variant="weekly", exploration=1.0, kinds="coupon"
-    )
-    customers, goods = draw_customers(world, 0, N), draw_goods(world)
-    decisions = decide(world, customers)
-    orders = draw_orders(world, customers, goods, decisions, world.week_factors())
-    rate = MARGIN_RATES[goods.category[orders.product]]
-    margin = (orders.amount + orders.discount) * rate - orders.discount
-    shape = (N, world.weeks)
-    cell = orders.owner * world.weeks + orders.second // WEEK
-    by_week = np.bincount(cell[orders.line], margin, minlength=N * weeks).reshape(shape)
-    ordered = np.bincount(cell, minlength=N * weeks).reshape(shape)
-    free, parts, truth = decisions.eligible & ~customers.standing, [], {}
-    for number, week in enumerate(world.rounds):
-        if week + 6 > world.weeks:
-            continue
-        ids = np.array([p.id for p in world.promotions[number * 3 : number * 3 + 3]] + ["none"])
-        action = decisions.action[free, number]
-        span = slice(week, week + 6)
-        parts.append(
-            pd.DataFrame({
-                "customer_id": customers.number[free],
-                "round": str(week),
-                "action": ids[action],
-                "arm": np.where(action < 0, "none", "coupon"),
-                "rate": np.log(customers.rate[free]),
-                "worth": (customers.rate * customers.basket)[free],
-                "liking": customers.visible[free, 3],
-                "margin": by_week[free, span].sum(axis=1),
-                "orders_placed": ordered[free, span].sum(axis=1).astype(float),
-            })
-        )  # fmt: skip
-        log = (world, customers, decisions.action, number)
-        none = course(*log, promotions=world.promotions)
-        for place, name in enumerate(ids[:3]):
-            got = course(*log, place, promotions=world.promotions, without=none)
-            truth[name] = {
-                what: (
-                    got.outcomes(world, customers, "x")[f"{told}_x"]
-                    - none.outcomes(world, customers, "x")[f"{told}_x"]
-                )[free].mean()
-                for what, told in (("margin", "margin"), ("orders_placed", "orders"))
-            }
-    frame = pd.concat(parts, ignore_index=True)
-    chances = np.tile([1 - 0.45, 0.45], (len(frame), 1))
-    covariates = ["rate", "worth", "liking"]
-    outcomes = ["margin", "orders_placed"]
-    trial = Experiment(
-        frame, "arm", "none", covariates, outcomes, propensity=chances, block="round"
-    )
-    doses = {p.id: p.terms.discount_rate for p in world.promotions}
-    return trial, doses, pd.DataFrame(truth).T
+EFFECTS = np.array([1.0, 2.0, 3.0])
 
 
 def fitted(trial, outcome="margin"):
     return UpliftModel("dr", "ridge", folds=2).fit(trial, outcome)
 
 
-@pytest.fixture(scope="module")
-def logs():
-    return [weekly_trial(seed) for seed in range(2, 12)]
+def drawn(effects, n=4_000, rounds=6, spread=0.0, seed=0, doses=(0.05, 0.1, 0.2), taste=0.0):
+    """Decisions of some rounds with a promotion of each dose; effects by dose, with a spread.
 
-
-@pytest.mark.parametrize("outcome", ["margin", "orders_placed"])
-def test_the_curve_covers_the_truth(logs, outcome):
-    inside, off = [], []
-    for trial, doses, truth in logs:
-        found = dose_response(fitted(trial, outcome), doses)
-        true = truth[outcome].groupby(truth.index.map(doses)).mean()
-        assert found.drawn == list(true.index)
-        for dose, effect in true.items():
-            at = found.at(dose)
-            inside.append(at.ci_low <= effect <= at.ci_high)
-        off.append((found.average.value - true.mean()) / found.frame["std_error"].mean())
-    assert np.mean(inside) >= 0.85  # of 30 at 95 %
-    assert abs(np.mean(off)) < 3.3 / np.sqrt(len(off))  # not biased
-
-
-def test_deeper_coupons_bring_more_orders(logs):
-    """Told by enough decisions: the rounds of all ten logs in one would; here most of them do."""
-    rises = [
-        dose_response(fitted(trial, "orders_placed"), doses, monotone=False).frame["effect"]
-        for trial, doses, _ in logs[:5]
-    ]
-    assert np.mean([effect.iloc[-1] > effect.iloc[0] for effect in rises]) >= 0.6
-    assert np.mean(rises, axis=0)[-1] > np.mean(rises, axis=0)[0]
-
-
-def drawn(effects, n=4_000, rounds=6, spread=0.0, seed=0, doses=(0.05, 0.1, 0.2), noise=1.0):
-    """Decisions of some rounds with a promotion of each dose; effects by dose, with a spread."""
+    Customers differ in what they buy anyway by ``taste``, which is the same in all rounds.
+    """
     rng = np.random.default_rng(seed)
     size = n * rounds
     number = np.repeat(np.arange(rounds), n)
@@ -118,7 +30,8 @@ def drawn(effects, n=4_000, rounds=6, spread=0.0, seed=0, doses=(0.05, 0.1, 0.2)
     got = taken < len(doses)
     place = np.where(got, taken, 0)
     own = np.array(effects) + rng.normal(0, spread, (rounds, len(doses)))
-    y = rng.normal(0, noise, size) + np.where(got, own[number, place], 0.0)
+    y = rng.normal(0, 1, size) + np.tile(taste * rng.normal(size=n), rounds)
+    y += np.where(got, own[number, place], 0.0)
     frame = pd.DataFrame({
         "customer_id": np.tile(np.arange(n), rounds),
         "round": number.astype(str),
@@ -130,6 +43,20 @@ def drawn(effects, n=4_000, rounds=6, spread=0.0, seed=0, doses=(0.05, 0.1, 0.2)
         frame, "arm", "none", [], ["margin"], propensity=[[0.5, 0.5]] * size, block="round"
     )
     return trial, {f"P{r}-{p}": dose for r in range(rounds) for p, dose in enumerate(doses)}
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.4])
+def test_the_curve_covers_the_truth(spread):
+    inside, off = [], []
+    for seed in range(30):
+        trial, doses = drawn(EFFECTS, n=250, rounds=8, spread=spread, seed=seed, taste=2.0)
+        found = dose_response(fitted(trial), doses)
+        low, high = (found.frame[end].to_numpy() for end in ("ci_low", "ci_high"))
+        inside.append((low <= EFFECTS) & (high >= EFFECTS))
+        away = found.frame["effect"].to_numpy() - EFFECTS
+        off.append(float((away / found.frame["std_error"].to_numpy()).mean()))
+    assert np.mean(inside) >= bounds(0.95, 90)[0] - 0.02
+    assert abs(np.mean(off)) < 3.3 / np.sqrt(len(off))  # not biased
 
 
 def test_without_columns_it_is_the_difference_of_means_of_a_round():

@@ -33,7 +33,7 @@ def test_estimated_chances_are_those_of_a_model_of_the_other_folds():
     assert model.nuisance_.clipped == 0 and str(model.identification_) == "adjusted"
 
 
-def test_low_chances_are_clipped_counted_and_told_and_known_ones_never_touched():
+def test_low_chances_are_clipped_and_counted_and_known_ones_never_touched():
     experiment = observed(strength=2.5)
     loose = UpliftModel(clip=0.001).fit(experiment, despite=["balance"])
     model = UpliftModel(clip=0.1).fit(experiment, despite=["balance"])
@@ -41,7 +41,6 @@ def test_low_chances_are_clipped_counted_and_told_and_known_ones_never_touched()
     assert model.nuisance_.clipped == low > 100
     assert model.nuisance_.propensity.min() >= 0.1 / 1.1 - 1e-12
     assert model.nuisance_.propensity.sum(axis=1) == pytest.approx(1)
-    assert f"{low:,} decisions had a chance raised" in model.sensitivity().summary()
     chances = np.tile([0.99, 0.005, 0.005], (40_000, 1))
     model = UpliftModel(clip=0.1).fit(trial(40_000, chances=chances))
     assert (model.nuisance_.propensity == chances).all() and model.nuisance_.clipped == 0

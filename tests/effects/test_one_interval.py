@@ -34,7 +34,6 @@ def test_average_curves_and_compare_arms_agree_on_a_plain_trial(kind, design):
     known = {"cluster": rows["customer_id"]}
     found = {
         "average": tuple(model.average().rows.loc[0, ["effect", "ci_low", "ci_high"]]),
-        "raw": tuple(model.sensitivity().rows.loc[0, ["raw", "raw_low", "raw_high"]]),
         "qini": qini(y, treated, np.arange(n), **known).effect.ends,
         "curve's end": qini(y, treated, np.arange(n), **known).at(1.0).ends,
         "rate": rate(y, treated, np.arange(n), **known).effect.ends,
