@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import choice as choice_of
 from promolab.checks import real_number, seed_of
 from promolab.errors import InputError
 from promolab.policy.constraints import Rules, limits_of
@@ -24,7 +23,6 @@ from promolab.policy.randomization import (
     cost_of,
     cost_risk,
     draw,
-    lower_bounds,
     put_back,
 )
 from promolab.policy.rows import PolicyRows
@@ -243,21 +241,16 @@ class Allocation(Result):
 
 def allocate(
     value: Any,
-    cost: Any = None,
+    cost: Any,
     *,
     budget: float | None = None,
     customers: Any = None,
     promotions: Sequence[Any] | None = None,
     eligible: Any = None,
     capacity: Any = None,
-    contacts: Any = None,
     groups: Any = None,
     floors: Mapping[Any, Any] | None = None,
-    bundles: Mapping[str, Sequence[str]] | None = None,
-    stacking: Mapping[str, bool] | None = None,
     constraints: Any = None,
-    value_se: Any = None,
-    risk: str = "expected",
     cost_se: Any = None,
     cost_spread: Any = None,
     budget_risk: float | None = None,
@@ -278,8 +271,7 @@ def allocate(
     ----------
     value, cost : array-like of shape (n, P)
         Net incremental profit of each customer and promotion, and what it charges to the budget (at
-        least 0), in money. Or one long table with the columns ``customer, promotion, value, cost``:
-        pairs without a row are not allowed.
+        least 0), in money.
     budget : float, optional
         Most that may be spent; by default until nothing adds anything more.
     customers, promotions : array-like, optional
@@ -288,31 +280,18 @@ def allocate(
         Who may get what; by default everybody everything.
     capacity : mapping of promotion to number or (least, most), or sequence of P, optional
         How many customers may get each promotion at most; of a pair, at least and at most.
-    contacts : int or array-like of shape (n,), optional
-        How many promotions each customer may still get: what earlier weeks left of a limit. Who has
-        none left gets none.
     groups : array-like of shape (n,), optional
         A group of each customer, for ``floors``; missing for none.
     floors : mapping of group to number or (least, most), optional
         How many customers of a group are to get a promotion at least; of a pair, at most too.
-    bundles : mapping of column to sequence of promotions, optional
-        Columns that stand for several promotions at once, with value and cost of all together. They
-        count for the capacity of each, and for as many contacts. Without, each customer gets one.
-    stacking : mapping of promotion to bool, optional
-        Which may stand beside another in a bundle; by default all. Two that may not are refused.
     constraints : path or DataFrame, optional
         Such limits as a table, ``scope, unit, min, max``, beside the others
         (`promolab.policy.read_constraints`).
-    value_se : array-like of shape (n, P), optional
-        Standard errors of the values, for ``risk="lower"``.
-    risk : {"expected", "lower"}
-        Whether to go by expected values, or by their one-sided 90 % lower bounds: value, bound and
-        frontier are then of these.
     cost_se : array-like of shape (n, P), optional
         Standard deviation of each customer's own cost, for ``budget_risk``.
-    cost_spread : float or array-like of shape (P,) or (P, P), optional
+    cost_spread : float or array-like of shape (P, P), optional
         What all customers' costs have in common to differ by, as a share of the expected cost: of
-        all promotions together, of each by itself, or their covariance.
+        all promotions together, or their covariance.
     budget_risk : float, optional
         Most that overspending may be likely (0–1); by default costs are taken as expected.
     explore : float, optional
@@ -377,19 +356,14 @@ promise too much of whom they choose.
 
     most = math.inf if budget is None else real_number("budget", budget, least=0)
     given = options_of(value, cost, customers, promotions, eligible)
-    wide = None if cost is None else value
-    ids = given.customers if cost is None else customers
-    beside = {"value_se": value_se, "cost_se": cost_se, "contacts": contacts, "groups": groups}
-    value_se, cost_se, contacts, groups = (
-        by_label(wide, ids, each, name) for name, each in beside.items()
-    )
+    cost_se = by_label(value, customers, cost_se, "cost_se")
+    groups = by_label(value, customers, groups, "groups")
     if holdouts is not None:
         out = {name: getattr(holdouts, name) for name in ("standing", "held")}
-        holdouts = replace(holdouts, **{k: by_label(wide, ids, v, k) for k, v in out.items()})
-    if choice_of("risk", risk, ("expected", "lower")) == "lower":
-        given = replace(given, value=lower_bounds(given.value, value_se))
-    rules = Rules(capacity, contacts, groups, floors, bundles, stacking, constraints)
-    given, limits = limits_of(given, most, rules)
+        holdouts = replace(
+            holdouts, **{k: by_label(value, customers, v, k) for k, v in out.items()}
+        )
+    given, limits = limits_of(given, most, Rules(capacity, groups, floors, constraints))
     most = limits.budget
     options, order = given.ordered()
     limits = limits if order is None else limits.of(order)

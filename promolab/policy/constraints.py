@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from promolab.checks import (
     columns_there,
     file_there,
     is_number,
-    is_whole,
     labelled,
     refuse,
 )
@@ -37,16 +36,13 @@ class Rules:
 
     Parameters
     ----------
-    capacity, contacts, groups, floors, bundles, stacking, constraints
+    capacity, groups, floors, constraints
         As in `allocate`.
     """
 
     capacity: Any = None
-    contacts: Any = None
     groups: Any = None
     floors: Mapping[Any, Any] | None = None
-    bundles: Mapping[str, Sequence[str]] | None = None
-    stacking: Mapping[str, bool] | None = None
     constraints: Any = None
 
 
@@ -136,7 +132,7 @@ def _check_ends(what: str, least: float | None, most: float | None) -> None:
 
 
 def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, Limits]:
-    """Make limits of what the caller states, and take out what contacts and stacking forbid.
+    """Make limits of what the caller states, and take out who has no contact left.
 
     Parameters
     ----------
@@ -149,9 +145,6 @@ def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, L
     InputError
         A promotion or group that is not there, limits of wrong shape or sign.
     """
-    bundles = _bundles(options, rules)
-    members = [bundles.get(name, (name,)) for name in options.promotions]
-    sizes = np.array([len(each) for each in members])
     bounds: Bounds = {}
     for scope, unit, least, most in _stated(options, rules):  # of two on the same, both hold
         low, high = bounds.get((scope, unit), (0.0, np.inf))
@@ -161,12 +154,13 @@ def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, L
     of_one = {
         unit: bounds.pop((scope, unit))[1] for scope, unit in [*bounds] if scope == "customer"
     }
-    left = _contacts(options, rules.contacts, of_one)
-    if (left < sizes.max(initial=0)).any():
-        allowed = left[:, None] >= sizes
+    none_left = {one for one, most in of_one.items() if most < 1}
+    if none_left:
+        allowed = ~pd.Index(options.customers).astype(str).isin(none_left)[:, None]
+        allowed = np.broadcast_to(allowed, options.value.shape)
         allowed = allowed if options.eligible is None else allowed & options.eligible
         options = replace(options, eligible=allowed)
-    known = sorted({*options.promotions, *(one for each in members for one in each)})
+    known = list(options.promotions)
     codes, groups = _groups(options, rules.groups)
     usage, of_group = [], []
     for scope, unit in bounds:
@@ -175,19 +169,13 @@ def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, L
         if scope == "group" and unit not in groups:
             advice = nearest(unit, groups) if groups else "give the customers' groups"
             raise InputError(f"there is no group {unit!r} to limit; {advice}")
-        uses = {
-            "contacts": sizes,
-            "promotion": [unit == name or unit in each
-                          for name, each in zip(options.promotions, members, strict=True)],
-            "group": np.ones(len(members)),
-        }  # fmt: skip
-        usage.append(np.asarray(uses[scope], dtype=float))
+        usage.append([float(scope != "promotion" or unit == name) for name in known])
         of_group.append(groups.index(unit) if scope == "group" else -1)
     ends = np.array(list(bounds.values())).reshape(-1, 2)
     return options, Limits(
         budget,
         tuple(bounds),
-        np.array(usage).reshape(-1, len(members)),
+        np.array(usage).reshape(-1, len(known)),
         np.array(of_group, dtype=int),
         np.ceil(ends[:, 0]),
         np.floor(ends[:, 1]),
@@ -221,38 +209,9 @@ def _stated(options: Options, rules: Rules) -> Iterator[tuple[str, str, float, f
             yield scope, str(unit), least or 0.0, np.inf if most is None else most
 
 
-def _contacts(options: Options, contacts: Any, of_one: Mapping[str, float]) -> np.ndarray:
-    """Return how many contacts each customer has left, infinite where nothing is said."""
-    left = np.full(n := len(options.customers), contacts if is_whole(contacts) else np.inf)
-    if contacts is not None and not is_whole(contacts):
-        left = column_of("contacts", contacts, n).to_numpy()
-    if left.dtype.kind not in "iuf" or np.isnan(left).any() or (left < 0).any():
-        raise InputError("contacts holds what is no number from 0 on; give how many each has left")
-    if not of_one:
-        return np.asarray(left)
-    ids = pd.Index(options.customers).astype(str)
-    return np.asarray(np.minimum(left, [of_one.get(one, np.inf) for one in ids]))
-
-
 def _groups(options: Options, groups: Any) -> tuple[np.ndarray | None, list[str]]:
     if groups is None:
         return None, []
     column = column_of("groups", groups, len(options.customers))
     codes, names = pd.factorize(column, sort=True)
     return codes.astype(np.int32), [str(name) for name in names]
-
-
-def _bundles(options: Options, rules: Rules) -> dict[str, tuple[str, ...]]:
-    """Return the promotions in each bundle, after a look at which may go together."""
-    bundles = {str(k): tuple(map(str, v)) for k, v in (rules.bundles or {}).items()}
-    stacking = {str(k): bool(v) for k, v in (rules.stacking or {}).items()}
-    for name, members in bundles.items():
-        if name not in options.promotions:
-            raise InputError(f"bundle {name!r} has no column; {nearest(name, options.promotions)}")
-        alone = [one for one in members if not stacking.get(one, True)]
-        if len(alone) > 1:
-            raise InputError(
-                f"bundle {name!r} holds {alone[0]!r} and {alone[1]!r}, which do not stack: of an "
-                "order only one of them counts; leave the bundle out"
-            )
-    return bundles

@@ -1,4 +1,4 @@
-"""What can be given to whom: values and costs of customers and promotions, as arrays or a table."""
+"""What can be given to whom: values and costs of customers and promotions, as arrays or frames."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import along, column_of, columns_there, labelled, same_length
+from promolab.checks import along, column_of, labelled, same_length
 from promolab.errors import InputError
 from promolab.wording import count
 
 NONE = "none"
 """What getting no promotion is called."""
-LONG = ("customer", "promotion", "value", "cost")
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Options:
 
 def options_of(
     value: Any,
-    cost: Any = None,
+    cost: Any,
     customers: Any = None,
     promotions: Sequence[Any] | None = None,
     eligible: Any = None,
@@ -68,9 +67,7 @@ def options_of(
 
     Parameters
     ----------
-    value, cost : array-like of shape (n, P), or value a DataFrame
-        A long table has the columns ``customer, promotion, value, cost``, a row per pair that is
-        allowed.
+    value, cost : array-like of shape (n, P)
     customers, promotions : array-like, optional
         Ids; by default their places, or the frame's index and columns.
     eligible : array-like of bool of shape (n, P), optional
@@ -89,8 +86,6 @@ def options_of(
     promolab.errors.InputError: cost is -1 for customer 'Ann' (row 0) and promotion '1'; expected \
 a number from 0 on
     """
-    if isinstance(value, pd.DataFrame) and cost is None:
-        return _of_table(value, eligible)
     if isinstance(value, pd.DataFrame):
         customers = value.index if customers is None else customers
         promotions = list(value.columns) if promotions is None else promotions
@@ -131,46 +126,9 @@ def by_label(value: Any, customers: Any, table: Any, what: str) -> Any:
     return along(of, table, what, "customers")
 
 
-def _of_table(table: pd.DataFrame, eligible: Any) -> Options:
-    names = {f"{name}_id": name for name in LONG[:2]}
-    table = table.rename(columns={k: v for k, v in names.items() if k in table}).reset_index()
-    columns_there(table, LONG, "the table of values and costs")
-    if eligible is not None:
-        raise InputError("eligible goes with arrays; leave out of the table whatever is not")
-    for name in LONG[:2]:
-        if table[name].isna().any():
-            row = int(table[name].isna().to_numpy().argmax())
-            raise InputError(f"{name} is missing in row {row}; give one in every row")
-    customer, ids = pd.factorize(table["customer"], sort=True)
-    promotion, offered = pd.factorize(table["promotion"].astype(str), sort=True)
-    n, p = len(ids), len(offered)
-    place = customer * p + promotion
-    twice = pd.Series(place).duplicated()
-    if twice.any():
-        row = int(twice.to_numpy().argmax())
-        raise InputError(
-            f"customer {ids[customer[row]]!r} and promotion {offered[promotion[row]]!r} are there "
-            f"twice (row {row}); give each pair one row"
-        )
-    value, cost, allowed = np.zeros(n * p), np.zeros(n * p), np.zeros(n * p, dtype=bool)
-    value[place] = _numeric(table["value"], "value")
-    cost[place] = _numeric(table["cost"], "cost")
-    allowed[place] = True
-    shape = (n, p)
-    options = Options(
-        value.reshape(shape),
-        cost.reshape(shape),
-        None if allowed.all() else allowed.reshape(shape),
-        np.asarray(ids),
-        tuple(offered),
-    )
-    _check_cells(options)
-    return options
-
-
 def _matrix(name: str, values: Any) -> np.ndarray:
     if values is None:
-        raise InputError(f"{name} is missing; give value and cost, or one long table")
+        raise InputError(f"{name} is missing; give value and cost")
     array = np.asarray(values)
     if array.ndim != 2 or not array.shape[1]:
         raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -29,8 +28,7 @@ often in all folds but the own. In simulations (`benchmarks/money.py`) means of 
 1.18 times as much as plain standard errors say where nothing or little is there to be told, 1.07 to
 1.14 times with middling effects, and as they say where effects are strong enough to settle nearly
 every choice: the plain interval of 90 % covers 81–91 %, one that is 1.15 times as wide 88–94 %
-(86 % where averages alone choose the best of four arms that do nothing at all). Decided by earlier
-folds alone the plain one is right, and as wide.
+(86 % where averages alone choose the best of four arms that do nothing at all).
 """
 LEAST_SPREAD_GAP = -2.33
 """Baskets that promotions make less unequal by so many errors are not told by their logs: of those
@@ -239,8 +237,7 @@ class PlanScores:
         """
         mine = self.decided
         mean = mean_of(scores[mine], self._customers, 0.9)
-        wider = 1.0 if self.rows.forward else share
-        return Gain(mean.estimate.value, wider * mean.std_error, mean.degrees, int(mine.sum()))
+        return Gain(mean.estimate.value, share * mean.std_error, mean.degrees, int(mine.sum()))
 
 
 def part_of_budget(budget: float, cost: np.ndarray) -> np.ndarray:
@@ -292,9 +289,7 @@ class Posterior:
         return (1 - self.nothing) * self.gain.value - self.nothing * self.paid
 
 
-def posterior_of(
-    there: PlanScores, choice: np.ndarray, gain: Gain, past: Sequence[float] = ()
-) -> Posterior:
+def posterior_of(there: PlanScores, choice: np.ndarray, gain: Gain) -> Posterior:
     """Return what past decisions say of a choice of arms.
 
     Parameters
@@ -304,10 +299,8 @@ def posterior_of(
         The place of each row's arm, −1 for none.
     gain : Gain
         Of the plan by its scores: what tells where decisions do not fall into buying and baskets.
-    past : sequence of float
-        As `spending_test`.
     """
-    rows, some, prior = there.rows, choice >= 0, prior_of(past)
+    rows, some = there.rows, choice >= 0
     paid = there.paid(choice)
     cost, told = float(paid[there.decided].mean()), [gain]
     if there.evidence is not None and rows.known is not None:
@@ -315,30 +308,19 @@ def posterior_of(
             adds = float((rows.modelled[some, choice[some]] - paid[some]).sum()) / gain.n
             error = there.evidence.error(rows.known, choice) / gain.n
             gain = Gain(adds, error, math.inf, gain.n)
-        return Posterior(there.evidence.nothing(prior), gain, cost)
+        return Posterior(there.evidence.nothing(), gain, cost)
     if some.any():
         soon = there.soon_of_choice(choice)
         scores = [there.of_choice(choice)[0], *([] if soon is None else [soon])]
         told = [there.gain(each, NOTHING_SHARES) for each in scores]
-    nothing = min(nothing_by(each.chance_of_loss(), prior) for each in told)
+    nothing = min(nothing_by(each.chance_of_loss()) for each in told)
     return Posterior(nothing, gain, cost)
 
 
-def prior_of(past: Sequence[float]) -> float:
-    """Return the chance that promotions do nothing, by what past rounds said of it.
+def nothing_by(p: float) -> float:
+    """Return the least chance that promotions do nothing, by a one-sided p value; 0.5 before it.
 
-    Examples
-    --------
-    >>> prior_of([]), prior_of([0.1, 0.3, 0.1])
-    (0.5, 0.3)
-    """
-    return (1 + math.fsum(past)) / (2 + len(past))
-
-
-def nothing_by(p: float, prior: float = 0.5) -> float:
-    """Return the least chance that promotions do nothing, by a one-sided p value.
-
-    Whatever effects there may be otherwise, the odds are at least −e·p·log p times those before
+    Whatever effects there may be otherwise, the odds are at least −e·p·log p
     (Sellke, Bayarri & Berger 2001, The American Statistician 55).
 
     Examples
@@ -346,7 +328,7 @@ def nothing_by(p: float, prior: float = 0.5) -> float:
     >>> round(nothing_by(0.05), 2), round(nothing_by(0.5), 2)
     (0.29, 0.5)
     """
-    odds = prior / (1 - prior) * (-math.e * p * math.log(p) if 0 < p < 1 / math.e else p > 0)
+    odds = -math.e * p * math.log(p) if 0 < p < 1 / math.e else float(p > 0)
     return odds / (1 + odds)
 
 
@@ -415,7 +397,6 @@ def spending_test(
     customers: int | None = None,
     budget: float | None = None,
     tolerated: float = TOLERATED,
-    past: Sequence[float] = (),
     level: float = 0.95,
     currency: str = "",
 ) -> SpendingTest:
@@ -442,10 +423,6 @@ def spending_test(
         Most that may be spent on them; by default until nothing adds anything more.
     tolerated : float
         Chance of a loss up to which it pays (0–1).
-    past : sequence of float
-        The chance that promotions do nothing (`SpendingTest.nothing`) of each of the shop's past
-        rounds that are settled and not among these decisions, which would count twice; without
-        any, 0.5 is expected.
     level : float
         Above 0.5, of the one-sided lower bound that is shown beside.
     currency : str
@@ -474,18 +451,16 @@ def spending_test(
     """
     real_number("level", level, above=0.5, below=1)
     share("tolerated", tolerated, one=False)
-    for chance in past:
-        share("past", chance)
     number_of = len(rows) if customers is None else whole_number("customers", customers, 1)
     most = math.inf if budget is None else real_number("budget", budget, least=0)
     there = PlanScores(rows)
     choice = there.choose(most / number_of)
     gain = there.gain(there.of_choice(choice)[0], NOTHING_SHARES)
     if there.evidence is not None:
-        nothing = there.evidence.nothing(prior_of(past))
+        nothing = there.evidence.nothing()
         choice = there.choose_modelled(most / number_of, nothing)
         gain = there.gain(there.of_choice(choice)[0], NOTHING_SHARES)
-    told, window = posterior_of(there, choice, gain, past), there.soon_of_choice(choice)
+    told, window = posterior_of(there, choice, gain), there.soon_of_choice(choice)
     early = 1.0 if window is None else there.gain(window, NOTHING_SHARES).chance_of_loss()
     spend = float(there.of_choice(choice)[1][there.decided].mean()) * number_of
     return SpendingTest(

@@ -278,11 +278,8 @@ def plan_value(
     customers: int | None = None,
     budget: float | None = None,
     supported: Any = None,
-    explore: float = 0.0,
-    sent: float = 1.0,
     held: float = 0.1,
     between: Any = 0.0,
-    step: float | None = None,
     level: float = 0.9,
     currency: str = "",
 ) -> PlanValue:
@@ -306,18 +303,12 @@ def plan_value(
     supported : array-like of bool of shape (customers,) or (customers, P), optional
         Of a plan's customers, those of whom past decisions can tell, by promotion where it
         matters; by default all.
-    explore : float
-        Share of the customers who get an action drawn by chance (0–1); a plan knows its own.
-    sent : float
-        Share of the planned who are not held out, of a plan that does not know its holdouts yet.
     held : float
         Share of the planned who are held back, in the readout (0–1).
     between : float or array-like of shape (P,)
         What promotions of a kind differ by: standard deviation of this plan's profit about that of
         its kinds, in money; or for each of the plan's promotions, as a share of its effect
         (`promolab.promotions.PromotionValues.spread`).
-    step : float, optional
-        Amount of more budget to tell the return of; by default a round one.
     level : float
         Of the intervals.
     currency : str
@@ -345,12 +336,9 @@ def plan_value(
 margin; less than 1 % chance of a loss; the next 100 would add 100 [66, 135].
     """
     level_of(level)
-    share("explore", explore)
     share("held", held, one=False)
-    share("sent", sent, zero=False)
-    week = _week(plan, customers, budget, supported, len(rows), sent)
-    if plan is not None and plan.drawn is not None:
-        explore = plan.drawn.share
+    week = _week(plan, customers, budget, supported, len(rows))
+    explore = plan.drawn.share if plan is not None and plan.drawn is not None else 0.0
     there = PlanScores(rows)
     per_decision = _greedy_budget(there, week.budget / max(week.number, 1e-300), explore)
     only_drawn = plan is not None and plan.why_not  # nobody else gets something
@@ -366,7 +354,7 @@ margin; less than 1 % chance of a loss; the next 100 would add 100 [66, 135].
     gain = there.gain(gamma)
     apart = _between(between, plan, gain.value * week.number)
     profit = gain.interval(level, week.number, apart)
-    wanted = round_amount(spend) if step is None else real_number("step", step, above=0)
+    wanted = round_amount(spend)
     sd = _spread(rows, choice)
     noise = _readout_error(sd, contacts, held)
     return PlanValue(
@@ -411,12 +399,11 @@ def _week(
     budget: float | None,
     supported: Any,
     decisions: int,
-    sent: float,
 ) -> _Week:
     if plan is None:
         n = decisions if customers is None else whole_number("customers", customers, 1)
         most = math.inf if budget is None else real_number("budget", budget, least=0)
-        return _Week(n, n * sent, most, 0, 0.0, 0)
+        return _Week(n, float(n), most, 0, 0.0, 0)
     n = len(plan.choice)
     supported = by_label(None, plan.customers, supported, "supported")
     told = np.ones(n, dtype=bool) if supported is None else np.asarray(supported)
@@ -429,10 +416,9 @@ def _week(
             f"for each of the plan's {count(n)} customers"
         )
     mine = told & (plan.choice >= 0)
-    spend = sent * float(plan.expected_cost[mine].sum())
-    contacts = round(sent * int(mine.sum()))
+    spend, contacts = float(plan.expected_cost[mine].sum()), int(mine.sum())
     # A plan that knows its holdouts shows what is sent: its customers count as far as they are.
-    reached = sent * (1.0 if plan.drawn is None else plan.drawn.sent)
+    reached = 1.0 if plan.drawn is None else plan.drawn.sent
     return _Week(n, reached * int(told.sum()), spend, contacts, spend, int((~told).sum()))
 
 

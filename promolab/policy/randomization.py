@@ -171,9 +171,9 @@ class CostRisk:
         The most that overspending may be likely; None where it does not matter.
     cost_se : ndarray of shape (n, P), optional
         Standard deviation of each customer's own cost.
-    spread : float or ndarray of shape (P,) or (P, P), optional
+    spread : float or ndarray of shape (P, P), optional
         Standard deviation, as a share of the expected cost, that all customers have in common: a
-        number for all promotions together, one for each by itself, or their covariance.
+        number for all promotions together, or their covariance.
     """
 
     chance: float | None = None
@@ -188,20 +188,15 @@ class CostRisk:
         >>> cost, choice = np.array([[3.0, 1.0], [1.0, 4.0]]), np.array([0, 1])
         >>> CostRisk(spread=0.5).deviation(cost, choice)
         3.5
-        >>> CostRisk(spread=[0.5, 0.5]).deviation(cost, choice)
+        >>> CostRisk(spread=np.diag([0.25, 0.25])).deviation(cost, choice)
         2.5
         """
         got = np.flatnonzero(choice >= 0)
         mine, promotions = choice[got], cost.shape[1]
         own = 0.0 if self.cost_se is None else float((self.cost_se[got, mine] ** 2).sum())
-        spread = np.asarray(0.0 if self.spread is None else self.spread, dtype=float)
-        together = spread**2
-        if spread.ndim == 0:
-            together = np.full((promotions, promotions), spread**2)
-        elif spread.ndim == 1:
-            together = np.diag(np.broadcast_to(spread, (promotions,)) ** 2)
-        else:
-            together = spread
+        together = np.asarray(0.0 if self.spread is None else self.spread, dtype=float)
+        if together.ndim == 0:
+            together = np.full((promotions, promotions), together**2)
         sums = np.bincount(mine, weights=cost[got, mine], minlength=promotions)
         return float(np.sqrt(own + sums @ together @ sums))
 
@@ -268,35 +263,17 @@ cost_spread, cost_se or both
         cost_se = cost_se if order is None else cost_se[order]
     if spread is not None:
         spread, k = np.asarray(spread, dtype=float), cost.shape[1]
-        wrong = spread.shape not in ((), (k,), (k, k)) or not np.isfinite(spread).all()
-        if wrong or (spread.ndim < 2 and (spread < 0).any()):
+        wrong = spread.shape not in ((), (k, k)) or not np.isfinite(spread).all()
+        if wrong or (spread.ndim == 0 and spread < 0):
             raise InputError(
-                f"cost_spread has the shape {spread.shape}; expected a share from 0 on, one for "
-                f"each of the {k} promotions, or their covariance"
+                f"cost_spread has the shape {spread.shape}; expected a share from 0 on, or the "
+                f"covariance of the {k} promotions"
             )
     return CostRisk(chance, cost_se, spread)
 
 
-def lower_bounds(value: np.ndarray, value_se: Any) -> np.ndarray:
-    """Return values' one-sided 90 % lower bounds.
-
-    Raises
-    ------
-    InputError
-        No standard errors, of another shape, or below 0.
-
-    Examples
-    --------
-    >>> lower_bounds(np.array([[3.0, 1.0]]), [[1.0, 0.0]]).round(2).tolist()
-    [[1.72, 1.0]]
-    """
-    return np.asarray(value - NormalDist().inv_cdf(0.9) * errors_of("value_se", value_se, value))
-
-
 def errors_of(name: str, errors: Any, like: np.ndarray) -> np.ndarray:
     """Return standard errors of the shape of what they belong to."""
-    if errors is None:
-        raise InputError(f"{name} is missing; give the standard error of each customer × promotion")
     array = np.asarray(errors, dtype=float)
     if array.shape != like.shape or (array < 0).any() or np.isnan(array).any():
         raise InputError(

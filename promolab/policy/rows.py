@@ -43,8 +43,6 @@ class PolicyRows:
         response ranks by.
     outcome : ndarray of shape (n,), optional
         What came of each decision, in money: tells how much a readout varies by chance.
-    forward : bool
-        Whether each fold is predicted by earlier folds alone, not by all others.
     soon : ndarray of shape (n, K), optional
         As ``gamma``, of what arms add in the window alone: it tells with less chance whether they
         do anything at all.
@@ -74,7 +72,6 @@ class PolicyRows:
     arms: tuple[Any, ...]
     response: np.ndarray | None = None
     outcome: np.ndarray | None = None
-    forward: bool = False
     soon: np.ndarray | None = None
     evidence: EffectEvidence | None = None
     known: pd.DataFrame | None = None
@@ -165,7 +162,7 @@ class PolicyRows:
         >>> rows.only(np.array([False, True])).effect.tolist()
         [[0.5]]
         """
-        same = ("arms", "forward", "evidence")
+        same = ("arms", "evidence")
         values = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in same}
         mine_alone: Any = {k: None if v is None else v[mine] for k, v in values.items()}
         return replace(self, **mine_alone)
@@ -176,8 +173,6 @@ class PolicyRows:
         model: UpliftModel,
         cost: Any = None,
         contact_cost: Any = None,
-        *,
-        forward: bool = False,
     ) -> PolicyRows:
         """Take the rows that an uplift model learned from.
 
@@ -189,8 +184,6 @@ class PolicyRows:
             What each arm charges to the budget: the shop's share of the discount, and the contact.
         contact_cost : likewise, optional
             What the outcome does not hold yet: taken off scores and predictions.
-        forward : bool
-            Predict each fold by the folds before it; the first two only teach, and are left out.
 
         Raises
         ------
@@ -211,21 +204,18 @@ class PolicyRows:
         """
         n, arms = len(model.fold_), model.treatments_
         paid = costs_of(contact_cost, n, arms)
-        foretold = model.forward_.drawn if forward else model.effects_by_others_.to_numpy()
         early = model.early_scores_.to_numpy() - paid if model.told_early_ else None
-        found = cls(
+        return cls(
             np.where(model.kept_, model.pooled_scores_.to_numpy() - paid, np.nan),
-            np.nan_to_num(foretold) - paid,
+            np.nan_to_num(model.effects_by_others_.to_numpy()) - paid,
             costs_of(cost, n, arms),
             model.fold_,
             model.cluster_,
             arms,
             model.nuisance_.mu[:, 1:],
             model.experiment_.y(model.outcome_),
-            forward,
             early,
             effect_evidence(model.experiment_, model.outcome_),
             model.experiment_.X,
             paid,
         )
-        return found.only(model.fold_ > 1) if forward else found

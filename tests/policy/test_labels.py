@@ -34,9 +34,7 @@ def chosen(cost=COST, **more):
     "more",
     [
         {"eligible": COST < 2},
-        {"value_se": COST, "risk": "lower"},
         {"cost_se": COST, "budget_risk": 0.1},
-        {"contacts": pd.Series(np.arange(40) % 2, WHO)},
         {"groups": pd.Series(np.arange(40) % 2, WHO), "floors": {"1": (0, 3)}},
         {"capacity": pd.Series([2, 30, 1], VALUE.columns)},
         {"holdouts": Holdouts(pd.Series(np.arange(40) % 4 == 0, WHO), 0.25)},

@@ -9,7 +9,6 @@ from benchmarks.money import BUDGET, made_up, spending_nothing
 from benchmarks.spending_gate import gated
 from promolab import allocate
 from promolab.effects import UpliftModel
-from promolab.errors import InputError
 from promolab.policy import PolicyRows, plan_value, spending_test
 from promolab.policy.plan_scores import NOTHING_SHARES
 from tests.effects.test_two_part import told
@@ -124,11 +123,6 @@ def test_the_money_answer_of_such_an_allocation_is_that_of_those_drawn():
     assert found.profit.value == pytest.approx(0.1 * 0.75 * 4_000 * rows.gamma.mean())
 
 
-def test_what_cannot_be_is_refused_in_a_sentence():
-    with pytest.raises(InputError, match=r"level = 0\.4; expected a number between 0\.5 and 1"):
-        spending_test(made_up(0).rows, level=0.4)
-
-
 def test_of_scores_alone_the_chance_of_nothing_follows_from_a_one_sided_p_value():
     """At 2.05 standard errors p = .02: q = e p log(1/p) ÷ (1 + that) = .176, and a loss .193."""
     error = NOTHING_SHARES / np.sqrt(4_000)
@@ -139,11 +133,3 @@ def test_of_scores_alone_the_chance_of_nothing_follows_from_a_one_sided_p_value(
     assert spending_test(_rows(1.8 * 3 * error, None)).profit.ci_low > 0  # 1.64 of one side
     assert not spending_test(_rows(2.054 * 3 * error, None), tolerated=0.1)
     assert [spending_test(_rows(0.08, z * error)).soon for z in (1.5, 1.8)] == [False, True]
-
-
-def test_past_rounds_that_did_nothing_make_it_less_likely_that_it_pays():
-    rows = _rows(2.054 * 3 * NOTHING_SHARES / np.sqrt(4_000), None)
-    never, always = (spending_test(rows, past=[q] * 4) for q in (1.0, 0.0))
-    assert never.nothing > 0.5 > 0.2 > always.nothing and always and not never
-    odds = 0.1755 / (1 - 0.1755) * 5  # (1 + 4) ÷ (2 + 4) before
-    assert never.nothing == pytest.approx(odds / (1 + odds), abs=0.01)
