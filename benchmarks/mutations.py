@@ -304,17 +304,17 @@ MUTATIONS = (
     ),
     # Experiments.
     Mutation(
-        "abtest/readout/decision.py",
+        "abtest/decision.py",
         "WORSE if gain.ci_high < -metric.margin else OPEN",
         "WORSE if gain.ci_high < 0 else OPEN",
         "abtest/test_decision.py::test_worse_is_who_is_worse_by_more_than_the_margin",
     ),
     Mutation(
-        "abtest/readout/daily_readout.py",
-        "error = np.sqrt(np.fmax(apart, pooled))",
-        "error = np.sqrt(apart)",
-        "abtest/test_daily_readout.py::"
-        "test_a_small_arm_without_its_large_outcomes_yet_has_the_errors_of_both",
+        "abtest/measured.py",
+        "return max(arms.variance, pooled - 2 * arms.covariance)",
+        "return arms.variance",
+        "abtest/test_engine.py::"
+        "test_a_small_arm_without_its_large_outcomes_yet_has_the_error_of_both",
     ),
     # Customers, and explorers.
     Mutation(

@@ -281,7 +281,7 @@ class _Reading:
         ends = float(low[0]), float(high[0])
         if not all(map(_enough, (arms.treated, arms.control))):
             ends = -math.inf, math.inf
-        if not math.isfinite(ends[1] - ends[0]) or not error:
+        if not math.isfinite(ends[1] - ends[0]) or not arms.variance:
             return math.inf, ends, 1.0
         p = p_at_any_time(abs(arms.value) / error, n / tuned, 1 - self.level)
         return (ends[1] - arms.value) / math.sqrt(arms.variance), ends, p

@@ -1,7 +1,6 @@
 """The door: fitting, averages, groups, customers."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,20 +146,6 @@ def test_an_arm_in_which_nobody_bought_has_an_effect_and_rounds_are_adjusted_for
     constant = Experiment(rows, *how, block="round", arms=["none", "coupon"], design="constant")
     row = UpliftModel().fit(constant).average().rows.iloc[0]
     assert abs(row["effect"] - truth) < 4 * row["std_error"] < 0.25
-
-
-def test_results_say_and_draw_what_was_found(model):
-    average = model.average()
-    assert average.summary().startswith("Coupon adds 0.") and "Mail adds 0." in average.summary()
-    assert average.plot().get_title(loc="left").startswith("Coupon adds most")
-    assert average.to_dict()["arms"]["mail"]["n"] == 3_000
-    groups = model.by_group(4)
-    assert groups.of("mail").plot().get_title(loc="left") == "Mail: groups differ (p < 0.001)"
-    assert groups.to_dict()["coupon"]["groups"]["1 of 4"]["n"] == 750
-    worse = replace(average, rows=average.rows.assign(effect=-1.0, ci_low=-1.2, ci_high=-0.8))
-    assert "Coupon takes away 1.0 [0.8, 1.2] from y" in worse.summary()
-    unsure = replace(average, rows=average.rows.assign(ci_low=-1.0))
-    assert "its effect on y, " in unsure.summary() and "is within noise" in unsure.summary()
 
 
 @pytest.mark.skipif(
