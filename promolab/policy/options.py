@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -101,8 +102,8 @@ a number from 0 on
     ids = _ids_of(range(n) if customers is None else customers, n)
     names = tuple(str(name) for name in (range(p) if promotions is None else promotions))
     same_length(value=range(p), promotions=names)
-    if len(set(names)) < p:
-        raise InputError(f"promotions holds {_first_twice(names)!r} twice; give each one column")
+    if twice := [name for name, number in Counter(names).items() if number > 1]:
+        raise InputError(f"promotions holds {twice[0]!r} twice; give each one column")
     if NONE in names:
         raise InputError(f"a promotion is called {NONE!r}, as is getting none; call it otherwise")
     allowed = None
@@ -154,10 +155,6 @@ def _ids_of(customers: Any, n: int) -> np.ndarray:
     return ids.to_numpy()
 
 
-def _first_twice(names: Sequence[str]) -> str:
-    return next(name for place, name in enumerate(names) if name in names[:place])
-
-
 def _check_cells(options: Options) -> None:
     """Refuse the first value or cost that is none; what is not allowed may hold anything."""
     with np.errstate(invalid="ignore"):
@@ -175,14 +172,10 @@ def _check_cells(options: Options) -> None:
                 wrong &= options.eligible
             if wrong.any():
                 row, column = divmod(int(wrong.argmax()), array.shape[1])
-                given = array[row, column]
+                given, (who,) = array[row, column], options.customers[row : row + 1].tolist()
                 what = "missing" if np.isnan(given) else f"{given:g}"
                 raise InputError(
-                    f"{name} is {what} for customer {_plain(options.customers[row])!r} "
+                    f"{name} is {what} for customer {who!r} "
                     f"(row {row}) and promotion {options.promotions[column]!r}; "
                     f"expected {expected}"
                 )
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
