@@ -48,11 +48,6 @@ class Reconciliation(Result):
         found = self.table["outcome"].value_counts()
         return {name: int(found.get(name, 0)) for name in OUTCOMES}
 
-    @property
-    def agrees(self) -> bool:
-        """Whether exactly the planned ones were sent, each once."""
-        return len(self.table) == self.counts["as planned"] == self.rows
-
     def doubts(self) -> tuple[str, ...]:
         """Say why the file may be another one than that of this plan; nothing where it may not.
 
