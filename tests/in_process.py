@@ -164,7 +164,7 @@ def said_in(lang: str, made: Path, out: Path, steps: Sequence[str] = SPEAKING) -
         The notebooks, in order.
     """
     from promolab.folder import open_run, read_json, write_json
-    from promolab.report.running.page import allowing, render_page
+    from promolab.report.running.page import render_page
     from promolab.report.running.steps import read_steps
 
     shutil.copytree(made.parent, out, symlinks=True)
@@ -182,5 +182,5 @@ def said_in(lang: str, made: Path, out: Path, steps: Sequence[str] = SPEAKING) -
         page = render_page(
             notebook, step, every, week=run.week, shop=str(manifest["shop"]), lang=lang
         )
-        (folder / step.page).write_text(allowing(page, run.metrics), encoding="utf-8")
+        (folder / step.page).write_text(page, encoding="utf-8")
     return folder

@@ -215,7 +215,7 @@ def write_small_reports(small_shop: Path, root: Path) -> None:
 
 def write_chinese_reports(small_reports: dict[str, Made], root: Path) -> None:
     from promolab.folder import ReportsFolder
-    from promolab.report.running.index import write_index
+    from promolab.report.running.page import write_index
     from tests.in_process import said_in
 
     for name, week in CHINESE.items():

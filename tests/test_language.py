@@ -26,7 +26,7 @@ from promolab.cleaning.quarantine import QUARANTINE_RULES
 from promolab.cleaning.report import LeftOut
 from promolab.contract import TABLES, Shop, freshness
 from promolab.effects import Difference, adjusted_difference, not_identified
-from promolab.language import CATALOGUES, LANGUAGES, _, _n, day_words, language, speak, speaking
+from promolab.language import CATALOGUES, LANGUAGES, _, day_words, language, speak, speaking
 from promolab.loop.reconcile import OUTCOMES, Reconciliation
 from promolab.loop.states import moved_windows
 from promolab.report.pages import one_page
@@ -58,7 +58,7 @@ def required() -> dict[tuple[str, ...], set[str]]:
 
 
 def _of_the_code() -> Iterator[tuple[str, str | tuple[str, ...]]]:
-    """Give what is handed to `_`, `_n` and `marked`; Babel overlooks those inside f-strings."""
+    """Give what is handed to `_` and `marked`; Babel overlooks those inside f-strings."""
     for path in sorted(PACKAGE.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
         if "promolab.language import" not in source:
@@ -70,8 +70,6 @@ def _of_the_code() -> Iterator[tuple[str, str | tuple[str, ...]]]:
             texts = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
             if name in ("_", "marked") and texts:
                 yield path.relative_to(PACKAGE).as_posix(), str(texts[0])
-            elif name == "_n" and len(texts) == 2:
-                yield path.relative_to(PACKAGE).as_posix(), (str(texts[0]), str(texts[1]))
 
 
 def _of_the_page() -> Iterator[tuple[str, str]]:
@@ -142,8 +140,7 @@ def test_what_is_missing_stays_english_and_unknown_languages_are_refused():
     assert language() == "en"
 
 
-def test_plurals_dates_money_and_percents_in_each_language():
-    assert _n("{n} promotion", "{n} promotions", 1200) == "1,200 promotions"
+def test_dates_money_and_percents_in_each_language():
     with speaking("zh"):
         assert day_words(date(2024, 12, 6), year=True) == "2024年12月6日"
         assert promotion_name("coupon", "W30-coupon") == "优惠券 W30"
@@ -261,7 +258,7 @@ def drawn() -> str:
     budgets["ci_low"], budgets["ci_high"] = budgets["profit"] - 1, budgets["profit"] + 1
     with plots.style():
         figure, axes = plt.subplots(2)
-        one_page._gain(rows, axes[0], answer_to("coupon").who)
+        one_page._gain(rows, axes[0], answer_to("coupon"))
         one_page._budgets(budgets, axes[1], "CNY")
         figure.canvas.draw()
     plt.close(figure)

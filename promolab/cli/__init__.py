@@ -16,11 +16,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from promolab import __version__
-from promolab.cli.looping import add_loop
-from promolab.cli.serving import add_serve
 from promolab.cli.weeks import DONE, FAILED, INTERRUPTED, WRONG, add_weeks
 from promolab.errors import InputError, MissingExtraError, PromolabError
 
@@ -103,8 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     add_weeks(commands, common)
-    add_loop(commands, common)
-    add_serve(commands, common)
+    _add_loop(commands, common)
+    _add_serve(commands, common)
 
     data = commands.add_parser(
         "data",
@@ -157,6 +155,100 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("arguments", nargs="*", help="handed on to JupyterLab (after --)")
     lab.set_defaults(run=_lab)
     return parser
+
+
+def _add_loop(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add the commands on the rehearsed loop."""
+    loop = commands.add_parser(
+        "loop",
+        parents=[common],
+        help="run the weekly loop on a simulated shop, and add up what it truly adds",
+        description="Run the library's own steps week by week on a simulated shop: decide, let the "
+        "world go on, learn, decide again. Prints what each policy truly added, beside both "
+        "oracles. Ended, it goes on where it was with the same call.",
+    )
+    loop.add_argument("--weeks", type=int, default=12, metavar="N", help="to decide (%(default)s)")
+    loop.add_argument(
+        "--customers", type=int, default=20_000, metavar="N", help="of the shop (%(default)s)"
+    )
+    loop.add_argument(
+        "--policy",
+        default="learned",
+        metavar="NAMES",
+        help="learned, response, random, everyone, nobody; several by commas (%(default)s)",
+    )
+    loop.add_argument(
+        "--budget",
+        type=float,
+        metavar="CNY",
+        help="of every week, for discounts and contacts (default: 0.5 for each customer)",
+    )
+    loop.add_argument(
+        "--variant", default="weekly", help="of the shop: weekly, default, null (%(default)s)"
+    )
+    loop.add_argument("--seed", type=int, default=0, help="of shop and chance (%(default)s)")
+    loop.add_argument(
+        "--exploration",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="of the learned policy's customers whose promotion chance draws (%(default)s)",
+    )
+    loop.add_argument(
+        "--out", default="loop", help="folder of its worlds, ledger, figure (%(default)s)"
+    )
+    left = "the weeks that are done stand, and the same call goes on from there"
+    loop.set_defaults(run=_loop, left=left)
+
+    demo = commands.add_parser(
+        "demo",
+        parents=[common],
+        help="eight weeks of reports on a simulated shop that carries the plans out",
+        description="Make the reports of some weeks of a small simulated shop: each week's plan is "
+        "released and carried out, and the next report reads what came of it. The last line "
+        "printed is the path of the list of weeks.",
+    )
+    demo.add_argument("--weeks", type=int, default=8, metavar="N", help="%(default)s by default")
+    demo.add_argument(
+        "--customers", type=int, default=1_500, metavar="N", help="of the shop (%(default)s)"
+    )
+    demo.add_argument("--seed", type=int, default=0, help="of shop and chance (%(default)s)")
+    demo.add_argument("--out", default="demo", help="folder of shop and reports (%(default)s)")
+    demo.set_defaults(run=_demo)
+
+
+def _add_serve(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    serve = commands.add_parser(
+        "serve",
+        parents=[common],
+        help="answer from a released week over HTTP, kept fresh by events",
+        description="Answer from a released week over HTTP, kept fresh by events: POST /score, "
+        "POST /events, GET /health, /alive, /metrics and /docs. The first line printed is the "
+        "address. PROMOLAB_TOKEN guards it.",
+    )
+    serve.add_argument("week", metavar="WEEK", help="ISO week such as 2017-W44, released")
+    serve.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
+    serve.add_argument(
+        "--store",
+        default="memory",
+        metavar="STORE",
+        help="where events and decisions are kept: memory, or redis://host:6379 of a Redis or "
+        "Valkey with --appendonly yes --appendfsync always and noeviction (%(default)s)",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument("--port", type=int, default=8000, help="0: a free one (%(default)s)")
+    serve.add_argument(
+        "--events",
+        metavar="-",
+        help="-: take in events from stdin as well, a line of JSON each",
+    )
+    serve.add_argument(
+        "--now",
+        metavar="TIME",
+        help="what the clock says at the start, to play a past week back (default: the present)",
+    )
+    serve.set_defaults(run=_serve)
 
 
 def _data(options: argparse.Namespace) -> int:
@@ -225,3 +317,54 @@ def _lab(options: argparse.Namespace) -> int:
     # Its terminals find the commands of this installation.
     places = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     return subprocess.call(call, env=os.environ | {"PATH": os.pathsep.join(places)})
+
+
+def _say_week(sentence: str, done: int, total: int) -> None:
+    print(f"promolab: {sentence} ({done} of {total})", file=sys.stderr, flush=True)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from promolab.report.running import demonstrate
+
+    page = demonstrate(options.out, options.weeks, options.customers, options.seed, _say_week)
+    print(page, flush=True)
+    return DONE
+
+
+def _loop(options: argparse.Namespace) -> int:
+    from promolab.loop import rehearse
+
+    found = rehearse(
+        options.weeks,
+        options.customers,
+        options.policy,
+        budget=options.budget,
+        variant=options.variant,
+        seed=options.seed,
+        exploration=options.exploration,
+        out=options.out,
+        told=_say_week,
+    )
+    print(found.summary())
+    print(found.by_policy().to_string(index=False, float_format="{:,.2f}".format))
+    picture = Path(options.out) / "loop.png"
+    found.plot().figure.savefig(picture, dpi=110, metadata={"Software": None})
+    print(picture, flush=True)
+    return DONE
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from promolab.serve import serve_week
+
+    if options.events not in (None, "-"):
+        raise InputError(f"--events {options.events} is not read; write - and pipe events in")
+    serve_week(
+        options.week,
+        options.out,
+        store=options.store,
+        host=options.host,
+        port=options.port,
+        events=None if options.events is None else sys.stdin.buffer,
+        now=options.now,
+    )
+    return DONE

@@ -25,14 +25,6 @@ def add_weeks(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     report.add_argument("--week", help="ISO week such as 2017-W44 (default: the shop's own)")
     _add_run_options(report)
-    report.add_argument(
-        "--pdf",
-        metavar="PAGES",
-        nargs="?",
-        const="first",
-        choices=("first", "all"),
-        help="print the first page to index.pdf as well, or all pages, by a browser on the PATH",
-    )
     report.set_defaults(run=_report)
 
     backfill = commands.add_parser(
@@ -196,14 +188,9 @@ def _of_file(path: str | None) -> dict[str, str]:
 
 
 def _report(options: argparse.Namespace) -> int:
-    given = _run_options(options)
-    from promolab.report.running import find_browser, print_pages, run_report
+    from promolab.report.running import run_report
 
-    browser = find_browser() if options.pdf else ""  # looked for before an hour is spent
-    page = run_report(week=options.week, **given)
-    for file in print_pages(browser, page.parent, options.pdf) if browser else ():
-        print(f"promolab: printed {file}", file=sys.stderr)
-    print(page, flush=True)
+    print(run_report(week=options.week, **_run_options(options)), flush=True)
     return DONE
 
 

@@ -86,13 +86,13 @@ def show(drawn: Axes | Figure | Any, alt: str) -> None:
 
     figure = _figure_of(drawn)
     image = base64.b64encode(png(figure)).decode("ascii")
-    width = round(figure.get_figwidth() * _CSS_PIXELS_PER_INCH)
+    width, height = (round(inches * _CSS_PIXELS_PER_INCH) for inches in figure.get_size_inches())
     # Closed before the cell ends, or the inline backend would show it a second time.
     pyplot.close(figure)
     display(  # type: ignore[no-untyped-call]
         {"image/png": image, "text/plain": text},
         raw=True,
-        metadata={"image/png": {"alt": text, "width": width}},
+        metadata={"image/png": {"alt": text, "width": width, "height": height}},
     )
 
 

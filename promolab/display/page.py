@@ -415,10 +415,10 @@ def picture(drawn: Any, alt: str) -> Html:
 
     figure = drawn.figure
     data = base64.b64encode(png(figure)).decode("ascii")
-    width = round(figure.get_figwidth() * 96)
+    width, height = (round(inches * 96) for inches in figure.get_size_inches())
     pyplot.close(figure)
-    text = escape(" ".join(alt.split()))
-    return Html(f'<img src="data:image/png;base64,{data}" alt="{text}" width="{width}">')
+    size = f'alt="{escape(" ".join(alt.split()))}" width="{width}" height="{height}"'
+    return Html(f'<img src="data:image/png;base64,{data}" {size}>')
 
 
 def present(

@@ -1,5 +1,3 @@
-from .choose_week import Weeks as Weeks
-from .choose_week import is_live as is_live
 from .files import append_lines as append_lines
 from .files import claim as claim
 from .files import read_json as read_json
@@ -18,6 +16,8 @@ from .pseudonyms import weeks_to_draw as weeks_to_draw
 from .reports_folder import STATES as STATES
 from .reports_folder import WAIT as WAIT
 from .reports_folder import ReportsFolder
+from .reports_folder import Weeks as Weeks
+from .reports_folder import is_live as is_live
 from .reports_folder import state_of as state_of
 from .run_folder import STEP_VARIABLE as STEP_VARIABLE
 from .run_folder import RunFolder, open_run

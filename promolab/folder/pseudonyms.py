@@ -2,7 +2,7 @@
 
 The key is random, or follows from a secret that is stated outside of the reports folder. It never
 follows from anything that a page or a manifest shows: ids can be enumerated, so whoever knows the
-key knows everybody. Where it was taken away, drafts are rendered again, released pages are named.
+key knows everybody. Where it was taken away, drafts are to be made again, released pages are named.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def ensure_key(reports: ReportsFolder) -> list[str]:
             raise InputError(
                 f"{path} is not made from the secret that {by} states: the same customer would "
                 "have another code than on the pages before. Unset it, or give the earlier one; to "
-                f"change the key, remove {path}: drafts are then rendered again"
+                f"change the key, remove {path}, and make the drafts again"
             )
         return []
     weeks = reports.weeks()
@@ -141,9 +141,10 @@ def ensure_key(reports: ReportsFolder) -> list[str]:
         return []
     said = [f"there was no {KEY_FILE}: pseudonyms have a new key"]
     if drafts:
+        named = ", ".join(map(str, drafts))
         said.append(
-            f"{plural(len(drafts), 'draft')} with codes of the earlier key "
-            f"{'is' if len(drafts) == 1 else 'are'} rendered again: {', '.join(map(str, drafts))}"
+            f"{plural(len(drafts), 'draft')} with codes of the earlier key cannot be released "
+            f"before promolab report or backfill has made them again: {named}"
         )
     released = [str(week) for week in weeks if week not in drafts]
     if released:

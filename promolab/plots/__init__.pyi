@@ -22,8 +22,5 @@ from ._maps import bubbles as bubbles
 from ._maps import heat_map as heat_map
 from ._maps import histogram as histogram
 from ._maps import scatter_map as scatter_map
-from ._panels import MOST_PAIRS as MOST_PAIRS
-from ._panels import pairs_by_group as pairs_by_group
-from ._panels import spread_by_group as spread_by_group
 
 __all__ = ["bars", "curve", "finish", "intervals"]

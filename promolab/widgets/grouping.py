@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from promolab.display import Dots, Html, beside, fold, join, lying_bars, picture, say
+from promolab.display import Dots, Html, beside, join, lying_bars, say
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.glossary import label
 from promolab.language import language, speaking
-from promolab.plots import MOST_PAIRS, pairs_by_group, segment_colours, spread_by_group
+from promolab.plots import segment_colours
 from promolab.results import Estimate, Facts, words_of
 from promolab.segmentation import (
     DEFAULT_COLUMNS,
@@ -123,14 +123,11 @@ class Groupings:
         Of all.
     tried : dict of float to Grouping
         By setting, as the control gives it.
-    pictures : dict of float to Html
-        Distributions and pairs, of the settings for which they were drawn.
     """
 
     features: pd.DataFrame = field(repr=False)
     customers: int
     tried: dict[float, Grouping] = field(repr=False)
-    pictures: dict[float, Html] = field(default_factory=dict, repr=False)
 
     def key(self, state: SegmentsState) -> float:
         """Return the setting that the controls ask for, or the nearest that was tried."""
@@ -215,7 +212,6 @@ def segments(
             "k": slide(word("k"), NUMBERS[0], NUMBERS[-1], hint=word("kmeans")),
             "eps": slide(word("eps"), TIMES[0], TIMES[-1], 0.15, hint=word("dbscan")),
             "columns": several(word("columns"), {label(c): c for c in columns}),
-            "draw": control("Button", word("draw")),
             "save": control("Button", word("save"), button_style="primary"),
         }
         return Explorer(
@@ -225,7 +221,7 @@ def segments(
             render,
             prepare=prepare,
             needs=lambda s: (s.method, s.columns),
-            presses={"draw": draw, "save": save},
+            presses={"save": save},
         )
 
 
@@ -311,28 +307,6 @@ def _grouping(
     )  # fmt: skip
 
 
-def draw(
-    state: SegmentsState, found: Groupings, progress: Progress
-) -> tuple[SegmentsState, Groupings, str]:
-    """Draw the distributions and the pairs of features by segment, once for each setting."""
-    key, chosen = found.key(state), found.chosen(state)
-    if key not in found.pictures:
-        groups = pd.Series(chosen.segmenter.labels_, name="segment")
-        columns = list(chosen.segmenter.columns_)
-        named = [label(c) for c in columns]
-        features = found.features[columns].set_axis(named, axis=1)
-        some = {"named": named, "some": named[:MOST_PAIRS]}
-        words = words_of(__name__, "segments", **some)
-        progress(0.1, words.word("distributions"))
-        spread = spread_by_group(features, groups, chosen.names)
-        progress(0.5, words.word("pairs"))
-        pairs = pairs_by_group(features, groups, chosen.names)
-        shown = [picture(spread, words.say("spread")), picture(pairs, words.say("paired"))]
-        made = found.pictures | {key: join(shown)}
-        found = replace(found, pictures=made)
-    return state, found, ""
-
-
 def save_choice(state: SegmentsState, default: Sequence[str], path: str | Path) -> str:
     """Write a choice as parameters of the weekly run, beside what the file holds; say what next.
 
@@ -393,8 +367,6 @@ def render(state: SegmentsState, found: Groupings) -> Html:
         several=len(found.tried) > 1,
     )
     note = [say(chosen.segmenter.note_)] if chosen.segmenter.note_ else []
-    pictures = found.pictures.get(found.key(state))
-    drawings = fold(words.word("drawings"), [pictures] if pictures else [])
     return join(
         [
             say(words.say("finding"), css="finding"),
@@ -402,7 +374,6 @@ def render(state: SegmentsState, found: Groupings) -> Html:
             beside([_map(words, chosen), _stability(words, state, found)]),
             say(words.say("rand"), css="note-small"),
             chosen.profile.to_table(),
-            Html(drawings.text.replace("<details>", "<details open>")),
         ]
     )
 

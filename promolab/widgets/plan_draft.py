@@ -58,23 +58,11 @@ class PlannedList:
         return float(self.chance[self.held == NONE].sum())
 
     @cached_property
-    def by_size(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Sizes of the list, the answers expected of each, and its break-even per contact.
-
-        Some 200 of them, as the draft's figures say.
-        """
-        sent, told = self.held == NONE, self.economics
-        chance = np.append(0.0, np.cumsum(np.where(sent, self.chance, 0.0)))
-        contacts = np.append(0, np.cumsum(sent))
-        sizes = np.arange(len(chance), dtype=float)
-        if told is None or not self.whole:
-            return sizes[:1], np.zeros(1), np.zeros(1)
-        answers = told.redemptions.value * chance / self.whole
-        fixed = told.contact_cost.value * contacts
-        moving = (told.cost.value - fixed[-1]) * chance / self.whole
-        margin = told.margin_rate.value * np.maximum(contacts, 1)
-        sizes, answers, each = thin(sizes, answers, (moving + fixed) / margin)
-        return sizes, answers, each
+    def by_size(self) -> tuple[np.ndarray, ...]:
+        """Some 200 sizes of the list, and the answers expected of each, scaled as drafted."""
+        chance = np.append(0.0, np.cumsum(np.where(self.held == NONE, self.chance, 0.0)))
+        drafted = self.economics.redemptions.value if self.economics else 0.0
+        return thin(np.arange(len(chance)), drafted * chance / (self.whole or 1.0))
 
     def expected(self, chances: np.ndarray) -> tuple[Estimate, Estimate]:
         """Return answers and discounts expected of some of the contacts, scaled as drafted."""
@@ -101,7 +89,7 @@ class Changed:
     ----------
     planned, contacts, held : int
         Customers planned, to contact and held out, for the long run included.
-    answers, discount, cost, each : Estimate
+    answers, cost, each : Estimate
         Expected of the contacts; ``each`` is the extra sales that must come of one.
     adds : float
         What the contacts are predicted to add, in money; nan where that is not known.
@@ -113,7 +101,6 @@ class Changed:
     contacts: int
     held: int
     answers: Estimate
-    discount: Estimate
     cost: Estimate
     each: Estimate
     adds: float
@@ -139,8 +126,6 @@ class Draft:
         All active customers, sorted.
     codes : ndarray of n texts
         Their pseudonyms.
-    control : DataFrame
-        The control sums of the send files.
     sentences : tuple of str
         On money, holdouts and what was not checked.
     money : str
@@ -154,7 +139,6 @@ class Draft:
     lists: tuple[PlannedList, ...] = field(repr=False)
     ids: np.ndarray = field(repr=False)
     codes: np.ndarray = field(repr=False)
-    control: pd.DataFrame = field(repr=False)
     sentences: tuple[str, ...] = field(repr=False)
     money: str = ""
 
@@ -190,7 +174,7 @@ def _changed(one: PlannedList, planned: pd.DataFrame) -> Changed:
     answers, discount = one.expected(one.chance[sent])
     cost, each = one.cost(n, answers, discount)
     return Changed(
-        int(left.sum()), n, int(left.sum()) - n, answers, discount, cost, each,
+        int(left.sum()), n, int(left.sum()) - n, answers, cost, each,
         float(one.adds[sent].sum()), left,
     )  # fmt: skip
 
@@ -244,13 +228,11 @@ def read_draft(run: RunFolder) -> Draft:
     for row in plan.funnel.to_dict("records"):
         mine = plan.planned[plan.planned["promotion_id"] == row["promotion_id"]]
         lists.append(_list_of(plan, row, mine, economics.of(row["promotion_id"]), values))
-    file = run.path / "send" / "control.csv"
     said = run.metrics.get("plan", {})
     policy = run.metrics.get("policy", {})
     opening = f"{policy['opening']}." if plan.by_effect and policy.get("opening") else ""
     return Draft(
         run, state_of(run.manifest), plan, values, tuple(lists), ids, run.pseudonym(ids),
-        pd.read_csv(file) if file.is_file() else pd.DataFrame(),
         tuple(filter(None, [policy.get("summary"), *said.get("what_shows", ()), *plan.notes])),
         opening,
     )  # fmt: skip

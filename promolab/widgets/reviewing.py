@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.plan import Overrides, Plan
-from promolab.display import Html, Line, Upright, absent, beside, fold, join, say
+from promolab.display import Html, Line, Upright, beside, fold, join, say
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.loop import check_plan
@@ -227,24 +227,18 @@ def render(state: ReviewState, found: Reviewed) -> Html:
     place = next(k for k, one in enumerate(draft.lists) if one.promotion == state.promotion)
     one, now = draft.lists[place], after[place]
     words = words_of(__name__, "review", **_facts(state, draft, one, before, after, now))
-    totals, forced, first, files = words.words["table"]
+    totals, forced, first = words.words["table"]
     changes = [worded_table(forced, words, _forced(state, draft))] if state.forced else []
-    sums = [worded_table(files, words, draft.control)] if len(draft.control) else []
+    funnel = replace(plan, funnel=plan.funnel.iloc[[place]]).to_table()
     return join(
         [
             say(words.say("finding"), css="finding"),
             *(say(words.say(line)) for line in ("released", "by_hand", "drafted") if words[line]),
             worded_table(totals, words, _totals(draft, before, after)),
             *changes,
-            beside([_answers(words, one), _paying(words, one, now)]),
-            beside(
-                [
-                    replace(plan, funnel=plan.funnel.iloc[[place]]).to_table(),
-                    worded_table(first, words, _first(draft, one, now)),
-                ]
-            ),
+            beside([_answers(words, one), funnel]),
+            worded_table(first, words, _first(draft, one, now)),
             fold(words.word("unchecked"), [say(sentence) for sentence in draft.sentences]),
-            fold(words.word("files"), sums),
         ]
     )
 
@@ -275,8 +269,6 @@ def _facts(
         "drafted": draft.money,
         "name": one.name,
         "answers": now.answers.value,
-        "each": now.each,
-        "case": "sent" if now.contacts else "nobody",
         "shown": min(now.planned, FIRST),
         "planned": now.planned,
         "most": state.most if state.most < len(one.customers) else None,
@@ -309,21 +301,16 @@ def _row(was: Changed, now: Changed) -> dict[str, Any]:
 
 def _sum(parts: Sequence[Changed]) -> Changed:
     """Add promotions up; the ends of intervals too, as if all missed in the same direction."""
-    added = {n: sum(getattr(c, n) for c in parts) for n in ("planned", "contacts", "held")}
     some = [c for c in parts if c.contacts]
 
-    def total(name: str, weigh: bool = False) -> Estimate:
-        each = [[e * (c.contacts if weigh else 1) for e in getattr(c, name).ends] for c in some]
-        return Estimate.of([sum(one) for one in zip(*each, strict=True)] or [0.0, 0.0, 0.0])
+    def total(name: str) -> Estimate:
+        ends = [getattr(c, name).ends for c in some]
+        return Estimate.of([sum(one) for one in zip(*ends, strict=True)] or [0.0, 0.0, 0.0])
 
-    n = added["contacts"]
-    each = total("each", weigh=True) * (1 / n if n else float("nan"))
-    known = [c.adds for c in some if np.isfinite(c.adds)]
-    adds = float(sum(known)) if known else float("nan")
-    return Changed(
-        added["planned"], n, added["held"], total("answers"), total("discount"), total("cost"),
-        each, adds, np.zeros(0, dtype=bool),
-    )  # fmt: skip
+    counts = (sum(getattr(c, name) for c in parts) for name in ("planned", "contacts", "held"))
+    known, unknown = [c.adds for c in some if np.isfinite(c.adds)], float("nan")
+    adds, nobody = float(sum(known)) if known else unknown, np.zeros(0, dtype=bool)
+    return Changed(*counts, total("answers"), total("cost"), Estimate(unknown), adds, nobody)
 
 
 def _forced(state: ReviewState, draft: Draft) -> pd.DataFrame:
@@ -333,21 +320,9 @@ def _forced(state: ReviewState, draft: Draft) -> pd.DataFrame:
 
 
 def _answers(words: Facts, one: PlannedList) -> Html:
-    sizes, answers, _ = one.by_size
-    return drawn(words, "answers", [Line(sizes, answers), *_marks(words)])
-
-
-def _paying(words: Facts, one: PlannedList, now: Changed) -> Html:
-    sizes, _, each = one.by_size
-    if now.contacts and not np.isfinite(now.each.value):
-        return absent(words.say("cost_unknown"))
-    some = each > 0
-    return drawn(words, "paying", [Line(sizes[some], each[some]), *_marks(words)])
-
-
-def _marks(words: Facts) -> list[Upright]:
     cap = [] if words["most"] is None else [Upright(words["most"], words.word("cap_here"), 2)]
-    return [Upright(words["planned"], words.word("as_it_is")), *cap]
+    marks = [Line(*one.by_size), Upright(words["planned"], words.word("as_it_is")), *cap]
+    return drawn(words, "answers", marks)
 
 
 def _first(draft: Draft, one: PlannedList, now: Changed) -> pd.DataFrame:

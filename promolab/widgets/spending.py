@@ -18,44 +18,27 @@ from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.language import language, speaking
 from promolab.policy import PlanValue, options_of
-from promolab.policy.frontier import (
-    HullPath,
-    Limits,
-    Scaled,
-    Solution,
-    hull_path,
-    scale,
-    solve_within,
-)
+from promolab.policy.frontier import HullPath, hull_path
 from promolab.results import Estimate, Facts, worded_table, words_of
-from promolab.widgets.controls import control, round_step, slide
-from promolab.widgets.explorer import Explorer, Progress, drawn
+from promolab.widgets.controls import round_step, slide
+from promolab.widgets.explorer import Explorer, drawn
 from promolab.widgets.week_input import reading, week_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-NOBODY = ""
-"""No promotion's capacity is fixed."""
-
 
 @dataclass(frozen=True)
 class BudgetState:
-    """What may be spent, and which promotion's capacity is fixed.
+    """What may be spent.
 
     Parameters
     ----------
     budget : float
         Most that may be spent, in money.
-    capped : str
-        The promotion whose capacity is fixed; empty for none.
-    capacity : int
-        How many customers may get it.
     """
 
     budget: float
-    capped: str = NOBODY
-    capacity: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,11 +84,6 @@ class Options:
         return thin(*columns)
 
     @functools.cached_property
-    def scaled(self) -> Scaled:
-        """Values and costs as they are solved for a fixed capacity."""
-        return scale(self.value, self.cost)
-
-    @functools.cached_property
     def before(self) -> pd.DataFrame:
         """What `sums` says of the start: looked up at each move."""
         return self.sums(self.start)
@@ -143,14 +121,6 @@ class Options:
         )
 
 
-@dataclass(frozen=True)
-class Found:
-    """What is looked up at a move: the options, and what was solved for a fixed capacity."""
-
-    options: Options
-    capped: Solution | None = None
-
-
 def budget(
     value: Any,
     cost: ArrayLike | None = None,
@@ -162,8 +132,8 @@ def budget(
     groups: ArrayLike | None = None,
     currency: str = "",
     out: str | Path = "reports",
-) -> Explorer[BudgetState, Found]:
-    """Explore what other budgets would bring, and what a promotion's capacity costs.
+) -> Explorer[BudgetState, Options]:
+    """Explore what other budgets would bring.
 
     Parameters
     ----------
@@ -202,8 +172,8 @@ def budget(
     Examples
     --------
     >>> found = budget([[3.0, 4.0], [1.0, 5.0]], [[1.0, 2.0], [1.0, 2.0]], budget=2)
-    >>> "9.00" in found.move(budget=4).text, found.state.capped
-    (True, '')
+    >>> "9.00" in found.move(budget=4).text
+    True
     """
     spoken = language()
     if isinstance(value, (str, Path, RunFolder)):
@@ -235,22 +205,9 @@ def budget(
     )  # fmt: skip
     with speaking(spoken):
         words = words_of(__name__, "budget", currency=currency)
-        choices = {words.word("nobody"): NOBODY} | {name: name for name in names}
-        most, steps = float(np.ceil(most / step) * step), max(1, round(round_step(n)))
-        controls = {
-            "budget": slide(words.say("budget"), 0.0, most, step),
-            "capped": control("Dropdown", words.word("capped"), options=choices),
-            "capacity": control("BoundedIntText", words.word("capacity"), min=0, max=n, step=steps),
-        }
-        return Explorer(
-            words.word("title"),
-            BudgetState(begun, NOBODY, n // 10),
-            controls,
-            render,
-            Found(made),
-            functools.partial(_cap, made),
-            _needs,
-        )
+        most = float(np.ceil(most / step) * step)
+        controls = {"budget": slide(words.say("budget"), 0.0, most, step)}
+        return Explorer(words.word("title"), BudgetState(begun), controls, render, made)
 
 
 def _of_week(run: RunFolder, budget: float | None) -> tuple[Any, ...]:
@@ -280,35 +237,17 @@ def _sent(policy: Any, rows: pd.DataFrame) -> float:
     return float(told / rows.loc[rows["chosen"], "cost"].sum()) if told else 1.0
 
 
-def _needs(state: BudgetState) -> Any:
-    """Return what must be solved anew for: without a fixed capacity nothing."""
-    return (state.capped, state.capacity, state.budget) if state.capped else NOBODY
-
-
-def _cap(options: Options, state: BudgetState, progress: Progress) -> Found:
-    """Solve with a promotion's capacity fixed."""
-    if not state.capped:
-        return Found(options)
-    words = words_of(__name__, "budget", capped=state.capped, capacity=state.capacity)
-    progress(None, words.say("solving"))
-    mine = np.array([[name == state.capped for name in options.names]], dtype=float)
-    ends = {"least": np.zeros(1), "most": np.array([float(state.capacity)])}
-    limits = Limits(state.budget, (("promotion", state.capped),), mine, np.array([-1]), **ends)
-    return Found(options, solve_within(options.scaled, limits, frontier=False))
-
-
-def render(state: BudgetState, found: Found) -> Html:
+def render(state: BudgetState, options: Options) -> Html:
     """Return what a budget adds, who gains and loses by it, and the frontier with its place on it.
 
     Parameters
     ----------
     state : BudgetState
-    found : Found
+    options : Options
     """
-    options, capped = found.options, found.capped
-    choice = options.path.choose(state.budget) if capped is None else capped.choice
+    choice = options.path.choose(state.budget)
     sums = options.sums(choice)
-    words = words_of(__name__, "budget", **_facts(state, options, capped, choice, sums))
+    words = words_of(__name__, "budget", **_facts(state, options, choice, sums))
     by_promotion, by_group = words.words["table"]
     change = sums["customers"] - options.before["customers"]
     rows = sums.assign(promotion=options.names, change=change)
@@ -319,7 +258,6 @@ def render(state: BudgetState, found: Found) -> Html:
         [
             say(words.say("finding"), css="finding"),
             say(words.say("changes")),
-            *([] if capped is None else [say(words.say("price"), css="note")]),
             beside([_frontier(words, options), _return(words, options)]),
             beside(tables),
         ]
@@ -327,13 +265,9 @@ def render(state: BudgetState, found: Found) -> Html:
 
 
 def _facts(
-    state: BudgetState,
-    options: Options,
-    capped: Solution | None,
-    choice: np.ndarray,
-    sums: pd.DataFrame,
+    state: BudgetState, options: Options, choice: np.ndarray, sums: pd.DataFrame
 ) -> dict[str, Any]:
-    """Return what is said of a budget: what it adds, against the start and without a capacity."""
+    """Return what is said of a budget: what it adds, and what changes against the start."""
     spend, profit = float(sums["cost"].sum()), float(sums["value"].sum())
     more = state.budget / 10 or options.began / 10
     adds = options.path.bound(state.budget + more) - options.path.bound(state.budget)
@@ -363,17 +297,6 @@ def _facts(
         known = (float(np.interp(spend, told["budget"], told[column])) for column in _ENDS)
         inside = found["first"] <= spend <= found["last"]
         found |= {"told": "inside" if inside else "beyond", "known": Estimate.of(known)}
-    if capped is not None:
-        free = options.sums(options.path.choose(state.budget))["value"].sum()
-        less = float(free) - profit
-        reached = int((capped.choice == options.names.index(state.capped)).sum())
-        found |= {
-            "capped": state.capped,
-            "capacity": state.capacity,
-            "less": less,
-            "costs": reached >= state.capacity and less > 0,
-            "price_of_one": float(capped.prices[1]),
-        }
     return found
 
 

@@ -327,22 +327,18 @@ def _ends(values: list[np.ndarray], depths: np.ndarray, at: float) -> tuple[floa
 def _sides(state: ThresholdState, found: int, wrong: int, missed: int, left: int) -> pd.DataFrame:
     """Return the confusion table, in rows and in money."""
     gain, paid = (state.benefit - state.cost) * found, -state.cost * wrong
-    rows = [
-        ("contacted", found, gain, wrong, paid, found + wrong, gain + paid),
-        ("left_out", missed, 0.0, left, 0.0, missed + left, 0.0),
-        (
-            "all",
-            found + missed,
-            gain,
-            wrong + left,
-            paid,
-            found + wrong + missed + left,
-            gain + paid,
-        ),
-    ]
-    names = ("responded", "responded_money", "silent", "silent_money", "all", "all_money")
-    frame = pd.DataFrame(rows, columns=["side", *names])
-    return pd.concat([frame, frame.sum().to_frame().T.assign(side="all")], ignore_index=True)
+    rows = pd.DataFrame(
+        {
+            "responded": [found, missed],
+            "responded_money": [gain, 0.0],
+            "silent": [wrong, left],
+            "silent_money": [paid, 0.0],
+        }
+    )
+    both = pd.concat([rows, rows.sum().to_frame().T], ignore_index=True)
+    money = both["responded_money"] + both["silent_money"]
+    both = both.assign(all=both["responded"] + both["silent"], all_money=money)
+    return both.assign(side=["contacted", "left_out", "all"])
 
 
 SQUARE: dict[str, Any] = {"shares": "xy", "xlim": (0, 1), "ylim": (0, 1)}

@@ -183,8 +183,7 @@ def test_a_long_page_lists_its_contents_beside_it_and_a_link_opens_what_is_folde
     box = rail.bounding_box()  # still in sight
     assert 0 <= box["y"] < SCREEN[1]
     reader.opened("07_policy")
-    tall = page.evaluate("document.documentElement.scrollHeight")
-    assert rail.count() == (tall > 3 * SCREEN[1])
+    assert rail.count() == (page.locator("main h2, main details.more:not(.apart)").count() >= 4)
 
 
 def test_without_its_script_all_still_reads(reader, chromium, files):
@@ -201,18 +200,15 @@ def test_without_its_script_all_still_reads(reader, chromium, files):
 
 
 def test_pages_are_printed(reader: Reader, files: dict[str, Path], tmp_path: Path) -> None:
-    from promolab.report.running import find_browser, print_pages
-
     for name in ("index", "08_plan"):
         shutil.copyfile(files[name], tmp_path / files[name].name)
         page = reader.opened(name, (A4, 1000))
         page.emulate_media(media="print")
         assert page.evaluate("document.documentElement.scrollWidth") <= A4
         assert not page.locator("header nav").is_visible()
-    printed = print_pages(find_browser(), tmp_path)
-    assert printed == [tmp_path / "index.pdf"]
-    text = printed[0].read_bytes()
-    assert text[:5] == b"%PDF-" and 1 <= len(re.findall(rb"/Type /Page\b", text)) <= 4
+        text = page.pdf(format="A4")
+        most = 4 if name == "index" else 12
+        assert text[:5] == b"%PDF-" and 1 <= len(re.findall(rb"/Type /Page\b", text)) <= most
 
 
 def words(page: Any) -> int:

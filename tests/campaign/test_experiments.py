@@ -17,7 +17,8 @@ from promolab.effects.identification import Refused
 from promolab.effects.targeting import GROUP_COLUMNS, group_rows, pooled, segments_of
 from promolab.errors import InputError
 from promolab.folder.run_folder import open_run
-from promolab.report.running.steps import check_parameters, find_notebooks, read_steps
+from promolab.report.running.run_start import check_parameters
+from promolab.report.running.steps import find_notebooks, read_steps
 from promolab.weeks import Week
 from tests.refused import refused
 

@@ -154,7 +154,7 @@ def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fa
     environment = os.environ | {"TMPDIR": str(temporary)}
     killed = (
         "import os; from promolab.folder import ReportsFolder\n"
-        "from promolab.report.running.kernel_pool import kernels; from promolab.weeks import Week\n"
+        "from promolab.report.running.execute import kernels; from promolab.weeks import Week\n"
         f"with ReportsFolder({str(out)!r}).staging(Week(2017, 44)), kernels():\n"
         "    os.kill(os.getpid(), 9)"
     )

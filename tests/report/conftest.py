@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from promolab.report.running.kernel_pool import Kernels, WarmProcess
+from promolab.report.running.execute import Kernels, WarmProcess
 from tests.in_process import without_kernels
 from tests.made_reports import SECRET
 
@@ -164,8 +164,6 @@ def warm_kernels(monkeypatch, warm):
     """Let reports take their kernels from that process, however few steps they have."""
 
     class Shared:
-        possible = staticmethod(WarmProcess.possible)
-
         def __init__(self, *_: Any) -> None:
             pass
 
@@ -175,8 +173,8 @@ def warm_kernels(monkeypatch, warm):
         def close(self) -> None:
             """Leave it to those that come after."""
 
-    monkeypatch.setattr("promolab.report.running.kernel_pool.WORTH_WARMING", 1)
-    monkeypatch.setattr("promolab.report.running.kernel_pool.WarmProcess", Shared)
+    monkeypatch.setattr("promolab.report.running.execute.WORTH_WARMING", 1)
+    monkeypatch.setattr("promolab.report.running.execute.WarmProcess", Shared)
 
 
 @pytest.fixture
@@ -220,7 +218,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory, notebooks) -> Path:
 def _command(tmp_path: Path, notebooks: Path, body: str) -> tuple[list[str], dict[str, str]]:
     driver = tmp_path / "driver.py"
     driver.write_text(
-        "import sys, promolab.sources, promolab.report.running.run as run\n"
+        "import sys, promolab.sources, promolab.report.running.run_start as run\n"
         "from pathlib import Path\n"
         "from tests.in_process import without_kernels\n"
         "from tests.report.conftest import load_toy\n"

@@ -96,14 +96,9 @@ def test_a_corrupt_file_and_names_that_differ_only_in_case_are_named(shop, tmp_p
 
 def test_a_wrong_call_is_refused(small_shop, tmp_path, capsys):
     for options, words in [
-        (["--week", "2017-W53"], "there is no week 2017-W53"),
-        (["--week", "44"], "is no ISO week"),
         (["--week", "2016-W40"], "begins before the data do"),
-        (["--week", "2018-W20"], "begins after the data end"),
         (["-p", "segmnets=4"], "did you mean 'segments'?"),
-        (["-p", "segments=many"], "segments"),
         (["-p", "l2=-1"], "l2"),
-        (["--shop", "nowhere.toml"], "there is no such file"),
     ]:
         assert words in refused(capsys, tmp_path / "out", "--source", small_shop, *options)
 

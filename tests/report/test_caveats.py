@@ -9,7 +9,7 @@ import pytest
 
 from promolab.campaign.outlook.economics import LaunchEconomics
 from promolab.folder.run_folder import RunFolder
-from promolab.report.pages.first_screen import FirstScreen, how_tested, what_data_allow
+from promolab.report.pages.first_screen import CampaignReport, how_tested, what_data_allow
 from promolab.report.pages.one_page import one_page
 from promolab.weeks import Week
 from promolab.wording import answer_to
@@ -36,7 +36,10 @@ def backtest(n: int = 600, *, skill: float = 2.0, rate: float = 0.2) -> pd.DataF
         (backtest(skill=0.0), "cannot be told: on 3 past promotions the ranking is not shown"),
         (backtest(skill=-2.0), "cannot be told"),
         (backtest(20, rate=0.1), "has hardly been tested"),
-        (backtest(60, rate=0.0), "has hardly been tested: on 3 past promotions with 0 redeemers"),
+        (
+            backtest(60, rate=0.0),
+            "tested: on 3 past promotions 0 of 60 contacts redeemed",
+        ),
         (backtest().head(0), "has not been tested: no past promotion could be predicted"),
     ],
 )
@@ -55,7 +58,7 @@ def test_that_nobody_was_held_back_is_never_said_for_want_of_a_record() -> None:
 
 
 @pytest.fixture
-def screen(tmp_path) -> FirstScreen:
+def screen(tmp_path) -> CampaignReport:
     """The first screen of a week with a plan whose consent was not checked, on stale data."""
     week = Week.parse("2021-W09")
     folder = tmp_path / str(week)
@@ -71,7 +74,7 @@ def screen(tmp_path) -> FirstScreen:
     run.write_table("funnel", frame, by="promotion_id")
     run.write_table("backtest", backtest(), by="customer_id")
     events = pd.DataFrame({"customer_id": ["A"], "ts": [NOW - pd.Timedelta(days=90)]})
-    return FirstScreen(
+    return CampaignReport(
         run=run,
         shop=shop_of({"events": events.assign(kind="purchase")}),
         as_of=NOW.to_pydatetime(),

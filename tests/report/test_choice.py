@@ -38,7 +38,7 @@ def test_half_of_the_list_costs_half_sees_more_and_says_when():
     sent, test, skip = choice().rows()
     assert [each["act"] for each in (sent, test, skip)] == [SEND, TEST, SKIP]
     assert sent["cost"] == "800 USD [300, 1,500]" and sent["contacts"] == "900"
-    assert sent["brings"].startswith("160 [80, 320] redemptions;")
+    assert sent["brings"].startswith("Redemptions expected: 160 [80, 320];")
     # 500 of the 1,000 planned get it: 500/900 of the cost, and as many are held back.
     ends = (end * 500 / 900 for end in (800, 300, 1500))
     assert test["cost"] == money(*ends, currency="USD") and test["contacts"].startswith("500, as")

@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import io
 import json
 import os
 import re
@@ -21,7 +20,6 @@ import pytest
 from promolab.errors import StepError
 from promolab.folder.run_folder import open_run
 from promolab.report.running import steps as schedule_steps
-from promolab.report.running.progress import Progress
 from promolab.report.running.steps import (
     EVERYTHING,
     Needs,
@@ -277,19 +275,6 @@ def test_the_first_that_fails_is_the_one_that_is_told():
     assert begun == ["a", "b", "d"]
 
 
-def test_memory_is_what_the_system_and_the_container_leave(tmp_path, monkeypatch):
-    assert schedule_steps.available_memory() > 0
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("900\n")
-    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 300\n")
-    assert schedule_steps._of_the_container(tmp_path) == 400
-    monkeypatch.setattr(schedule_steps, "_CGROUP", tmp_path)
-    assert schedule_steps.available_memory() == 400 and not schedule_steps.has_room()
-    (tmp_path / "memory.max").write_text("max\n")
-    assert schedule_steps.available_memory() > 10_000
-    assert schedule_steps._of_the_container(tmp_path / "none") == float("inf")
-
-
 def test_workers_are_counted_in_whole_numbers(toy, tmp_path):
     refused("workers = 0; expected a whole number from 1", toy, tmp_path, workers=0)
 
@@ -382,45 +367,3 @@ def test_segments_and_responses_do_not_wait_for_each_other():
     waits = waits_for(read_steps(find_notebooks()))
     assert waits["04_response"] == {"01_data"}
     assert waits["03_segments"] == {"01_data", "02_customers"}
-
-
-# The line on the terminal.
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_the_line_moves_each_second_and_says_which_cell(monkeypatch):
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    with Progress(5, every=0.05) as shown:
-        shown.begin("Reading the shop")
-        shown.end("Reading the shop", steps=0)
-        shown.begin("Segments", "cell 2 of 9")
-        shown.begin("Response", "cell 1 of 4")
-        before = screen.getvalue()
-        time.sleep(0.5)
-        assert screen.getvalue().count("\r") - before.count("\r") >= 4
-        shown.say("another run holds the folder")
-        shown.end("Segments")
-    lines = screen.getvalue().replace("\n", "\r").split("\r")
-    assert any(line.startswith("Reading the shop: 0/5") for line in lines)
-    assert any(
-        re.match(r"Segments \(cell 2 of 9\), Response \(cell 1 of 4\): 0/5 \|.* 00:00", line)
-        for line in lines
-    )
-    assert "promolab: another run holds the folder" in lines
-    assert any(line.startswith("Response (cell 1 of 4): 1/5") for line in lines)
-
-
-def test_where_nobody_watches_nothing_is_drawn(monkeypatch):
-    screen = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", screen)
-    with Progress(5) as shown:
-        shown.begin("Segments", "cell 2 of 9")
-        shown.end("Segments")
-        assert screen.getvalue() == ""
-        shown.say("another run holds the folder")
-    assert screen.getvalue() == "promolab: another run holds the folder\n"

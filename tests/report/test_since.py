@@ -57,7 +57,7 @@ def test_three_lines_by_the_shops_own_days(run) -> None:
     text = text_of(block)
     assert "110 USD, +10 % on the week before; 5 orders by 3 customers" in text
     # 18 began on the Monday before, which was 7 days and an hour ago.
-    assert "Promotions: Coupons 18 started; Coupons 16 ended; what runs brought" in text
+    assert "Promotions: Coupons 18 started; Coupons 16 ended; in what runs" in text
     assert "Customers to contact: 0, in the report of 2017-W44 925." in text
     assert "Of 2,400 customers 10 % moved to another segment." in text
 

@@ -6,8 +6,7 @@ from typing import Any
 import nbformat
 from nbconvert import HTMLExporter
 
-from promolab.report.running.execute import execute
-from promolab.report.running.kernel_pool import kernels
+from promolab.report.running.execute import execute, kernels
 from promolab.report.running.steps import Step
 from tests.widgets.explored import WEEK
 
@@ -34,7 +33,7 @@ def test_papermill_runs_each_and_its_page_has_the_figure_alone(explored_week, re
             own = {} if step.stem in {"explore_design", "explore_experiment"} else given
             made = execute(
                 step, own, kernel=kernel, folder=tmp_path, failed=tmp_path / "failed.ipynb",
-                timeout=120, shown={},
+                timeout=120, shown={}, hidden={},
             )  # fmt: skip
             page, _ = exporter.from_notebook_node(made)
             figure = page[page.index('<div class="promolab-explorer">') :]

@@ -107,19 +107,6 @@ def test_of_many_customers_some_are_drawn_and_that_is_said(features, monkeypatch
     assert "100 customers drawn by chance of 240" in segments(features).move(k=2).text
 
 
-def test_seaborn_draws_once_for_each_setting(features):
-    pytest.importorskip("seaborn", reason="the extra lab is not installed")
-    made = segments(features)
-    assert "<img" not in made.move(k=3, columns=("orders", "amount")).text
-    text = made.press("draw").text
-    assert text.count("<img") == 2 and "Distribution of " in text
-    assert "<img" not in made.move(k=4).text
-    drawn = made.prepared_now().pictures
-    assert made.move(k=3).text == text
-    made.press("draw")
-    assert made.prepared_now().pictures[3] is drawn[3]
-
-
 def test_what_cannot_be_grouped_is_refused_in_a_sentence():
     refused("no column of numbers that differ", segments, pd.DataFrame({"customer_id": [1, 2]}))
     refused("there is no reports folder", segments, "2017-W44", out="/nowhere/at/all")

@@ -13,35 +13,32 @@ from promolab.campaign.outlook import TrackRecord
 from promolab.campaign.past import FEWEST_UNITS, days_of, list_of, shifted
 from promolab.campaign.readout import Running
 from promolab.contract import Shop
-from promolab.display import Html, beside, join, link, say, table
+from promolab.display import Html, beside, join, link, say
 from promolab.folder import RunFolder
-from promolab.language import _, _n, marked
+from promolab.language import _
 from promolab.loop.promises import ComparedForecasts
 from promolab.report.pages.choice import estimate_of
+from promolab.results import Facts, worded_table, words_of
 from promolab.sales import WeeklySales, monthly_cohorts
-from promolab.segmentation import (
-    APART,
-    SEGMENT_FORMATS,
-    SegmentProfile,
-    advice_words,
-    segment_words,
-)
+from promolab.segmentation import APART, SegmentProfile, advice_words, segment_words
 from promolab.weeks import Week
-from promolab.wording import Answer, answer_to, count, listed, money, part_of, percent
+from promolab.wording import Answer, answer_to, listed, money, part_of
 
 _MORE = (
-    (("promotions", "exposures", "responses"),
-     marked("who is likely to answer what starts, how many to expect, what it costs, and what "
-            "became of past promotions")),
-    (("promotion_products",), marked("what the products of a promotion cost in discounts")),
-    (("decisions",),
-     marked("what promotions themselves add: who was held back by which chance")),
-    (("contact_rights",), marked("who may be contacted, before anything is sent")),
-    (("products",), marked("interests and price level of each customer")),
-)  # fmt: skip
+    (("promotions", "exposures", "responses"), "responses"),
+    (("promotion_products",), "promotion_products"),
+    (("decisions",), "decisions"),
+    (("contact_rights",), "contact_rights"),
+    (("products",), "products"),
+)
+"""Tables, and under which word of ``blocks`` stands what they would add."""
 _EMPTY = re.compile(r"<p[^>]*>((?:(?!</p>).)*)</p>", re.DOTALL)
 MOST_NAMED = 4
 """Promotions that started, or ended, are named; of more than these the rest is counted."""
+
+
+def _words(**given: Any) -> Facts:
+    return words_of(__name__, "blocks", **given)
 
 
 def sales_and_changes(
@@ -73,7 +70,7 @@ def sales_and_changes(
     if promotions is None or running is None or forecasts is None or record is None:
         return beside([sales.block(), monthly_cohorts(shop, run.as_of).block()])
     changes = since_last_week(run, sales, promotions, running, run.as_of, shop.zone)
-    held = say(_("Track record"), kind="h2") + forecasts.track_record(record.block())
+    held = say(_words().say("record_head"), kind="h2") + forecasts.track_record(record.block())
     return beside([sales.block(), changes + held])
 
 
@@ -108,7 +105,7 @@ def since_last_week(
         _what_moved(promotions, running, since, as_of),
         _earlier_report(run),
     ]
-    title = say(_("Since last week"), kind="h2")
+    title = say(_words().say("since_head"), kind="h2")
     return title + join([say(line) for line in lines if line])
 
 
@@ -119,34 +116,17 @@ def _what_moved(
     began = promotions["status"].isin(["running", "ended"])
     began &= promotions["starts_at"].between(since, pd.Timestamp(now), inclusive="left")
     over = (promotions["status"] == "ended") & (promotions["ends_at"] > since)
-    parts = [
-        _(message, names=_named(promotions.loc[rows, "name"].tolist()))
-        for rows, message in (
-            (began, marked("{names} started")),
-            (over, marked("{names} ended")),
-        )
-        if rows.any()
-    ] or [_("nothing started or ended")]
+    told: dict[str, Any] = {"runs": len(running)}
+    for case, rest, rows in (("began", "began_more", began), ("over", "over_more", over)):
+        names = promotions.loc[rows, "name"].tolist()
+        most = MOST_NAMED if len(names) > MOST_NAMED + 1 else len(names)
+        told |= {case: names[:most], rest: len(names) - most}
     if len(running):
-        who = answer_to(row.kind for row in running.promotions).who
-        new = sum(row.observed - row.observed_by(since) for row in running.promotions)
-        parts.append(
-            _n(
-                "what runs brought {n} new {redeemer}",
-                "what runs brought {n} new {redeemer}s",
-                new,
-                redeemer=who,
-            )
-        )
-    return _("Promotions: {parts}.", parts=_("; ").join(parts))
-
-
-def _named(names: list[str]) -> str:
-    """Name a few promotions, and count the rest."""
-    more = len(names) - MOST_NAMED
-    if more < 2:
-        return listed(names)
-    return _("{names} and {n} more", names=listed(names[:MOST_NAMED]), n=more)
+        told["who"] = answer_to(row.kind for row in running.promotions)
+        told["new"] = sum(row.observed - row.observed_by(since) for row in running.promotions)
+    words = _words(still=not began.any() and not over.any(), **told)
+    parts = (words.say(name) for name in ("started", "ended", "still", "new_answers"))
+    return _words(parts=words.joined(parts, "each")).say("promotions")
 
 
 def _earlier_report(run: RunFolder) -> str:
@@ -154,34 +134,19 @@ def _earlier_report(run: RunFolder) -> str:
     week = run.week.previous()
     earlier = run.metrics_of(week)
     if earlier is None:
-        return _(
-            "No report of {week} lies in this folder: plans and segments cannot be compared.",
-            week=week,
-        )
+        return _words(week=str(week)).say("no_report")
     now, then = (
         float((metrics.get("plan") or {}).get("customers_to_contact") or 0)
         for metrics in (run.metrics, earlier)
     )
-    text = _(
-        "Customers to contact: {now}, in the report of {week} {then}.",
-        now=count(now),
-        week=week,
-        then=count(then),
-    )
+    text = _words(now=now, then=then, week=str(week)).say("to_contact")
     if now and then:
         text = f"{text} {_other_plan(run, week, earlier)}"
     moved = (run.metrics.get("segments") or {}).get("migration") or {}
     stayed = moved.get("stayed") or {}
     if not (stayed.get("n") and moved.get("same_fit")):
         return text
-    n, share = stayed["n"], percent(1 - stayed["value"], decimals=0)
-    moved_on = _n(
-        "Of {n} customer {share} moved to another segment.",
-        "Of {n} customers {share} moved to another segment.",
-        n,
-        share=share,
-    )
-    return f"{text} {moved_on}"
+    return f"{text} {_words(n=stayed['n'], share=1 - stayed['value']).say('moved_on')}"
 
 
 def _other_plan(run: RunFolder, week: Week, earlier: Mapping[str, Any]) -> str:
@@ -194,16 +159,11 @@ def _other_plan(run: RunFolder, week: Week, earlier: Mapping[str, Any]) -> str:
         set(planned.loc[planned["holdout"] == "none", "customer_id"])
         for planned in (r.read_table("planned") for r in (run, run.reports.run(week)))
     ]
-    return _(
-        "It costs {now}, the earlier plan {then}; {n} of its customers were on that list too.",
-        now=money(*now, currency=currency, bare=True),
-        then=money(*then, currency=currency, bare=True),
-        n=count(len(lists[0] & lists[1])),
-    )
-
-
-def _products(n: Any) -> str:
-    return "" if pd.isna(n) else _n("{n} product", "{n} products", n)
+    return _words(
+        cost=money(*now, currency=currency, bare=True),
+        earlier=money(*then, currency=currency, bare=True),
+        n=len(lists[0] & lists[1]),
+    ).say("costs")
 
 
 def coming(promotions: pd.DataFrame, zone: str) -> Html:
@@ -219,14 +179,15 @@ def coming(promotions: pd.DataFrame, zone: str) -> Html:
     rows, empty = list_of(promotions, "coming")
     if empty:
         return say(empty)
-    lines = [
-        f"{r['name']} · {days_of(r['starts_at'], r['ends_at'], zone)} · "
-        + _n("{n} day", "{n} days", r["days"])
-        + "".join(f" · {part}" for part in (r.get("terms"), _products(r["products"])) if part)
-        for r in rows.to_dict("records")
-    ]
+    lines = []
+    for row in rows.to_dict("records"):
+        days = days_of(row["starts_at"], row["ends_at"], zone)
+        products = 0 if pd.isna(row["products"]) else row["products"]
+        words = _words(days=row["days"], products=products)
+        long, many = words.say("days_long"), words.say("of_products")
+        lines.append(" · ".join(filter(None, (row["name"], days, long, row.get("terms"), many))))
     items = "".join(say(line, kind="li").text for line in lines)
-    title = say(_("Coming ({n})", n=len(rows)), kind="h2")
+    title = say(_words(n=len(rows)).say("coming_head"), kind="h2")
     return title + Html(f'<ul class="lines">{items}</ul>')
 
 
@@ -251,7 +212,7 @@ def segments(run: RunFolder, words: Answer) -> Html:
     told = run.read_table("segment_profile")
     profile = SegmentProfile(told, "kmeans", int(told["customers"].sum()))
     found = profile.finding(words.verb)
-    title = _("Segments: {finding}", finding=found) if found else _("Segments")
+    title = _words(finding=found or "").say("segments_head")
     return say(title, kind="h2") + segments_table(run, words)
 
 
@@ -266,31 +227,9 @@ def segments_table(run: RunFolder, words: Answer) -> Html:
     rows = _with_plan(run, rows)
     rows["segment"] = rows["segment"].map(segment_words)
     made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
-    return join(
-        [
-            table(
-                rows,
-                {
-                    "segment": _("segment"),
-                    "customers": _("customers"),
-                    "share_sales": _("share of sales"),
-                    "response_rate": _("{redemption} rate", redemption=words.noun),
-                    "click_rate": _("click rate"),
-                    "in_list": _("in this week's list"),
-                    "next_test": _("next test"),
-                },
-                SEGMENT_FORMATS,
-                caption=_(
-                    "Largest first. {rates}Drawn in {week}. Who is on the list is tested by those "
-                    "held back; for others the test follows from fixed rules.",
-                    rates=_rate_words(rows),
-                    week=made_in,
-                ),
-                most=12,
-            ),
-            link("03_segments.html", _("Why, and how the segments were made")),
-        ]
-    )
+    facts = _words(contacts=int(rows["contacts"].sum()), made_in=made_in, who=words)
+    table = worded_table(facts.words["table"][0], facts, rows)
+    return join([table, link("03_segments.html", facts.say("segments_link"))])
 
 
 def _with_plan(run: RunFolder, rows: pd.DataFrame) -> pd.DataFrame:
@@ -313,22 +252,10 @@ def _with_plan(run: RunFolder, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _next_test(sent: int, held: int, rule: str) -> str:
     """Return the test that is left; of whom hardly anybody is on the list, what rules say."""
-    if held >= FEWEST_UNITS:
-        return _("Runs: {n} held back by chance.", n=count(held))
-    if sent + held < 2 * FEWEST_UNITS:
+    if held < FEWEST_UNITS and sent + held < 2 * FEWEST_UNITS:
         return rule
-    more = count(FEWEST_UNITS - held)
-    return _("Hold back {n} more by chance: too few are to tell.", n=more)
-
-
-def _rate_words(rows: pd.DataFrame) -> str:
-    if not (rows["contacts"] > 0).any():
-        return ""
-    return _n(
-        "Rates of {n} contact for promotions that are over, by segment at the start. ",
-        "Rates of {n} contacts for promotions that are over, by segment at the start. ",
-        rows["contacts"].sum(),
-    )
+    case = "runs" if held >= FEWEST_UNITS else "more"
+    return _words(test=case, held=held, lacking=FEWEST_UNITS - held).say("next_test")
 
 
 def what_was_left_out(run: RunFolder, shop: Shop) -> Html:
@@ -343,35 +270,21 @@ def what_was_left_out(run: RunFolder, shop: Shop) -> Html:
     shop : Shop
         Whose tables count.
     """
-    metrics = run.metrics
-    data = [v for v in metrics["data"].values() if isinstance(v, dict) and "rows_in" in v]
+    data = [v for v in run.metrics["data"].values() if isinstance(v, dict) and "rows_in" in v]
     kept = sum(v["rows_kept"] for v in data)
     out = sum(v["rows_quarantined"] for v in data)
-    share = percent(out / (kept + out), decimals=2) if 10_000 * out >= kept + out else _("< 0.01 %")
-    if out:
-        first = _n(
-            "{n} row were known by then; {out} ({share}) were left out.",
-            "{n} rows were known by then; {out} ({share}) were left out.",
-            kept + out,
-            out=count(out),
-            share=share,
-        )
-    else:
-        first = _n(
-            "{n} row were known by then; none was left out.",
-            "{n} rows were known by then; none was left out.",
-            kept + out,
-        )
+    share = out / max(kept + out, 1)
+    words = _words(n=kept + out, out=out, share=share, few=share < 1e-4)
     told = (run.spoken.get("quarantined") or {}).get("sentences", [])
     items = "".join(say(sentence, kind="li").text for sentence in told[:4])
     more = [more_would_tell(shop)] if shop.lacks("response models") else []
     return join(
         [
             *more,
-            say(_("What was left out"), kind="h2"),
-            say(first),
+            say(words.say("left_out_head"), kind="h2"),
+            say(words.say("left_out")),
             Html(f'<ul class="lines">{items}</ul>' if items else ""),
-            link("01_data.html", _("Rule by rule, and what is not read")),
+            link("01_data.html", words.say("left_out_link")),
         ]
     )
 
@@ -384,21 +297,15 @@ def more_would_tell(shop: Shop) -> Html:
     shop : Shop
         Whose tables count.
     """
+    words = _words()
     rows = [
-        (listed(_(name.replace("_", " ")) for name in names if not shop.has(name)), _(told))
+        (
+            listed(_(n.replace("_", " ")) for n in names if not shop.has(n)),
+            words.word(f"with_{told}"),
+        )
         for names, told in _MORE
         if not all(shop.has(name) for name in names)
     ]
-    return join(
-        [
-            say(_("What more tables would tell"), kind="h2"),
-            table(
-                pd.DataFrame(rows, columns=["tables", "adds"]),
-                {
-                    "tables": _("tables that would have to be there"),
-                    "adds": _("what they would add"),
-                },
-                caption=_("The most useful first."),
-            ),
-        ]
-    )
+    frame = pd.DataFrame(rows, columns=["tables", "adds"])
+    table = worded_table(words.words["table"][1], words, frame)
+    return say(words.say("more_head"), kind="h2") + table

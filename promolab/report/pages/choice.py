@@ -13,16 +13,13 @@ import pandas as pd
 from promolab.abtest import smallest_effect
 from promolab.campaign.past import settles_at
 from promolab.contract import read_operations
-from promolab.display import Html, Tile, join, say, table
-from promolab.language import _, day_words, marked
-from promolab.results import Estimate
-from promolab.wording import count, money, number, percent
+from promolab.display import Html, Tile, join, say
+from promolab.results import Estimate, worded_table, words_of
+from promolab.wording import count, money
 
 if TYPE_CHECKING:
     from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics
     from promolab.contract import Shop
-
-_BY = marked("by what came of past decisions")
 
 
 @dataclass(frozen=True)
@@ -60,59 +57,40 @@ class MoneyHeadline:
         >>> MoneyHeadline(told, 8_210, "CNY").sentence()
         'Contact 8,210 of 31,500; 42,000 CNY of discounts.'
         """
-        told = _(
-            "Contact {whom} of {n}; {opening}.",
-            whom=count(self.contacts) if self.contacts else _("nobody"),
-            n=count(self.policy["customers"]),
-            opening=self.policy["opening"],
-        )
+        told = words_of(__name__, "money", contacts=self.contacts, **self.policy).say("opens")
         # As good as the plan within noise, it is what is recommended.
         same = (self.policy.get("same_for_all") or {}).get("summary")
         return f"{told} {same}" if same else told
 
     def tiles(self) -> list[Tile]:
         """Return four headline numbers: whom, what it adds, what it costs, the chance of a loss."""
-        answer, customers = self.policy["answer"], self.policy["customers"]
-        profit, more = estimate_of(answer["profit"]), estimate_of(answer["next"])
-        budget = self.policy.get("budget")
-        stated = _("no budget stated")
-        if budget is not None:
-            stated = _("of a budget of {amount}", amount=money(budget, currency=self.currency))
-        step = answer["step"]
-        step = money(step, currency=self.currency, decimals=0 if step >= 1 else None)
-        then = _(
-            "the next {step} would add {amount}",
-            step=step,
-            amount=money(*more.ends, currency=self.currency),
+        answer, loss = self.policy["answer"], float(self.policy["answer"]["loss"] or 0.0)
+        profit, step = estimate_of(answer["profit"]), answer["step"]
+        words = words_of(
+            __name__,
+            "money",
+            currency=self.currency,
+            contacts=self.contacts,
+            customers=self.policy["customers"],
+            profit=profit,
+            cost=self.cost,
+            budget=self.policy.get("budget"),
+            stated="budget" if self.policy.get("budget") is not None else "none",
+            step=money(step, currency=self.currency, decimals=0 if step >= 1 else None),
+            more=estimate_of(answer["next"]),
+            next="more" if answer["next"]["value"] > 0 else "nothing",
+            loss=min(loss, 0.99),
+            risk="rare" if 0 < loss < 0.005 else "known",
         )
-        loss = float(answer["loss"] or 0.0)
+        values = {
+            "to_contact": (float(self.contacts), "difference"),
+            "adds": (profit.value, "percent"),
+            "costs": (self.cost.value, "percent"),
+            "risk": (loss, "points"),
+        }
         return [
-            Tile(
-                _("Customers to contact"),
-                count(self.contacts),
-                float(self.contacts),
-                _("of {n} who may be contacted", n=count(customers)),
-                change="difference",
-            ),
-            Tile(
-                _("Adds to margin, costs taken off"),
-                money(*profit.ends, currency=self.currency),
-                profit.value,
-                _(_BY),
-            ),
-            Tile(
-                _("Discounts and contacts, to the shop"),
-                money(*self.cost.ends, currency=self.currency),
-                self.cost.value,
-                stated,
-            ),
-            Tile(
-                _("Chance of a loss"),
-                _("less than 1 %") if 0 < loss < 0.005 else percent(min(loss, 0.99), decimals=0),
-                loss,
-                then if more.value > 0 else _("more budget would add nothing"),
-                change="points",
-            ),
+            Tile(words.word(name), words.say(name), value, words.say(f"{name}_note"), change)
+            for name, (value, change) in values.items()
         ]
 
 
@@ -128,8 +106,7 @@ def estimate_of(told: Mapping[str, Any]) -> Estimate:
     return Estimate.of(math.nan if end is None else end for end in ends)
 
 
-SEND, SAME = marked("Send as planned"), marked("Same offer for all")
-TEST, SKIP = marked("Test on half"), marked("Skip")
+SEND, SAME, TEST, SKIP = "send", "same", "test", "skip"
 COLUMNS = ("act", "contacts", "cost", "brings", "tells")
 
 
@@ -161,75 +138,58 @@ class Choice:
         """Return the acts, a row each, the one that the figures speak for marked."""
         if not self.customers or self.economics.largest is None:
             return Html("")
-        rows, (act, why) = pd.DataFrame(self.rows()), self.advice()
-        rows = rows.assign(mark=rows["act"] == act, act=[_(each) for each in rows["act"]])
-        titles = [_("act"), _("customers"), _("cost to the shop"), _("brings")]
-        columns = dict(zip(COLUMNS, [*titles, _("what is known then")], strict=True))
-        acts = table(rows, columns, {"contacts": str, "cost": str}, marked="mark")
-        title = say(_("This week's choice"), kind="h2")
+        (act, why), words = self.advice(), words_of(__name__, "choice")
+        rows = pd.DataFrame(self.rows())
+        rows = rows.assign(mark=rows["act"] == act, act=rows["act"].map(words.word))
+        title = say(words.say("title"), kind="h2")
+        acts = worded_table(words.words["table"], words, rows)
         return join([title, say(f"{why} {self.budget_words()}"), acts])
 
     def rows(self) -> list[dict[str, str]]:
         """Return the acts as they stand in the table."""
-        first, amount = self._first, self._amount
+        first, amount, word = self._first, self._amount, words_of(__name__, "choice").say
         halves = [(p, (p.contacts + p.held) // 2) for p in self.economics.promotions if p.contacts]
         ends = zip(*((p.cost * (n / p.contacts)).ends for p, n in halves), strict=True)
-        half = _("{n}, as many held back by chance", n=count(sum(n for _p, n in halves)))
-        tested, nothing = amount(*map(math.fsum, ends)), _("nothing new")
+        half = words_of(__name__, "choice", n=sum(n for _, n in halves)).say("half")
         cost = amount(*self.economics.total("cost").ends)
-        tells = self._sees(first.held, first.visible) if first.held else nothing
+        tells = self._sees(first.held, first.visible) if first.held else word("nothing_new")
         rows = [(SEND, count(self.customers), cost, self._brings(), tells)]
         if same := self._same:
-            than = _("as good as the plan within noise, and simpler")
-            than = than if same["as_good"] else _("less than the plan brings")
-            brings = self._margin(same["profit"])
             spend, error = float(same["spend"]), same.get("error", 0.0)
             costs = amount(spend, spend - error, spend + error, bare=True)
-            rows.append((SAME, str(same["name"]), costs, brings, than))
+            than = word("as_good" if same["as_good"] else "less_than_plan")
+            rows.append((SAME, str(same["name"]), costs, self._margin(same["profit"]), than))
         seen = self._sees(first.contacts + first.held - self._half, self._visible)
-        rows.append((TEST, half, tested, _("half of it"), seen))
-        idle = _("nothing; nobody's contact limit is used up")
-        rows.append((SKIP, count(0), amount(0.0), idle, nothing))
+        rows.append((TEST, half, amount(*map(math.fsum, ends)), word("half_of_it"), seen))
+        rows.append((SKIP, count(0), amount(0.0), word("idle"), word("nothing_new")))
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
     def advice(self) -> tuple[str, str]:
         """Return the act that the figures speak for, "" where they speak for none, and why."""
-        if self._same.get("as_good"):
-            return SAME, _(
-                "One offer for all is as good as the plan within noise: take the simpler one."
-            )
+        case = "as_good" if self._same.get("as_good") else self._case()
+        acts = {"as_good": SAME, "pays": SEND, "loses": SKIP, "tells": TEST}
+        return acts.get(case, ""), words_of(__name__, "choice", case=case).say("why")
+
+    def _case(self) -> str:
         if self.headline:
             profit = self._policy["answer"]["profit"]
             if self._policy.get("pays", True) and profit["value"] > 0:
-                return SEND, _("The figures speak for sending: past decisions show that it pays.")
-            if profit["ci_high"] < 0:
-                return SKIP, _("The figures speak for skipping: the plan loses money beyond noise.")
-            return "", _(
-                "Sending is not shown to pay; those whom chance draws are sent to learn from."
-            )
-        if self._visible <= self._first.break_even.value:
-            return TEST, _(
-                "Whether sending pays is not known, and half of the list would tell: test."
-            )
-        return "", _(
-            "Whether sending pays is not known, and half of the list would not tell either: the "
-            "choice is yours."
-        )
+                return "pays"
+            return "loses" if profit["ci_high"] < 0 else "unsure"
+        return "tells" if self._visible <= self._first.break_even.value else "unknown"
 
     def budget_words(self) -> str:
         """Say how much of the week's budget is used and left."""
         budget = self._policy.get("budget")
         budget = read_operations(self.shop.settings).economics.budget if budget is None else budget
         if budget is None:
-            return _("No budget is stated for the week.")
+            return words_of(__name__, "choice", left="none").say("budget_line")
         used = self.headline.cost if self.headline else self.economics.total("cost")
         left = budget - used.value
-        message = marked("Of the week's budget of {budget}, {used} is used and {left} is left.")
-        if left < 0:
-            message = marked("Of the week's budget of {budget} {used} is used: {left} too much.")
         ends = abs(left), budget - used.ci_high, budget - used.ci_low
-        told = {"used": self._amount(*used.ends, bare=True), "left": self._amount(*ends, bare=True)}
-        return _(message, budget=self._amount(budget), **told)
+        told = {"used": self._amount(*used.ends, bare=True), "rest": self._amount(*ends, bare=True)}
+        told |= {"budget": self._amount(budget), "left": "over" if left < 0 else "some"}
+        return words_of(__name__, "choice", **told).say("budget_line")
 
     @property
     def _policy(self) -> Mapping[str, Any]:
@@ -259,32 +219,29 @@ class Choice:
         if self.headline:
             return self._margin(self._policy["answer"]["profit"])
         found = self.economics.total("redemptions")
-        if not math.isfinite(found.value):
-            return _("not known")
-        n = number(*found.ends, decimals=None if math.isfinite(found.ci_low) else 0)
-        noun = self.economics.words.noun
-        return _("{n} {redemption}s; what they add is not known", n=n, redemption=noun)
+        told = {"found": found, "known": math.isfinite(found.value)}
+        return words_of(__name__, "choice", who=self.economics.words, **told).say("brings")
 
     def _margin(self, told: Mapping[str, float]) -> str:
         amount = self._amount(*(told[name] for name in ("value", "ci_low", "ci_high")))
-        return _("{amount} of margin, costs taken off", amount=amount)
+        return words_of(__name__, "choice", amount=amount).say("margin")
 
     def _sees(self, held: int, visible: float) -> str:
         """Say from when on which effect of the largest promotion can be seen."""
-        if not math.isfinite(visible):
-            return _("not known")
         first, zone = self._first, self.shop.zone
         rows = self.promotions["promotion_id"].astype(str) == str(first.promotion_id)
         window = self.promotions.loc[rows, ["starts_at", "ends_at"]].iloc[0]
         rules = read_operations(self.shop.settings).attribution
         ends = settles_at(window["starts_at"], window["ends_at"], rules, zone)
-        return _(
-            "from {day}: effects of {amount} a customer or more, by {n} held back{whose}",
-            day=day_words(pd.Timestamp(ends, tz="UTC").tz_convert(zone), year=True),
+        return words_of(
+            __name__,
+            "choice",
+            day=pd.Timestamp(ends, tz="UTC").tz_convert(zone),
             amount=self._amount(visible),
-            n=count(held),
-            whose=_(" of {name}", name=first.name) if len(self.economics) > 1 else "",
-        )
+            held=held,
+            name=first.name if len(self.economics) > 1 else "",
+            visible=math.isfinite(visible),
+        ).say("sees")
 
     def _amount(self, *ends: float, bare: bool = False) -> str:
         decimals = None if ends[0] else 0

@@ -14,28 +14,32 @@ from promolab.campaign.past import list_of
 from promolab.campaign.plan import UNCHECKED
 from promolab.contract import freshness, read_operations
 from promolab.display import Html, Tile, join, say, tiles
-from promolab.language import ENGLISH, _, _n, again, close_up, day_words, language, marked, speaking
+from promolab.language import ENGLISH, again, close_up, language, speaking
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
+from promolab.report.pages import campaign_report as blocks
 from promolab.report.pages.choice import Choice, MoneyHeadline
-from promolab.wording import Answer, answer_to, capital, count, listed, percent
+from promolab.report.pages.launches import launching
+from promolab.results import Facts, words_of
+from promolab.wording import Answer, answer_to, count
 
 if TYPE_CHECKING:
-    from promolab.campaign.outlook import LaunchEconomics
+    from promolab.campaign.outlook import LaunchEconomics, TrackRecord
     from promolab.campaign.readout import Readout, Running
     from promolab.contract import Shop
     from promolab.folder import RunFolder
+    from promolab.loop.promises import ComparedForecasts
     from promolab.sales import WeeklySales
 
 
 FEWEST = 10
 """Answers among past contacts below which a test says too little to be called one."""
 DEPTH = 0.4
-PROFILES_ONLY = marked(
-    "Nothing can be said about promotions: no table says what ran, who was contacted and who "
-    "answered."
-)
 MOST_WORDS = 195  # of the mail
+
+
+def _words(**given: Any) -> Facts:
+    return words_of(__name__, "screen", **given)
 
 
 def what_data_allow(
@@ -54,17 +58,9 @@ def what_data_allow(
     measured : str
         What past decisions tell of effects, in sentences; empty where they tell nothing.
     """
-    found = how_tested(backtest, words)
-    likely = _("Likely to {redeem} does not mean worth sending to.", redeem=words.verb)
-    if measured:
-        return " ".join([found, measured, likely])
-    if decisions:
-        adds = _(
-            "What a promotion adds is told by those held back at random, where there were any."
-        )
-        return " ".join([found, adds, likely])
-    unknown = _("What a promotion adds is not known: nothing states who was held back by chance.")
-    return " ".join([found, unknown, likely])
+    case = "measured" if measured else "decisions" if decisions else "unknown"
+    told = _words(effects=case, who=words, measured=measured)
+    return " ".join([how_tested(backtest, words), told.say("adds"), told.say("likely")])
 
 
 def how_tested(backtest: pd.DataFrame, words: Answer) -> str:
@@ -82,48 +78,24 @@ def how_tested(backtest: pd.DataFrame, words: Answer) -> str:
     >>> how_tested(nothing, answer_to("coupon"))
     'Who is likely to redeem has not been tested: no past promotion could be predicted.'
     """
-    rows = backtest
-    told: dict[str, Any] = {"redeem": words.verb, "redeemer": words.who}
-    if rows.empty:
-        return _(
-            "Who is likely to {redeem} has not been tested: no past promotion could be predicted.",
-            **told,
+    told: dict[str, Any] = {"who": words, "promotions": backtest["promotion_id"].nunique()}
+    told |= {"answers": int(backtest["y"].sum()), "contacts": len(backtest), "top": DEPTH}
+    case = "tested"
+    if backtest.empty:
+        case = "never"
+    elif min(told["answers"], len(backtest) - told["answers"]) < FEWEST:
+        case = "hardly"
+    elif not roc(backtest["y"], backtest["p"], cluster=backtest["customer_id"]).ci_low > 0.5:
+        case = "chance"
+    else:
+        gain = lift(
+            backtest["y"],
+            backtest["p"],
+            group=backtest["promotion_id"],
+            cluster=backtest["customer_id"],
         )
-    promotions = past_promotions(rows["promotion_id"].nunique())
-    answers = int(rows["y"].sum())
-    if min(answers, len(rows) - answers) < FEWEST:
-        return _(
-            "Who is likely to {redeem} has hardly been tested: on {promotions} with {redeemers} "
-            "among {contacts}.",
-            promotions=promotions,
-            redeemers=_n("{n} {redeemer}", "{n} {redeemer}s", answers, **told),
-            contacts=_n("{n} contact", "{n} contacts", len(rows)),
-            **told,
-        )
-    order = roc(rows["y"], rows["p"], cluster=rows["customer_id"])
-    if not order.ci_low > 0.5:
-        return _(
-            "Who is likely to {redeem} cannot be told: on {promotions} the ranking is not shown to "
-            "be better than chance.",
-            promotions=promotions,
-            **told,
-        )
-    gain = lift(rows["y"], rows["p"], group=rows["promotion_id"], cluster=rows["customer_id"])
-    share = gain.at(DEPTH).capture
-    return _(
-        "Who is likely to {redeem} was tested on {promotions}: the top {top} of their lists held "
-        "{share} of {n} {redeemer}s.",
-        promotions=promotions,
-        top=percent(DEPTH, decimals=0),
-        share=percent(share.value, share.ci_low, share.ci_high),
-        n=count(answers),
-        **told,
-    )
-
-
-def past_promotions(n: int) -> str:
-    """Say of how many past promotions something is told."""
-    return _n("{n} past promotion", "{n} past promotions", n)
+        told["share"] = gain.at(DEPTH).capture
+    return _words(case=case, **told).say("tested")
 
 
 _MARKS = re.compile(r"[\\`*~<]|(?<!\w)_|_(?!\w)|\](?=\()")
@@ -140,15 +112,15 @@ def plain_markdown(text: str) -> str:
     return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 
 
-def _words(text: str) -> int:
+def _length(text: str) -> int:
     """Return how many words a text has; of Chinese two characters are one."""
     wide = sum(plots.is_wide(character) for character in text)
     return len(text.split()) + wide // 2
 
 
 @dataclass(frozen=True)
-class FirstScreen:
-    """What stands above the fold, on the page as in a mail and on one sheet.
+class CampaignReport:
+    """The first page of a week: what stands above the fold, in a mail and on one sheet, and below.
 
     Parameters
     ----------
@@ -212,17 +184,15 @@ class FirstScreen:
         """Say what the page is, and how far its data reach."""
         last = pd.Timestamp(self.shop.span()[1], tz="UTC")
         until = min(last, pd.Timestamp(self.as_of, tz="UTC")).tz_convert(self.shop.zone)
-        day = day_words(until - pd.Timedelta(seconds=1), year=True)
         terms = read_operations(self.shop.settings).release
         state = str(self.run.manifest.get("state") or "draft")
-        parts = [
-            _("Draft until released") if state == "draft" else capital(_(state)),
-            terms.owner and _("owner: {name}", name=terms.owner),
-            terms.deadline and _("release by {when}", when=terms.deadline),
-            _("data to {day}", day=day),
-            _("in brackets: 90 % intervals of what is to come, 95 % of what came"),
-        ]
-        return " · ".join(filter(None, parts))
+        return _words(
+            state=state,
+            called=_words().word(state),
+            owner=terms.owner,
+            deadline=terms.deadline,
+            until=until - pd.Timedelta(seconds=1),
+        ).say("status")
 
     def choice(self) -> Html:
         """Return the week's acts side by side; nothing where nobody is planned."""
@@ -236,43 +206,24 @@ class FirstScreen:
         if self.promotions is None:
             return self.sales.summary()
         launching = list_of(self.promotions, "launching")[0]
-        running = "" if self.running is None else self.running.summary()
         if launching.empty:
-            coming = list_of(self.promotions, "coming")[0]
-            then = _n(
-                "{n} promotion starts in the four weeks after.",
-                "{n} promotions start in the four weeks after.",
-                len(coming),
-            )
-            return " ".join([_("Nothing starts this week."), running, then])
+            running = "" if self.running is None else self.running.summary()
+            words = _words(coming=len(list_of(self.promotions, "coming")[0]))
+            return " ".join([words.say("nothing_starts"), running, words.say("then")])
         if self.money:
-            return f"{self.money.sentence()}{self._by_response()}"
+            more = max(self.customers - self.money.contacts, 0)
+            told = [self.money.sentence(), _words(more=more).say("by_response")]
+            return " ".join(filter(None, told))
         if self.economics.contacts:
             return self.economics.opening(self.customers)
-        starts = _n(
-            "{names} starts this week.",
-            "{names} start this week.",
-            len(launching),
-            names=listed(launching["name"]),
-        )
+        words = _words(names=list(launching["name"]))
         why = self.run.spoken.get("response", {}).get("summary", "")
-        return " ".join(filter(None, [starts, _("Nobody is to be contacted."), why]))
-
-    def _by_response(self) -> str:
-        """Say who is contacted beside them, of whom is only known how likely they respond."""
-        more = self.customers - self.money.contacts
-        if more <= 0:
-            return ""
-        return " " + _n(
-            "Beside them {n} customer by response alone, and what that adds is not known.",
-            "Beside them {n} customers by response alone, and what that adds is not known.",
-            more,
-        )
+        return " ".join(filter(None, [words.say("starts"), words.say("nobody"), why]))
 
     def allow(self) -> str:
         """Say what the data allow, and what was tested of it."""
         if self.promotions is None:
-            return _(PROFILES_ONLY)
+            return _words().say("profiles_only")
         return what_data_allow(
             self.backtest,
             self.words,
@@ -292,14 +243,10 @@ class FirstScreen:
         """Say what a reader must know first: stale data, and promotions that moved."""
         found = freshness(self.shop, self.as_of)
         moved = moved_since_release(self.run, self.shop)
-        return [
-            *([_("Degraded: {why}", why=found.summary())] if found.stale else []),
-            *(
-                _("Week {week}: {text}", week=week, text=text)
-                for week, texts in moved.items()
-                for text in texts
-            ),
-        ]
+        told = [_words(why=found.summary()).say("degraded")] if found.stale else []
+        for week, texts in moved.items():
+            told += [_words(week=week, text=text).say("moved") for text in texts]
+        return told
 
     def opening(self) -> Html:
         """Return the first sentences of the page: what it is, the answer, what to know first."""
@@ -323,10 +270,9 @@ class FirstScreen:
     def tiles(self) -> Html:
         """Return the headline numbers, each with its change against the week before."""
         # Of sales the tiles say themselves what changed, from the data.
-        known = self.promotions is not None
-        earlier = self.run.metrics_of(self.run.week.previous()) if known else None
-        told = {t["label"]: t for t in (earlier or {}).get("headlines", [])}
-        told |= {_(label): t for label, t in told.items()}  # what is kept of a week is English
+        earlier = self.run.reports.run(self.run.week.previous()).spoken
+        known = earlier.get("headlines", []) if self.promotions is not None else []
+        told = {t["label"]: t for t in known}
         before = {
             tile.label: told[tile.label]["value"]
             for tile in self.headlines
@@ -337,17 +283,15 @@ class FirstScreen:
     def _active(self) -> Tile:
         customers = self.run.metrics["customers"]
         active, known = customers["active_28d"], customers["customers"]
-        share = percent(active / known, decimals=0) if known else "–"
-        note = _("{share} of {n} with any purchase", share=share, n=count(known))
-        label = _("Customers who bought in the last 28 days")
-        return Tile(label, count(active), float(active), note)
+        words = _words(share=active / known if known else float("nan"), known=known)
+        return Tile(words.word("active"), count(active), float(active), words.say("active_note"))
 
     def _told(self) -> list[dict[str, Any]]:
         return [
             {"label": t.label, "text": t.text, "value": t.value, "of": t.of} for t in self.headlines
         ]
 
-    def _in_english(self) -> FirstScreen:
+    def _in_english(self) -> CampaignReport:
         """Return the same for ``metrics.json``: results say names and reasons as they are made."""
         from promolab.campaign.outlook import past_forecasts
         from promolab.campaign.readout import follow_running, read_out
@@ -362,21 +306,49 @@ class FirstScreen:
                 readout = read_out(shop, as_of, weeks=readout.weeks)
             return replace(self, running=running, readout=readout)
 
+    # --- below the fold --------------------------------------------------------------------------
+
+    def sales_and_changes(
+        self, forecasts: ComparedForecasts | None = None, record: TrackRecord | None = None
+    ) -> Html:
+        """Return what the shop sold, beside what changed since last week and how forecasts held."""
+        told = self.run, self.shop, self.sales, self.promotions, self.running, forecasts, record
+        return blocks.sales_and_changes(*told)
+
+    def launching(self) -> Html:
+        """Return the promotions that start: lists side by side, whom they hold, what to send."""
+        if self.promotions is None:
+            return Html("")
+        return launching(self.run, self.promotions, self.economics, self.shop.zone)
+
+    def other_promotions(self, told: list[str] | None = None) -> Html:
+        """Return what comes, runs and ended; ``told`` is said of what ended."""
+        if self.promotions is None or self.running is None or self.readout is None:
+            return Html("")
+        coming = blocks.coming(self.promotions, self.shop.zone)
+        return blocks.together(coming, self.running.block(), self.readout.block(told or []))
+
+    def segments(self) -> Html:
+        """Return the segments, a row each, below which of them stands out."""
+        return blocks.segments(self.run, self.words)
+
+    def left_out(self) -> Html:
+        """Return what was left out, money beside rows."""
+        return blocks.what_was_left_out(self.run, self.shop)
+
     def mail(self) -> str:
         """Return the week in Markdown, to paste in a mail: what to know first, then the answer.
 
         Caveats and answer always stand there; tiles as far as some 200 words allow.
         """
-        week = self.run.week
-        name = self.shop.settings.name
-        heading = _("{shop}, week {week} ({days})", shop=name, week=week, days=week.label())
-        told = map(plain_markdown, [heading, self.status(), *self.caveats, self.lead()])
-        first, *rest = told
+        words = _words(shop=self.shop.settings.name, week=self.run.week, days=self.run.week.label())
+        told = [words.say("heading"), self.status(), *self.caveats, self.lead()]
+        first, *rest = map(plain_markdown, told)
         text = close_up("\n\n".join([f"**{first}**", *rest]))
         for number, tile in enumerate(self.headlines):
-            line = plain_markdown(_("{label}: {figure}", label=tile.label, figure=tile.text))
+            line = plain_markdown(_words(label=tile.label, figure=tile.text).say("tile"))
             longer = f"{text}\n{'' if number else chr(10)}- {line}"
-            if _words(longer) <= MOST_WORDS:
+            if _length(longer) <= MOST_WORDS:
                 text = longer
         return text + "\n"
 

@@ -16,13 +16,17 @@ from promolab.campaign.past import days_of, list_of
 from promolab.campaign.plan import file_names
 from promolab.display import Html, fold, join, say
 from promolab.folder import RunFolder
-from promolab.language import _, _n
+from promolab.results import Estimate, Facts, words_of
 from promolab.segmentation import SegmentIndex, segment_index
-from promolab.wording import answer_to, count, listed, money
+from promolab.wording import answer_to, listed
 
 MOST_APART = 4
 """Promotions that start and have a table each; more than these share one, in any case."""
 _Row = dict[Hashable, Any]
+
+
+def _words(**given: Any) -> Facts:
+    return words_of(__name__, "launches", **given)
 
 
 def launching(
@@ -47,11 +51,11 @@ def launching(
     """
     rows, empty = list_of(promotions, "launching")
     if empty:
-        return say(f"{empty} {_('There is nobody to rank and nobody to contact.')}")
-    title = say(_("Launching ({n})", n=len(rows)), kind="h2")
+        return say(f"{empty} {_words().say('nobody_to_rank')}")
+    title = say(_words(n=len(rows)).say("head"), kind="h2")
     if not len(economics):
         why = str(run.spoken.get("response", {}).get("summary", ""))
-        return title + say(why or _("Nobody is to be contacted."))
+        return title + say(why or words_of(__name__, "screen").say("nobody"))
     launches = _Launches(run, economics, zone)
     return join([title, *launches.pieces(rows.to_dict("records"))])
 
@@ -92,20 +96,17 @@ class _Launches:
         if shared:
             pieces.append(self.together(shared, [row for row in several if row in shared]))
         if nobody:
-            names = listed(str(row["name"]) for row in nobody)
-            pieces.append(say(_("Nobody is to be contacted for {names}.", names=names)))
+            names = [str(row["name"]) for row in nobody]
+            pieces.append(say(_words(names=names).say("nobody_for")))
         return pieces
 
     def one(self, row: _Row) -> Html:
         """Return a promotion under its own heading."""
         promotion = row["promotion_id"]
         found = self.economics.of(promotion)
-        held = 0 if found is None else found.held
-        links = self.send_files(promotion)
-        # The messages are escaped, the links in them are not.
-        files = _("Send: {files}. ").format(files=links) if links else ""
-        kept = escape(_n("{n} is held out.", "{n} are held out.", held))
-        more = Html(f'<p class="more">{files}{kept} {_more()}</p>')
+        # The links are HTML, the words around them hold none.
+        words = _words(held=found.held if found else 0, files=self.send_files(promotion))
+        more = Html(f'<p class="more">{words.say("send")}{words.say("kept")} {_more()}</p>')
         title = say(f"{row['name']} · {self.days(row)}{_offered(row)}", kind="h3")
         table = self.sizes.of(promotion).to_table()
         return join([title, *self.chosen([row]), table, say(self.index(promotion).line()), more])
@@ -128,24 +129,21 @@ class _Launches:
                 "send": [Html(self.send_files(promotion) or "–") for promotion in ids],
             }
         )
+        words = _words(who=answer_to(row["kind"] for row in rows), days=same)
         table = self.economics.among(ids).table(
             beside,
-            {
-                "held": _("held out"),
-                "expected": _expected(rows),
-                "whom": _("mostly"),
-                "send": _("send file"),
-            },
-            caption=_("As planned, {days}.", days=same) if same else _("As planned."),
+            {name: words.word(name) for name in ("held", "whom", "send")}
+            | {"expected": words.say("expected_head")},
+            caption=words.say("as_planned"),
         )
         whom = [
-            say(_("{label}: {figure}", label=row["name"], figure=index.line()))
+            say(words_of(__name__, "screen", label=row["name"], figure=index.line()).say("tile"))
             for row, index in zip(rows, indices, strict=True)
             if index.stands_out
         ]
-        folded = fold(_("Segments that stand out in each list"), whom)
+        folded = fold(words.word("stand_out"), whom)
         lists = [self.sizes.of(row["promotion_id"]).to_table() for row in several]
-        sizes = fold(_("Longer and shorter lists"), lists)
+        sizes = fold(words.word("sizes"), lists)
         foot = Html(f'<p class="more">{_more()}</p>')
         return join([*self.chosen(rows), table, *(p for p in (folded, sizes) if p.text), foot])
 
@@ -164,37 +162,22 @@ class _Launches:
         if not told or self.economics.largest is None:
             return []
         ends = (sum(m[name] for _n, m in told) for name in ("cost", "cost_low", "cost_high"))
-        cost = money(*ends, currency=self.economics.largest.currency)
-        by_chance = sum(mine["by_chance"] for name, mine in told)
-        chosen = [(n, m["contacts"] - m["by_chance"], m["contacts"]) for n, m in told]
-        # Of a bundle a customer counts for each.
-        by_effect = sum(n for name, n, every in chosen)
-        if not by_effect:
-            text = _n(
-                "Make {n} contact, all drawn by chance to learn from; cost {cost}.",
-                "Make {n} contacts, all drawn by chance to learn from; cost {cost}.",
-                by_chance,
-                cost=cost,
-            )
-            return [say(text)]
-        text = _n(
-            "Make {n} contact {where}, and {drawn} that chance drew; cost {cost}.",
-            "Make {n} contacts {where}, and {drawn} that chance drew; cost {cost}.",
-            by_effect,
-            where=_("of those who are all predicted to add the same")
-            if self.alike
-            else _("where a promotion adds most for what it costs"),
-            drawn=count(by_chance),
-            cost=cost,
+        chosen = [
+            {"name": name, "n": m["contacts"] - m["by_chance"], "all": m["contacts"]}
+            for name, m in told
+        ]
+        by_effect = sum(one["n"] for one in chosen)  # of a bundle a customer counts for each
+        drawn = sum(m["by_chance"] for _n, m in told)
+        words = _words(
+            currency=self.economics.largest.currency,
+            cost=Estimate.of(ends),
+            drawn=drawn,
+            by_effect=by_effect,
+            contacts=by_effect or drawn,
+            case="chance" if not by_effect else "alike" if self.alike else "most",
+            chosen=[one for one in chosen if one["n"]] if by_effect and len(rows) > 1 else [],
         )
-        if len(rows) == 1:
-            return [say(text)]
-        which = listed(
-            _("{name} {n} of {all}", name=name, n=count(n), all=count(every))
-            for name, n, every in chosen
-            if n
-        )
-        return [say(f"{text} {_('By what they add: {which}.', which=which)}")]
+        return [say(" ".join(filter(None, [words.say("make"), words.say("by_what")])))]
 
     @cached_property
     def alike(self) -> bool:
@@ -223,15 +206,10 @@ class _Launches:
 
 
 def _more() -> str:
-    return f'<a href="08_plan.html">{escape(_("List, funnel, costs"))}</a>'
-
-
-def _expected(rows: list[_Row]) -> str:
-    noun = answer_to(row["kind"] for row in rows).noun
-    return _("expected {redemption}s", redemption=noun)
+    return f'<a href="08_plan.html">{escape(_words().word("more"))}</a>'
 
 
 def _offered(row: _Row) -> str:
-    products, terms = row["products"], row.get("terms", "")
-    many = "" if pd.isna(products) or not products else _n("{n} product", "{n} products", products)
-    return "".join(f" · {part}" for part in (terms, many) if part)
+    products: Any = 0 if pd.isna(row["products"]) else row["products"]
+    many = words_of(__name__, "blocks", products=products).say("of_products")
+    return "".join(f" · {part}" for part in (row.get("terms", ""), many) if part)

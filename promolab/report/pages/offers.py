@@ -207,19 +207,18 @@ class WeekOffers(Result):
         asked = pd.Index(offers.frame["customer_id"].unique())
         many = orders.reindex(asked, fill_value=0).rename_axis("customer").sort_index()
         ordered = many.sort_values(kind="stable")
-        some, none = ordered[ordered > FEW_ORDERS], ordered[ordered == 0]
-        few = ordered[(ordered > 0) & (ordered <= FEW_ORDERS)]
+        ever = ordered[ordered > 0]
         found: dict[Any, str] = {}
-        if len(some):
-            found[some.index[-1]] = "most"
-            found.setdefault(some.index[len(some) // 2], "usual")
-        last = (("few", few), ("none", none), ("fewest", some))
-        case, rows = next(((case, rows) for case, rows in last if len(rows)), ("", some))
-        if case:
-            found.setdefault(rows.index[0], case)
+        if len(ever):
+            found = {ever.index[-1]: "most"}
+            found.setdefault(ever.index[len(ever) // 2], "usual")
+        fewest = int(ordered.iloc[0])
+        found.setdefault(
+            ordered.index[0], "fewest" if fewest > FEW_ORDERS else "few" if fewest else "none"
+        )
         return [(who, case, int(ordered.loc[who])) for who, case in found.items()]
 
-    # --- the cold, and what is subsidised --------------------------------------------------------
+    # --- the cold --------------------------------------------------------------------------------
 
     def cold(self) -> Html:
         """Return how customers and products without a past are served, and how well."""
@@ -233,19 +232,9 @@ class WeekOffers(Result):
         heads = [say(self.say(f"{n}_head"), "h3") for n in ("customers", "products")]
         return join([heads[0], say(served), heads[1], told])
 
-    def subsidised(self) -> Html:
-        """Return how much of what is offered was bought before."""
-        if not self.offers:
-            return absent(self.say("none_starts"))
-        told = [
-            self.say("taken_again", called=offers.called, share=self.repeats(offers))
-            for offers in self.offers
-        ]
-        return join([say(line) for line in (*told, self.say("gift"))])
-
-    def method(self) -> str:
+    def method(self) -> Html:
         """Say how lists are made, and what they are not."""
-        return self.say("how_made")
+        return join([say(self.say("how_made")), say(self.say("gift"))])
 
     def write(self) -> None:
         """Write the offers, and the headline figures."""
@@ -270,7 +259,7 @@ class NoOffers(Result):
         """Return nothing: the page's first sentence said why."""
         return Html("")
 
-    again = methods = lists = cold = subsidised = method = nothing
+    again = methods = lists = cold = method = nothing
 
     def write(self) -> None:
         """Write a table without rows."""

@@ -11,27 +11,34 @@ import pandas as pd
 from promolab import plots
 from promolab.campaign.plan import step_words
 from promolab.folder import RunFolder
-from promolab.language import _, _n, close_up
+from promolab.language import close_up
 from promolab.metrics import lift
+from promolab.results import Facts, words_of
 from promolab.segmentation import segment_words
-from promolab.wording import count, in_currency, part_of, percent
+from promolab.wording import Answer, count, in_currency, part_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from promolab.report.pages.first_screen import FirstScreen
+    from promolab.report.pages.first_screen import CampaignReport
+
+DEPTH = 0.4
+
+
+def _words(**given: Any) -> Facts:
+    return words_of(__name__, "one_page", **given)
 
 
 _ROOM, _TILE_ROOM = 0.9 * 11.7 * 72, 0.195 * 11.7 * 72  # points, of the sheet and of a tile
 
 
-def one_page(screen: FirstScreen) -> Figure:
+def one_page(screen: CampaignReport) -> Figure:
     """Draw the week on one page: what to know first, the answer, the tiles, and two figures.
 
     Parameters
     ----------
-    screen : FirstScreen
+    screen : CampaignReport
         The first screen of the page. Where nothing is planned, segments stand for the funnel.
     """
     import matplotlib.pyplot as plt
@@ -40,13 +47,8 @@ def one_page(screen: FirstScreen) -> Figure:
         # Text is laid out by hand, so nothing is to be moved for the figures' sake.
         figure = plt.figure(figsize=(11.7, 8.3), layout="none")
         week = screen.run.week
-        name = _(
-            "{shop} · week {week} ({days})",
-            shop=screen.shop.settings.name,
-            week=week,
-            days=week.label(),
-        )
-        figure.text(0.05, 0.955, name, fontsize=16, fontweight="bold")
+        words = _words(shop=screen.shop.settings.name, week=str(week), days=week.label())
+        figure.text(0.05, 0.955, words.say("name"), fontsize=16, fontweight="bold")
         first = [
             plots.filled(close_up(text), 150, _ROOM, 8.8)
             for text in [screen.status(), *screen.caveats]
@@ -69,12 +71,12 @@ def one_page(screen: FirstScreen) -> Figure:
         elif screen.money and len(frontier := screen.run.read_table("frontier")) > 1:
             _budgets(frontier, right, screen.shop.settings.currency)
         else:
-            _gain(screen.backtest, right, screen.words.who)
-        figure.text(0.05, 0.025, _("Intervals in brackets."), fontsize=8, color=plots.MUTED)
+            _gain(screen.backtest, right, screen.words)
+        figure.text(0.05, 0.025, words.say("brackets"), fontsize=8, color=plots.MUTED)
     return figure
 
 
-def write_one_page(screen: FirstScreen, path: Path) -> None:
+def write_one_page(screen: CampaignReport, path: Path) -> None:
     """Write ``one_page.png``: `one_page` as a picture, to show in a meeting."""
     import matplotlib.pyplot as plt
 
@@ -90,7 +92,7 @@ def _written(figure: Figure, text: str, top: float, *, fontsize: float, **style:
     return top - (text.count("\n") + 1) * fontsize * 1.35 * 1.2 / (72 * figure.get_figheight())
 
 
-def _tiles(figure: Any, screen: FirstScreen) -> None:
+def _tiles(figure: Any, screen: CampaignReport) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     for i, tile in enumerate(screen.headlines):
@@ -111,21 +113,17 @@ def _tiles(figure: Any, screen: FirstScreen) -> None:
 
 def _funnel(funnel: pd.DataFrame, by_effect: Collection[str], ax: Axes) -> None:
     row = funnel.sort_values(["to_contact", "promotion_id"], ascending=[False, True]).iloc[0]
-    words = step_words([row.get("action", "")], by_effect)
-    left, labels, values = int(row["active"]), [_("active customers")], [int(row["active"])]
-    for step in list(words)[:-1]:
+    steps = step_words([row.get("action", "")], by_effect)
+    left, labels, values = int(row["active"]), [_words().word("active")], [int(row["active"])]
+    for step in list(steps)[:-1]:
         if row.get(step, 0):  # an older week lacks newer steps
             left -= int(row[step])
-            labels.append(_("less: {reason}", reason=words[step]))
+            labels.append(_words(reason=steps[step]).say("less"))
             values.append(left)
     plots.bars(labels, values, text=[count(v) for v in values], ax=ax)
-    part = part_of(row["to_contact"], row["active"])
-    ax.set_title(_("{part} to contact", part=part), loc="left")
-    which = _("customers left")
-    if len(funnel) > 1:
-        lists = _n("{n} list", "{n} lists", len(funnel))
-        which = _("customers left on the largest of {lists}", lists=lists)
-    ax.set_xlabel(which)
+    words = _words(part=part_of(row["to_contact"], row["active"]), lists=len(funnel))
+    ax.set_title(words.say("funnel"), loc="left")
+    ax.set_xlabel(words.say("left"))
 
 
 def _segments(run: RunFolder, ax: Axes) -> None:
@@ -137,30 +135,26 @@ def _segments(run: RunFolder, ax: Axes) -> None:
         text=[count(n) for n in sizes],
         ax=ax,
     )
-    ax.set_title(_("Customers by segment"), loc="left")
-    ax.set_xlabel(_("customers"))
+    ax.set_title(_words().word("segments"), loc="left")
+    ax.set_xlabel(_words().word("customers"))
 
 
 def _budgets(frontier: pd.DataFrame, ax: Axes, currency: str) -> None:
-    unit, chosen = in_currency(currency), frontier[frontier["chosen"]]
+    chosen, words = frontier[frontier["chosen"]], _words(unit=in_currency(currency))
     plots.curve(
         frontier["budget"], frontier["profit"], low=frontier["ci_low"], high=frontier["ci_high"],
         ax=ax,
     )  # fmt: skip
-    plots.points(chosen["budget"], chosen["profit"], label=_("this week"), ax=ax)
+    plots.points(chosen["budget"], chosen["profit"], label=words.word("this_week"), ax=ax)
     plots.reference_line(ax, "horizontal", 0.0)
-    plots.finish(
-        ax,
-        title=_("What each budget would add"),
-        xlabel=_("discounts and contacts, {currency}", currency=unit),
-        ylabel=_("added to margin, {currency}", currency=unit),
-    )
+    title, xlabel, ylabel = (words.say(name) for name in ("budgets", "spent", "added"))
+    plots.finish(ax, title=title, xlabel=xlabel, ylabel=ylabel)
 
 
-def _gain(backtest: pd.DataFrame, ax: Axes, who: str) -> None:
+def _gain(backtest: pd.DataFrame, ax: Axes, who: Answer) -> None:
     if backtest.empty or backtest["y"].nunique() < 2:
         ax.axis("off")
-        ax.text(0, 0.5, _("No past promotion to test predictions on yet."), fontsize=10)
+        ax.text(0, 0.5, _words().say("untested"), fontsize=10)
         return
     found = lift(
         backtest["y"],
@@ -168,17 +162,7 @@ def _gain(backtest: pd.DataFrame, ax: Axes, who: str) -> None:
         group=backtest["promotion_id"],
         cluster=backtest["customer_id"],
     )
-    share = found.at(0.4).capture
-    words = percent(share.value, share.ci_low, share.ci_high)
-    plots.finish(
-        found.plot(ax=ax, depth=0.4),
-        title=_(
-            "Top {top}: {share} of {redeemer}s",
-            top=percent(0.4, decimals=0),
-            share=words,
-            redeemer=who,
-        ),
-        xlabel=_("share of each list, likeliest first"),
-        ylabel=_("share of {redeemer}s found, past promotions", redeemer=who),
-        percent="xy",
-    )
+    words = _words(top=DEPTH, share=found.at(DEPTH).capture, who=who)
+    title, xlabel, ylabel = (words.say(name) for name in ("gain", "likeliest", "found"))
+    drawn = found.plot(ax=ax, depth=DEPTH)
+    plots.finish(drawn, title=title, xlabel=xlabel, ylabel=ylabel, percent="xy")

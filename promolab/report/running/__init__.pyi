@@ -1,9 +1,7 @@
 from .many_weeks import Backfilled as Backfilled
 from .many_weeks import backfill as backfill
 from .many_weeks import demonstrate as demonstrate
-from .page import find_browser as find_browser
-from .page import print_pages as print_pages
-from .refresh import PAGES as PAGES
+from .run import PAGES as PAGES
 from .run import run_report as run_report
 from .run_start import begin_run as begin_run
 from .steps import START as START

@@ -14,21 +14,12 @@ from typing import Any
 
 from promolab.checks import seed_of, whole_number
 from promolab.errors import InputError
-from promolab.folder import WAIT, ReportsFolder
+from promolab.folder import WAIT, ReportsFolder, weeks_to_draw
 from promolab.loop import checked_ledger, keep_ledger
-from promolab.report.running.progress import Progress
+from promolab.report.running.execute import CELL_TIMEOUT
 from promolab.report.running.redaction import hidden_errors
-from promolab.report.running.refresh import PAGES
-from promolab.report.running.run import (
-    CELL_TIMEOUT,
-    Options,
-    draw_again,
-    make_week,
-    present,
-    request_of,
-    run_report,
-)
-from promolab.report.running.run_start import Call, Request, checked_call
+from promolab.report.running.run import PAGES, Progress, make_week, present, run_report, say
+from promolab.report.running.run_start import Call, Request, checked_call, request_of
 from promolab.weeks import Week
 
 
@@ -109,7 +100,10 @@ def backfill(
         made.
     """
     weeks = _weeks(Week.parse(first), Week.parse(last))
-    request = request_of(source, first, seed, parameters, shop_file, notebooks, timeout)
+    request = request_of(
+        source, first, seed, parameters, shop_file, notebooks, timeout,
+        out=out, progress=False, workers=workers, wait=wait, strict=strict, ledger=ledger,
+    )  # fmt: skip
     done: list[Backfilled] = []
     with hidden_errors(request.hidden), Progress(len(weeks), progress) as shown:
         shown.begin("Reading the shop")
@@ -119,16 +113,14 @@ def backfill(
         reports.check_owner(request.written_source, call.shop)
         kept = checked_ledger(reports, ledger, call.shop)
         shown.end("Reading the shop", steps=0)
-        options = Options(False, workers, wait, strict, ledger)
         for week in weeks:
             shown.begin(str(week))
-            done.append(_one(replace(request, week=week), week, reports, call, options))
+            done.append(_one(replace(request, week=week), week, reports, call))
             shown.end(str(week))
             if on_week is not None:
                 on_week(done[-1])
-        draw_again(reports, request, options, shown.say)
-        with reports.locked(wait=wait, say=shown.say):
-            keep_ledger(reports, kept, PAGES.rows, shown.say)  # of weeks that were there already
+        with reports.locked(wait=wait, say=say):
+            keep_ledger(reports, kept, PAGES.rows, say)  # of weeks that were there already
     return done
 
 
@@ -141,22 +133,19 @@ def _weeks(first: Week, last: Week) -> list[Week]:
     return weeks
 
 
-def _one(
-    request: Request, week: Week, reports: ReportsFolder, call: Call, options: Options
-) -> Backfilled:
+def _one(request: Request, week: Week, reports: ReportsFolder, call: Call) -> Backfilled:
     state = reports.state(week)
     if state not in (None, "draft"):
         return Backfilled(week, "left as it is", f"(its plan is {state})")
-    if state and request.is_like(reports.run(week).manifest, week):
+    drawn = week not in weeks_to_draw(reports)
+    if state and drawn and request.is_like(reports.run(week).manifest, week):
         return Backfilled(week, "there already")
     begun = time.monotonic()
     try:
-        made = make_week(request, reports.path, options, earlier=call)
+        made = make_week(request, earlier=call)
     except Exception as error:  # the others are made all the same
         return Backfilled(week, "failed", call.told(error, reports.path))
-    if made.kept is not None:
-        return Backfilled(week, "left as it is", f"(its plan is {made.kept})")
-    stale = " (stale data)" if made.call.freshness.stale else ""
+    stale = " (stale data)" if made.freshness.stale else ""
     return Backfilled(week, "made", f"in {time.monotonic() - begun:.0f} s{stale}")
 
 

@@ -1,4 +1,4 @@
-"""One page: an executed notebook becomes a document that stands alone, and goes on paper.
+"""One page: an executed notebook becomes a document that stands alone; and the list of all weeks.
 
 Style, script, policy and list of contents are shared by all pages; nothing is loaded.
 """
@@ -9,45 +9,37 @@ import base64
 import copy
 import hashlib
 import itertools
-import os
+import math
 import re
-import shutil
-import subprocess
-import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
-from promolab.display import NOTEBOOK_STYLE, Html, explained
-from promolab.errors import InputError, StepError
-from promolab.glossary import label
+from promolab.display import NOTEBOOK_STYLE, Html, absent, explained, table
+from promolab.folder import ReportsFolder, RunFolder, write_whole
 from promolab.language import ENGLISH, _, close_up, language, marked, page_language, speaking
 from promolab.report.running.steps import Step
 from promolab.results import Facts, words_of
 from promolab.weeks import Week
+from promolab.wording import percent
 
 if TYPE_CHECKING:
-    import jinja2
     from nbformat import NotebookNode
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
-SCREEN = 900  # pixels: a screen of 1280 × 900
-WORTH_A_LIST = 3 * SCREEN
-"""A page that is longer has a list of its contents."""
+WORTH_A_LIST = 4
+"""Headings from which on a page has a list of its contents."""
 
 _CONTENTS = "<!-- contents -->"
-_ALLOWS = "<!-- what the data allow -->"
 _HEADING = re.compile(
     r"<h2(?P<h2>[^>]*)>(?P<title>.*?)</h2>"
     r'|<details class="more"(?P<fold>[^>]*)><summary>(?P<folded>.*?)</summary>',
     re.DOTALL,
 )
-_PICTURE = re.compile(r'\bsrc="data:image/png;base64,([\w+/]{32})')
 # A figure and the table that follows it, in one output of a cell or in two.
 _PAIR = re.compile(
     r'(<img [^>]*>)\s*(?:</div>\s*<div class="output">)?\s*'
@@ -55,94 +47,46 @@ _PAIR = re.compile(
     r'(?:<p class="more">.*?</p>)?)',
     re.DOTALL,
 )
-# About how tall what a page is made of stands at a width of 1280 pixels.
-_TALL = {"<header": 350, "<tr": 50, "<p": 60, "<li": 30, "<h2": 120, "<h3": 60, "<img": 40}
-_CODE = re.compile(r'<details class="code">.*?</details>', re.DOTALL)
-_FOLDED = re.compile(r"<details.*?</details>", re.DOTALL)
-_DENSE = 0.55  # of the first page, which is set smaller
 _LONG, _LONGEST = 34, 60  # letters of an entry of the contents
 
 
-@dataclass(frozen=True)
-class Look:
-    """What the template of all pages needs beside what a page says.
-
-    Parameters
-    ----------
-    css, script : str
-        The style, and the only script that a page runs.
-    lang : str
-        The language of the page, as HTML names it.
-    words : mapping of str to str
-        What the script writes, by name.
-    """
-
-    css: str
-    script: str
-    lang: str = "en"
-    words: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "filter": _("Filter the rows"),
-            "shown": _("{} of {} rows"),
-            "sort": _("sort by {}"),
-        }
-    )
-    contents: str = _CONTENTS
-    allows: str = _ALLOWS
-
-    @property
-    def policy(self) -> str:
-        """What a page may do: nothing but show itself, and run the one script."""
-        digest = hashlib.sha256(self.script.encode("utf-8")).digest()
-        return (
-            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-            f"script-src 'sha256-{base64.b64encode(digest).decode('ascii')}'; "
-            "base-uri 'none'; form-action 'none'"
-        )
-
-
 @cache
-def look(lang: str = "en") -> Look:
-    """Return what all pages share.
+def look(lang: str = "en") -> dict[str, Any]:
+    """Return what the template of all pages needs beside what a page says, by name.
 
     Parameters
     ----------
     lang : str
         The language of the page, as HTML names it.
+
+    Returns
+    -------
+    dict of str to object
+        ``policy`` is what a page may do: nothing but show itself, and run the one ``script``, whose
+        ``words`` are those that it writes.
 
     Examples
     --------
-    >>> "script-src 'sha256-" in look().policy
+    >>> "script-src 'sha256-" in look()["policy"]
     True
     """
     css, script = (
         (TEMPLATES / name).read_text(encoding="utf-8").strip() for name in ("page.css", "page.js")
     )
-    return Look(css, script, lang)
-
-
-def template(name: str) -> jinja2.Template:
-    """Return a template of a page that is no notebook; it escapes what it is given.
-
-    Parameters
-    ----------
-    name : str
-        Of a file in the folder of the templates.
-    """
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
-    return environment.get_template(name)
+    words = {"filter": _("Filter the rows"), "shown": _("{} of {} rows"), "sort": _("sort by {}")}
+    shared = {"css": css, "script": script, "policy": policy, "contents": _CONTENTS}
+    return {"lang": lang, "words": words, **shared}
 
 
 def finished(page: str) -> str:
-    """Return a page with the height of its pictures, each beside the table that follows it.
+    """Return a page with each picture beside the table that follows it.
 
-    Where it is long, it has a list of its contents.
+    Where it has many headings, it has a list of its contents.
 
     Parameters
     ----------
@@ -154,16 +98,8 @@ def finished(page: str) -> str:
     >>> finished("<!-- contents --><main><h2>Who</h2><p>all</main>")
     '<main><h2 id="who">Who</h2><p>all</main>'
     """
-    heights: list[float] = []
-
-    def sized(match: re.Match[str]) -> str:
-        # Drawn with 144 dots an inch, of which a page has 96.
-        heights.append(tall := _height(match[1]) * 2 // 3)
-        return f'height="{tall}" {match[0]}'
-
     before, begin, rest = page.partition("<main>")
     body, end, after = rest.rpartition("</main>")
-    body = _PICTURE.sub(sized, body)
     body = _PAIR.sub(r'<div class="pair"><div>\1</div><div>\2</div></div>', body)
     entries: list[tuple[str, str]] = []
 
@@ -179,52 +115,8 @@ def finished(page: str) -> str:
         return f'{match[0][:opening]} id="{name}"{match[0][opening:]}'
 
     body = _HEADING.sub(named, body)
-    text = before + _FOLDED.sub("", _CODE.sub("", body))
-    tall = sum(heights) + sum(text.count(tag) * high for tag, high in _TALL.items())
-    if 'class="report"' in before:
-        tall *= _DENSE
-    listed = _listed(entries) if tall > WORTH_A_LIST and len(entries) > 2 else ""
+    listed = _listed(entries) if len(entries) >= WORTH_A_LIST else ""
     return f"{before.replace(_CONTENTS, listed)}{begin}{body}{end}{after}"
-
-
-def allowing(page: str, metrics: Mapping[str, Any]) -> str:
-    """Return a page that says at its head what the week's data allow.
-
-    Parameters
-    ----------
-    page : str
-        By `finished`; it may have been made before that was known.
-    metrics : mapping of str to object
-        The week's figures.
-
-    Examples
-    --------
-    >>> found = allowing("<!-- what the data allow -->", {"uplift": {"allows": ""}})
-    >>> found.startswith(" · effects <abbr"), found.endswith(">not identified</abbr>")
-    (True, True)
-    """
-    named = re.search(r'<html lang="(\w+)', page)
-    with speaking(named[1] if named else ENGLISH):
-        return page.replace(_ALLOWS, _allowed(metrics), 1)
-
-
-def _allowed(metrics: Mapping[str, Any]) -> str:
-    uplift = metrics.get("uplift") or {}
-    if not uplift:
-        return ""
-    # A comparison of those contacted once is no effect of what starts: past decisions tell that.
-    found = str(uplift.get("identification") or "") if uplift.get("allows") else ""
-    word = found or "not identified"
-    said = explained(
-        Html(
-            escape(_("effects {standing}", standing=word if language() == ENGLISH else label(word)))
-        ),
-        [word],
-    ).text
-    tested = (metrics.get("response") or {}).get("auc")
-    if not tested:
-        return f" · {said}"
-    return f" · {escape(_('response tested out of time'))} · {said}"
 
 
 def _listed(entries: list[tuple[str, str]]) -> str:
@@ -254,11 +146,6 @@ def _name(title: str, taken: set[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _height(encoded: str) -> int:
-    """Return how tall a PNG is, in dots, from the first bytes of it."""
-    return int.from_bytes(base64.b64decode(encoded)[20:24], "big")
-
-
 _REASON = re.compile(r'<p class="absent">(.*?)</p>', re.DOTALL)
 _ABSENT = re.compile(r'(?:\s*<p class="absent">(?:(?!</p>).)*</p>\s*)+', re.DOTALL)
 _TABS = marked("Pages of this week")
@@ -278,13 +165,6 @@ _SHOWN = [
     "image/jpeg",
     "text/plain",
 ]
-
-
-@dataclass(frozen=True)
-class _Link:
-    text: str
-    href: str
-    here: bool
 
 
 def render_page(
@@ -377,10 +257,11 @@ def _translated(notebook: NotebookNode, stem: str) -> NotebookNode:
     return spoken
 
 
-def _links(step: Step, steps: Sequence[Step]) -> list[_Link]:
+def _links(step: Step, steps: Sequence[Step]) -> list[dict[str, Any]]:
     ordered = sorted(steps, key=lambda s: (not s.is_report, s.stem))
-    links = [_Link(_("Report") if s.is_report else _(s.title), s.page, s is step) for s in ordered]
-    return [*links, _Link(_("All weeks"), "../index.html", False)]
+    named = [(_("Report") if s.is_report else _(s.title), s.page, s is step) for s in ordered]
+    every = [*named, (_("All weeks"), "../index.html", False)]
+    return [dict(zip(("text", "href", "here"), link, strict=True)) for link in every]
 
 
 def _joined(notebook: NotebookNode) -> NotebookNode:
@@ -488,10 +369,10 @@ def _is_end(cell: Any) -> bool:
     return "reads_writes" in _tags(cell) or cell.source.startswith(_FILES)
 
 
-def _reads(table: str) -> str:
-    rows = [line.split("|") for line in table.split("\n")[2:] if line.count("|") == 3]
+def _reads(told: str) -> str:
+    rows = [line.split("|") for line in told.split("\n")[2:] if line.count("|") == 3]
     names = ", ".join(row[1].strip() for row in rows)
-    return _words(names=names).say("made_from") if rows else table
+    return _words(names=names).say("made_from") if rows else told
 
 
 def _tags(cell: Any) -> list[str]:
@@ -502,80 +383,144 @@ def _is_heading(cell: Any) -> bool:
     return bool(cell.cell_type == "markdown" and cell.source.startswith("## "))
 
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_SECONDS = 180  # of one page
-# Nothing is looked up, nothing is fetched: a page stands alone, and so does who prints it.
-_OPTIONS = (
-    "--headless",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--no-pdf-header-footer",
-)
+_MOST_LABELS = 6  # and week and status: eight columns
 
 
-def find_browser() -> str:
-    """Return the browser that prints.
+def write_index(reports: ReportsFolder) -> Path:
+    """Write ``index.html`` of the reports folder from each week's ``metrics.json``.
 
-    Raises
-    ------
-    InputError
-        If none is on the PATH.
-    """
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        raise InputError(
-            f"--pdf needs a browser to print with, and none of {', '.join(BROWSERS)} is on the "
-            "PATH; install one (on Debian: apt install chromium), or leave --pdf out and print "
-            "the page from any browser"
-        )
-    return found
-
-
-def print_pages(browser: str, week: Path, which: str = "first") -> list[Path]:
-    """Print pages of a week to PDF files beside them.
+    A week whose last run failed is in it, with the reason. It speaks the language of the newest
+    week that is good.
 
     Parameters
     ----------
-    browser : str
-        By `find_browser`.
-    week : Path
-        The week's folder.
-    which : str
-        ``first`` for the report itself, ``all`` for the pages of its steps as well.
+    reports : ReportsFolder
+        The reports folder.
 
     Returns
     -------
-    list of Path
-        The files.
-
-    Raises
-    ------
-    StepError
-        If the browser does not print one.
+    Path
+        The page.
     """
-    steps = sorted(week.glob("[0-9]*.html")) if which == "all" else []
-    return [_printed(browser, page) for page in (week / "index.html", *steps)]
+    good = reports.weeks()
+    with speaking(reports.run(max(good)).language if good else ENGLISH):
+        write_whole(reports.path / "index.html", finished(_list_page(reports, good)) + "\n")
+    return reports.path / "index.html"
 
 
-def _printed(browser: str, page: Path) -> Path:
-    file = page.with_suffix(".pdf")
-    with tempfile.TemporaryDirectory(prefix="promolab-pdf-") as folder:
-        made = Path(folder) / file.name
-        line = [browser, *_OPTIONS, f"--user-data-dir={folder}/profile", f"--print-to-pdf={made}"]
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            line.append("--no-sandbox")  # root has no other way
-        try:
-            done = subprocess.run(
-                [*line, page.resolve().as_uri()], capture_output=True, text=True, timeout=_SECONDS
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise StepError(f"{browser} did not print {page}: {error}") from error
-        if done.returncode or not made.exists():
-            last = done.stderr.strip().rpartition("\n")[2]
-            raise StepError(f"{browser} did not print {page}: {last or 'it says nothing'}")
-        shutil.copyfile(made, file)
-    return file
+def _list_page(reports: ReportsFolder, good: Sequence[Week]) -> str:
+    failed = reports.failures()
+    weeks = sorted({*good, *failed}, reverse=True)
+    figures = {week: headlines(reports.run(week)) for week in weeks}
+    labels = list(dict.fromkeys(label for week in weeks for label in figures[week]))
+    labels = labels[:_MOST_LABELS]
+    rows = [
+        {
+            "week": str(week),
+            "dates": week.label(),
+            "good": week in good,
+            "status": status_of(reports.run(week)) if week in good else _("failed"),
+            "reason": _reason(failed.get(week), good=week in good),
+            "cells": [
+                _cell(figures[week].get(label), figures.get(week.previous(), {}).get(label))
+                for label in labels
+            ],
+        }
+        for week in weeks
+    ]
+    shop = reports.shop or next((str(record.get("shop", "")) for record in failed.values()), "")
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    pages = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, loader=loader)
+    told = {"rows": rows, "labels": labels, "shop": shop, "say": _, "look": look(page_language())}
+    return pages.get_template("weeks.html.j2").render(told)
+
+
+def headlines(run: RunFolder) -> dict[str, Mapping[str, Any]]:
+    """Return the tiles of a week's first page by what they are called."""
+    metrics = run.spoken if run.language == language() else run.metrics
+    tiles = metrics.get("headlines") if isinstance(metrics, dict) else None
+    if not isinstance(tiles, list):
+        return {}
+    return {_(str(t["label"])): t for t in tiles if isinstance(t, dict) and "label" in t}
+
+
+def status_of(run: RunFolder) -> str:
+    """Return the state of a week's plan, and whether its data were stale."""
+    manifest = run.manifest
+    fresh = manifest.get("freshness")
+    stale = isinstance(fresh, dict) and fresh.get("stale") is True
+    state = _words().word(manifest.get("state", "draft"))
+    return f"{state} · {_('stale data')}" if stale else state
+
+
+def _reason(failure: Mapping[str, Any] | None, *, good: bool) -> str:
+    if failure is None:
+        return ""
+    reason = str(failure.get("reason", "")) or _("reason unknown")
+    return _("the last run failed: {reason}", reason=reason) if good else reason
+
+
+def _cell(tile: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what a tile says, how it changed against the week before, and in which direction."""
+    text = "–" if tile is None else str(tile.get("text", ""))
+    same = {"text": text, "change": "", "direction": "same"}
+    if tile is None or before is None or before.get("of", "") != tile.get("of", ""):
+        return same
+    now, then = _number(tile.get("value")), _number(before.get("value"))
+    share = (now - then) / abs(then) if then else math.nan
+    if math.isnan(share):
+        return same
+    if abs(share) < 0.005:
+        return same | {"change": _("unchanged")}
+    sign = "+" if share > 0 else ""
+    change = sign + percent(share, decimals=0)
+    return {"text": text, "change": change, "direction": "up" if share > 0 else "down"}
+
+
+def _number(value: Any) -> float:
+    """Return a figure of a tile; nan where it is none."""
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if known and math.isfinite(value) else math.nan
+
+
+def list_weeks(reports: str | Path) -> Html:
+    """List the weeks whose report is there, newest first, with their first figures.
+
+    Parameters
+    ----------
+    reports : str or Path
+        The folder of all reports, as seen from the notebook.
+
+    Returns
+    -------
+    Html
+        A table of links, or a sentence that says how to make a report.
+
+    Examples
+    --------
+    >>> "promolab report makes one" in list_weeks("nowhere").text
+    True
+    """
+    import pandas as pd
+
+    there = ReportsFolder(reports)
+    rows = []
+    for week in reversed(there.weeks()):
+        run = there.run(week)
+        figures = [f"{name}: {told['text']}" for name, told in headlines(run).items()]
+        page = _linked((Path(reports) / str(week) / "index.html").as_posix(), str(week))
+        rows.append((page, week.label(), status_of(run), " · ".join(figures[:2])))
+    if not rows:
+        return absent(f"There is no report in {reports} yet; promolab report makes one.")
+    return table(
+        pd.DataFrame(rows, columns=["week", "dates", "plan", "figures"]),
+        {"week": "week", "dates": "dates", "plan": "plan", "figures": "first figures"},
+        caption=f"Reports of {there.shop}, newest first" if there.shop else "Reports, newest first",
+        most=len(rows),
+    )
+
+
+def _linked(address: str, text: str) -> Html:
+    return Html(f'<a href="{escape(address)}">{escape(text)}</a>')

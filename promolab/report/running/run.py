@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from promolab.checks import whole_number
-from promolab.compare import check_methods
+import nbformat
+
 from promolab.engines import scratch
-from promolab.errors import InputError, PromolabError, StepError
-from promolab.folder import (
-    WAIT,
-    ReportsFolder,
-    RunFolder,
-    ensure_key,
-    note_drawn,
-    weeks_to_draw,
-    write_json,
-)
-from promolab.language import ENGLISH, check_language
+from promolab.errors import InputError, StepError
+from promolab.folder import WAIT, ReportsFolder, RunFolder, ensure_key, note_drawn, write_json
+from promolab.language import ENGLISH
 from promolab.loop import (
+    Pages,
+    WeekRows,
     checked_ledger,
     keep_ledger,
     plan_record,
@@ -33,54 +29,13 @@ from promolab.loop import (
     run_key,
     told_path,
 )
-from promolab.report.running.execute import CELL_TIMEOUT, execute
-from promolab.report.running.kernel_pool import Kernels, kernels
-from promolab.report.running.page import allowing
-from promolab.report.running.progress import Progress, notify, say
+from promolab.loop.monitoring import models_of
+from promolab.loop.promises import past_outcomes, run_forecast
+from promolab.report.running.execute import CELL_TIMEOUT, Kernels, execute, kernels
+from promolab.report.running.page import render_page, write_index
 from promolab.report.running.redaction import UNCHANGED, full_disk_said, hidden_errors
-from promolab.report.running.refresh import PAGES
-from promolab.report.running.run_start import Call, Request, checked_call, located
-from promolab.report.running.steps import (
-    Step,
-    check_parameters,
-    check_plan_parameters,
-    check_uplift_parameters,
-    find_notebooks,
-    read_steps,
-    run_steps,
-    usual_workers,
-)
-from promolab.weeks import Week
-
-
-@dataclass(frozen=True)
-class Options:
-    """How weeks are made, which changes nothing in them: as for `run_report`."""
-
-    progress: bool | None = None
-    workers: int | None = None
-    wait: float = WAIT
-    strict: bool = False
-    ledger: str | Path | None = None
-
-
-@dataclass(frozen=True)
-class Made:
-    """A week that stands.
-
-    Parameters
-    ----------
-    call : Call
-        What it was asked for.
-    page : Path
-        The report.
-    kept : str, optional
-        The state of its plan, where that is why nothing was made: the week was released.
-    """
-
-    call: Call
-    page: Path
-    kept: str | None = None
+from promolab.report.running.run_start import Call, Request, checked_call, request_of
+from promolab.report.running.steps import Step, read_steps, run_steps, usual_workers
 
 
 def run_report(
@@ -166,58 +121,21 @@ def run_report(
     promolab.errors.InputError: there is no week 2017-W99; the year 2017 has the weeks 01 to 52
     """
     parameters = {**(parameters or {}), **({} if lang == ENGLISH else {"lang": lang})}
-    request = request_of(source, week, seed, parameters, shop_file, notebooks, timeout)
-    options = Options(progress, workers, wait, strict, ledger)
-    made = make_week(request, out, options, tell=True)
-    draw_again(ReportsFolder(made.page.parents[1]), request, options, say)
-    return made.page
+    request = request_of(
+        source, week, seed, parameters, shop_file, notebooks, timeout,
+        out=out, progress=progress, workers=workers, wait=wait, strict=strict, ledger=ledger,
+    )  # fmt: skip
+    call = make_week(request, tell=True)
+    return ReportsFolder(out).path / str(call.week) / "index.html"
 
 
-def request_of(
-    source: str | Path,
-    week: str | None,
-    seed: int,
-    parameters: Mapping[str, Any] | None,
-    shop_file: str | Path | None,
-    notebooks: str | Path | None = None,
-    timeout: int = CELL_TIMEOUT,
-) -> Request:
-    """Return what is asked for, checked as far as that needs no look at the shop.
-
-    Raises
-    ------
-    InputError
-        If it is wrong; the arguments are those of `run_report`.
-    """
-    asked = None if week is None else Week.parse(str(week))
-    whole_number("seed", seed, 0, 2**32 - 1)
-    steps = read_steps(Path(notebooks) if notebooks else find_notebooks())
-    checked = check_parameters(steps, parameters or {})
-    check_language(str(checked.get("lang", ENGLISH)))
-    check_plan_parameters(checked)
-    check_uplift_parameters(checked)
-    check_methods(checked)
-    where, settings = located(source, shop_file)
-    return Request(where, settings, asked, seed, checked, steps, timeout)
-
-
-def make_week(
-    request: Request,
-    out: str | Path,
-    options: Options,
-    *,
-    tell: bool = False,
-    earlier: Call | None = None,
-) -> Made:
+def make_week(request: Request, *, tell: bool = False, earlier: Call | None = None) -> Call:
     """Make a week's report, or leave a released one as it is.
 
     Parameters
     ----------
     request : Request
         By `request_of`.
-    out : str or Path
-        The reports folder.
-    options : Options
     tell : bool
         Run the commands of ``[notify]``.
     earlier : Call, optional
@@ -225,57 +143,52 @@ def make_week(
 
     Returns
     -------
-    Made
+    Call
 
     Raises
     ------
     InputError, StepError
         As `run_report`.
     """
-    wait, ledger = options.wait, options.ledger
-    if options.workers is not None:
-        whole_number("workers", options.workers, 1)
+    reports = ReportsFolder.prepared(request.out, request.week)
     with (
         hidden_errors(request.hidden),
-        full_disk_said(ReportsFolder.prepared(out, request.week).path, UNCHANGED),
-        Progress(len(request.steps), options.progress) as shown,
+        full_disk_said(reports.path, UNCHANGED),
+        Progress(len(request.steps), request.progress) as shown,
         kernels(request.steps) as kernel,  # warms up while the shop is read
     ):
         shown.begin("Reading the shop")
-        reports = ReportsFolder.prepared(out)
         reports.sweep()
         scratch()  # clears the temporary folders of killed runs, whatever becomes of this one
         call = checked_call(request, present(), earlier)
         shown.end("Reading the shop", steps=0)
-        ReportsFolder.prepared(out, call.week)
-        begun = False
+        ReportsFolder.prepared(request.out, call.week)
+        begun, page = False, reports.path / str(call.week) / "index.html"
         try:
-            with reports.locked(call.week, wait=wait, say=shown.say):
+            with reports.locked(call.week, wait=request.wait, say=say):
                 reports.tidy()
                 if call.files.changed():  # while another run was waited for
                     call = checked_call(request, present())
                 reports.check_owner(request.written_source, call.shop)
                 released_plans(reports)  # refuses one that was changed, before anything is run
-                kept = checked_ledger(reports, ledger, call.shop, call.week)
-                keep_ledger(reports, kept, PAGES.rows, shown.say)  # what a killed run left out
+                kept = checked_ledger(reports, request.ledger, call.shop, call.week)
+                keep_ledger(reports, kept, PAGES.rows, say)  # what a killed run left out
                 if earlier is None and call.boxes:
-                    shown.say(call.boxes)
+                    say(call.boxes)
                 for sentence in ensure_key(reports):
-                    shown.say(sentence)
-                made = _kept(call, reports, shown)
-                begun = made is None
-                if made is None:
-                    made = _made(call, reports, shown, kernel, options, kept.path)
-                keep_ledger(reports, kept, PAGES.rows, shown.say)
+                    say(sentence)
+                begun = not _is_released(call, reports)
+                if begun:
+                    _make_or_note(call, reports, shown, kernel, kept.path)
+                keep_ledger(reports, kept, PAGES.rows, say)
         except Exception:
             if tell and begun:
-                page = reports.path / "index.html"
-                _tell(call.notify.on_failure, call, "failed", page, shown)
+                notify(call.notify.on_failure, call.week, "failed", reports.path / "index.html")
             raise
         if tell and begun:
             status = "degraded" if call.freshness.stale else "good"
-            _tell(call.notify.on_success, call, status, made.page, shown)
-    return made
+            notify(call.notify.on_success, call.week, status, page)
+    return call
 
 
 def present() -> datetime:
@@ -283,45 +196,31 @@ def present() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _tell(command: Any, call: Call, status: str, page: Path, shown: Progress) -> None:
-    sentence = notify(command, str(call.week), status, page)
-    if sentence is not None:
-        shown.say(sentence)
-
-
-def _kept(call: Call, reports: ReportsFolder, shown: Progress) -> Made | None:
-    """Return a week whose plan was released, as it is; None where there is nothing to keep."""
+def _is_released(call: Call, reports: ReportsFolder) -> bool:
+    """Tell whether the week's plan was released: it is left as it is, asked for in the same way."""
     week, state = call.week, reports.state(call.week)
     if state in (None, "draft"):
-        return None
-    run = reports.run(week)
-    if not call.request.is_like(run.manifest, week):
+        return False
+    if not call.request.is_like(reports.run(week).manifest, week):
         raise InputError(
             f"the plan of {week} is {state}, and was made from other parameters: it never changes."
             " Call it with the same ones, or give another --out"
         )
-    shown.say(f"the plan of {week} is {state}: the report is as it was")
-    return Made(call, run.path / "index.html", state)
+    say(f"the plan of {week} is {state}: the report is as it was")
+    return True
 
 
-def _made(
-    call: Call,
-    reports: ReportsFolder,
-    shown: Progress,
-    kernel: Kernels,
-    options: Options,
-    ledger: Path,
-) -> Made:
+def _make_or_note(
+    call: Call, reports: ReportsFolder, shown: Progress, kernel: Kernels, ledger: Path
+) -> None:
     """Make the week; if it fails, the list of weeks says so."""
-    from promolab.report.running.index import write_index
-
     out, week = reports.path, call.week
     if call.freshness.stale:
-        shown.say(call.freshness.summary())
+        say(call.freshness.summary())
     try:
-        if options.strict and call.freshness.stale:
+        if call.request.strict and call.freshness.stale:
             raise StepError(f"{call.freshness.summary()} --strict makes no report from them")
-        _make(call, reports, shown, kernel, options.workers or usual_workers(), ledger)
+        _make(call, reports, shown, kernel, ledger)
     except Exception as error:
         # Where there is no report yet, wrong input leaves nothing behind that could be seen.
         seen = (out / "index.html").exists() or not isinstance(error, InputError)
@@ -336,11 +235,10 @@ def _made(
         note_drawn(reports, week)
         reports.point_latest()
         write_index(reports)
-    return Made(call, out / str(week) / "index.html")
 
 
 def _make(
-    call: Call, reports: ReportsFolder, shown: Progress, kernel: Kernels, workers: int, ledger: Path
+    call: Call, reports: ReportsFolder, shown: Progress, kernel: Kernels, ledger: Path
 ) -> None:
     """Run all steps in a staging folder and publish it."""
     inputs = {**call.fingerprints, **call.experiment}
@@ -351,44 +249,42 @@ def _make(
         manifest |= {"freshness": call.freshness.to_dict()}
         manifest |= {"state": "draft", "ledger": told_path(ledger, reports.path)}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
-        failed = reports.failed(call.week)
-        manifest["steps"] = _run_steps(call, run, failed, shown, kernel, workers)
+        manifest["steps"] = _run_steps(call, run, reports.failed(call.week), shown, kernel)
         manifest |= {"plan": plan_record(run), "run_key": run_key(run)}
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         reports.publish(staged, call.week)
 
 
 def _run_steps(
-    call: Call, run: RunFolder, failed: Path, progress: Progress, kernel: Kernels, workers: int
+    call: Call, run: RunFolder, failed: Path, progress: Progress, kernel: Kernels
 ) -> dict[str, dict[str, Any]]:
     """Run the notebooks; a page is drawn while others run."""
-    staged = run.path
+    steps, told = call.request.steps, {"shop": call.shop, "lang": call.request.language}
     seconds: dict[str, float] = {}
-    pages: list[Future[tuple[Path, str]]] = []
-    (staged / "notebooks").mkdir()
+    pages: list[Future[None]] = []
+    (run.path / "notebooks").mkdir()
+
+    def work(step: Step) -> None:
+        begun = time.monotonic()
+        notebook = _run_step(call, step, run.path, failed, kernel, progress)
+        seconds[step.stem] = round(time.monotonic() - begun, 3)
+        pages.append(drawing.submit(_write_page, run, step, steps, notebook, **told))
+
     with ThreadPoolExecutor(1) as drawing:
-
-        def work(step: Step) -> None:
-            begun = time.monotonic()
-            notebook = _run_step(call, step, staged, failed, kernel, progress)
-            seconds[step.stem] = round(time.monotonic() - begun, 3)
-            pages.append(drawing.submit(_page, call, step, notebook, staged))
-
-        run_steps(call.request.steps, work, workers=workers, stop=kernel.stop)
-        for path, page in [drawn.result() for drawn in pages]:
-            path.write_text(allowing(page, run.metrics), encoding="utf-8")
+        workers = call.request.workers or usual_workers()
+        run_steps(steps, work, workers=workers, stop=kernel.stop)
+        for drawn in pages:
+            drawn.result()
     noted = run.take_notes()
     return {
-        step.stem: {"seconds": seconds[step.stem], **(noted.get(step.stem) or {})}
-        for step in call.request.steps
+        step.stem: {"seconds": seconds[step.stem], **(noted.get(step.stem) or {})} for step in steps
     }
 
 
 def _run_step(
     call: Call, step: Step, staged: Path, failed: Path, kernel: Kernels, progress: Progress
 ) -> Any:
-    progress.line(f"{step.stem}: {step.title}")
-    progress.begin(step.title)
+    progress.begin(step.title, f"{step.stem}: {step.title}")
     try:
         return execute(
             step,
@@ -399,7 +295,6 @@ def _run_step(
             timeout=call.request.timeout,
             shown=call.shown_paths(),
             hidden=call.request.hidden,
-            on_cell=lambda cell, of: progress.begin(step.title, f"cell {cell} of {of}"),
         )
     finally:
         if {"source", "experiment"} & set(step.parameters) and not kernel.stopped:
@@ -407,58 +302,132 @@ def _run_step(
         progress.end(step.title)
 
 
-def _page(call: Call, step: Step, notebook: Any, staged: Path) -> tuple[Path, str]:
-    """Keep a step's notebook, and return its page: its head waits for what later steps find."""
-    import nbformat
-
-    from promolab.report.running.page import render_page
-
-    nbformat.write(notebook, staged / "notebooks" / f"{step.stem}.ipynb")
-    page = render_page(
-        notebook,
-        step,
-        call.request.steps,
-        week=call.week,
-        shop=call.shop,
-        lang=call.request.language,
-    )
-    return staged / step.page, page
-
-
-def draw_again(
-    reports: ReportsFolder, request: Request, options: Options, say: Callable[[str], object]
+def _write_page(
+    run: RunFolder, step: Step, steps: Sequence[Step], notebook: Any, *, shop: str, lang: str
 ) -> None:
-    """Render the drafts whose codes are of an earlier key, each from its own parameters.
+    """Keep a step's notebook as it ran, and write its page."""
+    nbformat.write(notebook, run.path / "notebooks" / f"{step.stem}.ipynb")
+    page = render_page(notebook, step, steps, week=run.week, shop=shop, lang=lang)
+    (run.path / step.page).write_text(page, encoding="utf-8")
+
+
+_PLAN = "tables/planned.parquet"
+
+
+def _redraw(run: RunFolder, note: str) -> None:
+    """Run the notebooks that read the plan again, and note on its own page what came after it."""
+    folder, manifest, notebooks = run.path, run.manifest, run.path / "notebooks"
+    if not any(notebooks.glob("[0-9][0-9]_*.ipynb")):
+        return
+    steps = read_steps(notebooks)
+    own = [step for step in steps if _PLAN in step.needs.writes]
+    told = {**manifest.get("parameters", {}), "week": str(run.week), "folder": "."}
+    for step in steps[steps.index(own[0]) :] if own else ():
+        if step in own:
+            made = step.notebook
+            cell = nbformat.v4.new_markdown_cell(f"**{note}** The counts below are the draft's.")
+            cell["id"] = "released-without"
+            made.cells.insert(1, cell)
+        else:
+            parameters = {n: told[n] for n in step.parameters if told.get(n) is not None}
+            failed = run.reports.failed(run.week) / f"{step.stem}.ipynb"
+            with kernels() as kernel:
+                made = execute(
+                    step, parameters, kernel=kernel, folder=folder, failed=failed,
+                    timeout=CELL_TIMEOUT, shown={}, hidden={},
+                )  # fmt: skip
+        shop = str(manifest.get("shop", ""))
+        _write_page(run, step, steps, made, shop=shop, lang=run.language)
+
+
+PAGES = Pages(_redraw, write_index, WeekRows(run_forecast, models_of, past_outcomes))
+"""The pages of this room, for what releases, reads back and closes a week."""
+
+
+# What a run tells: the terminal while it goes on, and a command of the shop's when it is over.
+
+TIME_LIMIT = 60.0  # seconds that a command may take
+_FORM = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}"
+
+
+def notify(command: Sequence[str], week: object, status: str, page: Path) -> None:
+    """Run a command with the week, the status and the report's path behind its own arguments.
+
+    No shell reads any of it. What it prints goes nowhere; it has nothing to read.
 
     Parameters
     ----------
-    reports : ReportsFolder
-        The reports folder.
-    request : Request
-        Another week's of the same source.
-    options : Options
-    say : callable
-        Told which week is rendered, and why one could not be.
+    command : sequence of str
+        Program and arguments; nothing is run if it is empty.
+    week : Week or str
+    status : str
+        ``good``, ``degraded`` or ``failed``.
+    page : Path
+        The report; of a failed week the list of all weeks.
     """
-    for week in weeks_to_draw(reports):
-        if reports.state(week) != "draft":
-            note_drawn(reports, week)
-            continue
-        say(f"rendering the draft of {week} again, with codes of the new key")
-        told = reports.run(week).manifest["parameters"]
-        own = ("source", "week", "seed", "shop_file")
-        try:
-            given = {name: value for name, value in told.items() if name not in own}
-            again = replace(
-                request,
-                week=week,
-                seed=int(told.get("seed", request.seed)),
-                shop_file=told.get("shop_file"),
-                parameters=check_parameters(request.steps, given),
-            )
-            make_week(again, reports.path, options)
-        except PromolabError as error:
-            say(
-                f"the draft of {week} still shows codes of the earlier key: {error}; make it "
-                f"again: promolab report --week {week}"
-            )
+    call = [*command, str(week), status, str(page)]
+    nothing: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    try:
+        if command:
+            subprocess.run(call, check=True, timeout=TIME_LIMIT, **nothing)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        say(f"the command {command[0]!r} of [notify] failed ({error}); nobody was told of {week}")
+
+
+def say(sentence: str) -> None:
+    """Write a sentence on stderr, above a progress bar where there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"promolab: {sentence}", file=sys.stderr)
+
+
+class Progress:
+    """A progress bar over steps, two of which may run at once; a line a step where none is drawn.
+
+    Parameters
+    ----------
+    total : int
+        How many steps there are.
+    show : bool, optional
+        Whether to draw; by default only where stderr is a terminal. Lines are written where it is
+        none, and nothing at all where this is False.
+    """
+
+    def __init__(self, total: int, show: bool | None = None) -> None:
+        from tqdm import tqdm
+
+        # None: where stderr is no terminal.
+        disable = None if show is None else not show
+        self._bar: Any = tqdm(total=total, bar_format=_FORM, disable=disable, leave=False)
+        self._lines = show is None and self._bar.disable
+        self._total, self._begun = total, 0
+        self._running: dict[str, None] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def begin(self, title: str, line: str = "") -> None:
+        """Show that something runs; of a step, its line stands in a log."""
+        with self._lock:
+            self._running[title] = None
+            self._begun += bool(line)
+            number = self._begun
+        if self._lines and line:
+            say(f"{line} ({number} of {self._total})")
+        self._draw()
+
+    def end(self, title: str, *, steps: int = 1) -> None:
+        """Show that something is over, and that so many steps more are done."""
+        with self._lock:
+            self._running.pop(title, None)
+        self._bar.update(steps)
+        self._draw()
+
+    def _draw(self) -> None:
+        with self._lock:
+            text = ", ".join(self._running)
+        self._bar.set_description_str(text, refresh=not self._bar.disable)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promolab.checks import whole_number
+from promolab.compare import check_methods
 from promolab.contract import TABLES, Freshness, Notify, freshness, read_operations
-from promolab.errors import DataError, InputError, PromolabError
+from promolab.errors import DataError, InputError, PromolabError, nearest
 from promolab.folder import (
     STEP_VARIABLE,
+    WAIT,
     RunFolder,
     RunRecord,
     Weeks,
@@ -21,9 +24,10 @@ from promolab.folder import (
     sha256_of,
     write_json,
 )
-from promolab.language import ENGLISH
+from promolab.language import ENGLISH, check_language
 from promolab.plots import lacking_font
 from promolab.promotions import read_promotions
+from promolab.report.running.execute import CELL_TIMEOUT
 from promolab.report.running.redaction import (
     hidden_in,
     lost_connection_error,
@@ -32,7 +36,7 @@ from promolab.report.running.redaction import (
     shown_source,
     telling,
 )
-from promolab.report.running.steps import Step
+from promolab.report.running.steps import Step, find_notebooks, literal, read_steps
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -121,6 +125,8 @@ class Request:
         The notebooks.
     timeout : int
         Seconds that one cell may take.
+    out, progress, workers, wait, strict, ledger
+        How the week is made, which changes nothing in it: as for `run_report`.
     """
 
     source: str
@@ -130,6 +136,12 @@ class Request:
     parameters: Mapping[str, Any]
     steps: Sequence[Step]
     timeout: int
+    out: str | Path = "reports"
+    progress: bool | None = None
+    workers: int | None = None
+    wait: float = WAIT
+    strict: bool = False
+    ledger: str | Path | None = None
 
     @property
     def written_source(self) -> str:
@@ -259,6 +271,165 @@ class Call:
         return bool(self.files.states) and self.files.changed() is None
 
 
+def request_of(
+    source: str | Path,
+    week: str | None,
+    seed: int,
+    parameters: Mapping[str, Any] | None,
+    shop_file: str | Path | None,
+    notebooks: str | Path | None = None,
+    timeout: int = CELL_TIMEOUT,
+    **how: Any,
+) -> Request:
+    """Return what is asked for, checked as far as that needs no look at the shop.
+
+    Raises
+    ------
+    InputError
+        If it is wrong; the arguments are those of `run_report`.
+    """
+    asked = None if week is None else Week.parse(str(week))
+    whole_number("seed", seed, 0, 2**32 - 1)
+    if how.get("workers") is not None:
+        whole_number("workers", how["workers"], 1)
+    steps = read_steps(Path(notebooks) if notebooks else find_notebooks())
+    checked = check_parameters(steps, parameters or {})
+    check_language(str(checked.get("lang", ENGLISH)))
+    check_plan_parameters(checked)
+    check_uplift_parameters(checked)
+    check_methods(checked)
+    where, settings = located(source, shop_file)
+    return Request(where, settings, asked, seed, checked, steps, timeout, **how)
+
+
+# These have an argument of their own, so that a week or a source is never said twice.
+_OWN_OPTION = {
+    "source": "--source",
+    "week": "--week",
+    "seed": "--seed",
+    "shop_file": "--shop",
+    "folder": "--out",
+}
+
+
+def check_parameters(steps: Sequence[Step], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check parameters against what the notebooks declare.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        The notebooks.
+    given : mapping of str to object
+        Values by name; a text is read as a Python literal where the default is not a text.
+
+    Returns
+    -------
+    dict of str to object
+        The values, in the types of the defaults; of the files ``experiment`` and ``constraints``
+        the whole path.
+
+    Raises
+    ------
+    InputError
+        If no notebook knows a name (the nearest is given), or a value has another type than the
+        default's.
+    """
+    known: dict[str, Any] = {}
+    for step in steps:
+        for name, default in step.parameters.items():
+            known.setdefault(name, default)
+    free = [name for name in known if name not in _OWN_OPTION]
+    checked = {}
+    for name, value in given.items():
+        if name in _OWN_OPTION:
+            raise InputError(f"{name} is not set with -p; use {_OWN_OPTION[name]}")
+        if name not in known:
+            raise InputError(f"no notebook has a parameter {name!r}; {nearest(name, free)}")
+        checked[name] = _converted(name, value, known[name])
+    return {name: _found(name, value) for name, value in checked.items()}
+
+
+def check_plan_parameters(parameters: Mapping[str, Any]) -> None:
+    """Refuse shares, sizes and a budget that no plan can have, before anything is run.
+
+    Raises
+    ------
+    InputError
+        If one is out of its range, or there is no such file of limits.
+    """
+    from promolab.campaign.plan import share_of
+    from promolab.contract import budget_of
+
+    for name, none_too in (("holdout", False), ("standing_holdout", True)):
+        if name in parameters:
+            share_of(name, parameters[name], none_too=none_too)
+    for name in ("lead_days", "list_size"):
+        if name in parameters:
+            whole_number(name, parameters[name], 0)
+    budget_of(parameters.get("budget"))
+    limits = str(parameters.get("constraints") or "")
+    if limits and not Path(limits).is_file():
+        raise InputError(
+            f"constraints = {limits!r}: there is no such file; give a csv file with the columns "
+            "scope, unit, min, max"
+        )
+
+
+def check_uplift_parameters(parameters: Mapping[str, Any]) -> None:
+    """Refuse what no effects can be learned with, before anything is run.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind, learner or file, or columns are named without a file.
+    """
+    from promolab.sources import HILLSTROM
+
+    if "horizon_days" in parameters:
+        whole_number("horizon_days", parameters["horizon_days"], 0)
+    if {"kind", "learner"} & set(parameters):
+        from promolab.effects import UpliftModel
+
+        UpliftModel(parameters.get("kind", "dr"), parameters.get("learner") or None)
+    experiment = str(parameters.get("experiment") or "")
+    if experiment not in ("", HILLSTROM) and not Path(experiment).is_file():
+        raise InputError(
+            f"experiment = {experiment!r}: there is no such file; give a csv, Excel or parquet "
+            f"file of decisions, or {HILLSTROM}"
+        )
+    columns = ("arm", "outcomes", "customer", "propensity", "covariates")
+    if not experiment and set(columns) & set(parameters):
+        from promolab.campaign.readout import check_no_columns
+
+        check_no_columns({name: str(parameters.get(name) or "") for name in columns})
+
+
+def _found(name: str, value: Any) -> Any:
+    """Return a file's whole path: notebooks run in a folder of their own."""
+    if name not in ("experiment", "constraints") or not value:
+        return value
+    path = Path(value).expanduser()
+    return str(path.absolute()) if path.is_file() else value
+
+
+def _converted(name: str, value: Any, default: Any) -> Any:
+    if isinstance(default, str):
+        if isinstance(value, str):
+            return value
+    else:
+        value = literal(value, value) if isinstance(value, str) else value
+        if default is None or type(value) is type(default):
+            return value
+        if isinstance(default, float) and type(value) is int:
+            return float(value)
+        if isinstance(default, (list, tuple)) and isinstance(value, (list, tuple)):
+            return type(default)(value)
+    raise InputError(
+        f"parameter {name} = {value!r} is of type {type(value).__name__}, "
+        f"must be of type {type(default).__name__} like its default {default!r}"
+    )
+
+
 def located(source: str | Path, shop_file: str | Path | None) -> tuple[str, str | None]:
     """Return source and settings file as the notebooks need them, which run in another folder.
 
@@ -385,8 +556,7 @@ def begin_run(
     """Make a run folder, or begin the one that is there anew.
 
     Under `promolab report` the folder is there and says what it is of. In JupyterLab its manifest
-    is written here; numbers of another week or source that lie in it go, and its tables are refused
-    until their notebooks have run again.
+    is written here; numbers and tables of another week or source that lie in it go.
 
     Parameters
     ----------
@@ -408,7 +578,7 @@ def begin_run(
     Raises
     ------
     InputError
-        If the folder cannot be made, or is a week of a reports folder.
+        If the folder cannot be made, is a week of a reports folder, or holds tables of no week.
 
     Examples
     --------
@@ -436,16 +606,14 @@ def begin_run(
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{path} cannot be used as a run folder: {error.strerror}") from error
+    if (path / "tables").is_dir() and not run.manifest:
+        raise InputError(f"{path} holds tables of no week that is known; give another folder")
     told = {"source": written(located(source, None)[0]), "week": str(asked)}
     record = RunRecord(asked, as_of=asked.start(shop.zone, lead_days), lead_days=lead_days)
     manifest = record.manifest(told, shop.settings.name, shop.fingerprints) | {"status": "lab"}
     before = RunRecord.of(path)
     write_json(path / "manifest.json", manifest)
-    stale = before.stale if before else ()
-    if before is None or replace(before, stale=()) != RunRecord.of(path):
-        for name in ("metrics.json", "spoken.json"):
-            (path / name).unlink(missing_ok=True)
-        stale = tuple(sorted(table.stem for table in path.glob("tables/*.parquet")))
-    if stale:
-        write_json(path / "manifest.json", manifest | {"stale": list(stale)})
+    if before is not None and before != RunRecord.of(path):
+        for old in (*path.glob("metrics.json"), *path.glob("spoken.json"), *path.glob("tables/*")):
+            old.unlink()
     return run

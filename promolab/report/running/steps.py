@@ -13,14 +13,12 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.checks import whole_number
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -139,14 +137,6 @@ def _meet(some: Sequence[str], others: Sequence[str]) -> bool:
     return any(fnmatchcase(a, b) or fnmatchcase(b, a) for a in some for b in others)
 
 
-# These have an argument of their own, so that a week or a source is never said twice.
-_OWN_OPTION = {
-    "source": "--source",
-    "week": "--week",
-    "seed": "--seed",
-    "shop_file": "--shop",
-    "folder": "--out",
-}
 START = "00_start.ipynb"
 """The notebook that `promolab lab` opens: it lists the others and is no step of the report."""
 _KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -238,131 +228,14 @@ def read_steps(folder: Path) -> list[Step]:
         # Given a path, papermill would expand braces in it.
         declared = papermill.inspect_notebook(notebook)
         page = "index.html" if path == paths[-1] else f"{path.stem}.html"
-        defaults = {k: _literal(p["default"], p["default"]) for k, p in declared.items()}
+        defaults = {k: literal(p["default"], p["default"]) for k, p in declared.items()}
         title, needs = _title(notebook, path.stem), read_needs(notebook)
         steps.append(Step(path.stem, title, notebook, defaults, page, needs))
     return steps
 
 
-def check_parameters(steps: Sequence[Step], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Check parameters against what the notebooks declare.
-
-    Parameters
-    ----------
-    steps : sequence of Step
-        The notebooks.
-    given : mapping of str to object
-        Values by name; a text is read as a Python literal where the default is not a text.
-
-    Returns
-    -------
-    dict of str to object
-        The values, in the types of the defaults; of the files ``experiment`` and ``constraints``
-        the whole path.
-
-    Raises
-    ------
-    InputError
-        If no notebook knows a name (the nearest is given), or a value has another type than the
-        default's.
-    """
-    known: dict[str, Any] = {}
-    for step in steps:
-        for name, default in step.parameters.items():
-            known.setdefault(name, default)
-    free = [name for name in known if name not in _OWN_OPTION]
-    checked = {}
-    for name, value in given.items():
-        if name in _OWN_OPTION:
-            raise InputError(f"{name} is not set with -p; use {_OWN_OPTION[name]}")
-        if name not in known:
-            raise InputError(f"no notebook has a parameter {name!r}; {nearest(name, free)}")
-        checked[name] = _converted(name, value, known[name])
-    return {name: _found(name, value) for name, value in checked.items()}
-
-
-def check_plan_parameters(parameters: Mapping[str, Any]) -> None:
-    """Refuse shares, sizes and a budget that no plan can have, before anything is run.
-
-    Raises
-    ------
-    InputError
-        If one is out of its range, or there is no such file of limits.
-    """
-    from promolab.campaign.plan import share_of
-    from promolab.contract import budget_of
-
-    for name, none_too in (("holdout", False), ("standing_holdout", True)):
-        if name in parameters:
-            share_of(name, parameters[name], none_too=none_too)
-    for name in ("lead_days", "list_size"):
-        if name in parameters:
-            whole_number(name, parameters[name], 0)
-    budget_of(parameters.get("budget"))
-    limits = str(parameters.get("constraints") or "")
-    if limits and not Path(limits).is_file():
-        raise InputError(
-            f"constraints = {limits!r}: there is no such file; give a csv file with the columns "
-            "scope, unit, min, max"
-        )
-
-
-def check_uplift_parameters(parameters: Mapping[str, Any]) -> None:
-    """Refuse what no effects can be learned with, before anything is run.
-
-    Raises
-    ------
-    InputError
-        If there is no such kind, learner or file, or columns are named without a file.
-    """
-    from promolab.sources import HILLSTROM
-
-    if "horizon_days" in parameters:
-        whole_number("horizon_days", parameters["horizon_days"], 0)
-    if {"kind", "learner"} & set(parameters):
-        from promolab.effects import UpliftModel
-
-        UpliftModel(parameters.get("kind", "dr"), parameters.get("learner") or None)
-    experiment = str(parameters.get("experiment") or "")
-    if experiment not in ("", HILLSTROM) and not Path(experiment).is_file():
-        raise InputError(
-            f"experiment = {experiment!r}: there is no such file; give a csv, Excel or parquet "
-            f"file of decisions, or {HILLSTROM}"
-        )
-    columns = ("arm", "outcomes", "customer", "propensity", "covariates")
-    if not experiment and set(columns) & set(parameters):
-        from promolab.campaign.readout import check_no_columns
-
-        check_no_columns({name: str(parameters.get(name) or "") for name in columns})
-
-
-def _found(name: str, value: Any) -> Any:
-    """Return a file's whole path: notebooks run in a folder of their own."""
-    if name not in ("experiment", "constraints") or not value:
-        return value
-    path = Path(value).expanduser()
-    return str(path.absolute()) if path.is_file() else value
-
-
-def _converted(name: str, value: Any, default: Any) -> Any:
-    if isinstance(default, str):
-        if isinstance(value, str):
-            return value
-    else:
-        value = _literal(value, value) if isinstance(value, str) else value
-        if default is None or type(value) is type(default):
-            return value
-        if isinstance(default, float) and type(value) is int:
-            return float(value)
-        if isinstance(default, (list, tuple)) and isinstance(value, (list, tuple)):
-            return type(default)(value)
-    raise InputError(
-        f"parameter {name} = {value!r} is of type {type(value).__name__}, "
-        f"must be of type {type(default).__name__} like its default {default!r}"
-    )
-
-
-def _literal(text: str, otherwise: Any) -> Any:
+def literal(text: str, otherwise: Any) -> Any:
+    """Return what a parameter's text means, read as a literal of Python; else what is given."""
     word = text.strip().lower()
     if word in _WORDS:
         return _WORDS[word]
@@ -382,7 +255,6 @@ def _title(notebook: NotebookNode, stem: str) -> str:
 
 
 ROOM = 4.5 * 2**30  # bytes: 1.5 that a step may take, 3 for the one that runs and all else
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def usual_workers() -> int:
@@ -393,31 +265,9 @@ def usual_workers() -> int:
 
 def has_room() -> bool:
     """Tell whether there is memory for a second step beside the one that runs."""
-    return available_memory() >= ROOM
-
-
-def available_memory() -> float:
-    """Return how many bytes may still be taken without swapping.
-
-    That is what the system says it has, or what the container has left of its limit, whichever is
-    less.
-    """
     import psutil
 
-    return min(float(psutil.virtual_memory().available), _of_the_container(_CGROUP))
-
-
-def _of_the_container(folder: Path) -> float:
-    for limit, used, reclaimed in (
-        ("memory.max", "memory.current", "inactive_file"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
-    ):
-        with suppress(OSError, ValueError):  # "max" is no number: there is no limit
-            left = float((folder / limit).read_text()) - float((folder / used).read_text())
-            lines = (folder / limit).with_name("memory.stat").read_text().splitlines()
-            counts = dict(line.split(maxsplit=1) for line in lines)
-            return left + float(counts.get(reclaimed, 0))
-    return float("inf")
+    return float(psutil.virtual_memory().available) >= ROOM
 
 
 def run_steps(
@@ -454,7 +304,7 @@ def run_steps(
     with ThreadPoolExecutor(workers, thread_name_prefix="step") as pool:
         try:
             while left or running:
-                for step in _ready(left, needs, done):
+                for step in [step for step in left if needs[step.stem] <= done]:
                     if len(running) < workers and (not running or room()):
                         left.remove(step)
                         running[pool.submit(work, step)] = step
@@ -465,7 +315,3 @@ def run_steps(
         except BaseException:
             stop()
             raise  # once the pool's threads have come to their end
-
-
-def _ready(left: Sequence[Step], needs: Mapping[str, frozenset[str]], done: set[str]) -> list[Step]:
-    return [step for step in left if needs[step.stem] <= done]

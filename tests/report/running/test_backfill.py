@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,11 +48,11 @@ def quick(monkeypatch, toy, notebooks):
     made = []
     real = room.make_week
 
-    def make(request, out, options, **more):
+    def make(request, **more):
         made.append(str(request.week))
         if str(request.week) == "2017-W41":
-            request = type(request)(**{**vars(request), "parameters": {"mood": "fail"}})
-        return real(request, out, options, **more)
+            request = replace(request, parameters={"mood": "fail"})
+        return real(request, **more)
 
     monkeypatch.setattr(room, "make_week", make)
 

@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 
 from promolab.folder import ReportsFolder, write_json
 from promolab.report import list_weeks
-from promolab.report.running.index import write_index
+from promolab.report.running.page import write_index
 from promolab.report.running.steps import read_steps
 from tests.page_policy import but_its_own_script
 

@@ -7,14 +7,13 @@ import time
 
 import pytest
 
-from promolab.report.running.kernel_pool import WarmProcess
+from promolab.report.running.execute import FORKS, WarmProcess
 
-pytestmark = pytest.mark.skipif(not WarmProcess.possible(), reason="kernels are forked on Linux")
+pytestmark = pytest.mark.skipif(not FORKS, reason="kernels are forked on Linux")
 
 KILLED = """
 import os
-from promolab.report.running.kernel_pool import kernels
-from promolab.report.running.kernel_pool import WarmProcess
+from promolab.report.running.execute import WarmProcess, kernels
 
 with kernels() as made:
     made.warm = WarmProcess(made.environment())
@@ -68,7 +67,7 @@ def test_a_report_is_made_where_the_warm_process_is_gone(toy, tmp_path, monkeypa
         asked.append(command)
         raise OSError("gone")
 
-    monkeypatch.setattr("promolab.report.running.kernel_pool.WORTH_WARMING", 1)
+    monkeypatch.setattr("promolab.report.running.execute.WORTH_WARMING", 1)
     monkeypatch.setattr(WarmProcess, "fork", gone)
     assert toy(tmp_path / "out", week="2017-W44").exists()
     assert len(asked) == 2

@@ -1,48 +1,44 @@
-"""A command of the shop's is told how a week went."""
+"""The line on the terminal, and a command of the shop's that is told how a week went."""
 
 import dataclasses
+import io
 import json
 import re
 import sys
-import time
 
 import pytest
 
 from promolab import sources
 from promolab.errors import StepError
-from promolab.report.running.progress import notify
+from promolab.report.running.run import Progress, notify, say
 
 NOTE = "import json, sys; open(sys.argv[1], 'a').write(json.dumps(sys.argv[2:]) + chr(10))"
 
 
-def noting(path):
-    return (sys.executable, "-c", NOTE, str(path))
+def noting(path, *more):
+    return (sys.executable, "-c", NOTE, str(path), *more)
 
 
 def noted(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_the_week_the_status_and_the_path_come_last_and_no_shell_reads_them(tmp_path):
+def test_no_shell_reads_a_command_and_one_that_fails_or_hangs_only_warns(
+    tmp_path, monkeypatch, capsys
+):
     path = tmp_path / "no ted"
-    call = (*noting(path), "$(touch x); 'a b'")
-    assert notify(call, "2017-W44", "good", tmp_path / "index.html") is None
+    notify(noting(path, "$(touch x); 'a b'"), "2017-W44", "good", tmp_path / "index.html")
     assert noted(path) == [["$(touch x); 'a b'", "2017-W44", "good", str(tmp_path / "index.html")]]
-    assert notify((), "2017-W44", "good", tmp_path) is None
-
-
-def test_a_command_that_fails_or_hangs_only_warns_and_is_ended(tmp_path):
-    said = notify(("/nowhere/x",), "W", "good", tmp_path)
-    assert said is not None and "cannot be run (No such file" in said
-    failing = (sys.executable, "-c", "import sys; print('out'); sys.exit('no mail today')")
-    said = notify(failing, "W", "good", tmp_path)
-    assert said is not None and said.endswith("ended with 1: no mail today")
-    begun = time.monotonic()
-    sleep = "[sys.executable, '-c', 'import time; time.sleep(60)']"
-    code = f"import subprocess, sys; subprocess.run({sleep})"
-    said = notify((sys.executable, "-c", code), "W", "good", tmp_path, limit=0.5)
-    assert said is not None and "took more than 0.5 seconds and was ended" in said
-    assert time.monotonic() - begun < 20
+    notify((), "2017-W44", "good", tmp_path)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("promolab.report.running.run.TIME_LIMIT", 0.5)
+    for command, words in [
+        (("/nowhere/x",), "No such file"),
+        ((sys.executable, "-c", "import sys; sys.exit(1)"), "exit status 1"),
+        ((sys.executable, "-c", "import time; time.sleep(60)"), "timed out after 0.5 seconds"),
+    ]:
+        notify(command, "W", "good", tmp_path)
+        assert words in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -68,5 +64,22 @@ def test_a_run_tells_of_success_and_of_failure(toy_here, told, tmp_path, capsys)
         ["yes", "2017-W44", "good", str(page)],
         ["no", "2017-W44", "failed", str(tmp_path / "out" / "index.html")],
     ]
-    told = capsys.readouterr().err.splitlines()
-    assert all(re.fullmatch(r"promolab: \d\d_\w+: .+ \(\d of 2\)", line) for line in told)
+    lines = capsys.readouterr().err.splitlines()
+    assert all(re.fullmatch(r"promolab: \d\d_\w+: .+ \(\d of 2\)", line) for line in lines)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_which_steps_run_and_a_log_a_line_each(monkeypatch, terminal):
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", screen)
+    with Progress(5) as shown:
+        shown.begin("Segments", "03_segments: Segments")
+        shown.begin("Response")
+        say("another run holds the folder")
+        shown.end("Segments")
+    lines = screen.getvalue().replace("\n", "\r").split("\r")
+    assert "promolab: another run holds the folder" in lines
+    assert ("promolab: 03_segments: Segments (1 of 5)" in lines) == (not terminal)
+    for told in ("Segments, Response: 0/5", "Response: 1/5"):
+        assert any(line.startswith(told) for line in lines) == terminal

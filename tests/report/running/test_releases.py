@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import shutil
-import subprocess
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -409,15 +408,3 @@ def test_the_commands_say_what_they_did(reports, source, tmp_path, capsys):
     assert capsys.readouterr().out == "2017-W44 is closed\n"
     assert cli.main(["close", WEEK, *out]) == 2
     assert cli.main(["release", "2017-W60", *out]) == 2
-
-
-def test_a_run_in_another_process_keeps_a_released_week(reports, toy_command_here):
-    command, environment = toy_command_here
-    release(reports)
-    before = everything(reports / WEEK)
-    call = [*command, "--out", str(reports), "-p"]
-    same = subprocess.run([*call, "mood=plan"], env=environment, capture_output=True, text=True)
-    assert same.returncode == 0 and same.stdout == f"{reports / WEEK / 'index.html'}\n"
-    other = subprocess.run([*call, "mood=calm"], env=environment, capture_output=True, text=True)
-    assert other.returncode == 2 and "is released" in other.stderr and other.stdout == ""
-    assert everything(reports / WEEK) == before

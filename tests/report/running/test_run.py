@@ -17,9 +17,13 @@ from promolab.errors import InputError, StepError
 from promolab.folder import RunFolder
 from promolab.loop import keep_ledger, ledger_of
 from promolab.loop.ledger import Ledger
-from promolab.report.running.run import present, request_of, run_report
-from promolab.report.running.run_start import checked_call, located
-from promolab.report.running.steps import check_plan_parameters
+from promolab.report.running.run import present, run_report
+from promolab.report.running.run_start import (
+    check_plan_parameters,
+    checked_call,
+    located,
+    request_of,
+)
 from promolab.weeks import Week
 from tests.made_reports import SECRET
 from tests.refused import refused, spoilt
@@ -129,16 +133,6 @@ def test_a_source_is_told_so_that_it_is_found_from_another_folder(monkeypatch, t
         assert located(given, None) == (told, None)
 
 
-@pytest.mark.parametrize("week", ["2017-W01", "2018-W01"])
-def test_first_and_last_week_of_the_data_are_accepted(monkeypatch, toy, tmp_path, week):
-    made = []
-    room = "promolab.report.running"
-    monkeypatch.setattr(f"{room}.run._make", lambda call, *_: made.append(str(call.week)))
-    monkeypatch.setattr(f"{room}.index.write_index", lambda out: None)
-    toy(tmp_path / "out", week=week)
-    assert made == [week]
-
-
 def test_no_folder_to_write_to_and_data_that_cannot_be_used_are_refused(toy, tmp_path, monkeypatch):
     taken = tmp_path / "taken"
     taken.write_text("mine")
@@ -202,32 +196,6 @@ def test_a_kernel_that_dies_and_a_cell_that_hangs_fail_the_step(toy, tmp_path):
         toy(tmp_path / "out", parameters={"mood": "hang"}, timeout=3)
     assert visible(tmp_path / "out") == ["index.html"]
     assert "failed · step 01_data: a cell took" in (tmp_path / "out" / "index.html").read_text()
-
-
-def test_a_run_killed_in_the_middle_changes_nothing_and_the_next_one_succeeds(toy_command, earlier):
-    command, environment = toy_command
-    before = files(earlier)
-    line = [*command, "--out", str(earlier)]
-    hanging = [*line, "-p", "mood=hang"]
-    process = subprocess.Popen(hanging, env=environment, start_new_session=True)
-    until = time.monotonic() + 300
-    while not list(earlier.glob(".staging-*/hanging")):
-        assert process.poll() is None and time.monotonic() < until
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert {k: v for k, v in files(earlier).items() if not k.startswith(".")} == before
-    assert visible(earlier) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
-
-    again = subprocess.run(line, env=environment, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
-    assert again.stderr.splitlines() == [
-        "promolab: 01_data: Data (1 of 2)",
-        "promolab: 10_campaign_report: Campaign report (2 of 2)",
-    ]
-    assert again.stdout == f"{earlier / WEEK / 'index.html'}\n"
-    assert files(earlier) == before
-    assert not list(earlier.glob(".staging-*"))
 
 
 def test_sigterm_leaves_no_staging_folder(toy_command, tmp_path):
@@ -297,7 +265,7 @@ def test_an_experiments_file_is_told_by_its_content(monkeypatch, tmp_path):
 )
 def test_another_ledger_ends_with_2(damage, words, notebooks, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("promolab.sources.load_shop", load_toy)
-    monkeypatch.setattr("promolab.report.running.run.find_notebooks", lambda: notebooks)
+    monkeypatch.setattr("promolab.report.running.run_start.find_notebooks", lambda: notebooks)
     damage(tmp_path / "ours.duckdb")
     call = ["report", "--out", str(tmp_path / "out"), "--ledger", str(tmp_path / "ours.duckdb")]
     assert cli.main(call) == 2
