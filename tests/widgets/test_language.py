@@ -33,9 +33,7 @@ def threshold(draw: np.random.Generator) -> Any:
 def budget(draw: np.random.Generator) -> Any:
     amounts = draw.normal(0.5, 2, (300, 2)), draw.uniform(0.5, 3, (300, 2))
     named = {"promotions": ["满减 7", "折扣 8"], "groups": ["新客", "熟客"] * 150}
-    made = widgets.budget(*amounts, **named, currency="CNY")
-    made.move(capped="满减 7", capacity=20)
-    return made
+    return widgets.budget(*amounts, **named, currency="CNY")
 
 
 def experiment(_: np.random.Generator) -> Any:

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from promolab.engines import scratch
 from promolab.errors import InputError, StepError
 from promolab.folder import WAIT, ReportsFolder, RunFolder, ensure_key, note_drawn, write_json
@@ -35,7 +33,13 @@ from promolab.report.running.execute import CELL_TIMEOUT, Kernels, execute, kern
 from promolab.report.running.page import render_page, write_index
 from promolab.report.running.redaction import UNCHANGED, full_disk_said, hidden_errors
 from promolab.report.running.run_start import Call, Request, checked_call, request_of
-from promolab.report.running.steps import Step, read_steps, run_steps, usual_workers
+from promolab.report.running.steps import (
+    Step,
+    load_nbformat,
+    read_steps,
+    run_steps,
+    usual_workers,
+)
 
 
 def run_report(
@@ -306,6 +310,8 @@ def _write_page(
     run: RunFolder, step: Step, steps: Sequence[Step], notebook: Any, *, shop: str, lang: str
 ) -> None:
     """Keep a step's notebook as it ran, and write its page."""
+    import nbformat
+
     nbformat.write(notebook, run.path / "notebooks" / f"{step.stem}.ipynb")
     page = render_page(notebook, step, steps, week=run.week, shop=shop, lang=lang)
     (run.path / step.page).write_text(page, encoding="utf-8")
@@ -316,6 +322,7 @@ _PLAN = "tables/planned.parquet"
 
 def _redraw(run: RunFolder, note: str) -> None:
     """Run the notebooks that read the plan again, and note on its own page what came after it."""
+    nbformat = load_nbformat()
     folder, manifest, notebooks = run.path, run.manifest, run.path / "notebooks"
     if not any(notebooks.glob("[0-9][0-9]_*.ipynb")):
         return
