@@ -554,13 +554,13 @@ class Written(Result):
         sections = int(self.frame["section"].sum())
         files = len(self.frame) - sections
         case = "both" if files and sections else "files" if files else "sections"
-        found = [
+        found: Any = [
             Html(f"{_link('metrics.json')}: {escape(name)}" if section else _link(name))
             for name, section in zip(self.frame["what"], self.frame["section"], strict=True)
         ]
-        told = {"files": files, "sections": sections, "any": len(self.frame) > 0}
-        told |= {"rows": self.frame.assign(found=found)}
-        return told | {"case": case if told["any"] else "none"}
+        rows, some = self.frame.assign(found=found), len(self.frame) > 0
+        told = {"files": files, "sections": sections, "rows": rows, "any": some}
+        return told | {"case": case if some else "none"}
 
 
 def _link(name: str) -> str:

@@ -13,16 +13,19 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from promolab.display import Html, chart, say
 from promolab.errors import InputError, PromolabError, nearest
+from promolab.folder import ReportsFolder, RunFolder
 from promolab.language import language, speaking
 from promolab.results import Facts, words_of
+from promolab.weeks import Week
 from promolab.widgets.controls import checked, control, ipywidgets, written
 
 S = TypeVar("S")
@@ -406,3 +409,55 @@ def _somebody_is_there() -> bool:
     kernel = getattr(get_ipython(), "kernel", None)  # type: ignore[no-untyped-call]
     request = {} if kernel is None else kernel.get_parent()
     return bool(request.get("content", {}).get("allow_stdin"))
+
+
+def week_of(week: str | Path | RunFolder | None, out: str | Path) -> RunFolder:
+    """Return a week's folder.
+
+    Parameters
+    ----------
+    week : str, Path or RunFolder, optional
+        An ISO week, the path of its folder, or the folder; by default the newest week.
+    out : str or Path
+        The folder of all reports, for an ISO week.
+
+    Raises
+    ------
+    InputError
+        There is no such week, or it is not whole.
+    """
+    if isinstance(week, RunFolder):
+        return week
+    if week is not None and Path(week).is_dir():
+        out, week = Path(week).resolve().parent, Path(week).resolve().name
+    reports = ReportsFolder.there(out)
+    if week is not None:
+        return reports.whole_run(Week.parse(str(week)))
+    weeks = reports.weeks()
+    if not weeks:
+        raise InputError(f"{out} holds no week yet; make one with: promolab report --out {out}")
+    return reports.whole_run(weeks[-1])
+
+
+@contextmanager
+def reading(run: RunFolder) -> Iterator[None]:
+    """Read a week inside of this, in the language of its report.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The week that is read.
+
+    Raises
+    ------
+    InputError
+        A figure or a column is not there: an earlier promolab did not write it yet.
+    """
+    try:
+        with speaking(run.language):
+            yield
+    except KeyError as error:
+        raise InputError(
+            f"{run.week} in {run.reports.path} does not hold {error}: an earlier promolab made it; "
+            "make the week again, or explore a later one"
+        ) from error

@@ -27,8 +27,7 @@ from promolab.segmentation import (
     sample_customers,
 )
 from promolab.widgets.controls import control, several, slide
-from promolab.widgets.explorer import Explorer, Progress, drawn
-from promolab.widgets.week_input import reading, week_of
+from promolab.widgets.explorer import Explorer, Progress, drawn, reading, week_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -20,8 +20,7 @@ from promolab.results import Facts, worded_table, words_of
 from promolab.weeks import local_day
 from promolab.widgets.controls import control, slide, text
 from promolab.widgets.customer_index import CustomerIndex, promotion_names, read_index
-from promolab.widgets.explorer import Explorer, Progress, drawn
-from promolab.widgets.week_input import reading, week_of
+from promolab.widgets.explorer import Explorer, Progress, drawn, reading, week_of
 from promolab.wording import number
 
 MOST_PARTS = 8

@@ -18,9 +18,8 @@ from promolab.loop import check_plan
 from promolab.results import Estimate, Facts, worded_table, words_of
 from promolab.widgets.controls import control, several, slide, text
 from promolab.widgets.customer_index import promotion_names
-from promolab.widgets.explorer import Explorer, Progress, drawn
+from promolab.widgets.explorer import Explorer, Progress, drawn, reading, week_of
 from promolab.widgets.plan_draft import Changed, Draft, PlannedList, read_draft
-from promolab.widgets.week_input import reading, week_of
 from promolab.wording import count
 
 FIRST = 10
@@ -307,10 +306,12 @@ def _sum(parts: Sequence[Changed]) -> Changed:
         ends = [getattr(c, name).ends for c in some]
         return Estimate.of([sum(one) for one in zip(*ends, strict=True)] or [0.0, 0.0, 0.0])
 
-    counts = (sum(getattr(c, name) for c in parts) for name in ("planned", "contacts", "held"))
+    counts = [sum(getattr(c, name) for c in parts) for name in ("planned", "contacts", "held")]
     known, unknown = [c.adds for c in some if np.isfinite(c.adds)], float("nan")
     adds, nobody = float(sum(known)) if known else unknown, np.zeros(0, dtype=bool)
-    return Changed(*counts, total("answers"), total("cost"), Estimate(unknown), adds, nobody)
+    planned, contacts, held = counts
+    rest = total("answers"), total("cost"), Estimate(unknown), adds, nobody
+    return Changed(planned, contacts, held, *rest)
 
 
 def _forced(state: ReviewState, draft: Draft) -> pd.DataFrame:
@@ -321,7 +322,8 @@ def _forced(state: ReviewState, draft: Draft) -> pd.DataFrame:
 
 def _answers(words: Facts, one: PlannedList) -> Html:
     cap = [] if words["most"] is None else [Upright(words["most"], words.word("cap_here"), 2)]
-    marks = [Line(*one.by_size), Upright(words["planned"], words.word("as_it_is")), *cap]
+    sizes, answers = one.by_size
+    marks = [Line(sizes, answers), Upright(words["planned"], words.word("as_it_is")), *cap]
     return drawn(words, "answers", marks)
 
 

@@ -21,8 +21,7 @@ from promolab.policy import PlanValue, options_of
 from promolab.policy.frontier import HullPath, hull_path
 from promolab.results import Estimate, Facts, worded_table, words_of
 from promolab.widgets.controls import round_step, slide
-from promolab.widgets.explorer import Explorer, drawn
-from promolab.widgets.week_input import reading, week_of
+from promolab.widgets.explorer import Explorer, drawn, reading, week_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -17,8 +17,7 @@ from promolab.language import language, speaking
 from promolab.metrics import lift, precision_recall, roc
 from promolab.results import Estimate, Facts, worded_table, words_of
 from promolab.widgets.controls import control, round_step, slide
-from promolab.widgets.explorer import Explorer, Progress, drawn
-from promolab.widgets.week_input import week_of
+from promolab.widgets.explorer import Explorer, Progress, drawn, week_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

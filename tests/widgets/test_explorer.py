@@ -12,7 +12,7 @@ from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.weeks import Week
 from promolab.widgets import Explorer, control, slide
-from promolab.widgets.week_input import reading
+from promolab.widgets.explorer import reading
 
 pytest.importorskip("ipywidgets", reason="the extra lab is not installed")
 
