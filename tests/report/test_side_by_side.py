@@ -192,7 +192,7 @@ def test_a_signal_ends_both_kernels_and_leaves_nothing(toy_command, meeting, num
         stderr=subprocess.PIPE,
         text=True,
     )
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while not ((meeting / "left").exists() and (meeting / "right").exists()):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.05)

@@ -375,10 +375,14 @@ def notify(command: Sequence[str], week: object, status: str, page: Path) -> Non
     call = [*command, str(week), status, str(page)]
     nothing: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     try:
-        if command:
-            subprocess.run(call, check=True, timeout=TIME_LIMIT, **nothing)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        say(f"the command {command[0]!r} of [notify] failed ({error}); nobody was told of {week}")
+        code = subprocess.run(call, timeout=TIME_LIMIT, **nothing).returncode if command else 0
+        why = f"it ended with {code}" if code else ""
+    except subprocess.TimeoutExpired:
+        why = f"it took more than {TIME_LIMIT:g} seconds"
+    except (OSError, ValueError) as error:
+        why = str(error)
+    if why:
+        say(f"the command {command[0]!r} of [notify] failed ({why}); nobody was told of {week}")
 
 
 def say(sentence: str) -> None:
