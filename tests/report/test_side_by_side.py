@@ -198,7 +198,7 @@ def test_a_signal_ends_both_kernels_and_leaves_nothing(toy_command, meeting, num
         time.sleep(0.05)
     time.sleep(0.3)  # a file is there before its text is
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == (130 if number == signal.SIGINT else 128 + number)
     assert "Traceback" not in said
     assert all(ended(int((meeting / name).read_text())) for name in ("left", "right"))

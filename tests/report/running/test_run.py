@@ -208,7 +208,7 @@ def test_sigterm_leaves_no_staging_folder(toy_command, tmp_path):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM
     assert said.splitlines() == [
         "promolab: 01_data: Data (1 of 2)",
