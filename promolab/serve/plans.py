@@ -154,13 +154,13 @@ def actions_of(
 
 
 def with_actions(known: dict[str, Offer], actions: dict[str, Action]) -> dict[str, Offer]:
-    """Return the plan's promotions with the actions that they are part of."""
+    """Return the plan's promotions with how many messages their actions bring."""
     found = {}
     for action in actions.values():
         mine = [known[promotion] for promotion in action.promotions]
         for offer in mine:
             messages = sum(other.channel == offer.channel for other in mine)
-            found[offer.promotion_id] = replace(offer, action=action.name, messages=messages)
+            found[offer.promotion_id] = replace(offer, messages=messages)
     return found
 
 

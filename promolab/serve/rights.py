@@ -51,16 +51,13 @@ class Offer:
         As compared; None where it is not known.
     ends_at : int
         Microseconds since 1970.
-    action : str
-        Itself, or the bundle that it is part of.
     messages : int
-        Contacts on its channel that its action brings.
+        Contacts on its channel that it brings, with the bundle that it is part of.
     """
 
     promotion_id: str
     channel: str | None
     ends_at: int
-    action: str
     messages: int = 1
 
 
@@ -110,7 +107,7 @@ class LiveRights:
         self._states_consent = shop.has("contact_rights")
         self._counts = shop.has("exposures") or (owed is not None and len(owed) > 0)
         self._exposed_channels = shop.has("exposures", "channel")
-        self.offers = offers_of(shop, rules)
+        self.offers = offers_of(shop)
         self._shop_channel = _compared(shop.settings.channel)
         self._never = set(never_contacted(shop, rules.never_statuses))
         self._quarantined = frozenset(quarantined)
@@ -337,8 +334,8 @@ def _made(contacts: list[Contact], moment: int) -> list[Contact]:
     return made + [c for c in contacts if c[3] and (not c[1] or c[1] not in known)]
 
 
-def offers_of(shop: Shop, rules: ContactRules) -> dict[str, Offer]:
-    """Return the shop's promotions by their ids as text, each an action of its own."""
+def offers_of(shop: Shop) -> dict[str, Offer]:
+    """Return the shop's promotions by their ids as text."""
     if not shop.has("promotions"):
         return {}
     table = shop.promotions.execute().sort_values("promotion_id")
@@ -346,7 +343,7 @@ def offers_of(shop: Shop, rules: ContactRules) -> dict[str, Offer]:
     rows = zip(table["promotion_id"], channels_of(shop, table), table["ends_at"], strict=True)
     for promotion, channel, ends in rows:
         name, known = str(promotion), None if channel == UNKNOWN else same_channel(channel)
-        found[name] = Offer(name, known, microseconds(ends.to_pydatetime()), name)
+        found[name] = Offer(name, known, microseconds(ends.to_pydatetime()))
     return found
 
 
