@@ -153,7 +153,7 @@ class PromiseAlarm(Result):
         return {"case": case, "curve": rows, "bar": 1 / self.level, "weeks": len(rows)}
 
 
-def promise_alarm(rows: pd.DataFrame, level: float = LEVEL) -> PromiseAlarm:
+def promise_alarm(rows: pd.DataFrame) -> PromiseAlarm:
     """Ask whether promises of whole weeks were broken beyond chance.
 
     The mean of the measures' evidence is evidence again, so that together they ring falsely as
@@ -163,8 +163,6 @@ def promise_alarm(rows: pd.DataFrame, level: float = LEVEL) -> PromiseAlarm:
     ----------
     rows : DataFrame
         By `join_outcomes`.
-    level : float
-        The most that false alarms may be, over all weeks ever.
     """
     told: dict[str, pd.Series[float]] = {}
     sums: dict[str, float] = {}
@@ -179,17 +177,17 @@ def promise_alarm(rows: pd.DataFrame, level: float = LEVEL) -> PromiseAlarm:
         told[measure] = pd.Series(found, index=mine["week"].to_numpy())
         sums[measure] = float(mine["came"].sum() / mine["said"].sum())
     if not told:
-        return PromiseAlarm(pd.DataFrame(columns=["week", "evidence"]), "", "", math.nan, level)
+        return PromiseAlarm(pd.DataFrame(columns=["week", "evidence"]), "", "", math.nan)
     # A week that settled for one measure alone leaves the others' evidence as it was.
     measures = pd.DataFrame(told).sort_index().ffill()
     frame = pd.DataFrame(measures.where(measures.notna(), 1.0))
     frame.insert(0, "evidence", frame.mean(axis=1))
     frame = frame.reset_index(names="week")
-    loud = frame[frame["evidence"] >= 1 / level]
+    loud = frame[frame["evidence"] >= 1 / LEVEL]
     if loud.empty:
-        return PromiseAlarm(frame, "", "", math.nan, level)
+        return PromiseAlarm(frame, "", "", math.nan)
     most = str(loud.iloc[0][list(told)].astype(float).idxmax())
-    return PromiseAlarm(frame, str(loud["week"].iloc[0]), most, sums[most], level)
+    return PromiseAlarm(frame, str(loud["week"].iloc[0]), most, sums[most])
 
 
 @dataclass(frozen=True)
@@ -235,9 +233,7 @@ class PlannerCalibration(Result):
         return {"level": self.level, **plain(self.frame.set_index("measure").to_dict("index"))}
 
 
-def planner_calibration(
-    rows: pd.DataFrame, *, level: float = 0.95, fewest: int = FEWEST
-) -> PlannerCalibration:
+def planner_calibration(rows: pd.DataFrame) -> PlannerCalibration:
     """Compare what came with what was said over all settled weeks.
 
     The ratio is the slope of what came on what was said through the origin, weeks weighted by how
@@ -247,10 +243,6 @@ def planner_calibration(
     ----------
     rows : DataFrame
         By `join_outcomes`.
-    level : float
-        Of the intervals.
-    fewest : int
-        Settled weeks from which on a correction is told.
     """
     found = []
     for measure in TOTALS:
@@ -258,10 +250,10 @@ def planner_calibration(
         mine = mine[(mine["state"] == SETTLED) & mine["came"].notna() & mine["said"].notna()]
         if mine.empty:
             continue
-        ratio = _slope(mine, level)
+        ratio = _slope(mine)
         kept = mine["kept"].dropna().astype(bool)
-        low, high = wilson(int(kept.sum()), len(kept), level) if len(kept) else (np.nan, np.nan)
-        beyond = len(mine) >= fewest and (ratio.ci_low > 1 or ratio.ci_high < 1)
+        low, high = wilson(int(kept.sum()), len(kept)) if len(kept) else (np.nan, np.nan)
+        beyond = len(mine) >= FEWEST and (ratio.ci_low > 1 or ratio.ci_high < 1)
         sensible = beyond and ratio.value > 0
         found.append(
             {
@@ -279,11 +271,11 @@ def planner_calibration(
     columns = ["measure", "weeks", "ratio", "ratio_low", "ratio_high", "multiply"]
     columns += ["kept", "of", "share", "share_low", "share_high"]
     said = float(rows["level"].iloc[0]) if len(rows) else 0.9
-    return PlannerCalibration(pd.DataFrame(found, columns=columns), level, said)
+    return PlannerCalibration(pd.DataFrame(found, columns=columns), said_level=said)
 
 
-def _slope(rows: pd.DataFrame, level: float) -> Estimate:
-    """Return the slope through the origin of what came on what was said."""
+def _slope(rows: pd.DataFrame) -> Estimate:
+    """Return the slope through the origin of what came on what was said, with its 95 % interval."""
     said, came = rows["said"].to_numpy(dtype=float), rows["came"].to_numpy(dtype=float)
     half = (rows["came_high"] - rows["came_low"]).to_numpy(dtype=float) / 2
     weight = np.where(half > 0, 1 / np.maximum(half, 1e-300) ** 2, 0.0)
@@ -298,7 +290,7 @@ def _slope(rows: pd.DataFrame, level: float) -> Estimate:
     quantile = normal_quantile(float(rows["came_level"].iloc[0]))
     excess = float(weight @ (came - value * said) ** 2) * quantile**2 / (len(rows) - 1)
     error = math.sqrt(max(excess, 1.0) / bottom) / quantile
-    wide = float(t_quantile(level, len(rows) - 1)) * error
+    wide = float(t_quantile(0.95, len(rows) - 1)) * error
     return Estimate(value, value - wide, value + wide, len(rows))
 
 
