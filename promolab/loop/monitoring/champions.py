@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import level_of
 from promolab.compare import Method
 from promolab.folder import RunFolder, sha256_of
 from promolab.results import Estimate, Result, plain
@@ -188,7 +187,7 @@ def _side_by_side(times: pd.Series[Any]) -> pd.Series[Any]:
     return moments
 
 
-def calibration_track(backtest: pd.DataFrame, *, level: float = 0.95) -> CalibrationTrack:
+def calibration_track(backtest: pd.DataFrame) -> CalibrationTrack:
     """Set the answers that came beside those predicted, promotion by promotion.
 
     Parameters
@@ -196,7 +195,6 @@ def calibration_track(backtest: pd.DataFrame, *, level: float = 0.95) -> Calibra
     backtest : DataFrame
         One row per contact that a model predicted without having seen it: promotion_id, starts_at,
         y (0 or 1), p (``tables/backtest.parquet``).
-    level : float
 
     Returns
     -------
@@ -217,41 +215,38 @@ def calibration_track(backtest: pd.DataFrame, *, level: float = 0.95) -> Calibra
     >>> round(calibration_track(rows).ratio.value, 6)
     1.0
     """
-    level_of(level)
     if backtest.empty:
-        return CalibrationTrack(pd.DataFrame(columns=list(TRACK)), level=level)
+        return CalibrationTrack(pd.DataFrame(columns=list(TRACK)))
     groups = backtest.groupby(["starts_at", "promotion_id"], observed=True, sort=True)
     frame = groups.agg(contacts=("y", "size"), expected=("p", "sum"), observed=("y", "sum"))
     frame = frame.reset_index()
-    low, high = wilson(frame["observed"], frame["contacts"], level)
+    low, high = wilson(frame["observed"], frame["contacts"])
     mean = (frame["expected"] / frame["contacts"]).clip(lower=1e-12)
     frame["ratio"] = frame["observed"] / frame["expected"].clip(lower=1e-12)
     frame["ratio_low"], frame["ratio_high"] = low / mean, high / mean
-    ratio, trend = _in_logs(frame, level)
-    return CalibrationTrack(frame[list(TRACK)], ratio, trend, level)
+    ratio, trend = _in_logs(frame)
+    return CalibrationTrack(frame[list(TRACK)], ratio, trend)
 
 
-def _in_logs(frame: pd.DataFrame, level: float) -> tuple[Estimate, Estimate]:
+def _in_logs(frame: pd.DataFrame) -> tuple[Estimate, Estimate]:
     """Return the ratio of all together, and by what share it changes in four weeks."""
     came, told = frame["observed"].to_numpy(float), frame["expected"].to_numpy(float)
     logs = np.log((came + 0.5) / (told + 0.5))
     weight = told + 0.5  # the precision by what was predicted, not by what came
     days = (frame["starts_at"] - frame["starts_at"].min()).dt.total_seconds().to_numpy() / 86_400
     whole = float(came.sum() / max(told.sum(), 1e-12))
-    level_ = _fitted(np.ones((len(logs), 1)), logs, weight, level)
-    half = level_[1] if level_ is not None else math.nan
+    mean = _fitted(np.ones((len(logs), 1)), logs, weight)
+    half = mean[1] if mean is not None else math.nan
     ratio = Estimate(whole, whole * math.exp(-half), whole * math.exp(half), len(frame))
     design = np.column_stack([np.ones(len(logs)), days / MONTH])
-    slope = _fitted(design, logs, weight, level) if len(frame) >= FEWEST else None
+    slope = _fitted(design, logs, weight) if len(frame) >= FEWEST else None
     if slope is None:
         return ratio, UNKNOWN
     ends = (math.expm1(slope[0] + step) for step in (0.0, -slope[1], slope[1]))
     return ratio, Estimate.of(ends, len(frame))
 
 
-def _fitted(
-    design: np.ndarray, y: np.ndarray, weight: np.ndarray, level: float
-) -> tuple[float, float] | None:
+def _fitted(design: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float] | None:
     """Return the last coefficient and half of its interval; None where it cannot be told."""
     free = len(y) - design.shape[1]
     inner = design.T @ (weight[:, None] * design)
@@ -261,4 +256,4 @@ def _fitted(
     slopes = inverse @ (design.T @ (weight * y))
     spread = float((weight * (y - design @ slopes) ** 2).sum() / free)
     error = math.sqrt(inverse[-1, -1] * max(spread, 1.0))
-    return float(slopes[-1]), float(t_quantile(level, free)) * error
+    return float(slopes[-1]), float(t_quantile(0.95, free)) * error

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import level_of
 from promolab.results import Estimate, Result, plain
 from promolab.stats import compare_means, holm, share_interval, t_quantile, two_sided
 from promolab.wording import arm_words
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 SATISFIED = 4
 """Stars, of five, from which a customer counts as satisfied."""
+LEVEL = 0.95
+"""Of the intervals."""
 FEWEST = 10
 """Customers whose ratings a group needs, to have a row of its own."""
 ALL, KIND, PROMOTION, SEGMENT = "orders", "kind", "promotion", "segment"
@@ -61,7 +62,7 @@ class Satisfaction(Result):
     mean: Estimate = UNKNOWN
     few: int = 0
     why: str = ""
-    level: float = 0.95
+    level: float = LEVEL
     shop: str = ""
 
     def __bool__(self) -> bool:
@@ -113,9 +114,7 @@ def _estimate(row: pd.Series[Any], name: str) -> Estimate:
     return Estimate.of(row[name + end] for end in ENDS)
 
 
-def satisfaction(
-    shop: Shop, as_of: datetime, segments: pd.DataFrame | None = None, *, level: float = 0.95
-) -> Satisfaction:
+def satisfaction(shop: Shop, as_of: datetime, segments: pd.DataFrame | None = None) -> Satisfaction:
     """Tell how satisfied customers say they are, by promotion and by segment.
 
     Parameters
@@ -126,7 +125,6 @@ def satisfaction(
         Nothing at or after it is read (UTC without a zone).
     segments : DataFrame, optional
         customer_id, segment.
-    level : float
 
     Returns
     -------
@@ -135,7 +133,6 @@ def satisfaction(
         shares Wilson's at the size that the clustered variance amounts to, of means and differences
         Student's.
     """
-    level_of(level)
     none = pd.DataFrame(columns=list(COLUMNS))
     if not shop.has("reviews") or "rating" not in shop.reviews.columns:
         return Satisfaction(none, why="none", shop=shop.settings.name)
@@ -144,13 +141,13 @@ def satisfaction(
     if rows["customer_id"].nunique() < 2:
         return Satisfaction(none, why="few")
     rows = _described(rows, shop, segments)
-    frame = pd.DataFrame(_compared(rows, level), columns=list(COLUMNS))
+    frame = pd.DataFrame(_compared(rows), columns=list(COLUMNS))
     frame["p_holm"] = frame.groupby("by", sort=False)["p_value"].transform(lambda p: holm(p))
-    found = _level(rows, level)
+    found = _level(rows)
     share, mean = (Estimate.of(found[name], len(rows)) for name in FIGURES[:2])
     with_one = rows[rows[PROMOTION] != ""].groupby(PROMOTION)["customer_id"].nunique()
     few = int((with_one < FEWEST).sum())
-    return Satisfaction(frame, share, mean, few, level=level)
+    return Satisfaction(frame, share, mean, few)
 
 
 def _described(rows: pd.DataFrame, shop: Shop, segments: pd.DataFrame | None) -> pd.DataFrame:
@@ -174,7 +171,7 @@ def _described(rows: pd.DataFrame, shop: Shop, segments: pd.DataFrame | None) ->
     return rows
 
 
-def _compared(rows: pd.DataFrame, level: float) -> Iterator[dict[str, Any]]:
+def _compared(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield a row per group with enough customers."""
     without = (rows[ALL] == WITHOUT).to_numpy()
     for by in (ALL, KIND, PROMOTION, SEGMENT):
@@ -184,7 +181,7 @@ def _compared(rows: pd.DataFrame, level: float) -> Iterator[dict[str, Any]]:
             if rows["customer_id"][mine].nunique() < FEWEST:
                 continue
             others = ~mine & (rows[SEGMENT] != "").to_numpy() if by == SEGMENT else without & ~mine
-            told = _level(rows[mine], level) | _gap(rows, mine, others, level)
+            told = _level(rows[mine]) | _gap(rows, mine, others)
             flat = {
                 f"{figure}{end}": value
                 for figure in FIGURES
@@ -200,7 +197,7 @@ def _compared(rows: pd.DataFrame, level: float) -> Iterator[dict[str, Any]]:
             }
 
 
-def _level(rows: pd.DataFrame, level: float) -> dict[str, Any]:
+def _level(rows: pd.DataFrame) -> dict[str, Any]:
     """Return share of satisfied ratings and mean stars of some rows, with intervals."""
     unit, _ = pd.factorize(rows["customer_id"])
     units = int(unit.max()) + 1
@@ -211,15 +208,15 @@ def _level(rows: pd.DataFrame, level: float) -> dict[str, Any]:
         scores = np.bincount(unit, weights=(y - value) / len(y))
         variance = float(scores @ scores) * units / max(units - 1, 1)
         if column == "happy":
-            low, high = (float(end) for end in share_interval(value, variance, units, level))
+            low, high = (float(end) for end in share_interval(value, variance, units, LEVEL))
         else:
-            half = t_quantile(level, max(units - 1, 1)) * math.sqrt(variance)
+            half = t_quantile(LEVEL, max(units - 1, 1)) * math.sqrt(variance)
             low, high = max(value - half, 1.0), min(value + half, 5.0)
         found[name] = (value, low, high)
     return found
 
 
-def _gap(rows: pd.DataFrame, mine: np.ndarray, others: np.ndarray, level: float) -> dict[str, Any]:
+def _gap(rows: pd.DataFrame, mine: np.ndarray, others: np.ndarray) -> dict[str, Any]:
     """Return by how much the share of some rows differs from that of others, and its p value."""
     nothing: dict[str, Any] = {"difference": (math.nan,) * 3, "p": math.nan}
     either = mine | others
@@ -231,4 +228,4 @@ def _gap(rows: pd.DataFrame, mine: np.ndarray, others: np.ndarray, level: float)
     if not arms.variance > 0:
         return nothing
     p = two_sided(arms.value, math.sqrt(arms.variance), arms.degrees)
-    return {"difference": (arms.value, *arms.interval(level)), "p": p}
+    return {"difference": (arms.value, *arms.interval(LEVEL)), "p": p}
