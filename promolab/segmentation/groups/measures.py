@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.results import Estimate, Result, drawn_by
+from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile, share_interval, t_quantile
 from promolab.threads import single_threaded
 
@@ -342,8 +342,6 @@ class NumberOfSegments(Result):
         """The number of segments chosen."""
         return int(self.frame.loc[self.frame["chosen"], "k"].iloc[0])
 
-    plot_size = drawn_by("plot_size", "Draw the smallest segment of each k; return the Axes.")
-
     def facts(self) -> dict[str, Any]:
         """Return what the k chosen has, why it was, and which were too small."""
         row = self.frame[self.frame["chosen"]].iloc[0]
@@ -399,11 +397,6 @@ class Stability(Result):
     n: int
     indices: np.ndarray
     resampled: int = 0
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per refit: ``refit, adjusted_rand_index``."""
-        refit = np.arange(1, len(self.indices) + 1)
-        return pd.DataFrame({"refit": refit, "adjusted_rand_index": self.indices})
 
     def facts(self) -> dict[str, Any]:
         """Return the figure with its ends, and what it means as a code."""
