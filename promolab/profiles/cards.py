@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -35,8 +35,6 @@ class ProfileCard(Result):
         The customer as shown: the id, or the pseudonym that was given.
     scores : dict
         Axis → score, 0–100, nan where nothing is known.
-    components : DataFrame
-        ``axis, component, meaning, score``: one row per component that is known.
     favourites : tuple of str
         Favourite categories, the first one first.
     attributes : dict
@@ -53,7 +51,6 @@ class ProfileCard(Result):
 
     customer: str
     scores: dict[str, float]
-    components: pd.DataFrame
     favourites: tuple[str, ...]
     attributes: dict[str, str | date]
     figures: dict[str, Estimate]
@@ -62,29 +59,19 @@ class ProfileCard(Result):
     withheld: str = ""
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per axis and per component: ``axis, component, meaning, score``."""
-        axes = pd.DataFrame(
-            [[name, "", AXES[name].meaning, score] for name, score in self.scores.items()],
-            columns=["axis", "component", "meaning", "score"],
-        )
-        order = {name: i for i, name in enumerate(AXES)}
-        both = pd.concat([axes, self.components], ignore_index=True)
-        return both.sort_values(
-            "axis", key=lambda s: s.map(order), kind="stable", ignore_index=True
-        )
+        """Return one row per axis: ``axis, score``."""
+        return pd.DataFrame({"axis": list(AXES), "score": [self.scores[name] for name in AXES]})
 
     def facts(self) -> dict[str, Any]:
-        """Return the strongest and the weakest axis, and the bars."""
+        """Return the strongest and the weakest axis."""
         known = {name: score for name, score in self.scores.items() if np.isfinite(score)}
         best, worst = (end(known, key=known.__getitem__, default="") for end in (max, min))
-        bars = pd.DataFrame({"axis": list(AXES), "score": [self.scores[name] for name in AXES]})
         return {
             "known": "none" if not known else "one" if best == worst else "several",
             "best": best,
             "worst": worst,
             "highest": known.get(best),
             "lowest": known.get(worst),
-            "bars": bars.assign(height=bars["score"].fillna(0.0)),
         }
 
     @property
@@ -223,9 +210,29 @@ def profile_card(
     >>> profile_card(build_profiles(features), 2).scores["loyalty"]
     25.0
     """
-    known = card_attributes(profiles, shop) if attributes is None else attributes
-    card = _card(profiles, customer_id, features, shown_as, shop, known)
-    return card if among is None else replace(card, customers=among)
+    attributes = card_attributes(profiles, shop) if attributes is None else attributes
+    rows = profiles[profiles["customer_id"] == customer_id]
+    if rows.empty:
+        kind = profiles["customer_id"].dtype
+        raise InputError(
+            f"customer {customer_id!r} is not among the {plural(len(profiles), 'customer')} of "
+            f"profiles; expected one of profiles.customer_id ({kind})"
+        )
+    row = rows.iloc[0]
+    several = row.get("favourite_categories")
+    favourites = str(several).split(" · ") if pd.notna(several) else [row["favourite_category"]]
+    zone = "UTC" if shop is None else shop.zone
+    named = [c for c in (*_SAID, *attributes.shown) if c in profiles and pd.notna(row[c])]
+    return ProfileCard(
+        customer=str(customer_id) if shown_as is None else shown_as,
+        scores={name: float(row[name]) for name in AXES},
+        favourites=tuple(str(f) for f in favourites if pd.notna(f)),
+        attributes={c: _known(row[c], _zone_of(profiles[c], zone)) for c in named},
+        figures=({} if features is None else _facts(features, customer_id)) | _ahead(row),
+        currency="" if shop is None else shop.settings.currency,
+        customers=len(profiles) if among is None else among,
+        withheld=attributes.sentence(),
+    )
 
 
 def card_attributes(profiles: pd.DataFrame, shop: Shop | None) -> Attributes:
@@ -239,44 +246,6 @@ def card_attributes(profiles: pd.DataFrame, shop: Shop | None) -> Attributes:
     frame = profiles[["customer_id", *names]]
     frame = frame.astype({name: "string" for name in names if frame[name].dtype == object})
     return attributes_in(ibis.memtable(frame), None if shop is None else shop.settings)
-
-
-def _card(
-    profiles: pd.DataFrame,
-    customer_id: Hashable,
-    features: Any | None,
-    shown_as: str | None,
-    shop: Shop | None,
-    attributes: Attributes,
-) -> ProfileCard:
-    rows = profiles[profiles["customer_id"] == customer_id]
-    if rows.empty:
-        kind = profiles["customer_id"].dtype
-        raise InputError(
-            f"customer {customer_id!r} is not among the {plural(len(profiles), 'customer')} of "
-            f"profiles; expected one of profiles.customer_id ({kind})"
-        )
-    row = rows.iloc[0]
-    columns = [(n, c, f"{n}_{c.name}") for n, axis in AXES.items() for c in axis.components]
-    components = pd.DataFrame(
-        [[n, c.name, c.meaning, row[col]] for n, c, col in columns if pd.notna(row[col])],
-        columns=["axis", "component", "meaning", "score"],
-    )
-    several = row.get("favourite_categories")
-    favourites = str(several).split(" · ") if pd.notna(several) else [row["favourite_category"]]
-    zone = "UTC" if shop is None else shop.zone
-    named = [c for c in (*_SAID, *attributes.shown) if c in profiles and pd.notna(row[c])]
-    return ProfileCard(
-        customer=str(customer_id) if shown_as is None else shown_as,
-        scores={name: float(row[name]) for name in AXES},
-        components=components,
-        favourites=tuple(str(f) for f in favourites if pd.notna(f)),
-        attributes={c: _known(row[c], _zone_of(profiles[c], zone)) for c in named},
-        figures=({} if features is None else _facts(features, customer_id)) | _ahead(row),
-        currency="" if shop is None else shop.settings.currency,
-        customers=len(profiles),
-        withheld=attributes.sentence(),
-    )
 
 
 def _zone_of(values: pd.Series[Any], zone: str) -> str:
@@ -353,11 +322,12 @@ def compare_cards(
     >>> compare_cards(build_profiles(features), 1, 2).summary()
     'Customers 1 and 2 differ most in loyalty: 75 against 25 of 100.'
     """
-    names, attributes = shown_as or (None, None), card_attributes(profiles, shop)
-    return CardPair(
-        _card(profiles, a, features, names[0], shop, attributes),
-        _card(profiles, b, features, names[1], shop, attributes),
+    attributes = card_attributes(profiles, shop)
+    first, second = (
+        profile_card(profiles, customer, features, shown_as=name, shop=shop, attributes=attributes)
+        for customer, name in zip((a, b), shown_as or (None, None), strict=True)
     )
+    return CardPair(first, second)
 
 
 def contrast_customers(profiles: pd.DataFrame) -> tuple[Any, Any]:
