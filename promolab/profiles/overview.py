@@ -204,8 +204,6 @@ class ProfileOverview(Result):
             **{"late": late, "ordered": n, "late_share": share},
             **dict(zip(("best_late", "richest", "best_share"), best, strict=True)),
             "by_cell": self._by_cell,
-            "table_of_spread": lambda: self.spread.to_dict("records"),
-            "table_of_cells": lambda: self.cells.to_dict("index"),
         }
 
     def _figure(self, figure: _Figure) -> dict[str, Any]:

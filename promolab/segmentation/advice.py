@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from promolab.segmentation.description import MIN_CONTACTS, put, rates_of, segme
 from promolab.segmentation.groups.measures import grouped_mean
 from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import NO_HISTORY, NO_PURCHASES, NOISE
-from promolab.wording import count, number, percent
+from promolab.wording import number, percent
 
 if TYPE_CHECKING:
     from promolab.segmentation.response_rates import SegmentResponse
@@ -91,7 +90,7 @@ class SegmentAdvice(Result):
     shop: Mapping[str, float]
 
     def facts(self) -> dict[str, Any]:
-        """Return the rows as readers call them, and each figure that is more or less."""
+        """Return the rows as readers call them."""
         rows = self.frame.assign(segment=self.frame["segment"].map(segment_words))
         rows["so_do_this"] = rows["so_do_this"].map(advice_words)
         signs = [tuple(filter(None, found.split(", "))) for found in self.frame["signs"]]
@@ -99,19 +98,7 @@ class SegmentAdvice(Result):
             _because(_line(row, found)[1], row, self.shop)
             for row, found in zip(_rows(self.frame), signs, strict=True)
         ]
-        return {"rows": rows, "cells": partial(self._cells, rows)}
-
-    def _cells(self, rows: pd.DataFrame) -> pd.DataFrame:
-        signs, words = rows["signs"].str.split(", "), words_of(__name__, "SegmentAdvice")
-        who = rows["segment"] + " (" + rows["customers"].map(count) + ")"
-        parts = [pd.DataFrame()]
-        for name, more, less in _FIGURES:
-            ends = rows[[name, f"{name}_low", f"{name}_high"]]
-            part = ends.set_axis(["at", "at_low", "at_high"], axis=1).assign(who=who, figure=name)
-            part["sign"] = [float((more in of) - (bool(less) and less in of)) for of in signs]
-            if part["at"].notna().any():
-                parts.append(part.assign(heading=words.word(name)))
-        return pd.concat(parts, ignore_index=True)
+        return {"rows": rows}
 
 
 def segment_advice(

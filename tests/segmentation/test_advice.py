@@ -105,10 +105,8 @@ def test_bare_features_give_no_sign_and_a_point_more_is_not_said_to_be_more() ->
     advice = segment_advice(frame, ["a", "b"] * 40)
     assert (advice.frame["signs"] == "").all()
     assert "nan" not in advice.to_table().text
-    advice.plot()
     unknown = segment_advice(frame[["customer_id"]], ["a", "b"] * 40)
     assert unknown.summary() == advice.summary()
-    refused("there is nothing to draw", unknown.plot)
     refused("one name per row", segment_advice, frame, ["a"])
     frame, segment = shop(orders_84d=20.0, coupon_order_share=0.125)
     row = segment_advice(frame, segment).frame.set_index("segment").loc["b"]
