@@ -85,11 +85,6 @@ class Offers(Result):
         """What readers call the promotion."""
         return self.name or f"Promotion {self.promotion_id}"
 
-    def joined(self) -> pd.DataFrame:
-        """Return ``customer_id, offers``: ids joined by ``|``, the best first."""
-        told = self.frame.assign(offers=self.frame["offer"].astype(str))
-        return told.groupby("customer_id", sort=True)["offers"].agg(JOINED.join).reset_index()
-
     def held(self) -> pd.DataFrame:
         """Return for each number of places how much of what customers would take stands on them."""
         if self.frame.empty:
@@ -191,8 +186,8 @@ def rank_offers(
     >>> model = Recommender("frequency", least_customers=1)
     >>> model = model.fit(events, products, as_of="2024-02-01")
     >>> found = rank_offers(shop, "P", model, enough=1.0)
-    >>> found.joined()["offers"].tolist()
-    ['k1|k2', 'k2|k1']
+    >>> found.frame["offer"].tolist()
+    ['k1', 'k2', 'k2', 'k1']
     """
     most = whole_number("most", most, 1)
     share("enough", enough, zero=False)
