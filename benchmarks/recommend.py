@@ -29,15 +29,13 @@ from promolab.recommend.methods import Profiles
 from promolab.recommend.purchases import purchase_rows, read_purchases
 
 AS_OF, SEEN, PLACES, LEAST_CUSTOMERS = "2017-10-30", 1_000, 20, 10
-KINDS = ("popularity", "frequency", "tifu", "content", "ease", "als", "fm", "hybrid")
-LEAST = {"frequency": 0.315, "tifu": 0.32, "hybrid": 0.33}
+KINDS = ("popularity", "frequency", "tifu", "content", "ease", "als", "fm")
+LEAST = {"frequency": 0.315, "tifu": 0.32}
 ABOVE = {
-    ("hybrid", "tifu"): ("all", "new"),
     ("ease", "popularity"): ("new",),
     ("fm", "popularity"): ("all",),
 }
 BASKETS, LEAST_OF_BASKETS, SAMPLE, LOST = 3, 0.235, 0.5, 0.003
-FOLDED, FOLD_SECONDS = 200, 0.010
 CUSTOMERS, PRODUCTS, LINES = 200_000, 20_000, 10_000_000
 FIT_SECONDS, LIST_SECONDS, ALS_SECONDS, GIGABYTES = 90.0, 90.0, 70.0, 4.0
 RECBOLE, LEAST_OF_FILMS = "recbole==1.2.1", 0.26
@@ -93,7 +91,7 @@ def last_baskets(events: pd.DataFrame, products: pd.DataFrame) -> Iterator[Row]:
     cut = old[~old["customer_id"].isin(drawn) | old["order_id"].isin(kept)]
     came = events[(events["ts"] >= now) & (events["ts"] < now + pd.Timedelta(weeks=4))]
     found: dict[tuple[str, str], Any] = {}
-    for kind in ("popularity", "tifu", "hybrid"):
+    for kind in ("popularity", "tifu"):
         model = Recommender(kind).fit(cut, products, as_of=AS_OF)
         lists = model.recommend_each(drawn, PLACES, ("all", "new"), reasons=False)
         after = came[came["product_id"].isin(model.products_)]
@@ -105,13 +103,6 @@ def last_baskets(events: pd.DataFrame, products: pd.DataFrame) -> Iterator[Row]:
         f"≥ {LEAST_OF_BASKETS}",
         f"{best.value:.3f} [{best.ci_low:.3f}, {best.ci_high:.3f}], {best.n} households",
         best.value >= LEAST_OF_BASKETS,
-    )
-    sells, anew, own = (found[kind, "new"].ndcg.value for kind in ("popularity", "hybrid", "tifu"))
-    yield Row(
-        "the same, products never bought: hybrid, to what sells",
-        "at least",
-        f"{anew:.4f} to {sells:.4f} (tifu {own:.4f})",
-        anew >= sells,
     )
 
 
@@ -126,23 +117,6 @@ def exactly(events: pd.DataFrame, products: pd.DataFrame) -> Iterator[Row]:
     als = Als()
     als.fit(past, whole, 0)
     yield _normal_equations(als, counted)
-    begin = time.perf_counter()
-    for place in range(FOLDED):
-        als.score(whole.rows(slice(place, place + 1)))
-    seconds = (time.perf_counter() - begin) / FOLDED
-    model = Recommender("als").fit_purchases(past)
-    each = [rows for _, rows in old.groupby("customer_id")][:FOLDED]
-    begin = time.perf_counter()
-    for rows in each:
-        model.fold_in(rows, PLACES, as_of=AS_OF)
-    door = (time.perf_counter() - begin) / FOLDED
-    yield Row(
-        f"als: a new customer folded in, {past.shape[1]:,} products scored",
-        f"≤ {FOLD_SECONDS * 1000:.0f} ms",
-        f"{door * 1000:.1f} ms, its table of purchases read and its list made; scores alone "
-        f"{seconds * 1000:.1f} ms",
-        door <= FOLD_SECONDS,
-    )
     ease = Ease()
     ease.fit(past, whole, 0)
     # A customer who bought one product alone: its own score is the diagonal.

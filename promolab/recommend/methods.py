@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,9 +46,6 @@ class Profiles:
 
 class Method:
     """One way to score products; its learned arrays and tables are attributes that end in ``_``."""
-
-    APART: ClassVar[bool] = True
-    """Whether some customers may be scored while others are, in threads."""
 
     def fit(self, past: Purchases, whole: Profiles, seed: int) -> None:
         """Learn from what all customers bought."""

@@ -89,25 +89,6 @@ class Purchases:
         rows = {name: getattr(self, name)[kept] for name in ("customer", "product", "order")}
         return replace(self, as_of=moment, age=self.age[kept] - gone, **rows)
 
-    def before(self, moment: datetime, least: int) -> Purchases:
-        """Return what of it was known at an earlier moment."""
-        gone = (self.as_of - moment).total_seconds() / 86_400
-        kept = self.age > gone
-        some = _buyers(self.customer[kept], self.product[kept], len(self.products)) >= least
-        rows = kept & some[self.product]
-        return Purchases(
-            moment,
-            self.customers,
-            self.products[some],
-            self.customer[rows],
-            (np.cumsum(some) - 1)[self.product[rows]],
-            self.order[rows],
-            self.age[rows] - gone,
-            self.attributes[some].reset_index(drop=True),
-            int((~some).sum()),
-            self.unknown,
-        )
-
 
 def _buyers(customer: np.ndarray, product: np.ndarray, products: int) -> np.ndarray:
     """Return how many customers bought each product: pairs are put in order by counting."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +17,6 @@ from joblib import cpu_count
 from promolab.checks import choice, columns_there, refuse, seed_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics import AMONG
-from promolab.recommend.hybrid import Hybrid
 from promolab.recommend.methods import (
     HALF_LIFE,
     Als,
@@ -47,7 +46,6 @@ KINDS: dict[str, type[Method]] = {
     "ease": Ease,
     "als": Als,
     "fm": FactorizationMachine,
-    "hybrid": Hybrid,
 }
 """Ways to recommend, the simplest first."""
 BATCH = 256
@@ -64,8 +62,7 @@ class Recommender:
         ``"popularity"`` what sells; ``"frequency"`` what a customer orders again and again;
         ``"tifu"`` the same with what customers like them order; ``"itemknn"``, ``"ease"``,
         ``"als"`` what is bought by the same customers; ``"content"`` what is like their products;
-        ``"fm"`` both at once; ``"hybrid"`` candidates of several, ranked by what
-        an earlier month bore out.
+        ``"fm"`` both at once.
     least_customers : int
         Fewest customers who bought a product that may be recommended; with 0 products may be too
         that nobody bought: "content" and "fm" know them by their attributes.
@@ -234,61 +231,12 @@ class Recommender:
             return found
 
         lows = range(0, len(asked), BATCH)
-        threads = cpu_count() if self._method.APART else 1
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(cpu_count()) as pool:
             batches = list(pool.map(lists_from, lows))
         return {
             part: self._frame(asked, place, [batch[at] for batch in batches], reasons, self._orders)
             for at, part in enumerate(among)
         }
-
-    def fold_in(self, events: Any, k: int = 20, *, as_of: Any) -> pd.DataFrame:
-        """Recommend by purchases that came after the fit, without learning anew.
-
-        All customers given are scored at once: for a visitor or some, not for the whole shop.
-
-        Parameters
-        ----------
-        events : Table or DataFrame
-            As for `fit`: all that some customers bought before ``as_of``, those of before the fit
-            too. Customers may be new; of products that are not in ``products_`` nothing is said.
-        k : int
-            As for `recommend`.
-        as_of : datetime, date or str
-            UTC.
-
-        Returns
-        -------
-        DataFrame
-            As of `recommend`, without reasons.
-
-        Raises
-        ------
-        InputError
-            As of `fit` and `recommend`; of ``kind="hybrid"``, which ranks by what it read when it
-            learned.
-        """
-        past = self._fitted()
-        if self.kind == "hybrid":
-            raise InputError(
-                'kind="hybrid" ranks by purchases that it read at the fit and folds nobody in; '
-                'give another kind, such as "tifu", or fit it again'
-            )
-        k = whole_number("k", k, 1, len(past.products), hint=_above(past))
-        now = read_purchases(events, None, as_of, 1)
-        products, customers = self._places
-        product = products.get_indexer(pd.Index(now.products))[now.product]
-        rows = {name: getattr(now, name)[product >= 0] for name in ("customer", "order", "age")}
-        mine = replace(
-            past, as_of=now.as_of, customers=now.customers, product=product[product >= 0], **rows
-        )
-        place = customers.get_indexer(pd.Index(now.customers))
-        some = self._profiles(mine, place)
-        score = self._method.score(some)
-        score[np.diff(some.counted.indptr) == 0] = self._sells
-        best = self._best(score, some.counted > 0, "all", k)
-        each = np.arange(len(now.customers))
-        return self._frame(pd.Index(now.customers), each, [best], False, mine.orders_of())
 
     def _scored(self, place: np.ndarray) -> tuple[np.ndarray, sparse.csr_matrix]:
         """Return the score of each product for some customers, and which they bought."""

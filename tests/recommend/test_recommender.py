@@ -67,7 +67,7 @@ def test_rows_in_another_order_and_an_engines_tables_change_nothing(known):
     pd.testing.assert_frame_equal(first, second)
 
 
-def test_unknown_customers_and_products_get_what_sells_and_a_hybrid_refuses(fitted, known):
+def test_unknown_customers_get_what_sells(fitted):
     sells = fitted["popularity"].recommend(["nobody"], 5)["product_id"].tolist()
     assert len(sells) == 5
     for kind in KINDS:
@@ -76,13 +76,6 @@ def test_unknown_customers_and_products_get_what_sells_and_a_hybrid_refuses(fitt
         assert set(nobody["cold_start"]) == {"no history"}, kind
         assert set(lists[lists["customer_id"] == 4]["cold_start"]) == {""}
         assert nobody["product_id"].tolist() == sells, kind
-    row = {"customer_id": [5], "product_id": ["never heard of"], "ts": [NOW - pd.Timedelta(days=1)]}
-    row |= {"kind": ["purchase"], "order_id": [10**6]}
-    found = fitted["als"].fold_in(pd.DataFrame(row), 3, as_of=NOW)
-    sells = fitted["popularity"].recommend(["nobody"], 3)
-    assert found["product_id"].tolist() == sells["product_id"].tolist()
-    assert set(found["cold_start"]) == {"rare products alone"}
-    refused("folds nobody in; give another kind", fitted["hybrid"].fold_in, known[0], 3, as_of=NOW)
 
 
 def test_few_orders_are_marked_and_who_bought_only_what_is_not_recommended():
@@ -169,9 +162,6 @@ def test_customers_who_all_bought_the_same_get_it_in_the_order_of_ids(kind):
     events["ts"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(events.pop("day"), unit="D")
     fuel = pd.DataFrame({"product_id": list("abc"), "department": "fuel"})
     model = Recommender(kind, **FEW)
-    if kind == "hybrid":
-        spoilt(r"which of 18 candidates .* and all", model.fit, events, fuel, as_of="2024-03-21")
-        return
     lists = model.fit(events, fuel, as_of="2024-03-21").recommend([1, 5], 3)
     if kind in ("als", "fm"):  # they start from what is drawn
         assert np.isfinite(lists["score"]).all()
@@ -200,23 +190,6 @@ def test_wrong_questions_are_answered_with_a_sentence(fitted, known, bought):
     refused("does not know an option", Recommender, "tifu", near=3)
     refused("not fitted yet", Recommender().recommend, [1])
     refused(r"^\d+ events at or after as_of = 2024-06-03", Recommender().fit, *bought, as_of=NOW)
-
-
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "hybrid"])
-def test_who_came_after_the_fit_is_folded_in_without_another(fitted, known, kind):
-    model, columns = fitted[kind], ["place", "product_id", "score", "bought_before", "cold_start"]
-    mine = known[0][known[0]["customer_id"].isin([3, 7, 11])]
-    again = model.fold_in(mine, 10, as_of=NOW)
-    told = model.recommend([3, 7, 11], 10, reasons=False)
-    pd.testing.assert_frame_equal(again[columns], told[columns], atol=1e-5)
-    # As somebody whom it has never seen; who is like 3 is then one more who is alike to tifu.
-    new = mine[mine["customer_id"] == 3].assign(customer_id=-1)
-    found = model.fold_in(new, 10, as_of=NOW)
-    assert found["customer_id"].eq(-1).all()
-    if kind != "tifu":
-        first = told[told["customer_id"] == 3]
-        assert found["product_id"].tolist() == first["product_id"].tolist()
-    assert model.recommend([-1], 10)["cold_start"].eq("no history").all()  # nothing was learned
 
 
 def test_offers_that_hold_nothing_have_no_best_product_and_one_group_what_sells(known):

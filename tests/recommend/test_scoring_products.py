@@ -115,14 +115,6 @@ def test_tifu_mixes_own_purchases_with_the_nearests_by_the_same_buyers(past, who
         np.testing.assert_allclose(found[product, kept], sure[product, kept])
         assert len(kept) == 5
         assert sure[product, kept].min() >= np.delete(sure[product], kept).max() - 1e-12
-    then = NOW - np.timedelta64(28, "D")
-    events, products = known
-    sure = read_purchases(events[events["ts"] < then], products, then, 2)
-    found = past.before(then.to_pydatetime(), 2)
-    assert found.products.tolist() == sure.products.tolist()
-    held = found.matrix()[np.isin(found.customers, sure.customers)]
-    assert (held != sure.matrix()).nnz == 0
-    np.testing.assert_allclose(np.sort(found.age), np.sort(sure.age), atol=1e-6)
 
 
 def test_a_factorization_machine_solves_its_equations_and_draws_products_to_their_attributes(
