@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.checks import choices_of
-from promolab.contract import read_operations
 from promolab.errors import DataError, InputError, nearest
 from promolab.features import fixed
 from promolab.promotions.empirical_bayes import (
@@ -90,8 +89,6 @@ class OrderValues(Result):
         kinds together; nan where fewer than `ENOUGH` orders inside or outside tell it.
     discounted : bool
         Whether anything was ever taken off an order.
-    margin_assumed : bool
-        Whether no margin is stated anywhere.
     currency : str
         Of all amounts.
     """
@@ -105,7 +102,6 @@ class OrderValues(Result):
     week_spread: float = 0.0
     lift: float = math.nan
     discounted: bool = True
-    margin_assumed: bool = False
     currency: str = "USD"
 
     def __len__(self) -> int:
@@ -132,12 +128,6 @@ class OrderValues(Result):
         """Mean value of an order at list price, shape (n,), in the currency."""
         log_sd = self.frame["log_sd"].to_numpy(float)
         return np.asarray(np.exp(self.frame["log_mean"].to_numpy(float) + log_sd**2 / 2))
-
-    def facts(self) -> dict[str, Any]:
-        """Return the orders of a week, and their mean value."""
-        rate = self.frame["orders_a_day"]
-        mean = float(np.average(self.mean_value, weights=rate))
-        return {"per_week": float(rate.sum()) * WEEK, "mean": mean}
 
 
 def order_values(
@@ -217,8 +207,6 @@ def order_values(
         counted.week_spread,
         _lift(rows),
         bool(rows["discount"].any()),
-        read_operations(shop.settings).economics.margin_rate.assumed
-        and not shop.has("products", "margin_rate"),
         shop.settings.currency,
     )
 
