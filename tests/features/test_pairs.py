@@ -287,27 +287,3 @@ def test_real_pairs_are_exposures_and_redemptions_and_know_which_windows_are_ove
     over = got[got.label_complete].merge(real, on=KEYS, suffixes=("", "_later"))
     assert (over.redeemed == over.redeemed_later).all()
     assert (over.promotion_amount == over.promotion_amount_later).all()
-
-
-def test_real_pair_features(journey, real):
-    """Past spend on a promotion's products and past contacts of its type, with one query of SQL."""
-    con = journey.backend.con
-    wanted = con.sql("""
-        WITH offers AS (SELECT DISTINCT promotion_id, product_id FROM promotion_products),
-        pairs AS (SELECT x.promotion_id, customer_id, starts_at, type
-                  FROM exposures x JOIN promotions USING (promotion_id))
-        SELECT p.customer_id, p.promotion_id,
-            (SELECT coalesce(sum(amount), 0) FROM events e JOIN offers o USING (product_id)
-             WHERE e.customer_id = p.customer_id AND o.promotion_id = p.promotion_id
-               AND e.ts < p.starts_at AND e.customer_id::BIGINT % 8 = 0) AS amount,
-            (SELECT count(*) FROM pairs q WHERE q.customer_id = p.customer_id
-               AND q.type = p.type AND q.starts_at < p.starts_at) AS contacts
-        FROM pairs p WHERE p.promotion_id IN ('18', '13', '9')
-    """).df()
-    assert len(wanted) > 100 and (wanted.amount > 0).sum() > 50
-    both = real.astype({"customer_id": str, "promotion_id": str}).merge(
-        wanted.astype({"customer_id": str, "promotion_id": str}), on=KEYS
-    )
-    assert len(both) == len(wanted)
-    np.testing.assert_allclose(both.promotion_amount, both.amount_y, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(both.type_contacts, both.contacts_y, rtol=0)
