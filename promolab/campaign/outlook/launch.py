@@ -100,9 +100,7 @@ class Launch(Result):
             "coupons": set(kinds_of(self.pairs)) <= {"coupon"},
             "level": PREDICTION_LEVEL,
             "past": self.backtest.past_ratios.k,
-            "first": lambda: (
-                self.backtest.summary() if lift is None else lift.say("told", **vars(lift.at(0.4)))
-            ),
+            "first": lambda: self.backtest.summary() if lift is None else lift.at(0.4).summary(),
             "types": [] if lift is None else self._corrections(rows),
         }
 
