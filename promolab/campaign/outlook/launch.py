@@ -100,7 +100,9 @@ class Launch(Result):
             "coupons": set(kinds_of(self.pairs)) <= {"coupon"},
             "level": PREDICTION_LEVEL,
             "past": self.backtest.past_ratios.k,
-            "first": lambda: self.backtest.summary() if lift is None else lift.at(0.4).summary(),
+            "first": lambda: (
+                self.backtest.summary() if lift is None else lift.say("told", **vars(lift.at(0.4)))
+            ),
             "types": [] if lift is None else self._corrections(rows),
         }
 
