@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import digamma, gammaln
 
-from promolab.errors import DataError
+from promolab.errors import DataError, InputError
 from promolab.features import read_as_of
 from promolab.profiles.bg_nbd import OrderModel, fit_orders
 from promolab.profiles.order_forecast import (
@@ -27,22 +29,14 @@ from promolab.profiles.order_forecast import (
 )
 from promolab.results import Estimate, Result
 from promolab.stats import t_quantile
-
-if TYPE_CHECKING:
-    from promolab.contract import Shop
-    from promolab.profiles.order_forecast import Check
-
-
-from typing import TYPE_CHECKING
-
-from scipy.optimize import minimize
-from scipy.special import digamma, gammaln
-
-from promolab.errors import InputError
 from promolab.wording import number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+    from promolab.contract import Shop
+    from promolab.profiles.order_forecast import Check
+
 
 WEEKS = (4, 12, 52)
 ORIGINS = 4
