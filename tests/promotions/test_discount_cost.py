@@ -184,24 +184,6 @@ def test_a_past_discount_counts_as_at_the_promotions_own_face_value() -> None:
     assert discount_per_redeemer(past, told).per_redeemer(20) == plain.per_redeemer(20)
 
 
-def test_the_cost_of_a_redemption_is_a_mean_weighted_by_size() -> None:
-    """Complete Journey before promotion 18: 600 USD for 187 redemptions was a geometric mean."""
-    a = [(36, 57.75, 147.17), (158, 557.14, 5612.82), (196, 951.88, 13668.68)]
-    b = [(1, 0.4, 0.16), (12, 21.3, 49.89), (1, 2.0, 4.0), (2, 7.6, 44.56), (6, 8.6, 18.76)]
-    b += [(8, 22.0, 138.0), (5, 4.5, 5.25), (20, 32.5, 96.13), (10, 15.5, 60.25), (6, 7.1, 10.62)]
-    b += [(11, 11.1, 33.21)]
-    past = pd.DataFrame(a + b, columns=["redeemers", "discount", "squares"]).assign(
-        type=["A"] * 3 + ["B"] * 11, kind="coupon", starts_at=NOW
-    )
-    past["promotion_id"], past["per_redeemer"] = past.index, past["discount"] / past["redeemers"]
-    found = discount_per_redeemer(past, {"kind": "coupon", "type": "A"}, "USD").per_redeemer(187)
-    of_type = sum(x[1] for x in a) / sum(x[0] for x in a)
-    assert of_type == pytest.approx(4.02, abs=0.01)
-    # The mean of the type, drawn a little to that of the kind; the geometric one is 3.02.
-    assert 0.85 * of_type < found.value < of_type
-    assert found.ci_low < 6.65 < found.ci_high  # what promotion 18 took then
-
-
 def test_the_interval_holds_a_new_promotions_cost() -> None:
     rng = np.random.default_rng(3)
     runs, hits = draws(), 0

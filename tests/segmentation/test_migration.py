@@ -19,7 +19,7 @@ def table(segments: dict[int, str]) -> pd.DataFrame:
     return frame.astype({"customer_id": "int64", "segment": object})
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(SEGMENTS, SEGMENTS)
 def test_every_customer_is_in_one_pair(before, now) -> None:
     moves = segment_migration(table(before), table(now), since="2017-W43")
