@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import io
 import shutil
 import struct
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
+import promolab
 from promolab.errors import PromolabError, StepError
 from promolab.folder.run_folder import STEP_VARIABLE
 from promolab.language import ENGLISH, show_in, speaking
@@ -39,6 +41,7 @@ def without_kernels(*, painted: bool = False) -> Iterator[pytest.MonkeyPatch]:
         patch.setattr("promolab.report.running.run.kernels", _no_kernels)
         patch.setattr("promolab.report.running.run.execute", _execute)
         patch.setattr("promolab.report.running.run.usual_workers", lambda: 1)
+        patch.setattr("promolab.load_shop", _opened_once(promolab.load_shop))
         if not painted:
             patch.setattr("promolab.display.figures.png", _white)
             patch.setattr("promolab.display.page.png", _white)
@@ -46,6 +49,19 @@ def without_kernels(*, painted: bool = False) -> Iterator[pytest.MonkeyPatch]:
             yield patch
         finally:
             show_in(ENGLISH)
+
+
+def _opened_once(load_shop: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a week's steps share the shop that the first one wrote; each kernel opens it anew."""
+    opened = functools.cache(lambda folder, written, **options: load_shop(folder, **options))
+
+    def load(source: Any, **options: Any) -> Any:
+        kept = Path(source) / "shop.toml"
+        if Path(source).name != "shop" or not kept.is_file():
+            return load_shop(source, **options)
+        return opened(kept.parent.resolve(), kept.stat().st_mtime_ns, **options)
+
+    return load
 
 
 @contextmanager
@@ -174,13 +190,13 @@ def said_in(lang: str, made: Path, out: Path, steps: Sequence[str] = SPEAKING) -
     write_json(folder / "manifest.json", manifest | {"parameters": told})
     run = open_run(folder, week=made.name)
     every = read_steps(folder / "notebooks")
-    for step in [step for step in every if step.stem in steps]:
-        given = {**told, "folder": "."}
-        given = {name: given[name] for name in step.parameters if given.get(name) is not None}
-        with without_kernels():
+    with without_kernels():
+        for step in [step for step in every if step.stem in steps]:
+            given = {**told, "folder": "."}
+            given = {name: given[name] for name in step.parameters if given.get(name) is not None}
             notebook = _execute(step, given, folder=folder, shown={})
-        page = render_page(
-            notebook, step, every, week=run.week, shop=str(manifest["shop"]), lang=lang
-        )
-        (folder / step.page).write_text(page, encoding="utf-8")
+            page = render_page(
+                notebook, step, every, week=run.week, shop=str(manifest["shop"]), lang=lang
+            )
+            (folder / step.page).write_text(page, encoding="utf-8")
     return folder

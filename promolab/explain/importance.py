@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,13 @@ import pandas as pd
 from promolab.checks import choice, whole_number
 from promolab.errors import InputError
 from promolab.metrics import placements, placements_within, variance_of
-from promolab.model import BLOCK, ResponseModel, logits_of, model_features
+from promolab.model import (
+    BLOCK,
+    ResponseModel,
+    logits_of,
+    model_features,
+    shuffled_logits,
+)
 from promolab.model.inputs import (
     check_beside,
     check_columns,
@@ -84,19 +90,6 @@ class Shuffles:
         value = pd.factorize(values, use_na_sentinel=False)[0][self.home]
         differs = (np.diff(value) != 0) & (np.diff(self.group[self.home]) == 0)
         return (self.rows, "within promotions") if differs.any() else (self.whole, BETWEEN)
-
-
-def rescored(
-    model: ResponseModel, X: pd.DataFrame, name: str, source: np.ndarray, outcome: str | None
-) -> Iterator[np.ndarray]:
-    """Yield the log odds of each repeat, a feature's values taken from other rows."""
-    n = len(X)
-    at_once = max(1, BLOCK // max(n, 1))  # repeats scored together
-    for first in range(0, len(source), at_once):
-        some = source[first : first + at_once]
-        frame = X.iloc[np.tile(np.arange(n), len(some))].reset_index(drop=True)
-        frame[name] = X[name].array.take(some.ravel())
-        yield from logits_of(model, frame, outcome).reshape(len(some), n)
 
 
 @dataclass(frozen=True)
@@ -266,11 +259,12 @@ def permutation_importance(
     quality = Quality(metric, labels, codes)
     before, parts = quality(logits_of(model, X, outcome))
     shuffles = Shuffles(len(X), codes, repeats, seed)
-    read = X[list(dict.fromkeys([*model_features(model), *used]))]
-    records = []
+    elsewhere, records = shuffled_logits(model, X, outcome), []
+    at_once = max(1, BLOCK // len(X))  # repeats scored together
     for name in tqdm(sorted(used), "shuffling", unit="feature", leave=False, delay=2, disable=None):
         source, where = shuffles.of(X[name])
-        found = [quality(says) for says in rescored(model, read, name, source, outcome)]
+        parts_of = (source[low : low + at_once] for low in range(0, repeats, at_once))
+        found = [quality(says) for some in parts_of for says in elsewhere(name, some)]
         fall = before - np.array([value for value, _ in found])
         difference = parts - sum(part for _, part in found) / repeats
         variance = quality.variance(difference, units)

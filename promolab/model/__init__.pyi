@@ -3,6 +3,7 @@ from .explanation import BLOCK as BLOCK
 from .explanation import logits_of as logits_of
 from .explanation import model_features as model_features
 from .explanation import shapley_parts as shapley_parts
+from .explanation import shuffled_logits as shuffled_logits
 from .preparation import Preparation
 from .response import ArrayModel as ArrayModel
 from .response import ResponseModel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,6 +113,33 @@ def logits_of(model: ResponseModel, X: pd.DataFrame, outcome: str | None = None)
     k = model._place_of(outcome)
     found = model.logit(X)
     return found.iloc[:, k].to_numpy() if isinstance(found, pd.DataFrame) else found
+
+
+def shuffled_logits(
+    model: ResponseModel, X: pd.DataFrame, outcome: str | None = None
+) -> Callable[[str, np.ndarray], np.ndarray]:
+    """Return a function that scores the rows with the values of a feature from other rows.
+
+    It takes the feature and those rows, shape (repeats, n), and returns log odds of that shape. X
+    is read once, not for each feature.
+    """
+    k, frame = model._place_of(outcome), model._frame(X)
+    read = [learner.encoder.read(frame) for learner in model.learners_]
+
+    def logits(name: str, source: np.ndarray) -> np.ndarray:
+        given: list[Any] = []
+        for learner, columns in zip(model.learners_, read, strict=True):
+            matrix = isinstance(columns, np.ndarray)
+            found = [
+                column[source.ravel()] if code.name == name else np.tile(column, len(source))
+                for code, column in zip(
+                    learner.encoder.used, columns.T if matrix else columns, strict=True
+                )
+            ]
+            given.append(np.column_stack(found) if matrix else found)
+        return np.asarray(model._scored(given)[:, k].reshape(source.shape))
+
+    return logits
 
 
 def _exact(model: ResponseModel, X: pd.DataFrame, k: int) -> pd.DataFrame | None:

@@ -430,7 +430,12 @@ class ResponseModel(Saved):
 
     def _logits(self, X: pd.DataFrame) -> np.ndarray:
         frame = self._frame(X)
-        found = np.hstack([learner.logit(frame) for learner in self.learners_])
+        return self._scored([learner.encoder.read(frame) for learner in self.learners_])
+
+    def _scored(self, read: Sequence[Any]) -> np.ndarray:
+        """Return the log odds of what each learner's encoder read."""
+        scores = [one.score(given) for one, given in zip(self.learners_, read, strict=True)]
+        found = np.hstack(scores)
         if self.calibrators_:
             pairs = zip(self.calibrators_, found.T, strict=True)
             found = np.column_stack([calibrator.apply(column) for calibrator, column in pairs])

@@ -277,15 +277,16 @@ def _best(sums: list[Sums]) -> np.ndarray:
         if others.n < 2 or not out.n:
             continue
         z, y = others.z / others.n, others.y / others.n
-        lines = _path(*others.about(z, y), others.n, scale, most)
+        lines = _path(*others.about(z, y), others.n, scale, SHARES * most)
         squares_out, products_out = out.about(z, y)
         wrong += np.einsum("pkl,pq,qkl->l", lines, squares_out, lines, optimize=True)
         wrong -= 2 * np.einsum("pkl,pk->l", lines, products_out)
-    return np.asarray(_path(squares, products, whole.n, scale, most)[:, :, int(wrong.argmin())])
+    upto = SHARES[: int(wrong.argmin()) + 1] * most
+    return np.asarray(_path(squares, products, whole.n, scale, upto)[:, :, -1])
 
 
 def _path(
-    squares: np.ndarray, products: np.ndarray, n: int, scale: np.ndarray, most: float
+    squares: np.ndarray, products: np.ndarray, n: int, scale: np.ndarray, penalties: np.ndarray
 ) -> np.ndarray:
     """Return the lines at every penalty, shape (p, targets, penalties).
 
@@ -301,10 +302,10 @@ def _path(
     found = np.stack(
         [
             enet_path(
-                rows, each, l1_ratio=1 - SQUARES, alphas=SHARES * most / len(rows),
-                tol=1e-3, max_iter=10_000,
+                rows, each, l1_ratio=1 - SQUARES, alphas=penalties / len(rows),
+                tol=1e-3, max_iter=10_000, check_input=False,
             )[1]
-            for each in wanted.T
+            for each in np.ascontiguousarray(wanted.T)
         ],
         axis=1,
     )  # fmt: skip
