@@ -356,7 +356,7 @@ def _gaps_together(table: pd.DataFrame) -> pd.DataFrame:
     Their indicators are one column, over which the penalty spreads the weight evenly.
     """
     gap = table["feature"] == table["source"] + " = missing"
-    group = table["weight"].where(gap)
+    group = table["weight"].where(gap).round(12)  # equal but for rounding
     size = group.groupby(group).transform("size")
     several = size > 1
     name = table["name"].mask(several, size.map("not known: {:.0f} features, each".format))
