@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from promolab import ResponseModel
 from promolab.compare.backtest import run_backtest
 from promolab.compare.cross_validation import pair_features
 from promolab.compare.leaderboard import compare_models
@@ -155,36 +153,11 @@ def test_rows_that_lack_one_outcome_serve_the_other() -> None:
     assert not np.isnan(split.labels[np.concatenate([split.before, split.after])]).any()
 
 
-def test_a_column_that_ranks_the_outcome_by_itself_is_warned_of_by_name(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    table = rows()
-    clicked = table["click"] == 1
-    table["redeemed_days"] = np.where(clicked, rng.integers(1, 9, len(table)), np.nan)
-    table["page"] = np.where(clicked, "thanks", rng.choice(["home", "offer"], len(table)))
-    table.to_csv(tmp_path / "rows.csv", index=False)
-    for source in (table, tmp_path / "rows.csv"):
-        both = r"page \(AUC 1.00\), redeemed_days \(AUC 1.00\)"
-        with pytest.warns(UserWarning, match=both) as told:
-            load_labelled(source, id="member", label="click")
-        (mine,) = (w for w in told if "by themselves" in str(w.message))
-        assert "frame.drop(columns=['page', 'redeemed_days'])" in str(mine.message)
-        assert mine.filename == __file__, "it points to the call"
-    load_labelled(rows(), id="member", label="click")  # a warning would be an error
-
-
-def test_what_a_column_is_can_be_said_and_models_know_it() -> None:
-    table = rows(600).assign(
-        campaign=lambda t: t["orders"] % 5 + 1, store=lambda t: t["orders"] % 3
-    )
+def test_what_a_column_is_can_be_said() -> None:
+    table = rows(60).assign(campaign=lambda t: t["orders"] % 5 + 1)
     call = {"id": "member", "label": "click"}
-    frame = load_labelled(table, **call)
-    refused(r"kinds=\{'campaign': 'number'\}", compare_models, frame, ["logistic"], outcome="click")
-    said = load_labelled(table, **call, kinds={"campaign": "number", "store": "category"})
-    board = compare_models(said, ["logistic", "tree"], outcome="click")
-    assert {"campaign", "store"} < set(board.features)
-    model = ResponseModel().fit(said[list(board.features)], said["click"])
-    what = model.preparation().to_frame().set_index("column")["what"]
-    assert (what["campaign"], what["store"]) == ("number", "category")
+    frame = load_labelled(table, **call, kinds={"campaign": "number", "orders": "category"})
+    assert frame.attrs["kinds"] == {"campaign": "number", "orders": "category"}
     for kinds, sentence in (
         ({"campain": "number"}, "no column 'campain'; did you mean 'campaign'"),
         ({"campaign": "quantity"}, "'campaign' is 'quantity'; say 'number' or 'category'"),

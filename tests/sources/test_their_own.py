@@ -88,43 +88,6 @@ def test_what_cannot_be_used_is_quarantined_and_returns_lower_what_was_spent(ret
     assert features.loc["13047", "orders"] == 1
 
 
-def test_german_columns_semicolons_and_decimal_commas(put):
-    rows = "Kundennr;Datum;Zeit;Artikel;Menge;Betrag\n"
-    rows += "007;01.07.2021;10:00;A1;2;1.234,50 €\n008;02.07.2021;11:30;A2;1;-9,99 €\n"
-    toml = (
-        'currency = "EUR"\nzone = "Europe/Berlin"\nnaive_times = "local"\n[events]\n'
-        'files = "Bestellungen.csv"\ncustomer_id = "Kundennr"\nproduct_id = "Artikel"\n'
-        'ts = { columns = ["Datum", "Zeit"], format = "%d.%m.%Y %H:%M" }\nquantity = "Menge"\n'
-        'kind = { column = "Betrag", negative = "return", otherwise = "purchase" }\n'
-        'amount = { column = "Betrag", decimal = ",", thousands = ".", symbol = "€" }\n'
-    )
-    events = load_shop(put(toml, Bestellungen=rows)).events.order_by("ts").execute()
-    assert events.customer_id.tolist() == ["007", "008"]
-    assert events.amount.tolist() == [1234.5, -9.99]
-    assert events.kind.tolist() == ["purchase", "return"]
-    assert events.ts.iloc[0].to_pydatetime() == datetime(2021, 7, 1, 8)
-
-
-def test_a_chinese_export_in_gb18030(tmp_path):
-    rows = (
-        "客户编号,时间,行为,商品,金额\n"
-        "甲001,2021-06-18 00:00:01,购买,咖啡豆,12.5\n甲002,2021-06-18 09:00:00,浏览,绿茶,\n"
-    )
-    (tmp_path / "用户行为.csv").write_bytes(rows.encode("gb18030"))
-    (tmp_path / "shop.toml").write_text(
-        'currency = "CNY"\nzone = "Asia/Shanghai"\nnaive_times = "local"\n[events]\n'
-        'files = "用户行为.csv"\ncustomer_id = "客户编号"\nts = "时间"\nproduct_id = "商品"\n'
-        'kind = { column = "行为", values = { "购买" = "purchase", "浏览" = "view" } }\n'
-        'amount = "金额"\n',
-        encoding="utf-8",
-    )
-    shop = load_shop(tmp_path)
-    events = shop.events.order_by("ts").execute()
-    assert events.kind.tolist() == ["purchase", "view"] and events.product_id[0] == "咖啡豆"
-    assert events.ts[0].to_pydatetime() == datetime(2021, 6, 17, 16, 0, 1)
-    assert any("GB18030" in note for note in shop.left_out)
-
-
 def test_orders_and_page_views_become_one_table(put):
     views = pd.DataFrame({"visitor": ["A", "B"], "at": ["2021-03-01", "2021-03-02"]})
     toml = (
@@ -139,18 +102,6 @@ def test_orders_and_page_views_become_one_table(put):
     assert events.kind.tolist() == ["purchase", "view", "view"]
     assert events.amount.tolist()[0] == 5 and events.amount.isna().sum() == 2
     assert set(shop.fingerprints) == {"orders.csv", "views.parquet"}
-
-
-def test_a_table_of_products_made_from_order_lines(put):
-    rows = "who,when,sku,group\nA,2021-03-01,1,tea\nA,2021-03-02,1,tea\nB,2021-03-03,2,mugs\n"
-    toml = (
-        'zone = "UTC"\n[events]\nfiles = "lines.csv"\ncustomer_id = "who"\nts = "when"\n'
-        'kind = { value = "purchase" }\nproduct_id = "sku"\n[products]\nfiles = "lines.csv"\n'
-        'product_id = "sku"\ncategory = "group"\ndistinct = true\n'
-    )
-    shop = load_shop(put(toml, lines=rows))
-    assert shop.products.count().execute() == 2 and shop.events.count().execute() == 3
-    assert "products: 2 distinct of 3 rows of lines.csv, as shop.toml says." in shop.left_out
 
 
 # What is refused.
