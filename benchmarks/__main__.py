@@ -6,7 +6,8 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from benchmarks import (
@@ -59,37 +60,13 @@ from benchmarks import (
 )
 from benchmarks.table import MISSED, UNKNOWN, Row, render, surroundings
 
-PARTS = (
-    "report",
-    "models",
-    "metrics",
-    "segments",
-    "worth",
-    "recommend",
-    "offers",
-    "simulated",
-    "uplift",
-    "policy",
-    "experiments",
-    "explorers",
-    "promises",
-    "killed",
-    "mutations",
-    "pages",
-    "loop",
-    "serve",
-    "spark",
-    "size",
-)
-"""What can be measured by itself: ``--only models``."""
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmarks; return 0, or 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--keep", metavar="FOLDER", help="keep the reports made, in this folder")
     parser.add_argument(
-        "--only", choices=PARTS, action="append", help="measure this part; may be repeated"
+        "--only", choices=jobs(Path()), action="append", help="measure this part; may be repeated"
     )
     parser.add_argument(
         "--quick",
@@ -103,43 +80,19 @@ def main(argv: list[str] | None = None) -> int:
         help="go up to 10⁸ events and 1,000,000 simulated customers: an hour, 20 GB of disk",
     )
     options = parser.parse_args(argv)
-    parts = [
-        part
-        for part in options.only or PARTS
-        if part not in ("size", "spark") or not options.no_size
-    ]
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="promolab-bench-") as scratch:
         out = Path(options.keep or scratch).absolute()
-        made = {
-            "report": lambda: report(out),
-            "models": models,
-            "metrics": metrics,
-            "segments": segments.large_shop,
-            "worth": customers_worth,
-            "recommend": recommendations,
-            "offers": offers.offers_out_of_time,
-            "simulated": lambda: simulated_shops(large=options.large),
-            "uplift": uplift,
-            "policy": policy,
-            "experiments": experiments,
-            "explorers": explorers.explorer_moves,
-            "promises": compare_forecasts,
-            "killed": lambda: killed.killed_reports(out / "killed"),
-            "mutations": mutations.mutations,
-            "pages": pages.every_case,
-            "loop": lambda: loop.loop_rows(large=options.large),
-            "serve": lambda: serve.in_the_moment(out / "served", Path(scratch) / "stores"),
-            "spark": lambda: spark.spark_rows(Path(scratch) / "spark", large=options.large),
-            "size": lambda: size.measure_size(Path(scratch) / "size", large=options.large),
-        }
         if options.quick:
-            made, parts = {"quick": lambda: within(QUICK_SECONDS, quick_jobs(out))}, ["quick"]
-        rows: list[Row] = []
-        for part in parts:
-            say(part)
-            for row in made[part]():
-                say(f"{row.what}: {row.measured} (bar {row.bar}): {row.state}")
-                rows.append(row)
+            found = within(QUICK_SECONDS, quick_jobs(out))
+        else:
+            made = jobs(out, Path(scratch), large=options.large)
+            left_out = {"size", "spark"} if options.no_size else set()
+            parts = [part for part in options.only or made if part not in left_out]
+            found = (row for part in parts for row in measured(made[part]))
+        for row in found:
+            say(f"{row.what}: {row.measured} (bar {row.bar}): {row.state}")
+            rows.append(row)
     print(render(rows))
     print(f"\n{surroundings()}")
     missed, unknown = (sum(row.state == state for row in rows) for state in (MISSED, UNKNOWN))
@@ -147,17 +100,101 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if missed else 0
 
 
-def customers_worth() -> Iterator[Row]:
-    """Yield how well orders are foretold, and how fast."""
-    yield from worth.orders_come()
-    yield from worth.million()
+Jobs = Mapping[str, Callable[[], Iterable[Row] | Row]]
+"""What is measured, in words, and what measures it."""
 
 
-def recommendations() -> Iterator[Row]:
-    """Yield how well products are recommended, and how fast."""
-    yield from recommend.households()
-    yield from recommend.films()
-    yield from recommend.at_size()
+def jobs(out: Path, scratch: Path = Path(), *, large: bool = False) -> Mapping[str, Jobs]:
+    """Return by part what can be measured by itself: ``--only models``.
+
+    Parameters
+    ----------
+    out, scratch : Path
+        Where reports land, and shops made on the way.
+    large : bool
+        Whether to go up to the largest sizes.
+    """
+    of_a_million = {"a simulated shop of a million": simulated.a_large_shop_in_bounded_memory}
+    seeds = {
+        f"coverage of effects, seed {seed}": partial(uplift_coverage.coverage_holds, seed=seed)
+        for seed in (1, 2)
+    }
+    return {
+        "report": {"the weekly report": lambda: report(out)},
+        "models": {
+            "logistic models of a million rows, against a pipeline and a loop": doors.logistic,
+            "training": training.training,
+            "trees against what they are made of": doors.trees,
+            "segments against what they are made of": doors.kmeans,
+            "neural networks on a million rows": neural.network_epochs,
+            "how well neural networks learn": neural.network_quality,
+        },
+        "metrics": {
+            "ranking": ranking.ranking,
+            "policies valued from a thousand logs": offpolicy.off_policy,
+            "intervals of two thousand draws": intervals.intervals_cover,
+        },
+        "segments": {"a large shop": segments.large_shop},
+        "worth": {"orders foretold": worth.orders_come, "a million": worth.million},
+        "recommend": {
+            "households": recommend.households,
+            "films": recommend.films,
+            "many events": recommend.at_size,
+        },
+        "offers": {"offers out of time": offers.offers_out_of_time},
+        "simulated": {
+            "a simulated shop of 100,000 customers": simulated.a_shop_in_a_minute,
+            **(of_a_million if large else {}),
+            "simulated shops that go on": going_on.rows,
+            "ten simulated shops of 20,000 customers": simulated.promises,
+        },
+        "uplift": {
+            "measures of uplift": uplift_metrics.uplift_metrics,
+            **seeds,
+            "coverage of money": uplift_coverage.money,
+            "a boosted uplift model of a million rows": uplift_models.boosted_against_econml,
+            "a linear uplift model of 200,000 rows": uplift_models.linear_against_econml,
+            "Hillstrom's e-mails, ten cross-validations": uplift_experiments.hillstrom,
+            "ways to learn effects, compared": uplift_methods.compared,
+            "four made-up shops of heavy-tailed money": uplift_heavy.heavy_money,
+            "four hundred shops without any effect": uplift_experiments.null_shops,
+            "policies in five shops of 100,000 customers": uplift_policies.policies,
+        },
+        "policy": {
+            "allocations of a million customers": allocation.allocations,
+            "the money answer, a thousand made-up shops": money.money_holds,
+            "nothing is spent": money.nothing_is_spent,
+            "a thousand shops of heavy-tailed baskets": spending_gate.spending_gates,
+            "allocations among four kinds, five shops": true_profit.true_profits,
+            "five shops' weeks inside a budget": overspending.overspending,
+        },
+        "experiments": {
+            "ten million customers, a thousand experiments": experiments_readout.readout,
+            "thousands of verdicts": experiments_verdict.verdicts,
+            "tests looked at every day": experiments_sequential.experiments_sequential,
+            "a year of a standing holdout": standing.standing_readout,
+        },
+        "explorers": {"explorers": explorers.explorer_moves},
+        "promises": {
+            "what was said of a hundred weeks of five shops": promises.promises_hold,
+            "alarms": promises.alarms,
+        },
+        "killed": {"killed reports": lambda: killed.killed_reports(out / "killed")},
+        "mutations": {"mutations": mutations.mutations},
+        "pages": {"pages": pages.every_case},
+        "loop": {"the loop": partial(loop.loop_rows, large=large)},
+        "serve": {"the service": lambda: serve.in_the_moment(out / "served", scratch / "stores")},
+        "spark": {"Spark": partial(spark.spark_rows, scratch / "spark", large=large)},
+        "size": {"larger shops": partial(size.measure_size, scratch / "size", large=large)},
+    }
+
+
+def measured(part: Jobs) -> Iterator[Row]:
+    """Yield the rows of one job after the other."""
+    for what, job in part.items():
+        say(what)
+        found = job()
+        yield from [found] if isinstance(found, Row) else found
 
 
 QUICK_SECONDS = 300
@@ -165,7 +202,7 @@ FEWER = 200_000
 """Rows of the quick comparisons."""
 
 
-def quick_jobs(out: Path) -> Mapping[str, Callable[[], Iterator[Row]]]:
+def quick_jobs(out: Path) -> Jobs:
     """Return what ``--quick`` measures, in words, the most telling first."""
 
     def one_report() -> Iterator[Row]:
@@ -173,29 +210,28 @@ def quick_jobs(out: Path) -> Mapping[str, Callable[[], Iterator[Row]]]:
         yield from weekly_report.time_and_memory([usage], [folder])
 
     return {
-        "import promolab": lambda: iter([small.import_time()]),
+        "import promolab": small.import_time,
         "the weekly report": one_report,
         "logistic models": lambda: doors.logistic(runs=2, n=FEWER),
         "AUC against scikit-learn": ranking.auc_against_scikit_learn,
-        "Qini, exact cases": lambda: iter([uplift_metrics.exact_cases()]),
+        "Qini, exact cases": uplift_metrics.exact_cases,
         "Qini against sorting and summing": uplift_metrics.qini_against_sort_and_sum,
         "allocations": lambda: allocation.allocations(FEWER, 2_000, (FEWER // 10, FEWER)),
         "off-policy values": lambda: offpolicy.off_policy(draws=200),
         "the money answer": lambda: money.money_holds(draws=100),
         "weeks over budget": lambda: overspending.overspending(seeds=2, customers=3_000),
         "true profit of an allocation": lambda: true_profit.true_profits(20_000, 1, more=0),
-        "k-means": lambda: iter([doors.kmeans(runs=1, n=FEWER)]),
+        "k-means": lambda: doors.kmeans(runs=1, n=FEWER),
         "boosting and forest": lambda: doors.trees(runs=1, n=FEWER, fewer=FEWER // 10),
     }
 
 
-def within(limit: float, jobs: Mapping[str, Callable[[], Iterator[Row]]]) -> Iterator[Row]:
+def within(limit: float, jobs: Jobs) -> Iterator[Row]:
     """Yield the rows of one job after the other; past the limit (seconds) none is begun."""
     begun = time.monotonic()
     for what, job in jobs.items():
-        say(what)
         if (spent := time.monotonic() - begun) < limit:
-            yield from job()
+            yield from measured({what: job})
         else:
             yield Row(what, "", f"not begun: {spent:.0f} of {limit:.0f} s were over", None)
     yield Row("all else", "", "left out by --quick", None)
@@ -232,99 +268,6 @@ def report(out: Path) -> Iterator[Row]:
     yield from own_data.a_warehouse_gives_the_same(folders[0] / "shop")
     say("holding back of ten million customers")
     yield from assignment.assignment()
-
-
-def models() -> Iterator[Row]:
-    """Yield how fast models learn and score."""
-    say("logistic models of a million rows, against a pipeline and a loop")
-    yield from doors.logistic()
-    yield training.training()
-    say("trees and segments against what they are made of")
-    yield from doors.trees()
-    yield doors.kmeans()
-    say("neural networks on a million rows")
-    yield from neural.network_epochs()
-    yield neural.network_quality()
-
-
-def metrics() -> Iterator[Row]:
-    """Yield how fast and how right the measures and their intervals are."""
-    yield from ranking.ranking()
-    say("policies valued from a thousand logs")
-    yield from offpolicy.off_policy()
-    say("intervals of two thousand draws")
-    yield from intervals.intervals_cover()
-
-
-def simulated_shops(*, large: bool) -> Iterator[Row]:
-    """Yield what simulated shops take, and whether they keep their promises."""
-    say("a simulated shop of 100,000 customers")
-    yield from simulated.a_shop_in_a_minute()
-    if large:
-        say("a simulated shop of a million customers")
-        yield simulated.a_large_shop_in_bounded_memory()
-    say("simulated shops that go on")
-    yield from going_on.rows()
-    say("ten simulated shops of 20,000 customers")
-    yield from simulated.promises()
-
-
-def uplift() -> Iterator[Row]:
-    """Yield what uplift models and their measures are worth against a known truth."""
-    say("measures of uplift")
-    yield from uplift_metrics.uplift_metrics()
-    for seed in (1, 2):
-        say(f"coverage of effects, seed {seed}")
-        yield from uplift_coverage.coverage_holds(seed=seed)
-    yield from uplift_coverage.money()
-    say("a boosted uplift model of a million rows")
-    yield from uplift_models.boosted_against_econml()
-    say("a linear uplift model of 200,000 rows")
-    yield from uplift_models.linear_against_econml()
-    say("Hillstrom's e-mails, ten cross-validations")
-    yield from uplift_experiments.hillstrom()
-    say("ways to learn effects, compared")
-    yield from uplift_methods.compared()
-    say("four made-up shops of heavy-tailed money")
-    yield from uplift_heavy.heavy_money()
-    say("four hundred shops without any effect")
-    yield from uplift_experiments.null_shops()
-    say("policies in five shops of 100,000 customers")
-    yield from uplift_policies.policies()
-
-
-def policy() -> Iterator[Row]:
-    """Yield whether what plans are said to add is true, and whether they spend where it pays."""
-    say("allocations of a million customers")
-    yield from allocation.allocations()
-    say("the money answer, a thousand made-up shops")
-    yield from money.money_holds()
-    yield from money.nothing_is_spent()
-    say("a thousand shops of heavy-tailed baskets, with and without effects")
-    yield from spending_gate.spending_gates()
-    say("allocations among four kinds, five shops of 100,000 customers")
-    yield from true_profit.true_profits()
-    say("five shops' weeks inside a budget")
-    yield from overspending.overspending()
-
-
-def experiments() -> Iterator[Row]:
-    """Yield how experiments are planned, looked at every day and read out."""
-    say("ten million customers of an experiment, a thousand experiments of known truth")
-    yield from experiments_readout.readout()
-    say("thousands of verdicts on experiments of known truth")
-    yield from experiments_verdict.verdicts()
-    say("tests that are looked at every day, and tests as they were planned")
-    yield from experiments_sequential.experiments_sequential()
-    say("a year of a standing holdout")
-    yield from standing.standing_readout()
-
-
-def compare_forecasts() -> Iterator[Row]:
-    """Yield whether what was said of weeks holds, and how seldom the alarm rings falsely."""
-    say("what was said of a hundred weeks of five shops")
-    yield from promises.promises_hold()
-    yield from promises.alarms()
 
 
 def say(text: str) -> None:
