@@ -74,7 +74,8 @@ def policy(
         "random": np.random.default_rng(seed).random(len(X)),
     }
     effects = shop.truth.effects(last).set_index("customer_id")["margin_effect"]
-    scores |= {"latent": effects, "attainable": attainable_effects(shop, last, known)}
+    known_best = {"latent": effects, "attainable": attainable_effects(shop, last, known)}
+    scores |= {name: one.loc[X.index].to_numpy() for name, one in known_best.items()}
     may = contactable(shop)
     ranked = pd.DataFrame(scores, index=X.index).loc[may].rank(ascending=False, method="first")
     gain = effects.loc[may] - CONTACT_COST
