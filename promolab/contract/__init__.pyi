@@ -49,12 +49,13 @@ from .sections import toml_table as toml_table
 from .sections import zone_of as zone_of
 from .settings import Settings, read_settings
 from .settings import toml_line as toml_line
-from .shop import NEEDS, Shop
+from .shop import NEEDS as NEEDS
 from .shop import Gap as Gap
+from .shop import Shop
 from .tables import BOUGHT_FROM as BOUGHT_FROM
 from .tables import HAPPENED as HAPPENED
 from .tables import TABLES
 from .tables import Column as Column
 from .tables import TableSpec as TableSpec
 
-__all__ = ["NEEDS", "TABLES", "Experiment", "Settings", "Shop", "read_settings"]
+__all__ = ["TABLES", "Experiment", "Settings", "Shop", "read_settings"]

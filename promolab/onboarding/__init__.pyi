@@ -1,3 +1,4 @@
-from .proposed import propose, write_proposal
+from .proposed import propose
+from .proposed import write_proposal as write_proposal
 
-__all__ = ["propose", "write_proposal"]
+__all__ = ["propose"]
