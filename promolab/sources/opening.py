@@ -148,23 +148,20 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
     settings = settings or _settings_in(folder, folder.resolve().name or "Shop")
     con = connect(threads)
     files: list[Path] = []
-    own: dict[str, list[Path]] = {name: find_files(folder, name, None) for name in TABLES}
+    own = {name: find_files(folder, name) for name in TABLES}
 
     mapping = read_mapping(settings.mapping)
     _check_own_files(own, mapping)
     if not any(own.values()) and not any(part.files for p in mapping.values() for part in p):
         refuse_duckdb(folder)
-    named = {
-        name: [
-            path
-            for part in parts
-            for path in (find_files(folder, name, list(part.files)) if part.files else own[name])
-        ]
-        for name, parts in mapping.items()
-    }
+
+    def paths_of(part: Part) -> list[Path]:
+        return find_files(folder, part.table, part.files) if part.files else own[part.table]
+
+    named = {name: [p for part in parts for p in paths_of(part)] for name, parts in mapping.items()}
 
     def find(part: Part) -> Raw | None:
-        paths = find_files(folder, part.table, list(part.files)) if part.files else own[part.table]
+        paths = paths_of(part)
         spare = [path for path in own[part.table] if path not in named.get(part.table, paths)]
         if spare:
             raise DataError(
