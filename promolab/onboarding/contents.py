@@ -14,7 +14,7 @@ from promolab.contract import Settings
 from promolab.engines import is_embedded
 from promolab.onboarding.inventory import Theirs
 from promolab.results import words_of
-from promolab.sources import CURRENCIES, SIGNS, Value, to_number, to_time
+from promolab.sources import CURRENCIES, SIGNS, Value, number_pattern, to_number, to_time
 
 SAMPLE_ROWS = 10_000
 SAMPLE_CELLS = 2_000_000
@@ -273,7 +273,7 @@ def numbers_of(look: Look) -> tuple[Convention, ...]:
     return tuple(
         Convention(c.decimal, c.thousands, symbol)
         for c in CONVENTIONS
-        if _all(bare, re.compile(_pattern(c)).fullmatch)
+        if _all(bare, re.compile(number_pattern(c.decimal, c.thousands)).fullmatch)
     )
 
 
@@ -292,12 +292,6 @@ def _symbol(values: Sequence[str]) -> str | None:
         found.add(sign)
     found.discard("")
     return found.pop() if len(found) == 1 else (None if found else "")
-
-
-def _pattern(how: Convention) -> str:
-    decimal, thousands = re.escape(how.decimal), re.escape(how.thousands)
-    grouped = rf"\d{{1,3}}({thousands}\d{{3}})+|" if how.thousands else ""
-    return rf"[+-]? ?(({grouped}\d+)({decimal}\d*)?|{decimal}\d+)(e[+-]?\d+)?"
 
 
 def is_id(look: Look) -> bool:

@@ -8,6 +8,7 @@ from .mapping import Value as Value
 from .mapping import read_mapping as read_mapping
 from .opening import BUILT_IN as BUILT_IN
 from .opening import load_shop, simulated
+from .parsing import number_pattern as number_pattern
 from .parsing import says_terms as says_terms
 from .parsing import to_number as to_number
 from .parsing import to_time as to_time

@@ -175,7 +175,7 @@ def to_number(where: str, value: Any, how: Value, engine: str) -> tuple[Any, lis
     text = text.lower()
     # Accountants write an amount below zero as (1,037.50).
     text = text.re_replace(r"^\(\s*([^()+-]*[^()\s+-])\s*\)$", r"-\1")
-    fits = text.re_search(_number_pattern(how))
+    fits = text.re_search(number_pattern(how.decimal, how.thousands))
     plain = text.replace(how.thousands, "") if how.thousands else text
     if how.decimal != ".":
         plain = plain.replace(how.decimal, ".")
@@ -191,9 +191,10 @@ def to_number(where: str, value: Any, how: Value, engine: str) -> tuple[Any, lis
     return parsed, [Problem(bad, value, sentence)]
 
 
-def _number_pattern(how: Value) -> str:
-    decimal, thousands = re.escape(how.decimal), re.escape(how.thousands)
-    grouped = rf"\d{{1,3}}({thousands}\d{{3}})+|" if how.thousands else ""
+def number_pattern(decimal: str, thousands: str) -> str:
+    """Return a regular expression for a number in lower case, without its currency."""
+    decimal, thousands = re.escape(decimal), re.escape(thousands)
+    grouped = rf"\d{{1,3}}({thousands}\d{{3}})+|" if thousands else ""
     body = rf"({grouped}\d+)({decimal}\d*)?|{decimal}\d+"
     return rf"^[+-]? ?(({body})(e[+-]?\d+)?|nan|inf|infinity)$"
 
