@@ -1,4 +1,4 @@
-"""Csv files: what is read is what Python's own csv module reads, and damage is named."""
+"""Csv files: what was written is what is read, and damage is named."""
 
 import csv
 import io
@@ -123,37 +123,20 @@ TABLES = st.integers(1, 4).flatmap(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     table=TABLES,
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     separator=st.sampled_from(",;\t"),
 )
 @example(table=[["", "\r;", ";"], ["", "\r", ""]], end="\n", separator=",")
-def test_the_same_as_pythons_own_csv_module(read, table, end, separator):
+def test_any_table_is_read_as_it_was_written(read, table, end, separator):
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL)
     header = [f"c{i}" for i in range(len(table[0]))]
     writer.writerows([header, *table])
     expected = [tuple(value or None for value in row) for row in table]
     assert read(buffer.getvalue(), separator=separator) == (header, expected)
-
-
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=st.text(alphabet='ab,"\n\r', max_size=40))
-def test_any_text_is_read_as_python_does_or_refused_as_python_does(read, body):
-    """No text, however broken, is read in another way than Python's strict reader reads it."""
-    content = f"a,b\n{body}"
-    try:
-        rows = [row for row in csv.reader(io.StringIO(content, newline=""), strict=True) if row]
-        expected = None if any(len(row) != 2 for row in rows) else rows[1:]
-    except csv.Error:
-        expected = None
-    if expected is None:
-        spoilt("line", read, content, separator=",")
-    else:
-        wanted = [tuple(value or None for value in row) for row in expected]
-        assert read(content, separator=",")[1] == wanted
 
 
 TITLED = "Sales report\n\nid;amount\n7;9,95\n8;3,00\n"
