@@ -8,7 +8,6 @@ import pandas as pd
 
 from promolab.compare.backtest import run_backtest
 from promolab.compare.cross_validation import pair_features
-from promolab.compare.leaderboard import compare_models
 from promolab.model.inputs.folds import split_in_time
 from promolab.sources.labelled import load_labelled
 from tests.refused import refused, spoilt
@@ -136,8 +135,6 @@ def test_an_outcome_is_no_feature_of_another(tmp_path: Path) -> None:
         pd.read_parquet(tmp_path / "frame.parquet"),
     ):
         assert pair_features(same, "purchase") == ["city", "orders", "postcode"]
-    board = compare_models(frame, ["logistic"], outcome="click", folds=2)
-    assert board.features == ("city", "orders", "postcode")
 
 
 def test_rows_that_lack_one_outcome_serve_the_other() -> None:

@@ -15,9 +15,11 @@ from promolab.sources.columns import conform
 from promolab.sources.mapping import read_mapping
 from tests.refused import spoilt
 
+CON = ibis.duckdb.connect(threads=1)
+
 
 def conformed(section, frame, name="events", settings=None):
-    table = ibis.duckdb.connect().create_table("t", frame)
+    table = CON.create_table("t", frame, overwrite=True)
     (part,) = read_mapping({name: section})[name]
     return conform(part, table, settings or Settings(zone="UTC"), "export.csv")
 

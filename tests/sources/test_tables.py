@@ -233,6 +233,8 @@ def test_the_real_shop_is_saved_in_equal_bytes_on_one_thread_and_two(tmp_path):
     written = []
     for i, threads in enumerate((1, 2)):
         shop = load_shop("complete_journey", threads=threads)
+        some = shop.events.filter(shop.events.customer_id.cast("int64") % 8 == 0)
+        shop = shop.with_tables({**shop.tables, "events": some})
         save_shop(shop, tmp_path / str(i))
         written.append(hashes(tmp_path / str(i)))
     assert written[0] == written[1]
