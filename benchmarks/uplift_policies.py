@@ -151,16 +151,3 @@ def policies(customers: int = 100_000, seeds: int = 5) -> list[Row]:
             gap >= OF_THE_GAP,
         ),
     ]
-
-
-def kinds(customers: int = 40_000, seeds: int = 2) -> pd.DataFrame:
-    """Return the share of the attainable oracle's profit that each kind and learner reaches."""
-    import pandas as pd
-
-    models = {
-        f"{kind}, {learner}": (kind, learner)
-        for kind in ("s", "t", "x", "r", "dr")
-        for learner in ("linear", "ridge", "boosting")
-    }
-    found = pd.DataFrame([policy(customers, seed, models=models) for seed in range(seeds)])
-    return (found.div(found["attainable"], axis=0)).agg(["mean", "min", "max"]).T

@@ -138,7 +138,7 @@ def test_an_outcome_is_no_feature_of_another(tmp_path: Path) -> None:
 
 
 def test_rows_that_lack_one_outcome_serve_the_other() -> None:
-    table = several()
+    table = several(600)
     whole = load_labelled(table, id="member", label=["click", "purchase"], time="sent")
     table["purchase"] = table["purchase"].where(np.arange(len(table)) % 5 > 0)
     frame = load_labelled(table, id="member", label=["click", "purchase"], time="sent")

@@ -81,7 +81,6 @@ def test_what_cannot_be_used_is_quarantined_and_returns_lower_what_was_spent(ret
     assert rules.to_dict() == {"missing_key": 2, "unknown_kind": 1}
     returned = shop.events.filter(shop.events.kind == "return").order_by("order_id").execute()
     assert returned.amount.tolist() == [27.5, 19.8] and returned.quantity.tolist() == [1, 12]
-    shop, _ = promolab.clean(load_shop(retail))
     features = promolab.build_features(shop, datetime(2011, 1, 1)).execute()
     features = features.set_index("customer_id")
     assert features.loc["13047", "amount"] == pytest.approx(11.1 - 19.8)
