@@ -79,7 +79,7 @@ def soil(folder: Path, share: float) -> pd.DataFrame:
         table, stains = pq.read_table(path), [s for s in STAINS if s[1] == name]
         each, free = round(share * table.num_rows / len(stains)), rng.permutation(table.num_rows)
         kinds = np.asarray(table["kind"]) if "kind" in table.column_names else None
-        copies = []
+        copies: Any = []
         for what, _, column, rule, values, kind in sorted(stains, key=lambda s: not s[5]):
             rows = np.sort(free[kinds[free] == kind if kind else slice(None)][:each])
             free = free[~np.isin(free, rows)]
