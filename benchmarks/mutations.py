@@ -222,7 +222,7 @@ MUTATIONS = (
     ),
     Mutation(
         "campaign/spending/budget_decision.py",
-        "cost_se=own,",
+        "cost_se=amounts.cost_luck()[place] if risk else None,",
         "cost_se=None,",
         "campaign/test_week_policy.py::test_a_reserve_leaves_some_of_the_budget_unspent",
     ),

@@ -88,7 +88,7 @@ def forecasts_hold(model: Backtest, pairs: pd.DataFrame) -> Row:
     pairs : DataFrame
         What it was made from (`benchmarks.prediction.known_pairs`).
     """
-    from promolab.campaign.outlook.coverage import roll_outlook
+    from promolab.campaign.outlook.forecasts import roll_outlook
     from promolab.promotions import PREDICTION_LEVEL
 
     found = roll_outlook(model, pairs)

@@ -21,7 +21,7 @@ from matplotlib.text import Text
 
 import promolab
 from promolab import plots
-from promolab.campaign.readout.verdict import PaysFrom, judge
+from promolab.campaign.readout.promotion_readout import PaysFrom, judge
 from promolab.cleaning.quarantine import QUARANTINE_RULES
 from promolab.cleaning.report import LeftOut
 from promolab.contract import TABLES, Shop, freshness

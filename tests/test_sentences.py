@@ -13,8 +13,8 @@ import pytest
 
 import promolab
 from promolab import metrics
-from promolab.campaign.outlook.coverage import OutlookCoverage
 from promolab.campaign.outlook.economics import LaunchEconomics
+from promolab.campaign.outlook.forecasts import OutlookCoverage
 from promolab.contract import Shop
 from promolab.effects.differences import Difference, compare_arms
 from promolab.errors import PromolabError
@@ -134,7 +134,7 @@ def test_what_promotions_may_cost():
     for each in found:
         assert nonsense(f"{each.opening()}\n{each.summary()}") == [], each
         first = each.promotions[0]
-        told = [first.say("sees"), first.say("bring")]
+        told = [first.say("sees"), first.say("rates_line")]
         assert nonsense("\n".join(told)) == [], first
 
 

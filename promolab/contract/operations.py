@@ -44,7 +44,6 @@ ASSUMED = MappingProxyType({"margin_rate": 0.25, "contact_cost": 0.0, "coupon_co
 """What stands for a figure that a shop does not state; wherever it enters it is called assumed."""
 
 _RESPONSES = TABLES["responses"]["kind"].values
-OVERLAPPING = ("each in full", "first", "shared")
 NONE = "none"  # the action of whoever gets nothing
 
 
@@ -208,18 +207,12 @@ class Attribution:
         named count until the promotion ends.
     return_days : int
         Days in which a purchase may come back.
-    overlapping : str
-        A purchase in the windows of several promotions counts for ``each in full``, for the
-        ``first`` or is ``shared``.
     """
 
     windows: Annotated[Mapping[str, int], by_name(from_one, TABLES["responses"]["kind"].values)] = (
         field(default_factory=dict, hash=False)
     )
     return_days: Annotated[int, from_zero] = 30
-    overlapping: Annotated[Literal["each in full", "first", "shared"], one_of(*OVERLAPPING)] = (
-        "each in full"
-    )
 
 
 @dataclass(frozen=True)
@@ -325,10 +318,7 @@ class StatedExperiment:
     name : str
         What readers call it.
     data : str
-        A csv or parquet file of one row per customer, beside the shop's tables; empty where
-        ``promotion`` is given.
-    promotion : str
-        The promotion whose decisions and holdout are read; empty where ``data`` is given.
+        A csv or parquet file of one row per customer, beside the shop's tables.
     arm, customer : str
         Columns of a file.
     control : str, optional
@@ -338,7 +328,7 @@ class StatedExperiment:
         read apart.
     metrics, guardrails : mapping of str to mapping
         What is measured, and what must not get worse: name → keys of `METRIC_KEYS`, ``column``
-        always among them. Of a promotion, without ``metrics``, what the shop records.
+        always among them.
     primary : str, optional
         The metric that decides; without it all do, adjusted for their number.
     money : mapping
@@ -356,8 +346,7 @@ class StatedExperiment:
     """
 
     name: Text
-    data: Text = ""
-    promotion: Annotated[str, id_of] = ""
+    data: Text
     arm: Text = "arm"
     customer: Text = "customer_id"
     control: TextOrNone = None
@@ -411,7 +400,9 @@ def read_experiment_tables(said: Any) -> tuple[StatedExperiment, ...]:
                     f"{place}: name = {named!r} is another one's as well; give each its own"
                 )
             place = f"[[experiments]] {named!r}:"
-        read = section_of(StatedExperiment, place, one, example='name = "Spring e-mail"')
+        read = section_of(
+            StatedExperiment, place, one, example='name = "Spring e-mail", data = "spring.csv"'
+        )
         _check(place, read)
         found.append(read)
     return tuple(found)
@@ -419,19 +410,14 @@ def read_experiment_tables(said: Any) -> tuple[StatedExperiment, ...]:
 
 def _check(place: str, found: StatedExperiment) -> None:
     """Refuse what one key says and another one does not go with."""
-    if bool(found.data) == bool(found.promotion):
-        both = "both data and promotion" if found.data else "neither data nor promotion"
-        raise InputError(
-            f'{place} {both} stated; state one: data = "spring.csv", or promotion = "P18"'
-        )
-    if found.data and not found.metrics:
+    if not found.metrics:
         raise InputError(f'{place} metrics is not stated; name columns: metrics = ["visit"]')
     if twice := sorted(set(found.metrics) & set(found.guardrails)):
         raise InputError(
             f"{place} {twice[0]!r} is a metric and a guardrail; it is to get better, or not to get "
             "worse: name it once"
         )
-    if found.primary and found.metrics:
+    if found.primary:
         choice(f"{place} primary", found.primary, found.metrics)
     if found.started and found.ends and found.ends <= found.started:
         raise InputError(

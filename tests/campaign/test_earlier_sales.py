@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from promolab.abtest import smallest_effect
-from promolab.campaign.past.earlier_sales import earlier_span, sales_spread, visible_effect
+from promolab.campaign.past.outcomes import earlier_span, sales_spread, visible_effect
 from promolab.effects.differences import compare_arms
 from tests.made_up import shop_of
 

@@ -68,7 +68,7 @@ def test_a_plan_made_earlier_reads_nothing_later_and_tests_itself_alike(shop):
     over = ahead.pairs["ends_at"] <= early
     assert (ahead.pairs["label_complete"] == over).all()
     again = launch(cut(shop, early), "2017-W44", as_of=early, list_size=25)
-    assert again.outlooks[0].usual == 25
+    assert set(again.outlook["usual"]) == {25}
     pd.testing.assert_frame_equal(again.scores, ahead.scores)
     pd.testing.assert_frame_equal(again.backtest.rows, ahead.backtest.rows)
     pd.testing.assert_frame_equal(again.coverage.rows, ahead.coverage.rows)
@@ -83,7 +83,10 @@ def test_a_plan_is_not_made_after_its_week_began(shop):
 def test_the_list_is_as_long_as_usual(launched):
     pairs = launched.pairs
     alike = pairs[pairs["promotion_type"] == "Type A"].groupby("promotion_id")["customer_id"]
-    assert launched.outlooks[0].usual == int(alike.nunique().median())
+    usual = int(alike.nunique().median())
+    assert set(launched.outlook["usual"]) == {usual}
+    (told,) = launched.expectations()
+    assert f"If the {usual} likeliest are contacted, about " in told
 
 
 def test_a_week_in_which_nothing_starts_has_a_model_all_the_same(shop):
@@ -108,10 +111,9 @@ def test_without_promotions_the_reason_is_given(shop):
 
 def test_few_past_promotions_give_no_interval_and_say_so(shop):
     early = launch(shop, "2017-W19")
-    (outlook,) = early.outlooks
-    assert outlook.promotions < 3 and outlook.rows["ci_low"].isna().all()
-    assert outlook.say("interval_note").startswith("No intervals: ")
-    assert "nan" not in outlook.summary().lower()
+    assert early.outlook["ci_low"].isna().all()
+    (told,) = early.expectations()
+    assert "No intervals: fewer than three" in told and "nan" not in told.lower()
 
 
 def test_the_meaning_is_in_the_words_of_the_promotions_kind() -> None:
@@ -155,9 +157,9 @@ def test_of_a_kind_whose_answers_are_not_recorded_nothing_is_learned(monkeypatch
     found = launch_week(silent, week, Week.parse("2024-W35").end(shop.zone))
     assert len(found.pairs) == (~coupons).sum()
     # And nothing is foretold of it from what other kinds brought.
-    told = {one.kind: one for one in found.outlooks}
-    assert told["coupon"].rows["expected"].isna().all()
-    assert "never recorded: no number is predicted" in told["coupon"].summary()
-    assert told["recommendation"].rows["expected"].notna().all()
+    kinds = found.promotions.set_index("promotion_id")["kind"]
+    of = found.outlook.groupby(found.outlook["promotion_id"].map(kinds))["expected"]
+    assert of.count()["coupon"] == 0 < of.count()["recommendation"]
+    assert any("never recorded: no number is predicted" in one for one in found.expectations())
     # Where none is recorded of any kind, no kind tells of another.
     assert _silent_kinds(whole.assign(redeemed=False)) == []

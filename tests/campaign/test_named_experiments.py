@@ -1,6 +1,7 @@
-"""Experiments that shop.toml names: files and promotions, running, over and broken."""
+"""Experiments that shop.toml names: running, over and broken."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,11 @@ import pytest
 
 from promolab.campaign.readout.named_experiments import read_experiments
 from promolab.cli import main
-from tests.campaign.test_holdout import END, NOW, START, arms, tables
 from tests.made_up import shop_of
 from tests.wording_lint import nonsense
 
-N = 3000
+N, NOW = 3000, datetime(2017, 6, 1)
+EVENTS = pd.DataFrame({"customer_id": [1], "ts": [pd.Timestamp("2017-03-01")], "kind": "purchase"})
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +32,9 @@ def folder(tmp_path_factory):
     return path
 
 
-def read(folder, *told, as_of=NOW, frames=None, **settings):
-    frames = tables(arms()) if frames is None else frames
-    shop = shop_of(frames, zone=None, currency="EUR", operations={"experiments": told}, **settings)
-    return read_experiments(shop, as_of, folder)
+def read(folder, *told):
+    shop = shop_of({"events": EVENTS}, currency="EUR", operations={"experiments": told})
+    return read_experiments(shop, NOW, folder)
 
 
 SPRING: dict[str, Any] = {"name": "Spring", "data": "spring.parquet", "metrics": ["visit"]}
@@ -67,28 +67,6 @@ def test_before_its_end_it_is_provisional_with_a_band_that_may_be_looked_at(fold
     assert to_come.state == "to come" and "starts on 2017-06-02" in to_come.summary()
 
 
-def test_a_promotion_is_read_by_its_holdout_and_by_the_metrics_stated(folder):
-    frames = tables(arms())
-    left = frames["responses"].head(3).assign(kind="unsubscribe")
-    frames["responses"] = pd.concat([frames["responses"], left], ignore_index=True)
-    one = {"name": "P", "promotion": "P"}
-    found = read(folder, one, frames=frames, margin_rate=0.5).experiments[0]
-    assert found.state == "final", found.why
-    rows = {row.metric: row for row in found.readout.rows}
-    assert set(rows) == {"sales", "bought", "unsubscribed", "profit"}
-    spend = frames["events"]["amount"].to_numpy()
-    expected = spend[arms() == "assigned"].mean() - spend[arms() != "assigned"].mean()
-    assert rows["sales"].difference.value == pytest.approx(expected)
-    assert rows["profit"].difference.value == pytest.approx(expected / 2)
-    assert rows["unsubscribed"].treated.value == pytest.approx(3 / rows["unsubscribed"].treated.n)
-    assert (found.readout.verdict.word, found.readout.deciding) == ("ship", ("profit",))
-    running = read(folder, one, as_of=END + pd.Timedelta(days=3))
-    assert running.experiments[0].state == "provisional"
-    told = {"name": "P", "promotion": "P", "metrics": {"orders": "orders_placed"}}
-    rows = read(folder, told).experiments[0].readout.rows
-    assert [row.metric for row in rows] == ["orders"]
-
-
 @pytest.mark.parametrize(
     ("said", "why"),
     [
@@ -109,25 +87,16 @@ def test_a_broken_experiment_is_a_sentence_and_the_others_are_read(folder, said,
     assert not alone and why in alone.summary() and why.split("'")[0][1:] in alone.table().text
 
 
-def test_what_cannot_be_compared_says_why_and_days_begin_at_the_shops_midnight(folder):
-    nobody = np.full(200, "assigned", dtype=object)
-    told = {"name": "P", "promotion": "P"}
-    found = read(folder, told, told | {"promotion": "Q", "name": "Q"}, frames=tables(nobody))
-    assert "nobody planned for it was held back" in found.experiments[0].summary()
-    assert "there is no promotion 'Q'" in found.experiments[1].summary()
-    bare = {"events": tables(nobody)["events"]}
-    assert "has no promotions" in read(folder, told, frames=bare).summary()
+def test_none_are_named_and_days_begin_at_the_shops_midnight(folder):
     found = read(folder)
     assert not found and found.summary().count(".") == 2 and found.table().text
     assert found.to_dict() == {} and not len(found.to_frame())
-    told = SPRING | {"started": "2017-06-01"}
-    assert read(folder, told).experiments[0].state == "to come"
-    assert START < NOW
+    assert read(folder, SPRING | {"started": "2017-06-01"}).experiments[0].state == "to come"
 
 
 def test_a_malformed_section_is_refused_by_promolab_data(tmp_path, capsys):
-    tables(arms())["events"].to_csv(tmp_path / "events.csv", index=False)
-    text = 'zone = "UTC"\n[[experiments]]\nname = "A"\npromotoin = "P"\n'
+    EVENTS.to_csv(tmp_path / "events.csv", index=False)
+    text = 'zone = "UTC"\n[[experiments]]\nname = "A"\ndata = "a.csv"\nmetricks = "P"\n'
     (tmp_path / "shop.toml").write_text(text)
     assert main(["data", str(tmp_path)]) == 2
-    assert "unknown key 'promotoin'; did you mean 'promotion'" in capsys.readouterr().err
+    assert "unknown key 'metricks'; did you mean 'metrics'" in capsys.readouterr().err

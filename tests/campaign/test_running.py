@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.readout.running_promotions import Pace, follow_running
+from promolab.campaign.readout.running_promotions import expected_by, follow_running
 from promolab.contract import Shop
 from promolab.errors import DataError, InputError
 from promolab.results import Estimate
@@ -37,45 +37,46 @@ def frames(seed: int = 1, own_rate: float = RATE) -> dict[str, pd.DataFrame]:
     responses = who.assign(ts=who["starts_at"] + after, kind="redeem").drop(columns="starts_at")
     responses = pd.concat([responses, responses.head(9)], ignore_index=True)  # redeemed twice
     events = pd.DataFrame({"customer_id": [1], "ts": [pd.Timestamp("2017-01-01")]})
-    return {
-        "promotions": promotions,
-        "exposures": sent.rename(columns={"starts_at": "ts"}),
-        "responses": responses,
-        "events": events.assign(kind="purchase", amount=5.0),
-    }
+    given = {"promotions": promotions, "exposures": sent.rename(columns={"starts_at": "ts"})}
+    return given | {"responses": responses, "events": events.assign(kind="purchase", amount=5.0)}
 
 
-def new_york_shop(tables: dict[str, pd.DataFrame]) -> Shop:
-    return shop_of(tables, zone=ZONE)
+def follow(**changed: pd.DataFrame):
+    return follow_running(shop_of(frames() | changed, zone=ZONE), NOW)
 
 
 @pytest.fixture(scope="module")
 def running():
-    return follow_running(new_york_shop(frames()), NOW)
+    return follow()
 
 
-def test_day_n_of_m_by_local_days_and_the_counts(running):
+def test_day_n_of_m_by_local_days_the_counts_and_half_of_the_total_expected(running):
     row, tables = running["NOW"], frames()
     assert (row.day, row.days, row.contacts) == (15, 28, 400)
     own = tables["responses"].query("promotion_id == 'NOW' and ts < @NOW")
-    assert row.observed == own.customer_id.nunique()
-    assert row.summary().startswith("Coupons NOW · day 15 of 28 · ")
+    assert row.observed == own.customer_id.nunique() == row.observed_by(NOW)
+    assert row.observed_by(row.starts_at) == 0
     assert row.expected.n == PAST and "of its type (A)" in row.source
+    assert row.expected_total.value == pytest.approx(400 * RATE, rel=0.1)
+    assert row.expected.value == pytest.approx(200 * RATE, rel=0.15)
+    assert row.expected.ci_low < 200 * RATE < row.expected.ci_high
+    assert running.summary() == "1 promotion runs, inside its band."
+    # Half of the window is over, and half of what is expected came.
+    course = row.course(NOW)
+    assert len(course) == 7 and list(course) == sorted(course) and course[-1] in "▄▅"
 
 
 def test_from_a_recommendation_customers_buy(running):
     tables = frames()
     kinds = {"promotions": tables["promotions"].assign(kind="recommendation")}
     bought = {"responses": tables["responses"].assign(kind="purchase")}
-    row = follow_running(new_york_shop(tables | kinds | bought), NOW)["NOW"]
+    row = follow(**kinds, **bought)["NOW"]
     assert (row.observed, row.expected) == (running["NOW"].observed, running["NOW"].expected)
-    assert "of 400 bought ·" in row.summary() and "redeem" not in row.summary()
-    assert row.name == "Recommendation NOW"
     # Where no response tells, purchases of the products do; redemptions are none of it.
     offers = kinds["promotions"][["promotion_id"]].assign(product_id="A")
     lines = bought["responses"][["customer_id", "ts"]].assign(kind="purchase", product_id="A")
     said = {"promotion_products": offers[offers["promotion_id"] == "NOW"], "events": lines}
-    row = follow_running(new_york_shop(tables | kinds | said), NOW)["NOW"]
+    row = follow(**kinds, **said)["NOW"]
     inside = lines[(lines["ts"] >= row.starts_at) & (lines["ts"] < NOW)]
     assert row.observed == inside["customer_id"].nunique() > 0
 
@@ -85,38 +86,17 @@ def test_of_what_is_never_recorded_nothing_is_expected_and_nothing_is_0():
     mine = tables["promotions"]["promotion_id"] == "NOW"
     kinds = tables["promotions"]["kind"].mask(mine, "full_reduction")
     others = tables["responses"].query("promotion_id != 'NOW'")
-    said = {"promotions": tables["promotions"].assign(kind=kinds), "responses": others}
-    found = follow_running(new_york_shop(tables | said), NOW)
+    found = follow(promotions=tables["promotions"].assign(kind=kinds), responses=others)
     row = found["NOW"]
     assert row.word == "not recorded" and np.isnan(row.expected.ends).all()
     assert row.summary().endswith("day 15 of 28 · who responded is not recorded")
     block = found.block().text
-    assert "0 of 400" not in block and "<img" not in block and ">not recorded<" in block
-
-
-def test_expected_to_date_is_half_of_the_total(running):
-    row = running["NOW"]
-    assert row.expected_total.value == pytest.approx(400 * RATE, rel=0.1)
-    assert row.expected.value == pytest.approx(200 * RATE, rel=0.15)
-    assert row.expected.ci_low < 200 * RATE < row.expected.ci_high
-    assert row.word == "inside its band"
-    assert running.summary() == "1 promotion runs, inside its band."
-
-
-def test_the_course_never_falls_and_ends_at_the_total(running):
-    row = running["NOW"]
-    curve = row.to_frame()
-    for column in ("expected", "ci_low", "ci_high"):
-        assert (curve[column].diff().dropna() >= 0).all() and curve[column].iloc[0] == 0
-    assert curve["expected"].iloc[-1] == pytest.approx(row.expected_total.value)
-    seen = curve[curve["at"] <= NOW]
-    assert seen["observed"].iloc[-1] == row.observed and curve["observed"].iloc[-1:].isna().all()
-    assert len(curve) == 29  # each midnight; today is one of them
+    assert "0 of 400" not in block and "▁" not in block and ">not recorded<" in block
 
 
 @pytest.mark.parametrize(("rate", "word"), [(0.5, "above its band"), (0.02, "below its band")])
 def test_far_off_is_called_so(rate, word):
-    assert follow_running(new_york_shop(frames(own_rate=rate)), NOW)["NOW"].word == word
+    assert follow_running(shop_of(frames(own_rate=rate), zone=ZONE), NOW)["NOW"].word == word
 
 
 @pytest.mark.parametrize(
@@ -133,8 +113,18 @@ def test_a_band_that_excludes_nothing_is_no_finding(running, low, value, high, o
     told = Estimate(value, low, high, 9)
     row = dataclasses.replace(running["NOW"], contacts=20, observed=observed, expected=told)
     assert row.word == word
-    both = dataclasses.replace(running, promotions=(row, dataclasses.replace(row, name="B")))
-    assert "its" not in both.summary() and "both" in both.summary()
+
+
+def expected(rng, parts: np.ndarray, n: int, redeemers: np.ndarray) -> tuple[pd.DataFrame, list]:
+    """Return what is expected by past promotions of a day, n contacts and so many redeemers."""
+    start = pd.Timestamp("2017-01-01")
+    past = pd.DataFrame({"promotion_id": range(len(redeemers)), "contacts": n, "type": ""})
+    past = past.assign(starts_at=start, high=start + pd.Timedelta(days=1))
+    first = pd.DataFrame({"promotion_id": np.repeat(np.arange(len(redeemers)), redeemers)})
+    done = rng.random(len(first))
+    first["first_ts"] = start + pd.to_timedelta(done * 86_400, "s")
+    counts = [[sum(done[first["promotion_id"] == k] < part) for part in parts] for k in past.index]
+    return expected_by(parts, n, past, first), counts
 
 
 def test_nine_bands_in_ten_hold_what_comes_where_promotions_differ():
@@ -143,47 +133,32 @@ def test_nine_bands_in_ten_hold_what_comes_where_promotions_differ():
     for _ in range(rounds):
         rates = 0.15 * np.exp(0.4 * rng.normal(size=past + 1))
         redeemers = rng.binomial(n, rates.clip(0, 0.9))
-        promotion = np.repeat(np.arange(past), redeemers[:past])
-        pace = Pace(np.full(past, float(n)), promotion, rng.random(len(promotion)))
-        band, total = pace.from_contacts(n, parts)
-        assert total.value == band["expected"].iloc[-1]
+        band, counts = expected(rng, parts, n, redeemers[:past])
+        assert band["expected"].to_numpy() == pytest.approx(np.mean(counts, axis=0))
+        assert (np.diff(band, axis=0) >= 0).all()
         came = (rng.random(redeemers[past])[:, None] < parts).sum(axis=0)
         held += (np.floor(band["ci_low"]) <= came) & (came <= np.ceil(band["ci_high"]))
     low, high = bounds(0.92, rounds, 0.01)  # whole numbers make bands wider than 90 %
     assert (held / rounds >= low).all() and (held / rounds <= high).all(), held / rounds
 
 
-def test_a_prediction_made_earlier_is_taken_at_its_word():
-    told = {"NOW": Estimate(200.0, 150.0, 260.0, 9)}
-    row = follow_running(new_york_shop(frames()), NOW, told)["NOW"]
-    assert row.expected_total == told["NOW"]
-    assert row.expected.value == pytest.approx(100.0, rel=0.1)
-    # Neither narrower than the total's own interval nor far wider: the pace is well known.
-    assert row.expected.value / row.expected.ci_low > 200 / 150
-    assert row.expected.ci_high / row.expected.value < 1.7
-    assert row.word == "below its band" and row.source.startswith("the prediction made")
-
-
 def test_nothing_after_the_date_is_read(running):
-    tables = frames()
+    late = {}
     for name in ("exposures", "responses"):
-        extra = tables[name].head(60).assign(ts=pd.Timestamp(NOW), promotion_id="NOW")
-        tables[name] = pd.concat([tables[name], extra], ignore_index=True)
-    again = follow_running(new_york_shop(tables), NOW)
-    assert again.to_dict() == running.to_dict()
-    assert again["NOW"].curve.equals(running["NOW"].curve)
+        extra = frames()[name].head(60).assign(ts=pd.Timestamp(NOW), promotion_id="NOW")
+        late[name] = pd.concat([frames()[name], extra], ignore_index=True)
+    assert follow(**late).to_dict() == running.to_dict()
 
 
-def test_too_few_past_promotions_give_no_band():
+def test_too_few_past_promotions_give_no_band_and_those_before_the_data_are_no_measure():
     tables = frames()
-    some = tables["promotions"].iloc[[0, 1, PAST]]
-    row = follow_running(new_york_shop(tables | {"promotions": some}), NOW)["NOW"]
+    row = follow(promotions=tables["promotions"].iloc[[0, 1, PAST]])["NOW"]
     assert row.word == "no band yet" and np.isfinite(row.expected.value)
-    assert "– expected" not in row.summary()
-    none = follow_running(new_york_shop(tables | {"promotions": some.tail(1)}), NOW)["NOW"]
+    none = follow(promotions=tables["promotions"].tail(1))["NOW"]
     assert np.isnan(none.expected.value) and "– expected" in none.summary()
     json.dumps(none.to_dict(), allow_nan=False)
-    assert "<polyline" in none.sparkline().text
+    late = tables["events"].assign(ts=pd.Timestamp("2017-01-20"))
+    assert follow(events=late)["NOW"].expected.n == PAST - 3
 
 
 def test_a_type_that_ended_twice_is_expected_at_its_own_rate():
@@ -193,37 +168,20 @@ def test_a_type_that_ended_twice_is_expected_at_its_own_rate():
     promotions.loc[promotions["promotion_id"].isin(other), "type"] = "B"
     rare = responses["customer_id"] % 10 > 0
     responses = responses[~(responses["promotion_id"].isin(other) & rare)]
-    row = follow_running(new_york_shop(tables | {"responses": responses}), NOW)["NOW"]
+    row = follow(promotions=promotions, responses=responses)["NOW"]
     assert 32 < row.expected.value < 48 and row.expected.n == PAST  # 40 half-way, by all types 13
     assert "2 of them of its type (A)" in row.source
-
-
-def test_a_promotion_that_began_before_the_data_is_no_measure():
-    tables = frames()
-    late = tables["events"].assign(ts=pd.Timestamp("2017-01-20"))
-    assert (
-        follow_running(new_york_shop(tables | {"events": late}), NOW)["NOW"].expected.n == PAST - 3
-    )
 
 
 def test_forms_and_a_quiet_time(running):
     assert running.to_frame().loc[0, "word"] == "inside its band"
     entry = json.loads(json.dumps(running.to_dict(), allow_nan=False))["NOW"]
     assert set(entry["expected"]) == {"value", "ci_low", "ci_high", "n"}
-    drawn = running["NOW"].sparkline().text
-    assert drawn.count("<polyline") == 2 and drawn.count("<polygon") == 1
-    assert "day 15 of 28" in drawn and "inside its band</title>" in drawn
-    quiet = follow_running(new_york_shop(frames()), datetime(2017, 6, 1))
+    quiet = follow_running(shop_of(frames(), zone=ZONE), datetime(2017, 6, 1))
     assert quiet.summary() == "No promotion is running." and quiet.to_frame().empty
     with pytest.raises(InputError, match="these promotions: NOW"):
         running["P1"]
     with pytest.raises(DataError, match="exposures"):
-        follow_running(new_york_shop({k: v for k, v in frames().items() if k != "exposures"}), NOW)
-
-
-def test_redeemers_by_part_of_the_window_are_those_of_a_plain_count():
-    rng = np.random.default_rng(0)
-    pace = Pace(np.array([50.0, 80.0, 20.0]), rng.integers(0, 3, 60), rng.random(60))
-    steps = np.array([0.0, 0.25, 0.5, 1.0])
-    plain = [[sum((pace.promotion == k) & (pace.part < s)) for s in steps] for k in range(3)]
-    assert pace.redeemed_by(steps).tolist() == plain
+        follow_running(
+            Shop({k: v for k, v in shop_of(frames()).tables.items() if k != "exposures"}), NOW
+        )

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.outlook.economics import LaunchEconomics, launch_economics
-from promolab.campaign.outlook.sizes import list_steps
+from promolab.campaign.outlook.lists import list_steps
 from promolab.campaign.plan.planning import plan_week
 from tests.campaign.test_economics import NOW, RATIOS, shop
 

@@ -37,7 +37,6 @@ assumed = ["margin_rate"]
 [attribution]
 windows = { redeem = 28, purchase = 14 }
 return_days = 20
-overlapping = "shared"
 
 [release]
 owner = "Ana"
@@ -72,7 +71,7 @@ def test_all_sections_are_understood(tmp_path):
     assert found.economics.contact_cost == Rate(1.0, assumed=False)
     assert found.economics.assumed == ("margin_rate", "coupon_cost")
     assert found.attribution.windows == {"redeem": 28, "purchase": 14}
-    assert (found.attribution.return_days, found.attribution.overlapping) == (20, "shared")
+    assert found.attribution.return_days == 20
     assert (found.release.owner, found.release.deadline) == ("Ana", "Monday 12:00")
     assert found.notify.on_success == ("tell", "the team", "") and found.notify.on_failure == ()
 
@@ -84,7 +83,6 @@ def test_what_is_not_said_has_a_default_and_send_files_are_for_excel_or_not(tmp_
     assert found.send == SendColumns()
     assert list(found.send.columns) == ["customer_id", "promotion_id", "channel"]
     assert found.economics.assumed == ("margin_rate", "contact_cost", "coupon_cost")
-    assert found.attribution.overlapping == "each in full"
     # A margin stated above the sections is stated.
     assert read_operations(Settings(margin_rate=0.3)).economics.margin_rate == Rate(0.3, False)
     told = Settings(operations={"send": {"encoding": "utf-8-sig"}})
@@ -170,7 +168,7 @@ def test_what_is_wrong_is_said(tmp_path):
         ('[economics]\nassumed = ["coupon_cost"]', "names 'coupon_cost', which is not stated"),
         ("[attribution]\nwindows = {redem = 28}", "did you mean 'redeem'"),
         ("[attribution]\nwindows = {redeem = 0}", "0; expected a whole number from 1 on"),
-        ('[attribution]\noverlapping = "all"', "is unknown; known: each in full, first, shared"),
+        ('[attribution]\noverlapping = "first"', "unknown key 'overlapping'"),
         ('[notify]\non_success = "tell me"', "no shell runs it"),
         ('[release]\nowners = "Ana"', "did you mean 'owner'"),
         ("[notify]\non_failure = [5]", "5; expected a text"),
@@ -180,8 +178,8 @@ def test_what_is_wrong_is_said(tmp_path):
         (TRIAL.replace("metrics", "metricks"), "unknown key 'metricks'; did you mean 'metrics'"),
         (TRIAL.replace('name = "A"', ""), 'lacks name; write name = "Spring e-mail"'),
         (TRIAL + TRIAL, "name = 'A' is another one's as well"),
-        (TRIAL + 'promotion = "P"', "'A': both data and promotion stated"),
-        (TRIAL.replace("data", "#"), "'A': neither data nor promotion stated"),
+        (TRIAL + 'promotion = "P"', "unknown key 'promotion'"),
+        (TRIAL.replace("data", "#"), 'lacks data; write name = "Spring e-mail", data = '),
         (TRIAL.replace("metrics", "#"), "metrics is not stated; name columns"),
         (TRIAL + 'guardrails = ["visit"]', "'visit' is a metric and a guardrail"),
         (TRIAL + 'guardrails = {x = {colum = "y"}}', r"guardrails.x has an unknown key 'colum'"),
@@ -204,12 +202,15 @@ def test_what_is_wrong_is_said(tmp_path):
 
 
 def test_experiments_are_understood_and_survive_being_saved(tmp_path):
-    two = TRIAL + '[[experiments]]\nname = "B"\npromotion = 18\nstarted = 2021-03-01\n'
+    two = (
+        TRIAL
+        + '[[experiments]]\nname = "B"\ndata = "b.csv"\nmetrics = ["visit"]\nstarted = 2021-03-01\n'
+    )
     two += 'guardrails = {left = {column = "unsubscribed", margin = 0.002}}\n'
     settings = read(tmp_path, two)
     first, second = read_operations(settings).experiments
     assert (first.data, first.metrics) == ("a.csv", {"visit": {"column": "visit"}})
-    assert (second.promotion, second.started) == ("18", date(2021, 3, 1))
+    assert (second.data, second.started) == ("b.csv", date(2021, 3, 1))
     assert second.guardrails == {"left": {"column": "unsubscribed", "margin": 0.002}}
     again = read(tmp_path, settings.to_toml())
     assert read_operations(again).experiments == (first, second)

@@ -8,7 +8,7 @@ import pytest
 
 from promolab.abtest import smallest_effect
 from promolab.campaign.outlook.economics import LaunchEconomics
-from promolab.campaign.spending.views import SameForAll
+from promolab.campaign.spending.allocation_result import SameForAll
 from promolab.contract import Settings
 from promolab.report.pages.choice import SAME, SEND, SKIP, TEST, Choice, MoneyHeadline
 from promolab.results import Estimate

@@ -6,9 +6,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.coverage import OutlookCoverage
-from promolab.campaign.outlook.economics import LaunchEconomics
-from promolab.campaign.outlook.promotion_economics import PromotionEconomics
+from promolab.campaign.outlook.economics import LaunchEconomics, PromotionEconomics
+from promolab.campaign.outlook.forecasts import OutlookCoverage
 from promolab.contract.operations import StatedRate as Rate
 from promolab.results import Estimate
 

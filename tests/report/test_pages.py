@@ -84,7 +84,7 @@ def test_the_report_has_its_parts(pages, small_reports):
 
 def test_what_left_the_first_page_stands_on_its_step_page(pages):
     plan, response = Page(pages["08_plan"]).text, Page(pages["04_response"]).text
-    for part in ("customers that it takes out", "First 10 of", "over-represented", "break-even"):
+    for part in ("Customers left after each step", "First 10 of", "over-represented", "break-even"):
         assert part in plan, part
     for part in ("Gain chart", "ROC curve", "AUC", "came"):
         assert part in response + pages["04_response"], part

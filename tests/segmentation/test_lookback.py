@@ -79,4 +79,4 @@ def test_many_customers_are_drawn_and_what_is_lacking_is_said(shop, segmenter, f
     assert nothing.response is None and nothing.to_frame().empty
     assert "no two segments" in nothing.summary() and not nothing.to_table().text
     early = past_answers(shop, shop.span()[0])
-    assert early.frame.empty and "No promotion is over yet" in early.summary()
+    assert early.frame.empty and "No promotion is over yet" in early.why

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.outlook.expected import expected_of, type_of
-from promolab.campaign.outlook.promotion_economics import YEAR, PromotionEconomics
-from promolab.campaign.past.earlier_sales import sales_spread, visible_effect
+from promolab.campaign.outlook.forecasts import expected_of, type_of
+from promolab.campaign.past.assignment import FEWEST_UNITS as FEWEST
+from promolab.campaign.past.outcomes import sales_spread, visible_effect
 from promolab.checks import columns_there
 from promolab.contract import Economics, read_operations
+from promolab.contract import StatedRate as Rate
 from promolab.display import Html, Tile, table
 from promolab.errors import InputError
 from promolab.metrics import PastRatios
 from promolab.promotions import (
     PREDICTION_LEVEL,
+    BoughtAnyway,
     Costs,
     break_even,
     buying_chances,
@@ -32,10 +35,178 @@ from promolab.promotions import (
 )
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
-from promolab.wording import Answer, amount, answer_to, count, expected, is_one
+from promolab.wording import Answer, amount, answer_to, count, expected, is_one, money, percent
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
+
+
+YEAR = 52  # weeks of holdouts, read together; what takes more is no help in time
+_LINES = ("contacts", "redemptions", "discount", "cost", "break_even", "visible", "anyway")
+
+
+@dataclass(frozen=True)
+class PromotionEconomics(Result):
+    """What one promotion may cost and must bring.
+
+    Parameters
+    ----------
+    promotion_id : object
+        The promotion.
+    name : str
+        What readers call it.
+    contacts, held : int
+        Customers to contact, and those held out of this promotion.
+    redemptions : Estimate
+        Expected of those to contact; 90 % prediction interval, n past promotions.
+    discount : Estimate
+        Expected discounts to them, in money; 90 %.
+    cost : Estimate
+        What the shop pays: its part of the discounts, coupons and contacts; 90 %.
+    break_even : Estimate
+        Extra sales per contact, in money, that pay for it; 90 %.
+    margin_rate, contact_cost, coupon_cost : Rate
+        What entered, stated or assumed.
+    funder_share : float
+        Part of the discounts that a supplier pays.
+    sales_sd : float
+        Standard deviation of the planned customers' sales in past windows of its length.
+    sales_correlation : float
+        Of these sales and those before each window, which the read-out allows for.
+    visible : float
+        Smallest effect on sales per customer that the holdout shows with 80 % power, earlier sales
+        allowed for; nan without a holdout or without past sales.
+    anyway_list : Estimate
+        Share of those to contact likely to have bought anyway.
+    anyway_redeemers : Estimate
+        Share of the discount that goes to orders that come anyway, given that they redeem; nan
+        where the effect is not measured, for it tells.
+    days : float
+        Length of the promotion.
+    discount_basis : str
+        What the discounts are expected from, in a sentence.
+    currency : str
+        Of all amounts.
+    kind : str
+        Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
+    """
+
+    promotion_id: Any
+    name: str
+    contacts: int
+    held: int
+    redemptions: Estimate
+    discount: Estimate
+    cost: Estimate
+    break_even: Estimate
+    margin_rate: Rate
+    contact_cost: Rate
+    coupon_cost: Rate
+    funder_share: float
+    sales_sd: float
+    sales_correlation: float
+    visible: float
+    anyway_list: Estimate
+    anyway_redeemers: Estimate
+    days: float
+    discount_basis: str
+    currency: str
+    kind: str = "coupon"
+
+    @property
+    def recorded(self) -> bool:
+        """Whether responses are foretold: not where those of its kind were never recorded."""
+        return math.isfinite(self.redemptions.value)
+
+    @property
+    def anyway(self) -> BoughtAnyway:
+        """Who would likely have bought its products without it."""
+        return BoughtAnyway(self.anyway_list, self.days)
+
+    @property
+    def adjusted_sd(self) -> float:
+        """Standard deviation of sales once earlier ones are allowed for."""
+        return self.sales_sd * math.sqrt(1 - self.sales_correlation**2)
+
+    @property
+    def weeks_needed(self) -> float:
+        """Holdouts like this one that, read together, show the break-even; nan if not known."""
+        if self.enough is None or not self.break_even.value > 0:
+            return math.nan
+        return max(math.ceil((self.visible / self.break_even.value) ** 2), 1)
+
+    @property
+    def enough(self) -> bool | None:
+        """Whether the holdout can show the break-even effect; None where one is not known."""
+        if not (math.isfinite(self.visible) and math.isfinite(self.break_even.value)):
+            return None
+        return self.visible <= self.break_even.value
+
+    @property
+    def in_time(self) -> bool:
+        """Whether these are no more than a year's."""
+        return self.weeks_needed <= YEAR
+
+    @property
+    def shows(self) -> str:
+        """What the holdout can show: none, few, unknown, sees, enough, free or pooled."""
+        if not self.held:
+            return "none"
+        if self.held < FEWEST or not math.isfinite(self.visible):
+            return "few" if self.held < FEWEST else "unknown"
+        if self.enough is None or self.enough:
+            return "sees" if self.enough is None else "enough"
+        return "pooled" if self.break_even.value > 0 else "free"
+
+    def rates(self) -> list[dict[str, Any]]:
+        """Return what the break-even rests on: margin, then costs; written, and if assumed."""
+        margin = {"rate": "margin", "figure": percent(self.margin_rate.value, decimals=0)}
+        found = [margin | {"assumed": self.margin_rate.assumed}]
+        names = ("contact_cost", "coupon_cost") if self.kind == "coupon" else ("contact_cost",)
+        for name in names:
+            rate: Rate = getattr(self, name)
+            figure = money(rate.value, currency=self.currency, decimals=2)
+            found.append({"rate": name, "figure": figure, "assumed": rate.assumed})
+        return found
+
+    def assumed(self) -> list[str]:
+        """Name what is assumed, to stand behind a figure that it enters."""
+        return [self.say("rate_name", **rate) for rate in self.rates() if rate["assumed"]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values, rates as value and whether they are assumed."""
+        rates = ("margin_rate", "contact_cost", "coupon_cost")
+        return super().to_dict() | {
+            "promotion_id": str(self.promotion_id),
+            **{name: dataclasses.asdict(getattr(self, name)) for name in rates},
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """Return what stands in the table, and in the sentence on its holdout."""
+        share, rates, shows = self.anyway_redeemers.value, self.rates(), self.shows
+        least = math.sqrt(1 - self.sales_correlation**2)
+        known = math.isfinite(self.redemptions.ci_low)
+        lines = [*_LINES, "redeemers"] if math.isfinite(share) else [*_LINES]
+        return {
+            "answer": answer_to(self.kind),
+            "level": PREDICTION_LEVEL,
+            "expected": expected(*self.redemptions.ends),
+            "off": bool(self.discount.ci_high),
+            "rates": rates,
+            "costs": rates[1:],
+            "fewest": FEWEST,
+            "readable": shows not in ("none", "few", "unknown"),
+            "allowed": self.sales_correlation > 0,
+            "plain_sees": self.visible / least if least else math.nan,
+            "times": lambda: self.visible / self.break_even.value,
+            "weeks": self.weeks_needed,
+            "year_sees": self.visible / math.sqrt(YEAR),
+            "anyway": lambda: self.anyway.summary(),
+            "share": share,
+            "past": "unrecorded" if not self.recorded else "some" if known else "few",
+            "promotions": self.redemptions.n,
+            "lines": pd.DataFrame({"what": lines, "figure": "", "rests": ""}),
+        }
 
 
 MOST_NAMED = 3  # promotions; of more, the first sentence gives the number
@@ -176,7 +347,7 @@ class LaunchEconomics(Result):
             "visible": first.visible,
             "several": len(self.promotions) > 1,
             "largest_name": first.name,
-            "pooling": "" if not pooled else "year" if first.weeks_needed <= YEAR else "never",
+            "pooling": "" if not pooled else "year" if first.in_time else "never",
             "weeks": first.weeks_needed,
             "foretold": "without" if self.unknown() else "known" if known else "few",
             "off": taken if off.n else "unknown",
@@ -274,10 +445,6 @@ class LaunchEconomics(Result):
             most=len(rows),
         )
 
-    def summary(self) -> str:
-        """Say it of each promotion."""
-        return "\n".join(p.summary() for p in self.promotions) or self.say("no_promotion")
-
 
 _DAY = 86_400
 NOTHING_OFF = "A recommendation takes nothing off."
@@ -287,8 +454,7 @@ def launch_economics(
     shop: Shop,
     as_of: Any,
     planned: pd.DataFrame,
-    ratios: PastRatios | Mapping[str, Any] | None,
-    economics: Economics | None = None,
+    ratios: PastRatios,
     allocation: pd.DataFrame | None = None,
 ) -> LaunchEconomics:
     """Say what planned promotions may cost and must bring.
@@ -303,10 +469,8 @@ def launch_economics(
         A row per planned customer and promotion: customer_id, promotion_id, p_redeemed and holdout:
         ``none`` is to contact, ``promotion`` is held out of it, others are left aside
         (`promolab.campaign.Plan.planned`).
-    ratios : PastRatios or mapping
-        `Backtest.past_ratios` of the response model, or its fields from ``metrics.json``.
-    economics : Economics, optional
-        By default those of the shop's settings.
+    ratios : PastRatios
+        `Backtest.past_ratios` of the response model.
     allocation : DataFrame, optional
         What an allocation told of each customer and action (``allocation`` of the run folder): what
         its promotions cost is then what it charged, and nothing else.
@@ -323,11 +487,9 @@ def launch_economics(
     """
     now = moment_of(as_of)
     columns_there(planned, ("customer_id", "promotion_id", "p_redeemed", "holdout"), "planned")
-    told = read_operations(shop.settings).economics if economics is None else economics
-    known = ratios if isinstance(ratios, PastRatios) else PastRatios.of(ratios)
-    promotions = launched(shop, planned)
-    if promotions.empty:
+    if planned.empty:
         return LaunchEconomics(())
+    told, promotions = read_operations(shop.settings).economics, launched(shop, planned)
     past, answered = past_discounts(shop, now), kinds_answered(shop, now)
     buying = buying_chances(shop, now, promotions)
     rows = []
@@ -335,7 +497,7 @@ def launch_economics(
         mine = planned[planned["promotion_id"].astype(str) == str(row["promotion_id"])]
         mine = mine.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
         recorded = row["kind"] in answered
-        one = _weigh_one(shop, now, row, mine, known, past, buying, told, recorded)
+        one = _weigh_one(shop, now, row, mine, ratios, past, buying, told, recorded)
         rows.append(one if allocation is None else _as_allocated(one, mine, allocation))
     return LaunchEconomics(tuple(rows))
 
@@ -388,11 +550,7 @@ def launched(shop: Shop, planned: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the planned promotions, in the order of start and id."""
     wanted = sorted(planned["promotion_id"].astype(str).unique())
     table = shop.promotions
-    found: pd.DataFrame = (
-        table.filter(table.promotion_id.cast("string").isin(wanted)).execute()
-        if wanted
-        else (table.limit(0).execute())
-    )
+    found: pd.DataFrame = table.filter(table.promotion_id.cast("string").isin(wanted)).execute()
     found["text"] = found["promotion_id"].astype(str)
     unknown = sorted(set(wanted) - set(found["text"]))
     if unknown:

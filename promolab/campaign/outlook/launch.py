@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab.campaign.outlook.coverage import OutlookCoverage, roll_outlook
-from promolab.campaign.outlook.expected import (
-    ListOutlook,
+from promolab.campaign.outlook.forecasts import (
+    OutlookCoverage,
     kinds_of,
     list_outlook,
+    roll_outlook,
     type_of,
 )
 from promolab.campaign.plan.contact_records import usual_contacts
@@ -26,7 +26,7 @@ from promolab.language import ENGLISH, language
 from promolab.model import ResponseModel
 from promolab.model.inputs import unseen_expected
 from promolab.promotions import PREDICTION_LEVEL, kinds_answered
-from promolab.results import Result, words_of
+from promolab.results import Estimate, Result, words_of
 from promolab.wording import Answer, answer_to
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_L2 = 100.0
 """Penalty with all features: the middle of the range (30–300) over which nothing changes much."""
 _PAIRS = ("customer_id", "promotion_id", "as_of", "starts_at", "ends_at", "redeemed", "purchased")
+_OUTLOOK = ("promotion_id", "customers", "expected", "ci_low", "ci_high", "rate", "inside", "usual")
 _SCORES = ("customer_id", "promotion_id", "p_redeemed", "support")
 
 
@@ -57,8 +58,8 @@ class Launch(Result):
         customer_id, promotion_id, p_redeemed, support: every customer with history × promotion.
     candidates : DataFrame
         The features behind the scores.
-    outlooks : tuple of ListOutlook
-        One per promotion that starts.
+    outlook : DataFrame
+        `promolab.campaign.outlook.forecasts.list_outlook` of each promotion that starts.
     coverage : OutlookCoverage
         How such outlooks did on past promotions.
     why : str
@@ -71,7 +72,7 @@ class Launch(Result):
     model: ResponseModel | None = field(repr=False)
     scores: pd.DataFrame = field(repr=False)
     candidates: pd.DataFrame = field(repr=False)
-    outlooks: tuple[ListOutlook, ...]
+    outlook: pd.DataFrame = field(repr=False)
     coverage: OutlookCoverage = field(repr=False)
     why: str = ""
 
@@ -82,10 +83,7 @@ class Launch(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return the outlooks of all promotions, one row per promotion and list size."""
-        tables = [o.rows.assign(promotion_id=o.promotion_id, usual=o.usual) for o in self.outlooks]
-        columns = ["promotion_id", "customers", "expected", "ci_low", "ci_high", "rate", "inside"]
-        empty = pd.DataFrame(columns=[*columns, "usual"], dtype=float)
-        return pd.concat(tables, ignore_index=True)[[*columns, "usual"]] if tables else empty
+        return self.outlook
 
     def facts(self) -> dict[str, Any]:
         """Return what starts, how many were scored, and what forecasts are multiplied by."""
@@ -121,8 +119,24 @@ class Launch(Result):
 
     def expectations(self) -> list[str]:
         """Say for each promotion that starts how many a list of the usual size will bring."""
-        names = dict(zip(self.promotions["promotion_id"], self.promotions["name"], strict=True))
-        return [f"{names[each.promotion_id]}: {each.summary()}" for each in self.outlooks]
+        return [
+            self._expectation(row, mine)
+            for row in self.promotions.to_dict("records")
+            if len(mine := self.outlook[self.outlook["promotion_id"] == row["promotion_id"]])
+        ]
+
+    def _expectation(self, promotion: dict[Any, Any], rows: pd.DataFrame) -> str:
+        row = rows.iloc[int((rows["customers"] - rows["usual"]).abs().to_numpy().argmin())]
+        return self.say(
+            "expectation",
+            name=promotion["name"],
+            answer=answer_to(promotion["kind"]),
+            known=isfinite(row["expected"]),
+            customers=row["customers"],
+            brings=Estimate.of(row[["expected", "ci_low", "ci_high"]]),
+            rate=row["rate"],
+            unbounded=not isfinite(row["ci_low"]),
+        )
 
     def explain(
         self, customer: Any = None, called: Callable[[list[Any]], Sequence[Any]] = list
@@ -245,24 +259,22 @@ def launch_week(
         p_redeemed=chances, support=support(done, candidates)
     )
     answered = kinds_answered(shop, as_of)
-    outlooks = tuple(
+    outlooks = [
         list_outlook(
-            scores[scores["promotion_id"] == row["promotion_id"]],
-            backtest,
+            mine,
+            backtest.past_ratios,
             list_size or usual,
-            kind=str(row["kind"]),
-            type_=type_of(row),
+            type_of(row),
             recorded=row["kind"] in answered,
         )
         for row, usual in zip(
-            starting.to_dict("records"),
-            usual_contacts(shop, as_of, starting),
-            strict=True,
+            starting.to_dict("records"), usual_contacts(shop, as_of, starting), strict=True
         )
-        if (scores["promotion_id"] == row["promotion_id"]).any()
-    )
+        if len(mine := scores[scores["promotion_id"] == row["promotion_id"]])
+    ]
+    outlook = pd.concat(outlooks, ignore_index=True) if outlooks else _no_outlook()
     coverage = roll_outlook(backtest, pairs, shop.zone)
-    return Launch(starting, pairs, backtest, fitted, scores, candidates, outlooks, coverage)
+    return Launch(starting, pairs, backtest, fitted, scores, candidates, outlook, coverage)
 
 
 def past_pairs(shop: Shop, starts_at: datetime, as_of: datetime | None = None) -> pd.DataFrame:
@@ -318,6 +330,10 @@ def _lead(lead: timedelta) -> dict[str, timedelta]:
     return {"lead": lead} if lead else {}
 
 
+def _no_outlook() -> pd.DataFrame:
+    return pd.DataFrame(columns=_OUTLOOK, dtype=float)
+
+
 def _without(
     why: str,
     starting: pd.DataFrame,
@@ -336,7 +352,7 @@ def _without(
         model=model,
         scores=pd.DataFrame(columns=_SCORES),
         candidates=pd.DataFrame(columns=_SCORES),
-        outlooks=(),
+        outlook=_no_outlook(),
         coverage=roll_outlook(backtest, pairs, zone),
         why=why,
     )

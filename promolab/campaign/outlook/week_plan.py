@@ -9,10 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from promolab.abtest import share_to_see, smallest_effect
-from promolab.campaign.outlook.economics import LaunchEconomics, launch_economics
-from promolab.campaign.outlook.likeliest import LikeliestList
-from promolab.campaign.outlook.promotion_economics import PromotionEconomics
-from promolab.campaign.outlook.sizes import ListSteps, list_steps
+from promolab.campaign.outlook.economics import (
+    LaunchEconomics,
+    PromotionEconomics,
+    launch_economics,
+)
+from promolab.campaign.outlook.lists import LikeliestList, ListSteps, list_steps
 from promolab.campaign.past import FEWEST_UNITS
 from promolab.campaign.plan import Plan, neutralised, write_send
 from promolab.display import Html, absent, fold, join, picture, say

@@ -1,7 +1,8 @@
-"""What is counted for which promotion: windows per response, and sales in several windows."""
+"""What is counted for which promotion: windows per response, sales in them and before them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from promolab.abtest import smallest_effect
 from promolab.contract import BOUGHT_FROM, read_operations
 from promolab.features import build_features, placed_lines
 from promolab.promotions import kinds_recorded, responses_between
-from promolab.results import Result, words_of
+from promolab.results import words_of
 from promolab.wording import answer_to, capital
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ _NOT_NEEDED = ("products",)
 # Features for response models that say again what orders, amounts and responses say: with them the
 # Complete Journey's promotion 19 leaves earlier spend 0.13 standard deviations apart, without 0.06.
 _REPEATS = ("answers", "largest_order")
+SHORTEST = timedelta(days=56)  # a week of sales says little of the next, eight weeks much
+_WINDOWS = 3  # past windows of the promotion's length whose sales tell how customers differ
 KINDS = ("redeem", "delivered", "unsubscribe", "complaint")
 """Kinds of response that a read-out counts."""
 
@@ -216,91 +220,19 @@ def _moment(ts: Any) -> datetime:
     return moment
 
 
-def shared_sales(
-    shop: Shop,
-    promotions: pd.DataFrame,
-    contacts: pd.DataFrame,
-    windows: pd.DataFrame,
-    rule: str,
-) -> pd.DataFrame:
-    """Return the contacted customers' sales in each window, each purchase counted once.
-
-    A window is cut wherever one of the customer's other promotions starts or ends; what was bought
-    in a piece counts for the promotion whose contact came first (``first``; equal times by id as
-    text) or in equal parts for all that the customer was contacted for (``shared``).
+def overlap_words(contacts: pd.DataFrame, windows: pd.DataFrame, ended: Sequence[Any]) -> str:
+    """Say how many contacts fell into the windows of several promotions.
 
     Parameters
     ----------
-    promotions : DataFrame
-        promotion_id, starts_at, ends_at, until (returns before it are taken off): those to count.
     contacts : DataFrame
-        promotion_id, customer_id, ts of the first contact, of all promotions.
+        promotion_id, customer_id: of all promotions.
     windows : DataFrame
         promotion_id, starts_at, ends_at of all promotions.
-    rule : {"first", "shared"}
-
-    Returns
-    -------
-    DataFrame
-        promotion_id, customer_id, sales; who bought nothing has no row.
-    """
-    pieces = _pieces(promotions, windows)
-    sales = sales_between(shop, pieces[["span", "low", "high", "until"]])
-    mine = pieces[["span", "promotion_id", "low"]].merge(sales, on="span")
-    mine = mine.merge(contacts[["promotion_id", "customer_id"]], on=["promotion_id", "customer_id"])
-    # All promotions that a customer was contacted for and that run in the piece.
-    rivals = mine[["span", "customer_id", "low"]].merge(
-        contacts.merge(windows, on="promotion_id"), on="customer_id"
-    )
-    rivals = rivals[(rivals["starts_at"] <= rivals["low"]) & (rivals["low"] < rivals["ends_at"])]
-    rivals = rivals.assign(text=rivals["promotion_id"].astype(str))
-    rivals = rivals.sort_values(["span", "customer_id", "ts", "text"])
-    by = rivals.groupby(["span", "customer_id"], sort=False)
-    found = by.agg(n=("promotion_id", "size"), first=("promotion_id", "first")).reset_index()
-    mine = mine.merge(found, on=["span", "customer_id"])
-    part = 1 / mine["n"] if rule == "shared" else (mine["first"] == mine["promotion_id"])
-    mine = mine.assign(sales=mine["sales"] * part.astype(float))
-    keys = ["promotion_id", "customer_id"]
-    mine = mine.sort_values(["span", "customer_id"])
-    return mine.groupby(keys)["sales"].sum().reset_index()
-
-
-def _pieces(promotions: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
-    """Cut each promotion's window wherever any promotion starts or ends."""
-    cuts = np.unique(windows[["starts_at", "ends_at"]].to_numpy(dtype="datetime64[us]"))
-    parts = []
-    for p in promotions.to_dict("records"):
-        low, high = (np.datetime64(_moment(p[name]), "us") for name in ("starts_at", "ends_at"))
-        ends = np.concatenate([[low], cuts[(cuts > low) & (cuts < high)], [high]])
-        parts.append(
-            pd.DataFrame({"low": ends[:-1], "high": ends[1:]}).assign(
-                promotion_id=p["promotion_id"], until=p["until"]
-            )
-        )
-    table = pd.concat(parts, ignore_index=True)
-    return table.assign(span=np.arange(len(table)))
-
-
-def overlap_words(
-    contacts: pd.DataFrame, windows: pd.DataFrame, ended: Sequence[Any], rule: str
-) -> str:
-    """Say what was done with sales in the windows of several promotions.
-
-    Parameters
-    ----------
-    contacts, windows : DataFrame
-        As `shared_sales` takes them.
     ended : sequence
         Promotions read out.
-    rule : str
-        ``each in full``, ``first`` or ``shared``.
     """
-    n = _in_several(contacts.merge(windows, on="promotion_id"), ended)
-    return words_of(__name__, "overlap", n=n, rule=rule).say("told" if n else "nobody")
-
-
-def _in_several(rows: pd.DataFrame, ended: Sequence[Any]) -> int:
-    """Count contacts of promotions whose customer was contacted for one that ran meanwhile."""
+    rows = contacts.merge(windows, on="promotion_id")
     mine = rows[rows["promotion_id"].isin(list(ended))]
     both = mine.merge(rows, on="customer_id", suffixes=("", "_other"))
     both = both[
@@ -308,11 +240,119 @@ def _in_several(rows: pd.DataFrame, ended: Sequence[Any]) -> int:
         & (both["starts_at_other"] < both["ends_at"])
         & (both["starts_at"] < both["ends_at_other"])
     ]
-    return len(both[["promotion_id", "customer_id"]].drop_duplicates())
+    n = len(both[["promotion_id", "customer_id"]].drop_duplicates())
+    return words_of(__name__, "overlap", n=n).say("told" if n else "nobody")
+
+
+def earlier_span(end: datetime, length: timedelta) -> tuple[datetime, datetime]:
+    """Return the time before a moment whose sales are allowed for: as long as the promotion.
+
+    At least 56 days. The read-out (`compare_with_holdout`) and what is said before anything is sent
+    (`sales_spread`) allow for the same.
+
+    Examples
+    --------
+    >>> low, high = earlier_span(datetime(2021, 3, 1), timedelta(days=7))
+    >>> (high - low).days
+    56
+    """
+    return end - max(length, SHORTEST), end
 
 
 @dataclass(frozen=True)
-class PastAnswers(Result):
+class SalesSpread:
+    """How far customers' sales in a window of a promotion's length lie apart; by `sales_spread`.
+
+    Parameters
+    ----------
+    sd : float
+        Standard deviation: the root of the windows' mean variance.
+    correlation : float
+        Of sales in a window and before it: what is left of the variance once earlier sales are
+        allowed for is 1 − its square; 0 where no window has its earlier time in the data.
+    """
+
+    sd: float
+    correlation: float
+
+    @property
+    def adjusted(self) -> float:
+        """Standard deviation once earlier sales are allowed for."""
+        return self.sd * math.sqrt(1 - self.correlation**2)
+
+
+def sales_spread(
+    shop: Shop, as_of: datetime, promotion: Mapping[Any, Any], customers: pd.Series[Any]
+) -> SalesSpread:
+    """Return how far customers' sales in a promotion will lie apart, by comparable earlier dates.
+
+    Parameters
+    ----------
+    shop : Shop
+        Without amounts the answer is nan.
+    as_of : datetime
+        UTC without a zone; the last three windows before it are read, of those that the data cover,
+        each with the time before it (`earlier_span`).
+    promotion : mapping
+        Its starts_at and ends_at.
+    customers : Series
+        Those who are planned; who bought nothing counts as 0.
+
+    Returns
+    -------
+    SalesSpread
+        nan where not even one window lies in the data, or with fewer than three customers.
+    """
+    unknown = SalesSpread(float("nan"), 0.0)
+    if shop.lacks("orders and sales") is not None or len(customers) < 3:
+        return unknown
+    length = (promotion["ends_at"] - promotion["starts_at"]).to_pytimedelta()
+    first = shop.span()[0]
+    lows = [as_of - k * length for k in range(1, _WINDOWS + 1)]
+    told = [low for low in lows if earlier_span(low, length)[0] >= first]
+    lows = told or [low for low in lows if low >= first]
+    if not lows:
+        return unknown
+    spans = [(low, low + length) for low in lows] + [earlier_span(low, length) for low in told]
+    found = sales_by_span(shop, {span: span[1] for span in spans})
+    sales = np.array([customers.map(found[span]).fillna(0.0) for span in spans])
+    later, before = sales[: len(lows)], sales[len(lows) :]
+    variance = float(later.var(axis=1, ddof=1).mean())
+    left = [_left(y, x) for y, x in zip(later, before, strict=True)] if told else [variance]
+    share = min(float(np.mean(left)) / variance, 1.0) if variance > 0 else 1.0
+    return SalesSpread(math.sqrt(variance), math.sqrt(1 - share))
+
+
+def _left(y: np.ndarray, x: np.ndarray) -> float:
+    """Return the variance of y that a straight line in x leaves."""
+    y, x = y - y.mean(), x - x.mean()
+    slope = (x @ y) / (x @ x) if x @ x > 0 else 0.0
+    rest = y - slope * x
+    return float(rest @ rest) / (len(y) - 2)
+
+
+def visible_effect(contacts: int, held: int, sd: float) -> float:
+    """Return the smallest difference in sales per customer seen with 80 % power; nan without any.
+
+    Parameters
+    ----------
+    contacts, held : int
+        Customers in the two groups.
+    sd : float
+        Standard deviation of what is compared: `SalesSpread.adjusted`.
+
+    Examples
+    --------
+    >>> round(visible_effect(900, 100, 50.0), 1)
+    14.8
+    """
+    if not (contacts > 0 and held > 0 and math.isfinite(sd) and sd > 0):
+        return float("nan")
+    return float(smallest_effect(contacts, held, sd=sd).effect)
+
+
+@dataclass(frozen=True)
+class PastAnswers:
     """Each contact of promotions that are over, and whether it was answered in time.
 
     Parameters
@@ -329,11 +369,6 @@ class PastAnswers(Result):
     frame: pd.DataFrame = field(repr=False)
     outcome: str
     why: str = ""
-
-    def facts(self) -> dict[str, Any]:
-        """Return whether there is any contact, and of how many promotions."""
-        promotions = self.frame["promotion_id"].nunique()
-        return {"case": "none" if self.why else "some", "promotions": promotions}
 
 
 def past_answers(
@@ -358,8 +393,7 @@ def past_answers(
 
     keys = ["promotion_id", "customer_id"]
     nothing = pd.DataFrame(columns=[*keys, "starts_at"])
-    lacking = shop.lacks("response models")
-    if lacking:
+    if lacking := shop.lacks("response models"):
         return PastAnswers(nothing, "", f"{capital(lacking)}.")
     columns = ["promotion_id", "kind", "starts_at", "ends_at"]
     promotions = shop.promotions.select(*columns).execute()
@@ -375,7 +409,7 @@ def past_answers(
         shop = shop.with_tables({**shop.tables, "exposures": part})
     rows = contacts_before(shop, promotions, as_of)
     if rows.empty:
-        return PastAnswers(nothing, "", words_of(__name__, "PastAnswers").say("nothing_over"))
+        return PastAnswers(nothing, "", words_of(__name__, "past_answers").say("nothing_over"))
     spans = spans[spans["promotion_id"].isin(promotions["promotion_id"])]
     answers = responses_between(shop, spans, as_of)
     rows = rows[keys].merge(promotions[["promotion_id", "starts_at"]], on="promotion_id")

@@ -1,5 +1,3 @@
-from .candidates import Candidates as Candidates
-from .candidates import week_candidates as week_candidates
 from .contact_records import clusters as clusters
 from .contact_records import never_contacted as never_contacted
 from .contact_records import quarantined_customers as quarantined_customers
@@ -11,15 +9,18 @@ from .eligibility import channels_of as channels_of
 from .eligibility import offers_of as offers_of
 from .eligibility import share_of as share_of
 from .overrides import Overridden as Overridden
-from .overrides import Overrides, override_plan
+from .overrides import Overrides as Overrides
 from .overrides import best_first as best_first
+from .overrides import override_plan as override_plan
+from .planning import Candidates as Candidates
 from .planning import drawn_out as drawn_out
 from .planning import is_drawn_out as is_drawn_out
 from .planning import plan_week
+from .planning import week_candidates as week_candidates
 from .planning import week_holdouts as week_holdouts
 from .result import LEFT as LEFT
 from .result import STEPS as STEPS
-from .result import Plan
+from .result import Plan as Plan
 from .result import step_words as step_words
 from .rights import EARLIEST as EARLIEST
 from .rights import EVERY as EVERY
@@ -32,4 +33,4 @@ from .send import neutralised as neutralised
 from .send import restored as restored
 from .send import write_send as write_send
 
-__all__ = ["Overrides", "Plan", "override_plan", "plan_week"]
+__all__ = ["plan_week"]

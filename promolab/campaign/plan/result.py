@@ -55,7 +55,7 @@ STEP = pd.CategoricalDtype(list(STEPS), ordered=True)
 """What the steps of a plan are, in their order."""
 _CODE = {step: code for code, step in enumerate(STEPS)}
 _FUNNEL = ["promotion_id", "channel", "action", "active", *STEPS, "planned"]
-_SIDE_BY_SIDE = 7  # promotions; of more, each has a table of its own
+_SIDE_BY_SIDE = 7  # promotions in a table
 _SETTINGS = ("holdout", "standing_holdout", "seed", "standing_seed")
 
 
@@ -383,11 +383,13 @@ class Plan(Result):
         return str(self.promotions.loc[match, "name"].iloc[0])
 
     def table(self) -> Html:
-        """Return the funnels: of several promotions side by side, of many one after the other."""
+        """Return the funnels side by side, as many promotions as a table has room for."""
         rows = [self._facts_of(row) for row in self.funnel.to_dict("records")]
-        if not 1 < len(rows) <= _SIDE_BY_SIDE:
-            return join([self._funnel(row) for row in rows])
         actions = [row["action"] for row in rows]
+        parts = [rows[n : n + _SIDE_BY_SIDE] for n in range(0, len(rows), _SIDE_BY_SIDE)]
+        return join([self._side_by_side(part, actions) for part in parts])
+
+    def _side_by_side(self, rows: list[dict[Any, Any]], actions: list[str]) -> Html:
         shown = self._steps_of(rows[0], actions)
         heads = {"step": self.say("step_head")}
         for place, row in enumerate(rows):
@@ -395,18 +397,6 @@ class Plan(Result):
             heads[str(place)] = self.say("list_head", **row)
         formats = dict.fromkeys(map(str, range(len(rows))), count)
         return table(shown, heads, formats, caption=self.say("caption_of_all"), most=len(shown))
-
-    def _funnel(self, row: Mapping[Any, Any]) -> Html:
-        shown = self._steps_of(row)
-        heads = {name: self.say(f"{name}_head") for name in ("step", "gone", "left")}
-        gone = ["" if n != n else f"−{count(n)}" if n else "0" for n in shown["gone"]]
-        return table(
-            shown.assign(gone=gone),
-            heads,
-            {"gone": str, "left": count},
-            caption=self.say("caption_of_one", **row),
-            most=len(shown),
-        )
 
     def _drawn(self, row: Mapping[Any, Any]) -> pd.DataFrame:
         """Return a funnel as it is drawn: after each step, whom it left."""

@@ -5,7 +5,6 @@ from .experiment_choice import check_no_columns as check_no_columns
 from .experiment_choice import choose_experiment
 from .named_experiments import NamedExperiments as NamedExperiments
 from .named_experiments import read_experiments
-from .predicted_effects import week_effects
 from .promotion_readout import Readout as Readout
 from .running_promotions import Running as Running
 from .running_promotions import follow_running
@@ -17,5 +16,4 @@ __all__ = [
     "read_out",
     "standing_holdout",
     "watch_promotions",
-    "week_effects",
 ]

@@ -27,7 +27,7 @@ from promolab.campaign.past.assignment import (
 )
 from promolab.checks import level_of
 from promolab.contract import read_operations
-from promolab.errors import DataError, InputError
+from promolab.errors import DataError
 from promolab.features import order_lines, with_margin
 from promolab.promotions import moment_of
 from promolab.results import Estimate, Result, plain, words_of
@@ -35,8 +35,6 @@ from promolab.stats import compare_means
 from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from promolab.contract import Shop
 
 
@@ -51,7 +49,8 @@ FEWEST_BUYERS = 20
 """Customers of each group that must have bought before a promotion's first look."""
 STANDING = "standing"
 MEASURES = ("sales", "profit")
-LOOKS = ["difference", "low", "high"]
+LOOKS, GAP = ["difference", "low", "high"], ["gap", "gap_low", "gap_high"]
+ROW = ["name", "assigned", "others", "days", "day", *GAP, "decided_on", "why"]
 
 
 @dataclass(frozen=True)
@@ -124,17 +123,9 @@ class StandingReadout(Result):
             "gap": self.so_far(),
             "total": self.in_total(),
             "profit": self.in_total("profit"),
-            "shown": self._shown,
             "measure": "profit" if "profit" in self.frame else "sales",
             "drawn": self._drawn,
         }
-
-    def _shown(self) -> pd.DataFrame:
-        """Return some of the weeks, the last one among them, with totals."""
-        rows = np.unique(np.linspace(0, max(self.weeks - 1, 0), 10).round().astype(int))
-        shown = self.frame.iloc[rows] if self.weeks else self.frame
-        kept = [c for c in shown if str(c).startswith(MEASURES)]
-        return shown.join((shown[kept] * self.others).add_prefix("total_"))
 
     def _drawn(self) -> pd.DataFrame:
         measure = "profit" if "profit" in self.frame else "sales"
@@ -274,116 +265,62 @@ def _contact_costs(
 
 
 @dataclass(frozen=True)
-class WatchedPromotion(Result):
-    """One promotion that still counts: what those assigned spent more, day by day.
+class WatchedPromotions(Result):
+    """Promotions that still count, what those assigned spent more; made by `watch_promotions`.
 
     Parameters
     ----------
-    name : str
-        What readers call it.
+    rows : DataFrame
+        A row per promotion, those that show something first, the largest first: name, assigned,
+        others (customers in the two groups), day, days (from its start until it no longer counts),
+        gap (spent per customer so far, less those held back) with gap_low and gap_high, decided_on
+        (the first day on which the band left zero; missing before), why (there is nothing to see;
+        empty where there is).
     frame : DataFrame
-        day (since its start), difference (spent per customer so far, less those held back), low,
-        high: the band holds on all days at once.
-    assigned, others : int
-        Customers in the two groups.
-    days : int
-        From its start until it no longer counts.
+        A row per promotion and day: promotion, day (since its start), difference, low, high: the
+        band holds on all days at once.
     level : float
     currency : str
     why : str
-        Why there is nothing to see; empty where there is.
+        Why there is none; empty where there is.
     """
 
-    name: str
+    rows: pd.DataFrame
     frame: pd.DataFrame = field(repr=False)
-    assigned: int = 0
-    others: int = 0
-    days: int = 0
     level: float = 0.95
     currency: str = ""
     why: str = ""
 
     def __bool__(self) -> bool:
-        return not self.why
-
-    @property
-    def now(self) -> Estimate:
-        """The difference on the last day; nan where there is none."""
-        if self.why:
-            return Estimate(float("nan"))
-        return Estimate.of(self.frame[LOOKS].iloc[-1], self.assigned + self.others)
-
-    @property
-    def decided_on(self) -> int | None:
-        """The first day on which the band left zero."""
-        out = (self.frame["low"] > 0) | (self.frame["high"] < 0)
-        return int(self.frame["day"][out].iloc[0]) if out.any() else None
-
-    def facts(self) -> dict[str, Any]:
-        """Return how it stands, and the day that it is."""
-        when = self.decided_on
-        return {
-            "case": "unknown" if self.why else "open" if when is None else "decided",
-            "day": plain(self.frame["day"].max()),
-            "gap": self.now,
-        }
-
-
-@dataclass(frozen=True)
-class WatchedPromotions(Result):
-    """All promotions that still count; made by `watch_promotions`.
-
-    Parameters
-    ----------
-    promotions : tuple of WatchedPromotion
-        Those that show something first, the largest first.
-    why : str
-        Why there is none; empty where there is.
-    """
-
-    promotions: tuple[WatchedPromotion, ...]
-    why: str = ""
-
-    def __bool__(self) -> bool:
-        return any(self.promotions)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row per promotion and day."""
-        told = [one.frame.assign(promotion=one.name) for one in self.promotions if one]
-        columns = ["promotion", "day", *LOOKS]
-        return pd.concat(told)[columns] if told else pd.DataFrame(columns=columns)
+        return len(self.frame) > 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return each promotion's difference so far, by its name."""
-        return {one.name: one.to_dict() for one in self.promotions}
+        told = {}
+        for row in self.rows.to_dict("records"):
+            gap = Estimate.of((row[name] for name in GAP), int(row["assigned"] + row["others"]))
+            gap = Estimate(math.nan) if row["why"] else gap
+            days = {name: row[name] for name in ("day", "decided_on")}
+            when = {name: None if pd.isna(day) else int(day) for name, day in days.items()}
+            told[row["name"]] = {"difference": gap.to_dict(), **when, "why": row["why"]}
+        return told
 
     def facts(self) -> dict[str, Any]:
         """Return those that can be watched, those that are decided, and why others cannot be."""
-        seen = [one for one in self.promotions if one]
-        decided = [one.name for one in seen if one.decided_on is not None]
+        seen = self.rows[self.rows["why"] == ""]
+        decided = seen["decided_on"].notna()
+        first = seen.iloc[0].to_dict() if len(seen) else {"name": ""}
         return {
-            "case": "none" if self.why else "seen" if seen else "unseen",
-            "state": "decided" if decided else "open",
-            "seen": seen,
-            "decided": decided,
-            "others": self.promotions[:2],
-            "rows": lambda: pd.DataFrame([self._row(one) for one in seen]),
-            "currency": seen[0].currency if seen else "",
+            "case": "none" if self.why else "seen" if len(seen) else "unseen",
+            "state": "decided" if decided.any() else "open",
+            "seen": seen.assign(case=decided.map({True: "decided", False: "open"})),
+            "any": len(seen) > 0,
+            "decided": seen.loc[decided, "name"].tolist(),
+            "unseen_rows": self.rows.head(2),
+            "first": first,
+            "first_case": "decided" if decided.iloc[:1].any() else "open",
+            "drawn": self.frame[self.frame["promotion"] == first["name"]],
         }
-
-    @staticmethod
-    def _row(one: WatchedPromotion) -> dict[str, Any]:
-        facts = one.facts()
-        gap = dict(zip(("gap", "gap_low", "gap_high"), one.now.ends, strict=True))
-        told = {"named": one.name, "assigned": one.assigned, "others": one.others, "days": one.days}
-        return told | gap | {"day": facts["day"], "case": facts["case"], "on": one.decided_on or 0}
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the largest one day by day."""
-        if not self:
-            raise InputError(f"there is nothing to draw: {self.summary()}")
-        drawn: Axes = self.promotions[0].plot(ax)
-        return drawn
 
 
 def watch_promotions(
@@ -415,21 +352,32 @@ def watch_promotions(
     as time: see `standing_holdout`, whose band this is, tuned for the last day.
     """
     now, level = moment_of(as_of), level_of(level)
-    words = words_of(__name__, "WatchedPromotions", shop=shop.settings.name)
+    lacks = shop.lacks("orders and sales")
+    words = words_of(__name__, "WatchedPromotions", shop=shop.settings.name, lacks=lacks)
+    nothing = pd.DataFrame(columns=ROW), pd.DataFrame(columns=["promotion", "day", *LOOKS])
     if not shop.has("decisions") or not shop.has("promotions"):
-        return WatchedPromotions((), words.say("undecided"))
-    if (lacks := shop.lacks("orders and sales")) is not None:
-        words = words_of(__name__, "WatchedPromotions", lacks=lacks)
-        return WatchedPromotions((), words.say("no_amounts"))
+        return WatchedPromotions(*nothing, why=words.say("undecided"))
+    if lacks is not None:
+        return WatchedPromotions(*nothing, why=words.say("no_amounts"))
     offers = shop.promotions
     offers = offers.filter((offers.starts_at < now) & (offers.ends_at > now - horizon)).execute()
     offers = offers.assign(action=offers["promotion_id"].astype(str)).sort_values("action")
     decided = read_decisions(shop, offers["action"].tolist(), now)
     if offers.empty or decided.empty:
-        return WatchedPromotions((), words.say("none_counts"))
-    found = [_watched(shop, row, decided, now, level, horizon) for row in offers.to_dict("records")]
-    found.sort(key=lambda one: (not one, -min(one.assigned, one.others), one.name))
-    return WatchedPromotions(tuple(found))
+        return WatchedPromotions(*nothing, why=words.say("none_counts"))
+    rows, frames = [], [nothing[1]]
+    for offer in offers.to_dict("records"):
+        mine = decided[decided["action"] == offer["action"]]
+        row, looks = _watched(shop, offer, mine, now, level, horizon)
+        name = shop.promotion_name(str(offer["kind"]), offer["promotion_id"])
+        rows.append({"name": name, **row})
+        frames += [] if looks is None else [looks.assign(promotion=name)]
+    table = pd.DataFrame(rows, columns=ROW)
+    table["smaller"] = -table[["assigned", "others"]].min(axis=1)
+    table = table.assign(unseen=table["why"] != "").sort_values(["unseen", "smaller", "name"])
+    frame = pd.concat(frames[1:] or frames, ignore_index=True)[list(nothing[1])]
+    rows_shown = table[ROW].reset_index(drop=True)
+    return WatchedPromotions(rows_shown, frame, level, shop.settings.currency)
 
 
 def _watched(
@@ -439,30 +387,36 @@ def _watched(
     now: datetime,
     level: float,
     horizon: timedelta,
-) -> WatchedPromotion:
-    name = shop.promotion_name(str(offer["kind"]), offer["promotion_id"])
-    nothing = pd.DataFrame(columns=["day", *LOOKS])
-    mine = decided[decided["action"] == offer["action"]]
-    if why := obstacle(mine):
-        return WatchedPromotion(name, nothing, why=why)
+) -> tuple[dict[str, Any], pd.DataFrame | None]:
+    """Return what is known of one promotion, and its days; none where there is nothing to see."""
+    if why := obstacle(decided):
+        return {"assigned": 0, "others": 0, "days": 0, "why": why}, None
     start = pd.Timestamp(offer["starts_at"]).to_pydatetime()
     last = (pd.Timestamp(offer["ends_at"]).to_pydatetime() + horizon - start) // DAY
     days = min((now - start) // DAY, last)
-    rows = groups_of(mine)[0].reset_index(drop=True)
+    rows = groups_of(decided)[0].reset_index(drop=True)
     rows["entered"] = pd.Series(start, index=rows.index, dtype="datetime64[us]")
     lines = order_lines(shop).filter(lambda t: t.ts < start + days * DAY)
     sums = _summed(_placed(lines, rows, start, DAY), {"sales": "amount"})
     treated = (rows["arm"] == ASSIGNED).to_numpy()
-    sizes = int(treated.sum()), int((~treated).sum())
+    row = {"assigned": int(treated.sum()), "others": int((~treated).sum()), "days": last}
     unit, weight = pd.factorize(rows["cluster"])[0], rows["weight"].to_numpy(dtype=float)
     looks = cumulated(
         sums, "sales", treated, unit, days, level, last, weight=weight, fewest=FEWEST_BUYERS
     )
     if looks.empty:
         few = words_of(__name__, "WatchedPromotions", fewest=FEWEST_BUYERS).say("few")
-        return WatchedPromotion(name, nothing, *sizes, why=few)
-    frame = looks.rename(columns={"step": "day"})
-    return WatchedPromotion(name, frame, *sizes, last, level, shop.settings.currency)
+        return row | {"why": few}, None
+    looks = looks.rename(columns={"step": "day"})
+    gap = dict(zip(GAP, looks[LOOKS].iloc[-1], strict=True))
+    row |= gap | {"day": int(looks["day"].iloc[-1]), "decided_on": decided_on(looks), "why": ""}
+    return row, looks
+
+
+def decided_on(looks: pd.DataFrame) -> int | None:
+    """Return the first day on which a band (day, low, high) left zero."""
+    out = looks.loc[(looks["low"] > 0) | (looks["high"] < 0), "day"]
+    return int(out.iloc[0]) if len(out) else None
 
 
 def _placed(rows: Any, members: pd.DataFrame, began: datetime, step: timedelta) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,27 +15,29 @@ from promolab.campaign.past.assignment import (
     obstacle,
     read_decisions,
 )
-from promolab.campaign.past.earlier_sales import earlier_span
 from promolab.campaign.past.outcomes import (
     answers_of,
     contacts_before,
+    earlier_span,
     overlap_words,
     response_spans,
     settles_at,
-    shared_sales,
     shifted,
 )
 from promolab.campaign.readout.holdout import HoldoutComparison, compare_with_holdout
-from promolab.campaign.readout.promotion_readout import PromotionReadout, Readout
+from promolab.campaign.readout.promotion_readout import (
+    PromotionReadout,
+    Readout,
+    judge,
+    pays_from,
+)
 from promolab.campaign.readout.similar_customers import (
-    SalesWindows,
     no_amounts,
     sales_windows,
     similar_difference,
 )
-from promolab.campaign.readout.verdict import judge, pays_from
 from promolab.checks import whole_number
-from promolab.contract import Operations, read_operations
+from promolab.contract import read_operations
 from promolab.effects import FEWEST_COMPARED as FEWEST
 from promolab.effects import Difference, not_identified
 from promolab.promotions import (
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 
 
 HARM = ("unsubscribe", "complaint")
-EACH_IN_FULL = "each in full"
 
 
 def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> Readout:
@@ -91,7 +90,7 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
         random.
 
         Sales are net of what came back within the return days of the window's end; until these are
-        over, all is provisional. The verdict follows `promolab.campaign.readout.verdict.rule`.
+        over, all is provisional. The verdict follows one `rule`.
 
     Raises
     ------
@@ -110,21 +109,18 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
     shop.require("response models")
     now = moment_of(as_of)
     weeks = whole_number("weeks", weeks, 1)
-    operations = read_operations(shop.settings)
-    rule = operations.attribution.overlapping
-    promotions = _ended(shop, now, weeks, operations)
+    promotions = _ended(shop, now, weeks)
     if promotions.empty:
-        return Readout(now, weeks, (), rule, zone=shop.zone)
-    read = _Tables.of(shop, promotions, now, operations, level)
+        return Readout(now, weeks, (), zone=shop.zone)
+    read = _Tables(shop, promotions, now, level)
     # Sums of floats split over threads differ in their last digits.
     with single_threaded("blas"):
         rows = tuple(read.promotion(p) for p in promotions.itertuples())
-    ended = promotions["promotion_id"].tolist()
-    words = overlap_words(read.contacts, read.windows, ended, rule)
-    return Readout(now, weeks, rows, rule, words, shop.zone)
+    overlap = overlap_words(read.contacts, read.windows, promotions["promotion_id"].tolist())
+    return Readout(now, weeks, rows, overlap, shop.zone)
 
 
-def _ended(shop: Shop, now: datetime, weeks: int, operations: Operations) -> pd.DataFrame:
+def _ended(shop: Shop, now: datetime, weeks: int) -> pd.DataFrame:
     """Return the promotions, the latest end first, with when each settles and its returns end."""
     optional: dict[str, Any] = {"type": "", "contact_cost": np.nan, "funder_share": 0.0}
     promotions = shop.promotions
@@ -135,7 +131,7 @@ def _ended(shop: Shop, now: datetime, weeks: int, operations: Operations) -> pd.
         table[column] = table[column].fillna(value) if column in table else value
     first = shifted(now, -7 * weeks, shop.zone)
     table = table[(table["ends_at"] <= now) & (table["ends_at"] > first)]
-    attribution = operations.attribution
+    attribution = read_operations(shop.settings).attribution
     settles = [
         settles_at(p.starts_at, p.ends_at, attribution, shop.zone) for p in table.itertuples()
     ]
@@ -151,7 +147,6 @@ def _ended(shop: Shop, now: datetime, weeks: int, operations: Operations) -> pd.
     return table.sort_values(["ends_at", "text"], ascending=[False, True], ignore_index=True)
 
 
-@dataclass(frozen=True)
 class _Tables:
     """What the promotions that ended are read from.
 
@@ -160,71 +155,34 @@ class _Tables:
     tells; ``costs`` its discounts by column of the events.
     """
 
-    shop: Shop
-    operations: Operations
-    now: datetime
-    level: float
-    windows: pd.DataFrame
-    contacts: pd.DataFrame
-    answers: pd.DataFrame
-    responses: pd.DataFrame
-    recorded: frozenset[str]
-    answered: frozenset[str]
-    decisions: Mapping[Any, pd.DataFrame]
-    buyers: pd.DataFrame
-    costs: Mapping[str, pd.DataFrame]
-    earlier: Mapping[Any, tuple[datetime, datetime]]
-    sales: SalesWindows
-    shared: pd.DataFrame | None
-
-    @classmethod
-    def of(
-        cls,
-        shop: Shop,
-        promotions: pd.DataFrame,
-        now: datetime,
-        operations: Operations,
-        level: float,
-    ) -> _Tables:
-        windows = shop.promotions.filter(shop.promotions.starts_at < now)
-        windows = windows.select("promotion_id", "starts_at", "ends_at").execute()
-        contacts = contacts_before(shop, windows, now)
+    def __init__(self, shop: Shop, promotions: pd.DataFrame, now: datetime, level: float) -> None:
+        self.shop, self.now, self.level = shop, now, level
+        self.operations = read_operations(shop.settings)
+        table = shop.promotions.filter(shop.promotions.starts_at < now)
+        self.windows = table.select("promotion_id", "starts_at", "ends_at").execute()
+        self.contacts = contacts_before(shop, self.windows, now)
         ids = promotions["promotion_id"]
-        spans = response_spans(promotions, operations.attribution, shop.zone)
-        responses = responses_between(shop, spans, now)
-        answers = answers_of(contacts[contacts["promotion_id"].isin(ids)], responses)
+        spans = response_spans(promotions, self.operations.attribution, shop.zone)
+        self.responses = responses_between(shop, spans, now)
+        mine = self.contacts[self.contacts["promotion_id"].isin(ids)]
+        self.answers = answers_of(mine, self.responses)
+        self.recorded, self.answered = kinds_recorded(shop, now), kinds_answered(shop, now)
         actions = {p: action_of(shop, p) for p in ids}
         decided = read_decisions(shop, sorted(set(actions.values())), now)
         decisions = {p: decided[decided["action"] == action] for p, action in actions.items()}
         held = [bool((decisions[p]["arm"] != ASSIGNED).any()) for p in ids]
-        buyers = pd.DataFrame(columns=["promotion_id", "customer_id"])
+        nobody = pd.DataFrame(columns=["promotion_id", "customer_id"])
+        self.buyers = buyers_in_windows(shop, promotions[held]) if any(held) else nobody
+        self.decisions, self.costs = decisions, _discounts(shop, promotions)
         told: dict[Any, Any] = {p.promotion_id: p for p in promotions.itertuples()}
         earlier = {p: _earlier(told[p], d) for p, d in decisions.items() if not obstacle(d)}
-        sizes = answers.groupby("promotion_id").size()
+        sizes = self.answers.groupby("promotion_id").size()
         similar = [p for p in ids if p not in earlier and sizes.get(p, 0) >= FEWEST]
         windows_of = promotions[["starts_at", "ends_at", "until"]].to_numpy(dtype="datetime64[us]")
         until = {span: span[1] for span in earlier.values()}
         until |= {(low, high): end for low, high, end in windows_of.tolist()}
-        rule = operations.attribution.overlapping
-        in_full = rule == EACH_IN_FULL or shop.lacks("orders and sales") is not None
-        return cls(
-            shop,
-            operations,
-            now,
-            level,
-            windows,
-            contacts,
-            answers,
-            responses,
-            kinds_recorded(shop, now),
-            kinds_answered(shop, now),
-            decisions,
-            buyers_in_windows(shop, promotions[held]) if any(held) else buyers,
-            _discounts(shop, promotions),
-            earlier,
-            sales_windows(shop, [told[p].starts_at.to_pydatetime() for p in similar], until),
-            None if in_full else shared_sales(shop, promotions, contacts, windows, rule),
-        )
+        starts = [told[p].starts_at.to_pydatetime() for p in similar]
+        self.earlier, self.sales = earlier, sales_windows(shop, starts, until)
 
     def promotion(self, promotion: Any) -> PromotionReadout:
         """Return what became of one promotion."""
@@ -308,11 +266,7 @@ class _Tables:
     def _mean_sales(self, promotion: Any, contacted: pd.Series[Any]) -> Estimate:
         if not self.sales.sales:
             return Estimate(np.nan, n=len(contacted))
-        found = self.sales.sales[promotion.starts_at, promotion.ends_at]
-        if self.shared is not None:
-            mine = self.shared["promotion_id"] == promotion.promotion_id
-            found = self.shared[mine].set_index("customer_id")["sales"]
-        return self._mean(contacted, found)
+        return self._mean(contacted, self.sales.sales[promotion.starts_at, promotion.ends_at])
 
     def _against_holdout(self, promotion: Any) -> HoldoutComparison:
         p, sales, rows = promotion.promotion_id, self.sales.sales, self.responses

@@ -1,6 +1,7 @@
-"""Which experiment tells of effects: a file's, the shop's own decisions, or a past promotion.
+"""Which experiment tells of effects, and what promotions that start are predicted to add by it.
 
-Of promotions that are over the rule of the read-out decides which may be compared.
+It is a file's, the shop's own decisions, or a past promotion: of those that are over the rule of
+the read-out decides which may be compared.
 """
 
 from __future__ import annotations
@@ -10,21 +11,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.contacted import FEWEST, contacted_experiment, promotions_over
+from promolab.campaign.past.contacted import (
+    FEWEST,
+    contacted_experiment,
+    known_at,
+    promotions_over,
+)
 from promolab.campaign.readout.similar_customers import comparable_promotion
 from promolab.contract import Experiment
 from promolab.display import Html, say, table
-from promolab.effects import Check, Difference, spoken
+from promolab.effects import Check, Difference, Withheld, spoken
 from promolab.errors import InputError, PromolabError, nearest
-from promolab.language import ENGLISH, language, speaking
+from promolab.language import ENGLISH, speaking
 from promolab.results import Result, words_of
 from promolab.wording import arm_words, count, number, percent, plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
     from promolab.effects import UpliftModel
+    from promolab.folder import RunFolder
     from promolab.weeks import Week
 
 
@@ -78,9 +86,7 @@ class ExperimentChoice(Result):
 
     def summary(self) -> str:
         """Say which experiment it is and why, or what is missing."""
-        if language() == ENGLISH or not self.missing:
-            return self.why  # with errors, which are English wherever they stand
-        return super().summary()
+        return super().summary() if self.missing else self.why
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per arm: its size, and what followed on average."""
@@ -124,6 +130,10 @@ class ExperimentChoice(Result):
         )
         rows = rows[mine & rows["kind"].isin(list(arms))].drop(columns="starts_at")
         return rows.sort_values("promotion_id", ignore_index=True)
+
+    def week_effects(self, model: UpliftModel, shop: Shop, run: RunFolder) -> WeekEffects:
+        """Predict what starts in a run's week for every customer with history (`week_effects`)."""
+        return week_effects(model, shop, run.as_of, self.starting(shop, run.week))
 
     def allows(self, model: UpliftModel) -> str:
         """Say for the first page what the shop's own decisions tell; empty where they do not."""
@@ -176,42 +186,45 @@ def choose_experiment(
     if experiment:
         return _from_file(experiment, stated)
     check_no_columns(stated)
-    missed = []
+    unusable = ""
     if shop.has("decisions"):
         try:
             return _from_decisions(shop, as_of, horizon_days)
         except PromolabError as error:
-            missed.append(f"The shop's decisions cannot be used: {error}.")
-    unusable = bool(missed)
-    lacking = [name for name in ("promotions", "exposures") if not shop.has(name)]
-    if lacking:
-        facts = {"shop": shop.settings.name, "lacking": lacking, "unusable": unusable}
-        with speaking(ENGLISH):
-            lacks = words_of(__name__, "ExperimentChoice", **facts).say("lacks")
-        facts["case"] = "unusable" if unusable else "lacks"
-        return ExperimentChoice(None, "", " ".join(missed or [lacks]), missing=facts)
+            unusable = str(error)
+    if lacking := [name for name in ("promotions", "exposures") if not shop.has(name)]:
+        case = "unusable" if unusable else "lacks"
+        return _nothing(case, unusable, shop=shop.settings.name, lacking=lacking)
     over = pd.DataFrame()
     try:
         over = promotions_over(shop, as_of, horizon_days=horizon_days)
         found = comparable_promotion(shop, over)
-        chosen = None if found is None else found.promotion_id
+        chosen = None if found is None else found[0]
         trial = contacted_experiment(shop, as_of, promotion_id=chosen, horizon_days=horizon_days)
-    except PromolabError as error:
-        missed.append(f"Nothing can be compared: {error}.")
-        facts = {"case": "none_over", "unusable": unusable, "days": horizon_days}
-        if len(over):
-            row = over.iloc[0]
-            named = shop.promotion_name(row["kind"], row["promotion_id"])
-            sizes = {"contacted": int(row["contacted"]), "others": int(row["others"])}
-            facts |= {"case": "few", "called": named, **sizes, "fewest": FEWEST}
-        return ExperimentChoice(None, "", " ".join(missed), missing=facts)
-    if not missed:
-        missed.append(f"{shop.settings.name} has no decisions drawn by chance.")
+    except PromolabError:
+        if over.empty:
+            return _nothing("none_over", unusable, days=horizon_days)
+        row = over.iloc[0]
+        named = shop.promotion_name(row["kind"], row["promotion_id"])
+        sizes = {name: int(row[name]) for name in ("contacted", "others")}
+        return _nothing("few", unusable, called=named, fewest=FEWEST, **sizes)
+    missed = f"{shop.settings.name} has no decisions drawn by chance."
+    if unusable:
+        missed = f"The shop's decisions cannot be used: {unusable}."
     assert found is not None  # with too few customers there is no trial either
-    said = [*missed, "Compared instead:", trial.notes[0], found.why, *trial.notes[1:]]
+    _, difference, largest = found
+    said = [missed, "Compared instead:", trial.notes[0], largest, *trial.notes[1:]]
     return ExperimentChoice(
-        trial, OBSERVED, " ".join(said), found.difference, shop.settings.currency
+        trial, OBSERVED, " ".join(said), difference, currency=shop.settings.currency
     )
+
+
+def _nothing(case: str, unusable: str, **facts: Any) -> ExperimentChoice:
+    """Return that there is none, and why not: in English, as files have it, and as facts."""
+    facts |= {"case": case, "unusable": unusable}
+    with speaking(ENGLISH):
+        why = words_of(__name__, "ExperimentChoice", **facts).summary()
+    return ExperimentChoice(None, "", why, missing=facts)
 
 
 def check_no_columns(stated: Mapping[str, Any]) -> None:
@@ -308,3 +321,110 @@ def _number(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+WEEK, PAST = "what starts this week", "past decisions, out of fold"
+EFFECT_COLUMNS = (
+    *("arm", "promotion_id", "customer_id", "decision"),
+    *("effect", "ci_low", "ci_high", "basis"),
+)
+
+
+@dataclass(frozen=True)
+class WeekEffects(Result):
+    """The effect per customer and arm: of what starts this week, or of past decisions.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        arm, promotion_id (text; empty for past decisions), customer_id, decision (place in the
+        experiment, −1 for what starts), effect, ci_low, ci_high (nan where the kind of model has
+        none), basis.
+    why : str
+        What they may be used for, or why there is none.
+    outcome : str
+        What the effects are on; empty where there is none.
+    names : mapping of str to str
+        What readers call each promotion.
+    """
+
+    rows: pd.DataFrame
+    why: str
+    outcome: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.outcome)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return ``rows``: those of ``tables/uplift.parquet``."""
+        return self.rows
+
+    def facts(self) -> dict[str, Any]:
+        """Return the promotions that start, and how far their effects differ."""
+        return {"starts": self.rows["promotion_id"].ne("").any(), "promotions": self._promotions}
+
+    def _promotions(self) -> pd.DataFrame:
+        starts = self.rows[self.rows["promotion_id"] != ""]
+        groups = starts.assign(above=starts["ci_low"] > 0).groupby(["promotion_id", "arm"])
+        told = groups.agg(
+            customers=("effect", "size"), mean=("effect", "mean"), above=("above", "mean")
+        ).reset_index()
+        told["low"], told["high"] = (groups["effect"].quantile(q).to_numpy() for q in (0.1, 0.9))
+        named = told["promotion_id"].map(self.names)
+        alike = (told["low"] == told["high"]).map({True: "same", False: "apart"})
+        return told.assign(named=named, arm=told["arm"].map(spoken), spread=alike)
+
+
+def week_effects(
+    model: UpliftModel, shop: Shop, as_of: Any, promotions: pd.DataFrame
+) -> WeekEffects:
+    """Predict what starts this week for every customer with history.
+
+    Parameters
+    ----------
+    model : UpliftModel
+        One that a check refuses has no row.
+    shop : Shop
+    as_of : datetime
+        When what starts is decided.
+    promotions : DataFrame
+        promotion_id and kind, as `ExperimentChoice.starting`; without any, the past decisions'
+        effects, each by a model of other customers.
+    """
+    if isinstance(found := model.targeting(), Withheld):
+        return WeekEffects(pd.DataFrame(columns=list(EFFECT_COLUMNS)), found.summary())
+    if promotions.empty:
+        differ = model.calibrated_.told_apart
+        why = words_of(__name__, "WeekEffects", differ=differ).say("past_only")
+        return WeekEffects(_past(model), why, model.outcome_)
+    known = known_at(shop, as_of)
+    effect = model.effect(known.reindex(columns=list(model.experiment_.covariates)))
+    frames = [
+        _rows(
+            row.kind, str(row.promotion_id), known["customer_id"], -1,
+            {name: effect[(row.kind, name)].to_numpy() for name in EFFECT_COLUMNS[4:7]}, WEEK,
+        )
+        for row in promotions.itertuples()
+    ]  # fmt: skip
+    use = words_of(__name__, "WeekEffects", ordered=bool(found.found)).say("use")
+    rows = promotions[["kind", "promotion_id"]].to_numpy().tolist()
+    names = {str(one): shop.promotion_name(kind, one) for kind, one in rows}
+    return WeekEffects(pd.concat(frames, ignore_index=True), use, found.outcome, names)
+
+
+def _past(model: UpliftModel) -> pd.DataFrame:
+    trial, effects = model.experiment_, model.effects_
+    who, decision = trial.frame[trial.customer_id], np.arange(trial.n)
+    frames = []
+    for place, arm in enumerate(model.treatments_):
+        values = {"effect": effects.iloc[:, place].to_numpy(), "ci_low": np.nan, "ci_high": np.nan}
+        frames.append(_rows(arm, "", who, decision, values, PAST))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _rows(
+    arm: Any, promotion: str, who: pd.Series[Any], decision: Any, values: dict[str, Any], basis: str
+) -> pd.DataFrame:
+    keys = {"arm": str(arm), "promotion_id": promotion, "customer_id": who, "decision": decision}
+    return pd.DataFrame({**keys, **values, "basis": basis})[list(EFFECT_COLUMNS)]

@@ -18,7 +18,7 @@ HELD = "holdout"
 
 
 @dataclass(frozen=True)
-class HoldoutComparison(Result):
+class HoldoutComparison:
     """What a promotion changed, by its holdout; made by `compare_with_holdout`.
 
     Parameters
@@ -65,35 +65,13 @@ class HoldoutComparison(Result):
         e = replace(self.sales.estimate, n=self.assigned)
         return replace(self.sales, estimate=e, why=self.why)
 
-    def _parts(self) -> dict[str, Difference]:
-        found = {"sales": self.sales, "bought": self.bought, "redeemed": self.redeemed}
-        return {name: part for name, part in found.items() if part is not None}
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per outcome: the two means and their difference, with intervals."""
-        rows = [
-            {"outcome": name, ASSIGNED: part.contacted_mean, HELD: part.similar_mean}
-            | part.estimate.to_dict()
-            for name, part in self._parts().items()
-        ]
-        columns = ["outcome", ASSIGNED, HELD, "value", "ci_low", "ci_high", "n"]
-        return pd.DataFrame(rows, columns=columns)
-
     def to_dict(self) -> dict[str, Any]:
         """Return the counts, and the difference of each outcome."""
-        fields = super().to_dict() | {"promotion_id": str(self.promotion_id)}
-        parts = {name: _arms_of(part) for name, part in self._parts().items()}
-        return fields | parts | {"identification": self.identification}
-
-    def facts(self) -> dict[str, Any]:
-        """Return what was found, as far as it was."""
-        none = "unknown" if self.why else "silent"
-        nothing = Estimate(np.nan)
-        return {
-            "case": none if self.bought is None else "known",
-            "points": nothing if self.bought is None else self.bought.estimate,
-            "gain": nothing if self.sales is None else self.sales.estimate,
-        }
+        names = ("assigned", "held", "holdout", "share_held", "why", "identification")
+        fields = {name: plain(getattr(self, name)) for name in names}
+        parts = {"sales": self.sales, "bought": self.bought, "redeemed": self.redeemed}
+        fields |= {name: _arms_of(part) for name, part in parts.items() if part is not None}
+        return fields | {"promotion_id": str(self.promotion_id)}
 
 
 def _arms_of(found: Difference) -> dict[str, Any]:
@@ -205,11 +183,6 @@ class PooledHoldouts(Result):
     difference: Estimate
     promotions: int
     currency: str = ""
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row."""
-        fields = self.difference.to_dict() | {"promotions": self.promotions}
-        return pd.DataFrame([fields])
 
 
 def pool_holdouts(

@@ -1,9 +1,9 @@
-"""What a read-out of ended promotions is, and the forms it takes."""
+"""What a read-out of ended promotions is; each promotion is judged by one stated rule."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,13 +12,204 @@ import pandas as pd
 
 from promolab.campaign.past.schedule import days_of, last_day
 from promolab.campaign.readout.holdout import HoldoutComparison, PooledHoldouts, pool_holdouts
-from promolab.campaign.readout.verdict import PaysFrom, Verdict, rule
-from promolab.display import Html, fold, join, picture, say
+from promolab.display import Html, fold, join, say
 from promolab.effects import RANDOMISED, Difference
 from promolab.errors import InputError
-from promolab.results import Estimate, Result, plain
+from promolab.promotions import Costs, break_even
+from promolab.results import Estimate, Result, plain, words_of
 from promolab.weeks import local_day
 from promolab.wording import Answer, answer_to, count, in_currency
+
+REPEAT, CHANGE, STOP, UNCLEAR = VERDICTS = ("repeat", "change", "stop", "cannot tell")
+
+MOST_HARM = 0.02
+"""Share of those contacted who unsubscribe or complain from which a promotion annoys: a few in a
+thousand are usual."""
+STATED = ("margin_rate", "contact_cost", "coupon_cost")
+"""Figures that a shop states, or that are assumed."""
+
+
+def rule() -> str:
+    """Return the rule of `judge`, in one sentence."""
+    return words_of(__name__, "Verdict", limit=MOST_HARM).say("rule")
+
+
+@dataclass(frozen=True)
+class PaysFrom:
+    """Extra sales per contact that pay for a promotion as it went; made by `pays_from`.
+
+    Parameters
+    ----------
+    sales : float
+        Extra sales per contact before discounts come off: the break-even of the plan.
+    net : float
+        The same as the shop takes it in: less the discount per contact. What was measured is net.
+    cost : float
+        Discounts, coupon handling and contact, per contact.
+    margin_rate : float
+        Margin as a share of sales.
+    assumed : tuple of str
+        Figures that the shop does not state.
+    currency : str
+        Of the amounts.
+    """
+
+    sales: float
+    net: float
+    cost: float
+    margin_rate: float
+    assumed: tuple[str, ...]
+    currency: str
+
+
+def pays_from(
+    contacts: int, redemptions: float, discount: float, costs: Costs, currency: str
+) -> PaysFrom | None:
+    """Return the extra sales per contact that pay for a promotion as it was carried out.
+
+    `promolab.campaign.outlook.break_even` of what it took, in place of what was expected.
+
+    Parameters
+    ----------
+    contacts : int
+        Customers contacted.
+    redemptions, discount : float
+        How many, and what was taken off, in total.
+    costs : Costs
+        From `promolab.promotions.promotion_costs`.
+    currency : str
+        Of the amounts.
+
+    Returns
+    -------
+    PaysFrom or None
+        None without contacts, or where the discount is not known.
+
+    Examples
+    --------
+    >>> from promolab.contract import StatedRate as Rate
+    >>> costs = Costs(Rate(0.4, False), Rate(0.5, False), Rate(0.0, True))
+    >>> found = pays_from(100, 30, 150.0, costs, "EUR")
+    >>> found.cost, found.sales, found.net, found.assumed
+    (2.0, 5.0, 3.5, ('coupon_cost',))
+    """
+    if not contacts or not np.isfinite(discount):
+        return None
+    taken, off = (Estimate(figure, figure, figure) for figure in (redemptions, discount))
+    cost, extra = break_even(contacts, taken, off, costs)
+    return PaysFrom(
+        extra.value,
+        extra.value - discount / contacts,
+        cost.value / contacts,
+        costs.margin_rate.value,
+        tuple(name for name in STATED if getattr(costs, name).assumed),
+        currency,
+    )
+
+
+@dataclass(frozen=True)
+class Verdict(Result):
+    """What to do with a promotion; made by `judge`.
+
+    Parameters
+    ----------
+    word : str
+        ``repeat``, ``change``, ``stop`` or ``cannot tell``.
+    why : str
+        The reason, in words.
+    identification : str
+        Of the difference that it rests on.
+    provisional : bool
+        Whether returns may still change it.
+    assumed : tuple of str
+        Assumed figures that it rests on.
+    though : str
+        What is known all the same, where the word is that one cannot tell.
+    """
+
+    word: str
+    why: str
+    identification: str
+    provisional: bool
+    assumed: tuple[str, ...] = ()
+    though: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule, in a sentence."""
+        return rule()
+
+    @property
+    def text(self) -> str:
+        """The word, with what it rests on: ``repeat (adjusted, provisional)``."""
+        return self.say("text")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what stands behind the word."""
+        marks = [self.identification] if self.identification != "randomised" else []
+        marks += ["provisional"] if self.provisional else []
+        marks += ["margin assumed"] if "margin_rate" in self.assumed else []
+        clear = "marked" if marks else "plain"
+        unclear = "though" if self.though else "plain"
+        return {"case": unclear if self.word == UNCLEAR else clear, "marks": marks}
+
+
+def judge(
+    difference: Difference,
+    harm: Estimate,
+    needed: PaysFrom | None,
+    *,
+    provisional: bool = False,
+) -> Verdict:
+    """Judge a promotion by the `rule`.
+
+    Parameters
+    ----------
+    difference : Difference
+        In sales per customer, net of discounts and returns.
+    harm : Estimate
+        Share of those contacted who unsubscribed or complained; nan where that is not recorded.
+    needed : PaysFrom or None
+        What pays for it; None where that is not known.
+    provisional : bool
+        Whether the figures may still change.
+
+    Examples
+    --------
+    >>> sells = Difference(Estimate(4.0, 2.5, 5.5, 900), "randomised", "", 900, 100)
+    >>> paid = PaysFrom(2.5, 2.0, 0.5, 0.25, (), "EUR")
+    >>> print(judge(sells, Estimate(0.003, 0.001, 0.009, 900), paid).summary())
+    Repeat: extra net sales of 4 EUR [2, 6] per customer pay from 2.00 EUR on.
+    """
+    e = difference.estimate
+    known = difference.identified and bool(np.isfinite([e.ci_low, e.ci_high]).all())
+    recorded = bool(np.isfinite(harm.value))
+    # Without a break-even there is none to reach, and extra sales below 0 pay for nothing.
+    side = e.side_of(0.0 if needed is None else needed.net)
+    pays = known and needed is not None and side == "above"
+    loses, sells = known and side == "below", known and e.side == "above"
+    word = REPEAT if pays else UNCLEAR if not loses else CHANGE if sells else STOP
+    case = "unrecorded" if pays and not recorded else "plain"
+    if recorded and harm.ci_low > MOST_HARM:
+        word, case = CHANGE if pays else STOP, "annoys"
+    elif recorded and pays and harm.ci_high > MOST_HARM:
+        word, case = UNCLEAR, "may_annoy"
+    words = words_of(
+        __name__,
+        "Verdict",
+        gain="unknown" if not known else "unpriced" if needed is None else side,
+        sales=e,
+        harm=harm,
+        limit=MOST_HARM,
+        lost=harm * harm.n,
+        need=0.0 if needed is None else needed.net,
+        assumed=() if needed is None else needed.assumed,
+        currency="" if needed is None else needed.currency,
+    )
+    though = words.say("may_annoy_though") if case == "may_annoy" else ""
+    assumed = () if needed is None else needed.assumed
+    return Verdict(word, words.say(case), difference.identification, provisional, assumed, though)
+
 
 TIMES = ("starts_at", "ends_at", "settles_at")
 COUNTS = ("delivered", "redeemers", "redemptions", "unsubscribed", "complained")
@@ -67,8 +258,8 @@ class PromotionReadout(Result):
         contacted on its products. Without a record of which coupon a discount belongs to, one of
         another coupon for the same product is counted too.
     sales : Estimate
-        Sales in the window per customer contacted, whatever was bought, net of what came back; as
-        `Readout.overlapping` says where promotions overlap.
+        Sales in the window per customer contacted, whatever was bought, net of what came back: in
+        full for each of several promotions whose windows overlap.
     difference : Difference
         Of all sales in the window to customers held back by chance, else to similar ones who were
         not contacted.
@@ -129,21 +320,15 @@ class PromotionReadout(Result):
         """Return the fields as plain values, ready for JSON."""
         fields = super().to_dict() | {"promotion_id": str(self.promotion_id)}
         fields |= {name: getattr(self, name).isoformat() for name in TIMES}
-        for name in ("difference", "holdout", "pays_from", "verdict"):
-            part = getattr(self, name)
-            fields[name] = None if part is None else part.to_dict()
+        fields |= {n: getattr(self, n).to_dict() for n in ("difference", "holdout", "verdict")}
+        fields["pays_from"] = None if self.pays_from is None else asdict(self.pays_from)
         return dict(plain(fields))
 
     def facts(self) -> dict[str, Any]:
-        """Return what is known of the answers, and by what its sales are compared."""
-        found = self.difference
-        compared = "held" if found.identification == RANDOMISED else "similar"
-        answered = "unrecorded" if self.redeemers is None else "known"
+        """Return what is known of the answers, and on what its judgement rests."""
+        found, answered = self.difference, "unrecorded" if self.redeemers is None else "known"
         return {
-            "answer": lambda: answer_to(self.kind),
             "answered": answered if self.contacts else "nobody",
-            "compared": compared if found.identified else "unidentified",
-            "gap": found.estimate,
             "identification": found.identification,
             "blocked": found.identification != RANDOMISED and self.holdout.held,
         }
@@ -187,11 +372,8 @@ class Readout(ByPromotion):
         How far back.
     promotions : tuple of PromotionReadout
         The latest to end first; equal ends by id.
-    overlapping : str
-        How sales in the windows of several promotions count: ``each in full``, for the ``first``
-        contact, or ``shared`` equally.
     overlap : str
-        What that means here, in a sentence.
+        How many contacts fell into several windows, in a sentence.
     zone : str
         The shop's: its tables say days as the shop has them.
     """
@@ -199,7 +381,6 @@ class Readout(ByPromotion):
     as_of: datetime
     weeks: int
     promotions: tuple[PromotionReadout, ...]
-    overlapping: str = "each in full"
     overlap: str = ""
     zone: str = "UTC"
 
@@ -209,11 +390,6 @@ class Readout(ByPromotion):
         currency = self.promotions[0].currency if self.promotions else ""
         return pool_holdouts((row.holdout for row in self.promotions), currency=currency)
 
-    @property
-    def known(self) -> list[PromotionReadout]:
-        """Those of which it is recorded who answered."""
-        return [row for row in self.promotions if row.redeemers is not None]
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""
         rows = [row.to_frame() for row in self.promotions]
@@ -222,17 +398,12 @@ class Readout(ByPromotion):
     def facts(self) -> dict[str, Any]:
         """Return what is said of all, and the rows of tables and figure."""
         currency = self.promotions[0].currency if self.promotions else ""
-        best = max(self.known, key=lambda row: row.redemption_rate.value, default=None)
         return {
             "case": "some" if self.promotions else "none",
             "day": local_day(self.as_of, self.zone),
             "pooled_line": "" if self.pooled is None else f"\n{self.pooled.summary()}",
             "in_currency": in_currency(currency),
             "shown": self._shown,
-            "rated": lambda: self._shown()[[row.redeemers is not None for row in self.promotions]],
-            "several": len(self.known) > 1,
-            "best_name": best and best.name,
-            "best_rate": best and best.redemption_rate.value,
             "pending": [
                 {"name": row.name, "day": local_day(row.settles_at, self.zone)}
                 for row in self.promotions
@@ -268,12 +439,9 @@ class Readout(ByPromotion):
         """
         if not self.promotions:
             return say(self.summary())
-        # One promotion's rate stands in the table; a figure is for comparing.
-        figure = [picture(self.plot(), self.summary())] if len(self.known) > 1 else []
         behind = [
             *(say(row.say("judged")) for row in self.promotions),
             self.to_table("table_of_answers"),
-            *figure,
             *(say(text, css="muted") for text in [*self.notes(), *told]),
         ]
         pooled = [] if self.pooled is None else [say(self.pooled.summary())]

@@ -110,25 +110,7 @@ def no_amounts(contacted: int) -> Difference:
     return not_identified(words_of(__name__, "similar").say("no_amounts"), contacted)
 
 
-@dataclass(frozen=True)
-class Comparable:
-    """A promotion that is over, and what the read-out's rule says of it.
-
-    Parameters
-    ----------
-    promotion_id : object
-    difference : Difference
-        Of the contacted to similar customers: *adjusted*, or *not identified* and why.
-    why : str
-        Why this promotion and not a larger one, in sentences.
-    """
-
-    promotion_id: Any
-    difference: Difference
-    why: str
-
-
-def comparable_promotion(shop: Shop, over: pd.DataFrame) -> Comparable | None:
+def comparable_promotion(shop: Shop, over: pd.DataFrame) -> tuple[Any, Difference, str] | None:
     """Return the largest promotion that the read-out would call *adjusted*, else the largest.
 
     Parameters
@@ -140,8 +122,10 @@ def comparable_promotion(shop: Shop, over: pd.DataFrame) -> Comparable | None:
 
     Returns
     -------
-    Comparable or None
-        None where no promotion has enough customers in both groups.
+    promotion_id, Difference, str, or None
+        The difference of the contacted to similar customers is *adjusted*, or *not identified* and
+        why; the text says why this promotion and not a larger one. None where no promotion has
+        enough customers in both groups.
     """
     large = over[over[["contacted", "others"]].min(axis=1) >= FEWEST]
     tried: list[tuple[Any, Difference]] = []
@@ -152,7 +136,7 @@ def comparable_promotion(shop: Shop, over: pd.DataFrame) -> Comparable | None:
     if not tried:
         return None
     row, difference = tried[-1] if tried[-1][1].identified else tried[0]
-    return Comparable(row.promotion_id, difference, _why(shop, len(over), tried))
+    return row.promotion_id, difference, _why(shop, len(over), tried)
 
 
 def promotion_difference(shop: Shop, promotion: Any, level: float = 0.95) -> Difference:

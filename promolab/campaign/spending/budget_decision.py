@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ import pandas as pd
 
 from promolab.campaign.outlook import LaunchEconomics
 from promolab.campaign.plan import (
-    Candidates,
     quarantined_customers,
     share_of,
     week_candidates,
@@ -27,6 +25,7 @@ from promolab.campaign.spending.experiment import ExperimentProposal, propose_ex
 from promolab.campaign.worth import load_worth
 from promolab.checks import share
 from promolab.contract import budget_of, read_operations
+from promolab.metrics import PastRatios
 from promolab.policy import (
     Allocation,
     SpendingTest,
@@ -40,70 +39,11 @@ if TYPE_CHECKING:
     from promolab.campaign.worth import Worth
     from promolab.contract import ContactRules, Shop
     from promolab.folder import RunFolder
-    from promolab.policy import Holdouts, PolicyRows
+    from promolab.policy import Holdouts
 
 LIMITS = "constraints.csv"
 LEAST = 0.02
 """Least chance of every action that is open to a customer, held out or not."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the week's caller stated.
-
-    Parameters
-    ----------
-    budget : float or None
-        Most that may be spent, in money; None spends until a further unit adds nothing.
-    limits : DataFrame or None
-        As `promolab.policy.read_constraints` returns them.
-    risk : float
-        Most that overspending may be likely; 0 takes costs as expected.
-    explore, held, sent : float
-        Shares (0–1): of the customers, drawn by chance; of the planned, held back; of the planned,
-        sent after all holdouts.
-    seed : int
-    least : float
-        Least chance of every action that is open to a customer, held out or not (0–1).
-    """
-
-    budget: float | None
-    limits: pd.DataFrame | None
-    risk: float
-    explore: float
-    held: float
-    sent: float
-    seed: int
-    least: float = LEAST
-
-
-@dataclass(frozen=True)
-class Spent:
-    """A budget spent; made by `spend_budget`.
-
-    Parameters
-    ----------
-    allocation : Allocation
-        Of the n customers to whom anything is open.
-    pays : SpendingTest
-        Whether spending more than exploration takes is shown to pay.
-    some : ndarray of int of shape (n,)
-        Their places among the customers given.
-    place : ndarray of int of shape (n,)
-        Their rows in the worth.
-    columns : ndarray of int of shape (P,)
-        The promotions' columns in the worth.
-    open_to, held : ndarray of bool of shape (n, P)
-        Who may get what, and who is held out of what if planned for it.
-    """
-
-    allocation: Allocation
-    pays: SpendingTest
-    some: np.ndarray
-    place: np.ndarray
-    columns: np.ndarray
-    open_to: np.ndarray
-    held: np.ndarray
 
 
 def known_terms(worth: Worth, rules: ContactRules) -> list[str]:
@@ -126,10 +66,17 @@ def spend_budget(
     customers: pd.Index,
     measured: list[str],
     open_to: np.ndarray,
-    asked: Asked,
+    *,
+    budget: float | None,
+    sent: float,
+    explore: float,
+    seed: int,
+    limits: pd.DataFrame | None = None,
+    risk: float = 0.0,
+    least: float = LEAST,
     segment: pd.Series[Any] | None = None,
     holdouts: Holdouts | None = None,
-) -> Spent:
+) -> tuple[Allocation, SpendingTest]:
     """Allocate a budget among the promotions whose effects are known, if that pays.
 
     Parameters
@@ -141,53 +88,60 @@ def spend_budget(
         The promotions.
     open_to : ndarray of bool of shape (n, P)
         Who may get what, and of whom past decisions tell.
-    asked : Asked
+    budget : float or None
+        Most that may be spent, in money; None spends until a further unit adds nothing.
+    sent, explore : float
+        Shares (0–1): of the planned, sent after all holdouts; of the customers, drawn by chance.
+    seed : int
+    limits : DataFrame, optional
+        As `promolab.policy.read_constraints` returns them.
+    risk : float
+        Most that overspending may be likely; 0 takes costs as expected.
+    least : float
+        Least chance of every action that is open to a customer, held out or not (0–1).
     segment : Series of n texts, optional
         In the order of the customers.
     holdouts : Holdouts, optional
         Whom the plan will hold out: what is allocated is then what is sent. Without, so much more
         is planned than the budget pays for as holdouts take off in the mean.
+
+    Returns
+    -------
+    Allocation
+        Of those to whom anything is open.
+    SpendingTest
+        Whether spending more than exploration takes is shown to pay.
     """
-    amounts, place = worth.amounts, worth.places(customers)
-    columns = np.array([amounts.place(one) for one in measured])
-    some = np.flatnonzero(open_to.any(axis=1))
-    open_to, place = open_to[some], place[some]
-    value, cost = (
-        np.where(open_to, array[np.ix_(place, columns)], 0.0)
-        for array in (amounts.value, amounts.cost)
-    )
+    amounts, some = worth.amounts, np.flatnonzero(open_to.any(axis=1))
+    place = np.ix_(worth.places(customers[some]), [amounts.place(one) for one in measured])
+    value, cost = (np.where(open_to[some], of[place], 0.0) for of in (amounts.value, amounts.cost))
     currency = amounts.orders.currency
     # What is planned is sent but for the holdouts: so much more can be planned than is spent.
-    budget = None if asked.budget is None else asked.budget / asked.sent
-    held = np.zeros(open_to.shape, dtype=bool)
-    if holdouts is not None:
-        holdouts = holdouts.in_order(some)
-        held = holdouts.out(open_to.shape)
+    more = None if budget is None else budget / sent
     assert worth.rows is not None
-    pays = spending_test(worth.rows, customers=len(some), budget=budget, currency=currency)
+    pays = spending_test(worth.rows, customers=len(some), budget=more, currency=currency)
     # A week's own luck is shared: all promotions cost more together; each customer's comes to it.
-    spread = np.outer(amounts.cost_spread[columns], amounts.cost_spread[columns])
-    own = amounts.cost_luck()[np.ix_(place, columns)] if asked.risk else None
+    spread = amounts.cost_spread[place[1][0]]
     allocation = allocate(
         value,
         cost,
-        budget=budget if holdouts is None else asked.budget,
+        budget=more if holdouts is None else budget,
         customers=customers[some],
         promotions=measured,
-        eligible=open_to,
+        eligible=open_to[some],
         groups=None if segment is None else segment.iloc[some],
-        constraints=asked.limits,
-        budget_risk=asked.risk or None if budget is not None else None,
-        cost_se=own,
-        cost_spread=spread,
-        explore=asked.explore if asked.explore and asked.budget != 0 else None,
-        p_min=asked.least / (asked.sent if holdouts is None else 1.0),
-        holdouts=holdouts,
+        constraints=limits,
+        budget_risk=risk or None if budget is not None else None,
+        cost_se=amounts.cost_luck()[place] if risk else None,
+        cost_spread=np.outer(spread, spread),
+        explore=explore if explore and budget != 0 else None,
+        p_min=least / (sent if holdouts is None else 1.0),
+        holdouts=None if holdouts is None else holdouts.in_order(some),
         pays=pays,
-        seed=asked.seed,
+        seed=seed,
         currency=currency,
     )
-    return Spent(allocation, pays, some, place, columns, open_to, held)
+    return allocation, pays
 
 
 def week_policy(
@@ -245,8 +199,10 @@ def week_policy(
     measured = [] if worth is None else known_terms(worth, told.contact)
     if worth is None or worth.rows is None or not measured:
         ratios = (run.metrics.get("response") or {}).get("past_ratios")
-        return propose_experiment(shop, run.as_of, scores, ratios, stated)
+        return propose_experiment(shop, run.as_of, scores, PastRatios.of(ratios), stated)
     held = share_of("holdout", holdout, none_too=False)
+    standing = share_of("standing_holdout", standing_holdout, none_too=True)
+    risk = share("budget_risk", budget_risk, one=False)
     found = week_candidates(
         with_suppressions(run, shop),
         scores,
@@ -258,24 +214,51 @@ def week_policy(
         planned=planned,
         quarantined=quarantined_customers(shop, run.read_table("quarantine")),
     )
-    asked = Asked(
-        stated,
-        None if limits is None else _of_these(limits, measured),
-        share("budget_risk", budget_risk, one=False),
-        explore,
-        held,
-        (1 - held) * (1 - share_of("standing_holdout", standing_holdout, none_too=True)),
-        seed,
-    )
-    segments = run.read_table("segments").set_index("customer_id")["segment"]
     open_to = found.open_to(measured) & known_of(worth, found.customers, measured)
-    if not open_to.any():  # nobody may be contacted, or nobody is like those of past decisions
+    some = np.flatnonzero(open_to.any(axis=1))
+    if not len(some):  # nobody may be contacted, or nobody is like those of past decisions
         return ExperimentProposal(0, LaunchEconomics(()), stated)
-    standing = share_of("standing_holdout", standing_holdout, none_too=True)
+    segments = run.read_table("segments").set_index("customer_id")["segment"]
+    segment = segments.reindex(found.customers).fillna("No segment")
     out = week_holdouts(shop, found.customers, measured, (held, seed), (standing, 0))
-    chosen = _chosen(worth, worth.rows, found, measured, open_to, asked, segments, out)
-    days = (run.metrics.get("uplift") or {}).get("horizon_days", HORIZON_DAYS)
-    return replace(chosen, horizon_days=days)
+    allocation, pays = spend_budget(
+        worth,
+        found.customers,
+        measured,
+        open_to,
+        budget=stated,
+        sent=(1 - held) * (1 - standing),
+        explore=explore,
+        seed=seed,
+        limits=None if limits is None else _of_these(limits, measured),
+        risk=risk,
+        segment=segment,
+        holdouts=out,
+    )
+    amounts, open_to = worth.amounts, open_to[some]
+    answer = plan_value(
+        worth.rows,
+        plan=allocation,
+        held=held,
+        between=amounts.spread[[amounts.place(one) for one in measured]],
+        currency=amounts.orders.currency,
+    )
+    names = found.offers.set_index(found.offers["promotion_id"].astype(str))["name"]
+    return AllocationResult(
+        allocation=allocation,
+        answer=answer,
+        amounts=amounts,
+        place=worth.places(allocation.customers),
+        open_to=open_to,
+        names={one: str(names[one]) for one in measured},
+        held=out.in_order(some).out(open_to.shape),
+        budget=stated,
+        pays=pays,
+        segment=segment.iloc[some],
+        beside=tuple(str(names[one]) for one in names.index if one not in measured),
+        risk=risk,
+        horizon_days=(run.metrics.get("uplift") or {}).get("horizon_days", HORIZON_DAYS),
+    )
 
 
 def _limits_at(run: RunFolder, constraints: str, shop: Shop) -> pd.DataFrame | None:
@@ -291,41 +274,3 @@ def _of_these(limits: pd.DataFrame, promotions: list[str]) -> pd.DataFrame:
     """Leave out limits on promotions that are not allocated this week."""
     elsewhere = (limits["scope"] == "promotion") & ~limits["unit"].isin(promotions)
     return limits[~elsewhere]
-
-
-def _chosen(
-    worth: Worth,
-    rows: PolicyRows,
-    found: Candidates,
-    measured: list[str],
-    open_to: np.ndarray,
-    asked: Asked,
-    segments: pd.Series[Any],
-    out: Holdouts,
-) -> AllocationResult:
-    """Allocate the budget, and say what that adds."""
-    segment = segments.reindex(found.customers).fillna("No segment")
-    made = spend_budget(worth, found.customers, measured, open_to, asked, segment, out)
-    amounts, allocation = worth.amounts, made.allocation
-    answer = plan_value(
-        rows,
-        plan=allocation,
-        held=asked.held,
-        between=amounts.spread[made.columns],
-        currency=amounts.orders.currency,
-    )
-    names = found.offers.set_index(found.offers["promotion_id"].astype(str))["name"]
-    return AllocationResult(
-        allocation=allocation,
-        answer=answer,
-        amounts=amounts,
-        place=made.place,
-        open_to=made.open_to,
-        names={one: str(names[one]) for one in measured},
-        beside=tuple(str(names[one]) for one in names.index if one not in measured),
-        held=made.held,
-        budget=asked.budget,
-        risk=asked.risk,
-        pays=made.pays,
-        segment=segment.iloc[made.some],
-    )

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics, launch_economics
-from promolab.campaign.outlook.promotion_economics import YEAR
 from promolab.campaign.spending.allocation_result import WeekPolicy
 from promolab.wording import answer_to
 
@@ -60,7 +59,8 @@ class ExperimentProposal(WeekPolicy):
         known = [p for p in self.promotions if math.isfinite(p.visible)]
         worst = max(known, key=lambda p: (p.visible, str(p.promotion_id)), default=first)
         weeks = worst.weeks_needed
-        shows = "costless" if not math.isfinite(weeks) else "one" if weeks <= 1 else "year"
+        shows = "one" if weeks <= 1 else "year" if worst.in_time else "long"
+        shows = shows if math.isfinite(weeks) else "costless"
         return {
             "state": "some",
             "currency": first.currency,
@@ -70,7 +70,7 @@ class ExperimentProposal(WeekPolicy):
             "each": first.contacts,
             "held": first.held,
             "cost": self.economics.total("cost"),
-            "shows": "unknown" if not known else "long" if weeks > YEAR else shows,
+            "shows": shows if known else "unknown",
             "visible": worst.visible,
             "break_even": worst.break_even,
             "weeks": weeks,
@@ -82,7 +82,7 @@ def propose_experiment(
     shop: Shop,
     as_of: Any,
     scores: pd.DataFrame,
-    ratios: PastRatios | dict[str, Any] | None,
+    ratios: PastRatios,
     budget: float | None = None,
 ) -> ExperimentProposal:
     """Work out what an experiment on the week's promotions would cost and show.
@@ -95,7 +95,7 @@ def propose_experiment(
         The decision; nothing at or after it is read.
     scores : DataFrame
         customer_id, promotion_id, p_redeemed: every active customer × promotion that starts.
-    ratios : PastRatios or mapping, optional
+    ratios : PastRatios
         How far past forecasts of responses missed.
     budget : float, optional
         What was stated for the week.
@@ -109,8 +109,9 @@ def propose_experiment(
     Examples
     --------
     >>> from promolab.contract import Shop
+    >>> from promolab.metrics import PastRatios
     >>> nobody = pd.DataFrame({"customer_id": [], "promotion_id": [], "p_redeemed": []})
-    >>> propose_experiment(Shop({}), "2017-03-06", nobody, None).summary()
+    >>> propose_experiment(Shop({}), "2017-03-06", nobody, PastRatios.of(None)).summary()
     'Nothing starts this week whose customers could be chosen by what it adds.'
     """
     ids = scores["promotion_id"].drop_duplicates().tolist()

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.plan import plan_week, week_candidates
-from promolab.campaign.spending import Asked as Spending
 from promolab.campaign.spending import known_of, known_terms, spend_budget
 from promolab.campaign.worth import Worth, policy_rows, scored_log, undiscounted, week_worth
 from promolab.contract import NONE, Experiment, read_operations
@@ -106,18 +105,26 @@ def learned_week(
     rules = read_operations(shop.settings).contact
     measured = known_terms(worth, rules) if worth is not None and worth.rows is not None else []
     customers = pd.Index(np.sort(contactable))
-    spending = Spending(budget, None, 0.0, explore, holdout, 1 - holdout, seed, least=0.0)
     if worth is None or not measured:
-        return _by_chance(shop, as_of, promotions, customers, spending, why)
+        return _by_chance(shop, as_of, promotions, customers, explore, holdout, seed, why)
     # Money for those whom the plan cannot contact would be left over.
     scores = _no_scores(customers, measured)
     able = week_candidates(shop, scores, as_of, measured, measured=measured)
     open_to = able.open_to(measured) & known_of(worth, able.customers, measured)
     if not open_to.any():
-        return _by_chance(shop, as_of, promotions, customers, spending, why)
+        return _by_chance(shop, as_of, promotions, customers, explore, holdout, seed, why)
     customers = able.customers
-    made = spend_budget(worth, customers, measured, open_to, spending)
-    found = made.allocation
+    found, pays = spend_budget(
+        worth,
+        customers,
+        measured,
+        open_to,
+        budget=budget,
+        sent=1 - holdout,
+        explore=explore,
+        seed=seed,
+        least=0.0,
+    )
     decisions, chances = _planned(shop, as_of, customers, found, holdout, seed)
     spend = _foreseen(worth, decisions)
     drawn = found.drawn
@@ -125,8 +132,8 @@ def learned_week(
         decisions,
         chances,
         promised,
-        bool(made.pays),
-        made.pays.summary(),
+        bool(pays),
+        pays.summary(),
         spend,
         0.0 if drawn is None else drawn.share,
         model,
@@ -251,18 +258,20 @@ def _by_chance(
     as_of: datetime,
     promotions: list[str],
     customers: pd.Index,
-    spending: Spending,
+    explore: float,
+    holdout: float,
+    seed: int,
     why: str,
 ) -> Decided:
     """Draw a share of the customers evenly, and let the others be: what teaches most."""
     cost = np.full((len(customers), len(promotions)), CONTACT)
     found = allocate(
         np.zeros_like(cost), cost, customers=customers, promotions=promotions,
-        explore=spending.explore or None, p_min=0.0, pays=False, seed=spending.seed,
+        explore=explore or None, p_min=0.0, pays=False, seed=seed,
     )  # fmt: skip
-    made = _planned(shop, as_of, customers, found, spending.held, spending.seed)
+    made = _planned(shop, as_of, customers, found, holdout, seed)
     spent = CONTACT * int((made[0]["action"] != NONE).sum())
-    return Decided(*made, None, False, why, spent, spending.explore)
+    return Decided(*made, None, False, why, spent, explore)
 
 
 def _planned(

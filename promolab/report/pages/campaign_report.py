@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from promolab.campaign.outlook import TrackRecord
+from promolab.campaign.outlook import OutlookCoverage
 from promolab.campaign.past import FEWEST_UNITS, days_of, list_of, shifted
 from promolab.campaign.readout import Running
 from promolab.contract import Shop
@@ -48,7 +48,6 @@ def sales_and_changes(
     promotions: pd.DataFrame | None = None,
     running: Running | None = None,
     forecasts: ComparedForecasts | None = None,
-    record: TrackRecord | None = None,
 ) -> Html:
     """Return what the shop sold, beside what changed since last week and how forecasts held.
 
@@ -63,14 +62,15 @@ def sales_and_changes(
     promotions : DataFrame, optional
         Of `promolab.campaign.past.timeline`; without promotions to speak of it is told who comes
         back.
-    running, forecasts, record : optional
-        What runs; what earlier weeks promised; and promotions that are over, where no promise is
-        settled yet.
+    running, forecasts : optional
+        What runs; and what earlier weeks promised: where none is settled yet, how past promotions
+        would have been forecast is shown.
     """
-    if promotions is None or running is None or forecasts is None or record is None:
+    if promotions is None or running is None or forecasts is None:
         return beside([sales.block(), monthly_cohorts(shop, run.as_of).block()])
     changes = since_last_week(run, sales, promotions, running, run.as_of, shop.zone)
-    held = say(_words().say("record_head"), kind="h2") + forecasts.track_record(record.block())
+    past = OutlookCoverage.read(run, shop).block()
+    held = say(_words().say("record_head"), kind="h2") + forecasts.track_record(past)
     return beside([sales.block(), changes + held])
 
 

@@ -24,7 +24,7 @@ from promolab.results import Facts, words_of
 from promolab.wording import Answer, answer_to, count
 
 if TYPE_CHECKING:
-    from promolab.campaign.outlook import LaunchEconomics, TrackRecord
+    from promolab.campaign.outlook import LaunchEconomics
     from promolab.campaign.readout import Readout, Running
     from promolab.contract import Shop
     from promolab.folder import RunFolder
@@ -293,26 +293,22 @@ class CampaignReport:
 
     def _in_english(self) -> CampaignReport:
         """Return the same for ``metrics.json``: results say names and reasons as they are made."""
-        from promolab.campaign.outlook import past_forecasts
         from promolab.campaign.readout import follow_running, read_out
 
         shop, as_of = self.shop, self.as_of
         with speaking(ENGLISH):
             running, readout = self.running, self.readout
             if running is not None:
-                expected = past_forecasts(self.run, shop, as_of).expected
-                running = follow_running(shop, as_of, expected)
+                running = follow_running(shop, as_of)
             if readout is not None:
                 readout = read_out(shop, as_of, weeks=readout.weeks)
             return replace(self, running=running, readout=readout)
 
     # --- below the fold --------------------------------------------------------------------------
 
-    def sales_and_changes(
-        self, forecasts: ComparedForecasts | None = None, record: TrackRecord | None = None
-    ) -> Html:
+    def sales_and_changes(self, forecasts: ComparedForecasts | None = None) -> Html:
         """Return what the shop sold, beside what changed since last week and how forecasts held."""
-        told = self.run, self.shop, self.sales, self.promotions, self.running, forecasts, record
+        told = self.run, self.shop, self.sales, self.promotions, self.running, forecasts
         return blocks.sales_and_changes(*told)
 
     def launching(self) -> Html:

@@ -8,7 +8,7 @@ import pytest
 
 from promolab import UpliftModel
 from promolab.campaign.worth import moved_terms, scored_log, undiscounted
-from promolab.campaign.worth.terms import terms_of
+from promolab.campaign.worth.effect_values import terms_of
 from promolab.effects import dose_response
 from promolab.features import decisions_experiment
 from promolab.promotions import Coupon, depth_of, read_promotions, threshold_of

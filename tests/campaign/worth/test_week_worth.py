@@ -63,9 +63,6 @@ def test_a_row_per_customer_with_the_effect_of_the_kind_less_the_contact(shop, w
         assert getattr(worth.amounts, name).shape == shape
         assert np.isfinite(getattr(worth.amounts, name)).all()
     assert worth.support.shape == worth.headline.shape == shape
-    frame = worth.to_frame()
-    assert len(frame) == 2 * len(known)
-    assert not frame.duplicated(["customer_id", "promotion_id"]).any()
     assert worth.places([known[3], "nobody"]).tolist() == [3, -1]
     rows = table.reindex(columns=list(model.covariates_))
     assert sorted(worth.promotions) == sorted(IDS)
@@ -118,12 +115,9 @@ def test_terms_never_drawn_are_no_headline_and_a_kind_never_drawn_has_no_value(s
     assert found.amounts.extrapolated.tolist() == [place == coupon for place in range(2)]
     assert not found.headline[:, coupon].any() and found.headline[:, 1 - coupon].any()
     assert found.rows.arms == ("W16-recommendation",)
-    assert "beyond what was ever drawn" in found.summary()
     less = log.drop(columns=[c for c in log if str(c).endswith(".coupon")])
     found = week_worth(shop, NOW, model, less, IDS)
     assert found is not None and found.promotions == ["W16-recommendation"]
-    assert list(found.left_out) == ["W16-coupon"]
-    assert "chance never drew a coupon" in found.summary()
     assert week_worth(shop, NOW, model, less, ["W16-coupon"]) is None
 
 

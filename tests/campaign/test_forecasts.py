@@ -1,0 +1,151 @@
+"""What a list brings, and how such forecasts did: each from promotions over before it."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promolab.campaign.outlook.forecasts import (
+    OutlookCoverage,
+    expected_of,
+    list_outlook,
+    roll_outlook,
+)
+from promolab.compare.backtest import expected_responses, response_ratios, run_backtest
+from promolab.folder.run_folder import open_run
+from promolab.metrics.pooling import PastRatios, past_ratios
+from promolab.promotions import PREDICTION_LEVEL
+from tests.made_up import shop_of
+from tests.refused import refused
+
+RATIOS = past_ratios([24, 20, 9, 30, 20, 6], [30.0, 40.0, 25.0, 40.0, 40.0, 20.0])
+START, WEEK = pd.Timestamp("2017-01-02"), pd.Timedelta(weeks=1)
+CAME = [20, 35, 28, 40, 300, 31]
+
+
+def test_a_list_brings_its_chances_times_what_past_ones_brought() -> None:
+    p = np.random.default_rng(0).beta(1, 6, 200)
+    scores = pd.DataFrame({"customer_id": range(200), "promotion_id": "P", "p_redeemed": p})
+    scores["support"] = np.where(np.arange(200) % 4, "inside", "new_customer")
+    ranked = scores["p_redeemed"].sort_values(ascending=False).to_numpy()
+    table = list_outlook(scores, RATIOS, 40)
+    assert table["customers"].tolist() == [10, 20, 40, 80, 200] and set(table["usual"]) == {40}
+    sums = [ranked[:n].sum() for n in table["customers"]]
+    np.testing.assert_allclose(table["expected"], np.array(sums) * 109 / 195)
+    assert (table["ci_high"] <= table["customers"]).all() and table["inside"].iloc[-1] == 0.75
+    assert (table["ci_low"] < table["expected"]).all()
+
+
+def test_one_level_never_more_than_the_list_and_no_interval_without_past_promotions() -> None:
+    chances = pd.Series([0.2] * 100)
+    found = expected_of(chances, RATIOS)
+    same = expected_responses(20.0, RATIOS, 0.9)
+    assert (found.value, found.ci_low, found.n) == (same.value, same.ci_low, 6)
+    more = past_ratios([30, 45, 60, 50], [20.0, 30.0, 40.0, 30.0])
+    sure = expected_of(pd.Series([0.99] * 5), more)
+    assert sure.value == sure.ci_high == 5.0
+    assert expected_of(chances.sample(frac=1, random_state=1), RATIOS) == found
+    nobody = expected_of(chances.head(0), RATIOS)
+    assert nobody.value == nobody.ci_high == 0.0
+    found = expected_of(pd.Series([0.5, 0.5]), PastRatios.of(None))
+    assert found.value == 1.0 and math.isnan(found.ci_low) and found.n == 0
+
+
+def made(counts: list[int], expected: list[float] | None = None):
+    """Return a backtest of promotions two weeks long, one every three weeks, and its pairs."""
+    starts = [START + 3 * i * WEEK for i in range(len(counts))]
+    ids = [f"p{i}" for i in range(len(counts))]
+    table = pd.DataFrame({"promotion_id": ids, "starts_at": starts, "n": 400, "positives": counts})
+    table["expected"] = [30.0] * len(counts) if expected is None else expected
+    pairs = pd.DataFrame({"promotion_id": ids, "starts_at": starts})
+    pairs["ends_at"] = [start + 2 * WEEK for start in starts]
+    empty = pd.DataFrame(columns=["customer_id", *pairs.columns, "label_complete", "redeemed"])
+    return replace(run_backtest(empty), by_promotion=table), pairs
+
+
+def test_each_is_forecast_from_those_over_before_it_and_ahead_from_fewer() -> None:
+    backtest, pairs = made([20, 35, 28, 40, 90, 31])
+    table = roll_outlook(backtest, pairs).rows
+    assert table["known"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert table["inside"].isna().tolist() == [True] * 3 + [False] * 3
+    known = response_ratios(backtest.by_promotion.head(4))
+    expected = expected_responses(30.0, known, PREDICTION_LEVEL)
+    assert tuple(table.iloc[4][["expected", "ci_low", "ci_high"]]) == expected.ends
+    # What came later changes no forecast.
+    later = backtest.by_promotion.assign(positives=[20, 35, 28, 40, 3, 300])
+    again = roll_outlook(replace(backtest, by_promotion=later), pairs).rows
+    columns = ["known", "expected", "ci_low", "ci_high"]
+    pd.testing.assert_frame_equal(again[columns].head(5), table[columns].head(5))
+    ahead = pairs.assign(as_of=pairs["starts_at"] - 2 * WEEK)
+    assert roll_outlook(backtest, ahead).rows["known"].tolist() == [0, 0, 1, 2, 3, 4]
+    nothing, pairs = made([])
+    assert roll_outlook(nothing, pairs).rows.empty
+
+
+def test_share_bias_and_figure_and_what_the_first_page_reads_back(tmp_path) -> None:
+    backtest, pairs = made(CAME)
+    names = {p: f"Coupons {p}" for p in pairs["promotion_id"]}
+    found = roll_outlook(replace(backtest, names=names), pairs)
+    share = found.share
+    assert share.n == 3 and share.value == pytest.approx(2 / 3)
+    assert share.ci_low < share.value < share.ci_high
+    assert found.bias == pytest.approx(found.rows.tail(3)["expected"].sum() / 371)
+    assert found.to_dict()["bias"] == found.bias and found.to_dict()["level"] == 0.9
+    labels = [t.get_text() for t in found.plot().get_yticklabels()]
+    assert labels == ["Coupons p5", "Coupons p4", "Coupons p3"]
+    assert "Coupons p5</td>" in found.to_table().text and ">p5<" not in found.to_table().text
+    run = open_run(tmp_path, week="2017-W20")
+    run.write_table("outlook_coverage", found.rows, by=["starts_at", "promotion_id"])
+    again = OutlookCoverage.read(run, shop_of({"promotions": pairs.assign(kind="coupon")}))
+    assert again.kinds == ("coupon",) and dict(again.names) == names
+    block = again.block().text
+    assert "Of 3 past promotions" in block and "together 371 did where" in block
+    assert block.count("<tr") == 4 and ">outside<" in block
+
+
+def test_starts_are_days_of_the_shop_and_without_forecasts_it_says_so() -> None:
+    backtest, pairs = made(CAME)
+    sunday = backtest.by_promotion.assign(starts_at=START - pd.Timedelta(hours=8))
+    eve = replace(backtest, by_promotion=sunday)
+    assert "02 Jan 2017" in roll_outlook(eve, pairs, "Asia/Shanghai").to_table().text
+    assert "01 Jan 2017" in roll_outlook(eve, pairs).to_table().text
+    few = roll_outlook(*made([20]))
+    assert few.share.n == 0 and "No past" in few.summary()
+    refused("nothing to draw", few.plot)
+
+
+def test_intervals_hold_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(2)
+    inside = []
+    for _ in range(40):
+        expected = rng.uniform(10, 80, 14)
+        counts = rng.poisson(expected * np.exp(rng.normal(-0.3, 0.4, 14)))
+        backtest, pairs = made(counts.tolist(), expected.tolist())
+        inside += roll_outlook(backtest, pairs).rows["inside"].dropna().tolist()
+    assert 0.86 <= np.mean(inside) <= 0.96
+
+
+def test_the_benchmark_row_shouts_where_too_few_are_covered() -> None:
+    from benchmarks.outlook import forecasts_hold
+
+    row = forecasts_hold(*made(CAME))
+    assert not row.ok and "67 % [21, 94] of 3; missed p4" in row.measured
+    assert forecasts_hold(*made([20, 35, 28, 30, 31, 29])).ok
+    assert not forecasts_hold(*made([20])).ok
+
+
+def test_the_costs_of_past_promotions_are_forecast_from_those_before_them() -> None:
+    from benchmarks.outlook import rolling_costs
+
+    starts = pd.Series([START + 3 * i * WEEK for i in range(6)], index=[f"p{i}" for i in range(6)])
+    past = pd.DataFrame(
+        {"promotion_id": starts.index, "kind": "coupon", "type": "", "starts_at": starts.to_numpy()}
+        | {"redeemers": 40, "discount": [80.0, 100, 90, 85, 400, 95], "squares": 300.0}
+    )
+    past["per_redeemer"] = past["discount"] / past["redeemers"]
+    found = rolling_costs(past, starts + 2 * WEEK).set_index("promotion_id")
+    assert found.index.tolist() == ["p3", "p4", "p5"]
+    assert found["inside"].tolist() == [True, False, True]
+    assert found.loc["p4", "expected"] == pytest.approx((80 + 100 + 90 + 85) / 4)
