@@ -75,11 +75,6 @@ def test_a_plan_made_earlier_reads_nothing_later_and_tests_itself_alike(shop):
     pd.testing.assert_frame_equal(again.to_frame(), ahead.to_frame())
 
 
-def test_a_plan_is_not_made_after_its_week_began(shop):
-    monday = Week.parse("2017-W44").start(shop.zone)
-    refused("after the week's start", launch, shop, "2017-W44", as_of=monday + timedelta(hours=1))
-
-
 def test_the_list_is_as_long_as_usual(launched):
     pairs = launched.pairs
     alike = pairs[pairs["promotion_type"] == "Type A"].groupby("promotion_id")["customer_id"]
@@ -89,27 +84,20 @@ def test_the_list_is_as_long_as_usual(launched):
     assert f"If the {usual} likeliest are contacted, about " in told
 
 
-def test_a_week_in_which_nothing_starts_has_a_model_all_the_same(shop):
+def test_what_is_lacking_is_said_and_a_quiet_week_has_a_model_all_the_same(shop):
+    monday = Week.parse("2017-W44").start(shop.zone)
+    refused("after the week's start", launch, shop, "2017-W44", as_of=monday + timedelta(hours=1))
     quiet = launch(shop, "2017-W45")
     assert quiet.model is not None and quiet.scores.empty and quiet.to_frame().empty
     assert quiet.summary().startswith("No promotion starts this week")
-
-
-def test_labels_of_one_class_leave_a_reason(shop):
-    responses = shop.responses.filter(shop.responses.ts > Week.parse("2017-W44").start(shop.zone))
+    responses = shop.responses.filter(shop.responses.ts > monday)
     silent = launch(shop.with_tables({**shop.tables, "responses": responses}), "2017-W44")
     assert silent.model is None and silent.scores.empty
     assert silent.summary().startswith("No response model yet: ")
-
-
-def test_without_promotions_the_reason_is_given(shop):
     alone = shop.with_tables({"events": shop.events, "customers": shop.customers})
     nothing = launch(alone, "2017-W44")
     assert nothing.summary().startswith("No response model: ") and nothing.pairs.empty
     assert nothing.expectations() == []
-
-
-def test_few_past_promotions_give_no_interval_and_say_so(shop):
     early = launch(shop, "2017-W19")
     assert early.outlook["ci_low"].isna().all()
     (told,) = early.expectations()

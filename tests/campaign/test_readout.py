@@ -176,7 +176,7 @@ def test_a_quiet_time_is_said(tables):
     assert len(quiet.to_frame()) == 0 and "difference" in quiet.to_frame() and quiet.to_dict() == {}
 
 
-def test_a_shop_with_less_says_what_it_cannot_tell(tables):
+def test_a_shop_with_less_and_few_customers_say_what_they_cannot_tell(tables):
     poor = {k: v for k, v in tables.items() if k != "promotion_products"}
     poor["events"] = poor["events"].drop(columns=["amount", "discount", "coupon_discount"])
     poor["promotions"] = poor["promotions"].drop(columns="type")
@@ -185,13 +185,12 @@ def test_a_shop_with_less_says_what_it_cannot_tell(tables):
     assert "no amounts" in row.difference.why
     with pytest.raises(DataError, match="exposures"):
         read_out(corner({k: v for k, v in tables.items() if k != "exposures"}), NOW)
-
-
-def test_few_customers_give_counts_and_no_difference(tables):
     few = tables["exposures"].query("promotion_id == 'P1'").head(10)
     row = read_out(corner(tables | {"exposures": few}), NOW)["P1"]
     assert row.contacts == 10 and row.difference.identification == "not identified"
     assert "only 10 contacted" in row.difference.why
+    for weeks in (0, 1.5, True):
+        refused("weeks", read_out, corner(tables), NOW, weeks=weeks)
 
 
 def test_a_promotion_that_is_no_coupon_costs_all_discounts(tables):
@@ -326,11 +325,6 @@ def test_the_promotions_own_contact_cost_enters_what_pays(tables):
     cost = (row.discount_cost.value + 0.1 * row.redemptions) / row.contacts + 0.2
     assert row.pays_from.sales == pytest.approx(cost / 0.5) and row.pays_from.assumed == ()
     assert row.verdict.word == "repeat" and "adjusted" in row.verdict.text
-
-
-@pytest.mark.parametrize("weeks", [0, 1.5, True])
-def test_weeks_is_a_whole_number(tables, weeks):
-    refused("weeks", read_out, corner(tables), NOW, weeks=weeks)
 
 
 def test_timeline_by_local_days_also_of_a_plan_made_ahead_of_the_week(tables):

@@ -65,9 +65,6 @@ def test_the_table_marks_the_planned_list_and_a_quiet_week_has_none(made) -> Non
     both = replace(found, rows=rows, economics=LaunchEconomics((*economics.promotions, other)))
     text = both.to_table().text
     assert ">promotion<" in text and "Other" in text and f"{name}: s" not in text
-    assert "Other: shortest" in both.of("M").to_table().text
     plan, nothing = plan_week(own, scores.head(0), NOW, []), LaunchEconomics(())
     found = list_steps(own, plan, nothing, scores, segments, RATIOS)
     assert found.rows.empty and found.summary() == "Nobody is to be contacted."
-    bare = own.with_tables({"events": own.tables["events"]})
-    assert list_steps(bare, plan, nothing, scores, segments, RATIOS).rows.empty

@@ -118,7 +118,6 @@ def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying, of_60):
     assert plan[["value", "ci_low", "ci_high"]].tolist() == pytest.approx(ends)
     more = chosen(made, budget=90.0)
     assert (more.planned >= 0).sum() > (found.planned >= 0).sum()
-    assert "About half of the weeks planned like this" in found.summary()
 
 
 def test_a_reserve_leaves_some_of_the_budget_unspent(made, paying):
@@ -192,7 +191,6 @@ def test_the_page_shows_segments_and_other_assumptions(of_60):
         "a",
         "b",
     }
-    assert found.certainty() == found.answer.certainty() and "as they are" in found.meaning()
     cases = found.sensitivity().frame.set_index("case")
     assert (cases["best"] >= cases["kept"] - 1e-6).all()
     halves = cases.loc[["effects are half as large", "effects are half as large again"], "kept"]
@@ -231,9 +229,9 @@ def test_one_plan_has_one_cost_one_value_one_holdout_wherever_they_are_printed(
     assert total <= 60.0
     # Page 07: the sentence, its table, the comparison, the waterfalls; and the first page's tile.
     words = amount(total, low, high, currency="CNY")
-    assert found.opening().startswith(f"{words} of discounts") and words in found.summary()
+    assert found.opening().startswith(f"{words} of discounts")
     headline = MoneyHeadline(told, len(sent), "CNY")
-    assert headline.tiles()[2].text == words and words in headline.sentence()
+    assert headline.tiles()[2].text == words
     assert headline.tiles()[2].value == pytest.approx(total)
     for figure in (told["answer"]["spend"], told["answer"]["policies"]["the plan"]["spend"]):
         assert figure == pytest.approx(total)
@@ -242,7 +240,6 @@ def test_one_plan_has_one_cost_one_value_one_holdout_wherever_they_are_printed(
     assert same["promotion_id"] in IDS and same["profit"]["value"] == row["value"]
     assert same["as_good"] == (not row["difference_low"] > 0)
     assert same["summary"] in headline.sentence()
-    assert "margin in the window and 28 days after" in headline.sentence()
     held = plan.held_out.groupby("action").size()
     falls = {fall.promotion_id: fall for fall in found.waterfalls()[1:]}
     send = tmp_path / "send"

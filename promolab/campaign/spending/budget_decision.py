@@ -113,7 +113,8 @@ def spend_budget(
         Whether spending more than exploration takes is shown to pay.
     """
     amounts, some = worth.amounts, np.flatnonzero(open_to.any(axis=1))
-    place = np.ix_(worth.places(customers[some]), [amounts.place(one) for one in measured])
+    columns = np.array([amounts.place(one) for one in measured])
+    place = np.ix_(worth.places(customers[some]), columns)
     value, cost = (np.where(open_to[some], of[place], 0.0) for of in (amounts.value, amounts.cost))
     currency = amounts.orders.currency
     # What is planned is sent but for the holdouts: so much more can be planned than is spent.
@@ -121,7 +122,7 @@ def spend_budget(
     assert worth.rows is not None
     pays = spending_test(worth.rows, customers=len(some), budget=more, currency=currency)
     # A week's own luck is shared: all promotions cost more together; each customer's comes to it.
-    spread = amounts.cost_spread[place[1][0]]
+    spread = amounts.cost_spread[columns]
     allocation = allocate(
         value,
         cost,
