@@ -161,11 +161,7 @@ def _white(figure: Figure) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + parts
 
 
-SPEAKING = ("01_data", "05_uplift", "07_policy", "10_campaign_report")
-"""Steps that write sentences which the first page shows."""
-
-
-def said_in(lang: str, made: Path, out: Path, steps: Sequence[str] = SPEAKING) -> Path:
+def said_in(lang: str, made: Path, out: Path, steps: Sequence[str]) -> Path:
     """Return a copy of a week in which these steps ran again for a report in another language.
 
     Parameters

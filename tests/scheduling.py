@@ -11,7 +11,8 @@ __all__ = ["FileScheduling", "needed_by"]
 
 MADE = {
     "small_reports": "the small shop's reports",
-    "chinese_reports": "the small shop's reports",
+    "chinese_invoices": "the small shop's reports",
+    "null_report": "the null shop's report",
     "journey_report": "Complete Journey's report",
     "explored_week": "the explored week",
     "a_copy": "the explored week",

@@ -17,8 +17,8 @@ def test_a_second_week_of_the_small_shop(small_reports):
     agrees("second_week", facts_of_week(small_reports["first"].out / "2017-W45"))
 
 
-def test_the_week_of_a_folder_of_invoices_in_chinese(chinese_reports):
-    week = chinese_reports["invoices"]
+def test_the_week_of_a_folder_of_invoices_in_chinese(chinese_invoices):
+    week = chinese_invoices
     spoken = json.loads((week / "spoken.json").read_text(encoding="utf-8"))
     agrees("chinese_invoices", {**facts_of_week(week), "spoken": spoken})
 

@@ -26,12 +26,20 @@ from promolab.cleaning.quarantine import QUARANTINE_RULES
 from promolab.cleaning.report import LeftOut
 from promolab.contract import TABLES, Shop, freshness
 from promolab.effects import Difference, adjusted_difference, not_identified
-from promolab.language import CATALOGUES, LANGUAGES, _, day_words, language, speak, speaking
+from promolab.language import (
+    CATALOGUES,
+    LANGUAGES,
+    _,
+    day_words,
+    language,
+    own_name,
+    speak,
+    speaking,
+)
 from promolab.loop.reconcile import OUTCOMES, Reconciliation
 from promolab.loop.states import moved_windows
 from promolab.report.pages import one_page
 from promolab.results import Estimate, words_of
-from promolab.segmentation import segment_words
 from promolab.segmentation.groups.naming import COMMON, THEMES
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import RFM_ORDER
@@ -246,7 +254,7 @@ def segments_named() -> str:
     phrases = [phrase for theme in THEMES for phrase in (theme.high, theme.low) if phrase]
     made = [f"{high[0]} {low[1]}" for high, low in itertools.permutations(phrases, 2)]
     nouns = [capital(noun) for _, noun in phrases]
-    return " ".join(map(segment_words, [*RFM_ORDER, *made, *nouns, COMMON, *APART]))
+    return " ".join(map(own_name, [*RFM_ORDER, *made, *nouns, COMMON, *APART]))
 
 
 def drawn() -> str:

@@ -76,11 +76,20 @@ def nonsense_of(page: Path) -> list[str]:
 
 
 _FILE = r"\S+\.(?:csv|ipynb|json|toml|html|parquet|safetensors)\b"
-_SAID_AS_IT_IS = rf"promolab|Notebook|US\$|\bW\d\d\b|{_FILE}|\bp [<=]"
+_CODE = r"\bcode\b|\b[a-z]+(?:_[a-z0-9]+)+\b|\bC-[A-Z0-9]{10}\b|\b[0-9a-f]{12}\b|-p \w+=\S+|\[\w+\]"
+_METHODS = (
+    "AUC NDCG ROC RFM DBSCAN HDBSCAN Qini AUTOC Holm BH logistic eps ln popularity frequency tifu"
+    " content ease als fm hybrid Hubert Arabie Benjamini Hochberg Meinshausen Bühlmann TensorBoard"
+)
+_CURRENCIES = r"\b(?:CNY|USD|EUR)\b"
+_SAID_AS_IT_IS = (
+    rf"promolab|Notebook|US\$|\bW\d\d\b|{_FILE}|\bp [<=]|{_CODE}|{_CURRENCIES}"
+    rf"|“\w+”|\b(?:{'|'.join(_METHODS.split())})\b"
+)
 
 
 def english_left(text: str, names: Iterable[str] = ()) -> list[str]:
-    """Return the lines of a Chinese text with English words in them, names from the data aside.
+    """Return the lines of a Chinese text with English words in them, names and code aside.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.display.figures import png, show
 from promolab.errors import InputError
 from promolab.glossary import GLOSSARY, describe, label, meaning
-from promolab.language import ENGLISH, _, language, shown_language, speaking
+from promolab.language import ENGLISH, _, language, own_name, shown_language, speaking
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def _plain(value: Any) -> str | Html:
         return "–"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else own_name(str(value))
 
 
 def _of_the_glossary(

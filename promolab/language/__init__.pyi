@@ -12,6 +12,7 @@ from .spoken import decimal as decimal
 from .spoken import language as language
 from .spoken import marked as marked
 from .spoken import month_words as month_words
+from .spoken import own_name as own_name
 from .spoken import page_language as page_language
 from .spoken import percent_sign as percent_sign
 from .spoken import recorded as recorded

@@ -141,7 +141,8 @@ def _(message: str, /, **values: Any) -> str:
     'Coupons 18: nobody is to be contacted.'
     """
     known = message if language() == ENGLISH else _catalogue(language()).get(message) or message
-    return known.format(**values) if values else known
+    told = {name: own_name(one) if isinstance(one, str) else one for name, one in values.items()}
+    return known.format(**told) if told else known
 
 
 def marked(message: str) -> str:
@@ -167,6 +168,35 @@ def again(text: str, messages: Iterable[str], **values: Any) -> str:
     found = (message for message in messages if message.format(**values) == text)
     message = next(found, None)
     return text if message is None else _(message, **values)
+
+
+def own_name(text: str) -> str:
+    """Return a name that promolab gave by itself in the language that is spoken.
+
+    Segments, kinds and promotions without a title have such names; what a shop calls its own stays.
+
+    Examples
+    --------
+    >>> with speaking("zh"):
+    ...     own_name("Lapsed bargain hunters"), own_name("Coupons W12"), own_name("milk")
+    ('久未到店的折扣客户', '优惠券 W12', 'milk')
+    """
+    if language() == ENGLISH or not text:
+        return text
+    plain, bracket, copy = text.partition(" (")
+    known, front = _names(), plain[:1].swapcase() + plain[1:]
+    found = known.get(plain) or known.get(front)
+    for end in (place.start() for place in re.finditer(" ", plain)):
+        before, behind = known.get(f"{plain[:end]} …"), plain[end + 1 :]
+        if before and (behind in known or re.fullmatch(r"\S*\d\S*", behind)):
+            found = before.replace("…", known.get(behind, behind))
+    return f"{found}{bracket}{copy}" if found else text
+
+
+@functools.cache
+def _names() -> dict[str, str]:
+    lines = (CATALOGUES / "names.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split(" | ") for line in lines if not line.startswith("#"))
 
 
 def close_up(text: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from promolab.display import ends_beside
 from promolab.errors import InputError
+from promolab.language import ENGLISH, language, own_name
 from promolab.results.facts import Facts
 
 if TYPE_CHECKING:
@@ -137,17 +138,26 @@ def _ends(column: str, rows: pd.DataFrame) -> np.ndarray:
 
 def _value(value: Any, facts: Facts, rows: pd.DataFrame | None) -> Any:
     if isinstance(value, str) and rows is not None and value in rows:
-        return rows[value].to_numpy()
+        return _named(rows[value])
     if isinstance(value, str) and "{" not in value:
-        return facts.get(value, value)
+        given = facts.get(value, value)
+        return {own_name(k): v for k, v in given.items()} if isinstance(given, dict) else given
     if isinstance(value, list):
         return [_value(each, facts, rows) for each in value]
     return facts.line(value) if isinstance(value, (str, Mapping)) else value
 
 
+def _named(column: pd.Series[Any]) -> np.ndarray:
+    """Return a column's values, names that promolab gave in the language that is spoken."""
+    if column.dtype.kind != "O" or language() == ENGLISH:
+        return column.to_numpy()
+    told = [own_name(value) if isinstance(value, str) else value for value in column]
+    return np.array(told, dtype=object)
+
+
 def _grid(layer: Mapping[str, Any], facts: Facts, rows: pd.DataFrame) -> dict[str, Any]:
     """Return rows as a heat map has them: ``down`` and ``across`` name the columns of its sides."""
-    down, across = (rows[layer[side]].astype(str) for side in ("down", "across"))
+    down, across = (_named(rows[layer[side]].astype(str)) for side in ("down", "across"))
     sides = list(dict.fromkeys(down)), list(dict.fromkeys(across))
     where = [sides[0].index(one) for one in down], [sides[1].index(one) for one in across]
     values = np.full((len(sides[0]), len(sides[1])), np.nan)

@@ -12,7 +12,7 @@ from typing import Any
 
 from promolab.display import ends_beside
 from promolab.glossary import label
-from promolab.language import ENGLISH, language
+from promolab.language import ENGLISH, language, own_name
 from promolab.results.estimate import Estimate
 from promolab.results.formats import write
 from promolab.wording import capital
@@ -227,12 +227,14 @@ class Facts:
             return label(str(value))
         if kind.partition(".")[0] == "points":
             spec = f"{spec} {self.word('points')}"
+        if isinstance(value, str) and spec in ("", "text"):
+            return own_name(value)
         return write(value, spec, str(self.get("currency", "")))
 
     def word(self, code: Any) -> str:
         """Return what a code is called: of the room's words, else as the glossary labels it."""
         known = self.words.get("word", {}).get(str(code))
-        return self.line(known) if known is not None else label(str(code))
+        return self.line(known) if known is not None else own_name(label(str(code)))
 
     def joined(self, told: Iterable[str], how: str) -> str:
         """Return texts that are not empty as one: sentences, and, or, list or each."""

@@ -3,7 +3,6 @@ from .comparison import compare_methods
 from .description import SEGMENT_FORMATS as SEGMENT_FORMATS
 from .description import SegmentProfile as SegmentProfile
 from .description import describe_segments
-from .groups.naming import segment_words as segment_words
 from .groups.preparation import APART as APART
 from .groups.preparation import DEFAULT_COLUMNS as DEFAULT_COLUMNS
 from .groups.preparation import NO_PURCHASES as NO_PURCHASES

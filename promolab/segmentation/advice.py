@@ -14,7 +14,6 @@ from promolab.profiles import median_interval, numeric
 from promolab.results import Result, words_of
 from promolab.segmentation.description import MIN_CONTACTS, put, rates_of, segment_sizes
 from promolab.segmentation.groups.measures import grouped_mean
-from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import NO_HISTORY, NO_PURCHASES, NOISE
 from promolab.wording import number, percent
 
@@ -91,8 +90,7 @@ class SegmentAdvice(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return the rows as readers call them."""
-        rows = self.frame.assign(segment=self.frame["segment"].map(segment_words))
-        rows["so_do_this"] = rows["so_do_this"].map(advice_words)
+        rows = self.frame.assign(so_do_this=self.frame["so_do_this"].map(advice_words))
         signs = [tuple(filter(None, found.split(", "))) for found in self.frame["signs"]]
         rows["because"] = [
             _because(_line(row, found)[1], row, self.shop)

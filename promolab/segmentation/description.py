@@ -16,7 +16,6 @@ from promolab.errors import InputError
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
 from promolab.results import Facts, Result, drawn_by, words_of
 from promolab.segmentation.groups.measures import grouped_mean
-from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import in_a_sentence
 from promolab.stats import part_of_total, share_interval
@@ -76,7 +75,7 @@ class SegmentProfile(Result):
         row = rows.iloc[[int(rows[column].to_numpy().argmax())]]
         ends = [100 * row[f"{column}{end}"].iloc[0] for end in ("_low", "_high")]
         coarse = ends[1] > ends[0] and decimals_for(*ends) <= 0
-        named = in_a_sentence(segment_words(row["segment"].iloc[0]))
+        named = in_a_sentence(row["segment"].iloc[0])
         return row.assign(segment=named, digits="coarse" if coarse else "fine")
 
     def finding(self, verb: str = "") -> str:
@@ -94,27 +93,23 @@ class SegmentProfile(Result):
         """Return the segments that stand out, and what the figures draw."""
         made, (response, sale) = self._made(), map(self._top, ("response_rate", "share_sales"))
         largest = made.iloc[[int(made["customers"].to_numpy().argmax())]]
-        largest = largest.assign(segment=largest["segment"].map(segment_words))
         scores = made[list(AXES)].to_numpy(dtype=float)
         far = len(made) > 1 and not np.isnan(scores).all()
         place = np.nanargmax(np.abs(scores - 50).round(9)) if far else 0
         row, axis = divmod(int(place), len(AXES))
-        named = self.frame.assign(segment=self.frame["segment"].map(segment_words))
-        long = named.melt(["segment", "customers"], list(AXES), "axis", "score")
-        worth = named.dropna(subset=["sales_per_customer"])
+        long = self.frame.melt(["segment", "customers"], list(AXES), "axis", "score")
+        worth = self.frame.dropna(subset=["sales_per_customer"])
         colours = plots.segment_colours(made["segment"])
-        shades = {segment_words(name): colour for name, colour in colours.items()}
         return {
             "does": words_of(__name__, "SegmentProfile").say("respond"),
             "stated": bool(self.basis),
-            "named": named,
             "sold": len(sale) > 0,
             "apart": far,
             "k": int((~self.frame["segment"].isin(APART)).sum()),
             "responds": response,
             "sells": sale,
             "large": largest[:0] if len(response) or len(sale) else largest,
-            "far": in_a_sentence(segment_words(made["segment"].iloc[row])) if far else "",
+            "far": in_a_sentence(made["segment"].iloc[row]) if far else "",
             "far_axis": list(AXES)[axis],
             "far_score": float(scores[row, axis]) if far else np.nan,
             "scores": long.assign(
@@ -126,7 +121,7 @@ class SegmentProfile(Result):
                 each=worth["sales_per_customer"],
                 area=worth["share_sales"].clip(lower=0),
             ),
-            "shades": [shades.get(name, plots.MUTED) for name in worth["segment"]],
+            "shades": [colours.get(name, plots.MUTED) for name in worth["segment"]],
         }
 
     plot_size_value = drawn_by(

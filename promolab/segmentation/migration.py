@@ -11,7 +11,6 @@ import pandas as pd
 
 from promolab.profiles import customer_frame
 from promolab.results import Estimate, Result, words_of
-from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import APART
 from promolab.stats import share_interval
 
@@ -173,7 +172,7 @@ def _named(rows: pd.DataFrame) -> pd.DataFrame:
 def _called(name: str) -> str:
     if name in (APPEARED, GONE):
         return words_of(__name__, "Migration").word(name)
-    return segment_words(name)
+    return name
 
 
 def segment_migration(

@@ -12,7 +12,6 @@ import pandas as pd
 from promolab import plots
 from promolab.errors import InputError
 from promolab.results import Result
-from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.rfm import in_a_sentence
 from promolab.stats import normal_quantile
 from promolab.wording import count, plural
@@ -42,8 +41,6 @@ class SegmentMap(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return how much of the differences the map shows, and what its directions are."""
-        named = self.points.assign(segment=self.points["segment"].map(segment_words))
-        colours = plots.segment_colours(self.points["segment"])
         ways = [[{"way": w, "feature": f} for f, w in direction] for direction in self.directions]
         return {
             "shown": sum(self.shares),
@@ -51,8 +48,7 @@ class SegmentMap(Result):
             "up": ways[1],
             "shares_x": self.shares[0],
             "shares_y": self.shares[1],
-            "named": named,
-            "colours": {segment_words(name): colour for name, colour in colours.items()},
+            "colours": plots.segment_colours(self.points["segment"]),
         }
 
     @property
@@ -111,7 +107,7 @@ class SegmentIndex(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return the segments that stand out, with their index, and the most frequent one."""
-        rows = self.frame.assign(segment=self.frame["segment"].map(segment_words))
+        rows = self.frame
         over = rows[rows["verdict"] == "over"].sort_values(
             ["index", "segment"], ascending=[False, True], kind="stable"
         )

@@ -17,7 +17,6 @@ from promolab.errors import InputError, nearest
 from promolab.features import build_features
 from promolab.results import Estimate, Result, words_of
 from promolab.segmentation.groups.measures import grouped_ratio
-from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import NO_HISTORY
 from promolab.stats import benjamini_hochberg, normal_quantile, share_interval, two_sided
 from promolab.wording import count, percent, plural
@@ -105,7 +104,6 @@ class SegmentResponse(Result):
 
     def _called(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return rows with segments and promotions as readers call them."""
-        rows = rows.assign(segment=rows["segment"].map(segment_words))
         if "promotion_id" not in rows:
             return rows
         ids = rows["promotion_id"]

@@ -58,13 +58,13 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def files(small_reports, chinese_reports) -> dict[str, Path]:
+def files(small_reports, null_report, chinese_invoices) -> dict[str, Path]:
     """The pages of a week, the list of weeks; some in Chinese."""
     week = small_reports["first"].out / "2017-W44"
     found = {name: week / f"{name}.html" for name in ("index", *STEPS)}
     found["weeks"] = week.parent / "index.html"
-    whole, sales = chinese_reports["again"], chinese_reports["invoices"]
-    pages = (whole / "index.html", whole.parent / "index.html", sales / "index.html")
+    whole = null_report.out
+    pages = (whole / "latest" / "index.html", whole / "index.html", chinese_invoices / "index.html")
     return found | dict(zip(CHINESE, pages, strict=True))
 
 

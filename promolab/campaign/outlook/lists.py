@@ -17,10 +17,11 @@ from promolab.campaign.outlook.economics import (
 from promolab.campaign.plan.result import Plan
 from promolab.contract import read_operations
 from promolab.display import Html, picture, say
+from promolab.language import own_name
 from promolab.metrics import PastRatios
 from promolab.promotions import discount_per_redeemer, past_discounts, promotion_costs
 from promolab.results import Estimate, Result
-from promolab.segmentation import SegmentIndex, segment_index, segment_words
+from promolab.segmentation import SegmentIndex, segment_index
 from promolab.wording import answer_to, percent
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _whom(told: str) -> str:
     if not percent_sign:
         return told or "–"
     share = percent(float(share.replace(",", "")) / 100, decimals=0)
-    return f"{share} {segment_words(segment)}"
+    return f"{share} {own_name(segment)}"
 
 
 def _ranked(plan: Plan, promotion_id: Any, scores: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,6 @@ from promolab.display import Html, picture, table
 from promolab.effects import Withheld
 from promolab.policy import DIFFERENCE, EVERYBODY, Allocation, PlanValue, SpendingTest, allocate
 from promolab.results import Estimate, Result, plain
-from promolab.segmentation import segment_words
 from promolab.stats import normal_quantile
 from promolab.wording import count, money
 
@@ -97,9 +96,9 @@ class SegmentShares(Result):
         first, last = rows.iloc[0], rows.iloc[-1]
         return {
             "state": "some",
-            "first": segment_words(first["segment"]),
+            "first": first["segment"],
             "most": first["share"],
-            "last": segment_words(last["segment"]) if len(rows) > 1 else "",
+            "last": last["segment"] if len(rows) > 1 else "",
             "least": last["share"],
         }
 
@@ -108,7 +107,7 @@ class SegmentShares(Result):
         shown = dict(self.names) if len(self.names) <= 5 else {}
         heads = {name: self.say(name) for name in ("segment", "customers", "any")}
         return table(
-            self.frame.assign(segment=self.frame["segment"].map(segment_words)),
+            self.frame,
             heads | shown,
             dict.fromkeys(["customers", "any", *shown], count),
             caption=self.say("caption"),

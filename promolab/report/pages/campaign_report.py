@@ -20,7 +20,7 @@ from promolab.loop.promises import ComparedForecasts
 from promolab.report.pages.choice import estimate_of
 from promolab.results import Facts, worded_table, words_of
 from promolab.sales import WeeklySales, monthly_cohorts
-from promolab.segmentation import APART, SegmentProfile, advice_words, segment_words
+from promolab.segmentation import APART, SegmentProfile, advice_words
 from promolab.weeks import Week
 from promolab.wording import Answer, answer_to, listed, money, part_of
 
@@ -225,7 +225,6 @@ def segments_table(run: RunFolder, words: Answer) -> Html:
     rows = told.merge(advice, on="segment", how="left")
     rows["so_do_this"] = [advice_words(line) for line in rows["so_do_this"].fillna("")]
     rows = _with_plan(run, rows)
-    rows["segment"] = rows["segment"].map(segment_words)
     made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
     facts = _words(contacts=int(rows["contacts"].sum()), made_in=made_in, who=words)
     table = worded_table(facts.words["table"][0], facts, rows)

@@ -11,10 +11,9 @@ import pandas as pd
 from promolab import plots
 from promolab.campaign.plan import step_words
 from promolab.folder import RunFolder
-from promolab.language import close_up
+from promolab.language import close_up, own_name
 from promolab.metrics import lift
 from promolab.results import Facts, words_of
-from promolab.segmentation import segment_words
 from promolab.wording import Answer, count, in_currency, part_of
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def _segments(run: RunFolder, ax: Axes) -> None:
     sizes = run.read_table("segments")["segment"].value_counts().sort_index()
     sizes = sizes.sort_values(ascending=False, kind="stable")
     plots.bars(
-        [segment_words(s) for s in sizes.index],
+        [own_name(s) for s in sizes.index],
         sizes.to_numpy(),
         text=[count(n) for n in sizes],
         ax=ax,

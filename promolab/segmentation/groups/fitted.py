@@ -13,7 +13,6 @@ from promolab.errors import InputError
 from promolab.profiles import numeric
 from promolab.results import Estimate, Result
 from promolab.segmentation.groups.measures import NumberOfSegments, Stability
-from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import CURVES, DEFAULT_COLUMNS, Scaling
 from promolab.stats import share_interval
 
@@ -247,7 +246,7 @@ class SegmentDrift(Result):
         rows = self.frame.assign(moved=self.frame["change"].abs().round(9))
         row = rows.sort_values(["moved", "segment"], ascending=[False, True]).iloc[0]
         return {
-            "segment": segment_words(row["segment"]),
+            "segment": row["segment"],
             "then": float(row["share_then"]),
             "now": Estimate.of(row[["share", "share_low", "share_high"]]),
             "reached": REACH,

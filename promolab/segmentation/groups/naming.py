@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,9 +11,7 @@ import pandas as pd
 
 from promolab.glossary import label
 from promolab.profiles import numeric
-from promolab.results import Facts, words_of
 from promolab.segmentation.groups.preparation import standardise
-from promolab.wording import capital
 
 
 @dataclass(frozen=True)
@@ -85,37 +82,6 @@ MIN_DEVIATION = 0.3
 """Standard deviations from the average customer from which on a theme is worth a name."""
 
 COMMON = "Typical shoppers"
-
-
-def segment_words(name: str) -> str:
-    """Return a segment's name in the language that is spoken; in English it is what it is.
-
-    Examples
-    --------
-    >>> segment_words("Lapsed bargain hunters")
-    'Lapsed bargain hunters'
-    """
-    plain, bracket, copy = name.partition(" (")
-    words, noun = _names(), plain[:1].lower() + plain[1:]
-    if noun in _NOUNS:
-        return f"{capital(words.word(noun))}{bracket}{copy}"
-    for adjective in _ADJECTIVES:
-        noun = plain.removeprefix(f"{adjective} ")
-        if noun != plain and noun in _NOUNS:
-            both = f"{words.word(adjective)}{words.say('joined')}{words.word(noun)}"
-            return f"{both}{bracket}{copy}"
-    known = words.word(plain) if plain in words.words["word"] else plain
-    return f"{known}{bracket}{copy}"
-
-
-@functools.cache
-def _names() -> Facts:
-    return words_of(__name__, "segment_names")
-
-
-_PHRASES = [phrase for theme in THEMES for phrase in (theme.high, theme.low) if phrase]
-_ADJECTIVES = [adjective for adjective, _ in _PHRASES]
-_NOUNS = {noun for _, noun in _PHRASES}
 
 
 def _feature_of(theme: Theme, features: pd.DataFrame) -> tuple[str, int] | None:

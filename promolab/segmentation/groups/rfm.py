@@ -12,7 +12,6 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.profiles import numeric
 from promolab.results import Result
-from promolab.segmentation.groups.naming import segment_words
 from promolab.segmentation.groups.preparation import NO_PURCHASES, has_history
 from promolab.stats import part_of_total, share_interval
 
@@ -206,7 +205,7 @@ class RfmGrid(Result):
         top = by.sort_values(["share_sales", "customers"], ascending=False, kind="stable").index[0]
         away = by.reindex(list(ASLEEP)).sum()
         return {
-            "top": in_a_sentence(segment_words(top)),
+            "top": in_a_sentence(top),
             "top_customers": int(by.loc[top, "customers"]),
             "top_sales": float(by.loc[top, "share_sales"]),
             "asleep": "some" if away["customers"] else "none",
@@ -214,10 +213,7 @@ class RfmGrid(Result):
             "away_sales": float(away["share_sales"]),
             "gap": None if np.isnan(self.usual_gap) else round(self.usual_gap),
             "days": 0 if np.isnan(self.last_order) else round(self.last_order),
-            "named": self.cells.assign(
-                segment=self.cells["segment"].map(segment_words),
-                percent=100 * self.cells["share_sales"],
-            ),
+            "named": self.cells.assign(percent=100 * self.cells["share_sales"]),
         }
 
 
