@@ -170,33 +170,6 @@ def _behind(unit: str) -> str:
     return f" {unit}" if unit else ""
 
 
-def more_or_less(
-    value: float, low: float, high: float, unit: str = "", *, scale: float = 1, what: str = ""
-) -> str:
-    """Write a difference with its interval as so much more, or so much less: never as minus more.
-
-    Parameters
-    ----------
-    value, low, high : float
-        The difference and the ends of its interval.
-    unit : str
-        As for `number`.
-    scale : float
-        What the three are multiplied by, such as 100 for points of a share.
-    what : str
-        What there is more or less of.
-
-    Examples
-    --------
-    >>> more_or_less(-3.2, -5.1, -1.3), more_or_less(0.012, 0.003, 0.021, "points", scale=100)
-    ('3 [1, 5] less', '1.2 points [0.3, 2.1] more')
-    """
-    less = value < 0
-    ends = (-high, -low) if less else (low, high)
-    figure = number(scale * abs(value), *(scale * end for end in ends), unit=unit)
-    return " ".join(filter(None, [figure, "less" if less else "more", what]))
-
-
 def percent(
     value: float,
     low: float | None = None,

@@ -76,15 +76,16 @@ def nonsense_of(page: Path) -> list[str]:
 
 
 _FILE = r"\S+\.(?:csv|ipynb|json|toml|html|parquet|safetensors)\b"
-_CODE = r"\bcode\b|\b[a-z]+(?:_[a-z0-9]+)+\b|\bC-[A-Z0-9]{10}\b|\b[0-9a-f]{12}\b|-p \w+=\S+|\[\w+\]"
+_CODE = r"\bcode\b|\b[a-z]+(?:_[a-z0-9]+)+\b|C-[A-Z0-9]{10}|\b[0-9a-f]{12}\b|-p \w+=\S+|\[\w+\]"
 _METHODS = (
-    "AUC NDCG ROC RFM DBSCAN HDBSCAN Qini AUTOC Holm BH logistic eps ln popularity frequency tifu"
-    " content ease als fm hybrid Hubert Arabie Benjamini Hochberg Meinshausen Bühlmann TensorBoard"
+    "AUC NDCG ROC RFM k-means DBSCAN HDBSCAN Qini AUTOC Holm BH logistic eps ln popularity"
+    " frequency tifu content ease als fm hybrid DR-learner inside Hubert Arabie Benjamini"
+    " Hochberg Meinshausen Bühlmann TensorBoard"
 )
 _CURRENCIES = r"\b(?:CNY|USD|EUR)\b"
 _SAID_AS_IT_IS = (
     rf"promolab|Notebook|US\$|\bW\d\d\b|{_FILE}|\bp [<=]|{_CODE}|{_CURRENCIES}"
-    rf"|“\w+”|\b(?:{'|'.join(_METHODS.split())})\b"
+    rf"|“\w+”|(?<![A-Za-z])(?:{'|'.join(_METHODS.split())})(?![A-Za-z])"
 )
 
 

@@ -200,12 +200,10 @@ class MethodChoice(Result):
         """Why this one, in a sentence."""
         return self.say("chosen")
 
-    @property
     def no_board(self) -> str:
         """Why there is no comparison; empty where there is one."""
         return "" if self.board else self.say("no_board")
 
-    @property
     def no_search(self) -> str:
         """Why there is no search; empty where there is one."""
         return "" if self.search else self.say("no_search")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.display.figures import png, show
 from promolab.errors import InputError
-from promolab.glossary import GLOSSARY, describe, label, meaning
-from promolab.language import ENGLISH, _, language, own_name, shown_language, speaking
+from promolab.glossary import GLOSSARY, describe, label, meaning, named
+from promolab.language import ENGLISH, _, language, shown_language, speaking
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def say(text: str, kind: str = "p", css: str = "") -> Html:
     '<p>bread &amp; butter</p>'
     """
     name = f' class="{escape(css)}"' if css else ""
-    return Html(f"<{kind}{name}>{escape(text)}</{kind}>")
+    return Html(f"<{kind}{name}>{escape(named(text))}</{kind}>")
 
 
 def absent(text: str) -> Html:
@@ -84,7 +84,7 @@ def fold(title: str, pieces: Sequence[Html]) -> Html:
     body = join([piece for piece in pieces if piece.text])
     if not body.text:
         return body
-    return Html(f"<details><summary>{escape(title)}</summary>{body.text}</details>")
+    return Html(f"<details><summary>{escape(named(title))}</summary>{body.text}</details>")
 
 
 def beside(pieces: Sequence[Html]) -> Html:
@@ -246,7 +246,7 @@ def table(
         cells.append([_cell(text, right[c], by) for text, by in pairs])
     head = "".join(
         f'<th class="{"number" if right[c] else "text"}" scope="col"{_meaning(c)}>'
-        f"{escape(_(title))}</th>"
+        f"{escape(named(_(title)))}</th>"
         for c, title in columns.items()
     )
     marks = top[marked] if marked else [False] * len(top)
@@ -263,7 +263,7 @@ def table(
     title = f"<caption>{escape(_(caption))}</caption>" if caption else ""
     rows = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     # It scrolls sideways where the screen is narrow, by keys as well.
-    named = f'role="region" aria-label="{escape(caption or _("Table"))}"'
+    named = f'role="region" aria-label="{escape(_(caption) if caption else _("Table"))}"'
     return Html(f'<div class="scroll" tabindex="0" {named}>{rows}</div>{foot}')
 
 
@@ -308,7 +308,7 @@ def _plain(value: Any) -> str | Html:
         return "–"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return f"{value:,}" if isinstance(value, int) else own_name(str(value))
+    return f"{value:,}" if isinstance(value, int) else named(str(value))
 
 
 def _of_the_glossary(

@@ -38,7 +38,6 @@ from promolab.stats import (
     normal_quantile,
     two_sided,
 )
-from promolab.wording import more_or_less
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,7 +168,6 @@ class Difference(Result):
             "n_one": self.treated.n if self.treated else 0,
             "n_other": self.control.n if self.control else 0,
             "rows": e.n,
-            "told_more": more_or_less(*e.ends),
             "unsure": not (e.ci_low > 0 or e.ci_high < 0),
             "weight": self.weight_of_one(),
             "drawn": self._drawn,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promolab.errors import InputError, nearest
-from promolab.language import ENGLISH, language
+from promolab.language import ENGLISH, language, own_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +91,25 @@ def label(name: str) -> str:
     if term is None:
         return name.replace("_", " ")
     return term.label if language() == ENGLISH else term.chinese
+
+
+def named(text: str) -> str:
+    """Return a name, remark or label that was written down in English in the language spoken.
+
+    Examples
+    --------
+    >>> from promolab.language import speaking
+    >>> with speaking("zh"):
+    ...     named("days since the last order"), named("At risk"), named("milk")
+    ('距上次下单天数', '流失风险', 'milk')
+    """
+    if language() == ENGLISH:
+        return text
+    told = own_name(text)
+    return told if told != text else _CHINESE.get(text, text)
+
+
+_CHINESE = {term.label: term.chinese for term in GLOSSARY.values()}
 
 
 def meaning(name: str) -> str:

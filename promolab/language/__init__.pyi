@@ -17,6 +17,7 @@ from .spoken import page_language as page_language
 from .spoken import percent_sign as percent_sign
 from .spoken import recorded as recorded
 from .spoken import recording as recording
+from .spoken import remembered as remembered
 from .spoken import show_in as show_in
 from .spoken import shown_language as shown_language
 from .spoken import speak, speaking

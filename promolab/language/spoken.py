@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -142,7 +142,7 @@ def _(message: str, /, **values: Any) -> str:
     """
     known = message if language() == ENGLISH else _catalogue(language()).get(message) or message
     told = {name: own_name(one) if isinstance(one, str) else one for name, one in values.items()}
-    return known.format(**told) if told else known
+    return remembered(known.format(**told) if told else known, lambda: _(message, **values))
 
 
 def marked(message: str) -> str:
@@ -170,10 +170,31 @@ def again(text: str, messages: Iterable[str], **values: Any) -> str:
     return text if message is None else _(message, **values)
 
 
-def own_name(text: str) -> str:
-    """Return a name that promolab gave by itself in the language that is spoken.
+def remembered(text: str, again: Callable[[], str]) -> str:
+    """Return a sentence; where a page is not English, keep how to say it again when it is shown.
 
-    Segments, kinds and promotions without a title have such names; what a shop calls its own stays.
+    What a step computes is English, whatever its page speaks (`show_in`).
+    """
+    if language() == ENGLISH != shown_language() and len(text) > SHORT:
+        _sentences().setdefault(text, again)
+    return text
+
+
+SHORT = 20  # letters: what is shorter could stand in another sentence by chance
+
+
+def _sentences() -> dict[str, Callable[[], str]]:
+    if not hasattr(_here, "sentences"):
+        _here.sentences = {}
+    found: dict[str, Callable[[], str]] = _here.sentences
+    return found
+
+
+def own_name(text: str) -> str:
+    """Return a name or remark that promolab wrote by itself in the language that is spoken.
+
+    Segments, kinds and promotions without a title have such names, tables hold such remarks; what a
+    shop calls its own stays.
 
     Examples
     --------
@@ -183,20 +204,43 @@ def own_name(text: str) -> str:
     """
     if language() == ENGLISH or not text:
         return text
+    for sentence in sorted(filter(text.__contains__, _sentences()), key=len, reverse=True):
+        again = _sentences().pop(sentence)  # what it is made of may say the same
+        text = text.replace(sentence, again())
+        _sentences()[sentence] = again
     plain, bracket, copy = text.partition(" (")
-    known, front = _names(), plain[:1].swapcase() + plain[1:]
-    found = known.get(plain) or known.get(front)
-    for end in (place.start() for place in re.finditer(" ", plain)):
-        before, behind = known.get(f"{plain[:end]} …"), plain[end + 1 :]
-        if before and (behind in known or re.fullmatch(r"\S*\d\S*", behind)):
-            found = before.replace("…", known.get(behind, behind))
-    return f"{found}{bracket}{copy}" if found else text
+    whole, parts = _names()
+    known = whole.get(plain) or whole.get(plain[:1].swapcase() + plain[1:])
+    if known:
+        return f"{known}{bracket}{copy}"
+    for pattern, said in parts:
+        if match := pattern.fullmatch(text):
+            inner = match.groups()
+            names = [own_name(name) for name in inner]
+            if "…" not in said or names[-1] != inner[-1] or _ID.fullmatch(inner[-1]):
+                first, *others = re.split("[…#*]", said)
+                return first + "".join(map("".join, zip(names, others, strict=True)))
+    return text
+
+
+_ID = re.compile(r"\S*\d\S*")
+_PLACES = {"…": "(.+)", r"\#": r"(\S*\d\S*)", r"\*": "(.+)"}
 
 
 @functools.cache
-def _names() -> dict[str, str]:
+def _names() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
+    """Return names, and patterns of what has places, each with its Chinese."""
     lines = (CATALOGUES / "names.txt").read_text(encoding="utf-8").splitlines()
-    return dict(line.split(" | ") for line in lines if not line.startswith("#"))
+    pairs = [line.split(" | ") for line in lines if not line.startswith("//")]
+    whole = {english: said for english, said in pairs if not re.search("[…#*]", english)}
+    parts = []
+    for english, said in pairs:
+        if english not in whole:
+            made = re.escape(english)
+            for place, pattern in _PLACES.items():
+                made = made.replace(place, pattern)
+            parts.append((re.compile(made), said))
+    return whole, parts
 
 
 def close_up(text: str) -> str:

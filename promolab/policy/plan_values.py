@@ -17,7 +17,7 @@ from promolab.policy.allocation import round_amount
 from promolab.policy.options import by_label
 from promolab.policy.plan_scores import Gain, PlanScores, part_of_budget, posterior_of
 from promolab.results import Estimate, Result, plain
-from promolab.wording import count, more_or_less, number
+from promolab.wording import count, number
 
 if TYPE_CHECKING:
     from promolab.abtest import HoldoutShare
@@ -69,8 +69,7 @@ class Budgets(Result):
             "state": state,
             "part": MORE,
             "extra": MORE * self.spend,
-            "bring": more_or_less(*self.more.ends),
-            "bring_less": more_or_less(*(self.less * -1).ends),
+            "bring_less": self.less * -1,
             "finding": "enough" if self.enough else finding,
             "chosen": self.frame[self.frame["chosen"]],
         }
@@ -230,7 +229,7 @@ class PlanValue(OneFigure):
         losing = number(-self.value, -self.ci_high, -self.ci_low)
         others = self.policies[~self.policies["policy"].isin([PLAN, NOBODY])]
         rows = [
-            {"policy": name, "beyond": more_or_less(*found), "unsure": found[1] <= 0 <= found[2]}
+            {"policy": name, "beyond": Estimate.of(found), "unsure": found[1] <= 0 <= found[2]}
             for name, *found in others[["policy", *DIFFERENCE]].itertuples(index=False)
         ]
         ahead = self.contacts and (others["difference_low"] > 0).all()

@@ -15,7 +15,7 @@ import pandas as pd
 
 from promolab.contract import Attributes, attributes_in
 from promolab.errors import InputError
-from promolab.glossary import label
+from promolab.glossary import label, named
 from promolab.language import ENGLISH, day_words, language
 from promolab.profiles.scores import AXES, customer_frame, numeric
 from promolab.results import Estimate, Result
@@ -96,7 +96,7 @@ class ProfileCard(Result):
             for name, value in self.attributes.items()
         }
 
-    def _repr_html_(self) -> str:
+    def _html(self) -> str:
         return self._box() + _withheld(self.withheld)
 
     def _box(self) -> str:
@@ -123,7 +123,7 @@ _LINE = "var(--line,var(--jp-border-color2,#ddd))"
 
 
 def _withheld(sentence: str) -> str:
-    return f"<p>{html.escape(sentence)}</p>" if sentence else ""
+    return f"<p>{html.escape(named(sentence))}</p>" if sentence else ""
 
 
 def _bar(name: str, score: float) -> str:
@@ -299,7 +299,7 @@ class CardPair(Result):
             "low": row["second"],
         }
 
-    def _repr_html_(self) -> str:
+    def _html(self) -> str:
         both = self.first._box() + self.second._box()
         return f"<div>{both}{_withheld(self.first.withheld)}</div>"
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from promolab.display import ends_beside
 from promolab.errors import InputError
-from promolab.language import ENGLISH, language, own_name
+from promolab.glossary import named
+from promolab.language import ENGLISH, language
 from promolab.results.facts import Facts
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _value(value: Any, facts: Facts, rows: pd.DataFrame | None) -> Any:
         return _named(rows[value])
     if isinstance(value, str) and "{" not in value:
         given = facts.get(value, value)
-        return {own_name(k): v for k, v in given.items()} if isinstance(given, dict) else given
+        return {named(k): v for k, v in given.items()} if isinstance(given, dict) else given
     if isinstance(value, list):
         return [_value(each, facts, rows) for each in value]
     return facts.line(value) if isinstance(value, (str, Mapping)) else value
@@ -151,7 +152,7 @@ def _named(column: pd.Series[Any]) -> np.ndarray:
     """Return a column's values, names that promolab gave in the language that is spoken."""
     if column.dtype.kind != "O" or language() == ENGLISH:
         return column.to_numpy()
-    told = [own_name(value) if isinstance(value, str) else value for value in column]
+    told = [named(value) if isinstance(value, str) else value for value in column]
     return np.array(told, dtype=object)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from promolab.display import ends_beside
-from promolab.glossary import label
-from promolab.language import ENGLISH, language, own_name
+from promolab.glossary import label, named
+from promolab.language import ENGLISH, language, remembered
 from promolab.results.estimate import Estimate
 from promolab.results.formats import write
 from promolab.wording import capital
@@ -151,13 +151,14 @@ class Facts:
 
     def say(self, name: str) -> str:
         """Return one of the lines under ``say``."""
-        return self.line(self.words["say"][name], name)
+        line = self.words["say"][name]
+        return remembered(self.line(line, name), lambda: self.line(line, name))
 
     def summary(self) -> str:
         """Return the sentences in their ``order``; by default ``told``, else all as they stand."""
         lines = self.words["say"]
         names = lines.get("order") or (["told"] if "told" in lines else list(lines))
-        return self.joined((self.line(lines[name], name) for name in names), "sentences")
+        return self.joined(map(self.say, names), "sentences")
 
     def line(self, line: Line, name: str = "", within: frozenset[str] = frozenset()) -> str:
         """Return a line in words: the case that its fact decides, in the language spoken.
@@ -225,16 +226,18 @@ class Facts:
             return self.joined([self.written(one, rest) for one in value], kind)
         if kind == "label":
             return label(str(value))
+        if kind == "more":
+            return Facts(self.words, {}, value, self).line(self.words["join"]["so_much"])
         if kind.partition(".")[0] == "points":
             spec = f"{spec} {self.word('points')}"
         if isinstance(value, str) and spec in ("", "text"):
-            return own_name(value)
+            return named(value)
         return write(value, spec, str(self.get("currency", "")))
 
     def word(self, code: Any) -> str:
         """Return what a code is called: of the room's words, else as the glossary labels it."""
         known = self.words.get("word", {}).get(str(code))
-        return self.line(known) if known is not None else own_name(label(str(code)))
+        return self.line(known) if known is not None else named(label(str(code)))
 
     def joined(self, told: Iterable[str], how: str) -> str:
         """Return texts that are not empty as one: sentences, and, or, list or each."""

@@ -238,7 +238,14 @@ class Result:
 
     def _repr_html_(self) -> str:
         with speaking(shown_language()):
-            return join([say(self.summary()), self.to_table()])._repr_html_()
+            return self._html()
+
+    def _html(self) -> str:
+        return join([say(self.summary()), self.to_table()])._repr_html_()
+
+    def at_the_top(self) -> str:
+        """Return the one line of it that stands at the top of a page."""
+        return self.say("finding")
 
 
 def drawn_by(drawing: str, said: str) -> Callable[..., Any]:

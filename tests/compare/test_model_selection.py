@@ -60,7 +60,7 @@ def test_without_a_comparison_or_contacts_the_page_says_so(pairs: pd.DataFrame) 
     choice = choose_method(pairs, "tree", l2=100.0)
     assert choice.board is None and choice.kind == "tree"
     assert "by the method tree, as asked for" in choice.summary()
-    assert choice.no_board == "No methods were compared."
+    assert choice.no_board() == "No methods were compared."
     nothing = choose_method(pairs.head(0), "recommended", "logistic, tree", l2=100.0)
     assert nothing.board is None and nothing.kind == "logistic"
     assert "could not be compared" in nothing.why
@@ -68,8 +68,8 @@ def test_without_a_comparison_or_contacts_the_page_says_so(pairs: pd.DataFrame) 
     alone = choose_method(pairs, "recommended", features="chosen")
     assert alone.kind == "logistic" and "nothing was compared" in alone.why
     choice = choose_method(pd.DataFrame({"redeemed": [], "label_complete": []}), models="logistic")
-    assert "no past contacts" in choice.no_board
-    assert "nothing to search" in choice.no_search
+    assert "no past contacts" in choice.no_board()
+    assert "nothing to search" in choice.no_search()
 
 
 def test_the_encoding_of_a_week_is_in_words(pairs: pd.DataFrame, small_shop) -> None:
@@ -93,7 +93,7 @@ def test_a_search_sets_the_options(pairs: pd.DataFrame) -> None:
     assert asked.options["l2"] == 77.0 and dict(asked.search.fixed) == {"l2": 77.0}
     failed = choose_method(pairs.assign(label_complete=False), "tree", features="chosen", trials=1)
     assert failed.search is None
-    assert "could be searched for" in failed.no_search
+    assert "could be searched for" in failed.no_search()
 
 
 def test_features_are_chosen_by_what_they_would_have_done(pairs: pd.DataFrame) -> None:

@@ -76,7 +76,7 @@ class WeekPlan(Result):
         """Return whom to contact about what, at what cost: a row per promotion."""
         return self.economics.to_table() if len(self.economics) else Html("")
 
-    def _repr_html_(self) -> str:
+    def _html(self) -> str:
         return join([*map(say, self.summary().splitlines()), self.to_table()])._repr_html_()
 
     def funnels(self) -> Html:

@@ -27,7 +27,7 @@ from promolab.effects import Check, Difference, Withheld, spoken
 from promolab.errors import InputError, PromolabError, nearest
 from promolab.language import ENGLISH, speaking
 from promolab.results import Result, words_of
-from promolab.wording import arm_words, count, number, percent, plural
+from promolab.wording import arm_words, count, number, percent
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -278,11 +278,8 @@ def _from_decisions(shop: Shop, as_of: Any, horizon_days: int) -> ExperimentChoi
         shop, by="kind", as_of=as_of, horizon_days=horizon_days, early=True
     )
     rounds = trial.frame[trial.block].nunique() if trial.block else 1
-    why = (
-        f"The shop's own decisions: {count(trial.n)} in {plural(rounds, 'round')}, of "
-        f"{plural(trial.customers, 'customer')}. An arm is a kind of promotion."
-    )
-    why = " ".join([why, *trial.notes])
+    made = {"decisions": trial.n, "rounds": rounds, "customers": trial.customers}
+    why = " ".join([words_of(__name__, "ExperimentChoice", **made).say("decided"), *trial.notes])
     currency = shop.settings.currency
     return ExperimentChoice(trial, DECISIONS, why, currency=currency, horizon_days=horizon_days)
 

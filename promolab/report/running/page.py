@@ -21,7 +21,16 @@ from unicodedata import east_asian_width
 
 from promolab.display import NOTEBOOK_STYLE, Html, absent, explained, table
 from promolab.folder import ReportsFolder, RunFolder, write_whole
-from promolab.language import ENGLISH, _, close_up, language, marked, page_language, speaking
+from promolab.language import (
+    ENGLISH,
+    _,
+    close_up,
+    language,
+    marked,
+    own_name,
+    page_language,
+    speaking,
+)
 from promolab.report.running.steps import Step
 from promolab.results import Facts, words_of
 from promolab.weeks import Week
@@ -371,7 +380,7 @@ def _is_end(cell: Any) -> bool:
 
 def _reads(told: str) -> str:
     rows = [line.split("|") for line in told.split("\n")[2:] if line.count("|") == 3]
-    names = ", ".join(row[1].strip() for row in rows)
+    names = ", ".join(own_name(part) for row in rows for part in row[1].strip().split(", "))
     return _words(names=names).say("made_from") if rows else told
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.language import ENGLISH, language
 from promolab.profiles import numeric
 from promolab.results import Result
 from promolab.segmentation.groups.preparation import NO_PURCHASES, has_history
@@ -64,7 +65,7 @@ def in_a_sentence(segment: str) -> str:
     ('“At risk” customers', 'Champions')
     """
     alone = segment in RFM_ORDER and segment not in _PLURAL
-    return f"“{segment}” customers" if alone else segment
+    return f"“{segment}” customers" if alone and language() == ENGLISH else segment
 
 
 def quintile_scores(values: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
