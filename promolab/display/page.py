@@ -263,8 +263,8 @@ def table(
     title = f"<caption>{escape(_(caption))}</caption>" if caption else ""
     rows = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     # It scrolls sideways where the screen is narrow, by keys as well.
-    named = f'role="region" aria-label="{escape(_(caption) if caption else _("Table"))}"'
-    return Html(f'<div class="scroll" tabindex="0" {named}>{rows}</div>{foot}')
+    region = f'role="region" aria-label="{escape(_(caption) if caption else _("Table"))}"'
+    return Html(f'<div class="scroll" tabindex="0" {region}>{rows}</div>{foot}')
 
 
 def _cell(text: str | Html, right: bool, by: str = "") -> str:

@@ -22,7 +22,7 @@ def test_a_shop_without_effects_has_every_page_and_nothing_to_target(null_report
     assert "未见可定向之处" in page and "omething to target" not in page
     assert "存在可定向之处" not in page and "可以定向：" not in page
     # The four types are shown of a shop whose truth is known: here nobody is changed.
-    assert "仅供教学" in page and "lost cause" in page and ">persuadable<" not in page
+    assert "仅供教学" in page and "无望" in page and ">可说服<" not in page
     # Nobody is changed, so nothing is spent but on those whom chance draws to learn from.
     metrics = made.metrics(WEEK)
     policy = metrics["policy"]
