@@ -22,7 +22,7 @@ from promolab.compare import Backtest, pair_features, run_backtest, support
 from promolab.contract import Shop
 from promolab.errors import InputError
 from promolab.features import build_candidates, build_pairs
-from promolab.language import ENGLISH, language, own_name
+from promolab.language import ENGLISH, language
 from promolab.model import ResponseModel
 from promolab.model.inputs import unseen_expected
 from promolab.promotions import PREDICTION_LEVEL, kinds_answered
