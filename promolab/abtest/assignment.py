@@ -125,12 +125,9 @@ class Layer:
                 f"layer {self.name!r} has no experiment {experiment!r}; "
                 f"{nearest(experiment, list(self.experiments))}"
             )
-        low = Fraction(0)
-        for name, part in self.experiments.items():
-            if name == experiment:
-                return low, min(low + Fraction(part), Fraction(1))
-            low += Fraction(part)
-        raise AssertionError(experiment)
+        ends = list(accumulate(map(Fraction, self.experiments.values()), initial=Fraction(0)))
+        place = list(self.experiments).index(experiment)
+        return ends[place], min(ends[place + 1], Fraction(1))
 
 
 @dataclass(frozen=True)

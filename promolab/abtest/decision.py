@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from promolab.abtest.comparison import ALONE, CORRECTIONS, HOLM, ArmComparison, Metric
+from promolab.abtest.comparison import ALONE, CORRECTIONS, HOLM, SHARE, ArmComparison, Metric
 from promolab.abtest.power import smallest_effect
 from promolab.abtest.profit import PROFIT, ArmMoney
 from promolab.abtest.sequential import p_at_any_time
@@ -215,16 +215,13 @@ def change_of(e: Estimate, kind: str) -> dict[str, Any]:
     """
     # Where nobody had any, chance has no part in that.
     same = e.value == e.ci_low == e.ci_high == 0
-    return {"difference": e, "changed": "same" if same else _unit(kind)}
+    unit = "points" if kind == SHARE else "amount"
+    return {"difference": e, "changed": "same" if same else unit}
 
 
 def amount_words(value: float, kind: str) -> str:
     """Write a size of a difference, of shares in points."""
-    return words_of(__name__).written(value, "points" if kind == "share" else "number")
-
-
-def _unit(kind: str) -> str:
-    return "points" if kind == "share" else "amount"
+    return words_of(__name__).written(value, "points" if kind == SHARE else "number")
 
 
 SHIP, STOP, GO_ON, NONE = "ship", "stop", "go on", "no verdict"

@@ -154,12 +154,10 @@ def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, L
     of_one = {
         unit: bounds.pop((scope, unit))[1] for scope, unit in [*bounds] if scope == "customer"
     }
-    none_left = {one for one, most in of_one.items() if most < 1}
-    if none_left:
-        allowed = ~pd.Index(options.customers).astype(str).isin(none_left)[:, None]
-        allowed = np.broadcast_to(allowed, options.value.shape)
-        allowed = allowed if options.eligible is None else allowed & options.eligible
-        options = replace(options, eligible=allowed)
+    if none_left := {one for one, most in of_one.items() if most < 1}:
+        may = ~pd.Index(options.customers).astype(str).isin(none_left)[:, None]
+        open_to = True if options.eligible is None else options.eligible
+        options = replace(options, eligible=np.broadcast_to(may & open_to, options.value.shape))
     known = list(options.promotions)
     codes, groups = _groups(options, rules.groups)
     usage, of_group = [], []
