@@ -131,7 +131,8 @@ class Forward:
         predictor" of Chernozhukov et al. 2018).
         """
         products, squares = (each[:, :before].sum(axis=1) for each in self._sums)
-        return np.divide(products, squares, out=np.zeros_like(products), where=squares > 0)
+        slopes = np.divide(products, squares, out=np.zeros_like(products), where=squares > 0)
+        return np.asarray(slopes)
 
     def best(self, before: int) -> np.ndarray:
         """Return which learner did best in the folds before one, by arm, shape (K − 1,).

@@ -142,11 +142,10 @@ def compare_with_holdout(
     )
     spent = None
     if sales is not None:
-        now, before = (
-            None if amounts is None else who.map(amounts).fillna(0.0).to_numpy(dtype=float)
-            for amounts in (sales, earlier)
-        )
-        spent = compare_arms(now, arm, kind="mean", earlier=before, **how)
+        if earlier is not None:
+            how["earlier"] = who.map(earlier).fillna(0.0).to_numpy(dtype=float)
+        amounts = who.map(sales).fillna(0.0).to_numpy(dtype=float)
+        spent = compare_arms(amounts, arm, kind="mean", **how)
     words = words_of(
         __name__,
         "HoldoutComparison",
