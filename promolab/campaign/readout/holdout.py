@@ -70,7 +70,7 @@ class HoldoutComparison:
         names = ("assigned", "held", "holdout", "share_held", "why", "identification")
         fields = {name: plain(getattr(self, name)) for name in names}
         parts = {"sales": self.sales, "bought": self.bought, "redeemed": self.redeemed}
-        fields |= {name: _arms_of(part) for name, part in parts.items() if part is not None}
+        fields |= {name: None if part is None else _arms_of(part) for name, part in parts.items()}
         return fields | {"promotion_id": str(self.promotion_id)}
 
 
