@@ -16,7 +16,6 @@ from promolab.glossary import label
 from promolab.model import ResponseModel
 from promolab.model.inputs import OTHERS
 from promolab.results import Estimate, Result
-from promolab.wording import count, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -137,26 +136,6 @@ class TreeRules(Result):
             ),
             "leaves": [dataclasses.asdict(end) for end in self.ends],
         }
-
-    def text(self) -> str:
-        """Return the tree as indented lines.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from promolab.model import ResponseModel
-        >>> X = pd.DataFrame({"orders": range(100)})
-        >>> model = ResponseModel("tree", depth=1).fit(X, [0] * 40 + [1, 0, 1] * 20)
-        >>> print(tree_rules(model).text())
-        all: 40 % of 100
-          orders ≤ 49: 14 % of 50
-          orders ≥ 50: 66 % of 50
-        """
-        return "\n".join(
-            f"{'  ' * node.depth}{node.answer or 'all'}: "
-            f"{percent(node.rate, decimals=0)} of {count(node.n)}"
-            for node in self.nodes
-        )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the tree as indented lines, beside each the rate with its interval."""

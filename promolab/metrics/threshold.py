@@ -16,7 +16,7 @@ from promolab.metrics._inputs import (
     ranked_rows,
     rows_of,
 )
-from promolab.results import Estimate, drawn_by
+from promolab.results import Estimate
 from promolab.stats import normal_quantile
 
 if TYPE_CHECKING:
@@ -175,34 +175,20 @@ class ThresholdChart(OnRows):
         return round(self.share * self.n)
 
     def facts(self) -> dict[str, Any]:
-        """Return shares and thresholds that may be best, inside the axes, and two flat lines."""
+        """Return the shares that may be best, how high the axis reaches, and two flat lines."""
         import pandas as pd
 
         low, high = self.frame["profit_low"].min(), self.frame["profit_high"].max()
-        found: dict[str, Any] = {
+        flat = {"x": [0.0, 1.0], "everybody": self.everybody.value, "nobody": 0.0}
+        return {
             "currency": self.unit,
             "luck": self.optimism if self.optimism > 0.01 * abs(self.profit.value) else 0,
             # Room for the legend above a curve that fills the frame.
             "height": [low - 0.05 * (high - low), high + 0.35 * (high - low)],
             "reach": Estimate(self.share, self.share_low, self.share_high),
+            "chosen": self.share,
+            "flat": pd.DataFrame(flat),
         }
-        for name, x in (
-            ("share", self.frame["share"]),
-            ("threshold", self.by_threshold["threshold"]),
-        ):
-            ends = np.array([x.min(), x.max()])
-            for part in ("", "_low", "_high"):
-                found[f"{name}{part}_drawn"] = np.clip(getattr(self, f"{name}{part}"), *ends)
-            flat = {"x": ends, "everybody": self.everybody.value, "nobody": 0.0}
-            found[f"flat_{name}"] = pd.DataFrame(flat)
-        return found
-
-    @property
-    def by_threshold(self) -> pd.DataFrame:
-        """`frame` without contacting nobody, whose threshold is ∞."""
-        return self.frame.iloc[1:]
-
-    plot_by_threshold = drawn_by("plot_by_threshold", "Draw profit by threshold, as `plot` does.")
 
 
 def threshold_chart(

@@ -17,10 +17,7 @@ from promolab.effects import Refused, place_within, predict_models
 from promolab.effects.learners import learners as shared
 from promolab.effects.learners.aipw import fit_nuisance
 from promolab.errors import InputError
-from promolab.features import decisions_experiment
 from promolab.metrics import compare_qini, cost_curve, funded, qini
-from promolab.sources import simulated
-from promolab.wording import count
 from tests.wording_lint import nonsense
 
 HILLSTROM = Path(os.environ.get("PROMOLAB_DATA", "")) / "hillstrom.csv.gz"
@@ -213,14 +210,3 @@ def test_a_public_mailing_is_compared():
     assert nonsense(found.summary()) == []
     women = compare_effects(part, names, "visit", arm="Womens E-Mail")
     assert women.figure("dr").value != found.figure("dr").value
-
-
-def test_a_shop_with_a_round_every_week_is_compared():
-    shop = simulated(customers=1_500, weeks=14, variant="weekly", exploration=1.0, seed=0)
-    trial = decisions_experiment(shop)
-    names = {"dr": UpliftModel("dr", "linear"), "t": UpliftModel("t", "linear")}
-    found = compare_effects(trial, names)
-    assert len(trial.treatments) == 4 and found.right == "randomised"
-    customers = trial.frame[trial.customer_id].nunique()
-    assert f"by {count(customers - -(-customers // 5))} customers" in found.summary()
-    assert set(found.surely()) <= set(found.methods) and nonsense(found.summary()) == []

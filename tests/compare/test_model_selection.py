@@ -72,16 +72,6 @@ def test_without_a_comparison_or_contacts_the_page_says_so(pairs: pd.DataFrame) 
     assert "nothing to search" in choice.no_search()
 
 
-def test_the_encoding_of_a_week_is_in_words(pairs: pd.DataFrame, small_shop) -> None:
-    shop, week = load_shop(small_shop), Week.parse("2017-W44")
-    starts_at, until = week.start(shop.zone), week.end(shop.zone)
-    launch = launch_week(shop, starts_at, until, pairs=pairs, columns=["orders", "recency_days"])
-    assert launch.model is not None
-    found = launch.model.preparation()
-    shown = found.summary() + found.to_table().text
-    assert "_" not in shown and "days since the last order" in shown
-
-
 def test_a_search_sets_the_options(pairs: pd.DataFrame) -> None:
     pytest.importorskip("optuna")
     choice = choose_method(pairs, "tree", trials=2, l2=100.0, seed=1)

@@ -106,5 +106,3 @@ def test_it_draws_what_it_says_and_bad_input_is_named(rows):
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.frame["profit"])
     words = [text.get_text() for text in ax.get_legend().get_texts()]
     assert words[-2:] == ["contact everybody", "contact nobody"]
-    by = result.plot_by_threshold()
-    np.testing.assert_array_equal(by.lines[0].get_xdata(), result.frame["threshold"].iloc[1:])

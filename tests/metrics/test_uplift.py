@@ -22,7 +22,7 @@ from promolab.metrics.uplift import (
     rate,
 )
 from promolab.stats import spread_of
-from tests.draws import check_cover, draws, ends_of, noise
+from tests.draws import check_cover, draws, ends_of
 from tests.refused import refused
 
 
@@ -162,23 +162,6 @@ def test_standard_errors_are_those_of_the_jackknife(kind, name):
     expected = parts.std(ddof=1) / np.sqrt(n) * 1.97
     # A row on top weighs log n in AUTOC, so the jackknife's figure is a little larger there.
     assert half == pytest.approx(expected, rel=0.16 if name == "autoc" else 0.1)
-
-
-def test_the_half_sample_bootstrap_agrees_on_qini_and_autoc():
-    n, times = 3000, draws()
-    y, treated, score = experiment(6, n)
-    rng = np.random.default_rng(0)
-    found = []
-    for _ in range(times):
-        half = rng.permutation(n)[: n // 2]
-        area = rate(y[half], treated[half], score[half])
-        found.append((area.qini, area.autoc))
-    spread = np.std(found, axis=0, ddof=1)  # of a half without replacement: that of the whole
-    whole = rate(y, treated, score)
-    mine = np.array(
-        [whole.qini_ci_high - whole.qini_ci_low, whole.autoc_ci_high - whole.autoc_ci_low]
-    ) / (2 * 1.96)
-    assert np.allclose(mine / spread, 1, atol=noise(times))
 
 
 @pytest.mark.parametrize("scores", [False, True])

@@ -80,7 +80,7 @@ def test_order_changes_nothing_and_transform_learns_nothing() -> None:
 def test_of_many_rows_each_counts_and_their_order_changes_nothing(monkeypatch) -> None:
     # Every third customer has done nothing yet: many rows are equal in every column.
     rng = np.random.default_rng(2)
-    n = 250_000
+    n = 60_000
     active = rng.random(n) > 1 / 3
     X = pd.DataFrame(
         {
@@ -102,7 +102,7 @@ def test_of_many_rows_each_counts_and_their_order_changes_nothing(monkeypatch) -
         codes["amount"].bend, X.loc[X["amount"] > 0, "amount"].quantile(0.25)
     )
     matrix = encoder.transform(X)
-    np.testing.assert_allclose(matrix.mean(axis=0), 0, atol=0.01)
+    np.testing.assert_allclose(matrix.mean(axis=0), 0, atol=0.02)
     monkeypatch.setattr("promolab.model.inputs.encoding.WORTH_THREADS", 10 * n)  # all on one thread
     assert Encoder.fit(X) == encoder
     np.testing.assert_array_equal(encoder.transform(X), matrix)

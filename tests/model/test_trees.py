@@ -1,6 +1,5 @@
 """Tree, forest and boosting behind the door: features as they are, same bits, trees that read."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -137,8 +136,6 @@ def test_a_tree_reads_and_is_drawn_as_its_rows_say_and_no_leaf_is_impossible() -
     assert best["rule"] == "city is a or d and orders ≥ 5 and share > 0.981 (or missing)"
     rows = X["city"].isin(["a", "d"]) & (X["orders"] >= 5) & ~(X["share"] <= 0.981)
     assert best["n"] == rows.sum() and best["responses"] == y[rows].sum()
-    assert rules.text().splitlines()[0] == f"all: {100 * y.mean():.0f} % of 1,500"
-    assert len(rules.text().splitlines()) == len(rules.nodes)
     assert "training rows" in rules.summary() and rules.to_dict()["n"] == 1500
     X = pd.DataFrame({"x": np.arange(200.0)})
     p = ResponseModel("tree").fit(X, (X["x"] >= 100).astype(int)).probability(X)
@@ -149,11 +146,6 @@ def test_a_tree_reads_and_is_drawn_as_its_rows_say_and_no_leaf_is_impossible() -
     shown = [text.get_text() for text in ax.texts]
     assert all(any(text.endswith(f"of {node.n:,}") for text in shown) for node in rules.nodes)
     assert ax.get_title(loc="left").startswith("Most respond where")
-    figure = ax.figure
-    figure.canvas.draw()
-    box = figure.get_tightbbox()
-    assert box is not None and box.x1 <= figure.get_size_inches()[0] + 0.1
-    mpl.pyplot.close(figure)
     refused("a forest model has no rules", tree_rules, fitted("forest"))
 
 
