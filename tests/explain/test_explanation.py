@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from promolab.explain.explanation import explain_row
-from promolab.explain.rules import Coefficients, weights_or_rules
+from promolab.explain.rules import weights_or_rules
 from promolab.model.explanation import shapley_parts
 from promolab.model.response import ResponseModel
 from tests.draws import noise
@@ -158,15 +158,3 @@ def test_features_that_are_missing_together_are_one_row():
     assert "age: not known" in names
     assert len(names) == 6  # four features, and what is not known of two together and of one
     assert ax.get_title(loc="left").startswith("Not known: 2 features, each weighs most")
-
-
-def test_only_the_largest_are_drawn(monkeypatch):
-    rng = np.random.default_rng(1)
-    X = pd.DataFrame(rng.normal(size=(300, 5)), columns=list("abcde"))
-    y = (rng.random(300) < 1 / (1 + np.exp(-2 * X["c"]))).astype(int)
-    found = weights_or_rules(ResponseModel(l2=1.0).fit(X, y))
-    assert isinstance(found, Coefficients)
-    monkeypatch.setattr("promolab.explain.rules.MOST_DRAWN", 2)
-    ax = found.plot()
-    assert len(names_in(ax)) == 2
-    assert ax.get_title(loc="left") == "C weighs most"

@@ -1,7 +1,5 @@
 """Importance finds what matters, says how surely, and never looks ahead."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,25 +68,6 @@ def test_what_matters_is_found_by_shuffles_within_promotions() -> None:
     assert abs(within.loc["which", "importance"]) < 1e-6
     assert over_all.loc["which", "ci_low"] > 0.02
     assert over_all.loc["which", "shuffled"] == "over all rows"
-
-
-def test_models_are_named_made_or_given_and_told_when_a_promotion_was() -> None:
-    pairs = pairs_of(900)
-    told = []
-
-    class Listening(ResponseModel):
-        def fit(self, X, y, *more: Any, **beside: Any):
-            told.append(beside["time"])
-            return super().fit(X, y, *more, **beside)
-
-    options = {"columns": pd.Index(["strong", "weak"]), "repeats": 1}
-    tables = [
-        importance_out_of_time(pairs, model=model, **options).frame
-        for model in ("logistic", ResponseModel(), Listening)
-    ]
-    for table in tables[1:]:
-        pd.testing.assert_frame_equal(table, tables[0])
-    assert set(told[0]) < set(pairs["starts_at"])
 
 
 def test_whole_is_the_metric() -> None:

@@ -208,9 +208,8 @@ def bandit(name: str) -> pd.DataFrame:
     return rows.rename(columns=names)
 
 
-@pytest.mark.parametrize("campaign", ["men", "women", "all"])
-def test_a_real_log_evaluates_the_other_policy(campaign):
-    random, bts = bandit(f"random_{campaign}"), bandit(f"bts_{campaign}")
+def test_a_real_log_evaluates_the_other_policy():
+    random, bts = bandit("random_men"), bandit("bts_men")
     actions = int(max(random["action"].max(), bts["action"].max())) + 1
     even = np.full((len(random), actions), 1 / actions)
     same = policy_value(random, even, estimator="ips")

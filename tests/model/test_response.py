@@ -302,16 +302,7 @@ SMALL: dict[str, dict[str, object]] = {
     "tree": {"depth": 2, "min_leaf": 5},
     "forest": {"trees": 2},
     "boosting": {"iterations": 2},
-    "mlp": {"epochs": 1},
-    "logistic": {},
 }
-
-
-@pytest.mark.parametrize("kind", SMALL)
-def test_no_rows_have_no_chances(kind: str) -> None:
-    X = pd.DataFrame({"orders": range(40), "city": ["a", "b"] * 20})
-    model = ResponseModel(kind, **SMALL[kind]).fit(X, [0, 1] * 10 + [1] * 20)
-    assert model.probability(X.head(0)).shape == (0,)
 
 
 def test_columns_of_labels_penalties_and_levels_may_be_numpys_moments_are_no_numbers() -> None:
