@@ -15,7 +15,7 @@ from promolab.effects.model import UpliftModel
 from promolab.effects.saved import FORMAT
 from promolab.errors import InputError
 from promolab.model import ResponseModel
-from promolab.model.learners._skops import from_bytes, to_bytes
+from promolab.model.learners import from_bytes, to_bytes
 from promolab.results import read_values, write_values
 from tests.effects.made_up import trial
 from tests.refused import refused

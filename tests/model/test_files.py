@@ -21,8 +21,7 @@ from skops.io import get_untrusted_types
 
 from promolab.errors import InputError
 from promolab.model.inputs.encoding import Encoder
-from promolab.model.learners import _skops
-from promolab.model.learners.trees import Boosting, Forest, Tree
+from promolab.model.learners.trees import TRUSTED, Boosting, Forest, Tree, to_bytes
 from promolab.model.response import FORMAT, ResponseModel
 from promolab.results import read_values, write_values
 from promolab.results.container import versions
@@ -203,7 +202,7 @@ def test_forged_trees_that_are_trusted_but_wrong(tmp_path: Path) -> None:
 
     first = tree.learners_[0]
     assert isinstance(first, Tree)
-    bytes_of, version = _skops.to_bytes, sklearn.__version__
+    bytes_of, version = to_bytes, sklearn.__version__
     fewer = replace(first.encoder, codes=first.encoder.codes[:-1])
     other_kind = learned(written=(version, bytes_of(trees_of(forest))))
     another_version = learned(written=("1.2.3", bytes_of(trees_of(tree))))
@@ -248,8 +247,8 @@ def test_what_is_trusted_is_no_more_than_the_kinds_need() -> None:
     needed: set[str] = set()
     for kind, options in TREES.items():
         estimator = trees_of(ResponseModel(kind, **options).fit(X, y))
-        needed |= {*get_untrusted_types(data=_skops.to_bytes(estimator).tobytes())}
-    assert needed == set(_skops.TRUSTED)
+        needed |= {*get_untrusted_types(data=to_bytes(estimator).tobytes())}
+    assert needed == set(TRUSTED)
 
 
 @pytest.mark.parametrize("how", ["short", "nan"])
