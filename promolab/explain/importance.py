@@ -1,4 +1,4 @@
-"""Permutation importance: what a model loses in quality when a feature is shuffled."""
+"""Permutation importance: by how much the AUC falls when a feature is shuffled."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import choice, whole_number
-from promolab.errors import InputError
-from promolab.metrics import placements, placements_within, variance_of
+from promolab.checks import whole_number
+from promolab.metrics import placements, variance_of
 from promolab.model import (
     BLOCK,
     ResponseModel,
@@ -26,44 +25,10 @@ from promolab.model.inputs import (
     check_present,
 )
 from promolab.results import Estimate, Result
-from promolab.stats import cluster_sums, normal_quantile
+from promolab.stats import normal_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-
-class Quality:
-    """A metric of log odds, more is better, with what each row adds to its error."""
-
-    def __init__(self, metric: str, y: np.ndarray, group: np.ndarray | None) -> None:
-        self.metric, self.y, self.group = metric, y, group
-
-    def __call__(self, logits: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the metric, and what each row adds to its error."""
-        y, n = self.y, len(self.y)
-        if self.metric == "auc":
-            ranked = placements(y, logits)
-            auc = ranked.auc
-            return auc, ranked.deviations(y, auc, None)
-        if self.metric == "auc_within" and self.group is not None:
-            groups = int(self.group.max()) + 1
-            kept, used, ranked = placements_within(y, logits, self.group, groups)
-            auc = ranked.auc
-            parts = np.zeros(n)
-            parts[kept] = ranked.deviations(y[kept], auc, used)
-            return auc, parts
-        if self.metric == "log_loss":
-            losses = np.logaddexp(0, np.where(y, -logits, logits))
-        else:
-            losses = (y - 1 / (1 + np.exp(-np.clip(logits, -700, 700)))) ** 2
-        return -float(losses.mean()), (float(losses.mean()) - losses) / n
-
-    def variance(self, parts: np.ndarray, cluster: np.ndarray | None) -> float:
-        """Return the variance of the metric from what each row adds."""
-        if self.metric.startswith("auc"):
-            return variance_of(self.y, parts, cluster).value
-        sums = cluster_sums(parts, cluster)
-        return float(np.square(sums).sum()) * len(sums) / max(len(sums) - 1, 1)
 
 
 class Shuffles:
@@ -94,17 +59,15 @@ class Shuffles:
 
 @dataclass(frozen=True)
 class Importance(Result):
-    """By how much a model's quality falls when a feature is shuffled.
+    """By how much a model's AUC falls when a feature is shuffled.
 
     Parameters
     ----------
     frame : DataFrame
-        feature, importance (fall of the AUC, rise of a loss), ci_low, ci_high, std_error, shuffled
-        (within promotions, between them, over all rows); the most important first.
-    metric, words : str
-        What was measured, by its name and in words.
+        feature, importance (fall of the AUC), ci_low, ci_high, std_error, shuffled (within
+        promotions, between them, over all rows); the most important first.
     whole : Estimate
-        The metric with nothing shuffled.
+        The AUC with nothing shuffled.
     n, positives, clusters : int
         Rows measured on, positive ones, independent units.
     repeats : int
@@ -118,8 +81,6 @@ class Importance(Result):
     """
 
     frame: pd.DataFrame = field(repr=False)
-    metric: str
-    words: str
     whole: Estimate
     n: int
     positives: int
@@ -143,7 +104,6 @@ class Importance(Result):
         return {
             "top": str(table["feature"].iloc[0]),
             "fall": Estimate.of(table[ends].iloc[0]),
-            "loss": not self.metric.startswith("auc"),
             "sure": int((table["ci_low"] > 0).sum()),
             "many": len(table),
             "later": self.moment is not None,
@@ -157,12 +117,6 @@ class Importance(Result):
 
 BETWEEN = "between promotions"
 MOST_DRAWN = 15
-METRICS = {
-    "auc": "AUC",
-    "auc_within": "AUC within promotions",
-    "log_loss": "log-loss",
-    "brier": "Brier score",
-}
 
 
 def permutation_importance(
@@ -171,7 +125,6 @@ def permutation_importance(
     y: ArrayLike,
     cluster: ArrayLike | None = None,
     group: ArrayLike | None = None,
-    metric: str = "auc",
     repeats: int = 5,
     columns: Sequence[str] | None = None,
     *,
@@ -179,7 +132,7 @@ def permutation_importance(
     seed: int = 0,
     level: float = 0.95,
 ) -> Importance:
-    """Shuffle a feature and see by how much the model's quality falls.
+    """Shuffle a feature and see by how much the model's AUC falls.
 
     With ``group`` (the promotion), a feature that differs within promotions is shuffled between the
     customers of each, so that no customer gets a value from another promotion; a feature that is
@@ -198,8 +151,6 @@ def permutation_importance(
     X, y : DataFrame, shape (n, k), and array of 0 and 1, shape (n,)
     cluster, group : array, shape (n,), optional
         Customer and promotion of each row.
-    metric : {"auc", "auc_within", "log_loss", "brier"}
-        For the last two, importance is by how much the loss rises.
     repeats : int
         Shuffles of each feature; more make the Monte Carlo error smaller.
     columns : sequence of str, optional
@@ -218,16 +169,16 @@ def permutation_importance(
     Raises
     ------
     InputError
-        Unknown metric or column, labels of a single class, lengths that differ.
+        Unknown column, labels of a single class, lengths that differ.
 
     Notes
     -----
-    The interval is that of a paired comparison on the same rows (DeLong for an AUC, the mean of
-    paired losses else), clustered by customer, each row's part averaged over the shuffles, plus the
-    shuffles' own variance / repeats. Some of that is in the first as well, so it is a little wide:
-    the standard error said was 1.1 times the spread over 300 simulated samples of 1,200 rows. It is
-    for this model and these promotions: what another training sample would have made of it is not
-    in it, nor, for a feature exchanged between promotions, that there might have been others.
+    The interval is that of a paired comparison on the same rows (DeLong), clustered by customer,
+    each row's part averaged over the shuffles, plus the shuffles' own variance / repeats. Some of
+    that is in the first as well, so it is a little wide: the standard error said was 1.1 times the
+    spread over 300 simulated samples of 1,200 rows. It is for this model and these promotions: what
+    another training sample would have made of it is not in it, nor, for a feature exchanged between
+    promotions, that there might have been others.
 
     References
     ----------
@@ -243,9 +194,6 @@ def permutation_importance(
     """
     from tqdm import tqdm
 
-    choice("metric", metric, METRICS)
-    if metric == "auc_within" and group is None:
-        raise InputError("metric='auc_within' needs group= (the rows' promotions)")
     whole_number("repeats", repeats, 1)
     whole_number("seed", seed, 0)
     labels = check_labels(y, X) == 1
@@ -256,7 +204,12 @@ def permutation_importance(
     codes = None if groups is None else pd.factorize(groups)[0]
     customers = check_beside(cluster, "cluster", X)
     units = None if customers is None else pd.factorize(customers)[0]
-    quality = Quality(metric, labels, codes)
+
+    def quality(logits: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the AUC, and what each row adds to its error."""
+        ranked = placements(labels, logits)
+        return ranked.auc, ranked.deviations(labels, ranked.auc, None)
+
     before, parts = quality(logits_of(model, X, outcome))
     shuffles = Shuffles(len(X), codes, repeats, seed)
     elsewhere, records = shuffled_logits(model, X, outcome), []
@@ -267,7 +220,7 @@ def permutation_importance(
         found = [quality(says) for some in parts_of for says in elsewhere(name, some)]
         fall = before - np.array([value for value, _ in found])
         difference = parts - sum(part for _, part in found) / repeats
-        variance = quality.variance(difference, units)
+        variance = variance_of(labels, difference, units).value
         if repeats > 1:
             variance += float(fall.var(ddof=1)) / repeats
         records.append((name, float(fall.mean()), variance**0.5, where))
@@ -276,14 +229,10 @@ def permutation_importance(
     table.insert(2, "ci_low", table["importance"] - beside)
     table.insert(3, "ci_high", table["importance"] + beside)
     order = np.lexsort([table["feature"].to_numpy(dtype=str), -table["importance"].to_numpy()])
-    half = normal_quantile(level) * quality.variance(parts, units) ** 0.5
-    # A loss was measured with its sign turned, so that more is better.
-    whole = before if metric.startswith("auc") else -before
+    half = normal_quantile(level) * variance_of(labels, parts, units).value ** 0.5
     return Importance(
         table.iloc[order].reset_index(drop=True),
-        metric,
-        METRICS[metric],
-        Estimate(whole, whole - half, whole + half, len(X)),
+        Estimate(before, before - half, before + half, len(X)),
         len(X),
         int(labels.sum()),
         len(X) if units is None else int(units.max()) + 1,

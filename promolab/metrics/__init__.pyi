@@ -22,7 +22,6 @@ from .ranking import Variance as Variance
 from .ranking import auc_interval as auc_interval
 from .ranking import auc_within, precision_recall, roc
 from .ranking import placements as placements
-from .ranking import placements_within as placements_within
 from .ranking import variance_of as variance_of
 from .ranking_at_k import AMONG as AMONG
 from .ranking_at_k import RecommendationQuality as RecommendationQuality
