@@ -249,10 +249,9 @@ class Leaderboard(Result):
 
     def _roc_curves(self) -> pd.DataFrame:
         """Return the ROC curve of each model: model, x, y, and its area."""
-        y, how = self.rows["y"].to_numpy(), {"cluster": self._customers, "level": self.level}
-        parts = []
+        y, parts = self.rows["y"].to_numpy(), []
         for name in self.models:
-            found = roc(y, self.scores[name].to_numpy(), **how)
+            found = roc(y, self.scores[name].to_numpy(), self._customers, self.level)
             ends = zip(("area", "area_low", "area_high"), found.estimate.ends, strict=True)
             curve = {"x": found.fpr, "y": found.tpr}
             parts.append(pd.DataFrame({"model": name, **curve, **dict(ends)}))
