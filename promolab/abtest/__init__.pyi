@@ -10,7 +10,7 @@ from .planning import plan_experiment
 from .power import HoldoutShare as HoldoutShare
 from .power import SmallestEffect as SmallestEffect
 from .power import share_to_see as share_to_see
-from .power import smallest_effect
+from .power import smallest_effect as smallest_effect
 from .sequential import confidence_sequence
 
 __all__ = [
@@ -23,5 +23,4 @@ __all__ = [
     "confidence_sequence",
     "customer_history",
     "plan_experiment",
-    "smallest_effect",
 ]

@@ -54,8 +54,8 @@ from .shop import Gap as Gap
 from .shop import Shop
 from .tables import BOUGHT_FROM as BOUGHT_FROM
 from .tables import HAPPENED as HAPPENED
-from .tables import TABLES
+from .tables import TABLES as TABLES
 from .tables import Column as Column
 from .tables import TableSpec as TableSpec
 
-__all__ = ["TABLES", "Experiment", "Settings", "Shop", "read_settings"]
+__all__ = ["Experiment", "Settings", "Shop", "read_settings"]

@@ -15,14 +15,14 @@ from .lines import favourite_categories
 from .lines import goods as goods
 from .lines import order_lines as order_lines
 from .lines import orders_before as orders_before
-from .pairs import build_candidates, build_pairs
+from .pairs import build_candidates as build_candidates
+from .pairs import build_pairs
 from .pairs import promotion_terms as promotion_terms
 from .point_in_time import fixed as fixed
 from .point_in_time import read_as_of as read_as_of
 from .rounds import known_until as known_until
 
 __all__ = [
-    "build_candidates",
     "build_features",
     "build_pairs",
     "decisions_experiment",

@@ -28,7 +28,7 @@ from .past_orders import responses_between as responses_between
 from .spending import OrderValues as OrderValues
 from .spending import order_values
 from .stacking import kept_beside as kept_beside
-from .stacking import taken_off
+from .stacking import taken_off as taken_off
 from .terms import Coupon, FullReduction, LimitedTimeDiscount, Recommendation, read_promotions
 from .terms import Promotion as Promotion
 from .values import PromotionValues as PromotionValues
@@ -46,5 +46,4 @@ __all__ = [
     "order_values",
     "promotion_values",
     "read_promotions",
-    "taken_off",
 ]

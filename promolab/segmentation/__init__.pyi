@@ -2,7 +2,7 @@ from .advice import advice_words as advice_words
 from .comparison import compare_methods
 from .description import SEGMENT_FORMATS as SEGMENT_FORMATS
 from .description import SegmentProfile as SegmentProfile
-from .description import describe_segments
+from .description import describe_segments as describe_segments
 from .groups.preparation import APART as APART
 from .groups.preparation import DEFAULT_COLUMNS as DEFAULT_COLUMNS
 from .groups.preparation import NO_PURCHASES as NO_PURCHASES
@@ -20,7 +20,6 @@ from .segmenter import Segmenter
 __all__ = [
     "Segmenter",
     "compare_methods",
-    "describe_segments",
     "sample_customers",
     "segment_history",
     "segment_migration",
