@@ -37,10 +37,6 @@ class Embedded(Backend):
         where = ops.Namespace(catalog="temp", database="main")
         return ops.DatabaseTable(name, schema=kept, source=self, namespace=where).to_expr()
 
-    def _run_pre_execute_hooks(self, expr: Any) -> None:
-        """Hand frames of this process to the engine: nothing else that Ibis looks for occurs."""
-        self._register_in_memory_tables(expr)
-
 
 @functools.cache
 def _stored(kind: Any) -> tuple[str, Any]:

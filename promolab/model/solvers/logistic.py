@@ -298,7 +298,8 @@ def sandwich(
         residual = (expit(linear) - data.labels) * data.weights
 
         def scores(part: slice) -> np.ndarray:
-            return np.asarray(residual[part, None] * data.with_ones(part))
+            some = residual[part, None]
+            return np.column_stack([some * data.rows[part], some])
 
         clusters, sums = n, scores
         if cluster is not None:

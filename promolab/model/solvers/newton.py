@@ -53,11 +53,6 @@ class Data:
         n, size = len(self.labels), max(PIECE // (self.rows.shape[1] + 1), 64)
         return (slice(i, min(i + size, n)) for i in range(0, n, size))
 
-    def with_ones(self, part: slice) -> np.ndarray:
-        """Return rows in double precision with a column of ones for the intercept."""
-        rows = self.rows[part]
-        return np.column_stack([rows, np.ones(len(rows))])
-
     def evaluate(
         self, part: slice, theta: np.ndarray, linear: np.ndarray
     ) -> tuple[float, np.ndarray]:
