@@ -30,7 +30,9 @@ ROWS = shop(600)
 ONE_MAIL = ROWS[(ROWS["arm"] != "mail") | (ROWS.index == ROWS.index[ROWS["arm"] == "mail"][0])]
 
 
-def of(call: Callable[..., Any], usual: dict[str, Any], *cases: tuple[dict, str]) -> list[Case]:
+def of(
+    call: Callable[..., Any], usual: dict[str, Any], *cases: tuple[dict[str, Any], str]
+) -> list[Case]:
     """Return calls that differ in some arguments from one that is right."""
     return [(message, partial(call, **usual | change)) for change, message in cases]
 

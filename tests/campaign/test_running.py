@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,7 +116,9 @@ def test_a_band_that_excludes_nothing_is_no_finding(running, low, value, high, o
     assert row.word == word
 
 
-def expected(rng, parts: np.ndarray, n: int, redeemers: np.ndarray) -> tuple[pd.DataFrame, list]:
+def expected(
+    rng, parts: np.ndarray, n: int, redeemers: np.ndarray
+) -> tuple[pd.DataFrame, list[Any]]:
     """Return what is expected by past promotions of a day, n contacts and so many redeemers."""
     start = pd.Timestamp("2017-01-01")
     past = pd.DataFrame({"promotion_id": range(len(redeemers)), "contacts": n, "type": ""})

@@ -9,7 +9,9 @@ from promolab.model import solvers
 from tests.refused import refused
 
 
-def noise_and(useful: int, n: int = 1200, p: int = 12, seed: int = 0):
+def noise_and(
+    useful: int, n: int = 1200, p: int = 12, seed: int = 0
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Customers of two rows each; the first features matter, the others do not."""
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.normal(size=(n, p)), columns=[f"f{j:02d}" for j in range(p)])

@@ -1,6 +1,7 @@
 """What is wrong with a call is said in one sentence, whatever was asked."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,11 @@ TABLES = [
     ([("promotion", "mial", None, 1)], "there is no promotion 'mial' to limit"),
     ([("group", "west", 1, None)], "there is no group 'west' to limit; give the customers'"),
 ]
-FOUR = {"gamma": np.ones((4, 2)), "effect": np.ones((4, 2)), "cost": np.ones((4, 2))}
+FOUR: dict[str, Any] = {
+    "gamma": np.ones((4, 2)),
+    "effect": np.ones((4, 2)),
+    "cost": np.ones((4, 2)),
+}
 FOUR |= {"fold": [0, 0, 1, 1], "cluster": ["a", "a", "b", "c"], "arms": ("coupon", "mail")}
 ROWS = [
     ({"gamma": np.ones((0, 2))}, "there are 0 logged decisions"),
