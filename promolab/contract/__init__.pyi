@@ -41,14 +41,14 @@ from .rules import columns_of as columns_of
 from .rules import context_of as context_of
 from .rules import hash_of as hash_of
 from .rules import kept_rows as kept_rows
-from .sections import KeyCheck as KeyCheck
-from .sections import by_name as by_name
-from .sections import from_zero as from_zero
-from .sections import keyed as keyed
-from .sections import toml_table as toml_table
-from .sections import zone_of as zone_of
+from .settings import KeyCheck as KeyCheck
 from .settings import Settings, read_settings
+from .settings import by_name as by_name
+from .settings import from_zero as from_zero
+from .settings import keyed as keyed
 from .settings import toml_line as toml_line
+from .settings import toml_table as toml_table
+from .settings import zone_of as zone_of
 from .shop import NEEDS as NEEDS
 from .shop import Gap as Gap
 from .shop import Shop

@@ -14,8 +14,10 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from promolab.checks import choice, flag, is_number, level_of, real_number, share, text
-from promolab.contract.sections import (
+from promolab.contract.settings import (
+    OPERATIONS,
     KeyCheck,
+    Settings,
     Text,
     TextOrNone,
     Texts,
@@ -30,7 +32,6 @@ from promolab.contract.sections import (
     section_of,
     toml_list,
 )
-from promolab.contract.settings import OPERATIONS, Settings
 from promolab.contract.tables import TABLES
 from promolab.errors import InputError, nearest
 
