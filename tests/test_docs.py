@@ -273,7 +273,7 @@ def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
     result = names["result"]
     assert "answered</th>" in result.to_table().text and "54 %" not in result.summary()
     with speaking("zh"):
-        assert result.summary() == "90 位客户中有 33% [24, 44] 响应；Loyal最多。"
+        assert result.summary() == "90 位客户中有 33% [24, 44] 响应；忠诚客户最多。"
         assert "响应率</th>" in result.to_table().text
         assert result.plot().get_title("left") == "Loyal响应最多"
 

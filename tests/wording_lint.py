@@ -75,7 +75,7 @@ def nonsense_of(page: Path) -> list[str]:
     return nonsense(visible(page.read_text(encoding="utf-8")))
 
 
-_FILE = r"\S+\.(?:csv|ipynb|json|toml|html|parquet|safetensors)\b"
+_FILE = r"\S+\.(?:csv|ipynb|json|toml|html|parquet|safetensors)\b(?:: \w+)?"
 _CODE = r"\bcode\b|\b[a-z]+(?:_[a-z0-9]+)+\b|C-[A-Z0-9]{10}|\b[0-9a-f]{12}\b|-p \w+=\S+|\[[\w.]+\]"
 _METHODS = (
     "AUC NDCG ROC RFM k-means DBSCAN HDBSCAN Qini AUTOC Holm BH logistic eps ln popularity"

@@ -98,8 +98,8 @@ def speaking(name: str) -> Iterator[None]:
     Examples
     --------
     >>> with speaking("zh"):
-    ...     _("Customers to contact")
-    '待触达客户'
+    ...     _("Customers")
+    '客户'
     """
     before = language()
     speak(name)

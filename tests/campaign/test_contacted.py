@@ -16,7 +16,7 @@ from tests.refused import refused, spoilt
 
 @pytest.fixture(scope="module")
 def shop():
-    return promolab.load_shop("simulated", customers=800, weeks=12)
+    return promolab.load_shop("simulated", customers=1_000, weeks=12)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Designs against the truth of a shop that draws depths and thresholds, and sums by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -17,6 +18,7 @@ from promolab.promotions import (
 )
 from promolab.promotions.design import depth_of, threshold_of, with_terms
 from promolab.results import Estimate
+from promolab.simulated import truth
 from promolab.sources import simulated
 from tests.promotions.test_values import orders_of
 from tests.refused import refused
@@ -52,6 +54,13 @@ def columns_of(promotion, depth):
     return {"discount_rate": depth} | least
 
 
+def true_effects(shop, promotion_id, **terms):
+    """Return what a promotion truly changes on other terms than its own."""
+    found = truth._found(shop.truth.world, promotion_id)
+    changed = replace(found, terms=replace(found.terms, **terms))
+    return truth._effects(shop.truth.world, changed)
+
+
 @pytest.mark.parametrize("kind", GRID)
 def test_the_recommended_design_brings_nearly_what_the_best_does(shop, kind):
     names = [one for one in shop.truth.promotions if kind in one][-3:]
@@ -62,7 +71,7 @@ def test_the_recommended_design_brings_nearly_what_the_best_does(shop, kind):
     for depth in depths:
         for threshold in thresholds:
             one = with_terms(offer, depth, threshold)
-            told = shop.truth.effects(offer.promotion_id, **columns_of(one, depth))
+            told = true_effects(shop, offer.promotion_id, **columns_of(one, depth))
             effects[depth, threshold] = told["margin_effect"].to_numpy()
     profit = {k: e.sum() - offer.contact_cost * len(e) for k, e in effects.items()}
     drawn = depths[::2]
