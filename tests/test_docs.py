@@ -275,7 +275,7 @@ def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
     with speaking("zh"):
         assert result.summary() == "90 位客户中有 33% [24, 44] 响应；忠诚客户最多。"
         assert "响应率</th>" in result.to_table().text
-        assert result.plot().get_title("left") == "Loyal响应最多"
+        assert result.plot().get_title("left") == "忠诚客户响应最多"
 
 
 @when_changed
