@@ -15,7 +15,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "promolab"
 MANY = 15  # files in a folder, past which it is named
 WORDS = ("*.toml", "*.po", "*.txt", "*.csv")  # sentences, glossary and lists, as data
-MOST = {"lines": 65_100, "modules": 426, "names": 210, "words": 6_860}
+MOST = {"lines": 59_400, "modules": 360, "names": 160, "words": 6_000}
 """What all rooms together may weigh; a change that needs more takes it away elsewhere."""
 CEILINGS = {
     "metrics": 3_300,
