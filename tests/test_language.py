@@ -33,6 +33,7 @@ from promolab.language import (
     day_words,
     language,
     own_name,
+    show_in,
     speak,
     speaking,
 )
@@ -283,6 +284,22 @@ def test_no_english_is_left_in_what_seldom_stands_on_a_page(tell):
     with speaking("zh"):
         chinese = tell()
     assert english_left(english) and english_left(chinese) == []
+
+
+def test_what_a_step_said_in_english_is_said_again_where_a_chinese_page_shows_it():
+    message = "Consent was not checked: {shop} has no table of contact rights."
+    before = _(message, shop="Corner shop")
+    show_in("zh")
+    try:
+        told = _(message, shop="Corner shop")
+        assert told == before and english_left(told)
+        with speaking("zh"):
+            again = own_name(f"[{told}]")
+            assert english_left(again, ["Corner shop"]) == [] and again[0] + again[-1] == "[]"
+            own = ["Coupons Monday", "Discount", "Champions League", "milk (2 %)"]
+            assert [own_name(name) for name in own] == own
+    finally:
+        show_in("en")
 
 
 def test_axes_write_days_in_chinese_habit():
