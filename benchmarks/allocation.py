@@ -8,23 +8,22 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from benchmarks.table import Row
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
+from benchmarks.table import Row, at_least, at_most, part
+from promolab.policy import allocate
 
 CUSTOMERS, PROMOTIONS = 1_000_000, 8
-MAX_SECONDS, MAX_MEMORY = 1.0, 3.0
-AGAINST_HIGHS, MIN_FASTER, MAX_APART = 20_000, 500, 1e-9
-MAX_GAP, MAX_LIMITED_SECONDS = 0.001, 15.0
-SIZES, MAX_GROWTH = (100_000, 1_000_000, 10_000_000), 12.0
 KINDS = ("any", "zero costs", "ties", "duplicates", "dominated")
 
 
+@part("policy", "allocations", quick={"n": 200_000, "small": 2_000, "sizes": (20_000, 200_000)})
 def allocations(
-    n: int = CUSTOMERS, small: int = AGAINST_HIGHS, sizes: tuple[int, ...] = SIZES
+    n: int = CUSTOMERS,
+    small: int = 20_000,
+    sizes: tuple[int, ...] = (100_000, 1_000_000, 10_000_000),
 ) -> Iterator[Row]:
     """Yield all rows; seconds are of the processor, for other work may share the machine."""
     yield whole_frontier(n)
@@ -62,20 +61,14 @@ def seconds_of(call: Callable[[], Any], runs: int = 3) -> float:
 
 def whole_frontier(n: int) -> Row:
     """Time `allocate`, checks and result included, and its memory beside the input's."""
-    from promolab import allocate
-
     value, cost = drawn(n)
     taken = seconds_of(partial(allocate, value, cost, budget=0.3 * n))
     tracemalloc.start()
     allocate(value, cost, budget=0.3 * n)
     peak = tracemalloc.get_traced_memory()[1] / (value.nbytes + cost.nbytes)
     tracemalloc.stop()
-    return Row(
-        f"allocate, whole frontier, {n:,} × {PROMOTIONS}",
-        f"≤ {MAX_SECONDS} s, memory ≤ {MAX_MEMORY:.0f} × the input",
-        f"{taken:.2f} s of processor time, {peak:.1f} ×",
-        taken <= MAX_SECONDS and peak <= MAX_MEMORY,
-    )
+    what = f"allocate, whole frontier, {n:,} × {PROMOTIONS}, memory ≤ 3 × the input"
+    return at_most(what, taken, 1, "s of processor", f"{peak:.1f} ×", also=peak <= 3)
 
 
 def linear_program(value: np.ndarray, cost: np.ndarray, budget: float) -> float:
@@ -94,8 +87,6 @@ def linear_program(value: np.ndarray, cost: np.ndarray, budget: float) -> float:
 
 def against_highs(n: int) -> Iterator[Row]:
     """Yield, kind by kind, how much faster the same value is found."""
-    from promolab import allocate
-
     for kind in KINDS:
         value, cost = drawn(n, kind)
         budget = 0.3 * n
@@ -105,50 +96,35 @@ def against_highs(n: int) -> Iterator[Row]:
         theirs = time.process_time() - begun
         apart = abs(allocate(value, cost, budget=budget).upper_bound / best - 1)
         # Ties and free options leave HiGHS little to do after its presolve.
-        yield Row(
-            f"allocate against HiGHS's linear program, {n:,} × {PROMOTIONS}, {kind}",
-            f"≥ {MIN_FASTER} × faster, same value to {MAX_APART:g}",
-            f"{theirs / taken:,.0f} × ({1000 * taken:.0f} ms, {theirs:.1f} s), {apart:.1e} apart",
-            theirs / taken >= MIN_FASTER and apart <= MAX_APART,
-        )
+        yield at_least(
+            f"allocate against HiGHS's linear program, {n:,} × {PROMOTIONS}, {kind}, same value to "
+            "1e-09", theirs / taken, 500, "× faster",
+            f"{1000 * taken:.0f} ms, {theirs:.1f} s, {apart:.1e} apart", also=apart <= 1e-9,
+        )  # fmt: skip
 
 
 def with_limits(n: int) -> Row:
     """Time an allocation with a capacity of each promotion and a floor of each of four groups."""
-    import numpy as np
-
-    from promolab import allocate
-
     value, cost = drawn(n)
     groups = np.random.default_rng(1).integers(0, 4, n)
     capacity = [int(n * share) for share in (0.02, 0.04, 0.06, 0.08, 0.03, 0.05, 0.07, 0.09)]
     floors = {str(group): int(n * share) for group, share in enumerate((0.11, 0.08, 0.1, 0.06))}
+    limits = {"capacity": capacity, "groups": groups, "floors": floors}
     begun = time.process_time()
-    found = allocate(
-        value, cost, budget=0.3 * n, capacity=capacity, groups=groups, floors=floors
-    )  # fmt: skip
+    found = allocate(value, cost, budget=0.3 * n, **limits)
     taken = time.process_time() - begun
-    return Row(
-        f"allocate, 8 capacities and 4 floors, {n:,} × {PROMOTIONS}",
-        f"gap ≤ {100 * MAX_GAP} %, ≤ {MAX_LIMITED_SECONDS:.0f} s",
-        f"gap {100 * found.gap:.5f} %, {taken:.1f} s of processor time",
-        found.gap <= MAX_GAP and taken <= MAX_LIMITED_SECONDS,
-    )
+    what = f"allocate, 8 capacities and 4 floors, {n:,} × {PROMOTIONS}, gap ≤ 0.1 %"
+    return at_most(what, taken, 15, "s of processor", f"gap {found.gap:.5%}",
+                   also=found.gap <= 0.001)  # fmt: skip
 
 
 def scaling(sizes: tuple[int, ...]) -> Row:
     """Time allocations of ten times as many customers each."""
-    from promolab import allocate
-
     taken = []
     for n in sizes:
         value, cost = drawn(n)
         taken.append(seconds_of(partial(allocate, value, cost, budget=0.3 * n)))
         del value, cost
-    growth = max(later / sooner for sooner, later in pairwise(taken))
-    return Row(
-        f"allocate, {sizes[0]:,} to {sizes[-1]:,} customers × {PROMOTIONS}",
-        f"≤ {MAX_GROWTH:.0f} × per tenfold",
-        f"{growth:.1f} × ({', '.join(f'{s:.2f} s' for s in taken)} of processor time)",
-        growth <= MAX_GROWTH,
-    )
+    growth = [later / sooner for sooner, later in pairwise(taken)]
+    what = f"allocate, {sizes[0]:,} to {sizes[-1]:,} customers × {PROMOTIONS}, per tenfold"
+    return at_most(what, growth, 12, "×", ", ".join(f"{s:.2f} s" for s in taken))

@@ -1,6 +1,6 @@
 """Write a shop of any size, made from the real one's: Complete Journey's households, many times.
 
-Run as ``python -m benchmarks.make_events --events 10_000_000 --out FOLDER``. Each customer is given
+Each customer is given
 the history of a real household, thinned or repeated order by order to an activity of its own, so
 that order sizes, categories, prices, seasons and promotions (a list is contacted, some redeem) stay
 real. Nothing is drawn: every choice is a hash of the seed and of what is chosen, so that the same
@@ -9,15 +9,11 @@ numbers give the same shop. Memory does not grow with the events.
 
 from __future__ import annotations
 
-import argparse
-import sys
-import time
+import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-__all__ = ["EVENTS_PER_CUSTOMER", "main", "make_shop"]
 
 EVENTS_PER_CUSTOMER = 50
 SPREAD = 0.5
@@ -79,9 +75,7 @@ _SMALL = {
 }
 
 
-def make_shop(
-    folder: Path, events: int, customers: int | None = None, *, seed: int = 0, files: int = 1
-) -> int:
+def make_shop(folder: Path, events: int, customers: int | None = None, *, seed: int = 0) -> int:
     """Write a folder of parquet files in the table contract, and its ``shop.toml``.
 
     Parameters
@@ -94,21 +88,20 @@ def make_shop(
         How many customers; by default one per 50 events.
     seed : int
         Another one gives another shop.
-    files : int
-        With more than one, events are written to so many files of equal spans in ``events/``.
 
     Returns
     -------
     int
         Events written.
     """
+    import pyarrow.parquet as pq
+
     from promolab import load_shop
 
     shop = load_shop("complete_journey")
     con = shop.backend.con
     customers = customers or max(1, events // EVENTS_PER_CUSTOMER)
     folder.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
     _prepare(con, events, customers, seed)
     for name, query in _SMALL.items():
         target = str(folder / f"{name}.parquet").replace("'", "''")
@@ -116,14 +109,15 @@ def make_shop(
     first, last = shop.span()
     con.execute(_ORDERS.format(first=first, last=last))
     written = 0
-    writer = _Writer()
-    for path, start, end in _chunks(con, folder, files):
-        found = con.execute(_EVENTS.format(start=start, end=end)).to_arrow_table()
-        writer.write(path, found)
-        written += len(found)
-        seconds = time.perf_counter() - started
-        print(f"{written:>13,} events, {seconds:.0f} s", file=sys.stderr, flush=True)
-    writer.close()
+    with contextlib.ExitStack() as stack:
+        writer: Any = None
+        for start, end in _chunks(con):
+            found = con.execute(_EVENTS.format(start=start, end=end)).to_arrow_table()
+            writer = writer or stack.enter_context(
+                pq.ParquetWriter(folder / "events.parquet", found.schema, compression="snappy")
+            )
+            writer.write_table(found, row_group_size=ROW_GROUP)
+            written += len(found)
     title = f"Complete Journey, made to {written:,} events of {customers:,} customers"
     settings = replace(shop.settings, name=title)
     (folder / "shop.toml").write_text(settings.to_toml(), encoding="utf-8")
@@ -160,61 +154,11 @@ def _prepare(con: Any, events: int, customers: int, seed: int) -> None:
     con.execute(f"UPDATE people SET times = times * {events / expected!r}")
 
 
-def _chunks(con: Any, folder: Path, files: int) -> Iterator[tuple[Path, int, int]]:
-    """Yield which orders, by their position in time, go to which file next."""
-    first, last = con.execute("SELECT min(ts), max(ts) FROM made").fetchone()
-    table = con.execute(
-        "SELECT least(?, floor(? * (epoch(m.ts) - epoch(?)) / (epoch(?) - epoch(?)))) AS file, "
-        "min(m.rowid), max(m.rowid) + 1, sum(lines) "
-        "FROM made m JOIN real_orders USING (number) GROUP BY file ORDER BY file",
-        [files - 1, files, first, last, first],
-    ).fetchall()
-    for number, start, end, lines in table:
-        name = "events.parquet" if files == 1 else f"events/{int(number) + 1:03}.parquet"
-        step = max(1, int((end - start) * CHUNK / lines))
-        for low in range(start, end, step):
-            yield folder / name, low, min(end, low + step)
-
-
-@dataclass
-class _Writer:
-    """Write tables to files one after the other; a file is closed when the next one begins."""
-
-    path: Path | None = None
-    writer: Any = None
-
-    def write(self, path: Path, table: Any) -> None:
-        import pyarrow.parquet as pq
-
-        if path != self.path:
-            self.close()
-            path.parent.mkdir(exist_ok=True)
-            self.path = path
-            self.writer = pq.ParquetWriter(path, table.schema, compression="snappy")
-        self.writer.write_table(table, row_group_size=ROW_GROUP)
-
-    def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Write a shop as the command line says; return 0."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.make_events", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument("--events", type=int, required=True, help="order lines: 10_000_000")
-    parser.add_argument("--customers", type=int, help="by default one per 50 events")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--files", type=int, default=1, help="so many files in events/")
-    options = parser.parse_args(argv)
-    written = make_shop(
-        options.out, options.events, options.customers, seed=options.seed, files=options.files
-    )
-    print(f"{written:,} events in {options.out}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _chunks(con: Any) -> Iterator[tuple[int, int]]:
+    """Yield which orders, by their position in time, are written next."""
+    orders, lines = con.execute(
+        "SELECT count(*), sum(lines) FROM made JOIN real_orders USING (number)"
+    ).fetchone()
+    step = max(1, int(orders * CHUNK / lines))
+    for low in range(0, orders, step):
+        yield low, min(orders, low + step)

@@ -1,17 +1,14 @@
-"""What a plan is said to add, beside what it truly adds: made-up shops by the thousand."""
+"""What a plan is said to add, beside what it truly adds: made-up shops."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.table import Row
+from benchmarks.table import Row, at_most, part, within
 from promolab.policy import PolicyRows, plan_value, solve, spending_test
 from promolab.policy.frontier import Limits
 from promolab.stats import normal_quantile
@@ -22,10 +19,8 @@ if TYPE_CHECKING:
 ARMS, COLUMNS, FOLDS, NOISE = 3, 5, 5, 2.0
 CONTACT, BUDGET = 0.02, 0.04
 """A contact's cost, and the budget per decision: it pays for about a third of the customers."""
-COVERED, BIASED = (0.87, 0.93), (-0.4, 0.1)
 EVERYBODY = 5_000
 """Customers of whom the truth is told."""
-NEVER, NULL_CUSTOMERS = 0.05, 2_000
 
 
 @dataclass(frozen=True)
@@ -189,80 +184,22 @@ def _split_width(shop: Shop, level: float) -> float:
     return 2 * normal_quantile(level) * float(np.sqrt((each**2).sum())) / len(gained)
 
 
-def money_holds(draws: int = 1_000) -> Iterator[Row]:
-    """Yield whether the money answer's interval holds the truth, and how wide it is."""
-    # Fewer draws than the bar was set for count less exactly.
-    slack = 0.0 if draws >= 1_000 else 2 * float(np.sqrt(0.09 / draws))
-    low, high = COVERED[0] - slack, COVERED[1] + slack
-    for strength, which in ((1.0, "effects"), (0.3, "small effects"), (0.0, "no effects")):
-        found = answers(draws, strength)
-        inside = (found["low"] <= found["evaluated"]) & (found["evaluated"] <= found["high"])
-        deployed = (found["low"] <= found["deployed"]) & (found["deployed"] <= found["high"])
-        half = (found["high"] - found["low"]).mean() / 2
-        error = half / normal_quantile(0.9)
-        bias, naive = (
-            float((found[name] - found["deployed"]).mean() / error) for name in ("said", "naive")
-        )
-        width = 2 * half / found["split_width"].mean()
-        what = f"money answer, {which}, {draws:,} draws"
-        yield Row(
-            f"{what}: 90 % interval covers",
-            f"{low:.0%} – {high:.0%}",
-            f"{inside.mean():.1%} (of the policy in use {deployed.mean():.1%})",
-            bool(low <= inside.mean() <= high),
-        )
-        yield Row(
-            f"{what}: bias against the policy in use",
-            f"{BIASED[0]} – +{BIASED[1]} standard errors",
-            f"{bias:+.2f} (by the predictions that chose {naive:+.2f})",
-            BIASED[0] <= bias <= BIASED[1],
-        )
-        yield Row(
-            f"{what}: width beside that of a 50:50 split",
-            "≤ 1.0 ×",
-            f"{width:.2f} ×",
-            bool(width <= 1.0),
-        )
-
-
 def spending_nothing(shops: int = 200, strength: float = 0.0) -> list[bool]:
     """Return of which small made-up shops it is said that spending pays."""
     drawn = (made_up(seed, strength).rows for seed in range(shops))
     return [bool(spending_test(rows, budget=BUDGET * len(rows))) for rows in drawn]
 
 
-def spends_in_a_null_shop(seed: int, customers: int = NULL_CUSTOMERS) -> bool | None:
-    """Return whether it is said to pay to spend on contacts in a simulated shop without effects.
-
-    None where a check refuses the shop's decisions.
-    """
-    import torch
-
-    from promolab import UpliftModel, load_shop
-    from promolab.features import decisions_experiment
-
-    torch.set_num_threads(1)  # the shops run side by side
-    shop = load_shop("simulated", customers=customers, variant="null", seed=seed)
-    model = UpliftModel(seed=seed)
-    model.fit(decisions_experiment(shop, by="kind", early=True), refuse=False)
-    if model.why_ is not None:
-        return None
-    mean = shop.promotions.execute().groupby("kind")["contact_cost"].mean()
-    contact = {kind: float(mean[kind]) for kind in model.treatments_}
-    return bool(spending_test(PolicyRows.of_model(model, cost=contact, contact_cost=contact)))
-
-
-def nothing_is_spent(shops: int = 200, customers: int = NULL_CUSTOMERS) -> Iterator[Row]:
-    """Yield how often it is said to pay where nothing does anything."""
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        told = list(pool.map(spends_in_a_null_shop, range(shops), [customers] * shops))
-    for what, found in (
-        (f"{shops} null shops of {customers:,} customers", [x for x in told if x is not None]),
-        (f"{shops} small made-up shops without effects", spending_nothing(shops)),
-    ):
-        yield Row(
-            f"spending nothing: {what}: spend",
-            f"≤ {NEVER:.0%}",
-            f"{sum(found) / len(found):.1%} of {len(found)}",
-            sum(found) <= NEVER * len(found),
-        )
+@part("policy", "the money answer, made-up shops", quick={"draws": 100})
+def money_holds(draws: int = 1_000) -> Iterator[Row]:
+    """Yield whether the money answer's interval holds the truth, and how wide it is."""
+    # Fewer draws than the bar was set for count less exactly.
+    slack = 0.0 if draws >= 1_000 else 2 * float(np.sqrt(0.09 / draws))
+    for strength in (1.0, 0.3, 0.0):
+        found, what = answers(draws, strength), f"money answer, effects × {strength}: "
+        half = (found["high"] - found["low"]).mean() / 2
+        inside = found["evaluated"].between(found["low"], found["high"]).mean()
+        bias = (found["said"] - found["deployed"]).mean() / (half / normal_quantile(0.9))
+        yield within(f"{what}90 % interval holds", inside, 0.87 - slack, 0.93 + slack, "%")
+        yield within(f"{what}bias against the policy in use", bias, -0.4, 0.1, "standard errors")
+        yield at_most(f"{what}width", 2 * half / found["split_width"].mean(), 1, "× of a split")

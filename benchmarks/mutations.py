@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from benchmarks.processes import ROOT
-from benchmarks.table import Row
+from benchmarks.table import Row, part
 
 PROCESSES, SECONDS = 2, 900
 COPIED = ("promolab", "tests", "benchmarks", "notebooks", "pyproject.toml", "README.md")
@@ -66,6 +66,7 @@ MUTATIONS = tuple(
 )
 
 
+@part("mutations", "mutations")
 def mutations(chosen: Sequence[Mutation] = MUTATIONS, root: Path = ROOT) -> Iterator[Row]:
     """Yield a row per mutation that no test caught, and one for all of them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -10,7 +11,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from benchmarks.table import Row
 
 ROOT = Path(__file__).resolve().parents[1]
 MB = 2**20
@@ -44,7 +49,6 @@ def run_watched(arguments: Sequence[str], *, every: float = 0.1) -> Usage:
     RuntimeError
         If the command fails; with the end of what it said.
     """
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun = time.perf_counter()
     peak = total = 0.0
@@ -52,7 +56,7 @@ def run_watched(arguments: Sequence[str], *, every: float = 0.1) -> Usage:
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": path},
+            env=environment(),
             stdout=out,
             stderr=err,
         )
@@ -76,6 +80,46 @@ def run_watched(arguments: Sequence[str], *, every: float = 0.1) -> Usage:
         peak = after.ru_maxrss * (1 if sys.platform == "darwin" else 2**10) / MB
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Usage(stdout, wall, cpu, peak, total)
+
+
+def fresh(function: str, *arguments: object) -> dict[str, Any]:
+    """Call ``module:function`` in a process of its own: the peak memory of one never falls.
+
+    Parameters
+    ----------
+    function : str
+        Of a module of this package; it returns figures by name.
+    *arguments : object
+        As JSON has them; a path becomes a text.
+
+    Returns
+    -------
+    dict
+        The figures, and ``peak_mb`` of that process, ``sum_mb`` of it and all that it starts.
+    """
+    given = json.dumps(arguments, default=str)
+    usage = run_watched(["-m", "benchmarks.processes", function, given])
+    told: dict[str, Any] = json.loads(usage.stdout.splitlines()[-1])
+    return told | {"sum_mb": usage.sum_mb}
+
+
+def pytest_row(what: str, tests: Sequence[str], **stated: str) -> Row:
+    """Return whether some tests pass with what is stated in the environment."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *tests],
+        cwd=ROOT,
+        env=os.environ | stated,
+        capture_output=True,
+        text=True,
+    )
+    last = (done.stdout.strip().splitlines() or ["nothing ran"])[-1]
+    return Row(what, "every test passes", last, done.returncode == 0)
+
+
+def environment(**stated: str) -> dict[str, str]:
+    """Return this process's environment, in which the repository's modules can be imported."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": path, **stated}
 
 
 def own_peak_mb() -> float:
@@ -105,3 +149,9 @@ def _tree_mb(pid: int) -> tuple[float, float]:
             elif line.startswith("VmRSS"):
                 total += int(line.split()[1]) / 1024
     return peak, total
+
+
+if __name__ == "__main__":
+    _module, _, _name = sys.argv[1].partition(":")
+    _found = getattr(import_module(f"benchmarks.{_module}"), _name)(*json.loads(sys.argv[2]))
+    print(json.dumps(_found | {"peak_mb": own_peak_mb()}))

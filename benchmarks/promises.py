@@ -9,34 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.table import Row
+from benchmarks.table import Row, at_least, at_most, part, shown
 from promolab.loop.promises.forecast_errors import LEVEL, evidence
 
 if TYPE_CHECKING:
     from promolab.simulated import SimulatedShop
 
-SEEDS, CUSTOMERS, FIRST, WEEKS, APART = 20, 6_000, 20, 5, 4
-"""Shops; rounds that the model learns from; weeks that are promised, and rounds between them.
+SHOPS, CUSTOMERS, FIRST, PROMISED, APART, AFTER = 20, 6_000, 20, 5, 4, 13
+"""Shops; rounds that the model learns from; weeks that are promised, rounds between them, and weeks
+until the last promise is settled.
 
 All weeks of a shop share one model's error, so that many shops tell more than many weeks; a season
 is the same in all shops, so that their weeks begin a round after one another's.
 """
-AFTER = 13
-"""Weeks until the last promise is settled."""
-COVERED, WIDER = 0.85, 1.3
-MEASURES = ("spend", "added_profit")
 CONTACT = 0.2
 YEARS, NOISE = 2_000, (0.5, 1.0, 2.0)
 """Simulated years of the alarm; a week's noise as a share of what is promised."""
-
-
-def promised_weeks(seeds: int = SEEDS, customers: int = CUSTOMERS, weeks: int = WEEKS) -> Any:
-    """Return what was said of each week of some shops, what came, and the truth, a row each.
-
-    A model is fitted once a shop, on the weeks before any that is promised: it knows what all
-    weeks promise, which is less than a loop learns on the way.
-    """
-    return pd.concat([one_shop(seed, customers, weeks) for seed in range(seeds)])
 
 
 def one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
@@ -110,48 +98,40 @@ class Held:
         needed = 2 * np.quantile((rows[value] - rows["said"]).abs(), 0.9)
         return cls(float(inside.mean()), float((rows[high] - rows[low]).mean() / needed), len(rows))
 
+    def row(self, what: str) -> Row:
+        """Return whether intervals of 90 % held, and are no wider than they need be."""
+        what = f"{what}: 90 % interval, {self.n} weeks, ≤ 1.3 × as wide as needed: held"
+        told = f"{self.wider:.2f} × as wide"
+        return at_least(what, self.share, 0.85, "%", told, also=self.wider <= 1.3)
 
-def promises_hold(
-    seeds: int = SEEDS, customers: int = CUSTOMERS, weeks: int = WEEKS
-) -> Iterator[Row]:
-    """Yield whether intervals of whole weeks hold, and are no wider than they need be."""
-    rows = promised_weeks(seeds, customers, weeks)
+
+@part("promises", "what was said of a hundred weeks of twenty shops")
+def promises_hold() -> Iterator[Row]:
+    """Yield whether intervals of whole weeks hold, and are no wider than they need be.
+
+    A model is fitted once a shop, on the weeks before any that is promised: it knows what all
+    weeks promise, which is less than a loop learns on the way.
+    """
+    rows = pd.concat([one_shop(seed, CUSTOMERS, PROMISED) for seed in range(SHOPS)])
     whole = rows[rows["promotion_id"] == ""]
-    for measure in MEASURES:
+    for measure in ("spend", "added_profit"):
         mine = whole[whole["measure"] == measure]
-        kinds = {"readout": ("came", "readout_low", "readout_high")}
-        if mine["truth"].notna().any():
-            kinds["expected value"] = ("truth", "said_low", "said_high")
-        for name, columns in kinds.items():
-            held = Held.of(mine, *columns)
-            yield Row(
-                f"{measure}: 90 % interval of the {name}, {held.n} weeks of {seeds} shops",
-                f"≥ {COVERED:.0%} held, ≤ {WIDER} × as wide as needed",
-                f"{held.share:.0%} held, {held.wider:.2f} ×",
-                held.share >= COVERED and held.wider <= WIDER,
-            )
+        yield Held.of(mine, "came", "readout_low", "readout_high").row(f"{measure}, readout")
+        yield Held.of(mine, "truth", "said_low", "said_high").row(f"{measure}, expected value")
 
 
+@part("promises", "alarms")
 def alarms(years: int = YEARS) -> Iterator[Row]:
     """Yield how often the alarm rings in a year of 52 weeks, promises kept and broken."""
-    rng, weeks = np.random.default_rng(0), 52
-    false: list[float] = []
-    found: list[float] = []
+    rng, weeks, shared = np.random.default_rng(0), 52, 0.1
+    rang = []
     for noise in NOISE:
-        shared = 0.1
         drawn = shared * rng.normal(size=(years, 1)) + noise * rng.normal(size=(years, weeks))
         given = (np.full(weeks, np.hypot(shared, noise)), np.full(weeks, shared), np.ones(weeks))
-        for off, into in ((drawn, false), (drawn - 0.5, found)):
-            into.append(float((evidence(off, *given).max(axis=1) >= 1 / LEVEL).mean()))
-    yield Row(
-        "alarm, promises kept: rings in 52 weeks",
-        f"≤ {LEVEL:.0%}",
-        f"at most {max(false):.1%} at a week's noise of {NOISE} times the promise",
-        max(false) <= LEVEL,
-    )
-    yield Row(
-        "alarm, twice of what comes is promised: rings in 52 weeks",
-        "reported",
-        ", ".join(f"{x:.0%} at noise {n}" for x, n in zip(found, NOISE, strict=True)),
-        True,
-    )
+        rang.append([
+            float((evidence(off, *given).max(axis=1) >= 1 / LEVEL).mean())
+            for off in (drawn, drawn - 0.5)
+        ])  # fmt: skip
+    false, found = zip(*rang, strict=True)
+    yield at_most("alarm, promises kept: rings in 52 weeks", false, LEVEL, "%")
+    yield shown("the same, twice of what comes is promised", ", ".join(f"{x:.0%}" for x in found))

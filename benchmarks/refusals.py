@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.serve import TOKEN, Connection, Valkey, _server
-from benchmarks.table import Row
+from benchmarks.serve import TOKEN, Connection, Valkey
+from benchmarks.table import Row, at_most
 
 ORDERS, AT_ONCE = 10_000, 500
 """Orders in all, and between two fresh starts of store, log and list."""
@@ -285,8 +285,6 @@ def refused_orders(week: Any, clock: Callable[[], float], scratch: Path) -> Row:
     scratch : Path
         Where the store lies.
     """
-    if _server() is None:
-        return Row("orders of refusals", "", "neither Valkey nor Redis is here", None)
     store, rng = Valkey(scratch / "refusals"), np.random.default_rng(0)
     store.start()
     mixed = Round(week, store, clock, rng)
@@ -299,12 +297,11 @@ def refused_orders(week: Any, clock: Callable[[], float], scratch: Path) -> Row:
         store.kill()
     wrong = Counter(mixed.wrong)
     first = f" ({next(iter(wrong))})" if wrong else ""
-    return Row(
-        f"{mixed.seen['orders']:,} random orders of refusals: late, repeated, odd, by HTTP and "
-        f"queue, between "
-        f"{mixed.seen['kill service']} kills of the service, {mixed.seen['kill store']} of the "
-        f"store, and {mixed.seen['empty store']} emptied stores",
-        "nobody is offered anything after a no that was acknowledged",
-        f"{sum(wrong.values())} wrong{first}; {mixed.seen['offered before']:,} offered before",
-        not wrong and mixed.seen["offered before"] > 0,
-    )
+    seen = mixed.seen
+    return at_most(
+        f"{seen['orders']:,} random orders of refusals: late, repeated, odd, by HTTP and queue, "
+        f"between {seen['kill service']} kills of the service, {seen['kill store']} of the store "
+        f"and {seen['empty store']} emptied stores: offers after a no that was acknowledged",
+        wrong.total(), 0, "", f"{seen['offered before']:,} offered before{first}",
+        also=seen["offered before"] > 0,
+    )  # fmt: skip

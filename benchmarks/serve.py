@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import weekly_report
-from benchmarks.processes import ROOT
-from benchmarks.table import Row
+from benchmarks import report
+from benchmarks.processes import ROOT, environment
+from benchmarks.table import Row, Run, at_most, part, unmeasured
 
 NOW = datetime(2017, 10, 31, 12)
 """What the service's clock says at the start: a day into the week."""
@@ -34,8 +34,7 @@ TOKEN = "a token of the benchmark"
 PROCESSOR, MEDIAN, TAIL = 1.5, 2.0, 5.0
 """Milliseconds a request."""
 LOGGED = 1_000_000
-START = 10.0
-"""Events in the log of a week, and the processor seconds that they may add to a start."""
+"""Events in the log of a week."""
 CONNECTIONS, SECONDS, DOWN = 8, 30.0, 2.0
 CHOSEN = 100_000
 
@@ -125,11 +124,10 @@ class Worker:
 @contextmanager
 def serving(reports: Path, store: str) -> Iterator[Worker]:
     """Run the service of a released week, until it has answered all that is asked."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    line = [sys.executable, "-m", "promolab.cli", "serve", weekly_report.WEEK, "--port", "0"]
+    line = [sys.executable, "-m", "promolab.cli", "serve", report.WEEK, "--port", "0"]
     line += ["--out", str(reports), "--store", store, "--now", f"{NOW.isoformat()}Z"]
     process = subprocess.Popen(
-        line, env=os.environ | {"PYTHONPATH": path, "PROMOLAB_TOKEN": TOKEN},
+        line, env=environment(PROMOLAB_TOKEN=TOKEN),
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
@@ -151,7 +149,7 @@ class Week:
     @property
     def path(self) -> Path:
         """The week's own folder."""
-        return self.reports / weekly_report.WEEK
+        return self.reports / report.WEEK
 
     @cached_property
     def customers(self) -> list[Any]:
@@ -176,8 +174,8 @@ def released(out: Path) -> Week:
     """Make the week's report, and release its plan, where that is not done."""
     week = Week(out)
     if not week.path.is_dir():
-        weekly_report.make_report(out, 2)
-    line = [sys.executable, "-m", "promolab.cli", "release", weekly_report.WEEK, "--out", str(out)]
+        report.make_report(out, 2)
+    line = [sys.executable, "-m", "promolab.cli", "release", report.WEEK, "--out", str(out)]
     if json.loads((week.path / "manifest.json").read_text())["state"] == "draft":
         subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return week
@@ -190,20 +188,14 @@ class Took:
     waited: list[float]
     processor: list[float]
 
-    def words(self) -> str:
-        """Return the figures."""
-        fast, middle, tail = np.quantile(self.waited, [0.1, 0.5, 0.99])
-        return (
-            f"processor {np.median(self.processor):.2f} ms (quietest tenth of the time "
-            f"{np.quantile(self.processor, 0.1):.2f}), p50 {middle:.2f} ms, p99 {tail:.1f} ms, "
-            f"fastest tenth {fast:.2f} ms"
-        )
-
-    def met(self) -> bool:
-        """Whether processor time, middle and tail are below their bars."""
+    def row(self, what: str, told: str) -> Row:
+        """Return whether processor time, middle and tail are below their bars."""
         middle, tail = np.quantile(self.waited, [0.5, 0.99])
+        what += f", p50 ≤ {MEDIAN:g} ms, p99 ≤ {TAIL:g} ms"
+        told = f"p50 {middle:.2f} ms, p99 {tail:.1f} ms; {told}"
+        met = bool(middle <= MEDIAN and tail <= TAIL)
         spent = float(np.median(self.processor))
-        return bool(spent <= PROCESSOR and middle <= MEDIAN and tail <= TAIL)
+        return at_most(what, spent, PROCESSOR, "ms of processor", told, also=met)
 
 
 def took(worker: Worker, week: Week, customers: Sequence[Any], query: str = "") -> Took:
@@ -226,8 +218,6 @@ def latency(week: Week, scratch: Path, requests: int = 10_000) -> Iterator[Row]:
     week.forget()
     rng = np.random.default_rng(0)
     some = [week.customers[k] for k in rng.integers(0, len(week.customers), requests)]
-    bar = f"processor ≤ {PROCESSOR} ms, p50 ≤ {MEDIAN:.0f} ms, p99 ≤ {TAIL:.0f} ms"
-    n = len(week.promotions)
     try:
         with serving(week.reports, store.url) as worker:
             first = took(worker, week, week.customers)
@@ -236,16 +226,12 @@ def latency(week: Week, scratch: Path, requests: int = 10_000) -> Iterator[Row]:
             chosen_again = took(worker, week, some, "?choose=1")
     finally:
         store.kill()
-    what = f"/score, one customer × {n} promotions, one worker, Valkey, token"
-    yield Row(
-        f"{what}: {requests:,} requests", bar,
-        f"{again.words()}; each customer for the first time: {first.words()}", again.met(),
-    )  # fmt: skip
-    yield Row(
-        f"{what}: ?choose=1, choices that stand", bar,
-        f"{chosen_again.words()}; each one written to disk first: {chosen.words()} (a sync of this "
-        f"disk: {_sync(scratch):.1f} ms)", chosen_again.met(),
-    )  # fmt: skip
+    what = f"/score, one customer × {len(week.promotions)} promotions, one worker, Valkey, token"
+    told = f"each customer for the first time p50 {np.median(first.waited):.2f} ms"
+    yield again.row(f"{what}: {requests:,} requests", told)
+    told = f"each one written to disk first p50 {np.median(chosen.waited):.2f} ms, a sync of this "
+    told += f"disk {_sync(scratch):.1f} ms"
+    yield chosen_again.row(f"{what}: ?choose=1, choices that stand", told)
 
 
 def _sync(scratch: Path, times: int = 100) -> float:
@@ -268,7 +254,7 @@ def long_log(week: Week, scratch: Path, events: int = LOGGED) -> Row:
 
     store = Valkey(scratch / "log")
     store.start("no")  # quick to fill
-    key = f"promolab:{ReportsFolder.there(week.reports).shop}:{weekly_report.WEEK}"
+    key = f"promolab:{ReportsFolder.there(week.reports).shop}:{report.WEEK}"
     rng, begun = np.random.default_rng(0), int(NOW.timestamp() * 1e6)
     kinds, customers = rng.choice(["view", "cart", "purchase"], events), week.customers
     who = rng.integers(0, 2 * len(customers), events)
@@ -293,12 +279,8 @@ def long_log(week: Week, scratch: Path, events: int = LOGGED) -> Row:
                 assert not told["new"]
     finally:
         store.kill()
-    return Row(
-        f"a service starts whose week's log holds {events:,} events, an entry each",
-        f"≤ {START:.0f} s of processor more than without a log",
-        f"{took[1] - took[0]:.1f} s more (without: {took[0]:.1f} s)",
-        took[1] - took[0] <= START,
-    )
+    what = f"a start with {events:,} events in the week's log, an entry each, beside one without"
+    return at_most(what, took[1] - took[0], 10, "s of processor more")
 
 
 @dataclass
@@ -403,16 +385,14 @@ def under_load(week: Week, scratch: Path) -> Row:
     # A second after it found the store gone the service asks it again: until then it says so.
     late = sum(asked > back + 1.0 for asked in failed)
     answered = sum(status == 200 for _, status in seen)
-    return Row(
-        f"{CONNECTIONS} connections for {SECONDS:.0f} s, the store killed and back {DOWN:.0f} s "
-        "later",
-        "0 wrong; an event in the next answer; 0 of 5xx once the store is back",
-        f"{answered:,} answers, {sum(asker.events for asker in askers):,} events: "
-        f"{sum(wrong.values())} wrong{_first(wrong)}; {len(failed)} of 503, the last "
-        f"{max(failed, default=back) - back:+.2f} s from when the store was back; "
-        f"{same[0]} of {same[1]} customers the same to a service that starts anew",
-        not wrong and not late and same[0] == same[1],
-    )
+    what = f"{CONNECTIONS} connections for {SECONDS:.0f} s, the store killed, back in {DOWN:.0f} s"
+    return at_most(
+        f"{what}: wrong answers; an event is in the next one, and nothing fails once it is back",
+        wrong.total(), 0, "",
+        f"{answered:,} answers, {sum(asker.events for asker in askers):,} events{_first(wrong)}; "
+        f"{len(failed)} of 503; {same[0]} of {same[1]} the same to a service that starts anew",
+        also=not late and same[0] == same[1],
+    )  # fmt: skip
 
 
 def _first(wrong: Counter[str]) -> str:
@@ -423,7 +403,7 @@ def _channel(week: Week) -> str:
     """Return the channel of the week's promotions, as a right to contact names it."""
     from promolab.serve.week import open_week
 
-    rights = open_week(weekly_report.WEEK, week.reports).rights
+    rights = open_week(report.WEEK, week.reports).rights
     return rights.offers[week.promotions[-1]].channel or "mail"
 
 
@@ -449,7 +429,7 @@ def never_chosen(week: Week, scratch: Path, requests: int = CHOSEN) -> Row:
     from promolab.serve.week import open_week
 
     held = _held(week)
-    opened = open_week(weekly_report.WEEK, week.reports)
+    opened = open_week(report.WEEK, week.reports)
     channels = sorted({offer.channel or "mail" for offer in opened.rights.offers.values()})
     store = Valkey(scratch / "chosen")
     store.start()
@@ -474,12 +454,11 @@ def never_chosen(week: Week, scratch: Path, requests: int = CHOSEN) -> Row:
                 wrong += got and (customer in refused or held(customer, decision["action"]))
     finally:
         store.kill()
-    return Row(
-        f"?choose=1, {requests:,} random requests for {len(everybody):,} customers",
-        "0 for whom a promotion was chosen though held out or refused",
-        f"{wrong} ({given:,} answers gave something; {len(refused):,} refused meanwhile)",
-        wrong == 0 and given > 0,
-    )
+    return at_most(
+        f"?choose=1, {requests:,} random requests for {len(everybody):,} customers: a promotion "
+        "chosen for who is held out or refused", wrong, 0, "",
+        f"{given:,} answers gave something; {len(refused):,} refused meanwhile", also=given > 0,
+    )  # fmt: skip
 
 
 def _held(week: Week) -> Any:
@@ -503,33 +482,21 @@ def _held(week: Week) -> Any:
     return held
 
 
-def in_the_moment(out: Path, scratch: Path) -> Iterator[Row]:
-    """Yield all rows.
-
-    Parameters
-    ----------
-    out : Path
-        A reports folder, where the week is made and released if it is not.
-    scratch : Path
-        Where the stores lie.
-    """
+@part("serve", "the service")
+def in_the_moment(run: Run) -> Iterator[Row]:
+    """Yield all rows; the week is made and released if it is not."""
     if _server() is None:
-        yield Row("a released week in the moment", "", "neither Valkey nor Redis is here", None)
+        yield unmeasured("a released week in the moment", "neither Valkey nor Redis is here")
         return
+    from benchmarks.refusals import refused_orders
+    from promolab.serve.week import open_week
+
+    scratch = run.scratch / "stores"
     scratch.mkdir(parents=True, exist_ok=True)
-    week = released(out)
+    week = released(run.out / "served")
     yield from latency(week, scratch)
     yield long_log(week, scratch)
     yield under_load(week, scratch)
     yield never_chosen(week, scratch)
-    yield _refused(week, scratch)
-
-
-def _refused(week: Week, scratch: Path) -> Row:
-    """Return the row of `benchmarks.refusals`, of this week."""
-    from benchmarks.refusals import refused_orders
-    from promolab.serve.week import open_week
-
-    opened = open_week(weekly_report.WEEK, week.reports)
     hours = (NOW - datetime(1970, 1, 1)).total_seconds() + 12 * 3600
-    return refused_orders(opened, lambda: hours, scratch)
+    yield refused_orders(open_week(report.WEEK, week.reports), lambda: hours, scratch)

@@ -1,31 +1,22 @@
-"""How long a simulated shop takes to make, and what it promises at its full size.
-
-Run as ``python -m benchmarks.simulated make CUSTOMERS FOLDER`` or ``… facts SEED VARIANT`` it
-measures once and prints JSON: a fresh process, for the peak memory of a process never falls.
-"""
+"""How long a simulated shop takes to make and to go on, and what it promises at its full size."""
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.processes import own_peak_mb, run_watched
-from benchmarks.table import Row
+from benchmarks.processes import fresh
+from benchmarks.table import Row, Run, at_most, part, within
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.simulated.truth import SimulatedShop
 
-CUSTOMERS, WEEKS = 100_000, 26
-MAX_SECONDS, MAX_MB = 60.0, 3 * 1024.0
-LARGE = 1_000_000
-SEEDS = 5
+WEEKS, SEEDS = 26, 5
 FACTS = (
     ("buyers_low", "fewest buyers in a week", 0.05, 0.15),
     ("buyers_high", "most buyers in a week", 0.05, 0.15),
@@ -38,62 +29,45 @@ FACTS = (
 )
 
 
-def a_shop_in_a_minute() -> Iterator[Row]:
-    """Yield time and memory of a shop of 100,000 customers."""
-    found = _made(CUSTOMERS)
-    what = f"simulated shop, {CUSTOMERS:,} customers × {WEEKS} weeks"
-    told = f"{found['seconds']:.0f} s, {found['events']:,} events, {found['disk_mb']:,.0f} MB"
-    yield Row(what, f"≤ {MAX_SECONDS:.0f} s", told, found["seconds"] <= MAX_SECONDS)
-    yield Row(f"{what}, memory", "≤ 3 GB", _gb(found["peak_mb"]), found["peak_mb"] <= MAX_MB)
+@part("simulated", "simulated shops made")
+def shops_made(run: Run) -> Iterator[Row]:
+    """Yield time and memory of a shop of 100,000 customers, and of a million with ``--large``."""
+    for customers in (100_000, 1_000_000) if run.large else (100_000,):
+        with tempfile.TemporaryDirectory(prefix="promolab-simulated-") as folder:
+            found = fresh("simulated:make", customers, f"{folder}/shop")
+        what = f"simulated shop, {customers:,} customers × {WEEKS} weeks"
+        told = f"{found['events']:,} events, {found['disk_mb']:,.0f} MB"
+        if customers == 100_000:
+            yield at_most(what, found["seconds"], 60, "s", told)
+        yield at_most(f"{what}, memory", found["peak_mb"] / 1024, 3, "GB")
 
 
-def a_large_shop_in_bounded_memory() -> Row:
-    """Return the memory that a shop of a million customers takes; it needs some 5 GB of disk."""
-    found = _made(LARGE)
-    told = (
-        f"{_gb(found['peak_mb'])}; {found['seconds']:.0f} s, {found['events']:,} events, "
-        f"{found['disk_mb'] / 1024:.1f} GB on disk"
-    )
-    what = f"simulated shop, {LARGE:,} customers × {WEEKS} weeks, memory"
-    return Row(what, "≤ 3 GB", told, found["peak_mb"] <= MAX_MB)
-
-
-def promises() -> Iterator[Row]:
-    """Yield what is measured of five seeds' shops of 20,000 customers, and of the hard variant."""
-    found = [_facts("default", seed) for seed in range(SEEDS)]
-    for name, what, low, high in FACTS:
-        values = [one[name] for one in found]
-        told = f"{min(values):.3f} to {max(values):.3f}"
-        ok = low <= min(values) and max(values) <= high
-        yield Row(f"simulated shop, {SEEDS} seeds: {what}", f"{low:g}–{high:g}", told, ok)
-    hard = [_facts("hard", seed) for seed in range(SEEDS)]
-    ratios = [h["mean"] / d["mean"] for h, d in zip(hard, found, strict=True)]
-    explained = [h["explained"] for h in hard]
-    yield Row(
-        "hard shop: mean effect / the default shop's",
-        "0.4–0.6",
-        f"{min(ratios):.3f} to {max(ratios):.3f}",
-        min(ratios) >= 0.4 and max(ratios) <= 0.6,
-    )
-    yield Row(
-        "hard shop: variance of effects that features explain",
-        "0.15–0.25",
-        f"{min(explained):.3f} to {max(explained):.3f}",
-        min(explained) >= 0.15 and max(explained) <= 0.25,
-    )
-
-
-def make(customers: int, folder: Path) -> dict[str, Any]:
+def make(customers: int, folder: str) -> dict[str, Any]:
     """Make a shop and return what that took."""
     from promolab.sources.opening import simulated
 
-    begun = time.perf_counter()
-    shop = simulated(customers=customers, weeks=WEEKS, folder=folder)
+    begun, place = time.perf_counter(), Path(folder)
+    shop = simulated(customers=customers, weeks=WEEKS, folder=place)
     seconds = time.perf_counter() - begun
-    disk = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
-    peak = own_peak_mb()
-    events = int(shop.events.count().execute())
-    return {"seconds": seconds, "peak_mb": peak, "disk_mb": disk, "events": events}
+    disk = sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) / 2**20
+    return {"seconds": seconds, "disk_mb": disk, "events": int(shop.events.count().execute())}
+
+
+@part("simulated", "what ten simulated shops promise")
+def promises() -> Iterator[Row]:
+    """Yield what is measured of five seeds' shops of 20,000 customers, and of the hard variant."""
+    found, hard = (
+        [fresh("simulated:facts", variant, seed) for seed in range(SEEDS)]
+        for variant in ("default", "hard")
+    )
+    for name, what, low, high in FACTS:
+        values = [one[name] for one in found]
+        yield within(f"simulated shop, {SEEDS} seeds: {what}", values, low, high)
+    ratios = [h["mean"] / d["mean"] for h, d in zip(hard, found, strict=True)]
+    yield within("hard shop: mean effect / the default shop's", ratios, 0.4, 0.6)
+    explained = [one["explained"] for one in hard]
+    what = "hard shop: variance of effects that features explain"
+    yield within(what, explained, 0.15, 0.25)
 
 
 def facts(
@@ -188,25 +162,51 @@ def weekly(shop: SimulatedShop) -> dict[str, float]:
     }
 
 
-def _made(customers: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="promolab-simulated-") as folder:
-        arguments = ["-m", "benchmarks.simulated", "make", str(customers), f"{folder}/shop"]
-        told: dict[str, Any] = json.loads(run_watched(arguments).stdout)
-        return told
+# --- shops that go on --------------------------------------------------------------------------
+
+GOING = {20_000: (3.0, 2.0), 100_000: (15.0, 10.0)}
+"""Customers, and the most seconds for a week and for the values of all its promotions."""
 
 
-def _facts(variant: str, seed: int) -> dict[str, float]:
-    usage = run_watched(["-m", "benchmarks.simulated", "facts", str(seed), variant])
-    found: dict[str, float] = json.loads(usage.stdout)
-    return found
+@part("simulated", "simulated shops that go on")
+def going_on() -> Iterator[Row]:
+    """Yield what a week takes, and what the truth of all its promotions takes."""
+    for customers, (of_week, of_values) in GOING.items():
+        with tempfile.TemporaryDirectory(prefix="promolab-going-") as folder:
+            found = fresh("simulated:weeks", customers, f"{folder}/shop")
+        what = f"a simulated shop of {customers:,} goes on"
+        yield at_most(f"{what}: a week drawn", found["week"], of_week, "s of processor")
+        yield at_most(f"{what}: the truth of a week's promotions", found["values"], of_values,
+                      "s of processor")  # fmt: skip
+        yield at_most(f"{what}, memory", found["peak_mb"] / 1024, 3, "GB")
 
 
-def _gb(mb: float) -> str:
-    return f"{mb / 1024:.2f} GB"
+def weeks(customers: int, folder: str) -> dict[str, float]:
+    """Let a shop go on for three weeks by decisions that chance makes; return the most seconds."""
+    import numpy as np
+    import pandas as pd
 
+    from promolab import load_shop
+    from promolab.simulated import GoingShop, World
 
-if __name__ == "__main__":
-    if sys.argv[1] == "make":
-        print(json.dumps(make(int(sys.argv[2]), Path(sys.argv[3]))))
-    else:
-        print(json.dumps(facts(sys.argv[3], int(sys.argv[2]))))
+    world = World(customers=customers, weeks=WEEKS, variant="weekly")
+    going = GoingShop.begin(world, Path(folder), load_shop)
+    took: dict[str, list[float]] = {"week": [], "values": []}
+    for week in range(3):
+        places = np.random.default_rng(week).integers(-1, len(going.options), customers)
+        decisions, _ = going.decisions_of(places)
+        actions = np.array([*going.options, "none"], dtype=object)
+        chances = pd.DataFrame(
+            {
+                "decision_id": np.repeat(decisions["decision_id"].to_numpy(), len(actions)),
+                "action": np.tile(actions, len(decisions)),
+                "propensity": 1 / len(actions),
+            }
+        )
+        begun = time.process_time()
+        going.latent_values()
+        took["values"].append(time.process_time() - begun)
+        begun = time.process_time()
+        going.decide(decisions.assign(propensity=1 / len(actions)), chances)
+        took["week"].append(time.process_time() - begun)
+    return {name: max(each) for name, each in took.items()}

@@ -1,9 +1,13 @@
-"""One row per benchmark, and the table that they make."""
+"""What is measured, by part; one row of a table per bar, and the table that they make."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+from pathlib import Path
+from typing import Any, TypeVar
 
 HEADER = ("what", "bar", "measured", "ok")
 MISSED, UNKNOWN = "NO", "not measured"
@@ -25,6 +29,141 @@ class Row:
     def state(self) -> str:
         """Whether the bar is met, in a word."""
         return UNKNOWN if self.ok is None else "yes" if self.ok else MISSED
+
+
+Values = float | Iterable[float]
+"""A figure, or several of which each has to meet the bar."""
+
+
+def at_most(
+    what: str, values: Values, bar: float, unit: str = "", told: str = "", *, also: bool = True
+) -> Row:
+    """Return the row of a figure that may not be above its bar.
+
+    Parameters
+    ----------
+    what : str
+    values : float or sequence of float
+    bar : float
+    unit : str
+        With ``%`` figure and bar are shares.
+    told : str
+        What else is told, in brackets.
+    also : bool
+        Whether all else holds that ``what`` says.
+
+    Examples
+    --------
+    >>> at_most("import promolab", 0.0213, 0.3, "s", "median of 5")
+    Row(what='import promolab', bar='≤ 0.3 s', measured='0.0213 s (median of 5)', ok=True)
+    """
+    return _held(what, f"≤ {_figure(bar, unit)}", values, unit, told, also and _most(values) <= bar)
+
+
+def at_least(
+    what: str, values: Values, bar: float, unit: str = "", told: str = "", *, also: bool = True
+) -> Row:
+    """Return the row of a figure that may not be below its bar; `at_most` says the rest."""
+    ok = also and -_most([-value for value in _all(values)]) >= bar
+    return _held(what, f"≥ {_figure(bar, unit)}", values, unit, told, ok)
+
+
+def within(
+    what: str, values: Values, low: float, high: float, unit: str = "", told: str = "",
+    *, also: bool = True,
+) -> Row:  # fmt: skip
+    """Return the row of a figure that has to lie between two ends; `at_most` says the rest."""
+    every = _all(values)
+    ok = also and bool(every) and all(low <= value <= high for value in every)
+    return _held(what, f"{_figure(low, unit)} to {_figure(high, unit)}", every, unit, told, ok)
+
+
+def above_zero(what: str, ends: Sequence[float], told: str = "") -> Row:
+    """Return the row of an interval (its value, low and high end) that has to lie above 0."""
+    value, low, high = ends
+    return Row(what, "interval above 0", f"{value:+.4g} [{low:+.4g}, {high:+.4g}]{_more(told)}",
+               bool(low > 0))  # fmt: skip
+
+
+def shown(what: str, measured: str) -> Row:
+    """Return a row without a bar, for comparison."""
+    return Row(what, "shown apart", measured, ok=True)
+
+
+def unmeasured(what: str, why: str) -> Row:
+    """Return a row of what cannot be measured here."""
+    return Row(what, "", why, ok=None)
+
+
+def _all(values: Values) -> list[float]:
+    return [float(value) for value in (values if isinstance(values, Iterable) else [values])]
+
+
+def _most(values: Values) -> float:
+    """Return the largest value, and nan where there is none or any is nan."""
+    every = _all(values)
+    return max(every) if every and all(value == value for value in every) else float("nan")
+
+
+def _held(what: str, bar: str, values: Values, unit: str, told: str, ok: bool) -> Row:
+    every = sorted(_all(values))
+    ends = [every[0], every[-1]] if len(every) > 1 else every
+    measured = " to ".join(_figure(value, unit) for value in ends)
+    return Row(what, bar, measured + _more(told), bool(ok))
+
+
+def _more(told: str) -> str:
+    return f" ({told})" if told else ""
+
+
+def _figure(value: float, unit: str = "") -> str:
+    """Return a figure in three digits, or all that are before its point."""
+    shown = 100 * value if unit == "%" else value
+    text = f"{shown:,.0f}" if abs(shown) >= 100 else f"{shown:.3g}"
+    return f"{text} {unit}".rstrip()
+
+
+# --- parts -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where files land, and how large what is measured may be."""
+
+    out: Path
+    scratch: Path
+    large: bool = False
+
+
+Job = Callable[..., Iterable[Row] | Row]
+PARTS: dict[str, dict[str, Job]] = {}
+QUICK: dict[str, Job] = {}
+"""By part and in words what yields rows; and what does in five minutes, of fewer rows."""
+_Job = TypeVar("_Job", bound=Job)
+
+
+def part(name: str, what: str, quick: Mapping[str, Any] | None = None) -> Callable[[_Job], _Job]:
+    """List a function that yields rows: of which part, in words, and what makes it quick.
+
+    One with a parameter ``run`` is told where its files land.
+    """
+
+    def listed(job: _Job) -> _Job:
+        PARTS.setdefault(name, {})[what] = job
+        if quick is not None:
+            QUICK[what] = partial(job, **quick)
+        return job
+
+    return listed
+
+
+def rows_of(job: Job, run: Run) -> Iterable[Row]:
+    """Return the rows that a listed function yields."""
+    found = job(run=run) if "run" in signature(job).parameters else job()
+    return [found] if isinstance(found, Row) else found
+
+
+# --- the table ---------------------------------------------------------------------------------
 
 
 def render(rows: Iterable[Row]) -> str:
@@ -65,7 +204,6 @@ def surroundings() -> str:
 
 def _processor() -> str:
     import platform
-    from pathlib import Path
 
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()

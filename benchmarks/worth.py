@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.table import Row
+from benchmarks.table import Row, at_most, part, within
 from promolab.profiles.bg_nbd import fit_orders
 
 if TYPE_CHECKING:
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 WINDOWS = (28, 56, 84)
 """Days, the last before an origin, in which a regression counts orders as rates."""
 ORIGINS = ("2017-05-01", "2017-06-12", "2017-07-24", "2017-09-04", "2017-10-02")
-TOTAL, SLOPES, MEAN_SLOPE = 0.05, (0.85, 1.10), (0.90, 1.05)
-CUSTOMERS, SECONDS = 1_000_000, 5.0
 
 
+@part("worth", "orders foretold")
 def orders_come() -> Iterator[Row]:
     """Yield how well twelve weeks' orders of Complete Journey's households were foretold."""
     import pandas as pd
@@ -40,47 +39,28 @@ def orders_come() -> Iterator[Row]:
         if len(past) > 1:
             boosted.append((found[-1], by_regression(shop, past)))
     rows = [check.row(0.0, 0.9) for check in found]
+    what = f"Complete Journey, orders of 12 weeks from {len(rows)} origins: "
     off = [row["foretold"] / row["came"] - 1 for row in rows]
+    yield within(f"{what}totals off by", off, -0.05, 0.05, "%")
     slopes = [row["slope"] for row in rows]
-    yield Row(
-        f"Complete Journey, orders of 12 weeks from {len(rows)} origins: totals",
-        f"within {TOTAL:.0%}",
-        f"{min(off):+.1%} to {max(off):+.1%}",
-        max(map(abs, off)) <= TOTAL,
-    )
-    yield Row(
-        "the same: slope of what came on what was foretold, each and in the mean",
-        f"{SLOPES[0]}–{SLOPES[1]}, {MEAN_SLOPE[0]}–{MEAN_SLOPE[1]}",
-        f"{min(slopes):.2f} to {max(slopes):.2f}, {np.mean(slopes):.2f}",
-        SLOPES[0] <= min(slopes)
-        and max(slopes) <= SLOPES[1]
-        and MEAN_SLOPE[0] <= np.mean(slopes) <= MEAN_SLOPE[1],
-    )
-    for name in ("own frequency", "the last 12 weeks"):
-        ends = []
-        for check in found:
-            then, came = check.past, check.came
-            peer = then.recent if name != "own frequency" else (
-                then.orders / np.maximum(then.age, 7.0) * RECENT_DAYS
-            )  # fmt: skip
-            ends.append(paired(np.abs(check.told - came) - np.abs(peer - came)))
-        better = name == "own frequency"
-        yield Row(
-            f"the same: absolute error less that of {name}, paired",
-            "interval below 0 at each" if better else "no interval above 0",
-            "; ".join(f"{m:+.2f} [{low:+.2f}, {high:+.2f}]" for low, m, high in ends),
-            all(high < 0 for *_, high in ends) if better else all(low <= 0 for low, *_ in ends),
-        )
+    yield within(f"{what}slope of what came on what was foretold", slopes, 0.85, 1.1)
+    yield within(f"{what}the slopes' mean", float(np.mean(slopes)), 0.9, 1.05)
+    own = [(c, c.past.orders / np.maximum(c.past.age, 7.0) * RECENT_DAYS) for c in found]
+    yield _no_worse(f"{what}own frequency", own, better=True)
+    yield _no_worse(f"{what}the last 12 weeks", [(check, check.past.recent) for check in found])
+    yield _no_worse(f"{what}a boosted regression, where there is an earlier one", boosted)
 
-    ends = [
-        paired(np.abs(check.told - check.came) - np.abs(p - check.came)) for check, p in boosted
-    ]
-    yield Row(
-        f"the same: absolute error less that of a boosted regression, {len(ends)} origins with "
-        "an earlier one to learn from",
-        "no interval above 0",
-        "; ".join(f"{m:+.2f} [{low:+.2f}, {high:+.2f}]" for low, m, high in ends),
-        all(low <= 0 for low, *_ in ends),
+
+def _no_worse(what: str, pairs: Sequence[tuple[Any, np.ndarray]], *, better: bool = False) -> Row:
+    """Compare absolute errors, paired by customer, with those of another forecast."""
+    gaps = [np.abs(check.told - check.came) - np.abs(peer - check.came) for check, peer in pairs]
+    halves = [1.96 * gap.std(ddof=1) / np.sqrt(len(gap)) for gap in gaps]
+    ends = [(gap.mean() - half, gap.mean() + half) for gap, half in zip(gaps, halves, strict=True)]
+    return Row(
+        f"{what}: absolute error above its, paired",
+        "interval below 0 at each" if better else "no interval above 0",
+        "; ".join(f"[{low:+.2f}, {high:+.2f}]" for low, high in ends),
+        bool(all(high < 0 if better else low <= 0 for low, high in ends)),
     )
 
 
@@ -125,27 +105,14 @@ def by_regression(shop: Any, past: Sequence[Any]) -> np.ndarray:
     return np.asarray(model.predict(known(0, now)))
 
 
-def paired(gap: np.ndarray) -> tuple[float, float, float]:
-    """Return the ends of a mean's interval around it."""
-    half = 1.96 * gap.std(ddof=1) / np.sqrt(len(gap))
-    return gap.mean() - half, gap.mean(), gap.mean() + half
-
-
-def million() -> Iterator[Row]:
-    """Yield how long a million customers take to fit and to foretell."""
+@part("worth", "orders of a million")
+def million(n: int = 1_000_000) -> Row:
+    """Return how long a million customers take to fit and to foretell."""
     rng = np.random.default_rng(0)
-    n = CUSTOMERS
     age = rng.uniform(50, 365, n)
     x = rng.poisson(rng.gamma(0.8, 1 / 30, n) * age * rng.uniform(0.2, 1, n)).astype(float)
     recency = np.where(x > 0, age * rng.beta(np.maximum(x, 1), 1.5), 0.0)
     begin = time.perf_counter()
-    model = fit_orders(x, recency, age)
-    fitted = time.perf_counter() - begin
-    model.orders(x, recency, age, 84)
-    whole = time.perf_counter() - begin
-    yield Row(
-        f"BG/NBD of {n:,} customers: fit, and orders of 12 weeks",
-        f"≤ {SECONDS:.0f} s",
-        f"{fitted:.1f} s, {whole:.1f} s with orders",
-        whole <= SECONDS,
-    )
+    fit_orders(x, recency, age).orders(x, recency, age, 84)
+    seconds = time.perf_counter() - begin
+    return at_most(f"BG/NBD of {n:,} customers: fit, and orders of 12 weeks", seconds, 5, "s")

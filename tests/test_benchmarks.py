@@ -1,7 +1,7 @@
 """The benchmarks can be run: their modules import, small sizes measure, and the table renders."""
 
 import importlib
-import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,19 +11,10 @@ import pandas as pd
 import pytest
 
 import benchmarks.__main__ as bench
-from benchmarks import (
-    explorers,
-    first_page,
-    loop,
-    mutations,
-    overspending,
-    prediction,
-    size,
-    weekly_report,
-)
+from benchmarks import explorers, loop, models, mutations, overspending, prediction, report, size
 from benchmarks.make_events import make_shop
-from benchmarks.processes import run_watched
-from benchmarks.table import Row, render, surroundings
+from benchmarks.processes import fresh, run_watched
+from benchmarks.table import Row, Run, at_least, at_most, render, surroundings, within
 from promolab import load_shop
 
 
@@ -32,6 +23,23 @@ def test_every_module_imports(repository: Path) -> None:
     assert "__main__" in names and "table" in names
     for name in names:
         importlib.import_module(f"benchmarks.{name}".removesuffix(".__init__"))
+    assert len(bench.PARTS) > 10 and all(bench.PARTS.values())
+    known = {what for jobs in bench.PARTS.values() for what in jobs}
+    assert len(bench.QUICK) > 8 and set(bench.QUICK) <= known
+
+
+def test_a_bar_is_met_by_every_figure_or_not_at_all() -> None:
+    row = at_most("x", [0.0123, 2.5], 2.5, "s", "of two")
+    assert (row.bar, row.measured, row.ok) == ("≤ 2.5 s", "0.0123 s to 2.5 s (of two)", True)
+    assert not at_most("x", [1.0, 3.0], 2.0).ok and not at_most("x", 1.0, 2.0, also=False).ok
+    share = at_least("x", 0.945, 0.95, "%")
+    assert (share.bar, share.measured, share.ok) == ("≥ 95 %", "94.5 %", False)
+    assert within("x", np.array([0.9, 1.0]), 0.9, 1.0).ok
+    assert not within("x", [0.9, 1.1], 0.9, 1.0).ok
+    for nothing in (math.nan, [1.0, math.nan], []):
+        assert not at_most("x", nothing, 9).ok
+        assert not at_least("x", nothing, -9).ok
+        assert not within("x", nothing, -9, 9).ok
 
 
 def test_the_table_is_aligned_and_shouts_where_a_bar_is_missed() -> None:
@@ -57,7 +65,7 @@ def test_quick_says_each_row_when_it_is_known_and_what_it_did_not_measure(monkey
         return measured
 
     jobs = {"a": job("a", True, 200), "b": job("b", False, 101), "c": job("c", True, 1)}
-    monkeypatch.setattr(bench, "quick_jobs", lambda out: jobs)
+    monkeypatch.setattr(bench, "QUICK", jobs)
     monkeypatch.setattr("benchmarks.__main__.time.monotonic", lambda: clock[0])
     assert bench.main(["--quick"]) == 1
     assert "a: 0.5 (bar ≤ 1): yes" in told[0] and "b: 0.5 (bar ≤ 1): NO" in told[1]
@@ -74,15 +82,12 @@ def test_files_that_differ_or_are_missing_are_named(tmp_path: Path) -> None:
         (tmp_path / name / "tables" / "a.parquet").write_bytes(b"same")
         (tmp_path / name / "manifest.json").write_text(name)
     one, two = tmp_path / "one", tmp_path / "two"
-    assert weekly_report.repeatable(one, two).ok
+    assert report.repeatable(one, two).ok
     (two / "index.html").write_text("only here")
     (two / "tables" / "a.parquet").write_bytes(b"other")
-    assert weekly_report.different_files(one, two, weekly_report.KINDS) == (
-        ["index.html", "tables/a.parquet"],
-        2,
-    )
-    assert not weekly_report.repeatable(one, two).ok
-    assert not weekly_report.repeatable(tmp_path / "no", tmp_path / "nothing").ok
+    assert report.different_files(one, two) == (["index.html", "tables/a.parquet"], 2)
+    assert not report.repeatable(one, two).ok
+    assert not report.repeatable(tmp_path / "no", tmp_path / "nothing").ok
 
 
 def test_a_watched_command_has_its_memory_and_its_failure_told() -> None:
@@ -97,9 +102,6 @@ def test_a_watched_command_has_its_memory_and_its_failure_told() -> None:
 
 
 def test_a_model_significantly_below_the_baseline_misses_the_bar() -> None:
-    import numpy as np
-    import pandas as pd
-
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 400)
     rows = pd.DataFrame({"y": y, "p": rng.random(400), "p_baseline": y + rng.normal(size=400)})
@@ -117,12 +119,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_made_shop_is_of_the_size_asked_for_and_the_same_twice(made, tmp_path):
-    written = make_shop(tmp_path, 6_000, 150, seed=1, files=3)
-    first = pd.read_parquet(made / "events.parquet")
-    second = pd.concat([pd.read_parquet(p) for p in sorted((tmp_path / "events").iterdir())])
+    written = make_shop(tmp_path, 6_000, 150, seed=1)
+    first, second = (pd.read_parquet(one / "events.parquet") for one in (made, tmp_path))
     assert written == len(first) and abs(written - 6_000) < 600
-    assert len(list((tmp_path / "events").iterdir())) == 3
-    pd.testing.assert_frame_equal(first, second.reset_index(drop=True))
+    pd.testing.assert_frame_equal(first, second)
     assert first["ts"].is_monotonic_increasing and first["customer_id"].nunique() > 100
     orders = first.groupby("order_id")
     assert orders["customer_id"].nunique().max() == 1 and 5 < orders.size().mean() < 15
@@ -136,10 +136,9 @@ def test_a_made_shop_passes_the_checks_and_a_fresh_process_measures_it(made):
     # The real shop's own lines of coupons stand twice; nothing that is made does.
     twice = [f.table for f in checks.findings if f.check == "duplicate"]
     assert checks.usable and twice == ["promotion_products"]
-    usage = run_watched(["-m", "benchmarks.size", "promolab", str(made)])
-    found = json.loads(usage.stdout)
+    found = fresh("size:timed", "promolab", made)
     assert found["seconds"] > 0 and found["rows"] > 80 and found["peak_mb"] > 100
-    assert usage.sum_mb > 100
+    assert found["sum_mb"] > 100
 
 
 def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path) -> None:
@@ -164,36 +163,37 @@ def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path) -
 def test_the_rows_of_size_compare_medians(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {"promolab": 3.0, "sql": 2.0}
 
-    def fresh(what: str, shop_folder: Path) -> dict[str, float]:
-        if what == "compare":
+    def measured(function: str, *given: str | Path) -> dict[str, float]:
+        if function == "size:compare":
             return {"rows": 1_000, "columns": 33}
-        more = 10 if shop_folder.name == "larger" else 1
-        return {"seconds": seconds[what] * more, "peak_mb": 5_000}
+        what, folder = given
+        more = 10 if folder == Path("larger") else 1
+        return {"seconds": seconds[str(what)] * more, "peak_mb": 5_000}
 
-    monkeypatch.setattr(size, "_fresh", fresh)
+    monkeypatch.setattr(size, "fresh", measured)
     to_sql = size.against_by_hand(made, 6_000)
-    assert to_sql.ok and to_sql.measured.startswith("1.50 × (median of 3: 3.0 s to 2.0 s; 33 col")
+    assert to_sql.ok and to_sql.measured.startswith(
+        "1.5 × SQL by hand (median of 3: 3.0 s to 2.0 s"
+    )
     time, memory = size.growth({6_000: made, 60_000: Path("larger")})
-    assert time.ok and time.measured == "10.0 × (3.0 s to 30.0 s)"
-    assert not memory.ok and memory.measured == "4.88 GB; 100,000,000 events only with --large"
+    assert time.ok and time.measured == "10 × (3.0 s to 30.0 s)"
+    assert not memory.ok and memory.measured == "4.88 GB"
 
 
 def test_the_doors_are_timed_against_pipelines_of_equal_loss() -> None:
     import sklearn.ensemble  # noqa: F401 - only the threads of what is loaded can be limited
     from threadpoolctl import threadpool_limits
 
-    from benchmarks import doors
-
     with threadpool_limits(1):
-        rows = [*doors.logistic(1, 2_000), *doors.trees(1, 1_000, 300), doors.kmeans(1, 1_500)]
+        rows = [*models.logistic(1, 2_000), *models.trees(1, 1_000, 300), models.kmeans(1, 1_500)]
     assert [row.what.split(",")[0] for row in rows[:3]] == ["logistic"] * 3
-    assert len(rows) == 3 + len(doors.KINDS) + 3
+    assert len(rows) == 3 + len(models.KINDS) + 3
     assert all(row.bar.startswith("≤ 1") and "s to" in row.measured for row in rows)
-    slow = doors._row("slow", 1.0, own=3.0, usual=2.0)
-    assert not slow.ok and slow.measured == "1.50 × (3.00 s to 2.00 s)"
+    slow = models._row("slow", 1.0, {"door": 3.0, "usual": 2.0}, "door")
+    assert not slow.ok and slow.measured == "1.5 × a pipeline (3.00 s to 2.00 s)"
     fits = {"door": 1.0, "usual": 2.0}
-    assert doors._fit_row("fit", 1.0, fits, "door", (0.5, 0.5)).ok
-    assert not doors._fit_row("worse", 1.0, fits, "door", (0.6, 0.5)).ok
+    assert models._fit_row("fit", 1.0, fits, "door", (0.5, 0.5)).ok
+    assert not models._fit_row("worse", 1.0, fits, "door", (0.6, 0.5)).ok
 
 
 def test_weeks_over_budget_are_counted_where_the_budget_binds() -> None:
@@ -234,8 +234,9 @@ def test_a_mutation_is_caught_where_a_test_sees_it(tmp_path: Path) -> None:
 
 def test_without_a_browser_pages_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
-    rows = [*first_page.first_pages(Path("nowhere")), *explorers.explorer_moves()]
-    assert len(rows) == len(first_page.CASES) + len(explorers.CASES) + 1
+    run = Run(Path("nowhere"), Path("nowhere"))
+    rows = [*report.first_pages(run), *explorers.explorer_moves()]
+    assert len(rows) == len(report.CASES) + 1
     told = {(row.state, row.measured) for row in rows}
     assert told == {("not measured", "chromium is not installed")}
 

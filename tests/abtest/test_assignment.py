@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import promolab
-from benchmarks.assignment import independent_names, shares_within_noise
+from benchmarks.experiments import independent_names, shares_within_noise
 from promolab import assign
 from promolab.abtest import arm_of
 from tests.abtest.test_hashing import by_the_book

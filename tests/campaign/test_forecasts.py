@@ -128,7 +128,7 @@ def test_intervals_hold_as_often_as_they_say() -> None:
 
 
 def test_the_benchmark_row_shouts_where_too_few_are_covered() -> None:
-    from benchmarks.outlook import forecasts_hold
+    from benchmarks.prediction import forecasts_hold
 
     row = forecasts_hold(*made(CAME))
     assert not row.ok and "67 % [21, 94] of 3; missed p4" in row.measured
@@ -137,7 +137,7 @@ def test_the_benchmark_row_shouts_where_too_few_are_covered() -> None:
 
 
 def test_the_costs_of_past_promotions_are_forecast_from_those_before_them() -> None:
-    from benchmarks.outlook import rolling_costs
+    from benchmarks.prediction import rolling_costs
 
     starts = pd.Series([START + 3 * i * WEEK for i in range(6)], index=[f"p{i}" for i in range(6)])
     past = pd.DataFrame(

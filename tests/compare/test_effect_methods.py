@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.uplift_methods import null_trial
+from benchmarks.uplift import null_trial
 from promolab import UpliftModel, load_experiment
 from promolab.compare import EffectComparison, compare_effects
 from promolab.contract import Experiment

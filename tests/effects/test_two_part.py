@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from benchmarks.uplift_heavy import customers, made_up, of_attainable, true_effects
+from benchmarks.heavy import customers, made_up, of_attainable, true_effects
 from promolab import UpliftModel
 from promolab.contract import Experiment
 from promolab.effects import EffectEvidence, effect_evidence

@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 
+from benchmarks.heavy import gated
 from benchmarks.money import BUDGET, made_up, spending_nothing
-from benchmarks.spending_gate import gated
 from promolab import allocate
 from promolab.effects import UpliftModel
 from promolab.policy import PolicyRows, plan_value, spending_test

@@ -1,0 +1,339 @@
+"""The weekly report: its time, its memory, that it comes out the same, how long its pages are."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from benchmarks.processes import ROOT, Usage, environment, fresh, run_watched
+from benchmarks.table import Row, Run, at_most, part, unmeasured
+
+if TYPE_CHECKING:
+    from promolab.contract import Shop
+
+WEEK = "2017-W44"
+KINDS = ("*.parquet", "*.json", "*.html")
+ONE_DATE = datetime(2017, 10, 30, 4)
+"""The start of the default week."""
+
+
+@part("report", "importing promolab", quick={})
+def import_time(runs: int = 5) -> Row:
+    """Time ``import promolab`` in fresh processes."""
+    timed = "from time import perf_counter as now; t = now(); import promolab; print(now() - t)"
+    seconds = [float(run_watched(["-c", timed], every=0.01).stdout) for _ in range(runs)]
+    return at_most("import promolab", statistics.median(seconds), 0.3, "s", f"median of {runs}")
+
+
+@part("report", "the weekly report, on two threads twice and on one", quick={"threads": (2,)})
+def reports(run: Run, threads: tuple[int, ...] = (2, 2, 1)) -> Iterator[Row]:
+    """Yield time and memory of reports of one week, and whether they are the same."""
+    made = [make_report(run.out / str(n), many) for n, many in enumerate(threads)]
+    folders, usages = [folder for folder, _ in made], [usage for _, usage in made]
+    yield at_most(
+        f"promolab report --week {WEEK}, wall clock, each run on two threads",
+        [one.wall_seconds for one, many in zip(usages, threads, strict=True) if many == 2], 60, "s",
+        f"processor {min(usage.cpu_seconds for usage in usages):.1f} s",
+    )  # fmt: skip
+    watched = max(usage.peak_mb for usage in usages)
+    noted = max(largest_step_mb(folder) for folder in folders)
+    yield at_most("promolab report, peak memory of any process", max(watched, noted) / 1024, 1.5,
+                  "GB", f"watched {watched:.0f} MB, manifest {noted:.0f} MB")  # fmt: skip
+    if len(made) > 1:
+        first, second, one_thread = folders
+        yield repeatable(first, second)
+        yield repeatable(
+            first / "tables", one_thread / "tables", "tables of -p threads=1 and -p threads=2"
+        )
+
+
+def make_report(out: Path, threads: int) -> tuple[Path, Usage]:
+    """Run ``promolab report`` in its own process; return the week's folder and what it took."""
+    options = ["--week", WEEK, "--out", str(out), "-p", f"threads={threads}"]
+    # Two folders have equal pseudonyms only where the same secret is stated.
+    with patch.dict(os.environ, PROMOLAB_KEY="equal pseudonyms in all folders of the benchmark"):
+        usage = run_watched(["-m", "promolab.cli", "report", *options])
+    return out / WEEK, usage
+
+
+def week_of(run: Run) -> Path:
+    """Return the folder of the week's report, made if it is not there."""
+    folder = run.out / "0" / WEEK
+    return folder if folder.is_dir() else make_report(run.out / "0", 2)[0]
+
+
+def largest_step_mb(folder: Path) -> float:
+    """Return the highest peak memory that the manifest states for a step."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return max(float(step["peak_memory_mb"]) for step in manifest["steps"].values())
+
+
+def repeatable(first: Path, second: Path, what: str = "two runs of one week") -> Row:
+    """Compare every parquet, JSON and HTML file of two runs of the week."""
+    different, files = different_files(first, second)
+    told = f"{len(different)} of {files} files differ {', '.join(different[:3])}"
+    return Row(what, "equal to the byte", told, files > 0 and not different)
+
+
+def different_files(first: Path, second: Path) -> tuple[list[str], int]:
+    """Return the names of files that differ or stand on one side only, and how many there are."""
+    pair = [
+        {
+            path.relative_to(folder): path.read_bytes()
+            for kind in KINDS
+            for path in folder.rglob(kind)
+            if path.name != "manifest.json"
+        }
+        for folder in (first, second)
+    ]
+    names = sorted({*pair[0], *pair[1]})
+    return [str(name) for name in names if pair[0].get(name) != pair[1].get(name)], len(names)
+
+
+# --- features of all exposures -----------------------------------------------------------------
+
+
+@part("report", "features of all exposures")
+def all_dates_against_one(run: Run, runs: int = 3) -> Iterator[Row]:
+    """Yield time and memory of features at each promotion's start, against those of one date."""
+    shop = week_of(run) / "shop"
+    measured = [fresh("report:exposures_and_one_date", shop) for _ in range(runs)]
+    what = "features of all exposures at their promotions' starts"
+    every, one = (statistics.median(m[name] for m in measured) for name in ("all", "one"))
+    yield at_most(
+        f"{what}, time", statistics.median(m["all"] / m["one"] for m in measured), 4, "× one date",
+        f"median of {runs}: {every:.2f} s for {measured[0]['rows']:,} rows, {one:.2f} s",
+    )  # fmt: skip
+    yield at_most(f"{what}, memory", fresh("report:exposures", shop)["peak_mb"] / 1024, 1, "GB")
+
+
+def exposures(shop_folder: str) -> dict[str, float]:
+    """Describe all exposures, and nothing else."""
+    from promolab import build_features, load_shop
+
+    shop = load_shop(shop_folder)
+    return {"rows": len(build_features(shop, _starts(shop)).execute())}
+
+
+def exposures_and_one_date(shop_folder: str) -> dict[str, float]:
+    """Time one date and all exposures."""
+    from promolab import build_features, load_shop
+
+    shop = load_shop(shop_folder)
+    starts = _starts(shop)
+    # The first call also pays for imports and for reading the files, whichever it is.
+    build_features(shop, ONE_DATE).execute()
+    begun = time.perf_counter()
+    build_features(shop, ONE_DATE).execute()
+    between = time.perf_counter()
+    rows = len(build_features(shop, starts).execute())
+    return {"one": between - begun, "all": time.perf_counter() - between, "rows": rows}
+
+
+def _starts(shop: Shop) -> Any:
+    """Return each customer contacted with the starts of the promotions."""
+    joined = shop.exposures.join(shop.promotions, "promotion_id")
+    return joined.select("customer_id", as_of="starts_at")
+
+
+# --- first pages -------------------------------------------------------------------------------
+
+SCREEN = (1280, 900)
+JOURNEY, SIMULATED = "complete_journey", "simulated"
+CASES = (
+    (JOURNEY, "2017-W44", 4, 1000),
+    (JOURNEY, "2017-W45", 4, 1000),
+    (JOURNEY, "2017-W20", 4, 1000),
+    (JOURNEY, "2017-W49", 6, 1500),
+    (SIMULATED, "", 6, 1500),
+)
+_COUNTED = (
+    "<script>document.documentElement.dataset.found = JSON.stringify(["
+    "document.documentElement.scrollHeight, "
+    "document.body.innerText.split(/\\s+/).filter(Boolean).length])</script>"
+)
+_OFFLINE = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
+
+
+@part("report", "first pages in a browser")
+def first_pages(run: Run) -> Iterator[Row]:
+    """Yield height and words of each first page of `CASES`, and the height of its tallest step."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    for source, week, screens, words in CASES:
+        what = f"first page, {source} {week}".rstrip()
+        if browser is None:
+            yield unmeasured(what, "chromium is not installed")
+            continue
+        folder = run.out / "first_pages" / f"{source}-{week}"
+        options = ["--source", source, "--out", str(folder), *(["--week", week] if week else [])]
+        run_watched(["-m", "promolab.cli", "report", *options])
+        height, shown = measured(browser, folder / "latest" / "index.html")
+        yield at_most(f"{what}, ≤ {words:,} words", height / SCREEN[1], screens, "screens",
+                      f"{shown:,} words", also=shown <= words)  # fmt: skip
+        steps = (folder / "latest").glob("0*.html")
+        tallest, name = max((measured(browser, page)[0], page.stem) for page in steps)
+        yield at_most(
+            f"the same, tallest page of a step: {name}", tallest / SCREEN[1], 8, "screens"
+        )
+
+
+def measured(browser: str, page: Path) -> tuple[int, int]:
+    """Return how tall a browser lays a page out, in pixels, and how many words it shows."""
+    text = re.sub(r"<meta[^>]*Content-Security-Policy[^>]*>", "", page.read_text("utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "page.html"
+        copy.write_text(text.replace("</body>", f"{_COUNTED}</body>"), encoding="utf-8")
+        size = ",".join(map(str, SCREEN))
+        options = [*_OFFLINE.split(), f"--user-data-dir={folder}/profile", f"--window-size={size}"]
+        line = [browser, *options, "--dump-dom", copy.as_uri()]
+        done = subprocess.run(line, check=True, capture_output=True, text=True, timeout=120)
+    found = re.search(r'data-found="([^"]*)"', done.stdout)
+    assert found, "the page could not be measured"
+    height, words = json.loads(html.unescape(found[1]))
+    return int(height), int(words)
+
+
+# --- a shop's own data -------------------------------------------------------------------------
+
+INVOICES = """
+    SELECT order_id AS InvoiceNo, product_id AS StockCode, 'A THING' AS Description,
+        quantity AS Quantity, strftime(ts, '%-m/%-d/%Y %-H:%M') AS InvoiceDate,
+        amount / greatest(quantity, 1) AS UnitPrice, customer_id AS CustomerID,
+        'United Kingdom' AS Country
+    FROM '{events}' WHERE kind = 'purchase'"""
+
+
+@part("report", "an export of invoice lines")
+def an_export_by_a_few_lines(run: Run) -> Row:
+    """Write the shop's purchases as an export of invoice lines, and make its report."""
+    import duckdb
+
+    shop, folder = week_of(run) / "shop", run.out / "invoices"
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    mapping = next(block for block in blocks if "online_retail.csv" in block)
+    folder.mkdir(parents=True)
+    (folder / "shop.toml").write_text(mapping, encoding="utf-8")
+    query = INVOICES.format(events=shop / "events.parquet")
+    duckdb.sql(f"COPY ({query}) TO '{folder / 'online_retail.csv'}' (HEADER)")
+    usage = run_watched(
+        ["-m", "promolab.cli", "report", "--source", str(folder), "--out", str(folder / "out")]
+    )
+    page = Path(usage.stdout.splitlines()[-1])
+    return at_most(
+        "Online-Retail-style csv to a rendered report by shop.toml alone",
+        len(mapping.strip().splitlines()), 12, "lines", f"{usage.wall_seconds:.0f} s",
+        also=page.is_file(),
+    )  # fmt: skip
+
+
+# --- killed ------------------------------------------------------------------------------------
+
+SOURCE = "simulated:customers=400,variant=weekly,weeks=26"
+KILLS = 20
+
+
+@part("killed", "killed reports")
+def killed_reports(run: Run, kills: int = KILLS, seed: int = 0) -> Row:
+    """Return whether a shop's two weeks come out the same where half of the kills hit each.
+
+    Parameters
+    ----------
+    run : Run
+    kills : int
+        Random moments between the start of a run and a little past its end.
+    seed : int
+        Of the moments.
+    """
+    rng = random.Random(seed)
+    whole, torn = run.out / "killed" / "whole", run.out / "killed" / "torn"
+    weeks, took = _weeks(), {}
+    failed = False
+    for week in weeks:
+        begun = time.monotonic()
+        failed |= bool(_start(week, whole).wait())
+        took[week] = time.monotonic() - begun
+    hit, each = dict.fromkeys(weeks, 0), kills // len(weeks)
+    for week in weeks:
+        # A run that is over before its moment was not killed: it is started again.
+        for number in range(3 * each):
+            if hit[week] == each:
+                break
+            # Two of a week's kills are meant for its end, where the week and the ledger are
+            # written.
+            moment = rng.uniform(0.93 if number < 2 else 0.0, 1.05) * took[week]
+            hit[week] += _killed(_start(week, torn), moment)
+        failed |= bool(_start(week, torn).wait())
+    same = [_figures(whole, week) == _figures(torn, week) for week in weeks]
+    ledgers = _ledger(whole) == _ledger(torn)
+    told = (
+        f"{sum(hit.values())} of {kills} runs killed; metrics.json equal in {sum(same)} of "
+        f"{len(weeks)} weeks, ledger {'equal' if ledgers else 'not equal'}"
+    )
+    met = not failed and all(same) and ledgers and sum(hit.values()) == each * len(weeks)
+    return Row("kill −9 of promolab report, run again", "same figures and ledger", told, met)
+
+
+def _weeks() -> list[str]:
+    """Return the last two weeks of the shop."""
+    from promolab.sources import load_shop
+    from promolab.weeks import Week
+
+    shop = load_shop(SOURCE)
+    last = Week.containing(shop.span()[1], shop.zone).previous()
+    return [str(last.previous()), str(last)]
+
+
+def _start(week: str, out: Path) -> subprocess.Popen[bytes]:
+    line = [sys.executable, "-m", "promolab.cli", "report", "--source", SOURCE, "--week", week]
+    return subprocess.Popen(
+        [*line, "--out", str(out), "--workers", "1"],
+        env=environment(PROMOLAB_KEY="the same in both folders"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _killed(run: subprocess.Popen[bytes], moment: float) -> bool:
+    """Return whether a run was still going at its moment; it is then no more."""
+    try:
+        run.wait(moment)
+    except subprocess.TimeoutExpired:
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+        return True
+    return False
+
+
+def _figures(out: Path, week: str) -> object:
+    path = out / week / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _ledger(out: Path) -> dict[str, str]:
+    """Return all that a ledger holds."""
+    from promolab.folder import ReportsFolder
+    from promolab.loop import Ledger
+
+    ledger = Ledger.open(out / "ledger.duckdb", shop=ReportsFolder(out).shop)
+    names = ("weeks", "predictions", "outcomes", "models")
+    found = {name: getattr(ledger, name)().to_csv() for name in names}
+    for week in ledger.weeks()["week"]:
+        found[f"decisions {week}"] = ledger.decisions(week).to_csv()
+        found[f"chances {week}"] = ledger.decision_propensities(week).to_csv()
+    return found
