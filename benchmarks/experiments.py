@@ -190,27 +190,3 @@ def _seconds(customers: int, weeks: int) -> float:
     found = standing_holdout(shop, BEGAN + timedelta(weeks=weeks))
     assert found.weeks == weeks, found.summary()
     return time.monotonic() - begun
-
-
-@part("experiments", "the band of a standing holdout")
-def standing(shops: int = 12, customers: int = 6_000) -> Row:
-    """Return whether the standing holdout's band holds what promotions truly added."""
-    from promolab.campaign.readout import standing_holdout
-    from promolab.simulated.tables import CONTACT_COST
-    from promolab.sources import simulated
-
-    held = 0
-    for seed in range(shops):
-        shop = simulated(customers=customers, weeks=26, seed=seed)
-        made = shop.decisions.filter(shop.decisions.action != "none")
-        got = made.select("action", "customer_id").execute().groupby("action")["customer_id"]
-        found = standing_holdout(shop, shop.span()[1])
-        gained = sum(
-            shop.truth.effects(name).set_index("customer_id")["margin_effect"].loc[who].sum()
-            - CONTACT_COST * len(who)
-            for name, who in got
-        )
-        band = found.so_far("profit")
-        held += band.ci_low <= gained / found.others <= band.ci_high
-    what = f"standing holdout of 5 %, {shops} shops of {customers:,} customers, 26 weeks: "
-    return at_least(f"{what}true profit in its band", held, shops - 1, "shops")

@@ -13,8 +13,6 @@ from benchmarks.table import Row, at_most, part, unmeasured
 
 CUSTOMERS = 200_000
 MOVES = 20
-FIXED = "Budget", "fix the capacity of", "to"
-"""An explorer, the list of which an entry is taken first, and the field that is then moved."""
 WEEK = "2021-W10"
 FIRST = f"""
 import numpy as np, promolab
@@ -85,13 +83,6 @@ def explorer_moves() -> Iterator[Row]:
                 lab.explorer(title)  # all are open before the first is moved
             for title, (label, _) in CASES.items():
                 yield _row(title, moved(lab, title, label))
-            title, choice, label = FIXED
-            explorer = lab.explorer(title)
-            before = lab.figures(explorer)
-            lab.press(explorer, choice, "ArrowDown")
-            lab.until_changed(explorer, before)
-            times = moved(lab, title, label, keys=("ArrowUp", "ArrowDown"))
-            yield _row(f"{title}, a promotion's capacity", times)
             yield at_most("errors in the browser's console", len(lab.errors), 0)
         browser.close()
 
@@ -102,16 +93,14 @@ def _row(title: str, times: tuple[float, float]) -> Row:
                    also=times[1] <= 1_000)  # fmt: skip
 
 
-def moved(
-    lab: Any, title: str, label: str, keys: tuple[str, str] = ("ArrowLeft", "ArrowRight")
-) -> tuple[float, float]:
+def moved(lab: Any, title: str, label: str) -> tuple[float, float]:
     """Return median and worst milliseconds of the moves of one control, there and back."""
     explorer = lab.explorer(title)
     lab.tab_to(lab.control(explorer, label))
     explorer.locator("xpath=./*[last()]").evaluate(CLOCK)
     for move in range(MOVES):
         before = lab.figures(explorer)
-        lab.page.keyboard.press(keys[move % 2])
+        lab.page.keyboard.press(("ArrowLeft", "ArrowRight")[move % 2])
         lab.until_changed(explorer, before)
         lab.page.wait_for_function("n => window.moves.length >= n", arg=move + 1)
     times = lab.page.evaluate("window.moves")

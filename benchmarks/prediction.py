@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import week_of
-from benchmarks.table import Row, Run, at_least, at_most, part
+from benchmarks.table import Row, Run, at_least, part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,6 @@ def predictions(run: Run) -> Iterator[Row]:
     model = run_backtest(pairs, columns=choice.features.columns, model=choice.make)
     baseline = run_backtest(pairs, columns=BASELINE_FEATURES, model=plain_baseline)
     yield from against_baseline(model, baseline)
-    yield no_leakage(model)
     yield from last_quarter(pairs)
     yield forecasts_hold(model, pairs)
     yield costs_hold(shop)
@@ -94,19 +93,6 @@ def against_baseline(model: Backtest, baseline: Backtest) -> Iterator[Row]:
     yield _not_below("AUC − baseline, all promotions pooled", _compare(rows))
     within = _compare(rows, group=rows["promotion_id"])
     yield _not_below("AUC − baseline, within promotions", within)
-
-
-def no_leakage(backtest: Backtest) -> Row:
-    """Check that no AUC is too good to be true."""
-    from promolab.compare.backtest import ALARM_POSITIVES
-    from promolab.metrics import ALARM_AUC
-
-    table = backtest.by_promotion
-    found = [*table.loc[table["positives"] >= ALARM_POSITIVES, "auc"]]
-    found += [] if backtest.pooled is None else [backtest.pooled.auc]
-    what = f"AUC too good to be true, pooled and with ≥ {ALARM_POSITIVES} redeemers"
-    alarm = backtest.leakage_alarm().startswith("Alarm")
-    return at_most(what, found, ALARM_AUC, also=not alarm)
 
 
 def _compare(rows: pd.DataFrame, **options: Any) -> AucComparison:

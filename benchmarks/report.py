@@ -5,13 +5,10 @@ from __future__ import annotations
 import html
 import json
 import os
-import random
 import re
 import shutil
-import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from benchmarks.processes import ROOT, Usage, environment, fresh, run_watched
+from benchmarks.processes import Usage, fresh, pytest_row, run_watched
 from benchmarks.table import Row, Run, at_most, part, unmeasured
 
 if TYPE_CHECKING:
@@ -208,132 +205,12 @@ def measured(browser: str, page: Path) -> tuple[int, int]:
     return int(height), int(words)
 
 
-# --- a shop's own data -------------------------------------------------------------------------
-
-INVOICES = """
-    SELECT order_id AS InvoiceNo, product_id AS StockCode, 'A THING' AS Description,
-        quantity AS Quantity, strftime(ts, '%-m/%-d/%Y %-H:%M') AS InvoiceDate,
-        amount / greatest(quantity, 1) AS UnitPrice, customer_id AS CustomerID,
-        'United Kingdom' AS Country
-    FROM '{events}' WHERE kind = 'purchase'"""
-
-
-@part("report", "an export of invoice lines")
-def an_export_by_a_few_lines(run: Run) -> Row:
-    """Write the shop's purchases as an export of invoice lines, and make its report."""
-    import duckdb
-
-    shop, folder = week_of(run) / "shop", run.out / "invoices"
-    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    mapping = next(block for block in blocks if "online_retail.csv" in block)
-    folder.mkdir(parents=True)
-    (folder / "shop.toml").write_text(mapping, encoding="utf-8")
-    query = INVOICES.format(events=shop / "events.parquet")
-    duckdb.sql(f"COPY ({query}) TO '{folder / 'online_retail.csv'}' (HEADER)")
-    usage = run_watched(
-        ["-m", "promolab.cli", "report", "--source", str(folder), "--out", str(folder / "out")]
-    )
-    page = Path(usage.stdout.splitlines()[-1])
-    return at_most(
-        "Online-Retail-style csv to a rendered report by shop.toml alone",
-        len(mapping.strip().splitlines()), 12, "lines", f"{usage.wall_seconds:.0f} s",
-        also=page.is_file(),
-    )  # fmt: skip
-
-
 # --- killed ------------------------------------------------------------------------------------
-
-SOURCE = "simulated:customers=400,variant=weekly,weeks=26"
-KILLS = 20
 
 
 @part("killed", "killed reports")
-def killed_reports(run: Run, kills: int = KILLS, seed: int = 0) -> Row:
-    """Return whether a shop's two weeks come out the same where half of the kills hit each.
-
-    Parameters
-    ----------
-    run : Run
-    kills : int
-        Random moments between the start of a run and a little past its end.
-    seed : int
-        Of the moments.
-    """
-    rng = random.Random(seed)
-    whole, torn = run.out / "killed" / "whole", run.out / "killed" / "torn"
-    weeks, took = _weeks(), {}
-    failed = False
-    for week in weeks:
-        begun = time.monotonic()
-        failed |= bool(_start(week, whole).wait())
-        took[week] = time.monotonic() - begun
-    hit, each = dict.fromkeys(weeks, 0), kills // len(weeks)
-    for week in weeks:
-        # A run that is over before its moment was not killed: it is started again.
-        for number in range(3 * each):
-            if hit[week] == each:
-                break
-            # Two of a week's kills are meant for its end, where the week and the ledger are
-            # written.
-            moment = rng.uniform(0.93 if number < 2 else 0.0, 1.05) * took[week]
-            hit[week] += _killed(_start(week, torn), moment)
-        failed |= bool(_start(week, torn).wait())
-    same = [_figures(whole, week) == _figures(torn, week) for week in weeks]
-    ledgers = _ledger(whole) == _ledger(torn)
-    told = (
-        f"{sum(hit.values())} of {kills} runs killed; metrics.json equal in {sum(same)} of "
-        f"{len(weeks)} weeks, ledger {'equal' if ledgers else 'not equal'}"
-    )
-    met = not failed and all(same) and ledgers and sum(hit.values()) == each * len(weeks)
-    return Row("kill −9 of promolab report, run again", "same figures and ledger", told, met)
-
-
-def _weeks() -> list[str]:
-    """Return the last two weeks of the shop."""
-    from promolab.sources import load_shop
-    from promolab.weeks import Week
-
-    shop = load_shop(SOURCE)
-    last = Week.containing(shop.span()[1], shop.zone).previous()
-    return [str(last.previous()), str(last)]
-
-
-def _start(week: str, out: Path) -> subprocess.Popen[bytes]:
-    line = [sys.executable, "-m", "promolab.cli", "report", "--source", SOURCE, "--week", week]
-    return subprocess.Popen(
-        [*line, "--out", str(out), "--workers", "1"],
-        env=environment(PROMOLAB_KEY="the same in both folders"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def _killed(run: subprocess.Popen[bytes], moment: float) -> bool:
-    """Return whether a run was still going at its moment; it is then no more."""
-    try:
-        run.wait(moment)
-    except subprocess.TimeoutExpired:
-        os.kill(run.pid, signal.SIGKILL)
-        run.wait()
-        return True
-    return False
-
-
-def _figures(out: Path, week: str) -> object:
-    path = out / week / "metrics.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def _ledger(out: Path) -> dict[str, str]:
-    """Return all that a ledger holds."""
-    from promolab.folder import ReportsFolder
-    from promolab.loop import Ledger
-
-    ledger = Ledger.open(out / "ledger.duckdb", shop=ReportsFolder(out).shop)
-    names = ("weeks", "predictions", "outcomes", "models")
-    found = {name: getattr(ledger, name)().to_csv() for name in names}
-    for week in ledger.weeks()["week"]:
-        found[f"decisions {week}"] = ledger.decisions(week).to_csv()
-        found[f"chances {week}"] = ledger.decision_propensities(week).to_csv()
-    return found
+def killed_reports(times: int = 4) -> Iterator[Row]:
+    """Yield whether two weeks' reports, killed at six random moments, end with the same figures."""
+    for number in range(1, times + 1):
+        what = f"reports killed at six random moments, {number} of {times}"
+        yield pytest_row(what, ["tests/report/running/test_killed.py"])

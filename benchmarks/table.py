@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -57,32 +58,28 @@ def at_most(
     >>> at_most("import promolab", 0.0213, 0.3, "s", "median of 5")
     Row(what='import promolab', bar='≤ 0.3 s', measured='0.0213 s (median of 5)', ok=True)
     """
-    return _held(what, f"≤ {_figure(bar, unit)}", values, unit, told, also and _most(values) <= bar)
+    return _row(what, values, (-math.inf, bar), unit, told, also)
 
 
 def at_least(
     what: str, values: Values, bar: float, unit: str = "", told: str = "", *, also: bool = True
 ) -> Row:
     """Return the row of a figure that may not be below its bar; `at_most` says the rest."""
-    ok = also and -_most([-value for value in _all(values)]) >= bar
-    return _held(what, f"≥ {_figure(bar, unit)}", values, unit, told, ok)
+    return _row(what, values, (bar, math.inf), unit, told, also)
 
 
 def within(
-    what: str, values: Values, low: float, high: float, unit: str = "", told: str = "",
-    *, also: bool = True,
-) -> Row:  # fmt: skip
+    what: str, values: Values, low: float, high: float, unit: str = "", told: str = ""
+) -> Row:
     """Return the row of a figure that has to lie between two ends; `at_most` says the rest."""
-    every = _all(values)
-    ok = also and bool(every) and all(low <= value <= high for value in every)
-    return _held(what, f"{_figure(low, unit)} to {_figure(high, unit)}", every, unit, told, ok)
+    return _row(what, values, (low, high), unit, told, also=True)
 
 
-def above_zero(what: str, ends: Sequence[float], told: str = "") -> Row:
+def above_zero(what: str, ends: Sequence[float]) -> Row:
     """Return the row of an interval (its value, low and high end) that has to lie above 0."""
     value, low, high = ends
-    return Row(what, "interval above 0", f"{value:+.4g} [{low:+.4g}, {high:+.4g}]{_more(told)}",
-               bool(low > 0))  # fmt: skip
+    measured = f"{value:+.4g} [{low:+.4g}, {high:+.4g}]"
+    return Row(what, "interval above 0", measured, bool(low > 0))
 
 
 def shown(what: str, measured: str) -> Row:
@@ -95,25 +92,17 @@ def unmeasured(what: str, why: str) -> Row:
     return Row(what, "", why, ok=None)
 
 
-def _all(values: Values) -> list[float]:
-    return [float(value) for value in (values if isinstance(values, Iterable) else [values])]
-
-
-def _most(values: Values) -> float:
-    """Return the largest value, and nan where there is none or any is nan."""
-    every = _all(values)
-    return max(every) if every and all(value == value for value in every) else float("nan")
-
-
-def _held(what: str, bar: str, values: Values, unit: str, told: str, ok: bool) -> Row:
-    every = sorted(_all(values))
-    ends = [every[0], every[-1]] if len(every) > 1 else every
-    measured = " to ".join(_figure(value, unit) for value in ends)
-    return Row(what, bar, measured + _more(told), bool(ok))
-
-
-def _more(told: str) -> str:
-    return f" ({told})" if told else ""
+def _row(
+    what: str, values: Values, ends: tuple[float, float], unit: str, told: str, also: bool
+) -> Row:
+    given = values if isinstance(values, Iterable) else [values]
+    every = sorted(float(value) for value in given)
+    ok = also and bool(every) and all(ends[0] <= value <= ends[1] for value in every)
+    bars = [_figure(end, unit) for end in ends if math.isfinite(end)]
+    sign = "" if len(bars) > 1 else "≤ " if math.isfinite(ends[1]) else "≥ "
+    found = " to ".join(_figure(value, unit) for value in dict.fromkeys(every[:1] + every[-1:]))
+    more = f" ({told})" if told else ""
+    return Row(what, sign + " to ".join(bars), found + more, bool(ok))
 
 
 def _figure(value: float, unit: str = "") -> str:
