@@ -96,11 +96,9 @@ def against_highs(n: int) -> Iterator[Row]:
         theirs = time.process_time() - begun
         apart = abs(allocate(value, cost, budget=budget).upper_bound / best - 1)
         # Ties and free options leave HiGHS little to do after its presolve.
-        yield at_least(
-            f"allocate against HiGHS's linear program, {n:,} × {PROMOTIONS}, {kind}, same value to "
-            "1e-09", theirs / taken, 500, "× faster",
-            f"{1000 * taken:.0f} ms, {theirs:.1f} s, {apart:.1e} apart", also=apart <= 1e-9,
-        )  # fmt: skip
+        what = f"allocate, HiGHS's linear program, {n:,} × {PROMOTIONS}, {kind}, same value to 1e-9"
+        told = f"{1000 * taken:.0f} ms, {theirs:.1f} s, {apart:.1e} apart"
+        yield at_least(what, theirs / taken, 500, "× faster", told, also=apart <= 1e-9)
 
 
 def with_limits(n: int) -> Row:
@@ -114,8 +112,8 @@ def with_limits(n: int) -> Row:
     found = allocate(value, cost, budget=0.3 * n, **limits)
     taken = time.process_time() - begun
     what = f"allocate, 8 capacities and 4 floors, {n:,} × {PROMOTIONS}, gap ≤ 0.1 %"
-    return at_most(what, taken, 15, "s of processor", f"gap {found.gap:.5%}",
-                   also=found.gap <= 0.001)  # fmt: skip
+    told = f"gap {found.gap:.5%}"
+    return at_most(what, taken, 15, "s of processor", told, also=found.gap <= 0.001)
 
 
 def scaling(sizes: tuple[int, ...]) -> Row:

@@ -15,17 +15,6 @@ from pathlib import Path
 import pandas as pd
 
 RESPONSES = ("click", "claim", "redeem", "purchase", "share")
-COLUMNS = (
-    *("customer_id", "recency_days", "orders", "amount", "discount", "discount_share", "items"),
-    *("products", "categories", "stores", "tenure_days", "days_between_orders"),
-    *("orders_28d", "amount_28d", "orders_84d", "amount_84d", "amount_trend"),
-    *("average_order_amount", "largest_order", "average_item_price", "price_level"),
-    *("private_label_share", "category_entropy", "top_category", "weekend_share"),
-    *("evening_share", "hour_of_day"),
-    *("coupon_orders", "coupon_order_share"),
-    *("contacts", "contacts_28d", "responses", "answers", "response_rate"),
-    *("days_since_response",),
-)
 ZERO = (
     *("orders", "amount", "discount", "items", "products", "categories", "stores"),
     *("orders_28d", "amount_28d", "orders_84d", "amount_84d", "coupon_orders"),
@@ -169,7 +158,8 @@ WITH seen AS (
     SELECT customer_id, (epoch(TIMESTAMP '{as_of}') - epoch(min(ts))) / 86400 AS tenure_days
     FROM read_parquet('{folder}/events.parquet')
     WHERE ts < TIMESTAMP '{as_of}' GROUP BY customer_id)
-SELECT *, coalesce(contacts, 0) AS contacts, coalesce(responses, 0) AS responses,
+SELECT * EXCLUDE (rate)
+           REPLACE (coalesce(contacts, 0) AS contacts, coalesce(responses, 0) AS responses),
        least((coalesce(responses, 0) + 2 * (SELECT max(rate) FROM by_contacts))
              / (coalesce(contacts, 0) + 2), 1) AS response_rate
 FROM seen LEFT JOIN by_orders USING (customer_id) LEFT JOIN by_stores USING (customer_id)
@@ -198,8 +188,4 @@ def features_in_sql(
         for part in (_SOURCES, _ORDERS, _PRODUCTS, _PRICES, _CONTACTS):
             con.execute(part.format(**values))
         frame = con.execute(_TABLE.format(**values)).df()
-    return _in_order(frame)
-
-
-def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.fillna(dict.fromkeys(ZERO, 0))[list(COLUMNS)].reset_index(drop=True)
+    return frame.fillna(dict.fromkeys(ZERO, 0))

@@ -170,6 +170,7 @@ def _planned(simulate: Simulated, **given: Any) -> tuple[ExperimentPlan, Simulat
     return plan_experiment(**given), simulate
 
 
+_HELD = {"holdout": 0.1, "send": 0.9}
 _MONEY = partial(_planned, _means, mean=20.0, sd=20.0, effect=3.0)
 PLANS: dict[str, Callable[[], tuple[ExperimentPlan, Simulated]]] = {
     "shares": partial(_planned, _shares, rate=RATE, effect=0.015),
@@ -177,8 +178,13 @@ PLANS: dict[str, Callable[[], tuple[ExperimentPlan, Simulated]]] = {
     "ratio": _ratio_plan,
     "CUPED": partial(_planned, _adjusted, mean=28.0, sd=20.0, correlation=0.7, effect=2.0),
     "10 % held back": partial(
-        _planned, _shares, rate=RATE, customers=20_000, effect=0.02, shares={"h": 0.1, "send": 0.9}
+        _planned,
+        _shares,
+        rate=RATE,
+        customers=20_000,
+        effect=0.02,
+        shares={"holdout": 0.1, "send": 0.9},
     ),
-    "means, 20 % held back": partial(_MONEY, shares={"h": 0.2, "send": 0.8}),
+    "means, 20 % held back": partial(_MONEY, shares={"holdout": 0.2, "send": 0.8}),
     "two arms and a control": partial(_MONEY, shares={"control": 0.5, "a": 0.25, "b": 0.25}),
 }

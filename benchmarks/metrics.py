@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.models import seconds
 from benchmarks.processes import ROOT, pytest_row
-from benchmarks.table import Row, at_most, part
+from benchmarks.table import Row, at_most, part, within
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS, CUSTOMERS = 1_000_000, 250_000
 ROWS, CUSTOMERS = 1_000_000, 250_000
@@ -25,53 +28,20 @@ def auc_against_scikit_learn() -> Iterator[Row]:
 
     from promolab.metrics import roc
 
-    y, p, _, cluster = _million()
-    alone, plain, clustered = _fastest(
-        lambda: roc_auc_score(y, p), lambda: roc(y, p), lambda: roc(y, p, cluster)
-    )
-    same = abs(roc(y, p).auc - roc_auc_score(y, p)) < 1e-12
-    for name, seconds in (("rows independent", plain), (f"{CUSTOMERS:,} customers", clustered)):
-        yield at_most(
-            f"AUC + DeLong interval, {ROWS:,} rows, {name}, same AUC", seconds / alone, 0.8,
-            "× roc_auc_score", f"{seconds:.2f} s against {alone:.2f} s", also=same,
-        )  # fmt: skip
-
-
-def _million() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, two models' probabilities and customers of a million rows."""
     rng = np.random.default_rng(0)
     cluster = rng.integers(0, CUSTOMERS, ROWS)
-    signal = rng.normal(size=ROWS)
-    p = 1 / (1 + np.exp(3.5 - signal))
-    other = 1 / (1 + np.exp(3.5 - signal - 0.3 * rng.normal(size=ROWS)))
-    return rng.random(ROWS) < p, p, other, cluster
-
-
-def _fastest(*functions: Callable[[], Any], times: int = 7) -> list[float]:
-    """Time in turn, so that a busy machine slows all; the least is the least disturbed."""
-    found = np.full(len(functions), np.inf)
-    for _ in range(times):
-        for k, function in enumerate(functions):
-            start = time.perf_counter()
-            function()
-            found[k] = min(found[k], time.perf_counter() - start)
-    return [float(seconds) for seconds in found]
-
-
-@part("metrics", "models compared in pairs")
-def comparisons() -> Iterator[Row]:
-    """Time the paired comparison of two models on a million rows."""
-    from promolab.metrics import compare
-
-    y, p, other, cluster = _million()
-    for metric in ("average_precision", "log_loss", "lift@0.1"):
-        for name, by in (("customers", cluster), ("rows", None)):
-            start = time.perf_counter()
-            compare(y, {"one": p, "other": other}, metric, cluster=by)
-            seconds = time.perf_counter() - start
-            yield at_most(
-                f"paired comparison by {metric}, {ROWS:,} rows by {name}", seconds, 20, "s"
-            )
+    p = 1 / (1 + np.exp(3.5 - rng.normal(size=ROWS)))
+    y = rng.random(ROWS) < p
+    calls = {
+        "rows independent": lambda: roc(y, p),
+        f"{CUSTOMERS:,} customers": lambda: roc(y, p, cluster),
+    }
+    took = seconds({"alone": lambda: roc_auc_score(y, p), **calls}, 7)
+    same, alone = abs(roc(y, p).auc - roc_auc_score(y, p)) < 1e-12, took["alone"]
+    for name in calls:
+        what = f"AUC + DeLong interval, {ROWS:,} rows, {name}, same AUC"
+        told = f"{took[name]:.2f} s against {alone:.2f} s"
+        yield at_most(what, took[name] / alone, 0.8, "× roc_auc_score", told, also=same)
 
 
 def sort_and_sum(y: np.ndarray, treated: np.ndarray, score: np.ndarray) -> float:
@@ -96,15 +66,19 @@ def qini_against_sort_and_sum() -> Iterator[Row]:
     score, treated = rng.normal(size=ROWS), rng.random(ROWS) < 0.5
     y = (rng.random(ROWS) < 0.1 + 0.05 * treated * (score > 0)).astype(float)
     cluster = rng.integers(0, CUSTOMERS, ROWS)
-    plain, mine, clustered = _fastest(
-        lambda: sort_and_sum(y, treated, score),
-        lambda: qini(y, treated, score),
-        lambda: qini(y, treated, score, cluster=cluster),
+    took = seconds(
+        {
+            "plain": lambda: sort_and_sum(y, treated, score),
+            "mine": lambda: qini(y, treated, score),
+            "clustered": lambda: qini(y, treated, score, cluster=cluster),
+        },
+        7,
     )
+    plain, mine, clustered = took.values()
     same = abs(qini(y, treated, score).qini - sort_and_sum(y, treated, score)) < 1e-9
     what = f"Qini with interval and band, {ROWS:,} rows"
-    yield at_most(f"{what}, same figure", mine / plain, 2, "× sorting and summing",
-                  f"{mine:.2f} s against {plain:.2f} s", also=same)  # fmt: skip
+    told, unit = f"{mine:.2f} s against {plain:.2f} s", "× sorting and summing"
+    yield at_most(f"{what}, same figure", mine / plain, 2, unit, told, also=same)
     yield at_most(f"{what}, {CUSTOMERS:,} customers of several rows", clustered, 3, "s")
 
 
@@ -125,3 +99,87 @@ def intervals_cover(draws: int = DRAWS) -> Iterator[Row]:
     for folder, files in found.items():
         what = f"intervals of tests/{folder} cover, {draws:,} draws"
         yield pytest_row(what, files, PROMOLAB_DRAWS=str(draws))
+
+
+# --- policies valued from logs --------------------------------------------------------------------
+
+CONSISTENT, BIASED = ("ips", "snips", "dr", "sndr"), ("dm", "switch", "dros")
+CLIPPED = "ips, clipped"
+
+
+def drawn(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, np.ndarray, float, np.ndarray]:
+    """Draw a log of four actions by customers who have several decisions and a level of their own.
+
+    Parameters
+    ----------
+    rng : Generator
+    n : int
+        Decisions.
+
+    Returns
+    -------
+    log : DataFrame
+    policy : ndarray of shape (n, 4)
+    truth : float
+        The policy's value under the law by which customers and rewards (0 or 1) are drawn.
+    behaviour : ndarray of shape (n, 4)
+        The chances by which the log was drawn.
+    """
+    import pandas as pd
+
+    customer = rng.integers(0, n // 2, n)
+    level = rng.normal(size=n // 2) * 0.1
+    x = rng.random(n)
+    behaviour, policy, mean = _law(x)
+    action = (rng.random(n)[:, None] > behaviour.cumsum(axis=1)).sum(axis=1).clip(0, 3)
+    at = np.arange(n), action
+    reward = (rng.random(n) < np.clip(mean[at] + level[customer], 0, 1)).astype(float)
+    log = pd.DataFrame({"action": action, "reward": reward, "propensity": behaviour[at]})
+    return log.assign(customer_id=customer), policy, truth(), behaviour
+
+
+def _law(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Chances of the one that acts and of the other, and mean rewards, shape (n, 4) each."""
+    base = np.column_stack([1 - x, x, 0.5 * np.ones_like(x), 0.2 + 0.3 * x])
+    acts, other = np.exp(2.5 * base), np.exp(-2.5 * base)
+    mean = np.column_stack([0.5 + 0.1 * x, 0.6 - 0.1 * x, 0.45 + 0.1 * x, 0.5 + 0.0 * x])
+    return acts / acts.sum(axis=1, keepdims=True), other / other.sum(axis=1, keepdims=True), mean
+
+
+def truth() -> float:
+    """Return the policy's value, worked out on a grid."""
+    _, policy, mean = _law((np.arange(20_000) + 0.5) / 20_000)
+    return float((policy * mean).sum(axis=1).mean())
+
+
+def predicted(policy: np.ndarray) -> np.ndarray:
+    """Return predictions that are wrong, and the same for everybody."""
+    return np.tile([0.4, 0.7, 0.3, 0.5], (len(policy), 1))
+
+
+def covered(draws: int, n: int, seed: int = 0) -> pd.DataFrame:
+    """Return by estimator how often its ends hold the truth, its mean error, bound and noise."""
+    import pandas as pd
+
+    from promolab.metrics import policy_value
+
+    rng, rows = np.random.default_rng(seed), []
+    for _ in range(draws):
+        log, policy, value, _ = drawn(rng, n)
+        q = predicted(policy)
+        for name in (*CONSISTENT, *BIASED, CLIPPED):
+            limit = 2.0 if name == CLIPPED else None
+            found = policy_value(log, policy, q, name.partition(",")[0], limit=limit)
+            inside = found.ci_low <= value <= found.ci_high
+            rows.append((name, inside, found.value - value, found.bias_bound, found.std_error))
+    frame = pd.DataFrame(rows, columns=["name", "inside", "error", "bound", "noise"])
+    return frame.groupby("name").mean()
+
+
+@part("metrics", "policies valued from a thousand logs", quick={"draws": 200})
+def off_policy(draws: int = 1_000, n: int = 1_000) -> Iterator[Row]:
+    """Yield whether intervals hold the truth as often as they say, and biases stay in bounds."""
+    found, what = covered(draws, n), f"off-policy values, {draws:,} logs of {n:,} decisions: "
+    yield within(f"{what}95 % intervals hold", found.loc[[*CONSISTENT], "inside"], 0.92, 0.98, "%")
+    rest = found.loc[[*BIASED, CLIPPED]]
+    yield at_most(f"{what}error of the biased", rest["error"].abs() / rest["bound"], 1, "× bound")

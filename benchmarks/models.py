@@ -201,16 +201,15 @@ def _fit_row(
 ) -> Row:
     ours, theirs = losses
     told = f"; log-loss {ours:.6f} to {theirs:.6f}"
-    return _row(f"{what}, no higher loss", bar, fits, name, told, equal=ours <= theirs + within)
+    return _row(f"{what}, no higher loss", bar, fits, name, told, ours <= theirs + within)
 
 
 def _row(
-    what: str, bar: float, took: Mapping[str, float], name: str, told: str = "", *,
-    equal: bool = True,
-) -> Row:  # fmt: skip
+    what: str, bar: float, took: Mapping[str, float], name: str, more: str = "", also: bool = True
+) -> Row:
     own, usual = took[name], took["usual"]
-    told = f"{own:.2f} s to {usual:.2f} s{told}"
-    return at_most(what, own / usual, bar, "× a pipeline", told, also=equal)
+    told = f"{own:.2f} s to {usual:.2f} s{more}"
+    return at_most(what, own / usual, bar, "× a pipeline", told, also=also)
 
 
 def _timed(
@@ -275,10 +274,8 @@ def segments(n: int) -> dict[str, float]:
     found.profile()
     found.stability()
     taken = time.perf_counter() - begun
-    return {
-        "seconds": taken, "k": found.k_,
-        "rand": float(adjusted_rand_score(frame["group"], found.labels_)),
-    }  # fmt: skip
+    rand = float(adjusted_rand_score(frame["group"], found.labels_))
+    return {"seconds": taken, "k": found.k_, "rand": rand}
 
 
 def shoppers(n: int, seed: int = 0) -> pd.DataFrame:
@@ -340,12 +337,10 @@ def network_epochs(rows: int = ROWS, runs: int = 2) -> Row:
         usual.append(_on_one_thread(lambda: loader_epochs(table)))
     own, other = (statistics.median(s for s, _ in found) for found in (ours, usual))
     losses = ours[0][1], usual[0][1]
-    return at_most(
-        f"mlp, {rows:,} × {WIDE}, {EPOCHS} epochs in batches of {BATCH:,}, loss no higher by 0.001",
-        own / other, 0.5, "× a DataLoader's",
-        f"{own:.2f} to {other:.2f} s of CPU, one thread; log-loss {losses[0]:.4f} to "
-        f"{losses[1]:.4f}", also=losses[0] <= losses[1] + 0.001,
-    )  # fmt: skip
+    what = f"mlp, {rows:,} × {WIDE}, {EPOCHS} epochs of batches of {BATCH:,}, loss within 0.001"
+    told = f"{own:.2f} to {other:.2f} s of CPU; log-loss {losses[0]:.4f} to {losses[1]:.4f}"
+    learned = losses[0] <= losses[1] + 0.001
+    return at_most(what, own / other, 0.5, "× a DataLoader's", told, also=learned)
 
 
 def make_table(rows: int) -> Table:

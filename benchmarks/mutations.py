@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 
 from benchmarks.processes import ROOT
 from benchmarks.table import Row, part
 
-PROCESSES, SECONDS = 2, 900
+SECONDS = 900
 COPIED = ("promolab", "tests", "benchmarks", "notebooks", "pyproject.toml", "README.md")
 LISTED = Path(__file__).with_suffix(".toml")
 FAILED = 1
@@ -84,17 +83,10 @@ def mutations(chosen: Sequence[Mutation] = MUTATIONS, root: Path = ROOT) -> Iter
     for one in chosen:
         one.made_in(root / "promolab")
     with tempfile.TemporaryDirectory(prefix="promolab-mutations-") as place:
-        copies: SimpleQueue[Path] = SimpleQueue()
-        for number in range(PROCESSES):
-            copies.put(_copy(root, Path(place) / str(number)))
-        with ThreadPoolExecutor(PROCESSES) as pool:
-            tests = sorted({one.tests for one in chosen})
-            parts = [part for n in range(PROCESSES) if (part := tests[n::PROCESSES])]
-            for code, said in pool.map(lambda part: _tested(copies, part), parts):
-                if code:
-                    raise ValueError(f"tests fail without any change:\n{said}")
-            ends = list(pool.map(lambda one: _tested(copies, [one.tests], one), chosen))
-    missed = [(one, *end) for one, end in zip(chosen, ends, strict=True) if end[0] != FAILED]
+        parts = {Path(place) / str(k): some for k in range(2) if (some := chosen[k::2])}
+        with ThreadPoolExecutor(len(parts)) as pool:
+            ends = [*pool.map(lambda folder: _made(root, folder, parts[folder]), parts)]
+    missed = [end for some in ends for end in some if end[1] != FAILED]
     for one, code, said in missed:
         what = f"mutation of {one.file}: {' '.join(one.pattern.split())[:60]}"
         why = f"not caught by {one.tests}" if not code else said.splitlines()[-1]
@@ -103,22 +95,22 @@ def mutations(chosen: Sequence[Mutation] = MUTATIONS, root: Path = ROOT) -> Iter
     yield Row("mutations caught by the tests", "all", f"{caught} of {len(chosen)}", not missed)
 
 
-def _copy(root: Path, folder: Path) -> Path:
-    """Copy what tests need."""
+def _made(root: Path, folder: Path, chosen: Sequence[Mutation]) -> list[tuple[Mutation, int, str]]:
+    """Copy what tests need, and return how they end there with each mutation."""
     folder.mkdir()
     for name in COPIED:
         if (source := root / name).is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         elif source.exists():
             shutil.copy(source, folder / name)
-    return folder
+    code, said = _tested(folder, sorted({one.tests for one in chosen}))
+    if code:
+        raise ValueError(f"tests fail without any change:\n{said}")
+    return [(one, *_tested(folder, [one.tests], one)) for one in chosen]
 
 
-def _tested(
-    copies: SimpleQueue[Path], tests: Sequence[str], one: Mutation | None = None
-) -> tuple[int, str]:
-    """Run tests in a copy that is free, with a change or without; return how they ended."""
-    folder = copies.get()
+def _tested(folder: Path, tests: Sequence[str], one: Mutation | None = None) -> tuple[int, str]:
+    """Run tests in a copy, with a change or without; return how they ended."""
     path = folder / "promolab" / (one.file if one else "__init__.py")
     before = path.read_text(encoding="utf-8")
     try:
@@ -139,7 +131,6 @@ def _tested(
         return FAILED, ""
     finally:
         _write(path, before)
-        copies.put(folder)
 
 
 def _write(path: Path, text: str) -> None:

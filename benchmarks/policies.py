@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,13 +41,8 @@ def policy(customers: int = 100_000, seed: int = 0) -> dict[str, float]:
     weeks = 5 * ROUNDS + 6
     shop = simulated(customers=customers, weeks=weeks, kinds="coupon", exploration=1.0, seed=seed)
     experiment = decisions_experiment(shop)
-    last = shop.truth.promotions[-1]
-
-    def known(of: Any, moment: Any) -> pd.DataFrame:
-        return _known(of, moment, list(experiment.covariates))
-
-    starts = shop.promotions.execute().set_index("promotion_id")["starts_at"]
-    X = known(shop, starts[last].to_pydatetime()).set_index("customer_id").sort_index()
+    last, columns = shop.truth.promotions[-1], list(experiment.covariates)
+    X = known(shop, last, columns)
     with_it, design = experiment.codes == 1, Design.learn(experiment.X, "encoded")
     Z = design.matrix(experiment.X)[with_it]
     response = base_learner("ridge").outcome(Lesson(Z, experiment.y()[with_it], design, seed))
@@ -57,7 +52,7 @@ def policy(customers: int = 100_000, seed: int = 0) -> dict[str, float]:
         "response": response.predict(design.matrix(X)),
         "random": np.random.default_rng(seed).random(len(X)),
         "latent": effects.loc[X.index].to_numpy(),
-        "attainable": attainable_effects(shop, last, known).loc[X.index].to_numpy(),
+        "attainable": attainable_effects(shop, [last], columns)[last].to_numpy(),
     }
     may = contactable(shop)
     ranked = pd.DataFrame(scores, index=X.index).loc[may].rank(ascending=False, method="first")
@@ -73,10 +68,11 @@ def contactable(shop: Any) -> np.ndarray:
     return np.sort(free.execute()["customer_id"].to_numpy())
 
 
-def attainable_effects(
-    shop: Any, promotion: str, features: Callable[[Any, Any], pd.DataFrame]
-) -> pd.Series[float]:
-    """Predict effects by boosted trees on noise-free truth of the same world from another seed."""
+def attainable_effects(shop: Any, promotions: list[str], columns: list[str]) -> pd.DataFrame:
+    """Predict effects by boosted trees on noise-free truth of the same world from another seed.
+
+    The promotions start at one moment.
+    """
     import pandas as pd
 
     from promolab.simulated.oracles import boosted_trees
@@ -84,29 +80,28 @@ def attainable_effects(
 
     world = dataclasses.asdict(shop.truth.world)
     other = simulated(**{**world, "seed": world["seed"] + 1_000_003})
-
-    def seen(of: Any) -> pd.DataFrame:
-        starts = of.promotions.filter(of.promotions.promotion_id == promotion).starts_at
-        table = features(of, starts.execute()[0].to_pydatetime())
-        return table.set_index("customer_id").sort_index()
-
-    there, here = seen(other), seen(shop)
+    there, here = (known(of, promotions[0], columns) for of in (other, shop))
     there = there.loc[:, there.nunique().gt(1)]
     words = [c for c in there if not pd.api.types.is_numeric_dtype(there[c])]
     levels = {c: pd.CategoricalDtype(sorted(there[c].dropna().unique())) for c in words}
-    truth = other.truth.effects(promotion).set_index("customer_id")["margin_effect"]
-    model = boosted_trees().fit(there.astype(levels), truth.loc[there.index])
-    return pd.Series(model.predict(here[there.columns].astype(levels)), index=here.index)
+    there, here = there.astype(levels), here[there.columns].astype(levels)
+    found = {}
+    for name in promotions:
+        truth = other.truth.effects(name).set_index("customer_id")["margin_effect"]
+        found[name] = boosted_trees().fit(there, truth.loc[there.index]).predict(here)
+    return pd.DataFrame(found, index=here.index)
 
 
-def _known(shop: Any, moment: Any, columns: list[str]) -> pd.DataFrame:
+def known(shop: Any, promotion: str, columns: list[str]) -> pd.DataFrame:
+    """Return what is known of customers when a promotion starts, by customer_id."""
     from promolab.features import build_features
 
-    features = build_features(shop, as_of=moment).execute()
+    starts = shop.promotions.filter(shop.promotions.promotion_id == promotion).starts_at.execute()
+    features = build_features(shop, as_of=starts[0].to_pydatetime()).execute()
     attributes = shop.customers.execute()
     new = [c for c in attributes.columns if c not in features.columns]
     table = features.merge(attributes[["customer_id", *new]], on="customer_id", how="left")
-    chosen: pd.DataFrame = table[["customer_id", *columns]]
+    chosen: pd.DataFrame = table.set_index("customer_id")[columns].sort_index()
     return chosen
 
 
@@ -126,9 +121,7 @@ def policies(customers: int = 100_000, seeds: int = 5) -> Iterator[Row]:
     yield at_least(f"{what}: gap to it that is closed from the response ranking", gap, 0.6, "%")
 
 
-def true_profit(
-    customers: int = 100_000, seed: int = 0, rounds: int = ROUNDS, learner: str | None = None
-) -> dict[str, float]:
+def true_profit(customers: int, seed: int, rounds: int = ROUNDS) -> dict[str, float]:
     """Let the package's own way allocate all four kinds of the last week, and add up the truth.
 
     Effects come from the log of even draws through `promolab.campaign.worth.week_worth`. The cost
@@ -138,8 +131,6 @@ def true_profit(
     Parameters
     ----------
     customers, seed, rounds : int
-    learner : str, optional
-        Of `promolab.UpliftModel`; by default the best of those that it tries.
 
     Returns
     -------
@@ -158,7 +149,7 @@ def true_profit(
     weeks = 5 * rounds + 6
     shop = simulated(customers=customers, weeks=weeks, exploration=1.0, seed=seed)
     trial = decisions_experiment(shop, by="kind", early=True)
-    model = UpliftModel("dr", learner, seed=seed).fit(trial)
+    model = UpliftModel("dr", seed=seed).fit(trial)
     columns = list(trial.covariates)
     del trial
     promotions = shop.truth.promotions[-4:]
@@ -176,7 +167,7 @@ def true_profit(
     cost = np.column_stack([truth[name]["discount_with"] for name in names]) + contact
     budget = SHARE * len(ids) * float(cost.mean())
     value, foretold = found.amounts.value[mine], found.amounts.cost[mine]
-    attainable = _attainable(shop, names, columns).loc[ids].to_numpy() - contact
+    attainable = attainable_effects(shop, names, columns).loc[ids].to_numpy() - contact
 
     def worth(values: np.ndarray, costs: np.ndarray, only: int | None = None) -> tuple[float, Any]:
         kept = slice(None) if only is None else [only]
@@ -203,21 +194,6 @@ def _of_choice(array: np.ndarray, choice: np.ndarray) -> float:
     return float(array[given, choice[given]].sum())
 
 
-def _attainable(shop: Any, promotions: list[str], columns: list[str]) -> pd.DataFrame:
-    """Return effects as one knows them who knows all of them that can be seen."""
-    import pandas as pd
-
-    known: dict[bool, pd.DataFrame] = {}
-
-    def features(of: Any, moment: Any) -> pd.DataFrame:
-        # All start at one moment.
-        if (of is shop) not in known:
-            known[of is shop] = _known(of, moment, columns)
-        return known[of is shop]
-
-    return pd.DataFrame({name: attainable_effects(shop, name, features) for name in promotions})
-
-
 @part("policy", "allocations among four kinds", quick={"customers": 20_000, "seeds": 1, "more": 0})
 def true_profits(customers: int = 100_000, seeds: int = 5, *, more: int = 1) -> Iterator[Row]:
     """Yield whether allocations among all kinds come near enough to what can be attained.
@@ -240,8 +216,8 @@ def true_profits(customers: int = 100_000, seeds: int = 5, *, more: int = 1) -> 
     unit = "× attainable oracle"
     yield at_least(f"{what}: true profit of the allocation", mean["policy"], 0.8, unit, told)
     least = min(one["policy"] - one["single"] for one in found)
-    yield at_least(f"{what}: less the best single kind of the same log, paired",
-                   mean["policy"] - mean["single"], 0, unit, f"least {least:+.3f}")  # fmt: skip
+    above, name = mean["policy"] - mean["single"], "less the best single kind of the same log"
+    yield at_least(f"{what}: {name}, paired", above, 0, unit, f"least {least:+.3f}")
     yield at_least(f"{what}: the allocation spends", sum(one["pays"] for one in found), seeds)
     if more:
         long = [true_profit(customers, seed, MORE)["policy"] for seed in range(more)]

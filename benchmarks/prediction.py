@@ -132,8 +132,8 @@ def last_quarter(pairs: pd.DataFrame) -> Iterator[Row]:
         ("pooled", roc(rows["y"], rows["p"], **by), 0.85),
         ("within", auc_within(rows["y"], rows["p"], group=rows["promotion_id"], **by), 0.86),
     ):
-        yield at_least(f"{what}: {name}", area.auc, bar,
-                       told=f"[{area.ci_low:.3f}, {area.ci_high:.3f}]")  # fmt: skip
+        told = f"[{area.ci_low:.3f}, {area.ci_high:.3f}]"
+        yield at_least(f"{what}: {name}", area.auc, bar, told=told)
 
 
 def rolling_costs(past: pd.DataFrame, ends: pd.Series[Any]) -> pd.DataFrame:
@@ -187,11 +187,9 @@ def costs_hold(shop: Any) -> Row:
     ends = shop.promotions.execute().set_index("promotion_id")["ends_at"]
     found = rolling_costs(past_discounts(shop, shop.span()[1]), ends)
     times = found["expected"].sum() / found["observed"].sum()
-    return at_least(
-        f"{PREDICTION_LEVEL:.0%} prediction interval of discounts per redeemer, rolling over "
-        "Complete Journey's promotions: covers", float(found["inside"].mean()), MIN_COVERAGE, "%",
-        f"of {len(found)}; expected ÷ taken, together: {times:.2f}",
-    )  # fmt: skip
+    what = f"{PREDICTION_LEVEL:.0%} interval of discounts per redeemer, each promotion: covers"
+    told = f"of {len(found)}; expected ÷ taken, together: {times:.2f}"
+    return at_least(what, float(found["inside"].mean()), MIN_COVERAGE, "%", told)
 
 
 def forecasts_hold(model: Backtest, pairs: pd.DataFrame) -> Row:

@@ -40,8 +40,8 @@ def households() -> Iterator[Row]:
     what = "Complete Journey, NDCG of 20 places, "
     for kind, least in (("frequency", 0.315), ("tifu", 0.32)):
         row = found.loc["all", kind]
-        yield at_least(f"{what}everything bought: {kind}", row["ndcg"], least,
-                       told=f"[{row['ndcg_low']:.3f}, {row['ndcg_high']:.3f}]")  # fmt: skip
+        told = f"[{row['ndcg_low']:.3f}, {row['ndcg_high']:.3f}]"
+        yield at_least(f"{what}everything bought: {kind}", row["ndcg"], least, told=told)
     for kind, among in (("ease", "new"), ("fm", "all")):
         row = found.loc[among, kind]
         ends = [row[f"difference{end}"] for end in ("", "_low", "_high")]

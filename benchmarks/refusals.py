@@ -298,10 +298,11 @@ def refused_orders(week: Any, clock: Callable[[], float], scratch: Path) -> Row:
     wrong = Counter(mixed.wrong)
     first = f" ({next(iter(wrong))})" if wrong else ""
     seen = mixed.seen
-    return at_most(
+    what = (
         f"{seen['orders']:,} random orders of refusals: late, repeated, odd, by HTTP and queue, "
         f"between {seen['kill service']} kills of the service, {seen['kill store']} of the store "
-        f"and {seen['empty store']} emptied stores: offers after a no that was acknowledged",
-        wrong.total(), 0, "", f"{seen['offered before']:,} offered before{first}",
-        also=seen["offered before"] > 0,
-    )  # fmt: skip
+        f"and {seen['empty store']} emptied stores: offers after a no that was acknowledged"
+    )
+    before = seen["offered before"]
+    told = f"{before:,} offered before{first}"
+    return at_most(what, wrong.total(), 0, told=told, also=before > 0)

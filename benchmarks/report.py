@@ -42,15 +42,13 @@ def reports(run: Run, threads: tuple[int, ...] = (2, 2, 1)) -> Iterator[Row]:
     """Yield time and memory of reports of one week, and whether they are the same."""
     made = [make_report(run.out / str(n), many) for n, many in enumerate(threads)]
     folders, usages = [folder for folder, _ in made], [usage for _, usage in made]
-    yield at_most(
-        f"promolab report --week {WEEK}, wall clock, each run on two threads",
-        [one.wall_seconds for one, many in zip(usages, threads, strict=True) if many == 2], 60, "s",
-        f"processor {min(usage.cpu_seconds for usage in usages):.1f} s",
-    )  # fmt: skip
+    walls = [one.wall_seconds for one, many in zip(usages, threads, strict=True) if many == 2]
+    told = f"processor {min(usage.cpu_seconds for usage in usages):.1f} s"
+    yield at_most(f"promolab report --week {WEEK}, wall clock, two threads", walls, 60, "s", told)
     watched = max(usage.peak_mb for usage in usages)
     noted = max(largest_step_mb(folder) for folder in folders)
-    yield at_most("promolab report, peak memory of any process", max(watched, noted) / 1024, 1.5,
-                  "GB", f"watched {watched:.0f} MB, manifest {noted:.0f} MB")  # fmt: skip
+    peak, told = max(watched, noted) / 1024, f"watched {watched:.0f} MB, manifest {noted:.0f} MB"
+    yield at_most("promolab report, peak memory of any process", peak, 1.5, "GB", told)
     if len(made) > 1:
         first, second, one_thread = folders
         yield repeatable(first, second)
@@ -112,10 +110,9 @@ def all_dates_against_one(run: Run, runs: int = 3) -> Iterator[Row]:
     measured = [fresh("report:exposures_and_one_date", shop) for _ in range(runs)]
     what = "features of all exposures at their promotions' starts"
     every, one = (statistics.median(m[name] for m in measured) for name in ("all", "one"))
-    yield at_most(
-        f"{what}, time", statistics.median(m["all"] / m["one"] for m in measured), 4, "× one date",
-        f"median of {runs}: {every:.2f} s for {measured[0]['rows']:,} rows, {one:.2f} s",
-    )  # fmt: skip
+    ratio = statistics.median(m["all"] / m["one"] for m in measured)
+    told = f"median of {runs}: {every:.2f} s for {measured[0]['rows']:,} rows, {one:.2f} s"
+    yield at_most(f"{what}, time", ratio, 4, "× one date", told)
     yield at_most(f"{what}, memory", fresh("report:exposures", shop)["peak_mb"] / 1024, 1, "GB")
 
 
@@ -180,8 +177,9 @@ def first_pages(run: Run) -> Iterator[Row]:
         options = ["--source", source, "--out", str(folder), *(["--week", week] if week else [])]
         run_watched(["-m", "promolab.cli", "report", *options])
         height, shown = measured(browser, folder / "latest" / "index.html")
-        yield at_most(f"{what}, ≤ {words:,} words", height / SCREEN[1], screens, "screens",
-                      f"{shown:,} words", also=shown <= words)  # fmt: skip
+        tall, told = height / SCREEN[1], f"{shown:,} words"
+        what += f", ≤ {words:,} words"
+        yield at_most(what, tall, screens, "screens", told, also=shown <= words)
         steps = (folder / "latest").glob("0*.html")
         tallest, name = max((measured(browser, page)[0], page.stem) for page in steps)
         yield at_most(

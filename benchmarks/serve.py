@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import shutil
 import signal
 import socket
@@ -164,6 +163,35 @@ class Week:
         table = pd.read_parquet(self.path / "shop" / "promotions.parquet")
         return [str(promotion) for promotion in table["promotion_id"]]
 
+    @cached_property
+    def opened(self) -> Any:
+        """As a service reads it."""
+        from promolab.serve.week import open_week
+
+        return open_week(report.WEEK, self.reports)
+
+    @property
+    def channels(self) -> list[str]:
+        """Those of the promotions, as rights to contact name them."""
+        return sorted({one.channel or "mail" for one in self.opened.rights.offers.values()})
+
+    @property
+    def channel(self) -> str:
+        """That of the last promotion."""
+        return self.opened.rights.offers[self.promotions[-1]].channel or "mail"
+
+    @contextmanager
+    def served(self, folder: Path) -> Iterator[tuple[Valkey, Worker]]:
+        """Serve it with a store of its own, as if nothing had been decided or refused yet."""
+        store = Valkey(folder)
+        store.start()
+        self.forget()
+        try:
+            with serving(self.reports, store.url) as worker:
+                yield store, worker
+        finally:
+            store.kill()
+
     def forget(self) -> None:
         """Take away what an earlier service decided, and was told of refusals."""
         shutil.rmtree(self.path / "served", ignore_errors=True)
@@ -188,13 +216,19 @@ class Took:
     waited: list[float]
     processor: list[float]
 
+    @property
+    def words(self) -> str:
+        """All that is told."""
+        middle, tail = np.quantile(self.waited, [0.5, 0.99])
+        spent = np.median(self.processor)
+        return f"processor {spent:.2f} ms, p50 {middle:.2f} ms, p99 {tail:.1f} ms"
+
     def row(self, what: str, told: str) -> Row:
         """Return whether processor time, middle and tail are below their bars."""
         middle, tail = np.quantile(self.waited, [0.5, 0.99])
         what += f", p50 ≤ {MEDIAN:g} ms, p99 ≤ {TAIL:g} ms"
-        told = f"p50 {middle:.2f} ms, p99 {tail:.1f} ms; {told}"
         met = bool(middle <= MEDIAN and tail <= TAIL)
-        spent = float(np.median(self.processor))
+        spent, told = float(np.median(self.processor)), f"{self.words}; {told}"
         return at_most(what, spent, PROCESSOR, "ms of processor", told, also=met)
 
 
@@ -213,37 +247,18 @@ def took(worker: Worker, week: Week, customers: Sequence[Any], query: str = "") 
 
 def latency(week: Week, scratch: Path, requests: int = 10_000) -> Iterator[Row]:
     """Yield what a request takes, first and later ones, with and without a decision."""
-    store = Valkey(scratch / "latency")
-    store.start()
-    week.forget()
     rng = np.random.default_rng(0)
     some = [week.customers[k] for k in rng.integers(0, len(week.customers), requests)]
-    try:
-        with serving(week.reports, store.url) as worker:
-            first = took(worker, week, week.customers)
-            again = took(worker, week, some)
-            chosen = took(worker, week, week.customers, "?choose=1")
-            chosen_again = took(worker, week, some, "?choose=1")
-    finally:
-        store.kill()
+    with week.served(scratch / "latency") as (_, worker):
+        first = took(worker, week, week.customers)
+        again = took(worker, week, some)
+        chosen = took(worker, week, week.customers, "?choose=1")
+        chosen_again = took(worker, week, some, "?choose=1")
     what = f"/score, one customer × {len(week.promotions)} promotions, one worker, Valkey, token"
-    told = f"each customer for the first time p50 {np.median(first.waited):.2f} ms"
+    told = f"each customer for the first time: {first.words}"
     yield again.row(f"{what}: {requests:,} requests", told)
-    told = f"each one written to disk first p50 {np.median(chosen.waited):.2f} ms, a sync of this "
-    told += f"disk {_sync(scratch):.1f} ms"
+    told = f"each one written to disk first: {chosen.words}"
     yield chosen_again.row(f"{what}: ?choose=1, choices that stand", told)
-
-
-def _sync(scratch: Path, times: int = 100) -> float:
-    """Return how many milliseconds it takes to have a few bytes on disk."""
-    waited = []
-    with (scratch / "sync").open("ab", buffering=0) as file:
-        for _ in range(times):
-            file.write(b"x" * 300)
-            begun = time.perf_counter()
-            os.fsync(file.fileno())
-            waited.append(1e3 * (time.perf_counter() - begun))
-    return float(np.median(waited))
 
 
 def long_log(week: Week, scratch: Path, events: int = LOGGED) -> Row:
@@ -262,8 +277,8 @@ def long_log(week: Week, scratch: Path, events: int = LOGGED) -> Row:
         for k in range(events):
             known = who[k] < len(customers)
             customer = customers[who[k]] if known else 10_000_000 + int(who[k])
-            row = ["events", f"e{k}", begun - 3_600_000_000 + k, customer, None, None, None, None,
-                   str(kinds[k]), None, None, 1.0, 3.0, None, None, None]  # fmt: skip
+            first = ["events", f"e{k}", begun - 3_600_000_000 + k, customer, *[None] * 4]
+            row = [*first, str(kinds[k]), None, None, 1.0, 3.0, *[None] * 3]
             pipe.xadd(key, {"e": json.dumps({"events": [row]})})
             if k % 10_000 == 9_999:
                 pipe.execute()
@@ -354,31 +369,23 @@ class Asker:
 
 def under_load(week: Week, scratch: Path) -> Row:
     """Return whether any of several connections is answered wrongly while the store restarts."""
-    store = Valkey(scratch / "load")
-    store.start()
-    week.forget()
-    channel = _channel(week)
-    try:
-        with serving(week.reports, store.url) as worker:
-            until = time.monotonic() + SECONDS
-            askers = [
-                Asker(k, week.customers[k::CONNECTIONS][:100], week.promotions[-1], channel,
-                      worker.port, until)
-                for k in range(CONNECTIONS)
-            ]  # fmt: skip
-            threads = [threading.Thread(target=asker.run) for asker in askers]
-            for thread in threads:
-                thread.start()
-            time.sleep(SECONDS / 2)
-            store.kill()
-            time.sleep(DOWN)
-            store.start()
-            back = time.monotonic()
-            for thread in threads:
-                thread.join()
-            same = _same_anew(week, worker, store, [c for a in askers for c in a.customers[:20]])
-    finally:
+    with week.served(scratch / "load") as (store, worker):
+        until, place = time.monotonic() + SECONDS, (week.promotions[-1], week.channel)
+        askers = [
+            Asker(k, week.customers[k::CONNECTIONS][:100], *place, worker.port, until)
+            for k in range(CONNECTIONS)
+        ]
+        threads = [threading.Thread(target=asker.run) for asker in askers]
+        for thread in threads:
+            thread.start()
+        time.sleep(SECONDS / 2)
         store.kill()
+        time.sleep(DOWN)
+        store.start()
+        back = time.monotonic()
+        for thread in threads:
+            thread.join()
+        same = _same_anew(week, worker, store, [c for a in askers for c in a.customers[:20]])
     seen = [one for asker in askers for one in asker.seen]
     wrong = Counter(said for asker in askers for said in asker.wrong)
     failed = [asked for asked, status in seen if status >= 500]
@@ -386,25 +393,14 @@ def under_load(week: Week, scratch: Path) -> Row:
     late = sum(asked > back + 1.0 for asked in failed)
     answered = sum(status == 200 for _, status in seen)
     what = f"{CONNECTIONS} connections for {SECONDS:.0f} s, the store killed, back in {DOWN:.0f} s"
-    return at_most(
-        f"{what}: wrong answers; an event is in the next one, and nothing fails once it is back",
-        wrong.total(), 0, "",
-        f"{answered:,} answers, {sum(asker.events for asker in askers):,} events{_first(wrong)}; "
-        f"{len(failed)} of 503; {same[0]} of {same[1]} the same to a service that starts anew",
-        also=not late and same[0] == same[1],
-    )  # fmt: skip
+    what += ": wrong answers; an event is in the next one, and nothing fails once it is back"
+    told = f"{answered:,} answers, {sum(asker.events for asker in askers):,} events{_first(wrong)};"
+    told += f" {len(failed)} of 503; {same[0]} of {same[1]} the same to a service that starts anew"
+    return at_most(what, wrong.total(), 0, told=told, also=not late and same[0] == same[1])
 
 
 def _first(wrong: Counter[str]) -> str:
     return f" ({next(iter(wrong))})" if wrong else ""
-
-
-def _channel(week: Week) -> str:
-    """Return the channel of the week's promotions, as a right to contact names it."""
-    from promolab.serve.week import open_week
-
-    rights = open_week(report.WEEK, week.reports).rights
-    return rights.offers[week.promotions[-1]].channel or "mail"
 
 
 def _same_anew(week: Week, worker: Worker, store: Valkey, customers: list[Any]) -> tuple[int, int]:
@@ -426,39 +422,26 @@ def _alike(one: dict[str, Any], two: dict[str, Any]) -> bool:
 
 def never_chosen(week: Week, scratch: Path, requests: int = CHOSEN) -> Row:
     """Return for how many who are held out, or refused, a promotion was ever chosen."""
-    from promolab.serve.week import open_week
-
-    held = _held(week)
-    opened = open_week(report.WEEK, week.reports)
-    channels = sorted({offer.channel or "mail" for offer in opened.rights.offers.values()})
-    store = Valkey(scratch / "chosen")
-    store.start()
-    week.forget()
-    rng = np.random.default_rng(0)
-    new = [f"9{k:06d}" for k in range(2_000)]
-    everybody = [*week.customers, *new]
+    held, rng = _held(week), np.random.default_rng(0)
+    everybody = [*week.customers, *(f"9{k:06d}" for k in range(2_000))]
     refused, given, wrong = set[Any](), 0, 0
-    try:
-        with serving(week.reports, store.url) as worker:
-            connection = Connection(worker.port)
-            for _ in range(requests):
-                customer = everybody[int(rng.integers(len(everybody)))]
-                if rng.random() < 0.02:
-                    row = {"customer_id": customer, "allowed": False}
-                    rows = [row | {"channel": channel} for channel in channels]
-                    connection.ask("/events", {"events": rows})
-                    refused.add(customer)
-                decision = connection.score(customer, "?choose=1", promotions=[])["decision"]
-                got = decision["action"] != "none"
-                given += got
-                wrong += got and (customer in refused or held(customer, decision["action"]))
-    finally:
-        store.kill()
-    return at_most(
-        f"?choose=1, {requests:,} random requests for {len(everybody):,} customers: a promotion "
-        "chosen for who is held out or refused", wrong, 0, "",
-        f"{given:,} answers gave something; {len(refused):,} refused meanwhile", also=given > 0,
-    )  # fmt: skip
+    with week.served(scratch / "chosen") as (_, worker):
+        connection = Connection(worker.port)
+        for _ in range(requests):
+            customer = everybody[int(rng.integers(len(everybody)))]
+            if rng.random() < 0.02:
+                row = {"customer_id": customer, "allowed": False}
+                rows = [row | {"channel": channel} for channel in week.channels]
+                connection.ask("/events", {"events": rows})
+                refused.add(customer)
+            decision = connection.score(customer, "?choose=1", promotions=[])["decision"]
+            got = decision["action"] != "none"
+            given += got
+            wrong += got and (customer in refused or held(customer, decision["action"]))
+    what = f"?choose=1, {requests:,} random requests for {len(everybody):,} customers: a promotion"
+    told = f"{given:,} answers gave something; {len(refused):,} refused meanwhile"
+    what += " chosen for who is held out or refused"
+    return at_most(what, wrong, 0, told=told, also=given > 0)
 
 
 def _held(week: Week) -> Any:
@@ -489,7 +472,6 @@ def in_the_moment(run: Run) -> Iterator[Row]:
         yield unmeasured("a released week in the moment", "neither Valkey nor Redis is here")
         return
     from benchmarks.refusals import refused_orders
-    from promolab.serve.week import open_week
 
     scratch = run.scratch / "stores"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -499,4 +481,4 @@ def in_the_moment(run: Run) -> Iterator[Row]:
     yield under_load(week, scratch)
     yield never_chosen(week, scratch)
     hours = (NOW - datetime(1970, 1, 1)).total_seconds() + 12 * 3600
-    yield refused_orders(open_week(report.WEEK, week.reports), lambda: hours, scratch)
+    yield refused_orders(week.opened, lambda: hours, scratch)

@@ -175,10 +175,10 @@ def going_on() -> Iterator[Row]:
         with tempfile.TemporaryDirectory(prefix="promolab-going-") as folder:
             found = fresh("simulated:weeks", customers, f"{folder}/shop")
         what = f"a simulated shop of {customers:,} goes on"
-        yield at_most(f"{what}: a week drawn", found["week"], of_week, "s of processor")
-        yield at_most(f"{what}: the truth of a week's promotions", found["values"], of_values,
-                      "s of processor")  # fmt: skip
         yield at_most(f"{what}, memory", found["peak_mb"] / 1024, 3, "GB")
+        yield at_most(f"{what}: a week drawn", found["week"], of_week, "s of processor")
+        what += ": the truth of a week's promotions"
+        yield at_most(what, found["values"], of_values, "s of processor")
 
 
 def weeks(customers: int, folder: str) -> dict[str, float]:

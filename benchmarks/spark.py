@@ -61,17 +61,14 @@ def growth(folder: Path, what: str, sizes: tuple[int, ...]) -> Iterator[Row]:
             make_shop(shop, events)
         found[events] = fresh("spark:measured", what, shop)
     for (smaller, one), (larger, two) in pairwise(found.items()):
-        before, after = one["seconds"], two["seconds"]
-        yield at_most(
-            f"{what} on Spark local[2], {smaller:,} to {larger:,} events, but the session's start",
-            after / before, 12, "×", f"{before:.1f} s to {after:.1f} s",
-        )  # fmt: skip
-    told = found[sizes[-1]]
-    moves = ", ".join(f"{told[k] / 2**30:.2f} GB {k}" for k in ("read", "shuffled", "spilled"))
-    yield at_most(
-        f"{what} on Spark local[2], {sizes[-1]:,} events, memory of Python and Java together",
-        told["sum_mb"] / 1024, 8, "GB", f"{told['rows']:,} rows × {told['columns']}; {moves}",
-    )  # fmt: skip
+        times, told = two["seconds"] / one["seconds"], f"from {one['seconds']:.1f} s"
+        grown = f"{what} on Spark local[2], {smaller:,} to {larger:,} events, but the start"
+        yield at_most(grown, times, 12, "×", told)
+    last = found[sizes[-1]]
+    moves = ", ".join(f"{last[k] / 2**30:.2f} GB {k}" for k in ("read", "shuffled", "spilled"))
+    what += f" on Spark local[2], {sizes[-1]:,} events, memory of Python and Java together"
+    told = f"{last['rows']:,} rows × {last['columns']}; {moves}"
+    yield at_most(what, last["sum_mb"] / 1024, 8, "GB", told)
 
 
 def a_year_on_three_engines(folder: Path) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.uplift_coverage import COVERED, coverage
+from benchmarks.uplift import COVERED, coverage
 from promolab.effects.model import UpliftModel
 from promolab.metrics.uplift import aipw_scores
 from tests.draws import bounds, noise

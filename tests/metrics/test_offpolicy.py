@@ -11,7 +11,7 @@ import pytest
 from scipy.special import expit
 from scipy.stats import norm
 
-from benchmarks.offpolicy import BIASED, CONSISTENT, covered, drawn, predicted
+from benchmarks.metrics import BIASED, CONSISTENT, covered, drawn, predicted
 from promolab.errors import InputError
 from promolab.metrics import compare_policies, policy_value
 from promolab.metrics.off_policy import PolicyValue
