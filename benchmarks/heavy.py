@@ -28,8 +28,6 @@ NODES = 15
 
 def customers(rng: np.random.Generator, n: int) -> pd.DataFrame:
     """Draw customers as a shop sees them: three of the columns mean nothing."""
-    import pandas as pd
-
     return pd.DataFrame(
         {
             "freq": rng.gamma(1.5, 2, n),

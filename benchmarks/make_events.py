@@ -1,10 +1,9 @@
 """Write a shop of any size, made from the real one's: Complete Journey's households, many times.
 
-Each customer is given
-the history of a real household, thinned or repeated order by order to an activity of its own, so
-that order sizes, categories, prices, seasons and promotions (a list is contacted, some redeem) stay
-real. Nothing is drawn: every choice is a hash of the seed and of what is chosen, so that the same
-numbers give the same shop. Memory does not grow with the events.
+Each customer is given the history of a real household, thinned or repeated order by order to an
+activity of its own, so that order sizes, categories, prices, seasons and promotions (a list is
+contacted, some redeem) stay real. Nothing is drawn: every choice is a hash of the seed and of what
+is chosen, so that the same numbers give the same shop. Memory does not grow with the events.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROWS, CUSTOMERS = 1_000_000, 250_000
-ROWS, CUSTOMERS = 1_000_000, 250_000
 DRAWS = 2_000
 ASKS = ("tests.draws import", "PROMOLAB_DRAWS")
 """What a file of tests has in it that takes more draws where it is asked to."""

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sklearn.metrics import log_loss
+
 from benchmarks.processes import fresh
 from benchmarks.table import Row, at_most, part
 
@@ -182,13 +184,6 @@ def seconds(calls: Mapping[str, Callable[[], Any]], runs: int = 5) -> dict[str, 
     """Return the median time of each call; they take turns, after one call each to warm up."""
     timed = _timed(calls, runs, time.perf_counter)
     return {name: statistics.median(taken) for name, taken in timed.items()}
-
-
-def log_loss(y: np.ndarray, p: Any) -> float:
-    """Return the mean log-loss of chances."""
-    import numpy as np
-
-    return float(-np.log(np.where(y == 1, p, 1 - p)).mean())
 
 
 def _fit_row(

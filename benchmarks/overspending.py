@@ -10,17 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.table import Row, part, within
+from promolab import promotions
 from promolab.policy import allocate
-from promolab.promotions import (
-    Coupon,
-    FullReduction,
-    LimitedTimeDiscount,
-    OrderValues,
-    Promotion,
-    PromotionValues,
-    Recommendation,
-    promotion_values,
-)
 from promolab.promotions.spending import spread_of_weeks
 from promolab.results import Estimate
 from promolab.simulated import World
@@ -34,7 +25,7 @@ from promolab.simulated.world import KINDS, strength
 CUSTOMERS, WEEKS, LEARNING, LINES = 10_000, 40, 10, 1.2
 """Of a shop; weeks that count, and weeks before them; an order's lines beyond the first."""
 RISK = 0.1
-SHARE = 0.3
+SALE, SHARE = "limited_time_discount", 0.3
 """The budget, as a share of what would be spent without one."""
 
 
@@ -47,13 +38,8 @@ def weeks_of(seed: int, weeks: int = WEEKS, customers: int = CUSTOMERS) -> np.nd
     estimated as the week's plan does it (`promolab.campaign.spending`): weeks by the orders of
     those in whose week no promotion runs, each customer by the orders that are expected.
     """
-    world = World(
-        customers=customers,
-        weeks=weeks + LEARNING + 8,
-        seed=seed,
-        variant="weekly",
-        exploration=1.0,
-    )
+    lasts = weeks + LEARNING + 8
+    world = World(customers=customers, weeks=lasts, seed=seed, variant="weekly", exploration=1.0)
     people, goods = draw_customers(world, 0, customers), draw_goods(world)
     free = decide(world, people).eligible & ~people.standing
     action = np.full((customers, len(world.rounds)), NONE)
@@ -67,15 +53,9 @@ def weeks_of(seed: int, weeks: int = WEEKS, customers: int = CUSTOMERS) -> np.nd
         may = np.repeat(free[:, None], size, axis=1)
         if not budget:
             budget = SHARE * allocate(values.value, values.cost, eligible=may).spend
-        chosen = allocate(
-            values.value,
-            values.cost,
-            budget=budget,
-            eligible=may,
-            cost_se=values.cost_luck(),
-            cost_spread=np.outer(values.cost_spread, values.cost_spread),
-            budget_risk=RISK,
-        )
+        spread = np.outer(values.cost_spread, values.cost_spread)
+        luck = {"cost_se": values.cost_luck(), "cost_spread": spread, "budget_risk": RISK}
+        chosen = allocate(values.value, values.cost, budget=budget, eligible=may, **luck)
         action[:, number] = chosen.choice
         promised.append(chosen)
         week = world.rounds[number]
@@ -94,7 +74,7 @@ def weeks_of(seed: int, weeks: int = WEEKS, customers: int = CUSTOMERS) -> np.nd
     return np.asarray(counted[np.array(binds)[LEARNING:]])
 
 
-def _values(world: World, people: Customers, number: int, week_spread: float) -> PromotionValues:
+def _values(world: World, people: Customers, number: int, week_spread: float) -> Any:
     """Return what a round's promotions are worth and cost to a shop that knows its customers.
 
     It knows rates, baskets and the season; not the week's shock, nor what promotions run beside.
@@ -107,7 +87,7 @@ def _values(world: World, people: Customers, number: int, week_spread: float) ->
     offers = [offer_of(one, when) for one in of_round]
     n, added = len(people.rate), usual_orders(world, people)
     shares = np.column_stack(
-        [people.interest[:, p.category] if _is_sale(p) else np.ones(n) for p in of_round]
+        [people.interest[:, p.category] if p.kind == SALE else np.ones(n) for p in of_round]
     )
     frame = pd.DataFrame(
         {
@@ -122,7 +102,7 @@ def _values(world: World, people: Customers, number: int, week_spread: float) ->
     touching = 1 - (1 - shares) * np.exp(-LINES * shares)
     top_up = Estimate(float(topped_up(world, people).mean()))
     names = tuple(one.id for one in of_round)
-    orders = OrderValues(begin, frame, names, shares, touching, top_up, week_spread)
+    orders = promotions.OrderValues(begin, frame, names, shares, touching, top_up, week_spread)
     effect = np.empty((n, len(offers)))
     for place, one in enumerate(of_round):
         live = np.tile([0, NONE], (n, 1))
@@ -130,26 +110,23 @@ def _values(world: World, people: Customers, number: int, week_spread: float) ->
         more = added[:, KINDS.index(one.kind)] * strength(one.kind, one.terms)
         gained = (1 - world.pulled_forward) * more * people.basket * people.margin_rate
         effect[:, place] = gained - (frame["orders_a_day"] * 7 * world.window + more) * off
-    return promotion_values(
+    return promotions.promotion_values(
         offers, orders, effect, np.zeros_like(effect), pulled_forward=world.pulled_forward
     )
 
 
-def _is_sale(promotion: Any) -> bool:
-    return bool(promotion.kind == "limited_time_discount")
-
-
-def offer_of(one: Any, when: dict[str, datetime]) -> Promotion:
+def offer_of(one: Any, when: dict[str, datetime]) -> promotions.Promotion:
     """Return a promotion of the world as a shop states it."""
     given: dict[str, Any] = {"promotion_id": one.id, "contact_cost": CONTACT_COST, **when}
+    terms = one.terms
     if one.kind == "full_reduction":
-        terms = {"threshold": one.terms.threshold, "reduction": one.terms.reduction}
-        return FullReduction(**terms, **given)
+        given |= {"threshold": terms.threshold, "reduction": terms.reduction}
+        return promotions.FullReduction(**given)
     if one.kind == "coupon":
-        return Coupon(rate=one.terms.discount_rate, minimum=one.terms.threshold, **given)
-    if one.kind == "limited_time_discount":
-        return LimitedTimeDiscount(rate=one.terms.discount_rate, **given)
-    return Recommendation(**given)
+        return promotions.Coupon(rate=terms.discount_rate, minimum=terms.threshold, **given)
+    if one.kind == SALE:
+        return promotions.LimitedTimeDiscount(rate=terms.discount_rate, **given)
+    return promotions.Recommendation(**given)
 
 
 @part("policy", "weeks over budget", quick={"seeds": 2, "customers": 3_000})

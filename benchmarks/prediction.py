@@ -165,15 +165,9 @@ def rolling_costs(past: pd.DataFrame, ends: pd.Series[Any]) -> pd.DataFrame:
         e = discount_per_redeemer(before, row).per_redeemer(row["redeemers"])
         if not math.isfinite(e.ci_low):
             continue
-        rows.append(
-            {
-                "promotion_id": row["promotion_id"],
-                "observed": row["discount"],
-                "expected": e.value * row["redeemers"],
-                "inside": e.ci_low <= row["per_redeemer"] <= e.ci_high,
-            }
-        )
-    return pd.DataFrame(rows)
+        inside = e.ci_low <= row["per_redeemer"] <= e.ci_high
+        rows.append((row["promotion_id"], row["discount"], e.value * row["redeemers"], inside))
+    return pd.DataFrame(rows, columns=["promotion_id", "observed", "expected", "inside"])
 
 
 def costs_hold(shop: Any) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -168,13 +169,9 @@ def render(rows: Iterable[Row]) -> str:
     lines = [HEADER, *((r.what, r.bar, r.measured, r.state) for r in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    head, *body = [_line(line, widths) for line in lines]
+    form = "| " + " | ".join(f"{{:{width}}}" for width in widths) + " |"
+    head, *body = [form.format(*line) for line in lines]
     return "\n".join([head, rule, *body])
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-    return "| " + " | ".join(padded) + " |"
 
 
 def surroundings() -> str:
@@ -188,15 +185,8 @@ def surroundings() -> str:
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     stated = ", ".join(f"{name} {version}" for name, version in versions().items())
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return f"{today}; {_processor() or platform.machine()}, {os.cpu_count()} cores{load}; {stated}"
-
-
-def _processor() -> str:
-    import platform
-
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    told, processor = Path("/proc/cpuinfo"), platform.processor() or platform.machine()
+    if told.is_file():
+        named = re.search(r"^model name\s*: (.*)$", told.read_text(errors="replace"), re.MULTILINE)
+        processor = named[1] if named else processor
+    return f"{today}; {processor}, {os.cpu_count()} cores{load}; {stated}"

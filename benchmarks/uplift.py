@@ -220,7 +220,7 @@ POINTS = np.array([[0.0, 0.0, 0.0], [1.0, -1.0, 0.5], [-1.5, 0.5, 2.0]])
 LEVELS = (0.95, 0.90)
 
 
-def coverage(draws: int = 2_000, n: int = 5_000, seed: int = 0, tail: float = 0.0) -> pd.DataFrame:
+def coverage(draws: int = 2_000, n: int = 5_000, seed: int = 0) -> pd.DataFrame:
     """Draw experiments, and count how often intervals hold the truth.
 
     Two arms and a control; chances that vary with what is seen; one to three rows per customer
@@ -229,8 +229,6 @@ def coverage(draws: int = 2_000, n: int = 5_000, seed: int = 0, tail: float = 0.
     Parameters
     ----------
     draws, n, seed : int
-    tail : float
-        Above 0: noise of money, log-normal with this σ, its mean taken off.
 
     Returns
     -------
@@ -241,9 +239,7 @@ def coverage(draws: int = 2_000, n: int = 5_000, seed: int = 0, tail: float = 0.
     import pandas as pd
 
     rng = np.random.default_rng(seed)
-    truths, found = _truths(), []
-    for _ in range(draws):
-        found.append(_one_draw(rng, n, tail))
+    truths, found = _truths(), [_one_draw(rng, n) for _ in range(draws)]
     values = np.array([[estimate for estimate, _, _ in draw] for draw in found])
     errors = np.array([[error for _, error, _ in draw] for draw in found])
     halves = np.array([[half for _, _, half in draw] for draw in found])
@@ -279,15 +275,15 @@ def _truths() -> list[tuple[str, str, float]]:
     return listed
 
 
-def _one_draw(rng: np.random.Generator, n: int, tail: float) -> list[tuple[float, float, Any]]:
+def _one_draw(rng: np.random.Generator, n: int) -> list[tuple[float, float, Any]]:
     """Return estimate, standard error and half-widths of every figure, from one experiment."""
-    from promolab.effects.learners.aipw import Design, Rows, fit_nuisance
+    from promolab.effects.learners.aipw import Design, fit_nuisance
     from promolab.effects.learners.base_learners import base_learner
     from promolab.effects.learners.learners import KINDS, Setting
     from promolab.effects.means import group_means
     from promolab.stats import t_quantile
 
-    rows, Z, group, chances = _experiment_arrays(rng, n, tail, Rows)
+    rows, Z, group, chances = _experiment_arrays(rng, n)
     design, maker = Design(None, ()), base_learner("linear")
     nuisance = fit_nuisance(rows, Z, design, maker, chances, 0)
     setting = Setting(rows, Z, design, maker, Z, design, maker, nuisance)
@@ -313,8 +309,10 @@ def _one_draw(rng: np.random.Generator, n: int, tail: float) -> list[tuple[float
 
 
 def _experiment_arrays(
-    rng: np.random.Generator, n: int, tail: float, rows_class: Any
+    rng: np.random.Generator, n: int
 ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+    from promolab.effects.learners.aipw import Rows
+
     cluster = np.repeat(np.arange(n), rng.integers(1, 4, n))[:n]
     customers = int(cluster[-1]) + 1
     seen = rng.normal(size=(customers, 3))[cluster]
@@ -325,12 +323,10 @@ def _experiment_arrays(
     codes = (rng.random(n)[:, None] > chances.cumsum(axis=1)[:, :-1]).sum(axis=1)
     effect = np.column_stack([np.zeros(n), EFFECTS[:, 0] + Z @ EFFECTS[:, 1:].T])
     noise = rng.normal(size=n) * (1 + 0.5 * np.abs(seen[:, 0]))
-    if tail:
-        noise = np.exp(tail * rng.normal(size=n)) - np.exp(tail**2 / 2)
     level = 0.7 * rng.normal(size=customers)[cluster]
     y = 2 + seen[:, 0] + 0.5 * seen[:, 1] ** 2 + effect[np.arange(n), codes] + level + noise
     fold = rng.permutation(customers)[cluster] % 5
-    rows = rows_class(y, codes, 3, cluster, fold, 5, chances)
+    rows = Rows(y, codes, 3, cluster, fold, 5, chances)
     return rows, Z, group, chances
 
 

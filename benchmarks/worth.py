@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.table import Row, at_most, part, within
-from promolab.profiles.bg_nbd import fit_orders
+from benchmarks.table import Row, part, within
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,16 +101,3 @@ def by_regression(shop: Any, past: Sequence[Any]) -> np.ndarray:
         np.concatenate([orders(came, i, old.customers) for i, old in enumerate(before, 1)]),
     )
     return np.asarray(model.predict(known(0, now)))
-
-
-@part("worth", "orders of a million")
-def million(n: int = 1_000_000) -> Row:
-    """Return how long a million customers take to fit and to foretell."""
-    rng = np.random.default_rng(0)
-    age = rng.uniform(50, 365, n)
-    x = rng.poisson(rng.gamma(0.8, 1 / 30, n) * age * rng.uniform(0.2, 1, n)).astype(float)
-    recency = np.where(x > 0, age * rng.beta(np.maximum(x, 1), 1.5), 0.0)
-    begin = time.perf_counter()
-    fit_orders(x, recency, age).orders(x, recency, age, 84)
-    seconds = time.perf_counter() - begin
-    return at_most(f"BG/NBD of {n:,} customers: fit, and orders of 12 weeks", seconds, 5, "s")

@@ -14,7 +14,7 @@ import benchmarks.__main__ as bench
 from benchmarks import explorers, loop, models, mutations, overspending, prediction, report, size
 from benchmarks.make_events import make_shop
 from benchmarks.processes import fresh, run_watched
-from benchmarks.table import Row, Run, at_least, at_most, render, surroundings, within
+from benchmarks.table import PARTS, QUICK, Row, Run, at_least, at_most, render, surroundings, within
 from promolab import load_shop
 
 
@@ -23,9 +23,9 @@ def test_every_module_imports(repository: Path) -> None:
     assert "__main__" in names and "table" in names
     for name in names:
         importlib.import_module(f"benchmarks.{name}".removesuffix(".__init__"))
-    assert len(bench.PARTS) > 10 and all(bench.PARTS.values())
-    known = {what for jobs in bench.PARTS.values() for what in jobs}
-    assert len(bench.QUICK) > 8 and set(bench.QUICK) <= known
+    assert len(PARTS) > 10 and all(PARTS.values())
+    known = {what for jobs in PARTS.values() for what in jobs}
+    assert len(QUICK) > 8 and set(QUICK) <= known
 
 
 def test_a_bar_is_met_by_every_figure_or_not_at_all() -> None:
@@ -65,7 +65,7 @@ def test_quick_says_each_row_when_it_is_known_and_what_it_did_not_measure(monkey
         return measured
 
     jobs = {"a": job("a", True, 200), "b": job("b", False, 101), "c": job("c", True, 1)}
-    monkeypatch.setattr(bench, "QUICK", jobs)
+    monkeypatch.setattr("benchmarks.table.QUICK", jobs)
     monkeypatch.setattr("benchmarks.__main__.time.monotonic", lambda: clock[0])
     assert bench.main(["--quick"]) == 1
     assert "a: 0.5 (bar ≤ 1): yes" in told[0] and "b: 0.5 (bar ≤ 1): NO" in told[1]
