@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.models import seconds
 from benchmarks.processes import fresh
 from benchmarks.table import Row, at_least, at_most, part
 from promolab.abtest import Metric
-
-if TYPE_CHECKING:
-    pass
 
 CUSTOMERS = 10_000_000
 SHARES = {"holdout": 0.1, "send": 0.9}
@@ -42,13 +39,10 @@ def assignment(n: int = CUSTOMERS, runs: int = 3) -> Iterator[Row]:
     from promolab import assign
 
     numbers = np.random.default_rng(0).permutation(n) + 1_000_000
-    for what, customers in (("numbers", numbers), ("texts", pd.Series(numbers).astype("str"))):
-        seconds = []
-        for number in range(runs):
-            begun = time.perf_counter()
-            assign(customers, f"run {number}", SHARES, seed=0)
-            seconds.append(time.perf_counter() - begun)
-        yield at_most(f"assign {n:,} customers, ids are {what}", statistics.median(seconds), 5, "s")
+    ids = {"numbers": numbers, "texts": pd.Series(numbers).astype("str")}
+    calls = {what: partial(assign, those, "run", SHARES, seed=0) for what, those in ids.items()}
+    for what, taken in seconds(calls, runs).items():
+        yield at_most(f"assign {n:,} customers, ids are {what}", taken, 5, "s")
     yield shares_within_noise(numbers)
     yield independent_names()
 
