@@ -107,7 +107,7 @@ def with_limits(n: int) -> Row:
     groups = np.random.default_rng(1).integers(0, 4, n)
     capacity = [int(n * share) for share in (0.02, 0.04, 0.06, 0.08, 0.03, 0.05, 0.07, 0.09)]
     floors = {str(group): int(n * share) for group, share in enumerate((0.11, 0.08, 0.1, 0.06))}
-    limits = {"capacity": capacity, "groups": groups, "floors": floors}
+    limits: dict[str, Any] = {"capacity": capacity, "groups": groups, "floors": floors}
     begun = time.process_time()
     found = allocate(value, cost, budget=0.3 * n, **limits)
     taken = time.process_time() - begun

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def assignment(n: int = CUSTOMERS, runs: int = 3) -> Iterator[Row]:
     from promolab import assign
 
     numbers = np.random.default_rng(0).permutation(n) + 1_000_000
-    ids = {"numbers": numbers, "texts": pd.Series(numbers).astype("str")}
+    ids: dict[str, Any] = {"numbers": numbers, "texts": pd.Series(numbers).astype("str")}
     calls = {what: partial(assign, those, "run", SHARES, seed=0) for what, those in ids.items()}
     for what, taken in seconds(calls, runs).items():
         yield at_most(f"assign {n:,} customers, ids are {what}", taken, 5, "s")

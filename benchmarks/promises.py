@@ -31,7 +31,11 @@ def one_shop(seed: int, customers: int, weeks: int) -> pd.DataFrame:
     from promolab.features import decisions_experiment
     from promolab.loop.promises import forecast_week, join_outcomes, week_outcomes
 
-    made = {"variant": "weekly", "weeks": FIRST + weeks * APART + AFTER, "exploration": 0.25}
+    made: dict[str, Any] = {
+        "variant": "weekly",
+        "weeks": FIRST + weeks * APART + AFTER,
+        "exploration": 0.25,
+    }
     shop: Any = promolab.load_shop("simulated", customers=customers, seed=seed, **made)
     rounds = sorted(shop.decisions.select("ts").distinct().execute()["ts"])
     begun = rounds[FIRST]

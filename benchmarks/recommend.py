@@ -36,14 +36,14 @@ def households() -> Iterator[Row]:
     shop, _ = promolab.clean(promolab.load_shop("complete_journey"))
     events, products = purchase_rows(shop.events), shop.products.execute()
     board = compare_recommenders(events, products, as_of=AS_OF, kinds=KINDS).frame
-    found = board.set_index(["among", "kind"])
+    found: dict[Any, Any] = board.set_index(["among", "kind"]).to_dict("index")
     what = "Complete Journey, NDCG of 20 places, "
     for kind, least in (("frequency", 0.315), ("tifu", 0.32)):
-        row = found.loc["all", kind]
+        row = found["all", kind]
         told = f"[{row['ndcg_low']:.3f}, {row['ndcg_high']:.3f}]"
         yield at_least(f"{what}everything bought: {kind}", row["ndcg"], least, told=told)
     for kind, among in (("ease", "new"), ("fm", "all")):
-        row = found.loc[among, kind]
+        row = found[among, kind]
         ends = [row[f"difference{end}"] for end in ("", "_low", "_high")]
         yield above_zero(f"{what}{among} products: {kind} less popularity, paired", ends)
 
