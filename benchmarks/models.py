@@ -175,15 +175,18 @@ def pipeline(l2: float = 1.0) -> Any:
     return make_pipeline(StandardScaler(), SimpleImputer(add_indicator=True), model)
 
 
-def processor_seconds(calls: Mapping[str, Callable[[], Any]], runs: int = 2) -> dict[str, float]:
-    """Return the least processor time of each call, which a busy machine hardly changes."""
-    return {name: min(taken) for name, taken in _timed(calls, runs, time.process_time).items()}
-
-
 def seconds(calls: Mapping[str, Callable[[], Any]], runs: int = 5) -> dict[str, float]:
     """Return the median time of each call; they take turns, after one call each to warm up."""
-    timed = _timed(calls, runs, time.perf_counter)
-    return {name: statistics.median(taken) for name, taken in timed.items()}
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for run in range(runs + 1):
+            for name, call in calls.items():
+                begun = time.perf_counter()
+                call()
+                if run:
+                    taken[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
 def _fit_row(
@@ -205,21 +208,6 @@ def _row(
     own, usual = took[name], took["usual"]
     told = f"{own:.2f} s to {usual:.2f} s{more}"
     return at_most(what, own / usual, bar, "× a pipeline", told, also=also)
-
-
-def _timed(
-    calls: Mapping[str, Callable[[], Any]], runs: int, clock: Callable[[], float]
-) -> dict[str, list[float]]:
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for run in range(runs + 1):
-            for name, call in calls.items():
-                begun = clock()
-                call()
-                if run:
-                    taken[name].append(clock() - begun)
-    return taken
 
 
 # --- segments ----------------------------------------------------------------------------------

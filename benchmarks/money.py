@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.table import Row, at_most, part, within
-from promolab.policy import PolicyRows, plan_value, solve, spending_test
+from promolab.policy import PolicyRows, plan_value, solve
 from promolab.policy.frontier import Limits
 from promolab.stats import normal_quantile
 
@@ -182,12 +182,6 @@ def _split_width(shop: Shop, level: float) -> float:
     gained = np.where(choice >= 0, rows.gamma[telling, np.maximum(choice, 0)], 0.0)
     each = np.bincount(rows.cluster[telling] // 2, weights=gained - gained.mean())
     return 2 * normal_quantile(level) * float(np.sqrt((each**2).sum())) / len(gained)
-
-
-def spending_nothing(shops: int = 200, strength: float = 0.0) -> list[bool]:
-    """Return of which small made-up shops it is said that spending pays."""
-    drawn = (made_up(seed, strength).rows for seed in range(shops))
-    return [bool(spending_test(rows, budget=BUDGET * len(rows))) for rows in drawn]
 
 
 @part("policy", "the money answer, made-up shops", quick={"draws": 100})

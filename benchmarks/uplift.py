@@ -199,19 +199,6 @@ def compared() -> Iterator[Row]:
         yield at_least(what, share, 0.5, "× the best's", told)
 
 
-def null_trial(n: int, seed: int) -> Experiment:
-    """Return a trial of money in which nobody gains anything."""
-    import pandas as pd
-
-    from promolab.contract import Experiment
-
-    rng = np.random.default_rng(seed)
-    rows = pd.DataFrame(rng.normal(size=(n, 4)), columns=list("abcd"))
-    rows["customer_id"], rows["mail"] = np.arange(n), rng.integers(0, 2, n)
-    rows["y"] = np.exp(rng.normal(size=n)) + rows["a"]
-    return Experiment(rows, "mail", 0, list("abcd"), ["y"], propensity=np.full((n, 2), 0.5))
-
-
 # --- coverage ----------------------------------------------------------------------------------
 
 COVERED = {"covered_95": (0.93, 0.97), "covered_90": (0.87, 0.93), "error_over_sd": (0.93, 1.1)}

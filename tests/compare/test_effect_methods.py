@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.uplift import null_trial
 from promolab import UpliftModel, load_experiment
 from promolab.compare import EffectComparison, compare_effects
 from promolab.contract import Experiment
@@ -34,6 +33,15 @@ def bent(n: int = 6_000, seed: int = 0, size: float = 2.0) -> Experiment:
     rows["y"] = rng.normal(size=n) + rows["mail"] * gain
     even = np.full((n, 2), 0.5)
     return Experiment(rows, "mail", 0, ["age"], ["y"], propensity=even)
+
+
+def null_trial(n: int, seed: int) -> Experiment:
+    """Return a trial of money in which nobody gains anything."""
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame(rng.normal(size=(n, 4)), columns=list("abcd"))
+    rows["customer_id"], rows["mail"] = np.arange(n), rng.integers(0, 2, n)
+    rows["y"] = np.exp(rng.normal(size=n)) + rows["a"]
+    return Experiment(rows, "mail", 0, list("abcd"), ["y"], propensity=np.full((n, 2), 0.5))
 
 
 @pytest.fixture(scope="module")
