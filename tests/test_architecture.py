@@ -17,6 +17,7 @@ import pytest
 
 import promolab
 from tests.house import (
+    BENCHMARKS,
     CEILINGS,
     MOST,
     MOST_ON_THE_WAY,
@@ -163,6 +164,11 @@ def test_the_house_is_no_heavier_than_it_may_be_and_lint_says_where_it_is():
     found["lines"]["metrics"] += MOST["lines"]
     (told,) = too_heavy(found)
     assert told.endswith(f"lines, at most {MOST['lines']:,}: take as much away elsewhere")
+
+
+def test_benchmarks_weigh_no_more_than_they_may(repository: Path) -> None:
+    held = sum(lines_of_code(path) for path in (repository / "benchmarks").glob("*.py"))
+    assert 0 < held <= BENCHMARKS
 
 
 def test_a_room_imports_only_from_lower_floors_and_through_faces():
