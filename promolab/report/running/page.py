@@ -17,7 +17,6 @@ from functools import cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
 from promolab.display import NOTEBOOK_STYLE, Html, absent, explained, table
 from promolab.folder import ReportsFolder, RunFolder, write_whole
@@ -56,7 +55,7 @@ _PAIR = re.compile(
     r'(?:<p class="more">.*?</p>)?)',
     re.DOTALL,
 )
-_LONG, _LONGEST = 34, 60  # letters of an entry of the contents
+_LONGEST = 60  # letters of an entry of the contents
 
 
 @cache
@@ -136,9 +135,8 @@ def _listed(entries: list[tuple[str, str]]) -> str:
 
 
 def _short(title: str) -> str:
-    """Return what a heading is about: what comes before its finding, where that stands apart."""
-    wide = len(title) + sum(east_asian_width(letter) in "WF" for letter in title)
-    about = re.split(r":|：", title)[0] if wide > _LONG else title
+    """Return what a heading is about: what comes before its finding."""
+    about = re.split(r"[:：]", title)[0]
     return about if len(about) <= _LONGEST else about[: _LONGEST - 1].rstrip() + "…"
 
 

@@ -226,7 +226,7 @@ def test_code_stands_once_at_the_end_of_a_page() -> None:
     assert page.rindex("<h2") < page.index("Show the code") < page.index("</main>")
 
 
-def test_a_page_speaks_the_reports_language_and_long_chinese_headings_are_cut() -> None:
+def test_a_page_speaks_the_reports_language_and_its_contents_name_subjects_alone() -> None:
     heading = headed("# 03 · Segments")
     heading["id"] = "03-00"
     page = render(heading, lang="zh")
@@ -234,7 +234,7 @@ def test_a_page_speaks_the_reports_language_and_long_chinese_headings_are_cut() 
     assert ">客群</a>" in tabs and ">报告</a>" in tabs and '<html lang="zh-Hans-CN">' in page
     assert "03 · 客群" in page and "03 · Segments" not in page
     assert _short("客群：大单的高端客户核销率最高：13% [12, 15]") == "客群"
-    assert _short("Segments: who") == "Segments: who"
+    assert _short("Running (4): all inside their band") == "Running (4)"
 
 
 def test_each_text_cell_of_a_page_stands_in_chinese_with_as_many_paragraphs(repository) -> None:
