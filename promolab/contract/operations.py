@@ -44,7 +44,6 @@ SEND_FIELDS = (
 ASSUMED = MappingProxyType({"margin_rate": 0.25, "contact_cost": 0.0, "coupon_cost": 0.0})
 """What stands for a figure that a shop does not state; wherever it enters it is called assumed."""
 
-_RESPONSES = TABLES["responses"]["kind"].values
 NONE = "none"  # the action of whoever gets nothing
 
 

@@ -1,8 +1,9 @@
 """Csv files, read exactly as written: every value is text, an empty one is null.
 
-They are parsed once, by Python's strict parser, into a parquet file in the temporary folder, in
-memory that does not grow with them. Arrow's passes over quotes that do not close; DuckDB's lets an
-extra empty field pass, and in parallel it stumbles over line breaks inside quotes.
+They are parsed once, into a parquet file in the temporary folder, in memory that does not grow with
+them: by Arrow where quotes only stand around a value, otherwise by Python's strict parser. Arrow
+passes over quotes that do not close; DuckDB lets an extra empty field pass, and in parallel it
+stumbles over line breaks inside quotes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import csv
 import io
 import itertools
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from typing import Any, NoReturn
 from promolab.engines import scratch
 from promolab.errors import DataError
 from promolab.sources.files.encodings import (
+    CHUNK,
     Bytes,
     check_stated,
     known_encoding,
@@ -34,51 +36,6 @@ def lines_of(path: Path, encoding: str, skip: int = 0) -> io.TextIOWrapper:
     """Return a text file as the ``csv`` module wants it: its line ends untouched."""
     raw = Bytes(utf8_chunks(path, encoding, skip=skip))
     return io.TextIOWrapper(io.BufferedReader(raw), encoding="utf-8", newline="")
-
-
-def find_fault(
-    path: Path, encoding: str, separator: str, expected: int, by: str, skip: int = 0
-) -> None:
-    """Read a csv file row by row, and raise what is wrong with it first.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    encoding, separator : str
-        How it is written.
-    expected : int
-        Fields that a line must have.
-    by : str
-        What says so, for the message.
-    skip : int
-        Lines above the one with the column names.
-
-    Raises
-    ------
-    DataError
-        Names the line, the fields found and expected, and what to do. Nothing is raised for a
-        file that is right.
-    """
-    with lines_of(path, encoding, skip) as file:
-        reader = csv.reader(file, delimiter=separator, strict=True)
-        line = 1 + skip
-        try:
-            # The one loop over rows: it only runs for a file that is known to be damaged.
-            for row in reader:
-                if row and len(row) != expected:
-                    raise DataError(
-                        f"{path.name}, line {line}: {plural(len(row), 'field')} found, {expected} "
-                        f"expected ({by}); the line is cut short, or a value that holds "
-                        f"{separator!r} lacks its double quotes"
-                    )
-                line = reader.line_num + 1 + skip
-        except csv.Error as error:
-            raise DataError(
-                f"{path.name}, line {line}: a double quote is not closed, or its value goes on "
-                f"after it (read on to line {reader.line_num + skip}: {error}); write a quote "
-                "inside a value twice"
-            ) from error
 
 
 LOOKED_AT = 30
@@ -153,7 +110,7 @@ MOST_COLUMNS = 1000
 LONGEST = 8 << 20
 """Characters that a first line, or a value, may have."""
 CELLS = 500_000
-"""Values held in memory at a time."""
+"""Values held in memory at a time, of a file with quotes."""
 
 _numbers = itertools.count()
 
@@ -336,12 +293,11 @@ def csv_to_parquet(table: str, files: Sequence[Csv], rows: list[int] | None = No
             for file in files:
                 n = 0
                 for part in _parts(file):
-                    values = zip(*part, strict=True)
-                    parts = {name: _column(v) for name, v in zip(file.columns, values, strict=True)}
-                    nulls = pa.nulls(len(part), pa.string())
+                    parts = dict(zip(file.columns, part, strict=True))
+                    nulls = pa.nulls(len(part[0]), pa.string())
                     arrays = [parts.get(name, nulls) for name in columns]
                     writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-                    n += len(part)
+                    n += len(part[0])
                 if rows is not None:
                     rows.append(n)
     except BaseException:
@@ -359,23 +315,76 @@ def _column(values: Sequence[str]) -> Any:
     return pc.replace_with_mask(column, pc.equal(column, ""), pa.scalar(None, pa.string()))
 
 
-def _parts(file: Csv) -> Iterator[list[list[str]]]:
-    """Yield a file's rows, some at a time."""
-    width = len(file.columns)
+def _parts(file: Csv) -> Iterator[list[Any]]:
+    """Yield a file's columns, some rows at a time."""
+    import pyarrow as pa
+
+    if _is_plain(file):
+        try:
+            yield from _by_arrow(file)
+        except pa.ArrowInvalid:
+            deque(_rows(file), maxlen=0)  # names the line
+            raise
+        return
+    rows = _rows(file)
+    while part := list(itertools.islice(rows, max(CELLS // len(file.columns), 1))):
+        yield [_column(values) for values in zip(*part, strict=True)]
+
+
+def _rows(file: Csv) -> Iterator[list[str]]:
+    """Yield a file's rows by Python's strict parser, and name the line that is wrong."""
+    width, skip = len(file.columns), file.skip
     by = "as the first line has" if file.has_header else "as `names` has"
     csv.field_size_limit(LONGEST)
-    with lines_of(file.path, file.encoding, file.skip) as text:
+    with lines_of(file.path, file.encoding, skip) as text:
         reader = csv.reader(text, delimiter=file.separator, strict=True)
+        line = 1 + skip
         try:
-            if file.has_header:
-                next(reader)
-            while part := list(itertools.islice(reader, max(CELLS // width, 1))):
-                if not {*map(len, part)} <= {width}:
-                    part = [row for row in part if row]  # lines of nothing are no rows
-                    if not {*map(len, part)} <= {width}:
-                        raise csv.Error
-                if part:
-                    yield part
-        except csv.Error:
-            find_fault(file.path, file.encoding, file.separator, width, by, file.skip)
-            raise
+            for number, row in enumerate(reader):
+                if row and len(row) != width:
+                    raise DataError(
+                        f"{file.path.name}, line {line}: {plural(len(row), 'field')} found, "
+                        f"{width} expected ({by}); the line is cut short, or a value that holds "
+                        f"{file.separator!r} lacks its double quotes"
+                    )
+                line = reader.line_num + 1 + skip
+                if row and (number or not file.has_header):  # a line of nothing is no row
+                    yield row
+        except csv.Error as error:
+            raise DataError(
+                f"{file.path.name}, line {line}: a double quote is not closed, or its value goes "
+                f"on after it (read on to line {reader.line_num + skip}: {error}); write a quote "
+                "inside a value twice"
+            ) from error
+
+
+def _is_plain(file: Csv) -> bool:
+    """Tell whether all quotes of a file stand in pairs around a value, none is in one."""
+    mark = re.escape(file.separator)
+    quoted = re.compile(rf'(?<![^{mark}])"[^"]*"(?![^{mark}\r\n])')
+    with lines_of(file.path, file.encoding, file.skip) as lines:
+        return all(
+            len(line) < CHUNK and ('"' not in line or '"' not in quoted.sub("", line))
+            for line in lines
+        )
+
+
+def _by_arrow(file: Csv) -> Iterator[list[Any]]:
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    names = [f"c{i}" for i in range(len(file.columns))]  # it would stumble over some of theirs
+    reading = arrow.ReadOptions(block_size=8 * CHUNK, column_names=names)
+    written = arrow.ParseOptions(delimiter=file.separator, double_quote=False)
+    as_text = arrow.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+        check_utf8=False,  # it was decoded strictly on its way here
+    )
+    above = int(file.has_header)
+    with lines_of(file.path, file.encoding, file.skip) as text:
+        source = pa.PythonFile(text.buffer, mode="r")
+        for batch in arrow.open_csv(source, reading, written, as_text):
+            yield batch.slice(above).columns
+            above = 0

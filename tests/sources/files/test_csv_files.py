@@ -139,6 +139,23 @@ def test_any_table_is_read_as_it_was_written(read, table, end, separator):
     assert read(buffer.getvalue(), separator=separator) == (header, expected)
 
 
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.text(alphabet='ab,"\n\r', max_size=40) | st.text(alphabet="a,\n\r", max_size=20))
+def test_any_text_is_read_as_python_does_or_refused_as_python_does(read, body):
+    """No text, however broken, is read in another way than Python's strict reader reads it."""
+    content = f"a,b\n{body}"
+    try:
+        rows = [row for row in csv.reader(io.StringIO(content, newline=""), strict=True) if row]
+        expected = None if any(len(row) != 2 for row in rows) else rows[1:]
+    except csv.Error:
+        expected = None
+    if expected is None:
+        spoilt("line", read, content, separator=",")
+    else:
+        wanted = [tuple(value or None for value in row) for row in expected]
+        assert read(content, separator=",")[1] == wanted
+
+
 TITLED = "Sales report\n\nid;amount\n7;9,95\n8;3,00\n"
 
 
