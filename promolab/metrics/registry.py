@@ -361,7 +361,8 @@ def by_group(
     assert codes is not None
     clusters, _ = codes_of(cluster, len(y), "cluster")
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-    order = sorted(range(len(names)), key=lambda code: names[code])
+    # Numbers before texts: ids may be both.
+    order = sorted(range(len(names)), key=lambda code: (isinstance(names[code], str), names[code]))
     told = [_measured(names[code], rows[code], y, score, clusters, wanted, level) for code in order]
     overall = _measured("all", np.arange(len(y)), y, score, clusters, wanted, level)
     return ByGroup(
@@ -387,7 +388,7 @@ def _measured(
     counts = {"n": n, "positives": hits, "clusters": n if own is None else len(np.unique(own))}
     records = []
     for metric in metrics:
-        note, found = _why_not(metric, hits, n), Estimate(math.nan)
+        note, found = _why_not(metric, hits, n, bool(p[rows].any())), Estimate(math.nan)
         if not note:
             found = measure(mine, p[rows], metric.name, own, level=level)
         ends = dict(zip(("value", "ci_low", "ci_high"), found.ends, strict=True))
@@ -397,8 +398,10 @@ def _measured(
     return records
 
 
-def _why_not(metric: Metric, positives: int, n: int) -> str:
+def _why_not(metric: Metric, positives: int, n: int, expected: bool) -> str:
     """Return why a group has no value of a measure, or an empty string."""
+    if metric.kind == RATIO and not expected:
+        return words_of(__name__, "unmeasured", n=n).say("unexpected")
     if metric.of_probabilities or 0 < positives < n:
         return ""
     if positives and metric.depth is not None:  # the top of a list of positives is positive

@@ -53,6 +53,11 @@ def test_groups_without_a_figure_say_why(rows):
     assert notes["alone", "auc"] == "its one row is positive"
     missing = result.frame["value"].isna()
     assert (missing == (result.frame["note"] != "")).all()
+    # Ids as numbers beside ids as texts, and a group of which nothing was expected.
+    mixed = np.array([12, "b"] * 4, dtype=object)
+    odd = by_group([0, 1] * 4, [0.0, 0.5] * 4, mixed, metrics=["observed_expected"]).frame
+    assert odd["group"].tolist() == [12, "b"] and odd["value"].tolist()[1] == 2.0
+    assert odd["note"].tolist() == ["nobody was expected to respond", ""]
 
 
 def test_scores_will_do_where_no_probability_is_asked_for_and_it_draws_what_it_says(rows):
