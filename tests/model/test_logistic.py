@@ -153,6 +153,7 @@ def test_the_certificate_bounds_the_excess(tol: float) -> None:
         assert -1e-13 <= excess <= info.excess + 1e-13 <= tol + 1e-12
 
 
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
 def test_bad_input_and_a_fit_that_does_not_converge_are_said(monkeypatch) -> None:
     for change, message in [
         ({"y": [0, 0, 0]}, "y has a single class in its 3 rows"),
@@ -160,6 +161,7 @@ def test_bad_input_and_a_fit_that_does_not_converge_are_said(monkeypatch) -> Non
         ({"y": [0, 1]}, r"X has shape \(3, 1\) and y \(2,\)"),
         ({"X": [[1.0], [np.nan], [2.0]]}, "missing or infinite"),
         ({"l2": 0.0}, "l2 = 0.0; expected a number above 0"),
+        ({"X": [[1e200], [2.0], [3.0]]}, "did not reach its optimum"),  # too large to square
         ({"sample_weight": [1, -1, 1]}, "none below 0"),
     ]:
         call = {"X": [[1.0], [2.0], [3.0]], "y": [0, 1, 0], "l2": 1.0} | change

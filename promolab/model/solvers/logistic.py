@@ -221,7 +221,7 @@ def _certified(
     inverse = solver(problem.hessian(point.linear)[free][:, free])
     step = np.zeros_like(theta)
     step[free] = -inverse(slope[free])
-    excess, norm = max(0.0, -float(slope @ step)) / 2 / total, float(left.max()) / total
+    excess, norm = max(-float(slope @ step), 0.0) / 2 / total, float(left.max()) / total
     value = point.value + l1 * float(np.abs(theta[:-1]).sum())
     converged = excess <= ROUNDING and norm <= FLAT
     return step, FitInfo(iterations, converged, value, norm, excess)
@@ -327,8 +327,8 @@ def _cluster_sums(
     codes, names = pd.factorize(np.asarray(cluster))
     sums = np.zeros((len(names), size))
     for part, some in scores:
-        member = (np.ones(len(some)), (codes[part], np.arange(len(some))))
-        sums += csr_matrix(member, (len(names), len(some))) @ some
+        places, row = np.unique(codes[part], return_inverse=True)
+        sums[places] += csr_matrix((np.ones(len(some)), (row, np.arange(len(some))))) @ some
     return sums
 
 

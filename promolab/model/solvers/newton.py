@@ -258,11 +258,12 @@ def minimise(problem: Problem, theta: np.ndarray, tol: float) -> tuple[np.ndarra
     inverse, base, previous = solver(problem.hessian(point.linear)), point, np.inf
     for iteration in range(MAX_ITERATIONS + 1):
         direction, slope = _step(inverse, point)
-        excess = max(0.0, -slope) / 2 * _stretch(point, base) / total
+        # In this order nan stays nan, and is refused: numbers too large to square have no optimum.
+        excess = max(-slope, 0.0) / 2 * _stretch(point, base) / total
         if base is not point and excess > max(tol, previous / WORTH_A_PASS):
             inverse, base = solver(problem.hessian(point.linear)), point
             direction, slope = _step(inverse, point)
-            excess = max(0.0, -slope) / 2 / total
+            excess = max(-slope, 0.0) / 2 / total
         stalled = excess <= ROUNDING and excess > previous / 2
         if excess <= tol or stalled or iteration == MAX_ITERATIONS:
             break
