@@ -9,6 +9,7 @@ import pytest
 
 from promolab.campaign.outlook.economics import LaunchEconomics
 from promolab.folder.run_folder import RunFolder
+from promolab.language import speaking
 from promolab.report.pages.first_screen import CampaignReport, how_tested, what_data_allow
 from promolab.report.pages.one_page import one_page
 from promolab.weeks import Week
@@ -91,6 +92,22 @@ def test_caveats_stand_first_in_the_mail_and_above_the_tiles_and_are_never_cut(s
     assert "- Customers to contact: 925" in text and len(text.split()) <= 220
     text = screen.opening().text
     assert text.index("Contact 925") < text.index(CONSENT) < text.index("was tested on")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("earlier", ["en", "zh"])
+def test_tiles_tell_the_change_on_a_week_that_was_reported_in_another_language(
+    screen, lang, earlier
+):
+    before = screen.run.path.parent / "2021-W08"
+    before.mkdir()
+    kept = {"label": "Customers to contact", "text": "900", "value": 900.0, "of": ""}
+    spoken = kept | {"label": "待触达客户"}
+    for name, one in (("metrics.json", kept), ("spoken.json", spoken)):
+        if earlier == "zh" or one is kept:
+            (before / name).write_text(json.dumps({"headlines": [one]}), encoding="utf-8")
+    with speaking(lang):
+        assert "+25" in screen.tiles().text
 
 
 def test_what_the_data_are_called_is_no_markup_in_the_mail(screen) -> None:

@@ -270,14 +270,13 @@ class CampaignReport:
     def tiles(self) -> Html:
         """Return the headline numbers, each with its change against the week before."""
         # Of sales the tiles say themselves what changed, from the data.
-        earlier = self.run.reports.run(self.run.week.previous()).spoken
-        known = earlier.get("headlines", []) if self.promotions is not None else []
-        told = {t["label"]: t for t in known}
-        before = {
-            tile.label: told[tile.label]["value"]
-            for tile in self.headlines
-            if tile.label in told and told[tile.label].get("of", "") == tile.of
-        }
+        known = self.promotions is not None
+        earlier = self.run.metrics_of(self.run.week.previous()) if known else None
+        told = {(t["label"], t.get("of", "")): t for t in (earlier or {}).get("headlines", [])}
+        with speaking(ENGLISH):  # what is kept of a week is
+            names = [(tile.label, tile.of) for tile in replace(self).headlines]
+        pairs = zip(self.headlines, names, strict=True)
+        before = {tile.label: told[name]["value"] for tile, name in pairs if name in told}
         return tiles(self.headlines, before)
 
     def _active(self) -> Tile:

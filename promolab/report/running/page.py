@@ -421,6 +421,7 @@ def _list_page(reports: ReportsFolder, good: Sequence[Week]) -> str:
     figures = {week: headlines(reports.run(week)) for week in weeks}
     labels = list(dict.fromkeys(label for week in weeks for label in figures[week]))
     labels = labels[:_MOST_LABELS]
+    titles = {n: t["label"] for week in reversed(weeks) for n, t in figures[week].items()}
     rows = [
         {
             "week": str(week),
@@ -440,17 +441,20 @@ def _list_page(reports: ReportsFolder, good: Sequence[Week]) -> str:
 
     loader = jinja2.FileSystemLoader(TEMPLATES)
     pages = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, loader=loader)
-    told = {"rows": rows, "labels": labels, "shop": shop, "say": _, "look": look(page_language())}
+    heads = [titles[label] for label in labels]
+    told = {"rows": rows, "labels": heads, "shop": shop, "say": _, "look": look(page_language())}
     return pages.get_template("weeks.html.j2").render(told)
 
 
 def headlines(run: RunFolder) -> dict[str, Mapping[str, Any]]:
-    """Return the tiles of a week's first page by what they are called."""
-    metrics = run.spoken if run.language == language() else run.metrics
+    """Return the tiles of a week's first page by what they are called in English."""
+    metrics = run.metrics
     tiles = metrics.get("headlines") if isinstance(metrics, dict) else None
     if not isinstance(tiles, list):
         return {}
-    return {_(str(t["label"])): t for t in tiles if isinstance(t, dict) and "label" in t}
+    shown = run.spoken["headlines"] if run.language == language() else tiles
+    pairs = zip(tiles, shown, strict=False)
+    return {str(t["label"]): said for t, said in pairs if isinstance(t, dict) and "label" in t}
 
 
 def status_of(run: RunFolder) -> str:
@@ -516,7 +520,7 @@ def list_weeks(reports: str | Path) -> Html:
     rows = []
     for week in reversed(there.weeks()):
         run = there.run(week)
-        figures = [f"{name}: {told['text']}" for name, told in headlines(run).items()]
+        figures = [f"{told['label']}: {told['text']}" for told in headlines(run).values()]
         page = _linked((Path(reports) / str(week) / "index.html").as_posix(), str(week))
         rows.append((page, week.label(), status_of(run), " · ".join(figures[:2])))
     if not rows:

@@ -64,6 +64,25 @@ def test_weeks_stand_newest_first_with_their_change_and_an_empty_folder_says_so(
     assert html == write_index(ReportsFolder(tmp_path)).read_text()
 
 
+def test_a_figure_has_one_column_in_whichever_language_a_week_was_reported(tmp_path):
+    told = {"Customers to contact": "待触达客户", "Chance of a loss": "亏损概率"}
+    add(
+        tmp_path,
+        "2017-W43",
+        [tile(value, label) for value, label in zip((100, 0.2), told, strict=True)],
+    )
+    for week, value in (("2017-W44", 112), ("2017-W45", 84)):
+        kept = [tile(number, label) for number, label in zip((value, 0.3), told, strict=True)]
+        add(tmp_path, week, kept)
+        spoken = [one | {"label": told[one["label"]]} for one in kept]
+        write_json(tmp_path / week / "spoken.json", {"headlines": spoken})
+        chinese = {"status": "good", "parameters": {"lang": "zh"}}
+        write_json(tmp_path / week / "manifest.json", chinese)
+    html = write_index(ReportsFolder(tmp_path)).read_text()
+    assert re.findall("<th[^>]*>(.*?)</th>", html)[1:3] == list(told.values())
+    assert [row[1] for row in rows(html)] == ["84 (−25%)", "112 (+12%)", "100"]
+
+
 def a_week(reports: Path, week: str, **more) -> None:
     folder = reports / week
     folder.mkdir(parents=True)
