@@ -13,12 +13,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
 from promolab import plots
 from promolab.language import LANGUAGES, speaking
 from promolab.results import Estimate, Facts
-from promolab.results.drawn import FIGURE, LAYER
+from promolab.results.drawn import FIGURE, LAYER, draw
 from promolab.results.facts import ELSE, OF, file_words, words_for
 from promolab.results.formats import FORMATS, OF_LISTS
 from promolab.wording import answer_to
@@ -229,3 +231,12 @@ def test_ids_are_written_as_they_are_not_as_numbers():
     plainly = re.compile(r"\{(customer|promotion|coupon|product|segment|id)(!c)?\}")
     found = {path: plainly.findall(path.read_text(encoding="utf-8")) for path in FILES}
     assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_a_heat_map_keeps_names_apart_that_another_language_calls_alike():
+    rows = pd.DataFrame({"of": ["Lost", "lost"], "week": "1", "n": [1.0, 2.0]})
+    heat = {"draw": "heat_map", "down": "of", "across": "week", "values": "n"}
+    with speaking("zh"):
+        ax = draw({"layers": [heat]}, Facts({}, {}), None, lambda: rows)
+    assert ax.images[0].get_array().ravel().tolist() == [1.0, 2.0]
+    plt.close("all")

@@ -158,12 +158,15 @@ def _named(column: pd.Series[Any]) -> np.ndarray:
 
 def _grid(layer: Mapping[str, Any], facts: Facts, rows: pd.DataFrame) -> dict[str, Any]:
     """Return rows as a heat map has them: ``down`` and ``across`` name the columns of its sides."""
-    down, across = (_named(rows[layer[side]].astype(str)) for side in ("down", "across"))
+    down, across = (rows[layer[side]].astype(str) for side in ("down", "across"))
+    # By what they are: two of a shop's own names may be called alike in another language.
     sides = list(dict.fromkeys(down)), list(dict.fromkeys(across))
     where = [sides[0].index(one) for one in down], [sides[1].index(one) for one in across]
     values = np.full((len(sides[0]), len(sides[1])), np.nan)
     values[where[0], where[1]] = rows[layer["values"]].to_numpy(dtype=float)
-    made: dict[str, Any] = {"values": values, "row_labels": sides[0], "column_labels": sides[1]}
+    made: dict[str, Any] = {"values": values}
+    for name, side in zip(("row_labels", "column_labels"), sides, strict=True):
+        made[name] = [named(one) for one in side]
     if "text" in layer:
         told = np.full(values.shape, "", dtype=object)
         told[where[0], where[1]] = [row.line(layer["text"]) for row in facts.rows(rows)]
