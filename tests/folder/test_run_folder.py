@@ -213,6 +213,13 @@ def test_begun_anew_numbers_and_tables_of_before_are_gone(lab, changed):
     assert len(begin(lab.path, **{"events": "ab12", **changed}).read_table("features")) == 2
 
 
+def test_tables_of_another_week_that_cannot_be_taken_away_are_not_this_weeks(lab):
+    (lab.path / "tables" / "mine").mkdir()
+    with pytest.raises(OSError):
+        begin(lab.path, "2017-W45", events="ab12")
+    refused("holds tables of no week that is known", begin, lab.path, "2017-W45", events="ab12")
+
+
 def test_the_report_of_a_week_is_not_begun_anew(planned):
     refused(r"is the report of a week.*reports/lab", begin, planned / "2017-W44")
     run = open_run(planned / "2017-W44", week="2017-W44", lead_days=0)

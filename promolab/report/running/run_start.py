@@ -614,6 +614,8 @@ def begin_run(
     before = RunRecord.of(path)
     write_json(path / "manifest.json", manifest)
     if before is not None and before != RunRecord.of(path):
+        (path / "manifest.json").unlink()  # while any is left they are tables of no week
         for old in (*path.glob("metrics.json"), *path.glob("spoken.json"), *path.glob("tables/*")):
             old.unlink()
+        write_json(path / "manifest.json", manifest)
     return run
