@@ -296,8 +296,11 @@ def test_what_a_step_said_in_english_is_said_again_where_a_chinese_page_shows_it
         with speaking("zh"):
             again = own_name(f"[{told}]")
             assert english_left(again, ["Corner shop"]) == [] and again[0] + again[-1] == "[]"
-            own = ["Coupons Monday", "Discount", "Champions League", "milk (2 %)"]
+            own = ["Coupons Monday", "Discount", "Champions League", "milk (2 %)", "None"]
             assert [own_name(name) for name in own] == own
+        show_in("zh")  # another week: what the last one said is no longer held
+        with speaking("zh"):
+            assert own_name(told) == told
     finally:
         show_in("en")
 

@@ -77,12 +77,14 @@ def speak(name: str) -> None:
 def show_in(name: str) -> None:
     """Let what a notebook shows be in a language from now on; what it computes stays English.
 
+    Sentences of what was computed before, of another week perhaps, are remembered no longer.
+
     Parameters
     ----------
     name : {"en", "zh"}
     """
     check_language(name)
-    _here.shown = name
+    _here.shown, _here.sentences = name, {}
 
 
 def shown_language() -> str:
