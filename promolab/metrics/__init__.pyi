@@ -35,8 +35,6 @@ from .registry import named_metric as named_metric
 from .reliability import Calibration as Calibration
 from .reliability import calibration
 from .reliability import row_losses as row_losses
-from .threshold import ThresholdChart as ThresholdChart
-from .threshold import threshold_chart
 from .uplift import qini, rate
 from .uplift._inputs import aipw_scores as aipw_scores
 from .uplift.gain_curve import compare_qini, cost_curve
@@ -60,5 +58,4 @@ __all__ = [
     "qini",
     "rate",
     "roc",
-    "threshold_chart",
 ]

@@ -7,7 +7,6 @@ from ._base import look as look
 from ._base import new_axes as new_axes
 from ._base import segment_colours as segment_colours
 from ._base import shortened as shortened
-from ._base import span as span
 from ._base import style as style
 from ._base import text_width as text_width
 from ._base import wrapped as wrapped

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from promolab.metrics import calibration, compare, compare_auc, lift, measure, threshold_chart
+from promolab.metrics import calibration, compare, compare_auc, lift, measure
 from tests.refused import refused
 
 EVERY = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", "capture@0.2")
@@ -146,5 +146,3 @@ def test_it_draws_what_it_says_and_one_customer_has_no_interval(rows, models) ->
     assert found.frame["difference_low"].isna().all()
     assert found.frame["verdict"].tolist() == ["reference", "no difference seen"]
     assert np.isnan(calibration(y, p, cluster=one).observed_expected.ci_low)
-    chart = threshold_chart(y, p, 10.0, 1.0, cluster=one)
-    assert np.isnan([x.ci_low for x in (chart.profit, chart.everybody, chart.gain)]).all()
