@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import http.client
-import json
 import os
 import shutil
 import signal
@@ -25,7 +24,7 @@ from benchmarks.table import Row, at_most
 ORDERS, AT_ONCE = 10_000, 500
 """Orders in all, and between two fresh starts of store, log and list."""
 FORMS = ("unsubscribe", "complaint", "right", "right of no date")
-WAYS = ("plain", "late", "twice", "padded", "conflicting", "queue", "odd queue", "odd channel")
+WAYS = ("plain", "late", "twice", "padded", "conflicting")
 HEAVY = ("kill service", "kill store", "empty store")
 
 
@@ -38,7 +37,6 @@ class Process:
     clock: Callable[[], float]
     pid: int = 0
     port: int = 0
-    queue: int = -1
 
     def start(self) -> None:
         """Begin anew: read the files and the log, and answer."""
@@ -51,23 +49,18 @@ class Process:
         listening.listen(64)
         listening.setblocking(False)
         self.port = listening.getsockname()[1]
-        read, self.queue = os.pipe()
         self.pid = os.fork()
         if self.pid:
             listening.close()
-            os.close(read)
-            os.set_blocking(self.queue, False)
             return
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.close(self.queue)
             gc.freeze()  # what is of the parent stays
             silent = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silent, 1)
             os.dup2(silent, 2)
             service = Service(self.week, open_store(self.url, "refusals"), self.clock)
-            with os.fdopen(read, "rb") as events:
-                answer(service, listening, TOKEN, events)
+            answer(service, listening, TOKEN)
         finally:
             os._exit(1)
 
@@ -76,7 +69,6 @@ class Process:
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-            os.close(self.queue)
             self.pid = 0
 
 
@@ -119,7 +111,6 @@ class Round:
         reports = self.week.run.reports.path
         shutil.rmtree(self.week.run.path / "served", ignore_errors=True)
         (reports / "suppressions.jsonl").unlink(missing_ok=True)
-        self.list = reports / "suppressions.jsonl"
         self.promotion = self.week.promotions[-1]
         self.channel = self.week.rights.offers[self.promotion].channel or "mail"
         self.process = Process(self.week, self.store.url, self.clock)
@@ -209,52 +200,21 @@ class Round:
         if order.way == "padded":
             row["customer_id"] = f" {order.customer} "
         if order.form.startswith("right"):
-            odd = order.way == "odd channel"
-            row |= {"channel": "Pigeon" if odd else f" {self.channel.upper()} ", "allowed": False}
+            row |= {"channel": f" {self.channel.upper()} ", "allowed": False}
             return row if "date" in order.form else row | {"since": when}
         return row | {"promotion_id": self.promotion, "kind": order.form, "ts": when}
 
     def _say_no(self, order: Order) -> None:
-        event_id = f"e{order.number}" + (
-            "" if order.way == "conflicting" else f"-{order.consented}"
-        )
+        event_id = f"e{order.number}"
+        event_id += "" if order.way == "conflicting" else f"-{order.consented}"
         row = self._row(order, event_id)
         if order.way == "conflicting":  # another system used the id for somebody else
             other = row | {"customer_id": self.week.live.reader.id_of("customer_id", "900000000")}
             other |= {"allowed": True} if "allowed" in row else {"kind": "click"}
             self._ask("/events", {"events": [other]})
-        channel = row.get("channel") == "Pigeon"
-        if channel or order.way in ("queue", "odd queue"):
-            self._by_queue(order, row, event_id)
-        else:
-            for _ in range(2 if order.way == "twice" else 1):
-                self._ask("/events", {"events": [row]})
+        for _ in range(2 if order.way == "twice" else 1):
+            self._ask("/events", {"events": [row]})
         order.acknowledged, order.consented = True, False
-
-    def _by_queue(self, order: Order, row: dict[str, Any], event_id: str) -> None:
-        """Give it as a line of the queue; it is acknowledged when it is on the list."""
-        odd = ["[" * 200_000, json.dumps(row | {"amount": int("9" * 401)}), '"no"', "{no"]
-        odd.append(json.dumps(row | {"ts": "0001-01-01T00:00:00+05:00", "since": "0001-01-01"}))
-        told = json.dumps(row)
-        lines = [*odd[:3], told, *odd[3:]] if order.way == "odd queue" else [told]
-        for _ in range(50):
-            self._write(("\n".join(lines) + "\n").encode())
-            for _ in range(100):
-                if self.list.is_file() and f'"{event_id}"' in self.list.read_text():
-                    self._ask("/score", {"customers": [order.customer]})  # it comes after that
-                    return
-                time.sleep(0.005)
-            self._ask("/score", {"customers": [order.customer]})  # restarts it, if it has to be
-        self.wrong.append(f"{order.form}, {order.way}: a line of the queue was never taken in")
-
-    def _write(self, data: bytes) -> None:
-        for _ in range(500):
-            try:
-                data = data[os.write(self.process.queue, data) :]
-            except BlockingIOError:
-                time.sleep(0.005)
-            if not data:
-                return
 
     def _consent(self, order: Order) -> None:
         at = self.week.as_of + timedelta(hours=3, seconds=order.number)
@@ -299,7 +259,7 @@ def refused_orders(week: Any, clock: Callable[[], float], scratch: Path) -> Row:
     first = f" ({next(iter(wrong))})" if wrong else ""
     seen = mixed.seen
     what = (
-        f"{seen['orders']:,} random orders of refusals: late, repeated, odd, by HTTP and queue, "
+        f"{seen['orders']:,} random orders of refusals: late, repeated, odd, "
         f"between {seen['kill service']} kills of the service, {seen['kill store']} of the store "
         f"and {seen['empty store']} emptied stores: offers after a no that was acknowledged"
     )

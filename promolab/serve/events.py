@@ -118,16 +118,9 @@ class EventReader:
             if name not in given:
                 needs = " and ".join([", ".join(needed[:-1]), needed[-1]])
                 raise InputError(f"{name} is missing; a row of {table} needs {needs}")
-        known: dict[str, Any] = {}
-        for name in _IDS:
-            if name in given:
-                known[name] = self.id_of(name, given[name])
-        for name in _TEXTS:
-            if name in given:
-                known[name] = _text(name, given[name])
-        for name in _NUMBERS:
-            if name in given:
-                known[name] = _number(name, given[name])
+        known: dict[str, Any] = {n: self.id_of(n, given[n]) for n in _IDS if n in given}
+        known |= {n: _text(n, given[n]) for n in _TEXTS if n in given}
+        known |= {n: _number(n, given[n]) for n in _NUMBERS if n in given}
         if table == "contact_rights":
             known["allowed"] = _flag("allowed", given["allowed"])
         when = given.get("since" if table == "contact_rights" else "ts")

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.errors import InputError
-from promolab.features import (
-    POSITIVE_RESPONSES,
-    PRIOR_CONTACTS,
-    build_features,
-    read_as_of,
-)
+from promolab.features import POSITIVE_RESPONSES, PRIOR_CONTACTS, build_features, read_as_of
 from promolab.serve import formulas
 from promolab.serve.events import NEVER, Event, EventReader, microseconds, rows_of
 from promolab.serve.formulas import BROWSED, MONEY, UNITS, Clock

@@ -165,8 +165,6 @@ class Taken(BaseModel):
     - late: events from before the week's moment: features have them already, or with the next week;
       rights and contact limits count them at once.
     - unknown_customers: events of customers of whom neither the shop nor an earlier event knows.
-    - unknown_channels: rights refused on a channel that the shop does not have, as a queue may
-      bring them: they bar every channel. Over HTTP such a channel is an error.
     """
 
     new: int
@@ -174,14 +172,13 @@ class Taken(BaseModel):
     conflicting: int
     late: int
     unknown_customers: int
-    unknown_channels: int
 
 
 class Health(BaseModel):
     """Whether the service can answer, and how fresh it is.
 
-    - status: whether it can answer: the store does not, its log was emptied, a file cannot be
-      written, or what reads the queue of events has ended by an error.
+    - status: whether it can answer: the store does not, its log was emptied, or a file cannot be
+      written.
     - week: the released week.
     - store: where the log lies: memory or redis.
     - as_of: the week's own moment (UTC).
@@ -189,7 +186,7 @@ class Health(BaseModel):
     - notes: what else is to be known, in sentences.
     """
 
-    status: Literal["ok", "store down", "log gone", "not written", "queue unread"]
+    status: Literal["ok", "store down", "log gone", "not written"]
     week: str
     store: str
     as_of: datetime

@@ -1,20 +1,17 @@
-"""A service that runs: opened from a released week, listening, fed by a queue beside it."""
+"""A service that runs: opened from a released week, listening."""
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import ipaddress
 import os
 import socket
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from promolab.errors import InputError, MissingExtraError
 from promolab.folder import ReportsFolder, claim
@@ -22,12 +19,12 @@ from promolab.loop import SERVED
 from promolab.serve.events import microseconds
 from promolab.serve.formulas import SECOND
 from promolab.serve.service import Service
-from promolab.serve.stores import Turns, Unavailable, open_store
+from promolab.serve.stores import open_store
 from promolab.serve.week import open_week
 from promolab.weeks import Week
 
-Put = Callable[[Sequence[bytes]], list[str]]
-"""Takes in lines of events, and says why some were left out."""
+if TYPE_CHECKING:
+    import uvicorn
 
 TOKEN = "PROMOLAB_TOKEN"
 """Environment variable: what every request must bring."""
@@ -35,8 +32,6 @@ BACKLOG = 2048
 """Connections that wait to be taken."""
 SLOWEST = 30.0
 """Seconds that a connection has for a request and its answer."""
-AT_ONCE = 500
-"""Events of a queue that are written together, if so many are there."""
 
 
 def serve_week(
@@ -46,7 +41,6 @@ def serve_week(
     store: str = "memory",
     host: str = "127.0.0.1",
     port: int = 8000,
-    events: IO[bytes] | None = None,
     now: str | None = None,
 ) -> None:
     """Answer from a released week over HTTP, until the process is ended.
@@ -63,8 +57,6 @@ def serve_week(
         Address to listen on; any but this machine's own asks for a token in ``PROMOLAB_TOKEN``.
     port : int
         0 takes one that is free.
-    events : binary file, optional
-        Lines of JSON, an event each, that are taken in as they come.
     now : str, optional
         What the clock says at the start, to play a past week back; by default the present.
 
@@ -86,15 +78,10 @@ def serve_week(
         with held:
             for note in service.notes():
                 say(note)
-            answer(service, listening, token, events)
+            answer(service, listening, token)
 
 
-def answer(
-    service: Service,
-    listening: socket.socket,
-    token: str | None = None,
-    events: IO[bytes] | None = None,
-) -> None:
+def answer(service: Service, listening: socket.socket, token: str | None = None) -> None:
     """Answer for a service, until the process is ended; the first line printed is the address.
 
     Parameters
@@ -103,35 +90,26 @@ def answer(
     listening : socket
     token : str, optional
         What every request must bring.
-    events : binary file, optional
-        Lines of JSON, an event each.
+    """
+    host, port = listening.getsockname()[:2]
+    print(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", flush=True)
+    server_of(service, token).run(sockets=[listening])
+
+
+def server_of(service: Service, token: str | None = None, **options: Any) -> uvicorn.Server:
+    """Return what serves a service over HTTP: who is slower than `SLOWEST` is cut off.
+
+    Parameters
+    ----------
+    service : Service
+    token : str, optional
+    **options
+        Of `promolab.serve.web.application`.
     """
     import uvicorn
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     from promolab.serve.web import application
-
-    turns = Turns()
-    config = configured(application(service, token, turns=turns))
-    server = uvicorn.Server(config)
-
-    async def run() -> None:
-        if events is not None:
-            service.reading = True
-            put = partial(_put, asyncio.get_running_loop(), turns, service)
-            given = (service, put, lines_of(events))
-            threading.Thread(target=_feed, args=given, daemon=True).start()
-        host, port = listening.getsockname()[:2]
-        print(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", flush=True)
-        await server.serve(sockets=[listening])
-
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(run())
-
-
-def configured(app: Any) -> Any:
-    """Return how uvicorn serves an application: who is slower than `SLOWEST` is cut off."""
-    import uvicorn
-    from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     class Timed(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
         """A connection on which each exchange, from its first byte to its last, has its time."""
@@ -149,14 +127,15 @@ def configured(app: Any) -> Any:
             self.due.cancel()
             super().connection_lost(exc)
 
-    return uvicorn.Config(
-        app, port=0, http=Timed, access_log=False, log_level="warning", server_header=False,
-        timeout_graceful_shutdown=int(SLOWEST) or 1,
+    config = uvicorn.Config(
+        application(service, token, **options), port=0, http=Timed, access_log=False,
+        log_level="warning", server_header=False, timeout_graceful_shutdown=int(SLOWEST) or 1,
     )  # fmt: skip
+    return uvicorn.Server(config)
 
 
 def _opened(week: str, out: str | Path, store: str, now: str | None) -> tuple[Service, IO[bytes]]:
-    """Open the store and the week, and hold its ``served/``; what is read is not looked at again.
+    """Open the store and the week, and hold its ``served/``.
 
     Raises
     ------
@@ -165,24 +144,20 @@ def _opened(week: str, out: str | Path, store: str, now: str | None) -> tuple[Se
     """
     clock, key = _clock(now), f"promolab:{ReportsFolder.there(out).shop}:{Week.parse(week)}"
     log = open_store(store, key)
-    gc.disable()
+    opened = open_week(week, out)
     try:
-        opened = open_week(week, out)
-        try:
-            held = claim(opened.run.path / SERVED / ".lock", shared=log.lasts)
-        except OSError as error:
-            raise InputError(
-                f"{out} cannot be written ({error.strerror}); a service writes what it decides"
-            ) from error
-        if held is None:
-            raise InputError(
-                f"another service answers from {week}, and one of the two keeps what it decides "
-                "in memory; end it, or give both the same --store redis://host:6379"
-            )
-        service = Service(opened, log, clock)
-        gc.freeze()
-    finally:
-        gc.enable()
+        held = claim(opened.run.path / SERVED / ".lock", shared=log.lasts)
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be written ({error.strerror}); a service writes what it decides"
+        ) from error
+    if held is None:
+        raise InputError(
+            f"another service answers from {week}, and one of the two keeps what it decides "
+            "in memory; end it, or give both the same --store redis://host:6379"
+        )
+    service = Service(opened, log, clock)
+    gc.freeze()  # what was read is not looked at again
     return service, held
 
 
@@ -223,54 +198,3 @@ def _clock(now: str | None) -> Callable[[], float]:
         return time.time
     ahead = microseconds(now) / SECOND - time.time()
     return lambda: time.time() + ahead
-
-
-def lines_of(file: IO[bytes]) -> Iterator[list[bytes]]:
-    """Yield the lines of a file that are there, as they come, at most `AT_ONCE` together.
-
-    Examples
-    --------
-    >>> import io
-    >>> list(lines_of(io.BytesIO(b"a\\nb\\nc")))
-    [[b'a', b'b'], [b'c']]
-    """
-    rest = b""
-    while chunk := file.read1(1 << 16):  # type: ignore[attr-defined]
-        *lines, rest = (rest + chunk).split(b"\n")
-        for first in range(0, len(lines), AT_ONCE):
-            yield lines[first : first + AT_ONCE]
-    if rest.strip():
-        yield [rest]
-
-
-def _put(
-    loop: asyncio.AbstractEventLoop, turns: Turns, service: Service, lines: Sequence[bytes]
-) -> list[str]:
-    """Write lines in their turn among the requests."""
-    return asyncio.run_coroutine_threadsafe(turns.take(service.receive_lines, lines), loop).result()
-
-
-def _feed(service: Service, put: Put, batches: Iterable[Sequence[bytes]]) -> None:
-    """Take in what a queue gives; a line that cannot be read is said, and the next ones go on."""
-    try:
-        for lines in batches:
-            for why in _taken(put, lines):
-                say(f"an event of the queue is left out: {why}")
-        service.reading = None
-        say("the queue of events has ended; answers go on")
-    except Exception as error:
-        service.reading = False
-        say(f"the queue of events is not read any more ({type(error).__name__}): restart")
-
-
-def _taken(put: Put, lines: Sequence[bytes]) -> list[str]:
-    """Write lines, however long the store is down or the disk full."""
-    waited = 0.0
-    while True:
-        try:
-            return put(lines)
-        except Unavailable as error:
-            if not waited:
-                say(f"{error}; events wait until it does")
-            waited = min(2.0, waited + 0.1)
-            time.sleep(waited)

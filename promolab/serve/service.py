@@ -6,7 +6,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +18,7 @@ from promolab.serve.events import Event, microseconds
 from promolab.serve.formulas import SECOND, moment_of
 from promolab.serve.plans import PROMOTION, STANDING, Chooser, Decision
 from promolab.serve.rights import Standing
-from promolab.serve.stores import BEGINNING, PAGE, Store, Unavailable, once_it_answers
+from promolab.serve.stores import BEGINNING, PAGE, Store, Unavailable
 from promolab.serve.week import ReleasedWeek
 
 AHEAD = 300 * SECOND
@@ -28,8 +27,8 @@ OVER = "over"
 """Why a promotion may not be offered, beside the steps of the funnel."""
 MOST_PAIRS = 20_000
 DEAD_LETTERS = "dead_letters.jsonl"
-"""What came by the queue or lay in the log and could not be read, in ``served/`` of the week."""
-COUNTED = ("new", "repeated", "conflicting", "late", "unknown_customers", "unknown_channels")
+"""What lay in the log and could not be read, in ``served/`` of the week."""
+COUNTED = ("new", "repeated", "conflicting", "late", "unknown_customers")
 _ODD = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 """What reading something odd raises; InputError is a ValueError."""
 _NOTHING: dict[Any, tuple[float, float, float]] = {}
@@ -57,9 +56,7 @@ class Service:
     Attributes
     ----------
     taken : Counter
-        Events: `COUNTED`, refused, and dead letters of the queue or the log.
-    reading : bool or None
-        Whether the queue of events is read; None where none was given, or it has ended.
+        Events: `COUNTED`, refused, and dead letters of the log.
     """
 
     def __init__(
@@ -71,7 +68,6 @@ class Service:
         self.taken = self.live.taken
         for said in (*COUNTED, "refused", "dead_letters"):
             self.taken.setdefault(said, 0)
-        self.reading: bool | None = None
         self._known = sorted(week.rights.offers)
         self._planned = tuple(week.promotions)
         self._action = {p: a.name for a in week.actions.values() for p in a.promotions}
@@ -92,7 +88,7 @@ class Service:
         for row in read_served(self.week.run.path):
             self._filed.add(row["decision_id"])
             self._stand(self._decision(row))
-        once_it_answers(self.catch_up)
+        self.catch_up()
         known = {row["event_id"] for row in listed}
         self._list([event for event in self._listed if event.event_id not in known])
         self._file(*self.chooser.decisions.values())
@@ -146,10 +142,6 @@ class Service:
         self._present = max(self._present, now, microseconds(self.live.last) + 1)
         return self._present
 
-    def behind(self) -> float:
-        """Return by how many seconds the clock is behind the last answer: it ran back."""
-        return max(0.0, (self._present - int(self._clock() * SECOND)) / SECOND)
-
     def catch_up(self, own: str = "") -> Counter[str]:
         """Take in what the log holds by now; return what was counted of one entry."""
         mine: Counter[str] = Counter()
@@ -184,10 +176,8 @@ class Service:
         for event in events:
             who = event.customer_id
             counted["unknown_customers"] += not (who in self.week.customers or self.live.seen(who))
-            counted["unknown_channels"] += event.table == "contact_rights" and event.channel is None
             counted[self._take(event)] += 1
-        for said in ("unknown_customers", "unknown_channels"):
-            self.taken[said] += counted[said]
+        self.taken["unknown_customers"] += counted["unknown_customers"]
         if decision is not None:
             self._stand(decision)
         return counted
@@ -235,7 +225,7 @@ class Service:
         events = []
         for place, row in enumerate(rows):
             try:
-                events.append(self._read(row, by_queue=False))
+                events.append(self._read(row))
             except InputError as error:
                 self.taken["refused"] += len(rows)
                 if len(rows) == 1:
@@ -243,31 +233,7 @@ class Service:
                 raise InputError(f"event {place}: {error}; none of them was taken in") from error
         return self._log(events)
 
-    def receive_lines(self, lines: Sequence[bytes]) -> list[str]:
-        """Take in lines of a queue; what cannot be read is a dead letter, and the others count.
-
-        Returns
-        -------
-        list of str
-            Why lines were left out.
-        """
-        self.write()
-        events, left_out = [], []
-        for line in lines:
-            try:
-                if line.strip():
-                    events.append(self._read(json.loads(line), by_queue=True))
-            except _ODD as error:
-                why = str(error) if isinstance(error, InputError) else "it is no JSON"
-                left_out.append((line, why))
-        self._log(events)
-        for line, why in left_out:
-            self._dead_letter(line, why)
-        with suppress(Unavailable):  # they are kept, and written before more is taken in
-            self.write()
-        return [why for _, why in left_out]
-
-    def _read(self, row: Any, *, by_queue: bool) -> Event:
+    def _read(self, row: Any) -> Event:
         event = self.live.reader.read(row)
         latest = max(int(self._clock() * SECOND), self._present) + AHEAD
         if event.ts is not None and event.ts > latest:
@@ -275,8 +241,6 @@ class Service:
         known = self.week.channels
         if event.channel is None or not known or same_channel(event.channel) in known:
             return event
-        if by_queue and event.allowed is False:
-            return event._replace(channel=None)  # of every channel: which one is meant is not known
         raise InputError(f"channel is none of the shop's; {nearest(event.channel, sorted(known))}")
 
     def _log(self, events: Sequence[Event]) -> dict[str, int]:
@@ -428,7 +392,7 @@ class Service:
         return max(0.0, (now - microseconds(self.live.last)) / SECOND)
 
     def check(self) -> None:
-        """See whether all can be answered: the store, the files, and what reads the queue.
+        """See whether all can be answered: the store, and the files.
 
         Raises
         ------
@@ -437,8 +401,6 @@ class Service:
         """
         self.catch_up()
         self.write()
-        if self.reading is False:
-            raise Unavailable("what reads the queue ended by an error; restart", "queue unread")
 
     def health(self, found: Unavailable | None = None) -> dict[str, Any]:
         """Tell how fresh the features are, and what is to be known.
@@ -458,13 +420,8 @@ class Service:
         }
 
     def notes(self) -> list[str]:
-        """Say in sentences what is to be known: a clock that ran back, a week that is over."""
-        found, behind = [], self.behind()
-        if behind > 1:
-            found.append(
-                f"The clock is {behind:,.0f} seconds behind the latest answer or event; answers "
-                "stay as of then until it has caught up."
-            )
+        """Say in sentences what is to be known: a week that is over, or has no model."""
+        found = []
         if max(self._present, int(self._clock() * SECOND)) >= microseconds(
             self.week.week.end(self.week.zone)
         ):

@@ -15,8 +15,6 @@ Entries = list[tuple[str, bytes]]
 Told = TypeVar("Told")
 WAITING = 1.0
 """Seconds in which a store has to answer."""
-START = 10.0
-"""Seconds for which a service that starts asks a store again: it may be starting, too."""
 RETRY = 1
 """Seconds after which a store that is down is tried again."""
 PAGE = 10_000
@@ -50,33 +48,6 @@ class StoreDown(Unavailable):
 
     def __init__(self, detail: str, status: str = "store down") -> None:
         super().__init__(detail, status)
-
-
-class StoreSilent(StoreDown):
-    """The store did not answer: it is down, or starts and reads its log."""
-
-
-def once_it_answers(call: Callable[[], Told]) -> Told:
-    """Return what a call returns as soon as the store answers it.
-
-    Parameters
-    ----------
-    call : callable
-        Asks the store.
-
-    Raises
-    ------
-    StoreDown
-        It does not answer for `START` seconds, or answers with an error.
-    """
-    until = time.monotonic() + START
-    while True:
-        try:
-            return call()
-        except StoreSilent:
-            if time.monotonic() > until:
-                raise
-        time.sleep(0.05)
 
 
 class Turns:
@@ -203,7 +174,7 @@ class RedisStore:
                 "--store is no address of a store; write memory or redis://host:6379"
             ) from error
         self._append_after = self._redis.register_script(_ONLY_AFTER)
-        once_it_answers(self._check_durable)
+        self._check_durable()
 
     def _check_durable(self) -> None:
         said = self._asked(lambda: self._redis.config_get("append*", "maxmemory-policy"))
@@ -221,7 +192,7 @@ class RedisStore:
             return call()
         except self._error as error:
             if not isinstance(error, self._reply):
-                raise StoreSilent("the store does not answer; is it running?") from error
+                raise StoreDown("the store does not answer; is it running?") from error
             what = f"an error ({type(error).__name__})"
             raise StoreDown(f"the store answers with {what}; try again in a moment") from error
 

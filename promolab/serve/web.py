@@ -1,17 +1,16 @@
-"""The service over HTTP: /score, /events, /health, /metrics, and a page that explains them."""
+"""The service over HTTP: /score, /events, /health, /metrics, and /openapi.json on them."""
 
 from __future__ import annotations
 
 import hmac
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -25,7 +24,6 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from promolab import __version__
-from promolab.display import Html, join, say
 from promolab.errors import InputError
 from promolab.serve.messages import Answers, Asked, Events, Health, Problem, Taken
 from promolab.serve.service import Service, UnknownPromotion
@@ -144,7 +142,7 @@ def _too_large(most: int) -> str:
     return f"a body may have {most:,} bytes; send less at a time"
 
 
-PATHS = ("/score", "/events", "/health", "/alive", "/metrics", "/docs", "/openapi.json")
+PATHS = ("/score", "/events", "/health", "/alive", "/metrics", "/openapi.json")
 MOST_BYTES = 4 << 20
 ABOUT = (
     "Chances, effects, rights and choices of a released week, kept fresh by events. Errors are "
@@ -152,9 +150,7 @@ ABOUT = (
 )
 
 
-def application(
-    service: Service, token: str | None = None, most: int = MOST_BYTES, turns: Turns | None = None
-) -> ASGIApp:
+def application(service: Service, token: str | None = None, most: int = MOST_BYTES) -> ASGIApp:
     """Return the service as an ASGI application.
 
     Parameters
@@ -164,10 +160,8 @@ def application(
         What every request but /health and /alive must bring; None asks for none, of this machine.
     most : int
         Bytes that a body may have.
-    turns : Turns, optional
-        Where else the service is called.
     """
-    metrics, turns = Metrics(), Turns() if turns is None else turns
+    metrics, turns = Metrics(), Turns()
     api = FastAPI(title="promolab", version=__version__, description=ABOUT, docs_url=None,
                   redoc_url=None)  # fmt: skip
     _say_problems(api, metrics)
@@ -206,7 +200,7 @@ def _add_answers(api: FastAPI, service: Service, turns: Turns) -> None:
 
 
 def _add_pages(api: FastAPI, service: Service, metrics: Metrics, turns: Turns) -> None:
-    """Add /health, /metrics and /docs."""
+    """Add /health, /alive and /metrics."""
 
     @api.get("/health", response_model=Health, responses={503: {"model": Health}})
     async def health(response: Response) -> Any:
@@ -230,10 +224,6 @@ def _add_pages(api: FastAPI, service: Service, metrics: Metrics, turns: Turns) -
             metrics.events.labels(said).set(n)
         metrics.age.set(service.age())
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    @api.get("/docs", response_class=HTMLResponse, include_in_schema=False)
-    async def explained() -> str:
-        return _page_of(api.openapi())
 
 
 def _say_problems(api: FastAPI, metrics: Metrics) -> None:
@@ -270,24 +260,3 @@ def _said(error: Mapping[str, Any]) -> str:
     """Return what is wrong, and where; the name of a field that nobody asks for is data."""
     where = error["loc"][: -1 if error.get("type") == "extra_forbidden" else None]
     return f"{'.'.join(map(str, where))}: {error['msg']}"
-
-
-def _page_of(api: Mapping[str, Any]) -> str:
-    """Return a page of an OpenAPI description, which loads nothing: each address, every field."""
-    about, parts = api["info"], []
-    for path, methods in api["paths"].items():
-        for method, told in methods.items():
-            parameters = [f"- ?{p['name']}: {p['description']}" for p in told.get("parameters", [])]
-            parts.append(_explained(f"{method.upper()} {path}", told, parameters))
-    for name, told in api["components"]["schemas"].items():
-        parts.append(_explained(name, told, ()))
-    body = say(about["title"], "h1") + say(about["description"]) + join(parts)
-    head = f"<head><meta charset='utf-8'><title>{about['title']}</title></head>"
-    return f"<!doctype html><html lang='en'>{head}<body>{body._repr_html_()}</body></html>"
-
-
-def _explained(name: str, told: Mapping[str, Any], more: Sequence[str]) -> Html:
-    """Return a heading with its description: sentences, then a line for each field."""
-    about, *fields = "\n".join([told.get("description", ""), *more]).split("\n- ")
-    lines = [say(" ".join(line.split())) for line in (about, *fields)]
-    return join([say(name, "h2"), *lines])

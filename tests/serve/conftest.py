@@ -24,7 +24,7 @@ import pytest
 
 from promolab import LiveFeatures
 from promolab.campaign.outlook import past_pairs
-from promolab.contract import Shop
+from promolab.contract import NONE, Shop
 from promolab.features import build_features
 from promolab.folder import RunFolder
 from promolab.loop import week_lifecycle
@@ -176,13 +176,9 @@ def answering(
     service: Service, most: int = 1 << 20, token: str | None = TOKEN.removeprefix("Bearer ")
 ) -> Iterator[Client]:
     """Serve over HTTP, by a thread of this process."""
-    import uvicorn
+    from promolab.serve.running import server_of
 
-    from promolab.serve.running import configured
-    from promolab.serve.web import application
-
-    app = application(service, token, most)
-    server = uvicorn.Server(configured(app))
+    server = server_of(service, token, most=most)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -242,10 +238,63 @@ def valkey(tmp_path_factory) -> Iterator[Valkey]:
     server.kill()
 
 
-Rows = Callable[..., dict[str, object]]
-
-
 def event(customer: object, kind: str, hours: float = 1, **more: object) -> dict[str, object]:
     """Return something that happened some hours after the week began."""
     moment = pd.Timestamp(FIRST.start("America/New_York")) + pd.Timedelta(hours=hours)
     return {"customer_id": customer, "ts": f"{moment.isoformat()}Z", "kind": kind, **more}
+
+
+def contact(customer: object, promotion: str, hours: float = 2) -> dict[str, object]:
+    """Return a contact made for a promotion."""
+    row = event(customer, "", hours, promotion_id=promotion, table="exposures")
+    return {name: value for name, value in row.items() if name != "kind"}
+
+
+NO = [
+    {"kind": "unsubscribe", "promotion_id": "7"},
+    {"kind": "complaint", "promotion_id": "7"},
+    {"table": "contact_rights", "allowed": False},
+]
+
+
+def no(service, customer, form, hours=2.0, **more):
+    """Return a row that says no on the channel of the week's promotion."""
+    told = NO[form] | more
+    row = event(customer, told.pop("kind", ""), hours, **told)
+    if "allowed" in row:
+        row |= {"since": row.pop("ts"), "channel": f" {channel_of(service).upper()} "}
+        del row["kind"]
+    return row
+
+
+def channel_of(service):
+    return service.week.rights.offers[service.week.promotions[0]].channel
+
+
+def decided(service, customer):
+    return service.score([customer], None, True)["customers"][0]["decision"]
+
+
+def planned(reports):
+    run = Path(reports) / WEEK / "tables"
+    return pd.read_parquet(run / "decisions.parquet").set_index("customer_id")
+
+
+def given(reports):
+    """Return the customers whom the plan gives something, in order."""
+    rows = planned(reports)
+    return rows.index[rows["action"] != NONE].tolist()
+
+
+def newcomers(service, n, first=1000, least=0.0, contacts=100_000):
+    """Let customers come whom the plan does not know, with the right to be contacted."""
+    for action in service.week.actions.values():
+        object.__setattr__(action, "least", least)  # of this made-up plan the chances are not its
+        object.__setattr__(action, "contacts", contacts)
+    channel, customers = channel_of(service), range(first, first + n)
+    bought = {"amount": 400.0, "product_id": "p", "quantity": 1}
+    rows = [event(customer, "purchase", 0.5, **bought) for customer in customers]
+    rows += [{"customer_id": c, "channel": channel, "allowed": True} for c in customers]
+    if rows:
+        service.receive(rows)
+    return customers

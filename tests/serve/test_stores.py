@@ -1,14 +1,9 @@
 """A store that lasts: what was acknowledged is there after it was killed."""
 
-import threading
-
 import pytest
 
-from promolab.serve import stores
-from promolab.serve.service import Service
 from promolab.serve.stores import BEGINNING, RedisStore, StoreDown, open_store
 from tests.refused import refused
-from tests.serve.conftest import event
 
 
 def test_what_is_acknowledged_survives_a_power_cut(valkey):
@@ -25,23 +20,10 @@ def test_what_is_acknowledged_survives_a_power_cut(valkey):
     assert found[-1][0] == last and store.read(names[-1], 20) == found[-1:]
 
 
-def test_a_service_that_starts_waits_for_a_store_that_starts(valkey, week, clock, monkeypatch):
-    service = Service(week(), open_store(valkey.url, "week"), clock)
-    service.receive([event(30, "view")])
-    valkey.hang()  # as one that reads its log on a busy machine
-    threading.Timer(1.5, valkey.hang, kwargs={"go_on": True}).start()
-    store = open_store(valkey.url, "week")
-    valkey.hang()
-    threading.Timer(1.5, valkey.hang, kwargs={"go_on": True}).start()
-    assert Service(week(), store, clock).receive([event(30, "view")])["repeated"] == 1
-    valkey.kill()
-    monkeypatch.setattr(stores, "START", 0.1)
-    with pytest.raises(StoreDown, match="does not answer; is it running"):
-        open_store(valkey.url, "week")
-
-
 def test_a_store_that_is_none_or_does_not_last_is_refused(valkey):
     valkey.kill()
+    with pytest.raises(StoreDown, match="does not answer; is it running"):
+        open_store(valkey.url, "week")
     valkey.start(fsync="everysec")
     refused(r"everysec, maxmemory-policy noeviction\); start it", RedisStore, valkey.url, "week")
     refused("neither memory nor redis", open_store, "http://127.0.0.1", "week")
