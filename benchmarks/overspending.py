@@ -15,9 +15,9 @@ from promolab.policy import allocate
 from promolab.promotions.spending import spread_of_weeks
 from promolab.results import Estimate
 from promolab.simulated import World
-from promolab.simulated.effects import claims, topped_up
+from promolab.simulated.discounts import claims, order_money, topped_up
+from promolab.simulated.effects import usual_orders
 from promolab.simulated.orders import NONE, Decisions, decide, draw_orders
-from promolab.simulated.overlap import order_money, usual_orders
 from promolab.simulated.people import Customers, draw_customers, draw_goods
 from promolab.simulated.tables import CONTACT_COST
 from promolab.simulated.world import KINDS, strength

@@ -183,31 +183,11 @@ def _extreme_customer(events: Any, shop: Shop) -> Any:
 
 
 FLAGS: tuple[Flag, ...] = (
-    Flag(
-        "odd_unit",
-        ("quantity",),
-        _odd_unit,
-    ),
-    Flag(
-        "zero_quantity",
-        ("quantity",),
-        lambda t, _: _of_money(t) & (t.quantity == 0),
-    ),
-    Flag(
-        "zero_amount",
-        ("amount",),
-        lambda t, _: _of_money(t) & (t.amount == 0),
-    ),
-    Flag(
-        "unknown_product",
-        ("product_id",),
-        _unknown_product,
-    ),
-    Flag(
-        "extreme_customer",
-        (),
-        _extreme_customer,
-    ),
+    Flag("odd_unit", ("quantity",), _odd_unit),
+    Flag("zero_quantity", ("quantity",), lambda t, _: _of_money(t) & (t.quantity == 0)),
+    Flag("zero_amount", ("amount",), lambda t, _: _of_money(t) & (t.amount == 0)),
+    Flag("unknown_product", ("product_id",), _unknown_product),
+    Flag("extreme_customer", (), _extreme_customer),
 )
 
 

@@ -8,14 +8,7 @@ from typing import Any
 
 from promolab.contract import Shop
 from promolab.engines import is_embedded
-from promolab.features.point_in_time import (
-    KEYS,
-    before,
-    dated,
-    fixed,
-    keys_of,
-    price_percentiles,
-)
+from promolab.features.point_in_time import KEYS, before, dated, fixed, keys_of, price_percentiles
 
 
 def favourite_categories(shop: Shop, as_of: datetime) -> Any:

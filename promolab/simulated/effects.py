@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
+from promolab.simulated.discounts import order_money
 from promolab.simulated.people import Customers
-from promolab.simulated.world import AFTER, KINDS, Promotion, World
+from promolab.simulated.world import AFTER, KINDS, NONE, Promotion, World, strength
 
 ADDED = {
     "recommendation": 0.7,
@@ -21,57 +27,209 @@ REGULARS = {
     "coupon": 1.4,
 }
 """How much more a kind adds to customers who order often, against World.more_for_regulars."""
-NEAR = 0.75
-"""From which share of a threshold on a basket may be filled up to it."""
+MEMORY = 0.75
+"""φ's contacts: one of a week ago counts as this many, one of two weeks ago as its square …"""
+FIRST_WEEK = 0.6
+"""Share of what a promotion adds that comes in the first of its two weeks."""
+OWN_LUCK = 0.15
+"""Spread (of the logarithm) of what promotions of the same terms add."""
 
 
-def claims(customers: Customers) -> np.ndarray:
-    """Return the chance that an order uses a coupon."""
-    return 0.2 + 0.6 * customers.sensitivity
+def tired(world: World, action: np.ndarray) -> np.ndarray:
+    """Return c, the contacts before each round, shape (n, rounds).
+
+    Where rounds overlap all are remembered, ever less; else those of the two rounds before count.
+    """
+    sent, found = action != NONE, np.zeros(action.shape)
+    for number in range(1, action.shape[1]):
+        if world.overlaps:
+            before = found[:, number - 1] + sent[:, number - 1]
+            found[:, number] = MEMORY**world.every * before
+        else:
+            found[:, number] = sent[:, max(number - 2, 0) : number].sum(axis=1)
+    return found
 
 
-def topped_up(world: World, customers: Customers) -> np.ndarray:
-    """Return the chance that a basket just below a threshold is filled up to it."""
-    return 0.6 * world.effect_scale * customers.sensitivity
+@functools.lru_cache(maxsize=8)
+def luck(world: World) -> np.ndarray:
+    """Return u of every promotion: what it adds against another one of the same terms."""
+    rng = np.random.default_rng([world.seed, 9])
+    drawn = rng.normal(0, OWN_LUCK, len(world.promotions))
+    return np.asarray(np.exp(drawn - OWN_LUCK**2 / 2))
 
 
-def changed_rates(
-    world: World, customers: Customers, promotion: Promotion, contacts: np.ndarray
+def usual_orders(world: World, customers: Customers) -> np.ndarray:
+    """Return by how many orders usual terms move each customer by kind, shape (n, kinds)."""
+    rho, sigma = world.visible, world.spread_of_effects
+    z = np.sqrt(rho) * customers.visible + np.sqrt(1 - rho) * customers.hidden
+    gamma = world.more_for_regulars * np.array([REGULARS[kind] for kind in KINDS])
+    size = world.effect_scale * world.added_orders * np.array([ADDED[kind] for kind in KINDS])
+    of_rate = (customers.rate[:, None] / world.orders_a_week) ** gamma
+    found = size * of_rate * np.exp(sigma * z - sigma**2 / 2)
+    return np.where(customers.settled[:, None], 0.0, found)
+
+
+def weekly_rates(
+    world: World,
+    customers: Customers,
+    action: np.ndarray,
+    promotions: Sequence[Promotion],
+    factors: np.ndarray,
+    weeks: range,
+    *,
+    lucky: bool = True,
 ) -> np.ndarray:
-    """Return by how many orders an assignment changes each week, shape (n, 1 + AFTER).
+    """Return expected orders of some weeks given all that was assigned, shape (n, weeks).
 
     Parameters
     ----------
-    contacts : ndarray of shape (n,)
-        Contacts in the two rounds before: fatigue.
+    action : ndarray of int, shape (n, rounds)
+        What each customer gets in each round: a place in the round, or `NONE`.
+    promotions : sequence of Promotion
+        Of all rounds, a round's behind one another.
+    factors : ndarray
+        Season and shock of every week.
+    weeks : range
+        Which weeks.
+    lucky : bool
+        Whether each promotion of the variant ``weekly`` has its own luck; without, it adds what its
+        terms do on average.
     """
-    k = KINDS.index(promotion.kind)
-    rho, sigma = world.visible, world.spread_of_effects
-    z = np.sqrt(rho) * customers.visible[:, k] + np.sqrt(1 - rho) * customers.hidden[:, k]
-    gamma = world.more_for_regulars * REGULARS[promotion.kind]
-    size = world.effect_scale * world.added_orders * ADDED[promotion.kind]
-    of_rate = (customers.rate / world.orders_a_week) ** gamma
-    usual = np.where(customers.settled, 0.0, size * of_rate)
-    added = usual * np.exp(sigma * z - sigma**2 / 2 - world.fatigue * contacts)
-    later = np.broadcast_to(-world.pulled_forward * added[:, None] / AFTER, (len(added), AFTER))
-    change = np.column_stack([added, later])
-    harmed = -world.effect_scale * world.put_off_by * customers.rate[:, None]
-    return np.where(customers.averse[:, None], harmed, change)
+    base = usual_orders(world, customers)
+    contacts = tired(world, action)
+    kind = np.array([KINDS.index(p.kind) for p in promotions])
+    size, within = np.ones(len(promotions)), [1.0]  # in one week, on the kind's own terms
+    if world.overlaps:
+        size = np.array([strength(p.kind, p.terms) for p in promotions])
+        size, within = size * luck(world) if lucky else size, [FIRST_WEEK, 1 - FIRST_WEEK]
+    starts = np.array([p.week for p in promotions])[:: world.per_round]
+    later = np.full(AFTER, -world.pulled_forward / AFTER)
+    course = np.concatenate([within, later])
+    harm = -world.effect_scale * world.put_off_by * customers.rate[:, None]
+    rates = customers.rate[:, None] * factors[None, weeks.start : weeks.stop]
+    for number in range(action.shape[1]):
+        first = int(starts[number]) - weeks.start
+        low, high = max(first, 0), min(first + len(course), len(weeks))
+        who = np.nonzero(action[:, number] != NONE)[0] if low < high else ()
+        if len(who) == 0:
+            continue
+        place = number * world.per_round + action[who, number]
+        added = base[who, kind[place]] * size[place]
+        added *= np.exp(-world.fatigue * contacts[who, number])
+        change = added[:, None] * course[low - first : high - first]
+        rates[who, low:high] += np.where(customers.averse[who, None], harm[who], change)
+    return np.maximum(rates, 0.0)  # nobody can buy less often than never
 
 
-def bounded(rates: np.ndarray) -> np.ndarray:
-    """Return rates of which none is below 0: nobody can buy less often than never."""
-    return np.asarray(np.maximum(rates, 0.0))
+def running(world: World, action: np.ndarray, weeks: range) -> np.ndarray:
+    """Return which promotions run for whom in each week, shape (n, weeks, window).
+
+    Positions in the world's promotions, or `NONE`; the one that began in the week itself first.
+    """
+    found = np.full((len(action), len(weeks), world.window), NONE)
+    for number in range(action.shape[1]):
+        mine = action[:, number]
+        place = np.where(mine == NONE, NONE, number * world.per_round + mine)
+        for age in range(world.window):
+            at = world.rounds[0] + number * world.every + age - weeks.start
+            if 0 <= at < len(weeks):
+                found[:, at, age] = place
+    return found
 
 
-def expected(
+@dataclass(frozen=True)
+class Course:
+    """What each week from a round's start to the end of its horizon brings, shape (n, weeks) each.
+
+    Parameters
+    ----------
+    rates : ndarray
+        Expected orders.
+    basket, discount : ndarray
+        Of one of them.
+    """
+
+    rates: np.ndarray
+    basket: np.ndarray
+    discount: np.ndarray
+
+    def outcomes(self, world: World, customers: Customers, ending: str) -> dict[str, np.ndarray]:
+        """Return purchase, orders, sales, margin, and the discount in the window."""
+        orders, paid = self.rates.sum(axis=1), self.basket - self.discount
+        margin = self.basket * customers.margin_rate[:, None] - self.discount
+        window = slice(0, world.window)
+        return {
+            f"purchase_{ending}": -np.expm1(-orders),
+            f"orders_{ending}": orders,
+            f"sales_{ending}": (self.rates * paid).sum(axis=1),
+            f"margin_{ending}": (self.rates * margin).sum(axis=1),
+            f"discount_{ending}": (self.rates * self.discount)[:, window].sum(axis=1),
+        }
+
+
+def course(
     world: World,
     customers: Customers,
-    promotion: Promotion,
-    contacts: np.ndarray,
-    factors: np.ndarray,
+    action: np.ndarray,
+    number: int,
+    own: int | np.ndarray = NONE,
+    *,
+    promotions: Sequence[Promotion],
+    without: Course | None = None,
+    lucky: bool = True,
+) -> Course:
+    """Work out the course of a round when all get the same in it, and else what the log assigned.
+
+    Parameters
+    ----------
+    action : ndarray of int, shape (n, rounds)
+        The log: a place in each round, or `NONE`.
+    number, own : int
+        The round (that after the last of the log is the one of the last week), and the place in it
+        that all get instead, or each.
+    promotions : sequence of Promotion
+        All of the world's.
+    without : Course, optional
+        The course with none, known already: after the window an order is as it is there.
+    lucky : bool
+        As in `weekly_rates`; without, each week is as busy as the others, too.
+    """
+    taken = np.column_stack([action, np.full(len(action), NONE)])
+    taken[:, number] = own
+    first = world.rounds[0] + number * world.every
+    weeks = range(first, first + world.window + AFTER)
+    factors = world.week_factors() if lucky else np.ones(world.lasts)
+    rates = weekly_rates(world, customers, taken, promotions, factors, weeks, lucky=lucky)
+    live = running(world, taken, weeks[: len(weeks) if without is None else world.window])
+    money = [order_money(world, customers, now, promotions) for now in live.transpose(1, 0, 2)]
+    basket, discount = (np.column_stack(columns) for columns in zip(*money, strict=True))
+    if without is not None:
+        basket = np.column_stack([basket, without.basket[:, world.window :]])
+        discount = np.column_stack([discount, without.discount[:, world.window :]])
+    return Course(rates, basket, discount)
+
+
+def outcomes_of(
+    world: World,
+    customers: Customers,
+    action: np.ndarray,
+    number: int,
+    own: int | np.ndarray,
+    *,
+    promotions: Sequence[Promotion] = (),
+    without: Course | None = None,
+    lucky: bool = True,
 ) -> dict[str, np.ndarray]:
-    """Return expected outcomes from the window's start to the end of the horizon.
+    """Return what is expected of customers with a promotion of a round and without.
+
+    From the window's start to the end of the horizon.
+
+    Parameters
+    ----------
+    world, customers, action, number, own, without, lucky
+        As in `course`.
+    promotions : sequence of Promotion, optional
+        By default the world's.
 
     Returns
     -------
@@ -80,70 +238,7 @@ def expected(
         ``_without`` and ``_with``, and the discount in the window. Contact costs are not in: they
         belong to the decision.
     """
-    span = slice(promotion.week, promotion.week + 1 + AFTER)
-    base = customers.rate[:, None] * factors[span]
-    rates = bounded(base + changed_rates(world, customers, promotion, contacts))
-    # Nothing changed is the same number to the last bit: the null world has no effect at all.
-    without, orders, window = base.sum(axis=1), rates.sum(axis=1), rates[:, 0]
-    gross, given = order(world, customers, promotion)
-    rate = customers.margin_rate
-    filled = gross - customers.basket
-    return {
-        "purchase_without": -np.expm1(-without),
-        "purchase_with": -np.expm1(-orders),
-        "orders_without": without,
-        "orders_with": orders,
-        "sales_without": without * customers.basket,
-        "sales_with": orders * customers.basket + window * (filled - given),
-        "margin_without": without * customers.basket * rate,
-        "margin_with": orders * customers.basket * rate + window * (filled * rate - given),
-        "discount_without": np.zeros_like(given),
-        "discount_with": window * given,
-    }
-
-
-def order(
-    world: World, customers: Customers, promotion: Promotion
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return an order's expected basket before discounts and its discount, in the window.
-
-    Returns
-    -------
-    tuple of ndarray of shape (n,)
-        Money of the basket, and money taken off it.
-    """
-    terms, basket = promotion.terms, customers.basket
-    none = np.zeros_like(basket)
-    if promotion.kind == "limited_time_discount":
-        return basket, terms.discount_rate * basket * customers.interest[:, promotion.category]
-    if promotion.kind == "coupon":
-        return basket, terms.discount_rate * basket * claims(customers)
-    if promotion.kind == "full_reduction":
-        low, high = NEAR * terms.threshold, terms.threshold
-        chance = _share(basket, low, high, world.noise_of_baskets)
-        money = _money(basket, low, high, world.noise_of_baskets)
-        q = topped_up(world, customers)
-        reached = 1 - _share(basket, 0.0, high, world.noise_of_baskets) + q * chance
-        return basket + q * (high * chance - money), terms.reduction * reached
-    return basket, none
-
-
-def _share(mean: np.ndarray, low: float, high: float, sigma: float) -> np.ndarray:
-    """P(low ≤ b < high) of a log-normal basket."""
-    from scipy.special import ndtr
-
-    return np.asarray(ndtr(_z(mean, high, sigma)) - ndtr(_z(mean, low, sigma)))
-
-
-def _money(mean: np.ndarray, low: float, high: float, sigma: float) -> np.ndarray:
-    """E[b; low ≤ b < high] of a log-normal basket."""
-    from scipy.special import ndtr
-
-    part = ndtr(_z(mean, high, sigma) - sigma) - ndtr(_z(mean, low, sigma) - sigma)
-    return np.asarray(mean * part)
-
-
-def _z(mean: np.ndarray, at: float, sigma: float) -> np.ndarray:
-    if at <= 0:
-        return np.full_like(mean, -np.inf)
-    return (np.log(at / mean) + sigma**2 / 2) / sigma
+    given: Any = {"promotions": promotions or world.promotions, "lucky": lucky}
+    without = without or course(world, customers, action, number, **given)
+    with_ = course(world, customers, action, number, own, without=without, **given)
+    return without.outcomes(world, customers, "without") | with_.outcomes(world, customers, "with")

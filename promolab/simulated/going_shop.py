@@ -28,7 +28,6 @@ from promolab.simulated.oracles import (
     option_values,
     part_of,
 )
-from promolab.simulated.overlap import NONE
 from promolab.simulated.people import Customers
 from promolab.simulated.rounds import (
     NEEDED,
@@ -53,7 +52,7 @@ from promolab.simulated.tables import (
     promotion_tables,
     settings_of,
 )
-from promolab.simulated.world import Promotion, World
+from promolab.simulated.world import NONE, Promotion, World
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -351,7 +350,7 @@ class GoingShop:
     def _worth(self, week: int, own: np.ndarray, after: bool = False) -> tuple[float, float]:
         """Return the profit that an assignment adds over none, and what it costs."""
         number = self._rounds(week)
-        until = self._action.shape[1] if after and self.world.overlaps else number
+        until = self._action.shape[1] if after else number
         world = self._at(self.week if until > number else week)
         contacts = CONTACT_COST * float((own != NONE).sum())
         margin = discount = 0.0

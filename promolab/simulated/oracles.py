@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.contract import Shop
-from promolab.simulated.overlap import NONE, course, outcomes_of, tired
+from promolab.simulated.effects import course, outcomes_of, tired
 from promolab.simulated.people import Customers
 from promolab.simulated.tables import OFFSET
-from promolab.simulated.world import CATEGORIES, KINDS, World
+from promolab.simulated.world import CATEGORIES, KINDS, NONE, World
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -282,15 +282,8 @@ def moved(
     gain, discount : ndarray, shape (n,)
         Margin in window and horizon, and what is taken off in the window.
     """
-    people = part_of(customers, which)
     number = action.shape[1] if number is None else number
-    if world.overlaps:
-        return _differences(outcomes_of(world, people, action, number, own))
-    gain, given = np.zeros((2, len(own)))
-    for place in np.unique(own):
-        one, off = _differences(outcomes_of(world, people, action, number, int(place)))
-        gain, given = np.where(own == place, one, gain), np.where(own == place, off, given)
-    return gain, given
+    return _differences(outcomes_of(world, part_of(customers, which), action, number, own))
 
 
 def _differences(found: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -319,7 +312,7 @@ def option_values(
     """
     number = past.shape[1]
     given: Any = {"promotions": world.promotions, "lucky": lucky}
-    without = course(world, customers, past, number, **given) if world.overlaps else None
+    without = course(world, customers, past, number, **given)
     found = [
         _differences(outcomes_of(world, customers, past, number, place, without=without, **given))
         for place in range(world.per_round)

@@ -6,25 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promolab.simulated.effects import (
-    NEAR,
-    bounded,
-    changed_rates,
-    claims,
-    topped_up,
-)
+from promolab.simulated.discounts import claims, filled_up, offers_of, taken_off, topped_up
+from promolab.simulated.effects import running, weekly_rates
 from promolab.simulated.keyed import Draws, rows, some
-from promolab.simulated.overlap import (
-    NONE,
-    filled_up,
-    offers_of,
-    recent_contacts,
-    running,
-    taken_off,
-    weekly_rates,
-)
 from promolab.simulated.people import Customers, Goods, products_of
-from promolab.simulated.world import AFTER, KINDS, World
+from promolab.simulated.world import KINDS, NONE, World
 
 HELD_BACK = 0.1
 """Share of those planned for a promotion who are held back: its holdout."""
@@ -157,10 +143,7 @@ def orders_of(
 ) -> Orders:
     """Draw the orders of some weeks given all that was assigned, shape (n, rounds)."""
     promotions = world.promotions
-    if world.overlaps:
-        rates = weekly_rates(world, customers, action, promotions, factors, weeks)
-    else:
-        rates = _rates(world, customers, action, factors)[:, weeks.start : weeks.stop]
+    rates = weekly_rates(world, customers, action, promotions, factors, weeks)
     number = customers.number
     counts = rows(rng, number[:, None], np.array(weeks)).poisson(rates)
     owner, when = (axis.repeat(counts.ravel()) for axis in np.indices(counts.shape).reshape(2, -1))
@@ -174,12 +157,10 @@ def orders_of(
     sigma = world.noise_of_baskets
     gross = customers.basket[owner] * np.exp(rng.normal(0, sigma, len(owner)) - sigma**2 / 2)
     raised = rng.uniform(size=len(owner)) < topped_up(world, customers)[owner]
+    offers, cents = offers_of(promotions), gross * 100
     if world.overlaps:
-        offers = offers_of(promotions)
-        gross = np.round(gross * 100)
-        gross = np.where(raised, filled_up(offers, promotion, gross), gross) / 100
-    else:
-        gross = _filled(world, promotion[:, 0], gross, raised)
+        cents = np.round(cents)
+    gross = np.where(raised, filled_up(offers, promotion, cents), cents) / 100
     lines = 1 + rng.poisson(1.2, len(owner))
     line = np.repeat(np.arange(len(owner)), lines)
     each = rows(of_lines, number[owner[line]], when[line], turn[order][line], _turns(lines))
@@ -218,21 +199,6 @@ def _turns(counts: np.ndarray) -> np.ndarray:
     return np.asarray(np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts))
 
 
-def _rates(
-    world: World, customers: Customers, action: np.ndarray, factors: np.ndarray
-) -> np.ndarray:
-    rates = customers.rate[:, None] * factors[None, : world.weeks]
-    kinds = len(world.kinds)
-    for number, week in enumerate(world.rounds):
-        contacts = recent_contacts(world, action, number)
-        for place in range(kinds):
-            promotion = world.promotions[number * kinds + place]
-            change = changed_rates(world, customers, promotion, contacts)
-            mine = action[:, number] == place
-            rates[:, week : week + 1 + AFTER] += np.where(mine[:, None], change, 0.0)
-    return bounded(rates)
-
-
 def _summing(line: np.ndarray, money: np.ndarray, gross: np.ndarray) -> np.ndarray:
     """Let the lines of an order sum to its basket, by cents at its largest line."""
     order = np.lexsort([-money, line])
@@ -240,15 +206,6 @@ def _summing(line: np.ndarray, money: np.ndarray, gross: np.ndarray) -> np.ndarr
     found = money.copy()
     found[largest] += gross - np.bincount(line, weights=money, minlength=len(gross))
     return np.asarray(np.round(found, 2))
-
-
-def _filled(
-    world: World, promotion: np.ndarray, gross: np.ndarray, raised: np.ndarray
-) -> np.ndarray:
-    """Fill baskets just below the threshold of a full reduction up to it, some of them."""
-    threshold = _terms(world, promotion, "threshold")
-    near = (gross >= NEAR * threshold) & (gross < threshold)
-    return np.where(near & raised, threshold, gross)
 
 
 def _terms(world: World, promotion: np.ndarray, name: str) -> np.ndarray:

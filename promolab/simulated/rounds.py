@@ -13,7 +13,6 @@ from promolab.errors import InputError, nearest
 from promolab.simulated.going_folder import Folder, Making, as_table
 from promolab.simulated.keyed import Keyed
 from promolab.simulated.orders import Orders, browsing, decide, orders_of, responses, reviews
-from promolab.simulated.overlap import NONE
 from promolab.simulated.people import Customers, draw_customers, draw_goods
 from promolab.simulated.tables import (
     CHANNEL,
@@ -27,7 +26,7 @@ from promolab.simulated.tables import (
     small_tables,
     times,
 )
-from promolab.simulated.world import Promotion, World
+from promolab.simulated.world import NONE, Promotion, World
 
 if TYPE_CHECKING:
     import pandas as pd

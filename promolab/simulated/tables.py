@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from promolab.errors import InputError
+from promolab.simulated.discounts import stacks
 from promolab.simulated.orders import (
-    NONE,
     Columns,
     Decisions,
     Orders,
@@ -23,7 +23,6 @@ from promolab.simulated.orders import (
     responses,
     reviews,
 )
-from promolab.simulated.overlap import stacks
 from promolab.simulated.people import Customers, draw_customers, draw_goods
 from promolab.simulated.world import (
     AGES,
@@ -31,6 +30,7 @@ from promolab.simulated.world import (
     CATEGORIES,
     CHANNELS,
     MARGIN_RATES,
+    NONE,
     SALE_DAYS,
     TIERS,
     Promotion,

@@ -12,8 +12,8 @@ import numpy as np
 
 from promolab.contract import Shop
 from promolab.errors import InputError, nearest
+from promolab.simulated.effects import Course, course, outcomes_of
 from promolab.simulated.orders import decide
-from promolab.simulated.overlap import Course, course, outcomes_of
 from promolab.simulated.people import Customers, draw_customers
 from promolab.simulated.tables import CHUNK
 from promolab.simulated.world import Promotion, World
@@ -79,30 +79,6 @@ class Truth:
         """Ids of all promotions, in the order of their start."""
         return [p.id for p in self.world.promotions]
 
-    def types(self, promotion_id: str) -> pd.Series[str]:
-        """Return each customer's type, for teaching: the truth behind it is never known in a shop.
-
-        ``put off``: fewer orders come. ``sure buyer``: no more orders come than without, or they
-        do not pay for what is taken off. ``persuadable``: the margin rises by at least half of the
-        mean rise. ``lost cause``: else.
-
-        Parameters
-        ----------
-        promotion_id : str
-            Of the table promotions.
-        """
-        import pandas as pd
-
-        table = self.effects(promotion_id)
-        margin, orders = table["margin_effect"], table["orders_effect"]
-        rise = margin[margin > 0].mean() if (margin > 0).any() else np.inf
-        names = np.select(
-            [orders < 0, (margin <= 0) & (margin.abs().max() > 0), margin >= rise / 2],
-            ["put off", "sure buyer", "persuadable"],
-            "lost cause",
-        )
-        return pd.Series(names, index=pd.Index(table["customer_id"], name="customer_id"))
-
 
 def _found(world: World, promotion_id: str) -> Promotion:
     found = {p.id: p for p in world.promotions}
@@ -112,12 +88,10 @@ def _found(world: World, promotion_id: str) -> Promotion:
 
 
 @functools.lru_cache(maxsize=4)
-def _others(world: World, first: int, number: int) -> tuple[Customers, np.ndarray, Course | None]:
+def _others(world: World, first: int, number: int) -> tuple[Customers, np.ndarray, Course]:
     """Customers, log and course without a round: the same for all of its promotions."""
     customers = draw_customers(world, first, min(first + CHUNK, world.customers))
     action = decide(world, customers).action
-    if not world.overlaps:
-        return customers, action, None
     return customers, action, course(world, customers, action, number, promotions=world.promotions)
 
 

@@ -49,6 +49,8 @@ VARIANTS = {
 """How large effects are, and how much of the persuadability can be seen."""
 AFTER = 4
 """Weeks of the horizon after a window."""
+NONE = -1
+"""Place of no promotion."""
 CATEGORIES = (
     *("fruit", "dairy", "bakery", "snacks", "drinks", "household", "beauty", "baby"),
     *("electronics", "clothing"),

@@ -23,9 +23,6 @@ from promolab.promotions import (
 from promolab.promotions.parts import parts_of
 from promolab.promotions.stacking import kept_beside, off_an_order
 from promolab.results import Estimate
-from promolab.simulated.effects import bounded, changed_rates, order
-from promolab.simulated.orders import decide, recent_contacts
-from promolab.simulated.people import draw_customers
 from promolab.sources import simulated
 from tests.refused import refused
 
@@ -66,15 +63,11 @@ def truth(shop):
     """Promotions of the last round, their true effects on margin and true discounts."""
     world = shop.truth.world
     last = [p for p in world.promotions if p.week == world.weeks - 1]
-    people = draw_customers(world, 0, world.customers)
-    contacts = recent_contacts(world, decide(world, people).action, len(world.rounds))
-    margin, off = {}, {}
-    for one in last:
-        margin[one.id] = shop.truth.effects(one.id)["margin_effect"].to_numpy()
-        usual = people.rate[:, None] * world.week_factors()[one.week : one.week + 5]
-        rates = bounded(usual + changed_rates(world, people, one, contacts))
-        off[one.id] = rates[:, 0] * order(world, people, one)[1]
-    return margin, off
+    found = {one.id: shop.truth.effects(one.id) for one in last}
+    return [
+        {one: effects[f"{name}_effect"].to_numpy() for one, effects in found.items()}
+        for name in ("margin", "discount")
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from promolab.contract import TABLES
-from promolab.simulated.effects import changed_rates
+from promolab.simulated.effects import weekly_rates
 from promolab.simulated.people import draw_customers
 from promolab.simulated.truth import Truth
-from promolab.simulated.world import KINDS, World
+from promolab.simulated.world import NONE, World
 
 
 def test_every_table_is_sound_and_attributes_and_reviews_show_what_they_should(shop):
@@ -25,7 +25,7 @@ def test_every_table_is_sound_and_attributes_and_reviews_show_what_they_should(s
     second = np.nonzero(drawn.household != drawn.number)[0]
     logs = np.log(drawn.basket)
     assert 0.55 < np.corrcoef(logs[second], logs[second - 1])[0, 1] < 0.85
-    table = shop.customers.execute().set_index("customer_id").sort_index()
+    table = customers.set_index("customer_id").sort_index()
     assert np.corrcoef(table.interest_in_offers, drawn.sensitivity)[0, 1] > 0.9
     rates = pd.Series(drawn.rate, index=table.index).groupby(table.tier).mean()
     assert rates["gold"] > 1.5 * rates["silver"] > 1.5 * rates["basic"]
@@ -72,11 +72,11 @@ def test_customers_have_habits_and_the_loyal_return_to_their_favourites(shop, ev
     late = bought.local.dt.day_of_week >= 5
     assert abs(late.mean() - 0.325) < 0.03
     bought = events[events.kind == "purchase"]
-    loyalty = draw_customers(shop.truth.world, 0, 4_000).loyalty
     groups = bought.groupby("customer_id").product_id.agg(["size", "nunique"])
     repeats = 1 - groups["nunique"] / groups["size"]
     many = groups["size"] >= 8
-    assert np.corrcoef(repeats[many], loyalty[groups.index[many] - 1])[0, 1] > 0.4
+    loyalty = customers.loyalty[groups.index[many] - 1]
+    assert np.corrcoef(repeats[many], loyalty)[0, 1] > 0.4
 
 
 def window(events, shop, kind, place=0):
@@ -126,30 +126,24 @@ def test_baskets_are_topped_up_to_the_threshold(shop, events):
     assert (off[totals < at - 0.05] == 0).all()
 
 
-@pytest.fixture(scope="module")
-def rates():
-    world = World(customers=4_000, weeks=12)
+@pytest.mark.parametrize("place", range(4))
+def test_orders_are_pulled_forward_and_missing_afterwards_and_contact_tires(place):
+    world = World(customers=4_000, weeks=22)
     customers = draw_customers(world, 0, 4_000)
-    before = np.zeros(4_000), np.full(4_000, 2.0)
-    found = {
-        p.kind: [changed_rates(world, customers, p, contacts) for contacts in before]
-        for p in world.promotions[:4]
-    }
-    return customers, found
-
-
-def test_orders_are_pulled_forward_and_missing_afterwards_and_contact_tires(rates):
-    customers, found = rates
-    assert found
-    for change, _ in found.values():
-        usual = ~customers.averse & ~customers.settled
-        assert (change[usual, 0] > 0).all() and (change[usual, 1:] < 0).all()
-        assert np.allclose(change[usual, 1:].sum(axis=1), -0.3 * change[usual, 0])
-    customers, found = rates
-    assert found
-    for fresh, tired in found.values():
-        usual = ~customers.averse & ~customers.settled
-        assert np.allclose(tired[usual] / fresh[usual], np.exp(-2 * 0.12))
+    # Who hardly buys at all has nothing that could be pulled forward.
+    usual = ~customers.averse & ~customers.settled & (customers.rate > 0.05)
+    weeks = range(world.rounds[2], world.rounds[2] + 5)
+    found = []
+    for before in (NONE, place):
+        action = np.tile([before, before, NONE], (4_000, 1))
+        assigned = np.tile([before, before, place], (4_000, 1))
+        given = world.promotions, world.week_factors(), weeks
+        without, with_ = (weekly_rates(world, customers, a, *given) for a in (action, assigned))
+        found.append((with_ - without)[usual])
+    fresh, tired = found
+    assert (fresh[:, 0] > 0).all() and (fresh[:, 1:] < 0).all()
+    assert np.allclose(fresh[:, 1:].sum(axis=1), -0.3 * fresh[:, 0])
+    assert np.allclose(tired / fresh, np.exp(-2 * 0.12))
 
 
 def test_the_truth_counts_contacts_and_they_make_the_averse_complain(shop):
@@ -166,19 +160,10 @@ def test_the_truth_counts_contacts_and_they_make_the_averse_complain(shop):
     usual = ~drawn.averse & ~drawn.settled & (drawn.rate > 0.1)
     assert np.allclose(ratio[usual], np.exp(-0.12 * contacts[usual]))
     answers = shop.responses.execute()
-    averse = draw_customers(shop.truth.world, 0, 4_000).averse
     off = answers[answers.kind == "unsubscribe"].customer_id
-    assert averse[off - 1].mean() > 4 * averse.mean()
+    assert drawn.averse[off - 1].mean() > 4 * drawn.averse.mean()
     claims = answers[answers.kind == "claim"]
     assert claims.promotion_id.str.contains("coupon").all() and len(claims)
     used = answers[(answers.kind == "redeem") & answers.promotion_id.str.contains("coupon")]
     both = used.merge(claims, on=["customer_id", "promotion_id"], suffixes=("", "_claim"))
     assert len(both) == len(used) and (both.ts > both.ts_claim).all()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_there_are_customers_of_every_type(kind):
-    types = Truth(World(customers=10_000, weeks=12)).types(f"W07-{kind}")
-    shares = types.value_counts(normalize=True)
-    least = {"persuadable": 0.4, "lost cause": 0.2, "sure buyer": 0.02, "put off": 0.04}
-    assert all(shares[name] >= low for name, low in least.items())

@@ -65,7 +65,6 @@ def test_a_fifth_of_decisions_explore_the_rest_targets_and_exposures_are_those(s
     least = chances[chances.decision_id.isin(free)].propensity.min()
     actions = len(world.kinds) + 1
     assert np.isclose(least, 0.25 / actions * (1 - HELD_BACK))
-    decisions, _ = log
     sent = decisions[decisions.action != "none"]
     exposed = shop.exposures.execute()
     keys, by = ["customer_id", "promotion_id", "ts"], ["customer_id", "ts"]

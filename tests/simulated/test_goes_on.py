@@ -15,13 +15,14 @@ from scipy.stats import kstest, poisson
 
 from promolab.errors import InputError
 from promolab.simulated import GoingShop, Truth, World
+from promolab.simulated.discounts import order_money
+from promolab.simulated.effects import course, running, weekly_rates
 from promolab.simulated.keyed import Keyed
 from promolab.simulated.oracles import moved, option_values, part_of
 from promolab.simulated.orders import decide, orders_of
-from promolab.simulated.overlap import NONE, course, order_money, running, weekly_rates
 from promolab.simulated.people import draw_goods
 from promolab.simulated.rounds import drawn, people_of
-from promolab.simulated.world import MARGIN_RATES
+from promolab.simulated.world import MARGIN_RATES, NONE
 from promolab.sources import load_shop
 from promolab.sources.opening import simulated
 from tests.draws import draws
@@ -188,13 +189,8 @@ def test_margins_drawn_are_as_the_truth_expects(variant: str) -> None:
     who = np.nonzero(own != NONE)[0]
     added = np.zeros(len(past))
     added[who] = moved(world, people, who, past[who], own[who])[0]
-    if world.overlaps:
-        plain = course(world, people, past, past.shape[1], promotions=world.promotions)
-        without = plain.outcomes(world, people, "it")["margin_it"]
-    else:
-        found = Truth(world).effects(world.promotions[-1].id)
-        without = found["margin_without"].to_numpy()
-    left = margin - without - added
+    plain = course(world, people, past, past.shape[1], promotions=world.promotions)
+    left = margin - plain.outcomes(world, people, "it")["margin_it"] - added
     assert abs(left.sum() / np.sqrt((left**2).sum())) < MOST
     # Those contacted apart from the others: the effect, not the sum of both alone.
     for group in (own == NONE, own != NONE):

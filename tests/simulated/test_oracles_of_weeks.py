@@ -12,7 +12,7 @@ from promolab.contract import Shop
 from promolab.simulated import GoingShop, World
 from promolab.simulated import going_shop as module
 from promolab.simulated.oracles import history
-from promolab.simulated.overlap import NONE
+from promolab.simulated.world import NONE
 from promolab.sources import load_shop
 
 WORLD = World(customers=3_000, weeks=16, variant="weekly", seed=5, kinds=("coupon",))

@@ -47,4 +47,3 @@ def test_in_the_null_world_nothing_has_an_effect():
         for outcome in ("purchase", "orders", "sales", "margin"):
             assert (found[f"{outcome}_effect"] == 0).all()
             assert (found[f"{outcome}_with"] == found[f"{outcome}_without"]).all()
-    assert set(truth.types(truth.promotions[0])) == {"lost cause"}

@@ -6,18 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.simulated.discounts import offers_of, order_money, taken_off
+from promolab.simulated.effects import MEMORY, course, running, tired, weekly_rates
 from promolab.simulated.orders import decide, draw_orders
-from promolab.simulated.overlap import (
-    MEMORY,
-    NONE,
-    course,
-    offers_of,
-    order_money,
-    running,
-    taken_off,
-    tired,
-    weekly_rates,
-)
 from promolab.simulated.people import draw_customers, draw_goods
 from promolab.simulated.tables import write_shop
 from promolab.simulated.truth import Truth, _effects
@@ -25,6 +16,7 @@ from promolab.simulated.world import (
     DEPTHS,
     KINDS,
     MARGIN_RATES,
+    NONE,
     THRESHOLDS,
     Promotion,
     Terms,
@@ -181,7 +173,6 @@ def test_one_week_alone_is_drawn_as_among_all_and_thresholds_are_met_to_the_cent
     assert np.allclose(alone.off.sum(axis=1), alone.discount)
     running_then = running(world, decisions.action, range(week, week + 1))[:, 0]
     assert (alone.promotion == running_then[alone.owner]).all()
-    orders = drawn[3]
     cents = np.round((orders.amount + orders.discount) * 100).astype(int)
     sums = np.bincount(orders.line, weights=cents).astype(int)
     raised = np.isin(sums, [18_000, 23_000, 30_000])
@@ -240,8 +231,4 @@ def test_what_is_added_grows_less_and_less_and_profit_turns():
         added = effects[1]["discount_effect"]
         assert (added > 0).mean() > 0.9
     assert strength("coupon", Terms(300.0, discount_rate=0.06)) < 0.2
-
-
-def test_a_promotion_that_is_not_there_is_named():
-    truth = Truth(World(customers=20, weeks=12, variant="weekly"))
     refused("there is no promotion", truth.effects, "W07-coupon")

@@ -5,8 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from promolab.simulated.effects import AFTER
-from promolab.simulated.world import KINDS, World
+from promolab.simulated.world import AFTER, KINDS, World
 from promolab.sources import load_shop
 from promolab.sources.opening import stated_world
 from tests.refused import refused
