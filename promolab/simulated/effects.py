@@ -118,7 +118,7 @@ def weekly_rates(
         added *= np.exp(-world.fatigue * contacts[who, number])
         change = added[:, None] * course[low - first : high - first]
         rates[who, low:high] += np.where(customers.averse[who, None], harm[who], change)
-    return np.maximum(rates, 0.0)  # nobody can buy less often than never
+    return np.asarray(np.maximum(rates, 0.0))  # nobody can buy less often than never
 
 
 def running(world: World, action: np.ndarray, weeks: range) -> np.ndarray:
