@@ -271,7 +271,7 @@ def clean(shop: Shop, now: datetime | None = None) -> tuple[Shop, CleaningReport
             done[name] = _clean_table(shop.with_tables(tables), name, context)
             tables[name] = done[name].kept
             if name == "promotions":
-                context = context.with_promotions(tables[name])
+                context = replace(context, promotions=tables[name])
     cleaned = shop.with_tables(tables, cleaned=True)
     order = [name for name in shop.tables if name in done]
     return cleaned, _report(cleaned, {name: done[name] for name in order})

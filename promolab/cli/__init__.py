@@ -136,9 +136,6 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("model", metavar="MODEL", help="a saved model, such as model.safetensors")
     score.add_argument("data", metavar="DATA", help="rows with the model's features, and ids")
     score.add_argument("--out", metavar="FILE", required=True, help="a .parquet or .csv file")
-    score.add_argument(
-        "--batch", type=int, default=100_000, metavar="ROWS", help="rows at a time (%(default)s)"
-    )
     score.set_defaults(run=_score)
 
     lab = commands.add_parser(
@@ -176,12 +173,6 @@ def _add_loop(commands: Any, common: argparse.ArgumentParser) -> None:
         default="learned",
         metavar="NAMES",
         help="learned, response, random, everyone, nobody; several by commas (%(default)s)",
-    )
-    loop.add_argument(
-        "--budget",
-        type=float,
-        metavar="CNY",
-        help="of every week, for discounts and contacts (default: 0.5 for each customer)",
     )
     loop.add_argument(
         "--variant", default="weekly", help="of the shop: weekly, default, null (%(default)s)"
@@ -279,7 +270,7 @@ def _init(options: argparse.Namespace) -> int:
 def _score(options: argparse.Namespace) -> int:
     from promolab.scoring import score_file
 
-    done = score_file(options.model, options.data, options.out, batch=options.batch)
+    done = score_file(options.model, options.data, options.out)
     print(done.summary(), flush=True)
     return DONE
 
@@ -333,7 +324,6 @@ def _loop(options: argparse.Namespace) -> int:
         options.weeks,
         options.customers,
         options.policy,
-        budget=options.budget,
         variant=options.variant,
         seed=options.seed,
         exploration=options.exploration,

@@ -40,6 +40,7 @@ from .rules import Context as Context
 from .rules import columns_of as columns_of
 from .rules import context_of as context_of
 from .rules import hash_of as hash_of
+from .rules import is_empty as is_empty
 from .rules import kept_rows as kept_rows
 from .settings import KeyCheck as KeyCheck
 from .settings import Settings, read_settings
@@ -54,6 +55,7 @@ from .shop import Gap as Gap
 from .shop import Shop
 from .tables import BOUGHT_FROM as BOUGHT_FROM
 from .tables import HAPPENED as HAPPENED
+from .tables import NUMBERS as NUMBERS
 from .tables import TABLES as TABLES
 from .tables import Column as Column
 from .tables import TableSpec as TableSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,8 +28,8 @@ _NO_PRODUCT = (
 _MOST_WORDS = 5
 
 
-def lacking(shop: Shop) -> Iterator[tuple[str, str, Literal["warn", "note"], int, str]]:
-    """Yield what lacks in a usable shop: table, check, level, rows and sentence of a finding.
+def lacking(shop: Shop) -> Iterator[Finding]:
+    """Yield what lacks in a usable shop.
 
     Parameters
     ----------
@@ -41,17 +41,17 @@ def lacking(shop: Shop) -> Iterator[tuple[str, str, Literal["warn", "note"], int
     >>> import ibis, pandas as pd
     >>> events = pd.DataFrame({"customer_id": ["A"], "product_id": ["P"]})
     >>> shop = Shop({"events": ibis.duckdb.connect().create_table("events", events)})
-    >>> [found[4] for found in lacking(shop)]
+    >>> [found.sentence for found in lacking(shop)]
     ['events has no amount: no sales, and no money in profiles']
     """
     if "events" in shop.tables:
         columns = shop.tables["events"].columns
         if "amount" not in columns:
-            yield "events", "no_amount", "warn", 0, NO_AMOUNT
+            yield Finding("events", "no_amount", "warn", 0, NO_AMOUNT)
         if "product_id" not in columns:
-            yield "events", "no_product", "note", 0, _NO_PRODUCT
+            yield Finding("events", "no_product", "note", 0, _NO_PRODUCT)
     for gap in shop.gaps:
-        yield gap.table, "missing_in_files", "warn", gap.rows, gap.sentence
+        yield Finding(gap.table, "missing_in_files", "warn", gap.rows, gap.sentence)
 
 
 def unknown_words(column: Any, known: Sequence[str]) -> str:
@@ -256,12 +256,12 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
     found = structure(shop)
     broken = {finding.table for finding in found}
     if "promotions" in broken:
-        context = context.with_promotions(None)
+        context = replace(context, promotions=None)
     counts = {}
     for name in shop.tables:
         if name not in TABLES:
             continue
-        table = _with_first_response(shop, name, broken)
+        table = shop.tables[name]
         measures = [] if name in broken else list(_measures(shop, name, table, context, broken))
         query = {"rows": table.count()}
         query |= {f"m{i}": measure.rows for i, measure in enumerate(measures)}
@@ -285,7 +285,7 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
                 found.append(Finding(name, measure.check, measure.level, n, sentence))
     if shop.settings.zone is None:
         found.append(Finding("shop.toml", "zone", "stop", 0, _NO_ZONE))
-    found += [Finding(*each) for each in lacking(shop)]
+    found += lacking(shop)
     found += [Finding(*personal) for personal in personal_columns(shop).findings()]
     found.sort(key=lambda finding: _LEVELS.index(finding.level))
     return Checks(shop.settings.name, counts, tuple(found))
@@ -397,7 +397,7 @@ class _Measure:
 def _measures(
     shop: Shop, name: str, table: Any, context: Context, broken: set[str]
 ) -> Iterator[_Measure]:
-    """Yield the checks of a table, which holds the first response where exposures have one."""
+    """Yield the checks of a table."""
     import ibis
 
     yield from _by_rule(name, table, context)
@@ -416,11 +416,6 @@ def _measures(
     for key in TABLES[name].key:
         sentence = f"{name} has {{n}} rows more than values of {key}, which must name one row each"
         yield _Measure("repeated_key", "warn", sentence, alike=table[key])
-    if _FIRST in table.columns:
-        sentence = (
-            "exposures has {n} rows later than the customer's first response to that promotion"
-        )
-        yield _Measure("exposed_after_response", "note", sentence, table.ts > table[_FIRST])
     if name == "events":
         found = [rule.any_broken(name, table, context) for rule in ROW_RULES]
         bad = ibis.or_(*[each for each in found if each is not None])
@@ -498,15 +493,3 @@ def _by_reference(shop: Shop, name: str, table: Any, broken: set[str]) -> Iterat
 def _empty(name: str) -> Finding:
     level: Level = "stop" if name == "events" else "warn"
     return Finding(name, "empty_table", level, 0, f"the table {name} is empty; it needs rows")
-
-
-_FIRST = "_first_response"
-
-
-def _with_first_response(shop: Shop, name: str, broken: set[str]) -> Any:
-    table = shop.tables[name]
-    if name != "exposures" or "responses" not in shop.tables or {"responses", name} & broken:
-        return table
-    by = ["promotion_id", "customer_id"]
-    first = shop.tables["responses"].group_by(by).aggregate(**{_FIRST: lambda t: t.ts.min()})
-    return table.left_join(first, by).select(*[table[c] for c in table.columns], first[_FIRST])

@@ -88,11 +88,9 @@ class Lateness:
         facts |= {"late": self.late and _span(self.late), "missing": [*map(_span, self.missing)]}
         facts |= {"days": self.late and _length(self.late), "names": self.awaited[:3]}
         facts |= {"more": len(self.awaited) > 3}
-        words = words_of(__name__, "lateness", **facts)
         found = [name for name in ("late", "missing", "awaited") if getattr(self, name)]
-        return words_of(
-            __name__, "lateness", **facts, found=[words.say(f"{name}_said") for name in found]
-        ).say("told")
+        facts["found"] = [_say(f"{name}_said", **facts) for name in found]
+        return _say("told", **facts)
 
 
 @dataclass(frozen=True)
@@ -237,9 +235,13 @@ def _length(gap: tuple[date, date]) -> int:
     return (gap[1] - gap[0]).days + 1
 
 
+def _say(line: str, **facts: Any) -> str:
+    return words_of(__name__, "lateness", **facts).say(line)
+
+
 def _span(gap: tuple[date, date]) -> str:
     first, last = gap
     if first == last:
         return str(first)
     end = f"{last:%d}" if (first.year, first.month) == (last.year, last.month) else last
-    return words_of(__name__, "lateness", first=str(first), end=str(end)).say("span")
+    return _say("span", first=str(first), end=str(end))

@@ -406,7 +406,10 @@ class Experiment:
             chances = chances / np.where(mine, chances.sum(axis=1), 1)[:, None]
             certain = mine & (chances.max(axis=1) > CERTAIN)
             mine, chances = mine & ~certain, chances[mine & ~certain]
-            notes = (*notes, *_left_out(int(certain.sum())))
+            if certain.any():
+                what = plural(int(certain.sum()), "decision")
+                said = f"{what} with only one possible arm of those compared: left out."
+                notes = (*notes, said)
         kept = tuple(self.arms[p] for p in places)
         return replace(self, frame=self.frame[mine], arms=kept, propensity=chances, notes=notes)
 
@@ -448,10 +451,3 @@ class Experiment:
         )
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
         return f"<p>{html.escape(self.summary())}</p>{table}{notes}"
-
-
-def _left_out(certain: int) -> tuple[str, ...]:
-    if not certain:
-        return ()
-    what = plural(certain, "decision")
-    return (f"{what} with only one possible arm of those compared: left out.",)

@@ -527,6 +527,10 @@ def _check_columns(send: SendColumns) -> None:
             )
 
 
+def _budget(place: str, value: Any) -> float | None:
+    return budget_of(value, place)
+
+
 _RATES: Mapping[str, KeyCheck] = {
     "margin_rate": partial(share, zero=False, one=False),
     "contact_cost": partial(real_number, least=0),
@@ -562,7 +566,7 @@ def _economics(said: Any, settings: Settings) -> Economics:
     return Economics(**rates, currency=own, budget=given.get("budget"))
 
 
-def budget_of(value: Any, place: str = "") -> float | None:
+def budget_of(value: Any, place: str = "budget") -> float | None:
     """Return a week's budget: a number from 0 on; None where nothing is stated.
 
     Parameters
@@ -570,7 +574,7 @@ def budget_of(value: Any, place: str = "") -> float | None:
     value : object
         As it was written; None and an empty text state nothing.
     place : str
-        What stands before its name in a message.
+        What a message calls it.
 
     Raises
     ------
@@ -589,8 +593,4 @@ def budget_of(value: Any, place: str = "") -> float | None:
     if value is None or value == "":
         return None
     hint = ", such as 42000; without one, no more is spent where a further unit adds nothing"
-    return real_number(f"{place}budget", value, least=0, hint=hint)
-
-
-def _budget(place: str, value: Any) -> float | None:
-    return budget_of(value, place.removesuffix("budget"))
+    return real_number(place, value, least=0, hint=hint)

@@ -7,7 +7,7 @@ compares rows with it, and nothing of it is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -55,13 +55,13 @@ def _keys(places: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class PersonalColumns(Mapping[str, str]):
-    """Columns that look like personal data: ``"table.column"`` to why; `personal_columns` makes it.
+class PersonalColumns:
+    """Columns that look like personal data; `personal_columns` makes it.
 
     Parameters
     ----------
     found : mapping of str to str
-        Place and reason, in the order of the tables.
+        ``"table.column"`` and why, in the order of the tables.
     kept : tuple of str
         Places that look personal as well and may be written, since ``keep_personal`` says so.
     """
@@ -69,24 +69,14 @@ class PersonalColumns(Mapping[str, str]):
     found: Mapping[str, str]
     kept: tuple[str, ...] = ()
 
-    def __getitem__(self, place: str) -> str:
-        return self.found[place]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.found)
-
-    def __len__(self) -> int:
-        return len(self.found)
-
     @property
     def left_out(self) -> tuple[str, ...]:
         """Places that nothing is written of."""
         return tuple(place for place in self.found if not _required(place))
 
-    def of(self, table: str, *, kept: bool = False) -> list[str]:
-        """Return the names of a table's personal columns, on request with those that are kept."""
-        places = [*self.found, *(self.kept if kept else ())]
-        parts = [place.partition(".") for place in places]
+    def of(self, table: str) -> list[str]:
+        """Return the names of a table's personal columns."""
+        parts = [place.partition(".") for place in self.found]
         return [column for name, _, column in parts if name == table]
 
     def problems(self) -> list[tuple[str, str]]:
@@ -148,7 +138,7 @@ def personal_columns(shop: Shop) -> PersonalColumns:
     >>> from promolab.contract.shop import Shop
     >>> customers = pd.DataFrame({"customer_id": [1], "mail": ["a@b.org"], "age": ["25-34"]})
     >>> shop = Shop({"customers": ibis.duckdb.connect().create_table("customers", customers)})
-    >>> dict(personal_columns(shop))
+    >>> personal_columns(shop).found
     {'customers.mail': 'looks like e-mail addresses'}
     """
     keep = _keep(shop)

@@ -6,7 +6,6 @@ it. A row breaks the rule if any of these columns does.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,10 +50,6 @@ class Context:
     opened: datetime | None = None
     closed: datetime | None = None
     promotions: ir.Table | None = field(default=None, repr=False)
-
-    def with_promotions(self, promotions: ir.Table | None) -> Context:
-        """Return the context with other promotions."""
-        return dataclasses.replace(self, promotions=promotions)
 
 
 @dataclass(frozen=True)
@@ -144,8 +139,8 @@ def _spans(name: str, table: Any) -> list[str]:
     return ["ends_at"] if len(both) == 2 else []
 
 
-def _missing(_: str, table: Any, column: str, context: Context) -> Any:
-    value = table[column]
+def is_empty(value: Any) -> Any:
+    """Return which rows of a column hold nothing: null, or blanks alone."""
     return value.isnull() | (value.strip() == "") if value.type().is_string() else value.isnull()
 
 
@@ -199,7 +194,7 @@ ROW_RULES: tuple[Rule, ...] = (
     Rule(
         "missing_key",
         _keys,
-        _missing,
+        lambda _, table, column, __: is_empty(table[column]),
         "{column} is required and empty in {n} rows; fill it at the source",
     ),
     Rule(

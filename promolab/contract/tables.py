@@ -15,6 +15,8 @@ from typing import Any, Literal, cast
 
 Type = Literal["id", "time", "text", "money", "share", "number", "flag"]
 
+NUMBERS = ("money", "share", "number")
+"""Types of the columns that hold numbers."""
 NOT_COUNTED = ("cancelled", "refunded", "unpaid")
 """States of an order that did not count; any other, and none, counts."""
 BOUGHT_FROM = ("recommendation",)
@@ -85,7 +87,7 @@ class TableSpec:
 def _example(kind: str, text: str) -> Any:
     if kind == "flag":
         return text == "true"
-    if kind in ("money", "share", "number"):
+    if kind in NUMBERS:
         return float(text) if "." in text else int(text)
     return text
 

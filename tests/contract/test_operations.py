@@ -131,12 +131,9 @@ def test_what_is_wrong_is_said(tmp_path):
         ("[contact]\nlimits = [{contacts = 2}]", r"lacks days; write \{ channel"),
         ("[contact]\nlimits = [{contact = 2, days = 7}]", "did you mean 'contacts'"),
         ("[contact]\nlimits = [{contacts = 0, days = 7}]", "contacts = 0; expected a whole number"),
-        ("[contact]\nlimits = [{contacts = 2, days = 7.5}]", "days = 7.5; expected a whole number"),
         ("[contact]\nquiet_days_after_complaint = -1", "-1; expected a whole number from 0 on"),
-        ("[contact]\nquiet_days_after_complaint = true", "True; expected a whole number"),
         ('[contact]\nnever_statuses = "blocked"', "'blocked', must be a list"),
         ('[contact]\nunlisted = "yes"', "'yes' is unknown; known: may be contacted, no right"),
-        ('[contact]\nexclusive = [["P1"]]', "must name two promotions or more"),
         ('[contact]\nexclusive = [["P1", "P1"]]', "must name two promotions or more, each once"),
         ('[contact]\nbundles = {none = ["P1", "P2"]}', '"none" cannot be the name of a bundle'),
         (
@@ -156,26 +153,21 @@ def test_what_is_wrong_is_said(tmp_path):
             "[economics]\nmargin_rate = 40",
             r"margin_rate = 40; expected a share between 0 and 1 \(0\.4, not 40\)",
         ),
-        ("[economics]\nmargin_rate = 0", "margin_rate = 0; expected a share between 0 and 1"),
-        ("[economics]\nmargin = 0.4", "did you mean 'margin_rate'"),
         ("margin_rate = 0.3\n[economics]\nmargin_rate = 0.4", "state it once"),
         ("[economics]\ncontact_cost = -1", "-1; expected a number from 0 on"),
-        ('[economics]\ncontact_cost = "1"', "'1'; expected a number from 0 on"),
-        ("[economics]\ncoupon_cost = nan", "nan; expected a number from 0 on"),
-        ("[economics]\nbudget = -3", r"\[economics\] budget = -3; expected a number from 0 on"),
-        ('[economics]\nbudget = "much"', "'much'; expected a number from 0 on, such as 42000"),
+        (
+            '[economics]\nbudget = "much"',
+            r"\[economics\] budget = 'much'; expected a number from 0 on, such as 42000",
+        ),
         ('[economics]\ncurrency = "EUR"', "the shop's amounts are in 'USD'"),
         ('[economics]\nassumed = ["coupon_cost"]', "names 'coupon_cost', which is not stated"),
         ("[attribution]\nwindows = {redem = 28}", "did you mean 'redeem'"),
         ("[attribution]\nwindows = {redeem = 0}", "0; expected a whole number from 1 on"),
-        ('[attribution]\noverlapping = "first"', "unknown key 'overlapping'"),
         ('[notify]\non_success = "tell me"', "no shell runs it"),
         ('[release]\nowners = "Ana"', "did you mean 'owner'"),
         ("[notify]\non_failure = [5]", "5; expected a text"),
-        ('[notify]\non_sucess = ["a"]', "did you mean 'on_success'"),
         ("experiments = 3", r"experiments must be tables of their own: write \[\[experiments\]\]"),
         ('[experiments]\nname = "A"', r"write \[\[experiments\]\], in two brackets"),
-        (TRIAL.replace("metrics", "metricks"), "unknown key 'metricks'; did you mean 'metrics'"),
         (TRIAL.replace('name = "A"', ""), 'lacks name; write name = "Spring e-mail"'),
         (TRIAL + TRIAL, "name = 'A' is another one's as well"),
         (TRIAL + 'promotion = "P"', "unknown key 'promotion'"),
@@ -197,8 +189,21 @@ def test_what_is_wrong_is_said(tmp_path):
             TRIAL + 'money = {margin = "m", contact_cost = -1}',
             "contact_cost = -1; expected a number",
         ),
+        ('zonne = "UTC"', "unknown key 'zonne'; did you mean 'zone'"),
+        ('zone = "Europe/Roma"', "'Europe/Roma' is no time zone; write an IANA name"),
+        ('zone = "../etc/passwd"', "is no time zone"),
+        ("name = 5", "name = 5; expected a text"),
+        ('naive_times = "here"', "naive_times = 'here' is unknown; known: local, utc"),
+        ("odd_quantity = 0", "odd_quantity = 0; expected a number above 0"),
+        ("evening_from = 24", "evening_from = 24; expected a whole number from 0 to 23"),
+        ("extreme_orders_per_day = '9'", "extreme_orders_per_day = '9'; expected a number"),
+        ('opened = "last year"', "opened = 'last year'; expected a day such as 2017-01-01"),
+        ("name = ", "cannot be read as TOML"),
+        ("name = " + "[" * 5000 + "]" * 5000, "TOML: lists or tables stand in each other"),
+        ("name = " + "{a=" * 5000 + "1" + "}" * 5000, "TOML: lists or tables stand in each other"),
     ]:
-        assert refused(message, read, tmp_path, text).startswith("shop.toml")
+        assert "shop.toml" in refused(message, read, tmp_path, text)
+    refused("there is no settings file", read_settings, tmp_path / "none.toml")
 
 
 def test_experiments_are_understood_and_survive_being_saved(tmp_path):
@@ -225,31 +230,6 @@ def test_settings_are_read_and_life_is_in_utc_across_summer_time(tmp_path):
     life = Settings(zone="America/New_York", opened="2017-01-01", closed="2017-07-01").life()
     assert life == (datetime(2017, 1, 1, 5), datetime(2017, 7, 1, 4))
     assert Settings().life() == (None, None)
-
-
-def test_a_missing_file_and_what_is_wrong_are_said(tmp_path):
-    refused("there is no settings file", read_settings, tmp_path / "shop.toml")
-    for text, message in [
-        ('zonne = "UTC"', "unknown key 'zonne'; did you mean 'zone'"),
-        ('zone = "Europe/Roma"', "'Europe/Roma' is no time zone; write an IANA name"),
-        ('zone = "../etc/passwd"', "is no time zone"),
-        (
-            "margin_rate = 40",
-            r"shop.toml: margin_rate = 40; expected a share between 0 and 1 \(0\.4, not 40\)",
-        ),
-        ("margin_rate = 0", "margin_rate = 0; expected a share between 0 and 1"),
-        ("margin_rate = true", "margin_rate = True; expected a share"),
-        ("name = 5", "name = 5; expected a text"),
-        ('naive_times = "here"', "naive_times = 'here' is unknown; known: local, utc"),
-        ("odd_quantity = 0", "odd_quantity = 0; expected a number above 0"),
-        ("evening_from = 24", "evening_from = 24; expected a whole number from 0 to 23"),
-        ("extreme_orders_per_day = '9'", "extreme_orders_per_day = '9'; expected a number"),
-        ('opened = "last year"', "opened = 'last year'; expected a day such as 2017-01-01"),
-        ("name = ", "cannot be read as TOML"),
-        ("name = " + "[" * 5000 + "]" * 5000, "TOML: lists or tables stand in each other"),
-        ("name = " + "{a=" * 5000 + "1" + "}" * 5000, "TOML: lists or tables stand in each other"),
-    ]:
-        refused(message, read, tmp_path, text)
 
 
 @pytest.mark.parametrize(

@@ -67,12 +67,12 @@ def test_columns_are_found_by_name_value_or_a_single_address_with_the_reason():
     found = personal_columns(corner(customers=customers(**given), products=goods, calendar=days))
     looks = {"vorname": "names of people", "contact": "e-mail addresses"}
     looks |= {"mobile": "phone numbers", "details": "e-mail addresses"}
-    assert dict(found) == {f"customers.{k}": f"looks like {what}" for k, what in looks.items()}
+    assert found.found == {f"customers.{k}": f"looks like {what}" for k, what in looks.items()}
     n = 20_500  # beyond the sample
     frame = pd.DataFrame({"customer_id": range(n), "remark": "ok", "size": "2 @ 3.50"})
     frame.loc[n - 1, "remark"] = "write to ana@example.org please"
     shop = corner(customers=frame, products=pd.DataFrame({"product_id": [1], "category": ["T"]}))
-    assert dict(personal_columns(shop)) == {"customers.remark": "holds e-mail addresses in 1 row"}
+    assert personal_columns(shop).found == {"customers.remark": "holds e-mail addresses in 1 row"}
     kept = shop.without_personal()
     assert list(kept.tables["customers"].columns) == ["customer_id", "size"]
 
@@ -93,7 +93,7 @@ def test_names_of_people_and_numbers_are_told_by_their_shape():
     products = pd.DataFrame({"product_id": full, "label": full, "ref": "01701234567"})
     looks = {"buyer_said": "names of people", "user": "names of people", "ref": "phone numbers"}
     found = personal_columns(corner(events=frame, products=products))
-    assert dict(found) == {f"events.{k}": f"looks like {what}" for k, what in looks.items()}
+    assert found.found == {f"events.{k}": f"looks like {what}" for k, what in looks.items()}
 
 
 def test_a_value_is_masked_where_it_looks_personal():
@@ -115,15 +115,14 @@ def test_a_value_is_masked_where_it_looks_personal():
 
 def test_columns_of_the_contract_are_what_it_says_others_are_read_further_down():
     reviews = customers(product_id="P", ts=pd.Timestamp("2017-01-01"), text="mail me: a@b.org")
-    assert not personal_columns(corner(reviews=reviews))
+    assert not personal_columns(corner(reviews=reviews)).found
     # An id of eleven digits is an id, and so is one with dashes.
-    assert not personal_columns(
-        corner(events=customers(order_id=["555-123-4567"] * 3, store_id=["13812345678"] * 3))
-    )
+    ids = customers(order_id=["555-123-4567"] * 3, store_id=["13812345678"] * 3)
+    assert not personal_columns(corner(events=ids)).found
     frame = pd.DataFrame(
         {"customer_id": range(20_002), "extra": [None] * 20_001 + ["a@b.org"]}
     ).astype({"extra": "string"})
-    assert list(personal_columns(corner(customers=frame))) == ["customers.extra"]
+    assert [*personal_columns(corner(customers=frame)).found] == ["customers.extra"]
 
 
 def test_personal_columns_are_dropped_but_those_to_keep_and_it_is_said():
