@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -52,23 +51,16 @@ def gaps_between(
 
 def _gap(part: Part, name: str, how: Value, files: Sequence[OneFile]) -> Gap | None:
     enough = any if how.any else all
-    has = [enough(column in file.columns for column in how.columns) for file in files]
-    lacking = [file for file, there in zip(files, has, strict=True) if not there]
+    lacking = [file for file in files if not enough(c in file.columns for c in how.columns)]
     if not lacking:
         return None
     rows = sum(file.rows for file in lacking)
     said = (
         f"{part.table}.{name} is missing in {len(lacking)} of {len(files)} files "
-        f"({listed_files([file.name for file in lacking])}): {plural(rows, 'row')} without it"
+        f"({listed_files([file.name for file in lacking])}): {plural(rows, 'row')} without it. If "
+        f"they call it otherwise, shop.toml can say both names: [{part.table}] "
+        f"{name} = {json.dumps([*how.columns, '…'], ensure_ascii=False)}"
     )
-    elsewhere = {c for file, there in zip(files, has, strict=True) if there for c in file.columns}
-    shared = set.intersection(*(set(file.columns) for file in lacking)) - elsewhere
-    only = [column for column in lacking[0].columns if column in shared]
-    if only:
-        said += f"; only there: {', '.join(only[:5])}"
-        if how.any or len(how.columns) == 1:
-            names = json.dumps([*how.columns, only[0]], ensure_ascii=False)
-            said += f". If that is it, shop.toml can say both: [{part.table}] {name} = {names}"
     return Gap(part.table, name, rows, said)
 
 
@@ -204,7 +196,6 @@ def _first_seen(events: Any) -> Any:
 
 _MOST = 5
 """Currencies that a sentence names."""
-_CODE = re.compile(r"[A-Z]{3}|[^\d@]{1,4}")  # EUR, €, US$, KČ, 元
 
 
 def in_one_currency(part: Part, table: Any, currency: str) -> None:
@@ -231,20 +222,9 @@ def in_one_currency(part: Part, table: Any, currency: str) -> None:
     wanted = (part.currency or "currency").lower()
     stated = [c for c in table.columns if c.lower() in (wanted, f"source_{wanted}")][:1]
     for name in stated or _called_so(part, table):
-        rows = every = _rows(table, name, own)
-        odd = [code for code in rows if not _CODE.fullmatch(code)]
-        if not stated:
-            rows = {code: n for code, n in every.items() if code in CURRENCIES}
-            if 2 * sum(rows.values()) < sum(every.values()):
-                continue
-        elif odd:
-            n = plural(sum(rows[code] for code in odd), "row")
-            raise DataError(
-                f"{part.table}.{name} holds in {n} what is no currency ({shown_value(min(odd))}); "
-                "a currency is three letters such as EUR, or a sign such as €: let shop.toml name "
-                f'the column that says it, [{part.table}] currency = "…"'
-            )
-        if set(rows) - {own}:
+        every = _rows(table, name, own)
+        rows = every if stated else {code: n for code, n in every.items() if code in CURRENCIES}
+        if set(rows) - {own} and 2 * sum(rows.values()) >= sum(every.values()):
             raise DataError(_foreign(part.table, name, rows, own, named=bool(stated)))
 
 
@@ -268,10 +248,9 @@ def _rows(table: Any, column: str, own: str) -> dict[str, int]:
 
 
 def _foreign(table: str, name: str, rows: Mapping[str, int], own: str, *, named: bool) -> str:
-    held = [f"{code} ({plural(n, 'row')})" for code, n in sorted(rows.items())]
-    some = " and ".join(held)
-    if len(held) > _MOST:
-        some = ", ".join([*held[:_MOST], f"and {count(len(held) - _MOST)} more"])
+    held = [f"{shown_value(code)} ({plural(n, 'row')})" for code, n in sorted(rows.items())]
+    some = " and ".join(held[:_MOST])
+    some += f" and {count(len(held) - _MOST)} more" if len(held) > _MOST else ""
     said = f"{table}.{name} says {some}"
     if len(rows) > 1:
         said += ", and two currencies are never added up: bring the amounts into one, or leave out"
@@ -279,12 +258,10 @@ def _foreign(table: str, name: str, rows: Mapping[str, int], own: str, *, named:
     else:
         said += f', and shop.toml says currency = "{own}": say currency = "{min(rows)}", or bring'
         said += f" the amounts into {own}"
-    if named:
-        return said
-    return (
-        f"{said}; if that is not the amounts' currency, keep it as an attribute, "
-        f'[{table}.attributes] other_currency = "{name}"'
-    )
+    if not named:
+        said += "; if that is not the amounts' currency, keep it as an attribute, "
+        said += f'[{table}.attributes] other_currency = "{name}"'
+    return said
 
 
 def by_code(part: Part, table: Any, promotions: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promolab.contract import TABLES, Column, Settings, shown_value
+from promolab.contract import NUMBERS, TABLES, Column, Settings, is_empty, shown_value
 from promolab.errors import DataError, nearest
 from promolab.sources.files.reading import no_case_twins
 from promolab.sources.mapping import Part, Value
@@ -44,7 +44,7 @@ def conform(part: Part, table: Any, settings: Settings, theirs: str = "the table
     engine = table.get_backend().name
     table = _emptied(part, table)
     if part.rows_with is not None:
-        table = table.filter(_given(table[_spelt(part, "rows_with", table.columns, theirs)]))
+        table = table.filter(~is_empty(table[_spelt(part, "rows_with", table.columns, theirs)]))
     found = which_columns(part, table.columns, theirs)
     made: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -118,11 +118,6 @@ def _spelt(part: Part, key: str, columns: Sequence[str], theirs: str) -> str:
     )
 
 
-def _given(value: Any) -> Any:
-    """Return which rows of a column hold something."""
-    return value.notnull() & (value.strip() != "") if value.type().is_string() else value.notnull()
-
-
 def _unnamed(theirs: str, columns: list[str], name: str, table: str) -> str:
     if theirs == "the table" or not columns:
         return ""
@@ -179,7 +174,7 @@ def _converted(
     part: Part, table: Any, column: Column, how: Value, settings: Settings, engine: str
 ) -> tuple[Any, list[Problem]]:
     where = f"{part.table}.{column.name}"
-    if column.type in ("money", "share", "number"):
+    if column.type in NUMBERS:
         return _number(where, table, how, engine)
     value = _raw(table, how)
     if value.type().is_null():
@@ -231,7 +226,7 @@ def _words(table: Any, value: Any, how: Value) -> Any:
         return value
     text = value.cast("string")
     cases = [
-        (text == theirs if theirs else ~_given(text), ours) for theirs, ours in how.values.items()
+        (text == theirs if theirs else is_empty(text), ours) for theirs, ours in how.values.items()
     ]
     cases += [(text.startswith(theirs), ours) for theirs, ours in how.starts_with.items()]
     if how.negative is not None:

@@ -77,18 +77,14 @@ def _tells_units_apart(column: pd.Series, unit: pd.Series) -> bool:
     import numpy as np
     import pandas as pd
 
-    known = column.notna().to_numpy()
-    values = column[known].to_numpy(dtype=float)
+    found = pd.DataFrame({"value": column, "unit": unit}).dropna(subset="value")
+    values = found["value"].to_numpy(dtype=float)
     if len(values) < FEWEST or not np.isfinite(values).all() or (values != np.floor(values)).any():
         return False
-    different = len(np.unique(values))
-    if different == len(values):
+    different = found["value"].nunique()
+    if different == len(found):
         return True
-    units = unit.to_numpy()[known]
-    pairs = pd.DataFrame({"value": values, "unit": units})
-    return different == pairs["unit"].nunique() >= FEWEST and (
-        len(pairs.drop_duplicates()) == different
-    )
+    return FEWEST <= different == found["unit"].nunique() == len(found.drop_duplicates())
 
 
 def no_copies(table: pd.DataFrame, covariates: Sequence[str], outcomes: Sequence[str]) -> None:
@@ -96,16 +92,17 @@ def no_copies(table: pd.DataFrame, covariates: Sequence[str], outcomes: Sequence
     import numpy as np
     import pandas as pd
 
+    def numbers(name: str) -> np.ndarray | None:
+        is_number = pd.api.types.is_numeric_dtype(table[name].dtype)
+        return table[name].to_numpy(dtype=float, na_value=np.nan) if is_number else None
+
+    known = {name: values for name in covariates if (values := numbers(name)) is not None}
     for outcome in outcomes:
-        if not pd.api.types.is_numeric_dtype(table[outcome].dtype):
+        values = numbers(outcome)
+        if values is None or len(values) < FEWEST or len(np.unique(values)) < 2:
             continue
-        values = table[outcome].to_numpy(dtype=float, na_value=np.nan)
-        if len(np.unique(values)) < 2 or len(values) < 20:
-            continue
-        for name in covariates:
-            if name == outcome or not pd.api.types.is_numeric_dtype(table[name].dtype):
-                continue
-            if np.array_equal(table[name].to_numpy(dtype=float, na_value=np.nan), values):
+        for name, same in known.items():
+            if name != outcome and np.array_equal(same, values):
                 raise InputError(
                     f"the covariate {name!r} equals the outcome {outcome!r} in all "
                     f"{count(len(values))} rows; it cannot have been known when the decision was "

@@ -13,7 +13,7 @@ import io
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promolab.contract import Experiment
 from promolab.errors import DataError, InputError
@@ -195,16 +195,11 @@ def _table(content: bytes, path: Path) -> pd.DataFrame:
 
 def _mended(table: pd.DataFrame) -> list[str]:
     """Mend the one typing error in place; return what a reader should know."""
-    notes: list[Any] = []
+    notes = []
     wrong = table["zip_code"] == "Surburban"
     if wrong.any():
         table.loc[wrong, "zip_code"] = "Suburban"
         notes.append(f"zip_code: 'Surburban' is read as 'Suburban' ({plural(wrong.sum(), 'row')}).")
-    floor = table["history"].min()
-    notes.append(
-        f"history has a floor: {plural((table['history'] == floor).sum(), 'customer')} have the "
-        f"smallest value, {floor:g}."
-    )
     twins = int(table.drop(columns="customer_id").duplicated().sum())
     if twins:
         notes.append(

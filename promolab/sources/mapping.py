@@ -19,14 +19,22 @@ from functools import partial
 from typing import Any
 
 from promolab.checks import flag, is_number, refuse, text
-from promolab.contract import TABLES, KeyCheck, by_name, from_zero, keyed, toml_table, zone_of
+from promolab.contract import (
+    NUMBERS,
+    TABLES,
+    KeyCheck,
+    by_name,
+    from_zero,
+    keyed,
+    toml_table,
+    zone_of,
+)
 from promolab.errors import InputError, nearest
 
 TERMS = ("discount_rate", "threshold", "reduction", "steps")
 """Columns of the promotions that a rule in words may fill."""
 _COUNTED = ("excel", "epoch_s", "epoch_ms")
 _CODE = re.compile(r"%(-?[dmyHIMSj]|[aAbBfGhnpTuUVwWYzZ%])")
-_OTHER_MARK = {".": ",", ",": "."}
 
 
 def _texts(place: str, said: Any) -> tuple[str, ...]:
@@ -109,7 +117,6 @@ _SECTION: Mapping[str, KeyCheck] = {
 }
 _WRITTEN = ("sheet", "encoding", "separator", "names", "skip")
 _WORDS = ("values", "starts_with", "negative", "otherwise")
-_NUMBERS = ("money", "share", "number")
 _KEYS = {
     "id": (*_SOURCES[:3], "value", "whole", "digits", "values", "in_promotions"),
     "time": (*_SOURCES[:3], "format", "zone", "last_day"),
@@ -117,7 +124,7 @@ _KEYS = {
     "flag": ("column", "any", "value", *_WORDS),
     "attribute": (*_SOURCES[:3], "value", *_WORDS),
 } | dict.fromkeys(
-    _NUMBERS, ("column", "any", "multiply", "value", "scale", "in_words", *_HOW_WRITTEN)
+    NUMBERS, ("column", "any", "multiply", "value", "scale", "in_words", *_HOW_WRITTEN)
 )
 
 
@@ -268,6 +275,10 @@ def read_mapping(sections: Mapping[str, Any]) -> dict[str, tuple[Part, ...]]:
                 _part(table, section, f"shop.toml [{table}]" + (f" no. {n}" if several else ""))
                 for n, section in enumerate(given, 1)
             )
+            if len(given) > 1 and not all(part.files or part.their_table for part in found[table]):
+                raise InputError(
+                    f"shop.toml: each of several [[{table}]] sections must say its files or table"
+                )
     return found
 
 
@@ -305,23 +316,14 @@ def _part(table: str, section: Any, where: str) -> Part:
 
 
 def _marks(given: Mapping[str, Any], where: str, default: Value) -> dict[str, Any]:
-    """Return the decimal mark, the mark between thousands and the currency sign of numbers.
-
-    Where one of the two marks is said and the other one would be the same, the other is its
-    counterpart: ``thousands = "."`` alone leaves the comma for the decimals.
-    """
+    """Return the decimal mark, the mark between thousands and the currency sign of numbers."""
     marks = {key: given.get(key, getattr(default, key)) for key in _HOW_WRITTEN}
     marks["decimal"] = decimal = marks["decimal"] or "."
     if decimal == marks["thousands"]:
-        if given.get("decimal") and given.get("thousands"):
-            raise InputError(
-                f"{where} decimal and thousands are both {decimal!r}, so nobody knows what 1"
-                f'{decimal}234 is; write such as decimal = ",", thousands = "."'
-            )
-        if given.get("thousands"):
-            marks["decimal"] = _OTHER_MARK.get(decimal, ".")
-        else:
-            marks["thousands"] = _OTHER_MARK.get(decimal, "")
+        raise InputError(
+            f"{where} decimal and thousands are both {decimal!r}, so nobody knows what "
+            f'1{decimal}234 is; write both, such as decimal = ",", thousands = "."'
+        )
     return marks
 
 
@@ -364,7 +366,7 @@ def _value(said: Any, where: str, kind: str, default: Value) -> Value:
     given = keyed(where, said, _COLUMN, " ")
     source = given.pop(sources[0])
     constant = sources[0] == "value"
-    if constant and kind in _NUMBERS and not is_number(source):
+    if constant and kind in NUMBERS and not is_number(source):
         raise refuse(f"{where} value", source, "a number")
     return Value(
         columns=() if constant else source,

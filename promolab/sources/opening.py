@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from promolab.errors import DataError, InputError, StepError, nearest
 from promolab.simulated import SimulatedShop, Truth, World, holds, write_shop
 from promolab.sources.assembly import assembled
 from promolab.sources.files import find_files, read_files
-from promolab.sources.files.reading import Raw, kind_of, refuse_duckdb, zips_in
+from promolab.sources.files.reading import Raw, kind_of, unread_in
 from promolab.sources.mapping import Part, read_mapping
 
 
@@ -105,10 +104,7 @@ def _of_connection(con: Any, url: str, settings: Settings) -> Shop:
         if part.their_table is None:
             return None if own is None else Raw(read_their_table(con, own), own)
         if own is not None and own not in named[part.table]:
-            raise DataError(
-                f"two tables map onto {part.table}: {part.their_table!r}, which {part.where} "
-                f"names, and {own!r}, which is called so; name both in [[{part.table}]] sections"
-            )
+            raise _two_tables(part, part.their_table, own)
         return Raw(read_their_table(con, part.their_table), part.their_table)
 
     mapping = read_mapping(settings.mapping)
@@ -151,9 +147,6 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
     own = {name: find_files(folder, name) for name in TABLES}
 
     mapping = read_mapping(settings.mapping)
-    _check_own_files(own, mapping)
-    if not any(own.values()) and not any(part.files for p in mapping.values() for part in p):
-        refuse_duckdb(folder)
 
     def paths_of(part: Part) -> list[Path]:
         return find_files(folder, part.table, part.files) if part.files else own[part.table]
@@ -164,36 +157,27 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
         paths = paths_of(part)
         spare = [path for path in own[part.table] if path not in named.get(part.table, paths)]
         if spare:
-            raise DataError(
-                f"two tables map onto {part.table}: {paths[0].name}, which {part.where} names, and "
-                f"{spare[0].name}, which is called so; rename one, or name both in "
-                f"[[{part.table}]] sections"
-            )
+            raise _two_tables(part, paths[0].name, spare[0].name)
         if not paths:
             return None
         files.extend(path for path in paths if path not in files)
         return read_files(con, part.table, paths, **part.written)
 
-    zips = zips_in(folder)
+    unread = unread_in(folder)
     try:
         shop = assembled(find, mapping, settings, con, where=str(folder))
     except DataError as error:
-        if zips and not files:
-            raise DataError(f"{error}. {' '.join(zips)}") from error
+        if unread and not files:
+            raise DataError(f"{error}. {' '.join(unread)}") from error
         raise
-    return dataclasses.replace(shop, files=tuple(files), left_out=(*shop.left_out, *zips))
+    return dataclasses.replace(shop, files=tuple(files), left_out=(*shop.left_out, *unread))
 
 
-def _check_own_files(
-    own: Mapping[str, Sequence[Path]], mapping: Mapping[str, Sequence[Part]]
-) -> None:
-    """Refuse a file named after a table beside sections that map others onto it."""
-    for name, parts in mapping.items():
-        if len(parts) > 1 and own[name] and not all(part.files for part in parts):
-            raise DataError(
-                f"two tables map onto {name}: each [[{name}]] section must say its files, for "
-                f"{own[name][0].name} can be only one of them"
-            )
+def _two_tables(part: Part, theirs: str, own: str) -> DataError:
+    return DataError(
+        f"two tables map onto {part.table}: {theirs}, which {part.where} names, and {own}, which "
+        f"is called so; rename one, or name both in [[{part.table}]] sections"
+    )
 
 
 def simulated(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from promolab.contract import Settings
+from promolab.contract import Settings, is_empty
 from promolab.engines import cast_or_null, time_or_null, to_utc
 from promolab.errors import DataError
 from promolab.sources.mapping import Value
@@ -39,10 +39,8 @@ _OFF = (
     rf"(?i:\bsave\b)[^\d%]{{0,4}}{_N}",
     rf"{_N}\s*(?i:[a-z€£$¥]{{0,3}}\s*off\b)",
 )
-_PIECES = (
-    r"\d\s*件|[买送]|(?i:\bfree\b|\bbuy\b)"
-    """What is counted in pieces: the contract has no word for it."""
-)
+_PIECES = r"\d\s*件|[买送]|(?i:\bfree\b|\bbuy\b)"
+"""What is counted in pieces: the contract has no word for it."""
 
 
 @dataclass(frozen=True)
@@ -180,8 +178,7 @@ def to_number(where: str, value: Any, how: Value, engine: str) -> tuple[Any, lis
     if how.decimal != ".":
         plain = plain.replace(how.decimal, ".")
     parsed = _cast(plain, fits, "float64", engine)
-    given = value.notnull() & (value.strip() != "")
-    bad = given & (~fits | parsed.isnull())
+    bad = ~is_empty(value) & (~fits | parsed.isnull())
 
     def sentence(n: int, example: str) -> str:
         return f"{where} has {n:,} values that are no number, such as {example!r}" + _number_hint(
@@ -298,7 +295,7 @@ def to_time(
             f"{where} is of type {kind}; expected a time such as 2017-10-29T17:02:11Z{_time_hint()}"
         )
     text = value.strip()
-    given = value.notnull() & (text != "")
+    given = ~is_empty(value)
     if how.format is not None:
         parsed = _with_format(text, given, how.format, engine)
         zoned = "%z" in how.format

@@ -35,6 +35,8 @@ def test_a_section_is_read_and_two_of_a_table_are_two_parts():
     assert amount.multiply and amount.scale == 0.01
     assert (amount.decimal, amount.thousands, amount.symbol) == (",", ".", "€")
     assert part.attributes["till"].columns == ("Kasse",)
+    twice = '[[events]]\nfiles = "orders.csv"\n[[events]]\nts = "ts"'
+    refused(r"each of several \[\[events\]\] sections must say its files", parts, twice)
     found = parts('[[events]]\nfiles = "orders.csv"\n[[events]]\nfiles = "views.csv"')["events"]
     assert [part.files for part in found] == [("orders.csv",), ("views.csv",)]
     assert [part.where for part in found] == [f"shop.toml [events] no. {n}" for n in (1, 2)]
@@ -86,22 +88,11 @@ def part(text: str):
     return parts(f"[events]\n{text}")["events"][0]
 
 
-def test_a_mark_of_thousands_is_never_the_decimal_one():
-    for text, marks in [
-        ('thousands = "."', (",", ".")),
-        ('decimal = ","', (",", "")),
-        ('thousands = ","', (".", ",")),
-        ('decimal = ","\nthousands = "."', (",", ".")),
-        ('amount = { column = "a", thousands = "." }', (",", ".")),
-        ('thousands = ","\namount = { column = "a", decimal = "," }', (",", ".")),
-        ('thousands = "."\namount = { column = "a", thousands = "" }', (",", "")),
-    ]:
-        read = part(text if "amount" in text else f'{text}\namount = "a"').columns["amount"]
-        assert (read.decimal, read.thousands) == marks
-
-
 def test_two_marks_alike_and_a_format_that_is_none_are_refused():
-    refused(r"\[events\] decimal and .* are both '\.'", part, 'decimal = "."\nthousands = "."')
+    read = part('decimal = ","\namount = { column = "a", thousands = "." }').columns["amount"]
+    assert (read.decimal, read.thousands) == (",", ".")
+    for section in ('thousands = "."', 'decimal = ","\nthousands = ","'):
+        refused(r"\[events\] decimal and thousands are both '[.,]'.*write both", part, section)
     alike = 'amount = { column = "a", decimal = ",", thousands = "," }'
     refused("amount decimal and thousands are both ','", part, alike)
     for form, message in [

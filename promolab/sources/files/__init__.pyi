@@ -5,7 +5,6 @@ from .reading import SUFFIXES as SUFFIXES
 from .reading import find_files as find_files
 from .reading import kind_of as kind_of
 from .reading import read_files as read_files
-from .reading import refuse_duckdb as refuse_duckdb
-from .reading import zips_in as zips_in
+from .reading import unread_in as unread_in
 
 __all__: list[str] = []

@@ -183,19 +183,26 @@ def utf8_chunks(path: Path, encoding: str, size: int = CHUNK, skip: int = 0) -> 
     yield from chunks
 
 
-def _decoded(path: Path, encoding: str, size: int) -> Iterator[bytes]:
+class _DecodingError(DataError):
+    """A byte that does not belong to an encoding, and its line."""
+
+    def __init__(self, said: str, line: int, byte: int) -> None:
+        super().__init__(said)
+        self.line, self.byte = line, byte
+
+
+def _decoded(path: Path, encoding: str, size: int = CHUNK) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)()
     line, first = 1, True
     for chunk in _then_the_end(raw_chunks(path, size)):
-        text = chunk
-        if encoding != "utf-8":
-            text = _decode(decoder, chunk, path, encoding, line).encode()
-        elif not chunk.isascii() or not chunk or decoder.getstate()[0]:
-            _decode(decoder, chunk, path, encoding, line)  # to check; the bytes stay as they are
+        utf8 = encoding == "utf-8"
+        text = chunk if utf8 else _decode(decoder, chunk, path, encoding, line).encode()
         if first and text:
             text, first = text.removeprefix(codecs.BOM_UTF8), False
         if b"\0" in text:
             _holds_nul(path, encoding, line + text.count(b"\n", 0, text.index(b"\0")))
+        if utf8 and (not chunk.isascii() or not chunk or decoder.getstate()[0]):
+            _decode(decoder, chunk, path, encoding, line)  # to check; the bytes stay as they are
         line += text.count(b"\n")
         if text:
             yield text
@@ -216,11 +223,13 @@ def _decode(
         # What the decoder held back from the chunk before comes first in the bytes it names.
         held_back = len(error.object) - len(chunk)
         decoder.setstate(state)
-        readable = decoder.decode(chunk[: max(error.start - held_back, 0)])
-        raise DataError(
-            f"{path.name} is not {encoding} throughout: line {line + readable.count(chr(10))} "
-            f"holds the byte 0x{error.object[error.start]:02X}, which does not belong there; "
-            f"state the file's encoding in shop.toml, e.g. {EXAMPLES}"
+        line += decoder.decode(chunk[: max(error.start - held_back, 0)]).count("\n")
+        byte = error.object[error.start]
+        raise _DecodingError(
+            f"{path.name} is not {encoding} throughout: line {line} holds the byte 0x{byte:02X}, "
+            f"which does not belong there; state the file's encoding in shop.toml, e.g. {EXAMPLES}",
+            line,
+            byte,
         ) from error
 
 
@@ -240,28 +249,18 @@ def recognise(path: Path) -> str:
     DataError
         If it is in anything else, or in two encodings; names the lines that show it.
     """
-    ascii_only, bad_line, bad_byte = True, 0, 0
     start = next(raw_chunks(path, 4), b"")
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError(
             f'{path.name} looks like UTF-16; write encoding = "utf-16" in shop.toml '
             "(in this table's section)"
         )
-    decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
-    for chunk in _then_the_end(raw_chunks(path)):
-        if b"\0" in chunk:
-            _holds_nul(path, "utf-8", line + chunk.count(b"\n", 0, chunk.index(b"\0")))
-        if not chunk.isascii() or decoder.getstate()[0]:
-            ascii_only, held_back = False, len(decoder.getstate()[0])
-            try:
-                decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                bad_line = line + chunk.count(b"\n", 0, max(error.start - held_back, 0))
-                bad_byte = error.object[error.start]
-                break
-        line += chunk.count(b"\n")
-    if bad_line:
-        return _other_than_utf8(path, bad_line, bad_byte)
+    ascii_only = not start.startswith(codecs.BOM_UTF8)
+    try:
+        for chunk in _decoded(path, "utf-8"):
+            ascii_only = ascii_only and chunk.isascii()
+    except _DecodingError as error:
+        return _other_than_utf8(path, error.line, error.byte)
     return "ascii" if ascii_only else "utf-8"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,6 @@ from promolab.sources.files.csv_files import (
 )
 
 ROWS_AT_A_TIME = 20_000
-ERRORS = {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"}
 ERROR_CELL = re.compile(rb'<c\b(?=[^>]*\bt="e")[^>]*\br="([A-Z]+[0-9]+)"')
 
 
@@ -70,7 +69,7 @@ def excel_to_parquet(
     page = _choose(path, pages, sheet)
     where = f"{path.name}, sheet {page.name!r}"
     _no_error_cells(path, page.name)
-    top, left = page.start or (0, 0)
+    top, _ = page.start or (0, 0)
     if names is None and not skip:
         _no_title(where, page, top)
     top = max(top, skip)
@@ -85,14 +84,9 @@ def excel_to_parquet(
         raise DataError(f"{where} has {width} columns, `names` has {len(columns)}")
     schema = pa.schema([(name, pa.string()) for name in columns])
     target = new_file(table)
-    first = top + (2 if names is None else 1)
     with pq.ParquetWriter(target, schema) as writer:
-        for number, part in _parts(rows, first):
+        while part := list(itertools.islice(rows, ROWS_AT_A_TIME)):
             cells = [[_text(cell) for cell in column] for column in zip(*part, strict=True)]
-            for i, column in enumerate(cells):
-                bad = next((j for j, text in enumerate(column) if text in ERRORS), None)
-                if bad is not None:
-                    _holds_error(where, f"{_letters(left + i)}{number + bad}", column[bad])
             arrays = [pa.array(column, pa.string()) for column in cells]
             writer.write_table(_without_empty_rows(pa.Table.from_arrays(arrays, schema=schema)))
     return target, tuple(columns)
@@ -155,17 +149,6 @@ def _choose(path: Path, pages: Any, sheet: str | None) -> Any:
     return pages.get_sheet_by_name(filled[0])
 
 
-def _parts(rows: Iterator[list[Any]], first: int) -> Iterator[tuple[int, list[list[Any]]]]:
-    part: list[list[Any]] = []
-    for row in rows:
-        part.append(row)
-        if len(part) == ROWS_AT_A_TIME:
-            yield first, part
-            first, part = first + len(part), []
-    if part:
-        yield first, part
-
-
 def _without_empty_rows(part: Any) -> Any:
     import functools
 
@@ -198,21 +181,6 @@ def _text(cell: Any) -> str | None:
     return None if cell is None else str(cell)
 
 
-def _letters(column: int) -> str:
-    """Return a column's letters from its number, which starts at 0.
-
-    Examples
-    --------
-    >>> _letters(0), _letters(27)
-    ('A', 'AB')
-    """
-    letters = ""
-    while column >= 0:
-        letters = chr(ord("A") + column % 26) + letters
-        column = column // 26 - 1
-    return letters
-
-
 def _no_error_cells(path: Path, sheet: str) -> None:
     """Refuse a sheet with a cell such as ``#DIV/0!``, which the reader would take for empty."""
     if not zipfile.is_zipfile(path):
@@ -226,7 +194,10 @@ def _no_error_cells(path: Path, sheet: str) -> None:
             while chunk := file.read(1 << 20):
                 rest += chunk
                 if found := ERROR_CELL.search(rest):
-                    _holds_error(f"{path.name}, sheet {sheet!r}", found[1].decode(), "an error")
+                    raise DataError(
+                        f"{path.name}, sheet {sheet!r}: the cell {found[1].decode()} holds an "
+                        "error in place of a value; correct its formula or empty it"
+                    )
                 rest = rest[max(rest.rfind(b"<c"), 0) :]
 
 
@@ -243,10 +214,3 @@ def _part_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
     target = next((e.get("Target", "") for e in links if e.get("Id") == number), "")
     part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
     return part if part in archive.namelist() else None
-
-
-def _holds_error(where: str, cell: str, what: str | None) -> None:
-    raise DataError(
-        f"{where}: the cell {cell} holds {what} in place of a value; correct its formula or empty "
-        "it"
-    )

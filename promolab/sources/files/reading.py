@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any, NoReturn
@@ -169,39 +169,29 @@ def find_files(folder: Path, table: str, patterns: str | Sequence[str] | None = 
     return sorted(set(found), key=lambda path: path.relative_to(folder).as_posix())
 
 
-def zips_in(folder: Path) -> list[str]:
-    """Return sentences on the zip archives of a folder: what is in them is not read.
+def unread_in(folder: Path) -> list[str]:
+    """Return sentences on what may hold tables in a folder and is not read from there.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = (Path(folder) / "sales.zip").write_bytes(b"PK")
-    ...     zips_in(Path(folder))
+    ...     unread_in(Path(folder))
     ['sales.zip is a zip archive, which is not read; unzip it if it holds a table.']
     """
-    return [
-        f"{path.name} is a zip archive, which is not read; unzip it if it holds a table."
-        for path in sorted(folder.iterdir())
-        if path.name.lower().endswith(".zip") and path.is_file()
-    ]
-
-
-def refuse_duckdb(folder: Path) -> None:
-    """Say which file to give, where a folder without tables holds a DuckDB file.
-
-    Raises
-    ------
-    DataError
-        If there is one.
-    """
-    found = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_duckdb(path)]
-    if found:
-        names = ", ".join(path.name for path in found[:3])
-        raise DataError(
-            f"the folder {folder.name or folder} holds {names} and no csv, parquet or Excel file of"
-            f" a table; give that file: {folder / found[0].name}"
-        )
+    said = []
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        if path.name.lower().endswith(".zip"):
+            said.append(
+                f"{path.name} is a zip archive, which is not read; unzip it if it holds a table."
+            )
+        elif _is_duckdb(path):
+            said.append(
+                f"{path.name} is a DuckDB file, a source by itself; to read it, give that file: "
+                f"{path}."
+            )
+    return said
 
 
 def _is_duckdb(path: Path) -> bool:
@@ -213,18 +203,14 @@ def _is_duckdb(path: Path) -> bool:
 
 
 def _own_files(folder: Path, table: str) -> list[Path]:
-    places: list[list[Path]] = []
+    places = []
     for path in sorted(folder.iterdir()):
         suffix = _suffix(path)
-        is_file = suffix is not None and suffix not in NOT_TABLES and not path.is_dir()
-        name = path.name[: -len(suffix)] if is_file and suffix else path.name
-        if name.lower() != table or not (is_file or path.is_dir()):
-            continue
-        inside = [path] if is_file else _files_in(path)
-        if inside and name != table:
-            raise DataError(f"{path.name}: write the table's name in lower case, {table!r}")
-        if inside:
-            places.append(inside)
+        if path.is_dir():
+            places.append(_files_in(path) if path.name.lower() == table else [])
+        elif suffix and suffix not in NOT_TABLES and path.name[: -len(suffix)].lower() == table:
+            places.append([path])
+    places = [place for place in places if place]
     if len(places) > 1:
         one, other = (p[0] if p[0].parent == folder else p[0].parent for p in places[:2])
         raise DataError(
@@ -257,17 +243,12 @@ def _matching(folder: Path, table: str, pattern: str) -> list[Path]:
             raise DataError(f"{table}: files = {pattern!r} is no pattern ({error})") from error
     if not found:
         there = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if _suffix(p)]
-        raise DataError(f"{table}: files = {pattern!r} matches no file; {_near(pattern, there)}")
+        close = difflib.get_close_matches(pattern, there, n=1)
+        options = nearest(pattern, [*close, *sorted(there)[:20]])
+        raise DataError(f"{table}: files = {pattern!r} matches no file; {options}")
     for path in found:
         kind_of(path)
     return found
-
-
-def _near(pattern: str, there: list[str]) -> str:
-    if not there:
-        return "the folder holds no csv, parquet or Excel file"
-    close = difflib.get_close_matches(pattern, there, n=1)
-    return nearest(pattern, [*close, *sorted(there)[:20]])
 
 
 def _stays_inside(folder: Path, path: Path) -> None:
@@ -373,17 +354,7 @@ class Raw:
     files: tuple[OneFile, ...] = ()
 
 
-def read_files(
-    con: Any,
-    table: str,
-    paths: Sequence[Path],
-    *,
-    encoding: str | None = None,
-    separator: str | None = None,
-    names: Sequence[str] | None = None,
-    sheet: str | None = None,
-    skip: int = 0,
-) -> Raw:
+def read_files(con: Any, table: str, paths: Sequence[Path], **written: Any) -> Raw:
     """Read the files of a table, one below the other, matched by column name.
 
     Parameters
@@ -394,14 +365,9 @@ def read_files(
         The table's name, for messages.
     paths : sequence of Path
         Its files, all csv, all Excel or all parquet.
-    encoding, separator : str, optional
-        Of csv files; otherwise recognised.
-    names : sequence of str, optional
-        The columns of csv or Excel files without a header line.
-    sheet : str, optional
-        The sheet of Excel files.
-    skip : int
-        Lines above the column names of csv or Excel files.
+    **written
+        How csv files are written (encoding, separator, names, skip), or Excel files (sheet, names,
+        skip): as `open_csv` and `excel_to_parquet` take it; what is not said is recognised.
 
     Returns
     -------
@@ -421,14 +387,7 @@ def read_files(
     if not paths:
         raise DataError(f"the table {table!r} has no file")
     kind = _one_kind(table, paths)
-    stated: dict[str, Any] = {
-        "encoding": encoding,
-        "separator": separator,
-        "names": names,
-        "sheet": sheet,
-    }
-    stated |= {"skip": skip or None}
-    _fits_kind(table, kind, {key for key, value in stated.items() if value is not None})
+    _fits_kind(table, kind, written)
     before = [_state(path) for path in paths]
     notes: tuple[str, ...] = ()
     rows: list[int] = []
@@ -437,13 +396,13 @@ def read_files(
             read = paths
             columns = one_spelling(paths, check_schemas(paths))
         elif kind == "csv":
-            csvs = [open_csv(path, encoding, separator, names, skip) for path in paths]
+            csvs = [open_csv(path, **written) for path in paths]
             columns = one_spelling(paths, [file.columns for file in csvs])
             notes = _encodings_said(table, paths, [file.recognised for file in csvs])
             alike = [replace(f, columns=c) for f, c in zip(csvs, columns, strict=True)]
             read = [csv_to_parquet(table, alike, rows=rows)]
         else:
-            done = [excel_to_parquet(table, path, sheet, names, skip) for path in paths]
+            done = [excel_to_parquet(table, path, **written) for path in paths]
             read = [path for path, _ in done]
             columns = one_spelling(paths, [names for _, names in done])
         if len(paths) > 1 and kind != "csv":
@@ -506,12 +465,12 @@ def _one_kind(table: str, paths: list[Path]) -> str:
     return kinds[0]
 
 
-def _fits_kind(table: str, kind: str, stated: set[str]) -> None:
+def _fits_kind(table: str, kind: str, written: Mapping[str, Any]) -> None:
     allowed = {
         "csv": {"encoding", "separator", "names", "skip"},
         "excel": {"names", "sheet", "skip"},
     }
-    wrong = sorted(stated - allowed.get(kind, set()))
+    wrong = sorted({*written} - allowed.get(kind, set()))
     if wrong:
         raise DataError(
             f"`{wrong[0]}` does not apply to {table}, whose files are {kind} files; take it out"

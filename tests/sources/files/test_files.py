@@ -50,7 +50,7 @@ def names(paths: list[Path], folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     "name",
-    ["events.parquet", "events.csv", "events.csv.gz", "events.tsv", "events.xlsx", "events.CSV"],
+    ["events.parquet", "events.csv", "events.csv.gz", "events.tsv", "events.xlsx", "Events.CSV"],
 )
 def test_a_tables_own_file(tmp_path, name):
     for file in (name, "customers.csv", "events.txt", "events.json", ".events.csv", "shop.toml"):
@@ -70,12 +70,6 @@ def test_a_table_in_two_places(tmp_path):
     put(tmp_path, events__csv="a\n", events__tsv="a\n", sales__csv="a\n", sales___a__csv="a\n")
     spoilt("in two files, events.csv and events.tsv; keep one", find_files, tmp_path, "events")
     spoilt(r"lies in two files, sales and sales.csv; keep one", find_files, tmp_path, "sales")
-
-
-def test_a_tables_name_is_lower_case(tmp_path):
-    put(tmp_path, Events__csv="a\n", Sales___a__csv="a\n")
-    spoilt(r"Events.csv: write .* in lower case, 'events'", find_files, tmp_path, "events")
-    spoilt(r"Sales: write .* in lower case, 'sales'", find_files, tmp_path, "sales")
 
 
 def test_patterns(tmp_path):
