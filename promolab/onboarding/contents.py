@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import re
 import unicodedata
@@ -41,7 +40,6 @@ _CLOCKS = (
     *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", ":%H:%M:%S"),
     *("T%H:%M:%S", ", %H:%M", ", %H:%M:%S", " %H:%M:%S %z", " %H:%M %z"),
 )
-_DAY_FIRST = {"%d/%m": "%m/%d", "%d-%m": "%m-%d", "%d.%m": "%m.%d"}
 
 
 @dataclass(frozen=True)
@@ -95,15 +93,6 @@ class TimeLook:
     format: str | None
     zoned: bool = False
     has_clock: bool = True
-
-    @property
-    def twin(self) -> str | None:
-        """The same format with day and month exchanged, None where there is none."""
-        for day_first, month_first in _DAY_FIRST.items():
-            for ours, other in ((day_first, month_first), (month_first, day_first)):
-                if self.format and self.format.startswith(ours):
-                    return self.format.replace(ours, other)
-        return None
 
 
 @dataclass(frozen=True)
@@ -340,11 +329,6 @@ def ask(theirs: Theirs, asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value or 0 for name, value in found[0].items() if name != "_rows"}
 
 
-def is_empty(value: Any) -> Any:
-    """Return which rows of a column hold nothing."""
-    return value.isnull() | (value.strip() == "") if value.type().is_string() else value.isnull()
-
-
 def how_many(expression: Any) -> Any:
     """Return in how many rows something holds."""
     return expression.fill_null(False).cast("int64").sum()
@@ -382,28 +366,16 @@ def time_in(theirs: Theirs, look: Look, clock: Look | None = None) -> Written:
         The column of the time of day, where that is another one.
     """
     candidates = _with_clock(times_of(look), clock)
-    first = candidates[0]
     if look.type.is_temporal():
-        return Written(first, say("as_it_lies", type=str(look.type)))
-    others = [c.format for c in candidates[1:]]
+        return Written(candidates[0], say("as_it_lies", type=str(look.type)))
+    bad = dict.fromkeys(candidates, 0)
     # A whole column is not tried on somebody's warehouse.
-    if (not others and first.twin is None) or not is_embedded(theirs.engine):
-        check = say("fits_as_well", form=others[0]) if others else ""
-        return Written(first, say("all_sampled", n=look.filled), check)
-    value = theirs.table[look.name]
-    if clock is not None:
-        value = value.strip().concat(" ", theirs.table[clock.name].cast("string"))
-    forms = list(dict.fromkeys([*(c.format or "" for c in candidates), first.twin or ""]))
-    forms = [form for form in forms if form]
-    bad = {
-        f"bad{i}": how_many(
-            to_time(look.name, value, Value(format=form), Settings(), theirs.engine)[1][0].bad
-        )
-        for i, form in enumerate(forms)
-    }
-    given = how_many(~is_empty(theirs.table[look.name]))
-    found = ask(theirs, {**bad, "given": given})
-    return _chosen(forms, found, candidates)
+    if len(candidates) > 1 and is_embedded(theirs.engine):
+        bad = _unreadable(theirs, look, clock, candidates)
+    best, *others = sorted(candidates, key=bad.__getitem__)
+    as_well = [other.format for other in others if bad[other] == bad[best]]
+    check = say("fits_as_well", form=as_well[0]) if as_well else ""
+    return Written(best, say("all_sampled", n=look.filled), check)
 
 
 def _with_clock(candidates: Sequence[TimeLook], clock: Look | None) -> list[TimeLook]:
@@ -413,29 +385,22 @@ def _with_clock(candidates: Sequence[TimeLook], clock: Look | None) -> list[Time
     return [TimeLook(f"{c.format} {form}" if c.format else None) for c in candidates]
 
 
-def _chosen(
-    forms: Sequence[str], found: Mapping[str, int], candidates: Sequence[TimeLook]
-) -> Written:
-    """Choose the format that fits the whole column; say if another one does as well."""
-    given = found["given"]
-    looks = {c.format: c for c in candidates}
-    order = sorted(range(len(forms)), key=lambda i: (found[f"bad{i}"], i))
-    best = order[0]
-    form, bad = forms[best], found[f"bad{best}"]
-    like = looks.get(form) or candidates[0]
-    how = TimeLook(form, like.zoned, like.has_clock)
-    others = [forms[i] for i in order[1:] if found[f"bad{i}"] == bad]
-    other = others[0] if others else ""
-    if bad:
-        check = say("do_not_fit", bad=bad, given=given, other=other)
-        return Written(how, say("fit", n=given - bad), check)
-    # What the other order of day and month cannot read has a day above 12.
-    above = found[f"bad{forms.index(how.twin)}"] if not other and how.twin in forms else 0
-    why = say("all_fit", n=given, above=above)
-    return Written(how, why, say("either_order", form=other) if other else "")
+def _unreadable(
+    theirs: Theirs, look: Look, clock: Look | None, candidates: Sequence[TimeLook]
+) -> dict[TimeLook, int]:
+    """Count the rows of the whole column that each way of writing times cannot read."""
+    value = theirs.table[look.name]
+    if clock is not None:
+        value = value.strip().concat(" ", theirs.table[clock.name].cast("string"))
+    asked = {}
+    for i, each in enumerate(candidates):
+        how = Value(format=each.format)
+        (problem,) = to_time(look.name, value, how, Settings(), theirs.engine)[1]
+        asked[f"bad{i}"] = how_many(problem.bad)
+    return dict(zip(candidates, ask(theirs, asked).values(), strict=True))
 
 
-def convention_of(theirs: Theirs, looks: Sequence[Look], *, whole: bool = False) -> Written | None:
+def convention_of(theirs: Theirs, looks: Sequence[Look]) -> Written | None:
     """Say how the numbers of some columns are written; None where no one way fits them all.
 
     Parameters
@@ -444,8 +409,6 @@ def convention_of(theirs: Theirs, looks: Sequence[Look], *, whole: bool = False)
         The table.
     looks : sequence of Look
         Its columns that hold numbers.
-    whole : bool
-        Whether to ask the whole columns, not the sample only.
     """
     texts = [look for look in looks if look.is_text]
     if not texts:
@@ -464,17 +427,16 @@ def convention_of(theirs: Theirs, looks: Sequence[Look], *, whole: bool = False)
     if not common:
         return None
     common, doubt = _with_thousands(common, [value for look in texts for value in look.values])
-    if not whole:
+    if not is_embedded(theirs.engine):
         return Written(common[0], check=doubt)
-    # The way in which the fewest values of the whole columns are no number, the plainest first.
-    wrong = {}
-    for how in common:
+
+    def wrong(how: Convention) -> int:
         bad = {f"n{i}": how_many(number_in(theirs, x.name, how)[1]) for i, x in enumerate(texts)}
-        wrong[how] = sum(ask(theirs, bad).values())
-        if not wrong[how]:
-            return Written(how, check=doubt)
-    least = min(common, key=lambda how: wrong[how])
-    return Written(least, check=say("no_numbers", n=wrong[least]))
+        return sum(ask(theirs, bad).values())
+
+    # The sample need not show all ways: the plainest that reads the whole columns, or most of them.
+    best = next((how for how in common if not wrong(how)), None)
+    return Written(best or min(common, key=wrong), check=doubt)
 
 
 def _with_thousands(
@@ -484,15 +446,13 @@ def _with_thousands(
     first = common[0]
     marked = [value for value in values if re.search(r"\d[.,]\d", value)]
     grouped = bool(marked) and all(re.search(r"^\D*\d{1,3}([.,]\d{3})+\D*$", v) for v in marked)
-    if not grouped or first.thousands:
-        return common, ""
     other = next((c for c in common if c.thousands == first.decimal), None)
-    if other is None:
+    if not grouped or first.thousands or other is None:
         return common, ""
     if first.decimal == ".":
-        return common, say("points", keys='decimal = ",", thousands = "."')
+        return common, say("three_digits", keys='decimal = ",", thousands = "."')
     rest = [c for c in common if c not in (first, other)]
-    return [other, first, *rest], say("commas", keys='decimal = ","')
+    return [other, first, *rest], say("three_digits", keys='decimal = ","')
 
 
 def words_in(theirs: Theirs, column: str, most: int = 60) -> dict[str, int]:
@@ -502,38 +462,3 @@ def words_in(theirs: Theirs, column: str, most: int = 60) -> dict[str, int]:
     found = found.filter(found.word.notnull()).order_by([found.n.desc(), found.word]).limit(most)
     rows = found.to_pyarrow().to_pylist()
     return {row["word"]: row["n"] for row in rows}
-
-
-def prefixes_in(
-    theirs: Theirs, column: str, below: Any, unnamed: Any, most: int = 20
-) -> list[dict[str, Any]]:
-    """Return the letters that ids begin with, and how many of their rows are what.
-
-    Parameters
-    ----------
-    theirs : Theirs
-        The table.
-    column : str
-        The column of ids.
-    below, unnamed : ibis BooleanValue
-        Rows below zero, and rows without a customer.
-    most : int
-        As many at most.
-
-    Returns
-    -------
-    list of dict
-        ``letters`` (empty where there are none), ``rows``, ``below`` and ``unnamed``, the most
-        frequent first.
-    """
-    table = theirs.table
-    starts = words_in(dataclasses.replace(theirs, table=table.select(s=table[column].left(1))), "s")
-    if len({start if start.isalpha() else "" for start in starts}) < 2:
-        return []
-    letters = table[column].re_extract(r"^([A-Za-z]{1,6})[-_ ]?\d", 1).fill_null("")
-    marked = table.select(letters=letters, below=below, unnamed=unnamed)
-    found = marked.group_by("letters").aggregate(
-        rows=marked.count(), below=how_many(marked.below), unnamed=how_many(marked.unnamed)
-    )
-    found = found.order_by([found.rows.desc(), found.letters]).limit(most)
-    return list(found.to_pyarrow().to_pylist())

@@ -7,29 +7,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promolab.contract import TABLES
+from promolab.contract import TABLES, is_empty
 from promolab.onboarding.contents import (
     Convention,
     Look,
     ask,
     how_many,
-    is_empty,
     number_in,
-    numbers_of,
-    prefixes_in,
     say,
     words_in,
 )
 from promolab.onboarding.matching import Choice
 from promolab.results import words_of
 from promolab.sources import STATUS_DONE, STATUS_OPEN, column_rank, key, kind_of_word, table_rank
-from promolab.wording import count, percent
+from promolab.wording import count
 
 _RETURNS = ("C", "CN", "CR", "R", "RET", "RMA", "RT", "ST", "GS")
-_VIEWS = {
-    "view": ("pageviews", "pageview", "views", "visits", "weblog", "browsing", "浏览记录"),
-    "click": ("clicks", "clickstream", "点击流"),
-}
 _MOST_UNKNOWN = 8
 _MOST_STATES = 30
 
@@ -61,16 +54,9 @@ def line_of(column: str, name: str, why: str, check: str = "", **more: Any) -> L
     return Line(column, value, why, check)
 
 
-def share(part: float, whole: float) -> str:
-    """Write a share in percent.
-
-    Examples
-    --------
-    >>> share(1, 3), share(1, 1000)
-    ('33 %', '0.1 %')
-    """
-    rate = part / whole if whole else 0.0
-    return percent(rate, decimals=int(0 < rate < 0.1))
+def share(part: float, whole: float) -> float:
+    """Return which share of the whole a part is; 0 of nothing."""
+    return part / whole if whole else 0.0
 
 
 def with_rows(found: Mapping[str, int], words: Iterable[str]) -> list[str]:
@@ -220,14 +206,23 @@ def _below(choice: Choice, how: Convention) -> tuple[str, Any] | None:
 
 
 def _by_prefix(choice: Choice, how: Convention) -> Line | None:
+    """Say which letters at the beginning of an order's id mean a return, or an adjustment."""
     import ibis
 
     if not choice.has("order_id") or not choice.picks["order_id"].look.is_text:
         return None
-    sign = _below(choice, how)
-    column, customer = choice.picks["order_id"].name, choice.picks["customer_id"].name
-    below = ibis.literal(False) if sign is None else sign[1].fill_null(False)
-    found = prefixes_in(choice.theirs, column, below, is_empty(choice.theirs.table[customer]))
+    sign, table = _below(choice, how), choice.theirs.table
+    column, customer = (choice.picks[name].name for name in ("order_id", "customer_id"))
+    marked = table.select(
+        letters=table[column].re_extract(r"^([A-Za-z]{1,6})[-_ ]?\d", 1).fill_null(""),
+        below=ibis.literal(False) if sign is None else sign[1].fill_null(False),
+        unnamed=is_empty(table[customer]),
+    )
+    starts = marked.group_by("letters").aggregate(
+        rows=marked.count(), below=how_many(marked.below), unnamed=how_many(marked.unnamed)
+    )
+    starts = starts.order_by([starts.rows.desc(), starts.letters]).limit(20)
+    found = starts.to_pyarrow().to_pylist()
     if not 2 <= len(found) <= 10 or found[0]["rows"] < 0.8 * sum(f["rows"] for f in found):
         return None
     means, why, check = {}, [], []
@@ -267,10 +262,9 @@ def _by_sign(choice: Choice, how: Convention) -> Line | None:
 
 def _constant(choice: Choice) -> Line:
     bought = any(choice.has(c) for c in ("amount", "price", "order_id", "quantity"))
-    if not bought:
-        for kind, names in _VIEWS.items():
-            if key(re.sub(r"\d", "", choice.theirs.stem)) in names:
-                return Line("kind", {"value": kind}, say("kind_by_table"))
+    named = kind_of_word("events", re.sub(r"\d", "", choice.theirs.stem))
+    if not bought and named in ("view", "click"):
+        return Line("kind", {"value": named}, say("kind_by_table"))
     doubt = "" if bought or table_rank("events", choice.theirs.stem) else say("no_buying")
     return Line("kind", {"value": "purchase"}, say("one_kind"), doubt)
 
@@ -288,52 +282,28 @@ def amount_of(choice: Choice, how: Convention) -> Line | None:
     picks = choice.picks
     if choice.has("quantity", "price"):
         factors = [picks["quantity"].name, picks["price"].name]
-        if not choice.has("amount"):
-            return _total_by_content(choice, how, factors)
-        return _checked_total(choice, how, factors)
+        return (_checked_total if choice.has("amount") else _product)(choice, how, factors)
     if choice.has("amount"):
-        whole = all(re.fullmatch(r"\d+([.,]0+)?", v) for v in picks["amount"].look.values)
-        doubt = whole and choice.has("price")
-        check = say("units_alone", name=picks["price"].name) if doubt else ""
-        return _money("amount", picks["amount"].name, say("numbers_by_name"), check)
+        return _money("amount", picks["amount"].name, say("by_name"))
     if choice.has("price"):
-        return _money("amount", picks["price"].name, say("numbers_by_name"), say("a_price"))
+        return _money("amount", picks["price"].name, say("by_name"), say("a_price"))
     return None
 
 
-def _total_by_content(choice: Choice, how: Convention, factors: list[str]) -> Line:
-    """Find the column that holds units × price, or that less the discount, whatever its name."""
-    taken = {pick.name for pick in choice.picks.values()}
-    free = [look.name for look in choice.looks if look.name not in taken and numbers_of(look)]
+def _product(choice: Choice, how: Convention, factors: list[str]) -> Line:
+    """Propose units × price, or the price alone where it is that of all pieces of a line."""
     units, price = (_number(choice, name, how) for name in factors)
-    wanted = {"": units * price}
-    if choice.has("discount"):
-        off = choice.picks["discount"].name
-        wanted = {f" − {off}": units * price - _number(choice, off, how), **wanted}
-    asked = {
-        f"{n} {m}": (_number(choice, name, how) - product).abs() < 0.011
-        for n, name in enumerate(free)
-        for m, product in enumerate(wanted.values())
-    }
-    sums = {n: how_many(v) for n, v in asked.items()}
-    found = ask(choice.theirs, {**sums, "given": _both_given(units, price)}) if free else {}
-    best = max(sums, key=lambda n: found[n], default="")
-    if best and found[best] > 0.9 * found["given"] > 0:
-        n, m = map(int, best.split())
-        said = f"{factors[0]} × {factors[1]}{[*wanted][m]}"
-        why = say("equals", product=said, share=share(found[best], found["given"]))
-        return _money("amount", free[n], then(say("by_content"), why))
-    if of_line := _share_of_lines(choice, units, price):
+    if (of_line := _share_of_lines(choice, units, price)) > 0.5:
         return _money("amount", factors[1], say("of_the_line", units=factors[0], share=of_line))
     off = choice.picks["discount"].name if choice.has("discount") else ""
     check = say("not_taken_off", name=off) if off else ""
     return Line("amount", {"multiply": factors}, say("no_total"), check)
 
 
-def _share_of_lines(choice: Choice, units: Any, price: Any) -> str:
-    """Say in how many rows of several pieces a price is rather that of all; empty if in few."""
+def _share_of_lines(choice: Choice, units: Any, price: Any) -> float:
+    """Return in which share of the rows of several pieces a price is rather that of all."""
     if not choice.has("product_id"):
-        return ""
+        return 0.0
     product = choice.theirs.table[choice.picks["product_id"].name]
     rows = choice.theirs.table.select(product=product, units=units, price=price)
     rows = rows.filter(rows.units > 0, rows.price > 0)
@@ -342,40 +312,23 @@ def _share_of_lines(choice: Choice, units: Any, price: Any) -> str:
     many = rows.filter(rows.units > 1).join(ones, "product")
     nearer = (many.price / many.units - many.one).abs() < (many.price - many.one).abs()
     found = many.aggregate(n=many.count(), line=how_many(nearer)).to_pyarrow().to_pylist()[0]
-    line = found["line"] or 0
-    return share(line, found["n"]) if line > 0.5 * found["n"] else ""
+    return share(found["line"] or 0, found["n"])
 
 
 def _number(choice: Choice, column: str, how: Convention) -> Any:
     return number_in(choice.theirs, column, how)[0].cast("float64")
 
 
-def _both_given(units: Any, price: Any) -> Any:
-    """Return in how many rows both factors are known."""
-    return how_many(units.notnull() & price.notnull())
-
-
 def _checked_total(choice: Choice, how: Convention, factors: list[str]) -> Line:
-    """Compare the total with units × price: it may be the price of one unit."""
+    """Compare the total with units × price."""
     total = choice.picks["amount"].name
-    values = [_number(choice, name, how) for name in (total, *factors)]
-    given = values[0].notnull() & values[1].notnull() & values[2].notnull()
-    product = values[1] * values[2]
-    many = given & (values[1].abs() != 1) & (values[2] != 0)
-    asked = {
-        "given": given,
-        "equal": given & ((values[0].abs() - product.abs()).abs() < 0.011),
-        "many": many,
-        "unit": many & ((values[0].abs() - values[2].abs()).abs() < 0.011),
-    }
-    sums = {n: how_many(v) for n, v in asked.items()}
-    found = ask(choice.theirs, sums)
-    if found["many"] and found["unit"] > 0.9 * found["many"]:
-        why = say("of_a_unit", name=total, share=share(found["unit"], found["many"]))
-        return Line("amount", {"multiply": factors}, why)
-    equal = share(found["equal"], found["given"])
-    why = then(say("by_name"), say("equals", product=" × ".join(factors), share=equal))
-    off = found["given"] and found["equal"] < 0.5 * found["given"]
+    amount, units, price = (_number(choice, name, how) for name in (total, *factors))
+    given = amount.notnull() & units.notnull() & price.notnull()
+    equal = given & ((amount.abs() - (units * price).abs()).abs() < 0.011)
+    found = ask(choice.theirs, {"given": how_many(given), "equal": how_many(equal)})
+    rate = share(found["equal"], found["given"])
+    why = then(say("by_name"), say("equals", product=" × ".join(factors), share=rate))
+    off = found["given"] and rate < 0.5
     return _money("amount", total, why, say("another_total") if off else "")
 
 

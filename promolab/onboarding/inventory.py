@@ -31,15 +31,14 @@ from promolab.sources.files import (
     find_files,
     kind_of,
     read_files,
-    refuse_duckdb,
     sheets_of,
-    zips_in,
+    unread_in,
 )
 
 ENCODINGS = ("cp1252", "latin-1")
 """Tried in this order where a csv is neither UTF-8 nor GB18030."""
 MOST_TABLES = 60
-"""Tables that are looked at; those with a telling name come first."""
+"""Tables that are looked at."""
 
 _MONTHS = re.compile(
     r"(?<![a-z])(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez)[a-z]*|q[1-4]"
@@ -138,10 +137,8 @@ def take_inventory(source: str | Path) -> Inventory:
             files = _files_below(path)
         except OSError as error:
             raise DataError(f"{source} cannot be read ({error.strerror or error})") from error
-        if not files:
-            refuse_duckdb(path)
         tables, unread = _in_folder(path, files)
-        unread = (*unread, *zips_in(path))
+        unread = (*unread, *unread_in(path))
         return Inventory(path.resolve().name, str(source), tables, unread, path / "shop.toml")
     toml = path.parent / "shop.toml"
     try:
@@ -158,7 +155,9 @@ def take_inventory(source: str | Path) -> Inventory:
 def _in_database(url: str) -> tuple[tuple[Theirs, ...], tuple[str, ...]]:
     con = connect_url(url)
     found, unread = [], []
-    names = _telling_first(list_their_tables(con))
+    # Those with a telling name come first.
+    names = list_their_tables(con)
+    names = sorted(names, key=lambda name: (not _tells(name.rpartition(".")[2]), name))
     for name in names[:MOST_TABLES]:
         stem = name.rpartition(".")[2]
         try:
@@ -170,10 +169,6 @@ def _in_database(url: str) -> tuple[tuple[Theirs, ...], tuple[str, ...]]:
     if len(names) > MOST_TABLES:
         unread.append(f"{len(names) - MOST_TABLES} more tables were not looked at")
     return tuple(found), tuple(unread)
-
-
-def _telling_first(names: Sequence[str]) -> list[str]:
-    return sorted(names, key=lambda name: (not _tells(name.rpartition(".")[2]), name))
 
 
 def _tells(name: str) -> bool:
@@ -255,8 +250,7 @@ def _read(con: Any, folder: Path, group: list[Path], stated: Mapping[str, Any]) 
     raw, stated = _read_somehow(con, group, stated)
     where = {"files": files, **stated}
     named = group[0].parent.name if group[0].parent != folder else _stem(group[0])
-    plain = not stated and kind_of(group[0]) is not None
-    plain = plain and not group[0].name.lower().endswith(NOT_TABLES)
+    plain = not stated and not group[0].name.lower().endswith(NOT_TABLES)
     own = plain and named in TABLES and (group[0].parent != folder or len(group) == 1)
     name = files if isinstance(files, str) else f"{files[0]} and the like"
     if "sheet" in stated:

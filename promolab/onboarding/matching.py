@@ -11,15 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promolab.contract import TABLES, Column, without_zeros
+from promolab.contract import NUMBERS, TABLES, Column, without_zeros
 from promolab.onboarding.contents import Look, clock_of, is_id, look_at, numbers_of, say, times_of
 from promolab.onboarding.inventory import Theirs
-from promolab.sources import column_rank, key, kind_of_word, table_rank
+from promolab.sources import column_rank, kind_of_word, table_rank
 
 FEW = 50
 """As many different words a column of kinds may hold."""
 
-_NUMBERS = ("money", "share", "number")
 _EXTRA = {
     "price": Column("price", "money", "price of a unit"),
     "status": Column("status", "text", "state of the order"),
@@ -27,7 +26,6 @@ _EXTRA = {
     "currency": Column("currency", "text", "currency of the row's money"),
 }
 _SHARED = ("kind", "status", "time_of_day")
-_ID_LIKE = re.compile(r"(id|nr|no|code|key|number|编号|号)$")
 # What must be there for a table to be one of the contract's, where its name does not say so.
 _TELLING = {
     "promotions": ("promotion_id", "starts_at", "ends_at"),
@@ -98,9 +96,7 @@ class Choice:
         return all(column in self.picks for column in columns)
 
 
-def choose_tables(
-    tables: Sequence[Theirs],
-) -> tuple[list[Choice], list[Choice], list[Choice]]:
+def choose_tables(tables: Sequence[Theirs]) -> tuple[list[Choice], list[Choice]]:
     """Say which table of theirs is which of the contract's.
 
     Parameters
@@ -114,10 +110,8 @@ def choose_tables(
         At most one for each of theirs, in their order.
     incomplete : list of Choice
         Those whose name says what they are, and that lack a column which must be there.
-    unknown : list of Choice
-        The others, as the table of contacts that their values may show them to be.
     """
-    chosen, incomplete, unknown = [], [], []
+    chosen, incomplete = [], []
     for theirs in tables:
         looks = look_at(theirs.table)
         options = [_option(table, theirs, looks) for table in TABLES]
@@ -127,9 +121,7 @@ def choose_tables(
             chosen.append(fit)
         elif by_name:
             incomplete.append(by_name[0])
-        else:
-            unknown += [option for option in options if option.table == "exposures"]
-    return chosen, incomplete, unknown
+    return chosen, incomplete
 
 
 def _option(table: str, theirs: Theirs, looks: Sequence[Look]) -> Choice:
@@ -138,21 +130,9 @@ def _option(table: str, theirs: Theirs, looks: Sequence[Look]) -> Choice:
     needed = [c for c in TABLES[table].required if c != "kind"]
     lacks = tuple(c for c in needed if c not in picks)
     rank = table_rank(table, theirs.stem)
-    if table == "promotions" and rank is not None and lacks == ("promotion_id",):
-        own = _own_id(looks, picks)
-        picks, lacks = picks | own, () if own else lacks
     if table == "products" and "customer_id" in choose_columns("events", looks):
         rank = None if rank is None else rank + 5_000
     return Choice(table, theirs, looks, picks, rank, lacks)
-
-
-def _own_id(looks: Sequence[Look], picks: Mapping[str, Pick]) -> dict[str, Pick]:
-    """Return the column in which each promotion has another value, the one called an id first."""
-    taken = {pick.name for pick in picks.values()}
-    free = [look for look in looks if look.name not in taken and not times_of(look)]
-    own = [look for look in free if look.filled == look.distinct == look.rows and is_id(look)]
-    own.sort(key=lambda look: not _ID_LIKE.search(key(look.name)))
-    return {"promotion_id": Pick(own[0], say("by_content"))} if own else {}
 
 
 def _by_content(options: Sequence[Choice]) -> Choice | None:
@@ -239,7 +219,7 @@ def _holds(table: str, column: Column, look: Look) -> bool:
         return is_id(look)
     if column.type == "time":
         return bool(times_of(look))
-    if column.type in _NUMBERS:
+    if column.type in NUMBERS:
         return bool(numbers_of(look))
     if column.type == "flag":
         return look.distinct <= 3
@@ -259,7 +239,7 @@ def _counts(look: Look) -> bool:
 
 
 def _by_their_content(picks: dict[str, Pick], left: Sequence[Look]) -> None:
-    """Find time, kind and customer of events where no name says which columns they are."""
+    """Find time and kind of events where no name says which columns they are."""
     if "ts" not in picks:
         times = [look for look in left if (found := times_of(look)) and found[0].format != "excel"]
         if times:
@@ -268,13 +248,6 @@ def _by_their_content(picks: dict[str, Pick], left: Sequence[Look]) -> None:
         for look in left:
             if look.is_text and 0 < look.distinct <= FEW and _are_kinds(look):
                 picks["kind"] = Pick(look, say("by_content"))
-                break
-    if "customer_id" not in picks:
-        for look in left:
-            unclaimed = all(look.name != pick.name for pick in picks.values())
-            repeats = look.filled > 20 and 20 < look.distinct < 0.9 * look.filled
-            if unclaimed and repeats and _ID_LIKE.search(key(look.name)) and is_id(look):
-                picks["customer_id"] = Pick(look, say("by_content"))
                 break
 
 
@@ -348,21 +321,20 @@ def _left_out(choice: Choice, best: Choice) -> str:
 
 
 def matched(
-    chosen: Sequence[Choice], incomplete: Sequence[Choice], unknown: Sequence[Choice]
+    chosen: Sequence[Choice], incomplete: Sequence[Choice]
 ) -> tuple[list[Choice], list[Choice]]:
     """Find the columns in which other tables name the customers of the events, and the promotions.
 
     Parameters
     ----------
-    chosen, incomplete, unknown : sequence of Choice
+    chosen, incomplete : sequence of Choice
         From `choose_tables`.
 
     Returns
     -------
     chosen, incomplete : list of Choice
         A table whose customer no name tells is chosen where one of its columns holds the events'
-        customers; what matches no one, or only without leading zeros, is marked as doubtful. So is
-        a table of whatever name that holds customers, promotions and a time: contacts.
+        customers; what matches no one, or only without leading zeros, is marked as doubtful.
     """
     events = next(iter(combined(chosen)[0].get("events", ())), None)
     if events is None:
@@ -373,35 +345,9 @@ def matched(
         mended = _matched(choice, events) if choice.lacks == ("customer_id",) else choice
         (found if mended.has("customer_id") and not mended.lacks else left).append(mended)
     promotions = next(iter(combined(found)[0].get("promotions", ())), None)
-    if promotions is None:
-        return found, left
-    found = [_of_promotions(choice, promotions) for choice in found]
-    for choice in (*left, *unknown):
-        made = _contacts(choice, events, promotions)
-        if made is not None:
-            found.append(made)
-            left = [other for other in left if other is not choice]
+    if promotions is not None:
+        found = [_of_promotions(choice, promotions) for choice in found]
     return found, left
-
-
-def _contacts(choice: Choice, events: Choice, promotions: Choice) -> Choice | None:
-    """Return a table as contacts or responses where its values say that it is one."""
-    if choice.table not in ("exposures", "responses"):
-        return None
-    found = _matched(choice, events)
-    picks = dict(found.picks)
-    for look in _free(choice, picks):
-        if "promotion_id" not in picks and listing(choice, look, promotions):
-            picks["promotion_id"] = Pick(look, say("by_list", name=promotions.theirs.name))
-    times = [look for look in _free(choice, picks) if times_of(look)]
-    if "ts" not in picks and len(times) == 1:
-        picks["ts"] = Pick(times[0], say("only_time"))
-    if any(column not in picks for column in choice.lacks):
-        return None
-    named = () if choice.rank is not None else (say("is_it", table=choice.table),)
-    doubts = (*found.doubts, *named)
-    made = dataclasses.replace(found, picks=picks, lacks=(), doubts=doubts)
-    return _of_promotions(made, promotions)
 
 
 def _of_promotions(choice: Choice, promotions: Choice) -> Choice:
@@ -434,30 +380,16 @@ def listing(choice: Choice, look: Look, promotions: Choice) -> Look | None:
         Their id where that is it; None where no column has half of the values.
     """
     own = promotions.picks["promotion_id"]
-    picks = {ours: pick for ours, pick in promotions.picks.items() if ours != "name"}
-    free = _free(promotions, picks)
-    codes = [x for x in free if x.is_text and _tells_apart(x)]
+    taken = {pick.name for ours, pick in promotions.picks.items() if ours != "name"}
+    free = [look for look in promotions.looks if look.is_text and look.name not in taken]
+    # A code names a row rather than a group of them.
+    codes = [look for look in free if 0 < look.filled < 2 * look.distinct]
     for each in (own.look, *codes):
         named = dataclasses.replace(promotions, picks={"promotion_id": Pick(each)})
         (share,) = _shares(choice, named, [look], "promotion_id", any_case=each is not own.look)
         if share[1] >= MATCHING:
             return each
     return None
-
-
-def _tells_apart(look: Look) -> bool:
-    """Tell whether a column names a row rather than a group of them."""
-    return 0 < look.filled < 2 * look.distinct
-
-
-def _free(choice: Choice, picks: Mapping[str, Pick]) -> list[Look]:
-    """Return the columns that are nothing else yet."""
-    taken = {pick.name for pick in picks.values()}
-    return [look for look in choice.looks if look.name not in taken]
-
-
-def _customers(events: Choice) -> str:
-    return say("column_in", name=events.picks["customer_id"].name, table=events.theirs.name)
 
 
 def _matched(choice: Choice, events: Choice) -> Choice:
@@ -469,7 +401,8 @@ def _matched(choice: Choice, events: Choice) -> Choice:
     looks = [look for look in choice.looks if look.name not in taken and is_id(look)]
     shares = {name: (exact, bare) for name, exact, bare in _shares(choice, events, looks)}
     best = max(shares, key=lambda name: shares[name], default=None)
-    there = _customers(events)
+    who = events.picks["customer_id"].name
+    there = say("column_in", name=who, table=events.theirs.name)
     mine = shares.get(named.name, (0.0, 0.0)) if named else (0.0, 0.0)
     if best and mine[0] < HARDLY and shares[best][0] >= MATCHING:
         look = next(look for look in looks if look.name == best)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promolab.contract import NEEDS, TABLES, toml_line
+from promolab.contract import TABLES, toml_line
 from promolab.errors import DataError, InputError
 from promolab.language import language, speaking
 from promolab.onboarding.contents import say
@@ -62,14 +62,6 @@ def _incomplete(choice: Choice, events: Choice) -> str:
 
 
 WIDTH = 100
-_ZONES = {
-    "GBP": "Europe/London",
-    "USD": "America/New_York",
-    "CNY": "Asia/Shanghai",
-    "JPY": "Asia/Tokyo",
-    "BRL": "America/Sao_Paulo",
-    "MXN": "America/Mexico_City",
-}
 
 
 @dataclass(frozen=True)
@@ -234,11 +226,6 @@ def _text(
         yield ""
         for remark in remarks:
             yield from _comment(remark)
-    if missing := list(_missing(sections)):
-        yield ""
-        yield from _comment(say("more_possible", where="data/README.md"))
-        for sentence in missing:
-            yield from _comment(f"- {sentence}")
 
 
 def _shop_wide(sections: Sequence[Section]) -> Iterator[str]:
@@ -248,28 +235,26 @@ def _shop_wide(sections: Sequence[Section]) -> Iterator[str]:
         yield '# currency = "EUR"'
     else:
         yield from _line(said)
-    zone = _ZONES.get(said.value if said else "", "Europe/Berlin")
     yield from _comment(say("missing", what=say("zone", kind="IANA")))
-    yield f'# zone = "{zone}"'
+    yield '# zone = "Europe/Berlin"'
     if any(section.zoned is False for section in sections):
         yield from _line(Line("naive_times", "local", say("own_times"), say("if_utc", utc='"utc"')))
 
 
 def _section_text(table: str, section: Section, several: bool) -> Iterator[str]:
-    choice = section.choice
+    theirs = section.choice.theirs
     yield ""
-    by = "its_name" if table_rank(table, choice.theirs.stem) is not None else "its_columns"
-    facts = {"name": choice.theirs.name, "n": section.rows, "table": table}
+    by = "by_name" if table_rank(table, theirs.stem) is not None else "by_content"
+    facts = {"name": theirs.name, "n": section.rows, "why": section.since or say(by)}
     needless = not section.is_needed
-    yield from _comment(say("taken_for", why=section.since or say(by), needless=needless, **facts))
+    yield from _comment(say("taken_for", table=table, needless=needless, **facts))
     yield from _comments_on(section)
     if section.is_needed:
         yield f"[[{table}]]" if several else f"[{table}]"
         for key, value in section.where.items():
-            why = say(f"{key}_why", names="UTF-8, GB18030") if key in ("encoding", "skip") else ""
             # What is doubtful about the order lines was said of them.
             doubtful = key == "encoding" and not section.since
-            yield from _line(Line(key, value, why, say("encoding_check") if doubtful else ""))
+            yield from _line(Line(key, value, check=say("encoding_check") if doubtful else ""))
         for line in section.lines:
             yield from _line(line)
     else:
@@ -289,23 +274,6 @@ def _comments_on(section: Section) -> Iterator[str]:
         yield from _comment(say("kept", names=section.kept[:30], more_names=len(section.kept[30:])))
     if section.personal:
         yield from _comment(say("personal", names=section.personal))
-
-
-def _missing(sections: Mapping[str, Sequence[Section]]) -> Iterator[str]:
-    for ability, needs in NEEDS.items():
-        lacking = []
-        for need in needs:
-            table, _, column = need.partition(".")
-            if table not in sections:
-                lacking.append(table)
-            elif column and not any(x.key == column for s in sections[table] for x in s.lines):
-                lacking.append(need)
-        if lacking:
-            yield say("ability", ability=ability, needs=[_with_columns(name) for name in lacking])
-
-
-def _with_columns(name: str) -> str:
-    return f"{name} ({', '.join(TABLES[name].required)})" if name in TABLES else name
 
 
 def _line(line: Line) -> Iterator[str]:
@@ -345,4 +313,4 @@ def _summary(
     yield say("lacking", settings=settings, absent=[n for n in absent if n not in sections])
     if checks := text.count("\n# " + say("check", what="").strip()):
         yield say("doubtful", n=checks)
-    yield from (say("unread", why=sentence) for sentence in inventory.unread)
+    yield from (say("not_read", why=sentence) for sentence in inventory.unread)

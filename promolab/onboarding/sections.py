@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promolab.contract import TABLES, Settings, personal_values
+from promolab.contract import NUMBERS, TABLES, Settings, is_empty, personal_values
 from promolab.engines import is_embedded
 from promolab.errors import DataError
 from promolab.onboarding.contents import (
@@ -21,7 +21,6 @@ from promolab.onboarding.contents import (
     ask,
     convention_of,
     how_many,
-    is_empty,
     is_id,
     number_in,
     numbers_of,
@@ -82,17 +81,14 @@ def currency_of(choice: Choice, how: Convention) -> tuple[Line | None, Line | No
         return Line("currency", first, why, check) if first else None, named
     known = (how.symbol,) if how.symbol in CURRENCIES else SIGNS.get(how.symbol, ())
     if known:
-        check = say("shared_sign") if len(known) > 1 else ""
-        return Line("currency", known[0], say("with_sign", sign=how.symbol), check), None
+        check = say("shared") if len(known) > 1 else ""
+        return Line("currency", known[0], say("says_so", name=how.symbol), check), None
     for column in ("amount", "price"):
         if choice.has(column) and (code := currency_in(choice.picks[column].name)):
             name = choice.picks[column].name
-            check = "" if code == "EUR" or code in name.upper() else say("shared_name")
+            check = "" if code == "EUR" or code in name.upper() else say("shared")
             return Line("currency", code, say("says_so", name=name), check), None
     return None, None
-
-
-_NUMBERS = ("money", "share", "number")
 
 
 @dataclass(frozen=True)
@@ -156,22 +152,15 @@ def section_of(choice: Choice, *, several: bool = False, skip: tuple[str, ...] =
         Kinds of event that another table holds.
     """
     section = _section(choice, several, skip)
-    checks = _tried(section)
-    if checks:
-        # The sample did not show all ways in which numbers are written.
-        section = _section(choice, several, skip, whole=True)
-        checks = _tried(section)
-    return dataclasses.replace(section, checks=(*choice.doubts, *checks))
+    return dataclasses.replace(section, checks=(*choice.doubts, *_tried(section)))
 
 
-def _section(
-    choice: Choice, several: bool, skip: tuple[str, ...], *, whole: bool = False
-) -> Section:
+def _section(choice: Choice, several: bool, skip: tuple[str, ...]) -> Section:
     where = {} if choice.theirs.own and not several else dict(choice.theirs.where)
     lines: list[Line] = []
     numbers = _number_columns(choice)
     looks = [choice.picks[column].look for column in numbers]
-    written = convention_of(choice.theirs, looks, whole=whole)
+    written = convention_of(choice.theirs, looks)
     how: Convention = Convention() if written is None else written.how
     lines += _how_written(choice, numbers, how, "" if written is None else written.check)
     facts = _facts(choice)
@@ -231,7 +220,7 @@ def _terms_in_words(choice: Choice, lines: Sequence[Line]) -> list[Line]:
 
 
 def _number_columns(choice: Choice) -> list[str]:
-    named = [c.name for c in TABLES[choice.table] if c.type in _NUMBERS]
+    named = [c.name for c in TABLES[choice.table] if c.type in NUMBERS]
     return [c for c in (*named, "price") if c in choice.picks]
 
 
@@ -291,8 +280,6 @@ def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Li
     why, check = [pick.by], ""
     if column not in TABLES[choice.table].key:
         why.append(say("different", n=look.distinct, rows=look.filled))
-    elif look.filled == look.distinct:
-        why.append(say("all_different"))
     if pick.digits:
         more = {"digits": pick.digits}
     if pick.in_promotions:
@@ -305,8 +292,6 @@ def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Li
         why.append(_empty(column, facts))
         if choice.table == "events" and look.is_unique and look.filled > 100:
             check = say("hardly_twice")
-        elif pick.by == say("by_content"):
-            check = say("comes_back")
     return line_of(column, pick.name, then(*why), check, **more)
 
 
@@ -328,8 +313,6 @@ def _time(
         if column == "ends_at":
             more["last_day"] = True
             check.append(say("last_day", key="last_day"))
-    if whole.how.format in ("excel", "epoch_s", "epoch_ms"):
-        why.append(say(whole.how.format))
     line = line_of(column, pick.name, then(*why), then(*check), **more)
     if clock is not None:
         line = dataclasses.replace(line, value={"columns": [pick.name, clock.name], **more})
@@ -351,7 +334,7 @@ def _kind(choice: Choice) -> Line:
 def _other(choice: Choice, column: str, kind: str, pick: Pick, how: Convention) -> Line:
     """Propose a number, a text or a flag."""
     why, check, more = pick.by, "", dict[str, Any]()
-    if kind in _NUMBERS:
+    if kind in NUMBERS:
         number = number_in(choice.theirs, pick.name, how)[0]
         found = ask(
             choice.theirs,
@@ -425,20 +408,18 @@ def products_within(chosen: Mapping[str, Sequence[Choice]]) -> Section | None:
         theirs=dataclasses.replace(choice.theirs, own=False),
     )
     section = section_of(within)
-    table = choice.theirs.table
-    names = [pick.name for pick in picks.values()]
-    told = table.filter(~is_empty(table[picks["category"].name]))
-    pairs = told.select(names).distinct().count()
-    found = ask(choice.theirs, {"ids": table[picks["product_id"].name].nunique()})
-    more = int(pairs.execute()) - found["ids"]
-    checks = section.checks
-    if more > 0.5 * found["ids"]:
+    table = choice.theirs.table.select([pick.name for pick in picks.values()])
+    told = table.filter(~is_empty(table[picks["category"].name])).distinct()
+    ids = told[picks["product_id"].name]
+    found = told.aggregate(rows=told.count(), ids=ids.nunique()).to_pyarrow().to_pylist()[0]
+    if found["rows"] > 1.5 * found["ids"]:
         return None
-    if more > 0:
-        checks += (say("categories", n=more),)
-    where = {**section.where, "distinct": True}
     return dataclasses.replace(
-        section, where=where, kept=(), personal=(), checks=checks, since=say("since_category")
+        section,
+        where={**section.where, "distinct": True},
+        kept=(),
+        personal=(),
+        since=say("since_category"),
     )
 
 

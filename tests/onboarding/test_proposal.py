@@ -98,7 +98,7 @@ def test_an_export_of_invoice_lines(retail, tmp_path):
     text = flat(proposal)
     assert "empty in 20 % of 300 rows: 60 will be quarantined" in text
     assert "C: 10 rows, 100 % below zero" in text
-    assert re.search(r"all 300 values fit, and \d+ of them have a day above 12", text)
+    assert "all 300 sampled values fit" in text
     assert "Kept, not used: Description, Country." in text
     assert "# MISSING: the time zone" in text and "# MISSING: the currency" in text
     assert "zone" not in said(proposal) and said(proposal)["naive_times"] == "local"
@@ -151,9 +151,8 @@ def test_a_chinese_export_in_gb18030(tmp_path):
     proposal = propose(tmp_path / "shop")
     assert said(proposal)["currency"] == "CNY"
     # Where columns have Chinese names, it says why in Chinese.
-    assert "# 核对：其他货币也用这个符号" in proposal.text and "存疑：" in " ".join(
-        proposal.summary
-    )
+    assert "# 核对：其他货币也这样书写或称呼" in proposal.text
+    assert "存疑：" in " ".join(proposal.summary)
     assert 'customer_id = "用户ID"  # 按名称；抽样的 60 行中有 9 个不同取值' in proposal.text
     assert said(proposal)["events"]["symbol"] == "¥"
     shop = loaded(proposal, tmp_path, "Asia/Shanghai")
@@ -281,7 +280,7 @@ def test_numbers_that_the_sample_does_not_show(tmp_path):
     assert said(propose(tmp_path))["events"]["thousands"] == ","
     write(tmp_path, "sales.csv", [*rows, "3,2024-01-01,seven"])
     doubt = flat(propose(tmp_path))
-    assert "1 value are no number" in doubt or "1 values that are no number" in doubt
+    assert "1 values that are no number" in doubt
     assert "seven" not in doubt
 
 
@@ -340,14 +339,6 @@ def test_a_file_is_never_overwritten(retail, tmp_path):
     refused("cannot be written", write_proposal, proposal, tmp_path / "no" / "shop.toml")
 
 
-def test_only_columns_in_which_a_sign_occurs_are_the_reason_for_it(tmp_path):
-    rows = [f'{i},2024-01-{i % 28 + 1:02},{i % 3 + 1},"1.{i:03},50 €",{i}' for i in range(40)]
-    write(tmp_path, "sales.csv", ["Kunde,Datum,Menge,Betrag,Rabatt", *rows])
-    text = flat(propose(tmp_path))
-    for key in ("decimal", "thousands", "symbol"):
-        assert re.search(rf"^{key} = .*# as Betrag is written", text, re.MULTILINE), text
-
-
 SALES = [
     "Customer No,date,dollars",
     *(f"{i % 40:04d},2024-01-{1 + i % 28:02d},{i}.50" for i in range(1, 200)),
@@ -366,23 +357,19 @@ def test_a_title_is_skipped_an_archive_named_and_money_called_dollars_an_amount(
     write(tmp_path, "sales.csv", SALES)
     proposal = propose(tmp_path)
     assert said(proposal)["events"]["amount"] == "dollars" and said(proposal)["currency"] == "USD"
-    assert "CHECK: others are called so as well" in proposal.text
+    assert "CHECK: other currencies are written or called so as well" in proposal.text
 
 
-def test_a_customer_that_no_name_tells_is_found_by_its_values(tmp_path):
+def test_a_customer_that_no_name_or_a_wrong_one_tells_is_found_by_its_values(tmp_path):
     write(tmp_path, "sales.csv", SALES)
     write(tmp_path, "members.csv", ["ref,city", *(f"{i:04d},Leeds" for i in range(50))])
     proposal = propose(tmp_path)
     assert said(proposal)["customers"]["customer_id"] == "ref"
     assert "those of Customer No in sales.csv" in flat(proposal)
     assert loaded(proposal, tmp_path).customers.count().execute() == 50
-
-
-def test_another_column_than_the_name_says_is_taken_where_its_values_match(tmp_path):
-    write(tmp_path, "sales.csv", SALES)
-    people = ["customer_id,card,city", *(f"c{i},{i:04d},Leeds" for i in range(50))]
-    write(tmp_path, "people.csv", people)
-    assert said(propose(tmp_path))["customers"]["customer_id"] == "card"
+    people = ["customer_id,ref,city", *(f"c{i},{i:04d},Leeds" for i in range(50))]
+    write(tmp_path, "members.csv", people)
+    assert said(propose(tmp_path))["customers"]["customer_id"] == "ref"
 
 
 def test_ids_that_match_without_their_zeros_or_nowhere_are_seen_before_and_after(tmp_path):
