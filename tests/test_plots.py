@@ -3,7 +3,6 @@
 import dataclasses
 import subprocess
 import sys
-import textwrap
 import warnings
 from collections.abc import Sequence
 from itertools import combinations
@@ -228,10 +227,5 @@ def test_wide_text_breaks_by_its_width_and_never_before_a_closing_mark(text):
             assert "".join(lines).replace(" ", "") == text.replace(" ", "")
             assert all(plots.text_width(line, 10) <= room for line in lines)
             assert not any(line[0] in "，。）、ー" or line[-1] in "（“" for line in lines)
-
-
-def test_text_of_narrow_letters_breaks_as_it_did():
-    text = "Customers who bought in the last 28 days, of the largest promotion that ended"
-    assert plots.filled(text, 32, 1, 9) == textwrap.fill(text, 32)
-    assert plots.shortened(text, 40, 1, 1, 9) == textwrap.shorten(text, 40, placeholder=" …")
-    assert plots.shortened("会员专享优惠券" * 9, 76, 2, 60, 7).endswith("…")
+        cut = plots.wrapped(text * 5, 70, 10, most=2).split("\n")
+        assert len(cut) == 2 and cut[1].endswith("…")

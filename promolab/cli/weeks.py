@@ -195,13 +195,10 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _backfill(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from promolab.report.running import Backfilled, backfill
 
     def say(week: Backfilled) -> None:
-        tqdm.write(week.line(), file=sys.stdout)  # above the bar, where there is one
-        sys.stdout.flush()
+        print(week.line(), flush=True)
 
     done = backfill(options.first, options.last, on_week=say, **_run_options(options))
     failed = [str(week.week) for week in done if week.outcome == "failed"]

@@ -20,7 +20,6 @@ from .page import tried as tried
 from .vector import GREY as GREY
 from .vector import Dots as Dots
 from .vector import Line as Line
-from .vector import Stems as Stems
 from .vector import Upright as Upright
 from .vector import chart as chart
 from .vector import lying_bars as lying_bars

@@ -98,26 +98,6 @@ class Upright:
     colour: int | str = 1
 
 
-@dataclass(frozen=True)
-class Stems:
-    """Lines up from 0, one an event.
-
-    Parameters
-    ----------
-    x, y : array-like of shape (n,)
-        Where, and how high.
-    label : str
-        Their name, in the legend.
-    colour : int or str
-        As of a line.
-    """
-
-    x: ArrayLike
-    y: ArrayLike
-    label: str = ""
-    colour: int | str = 0
-
-
 def thin(x: ArrayLike, *columns: ArrayLike, most: int = POINTS) -> tuple[np.ndarray, ...]:
     """Return at most so many points of a curve, evenly along its way; the ends stay.
 
@@ -195,7 +175,7 @@ class _Scale:
 
 
 def chart(
-    marks: Sequence[Line | Dots | Stems | Upright],
+    marks: Sequence[Line | Dots | Upright],
     title: str,
     label: str,
     xlabel: str = "",
@@ -338,16 +318,11 @@ def _reach(marks: Sequence[Any], axis: str) -> tuple[float, float]:
     return low - (room if low else 0.0), high + room
 
 
-def _mark(mark: Line | Dots | Stems | Upright, x: _Scale, y: _Scale) -> str:
+def _mark(mark: Line | Dots | Upright, x: _Scale, y: _Scale) -> str:
     colour = _paint(mark.colour)
     if isinstance(mark, Upright):
         place = float(x(mark.x))
         return _path(np.array([place, place]), np.array([y.start, y.end]), colour, 1.5, "5 3")
-    if isinstance(mark, Stems):
-        zero = float(y(0.0))
-        ends = zip(x(np.atleast_1d(mark.x)), y(np.atleast_1d(mark.y)), strict=True)
-        steps = "".join(f"M{a:.1f} {zero:.1f}V{b:.1f}" for a, b in ends)
-        return f'<path d="{steps}" fill="none" style="stroke:{colour};stroke-width:2"/>'
     if isinstance(mark, Dots):
         at_x, at_y = x(np.atleast_1d(mark.x)), y(np.atleast_1d(mark.y))
         known = np.isfinite(at_x) & np.isfinite(at_y)
@@ -389,7 +364,7 @@ def _grid(x: _Scale, y: _Scale, xlabel: str, ylabel: str) -> str:
     return "".join(out)
 
 
-def _legend(named: Sequence[Line | Dots | Stems | Upright], left: float, top: float) -> str:
+def _legend(named: Sequence[Line | Dots | Upright], left: float, top: float) -> str:
     out = []
     apart = max([190.0, *(_wide(mark.label) + 44 for mark in named)])
     for i, mark in enumerate(named):

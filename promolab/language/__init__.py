@@ -1,4 +1,4 @@
-"""The language that a report speaks: messages from a catalogue, figures and dates in its habit."""
+"""The language that a report speaks: messages and names, figures and dates in its habit."""
 
 from promolab._faces import attach
 

@@ -1,8 +1,6 @@
-from .spoken import CATALOGUES as CATALOGUES
 from .spoken import ENGLISH as ENGLISH
 from .spoken import LANGUAGES as LANGUAGES
 from .spoken import _ as _
-from .spoken import again as again
 from .spoken import axis_dates as axis_dates
 from .spoken import check_language as check_language
 from .spoken import close_up as close_up
@@ -11,6 +9,7 @@ from .spoken import day_words as day_words
 from .spoken import decimal as decimal
 from .spoken import language as language
 from .spoken import marked as marked
+from .spoken import messages as messages
 from .spoken import month_words as month_words
 from .spoken import own_name as own_name
 from .spoken import page_language as page_language

@@ -1,7 +1,7 @@
-"""The language that a report speaks: messages from a catalogue, figures and dates in its habit.
+"""The language that a report speaks: messages and names, figures and dates in its habit.
 
-English is what the code says. Another language has a gettext catalogue, ``<name>.po`` beside this
-module, read as it is, so that nothing has to be compiled before the package can be used.
+English is what the code says. Its Chinese stands beside this module, a line each: of messages in
+``messages.txt``, of names and remarks that tables hold in ``names.txt``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,6 @@ from promolab.errors import InputError
 ENGLISH = "en"
 LANGUAGES = {ENGLISH: "en", "zh": "zh_Hans_CN"}
 """Languages of a report, and Babel's locale of each."""
-CATALOGUES = Path(__file__).parent
 
 _BEHIND = re.compile("(?<=[，。；：！？、）]) +")
 
@@ -52,7 +51,7 @@ def check_language(name: str) -> None:
     Raises
     ------
     InputError
-        If there is no catalogue of it.
+        If it is none of `LANGUAGES`.
     """
     if name not in LANGUAGES:
         raise InputError(f"lang = {name!r}: no report speaks it; give {' or '.join(LANGUAGES)}")
@@ -68,7 +67,7 @@ def speak(name: str) -> None:
     Raises
     ------
     InputError
-        If there is no catalogue of it.
+        If it is none of `LANGUAGES`.
     """
     check_language(name)
     _here.spoken = name
@@ -135,14 +134,14 @@ def recorded() -> str:
 def _(message: str, /, **values: Any) -> str:
     """Return a message in the language that is spoken, its named places filled in.
 
-    A message that the catalogue lacks stays English; a test fails for it.
+    A message that `messages` lacks stays English; a test fails for it.
 
     Examples
     --------
     >>> _("{name}: nobody is to be contacted.", name="Coupons 18")
     'Coupons 18: nobody is to be contacted.'
     """
-    known = message if language() == ENGLISH else _catalogue(language()).get(message) or message
+    known = message if language() == ENGLISH else messages().get(message, message)
     told = {name: own_name(one) if isinstance(one, str) else one for name, one in values.items()}
     return remembered(known.format(**told) if told else known, lambda: _(message, **values))
 
@@ -150,26 +149,6 @@ def _(message: str, /, **values: Any) -> str:
 def marked(message: str) -> str:
     """Return a message as it is: it is translated where it is shown, and told apart in English."""
     return message
-
-
-def again(text: str, messages: Iterable[str], **values: Any) -> str:
-    """Return a sentence that was written down in English, as it is said in the language spoken.
-
-    Parameters
-    ----------
-    text : str
-        The sentence.
-    messages : iterable of str
-        Those that it may have been made from, with these values; made from none, it stays.
-
-    Examples
-    --------
-    >>> again("Nobody is there.", ["Nobody is {where}."], where="there")
-    'Nobody is there.'
-    """
-    found = (message for message in messages if message.format(**values) == text)
-    message = next(found, None)
-    return text if message is None else _(message, **values)
 
 
 def remembered(text: str, again: Callable[[], str]) -> str:
@@ -232,11 +211,10 @@ _PLACES = {"…": "(.+)", r"\#": r"(\S*\d\S*)", r"\*": "(.+)"}
 @functools.cache
 def _names() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
     """Return names, and patterns of what has places, each with its Chinese."""
-    lines = (CATALOGUES / "names.txt").read_text(encoding="utf-8").splitlines()
-    pairs = [line.split(" | ") for line in lines if not line.startswith("//")]
-    whole = {english: said for english, said in pairs if not re.search("[…#*]", english)}
+    pairs = _in_chinese("names.txt")
+    whole = {english: said for english, said in pairs.items() if not re.search("[…#*]", english)}
     parts = []
-    for english, said in pairs:
+    for english, said in pairs.items():
         if english not in whole:
             made = re.escape(english)
             for place, pattern in _PLACES.items():
@@ -265,13 +243,7 @@ def decimal(value: float, decimals: int) -> str:
     >>> decimal(-1234.56, 1)
     '1,234.6'
     """
-    figure = abs(round(value, decimals))
-    if language() == ENGLISH:
-        return f"{figure:,.{max(decimals, 0)}f}"
-    from babel.numbers import format_decimal
-
-    pattern = "#,##0" + ("." + "0" * decimals if decimals > 0 else "")
-    return str(format_decimal(figure, format=pattern, locale=LANGUAGES[language()]))
+    return f"{abs(round(value, decimals)):,.{max(decimals, 0)}f}"
 
 
 def currency_sign(code: str) -> str:
@@ -348,10 +320,13 @@ def axis_dates() -> tuple[list[str] | None, list[str] | None, list[str] | None]:
 
 
 @functools.cache
-def _catalogue(name: str) -> dict[str, str]:
-    """Return the messages of a catalogue by their English; of plurals the one form."""
-    from babel.messages.pofile import read_po
+def messages() -> dict[str, str]:
+    """Return the Chinese of each message by its English."""
+    return _in_chinese("messages.txt")
 
-    with (CATALOGUES / f"{name}.po").open("rb") as file:
-        known = read_po(file, locale=LANGUAGES[name])
-    return {str(entry.id): str(entry.string) for entry in known if entry.id and entry.string}
+
+def _in_chinese(file: str) -> dict[str, str]:
+    """Read the Chinese of what a file holds, by its English."""
+    lines = Path(__file__).with_name(file).read_text(encoding="utf-8").splitlines()
+    pairs = (line.split(" | ", 1) for line in lines if not line.startswith("//"))
+    return dict(pairs)

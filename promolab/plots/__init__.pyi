@@ -1,12 +1,10 @@
 from ._base import COLOURS as COLOURS
 from ._base import MUTED as MUTED
 from ._base import date_axis as date_axis
-from ._base import filled as filled
 from ._base import finish
 from ._base import look as look
 from ._base import new_axes as new_axes
 from ._base import segment_colours as segment_colours
-from ._base import shortened as shortened
 from ._base import style as style
 from ._base import text_width as text_width
 from ._base import wrapped as wrapped

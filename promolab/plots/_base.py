@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import numpy as np
 
 from promolab.language import axis_dates, percent_sign
-from promolab.plots._fonts import OWN, fallback_families, is_wide, units
+from promolab.plots._fonts import OWN, fallback_families, units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -200,13 +199,25 @@ def turn_if_crowded(ax: Axes) -> None:
             name.set(rotation=30, ha="right", rotation_mode="anchor")
 
 
-def wrapped(text: str, room: float, size: float, weight: str = "normal") -> str:
+def wrapped(
+    text: str, room: float, size: float, weight: str = "normal", most: int | None = None
+) -> str:
     """Break a text into lines that fit: at blanks, and between Chinese or kindred characters.
+
+    Parameters
+    ----------
+    text : str
+    room, size : float
+        Points that a line may take, and of the letters.
+    weight : str
+        Of the font.
+    most : int, optional
+        Lines that may stand; of more the rest is cut, with dots in its place.
 
     Examples
     --------
-    >>> wrapped("half of the list", 45, 10).splitlines()
-    ['half of', 'the list']
+    >>> wrapped("half of the list", 45, 10).splitlines(), wrapped("half of it", 45, 10, most=1)
+    (['half of', 'the list'], 'half o…')
     """
     lines: list[str] = []
     for word in text.split():
@@ -216,32 +227,9 @@ def wrapped(text: str, room: float, size: float, weight: str = "normal") -> str:
                 lines[-1] = longer
             else:
                 lines.append(unit)
+    if most is not None and len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1][:-1]}…"]
     return "\n".join(lines)
-
-
-def filled(text: str, letters: int, room: float, size: float) -> str:
-    """Break a text after so many letters; one of wide characters by its measured width.
-
-    Examples
-    --------
-    >>> filled("half of the list", 8, 60, 10).splitlines()
-    ['half of', 'the list']
-    """
-    return wrapped(text, room, size) if is_wide(text) else textwrap.fill(text, letters)
-
-
-def shortened(text: str, letters: int, lines: int, room: float, size: float) -> str:
-    """Return a text cut, with dots in place of the rest, to so many letters or lines.
-
-    Examples
-    --------
-    >>> shortened("half of the list", 12, 1, 60, 10)
-    'half of …'
-    """
-    if not is_wide(text):
-        return textwrap.shorten(text, letters, placeholder=" …")
-    kept = wrapped(text, room, size).split("\n")
-    return text if len(kept) <= lines else "".join(kept[:lines])[:-1] + "…"
 
 
 def _sides(ax: Axes) -> tuple[float, float]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab.language import _
 from promolab.plots._base import (
     COLOURS,
     INK,
     MUTED,
     PANEL_WIDTH,
     category_axis,
-    filled,
     new_axes,
     numbers,
     segment_colours,
@@ -92,7 +92,7 @@ def heat_map(
     if label is not None:
         bar = ax.figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02)
         # Beside few rows the bar is too short for a sentence.
-        bar.set_label(filled(label, 6 * max(rows, 3), 30.0 * max(rows, 3), 8.3), fontsize="small")
+        bar.set_label(wrapped(label, 30.0 * max(rows, 3), 8.3), fontsize="small")
         bar.outline.set_visible(False)
     return ax
 
@@ -183,24 +183,17 @@ def histogram(
     known = known[np.isfinite(known)]
     ax = new_axes(ax)
     if not len(known):
-        ax.text(0.5, 0.5, "no values", transform=ax.transAxes, ha="center", color="#666666")
+        ax.text(0.5, 0.5, _("no values"), transform=ax.transAxes, ha="center", color="#666666")
         return ax
     low, high = np.quantile(known, [0.0, high_quantile])
     inside = known[(known >= low) & (known <= high)]
     ax.hist(inside, bins=bins, color=colour or COLOURS[0], alpha=0.85, edgecolor="white")
     ax.grid(axis="y")
     if len(inside) < len(known):
-        words = f"{len(known) - len(inside):,} of {len(known):,} lie outside the axis"
-        ax.text(
-            1,
-            0.98,
-            words,
-            transform=ax.transAxes,
-            ha="right",
-            va="top",
-            fontsize=9,
-            color="#666666",
-        )
+        out = {"n": f"{len(known) - len(inside):,}", "all": f"{len(known):,}"}
+        words = _("{n} of {all} lie outside the axis", **out)
+        looks: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 9, "color": "#666666"}
+        ax.text(1, 0.98, words, transform=ax.transAxes, **looks)
     return ax
 
 

@@ -216,7 +216,7 @@ class WeeklySales(Result):
         ax.plot(range(len(self.before)), self.before, "--", color="#222222", linewidth=1)
         with plots.style():  # names in any script
             for place, name, sales in zip(range(len(shown)), named, shown["sales"], strict=True):
-                text = plots.shortened(name, 16, 2, 90, 8)
+                text = plots.wrapped(name, 90, 8, most=1)
                 ax.annotate(text, (place, max(sales, 0)), ha="center", va="bottom", fontsize=8)
         ax.margins(y=0.2 if any(named) else 0.05)
         (said,) = self._facts.rows([{"named": any(named)}])

@@ -45,8 +45,7 @@ class CustomerIndex:
     codes : ndarray of n texts
         Their pseudonyms.
     tables : mapping of str to DataFrame
-        By customer: features, profiles, segments, stages, orders, contacts, answers, scores,
-        steps, planned, decisions, chances, allocation.
+        By customer: those of the week under their names, orders, contacts and answers.
     names : mapping of str to str
         Promotion → what readers call it.
     candidates : DataFrame
@@ -110,14 +109,15 @@ def read_index(run: RunFolder, progress: Progress) -> CustomerIndex:
     ids = np.sort(pd.concat(everybody).unique())
     profiles = run.read_table("profiles")
     found: dict[str, pd.DataFrame | None] = {"features": features, "profiles": profiles}
-    for name, table in _TABLES.items():
-        found[name] = run.read_table(table) if run.table_path(table).is_file() else None
+    for name in _TABLES:
+        found[name] = run.read_table(name) if run.table_path(name).is_file() else None
     progress(0.2, words.word("orders"))
     found["orders"] = _orders(shop, run.as_of)
     found["contacts"], found["answers"] = _contacts(shop, "exposures"), _contacts(shop, "responses")
-    if found["chances"] is not None and found["decisions"] is not None:
-        whose = found["decisions"][["decision_id", "customer_id"]]
-        found["chances"] = found["chances"].merge(whose, on="decision_id")
+    chances, decided = found["decision_propensities"], found["decisions"]
+    if chances is not None and decided is not None:
+        whose = decided[["decision_id", "customer_id"]]
+        found["decision_propensities"] = chances.merge(whose, on="decision_id")
     progress(0.6, words.word("describing"))
     model, candidates, background = _model(run, shop, found["scores"])
     progress(0.9, words.word("laying_out"))
@@ -128,16 +128,8 @@ def read_index(run: RunFolder, progress: Progress) -> CustomerIndex:
     )  # fmt: skip
 
 
-_TABLES = {
-    "segments": "segments",
-    "stages": "life_stages",
-    "scores": "scores",
-    "steps": "steps",
-    "planned": "planned",
-    "decisions": "decisions",
-    "chances": "decision_propensities",
-    "allocation": "allocation",
-}
+_TABLES = ("segments", "life_stages", "scores", "steps", "planned")
+_TABLES += ("decisions", "decision_propensities", "allocation")
 
 
 def promotion_names(shop: Shop) -> dict[str, str]:

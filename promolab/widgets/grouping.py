@@ -1,4 +1,4 @@
-"""Segments: method, their number or the neighbourhood, features; map, profiles, stability."""
+"""Segments: method, their number, features; map, profiles, stability."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from promolab.plots import segment_colours
 from promolab.results import Estimate, Facts, words_of
 from promolab.segmentation import (
     DEFAULT_COLUMNS,
-    NOISE,
     Segmenter,
     SegmentProfile,
     sample_customers,
 )
 from promolab.widgets.controls import control, several, slide
 from promolab.widgets.explorer import Explorer, Progress, drawn, reading, week_of
+from promolab.wording import number
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,8 +42,6 @@ RHYTHM = "away_times"
 """It names segments; customers are not grouped by it, for of past weeks it is not known."""
 REFITS = 5
 NUMBERS = range(2, 9)
-TIMES = (0.7, 0.85, 1.0, 1.15, 1.3)
-"""Neighbourhoods that are tried, as multiples of the one at the knee of the distances."""
 METHODS = ("kmeans", "dbscan", "hdbscan", "rfm")
 
 
@@ -56,16 +54,13 @@ class SegmentsState:
     method : str
         As `promolab.Segmenter` takes it.
     k : int
-        Segments of the methods that are told how many.
-    eps : float
-        Neighbourhood of DBSCAN, as a multiple of the one that the distances suggest.
+        Segments of k-means; the other methods find their number.
     columns : tuple of str
         Features; the RFM grid has its own.
     """
 
     method: str = "kmeans"
     k: int = 4
-    eps: float = 1.0
     columns: tuple[str, ...] = ()
 
 
@@ -75,10 +70,6 @@ class Grouping:
 
     Parameters
     ----------
-    setting : float
-        How many segments, or eps; 0 where there is nothing to set.
-    title : str
-        The setting in words.
     segmenter : Segmenter
         Fitted.
     profile : SegmentProfile
@@ -90,8 +81,6 @@ class Grouping:
         Share of the differences between customers that the map shows (0–1).
     """
 
-    setting: float
-    title: str
     segmenter: Segmenter = field(repr=False)
     profile: SegmentProfile = field(repr=False)
     points: pd.DataFrame = field(repr=False)
@@ -99,9 +88,9 @@ class Grouping:
     shown: float
 
     @property
-    def names(self) -> list[str]:
-        """Segments in order."""
-        return self.segmenter.names_
+    def title(self) -> str:
+        """How many segments, in words."""
+        return words_of(__name__, "segments", k=self.segmenter.k_).say("k")
 
     @property
     def stability(self) -> Estimate:
@@ -120,22 +109,17 @@ class Groupings:
         A row per customer that is grouped.
     customers : int
         Of all.
-    tried : dict of float to Grouping
-        By setting, as the control gives it.
+    tried : dict of int to Grouping
+        By number of segments; of a method that is not told how many by 0.
     """
 
     features: pd.DataFrame = field(repr=False)
     customers: int
-    tried: dict[float, Grouping] = field(repr=False)
-
-    def key(self, state: SegmentsState) -> float:
-        """Return the setting that the controls ask for, or the nearest that was tried."""
-        wanted = state.k if state.method == "kmeans" else state.eps
-        return min(self.tried, key=lambda setting: (abs(setting - wanted), setting))
+    tried: dict[int, Grouping] = field(repr=False)
 
     def chosen(self, state: SegmentsState) -> Grouping:
         """Return the grouping that the controls ask for."""
-        return self.tried[self.key(state)]
+        return self.tried[state.k if state.method == "kmeans" else 0]
 
 
 def segments(
@@ -209,7 +193,6 @@ def segments(
         controls = {
             "method": control("Dropdown", word("method"), options=methods),
             "k": slide(word("k"), NUMBERS[0], NUMBERS[-1], hint=word("kmeans")),
-            "eps": slide(word("eps"), TIMES[0], TIMES[-1], 0.15, hint=word("dbscan")),
             "columns": several(word("columns"), {label(c): c for c in columns}),
             "save": control("Button", word("save"), button_style="primary"),
         }
@@ -270,40 +253,26 @@ def group(
     """
     ids = sample_customers(features["customer_id"], seed, MOST)
     some = features[features["customer_id"].isin(ids)].reset_index(drop=True)
-    columns = list(state.columns) or None
-    given: dict[str, Any] = {"columns": columns, "seed": seed, "bootstraps": REFITS}
-    tried: dict[float, Grouping] = {}
-    tries: list[tuple[float, float]] = [(0.0, 0.0)]
-    if state.method == "kmeans":
-        tries = [(k, k) for k in NUMBERS]
-    elif state.method == "dbscan":
-        progress(0.0, words_of(__name__, "segments").word("distances"))
-        knee = getattr(Segmenter("dbscan", **given).fit(some).choice_, "eps", 1.0)
-        tries = [(times, knee * times) for times in TIMES]
-    option = {"kmeans": "k", "dbscan": "eps"}.get(state.method, "")
-    for done, (place, setting) in enumerate(tries):
-        own: dict[str, Any] = {option: setting} if option else {}
-        words = words_of(__name__, "segments", **own)
-        progress(done / len(tries) or None, words.say(option or "grouping"))
-        one = Segmenter(state.method, **own, **given).fit(some)
-        title = words_of(__name__, "segments", k=one.k_, eps=setting).say(option or "k")
-        tried[place] = _grouping(one, setting, title, some, seed)
+    given: dict[str, Any] = {"columns": list(state.columns) or None, "seed": seed}
+    numbers = NUMBERS if state.method == "kmeans" else (0,)
+    tried: dict[int, Grouping] = {}
+    for done, k in enumerate(numbers):
+        words = words_of(__name__, "segments", k=k)
+        progress(done / len(numbers) or None, words.say("k" if k else "grouping"))
+        one = Segmenter(state.method, k=k or None, bootstraps=REFITS, **given).fit(some)
+        tried[k] = _grouping(one, seed)
     return Groupings(some, len(features), tried)
 
 
-def _grouping(
-    segmenter: Segmenter, setting: float, title: str, features: pd.DataFrame, seed: int
-) -> Grouping:
+def _grouping(segmenter: Segmenter, seed: int) -> Grouping:
     segmenter.stability()  # kept by the segmenter
     found = segmenter.map()
     rng = np.random.default_rng(seed)
     n = len(found.points)
     some = np.sort(rng.choice(n, min(n, POINTS), replace=False))
     points = found.points.iloc[some][["x", "y", "segment"]].reset_index(drop=True)
-    return Grouping(
-        setting, title, segmenter, segmenter.profile(), points, found.axis_words,
-        float(sum(found.shares)),
-    )  # fmt: skip
+    shown = float(sum(found.shares))
+    return Grouping(segmenter, segmenter.profile(), points, found.axis_words, shown)
 
 
 def save_choice(state: SegmentsState, default: Sequence[str], path: str | Path) -> str:
@@ -370,7 +339,7 @@ def render(state: SegmentsState, found: Groupings) -> Html:
         [
             say(words.say("finding"), css="finding"),
             *note,
-            beside([_map(words, chosen), _stability(words, state, found)]),
+            beside([_map(words, chosen), _stability(words, chosen, [*found.tried.values()])]),
             say(words.say("rand"), css="note-small"),
             chosen.profile.to_table(),
         ]
@@ -379,45 +348,30 @@ def render(state: SegmentsState, found: Groupings) -> Html:
 
 def _map(words: Facts, chosen: Grouping) -> Html:
     """Return customers on a plane, coloured by segment."""
-    shades = segment_colours(chosen.names)
+    shades = segment_colours(chosen.segmenter.names_)
     groups = {str(name): rows for name, rows in chosen.points.groupby("segment", sort=False)}
     marks = [
         Dots(groups[name]["x"], groups[name]["y"], name, shades[name], 4.0)
-        for name in chosen.names
+        for name in chosen.segmenter.names_
         if name in groups
     ]
     return drawn(words, "map", marks, width=520, height=360)
 
 
-def _stability(words: Facts, state: SegmentsState, found: Groupings) -> Html:
-    """Return how often each setting finds its segments again, the chosen one marked."""
-    rows, key = list(found.tried.items()), found.key(state)
-    ends = np.array([g.stability.ends for _, g in rows])
-    text = [_worded(g) for _, g in rows]
-    told = [f"{g.title}: {said}" for (_, g), said in zip(rows, text, strict=True)]
+def _stability(words: Facts, chosen: Grouping, tried: Sequence[Grouping]) -> Html:
+    """Return how often each grouping finds its segments again, the chosen one marked."""
+    ends = np.array([one.stability.ends for one in tried])
+    single, found = words.word("single"), ends[:, 0]
+    text = [number(end, decimals=2) if np.isfinite(end) else single for end in found]
+    told = [f"{one.title}: {said}" for one, said in zip(tried, text, strict=True)]
     return lying_bars(
-        [g.title for _, g in rows],
-        np.nan_to_num(ends[:, 0]),
+        [one.title for one in tried],
+        np.nan_to_num(found),
         title=words.say("found_again"),
         label="; ".join([words.say("rand_of"), *told]),
         text=text,
-        colours=[1 if setting == key else 0 for setting, _ in rows],
+        colours=[1 if one is chosen else 0 for one in tried],
         low=ends[:, 1],
         high=ends[:, 2],
         width=430,
     )
-
-
-def _worded(grouping: Grouping) -> str:
-    """Say how stable a grouping is; of one by density, how many groups it found, and how apart."""
-    rows = grouping.profile.frame.set_index("segment")["share_customers"]
-    dense, groups = grouping.segmenter.method == "dbscan", grouping.segmenter.k_
-    return words_of(
-        __name__,
-        "segments",
-        stability=grouping.stability.value,
-        groups=groups,
-        apart=float(rows.get(NOISE, 0.0)),
-        dense=dense and groups > 0,
-        known=bool(np.isfinite(grouping.stability.value)),
-    ).say("worded")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from promolab.campaign.plan import step_words
 from promolab.contract import NONE
-from promolab.display import Dots, Html, Stems, absent, beside, join, lying_bars, say
+from promolab.display import Dots, Html, absent, beside, join, lying_bars, say
 from promolab.explain import explain_row
 from promolab.folder import RunFolder
 from promolab.profiles import contrast_customers, profile_card
@@ -138,7 +138,7 @@ def _one(index: CustomerIndex, name: str, place: int) -> Mapping[str, Any]:
 
 def _finding(index: CustomerIndex, place: int) -> str:
     """Say who it is, and what is sent."""
-    stage, segment = _one(index, "stages", place), _one(index, "segments", place)
+    stage, segment = _one(index, "life_stages", place), _one(index, "segments", place)
     parts = (segment.get("segment"), str(stage.get("stage", "")).lower())
     planned = index.rows("planned", place)
     known = len(planned) or _one(index, "decisions", place) or len(index.rows("steps", place))
@@ -170,7 +170,7 @@ def _card(index: CustomerIndex, place: int) -> Html:
 
 
 def _timeline(index: CustomerIndex, place: int, weeks: int) -> Html:
-    """Draw orders as stems, what was sent and what was answered below them."""
+    """Draw orders as high as their amounts, what was sent and what was answered below them."""
 
     def recent(name: str) -> tuple[np.ndarray, np.ndarray]:
         rows = index.rows(name, place)
@@ -192,7 +192,7 @@ def _timeline(index: CustomerIndex, place: int, weeks: int) -> Html:
         total=float(amounts.sum()),
         day=local_day(index.start, index.shop.zone),
     )
-    marks: list[Any] = [Stems(at, amounts, words.say("orders_line"), 0)]
+    marks = [Dots(at, amounts, words.say("orders_line"), 0)]
     if len(sent):
         marks.append(Dots(sent, np.full(len(sent), -0.07 * top), words.say("sent_line"), 1))
     if len(answered):
@@ -213,7 +213,7 @@ def _decided(index: CustomerIndex, place: int) -> Html:
     rows = rows.assign(
         promotion=[index.names.get(one, one) for one in action],
         adds=action.map(_by_action(index.rows("allocation", place), "value")).astype(float),
-        drawn=action.map(_by_action(index.rows("chances", place), "propensity")),
+        drawn=action.map(_by_action(index.rows("decision_propensities", place), "propensity")),
         why=[_why_step(s, a, by_effect) for s, a in zip(rows["step"], action, strict=True)],
     )
     rows["drawn"] = rows["drawn"].astype(float).fillna(0.0)

@@ -17,7 +17,7 @@ from promolab.display import Dots, Html, Line, Upright, beside, join, say, thin
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.language import language, speaking
-from promolab.policy import PlanValue, options_of
+from promolab.policy import options_of
 from promolab.policy.frontier import HullPath, hull_path
 from promolab.results import Estimate, Facts, worded_table, words_of
 from promolab.widgets.controls import round_step, slide
@@ -47,7 +47,7 @@ class Options:
     Parameters
     ----------
     value, cost : ndarray of shape (n, P)
-        Net incremental profit and cost; an option that is not open is worth nothing.
+        Net incremental profit and cost.
     names : tuple of str
         What readers call the promotions.
     group : ndarray of int of shape (n,)
@@ -125,10 +125,7 @@ def budget(
     cost: ArrayLike | None = None,
     *,
     budget: float | None = None,
-    answer: PlanValue | None = None,
     promotions: Sequence[Any] | None = None,
-    eligible: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
     currency: str = "",
     out: str | Path = "reports",
 ) -> Explorer[BudgetState, Options]:
@@ -141,14 +138,8 @@ def budget(
         whose policy is known by what contacts add: all else is then taken from there.
     budget : float, optional
         What to begin with; by default what the week was given, else half of what pays.
-    answer : PlanValue, optional
-        What past decisions say of budgets, with intervals.
     promotions : sequence of P, optional
         What readers call them.
-    eligible : array-like of bool of shape (n, P), optional
-        Who may get what.
-    groups : array-like of shape (n,), optional
-        Segment of each customer, to see which ones gain and lose contacts.
     currency : str
         Of all amounts.
     out : str or Path
@@ -181,11 +172,8 @@ def budget(
         with reading(run):
             given = _of_week(run, budget)
     else:
-        told = None if answer is None else answer.budgets.frame
-        found = options_of(value, cost, promotions=promotions, eligible=eligible)
-        is_open = True if found.eligible is None else found.eligible
-        both = (np.where(is_open, amount, 0.0) for amount in (found.value, found.cost))
-        given = (*both, found.promotions, groups, told, currency, budget)
+        found = options_of(value, cost, promotions=promotions)
+        given = (found.value, found.cost, found.promotions, None, None, currency, budget)
     amounts, costs, names, group, told, currency, begun = given
     path, n = hull_path(amounts, costs), len(amounts)
     most = float(path.spend[-1])
@@ -221,19 +209,12 @@ def _of_week(run: RunFolder, budget: float | None) -> tuple[Any, ...]:
     wide = rows[rows["action"] != NONE].pivot_table(
         ["value", "cost"], "customer_id", "action", "sum", fill_value=0.0
     )
-    sent = policy["sent"] if "sent" in policy else _sent(policy, rows)
-    value, cost = (sent * wide[c].to_numpy() for c in ("value", "cost"))
+    value, cost = (policy["sent"] * wide[c].to_numpy() for c in ("value", "cost"))
     names = tuple(policy["promotions"][one]["name"] for one in wide["value"].columns)
     segment = run.read_table("segments").set_index("customer_id")["segment"].reindex(wide.index)
     answer, stated = policy["answer"], policy["budget"] if budget is None else budget
     begin = answer["spend"] if stated is None else stated
     return value, cost, names, segment, run.read_table("frontier"), answer["currency"], begin
-
-
-def _sent(policy: Any, rows: pd.DataFrame) -> float:
-    """Return which share of those planned is sent something, of a week that does not say it yet."""
-    told = sum(one["cost"] for one in policy["promotions"].values())
-    return float(told / rows.loc[rows["chosen"], "cost"].sum()) if told else 1.0
 
 
 def render(state: BudgetState, options: Options) -> Html:

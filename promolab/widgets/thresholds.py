@@ -99,29 +99,30 @@ class Ranking(Cuts):
     ----------
     score, found, ends : ndarray
         As of `Cuts`.
-    fpr, tpr, recall, precision : ndarray of shape (up to 200,)
-        Points of the ROC and of the precision–recall curve.
-    depths : ndarray of shape (101,)
-    capture, rate : list of three ndarray of shape (101,)
-        The gain curve and the rate of responses by depth, and the ends of their intervals.
+    roc, precision : Line
+        The ROC and the precision–recall curve, thinned.
+    gain : DataFrame
+        By ``depth``: ``capture`` (the gain curve), ``rate`` of responses, and their intervals.
     auc, average_precision : Estimate
     currency : str
         Of money; empty where it is not known.
     """
 
-    fpr: np.ndarray
-    tpr: np.ndarray
-    recall: np.ndarray
-    precision: np.ndarray
-    depths: np.ndarray
-    capture: list[np.ndarray]
-    rate: list[np.ndarray]
+    roc: Line
+    precision: Line
+    gain: pd.DataFrame
     auc: Estimate
     average_precision: Estimate
     currency: str
 
+    def ends_at(self, name: str, depth: float) -> tuple[float, float]:
+        """Return the ends of the interval of ``capture`` or ``rate`` at a depth."""
+        rows = self.gain
+        low, high = (np.interp(depth, rows["depth"], rows[f"{name}_{e}"]) for e in ("low", "high"))
+        return float(low), float(high)
 
-_GAIN = ("depths", "capture", "capture_low", "capture_high")
+
+_GAIN = [f"{name}{end}" for name in ("capture", "rate") for end in ("", "_low", "_high")]
 
 
 def rank(
@@ -132,7 +133,7 @@ def rank(
     currency: str,
     progress: Progress,
 ) -> Ranking:
-    """Return the curves of a list with their intervals, thinned.
+    """Return the curves of a list with their intervals.
 
     Parameters
     ----------
@@ -144,20 +145,18 @@ def rank(
         Of money.
     progress : Progress
     """
-    progress(0.0, "ROC")
+    progress(0.0)
     curve = roc(labels, scores, cluster)
-    progress(0.4, "precision and recall")
+    progress(0.4)
     clean = precision_recall(labels, scores, cluster)
-    progress(0.7, "gain")
-    gain = lift(labels, scores, cluster=cluster)
-    depths, *capture = (np.append(0.0, getattr(gain, name)) for name in _GAIN)
-    rate = [np.append(one[0], one) for one in (gain.rate, gain.rate_low, gain.rate_high)]
-    fpr, tpr = thin(curve.fpr, curve.tpr)
-    recall, precision = thin(clean.recall, clean.precision)
-    return Ranking(
-        cuts.score, cuts.found, cuts.ends, fpr, tpr, recall, precision, depths, capture, rate,
-        curve.estimate, clean.estimate, currency,
-    )  # fmt: skip
+    progress(0.7)
+    found = lift(labels, scores, cluster=cluster)
+    gain = pd.DataFrame({name: getattr(found, name) for name in _GAIN})
+    nobody = gain.head(1).assign(capture=0.0, capture_low=0.0, capture_high=0.0)
+    gain = pd.concat([nobody, gain]).assign(depth=np.append(0.0, found.depths))
+    lines = (Line(*thin(*xy)) for xy in ((curve.fpr, curve.tpr), (clean.recall, clean.precision)))
+    cut = cuts.score, cuts.found, cuts.ends
+    return Ranking(*cut, *lines, gain, curve.estimate, clean.estimate, currency)
 
 
 def threshold(
@@ -274,7 +273,7 @@ def render(state: ThresholdState, ranked: Ranking) -> Html:
     share, found = top / n, int(ranked.found[top])
     best, most = ranked.best(state.benefit, state.cost)
     recall, precision = found / ranked.positives, found / top if top else float("nan")
-    rate = Estimate(precision, *_ends(ranked.rate, ranked.depths, share))
+    rate = Estimate(precision, *ranked.ends_at("rate", share))
     missed, wrong = ranked.positives - found, top - found
     words = words_of(
         __name__,
@@ -285,7 +284,7 @@ def render(state: ThresholdState, ranked: Ranking) -> Html:
         share=share,
         case="some" if top else "nobody",
         score=f"{ranked.score[top - 1]:.3g}",
-        capture=Estimate(recall, *_ends(ranked.capture, ranked.depths, share)),
+        capture=Estimate(recall, *ranked.ends_at("capture", share)),
         rate=rate,
         profit=Estimate.of(top * (state.benefit * r - state.cost) for r in rate.ends),
         here=state.benefit * found - state.cost * top,
@@ -318,11 +317,6 @@ def render(state: ThresholdState, ranked: Ranking) -> Html:
     )
 
 
-def _ends(values: list[np.ndarray], depths: np.ndarray, at: float) -> tuple[float, float]:
-    low, high = (float(np.interp(at, depths, one)) for one in values[1:])
-    return low, high
-
-
 def _sides(state: ThresholdState, found: int, wrong: int, missed: int, left: int) -> pd.DataFrame:
     """Return the confusion table, in rows and in money."""
     gain, paid = (state.benefit - state.cost) * found, -state.cost * wrong
@@ -353,29 +347,30 @@ def _cut(words: Facts, x: float, y: float) -> Dots:
 
 def _roc(words: Facts, ranked: Ranking) -> Html:
     cut = _cut(words, words["wrong"], words["recall"])
-    return drawn(words, "roc", [_random(words), Line(ranked.fpr, ranked.tpr), cut], **SQUARE)
+    return drawn(words, "roc", [_random(words), ranked.roc, cut], **SQUARE)
 
 
 def _precision(words: Facts, ranked: Ranking, precision: float) -> Html:
     level = _random(words, *2 * [words["positive_rate"]])
-    marks = [level, Line(ranked.recall, ranked.precision), _cut(words, words["recall"], precision)]
+    marks = [level, ranked.precision, _cut(words, words["recall"], precision)]
     return drawn(words, "precision", marks, **SQUARE)
 
 
 def _gain(words: Facts, ranked: Ranking) -> Html:
-    capture, low, high = ranked.capture
-    share, line = words["share"], Line(ranked.depths, capture, low=low, high=high)
+    share, rows = words["share"], ranked.gain
+    ends: dict[str, Any] = {"low": rows["capture_low"], "high": rows["capture_high"]}
+    line = Line(rows["depth"], rows["capture"], **ends)
     marks = [_random(words), line, Upright(share), _cut(words, share, words["recall"])]
     return drawn(words, "gain", marks, **SQUARE)
 
 
 def _profit(words: Facts, ranked: Ranking, state: ThresholdState) -> Html:
-    shares = np.linspace(0, 1, 201)
+    shares, rows = np.linspace(0, 1, 201), ranked.gain
     tops = ranked.ends[np.searchsorted(ranked.ends, np.round(shares * ranked.n).astype(int))]
     profit = state.benefit * ranked.found[tops] - state.cost * tops
     low, high = (
-        tops * (state.benefit * np.interp(shares, ranked.depths, rate) - state.cost)
-        for rate in ranked.rate[1:]
+        tops * (state.benefit * np.interp(shares, rows["depth"], rows[rate]) - state.cost)
+        for rate in ("rate_low", "rate_high")
     )
     marks = [
         Line(shares, np.zeros(201), words.word("nobody"), "grey", dashed=True),

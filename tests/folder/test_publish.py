@@ -159,7 +159,7 @@ def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fa
         "    os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", killed], env=environment).returncode == -9
-    assert list(temporary.rglob("runtime")) and list(out.glob(".staging-*"))
+    assert list(temporary.rglob("kernels-*")) and list(out.glob(".staging-*"))
     call = [sys.executable, "-m", "promolab.cli", "report", "--source", "none", "--out", str(out)]
     failed = subprocess.run(call, env=environment, capture_output=True, text=True)
     assert failed.returncode == 2 and "there is no source 'none'" in failed.stderr

@@ -12,6 +12,7 @@ from promolab.folder.run_folder import RunFolder
 from promolab.language import speaking
 from promolab.report.pages.first_screen import CampaignReport, how_tested, what_data_allow
 from promolab.report.pages.one_page import one_page
+from promolab.sales import weekly_sales
 from promolab.weeks import Week
 from promolab.wording import answer_to
 from tests.made_up import shop_of
@@ -75,13 +76,14 @@ def screen(tmp_path) -> CampaignReport:
     run.write_table("funnel", frame, by="promotion_id")
     run.write_table("backtest", backtest(), by="customer_id")
     events = pd.DataFrame({"customer_id": ["A"], "ts": [NOW - pd.Timedelta(days=90)]})
+    shop = shop_of({"events": events.assign(kind="purchase")})
     return CampaignReport(
         run=run,
-        shop=shop_of({"events": events.assign(kind="purchase")}),
+        shop=shop,
         as_of=NOW.to_pydatetime(),
         promotions=pd.DataFrame({"status": ["launching"], "name": ["Coupons 18"]}),
         economics=LaunchEconomics((ROW,)),
-        sales=None,
+        sales=weekly_sales(shop, NOW.to_pydatetime()),
     )
 
 

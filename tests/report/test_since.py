@@ -69,21 +69,3 @@ def test_without_a_report_or_a_promotion_that_is_said(run) -> None:
     )
     assert "nothing started or ended" in text
     assert "No report of 2017-W48 lies in this folder" in text
-
-
-def test_last_weeks_plan_beside_this_one(run) -> None:
-    """What both cost, and how many are on both lists; a customer of two promotions counts once."""
-    now = {"value": 1634.8, "ci_low": 1210.0, "ci_high": 2080.0}
-    then = {"value": 500.0, "ci_low": None}
-    for week, cost, who in (("2017-W45", now, [1, 2, 2, 3]), ("2017-W44", then, [2, 3, 4, 9])):
-        folder = run.path.parent / week
-        (folder / "tables").mkdir()
-        known: dict[str, Any] = {"plan": {"customers_to_contact": 3}}
-        known["economics"] = {"18": {"cost": cost, "currency": "USD"}}
-        (folder / "metrics.json").write_text(json.dumps(known), encoding="utf-8")
-        planned = pd.DataFrame({"customer_id": who, "promotion_id": [*"abcd"]})
-        planned["holdout"] = ["none", "none", "none", "none" if week == "2017-W45" else "promotion"]
-        RunFolder(folder, Week.parse(week)).write_table("planned", planned, by="promotion_id")
-    text = text_of(since_last_week(run, sales(), promotions(), Running(NOW, ()), NOW, ZONE))
-    told = "It costs 1,630 USD, the earlier plan 500 USD; 2 of its customers were on that list too."
-    assert told in text

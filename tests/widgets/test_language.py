@@ -32,8 +32,7 @@ def threshold(draw: np.random.Generator) -> Any:
 
 def budget(draw: np.random.Generator) -> Any:
     amounts = draw.normal(0.5, 2, (300, 2)), draw.uniform(0.5, 3, (300, 2))
-    named = {"promotions": ["满减 7", "折扣 8"], "groups": ["新客", "熟客"] * 150}
-    return widgets.budget(*amounts, **named, currency="CNY")
+    return widgets.budget(*amounts, promotions=["满减 7", "折扣 8"], currency="CNY")
 
 
 def experiment(_: np.random.Generator) -> Any:

@@ -52,7 +52,7 @@ def test_the_card_the_timeline_and_the_scores_are_those_of_the_library(made, exp
 
 def test_the_decision_is_told_with_its_chance_and_reason(made, explored_week):
     planned = explored_week.read_table("planned").set_index("customer_id")
-    chances = made.prepared_now().tables["chances"]
+    chances = made.prepared_now().tables["decision_propensities"]
     measured = explored_week.metrics["plan"]["by_effect"]
     words = step_words(measured, measured)
     for holdout, says in (("promotion", "and held out by chance"), (NONE, "Planned for")):

@@ -53,7 +53,7 @@ def test_curves_are_thinned_and_the_ends_stay(ranked):
     score = draw.normal(size=50_000)
     made = widgets.threshold(draw.random(50_000) < 0.3, score)
     found = made.prepared_now()
-    assert len(found.fpr) <= 200 and (found.fpr[0], found.tpr[-1]) == (0.0, 1.0)
+    assert len(found.roc.x) <= 200 and (found.roc.x[0], found.roc.y[-1]) == (0.0, 1.0)
     assert len(made.move(share=0.5).text) < 40_000
 
 

@@ -2,7 +2,6 @@ from .contact_records import clusters as clusters
 from .contact_records import never_contacted as never_contacted
 from .contact_records import quarantined_customers as quarantined_customers
 from .contact_records import with_suppressions as with_suppressions
-from .eligibility import UNCHECKED as UNCHECKED
 from .eligibility import UNKNOWN as UNKNOWN
 from .eligibility import Eligibility as Eligibility
 from .eligibility import channels_of as channels_of

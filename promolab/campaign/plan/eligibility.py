@@ -15,7 +15,7 @@ from promolab.campaign.plan.rights import LATEST, same_channel, whole_time
 from promolab.checks import columns_there, share, whole_number
 from promolab.contract import NONE, ContactRules
 from promolab.errors import InputError
-from promolab.language import ENGLISH, marked, speaking
+from promolab.language import ENGLISH, speaking
 from promolab.results import words_of
 from promolab.wording import plural
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
-UNCHECKED = (
-    marked("Contact limits were not checked: {shop} has no table 'exposures'."),
-    marked("Consent was not checked: {shop} has no table of contact rights."),
-)
 UNKNOWN = "unknown"
 """What stands for the channel of a promotion that states none, in a shop that states none."""
 
@@ -76,12 +72,15 @@ class Eligibility:
         self.quiet = self.rights.quiet()
         self._without_right: dict[str | None, np.ndarray] = {}
         self._status = self._barred_by_status()
+        name = self.shop.settings.name
         if self.rights.contacts is None and self.rules.limits:
-            name = self.shop.settings.name
-            self.unchecked.append(UNCHECKED[0].format(shop=name))
+            self.unchecked.append(
+                f"Contact limits were not checked: {name} has no table 'exposures'."
+            )
         if not self.shop.has("contact_rights"):
-            name = self.shop.settings.name
-            self.unchecked.append(UNCHECKED[1].format(shop=name))
+            self.unchecked.append(
+                f"Consent was not checked: {name} has no table of contact rights."
+            )
         if self.shop.has(records.SUPPRESSIONS):
             rows = self.shop[records.SUPPRESSIONS]
             changed = int(rows.filter(~rows.intact).count().execute())

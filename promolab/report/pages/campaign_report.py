@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,23 +14,12 @@ from promolab.campaign.readout import Running
 from promolab.contract import Shop
 from promolab.display import Html, beside, join, link, say
 from promolab.folder import RunFolder
-from promolab.language import _
 from promolab.loop.promises import ComparedForecasts
-from promolab.report.pages.choice import estimate_of
 from promolab.results import Facts, worded_table, words_of
 from promolab.sales import WeeklySales, monthly_cohorts
 from promolab.segmentation import APART, SegmentProfile, advice_words
-from promolab.weeks import Week
-from promolab.wording import Answer, answer_to, listed, money, part_of
+from promolab.wording import Answer, answer_to, part_of
 
-_MORE = (
-    (("promotions", "exposures", "responses"), "responses"),
-    (("promotion_products",), "promotion_products"),
-    (("decisions",), "decisions"),
-    (("contact_rights",), "contact_rights"),
-    (("products",), "products"),
-)
-"""Tables, and under which word of ``blocks`` stands what they would add."""
 _EMPTY = re.compile(r"<p[^>]*>((?:(?!</p>).)*)</p>", re.DOTALL)
 MOST_NAMED = 4
 """Promotions that started, or ended, are named; of more than these the rest is counted."""
@@ -140,30 +128,11 @@ def _earlier_report(run: RunFolder) -> str:
         for metrics in (run.metrics, earlier)
     )
     text = _words(now=now, then=then, week=str(week)).say("to_contact")
-    if now and then:
-        text = f"{text} {_other_plan(run, week, earlier)}"
     moved = (run.metrics.get("segments") or {}).get("migration") or {}
     stayed = moved.get("stayed") or {}
     if not (stayed.get("n") and moved.get("same_fit")):
         return text
     return f"{text} {_words(n=stayed['n'], share=1 - stayed['value']).say('moved_on')}"
-
-
-def _other_plan(run: RunFolder, week: Week, earlier: Mapping[str, Any]) -> str:
-    """Say what the plan costs beside last week's, and how many are on both lists."""
-    plans = [metrics.get("economics") or {} for metrics in (run.metrics, earlier)]
-    costs = [[estimate_of(one["cost"]).ends for one in plan.values()] for plan in plans]
-    now, then = ([sum(ends) for ends in zip(*cost, strict=True)] or [0.0] for cost in costs)
-    currency = next((str(one["currency"]) for one in plans[0].values()), "")
-    lists = [
-        set(planned.loc[planned["holdout"] == "none", "customer_id"])
-        for planned in (r.read_table("planned") for r in (run, run.reports.run(week)))
-    ]
-    return _words(
-        cost=money(*now, currency=currency, bare=True),
-        earlier=money(*then, currency=currency, bare=True),
-        n=len(lists[0] & lists[1]),
-    ).say("costs")
 
 
 def coming(promotions: pd.DataFrame, zone: str) -> Html:
@@ -227,7 +196,7 @@ def segments_table(run: RunFolder, words: Answer) -> Html:
     rows = _with_plan(run, rows)
     made_in = str(run.metrics.get("segments", {}).get("made_in") or run.week)
     facts = _words(contacts=int(rows["contacts"].sum()), made_in=made_in, who=words)
-    table = worded_table(facts.words["table"][0], facts, rows)
+    table = worded_table(facts.words["table"], facts, rows)
     return join([table, link("03_segments.html", facts.say("segments_link"))])
 
 
@@ -257,17 +226,13 @@ def _next_test(sent: int, held: int, rule: str) -> str:
     return _words(test=case, held=held, lacking=FEWEST_UNITS - held).say("next_test")
 
 
-def what_was_left_out(run: RunFolder, shop: Shop) -> Html:
+def what_was_left_out(run: RunFolder) -> Html:
     """Return what was left out, money beside rows; the rest is on page 01.
-
-    Where no table is of promotions, what more tables would tell comes first.
 
     Parameters
     ----------
     run : RunFolder
         With the records of step 01.
-    shop : Shop
-        Whose tables count.
     """
     data = [v for v in run.metrics["data"].values() if isinstance(v, dict) and "rows_in" in v]
     kept = sum(v["rows_kept"] for v in data)
@@ -276,35 +241,11 @@ def what_was_left_out(run: RunFolder, shop: Shop) -> Html:
     words = _words(n=kept + out, out=out, share=share, few=share < 1e-4)
     told = (run.spoken.get("quarantined") or {}).get("sentences", [])
     items = "".join(say(sentence, kind="li").text for sentence in told[:4])
-    more = [more_would_tell(shop)] if shop.lacks("response models") else []
     return join(
         [
-            *more,
             say(words.say("left_out_head"), kind="h2"),
             say(words.say("left_out")),
             Html(f'<ul class="lines">{items}</ul>' if items else ""),
             link("01_data.html", words.say("left_out_link")),
         ]
     )
-
-
-def more_would_tell(shop: Shop) -> Html:
-    """Return what tables the shop does not have would add to its page.
-
-    Parameters
-    ----------
-    shop : Shop
-        Whose tables count.
-    """
-    words = _words()
-    rows = [
-        (
-            listed(_(n.replace("_", " ")) for n in names if not shop.has(n)),
-            words.word(f"with_{told}"),
-        )
-        for names, told in _MORE
-        if not all(shop.has(name) for name in names)
-    ]
-    frame = pd.DataFrame(rows, columns=["tables", "adds"])
-    table = worded_table(words.words["table"][1], words, frame)
-    return say(words.say("more_head"), kind="h2") + table

@@ -11,10 +11,9 @@ import pandas as pd
 
 from promolab import plots
 from promolab.campaign.past import list_of
-from promolab.campaign.plan import UNCHECKED
 from promolab.contract import freshness, read_operations
 from promolab.display import Html, Tile, join, say, tiles
-from promolab.language import ENGLISH, again, close_up, language, speaking
+from promolab.language import ENGLISH, close_up, language, own_name, speaking
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
 from promolab.report.pages import campaign_report as blocks
@@ -235,9 +234,7 @@ class CampaignReport:
     def caveats(self) -> list[str]:
         """What must be known before the figures: the same on the page, in mail and picture."""
         unchecked = (self.run.metrics.get("plan") or {}).get("unchecked") if self.customers else []
-        shop = self.shop.settings.name
-        told = [again(text, UNCHECKED, shop=shop) for text in unchecked or []]
-        return [*self.warnings(), *told, self.allow()]
+        return [*self.warnings(), *map(own_name, unchecked or ()), self.allow()]
 
     def warnings(self) -> list[str]:
         """Say what a reader must know first: stale data, and promotions that moved."""
@@ -329,7 +326,7 @@ class CampaignReport:
 
     def left_out(self) -> Html:
         """Return what was left out, money beside rows."""
-        return blocks.what_was_left_out(self.run, self.shop)
+        return blocks.what_was_left_out(self.run)
 
     def mail(self) -> str:
         """Return the week in Markdown, to paste in a mail: what to know first, then the answer.

@@ -12,17 +12,14 @@ from promolab import plots
 from promolab.campaign.plan import step_words
 from promolab.folder import RunFolder
 from promolab.language import close_up, own_name
-from promolab.metrics import lift
 from promolab.results import Facts, words_of
-from promolab.wording import Answer, count, in_currency, part_of
+from promolab.wording import count, part_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from promolab.report.pages.first_screen import CampaignReport
-
-DEPTH = 0.4
 
 
 def _words(**given: Any) -> Facts:
@@ -33,7 +30,7 @@ _ROOM, _TILE_ROOM = 0.9 * 11.7 * 72, 0.195 * 11.7 * 72  # points, of the sheet a
 
 
 def one_page(screen: CampaignReport) -> Figure:
-    """Draw the week on one page: what to know first, the answer, the tiles, and two figures.
+    """Draw the week on one page: what to know first, the answer, the tiles, the plan, the sales.
 
     Parameters
     ----------
@@ -49,13 +46,11 @@ def one_page(screen: CampaignReport) -> Figure:
         words = _words(shop=screen.shop.settings.name, week=str(week), days=week.label())
         figure.text(0.05, 0.955, words.say("name"), fontsize=16, fontweight="bold")
         first = [
-            plots.filled(close_up(text), 150, _ROOM, 8.8)
-            for text in [screen.status(), *screen.caveats]
+            plots.wrapped(close_up(text), _ROOM, 8.8) for text in [screen.status(), *screen.caveats]
         ]
         low = _written(figure, "\n".join(first), 0.94, fontsize=8.8, color="#8a3a00")
-        _written(
-            figure, plots.filled(close_up(screen.lead()), 124, _ROOM, 11), low - 0.012, fontsize=11
-        )
+        lead = plots.wrapped(close_up(screen.lead()), _ROOM, 11)
+        _written(figure, lead, low - 0.012, fontsize=11)
         _tiles(figure, screen)
         left = figure.add_axes((0.24, 0.1, 0.22, 0.33))  # names need the room at its left
         right = figure.add_axes((0.6, 0.1, 0.35, 0.33))
@@ -65,12 +60,7 @@ def one_page(screen: CampaignReport) -> Figure:
             _funnel(funnel, plan.get("by_effect") or (), left)
         else:
             _segments(screen.run, left)
-        if screen.promotions is None:
-            screen.sales.plot(right)
-        elif screen.money and len(frontier := screen.run.read_table("frontier")) > 1:
-            _budgets(frontier, right, screen.shop.settings.currency)
-        else:
-            _gain(screen.backtest, right, screen.words)
+        screen.sales.plot(right)
         figure.text(0.05, 0.025, words.say("brackets"), fontsize=8, color=plots.MUTED)
     return figure
 
@@ -101,12 +91,11 @@ def _tiles(figure: Any, screen: CampaignReport) -> None:
             transform=figure.transFigure, facecolor="white", edgecolor="#d0d4d9", linewidth=1,
         )  # fmt: skip
         figure.patches.append(box)
-        label = plots.filled(tile.label, 32, _TILE_ROOM, 9)
+        label = plots.wrapped(tile.label, _TILE_ROOM, 9)
         figure.text(x + 0.011, 0.67, label, fontsize=9, va="top")
         size = 12 * min(1.0, 22 / max(len(tile.text), 1))  # a long interval stays in its box
         figure.text(x + 0.011, 0.6, tile.text, fontsize=size, fontweight="bold", va="center")
-        note = plots.shortened(tile.note, 76, 2, _TILE_ROOM, 7)
-        note = plots.filled(note, 38, _TILE_ROOM, 7)
+        note = plots.wrapped(tile.note, _TILE_ROOM, 7, most=2)
         figure.text(x + 0.011, 0.578, note, fontsize=7, va="top", color=plots.MUTED)
 
 
@@ -136,32 +125,3 @@ def _segments(run: RunFolder, ax: Axes) -> None:
     )
     ax.set_title(_words().word("segments"), loc="left")
     ax.set_xlabel(_words().word("customers"))
-
-
-def _budgets(frontier: pd.DataFrame, ax: Axes, currency: str) -> None:
-    chosen, words = frontier[frontier["chosen"]], _words(unit=in_currency(currency))
-    plots.curve(
-        frontier["budget"], frontier["profit"], low=frontier["ci_low"], high=frontier["ci_high"],
-        ax=ax,
-    )  # fmt: skip
-    plots.points(chosen["budget"], chosen["profit"], label=words.word("this_week"), ax=ax)
-    plots.reference_line(ax, "horizontal", 0.0)
-    title, xlabel, ylabel = (words.say(name) for name in ("budgets", "spent", "added"))
-    plots.finish(ax, title=title, xlabel=xlabel, ylabel=ylabel)
-
-
-def _gain(backtest: pd.DataFrame, ax: Axes, who: Answer) -> None:
-    if backtest.empty or backtest["y"].nunique() < 2:
-        ax.axis("off")
-        ax.text(0, 0.5, _words().say("untested"), fontsize=10)
-        return
-    found = lift(
-        backtest["y"],
-        backtest["p"],
-        group=backtest["promotion_id"],
-        cluster=backtest["customer_id"],
-    )
-    words = _words(top=DEPTH, share=found.at(DEPTH).capture, who=who)
-    title, xlabel, ylabel = (words.say(name) for name in ("gain", "likeliest", "found"))
-    drawn = found.plot(ax=ax, depth=DEPTH)
-    plots.finish(drawn, title=title, xlabel=xlabel, ylabel=ylabel, percent="xy")

@@ -240,7 +240,7 @@ class Kernels:
     Parameters
     ----------
     folder : Path
-        Temporary folder with the kernelspecs and all that Jupyter writes beside them.
+        Temporary folder for what Jupyter and papermill write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -250,36 +250,13 @@ class Kernels:
         self._groups: set[int] = set()
         self._lock = threading.Lock()
 
-    def prepare(self, step: str) -> str:
-        """Write the kernelspec for a step and return its name.
-
-        Parameters
-        ----------
-        step : str
-            The notebook's stem; the kernel finds it in its environment.
-
-        Returns
-        -------
-        str
-        """
-        # A kernelspec called python3 may be a stale one of the user's, of another Python.
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        argv += ["--log-level=ERROR", "--HistoryManager.enabled=False"]
-        env = self.environment() | {STEP_VARIABLE: step}
-        spec = {"argv": argv, "env": env, "display_name": "promolab", "language": "python"}
-        # One of its own for each step: two may start at once. Jupyter allows few letters in a name.
-        name = f"promolab-{step.encode().hex()}"
-        path = self.folder / "kernels" / name / "kernel.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(spec), encoding="utf-8")
-        return name
-
     def environment(self) -> dict[str, str]:
         """Return the variables that every kernel of the run starts with."""
         env = {
             "PYTHONHASHSEED": "0",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             "IPYTHONDIR": str(self.folder / "ipython"),  # no start-up files of the user's
+            "JUPYTER_PLATFORM_DIRS": "1",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             **dict.fromkeys((SECRET, SECRET_FILE), ""),  # the folder's key is there already
         }
@@ -291,13 +268,25 @@ class Kernels:
         return env
 
     @contextmanager
-    def manager(self) -> Iterator[type]:
-        """Give a class of kernel managers whose kernels `stop` ends, while they run."""
+    def manager(self, step: str) -> Iterator[type]:
+        """Give a class of kernel managers whose kernels `stop` ends, while they run.
+
+        Parameters
+        ----------
+        step : str
+            The notebook's stem; the kernel finds it in its environment.
+        """
+        from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
         from jupyter_client.provisioning import LocalProvisioner
 
         kernels, started = self, list[int]()
-        warm = self.warm
+        warm, connection = self.warm, self.folder / f"{step.encode().hex()}.json"
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv += ["--log-level=ERROR", "--HistoryManager.enabled=False"]
+        env = self.environment() | {STEP_VARIABLE: step}
+        # A kernelspec called python3 may be a stale one of the user's, of another Python.
+        spec = KernelSpec(argv=argv, env=env, display_name="promolab", language="python")
 
         class Forked(LocalProvisioner):
             async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
@@ -312,7 +301,10 @@ class Kernels:
                 return self.connection_info
 
         class Manager(AsyncKernelManager):
+            kernel_spec = spec  # type: ignore[assignment]
+
             async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+                self.connection_file = str(connection)
                 if self.provisioner is None:
                     self.provisioner = Forked(
                         kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self
@@ -363,35 +355,19 @@ def kernels(steps: Sequence[Step] = ()) -> Iterator[Kernels]:
     """
     # Inside this process's own folder: if it is killed, the next one clears it away.
     folder = Path(tempfile.mkdtemp(prefix="kernels-", dir=scratch()))
-    (folder / "runtime").mkdir(mode=0o700)
-    changed = {
-        "JUPYTER_PATH": os.pathsep.join(
-            [str(folder), *filter(None, [os.environ.get("JUPYTER_PATH")])]
-        ),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "JUPYTER_PLATFORM_DIRS": "1",
-    }
-    before = {name: os.environ.get(name) for name in changed}
-    made: Kernels | None = None
+    made = Kernels(folder)
     levels = {name: logging.getLogger(name).level for name in _NOISY}
-    os.environ.update(changed)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            made = Kernels(folder)
             if FORKS and len(steps) >= WORTH_WARMING:
                 made.warm = WarmProcess(made.environment(), _imports(steps))
             yield made
     finally:
-        if made is not None and made.warm is not None:
+        if made.warm is not None:
             made.warm.close()
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
         shutil.rmtree(folder, ignore_errors=True)
@@ -456,18 +432,17 @@ def execute(
         If it failed in any other way.
     """
     import papermill
-    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    name = kernel.prepare(step.stem)
-    saved = kernel.folder / f"{name}.ipynb"  # papermill would expand braces in any other path
+    # Papermill would expand braces in the notebook's own name.
+    saved = kernel.folder / f"{step.stem.encode().hex()}.ipynb"
     try:
-        with kernel.manager() as manager, _own_loop():
+        with kernel.manager(step.stem) as manager, _own_loop():
             notebook = papermill.execute_notebook(
                 step.notebook,
                 saved,
                 parameters=dict(parameters),
-                kernel_name=name,
+                kernel_name="python3",
                 language="python",
                 progress_bar=False,
                 # Papermill's own cwd= moves this whole process, and with it the other step's.
@@ -483,7 +458,7 @@ def execute(
         raise StepError(
             f"step {step.stem}: a cell took more than {timeout} seconds{kept}"
         ) from None
-    except (NoSuchKernel, RuntimeError) as error:
+    except RuntimeError as error:
         died = isinstance(error, DeadKernelError)
         if died and kernel.stopped:
             raise StepError(f"step {step.stem} was stopped") from None

@@ -25,7 +25,6 @@ from promolab.language import (
     _,
     close_up,
     language,
-    marked,
     own_name,
     page_language,
     speaking,
@@ -155,7 +154,6 @@ def _name(title: str, taken: set[str]) -> str:
 
 _REASON = re.compile(r'<p class="absent">(.*?)</p>', re.DOTALL)
 _ABSENT = re.compile(r'(?:\s*<p class="absent">(?:(?!</p>).)*</p>\s*)+', re.DOTALL)
-_TABS = marked("Pages of this week")
 _EXPLAINED = (
     *("prediction interval", "break-even", "holdout", "over-represented", "expected to date"),
     *("inside its band", "adjusted", "not identified", "randomised", "provisional", "verdict"),
@@ -226,7 +224,7 @@ def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week,
         "stem": step.stem,
         "is_report": step.is_report,
         "links": _links(step, steps),
-        "tabs_of": _(_TABS),
+        "tabs_of": _("Pages of this week"),
         "show_code": _words(names="", n=0).say("show_code"),
         "kinds": _SHOWN,
         "notebook_style": NOTEBOOK_STYLE,

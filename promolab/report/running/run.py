@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,7 +48,6 @@ def run_report(
     out: str | Path = "reports",
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
-    progress: bool | None = None,
     shop_file: str | Path | None = None,
     *,
     notebooks: str | Path | None = None,
@@ -78,8 +77,6 @@ def run_report(
         Seed of everything random.
     parameters : mapping of str to object, optional
         Further parameters of the notebooks, by name.
-    progress : bool, optional
-        A progress bar on stderr; by default only where that is a terminal, elsewhere a line a step.
     shop_file : str or Path, optional
         A ``shop.toml`` in place of the source's own.
     notebooks : str or Path, optional
@@ -127,7 +124,7 @@ def run_report(
     parameters = {**(parameters or {}), **({} if lang == ENGLISH else {"lang": lang})}
     request = request_of(
         source, week, seed, parameters, shop_file, notebooks, timeout,
-        out=out, progress=progress, workers=workers, wait=wait, strict=strict, ledger=ledger,
+        out=out, workers=workers, wait=wait, strict=strict, ledger=ledger,
     )  # fmt: skip
     call = make_week(request, tell=True)
     return ReportsFolder(out).path / str(call.week) / "index.html"
@@ -158,14 +155,11 @@ def make_week(request: Request, *, tell: bool = False, earlier: Call | None = No
     with (
         hidden_errors(request.hidden),
         full_disk_said(reports.path, UNCHANGED),
-        Progress(len(request.steps), request.progress) as shown,
         kernels(request.steps) as kernel,  # warms up while the shop is read
     ):
-        shown.begin("Reading the shop")
         reports.sweep()
         scratch()  # clears the temporary folders of killed runs, whatever becomes of this one
         call = checked_call(request, present(), earlier)
-        shown.end("Reading the shop", steps=0)
         ReportsFolder.prepared(request.out, call.week)
         begun, page = False, reports.path / str(call.week) / "index.html"
         try:
@@ -183,7 +177,7 @@ def make_week(request: Request, *, tell: bool = False, earlier: Call | None = No
                     say(sentence)
                 begun = not _is_released(call, reports)
                 if begun:
-                    _make_or_note(call, reports, shown, kernel, kept.path)
+                    _make_or_note(call, reports, kernel, kept.path)
                 keep_ledger(reports, kept, PAGES.rows, say)
         except Exception:
             if tell and begun:
@@ -214,9 +208,7 @@ def _is_released(call: Call, reports: ReportsFolder) -> bool:
     return True
 
 
-def _make_or_note(
-    call: Call, reports: ReportsFolder, shown: Progress, kernel: Kernels, ledger: Path
-) -> None:
+def _make_or_note(call: Call, reports: ReportsFolder, kernel: Kernels, ledger: Path) -> None:
     """Make the week; if it fails, the list of weeks says so."""
     out, week = reports.path, call.week
     if call.freshness.stale:
@@ -224,7 +216,7 @@ def _make_or_note(
     try:
         if call.request.strict and call.freshness.stale:
             raise StepError(f"{call.freshness.summary()} --strict makes no report from them")
-        _make(call, reports, shown, kernel, ledger)
+        _make(call, reports, kernel, ledger)
     except Exception as error:
         # Where there is no report yet, wrong input leaves nothing behind that could be seen.
         seen = (out / "index.html").exists() or not isinstance(error, InputError)
@@ -241,9 +233,7 @@ def _make_or_note(
         write_index(reports)
 
 
-def _make(
-    call: Call, reports: ReportsFolder, shown: Progress, kernel: Kernels, ledger: Path
-) -> None:
+def _make(call: Call, reports: ReportsFolder, kernel: Kernels, ledger: Path) -> None:
     """Run all steps in a staging folder and publish it."""
     inputs = {**call.fingerprints, **call.experiment}
     manifest = call.record.manifest(call.request.asked(call.week), call.shop, inputs)
@@ -253,24 +243,27 @@ def _make(
         manifest |= {"freshness": call.freshness.to_dict()}
         manifest |= {"state": "draft", "ledger": told_path(ledger, reports.path)}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
-        manifest["steps"] = _run_steps(call, run, reports.failed(call.week), shown, kernel)
+        manifest["steps"] = _run_steps(call, run, reports.failed(call.week), kernel)
         manifest |= {"plan": plan_record(run), "run_key": run_key(run)}
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         reports.publish(staged, call.week)
 
 
 def _run_steps(
-    call: Call, run: RunFolder, failed: Path, progress: Progress, kernel: Kernels
+    call: Call, run: RunFolder, failed: Path, kernel: Kernels
 ) -> dict[str, dict[str, Any]]:
     """Run the notebooks; a page is drawn while others run."""
     steps, told = call.request.steps, {"shop": call.shop, "lang": call.request.language}
     seconds: dict[str, float] = {}
     pages: list[Future[None]] = []
+    numbers = itertools.count(1)
     (run.path / "notebooks").mkdir()
 
     def work(step: Step) -> None:
         begun = time.monotonic()
-        notebook = _run_step(call, step, run.path, failed, kernel, progress)
+        if call.request.aloud:
+            say(f"{step.stem}: {step.title} ({next(numbers)} of {len(steps)})")
+        notebook = _run_step(call, step, run.path, failed, kernel)
         seconds[step.stem] = round(time.monotonic() - begun, 3)
         pages.append(drawing.submit(_write_page, run, step, steps, notebook, **told))
 
@@ -285,10 +278,7 @@ def _run_steps(
     }
 
 
-def _run_step(
-    call: Call, step: Step, staged: Path, failed: Path, kernel: Kernels, progress: Progress
-) -> Any:
-    progress.begin(step.title, f"{step.stem}: {step.title}")
+def _run_step(call: Call, step: Step, staged: Path, failed: Path, kernel: Kernels) -> Any:
     try:
         return execute(
             step,
@@ -303,7 +293,6 @@ def _run_step(
     finally:
         if {"source", "experiment"} & set(step.parameters) and not kernel.stopped:
             call.files.check()  # and if it failed, this is why
-        progress.end(step.title)
 
 
 def _write_page(
@@ -354,7 +343,6 @@ PAGES = Pages(_redraw, write_index, WeekRows(run_forecast, models_of, past_outco
 # What a run tells: the terminal while it goes on, and a command of the shop's when it is over.
 
 TIME_LIMIT = 60.0  # seconds that a command may take
-_FORM = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}"
 
 
 def notify(command: Sequence[str], week: object, status: str, page: Path) -> None:
@@ -386,59 +374,5 @@ def notify(command: Sequence[str], week: object, status: str, page: Path) -> Non
 
 
 def say(sentence: str) -> None:
-    """Write a sentence on stderr, above a progress bar where there is one."""
-    from tqdm import tqdm
-
-    tqdm.write(f"promolab: {sentence}", file=sys.stderr)
-
-
-class Progress:
-    """A progress bar over steps, two of which may run at once; a line a step where none is drawn.
-
-    Parameters
-    ----------
-    total : int
-        How many steps there are.
-    show : bool, optional
-        Whether to draw; by default only where stderr is a terminal. Lines are written where it is
-        none, and nothing at all where this is False.
-    """
-
-    def __init__(self, total: int, show: bool | None = None) -> None:
-        from tqdm import tqdm
-
-        # None: where stderr is no terminal.
-        disable = None if show is None else not show
-        self._bar: Any = tqdm(total=total, bar_format=_FORM, disable=disable, leave=False)
-        self._lines = show is None and self._bar.disable
-        self._total, self._begun = total, 0
-        self._running: dict[str, None] = {}
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def begin(self, title: str, line: str = "") -> None:
-        """Show that something runs; of a step, its line stands in a log."""
-        with self._lock:
-            self._running[title] = None
-            self._begun += bool(line)
-            number = self._begun
-        if self._lines and line:
-            say(f"{line} ({number} of {self._total})")
-        self._draw()
-
-    def end(self, title: str, *, steps: int = 1) -> None:
-        """Show that something is over, and that so many steps more are done."""
-        with self._lock:
-            self._running.pop(title, None)
-        self._bar.update(steps)
-        self._draw()
-
-    def _draw(self) -> None:
-        with self._lock:
-            text = ", ".join(self._running)
-        self._bar.set_description_str(text, refresh=not self._bar.disable)
+    """Write a sentence on stderr, whole: two steps may speak at once."""
+    sys.stderr.write(f"promolab: {sentence}\n")
