@@ -9,6 +9,7 @@ from .page import beside as beside
 from .page import ends_beside as ends_beside
 from .page import explained as explained
 from .page import fold as fold
+from .page import heading as heading
 from .page import join as join
 from .page import link as link
 from .page import picture as picture

@@ -194,11 +194,11 @@ def table(
     frame : DataFrame
         The rows, in the order to show them.
     columns : mapping of str to str, or sequence of str, optional
-        Columns to show, and their headings. Where only names are given, headings and formats come
-        from the glossary, and a figure whose interval stands beside it (``rate_low``, ``rate_high``
-        or ``ci_low``, ``ci_high``) is written with it. By default the first eight columns.
+        Columns to show, and their headings; where only names are given, these come from the
+        glossary. By default the first eight columns.
     formats : mapping of str to callable or Ranged, optional
-        Writes a column's values.
+        Writes a column's values; by default by its unit in the glossary, and a figure whose
+        interval stands beside it (``rate_low``, ``rate_high`` or ``ci_low``, ``ci_high``) with it.
     caption : str
         What it shows and how it is sorted.
     most : int
@@ -226,14 +226,13 @@ def table(
     """
     from pandas.api.types import is_numeric_dtype
 
-    formats = dict(formats or {})
     if not isinstance(columns, Mapping):
-        columns, known = _of_the_glossary(frame, columns, currency)
-        formats = known | formats
+        columns = _headings(frame, columns, currency)
     if len(columns) > 8:
         raise InputError(f"a table has {len(columns)} columns, at most 8 can be read")
     if not len(frame):
         return absent(otherwise or _("Nothing to list."))
+    formats = _usual_formats(frame, columns) | dict(formats or {})
     # What a shop does not record is said elsewhere: a column of dashes takes room and says nothing.
     columns = {c: title for c, title in columns.items() if frame[c].notna().any()}
     top = frame.head(most)
@@ -311,26 +310,33 @@ def _plain(value: Any) -> str | Html:
     return f"{value:,}" if isinstance(value, int) else named(str(value))
 
 
-def _of_the_glossary(
-    frame: pd.DataFrame, names: Sequence[str] | None, currency: str
-) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return headings and formats of columns that say nothing about themselves."""
+def _headings(frame: pd.DataFrame, names: Sequence[str] | None, currency: str) -> dict[str, str]:
+    """Return headings from the glossary; of all columns those that are no ends of intervals."""
     held = [str(column) for column in frame]
-    ends = {c: pair for c in held if (pair := ends_beside(c, held))}
-    beside = {end for pair in ends.values() for end in pair}
-    own = [c for c in held if c not in beside][:8] if names is None else list(names)
-    headings: dict[str, str] = {}
-    formats: dict[str, Any] = {}
-    for c in own:
+    ends = {end for c in held for end in ends_beside(c, held) or ()}
+    own = [c for c in held if c not in ends][:8] if names is None else names
+    return {c: heading(c, currency) for c in own}
+
+
+def heading(name: str, currency: str = "") -> str:
+    """Return what the glossary calls a column, an amount of money with its currency."""
+    term = GLOSSARY.get(name)
+    in_money = currency and term is not None and term.unit.startswith("money")
+    return f"{label(name)}, {currency}" if in_money else label(name)
+
+
+def _usual_formats(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, Any]:
+    """Return what writes figures, by their units in the glossary and with their intervals."""
+    held, formats = [str(column) for column in frame], {}
+    for c in names:
         term = GLOSSARY.get(c)
-        unit = term.unit if term else ""
-        headings[c] = label(c) + (f", {currency}" if currency and unit.startswith("money") else "")
-        write = _writer(frame[c], unit, term.decimals if term else None)
-        if write is not None and c in ends:
-            formats[c] = Ranged(write, *ends[c])
+        write = _writer(frame[c], term.unit if term else "", term.decimals if term else None)
+        ends = ends_beside(c, held)
+        if write is not None and write is not count and ends is not None:
+            formats[c] = Ranged(write, *ends)
         elif write is not None:
             formats[c] = lambda x, write=write: "–" if x != x else write(x)
-    return headings, formats
+    return formats
 
 
 def ends_beside(column: str, held: list[str]) -> tuple[str, str] | None:

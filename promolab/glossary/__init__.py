@@ -162,34 +162,3 @@ def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
         said = unit if language() == ENGLISH else UNITS.get(unit, unit)
         rows.append((name, label(name), said or None, meaning(name)))
     return pd.DataFrame(rows, columns=["name", "word", "unit", "meaning"]).set_index("name")
-
-
-def to_markdown(groups: Iterable[str] | None = None) -> str:
-    """Return the glossary as Markdown, a table per group.
-
-    Parameters
-    ----------
-    groups : iterable of str, optional
-        Names of `GROUPS`; by default all.
-
-    Raises
-    ------
-    InputError
-        If there is no such group.
-
-    Examples
-    --------
-    >>> print(to_markdown(["Quarantine"]).splitlines()[4])
-    | table | table | name | The table that the row was in. |
-    """
-    lines: list[str] = []
-    for group in GROUPS if groups is None else groups:
-        if group not in GROUPS:
-            raise InputError(f"{group!r} is no group of the glossary; {nearest(group, GROUPS)}")
-        lines += [f"### {group}", "", "| name | in words | unit | meaning |", "|---|---|---|---|"]
-        lines += [
-            f"| {term.name} | {term.label} | {term.unit} | {term.meaning} |"
-            for term in GROUPS[group].values()
-        ]
-        lines.append("")
-    return "\n".join(lines)

@@ -8,7 +8,6 @@ from ._base import segment_colours as segment_colours
 from ._base import style as style
 from ._base import text_width as text_width
 from ._base import wrapped as wrapped
-from ._fonts import is_wide as is_wide
 from ._fonts import lacking_font as lacking_font
 from ._lines import bars, curve, intervals
 from ._lines import columns as columns

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from promolab.display import Html, Ranged, ends_beside, table
-from promolab.glossary import GLOSSARY, label
+from promolab.display import Html, Ranged, ends_beside, heading, table
+from promolab.glossary import label
 from promolab.results.estimate import Estimate
 from promolab.results.facts import Facts
 
@@ -51,8 +51,7 @@ def worded_table(
     for name in known:
         line = (facts.words.get("head", {}) | words.get("heads", {})).get(name)
         heads[name] = facts.line(line) if line is not None else _head(name, facts)
-        spec = words.get("formats", {}).get(name) or _spec(name, rows)
-        if spec:
+        if spec := words.get("formats", {}).get(name):
             formats[name] = _writer(spec, facts, ends_beside(name, held))
     return table(rows, heads, formats, most=most, **_beside(words, facts))
 
@@ -64,23 +63,8 @@ def _beside(words: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
 
 
 def _head(name: str, facts: Facts) -> str:
-    term, currency = GLOSSARY.get(name), str(facts.get("currency", ""))
-    in_money = currency and term is not None and term.unit.startswith("money")
-    return facts.word(name) if not in_money else f"{label(name)}, {currency}"
-
-
-def _spec(name: str, rows: pd.DataFrame) -> str:
-    """Return the format of a column that the words do not name; empty for what is no figure."""
-    from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
-
-    if is_bool_dtype(rows[name]) or not is_numeric_dtype(rows[name]):
-        return ""
-    term = GLOSSARY.get(name)
-    unit, decimals = (term.unit, term.decimals) if term else ("", None)
-    digits = "" if decimals is None else f".{decimals}"
-    if unit.startswith("share"):
-        return f"percent{digits}"
-    return "count" if is_integer_dtype(rows[name]) else f"number{digits}"
+    told = heading(name, str(facts.get("currency", "")))
+    return facts.word(name) if told == label(name) else told
 
 
 def _writer(spec: str, facts: Facts, ends: tuple[str, str] | None) -> Any:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,11 +28,6 @@ from promolab.segmentation import (
 from promolab.widgets.controls import control, several, slide
 from promolab.widgets.explorer import Explorer, Progress, drawn, reading, week_of
 from promolab.wording import number
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from promolab.contract import Shop
 
 MOST = 4_000
 """Customers that are grouped at each try; of more so many are drawn by chance."""
@@ -123,9 +118,8 @@ class Groupings:
 
 
 def segments(
-    source: Shop | RunFolder | pd.DataFrame | str | Path,
+    source: RunFolder | pd.DataFrame | str | Path | None = None,
     *,
-    as_of: datetime | None = None,
     out: str | Path = "reports",
     save_to: str | Path = "parameters.json",
     seed: int = 0,
@@ -134,11 +128,9 @@ def segments(
 
     Parameters
     ----------
-    source : Shop, RunFolder, DataFrame or str
-        A shop, whose customers are described as of ``as_of``; a week's folder or an ISO week, whose
-        features are read; or features, a row per customer.
-    as_of : datetime, optional
-        For a shop: nothing at or after it is known; by default the end of its data.
+    source : RunFolder, DataFrame or str, optional
+        A week's folder or an ISO week, by default the newest, whose features are read; or features,
+        a row per customer, as `promolab.build_features` makes them.
     out : str or Path
         The folder of all reports, for an ISO week.
     save_to : str or Path
@@ -169,18 +161,12 @@ def segments(
     >>> "3 segments of 60 customers" in made.move(k=3, columns=("orders", "amount")).text
     True
     """
-    features, spoken = None, language()
-    if not _is_shop(source):
-        features, spoken = _features(source, as_of, out)
-    columns = _columns(features) if features is not None else list(DEFAULT_COLUMNS)
+    features, spoken = _features(source, out)
+    columns = _columns(features)
     default = tuple(c for c in DEFAULT_COLUMNS if c in columns) or tuple(columns[:4])
-    known: list[pd.DataFrame] = [] if features is None else [features]
 
     def prepare(state: SegmentsState, progress: Progress) -> Groupings:
-        if not known:
-            progress(None, words_of(__name__, "segments").word("describing"))
-            known.append(_features(source, as_of, out)[0])
-        return group(known[0], state, progress, seed)
+        return group(features, state, progress, seed)
 
     def save(
         state: SegmentsState, found: Groupings, progress: Progress
@@ -207,19 +193,10 @@ def segments(
         )
 
 
-def _is_shop(source: Any) -> bool:
-    return hasattr(source, "events") and hasattr(source, "settings")
-
-
-def _features(source: Any, as_of: datetime | None, out: str | Path) -> tuple[pd.DataFrame, str]:
-    """Return features of a shop, a week or as they were given, and the language to speak."""
+def _features(source: Any, out: str | Path) -> tuple[pd.DataFrame, str]:
+    """Return features of a week or as they were given, and the language to speak."""
     if isinstance(source, pd.DataFrame):
         return source, language()
-    if _is_shop(source):
-        from promolab.features import build_features
-
-        made: pd.DataFrame = build_features(source, as_of or source.span()[1]).execute()
-        return made, language()
     week = week_of(source, out)
     with reading(week):
         rhythm = week.read_table("profiles").filter(["customer_id", RHYTHM])

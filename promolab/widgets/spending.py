@@ -77,10 +77,9 @@ class Options:
 
     @functools.cached_property
     def curve(self) -> tuple[np.ndarray, ...]:
-        """Budget, profit and return of the next unit along the frontier, thinned."""
+        """Budget and profit along the frontier, thinned."""
         frontier = self.path.frontier()
-        columns = (frontier[c].to_numpy() for c in ("budget", "profit", "marginal_return"))
-        return thin(*columns)
+        return thin(frontier["budget"], frontier["profit"])
 
     @functools.cached_property
     def before(self) -> pd.DataFrame:
@@ -238,7 +237,7 @@ def render(state: BudgetState, options: Options) -> Html:
         [
             say(words.say("finding"), css="finding"),
             say(words.say("changes")),
-            beside([_frontier(words, options), _return(words, options)]),
+            _frontier(words, options),
             beside(tables),
         ]
     )
@@ -270,7 +269,6 @@ def _facts(
         "other": other,
         "changed": gain + lose + other > 0,
         "told": "unknown",
-        "returns": options.path.price(state.budget),
     }
     if (told := options.told) is not None:
         found |= {"first": float(told["budget"].iloc[0]), "last": float(told["budget"].iloc[-1])}
@@ -284,7 +282,7 @@ _ENDS = ("profit", "ci_low", "ci_high")
 
 
 def _frontier(words: Facts, options: Options) -> Html:
-    spend, gained, _ = options.curve
+    spend, gained = options.curve
     marks: list[Line | Dots | Upright] = []
     if (told := options.told) is not None:
         ends: dict[str, Any] = {"low": told["ci_low"], "high": told["ci_high"]}
@@ -294,20 +292,7 @@ def _frontier(words: Facts, options: Options) -> Html:
         Upright(options.began, label=words.word("at_first"), colour="grey"),
         Dots([words["given"]], [words["profit"]], label=words.word("here")),
     ]
-    return drawn(words, "frontier", marks, width=430)
-
-
-def _return(words: Facts, options: Options) -> Html:
-    spend, _, slope = options.curve
-    known = np.isfinite(slope)
-    # The first steps may return a hundredfold: they would flatten all others.
-    most = float(np.quantile(slope[known], 0.97)) if known.any() else 1.0
-    marks = [
-        Line(spend[known], np.minimum(slope[known], most)),
-        Upright(options.began, label=words.word("at_first"), colour="grey"),
-        Dots([words["given"]], [min(words["returns"], most)], label=words.word("here")),
-    ]
-    return drawn(words, "return", marks, ylim=(0.0, (most or 1.0) * 1.04), width=430)
+    return drawn(words, "frontier", marks, width=620)
 
 
 def _by_group(options: Options, choice: np.ndarray) -> pd.DataFrame:

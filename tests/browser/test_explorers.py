@@ -41,7 +41,7 @@ THRESHOLD, SEGMENTS, EXPERIMENT = "Threshold", "Segments", "Experiment"
 DESIGN = "Promotion design"
 EXPLORERS = [
     Case(THRESHOLD, "widgets.threshold()", "share contacted", "of those who respond"),
-    Case(BUDGET, f"widgets.budget('{WEEK}')", "budget", "The next unit of budget returns"),
+    Case(BUDGET, f"widgets.budget('{WEEK}')", "budget", "customers are planned"),
     Case(DESIGN, "widgets.promotion_design(**designed())", "depth", "Net incremental profit"),
     Case(EXPERIMENT, "widgets.experiment(rate=0.05)", "effect worth finding", "show a difference"),
     Case(

@@ -61,7 +61,7 @@ def test_an_explorer_speaks_chinese_throughout(opened: Callable[..., Any]) -> No
     assert 'role="alert"' not in page
     known = list(NAMES)  # and what the tables of other rooms call their rows
     if opened is segments:
-        known += prepared.chosen(made.state).names
+        known += prepared.chosen(made.state).segmenter.names_
     if opened is promotion_design:  # its parts, which stand last, are named by their own room
         page = page[: page.rindex("<figure")]
     assert [text for text in said(page) if english_left(text, known)] == []

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from promolab import plots
 from promolab.campaign.past import list_of
 from promolab.contract import freshness, read_operations
 from promolab.display import Html, Tile, join, say, tiles
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 FEWEST = 10
 """Answers among past contacts below which a test says too little to be called one."""
 DEPTH = 0.4
-MOST_WORDS = 195  # of the mail
 
 
 def _words(**given: Any) -> Facts:
@@ -109,12 +107,6 @@ def plain_markdown(text: str) -> str:
     'Tea \\\\*new\\\\* # \\\\<b> [20, 30]'
     """
     return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
-
-
-def _length(text: str) -> int:
-    """Return how many words a text has; of Chinese two characters are one."""
-    wide = sum(plots.is_wide(character) for character in text)
-    return len(text.split()) + wide // 2
 
 
 @dataclass(frozen=True)
@@ -329,20 +321,13 @@ class CampaignReport:
         return blocks.what_was_left_out(self.run)
 
     def mail(self) -> str:
-        """Return the week in Markdown, to paste in a mail: what to know first, then the answer.
-
-        Caveats and answer always stand there; tiles as far as some 200 words allow.
-        """
+        """Return the week in Markdown, to paste in a mail: what to know first, answer, tiles."""
         words = _words(shop=self.shop.settings.name, week=self.run.week, days=self.run.week.label())
         told = [words.say("heading"), self.status(), *self.caveats, self.lead()]
         first, *rest = map(plain_markdown, told)
-        text = close_up("\n\n".join([f"**{first}**", *rest]))
-        for number, tile in enumerate(self.headlines):
-            line = plain_markdown(_words(label=tile.label, figure=tile.text).say("tile"))
-            longer = f"{text}\n{'' if number else chr(10)}- {line}"
-            if _length(longer) <= MOST_WORDS:
-                text = longer
-        return text + "\n"
+        lines = [_words(label=tile.label, figure=tile.text).say("tile") for tile in self.headlines]
+        tiles = "\n".join(f"- {plain_markdown(line)}" for line in lines)
+        return close_up("\n\n".join([f"**{first}**", *rest, tiles])) + "\n"
 
     def write(self) -> None:
         """Record the headline numbers; write ``summary.md``, to mail, and ``one_page.png``."""

@@ -190,16 +190,10 @@ class WeekOffers(Result):
 
     def _named(self, products: pd.Series[Any]) -> list[str]:
         """Return what to call products: their id and narrowest group."""
-        groups = self.graph.groups
-        rows = self.graph.products.set_index("product_id")
-        told = []
-        for product in products:
-            if pd.isna(product):
-                told.append("–")
-                continue
-            group = rows[groups[0]].get(product) if groups else None
-            told.append(str(product) if group is None or group != group else f"{product} ({group})")
-        return told
+        groups, rows = self.graph.groups, self.graph.products.set_index("product_id")
+        narrow = rows[groups[0]].reindex(products) if groups else [None] * len(products)
+        pairs = zip(products, narrow, strict=True)
+        return ["–" if pd.isna(p) else str(p) if pd.isna(g) else f"{p} ({g})" for p, g in pairs]
 
     def _unlike(self, offers: Offers) -> list[tuple[Any, str, int]]:
         """Return up to three unlike customers: most orders, as usual, and few or none."""

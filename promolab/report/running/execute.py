@@ -56,22 +56,16 @@ WORTH_WARMING = 3  # steps; the imports of one or two cost less than those of th
 _NOISY = ("papermill", "nbclient", "traitlets", "asyncio")
 LIBRARIES = (
     "ibis.backends.duckdb",
-    "ibis.backends.sql.compilers.duckdb",
-    "ipykernel.ipkernel",
     "ipykernel.kernelapp",
-    "IPython.core.completer",
     "jinja2",
     "matplotlib.pyplot",
     "matplotlib_inline.backend_inline",
     "pandas",
-    "pyarrow.compute",
     "pyarrow.parquet",
-    "scipy.optimize",
     "scipy.stats",
     "sklearn.cluster",
     "sklearn.ensemble",
     "sklearn.linear_model",
-    "sklearn.metrics",
     "torch",
 )
 """Imported before a kernel is asked for; none of them starts a thread of its own by that."""

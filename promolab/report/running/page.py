@@ -18,7 +18,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.display import NOTEBOOK_STYLE, Html, absent, explained, table
+from promolab.display import NOTEBOOK_STYLE, Html, explained
 from promolab.folder import ReportsFolder, RunFolder, write_whole
 from promolab.language import (
     ENGLISH,
@@ -492,44 +492,3 @@ def _number(value: Any) -> float:
     """Return a figure of a tile; nan where it is none."""
     known = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if known and math.isfinite(value) else math.nan
-
-
-def list_weeks(reports: str | Path) -> Html:
-    """List the weeks whose report is there, newest first, with their first figures.
-
-    Parameters
-    ----------
-    reports : str or Path
-        The folder of all reports, as seen from the notebook.
-
-    Returns
-    -------
-    Html
-        A table of links, or a sentence that says how to make a report.
-
-    Examples
-    --------
-    >>> "promolab report makes one" in list_weeks("nowhere").text
-    True
-    """
-    import pandas as pd
-
-    there = ReportsFolder(reports)
-    rows = []
-    for week in reversed(there.weeks()):
-        run = there.run(week)
-        figures = [f"{told['label']}: {told['text']}" for told in headlines(run).values()]
-        page = _linked((Path(reports) / str(week) / "index.html").as_posix(), str(week))
-        rows.append((page, week.label(), status_of(run), " · ".join(figures[:2])))
-    if not rows:
-        return absent(f"There is no report in {reports} yet; promolab report makes one.")
-    return table(
-        pd.DataFrame(rows, columns=["week", "dates", "plan", "figures"]),
-        {"week": "week", "dates": "dates", "plan": "plan", "figures": "first figures"},
-        caption=f"Reports of {there.shop}, newest first" if there.shop else "Reports, newest first",
-        most=len(rows),
-    )
-
-
-def _linked(address: str, text: str) -> Html:
-    return Html(f'<a href="{escape(address)}">{escape(text)}</a>')

@@ -263,7 +263,20 @@ def _run_steps(
         begun = time.monotonic()
         if call.request.aloud:
             say(f"{step.stem}: {step.title} ({next(numbers)} of {len(steps)})")
-        notebook = _run_step(call, step, run.path, failed, kernel)
+        try:
+            notebook = execute(
+                step,
+                call.parameters_of(step),
+                kernel=kernel,
+                folder=run.path,
+                failed=failed / f"{step.stem}.ipynb",
+                timeout=call.request.timeout,
+                shown=call.shown_paths(),
+                hidden=call.request.hidden,
+            )
+        finally:
+            if {"source", "experiment"} & set(step.parameters) and not kernel.stopped:
+                call.files.check()  # and if it failed, this is why
         seconds[step.stem] = round(time.monotonic() - begun, 3)
         pages.append(drawing.submit(_write_page, run, step, steps, notebook, **told))
 
@@ -276,23 +289,6 @@ def _run_steps(
     return {
         step.stem: {"seconds": seconds[step.stem], **(noted.get(step.stem) or {})} for step in steps
     }
-
-
-def _run_step(call: Call, step: Step, staged: Path, failed: Path, kernel: Kernels) -> Any:
-    try:
-        return execute(
-            step,
-            call.parameters_of(step),
-            kernel=kernel,
-            folder=staged,
-            failed=failed / f"{step.stem}.ipynb",
-            timeout=call.request.timeout,
-            shown=call.shown_paths(),
-            hidden=call.request.hidden,
-        )
-    finally:
-        if {"source", "experiment"} & set(step.parameters) and not kernel.stopped:
-            call.files.check()  # and if it failed, this is why
 
 
 def _write_page(

@@ -1,6 +1,5 @@
-"""The list of weeks: as a page, and as an analyst finds it first."""
+"""The list of weeks, and the notebook that leads to it."""
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -9,7 +8,6 @@ import nbformat
 from nbclient import NotebookClient
 
 from promolab.folder import ReportsFolder, write_json
-from promolab.report import list_weeks
 from promolab.report.running.page import write_index
 from promolab.report.running.steps import read_steps
 from tests.page_policy import but_its_own_script
@@ -83,31 +81,6 @@ def test_a_figure_has_one_column_in_whichever_language_a_week_was_reported(tmp_p
     assert [row[1] for row in rows(html)] == ["84 (−25%)", "112 (+12%)", "100"]
 
 
-def a_week(reports: Path, week: str, **more) -> None:
-    folder = reports / week
-    folder.mkdir(parents=True)
-    (folder / "index.html").write_text("the report")
-    (folder / "manifest.json").write_text(json.dumps({"status": "good", **more}))
-    tiles = [
-        {"label": "Customers to contact", "text": "925"},
-        {"label": "Break-even", "text": "3.4 <USD>"},
-        {"label": "One too many", "text": "7"},
-    ]
-    (folder / "metrics.json").write_text(json.dumps({"headlines": tiles}))
-
-
-def test_weeks_are_listed_newest_first_with_their_state_and_figures(tmp_path):
-    assert "promolab report makes one" in list_weeks(tmp_path).text
-    a_week(tmp_path, "2017-W43", state="released")
-    a_week(tmp_path, "2017-W44")
-    (tmp_path / "source.json").write_text(json.dumps({"source": "x", "name": "Corner & Co"}))
-    shown = list_weeks(tmp_path).text
-    assert shown.index("2017-W44/index.html") < shown.index("2017-W43/index.html")
-    assert "30 Oct – 5 Nov" in shown and ">released<" in shown and ">draft<" in shown
-    assert "Customers to contact: 925 · Break-even: 3.4 &lt;USD&gt;" in shown
-    assert "One too many" not in shown and "Corner &amp; Co, newest first" in shown
-
-
 def test_the_start_is_no_step_and_runs_where_there_is_no_report(repository: Path, tmp_path):
     shutil.copytree(repository / "notebooks", tmp_path / "notebooks")
     assert read_steps(tmp_path / "notebooks")[0].stem == "01_data"
@@ -120,7 +93,7 @@ def test_the_start_is_no_step_and_runs_where_there_is_no_report(repository: Path
         for output in cell.get("outputs", [])
         if "data" in output
     ]
-    assert len(shown) == 1 and "There is no report in ../reports yet" in shown[0]
+    assert len(shown) == 1 and "../reports/index.html" in shown[0]
 
 
 def test_the_start_opens_with_its_lists_before_anything_is_run(repository: Path):
