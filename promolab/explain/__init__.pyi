@@ -3,7 +3,6 @@ from .explanation import Explanation as Explanation
 from .explanation import explain_row
 from .importance import Importance as Importance
 from .importance import permutation_importance
-from .rules import tree_rules as tree_rules
 from .rules import weights_or_rules
 
 __all__ = [

@@ -50,38 +50,6 @@ class Coefficients(Result):
 
 
 @dataclasses.dataclass(frozen=True)
-class TreeNode:
-    """A question of a tree, or one of its ends.
-
-    Parameters
-    ----------
-    parent, depth : int
-        Position of the node before (-1: none) and how many questions lead here.
-    answer : str
-        What is true here of the question before, in short; empty at the root.
-    rule : str
-        Everything that is true here.
-    n, responses : int
-        Training rows here, and those that responded.
-    rate, ci_low, ci_high : float
-        Their response rate and its Wilson interval.
-    end : bool
-        Whether no question follows.
-    """
-
-    parent: int
-    depth: int
-    answer: str
-    rule: str
-    n: int
-    responses: int
-    rate: float
-    ci_low: float
-    ci_high: float
-    end: bool
-
-
-@dataclasses.dataclass(frozen=True)
 class TreeRules(Result):
     """A tree's questions, and the response rate at each end, of the training rows.
 
@@ -90,51 +58,43 @@ class TreeRules(Result):
 
     Parameters
     ----------
-    nodes : tuple of TreeNode
-        From the root, each followed by what is below it.
+    nodes : DataFrame
+        A row per question or end, from the root, each followed by what is below it: depth (how many
+        questions lead here), answer (what is true here of the question before, in short; empty at
+        the root), rule (everything that is true here), n, responses (training rows), rate with
+        ci_low and ci_high (Wilson, 95 %), end (whether no question follows).
     n : int
         Training rows.
     rate : float
         Response rate of all of them.
-    level : float
-        Confidence level.
     """
 
-    nodes: tuple[TreeNode, ...]
+    nodes: pd.DataFrame = dataclasses.field(repr=False)
     n: int
     rate: float
-    level: float
-
-    @property
-    def ends(self) -> list[TreeNode]:
-        """Nodes without a further question, in the order of the tree."""
-        return [node for node in self.nodes if node.end]
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row per end, highest rate first: rule, n, responses, rate, ci_low, ci_high."""
-        names = ["rule", "n", "responses", "rate", "ci_low", "ci_high"]
-        frame = pd.DataFrame([[getattr(end, name) for name in names] for end in self.ends])
-        frame.columns = pd.Index(names)
-        order = np.lexsort([frame["rule"].to_numpy(dtype=str), -frame["rate"].to_numpy()])
-        return frame.iloc[order].reset_index(drop=True)
+        ends = self.nodes[self.nodes["end"]].drop(columns=["depth", "answer", "end"])
+        return ends.sort_values(["rate", "rule"], ascending=[False, True], ignore_index=True)
 
     def facts(self) -> dict[str, Any]:
         """Return who responds most and least, and the lines of the figure."""
         table = self.to_frame()
         best, last = table.iloc[0], table.iloc[-1]
         names = ["rate", "ci_low", "ci_high"]
+        pairs = zip(self.nodes["depth"], self.nodes["answer"], strict=True)
         return {
+            "ends": table,
             "asks": len(table) > 1,
             "overall": self.rate,
-            "whole": Estimate.of(best[names]),
             "best": best["rule"],
             "last": last["rule"],
             "most": Estimate.of(best[names], int(best["n"])),
             "least": Estimate.of(last[names], int(last["n"])),
-            "lines": pd.DataFrame([dataclasses.asdict(node) for node in self.nodes]).assign(
-                line=["\u2003" * node.depth + (node.answer or "all") for node in self.nodes],
+            "lines": self.nodes.assign(
+                line=["\u2003" * depth + (answer or "all") for depth, answer in pairs]
             ),
-            "leaves": [dataclasses.asdict(end) for end in self.ends],
         }
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -203,72 +163,27 @@ def _listed(levels: list[str], most: int) -> str:
     return " or ".join([*([", ".join(shown[:-1])] if shown[1:] else []), *shown[-1:]])
 
 
-def tree_rules(
-    model: ResponseModel,
-    *,
-    outcome: str | None = None,
-    level: float = 0.95,
-) -> TreeRules:
-    """Return the questions of a fitted tree, and the response rate at each end.
-
-    Parameters
-    ----------
-    model : ResponseModel
-        Of kind ``tree``, fitted.
-    outcome : str, optional
-        Which, where there are several; the first by default.
-    level : float
-        Confidence level of the Wilson intervals.
-
-    Raises
-    ------
-    InputError
-        The model is of another kind, or has no such outcome.
-    """
-    from promolab.model.learners import Tree
-
-    model._require_fit()
-    tree = model.learners_[0 if outcome is None else model._place_of(outcome)]
-    if not isinstance(tree, Tree):
-        raise InputError(f"a {model.kind} model has no rules to read; fit ResponseModel('tree')")
-    return _rules_of(tree, level)
-
-
-def _rules_of(tree: Tree, level: float) -> TreeRules:
+def _rules_of(tree: Tree) -> TreeRules:
     from promolab.stats import wilson
 
-    walked = list(_walk(tree))
-    below = _sums_below(tree)
-    places = [place for place, *_ in walked]
-    n, hits = below[places, 0], below[places, 1]
-    low, high = wilson(hits, n, level)
-    position = {place: at for at, place in enumerate(places)}
-    nodes = tuple(
-        TreeNode(
-            position.get(parent, -1),
-            depth,
-            answer,
-            rule,
-            int(n[at]),
-            int(hits[at]),
-            float(hits[at] / n[at]),
-            float(low[at]),
-            float(high[at]),
-            bool(tree.estimator.tree_.children_left[place] < 0),
-        )
-        for at, (place, parent, depth, answer, rule) in enumerate(walked)
-    )
-    return TreeRules(nodes, round(tree.rows), tree.responses / tree.rows, level)
+    nodes = pd.DataFrame(_walk(tree), columns=["place", "depth", "answer", "rule"])
+    places = nodes.pop("place").to_numpy()
+    n, hits = _sums_below(tree)[places].T
+    low, high = wilson(hits, n)
+    nodes = nodes.assign(n=n.astype(int), responses=hits.astype(int), rate=hits / n)
+    ends = tree.estimator.tree_.children_left[places] < 0
+    nodes = nodes.assign(ci_low=low, ci_high=high, end=ends)
+    return TreeRules(nodes, round(tree.rows), tree.responses / tree.rows)
 
 
-def _walk(tree: Tree) -> Iterator[tuple[int, int, int, str, str]]:
-    """Yield place, parent's place, depth, answer and rule of each node, parents first."""
+def _walk(tree: Tree) -> Iterator[tuple[int, int, str, str]]:
+    """Yield place, depth, answer and rule of each node, parents first."""
     inner, columns = tree.estimator.tree_, tree.encoder.used
-    waiting: list[tuple[int, int, int, str, dict[str, _Range]]] = [(0, -1, 0, "", {})]
+    waiting: list[tuple[int, int, str, dict[str, _Range]]] = [(0, 0, "", {})]
     while waiting:
-        place, parent, depth, answer, known = waiting.pop()
+        place, depth, answer, known = waiting.pop()
         said = [known[name].said(label(name)) for name in known]
-        yield place, parent, depth, answer, " and ".join(said) or "anything"
+        yield place, depth, answer, " and ".join(said) or "anything"
         if inner.children_left[place] < 0:
             continue
         column = columns[inner.feature[place]]
@@ -283,7 +198,7 @@ def _walk(tree: Tree) -> Iterator[tuple[int, int, int, str, str]]:
             alone = _Range(column).cut(cut, gap, below=below)
             so_far = known.get(column.name, _Range(column)).cut(cut, gap, below=below)
             waiting.append(
-                (int(child), place, depth + 1, alone.said(name, 2), {**known, column.name: so_far})
+                (int(child), depth + 1, alone.said(name, 2), {**known, column.name: so_far})
             )
 
 
@@ -317,8 +232,9 @@ def weights_or_rules(model: ResponseModel) -> Coefficients | TreeRules:
     >>> weights_or_rules(ResponseModel().fit(X, [0, 1] * 10 + [1] * 20)).summary()
     'Orders weighs most.'
     """
+    model._require_fit()
     if model.kind == "tree":
-        return tree_rules(model)
+        return _rules_of(model.learners_[0])  # type: ignore[arg-type]
     if model.kind != "logistic":
         raise InputError(
             f"The method {model.kind} has no weights to show; what it uses stands below"

@@ -235,7 +235,7 @@ class ResponseModel(Saved):
 
     ``logistic``, the simplest: :math:`P(y_{ij} = 1) = \sigma(w^T \varphi(x_{ij}) + b)`, φ the
     `Encoder`, w and b at the optimum of Σ log-loss + ½ · l2 · ‖w‖². ``tree`` asks a few questions
-    and can be drawn (`promolab.explain.tree_rules`); ``forest`` and ``boosting`` are many
+    and can be drawn (`promolab.explain.weights_or_rules`); ``forest`` and ``boosting`` are many
     trees together; ``mlp`` and ``multitask`` are trained in torch. A prediction of response, not
     of what a promotion changes.
 

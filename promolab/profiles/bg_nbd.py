@@ -37,10 +37,6 @@ class OrderModel:
         Of the beta distribution of the chance to leave after an order; ``a`` is 0 where no leaving
         is seen.
     log_likelihood : float
-    gain : float
-        Of the log likelihood by letting customers leave.
-    n : int
-        Customers.
 
     References
     ----------
@@ -52,8 +48,6 @@ class OrderModel:
     a: float
     b: float
     log_likelihood: float
-    gain: float
-    n: int
 
     def alive(self, repeats: ArrayLike, recency: ArrayLike, age: ArrayLike) -> np.ndarray:
         """Return the chance that each is still a customer, shape (n,).
@@ -169,12 +163,11 @@ def fit_orders(repeats: ArrayLike, recency: ArrayLike, age: ArrayLike) -> OrderM
         found[leaving] = best.x, -float(best.fun) * len(x)
         if not leaving:
             start[:2] = best.x
-    gain = found[True][1] - found[False][1]
-    theta, told = found[2 * gain > SURE]
+    theta, told = found[2 * (found[True][1] - found[False][1]) > SURE]
     r, alpha = np.exp(theta[:2])
     a, b = np.exp(theta[2:]) if len(theta) == 4 else (0.0, 0.0)
     told -= float(x.sum()) * math.log(scale)
-    return OrderModel(float(r), float(alpha * scale), float(a), float(b), told, gain, len(x))
+    return OrderModel(float(r), float(alpha * scale), float(a), float(b), told)
 
 
 class _Counted:

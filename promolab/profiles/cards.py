@@ -16,7 +16,7 @@ import pandas as pd
 from promolab.contract import Attributes, attributes_in
 from promolab.errors import InputError
 from promolab.glossary import label, named
-from promolab.language import ENGLISH, day_words, language
+from promolab.language import day_words
 from promolab.profiles.scores import AXES, customer_frame, numeric
 from promolab.results import Estimate, Result
 from promolab.wording import capital, listed, number, plural
@@ -67,7 +67,6 @@ class ProfileCard(Result):
         known = {name: score for name, score in self.scores.items() if np.isfinite(score)}
         best, worst = (end(known, key=known.__getitem__, default="") for end in (max, min))
         return {
-            "known": "none" if not known else "one" if best == worst else "several",
             "best": best,
             "worst": worst,
             "highest": known.get(best),
@@ -77,21 +76,17 @@ class ProfileCard(Result):
     @property
     def details(self) -> dict[str, str]:
         """What the features say in plain words, in the language that is spoken."""
-        return dict(self._detail(name) for name in self.figures if name != "away_days")
-
-    def _detail(self, feature: str) -> tuple[str, str]:
-        at, away = self.figures[feature], self.figures.get("away_days", Estimate(0.0))
-        facts = {"feature": feature, "at": at, "days": round(at.value), "away": round(away.value)}
-        today = feature == "recency_days" and not facts["days"]
-        facts["case"] = "today" if today else feature
-        return self.say("detail_heading", **facts), self.say("detail", **facts)
+        return {
+            self.say("heading", name=name): self.say("detail", name=name, at=at)
+            for name, at in self.figures.items()
+        }
 
     @property
     def demographics(self) -> dict[str, str]:
         """The attributes in plain words, in the language that is spoken."""
         return {
-            self.say("attribute_heading", attribute=name, called=capital(name.replace("_", " "))): (
-                _day(value) if isinstance(value, date) else value
+            self.say("heading", name=name): (
+                day_words(value, year=True) if isinstance(value, date) else value
             )
             for name, value in self.attributes.items()
         }
@@ -157,8 +152,7 @@ def _ahead(row: Any) -> dict[str, Estimate]:
     """Return how often somebody comes back, and what the next twelve weeks will bring."""
     if pd.isna(row.get("usual_days")):
         return {}
-    days = max(round(float(row["usual_days"])), 1), float(row["away_days"])
-    found = dict(zip(("usual_days", "away_days"), map(Estimate, days), strict=True))
+    found = {"usual_days": Estimate(max(float(row["usual_days"]), 1.0))}
     for name in ("orders_12w", "margin_12w"):
         ends = Estimate.of(row.get(f"{name}{end}", np.nan) for end in ("", "_low", "_high"))
         if np.isfinite(ends.value):
@@ -264,40 +258,12 @@ def _known(value: Any, zone: str) -> str | date:
     return value if isinstance(value, date) else str(value)
 
 
-def _day(value: date) -> str:
-    in_english = f"{value.day} {value:%b} {value.year}"
-    return in_english if language() == ENGLISH else day_words(value, year=True)
-
-
 @dataclass(frozen=True)
 class CardPair(Result):
     """Two profile cards side by side, as `compare_cards` makes them."""
 
     first: ProfileCard
     second: ProfileCard
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per axis: ``axis, first, second, difference``."""
-        a, b = (np.array([card.scores[n] for n in AXES]) for card in (self.first, self.second))
-        return pd.DataFrame({"axis": list(AXES), "first": a, "second": b, "difference": a - b})
-
-    def facts(self) -> dict[str, Any]:
-        """Return the axis on which the two differ most."""
-        frame = self.to_frame().dropna()
-        told: dict[str, Any] = {
-            "one": self.first.customer,
-            "other": self.second.customer,
-            "apart": False,
-        }
-        if frame.empty:
-            return told
-        row = frame.iloc[int(frame["difference"].abs().to_numpy().argmax())]
-        return told | {
-            "apart": True,
-            "axis": row["axis"],
-            "high": row["first"],
-            "low": row["second"],
-        }
 
     def _html(self) -> str:
         both = self.first._box() + self.second._box()
@@ -319,8 +285,9 @@ def compare_cards(
     --------
     >>> from promolab.profiles.scores import build_profiles
     >>> features = pd.DataFrame({"customer_id": [1, 2], "recency_days": [3, 40]})
-    >>> compare_cards(build_profiles(features), 1, 2).summary()
-    'Customers 1 and 2 differ most in loyalty: 75 against 25 of 100.'
+    >>> pair = compare_cards(build_profiles(features), 1, 2)
+    >>> pair.first.scores["loyalty"], pair.second.scores["loyalty"]
+    (75.0, 25.0)
     """
     attributes = card_attributes(profiles, shop)
     first, second = (

@@ -67,7 +67,8 @@ class CustomerValue(Result):
         moments: orders of the twelve weeks after, the slope of what came on what was foretold, mean
         absolute errors of the forecast, of each customer's own frequency and of the twelve weeks
         before, and the share of customers inside their interval.
-    model : OrderModel
+    leaving : bool
+        Whether customers are seen to leave.
     spread : float
         By what share of itself, in standard deviations, a customer's orders differ from what is
         foretold beyond chance.
@@ -76,29 +77,26 @@ class CustomerValue(Result):
     frame: pd.DataFrame = field(repr=False)
     totals: pd.DataFrame = field(repr=False)
     checked: pd.DataFrame = field(repr=False)
-    model: OrderModel
+    leaving: bool
     spread: float
 
     def facts(self) -> dict[str, Any]:
         """Return what comes next, who has left, and how far earlier forecasts were off."""
-        row, held = self.totals.iloc[min(1, len(self.totals) - 1)], self.checked
+        row, held = self.totals.set_index("weeks").loc[TWELVE], self.checked
         if not held.empty:
             held = held[(held["came"] > 0) & (held["foretold"] >= 0.5)]
         off = held["foretold"] / held["came"] - 1 if len(held) else pd.Series(dtype=float)
         rhythms = self.by_rhythm()
         return {
-            "weeks": int(row["weeks"]),
+            "weeks": TWELVE,
             "customers": len(self.frame),
             "orders": Estimate.of(row[["orders", "orders_low", "orders_high"]]),
-            "leaving": self.model is not None and self.model.a > 0,
             "gone": float((self.frame["alive"] < 0.5).mean()),
-            "was_held": len(held) > 0,
             "held": len(held),
             "least": float(off.min()),
             "most": float(off.max()),
             "rhythms": rhythms.assign(rounded=rhythms["orders"].round().astype(int)),
             "late": float(rhythms["share_customers"].iloc[-1]),
-            "drawn_weeks": self._weeks,
         }
 
     def by_rhythm(self) -> pd.DataFrame:
@@ -108,11 +106,9 @@ class CustomerValue(Result):
         -------
         DataFrame
             A row each: ``rhythm`` (in words), ``customers``, ``share_customers``, ``alive`` (mean
-            chance to be a customer still) and ``orders`` (of the first number of weeks from twelve
-            on that was asked for).
+            chance to be a customer still) and ``orders`` (of the next twelve weeks).
         """
         late = np.searchsorted(LATE, self.frame["away_times"])
-        orders = self.frame[f"orders_{self._weeks}w"]
         many = np.bincount(late, minlength=len(RHYTHMS))
         return pd.DataFrame(
             {
@@ -120,20 +116,13 @@ class CustomerValue(Result):
                 "customers": many,
                 "share_customers": many / max(len(late), 1),
                 "alive": np.bincount(late, self.frame["alive"], len(RHYTHMS)) / np.maximum(many, 1),
-                "orders": np.bincount(late, orders, len(RHYTHMS)),
+                "orders": np.bincount(late, self.frame["orders_12w"], len(RHYTHMS)),
             }
         )
 
-    @property
-    def _weeks(self) -> int:
-        told = [int(w) for w in self.totals["weeks"]]
-        return next((w for w in told if w >= TWELVE), told[-1])
 
-
-def customer_value(
-    shop: Shop, *, as_of: Any, weeks: tuple[int, ...] = WEEKS, level: float = LEVEL
-) -> CustomerValue:
-    """Foretell what each customer will order and bring.
+def customer_value(shop: Shop, *, as_of: Any) -> CustomerValue:
+    """Foretell what each customer will order and bring in 4, 12 and 52 weeks.
 
     Parameters
     ----------
@@ -141,10 +130,6 @@ def customer_value(
         With purchases; of margins nothing is said where the shop does not know them.
     as_of : datetime or text
         Nothing at or after it is read.
-    weeks : tuple of int
-        How far ahead.
-    level : float
-        Of the intervals.
 
     Raises
     ------
@@ -181,20 +166,15 @@ def customer_value(
     past = [old for old in past if old.days >= RECENT_DAYS and (old.orders > 1).any()]
     checks = checked(shop, past)
     model = fit_orders(*present.seen)
-    told = foretold(present, model, weeks, calibration(checks))
-    told = told * season(shop, present, ago, weeks, told, checks)
+    told = foretold(present, model, WEEKS, calibration(checks))
+    told = told * season(shop, present, ago, WEEKS, told, checks)
     spread = spread_of(checks)
-    frame = _rows(present, told, weeks, model, spread, level)
-    return CustomerValue(
-        frame, _totals(frame, checks, weeks, level),
-        pd.DataFrame([c.row(spread, level) for c in checks]), model, spread,
-    )  # fmt: skip
+    frame = _rows(present, told, model, spread)
+    rows = pd.DataFrame([check.row(spread, LEVEL) for check in checks])
+    return CustomerValue(frame, _totals(frame, checks), rows, model.a > 0, spread)
 
 
-def _rows(
-    past: History, told: np.ndarray, weeks: tuple[int, ...], model: OrderModel, spread: float,
-    level: float,
-) -> pd.DataFrame:  # fmt: skip
+def _rows(past: History, told: np.ndarray, model: OrderModel, spread: float) -> pd.DataFrame:
     each = _each(past)
     usual = (model.alpha + past.recency) / (model.r + past.orders - 1)
     away = past.age - past.recency
@@ -206,8 +186,8 @@ def _rows(
         "away_days": away,
         "away_times": away / usual,
     }
-    for j, w in enumerate(weeks):
-        low, high = ends_of(told[:, j], spread, level) if spread == spread else (math.nan, math.nan)
+    for j, w in enumerate(WEEKS):
+        low, high = ends_of(told[:, j], spread, LEVEL) if spread == spread else (math.nan, math.nan)
         for name, factor in (("orders", 1.0), ("margin", each)):
             for end, value in (("", told[:, j]), ("_low", low), ("_high", high)):
                 columns[f"{name}_{w}w{end}"] = value * factor
@@ -222,17 +202,15 @@ def _each(past: History) -> np.ndarray:
     return fit_order_value(past.orders, mean).expected(past.orders, mean)
 
 
-def _totals(
-    frame: pd.DataFrame, checks: Sequence[Check], weeks: tuple[int, ...], level: float
-) -> pd.DataFrame:
+def _totals(frame: pd.DataFrame, checks: Sequence[Check]) -> pd.DataFrame:
     """Add up all customers; whole forecasts miss as they did before, chance included."""
     known = [(c.came.sum(), c.told.sum()) for c in checks if c.told.sum() >= 0.5]
     missed = np.array([math.log(max(came, 0.5) / told) for came, told in known])
     half = math.nan
     if len(missed) > 1:
-        half = float(t_quantile(level, len(missed))) * math.sqrt(float((missed**2).mean()))
+        half = float(t_quantile(LEVEL, len(missed))) * math.sqrt(float((missed**2).mean()))
     rows = []
-    for w in weeks:
+    for w in WEEKS:
         row: dict[str, Any] = {"weeks": w}
         # What moves all customers goes on as it began: a longer time is the less sure.
         wide = half * math.sqrt(max(w * 7 / RECENT_DAYS, 1.0))
@@ -258,10 +236,6 @@ class OrderValue:
     ----------
     p, q, v : float
         Shape of orders around a customer's mean; shape and rate of what customers differ by.
-    mean : float
-        What an order brings in the mean of customers; money.
-    n : int
-        Customers.
 
     References
     ----------
@@ -271,8 +245,6 @@ class OrderValue:
     p: float
     q: float
     v: float
-    mean: float
-    n: int
 
     def expected(self, orders: ArrayLike, value: ArrayLike) -> np.ndarray:
         """Return what a further order of each customer will bring, shape (n,).
@@ -287,7 +259,7 @@ class OrderValue:
 
         Examples
         --------
-        >>> few = OrderValue(p=6.0, q=4.0, v=15.0, mean=30.0, n=100)
+        >>> few = OrderValue(p=6.0, q=4.0, v=15.0)
         >>> few.expected([1, 20], [60.0, 60.0]).round(1).tolist()
         [50.0, 59.3]
         """
@@ -354,4 +326,4 @@ def fit_order_value(orders: ArrayLike, value: ArrayLike) -> OrderValue:
         options={"ftol": 1e-12, "gtol": 1e-8},
     )  # fmt: skip
     p, q, v = np.exp(best.x)
-    return OrderValue(float(p), float(q), float(v * mean), mean, len(x))
+    return OrderValue(float(p), float(q), float(v * mean))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,24 +23,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class _Figure(NamedTuple):
-    axis: str
-    feature: str
-    words: str
-
-
-_FIGURES = (
-    _Figure("interests", "categories", "categories bought"),
-    _Figure("purchasing_power", "average_order_amount", "sales per order"),
-    _Figure("loyalty", "recency_days", "days since the last order"),
-    _Figure("habits", "hour_of_day", "usual hour of ordering"),
-)
-_WITHOUT_HOURS = (*_FIGURES[:-1], _Figure("habits", "weekend_share", "orders on weekends, %"))
+_FIGURES = ("categories", "average_order_amount", "recency_days", "hour_of_day")
+"""What stands for each axis, in their order."""
+_WITHOUT_HOURS = (*_FIGURES[:-1], "weekend_share")
 """Where dates have no time of day."""
 
 _RECENCY_ENDS = np.array([7, 14, 28, 56, 84])
-_RECENCY_BANDS = ("≤ 7 days", "8–14", "15–28", "29–56", "57–84", "> 84 days")
+_RECENCY_BANDS = ("≤ 7", "8–14", "15–28", "29–56", "57–84", "> 84")
 _LATE = 3  # from this band on, a customer is late: more than 28 days
+_NOTHING, _UNKNOWN = "≤ 0", "–"  # bands of sales; of recency where there is no order
 
 
 def median_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
@@ -91,17 +82,13 @@ def _unrolled(hours: np.ndarray) -> np.ndarray:
     return np.asarray(mean + (hours - mean + 12) % 24 - 12)
 
 
-def _spread(values: np.ndarray, axis: str, words: str, *, clock: bool = False) -> dict[str, Any]:
-    """Return one row of the table: quartiles, the median's interval, how many are known."""
-    line = _unrolled(values) if clock else values
-    known = line[np.isfinite(line)]
-    quartiles = np.quantile(known, [0.25, 0.75]) if len(known) else np.array([np.nan, np.nan])
-    places = np.array([*median_interval(line), *quartiles])
+def _middle(values: np.ndarray, *, clock: bool) -> dict[str, Any]:
+    """Return the median with its interval, and of how many customers the figure is known."""
+    places = np.array(median_interval(_unrolled(values) if clock else values))
     places = places % 24 if clock else places
-    names = ("median", "ci_low", "ci_high", "quartile_1", "quartile_3")
-    row = {"axis": AXES[axis].label, "figure": words}
-    sizes = {"n": len(known), "missing": len(values) - len(known)}
-    return row | dict(zip(names, places.tolist(), strict=True)) | sizes
+    known = int(np.isfinite(values).sum())
+    sizes = {"known": known, "missing": len(values) - known}
+    return dict(zip(("median", "ci_low", "ci_high"), places.tolist(), strict=True)) | sizes
 
 
 def _amount_bands(amount: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -114,23 +101,23 @@ def _amount_bands(amount: np.ndarray) -> tuple[np.ndarray, list[str]]:
     ends = np.unique([float(f"{end:.2g}") for end in ends])
     words = [number(end, decimals=max(0, 1 - int(np.floor(np.log10(end))))) for end in ends]
     pairs = [f"{a}–{b}" for a, b in pairwise(words)]
-    fifths = [f"up to {words[0]}", *pairs, f"over {words[-1]}"] if words else []
+    fifths = [f"≤ {words[0]}", *pairs, f"> {words[-1]}"] if words else []
     band = 1 + np.searchsorted(ends, amount, side="left")
     band = np.where(amount > 0, band, np.where(np.isnan(amount), 1 + len(fifths), 0))
-    return band, ["nothing", *fifths, "not known"]
+    return band, [_NOTHING, *fifths, _UNKNOWN]
 
 
 def _map(recency: np.ndarray, amount: np.ndarray) -> pd.DataFrame:
-    """Count customers by recency and amount; *no order*, *nothing*, *not known* only if needed."""
+    """Count customers by recency and amount; what is not known only if needed."""
     # searchsorted puts nan behind all ends, among those who ordered long ago.
     row = np.where(np.isnan(recency), 6, np.searchsorted(_RECENCY_ENDS, recency, side="left"))
     column, names = _amount_bands(amount)
     cells = np.zeros((7, len(names)), dtype=int)
     np.add.at(cells, (row, column), 1)
-    table = pd.DataFrame(cells, index=[*_RECENCY_BANDS, "no order"], columns=names)
-    unused = [name for name in ("nothing", "not known") if len(names) > 2 and not table[name].any()]
-    table = table.drop(columns=unused)
-    return table if table.loc["no order"].any() else table.drop(index="no order")
+    table = pd.DataFrame(cells, index=[*_RECENCY_BANDS, _UNKNOWN], columns=names)
+    beside = [name for name in (_NOTHING, _UNKNOWN) if len(names) > 2 and not table[name].any()]
+    table = table.drop(columns=beside)
+    return table if table.loc[_UNKNOWN].any() else table.drop(index=_UNKNOWN)
 
 
 def _late_share(by_band: np.ndarray) -> tuple[int, int, Estimate]:
@@ -140,9 +127,11 @@ def _late_share(by_band: np.ndarray) -> tuple[int, int, Estimate]:
     return late, n, Estimate(late / max(n, 1), float(low), float(high), n)
 
 
-def _clock(hour: float) -> str:
-    minutes = round(hour * 12) * 5 % 1440
-    return f"{minutes // 60}:{minutes % 60:02d}"
+def _clock(*hours: float) -> str:
+    """Write an hour and the ends of its interval as a clock shows them, to five minutes."""
+    minutes = [round(hour * 12) * 5 % 1440 for hour in hours if np.isfinite(hour)]
+    told = [f"{one // 60}:{one % 60:02d}" for one in minutes]
+    return f"{told[0]} [{told[1]}, {told[2]}]" if len(told) > 1 else "".join(told)
 
 
 @dataclass(frozen=True)
@@ -151,75 +140,47 @@ class ProfileOverview(Result):
 
     Parameters
     ----------
-    spread : DataFrame
-        Two rows per axis, its raw figure and its score: ``axis, figure, median, ci_low, ci_high``
-        (95 %), ``quartile_1, quartile_3, n, missing``.
+    frame : DataFrame
+        A row per axis: ``axis, feature`` (its raw figure), ``median, ci_low, ci_high`` (95 %; of
+        hours on a clock), ``known, missing`` (customers).
     cells : DataFrame
-        Customers by days since the last order (rows) and sales (columns).
+        Customers by days since the last order (rows) and sales (columns); "–" of whom either is
+        not known.
     figures : DataFrame
         The raw figure of each axis per customer.
-    amount_words : str
-        Which sales the columns of ``cells`` are.
     customers : int
         All customers.
     currency : str
         Code of the currency; empty where unknown.
     """
 
-    spread: pd.DataFrame
+    frame: pd.DataFrame
     cells: pd.DataFrame
     figures: pd.DataFrame
-    amount_words: str
     customers: int
     currency: str
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return median with interval, quartiles, known and missing of each figure and score."""
-        return self.spread.copy()
-
-    @property
-    def _shown(self) -> tuple[_Figure, ...]:
-        return _FIGURES if "hour_of_day" in self.figures else _WITHOUT_HOURS
-
     def facts(self) -> dict[str, Any]:
         """Return the middle customer, and how many good customers have not come back for long."""
-        figures = pd.DataFrame([self._figure(f) for f in self._shown])
-        known = figures[figures["seen"]]
+        table = self.frame
+        ends = table[["median", "ci_low", "ci_high"]].to_numpy()
+        table = table.assign(clock=[_clock(*row) for row in ends], seen=table["known"] > 0)
+        known = table[table["seen"]]
         least = int(known["known"].min()) if len(known) else 0
-        some, enough = least < self.customers, least >= 6
-        notes = "both" if some and enough else "interval" if enough else "known" if some else "none"
         ordered = self.cells.loc[list(_RECENCY_BANDS)]
         late, n, share = _late_share(ordered.sum(axis=1).to_numpy())
-        sold = ordered.drop(columns=["nothing", "not known"], errors="ignore")
+        sold = ordered.drop(columns=[_NOTHING, _UNKNOWN], errors="ignore")
         sold = sold.loc[:, sold.any()]
         best = _late_share(sold.iloc[:, -1].to_numpy()) if sold.shape[1] > 1 else (0, 0, share)
         return {
-            "who": "nobody" if known.empty else "one" if self.customers == 1 else "many",
-            "figures_all": figures,
-            "figures_known": known,
-            "notes": notes,
+            "axes": table,
+            "axes_known": known,
             "least": least,
-            "some": n > 0,
+            "enough": least >= 6,
             "days": int(_RECENCY_ENDS[_LATE - 1]),
             **{"late": late, "ordered": n, "late_share": share},
             **dict(zip(("best_late", "richest", "best_share"), best, strict=True)),
             "by_cell": self._by_cell,
-        }
-
-    def _figure(self, figure: _Figure) -> dict[str, Any]:
-        """Return the median of a figure with its interval, and of how many it is known."""
-        known = int(self.figures[figure.feature].notna().sum())
-        row = self.spread[self.spread["figure"] == figure.words]
-        ends = row[["median", "ci_low", "ci_high"]].to_numpy(dtype=float)[0]
-        clock = [_clock(x) if np.isfinite(x) else "" for x in ends]
-        return {
-            "feature": figure.feature,
-            "axis": figure.axis,
-            **dict(zip(("median", "ci_low", "ci_high"), ends.tolist(), strict=True)),
-            "clock": f"{clock[0]} [{clock[1]}, {clock[2]}]" if clock[1] else clock[0],
-            "seen": known > 0,
-            "known": known,
-            "missing": self.customers - known,
         }
 
     def _by_cell(self) -> pd.DataFrame:
@@ -240,7 +201,7 @@ class ProfileOverview(Result):
         with plots.style():
             _, grid = plt.subplots(2, 2, figsize=(11.5, 8.0))
         facts = self._facts
-        for ax, row in zip(grid.flat, facts.rows(facts["figures_all"]), strict=True):
+        for ax, row in zip(grid.flat, facts.rows(facts["axes"]), strict=True):
             self._draw(row, ax)
         return np.asarray(grid)
 
@@ -253,14 +214,13 @@ class ProfileOverview(Result):
         plots.histogram(values, bins=24, high_quantile=1.0 if clock else 0.995, ax=ax)
         if row["seen"]:
             plots.reference_line(ax, kind="vertical", at=row["median"].value)
-        words = next(f.words for f in self._shown if f.feature == feature)
-        unit = self.currency if feature == "average_order_amount" else ""
         plots.finish(
             ax,
             title=row.say("headed"),
             subtitle=row.say("counted"),
-            xlabel=f"{words}, {unit}" if unit else words,
+            xlabel=row.say("figure_axis"),
             ylabel=row.say("customers_axis"),
+            percent="x" if feature == "weekend_share" else "",
         )
         if clock:
             ax.set_xlim(0, 24)
@@ -270,7 +230,7 @@ class ProfileOverview(Result):
 def profile_overview(
     profiles: pd.DataFrame, features: Any, *, currency: str = ""
 ) -> ProfileOverview:
-    """Describe all customers: one raw figure and the score of each axis, recency against sales.
+    """Describe all customers: one raw figure of each axis, and recency against sales.
 
     Parameters
     ----------
@@ -293,9 +253,7 @@ def profile_overview(
     Notes
     -----
     Intervals take the customers as drawn independently from those the shop could have. Hours are
-    put on a line cut opposite to their circular mean before quantiles are taken. The map uses all
-    sales before the date: those of the last 84 days, used only where there are no others, are 0 by
-    definition for whoever ordered before.
+    put on a line cut opposite to their circular mean before the median is taken.
 
     Examples
     --------
@@ -314,23 +272,15 @@ def profile_overview(
         )
     frame = frame.set_index("customer_id").loc[people["customer_id"]].reset_index()
     hours = np.isfinite(numeric(frame, "hour_of_day")).any()
-    figures = _FIGURES if hours else _WITHOUT_HOURS
-    values = pd.DataFrame({f.feature: numeric(frame, f.feature) for f in figures})
-    if not hours:
-        values["weekend_share"] *= 100
-    rows = []
-    for f in figures:
-        raw = values[f.feature].to_numpy()
-        rows.append(_spread(raw, f.axis, f.words, clock=f.feature == "hour_of_day"))
-        rows.append(_spread(numeric(people, f.axis), f.axis, "score, 0–100"))
-    ever = numeric(frame, "amount")
-    has_ever = bool(np.isfinite(ever).any())
-    amount = ever if has_ever else numeric(frame, "amount_84d")
+    values = pd.DataFrame({f: numeric(frame, f) for f in (_FIGURES if hours else _WITHOUT_HOURS)})
+    rows = [
+        {"axis": axis, "feature": f} | _middle(values[f].to_numpy(), clock=f == "hour_of_day")
+        for axis, f in zip(AXES, values, strict=True)
+    ]
     return ProfileOverview(
-        spread=pd.DataFrame(rows),
-        cells=_map(values["recency_days"].to_numpy(), amount),
-        figures=values,
-        amount_words="sales so far" if has_ever else "sales of the last 84 days",
-        customers=len(people),
-        currency=currency,
+        pd.DataFrame(rows),
+        _map(values["recency_days"].to_numpy(), numeric(frame, "amount")),
+        values,
+        len(people),
+        currency,
     )

@@ -10,10 +10,7 @@ from .costs import promotion_costs as promotion_costs
 from .design import PromotionDesign as PromotionDesign
 from .design import depth_of as depth_of
 from .design import design_promotion
-from .design import dose_factor as dose_factor
-from .design import middle_terms as middle_terms
 from .design import threshold_of as threshold_of
-from .design import with_terms as with_terms
 from .finance import Finance as Finance
 from .finance import finance_table
 from .parts import coupon_use as coupon_use
@@ -28,13 +25,11 @@ from .past_orders import responses_between as responses_between
 from .spending import OrderValues as OrderValues
 from .spending import order_values
 from .stacking import kept_beside as kept_beside
-from .stacking import taken_off as taken_off
 from .terms import Coupon, FullReduction, LimitedTimeDiscount, Recommendation, read_promotions
 from .terms import Promotion as Promotion
 from .values import PromotionValues as PromotionValues
 from .values import promotion_values
 from .waterfalls import Waterfall as Waterfall
-from .waterfalls import anyway_words as anyway_words
 
 __all__ = [
     "Coupon",

@@ -162,7 +162,7 @@ class DiscountPerRedeemer(Result):
 
     Parameters
     ----------
-    past : DataFrame
+    frame : DataFrame
         One row per past promotion of the kind: promotion_id, type, starts_at, redeemers, discount
         (of theirs, on its products, in its window) and per_redeemer (discount ÷ redeemers).
     ratios : PastRatios
@@ -170,14 +170,14 @@ class DiscountPerRedeemer(Result):
     type_ : str
         Type of the promotion that is to come.
     variation : float
-        Variance of single redeemers' discounts ÷ the square of their mean, over all of ``past``.
+        Variance of single redeemers' discounts ÷ the square of their mean, over all of them.
     currency : str
         Of the amounts.
     kind : str
         Kind of the promotion: chooses the words (`promolab.wording.answer_to`).
     """
 
-    past: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     ratios: PastRatios
     type_: str
     variation: float
@@ -202,21 +202,16 @@ class DiscountPerRedeemer(Result):
         """Return what so many redemptions will cost in discounts, with its prediction interval."""
         return product_of(redemptions, self.per_redeemer(redemptions.value))
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per past promotion."""
-        return self.past
-
     def facts(self) -> dict[str, Any]:
         """Return a new promotion's mean with its interval, and of how many past ones it is."""
-        e, alike = self.per_redeemer(math.inf), int((self.past["type"] == self.type_).sum())
+        e = self.per_redeemer(math.inf)
         return {
             "known": self.ratios.k > 0,
             "mean": e,
             "digits": "one" if e.value < 10 and math.isfinite(e.ci_low) else "usual",
             "past_ones": self.ratios.k,
             "several": self.ratios.k > 1,
-            "any_alike": alike > 0,
-            "alike_ones": alike,
+            "alike": int((self.frame["type"] == self.type_).sum()),
         }
 
 

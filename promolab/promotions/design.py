@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from promolab.checks import level_of, numbers_of, real_number
+from promolab.checks import numbers_of, real_number
 from promolab.errors import InputError
-from promolab.promotions.parts import InWindow, alike, in_window, missing_later, moved_effect
-from promolab.promotions.spending import WEEK, OrderValues
-from promolab.promotions.terms import Coupon, FullReduction, LimitedTimeDiscount, Promotion
+from promolab.promotions.spending import OrderValues
+from promolab.promotions.terms import (
+    Coupon,
+    FullReduction,
+    LimitedTimeDiscount,
+    Promotion,
+    rate_words,
+)
+from promolab.promotions.values import promotion_values
+from promolab.promotions.waterfalls import Waterfall
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
 
@@ -63,6 +70,8 @@ class PromotionDesign(Result):
         Least and greatest depth, at the recommended threshold, that bring all but 5 % of the best.
     unsure : tuple of float
         Least and greatest depth whose profit lies within the interval of the best one.
+    splits : tuple of Waterfall
+        Of what the profit of each design is made.
     customers : int
         To whom it goes.
     currency : str
@@ -78,13 +87,10 @@ class PromotionDesign(Result):
     present: Estimate
     flat: tuple[float, ...]
     unsure: tuple[float, ...]
+    splits: tuple[Waterfall, ...] = field(default=(), repr=False)
     customers: int = 0
     currency: str = "USD"
     level: float = 0.9
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per design."""
-        return self.frame
 
     @property
     def depth(self) -> float:
@@ -92,42 +98,18 @@ class PromotionDesign(Result):
         return depth_of(self.recommended)
 
     def facts(self) -> dict[str, Any]:
-        """Return how the optimum lies, as codes, and the designs at the recommended threshold."""
-        there = np.isclose(self.frame["threshold"], threshold_of(self.recommended))
-        rows = self.frame[there].reset_index(drop=True)
-        rows = rows.assign(
-            percent=100 * rows["depth"], is_best=np.isclose(rows["depth"], self.depth)
-        )
-        far = rows["extrapolated"]
-        known = rows[~far]
-        # What was never drawn goes on from the last depths that were: a gap parts both ends.
-        edges = [known["depth"].min(), known["depth"].max()]
-        outer = rows["profit"].where(far | rows["depth"].isin(edges))
+        """Return how the optimum lies, as a code, and between which depths."""
         flat = "flat" if self.flat[1] > 1.5 * self.flat[0] else "sharp"
         optimum = flat if self.flat[0] < self.flat[1] else ""
-        told = self.unsure != self.flat and self.unsure[0] < self.unsure[1]
+        (low, high), (least, most) = (map(rate_words, ends) for ends in (self.flat, self.unsure))
         return {
             "face_value": self.recommended.face_value(self.currency),
             "optimum": "none" if self.best.value <= 0 else optimum,
             "near": 1 - NEAR_BEST,
-            "flat_ends": [_span(self.flat)],
-            "unsure_ends": [_span(self.unsure)] if told else [],
-            "never_recommended": bool(self.frame["extrapolated"].any()),
-            "digits": _digits(rows["depth"]),
-            "at_best": rows if rows["threshold"].any() else rows.drop(columns="threshold"),
-            "drawn_rows": known,
-            "far_rows": rows.assign(far_profit=outer) if far.any() else rows.head(0),
-            "best_percent": 100 * self.depth,
+            **{"low": low, "high": high, "least": least, "most": most},
+            "untold": self.unsure != self.flat and self.unsure[0] < self.unsure[1],
+            "undrawn": bool(self.frame["extrapolated"].any()),
         }
-
-
-def _span(ends: Sequence[float]) -> dict[str, Any]:
-    return {"low": ends[0], "high": ends[1], "digits": _digits(ends)}
-
-
-def _digits(shares: Iterable[float]) -> str:
-    whole = all(abs(100 * s - round(100 * s)) < 1e-6 for s in shares)
-    return "whole" if whole else "tenths"
 
 
 def depth_of(promotion: Promotion) -> float:
@@ -267,35 +249,40 @@ def design_promotion(
     n = len(orders)
     tau = np.asarray(numbers_of("effect", effect, n, "orders", finite=True), dtype=float)
     error = np.asarray(numbers_of("effect_se", effect_se, n, "orders", finite=True), dtype=float)
-    level_of(level)
     tried = _tried(promotion, dose, by_threshold, depths, thresholds)
-    usual = alike(middle_terms(promotion, dose, by_threshold), promotion)
-    later = missing_later([in_window(usual, orders)], [tau], orders.lift)
-    there = in_window(usual, orders, later)
-    mean = float(tau.mean())
-    costing = orders.week_spread / math.sqrt(max(promotion.days / WEEK, 1.0))
+    usual, mean = _middle(promotion, dose, by_threshold), float(tau.mean())
 
-    def weigh(one: Promotion) -> dict[str, float]:
-        factor, miss = dose_factor(dose, depth_of(one), mean)
+    def weigh(one: Promotion) -> tuple[dict[str, Any], Waterfall]:
+        factor, miss = _factor(dose, depth_of(one), mean)
         if by_threshold is not None:
-            other, other_miss = dose_factor(by_threshold, threshold_of(one), mean)
+            other, other_miss = _factor(by_threshold, threshold_of(one), mean)
             # Added up, not multiplied: of an average near 0 multiples mean nothing.
             factor, miss = factor + other - 1, math.hypot(other_miss, miss)
-        return _profit(
-            one,
-            (there, in_window(one, orders, later)),
-            (tau, error),
-            (factor, miss),
-            (mean_se, spread, costing, normal_quantile(level)),
+        far = _outside(one, promotion, dose, by_threshold)
+        values = promotion_values(
+            [one],
+            orders,
+            tau[:, None],
+            error[:, None],
+            factor=[factor],
+            factor_se=[miss],
+            usual=[usual],
+            spread=[spread],
+            mean_se=None if mean_se is None else [mean_se],
+            extrapolated=[far],
+            level=level,
         )
+        profit, cost = (values.total(one.promotion_id, what) for what in ("value", "cost"))
+        # The discount of orders that come anyway is computed: it may lie off as weeks do.
+        computed = normal_quantile(level) * values.cost_spread[0] * float(values.anyway.sum())
+        half = math.hypot((profit.ci_high - profit.ci_low) / 2, computed)
+        ends = {"profit_low": profit.value - half, "profit_high": profit.value + half}
+        terms = {"depth": depth_of(one), "threshold": threshold_of(one), "profit": profit.value}
+        row = terms | ends | {"cost": cost.value, "extrapolated": far}
+        return row, values.waterfall(one.promotion_id)
 
-    rows = [
-        {"depth": depth_of(one), "threshold": threshold_of(one)}
-        | weigh(one)
-        | {"extrapolated": _outside(one, promotion, dose, by_threshold)}
-        for one in tried
-    ]
-    frame = pd.DataFrame(rows)
+    rows, splits = zip(*map(weigh, tried), strict=True)
+    frame = pd.DataFrame(list(rows))
     may = frame[~frame["extrapolated"]]
     if may.empty:
         raise InputError(
@@ -317,9 +304,10 @@ def design_promotion(
         promotion,
         tried[place],
         _estimate(best, n),
-        _estimate(weigh(promotion), n),
+        _estimate(weigh(promotion)[0], n),
         ranges[0],
         ranges[1],
+        splits,
         n,
         orders.currency,
         level,
@@ -330,51 +318,9 @@ def _estimate(row: Mapping[str, float], n: int) -> Estimate:
     return Estimate.of((row["profit"], row["profit_low"], row["profit_high"]), n)
 
 
-def _profit(
-    one: Promotion,
-    windows: tuple[InWindow, InWindow],
-    measured: tuple[np.ndarray, np.ndarray],
-    dose: tuple[float, float],
-    errors: tuple[float | None, float, float, float],
-) -> dict[str, float]:
-    """Return profit, its interval and the cost of one design."""
-    (there, here), (tau, error), (factor, miss) = windows, measured, dose
-    mean_se, spread, costing, z = errors
-    moved, slope = moved_effect(there, here, tau, factor)
-    up, _ = moved_effect(there, here, tau, factor + max(miss, 1e-6))
-    discount = float((here.orders(here.added(moved)) * here.net).sum())
-    contacts = one.contact_cost * len(tau)
-    profit = float(moved.sum()) + one.funder_share * discount - contacts
-    drawn = float((error * np.abs(slope)).sum())
-    if mean_se is not None:
-        drawn = mean_se * abs(float(slope.sum()))
-    half = z * math.hypot(
-        drawn,
-        float((up - moved).sum()) if miss > 0 else 0.0,
-        spread * float(moved.sum()),
-        # The discount of orders that come anyway is computed: it may lie off as weeks do.
-        costing * float((here.base * here.net).sum()),
-    )
-    cost = (1 - one.funder_share) * discount + contacts
-    return {"profit": profit, "profit_low": profit - half, "profit_high": profit + half} | {
-        "cost": cost
-    }
-
-
-def dose_factor(dose: Dose, at: float, mean: float) -> tuple[float, float]:
+def _factor(dose: Dose, at: float, mean: float) -> tuple[float, float]:
     """Return by what the mean effect is multiplied at a dose, and its standard error.
 
-    Parameters
-    ----------
-    dose : Dose
-        As it was measured.
-    at : float
-        The depth or the threshold.
-    mean : float
-        The kind's mean effect on a customer.
-
-    Notes
-    -----
     Where the kind's average cannot be told from 0, no multiple of it means much: then what the dose
     adds to it counts, if the dose-response says that.
     """
@@ -388,16 +334,8 @@ def dose_factor(dose: Dose, at: float, mean: float) -> tuple[float, float]:
     return 1 + (here.value - average.value) / mean, half / abs(mean)
 
 
-def middle_terms(promotion: Promotion, dose: Dose, by_threshold: Dose | None) -> Promotion:
-    """Return the promotion at the mean of what was drawn: there the kind's effect was measured.
-
-    Parameters
-    ----------
-    promotion : Promotion
-        Whose terms are changed.
-    dose, by_threshold : Dose
-        As `design_promotion` takes them.
-    """
+def _middle(promotion: Promotion, dose: Dose, by_threshold: Dose | None) -> Promotion:
+    """Return the promotion at the mean of what was drawn: there the kind's effect was measured."""
     threshold = threshold_of(promotion)
     if by_threshold is not None:
         threshold = float(np.mean(by_threshold.drawn))

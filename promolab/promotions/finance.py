@@ -76,29 +76,25 @@ class Finance(Result):
     def facts(self) -> dict[str, Any]:
         """Return what all of them may cost, and what is still to come of those that run."""
         running = self.frame[self.frame["state"] == "runs"]
-        state = "runs" if len(running) else "starts" if len(self.frame) else "none"
-        rows = self.frame.assign(name=self.names, kind=self.frame["promotion_kind"])
-        cost_known, cost_sum = _added(self.frame["expected_cost"])
-        due_known, due_sum = _added(running["open_liability"])
+        back = np.isfinite(self.frame["expected_returns"].to_numpy(float))
         return {
-            "state": state,
+            "some": len(self.frame) > 0,
+            "runs": len(running) > 0,
             "open": int(running["customers_open"].sum()),
-            "shown": rows.assign(
-                returns_known=np.isfinite(rows["expected_returns"].to_numpy(float))
+            "shown": self.frame.assign(
+                name=self.names, kind=self.frame["promotion_kind"], returns_known=back
             ),
             "level": PREDICTION_LEVEL,
-            "cost_known": cost_known,
-            "cost_sum": cost_sum,
-            "due_known": due_known,
-            "due_sum": due_sum,
+            "cost": [_added(self.frame["expected_cost"])],
+            "due": [_added(running["open_liability"])],
         }
 
 
-def _added(amounts: pd.Series[float]) -> tuple[str, float]:
+def _added(amounts: pd.Series[float]) -> dict[str, Any]:
     """Return whether all, some or none of the amounts are known, and the sum of those."""
     known = amounts[np.isfinite(amounts.to_numpy(float))]
     some = "all" if len(known) == len(amounts) else "some"
-    return some if len(known) else "none", math.fsum(known)
+    return {"known": some if len(known) else "none", "sum": math.fsum(known)}
 
 
 def finance_table(shop: Shop, as_of: datetime, expected: pd.DataFrame) -> Finance:

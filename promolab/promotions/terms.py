@@ -112,22 +112,20 @@ class Promotion:
         """What comes off an order, added up; the first one's threshold is the promotion's."""
         return ()
 
-    def off(self, left: np.ndarray, reached: np.ndarray | None = None) -> np.ndarray:
+    def off(self, left: np.ndarray) -> np.ndarray:
         """Return what comes off orders.
 
         Parameters
         ----------
         left : ndarray
             What is left to pay for its products in each order.
-        reached : ndarray, optional
-            What that counts as where a threshold is to be reached; by default the same.
         """
         total = np.zeros(np.shape(left))
-        at = left if reached is None else reached
         for part in self.reductions:
-            times = np.floor(at / part.start) if part.start > 0 else 1.0
+            times = np.floor(left / part.start) if part.start > 0 else 1.0
             times = np.minimum(times, part.times) if part.times else times
-            total = total + np.where(at >= part.start, part.amount * times + part.rate * left, 0.0)
+            off = part.amount * times + part.rate * left
+            total = total + np.where(left >= part.start, off, 0.0)
         return total
 
     def face_value(self, currency: str) -> str:
@@ -195,7 +193,7 @@ class LimitedTimeDiscount(Promotion):
         return (Reduction(rate=self.rate),) if self.stated else ()
 
     def _words(self, currency: str) -> str:
-        return _("{rate} off", rate=_rate(self.rate))
+        return _("{rate} off", rate=rate_words(self.rate))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,14 +343,21 @@ class Coupon(Promotion):
         return Reduction(self.minimum, rate=1.0), Reduction(self.value, self.value, rate=-1.0)
 
     def _words(self, currency: str) -> str:
-        off = _rate(self.rate) if math.isnan(self.value) else _money(self.value, currency)
+        off = rate_words(self.rate) if math.isnan(self.value) else _money(self.value, currency)
         if self.minimum:
             least = _money(self.minimum, currency)
             return _("coupon of {off} from {spent}", off=off, spent=least)
         return _("coupon of {off}", off=off)
 
 
-def _rate(rate: float) -> str:
+def rate_words(rate: float) -> str:
+    """Return a share in percent, as a poster has it.
+
+    Examples
+    --------
+    >>> rate_words(0.1), rate_words(0.125)
+    ('10 %', '12.5 %')
+    """
     return percent(rate, decimals=0 if round(rate * 100, 9).is_integer() else 1)
 
 

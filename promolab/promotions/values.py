@@ -20,8 +20,8 @@ from promolab.promotions.parts import (
     parts_of,
 )
 from promolab.promotions.spending import WEEK, OrderValues
-from promolab.promotions.terms import Coupon, Promotion
-from promolab.promotions.waterfalls import Waterfall, bars_of
+from promolab.promotions.terms import Coupon, FullReduction, Promotion
+from promolab.promotions.waterfalls import SOURCES, Waterfall
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
 
@@ -186,17 +186,8 @@ class PromotionValues(Result):
         if isinstance(promotion, Coupon):
             handed = float(weight.sum()), float(weight @ -np.expm1(-parts.redeeming))
         net = self.total(promotion_id, "value", weight)
-        bars = bars_of(
-            promotion,
-            amounts,
-            net,
-            spread=float(self.cost_spread[j]),
-            after_known=bool(self.given["pulled_forward"][j] != 0),
-            after_measured=bool(self.given["after_measured"][j]),
-            level=self.level,
-        )
         return Waterfall(
-            bars,
+            self._bars(j, amounts, net),
             net,
             self.total(promotion_id, "cost", weight),
             str(promotion.promotion_id),
@@ -209,6 +200,25 @@ class PromotionValues(Result):
             self.share_anyway(promotion_id, weight),
             promotion.title,
         )
+
+    def _bars(self, j: int, amounts: Mapping[str, float], net: Estimate) -> pd.DataFrame:
+        """Return the bars of a waterfall from the sums of its parts."""
+        import pandas as pd
+
+        measured, apart = (self.given[name][j] for name in ("after_measured", "pulled_forward"))
+        sources = {**SOURCES, **({} if measured else {"later": "computed"})}
+        parts = {} if apart else {"extra": "whole"}
+        if isinstance(self.promotions[j], FullReduction):
+            parts["anyway"] = "above"
+        bars = pd.DataFrame({"name": list(sources), "source": list(sources.values())})
+        bars["part"] = bars["name"].replace(parts)
+        bars["amount"] = bars["name"].map(amounts)
+        # What is measured carries the uncertainty of the whole and of what was taken off.
+        error = normal_quantile(self.level) * self.cost_spread[j] * bars["amount"].abs()
+        error = error.mask(bars["source"] == "measured", (net.ci_high - net.ci_low) / 2)
+        error = error.mask(bars["source"] == "stated", 0.0)
+        bars = bars.assign(ci_low=bars["amount"] - error, ci_high=bars["amount"] + error)
+        return bars[["name", "part", "amount", "ci_low", "ci_high", "source"]]
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion, were everybody to get it.
@@ -239,13 +249,8 @@ class PromotionValues(Result):
         return pd.DataFrame(rows)
 
     def facts(self) -> dict[str, Any]:
-        """Return a row per promotion, as it is shown."""
-        shown = self.to_frame().rename(columns={"promotion_id": "promotion"})
-        return {
-            "shown": shown.assign(promotion=shown["promotion"].astype(str)),
-            "customers_in": len(self.orders),
-            "currency": self.orders.currency,
-        }
+        """Return the currency of all amounts."""
+        return {"currency": self.orders.currency}
 
 
 def _weights(chosen: Any, n: int) -> np.ndarray:

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.promotions.terms import FullReduction, Promotion
-from promolab.results import Estimate, Result, words_of
-from promolab.stats import normal_quantile
+from promolab.results import Estimate, Result
 from promolab.wording import promotion_name
 
 SOURCES: Mapping[str, str] = {
@@ -101,68 +99,15 @@ class Waterfall(Result):
         return pd.concat([rows, pd.DataFrame([net | amounts])], ignore_index=True)
 
     def facts(self) -> dict[str, Any]:
-        """Return the parts that are not 0, and their sum."""
+        """Return the colours of the bars, and how many get it."""
         from promolab.plots import COLOURS
 
         colours = {"above": COLOURS[2], "below": COLOURS[1], "net": COLOURS[0]}
-        parts = self.shown()
         out, used = self.vouchers or (0.0, 0.0)
-        known = math.isfinite(self.anyway)
         return {
-            "parts": parts,
-            "colours": [colours[rises] for rises in parts["rises"]],
+            "colours": [colours[rises] for rises in self.shown()["rises"]],
             "recipients": self.net.n,
-            "anyway_known": known,
-            "anyway_told": anyway_words(self.anyway) if known else "",
+            "anyway_known": math.isfinite(self.anyway),
             "given_out": out,
             "used": used,
         }
-
-
-def anyway_words(share: float) -> str:
-    """Say which share of a discount goes to orders that come anyway."""
-    return words_of(__name__, share_anyway=share).say("anyway_words")
-
-
-def bars_of(
-    promotion: Promotion,
-    amounts: Mapping[str, float],
-    net: Estimate,
-    *,
-    spread: float,
-    after_known: bool,
-    after_measured: bool,
-    level: float,
-) -> pd.DataFrame:
-    """Return the bars of a waterfall from the sums of its parts.
-
-    Parameters
-    ----------
-    promotion : Promotion
-        The promotion.
-    amounts : mapping of str to float
-        Every name of `SOURCES`: the part, in money.
-    net : Estimate
-        Net incremental profit.
-    spread : float
-        How far what is computed may lie off as a whole, as a share.
-    after_known : bool
-        Whether the dip after the window is known apart from the extra purchases.
-    after_measured : bool
-        Whether it was measured, not computed.
-    level : float
-        Of the intervals.
-    """
-    sources = {**SOURCES, **({} if after_measured else {"later": "computed"})}
-    parts = {} if after_known else {"extra": "whole"}
-    if isinstance(promotion, FullReduction):
-        parts["anyway"] = "above"
-    bars = pd.DataFrame({"name": list(sources), "source": list(sources.values())})
-    bars["part"] = bars["name"].replace(parts)
-    bars["amount"] = bars["name"].map(amounts)
-    # What is measured carries the uncertainty of the whole and of what was taken off.
-    error = normal_quantile(level) * spread * bars["amount"].abs()
-    error = error.mask(bars["source"] == "measured", (net.ci_high - net.ci_low) / 2)
-    error = error.mask(bars["source"] == "stated", 0.0)
-    bars = bars.assign(ci_low=bars["amount"] - error, ci_high=bars["amount"] + error)
-    return bars[["name", "part", "amount", "ci_low", "ci_high", "source"]]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import level_of, real_number
+from promolab.checks import real_number
 from promolab.errors import InputError
 from promolab.model.inputs import check_beside, customer_folds, outcome_labels
 from promolab.model.learners import Learner, Mlp, Training, make_learner
@@ -45,12 +45,10 @@ class Shrunk(Result):
         A row for the original and each candidate tried, the smallest first: ``what, bytes, numbers,
         rows_per_second, log_loss, rise, rise_low, rise_high, auc, within``. ``bytes`` are those of
         the saved file; ``numbers`` weights of networks and nodes of trees. ``rise`` is the paired
-        difference to the original on the rows checked, with its interval clustered by customer; of
-        several outcomes, that of the one that lost most.
+        difference to the original on the rows checked, with its 95 % interval clustered by
+        customer; of several outcomes, that of the one that lost most.
     n, clusters : int
         Rows checked, and the independent units among them; none was tuned on.
-    level : float
-        Confidence level.
     """
 
     model: ResponseModel = field(repr=False)
@@ -60,7 +58,6 @@ class Shrunk(Result):
     frame: pd.DataFrame = field(repr=False)
     n: int
     clusters: int
-    level: float
 
     @property
     def rise(self) -> Estimate:
@@ -85,9 +82,8 @@ class Shrunk(Result):
     def facts(self) -> dict[str, Any]:
         """Return the original beside the smaller model, and what was tried."""
         before, after = self._row("original"), self._row(self.how)
-        tried = self.frame[self.frame["what"] != "original"]
         return {
-            "tried": len(tried),
+            "tried": len(self.frame) - 1,
             "allowed": f"{self.most_loss:g}",
             "size_before": size_in_words(before["bytes"]),
             "size_after": size_in_words(after["bytes"]),
@@ -95,7 +91,6 @@ class Shrunk(Result):
             "loss_after": after["log_loss"],
             "auc_before": before["auc"],
             "auc_after": after["auc"],
-            "candidates": tried.assign(size=tried["bytes"].map(size_in_words)),
         }
 
 
@@ -126,8 +121,6 @@ def shrink(
     *,
     most_loss: float = 0.002,
     cluster: ArrayLike | None = None,
-    level: float = 0.95,
-    progress: bool = True,
 ) -> Shrunk:
     """Make a fitted model smaller, as far as its log-loss allows.
 
@@ -144,10 +137,6 @@ def shrink(
         By how much the mean log-loss may rise, in nats.
     cluster : array, shape (n,), optional
         Customer of each row: whole customers are checked on, and the intervals are clustered.
-    level : float
-        Level of the interval.
-    progress : bool
-        Whether to show how far it is, where stderr is a terminal.
 
     Returns
     -------
@@ -184,7 +173,6 @@ def shrink(
     (True, 'mlp', True)
     """
     X = model._frame(X)
-    level_of(level)
     if model.kind not in (*PRUNED, *IMITATED):
         kinds = ", ".join((*PRUNED, *IMITATED))
         raise InputError(f"a {model.kind} model is small already; shrink is for {kinds}")
@@ -198,7 +186,7 @@ def shrink(
     who = check_beside(cluster, "cluster", X)
     who = np.arange(len(X)) if who is None else who
     half = customer_folds(who, 2, model.seed).parts[0]
-    check = _Check(model, X.iloc[half.test], labels[half.test], who[half.test], level)
+    check = _Check(model, X.iloc[half.test], labels[half.test], who[half.test])
     training = Training(
         X.iloc[half.train],
         labels[half.train],
@@ -206,23 +194,18 @@ def shrink(
         model.columns,
         cluster=who[half.train],
         seed=model.seed,
-        progress=progress,
     )
-    return _search(model, _candidates(model, training), check, most_loss, progress)
+    return _search(model, _candidates(model, training), check, most_loss)
 
 
 def _search(
-    model: ResponseModel,
-    candidates: Sequence[Candidate],
-    check: _Check,
-    most_loss: float,
-    progress: bool,
+    model: ResponseModel, candidates: Sequence[Candidate], check: _Check, most_loss: float
 ) -> Shrunk:
     from tqdm import tqdm
 
     rows = [check.row("original", model)]
     chosen, how = model, "original"
-    bar = tqdm(candidates, "shrink", leave=False, disable=None if progress else True)
+    bar = tqdm(candidates, "shrink", leave=False, disable=None)
     for what, make in bar:
         small = make()
         row = check.row(what, small)
@@ -237,9 +220,7 @@ def _search(
             break
     bar.close()
     table = pd.DataFrame([rows[0], *sorted(rows[1:], key=lambda row: row["bytes"])])
-    return Shrunk(
-        chosen, chosen is not model, how, most_loss, table, check.n, check.clusters, check.level
-    )
+    return Shrunk(chosen, chosen is not model, how, most_loss, table, check.n, check.clusters)
 
 
 def _candidates(model: ResponseModel, training: Training) -> list[Candidate]:
@@ -292,14 +273,9 @@ class _Check:
     """Rows that nothing was tuned on: what a model loses on them, how large and fast it is."""
 
     def __init__(
-        self,
-        model: ResponseModel,
-        X: pd.DataFrame,
-        labels: np.ndarray,
-        cluster: np.ndarray,
-        level: float,
+        self, model: ResponseModel, X: pd.DataFrame, labels: np.ndarray, cluster: np.ndarray
     ) -> None:
-        self.X, self.labels, self.cluster, self.level = X, labels, cluster, level
+        self.X, self.labels, self.cluster = X, labels, cluster
         self.n, self.clusters = len(X), len(pd.unique(cluster))
         self.before = _chances(model, X)
 
@@ -328,7 +304,7 @@ class _Check:
             difference = losses - row_losses(y == 1, self.before[known, k])
             rise = float(difference.mean())
             spread = spread_of((difference - rise) / len(y), codes)
-            low, high = around(rise, spread, self.level) if difference.any() else (0.0, 0.0)
+            low, high = around(rise, spread, 0.95) if difference.any() else (0.0, 0.0)
             yield {
                 "log_loss": float(losses.mean()),
                 "rise": rise,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,15 +17,11 @@ from promolab.promotions import (
     PromotionDesign,
     Waterfall,
     design_promotion,
-    dose_factor,
-    middle_terms,
-    promotion_values,
     threshold_of,
-    with_terms,
 )
 from promolab.results import Estimate, Facts, words_of
 from promolab.widgets.controls import control
-from promolab.widgets.explorer import Explorer, Progress, drawn
+from promolab.widgets.explorer import Explorer, drawn
 from promolab.wording import number, percent
 
 if TYPE_CHECKING:
@@ -52,21 +46,6 @@ class DesignState:
     threshold: float = 0.0
 
 
-@dataclass(frozen=True)
-class Designs:
-    """Every design, weighed and split once.
-
-    Parameters
-    ----------
-    swept : PromotionDesign
-        Profit of each, and the recommended one.
-    splits : dict of (depth, threshold) to Waterfall
-    """
-
-    swept: PromotionDesign
-    splits: dict[tuple[float, float], Waterfall]
-
-
 def promotion_design(
     promotion: Promotion,
     orders: OrderValues,
@@ -80,7 +59,7 @@ def promotion_design(
     mean_se: float | None = None,
     spread: float = 0.0,
     level: float = 0.9,
-) -> Explorer[DesignState, Designs]:
+) -> Explorer[DesignState, PromotionDesign]:
     """Explore how deep a promotion should be, and from which threshold on.
 
     Parameters
@@ -119,22 +98,14 @@ def promotion_design(
     >>> "Net incremental profit" in found.move(depth=0.1).text
     True
     """
-    weigh = functools.partial(
-        design_promotion, promotion, orders, effect, effect_se, dose, by_threshold=by_threshold,
-        mean_se=mean_se, spread=spread, level=level,
+    swept = design_promotion(
+        promotion, orders, effect, effect_se, dose, by_threshold=by_threshold, depths=depths,
+        thresholds=thresholds, mean_se=mean_se, spread=spread, level=level,
     )  # fmt: skip
-    swept = weigh(depths=depths, thresholds=thresholds)
     terms = swept.frame[["depth", "threshold"]].drop_duplicates()
     # A threshold's own depths may be rounded to the cent; the slider has each once.
     deep, at = (sorted({float(v) for v in terms[c]}) for c in ("depth", "threshold"))
     start = DesignState(swept.depth, threshold_of(swept.recommended))
-    usual = middle_terms(promotion, dose, by_threshold)
-    split = functools.partial(
-        _split, swept, orders, (np.asarray(effect, float), np.asarray(effect_se, float)),
-        (dose, by_threshold),
-        {"usual": [usual], "spread": [spread], "level": level}
-        | ({} if mean_se is None else {"mean_se": [mean_se]}),
-    )  # fmt: skip
     words = words_of(__name__, "design")
     named = words.word("reduction" if isinstance(promotion, FullReduction) else "depth")
     depths_of = {_share(d): d for d in deep}
@@ -142,73 +113,42 @@ def promotion_design(
     if len(at) > 1:
         amounts = {number(t, unit=orders.currency): t for t in at}
         controls["threshold"] = control("SelectionSlider", words.word("from"), options=amounts)
-    return Explorer(words.word("title"), start, controls, render, prepare=split)
+    return Explorer(words.word("title"), start, controls, render, prepared=swept)
 
 
 def _share(depth: float) -> str:
     return percent(depth, decimals=0 if abs(100 * depth - round(100 * depth)) < 1e-6 else 1)
 
 
-def _split(
-    swept: PromotionDesign,
-    orders: OrderValues,
-    effects: tuple[np.ndarray, np.ndarray],
-    doses: tuple[Any, Any],
-    known: dict[str, Any],
-    _: DesignState,
-    progress: Progress,
-) -> Designs:
-    """Split the profit of every design into what makes it."""
-    effect, error = effects
-    mean, splits = float(effect.mean()), {}
-    for i, row in enumerate(swept.frame.itertuples()):
-        n = len(swept.frame)
-        progress(i / n, words_of(__name__, "design", i=i + 1, n=n).say("splitting"))
-        depth, least = float(row.depth), float(row.threshold)  # type: ignore[arg-type]
-        one = with_terms(swept.promotion, depth, least)
-        factor, miss = dose_factor(doses[0], depth, mean)
-        if doses[1] is not None:
-            other, other_miss = dose_factor(doses[1], least, mean)
-            factor, miss = factor + other - 1, math.hypot(miss, other_miss)
-        values = promotion_values(
-            [one], orders, effect[:, None], error[:, None], factor=[factor], factor_se=[miss],
-            extrapolated=[bool(row.extrapolated)], **known,
-        )  # fmt: skip
-        splits[depth, least] = values.waterfall(one.promotion_id)
-    return Designs(swept, splits)
-
-
-def render(state: DesignState, designs: Designs) -> Html:
+def render(state: DesignState, swept: PromotionDesign) -> Html:
     """Return the profit by depth and, of the terms looked at, what makes it.
 
     Parameters
     ----------
     state : DesignState
-    designs : Designs
+    swept : PromotionDesign
     """
-    frame = designs.swept.frame
+    frame = swept.frame
     # Reductions are rounded to the cent, and their depths differ a little from the slider's.
     place = (frame["threshold"] - state.threshold).abs().mul(1e6) + (
         frame["depth"] - state.depth
     ).abs()
-    row = frame.iloc[int(place.to_numpy().argmin())]
+    at = int(place.to_numpy().argmin())
+    row, split = frame.iloc[at], swept.splits[at]
     along = frame[np.isclose(frame["threshold"], row["threshold"])].sort_values("depth")
-    split = designs.splits[float(row["depth"]), float(row["threshold"])]
-    swept, depth, least = designs.swept, float(row["depth"]), float(row["threshold"])
-    one = with_terms(swept.promotion, depth, least)
     words = words_of(
         __name__,
         "design",
         currency=swept.currency,
-        face=one.face_value(swept.currency),
+        face=split.face_value,
         was=swept.promotion.face_value(swept.currency),
         customers=swept.customers,
         profit=Estimate.of(row[["profit", "profit_low", "profit_high"]]),
         cost=float(row["cost"]),
         present=swept.present,
         guess=bool(row["extrapolated"]),
-        at=_share(depth),
-        least=least,
+        at=_share(float(row["depth"])),
+        least=float(row["threshold"]),
         level=swept.level,
     )
     return join(

@@ -7,7 +7,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from promolab.explain.rules import tree_rules
+from promolab.explain import weights_or_rules
 from promolab.model.inputs.encoding import NativeEncoder
 from promolab.model.learners import trees
 from promolab.model.response import ResponseModel
@@ -126,7 +126,7 @@ def test_levels_are_numbered_by_rate_and_constant_and_repeated_columns_dropped()
 
 def test_a_tree_reads_and_is_drawn_as_its_rows_say_and_no_leaf_is_impossible() -> None:
     X, y = data()
-    rules = tree_rules(fitted("tree", depth=3))
+    rules = weights_or_rules(fitted("tree", depth=3))
     table = rules.to_frame()
     assert table["n"].sum() == 1500 and table["responses"].sum() == y.sum()
     assert table["rate"].is_monotonic_decreasing
@@ -142,11 +142,11 @@ def test_a_tree_reads_and_is_drawn_as_its_rows_say_and_no_leaf_is_impossible() -
     assert p[0] == pytest.approx(0.5 / 101) and p[-1] == pytest.approx(100.5 / 101)
     ax = rules.plot()
     lines = [line.get_text().strip() for line in ax.get_yticklabels()]
-    assert lines == [node.answer or "all" for node in rules.nodes]
+    assert lines == ["all", *rules.nodes["answer"][1:]]
     shown = [text.get_text() for text in ax.texts]
-    assert all(any(text.endswith(f"of {node.n:,}") for text in shown) for node in rules.nodes)
+    assert all(any(text.endswith(f"of {n:,}") for text in shown) for n in rules.nodes["n"])
     assert ax.get_title(loc="left").startswith("Most respond where")
-    refused("a forest model has no rules", tree_rules, fitted("forest"))
+    refused("The method forest has no weights", weights_or_rules, fitted("forest"))
 
 
 def test_bad_options() -> None:

@@ -100,7 +100,7 @@ def test_customers_lapse_by_their_own_rhythm() -> None:
     )
     told = pd.DataFrame({"customer_id": range(5), "usual_days": [5.0, 5.0, 60.0, 60.0, 900.0]})
     told["orders"] = [40, 40, 5, 5, 2]  # of the last one the shop's rhythm is known alone
-    worth = CustomerValue(told, told, told, None, 0.0)
+    worth = CustomerValue(told, told, told, False, 0.0)
     found = life_stages(features, value=worth)
     # Three times five days are less than four weeks.
     stages = found.stages["stage"].tolist()

@@ -82,7 +82,7 @@ def test_orders_and_who_is_still_there_are_foretold(leaving: bool) -> None:
 
 @pytest.mark.parametrize("a", [0.3, 1.0, 1.7])
 def test_expected_orders_are_the_integral_that_they_stand_for(a: float) -> None:
-    model = OrderModel(r=0.9, alpha=20.0, a=a, b=4.0, log_likelihood=0.0, gain=0.0, n=1)
+    model = OrderModel(r=0.9, alpha=20.0, a=a, b=4.0, log_likelihood=0.0)
     # Of one who is alive, rate and chance to leave have known distributions: what is expected by
     # time t is the integral of E[rate · still there], which equation 10 has in closed form.
     x, age, ahead = np.array([0, 1, 6]), np.array([30.0, 200.0, 90.0]), 60.0
@@ -105,7 +105,7 @@ def test_expected_orders_are_the_integral_that_they_stand_for(a: float) -> None:
 
 
 def test_forecasts_are_finite_for_many_orders_few_and_customers_all_alike() -> None:
-    model = OrderModel(r=0.9, alpha=0.5, a=0.3, b=4.0, log_likelihood=0.0, gain=0.0, n=1)
+    model = OrderModel(r=0.9, alpha=0.5, a=0.3, b=4.0, log_likelihood=0.0)
     told = model.orders([2_000, 0, 500], [999.0, 0.0, 400.0], [1_000.0, 0.001, 4_000.0], 84)
     assert np.isfinite(told).all() and (told >= 0).all()
     assert told[0] == pytest.approx(168, rel=0.1)
@@ -114,7 +114,7 @@ def test_forecasts_are_finite_for_many_orders_few_and_customers_all_alike() -> N
         model = fit_orders([1] * many, [30.0] * many, [334.0] * many)
         told = model.orders([1] * many, [30.0] * many, [334.0] * many, 84)
         assert np.isfinite(told).all() and (told >= 0).all() and (told < 1).all()
-    near = OrderModel(r=300.0, alpha=9e3, a=0.5, b=400.0, log_likelihood=0.0, gain=0.0, n=1)
+    near = OrderModel(r=300.0, alpha=9e3, a=0.5, b=400.0, log_likelihood=0.0)
     assert near.orders([9], [270.0], [300.0], 84)[0] == pytest.approx(84 / 30, rel=0.05)
 
 
@@ -178,8 +178,9 @@ def test_it_stands_on_the_card_and_in_the_profiles(shop, worth) -> None:
     profiles = build_profiles(features, value=worth)
     assert profiles["orders_12w"].tolist() == worth.frame["orders_12w"].tolist()
     facts = profile_card(profiles, features["customer_id"].iloc[0], shop=shop).details
-    assert facts["Rhythm"].startswith("usually back after")
-    assert "[" in facts["Orders, next 12 weeks"] and "CNY" in facts["Margin, next 12 weeks"]
+    assert float(facts["Usual days between orders"]) >= 1
+    assert "[" in facts["Orders of the next 12 weeks"]
+    assert "CNY" in facts["Margin of the next 12 weeks"]
     absent = build_profiles(features, value=tried(customer_value, shop, as_of="2020-01-01"))
     assert "orders_12w" not in absent
 
@@ -237,11 +238,11 @@ def test_a_season_that_is_known_from_a_year_ago_is_foretold() -> None:
     shop, who, day = seasonal()
     for week in (104, 117, 130, 143):  # spring to winter of the third year
         now = YEAR_BEGAN + pd.Timedelta(weeks=week)
-        found = customer_value(shop, as_of=now, weeks=(12,))
+        found = customer_value(shop, as_of=now)
         known = np.isin(who, who[day < 7 * week])
         came = (known & (day >= 7 * week) & (day < 7 * (week + 12))).sum()
         assert found.frame["orders_12w"].sum() == pytest.approx(came, rel=0.15)
-    again = customer_value(known_by(shop, now), as_of=now, weeks=(12,))
+    again = customer_value(known_by(shop, now), as_of=now)
     pd.testing.assert_frame_equal(again.frame, found.frame)
 
 

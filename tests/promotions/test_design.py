@@ -77,7 +77,7 @@ def test_the_recommended_design_brings_nearly_what_the_best_does(shop, kind):
     drawn = depths[::2]
     mean = np.mean([effects[d, t] for d in drawn for t in thresholds], axis=0)
     rng, reached = np.random.default_rng(0), []
-    for _ in range(10):
+    for _ in range(4):
         miss = rng.normal(0, 0.08, (len(drawn) + len(thresholds)))
         by_depth = [
             np.mean([effects[d, t] for t in thresholds]) / mean.mean() + m
@@ -172,8 +172,7 @@ def test_flat_and_sharp_optima_are_told_apart():
     assert "from 5 % to 15 %" in noisy.summary()
     losing = sweep(effect=[-5.0, -5.0])
     assert losing.best.value <= 0
-    for one in (flat, sharp, losing):
-        assert one.to_table().text and one.plot()
+    assert "flat" in flat.summary() and "No design pays" in losing.summary()
 
 
 def test_thresholds_not_drawn_count_as_never_drawn_and_terms_are_depths_inverse():

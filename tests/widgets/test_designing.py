@@ -15,16 +15,14 @@ BY = Measured((180.0, 230.0, 300.0), (1.1, 1.0, 0.9), 0.1)
 def test_the_waterfall_of_every_design_ends_at_its_profit(more):
     made = widgets.promotion_design(**designed(**more))
     found = made.prepared_now()
-    frame = found.swept.frame.set_index(["depth", "threshold"])
-    assert set(found.splits) == set(frame.index)
-    for terms, split in found.splits.items():
-        assert split.net.value == pytest.approx(frame.loc[terms, "profit"])
+    assert [split.net.value for split in found.splits] == found.frame["profit"].tolist()
+    for split in found.splits:
         assert split.bars["amount"].sum() == pytest.approx(split.net.value)
 
 
 def test_it_begins_with_what_is_recommended_and_thresholds_slide_where_they_were_drawn():
     made = widgets.promotion_design(**designed())
-    assert made.state.depth == made.prepared_now().swept.depth
+    assert made.state.depth == made.prepared_now().depth
     deepest = max(depth for _, depth in made.controls["depth"].options)
     assert "never drawn: it is a guess" in made.move(depth=deepest).text
     assert "never drawn: it is a guess" not in made.move(depth=0.1).text
