@@ -14,7 +14,7 @@ import benchmarks.__main__ as bench
 from benchmarks import explorers, loop, models, mutations, overspending, prediction, report, size
 from benchmarks.make_events import make_shop
 from benchmarks.processes import fresh, run_watched
-from benchmarks.table import PARTS, QUICK, Row, Run, at_least, at_most, render, surroundings, within
+from benchmarks.table import PARTS, QUICK, Row, Run, at_least, at_most, render, within
 from promolab import load_shop
 
 
@@ -49,8 +49,6 @@ def test_the_table_is_aligned_and_shouts_where_a_bar_is_missed() -> None:
     assert [cell.strip() for cell in good.split("|")[1:-1]] == ["a", "≤ 1", "0.5", "yes"]
     assert bad.endswith("| NO  |")
     assert render([Row("b", "≤ 1", "no server", None)]).endswith("| not measured |")
-    date, processor, versions = surroundings().split("; ")
-    assert len(date) == 10 and "cores" in processor and f"numpy {np.__version__}" in versions
 
 
 def test_quick_says_each_row_when_it_is_known_and_what_it_did_not_measure(monkeypatch, capsys):
@@ -114,16 +112,16 @@ def test_a_model_significantly_below_the_baseline_misses_the_bar() -> None:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
-    make_shop(folder, 6_000, 150, seed=1)
+    make_shop(folder, 3_000, 100, seed=1)
     return folder
 
 
 def test_a_made_shop_is_of_the_size_asked_for_and_the_same_twice(made, tmp_path):
-    written = make_shop(tmp_path, 6_000, 150, seed=1)
+    written = make_shop(tmp_path, 3_000, 100, seed=1)
     first, second = (pd.read_parquet(one / "events.parquet") for one in (made, tmp_path))
-    assert written == len(first) and abs(written - 6_000) < 600
+    assert written == len(first) and abs(written - 3_000) < 600
     pd.testing.assert_frame_equal(first, second)
-    assert first["ts"].is_monotonic_increasing and first["customer_id"].nunique() > 100
+    assert first["ts"].is_monotonic_increasing and first["customer_id"].nunique() > 70
     orders = first.groupby("order_id")
     assert orders["customer_id"].nunique().max() == 1 and 5 < orders.size().mean() < 15
     for name in ("promotions", "exposures", "responses"):
@@ -137,7 +135,7 @@ def test_a_made_shop_passes_the_checks_and_a_fresh_process_measures_it(made):
     twice = [f.table for f in checks.findings if f.check == "duplicate"]
     assert checks.usable and twice == ["promotion_products"]
     found = fresh("size:timed", "promolab", made)
-    assert found["seconds"] > 0 and found["rows"] > 80 and found["peak_mb"] > 100
+    assert found["seconds"] > 0 and found["rows"] > 50 and found["peak_mb"] > 100
     assert found["sum_mb"] > 100
 
 
@@ -154,30 +152,10 @@ def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path) -
     events["order_id"] = events["order_id"].astype("Int64").mask(events["product_id"] % 7 == 0)
     pd.concat([events, back, whole]).sort_values("ts").to_parquet(shop / "events.parquet")
     ours, theirs = size.features("promolab", shop), size.features("sql", shop)
-    assert len(ours) > 80 and ours["orders"].min() >= 0
+    assert len(ours) > 50 and ours["orders"].min() >= 0
     assert size.differences(ours, theirs) == []
     theirs["amount"] *= 1 + 1e-8
     assert size.differences(ours, theirs) == ["amount"]
-
-
-def test_the_rows_of_size_compare_medians(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = {"promolab": 3.0, "sql": 2.0}
-
-    def measured(function: str, *given: str | Path) -> dict[str, float]:
-        if function == "size:compare":
-            return {"rows": 1_000, "columns": 33}
-        what, folder = given
-        more = 10 if folder == Path("larger") else 1
-        return {"seconds": seconds[str(what)] * more, "peak_mb": 5_000}
-
-    monkeypatch.setattr(size, "fresh", measured)
-    to_sql = size.against_by_hand(made, 6_000)
-    assert to_sql.ok and to_sql.measured.startswith(
-        "1.5 × SQL by hand (median of 3: 3.0 s to 2.0 s"
-    )
-    time, memory = size.growth({6_000: made, 60_000: Path("larger")})
-    assert time.ok and time.measured == "10 × (3.0 s to 30.0 s)"
-    assert not memory.ok and memory.measured == "4.88 GB"
 
 
 def test_the_doors_are_timed_against_pipelines_of_equal_loss() -> None:
@@ -185,7 +163,7 @@ def test_the_doors_are_timed_against_pipelines_of_equal_loss() -> None:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        rows = [*models.logistic(1, 2_000), *models.trees(1, 1_000, 300), models.kmeans(1, 1_500)]
+        rows = [*models.logistic(1, 600), *models.trees(1, 500, 100), models.kmeans(1, 500)]
     assert [row.what.split(",")[0] for row in rows[:3]] == ["logistic"] * 3
     assert len(rows) == 3 + len(models.KINDS) + 3
     assert all(row.bar.startswith("≤ 1") and "s to" in row.measured for row in rows)

@@ -67,6 +67,7 @@ class ProfileCard(Result):
         known = {name: score for name, score in self.scores.items() if np.isfinite(score)}
         best, worst = (end(known, key=known.__getitem__, default="") for end in (max, min))
         return {
+            "known": bool(known),
             "best": best,
             "worst": worst,
             "highest": known.get(best),
@@ -77,7 +78,7 @@ class ProfileCard(Result):
     def details(self) -> dict[str, str]:
         """What the features say in plain words, in the language that is spoken."""
         return {
-            self.say("heading", name=name): self.say("detail", name=name, at=at)
+            self.say("heading", name=name): self.say("detail", feature=name, at=at)
             for name, at in self.figures.items()
         }
 

@@ -82,7 +82,7 @@ class CustomerValue(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return what comes next, who has left, and how far earlier forecasts were off."""
-        row, held = self.totals.set_index("weeks").loc[TWELVE], self.checked
+        row, held = self.totals[self.totals["weeks"] == TWELVE].iloc[0], self.checked
         if not held.empty:
             held = held[(held["came"] > 0) & (held["foretold"] >= 0.5)]
         off = held["foretold"] / held["came"] - 1 if len(held) else pd.Series(dtype=float)

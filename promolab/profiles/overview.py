@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError
+from promolab.glossary import label
 from promolab.profiles.scores import AXES, customer_frame, numeric
 from promolab.results import Estimate, Facts, Result
 from promolab.stats import wilson
@@ -218,7 +219,7 @@ class ProfileOverview(Result):
             ax,
             title=row.say("headed"),
             subtitle=row.say("counted"),
-            xlabel=row.say("figure_axis"),
+            xlabel=label(feature),
             ylabel=row.say("customers_axis"),
             percent="x" if feature == "weekend_share" else "",
         )
