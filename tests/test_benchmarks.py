@@ -163,7 +163,7 @@ def test_the_doors_are_timed_against_pipelines_of_equal_loss() -> None:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        rows = [*models.logistic(1, 600), *models.trees(1, 500, 100), models.kmeans(1, 500)]
+        rows = [*models.logistic(1, 2_000), *models.trees(1, 1_000, 300), models.kmeans(1, 1_500)]
     assert [row.what.split(",")[0] for row in rows[:3]] == ["logistic"] * 3
     assert len(rows) == 3 + len(models.KINDS) + 3
     assert all(row.bar.startswith("≤ 1") and "s to" in row.measured for row in rows)
