@@ -284,7 +284,7 @@ def arm_of(
     name, shares, seed
         As for `assign`.
     cluster : object, optional
-        The customer's cluster, where there is one.
+        The customer's cluster; none, or an empty text, where there is none.
 
     Examples
     --------
@@ -294,7 +294,7 @@ def arm_of(
     import pyarrow as pa
 
     arms = checked_shares(shares)
-    kind, unit = ("customer", customer) if cluster is None else ("cluster", cluster)
+    kind, unit = ("customer", customer) if cluster in (None, "") else ("cluster", cluster)
     texts = pa.chunked_array([pa.array([str(unit)], pa.large_string())])
     hashed = siphash(texts, key_of(kind, str(whole_number("seed", seed)), text("name", name)))
     return list(arms)[int(_arms_of(hashed, arms)[0])]

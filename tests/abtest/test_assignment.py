@@ -138,7 +138,7 @@ def test_an_assignment_reads_and_draws_and_its_table_keeps_ids_as_given():
         st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=8, unique=True),
         st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=8, unique=True),
     ),
-    clusters=st.lists(st.sampled_from([None, "h1", "h2", "7", "é"]), min_size=8, max_size=8),
+    clusters=st.lists(st.sampled_from([None, "", "h1", "h2", "7", "é"]), min_size=8, max_size=8),
     widths=st.lists(st.integers(1, 50), min_size=2, max_size=4),
     seed=st.integers(0, 2**40),
     name=st.text(min_size=1, max_size=8).filter(lambda text: text.strip() != ""),
