@@ -1,6 +1,6 @@
 """The run folder: tables, headline numbers and pseudonyms of one week, as the notebooks use it.
 
-Its manifest, and each table, say what it is of: source, week and as of when.
+Its manifest says what it is of: source, week and as of when.
 """
 
 from __future__ import annotations
