@@ -166,8 +166,8 @@ class Ledger:
         _known("state", state, STATES)
         for table in tables:
             _known("table", table, OF_A_WEEK)
-        decided = tables.get("decisions")
-        whole = decided is not None and decided["customer_id"].dtype.kind in "iu"
+        ids = getattr(tables.get("decisions"), "customer_id", None)
+        whole = ids is not None and ids.dtype.kind in "iu"
         head = {"as_of": as_of, "state": state, "run_key": run_key}
         head["ids"] = "integer" if whole else "text"
         weeks = fitted("weeks", pd.DataFrame([head]), week=name)

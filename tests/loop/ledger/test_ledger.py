@@ -103,6 +103,13 @@ def test_one_promotion_settles_before_another_and_a_week_sees_those_before_it(le
         assert rows["week"].tolist() == ["2017-W43"]
 
 
+def test_a_week_without_decisions_is_kept_and_one_without_decision_ids_is_refused(ledger):
+    assert ledger.record_week(WEEK, AS_OF, state="draft", decisions=pd.DataFrame())
+    assert ledger.weeks()["ids"].tolist() == ["text"]
+    rows = {"state": "draft", "decisions": pd.DataFrame({"action": ["none"]})}
+    refused("need a column decision_id", ledger.record_week, WEEK, AS_OF, **rows)
+
+
 def test_no_ledger_reads_as_an_empty_one(tmp_path):
     none = Ledger(tmp_path / "none.duckdb", "Ours")
     for table in ("predictions", "outcomes", "models", "weeks"):
