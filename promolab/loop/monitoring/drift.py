@@ -239,7 +239,8 @@ def _column_row(then: pd.Series[Any], now: pd.Series[Any], level: float) -> dict
         edges = _edges(a)
         labels = [np.where(np.isnan(x), -1, np.searchsorted(edges, x, "right")) for x in values]
         if len(a) and len(b):
-            distance, n = float(ks_2samp(a, b, method="asymp").statistic), len(a) + len(b)
+            n = len(a) + len(b)
+            distance = float(ks_2samp(a, b, method="asymp" if n > 2 else "exact").statistic)
             p = float(kolmogorov(distance * math.sqrt(len(a) / n * len(b))))  # safe with ties
             ends = [x[(_QUANTILES * len(x)).astype(np.int64)] for x in (a, b)]
             apart, spread = float(np.abs(ends[0] - ends[1]).mean()), max(a.std(), b.std())

@@ -1,5 +1,6 @@
 """Drift: found where the distribution moved far, and nowhere else, however many rows there are."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,9 @@ def test_columns_without_a_value_a_new_kind_and_a_constant_that_moves():
     then = pd.DataFrame({"x": [np.nan] * 40, "kind": ["a", None] * 20})
     found = feature_drift(then, then.assign(x=1.0))
     assert found.drifted == ["x"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # one row at each time
+        assert feature_drift(then.assign(x=1.0).head(1), then.assign(x=2.0).head(1)).drifted == []
     then, now = customers(2_000, 1), customers(2_000, 2)
     now["orders_84d"] = now["orders_84d"].where(np.arange(2_000) % 2 == 0)
     now["top_category"] = np.where(np.arange(2_000) % 3 == 0, "new", now["top_category"])
