@@ -1,5 +1,5 @@
 from .champions import KeptModels as KeptModels
-from .champions import calibration_track, last_method
+from .champions import last_method
 from .champions import models_of as models_of
 from .drift import FeatureDrift as FeatureDrift
 from .drift import drift_since, feature_drift
@@ -7,7 +7,6 @@ from .drift import moved_since as moved_since
 from .feedback import satisfaction
 
 __all__ = [
-    "calibration_track",
     "drift_since",
     "feature_drift",
     "last_method",
