@@ -5,7 +5,6 @@ Its manifest says what it is of: source, week and as of when.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -40,26 +39,16 @@ _STEPS, _LOCK = ".steps", ".metrics.lock"
 _METRICS, _SPOKEN = "metrics.json", "spoken.json"
 STEP_VARIABLE = "PROMOLAB_STEP"  # run.py tells a kernel which step it is
 _ROW_GROUP = 131_072
-_WRITTEN_BY = {
-    "quarantine": "01_data",
-    "features": "02_customers",
-    "profiles": "02_customers",
-    "segments": "03_segments",
-    "pairs": "04_response",
-    "scores": "04_response",
-    "segment_advice": "03_segments",
-    "segment_profile": "03_segments",
-    "offers": "06_offers",
-    "allocation": "07_policy",
-    "frontier": "07_policy",
-    "economics": "08_plan",
-    "funnel": "08_plan",
-    "list_sizes": "08_plan",
-    "planned": "08_plan",
-    "steps": "08_plan",
+_WRITES = {
+    "01_data": ("quarantine",),
+    "02_customers": ("features", "profiles"),
+    "03_segments": ("segments", "segment_advice", "segment_profile"),
+    "04_response": ("pairs", "scores"),
+    "06_offers": ("offers",),
+    "07_policy": ("allocation", "frontier"),
+    "08_plan": ("economics", "funnel", "list_sizes", "planned", "steps"),
 }
-
-
+"""Notebook → tables that others read."""
 _VERSIONS_OF = [
     "ibis-framework",
     "duckdb",
@@ -382,7 +371,7 @@ class RunFolder:
         self.check()
         path = self.table_path(name)
         if not path.exists():
-            step = _WRITTEN_BY.get(name)
+            step = next((step for step, tables in _WRITES.items() if name in tables), None)
             writer = f"the notebook {step} writes it" if step else "an earlier notebook writes it"
             raise InputError(f"tables/{name}.parquet is not in {self.path}; {writer}, run it first")
         return pd.read_parquet(path)
@@ -486,17 +475,22 @@ class RunFolder:
         Returns
         -------
         Written
-            The files and sections, with how much they hold by now.
+            The files, those in folders one by one, and the sections.
         """
+        import pandas as pd
+
         keep_private(self.path)
         step = os.environ.get(STEP_VARIABLE)
         if step is not None:  # in JupyterLab there is no manifest to write
             (self.path / _STEPS).mkdir(exist_ok=True)
             note = {"peak_memory_mb": round(peak_memory_mb(), 1)}
             write_json(self.path / _STEPS / f"{step}.json", note)
-        metrics = self.metrics
-        sections = {name: metrics.get(name) for name in self._sections}
-        return _written(self.path.resolve(), self._files, sections)
+        every = [[*path.rglob("*")] if path.is_dir() else [path] for path in self._files]
+        files = dict.fromkeys(file for some in every for file in sorted(some) if file.is_file())
+        here = self.path.resolve()
+        rows = [(file.relative_to(here).as_posix(), False) for file in files]
+        rows += [(name, True) for name in self._sections]
+        return Written(pd.DataFrame(rows, columns=["what", "section"]).astype({"section": bool}))
 
     def take_notes(self) -> dict[str, Any]:
         """Return what each step noted for the manifest as it finished, and clear it away."""
@@ -544,7 +538,7 @@ class Written(Result):
     ----------
     frame : DataFrame
         A row each: what (its path in the run folder, or the name of the section), section (whether
-        it is one), size and unit (rows, kB, values).
+        it is one).
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -553,47 +547,14 @@ class Written(Result):
         """Return how many files and sections there are, and where each is found."""
         sections = int(self.frame["section"].sum())
         files = len(self.frame) - sections
-        case = "both" if files and sections else "files" if files else "sections"
         found: Any = [
             Html(f"{_link('metrics.json')}: {escape(name)}" if section else _link(name))
             for name, section in zip(self.frame["what"], self.frame["section"], strict=True)
         ]
-        rows, some = self.frame.assign(found=found), len(self.frame) > 0
-        told = {"files": files, "sections": sections, "rows": rows, "any": some}
-        return told | {"case": case if some else "none"}
+        case = "both" if files and sections else "files" if files else "sections"
+        told = {"files": files, "sections": sections, "rows": self.frame.assign(found=found)}
+        return told | {"case": case if len(self.frame) else "none", "any": len(self.frame) > 0}
 
 
 def _link(name: str) -> str:
     return f'<a href="{escape(name)}">{escape(name)}</a>'
-
-
-def _written(folder: Path, paths: Sequence[Path], sections: Mapping[str, Any]) -> Written:
-    """Look at files of a run folder, or of folders in it, and at sections of its metrics."""
-    import pandas as pd
-
-    every = [[*path.rglob("*")] if path.is_dir() else [path] for path in paths]
-    files = dict.fromkeys(file for some in every for file in sorted(some) if file.is_file())
-    rows: list[tuple[str, bool, int, str]] = [
-        (file.relative_to(folder).as_posix(), False, *_size(file)) for file in files
-    ]
-    rows += [(name, True, _values(held), "values") for name, held in sections.items()]
-    frame = pd.DataFrame(rows, columns=["what", "section", "size", "unit"])
-    return Written(frame.astype({"section": bool, "size": int}))
-
-
-def _size(file: Path) -> tuple[int, str]:
-    import pyarrow.parquet as pq
-
-    if file.suffix == ".parquet":
-        return int(pq.read_metadata(file).num_rows), "rows"
-    if file.suffix == ".csv":
-        with file.open(encoding="utf-8", newline="") as lines:
-            return max(0, sum(1 for _ in csv.reader(lines)) - 1), "rows"  # less the heading
-    return max(1, round(file.stat().st_size / 1000)), "kB"
-
-
-def _values(held: Any) -> int:
-    """Count the values in nested lists and dicts."""
-    if not isinstance(held, (dict, list)):
-        return 1
-    return sum(map(_values, held.values() if isinstance(held, dict) else held))
