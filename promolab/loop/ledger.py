@@ -300,69 +300,54 @@ class Ledger:
                 replace_rows(con, table, made, name)
             return True
 
-    def served(self, week: str | Week) -> pd.DataFrame:
-        """Return what a week's service decided, and by what chance; ids of customers as text."""
-        return self._read("served", "week = ?", [str(_week(week))])
-
-    def served_propensities(self, week: str | Week) -> pd.DataFrame:
-        """Return the chances of all actions that were possible in what a service decided."""
-        return self._read("served_propensities", "week = ?", [str(_week(week))])
-
     def weeks(self) -> pd.DataFrame:
         """Return the weeks: week, as_of, state, run_key, ids (kind of customer ids)."""
-        return self._read("weeks")
+        return self.rows("weeks")
 
     def decisions(self, week: str | Week) -> pd.DataFrame:
         """Return what a week decided, and the chance of it, a row per eligible customer."""
-        name = str(_week(week))
-        rows = self._read("decisions", "week = ?", [name])
-        if rows.empty:
-            return rows
-        kinds = self._read("weeks", "week = ?", [name])["ids"]
-        whole = (kinds == "integer").all()
+        rows, kinds = self.rows("decisions", week), self.rows("weeks", week)["ids"]
+        whole = len(rows) and (kinds == "integer").all()
         return rows.astype({"customer_id": "int64"}) if whole else rows
-
-    def decision_propensities(self, week: str | Week) -> pd.DataFrame:
-        """Return the chances of all actions that were possible in a week."""
-        return self._read("decision_propensities", "week = ?", [str(_week(week))])
 
     def predictions(self) -> pd.DataFrame:
         """Return what the weeks said."""
-        return self._read("predictions")
+        return self.rows("predictions")
 
     def outcomes(self) -> pd.DataFrame:
         """Return what happened, as it was known last."""
-        return self._read("outcomes")
+        return self.rows("outcomes")
 
-    def models(self) -> pd.DataFrame:
-        """Return each week's models, their fingerprints, and what was decided about them."""
-        return self._read("models")
+    def rows(self, table: str, week: str | Week | None = None) -> pd.DataFrame:
+        """Return the rows of a table; ids of customers as text.
 
-    def overrides(self) -> pd.DataFrame:
-        """Return what was changed of each week's plan by hand at its release."""
-        return self._read("overrides")
-
-    def _read(
-        self, table: str, where: str = "TRUE", values: list[Any] | None = None
-    ) -> pd.DataFrame:
+        Parameters
+        ----------
+        table : str
+            ``decision_propensities`` (the chances of all actions that were possible), ``models``,
+            ``overrides`` (what was changed by hand at a release), ``served`` and
+            ``served_propensities`` (what a week's service decided), or one that has a method.
+        week : str or Week, optional
+            Only this one.
+        """
         import duckdb
 
+        _known("table", table, tuple(KEYS))
         if not self.path.exists():
             return empty(table)
-        given = list(values or ())
-        if self.week is not None:
-            where, given = f"({where}) AND week < ?", [*given, str(self.week)]
-        if table == "outcomes" and self.known is not None:
-            where, given = f"({where}) AND known_at < ?", [*given, self.known]
+        bounds: dict[str, Any] = {"week = ?": week and str(_week(week))}
+        bounds["week < ?"] = self.week and str(self.week)
+        bounds["known_at < ?"] = self.known if table == "outcomes" else None
+        held = {bound: value for bound, value in bounds.items() if value is not None}
         last = "QUALIFY known_at = max(known_at) OVER (PARTITION BY week, promotion_id)"
-        order = ", ".join(KEYS[table])
         query = (
-            f"SELECT {', '.join(LEDGER_TABLES[table])} FROM {table} WHERE {where} "
-            f"{last if table == 'outcomes' else ''} ORDER BY {order}"
+            f"SELECT {', '.join(LEDGER_TABLES[table])} FROM {table} "
+            f"WHERE {' AND '.join(['TRUE', *held])} {last if table == 'outcomes' else ''} "
+            f"ORDER BY {', '.join(KEYS[table])}"
         )
         with reading(self.path, self.shop, self.wait) as con:
             try:
-                return fitted(table, con.execute(query, given).df())
+                return fitted(table, con.execute(query, [*held.values()]).df())
             except duckdb.Error as error:
                 raise unreadable(self.path, error) from error
 

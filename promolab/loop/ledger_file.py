@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,7 +177,6 @@ def replace_rows(con: DuckDBPyConnection, table: str, rows: pd.DataFrame, week: 
 
 WAIT = 60.0
 """Seconds to wait for whoever holds a ledger; a write takes far less."""
-_HEADER = 4096
 
 
 @contextmanager
@@ -200,7 +199,7 @@ def reading(path: Path, shop: str, wait: float = WAIT) -> Iterator[DuckDBPyConne
     StepError
         If another program holds it all the while.
     """
-    with _locked(path, wait, shared=True), _connected(path, shop, wait, read_only=True) as con:
+    with _connected(path, shop, wait, read_only=True) as con:
         yield con
 
 
@@ -220,7 +219,7 @@ def writing(path: Path, shop: str, wait: float = WAIT) -> Iterator[DuckDBPyConne
     """
     import duckdb
 
-    with _locked(path, wait), _connected(path, shop, wait) as con:
+    with _connected(path, shop, wait) as con:
         try:
             con.begin()
             yield con
@@ -253,21 +252,25 @@ def make(path: Path, shop: str, wait: float = WAIT) -> None:
     """
     import duckdb
 
-    with _locked(path, wait):
-        for left in path.parent.glob(f".{path.name}.part*"):  # of whoever was killed meanwhile
-            left.unlink(missing_ok=True)
-        if path.exists():
-            return
-        try:
+    lock, until = path.with_name(f".{path.name}.lock"), time.monotonic() + wait
+    try:
+        while (held := claim(lock)) is None:
+            _be_patient(path, wait, until)
+        with held:
+            for left in path.parent.glob(f".{path.name}.part*"):  # of whoever was killed meanwhile
+                left.unlink(missing_ok=True)
+            if path.exists():
+                return
             with whole(path) as part:
                 with duckdb.connect(str(part)) as con:
                     for table, columns in LEDGER_TABLES.items():
-                        con.execute(f"CREATE TABLE {table} ({_declared(columns)})")
+                        declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+                        con.execute(f"CREATE TABLE {table} ({declared})")
                     told = [("schema_version", str(SCHEMA)), ("shop", shop)]
                     con.executemany("INSERT INTO meta VALUES (?, ?)", told)
                 part.chmod(part.stat().st_mode & 0o640)  # it holds the source's own ids
-        except (OSError, duckdb.IOException) as error:
-            raise InputError(_unwritable(path, error)) from error
+    except (OSError, duckdb.IOException) as error:
+        raise InputError(_unwritable(path, error)) from error
 
 
 def check_writable(path: Path) -> None:
@@ -309,28 +312,9 @@ def read_through(con: DuckDBPyConnection, path: Path) -> None:
         raise unreadable(path, error) from error
 
 
-def _declared(columns: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
-
-
 def _unwritable(path: Path, error: BaseException) -> str:
     why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
     return f"the ledger {path} cannot be written ({why}); give another --ledger"
-
-
-def _locked(path: Path, wait: float, *, shared: bool = False) -> AbstractContextManager[object]:
-    """Return the lock beside a ledger, held until its block ends, or the process does."""
-    lock, until = path.with_name(f".{path.name}.lock"), time.monotonic() + wait
-    if shared:
-        _check_file(path)
-    try:
-        while (held := claim(lock, shared=shared)) is None:
-            _be_patient(path, wait, until)
-    except OSError as error:
-        if not shared:
-            raise InputError(_unwritable(path, error)) from error
-        return nullcontext()  # a folder that is only read: nobody writes there either
-    return held
 
 
 def _be_patient(path: Path, wait: float, until: float) -> None:
@@ -367,17 +351,11 @@ def _check_file(path: Path) -> None:
     """Refuse what DuckDB would not say clearly, or would take as a file to be filled."""
     if path.is_dir():
         raise InputError(f"the ledger {path} is a folder; give a file with --ledger")
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no ledger {path}; promolab report makes one") from error
-    except OSError as error:
-        raise InputError(f"the ledger {path} cannot be read ({error.strerror})") from error
-    if head[8:12] != b"DUCK":
-        what = "is empty" if not head else "is no DuckDB file"
+    if not path.exists():
+        raise InputError(f"there is no ledger {path}; promolab report makes one")
+    if not path.stat().st_size:  # not opened: closing it would end DuckDB's own lock on it
         raise InputError(
-            f"the ledger {path} {what}: it is damaged, or something else. It was left as it is; "
+            f"the ledger {path} is empty: it is damaged, or something else. It was left as it is; "
             "put a copy of the ledger back, or give another --ledger"
         )
 
@@ -386,7 +364,7 @@ def unreadable(path: Path, error: BaseException) -> InputError:
     """Return the error for a ledger that DuckDB does not read."""
     said = _said(error)
     if "ermission denied" in said or "ead-only file system" in said:
-        return InputError(_unwritable(path, error))
+        return InputError(f"the ledger {path} cannot be opened ({said}); give another --ledger")
     return InputError(
         f"the ledger {path} is damaged ({said}); it was left as it is. Put a "
         "copy back, or give another --ledger"

@@ -15,7 +15,7 @@ import pandas as pd
 from promolab.errors import InputError, PromolabError, StepError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop.ledger import Ledger, ledger_path
-from promolab.loop.week_plans import DECISIONS, OVERRIDES, plan_files, served_tables, settings_of
+from promolab.loop.week_plans import DECISIONS, OVERRIDES, plan_files, served_tables
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _enter(
     say: Callable[[str], object],
 ) -> None:
     """Write a week as its folder has it, after what it says of earlier ones."""
-    moment = _moment(run)
+    moment = run.as_of
     earlier = _told(lambda: _looked_back(run, ledger, rows, moment), _EARLIER, run.week, say)
     _note_outcomes(ledger, earlier, moment)
     names = (DECISIONS, _CHANCES, OVERRIDES)
@@ -244,10 +244,3 @@ def _note_outcomes(ledger: Ledger, outcomes: pd.DataFrame | None, moment: dateti
         return
     for (week, state), rows in outcomes.groupby(["week", "state"], sort=True):
         ledger.record_outcomes(str(week), rows, state=str(state), known_at=moment)
-
-
-def _moment(run: RunFolder) -> datetime:
-    try:
-        return run.as_of
-    except InputError:  # of an earlier version, which did not note it
-        return run.week.start(settings_of(run.path).zone or "UTC")

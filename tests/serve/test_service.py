@@ -264,7 +264,7 @@ def test_the_ledger_and_the_next_plan_read_what_was_served(service, reports):
     book = Ledger.open(reports / "ledger.duckdb", shop="Corner shop", create=True)
     for _ in range(2):  # a week that is there already gets what was served since
         keep_ledger(folder, book, PAGES.rows, print)
-    served, chances = book.served(WEEK), book.served_propensities(WEEK)
+    served, chances = book.rows("served", WEEK), book.rows("served_propensities", WEEK)
     assert set(served["decision_id"]) == {d["decision_id"] for d in found}
     assert chances.groupby("decision_id")["propensity"].sum().tolist() == pytest.approx([1] * 33)
     assert (

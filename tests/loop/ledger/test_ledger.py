@@ -44,10 +44,10 @@ def test_a_week_is_read_as_it_was_written_and_text_ids_stay_text(ledger):
     found = ledger.decisions(WEEK)[decisions().columns]
     pd.testing.assert_frame_equal(found, decisions(), check_dtype=False)
     assert ledger.decisions(WEEK)["customer_id"].dtype.kind == "i"
-    assert ledger.decision_propensities(WEEK)["propensity"].tolist() == [0.5] * 5
+    assert ledger.rows("decision_propensities", WEEK)["propensity"].tolist() == [0.5] * 5
     row = ledger.predictions()[["value", "ci_low", "level"]].to_numpy().tolist()
     assert row == [[0.1, 0.05, 0.9]]
-    assert ledger.models()["fingerprint"].tolist() == ["ab"]
+    assert ledger.rows("models")["fingerprint"].tolist() == ["ab"]
     row = ledger.weeks()[["week", "state", "run_key"]].to_numpy().tolist()
     assert row == [[WEEK, "draft", "k"]]
     rows = decisions().assign(customer_id=[f"00{i}" for i in range(5)])
@@ -113,7 +113,7 @@ def test_a_week_without_decisions_is_kept_and_one_without_decision_ids_is_refuse
 def test_no_ledger_reads_as_an_empty_one(tmp_path):
     none = Ledger(tmp_path / "none.duckdb", "Ours")
     for table in ("predictions", "outcomes", "models", "weeks"):
-        rows = getattr(none, table)()
+        rows = none.rows(table)
         assert rows.empty and list(rows) == list(LEDGER_TABLES[table])
     assert none.decisions(WEEK).empty
     refused("there is no ledger", Ledger.open, tmp_path / "none.duckdb", shop="Ours")

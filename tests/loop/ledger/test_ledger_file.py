@@ -71,7 +71,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-200_000]), "is damaged"),
     "cut to its header": (lambda p: p.write_bytes(p.read_bytes()[:5_000]), "is damaged"),
     "emptied": (lambda p: p.write_bytes(b""), "is empty: it is damaged, or something else"),
-    "text": (lambda p: p.write_text("week,decision\n" * 1_000), "is no DuckDB file"),
+    "text": (lambda p: p.write_text("week,decision\n" * 1_000), "not a valid DuckDB"),
     "flipped": (flipped, "is damaged"),
     "newer promolab": (lambda p: told(p, NEWER), "was written by a newer promolab"),
     "another shop": (lambda p: told(p, THEIRS), "is that of Theirs, not of Ours"),

@@ -86,10 +86,7 @@ def keep(
 def content(ledger: Ledger) -> dict[str, Any]:
     """Return all that a ledger holds."""
     names = ("weeks", "predictions", "outcomes", "models")
-    found = {name: getattr(ledger, name)() for name in names}
-    for week in ledger.weeks()["week"]:
-        for name in ("decisions", "decision_propensities"):
-            found[f"{name} {week}"] = getattr(ledger, name)(week)
+    found = {name: ledger.rows(name) for name in (*names, "decisions", "decision_propensities")}
     return {name: frame.to_csv(index=False) for name, frame in found.items()}
 
 
@@ -107,7 +104,7 @@ def test_weeks_that_a_killed_run_left_out_are_made_up_for(reports, tmp_path):
     assert ledger.weeks()["state"].tolist() == ["draft"] * 3
     assert ledger.predictions()["value"].tolist() == [15.0] * 3
     assert ledger.decisions(WEEKS[0])["customer_id"].tolist() == sorted(range(30), key=str)
-    assert len(ledger.decision_propensities(WEEKS[0])) == 60
+    assert len(ledger.rows("decision_propensities", WEEKS[0])) == 60
     late, _ = keep(reports, tmp_path / "late.duckdb")  # all of them at once, afterwards
     assert content(late) == content(ledger)
     before = ledger.path.read_bytes()

@@ -47,7 +47,7 @@ def ended(pid):
 
 def figures(out):
     ledger = Ledger.prepared(out / "ledger.duckdb", shop="Toy & Co")
-    found = {name: getattr(ledger, name)().to_csv() for name in ("weeks", "outcomes", "models")}
+    found = {name: ledger.rows(name).to_csv() for name in ("weeks", "outcomes", "models")}
     for week in WEEKS:
         found[week] = (out / week / "metrics.json").read_text()
         found["decisions " + week] = ledger.decisions(week).to_csv()

@@ -258,7 +258,7 @@ def test_an_experiments_file_is_told_by_its_content(monkeypatch, tmp_path):
     ("damage", "words"),
     [
         (lambda path: path.write_bytes(b""), "is empty"),
-        (lambda path: path.write_text("week,decision"), "is no DuckDB file"),
+        (lambda path: path.write_text("week,decision"), "not a valid DuckDB"),
         (lambda path: Ledger.open(path, shop="Theirs", create=True), "is that of Theirs, not of"),
         (lambda path: path.mkdir(), "is a folder"),
     ],
