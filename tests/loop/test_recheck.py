@@ -160,7 +160,7 @@ def test_what_is_changed_by_hand_is_rewritten_everywhere_and_on_record(made, cap
     assert "tables/overrides.parquet" in frozen["files"]
     assert frozen["overrides"]["forced out"] == 2 and frozen["by"] == "ann"
     ledger = Ledger.open(made.out / "ledger.duckdb", shop="Corner shop")
-    assert ledger.overrides()["reason"].tolist() == ["asked at the till", "staff", ""]
+    assert ledger.rows("overrides")["reason"].tolist() == ["asked at the till", "staff", ""]
     assert len(ledger.decisions(week)) == len(made.table(0, "decisions"))
     page = (made.out / week / "08_plan.html").read_text()
     assert "Changed by hand at the release" in page

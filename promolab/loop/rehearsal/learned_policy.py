@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,13 +30,6 @@ CONTACT = 0.2
 """What chance is taken to cost for each contact while nothing else is known, in money."""
 
 
-@dataclass
-class Learned:
-    """What the learned policy keeps from week to week; without it, it is worked out again."""
-
-    trial: Experiment | None = field(default=None, repr=False)
-
-
 @dataclass(frozen=True)
 class Decided:
     """A week's decisions and how they came about.
@@ -44,28 +38,26 @@ class Decided:
     ----------
     decisions, chances : DataFrame
         The contract's ``decisions`` and ``decision_propensities``.
-    worth : Worth or None
-        What each promotion is promised to be worth, by margins after discounts over the whole time;
-        None where past decisions do not tell.
     pays : bool
         Whether spending more than exploration takes was shown to pay.
-    said : str
-        Why, in a sentence.
     foreseen : float
         What the week is expected to spend, in money.
     explored : float
         Share of the customers whom chance drew (0–1).
-    model : UpliftModel or None
+    worth : Worth, optional
+        What each promotion is promised to be worth, by margins after discounts over the whole time;
+        None where past decisions do not tell.
+    trial : Experiment, optional
+        Past decisions as an experiment: the next week adds its own round.
     """
 
     decisions: pd.DataFrame = field(repr=False)
     chances: pd.DataFrame = field(repr=False)
-    worth: Worth | None = field(repr=False)
     pays: bool
-    said: str
     foreseen: float
     explored: float
-    model: UpliftModel | None = field(default=None, repr=False)
+    worth: Worth | None = field(default=None, repr=False)
+    trial: Experiment | None = field(default=None, repr=False)
 
 
 def learned_week(
@@ -78,7 +70,7 @@ def learned_week(
     explore: float,
     holdout: float,
     seed: int,
-    kept: Learned | None = None,
+    kept: Experiment | None = None,
 ) -> Decided:
     """Decide a week by what past decisions tell, as the notebooks do.
 
@@ -97,73 +89,56 @@ def learned_week(
     explore, holdout : float
         Shares (0–1).
     seed : int
-    kept : Learned, optional
-        What the week before left; holds what this one leaves afterwards.
+    kept : Experiment, optional
+        The ``trial`` of the week before; without it, it is worked out again.
     """
-    kept = kept or Learned()
-    worth, promised, model, why = _worth(shop, as_of, promotions, seed, kept)
+    worth, promised, trial = _worth(shop, as_of, promotions, seed, kept)
     rules = read_operations(shop.settings).contact
     measured = known_terms(worth, rules) if worth is not None and worth.rows is not None else []
     customers = pd.Index(np.sort(contactable))
+    by_chance = partial(_by_chance, shop, as_of, promotions, customers, explore, holdout, seed)
     if worth is None or not measured:
-        return _by_chance(shop, as_of, promotions, customers, explore, holdout, seed, why)
+        return by_chance(trial)
     # Money for those whom the plan cannot contact would be left over.
     scores = _no_scores(customers, measured)
     able = week_candidates(shop, scores, as_of, measured, measured=measured)
     open_to = able.open_to(measured) & known_of(worth, able.customers, measured)
     if not open_to.any():
-        return _by_chance(shop, as_of, promotions, customers, explore, holdout, seed, why)
-    customers = able.customers
+        return by_chance(trial)
     found, pays = spend_budget(
-        worth,
-        customers,
-        measured,
-        open_to,
-        budget=budget,
-        sent=1 - holdout,
-        explore=explore,
-        seed=seed,
-        least=0.0,
-    )
-    decisions, chances = _planned(shop, as_of, customers, found, holdout, seed)
-    spend = _foreseen(worth, decisions)
-    drawn = found.drawn
-    return Decided(
-        decisions,
-        chances,
-        promised,
-        bool(pays),
-        pays.summary(),
-        spend,
-        0.0 if drawn is None else drawn.share,
-        model,
-    )
+        worth, able.customers, measured, open_to,
+        budget=budget, sent=1 - holdout, explore=explore, seed=seed, least=0.0,
+    )  # fmt: skip
+    decisions, chances = _planned(shop, as_of, able.customers, found, holdout, seed)
+    explored = 0.0 if found.drawn is None else found.drawn.share
+    foreseen = _foreseen(worth, decisions)
+    return Decided(decisions, chances, bool(pays), foreseen, explored, promised, trial)
 
 
 def _worth(
-    shop: Shop, as_of: datetime, promotions: list[str], seed: int, kept: Learned
-) -> tuple[Worth | None, Worth | None, UpliftModel | None, str]:
-    """Return what each promotion is worth to a plan, and is promised to be, or why not.
+    shop: Shop, as_of: datetime, promotions: list[str], seed: int, kept: Experiment | None
+) -> tuple[Worth | None, Worth | None, Experiment | None]:
+    """Return what each promotion is worth to a plan, and is promised to be, where that is known.
 
     A plan chooses between kinds, depths and customers, and goes by margins before discounts, which
     tell them apart. What a week will show is promised by whole margins, as they were.
     """
+    trial = kept
     try:
-        kept.trial = decisions_experiment(shop, by="kind", early=True, as_of=as_of, kept=kept.trial)
-        whole = most_telling(kept.trial)
+        trial = decisions_experiment(shop, by="kind", early=True, as_of=as_of, kept=kept)
+        whole = most_telling(trial)
         models = [
-            UpliftModel("dr", LEARNER, seed=seed).fit(trial)
-            for trial in (undiscounted(whole), whole)
+            UpliftModel("dr", LEARNER, seed=seed).fit(each) for each in (undiscounted(whole), whole)
         ]
-    except PromolabError as error:
-        return None, None, None, str(error)
+    except PromolabError:
+        return None, None, trial
     before = scored_log(models[0])
     logs = before, scored_log(models[1], before if len(before) else None)
     worth, promised = (
         week_worth(shop, as_of, model, log, promotions)
         for model, log in zip(models, logs, strict=True)
     )
-    return worth and charged(shop, worth, before, as_of), promised, models[0], ""
+    return worth and charged(shop, worth, before, as_of), promised, trial
 
 
 def charged(shop: Shop, worth: Worth, log: pd.DataFrame, as_of: datetime) -> Worth:
@@ -261,7 +236,7 @@ def _by_chance(
     explore: float,
     holdout: float,
     seed: int,
-    why: str,
+    trial: Experiment | None,
 ) -> Decided:
     """Draw a share of the customers evenly, and let the others be: what teaches most."""
     cost = np.full((len(customers), len(promotions)), CONTACT)
@@ -269,9 +244,9 @@ def _by_chance(
         np.zeros_like(cost), cost, customers=customers, promotions=promotions,
         explore=explore or None, p_min=0.0, pays=False, seed=seed,
     )  # fmt: skip
-    made = _planned(shop, as_of, customers, found, holdout, seed)
-    spent = CONTACT * int((made[0]["action"] != NONE).sum())
-    return Decided(*made, None, False, why, spent, explore)
+    decisions, chances = _planned(shop, as_of, customers, found, holdout, seed)
+    spent = CONTACT * int((decisions["action"] != NONE).sum())
+    return Decided(decisions, chances, False, spent, explore, trial=trial)
 
 
 def _planned(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.checks import real_number, seed_of, share, whole_number
 from promolab.errors import InputError, nearest
-from promolab.loop.rehearsal.learned_policy import Decided, Learned, learned_week
+from promolab.loop.rehearsal.learned_policy import Decided, learned_week
 from promolab.policy import allocate
 from promolab.simulated import World
 from promolab.weeks import Week
@@ -19,7 +19,7 @@ from promolab.weeks import Week
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from promolab.contract import Shop
+    from promolab.contract import Experiment, Shop
     from promolab.simulated import GoingShop, OracleValues
 
 LEARNED, RESPONSE, RANDOM, EVERYONE, NOBODY = "learned", "response", "random", "everyone", "nobody"
@@ -116,7 +116,11 @@ LATEST = 20_000
 
 
 def decide(
-    policy: str, going: GoingShop, asked: RehearsalSettings, truth: OracleValues, kept: Learned
+    policy: str,
+    going: GoingShop,
+    asked: RehearsalSettings,
+    truth: OracleValues,
+    kept: Experiment | None,
 ) -> Decided:
     """Return a policy's decisions for the week that begins.
 
@@ -129,56 +133,38 @@ def decide(
     asked : RehearsalSettings
     truth : OracleValues
         What each promotion truly adds and costs; policies other than oracles read its costs alone.
-    kept : Learned
-        What the learned policy keeps from week to week.
+    kept : Experiment or None
+        Past decisions as the learned policy left them the week before.
     """
     if policy == LEARNED:
         shop = going.shop()
         return learned_week(
             shop, begins(going, shop), list(going.options), going.contactable,
             budget=asked.budget, explore=asked.explore, holdout=asked.holdout,
-            seed=seed_of_week(asked, going.week), kept=kept,
+            seed=1_000 * asked.seed + going.week, kept=kept,
         )  # fmt: skip
     rng = np.random.default_rng([asked.seed, going.week, 3])
     n, k = truth.cost.shape
     if policy == "latent":
-        choice = _best(truth.value, truth.cost, asked.budget)
+        choice = np.asarray(allocate(truth.value, truth.cost, budget=asked.budget).choice)
     elif policy == "attainable":
         seen = going.attainable_values()
-        choice = _best(seen.value, truth.cost, asked.budget)
-    elif policy == RANDOM:
-        choice = within(
-            rng.permutation(n), np.asarray(rng.integers(0, k, n)), truth.cost, asked.budget
-        )
-    elif policy == EVERYONE:
-        cheapest = np.full(n, int(truth.cost.mean(axis=0).argmin()), dtype=np.int64)
-        choice = within(rng.permutation(n), cheapest, truth.cost, asked.budget)
+        choice = np.asarray(allocate(seen.value, truth.cost, budget=asked.budget).choice)
     elif policy == RESPONSE:
         shop = going.shop()
         chance = responses(shop, begins(going, shop), truth, asked.seed)
-        choice = within(
-            np.argsort(-chance.max(axis=1), kind="stable"),
-            chance.argmax(axis=1),
-            truth.cost,
-            asked.budget,
-        )
+        likeliest = np.argsort(-chance.max(axis=1), kind="stable")
+        choice = within(likeliest, chance.argmax(axis=1), truth.cost, asked.budget)
     else:
-        raise AssertionError(policy)
+        order, cheapest = rng.permutation(n), int(truth.cost.mean(axis=0).argmin())
+        option = np.full(n, cheapest) if policy == EVERYONE else rng.integers(0, k, n)
+        choice = within(order, option, truth.cost, asked.budget)
     return _sure(going, truth, choice)
 
 
 def begins(going: GoingShop, shop: Shop) -> datetime:
     """Return when the week to decide begins (UTC, without a zone)."""
     return Week.parse(going.iso_week).start(shop.zone)
-
-
-def seed_of_week(asked: RehearsalSettings, week: int) -> int:
-    """Return the seed of what a week leaves to chance: no two weeks draw alike."""
-    return 1_000 * asked.seed + week
-
-
-def _best(value: np.ndarray, cost: np.ndarray, budget: float) -> np.ndarray:
-    return np.asarray(allocate(value, cost, budget=budget).choice)
 
 
 def within(order: np.ndarray, option: np.ndarray, cost: np.ndarray, budget: float) -> np.ndarray:
@@ -213,7 +199,7 @@ def _sure(going: GoingShop, truth: OracleValues, choice: np.ndarray) -> Decided:
     decisions, chances = going.decisions_of(places)
     got = np.flatnonzero(choice >= 0)
     spent = float(truth.cost[got, choice[got]].sum())
-    return Decided(decisions, chances, None, bool(len(got)), "", spent, 0.0)
+    return Decided(decisions, chances, bool(len(got)), spent, 0.0)
 
 
 def responses(shop: Shop, as_of: datetime, truth: OracleValues, seed: int) -> np.ndarray:

@@ -18,7 +18,7 @@ import pandas as pd
 from promolab.errors import InputError
 from promolab.folder import write_whole
 from promolab.loop.ledger import Ledger
-from promolab.loop.rehearsal.learned_policy import Decided, Learned
+from promolab.loop.rehearsal.learned_policy import Decided
 from promolab.loop.rehearsal.policies import (
     LEARNED,
     NOBODY,
@@ -76,13 +76,6 @@ class Rehearsal(Result):
     budget: float
     variant: str
 
-    @classmethod
-    def of(cls, frame: pd.DataFrame, asked: RehearsalSettings) -> Rehearsal:
-        """Make it of the rows of all policies."""
-        return cls(
-            frame, asked.run, asked.weeks, asked.customers, asked.seed, asked.budget, asked.variant
-        )
-
     def added(self, policy: str, since: int = 1) -> float:
         """Return what a policy added from a week of the loop on, in money; nobody adds 0."""
         if policy == NOBODY:
@@ -132,9 +125,8 @@ class Rehearsal(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the final figures."""
-        rows = self.by_policy().set_index("policy")
-        policies = {str(name): row.to_dict() for name, row in rows.iterrows()}
-        return super().to_dict() | {"policies": policies}
+        policies = self.by_policy().set_index("policy").to_dict("index")
+        return super().to_dict() | {"policies": plain(policies)}
 
 
 def rehearse(
@@ -204,7 +196,10 @@ def rehearse(
     with made as place:
         folder = Path(place).expanduser() if out else Path(place) / "loop"
         claim(folder, asked)
-        return Rehearsal.of(pd.DataFrame(_rows(asked, folder, told)), asked)
+        frame = pd.DataFrame(_rows(asked, folder, told))
+    return Rehearsal(
+        frame, asked.run, asked.weeks, asked.customers, asked.seed, asked.budget, asked.variant
+    )
 
 
 def claim(folder: Path, settings: RehearsalSettings) -> None:
@@ -281,7 +276,7 @@ def run_policy(
         return
     going = GoingShop.begin(asked.world, folder / SHOP, opened)
     rows.mkdir(exist_ok=True)
-    kept = Learned()
+    kept = None
     first = going.first
     for path in known:
         if int(path.stem) < going.week:
@@ -289,6 +284,7 @@ def run_policy(
     while (week := going.week) < first + asked.weeks * going.world.every:
         truth = going.latent_values()
         made = decide(policy, going, asked, truth, kept)
+        kept = made.trial
         row = plain({"policy": policy, "week": going.iso_week, **_came(made, truth)})
         if policy == LEARNED:
             row |= plain(_promised(asked, going, made, folder))
@@ -337,7 +333,7 @@ def _promised(
         if str(earlier) in closed or behind < timedelta(weeks=over):
             continue
         found = week_outcomes(
-            shop, book.decisions(earlier), book.decision_propensities(earlier),
+            shop, book.decisions(earlier), book.rows("decision_propensities", earlier),
             as_of=now, week=str(earlier),
         )  # fmt: skip
         if len(found) and (found["state"] == "settled").all():

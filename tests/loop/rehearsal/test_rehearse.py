@@ -100,7 +100,7 @@ def test_learned_decides_by_its_own_steps_and_keeps_its_promises(tmp_path: Path)
     # what later promotions take off the orders that they add, too.
     assert ((0.7 * spend < learned["foreseen"]) & (learned["foreseen"] < 1.02 * spend)).all()
     week = str(learned["week"].iloc[0])
-    decisions, chances = book.decisions(week), book.decision_propensities(week)
+    decisions, chances = book.decisions(week), book.rows("decision_propensities", week)
     sums = chances.groupby("decision_id")["propensity"].sum().to_numpy()
     np.testing.assert_allclose(sums, 1.0, atol=1e-9)
     own = decisions.merge(chances, on=["decision_id", "action"], suffixes=("", "_of"))
