@@ -15,10 +15,12 @@ from promolab.campaign.plan import Eligibility, offers_of, quarantined_customers
 from promolab.contract import NONE, read_operations
 from promolab.errors import InputError
 from promolab.folder import RunFolder, is_live, sha256_of
-from promolab.loop.states import check_unchanged, frozen_windows, moved_windows
 from promolab.loop.week_plans import (
     SHOP_SETTINGS,
     Planned,
+    check_unchanged,
+    frozen_windows,
+    moved_windows,
     released_contacts,
     released_digests,
     starting_windows,

@@ -12,12 +12,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from promolab.campaign.outlook import plan_economics
+from promolab.campaign.past import settles_at
 from promolab.campaign.plan import Overridden, Overrides, Plan, override_plan
 from promolab.contract import read_operations
 from promolab.engines import is_url
 from promolab.errors import InputError, PromolabError
-from promolab.folder import ReportsFolder, RunFolder, check_codes, sha256_of, write_json
+from promolab.folder import (
+    ReportsFolder,
+    RunFolder,
+    check_codes,
+    sha256_of,
+    state_of,
+    write_json,
+)
 from promolab.loop.ledger import Ledger, run_ledger_path
 from promolab.loop.ledger_sync import (
     WeekRows,
@@ -28,18 +38,13 @@ from promolab.loop.ledger_sync import (
 )
 from promolab.loop.recheck import REASONS, Recheck, recheck_draft
 from promolab.loop.reconcile import Reconciliation, read_sent, reconcile_sent
-from promolab.loop.states import (
-    check_advance,
-    check_settled,
-    check_unchanged,
-    frozen_windows,
-    settled_at,
-)
 from promolab.loop.week_plans import (
     DROPPED,
     OVERRIDES,
     Planned,
     check_plan,
+    check_unchanged,
+    frozen_windows,
     moved_windows_of,
     plan_files,
     windows_of,
@@ -52,6 +57,55 @@ if TYPE_CHECKING:
 
 
 WAIT = 60.0  # seconds to wait for another command on the same reports folder
+
+
+_FROM: Mapping[str, tuple[str, ...]] = {
+    "released": ("draft",),
+    "sent": ("released", "sent"),  # a corrected file of the sending tool replaces the first
+    "closed": ("sent",),
+}
+_INSTEAD = {
+    "draft": "it is a draft; release it first (promolab release {week})",
+    "released": (
+        "it was released, but what was sent is not known; "
+        "read that back first (promolab reconcile {week} sent.csv)"
+    ),
+    "closed": "it is closed; its figures no longer change",
+}
+
+
+def check_advance(manifest: Mapping[str, Any], to: str, week: str) -> None:
+    """Refuse a step that the plan's state does not allow.
+
+    Parameters
+    ----------
+    manifest : mapping
+        The week's.
+    to : str
+        The state to reach.
+    week : str
+        The week, for the message.
+
+    Raises
+    ------
+    InputError
+        It says what state the plan has, and what to do.
+
+    Examples
+    --------
+    >>> check_advance({"state": "draft"}, "closed", "2017-W44")
+    Traceback (most recent call last):
+    ...
+    promolab.errors.InputError: 2017-W44 cannot be closed: it is a draft; release it first ...
+    """
+    state = state_of(manifest)
+    if state in _FROM[to]:
+        return
+    by, at = (manifest.get("release", {}).get(key, "unknown") for key in ("by", "at"))
+    said = f"it was released already, by {by} at {at}; nothing was changed"
+    if to != "released":
+        said = _INSTEAD[state].format(week=week)
+    raise InputError(f"{week} cannot be {'reconciled' if to == 'sent' else to}: {said}")
 
 
 @dataclass(frozen=True)
@@ -479,13 +533,8 @@ def close_week(
         frozen = opened.release()
         shop = opened.shop(source, shop_file)
         moved = moved_windows_of(frozen, shop)
-        said = read_operations(shop.settings).attribution
-        windows = [frozen["promotions"], _windows_now(frozen, shop)]
-        ends = [settled_at(each, said, shop.zone) for each in windows]
-        settled = max((end for end in ends if end is not None), default=None)
         present = now or datetime.now(UTC).replace(tzinfo=None)
-        check_settled(settled, present, str(opened.run.week), len(frozen["promotions"]))
-        _check_reach(shop, settled, str(opened.run.week))
+        settled = check_settled(frozen["promotions"], shop, present, str(opened.run.week))
         closed: dict[str, Any] = {"by": who, "at": stamp(), "moved": list(moved)}
         closed["settled_at"] = None if settled is None else settled.isoformat()
         settle_week(opened.run, opened.ledger, pages.rows, shop, present, say)
@@ -493,20 +542,50 @@ def close_week(
         return moved
 
 
-def _windows_now(frozen: Mapping[str, Any], shop: Shop) -> dict[str, dict[str, str]]:
-    if not frozen["promotions"]:
-        return {}
+def check_settled(
+    planned: Mapping[str, Mapping[str, str]], shop: Shop, present: datetime, week: str
+) -> datetime | None:
+    """Return when the response and return windows of a plan are over (UTC); refuse a moment before.
+
+    Parameters
+    ----------
+    planned : mapping
+        Windows by `frozen_windows`, at the release; those that the shop states now count, too.
+    shop : Shop
+        As it is now.
+    present : datetime
+        UTC without a zone.
+    week : str
+        The week, for the message.
+
+    Returns
+    -------
+    datetime or None
+        None for a plan without any promotion: there is nothing to wait for.
+
+    Raises
+    ------
+    InputError
+        The windows are not over (it says when they are), or the data do not reach so far; of a shop
+        that has closed they need not.
+    """
+    if not planned:
+        return None
+    rule = read_operations(shop.settings).attribution
     now = frozen_windows(windows_of(shop).dropna())
-    return {name: window for name, window in now.items() if name in frozen["promotions"]}
-
-
-def _check_reach(shop: Shop, settled: datetime | None, week: str) -> None:
-    """Refuse data that end before the windows do, unless the shop itself has closed."""
-    closed = shop.settings.life()[1]
-    last = shop.span()[1]
-    if settled is None or closed is not None or (settled - last).days < 2:
-        return
-    raise InputError(
-        f"{week} cannot be closed yet: its windows are over since {settled:%Y-%m-%d}, but the data "
-        f"of {shop.settings.name} reach only to {last:%Y-%m-%d}"
-    )
+    moments = [
+        settles_at(pd.Timestamp(w["starts_at"]), pd.Timestamp(w["ends_at"]), rule, shop.zone)
+        for w in (*planned.values(), *(now[name] for name in planned if name in now))
+    ]
+    settled, last = max(moments), shop.span()[1]
+    if present < settled:
+        raise InputError(
+            f"{week} cannot be closed yet: the response and return windows of its "
+            f"{plural(len(planned), 'promotion')} are over on {settled:%Y-%m-%d %H:%M} UTC"
+        )
+    if shop.settings.life()[1] is None and (settled - last).days >= 2:
+        raise InputError(
+            f"{week} cannot be closed yet: its windows are over since {settled:%Y-%m-%d}, but the "
+            f"data of {shop.settings.name} reach only to {last:%Y-%m-%d}"
+        )
+    return settled

@@ -16,7 +16,6 @@ from promolab.engines import keep
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, append_lines, read_lines, sha256_of, state_of
 from promolab.loop.reconcile import Reconciliation
-from promolab.loop.states import check_unchanged, frozen_windows, moved_windows
 from promolab.results import words_of
 from promolab.weeks import Week
 
@@ -138,6 +137,117 @@ def plan_files(folder: Path) -> dict[str, str]:
     tables = [folder / "tables" / f"{name}.parquet" for name in _TABLES]
     files = sorted(path for path in [*(folder / SEND).rglob("*"), *tables] if path.is_file())
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+
+
+def check_unchanged(files: Mapping[str, str], now: Mapping[str, str], since: str) -> None:
+    """Refuse to go on with files of a plan that are not what they were.
+
+    Parameters
+    ----------
+    files, now : mapping of str to str
+        SHA-256 by path, as noted and as found.
+    since : str
+        When they were noted, in words: ``the plan was made``.
+
+    Raises
+    ------
+    InputError
+        It names the first that changed, is missing or is new.
+
+    Examples
+    --------
+    >>> check_unchanged({"send/a.csv": "1"}, {"send/a.csv": "2"}, "the plan was made")
+    Traceback (most recent call last):
+    ...
+    promolab.errors.InputError: send/a.csv was changed since the plan was made; put the file back...
+    """
+    for path in sorted({*files, *now}):
+        if path not in now:
+            raise InputError(f"{path} went away since {since}; put the file back")
+        if path not in files:
+            raise InputError(f"{path} was added since {since}; take the file away")
+        if files[path] != now[path]:
+            raise InputError(
+                f"{path} was changed since {since}; put the file back as it was (of a draft: make "
+                "the report again)"
+            )
+
+
+def frozen_windows(promotions: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Return the windows of promotions as a release holds them.
+
+    Parameters
+    ----------
+    promotions : DataFrame
+        promotion_id, starts_at, ends_at (UTC without a zone).
+
+    Examples
+    --------
+    >>> day = pd.Timestamp("2017-10-30 04:00")
+    >>> frozen_windows(pd.DataFrame({"promotion_id": [18], "starts_at": day, "ends_at": day}))
+    {'18': {'starts_at': '2017-10-30T04:00:00', 'ends_at': '2017-10-30T04:00:00'}}
+    """
+    return {
+        str(row["promotion_id"]): {
+            key: pd.Timestamp(row[key]).isoformat() for key in ("starts_at", "ends_at")
+        }
+        for row in promotions.to_dict("records")
+    }
+
+
+def moved_windows(
+    frozen: Mapping[str, Mapping[str, str]],
+    promotions: pd.DataFrame,
+    done: str = "released",
+) -> tuple[str, ...]:
+    """Say which promotions no longer run when a plan says they do.
+
+    Parameters
+    ----------
+    frozen : mapping
+        By `frozen_windows`, at the release.
+    promotions : DataFrame
+        promotion_id, starts_at, ends_at as the shop states them now.
+    done : str
+        What was done with the plan: ``released`` or ``planned``.
+
+    Returns
+    -------
+    tuple of str
+        A sentence for each.
+
+    Examples
+    --------
+    >>> day = pd.Timestamp("2017-10-30")
+    >>> now = pd.DataFrame({"promotion_id": [18], "starts_at": day, "ends_at": day})
+    >>> moved_windows({"18": {"starts_at": "2017-10-30", "ends_at": "2017-11-30"}}, now)
+    ('promotion 18 was released with the end 2017-11-30 00:00 and now has 2017-10-30 00:00',)
+    """
+    now = frozen_windows(promotions)
+    said = []
+    for promotion, window in frozen.items():
+        told = words_of(__name__, "windows", promotion=promotion, done=done)
+        if promotion not in now:
+            said.append(told.say("gone"))
+            continue
+        for key in ("starts_at", "ends_at"):
+            then, today = (pd.Timestamp(each[key]) for each in (window, now[promotion]))
+            if then != today:
+                moved = {"end": key, "then": _minute(then), "now": _minute(today)}
+                told = words_of(__name__, "windows", promotion=promotion, done=done, **moved)
+                said.append(told.say("moved"))
+    return tuple(said)
+
+
+def _minute(moment: Any) -> str:
+    return "–" if pd.isna(moment) else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def windows_of(shop: Shop) -> pd.DataFrame:
+    """Return the shop's promotions and their windows, as they are now."""
+    table = shop["promotions"]
+    frame: pd.DataFrame = table.select("promotion_id", "starts_at", "ends_at").to_pandas()
+    return frame
 
 
 def check_plan(folder: Path, week: str) -> None:
@@ -517,13 +627,6 @@ def moved_since_release(run: RunFolder, shop: Shop) -> dict[str, tuple[str, ...]
         str(plan.week): moved_windows_of(plan.release, shop) for plan in released_plans(run.reports)
     }
     return {week: sentences for week, sentences in said.items() if sentences}
-
-
-def windows_of(shop: Shop) -> pd.DataFrame:
-    """Return the shop's promotions and their windows, as they are now."""
-    table = shop["promotions"]
-    frame: pd.DataFrame = table.select("promotion_id", "starts_at", "ends_at").to_pandas()
-    return frame
 
 
 def moved_windows_of(frozen: Mapping[str, Any], shop: Shop) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from promolab.errors import InputError
 from promolab.features import build_features
 from promolab.folder import RunFolder
 from promolab.loop.monitoring.champions import earlier_runs
-from promolab.results import Estimate, Result, plain
+from promolab.results import Result, plain
 from promolab.segmentation import Migration, sample_customers
 from promolab.stats import holm, normal_quantile
 
@@ -78,8 +77,6 @@ class FeatureDrift(Result):
         How many weeks before that was.
     season : {"", "short", "known", "unknown"}
         Whether the history is too short to look back, or the season of a year before is known.
-    sale_days : tuple of str
-        Sale days in between.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -89,7 +86,6 @@ class FeatureDrift(Result):
     week: str = ""
     weeks: int = 0
     season: str = ""
-    sale_days: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return len(self.frame) > 0
@@ -106,9 +102,6 @@ class FeatureDrift(Result):
         counted = self.frame.assign(said=self.frame["drift"].mask(hair, "hair"))
         counted = counted[~counted["grows"]]
         moved = counted[counted["drift"] != NONE_]
-        much = int((moved["drift"] == MUCH_).sum())
-        part = "some" if 0 < much < len(moved) else "all" if much else "none"
-        far = counted.loc[counted["said"] != "hair", _PSI].astype(float)
         drawn = counted.head(MOST_DRAWN)
         ends = {f"at{end[3:]}": drawn[end].clip(upper=FARTHEST) for end in _PSI}
         kept = self.frame[self.frame["drift"] != NONE_].set_index("column")[[*_PSI, "drift"]]
@@ -118,12 +111,9 @@ class FeatureDrift(Result):
             "any": len(moved) > 0,
             "counted": counted,
             "moved": moved,
-            "much": much,
-            "part": f"one_{part}" if len(moved) == 1 else part,
+            "much": int((moved["drift"] == MUCH_).sum()),
             "top": moved["column"].head(3).tolist(),
             "more": max(len(moved) - 3, 0),
-            "far": Estimate.of(far.iloc[0]) if len(far) else Estimate(math.nan),
-            "hair": int((counted["said"] == "hair").sum()),
             "growing": int(self.frame["grows"].sum()),
             "some_bar": SOME,
             "much_bar": MUCH,
@@ -163,7 +153,7 @@ def feature_drift(
         Totals that grow by themselves: compared, but never called drift.
     level : float
     **told : object
-        Since when: `FeatureDrift.week` or its ``weeks``, ``season`` and ``sale_days``.
+        Since when: `FeatureDrift.week` or its ``weeks``, and ``season``.
 
     Returns
     -------
@@ -210,14 +200,13 @@ def _columns(then: pd.DataFrame, now: pd.DataFrame, columns: Iterable[str] | Non
     for when, frame in (("then", then), ("now", now)):
         if not len(frame):
             raise InputError(f"{when} has no row; give the rows of two times")
+    times = now.select_dtypes(["datetime", "datetimetz"]).columns
     both = [str(c) for c in now.columns if c in then]
+    names = [c for c in both if not c.endswith("_id") and c not in times]
     if columns is not None:
         names = list(columns)
         if absent := [c for c in names if c not in both]:
             raise InputError(f"then and now must both have {', '.join(absent)}")
-    else:
-        times = now.select_dtypes(["datetime", "datetimetz"]).columns
-        names = [c for c in both if not c.endswith("_id") and c not in times]
     if not names:
         raise InputError("then and now have no column in common that could be compared")
     return names
@@ -322,17 +311,6 @@ def stability_index(counts: np.ndarray, level: float = 0.95) -> tuple[float, flo
     return psi, low, high, float(chdtrc(bins - 1, index / per_row))
 
 
-def last_with(run: RunFolder, name: str) -> RunFolder | None:
-    """Return the latest good week before a run's whose table has rows; None where there is none."""
-    import pyarrow.parquet as pq
-
-    for one in earlier_runs(run):
-        path = one.table_path(name)
-        if path.is_file() and pq.read_metadata(path).num_rows:
-            return one
-    return None
-
-
 def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0) -> FeatureDrift:
     """Compare the week's features with those of the last good week, else of weeks before.
 
@@ -353,11 +331,11 @@ def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0
         False, with its reason, where the shop's history is too short.
     """
     first = pd.Timestamp(shop.events.ts.min().execute())
-    now, before = run.read_table("features"), last_with(run, "features")
+    now, known = run.read_table("features"), earlier_runs(run)
+    before = next((one for one in known if one.table_path("features").is_file()), None)
     if before is not None:
         then = pd.read_parquet(before.table_path("features"))
         since: dict[str, Any] = {"week": str(before.week)}
-        moment = before.as_of
         ids = pd.concat([then["customer_id"], now["customer_id"]])
         some = sample_customers(ids, seed=seed, most=MOST)
     else:
@@ -368,17 +346,7 @@ def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0
     if then.empty or now.empty:
         return FeatureDrift(NOTHING, len(then), len(now), season="short")
     year = pd.Timestamp(run.as_of) - pd.Timedelta(weeks=52)
-    season = "known" if first <= year else "unknown"
-    days = _sale_days(shop, moment, run.as_of)
-    return feature_drift(then, now, season=season, sale_days=days, **since)
-
-
-def _sale_days(shop: Shop, then: datetime, now: datetime) -> tuple[str, ...]:
-    if not shop.has("calendar"):
-        return ()
-    calendar = shop.calendar
-    rows = calendar.filter((calendar.starts_at < now) & (calendar.ends_at > then)).execute()
-    return tuple(sorted(set(rows["name"].astype(str)))[:5])
+    return feature_drift(then, now, season="known" if first <= year else "unknown", **since)
 
 
 def moved_since(run: RunFolder) -> Migration | None:

@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 
 from promolab.results import Estimate, Result, plain
-from promolab.stats import compare_means, holm, share_interval, t_quantile, two_sided
+from promolab.stats import (
+    compare_means,
+    holm,
+    share_interval,
+    spread_of,
+    t_quantile,
+    two_sided,
+)
 from promolab.wording import arm_words
 
 if TYPE_CHECKING:
@@ -85,23 +92,21 @@ class Satisfaction(Result):
     def facts(self) -> Mapping[str, Any]:
         """Return orders with and without a promotion, and the groups of table and figure."""
         orders = self.frame[self.frame["by"] == ALL].set_index("group")
-        both = WITH in orders.index and WITHOUT in orders.index
-        told = {name: orders.loc[name] for name in orders.index} if both else {}
+        both = orders.loc[WITH] if {WITH, WITHOUT} <= {*orders.index} else None
+        gap = UNKNOWN if both is None else _estimate(both, "difference")
         groups, out = self.frame[self.frame["by"] != ALL], self.standing_out()
         rated = self.frame[self.frame["by"] == PROMOTION]
         others = self.frame[self.frame["by"] != PROMOTION]
-        gap = _estimate(told[WITH], "difference") if both else UNKNOWN
         return {
             "known": bool(self),
             "reason": lambda: self.say("nothing") if self.why else "",
-            "compared": gap.side if both else "none",
-            "share": _estimate(told[WITH], "satisfied") if both else UNKNOWN,
-            "base": _estimate(told[WITHOUT], "satisfied") if both else UNKNOWN,
+            "compared": "" if self.why else "none" if both is None else gap.side,
+            "share": UNKNOWN if both is None else _estimate(both, "satisfied"),
+            "base": UNKNOWN if both is None else _estimate(orders.loc[WITHOUT], "satisfied"),
             "gap": gap,
             "groups": groups,
-            "grouped": "none" if groups.empty else "out" if out else "alike",
+            "grouped": "" if groups.empty else "out" if out else "alike",
             "out": out,
-            "first_out": out[:2],
             "fewest": FEWEST,
             "rated": rated.sort_values(["satisfied", "group"]),
             "any_rated": len(rated) > 0,
@@ -110,8 +115,8 @@ class Satisfaction(Result):
         }
 
 
-def _estimate(row: pd.Series[Any], name: str) -> Estimate:
-    return Estimate.of(row[name + end] for end in ENDS)
+def _estimate(row: Mapping[Any, float] | pd.Series[float], name: str, n: int = 0) -> Estimate:
+    return Estimate.of((row[name + end] for end in ENDS), n)
 
 
 def satisfaction(shop: Shop, as_of: datetime, segments: pd.DataFrame | None = None) -> Satisfaction:
@@ -143,8 +148,7 @@ def satisfaction(shop: Shop, as_of: datetime, segments: pd.DataFrame | None = No
     rows = _described(rows, shop, segments)
     frame = pd.DataFrame(_compared(rows), columns=list(COLUMNS))
     frame["p_holm"] = frame.groupby("by", sort=False)["p_value"].transform(lambda p: holm(p))
-    found = _level(rows)
-    share, mean = (Estimate.of(found[name], len(rows)) for name in FIGURES[:2])
+    share, mean = (_estimate(_level(rows), name, len(rows)) for name in FIGURES[:2])
     with_one = rows[rows[PROMOTION] != ""].groupby(PROMOTION)["customer_id"].nunique()
     few = int((with_one < FEWEST).sum())
     return Satisfaction(frame, share, mean, few)
@@ -181,51 +185,38 @@ def _compared(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
             if rows["customer_id"][mine].nunique() < FEWEST:
                 continue
             others = ~mine & (rows[SEGMENT] != "").to_numpy() if by == SEGMENT else without & ~mine
-            told = _level(rows[mine]) | _gap(rows, mine, others)
-            flat = {
-                f"{figure}{end}": value
-                for figure in FIGURES
-                for end, value in zip(ENDS, told[figure], strict=True)
-            }
             yield {
                 "by": by,
                 "group": name,
                 "ratings": int(mine.sum()),
                 "customers": rows["customer_id"][mine].nunique(),
-                **flat,
-                "p_value": told["p"],
+                **_level(rows[mine]),
+                **_gap(rows, mine, others),
             }
 
 
-def _level(rows: pd.DataFrame) -> dict[str, Any]:
+def _level(rows: pd.DataFrame) -> dict[str, float]:
     """Return share of satisfied ratings and mean stars of some rows, with intervals."""
-    unit, _ = pd.factorize(rows["customer_id"])
-    units = int(unit.max()) + 1
-    found = {}
-    for name, column in zip(FIGURES[:2], ("happy", "rating"), strict=True):
-        y = rows[column].to_numpy(dtype=float)
-        value = float(y.mean())
-        scores = np.bincount(unit, weights=(y - value) / len(y))
-        variance = float(scores @ scores) * units / max(units - 1, 1)
-        if column == "happy":
-            low, high = (float(end) for end in share_interval(value, variance, units, LEVEL))
-        else:
-            half = t_quantile(LEVEL, max(units - 1, 1)) * math.sqrt(variance)
-            low, high = max(value - half, 1.0), min(value + half, 5.0)
-        found[name] = (value, low, high)
-    return found
+    unit, customers = pd.factorize(rows["customer_id"])
+    share, mean = float(rows["happy"].mean()), float(rows["rating"].mean())
+    means = (("happy", share), ("rating", mean))
+    errors = [spread_of((rows[y].to_numpy() - m) / len(rows), unit).std_error for y, m in means]
+    low, high = share_interval(share, errors[0] ** 2, len(customers), LEVEL)
+    half = t_quantile(LEVEL, max(len(customers) - 1, 1)) * errors[1]
+    ends = (share, float(low), float(high), mean, max(mean - half, 1.0), min(mean + half, 5.0))
+    return dict(zip(_ESTIMATES, ends, strict=False))
 
 
-def _gap(rows: pd.DataFrame, mine: np.ndarray, others: np.ndarray) -> dict[str, Any]:
+def _gap(rows: pd.DataFrame, mine: np.ndarray, others: np.ndarray) -> dict[str, float]:
     """Return by how much the share of some rows differs from that of others, and its p value."""
-    nothing: dict[str, Any] = {"difference": (math.nan,) * 3, "p": math.nan}
-    either = mine | others
     if rows["customer_id"][others].nunique() < FEWEST:
-        return nothing
+        return {}
+    either = mine | others
     part = rows[either]
     unit, _ = pd.factorize(part["customer_id"])
     arms = compare_means(part["happy"].to_numpy(dtype=float), mine[either], unit)
     if not arms.variance > 0:
-        return nothing
+        return {}
+    ends = dict(zip(ENDS, (arms.value, *arms.interval(LEVEL)), strict=True))
     p = two_sided(arms.value, math.sqrt(arms.variance), arms.degrees)
-    return {"difference": (arms.value, *arms.interval(LEVEL)), "p": p}
+    return {f"difference{end}": value for end, value in ends.items()} | {"p_value": p}

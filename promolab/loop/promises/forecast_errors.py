@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.display import Html, join, link, say, table
+from promolab.display import Html, join, link, say
 from promolab.loop.ledger import ledger_of
 from promolab.loop.promises.assignment import (
     ALL,
@@ -25,8 +25,6 @@ from promolab.loop.promises.outcomes import past_outcomes
 from promolab.loop.week_plans import settings_of
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile, t_quantile, wilson
-from promolab.weeks import Week
-from promolab.wording import number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -144,13 +142,9 @@ class PromiseAlarm(Result):
         return bool(self.since)
 
     def facts(self) -> Mapping[str, Any]:
-        """Return the case, and the evidence by the Monday of each week."""
-        rows = self.frame.assign(
-            monday=pd.to_datetime([Week.parse(week).monday() for week in self.frame["week"]]),
-            evidence=np.maximum(self.frame["evidence"].astype(float), 1e-3),
-        )
-        case = "none" if rows.empty else "rings" if self.rings else "still"
-        return {"case": case, "curve": rows, "bar": 1 / self.level, "weeks": len(rows)}
+        """Return the case, and how many weeks are settled."""
+        case = "rings" if self.rings else "still" if self else "none"
+        return {"case": case, "weeks": len(self.frame)}
 
 
 def promise_alarm(rows: pd.DataFrame) -> PromiseAlarm:
@@ -215,18 +209,10 @@ class PlannerCalibration(Result):
         """Whether enough weeks are settled to tell how far the planner misses."""
         return bool(self.frame["ratio_low"].notna().any())
 
-    @property
-    def corrections(self) -> dict[str, float]:
-        """By what to multiply the next forecasts, of measures that miss beyond chance."""
-        rows = self.frame[self.frame["multiply"] != 1.0]
-        return dict(zip(rows["measure"], rows["multiply"], strict=True))
-
     def facts(self) -> Mapping[str, Any]:
-        """Return the measures whose ratio has an interval, and whether any is to be corrected."""
+        """Return the measures whose ratio has an interval, and which are to be corrected."""
         known = self.frame[self.frame["ratio_low"].notna()]
-        known = known.assign(corrected=known["multiply"] != 1.0)
-        weeks = int(known["weeks"].max()) if len(known) else 0
-        return {"able": bool(self), "known": known, "weeks": weeks, "off": bool(self.corrections)}
+        return {"able": bool(self), "known": known.assign(corrected=known["multiply"] != 1.0)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by measure."""
@@ -250,28 +236,27 @@ def planner_calibration(rows: pd.DataFrame) -> PlannerCalibration:
         mine = mine[(mine["state"] == SETTLED) & mine["came"].notna() & mine["said"].notna()]
         if mine.empty:
             continue
-        ratio = _slope(mine)
-        kept = mine["kept"].dropna().astype(bool)
-        low, high = wilson(int(kept.sum()), len(kept)) if len(kept) else (np.nan, np.nan)
-        beyond = len(mine) >= FEWEST and (ratio.ci_low > 1 or ratio.ci_high < 1)
-        sensible = beyond and ratio.value > 0
-        found.append(
-            {
-                "measure": measure,
-                "weeks": len(mine),
-                **dict(zip(("ratio", "ratio_low", "ratio_high"), ratio.ends, strict=True)),
-                "multiply": ratio.value if sensible else 1.0,
-                "kept": int(kept.sum()),
-                "of": len(kept),
-                "share": float(kept.mean()) if len(kept) else math.nan,
-                "share_low": float(low),
-                "share_high": float(high),
-            }
-        )
+        ratio, kept = _slope(mine), mine["kept"].dropna().astype(bool)
+        beyond = ratio.ci_low > 1 or ratio.ci_high < 1
+        multiply = ratio.value if beyond and len(mine) >= FEWEST and ratio.value > 0 else 1.0
+        told = (measure, len(mine), *ratio.ends, multiply, int(kept.sum()), len(kept))
+        found.append((*told, *_share(kept).ends))
     columns = ["measure", "weeks", "ratio", "ratio_low", "ratio_high", "multiply"]
     columns += ["kept", "of", "share", "share_low", "share_high"]
-    said = float(rows["level"].iloc[0]) if len(rows) else 0.9
-    return PlannerCalibration(pd.DataFrame(found, columns=columns), said_level=said)
+    return PlannerCalibration(pd.DataFrame(found, columns=columns), said_level=_level_of(rows))
+
+
+def _share(kept: pd.Series[bool]) -> Estimate:
+    """Return the share of promises that were kept, with Wilson's 95 % interval."""
+    if kept.empty:
+        return Estimate(math.nan)
+    low, high = wilson(int(kept.sum()), len(kept))
+    return Estimate(float(kept.mean()), float(low), float(high), len(kept))
+
+
+def _level_of(rows: pd.DataFrame) -> float:
+    """Return the level of the intervals that were promised."""
+    return float(rows["level"].iloc[0]) if len(rows) else 0.9
 
 
 def _slope(rows: pd.DataFrame) -> Estimate:
@@ -350,18 +335,17 @@ def _errors(rows: pd.DataFrame) -> dict[str, np.ndarray]:
     }
 
 
-def whole_weeks(rows: pd.DataFrame, measure: str = "") -> pd.DataFrame:
-    """Return the rows of whole plans, of one measure or of `TOTALS`, in order of time.
+def whole_weeks(rows: pd.DataFrame, *measures: str) -> pd.DataFrame:
+    """Return the rows of whole plans of some measures, in order of time.
 
     Parameters
     ----------
     rows : DataFrame
         By `join_outcomes`.
-    measure : str
+    *measures : str
     """
-    mine = (rows["promotion_id"] == ALL) & (rows["segment"] == ALL)
-    mine &= rows["measure"] == measure if measure else rows["measure"].isin(TOTALS)
-    return rows[mine].sort_values(["week", "measure"], kind="stable", ignore_index=True)
+    mine = (rows["promotion_id"] == ALL) & (rows["segment"] == ALL) & rows["measure"].isin(measures)
+    return rows[mine].sort_values("week", kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -382,7 +366,7 @@ class ComparedForecasts(Result):
     @property
     def frame(self) -> pd.DataFrame:
         """The rows of whole plans, the latest week first."""
-        rows = whole_weeks(self.rows)
+        rows = whole_weeks(self.rows, *TOTALS)
         rows = rows.assign(place=[TOTALS.index(measure) for measure in rows["measure"]])
         rows = rows.sort_values(["week", "place"], ascending=[False, True], ignore_index=True)
         return rows.drop(columns="place")
@@ -395,11 +379,7 @@ class ComparedForecasts(Result):
     @property
     def kept(self) -> Estimate:
         """Share of settled promises that were kept, with Wilson's 95 % interval."""
-        held = self.settled["kept"].astype(bool)
-        if held.empty:
-            return Estimate(np.nan)
-        low, high = wilson(int(held.sum()), len(held))
-        return Estimate(float(held.mean()), float(low), float(high), len(held))
+        return _share(self.settled["kept"].astype(bool))
 
     @cached_property
     def calibration(self) -> PlannerCalibration:
@@ -424,8 +404,9 @@ class ComparedForecasts(Result):
             "case": "empty" if self.rows.empty else "due" if kept.n else "undue",
             "held": round(kept.value * kept.n) if kept.n else 0,
             "waiting": int((self.frame["state"] != SETTLED).sum()),
-            "at": float(self.rows["level"].iloc[0]) if len(self.rows) else 0.9,
+            "at": _level_of(self.rows),
             "shown": self._shown,
+            "record": self._record,
             "measure": measure,
             "drawn": known.assign(**ends)[known["measure"] == measure].head(MOST),
             "profit": measure == PROFIT,
@@ -433,16 +414,19 @@ class ComparedForecasts(Result):
         }
 
     def _shown(self) -> pd.DataFrame:
-        """Return the rows of the table, with where the readout was to lie as figures alone."""
+        """Return the rows of the table: of what is settled, whether it was kept."""
         rows = self.frame
-        ends = [_readout(row) for row in rows.to_dict("records")]
         outcome = rows["kept"].map({True: "kept", False: "broken"}).astype(object)
-        rows = rows.assign(
-            low=[low for low, _ in ends],
-            high=[high for _, high in ends],
-            state=rows["state"].where(rows["state"] != SETTLED, outcome.fillna("unknown")),
-        )
-        return rows.drop(columns=["readout_low", "readout_high", "promotion_id", "segment"])
+        waiting = rows["state"] != SETTLED
+        return rows.assign(state=rows["state"].where(waiting, outcome.fillna("unknown")))
+
+    def _record(self) -> pd.DataFrame:
+        """Return the latest settled weeks: of each measure what came, and where it was to lie."""
+        weeks = sorted(self.settled["week"].unique(), reverse=True)[:WEEKS_SHOWN]
+        rows = self.frame[self.frame["week"].isin(weeks) & self.frame["came"].notna()]
+        rows = rows.assign(told=[self.say("came_where", **row) for row in rows.to_dict("records")])
+        known = rows.pivot_table("told", "week", "measure", aggfunc="first").loc[weeks]
+        return known.fillna("–").reset_index()
 
     def track_record(self, otherwise: Html) -> Html:
         """Return what the first page shows: three weeks, or something else where there are none.
@@ -454,31 +438,8 @@ class ComparedForecasts(Result):
         """
         if self.settled.empty:
             return otherwise
-        weeks = sorted(self.settled["week"].unique(), reverse=True)[:WEEKS_SHOWN]
-        rows = self.frame[self.frame["week"].isin(weeks) & self.frame["came"].notna()]
-        rows = rows.assign(told=[self._came(row) for row in rows.to_dict("records")])
-        known = rows.pivot_table("told", "week", "measure", aggfunc="first").loc[weeks]
-        measures = [measure for measure in TOTALS if measure in known]
-        heads = {m: self.say("head", measure=m, money=m != TOTALS[0]) for m in measures}
-        shown = table(
-            known[measures].fillna("–").reset_index(),
-            {"week": self.say("week_head"), **heads},
-            caption=self.say("record"),
-        )
-        return join([say(self.summary()), shown, link("09_learning.html", self.say("all"))])
-
-    def _came(self, row: Mapping[Any, Any]) -> str:
-        """Write what came, and in brackets where the readout was said to lie."""
-        came = number(row["came"], decimals=0 if abs(row["came"]) >= 10 else None)
-        low, high = _readout(row)
-        return self.say("came_where", came=came, low=low, high=high) if low else came
-
-
-def _readout(row: Mapping[Any, Any]) -> tuple[str, str]:
-    """Write both ends of where a readout was to lie, as their distance allows."""
-    text = number(row["said"], row["readout_low"], row["readout_high"])
-    low, _, high = text.partition("[")[2].rstrip("]").partition(", ")
-    return low, high
+        page = link("09_learning.html", self.say("all"))
+        return join([say(self.summary()), self.to_table("record"), page])
 
 
 def compare_forecasts(run: RunFolder, shop: Shop | None = None) -> ComparedForecasts:
@@ -508,17 +469,13 @@ def compare_forecasts(run: RunFolder, shop: Shop | None = None) -> ComparedForec
     """
     if shop is None and run.table_path(TABLE).exists():
         rows = run.read_table(TABLE)
-        return ComparedForecasts(rows, currency=_currency(run, rows))
-    ledger = ledger_of(run)
-    said, came = ledger.predictions(), ledger.outcomes()
-    if shop is not None and len(said):
-        came = _read_again(run, shop, said, came)
-    rows = join_outcomes(said, came)
-    return ComparedForecasts(rows, currency=_currency(run, rows))
-
-
-def _currency(run: RunFolder, rows: pd.DataFrame) -> str:
-    return "" if rows.empty else settings_of(run.path).currency
+    else:
+        ledger = ledger_of(run)
+        said, came = ledger.predictions(), ledger.outcomes()
+        if shop is not None and len(said):
+            came = _read_again(run, shop, said, came)
+        rows = join_outcomes(said, came)
+    return ComparedForecasts(rows, settings_of(run.path).currency if len(rows) else "")
 
 
 def _read_again(run: RunFolder, shop: Shop, said: pd.DataFrame, came: pd.DataFrame) -> pd.DataFrame:

@@ -112,9 +112,8 @@ def forecast_week(
     money = _Money.of(shop, found, offers, worth, now)
     rows = []
     for group in found.groups(by_segment=segments is not None):
-        head: dict[str, Any] = {"week": week, "promotion_id": group.promotion_id}
-        head |= {"segment": group.segment}
-        head |= {"level": level, "n": int(group.got.sum()), "per": "total"}
+        head: dict[str, Any] = {"week": week, "level": level, "n": int(group.got.sum())}
+        head |= {"promotion_id": group.promotion_id, "segment": group.segment, "per": "total"}
         if answers is not None:
             count: dict[str, Any] = head | answers.of(group, level)
             count |= {"measure": REDEMPTIONS, "identification": COUNTED}
@@ -137,9 +136,8 @@ def run_forecast(run: RunFolder) -> pd.DataFrame:
     DataFrame
         `PREDICTION_COLUMNS`; no row where nobody is planned.
     """
-    if not run.table_path("planned").exists():
-        return typed((), PREDICTION_COLUMNS)
-    planned = run.read_table("planned")
+    there = run.table_path("planned").exists()
+    planned = run.read_table("planned") if there else pd.DataFrame()
     if planned.empty:
         return typed((), PREDICTION_COLUMNS)
     from promolab.sources import load_shop
@@ -258,56 +256,51 @@ class _Money:
     Parameters
     ----------
     week : Assigned
-    told : ndarray of shape (P,)
-        Column of each promotion in ``worth``; −1 where it does not tell of it.
+    column : ndarray of int of shape (n,)
+        Of what each got, in ``fit``; −1 where past decisions do not tell of it or of them.
     fit : Scores or None
         What scores of past decisions say, where effects are known.
-    noise : Noise or None
+    place : ndarray of int of shape (n,)
+        Row of each customer in ``fit``.
     off : ndarray of shape (n,)
         What is taken off for each because of what they got.
+    noise : Noise or None
     """
 
     week: Assigned
-    told: np.ndarray = field(repr=False)
-    worth: Worth | None = field(repr=False)
-    place: np.ndarray = field(repr=False)
+    column: np.ndarray = field(repr=False)
     fit: Scores | None = field(repr=False)
+    place: np.ndarray = field(repr=False)
+    off: np.ndarray = field(repr=False)
     noise: Noise | None = field(repr=False)
-    off: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
 
     @classmethod
     def of(
         cls, shop: Shop, week: Assigned, offers: Sequence[Promotion], worth: Worth | None,
         now: datetime,
     ) -> _Money:  # fmt: skip
-        nowhere = np.full(len(week.promotions), -1)
+        off, nowhere = np.zeros(len(week)), np.full(len(week), -1)
         if worth is None or worth.rows is None or not margins_known(shop):
-            return cls(week, nowhere, None, np.full(len(week), -1), None, None)
+            return cls(week, nowhere, None, nowhere, off, None)
         told = pd.Index(worth.promotions).get_indexer(pd.Index(week.promotions))
         measured = np.where((told >= 0) & ~worth.amounts.extrapolated[told], told, -1)
         noise = noise_of(shop, week.customers, span_of(week, offers), now)
-        places = worth.places(week.customers)
-        found = cls(week, measured, worth, places, Scores(worth), noise, np.zeros(len(week)))
-        rows, columns = found._mine(week.got)
+        place = worth.places(week.customers)
+        column = np.where(week.got & (place >= 0), measured[np.maximum(week.action, 0)], -1)
+        rows = np.flatnonzero(column >= 0)
         held = [(p, who[rows]) for p, who in held_by(shop, week.customers, now, offers)]
-        found.off[rows] = taken_off_each(
-            worth.amounts, places[rows], columns, noise.beside[rows], held
+        off[rows] = taken_off_each(
+            worth.amounts, place[rows], column[rows], noise.beside[rows], held
         )
-        return found
-
-    def _mine(self, got: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows of customers that are told of, and their columns in ``worth``."""
-        column = self.told[np.maximum(self.week.action, 0)]
-        mine = got & (column >= 0) & (self.place >= 0)
-        return np.flatnonzero(mine), column[mine]
+        return cls(week, column, Scores(worth), place, off, noise)
 
     def spend(self, group: Group, level: float, costs: pd.DataFrame | None) -> dict[str, Any]:
         """Return what a group costs, with both intervals."""
-        rows, columns = self._mine(group.got)
-        n = int(group.got.sum())
+        rows = np.flatnonzero(group.got & (self.column >= 0))
+        columns, n = self.column[rows], int(group.got.sum())
         value = variance = noise = 0.0
-        if self.worth is not None and self.noise is not None and len(rows):
-            amounts, place, off = self.worth.amounts, self.place[rows], self.off[rows]
+        if self.fit is not None and self.noise is not None and len(rows):
+            amounts, place, off = self.fit.worth.amounts, self.place[rows], self.off[rows]
             own = 1 - np.array([p.funder_share for p in amounts.promotions])[columns]
             contact = np.array([p.contact_cost for p in amounts.promotions])[columns]
             value = float((contact + off).sum())
@@ -327,57 +320,47 @@ class _Money:
             more = self._stated(group, costs)
             if more is None:
                 return _NOTHING | {"measure": SPEND, "identification": UNKNOWN}
-            value, variance, noise = value + more[0], variance + more[1], noise + more[2]
+            value, variance = value + more[0], variance + more[1]
         found = ends_of(value, variance, noise, normal_quantile(level))
         return found | {"measure": SPEND, "identification": COUNTED}
 
-    def _stated(
-        self, group: Group, costs: pd.DataFrame | None
-    ) -> tuple[float, float, float] | None:
-        """Return value, variance and noise of what promotions cost that ``worth`` has no word of.
+    def _stated(self, group: Group, costs: pd.DataFrame | None) -> tuple[float, float] | None:
+        """Return value and variance of what promotions cost of which past decisions do not tell.
 
         Of a part of a promotion's customers, the same part.
         """
         if costs is None:
             return None
         rows = costs.assign(text=costs["promotion_id"].astype(str)).set_index("text")
-        total = np.zeros(3)
+        value = variance = 0.0
         for place in group.places:
             name, got = self.week.promotions[place], self.week.action == place
-            mine = int((group.got & got).sum())
-            if not mine or self.told[place] >= 0:
+            part = (group.got & got).sum() / max(got.sum(), 1)
+            if not part or (self.column[got] >= 0).any():
                 continue
             if name not in rows.index:
                 return None
             row = rows.loc[name]
-            part = mine / int(got.sum())
             spread = (row["cost_ci_high"] - row["cost_ci_low"]) / 2 / normal_quantile(0.9)
-            variance = float(np.nan_to_num(spread)) ** 2
-            total += np.array([row["cost"] * part, variance * part**2, 0.0])
-        return float(total[0]), float(total[1]), float(total[2])
+            value += float(row["cost"] * part)
+            variance += float(np.nan_to_num(spread) * part) ** 2
+        return value, variance
 
     def profit(self, group: Group, level: float) -> dict[str, Any]:
         """Return what a group adds, with both intervals."""
-        rows, columns = self._mine(group.got)
-        nothing = _NOTHING | {"measure": PROFIT, "identification": UNKNOWN}
+        rows = np.flatnonzero(group.got & (self.column >= 0))
         if self.fit is None or self.noise is None or len(rows) < KNOWN * group.got.sum():
-            return nothing
+            return _NOTHING | {"measure": PROFIT, "identification": UNKNOWN}
         whole = group.got.sum() / len(rows)
-        value, variance = self.fit.total(self.place[rows], columns, whole)
+        value, variance = self.fit.total(self.place[rows], self.column[rows], whole)
         each = self.noise.margin
         noise = float(each[group.got].sum() + group.weight(self.week) ** 2 @ each)
-        half, wide = (normal_quantile(level) * float(np.sqrt(v)) for v in (variance,
-                      variance + noise))  # fmt: skip
-        readable = group.enough(self.week)
-        return {
-            "value": value,
-            "ci_low": value - half,
-            "ci_high": value + half,
-            "readout_low": value - wide if readable else np.nan,
-            "readout_high": value + wide if readable else np.nan,
-            "measure": PROFIT,
-            "identification": RANDOMISED,
-        }
+        half = normal_quantile(level) * math.sqrt(variance)
+        readable = variance + noise if group.enough(self.week) else math.nan
+        wide = normal_quantile(level) * math.sqrt(readable)
+        told = {"value": value, "ci_low": value - half, "ci_high": value + half}
+        told |= {"readout_low": value - wide, "readout_high": value + wide}
+        return told | {"measure": PROFIT, "identification": RANDOMISED}
 
 
 USUAL = 0.5

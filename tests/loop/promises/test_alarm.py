@@ -76,6 +76,5 @@ def test_the_alarm_names_the_week_and_what_came_and_without_settled_weeks_is_sti
     assert broken.rings and broken.measure == "added_profit" and 0.3 < broken.ratio < 0.5
     assert broken.since in broken.summary() and "extra profit" in broken.summary()
     assert broken.frame["week"].tolist()[-1] == "2024-W20"
-    broken.plot()
     none = weeks_of(1.0, 3).assign(state="provisional")
     assert "No settled week" in promise_alarm(none).summary()
