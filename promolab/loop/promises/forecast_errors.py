@@ -439,7 +439,7 @@ class ComparedForecasts(Result):
         if self.settled.empty:
             return otherwise
         page = link("09_learning.html", self.say("all"))
-        return join([say(self.summary()), self.to_table("record"), page])
+        return join([say(self.summary()), self.to_table("table_record"), page])
 
 
 def compare_forecasts(run: RunFolder, shop: Shop | None = None) -> ComparedForecasts:

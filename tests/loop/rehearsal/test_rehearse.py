@@ -1,10 +1,16 @@
-"""The rehearsed loop: figures that hold, a kill that loses nothing, calls that cannot be."""
+"""The rehearsed loop: figures that hold, a kill that loses nothing, calls that cannot be.
+
+The learned policy sees what a shop would, and nothing of the truth behind it.
+"""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +18,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import promolab.loop as room
 from promolab.cli import main
+from promolab.contract import Shop
 from promolab.loop import Ledger, rehearse
 from promolab.loop.rehearsal import Rehearsal
 from promolab.loop.rehearsal import simulation as module
+from promolab.loop.rehearsal.learned_policy import learned_week
 from promolab.loop.rehearsal.policies import RehearsalSettings, within
 from promolab.loop.rehearsal.simulation import claim
+from promolab.simulated import GoingShop, Truth, World
+from promolab.simulated.people import Customers
+from promolab.sources import load_shop
 from tests.draws import draws
 from tests.golden import agrees, facts_of_names
 from tests.refused import refused
 
+LEARNED = {"policy": "learned", "customers": 400, "budget": 200.0, "seed": 1, "exploration": 0.3}
+TELLING = ("latent_values", "attainable_values", "added_profit", "spent")
 TINY = {"customers": 300, "policy": "random,everyone", "budget": 60.0, "seed": 3}
 
 
@@ -82,29 +96,99 @@ from promolab.loop import rehearse; rehearse(2, out=sys.argv[1], **{TINY!r})"""
     assert [p for p in left if ".making" in p.name] == []
 
 
-def test_learned_decides_by_its_own_steps_and_keeps_its_promises(tmp_path: Path) -> None:
-    done = rehearse(2, 400, "learned", budget=200.0, out=tmp_path / "one", seed=1, exploration=0.3)
-    learned = done.frame[done.frame["policy"] == "learned"]
-    assert (learned["contacted"] > 0).all()
-    path = tmp_path / "one" / "learned" / "ledger.duckdb"
-    book = Ledger.open(path, shop="Simulated shop weekly 400 1")
-    assert book.weeks()["week"].tolist() == learned["week"].tolist()
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: Any) -> tuple[pd.DataFrame, Path, Ledger]:
+    """Two weeks of the learned policy: their rows, its world, and its ledger."""
+    out = tmp_path_factory.mktemp("learned")
+    done = rehearse(2, out=out, **LEARNED)
+    book = Ledger.open(out / "learned" / "ledger.duckdb", shop="Simulated shop weekly 400 1")
+    return done.frame, out / "learned" / "shop", book
+
+
+def test_learned_decides_by_its_own_steps_and_keeps_its_promises(learned) -> None:
+    frame, _, book = learned
+    mine = frame[frame["policy"] == "learned"]
+    assert (mine["contacted"] > 0).all()
+    assert book.weeks()["week"].tolist() == mine["week"].tolist()
     said = book.predictions()
-    told = {"done": done.frame, "said": said, "came": book.outcomes(), "weeks": book.weeks()}
+    told = {"done": frame, "said": said, "came": book.outcomes(), "weeks": book.weeks()}
     agrees("rehearsed", facts_of_names(told))
     whole = said[(said["promotion_id"] == "") & (said["segment"] == "")].set_index("measure")
-    spend = whole.loc["spend"].set_index("week")["value"].reindex(learned["week"]).to_numpy()
+    spend = whole.loc["spend"].set_index("week")["value"].reindex(mine["week"]).to_numpy()
     # Costs that went by who was lucky lately were foreseen at 1.22 times what they came to.
-    assert learned["foreseen"].sum() == pytest.approx(learned["spend"].sum(), rel=0.15)
+    assert mine["foreseen"].sum() == pytest.approx(mine["spend"].sum(), rel=0.15)
     # A week's budget pays for what its contacts take off given the weeks before; its promise holds
     # what later promotions take off the orders that they add, too.
-    assert ((0.7 * spend < learned["foreseen"]) & (learned["foreseen"] < 1.02 * spend)).all()
-    week = str(learned["week"].iloc[0])
+    assert ((0.7 * spend < mine["foreseen"]) & (mine["foreseen"] < 1.02 * spend)).all()
+    week = str(mine["week"].iloc[0])
     decisions, chances = book.decisions(week), book.rows("decision_propensities", week)
     sums = chances.groupby("decision_id")["propensity"].sum().to_numpy()
     np.testing.assert_allclose(sums, 1.0, atol=1e-9)
     own = decisions.merge(chances, on=["decision_id", "action"], suffixes=("", "_of"))
     assert len(own) == len(decisions) and (own["propensity"] - own["propensity_of"] == 0).all()
+
+
+def test_tables_alone_lead_to_the_same_decisions_whatever_comes_later(
+    learned, tmp_path, monkeypatch
+):
+    """Of a copy of the tables two weeks on, while whatever tells the truth fails when asked."""
+    _, folder, book = learned
+    world = RehearsalSettings.of(weeks=2, variant="weekly", holdout=0.05, **LEARNED).world
+    going = GoingShop.begin(world, folder, load_shop)
+    who, first = going.contactable, going.first
+    left = shutil.ignore_patterns("kept", "going.json")
+    shutil.copytree(folder, tmp_path / "copy", ignore=left)
+    assert not list((tmp_path / "copy").rglob("*.npy"))
+    shop, starts = load_shop(tmp_path / "copy"), world.starts(first) - timedelta(hours=8)
+    assert type(shop) is Shop and not hasattr(shop, "truth")
+    assert shop.events.ts.max().execute() > starts + timedelta(days=7)
+    for name in TELLING:
+        monkeypatch.setattr(GoingShop, name, lambda *_, **__: pytest.fail("the truth was asked"))
+    monkeypatch.setattr(Truth, "effects", lambda *_, **__: pytest.fail("the truth was asked"))
+    for told in ("promolab.simulated.oracles", "promolab.simulated.going_shop"):
+        for name in ("option_values", "moved"):
+            monkeypatch.setattr(f"{told}.{name}", lambda *_, **__: pytest.fail("it was asked"))
+    later = World(customers=400, weeks=first + 1, variant="weekly", seed=1)
+    names, seed = [one.id for one in later.promotions][-12:], 1_000 + first
+    how = {"budget": 200.0, "explore": 0.3, "holdout": 0.05, "seed": seed}
+    made = learned_week(shop, starts, names, who, **how)
+    assert made.worth is not None  # it learned, and did not leave all to chance
+    week = book.weeks()["week"].iloc[0]
+    for own, kept in (
+        (made.decisions, book.decisions(week)),
+        (made.chances, book.rows("decision_propensities", week)),
+    ):
+        keys = ["decision_id", "action"]
+        own = own.sort_values(keys, ignore_index=True)[kept.columns.drop("week")]
+        kept = kept.sort_values(keys, ignore_index=True).drop(columns="week")
+        pd.testing.assert_frame_equal(own, kept, check_dtype=False)
+
+
+def test_tables_tell_who_may_be_contacted_and_name_nothing_hidden(learned) -> None:
+    _, folder, _ = learned
+    world = RehearsalSettings.of(weeks=2, variant="weekly", holdout=0.05, **LEARNED).world
+    going = GoingShop.begin(world, folder, load_shop)
+    shop = going.shop()
+    rights, past = shop.contact_rights.execute(), shop.decisions.execute()
+    allowed = rights.loc[rights["allowed"], "customer_id"]
+    standing = past.loc[past["holdout"] == "standing", "customer_id"]
+    assert sorted(set(allowed) - set(standing)) == going.contactable.tolist()
+    # No column of the shop is one of who its customers are behind what they do.
+    shown = {"age", "tier", "since", "household", "number"}
+    hidden = {*Customers.__dataclass_fields__} - shown
+    assert shop.tables
+    for name in shop.tables:
+        assert not (set(shop[name].columns) & hidden) - {"channel"}, name
+
+
+def test_only_what_rehearses_knows_of_simulated_shops() -> None:
+    """Not the steps of the learned policy, and nothing of the loop that real shops use."""
+    here = Path(str(room.__file__)).parent
+    telling = re.compile(r"promolab\.simulated|GoingShop|latent|attainable|\btruth\b")
+    paths = [path for path in here.rglob("*.py") if telling.search(path.read_text("utf-8"))]
+    knows = {path.relative_to(here).as_posix() for path in paths}
+    assert not {one for one in knows if not one.startswith("rehearsal/")}
+    assert "rehearsal/learned_policy.py" not in knows
 
 
 def test_where_nothing_does_anything_it_stops_spending(tmp_path: Path) -> None:
