@@ -61,7 +61,7 @@ HEAVY = """
     loop/test_recheck.py browser/test_explorers.py report/test_no_future.py
     browser/test_report.py test_docs.py loop/rehearsal/test_rehearse.py features/test_pairs.py
     engines/test_dialects.py campaign/test_launch.py report/running/test_run.py
- report/running/test_releases.py
+    report/running/test_releases.py
     features/test_customers.py report/test_robust.py report/test_side_by_side.py
     simulated/test_reported.py loop/ledger/test_ledger_file.py engines/test_warehouse.py
     report/running/test_killed.py report/test_bad_input.py report/running/test_backfill.py
