@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib.image
-import numpy as np
 import pytest
 
 axe = pytest.importorskip(
@@ -97,18 +95,6 @@ def test_axe_finds_no_serious_fault(reader, name, size, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
     scrolling = page.evaluate(_SCROLLING)
     assert all(place == 0 and role == "region" and label for place, role, label in scrolling)
-
-
-def test_tables_that_are_too_wide_for_a_phone_scroll(reader: Reader) -> None:
-    page = reader.opened("08_plan", PHONE)
-    assert len(page.evaluate(_SCROLLING)) > 2
-    page.locator(".scroll").first.focus()
-    page.keyboard.press("ArrowRight")
-    for _ in range(40):  # a page's policy forbids the waiting that is written as text
-        if page.evaluate("document.activeElement.scrollLeft") > 0:
-            break
-        page.wait_for_timeout(100)
-    assert page.evaluate("document.activeElement.scrollLeft") > 0
 
 
 def column(page: Any, table: Any, place: int) -> list[str]:
@@ -234,16 +220,3 @@ def test_a_step_page_is_eight_screens_at_most_and_a_week_weighs_little(reader: R
         assert height <= 8 * SCREEN[1], (name, height)
     weight = sum(reader.files[name].stat().st_size for name in ("index", *STEPS))
     assert weight < 3_000_000
-
-
-@pytest.mark.parametrize("name", ["index", "03_segments", "04_response"])
-def test_a_page_is_drawn_from_top_to_bottom_inside_its_margins(reader, tmp_path, name):
-    page = reader.opened(name, (1150, 2400))
-    page.screenshot(path=str(tmp_path / "page.png"))
-    picture = matplotlib.image.imread(tmp_path / "page.png")[..., :3]
-    blank = np.asarray((picture > 0.99).all(axis=2))
-    assert (~blank).any(axis=1).mean() > 0.4, "most of the page is empty"
-    # Nothing is cut off at the right: the outermost columns of pixels stay white.
-    assert blank[:, -8:].all() and blank[:, :8].all()
-    # Figures are in colour: somewhere the channels differ by much.
-    assert (np.ptp(picture, axis=2) > 0.3).sum() > 2_000

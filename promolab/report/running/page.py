@@ -245,20 +245,21 @@ def _words(**given: Any) -> Facts:
 
 
 @cache
-def _chinese_cells() -> dict[str, dict[str, str]]:
+def chinese_cells() -> dict[str, dict[str, str]]:
+    """Return the Chinese of text cells by notebook and cell, and of headings that several have."""
     text = Path(__file__).with_name("notebooks_zh.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 
 def _translated(notebook: NotebookNode, stem: str) -> NotebookNode:
     """Return a notebook whose text cells are in the language that is spoken."""
-    known = {} if language() == ENGLISH else _chinese_cells().get(stem, {})
-    if not known:
+    if language() == ENGLISH:
         return notebook
-    spoken = copy.deepcopy(notebook)
+    spoken, known = copy.deepcopy(notebook), chinese_cells()
     for cell in spoken.cells:
         if cell.cell_type == "markdown":
-            cell["source"] = known.get(str(cell.get("id")), cell.source)
+            heading = known["headings"].get(cell.source, cell.source)
+            cell["source"] = known.get(stem, {}).get(str(cell.get("id")), heading)
     return spoken
 
 

@@ -43,7 +43,7 @@ def test_a_backfill_that_is_killed_goes_on_where_it_was(toy_command_here, tmp_pa
 
 
 @pytest.fixture
-def quick(monkeypatch, toy, notebooks):
+def quick(monkeypatch, toy_here, notebooks):
     """Return the backfill of toy weeks, and note which weeks are made; W41 fails."""
     made = []
     real = room.make_week

@@ -84,10 +84,12 @@ def test_two_runs_are_equal_to_the_byte(published, toy, tmp_path, monkeypatch):
     assert str(tmp_path) not in executed
 
 
-def test_parameters_reach_the_notebooks_that_declare_them(toy, tmp_path):
+def test_parameters_reach_the_notebooks_that_declare_them(toy_here, tmp_path):
     shop = tmp_path / "my shop"
     shop.mkdir()
-    page = toy(tmp_path / "out", source=shop, seed=7, parameters={"depth": "0.25", "mood": "7"})
+    page = toy_here(
+        tmp_path / "out", source=shop, seed=7, parameters={"depth": "0.25", "mood": "7"}
+    )
     metrics = json.loads((page.parent / "metrics.json").read_text())
     assert metrics["headlines"][0]["value"] == 10
     executed = nbformat.read(page.parent / "notebooks" / "10_campaign_report.ipynb", 4)
@@ -163,9 +165,9 @@ def test_a_failing_step_leaves_the_earlier_report_and_says_where_to_look(toy, ea
     assert not list(earlier.glob(".staging-*"))
 
 
-def test_a_failed_week_stands_in_the_list_until_it_succeeds(toy, earlier):
+def test_a_failed_week_stands_in_the_list_until_it_succeeds(toy_here, earlier):
     with pytest.raises(StepError):
-        toy(earlier, week="2017-W45", parameters={"mood": "fail"})
+        toy_here(earlier, week="2017-W45", parameters={"mood": "fail"})
     record = json.loads((earlier / ".failed" / "2017-W45.json").read_text())
     assert record["week"] == "2017-W45" and "no such column" in record["reason"]
     assert str(earlier) not in record["reason"] and str(earlier) in str(earlier / record["reason"])
@@ -173,18 +175,20 @@ def test_a_failed_week_stands_in_the_list_until_it_succeeds(toy, earlier):
     assert "failed · step 01_data failed in cell 4: KeyError" in page
     assert "2017-W45/index.html" not in page and os.readlink(earlier / "latest") == WEEK
     with pytest.raises(InputError):
-        toy(earlier, parameters={"mood": "refuse"})
+        toy_here(earlier, parameters={"mood": "refuse"})
     page = (earlier / "index.html").read_text()
     assert "draft · the last run failed: 01_data: events has" in page
-    toy(earlier, week="2017-W45")
-    toy(earlier)
+    toy_here(earlier, week="2017-W45")
+    toy_here(earlier)
     assert not (earlier / ".failed").exists()
     assert "failed" not in (earlier / "index.html").read_text()
 
 
-def test_bad_data_found_by_a_notebook_are_the_callers_to_mend(toy, tmp_path):
+def test_bad_data_found_by_a_notebook_are_the_callers_to_mend(toy_here, tmp_path):
     before, here = dict(os.environ), os.getcwd()
-    refused("01_data: events has no rows", toy, tmp_path / "out", parameters={"mood": "refuse"})
+    refused(
+        "01_data: events has no rows", toy_here, tmp_path / "out", parameters={"mood": "refuse"}
+    )
     assert visible(tmp_path / "out") == []
     assert dict(os.environ) == before and os.getcwd() == here
 
