@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 import benchmarks.__main__ as bench
-from benchmarks import explorers, loop, models, mutations, overspending, prediction, report, size
+from benchmarks import loop, models, mutations, overspending, prediction, report, size
 from benchmarks.make_events import make_shop
 from benchmarks.processes import fresh, run_watched
-from benchmarks.table import PARTS, QUICK, Row, Run, at_least, at_most, render, within
+from benchmarks.table import PARTS, QUICK, Row, at_least, at_most, render, within
 from promolab import load_shop
 
 
@@ -208,15 +208,6 @@ def test_a_mutation_is_caught_where_a_test_sees_it(tmp_path: Path) -> None:
     gone = mutations.Mutation("sums.py", "a * b", "a + b", "test_sees.py")
     with pytest.raises(ValueError, match=r"promolab/sums.py holds 'a \* b' 0 times"):
         list(mutations.mutations([gone], tmp_path))
-
-
-def test_without_a_browser_pages_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    run = Run(Path("nowhere"), Path("nowhere"))
-    rows = [*report.first_pages(run), *explorers.explorer_moves()]
-    assert len(rows) == len(report.CASES) + 1
-    told = {(row.state, row.measured) for row in rows}
-    assert told == {("not measured", "chromium is not installed")}
 
 
 def test_of_few_seeds_a_gap_is_beyond_noise_by_students_t() -> None:
