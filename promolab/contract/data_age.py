@@ -82,8 +82,8 @@ class Lateness:
         return self.late is not None or bool(self.missing) or bool(self.awaited)
 
     def sentence(self) -> str:
-        """Say what is late and missing."""
-        case = "none" if self.last is None else "stale" if self.stale else "fresh"
+        """Say what is late and missing of a table that is stale."""
+        case = "none" if self.last is None else "stale"
         facts: dict[str, Any] = {"table": self.table, "last": str(self.last), "case": case}
         facts |= {"late": self.late and _span(self.late), "missing": [*map(_span, self.missing)]}
         facts |= {"days": self.late and _length(self.late), "names": self.awaited[:3]}

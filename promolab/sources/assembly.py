@@ -256,7 +256,8 @@ def _foreign(table: str, name: str, rows: Mapping[str, int], own: str, *, named:
         said += ", and two currencies are never added up: bring the amounts into one, or leave out"
         said += " the rows in the other"
     else:
-        said += f', and shop.toml says currency = "{own}": say currency = "{min(rows)}", or bring'
+        other = shown_value(min(rows))
+        said += f', and shop.toml says currency = "{own}": say currency = "{other}", or bring'
         said += f" the amounts into {own}"
     if not named:
         said += "; if that is not the amounts' currency, keep it as an attribute, "

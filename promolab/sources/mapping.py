@@ -51,16 +51,15 @@ def _names(place: str, said: Any) -> tuple[str, ...]:
     return names
 
 
-def _word(place: str, said: Any) -> str:
-    if isinstance(said, (list, Mapping)):
-        raise refuse(place, said, "one text")
-    return str(said).lower() if isinstance(said, bool) else str(said)
-
-
 def _constant(place: str, said: Any) -> Any:
     if isinstance(said, (list, Mapping)):
         raise refuse(place, said, "one text or number")
     return said
+
+
+def _word(place: str, said: Any) -> str:
+    one = _constant(place, said)
+    return str(one).lower() if isinstance(one, bool) else str(one)
 
 
 def _scale(place: str, said: Any) -> float:

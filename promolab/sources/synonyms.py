@@ -33,8 +33,11 @@ _BY_COLUMN, _BY_TABLE, _BY_KIND = _ranked("column"), _ranked("table"), _ranked("
 _NAME_PARTS = {name: _set("part", name) for kind, _, name in _LISTS if kind == "part"}
 CURRENCIES = _set("currency", "code")
 """Codes that are looked for in names of columns."""
-SIGNS = {name: tuple(codes) for (kind, _, name), codes in _LISTS.items() if kind == "sign"}
+_OF_ONE = [pair.partition("=") for pair in _LISTS.pop(("sign", "", "of one"))]
+SIGNS = {sign: (code,) for sign, _, code in _OF_ONE}
+SIGNS |= {sign: tuple(codes) for (kind, _, sign), codes in _LISTS.items() if kind == "sign"}
 """The currencies that a sign may stand for, the likeliest first."""
+_SPOKEN = {code: _set("currency", code) for code in ("USD", "EUR")}
 STATUS_DONE = _set("state", "paid", "events")
 """States of an order that was paid or sent."""
 STATUS_OPEN = _set("state", "unpaid", "events")
@@ -114,7 +117,7 @@ def table_rank(table: str, name: str) -> int | None:
     """
     if name.lower() == table:
         return 0
-    known = _BY_TABLE[table, ""]
+    known = _BY_TABLE.get((table, ""), {})
     words = [re.sub(r"\d+", "", word) for word in _words(name)]
     words = [word for word in words if word and word not in _NAME_PARTS["about_table"]]
     # "order_items" are order lines, "customers_orders" are orders: the end of a name counts first.
@@ -137,12 +140,12 @@ def currency_in(name: str) -> str | None:
     >>> currency_in("Betrag (EUR)"), currency_in("dollars"), currency_in("Amount")
     ('EUR', 'USD', None)
     """
-    words = {word.upper() for word in re.split(r"[\W\d_]+", name)}
-    spoken = [codes for word in words for codes in _LISTS.get(("currency", "", word), ())]
-    words = (words & CURRENCIES) | {*spoken}
-    if not words and re.search(r"[(（]元[)）]", name):
+    words = set(re.split(r"[\W\d_]+", name.lower()))
+    found = {code for code in CURRENCIES if code.lower() in words}
+    found |= {code for code, spoken in _SPOKEN.items() if spoken & words}
+    if not found and re.search(r"[(（]元[)）]", name):
         return "CNY"
-    return words.pop() if len(words) == 1 else None
+    return found.pop() if len(found) == 1 else None
 
 
 def kind_of_word(table: str, word: str) -> str | None:

@@ -66,7 +66,7 @@ def test_what_is_not_understood_is_said():
         refused(message, parts, f"[events]\n{text}")
     refused("is 'a.csv', must be a table of key = value", parts, 'events = "a.csv"')
     kind = "[events.kind]\ncolumn = 'k'\n"
-    refused("values.a = .*expected one text", parts, kind + "values = { a = { b = 1 } }")
+    refused("values.a = .*expected one text or number", parts, kind + "values = { a = { b = 1 } }")
     refused("otherwise = .*expected one text", parts, kind + "otherwise = ['a']")
 
 

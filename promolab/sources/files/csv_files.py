@@ -192,17 +192,13 @@ def open_csv(
     if names is None and not skip:
         check_titles(path.name, _title_lines(path, encoding, separator or SEPARATORS))
     separator = separator or _most_frequent(first_line)
-    row = _first_row(path, encoding, separator, skip)
-    if names is None:
-        columns = tuple(name.strip() for name in row)
-        if not any(columns):
-            raise DataError(
-                f"the first line of {path.name} is blank; a csv starts with its column names"
-            )
-        check_names(path.name, columns)
-        return Csv(path, encoding, recognised, separator, columns, True, skip)
-    check_names(f"names = [...] for {path.name}", names)
-    return Csv(path, encoding, recognised, separator, tuple(names), False, skip)
+    columns = tuple(names or [n.strip() for n in _first_row(path, encoding, separator, skip)])
+    if not any(columns):
+        raise DataError(
+            f"the first line of {path.name} is blank; a csv starts with its column names"
+        )
+    check_names(f"names = [...] for {path.name}" if names else path.name, columns)
+    return Csv(path, encoding, recognised, separator, columns, not names, skip)
 
 
 def _is_empty(path: Path) -> NoReturn:

@@ -57,13 +57,8 @@ def test_a_tables_own_file(tmp_path, name):
         (tmp_path / file).write_text("a\n")
     assert names(find_files(tmp_path, "events"), tmp_path) == [name]
     assert find_files(tmp_path, "products") == []
-
-
-def test_a_folder_of_the_tables_name(tmp_path):
-    put(tmp_path, events___b__csv="a\n", events___a__csv="a\n", events___notes__txt="a\n")
-    (tmp_path / "products").mkdir()
-    assert names(find_files(tmp_path, "events"), tmp_path) == ["events/a.csv", "events/b.csv"]
-    assert find_files(tmp_path, "products") == []
+    put(tmp_path, sales___b__csv="a\n", sales___a__csv="a\n", sales___notes__txt="a\n")
+    assert names(find_files(tmp_path, "sales"), tmp_path) == ["sales/a.csv", "sales/b.csv"]
 
 
 def test_a_table_in_two_places(tmp_path):
@@ -227,17 +222,13 @@ def test_parquet_keeps_its_types_widens_numbers_and_may_be_damaged_or_too_wide(t
 
 
 def test_a_column_of_two_kinds(tmp_path, con):
+    day = [dt.datetime(2020, 1, 1)]
+    plain, zoned = pa.array(day, pa.timestamp("us")), pa.array(day, pa.timestamp("us", "UTC"))
+    clocks = r"\(time without a zone\) in a.parquet, but .* \(time with a zone\) in b.parquet"
+    kinds = r"string \(text\) in a.parquet, but int64 \(number\) in b"
     for one, other, said in [
-        (
-            pa.array(["1"]),
-            pa.array([1]),
-            r"string \(text\) in a.parquet, but int64 \(number\) in b",
-        ),
-        (
-            pa.array([dt.datetime(2020, 1, 1)], pa.timestamp("us")),
-            pa.array([dt.datetime(2020, 1, 1)], pa.timestamp("us", "UTC")),
-            r"\(time without a zone\) in a.parquet, but .* \(time with a zone\) in b.parquet",
-        ),
+        (pa.array(["1"]), pa.array([1]), kinds),
+        (plain, zoned, clocks),
         (pa.array([True]), pa.array([1]), "yes or no"),
     ]:
         paths = parquet(tmp_path, a={"x": one}, b={"x": other})
@@ -264,44 +255,36 @@ def cell(place: str, value: object, style: int = 0) -> str:
     return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
 
 
+def links(*targets: tuple[str, str, str]) -> str:
+    made = [f'<Relationship Id="{i}" Type="{OFFICE}/{t}" Target="{x}"/>' for i, t, x in targets]
+    return f"<Relationships {PACKAGE}>{''.join(made)}</Relationships>"
+
+
 def workbook(path: Path, **sheets: dict[str, object]) -> Path:
     """Write an .xlsx file; a value may be a pair of a number and a style."""
-    entries = links = ""
+    files, entries = {}, ""
+    for i, (name, cells) in enumerate(sheets.items(), start=1):
+        lines: dict[str, str] = {}
+        for place, value in cells.items():
+            pair = value if isinstance(value, tuple) else (value, 0)
+            number = place.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+            lines[number] = lines.get(number, "") + cell(place, *pair)
+        body = "".join(f'<row r="{n}">{line}</row>' for n, line in lines.items())
+        sheet = f"<worksheet {SPACE}><sheetData>{body}</sheetData></worksheet>"
+        files[f"xl/worksheets/sheet{i}.xml"] = sheet
+        entries += f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>'
+    book = f'<workbook {SPACE} xmlns:r="{OFFICE}"><sheets>{entries}</sheets></workbook>'
+    own = [(f"r{i}", "worksheet", f"worksheets/sheet{i}.xml") for i in range(1, len(sheets) + 1)]
+    kinds = "".join(f'<xf numFmtId="{n}"/>' for n in (0, 22, 46))
+    files |= {
+        "xl/workbook.xml": book,
+        "xl/_rels/workbook.xml.rels": links(*own, ("s", "styles", "styles.xml")),
+        "xl/styles.xml": f"<styleSheet {SPACE}><cellXfs>{kinds}</cellXfs></styleSheet>",
+        "_rels/.rels": links(("r", "officeDocument", "xl/workbook.xml")),
+    }
     with zipfile.ZipFile(path, "w") as archive:
-        for i, (name, cells) in enumerate(sheets.items(), start=1):
-            lines: dict[str, str] = {}
-            for place, value in cells.items():
-                number = place.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-                pair = value if isinstance(value, tuple) else (value, 0)
-                lines[number] = lines.get(number, "") + cell(place, *pair)
-            body = "".join(f'<row r="{n}">{line}</row>' for n, line in lines.items())
-            archive.writestr(
-                f"xl/worksheets/sheet{i}.xml",
-                f"<worksheet {SPACE}><sheetData>{body}</sheetData></worksheet>",
-            )
-            entries += f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>'
-            links += (
-                f'<Relationship Id="r{i}" Type="{OFFICE}/worksheet" '
-                f'Target="worksheets/sheet{i}.xml"/>'
-            )
-        archive.writestr(
-            "xl/workbook.xml",
-            f'<workbook {SPACE} xmlns:r="{OFFICE}"><sheets>{entries}</sheets></workbook>',
-        )
-        links += f'<Relationship Id="s" Type="{OFFICE}/styles" Target="styles.xml"/>'
-        archive.writestr(
-            "xl/_rels/workbook.xml.rels", f"<Relationships {PACKAGE}>{links}</Relationships>"
-        )
-        archive.writestr(
-            "xl/styles.xml",
-            f'<styleSheet {SPACE}><cellXfs><xf numFmtId="0"/><xf numFmtId="22"/>'
-            '<xf numFmtId="46"/></cellXfs></styleSheet>',
-        )
-        archive.writestr(
-            "_rels/.rels",
-            f'<Relationships {PACKAGE}><Relationship Id="r" Type="{OFFICE}/officeDocument" '
-            'Target="xl/workbook.xml"/></Relationships>',
-        )
+        for name, content in files.items():
+            archive.writestr(name, content)
     return path
 
 
