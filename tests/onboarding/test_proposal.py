@@ -230,6 +230,7 @@ def test_an_address_is_a_source_as_well(database):
     assert said(proposal) == said(propose(database)) | {"name": database.name}
     assert proposal.toml is None and "--shop shop.toml" in proposal.next_step()
     refused("say where: --out FILE", write_proposal, proposal)
+    refused("cannot be written", write_proposal, proposal, database / "no" / "shop.toml")
 
 
 def test_a_warehouse_is_asked_as_well(postgres, tmp_path):
@@ -329,14 +330,6 @@ def test_nothing_that_looks_like_events(tmp_path):
         propose(tmp_path)
     assert "orders.csv lacks a customer and a time that can be read" in str(error.value)
     refused("there is no file or folder", propose, tmp_path / "nowhere")
-
-
-def test_a_file_is_never_overwritten(retail, tmp_path):
-    proposal = propose(retail)
-    path = write_proposal(proposal, tmp_path / "shop.toml")
-    assert path.read_text(encoding="utf-8") == proposal.text
-    refused("is there already and is not overwritten", write_proposal, proposal, path)
-    refused("cannot be written", write_proposal, proposal, tmp_path / "no" / "shop.toml")
 
 
 SALES = [
