@@ -334,25 +334,15 @@ def structure(shop: Shop) -> list[Finding]:
 
 def _wrong_type(column: Column, kind: Any) -> str | None:
     """Return what is wrong with a column's type, as the end of a sentence."""
-    if column.type == "id":
-        if kind.is_string() or kind.is_integer():
-            return None
-        if kind.is_floating() or kind.is_decimal():
-            return (
-                f"holds {kind} numbers; an id is text or a whole number (floats lose digits): "
-                "write the column as text or as integers"
-            )
-        return f"is of type {kind}; an id is text or a whole number"
-    if column.type == "time":
-        if kind.is_timestamp() and kind.timezone is None:
-            return None
-        return f"is of type {kind}; expected a timestamp in UTC without a zone"
-    if column.type == "flag":
-        return None if kind.is_boolean() else f"is of type {kind}; expected true or false"
-    if column.type == "text":
-        return None if kind.is_string() else f"is of type {kind}; expected text"
-    number = kind.is_numeric() and not kind.is_boolean()
-    return None if number else f"is of type {kind}; expected a number"
+    is_id = kind.is_string() or kind.is_integer()
+    is_time = kind.is_timestamp() and kind.timezone is None
+    expected, fits = {
+        "id": ("text or a whole number (floats lose digits)", is_id),
+        "time": ("a timestamp in UTC without a zone", is_time),
+        "flag": ("true or false", kind.is_boolean()),
+        "text": ("text", kind.is_string()),
+    }.get(column.type, ("a number", kind.is_numeric() and not kind.is_boolean()))
+    return None if fits else f"is of type {kind}; expected {expected}"
 
 
 def _id_differs(shop: Shop, name: str, column: Column) -> list[Finding]:

@@ -85,7 +85,7 @@ class Lateness:
         """Say what is late and missing of a table that is stale."""
         case = "none" if self.last is None else "stale"
         facts: dict[str, Any] = {"table": self.table, "last": str(self.last), "case": case}
-        facts |= {"late": self.late and _span(self.late), "missing": [*map(_span, self.missing)]}
+        facts |= {"late": _span(self.late), "missing": [*map(_span, self.missing)]}
         facts |= {"days": self.late and _length(self.late), "names": self.awaited[:3]}
         facts |= {"more": len(self.awaited) > 3}
         found = [name for name in ("late", "missing", "awaited") if getattr(self, name)]
@@ -121,20 +121,12 @@ class Freshness(Result):
         """Return a row per table."""
         import pandas as pd
 
-        return pd.DataFrame(
-            [
-                {
-                    "table": t.table,
-                    "last": t.last,
-                    "usual_gap": t.usual_gap,
-                    "late": _span(t.late) if t.late else "",
-                    "missing": ", ".join(map(_span, t.missing)),
-                    "stale": t.stale,
-                }
-                for t in self.tables
-            ],
-            columns=["table", "last", "usual_gap", "late", "missing", "stale"],
-        )
+        columns = ["table", "last", "usual_gap", "late", "missing", "stale"]
+        rows = [
+            (t.table, t.last, t.usual_gap, _span(t.late), ", ".join(map(_span, t.missing)), t.stale)
+            for t in self.tables
+        ]
+        return pd.DataFrame(rows, columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return stale, the summary, and each table's days as text."""
@@ -239,7 +231,9 @@ def _say(line: str, **facts: Any) -> str:
     return words_of(__name__, "lateness", **facts).say(line)
 
 
-def _span(gap: tuple[date, date]) -> str:
+def _span(gap: tuple[date, date] | None) -> str:
+    if gap is None:
+        return ""
     first, last = gap
     if first == last:
         return str(first)

@@ -74,11 +74,6 @@ class PersonalColumns:
         """Places that nothing is written of."""
         return tuple(place for place in self.found if not _required(place))
 
-    def of(self, table: str) -> list[str]:
-        """Return the names of a table's personal columns."""
-        parts = [place.partition(".") for place in self.found]
-        return [column for name, _, column in parts if name == table]
-
     def problems(self) -> list[tuple[str, str]]:
         """Return place and sentence of each that is personal and cannot be left out."""
         return [
@@ -168,11 +163,6 @@ def personal_in(shop: Shop, name: str, *, kept: bool = False) -> list[str]:
     keep = () if kept else getattr(shop.settings, "keep_personal", ())
     found = _look(name, shop.tables[name], lambda: _latest_year(shop))
     return [c for c in found if f"{name}.{c}" not in keep]
-
-
-def personal_in_customers(customers: ir.Table) -> dict[str, str]:
-    """Return the personal columns of customers, kept or not, and why each is taken for one."""
-    return _look("customers", customers, lambda: datetime.now(UTC).year)
 
 
 def _latest_year(shop: Shop) -> int:
@@ -397,7 +387,8 @@ def attributes_in(
     (('tier',), ('town',))
     """
     known = {column.name for column in TABLES["customers"]} | {"flags"}
-    personal = personal_in_customers(customers) if personal is None else personal
+    if personal is None:
+        personal = _look("customers", customers, lambda: datetime.now(UTC).year)
     declared = settings.declared if settings else frozenset()
     others = [c for c in customers.columns if c not in known and c not in personal]
     undeclared = tuple(c for c in others if c not in declared)

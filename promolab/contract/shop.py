@@ -230,7 +230,10 @@ class Shop:
         problems = personal.problems()
         if problems:
             raise DataError("; ".join(sentence for _, sentence in problems))
-        tables = {name: table.drop(*personal.of(name)) for name, table in self.tables.items()}
+        tables = {
+            name: table.drop(*(c for c in table.columns if f"{name}.{c}" in personal.found))
+            for name, table in self.tables.items()
+        }
         with speaking(ENGLISH):  # files keep them, whatever the pages speak
             told = personal.sentences()
         return self.with_tables(tables, left_out=(*self.left_out, *told))

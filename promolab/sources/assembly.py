@@ -122,7 +122,7 @@ def assembled(
         if made:
             tables[name] = made[0] if len(made) == 1 else _union(name, made)
     if "events" not in tables:
-        raise DataError(_no_events(where, list(tables), mapping))
+        raise DataError(_no_events(where, list(tables)))
     seen = None
     if "customers" not in tables:
         seen = _first_seen(tables["events"])
@@ -131,16 +131,11 @@ def assembled(
     return dataclasses.replace(shop, left_out=tuple(dict.fromkeys(notes)), gaps=tuple(gaps))
 
 
-def _no_events(where: str, tables: list[str], mapping: Mapping[str, Any]) -> str:
-    if not tables and not mapping:
-        return (
-            f"{where} holds no table of the contract; expected events.parquet or events.csv and "
-            "the like (see data/README.md); `promolab init` proposes a shop.toml for files with "
-            "names and columns of their own"
-        )
+def _no_events(where: str, tables: list[str]) -> str:
     return (
-        f"{where} has no table 'events' (tables found: {', '.join(tables) or 'none'}); "
-        "see data/README.md for the tables and columns expected"
+        f"{where} has no table 'events' (tables found: {', '.join(tables) or 'none'}); expected "
+        "events.parquet or events.csv and the like (see data/README.md); `promolab init` proposes "
+        "a shop.toml for files with names and columns of their own"
     )
 
 

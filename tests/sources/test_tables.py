@@ -161,7 +161,7 @@ def test_flags_are_read_from_words_and_numbers(folder):
 
 
 def test_missing_tables_and_unknown_sources_name_the_nearest(tmp_path):
-    spoilt(r"holds no table of the contract; expected events\.parquet", load_shop, tmp_path)
+    spoilt(r"\(tables found: none\); expected events\.parquet", load_shop, tmp_path)
     pd.DataFrame({"product_id": ["A"], "category": ["x"]}).to_parquet(tmp_path / "products.parquet")
     spoilt(r"has no table 'events' \(tables found: products\)", load_shop, tmp_path)
     with duckdb.connect(str(tmp_path / "my.duckdb")) as con:
