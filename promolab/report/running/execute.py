@@ -8,6 +8,7 @@ forking a process that has loaded graphics libraries is not safe.
 from __future__ import annotations
 
 import ast
+import functools
 import gc
 import importlib
 import json
@@ -66,7 +67,6 @@ LIBRARIES = (
     "sklearn.cluster",
     "sklearn.ensemble",
     "sklearn.linear_model",
-    "torch",
 )
 """Imported before a kernel is asked for; none of them starts a thread of its own by that."""
 SIZE = 1 << 17  # bytes of one request at most: a command and its environment
@@ -436,6 +436,7 @@ def execute(
                 step.notebook,
                 saved,
                 parameters=dict(parameters),
+                engine_name=_engine(),
                 kernel_name="python3",
                 language="python",
                 progress_bar=False,
@@ -465,6 +466,27 @@ def execute(
     finally:
         saved.unlink(missing_ok=True)
     return _settled(notebook, parameters, {str(folder): ".", **shown})
+
+
+@functools.cache
+def _engine() -> str:
+    """Register an engine that saves a notebook when it ends, and return its name.
+
+    Papermill's own saves it before and after each cell, all pictures with it.
+    """
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    class SavedAtTheEnd(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, *args: Any, **options: Any) -> Any:
+            path, nb_man.output_path = nb_man.output_path, None
+            try:
+                return super().execute_managed_notebook(nb_man, *args, **options)
+            finally:
+                nb_man.output_path = path
+
+    papermill_engines.register("promolab", SavedAtTheEnd)
+    return "promolab"
 
 
 def _failure(step: Step, error: Any, folder: Path, kept: str) -> PromolabError:
