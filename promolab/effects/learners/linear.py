@@ -302,7 +302,8 @@ def _path(
     found = np.stack(
         [
             enet_path(
-                rows, each, l1_ratio=1 - SQUARES, alphas=penalties / len(rows),
+                rows, each, precompute=rows.T @ rows, Xy=rows.T @ each,
+                l1_ratio=1 - SQUARES, alphas=penalties / len(rows),
                 tol=1e-3, max_iter=10_000, check_input=False,
             )[1]
             for each in np.ascontiguousarray(wanted.T)
