@@ -15,7 +15,7 @@ from promolab.errors import InputError
 from promolab.glossary import label
 from promolab.model import ResponseModel
 from promolab.model.inputs import OTHERS
-from promolab.results import Estimate, Result
+from promolab.results import Estimate, Result, words_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SIZE = 8.5
 MOST_DRAWN = 12
+MISSING = "–"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +85,7 @@ class TreeRules(Result):
         best, last = table.iloc[0], table.iloc[-1]
         names = ["rate", "ci_low", "ci_high"]
         pairs = zip(self.nodes["depth"], self.nodes["answer"], strict=True)
+        everybody = words_of(__name__, "TreeRules").say("everybody")
         return {
             "ends": table,
             "asks": len(table) > 1,
@@ -93,7 +95,7 @@ class TreeRules(Result):
             "most": Estimate.of(best[names], int(best["n"])),
             "least": Estimate.of(last[names], int(last["n"])),
             "lines": self.nodes.assign(
-                line=["\u2003" * depth + (answer or "all") for depth, answer in pairs]
+                line=["\u2003" * depth + (answer or everybody) for depth, answer in pairs]
             ),
         }
 
@@ -126,13 +128,16 @@ class _Range:
         return dataclasses.replace(self, low=max(self.low, threshold), missing=missing)
 
     def said(self, name: str, most: int = 6) -> str:
-        """Return the range in words; of many levels the first."""
-        gap = " (or missing)" if self.missing and self.column.missing_share > 0 else ""
+        """Return the range in signs, – for what is missing; of many levels the first."""
+        gap = f" / {MISSING}" if self.missing and self.column.missing_share > 0 else ""
         if self.column.kind == "categorical":
             levels = self.column.levels_by_code()
             left = [x for code, x in enumerate(levels) if self.low < code <= self.high]
             left.sort(key=lambda x: (x == OTHERS, x))
-            return f"{name} is {_listed(left, most)}{gap}"
+            more = [f"… ({len(left) - most})"] if len(left) > most else []
+            return f"{name} = {' / '.join([*left[:most], *more]) or MISSING}{gap if left else ''}"
+        if self.low == math.inf:
+            return f"{name} = {MISSING}"
         if self.column.whole:
             low = math.floor(self.low) + 1 if math.isfinite(self.low) else self.low
             high = math.floor(self.high) if math.isfinite(self.high) else self.high
@@ -141,10 +146,8 @@ class _Range:
             above = "≥"
         else:
             low, high, above = self.low, self.high, ">"
-        if math.isinf(low) and math.isinf(high):
-            return f"{name} is known" if not gap else f"{name} is anything"
         if math.isinf(low):
-            return f"{name} ≤ {_figure(high)}{gap}"
+            return f"{name} ≠ {MISSING}" if math.isinf(high) else f"{name} ≤ {_figure(high)}{gap}"
         if math.isinf(high):
             return f"{name} {above} {_figure(low)}{gap}"
         between = "≤" if above == "≥" else "<"
@@ -154,13 +157,6 @@ class _Range:
 def _figure(value: float) -> str:
     text = f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.3g}"
     return text.replace("-", "−")
-
-
-def _listed(levels: list[str], most: int) -> str:
-    shown = levels[:most]
-    if len(levels) > most:
-        return f"{', '.join(shown)} or {len(levels) - most} more"
-    return " or ".join([*([", ".join(shown[:-1])] if shown[1:] else []), *shown[-1:]])
 
 
 def _rules_of(tree: Tree) -> TreeRules:
@@ -183,7 +179,7 @@ def _walk(tree: Tree) -> Iterator[tuple[int, int, str, str]]:
     while waiting:
         place, depth, answer, known = waiting.pop()
         said = [known[name].said(label(name)) for name in known]
-        yield place, depth, answer, " and ".join(said) or "anything"
+        yield place, depth, answer, " · ".join(said)
         if inner.children_left[place] < 0:
             continue
         column = columns[inner.feature[place]]
@@ -194,9 +190,9 @@ def _walk(tree: Tree) -> Iterator[tuple[int, int, str, str]]:
             (inner.children_right[place], False),
             (inner.children_left[place], True),
         ):
-            gap = left_gap == below
-            alone = _Range(column).cut(cut, gap, below=below)
-            so_far = known.get(column.name, _Range(column)).cut(cut, gap, below=below)
+            gap, before = left_gap == below, known.get(column.name, _Range(column))
+            alone = _Range(column, missing=before.missing).cut(cut, gap, below=below)
+            so_far = before.cut(cut, gap, below=below)
             waiting.append(
                 (int(child), depth + 1, alone.said(name, 2), {**known, column.name: so_far})
             )

@@ -133,7 +133,7 @@ def test_a_tree_reads_and_is_drawn_as_its_rows_say_and_no_leaf_is_impossible() -
     assert ((table["ci_low"] < table["rate"]) & (table["rate"] < table["ci_high"])).all()
     # The rule in words, applied by hand, finds the rows that the tree counts.
     best = table.iloc[0]
-    assert best["rule"] == "city is a or d and orders ≥ 5 and share > 0.981 (or missing)"
+    assert best["rule"] == "city = a / d · orders ≥ 5 · share > 0.981 / –"
     rows = X["city"].isin(["a", "d"]) & (X["orders"] >= 5) & ~(X["share"] <= 0.981)
     assert best["n"] == rows.sum() and best["responses"] == y[rows].sum()
     assert "training rows" in rules.summary() and rules.to_dict()["n"] == 1500
@@ -146,6 +146,10 @@ def test_a_tree_reads_and_is_drawn_as_its_rows_say_and_no_leaf_is_impossible() -
     shown = [text.get_text() for text in ax.texts]
     assert all(any(text.endswith(f"of {n:,}") for text in shown) for n in rules.nodes["n"])
     assert ax.get_title(loc="left").startswith("Most respond where")
+    gaps = pd.DataFrame({"orders": np.where(np.arange(600) % 3, np.arange(600) % 7, np.nan)})
+    y = (np.arange(600) % 3 == 0) & (np.arange(600) % 5 > 0)
+    rules = weights_or_rules(ResponseModel("tree", depth=1).fit(gaps, y.astype(int), known=True))
+    assert rules.to_frame()["rule"].tolist() == ["orders = –", "orders ≠ –"]
     refused("The method forest has no weights", weights_or_rules, fitted("forest"))
 
 

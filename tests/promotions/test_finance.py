@@ -9,6 +9,7 @@ import pytest
 
 from promolab.errors import InputError
 from promolab.glossary import GLOSSARY
+from promolab.language import speaking
 from promolab.promotions import finance_table
 from tests.made_up import shop_of
 
@@ -141,6 +142,8 @@ def test_headings_are_words_of_the_glossary_and_wrong_terms_are_said():
     assert len(set(headings)) == len(headings) and not any("_" in name for name in headings)
     assert found.for_finance().iloc[0]["Expected cost to the shop, middle"].count(".") == 1
     assert "18" in found.to_table().text and "tables/finance.csv" in found.to_table().text
+    with speaking("zh"):
+        assert "店铺 75 %，供应商 25 %" in found.to_table().text
     with pytest.raises(InputError, match="promotion N: funder_share = 25"):
         share = {"funder_share": [0.25] * 5 + [25.0]}
         finance_table(shop(promotions=share), NOW.to_pydatetime(), NEW)

@@ -121,63 +121,62 @@ def test_bars_add_up_to_the_value_of_whoever_is_chosen_and_can_be_kept(values, t
     assert kept.net == found.net and kept.bars.equals(found.bars)
 
 
-def test_by_hand_everything_off_is_in_the_sum_orders_filled_up_to_a_threshold_too():
-    offer = LimitedTimeDiscount(
-        promotion_id="L", rate=0.1, contact_cost=0.5, funder_share=0.25, **WINDOW
-    )
-    orders = orders_of([offer])
-    # One week, 7 orders anyway at 10 off each. An extra order brings 40 before 10 are off: 3 extra
-    # ones bring 90, less 70 of subsidy.
-    found = promotion_values([offer], orders, [[20.0]], [[0.0]])
-    assert found.discount[0, 0] == pytest.approx(100.0)
-    assert found.cost[0, 0] == pytest.approx(75.5)
-    assert found.value[0, 0] == pytest.approx(20 + 25 - 0.5)
-    bars = found.waterfall("L").bars.set_index("name")["amount"]
-    assert bars["extra"] == pytest.approx(120.0)
-    assert bars["anyway"] == pytest.approx(-70.0)
-    assert bars["extra_discount"] == pytest.approx(-30.0)
-    assert bars["funded"] == pytest.approx(25.0)
-    assert bars["contact"] == -0.5
-    # Given that something is taken off, an order comes anyway in 7 of 10 cases.
-    assert found.share_anyway("L") == pytest.approx(0.7)
-    assert "70 % goes to orders that come anyway" in found.waterfall("L").summary()
-    once = FullReduction(promotion_id="F", threshold=125, reduction=5, **WINDOW)
-    orders = replace(orders_of([once]), top_up=Estimate(0.4))
-    found = promotion_values([once], orders, [[0.0]], [[0.0]])
-    bars = found.waterfall("F").bars.set_index("name")["amount"]
-    assert bars["filled"] == pytest.approx(7 * 0.4 * 25 * 0.4)
-    assert bars["anyway"] == pytest.approx(0.0)  # 100 does not reach 125
-    every = FullReduction(promotion_id="F", threshold=40, reduction=5, steps=0, **WINDOW)
-    told = promotion_values([every], orders_of([every]), [[-70.0]], [[0.0]])
-    assert told.discount[0, 0] == pytest.approx(70.0)  # twice 5 in 7 orders, none added
+REDEEMED = 1 - np.exp(-4.0)  # four orders use the coupon in the mean
+GAINED = (10 + 72) / 0.9
+# Each orders 7 times anyway; what is named is one customer's, or a bar of the waterfall.
+BY_HAND = [
+    # 10 off each. An extra order brings 40 before: 3 extra ones bring 90, less 70 of subsidy.
+    (
+        LimitedTimeDiscount(
+            promotion_id="L", rate=0.1, contact_cost=0.5, funder_share=0.25, **WINDOW
+        ),
+        {},
+        (20.0, {}),
+        {"discount": 100, "cost": 75.5, "value": 44.5, "extra": 120, "anyway": -70}
+        | {"extra_discount": -30, "funded": 25, "contact": -0.5, "share_anyway": 0.7},
+    ),
+    # 100 does not reach 125, but is filled up to it in 4 of 10 cases.
+    (
+        FullReduction(promotion_id="F", threshold=125, reduction=5, **WINDOW),
+        {"top_up": Estimate(0.4)},
+        (0.0, {}),
+        {"filled": 7 * 0.4 * 25 * 0.4, "anyway": 0},
+    ),
+    # Twice 5 in 7 orders, none added.
+    (
+        FullReduction(promotion_id="F", threshold=40, reduction=5, steps=0, **WINDOW),
+        {},
+        (-70.0, {}),
+        {"discount": 70},
+    ),
+    # Handling costs of who redeems at all.
+    (
+        Coupon(promotion_id="C", rate=0.2, contact_cost=0.5, redemption_cost=2.0, **WINDOW),
+        {},
+        (10.0, {"response": [[REDEEMED]], "pulled_forward": [0.0]}),
+        {"cost": 4 * 20 + 0.5 + 2 * REDEEMED, "value": 10 - 0.5 - 2 * REDEEMED},
+    ),
+    # Eight orders, were it always used; a tenth comes back, a quarter is missing later.
+    (
+        Coupon(promotion_id="C", rate=0.2, **WINDOW),
+        {"frame": orders_of([], returned=0.1).frame},
+        (10.0, {"response": [[REDEEMED]], "pulled_forward": [0.25]}),
+        {"discount": 72, "off": -160, "unused": 80, "value": 10, "extra": GAINED / 0.75}
+        | {"later": -0.25 * GAINED / 0.75, "returns": 0.1 * (80 - GAINED)},
+    ),
+]
 
 
-def test_by_hand_a_redemption_costs_its_handling_breakage_and_returns():
-    offer = Coupon(promotion_id="C", rate=0.2, contact_cost=0.5, redemption_cost=2.0, **WINDOW)
-    orders = orders_of([offer])
-    found = promotion_values(
-        [offer], orders, [[10.0]], [[0.0]], response=[[1 - np.exp(-4.0)]], pulled_forward=[0.0]
-    )
-    handling = 2.0 * (1 - np.exp(-4.0))  # of who redeems at all
-    assert found.cost[0, 0] == pytest.approx(4 * 20 + 0.5 + handling)
-    assert found.value[0, 0] == pytest.approx(10 - 0.5 - handling)
-    assert found.waterfall("C").bars["amount"].sum() == pytest.approx(found.value[0, 0])
-    offer = Coupon(promotion_id="C", rate=0.2, **WINDOW)
-    orders = orders_of([offer], returned=0.1)
-    redeemed = 1 - np.exp(-4.0)  # four orders use it in the mean
-    found = promotion_values(
-        [offer], orders, [[10.0]], [[0.0]], response=[[redeemed]], pulled_forward=[0.25]
-    )
-    assert found.discount[0, 0] == pytest.approx(4 * 20 * 0.9)
-    bars = found.waterfall("C").bars.set_index("name")["amount"]
-    full = bars[["anyway", "extra_discount", "fill_discount"]].sum()
-    assert full == pytest.approx(-160.0)  # eight orders, were it always used
-    assert bars["unused"] == pytest.approx(80.0)
-    gained = (10 + 72) / 0.9
-    assert bars["extra"] == pytest.approx(gained / 0.75)
-    assert bars["later"] == pytest.approx(-0.25 * gained / 0.75)
-    assert bars["returns"] == pytest.approx(0.1 * (80 - gained))
-    assert bars.sum() == pytest.approx(found.value[0, 0]) == pytest.approx(10.0)
+@pytest.mark.parametrize(("offer", "changed", "told", "expected"), BY_HAND)
+def test_by_hand_everything_off_breakage_handling_and_returns(offer, changed, told, expected):
+    orders, (effect, given) = replace(orders_of([offer]), **changed), told
+    values = promotion_values([offer], orders, [[effect]], [[0.0]], **given)
+    found = values.waterfall(offer.promotion_id).bars.set_index("name")["amount"].to_dict()
+    assert sum(found.values()) == pytest.approx(values.value[0, 0])
+    found["off"] = sum(found[name] for name in ("anyway", "extra_discount", "fill_discount"))
+    found["share_anyway"] = values.share_anyway(offer.promotion_id)
+    found |= {name: getattr(values, name)[0, 0] for name in ("discount", "cost", "value")}
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
 def test_factor_and_spread_move_and_widen():
