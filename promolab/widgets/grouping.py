@@ -15,7 +15,7 @@ import pandas as pd
 from promolab.display import Dots, Html, beside, join, lying_bars, say
 from promolab.errors import InputError
 from promolab.folder import RunFolder
-from promolab.glossary import label
+from promolab.glossary import label, named
 from promolab.language import language, speaking
 from promolab.plots import segment_colours
 from promolab.results import Estimate, Facts, words_of
@@ -328,7 +328,7 @@ def _map(words: Facts, chosen: Grouping) -> Html:
     shades = segment_colours(chosen.segmenter.names_)
     groups = {str(name): rows for name, rows in chosen.points.groupby("segment", sort=False)}
     marks = [
-        Dots(groups[name]["x"], groups[name]["y"], name, shades[name], 4.0)
+        Dots(groups[name]["x"], groups[name]["y"], named(name), shades[name], 4.0)
         for name in chosen.segmenter.names_
         if name in groups
     ]

@@ -242,7 +242,8 @@ def _why(index: CustomerIndex, place: int, promotion: str) -> Html:
     if mine.empty:
         return absent(_words(index).say("not_scored"))
     row = mine.assign(customer_id=index.ids[place])
-    found = explain_row(index.model, row, index.background, who="The customer", permutations=64)
+    who = _words(index).word("who")
+    found = explain_row(index.model, row, index.background, who=who, permutations=64)
     words = _words(index, base=found.base, logit=found.logit)
     shown = found.frame.head(MOST_PARTS)
     names = [

@@ -228,8 +228,7 @@ def read_draft(run: RunFolder) -> Draft:
     for row in plan.funnel.to_dict("records"):
         mine = plan.planned[plan.planned["promotion_id"] == row["promotion_id"]]
         lists.append(_list_of(plan, row, mine, economics.of(row["promotion_id"]), values))
-    said = run.metrics.get("plan", {})
-    policy = run.metrics.get("policy", {})
+    said, policy = (run.spoken.get(section, {}) for section in ("plan", "policy"))
     opening = f"{policy['opening']}." if plan.by_effect and policy.get("opening") else ""
     return Draft(
         run, state_of(run.manifest), plan, values, tuple(lists), ids, run.pseudonym(ids),

@@ -125,8 +125,6 @@ def review(
     rows = run.read_table("funnel")
     if rows.empty:
         raise InputError(f"no promotion starts in {run.week}; there is nothing to review")
-    called = promotion_names(load_shop(run.path / "shop"))
-    names = {called[str(one)]: str(one) for one in rows["promotion_id"]}
     longest = int(rows["planned"].max())
     largest = str(rows["promotion_id"].iloc[int(rows["planned"].to_numpy().argmax())])
 
@@ -139,6 +137,8 @@ def review(
             return Reviewed.of(known[0], state)
 
     with reading(run):
+        called = promotion_names(load_shop(run.path / "shop"))
+        names = {called[str(one)]: str(one) for one in rows["promotion_id"]}
         words = words_of(__name__, "review", week=str(run.week))
         label = words.word
         controls = {

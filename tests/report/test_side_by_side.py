@@ -5,7 +5,6 @@ import inspect
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -38,7 +37,7 @@ PARAMETERS = """\
 week = "2017-W44"
 seed = 0
 folder = "."
-mood = "calm"  # calm, fail or hang
+mood = "calm"  # calm or fail
 """
 START = """\
 import os, pathlib, time
@@ -66,8 +65,6 @@ run.finish()
 LEFT = """\
 if mood == "fail":
     raise KeyError("left")
-if mood == "hang":
-    time.sleep(120)
 for number in range(25):
     run.record("left", {str(number): number})
 run.finish()
@@ -169,42 +166,6 @@ def test_a_step_that_fails_ends_the_other_and_what_follows_never_begins(toy, mee
     assert not list((meeting / "out").glob(".staging-*"))
 
 
-# That a run ends by SIGTERM is in `running/test_run.py`; of two steps at once, in `make bench`.
-SIGNALS = [signal.SIGINT, *[signal.SIGTERM] * bool(os.environ.get("PROMOLAB_EVERY_CASE"))]
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_ends_both_kernels_and_leaves_nothing(toy_command, meeting, number):
-    command, environment = toy_command
-    if schedule_steps.usual_workers() < 2 or not schedule_steps.has_room():
-        pytest.skip("one core, or too little memory: two steps do not run at once here")
-    # Started in the background, these tests inherit that SIGINT is ignored.
-    code = (
-        "import signal, sys, promolab.report.running.steps as s; s.ROOM = 0.0\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    )
-    driver = Path(command[1])
-    driver.write_text(code + driver.read_text(encoding="utf-8"), encoding="utf-8")
-    out = meeting / "out"
-    process = subprocess.Popen(
-        [*command, "--out", str(out), "-p", "mood=hang"],
-        env=environment | {"TOY_MEETING": str(meeting)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until = time.monotonic() + 300
-    while not ((meeting / "left").exists() and (meeting / "right").exists()):
-        assert process.poll() is None and time.monotonic() < until
-        time.sleep(0.05)
-    time.sleep(0.3)  # a file is there before its text is
-    process.send_signal(number)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == (130 if number == signal.SIGINT else 128 + number)
-    assert "Traceback" not in said
-    assert all(ended(int((meeting / name).read_text())) for name in ("left", "right"))
-    assert not list(out.glob(".staging-*")) and not (out / WEEK).exists()
-
-
 # The order, without kernels.
 
 
@@ -230,19 +191,6 @@ def test_what_reads_waits_for_what_writes_as_the_table_of_a_notebook_says():
     )
     assert read_needs(notebook("x", "1")) == EVERYTHING
     assert read_needs(notebook("x", "1", needs="| reads | writes |\n|---|---|")) == EVERYTHING
-
-
-def test_steps_run_at_once_where_they_may():
-    both = threading.Barrier(2, timeout=20)
-    order = []
-
-    def work(s):
-        if s.stem in "bd":
-            both.wait()
-        order.append(s.stem)
-
-    run_steps(STEPS, work, workers=2, stop=lambda: None, room=lambda: True)
-    assert order[0] == "a" and order.index("b") < order.index("c") and len(order) == 4
 
 
 @pytest.mark.parametrize(("workers", "room"), [(1, True), (2, False)])

@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 
 from promolab import widgets
+from promolab.folder import RunFolder, read_json, write_json
 from promolab.language import speaking
+from promolab.weeks import Week
 from tests.widgets.designed import designed
+from tests.widgets.explored import WEEK
 from tests.wording_lint import english_left
 
 pytest.importorskip("ipywidgets", reason="the extra lab is not installed")
@@ -65,3 +68,15 @@ def test_an_explorer_speaks_chinese_throughout(opened: Callable[..., Any]) -> No
     if opened is promotion_design:  # its parts, which stand last, are named by their own room
         page = page[: page.rindex("<figure")]
     assert [text for text in said(page) if english_left(text, known)] == []
+
+
+def test_explorers_of_a_chinese_week_speak_chinese(a_copy) -> None:
+    run = RunFolder(a_copy / WEEK, Week.parse(WEEK))
+    manifest = read_json(run.path / "manifest.json")
+    manifest["parameters"]["lang"] = "zh"
+    write_json(run.path / "manifest.json", manifest)
+    for explorer in (widgets.customer, widgets.segments, widgets.budget, widgets.threshold):
+        page = explorer(run).static().text
+        left = [text for text in said(page) if english_left(text, [*NAMES, "electronics"])]
+        assert left == [], explorer
+    assert "Recommendation" not in widgets.review(run).static().text.partition("</p>")[0]

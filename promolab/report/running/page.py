@@ -47,9 +47,10 @@ _HEADING = re.compile(
     r'|<details class="more"(?P<fold>[^>]*)><summary>(?P<folded>.*?)</summary>',
     re.DOTALL,
 )
-# A figure and the table that follows it, in one output of a cell or in two.
+# A figure and the table that follows it, in one output, in two, or in those of two cells.
 _PAIR = re.compile(
-    r'(<img [^>]*>)\s*(?:</div>\s*<div class="output">)?\s*'
+    r"(<img [^>]*>)\s*"
+    r'(?:</div>\s*(?:</section>\s*<section class="cell">\s*)?<div class="output">)?\s*'
     r'(<div [^>]*class="scroll"(?:(?!<img|</section>).)*?</table>\s*</div>'
     r'(?:<p class="more">.*?</p>)?)',
     re.DOTALL,
@@ -230,8 +231,9 @@ def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week,
         "notebook_style": NOTEBOOK_STYLE,
     }
     exporter.environment.globals |= {"page": page, "look": look(page_language())}
-    arranged = _joined(_arranged(_translated(notebook, step.stem)))
-    page["codes"] = [code for cell in arranged.cells for code in cell.metadata.get("codes", [])]
+    arranged = _arranged(_translated(notebook, step.stem))
+    code = (cell.source for cell in arranged.cells if cell.cell_type == "code")
+    page["codes"] = [source for source in code if source.strip()]
     made = str(exporter.from_notebook_node(arranged)[0])
     if step.is_report:
         above, heading, below = made.partition("<h2")
@@ -268,28 +270,6 @@ def _links(step: Step, steps: Sequence[Step]) -> list[dict[str, Any]]:
     named = [(_("Report") if s.is_report else _(s.title), s.page, s is step) for s in ordered]
     every = [*named, (_("All weeks"), "../index.html", False)]
     return [dict(zip(("text", "href", "here"), link, strict=True)) for link in every]
-
-
-def _joined(notebook: NotebookNode) -> NotebookNode:
-    """Join the code cells of a section; their code stands behind one click, at the page's end."""
-    cells: list[Any] = []
-    open_ = False  # whether the last cell may be joined to
-    for cell in notebook.cells:
-        if cell.cell_type != "code" or _APART in _tags(cell):
-            cells.append(cell)
-            open_ = False
-            continue
-        if not open_:
-            cell.metadata["codes"] = []
-            cells.append(cell)
-        last = cells[-1]
-        last.metadata["codes"] += [cell.source] if cell.source.strip() else []
-        if last is not cell:
-            last.outputs += cell.outputs
-        open_ = not cell.metadata.get("fold_ends")
-        last.metadata["fold_ends"] = not open_
-    notebook["cells"] = cells
-    return notebook
 
 
 def _arranged(notebook: NotebookNode) -> NotebookNode:
