@@ -152,7 +152,7 @@ def explain_row(
 def written(value: Any) -> str:
     """Return the value of a feature as a person would write it."""
     if pd.isna(value):
-        return "missing"
+        return "–"
     if isinstance(value, bool | np.bool_ | str):
         return str(value)
     figure = float(value)

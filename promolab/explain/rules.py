@@ -250,12 +250,13 @@ def _gaps_together(table: pd.DataFrame) -> pd.DataFrame:
     group = table["weight"].where(gap).round(12)  # equal but for rounding
     size = group.groupby(group).transform("size")
     several = size > 1
-    name = table["name"].mask(several, size.map("not known: {:.0f} features, each".format))
+    words = {n: words_of(__name__, "Coefficients", n=int(n)).say("gaps") for n in size.dropna()}
+    name = table["name"].mask(several, size.map(words))
     return table.assign(name=name)[~several | ~group.duplicated()]
 
 
 def _named(feature: str, source: str) -> str:
-    # The indicator of a gap: a weight for those of whom the figure is not known.
-    if feature == f"{source} = missing":
-        return f"{label(source)}: not known"
+    # The indicator of a gap: a weight for those of whom it is not known.
+    if feature in (f"{source} = missing", f"{source} = (missing)"):
+        return words_of(__name__, "Coefficients", source=source).say("gap")
     return feature.replace(source, label(source), 1)

@@ -9,10 +9,12 @@ import pytest
 
 from promolab.explain.explanation import explain_row
 from promolab.explain.rules import weights_or_rules
+from promolab.language import speaking
 from promolab.model.explanation import shapley_parts
 from promolab.model.response import ResponseModel
 from tests.draws import noise
 from tests.refused import refused
+from tests.wording_lint import english_left
 
 
 def data(n: int = 500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -130,7 +132,7 @@ def test_one_row_as_a_table_a_sentence_and_a_figure(monkeypatch) -> None:
     assert table["contribution"].sum() + found.base == pytest.approx(found.logit, abs=1e-9)
     assert found.probability == pytest.approx(float(model.probability(row)[0]))
     assert set(table["feature"]) == {"sales", "city", "orders"}
-    assert table.set_index("feature").loc["orders", "value"] == "missing"
+    assert table.set_index("feature").loc["orders", "value"] == "–"
     assert "the average of 50 others" in found.summary()
     monkeypatch.setattr("promolab.explain.explanation.MOST_DRAWN", 2)
     ax = found.plot()
@@ -145,9 +147,14 @@ def test_features_that_are_missing_together_are_one_row():
     X.loc[:99, ["orders", "amount"]] = np.nan
     X.loc[50:199, "age"] = np.nan
     y = (rng.random(400) < 0.2 + 0.4 * X["orders"].isna()).astype(int)
-    ax = weights_or_rules(ResponseModel(l2=1.0).fit(X, y)).plot()
+    model = ResponseModel(l2=1.0).fit(X, y)
+    ax = weights_or_rules(model).plot()
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert "not known: 2 features, each" in names
     assert "age: not known" in names
     assert len(names) == 6  # four features, and what is not known of two together and of one
     assert ax.get_title(loc="left").startswith("Not known: 2 features, each weighs most")
+    with speaking("zh"):
+        ax = weights_or_rules(model).plot()
+        told = "\n".join(label.get_text() for label in ax.get_yticklabels())
+    assert english_left(told, ["hour", "age"]) == []
