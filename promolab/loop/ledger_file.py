@@ -12,6 +12,8 @@ import pandas as pd
 
 from promolab.errors import InputError, StepError, nearest
 from promolab.folder import claim, whole
+from promolab.loop.promises.assignment import KEYS as OF_A_FIGURE
+from promolab.loop.promises.assignment import NUMBERS, OUTCOME_COLUMNS, PREDICTION_COLUMNS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,61 +25,28 @@ SCHEMA = 1
 """Version of the tables below; a ledger with a higher one is refused."""
 OUTCOME_STATES = ("provisional", "settled")
 
-_ID, _NUMBER, _TIME, _COUNT = "VARCHAR", "DOUBLE", "TIMESTAMP", "BIGINT"
-_FIGURE = {"promotion_id": _ID, "segment": _ID, "measure": _ID}
-_DECISION = {
-    "week": _ID,
-    "decision_id": _ID,
-    "customer_id": _ID,
-    "ts": _TIME,
-    "action": _ID,
-    "propensity": _NUMBER,
-    "planned_action": _ID,
-    "holdout": _ID,
-}
-_CHANCE = {"week": _ID, "decision_id": _ID, "action": _ID, "propensity": _NUMBER}
-_INTERVAL = {"value": _NUMBER, "ci_low": _NUMBER, "ci_high": _NUMBER}
-LEDGER_TABLES: Mapping[str, Mapping[str, str]] = {
-    "meta": {"key": _ID, "value": _ID},
-    "weeks": {"week": _ID, "as_of": _TIME, "state": _ID, "run_key": _ID, "ids": _ID},
+_DECISION = (
+    *("week", "decision_id", "customer_id", "ts", "action", "propensity"),
+    *("planned_action", "holdout"),
+)
+_CHANCE = ("week", "decision_id", "action", "propensity")
+LEDGER_TABLES: Mapping[str, tuple[str, ...]] = {
+    "weeks": ("week", "as_of", "state", "run_key", "ids"),
     "decisions": _DECISION,
     "decision_propensities": _CHANCE,
     "served": _DECISION,
     "served_propensities": _CHANCE,
-    "predictions": {
-        "week": _ID,
-        **_FIGURE,
-        **_INTERVAL,
-        "readout_low": _NUMBER,
-        "readout_high": _NUMBER,
-        "level": _NUMBER,
-        "n": _COUNT,
-        "per": _ID,
-        "identification": _ID,
-    },
-    "models": dict.fromkeys(("week", "name", "fingerprint", "method", "decision", "reason"), _ID),
-    "overrides": {
-        "week": _ID,
-        "number": _COUNT,
-        "kind": _ID,
-        "promotion_id": _ID,
-        "most": _COUNT,
-        "customer_id": _ID,
-        "reason": _ID,
-        "planned": _COUNT,
-    },
-    "outcomes": {
-        "week": _ID,
-        **_FIGURE,
-        **_INTERVAL,
-        "level": _NUMBER,
-        "n": _COUNT,
-        "identification": _ID,
-        "state": _ID,
-        "known_at": _TIME,
-    },
+    "predictions": PREDICTION_COLUMNS,
+    "models": ("week", "name", "fingerprint", "method", "decision", "reason"),
+    "overrides": (
+        *("week", "number", "kind", "promotion_id", "most", "customer_id", "reason", "planned"),
+    ),
+    "outcomes": OUTCOME_COLUMNS,
 }
-"""Table → its columns and their types."""
+"""Table → its columns; beside them lies ``meta``."""
+_KINDS = dict.fromkeys(("propensity", *NUMBERS), ("DOUBLE", "float64"))
+_KINDS |= dict.fromkeys(("ts", "as_of", "known_at"), ("TIMESTAMP", "datetime64[us]"))
+_KINDS |= dict.fromkeys(("n", "number", "most", "planned"), ("BIGINT", "Int64"))
 OF_A_WEEK = ("decisions", "decision_propensities", "predictions", "models", "overrides")
 """What `Ledger.record_week` writes, and a release freezes."""
 SERVED = ("served", "served_propensities")
@@ -88,13 +57,12 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "decision_propensities": ("week", "decision_id", "action"),
     "served": ("week", "decision_id"),
     "served_propensities": ("week", "decision_id", "action"),
-    "predictions": ("week", *_FIGURE),
+    "predictions": OF_A_FIGURE,
     "models": ("week", "name"),
     "overrides": ("week", "number"),
-    "outcomes": ("week", *_FIGURE, "known_at"),
+    "outcomes": (*OF_A_FIGURE, "known_at"),
 }
 """What tells the rows of a table apart."""
-_DTYPES: dict[str, Any] = {_ID: "str", _NUMBER: "float64", _TIME: "datetime64[us]", _COUNT: "Int64"}
 DEFAULTS = {"promotion_id": "", "segment": "", "holdout": "none", "level": 0.9}
 
 
@@ -106,8 +74,12 @@ def empty(table: str) -> pd.DataFrame:
     >>> list(empty("models"))
     ['week', 'name', 'fingerprint', 'method', 'decision', 'reason']
     """
-    columns = LEDGER_TABLES[table]
-    return pd.DataFrame({c: pd.Series(dtype=_DTYPES[kind]) for c, kind in columns.items()})
+    return pd.DataFrame({c: pd.Series(dtype=_kind(c)[1]) for c in LEDGER_TABLES[table]})
+
+
+def _kind(column: str) -> Any:
+    """Return the type of a column in the file and in a frame: by its name, else text."""
+    return _KINDS.get(column, ("VARCHAR", "str"))
 
 
 def fitted(table: str, frame: pd.DataFrame | None, **given: Any) -> pd.DataFrame:
@@ -136,7 +108,7 @@ def fitted(table: str, frame: pd.DataFrame | None, **given: Any) -> pd.DataFrame
         return empty(table)
     frame, key = frame.assign(**given), KEYS[table]
     made = {}
-    for column, kind in LEDGER_TABLES[table].items():
+    for column in LEDGER_TABLES[table]:
         if column not in frame and column in key and column not in DEFAULTS:
             raise InputError(
                 f"{table} for the ledger need a column {column}; "
@@ -146,7 +118,7 @@ def fitted(table: str, frame: pd.DataFrame | None, **given: Any) -> pd.DataFrame
         values = frame[column] if column in frame else pd.Series(default, index=frame.index)
         if default is not None:
             values = values.astype(object).where(values.notna(), default)
-        made[column] = values.where(values.notna(), None).astype(_DTYPES[kind])
+        made[column] = values.where(values.notna(), None).astype(_kind(column)[1])
     rows = pd.DataFrame(made)
     missing = rows[list(key)].isna().any()
     if missing.any():
@@ -264,8 +236,9 @@ def make(path: Path, shop: str, wait: float = WAIT) -> None:
             with whole(path) as part:
                 with duckdb.connect(str(part)) as con:
                     for table, columns in LEDGER_TABLES.items():
-                        declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+                        declared = ", ".join(f"{column} {_kind(column)[0]}" for column in columns)
                         con.execute(f"CREATE TABLE {table} ({declared})")
+                    con.execute("CREATE TABLE meta (key VARCHAR, value VARCHAR)")
                     told = [("schema_version", str(SCHEMA)), ("shop", shop)]
                     con.executemany("INSERT INTO meta VALUES (?, ?)", told)
                 part.chmod(part.stat().st_mode & 0o640)  # it holds the source's own ids

@@ -2,11 +2,9 @@ from .assignment import OUTCOME_COLUMNS as OUTCOME_COLUMNS
 from .assignment import PREDICTION_COLUMNS as PREDICTION_COLUMNS
 from .assignment import PROMISED_MEASURES as PROMISED_MEASURES
 from .forecast_errors import ComparedForecasts as ComparedForecasts
-from .forecast_errors import PlannerCalibration as PlannerCalibration
 from .forecast_errors import PromiseAlarm as PromiseAlarm
 from .forecast_errors import compare_forecasts
 from .forecast_errors import join_outcomes as join_outcomes
-from .forecast_errors import planner_calibration as planner_calibration
 from .forecast_errors import promise_alarm as promise_alarm
 from .forecasts import forecast_week as forecast_week
 from .forecasts import run_forecast as run_forecast

@@ -38,7 +38,7 @@ OUTCOME_COLUMNS = (
     *("value", "ci_low", "ci_high", "level", "n", "identification", "state", "known_at"),
 )
 """Columns of outcomes."""
-_NUMBERS = ("value", "ci_low", "ci_high", "readout_low", "readout_high", "level")
+NUMBERS = ("value", "ci_low", "ci_high", "readout_low", "readout_high", "level")
 _TEXTS = (*KEYS, "per", "identification", "state")
 
 
@@ -60,7 +60,7 @@ def typed(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> pd.DataFram
     """
     frame = pd.DataFrame(list(rows)).reindex(columns=list(columns))
     for name in columns:
-        if name in _NUMBERS:
+        if name in NUMBERS:
             frame[name] = frame[name].astype(float)
         elif name in _TEXTS:
             frame[name] = frame[name].astype(object).fillna("").astype(str)
@@ -84,7 +84,7 @@ def rates_of(row: dict[str, Any]) -> dict[str, Any]:
         With ``n`` customers.
     """
     n = row["n"]
-    shares = {k: v / n if n else np.nan for k, v in row.items() if k in _NUMBERS and k != "level"}
+    shares = {k: v / n if n else np.nan for k, v in row.items() if k in NUMBERS and k != "level"}
     return row | shares | {"measure": RATE, "per": PER[RATE]}
 
 

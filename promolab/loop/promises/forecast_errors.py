@@ -23,8 +23,8 @@ from promolab.loop.promises.assignment import (
 )
 from promolab.loop.promises.outcomes import past_outcomes
 from promolab.loop.week_plans import settings_of
-from promolab.results import Estimate, Result, plain
-from promolab.stats import normal_quantile, t_quantile, wilson
+from promolab.results import Estimate, Result
+from promolab.stats import normal_quantile, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -44,8 +44,6 @@ SIZE = 0.5
 FIRST, LASTS = 0.5, 26.0
 """How likely a planner that breaks promises is thought to do so from the first week on; else weeks
 after which, on average, it begins to."""
-FEWEST = 4
-"""Settled weeks from which on a correction is told."""
 WEEKS_SHOWN = 3
 """On the first page."""
 MOST = 16
@@ -184,99 +182,9 @@ def promise_alarm(rows: pd.DataFrame) -> PromiseAlarm:
     return PromiseAlarm(frame, str(loud["week"].iloc[0]), most, sums[most])
 
 
-@dataclass(frozen=True)
-class PlannerCalibration(Result):
-    """What came over what was said; made by `planner_calibration`.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        A row per measure: measure, weeks, ratio with ``ratio_low`` and ``ratio_high`` (nan with
-        fewer than two weeks), multiply (by what to multiply the next forecasts; 1 where the ratio
-        may be chance), kept, of (whole weeks inside the readout's interval, of so many), share with
-        ``share_low`` and ``share_high``.
-    level : float
-        Of the intervals of the ratio and the share.
-    said_level : float
-        Of the intervals that were promised.
-    """
-
-    frame: pd.DataFrame = field(repr=False)
-    level: float = 0.95
-    said_level: float = 0.9
-
-    def __bool__(self) -> bool:
-        """Whether enough weeks are settled to tell how far the planner misses."""
-        return bool(self.frame["ratio_low"].notna().any())
-
-    def facts(self) -> Mapping[str, Any]:
-        """Return the measures whose ratio has an interval, and which are to be corrected."""
-        known = self.frame[self.frame["ratio_low"].notna()]
-        return {"able": bool(self), "known": known.assign(corrected=known["multiply"] != 1.0)}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures by measure."""
-        return {"level": self.level, **plain(self.frame.set_index("measure").to_dict("index"))}
-
-
-def planner_calibration(rows: pd.DataFrame) -> PlannerCalibration:
-    """Compare what came with what was said over all settled weeks.
-
-    The ratio is the slope of what came on what was said through the origin, weeks weighted by how
-    sure what came is; where weeks differ by more than that says, its error grows in proportion.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        By `join_outcomes`.
-    """
-    found = []
-    for measure in TOTALS:
-        mine = whole_weeks(rows, measure)
-        mine = mine[(mine["state"] == SETTLED) & mine["came"].notna() & mine["said"].notna()]
-        if mine.empty:
-            continue
-        ratio, kept = _slope(mine), mine["kept"].dropna().astype(bool)
-        beyond = ratio.ci_low > 1 or ratio.ci_high < 1
-        multiply = ratio.value if beyond and len(mine) >= FEWEST and ratio.value > 0 else 1.0
-        told = (measure, len(mine), *ratio.ends, multiply, int(kept.sum()), len(kept))
-        found.append((*told, *_share(kept).ends))
-    columns = ["measure", "weeks", "ratio", "ratio_low", "ratio_high", "multiply"]
-    columns += ["kept", "of", "share", "share_low", "share_high"]
-    return PlannerCalibration(pd.DataFrame(found, columns=columns), said_level=_level_of(rows))
-
-
-def _share(kept: pd.Series[bool]) -> Estimate:
-    """Return the share of promises that were kept, with Wilson's 95 % interval."""
-    if kept.empty:
-        return Estimate(math.nan)
-    low, high = wilson(int(kept.sum()), len(kept))
-    return Estimate(float(kept.mean()), float(low), float(high), len(kept))
-
-
 def _level_of(rows: pd.DataFrame) -> float:
     """Return the level of the intervals that were promised."""
     return float(rows["level"].iloc[0]) if len(rows) else 0.9
-
-
-def _slope(rows: pd.DataFrame) -> Estimate:
-    """Return the slope through the origin of what came on what was said, with its 95 % interval."""
-    said, came = rows["said"].to_numpy(dtype=float), rows["came"].to_numpy(dtype=float)
-    half = (rows["came_high"] - rows["came_low"]).to_numpy(dtype=float) / 2
-    weight = np.where(half > 0, 1 / np.maximum(half, 1e-300) ** 2, 0.0)
-    if not (weight > 0).any() or not (weight @ said**2 > 0):
-        weight = np.ones(len(said))
-    bottom = float(weight @ said**2)
-    if bottom <= 0:
-        return Estimate(math.nan, n=len(rows))
-    value = float(weight @ (said * came)) / bottom
-    if len(rows) < 2:
-        return Estimate(value, n=len(rows))
-    quantile = normal_quantile(float(rows["came_level"].iloc[0]))
-    excess = float(weight @ (came - value * said) ** 2) * quantile**2 / (len(rows) - 1)
-    error = math.sqrt(max(excess, 1.0) / bottom) / quantile
-    wide = float(t_quantile(0.95, len(rows) - 1)) * error
-    return Estimate(value, value - wide, value + wide, len(rows))
 
 
 def join_outcomes(predictions: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -379,12 +287,11 @@ class ComparedForecasts(Result):
     @property
     def kept(self) -> Estimate:
         """Share of settled promises that were kept, with Wilson's 95 % interval."""
-        return _share(self.settled["kept"].astype(bool))
-
-    @cached_property
-    def calibration(self) -> PlannerCalibration:
-        """How far the planner misses over all weeks."""
-        return planner_calibration(self.rows)
+        held = self.settled["kept"].astype(bool)
+        if held.empty:
+            return Estimate(math.nan)
+        low, high = wilson(int(held.sum()), len(held))
+        return Estimate(float(held.mean()), float(low), float(high), len(held))
 
     @cached_property
     def alarm(self) -> PromiseAlarm:
@@ -457,8 +364,8 @@ def compare_forecasts(run: RunFolder, shop: Shop | None = None) -> ComparedForec
     Returns
     -------
     ComparedForecasts
-        Its ``calibration`` says how far the planner misses, its ``alarm`` whether promises were
-        broken beyond chance; its ``rows`` have promotions and segments too.
+        Its ``alarm`` says whether promises were broken beyond chance; its ``rows`` have promotions
+        and segments too.
 
     Examples
     --------

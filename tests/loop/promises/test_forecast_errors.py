@@ -10,7 +10,6 @@ from promolab.loop.promises import (
     PREDICTION_COLUMNS,
     ComparedForecasts,
     join_outcomes,
-    planner_calibration,
 )
 from promolab.loop.promises.assignment import typed
 from tests.refused import refused
@@ -40,11 +39,6 @@ def ledger(ratio=1.0, *, seed=0, weeks=WEEKS, waiting=2, unit=("", "")):
 
 def found_of(*args, **kwargs):
     return ComparedForecasts(join_outcomes(*ledger(*args, **kwargs)), currency="CNY")
-
-
-def corrections(found):
-    rows = found.frame[found.frame["multiply"] != 1.0]
-    return dict(zip(rows["measure"], rows["multiply"], strict=True))
 
 
 def test_promises_are_kept_in_the_readouts_interval_and_rates_stand_in_the_ledger():
@@ -77,35 +71,6 @@ def test_promises_are_kept_in_the_readouts_interval_and_rates_stand_in_the_ledge
     assert "Of 30 promises" in found.summary()
 
 
-def test_the_ratio_covers_the_truth_corrects_by_no_chance_and_is_least_squares():
-    hits, corrected = 0, 0
-    for seed in range(25):
-        found = planner_calibration(join_outcomes(*ledger(0.8, seed=seed, waiting=0)))
-        row = found.frame.set_index("measure").loc["redemptions"]
-        hits += int(row["ratio_low"] <= 0.8 <= row["ratio_high"])
-        corrected += "redemptions" in corrections(found)
-    assert hits >= 22 and corrected >= 24
-    even = [planner_calibration(join_outcomes(*ledger(seed=s, waiting=0))) for s in range(25)]
-    false = [len(corrections(one)) for one in even]
-    assert np.mean(false) / 3 < 0.12
-    rows = join_outcomes(*ledger(0.9, waiting=0))
-    row = planner_calibration(rows).frame.set_index("measure").loc["spend"]
-    mine = rows[rows["measure"] == "spend"]
-    slope = np.linalg.lstsq(mine[["said"]].to_numpy(), mine["came"].to_numpy(), rcond=None)[0]
-    assert row["ratio"] == pytest.approx(float(slope[0]), rel=1e-12)  # equal noise, equal weights
-
-
-def test_a_correction_is_said_and_waits_for_enough_weeks():
-    many = found_of(0.5, waiting=0).calibration
-    assert "of responses came" in many.summary().lower()
-    assert corrections(many)["redemptions"] == pytest.approx(0.5, abs=0.03)
-    assert "multiply the next forecasts by 0.49" in many.summary()
-    assert many.frame.set_index("measure").loc["redemptions", "share"] == 0.0
-    few = found_of(0.5, weeks=WEEKS[:3], waiting=0).calibration
-    assert corrections(few) == {}
-    assert "came ÷ said" in str(many.to_table())
-
-
 def test_whole_plans_are_told_and_the_first_page_shows_three_weeks():
     tables = [ledger(weeks=WEEKS[:4], waiting=0, unit=u) for u in (("", ""), ("7", ""), ("", "A"))]
     said, came = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
@@ -127,7 +92,6 @@ def test_of_nothing_it_says_so():
     empty = ComparedForecasts(nothing, currency="CNY")
     assert "No earlier week" in empty.summary() and "No earlier week" in str(empty.to_table())
     assert "No settled week" in empty.alarm.summary()
-    assert "Fewer than two" in empty.calibration.summary()
     refused("nothing to draw", empty.plot)
 
 
