@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -174,20 +175,14 @@ class Ledger:
         rows = {table: fitted(table, tables.get(table), week=name) for table in OF_A_WEEK}
         with writing(self.path, self.shop, self.wait) as con:
             before = self._state(con, name)
-            unchanged = before is not None and all(same(con, t, rows[t], name) for t in rows)
-            if before not in (None, "draft"):
-                if not unchanged:
-                    raise InputError(
-                        f"{name} is {before} in the ledger {self.path}, and never changes; what "
-                        "was to be written differs from it. Give another --ledger, or put the "
-                        "released week back"
-                    )
+            if before in (None, "draft"):
+                return self._replaced(con, {"weeks": weeks, **rows}, name)
+            if all(same(con, table, made, name) for table, made in rows.items()):
                 return self._advanced(con, name, before, state)
-            if unchanged and same(con, "weeks", weeks, name):
-                return False
-            for table, made in {"weeks": weeks, **({} if unchanged else rows)}.items():
-                replace_rows(con, table, made, name)
-            return True
+            raise InputError(
+                f"{name} is {before} in the ledger {self.path}, and never changes; what was to be "
+                "written differs from it. Give another --ledger, or put the released week back"
+            )
 
     def advance(self, week: str | Week, state: str) -> bool:
         """Note that a week's plan came to a later state; all else of it stays.
@@ -211,6 +206,15 @@ class Ledger:
             if before is None:
                 raise InputError(f"{name} is not in the ledger {self.path}; write it first")
             return self._advanced(con, name, before, state)
+
+    def _replaced(
+        self, con: DuckDBPyConnection, rows: Mapping[str, pd.DataFrame], week: str
+    ) -> bool:
+        """Put rows in the place of a week's, and tell whether any differed."""
+        new = {table: made for table, made in rows.items() if not same(con, table, made, week)}
+        for table, made in new.items():
+            replace_rows(con, table, made, week)
+        return bool(new)
 
     def _state(self, con: DuckDBPyConnection, week: str) -> str | None:
         found = con.execute("SELECT state FROM weeks WHERE week = ?", [week]).fetchone()
@@ -267,11 +271,7 @@ class Ledger:
             of = ["promotion_id", "known_at"]
             said = pd.MultiIndex.from_frame(rows[of])
             new = pd.concat([old[~pd.MultiIndex.from_frame(old[of]).isin(said)], rows])
-            new = fitted("outcomes", new)
-            if rows.empty or same(con, "outcomes", new, name):
-                return False
-            replace_rows(con, "outcomes", new, name)
-            return True
+            return self._replaced(con, {"outcomes": fitted("outcomes", new)}, name)
 
     def record_served(
         self, week: str | Week, decisions: pd.DataFrame, decision_propensities: pd.DataFrame
@@ -294,11 +294,7 @@ class Ledger:
         given = zip(SERVED, (decisions, decision_propensities), strict=True)
         rows = {table: fitted(table, frame, week=name) for table, frame in given}
         with writing(self.path, self.shop, self.wait) as con:
-            if all(same(con, table, made, name) for table, made in rows.items()):
-                return False
-            for table, made in rows.items():
-                replace_rows(con, table, made, name)
-            return True
+            return self._replaced(con, rows, name)
 
     def weeks(self) -> pd.DataFrame:
         """Return the weeks: week, as_of, state, run_key, ids (kind of customer ids)."""

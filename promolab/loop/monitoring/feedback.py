@@ -115,7 +115,7 @@ class Satisfaction(Result):
         }
 
 
-def _estimate(row: Mapping[Any, float] | pd.Series[float], name: str, n: int = 0) -> Estimate:
+def _estimate(row: Any, name: str, n: int = 0) -> Estimate:
     return Estimate.of((row[name + end] for end in ENDS), n)
 
 

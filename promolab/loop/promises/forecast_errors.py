@@ -331,7 +331,8 @@ class ComparedForecasts(Result):
         """Return the latest settled weeks: of each measure what came, and where it was to lie."""
         weeks = sorted(self.settled["week"].unique(), reverse=True)[:WEEKS_SHOWN]
         rows = self.frame[self.frame["week"].isin(weeks) & self.frame["came"].notna()]
-        rows = rows.assign(told=[self.say("came_where", **row) for row in rows.to_dict("records")])
+        facts: list[Any] = rows.to_dict("records")
+        rows = rows.assign(told=[self.say("came_where", **row) for row in facts])
         known = rows.pivot_table("told", "week", "measure", aggfunc="first").loc[weeks]
         return known.fillna("–").reset_index()
 

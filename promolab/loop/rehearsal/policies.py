@@ -157,7 +157,7 @@ def decide(
         choice = within(likeliest, chance.argmax(axis=1), truth.cost, asked.budget)
     else:
         order, cheapest = rng.permutation(n), int(truth.cost.mean(axis=0).argmin())
-        option = np.full(n, cheapest) if policy == EVERYONE else rng.integers(0, k, n)
+        option = np.full(n, cheapest) if policy == EVERYONE else np.asarray(rng.integers(0, k, n))
         choice = within(order, option, truth.cost, asked.budget)
     return _sure(going, truth, choice)
 
