@@ -18,8 +18,8 @@ WEEK = "2017-W44"
 AS_OF = datetime(2017, 10, 30, 4)
 
 
-def decisions(n: int = 5, chance: float = 0.5) -> pd.DataFrame:
-    columns = {"decision_id": [f"{WEEK}-{i}" for i in range(n)], "customer_id": np.arange(n)}
+def decisions(n: int = 5, chance: float = 0.5, week: str = WEEK) -> pd.DataFrame:
+    columns = {"decision_id": [f"{week}-{i}" for i in range(n)], "customer_id": np.arange(n)}
     columns |= {"ts": pd.Timestamp(AS_OF), "action": "18", "propensity": chance}
     columns |= {"planned_action": "18", "holdout": "none"}
     return pd.DataFrame(columns)

@@ -7,39 +7,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
 import pytest
 
 from promolab.errors import InputError, StepError
 from promolab.loop import ledger as module
 from promolab.loop.ledger import Ledger
 from promolab.loop.ledger_file import reading, writing
+from tests.loop.ledger.test_ledger import AS_OF, WEEK, decisions, said
 from tests.refused import refused
-
-AS_OF = datetime(2017, 10, 30, 4)
-ROWS = 2_000
-
-
-def decisions(week: str, rows: int = ROWS) -> pd.DataFrame:
-    ids = pd.RangeIndex(rows).to_series()
-    made = pd.DataFrame({"decision_id": week + ids.astype(str), "customer_id": ids})
-    return made.assign(ts=pd.Timestamp(AS_OF), action="18", propensity=0.5, holdout="none")
-
-
-def said(value: float) -> pd.DataFrame:
-    return pd.DataFrame({"measure": ["response_rate"], "value": [value]})
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Ledger.open(tmp_path_factory.mktemp("one") / "ledger.duckdb", shop="Ours", create=True)
-    rows = decisions("2017-W44", 20_000)
-    made.record_week("2017-W44", AS_OF, state="draft", decisions=rows, predictions=said(0.1))
+    rows = decisions(20_000)
+    made.record_week(WEEK, AS_OF, state="draft", decisions=rows, predictions=said(0.1))
     return made.path
 
 
@@ -90,12 +76,12 @@ def test_what_is_no_ledger_of_ours_is_refused_and_left_as_it_is(ledger, named):
     assert "--ledger" in said_of_it and "\n" not in said_of_it
     assert ledger.path.read_bytes() == before
     if named in ("truncated", "flipped"):  # which are seen where all of the file is read
-        refused("is damaged", ledger.decisions, "2017-W44")
+        refused("is damaged", ledger.decisions, WEEK)
     else:
         with pytest.raises(InputError):
             Ledger.open(ledger.path, shop="Ours", create=True).outcomes()
         with pytest.raises((InputError, StepError)):
-            ledger.record_outcomes("2017-W44", said(1.0), state="settled", known_at=AS_OF)
+            ledger.record_outcomes(WEEK, said(1.0), state="settled", known_at=AS_OF)
     assert ledger.path.read_bytes() == before
 
 
@@ -133,7 +119,7 @@ def test_who_holds_the_file_too_long_is_said(ledger):
     with reading(ledger.path, "Ours"):
         assert len(impatient.predictions()) == 1  # readers do not wait for each other
         with pytest.raises(StepError, match="held by another program"):
-            impatient.advance("2017-W44", "released")
+            impatient.advance(WEEK, "released")
     # a program that knows no lock beside the file
     code = f"import duckdb, sys; con = duckdb.connect({str(ledger.path)!r}); print(flush=True)"
     command, pipe = [sys.executable, "-c", f"{code}; sys.stdin.read()"], subprocess.PIPE
@@ -158,10 +144,10 @@ def test_what_fails_in_between_leaves_the_ledger_as_it_was(ledger, monkeypatch):
 
     monkeypatch.setattr(module, "replace_rows", full)
     with pytest.raises(StepError, match=r"could not be written \(.*No space left.*it is as it was"):
-        ledger.record_week("2017-W44", AS_OF, state="released", predictions=said(0.9))
+        ledger.record_week(WEEK, AS_OF, state="released", predictions=said(0.9))
     monkeypatch.undo()
     assert ledger.weeks()["state"].tolist() == ["draft"]
-    assert len(ledger.decisions("2017-W44")) == 20_000
+    assert len(ledger.decisions(WEEK)) == 20_000
     assert ledger.predictions()["value"].tolist() == [0.1]
 
 
@@ -170,7 +156,7 @@ def write_weeks(path: Path, writer: int, weeks: int) -> None:
     for number in range(weeks):
         week = f"20{20 + writer}-W{number + 1:02d}"
         for value in (0.5, 0.1):
-            rows = {"decisions": decisions(week, 200), "predictions": said(value)}
+            rows = {"decisions": decisions(200, week=week), "predictions": said(value)}
             ledger.record_week(week, AS_OF, state="draft", **rows)
         ledger.record_outcomes("2019-W01", said(writer), state="settled", known_at=AS_OF)
 

@@ -1,11 +1,11 @@
 """The alarm rings falsely in 5 % of years at most, and rings where the planner promises twice."""
 
 import numpy as np
-import pandas as pd
 from scipy.stats import multivariate_normal
 
 from promolab.loop.promises import join_outcomes, promise_alarm
 from promolab.loop.promises.forecast_errors import LEVEL, evidence
+from tests.loop.promises.test_forecast_errors import ledger
 
 WEEKS, RUNS = 52, 2_000
 
@@ -54,27 +54,17 @@ def test_evidence_is_a_martingale_and_of_two_weeks_that_of_densities_written_out
     assert np.isclose(evidence(off, spread, shared, size)[-1], expected, rtol=1e-9)
 
 
-def weeks_of(ratio, weeks, *, noise=20.0):
-    rng = np.random.default_rng(3)
+def spent(ratio, weeks):
     names = [f"2024-W{w:02d}" for w in range(1, weeks + 1)]
-    half = 1.645 * noise
-    said = pd.DataFrame({"week": names, "promotion_id": "", "segment": ""})
-    said["measure"] = "added_profit"
-    said = said.assign(value=100.0, ci_low=90.0, ci_high=110.0, level=0.9, n=500)
-    said = said.assign(readout_low=100 - half, readout_high=100 + half)
-    came = said[["week", "promotion_id", "segment", "measure", "level", "n"]].assign(
-        value=100 * ratio + noise * rng.normal(size=weeks), identification="randomised",
-        state="settled", known_at=pd.Timestamp("2024-12-30"),
-    )  # fmt: skip
-    came = came.assign(ci_low=came["value"] - half, ci_high=came["value"] + half)
-    return join_outcomes(said, came)
+    rows = join_outcomes(*ledger(ratio, weeks=names, waiting=0))
+    return rows[rows["measure"] == "spend"]
 
 
 def test_the_alarm_names_the_week_and_what_came_and_without_settled_weeks_is_still():
-    kept, broken = promise_alarm(weeks_of(1.0, 20)), promise_alarm(weeks_of(0.4, 20))
+    kept, broken = promise_alarm(spent(1.0, 20)), promise_alarm(spent(0.4, 20))
     assert not kept.rings and "No promise was broken beyond chance in 20" in kept.summary()
-    assert broken.rings and broken.measure == "added_profit" and 0.3 < broken.ratio < 0.5
-    assert broken.since in broken.summary() and "extra profit" in broken.summary()
+    assert broken.rings and broken.measure == "spend" and 0.3 < broken.ratio < 0.5
+    assert broken.since in broken.summary() and "extra spend" in broken.summary()
     assert broken.frame["week"].tolist()[-1] == "2024-W20"
-    none = weeks_of(1.0, 3).assign(state="provisional")
+    none = spent(1.0, 3).assign(state="provisional")
     assert "No settled week" in promise_alarm(none).summary()

@@ -372,7 +372,8 @@ def test_a_week_is_closed_when_its_windows_are_over(reports, source, tmp_path):
     closed = manifest(reports)["closed"]
     assert manifest(reports)["state"] == "closed" and closed["by"] == "ann"
     book = Ledger.open(reports / "ledger.duckdb", shop="Toy & Co")
-    held = {name: getattr(book, name)(WEEK) for name in ("decisions", "decision_propensities")}
+    chances = book.rows("decision_propensities", WEEK)
+    held = {"decisions": book.decisions(WEEK), "decision_propensities": chances}
     parts = {"sent": manifest(reports)["sent"]["outcomes"], "closed": closed}
     agrees("closed", facts_of_week(reports / WEEK) | facts_of_names(held) | {"manifest": parts})
 
