@@ -12,8 +12,6 @@ import pandas as pd
 
 from promolab.errors import InputError, StepError, nearest
 from promolab.folder import claim, whole
-from promolab.loop.promises.assignment import KEYS as OF_A_FIGURE
-from promolab.loop.promises.assignment import NUMBERS, OUTCOME_COLUMNS, PREDICTION_COLUMNS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -25,6 +23,8 @@ SCHEMA = 1
 """Version of the tables below; a ledger with a higher one is refused."""
 OUTCOME_STATES = ("provisional", "settled")
 
+KEYS_OF_A_FIGURE = ("week", "promotion_id", "segment", "measure")
+NUMBERS = ("value", "ci_low", "ci_high", "readout_low", "readout_high", "level")
 _DECISION = (
     *("week", "decision_id", "customer_id", "ts", "action", "propensity"),
     *("planned_action", "holdout"),
@@ -36,14 +36,22 @@ LEDGER_TABLES: Mapping[str, tuple[str, ...]] = {
     "decision_propensities": _CHANCE,
     "served": _DECISION,
     "served_propensities": _CHANCE,
-    "predictions": PREDICTION_COLUMNS,
+    "predictions": (
+        *KEYS_OF_A_FIGURE,
+        *("value", "ci_low", "ci_high", "readout_low", "readout_high"),
+        *("level", "n", "per", "identification"),
+    ),
     "models": ("week", "name", "fingerprint", "method", "decision", "reason"),
     "overrides": (
         *("week", "number", "kind", "promotion_id", "most", "customer_id", "reason", "planned"),
     ),
-    "outcomes": OUTCOME_COLUMNS,
+    "outcomes": (
+        *KEYS_OF_A_FIGURE,
+        *("value", "ci_low", "ci_high", "level", "n", "identification", "state", "known_at"),
+    ),
 }
-"""Table → its columns; beside them lies ``meta``."""
+"""Table → its columns; beside them lies ``meta``. The first interval of a prediction is of the
+expected value, the second holds what the readout will show."""
 _KINDS = dict.fromkeys(("propensity", *NUMBERS), ("DOUBLE", "float64"))
 _KINDS |= dict.fromkeys(("ts", "as_of", "known_at"), ("TIMESTAMP", "datetime64[us]"))
 _KINDS |= dict.fromkeys(("n", "number", "most", "planned"), ("BIGINT", "Int64"))
@@ -57,10 +65,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "decision_propensities": ("week", "decision_id", "action"),
     "served": ("week", "decision_id"),
     "served_propensities": ("week", "decision_id", "action"),
-    "predictions": OF_A_FIGURE,
+    "predictions": KEYS_OF_A_FIGURE,
     "models": ("week", "name"),
     "overrides": ("week", "number"),
-    "outcomes": (*OF_A_FIGURE, "known_at"),
+    "outcomes": (*KEYS_OF_A_FIGURE, "known_at"),
 }
 """What tells the rows of a table apart."""
 DEFAULTS = {"promotion_id": "", "segment": "", "holdout": "none", "level": 0.9}

@@ -1,6 +1,3 @@
-from .assignment import OUTCOME_COLUMNS as OUTCOME_COLUMNS
-from .assignment import PREDICTION_COLUMNS as PREDICTION_COLUMNS
-from .assignment import PROMISED_MEASURES as PROMISED_MEASURES
 from .forecast_errors import ComparedForecasts as ComparedForecasts
 from .forecast_errors import PromiseAlarm as PromiseAlarm
 from .forecast_errors import compare_forecasts

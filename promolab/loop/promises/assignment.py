@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ import pandas as pd
 
 from promolab.checks import columns_there
 from promolab.contract import NONE
+from promolab.loop.ledger_file import KEYS_OF_A_FIGURE as KEYS
+from promolab.loop.ledger_file import LEDGER_TABLES, NUMBERS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,39 +27,25 @@ RANDOMISED, UNKNOWN, COUNTED = "randomised", "not identified", "counted"
 """What a row rests on: comparison by chance, nothing, or a count that needs no comparison."""
 PROVISIONAL, SETTLED = "provisional", "settled"
 
-KEYS = ("week", "promotion_id", "segment", "measure")
-PREDICTION_COLUMNS = (
-    *KEYS,
-    *("value", "ci_low", "ci_high", "readout_low", "readout_high"),
-    *("level", "n", "per", "identification"),
-)
-"""Columns of predictions; the first interval is of the expected value, the second holds what the
-readout will show."""
-OUTCOME_COLUMNS = (
-    *KEYS,
-    *("value", "ci_low", "ci_high", "level", "n", "identification", "state", "known_at"),
-)
-"""Columns of outcomes."""
-NUMBERS = ("value", "ci_low", "ci_high", "readout_low", "readout_high", "level")
 _TEXTS = (*KEYS, "per", "identification", "state")
 
 
-def typed(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Return rows as a table with these columns, in one order.
+def typed(rows: Iterable[dict[str, Any]], table: str) -> pd.DataFrame:
+    """Return rows as a table of the ledger has them, in one order.
 
     Parameters
     ----------
     rows : iterable of dict
         What a row lacks is missing in it.
-    columns : sequence of str
-        `PREDICTION_COLUMNS` or `OUTCOME_COLUMNS`.
+    table : {"predictions", "outcomes"}
 
     Examples
     --------
     >>> row = {"week": "2024-W40", "measure": "spend", "value": 3}
-    >>> typed([row], PREDICTION_COLUMNS)["value"].tolist()
+    >>> typed([row], "predictions")["value"].tolist()
     [3.0]
     """
+    columns = LEDGER_TABLES[table]
     frame = pd.DataFrame(list(rows)).reindex(columns=list(columns))
     for name in columns:
         if name in NUMBERS:

@@ -19,7 +19,6 @@ from promolab.checks import level_of
 from promolab.folder import RunFolder
 from promolab.loop.promises.assignment import (
     COUNTED,
-    PREDICTION_COLUMNS,
     PROFIT,
     RANDOMISED,
     REDEMPTIONS,
@@ -98,14 +97,14 @@ def forecast_week(
     Returns
     -------
     DataFrame
-        `PREDICTION_COLUMNS`; no row where nobody gets anything.
+        As the ledger has predictions; no row where nobody gets anything.
     """
     level_of(level)
     now = moment_of(as_of)
     found = assigned_of(decisions, chances, segments=segments, clusters=partial(clusters, shop))
     offers = offers_of(shop, found)
     if not found.got.any() or not offers:
-        return typed((), PREDICTION_COLUMNS)
+        return typed((), "predictions")
     answers = None
     if response is not None and ratios is not None:
         answers = _Responses.read(shop, found, response, ratios)
@@ -120,7 +119,7 @@ def forecast_week(
             rows += [count, rates_of(count)]
         rows.append(head | money.spend(group, level, costs))
         rows.append(head | money.profit(group, level))
-    return typed(rows, PREDICTION_COLUMNS)
+    return typed(rows, "predictions")
 
 
 def run_forecast(run: RunFolder) -> pd.DataFrame:
@@ -134,12 +133,12 @@ def run_forecast(run: RunFolder) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `PREDICTION_COLUMNS`; no row where nobody is planned.
+        As the ledger has predictions; no row where nobody is planned.
     """
     there = run.table_path("planned").exists()
     planned = run.read_table("planned") if there else pd.DataFrame()
     if planned.empty:
-        return typed((), PREDICTION_COLUMNS)
+        return typed((), "predictions")
     from promolab.sources import load_shop
 
     shop = load_shop(run.path / "shop")

@@ -19,7 +19,6 @@ from promolab.features import known_until
 from promolab.folder import RunFolder, state_of
 from promolab.loop.promises.assignment import (
     COUNTED,
-    OUTCOME_COLUMNS,
     PROFIT,
     PROVISIONAL,
     RANDOMISED,
@@ -90,7 +89,7 @@ def week_outcomes(
     Returns
     -------
     DataFrame
-        `OUTCOME_COLUMNS`; no row before anything began, or of a week in
+        As the ledger has outcomes; no row before anything began, or of a week in
         which nobody got anything. Provisional until window, horizon and return days of all
         promotions are over. Where margins are not known there is no profit, and the spend is
         counted. The interval of a count is that of its expected value (Wilson).
@@ -105,7 +104,7 @@ def week_outcomes(
     found = assigned_of(decisions, chances, segments=segments, clusters=partial(clusters, shop))
     offers = offers_of(shop, found)
     if not found.got.any() or not offers or min(o.starts_at for o in offers) >= now:
-        return typed((), OUTCOME_COLUMNS)
+        return typed((), "outcomes")
     span = span_of(found, offers)
     told = {"week": week, "level": level, "known_at": now, "state": _state(shop, offers, span, now)}
     responded = _responded(shop, found, offers, now)
@@ -124,7 +123,7 @@ def week_outcomes(
             rows.append(head | spend_row(group, spent, level))
         else:
             rows += [head | part for part in money.of(group, level)]
-    return typed(rows, OUTCOME_COLUMNS)
+    return typed(rows, "outcomes")
 
 
 def past_outcomes(
@@ -146,7 +145,7 @@ def past_outcomes(
     Returns
     -------
     DataFrame
-        `OUTCOME_COLUMNS`, of weeks whose plan was released: a draft has no outcome.
+        As the ledger has outcomes, of weeks whose plan was released: a draft has no outcome.
     """
     now: datetime = run.as_of if as_of is None else as_of
     parts = []
@@ -159,7 +158,7 @@ def past_outcomes(
         plan = (earlier.read_table(name) for name in ("decisions", "decision_propensities"))
         found = week_outcomes(shop, *plan, as_of=now, week=str(week), segments=segments_of(earlier))
         parts.append(found)
-    return pd.concat(parts, ignore_index=True) if parts else typed((), OUTCOME_COLUMNS)
+    return pd.concat(parts, ignore_index=True) if parts else typed((), "outcomes")
 
 
 def segments_of(run: RunFolder) -> pd.Series[Any] | None:

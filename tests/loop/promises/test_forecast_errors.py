@@ -6,8 +6,6 @@ import pytest
 
 from promolab.display import say
 from promolab.loop.promises import (
-    OUTCOME_COLUMNS,
-    PREDICTION_COLUMNS,
     ComparedForecasts,
     join_outcomes,
 )
@@ -34,7 +32,7 @@ def ledger(ratio=1.0, *, seed=0, weeks=WEEKS, waiting=2, unit=("", "")):
             wide = {"ci_low": value - Q * noise, "ci_high": value + Q * noise}
             state = "provisional" if place >= len(weeks) - waiting else "settled"
             came.append(keys | {"value": value, **wide, "level": 0.9, "n": 900, "state": state})
-    return typed(said, PREDICTION_COLUMNS), typed(came, OUTCOME_COLUMNS)
+    return typed(said, "predictions"), typed(came, "outcomes")
 
 
 def found_of(*args, **kwargs):
@@ -88,7 +86,7 @@ def test_whole_plans_are_told_and_the_first_page_shows_three_weeks():
 
 
 def test_of_nothing_it_says_so():
-    nothing = join_outcomes(typed((), PREDICTION_COLUMNS), typed((), OUTCOME_COLUMNS))
+    nothing = join_outcomes(typed((), "predictions"), typed((), "outcomes"))
     empty = ComparedForecasts(nothing, currency="CNY")
     assert "No earlier week" in empty.summary() and "No earlier week" in str(empty.to_table())
     assert "No settled week" in empty.alarm.summary()

@@ -10,7 +10,8 @@ from promolab import UpliftModel, load_shop
 from promolab.campaign.worth import scored_log, week_worth
 from promolab.cleaning import known_by
 from promolab.features import decisions_experiment
-from promolab.loop.promises import PREDICTION_COLUMNS, forecast_week
+from promolab.loop.ledger_file import LEDGER_TABLES
+from promolab.loop.promises import forecast_week
 from promolab.loop.promises.forecasts import _shrunk, ends_of
 from promolab.loop.promises.windows import HORIZON, Span, held_by, noise_of, taken_off_each
 from promolab.metrics.pooling import past_ratios
@@ -44,7 +45,7 @@ def said(week):
 
 
 def test_rows_add_up_rates_are_of_those_contacted_and_the_readout_is_less_sure(said):
-    assert tuple(said.columns) == PREDICTION_COLUMNS
+    assert tuple(said.columns) == LEDGER_TABLES["predictions"]
     for measure in ("redemptions", "spend", "added_profit"):
         rows = said[said["measure"] == measure]
         whole = rows[(rows["promotion_id"] == "") & (rows["segment"] == "")]["value"].iloc[0]
@@ -115,7 +116,7 @@ def test_where_effects_are_not_known_no_profit_is_said_and_of_nobody_nothing(wee
     assert "redemptions" not in set(found["measure"])  # no model of responses was handed in
     shop, decisions, chances, worth, ts, _ = week
     found = forecast_week(shop, decisions.assign(action="none"), chances, worth, as_of=ts)
-    assert found.empty and tuple(found.columns) == PREDICTION_COLUMNS
+    assert found.empty and tuple(found.columns) == LEDGER_TABLES["predictions"]
 
 
 def test_intervals_of_counts_hold_and_what_looked_best_is_not_promised_too_much():

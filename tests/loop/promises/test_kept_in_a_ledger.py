@@ -11,8 +11,8 @@ from promolab import load_shop
 from promolab.display import say
 from promolab.folder import open_run
 from promolab.loop.ledger import Ledger
+from promolab.loop.ledger_file import LEDGER_TABLES
 from promolab.loop.promises import (
-    PREDICTION_COLUMNS,
     compare_forecasts,
     past_outcomes,
     run_forecast,
@@ -105,7 +105,9 @@ def test_a_plan_that_was_released_has_outcomes_and_a_draft_has_none(tmp_path, fo
 def test_what_came_due_since_the_last_report_is_told_now(tmp_path, followed):
     shop, *_ = followed
     fresh, made, later = looked_back(tmp_path, followed)
-    said = fresh.assign(readout_low=-1e9, readout_high=1e9, per="total")[list(PREDICTION_COLUMNS)]
+    said = fresh.assign(readout_low=-1e9, readout_high=1e9, per="total")[
+        list(LEDGER_TABLES["predictions"])
+    ]
     book = Ledger.open(tmp_path / "ledger.duckdb", shop="Toys", create=True)
     book.record_week("2024-W28", made.as_of, state="draft", predictions=said)
     assert compare_forecasts(later).rows.empty

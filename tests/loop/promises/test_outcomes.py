@@ -8,7 +8,8 @@ import pytest
 
 from promolab import load_shop
 from promolab.cleaning import known_by
-from promolab.loop.promises import OUTCOME_COLUMNS, week_outcomes
+from promolab.loop.ledger_file import LEDGER_TABLES
+from promolab.loop.promises import week_outcomes
 from promolab.loop.promises.assignment import Assigned, assigned_of
 from promolab.loop.promises.outcomes import _Money
 from promolab.loop.promises.windows import Span, brought_in
@@ -40,7 +41,7 @@ def settled(shop):
 
 def test_rows_have_the_ledgers_columns_and_responses_are_counted_by_hand(settled, shop):
     _, found = settled
-    assert tuple(found.columns) == OUTCOME_COLUMNS
+    assert tuple(found.columns) == LEDGER_TABLES["outcomes"]
     assert set(found["state"]) == {"settled"} and set(found["week"]) == {"2024-W30"}
     for measure in ("redemptions", "spend", "added_profit"):
         rows = found[found["measure"] == measure]
