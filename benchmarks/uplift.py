@@ -182,23 +182,6 @@ def _others(fold: np.ndarray) -> Callable[[int], np.ndarray]:
     return lambda number: fold != number
 
 
-@part("uplift", "ways to learn effects, compared")
-def compared() -> Iterator[Row]:
-    """Yield whether the method taken finds no less than half of what the best finds."""
-    from promolab import load_experiment
-    from promolab.compare import compare_effects
-
-    trial = load_experiment("hillstrom")
-    for arm, outcome in ((None, "visit"), (WOMEN, "visit"), (None, "spend")):
-        found = compare_effects(trial, outcome=outcome, arm=arm)
-        # Of the best only if that finds anything.
-        best = found.best if found.figure(found.best).ci_low > 0 else found.chosen
-        share = found.figure(found.chosen).value / found.figure(best).value
-        told = f"{found.chosen} is taken, {best} finds most"
-        what = f"Hillstrom, {arm or 'both e-mails'} on {outcome}: Qini of the method taken"
-        yield at_least(what, share, 0.5, "× the best's", told)
-
-
 # --- coverage ----------------------------------------------------------------------------------
 
 COVERED = {"covered_95": (0.93, 0.97), "covered_90": (0.87, 0.93), "error_over_sd": (0.93, 1.1)}

@@ -70,7 +70,7 @@ HEAVY = """
     campaign/test_readout.py test_cleaning.py report/running/test_kernel_pool.py
     campaign/worth/test_week_worth.py model/test_neural.py effects/test_coverage.py
     onboarding/test_proposal.py loop/promises/test_kept_in_a_ledger.py
-    compare/test_effect_methods.py simulated/test_promises.py policy/test_winners_curse.py
+    simulated/test_promises.py policy/test_winners_curse.py
     effects/test_arms.py effects/test_comparison.py simulated/test_goes_on.py
     scoring/test_shrink.py campaign/test_holdout.py features/test_growing.py
     metrics/test_coverage.py test_setup.py test_sentences.py campaign/test_forecasts.py

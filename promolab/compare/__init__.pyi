@@ -4,8 +4,6 @@ from .backtest import response_ratios as response_ratios
 from .backtest import run_backtest
 from .backtest import support as support
 from .cross_validation import pair_features as pair_features
-from .effect_methods import EffectComparison as EffectComparison
-from .effect_methods import compare_effects
 from .leaderboard import Leaderboard as Leaderboard
 from .leaderboard import compare_models
 from .model_selection import Method as Method
@@ -19,7 +17,6 @@ from .selection import importance_out_of_time, select_features
 
 __all__ = [
     "choose_method",
-    "compare_effects",
     "compare_models",
     "importance_out_of_time",
     "run_backtest",

@@ -152,8 +152,7 @@ class FeatureChoice(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return what all features change, where that was compared."""
-        gain = self.board.difference("all") if self.board else None
-        return {"gain": gain, "dated": bool(self.since)}
+        return {"gain": self.board.difference("all") if self.board else None}
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ class MethodChoice(Result):
             "search_state": none or ("failed" if self.not_searched else "none"),
             "given_why": self.features.why,
             "columns": self.features.columns,
-            "dated": bool(self.features.since),
+            "since": self.features.since,
         }
 
     def to_dict(self) -> dict[str, Any]:

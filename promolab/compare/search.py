@@ -207,7 +207,7 @@ class SearchResult(Result):
             "lost": [each for each in lost if each["n"]],
             "found": "better" if self.best else "none",
             "options": [{"option": name, "shown": _short(value)} for name, value in options],
-            "worth": "optimistic" if self.best else "unbiased",
+            "worth": bool(self.best),
             "side": "higher" if higher else "lower",
             "trials": len(self.frame),
             "shown": done.assign(at=done["trial"] + 1, best=so_far),

@@ -19,8 +19,6 @@ from .identification import Refused as Refused
 from .identification import UpliftChecks as UpliftChecks
 from .identification import Withheld as Withheld
 from .identification import spoken as spoken
-from .learner_selection import SharedPredictions as SharedPredictions
-from .learner_selection import predict_models as predict_models
 from .learners.two_part import EffectEvidence as EffectEvidence
 from .learners.two_part import effect_evidence as effect_evidence
 from .means import mean_of as mean_of

@@ -1,19 +1,16 @@
-"""Learners tried on the same rows: shrunk effects of the best, or what several models foretell."""
+"""Learners tried on the same rows, and the effects of the best, drawn to the average."""
 
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promolab.effects.checks import check_experiment
-from promolab.effects.identification import Identification
-from promolab.effects.learners.aipw import Design, Nuisance, kept_rows, steady
+from promolab.effects.learners.aipw import Design, steady
 from promolab.effects.learners.base_learners import base_learner
 from promolab.effects.learners.learners import KINDS, DRLearner, EffectModel, Shared
 from promolab.effects.shrinkage import (
@@ -26,7 +23,6 @@ from promolab.effects.shrinkage import (
     Shrinkage,
     calibrate,
     centred,
-    pooled_arms,
     pooled_scores,
 )
 from promolab.model.inputs import check_present
@@ -34,7 +30,6 @@ from promolab.model.inputs import check_present
 if TYPE_CHECKING:
     import pandas as pd
 
-    from promolab.contract import Experiment
     from promolab.effects.model import UpliftModel
     from promolab.effects.targeting import Targeting
 
@@ -96,8 +91,6 @@ class Candidates:
         The experiment, and what models of it share.
     kept : ndarray of bool of shape (n, K − 1)
         Rows that count in each arm's average.
-    nuisance : Nuisance, optional
-        What was estimated on the way before, if it is not to be again.
 
     Attributes
     ----------
@@ -110,12 +103,10 @@ class Candidates:
         fitted on all rows.
     """
 
-    def __init__(
-        self, model: UpliftModel, shared: Shared, kept: np.ndarray, nuisance: Nuisance | None = None
-    ) -> None:
+    def __init__(self, model: UpliftModel, shared: Shared, kept: np.ndarray) -> None:
         self.experiment, self.outcome, self.kept = shared.experiment, shared.outcome, kept
         self.make, self.learner = KINDS[model.kind], model._named()
-        self.setting = shared.setting(*model._learners(), nuisance)
+        self.setting = shared.setting(*model._learners())
         self.smooth = shared.smoothed(self.setting)
         self.fitted = self.make(shared.told_early(self.smooth))
         self.targeting: Targeting | None = None
@@ -293,107 +284,3 @@ def predict_folds(model: EffectModel, train: Callable[[int], Any], first: int = 
                 part.errors = False
                 effects[there] = part.fit(train(fold)).predict(Z[there])
     return effects
-
-
-ALONE = ("s", "t", "x")
-"""Kinds that learn from outcomes themselves, not from what is estimated on the way."""
-
-
-@dataclass(frozen=True)
-class SharedPredictions:
-    """What models predict forward on rows that all of them share.
-
-    Parameters
-    ----------
-    gamma : ndarray of shape (n,)
-        Doubly robust scores of the effect, the same for all models; nan where a row does not count.
-    effects : mapping of str to ndarray of shape (n,)
-        Predicted by models of the folds before the row's; nan in the first fold. Levels of two
-        folds differ by chance: an order within a fold.
-    seconds : mapping of str to float
-        What each takes by itself, shared parts included.
-    fold, cluster : ndarray of int of shape (n,)
-    outcome : str
-    identification : Identification
-    """
-
-    gamma: np.ndarray = field(repr=False)
-    effects: Mapping[str, np.ndarray] = field(repr=False)
-    seconds: Mapping[str, float]
-    fold: np.ndarray = field(repr=False)
-    cluster: np.ndarray = field(repr=False)
-    outcome: str
-    identification: Identification
-
-
-def predict_models(
-    experiment: Experiment,
-    models: Mapping[str, UpliftModel],
-    outcome: str | None = None,
-    *,
-    folds: int = 5,
-    seed: int = 0,
-    arm: object = None,
-    despite: Sequence[str] = (),
-    done: Callable[[str], object] = lambda name: None,
-) -> SharedPredictions:
-    """Let every model predict each fold from the folds before it.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    models : mapping of str to UpliftModel
-        Not fitted; their own folds and seeds are not used.
-    outcome : str, optional
-        The first by default.
-    folds, seed : int
-    arm : optional
-        The one that counts; by default all arms taken together.
-    despite : sequence of str
-        Names of checks to go on in spite of.
-    done : callable
-        Told the name of each model that is through.
-
-    Raises
-    ------
-    Refused
-        A check refuses the experiment.
-    """
-    first = next(iter(models.values()))
-    shared = Shared(experiment, outcome, folds, seed, first.clip)
-    rows = shared.rows
-    effects, seconds = {}, {}
-    with steady(rows.n * shared.X.shape[1]):
-        chances, _ = shared.chances
-        kept = kept_rows(chances, first._trim(experiment))
-        checks = check_experiment(experiment, outcome, propensity=chances, kept=kept)
-        checks.require(tuple(despite))
-        common = shared.nuisance(base_learner(DEFAULT))
-
-        def together(values: np.ndarray) -> np.ndarray:
-            if arm is None:
-                return pooled_arms(kept, rows.codes, values)[0]
-            place = experiment.treatments.index(arm)
-            return np.where(kept[:, place], values[:, place], np.nan)
-
-        for name, model in models.items():
-            ready = common if model.kind in ALONE else None
-            before = 0.0 if ready else shared.seconds(model._learners()[1])
-            begun = time.perf_counter()
-            predicted = Candidates(model, shared, kept, ready).forward.predicted
-            seconds[name] = before + time.perf_counter() - begun
-            # Which learner did best so far, and how far arms differ, is told by the same scores.
-            forward = Forward(predicted, common.gamma, kept, rows.fold, rows.folds)
-            effects[name] = together(_absolute(forward))
-            done(name)
-    gamma = together(common.gamma)
-    right = checks.identification
-    return SharedPredictions(
-        gamma, effects, seconds, shared.fold, rows.cluster, shared.outcome, right
-    )
-
-
-def _absolute(forward: Forward) -> np.ndarray:
-    """Return the average of earlier folds and the predicted deviation from it, (n, K − 1)."""
-    average = np.array([forward.averages(fold) for fold in range(forward.folds)])
-    return np.asarray(average[forward.fold] + forward.scaled)

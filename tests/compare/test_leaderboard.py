@@ -112,8 +112,8 @@ def test_what_one_model_cannot_predict_is_left_out_for_all(pairs: pd.DataFrame) 
     kept = set(alone.by_promotion["promotion_id"]) - {"p2"}
     assert set(found.rows["promotion_id"]) == kept
     assert "4 promotions could not be predicted" in found.summary()
-    with pytest.raises(InputError, match="'picky' could learn in no fold: too few rows"):
-        compare_models(pairs[pairs["customer_id"] < 40], {"picky": Picky}, min_positives=5)
+    few, said = pairs[pairs["customer_id"] < 40], "'picky' could learn in no fold: too few rows"
+    refused(said, compare_models, few, {"picky": Picky}, min_positives=5)
 
 
 def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
@@ -172,7 +172,6 @@ def test_words_and_figures_are_the_same_again(board: Leaderboard, pairs: pd.Data
     assert plain["recommended"] == "logistic"
     value = plain["models"]["spend alone"]["log_loss"]
     assert value["difference"]["ci_low"] < value["difference"]["value"]
-    assert board.plot().get_xlabel() == "difference in AUC to one feature"
     assert "log-loss" in replace(board, metric="log_loss").plot().get_xlabel()
     ax = replace(board, level=0.9).plot_roc()
     assert ax.get_legend().get_title().get_text().startswith("AUC [90 %]")
@@ -182,10 +181,8 @@ def test_words_and_figures_are_the_same_again(board: Leaderboard, pairs: pd.Data
     assert len({style for style, _ in looks}) == 3  # told apart without colour
     refused("metric = 'lift' is unknown", board.recommend, "lift")
     again = compare_models(pairs.sample(frac=1, random_state=1), MODELS)
-    drop = ["seconds"]
-    pd.testing.assert_frame_equal(
-        again.frame.drop(columns=drop), board.frame.drop(columns=drop), rtol=1e-6, atol=2e-3
-    )
+    one, two = (each.frame.drop(columns="seconds") for each in (again, board))
+    pd.testing.assert_frame_equal(one, two, rtol=1e-6, atol=2e-3)
 
 
 def test_a_leak_is_alarmed_in_the_summary_with_the_column_that_tells_it(pairs, board):
@@ -211,13 +208,12 @@ def test_the_outcome_that_a_frame_knows_need_not_be_named_and_wrong_calls_are_re
     refused("the frame has the outcomes open, spend; say which", compare_models, frame)
     refused("did you mean 'logistic'", compare_models, pairs, ["logistc"])
     refused("did you mean 'log_loss'", compare_models, pairs, ["logistic"], metric="logloss")
-    with pytest.raises(InputError, match="nothing to compare models on: none had ended"):
-        compare_models(pairs[pairs["promotion_id"] == "p0"], ["logistic"])
-    with pytest.raises(InputError, match="rows predicted have redeemed = 0"):
-        late = pairs["promotion_id"].isin(["p2", "p3", "p4", "p5", "p6"])
-        compare_models(
-            pairs.assign(redeemed=pairs["redeemed"].where(~late, 0)), ["logistic"], min_positives=5
-        )
+    first = pairs[pairs["promotion_id"] == "p0"]
+    refused("to compare models on: none had ended", compare_models, first, ["logistic"])
+    taught = pairs["promotion_id"].isin(["p0", "p1"])
+    none = pairs.assign(redeemed=pairs["redeemed"].where(taught, 0))
+    said = "rows predicted have redeemed = 0"
+    refused(said, compare_models, none, ["logistic"], min_positives=5)
     refused("give at least one", compare_models, pairs, [])
     refused("logistic twice", compare_models, pairs, ["logistic", "logistic"])
     refused("folds = 1", compare_models, pairs, ["logistic"], folds=1)

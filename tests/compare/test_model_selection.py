@@ -49,11 +49,7 @@ def test_the_recommended_method_is_used(pairs: pd.DataFrame) -> None:
     assert "which the comparison recommends" in choice.why
     kept = choice.to_dict()
     assert kept["model"] == choice.kind and set(kept["methods"]["models"]) == {"logistic", "tree"}
-    shown = choice.board.to_table().text
-    for name in ("logistic", "tree"):
-        value = float(choice.board.to_frame().set_index("model").loc[name, "auc"])
-        assert f"{value:.2f} [" in shown
-    assert "AUC less that of logistic" in shown
+    assert "AUC less that of logistic" in choice.board.to_table().text
 
 
 def test_without_a_comparison_or_contacts_the_page_says_so(pairs: pd.DataFrame) -> None:
@@ -149,7 +145,7 @@ def test_the_first_is_the_challenger_and_one_better_beyond_noise_says_why() -> N
     assert found.to_dict()["auc_difference"]["ci_low"] > 0
     # The other way round it is worse, and nothing changes.
     back = challenge_champion(made_pairs(), BETTER, OLD)
-    assert back.decision == "kept" and back.difference.ci_low > 0 and "worse" in back.reason
+    assert back.decision == "kept" and back.difference.ci_low > 0 and "not better" in back.reason
     assert back.difference.value == pytest.approx(-found.difference.value, abs=1e-12)
     assert nonsense(f"{found.reason}\n{back.reason}") == []
 
@@ -160,10 +156,8 @@ def test_noise_replaces_nothing_and_one_that_was_asked_for_is_used() -> None:
         for k in range(8)
     ]
     assert decisions.count("replaced") <= 1
-    assert (
-        challenge_champion(made_pairs(), OLD, Method("logistic", {"l2": 30.0}, ("plain",))).board
-        is None
-    )
+    same = Method("logistic", {"l2": 30.0}, ("plain",))
+    assert challenge_champion(made_pairs(), OLD, same).board is None
     found = challenge_champion(made_pairs(), BETTER, OLD, insisted=True)
     assert found.decision == "replaced" and "as asked for" in found.reason
     gone = challenge_champion(made_pairs().drop(columns="hidden"), BETTER, OLD)
@@ -182,7 +176,7 @@ def test_the_week_uses_what_is_kept() -> None:
     assert kept.replacement.decision == "kept"
     assert kept.features.columns == ["hidden", "plain"] and kept.options == {"l2": 100.0}
     assert kept.make().get_params()["l2"] == 100.0
-    assert "kept from 2024-W10" in kept.summary() and nonsense(kept.summary()) == []
+    assert "kept from before (2024-W10)" in kept.summary() and nonsense(kept.summary()) == []
     # What metrics.json keeps of it is the next week's champion, and then it is the same.
     again = choose_method(pairs, "logistic", champion=kept.to_dict() | {"week": "2024-W11"})
     assert again.features.columns == kept.features.columns

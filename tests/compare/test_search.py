@@ -141,12 +141,7 @@ def test_words_figure_and_a_leak_with_its_column(found: SearchResult, pairs: pd.
     words = found.summary()
     assert words.startswith("10 trials of logistic") and "optimistic" in words
     assert "=)" not in words  # a page's reader has no parameters to set
-    plain = found.to_dict()
-    assert plain["trials"] == 10
-    assert plain["advantage"]["ci_low"] < plain["advantage"]["ci_high"]
-    ax = found.plot()
-    named = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert named[:2] == ["a trial", "the best so far"] and ax.get_ylabel() == "log-loss"
+    assert found.to_dict()["trials"] == 10 and found.plot().get_ylabel() == "log-loss"
     assert found.leakage == "" and "Alarm" not in found.summary()
     leaky = pairs.assign(opened=pairs["redeemed"] + 0.1 * pairs["customer_id"].mod(3))
     told = search_options(leaky, "tree", trials=1, folds=2)

@@ -1,6 +1,7 @@
 """What each learner finds, and which of them survive a broken model on the way."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -12,7 +13,9 @@ from promolab.contract import Experiment
 from promolab.effects.learner_selection import predict_folds
 from promolab.effects.learners.learners import Blend
 from promolab.effects.model import UpliftModel
+from promolab.effects.shrinkage import place_within
 from promolab.errors import InputError
+from promolab.metrics import qini
 from tests.effects.made_up import assign, frame, targeted_chances, trial
 from tests.refused import refused
 
@@ -70,6 +73,25 @@ def test_effects_of_training_rows_come_from_models_that_did_not_see_them(kind):
         )
     )
     assert seen > unseen + 0.2
+
+
+def test_an_x_learner_finds_nothing_forward_where_nobody_gains():
+    # One whose outcome models had seen the fold to predict found 0.04, by 6 errors.
+    found = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        rows = pd.DataFrame(rng.normal(size=(600, 4)), columns=list("abcd"))
+        rows["customer_id"], rows["mail"] = np.arange(600), rng.integers(0, 2, 600)
+        rows["y"] = np.exp(rng.normal(size=600)) + rows["a"]
+        even = np.full((600, 2), 0.5)
+        money = Experiment(rows, "mail", 0, list("abcd"), ["y"], propensity=even)
+        model = UpliftModel("x", "linear").fit(money, despite=["balance"])
+        place = place_within(model.forward_.order[:, 0], model.fold_)
+        known = np.isfinite(place)
+        found.append(qini(None, None, place[known], gamma=model.forward_.gamma[known, 0]))
+    values = np.array([each.qini for each in found])
+    assert values.mean() < 2.5 * values.std(ddof=1) / 24**0.5
+    assert sum(each.ci_low > 0 for each in found) <= 3
 
 
 class Always:

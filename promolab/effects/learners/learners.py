@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -322,7 +321,7 @@ class Shared:
         self.fold = folds_of(experiment.frame[experiment.customer_id], folds, seed)
         self.rows = rows_of(experiment, outcome, self.fold, folds, seed)
         self._columns: dict[str, tuple[Design, np.ndarray]] = {}
-        self._nuisances: dict[Any, tuple[Nuisance, float]] = {}
+        self._nuisances: dict[Any, Nuisance] = {}
         self._others: dict[str, Rows] = {}
 
     def columns(self, style: str) -> tuple[Design, np.ndarray]:
@@ -339,30 +338,19 @@ class Shared:
             return self.experiment.propensity, 0
         return estimate_propensity(self.rows, self.columns("encoded")[1], self.clip)
 
-    def nuisance(self, learner: BaseLearner) -> Nuisance:
+    def nuisance(self, learner: BaseLearner, other: str = "") -> Nuisance:
         """Return expected outcomes and scores; learners that predict outcomes alike share them."""
-        return self._nuisance(learner)[0]
-
-    def seconds(self, learner: BaseLearner) -> float:
-        """Return what they took, whichever model asked first."""
-        return self._nuisance(learner)[1]
-
-    def _nuisance(self, learner: BaseLearner, other: str = "") -> tuple[Nuisance, float]:
         key = learner.outcome, other
         if key not in self._nuisances:
             design, Z = self.columns(learner.style)
-            begun = time.perf_counter()
             rows = self._others.get(other, self.rows)
-            found = fit_nuisance(rows, Z, design, learner, *self.chances)
-            self._nuisances[key] = found, time.perf_counter() - begun
+            self._nuisances[key] = fit_nuisance(rows, Z, design, learner, *self.chances)
         return self._nuisances[key]
 
-    def setting(
-        self, learner: BaseLearner, outcome_learner: BaseLearner, nuisance: Nuisance | None = None
-    ) -> Setting:
-        """Return all that an effect model learns from; what was estimated before may be given."""
+    def setting(self, learner: BaseLearner, outcome_learner: BaseLearner) -> Setting:
+        """Return all that an effect model learns from."""
         (design, Z), (there, W) = self.columns(learner.style), self.columns(outcome_learner.style)
-        nuisance = nuisance or self.nuisance(outcome_learner)
+        nuisance = self.nuisance(outcome_learner)
         return Setting(self.rows, Z, design, learner, W, there, outcome_learner, nuisance)
 
     def told_early(self, setting: Setting) -> Setting:
@@ -389,5 +377,5 @@ class Shared:
 
     def _of_other(self, setting: Setting, name: str, rows: Rows) -> Setting:
         rows = self._others.setdefault(name, rows)
-        nuisance = self._nuisance(setting.outcome_learner, name)[0]
+        nuisance = self.nuisance(setting.outcome_learner, name)
         return replace(setting, rows=rows, nuisance=nuisance)
