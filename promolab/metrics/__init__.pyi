@@ -10,7 +10,7 @@ from .leakage import r_squared_alone as r_squared_alone
 from .leakage import told_too_good as told_too_good
 from .leakage import warn_of_leakage as warn_of_leakage
 from .off_policy import PolicyValue as PolicyValue
-from .off_policy import compare_policies, policy_value
+from .off_policy import policy_value
 from .pooling import PastRatios as PastRatios
 from .pooling import Spread as Spread
 from .pooling import past_ratios as past_ratios
@@ -37,8 +37,7 @@ from .reliability import calibration
 from .reliability import row_losses as row_losses
 from .uplift import qini, rate
 from .uplift._inputs import aipw_scores as aipw_scores
-from .uplift.gain_curve import compare_qini, cost_curve
-from .uplift.gain_curve import funded as funded
+from .uplift.gain_curve import compare_qini
 from .uplift.subgroup_effects import effect_calibration
 
 __all__ = [
@@ -47,9 +46,7 @@ __all__ = [
     "calibration",
     "compare",
     "compare_auc",
-    "compare_policies",
     "compare_qini",
-    "cost_curve",
     "effect_calibration",
     "lift",
     "measure",

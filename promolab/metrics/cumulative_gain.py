@@ -18,7 +18,7 @@ from promolab.metrics._inputs import (
     ranked_rows,
     rows_of,
 )
-from promolab.results import Estimate, Result
+from promolab.results import Estimate
 from promolab.stats import cluster_sums, share_interval
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LiftPoint(Result):
+class LiftPoint:
     """The top of a list down to one depth.
 
     Parameters

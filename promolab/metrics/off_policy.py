@@ -1,4 +1,4 @@
-"""A policy's value from logged decisions, what it rests on, and the difference of two policies.
+"""A policy's value from logged decisions, and what it rests on.
 
 With w = π(A|x) ÷ p the weight of a decision, q̂ the predicted reward, q̂(π) = Σ π(a|x) q̂(x, a), and ŵ
 the weight that is used, all estimators are one formula with other weights and predictions:
@@ -30,7 +30,7 @@ from promolab.checks import (
 from promolab.errors import InputError
 from promolab.metrics._inputs import HasEstimate, codes_of
 from promolab.results import Estimate
-from promolab.stats import StdError, around, estimate_of, positive_interval, spread_of, two_sided
+from promolab.stats import StdError, around, estimate_of, positive_interval, spread_of
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -321,8 +321,8 @@ def _left_out(log: Logged, used: np.ndarray, level: float) -> float:
 
 
 @dataclass(frozen=True)
-class OffPolicy(HasEstimate):
-    """A figure of policies that were not the ones that acted.
+class PolicyValue(HasEstimate):
+    """What a policy would have earned per decision.
 
     Parameters
     ----------
@@ -342,41 +342,6 @@ class OffPolicy(HasEstimate):
     level : float
     uneven : bool
         Whether a few heavy weights decide (`UNEVEN`), so that no level can be stated.
-    """
-
-    estimator: str
-    estimate: Estimate
-    std_error: float
-    bias_bound: float
-    limit: float | None
-    n: int
-    clusters: int
-    level: float
-    uneven: bool
-
-    @property
-    def consistent(self) -> bool:
-        """Whether many decisions bring the figure to the truth, so that it has an interval."""
-        return not Asked(self.estimator, self.limit, (0.0, 0.0), self.level).biased
-
-    @property
-    def ends(self) -> str:
-        """What the ends are: ``interval``, ``uneven`` (no level can be stated) or ``biased``."""
-        return "biased" if not self.consistent else "uneven" if self.uneven else "interval"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
-        return super().to_dict() | {"consistent": self.consistent}
-
-
-@dataclass(frozen=True)
-class PolicyValue(OffPolicy):
-    """What a policy would have earned per decision.
-
-    Parameters
-    ----------
-    estimator, estimate, std_error, bias_bound, limit, n, clusters, level, uneven
-        As in `OffPolicy`.
     reason : str
         Why this estimator: ``asked`` for, or because rewards were ``predicted`` or ``unpredicted``.
     limit_chosen : bool
@@ -396,6 +361,15 @@ class PolicyValue(OffPolicy):
         0 where nothing is.
     """
 
+    estimator: str
+    estimate: Estimate
+    std_error: float
+    bias_bound: float
+    limit: float | None
+    n: int
+    clusters: int
+    level: float
+    uneven: bool
     reason: str
     limit_chosen: bool
     logged: Estimate
@@ -407,9 +381,23 @@ class PolicyValue(OffPolicy):
     bias: Estimate
 
     @property
+    def consistent(self) -> bool:
+        """Whether many decisions bring the figure to the truth, so that it has an interval."""
+        return not Asked(self.estimator, self.limit, (0.0, 0.0), self.level).biased
+
+    @property
+    def ends(self) -> str:
+        """What the ends are: ``interval``, ``uneven`` (no level can be stated) or ``biased``."""
+        return "biased" if not self.consistent else "uneven" if self.uneven else "interval"
+
+    @property
     def supported(self) -> bool:
         """Whether weights average 1 within noise, as they must."""
         return self.mean_weight.ci_low <= 1 <= self.mean_weight.ci_high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        return super().to_dict() | {"consistent": self.consistent}
 
     def facts(self) -> dict[str, Any]:
         """Return which way the value lies of what was earned, and what it rests on."""
@@ -420,30 +408,6 @@ class PolicyValue(OffPolicy):
             "than": "above" if above else "below" if below else "unsure",
             "customers": self.clusters if self.clusters < self.n else 0,
         }
-
-
-@dataclass(frozen=True)
-class PolicyComparison(OffPolicy):
-    """What one policy would have earned less what another would, on the same decisions.
-
-    Parameters
-    ----------
-    estimator, estimate, std_error, bias_bound, limit, n, clusters, level, uneven
-        As in `OffPolicy`, of the difference.
-    p_value : float
-        Two-sided, of no difference; nan where the estimator is biased.
-    value_a, value_b : float
-        The two values.
-    """
-
-    p_value: float
-    value_a: float
-    value_b: float
-
-    @property
-    def difference(self) -> float:
-        """The first less the second."""
-        return self.value
 
 
 def policy_value(
@@ -530,16 +494,19 @@ def policy_value(
     rows, q, asked = _asked(log, chances, q_hat, estimator, limit, level)
     found = found_of(rows, chances, q, asked)
     effective = _enough(rows, found, asked, least_effective)
-    figures = found.value, found.added, found.bias_bound
     weight, spread = found.weight, spread_of(found.added / rows.n, rows.cluster)
-    ends = _ends(rows, found, spread, asked)
-    told = _told(
-        rows, *figures, asked, found.limit, asked.span, ends, _is_uneven(rows, chances, effective)
-    )
     top = max(1, round(HEAVIEST * rows.n))
     missing = found.value - found.full[0]
     return PolicyValue(
-        *told,
+        asked.name,
+        Estimate(found.value, *_ends(rows, found, spread, asked), rows.n),
+        spread.std_error,
+        found.bias_bound,
+        found.limit,
+        rows.n,
+        rows.units,
+        level,
+        bool(effective < UNEVEN * rows.taken(chances).sum()),
         "asked" if estimator is not None else "unpredicted" if q is None else "predicted",
         asked.limit is None and found.limit is not None,
         _mean(rows, rows.reward, level),
@@ -550,65 +517,6 @@ def policy_value(
         float((weight == 0).mean()),
         estimate_of(missing, (found.added - found.full[1]) / rows.n, rows.cluster, level),
     )
-
-
-def compare_policies(
-    log: pd.DataFrame,
-    policy_a: ArrayLike,
-    policy_b: ArrayLike,
-    q_hat: ArrayLike | None = None,
-    estimator: str | None = None,
-    *,
-    limit: float | None = None,
-    least_effective: float | None = None,
-    level: float = 0.95,
-) -> PolicyComparison:
-    """Difference of two policies' values on the same decisions, paired.
-
-    What both owe to the same rewards cancels, so the interval is narrower than those of the two
-    values suggest.
-
-    Parameters
-    ----------
-    log, q_hat, estimator, limit, least_effective, level
-        As `policy_value`.
-    policy_a, policy_b : array-like of shape (n, K)
-        As its ``policy``.
-
-    Returns
-    -------
-    PolicyComparison
-
-    Raises
-    ------
-    InputError
-        As `policy_value`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> log = pd.DataFrame({"action": [0, 1] * 50, "reward": [1.0, 2.0] * 50, "propensity": 0.5})
-    >>> never, always = np.tile([1.0, 0.0], (100, 1)), np.tile([0.0, 1.0], (100, 1))
-    >>> compare_policies(log, always, never).difference
-    1.0
-    """
-    policy_a, policy_b, q_hat = _by_label(log, policy_a=policy_a, policy_b=policy_b, q_hat=q_hat)
-    pair = [policy_of(policy_a, "policy_a"), policy_of(policy_b, "policy_b")]
-    table_like("policy_b", pair[1], pair[0])
-    rows, q, asked = _asked(log, pair[0], q_hat, estimator, limit, level)
-    a, b = (found_of(rows, chances, q, asked) for chances in pair)
-    uneven = [
-        _is_uneven(rows, chances, _enough(rows, found, asked, least_effective))
-        for chances, found in zip(pair, (a, b), strict=True)
-    ]
-    added, bound = a.added - b.added, a.bias_bound + b.bias_bound
-    apart = asked.span[1] - asked.span[0]
-    figures = a.value - b.value, added, bound
-    spread = spread_of(added / rows.n, rows.cluster)
-    ends = _ends_apart(rows, a, b, spread, asked)
-    told = _told(rows, *figures, asked, limit, (-apart, apart), ends, any(uneven))
-    p = two_sided(a.value - b.value, spread.std_error, spread.degrees)
-    return PolicyComparison(*told, float("nan") if asked.biased else p, a.value, b.value)
 
 
 def _by_label(log: pd.DataFrame, **tables: Any) -> list[Any]:
@@ -663,66 +571,18 @@ def _enough(rows: Logged, found: Found, asked: Asked, least: float | None) -> fl
     return effective
 
 
-def _told(
-    rows: Logged,
-    value: float,
-    added: np.ndarray,
-    bound: float,
-    asked: Asked,
-    limit: float | None,
-    span: tuple[float, float],
-    ends: tuple[float, float],
-    uneven: bool,
-) -> tuple[str, Estimate, float, float, float | None, int, int, float, bool]:
-    """Return what `OffPolicy` holds; biased ones' ends go no further than the truth can."""
-    error, (low, high) = spread_of(added / rows.n, rows.cluster).std_error, ends
-    if asked.biased:
-        low = min(max(low - bound, span[0]), value)
-        high = max(min(high + bound, span[1]), value)
-    shown = Estimate(value, low, high, rows.n)
-    return asked.name, shown, error, bound, limit, rows.n, rows.units, asked.level, uneven
-
-
-def _is_uneven(rows: Logged, chances: np.ndarray, effective: float) -> bool:
-    """Return whether few of the decisions count that the policy would have taken, by its chance."""
-    return bool(effective < UNEVEN * rows.taken(chances).sum())
-
-
 def _ends(rows: Logged, found: Found, spread: StdError, asked: Asked) -> tuple[float, float]:
     """Return a value's ends, symmetric in its logarithm where rewards cannot be below 0.
 
-    Few heavy weights make its distribution lean that way, and a symmetric interval too low.
+    Few heavy weights make its distribution lean that way, and a symmetric interval too low. Of a
+    biased one the ends hold the bias bound, too, and go no further than rewards can.
     """
-    positive = not asked.biased and found.value > 0 and rows.reward.min() >= 0
+    if asked.biased:
+        low, high = around(found.value, spread, asked.level)
+        low = min(max(low - found.bias_bound, asked.span[0]), found.value)
+        return low, max(min(high + found.bias_bound, asked.span[1]), found.value)
+    positive = found.value > 0 and rows.reward.min() >= 0
     return (positive_interval if positive else around)(found.value, spread, asked.level)
-
-
-def _ends_apart(
-    rows: Logged, a: Found, b: Found, spread: StdError, asked: Asked
-) -> tuple[float, float]:
-    """Return a difference's ends: each lies as far as the values' own ends make it.
-
-    The half width of its standard error is stretched as those of the two values are, each by the
-    part of the difference's variance that is its own.
-    """
-    value = a.value - b.value
-    half = around(value, spread, asked.level)[1] - value
-    if not 0 < half < np.inf:
-        return value - half, value + half
-    (below, above, one), (under, over, other) = (_stretched(rows, f, asked) for f in (a, b))
-    mine = float(np.clip(0.5 + (one - other) / spread.std_error**2 / 2, 0, 1))
-    low, high = mine * below + (1 - mine) * over, mine * above + (1 - mine) * under
-    return value - half * low, value + half * high
-
-
-def _stretched(rows: Logged, found: Found, asked: Asked) -> tuple[float, float, float]:
-    """Return how far a value's ends lie, in symmetric half widths, and its variance."""
-    spread = spread_of(found.added / rows.n, rows.cluster)
-    half = around(found.value, spread, asked.level)[1] - found.value
-    low, high = _ends(rows, found, spread, asked)
-    if not 0 < half < np.inf:
-        return 1.0, 1.0, 0.0
-    return (found.value - low) / half, (high - found.value) / half, spread.std_error**2
 
 
 def _mean(rows: Logged, values: np.ndarray, level: float) -> Estimate:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.checks import choice, columns_there, level_of, refuse, whole_number
 from promolab.errors import InputError
-from promolab.results import Estimate, Result
+from promolab.results import Estimate
 from promolab.stats import t_quantile
 
 AMONG = ("all", "repeat", "new")
@@ -20,7 +19,7 @@ MEASURES = ("ndcg", "recall", "hit_rate")
 
 
 @dataclass(frozen=True)
-class RecommendationQuality(Result):
+class RecommendationQuality:
     """How much of what customers bought stood on their lists, and what stood there.
 
     Parameters
@@ -63,13 +62,6 @@ class RecommendationQuality(Result):
     without: int
     frame: pd.DataFrame = field(repr=False)
     level: float = 0.95
-
-    def facts(self) -> dict[str, Any]:
-        """Return how many bought what counts, and whether it is told what is bought again."""
-        return {
-            "bought": self.customers - self.without,
-            "again": self.among == "all" and self.repeats.n > 0,
-        }
 
 
 def recommendation(

@@ -12,8 +12,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from benchmarks.metrics import BIASED, CONSISTENT, covered, drawn, predicted
-from promolab.errors import InputError
-from promolab.metrics import compare_policies, policy_value
+from promolab.metrics import policy_value
 from promolab.metrics.off_policy import PolicyValue
 from tests.draws import bounds, draws
 from tests.refused import refused
@@ -144,7 +143,7 @@ def test_what_is_taken_by_default_is_explained(tmp_path):
     assert told.to_dict()["consistent"] is True
     assert PolicyValue.load(told.save(tmp_path / "value.zip")) == told
     biased = policy_value(log, policy, q, "switch")
-    for result in (plain, told, biased, compare_policies(log, policy, policy[::-1], q)):
+    for result in (plain, told, biased):
         assert nonsense(result.summary()) == []
 
 
@@ -220,21 +219,10 @@ def test_a_real_log_evaluates_the_other_policy():
     shares = pd.crosstab(bts["position"], bts["action"], normalize="index")
     shares = shares.reindex(columns=range(actions), fill_value=0.0)
     policy = shares.loc[random["position"]].to_numpy()
+    earned, off = bts["reward"].mean(), 3 * (bts["reward"].mean() / 1e4) ** 0.5
     for estimator in ("ips", "snips"):
         found = policy_value(random, policy, estimator=estimator)
-        assert found.supported
-        assert found.ci_low <= bts["reward"].mean() + 3 * (bts["reward"].mean() / 1e4) ** 0.5
-        assert found.ci_high >= bts["reward"].mean() - 3 * (bts["reward"].mean() / 1e4) ** 0.5
-
-    # The other way round few items carry nearly all weight: told, or refused.
-    try:
-        back = policy_value(bts, np.full((len(bts), actions), 1 / actions))
-    except InputError as error:
-        assert "too little of what the policy does" in str(error)
-    else:
-        assert back.effective_n < 0.5 * len(bts)
-        mean = random["reward"].mean()
-        assert back.ci_low - 3 * (mean / 1e4) ** 0.5 <= mean <= back.ci_high + 3 * mean
+        assert found.supported and found.ci_low - off <= earned <= found.ci_high + off
 
 
 def rarely_treated(rng, n: int, slope: float | None) -> tuple[pd.DataFrame, np.ndarray]:
@@ -253,8 +241,7 @@ def test_what_is_called_a_95_percent_interval_holds_in_rare_logs(slope):
     """Everybody is to be treated; where few heavy weights decide, no level is stated."""
     rng, n, count = np.random.default_rng(6), 2000, draws()
     grid = np.linspace(-6, 6, 2001)
-    means = 20 * expit(np.array([[-1.0], [-1.5]]) + 0.5 * grid)
-    truth, without = (means * norm.pdf(grid)).sum(axis=1) / norm.pdf(grid).sum()
+    truth = (20 * expit(-1.0 + 0.5 * grid) * norm.pdf(grid)).sum() / norm.pdf(grid).sum()
     policy = np.tile([0.0, 1.0], (n, 1))
     held: dict[str, list[bool]] = {}
     for _ in range(count):
@@ -264,9 +251,6 @@ def test_what_is_called_a_95_percent_interval_holds_in_rare_logs(slope):
             told = held.setdefault(name, [])
             assert (found.ends == "interval") is (not found.uneven)
             told += [] if found.uneven else [found.ci_low <= truth <= found.ci_high]
-        apart = compare_policies(log, policy, policy[:, ::-1], q, "dr", least_effective=1)
-        told = held.setdefault("apart", [])
-        told += [] if apart.uneven else [apart.ci_low <= truth - without <= apart.ci_high]
     assert ("few decisions carry most of the weight" in found.summary()) is bool(found.uneven)
     for told in held.values():
         assert (
@@ -274,14 +258,7 @@ def test_what_is_called_a_95_percent_interval_holds_in_rare_logs(slope):
         )
 
 
-def test_customers_not_rows_are_independent_and_policies_compared_in_pairs():
-    log, q = rarely_treated(np.random.default_rng(7), 4000, None)
-    policy = np.tile([0.0, 1.0], (4000, 1))
-    same = compare_policies(log, policy, policy, q)
-    assert same.estimate.ends == (0.0, 0.0, 0.0)
-    near = np.tile([0.05, 0.95], (4000, 1))
-    one, apart = policy_value(log, policy, q), compare_policies(log, policy, near, q)
-    assert apart.ci_high - apart.ci_low < 0.1 * (one.ci_high - one.ci_low)
+def test_customers_not_rows_are_independent():
     rng = np.random.default_rng(0)
     log = pd.DataFrame({"action": rng.integers(0, 2, 300), "reward": rng.normal(size=300)})
     log = log.assign(propensity=0.5, customer_id=np.arange(300))
@@ -293,12 +270,3 @@ def test_customers_not_rows_are_independent_and_policies_compared_in_pairs():
     assert (both.n, both.clusters) == (600, 300)
     rows = policy_value(twice.drop(columns="customer_id"), np.tile(policy, (2, 1)), estimator="ips")
     assert rows.std_error < 0.75 * alone.std_error
-    log, policy, _, behaviour = drawn(np.random.default_rng(7), 2000)
-    near = 0.9 * behaviour + 0.1 * policy
-    found = compare_policies(log, near, behaviour, estimator="ips")
-    a, b = (policy_value(log, p, estimator="ips") for p in (near, behaviour))
-    assert found.difference == pytest.approx(a.value - b.value, abs=1e-12)
-    assert found.std_error < 0.3 * a.std_error
-    same = compare_policies(log, policy, policy)
-    assert (same.difference, same.p_value, same.std_error) == (0.0, 1.0, 0.0)
-    assert np.isnan(compare_policies(log, near, policy, estimator="ips", limit=1.0).p_value)

@@ -35,11 +35,8 @@ def test_intercept_and_slope_are_those_of_a_logistic_regression(rows):
         **options
     )
     result = calibration(rows["y"], rows["p"], cluster=rows["cluster"])
-    for mine, fit, k in (
-        (result.intercept, both, 0),
-        (result.slope, both, 1),
-        (result.in_the_large, shift, 0),
-    ):
+    told = (result.intercept, both, 0), (result.slope, both, 1), (result.in_the_large, shift, 0)
+    for mine, fit, k in told:
         assert mine.value == pytest.approx(fit.params[k], rel=1e-6)
         # statsmodels leaves out K/(K − 1) here.
         assert (mine.ci_high - mine.ci_low) / 2 == pytest.approx(1.96 * fit.bse[k], rel=3e-3)
@@ -57,7 +54,7 @@ def errors_of(shift: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_error_is_chance_where_calibrated_and_far_from_it_what_it_seems(rows):
     found, chance = errors_of(0.0)
-    assert found[:, 0].mean() == pytest.approx(chance.mean(), rel=0.08)
+    assert found[:, 0].mean() == pytest.approx(chance.mean(), rel=0.05)
     least = bounds(0.975, len(found), 0.01)[0]  # its other end cannot miss
     assert least <= (found[:, 1] <= 0).mean() and found[:, 2].mean() < 0.1
     found, chance = errors_of(0.1)
@@ -88,7 +85,7 @@ def test_ratio_and_distance_are_drawn_as_they_are_said(rows):
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), result.bins["observed"])
 
 
-def test_clusters_never_narrow_bins_and_the_distance_by_chance_is_what_is_seen(rows):
+def test_clusters_never_narrow_bins(rows):
     alone = calibration(rows["y"], rows["p"], bins=4).bins
     apart = calibration(rows["y"], rows["p"], bins=4, cluster=np.arange(len(rows["y"]))).bins
     np.testing.assert_allclose(apart["ci_low"], alone["ci_low"], atol=2e-3)
@@ -98,13 +95,6 @@ def test_clusters_never_narrow_bins_and_the_distance_by_chance_is_what_is_seen(r
     ).bins
     # Each row twice holds no more than each row once.
     np.testing.assert_allclose(doubled["ci_low"], alone["ci_low"], atol=2e-3)
-    rng, seen, said = np.random.default_rng(2), [], []
-    for _ in range(200):
-        p = rng.beta(2, 5, 500)
-        result = calibration(rng.random(500) < p, p)
-        seen.append(result.ece)
-        said.append(result.ece_by_chance)
-    assert np.mean(said) == pytest.approx(np.mean(seen), rel=0.05)
 
 
 def test_equal_predictions_share_a_bin_and_extremes_and_bad_input():
@@ -126,11 +116,10 @@ def test_equal_predictions_share_a_bin_and_extremes_and_bad_input():
 
 
 def clustered_error(values: np.ndarray, cluster: np.ndarray | None) -> float:
-    fit = sm.OLS(values, np.ones(len(values)))
-    if cluster is None:
-        return float(fit.fit(cov_type="HC0").bse[0])
-    options = {"groups": cluster, "df_correction": False}
-    return float(fit.fit(cov_type="cluster", cov_kwds=options).bse[0])
+    options = {"groups": np.arange(len(values)) if cluster is None else cluster}
+    options["df_correction"] = False
+    fit = sm.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds=options)
+    return float(fit.bse[0])
 
 
 @pytest.mark.parametrize("clustered", [False, True])

@@ -1,26 +1,13 @@
 """Qini, TOC, AUTOC and their kin against exact cases, plain loops and resampling."""
 
-import gzip
-import os
-from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.special import ndtri
 from scipy.stats import t
 
-from promolab.metrics.uplift import (
-    aipw_scores,
-    compare_qini,
-    cost_curve,
-    effect_calibration,
-    funded,
-    qini,
-    rate,
-)
+from promolab.metrics.uplift import aipw_scores, compare_qini, effect_calibration, qini, rate
 from promolab.stats import spread_of
 from tests.draws import check_cover, draws, ends_of
 from tests.refused import refused
@@ -44,21 +31,6 @@ def plain_gain(y, treated, score):
             effect = y[top & treated].mean() - y[top & ~treated].mean()
             points.append((top.mean(), top.mean() * effect))
     return np.array(points)
-
-
-def test_a_budget_pays_down_the_list_and_the_curve_says_what_that_gains():
-    rng = np.random.default_rng(4)
-    gamma, score = rng.normal(size=500) + 1, rng.integers(0, 40, 500).astype(float)
-    cost = rng.integers(0, 3, 500).astype(float)
-    spent = cost_curve(None, None, score, cost, gamma=gamma)
-    for part in (0.0, 0.1, 0.35, 1.0):
-        paid = funded(score, cost, part * cost.sum())
-        assert (paid * cost).sum() == pytest.approx(part * cost.sum())
-        if part:
-            by_hand = (paid * gamma).mean()
-            assert spent.at(part * cost.mean()).value == pytest.approx(by_hand, abs=0.02)
-    assert funded(np.array([1.0, 2.0]), np.zeros(2), 0.0).tolist() == [1.0, 1.0]  # free is paid for
-    refused(r"cost = -1; expected a number from 0 to", spent.at, -1)
 
 
 def test_even_effects_give_a_quarter_and_a_constant_score_nothing_whatever_the_order():
@@ -139,21 +111,16 @@ def jackknife(statistic, n):
 
 
 @pytest.mark.parametrize("kind", ["means", "scores", "ties"])
-@pytest.mark.parametrize("name", ["qini", "autoc", "cost"])
+@pytest.mark.parametrize("name", ["qini", "autoc"])
 def test_standard_errors_are_those_of_the_jackknife(kind, name):
     n = 250
     y, treated, score = experiment(5, n, ties=kind == "ties")
-    paid = np.random.default_rng(1).gamma(2.0, size=n) * (0.2 + treated)
 
     def made(k):
         data = {"y": y[k], "treated": treated[k], "score": score[k]}
         if kind == "scores":
             data |= {"y": None, "treated": None, "gamma": y[k]}
-        if name == "qini":
-            return qini(**data)
-        if name == "autoc":
-            return rate(**data)
-        return cost_curve(**data, cost=paid[k], measured=True)
+        return (qini if name == "qini" else rate)(**data)
 
     _, parts = jackknife(lambda k: made(k).value, n)
     found = made(np.ones(n, dtype=bool))
@@ -181,15 +148,6 @@ def test_rows_twice_with_their_customer_change_no_interval(scores):
     width = [(x.curve["ci_high"] - x.curve["ci_low"]).iloc[at].to_numpy() for x in (once, doubled)]
     assert np.allclose(width[0], width[1], rtol=0.05)
     assert made(twice).std_error < 0.75 * once.std_error  # what ignoring customers would say
-
-
-@pytest.mark.parametrize("scores", [False, True])
-def test_the_band_is_the_same_however_it_is_reckoned(scores):
-    y, treated, score = experiment(8, 600)
-    data = {"y": None, "treated": None, "gamma": y} if scores else {"y": y, "treated": treated}
-    rows = qini(score=score, **data)
-    customers = qini(score=score, **data, cluster=np.arange(600))
-    assert np.allclose(rows.curve, customers.curve, rtol=1e-9, atol=1e-12)
 
 
 def world(rng, n):
@@ -254,36 +212,6 @@ def test_a_pair_is_told_apart_better_than_two_intervals_suggest():
     assert at_its_end.ci_low == pytest.approx(0, abs=1e-9)  # Student's, as the interval is
     swapped = compare_qini(y, treated, worse, score)
     assert swapped.difference == -pair.difference and swapped.p_value == pair.p_value
-    area = compare_qini(y, treated, score, worse, weighting="autoc")
-    assert area.difference == pytest.approx(
-        rate(y, treated, score).autoc - rate(y, treated, worse).autoc
-    )
-
-
-def test_a_list_by_effect_per_cost_spends_better_and_measured_costs_are_effects():
-    y, treated, score = experiment(15, 500)
-    area, one = cost_curve(y, treated, score, 2.5), qini(y, treated, score)
-    assert area.area == pytest.approx(one.qini, abs=1e-12)
-    assert area.std_error == pytest.approx(one.std_error, rel=1e-9)
-    assert np.allclose(area.curve["cost"], 2.5 * area.curve["share"])
-    rng = np.random.default_rng(16)
-    effect, cost = rng.uniform(1, 2, 4000), rng.uniform(0.1, 2, 4000)
-    by_ratio = cost_curve(None, None, effect / cost, cost, gamma=effect)
-    by_effect = cost_curve(None, None, effect, cost, gamma=effect)
-    assert by_ratio.ci_low > by_effect.ci_high
-    order = np.argsort(-effect / cost)
-    spent = np.append(0, np.cumsum(cost[order])) / 4000
-    gain = np.append(0, np.cumsum(effect[order])) / 4000
-    plain = np.trapezoid(gain, spent) / spent[-1] - gain[-1] / 2
-    assert by_ratio.area == pytest.approx(plain)
-    y, treated, score = experiment(17, 800)
-    paid = treated * 0.5 + np.random.default_rng(0).normal(size=800) * 0.01
-    found = cost_curve(y, treated, score, paid, measured=True)
-    assert found.cost == pytest.approx(0.5, abs=0.01)
-    chance = np.where(np.arange(800) % 2, 0.4, 0.41)
-    assert cost_curve(y, treated, score, paid, chance, measured=True).cost == pytest.approx(
-        aipw_scores(paid, treated, chance).mean()
-    )
 
 
 def test_right_effects_have_slope_one_and_stretched_ones_less():
@@ -306,36 +234,6 @@ def test_right_effects_have_slope_one_and_stretched_ones_less():
     assert good.bins["observed"].iloc[-1] == pytest.approx(expected, rel=0.02)
     flat = effect_calibration(y, treated, np.ones(40_000))
     assert np.isnan(flat.slope.value) and "equal" in flat.summary()
-
-
-@pytest.mark.parametrize("way", ["rows", "customers"])
-def test_the_ratio_to_the_effect_counts_what_moves_both(way):
-    """Fieller's interval from the jackknife: whose effect is high raise Qini and the average."""
-    n = 300
-    rng = np.random.default_rng(3)
-    score = rng.normal(size=n)
-    gamma = 1.0 + np.maximum(score, 0.0) ** 2 + 0.2 * rng.normal(size=n)
-    cluster = np.arange(n) if way == "customers" else None
-    found = qini(None, None, score, gamma=gamma, cluster=cluster)
-
-    def both(k):
-        part = qini(None, None, score[k], gamma=gamma[k])
-        return np.array([part.qini, part.effect.value])
-
-    (area, effect), parts = jackknife(both, n)
-    covariance = np.cov(parts.T) / n
-    assert covariance[0, 1] > 0.5 * np.sqrt(covariance[0, 0] * covariance[1, 1])
-
-    def fieller(between: float) -> np.ndarray:
-        z2 = 1.968**2
-        a = effect**2 - z2 * covariance[1, 1]
-        b, c = area * effect - z2 * between, area**2 - z2 * covariance[0, 0]
-        return np.asarray((b + np.array([-1, 1]) * np.sqrt(b * b - a * c)) / a)
-
-    ends = np.array([found.relative.ci_low, found.relative.ci_high])
-    width = np.ptp(ends)
-    assert ends == pytest.approx(fieller(covariance[0, 1]), abs=0.05 * width)
-    assert np.ptp(fieller(0.0)) > 1.25 * width
 
 
 def test_few_customers_make_wide_intervals():
@@ -443,9 +341,6 @@ def test_a_wrong_call_is_told_in_words():
         refused(words, qini, **call | change)
     y, treated, score = [1, 0, 1, 0], [1, 1, 0, 0], [1, 2, 3, 4]
     refused("share is 1.2", qini(y, treated, score).at, 1.2)
-    refused("cost is -1", cost_curve, y, treated, score, -1)
-    refused("contacting everyone costs 0", cost_curve, y, treated, score, 0)
-    refused("weighting is 'auto'", compare_qini, y, treated, score, score, weighting="auto")
     refused("one arm only", effect_calibration, y, treated, score, bins=2)
     refused("knows no AIPW scores", qini, None, None, score, gamma=y, convention="causalml")
     refused("no row has arm 2", aipw_scores, y, [0, 1, 0, 1], np.full((4, 3), 1 / 3))
@@ -458,27 +353,7 @@ def test_curves_are_figures_to_which_others_are_added():
     curves: list[Any] = [qini(y, treated, score), rate(y, treated, score)]
     assert qini(y, treated, -score).facts()["verdict"] == "below"
     assert [each.facts()["verdict"] for each in curves] == ["above", "above"]
-    for result in (*curves, cost_curve(y, treated, score, 1.0)):
+    for result in curves:
         ax = result.plot()
         result.plot(ax, label="again")
         assert len(ax.get_legend().get_texts()) == 3
-        plt.close(ax.get_figure())
-    assert effect_calibration(y, treated, score).plot().get_title(loc="left")
-
-
-def test_hillstroms_womens_mail_adds_four_and_a_half_points_of_visits():
-    folder = os.environ.get("PROMOLAB_DATA")
-    path = Path(folder or ".") / "hillstrom.csv.gz"
-    if not folder or not path.exists():
-        pytest.skip("PROMOLAB_DATA names no folder with hillstrom.csv.gz")
-    with gzip.open(path) as file:
-        frame = pd.read_csv(file)
-    frame = frame[frame["segment"] != "Mens E-Mail"]
-    treated = frame["segment"] == "Womens E-Mail"
-    bought = frame["womens"] + 0.5 * (frame["history"] > 200)  # women's goods: a plain guess
-    found = qini(frame["visit"], treated, bought, 0.5)
-    assert found.effect.value == pytest.approx(0.045, abs=0.0005)
-    assert found.effect.ci_high - found.effect.ci_low == pytest.approx(0.0127, abs=0.0003)
-    assert found.ci_low > 0 and 0.05 < found.relative.value < 0.25
-    scores = aipw_scores(frame["visit"], treated, 0.5)
-    assert scores.mean() == pytest.approx(0.045, abs=0.0005)

@@ -1,11 +1,8 @@
 from ._inputs import aipw_scores as aipw_scores
-from .gain_curve import CostCurve as CostCurve
 from .gain_curve import Qini as Qini
 from .gain_curve import QiniComparison as QiniComparison
 from .gain_curve import Rate as Rate
 from .gain_curve import compare_qini as compare_qini
-from .gain_curve import cost_curve as cost_curve
-from .gain_curve import funded as funded
 from .gain_curve import qini as qini
 from .gain_curve import rate as rate
 from .subgroup_effects import EffectCalibration as EffectCalibration
