@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from promolab.errors import InputError, nearest
+from promolab.errors import InputError
 from promolab.model.inputs.encoding import unseen_expected
 from promolab.model.inputs.reading import check_labels, check_weight
 from promolab.stats import dealt
@@ -19,64 +19,46 @@ if TYPE_CHECKING:
     from promolab.model.learners import Learner, Training
 
 
-METHODS = ("identity", "platt", "isotonic")
-"""From the simplest to the most pliable; ``auto`` takes the first of those that are equally good.
-"""
 FOLDS = 5
 LEAST_SLOPE = 0.01  # a model that ranks no better than chance becomes all but flat, not reversed
 
 
 @dataclass(frozen=True)
 class Calibrator:
-    r"""A rising function from what a model says (log odds) to what comes true (log odds).
+    r"""A rising line from what a model says (log odds) to what comes true (log odds), by Platt.
 
-    ``platt``: :math:`a z + b` of the log odds z, by logistic regression, its slope at least 0.01 so
-    that no two rows change places. ``isotonic``: the rising steps that fit best, linear between
-    them; rows may become equal, never change places. Both learn from Platt's smoothed labels
-    :math:`(n_1 + 1) / (n_1 + 2)` and :math:`1 / (n_0 + 2)`, so no probability becomes 0 or 1.
-    ``identity`` changes nothing.
+    :math:`a z + b` of the log odds z, by logistic regression, its slope at least 0.01 so that no
+    two rows change places. It learns from smoothed labels :math:`(n_1 + 1) / (n_1 + 2)` and
+    :math:`1 / (n_0 + 2)`, so no probability becomes 0 or 1.
 
     Parameters
     ----------
-    method : {"identity", "platt", "isotonic"}
     slope, intercept : float
-        Of ``platt``.
-    knots, heights : tuple of float
-        Of ``isotonic``: log odds that the model says, and what they become.
 
     References
     ----------
-    Platt (1999), in Advances in Large Margin Classifiers. Zadrozny & Elkan (2002), KDD. Niculescu-
-    Mizil & Caruana (2005), ICML.
+    Platt (1999), in Advances in Large Margin Classifiers. Niculescu-Mizil & Caruana (2005), ICML.
 
     Examples
     --------
     >>> import numpy as np
     >>> says = np.array([-4.0, -3.0, -2.0, 2.0, 3.0, 4.0])
-    >>> timid = Calibrator.fit("platt", says, np.array([0, 1, 0, 1, 0, 1]))
+    >>> timid = Calibrator.fit(says, np.array([0, 1, 0, 1, 0, 1]))
     >>> bool(0 < timid.slope < 1)
     True
     """
 
-    method: str = "identity"
     slope: float = 1.0
     intercept: float = 0.0
-    knots: tuple[float, ...] = ()
-    heights: tuple[float, ...] = ()
 
     @classmethod
     def fit(
-        cls,
-        method: str,
-        logits: np.ndarray,
-        labels: np.ndarray,
-        sample_weight: np.ndarray | None = None,
+        cls, logits: np.ndarray, labels: np.ndarray, sample_weight: np.ndarray | None = None
     ) -> Calibrator:
-        """Learn the function.
+        """Learn the line.
 
         Parameters
         ----------
-        method : {"identity", "platt", "isotonic"}
         logits : ndarray, shape (n,)
             Log odds that a model said of rows it had not seen.
         labels : ndarray of 0 and 1, shape (n,)
@@ -87,54 +69,33 @@ class Calibrator:
         Raises
         ------
         InputError
-            An unknown method, logits that are missing or infinite, labels of a single class.
+            Logits that are missing or infinite, labels of a single class.
         """
-        if method not in METHODS:
-            raise InputError(
-                f"calibration={method!r} is unknown; {nearest(str(method), [*METHODS, 'auto'])}"
-            )
-        if method == "identity":
-            return cls()
         logits, labels = np.asarray(logits, dtype=float), check_labels(labels, len(logits))
         if logits.ndim != 1 or not np.isfinite(logits).all():
             raise InputError("the logits must be one finite number per row, and some are not")
         weight = check_weight(sample_weight, len(logits))
-        low, high = _smoothed(labels, weight)
-        if method == "platt":
-            slope, intercept = _sigmoid(logits, np.where(labels == 1, high, low), weight)
-            return cls("platt", slope, intercept)
-        from sklearn.isotonic import IsotonicRegression
-
-        targets = np.where(labels == 1, high, low)
-        steps = IsotonicRegression().fit(logits, targets, sample_weight=sample_weight)
-        share = np.clip(steps.y_thresholds_, low, high)
-        heights = np.log(share) - np.log1p(-share)
-        return cls("isotonic", 1.0, 0.0, _plain(steps.X_thresholds_), _plain(heights))
+        positives = float(weight[labels == 1].sum())
+        negatives = float(weight.sum()) - positives
+        smoothed = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+        return cls(*_sigmoid(logits, smoothed, weight))
 
     def apply(self, logits: np.ndarray) -> np.ndarray:
         """Return the corrected log odds, of the same shape."""
-        if self.method == "platt":
-            return self.slope * logits + self.intercept
-        if self.method == "isotonic":
-            return np.asarray(np.interp(logits, self.knots, self.heights))
-        return np.asarray(logits, dtype=float)
+        return self.slope * logits + self.intercept
 
 
 def cross_fitted_calibrators(
-    method: str, training: Training, fit: Callable[[Training], list[Learner]]
+    training: Training, fit: Callable[[Training], list[Learner]]
 ) -> list[Calibrator]:
     """Learn a calibrator per outcome from rows that the models behind it had not seen.
 
     Whole promotions (``training.group``) are left out, a fifth at a time, dealt out in the order of
     a hash so that the rows' order changes nothing; whole customers where there are no promotions or
-    too few of them, and single rows where nothing is said of either. ``auto`` takes the method with
-    the least log-loss where each calibrator is scored on the fold it was not fitted on; of equals
-    the simplest. (The models that spoke about the other folds had seen that fold: what is
-    cross-fitted twice is the calibrator.)
+    too few of them, and single rows where nothing is said of either.
 
     Parameters
     ----------
-    method : {"identity", "platt", "isotonic", "auto"}
     training : Training
         All rows.
     fit : callable
@@ -148,24 +109,14 @@ def cross_fitted_calibrators(
     Raises
     ------
     InputError
-        An unknown method, or rows that cannot be split so that both parts have both classes.
+        Rows that cannot be split so that both parts have both classes.
     """
-    if method not in (*METHODS, "auto"):
-        raise InputError(
-            f"calibration={method!r} is unknown; {nearest(str(method), [*METHODS, 'auto'])}"
-        )
-    outcomes = range(len(training.outcomes))
-    if method == "identity":
-        return [Calibrator() for _ in outcomes]
-    fold = deal(training)
-    logits = _out_of_fold(training, fold, fit)
+    logits = _out_of_fold(training, deal(training), fit)
     weight = check_weight(training.weight, len(logits))
     found = []
-    for k in outcomes:
-        known = np.isfinite(logits[:, k]) & np.isfinite(training.labels[:, k])
-        z, y, part, w = logits[known, k], training.labels[known, k], fold[known], weight[known]
-        chosen = best_method(z, y, part, w) if method == "auto" else method
-        found.append(Calibrator.fit(chosen, z, y, None if training.weight is None else w))
+    for z, y in zip(logits.T, training.labels.T, strict=True):
+        known = np.isfinite(z) & np.isfinite(y)
+        found.append(Calibrator.fit(z[known], y[known], weight[known]))
     return found
 
 
@@ -185,8 +136,9 @@ def deal(training: Training, folds: int = FOLDS) -> np.ndarray:
         if _serves(fold, training.labels):
             return fold
         tried.append(plural(n, what))
+    outcomes = ", ".join(map(repr, training.outcomes))
     raise InputError(
-        f"calibration needs rows left out that hold both classes of {_listed(training.outcomes)}, "
+        f"calibration needs rows left out that hold both classes of {outcomes}, "
         f"beside others that do: {' and '.join(tried)} cannot be parted so; give more promotions, "
         "or calibration=None"
     )
@@ -200,38 +152,6 @@ def _serves(fold: np.ndarray, labels: np.ndarray) -> bool:
 
 def _both(labels: np.ndarray) -> bool:
     return bool(((labels == 1).any(axis=0) & (labels == 0).any(axis=0)).all())
-
-
-def _listed(outcomes: tuple[str, ...]) -> str:
-    return ", ".join(repr(name) for name in outcomes)
-
-
-def best_method(
-    logits: np.ndarray, labels: np.ndarray, fold: np.ndarray, weight: np.ndarray | None = None
-) -> str:
-    """Return the method with the least log-loss on folds that its calibrators did not see."""
-    losses = cross_validated_losses(logits, labels, fold, weight)
-    least = min(losses.values())
-    return next(method for method in METHODS if losses[method] <= least * (1 + 1e-12))
-
-
-def cross_validated_losses(
-    logits: np.ndarray, labels: np.ndarray, fold: np.ndarray, weight: np.ndarray | None = None
-) -> dict[str, float]:
-    """Return the mean log-loss of each method, its calibrators scored on folds left out."""
-    weight = check_weight(weight, len(logits))
-    total, rows = dict.fromkeys(METHODS, 0.0), 0.0
-    for k in np.unique(fold):
-        test, train = fold == k, fold != k
-        if len(np.unique(labels[train])) < 2:
-            continue
-        rows += float(weight[test].sum())
-        sign = 1 - 2 * labels[test]
-        for method in METHODS:
-            fitted = Calibrator.fit(method, logits[train], labels[train], weight[train])
-            says = fitted.apply(logits[test])
-            total[method] += float((weight[test] * np.logaddexp(0, sign * says)).sum())
-    return {method: loss / max(rows, 1) for method, loss in total.items()}
 
 
 def _out_of_fold(
@@ -260,12 +180,6 @@ def _out_of_fold(
     return found
 
 
-def _smoothed(labels: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Return what Platt learns from instead of 0 and 1."""
-    positives = float(weight[labels == 1].sum())
-    return 1 / (float(weight.sum()) - positives + 2), (positives + 1) / (positives + 2)
-
-
 def _sigmoid(logits: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Return Platt's slope and intercept, the slope at least `LEAST_SLOPE`."""
     from scipy.optimize import brentq
@@ -289,7 +203,3 @@ def _sigmoid(logits: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tupl
     return LEAST_SLOPE, float(
         brentq(lambda level: float((weight * expit(offset + level)).sum()) - total, -far, far)
     )
-
-
-def _plain(values: Any) -> tuple[float, ...]:
-    return tuple(float(v) for v in values)

@@ -150,8 +150,6 @@ def _exact(model: ResponseModel, X: pd.DataFrame, k: int) -> pd.DataFrame | None
     if parts is None or not model.calibrators_:
         return parts
     calibrator = model.calibrators_[k]
-    if calibrator.method == "isotonic":
-        return None
     base = calibrator.slope * parts.attrs["base"] + calibrator.intercept
     scaled: pd.DataFrame = parts * calibrator.slope
     scaled.attrs = {**parts.attrs, "base": base}

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from promolab.model.preparation import Preparation
 
 
-CALIBRATIONS = (None, "platt", "isotonic", "auto")
+CALIBRATIONS = (None, "platt")
 MOST_DOUBTED = 4_000
 """Rows by which a column is told to be too good, when a model learns."""
 LARGEST_SEED = 2**32 - 1  # what numpy and scikit-learn take
@@ -252,7 +252,7 @@ class ResponseModel(Saved):
         One of `promolab.model.learners.KINDS`.
     columns : sequence of str, optional
         Features to use; all columns of X by default.
-    calibration : {None, "platt", "isotonic", "auto"}
+    calibration : {None, "platt"}
         Correct the probabilities by what the model said of rows it had not seen
         (`promolab.model.calibration`).
     seed : int
@@ -426,7 +426,7 @@ class ResponseModel(Saved):
         if "intervals" in learners[0].DEFAULTS:
             options["intervals"] = False  # the folds' models predict, and no more
         fit = partial(fitted_learners, self.kind, options, named=not self.single_)
-        return list(cross_fitted_calibrators(self.calibration, training, fit))
+        return list(cross_fitted_calibrators(training, fit))
 
     def _logits(self, X: pd.DataFrame) -> np.ndarray:
         frame = self._frame(X)

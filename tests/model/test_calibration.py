@@ -10,25 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut
 
 from promolab.compare.backtest import run_backtest
-from promolab.metrics import auc_within, roc
-from promolab.model.calibration import (
-    Calibrator,
-    best_method,
-    cross_fitted_calibrators,
-    cross_validated_losses,
-    deal,
-)
+from promolab.metrics import roc
+from promolab.model.calibration import Calibrator, cross_fitted_calibrators, deal
 from promolab.model.learners import Training
 from promolab.model.response import ResponseModel
 from tests.refused import refused
-
-
-def simulated(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """True log odds, labels, folds."""
-    rng = np.random.default_rng(seed)
-    truth = rng.normal(-1.5, 1.2, n)
-    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-truth))).astype(float)
-    return truth, y, np.arange(n) % 5
 
 
 def frame(n: int = 1500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
@@ -39,31 +25,17 @@ def frame(n: int = 1500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.nd
     return X, y, rng.integers(0, 300, n), rng.integers(0, 12, n)
 
 
-@pytest.mark.parametrize("method", ["platt", "isotonic"])
-def test_a_model_that_is_too_sure_is_mended(method: str) -> None:
-    truth, y, _ = simulated()
+def test_a_model_that_is_too_sure_is_mended_and_one_that_ranks_backwards_flattened() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(-1.5, 1.2, 4000)
     p = 1 / (1 + np.exp(-truth))
+    y = (rng.uniform(size=4000) < p).astype(float)
     says = 3 * truth + 1  # three times too sure, and too high
-    mended = Calibrator.fit(method, says, y).apply(says)
+    found = Calibrator.fit(says, y)
     before = np.abs(1 / (1 + np.exp(-says)) - p).mean()
-    after = np.abs(1 / (1 + np.exp(-mended)) - p).mean()
-    assert after < 0.02 < 0.12 < before
-    if method == "platt":
-        assert Calibrator.fit(method, says, y).slope == pytest.approx(1 / 3, rel=0.1)
-
-
-def test_auto_chooses_what_the_truth_asks_for_and_who_ranks_backwards_is_flattened() -> None:
-    truth, y, fold = simulated()
-    assert best_method(truth, y, fold) in {"identity", "platt"}
-    assert best_method(3 * truth, y, fold) == "platt"
-    bent = np.sign(truth + 1.5) * np.abs(truth + 1.5) ** 0.1 * 6  # no straight line mends this
-    losses = cross_validated_losses(bent, y, fold)
-    assert best_method(bent, y, fold) == "isotonic"
-    assert losses["isotonic"] < losses["platt"] < losses["identity"]
-    # Equal losses: the simplest. Nothing can be learned about a model that says one thing only.
-    assert best_method(np.zeros(40), np.tile([0.0, 1.0], 20), np.arange(40) // 8) == "identity"
-    truth, y, _ = simulated()
-    mended = Calibrator.fit("platt", -truth, y)
+    after = np.abs(1 / (1 + np.exp(-found.apply(says))) - p).mean()
+    assert after < 0.02 < 0.12 < before and found.slope == pytest.approx(1 / 3, rel=0.1)
+    mended = Calibrator.fit(-truth, y)
     assert mended.slope == 0.01
     p = 1 / (1 + np.exp(-mended.apply(-truth)))
     assert p.mean() == pytest.approx(y.mean(), abs=0.001)
@@ -86,27 +58,19 @@ def test_platt_agrees_with_scikit_learn() -> None:
         def logit(self, rows: pd.DataFrame) -> np.ndarray:
             return np.asarray(self.inner.decision_function(rows.to_numpy()))[:, None]
 
-    (found,) = cross_fitted_calibrators("platt", training, lambda part: [Fitted(part)])  # type: ignore[list-item]
+    (found,) = cross_fitted_calibrators(training, lambda part: [Fitted(part)])  # type: ignore[list-item]
     says = found.apply(LogisticRegression(C=0.5).fit(matrix, y).decision_function(matrix))
     np.testing.assert_allclose(1 / (1 + np.exp(-says)), expected, atol=1e-5)
 
 
 @settings(max_examples=20)
-@given(
-    st.lists(st.tuples(st.floats(-30, 30), st.booleans()), min_size=4, max_size=40),
-    st.sampled_from(["platt", "isotonic"]),
-)
-def test_ranks_are_never_reversed_and_nobody_is_certain(rows, method) -> None:
+@given(st.lists(st.tuples(st.floats(-30, 30), st.booleans()), min_size=4, max_size=40))
+def test_ranks_are_never_reversed(rows) -> None:
     logits = np.array([z for z, _ in rows])
     labels = np.array([1.0, 0.0, *[float(v) for _, v in rows][2:]])
-    calibrator = Calibrator.fit(method, logits, labels)
     grid = np.sort(np.concatenate([logits, np.linspace(-40, 40, 50)]))
-    says = calibrator.apply(grid)
+    says = Calibrator.fit(logits, labels).apply(grid)
     assert np.isfinite(says).all() and (np.diff(says) >= 0).all()
-    if method == "isotonic":
-        p = 1 / (1 + np.exp(-says))
-        least, most = 1 / ((labels == 0).sum() + 2), 1 - 1 / ((labels == 1).sum() + 2)
-        assert p.min() >= least - 1e-9 and p.max() <= most + 1e-9
 
 
 def test_whole_promotions_are_left_out_so_that_models_have_not_seen_them() -> None:
@@ -133,23 +97,17 @@ def test_whole_promotions_are_left_out_so_that_models_have_not_seen_them() -> No
             return np.array([[20 * self.known.get(r, 0.5) - 10] for r in rows["row"]])
 
     training = Training(X, y[:, None].astype(float), ("response",), group=group)
-    (found,) = cross_fitted_calibrators("platt", training, lambda part: [Memory(part)])  # type: ignore[list-item]
+    (found,) = cross_fitted_calibrators(training, lambda part: [Memory(part)])  # type: ignore[list-item]
     assert found.slope == 0.01
 
 
 def test_calibration_behind_the_door_of_one_outcome_and_several(tmp_path) -> None:
     X, y, customer, group = frame()
     plain = ResponseModel(l2=1.0).fit(X, y, cluster=customer, group=group)
-    for method in ("platt", "isotonic", "auto"):
-        model = ResponseModel(l2=1.0, calibration=method).fit(X, y, cluster=customer, group=group)
-        assert roc(y, model.probability(X)).auc == pytest.approx(
-            roc(y, plain.probability(X)).auc, abs=0.005
-        )
-        loaded = ResponseModel.load(model.save(tmp_path / f"{method}.safetensors"))
-        np.testing.assert_array_equal(loaded.probability(X), model.probability(X))
-        again = ResponseModel(l2=1.0, calibration=method).fit(X, y, cluster=customer, group=group)
-        np.testing.assert_array_equal(again.logit(X), model.logit(X))
-    assert auc_within(y, model.probability(X), group).auc > 0.6
+    model = ResponseModel(l2=1.0, calibration="platt").fit(X, y, cluster=customer, group=group)
+    assert roc(y, model.probability(X)).auc == pytest.approx(roc(y, plain.probability(X)).auc)
+    loaded = ResponseModel.load(model.save(tmp_path / "model"))
+    np.testing.assert_array_equal(loaded.probability(X), model.probability(X))
     both = pd.DataFrame({"click": y.astype(float), "purchase": (X["b"] > 0.3).astype(float)})
     both.loc[::7, "purchase"] = np.nan
     model = ResponseModel(calibration="platt").fit(X, both, cluster=customer, group=group)
@@ -158,19 +116,17 @@ def test_calibration_behind_the_door_of_one_outcome_and_several(tmp_path) -> Non
 
 
 def test_what_cannot_be_is_said() -> None:
-    for method, groups, sentence in [
-        ("plat", 5, "platt"),
-        ("platt", 1, "1 promotion cannot be parted so"),
-        ("isotonic", 2, "both classes of 'response', beside others that do: 2 promotions cannot"),
+    X, y, customer, _ = frame(200)
+    refused("calibration = 'plat' is unknown", ResponseModel(calibration="plat").fit, X, y)
+    for groups, sentence in [
+        (1, "1 promotion cannot be parted so"),
+        (2, "both classes of 'response', beside others that do: 2 promotions cannot"),
     ]:
-        X, y, customer, _ = frame(200)
-        group = np.arange(200) % groups
-        if groups == 2:  # one promotion without a response
-            y = y * group
-        refused(sentence, ResponseModel(calibration=method).fit, X, y, group=group)
-        if groups < 3:  # customers can be left out where promotions cannot
-            model = ResponseModel(calibration=method).fit(X, y, cluster=customer, group=group)
-            assert model.calibrators_[0].method == method
+        group, model = np.arange(200) % groups, ResponseModel(calibration="platt")
+        came = y * group if groups == 2 else y  # one promotion without a response
+        refused(sentence, model.fit, X, came, group=group)
+        # Customers can be left out where promotions cannot.
+        assert len(model.fit(X, came, cluster=customer, group=group).calibrators_) == 1
 
 
 def test_calibrators_know_no_more_than_the_backtest_does() -> None:

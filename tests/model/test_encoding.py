@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.model.inputs.encoding import Encoder
 from tests.refused import refused
 
@@ -171,13 +170,13 @@ def test_columns_that_cannot_be_features() -> None:
         ("wait", pd.to_timedelta([1, 2], unit="D"), "column 'wait' has type timedelta64"),
         ("x", [1.0, np.inf], "column 'x' has 1 infinite value;"),
         ("x", [1.0, 1e300], "too large or too close"),
+        ("x", [[1.0], [2.0]], "column 'x' holds a list; a feature is a number"),
     ]:
         refused(message, Encoder.fit, pd.DataFrame({name: values}))
     X = frame()
     refused("lack column 'amuont'; did you mean 'amount'", Encoder.fit, X, ["amuont"])
     refused("lack column 'amount'", Encoder.fit(X).transform, X.drop(columns="amount"))
     refused("no rows", Encoder.fit, X.head(0))
-    with pytest.raises(InputError, match="give a pandas DataFrame"):
-        Encoder.fit(X.to_numpy())  # type: ignore[arg-type]
+    refused("give a pandas DataFrame", Encoder.fit, X.to_numpy())
     refused("columns given twice: age", Encoder.fit, pd.concat([X, X[["age"]]], axis=1))
     refused("'age' holds something else", Encoder.fit(X).transform, X.assign(age="old"))

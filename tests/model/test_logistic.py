@@ -121,12 +121,9 @@ def test_single_precision_loses_nothing_and_arrays_are_left_alone() -> None:
     same, same_b, _ = fit_logistic(single.astype(float), y, 1.0)
     np.testing.assert_array_equal(w, same)
     assert b == same_b and w.dtype == np.float64
-    X, y = simulate(n=100)
-    X.setflags(write=False)
-    y.setflags(write=False)
-    before = X.copy()
-    fit_logistic(X, y, 1.0)
-    np.testing.assert_array_equal(X, before)
+    for array in (single, y):  # writing to them would be an error
+        array.setflags(write=False)
+    fit_logistic(single, y, 1.0)
 
 
 @pytest.mark.parametrize("positives", [12, 400])

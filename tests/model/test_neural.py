@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.special import expit
 
-from promolab.errors import InputError, MissingExtraError
+from promolab.errors import MissingExtraError
 from promolab.model.learners import Mlp, Training
 from promolab.model.learners.neural import Multitask, total_log_odds
 from promolab.model.neural import training as room
@@ -123,8 +123,7 @@ def test_options_that_cannot_be() -> None:
         ({"layers": 3}, "mlp has no option 'layers'"),
     ]:
         X, y, _ = data(100)
-        with pytest.raises(InputError, match=message):
-            ResponseModel("mlp", **options).fit(X, y)
+        refused(message, ResponseModel("mlp", **options).fit, X, y)
 
 
 def test_the_latest_promotions_or_some_customers_are_held_out_whole() -> None:
@@ -174,8 +173,8 @@ def test_the_funnel_is_one_joint_distribution_and_its_loss_the_likelihood() -> N
     np.testing.assert_array_equal(found["click"], first)
     # Both rates are those of the data, within noise, given and without a click.
     assert abs(given.mean() - 0.8) < 0.08 and abs(without.mean() - 0.2) < 0.08
-    with pytest.raises(InputError, match="funnel names 'order'"):
-        ResponseModel("multitask", funnel=("click", "order"), **SMALL).fit(X, both)
+    other = ResponseModel("multitask", funnel=("click", "order"), **SMALL)
+    refused("funnel names 'order'", other.fit, X, both)
     for wrong in (5, "click", ("click",), ("click", "click")):
         refused("give \\('click', 'purchase'\\), 'auto'", ResponseModel, "multitask", funnel=wrong)
     outputs = np.random.default_rng(0).normal(size=(4, 3)) * 2
@@ -271,7 +270,7 @@ def test_a_funnel_is_not_calibrated_apart() -> None:
     X = pd.DataFrame({"orders": rng.poisson(3, 200)})
     both = pd.DataFrame({name: rng.integers(0, 2, 200) for name in ("click", "purchase")})
     options = {"epochs": 1, "hidden": (4,), "calibration": "platt"}
-    with pytest.raises(InputError, match="no longer fit together"):
-        ResponseModel("multitask", **options).fit(X, both, cluster=np.arange(200))
-    apart = ResponseModel("multitask", funnel=None, **options).fit(X, both, cluster=np.arange(200))
+    who, funnel = {"cluster": np.arange(200)}, ResponseModel("multitask", **options)
+    refused("no longer fit together", funnel.fit, X, both, **who)
+    apart = ResponseModel("multitask", funnel=None, **options).fit(X, both, **who)
     assert len(apart.calibrators_) == 2

@@ -171,8 +171,14 @@ def _is_other(dtype: Any) -> bool:
 
 def _holds_numbers(column: pd.Series) -> bool:
     # bool is an int; Decimal registers as a Number, not as a Real.
-    present = column.dropna()
-    return all(issubclass(kind, numbers.Number) for kind in set(present.map(type)))
+    kinds = set(column.dropna().map(type))
+    for kind in kinds:
+        if kind.__hash__ is None:
+            raise InputError(
+                f"column {column.name!r} holds a {kind.__name__}; a feature is a number, a text or "
+                "a category"
+            )
+    return all(issubclass(kind, numbers.Number) for kind in kinds)
 
 
 def as_numbers(column: pd.Series) -> np.ndarray:
