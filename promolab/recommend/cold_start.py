@@ -1,4 +1,4 @@
-"""Who answers products and promotions that nobody has answered yet, by paths through the graph."""
+"""Who buys products that nobody has bought yet, by paths through the graph."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sparse
 
-from promolab.checks import choice, refuse, whole_number
+from promolab.checks import refuse, whole_number
 from promolab.effects import mean_of
 from promolab.errors import DataError
 from promolab.metrics import Variance, auc_interval
@@ -34,12 +33,11 @@ def cold_scores(
     graph: ProductGraph,
     asked: Iterable[Any],
     customers: Iterable[Any] | None = None,
-    of: str = "products",
 ) -> pd.DataFrame:
-    """Score customers for products or promotions that nobody has answered yet.
+    """Score customers for products that nobody has bought yet.
 
-    The paths of the graph that lead from a customer to the product or promotion (Sun et al. 2011,
-    PathSim, VLDB): customer, bought product, its type (or maker, category, …), the new product. For
+    The paths of the graph that lead from a customer to the product (Sun et al. 2011, PathSim,
+    VLDB): customer, bought product, its type (or maker, category, …), the new product. For
     each path the orders along it are counted, half as much every sixteen weeks, the logarithm of
     one more is standardised over customers, and the paths are added up. No weight is learned.
 
@@ -48,12 +46,9 @@ def cold_scores(
     graph : ProductGraph
         Of `product_graph`.
     asked : iterable of ids
-        The products or promotions.
+        The products.
     customers : iterable of ids, optional
         By default everybody who bought something.
-    of : {"products", "promotions"}
-        What ``asked`` are. To a promotion there lead the paths to its products, the products
-        themselves, and how many other promotions the customer took.
 
     Returns
     -------
@@ -64,7 +59,7 @@ def cold_scores(
     Raises
     ------
     InputError
-        An unknown product or promotion, a promotion without products, an id that stands twice.
+        An unknown product, an id that stands twice.
 
     Examples
     --------
@@ -80,15 +75,10 @@ def cold_scores(
     >>> int(cold_scores(product_graph(shop, "2024-02-01"), ["c"])["c"].idxmax())
     1
     """
-    choice("of", of, ("products", "promotions"))
     ids = list(asked)
     if pd.Index(ids).has_duplicates:
         raise refuse("asked", pd.Index(ids)[pd.Index(ids).duplicated()][0], "each id once")
-    counted = (
-        product_paths(graph, graph.rows_of(ids, "asked"))
-        if of == "products"
-        else promotion_paths(graph, ids)
-    )
+    counted = product_paths(graph, graph.rows_of(ids, "asked"))
     total = np.sum([_standard(np.log1p(values)) for values in counted.values()], axis=0)
     found = pd.DataFrame(total, index=pd.Index(graph.past.customers, name="customer_id"))
     found.columns = pd.Index(ids)
@@ -127,52 +117,6 @@ def product_paths(graph: ProductGraph, rows: np.ndarray) -> dict[str, np.ndarray
         orders = (decayed @ indicator(place, len(wanted))).toarray()[:, column]
         found[" × ".join(path) or "any"] = np.where(codes[rows] >= 0, orders, 0.0)
     return found
-
-
-def promotion_paths(graph: ProductGraph, promotions: list[Any]) -> dict[str, np.ndarray]:
-    """Return for each path the orders of customers along it, customers × promotions.
-
-    Parameters
-    ----------
-    graph : ProductGraph
-        Of `product_graph`.
-    promotions : list of ids
-        They name products.
-    """
-    past = graph.past
-    decayed = past.decayed(HALF_LIFE)
-    offers = pd.concat([graph.offers_of(promotion) for promotion in promotions])
-    offers = offers.drop_duplicates(["promotion_id", "product_id"])
-    column = pd.Index(promotions).get_indexer(offers["promotion_id"])
-    bought = pd.Index(past.products).get_indexer(offers["product_id"])
-    held = _cells(bought, column, (len(past.products), len(promotions)))
-    found = {"product": (decayed @ held).toarray()}
-    for path in PATHS:
-        codes = graph.codes(path)
-        if codes is None or not path:
-            continue
-        of = graph.of_products(offers["product_id"], codes)
-        values = int(codes.max(initial=-1)) + 1
-        reached = _cells(of, column, (values, len(promotions))) > 0
-        reach = indicator(graph.of_bought(codes), values) @ reached.astype(float)
-        found[" × ".join(path)] = (decayed @ reach).toarray()
-    orders = np.asarray(decayed.sum(axis=1))
-    found["any"] = np.broadcast_to(orders, (len(orders), len(promotions)))
-    found["taken"] = np.column_stack([_taken_before(graph, p) for p in promotions])
-    return found
-
-
-def _cells(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
-    both = (row >= 0) & (column >= 0)
-    return sparse.csr_matrix((np.ones(int(both.sum())), (row[both], column[both])), shape)
-
-
-def _taken_before(graph: ProductGraph, promotion: Any) -> np.ndarray:
-    """Return how many other promotions each customer took."""
-    rows = graph.taken[graph.taken["promotion_id"] != promotion]
-    pairs = rows[["promotion_id", "customer_id"]].drop_duplicates()
-    at = pd.Index(graph.past.customers).get_indexer(pd.Index(pairs["customer_id"]))
-    return np.bincount(at[at >= 0], minlength=len(graph.past.customers)).astype(float)
 
 
 CELLS = 10_000_000

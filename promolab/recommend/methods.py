@@ -12,7 +12,6 @@ import scipy.sparse as sparse
 from promolab.errors import InputError
 from promolab.recommend.purchases import Purchases
 from promolab.threads import single_threaded
-from promolab.wording import count
 
 HALF_LIFE = 16.0
 """Weeks after which an order counts half."""
@@ -238,9 +237,6 @@ class Tifu(Popularity):
         return sparse.csr_matrix((weight, (row, which[row, column])), (len(some), n))
 
 
-MOST_SOLVED = 12_000
-
-
 class ItemNeighbours(Popularity):
     """Products bought by the same customers: the cosine of who bought them (item-kNN).
 
@@ -327,54 +323,6 @@ class Content(Popularity):
         lift = np.zeros_like(own)
         lift[:, seen] = np.log(own[:, seen] / self.usual_[seen])
         return np.asarray(np.log(self.share_) + (self.described_ @ lift.T).T / len(self.first_))
-
-
-class Ease(Method):
-    """Which products go with which, by one linear model without the product itself (EASE).
-
-    Steck (2019), Embarrassingly shallow autoencoders for sparse data, WWW, equation 8. Solved among
-    customers or among products, whichever are fewer: both give the same.
-
-    Parameters
-    ----------
-    penalty : float
-        λ: the larger, the smaller the weights; as it is by default, households of an earlier
-        season were ranked best.
-    """
-
-    def __init__(self, penalty: float = 1000.0) -> None:
-        self.penalty = penalty
-
-    def fit(self, past: Purchases, whole: Profiles, seed: int) -> None:
-        """Learn from what all customers bought."""
-        X = _once(whole.counted)
-        n, m = X.shape
-        if min(n, m) > MOST_SOLVED:
-            raise InputError(
-                f"kind='ease' solves among all products or customers, at most {count(MOST_SOLVED)}"
-                f", and here are {count(n)} customers and {count(m)} products; take kind='als', or "
-                "a larger least_customers"
-            )
-        self.held_ = X if n <= m else X[:0]
-        gram = (X @ X.T if n <= m else X.T @ X).toarray()
-        gram[np.diag_indices_from(gram)] += self.penalty
-        self.inverse_ = np.linalg.inv(gram)
-        if n > m:
-            self.diagonal_ = np.diag(self.inverse_).copy()
-            return
-        # By Woodbury: (XᵀX + λ)⁻¹ = (1 − Xᵀ (XXᵀ + λ)⁻¹ X) / λ, of which only the diagonal is kept.
-        explained = X.multiply((X.T @ self.inverse_).T).sum(axis=0)
-        self.diagonal_ = (1 - np.asarray(explained).ravel()) / self.penalty
-
-    def score(self, some: Profiles) -> np.ndarray:
-        """Return a score of every product for each of some customers."""
-        X = _once(some.counted)
-        if not self.held_.shape[0]:
-            solved = X @ self.inverse_
-        else:
-            across = (X @ self.held_.T).toarray() @ self.inverse_
-            solved = (X.toarray() - (self.held_.T @ across.T).T) / self.penalty
-        return np.asarray(X.toarray() - solved / self.diagonal_)
 
 
 ROWS = 4_096

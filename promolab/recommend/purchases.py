@@ -184,10 +184,6 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
 def _rows_of(events: Any, now: datetime) -> pd.DataFrame:
     """Return the purchases' columns, refusing what lies at or after the moment."""
     rows = purchase_rows(events)
-    if not pd.api.types.is_datetime64_any_dtype(rows["ts"]):
-        raise InputError("events' ts holds no times; give times in UTC")
-    if rows["ts"].dt.tz is not None:
-        rows = rows.assign(ts=rows["ts"].dt.tz_convert("UTC").dt.tz_localize(None))
     late = int((rows["ts"] >= now).sum())
     if late:
         raise InputError(
@@ -198,22 +194,28 @@ def _rows_of(events: Any, now: datetime) -> pd.DataFrame:
 
 
 def purchase_rows(events: Any) -> pd.DataFrame:
-    """Return customer_id, ts, product_id and, where there is one, order_id of purchases.
+    """Return customer_id, ts in UTC, product_id and, where there is one, order_id of purchases.
 
     Examples
     --------
-    >>> purchase_rows(pd.DataFrame({"customer_id": [1], "ts": ["2024-01-01"], "kind": ["view"],
-    ...                             "product_id": ["a"]})).shape
-    (0, 3)
+    >>> seen = {"customer_id": [1], "ts": pd.Timestamp("2024-01-01 01:00+01:00"), "kind": ["view"]}
+    >>> purchase_rows(pd.DataFrame({**seen, "product_id": ["a"]})).dtypes["ts"]
+    dtype('<M8[us]')
     """
     columns_there(events, NEEDED, "events")
     names = [*NEEDED, *(["order_id"] if "order_id" in events.columns else [])]
     if isinstance(events, pd.DataFrame):
         bought = events["kind"] == "purchase" if "kind" in events.columns else slice(None)
-        return events.loc[bought, names]
-    if "kind" in events.columns:
-        events = events.filter(events.kind == "purchase")
-    return read_rows(events.select(names))
+        rows = events.loc[bought, names]
+    else:
+        if "kind" in events.columns:
+            events = events.filter(events.kind == "purchase")
+        rows = read_rows(events.select(names))
+    if not pd.api.types.is_datetime64_any_dtype(rows["ts"]) or rows["ts"].isna().any():
+        raise InputError("events' ts holds what is no time; give times in UTC")
+    if rows["ts"].dt.tz is not None:
+        rows = rows.assign(ts=rows["ts"].dt.tz_convert("UTC").dt.tz_localize(None))
+    return rows.assign(ts=rows["ts"].to_numpy("datetime64[us]"))
 
 
 def read_rows(table: Any) -> pd.DataFrame:

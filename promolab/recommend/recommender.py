@@ -21,7 +21,6 @@ from promolab.recommend.methods import (
     HALF_LIFE,
     Als,
     Content,
-    Ease,
     FactorizationMachine,
     Frequency,
     ItemNeighbours,
@@ -43,7 +42,6 @@ KINDS: dict[str, type[Method]] = {
     "tifu": Tifu,
     "itemknn": ItemNeighbours,
     "content": Content,
-    "ease": Ease,
     "als": Als,
     "fm": FactorizationMachine,
 }
@@ -60,9 +58,9 @@ class Recommender:
     ----------
     kind : str
         ``"popularity"`` what sells; ``"frequency"`` what a customer orders again and again;
-        ``"tifu"`` the same with what customers like them order; ``"itemknn"``, ``"ease"``,
-        ``"als"`` what is bought by the same customers; ``"content"`` what is like their products;
-        ``"fm"`` both at once.
+        ``"tifu"`` the same with what customers like them order; ``"itemknn"``, ``"als"`` what is
+        bought by the same customers; ``"content"`` what is like their products; ``"fm"`` both at
+        once.
     least_customers : int
         Fewest customers who bought a product that may be recommended; with 0 products may be too
         that nobody bought: "content" and "fm" know them by their attributes.

@@ -4,9 +4,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from promolab.recommend import cold_scores, past_new_products, product_graph
-from promolab.recommend.cold_start import NewProducts, areas, promotion_paths
+from promolab.recommend.cold_start import NewProducts, areas
 from tests.recommend.conftest import NOW, in_duckdb
-from tests.refused import refused, spoilt
+from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
@@ -83,28 +83,3 @@ def test_later_purchases_change_no_score_and_who_bought_nothing_comes_last(coupo
     assert found["p01"].idxmin() == "nobody"
     refused("asked: no product 'p0l'", cold_scores, graph, ["p0l"])
     refused("each id once", cold_scores, graph, ["p01", "p01"])
-    refused("no promotion 'P9' in this shop", cold_scores, graph, ["P9"], of="promotions")
-
-
-def test_who_answers_a_promotion_is_ranked_by_the_paths_to_its_products(coupons):
-    graph = product_graph(in_duckdb(coupons), NOW)
-    score = cold_scores(graph, ["P4"], range(120), of="promotions")["P4"]
-    later = coupons["responses"].query("promotion_id == 'P4'")["customer_id"]
-    came = np.isin(np.arange(120), later)[:, None]
-    assert areas(score.to_numpy()[:, None], came)[0] > 0.6
-    bare = coupons["promotion_products"].query("promotion_id != 'P4'")
-    graph = product_graph(in_duckdb({**coupons, "promotion_products": bare}), NOW)
-    spoilt(
-        r"P4 names no products .*: it is valid for all", cold_scores, graph, ["P4"], of="promotions"
-    )
-
-
-def test_what_a_customer_redeemed_of_a_promotion_is_no_path_to_it(coupons, shop):
-    graph = product_graph(shop, NOW)
-    found = promotion_paths(graph, ["P0", "P3"])["taken"]
-    known = coupons["responses"][coupons["responses"]["ts"] < NOW]
-    taken = pd.crosstab(known["customer_id"], known["promotion_id"]).gt(0)
-    taken = taken.reindex(graph.past.customers, fill_value=False)
-    for place, promotion in enumerate(("P0", "P3")):
-        others = taken.drop(columns=promotion).sum(axis=1)
-        assert taken[promotion].any() and found[:, place].tolist() == others.tolist()
