@@ -19,7 +19,7 @@ from promolab.segmentation.groups.measures import grouped_mean
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import in_a_sentence
 from promolab.stats import part_of_total, share_interval
-from promolab.wording import count, decimals_for, number, percent
+from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
     from promolab.segmentation.response_rates import SegmentResponse
@@ -73,10 +73,7 @@ class SegmentProfile(Result):
         if len(rows) < 2 or not rows[column].max() > 0:
             return rows[:0]
         row = rows.iloc[[int(rows[column].to_numpy().argmax())]]
-        ends = [100 * row[f"{column}{end}"].iloc[0] for end in ("_low", "_high")]
-        coarse = ends[1] > ends[0] and decimals_for(*ends) <= 0
-        named = in_a_sentence(row["segment"].iloc[0])
-        return row.assign(segment=named, digits="coarse" if coarse else "fine")
+        return row.assign(segment=in_a_sentence(row["segment"].iloc[0]))
 
     def finding(self, verb: str = "") -> str:
         """Return which segment stands out, in a line: it responds most, or brings most sales.

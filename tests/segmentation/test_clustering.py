@@ -101,9 +101,8 @@ def test_ratio_covers_the_truth_when_customers_differ() -> None:
     _, low, high = grouped_ratio(answers.astype(float), contacts.astype(float), customers)
     assert 0.935 <= ((low <= 0.25) & (high >= 0.25)).mean() <= 0.965
     sums = answers.sum(axis=0), contacts.sum(axis=0).astype(float)
-    low, high = share_interval(
-        sums[0] / sums[1], 0.0, sums[1]
-    )  # as if each contact were another customer's
+    # As if each contact were another customer's.
+    low, high = share_interval(sums[0] / sums[1], 0.0, sums[1])
     assert ((low <= 0.25) & (high >= 0.25)).mean() < 0.8
 
 
@@ -124,9 +123,8 @@ def test_means_are_those_of_scipy_and_one_contact_each_is_nearly_wilson() -> Non
     hits[:60] = 1.0
     ratio, low, high = grouped_ratio(hits, np.ones((500, 1)), np.array([500.0]))
     assert ratio[0] == 0.12
-    np.testing.assert_allclose(
-        [low[0], high[0]], proportion_confint(60, 500, method="wilson"), 2e-3
-    )
+    expected = proportion_confint(60, 500, method="wilson")
+    np.testing.assert_allclose([low[0], high[0]], expected, 2e-3)
     contacts = np.column_stack([np.ones(20), np.ones(20), np.zeros(20)])
     answers = np.column_stack([np.zeros(20), np.ones(20), np.zeros(20)])
     ratio, low, high = grouped_ratio(answers, contacts, np.array([20.0, 20.0, 0.0]))

@@ -22,10 +22,8 @@ def test_fifths_are_those_of_pandas_equal_values_score_alike_and_the_grid_is_who
     assert set(quintile_scores(np.ones(7))) == {3}
     assert set(RFM_GRID) == {(r, fm) for r in range(1, 6) for fm in range(1, 6)}
     assert set(RFM_GRID.values()) == set(RFM_ORDER)
-    assert RFM_GRID[5, 5] == "Champions"
-    assert RFM_GRID[1, 1] == "Lost"
-    assert RFM_GRID[5, 1] == "New"
-    assert RFM_GRID[1, 5] == "Cannot lose"
+    corners = RFM_GRID[5, 5], RFM_GRID[1, 1], RFM_GRID[5, 1], RFM_GRID[1, 5]
+    assert corners == ("Champions", "Lost", "New", "Cannot lose")
 
 
 def test_grid_counts_and_sales_are_those_of_plain_pandas_under_its_labels(features) -> None:
@@ -64,12 +62,8 @@ def test_grid_counts_and_sales_are_those_of_plain_pandas_under_its_labels(featur
 
 def test_who_stays_away_is_told_in_days_and_by_their_own_rhythm(features: pd.DataFrame) -> None:
     recency, frequency = rfm_scores(features)
-    away = np.array(
-        [
-            RFM_GRID[r, f] in ("Cannot lose", "At risk")
-            for r, f in zip(recency, frequency, strict=True)
-        ]
-    )
+    cells = zip(recency.tolist(), frequency.tolist(), strict=True)
+    away = np.array([RFM_GRID[cell] in ("Cannot lose", "At risk") for cell in cells])
     days = features.loc[away, "recency_days"].median()
     summary = Segmenter("rfm").fit(features).grid().summary()
     assert f"ordered last {round(days)} days ago (median)" in summary

@@ -402,4 +402,8 @@ class Stability(Result):
         """Return the figure with its ends, and what it means as a code."""
         found = Estimate(self.value, self.ci_low, self.ci_high, self.n)
         case = "stable" if self.value >= MIN_STABILITY else "loose"
-        return {"figure": found, "case": case if np.isfinite(self.value) else "unknown"}
+        return {
+            "figure": found,
+            "case": case if np.isfinite(self.value) else "unknown",
+            "bootstraps": self.n,
+        }
