@@ -217,7 +217,7 @@ def segment_migration(
     sides = []
     for frame, what in ((before, "before"), (now, "now")):
         frame = customer_frame(frame, what)[["customer_id", "segment"]]
-        sides.append(frame.rename(columns={"segment": what}))
+        sides.append(frame.rename(columns={"segment": what}).astype({what: object}))
     kinds = [pd.api.types.is_numeric_dtype(side["customer_id"]) for side in sides]
     if kinds[0] != kinds[1]:  # ids were read as numbers at one time, as text at the other
         sides = [side.astype({"customer_id": str}) for side in sides]

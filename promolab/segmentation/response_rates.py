@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.checks import along
 from promolab.display import Html, fold, join
 from promolab.errors import InputError, nearest
 from promolab.features import build_features
@@ -224,7 +225,7 @@ def _rows(pairs: pd.DataFrame, segments: Any, outcome: str) -> tuple[pd.DataFram
         raise InputError("pairs has a customer twice in a promotion; expected one row for each")
     over = kept["y"].notna()
     if "label_complete" in pairs:
-        over &= pairs["label_complete"].to_numpy(dtype=bool)
+        over &= pairs["label_complete"].to_numpy(dtype=bool, na_value=False)
     rows = kept[over].reset_index(drop=True)
     if rows.empty:
         raise InputError(f"pairs has no row whose {outcome} is known; no promotion is over yet")
@@ -235,7 +236,7 @@ def _rows(pairs: pd.DataFrame, segments: Any, outcome: str) -> tuple[pd.DataFram
 
 def _segment_of(pairs: pd.DataFrame, segments: Any) -> np.ndarray:
     if not isinstance(segments, pd.DataFrame):
-        found = np.asarray(segments, dtype=object)
+        found = np.asarray(along(pairs, segments, "segments", "pairs"), dtype=object)
         if found.shape != (len(pairs),):
             raise InputError(
                 f"segments has shape {found.shape}; expected one name per row of pairs "

@@ -199,6 +199,7 @@ def test_bad_pairs(pairs: pd.DataFrame) -> None:
     refused("starts_at has type", run_backtest, pairs.assign(starts_at="soon"))
     for name, values, said in [
         ("starts_at", [START - WEEK, *pairs["starts_at"].iloc[1:]], "'p0'. have more than one"),
+        ("ends_at", pairs["ends_at"].dt.tz_localize("UTC"), "give all times as starts_at, in UTC"),
         ("redeemed", [np.nan, *pairs["redeemed"].iloc[1:]], "redeemed has 1 value other than 0"),
         ("redeemed", np.where(pairs["redeemed"] == 1, "yes", "no"), "redeemed has 1,050 values"),
     ]:

@@ -122,8 +122,7 @@ def test_options_that_cannot_be() -> None:
         ({"learning_rate": 0}, "learning_rate = 0"),
         ({"layers": 3}, "mlp has no option 'layers'"),
     ]:
-        X, y, _ = data(100)
-        refused(message, ResponseModel("mlp", **options).fit, X, y)
+        refused(message, lambda **made: ResponseModel("mlp", **made).fit(*data(100)[:2]), **options)
 
 
 def test_the_latest_promotions_or_some_customers_are_held_out_whole() -> None:

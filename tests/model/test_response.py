@@ -163,8 +163,7 @@ def test_bad_calls_and_what_no_model_can_be_made_of_are_refused() -> None:
         ({"kind": "logistic", "columns": "orders"}, "columns is the text 'orders'; give a list"),
         ({"kind": "tree", "columns": 3}, "columns is 3; give a list"),
     ]:
-        X = pd.DataFrame({"orders": range(40)})
-        refused(sentence, ResponseModel(**made).fit, X, [0, 1] * 20)
+        refused(sentence, lambda **made: ResponseModel(**made).fit(X, y), **made)
 
 
 def test_parameters_options_and_errors_are_scikit_learns_and_a_grid_search_tunes_them() -> None:

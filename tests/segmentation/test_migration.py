@@ -84,7 +84,7 @@ def test_groups_agree_whatever_their_names() -> None:
     first = rng.integers(0, 3, 300)
     second = np.where(rng.random(300) < 0.2, rng.integers(0, 3, 300), first)
     before, now = (table(dict(enumerate(names[codes]))) for codes in (first, second))
-    moves = segment_migration(before, now, since="2017-W43")
+    moves = segment_migration(before.astype({"segment": "category"}), now, since="2017-W43")
     expected = adjusted_rand_score(before["segment"], now["segment"])
     assert moves.agreement.value == pytest.approx(expected)
     assert moves.agreement.ci_low < expected < moves.agreement.ci_high

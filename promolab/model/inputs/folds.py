@@ -87,10 +87,14 @@ def promotion_table(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:
         if name not in pairs.columns:
             known = [str(c) for c in pairs.columns]
             raise InputError(f"the pairs lack column {name!r}; {nearest(name, known)}")
-    for name in ("starts_at", "ends_at"):
-        if len(pairs) and not pd.api.types.is_datetime64_any_dtype(pairs[name].dtype):
-            raise InputError(f"pairs.{name} has type {pairs[name].dtype}, expected a time")
-        if pairs[name].isna().any():
+    zone = getattr(pairs["starts_at"].dtype, "tz", None)
+    for name in ("starts_at", "ends_at", *({"as_of"} & set(pairs.columns))):
+        kind = pairs[name].dtype
+        if len(pairs) and not pd.api.types.is_datetime64_any_dtype(kind):
+            raise InputError(f"pairs.{name} has type {kind}, expected a time")
+        if len(pairs) and str(getattr(kind, "tz", None)) != str(zone):
+            raise InputError(f"pairs.{name} has type {kind}; give all times as starts_at, in UTC")
+        if name != "as_of" and pairs[name].isna().any():
             raise InputError(f"pairs.{name} has missing values; a promotion has a start and an end")
     grouped = pairs.groupby("promotion_id", observed=True)
     if _row_by_row(pairs, outcome):
