@@ -62,14 +62,14 @@ class PreparedColumn:
         """Return the column with its codes in words, in the language that is spoken."""
         said = {
             "used": self.say("use_said"),
-            "missing_becomes": self.say("gap_said"),
-            "unseen_becomes": self.say("unseen_said"),
+            "missing_becomes": self.say("turned", self.missing_becomes),
+            "unseen_becomes": self.say("turned", self.unseen_becomes),
         }
         return {name: said.get(name, getattr(self, name)) for name in _TOLD}
 
-    def say(self, line: str) -> str:
-        """Return one line of the words on the column."""
-        codes = {"use": self.used, "gap": self.missing_becomes, "unseen": self.unseen_becomes}
+    def say(self, line: str, turned: str = "") -> str:
+        """Return one line of the words on the column, or on what a value of it turns into."""
+        codes = {"use": self.used, "turned": turned}
         facts = {name: getattr(self, name) for name in ("median", "same_as", "pooled")}
         facts["called"] = label(self.column)
         return words_of(__name__, "Preparation", **codes, **facts).say(line)
