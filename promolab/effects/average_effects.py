@@ -1,4 +1,4 @@
-"""From scores to effects: averages, groups, the best arm and what choosing it is worth."""
+"""From scores to effects: averages, and groups."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import numpy as np
 from promolab.checks import along, labelled
 from promolab.effects.identification import (
     ByArm,
-    Identification,
-    OfEffects,
     arm_code,
     named,
     spoken,
@@ -19,7 +17,6 @@ from promolab.effects.identification import (
 from promolab.effects.means import group_means, mean_of, ratio_error, wald
 from promolab.effects.shrinkage import place_within
 from promolab.errors import InputError, nearest
-from promolab.metrics import OneFigure
 from promolab.results import Estimate, plain
 from promolab.stats import ArmGap, Dominant, difference_of, t_quantile, two_sided
 from promolab.wording import figure
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from promolab.contract import Experiment
-    from promolab.effects.learner_selection import Candidates
     from promolab.effects.learners.aipw import Nuisance, Rows
 
 
@@ -409,145 +405,3 @@ def groups_from(experiment: Experiment, groups: Any) -> tuple[str, np.ndarray, l
     if not 1 <= len(names) <= MOST_GROUPS:
         raise InputError(f"groups has {len(names)} different values; expected 1 to {MOST_GROUPS}")
     return by, np.asarray(codes, dtype=np.int64), list(names)
-
-
-BEST, NONE = "best arm", "none"
-SHARED = 1.2
-"""How many times as wide an interval is for folds' sharing the data that decide them."""
-
-
-@dataclass(frozen=True)
-class BestArmValue(OneFigure, OfEffects):
-    """What it gains over none to give each customer the best arm, and to give all the same.
-
-    Parameters
-    ----------
-    best : Estimate
-        Gain per decision, less costs, of giving each customer the arm with the largest effect less
-        cost, or none where that is not above 0, cross-fitted: each fold of customers is decided by
-        what the other folds tell.
-    everyone : mapping of arm to Estimate
-        Of giving everybody that arm: its average effect less its mean cost.
-    more : Estimate
-        ``best`` less the largest of ``everyone``.
-    shares : mapping of arm to float
-        Share of the decided who are given each arm, the control among them.
-    outcome : str
-    control : object
-    level : float
-        Of the intervals, clustered by customer.
-    identification : Identification
-
-    Notes
-    -----
-    Folds share the data that decide them, so that a plain standard error is too small: where no arm
-    does anything, values vary 1.2 to 1.4 times as much. The intervals of ``best`` and ``more`` are
-    `SHARED` times as wide, which in simulations makes 95 % of 94 to 97.
-    """
-
-    best: Estimate
-    everyone: dict[Any, Estimate]
-    more: Estimate
-    shares: dict[Any, float]
-    outcome: str
-    control: Any
-    level: float
-    identification: Identification
-
-    @property
-    def estimate(self) -> Estimate:
-        """`best`, under the name that all figures share."""
-        return self.best
-
-    @property
-    def all(self) -> Any:
-        """The arm that gains most where everybody is given the same."""
-        return max(self.everyone, key=lambda arm: self.everyone[arm].value)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per policy: policy, value, ci_low, ci_high, n.
-
-        That of giving none gains 0 by definition, and has no interval.
-        """
-        import pandas as pd
-
-        rows = {BEST: self.best}
-        rows |= {f"all: {arm}": estimate for arm, estimate in self.everyone.items()}
-        rows[NONE] = Estimate(0.0, float("nan"), float("nan"), self.best.n)
-        return pd.DataFrame([{"policy": name, **vars(each)} for name, each in rows.items()])
-
-    def facts(self) -> dict[str, Any]:
-        """Return what choosing is worth, as codes, and what each policy gains."""
-        arm, sure = self.all, (self.best.value, self.best.ci_low, self.best.ci_high)
-        verdict = "unknown"
-        if sure == (0, 0, 0):
-            verdict = "nobody"
-        elif self.more.ci_low > 0:
-            verdict = "choosing"
-        elif self.best.ci_low > 0:
-            verdict = "gains"
-        frame = self.to_frame()
-        arms = ["", *map(arm_code, self.everyone), ""]
-        policies = frame.assign(name=[BEST, *["everybody"] * len(self.everyone), NONE], arm=arms)
-        return {
-            "verdict": verdict,
-            "all_arm": arm_code(arm),
-            "best_gain": Estimate(self.best.value) if len({*sure}) == 1 else self.best,
-            "all_gain": self.everyone[arm],
-            "policies": policies,
-            "drawn_rows": policies.iloc[:-1],
-            "by_all": {str(arm): each.to_dict() for arm, each in self.everyone.items()},
-            "nothing": 0.0,
-            "decisions": self.best.n,
-        }
-
-
-def best_arm_value(
-    candidates: Candidates, cost: np.ndarray, average: AverageEffects, arms: tuple[Any, ...]
-) -> BestArmValue:
-    """Decide each fold by what the others tell, and add up what the scores say of it.
-
-    Parameters
-    ----------
-    candidates : Candidates
-    cost : ndarray of shape (n, K − 1)
-    average : AverageEffects
-    arms : tuple
-        All arms, the control first.
-    """
-    rows, kept = candidates.setting.rows, candidates.kept
-    gamma = candidates.setting.nuisance.gamma
-    decided = kept.any(axis=1)
-    worth = np.where(kept, candidates.by_others - cost, -np.inf)[decided]
-    # Of equal arms the earlier one; none, the first, where no arm gains anything.
-    chosen = np.column_stack([np.zeros(len(worth)), worth]).argmax(axis=1)
-    net = np.where(kept, gamma - cost, 0.0)[decided]
-    gains = np.column_stack([np.zeros(len(net)), net])
-    mine = gains[np.arange(len(gains)), chosen]
-    _, customers = np.unique(rows.cluster[decided], return_inverse=True)
-    everyone: dict[Any, Estimate] = {}
-    row: Any
-    for k, row in enumerate(average.rows.itertuples()):
-        paid = float(cost[kept[:, k], k].mean()) if kept[:, k].any() else 0.0
-        everyone[row.arm] = Estimate(
-            row.effect - paid, row.ci_low - paid, row.ci_high - paid, row.n
-        )
-    first = max(range(1, len(arms)), key=lambda k: everyone[arms[k]].value)
-    shares = np.bincount(chosen, minlength=len(arms)) / max(len(chosen), 1)
-    return BestArmValue(
-        _wider(mean_of(mine, customers, average.level).estimate),
-        everyone,
-        _wider(mean_of(mine - gains[:, first], customers, average.level).estimate),
-        dict(zip(arms, shares.tolist(), strict=True)),
-        average.outcome,
-        average.control,
-        average.level,
-        average.identification,
-    )
-
-
-def _wider(e: Estimate) -> Estimate:
-    return Estimate(
-        e.value, e.value - SHARED * (e.value - e.ci_low), e.value + SHARED * (e.ci_high - e.value),
-        e.n,
-    )  # fmt: skip

@@ -26,7 +26,7 @@ class Identification:
     ----------
     name : {"randomised", "adjusted", "not identified"}
         ``randomised``: chance alone said who got what, and the checks found nothing against it.
-        ``adjusted``: the covariates are taken to tell all by which arms and outcomes hang together.
+        ``adjusted``: the covariates are taken to explain all that drove both arms and outcomes.
         ``not identified``: neither holds, and the difference must not be called an effect.
     because : str
         Why, in a sentence.
@@ -170,7 +170,7 @@ class OfEffects(Result):
 
     @property
     def adjusted(self) -> bool:
-        """Whether they hold only where covariates tell all."""
+        """Whether they hold only where covariates explain who got what."""
         return self.right == "adjusted"
 
     @property
@@ -281,8 +281,8 @@ class UpliftChecks(Result):
             return Identification("randomised", "chance alone assigned the arms")
         return Identification(
             "adjusted",
-            "by which chance each row got its arm is not stated (propensity=), so it holds only if "
-            "the covariates tell all by which assignment and outcome hang together",
+            "the chances of the arms are not stated (propensity=), so it holds only if the covariates "
+            "explain everything that drove both who was contacted and what they bought",
         )
 
     def require(self, despite: tuple[str, ...] = ()) -> None:

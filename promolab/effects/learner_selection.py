@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 DEFAULT = "linear"
 """The learner of what is fitted at once where none is named."""
 NO_ROWS = (
-    "a saved uplift model holds no rows of its experiment: it predicts effects, knows the "
-    "averages, and chooses the best arm; for the rest fit it again"
+    "a saved uplift model holds no rows of its experiment: it predicts effects and knows the "
+    "averages; for the rest fit it again"
 )
 TRIED = ("ridge", "linear", "boosting")
 """Learners tried where none is named; the first serves until a fold tells which is best."""

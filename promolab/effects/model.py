@@ -13,11 +13,8 @@ from promolab.checks import choice, is_whole, real_number, seed_of, whole_number
 from promolab.contract import Experiment
 from promolab.effects.average_effects import (
     AverageEffects,
-    BestArmValue,
     GroupEffects,
     average_table,
-    best_arm_value,
-    costs_of,
     effect_table,
     equal_groups,
     group_tables,
@@ -246,7 +243,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
     def save(self, path: str | Path) -> Path:
         """Write what the fitted model shows to one file (safetensors: numbers and JSON).
 
-        Effects, averages and the best arm; no row of the experiment is in it. Trees are written by
+        Effects and averages; no row of the experiment is in it. Trees are written by
         skops, and read back under a list of what they may hold; nothing executes.
 
         Raises
@@ -280,7 +277,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def load(cls, path: str | Path) -> UpliftModel:
-        """Read a model that `save` wrote: it predicts the same, knows the averages and best arms.
+        """Read a model that `save` wrote: it predicts the same, and knows the averages.
 
         Raises
         ------
@@ -492,25 +489,6 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         return GroupEffects(rows, self.outcome_, control, level, right, tests, by)
 
     @of_effects
-    def best_arm_value(self, cost: Any = None, level: float = 0.95) -> BestArmValue:
-        """Return what the best arm gains over none, beside giving everybody the same.
-
-        Each fold of customers is decided by what the other folds tell: of a choice made on the same
-        rows neither the gain nor its interval would be right.
-
-        Parameters
-        ----------
-        cost : number, {arm: number} or array-like of shape (n, K − 1), optional
-            Of each arm but the control, ≥ 0, in the unit of the outcome; n the training rows.
-        level : float
-            Of the intervals.
-        """
-        rows = self._rows()
-        costs = costs_of(cost, rows.setting.rows.n, self.treatments_)
-        average = self.average(level)
-        return best_arm_value(rows, costs, average, self.arms_)
-
-    @of_effects
     def targeting(self) -> Targeting:
         """Return whether an order by predicted effect is worth anything, and one by response."""
         from promolab.effects.targeting import targeting_of
@@ -566,7 +544,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         return self._say("certainty")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what was found as plain values: checks, averages, targeting, the best arm."""
+        """Return what was found as plain values: checks, averages, targeting, calibration."""
         if not isinstance(self.checks_, UpliftChecks):
             return {"identification": None}
         kept = self.checks_.to_dict()
@@ -574,7 +552,6 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             kept["average"] = self.average().to_dict()
             kept["targeting"] = self.targeting().to_dict()
             kept["calibrated"] = self.calibrated_.to_dict()
-            kept["best_arm"] = self.best_arm_value().to_dict()
             if isinstance(found := self.calibration(), CalibratedEffects) and found.by_tenths:
                 kept["calibration"] = found.by_tenths.to_dict()
         return kept

@@ -17,7 +17,6 @@ from promolab.effects.identification import Identification, OfEffects, Withheld,
 from promolab.effects.means import mean_of
 from promolab.effects.shrinkage import CalibratedEffects, place_within, pooled_arms
 from promolab.results import Estimate, words_of
-from promolab.stats import normal_quantile
 
 if TYPE_CHECKING:
     from promolab.contract import Experiment
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 LEVEL = 0.95
-"""Of the intervals; the first page's are of 90 %, as that of what the plan adds."""
+"""Of the intervals."""
 TOP = 0.3
 """Share of the list at which the two orders are compared in words."""
 
@@ -254,13 +253,12 @@ class Targeting(OfEffects):
 
     def plainly(self) -> str:
         """Say whether there is something to target, in a shopkeeper's words."""
-        return " ".join([self._facts.say("plainly"), self.on_average(0.9)])
+        return " ".join([self._facts.say("plainly"), self.on_average()])
 
-    def on_average(self, level: float = LEVEL) -> str:
-        """Say what all arms together add on average, and what follows where no order is known."""
-        e, wide = self.average, normal_quantile(level) / normal_quantile(LEVEL)
-        e = Estimate.of((e.value + wide * (end - e.value) for end in e.ends), e.n)
-        return words_of(__name__, "Targeting", mean=e, outcome=self.outcome).say("on_average")
+    def on_average(self) -> str:
+        """Say what all arms together add on average."""
+        told = words_of(__name__, "Targeting", mean=self.average, outcome=self.outcome)
+        return told.say("on_average")
 
     def meaning(self) -> str:
         """Say what to do with it."""

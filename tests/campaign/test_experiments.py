@@ -85,7 +85,7 @@ def text(*results) -> str:
     return " ".join(f"{found.summary()} {found.to_table().text}" for found in results)
 
 
-SECTIONS = ("average", "targeting", "calibration", "best_arm_value", "by_segment")
+SECTIONS = ("average", "targeting", "calibration", "by_segment")
 
 
 def test_the_shops_own_decisions_come_first_and_page_one_says_it_without_jargon(choice, model):
@@ -234,13 +234,7 @@ def test_a_fold_is_predicted_by_those_before_and_what_is_shown_calibrated(
     assert rows.groupby("arm")["effect"].first().to_dict() == pytest.approx(average.to_dict())
 
 
-def test_the_best_arm_stands_beside_all_and_none_and_segments_are_rfm_or_a_column(model, strong):
-    for found in (model, strong):
-        assert "giving none 0" in text(found.best_arm_value())
-        kept = found.to_dict()["best_arm"]
-        assert kept["none"] == 0 and set(kept["all"]) == set(map(str, found.treatments_))
-    best = strong.best_arm_value()
-    assert best.more.ci_low > 0 and best.best.ci_low < 1.5 < best.best.ci_high  # E max(0, effect)
+def test_segments_are_those_of_the_rfm_grid_or_a_column(model, strong):
     found, other = model.by_segment(), strong.by_segment()
     assert found.by == "RFM segment at the decision" and (found.rows["customers"] >= 30).all()
     assert other.by == "city" and len(other.rows) == 2

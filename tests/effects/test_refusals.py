@@ -70,6 +70,3 @@ def test_a_fitted_model_says_what_is_wrong(model):
     refused("groups has 3 values and the experiment 3000", model.by_group, ["a", "b", "c"])
     refused("groups = 1; expected 2 or more", model.by_group, 1)
     refused("there is no arm 'male'; did you mean 'mail'", model.by_group(4).of, "male")
-    refused("a cost is 0 or more", model.best_arm_value, cost=-1)
-    refused(r"cost names \['coupon'\]", model.best_arm_value, cost={"coupon": 1})
-    refused(r"cost has the shape \(3,\)", model.best_arm_value, cost=[1, 2, 3])

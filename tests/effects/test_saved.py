@@ -72,7 +72,6 @@ def test_a_loaded_model_shows_the_same(experiment, tmp_path, named):
         lambda: again.scores_,
         lambda: again.effects_,
         lambda: again.by_group("town"),
-        lambda: again.best_arm_value(),
         lambda: again.predict(new, calibrated=False),
         lambda: again.average(0.9),
     ):

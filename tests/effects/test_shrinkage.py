@@ -1,4 +1,4 @@
-"""Effects are drawn to the average as far as they come true; places; what the best arm is worth."""
+"""Effects are drawn to the average as far as they come true; places within folds."""
 
 from types import SimpleNamespace
 
@@ -172,7 +172,7 @@ def test_forward_places_come_from_earlier_folds_alone(experiment, model):
         np.testing.assert_array_equal(before, after)
 
 
-def test_nothing_is_told_apart_beyond_chance_and_the_best_arm_promises_no_gain(without_effect):
+def test_nothing_is_told_apart_beyond_chance(without_effect):
     found = sum(model.calibrated_.told_apart for model in without_effect)
     assert found / DRAWS <= bounds(0.025, DRAWS)[1]
     z = []
@@ -186,43 +186,6 @@ def test_nothing_is_told_apart_beyond_chance_and_the_best_arm_promises_no_gain(w
     forward, crossed = np.std(z, axis=0)
     assert abs(forward - 1) < noise(DRAWS) and crossed > 1.1 * forward
     assert abs(np.mean(z, axis=0)).max() < 3.3 / np.sqrt(DRAWS)
-    values = [model.best_arm_value() for model in without_effect]
-    inside = np.mean([value.ci_low <= 0 <= value.ci_high for value in values])
-    assert inside >= bounds(0.95, DRAWS)[0]
-    gains = [value.value for value in values]
-    assert abs(np.mean(gains)) < 3 * np.std(gains) / np.sqrt(DRAWS)
-    # The effects by which the best was chosen promise one.
-    promised = [
-        np.maximum(model.predict(model.experiment_, calibrated=False), 0).max(axis=1).mean()
-        for model in without_effect
-    ]
-    assert np.mean(promised) > 0.1
-
-
-def test_the_best_arm_is_worth_what_it_is_beside_all_and_none():
-    experiment = trial(6_000, seed=4)
-    rows = experiment.frame
-    rows["y"] -= (rows["arm"] == "mail") * 0.6 * rows["age"]
-    effects = np.column_stack([rows["effect_coupon"], rows["effect_mail"] - 0.6 * rows["age"]])
-    most = np.maximum(effects, 0).max(axis=1).mean()
-    model = UpliftModel().fit(experiment)
-    found = model.best_arm_value()
-    assert found.ci_low < most < found.ci_high
-    average = model.average().rows.set_index("arm")
-    assert found.everyone["coupon"].value == average.loc["coupon", "effect"]
-    assert found.everyone["mail"].ci_low == average.loc["mail", "ci_low"]
-    assert found.more.ci_low > 0 and "Choosing is worth" in found.summary()
-    frame = found.to_frame().set_index("policy")
-    assert frame.index.tolist() == ["best arm", "all: coupon", "all: mail", "none"]
-    assert frame.loc["none", "value"] == 0 and np.isnan(frame.loc["none", "ci_low"])
-    assert sum(found.shares.values()) == pytest.approx(1) and found.shares["none"] > 0
-    assert found.plot().get_title(loc="left").startswith("Choosing is worth")
-    # Costs are paid where an arm is given; too dear, nobody is given anything.
-    dear = model.best_arm_value(cost={"coupon": 0.2, "mail": 100})
-    assert dear.everyone["coupon"].value == pytest.approx(average.loc["coupon", "effect"] - 0.2)
-    assert dear.value < found.value and dear.shares["mail"] == 0
-    nobody = model.best_arm_value(cost=1e6)
-    assert nobody.value == 0 and "Nobody would be given anything" in nobody.summary()
 
 
 def test_calibration_of_the_shown_effects_is_right_out_of_sample(experiment, model):
