@@ -13,14 +13,13 @@ import pandas as pd
 
 from promolab.checks import real_number, seed_of
 from promolab.errors import InputError
-from promolab.policy.constraints import Rules, limits_of
+from promolab.policy.constraints import limits_of
 from promolab.policy.frontier import Limits, Solution, cheapest, check_limits, name_of, solve
-from promolab.policy.options import NONE, Options, by_label, options_of
+from promolab.policy.options import NONE, Options, at_choice, by_label, options_of
 from promolab.policy.plan_scores import SpendingTest, spending_test
 from promolab.policy.randomization import (
     Drawn,
     Holdouts,
-    cost_of,
     cost_risk,
     draw,
     put_back,
@@ -363,7 +362,7 @@ promise too much of whom they choose.
         holdouts = replace(
             holdouts, **{k: by_label(value, customers, v, k) for k, v in out.items()}
         )
-    given, limits = limits_of(given, most, Rules(capacity, groups, floors, constraints))
+    given, limits = limits_of(given, most, capacity, groups, floors, constraints)
     most = limits.budget
     options, order = given.ordered()
     limits = limits if order is None else limits.of(order)
@@ -384,7 +383,7 @@ promise too much of whom they choose.
     stated = _limits_frame(limits, limits.used(choice), found.prices)
     if order is not None:
         choice, drawn = put_back(choice, order), drawn and drawn.put_back(order)
-    gained, paid = (cost_of(array, choice) for array in (given.value, given.cost))
+    gained, paid = (at_choice(array, choice) for array in (given.value, given.cost))
     # Summed in the order of ids, so that the order of rows does not show in the last digit.
     total, spend = (float((a if order is None else a[order]).sum()) for a in (gained, paid))
     return Allocation(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +28,6 @@ UNNAMED = ("budget", "contacts")
 """Of these there is one, whose unit stays empty."""
 
 Bounds = dict[tuple[str, str], tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What is allowed, beside values and costs, as the caller of `allocate` gives it.
-
-    Parameters
-    ----------
-    capacity, groups, floors, constraints
-        As in `allocate`.
-    """
-
-    capacity: Any = None
-    groups: Any = None
-    floors: Mapping[Any, Any] | None = None
-    constraints: Any = None
 
 
 def read_constraints(
@@ -131,14 +115,17 @@ def _check_ends(what: str, least: float | None, most: float | None) -> None:
         )
 
 
-def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, Limits]:
-    """Make limits of what the caller states, and take out who has no contact left.
+def limits_of(
+    options: Options, budget: float, capacity: Any, groups: Any, floors: Any, constraints: Any
+) -> tuple[Options, Limits]:
+    """Make limits of what the caller of `allocate` states, and take out who has no contact left.
 
     Parameters
     ----------
     options : Options
     budget : float
-    rules : Rules
+    capacity, groups, floors, constraints
+        As in `allocate`.
 
     Raises
     ------
@@ -146,7 +133,8 @@ def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, L
         A promotion or group that is not there, limits of wrong shape or sign.
     """
     bounds: Bounds = {}
-    for scope, unit, least, most in _stated(options, rules):  # of two on the same, both hold
+    stated = _stated(options, capacity, floors, constraints)
+    for scope, unit, least, most in stated:  # of two on the same, both hold
         low, high = bounds.get((scope, unit), (0.0, np.inf))
         bounds[scope, unit] = max(low, least), min(high, most)
         _check_ends(f"{scope} {unit!r}", *bounds[scope, unit])
@@ -159,7 +147,7 @@ def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, L
         open_to = True if options.eligible is None else options.eligible
         options = replace(options, eligible=np.broadcast_to(may & open_to, options.value.shape))
     known = list(options.promotions)
-    codes, groups = _groups(options, rules.groups)
+    codes, groups = _groups(options, groups)
     usage, of_group = [], []
     for scope, unit in bounds:
         if scope == "promotion" and unit not in known:
@@ -181,17 +169,19 @@ def limits_of(options: Options, budget: float, rules: Rules) -> tuple[Options, L
     )
 
 
-def _stated(options: Options, rules: Rules) -> Iterator[tuple[str, str, float, float]]:
+def _stated(
+    options: Options, capacity: Any, floors: Any, constraints: Any
+) -> Iterator[tuple[str, str, float, float]]:
     """Yield scope, unit, least and most of every limit, by name or in a table.
 
     A number alone is a promotion's most, and a group's least.
     """
-    if rules.constraints is not None:
-        table = read_constraints(rules.constraints).fillna({"min": 0.0, "max": np.inf})
+    if constraints is not None:
+        table = read_constraints(constraints).fillna({"min": 0.0, "max": np.inf})
         yield from table.itertuples(index=False, name=None)
     for scope, name, given in (
-        ("promotion", "capacity", rules.capacity),
-        ("group", "floors", rules.floors),
+        ("promotion", "capacity", capacity),
+        ("group", "floors", floors),
     ):
         if given is not None and not (labelled(given) or isinstance(given, Mapping)):
             if scope == "group":

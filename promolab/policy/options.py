@@ -127,6 +127,12 @@ def by_label(value: Any, customers: Any, table: Any, what: str) -> Any:
     return along(of, table, what, "customers")
 
 
+def at_choice(table: np.ndarray, choice: np.ndarray) -> np.ndarray:
+    """Return what a table (n, P) holds for each customer's choice, 0 for none (−1), shape (n,)."""
+    found = np.take_along_axis(table, np.maximum(choice, 0)[:, None].astype(np.intp), axis=1)[:, 0]
+    return np.where(choice >= 0, found, 0.0)
+
+
 def _matrix(name: str, values: Any) -> np.ndarray:
     if values is None:
         raise InputError(f"{name} is missing; give value and cost")

@@ -12,6 +12,7 @@ import numpy as np
 from promolab.checks import real_number, share, whole_number
 from promolab.effects import mean_of
 from promolab.policy.frontier import hull_path
+from promolab.policy.options import at_choice
 from promolab.results import Estimate, Result
 from promolab.stats import t_quantile, two_sided
 from promolab.wording import decimals_for, number
@@ -147,23 +148,18 @@ class PlanScores:
         choice[mine] = path.choose(budget * int(mine.sum()))
         return choice
 
-    def _taken(self, array: np.ndarray, choice: np.ndarray) -> np.ndarray:
-        """Return what a table (n, K) holds for what is chosen, 0 for none, shape (n,)."""
-        place = np.maximum(choice, 0)[:, None]
-        return np.where(choice >= 0, np.take_along_axis(array, place, axis=1)[:, 0], 0.0)
-
     def paid(self, choice: np.ndarray) -> np.ndarray:
         """Return what the chosen arms cost beside the outcome, or to the budget, shape (n,)."""
         cost = self.rows.cost if self.rows.contact is None else self.rows.contact
-        return self._taken(cost, choice)
+        return at_choice(cost, choice)
 
     def of_choice(self, choice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the scores and costs of what is chosen, each of shape (n,)."""
-        return self._taken(self.rows.gamma, choice), self._taken(self.rows.cost, choice)
+        return at_choice(self.rows.gamma, choice), at_choice(self.rows.cost, choice)
 
     def soon_of_choice(self, choice: np.ndarray) -> np.ndarray | None:
         """Return what the chosen arms add in the window, shape (n,); None where it is not known."""
-        return None if self.rows.soon is None else self._taken(self.rows.soon, choice)
+        return None if self.rows.soon is None else at_choice(self.rows.soon, choice)
 
     def at_random(self) -> tuple[np.ndarray, np.ndarray]:
         """Return scores and costs of an arm drawn evenly from those each could get."""

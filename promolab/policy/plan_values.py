@@ -253,22 +253,6 @@ class PlanValue(OneFigure):
             "finding": "ahead" if ahead else "behind" if behind else "unsure",
         }
 
-    def loss_words(self) -> str:
-        """Write the chance of a loss, never as certain or impossible."""
-        return self._facts.say("loss_line")
-
-    def next_words(self) -> str:
-        """Say what the next of budget would add, with its interval."""
-        return self._facts.say("next_line")
-
-    def certainty(self) -> str:
-        """Say what the readout will show, what would confirm the profit, and what it rests on."""
-        return self._facts.say("sure")
-
-    def compared(self) -> str:
-        """Say which other ways to spend the same the plan is sure to beat, and which not."""
-        return self._facts.say("compared_line")
-
 
 def plan_value(
     rows: PolicyRows,

@@ -17,7 +17,7 @@ import numpy as np
 
 from promolab.checks import share
 from promolab.errors import InputError
-from promolab.policy.options import NONE
+from promolab.policy.options import NONE, at_choice
 from promolab.results import Result
 from promolab.wording import count, number
 
@@ -208,16 +208,11 @@ class CostRisk:
 
     def overspend(self, cost: np.ndarray, choice: np.ndarray, budget: float) -> float:
         """Return the chance of spending more than a budget."""
-        left, deviation = budget - float(cost_of(cost, choice).sum()), self.deviation(cost, choice)
+        left = budget - float(at_choice(cost, choice).sum())
+        deviation = self.deviation(cost, choice)
         if not deviation:
             return float(left < 0)
         return 1 - NormalDist().cdf(left / deviation)
-
-
-def cost_of(cost: np.ndarray, choice: np.ndarray) -> np.ndarray:
-    """Return what each customer's promotion costs, 0 for none, shape (n,)."""
-    found = np.take_along_axis(cost, np.maximum(choice, 0)[:, None].astype(np.intp), axis=1)[:, 0]
-    return np.where(choice >= 0, found, 0.0)
 
 
 def put_back(array: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -346,7 +341,7 @@ def draw(
 
     def left_at(amount: float) -> float:
         choice = planned_at(amount)[2]
-        return budget - float(cost_of(cost, choice).sum()) - risk.reserve(cost, choice)
+        return budget - float(at_choice(cost, choice).sum()) - risk.reserve(cost, choice)
 
     amount = _most_that_fits(left_at, budget)
     best, planned, choice = planned_at(amount)

@@ -72,7 +72,7 @@ def test_policies_are_compared_at_the_same_cost_and_scaled_to_the_plans_customer
     by_promotion = np.column_stack([known, known])
     by_promotion[plan.choice == 0, 1] = False
     assert plan_value(rows, plan=plan, supported=by_promotion).summary() == part.summary()
-    assert "Left out: 1,000 customers unlike any in past decisions" in part.certainty()
+    assert "Left out: 1,000 customers unlike any in past decisions" in part.say("sure")
 
 
 def test_a_readout_varies_by_chance_and_what_is_held_out_lessens_the_profit():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -439,8 +439,8 @@ class AllocationResult(WeekPolicy):
             "spends": bool(self.pays),
             "profit": found.profit,
             "losing": Estimate.of(-found.profit.ends[k] for k in (0, 2, 1)),
-            "loss": found.loss_words,
-            "next": found.next_words,
+            "loss": partial(found.say, "loss_line"),
+            "next": partial(found.say, "next_line"),
             "customers": len(self.open_to),
             "planned_for": planned,
             "held_out": planned - sent,
@@ -450,7 +450,7 @@ class AllocationResult(WeekPolicy):
             "prices": " ".join(self.allocation.price_sentences()[:3]),
             "test": lambda: self.pays.summary(),
             "rows": self._by_promotion,
-            "sure": found.certainty,
+            "sure": partial(found.say, "sure"),
         }
 
     def opening(self) -> str:
@@ -487,7 +487,7 @@ class AllocationResult(WeekPolicy):
             return Withheld("found", self.say("alone"))
         found, same = self.answer, self.same_for_all
         drawn = picture(found.plot(), found.alt())
-        return [found.compared(), drawn, same.summary() if same else "", found.to_table()]
+        return [found.say("compared_line"), drawn, same.summary() if same else "", found.to_table()]
 
     @property
     def same_for_all(self) -> SameForAll | None:
