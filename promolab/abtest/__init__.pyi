@@ -8,7 +8,6 @@ from .history import customer_history
 from .planning import ExperimentPlan as ExperimentPlan
 from .planning import plan_experiment
 from .power import HoldoutShare as HoldoutShare
-from .power import SmallestEffect as SmallestEffect
 from .power import share_to_see as share_to_see
 from .power import smallest_effect as smallest_effect
 from .sequential import confidence_sequence

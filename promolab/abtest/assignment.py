@@ -169,7 +169,7 @@ class Assignment(Result):
         """Return the arms, each with its share and the planned one."""
         n, planned = len(self.frame), self.shares.values()
         rows = [
-            {"arm": arm_words(arm), "size": got, "part": got / n, "percent": 100 * got / n}
+            {"arm": arm_words(arm), "size": got, "part": got / n}
             for arm, got in self.counts.items()
         ]
         arms = pd.DataFrame(rows).assign(planned=list(planned))

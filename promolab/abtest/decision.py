@@ -449,7 +449,7 @@ def _times(case: Case, row: ArmComparison | Guardrail, gain: float) -> float:
     first = case.rows[0]
     n1, n0 = max(case.n[row.arm], 1), max(case.n[first.control], 1)
     sd = row.std_error / math.sqrt(1 / n1 + 1 / n0)
-    return (smallest_effect(n1, n0, sd=sd, alpha=1 - first.level).effect / gain) ** 2
+    return (smallest_effect(n1, n0, sd=sd, alpha=1 - first.level) / gain) ** 2
 
 
 def mismatch(sentence: str) -> ExperimentVerdict:

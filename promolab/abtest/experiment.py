@@ -89,8 +89,6 @@ class SegmentEffects(Result):
         return {
             "called": spoken(self.metric),
             "arms": arms,
-            "first": arms[:1],
-            "several": len(arms) > 1,
             "scaled": scaled.assign(arm=scaled["arm"].map(spoken)),
             "effects": effects,
             "tests": {str(r.pop("arm")): plain(r) for r in self.differ.to_dict("records")},
@@ -183,20 +181,11 @@ class ExperimentReadout(Measured):
 
     def facts(self) -> dict[str, Any]:
         """Return the comparisons as they are shown, and what ``metrics.json`` holds of them."""
-        ratio, n = self.sample_ratio, sum(self.n.values())
-        corrected = self.multiplicity != ALONE
-        arms, shares = (
-            [spoken(arm) for arm in self.n],
-            [self.shares.get(a, math.nan) for a in self.n],
-        )
-        sizes = pd.DataFrame({"arm": arms, "size": list(self.n.values()), "planned": shares})
+        ratio, corrected = self.sample_ratio, self.multiplicity != ALONE
         several = len({row.arm for row in self.rows}) > 1
         return {
             "compared": self._compared().assign(several=several),
-            "sizes": sizes.assign(
-                percent=100 * sizes["size"] / n, planned=shares, stated=np.isfinite(shares)
-            ),
-            "total": n,
+            "sizes": [{"arm": spoken(arm), "size": n} for arm, n in self.n.items()],
             "judged": self.verdict.summary().split(";")[0].rstrip("."),
             "correction": self.multiplicity if len(self.rows) > 1 and corrected else "",
             "ratio": {"verdict": ratio.verdict, "sentence": ratio.sentence},

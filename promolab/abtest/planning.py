@@ -110,7 +110,6 @@ class ExperimentPlan(Result):
         times = 100 if self.kind == SHARE else 1
         wanted = self.smallest if self.effect is None else self.effect
         known = not math.isnan(wanted)
-        marked = times * abs(wanted) if math.isfinite(wanted) else None
         return {
             "shows": "difference" if known else "nothing",
             "wanted": self.worded(wanted) if known else "",
@@ -120,13 +119,10 @@ class ExperimentPlan(Result):
             "several": self.comparisons > 1,
             "saved": self.correlation and self.correlation**2,
             "grouped": abs(self.design_effect - 1) > 1e-9,
-            "visible": math.isfinite(self.smallest),
-            "marked": marked,
             "arms": self.frame.assign(
                 arm=self.frame["arm"].map(arm_words),
                 smallest_effect=times * self.frame["smallest_effect"],
             ),
-            "scaled": self.curve.assign(effect=times * self.curve["effect"]),
         }
 
     def worded(self, effect: float) -> str:
@@ -237,7 +233,7 @@ def plan_experiment(
     Notes
     -----
     Means and ratios: the power of the two-sided Welch test, both arms with the same variance, by
-    the noncentral t distribution. Shares: Fleiss, Levin & Paik's formula, as `smallest_effect`.
+    the noncentral t distribution. Shares: Fleiss, Levin & Paik's formula.
     Clusters (their design effect) and earlier figures multiply the variance. Several arms: each
     comparison at a level of (1 − level) ÷ comparisons.
 

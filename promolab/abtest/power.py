@@ -24,38 +24,6 @@ from promolab.stats import t_quantile, welch_degrees
 
 
 @dataclass(frozen=True)
-class SmallestEffect(Result):
-    """The smallest difference that two arms can be relied on to show; by `smallest_effect`.
-
-    Parameters
-    ----------
-    effect : float
-        A share (0–1) where ``rate`` is given, else in the unit of ``sd``; nan where not even a
-        rise to 100 % would show.
-    treated, control : int
-        Units in the two arms.
-    rate, sd : float or None
-        Share in the control arm, or standard deviation in both arms.
-    power, alpha : float
-        How often such an effect is found, and how often one is found that is none.
-    """
-
-    effect: float
-    treated: int
-    control: int
-    rate: float | None
-    sd: float | None
-    power: float
-    alpha: float
-
-    def facts(self) -> dict[str, Any]:
-        """Return what shows, and how it is written."""
-        shows = "nothing" if math.isnan(self.effect) else "difference"
-        total = self.control + self.treated
-        return {"shows": shows, "total": total} | _written(self.effect, self.rate, self.power)
-
-
-@dataclass(frozen=True)
 class HoldoutShare(Result):
     """How much to hold back so that an effect shows; by `share_to_see`.
 
@@ -68,93 +36,70 @@ class HoldoutShare(Result):
     customers : int
         Customers in both arms.
     effect : float
-        The difference that is to be seen, as in `SmallestEffect`.
-    rate, sd, power, alpha : float or None
-        As in `SmallestEffect`.
+        The difference that is to be seen, in the unit of ``sd``.
+    sd : float
+        Standard deviation of the outcome in both arms.
+    power, alpha : float
+        How often such an effect is found, and how often one is found that is none.
     """
 
     share: float | None
     control: int | None
     customers: int
     effect: float
-    rate: float | None
-    sd: float | None
+    sd: float
     power: float
     alpha: float
 
     def facts(self) -> dict[str, Any]:
-        """Return what shows, and how it is written."""
+        """Return whether it shows, and whether the power is the usual one."""
         shows = "nothing" if self.share is None else "difference"
-        return {"shows": shows} | _written(self.effect, self.rate, self.power)
+        return {"shows": shows, "usual_power": self.power == 0.8}
 
 
 def smallest_effect(
-    treated: int,
-    control: int,
-    *,
-    rate: float | None = None,
-    sd: float | None = None,
-    power: float = 0.8,
-    alpha: float = 0.05,
-) -> SmallestEffect:
-    r"""Smallest difference of two arms that a two-sided test finds with the given power.
+    treated: int, control: int, *, sd: float, power: float = 0.8, alpha: float = 0.05
+) -> float:
+    r"""Smallest difference of two means that a two-sided test finds with the given power.
 
-    Of means, (z₁₋α⸝₂ + z_power) · sd · √(1/n₁ + 1/n₀). Of shares, the rise d above ``rate`` with
-    d = z₁₋α⸝₂ · √(p̄ q̄ (1/n₁ + 1/n₀)) + z_power · √(p₁ q₁/n₁ + p₀ q₀/n₀), where p₁ = p₀ + d and p̄
-    is the share of both arms together. Both are normal approximations for independent units: of
-    clusters, give their number, and the standard deviation of a cluster's mean.
+    (z₁₋α⸝₂ + z_power) · sd · √(1/n₁ + 1/n₀): the normal approximation for independent units. Of
+    clusters, give their number, and the standard deviation of a cluster's mean; of a share p the
+    standard deviation is √(p(1 − p)).
 
     Parameters
     ----------
     treated, control : int
         Units in the two arms, at least 1 and 1.
-    rate : float
-        Expected share (0–1) in the control arm; give this or ``sd``.
     sd : float
-        Standard deviation of the outcome, over 0; its unit is the effect's.
+        Standard deviation of the outcome, over 0.
     power, alpha : float
-        0.8 and 0.05 by default.
+        How often such an effect is found, and how often one is found that is none.
 
     Returns
     -------
-    SmallestEffect
+    float
+        In the unit of ``sd``.
 
     Raises
     ------
     InputError
-        Sizes that are no counts, both or neither of rate and sd, or values out of their range.
+        Sizes that are no counts, or values out of their range.
 
     References
     ----------
-    Cohen (1988), Statistical Power Analysis, 2nd ed., ch. 2 (means); Fleiss, Levin & Paik (2003),
-    Statistical Methods for Rates and Proportions, 3rd ed., ch. 4 (shares, two sizes).
+    Cohen (1988), Statistical Power Analysis, 2nd ed., ch. 2.
 
     Examples
     --------
-    >>> found = smallest_effect(1080, 120, rate=0.05)
-    >>> round(found.effect, 4)
-    0.0807
-    >>> found.summary()[:59]
-    'With 120 held back out of 1,200, a difference of 8.1 points'
+    >>> round(smallest_effect(1080, 120, sd=20), 2)
+    5.39
     """
     n1, n0 = whole_number("treated", treated, 1), whole_number("control", control, 1)
-    _check_outcome(rate, sd, power, alpha)
-    if sd is not None:
-        effect = (_z(1 - alpha / 2) + _z(power)) * sd * math.sqrt(1 / n1 + 1 / n0)
-    else:
-        assert rate is not None
-        effect = smallest_rise(n1, n0, rate, power, alpha)
-    return SmallestEffect(effect, n1, n0, rate, sd, power, alpha)
+    return _errors_to_see(sd, power, alpha) * math.sqrt(1 / n1 + 1 / n0)
 
 
 def share_to_see(
-    customers: int,
-    effect: float,
-    *,
-    rate: float | None = None,
-    sd: float | None = None,
-    power: float = 0.8,
-    alpha: float = 0.05,
+    customers: int, effect: float, *, sd: float, power: float = 0.8, alpha: float = 0.05
 ) -> HoldoutShare:
     """Smallest share to hold back so that an effect of this size is found with the given power.
 
@@ -163,9 +108,9 @@ def share_to_see(
     customers : int
         Customers in both arms, at least 2.
     effect : float
-        The difference to be seen, over 0: a share (0–1) with ``rate``, else in the unit of ``sd``.
-    rate, sd, power, alpha : float
-        As in `smallest_effect`, by whose formulas the answer is found.
+        The difference to be seen, over 0, in the unit of ``sd``.
+    sd, power, alpha : float
+        As in `smallest_effect`, by whose formula the answer is found.
 
     Returns
     -------
@@ -175,36 +120,45 @@ def share_to_see(
     Raises
     ------
     InputError
-        As `smallest_effect`; an effect that is not over 0, or takes the rate over 1.
+        As `smallest_effect`; an effect that is not over 0.
 
     Examples
     --------
-    >>> share_to_see(1200, 0.05, rate=0.05).control
-    308
-    >>> print(share_to_see(1200, 0.03, rate=0.05).summary())
-    Not even holding back half of all 1,200 would show a difference of 3.0 points.
+    >>> share_to_see(1200, 5.0, sd=20).control
+    143
+    >>> print(share_to_see(1200, 2.0, sd=20).summary())
+    Not even holding back half of all 1,200 would show a difference of 2.00.
     """
     n = whole_number("customers", customers, 2, hint=", one for each arm at least")
-    _check_outcome(rate, sd, power, alpha)
-    beside = "" if rate is None else f", for the rate is {rate:g} without it"
-    real_number("effect", effect, above=0, most=None if rate is None else 1 - rate, hint=beside)
+    real_number("effect", effect, above=0)
+    reach = _errors_to_see(sd, power, alpha)
 
     def shows(control: int) -> bool:
-        treated = n - control
-        if rate is not None:
-            return bool(_room(effect, treated, control, rate, power, alpha) >= 0)
-        assert sd is not None
-        return effect >= (_z(1 - alpha / 2) + _z(power)) * sd * math.sqrt(1 / treated + 1 / control)
+        return effect >= reach * math.sqrt(1 / (n - control) + 1 / control)
 
     # The more are held back, up to half, the smaller what shows.
     control = 1 + bisect_left(range(1, n // 2 + 1), True, key=shows)
     if control > n // 2:
-        return HoldoutShare(None, None, n, effect, rate, sd, power, alpha)
-    return HoldoutShare(control / n, control, n, effect, rate, sd, power, alpha)
+        return HoldoutShare(None, None, n, effect, sd, power, alpha)
+    return HoldoutShare(control / n, control, n, effect, sd, power, alpha)
+
+
+def _errors_to_see(sd: float, power: float, alpha: float) -> float:
+    """Return how large what shows is, as a multiple of √(1/n₁ + 1/n₀)."""
+    real_number("sd", sd, above=0)
+    share("alpha", alpha, zero=False, one=False, hint=", such as 0.05")
+    # At a power of alpha / 2 there is nothing left to be seen; below it the formulas turn around.
+    if share("power", power, zero=False, one=False, hint=", such as 0.8") <= alpha:
+        raise refuse("power", power, f"a share above alpha ({alpha:g})", ", such as 0.8")
+    return (_z(1 - alpha / 2) + _z(power)) * sd
 
 
 def _room(effect: Any, n1: Any, n0: Any, rate: float, power: float, alpha: float) -> Any:
-    """Return the rise less what Fleiss, Levin & Paik need of it; 0 at the smallest one."""
+    """Return the rise of a share less what Fleiss, Levin & Paik need of it; 0 at the smallest.
+
+    d = z₁₋α⸝₂ · √(p̄ q̄ (1/n₁ + 1/n₀)) + z_power · √(p₁ q₁/n₁ + p₀ q₀/n₀), where p₁ = p₀ + d and p̄ is
+    the share of both arms together (Statistical Methods for Rates and Proportions, 3rd ed., ch. 4).
+    """
     null, apart = _errors(effect, n1, n0, rate)
     return effect - _z(1 - alpha / 2) * null - _z(power) * apart
 
@@ -222,7 +176,7 @@ def share_power(effect: Any, n1: Any, n0: Any, rate: float, alpha: float) -> np.
 
     Examples
     --------
-    >>> float(share_power(smallest_effect(1080, 120, rate=0.05).effect, 1080, 120, 0.05, 0.05))
+    >>> float(share_power(smallest_rise(1080, 120, 0.05, 0.8, 0.05), 1080, 120, 0.05, 0.05))
     0.8...
     """
     from scipy.special import ndtr
@@ -352,25 +306,3 @@ class PlannedTest:
 
 def _z(part: float) -> float:
     return NormalDist().inv_cdf(part)
-
-
-def _check_outcome(rate: float | None, sd: float | None, power: float, alpha: float) -> None:
-    if (rate is None) == (sd is None):
-        both = "neither rate nor sd is" if rate is None else "both rate and sd are"
-        raise InputError(
-            f"{both} given; give rate (0–1) for an outcome that happens or not, or sd for an amount"
-        )
-    if rate is not None:
-        share("rate", rate, one=False, hint=", such as 0.05")
-    else:
-        real_number("sd", sd, above=0)
-    share("alpha", alpha, zero=False, one=False, hint=", such as 0.05")
-    # At a power of alpha / 2 there is nothing left to be seen; below it the formulas turn around.
-    if share("power", power, zero=False, one=False, hint=", such as 0.8") <= alpha:
-        raise refuse("power", power, f"a share above alpha ({alpha:g})", ", such as 0.8")
-
-
-def _written(effect: float, rate: float | None, power: float) -> dict[str, Any]:
-    """Return in what an effect is written, and whether the power is the usual one."""
-    unit = "number" if rate is None else "points" if effect >= 0.01 else "points_fine"
-    return {"unit": unit, "usual_power": power == 0.8}

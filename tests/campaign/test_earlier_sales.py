@@ -65,6 +65,6 @@ def test_eight_weeks_at_least_are_allowed_for_and_what_is_seen_is_the_tests_own_
     low, high = earlier_span(NOW.to_pydatetime(), 7 * DAY.to_pytimedelta())
     assert high == NOW and (high - low).days == 56
     assert (high - earlier_span(NOW.to_pydatetime(), 70 * DAY.to_pytimedelta())[0]).days == 70
-    assert visible_effect(900, 100, 50.0) == smallest_effect(900, 100, sd=50.0).effect
+    assert visible_effect(900, 100, 50.0) == smallest_effect(900, 100, sd=50.0)
     for contacts, held, sd in [(0, 5, 1.0), (5, 0, 1.0), (5, 5, 0.0), (5, 5, math.nan)]:
         assert math.isnan(visible_effect(contacts, held, sd))

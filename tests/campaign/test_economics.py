@@ -79,7 +79,7 @@ def test_only_those_to_contact_are_counted(found) -> None:
     assert found.discount.ci_low < found.discount.value < found.discount.ci_high
     assert found.cost == found.discount  # contact and coupon cost nothing, as is assumed
     assert found.break_even.value == pytest.approx(found.discount.value / (0.25 * 7))
-    assert found.visible == smallest_effect(7, 2, sd=found.adjusted_sd).effect
+    assert found.visible == smallest_effect(7, 2, sd=found.adjusted_sd)
     # Everybody spent 20 + 9c in two of the last three windows of ten days, nothing in the third.
     # c = 0, 2, 3 … 9 (1 is in the standing holdout): variance 81 · (284 − 44²/9)/8 = 697.5, of the
     # three windows 2/3 · 697.5 = 465. Without those held back, 3 and 7, it would be 594.

@@ -22,7 +22,7 @@ def test_half_of_all_are_contacted_or_shared_and_a_budget_not_kept_to_is_said():
     assert "The budget of 500 USD was not kept to" in trial.to_dict()["not_kept"]
     one = trial.promotions[0]
     assert (one.contacts, one.held) == (5, 5)
-    assert one.visible == smallest_effect(5, 5, sd=one.adjusted_sd).effect
+    assert one.visible == smallest_effect(5, 5, sd=one.adjusted_sd)
     assert "of the 10 active customers contact half about Coupons N" in trial.summary()
     assert trial.to_dict()["experiment"]["N"]["weeks_needed"] == one.weeks_needed
     trial = propose_experiment(shop(), NOW, scores("N", "T"), RATIOS)

@@ -182,7 +182,7 @@ def test_chances_may_be_numbers_and_a_result_is_no_covariate(shop, tmp_path):
 def test_something_to_target_is_said_where_it_is_there_alone(asked, strong, shop):
     found = strong.targeting()
     assert found.found and "There is something to target" in strong.summary()
-    assert found.arms_found == ["paper"]
+    assert found.arms.loc[found.arms["qini_low"] > 0, "arm"].tolist() == ["paper"]
     assert found.difference.ci_low > 0 and "wastes money" in found.summary()
     assert abs(found.by_effect.qini - 0.5 * found.arms["qini"][1]) < 0.3
     # A file says nothing of the shop.

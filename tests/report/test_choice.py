@@ -42,14 +42,14 @@ def test_half_of_the_list_costs_half_sees_more_and_says_when():
     # 500 of the 1,000 planned get it: 500/900 of the cost, and as many are held back.
     ends = (end * 500 / 900 for end in (800, 300, 1500))
     assert test["cost"] == money(*ends, currency="USD") and test["contacts"].startswith("500, as")
-    sees = smallest_effect(500, 500, sd=ONE.adjusted_sd).effect
+    sees = smallest_effect(500, 500, sd=ONE.adjusted_sd)
     assert f"{sees:.1f} USD a customer or more, by 500 held back" in test["tells"]
     # Four weeks, and thirty days in which purchases may come back.
     assert test["tells"].startswith("from 27 Dec 2017") and skip["cost"] == "0 USD"
 
 
 def test_the_figures_speak_for_a_test_where_half_of_the_list_would_tell():
-    sees = smallest_effect(500, 500, sd=ONE.adjusted_sd).effect
+    sees = smallest_effect(500, 500, sd=ONE.adjusted_sd)
     dear = replace(ONE, break_even=Estimate(sees, sees, sees, 9))
     assert choice(dear).advice()[0] == TEST and "marked" in choice(dear).block().text
     cheap = replace(ONE, break_even=Estimate(sees * 0.99, 0.0, sees, 9))

@@ -170,7 +170,7 @@ class WeekPlan(Result):
 
     def _shows(self, treated: int, held: int, sd: float) -> dict[str, Any]:
         """Return what a holdout shows of sales per customer, and what half of it takes."""
-        effect = smallest_effect(treated, held, sd=sd).effect
+        effect = smallest_effect(treated, held, sd=sd)
         half = share_to_see(treated + held, effect / 2, sd=sd)
         return {
             "held": held,

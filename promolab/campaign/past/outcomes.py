@@ -348,7 +348,7 @@ def visible_effect(contacts: int, held: int, sd: float) -> float:
     """
     if not (contacts > 0 and held > 0 and math.isfinite(sd) and sd > 0):
         return float("nan")
-    return float(smallest_effect(contacts, held, sd=sd).effect)
+    return smallest_effect(contacts, held, sd=sd)
 
 
 @dataclass(frozen=True)

@@ -213,7 +213,7 @@ class Choice:
     def _visible(self) -> float:
         """Smallest effect that half of the largest list sees, set beside the other half."""
         n, every, sd = self._half, self._first.contacts + self._first.held, self._first.adjusted_sd
-        return float(smallest_effect(n, every - n, sd=sd).effect) if n and sd > 0 else math.nan
+        return smallest_effect(n, every - n, sd=sd) if n and sd > 0 else math.nan
 
     def _brings(self) -> str:
         if self.headline:
