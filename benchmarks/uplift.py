@@ -97,8 +97,8 @@ def linear_against_econml(n: int = 200_000, rounds: int = 5) -> Row:
     """Time ``UpliftModel("dr")`` at its door against EconML's linear DR-learner.
 
     On the same folds, with the same models (least squares, logistic regression of the arms, whose
-    chances nobody stated) and one thread each: checks, scores, averages and customers' effects with
-    intervals here; effects with intervals there. One warm-up, then in turn; medians.
+    chances nobody stated) and one thread each: checks, scores, averages and customers' effects
+    here, effects there. One warm-up, then in turn; medians.
     """
     from threadpoolctl import threadpool_limits
 
@@ -113,7 +113,7 @@ def linear_against_econml(n: int = 200_000, rounds: int = 5) -> Row:
     def ours() -> None:
         model = UpliftModel("dr").fit(trial)
         model.average()
-        model.effect(new, calibrated=False)
+        model.predict(new, calibrated=False)
 
     what = f"linear DR-learner, {n:,} × {len(trial.covariates)}, three arms, chances learned"
     calls = {"ours": ours, "theirs": lambda: _linear_econml(trial, fold, new)}
@@ -138,7 +138,7 @@ def _linear_econml(experiment: Experiment, fold: np.ndarray, new: pd.DataFrame) 
     )  # fmt: skip
     model.fit(experiment.y(), experiment.codes, X=experiment.X.to_numpy())
     for arm in (1, 2):
-        model.effect_interval(new.to_numpy(), T0=0, T1=arm)
+        model.effect(new.to_numpy(), T0=0, T1=arm)
 
 
 @part("uplift", "Hillstrom's e-mails, ten cross-validations")
@@ -185,8 +185,6 @@ def _others(fold: np.ndarray) -> Callable[[int], np.ndarray]:
 # --- coverage ----------------------------------------------------------------------------------
 
 COVERED = {"covered_95": (0.93, 0.97), "covered_90": (0.87, 0.93), "error_over_sd": (0.93, 1.1)}
-POINTS = np.array([[0.0, 0.0, 0.0], [1.0, -1.0, 0.5], [-1.5, 0.5, 2.0]])
-"""Customers whose effect is asked for in every draw."""
 LEVELS = (0.95, 0.90)
 
 
@@ -235,13 +233,9 @@ EFFECTS = np.array([[0.5, 0.4, 0.0, 0.0, 0.3], [0.2, 0.0, -0.3, 0.1, -0.2]])
 
 def _truths() -> list[tuple[str, str, float]]:
     listed = []
-    for arm, (constant, *slopes, group) in enumerate(EFFECTS, start=1):
+    for arm, (constant, *_, group) in enumerate(EFFECTS, start=1):
         listed.append(("average", f"arm {arm}", constant + group / 2))
         listed += [("group", f"arm {arm}, {g}", constant + group * g) for g in (0, 1)]
-        listed += [
-            ("customer", f"arm {arm}, {place}", constant + float(point @ slopes) + group * 0.5)
-            for place, point in enumerate(POINTS)
-        ]
     return listed
 
 
@@ -249,19 +243,12 @@ def _one_draw(rng: np.random.Generator, n: int) -> list[tuple[float, float, Any]
     """Return estimate, standard error and half-widths of every figure, from one experiment."""
     from promolab.effects.learners.aipw import Design, fit_nuisance
     from promolab.effects.learners.base_learners import base_learner
-    from promolab.effects.learners.learners import KINDS, Setting
     from promolab.effects.means import group_means
     from promolab.stats import t_quantile
 
     rows, Z, group, chances = _experiment_arrays(rng, n)
     design, maker = Design(None, ()), base_learner("linear")
     nuisance = fit_nuisance(rows, Z, design, maker, chances, 0)
-    setting = Setting(rows, Z, design, maker, Z, design, maker, nuisance)
-    model = KINDS["dr"](setting).fit(np.ones(rows.n, dtype=bool))
-    at = np.column_stack([POINTS, np.full(len(POINTS), 0.5)])
-    of_customers, errors = model.predict(at), model.std_error(at)
-    assert errors is not None  # a linear learner has them
-    normal = np.array([t_quantile(level, np.inf) for level in LEVELS])
     figures: list[tuple[float, float, Any]] = []
     for k in range(2):
         scores = nuisance.gamma[:, k]
@@ -271,10 +258,6 @@ def _one_draw(rng: np.random.Generator, n: int) -> list[tuple[float, float, Any]
                 [t_quantile(level, means.degrees) * means.std_error for level in LEVELS]
             )
             figures += list(zip(means.value, means.std_error, half.T, strict=True))
-        figures += [
-            (value, error, normal * error)
-            for value, error in zip(of_customers[:, k], errors[:, k], strict=True)
-        ]
     return figures
 
 
@@ -302,7 +285,7 @@ def _experiment_arrays(
 
 @part("uplift", "coverage of effects, two seeds")
 def coverage_holds(draws: int = 2_000, n: int = 5_000) -> Iterator[Row]:
-    """Yield whether the coverage of averages, groups and customers' effects is as stated."""
+    """Yield whether the coverage of averages and groups is as stated."""
     for seed in (1, 2):
         for what, figures in coverage(draws, n, seed).groupby("what", sort=False):
             for name, ends in COVERED.items():

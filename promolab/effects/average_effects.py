@@ -341,18 +341,15 @@ def costs_of(cost: Any, n: int, arms: tuple[Any, ...]) -> np.ndarray:
 
 
 def effect_table(
-    values: np.ndarray,
-    half: np.ndarray | None,
-    arms: tuple[Any, ...],
-    index: pd.Index | None,
+    values: np.ndarray, half: np.ndarray, arms: tuple[Any, ...], index: pd.Index | None
 ) -> pd.DataFrame:
     """Return effects and their intervals side by side, columns (arm, figure).
 
     Parameters
     ----------
     values : ndarray of shape (n, K − 1)
-    half : ndarray of shape (n, K − 1), optional
-        Half the widths of the intervals, which are nan without.
+    half : ndarray of shape (n, K − 1)
+        Half the widths of the intervals.
     arms : tuple
         The arms but the control.
     index : Index, optional
@@ -360,7 +357,6 @@ def effect_table(
     """
     import pandas as pd
 
-    half = np.full(values.shape, np.nan) if half is None else half
     figures = {"effect": values, "ci_low": values - half, "ci_high": values + half}
     keys = [(arm, name) for arm in arms for name in figures]
     columns = [figures[name][:, k] for k, _ in enumerate(arms) for name in figures]

@@ -285,11 +285,10 @@ def check_assumed(experiment: Experiment, balance: pd.DataFrame) -> Check:
     signs = {name: found for name, found in signs.items() if found}
     least = min(p_values.values(), default=float("nan"))
     if signs:
-        it = "one" if len(signs) == 1 else "many"
         rest = [name for name in experiment.covariates if name not in signs]
         size = "all" if len(experiment.covariates) > SOME else "named"
         return stated(
-            ASSUMED, "refused", float(len(signs)), least, size=size, it=it, rest=f"{rest}",
+            ASSUMED, "refused", float(len(signs)), least, size=size, rest=f"{rest}",
             again=f"{[*rest, *signs]}", doubted=[{"name": k, "signs": v} for k, v in signs.items()],
         )  # fmt: skip
     worst = min(p_values, key=lambda name: p_values[name], default="")

@@ -167,17 +167,9 @@ class Difference(Result):
             "mean_other": self.similar_mean,
             "n_one": self.treated.n if self.treated else 0,
             "n_other": self.control.n if self.control else 0,
-            "rows": e.n,
             "unsure": not (e.ci_low > 0 or e.ci_high < 0),
             "weight": self.weight_of_one(),
-            "drawn": self._drawn,
         }
-
-    def _drawn(self) -> pd.DataFrame:
-        import pandas as pd
-
-        shown = self.estimate * (100 if self.kind == SHARE else 1)
-        return pd.DataFrame([shown.to_dict()])
 
     def weight_of_one(self) -> str:
         """Say if one unit makes up most of the variance, and what is found without it."""

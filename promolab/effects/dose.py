@@ -148,22 +148,14 @@ class DoseResponse(OfEffects):
         return float(np.sqrt(max(variance, 0.0)))
 
     def facts(self) -> dict[str, Any]:
-        """Return the doses as codes of how they are written, and which of them adds most."""
+        """Return the doses as codes of how they are written."""
         whole = self.frame["dose"] * (1 if self.dose == "threshold" else 100)
         even = np.where((whole - whole.round()).abs() < 1e-9, "even", "uneven")
         doses = self.frame.assign(written=[f"{self.dose}.{each}" for each in even])
-        best = doses.iloc[int(doses["effect"].argmax())]
         return {
             "doses": doses,
             "kind": arm_code(self.arm),
             "known": "one" if len(doses) == 1 else "spread" if self.spread > 0 else "",
-            "several": doses if len(doses) > 1 else doses.head(0),
-            "finding": "most" if len(doses) > 1 else "only",
-            "best": [best.to_dict()],
-            "best_effect": Estimate.of(best[["effect", "ci_low", "ci_high"]]),
-            "promotions": int(doses["promotions"].sum()),
-            "n": int(doses["n"].sum()),
-            "percent_of": "x" if self.dose == "depth" else "",
             "varying": self.dose,
         }
 

@@ -281,8 +281,8 @@ class UpliftChecks(Result):
             return Identification("randomised", "chance alone assigned the arms")
         return Identification(
             "adjusted",
-            "the chances of the arms are not stated (propensity=), so it holds only if the covariates "
-            "explain everything that drove both who was contacted and what they bought",
+            "the chances of the arms are not stated (propensity=), so it holds only if the "
+            "covariates explain everything that drove both who was contacted and what they bought",
         )
 
     def require(self, despite: tuple[str, ...] = ()) -> None:

@@ -280,7 +280,5 @@ def predict_folds(model: EffectModel, train: Callable[[int], Any], first: int = 
         for fold in range(first, rows.folds):
             there = rows.fold == fold
             if there.any():
-                part = copy.copy(model)
-                part.errors = False
-                effects[there] = part.fit(train(fold)).predict(Z[there])
+                effects[there] = copy.copy(model).fit(train(fold)).predict(Z[there])
     return effects

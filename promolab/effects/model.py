@@ -382,9 +382,15 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             the learner (``"linear"`` by default) says as it is: of the early outcome, if there is
             one.
         """
-        return self._effects(X, calibrated)[0]
+        if calibrated:
+            drawn = self._drawn()
+            return drawn.line.effects(drawn.away(_frame_of(X)))
+        model = self._rows().fitted
+        Z = model.setting.design.matrix(_frame_of(X))
+        with steady(Z.size):
+            return model.predict(Z)
 
-    def effect(self, X: Any, level: float = 0.95, *, calibrated: bool = True) -> pd.DataFrame:
+    def effect(self, X: Any, level: float = 0.95) -> pd.DataFrame:
         """Return the effect of each arm per customer, with its interval.
 
         Parameters
@@ -393,8 +399,6 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             With the covariates, in any order.
         level : float
             Of the intervals, each for itself.
-        calibrated : bool
-            As `predict`.
 
         Returns
         -------
@@ -402,41 +406,25 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             Columns (arm, ``effect``), (arm, ``ci_low``) and (arm, ``ci_high``), in the outcome's
             unit per decision. The interval is that of the average effect among customers with the
             same prediction (Chernozhukov et al. 2018, arXiv 1712.04802), clustered by customer;
-            where nobody can be told apart, that of the average effect. Not calibrated, it is that
-            of the customer's own effect, where kind ``"dr"`` with a linear learner has one (where
-            the effect is linear in the columns); else nan.
+            where nobody can be told apart, that of the average effect.
         """
         import pandas as pd
 
         normal_quantile(level)
-        values, half = self._effects(X, calibrated, level)
+        drawn = self._drawn()
+        away = drawn.away(_frame_of(X))
         index = X.index if isinstance(X, pd.DataFrame) else None
+        values, half = drawn.line.effects(away), drawn.line.half(away, level)
         table = effect_table(values, half, self.treatments_, index)
-        if calibrated and (self._candidates is not None or level == self._saved[1].level):
+        if self._candidates is not None or level == self._saved[1].level:
             # Where everybody has the average, there is one interval of it.
             for row, learner in zip(
-                self.average(level).rows.itertuples(), self._drawn().line.learners, strict=True
+                self.average(level).rows.itertuples(), drawn.line.learners, strict=True
             ):
                 if learner == CONSTANT:
                     ends = np.array([row.effect, row.ci_low, row.ci_high]) - row.effect
                     table[row.arm] = table[row.arm]["effect"].to_numpy()[:, None] + ends
         return table
-
-    def _effects(
-        self, X: Any, calibrated: bool, level: float = 0.95
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return effects and half the widths of their intervals."""
-        self._fitted()
-        X = as_frame(X.X if isinstance(X, Experiment) else X)
-        if calibrated:
-            drawn = self._drawn()
-            away = drawn.away(X)
-            return drawn.line.effects(away), drawn.line.half(away, level)
-        model = self._rows().fitted
-        Z = model.setting.design.matrix(X)
-        with steady(Z.size):
-            values, errors = model.predict(Z), model.std_error(Z)
-        return values, None if errors is None else normal_quantile(level) * errors
 
     @of_effects
     def average(self, level: float = 0.95) -> AverageEffects:
@@ -519,15 +507,9 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         given: dict[str, Any] = {"state": state, "why": self.why_}
         if state == "known":
             found, right = self.targeting(), self.identification_
-            warned = getattr(self.checks_, "warnings", ())
-            told = self.calibrated_.told_apart
-            given |= {
-                **{"right": right.name, "because": right.because},
-                **{"verdict": found.verdict, "target_meaning": found.meaning},
-                **{"customers": found.by_effect.clusters, "decisions": found.by_effect.n},
-                **{"warned": warned, "calm": not warned},
-                "tenths": self.calibration().summary() if told and line == "certainty" else "",
-            }
+            given |= {"right": right.name, "because": right.because}
+            given |= {"verdict": found.verdict, "target_meaning": found.meaning}
+            given |= {"customers": found.by_effect.clusters, "decisions": found.by_effect.n}
         return words_of(__name__, "UpliftModel", **given).say(line)
 
     def summary(self) -> str:
@@ -579,3 +561,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             raise Refused(f"a check refuses the experiment: {why}")
         if not hasattr(self, "arms_"):
             raise InputError("the uplift model has not learned yet; call fit(experiment) first")
+
+
+def _frame_of(X: Any) -> pd.DataFrame:
+    return as_frame(X.X if isinstance(X, Experiment) else X)

@@ -20,7 +20,7 @@ from promolab.errors import InputError
 from promolab.model.learners import from_bytes, node_tables_fit, to_bytes
 from promolab.results import Result
 
-FORMAT = "promolab.uplift/2"
+FORMAT = "promolab.uplift/3"
 PARTS = (Blend, Chance, Constant, LinearFit, Logistic, TwoPartEffect)
 """What a fitted model may be made of, besides trees."""
 
@@ -98,9 +98,7 @@ class SavedUplift(Result):
 
 
 def _kept(part: Any) -> Any:
-    """Return a fitted model of frozen parts; intervals of what is shown come from the shrinkage."""
-    if isinstance(part, LinearFit):
-        return replace(part, covariance=None)
+    """Return a fitted model of frozen parts."""
     if not isinstance(part, PARTS):
         import sklearn
 

@@ -290,15 +290,13 @@ class CalibratedEffects(Result):
         rows = named(self.rows).assign(constant=self.rows["learner"].eq(CONSTANT))
         return {
             "arms": rows,
-            "predicted": self.qini.n,
-            "sloped": rows[~rows["constant"]] if self.told_apart else rows,
             "state": state if self.told_apart else "alike",
             "tenths": lambda: self.by_tenths and self.by_tenths.summary(),
             "arms_kept": lambda: plain(self.rows.set_index("arm").to_dict("index")),
         }
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what came of the effects shown, or each arm's slope with its interval."""
+        """Draw what came of the effects shown, where that was asked (`UpliftModel.calibration`)."""
         return super().plot(ax) if self.by_tenths is None else self.by_tenths.plot(ax)
 
 

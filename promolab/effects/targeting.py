@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.effects.average_effects import GroupEffects, group_tables
-from promolab.effects.identification import Identification, OfEffects, Withheld, named, spoken
+from promolab.effects.identification import Identification, OfEffects, Withheld, named
 from promolab.effects.means import mean_of
 from promolab.effects.shrinkage import CalibratedEffects, place_within, pooled_arms
 from promolab.results import Estimate, words_of
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 """Of the intervals."""
-TOP = 0.3
-"""Share of the list at which the two orders are compared in words."""
 
 
 @dataclass(frozen=True)
@@ -185,12 +183,6 @@ class Targeting(OfEffects):
         """What tells whether there is: the early outcome's Qini, where there is one."""
         return self.by_effect.estimate if self.early is None else self.early
 
-    @property
-    def arms_found(self) -> list[str]:
-        """Arms that by themselves have something to target, if all together have."""
-        rows = self.arms[self.arms["qini_low"] > 0] if self.found else self.arms.head(0)
-        return rows["arm"].map(spoken).tolist()
-
     def to_frame(self) -> pd.DataFrame:
         """Return `arms`."""
         return self.arms
@@ -202,8 +194,8 @@ class Targeting(OfEffects):
 
     def facts(self) -> dict[str, Any]:
         """Return what is found, as codes, and the figures that are shown beside."""
-        seen, top = self._seen, (self.by_effect.at(TOP), self.by_response.at(TOP))
-        flat, everyone = seen.ci_low == seen.ci_high == 0, self.by_effect.effect
+        seen, everyone = self._seen, self.by_effect.effect.value
+        flat = seen.ci_low == seen.ci_high == 0
         curves = (self.by_effect, self.by_response)
         untold = all(curve.ci_low <= 0 <= curve.ci_high for curve in curves)
         return {
@@ -214,12 +206,6 @@ class Targeting(OfEffects):
             "everybody": not self.found and not self.drawn,
             "apart": self.difference.ci_low != self.difference.ci_high,
             "beyond": self.difference.estimate,
-            "top": TOP,
-            "top_gain": top[0],
-            "top_response": top[1],
-            "everyone": everyone,
-            "top_random": TOP * everyone.value,
-            "singled": "named" if self.arms_found else "uncertain" if self.found else "unseen",
             "rows": named(self.arms),
             "several": len(self.arms) > 1,
             "finding": self._finding(untold),
@@ -227,7 +213,7 @@ class Targeting(OfEffects):
             "bands": self.difference.level,
             "compared": self.difference.n,
             "compared_customers": self.difference.clusters,
-            "chance": pd.DataFrame({"share": [0.0, 1.0], "gain": [0.0, everyone.value]}),
+            "chance": pd.DataFrame({"share": [0.0, 1.0], "gain": [0.0, everyone]}),
             "average_line": self.on_average,
             "response_qini": self.by_response.estimate,
         }

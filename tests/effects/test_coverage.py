@@ -17,8 +17,8 @@ def drawn():
     return coverage(draws=DRAWS, n=5_000, seed=0)
 
 
-def test_averages_groups_and_customers_are_covered_by_intervals_no_wider_than_needed(drawn):
-    assert set(drawn["what"]) == {"average", "group", "customer"}
+def test_averages_and_groups_are_covered_by_intervals_no_wider_than_needed(drawn):
+    assert set(drawn["what"]) == {"average", "group"}
     for name, share in (("covered_95", 0.95), ("covered_90", 0.9)):
         assert drawn[name].between(*bounds(share, DRAWS)).all(), drawn
     assert (drawn["bias_over_sd"].abs() < 4 / np.sqrt(DRAWS)).all(), drawn

@@ -114,9 +114,7 @@ def test_it_shows_itself_and_outside_the_drawn_doses_it_says_so_and_is_less_sure
     refused("depth", found.at, -0.1)
     found = dose_response(fitted(trial), doses)
     assert found.summary().startswith("Coupon adds 1.0")
-    assert "at 5 %" in found.summary() and "20 %" in str(found.to_table())
-    ax = found.plot()
-    assert "adds most at 20 %" in ax.get_title(loc="left")
+    assert "at 5 %" in found.summary()
     assert found.to_frame()["n"].sum() == (trial.frame["arm"] == "coupon").sum()
 
 

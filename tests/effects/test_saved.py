@@ -102,7 +102,7 @@ def test_what_cannot_be_saved_or_read_is_said(experiment, tmp_path):
     refused("there is no model file", UpliftModel.load, tmp_path / "nothing")
     model = UpliftModel("dr", "boosting", outcome_learner="linear", folds=2).fit(experiment)
     path = model.save(tmp_path / "model")
-    refused(r"has format 'promolab.uplift/2'", ResponseModel.load, path)
+    refused(r"has format 'promolab.uplift/3'", ResponseModel.load, path)
     good = path.read_bytes()
     path.write_bytes(good[:-100])
     refused("is damaged", UpliftModel.load, path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from promolab.effects.learners.linear import least_squares, ridge
+from promolab.effects.learners.linear import ridge
 from promolab.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ class Lesson:
     binary : bool
         Whether the outcome is 0 or 1.
     weight : ndarray of shape (n,), optional
-    cluster : ndarray of int of shape (n,), optional
-        Customers, where standard errors are wanted.
     """
 
     Z: np.ndarray
@@ -61,7 +59,6 @@ class Lesson:
     seed: int
     binary: bool = False
     weight: np.ndarray | None = None
-    cluster: np.ndarray | None = None
 
     @property
     def known(self) -> Constant | None:
@@ -139,10 +136,8 @@ def straight_outcome(lesson: Lesson) -> Predictor:
 
 
 def unshrunk_effect(lesson: Lesson) -> Predictor:
-    """Fit least squares with a robust covariance: so each customer's effect has an interval."""
-    return least_squares(
-        lesson.Z, lesson.y, lesson.weight, lesson.cluster, errors=lesson.cluster is not None
-    )
+    """Fit least squares."""
+    return ridge(lesson.Z, lesson.y, lesson.weight, penalty=0.0)
 
 
 def ridge_effect(lesson: Lesson) -> Predictor:
@@ -184,7 +179,7 @@ class BaseLearner:
     outcome : callable
         Fits the mean of an outcome given the columns.
     effect : callable
-        Fits the mean of an effect's noisy stand-in; with customers, its errors if it has any.
+        Fits the mean of an effect's noisy stand-in.
     style : {"encoded", "native"}
         The columns it wants (`Design`).
     """

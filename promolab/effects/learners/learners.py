@@ -19,7 +19,7 @@ from promolab.effects.learners.aipw import (
     rows_of,
 )
 from promolab.effects.learners.base_learners import POOLED, TWO_PART, BaseLearner, Lesson, Predictor
-from promolab.effects.learners.linear import LinearFit, pooled_lines
+from promolab.effects.learners.linear import pooled_lines
 from promolab.effects.learners.two_part import heavy_tailed, smoothed, two_part_effects
 from promolab.errors import InputError
 
@@ -65,19 +65,11 @@ class Setting:
         return self.learner.outcome(self.rows.lesson(Z, which, self.design))
 
     def effect(
-        self,
-        which: np.ndarray,
-        target: np.ndarray,
-        weight: np.ndarray | None = None,
-        *,
-        errors: bool = False,
+        self, which: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None
     ) -> Predictor:
-        """Fit a stand-in of the effect on some rows, with standard errors if they are wanted."""
-        rows = self.rows
-        Z = self.Z if len(which) == rows.n else self.Z[which]
-        cluster = rows.cluster[which] if errors else None
-        lesson = Lesson(Z, target, self.design, rows.seed, weight=weight, cluster=cluster)
-        return self.learner.effect(lesson)
+        """Fit a stand-in of the effect on some rows."""
+        Z = self.Z if len(which) == self.rows.n else self.Z[which]
+        return self.learner.effect(Lesson(Z, target, self.design, self.rows.seed, weight=weight))
 
 
 class EffectModel:
@@ -89,8 +81,6 @@ class EffectModel:
     """
 
     parts: list[Predictor]
-    errors: bool = True
-    """Whether standard errors are wanted, where there are any."""
 
     def __init__(self, setting: Setting) -> None:
         if setting.learner.name == TWO_PART and not isinstance(self, DRLearner):
@@ -123,10 +113,6 @@ class EffectModel:
     def predict(self, Z: np.ndarray) -> np.ndarray:
         """Return the effects, shape (n, K − 1)."""
         return np.column_stack([part.predict(Z) for part in self.parts])
-
-    def std_error(self, Z: np.ndarray) -> np.ndarray | None:
-        """Return their standard errors, shape (n, K − 1); None where there are none."""
-        return None
 
 
 class SLearner(EffectModel):
@@ -280,13 +266,7 @@ class DRLearner(EffectModel):
         """Learn the mean of the score."""
         mine = np.flatnonzero(which & self.setting.possible[:, arm - 1])
         gamma = self.setting.nuisance.gamma[mine, arm - 1]
-        return self.setting.effect(mine, gamma, errors=self.errors)
-
-    def std_error(self, Z: np.ndarray) -> np.ndarray | None:
-        """Return standard errors where the last stage is least squares."""
-        errors = [part.std_error(Z) for part in self.parts if isinstance(part, LinearFit)]
-        told = [each for each in errors if each is not None]
-        return np.column_stack(told) if told and len(told) == len(self.parts) else None
+        return self.setting.effect(mine, gamma)
 
 
 KINDS: dict[str, type[EffectModel]] = {

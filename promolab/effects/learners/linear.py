@@ -23,84 +23,16 @@ class LinearFit:
     coefficients : ndarray of shape (p,)
     level : float
         Prediction at the centre.
-    covariance : ndarray of shape (p + 1, p + 1), optional
-        Of (level, coefficients), robust; missing where the coefficients are shrunk.
     """
 
     centre: np.ndarray
     coefficients: np.ndarray
     level: float
-    covariance: np.ndarray | None = None
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
         """Return the line's values, shape (n,)."""
         values: np.ndarray = self.level + (Z - self.centre) @ self.coefficients
         return values
-
-    def std_error(self, Z: np.ndarray) -> np.ndarray | None:
-        """Return the standard error of the line's values, shape (n,)."""
-        if self.covariance is None:
-            return None
-        rows = np.column_stack([np.ones(len(Z)), Z - self.centre])
-        variance = np.einsum("ij,ij->i", rows @ self.covariance, rows)
-        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
-
-
-def least_squares(
-    Z: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray | None = None,
-    cluster: np.ndarray | None = None,
-    *,
-    errors: bool = True,
-) -> LinearFit:
-    r"""Fit by least squares, with a covariance that assumes neither equal spread nor single rows.
-
-    :math:`(Z'Z)^{-1} \left(\sum_g u_g u_g'\right) (Z'Z)^{-1} \frac{G}{G-1} \frac{n-1}{n-k}`,
-    :math:`u_g` the summed scores of cluster g: HC1 where every row is its own cluster (White 1980;
-    MacKinnon & White 1985; Liang & Zeger 1986). Columns may repeat each other: then the
-    coefficients are the shortest of those that fit best, and predictions do not depend on it.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, p)
-    y : ndarray of shape (n,)
-    weight : ndarray of shape (n,), optional
-        Weights ≥ 0 of the squares.
-    cluster : ndarray of int of shape (n,), optional
-        Which rows belong together.
-    errors : bool
-        False spares the covariance.
-
-    Examples
-    --------
-    >>> fit = least_squares(np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 3.0, 5.0]))
-    >>> fit.predict(np.array([[3.0]])).round(6).tolist()
-    [7.0]
-    """
-    w = np.ones(len(y)) if weight is None else weight
-    centre = _centre(Z, w)
-    rows = np.empty((len(y), Z.shape[1] + 1))
-    rows[:, 0] = 1.0
-    np.subtract(Z, centre, out=rows[:, 1:])
-    weighted = rows if weight is None else rows * w[:, None]
-    inverse = np.linalg.pinv(weighted.T @ rows, rcond=RANK, hermitian=True)
-    theta = inverse @ (weighted.T @ y)
-    if not errors:
-        return LinearFit(centre, theta[1:], float(theta[0]))
-    residual = y - rows @ theta
-    rank = int(np.linalg.matrix_rank(inverse, hermitian=True, tol=None)) if len(y) else 0
-    # The rows are needed no more, and many of them are large: what they add takes their place.
-    scores = weighted
-    scores *= residual[:, None]
-    sums = _summed(scores, cluster)
-    units, n = len(sums), len(y)
-    if units < 2:
-        covariance = np.full((len(theta), len(theta)), np.nan)
-    else:
-        factor = (units / (units - 1)) * ((n - 1) / max(n - rank, 1))
-        covariance = inverse @ (sums.T @ sums) @ inverse * factor
-    return LinearFit(centre, theta[1:], float(theta[0]), covariance)
 
 
 def ridge(
@@ -123,7 +55,8 @@ def ridge(
     weight : ndarray of shape (n,), optional
         Weights ≥ 0 of the squares.
     penalty : float, optional
-        Of the squared coefficients, instead of the one that the data choose.
+        Of the squared coefficients, instead of the one that the data choose. With 0 it is least
+        squares: where columns repeat each other, the shortest of the coefficients that fit best.
 
     Examples
     --------
@@ -131,12 +64,15 @@ def ridge(
     >>> Z = rng.normal(size=(200, 3))
     >>> bool(np.abs(ridge(Z, rng.normal(size=200)).coefficients).max() < 0.2)
     True
+    >>> line = ridge(np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 3.0, 5.0]), penalty=0.0)
+    >>> line.predict(np.array([[3.0]])).round(6).tolist()
+    [7.0]
     """
     w = np.ones(len(y)) if weight is None else weight
     total = w.sum()
     if not total > 0:
         return LinearFit(np.zeros(Z.shape[1]), np.zeros(Z.shape[1]), 0.0)
-    centre, level = _centre(Z, w), float(w @ y / total)
+    centre, level = w @ Z / total, float(w @ y / total)
     rows, deviation = Z - centre, y - level
     if Z.shape[1] == 0:
         return LinearFit(centre, np.zeros(0), level)
@@ -144,9 +80,10 @@ def ridge(
     values, vectors = np.linalg.eigh(weighted.T @ rows)
     values = np.maximum(values, 0.0)
     along = vectors.T @ (weighted.T @ deviation)
-    if penalty is not None:
-        return LinearFit(centre, vectors @ (along / (values + penalty)), level)
     seen = values > RANK * max(values.max(), 1e-300)
+    if penalty is not None:
+        short = np.divide(along, values + penalty, out=np.zeros_like(along), where=seen)
+        return LinearFit(centre, vectors @ short, level)
     penalties = PENALTIES[:, None] * total
     grown = values + penalties
     explained = (along**2 * (values + 2 * penalties) / grown**2)[:, seen].sum(axis=1)
@@ -157,22 +94,6 @@ def ridge(
     best = len(PENALTIES) - 1 - int(np.argmin((left / free**2)[::-1]))
     coefficients = vectors @ np.where(seen, along / grown[best], 0.0)
     return LinearFit(centre, coefficients, level)
-
-
-def _centre(Z: np.ndarray, w: np.ndarray) -> np.ndarray:
-    total = w.sum()
-    return (w @ Z) / total if total > 0 else np.zeros(Z.shape[1])
-
-
-def _summed(scores: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:
-    if cluster is None:
-        return scores
-    if len(cluster) and np.bincount(cluster).max() == 1:
-        return scores
-    _, codes = np.unique(cluster, return_inverse=True)
-    size = int(codes.max()) + 1 if len(codes) else 0
-    columns = [np.bincount(codes, weights=column, minlength=size) for column in scores.T]
-    return np.column_stack(columns)
 
 
 PARTS = 5
