@@ -180,16 +180,11 @@ class Guardrail(Result):
         """How much worse it may still become."""
         return (self.margin or 0.0) - max(self.harm.value, 0.0)
 
-    @property
-    def harmed(self) -> str:
-        """What it changed by in the arm, in words."""
-        return words_of(__name__, "Guardrail", **self.facts()).say("harmed")
-
     def facts(self) -> dict[str, Any]:
-        """Return the change in the metric's own direction, and what is borne."""
+        """Return the change in the metric's own direction."""
         signed = self.harm * (-1 if self.good == "up" else 1)
         told = {"called": spoken(self.metric), "in_arm": spoken(self.arm)}
-        return told | {"stated": self.margin is not None} | change_of(signed, self.kind)
+        return told | change_of(signed, self.kind)
 
 
 def guardrail_of(row: ArmComparison, metric: Metric) -> Guardrail:
@@ -381,7 +376,7 @@ def _stopped(
     lost: Mapping[str, Sequence[ArmComparison]],
 ) -> ExperimentVerdict:
     told = [
-        barred[arm][0].harmed if barred[arm] else case.says(min(lost[arm], key=case.size))
+        barred[arm][0].summary() if barred[arm] else case.says(min(lost[arm], key=case.size))
         for arm in case.arms
     ]
     return ExperimentVerdict(STOP, "; ".join(told), case.arms[0] if len(case.arms) == 1 else "")

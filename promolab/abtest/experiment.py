@@ -70,9 +70,8 @@ class SegmentEffects(Result):
     level: float = 0.95
 
     def facts(self) -> dict[str, Any]:
-        """Return each arm's segments that have an effect of their own, and the rows as shown."""
-        alpha, scaled = 1 - self.level, self.frame.copy()
-        scaled[["value", "ci_low", "ci_high"]] *= 100 if self.kind == "share" else 1
+        """Return each arm's segments that have an effect of their own, and all as plain values."""
+        alpha = 1 - self.level
         effects: dict[str, Any] = {}
         for row in self.frame.to_dict("records"):
             effects.setdefault(str(row.pop("arm")), {})[str(row.pop("segment"))] = plain(row)
@@ -89,7 +88,6 @@ class SegmentEffects(Result):
         return {
             "called": spoken(self.metric),
             "arms": arms,
-            "scaled": scaled.assign(arm=scaled["arm"].map(spoken)),
             "effects": effects,
             "tests": {str(r.pop("arm")): plain(r) for r in self.differ.to_dict("records")},
         }

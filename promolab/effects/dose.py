@@ -314,7 +314,7 @@ def _by_promotion(
 
     trial, nuisance = model.experiment_, model.early_nuisance_ if soon else model.nuisance_
     frame, k = trial.frame, [str(name) for name in model.arms_].index(arm)
-    if "action" not in frame.columns:
+    if not {"action", "share_of_arm"} <= set(frame.columns):
         raise InputError(
             "these decisions do not say which promotion was taken; make them with "
             "promolab.features.decisions_experiment(shop, by='kind')"
@@ -338,7 +338,7 @@ def _by_promotion(
     with np.errstate(divide="ignore", invalid="ignore"):
         base = nuisance.mu[:, k] - nuisance.mu[:, 0]
         base = base - np.where(none, (y - nuisance.mu[:, 0]) / chance[:, 0], 0.0)
-        weight = 1 / (chance[:, k] * _share(trial, taken, block, offered))
+        weight = 1 / (chance[:, k] * frame["share_of_arm"].to_numpy(float))
     base, weight = np.where(kept, base, 0.0), np.where(got, weight, 0.0)
     place, away = np.maximum(taken, 0), y - nuisance.mu[:, k]
     whole = np.bincount(place, weights=weight, minlength=size)
@@ -368,17 +368,6 @@ def _by_promotion(
             f"{plural(int(number.min()), 'decision')} got {name}: too few to say what it adds"
         )
     return _Promotions(np.array(values), value, covariance, number)
-
-
-def _share(trial: Any, taken: np.ndarray, block: np.ndarray, offered: np.ndarray) -> np.ndarray:
-    """Return the chance of the promotion taken given its arm: stated, or as often as it was."""
-    if "share_of_arm" in trial.frame.columns:
-        return np.asarray(trial.frame["share_of_arm"].to_numpy(float))
-    got = taken >= 0
-    counted = np.zeros_like(offered)
-    np.add.at(counted, (block[got], taken[got]), 1)
-    shares = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)
-    return np.where(got, shares[block, np.maximum(taken, 0)], np.nan)
 
 
 def _knots(dose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -196,8 +196,7 @@ class Targeting(OfEffects):
         """Return what is found, as codes, and the figures that are shown beside."""
         seen, everyone = self._seen, self.by_effect.effect.value
         flat = seen.ci_low == seen.ci_high == 0
-        curves = (self.by_effect, self.by_response)
-        untold = all(curve.ci_low <= 0 <= curve.ci_high for curve in curves)
+        wastes = self.difference.ci_low > 0
         return {
             "target": "found" if self.found else "flat" if flat else seen.side,
             "seen": seen,
@@ -208,7 +207,7 @@ class Targeting(OfEffects):
             "beyond": self.difference.estimate,
             "rows": named(self.arms),
             "several": len(self.arms) > 1,
-            "finding": self._finding(untold),
+            "finding": ("wastes" if wastes else "finds") if self.found else "unseen",
             "curves": self._curves,
             "bands": self.difference.level,
             "compared": self.difference.n,
@@ -217,11 +216,6 @@ class Targeting(OfEffects):
             "average_line": self.on_average,
             "response_qini": self.by_response.estimate,
         }
-
-    def _finding(self, untold: bool) -> str:
-        if self.found:
-            return "wastes" if self.difference.ci_low > 0 else "finds"
-        return "untold" if untold else "unseen"
 
     def _curves(self) -> pd.DataFrame:
         """Return both curves, a row per share contacted."""

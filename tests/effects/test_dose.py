@@ -37,6 +37,7 @@ def drawn(effects, n=4_000, rounds=6, spread=0.0, seed=0, doses=(0.05, 0.1, 0.2)
         "round": number.astype(str),
         "action": np.where(got, [f"P{r}-{p}" for r, p in zip(number, place, strict=True)], "none"),
         "arm": np.where(got, "coupon", "none"),
+        "share_of_arm": 1 / len(doses),
         "margin": y,
     })  # fmt: skip
     trial = Experiment(
