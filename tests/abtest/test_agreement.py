@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import t as student
+from statsmodels.stats.proportion import proportions_ztest
 
 from promolab.abtest.comparison import Metric
 from promolab.abtest.measured import measure_arms
@@ -65,24 +66,10 @@ def test_rows_of_a_customer_belong_together(two):
     assert row.difference.ends == pytest.approx(same.estimate.ends, **CLOSE)
 
 
-def test_means_and_shares_are_those_of_statsmodels(two):
-    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
-    from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
-
-    mine, rest = two[two["arm"] == "mail"], two[two["arm"] == "control"]
-    row = only(two, Metric("spend", "mean"))
-    theirs = weightstats.CompareMeans.from_data(mine["spend"], rest["spend"])
-    assert row.difference.ends[1:] == pytest.approx(
-        theirs.tconfint_diff(0.05, usevar="unequal"), **CLOSE
-    )
-    assert row.p == pytest.approx(theirs.ttest_ind(usevar="unequal")[1], **CLOSE)
-    hits = [int(part["bought"].sum()) for part in (mine, rest)]
-    row = only(two, "bought")
-    assert row.p == pytest.approx(proportions_ztest(hits, [len(mine), len(rest)])[1], **CLOSE)
-    ends = confint_proportions_2indep(
-        hits[0], len(mine), hits[1], len(rest), method="newcomb", compare="diff"
-    )
-    assert row.difference.ends[1:] == pytest.approx(ends, **CLOSE)
+def test_the_p_value_of_shares_is_that_of_statsmodels(two):
+    hits = two.groupby("arm")["bought"].agg(["sum", "size"])
+    theirs = proportions_ztest(hits["sum"], hits["size"])[1]
+    assert only(two, "bought").p == pytest.approx(theirs, **CLOSE)
 
 
 def test_means_and_ratios_are_those_of_tea_tasting(two):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm, ttest_ind
 from statsmodels.stats.power import NormalIndPower, TTestIndPower
 from statsmodels.stats.proportion import power_proportions_2indep
 
@@ -15,7 +16,6 @@ from promolab.abtest.sequential import multiplier
 from promolab.features import known_until
 from promolab.sources import simulated
 from tests.abtest.made_up import past
-from tests.abtest.planned import PLANS
 from tests.wording_lint import nonsense
 
 SPLITS = [{"none": 0.5, "send": 0.5}, {"none": 0.1, "send": 0.9}, {"none": 0.7, "send": 0.3}]
@@ -57,12 +57,54 @@ def test_large_means_agree_with_the_normal_power_of_statsmodels(shares):
     assert plan.reached == pytest.approx(0.8, abs=2e-3)
 
 
-@pytest.mark.parametrize("name", PLANS)
-def test_simulated_power_is_near_the_plan(name):
-    plan, simulate = PLANS[name]()
-    rng, runs = np.random.default_rng(5), 400
+def shares(rng, n1, n0, effect):
+    y1, y0 = rng.binomial(n1, 0.05 + effect), rng.binomial(n0, 0.05)
+    pooled = (y1 + y0) / (n1 + n0)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n0))
+    return 2 * norm.sf(abs(y1 / n1 - y0 / n0) / error)
+
+
+def adjusted_means(rng, n1, n0, effect):
+    x = rng.gamma(1.0, 20.0, n1 + n0)
+    y = 0.7 * x + math.sqrt(1 - 0.49) * rng.gamma(1.0, 20.0, n1 + n0)
+    y[:n1] += effect
+    left = y - np.cov(x, y)[0, 1] / x.var(ddof=1) * (x - x.mean())
+    return ttest_ind(left[:n1], left[n1:], equal_var=False).pvalue
+
+
+def orders_and_spend(rng, n):
+    orders = rng.poisson(2.0, n).astype(float)
+    return orders, orders * rng.gamma(4.0, 5.0, n)
+
+
+def ratios(rng, n1, n0, effect):
+    values, variances = [], []
+    for n, more in ((n1, effect), (n0, 0.0)):
+        orders, spend = orders_and_spend(rng, n)
+        ratio = spend.sum() / orders.sum() + more
+        values.append(ratio)
+        off = spend + more * orders - ratio * orders
+        variances.append((off / orders.mean()).var(ddof=1) / n)
+    return 2 * norm.sf(abs(values[0] - values[1]) / math.sqrt(sum(variances)))
+
+
+PAST = pd.DataFrame(orders_and_spend(np.random.default_rng(4), 100_000), ["orders", "spend"]).T
+HELD, TWO = {"holdout": 0.1, "send": 0.9}, {"control": 0.5, "a": 0.25, "b": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("simulate", "asked"),
+    [
+        (shares, {"rate": 0.05, "effect": 0.02, "customers": 20_000, "shares": HELD}),
+        (adjusted_means, {"mean": 28, "sd": 20, "correlation": 0.7, "effect": 2, "shares": TWO}),
+        (ratios, {"data": PAST, "outcome": "spend", "per": "orders", "effect": 1.0}),
+    ],
+)
+def test_simulated_power_is_near_the_plan(simulate, asked):
+    plan, rng, runs = plan_experiment(**asked), np.random.default_rng(5), 400
+    held, other, *_ = plan.sizes.values()
     level = (1 - plan.level) / plan.comparisons
-    found = np.mean([simulate(rng, plan.sizes, plan.effect) <= level for _ in range(runs)])
+    found = np.mean([simulate(rng, other, held, plan.effect) <= level for _ in range(runs)])
     noise = 3 * math.sqrt(plan.reached * (1 - plan.reached) / runs)
     assert found == pytest.approx(plan.reached, abs=0.02 + noise)
 
