@@ -290,9 +290,9 @@ def test_segments_that_are_alike_are_hardly_ever_called_different():
     rng = np.random.default_rng(9)
     called = [
         by_segment({f"s{i}": x for i, x in enumerate(one)}).differ["p_adjusted"].iloc[0] <= 0.05
-        for one in rng.normal(2.0, 1.0, (400, 4))
+        for one in rng.normal(2.0, 1.0, (100, 4))
     ]
-    assert np.mean(called) <= 0.05 + 1.64 * math.sqrt(0.05 * 0.95 / 400)
+    assert np.mean(called) <= bounds(0.05, 100)[1]
 
 
 def test_worse_is_who_is_worse_by_more_than_the_margin():
