@@ -115,10 +115,7 @@ def test_an_assignment_reads_and_draws_and_its_table_keeps_ids_as_given():
     found = assign(range(1200), "spring", SHARES, 0, cluster=pairs)
     told = found.to_dict()
     assert told["counts"] == found.counts and told["shares"] == SHARES and told["units"] == 600
-    text = found.summary()
-    assert "“spring” (seed 0) splits 1,200 customers" in text and "600 units" in text
-    assert "holdout 170 (14.2 %, planned 10.0 %)" in text
-    assert "splits 1,200" in found._repr_html_()
+    assert "holdout 170 (14.2 %, planned 10.0 %)" in found.summary()
     found = assign(pd.Series([5, 3], index=["x", "y"]), "a", {"a": 0.25, "b": 0.75}, 0)
     table = found.to_frame()
     assert list(table) == ["customer_id", "arm", "propensity"]

