@@ -61,8 +61,7 @@ def test_the_curve_covers_the_truth(spread):
 
 
 def test_without_columns_it_is_the_difference_of_means_of_a_round():
-    """One round, nothing to adjust for: plain means, and their plain standard errors."""
-    trial, doses = drawn([1.0, 2.0, 3.0], rounds=1)
+    trial, doses = drawn(EFFECTS, rounds=1)
     found = dose_response(fitted(trial), doses)
     frame = trial.frame
     none = frame.loc[frame["arm"] == "none", "margin"]
@@ -77,11 +76,8 @@ def test_without_columns_it_is_the_difference_of_means_of_a_round():
 
 
 def test_the_spread_between_promotions_of_a_dose_is_found_and_is_in_the_interval():
-    plain, wide = (
-        dose_response(fitted(drawn([1.0, 2.0, 3.0], rounds=20, n=1_000, spread=s)[0]), doses)
-        for s in (0.0, 0.5)
-        for doses in [drawn([1.0, 2.0, 3.0], rounds=20, n=1_000, spread=s)[1]]
-    )
+    made = (drawn(EFFECTS, rounds=20, n=1_000, spread=s) for s in (0.0, 0.5))
+    plain, wide = (dose_response(fitted(trial), doses) for trial, doses in made)
     assert plain.spread < 0.12 and 0.35 < wide.spread < 0.65
     assert wide.frame["std_error"].min() > 2 * plain.frame["std_error"].max()
     assert wide.degrees == pytest.approx(57, rel=0.3)  # 60 promotions less 3 doses
@@ -113,7 +109,6 @@ def test_it_shows_itself_and_outside_the_drawn_doses_it_says_so_and_is_less_sure
     assert outside.ci_high - outside.ci_low > 3 * (inside.ci_high - inside.ci_low)
     assert found.factor(0.4)[1] > 3 * found.factor(0.2)[1]
     refused("depth", found.at, -0.1)
-    found = dose_response(fitted(trial), doses)
     assert found.summary().startswith("Coupon adds 1.0")
     assert "at 5 %" in found.summary()
     assert found.to_frame()["n"].sum() == (trial.frame["arm"] == "coupon").sum()

@@ -56,7 +56,7 @@ def test_averages_are_the_outcomes_what_is_lost_again_not_believed_and_no_featur
 
 
 def test_decisions_count_margin_and_discount_in_the_window() -> None:
-    shop = simulated(customers=300, weeks=12)
+    shop = simulated(customers=100, weeks=12)
     plain, early = (decisions_experiment(shop, by="kind", early=each) for each in (False, True))
     within = decisions_experiment(shop, by="kind", horizon_days=0)
     assert early.early == ("margin_in_window", "discount_in_window") and plain.early == ()
