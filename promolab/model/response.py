@@ -612,15 +612,19 @@ class ArrayModel:
             found = calibrator.apply(found)
         return np.asarray(expit(found))
 
-    def probability(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    def probability(self, columns: Mapping[str, Any]) -> np.ndarray:
         """Return P(y = 1), shape (n,).
 
         Parameters
         ----------
-        columns : mapping of str to ndarray of shape (n,)
-            As `read` takes them.
+        columns : mapping of str to array-like of shape (n,)
+            At least ``columns`` of the model.
         """
-        return self.of(self.read(columns, len(columns[self.columns[0]])))
+        given = {name: np.asarray(columns[name]) for name in self.columns if name in columns}
+        sizes = {name: len(given.get(name, ())) for name in self.columns}
+        if len(given) < len(sizes) or len({*sizes.values()}) > 1:
+            raise InputError(f"values of each column: {sizes}; expected as many of each")
+        return self.of(self.read(given, len(next(iter(given.values())))))
 
 
 def _texts_of(column: ColumnCode, native: bool) -> Callable[[Any], float]:

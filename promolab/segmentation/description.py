@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from promolab import plots
+from promolab.checks import along
 from promolab.display import Ranged
 from promolab.errors import InputError
 from promolab.profiles import AXES, build_profiles, customer_frame, numeric
@@ -150,7 +151,8 @@ def segment_sizes(
     absent: Mapping[str, int] | None,
 ) -> tuple[pd.DataFrame, np.ndarray, dict[str, int]]:
     """Return the customers, the segment of each, and how large each segment is, in order."""
-    frame, labels = customer_frame(features), np.asarray(segment, dtype=object)
+    labels = np.asarray(along(features, segment, "segment", "features"), dtype=object)
+    frame = customer_frame(features)
     if labels.shape != (len(frame),):
         raise InputError(
             f"segment has shape {labels.shape}; expected one name per row of features "

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from promolab import plots
+from promolab.checks import along
 from promolab.errors import InputError
 from promolab.results import Result
 from promolab.segmentation.groups.rfm import in_a_sentence
@@ -202,6 +203,8 @@ def segment_index(
     [['a', 1.5], ['b', 0.5]]
     """
     ids = None
+    if pd.api.types.is_bool_dtype(selected):
+        selected = along(segment, selected, "selected", "segment")
     if isinstance(segment, pd.DataFrame):
         ids, segment = segment["customer_id"], segment["segment"].to_numpy()
     names = np.asarray(segment, dtype=object)

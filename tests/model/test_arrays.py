@@ -47,6 +47,10 @@ def test_arrays_and_frames_have_the_same_chances(kind, calibration):
     np.testing.assert_array_equal(found, expected[0])
     np.testing.assert_array_equal(served.probability(arrays_of(later.iloc[:1])), expected[1])
     assert found.std() > 0
+    for made in (list, pd.Series):  # a list is no value that all rows share
+        told = {name: made(values) for name, values in arrays_of(later).items()}
+        np.testing.assert_array_equal(served.probability(told), found)
+    refused("expected as many of each", served.probability, arrays_of(later) | {"spent": [1.0]})
 
 
 def test_several_outcomes_are_refused():

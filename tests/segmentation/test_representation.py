@@ -40,6 +40,8 @@ def test_all_selected_are_as_among_all_by_flags_or_ids_and_bad_lists_refused() -
     by_id = segment_index(frame, [9, 7, 8]).frame
     by_flag = segment_index(frame["segment"].to_numpy(), [True, True, True, False]).frame
     pd.testing.assert_frame_equal(by_id, by_flag)
+    turned = pd.Series([True, True, True, False])[::-1]  # matched by its labels
+    pd.testing.assert_frame_equal(segment_index(frame, turned).frame, by_id)
     frame = pd.DataFrame({"customer_id": [7, 8], "segment": ["a", "b"]})
     refused("1 selected customer of 2 are in no segment", segment_index, frame, [7, 99])
     refused("expected one flag per customer", segment_index, ["a", "b"], [True])
