@@ -130,6 +130,16 @@ def test_by_hand_extra_purchases_pay_for_the_discount_of_all():
         assert cost == pytest.approx(2 * ((7 + extra) * off + 0.5))
 
 
+def test_handling_a_coupon_costs_a_design_as_it_costs_the_promotion():
+    free, dear = (
+        sweep(promotion=Coupon(promotion_id="L", rate=0.1, redemption_cost=cost, **WINDOW)).frame
+        for cost in (0.0, 2.0)
+    )
+    lost = (free["profit"] - dear["profit"]).to_numpy()
+    assert (lost > 1).all() and (lost < 2 * 2).all()  # of two customers, if each redeems
+    np.testing.assert_allclose(dear["cost"] - free["cost"], lost)
+
+
 def test_what_was_never_drawn_is_marked_and_not_recommended():
     rising = Measured((0.05, 0.1, 0.15), (0.5, 1.0, 2.0))
     found = sweep(dose=rising)

@@ -37,12 +37,6 @@ def forest() -> ResponseModel:
     return forest.fit(X, y, cluster=who)
 
 
-def of_all(table: pd.DataFrame, what: str) -> pd.Series:
-    rows = table.set_index("what").loc[what]
-    assert isinstance(rows, pd.Series)
-    return rows
-
-
 def network_in(model: ResponseModel) -> Mlp:
     learner = model.learners_[0]
     assert isinstance(learner, Mlp)
@@ -54,7 +48,8 @@ def test_a_pruned_network_is_smaller_and_near_enough_and_says_so(network, tmp_pa
     result = shrink(network, X, y, cluster=who, most_loss=0.02)
     assert result.met and result.how.endswith("of the units") and result.rise.ci_high <= 0.02
     small = result.model
-    before, after = of_all(result.frame, "original"), of_all(result.frame, result.how)
+    rows = result.frame.set_index("what")
+    before, after = rows.loc["original"], rows.loc[result.how]
     assert after["bytes"] < before["bytes"] and after["numbers"] < before["numbers"] / 2
     # The units are gone from the matrices, not set to zero.
     shapes = [weight.shape for weight in network_in(small).weights]
