@@ -400,8 +400,8 @@ def _unreadable(
     return dict(zip(candidates, ask(theirs, asked).values(), strict=True))
 
 
-def convention_of(theirs: Theirs, looks: Sequence[Look]) -> Written | None:
-    """Say how the numbers of some columns are written; None where no one way fits them all.
+def convention_of(theirs: Theirs, looks: Sequence[Look]) -> Written:
+    """Say how the numbers of some columns are written; as usual where no one way fits them all.
 
     Parameters
     ----------
@@ -411,12 +411,8 @@ def convention_of(theirs: Theirs, looks: Sequence[Look]) -> Written | None:
         Its columns that hold numbers.
     """
     texts = [look for look in looks if look.is_text]
-    if not texts:
-        return Written(Convention())
     fits = [numbers_of(look) for look in texts]
     symbols = {each[0].symbol for each in fits} - {""}
-    if len(symbols) > 1:
-        return None
     symbol = symbols.pop() if symbols else ""
     pairs = [{(c.decimal, c.thousands) for c in each} for each in fits]
     common = [
@@ -424,8 +420,8 @@ def convention_of(theirs: Theirs, looks: Sequence[Look]) -> Written | None:
         for c in CONVENTIONS
         if all((c.decimal, c.thousands) in each for each in pairs)
     ]
-    if not common:
-        return None
+    if not texts or not common or symbols:
+        return Written(Convention())
     common, doubt = _with_thousands(common, [value for look in texts for value in look.values])
     if not is_embedded(theirs.engine):
         return Written(common[0], check=doubt)

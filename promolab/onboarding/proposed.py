@@ -16,14 +16,14 @@ from promolab.onboarding.contents import say
 from promolab.onboarding.events import Line
 from promolab.onboarding.inventory import Inventory, take_inventory
 from promolab.onboarding.matching import Choice, choose_tables, combined, is_log, matched
-from promolab.onboarding.sections import WITHIN, Section, section_of
+from promolab.onboarding.sections import Section, products_within, section_of
 from promolab.sources import table_rank
 
 _SAME_PURCHASES = ("purchase", "return", "cancel")
 
 
 def sections_of(chosen: Mapping[str, Sequence[Choice]]) -> dict[str, list[Section]]:
-    """Propose the sections, those of events first; some out of order lines that tell them."""
+    """Propose the sections, those of events first; products may stand in the order lines."""
     made: dict[str, list[Section]] = {}
     for table in ("events", *(name for name in TABLES if name != "events")):
         choices = chosen.get(table, ())
@@ -36,8 +36,8 @@ def sections_of(chosen: Mapping[str, Sequence[Choice]]) -> dict[str, list[Sectio
             )
             for choice in choices
         ]
-        if table in WITHIN and not choices:
-            within = WITHIN[table](chosen)
+        if table == "products" and not choices:
+            within = products_within(chosen["events"][0])
             sections = [within] if within else []
         if sections:
             made[table] = sections
@@ -245,7 +245,8 @@ def _section_text(table: str, section: Section, several: bool) -> Iterator[str]:
     theirs = section.choice.theirs
     yield ""
     by = "by_name" if table_rank(table, theirs.stem) is not None else "by_content"
-    facts = {"name": theirs.name, "n": section.rows, "why": section.since or say(by)}
+    by = "since_category" if section.where.get("distinct") else by
+    facts = {"name": theirs.name, "n": section.rows, "why": say(by)}
     needless = not section.is_needed
     yield from _comment(say("taken_for", table=table, needless=needless, **facts))
     yield from _comments_on(section)
@@ -253,7 +254,7 @@ def _section_text(table: str, section: Section, several: bool) -> Iterator[str]:
         yield f"[[{table}]]" if several else f"[{table}]"
         for key, value in section.where.items():
             # What is doubtful about the order lines was said of them.
-            doubtful = key == "encoding" and not section.since
+            doubtful = key == "encoding" and "distinct" not in section.where
             yield from _line(Line(key, value, check=say("encoding_check") if doubtful else ""))
         for line in section.lines:
             yield from _line(line)

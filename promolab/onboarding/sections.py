@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,10 @@ from promolab.engines import is_embedded
 from promolab.errors import DataError
 from promolab.onboarding.contents import (
     Convention,
-    Look,
     TimeLook,
     ask,
     convention_of,
-    how_many,
-    is_id,
     number_in,
-    numbers_of,
     say,
     time_in,
     words_in,
@@ -39,12 +35,11 @@ from promolab.onboarding.events import (
     then,
     values_of_kind,
 )
-from promolab.onboarding.matching import Choice, Pick, choose_columns, listing
+from promolab.onboarding.matching import Choice, Pick, choose_columns
 from promolab.sources import (
     CURRENCIES,
     SIGNS,
     TERMS,
-    column_rank,
     conform,
     currency_in,
     read_mapping,
@@ -113,8 +108,6 @@ class Section:
         Columns that are kept and not used, and those that look personal.
     checks : tuple of str
         What is doubtful about the table as a whole.
-    since : str
-        Why it is taken for that table, where neither its name nor its columns are the reason.
     """
 
     choice: Choice
@@ -126,7 +119,6 @@ class Section:
     kept: tuple[str, ...] = ()
     personal: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
-    since: str = ""
 
     @property
     def said(self) -> dict[str, Any]:
@@ -161,8 +153,8 @@ def _section(choice: Choice, several: bool, skip: tuple[str, ...]) -> Section:
     numbers = _number_columns(choice)
     looks = [choice.picks[column].look for column in numbers]
     written = convention_of(choice.theirs, looks)
-    how: Convention = Convention() if written is None else written.how
-    lines += _how_written(choice, numbers, how, "" if written is None else written.check)
+    how: Convention = written.how
+    lines += _how_written(choice, numbers, how, written.check)
     facts = _facts(choice)
     times: list[TimeLook] = []
     for column in TABLES[choice.table]:
@@ -175,7 +167,7 @@ def _section(choice: Choice, several: bool, skip: tuple[str, ...]) -> Section:
             lines.append(_kind(choice))
         elif column.name == "amount" and choice.table == "events":
             amount = amount_of(choice, how)
-            lines += [_in_their_own_way(choice, amount, written is None)] if amount else []
+            lines += [amount] if amount else []
         elif column.name in choice.picks:
             pick = choice.picks[column.name]
             if column.type == "time":
@@ -185,7 +177,6 @@ def _section(choice: Choice, several: bool, skip: tuple[str, ...]) -> Section:
                 line = _id(choice, column.name, pick, facts)
             else:
                 line = _other(choice, column.name, column.type, pick, how)
-                line = _in_their_own_way(choice, line, written is None)
             lines.append(line)
     lines += _terms_in_words(choice, lines)
     currency, column_line = currency_of(choice, how)
@@ -248,23 +239,6 @@ def _how_written(choice: Choice, columns: Sequence[str], how: Convention, check:
     elif check:
         lines.append(Line("decimal", ".", why("."), check))
     return lines
-
-
-def _in_their_own_way(choice: Choice, line: Line, each: bool) -> Line:
-    """Say of one column how its numbers are written, where no one way fits all columns."""
-    if not each:
-        return line
-    # A column that is called alike may still differ by case.
-    own = choice.picks[line.key].name if choice.has(line.key) else line.key
-    value = line.value if line.value is not None else own
-    said: dict[str, Any] = {"column": value} if isinstance(value, str) else dict(value)
-    names = said.get("multiply") or [said.get("column")]
-    looks = [look for look in choice.looks if look.name in names]
-    fits = [numbers_of(look) for look in looks if look.is_text]
-    if not fits or not all(fits):
-        return line
-    keys = next((c[0].keys() for c in fits if c[0].keys()), {})
-    return dataclasses.replace(line, value={**said, **keys}) if keys else line
 
 
 def _empty(column: str, facts: Mapping[str, int]) -> str:
@@ -383,15 +357,14 @@ def _tried(section: Section) -> tuple[str, ...]:
     return ()
 
 
-def products_within(chosen: Mapping[str, Sequence[Choice]]) -> Section | None:
+def products_within(choice: Choice) -> Section | None:
     """Propose a table of products made from order lines, if these say a category.
 
     Parameters
     ----------
-    chosen : mapping of str to sequence of Choice
-        Their tables by the contract's; there are events.
+    choice : Choice
+        The order lines.
     """
-    choice = chosen["events"][0]
     if not choice.has("product_id"):
         return None
     taken = {pick.name for column, pick in choice.picks.items() if column != "product_id"}
@@ -414,64 +387,5 @@ def products_within(chosen: Mapping[str, Sequence[Choice]]) -> Section | None:
     found = told.aggregate(rows=told.count(), ids=ids.nunique()).to_pyarrow().to_pylist()[0]
     if found["rows"] > 1.5 * found["ids"]:
         return None
-    return dataclasses.replace(
-        section,
-        where={**section.where, "distinct": True},
-        kept=(),
-        personal=(),
-        since=say("since_category"),
-    )
-
-
-def redemptions_within(chosen: Mapping[str, Sequence[Choice]]) -> Section | None:
-    """Propose responses made from order lines, if these hold the codes of promotions.
-
-    Parameters
-    ----------
-    chosen : mapping of str to sequence of Choice
-        Their tables by the contract's; there are events.
-    """
-    choice = chosen["events"][0]
-    if not chosen.get("promotions"):
-        return None
-    promotions = chosen["promotions"][0]
-    taken = {pick.name for pick in choice.picks.values()}
-    free = [look for look in choice.looks if look.name not in taken and _may_be_a_code(look)]
-    codes = {look.name: (look, listing(choice, look, promotions)) for look in free}
-    look, listed = next((pair for pair in codes.values() if pair[1]), (None, None))
-    if look is None or listed is None:
-        return None
-    by = "" if listed.name == promotions.picks["promotion_id"].name else listed.name
-    picks = {c: choice.picks[c] for c in ("customer_id", "ts", "time_of_day") if choice.has(c)}
-    picks["promotion_id"] = Pick(look, say("by_values", there=promotions.theirs.name), by)
-    theirs = dataclasses.replace(choice.theirs, own=False)
-    within = dataclasses.replace(choice, table="responses", picks=picks, theirs=theirs)
-    section = section_of(within)
-    given = {"n": how_many(~is_empty(theirs.table[look.name]))}
-    kind = Line("kind", {"value": "redeem"}, say("handed_in"))
-    return dataclasses.replace(
-        section,
-        where={**section.where, "rows_with": look.name, "distinct": True},
-        lines=[kind if line.key == "kind" else line for line in section.lines],
-        rows=ask(theirs, given)["n"],
-        kept=(),
-        personal=(),
-        since=say("since_code", name=look.name),
-    )
-
-
-def _may_be_a_code(look: Look) -> bool:
-    """Tell whether a column holds codes: by its name, or words that no number could be."""
-    if not look.filled or not is_id(look):
-        return False
-    named = any(
-        column_rank("responses", c, look.name) is not None for c in ("promotion_id", "coupon_id")
-    )
-    return named or (look.is_text and all(re.search(r"[^\W\d_]", value) for value in look.values))
-
-
-WITHIN: Mapping[str, Callable[[Mapping[str, Sequence[Choice]]], Section | None]] = {
-    "products": products_within,
-    "responses": redemptions_within,
-}
-"""What makes a table of the contract out of order lines, where no table of theirs is one."""
+    where = {**section.where, "distinct": True}
+    return dataclasses.replace(section, where=where, kept=(), personal=())
