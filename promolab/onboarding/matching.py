@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +79,7 @@ class Choice:
         How well its name fits; None where the content alone speaks for it.
     lacks : tuple of str
         Columns that must be there and were not found.
-    doubts : tuple of str
+    doubt : str
         What is doubtful about it as a whole.
     """
 
@@ -89,7 +89,7 @@ class Choice:
     picks: Mapping[str, Pick]
     rank: int | None = None
     lacks: tuple[str, ...] = field(default=())
-    doubts: tuple[str, ...] = ()
+    doubt: str = ""
 
     def has(self, *columns: str) -> bool:
         """Tell whether columns of the contract were found."""
@@ -298,7 +298,7 @@ def _order(choice: Choice) -> tuple[Any, ...]:
     worth = choice.has("amount") or choice.has("price")
     events = (not choice.has("product_id"), not worth, not choice.has("order_id"))
     rank = 9_999 if choice.rank is None else choice.rank
-    rest = (bool(choice.doubts), not choice.theirs.own, rank)
+    rest = (bool(choice.doubt), not choice.theirs.own, rank)
     return (*(events if choice.table == "events" else ()), *rest)
 
 
@@ -355,108 +355,74 @@ def _of_promotions(choice: Choice, promotions: Choice) -> Choice:
     pick = choice.picks.get("promotion_id")
     if choice.table not in ("exposures", "responses") or pick is None:
         return choice
-    by = listing(choice, pick.look, promotions)
-    if by is None or by.name == promotions.picks["promotion_id"].name:
-        return choice
-    named = dataclasses.replace(pick, in_promotions=by.name)
-    return dataclasses.replace(choice, picks={**choice.picks, "promotion_id": named})
-
-
-def listing(choice: Choice, look: Look, promotions: Choice) -> Look | None:
-    """Return the column of the promotions that lists the values of another table's column.
-
-    Parameters
-    ----------
-    choice : Choice
-        The other table.
-    look : Look
-        Its column.
-    promotions : Choice
-        The table of promotions.
-
-    Returns
-    -------
-    Look or None
-        Their id where that is it; None where no column has half of the values.
-    """
-    own = promotions.picks["promotion_id"]
-    taken = {pick.name for ours, pick in promotions.picks.items() if ours != "name"}
+    own = promotions.picks["promotion_id"].name
+    taken = {each.name for ours, each in promotions.picks.items() if ours != "name"}
     free = [look for look in promotions.looks if look.is_text and look.name not in taken]
     # A code names a row rather than a group of them.
-    codes = [look for look in free if 0 < look.filled < 2 * look.distinct]
-    for each in (own.look, *codes):
-        named = dataclasses.replace(promotions, picks={"promotion_id": Pick(each)})
-        (share,) = _shares(choice, named, [look], "promotion_id", any_case=each is not own.look)
-        if share[1] >= MATCHING:
-            return each
-    return None
+    codes = [look.name for look in free if 0 < look.filled < 2 * look.distinct]
+    for name in (own, *codes):
+        shares = _shares(choice.theirs, [pick.name], promotions.theirs, name, any_case=name != own)
+        if shares[pick.name][1] >= MATCHING:
+            named = dataclasses.replace(pick, in_promotions="" if name == own else name)
+            return dataclasses.replace(choice, picks={**choice.picks, "promotion_id": named})
+    return choice
 
 
 def _matched(choice: Choice, events: Choice) -> Choice:
     """Return a choice with the column that holds the events' customers, and what is doubtful."""
-    named = choice.picks.get("customer_id")
-    if choice.table == "events" or not any(c.name == "customer_id" for c in TABLES[choice.table]):
+    if choice.table == "events" or "customer_id" not in TABLES[choice.table]:
         return choice
+    named, who = choice.picks.get("customer_id"), events.picks["customer_id"]
     taken = {pick.name for ours, pick in choice.picks.items() if ours != "customer_id"}
-    looks = [look for look in choice.looks if look.name not in taken and is_id(look)]
-    shares = {name: (exact, bare) for name, exact, bare in _shares(choice, events, looks)}
-    best = max(shares, key=lambda name: shares[name], default=None)
-    who = events.picks["customer_id"].name
-    there = say("column_in", name=who, table=events.theirs.name)
+    looks = {look.name: look for look in choice.looks if look.name not in taken and is_id(look)}
+    shares = _shares(choice.theirs, [*looks], events.theirs, who.name)
+    best = max(shares, key=shares.__getitem__, default="")
+    there = say("column_in", name=who.name, table=events.theirs.name)
     mine = shares.get(named.name, (0.0, 0.0)) if named else (0.0, 0.0)
+    picks, doubt = dict(choice.picks), ""
     if best and mine[0] < HARDLY and shares[best][0] >= MATCHING:
-        look = next(look for look in looks if look.name == best)
-        picks = {**choice.picks, "customer_id": Pick(look, say("by_values", there=there))}
+        picks["customer_id"] = Pick(looks[best], say("by_values", there=there))
         return dataclasses.replace(choice, picks=picks, lacks=())
-    doubt = ""
-    if named and mine[0] < MATCHING <= mine[1] and (digits := _digits_of(events)):
+    if named and mine[0] < MATCHING <= mine[1] and (digits := _digits_of(who.look)):
         doubt = say("filled_up", name=named.name, there=there, n=digits)
-        picks = {**choice.picks, "customer_id": dataclasses.replace(named, digits=digits)}
-        choice = dataclasses.replace(choice, picks=picks)
+        picks["customer_id"] = dataclasses.replace(named, digits=digits)
     elif named and mine[0] < MATCHING <= mine[1]:
         doubt = say("lost_zeros", name=named.name, there=there)
     elif named and choice.table == "customers" and not any(mine):
         doubt = say("same_id", name=named.name, there=there)
-    return dataclasses.replace(choice, doubts=(*choice.doubts, doubt)) if doubt else choice
+    return dataclasses.replace(choice, picks=picks, doubt=doubt)
 
 
-def _digits_of(events: Choice) -> int:
-    """Return how many digits each customer of the events has; 0 where they are of several."""
-    values = events.picks["customer_id"].look.values
-    lengths = {len(value) if value.isdigit() else 0 for value in values}
+def _digits_of(look: Look) -> int:
+    """Return how many digits each id of a column has; 0 where they are of several."""
+    lengths = {len(value) if value.isdigit() else 0 for value in look.values}
     return lengths.pop() if len(lengths) == 1 else 0
 
 
 def _shares(
-    choice: Choice,
-    other: Choice,
-    looks: Sequence[Look],
-    column: str = "customer_id",
-    *,
-    any_case: bool = False,
-) -> Iterator[tuple[str, float, float]]:
-    """Yield which share of another table's ids each column holds, as they are and without zeros.
+    theirs: Theirs, names: Sequence[str], other: Theirs, column: str, *, any_case: bool = False
+) -> dict[str, tuple[float, float]]:
+    """Return which share of another table's ids columns hold, as they are and without zeros.
 
     Of a table that need not name everybody, such as contacts, the share is of its own values.
     """
-    if not looks or choice.theirs.engine != other.theirs.engine:
-        return
 
     def text(table: Any, name: str) -> Any:
         value = table[name].cast("string").strip().nullif("")
         return value.upper() if any_case else value
 
-    ours = text(other.theirs.table, other.picks[column].name)
+    ours = text(other.table, column)
     known = ours.as_table().filter(ours.notnull()).distinct()
     known = known[known.columns[0]]
-    asked = {}
-    for n, look in enumerate(looks):
-        theirs = text(choice.theirs.table, look.name)
-        asked[f"n{n}"] = theirs.nunique()
-        asked[f"exact{n}"] = theirs.nunique(where=theirs.isin(known))
-        asked[f"bare{n}"] = theirs.nunique(where=without_zeros(theirs).isin(without_zeros(known)))
-    asked["known"] = known.nunique().as_scalar()
-    found: dict[str, Any] = choice.theirs.table.aggregate(**asked).to_pyarrow().to_pylist()[0]
-    for n, look in enumerate(looks):
-        whole = max(min(found[f"n{n}"], found["known"]), 1)
-        yield look.name, found[f"exact{n}"] / whole, found[f"bare{n}"] / whole
+    asked = {"known": known.nunique().as_scalar()}
+    for n, name in enumerate(names):
+        value = text(theirs.table, name)
+        asked[f"n{n}"] = value.nunique()
+        asked[f"exact{n}"] = value.nunique(where=value.isin(known))
+        asked[f"bare{n}"] = value.nunique(where=without_zeros(value).isin(without_zeros(known)))
+    found = theirs.table.aggregate(**asked).to_pyarrow().to_pylist()[0] if names else {}
+    whole = [max(min(found[f"n{n}"], found["known"]), 1) for n in range(len(names))]
+    return {
+        name: (found[f"exact{n}"] / whole[n], found[f"bare{n}"] / whole[n])
+        for n, name in enumerate(names)
+    }

@@ -267,7 +267,7 @@ def _section_text(table: str, section: Section, several: bool) -> Iterator[str]:
 def _comments_on(section: Section) -> Iterator[str]:
     for note in section.choice.theirs.notes:
         yield from _comment(note.replace("table", section.choice.table, 1))
-    for check in section.checks:
+    for check in filter(None, section.checks):
         yield from _comment(say("check", what=check))
     if section.choice.table == "events" and not any(x.key == "amount" for x in section.lines):
         yield from _comment(say("missing", what=say("amount")))

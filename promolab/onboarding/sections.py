@@ -144,7 +144,7 @@ def section_of(choice: Choice, *, several: bool = False, skip: tuple[str, ...] =
         Kinds of event that another table holds.
     """
     section = _section(choice, several, skip)
-    return dataclasses.replace(section, checks=(*choice.doubts, *_tried(section)))
+    return dataclasses.replace(section, checks=(choice.doubt, *_tried(section)))
 
 
 def _section(choice: Choice, several: bool, skip: tuple[str, ...]) -> Section:

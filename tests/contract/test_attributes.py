@@ -10,7 +10,7 @@ import pytest
 import promolab
 from promolab.contract import Settings, Shop
 from promolab.contract.personal import attributes_in, personal_columns, pooled_values
-from promolab.contract.personal_looks import by_name, by_number, is_national_id, is_one_of_each
+from promolab.contract.personal_looks import by_number, is_national_id, is_one_of_each
 from promolab.features import build_features
 from promolab.features.decisions import attributes_of
 from promolab.profiles import build_profiles, compare_cards, profile_card
@@ -155,23 +155,6 @@ def test_a_built_in_shop_shows_its_groups():
     shop = promolab.load_shop("complete_journey")
     assert attributes_in(shop.customers, shop.settings).sentence() == ""
     assert personal_columns(shop).found == {}
-
-
-@pytest.mark.parametrize(
-    ("column", "what"),
-    [
-        *((name, "birth dates") for name in ("dob", "DateOfBirth", "customer_birth_date")),
-        *((name, "birth dates") for name in ("Geburtsdatum", "fecha_nacimiento", "出生日期")),
-        *((name, "birth dates") for name in ("date_de_naissance", "data_di_nascita", "birthday")),
-        *((name, None) for name in ("birth_year", "birth_month", "birth_country", "Geburtsjahr")),
-        *((name, "identity") for name in ("tax_id", "SSN", "Steuer-ID", "codice_fiscale")),
-        *((name, "identity") for name in ("NIF", "cpf", "customer_tax_number", "身份证号码")),
-        *((name, None) for name in ("tax_rate", "tax_class", "id_type", "unborn", "panel")),
-    ],
-)
-def test_names_in_several_languages_say_what_a_column_holds(column, what):
-    found = by_name(column)
-    assert found is None if what is None else found is not None and what in found
 
 
 def test_national_numbers_are_told_by_letters_a_form_or_the_checks_of_several():

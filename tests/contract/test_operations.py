@@ -2,7 +2,6 @@
 
 from datetime import date, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -230,12 +229,3 @@ def test_settings_are_read_and_life_is_in_utc_across_summer_time(tmp_path):
     life = Settings(zone="America/New_York", opened="2017-01-01", closed="2017-07-01").life()
     assert life == (datetime(2017, 1, 1, 5), datetime(2017, 7, 1, 4))
     assert Settings().life() == (None, None)
-
-
-@pytest.mark.parametrize(
-    "name", ['A "B" C', "back\\slash", "two\nlines", "tab\there", "Ü–·€", "\x01"]
-)
-def test_settings_survive_being_written_and_read(tmp_path, name):
-    told = {"name": name, "zone": "Asia/Tokyo", "naive_times": "local", "opened": "2020-01-01"}
-    wanted = Settings(margin_rate=0.25, **told)
-    assert read(tmp_path, wanted.to_toml()) == wanted
