@@ -247,10 +247,10 @@ def _section_text(table: str, section: Section, several: bool) -> Iterator[str]:
     by = "by_name" if table_rank(table, theirs.stem) is not None else "by_content"
     by = "since_category" if section.where.get("distinct") else by
     facts = {"name": theirs.name, "n": section.rows, "why": say(by)}
-    needless = not section.is_needed
+    needless = not section.said
     yield from _comment(say("taken_for", table=table, needless=needless, **facts))
     yield from _comments_on(section)
-    if section.is_needed:
+    if section.said:
         yield f"[[{table}]]" if several else f"[{table}]"
         for key, value in section.where.items():
             # What is doubtful about the order lines was said of them.

@@ -16,9 +16,11 @@ from promolab.engines import is_embedded
 from promolab.errors import DataError
 from promolab.onboarding.contents import (
     Convention,
+    Look,
     TimeLook,
     ask,
     convention_of,
+    how_many,
     number_in,
     say,
     time_in,
@@ -125,11 +127,6 @@ class Section:
         """The section as it will be read from ``shop.toml``."""
         return {**self.where, **{x.key: x.value for x in self.lines if x.value is not None}}
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether the table cannot be read without the section."""
-        return bool(self.said)
-
 
 def section_of(choice: Choice, *, several: bool = False, skip: tuple[str, ...] = ()) -> Section:
     """Propose how one table of theirs becomes one of the contract's.
@@ -143,19 +140,17 @@ def section_of(choice: Choice, *, several: bool = False, skip: tuple[str, ...] =
     skip : tuple of str
         Kinds of event that another table holds.
     """
-    section = _section(choice, several, skip)
-    return dataclasses.replace(section, checks=(choice.doubt, *_tried(section)))
-
-
-def _section(choice: Choice, several: bool, skip: tuple[str, ...]) -> Section:
     where = {} if choice.theirs.own and not several else dict(choice.theirs.where)
-    lines: list[Line] = []
-    numbers = _number_columns(choice)
-    looks = [choice.picks[column].look for column in numbers]
+    named = [column.name for column in TABLES[choice.table] if column.type in NUMBERS]
+    looks = [choice.picks[name].look for name in (*named, "price") if choice.has(name)]
     written = convention_of(choice.theirs, looks)
     how: Convention = written.how
-    lines += _how_written(choice, numbers, how, written.check)
-    facts = _facts(choice)
+    lines = _how_written(looks, how, written.check)
+    table = choice.theirs.table
+    asked = {"rows": table.count()}
+    if choice.has("customer_id"):
+        asked["unnamed"] = how_many(is_empty(table[choice.picks["customer_id"].name]))
+    facts = ask(choice.theirs, asked)
     times: list[TimeLook] = []
     for column in TABLES[choice.table]:
         if column.name == "kind" and choice.table == "events":
@@ -171,7 +166,7 @@ def _section(choice: Choice, several: bool, skip: tuple[str, ...]) -> Section:
         elif column.name in choice.picks:
             pick = choice.picks[column.name]
             if column.type == "time":
-                line, time = _time(choice, column.name, pick, facts)
+                line, time = _time(choice, column.name, pick)
                 times.append(time)
             elif column.type == "id":
                 line = _id(choice, column.name, pick, facts)
@@ -182,16 +177,9 @@ def _section(choice: Choice, several: bool, skip: tuple[str, ...]) -> Section:
     currency, column_line = currency_of(choice, how)
     lines += [column_line] if column_line else []
     kept, personal = _not_used(choice, lines)
-    return Section(
-        choice,
-        where,
-        lines,
-        facts["rows"],
-        all(time.zoned for time in times) if times else None,
-        currency,
-        kept,
-        personal,
-    )
+    zoned = all(time.zoned for time in times) if times else None
+    section = Section(choice, where, lines, facts["rows"], zoned, currency, kept, personal)
+    return dataclasses.replace(section, checks=(choice.doubt, *_tried(section)))
 
 
 def _terms_in_words(choice: Choice, lines: Sequence[Line]) -> list[Line]:
@@ -210,43 +198,15 @@ def _terms_in_words(choice: Choice, lines: Sequence[Line]) -> list[Line]:
     return []
 
 
-def _number_columns(choice: Choice) -> list[str]:
-    named = [c.name for c in TABLES[choice.table] if c.type in NUMBERS]
-    return [c for c in (*named, "price") if c in choice.picks]
-
-
-def _facts(choice: Choice) -> dict[str, int]:
-    """Count the rows, and those in which a column that must be there is empty."""
-    table = choice.theirs.table
-    asked = {"rows": table.count()}
-    for column in TABLES[choice.table].required:
-        if column in choice.picks:
-            empty = is_empty(table[choice.picks[column].name])
-            asked[column] = empty.cast("int64").sum()
-    return ask(choice.theirs, asked)
-
-
-def _how_written(choice: Choice, columns: Sequence[str], how: Convention, check: str) -> list[Line]:
-    texts = [choice.picks[c].look for c in columns if choice.picks[c].look.is_text]
-
-    def why(mark: str) -> str:
-        having = [look.name for look in texts if any(mark in value for value in look.values)]
-        return say("as_written", names=having or [look.name for look in texts])
-
-    lines = [Line(k, v, why(v)) for k, v in how.keys().items()]
-    if check and lines:
-        lines[0] = dataclasses.replace(lines[0], check=check)
-    elif check:
-        lines.append(Line("decimal", ".", why("."), check))
+def _how_written(looks: Sequence[Look], how: Convention, check: str) -> list[Line]:
+    lines = []
+    for key, mark in how.keys().items():
+        having = [x.name for x in looks if x.is_text and any(mark in value for value in x.values)]
+        lines.append(Line(key, mark, say("as_written", names=having) if having else ""))
+    if check:
+        first = lines[0] if lines else Line("decimal", ".")
+        lines[:1] = [dataclasses.replace(first, check=check)]
     return lines
-
-
-def _empty(column: str, facts: Mapping[str, int]) -> str:
-    n = facts.get(column, 0)
-    if not n:
-        return ""
-    rows = facts["rows"]
-    return say("empty_in", share=share(n, rows), rows=rows, n=n)
 
 
 def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Line:
@@ -263,15 +223,14 @@ def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Li
         more = {"whole": True}
         why.append(say("whole", written='"1.0"'))
     if column == "customer_id":
-        why.append(_empty(column, facts))
+        n, rows = facts["unnamed"], facts["rows"]
+        why.append(say("empty_in", share=share(n, rows), rows=rows, n=n) if n else "")
         if choice.table == "events" and look.is_unique and look.filled > 100:
             check = say("hardly_twice")
     return line_of(column, pick.name, then(*why), check, **more)
 
 
-def _time(
-    choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]
-) -> tuple[Line, TimeLook]:
+def _time(choice: Choice, column: str, pick: Pick) -> tuple[Line, TimeLook]:
     clock = choice.picks.get("time_of_day") if column == "ts" else None
     whole = time_in(choice.theirs, pick.look)
     if clock is not None and (whole.how.has_clock or clock.name == pick.name):
@@ -281,7 +240,7 @@ def _time(
     more: dict[str, Any] = {"format": whole.how.format} if whole.how.format else {}
     if whole.how.format and whole.how.format.endswith("UTC"):
         more["zone"] = "UTC"
-    why, check = [pick.by, whole.why, _empty(column, facts)], [whole.check]
+    why, check = [pick.by, whole.why], [whole.check]
     if clock is None and not whole.how.has_clock:
         why.append(say("no_clock"))
         if column == "ends_at":

@@ -34,7 +34,7 @@ _NAME_PARTS = {name: _set("part", name) for kind, _, name in _LISTS if kind == "
 CURRENCIES = _set("currency", "code")
 """Codes that are looked for in names of columns."""
 _OF_ONE = [pair.partition("=") for pair in _LISTS.pop(("sign", "", "of one"))]
-SIGNS = {sign: (code,) for sign, _, code in _OF_ONE}
+SIGNS: dict[str, tuple[str, ...]] = {sign: (code,) for sign, _, code in _OF_ONE}
 SIGNS |= {sign: tuple(codes) for (kind, _, sign), codes in _LISTS.items() if kind == "sign"}
 """The currencies that a sign may stand for, the likeliest first."""
 _SPOKEN = {code: _set("currency", code) for code in ("USD", "EUR")}
