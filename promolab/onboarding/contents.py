@@ -400,8 +400,8 @@ def _unreadable(
     return dict(zip(candidates, ask(theirs, asked).values(), strict=True))
 
 
-def convention_of(theirs: Theirs, looks: Sequence[Look]) -> Written:
-    """Say how the numbers of some columns are written; as usual where no one way fits them all.
+def convention_of(theirs: Theirs, looks: Sequence[Look]) -> Written | None:
+    """Say how the numbers of some columns are written; None where no one way fits them all.
 
     Parameters
     ----------
@@ -420,7 +420,9 @@ def convention_of(theirs: Theirs, looks: Sequence[Look]) -> Written:
         for c in CONVENTIONS
         if all((c.decimal, c.thousands) in each for each in pairs)
     ]
-    if not texts or not common or symbols:
+    if not common or symbols:
+        return None
+    if not texts:
         return Written(Convention())
     common, doubt = _with_thousands(common, [value for look in texts for value in look.values])
     if not is_embedded(theirs.engine):

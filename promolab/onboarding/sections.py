@@ -22,6 +22,7 @@ from promolab.onboarding.contents import (
     convention_of,
     how_many,
     number_in,
+    numbers_of,
     say,
     time_in,
     words_in,
@@ -144,8 +145,9 @@ def section_of(choice: Choice, *, several: bool = False, skip: tuple[str, ...] =
     named = [column.name for column in TABLES[choice.table] if column.type in NUMBERS]
     looks = [choice.picks[name].look for name in (*named, "price") if choice.has(name)]
     written = convention_of(choice.theirs, looks)
-    how: Convention = written.how
-    lines = _how_written(looks, how, written.check)
+    # Where no one way fits all columns, each says its own.
+    how: Convention = written.how if written else Convention()
+    lines = _how_written(looks, how, written.check) if written else []
     table = choice.theirs.table
     asked = {"rows": table.count()}
     if choice.has("customer_id"):
@@ -162,7 +164,7 @@ def section_of(choice: Choice, *, several: bool = False, skip: tuple[str, ...] =
             lines.append(_kind(choice))
         elif column.name == "amount" and choice.table == "events":
             amount = amount_of(choice, how)
-            lines += [amount] if amount else []
+            lines += [_in_their_own_way(choice, amount, written is None)] if amount else []
         elif column.name in choice.picks:
             pick = choice.picks[column.name]
             if column.type == "time":
@@ -172,6 +174,7 @@ def section_of(choice: Choice, *, several: bool = False, skip: tuple[str, ...] =
                 line = _id(choice, column.name, pick, facts)
             else:
                 line = _other(choice, column.name, column.type, pick, how)
+                line = _in_their_own_way(choice, line, written is None)
             lines.append(line)
     lines += _terms_in_words(choice, lines)
     currency, column_line = currency_of(choice, how)
@@ -207,6 +210,18 @@ def _how_written(looks: Sequence[Look], how: Convention, check: str) -> list[Lin
         first = lines[0] if lines else Line("decimal", ".")
         lines[:1] = [dataclasses.replace(first, check=check)]
     return lines
+
+
+def _in_their_own_way(choice: Choice, line: Line, each: bool) -> Line:
+    """Say of one column how its numbers are written, where no one way fits all columns."""
+    # A column that is called alike may still differ by case.
+    own = choice.picks[line.key].name if choice.has(line.key) else line.key
+    value = line.value if line.value is not None else own
+    said: dict[str, Any] = {"column": value} if isinstance(value, str) else dict(value)
+    names = said.get("multiply") or [said.get("column")]
+    fits = [numbers_of(x) for x in choice.looks if x.is_text and x.name in names]
+    keys = next((ways[0].keys() for ways in fits if ways and ways[0].keys()), {})
+    return dataclasses.replace(line, value={**said, **keys}) if each and keys else line
 
 
 def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Line:
