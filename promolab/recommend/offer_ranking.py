@@ -209,6 +209,10 @@ def rank_offers(
         raise refuse("customers", [], "one customer or more")
     if asked.has_duplicates:
         raise refuse("customers", asked[asked.duplicated()][0], "each customer once")
+    if chances is not None and chances.index.has_duplicates:
+        raise refuse("chances", chances.index[chances.index.duplicated()][0], "each customer once")
+    if chances is not None and not chances.dropna().between(0, 1).all():
+        raise InputError("chances lie outside 0 to 1; expected of each customer how likely it is")
     found = _ranked(graph, offered, asked, learned, most, enough)
     found["expected"] = _expected(found, learned, chances)
     told = recommender.best_among(

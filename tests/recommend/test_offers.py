@@ -128,6 +128,9 @@ def test_what_cannot_be_ranked_and_arguments_out_of_range_are_sentences(shop, mo
     spoilt("promotion P4 names no products", rank_offers, none, "P4", model)
     refused("most = 0; expected", rank_offers, shop, "P4", model, most=0)
     refused("each customer once", rank_offers, shop, "P4", model, customers=[3, 3])
+    for chances, said in (([0.5, 0.5], "chances = 3; expected"), ([0.5, 1.5], "outside 0 to 1")):
+        told = pd.Series(chances, index=[3, 3] if chances[1] == 0.5 else [3, 4])
+        refused(said, rank_offers, shop, "P4", model, chances=told)
     held = coupons["promotion_products"].replace({"coupon_id": {"k4-03": "k4|03"}})
     barred = in_duckdb({**coupons, "promotion_products": held})
     spoilt("which stands between offers in a file", rank_offers, barred, "P4", model)
