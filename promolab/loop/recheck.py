@@ -14,12 +14,13 @@ import pandas as pd
 from promolab.campaign.plan import Eligibility, offers_of, quarantined_customers, with_suppressions
 from promolab.contract import NONE, read_operations
 from promolab.errors import InputError
-from promolab.folder import RunFolder, is_live, sha256_of
+from promolab.folder import RunFolder, is_live
 from promolab.loop.week_plans import (
     SHOP_SETTINGS,
     Planned,
     check_unchanged,
     frozen_windows,
+    hashes,
     moved_windows,
     released_contacts,
     released_digests,
@@ -221,8 +222,7 @@ def recheck_draft(run: RunFolder, planned: Planned, whole: Shop, now: datetime) 
 def _check_as_drafted(run: RunFolder, record: Mapping[str, Any], whole: Shop) -> None:
     """Refuse settings that were changed in the folder, and a shop that lacks a table it had."""
     if record.get("settings"):
-        file = run.path / SHOP_SETTINGS
-        there = {SHOP_SETTINGS: sha256_of(file)} if file.is_file() else {}
+        there = hashes(run.path, run.path / SHOP_SETTINGS)
         check_unchanged({SHOP_SETTINGS: record["settings"]}, there, "the plan was made")
     for name in _NEEDED:
         if (run.path / "shop" / f"{name}.parquet").is_file() and not whole.has(name):

@@ -135,8 +135,12 @@ def plan_files(folder: Path) -> dict[str, str]:
     if not (folder / SEND).is_dir():
         return {}
     tables = [folder / "tables" / f"{name}.parquet" for name in _TABLES]
-    files = sorted(path for path in [*(folder / SEND).rglob("*"), *tables] if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+    return hashes(folder, *sorted([*(folder / SEND).rglob("*"), *tables]))
+
+
+def hashes(folder: Path, *files: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files that are there, by their path in a folder."""
+    return {f.relative_to(folder).as_posix(): sha256_of(f) for f in files if f.is_file()}
 
 
 def check_unchanged(files: Mapping[str, str], now: Mapping[str, str], since: str) -> None:
@@ -342,8 +346,12 @@ class Planned:
                 f"promotion {unknown.iloc[0]} of the plan is not in {offers}; make the report again"
             )
         windows = known[text.isin(named)].sort_values("promotion_id", ignore_index=True)
-        customers = pd.concat([decisions["customer_id"], table["customer_id"], *_more(folder)])
-        return cls(table, windows, customers.drop_duplicates(), known["promotion_id"], settings)
+        parts = [decisions["customer_id"], table["customer_id"]]
+        for file in (tables / "features.parquet", shop / "customers.parquet"):
+            if file.is_file():
+                parts.append(pd.read_parquet(file, columns=["customer_id"])["customer_id"])
+        customers = pd.concat(parts).drop_duplicates()
+        return cls(table, windows, customers, known["promotion_id"], settings)
 
     @property
     def zone(self) -> str:
@@ -354,15 +362,6 @@ class Planned:
         """Return the promotion, as text, where the plan has a single one."""
         ids = self.table["promotion_id"].drop_duplicates()
         return str(ids.iloc[0]) if len(ids) == 1 else None
-
-
-def _more(folder: Path) -> list[pd.Series[Any]]:
-    files = folder / "tables" / "features.parquet", folder / "shop" / "customers.parquet"
-    return [
-        pd.read_parquet(file, columns=["customer_id"])["customer_id"]
-        for file in files
-        if file.is_file()
-    ]
 
 
 @dataclass(frozen=True)
@@ -455,21 +454,15 @@ def released_plans(reports: ReportsFolder) -> list[ReleasedPlan]:
             continue
         try:
             check_unchanged(manifest["release"]["files"], plan_files(run.path), "the release")
-            if manifest.get("sent"):
-                _check_sent(run.path, manifest["sent"])
+            if sent := (manifest.get("sent") or {}).get("table"):
+                there = hashes(run.path, run.path / SENT)
+                check_unchanged({SENT: sent}, there, "it was read back")
         except InputError as error:
             raise InputError(
                 f"the plan that {week} released cannot be relied on: {error}"
             ) from error
         found.append(ReleasedPlan(run, manifest))
     return found
-
-
-def _check_sent(folder: Path, sent: Mapping[str, Any]) -> None:
-    told = sent.get("table")
-    if told is not None:
-        there = {SENT: sha256_of(folder / SENT)} if (folder / SENT).is_file() else {}
-        check_unchanged({SENT: told}, there, "it was read back")
 
 
 def plan_record(run: RunFolder) -> dict[str, Any]:
@@ -492,20 +485,20 @@ def plan_record(run: RunFolder) -> dict[str, Any]:
     return {
         "files": plan_files(run.path),
         "released": released_digests(run),
-        "settings": sha256_of(settings) if settings.is_file() else None,
+        "settings": hashes(run.path, settings).get(SHOP_SETTINGS),
         "promotions": {} if promotions is None else starting_windows(promotions, run.week, zone),
     }
 
 
 def released_digests(run: RunFolder) -> dict[str, str]:
     """Return a digest of the plan that each other week released."""
-    plans = [plan for plan in released_plans(run.reports) if plan.week != run.week]
-    return {str(plan.week): _digest(plan) for plan in plans}
-
-
-def _digest(plan: ReleasedPlan) -> str:
-    told = {"files": plan.release["files"], "sent": (plan.manifest.get("sent") or {}).get("table")}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    found = {}
+    for plan in released_plans(run.reports):
+        sent = (plan.manifest.get("sent") or {}).get("table")
+        told = json.dumps({"files": plan.release["files"], "sent": sent}, sort_keys=True)
+        if plan.week != run.week:
+            found[str(plan.week)] = hashlib.sha256(told.encode()).hexdigest()
+    return found
 
 
 def starting_windows(promotions: pd.DataFrame, week: Week, zone: str) -> dict[str, dict[str, str]]:

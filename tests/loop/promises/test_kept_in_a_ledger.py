@@ -68,13 +68,6 @@ def test_a_week_reads_what_was_known_by_then_and_gives_it_back_to_the_last_digit
     assert kept == said.sort_values(["week", "measure"])["value"].tolist()
 
 
-def test_an_empty_ledger_leaves_the_first_page_as_it_was(tmp_path):
-    run = run_of(tmp_path, "2024-W20", datetime(2024, 5, 6))
-    before = say("recomputed")
-    found = compare_forecasts(run)
-    assert found.track_record(before) is before and "No earlier week" in found.summary()
-
-
 @pytest.fixture(scope="module")
 def followed():
     shop = load_shop("simulated", variant="weekly", customers=600, weeks=16, exploration=0.5)
