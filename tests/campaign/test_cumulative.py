@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -193,6 +194,9 @@ def test_looking_every_day_raises_few_false_alarms_and_an_effect_is_seen() -> No
     assert np.isfinite((found[0]["high"] - found[0]["low"]).to_numpy()).all()
 
 
+ACTIONS = ("action", "planned_action")
+
+
 def watched_shop() -> Shop:
     sales, treated = sales_of(900, 0.4, 1)
     ids = np.arange(len(treated))
@@ -239,5 +243,12 @@ def test_the_figures_are_those_of_the_rows_and_nothing_later_is_read() -> None:
     for moment, why in [(40 * 24, "No promotion that still counts"), (20, "can be watched. Cou")]:
         unseen = watch_promotions(shop, START + timedelta(hours=moment))
         assert not unseen and why in unseen.summary() and nonsense(unseen.summary()) == []
+    half = shop.decisions.customer_id % 2 == 0
+    other = {n: (half & (shop.decisions[n] == "7")).ifelse("8", shop.decisions[n]) for n in ACTIONS}
+    tables = shop.tables | {"decisions": shop.decisions.mutate(**other)}
+    tables["promotions"] = shop.promotions.mutate(name=ibis.literal("Sale"))
+    both = watch_promotions(shop.with_tables(tables), now)
+    assert set(both.to_dict()) == {"Sale (7)", "Sale (8)"}  # of one title
+    assert len(both.plot().lines[0].get_xdata()) < len(both.frame)
     bare = Shop({"events": shop.events}, shop.settings)
     assert "records no decisions" in watch_promotions(bare, START).summary()

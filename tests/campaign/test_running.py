@@ -97,7 +97,9 @@ def test_of_what_is_never_recorded_nothing_is_expected_and_nothing_is_0():
 
 @pytest.mark.parametrize(("rate", "word"), [(0.5, "above its band"), (0.02, "below its band")])
 def test_far_off_is_called_so(rate, word):
-    assert follow_running(shop_of(frames(own_rate=rate), zone=ZONE), NOW)["NOW"].word == word
+    row = follow_running(shop_of(frames(own_rate=rate), zone=ZONE), NOW)["NOW"]
+    assert row.word == word
+    assert row.course(NOW).count("█") == (rate > RATE) * 3  # full from the expected total on
 
 
 @pytest.mark.parametrize(
@@ -159,6 +161,7 @@ def test_too_few_past_promotions_give_no_band_and_those_before_the_data_are_no_m
     assert row.word == "no band yet" and np.isfinite(row.expected.value)
     none = follow(promotions=tables["promotions"].tail(1))["NOW"]
     assert np.isnan(none.expected.value) and "– expected" in none.summary()
+    assert none.course(NOW) == "" and row.course(NOW)  # blocks are parts of what is expected
     json.dumps(none.to_dict(), allow_nan=False)
     late = tables["events"].assign(ts=pd.Timestamp("2017-01-20"))
     assert follow(events=late)["NOW"].expected.n == PAST - 3

@@ -365,13 +365,17 @@ def watch_promotions(
     decided = read_decisions(shop, offers["action"].tolist(), now)
     if offers.empty or decided.empty:
         return WatchedPromotions(*nothing, why=words.say("none_counts"))
+    of = zip(offers["kind"], offers["promotion_id"], strict=True)
+    called = pd.Series([shop.promotion_name(*one) for one in of], index=offers.index)
+    # Several of one title are told apart by their ids.
+    own = (" (" + offers["action"] + ")").where(called.duplicated(keep=False), "")
+    offers = offers.assign(called=called + own)
     rows, frames = [], [nothing[1]]
     for offer in offers.to_dict("records"):
         mine = decided[decided["action"] == offer["action"]]
         row, looks = _watched(shop, offer, mine, now, level, horizon)
-        name = shop.promotion_name(str(offer["kind"]), offer["promotion_id"])
-        rows.append({"name": name, **row})
-        frames += [] if looks is None else [looks.assign(promotion=name)]
+        rows.append({"name": offer["called"], **row})
+        frames += [] if looks is None else [looks.assign(promotion=offer["called"])]
     table = pd.DataFrame(rows, columns=ROW)
     table["smaller"] = -table[["assigned", "others"]].min(axis=1)
     table = table.assign(unseen=table["why"] != "").sort_values(["unseen", "smaller", "name"])

@@ -201,13 +201,14 @@ def choose_experiment(
         found = comparable_promotion(shop, over)
         chosen = None if found is None else found[0]
         trial = contacted_experiment(shop, as_of, promotion_id=chosen, horizon_days=horizon_days)
-    except PromolabError:
+    except PromolabError as error:
         if over.empty:
             return _nothing("none_over", unusable, days=horizon_days)
         row = over.iloc[0]
         named = shop.promotion_name(row["kind"], row["promotion_id"])
         sizes = {name: int(row[name]) for name in ("contacted", "others")}
-        return _nothing("few", unusable, called=named, fewest=FEWEST, **sizes)
+        case = "few" if min(sizes.values()) < FEWEST else "failed"
+        return _nothing(case, unusable, called=named, fewest=FEWEST, error=str(error), **sizes)
     missed = f"{shop.settings.name} has no decisions drawn by chance."
     if unusable:
         missed = f"The shop's decisions cannot be used: {unusable}."

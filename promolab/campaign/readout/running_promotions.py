@@ -109,12 +109,14 @@ class RunningPromotion(Result):
     def course(self, as_of: datetime) -> str:
         """Return the responses so far, twelfth by twelfth of the window, as blocks.
 
-        A full block is what is expected by the end.
+        A full block is what is expected by the end; empty where that is not known.
         """
+        if not self.expected_total.value > 0:
+            return ""
         length = (self.ends_at - self.starts_at) / PARTS
         over = math.ceil((as_of - self.starts_at) / length)
         ends = [min(self.starts_at + k * length, as_of) for k in range(1, over + 1)]
-        top = np.nanmax([self.expected_total.value, self.observed, 1])
+        top = self.expected_total.value
         places = [int(len(BLOCKS) * self.observed_by(end) / top) for end in ends]
         return "".join(BLOCKS[min(place, len(BLOCKS) - 1)] for place in places)
 
@@ -184,7 +186,7 @@ class Running(ByPromotion):
     def _shown(self) -> pd.DataFrame:
         rows = self.promotions
         named = [row.say("until", day=last_day(row.ends_at, self.zone)) for row in rows]
-        course = [row.course(self.as_of) if row.recorded else "" for row in rows]
+        course = [row.course(self.as_of) for row in rows]
         told = self.to_frame().assign(named=named, course=course)
         return told.assign(part=[row.say("part") for row in rows])
 
