@@ -11,12 +11,12 @@ import pandas as pd
 
 from promolab.campaign.outlook import charged
 from promolab.contract import NONE
-from promolab.display import Html, picture, table
+from promolab.display import picture
 from promolab.effects import Withheld
-from promolab.policy import DIFFERENCE, EVERYBODY, Allocation, PlanValue, SpendingTest, allocate
+from promolab.policy import DIFFERENCE, EVERYBODY, Allocation, PlanValue, SpendingTest
 from promolab.results import Estimate, Result, plain
 from promolab.stats import normal_quantile
-from promolab.wording import count, money
+from promolab.wording import money
 
 if TYPE_CHECKING:
     from promolab.folder import RunFolder
@@ -70,170 +70,6 @@ class SameForAll(Result):
         return {"spent": money(*ends, currency=self.currency, bare=True)}
 
 
-@dataclass(frozen=True)
-class SegmentShares(Result):
-    """Who gets what, by segment; made by `segment_shares`.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        A row per segment, the largest first: segment, customers, and how many of them get each
-        promotion, and any.
-    names : dict of str to str
-        Promotion → what readers call it.
-    """
-
-    frame: pd.DataFrame = field(repr=False)
-    names: dict[str, str]
-
-    def facts(self) -> dict[str, Any]:
-        """Return the segments that get something most and least often, small ones left out."""
-        rows = self.frame.assign(share=self.frame["any"] / self.frame["customers"])
-        rows = rows[rows["customers"] >= max(20, 0.01 * rows["customers"].sum())]
-        if rows.empty or not rows["any"].sum():
-            return {"state": "nobody"}
-        rows = rows.sort_values(["share", "segment"], ascending=[False, True])
-        first, last = rows.iloc[0], rows.iloc[-1]
-        return {
-            "state": "some",
-            "first": first["segment"],
-            "most": first["share"],
-            "last": last["segment"] if len(rows) > 1 else "",
-            "least": last["share"],
-        }
-
-    def table(self) -> Html:
-        """Return a row per segment; of many promotions together alone."""
-        shown = dict(self.names) if len(self.names) <= 5 else {}
-        heads = {name: self.say(name) for name in ("segment", "customers", "any")}
-        return table(
-            self.frame,
-            heads | shown,
-            dict.fromkeys(["customers", "any", *shown], count),
-            caption=self.say("caption"),
-            most=len(self.frame),
-        )
-
-
-def segment_shares(
-    segment: pd.Series[Any], planned: np.ndarray, names: dict[str, str]
-) -> SegmentShares:
-    """Count who is planned for what in each segment.
-
-    Parameters
-    ----------
-    segment : Series of n texts
-        Of each customer.
-    planned : ndarray of int of shape (n,)
-        Place of the promotion in ``names``; −1 for none.
-    names : dict of str to str
-        Promotion → what readers call it, in the order of the places.
-
-    Examples
-    --------
-    >>> found = segment_shares(pd.Series([*"aab"]), np.array([0, -1, -1]), {"7": "Coupons 7"})
-    >>> found.frame.values.tolist()
-    [['a', 2, 1, 1], ['b', 1, 0, 0]]
-    """
-    rows = pd.DataFrame({"segment": segment.to_numpy(), "customers": 1})
-    for place, promotion in enumerate(names):
-        rows[promotion] = (planned == place).astype(np.int64)
-    rows["any"] = (planned >= 0).astype(np.int64)
-    found = rows.groupby("segment", as_index=False).sum()
-    found = found.sort_values(["customers", "segment"], ascending=[False, True], ignore_index=True)
-    return SegmentShares(found, names)
-
-
-@dataclass(frozen=True)
-class Sensitivity(Result):
-    """What is left where margin, cost or effect are other than assumed; by `sensitivity`.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        A row per case, the plan's own first: case, kept (what the plan as it is would add), best
-        (what a plan made for that case would), contacts (of the latter), all as predicted.
-    currency : str
-    """
-
-    frame: pd.DataFrame = field(repr=False)
-    currency: str = ""
-
-    def facts(self) -> dict[str, Any]:
-        """Return the worst case, and what is left in it."""
-        worst = self.frame.iloc[1:].sort_values(["kept", "case"]).iloc[0]
-        return {
-            "worst": worst["case"],
-            "left": abs(worst["kept"]),
-            "pays": bool(worst["kept"] >= 0),
-            "lost": worst["best"] - worst["kept"],
-        }
-
-
-def sensitivity(
-    value: np.ndarray,
-    cost: np.ndarray,
-    discount: np.ndarray,
-    contact: np.ndarray,
-    funded: np.ndarray,
-    open_to: np.ndarray,
-    choice: np.ndarray,
-    budget: float | None,
-    currency: str,
-) -> Sensitivity:
-    """Plan again where margin, cost or effect are other than assumed.
-
-    Parameters
-    ----------
-    value, cost, discount : ndarray of shape (n, P)
-        Net incremental profit, what is charged to the budget, and the whole discount, in money.
-    contact : ndarray of shape (P,) or (n, P)
-        What is paid beside the discount.
-    funded : ndarray of shape (P,)
-        The supplier's part of the discount (0–1).
-    open_to : ndarray of bool of shape (n, P)
-        Who may get what.
-    choice : ndarray of int of shape (n,)
-        The plan: place of the promotion, −1 for none.
-    budget : float, optional
-        Which stays.
-    currency : str
-
-    Notes
-    -----
-    Value is effect + funded · discount − contact, and the effect is the margin of extra purchases
-    at list price less the discount.
-
-    Examples
-    --------
-    >>> one = np.ones((2, 1))
-    >>> found = sensitivity(
-    ...     3 * one, one, 0.8 * one, np.array([0.2]), np.zeros(1), one > 0, np.array([0, -1]), 1.0,
-    ...     "CNY",
-    ... )
-    >>> found.frame[["case", "kept"]].head(2).values.tolist()
-    [['as assumed', 3.0], ['effects are half as large', 1.4]]
-    """
-    effect = value - funded * discount + contact
-    gross = effect + discount
-    cases = [
-        ("as assumed", value, cost),
-        ("effects are half as large", value - 0.5 * effect, cost),
-        ("effects are half as large again", value + 0.5 * effect, cost),
-        ("margins are a fifth lower", value - 0.2 * gross, cost),
-        ("margins are a fifth higher", value + 0.2 * gross, cost),
-        ("discounts and contacts cost a fifth more", value - 0.2 * cost, 1.2 * cost),
-    ]
-    some, place = choice >= 0, np.maximum(choice, 0)[:, None]
-    rows = []
-    for case, worth, paid in cases:
-        best = allocate(worth, paid, budget=budget, eligible=open_to)
-        kept = np.take_along_axis(worth, place, axis=1)[some, 0].sum()
-        rows.append((case, float(kept), best.value, best.contacted))
-    frame = pd.DataFrame(rows, columns=["case", "kept", "best", "contacts"])
-    return Sensitivity(frame, currency)
-
-
 class WeekPolicy(Result):
     """The week's answer to who gets what; made by `promolab.campaign.spending.week_policy`.
 
@@ -254,7 +90,7 @@ class WeekPolicy(Result):
         """Say that there is no such section."""
         return Withheld("found", self.say("withheld"))
 
-    waterfalls = budgets = by_segment = compared = sensitivity = _withheld
+    waterfalls = budgets = compared = _withheld
 
     def meaning(self) -> str:
         """Say what to do with it."""
@@ -290,13 +126,10 @@ class AllocationResult(WeekPolicy):
         Who may get what, and has support in past decisions.
     names : dict of str to str
         Promotion → what readers call it.
-    held : ndarray of bool of shape (n, P)
-        Who is held out of what if planned for it.
     budget : float or None
         What was stated.
     pays : SpendingTest
         Whether spending more than exploration takes is shown to pay.
-    segment : Series of n texts
     beside : tuple of str
         Promotions that start and are ranked by response, by name: their effects are not known.
     risk : float
@@ -311,10 +144,8 @@ class AllocationResult(WeekPolicy):
     place: np.ndarray = field(repr=False)
     open_to: np.ndarray = field(repr=False)
     names: dict[str, str]
-    held: np.ndarray = field(repr=False)
     budget: float | None
     pays: SpendingTest
-    segment: pd.Series[Any] = field(repr=False)
     beside: tuple[str, ...] = ()
     risk: float = 0.0
     horizon_days: int = HORIZON_DAYS
@@ -477,10 +308,6 @@ class AllocationResult(WeekPolicy):
         """Return what each budget would add."""
         return self.answer.budgets
 
-    def by_segment(self) -> SegmentShares:
-        """Return who gets what."""
-        return segment_shares(self.segment, self.planned, self.names)
-
     def compared(self) -> Any:
         """Return what other ways to spend the same would add: in a sentence, drawn and listed."""
         if not self.pays:
@@ -503,12 +330,3 @@ class AllocationResult(WeekPolicy):
         error = (self.cost.ci_high - self.cost.ci_low) / 2
         told = row["spend"], profit, ahead, self.currency, error
         return SameForAll(same, self.names[same], *told)
-
-    def sensitivity(self) -> Sensitivity:
-        """Return what is left if margin, cost or effect are other than assumed."""
-        value, cost, discount = (self._of(name) for name in ("value", "cost", "discount"))
-        offers = [self.amounts.promotions[self.amounts.place(one)] for one in self.names]
-        funded = np.array([one.funder_share for one in offers], dtype=float)
-        beside, free = cost - (1 - funded) * discount, self.open_to & ~self.held
-        found = (discount, beside, funded, free, self.sent, self.budget, self.currency)
-        return sensitivity(value, cost, *found)

@@ -58,9 +58,6 @@ class ExperimentProposal(WeekPolicy):
         first = self.promotions[0]
         known = [p for p in self.promotions if math.isfinite(p.visible)]
         worst = max(known, key=lambda p: (p.visible, str(p.promotion_id)), default=first)
-        weeks = worst.weeks_needed
-        shows = "one" if weeks <= 1 else "year" if worst.in_time else "long"
-        shows = shows if math.isfinite(weeks) else "costless"
         return {
             "state": "some",
             "currency": first.currency,
@@ -70,10 +67,7 @@ class ExperimentProposal(WeekPolicy):
             "each": first.contacts,
             "held": first.held,
             "cost": self.economics.total("cost"),
-            "shows": shows if known else "unknown",
-            "visible": worst.visible,
-            "break_even": worst.break_even,
-            "weeks": weeks,
+            "sees": worst.say("sees"),
             "rows": self.economics.to_frame,
         }
 
