@@ -201,14 +201,14 @@ def forecasts_hold(model: Backtest, pairs: pd.DataFrame) -> Row:
 
     found = roll_outlook(model, pairs)
     share = found.share
-    told = found.rows[found.rows["inside"].notna()]
+    told = found.frame[found.frame["inside"].notna()]
     missed = ", ".join(told.loc[~told["inside"].astype(bool), "promotion_id"].astype(str))
     return Row(
         "prediction interval of redemptions, rolling over Complete Journey's promotions",
         f"{100 * PREDICTION_LEVEL:.0f} % interval covers ≥ {100 * MIN_COVERAGE:.0f} % of them; "
         f"expected ÷ came within {BIAS[0]:g}–{BIAS[1]:g}",
         f"{100 * share.value:.0f} % [{100 * share.ci_low:.0f}, {100 * share.ci_high:.0f}] of "
-        f"{share.n}{f'; missed {missed}' if missed else ''}; {len(found.rows) - share.n} more had "
+        f"{share.n}{f'; missed {missed}' if missed else ''}; {len(found.frame) - share.n} more had "
         f"fewer than 3 before them; expected ÷ came, together: {found.bias:.2f}",
         share.n > 0 and share.value >= MIN_COVERAGE and BIAS[0] <= found.bias <= BIAS[1],
     )

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.plan import clusters, quarantined_customers, same_channel
+from promolab.campaign.past import clusters
+from promolab.campaign.plan import quarantined_customers, same_channel
 from promolab.contract import ContactRules, Shop, read_operations
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of

@@ -60,13 +60,13 @@ def test_the_largest_identified_is_taken_or_the_largest_with_its_reason_no_small
     found = comparable_promotion(Shop({}), over(500, 400, 300))
     assert found is not None
     promotion, difference, why = found
-    assert promotion == "P1" and asked == ["P0", "P1"] and difference.identified
+    assert promotion.promotion_id == "P1" and asked == ["P0", "P1"] and difference.identified
     assert "largest" in why and "P0 (too few alike)" in why
     asked = ruled(monkeypatch, "too few alike", *["apart"] * 9)
     found = comparable_promotion(Shop({}), over(*range(900, 800, -10)))
     assert found is not None
     promotion, difference, why = found
-    assert promotion == "P0" and difference.why == "too few alike"
+    assert promotion.promotion_id == "P0" and difference.why == "too few alike"
     assert "of the 5 largest none is identified" in why and len(asked) == 5
     asked = ruled(monkeypatch, "apart", "")
     assert comparable_promotion(Shop({}), over(99, 50)) is None and asked == []

@@ -8,10 +8,9 @@ import pytest
 
 import promolab
 from promolab.campaign.past.contacted import contacted_experiment, known_at, promotions_over
-from promolab.errors import InputError
 from promolab.features.decisions import outcomes_between
 from promolab.wording import promotion_name
-from tests.refused import refused, spoilt
+from tests.refused import spoilt
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +20,7 @@ def shop():
 
 @pytest.fixture(scope="module")
 def trial(shop):
-    return contacted_experiment(shop)
+    return contacted_experiment(shop, next(promotions_over(shop).itertuples()))
 
 
 def test_the_largest_smaller_arm_is_taken_and_the_others_are_all_with_history(shop, trial):
@@ -72,25 +71,14 @@ def test_chances_are_not_known_and_the_effect_is_adjusted(trial):
     assert raw.drop(trial.control).iloc[0] - raw[trial.control] > model.average().rows["effect"][0]
 
 
-def test_a_promotion_is_taken_by_its_name_and_only_when_its_horizon_is_over(shop):
+def test_none_is_over_before_its_horizon_and_without_margins_sales_are_compared(shop):
     over = promotions_over(shop)
-    other = over["promotion_id"].iloc[1]
-    found = contacted_experiment(shop, promotion_id=other)
-    assert found.name == promotion_name(over["kind"].iloc[1], other)
-    assert "the one with the most customers" not in found.notes[0]
-    early = over["ends_at"].min() + timedelta(days=27)
-    assert promotions_over(shop, early).empty
-    refused("no promotion of Simulated shop is over", contacted_experiment, shop, early)
-    refused("did you mean", contacted_experiment, shop, promotion_id=f"{other}x")
-
-
-def test_too_few_and_missing_tables_are_said_and_without_margins_sales_are_compared(shop):
-    few = shop.exposures.filter(shop.exposures.customer_id < 60)
-    with pytest.raises(InputError, match="either needs 100; no other promotion"):
-        contacted_experiment(shop.with_tables({**shop.tables, "exposures": few}))
+    assert promotions_over(shop, over["ends_at"].min() + timedelta(days=27)).empty
     bare = {name: table for name, table in shop.tables.items() if name == "events"}
-    spoilt("has no promotions and no exposures", contacted_experiment, shop.with_tables(bare))
+    spoilt("has no promotions and no exposures", promotions_over, shop.with_tables(bare))
     products = shop.products.drop("margin_rate")
-    found = contacted_experiment(shop.with_tables({**shop.tables, "products": products}))
+    unpriced = shop.with_tables({**shop.tables, "products": products})
+    found = contacted_experiment(unpriced, next(over.iloc[1:].itertuples()))
+    assert found.name == promotion_name(*over[["kind", "promotion_id"]].iloc[1])
     assert found.outcomes[0] == "sales"
     assert "Margin rates are not known: sales are compared." in found.notes

@@ -284,58 +284,6 @@ def plan_of(frames: dict[str, pd.DataFrame], chances: dict[int, list[float]], **
     return plan_week(shop, scores, AS_OF, [*chances], **options)
 
 
-def test_each_of_a_bundle_is_a_message_and_without_a_channel_all_limits_hold():
-    for channels, over in [
-        (["email", "email"], [0]),  # two messages at once, and one of the two allowed is used up
-        (["email", "sms"], []),  # one message on each channel
-    ]:
-        made = pd.DataFrame({"promotion_id": 6, "customer_id": [0], "ts": AS_OF - DAY})
-        table = promotions_of([6, 7, 8], ["email", *channels])
-        table.loc[0, ["starts_at", "ends_at"]] = AS_OF - 2 * DAY, AS_OF
-        rules = ContactRules(limits=(ContactLimit(2, 7, "email"),), bundles={"both": ("7", "8")})
-        chances = {7: [0.5, 0.4], 8: [0.5, 0.4]}
-        frames = {"promotions": table, "exposures": made}
-        plan = plan_of(frames, chances, rules=rules, list_size=2)
-        assert at_step(plan, "over_limit", 7) == over
-    made = pd.DataFrame({"promotion_id": 6, "customer_id": [0, 1], "ts": AS_OF - DAY})
-    table = promotions_of([5, 6, 7], ["sms", "email", None])
-    table.loc[:1, "starts_at"] = AS_OF - 2 * DAY
-    limits = (ContactLimit(1, 7, "email"), ContactLimit(1, 7, "sms"))
-    options = {"rules": ContactRules(limits=limits), "list_size": 3}
-    frames = {"promotions": table, "exposures": made}
-    assert at_step(plan_of(frames, {7: [0.5] * 3}, **options), "over_limit") == [0, 1]
-    table["channel"] = ["sms", "email", "sms"]
-    assert at_step(plan_of(frames, {7: [0.5] * 3}, **options), "over_limit") == []
-    table["channel"] = ["sms", None, "sms"]  # what was sent may have been a text message, too
-    assert at_step(plan_of(frames, {7: [0.5] * 3}, **options), "over_limit") == [0, 1]
-
-
-@pytest.mark.parametrize("first", [7, 8])
-def test_a_bundle_goes_by_its_best_chance_and_its_shortest_list(first):
-    table = promotions_of([7, 8, 9], ["email"] * 3)
-    rules = ContactRules(bundles={"both": ("7", "8")})
-    best, other = [0.9, 0.2, 0.7], [0.1, 0.3, 0.1]  # of the two 0.9, 0.3 and 0.7
-    chances = {first: best, 15 - first: other, 9: [0.8, 0.4, 0.6]}
-    sizes = {"list_size": {first: 1, 15 - first: 2, 9: 3}, "standing_holdout": 0.0}
-    plan = plan_of({"promotions": table}, chances, rules=rules, **sizes)
-    # The bundle has room for one, its likeliest: 0 by 0.9. The others get 9.
-    assert plan.promotions["list_size"].tolist() == [1, 1, 3]
-    planned = plan.decisions.set_index("customer_id")["planned_action"]
-    assert planned.to_dict() == {0: "both", 1: "9", 2: "9"}
-
-
-def test_past_lists_are_counted_in_customers_not_in_messages():
-    ids = [1, 2, 3, 7]
-    table = promotions_of(ids, ["email"] * 4)
-    table.loc[:2, ["starts_at", "ends_at"]] = AS_OF - 9 * DAY, AS_OF - DAY
-    # 2, 3 and 4 customers, each of whom heard of it three times: 3 in the median, not 9.
-    who = [(p, c) for p, n in ((1, 2), (2, 3), (3, 4)) for c in range(n) for _ in range(3)]
-    made = pd.DataFrame(who, columns=["promotion_id", "customer_id"])
-    made["ts"] = AS_OF - 5 * DAY + pd.to_timedelta(np.arange(len(made)), unit="h")
-    plan = plan_of({"promotions": table, "exposures": made}, {7: [0.5] * 12})
-    assert plan.promotions["list_size"].tolist() == [3] and len(plan.planned) == 3
-
-
 def test_wrong_options_scores_and_promotions_are_said():
     for options, message in [
         ({"holdout": 0}, "holdout = 0; expected a share between 0 and 1: with nobody held back"),

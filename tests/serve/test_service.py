@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.plan import clusters, drawn_out
+from promolab.campaign.past import clusters
+from promolab.campaign.plan import drawn_out
 from promolab.contract import NONE
 from promolab.features import build_candidates
 from promolab.folder import ReportsFolder, RunFolder

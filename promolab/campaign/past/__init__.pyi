@@ -1,8 +1,6 @@
 from .assignment import FEWEST_UNITS as FEWEST_UNITS
-from .contacted import contacted_experiment as contacted_experiment
+from .assignment import clusters as clusters
 from .contacted import known_at as known_at
-from .contacted import promotions_over as promotions_over
-from .outcomes import contacts_before as contacts_before
 from .outcomes import past_answers
 from .outcomes import response_spans as response_spans
 from .outcomes import settles_at as settles_at

@@ -149,15 +149,24 @@ def _possible(shop: Shop, actions: Sequence[str], now: datetime) -> pd.DataFrame
     return _weighed(rows.assign(arm=arm, chance=chance))
 
 
+def clusters(shop: Shop, customers: pd.Index) -> pd.Series[Any] | None:
+    """Return the cluster of each customer, missing where there is none; None without any."""
+    if not shop.has("customers", "cluster_id"):
+        return None
+    # As text: whole numbers with gaps would become floats.
+    cluster = shop.customers.cluster_id.cast("string")
+    found = shop.customers.select("customer_id", cluster_id=cluster).execute()
+    found = found.dropna().drop_duplicates("customer_id").set_index("customer_id")["cluster_id"]
+    return found.reindex(customers) if len(found) else None
+
+
 def clusters_of(shop: Shop, customers: pd.Series[Any]) -> pd.Series[Any]:
     """Return the household of each customer as text, or the customer where none is known."""
-    own = "customer " + customers.astype(str)
-    if not shop.has("customers", "cluster_id"):
+    own, found = "customer " + customers.astype(str), clusters(shop, pd.Index(customers))
+    if found is None:
         return own
-    known = shop.customers.select("customer_id", "cluster_id").execute()
-    known = known.dropna().drop_duplicates("customer_id").set_index("customer_id")["cluster_id"]
-    found = customers.map(known)
-    return ("cluster " + found.astype(str)).where(found.notna(), own)
+    known = found.set_axis(customers.index)
+    return ("cluster " + known.astype(str)).where(known.notna(), own)
 
 
 def groups_of(decisions: pd.DataFrame) -> tuple[pd.DataFrame, str]:

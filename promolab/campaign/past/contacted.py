@@ -16,7 +16,7 @@ from promolab.campaign.past.outcomes import contacts_before, running_contacts
 from promolab.campaign.past.schedule import last_day
 from promolab.contract import NONE, Experiment
 from promolab.contract import pooled_values as pooled
-from promolab.errors import DataError, InputError, nearest
+from promolab.errors import DataError
 from promolab.features import (
     OUTCOMES,
     attributes_of,
@@ -27,7 +27,7 @@ from promolab.features import (
 )
 from promolab.promotions import moment_of
 from promolab.weeks import local_day
-from promolab.wording import count, plural
+from promolab.wording import count
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -39,24 +39,15 @@ FEWEST = 100
 NEEDED = ("promotions", "exposures")
 
 
-def contacted_experiment(
-    shop: Shop,
-    as_of: Any = None,
-    *,
-    promotion_id: Any = None,
-    horizon_days: int = 28,
-) -> Experiment:
+def contacted_experiment(shop: Shop, promotion: Any, horizon_days: int = 28) -> Experiment:
     """Turn a promotion that is over into an experiment of contacted and other customers.
 
     Parameters
     ----------
     shop : Shop
         With promotions and exposures.
-    as_of : datetime, optional
-        Nothing at or after it is read; by default all that the shop has.
-    promotion_id : optional
-        The promotion; by default the one over by then with the most customers in its smaller arm,
-        of equals the latest (`promotions_over`).
+    promotion : row of `promotions_over`
+        promotion_id, kind, starts_at, ends_at, contacted, others.
     horizon_days : int
         Days after the window in which outcomes count.
 
@@ -69,34 +60,36 @@ def contacted_experiment(
         other_promotions, for how many promotions that run at the start a customer had been
         contacted. Outcomes (the margin where its rates are known, sales, purchases and orders):
         from the start to the end plus ``horizon_days``, all products; placebo outcomes: the same
-        over as long a time before the start. The notes say which promotion it is and why.
+        over as long a time before the start. The notes say which promotion it is.
 
     Raises
     ------
-    DataError
-        If the shop lacks promotions or exposures.
     InputError
-        If no promotion is over that has enough customers in both arms, or the one named is none of
-        them.
+        An attribute of the customers is called like an outcome.
 
     Examples
     --------
     >>> from promolab import load_shop
     >>> shop = load_shop("simulated", customers=2_000, weeks=16)
-    >>> trial = contacted_experiment(shop)
+    >>> trial = contacted_experiment(shop, next(promotions_over(shop).itertuples()))
     >>> trial.arms, trial.outcomes[0], trial.design
     (('none', 'contacted'), 'margin', 'unknown')
     """
-    over = promotions_over(shop, as_of, horizon_days=horizon_days)
-    row = _chosen(over, promotion_id, shop, horizon_days)
-    start, end = row["starts_at"].to_pydatetime(), row["ends_at"].to_pydatetime()
+    start, end = promotion.starts_at.to_pydatetime(), promotion.ends_at.to_pydatetime()
     high = end + timedelta(days=horizon_days)
     spans = pd.DataFrame({"span": [0], "ts": [start], "low": [start], "high": [high]})
-    arms = _with_arms(shop, row["promotion_id"], start, end)
+    arms = _with_arms(shop, promotion.promotion_id, start, end)
     measured, placebo, names, notes = _outcomes(shop, arms, spans)
     frame = measured.order_by("customer_id").execute().drop(columns=["span", "ts"])
     frame = frame.merge(known_at(shop, start), on="customer_id", how="left")
     kept = {"customer_id", "arm", "cluster_id", *names, *placebo}
+    name = shop.promotion_name(promotion.kind, promotion.promotion_id)
+    days = f"{local_day(start, shop.zone)} to {last_day(end, shop.zone, year=True)}"
+    sizes = f"{count(promotion.contacted)} contacted, {count(promotion.others)} not"
+    which = (
+        f"{name}, {days} ({sizes}). Who was contacted was chosen, not drawn; other promotions of "
+        "the time are in both groups."
+    )
     return Experiment(
         frame,
         "arm",
@@ -106,8 +99,8 @@ def contacted_experiment(
         placebo=placebo,
         household="cluster_id" if "cluster_id" in frame.columns else None,
         arms=[NONE, CONTACTED],
-        name=shop.promotion_name(row["kind"], row["promotion_id"]),
-        notes=(_why(row, over, promotion_id, shop), *notes),
+        name=name,
+        notes=(which, *notes),
     )
 
 
@@ -205,48 +198,6 @@ def known_at(shop: Shop, moment: Any) -> pd.DataFrame:
         frame = frame.merge(running, on="customer_id", how="left")
         frame["other_promotions"] = frame["other_promotions"].fillna(0).astype("int64")
     return frame.sort_values("customer_id", ignore_index=True)
-
-
-def _chosen(over: pd.DataFrame, promotion_id: Any, shop: Shop, horizon_days: int) -> pd.Series[Any]:
-    if over.empty:
-        raise InputError(
-            f"no promotion of {shop.settings.name} is over whose {horizon_days} days after the "
-            "window are over too"
-        )
-    row = over.iloc[0]
-    if promotion_id is not None:
-        mine = over[over["promotion_id"].astype(str) == str(promotion_id)]
-        if mine.empty:
-            known = over["promotion_id"].astype(str)
-            raise InputError(
-                f"{promotion_id!r} is no promotion that is over with its horizon; "
-                f"{nearest(str(promotion_id), known)}"
-            )
-        row = mine.iloc[0]
-    if min(row["contacted"], row["others"]) < FEWEST:
-        name = shop.promotion_name(row["kind"], row["promotion_id"])
-        raise InputError(
-            f"{name} has {count(row['contacted'])} contacted customers with history and "
-            f"{plural(row['others'], 'other')}, and either needs {FEWEST}"
-            + ("; no other promotion that is over has more" * (promotion_id is None))
-        )
-    return row
-
-
-def _why(row: pd.Series[Any], over: pd.DataFrame, asked: Any, shop: Shop) -> str:
-    name = shop.promotion_name(row["kind"], row["promotion_id"])
-    sizes = f"{count(row['contacted'])} contacted, {count(row['others'])} not"
-    chosen = (
-        ""
-        if asked is not None
-        else f", of {plural(len(over), 'promotion')} that are over the one with the most customers "
-        "in its smaller group"
-    )
-    return (
-        f"{name}, {local_day(row['starts_at'], shop.zone)} to "
-        f"{last_day(row['ends_at'], shop.zone, year=True)}{chosen} ({sizes}). "
-        "Who was contacted was chosen, not drawn; other promotions of the time are in both groups."
-    )
 
 
 def _with_arms(shop: Shop, promotion_id: Any, start: datetime, end: datetime) -> Any:

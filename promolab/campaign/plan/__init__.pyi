@@ -1,4 +1,3 @@
-from .contact_records import clusters as clusters
 from .contact_records import never_contacted as never_contacted
 from .contact_records import quarantined_customers as quarantined_customers
 from .contact_records import with_suppressions as with_suppressions

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SUPPRESSIONS = "suppressions"
 """Table of a shop beside the contract's: refusals that `promolab.serve` was told."""
+_SAID = ["customer_id", "channel", "kind", "ts"]
 
 
 def rights_of(
@@ -51,11 +52,12 @@ def rights_of(
     planned : DataFrame, optional
         As of `contacts_before`.
     """
-    listed, contacts = _listed(shop, as_of), _contacts(shop, as_of, sends_at, rules, planned)
-    complained = listed["kind"] == "complaint"
+    contacts = _contacts(shop, as_of, sends_at, rules, planned)
+    said = pd.concat([_responded(shop, as_of), _listed(shop, as_of)])
+    complained = said["kind"] == "complaint"
 
-    def rows(names: str, *found: pd.DataFrame) -> dict[str, np.ndarray]:
-        return _rows(f"who {names}", pd.concat(found), customers)
+    def rows(names: str, found: pd.DataFrame) -> dict[str, np.ndarray]:
+        return _rows(f"who {names}", found, customers)
 
     return Rights(
         rules=rules,
@@ -65,8 +67,8 @@ def rights_of(
         sends_at=whole_time(sends_at),
         states_consent=shop.has("contact_rights"),
         consents=rows("channel allowed since", _consents(shop)),
-        refusals=rows("channel kind ts", _unsubscribes(shop, as_of), listed[~complained]),
-        complaints=rows("ts", _complaints(shop, as_of), listed[complained]),
+        refusals=rows("channel kind ts", said[~complained]),
+        complaints=rows("ts", said[complained]),
         contacts=None if contacts is None else rows("channel ts promotion ends_at", contacts),
     )
 
@@ -124,11 +126,11 @@ def contacts_before(shop: Shop, as_of: datetime, planned: pd.DataFrame | None = 
     return made.union(owed.cast(made.schema()))
 
 
-def _with_channel(shop: Shop, rows: Any) -> Any:
+def _with_channel(shop: Shop, rows: Any, *more: str) -> Any:
     import ibis
 
     own = rows.channel if "channel" in rows.columns else ibis.null("string")
-    rows = rows.select("customer_id", "promotion_id", "ts", own=own)
+    rows = rows.select("customer_id", "promotion_id", "ts", *more, own=own)
     said = ibis.null("string")
     if shop.has("promotions", "channel"):
         promotions = shop.promotions.select("promotion_id", of_promotion="channel")
@@ -139,9 +141,8 @@ def _with_channel(shop: Shop, rows: Any) -> Any:
     if shop.settings.channel:
         said = ibis.coalesce(said, ibis.literal(shop.settings.channel))
     channel = ibis.coalesce(rows.own, said)
-    return rows.select(
-        "customer_id", "promotion_id", "ts", channel=channel.cast("string").strip().lower()
-    )
+    kept = ("customer_id", "promotion_id", "ts", *more)
+    return rows.select(*kept, channel=channel.cast("string").strip().lower())
 
 
 def _contacts(
@@ -205,29 +206,15 @@ def _listed(shop: Shop, as_of: datetime) -> pd.DataFrame:
     """Return the refusals on the reports folder's list before a decision."""
     import ibis
 
-    columns = ["customer_id", "channel", "kind", "ts"]
     if not shop.has(SUPPRESSIONS):
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=_SAID)
     rows = shop[SUPPRESSIONS]
     found: pd.DataFrame = rows.filter(rows.ts < ibis.literal(as_of).cast("timestamp")).execute()
-    return found[columns]
+    return found[_SAID]
 
 
-def _complaints(shop: Shop, as_of: datetime) -> pd.DataFrame:
-    """Return when customers complained before a decision, by the table of responses."""
-    import ibis
-
-    if not shop.has("responses"):
-        return pd.DataFrame(columns=["customer_id", "ts"])
-    rows = shop.responses
-    rows = rows.filter(
-        (rows.kind == "complaint") & (rows.ts < ibis.literal(as_of).cast("timestamp"))
-    )
-    return pd.DataFrame(rows.select("customer_id", "ts").execute())
-
-
-def _unsubscribes(shop: Shop, as_of: datetime) -> pd.DataFrame:
-    """Return when customers unsubscribed from which channel before a decision, by the responses.
+def _responded(shop: Shop, as_of: datetime) -> pd.DataFrame:
+    """Return who complained or unsubscribed before a decision, by the table of responses.
 
     The channel is that of the exposures to the promotion, else the promotion's, else the shop's;
     where none is known the customer unsubscribed from every channel.
@@ -235,18 +222,18 @@ def _unsubscribes(shop: Shop, as_of: datetime) -> pd.DataFrame:
     import ibis
 
     if not shop.has("responses"):
-        return pd.DataFrame(columns=["customer_id", "channel", "kind", "ts"])
+        return pd.DataFrame(columns=_SAID)
     moment = ibis.literal(as_of).cast("timestamp")
-    responses = shop.responses
-    left = responses.filter((responses.kind == "unsubscribe") & (responses.ts < moment))
-    left = left.select("customer_id", "promotion_id", "ts")
+    rows = shop.responses.filter(shop.responses.ts < moment)
+    rows = rows.filter(rows.kind.isin(["complaint", "unsubscribe"]))
+    rows = rows.select("customer_id", "promotion_id", "ts", "kind")
     if shop.has("exposures", "channel"):
         seen = shop.exposures.filter(shop.exposures.ts < moment)
         seen = seen.select("customer_id", "promotion_id", "channel").distinct()
         keys = ["customer_id", "promotion_id"]
-        left = left.left_join(seen, keys).select(*[left[c] for c in left.columns], seen.channel)
-    found: pd.DataFrame = _with_channel(shop, left).execute()
-    return found.assign(kind="unsubscribe")
+        rows = rows.left_join(seen, keys).select(*[rows[c] for c in rows.columns], seen.channel)
+    found: pd.DataFrame = _with_channel(shop, rows, "kind").execute()
+    return found[_SAID]
 
 
 def _consents(shop: Shop) -> pd.DataFrame:
@@ -275,19 +262,6 @@ def never_contacted(shop: Shop, never: Sequence[str]) -> pd.Index:
     rows = table.filter(table.status.cast("string").strip().lower().isin(low))
     found: pd.Index = pd.Index(rows.select("customer_id").distinct().execute()["customer_id"])
     return found
-
-
-def clusters(shop: Shop, customers: pd.Index) -> pd.Series[Any] | None:
-    """Return the cluster of each customer, missing where there is none; None without any."""
-    if not shop.has("customers", "cluster_id"):
-        return None
-    # As text: whole numbers with gaps would become floats.
-    table = shop.customers.select(
-        "customer_id", cluster_id=shop.customers.cluster_id.cast("string")
-    )
-    found = table.execute()
-    found = found.dropna().drop_duplicates("customer_id").set_index("customer_id")["cluster_id"]
-    return found.reindex(customers) if len(found) else None
 
 
 def quarantined_customers(shop: Shop, quarantine: pd.DataFrame) -> list[str]:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest import arm_of, assign
+from promolab.campaign.past.assignment import clusters
 from promolab.campaign.past.schedule import shifted
-from promolab.campaign.plan.contact_records import clusters
 from promolab.campaign.plan.eligibility import (
     Eligibility,
     Note,
@@ -320,31 +320,22 @@ def plan_week(
     """
     h = share_of("holdout", holdout, none_too=False)
     s = share_of("standing_holdout", standing_holdout, none_too=True)
-    seed, standing_seed = (
-        whole_number("seed", seed),
-        whole_number("standing_seed", standing_seed),
-    )
+    seed = whole_number("seed", seed)
+    standing_seed = whole_number("standing_seed", standing_seed)
     found = week_candidates(
         shop, scores, as_of, promotions, measured=_measured(allocation), list_size=list_size,
         lead_days=lead_days, rules=rules, planned=planned, quarantined=quarantined,
     )  # fmt: skip
-    customers, offers, eligible, able = found.customers, found.offers, found.eligible, found.able
+    offers, able = found.offers, found.able
     choice, chance = found.drawn(allocation)
     if allocation is not None and len(allocation):
-        got = np.bincount(choice[choice >= 0], minlength=len(found.actions))
-        offers["list_size"] = np.where(
-            offers["list_size"] > 0, offers["list_size"], got[found.of_action]
-        )
-    groups = clusters(shop, customers)
-    some = np.logical_or.reduce(eligible, axis=1)
-    held = _held_out(customers, choice, some, found.actions, groups, (h, seed), (s, standing_seed))
-    moment = found.as_of
-    decisions, chances = _decided(
-        moment, customers, eligible, choice, found.actions, held, (1 - s) * (1 - h) * chance
-    )
+        got = np.bincount(choice[choice >= 0], minlength=len(found.actions))[found.of_action]
+        offers["list_size"] = offers["list_size"].where(offers["list_size"] > 0, got)
+    held = _held_out(shop, found, choice, (h, seed), (s, standing_seed))
+    decisions, chances = _decided(found, choice, held, (1 - s) * (1 - h) * chance)
     steps = _steps(found, choice, held)
     return Plan(
-        as_of=moment,
+        as_of=found.as_of,
         sends_at=found.sends_at,
         holdout=h,
         standing_holdout=s,
@@ -372,11 +363,9 @@ def _measured(allocation: pd.DataFrame | None) -> list[str]:
 
 
 def _held_out(
-    customers: pd.Index,
+    shop: Shop,
+    found: Candidates,
     choice: np.ndarray,
-    eligible: np.ndarray,
-    actions: list[str],
-    groups: pd.Series[Any] | None,
     own: tuple[float, int],
     standing: tuple[float, int],
 ) -> np.ndarray:
@@ -385,18 +374,14 @@ def _held_out(
     The standing holdout is drawn among all who are eligible: whoever is planned for nothing this
     week is in it or not all the same, and is compared with others like that in the long run.
     """
-    held = np.full(len(customers), "none", dtype=object)
-
-    def drawn(who: np.ndarray, action: str | None, share: float, seed: int) -> np.ndarray:
-        units = None if groups is None else groups[who]
-        return _spread(who, drawn_out(customers[who], action, share, seed, units))
-
-    for k, action in enumerate(actions):
-        planned = choice == k
-        if planned.any():
-            held[drawn(planned, action, *own)] = "promotion"
-    if standing[0] and eligible.any():
-        held[drawn(eligible, None, *standing)] = "standing"
+    held = np.full(len(found.customers), "none", dtype=object)
+    if not found.eligible.any():
+        return held
+    out = week_holdouts(shop, found.customers, found.actions, own, standing)
+    planned = np.flatnonzero(choice >= 0)
+    held[planned[out.held[planned, choice[planned]]]] = "promotion"
+    if out.standing is not None:
+        held[found.eligible.any(axis=1) & out.standing] = "standing"
     return held
 
 
@@ -460,36 +445,24 @@ def _draw(action: str | None, share: float) -> tuple[str, dict[str, float]]:
     return name, {_HELD: share, _SEND: 1 - share}
 
 
-def _spread(who: np.ndarray, values: np.ndarray) -> np.ndarray:
-    whole = np.zeros(len(who), dtype=bool)
-    whole[who] = values
-    return whole
-
-
 def _decided(
-    moment: datetime,
-    customers: pd.Index,
-    eligible: np.ndarray,
-    choice: np.ndarray,
-    actions: list[str],
-    held: np.ndarray,
-    sent: np.ndarray,
+    found: Candidates, choice: np.ndarray, held: np.ndarray, sent: np.ndarray
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the decisions and all their propensities; ``sent`` is the chance of each action."""
-    who: np.ndarray = np.logical_or.reduce(eligible, axis=1)
-    names = np.array([*actions, NONE], dtype=object)  # choice −1 is the last one
+    who: np.ndarray = np.logical_or.reduce(found.eligible, axis=1)
+    names = np.array([*found.actions, NONE], dtype=object)  # choice −1 is the last one
     planned, kept = names[choice[who]], held[who] == "none"
-    action = np.where(kept, planned, NONE)
     every = np.column_stack([sent[who], 1 - sent[who].sum(axis=1)])
     done = np.where(kept, choice[who], -1)  # the last column is nothing
     propensity = every[np.arange(len(every)), done]
-    ids = f"{moment:%Y%m%dT%H%M%S}-" + customers[who].astype(str)
+    customers = found.customers[who]
+    ids = f"{found.as_of:%Y%m%dT%H%M%S}-" + customers.astype(str)
     decisions = pd.DataFrame(
         {
             "decision_id": np.asarray(ids, dtype=object),
-            "customer_id": customers[who],
-            "ts": pd.Timestamp(moment).as_unit("us"),
-            "action": action,
+            "customer_id": customers,
+            "ts": pd.Timestamp(found.as_of).as_unit("us"),
+            "action": np.where(kept, planned, NONE),
             "propensity": propensity,
             "planned_action": planned,
             "holdout": held[who],

@@ -406,13 +406,11 @@ class Plan(Result):
 
     def _steps_of(self, row: Mapping[Any, Any], beside: Iterable[str] = ()) -> pd.DataFrame:
         """Return each step in words, how many it takes out (nan: no such step), and the rest."""
-        words, left = step_words([row["action"], *beside], self.by_effect), int(row["active"])
-        lines: list[tuple[str, float, int]] = [(self.say("active"), np.nan, left)]
-        for step in STEPS[:-1]:
-            if step == "by_hand" and not self.by_hand:
-                continue
-            left -= int(row[step])
-            mark = "" if step != "no_right" or self.consent else self.say("not_checked")
-            lines.append((f"{words[step]}{mark}", int(row[step]), left))
-        lines.append((words["to_contact"], np.nan, int(row["to_contact"])))
-        return pd.DataFrame(lines, columns=["step", "gone", "left"])
+        words = step_words([row["action"], *beside], self.by_effect)
+        steps = [step for step in STEPS[:-1] if step != "by_hand" or self.by_hand]
+        gone = [int(row[step]) for step in steps]
+        names = [words[step] for step in steps]
+        names[0] += "" if self.consent else self.say("not_checked")
+        left = [row["active"], *(row["active"] - np.cumsum(gone)), row["to_contact"]]
+        told = {"step": [self.say("active"), *names, words["to_contact"]], "left": left}
+        return pd.DataFrame(told | {"gone": [np.nan, *gone, np.nan]})

@@ -6,7 +6,6 @@ the read-out decides which may be compared.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,12 +21,11 @@ from promolab.campaign.past.contacted import (
 )
 from promolab.campaign.readout.similar_customers import comparable_promotion
 from promolab.contract import Experiment
-from promolab.display import Html, say, table
 from promolab.effects import Check, Difference, Withheld, spoken
-from promolab.errors import InputError, PromolabError, nearest
+from promolab.errors import InputError, PromolabError
 from promolab.language import ENGLISH, speaking
 from promolab.results import Result, words_of
-from promolab.wording import arm_words, count, number, percent
+from promolab.wording import arm_words
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 DECISIONS = "decisions"
 OBSERVED = "contacted"
 FILE = "file"
-HILLSTROM = "hillstrom"
 MONEY = ("margin", "sales")
 
 
@@ -92,20 +89,6 @@ class ExperimentChoice(Result):
         """Return one row per arm: its size, and what followed on average."""
         return pd.DataFrame() if self.experiment is None else self.experiment.describe()
 
-    def table(self) -> Html:
-        """Return who got what, and what followed."""
-        trial, own = self.experiment, self.source != FILE
-        if trial is None:
-            return Html("")
-        named = trial.outcomes[:4]
-        heads = {name: self.say(name) for name in ("arm", "n", "customers", "share")}
-        heads |= {name: self.say("mean", known=name if own else "", column=name) for name in named}
-        formats: dict[str, Any] = {"n": count, "customers": count, "share": percent}
-        formats |= {n: percent if own and n == "purchases" else number for n in named}
-        rows = self.to_frame().assign(arm=self.to_frame()["arm"].map(spoken))
-        made = table(rows, heads, formats, caption=self.say("caption"), most=20)
-        return made + say(self.say("measured"), css="muted")
-
     def facts(self) -> dict[str, Any]:
         """Return what is measured, in which unit, and of which decisions."""
         trial, own = self.experiment, self.source != FILE
@@ -117,7 +100,13 @@ class ExperimentChoice(Result):
             "money": self.currency if own and outcome in MONEY else "",
             "own": own,
             "drawn": 0 if trial is None else trial.n,
+            "described": self._described,
         }
+
+    def _described(self) -> pd.DataFrame:
+        rows, outcomes = self.to_frame(), self.experiment.outcomes if self.experiment else ()
+        shown = rows[["arm", "n", "customers", "share", *outcomes[:4]]]
+        return shown.assign(arm=rows["arm"].map(spoken))
 
     def starting(self, shop: Shop, week: Week) -> pd.DataFrame:
         """Return promotion_id and kind of what starts in a week and is of an arm."""
@@ -195,25 +184,23 @@ def choose_experiment(
     if lacking := [name for name in ("promotions", "exposures") if not shop.has(name)]:
         case = "unusable" if unusable else "lacks"
         return _nothing(case, unusable, shop=shop.settings.name, lacking=lacking)
-    over = pd.DataFrame()
+    over = promotions_over(shop, as_of, horizon_days=horizon_days)
+    if over.empty:
+        return _nothing("none_over", unusable, days=horizon_days)
     try:
-        over = promotions_over(shop, as_of, horizon_days=horizon_days)
         found = comparable_promotion(shop, over)
-        chosen = None if found is None else found[0]
-        trial = contacted_experiment(shop, as_of, promotion_id=chosen, horizon_days=horizon_days)
+        trial = None if found is None else contacted_experiment(shop, found[0], horizon_days)
     except PromolabError as error:
-        if over.empty:
-            return _nothing("none_over", unusable, days=horizon_days)
+        return _nothing("failed", unusable, error=str(error))
+    if found is None or trial is None:
         row = over.iloc[0]
         named = shop.promotion_name(row["kind"], row["promotion_id"])
         sizes = {name: int(row[name]) for name in ("contacted", "others")}
-        case = "few" if min(sizes.values()) < FEWEST else "failed"
-        return _nothing(case, unusable, called=named, fewest=FEWEST, error=str(error), **sizes)
+        return _nothing("few", unusable, called=named, fewest=FEWEST, **sizes)
+    _, difference, largest = found
     missed = f"{shop.settings.name} has no decisions drawn by chance."
     if unusable:
         missed = f"The shop's decisions cannot be used: {unusable}."
-    assert found is not None  # with too few customers there is no trial either
-    _, difference, largest = found
     said = [missed, "Compared instead:", trial.notes[0], largest, *trial.notes[1:]]
     return ExperimentChoice(
         trial, OBSERVED, " ".join(said), difference, currency=shop.settings.currency
@@ -249,25 +236,16 @@ def check_no_columns(stated: Mapping[str, Any]) -> None:
 def _from_file(experiment: str, stated: Mapping[str, str]) -> ExperimentChoice:
     from promolab import load_experiment
 
-    if experiment == HILLSTROM and set(stated) <= {"outcomes"}:
-        trial = load_experiment(HILLSTROM)
-        first = _listed(stated.get("outcomes", ""))
-        for name in first:
-            if name not in trial.outcomes:
-                raise InputError(f"there is no outcome {name!r}; {nearest(name, trial.outcomes)}")
-        rest = [name for name in trial.outcomes if name not in first]
-        trial = dataclasses.replace(trial, outcomes=(*first, *rest))
-    else:
-        arm, _, control = stated.get("arm", "").partition("=")
-        trial = load_experiment(
-            experiment,
-            arm=arm.strip() or None,
-            outcomes=_listed(stated.get("outcomes", "")),
-            control=control.strip() or None,
-            propensity=_chances(stated.get("propensity", "")),
-            covariates=_listed(stated["covariates"]) if "covariates" in stated else None,
-            customer_id=stated.get("customer"),
-        )
+    arm, _, control = stated.get("arm", "").partition("=")
+    trial = load_experiment(
+        experiment,
+        arm=arm.strip() or None,
+        outcomes=_listed(stated.get("outcomes", "")),
+        control=control.strip() or None,
+        propensity=_chances(stated.get("propensity", "")),
+        covariates=_listed(stated["covariates"]) if "covariates" in stated else None,
+        customer_id=stated.get("customer"),
+    )
     beside = words_of(__name__, "ExperimentChoice").say("beside")
     return ExperimentChoice(trial, FILE, " ".join([trial.summary(), *trial.notes, beside]))
 
@@ -334,7 +312,7 @@ class WeekEffects(Result):
 
     Parameters
     ----------
-    rows : DataFrame
+    frame : DataFrame
         arm, promotion_id (text; empty for past decisions), customer_id, decision (place in the
         experiment, −1 for what starts), effect, ci_low, ci_high (nan where the kind of model has
         none), basis.
@@ -346,7 +324,7 @@ class WeekEffects(Result):
         What readers call each promotion.
     """
 
-    rows: pd.DataFrame
+    frame: pd.DataFrame
     why: str
     outcome: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
@@ -354,24 +332,19 @@ class WeekEffects(Result):
     def __bool__(self) -> bool:
         return bool(self.outcome)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return ``rows``: those of ``tables/uplift.parquet``."""
-        return self.rows
-
     def facts(self) -> dict[str, Any]:
         """Return the promotions that start, and how far their effects differ."""
-        return {"starts": self.rows["promotion_id"].ne("").any(), "promotions": self._promotions}
+        return {"starts": self.frame["promotion_id"].ne("").any(), "promotions": self._promotions}
 
     def _promotions(self) -> pd.DataFrame:
-        starts = self.rows[self.rows["promotion_id"] != ""]
+        starts = self.frame[self.frame["promotion_id"] != ""]
         groups = starts.assign(above=starts["ci_low"] > 0).groupby(["promotion_id", "arm"])
         told = groups.agg(
             customers=("effect", "size"), mean=("effect", "mean"), above=("above", "mean")
         ).reset_index()
         told["low"], told["high"] = (groups["effect"].quantile(q).to_numpy() for q in (0.1, 0.9))
         named = told["promotion_id"].map(self.names)
-        alike = (told["low"] == told["high"]).map({True: "same", False: "apart"})
-        return told.assign(named=named, arm=told["arm"].map(spoken), spread=alike)
+        return told.assign(named=named, arm=told["arm"].map(spoken), spread="")
 
 
 def week_effects(

@@ -122,7 +122,7 @@ def comparable_promotion(shop: Shop, over: pd.DataFrame) -> tuple[Any, Differenc
 
     Returns
     -------
-    promotion_id, Difference, str, or None
+    row of ``over``, Difference, str, or None
         The difference of the contacted to similar customers is *adjusted*, or *not identified* and
         why; the text says why this promotion and not a larger one. None where no promotion has
         enough customers in both groups.
@@ -136,7 +136,7 @@ def comparable_promotion(shop: Shop, over: pd.DataFrame) -> tuple[Any, Differenc
     if not tried:
         return None
     row, difference = tried[-1] if tried[-1][1].identified else tried[0]
-    return row.promotion_id, difference, _why(shop, len(over), tried)
+    return row, difference, _why(shop, len(over), tried)
 
 
 def promotion_difference(shop: Shop, promotion: Any, level: float = 0.95) -> Difference:

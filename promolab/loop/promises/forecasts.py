@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.outlook import type_of
-from promolab.campaign.plan import clusters
+from promolab.campaign.past import clusters
 from promolab.campaign.worth import load_worth
 from promolab.checks import level_of
 from promolab.folder import RunFolder

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past import response_spans, settles_at
-from promolab.campaign.plan import clusters
+from promolab.campaign.past import clusters, response_spans, settles_at
 from promolab.checks import level_of
 from promolab.contract import read_operations
 from promolab.features import known_until
