@@ -67,7 +67,7 @@ def made(counts: list[int], expected: list[float] | None = None):
 
 def test_each_is_forecast_from_those_over_before_it_and_ahead_from_fewer() -> None:
     backtest, pairs = made([20, 35, 28, 40, 90, 31])
-    table = roll_outlook(backtest, pairs).rows
+    table = roll_outlook(backtest, pairs).frame
     assert table["known"].tolist() == [0, 1, 2, 3, 4, 5]
     assert table["inside"].isna().tolist() == [True] * 3 + [False] * 3
     known = response_ratios(backtest.by_promotion.head(4))
@@ -75,13 +75,13 @@ def test_each_is_forecast_from_those_over_before_it_and_ahead_from_fewer() -> No
     assert tuple(table.iloc[4][["expected", "ci_low", "ci_high"]]) == expected.ends
     # What came later changes no forecast.
     later = backtest.by_promotion.assign(positives=[20, 35, 28, 40, 3, 300])
-    again = roll_outlook(replace(backtest, by_promotion=later), pairs).rows
+    again = roll_outlook(replace(backtest, by_promotion=later), pairs).frame
     columns = ["known", "expected", "ci_low", "ci_high"]
     pd.testing.assert_frame_equal(again[columns].head(5), table[columns].head(5))
     ahead = pairs.assign(as_of=pairs["starts_at"] - 2 * WEEK)
-    assert roll_outlook(backtest, ahead).rows["known"].tolist() == [0, 0, 1, 2, 3, 4]
+    assert roll_outlook(backtest, ahead).frame["known"].tolist() == [0, 0, 1, 2, 3, 4]
     nothing, pairs = made([])
-    assert roll_outlook(nothing, pairs).rows.empty
+    assert roll_outlook(nothing, pairs).frame.empty
 
 
 def test_share_bias_and_figure_and_what_the_first_page_reads_back(tmp_path) -> None:
@@ -91,13 +91,13 @@ def test_share_bias_and_figure_and_what_the_first_page_reads_back(tmp_path) -> N
     share = found.share
     assert share.n == 3 and share.value == pytest.approx(2 / 3)
     assert share.ci_low < share.value < share.ci_high
-    assert found.bias == pytest.approx(found.rows.tail(3)["expected"].sum() / 371)
+    assert found.bias == pytest.approx(found.frame.tail(3)["expected"].sum() / 371)
     assert found.to_dict()["bias"] == found.bias and found.to_dict()["level"] == 0.9
     labels = [t.get_text() for t in found.plot().get_yticklabels()]
     assert labels == ["Coupons p5", "Coupons p4", "Coupons p3"]
     assert "Coupons p5</td>" in found.to_table().text and ">p5<" not in found.to_table().text
     run = open_run(tmp_path, week="2017-W20")
-    run.write_table("outlook_coverage", found.rows, by=["starts_at", "promotion_id"])
+    run.write_table("outlook_coverage", found.frame, by=["starts_at", "promotion_id"])
     again = OutlookCoverage.read(run, shop_of({"promotions": pairs.assign(kind="coupon")}))
     assert again.kinds == ("coupon",) and dict(again.names) == names
     block = again.block().text
@@ -123,29 +123,5 @@ def test_intervals_hold_as_often_as_they_say() -> None:
         expected = rng.uniform(10, 80, 14)
         counts = rng.poisson(expected * np.exp(rng.normal(-0.3, 0.4, 14)))
         backtest, pairs = made(counts.tolist(), expected.tolist())
-        inside += roll_outlook(backtest, pairs).rows["inside"].dropna().tolist()
+        inside += roll_outlook(backtest, pairs).frame["inside"].dropna().tolist()
     assert 0.86 <= np.mean(inside) <= 0.96
-
-
-def test_the_benchmark_row_shouts_where_too_few_are_covered() -> None:
-    from benchmarks.prediction import forecasts_hold
-
-    row = forecasts_hold(*made(CAME))
-    assert not row.ok and "67 % [21, 94] of 3; missed p4" in row.measured
-    assert forecasts_hold(*made([20, 35, 28, 30, 31, 29])).ok
-    assert not forecasts_hold(*made([20])).ok
-
-
-def test_the_costs_of_past_promotions_are_forecast_from_those_before_them() -> None:
-    from benchmarks.prediction import rolling_costs
-
-    starts = pd.Series([START + 3 * i * WEEK for i in range(6)], index=[f"p{i}" for i in range(6)])
-    past = pd.DataFrame(
-        {"promotion_id": starts.index, "kind": "coupon", "type": "", "starts_at": starts.to_numpy()}
-        | {"redeemers": 40, "discount": [80.0, 100, 90, 85, 400, 95], "squares": 300.0}
-    )
-    past["per_redeemer"] = past["discount"] / past["redeemers"]
-    found = rolling_costs(past, starts + 2 * WEEK).set_index("promotion_id")
-    assert found.index.tolist() == ["p3", "p4", "p5"]
-    assert found["inside"].tolist() == [True, False, True]
-    assert found.loc["p4", "expected"] == pytest.approx((80 + 100 + 90 + 85) / 4)

@@ -9,13 +9,7 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.outlook import launch as outlook_launch
-from promolab.campaign.outlook.launch import (
-    Launch,
-    _silent_kinds,
-    _without,
-    launch_week,
-    past_pairs,
-)
+from promolab.campaign.outlook.launch import Launch, _silent_kinds, launch_week, past_pairs
 from promolab.errors import InputError
 from promolab.model import ResponseModel
 from promolab.weeks import Week
@@ -71,7 +65,7 @@ def test_a_plan_made_earlier_reads_nothing_later_and_tests_itself_alike(shop):
     assert set(again.outlook["usual"]) == {25}
     pd.testing.assert_frame_equal(again.scores, ahead.scores)
     pd.testing.assert_frame_equal(again.backtest.rows, ahead.backtest.rows)
-    pd.testing.assert_frame_equal(again.coverage.rows, ahead.coverage.rows)
+    pd.testing.assert_frame_equal(again.coverage.frame, ahead.coverage.frame)
     pd.testing.assert_frame_equal(again.to_frame(), ahead.to_frame())
 
 
@@ -104,12 +98,13 @@ def test_what_is_lacking_is_said_and_a_quiet_week_has_a_model_all_the_same(shop)
     assert "No intervals: fewer than three" in told and "nan" not in told.lower()
 
 
-def test_the_meaning_is_in_the_words_of_the_promotions_kind() -> None:
-    nothing = _without("No response model yet: too few.", pd.DataFrame(columns=["promotion_id"]))
+def test_the_meaning_is_in_the_words_of_the_promotions_kind(launched) -> None:
+    nothing = Launch(launched.promotions, launched.pairs, launched.backtest, why="No model yet.")
     assert nothing.meaning() == nothing.why
-    pairs = pd.DataFrame({"promotion_kind": ["recommendation"]})
-    fitted = replace(nothing, why="", model=object(), pairs=pairs)
+    pairs = launched.pairs.assign(promotion_kind="recommendation")
+    fitted = replace(nothing, why="", model=launched.model, pairs=pairs)
     assert "likely to buy, not whom a promotion changes" in fitted.meaning()
+    assert fitted.how_sure() == launched.how_sure() != ""
 
 
 def test_a_customer_is_explained_in_plain_words() -> None:

@@ -176,7 +176,7 @@ def test_a_type_that_ended_twice_is_expected_at_its_own_rate():
     responses = responses[~(responses["promotion_id"].isin(other) & rare)]
     row = follow(promotions=promotions, responses=responses)["NOW"]
     assert 32 < row.expected.value < 48 and row.expected.n == PAST  # 40 half-way, by all types 13
-    assert "2 of them of its type (A)" in row.source
+    assert row.source == "what 8 past promotions of its kind brought per contact"
 
 
 def test_forms_and_a_quiet_time(running):

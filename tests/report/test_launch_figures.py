@@ -84,5 +84,5 @@ def test_forecasts_beside_what_came(coverage) -> None:
     assert "Of 2 past promotions" in coverage.summary()
     assert ">inside<" in text and ">outside<" in text and ">no interval<" in text
     assert text.index(">9<") < text.index(">4<") and not math.isnan(coverage.share.value)
-    few = OutlookCoverage(coverage.rows.head(1))
+    few = OutlookCoverage(coverage.frame.head(1))
     assert "<table" not in few.to_table().text

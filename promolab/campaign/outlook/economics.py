@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ from promolab.campaign.outlook.forecasts import expected_of, type_of
 from promolab.campaign.past.assignment import FEWEST_UNITS as FEWEST
 from promolab.campaign.past.outcomes import sales_spread, visible_effect
 from promolab.checks import columns_there
-from promolab.contract import Economics, read_operations
 from promolab.contract import StatedRate as Rate
-from promolab.display import Html, Tile, table
+from promolab.contract import read_operations
+from promolab.display import Html, Tile
 from promolab.errors import InputError
 from promolab.metrics import PastRatios
 from promolab.promotions import (
@@ -33,7 +33,7 @@ from promolab.promotions import (
     promotion_costs,
     share_bought_anyway,
 )
-from promolab.results import Estimate, Result
+from promolab.results import Estimate, Result, worded_table
 from promolab.stats import normal_quantile
 from promolab.wording import Answer, amount, answer_to, count, expected, is_one, money, percent
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
-YEAR = 52  # weeks of holdouts, read together; what takes more is no help in time
 _LINES = ("contacts", "redemptions", "discount", "cost", "break_even", "visible", "anyway")
 
 
@@ -119,11 +118,6 @@ class PromotionEconomics(Result):
         return math.isfinite(self.redemptions.value)
 
     @property
-    def anyway(self) -> BoughtAnyway:
-        """Who would likely have bought its products without it."""
-        return BoughtAnyway(self.anyway_list, self.days)
-
-    @property
     def adjusted_sd(self) -> float:
         """Standard deviation of sales once earlier ones are allowed for."""
         return self.sales_sd * math.sqrt(1 - self.sales_correlation**2)
@@ -131,32 +125,24 @@ class PromotionEconomics(Result):
     @property
     def weeks_needed(self) -> float:
         """Holdouts like this one that, read together, show the break-even; nan if not known."""
-        if self.enough is None or not self.break_even.value > 0:
+        if not (self.break_even.value > 0 and math.isfinite(self.visible)):
             return math.nan
         return max(math.ceil((self.visible / self.break_even.value) ** 2), 1)
 
     @property
-    def enough(self) -> bool | None:
-        """Whether the holdout can show the break-even effect; None where one is not known."""
-        if not (math.isfinite(self.visible) and math.isfinite(self.break_even.value)):
-            return None
-        return self.visible <= self.break_even.value
-
-    @property
-    def in_time(self) -> bool:
-        """Whether these are no more than a year's."""
-        return self.weeks_needed <= YEAR
-
-    @property
     def shows(self) -> str:
-        """What the holdout can show: none, few, unknown, sees, enough, free or pooled."""
-        if not self.held:
-            return "none"
-        if self.held < FEWEST or not math.isfinite(self.visible):
-            return "few" if self.held < FEWEST else "unknown"
-        if self.enough is None or self.enough:
-            return "sees" if self.enough is None else "enough"
-        return "pooled" if self.break_even.value > 0 else "free"
+        """What the holdout can show: none, few, unknown, sees, enough or pooled."""
+        if self.held < FEWEST:
+            return "few" if self.held else "none"
+        if not math.isfinite(self.visible):
+            return "unknown"
+        weeks = self.weeks_needed
+        return "sees" if math.isnan(weeks) else "enough" if weeks <= 1 else "pooled"
+
+    @property
+    def readable(self) -> bool:
+        """Whether it can show anything."""
+        return self.shows in ("sees", "enough", "pooled")
 
     def rates(self) -> list[dict[str, Any]]:
         """Return what the break-even rests on: margin, then costs; written, and if assumed."""
@@ -183,10 +169,8 @@ class PromotionEconomics(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return what stands in the table, and in the sentence on its holdout."""
-        share, rates, shows = self.anyway_redeemers.value, self.rates(), self.shows
-        least = math.sqrt(1 - self.sales_correlation**2)
-        known = math.isfinite(self.redemptions.ci_low)
-        lines = [*_LINES, "redeemers"] if math.isfinite(share) else [*_LINES]
+        rates, known = self.rates(), math.isfinite(self.redemptions.ci_low)
+        lines = [*_LINES, *(["redeemers"] if math.isfinite(self.anyway_redeemers.value) else [])]
         return {
             "answer": answer_to(self.kind),
             "level": PREDICTION_LEVEL,
@@ -195,16 +179,10 @@ class PromotionEconomics(Result):
             "rates": rates,
             "costs": rates[1:],
             "fewest": FEWEST,
-            "readable": shows not in ("none", "few", "unknown"),
             "allowed": self.sales_correlation > 0,
-            "plain_sees": self.visible / least if least else math.nan,
             "times": lambda: self.visible / self.break_even.value,
-            "weeks": self.weeks_needed,
-            "year_sees": self.visible / math.sqrt(YEAR),
-            "anyway": lambda: self.anyway.summary(),
-            "share": share,
+            "anyway": lambda: BoughtAnyway(self.anyway_list, self.days).summary(),
             "past": "unrecorded" if not self.recorded else "some" if known else "few",
-            "promotions": self.redemptions.n,
             "lines": pd.DataFrame({"what": lines, "figure": "", "rests": ""}),
         }
 
@@ -238,19 +216,23 @@ class LaunchEconomics(Result):
         return max(self.promotions, key=lambda p: p.contacts, default=None)
 
     @property
+    def sent(self) -> list[PromotionEconomics]:
+        """Those that contact anybody."""
+        return [p for p in self.promotions if p.contacts]
+
+    @property
     def words(self) -> Answer:
         """What customers do about those of them that contact anybody, in words."""
-        return answer_to(p.kind for p in self.promotions if p.contacts)
+        return answer_to(p.kind for p in self.sent)
 
     @property
     def contacts(self) -> int:
         """Contacts of all promotions: a customer of two of a bundle counts twice."""
         return sum(p.contacts for p in self.promotions)
 
-    def unknown(self, name: str = "redemptions") -> list[PromotionEconomics]:
-        """Return those that contact somebody and of which a figure is not known."""
-        rows = [p for p in self.promotions if p.contacts]
-        return [p for p in rows if not math.isfinite(getattr(p, name).value)]
+    def _known(self, name: str) -> list[PromotionEconomics]:
+        """Return those sent of which a figure is known; all of them where it is of none."""
+        return [p for p in self.sent if math.isfinite(getattr(p, name).value)] or self.sent
 
     def total(self, name: str) -> Estimate:
         """Add redemptions, discount or cost up over the promotions of which it is known.
@@ -258,22 +240,18 @@ class LaunchEconomics(Result):
         The ends are added too, as if all missed in the same direction: one model and one mean miss
         enter all of them. The interval holds at least as often as it says.
         """
-        unknown, rows = self.unknown(name), [p for p in self.promotions if p.contacts]
-        known = [p for p in rows if p not in unknown] or rows
-        parts: list[Estimate] = [getattr(p, name) for p in known]
+        parts: list[Estimate] = [getattr(p, name) for p in self._known(name)]
         ends = [math.fsum(figures) for figures in zip(*(e.ends for e in parts), strict=True)]
         return Estimate.of(ends or (0.0, 0.0, 0.0), min((e.n for e in parts), default=0))
 
     @property
     def break_even(self) -> Estimate:
         """Extra sales per contact: costs at their margins ÷ contacts, of which that is known."""
-        unknown, rows = self.unknown("cost"), [p for p in self.promotions if p.contacts]
-        rows = [p for p in rows if p not in unknown] or rows
+        rows = self._known("cost")
         n = sum(p.contacts for p in rows)
-        if not rows:
-            return Estimate(math.nan)
         each = ([p.contacts * end for end in p.break_even.ends] for p in rows)
-        return Estimate.of((math.fsum(figures) / n for figures in zip(*each, strict=True)), n)
+        ends = [math.fsum(figures) / n for figures in zip(*each, strict=True)]
+        return Estimate.of(ends or (math.nan,) * 3, n)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""
@@ -312,45 +290,40 @@ class LaunchEconomics(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return what the first sentences and the headline numbers say."""
-        first, sent = self.largest, [p for p in self.promotions if p.contacts]
-        if first is None or not sent:
-            return {"state": "nobody", "names": [], "customers": 0, "level": PREDICTION_LEVEL}
-        kinds, known = {p.kind for p in sent}, math.isfinite(self.total("redemptions").ci_low)
-        taken = "nothing" if kinds == {"recommendation"} else "some"
-        taken = "coupons" if kinds <= {"coupon"} else taken
-        told, off = expected(*self.total("redemptions").ends), self.total("discount")
-        seen = first.shows if first.shows in ("none", "few", "unknown") else "sees"
-        pooled = first.enough is False and first.weeks_needed > 1
-        assumed = list(dict.fromkeys(name for p in sent for name in p.assumed()))
-        rests = "assumed" if assumed else "stated"
-        return {
-            "state": "some",
+        first, sent = self.largest, self.sent
+        told = {
+            "state": "some" if sent else "nobody",
             "customers": self.contacts,
             "names": [p.name for p in sent],
-            "many": len(sent) > MOST_NAMED,
             "answer": self.words,
-            "currency": first.currency,
+            "currency": first.currency if first else "",
             "level": PREDICTION_LEVEL,
-            "redemptions": self.total("redemptions"),
-            "predicted": math.isfinite(self.total("redemptions").value),
-            "expected": told,
-            "people": 1 if is_one(told) else 2,
-            "discount": off,
-            "discounts": math.isfinite(off.value),
-            "without": [p.name for p in self.unknown()],
+        }
+        if first is None or not sent:
+            return told
+        redemptions, discount = self.total("redemptions"), self.total("discount")
+        number = expected(*redemptions.ends)
+        without = [p.name for p in sent if not p.recorded]
+        known = "known" if math.isfinite(redemptions.ci_low) else "few"
+        assumed = list(dict.fromkeys(name for p in sent for name in p.assumed()))
+        rests = "assumed" if assumed else "stated"
+        return told | {
+            "many": len(sent) > MOST_NAMED,
+            "redemptions": redemptions,
+            "predicted": math.isfinite(redemptions.value),
+            "expected": number,
+            "people": 1 if is_one(number) else 2,
+            "discount": discount,
+            "discounts": math.isfinite(discount.value),
+            "without": without,
             "brings": rests if math.isfinite(self.break_even.value) else "unknown",
             "assumed": assumed,
             "assumes": bool(assumed),
             "largest_rates": first.say("rates_line"),
-            "seen": seen,
-            "held": first.held,
-            "visible": first.visible,
+            "largest": first,
+            "shows": first.shows,
             "several": len(self.promotions) > 1,
-            "largest_name": first.name,
-            "pooling": "" if not pooled else "year" if first.in_time else "never",
-            "weeks": first.weeks_needed,
-            "foretold": "without" if self.unknown() else "known" if known else "few",
-            "off": taken if off.n else "unknown",
+            "foretold": "without" if without else known,
         }
 
     def opening(self, customers: int | None = None) -> str:
@@ -383,67 +356,37 @@ class LaunchEconomics(Result):
             return [first]
         extra, currency = self.break_even, self.largest.currency
         figures = (
-            ("answers_tile", facts["expected"], facts["redemptions"], "answers_note"),
-            ("off_tile", amount(*facts["discount"].ends, currency=currency), facts["discount"],
-             "off_note"),
-            ("bring_tile", amount(*extra.ends, currency=currency), extra, "bring_note"),
-        )  # fmt: skip
-        which = ", ".join(str(p.promotion_id) for p in self.promotions if p.contacts)
-        return [
-            first,
-            *(
-                Tile(
-                    facts.say(label),
-                    text,
-                    e.value if math.isfinite(e.value) else None,
-                    facts.say(note),
-                    of=which,
-                )
-                for label, text, e, note in figures
-            ),
-        ]
+            ("answers", facts["expected"], facts["redemptions"]),
+            ("off", amount(*facts["discount"].ends, currency=currency), facts["discount"]),
+            ("bring", amount(*extra.ends, currency=currency), extra),
+        )
+        which = ", ".join(str(p.promotion_id) for p in self.sent)
+        tiles = [first]
+        for name, text, e in figures:
+            value = e.value if math.isfinite(e.value) else None
+            label, note = facts.say(f"{name}_tile"), facts.say(f"{name}_note")
+            tiles.append(Tile(label, text, value, note, of=which))
+        return tiles
 
     def among(self, promotions: Sequence[Any]) -> LaunchEconomics:
         """Return those of some promotions, in their order; who is not planned is left out."""
         found = (self.of(promotion) for promotion in promotions)
         return LaunchEconomics(tuple(row for row in found if row is not None))
 
-    def table(
-        self,
-        beside: pd.DataFrame | None = None,
-        headings: Mapping[str, str] | None = None,
-        caption: str = "",
-    ) -> Html:
+    def table(self, beside: pd.DataFrame | None = None, caption: str = "") -> Html:
         """Return what each promotion may cost and must bring, a row each.
 
         Parameters
         ----------
         beside : DataFrame, optional
-            More to say of each, a row per promotion in the same order.
-        headings : mapping of str to str, optional
-            Headings of its columns that stand behind the others; one that is there has its place.
+            More to say of each, a row per promotion in the same order: name, whom, send.
         caption : str
             What it shows; by default what each may cost and must bring.
         """
-        rows = self.promotions
-        kinds = {answer_to(row.kind).noun for row in rows}
-        one = answer_to(rows[0].kind) if len(kinds) == 1 else None
-        what = self.say("several_kinds") if one is None else self.say("one_kind", answer=one)
-        more = {} if beside is None else {str(name): beside[name].array for name in beside}
-        heads = ("name", "contacts", "held", "expected", "cost", "break_even")
-        return table(
-            self.to_frame().assign(
-                expected=[expected(*row.redemptions.ends) for row in rows],
-                cost=[amount(*row.cost.ends, currency=row.currency) for row in rows],
-                break_even=[amount(*row.break_even.ends, currency=row.currency) for row in rows],
-                **more,
-            ),
-            {name: self.say(f"{name}_head", what=what) for name in heads} | dict(headings or {}),
-            dict.fromkeys(["expected", "cost", "break_even"], str)
-            | {"contacts": count, "held": count},
-            caption=caption or self.say("table_caption"),
-            most=len(rows),
-        )
+        rows, words = self.to_frame(), self._room_words["table"]
+        rows = rows if beside is None else rows.assign(**{str(c): beside[c].array for c in beside})
+        words = words | {"caption": caption} if caption else words
+        return worded_table(words | {"most": len(rows)}, self._facts, rows)
 
 
 _DAY = 86_400
@@ -489,15 +432,14 @@ def launch_economics(
     columns_there(planned, ("customer_id", "promotion_id", "p_redeemed", "holdout"), "planned")
     if planned.empty:
         return LaunchEconomics(())
-    told, promotions = read_operations(shop.settings).economics, launched(shop, planned)
-    past, answered = past_discounts(shop, now), kinds_answered(shop, now)
+    promotions = launched(shop, planned)
     buying = buying_chances(shop, now, promotions)
     rows = []
-    for row in promotions.to_dict("records"):
-        mine = planned[planned["promotion_id"].astype(str) == str(row["promotion_id"])]
+    for price in list_prices(shop, now, promotions, ratios):
+        promotion = price.promotion["promotion_id"]
+        mine = planned[planned["promotion_id"].astype(str) == str(promotion)]
         mine = mine.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
-        recorded = row["kind"] in answered
-        one = _weigh_one(shop, now, row, mine, ratios, past, buying, told, recorded)
+        one = _weigh_one(shop, now, price, mine, buying.get(promotion))
         rows.append(one if allocation is None else _as_allocated(one, mine, allocation))
     return LaunchEconomics(tuple(rows))
 
@@ -558,58 +500,68 @@ def launched(shop: Shop, planned: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["starts_at", "text"], ignore_index=True)
 
 
-def list_price(
-    row: dict[Any, Any],
-    chances: pd.Series[float],
-    ratios: PastRatios,
-    off: Callable[[Estimate], Estimate],
-    costs: Costs,
-    recorded: bool,
-) -> tuple[Estimate, Estimate, Estimate, Estimate]:
-    """Return redemptions, discount, cost to the shop and break-even of a list, however long.
+@dataclass(frozen=True)
+class ListPrice:
+    """What a list of one promotion costs and must bring, however long; made by `list_prices`.
 
     Parameters
     ----------
-    row : dict
-        The promotion.
-    chances : Series
-        Of those on the list.
+    promotion : dict
+        Its row.
     ratios : PastRatios
-    off : callable
-        What so many redeemers take off.
+        How far whole promotions missed before.
+    per_redeemer : DiscountPerRedeemer
+        What one redeemer takes off.
     costs : Costs
+        What else it costs, and its margin.
     recorded : bool
         As of `expected_of`.
     """
-    redemptions = expected_of(chances, ratios, type_of(row), recorded=recorded)
-    nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
-    free = row["kind"] == "recommendation" or chances.empty
-    discount = nothing if free else off(redemptions)
-    return redemptions, discount, *break_even(len(chances), redemptions, discount, costs)
+
+    promotion: dict[Any, Any]
+    ratios: PastRatios
+    per_redeemer: Any
+    costs: Costs
+    recorded: bool
+
+    def of(self, chances: pd.Series[float]) -> tuple[Estimate, Estimate, Estimate, Estimate]:
+        """Return redemptions, discount, cost to the shop and break-even, by everybody's chance."""
+        type_, free = type_of(self.promotion), self.promotion["kind"] == "recommendation"
+        redemptions = expected_of(chances, self.ratios, type_, recorded=self.recorded)
+        nothing = Estimate(0.0, 0.0, 0.0, redemptions.n)
+        discount = nothing if free or chances.empty else self.per_redeemer.of(redemptions)
+        return redemptions, discount, *break_even(len(chances), redemptions, discount, self.costs)
+
+
+def list_prices(
+    shop: Shop, as_of: datetime, promotions: pd.DataFrame, ratios: PastRatios
+) -> list[ListPrice]:
+    """Return the price of each promotion's list, in their order."""
+    told, past = read_operations(shop.settings).economics, past_discounts(shop, as_of)
+    answered = kinds_answered(shop, as_of)
+    return [
+        ListPrice(
+            row,
+            ratios,
+            discount_per_redeemer(past, row, told.currency),
+            promotion_costs(shop, as_of, row, told),
+            row["kind"] in answered,
+        )
+        for row in promotions.to_dict("records")
+    ]
 
 
 def _weigh_one(
-    shop: Shop,
-    now: datetime,
-    row: dict[Any, Any],
-    mine: pd.DataFrame,
-    ratios: PastRatios,
-    past: pd.DataFrame,
-    buying: dict[Any, pd.Series[float] | None],
-    told: Economics,
-    recorded: bool,
+    shop: Shop, now: datetime, price: ListPrice, mine: pd.DataFrame, buying: Any
 ) -> PromotionEconomics:
+    row, costs = price.promotion, price.costs
     sent = mine[mine["holdout"] == "none"]
     held = mine[mine["holdout"] == "promotion"]
     chances = sent.set_index("customer_id")["p_redeemed"].astype(float)
-    per, costs = (
-        discount_per_redeemer(past, row, told.currency),
-        promotion_costs(shop, now, row, told),
-    )
-    redemptions, discount, cost, extra = list_price(row, chances, ratios, per.of, costs, recorded)
+    redemptions, discount, cost, extra = price.of(chances)
     sales = sales_spread(shop, now, row, pd.concat([sent, held])["customer_id"])
     days = (row["ends_at"] - row["starts_at"]).total_seconds() / _DAY
-    anyway = share_bought_anyway(chances.index, buying.get(row["promotion_id"]), days)
+    free = row["kind"] == "recommendation"
     return PromotionEconomics(
         promotion_id=row["promotion_id"],
         name=shop.promotion_name(row["kind"], row["promotion_id"]),
@@ -626,10 +578,10 @@ def _weigh_one(
         sales_sd=sales.sd,
         sales_correlation=sales.correlation,
         visible=visible_effect(len(sent), len(held), sales.adjusted),
-        anyway_list=anyway.of_list,
+        anyway_list=share_bought_anyway(chances.index, buying, days).of_list,
         anyway_redeemers=Estimate(math.nan),
         days=days,
-        discount_basis=NOTHING_OFF if row["kind"] == "recommendation" else per.summary(),
-        currency=told.currency,
+        discount_basis=NOTHING_OFF if free else price.per_redeemer.summary(),
+        currency=shop.settings.currency,
         kind=str(row["kind"]),
     )

@@ -133,7 +133,7 @@ class OutlookCoverage(Result):
 
     Parameters
     ----------
-    rows : DataFrame
+    frame : DataFrame
         One row per past promotion, the earliest first: promotion_id, starts_at, known (promotions
         behind the forecast: over before it was made), contacts, expected, ci_low, ci_high (90 %
         prediction interval; nan where fewer than three were known), observed (who redeemed) and
@@ -146,7 +146,7 @@ class OutlookCoverage(Result):
         What readers call them; by default their ids.
     """
 
-    rows: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     kinds: tuple[str, ...] = ()
     zone: str = "UTC"
     names: Mapping[Any, str] = field(default_factory=dict, repr=False)
@@ -154,7 +154,7 @@ class OutlookCoverage(Result):
     @property
     def share(self) -> Estimate:
         """The share of intervals that held what came, with Wilson's 95 % interval."""
-        inside = self.rows["inside"].dropna()
+        inside = self.frame["inside"].dropna()
         n, hits = len(inside), int(inside.sum())
         if n == 0:
             return Estimate(np.nan)
@@ -164,7 +164,7 @@ class OutlookCoverage(Result):
     @property
     def bias(self) -> float:
         """Expected ÷ observed, all that have an interval together; nan where nothing came."""
-        told = self.rows[self.rows["inside"].notna()]
+        told = self.frame[self.frame["inside"].notna()]
         came = float(told["observed"].sum())
         return float(told["expected"].sum()) / came if came else float("nan")
 
@@ -186,25 +186,21 @@ class OutlookCoverage(Result):
         }
         return cls(rows, tuple(sorted(set(told) - {""})), shop.zone, names)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per past promotion."""
-        return self.rows
-
     def block(self) -> Html:
         """Return it as the week's page has it: how often forecasts held, and the latest of them."""
-        table = [self.to_table("table_of_latest")] if len(self.rows) else []
+        table = [self.to_table("table_of_latest")] if len(self.frame) else []
         page = link("04_response.html", self.say("all_forecasts"))
         return join([say(self.summary()), *table, page])
 
     def facts(self) -> dict[str, Any]:
         """Return how often forecasts held, by how much all missed, and the rows to show."""
-        told, share = self.rows[self.rows["inside"].notna()], self.share
+        told, share = self.frame[self.frame["inside"].notna()], self.share
         more = int((told["observed"] > told["expected"]).sum())
         # On a scale of ratios, for a forecast of 5 misses by as many times as one of 500.
         drawn = self._shown(told.iloc[::-1])
         figures = ["expected", "ci_low", "ci_high", "observed"]
         drawn[figures] = drawn[figures].clip(lower=0.5)
-        rows = self.rows.iloc[::-1] if share.n else self.rows.head(0)
+        rows = self.frame.iloc[::-1] if share.n else self.frame.head(0)
         starts = [local_day(moment, self.zone) for moment in rows["starts_at"]]
         return {
             "state": "some" if share.n else "none",
@@ -217,7 +213,7 @@ class OutlookCoverage(Result):
             "expected": told["expected"].sum(),
             "latest": self._shown(rows).assign(start=starts),
             "drawn": drawn.assign(place=range(len(drawn))),
-            "newest": lambda: self._shown(self.rows.iloc[::-1].head(MOST_SHOWN)),
+            "newest": lambda: self._shown(self.frame.iloc[::-1].head(MOST_SHOWN)),
         }
 
     def _shown(self, rows: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from promolab.features import build_candidates, build_pairs
 from promolab.language import ENGLISH, language
 from promolab.model import ResponseModel
 from promolab.model.inputs import unseen_expected
-from promolab.promotions import PREDICTION_LEVEL, kinds_answered
+from promolab.promotions import kinds_answered
 from promolab.results import Estimate, Result, words_of
 from promolab.wording import Answer, answer_to
 
@@ -38,6 +39,14 @@ DEFAULT_L2 = 100.0
 _PAIRS = ("customer_id", "promotion_id", "as_of", "starts_at", "ends_at", "redeemed", "purchased")
 _OUTLOOK = ("promotion_id", "customers", "expected", "ci_low", "ci_high", "rate", "inside", "usual")
 _SCORES = ("customer_id", "promotion_id", "p_redeemed", "support")
+
+
+def _no_scores() -> pd.DataFrame:
+    return pd.DataFrame(columns=_SCORES)
+
+
+def _no_outlook() -> pd.DataFrame:
+    return pd.DataFrame(columns=_OUTLOOK, dtype=float)
 
 
 @dataclass(frozen=True)
@@ -60,21 +69,26 @@ class Launch(Result):
         The features behind the scores.
     outlook : DataFrame
         `promolab.campaign.outlook.forecasts.list_outlook` of each promotion that starts.
-    coverage : OutlookCoverage
-        How such outlooks did on past promotions.
     why : str
         What could not be done and why, else empty.
+    zone : str
+        The shop's.
     """
 
     promotions: pd.DataFrame = field(repr=False)
     pairs: pd.DataFrame = field(repr=False)
     backtest: Backtest = field(repr=False)
-    model: ResponseModel | None = field(repr=False)
-    scores: pd.DataFrame = field(repr=False)
-    candidates: pd.DataFrame = field(repr=False)
-    outlook: pd.DataFrame = field(repr=False)
-    coverage: OutlookCoverage = field(repr=False)
+    model: ResponseModel | None = field(default=None, repr=False)
+    scores: pd.DataFrame = field(default_factory=_no_scores, repr=False)
+    candidates: pd.DataFrame = field(default_factory=_no_scores, repr=False)
+    outlook: pd.DataFrame = field(default_factory=_no_outlook, repr=False)
     why: str = ""
+    zone: str = "UTC"
+
+    @cached_property
+    def coverage(self) -> OutlookCoverage:
+        """How such outlooks did on past promotions."""
+        return roll_outlook(self.backtest, self.pairs, self.zone)
 
     @property
     def words(self) -> Answer:
@@ -86,30 +100,17 @@ class Launch(Result):
         return self.outlook
 
     def facts(self) -> dict[str, Any]:
-        """Return what starts, how many were scored, and what forecasts are multiplied by."""
+        """Return what starts, and how many were scored."""
         supports = self.scores["support"].value_counts(normalize=True)
-        rows, lift = self.promotions.to_dict("records"), self.backtest.lift
+        starting = len(self.promotions)
         return {
-            "state": "some" if rows else "none",
-            "starting": len(rows),
+            "state": "some" if starting else "none",
+            "starting": starting,
             "ranked": self.scores["customer_id"].nunique(),
             "new": float(supports.get("new_customer", 0.0)),
             "answer": self.words,
             "coupons": set(kinds_of(self.pairs)) <= {"coupon"},
-            "level": PREDICTION_LEVEL,
-            "past": self.backtest.past_ratios.k,
-            "first": lambda: (
-                self.backtest.summary() if lift is None else lift.say("told", **vars(lift.at(0.4)))
-            ),
-            "types": [] if lift is None else self._corrections(rows),
         }
-
-    def _corrections(self, rows: list[dict[Any, Any]]) -> list[dict[str, Any]]:
-        """Return by type what forecasts are multiplied by, where that is known."""
-        types = list(dict.fromkeys(map(type_of, rows))) or [""]
-        ratios = self.backtest.past_ratios
-        told = {one: ratios.predict(0.0, one, PREDICTION_LEVEL) for one in types}
-        return [{"type": one, "times": e} for one, e in told.items() if isfinite(e.ci_low)]
 
     def summary(self) -> str:
         """Say what starts and how many customers were scored."""
@@ -178,8 +179,9 @@ class Launch(Result):
         return self.summary() if self.model is None else self.say("means")
 
     def how_sure(self) -> str:
-        """Say what share of responders the top of a list holds, how far promotions missed."""
-        return self.say("tested")
+        """Say what share of responders the top of a list holds."""
+        lift = self.backtest.lift
+        return self.backtest.summary() if lift is None else lift.say("told", **vars(lift.at(0.4)))
 
 
 def launch_week(
@@ -230,8 +232,8 @@ def launch_week(
         raise InputError(f"as_of = {as_of}, after the week's start {starts_at}; plan before it")
     lacking = shop.lacks("response models")
     if lacking:
-        nothing = pd.DataFrame(columns=["promotion_id", "name"])
-        return _without(f"No response model: {lacking}.", nothing)
+        nothing, pairs = pd.DataFrame(columns=["promotion_id", "name"]), past_pairs(shop, starts_at)
+        return Launch(nothing, pairs, run_backtest(pairs), why=f"No response model: {lacking}.")
     promotions = shop.promotions
     starting = promotions.filter(
         (promotions.starts_at >= starts_at) & (promotions.starts_at < until)
@@ -249,9 +251,9 @@ def launch_week(
         fitted = _fitted(make(), done, list(columns or pair_features(pairs)))
     except InputError as error:
         why = f"No response model yet: {error}"
-        return _without(why, starting, pairs, backtest, zone=shop.zone)
+        return Launch(starting, pairs, backtest, why=why, zone=shop.zone)
     if starting.empty:
-        return _without("", starting, pairs, backtest, fitted, zone=shop.zone)
+        return Launch(starting, pairs, backtest, fitted, zone=shop.zone)
     candidates = build_candidates(shop, as_of, starting["promotion_id"].tolist()).execute()
     with unseen_expected():  # what past promotions say of these, `support` tells
         chances = fitted.probability(candidates)
@@ -273,8 +275,8 @@ def launch_week(
         if len(mine := scores[scores["promotion_id"] == row["promotion_id"]])
     ]
     outlook = pd.concat(outlooks, ignore_index=True) if outlooks else _no_outlook()
-    coverage = roll_outlook(backtest, pairs, shop.zone)
-    return Launch(starting, pairs, backtest, fitted, scores, candidates, outlook, coverage)
+    found = starting, pairs, backtest, fitted, scores, candidates, outlook
+    return Launch(*found, zone=shop.zone)
 
 
 def past_pairs(shop: Shop, starts_at: datetime, as_of: datetime | None = None) -> pd.DataFrame:
@@ -297,7 +299,7 @@ def past_pairs(shop: Shop, starts_at: datetime, as_of: datetime | None = None) -
     if shop.lacks("response models"):
         return pd.DataFrame(columns=[*_PAIRS, "label_complete"])
     as_of = starts_at if as_of is None else as_of
-    found: pd.DataFrame = build_pairs(shop, as_of, **_lead(starts_at - as_of)).execute()
+    found: pd.DataFrame = build_pairs(shop, as_of, lead=starts_at - as_of).execute()
     silent = found["promotion_kind"].isin(_silent_kinds(found))
     return found[~silent].reset_index(drop=True)
 
@@ -323,36 +325,4 @@ def _fitted(model: ResponseModel, done: pd.DataFrame, columns: list[str]) -> Res
         done["redeemed"],
         known=True,  # features are as of each promotion's start
         **{name: done[column].to_numpy() for name, column in beside.items()},
-    )
-
-
-def _lead(lead: timedelta) -> dict[str, timedelta]:
-    return {"lead": lead} if lead else {}
-
-
-def _no_outlook() -> pd.DataFrame:
-    return pd.DataFrame(columns=_OUTLOOK, dtype=float)
-
-
-def _without(
-    why: str,
-    starting: pd.DataFrame,
-    pairs: pd.DataFrame | None = None,
-    backtest: Backtest | None = None,
-    model: ResponseModel | None = None,
-    zone: str = "UTC",
-) -> Launch:
-    if pairs is None:
-        pairs = pd.DataFrame(columns=[*_PAIRS, "label_complete"])
-    backtest = backtest or run_backtest(pairs)
-    return Launch(
-        promotions=starting,
-        pairs=pairs,
-        backtest=backtest,
-        model=model,
-        scores=pd.DataFrame(columns=_SCORES),
-        candidates=pd.DataFrame(columns=_SCORES),
-        outlook=_no_outlook(),
-        coverage=roll_outlook(backtest, pairs, zone),
-        why=why,
     )

@@ -12,20 +12,19 @@ from promolab.campaign.outlook.economics import (
     LaunchEconomics,
     PromotionEconomics,
     launched,
-    list_price,
+    list_prices,
 )
 from promolab.campaign.plan.result import Plan
-from promolab.contract import read_operations
 from promolab.display import Html, picture, say
 from promolab.language import own_name
 from promolab.metrics import PastRatios
-from promolab.promotions import discount_per_redeemer, past_discounts, promotion_costs
 from promolab.results import Estimate, Result
 from promolab.segmentation import SegmentIndex, segment_index
 from promolab.wording import answer_to, percent
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
+    from promolab.folder import RunFolder
 
 
 _FIGURES, _ENDS = ("redemptions", "cost", "break_even"), ("", "_low", "_high")
@@ -37,7 +36,7 @@ class ListSteps(Result):
 
     Parameters
     ----------
-    rows : DataFrame
+    frame : DataFrame
         A row per promotion and size, the shortest first: promotion_id, contacts, planned (whether
         it is the plan's list), redemptions, cost (to the shop) and break_even (extra sales per
         contact), each with ``_low`` and ``_high`` (90 % prediction interval), added (customers that
@@ -47,34 +46,27 @@ class ListSteps(Result):
         Of the same promotions, as they are planned.
     """
 
-    rows: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     economics: LaunchEconomics
 
     def of(self, promotion_id: Any) -> ListSteps:
         """Return the lists of one promotion."""
-        mine = self.rows["promotion_id"].astype(str) == str(promotion_id)
-        return replace(self, rows=self.rows[mine])
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per promotion and size."""
-        return self.rows
+        mine = self.frame["promotion_id"].astype(str) == str(promotion_id)
+        return replace(self, frame=self.frame[mine])
 
     def facts(self) -> dict[str, Any]:
         """Return the lists by name, each with its most frequent segment in words."""
         known = {str(p.promotion_id): p for p in self.economics.promotions}
-        of = [known[str(promotion)] for promotion in self.rows["promotion_id"]]
-        names, mostly = [p.name for p in of], [_whom(told) for told in self.rows["whom"]]
-        alone = len(set(names)) == 1
-        shown = self.rows.assign(name=names, mostly=mostly, size="")
+        of = [known[str(promotion)] for promotion in self.frame["promotion_id"]]
+        names, mostly = [p.name for p in of], [_whom(told) for told in self.frame["whom"]]
+        shown = self.frame.assign(mostly=mostly, size="")
         return {
             "state": "some" if of else "none",
             "lists": len(of),
-            "promotions": self.rows["promotion_id"].nunique(),
+            "promotions": self.frame["promotion_id"].nunique(),
             "answer": answer_to(p.kind for p in of),
             "currency": of[0].currency if of else "",
-            "sorted": "one" if len(of) == 1 else "named" if alone else "several",
-            "name": names[0] if alone else "",
-            "shown": shown.drop(columns="name") if alone else shown,
+            "shown": shown.assign(name=names) if len(set(names)) > 1 else shown,
         }
 
 
@@ -112,36 +104,30 @@ def list_steps(
     ListSteps
         The row of the planned size has the figures of ``economics``.
     """
-    told = read_operations(shop.settings).economics
     ends = [f"{name}{end}" for name in _FIGURES for end in _ENDS]
     columns = ["promotion_id", "contacts", "planned", *ends, "added", "never", "whom"]
     if plan.planned.empty:
         return ListSteps(pd.DataFrame(columns=columns), economics)
-    past = past_discounts(shop, plan.as_of)
     named = segments.set_index("customer_id")["segment"]
     actions = dict(
         zip(plan.promotions["promotion_id"].astype(str), plan.promotions["action"], strict=True)
     )
     rows: list[dict[str, Any]] = []
-    for promotion in launched(shop, plan.planned).to_dict("records"):
-        ranked = _ranked(plan, promotion["promotion_id"], scores)
+    for price in list_prices(shop, plan.as_of, launched(shop, plan.planned), ratios):
+        promotion = price.promotion["promotion_id"]
+        ranked = _ranked(plan, promotion, scores)
         ranked["segment"] = ranked["customer_id"].map(named)
         planned = int((ranked["step"] == "to_contact").sum())
-        known = economics.of(promotion["promotion_id"])
-        recorded = known is None or known.recorded
-        off = discount_per_redeemer(past, promotion, told.currency).of
-        costs = promotion_costs(shop, plan.as_of, promotion, told)
-        chosen = actions[str(promotion["promotion_id"])] in plan.by_effect
+        known = economics.of(promotion)
+        chosen = actions[str(promotion)] in plan.by_effect
         for low, size in [(0, planned)][:planned] if chosen else _sizes(planned, len(ranked)):
             chances = ranked.set_index("customer_id")["p_redeemed"].head(size).astype(float)
-            redemptions, _, cost, extra = list_price(
-                promotion, chances, ratios, off, costs, recorded
-            )
+            redemptions, _, cost, extra = price.of(chances)
             if known is not None and size == planned:
                 cost, extra = known.cost, known.break_even
             figures = zip(_FIGURES, (redemptions, cost, extra), strict=True)
             rows.append(
-                {"promotion_id": promotion["promotion_id"], "contacts": size}
+                {"promotion_id": promotion, "contacts": size}
                 | {"planned": size == planned}
                 | {f"{name}{end}": v for name, e in figures for end, v in _ends(e)}
                 | {"added": size - low}
@@ -195,81 +181,75 @@ _TOP = 10  # customers of a list that are shown
 
 @dataclass(frozen=True)
 class LikeliestList(Result):
-    """The customers to contact for one promotion, the likeliest first.
+    """The customers to contact for one promotion, the best first; made by `likeliest_list`.
 
     Parameters
     ----------
-    rows : DataFrame
-        Of those to contact: customer_id, p_redeemed, support, segment, recency_days, amount_84d.
+    frame : DataFrame
+        Of those to contact: customer_id, p_redeemed, support, segment, recency_days, amount_84d;
+        and, where effects chose them, adds: what each contact is predicted to add in money.
     index : SegmentIndex
         How often the list holds each segment, against all customers.
     economics : PromotionEconomics
         What the promotion may cost and must bring.
     pseudonym : callable
         Gives codes to show for customer ids (`promolab.folder.RunFolder.pseudonym`).
-    by_effect : bool
-        Whether ``rows`` hold ``adds``, what each contact is predicted to add in money, and come in
-        that order.
     """
 
-    rows: pd.DataFrame = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
     index: SegmentIndex
     economics: PromotionEconomics
     pseudonym: Callable[[Any], Any] = field(repr=False)
-    by_effect: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        economics: PromotionEconomics,
-        sent: pd.Series[Any],
-        scores: pd.DataFrame,
-        segments: pd.DataFrame,
-        features: pd.DataFrame,
-        pseudonym: Callable[[Any], Any],
-        adds: pd.Series[float] | None = None,
-    ) -> LikeliestList:
-        """Rank the customers to contact (``sent``), by ``adds`` (of customer_id) where given."""
-        mine = scores[scores["promotion_id"] == economics.promotion_id]
-        known = segments[segments["customer_id"].isin(mine["customer_id"])]
-        ranked = mine[mine["customer_id"].isin(sent)]
-        ranked = ranked.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
-        for more in (
-            features[["customer_id", "recency_days", "amount_84d"]],
-            segments[["customer_id", "segment"]],
-        ):
-            ranked = ranked.merge(more, on="customer_id", how="left")
-        index = segment_index(known, sent.to_numpy())
-        if adds is not None:
-            ranked = ranked.assign(adds=ranked["customer_id"].map(adds))
-            order = ["adds", "p_redeemed", "customer_id"]
-            ranked = ranked.sort_values(order, ascending=[False, False, True])
-        return cls(ranked, index, economics, pseudonym, adds is not None)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return all of them, by customer_id."""
-        return self.rows
 
     def facts(self) -> dict[str, Any]:
         """Return the first ten under pseudonyms, and what their chances are multiplied by."""
-        row, top = self.economics, self.rows.head(_TOP)
-        adds = self.rows["adds"].round(1) if self.by_effect else None
-        same = adds is not None and (adds == adds.iloc[0]).all()
+        row, top, first = self.economics, self.frame.head(_TOP), "likeliest"
+        if "adds" in self.frame:
+            adds = self.frame["adds"].round(1)
+            first = "alike" if (adds == adds.iloc[0]).all() else "adds"
         return {
             "answer": answer_to(row.kind),
             "currency": row.currency,
             "name": row.name,
-            "first": "alike" if same else "adds" if self.by_effect else "likeliest",
-            "times": row.redemptions.value / self.rows["p_redeemed"].sum(),
+            "first": first,
+            "times": row.redemptions.value / self.frame["p_redeemed"].sum(),
             "top": top.assign(rank=range(1, len(top) + 1), who=self.pseudonym(top["customer_id"])),
         }
 
     def blocks(self) -> list[Html]:
         """Return whom the list holds, then who comes first."""
-        index = self.index
-        return [
-            say(index.summary()),
-            picture(index.plot(), index.summary()),
-            say(self.summary()),
-            self.to_table(),
-        ]
+        found = self.index.summary()
+        return [say(found), picture(self.index.plot(), found), say(self.summary()), self.to_table()]
+
+
+def likeliest_list(
+    run: RunFolder, economics: PromotionEconomics, sent: pd.DataFrame, adds: pd.DataFrame | None
+) -> LikeliestList:
+    """Rank the customers to contact for a promotion.
+
+    Parameters
+    ----------
+    run : RunFolder
+        With scores, segments and features.
+    economics : PromotionEconomics
+        Of the promotion.
+    sent : DataFrame
+        customer_id of those to contact.
+    adds : DataFrame or None
+        customer_id, action, value: what contacts are predicted to add, where effects chose some.
+    """
+    scores, segments = run.read_table("scores"), run.read_table("segments")
+    mine = scores[scores["promotion_id"] == economics.promotion_id]
+    known = segments[segments["customer_id"].isin(mine["customer_id"])]
+    ranked = mine[mine["customer_id"].isin(sent["customer_id"])]
+    features = run.read_table("features")[["customer_id", "recency_days", "amount_84d"]]
+    for more in (features, segments[["customer_id", "segment"]]):
+        ranked = ranked.merge(more, on="customer_id", how="left")
+    order = ["p_redeemed", "customer_id"]
+    if adds is not None and (own := adds["action"] == str(economics.promotion_id)).any():
+        values = adds[own].set_index("customer_id")["value"]
+        ranked, order = ranked.assign(adds=ranked["customer_id"].map(values)), ["adds", *order]
+    ascending = [name == "customer_id" for name in order]
+    ranked = ranked.sort_values(order, ascending=ascending)
+    index = segment_index(known, sent["customer_id"].to_numpy())
+    return LikeliestList(ranked, index, economics, run.pseudonym)

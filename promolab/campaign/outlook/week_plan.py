@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from promolab.abtest import share_to_see, smallest_effect
 from promolab.campaign.outlook.economics import (
     LaunchEconomics,
     PromotionEconomics,
     launch_economics,
 )
-from promolab.campaign.outlook.lists import LikeliestList, ListSteps, list_steps
-from promolab.campaign.past import FEWEST_UNITS
+from promolab.campaign.outlook.lists import ListSteps, likeliest_list, list_steps
+from promolab.campaign.past.outcomes import visible_effect
 from promolab.campaign.plan import Plan, neutralised, write_send
 from promolab.display import Html, absent, fold, join, picture, say
 from promolab.language import ENGLISH, speaking
@@ -92,26 +91,11 @@ class WeekPlan(Result):
         pieces = [
             [
                 row.to_table(),
-                *self._offered(row),
                 *([self.sizes.of(row.promotion_id).to_table()] if row.contacts else []),
             ]
             for row in rows
         ]
         return _one_by_one(rows, pieces, self.say("nobody_planned"))
-
-    def _offered(self, row: PromotionEconomics) -> list[Html]:
-        """Say how much of what those to contact take of their offers they bought before."""
-        if self.offers is None:
-            return []
-        sent = self.plan.to_contact
-        sent = sent.loc[sent["promotion_id"] == row.promotion_id, "customer_id"]
-        mine = self.offers["promotion_id"].astype(str) == str(row.promotion_id)
-        mine &= self.offers["customer_id"].isin(sent)
-        taken = self.offers[mine].groupby("bought_before")["expected"].sum()
-        if not taken.sum() > 0:
-            return []
-        again = taken.get(True, 0.0) / taken.sum()
-        return [say(self.say("bought_before", contacts=row.contacts, again=again))]
 
     @cached_property
     def offers(self) -> pd.DataFrame | None:
@@ -121,65 +105,26 @@ class WeekPlan(Result):
 
     def likeliest(self) -> Html:
         """Return the ten likeliest on each list, under pseudonyms, and whom a list holds."""
-        rows = [row for row in self.economics.promotions if row.contacts]
-        run, sent = self.run, self.plan.to_contact
-        scores, segments = run.read_table("scores"), run.read_table("segments")
-        features = run.read_table("features")
-        adds = self._adds()
+        rows, run, sent = self.economics.sent, self.run, self.plan.to_contact
+        adds = run.read_table("allocation") if self.plan.by_effect else None
         pieces = [
-            LikeliestList.of(
-                row,
-                sent.loc[sent["promotion_id"] == row.promotion_id, "customer_id"],
-                scores,
-                segments,
-                features,
-                run.pseudonym,
-                adds.get(str(row.promotion_id)),
-            ).blocks()
+            likeliest_list(run, row, sent[sent["promotion_id"] == row.promotion_id], adds).blocks()
             for row in rows
         ]
         lists = _one_by_one(rows, pieces, self.say("nobody_contacted"))
-        untested = float((scores["support"] != "inside").mean())
+        untested = float((run.read_table("scores")["support"] != "inside").mean())
         return say(self.say("untested", untested=untested)) + lists if rows else lists
 
-    def _adds(self) -> dict[str, pd.Series[float]]:
-        """Return what contacts are predicted to add, of each promotion that an allocation chose."""
-        if not self.plan.by_effect:
-            return {}
-        rows = self.run.read_table("allocation")
-        return {
-            str(action): mine.set_index("customer_id")["value"]
-            for action, mine in rows.groupby("action")
-            if action in self.plan.by_effect
-        }
-
     def detectable_effects(self) -> list[str]:
-        """Say the smallest effect that each holdout can show, and what would show half of it."""
-        found = []
-        for row in self.economics.promotions:
-            # Of fewer, the promotion's own block says that they are too few to be read.
-            if row.held >= FEWEST_UNITS and row.contacts and row.adjusted_sd > 0:
-                told = self._shows(row.contacts, row.held, row.adjusted_sd)
-                found.append(self.say("holdout", name=row.name, **told))
+        """Say the smallest effect that each holdout can show, and how many show the break-even."""
+        found = [row.summary() for row in self.economics.sent if row.readable]
         share, features = self.plan.standing_holdout, self.run.read_table("features")
-        if "amount_28d" in features and share:
-            sd, held = float(features["amount_28d"].std()), round(share * len(features))
-            if held >= 1 and sd > 0:
-                found.append(self.say("standing", **self._shows(len(features) - held, held, sd)))
+        held, n = round(share * len(features)), len(features)
+        if "amount_28d" in features and held:
+            effect = visible_effect(n - held, held, float(features["amount_28d"].std()))
+            told = {"held": held, "effect": effect, "currency": self.shop.settings.currency}
+            found += [self.say("standing", **told)] if effect == effect else []
         return found
-
-    def _shows(self, treated: int, held: int, sd: float) -> dict[str, Any]:
-        """Return what a holdout shows of sales per customer, and what half of it takes."""
-        effect = smallest_effect(treated, held, sd=sd)
-        half = share_to_see(treated + held, effect / 2, sd=sd)
-        return {
-            "held": held,
-            "effect": effect,
-            "currency": self.shop.settings.currency,
-            "half": "never" if half.control is None else "some",
-            "needed": half.control,
-            "customers": treated + held,
-        }
 
     @cached_property
     def finance(self) -> Finance:

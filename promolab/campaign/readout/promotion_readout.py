@@ -18,7 +18,7 @@ from promolab.errors import InputError
 from promolab.promotions import Costs, break_even
 from promolab.results import Estimate, Result, plain, words_of
 from promolab.weeks import local_day
-from promolab.wording import Answer, answer_to, count, in_currency
+from promolab.wording import Answer, answer_to, in_currency
 
 REPEAT, CHANGE, STOP, UNCLEAR = VERDICTS = ("repeat", "change", "stop", "cannot tell")
 
@@ -303,8 +303,8 @@ class PromotionReadout(Result):
     currency: str
     kind: str = "coupon"
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row: keys, counts, and each estimate with ``_low`` and ``_high``."""
+    def to_row(self) -> dict[str, Any]:
+        """Return keys, counts, and each estimate with ``_low`` and ``_high``."""
         told = {name: getattr(self, name, None) for name in COLUMNS}
         # A count that was never recorded is missing, not 0.
         told |= {name: np.nan for name in COUNTS if told[name] is None}
@@ -313,8 +313,7 @@ class PromotionReadout(Result):
             told |= spread(name, getattr(e, "estimate", e))
         told |= {"identification": self.difference.identification, "why": self.difference.why}
         told |= {"pays_from": np.nan if self.pays_from is None else self.pays_from.net}
-        told |= {"verdict": self.verdict.word, "verdict_why": self.verdict.why}
-        return pd.DataFrame([told], columns=COLUMNS)
+        return told | {"verdict": self.verdict.word, "verdict_why": self.verdict.why}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values, ready for JSON."""
@@ -392,8 +391,7 @@ class Readout(ByPromotion):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per promotion."""
-        rows = [row.to_frame() for row in self.promotions]
-        return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COLUMNS)
+        return pd.DataFrame([row.to_row() for row in self.promotions], columns=COLUMNS)
 
     def facts(self) -> dict[str, Any]:
         """Return what is said of all, and the rows of tables and figure."""
@@ -413,20 +411,12 @@ class Readout(ByPromotion):
 
     def _shown(self) -> pd.DataFrame:
         """Return the rows with what a table says of them in words."""
-        rows, unrecorded = self.promotions, self.say("unrecorded")
-        told = self.to_frame().assign(
+        rows = self.promotions
+        return self.to_frame().assign(
             last=[last_day(row.ends_at, self.zone) for row in rows],
             days=[days_of(row.starts_at, row.ends_at, self.zone) for row in rows],
             answered=[row.say("part") for row in rows],
             verdict=[row.verdict.text for row in rows],
-            figures=["provisional" if row.provisional else "settled" for row in rows],
-        )
-        counts = {name: [getattr(row, name) for row in rows] for name in COUNTS}
-        return told.assign(
-            **{
-                name: [unrecorded if k is None else count(k) for k in values]
-                for name, values in counts.items()
-            }
         )
 
     def block(self, told: Sequence[str] = ()) -> Html:

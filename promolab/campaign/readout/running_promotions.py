@@ -308,9 +308,7 @@ def _follow(
     band = expected_by(np.append(parts, 1.0), own.contacts, past, first, mine)
     place = int(np.flatnonzero(ends == pd.Timestamp(now))[0])
     by_now, total = band.to_numpy()[[place, -1]]
-    same = int((past["type"] == own.type).sum()) if own.type and of == "kind" else 0
-    same = same if same < len(past) else 0
-    words = words_of(__name__, "source", past=past, of=of, type=own.type, same=same)
+    words = words_of(__name__, "source", past=past, of=of, type=own.type)
     unknown = Estimate(np.nan)  # where nothing is recorded nothing is known, and nothing is 0
     times = first.loc[first["promotion_id"] == own.promotion_id, "first_ts"].sort_values()
     return RunningPromotion(

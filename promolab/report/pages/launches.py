@@ -18,7 +18,7 @@ from promolab.display import Html, fold, join, say
 from promolab.folder import RunFolder
 from promolab.results import Estimate, Facts, words_of
 from promolab.segmentation import SegmentIndex, segment_index
-from promolab.wording import answer_to, listed
+from promolab.wording import listed
 
 MOST_APART = 4
 """Promotions that start and have a table each; more than these share one, in any case."""
@@ -87,7 +87,7 @@ class _Launches:
         for row in rows:
             found = self.economics.of(row["promotion_id"])
             (sent if found is not None and found.contacts else nobody).append(row)
-        several = [r for r in sent if len(self.sizes.of(r["promotion_id"]).rows) > 1]
+        several = [r for r in sent if len(self.sizes.of(r["promotion_id"]).frame) > 1]
         alone = several if len(sent) <= MOST_APART else []
         shared = [row for row in sent if row not in alone]
         if len(shared) == 1:
@@ -129,13 +129,8 @@ class _Launches:
                 "send": [Html(self.send_files(promotion) or "–") for promotion in ids],
             }
         )
-        words = _words(who=answer_to(row["kind"] for row in rows), days=same)
-        table = self.economics.among(ids).table(
-            beside,
-            {name: words.word(name) for name in ("held", "whom", "send")}
-            | {"expected": words.say("expected_head")},
-            caption=words.say("as_planned"),
-        )
+        words = _words(days=same)
+        table = self.economics.among(ids).table(beside, words.say("as_planned"))
         whom = [
             say(words_of(__name__, "screen", label=row["name"], figure=index.line()).say("tile"))
             for row, index in zip(rows, indices, strict=True)
