@@ -151,7 +151,7 @@ def test_the_band_holds_in_all_weeks_at_once(alike):
         draws.append(np.cumsum(each, axis=2, dtype=np.float32))
     value = draws[1].mean(axis=1) - draws[0].mean(axis=1)
     variance = sum(d.var(axis=1, ddof=1) / d.shape[1] for d in draws)
-    bands = [band_of(v, s, 0.95, TUNED_WEEKS) for v, s in zip(value, variance, strict=True)]
+    bands = [band_of(v, s, TUNED_WEEKS) for v, s in zip(value, variance, strict=True)]
     missed = np.mean([np.any((low > 0) | (high < 0)) for low, high in bands])
     assert missed <= 0.05 + 1.64 * np.sqrt(0.05 * 0.95 / 1000)
     width = np.mean([high[-1] - low[-1] for low, high in bands])
@@ -181,7 +181,7 @@ def sales_of(n: int, lift: float, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
 def watched(n: int, lift: float, seed: int) -> pd.DataFrame:
     sales, treated = sales_of(n, lift, seed)
     given = {"weight": np.ones(n), "fewest": FEWEST_BUYERS}
-    rows = cumulated(sales, "amount", treated, np.arange(n), DAYS, 0.95, DAYS, **given)
+    rows = cumulated(sales, "amount", treated, np.arange(n), DAYS, DAYS, **given)
     return rows.rename(columns={"step": "day"})
 
 

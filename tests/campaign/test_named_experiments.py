@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.readout.named_experiments import read_experiments
-from promolab.cli import main
 from tests.made_up import shop_of
 from tests.wording_lint import nonsense
 
@@ -92,11 +91,3 @@ def test_none_are_named_and_days_begin_at_the_shops_midnight(folder):
     assert not found and found.summary().count(".") == 2 and found.table().text
     assert found.to_dict() == {} and not len(found.to_frame())
     assert read(folder, SPRING | {"started": "2017-06-01"}).experiments[0].state == "to come"
-
-
-def test_a_malformed_section_is_refused_by_promolab_data(tmp_path, capsys):
-    EVENTS.to_csv(tmp_path / "events.csv", index=False)
-    text = 'zone = "UTC"\n[[experiments]]\nname = "A"\ndata = "a.csv"\nmetricks = "P"\n'
-    (tmp_path / "shop.toml").write_text(text)
-    assert main(["data", str(tmp_path)]) == 2
-    assert "unknown key 'metricks'; did you mean 'metrics'" in capsys.readouterr().err

@@ -350,7 +350,7 @@ def test_each_of_the_four_lists_has_a_sentence_when_it_is_empty(tables):
     for status in LISTS:
         rows, sentence = list_of(table, status)
         assert (len(rows), sentence) == (1, "")
-        rows, sentence = list_of(table.head(0), status, weeks=8)
+        rows, sentence = list_of(table.head(0), status)
         assert rows.empty and sentence.startswith("No promotion")
     refused("running", list_of, table, "runing")
     none = {k: tables[k].head(0) for k in ("promotions", "exposures", "responses")}

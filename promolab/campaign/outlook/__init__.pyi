@@ -4,7 +4,6 @@ from .economics import charged as charged
 from .economics import launch_economics as launch_economics
 from .forecasts import OutlookCoverage as OutlookCoverage
 from .forecasts import type_of as type_of
-from .launch import DEFAULT_L2 as DEFAULT_L2
 from .launch import Launch as Launch
 from .launch import launch_week, past_pairs
 from .lists import ListSteps as ListSteps

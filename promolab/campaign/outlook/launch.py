@@ -190,7 +190,6 @@ def launch_week(
     until: datetime,
     *,
     as_of: datetime | None = None,
-    l2: float = DEFAULT_L2,
     list_size: int = 0,
     model: Callable[[], ResponseModel] | None = None,
     columns: Sequence[str] | None = None,
@@ -207,8 +206,6 @@ def launch_week(
     as_of : datetime, optional
         When the plan is made, at the latest (and by default) when the week starts. Nothing at or
         after it is read; past promotions are predicted as long before their own start.
-    l2 : float
-        Penalty of the logistic model.
     list_size : int
         Customers to contact per promotion; 0 takes what past promotions of its type contacted.
     model : callable, optional
@@ -240,7 +237,7 @@ def launch_week(
     )
     starting = starting.order_by("starts_at", "promotion_id").execute()
     starting["name"] = [*map(shop.promotion_name, starting["kind"], starting["promotion_id"])]
-    make = model or (lambda: ResponseModel(l2=l2))
+    make = model or (lambda: ResponseModel(l2=DEFAULT_L2))
     pairs = past_pairs(shop, starts_at, as_of) if pairs is None else pairs
     backtest = run_backtest(pairs, columns=columns, model=make)
     kinds = pairs[["promotion_id", "promotion_kind"]].drop_duplicates()

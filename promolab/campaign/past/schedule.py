@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 
 AHEAD = 28  # days after the week in which a promotion is "coming"
+BACK = 8  # weeks in which a promotion that ended is still listed
 
 LISTS = ("launching", "running", "ended", "coming")
 """The lists of promotions, in the order of `timeline`."""
 
 
-def nothing_in(status: str, weeks: int = 8) -> str:
+def nothing_in(status: str) -> str:
     """Return what is said where one of the `LISTS` is empty."""
-    return words_of(__name__, "empty_list", weeks=weeks).say(status)
+    return words_of(__name__, "empty_list", weeks=BACK).say(status)
 
 
 def last_day(ends_at: Any, zone: str, *, year: bool = False) -> str:
@@ -54,7 +55,7 @@ def days_of(starts_at: Any, ends_at: Any, zone: str) -> str:
     return f"{first} – {last_day(ends_at, zone)}"
 
 
-def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.DataFrame:
+def timeline(shop: Shop, as_of: Any, week: Any = None) -> pd.DataFrame:
     """List the promotions around a date, with what had happened before it.
 
     Parameters
@@ -63,8 +64,6 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.
         With promotions, exposures and responses.
     as_of : datetime
         Nothing at or after it is read (UTC if it has no zone).
-    weeks : int
-        How many weeks back an ended promotion is still listed.
     week : datetime, optional
         The week's first moment, where the plan is made ahead of it; ``as_of`` by default.
 
@@ -76,8 +75,8 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.
         promotion that starts in the week has as yet none), products (offered; missing if not
         known).
         ``status``: ``launching`` (starts within the week's 7 days), ``running`` (started earlier,
-        not over at ``as_of``), ``ended``, ``coming`` (starts in the 4 weeks after these 7 days). In
-        this order, and by start and id.
+        not over at ``as_of``), ``ended`` (in the 8 weeks before), ``coming`` (starts in the 4 weeks
+        after these 7 days). In this order, and by start and id.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def timeline(shop: Shop, as_of: Any, weeks: int = 8, *, week: Any = None) -> pd.
     if first < now:
         raise InputError(f"as_of {now} lies after the week's first moment {first}")
     table = shop.promotions.select("promotion_id", "kind", "starts_at", "ends_at").execute()
-    table["status"] = _status(table, now, first, weeks, shop.zone)
+    table["status"] = _status(table, now, first, shop.zone)
     table = table[table["status"].notna()].reset_index(drop=True)
     table["name"] = [*map(shop.promotion_name, table["kind"], table["promotion_id"])]
     length = _days(table["starts_at"], table["ends_at"], shop.zone)
@@ -129,7 +128,7 @@ def _terms(shop: Shop, ids: pd.Series[Any]) -> list[str]:
     return [told[one].face_value(currency) if told[one].stated else "" for one in ids]
 
 
-def list_of(promotions: pd.DataFrame, status: str, weeks: int = 8) -> tuple[pd.DataFrame, str]:
+def list_of(promotions: pd.DataFrame, status: str) -> tuple[pd.DataFrame, str]:
     """Return one of the four lists, and the sentence to say where it is empty.
 
     Parameters
@@ -138,8 +137,6 @@ def list_of(promotions: pd.DataFrame, status: str, weeks: int = 8) -> tuple[pd.D
         From `timeline`.
     status : str
         ``launching``, ``coming``, ``running`` or ``ended``.
-    weeks : int
-        How far back `timeline` looked.
 
     Returns
     -------
@@ -155,17 +152,15 @@ def list_of(promotions: pd.DataFrame, status: str, weeks: int = 8) -> tuple[pd.D
     if status not in LISTS:
         raise InputError(f"{status!r} is no list of promotions; {nearest(status, LISTS)}")
     rows = promotions[promotions["status"] == status].reset_index(drop=True)
-    return rows, "" if len(rows) else nothing_in(status, weeks)
+    return rows, "" if len(rows) else nothing_in(status)
 
 
-def _status(
-    table: pd.DataFrame, now: datetime, first: datetime, weeks: int, zone: str
-) -> pd.Series[Any]:
+def _status(table: pd.DataFrame, now: datetime, first: datetime, zone: str) -> pd.Series[Any]:
     week, horizon = shifted(first, 7, zone), shifted(first, 7 + AHEAD, zone)
     starts, ends = table["starts_at"], table["ends_at"]
     status = pd.Series(None, index=table.index, dtype=object)
     status[(starts < first) & (ends > now)] = "running"
-    status[(ends <= now) & (ends > shifted(now, -7 * weeks, zone))] = "ended"
+    status[(ends <= now) & (ends > shifted(now, -7 * BACK, zone))] = "ended"
     status[(starts >= first) & (starts < week)] = "launching"
     status[(starts >= week) & (starts < horizon)] = "coming"
     return status

@@ -25,7 +25,6 @@ from promolab.campaign.past.assignment import (
     obstacle,
     read_decisions,
 )
-from promolab.checks import level_of
 from promolab.contract import read_operations
 from promolab.errors import DataError
 from promolab.features import order_lines, with_margin
@@ -47,6 +46,8 @@ TUNED_WEEKS = 26
 """Weeks after which the band is narrowest against an interval that may be looked at but once."""
 FEWEST_BUYERS = 20
 """Customers of each group that must have bought before a promotion's first look."""
+LEVEL = 0.95
+"""How likely a band holds the truth at all looks at once."""
 STANDING = "standing"
 MEASURES = ("sales", "profit")
 LOOKS, GAP = ["difference", "low", "high"], ["gap", "gap_low", "gap_high"]
@@ -81,7 +82,7 @@ class StandingReadout(Result):
     standing: int = 0
     others: int = 0
     began: datetime | None = None
-    level: float = 0.95
+    level: float = LEVEL
     currency: str = ""
     why: str = ""
     note: str = ""
@@ -133,7 +134,7 @@ class StandingReadout(Result):
         return self.frame[["week", *columns]].rename(columns=columns)
 
 
-def standing_holdout(shop: Shop, as_of: Any, *, level: float = 0.95) -> StandingReadout:
+def standing_holdout(shop: Shop, as_of: Any) -> StandingReadout:
     r"""Read out the standing holdout cumulatively: what promotions brought since it began.
 
     By assignment: who was in it at the customer's first decision against all other eligible
@@ -148,8 +149,6 @@ def standing_holdout(shop: Shop, as_of: Any, *, level: float = 0.95) -> Standing
         `promolab.loop.with_released_decisions` adds the decisions.
     as_of : datetime
         Nothing at or after it is read.
-    level : float
-        How likely the band holds the truth in all weeks at once.
 
     Returns
     -------
@@ -171,7 +170,7 @@ def standing_holdout(shop: Shop, as_of: Any, *, level: float = 0.95) -> Standing
     confidence sequences); Slepian (1962), Bell System Technical Journal 41; Robbins (1970), Annals
     of Mathematical Statistics 41.
     """
-    now, level, currency = moment_of(as_of), level_of(level), shop.settings.currency
+    now, currency = moment_of(as_of), shop.settings.currency
     nothing = pd.DataFrame({"week": [], "until": []})
     told = {"shop": shop.settings.name, "needed": FEWEST_UNITS}
     members, line = pd.DataFrame(), "nobody"
@@ -183,7 +182,7 @@ def standing_holdout(shop: Shop, as_of: Any, *, level: float = 0.95) -> Standing
         members = _members(shop, now)
     if members.empty:
         why = words_of(__name__, "StandingReadout", **told).say(line)
-        return StandingReadout(nothing, level=level, currency=currency, why=why)
+        return StandingReadout(nothing, currency=currency, why=why)
     held = members[STANDING].to_numpy()
     units = min(members.loc[side, "cluster"].nunique() for side in (held, ~held))
     began = members["entered"].min().to_pydatetime()
@@ -192,16 +191,16 @@ def standing_holdout(shop: Shop, as_of: Any, *, level: float = 0.95) -> Standing
     words = words_of(__name__, "StandingReadout", **told, units=units)
     if units < FEWEST_UNITS or weeks < 1:
         why = words.say("few" if units < FEWEST_UNITS else "young")
-        return StandingReadout(nothing, *sizes, began, level, currency, why)
+        return StandingReadout(nothing, *sizes, began, LEVEL, currency, why)
     sums, margin = _weekly_sums(shop, members, began, began + weeks * WEEK)
     frame = pd.DataFrame({"week": np.arange(1, weeks + 1)})
     frame["until"] = [began + k * WEEK for k in frame["week"].tolist()]
     unit = pd.factorize(members["cluster"])[0]
     for measure in MEASURES if margin else MEASURES[:1]:
-        looks = cumulated(sums, measure, ~held, unit, weeks, level, TUNED_WEEKS)
+        looks = cumulated(sums, measure, ~held, unit, weeks, TUNED_WEEKS)
         frame[[measure, f"{measure}_low", f"{measure}_high"]] = looks[LOOKS]
     note = "" if margin else words.say("no_margin")
-    return StandingReadout(frame, *sizes, began, level, currency, "", note)
+    return StandingReadout(frame, *sizes, began, LEVEL, currency, "", note)
 
 
 def _members(shop: Shop, now: datetime) -> pd.DataFrame:
@@ -287,7 +286,7 @@ class WatchedPromotions(Result):
 
     rows: pd.DataFrame
     frame: pd.DataFrame = field(repr=False)
-    level: float = 0.95
+    level: float = LEVEL
     currency: str = ""
     why: str = ""
 
@@ -323,9 +322,7 @@ class WatchedPromotions(Result):
         }
 
 
-def watch_promotions(
-    shop: Shop, as_of: Any, *, level: float = 0.95, horizon: timedelta = HORIZON
-) -> WatchedPromotions:
+def watch_promotions(shop: Shop, as_of: Any) -> WatchedPromotions:
     r"""Compare, day by day, those assigned a promotion that still counts with those held back.
 
     Parameters
@@ -335,10 +332,6 @@ def watch_promotions(
         the decisions.
     as_of : datetime
         Nothing at or after it is read.
-    level : float
-        How likely a promotion's band holds the truth on all days at once.
-    horizon : timedelta
-        How long after its window a promotion still counts.
 
     Returns
     -------
@@ -351,7 +344,7 @@ def watch_promotions(
     The same customers are looked at every day, so that it is the variance of their sums that counts
     as time: see `standing_holdout`, whose band this is, tuned for the last day.
     """
-    now, level = moment_of(as_of), level_of(level)
+    now = moment_of(as_of)
     lacks = shop.lacks("orders and sales")
     words = words_of(__name__, "WatchedPromotions", shop=shop.settings.name, lacks=lacks)
     nothing = pd.DataFrame(columns=ROW), pd.DataFrame(columns=["promotion", "day", *LOOKS])
@@ -360,7 +353,7 @@ def watch_promotions(
     if lacks is not None:
         return WatchedPromotions(*nothing, why=words.say("no_amounts"))
     offers = shop.promotions
-    offers = offers.filter((offers.starts_at < now) & (offers.ends_at > now - horizon)).execute()
+    offers = offers.filter((offers.starts_at < now) & (offers.ends_at > now - HORIZON)).execute()
     offers = offers.assign(action=offers["promotion_id"].astype(str)).sort_values("action")
     decided = read_decisions(shop, offers["action"].tolist(), now)
     if offers.empty or decided.empty:
@@ -373,7 +366,7 @@ def watch_promotions(
     rows, frames = [], [nothing[1]]
     for offer in offers.to_dict("records"):
         mine = decided[decided["action"] == offer["action"]]
-        row, looks = _watched(shop, offer, mine, now, level, horizon)
+        row, looks = _watched(shop, offer, mine, now)
         rows.append({"name": offer["called"], **row})
         frames += [] if looks is None else [looks.assign(promotion=offer["called"])]
     table = pd.DataFrame(rows, columns=ROW)
@@ -381,22 +374,17 @@ def watch_promotions(
     table = table.assign(unseen=table["why"] != "").sort_values(["unseen", "smaller", "name"])
     frame = pd.concat(frames[1:] or frames, ignore_index=True)[list(nothing[1])]
     rows_shown = table[ROW].reset_index(drop=True)
-    return WatchedPromotions(rows_shown, frame, level, shop.settings.currency)
+    return WatchedPromotions(rows_shown, frame, LEVEL, shop.settings.currency)
 
 
 def _watched(
-    shop: Shop,
-    offer: dict[Any, Any],
-    decided: pd.DataFrame,
-    now: datetime,
-    level: float,
-    horizon: timedelta,
+    shop: Shop, offer: dict[Any, Any], decided: pd.DataFrame, now: datetime
 ) -> tuple[dict[str, Any], pd.DataFrame | None]:
     """Return what is known of one promotion, and its days; none where there is nothing to see."""
     if why := obstacle(decided):
         return {"assigned": 0, "others": 0, "days": 0, "why": why}, None
     start = pd.Timestamp(offer["starts_at"]).to_pydatetime()
-    last = (pd.Timestamp(offer["ends_at"]).to_pydatetime() + horizon - start) // DAY
+    last = (pd.Timestamp(offer["ends_at"]).to_pydatetime() + HORIZON - start) // DAY
     days = min((now - start) // DAY, last)
     rows = groups_of(decided)[0].reset_index(drop=True)
     rows["entered"] = pd.Series(start, index=rows.index, dtype="datetime64[us]")
@@ -405,9 +393,7 @@ def _watched(
     treated = (rows["arm"] == ASSIGNED).to_numpy()
     row = {"assigned": int(treated.sum()), "others": int((~treated).sum()), "days": last}
     unit, weight = pd.factorize(rows["cluster"])[0], rows["weight"].to_numpy(dtype=float)
-    looks = cumulated(
-        sums, "sales", treated, unit, days, level, last, weight=weight, fewest=FEWEST_BUYERS
-    )
+    looks = cumulated(sums, "sales", treated, unit, days, last, weight=weight, fewest=FEWEST_BUYERS)
     if looks.empty:
         few = words_of(__name__, "WatchedPromotions", fewest=FEWEST_BUYERS).say("few")
         return row | {"why": few}, None
@@ -449,7 +435,6 @@ def cumulated(
     treated: np.ndarray,
     unit: np.ndarray,
     steps: int,
-    level: float,
     tuned: int,
     *,
     weight: np.ndarray | None = None,
@@ -469,8 +454,6 @@ def cumulated(
         Who was drawn together.
     steps : int
         How many there have been.
-    level : float
-        How likely the band holds the truth at all steps at once.
     tuned : int
         After how many steps the band is narrowest.
     weight : ndarray of shape (n,), optional
@@ -499,21 +482,18 @@ def cumulated(
     if not found:
         return pd.DataFrame(columns=["step", *LOOKS])
     when, value, variance = np.array(found).T
-    low, high = band_of(value, variance, level, tuned / when[0])
+    low, high = band_of(value, variance, tuned / when[0])
     ends = {"difference": value, "low": low, "high": high}
     return pd.DataFrame({"step": when.astype(int), **ends})
 
 
-def band_of(
-    value: np.ndarray, variance: np.ndarray, level: float, tuned: float
-) -> tuple[np.ndarray, np.ndarray]:
+def band_of(value: np.ndarray, variance: np.ndarray, tuned: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the band of a difference of growing sums that may be looked at whenever it grows.
 
     Parameters
     ----------
     value, variance : ndarray of shape (k,)
         The difference at each look, and its variance.
-    level : float
     tuned : float
         How many times as long as until the first look it is when the band is to be narrowest.
     """
@@ -527,7 +507,7 @@ def band_of(
             time,
             value[known] / time,
             np.full(len(time), unit),
-            level=level,
+            level=LEVEL,
             tuned_for=tuned**1.25,
             burn_in=0,
         )

@@ -58,9 +58,10 @@ if TYPE_CHECKING:
 
 
 HARM = ("unsubscribe", "complaint")
+LEVEL = 0.95
 
 
-def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> Readout:
+def read_out(shop: Shop, as_of: Any, weeks: int = 8) -> Readout:
     """Read out the promotions whose window ended in the weeks before a date.
 
     Parameters
@@ -72,8 +73,6 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
         UTC if it has no zone; nothing at or after it is read.
     weeks : int
         Ended at ``as_of`` or up to this many weeks before; at least 1.
-    level : float
-        Confidence level.
 
     Returns
     -------
@@ -112,7 +111,7 @@ def read_out(shop: Shop, as_of: Any, weeks: int = 8, *, level: float = 0.95) -> 
     promotions = _ended(shop, now, weeks)
     if promotions.empty:
         return Readout(now, weeks, (), zone=shop.zone)
-    read = _Tables(shop, promotions, now, level)
+    read = _Tables(shop, promotions, now)
     # Sums of floats split over threads differ in their last digits.
     with single_threaded("blas"):
         rows = tuple(read.promotion(p) for p in promotions.itertuples())
@@ -155,8 +154,8 @@ class _Tables:
     tells; ``costs`` its discounts by column of the events.
     """
 
-    def __init__(self, shop: Shop, promotions: pd.DataFrame, now: datetime, level: float) -> None:
-        self.shop, self.now, self.level = shop, now, level
+    def __init__(self, shop: Shop, promotions: pd.DataFrame, now: datetime) -> None:
+        self.shop, self.now = shop, now
         self.operations = read_operations(shop.settings)
         table = shop.promotions.filter(shop.promotions.starts_at < now)
         self.windows = table.select("promotion_id", "starts_at", "ends_at").execute()
@@ -234,7 +233,7 @@ class _Tables:
 
     def _share(self, some: pd.Series[bool]) -> Estimate:
         k, n = int(some.sum()), len(some)
-        low, high = wilson(k, n, self.level)
+        low, high = wilson(k, n)
         return Estimate(k / n if n else np.nan, float(low), float(high), n)
 
     def _mean(self, customers: pd.Series[Any], amounts: pd.Series[Any]) -> Estimate:
@@ -242,7 +241,7 @@ class _Tables:
         n = len(values)
         if n < 2:
             return Estimate(float(values.mean()) if n else np.nan, n=n)
-        half = normal_quantile(self.level) * values.std(ddof=1) / np.sqrt(n)
+        half = normal_quantile(LEVEL) * values.std(ddof=1) / np.sqrt(n)
         mean = float(values.mean())
         return Estimate(mean, mean - half, mean + half, n)
 
@@ -278,7 +277,6 @@ class _Tables:
             sales[promotion.starts_at, promotion.ends_at] if sales else None,
             self.buyers.loc[self.buyers["promotion_id"] == p, "customer_id"],
             rows.loc[redeemed, "customer_id"],
-            self.level,
             earlier=None if earlier is None else sales[earlier],
             days=np.nan if earlier is None else (earlier[1] - earlier[0]) / timedelta(days=1),
         )
@@ -297,7 +295,7 @@ class _Tables:
         if start not in self.sales.features:
             words = words_of(__name__, "similar", contacted=n, needed=FEWEST)
             return not_identified(words.say("few"), n)
-        return similar_difference(contacted, self.sales, start, end, self.level)
+        return similar_difference(contacted, self.sales, start, end)
 
 
 def _discounts(shop: Shop, promotions: pd.DataFrame) -> dict[str, pd.DataFrame]:

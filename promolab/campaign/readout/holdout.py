@@ -89,7 +89,6 @@ def compare_with_holdout(
     sales: pd.Series[Any] | None,
     buyers: pd.Series[Any],
     redeemers: pd.Series[Any],
-    level: float = 0.95,
     *,
     earlier: pd.Series[Any] | None = None,
     days: float = np.nan,
@@ -111,8 +110,6 @@ def compare_with_holdout(
         Net sales in the window by customer_id; who bought nothing may be missing.
     buyers, redeemers : Series
         Customers who bought any of its products, and who redeemed, in the window.
-    level : float
-        Confidence level.
     earlier : Series, optional
         Net sales by customer_id before anything was decided.
     days : float
@@ -133,7 +130,7 @@ def compare_with_holdout(
         return HoldoutComparison(promotion_id, n1, n0, "", share, None, None, None, why)
     who = rows["customer_id"]
     arm = np.where(treated, ASSIGNED, HELD)
-    how: dict[str, Any] = {"control": HELD, "cluster": rows["cluster"].to_numpy(), "level": level}
+    how: dict[str, Any] = {"control": HELD, "cluster": rows["cluster"].to_numpy()}
     if holdout == "chance":
         how["weight"] = rows["weight"].to_numpy(dtype=float)
     bought, redeemed = (
@@ -185,7 +182,7 @@ class PooledHoldouts(Result):
 
 
 def pool_holdouts(
-    comparisons: Iterable[HoldoutComparison], level: float = 0.95, currency: str = ""
+    comparisons: Iterable[HoldoutComparison], currency: str = ""
 ) -> PooledHoldouts | None:
     r"""Read the holdouts of several promotions together.
 
@@ -197,8 +194,6 @@ def pool_holdouts(
     ----------
     comparisons : iterable of HoldoutComparison
         Of different promotions; those without a difference in sales are left out.
-    level : float
-        Confidence level.
     currency : str
         Of the sales.
 
@@ -229,6 +224,6 @@ def pool_holdouts(
     # The smaller group of each tells how well its part of the variance is known.
     few = [float(min(s.contacted, s.others)) for s in found]
     degrees = welch_degrees(list(weight**2 * squares), few)
-    half = t_quantile(level, degrees) * variance**0.5
+    half = t_quantile(0.95, degrees) * variance**0.5
     n = sum(s.estimate.n for s in found)
     return PooledHoldouts(Estimate(value, value - half, value + half, n), len(known), currency)

@@ -101,11 +101,10 @@ class NamedExperiments(Result):
         return {one.name: one.to_dict() for one in self.experiments}
 
     def facts(self) -> dict[str, Any]:
-        """Return how each stands, and the lifts."""
+        """Return how each stands."""
         return {
             "case": "some" if self.experiments else "none",
             "rows": lambda: pd.DataFrame([self._row(one) for one in self.experiments]),
-            "lifts": self._lifts,
         }
 
     @staticmethod
@@ -114,15 +113,6 @@ class NamedExperiments(Result):
         if one.readout is None:
             return told | {"n": np.nan, "verdict": capital(one.why)}
         return told | {"n": sum(one.readout.n.values()), "verdict": one.readout.judgement}
-
-    def _lifts(self) -> pd.DataFrame:
-        rows = self.to_frame()
-        if rows.empty:
-            return rows
-        lifts = ["relative", "relative_low", "relative_high"]
-        named = rows["experiment"] + " · " + rows["metric"] + " · " + rows["arm"].astype(str)
-        rows = rows.assign(named=named.str.replace("_", " "))
-        return rows.assign(**{name: 100 * rows[name] for name in lifts})
 
     def table(self) -> Html:
         """Return the verdicts, and below them the figures of each experiment."""

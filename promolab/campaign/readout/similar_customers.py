@@ -62,7 +62,7 @@ def sales_windows(
 
 
 def similar_difference(
-    contacted: pd.Series[Any], windows: SalesWindows, start: datetime, end: datetime, level: float
+    contacted: pd.Series[Any], windows: SalesWindows, start: datetime, end: datetime
 ) -> Difference:
     """Compare the contacted with similar customers, after the same for the 28 days before.
 
@@ -73,11 +73,9 @@ def similar_difference(
     windows : SalesWindows
     start, end : datetime
         The promotion's window.
-    level : float
-        Confidence level.
     """
-    placebo = _adjusted(contacted, windows, start - PLACEBO, start, None, level)
-    return _adjusted(contacted, windows, start, end, placebo, level)
+    placebo = _adjusted(contacted, windows, start - PLACEBO, start, None)
+    return _adjusted(contacted, windows, start, end, placebo)
 
 
 def _adjusted(
@@ -86,7 +84,6 @@ def _adjusted(
     start: datetime,
     end: datetime,
     placebo: Difference | None,
-    level: float,
 ) -> Difference:
     features = windows.features[start]
     if features.empty:
@@ -101,7 +98,6 @@ def _adjusted(
         customers.to_numpy(),
         balance=known[BALANCE].to_numpy(dtype=float),
         placebo=placebo,
-        level=level,
     )
 
 
@@ -139,7 +135,7 @@ def comparable_promotion(shop: Shop, over: pd.DataFrame) -> tuple[Any, Differenc
     return row, difference, _why(shop, len(over), tried)
 
 
-def promotion_difference(shop: Shop, promotion: Any, level: float = 0.95) -> Difference:
+def promotion_difference(shop: Shop, promotion: Any) -> Difference:
     """Compare one promotion that is over, as `read_out` does."""
     start, end = promotion.starts_at.to_pydatetime(), promotion.ends_at.to_pydatetime()
     window = pd.DataFrame({"promotion_id": [promotion.promotion_id], "ends_at": [end]})
@@ -149,7 +145,7 @@ def promotion_difference(shop: Shop, promotion: Any, level: float = 0.95) -> Dif
         return no_amounts(len(contacted))
     # Sums of floats split over threads differ in their last digits.
     with single_threaded("blas"):
-        return similar_difference(contacted, windows, start, end, level)
+        return similar_difference(contacted, windows, start, end)
 
 
 def _why(shop: Shop, over: int, tried: list[tuple[Any, Difference]]) -> str:

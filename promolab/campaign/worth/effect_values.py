@@ -105,7 +105,6 @@ def week_worth(
     *,
     terms: pd.DataFrame | None = None,
     responses: pd.DataFrame | None = None,
-    level: float = 0.9,
 ) -> Worth | None:
     """Work out what each promotion that starts is worth with each customer, and costs.
 
@@ -131,8 +130,6 @@ def week_worth(
         customer_id, promotion_id and chance (0–1): of a response, as past promotions bear it out.
         What is taken off follows from it; without, from how often customers order and from the
         effect, and misses as far as that does.
-    level : float
-        Of the intervals of totals.
 
     Returns
     -------
@@ -186,7 +183,6 @@ def week_worth(
         spread=spread,
         mean_se=_error(average.loc[columns, "effect"], average.loc[columns, "ci_high"]),
         extrapolated=moved["extrapolated"],
-        level=level,
     )
     ends = np.quantile(of_kinds(log, "effect", columns), [RARE, 1 - RARE], axis=0)
     near = 1e-9 * np.abs(ends).max()
