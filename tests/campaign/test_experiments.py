@@ -134,7 +134,7 @@ def test_without_anything_to_compare_it_is_said_what_is_missing(shop):
     small = choose_experiment(shop.with_tables(undrawn), shop.span()[1])
     assert "either needs 100" in small.summary() and small.missing["case"] == "few"
     named = {**undrawn, "exposures": shop.exposures}
-    named["customers"] = shop.customers.mutate(sales=shop.customers.customer_id * 1.0)
+    named["customers"] = shop.customers.mutate(sales=shop.customers.customer_id % 7)
     failed = choose_experiment(shop.with_tables(named), shop.span()[1])
     assert "Nothing can be compared: outcomes: there is no column 'sales'" in failed.why
 

@@ -58,7 +58,7 @@ def test_the_table_marks_the_planned_list_and_a_quiet_week_has_none(made) -> Non
     own, plan, economics, scores, segments = made
     found = list_steps(own, plan, economics, scores, segments, RATIOS)
     text = found.to_table().text
-    assert "Shortest list first" in text and text.count("class=marked") == 1
+    assert "Coupons N: shortest list first" in text and text.count("class=marked") == 1
     assert " · planned" in text and ">promotion<" not in text and found.of("other").frame.empty
     other = replace(economics.promotions[0], promotion_id="M", name="Other", kind="recommendation")
     rows = pd.concat([found.frame, found.frame.assign(promotion_id="M")])

@@ -98,7 +98,7 @@ def test_a_few_with_lists_of_several_sizes_have_a_table_each_days_that_differ_wi
     assert html.count("<h3>") == MOST_APART == html.count("<caption>Offer")
     assert "<details>" not in html and html.count("4 are held out.") == MOST_APART
     alone = page(tmp_path / "one", ["W0"])
-    assert alone.count("<h3>") == 1 and "Shortest list first" in alone
+    assert alone.count("<h3>") == 1 and "Offer W0: shortest list first" in alone
     assert page(tmp_path / "two", ["W0", "W1"]).count("<h3>") == 0
     html = page(tmp_path / "days", ["A", "B"], days=14)
     days = ["Offer A · 30 Oct – 05 Nov", "Offer B · 30 Oct – 12 Nov"]

@@ -59,14 +59,16 @@ class ListSteps(Result):
         known = {str(p.promotion_id): p for p in self.economics.promotions}
         of = [known[str(promotion)] for promotion in self.frame["promotion_id"]]
         names, mostly = [p.name for p in of], [_whom(told) for told in self.frame["whom"]]
-        shown = self.frame.assign(mostly=mostly, size="")
+        shown, alone = self.frame.assign(mostly=mostly, size=""), len(set(names)) == 1
         return {
             "state": "some" if of else "none",
             "lists": len(of),
             "promotions": self.frame["promotion_id"].nunique(),
             "answer": answer_to(p.kind for p in of),
             "currency": of[0].currency if of else "",
-            "shown": shown.assign(name=names) if len(set(names)) > 1 else shown,
+            "alone": alone,
+            "title": names[0] if names else "",
+            "shown": shown if alone else shown.assign(name=names),
         }
 
 
