@@ -191,16 +191,6 @@ def test_something_to_target_is_said_where_it_is_there_alone(asked, strong, shop
     assert abs(found.by_effect.qini - 0.5 * found.arms["qini"][1]) < 0.3
     # A file says nothing of the shop.
     assert asked.starting(shop, WEEK).empty and asked.allows(strong) == ""
-    said = []
-    for seed in range(8):
-        drawn = {"propensity": {"paper": 0.25, "app": 0.25}, "customer_id": "member"}
-        rows = trial_rows(0.0, 800, seed)
-        trial = promolab.load_experiment(rows, arm="mail", outcomes="spend", **drawn)
-        said.append(UpliftModel().fit(trial).targeting())
-    assert sum(found.found for found in said) <= 1
-    spread = np.std([f.by_effect.qini / f.by_effect.std_error for f in said])
-    assert spread < 1.6
-    assert all("Nothing to target is seen" in f.summary() for f in said if not f.found)
 
 
 def test_a_fold_is_predicted_by_those_before_and_what_is_shown_calibrated(

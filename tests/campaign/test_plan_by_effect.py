@@ -68,24 +68,6 @@ def test_an_allocation_says_who_is_planned_how_likely_each_action_was_and_must_f
         refused(message, plan_week, shop, scores, AS_OF, [7, 8], allocation=rows)
 
 
-def test_what_is_done_comes_as_often_as_its_chance_says():
-    shop, scores = shop_and_scores()
-    rng, names, times = np.random.default_rng(3), np.array([*CHANCES]), 40
-    done: list[pd.Series[Any]] = []
-    for draw in range(times):
-        choices = rng.choice(names, N, p=[*CHANCES.values()])
-        seeds = {"allocation": allocation_of(choices), "seed": draw, "standing_seed": draw}
-        plan = plan_week(shop, scores, AS_OF, [7, 8], holdout=0.25, standing_holdout=0.2, **seeds)
-        done.append(plan.decisions["action"])
-        assert plan.planned.set_index("customer_id")["action"].to_dict() == {
-            i: choice for i, choice in enumerate(choices) if choice != "none"
-        }
-    expected = plan.propensities.groupby("action")["propensity"].first()
-    seen = pd.concat(done).value_counts(normalize=True)
-    spread = np.sqrt(expected * (1 - expected) / (times * N))
-    assert ((seen - expected).abs() < 3.5 * spread).all()
-
-
 def test_what_is_not_measured_stays_ranked_and_who_may_not_be_contacted_keeps_nothing():
     shop, scores = shop_and_scores(ids=(7, 8))
     rows = allocation_of(np.full(N, "7"), {"7": 0.9, "none": 0.1})

@@ -88,13 +88,7 @@ class WeekPlan(Result):
     def prices(self) -> Html:
         """Return what each promotion may cost and must bring, and what longer lists would."""
         rows = self.economics.promotions
-        pieces = [
-            [
-                row.to_table(),
-                *([self.sizes.of(row.promotion_id).to_table()] if row.contacts else []),
-            ]
-            for row in rows
-        ]
+        pieces = [[row.to_table(), self.sizes.of(row.promotion_id).to_table()] for row in rows]
         return _one_by_one(rows, pieces, self.say("nobody_planned"))
 
     @cached_property

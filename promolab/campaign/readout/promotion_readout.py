@@ -328,6 +328,7 @@ class PromotionReadout(Result):
         found, answered = self.difference, "unrecorded" if self.redeemers is None else "known"
         return {
             "answered": answered if self.contacts else "nobody",
+            "came": self.redeemers,
             "identification": found.identification,
             "blocked": found.identification != RANDOMISED and self.holdout.held,
         }

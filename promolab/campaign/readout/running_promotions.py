@@ -132,6 +132,7 @@ class RunningPromotion(Result):
         return {
             "answer": lambda: answer_to(self.kind),
             "answered": answered if self.recorded else "unrecorded",
+            "came": self.observed,
         }
 
 
@@ -175,11 +176,8 @@ class Running(ByPromotion):
         return {
             "case": alike if len(set(words)) < 2 else "mixed",
             "word": words[0] if words else "",
-            "counts": [
-                {"word": word, "n": words.count(word), "many": words.count(word) > 1}
-                for word in STATES
-                if word in words
-            ],
+            "n": n,
+            "counts": [{"word": word, "n": words.count(word)} for word in STATES if word in words],
             "shown": self._shown,
         }
 
