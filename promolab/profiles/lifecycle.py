@@ -88,7 +88,7 @@ class LifeStages(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return the stages with their intervals: nothing by definition has none."""
-        table = self.by_stage.copy()
+        table = self.by_stage.assign(stage=self.by_stage["stage"].str.lower())
         for name in ("share_customers", "share_sales", "share_sales_28d"):
             exact = ~(table[f"{name}_low"] < table[f"{name}_high"])
             table.loc[exact, [f"{name}_low", f"{name}_high"]] = np.nan
@@ -238,6 +238,7 @@ def _table(
     facts = {"lapse_days": limit, "own_rhythm": own, **_LIMITS}
     with speaking(ENGLISH):  # in tables, whatever the page speaks
         table["meaning"] = [
-            words_of(__name__, "LifeStages", stage=stage, **facts).say("who") for stage in STAGES
+            words_of(__name__, "LifeStages", stage=stage.lower(), **facts).say("who")
+            for stage in STAGES
         ]
     return pd.DataFrame(table)

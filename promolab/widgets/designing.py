@@ -187,6 +187,6 @@ def _parts(words: Facts, split: Waterfall) -> Html:
         low=rows["low"].to_numpy(float),
         high=rows["high"].to_numpy(float),
         title=words.say("parts"),
-        label=f"{split.alt()} {split.summary()}",
+        label=split.summary(),
         width=600,
     )
