@@ -24,6 +24,7 @@ from promolab.effects.shrinkage import (
     calibrate,
     centred,
     pooled_scores,
+    sums_by_fold,
 )
 from promolab.model.inputs import check_present
 
@@ -74,9 +75,8 @@ class ShrunkEffects:
             Z = design.matrix(X)
             with steady(Z.size):
                 predicted = model.predict(Z)
-            for k, learner in enumerate(self.line.learners):
-                if learner == name:
-                    values[:, k] = predicted[:, k] - self.centre[k]
+            mine = np.array(self.line.learners) == name
+            values[:, mine] = predicted[:, mine] - self.centre[mine]
         return values
 
 
@@ -104,7 +104,7 @@ class Candidates:
     """
 
     def __init__(self, model: UpliftModel, shared: Shared, kept: np.ndarray) -> None:
-        self.experiment, self.outcome, self.kept = shared.experiment, shared.outcome, kept
+        self.shared, self.experiment, self.kept = shared, shared.experiment, kept
         self.make, self.learner = KINDS[model.kind], model._named()
         self.setting = shared.setting(*model._learners())
         self.smooth = shared.smoothed(self.setting)
@@ -119,10 +119,8 @@ class Candidates:
         if learner not in self._models:
             setting = self.fitted.setting
             if self.learner is None and learner != DEFAULT:
-                other, design, Z = base_learner(learner), setting.design, setting.Z
-                if other.style != setting.learner.style:
-                    design = Design.learn(self.experiment.X, other.style)
-                    Z = design.matrix(self.experiment.X)
+                other = base_learner(learner)
+                design, Z = self.shared.columns(other.style)
                 setting = replace(setting, Z=Z, design=design, learner=other)
             same = setting is self.fitted.setting
             self._models[learner] = self.fitted if same else self.make(setting)
@@ -147,16 +145,8 @@ class Candidates:
         """By which line effects follow their predictions."""
         rows, arms = self.setting.rows, self.experiment.treatments
         told = replace(self.forward, gamma=self.fitted.setting.nuisance.gamma)
-        return calibrate(
-            self.forward,
-            self.away,
-            arms,
-            rows.codes,
-            rows.cluster,
-            self.outcome,
-            told=told,
-            gradual=self.smoothed,
-        )
+        by = arms, rows.codes, rows.cluster, self.shared.outcome
+        return calibrate(self.forward, told, self.away, *by, gradual=self.smoothed)
 
     def away(self, learner: str) -> np.ndarray:
         """Return how far effects predicted by other folds lie from their fold's mean."""
@@ -191,14 +181,18 @@ class Candidates:
         return ShrunkEffects(result, line, models, centre, self.setting.design.columns)
 
     @cached_property
-    def out_of_fold(self) -> np.ndarray:
-        """Drawn effects of the training rows, each predicted by a model of the other folds."""
-        line, _ = self.calibrated
+    def aways(self) -> np.ndarray:
+        """How far each arm's effects lie from their fold's mean, by the learner that is used."""
         away = np.zeros(self.kept.shape)
-        for k, learner in enumerate(line.learners):
+        for k, learner in enumerate(self.calibrated[0].learners):
             if learner != CONSTANT:
                 away[:, k] = self.away(learner)[:, k]
-        return line.effects(away)
+        return away
+
+    @cached_property
+    def out_of_fold(self) -> np.ndarray:
+        """Drawn effects of the training rows, each predicted by a model of the other folds."""
+        return self.calibrated[0].effects(self.aways)
 
     @cached_property
     def by_others(self) -> np.ndarray:
@@ -206,26 +200,17 @@ class Candidates:
 
         What a decision about a fold may rest on that is to be valued by its scores.
         """
-        line, rows = self.calibrated[0], self.setting.rows
-        levels, slopes = np.zeros((2, rows.folds, self.kept.shape[1]))
-        aways = np.zeros(self.kept.shape)
-        for k, learner in enumerate(line.learners):
-            away = 0.0 if learner == CONSTANT else self.away(learner)[:, k]
-            mine = self.kept[:, k]
-            scores = np.where(mine, self.smooth.nuisance.gamma[:, k], 0.0)
-            sums = np.array(
-                [
-                    np.bincount(rows.fold, each * mine, minlength=rows.folds)
-                    for each in (np.ones(rows.n), scores, away * scores, away**2 * np.ones(rows.n))
-                ]
-            )
-            n, total, product, square = sums.sum(axis=1, keepdims=True) - sums
-            slope = np.clip(product / np.maximum(square, 1e-300), 0.0, MOST)
-            slope = np.ones_like(slope) if learner == TWO_PART else slope
-            levels[:, k], slopes[:, k] = total / np.maximum(n, 1), slope
-            aways[:, k] = away
-        if line.learners and set(line.learners) <= {POOLED, CONSTANT} and self._pools:
-            gamma, kept = self.smooth.nuisance.gamma, self.kept
+        rows, kept, gamma = self.setting.rows, self.kept, self.smooth.nuisance.gamma
+        aways, learners = self.aways, self.calibrated[0].learners
+
+        def of_others(values: np.ndarray) -> np.ndarray:
+            sums = sums_by_fold(np.where(kept, values, 0.0), rows.fold, rows.folds)
+            return np.asarray(sums.sum(axis=0) - sums)
+
+        levels = of_others(gamma) / np.maximum(of_others(np.ones(kept.shape)), 1)
+        slopes = of_others(aways * gamma) / np.maximum(of_others(aways**2), 1e-300)
+        slopes = np.where(np.array(learners) == TWO_PART, 1.0, np.clip(slopes, 0.0, MOST))
+        if set(learners) <= {POOLED, CONSTANT} and self._pools:
             soon = self.fitted.setting.nuisance.gamma
             for fold in range(rows.folds):
                 others = rows.fold != fold

@@ -112,17 +112,14 @@ class Forward:
     @cached_property
     def _sums(self) -> tuple[np.ndarray, np.ndarray]:
         """Sums of deviation × score and of squared deviations, (learners, folds, K − 1) each."""
-        products = np.zeros((len(self.predicted), self.folds, self.gamma.shape[1]))
-        squares = np.zeros_like(products)
-        for number, learner in enumerate(self.predicted):
-            away = np.where(self.kept, self.away[learner], 0.0)
-            away[self.fold == 0] = 0.0
-            scores = np.where(self.kept, self.gamma, 0.0)
-            for each in range(self.gamma.shape[1]):
-                d, g = away[:, each], scores[:, each]
-                products[number, :, each] = np.bincount(self.fold, d * g, minlength=self.folds)
-                squares[number, :, each] = np.bincount(self.fold, d * d, minlength=self.folds)
-        return products, squares
+        tells = self.kept & (self.fold > 0)[:, None]
+        scores = np.where(tells, self.gamma, 0.0)
+        products, squares = [], []
+        for learner in self.predicted:
+            away = np.where(tells, self.away[learner], 0.0)
+            products.append(sums_by_fold(away * scores, self.fold, self.folds))
+            squares.append(sums_by_fold(away**2, self.fold, self.folds))
+        return np.array(products), np.array(squares)
 
     def slopes(self, before: int) -> np.ndarray:
         """Return calibration slopes in the folds before one, shape (learners, K − 1); 0 unknown.
@@ -195,15 +192,16 @@ class Forward:
         return np.asarray(self._told[2])
 
 
+def sums_by_fold(values: np.ndarray, fold: np.ndarray, folds: int) -> np.ndarray:
+    """Return the sums of rows of shape (n, K − 1) by fold, shape (folds, K − 1)."""
+    return np.stack([np.bincount(fold, column, minlength=folds) for column in values.T], axis=1)
+
+
 def centred(values: np.ndarray, kept: np.ndarray, fold: np.ndarray, folds: int) -> np.ndarray:
     """Return values less their fold's mean over the rows that count, shape (n, K − 1)."""
-    away = np.empty_like(values)
-    for k, column in enumerate(values.T):
-        mine = kept[:, k]
-        total = np.bincount(fold[mine], np.nan_to_num(column[mine]), minlength=folds)
-        n = np.bincount(fold[mine], minlength=folds)
-        away[:, k] = column - (total / np.maximum(n, 1))[fold]
-    return away
+    total = sums_by_fold(np.where(kept, np.nan_to_num(values), 0.0), fold, folds)
+    n = sums_by_fold(kept.astype(float), fold, folds)
+    return np.asarray(values - (total / np.maximum(n, 1))[fold])
 
 
 CONSTANT = "constant"
@@ -302,13 +300,13 @@ class CalibratedEffects(Result):
 
 def calibrate(
     forward: Forward,
+    seen: Forward,
     away_of: Callable[[str], np.ndarray],
     arms: tuple[Any, ...],
     codes: np.ndarray,
     cluster: np.ndarray,
     outcome: str,
     *,
-    told: Forward | None = None,
     gradual: bool = False,
 ) -> tuple[Shrinkage, CalibratedEffects]:
     """Choose a learner for each arm forward, and how far its predictions are drawn to the average.
@@ -319,6 +317,10 @@ def calibrate(
     Parameters
     ----------
     forward : Forward
+    seen : Forward
+        The same with the scores of an early outcome, where there is one: whether customers can be
+        told apart, and by which learner, is seen in those; how far predictions are drawn, in the
+        outcome's own.
     away_of : callable
         Takes a learner, returns how far effects predicted out of fold lie from their fold's mean,
         shape (n, K − 1).
@@ -327,16 +329,12 @@ def calibrate(
     codes, cluster : ndarray of int of shape (n,)
         Arm and customer of each row.
     outcome : str
-    told : Forward, optional
-        The same with the scores of an early outcome: whether customers can be told apart, and by
-        which learner, is seen in those; how far predictions are drawn, in the outcome's own.
     gradual : bool
         Whether differences are shown in so far as they are more than chance, not all or none: a
         slope is drawn to 0 by its variance.
     """
     import pandas as pd
 
-    seen = told or forward
     qini = _qini_forward(seen, codes, cluster)
     apart, best = gradual or bool(qini.ci_low > 0), seen.best(seen.folds)
     forwards = seen.slopes(seen.folds)[best, np.arange(len(arms))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -301,8 +301,6 @@ class Shared:
         self.fold = folds_of(experiment.frame[experiment.customer_id], folds, seed)
         self.rows = rows_of(experiment, outcome, self.fold, folds, seed)
         self._columns: dict[str, tuple[Design, np.ndarray]] = {}
-        self._nuisances: dict[Any, Nuisance] = {}
-        self._others: dict[str, Rows] = {}
 
     def columns(self, style: str) -> tuple[Design, np.ndarray]:
         """Return the columns in a style, and what made them."""
@@ -318,19 +316,15 @@ class Shared:
             return self.experiment.propensity, 0
         return estimate_propensity(self.rows, self.columns("encoded")[1], self.clip)
 
-    def nuisance(self, learner: BaseLearner, other: str = "") -> Nuisance:
-        """Return expected outcomes and scores; learners that predict outcomes alike share them."""
-        key = learner.outcome, other
-        if key not in self._nuisances:
-            design, Z = self.columns(learner.style)
-            rows = self._others.get(other, self.rows)
-            self._nuisances[key] = fit_nuisance(rows, Z, design, learner, *self.chances)
-        return self._nuisances[key]
+    def nuisance(self, learner: BaseLearner, rows: Rows) -> Nuisance:
+        """Return expected outcomes and scores of rows: the experiment's, or of another outcome."""
+        design, Z = self.columns(learner.style)
+        return fit_nuisance(rows, Z, design, learner, *self.chances)
 
     def setting(self, learner: BaseLearner, outcome_learner: BaseLearner) -> Setting:
         """Return all that an effect model learns from."""
         (design, Z), (there, W) = self.columns(learner.style), self.columns(outcome_learner.style)
-        nuisance = self.nuisance(outcome_learner)
+        nuisance = self.nuisance(outcome_learner, self.rows)
         return Setting(self.rows, Z, design, learner, W, there, outcome_learner, nuisance)
 
     def told_early(self, setting: Setting) -> Setting:
@@ -339,7 +333,7 @@ class Shared:
         if not early or self.outcome != self.experiment.outcomes[0]:
             return setting
         rows = replace(self.rows, y=self.experiment.y(early[0]), binary=False)
-        return self._of_other(setting, "early", self._steadied(rows) or rows)
+        return self._of_other(setting, self._steadied(rows) or rows)
 
     def smoothed(self, setting: Setting) -> Setting:
         """Return the same with each basket as expected, where the outcome is heavy-tailed money."""
@@ -350,12 +344,11 @@ class Shared:
                 "(nothing below 0, at least 10 % zeros, the others' standard deviation above their "
                 'mean); give another learner, such as "ridge"'
             )
-        return setting if rows is None else self._of_other(setting, "smoothed", rows)
+        return setting if rows is None else self._of_other(setting, rows)
 
     def _steadied(self, rows: Rows) -> Rows | None:
         return smoothed(rows, self.columns("encoded")[1]) if heavy_tailed(rows.y) else None
 
-    def _of_other(self, setting: Setting, name: str, rows: Rows) -> Setting:
-        rows = self._others.setdefault(name, rows)
-        nuisance = self.nuisance(setting.outcome_learner, name)
+    def _of_other(self, setting: Setting, rows: Rows) -> Setting:
+        nuisance = self.nuisance(setting.outcome_learner, rows)
         return replace(setting, rows=rows, nuisance=nuisance)
