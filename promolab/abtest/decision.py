@@ -346,7 +346,9 @@ def judge_experiment(case: Case) -> ExperimentVerdict:
     if ready and not case.early:
         return _shipped(case, max(ready, key=lambda arm: max(map(case.size, won[arm]))), won)
     if case.early:
-        return _too_early(case, left)
+        row = case.leading(r for arm in left for r, _ in case.of(arm))
+        why = _say("early", why_early=case.early, best=case.says(row))
+        return ExperimentVerdict(GO_ON, why, row.arm)
     if winners:
         return _waits(case, winners)
     return _undecided(case, left)
@@ -380,13 +382,6 @@ def _stopped(
         for arm in case.arms
     ]
     return ExperimentVerdict(STOP, "; ".join(told), case.arms[0] if len(case.arms) == 1 else "")
-
-
-def _too_early(case: Case, left: Sequence[str]) -> ExperimentVerdict:
-    row = case.leading(r for arm in left for r, _ in case.of(arm))
-    return ExperimentVerdict(
-        GO_ON, _say("early", why_early=case.early, best=case.says(row)), row.arm
-    )
 
 
 def _waits(case: Case, winners: Sequence[str]) -> ExperimentVerdict:

@@ -11,11 +11,12 @@ import numpy as np
 
 from promolab.abtest.comparison import MEAN, RATIO, SHARE
 from promolab.abtest.estimates import Figure, level_of, pooled_slope, sums_of
-from promolab.abtest.rows import Rows, number_of, table_of, there, units_of
+from promolab.abtest.rows import Rows, number_of, table_of, there
 from promolab.checks import whole_number
 from promolab.contract import Shop
 from promolab.engines import connect
 from promolab.errors import InputError
+from promolab.stats import units_of
 from promolab.wording import plural
 
 DAYS = 28

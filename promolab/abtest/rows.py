@@ -15,6 +15,7 @@ from promolab.contract import Experiment
 from promolab.effects import arm_name
 from promolab.engines import connect
 from promolab.errors import InputError, nearest
+from promolab.stats import units_of
 from promolab.wording import plural
 
 if TYPE_CHECKING:
@@ -344,16 +345,6 @@ def _units(code: np.ndarray, customer: Any = None, cluster: Any = None) -> np.nd
     if cluster is not None:
         unit = units_of(cluster, unit)
     return None if unit is None or unit.max() + 1 == len(unit) else unit
-
-
-def units_of(cluster: Any, customer: np.ndarray | None = None) -> np.ndarray:
-    """Return codes of clusters; where one is missing the customer stands alone, as in `assign`."""
-    import pandas as pd
-
-    codes = pd.factorize(cluster)[0]
-    alone, own = codes < 0, np.arange(len(codes)) if customer is None else customer
-    codes[alone] = codes.max(initial=-1) + 1 + own[alone]
-    return np.unique(codes, return_inverse=True)[1]
 
 
 def _torn(unit: np.ndarray, code: np.ndarray) -> int:

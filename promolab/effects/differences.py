@@ -37,6 +37,7 @@ from promolab.stats import (
     dominant_of,
     normal_quantile,
     two_sided,
+    units_of,
 )
 
 if TYPE_CHECKING:
@@ -465,7 +466,9 @@ def compare_arms(
     is_share = _is_share(y, kind)
     control, treated = arm_name(control), None if treated is None else arm_name(treated)
     codes, treated_arm = _checked_arms(arm, len(y), control, treated)
-    groups = None if cluster is None else _cluster_codes(cluster, len(y))
+    unit = np.arange(len(y))
+    if cluster is not None:
+        unit = units_of(column_of("cluster", cluster, len(y), "outcome"))
     beside = {
         name: None if values is None else _numbers(values, name, len(y))
         for name, values in (("weight", weight), ("earlier", earlier))
@@ -475,7 +478,7 @@ def compare_arms(
     kept = codes >= 0
     y, mine = y[kept], codes[kept] == 1
     beside = {name: None if v is None else v[kept] for name, v in beside.items()}
-    unit = np.arange(len(y)) if groups is None else np.unique(groups[kept], return_inverse=True)[1]
+    unit = np.unique(unit[kept], return_inverse=True)[1]
     for side, name in ((mine, treated_arm), (~mine, control)):
         if (units := len(np.unique(unit[side]))) < 2:
             raise InputError(
@@ -561,14 +564,3 @@ def arm_name(arm: Any) -> str:
     """
     whole = isinstance(arm, (float, np.floating)) and float(arm).is_integer()
     return str(int(arm) if whole else arm)
-
-
-def _cluster_codes(cluster: ArrayLike, n: int) -> np.ndarray:
-    import pandas as pd
-
-    column = column_of("cluster", cluster, n, "outcome")
-    codes, _ = pd.factorize(column)
-    # As in `assign`: where the cluster is missing, the row stands alone.
-    alone = codes < 0
-    codes[alone] = codes.max(initial=-1) + 1 + np.arange(int(alone.sum()))
-    return codes

@@ -264,19 +264,13 @@ class UpliftChecks(Result):
     @property
     def refused(self) -> tuple[str, ...]:
         """Names of the checks that refuse."""
-        return tuple(check.name for check in self.checks if check.verdict == "refused")
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Names of the checks that warn."""
-        return tuple(check.name for check in self.checks if check.verdict == "warning")
+        return tuple(check.name for check in self.of("refused"))
 
     @property
     def identification(self) -> Identification:
         """By what right a difference between the arms would be called an effect."""
-        failed = [check.sentence for check in self.checks if check.verdict == "refused"]
-        if failed:
-            return Identification("not identified", _clause(failed[0]))
+        if failed := self.of("refused"):
+            return Identification("not identified", _clause(failed[0].sentence))
         if self.randomised:
             return Identification("randomised", "chance alone assigned the arms")
         return Identification(
@@ -298,7 +292,7 @@ class UpliftChecks(Result):
         Refused
             With the sentence of each such check.
         """
-        left = [c for c in self.checks if c.verdict == "refused" and c.name not in despite]
+        left = [check for check in self.of("refused") if check.name not in despite]
         if left:
             names = ", ".join(repr(check.name) for check in left)
             raise Refused(

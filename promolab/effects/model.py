@@ -229,8 +229,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             except Refused:
                 if refuse:
                     raise
-                failed = [check.sentence for check in checks.checks if check.verdict == "refused"]
-                self.why_ = " ".join(failed)
+                self.why_ = " ".join(check.sentence for check in checks.of("refused"))
                 return self
             self._candidates = Candidates(self, shared, kept)
             self._candidates.fitted.fit(np.ones(shared.rows.n, dtype=bool))

@@ -254,7 +254,12 @@ cost_spread, cost_se or both
                 "cost_se or both"
             )
     if cost_se is not None:
-        cost_se = errors_of("cost_se", cost_se, cost)
+        cost_se = np.asarray(cost_se, dtype=float)
+        if cost_se.shape != cost.shape or not (cost_se >= 0).all():
+            raise InputError(
+                f"cost_se has the shape {cost_se.shape}; expected a number from 0 on for each "
+                f"customer × promotion, {cost.shape}"
+            )
         cost_se = cost_se if order is None else cost_se[order]
     if spread is not None:
         spread, k = np.asarray(spread, dtype=float), cost.shape[1]
@@ -265,17 +270,6 @@ cost_spread, cost_se or both
                 f"covariance of the {k} promotions"
             )
     return CostRisk(chance, cost_se, spread)
-
-
-def errors_of(name: str, errors: Any, like: np.ndarray) -> np.ndarray:
-    """Return standard errors of the shape of what they belong to."""
-    array = np.asarray(errors, dtype=float)
-    if array.shape != like.shape or (array < 0).any() or np.isnan(array).any():
-        raise InputError(
-            f"{name} has the shape {array.shape}; expected a number from 0 on for each customer × "
-            f"promotion, {like.shape}"
-        )
-    return array
 
 
 def draw(

@@ -27,6 +27,7 @@ from .intervals import share_interval as share_interval
 from .intervals import spread_of as spread_of
 from .intervals import t_quantile as t_quantile
 from .intervals import two_sided as two_sided
+from .intervals import units_of as units_of
 from .intervals import welch_degrees as welch_degrees
 from .intervals import wilson as wilson
 

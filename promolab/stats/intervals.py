@@ -317,6 +317,28 @@ def dealt(units: ArrayLike, folds: int, seed: int) -> tuple[np.ndarray, int]:
     return (rank % max(min(folds, len(names)), 1))[codes], len(names)
 
 
+def units_of(cluster: Any, own: np.ndarray | None = None) -> np.ndarray:
+    """Return codes of clusters; where one is missing the row stands alone, as in an assignment.
+
+    Parameters
+    ----------
+    cluster : array-like of shape (n,)
+    own : ndarray of int of shape (n,), optional
+        Codes of what stands alone, such as customers; by default each row.
+
+    Examples
+    --------
+    >>> units_of(["home", None, "home", None]).tolist()
+    [0, 1, 0, 2]
+    """
+    import pandas as pd
+
+    codes = pd.factorize(pd.Series(cluster))[0]
+    alone, own = codes < 0, np.arange(len(codes)) if own is None else own
+    codes[alone] = codes.max(initial=-1) + 1 + own[alone]
+    return np.unique(codes, return_inverse=True)[1]
+
+
 def cluster_sums(values: np.ndarray, cluster: np.ndarray | None) -> np.ndarray:
     """Add values up within clusters (codes 0, 1, …); without clusters each row is its own."""
     return values if cluster is None else np.bincount(cluster, weights=values)

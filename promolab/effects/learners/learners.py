@@ -16,6 +16,7 @@ from promolab.effects.learners.aipw import (
     estimate_propensity,
     fit_nuisance,
     folds_of,
+    kept_rows,
     rows_of,
 )
 from promolab.effects.learners.base_learners import POOLED, TWO_PART, BaseLearner, Lesson, Predictor
@@ -57,8 +58,7 @@ class Setting:
     @property
     def possible(self) -> np.ndarray:
         """Rows that could have got the arm as well as the control, shape (n, K − 1)."""
-        chances = self.nuisance.propensity
-        return (chances[:, 1:] > 0) & (chances[:, :1] > 0)
+        return kept_rows(self.nuisance.propensity, None)
 
     def outcome(self, Z: np.ndarray, which: np.ndarray) -> Predictor:
         """Fit the outcome of some rows on columns of one's own."""
