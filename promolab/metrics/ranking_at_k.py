@@ -164,7 +164,8 @@ def recommendation(
 def _in(rows: pd.DataFrame, held: pd.DataFrame | None) -> np.ndarray:
     """Return which pairs are in another table."""
     assert held is not None
-    pairs = pd.MultiIndex.from_frame(held[PAIR].drop_duplicates())
+    theirs = held.loc[held["customer_id"].isin(rows["customer_id"]), PAIR]
+    pairs = pd.MultiIndex.from_frame(theirs.drop_duplicates())
     return pd.MultiIndex.from_frame(rows[PAIR]).isin(pairs)
 
 

@@ -46,7 +46,7 @@ KINDS: dict[str, type[Method]] = {
     "fm": FactorizationMachine,
 }
 """Ways to recommend, the simplest first."""
-BATCH = 256
+BATCH = 128
 FEW_ORDERS = 3
 NEAREST = 50
 
