@@ -11,7 +11,6 @@ from promolab.engines import keep
 from promolab.errors import InputError
 from promolab.features.lines import (
     counted_contacts,
-    goods,
     order_lines,
     order_movements,
     orders_before,
@@ -83,9 +82,13 @@ POSITIVE_RESPONSES = ("click", "claim", "redeem", "purchase", "share")
 PRIOR_CONTACTS = 2
 """How many contacts at the shop's own rate a customer's response rate starts from."""
 
-ZERO = {"orders", "amount", "discount", "items", "products", "categories", "stores"} | {
-    f"{name}_{days}d" for name in ("orders", "amount") for days in (28, 84)
+ZERO = {
+    *("orders", "amount", "discount", "items", "products", "categories", "stores"),
+    *("orders_28d", "amount_28d", "orders_84d", "amount_84d", "coupon_orders"),
+    *("contacts", "contacts_28d", "responses", "answers"),
+    *("views_28d", "clicks_28d", "carts_28d"),
 }
+"""Features that are 0 where nothing is known; the others are null there."""
 
 ORDER = (
     *("recency_days", "orders", "amount", "discount", "discount_share", "items", "products"),
@@ -148,7 +151,7 @@ def build_features(shop: Shop, as_of: Any) -> Any:
     movements = lines if one else order_movements(lines)
     parts = [
         _orders(orders_before(shop, movements, as_of), as_of),
-        *purchases(lines, goods(shop), as_of),
+        *purchases(shop, lines, as_of),
     ]
     if shop.lacks("response models") is None:
         parts.append(_responses(shop, as_of, table.select(*KEYS)))
@@ -159,7 +162,7 @@ def build_features(shop: Shop, as_of: Any) -> Any:
     # every part in memory at once.
     for part in (part.cache() for part in parts):
         table = joined(table, part, list(KEYS))
-    return _finish(table, shop, has_browsing=browsing is not None)
+    return _finish(table, shop)
 
 
 def _check_span(shop: Shop, as_of: datetime, *, known: bool) -> None:
@@ -322,12 +325,10 @@ def _browsing(shop: Shop, as_of: Any) -> Any:
     )
 
 
-def _finish(table: Any, shop: Shop, *, has_browsing: bool) -> Any:
+def _finish(table: Any, shop: Shop) -> Any:
     import ibis
 
-    zero = ZERO | {"coupon_orders", "contacts", "contacts_28d", "responses", "answers"}
-    zero |= {"views_28d", "clicks_28d", "carts_28d"} if has_browsing else set()
-    table = table.mutate(**{c: table[c].fill_null(0) for c in table.columns if c in zero})
+    table = table.mutate(**{c: table[c].fill_null(0) for c in table.columns if c in ZERO})
     month = table.amount_84d / 3
     table = table.mutate(amount_trend=table.amount_28d / ibis.ifelse(month > 0, month, None) - 1)
     gone = [

@@ -237,15 +237,14 @@ def _goods(shop: Shop) -> Any:
     return once.mutate(number=ibis.ifelse(once.category.notnull(), number, None)).cache()
 
 
-def purchases(lines: Any, products: Any, as_of: Any) -> list[Any]:
+def purchases(shop: Shop, lines: Any, as_of: Any) -> list[Any]:
     """Return what customers bought before a date, by parts that are joined on `KEYS`.
 
     Parameters
     ----------
+    shop : Shop
     lines : ibis Table
-        As `order_lines` returns them.
-    products : ibis Table or None
-        As `goods` returns them.
+        Its `order_lines`.
     as_of : datetime or ibis Table
         As `read_as_of` returns it.
 
@@ -255,7 +254,7 @@ def purchases(lines: Any, products: Any, as_of: Any) -> list[Any]:
         Each with `KEYS` and some of products, categories, stores, category_entropy, top_category,
         private_label_share and price_level.
     """
-    prices = lines
+    prices, products = lines, goods(shop)
     if not isinstance(as_of, datetime):
         # The market is everybody's; all else concerns only those who are asked about.
         lines = lines.semi_join(as_of, "customer_id")
@@ -268,7 +267,8 @@ def purchases(lines: Any, products: Any, as_of: Any) -> list[Any]:
         parts += _by_category_at_once(lines, products, as_of)
     else:
         parts += _by_category(lines, products, as_of)
-    return [*parts, price_percentiles(_prices(prices, products), as_of)]
+    prices = _prices(prices, products)
+    return [*parts, price_percentiles(prices, as_of, lambda table: kept_if_few(table, shop))]
 
 
 def _number_seen(rows: Any, column: str, as_of: Any, name: str) -> Any:

@@ -6,6 +6,7 @@ room is written once, for rows keyed by ``(customer_id, as_of)``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -118,7 +119,7 @@ def joined(left: Any, right: Any, keys: list[str]) -> Any:
     return left.left_join(right, keys).select(*[left[c] for c in left.columns], *new)
 
 
-def price_percentiles(prices: Any, as_of: Any) -> Any:
+def price_percentiles(prices: Any, as_of: Any, kept: Callable[[Any], Any]) -> Any:
     """Return each customer's mean percentile of the unit prices paid, within their category.
 
     Parameters
@@ -127,6 +128,8 @@ def price_percentiles(prices: Any, as_of: Any) -> Any:
         A row per purchase line: customer_id, ts, category, price (a whole number of units).
     as_of : datetime or ibis Table
         As `read_as_of` returns it.
+    kept : callable
+        Computes a table once, where that pays.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def price_percentiles(prices: Any, as_of: Any) -> Any:
         # Lines are first counted between one date and the next, for the market's prices must be
         # known at every date: joined line by line they would be many times the events.
         dates = as_of.select("as_of").distinct()
-        lines = until_next(prices, dates)
+        lines = kept(until_next(prices, dates).drop("ts"))
         between = lines.group_by("category", "price", "until").aggregate(lines=lines.count())
         market = between.join(dates, between.until <= dates.as_of)
         market = market.group_by("as_of", "category", "price").aggregate(lines=market.lines.sum())

@@ -48,8 +48,6 @@ class WeeklySales(Result):
         Share of the last week's customers who had ordered before it, with Wilson's interval.
     currency : str
         Of the amounts.
-    since : date
-        First local day of the data.
     assumed_rate : float or None
         The margin rate, where it is assumed.
     events : tuple of (name, first day, last day)
@@ -60,7 +58,6 @@ class WeeklySales(Result):
     basket: Estimate
     repeat_rate: Estimate
     currency: str
-    since: date
     assumed_rate: float | None = None
     events: tuple[tuple[str, date, date], ...] = ()
 
@@ -114,7 +111,7 @@ class WeeklySales(Result):
         shown = self.weeks[self.weeks["ago"] < QUARTER]
         return {
             "case": "none" if self.weeks.empty else "sold" if sells else "nothing",
-            **{"sells": sells, "young": sells and math.isnan(self.at("sales", YEAR))},
+            "sells": sells,
             **{"sold": self.at("sales"), "ordered": self.at("orders"), "who": self.at("customers")},
             "compared": lambda: self._changes("sales"),
             "calendar": [each for each in events if each["events"]],
@@ -226,7 +223,7 @@ class WeeklySales(Result):
 
 def _compared(when: str, share: float) -> dict[str, Any]:
     side = "same" if abs(share) < 0.005 else "more" if share > 0 else "less"
-    return {"when": when, "share": share, "size": abs(share), "side": side}
+    return {"when": when, "share": share, "side": side}
 
 
 def weekly_sales(shop: Shop, as_of: datetime, weeks: int = 2 * YEAR + 1) -> WeeklySales:
@@ -298,7 +295,7 @@ def weekly_sales(shop: Shop, as_of: datetime, weeks: int = 2 * YEAR + 1) -> Week
     ends = wilson(repeat, n) if n else (np.nan, np.nan)
     rate = Estimate(repeat / n if n else np.nan, float(ends[0]), float(ends[1]), n)
     currency, events = shop.settings.currency, _events(shop, today)
-    return WeeklySales(table, _basket(rows), rate, currency, since, assumed, events)
+    return WeeklySales(table, _basket(rows), rate, currency, assumed, events)
 
 
 def _with_margin(shop: Shop, lines: Any) -> tuple[Any, float | None]:

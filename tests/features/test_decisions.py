@@ -58,7 +58,6 @@ def test_outcomes_are_those_by_hand_and_covariates_features_as_of_the_decision(s
 
 
 def test_rounds_overlap_and_are_stacked_by_kind():
-    """Arms by kind, horizons that are over, and which promotion it was, by what chance."""
     shop = load_shop(
         "simulated", customers=200, weeks=14, variant="weekly", exploration=1.0, threads=2
     )
@@ -137,6 +136,24 @@ def test_arms_of_ones_choice_are_renormalised(simulated, trial):
     assert one.frame["decision_id"].tolist() == same.frame["decision_id"].tolist()
     np.testing.assert_allclose(one.propensity, same.propensity)
     np.testing.assert_allclose(one.y(), same.y("sales"))
+
+
+def test_rounds_added_one_by_one_are_those_made_at_once():
+    shop = load_shop("simulated", customers=150, weeks=15, variant="weekly")
+    moments = sorted(shop.decisions.ts.execute().unique())
+    whole = decisions_experiment(shop, by="kind", early=True)
+    weeks = sorted(whole.frame["ts"].unique())
+    assert len(weeks) > 3
+    as_of = pd.Timestamp(moments[0]) + pd.Timedelta(weeks=8)
+    kept = decisions_experiment(shop, by="kind", early=True, as_of=as_of)
+    grown = decisions_experiment(shop, by="kind", early=True, kept=kept)
+    assert kept.n < grown.n == whole.n
+    pd.testing.assert_frame_equal(grown.frame[list(whole.frame)], whole.frame)
+    np.testing.assert_array_equal(grown.propensity, whole.propensity)
+    assert grown.arms == whole.arms and grown.covariates == whole.covariates
+    assert decisions_experiment(shop, by="kind", early=True, kept=grown) is grown
+    otherwise = {"by": "kind", "early": True, "outcomes": ["sales"], "kept": kept}
+    refused("kept has other outcomes", decisions_experiment, shop, **otherwise)
 
 
 # A shop small enough to be reckoned in the head. -------------------------------------------------

@@ -9,7 +9,8 @@ from pandas.testing import assert_frame_equal
 
 from promolab.compare.cross_validation import pair_features
 from promolab.errors import InputError
-from promolab.features import build_candidates, build_features, build_pairs
+from promolab.features import build_candidates, build_features, build_pairs, response_features
+from promolab.features.customers import RESPONSE_FEATURES
 from promolab.features.pairs import LABELS
 from promolab.glossary import GLOSSARY
 from tests.draws import draws
@@ -254,6 +255,17 @@ def test_pairs_need_no_products_or_types_and_what_is_missing_is_said(frames, to_
     spoilt("response models need the table 'responses'", build_pairs, to_shop(few), NOW)
     with pytest.raises(InputError, match="one moment"):
         build_pairs(small_shop, pd.DataFrame({"customer_id": ["C01"], "as_of": [NOW]}))
+
+
+def test_the_few_of_a_response_model_are_features_of_pairs_and_candidates_alike(pairs, small_shop):
+    chosen = response_features(pairs)
+    assert set(RESPONSE_FEATURES) <= set(chosen) <= set(pair_features(pairs))
+    assert set(chosen) <= set(build_candidates(small_shop, NOW, ["P6"]).columns)
+    # The small shop has two kinds of promotions, and discounts that differ.
+    assert chosen[len(RESPONSE_FEATURES) :] == ["promotion_kind", "promotion_discount_rate"]
+    alike = pairs.assign(promotion_kind="coupon", promotion_discount_rate=0.1)
+    assert response_features(alike) == list(RESPONSE_FEATURES)
+    assert response_features(pairs.drop(columns="answers")) is None
 
 
 # The real shop.

@@ -36,7 +36,7 @@ def sales() -> WeeklySales:
     table = pd.DataFrame(days, columns=["first_day", "last_day"]).assign(ago=[0, 1])
     table = table.assign(sales=[110.0, 100.0], orders=[5, 4], customers=[3, 2], repeat_customers=1)
     nothing = Estimate(22.0, 20.0, 24.0, 5)
-    return WeeklySales(table, nothing, nothing, "USD", date(2017, 1, 1))
+    return WeeklySales(table, nothing, nothing, "USD")
 
 
 def promotions() -> pd.DataFrame:

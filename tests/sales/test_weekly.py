@@ -1,4 +1,4 @@
-"""The shop's weeks and cohorts against plain pandas, and what they say of odd shops."""
+"""The shop's days, weeks and cohorts against plain pandas, and what they say of odd shops."""
 
 from datetime import datetime
 
@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from promolab.results import plain
-from promolab.sales import YEAR, monthly_cohorts, weekly_sales
+from promolab.sales import YEAR, data_overview, monthly_cohorts, weekly_sales
+from promolab.sources import load_shop
 from tests.drawn import bars_of
 from tests.made_up import shop_of
 from tests.refused import refused
@@ -151,3 +152,19 @@ def test_thirteen_weeks_with_margin_and_the_calendars_events(events, shop) -> No
     assumed = weekly_sales(shop, NOW.to_pydatetime())
     assert assumed.assumed_rate == 0.25 and "assumed: 25 %" in assumed.block().text
     assert assumed.at("margin", 1) == pytest.approx(0.25 * assumed.at("sales", 1))
+
+
+def test_events_are_counted_by_local_day(small_shop) -> None:
+    shop = load_shop(small_shop)
+    overview, rows = data_overview(shop), shop.events.execute()
+    local = rows["ts"].dt.tz_localize("UTC").dt.tz_convert(shop.zone).dt.date
+    assert overview.days["events"].sum() == len(rows)
+    assert (overview.first.date(), overview.last.date()) == (local.min(), local.max())
+    assert overview.missing == (local.max() - local.min()).days + 1 - local.nunique()
+    assert f"{len(rows):,} events" in overview.summary()
+    ax = overview.plot()
+    # Its legend stands below, where it hides no line, and names the kinds.
+    (legend,) = ax.get_figure(root=True).legends
+    assert ax.get_legend() is None and ax.get_ylim()[0] == 0
+    named = {text.get_text() for text in legend.get_texts()}
+    assert named and "kind" not in named
