@@ -175,7 +175,7 @@ def of_categories(rows: np.ndarray, code: np.ndarray, n: int) -> Columns:
 
 
 CONTACT_ROWS = {"promotion": "last", "ts": "last", "n": "sum"}
-ANSWER_ROWS = {"promotion": "last", "ts": "first"}
+ANSWER_ROWS = {"promotion": "last"}
 """Promotions by their numbers, in the order in which they were first seen."""
 BROWSING_ROWS = {"kind": "last", "ts": "last", "n": "sum"}
 BROWSED = {"view": "views", "click": "clicks", "cart": "carts"}

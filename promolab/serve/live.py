@@ -81,7 +81,7 @@ class LiveFeatures:
         self._ids: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._waiting: defaultdict[int, list[Event]] = defaultdict(list)
         self._last = self._begun - 1
-        self.products, self._categories = products_of(shop)
+        self.products, self.categories = products_of(shop)
         base = load_tables(shop, moment)
         self._customers: dict[Any, int] = {c: place for place, c in enumerate(base.customers)}
         self._tables: dict[str, KeyedRows] = base.tables
@@ -164,16 +164,10 @@ class LiveFeatures:
     def _response(self, code: int, event: Event) -> None:
         if event.kind not in POSITIVE_RESPONSES:
             return
-        ts = event.ts or 0
-        table = self._tables["answers"]
-        number = self._promotion(event)
-        before = table.rows_of(code).get((number,))
-        if before is None or ts < before[1]:
-            if before is not None:
-                del self._answered[bisect_left(self._answered, before[1])]
-            insort(self._answered, ts)
-        table.add(code, (number,), [number, ts])
-        self._tables["answering"].add(code, (), [1, ts])
+        table, number = self._tables["answers"], self._promotion(event)
+        self._answered += (number,) not in table.rows_of(code)
+        table.add(code, (number,), [number])
+        self._tables["answering"].add(code, (), [1, event.ts or 0])
 
     def _promotion(self, event: Event) -> int:
         return self.promotions.setdefault(event.promotion_id, len(self.promotions))
@@ -194,7 +188,7 @@ class LiveFeatures:
         line = self._signed(event, 1 if bought else -1)
         self._tables["orders"].add(code, order, [ts if bought else NEVER, ts, *line])
         if event.product_id is not None and self.products is not None:
-            number, private = self.products.get(event.product_id, (None, False))
+            number, private = self.category_of(event.product_id)
             if number is not None:
                 row = [number, line[0], line[0] if private else 0, int(bought)]
                 self._tables["categories"].add(code, (number,), row)
@@ -327,7 +321,11 @@ class LiveFeatures:
         return found
 
     def _category(self, number: float) -> str | None:
-        return None if np.isinf(number) else self._categories[int(number)]
+        return None if np.isinf(number) else self.categories[int(number)]
+
+    def category_of(self, product_id: Any) -> tuple[int | None, bool]:
+        """Return the number of a product's category, and whether it is the shop's own brand."""
+        return (self.products or {}).get(product_id, (None, False))
 
     def _features(self, rows: Rows, n: int, moment: int) -> dict[str, np.ndarray]:
         found = formulas.of_orders(*rows["orders"], n, moment)
@@ -353,7 +351,7 @@ class LiveFeatures:
     def _rate(self, responses: Any, contacts: Any, moment: int) -> Any:
         """Return the share of contacts that were answered, which starts from the shop's own."""
         made = bisect_left(self._made, moment)
-        shop = min(len(self._answered) / made, 1.0) if made else np.nan
+        shop = min(self._answered / made, 1.0) if made else np.nan
         return np.minimum((responses + PRIOR_CONTACTS * shop) / (contacts + PRIOR_CONTACTS), 1.0)
 
 

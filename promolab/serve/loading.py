@@ -162,8 +162,10 @@ class Loaded:
         Promotion → when it starts, in microseconds.
     promotions : dict
         Promotion → its number.
-    made, answered : list of int
-        When contacts, and first answers to promotions, were made; in order.
+    made : list of int
+        When contacts were made, in order.
+    answered : int
+        Customers and promotions that they answered.
     """
 
     customers: list[Any]
@@ -172,7 +174,7 @@ class Loaded:
     starts: dict[Any, int]
     promotions: dict[Any, int]
     made: list[int]
-    answered: list[int]
+    answered: int
 
 
 def products_of(shop: Shop) -> tuple[Products | None, list[str | None]]:
@@ -224,7 +226,7 @@ def load_tables(shop: Shop, as_of: datetime) -> Loaded:
         starts,
         promotions,
         np.sort(np.repeat(contacts["ts"], contacts["n"])).tolist(),
-        np.sort(frames["answers"]["ts"]).tolist() if "answers" in frames else [],
+        len(frames["answers"]["promotion"]) if "answers" in frames else 0,
     )
 
 
@@ -299,9 +301,9 @@ def _of_answers(shop: Shop, moment: Any) -> dict[str, Arrays]:
     rows = shop.responses.filter(
         (shop.responses.ts < moment) & shop.responses.kind.isin(POSITIVE_RESPONSES)
     )
-    first = rows.group_by("customer_id", "promotion_id").aggregate(ts=rows.ts.min())
+    answered = rows.select("customer_id", "promotion_id").distinct()
     latest = rows.group_by("customer_id").aggregate(answers=rows.count(), last=rows.ts.max())
-    return {"answers": arrays_of(first), "answering": arrays_of(latest)}
+    return {"answers": arrays_of(answered), "answering": arrays_of(latest)}
 
 
 def whole_sum(value: Any, scale: int) -> Any:

@@ -144,7 +144,7 @@ class LivePairs:
         product = self.offers.products.get(event.product_id)
         if product is not None and self._lately:
             self._lines.add(code, (product, ts), [product, ts, amount, int(coupon > 0)])
-        number, _ = (self.live.products or {}).get(event.product_id, (None, False))
+        number, _ = self.live.category_of(event.product_id)
         if number is not None and self._spent:
             self._amounts.add(code, (number, ts), [number, ts, amount])
 
@@ -233,15 +233,16 @@ def _any_of(mine: np.ndarray, group: np.ndarray, n: int) -> np.ndarray:
 
 def offers_of(shop: Shop, live: LiveFeatures) -> Offers:
     """Read a shop's promotions, in the order of their numbers in the live features."""
-    promotions = shop.promotions
-    told = promotion_terms(shop).to_pyarrow()
-    rows = {row["promotion_id"]: row for row in told.to_pylist()}
-    kinds = promotions.select("promotion_id", "kind", "ends_at", *_type_of(promotions))
-    known = {row["promotion_id"]: row for row in kinds.to_pyarrow().to_pylist()}
-    ids = [promotion for promotion in live.promotions if promotion in known]
-    names = [name for name in told.column_names if name != "promotion_id"]
-    kind = np.array([known[i]["kind"] for i in ids], dtype=object)
-    types = np.array([known[i].get("type", known[i]["kind"]) for i in ids], dtype=object)
+    terms = promotion_terms(shop)
+    ends = shop.promotions.select("promotion_id", "ends_at")
+    told = terms.join(ends, "promotion_id").to_pyarrow().to_pylist()
+    rows = {row["promotion_id"]: row for row in told}
+    ids = [promotion for promotion in live.promotions if promotion in rows]
+    names = [name for name in terms.columns if name != "promotion_id"]
+    kind = np.array([rows[i]["promotion_kind"] for i in ids], dtype=object)
+    types = kind
+    if "promotion_type" in names:
+        types = np.array([rows[i]["promotion_type"] for i in ids], dtype=object)
     stated = np.array([t is not None for t in types], dtype=bool)
     products, of_product = _members(shop, ids)
     return Offers(
@@ -249,15 +250,11 @@ def offers_of(shop: Shop, live: LiveFeatures) -> Offers:
         {name: _column([rows[i][name] for i in ids]) for name in names},
         kind[:, None] == kind,
         (types[:, None] == types) & (stated[:, None] & stated),
-        np.array([microseconds(known[i]["ends_at"]) for i in ids], dtype=np.int64),
+        np.array([microseconds(rows[i]["ends_at"]) for i in ids], dtype=np.int64),
         products,
         of_product,
         _categories(live, products, of_product),
     )
-
-
-def _type_of(promotions: Any) -> list[str]:
-    return ["type"] if "type" in promotions.columns else []
 
 
 def _column(values: list[Any]) -> np.ndarray:
@@ -284,13 +281,11 @@ def _members(shop: Shop, ids: list[Any]) -> tuple[dict[Any, int], np.ndarray]:
 
 def _categories(live: LiveFeatures, products: dict[Any, int], of_product: np.ndarray) -> np.ndarray:
     """Return which categories the promotions' products are of."""
-    numbers = [(live.products or {}).get(product, (None, False))[0] for product in products]
-    n = 1 + max((number for number, _ in (live.products or {}).values() if number is not None),
-                default=-1)  # fmt: skip
-    found = np.zeros((n, of_product.shape[1]), dtype=bool)
-    known = [(k, number) for k, number in enumerate(numbers) if number is not None]
-    for k, number in known:
-        found[number] |= of_product[k]
+    found = np.zeros((len(live.categories), of_product.shape[1]), dtype=bool)
+    for product, k in products.items():
+        number, _ = live.category_of(product)
+        if number is not None:
+            found[number] |= of_product[k]
     return found
 
 

@@ -4,8 +4,6 @@ import http.client
 import json
 import shutil
 import signal
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.serve import Valkey
 from promolab import LiveFeatures
 from promolab.campaign.outlook import past_pairs
 from promolab.contract import NONE, Shop
@@ -85,8 +84,6 @@ def reports(released_once, tmp_path) -> Path:
 
 
 class Clock:
-    """A clock that stands until it is moved."""
-
     def __init__(self, now: pd.Timestamp) -> None:
         self.now = now
 
@@ -190,49 +187,20 @@ def answering(
         thread.join(20)
 
 
-class Valkey:
+class Store(Valkey):
     """A server of one's own, whose log lies in a folder."""
-
-    def __init__(self, binary: str, folder: Path) -> None:
-        self.binary, self.folder = binary, folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
-
-    def start(self, fsync: str = "always") -> None:
-        line = [self.binary, "--port", str(self.port), "--dir", str(self.folder), "--save", ""]
-        line += ["--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", fsync]
-        self.process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
-        for _ in range(200):
-            with socket.socket() as asking:
-                if asking.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise AssertionError("the server did not start")
 
     def hang(self, *, go_on: bool = False) -> None:
         """Stop it where it is, connections open; or let it go on."""
         if self.process is not None:
             self.process.send_signal(signal.SIGCONT if go_on else signal.SIGSTOP)
 
-    def kill(self) -> None:
-        """End it as a power cut would: nothing more is written."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
 
 @pytest.fixture
-def valkey(tmp_path_factory) -> Iterator[Valkey]:
-    binary = shutil.which("valkey-server") or shutil.which("redis-server")
-    if binary is None:
+def valkey(tmp_path_factory) -> Iterator[Store]:
+    if not (shutil.which("valkey-server") or shutil.which("redis-server")):
         pytest.skip("neither valkey-server nor redis-server is installed")
-    server = Valkey(binary, tmp_path_factory.mktemp("valkey"))
+    server = Store(tmp_path_factory.mktemp("valkey"))
     server.start()
     yield server
     server.kill()
@@ -245,7 +213,6 @@ def event(customer: object, kind: str, hours: float = 1, **more: object) -> dict
 
 
 def contact(customer: object, promotion: str, hours: float = 2) -> dict[str, object]:
-    """Return a contact made for a promotion."""
     row = event(customer, "", hours, promotion_id=promotion, table="exposures")
     return {name: value for name, value in row.items() if name != "kind"}
 

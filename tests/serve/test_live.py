@@ -64,7 +64,6 @@ def test_what_needs_everybody_stays_and_says_as_of_when(small):
 
 
 def test_rows_without_an_id_are_one_if_they_say_the_same(released_once):
-    """As `promolab.clean` reads them; ids as text or number are the same, and so are times."""
     shop = load_shop(released_once / "reports" / MADE / "shop")
     last = shop.span()[1]
     live = LiveFeatures(shop, last - 6 * WEEK)

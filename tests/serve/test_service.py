@@ -129,6 +129,11 @@ def test_anybody_else_gets_what_the_lists_allow_and_is_held_out_as_the_plan_does
     assert (nobody["action"], nobody["propensity"]) == (NONE, 1.0)
     answer = service.score([5000], None, False)["customers"][0]
     assert answer["new"] and answer["promotions"][0]["why_not"] == ["no_right"]
+    # Who would not have been on the list gets nothing.
+    chance = service.chances(6000, [action.name], service.moment())[action.name]
+    (other,) = newcomers(service, 1, first=6000, least=chance + 0.5)
+    found = decided(service, other)
+    assert (found["action"], found["planned_action"], found["propensity"]) == (NONE, NONE, 1.0)
 
 
 def test_chance_holds_out_whom_the_plan_does(service, reports):
@@ -140,13 +145,6 @@ def test_chance_holds_out_whom_the_plan_does(service, reports):
         drawn = drawn_out(people, action, *given, groups)
         assert [week.holdouts.held(c, action) for c in people.tolist()] == drawn.tolist()
         assert 0 < drawn.mean() < 0.4
-
-
-def test_who_would_not_have_been_on_the_list_gets_nothing(service):
-    action = service.week.actions[service.week.promotions[0]]
-    chance = service.chances(1000, [action.name], service.moment())[action.name]
-    found = decided(service, newcomers(service, 1, least=chance + 0.5)[0])
-    assert (found["action"], found["planned_action"], found["propensity"]) == (NONE, NONE, 1.0)
 
 
 def test_nothing_more_is_spent_than_the_budget_leaves(week, clock):
@@ -167,7 +165,7 @@ def test_nobody_held_out_or_without_consent_is_ever_given_anything(service, repo
     customers = newcomers(service, 60)
     everybody = [*range(150), *customers, *range(9000, 9040)]
     refused, found = {*REFUSED, *UNLISTED, *range(9000, 9040)}, 0
-    for _ in range(1500):
+    for _ in range(600):
         customer = int(rng.choice(everybody))
         if rng.random() < 0.05:
             service.receive([no(service, customer, 2)])
@@ -178,7 +176,7 @@ def test_nobody_held_out_or_without_consent_is_ever_given_anything(service, repo
         found += decision["action"] != NONE
         assert sum(decision["chances"].values()) == pytest.approx(1)
         assert decision["propensity"] == decision["chances"][decision["action"]]
-    assert found > 300
+    assert found > 120
 
 
 def test_a_service_that_begins_anew_knows_what_the_others_know(week, reports, clock):
