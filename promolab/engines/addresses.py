@@ -6,9 +6,10 @@ no message.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
@@ -111,6 +112,17 @@ def sentence(error: BaseException, url: str) -> str:
         bounds = (r"(?<!\w)", r"(?!\w)") if len(value) < 6 else ("", "")
         text = instead.join(re.split(bounds[0] + re.escape(value) + bounds[1], text))
     return re.sub(r'\b(user|role) "[^"]*"', r"the \1", text)
+
+
+def in_a_sentence(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a connection's method say in a sentence what went wrong, by its ``_telling``."""
+
+    @functools.wraps(method)
+    def told(self: Any, *args: Any, **options: Any) -> Any:
+        with self._telling():
+            return method(self, *args, **options)
+
+    return told
 
 
 def _secrets(url: str) -> Iterator[tuple[str, str]]:

@@ -286,21 +286,24 @@ def write_parquet(expression: Any, path: Path) -> None:
         # Ibis would write a path with a quotation mark as Python does.
         backend.raw_sql(f"COPY ({expression.compile()}) TO {quote(path)} (FORMAT parquet)")
         return
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     batches = expression.to_pyarrow_batches(chunk_size=ROWS_AT_ONCE)
-    micro = pa.schema(
-        [
-            field.with_type(pa.timestamp("us", field.type.tz))
-            if pa.types.is_timestamp(field.type)
-            else field
-            for field in batches.schema
-        ]
-    )
+    micro = in_microseconds(batches.schema)
     with pq.ParquetWriter(path, micro) as writer:
         for batch in batches:
             writer.write_batch(batch.cast(micro))
+
+
+def in_microseconds(schema: Any, zone: str | None = None) -> Any:
+    """Return Arrow's types with times in microseconds, of their own zone or of one for all."""
+    import pyarrow as pa
+
+    def typed(field: Any) -> Any:
+        time = pa.types.is_timestamp(field.type)
+        return pa.timestamp("us", zone or field.type.tz) if time else field.type
+
+    return pa.schema([field.with_type(typed(field)) for field in schema])
 
 
 def write_batches(

@@ -6,9 +6,8 @@ Imported only once a PostgreSQL source is opened; it needs psycopg.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import ibis
@@ -21,7 +20,7 @@ from ibis import util
 from ibis.backends.postgres import Backend, NatDumper
 from psycopg.conninfo import conninfo_to_dict
 
-from promolab.engines.addresses import filled, sentence, shown
+from promolab.engines.addresses import filled, in_a_sentence, sentence, shown
 from promolab.engines.postgres_sql import DuckDBCompatible
 from promolab.errors import DataError, StepError
 
@@ -37,17 +36,6 @@ SETTINGS = (
     "SET work_mem = '128MB'",
     "SET client_min_messages = 'error'",
 )
-
-
-def _told(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a method say in a sentence, without a password, what went wrong."""
-
-    @functools.wraps(method)
-    def told(self: Warehouse, *args: Any, **options: Any) -> Any:
-        with self._telling():
-            return method(self, *args, **options)
-
-    return told
 
 
 class Warehouse(Backend):
@@ -106,27 +94,27 @@ class Warehouse(Backend):
             cursor.execute("SET TRANSACTION READ WRITE")
             yield cursor
 
-    @_told
+    @in_a_sentence
     def readable(self) -> list[tuple[str, str, bool]]:
         """Return schema, name, and whether the name alone finds it, of all that may be read."""
         return self.con.execute(_READABLE).fetchall()
 
-    @_told
+    @in_a_sentence
     def execute(self, expr: Any, /, **options: Any) -> Any:
         """Run an expression and return its result in pandas."""
         return super().execute(expr, **options)
 
-    @_told
+    @in_a_sentence
     def raw_sql(self, query: Any, **options: Any) -> Any:
         """Run a query."""
         return super().raw_sql(query, **options)
 
-    @_told
+    @in_a_sentence
     def get_schema(self, name: str, **options: Any) -> Any:
         """Return a table's columns and their types."""
         return super().get_schema(name, **options)
 
-    @_told
+    @in_a_sentence
     def create_table(self, name: str, /, obj: Any = None, **options: Any) -> Any:
         """Create a temporary table and measure it: the planner knows nothing of it otherwise."""
         if not options.get("temp"):

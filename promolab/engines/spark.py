@@ -6,9 +6,8 @@ Imported only once a Spark source is opened; it needs pyspark.
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ibis
@@ -25,8 +24,8 @@ from ibis.formats.pandas import PandasData
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
-from promolab.engines.addresses import sentence, shown
-from promolab.engines.connection import arrow_schema, changing
+from promolab.engines.addresses import in_a_sentence, sentence, shown
+from promolab.engines.connection import arrow_schema, changing, in_microseconds
 from promolab.engines.spark_session import root
 from promolab.engines.spark_sql import DuckDBCompatible
 from promolab.errors import DataError, InputError, StepError
@@ -37,17 +36,6 @@ UTC = ("utc", "etc/utc", "gmt", "etc/gmt", "z", "utc+0", "gmt+0", "+00:00", "etc
 """Names under which a session's clock is UTC, in lower case."""
 
 _READ_AS = {"timestamp_ntz": "timestamp", "decimal(20,0)": "long"}
-
-
-def _told(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a method say in a sentence what went wrong."""
-
-    @functools.wraps(method)
-    def told(self: Cluster, *args: Any, **options: Any) -> Any:
-        with self._telling():
-            return method(self, *args, **options)
-
-    return told
 
 
 class Cluster(Backend):
@@ -99,7 +87,7 @@ class Cluster(Backend):
 
     # --- what is there ---------------------------------------------------------------------------
 
-    @_told
+    @in_a_sentence
     def readable(self) -> dict[str, str]:
         """Return by name what can be read: a table of the database, or parquet in the folder."""
         if self._folder is None:
@@ -114,7 +102,7 @@ class Cluster(Backend):
             name.removesuffix(".parquet"): name for name in names if not name.startswith((".", "_"))
         }
 
-    @_told
+    @in_a_sentence
     def opened(self, place: str) -> Any:
         """Return what `readable` found as an Ibis table; nothing is read yet but its columns."""
         if self._folder is None:
@@ -152,14 +140,14 @@ class Cluster(Backend):
         kinds = self._session.table(table_name).schema
         return sch.schema({field.name: _type(field.dataType) for field in kinds})
 
-    @_told
+    @in_a_sentence
     def use(self, database: str) -> None:
         """Read the tables of this database by their names alone."""
         self._session.catalog.setCurrentDatabase(database)
 
     # --- what is computed ------------------------------------------------------------------------
 
-    @_told
+    @in_a_sentence
     def create_table(self, name: str, /, obj: Any = None, **options: Any) -> Any:
         """Compute a table and keep its partitions; the plan that led to it is forgotten."""
         if not options.get("temp"):
@@ -181,7 +169,8 @@ class Cluster(Backend):
             frame._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
     def _register_in_memory_table(self, op: Any) -> None:
-        rows = _zoned(op.data.to_pyarrow(op.schema))
+        rows = op.data.to_pyarrow(op.schema)
+        rows = rows.cast(in_microseconds(rows.schema, "UTC"))  # else of a zone that Spark states
         with self._telling():
             self._session.createDataFrame(rows).createOrReplaceTempView(op.name)
 
@@ -189,12 +178,12 @@ class Cluster(Backend):
         self._run_pre_execute_hooks(rows)
         return self._session.sql(self.compile(rows, **limits))
 
-    @_told
+    @in_a_sentence
     def raw_sql(self, query: Any, **options: Any) -> Any:
         """Run a query."""
         return super().raw_sql(query, **options)
 
-    @_told
+    @in_a_sentence
     def to_pyarrow(self, expr: Any, /, **options: Any) -> Any:
         """Run an expression and return its result in Arrow, in the types that Ibis states."""
         return expr.__pyarrow_result__(self._arrow(expr, options))
@@ -205,7 +194,7 @@ class Cluster(Backend):
         found = self._frame(table, **limits).toArrow()
         return found.cast(_stated(table.schema()))
 
-    @_told
+    @in_a_sentence
     def execute(self, expr: Any, /, **options: Any) -> Any:
         """Run an expression and return its result in pandas, as DuckDB's is."""
         found = self._arrow(expr, options)
@@ -244,7 +233,7 @@ class Cluster(Backend):
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
-    @_told
+    @in_a_sentence
     def write_batches(self, rows: Any, change: Any, columns: Mapping[str, str], out: str) -> Any:
         """Write what a function makes of rows, on the executors; return what was written."""
         given, returned = _stated(rows.schema()), arrow_schema(columns)
@@ -270,21 +259,6 @@ def _type(kind: Any) -> Any:
         return dt.unknown
 
 
-def _zoned(rows: pa.Table) -> pa.Table:
-    """Return times without a zone as times of UTC: Spark would take their zone from elsewhere."""
-    fields = [
-        field.with_type(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(field.type) else field
-        for field in rows.schema
-    ]
-    return rows.cast(pa.schema(fields))
-
-
 def _stated(schema: Any) -> pa.Schema:
     """Return Arrow's types for those of Ibis; Spark has no times finer than microseconds."""
-    fields = [
-        field.with_type(pa.timestamp("us", field.type.tz))
-        if pa.types.is_timestamp(field.type)
-        else field.with_nullable(True)
-        for field in schema.to_pyarrow()
-    ]
-    return pa.schema(fields)
+    return pa.schema([f.with_nullable(True) for f in in_microseconds(schema.to_pyarrow())])
