@@ -268,16 +268,15 @@ def browsing(
     goods: Goods,
     orders: Orders,
     factors: np.ndarray,
-    weeks: range | None = None,
-    rng: Draws | None = None,
+    weeks: range,
+    rng: Draws,
 ) -> Columns:
     """Draw views, clicks, carts and shares.
 
     Visits lead to views, some of those to a click, some of those to a cart; what is bought was
     viewed, clicked and put into the cart before. Some of what was bought is shared.
     """
-    rng = np.random.default_rng([world.seed, 5, int(customers.number[0])]) if rng is None else rng
-    weeks, number = weeks or range(world.weeks), customers.number
+    number = customers.number
     often = 0.15 + 0.25 * np.sqrt(customers.rate / world.orders_a_week)
     mean = often[:, None] * factors[None, weeks.start : weeks.stop]
     visits = rows(rng, number[:, None], np.array(weeks)).poisson(mean)
@@ -323,8 +322,8 @@ def responses(
     customers: Customers,
     sent: np.ndarray,
     orders: Orders,
+    rng: Draws,
     since: int = 0,
-    rng: Draws | None = None,
     claimed: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Columns:
     """Draw what those assigned did about it: delivered … redeem, purchase, unsubscribe.
@@ -336,7 +335,6 @@ def responses(
     claimed : tuple of ndarray of int, optional
         Customers and promotions whose coupon was claimed before these orders.
     """
-    rng = np.random.default_rng([world.seed, 6, int(customers.number[0])]) if rng is None else rng
     owner, number = np.nonzero(sent != NONE)
     action, number = sent[owner, number], number + since
     rng = rows(rng, customers.number[owner], number)
@@ -408,11 +406,8 @@ def _claims(
     return "claim", who, whose, when, np.full(len(who), np.nan)
 
 
-def reviews(
-    world: World, customers: Customers, orders: Orders, rng: Draws | None = None
-) -> Columns:
+def reviews(customers: Customers, orders: Orders, rng: Draws) -> Columns:
     """Draw reviews of some order lines: a rating from the product's quality, and words."""
-    rng = np.random.default_rng([world.seed, 7, int(customers.number[0])]) if rng is None else rng
     rng = _lines(rng, customers, orders)
     written = np.nonzero(rng.uniform(size=len(orders.line)) < 0.03)[0]
     rng = some(rng, written)

@@ -288,12 +288,12 @@ def drawn(
         customers,
         action[:, newest:],
         orders,
-        newest,
         Keyed(seed, RESPONSES),
+        newest,
         (claimed[:, 0] - customers.number[0], claimed[:, 1]),
     )
     yield "responses", response_columns(world, customers, answers)
-    written = reviews(world, customers, orders, Keyed(seed, REVIEWS))
+    written = reviews(customers, orders, Keyed(seed, REVIEWS))
     yield "reviews", review_columns(world, customers, written, ids)
 
 

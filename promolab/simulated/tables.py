@@ -226,11 +226,14 @@ def chunk_tables(world: World, first: int, last: int) -> Named:
     order_ids = np.arange(len(orders.owner)) + 1 + first // CHUNK * 1_000_000_000
     yield from customer_tables(customers, decisions.eligible)
     yield from _decision_tables(world, customers, decisions)
-    browsed = browsing(world, customers, goods, orders, factors)
+    streams = (np.random.default_rng([world.seed, purpose, first + 1]) for purpose in (5, 6, 7))
+    of_browsing, of_responses, of_reviews = streams
+    browsed = browsing(world, customers, goods, orders, factors, range(world.weeks), of_browsing)
     yield "events", event_columns(customers, orders, browsed, order_ids)
-    answers = responses(world, customers, decisions.action, orders)
+    answers = responses(world, customers, decisions.action, orders, of_responses)
     yield "responses", response_columns(world, customers, answers)
-    yield "reviews", review_columns(world, customers, reviews(world, customers, orders), order_ids)
+    written = reviews(customers, orders, of_reviews)
+    yield "reviews", review_columns(world, customers, written, order_ids)
 
 
 def response_columns(world: World, customers: Customers, found: Columns) -> dict[str, Any]:
@@ -340,6 +343,7 @@ def event_columns(
 
     With ``own``, a customer's times do not hang on how many rows the others have.
     """
+    import pandas as pd
     import pyarrow as pa
 
     lines, seen = len(orders.line), len(browsed["owner"])
@@ -351,7 +355,8 @@ def event_columns(
     )
     sorting = np.lexsort([np.arange(seen + lines), second])
     # Two visits may fall on one second: these microseconds keep their rows apart.
-    turn = _turns_of(browsed["owner"]) if own else np.arange(seen)
+    visitor = pd.Series(browsed["owner"])
+    turn = visitor.groupby(visitor).cumcount().to_numpy() if own else np.arange(seen)
     apart = np.concatenate([turn % 1_000_000, np.zeros(lines, dtype=np.int64)])
     columns: dict[str, Any] = {
         "customer_id": customers.number[owner][sorting],
@@ -371,11 +376,3 @@ def event_columns(
         filled = np.concatenate([empty, values])[sorting]
         columns[name] = pa.array(filled, mask=np.isnan(filled))
     return columns
-
-
-def _turns_of(owner: np.ndarray) -> np.ndarray:
-    """Return each row's turn among the rows of its owner."""
-    order = np.argsort(owner, kind="stable")
-    found = np.empty(len(owner), dtype=np.int64)
-    found[order] = np.arange(len(owner)) - np.searchsorted(owner[order], owner[order])
-    return found

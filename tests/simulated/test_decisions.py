@@ -57,7 +57,6 @@ def test_chances_name_what_was_done_and_frequencies_match_them(log):
 
 
 def test_a_fifth_of_decisions_explore_the_rest_targets_and_exposures_are_those(shop, log):
-    """Every action has at least its share of the exploration, for whoever is not held out."""
     world = shop.truth.world
     decisions, chances = log
     assert World().exploration >= 0.2

@@ -81,7 +81,6 @@ def test_everybody_assigned_the_same(drawn, kind, outcome):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_orders_of_the_window_and_of_each_week_after_it(drawn, kind):
-    """The sum may be right where its weeks are not: the dip is where it should be."""
     customers, _, _, drawn_orders = drawn
     orders = drawn_orders[kind]
     world = World(customers=CHUNK, weeks=11, seed=7)
@@ -99,7 +98,6 @@ def test_orders_of_the_window_and_of_each_week_after_it(drawn, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_in_an_order_and_what_is_taken_off(drawn, kind):
-    """Baskets and discounts of single orders vary less than customers' sums: a sharper look."""
     customers, _, _, drawn_orders = drawn
     orders = drawn_orders[kind]
     world = World(customers=CHUNK, weeks=11, seed=7)

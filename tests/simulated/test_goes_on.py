@@ -64,7 +64,6 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> GoingShop:
 
 
 def test_it_begins_as_the_log_of_such_a_world_and_weeks_keep_those_before(going: GoingShop) -> None:
-    """The tables are those of `load_shop`, cut where the first week to decide begins."""
     shop, log = going.shop(), simulated(customers=400, weeks=13, variant="weekly", seed=3)
     start = pd.Timestamp(going.starts) - pd.Timedelta(hours=8)
     assert going.week == 12 and log.settings.default_week == shop.settings.default_week
@@ -126,7 +125,6 @@ def test_the_same_assignments_bring_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_what_a_customer_does_hangs_on_her_own_assignments_alone(tmp_path: Path) -> None:
-    """Two policies that differ for some customers see the same of all others, to the cent."""
     shops = []
     for place in (0, 1):
         going = GoingShop.begin(SMALL, tmp_path / str(place), load_shop)
@@ -169,7 +167,6 @@ def test_keyed_numbers_are_even_and_apart_and_more_expected_are_never_fewer(tmp_
 
 @pytest.mark.parametrize("variant", ["weekly", "default"])
 def test_margins_drawn_are_as_the_truth_expects(variant: str) -> None:
-    """Orders of the weeks that follow sum to the margin that the course of the truth expects."""
     world = World(customers=12_000, weeks=27 if variant == "weekly" else 26, variant=variant)
     people, goods = people_of(world, 0), draw_goods(world)
     rng = np.random.default_rng(1)
@@ -199,7 +196,6 @@ def test_margins_drawn_are_as_the_truth_expects(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", ["weekly", "default"])
 def test_the_truth_is_that_of_the_log(variant: str) -> None:
-    """The first week to decide has the effects that `Truth` has of its promotions."""
     world = World(customers=1_000, weeks=27 if variant == "weekly" else 26, variant=variant)
     people, past = people_of(world, 0), decide(world, people_of(world, 0)).action
     gain, discount = option_values(world, people, past)
@@ -226,7 +222,6 @@ def expected_margin(given: np.ndarray, weeks: range) -> float:
 
 
 def test_added_profits_of_the_weeks_sum_to_what_all_rounds_add(tmp_path: Path) -> None:
-    """Week by week over nobody in it is, in all, what the weeks' expected margins differ by."""
     going = GoingShop.begin(SMALL, tmp_path / "shop", load_shop)
     for _ in range(3):
         going.decide(*some(going))
@@ -315,7 +310,6 @@ def test_a_column_that_is_missing_is_named(going: GoingShop) -> None:
 
 
 def test_a_shop_in_which_hardly_anything_happens_goes_on_too(tmp_path: Path) -> None:
-    """Tables without a row, or without a value in a column, have the same columns in each week."""
     world = World(customers=12, weeks=11, variant="weekly", orders_a_week=0.02)
     going = GoingShop.begin(world, tmp_path / "shop", load_shop)
     for _ in range(3):
@@ -398,7 +392,6 @@ def test_a_week_not_finished_is_not_there_and_worth_and_spend_of_an_assignment(g
 
 
 def test_chunks_of_customers_change_nothing_but_the_parts(tmp_path, monkeypatch):
-    """What follows is keyed by customer: it does not hang on how many are drawn at once."""
     world = World(customers=400, weeks=13, variant="weekly", seed=3)
     people = people_of(world, 0)
     action = decide(world, people).action

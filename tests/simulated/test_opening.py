@@ -63,7 +63,6 @@ def test_the_command_line_shows_it_and_keywords_go_before_what_the_source_states
 
 
 def test_chunks_follow_one_another(tmp_path, monkeypatch):
-    """Customers of later chunks have ids, orders and truths of their own."""
     for module in ("tables", "truth"):
         monkeypatch.setattr(f"promolab.simulated.{module}.CHUNK", 150)
     shop = simulated(customers=401, weeks=11, seed=77, folder=tmp_path)

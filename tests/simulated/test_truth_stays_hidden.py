@@ -40,7 +40,6 @@ def test_a_cleaned_shop_is_a_plain_one_and_no_table_has_a_column_of_the_truth(sh
 
 
 def test_features_are_the_same_without_it_and_pairs_ask_nothing_of_it(shop, cleaned, monkeypatch):
-    """Features of a shop that has no truth object at all are those of the one that has."""
     monkeypatch.setattr(Truth, "effects", lambda *_: pytest.fail("the truth was asked for"))
     moment = shop.truth.world.starts(10)
     made = [build_features(one, moment).execute() for one in (shop, cleaned)]
@@ -51,7 +50,6 @@ def test_features_are_the_same_without_it_and_pairs_ask_nothing_of_it(shop, clea
 
 
 def test_it_is_written_nowhere(tmp_path):
-    """Neither beside the tables, nor by asking for it, nor where a shop is saved."""
     shop = simulated(customers=300, weeks=11, folder=tmp_path / "shop")
     truth = shop.truth.effects(shop.truth.promotions[0])
     save_shop(clean(shop)[0], tmp_path / "saved")

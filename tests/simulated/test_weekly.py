@@ -138,7 +138,6 @@ def test_how_discounts_combine_by_hand():
 
 
 def test_orders_and_what_is_taken_off_them_are_as_expected(world, drawn):
-    """Order by order, by the kinds that run together: every way in which discounts combine."""
     customers, _, decisions, orders = drawn
     weeks, promotions = range(world.weeks), world.promotions
     factors, action = world.week_factors(), decisions.action
@@ -181,7 +180,6 @@ def test_one_week_alone_is_drawn_as_among_all_and_thresholds_are_met_to_the_cent
 
 
 def test_a_randomised_log_agrees_with_the_truth(world, drawn):
-    """Means by kind and depth over all rounds that are over, clustered by customer."""
     customers, goods, decisions, orders = drawn
     lines = orders.owner[orders.line] * world.weeks + (orders.second // WEEK)[orders.line]
     rate = MARGIN_RATES[goods.category[orders.product]]
