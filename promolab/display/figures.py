@@ -101,8 +101,6 @@ def _figure_of(drawn: Any) -> Figure:
     while isinstance(first, (list, tuple)) or getattr(first, "ndim", 0) > 0:
         first = first[0]
     figure: Any = getattr(first, "figure", None) or first
-    while getattr(figure, "figure", figure) is not figure:  # a subfigure belongs to its figure
-        figure = figure.figure
     if not hasattr(figure, "savefig"):
         raise InputError(f"show() takes Axes or a Figure, not {type(drawn).__name__}")
     return cast("Figure", figure)

@@ -549,8 +549,7 @@ def explained(html: Html, words: Iterable[str]) -> Html:
     html : Html
         The piece.
     words : iterable of str
-        Names of `promolab.glossary.GLOSSARY`. From a set, those explained are taken out: given to
-        the next piece of the page as well, it has each word explained once.
+        Names of `promolab.glossary.GLOSSARY`.
 
     Examples
     --------
@@ -560,13 +559,13 @@ def explained(html: Html, words: Iterable[str]) -> Html:
     >>> found.endswith(">holdout</abbr> of 9</p>")
     True
     """
-    spoken = {name: name if language() == ENGLISH else label(name) for name in words}
-    left = {word.lower(): meaning(name) for name, word in spoken.items()}
+    english = language() == ENGLISH
+    left = {(name if english else label(name)).lower(): meaning(name) for name in words}
     if not left:
         return html
     longest = sorted(left, key=len, reverse=True)
     # Chinese has no blanks between words, and so no ends of words to look for.
-    end = r"\b" if language() == ENGLISH else ""
+    end = r"\b" if english else ""
     pattern = re.compile(f"{end}({'|'.join(map(re.escape, longest))}){end}", re.IGNORECASE)
 
     def marked(match: re.Match[str]) -> str:
@@ -581,6 +580,4 @@ def explained(html: Html, words: Iterable[str]) -> Html:
         if name and name[1] in _LEFT_ALONE:
             inside += -1 if piece.startswith("</") else 1
         pieces.append(piece if name or inside else pattern.sub(marked, piece))
-    if isinstance(words, set):
-        words.intersection_update([name for name in words if spoken[name].lower() in left])
     return Html("".join(pieces))

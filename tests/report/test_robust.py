@@ -4,9 +4,11 @@ import dataclasses
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from promolab.folder import ReportsFolder, write_json
 from promolab.report.running import redaction
 from promolab.report.running.run import run_report
 from promolab.report.running.run_start import InputFiles
+from tests.in_process import without_kernels
 from tests.refused import spoilt
 from tests.report.conftest import load_toy, notebook
 
@@ -336,49 +339,36 @@ def test_plain_words_stay_on_a_page():
 # Two runs.
 
 
-def test_a_second_run_waits_for_the_first_and_says_so(notebooks, shop, tmp_path):
+def test_a_second_run_waits_for_the_first_and_says_so(make, notebooks, shop, tmp_path, capsys):
     code = (
         "import sys, promolab.sources\n"
         "from tests.in_process import without_kernels\n"
         "from tests.report.test_robust import load_with_files\n"
         "promolab.sources.load_shop = load_with_files\n"
         "from promolab.report.running.run import run_report\n"
-        "from promolab.errors import PromolabError\n"
-        "source, out, mood, wait = sys.argv[1:]\n"
-        "try:\n"
-        "    with without_kernels():\n"
-        f"        page = run_report(source, out=out, notebooks={str(notebooks)!r},\n"
-        "            parameters={'mood': mood}, wait=float(wait))\n"
-        "except PromolabError as error:\n"
-        "    sys.exit(f'promolab: {error}')\n"
-        "print(page)\n"
+        "with without_kernels():\n"
+        f"    run_report(sys.argv[1], out=sys.argv[2], notebooks={str(notebooks)!r},\n"
+        "        parameters={'mood': 'slow'}, wait=0)\n"
     )
-    path = os.pathsep.join(p for p in sys.path if p)
-    environment = os.environ | {"PYTHONPATH": path}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     out = tmp_path / "out"
-
-    def start(mood: str, wait: float) -> subprocess.Popen[str]:
-        call = [sys.executable, "-c", code, str(shop), str(out), mood, str(wait)]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(call, env=environment, stdout=pipe, stderr=pipe, text=True)
-
-    first = start("slow", 0)
+    call = [sys.executable, "-c", code, str(shop), str(out)]
+    first = subprocess.Popen(call, env=environment, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
     while not (shop / "begun").exists():
         assert first.poll() is None and time.monotonic() < until
         time.sleep(0.05)
-    impatient, patient = start("calm", 0), start("calm", 600)
-    told = impatient.communicate()
-    waits = patient.stderr.readline()
-    (shop / "go").touch()
-    waited, made = patient.communicate(), first.communicate()
     holder = rf"another run is writing into {out} (process {first.pid}, since 20"
-    assert impatient.returncode == 1 and told[0] == ""
-    assert holder in told[1] and told[1].endswith("week 2017-W44); try again when it is done\n")
-    assert patient.returncode == 0 == first.returncode, waited[1] + made[1]
-    assert holder in waits and waits.endswith("; waiting until it is done\n")
-    assert waited[1] == made[1] == "promolab: 01_report: Report (1 of 1)\n"
-    assert waited[0] == made[0] == f"{out / WEEK / 'index.html'}\n"
+    with without_kernels():
+        with pytest.raises(StepError, match=re.escape(holder)) as impatient:
+            make(out, source=shop, wait=0)
+        assert str(impatient.value).endswith("week 2017-W44); try again when it is done")
+        threading.Timer(1.0, (shop / "go").touch).start()
+        assert make(out, source=shop, wait=600) == out / WEEK / "index.html"
+    line = "promolab: 01_report: Report (1 of 1)\n"
+    waits, waited = capsys.readouterr().err.split("\n", 1)
+    assert holder in waits and waits.endswith("; waiting until it is done")
+    assert first.communicate()[1] == waited == line and first.returncode == 0
     left = sorted(p.name for p in out.iterdir() if p.name.startswith("."))
     assert left == [".key", ".ledger.duckdb.lock", ".lock"]
 

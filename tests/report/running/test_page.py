@@ -118,18 +118,14 @@ def test_equal_notebooks_give_equal_pages_tables_keep_their_html_and_svg_is_embe
     assert render(*cells) == render(*cells)
 
 
-@pytest.mark.parametrize("form", ["axes", "array", "figure", "subfigure"])
+@pytest.mark.parametrize("form", ["axes", "array", "figure"])
 def test_show_takes_whatever_a_plot_returns(form, capsys):
     from matplotlib import pyplot
 
     from promolab.display.figures import show
 
     figure, axes = pyplot.subplots(1, 2)
-    drawn = {"axes": axes[1], "array": axes, "figure": figure}.get(form)
-    if form == "subfigure":
-        figure = pyplot.figure()
-        drawn = figure.subfigures(1, 2)[0]
-    show(drawn, "What it  says")
+    show({"axes": axes[1], "array": axes, "figure": figure}[form], "What it  says")
     assert not pyplot.fignum_exists(figure.number)
 
 
