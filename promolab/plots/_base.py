@@ -193,7 +193,8 @@ def turn_if_crowded(ax: Axes) -> None:
     shown = sum(bool(name.get_text()) for name in names)
     # About 70 % of a figure's width is left for the axes beside row names and a colour bar.
     figure: Any = ax.get_figure(root=True)
-    room = 0.7 * 72 * figure.get_figwidth() / max(shown, 1)
+    part = min(0.7, ax.get_position().width)  # several axes share a figure
+    room = part * 72 * figure.get_figwidth() / max(shown, 1)
     if widest + 6 > room:
         for name in names:
             name.set(rotation=30, ha="right", rotation_mode="anchor")

@@ -26,7 +26,7 @@ def _words(**given: Any) -> Facts:
     return words_of(__name__, "one_page", **given)
 
 
-_ROOM, _TILE_ROOM = 0.9 * 11.7 * 72, 0.195 * 11.7 * 72  # points, of the sheet and of a tile
+_ROOM, _TILE_ROOM = 0.85 * 11.7 * 72, 0.18 * 11.7 * 72  # points, of the sheet and of a tile
 
 
 def one_page(screen: CampaignReport) -> Figure:
