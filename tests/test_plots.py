@@ -46,7 +46,7 @@ def draw_each(names: Sequence[str] = (LONG, "Champions", "At risk")) -> dict[str
         "share of positives found, 95 % intervals clustered by customer · n = 3,927, "
         "564 positive, 12 lists ranked apart"
     )
-    if plots.is_wide("".join(names)):
+    if _fonts.is_wide("".join(names)):
         title = "；".join(["名单最前面的四成客户贡献了大多数核销，远多于同样长度的随机名单"] * 2)
         subtitle = "找到的核销客户占比，按客户聚类的 95% 区间，" * 3 + "n = 3,927"
     x, long = np.linspace(0, 1, 20), names[0]
