@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from promolab.contract.personal_looks import (
     ANY_EMAIL,
@@ -194,22 +194,22 @@ def _look(name: str, table: ir.Table, latest: Callable[[], int]) -> dict[str, st
     ids = {column.name for column in spec if column.type == "id"} if spec else set()
     known = {column.name for column in spec} if spec else set()
     about_customers = _WHO in table.columns
-    kinds = dict(table.schema().items())
-    suspects = {
-        column: (by_name(column) or "") if about_customers and column not in known else ""
-        for column, kind in kinds.items()
-        if (kind.is_string() and (column not in known or column in ids))
-        or (column not in known and (kind.is_json() or kind.is_nested()))
-        or (column not in known and about_customers and (kind.is_numeric() or kind.is_temporal()))
-    }
+    suspects = {}
+    texts = set()
+    for column, kind in table.schema().items():
+        is_text = kind.is_string() or kind.is_json() or kind.is_nested()
+        counts = about_customers and (kind.is_numeric() or kind.is_temporal())
+        ours = column in known
+        if (not ours and (is_text or counts)) or (kind.is_string() and column in ids):
+            word = by_name(column) if about_customers and not ours else None
+            suspects[column] = word or ""
+            texts |= {column} if is_text else set()
     if not suspects:
         return {}
     samples, own_words, one_each = _samples(table, list(suspects), is_customers=name == "customers")
     found = {}
     for column, word in suspects.items():
-        values, is_text = samples[column], not (
-            kinds[column].is_numeric() or kinds[column].is_temporal()
-        )  # fmt: skip
+        values, is_text = samples[column], column in texts
         what = ""
         if is_text or word == PHONES:
             what = by_value(values, word, is_id=column in ids) or ""
@@ -222,8 +222,7 @@ def _look(name: str, table: ir.Table, latest: Callable[[], int]) -> dict[str, st
                 what = ONE_OF_EACH
         if what:
             found[column] = _say("looks_like", what=what)
-    texts = [c for c in suspects if not (kinds[c].is_numeric() or kinds[c].is_temporal())]
-    rest = [column for column in texts if column not in found and column not in ids]
+    rest = [c for c in suspects if c in texts and c not in found and c not in ids]
     for column, rows in _with_email(table, rest).items():
         found[column] = _say("holds", n=rows)
     return {column: found[column] for column in suspects if column in found}
@@ -268,43 +267,29 @@ def _samples(
         if table[column].type().is_floating():  # whole numbers, where some are missing
             seen = [value.removesuffix(".0") for value in seen]
         found[column] = [value for value in seen if value]
-    bonds = {c: _bond(rows, c) for c in columns if c != _WHO and _WHO in chosen}
-    own = {column for column, bond in bonds.items() if bond.own}
-    each = {column for column, bond in bonds.items() if bond.one_of_each(is_customers=is_customers)}
-    return found, own, each
+    bonds = {
+        column: _bond(rows, column, is_customers=is_customers)
+        for column in columns
+        if column != _WHO and _WHO in chosen
+    }
+    own = {column for column, (words, _) in bonds.items() if words}
+    return found, own, {column for column, (_, each) in bonds.items() if each}
 
 
-class _Bond(NamedTuple):
-    """How the values of a column go with customers: rows, values, customers, pairs of both."""
+def _bond(rows: Any, column: str, *, is_customers: bool) -> tuple[bool, bool]:
+    """Tell how values go with customers.
 
-    rows: int
-    values: int
-    people: int
-    pairs: int
-
-    @property
-    def own(self) -> bool:
-        """Whether nearly every row, or nearly every customer, has a value of its own."""
-        if self.values < LEAST_PEOPLE:
-            return False
-        if self.values >= 0.6 * self.rows:
-            return True
-        return self.pairs <= 1.2 * self.people and self.values >= 0.6 * self.people
-
-    def one_of_each(self, *, is_customers: bool) -> bool:
-        """Whether every customer has one value, which no other has, a hundredth apart."""
-        told = is_customers or self.rows >= 2 * self.people  # where each has a row, each row has
-        return told and self.people > 0 and max(
-            self.pairs - self.people, self.people - self.values
-        ) <= 0.01 * self.people  # fmt: skip
-
-
-def _bond(rows: Any, column: str) -> _Bond:
+    First whether nearly every row, or nearly every customer, has a value of its own; then whether
+    every customer has one value, which no other has, a hundredth apart.
+    """
     filled = rows.select([_WHO, column]).drop_null()
-    pairs = filled.group_by([_WHO, column]).aggregate([])
-    return _Bond(
-        filled.num_rows, len(pairs[column].unique()), len(pairs[_WHO].unique()), pairs.num_rows
-    )
+    n, pairs = filled.num_rows, filled.group_by([_WHO, column]).aggregate([])
+    values, people = len(pairs[column].unique()), len(pairs[_WHO].unique())
+    alone = pairs.num_rows <= 1.2 * people and values >= 0.6 * people
+    own = values >= LEAST_PEOPLE and (values >= 0.6 * n or alone)
+    told = is_customers or n >= 2 * people  # where each has a row, each row has
+    odd = max(pairs.num_rows - people, people - values)
+    return own, told and people > 0 and odd <= 0.01 * people
 
 
 FEWEST_SHARING = 10

@@ -188,8 +188,8 @@ def unread_in(folder: Path) -> list[str]:
             )
         elif _is_duckdb(path):
             said.append(
-                f"{path.name} is a DuckDB file, a source by itself; to read it, give that file: "
-                f"{path}."
+                f"{path.name} is a DuckDB file, a source by itself; to read it, give that file in "
+                "place of its folder."
             )
     return said
 
