@@ -84,7 +84,9 @@ def test_a_shop_that_nobody_named_is_called_as_its_folder_or_file(tmp_path, monk
     with duckdb.connect(str(tmp_path / "bakery" / "mill.duckdb")) as con:
         con.execute("CREATE TABLE events AS SELECT * FROM frame")
     toml = tmp_path / "bakery" / "shop.toml"
-    assert load_shop(tmp_path / "bakery").settings.name == "bakery"
+    shop = load_shop(tmp_path / "bakery")
+    assert shop.settings.name == "bakery" and shop.left_out[0].startswith("mill.duckdb is a DuckDB")
+    assert str(tmp_path) not in shop.left_out[0]  # pages show it
     assert load_shop(tmp_path / "bakery", settings=toml).settings.name == "bakery"
     assert load_shop(tmp_path / "bakery" / "mill.duckdb").settings.name == "mill"
     monkeypatch.chdir(tmp_path / "bakery")
