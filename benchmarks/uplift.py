@@ -248,7 +248,7 @@ def _one_draw(rng: np.random.Generator, n: int) -> list[tuple[float, float, Any]
 
     rows, Z, group, chances = _experiment_arrays(rng, n)
     design, maker = Design(None, ()), base_learner("linear")
-    nuisance = fit_nuisance(rows, Z, design, maker, chances, 0)
+    nuisance = fit_nuisance(rows, Z, design, maker, chances)
     figures: list[tuple[float, float, Any]] = []
     for k in range(2):
         scores = nuisance.gamma[:, k]

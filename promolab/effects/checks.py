@@ -478,7 +478,7 @@ def _estimated(experiment: Experiment) -> np.ndarray:
     fold = folds_of(experiment.frame[experiment.customer_id], FOLDS, 0)
     rows = rows_of(experiment, None, fold, FOLDS, 0)
     design = Design.learn(experiment.X, "encoded")
-    return estimate_propensity(rows, design.matrix(experiment.X), 0.01)[0]
+    return estimate_propensity(rows, design.matrix(experiment.X), 0.01)
 
 
 def _arm_sizes(experiment: Experiment, outcome: str | None) -> Check:

@@ -9,7 +9,7 @@ Where the three differ, it is on purpose. Means of arms have Welch's interval, s
 (Satterthwaite), the adjusted difference the normal one of its influence function: it is refused
 below 50 customers in a group, where that would be too narrow. Its chances are not clipped: the
 contacted whom nobody is like are counted (`BEYOND`), and too many of them refuse it; an uplift
-model of several arms raises the lowest and says how many. Balance is counted in standard deviations
+model of several arms raises the lowest. Balance is counted in standard deviations
 of the contacted, whom the difference is about; between an experiment's arms in those of everybody.
 """
 

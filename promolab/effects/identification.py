@@ -100,7 +100,6 @@ NOTABLE = 0.1
 """Difference of arms in standard deviations from which on it is told (Stuart 2010)."""
 ASSUMED = "covariates"
 """The check whose sentence is said although it passed: it names what rests on nobody's word."""
-VERDICTS = ("passed", "warning", "refused", "not possible")
 
 
 class Refused(InputError):  # noqa: N818
@@ -314,18 +313,12 @@ class UpliftChecks(Result):
         """Return the checks with a verdict."""
         return [check for check in self.checks if check.verdict == verdict]
 
-    def answer(self) -> str:
-        """Say whether a difference may be called an effect."""
-        return self._facts.say("answer")
-
     def facts(self) -> dict[str, Any]:
         """Return the checks by verdict, and the largest differences of covariates."""
         assumed = [c for c in self.of("passed") if c.name == ASSUMED]
         found = [*self.of("refused"), *self.of("warning"), *assumed]
         return {
             "right": str(self.identification),
-            "state": "refused" if self.refused else "shown",
-            "answer_line": self.answer,
             "judged": self.to_frame().replace({"verdict": {"not possible": "–"}}),
             "passed": len(self.of("passed")),
             "impossible": [c.name for c in self.of("not possible")],

@@ -73,7 +73,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
     seed : int
         Of the folds and the learners.
     clip : float
-        Lowest estimated chance of an arm; those below are raised to it and counted.
+        Lowest estimated chance of an arm; those below are raised to it.
     trim : "auto", "optimal", float or None
         Rows that averages leave out for lack of overlap: ``"optimal"`` those that would make them
         less certain (Crump et al. 2009), a number those with a chance below it. ``"auto"`` is
@@ -92,7 +92,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         Doubly robust scores of the effects: what metrics and policies take.
     fold_, cluster_ : ndarray of int of shape (n,)
     nuisance_ : Nuisance
-        Expected outcomes, chances, and how many were clipped.
+        Expected outcomes, and chances.
     kept_ : ndarray of bool of shape (n, K − 1)
         Rows that count in averages.
     why_ : str or None
@@ -220,8 +220,8 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             )
         shared = Shared(experiment, outcome, self.folds, self.seed, self.clip)
         with steady(shared.rows.n * shared.X.shape[1]):
-            kept = kept_rows(shared.chances[0], self._trim(experiment))
-            checks = check_experiment(experiment, outcome, propensity=shared.chances[0], kept=kept)
+            kept = kept_rows(shared.chances, self._trim(experiment))
+            checks = check_experiment(experiment, outcome, propensity=shared.chances, kept=kept)
             self.checks_ = checks = checks.with_others(also)
             self.experiment_ = experiment
             try:

@@ -241,8 +241,6 @@ class Nuisance:
         Expected outcome under each arm.
     propensity : ndarray of shape (n, K)
         Chances of the arms, known or estimated.
-    clipped : int
-        Rows of which an estimated chance was raised to the lowest allowed.
     gamma : ndarray of shape (n, K − 1)
         Doubly robust scores of the effects (`promolab.metrics.aipw_scores`); nan where a row could
         not have got the arm or the control.
@@ -255,7 +253,6 @@ class Nuisance:
 
     mu: np.ndarray
     propensity: np.ndarray
-    clipped: int
     gamma: np.ndarray
     control: np.ndarray
     plain: bool = False
@@ -326,12 +323,7 @@ def worth(weight: np.ndarray) -> float:
 
 
 def fit_nuisance(
-    rows: Rows,
-    Z: np.ndarray,
-    design: Design,
-    learner: BaseLearner,
-    chances: np.ndarray,
-    clipped: int,
+    rows: Rows, Z: np.ndarray, design: Design, learner: BaseLearner, chances: np.ndarray
 ) -> Nuisance:
     """Estimate the outcome under every arm, and the scores that come of it.
 
@@ -345,8 +337,6 @@ def fit_nuisance(
     learner : BaseLearner
     chances : ndarray of shape (n, K)
         Chances of the arms.
-    clipped : int
-        How many rows were clipped on the way to them.
     """
     wide = rows.with_blocks(Z)
     mu = np.empty((rows.n, rows.arms))
@@ -361,16 +351,11 @@ def fit_nuisance(
         alone = plain and mine.any()
         mu[:, arm] = rows.y[mine].mean() if alone else cross_fit(rows.fold, wide, fit, mine)
     gamma = aipw_scores(rows.y, rows.codes, chances, mu)
-    control = _control_scores(rows, chances[:, 0], mu[:, 0])
-    return Nuisance(mu, chances, clipped, gamma, control, plain)
+    weight = (rows.codes == 0) / np.where(chances[:, 0] > 0, chances[:, 0], np.nan)
+    return Nuisance(mu, chances, gamma, mu[:, 0] + weight * (rows.y - mu[:, 0]), plain)
 
 
-def _control_scores(rows: Rows, chance: np.ndarray, mu: np.ndarray) -> np.ndarray:
-    weight = (rows.codes == 0) / np.where(chance > 0, chance, np.nan)
-    return np.asarray(mu + weight * (rows.y - mu))
-
-
-def estimate_propensity(rows: Rows, Z: np.ndarray, clip: float) -> tuple[np.ndarray, int]:
+def estimate_propensity(rows: Rows, Z: np.ndarray, clip: float) -> np.ndarray:
     """Estimate the arms' chances by multinomial logistic regression, cross-fitted, and clip them.
 
     Parameters
@@ -383,18 +368,15 @@ def estimate_propensity(rows: Rows, Z: np.ndarray, clip: float) -> tuple[np.ndar
 
     Returns
     -------
-    chances : ndarray of shape (n, K)
-    clipped : int
-        Rows with a chance below ``clip``.
+    ndarray of shape (n, K)
     """
     wide = rows.with_blocks(Z)
     chances = np.empty((rows.n, rows.arms))
     for fold in range(rows.folds):
         there = rows.fold == fold
         chances[there] = _chances(wide[~there], rows.codes[~there], rows.arms, wide[there])
-    low = chances < clip
     chances = np.maximum(chances, clip)
-    return chances / chances.sum(axis=1, keepdims=True), int(low.any(axis=1).sum())
+    return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 
 
 def _chances(Z: np.ndarray, codes: np.ndarray, arms: int, target: np.ndarray) -> np.ndarray:

@@ -310,16 +310,16 @@ class Shared:
         return self._columns[style]
 
     @cached_property
-    def chances(self) -> tuple[np.ndarray, int]:
-        """Chances of the arms, (n, K), and how many were clipped."""
+    def chances(self) -> np.ndarray:
+        """Chances of the arms, (n, K)."""
         if self.experiment.propensity is not None:
-            return self.experiment.propensity, 0
+            return self.experiment.propensity
         return estimate_propensity(self.rows, self.columns("encoded")[1], self.clip)
 
     def nuisance(self, learner: BaseLearner, rows: Rows) -> Nuisance:
         """Return expected outcomes and scores of rows: the experiment's, or of another outcome."""
         design, Z = self.columns(learner.style)
-        return fit_nuisance(rows, Z, design, learner, *self.chances)
+        return fit_nuisance(rows, Z, design, learner, self.chances)
 
     def setting(self, learner: BaseLearner, outcome_learner: BaseLearner) -> Setting:
         """Return all that an effect model learns from."""
