@@ -162,10 +162,6 @@ class Allocation(Result):
         frontier = self.frontier
         return float(np.interp(at, frontier["budget"], frontier["profit"]))
 
-    def next_adds(self, amount: float) -> float:
-        """Return what so much more than was spent would add, in money."""
-        return self.profit_at(self.spend + amount) - self.profit_at(self.spend)
-
     def to_frame(self) -> pd.DataFrame:
         """Return a row per promotion, and one for none: customers, cost and value."""
         code = self.choice.astype(int) + 1
@@ -235,7 +231,7 @@ class Allocation(Result):
         if math.isinf(self.budget):
             return 0.0, 0.0
         more = round_amount(self.budget or float(self.frontier["budget"].iloc[-1]))
-        return more, self.next_adds(more) if more else 0.0
+        return more, self.profit_at(self.spend + more) - self.profit_at(self.spend)
 
 
 def allocate(
