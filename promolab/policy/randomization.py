@@ -140,8 +140,9 @@ class Drawn(Result):
 
     def put_back(self, order: np.ndarray) -> Drawn:
         """Return it with the customers where they stood before they were put in order."""
-        arrays = {"planned": self.planned, "before": self.before, "propensities": self.propensities}
-        return replace(self, **{name: put_back(each, order) for name, each in arrays.items()})
+        planned, before = put_back(self.planned, order), put_back(self.before, order)
+        after = put_back(self.propensities, order)
+        return replace(self, planned=planned, before=before, propensities=after)
 
     def facts(self) -> dict[str, Any]:
         """Return whether a share is drawn, and of how much worth that is."""

@@ -313,7 +313,7 @@ class Shared:
     def chances(self) -> np.ndarray:
         """Chances of the arms, (n, K)."""
         if self.experiment.propensity is not None:
-            return self.experiment.propensity
+            return np.asarray(self.experiment.propensity)
         return estimate_propensity(self.rows, self.columns("encoded")[1], self.clip)
 
     def nuisance(self, learner: BaseLearner, rows: Rows) -> Nuisance:
