@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from promolab.checks import level_of
 from promolab.errors import InputError
 from promolab.features import build_features
 from promolab.folder import RunFolder
@@ -28,6 +27,8 @@ SOME, MUCH = 0.1, 0.25
 """Population stability index from which a column has drifted somewhat, and much: the usual bars
 (Siddiqi 2006, Credit Risk Scorecards)."""
 BINS = 10
+LEVEL = 0.95
+"""Of the intervals, and 1 − it of the tests."""
 HAIR = 0.1
 """Standard deviations: less is no drift, though one value that many share moved by a hair."""
 NONE_, SOME_, MUCH_ = "no", "some", "much"
@@ -82,7 +83,7 @@ class FeatureDrift(Result):
     frame: pd.DataFrame = field(repr=False)
     rows_then: int
     rows_now: int
-    level: float = 0.95
+    level: float = LEVEL
     week: str = ""
     weeks: int = 0
     season: str = ""
@@ -133,7 +134,6 @@ def feature_drift(
     columns: Iterable[str] | None = None,
     *,
     growing: Sequence[str] = GROWING,
-    level: float = 0.95,
     **told: Any,
 ) -> FeatureDrift:
     """Compare the rows of two times column by column.
@@ -151,7 +151,6 @@ def feature_drift(
         Which ones; by default all that both have but ids and times.
     growing : sequence of str
         Totals that grow by themselves: compared, but never called drift.
-    level : float
     **told : object
         Since when: `FeatureDrift.week` or its ``weeks``, and ``season``.
 
@@ -180,20 +179,19 @@ def feature_drift(
     >>> feature_drift(then, now).drifted
     ['orders_84d']
     """
-    level_of(level)
     names = _columns(then, now, columns)
-    rows = [_column_row(then[c], now[c], level) | {"column": c} for c in names]
+    rows = [_column_row(then[c], now[c]) | {"column": c} for c in names]
     frame = pd.DataFrame(rows)
     frame["grows"] = frame["column"].isin(list(growing))
     frame["p_holm"] = holm(frame["p_value"])
-    sure = frame["p_holm"] < 1 - level
+    sure = frame["p_holm"] < 1 - LEVEL
     far = np.select([frame["psi"] >= MUCH, frame["psi"] >= SOME], [MUCH_, SOME_], NONE_)
     hair = (frame["moved"] < HAIR) & ~(frame["psi_lost"] >= SOME)
     frame["drift"] = np.where(sure & ~frame["grows"] & ~hair, far, NONE_)
     frame = frame[list(COLUMNS)].sort_values(
         ["psi", "column"], ascending=[False, True], ignore_index=True
     )
-    return FeatureDrift(frame, len(then), len(now), level, **told)
+    return FeatureDrift(frame, len(then), len(now), **told)
 
 
 def _columns(then: pd.DataFrame, now: pd.DataFrame, columns: Iterable[str] | None) -> list[str]:
@@ -212,7 +210,7 @@ def _columns(then: pd.DataFrame, now: pd.DataFrame, columns: Iterable[str] | Non
     return names
 
 
-def _column_row(then: pd.Series[Any], now: pd.Series[Any], level: float) -> dict[str, Any]:
+def _column_row(then: pd.Series[Any], now: pd.Series[Any]) -> dict[str, Any]:
     """Return the figures of one column."""
     from scipy.special import kolmogorov
     from scipy.stats import ks_2samp
@@ -234,7 +232,7 @@ def _column_row(then: pd.Series[Any], now: pd.Series[Any], level: float) -> dict
             ends = [x[(_QUANTILES * len(x)).astype(np.int64)] for x in (a, b)]
             apart, spread = float(np.abs(ends[0] - ends[1]).mean()), max(a.std(), b.std())
             moved = apart / spread if spread > 0 else math.inf if apart > 0 else 0.0
-    psi, low, high, chance_p = stability_index(_counts(labels), level)
+    psi, low, high, chance_p = stability_index(_counts(labels))
     if not as_numbers:
         shares = [label.value_counts(normalize=True) for label in labels]
         distance, p = float(shares[0].sub(shares[1], fill_value=0.0).abs().sum() / 2), chance_p
@@ -248,7 +246,7 @@ def _column_row(then: pd.Series[Any], now: pd.Series[Any], level: float) -> dict
         "psi_high": high,
         "ks": distance,
         "moved": moved,
-        "psi_lost": stability_index(_counts([s.isna() for s in both]), level)[0],
+        "psi_lost": stability_index(_counts([s.isna() for s in both]))[0],
         "p_value": p,
         "missing_then": missing[0],
         "missing_now": missing[1],
@@ -269,14 +267,13 @@ def _counts(labels: Sequence[Any]) -> np.ndarray:
     return pd.concat(found, axis=1).fillna(0).to_numpy(dtype=np.int64).T
 
 
-def stability_index(counts: np.ndarray, level: float = 0.95) -> tuple[float, float, float, float]:
+def stability_index(counts: np.ndarray) -> tuple[float, float, float, float]:
     """Return the population stability index beyond chance, its interval, and its p value.
 
     Parameters
     ----------
     counts : ndarray of shape (2, bins)
         Rows then and now in each bin.
-    level : float
 
     Returns
     -------
@@ -305,7 +302,7 @@ def stability_index(counts: np.ndarray, level: float = 0.95) -> tuple[float, flo
         ((s**2 * w).sum() - (s * w).sum() ** 2) / size
         for s, w, size in zip(slopes, (p, q), (n, m), strict=True)
     )
-    half = normal_quantile(level) * math.sqrt(variance + 2 * (bins - 1) * per_row**2)
+    half = normal_quantile(LEVEL) * math.sqrt(variance + 2 * (bins - 1) * per_row**2)
     beyond = index - chance
     psi, low, high = (float(max(end, 0.0)) for end in (beyond, beyond - half, beyond + half))
     return psi, low, high, float(chdtrc(bins - 1, index / per_row))
