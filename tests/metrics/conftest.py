@@ -1,14 +1,12 @@
 """Simulated customers whose truth is known."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 PROMOTIONS = 5
 
 
-def simulate(rng: np.random.Generator, customers: int) -> dict[str, np.ndarray]:
+def simulated(rng: np.random.Generator, customers: int) -> dict[str, np.ndarray]:
     """One to five rows per customer; what a customer is like shows in all of them."""
     cluster = np.repeat(np.arange(customers), rng.integers(1, 6, customers))
     n = len(cluster)
@@ -31,9 +29,4 @@ def simulate(rng: np.random.Generator, customers: int) -> dict[str, np.ndarray]:
 @pytest.fixture
 def rows(request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
     """As many customers as the file says, drawn by its own seed."""
-    return simulate(np.random.default_rng(request.module.SEED), request.module.CUSTOMERS)
-
-
-@pytest.fixture(scope="session")
-def simulated() -> Callable[[np.random.Generator, int], dict[str, np.ndarray]]:
-    return simulate
+    return simulated(np.random.default_rng(request.module.SEED), request.module.CUSTOMERS)

@@ -14,6 +14,7 @@ from promolab.metrics import (
     roc,
 )
 from tests.draws import check_cover, draws, ends_of
+from tests.metrics.conftest import simulated
 
 DRAWS, CUSTOMERS = draws(), 250
 NAMES = ["auc", "within", "difference", "capture", "rate", "capture by group", "observed/expected"]
@@ -41,7 +42,7 @@ def collect(drawn: list[dict[str, tuple[float, ...]]]) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def experiments(simulated):
+def experiments():
     """Truth (of customers beyond number), clustered draws, and draws of one row per customer."""
     big = simulated(np.random.default_rng(99), 100_000)
     truth = {name: found[0] for name, found in measures(big, clustered=False).items()}
@@ -82,7 +83,7 @@ def test_clusters_matter_and_few_positives_still_cover(experiments):
     check_cover(ends_of(found), 0.7602499, slack=0.02)
 
 
-def test_bins_cover_their_true_share(simulated):
+def test_bins_cover_their_true_share():
     rng, inside, widths, needed = np.random.default_rng(13), [], [], []
     for _ in range(DRAWS):
         p = rng.beta(1, 6, 600)
@@ -132,7 +133,7 @@ OTHERS = [
 
 
 @pytest.fixture(scope="module")
-def truth_and_draws(simulated):
+def truth_and_draws():
     big = others(simulated(np.random.default_rng(99), 100_000), clustered=False)
     rng = np.random.default_rng(17)
     found = collect([others(simulated(rng, CUSTOMERS)) for _ in range(DRAWS)])

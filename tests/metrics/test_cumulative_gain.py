@@ -9,10 +9,11 @@ import pytest
 from promolab.metrics import lift
 from promolab.metrics._inputs import cut_influences, ranked_rows
 from promolab.stats import wilson
+from tests.metrics.conftest import simulated
 from tests.refused import refused
 
 
-def test_without_ties_it_is_a_cumulative_sum_and_with_them_the_mean_over_their_orders(simulated):
+def test_without_ties_it_is_a_cumulative_sum_and_with_them_the_mean_over_their_orders():
     rows = simulated(np.random.default_rng(1), 100)
     score = rows["score"] + 1e-6 * np.arange(len(rows["y"]))
     n = len(score)
@@ -34,7 +35,7 @@ def test_without_ties_it_is_a_cumulative_sum_and_with_them_the_mean_over_their_o
     np.testing.assert_allclose(again.capture, lift(y, score, depths).capture)
 
 
-def test_groups_are_ranked_apart(simulated):
+def test_groups_are_ranked_apart():
     rows = simulated(np.random.default_rng(2), 150)
     score = rows["score"] + 1e-6 * np.arange(len(rows["y"])) + 50 * rows["group"]
     frame = pd.DataFrame({"y": rows["y"], "score": score, "group": rows["group"]})
@@ -50,7 +51,7 @@ def test_groups_are_ranked_apart(simulated):
     assert result.groups == 5
 
 
-def test_every_depth_can_be_read_named_ones_make_a_table_and_it_draws_what_it_says(simulated):
+def test_every_depth_can_be_read_named_ones_make_a_table_and_it_draws_what_it_says():
     rows = simulated(np.random.default_rng(4), 200)
     result = lift(rows["y"], rows["score"], cluster=rows["cluster"])
     exact = lift(rows["y"], rows["score"], [0.37], cluster=rows["cluster"]).at(0.37)

@@ -1,7 +1,5 @@
 """The AUC, precision and recall against scikit-learn, errors against definitions and resampling."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +13,7 @@ from sklearn.metrics import (
 
 from promolab.metrics import auc_within, compare_auc, precision_recall, roc
 from promolab.stats import wilson
+from tests.metrics.conftest import simulated
 from tests.refused import refused
 
 
@@ -47,12 +46,12 @@ def obuchowski(
 
 
 @pytest.fixture
-def sample(simulated: Callable[..., dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def sample() -> dict[str, np.ndarray]:
     return simulated(np.random.default_rng(3), 120)
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])
-def test_curve_and_area_are_those_of_scikit_learn(simulated, decimals):
+def test_curve_and_area_are_those_of_scikit_learn(decimals):
     rows = simulated(np.random.default_rng(0), 300)
     score = np.round(rows["score"] + 1e-3 * np.arange(len(rows["y"])) / 7, decimals)
     result = roc(rows["y"], score)
@@ -240,7 +239,7 @@ def test_it_is_scikit_learns_definition_whatever_the_order_of_equal_scores(rows)
 
 
 @pytest.mark.parametrize("clustered", [False, True])
-def test_the_influence_function_is_a_derivative(simulated, clustered):
+def test_the_influence_function_is_a_derivative(clustered):
     # Weighting one cluster by 1 + ε moves the estimate by ε × its influence.
     rows = simulated(np.random.default_rng(20), 120)
     y, score = rows["y"], rows["score"]

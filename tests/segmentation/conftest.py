@@ -1,7 +1,5 @@
 """A seeded frame of customer features: skewed, with nulls, with groups that differ."""
 
-from collections.abc import Callable
-
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -12,13 +10,8 @@ from promolab.segmentation.response_rates import SegmentResponse, segment_respon
 matplotlib.use("Agg")
 
 
-@pytest.fixture(scope="session")
-def answered() -> Callable[[pd.DataFrame, np.ndarray], SegmentResponse]:
-    """Return a function that makes the response of segments from counts by customer."""
-    return _answered
-
-
-def _answered(frame: pd.DataFrame, segment: np.ndarray) -> SegmentResponse:
+def answered(frame: pd.DataFrame, segment: np.ndarray) -> SegmentResponse:
+    """Return the response of segments of counts by customer."""
     contacts = frame["contacts"].to_numpy()
     row = np.repeat(np.arange(len(frame)), contacts)
     turn = np.arange(len(row)) - np.repeat(np.cumsum(contacts) - contacts, contacts)
@@ -89,8 +82,3 @@ def features() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def planted() -> tuple[pd.DataFrame, np.ndarray]:
     return make_planted()
-
-
-@pytest.fixture
-def maker() -> Callable[..., pd.DataFrame]:
-    return make_features

@@ -9,6 +9,7 @@ from promolab.results import words_of
 from promolab.segmentation import Segmenter, advice_words
 from promolab.segmentation.advice import _FIGURE_OF, RULES, segment_advice
 from tests.refused import refused
+from tests.segmentation.conftest import answered
 
 
 def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:
@@ -58,7 +59,7 @@ def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:
         ({}, "Nothing sets them apart", ""),
     ],
 )
-def test_the_figures_decide(answered, figures, line, because) -> None:
+def test_the_figures_decide(figures, line, because) -> None:
     frame, segment = shop(**figures)
     response = answered(frame, segment)
     row = segment_advice(frame, segment, response=response).frame.set_index("segment").loc["b"]

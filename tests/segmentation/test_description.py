@@ -5,6 +5,7 @@ import pytest
 from promolab.profiles import AXES, build_profiles
 from promolab.segmentation import describe_segments
 from tests.refused import refused
+from tests.segmentation.conftest import answered
 
 
 @pytest.fixture(scope="module")
@@ -12,11 +13,13 @@ def segment(features: pd.DataFrame) -> np.ndarray:
     return np.where(features["orders"] > 8, "Many", np.where(features["orders"] > 3, "Some", "Few"))
 
 
-def test_figures_are_those_of_pandas_and_segment_response_and_drawn(features, segment, answered):
+def test_figures_are_those_of_pandas_and_segment_response_and_drawn(features, segment):
     response = answered(features, segment)
-    table = describe_segments(features, segment, response=response).frame.set_index("segment")
+    profile = describe_segments(features, segment, response=response)
+    table = profile.frame.set_index("segment")
     by = features.groupby(segment)
     assert table["customers"].to_dict() == by.size().to_dict()
+    assert table["customers"].is_monotonic_decreasing
     turned = pd.Series(segment, features.index).sample(frac=1, random_state=1)
     assert describe_segments(features, turned, response=response).frame.equals(table.reset_index())
     share = (by["amount"].sum() / features["amount"].sum()).loc[table.index]
@@ -34,16 +37,13 @@ def test_figures_are_those_of_pandas_and_segment_response_and_drawn(features, se
     # A customer's own count of contacts and responses knows neither the segment at the start nor
     # whether a promotion is over.
     assert describe_segments(features, segment).frame["response_rate"].isna().all()
-    found = answered(features, segment)
-    table = describe_segments(features, segment, response=found).frame.set_index("segment")
-    told = found.segments.set_index("segment").loc[table.index]
+    told = response.segments.set_index("segment").loc[table.index]
     assert table["response_rate"].tolist() == told["rate"].tolist()
     assert table["response_rate_low"].tolist() == told["rate_low"].tolist()
     assert table["contacts"].tolist() == told["contacts"].tolist()
     without = features[segment != "Few"]
     part = describe_segments(without, segment[segment != "Few"], absent={"No history": 3})
     assert part.frame["contacts"].eq(0).all()
-    profile = describe_segments(features, segment, response=answered(features, segment))
     heat = profile.plot()
     shown = {t.get_text() for t in heat.texts}
     expected = profile.frame[list(AXES)].to_numpy().ravel()
@@ -66,7 +66,7 @@ def test_share_of_sales_interval_is_that_of_the_bootstrap() -> None:
     assert row["share_sales_high"] == pytest.approx(high, abs=0.1 * width)
 
 
-def test_the_top_segment_is_named_and_without_sales_the_rest_stands(features, answered) -> None:
+def test_the_top_segment_is_named_and_without_sales_the_rest_stands(features) -> None:
     some = features.sort_values("customer_id", ignore_index=True).assign(contacts=1)
     segment = np.where(some.index % 2 == 0, "Deal fans", "Others")
     some["responses"] = (segment == "Deal fans") * (some.index % 4 == 0)

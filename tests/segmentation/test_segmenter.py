@@ -7,6 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 from promolab.segmentation import Segmenter
 from promolab.segmentation.segmenter import METHODS
 from tests.refused import refused
+from tests.segmentation.conftest import make_features
 
 Planted = tuple[pd.DataFrame, np.ndarray]
 
@@ -59,14 +60,14 @@ def test_an_ibis_table_gives_the_same_segments_the_largest_first(planted, fitted
     assert len(set(segmenter.names_)) == 5
 
 
-def test_refitting_starts_afresh_and_nulls_everywhere_are_survived(planted, features, maker):
+def test_refitting_starts_afresh_and_nulls_everywhere_are_survived(planted, features):
     segmenter = Segmenter(k=3, bootstraps=5).fit(planted[0])
     old = segmenter.stability()
     segmenter.fit(features)
     assert segmenter.stability().value != old.value
     assert segmenter.choice_.to_frame()["k"].tolist() == [3]
     assert set(segmenter.labels_) == set(segmenter.names_)
-    frame = maker(200, seed=5)
+    frame = make_features(200, seed=5)
     for column in ("category_entropy", "amount_84d", "coupon_order_share"):
         frame.loc[frame.sample(frac=0.4, random_state=1).index, column] = np.nan
     frame["private_label_share"] = None
