@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from promolab.campaign.plan import restored, same_channel
@@ -176,54 +177,42 @@ def reconcile_sent(
     >>> done.table["outcome"].tolist(), done.duplicates
     (['as planned', 'missing', 'held out', 'unknown customer'], 1)
     """
-    known = _by_text(customers, planned["customer_id"])
-    planned = pd.DataFrame(
-        {name: planned[name].astype("str") for name in planned if name in _TEXTS}
-    ).reset_index(drop=True)
+    known, keys = _by_text(customers, planned["customer_id"]), ["as_sent", "promotion_id"]
+    told = {name: planned[name].astype("str") for name in planned if name in _TEXTS}
+    plan = pd.DataFrame(told).rename(columns={"customer_id": "as_sent", "channel": "planned"})
     files = _without_apostrophes(sent, set(known.index), set(map(str, promotions)))
-    with_channel = "channel" in planned and "channel" in files
-    keys = ["as_sent", "promotion_id"]
-    if "channel" not in files:
-        files["channel"] = ""
+    with_channel = "planned" in plan and "channel" in files
+    files = files.reindex(columns=[*keys, "channel"], fill_value="")
     found = files.groupby([*keys, "channel"]).size().rename("rows").reset_index()
-    told = planned.rename(columns={"customer_id": "as_sent", "channel": "planned_channel"})
-    table = found.merge(told, on=keys, how="outer", indicator=True)
-    both, here = table["_merge"] == "both", table["_merge"] != "right_only"
-    to_contact = table["holdout"] == "none"
-    outcome = pd.Series("as planned", index=table.index, dtype="str")
-    if with_channel:
-        wrong = table["channel"].map(_folded) != table["planned_channel"].map(_folded)
-        outcome = outcome.mask(both & wrong & (table["channel"] != ""), "other channel")
-    outcome = outcome.mask(both & ~to_contact, "held out")
-    outcome = outcome.mask(here & ~both, "not planned")
-    of_plan = table["promotion_id"].isin(set(planned["promotion_id"]))
-    outcome = outcome.mask(here & ~of_plan, "another week's promotion")
-    of_shop = table["promotion_id"].isin({*map(str, promotions), *planned["promotion_id"]})
-    outcome = outcome.mask(here & ~of_shop, "unknown promotion")
-    outcome = outcome.mask(here & ~table["as_sent"].isin(known.index), "unknown customer")
-    outcome = outcome.mask(~here, "missing")
-    table = table.assign(outcome=outcome)[here | to_contact]
-    return Reconciliation(_tidy(table, known, outcome), len(sent))
-
-
-_TEXTS = ("customer_id", "promotion_id", "channel", "holdout")
-
-
-def _tidy(table: pd.DataFrame, known: pd.Series[Any], outcome: pd.Series[Any]) -> pd.DataFrame:
-    channel = table["channel"].where(table["channel"].notna(), table.get("planned_channel", ""))
+    table = found.merge(plan.assign(planned=plan.get("planned", "")), "outer", keys, indicator=True)
+    both, to_contact = table["_merge"] == "both", table["holdout"] == "none"
+    elsewhere = table["channel"].map(_folded) != table["planned"].map(_folded)
+    of_shop = {*map(str, promotions), *plan["promotion_id"]}
+    wrong = {
+        "missing": table["_merge"] == "right_only",
+        "unknown customer": ~table["as_sent"].isin(known.index),
+        "unknown promotion": ~table["promotion_id"].isin(of_shop),
+        "another week's promotion": ~table["promotion_id"].isin(plan["promotion_id"]),
+        "not planned": ~both,
+        "held out": ~to_contact,
+        "other channel": with_channel & elsewhere & (table["channel"] != ""),
+    }
     tidy = pd.DataFrame(
         {
             "customer_id": table["as_sent"].map(known),
             "as_sent": table["as_sent"],
             "promotion_id": table["promotion_id"],
-            "channel": channel.fillna("").astype("str"),
+            "channel": table["channel"].fillna(table["planned"]).fillna("").astype("str"),
             "rows": table["rows"].fillna(0).astype("int64"),
-            "outcome": outcome[table.index],
+            "outcome": pd.Series(np.select([*wrong.values()], [*wrong], "as planned"), dtype="str"),
         }
-    )
+    )[~wrong["missing"] | to_contact]
     if known.dtype.kind in "iu":
         tidy["customer_id"] = tidy["customer_id"].astype("Int64")
-    return tidy.sort_values(["as_sent", "promotion_id", "channel"], ignore_index=True)
+    return Reconciliation(tidy.sort_values([*keys, "channel"], ignore_index=True), len(sent))
+
+
+_TEXTS = ("customer_id", "promotion_id", "channel", "holdout")
 
 
 def _by_text(customers: Any, planned: pd.Series[Any]) -> pd.Series[Any]:
