@@ -327,7 +327,8 @@ def heading(name: str, currency: str = "") -> str:
 
 def _usual_formats(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, Any]:
     """Return what writes figures, by their units in the glossary and with their intervals."""
-    held, formats = [str(column) for column in frame], {}
+    held = [str(column) for column in frame]
+    formats: dict[str, Any] = {}
     for c in names:
         term = GLOSSARY.get(c)
         write = _writer(frame[c], term.unit if term else "", term.decimals if term else None)

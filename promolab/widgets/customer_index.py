@@ -128,8 +128,10 @@ def read_index(run: RunFolder, progress: Progress) -> CustomerIndex:
     )  # fmt: skip
 
 
-_TABLES = ("segments", "life_stages", "scores", "steps", "planned")
-_TABLES += ("decisions", "decision_propensities", "allocation")
+_TABLES = (
+    *("segments", "life_stages", "scores", "steps", "planned"),
+    *("decisions", "decision_propensities", "allocation"),
+)
 
 
 def promotion_names(shop: Shop) -> dict[str, str]:

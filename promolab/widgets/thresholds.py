@@ -154,9 +154,12 @@ def rank(
     gain = pd.DataFrame({name: getattr(found, name) for name in _GAIN})
     nobody = gain.head(1).assign(capture=0.0, capture_low=0.0, capture_high=0.0)
     gain = pd.concat([nobody, gain]).assign(depth=np.append(0.0, found.depths))
-    lines = (Line(*thin(*xy)) for xy in ((curve.fpr, curve.tpr), (clean.recall, clean.precision)))
-    cut = cuts.score, cuts.found, cuts.ends
-    return Ranking(*cut, *lines, gain, curve.estimate, clean.estimate, currency)
+    fpr, tpr = thin(curve.fpr, curve.tpr)
+    recall, precision = thin(clean.recall, clean.precision)
+    return Ranking(
+        cuts.score, cuts.found, cuts.ends, Line(fpr, tpr), Line(recall, precision), gain,
+        curve.estimate, clean.estimate, currency,
+    )  # fmt: skip
 
 
 def threshold(
