@@ -125,7 +125,9 @@ def assembled(
         raise DataError(_no_events(where, list(tables)))
     seen = None
     if "customers" not in tables:
-        seen = _first_seen(tables["events"])
+        # Everybody whom events name, and when they were first seen.
+        known = tables["events"].filter(tables["events"].customer_id.notnull())
+        seen = known.group_by("customer_id").aggregate(ts=known.ts.min())
         tables["customers"] = seen.select("customer_id")
     shop = Shop({n: tables[n] for n in TABLES if n in tables}, settings, seen=seen)
     return dataclasses.replace(shop, left_out=tuple(dict.fromkeys(notes)), gaps=tuple(gaps))
@@ -181,12 +183,6 @@ def _union(name: str, tables: Sequence[Any]) -> Any:
         for table in tables
     ]
     return ibis.union(*aligned)
-
-
-def _first_seen(events: Any) -> Any:
-    """Return everybody whom events name, and when they were first seen."""
-    known = events.filter(events.customer_id.notnull())
-    return known.group_by("customer_id").aggregate(ts=known.ts.min())
 
 
 _MOST = 5

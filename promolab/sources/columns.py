@@ -101,8 +101,8 @@ def which_columns(part: Part, columns: Sequence[str], theirs: str) -> dict[str, 
         if column.required and column.name not in found:
             raise DataError(
                 f"{part.table} lacks the required column {column.name!r}; "
-                f"{nearest(column.name, columns)}"
-                + _unnamed(theirs, columns, column.name, part.table)
+                f"{nearest(column.name, columns)}; if {theirs} calls it otherwise, shop.toml says "
+                f'so: [{part.table}] {column.name} = "…"'
             )
     return found
 
@@ -116,12 +116,6 @@ def _spelt(part: Part, key: str, columns: Sequence[str], theirs: str) -> str:
     raise DataError(
         f"{part.where} {key}: {theirs} has no column {said!r}; {nearest(said, list(columns))}"
     )
-
-
-def _unnamed(theirs: str, columns: list[str], name: str, table: str) -> str:
-    if theirs == "the table" or not columns:
-        return ""
-    return f'; if {theirs} calls it otherwise, shop.toml says so: [{table}] {name} = "…"'
 
 
 def _named(how: Value, by_lower: Mapping[str, str]) -> Value:

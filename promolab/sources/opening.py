@@ -35,32 +35,6 @@ def _settings_in(folder: Path, name: str) -> Settings:
     return read_settings(toml, name) if toml.exists() else Settings(name=name)
 
 
-def open_file(path: Path, settings: Settings | None = None, threads: int | None = None) -> Shop:
-    """Open a DuckDB file that holds a shop's tables.
-
-    Parameters
-    ----------
-    path : Path
-        The file; a ``shop.toml`` beside it is read as its settings.
-    settings : Settings, optional
-        Settings in place of that ``shop.toml``.
-    threads : int, optional
-        Threads of the engine.
-
-    Returns
-    -------
-    Shop
-
-    Raises
-    ------
-    DataError
-        If the file is no DuckDB database of a version that can be read, or lacks what is required.
-    """
-    settings = settings or _settings_in(path.parent, path.stem)
-    shop = open_database(f"duckdb://{path.absolute()}", settings, threads)
-    return dataclasses.replace(shop, files=(path,))
-
-
 def open_database(url: str, settings: Settings | None = None, threads: int | None = None) -> Shop:
     """Open a warehouse by its address; its tables stay where they are.
 
@@ -363,7 +337,9 @@ def load_shop(
         )
     if path.name.lower().endswith(".zip"):
         kind_of(path)  # says what to do with it
-    return open_file(path, stated, threads)
+    beside = stated or _settings_in(path.parent, path.stem)
+    shop = open_database(f"duckdb://{path.absolute()}", beside, threads)
+    return dataclasses.replace(shop, files=(path,))
 
 
 def _name_of(source: str) -> str:

@@ -282,6 +282,8 @@ def to_time(
     DataError
         If it is neither times nor text and no format says what the numbers mean.
     """
+    import ibis
+
     kind = value.type()
     if kind.is_timestamp() or kind.is_date():
         if kind.is_timestamp() and kind.timezone is not None:
@@ -297,7 +299,8 @@ def to_time(
     text = value.strip()
     given = ~is_empty(value)
     if how.format is not None:
-        parsed = _with_format(text, given, how.format, engine)
+        written = ibis.ifelse(given, text, ibis.null("string"))
+        parsed = time_or_null(written, how.format, engine)
         zoned = "%z" in how.format
         made = parsed if zoned else _to_utc(parsed, how, settings)
         return made, [
@@ -374,12 +377,6 @@ def _from_number(
     milliseconds = (number.cast("float64") * scale).round().cast("int64")
     start = ibis.literal(datetime(1970, 1, 1)).cast("timestamp")
     return start + milliseconds.as_interval("ms"), problems
-
-
-def _with_format(text: Any, given: Any, form: str, engine: str) -> Any:
-    import ibis
-
-    return time_or_null(ibis.ifelse(given, text, ibis.null("string")), form, engine)
 
 
 def _cast(text: Any, fits: Any, kind: str, engine: str) -> Any:

@@ -382,6 +382,7 @@ def read_files(con: Any, table: str, paths: Sequence[Path], **written: Any) -> R
         If reading Excel files needs an extra that is not installed.
     """
     import ibis
+    import pyarrow.parquet as pq
 
     paths = list(paths)
     if not paths:
@@ -406,7 +407,7 @@ def read_files(con: Any, table: str, paths: Sequence[Path], **written: Any) -> R
             read = [path for path, _ in done]
             columns = one_spelling(paths, [names for _, names in done])
         if len(paths) > 1 and kind != "csv":
-            rows = [_rows(path) for path in read]
+            rows = [int(pq.read_metadata(path).num_rows) for path in read]
     except OSError as error:
         _explain(table, error)
     for path, state in zip(paths, before, strict=True):
@@ -428,12 +429,6 @@ def _of_no_type(paths: Sequence[Path]) -> list[str]:
     fields = [field for path in paths for field in pq.read_schema(path)]
     typed = {field.name.lower() for field in fields if _kind(field.type) != "nothing"}
     return list(dict.fromkeys(f.name for f in fields if f.name.lower() not in typed))
-
-
-def _rows(path: Path) -> int:
-    import pyarrow.parquet as pq
-
-    return int(pq.read_metadata(path).num_rows)
 
 
 def _explain(table: str, error: OSError) -> NoReturn:
