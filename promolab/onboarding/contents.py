@@ -365,7 +365,10 @@ def time_in(theirs: Theirs, look: Look, clock: Look | None = None) -> Written:
     clock : Look, optional
         The column of the time of day, where that is another one.
     """
-    candidates = _with_clock(times_of(look), clock)
+    candidates = times_of(look)
+    if clock is not None:
+        form = clock_of(clock)
+        candidates = tuple(TimeLook(f"{c.format} {form}" if c.format else None) for c in candidates)
     if look.type.is_temporal():
         return Written(candidates[0], say("as_it_lies", type=str(look.type)))
     bad = dict.fromkeys(candidates, 0)
@@ -376,13 +379,6 @@ def time_in(theirs: Theirs, look: Look, clock: Look | None = None) -> Written:
     as_well = [other.format for other in others if bad[other] == bad[best]]
     check = say("fits_as_well", form=as_well[0]) if as_well else ""
     return Written(best, say("all_sampled", n=look.filled), check)
-
-
-def _with_clock(candidates: Sequence[TimeLook], clock: Look | None) -> list[TimeLook]:
-    if clock is None:
-        return list(candidates)
-    form = clock_of(clock)
-    return [TimeLook(f"{c.format} {form}" if c.format else None) for c in candidates]
 
 
 def _unreadable(

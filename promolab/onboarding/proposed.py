@@ -171,7 +171,19 @@ def propose(source: str | Path) -> Proposal:
     """
     inventory = take_inventory(source)
     with speaking(_language_of(inventory)):
-        return _proposed(inventory)
+        chosen, incomplete = matched(*choose_tables(inventory.tables))
+        chosen_by_table, remarks = combined(chosen)
+        if "events" not in chosen_by_table:
+            raise DataError(_no_events(inventory, incomplete))
+        remarks += [_incomplete(choice, chosen_by_table["events"][0]) for choice in incomplete]
+        sections = sections_of(chosen_by_table)
+        seen = {choice.theirs.name for choice in (*chosen, *incomplete)}
+        rest = [theirs.name for theirs in inventory.tables if theirs.name not in seen]
+        remarks += [say("not_known", names=rest)] if rest else []
+        remarks += [say("not_read", why=sentence) for sentence in inventory.unread]
+        text = "\n".join(_text(inventory, sections, remarks)) + "\n"
+        summary = tuple(_summary(inventory, sections, text))
+        return Proposal(text, summary, inventory.run, inventory.toml, language())
 
 
 def _language_of(inventory: Inventory) -> str:
@@ -179,22 +191,6 @@ def _language_of(inventory: Inventory) -> str:
     names = [name for theirs in inventory.tables for name in theirs.table.columns]
     chinese = sum(bool(re.search("[\u4e00-\u9fff]", name)) for name in names)
     return "zh" if 2 * chinese > len(names) else "en"
-
-
-def _proposed(inventory: Inventory) -> Proposal:
-    chosen, incomplete = matched(*choose_tables(inventory.tables))
-    chosen_by_table, remarks = combined(chosen)
-    if "events" not in chosen_by_table:
-        raise DataError(_no_events(inventory, incomplete))
-    remarks += [_incomplete(choice, chosen_by_table["events"][0]) for choice in incomplete]
-    sections = sections_of(chosen_by_table)
-    seen = {choice.theirs.name for choice in (*chosen, *incomplete)}
-    rest = [theirs.name for theirs in inventory.tables if theirs.name not in seen]
-    remarks += [say("not_known", names=rest)] if rest else []
-    remarks += [say("not_read", why=sentence) for sentence in inventory.unread]
-    text = "\n".join(_text(inventory, sections, remarks)) + "\n"
-    summary = tuple(_summary(inventory, sections, text))
-    return Proposal(text, summary, inventory.run, inventory.toml, language())
 
 
 def _no_events(inventory: Inventory, incomplete: Sequence[Choice]) -> str:
