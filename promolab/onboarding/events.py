@@ -264,7 +264,7 @@ def _constant(choice: Choice) -> Line:
     bought = any(choice.has(c) for c in ("amount", "price", "order_id", "quantity"))
     named = kind_of_word("events", re.sub(r"\d", "", choice.theirs.stem))
     if not bought and named in ("view", "click"):
-        return Line("kind", {"value": named}, say("kind_by_table"))
+        return Line("kind", {"value": named}, say("one_kind"))
     doubt = "" if bought or table_rank("events", choice.theirs.stem) else say("no_buying")
     return Line("kind", {"value": "purchase"}, say("one_kind"), doubt)
 

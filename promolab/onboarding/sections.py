@@ -74,7 +74,7 @@ def currency_of(choice: Choice, how: Convention) -> tuple[Line | None, Line | No
         line = line_of("currency", name, say("by_name"))
         others = [code for code in codes if code.upper() != first]
         check = say("other_currencies", others=others, code=first) if others else ""
-        why = say("most_rows", name=name)
+        why = say("says_so", name=name)
         named = line if line.value else None
         return Line("currency", first, why, check) if first else None, named
     known = (how.symbol,) if how.symbol in CURRENCIES else SIGNS.get(how.symbol, ())
@@ -233,10 +233,8 @@ def _id(choice: Choice, column: str, pick: Pick, facts: Mapping[str, int]) -> Li
         more = {"digits": pick.digits}
     if pick.in_promotions:
         more = {"in_promotions": pick.in_promotions}
-        why.append(say("listed_by", name=pick.in_promotions))
     if look.type.is_floating() or any(re.fullmatch(r"\d+\.0+", v) for v in look.values):
         more = {"whole": True}
-        why.append(say("whole", written='"1.0"'))
     if column == "customer_id":
         n, rows = facts["unnamed"], facts["rows"]
         why.append(say("empty_in", share=share(n, rows), rows=rows, n=n) if n else "")
@@ -255,13 +253,11 @@ def _time(choice: Choice, column: str, pick: Pick) -> tuple[Line, TimeLook]:
     more: dict[str, Any] = {"format": whole.how.format} if whole.how.format else {}
     if whole.how.format and whole.how.format.endswith("UTC"):
         more["zone"] = "UTC"
-    why, check = [pick.by, whole.why], [whole.check]
-    if clock is None and not whole.how.has_clock:
-        why.append(say("no_clock"))
-        if column == "ends_at":
-            more["last_day"] = True
-            check.append(say("last_day", key="last_day"))
-    line = line_of(column, pick.name, then(*why), then(*check), **more)
+    check = whole.check
+    if column == "ends_at" and not whole.how.has_clock:
+        more["last_day"] = True
+        check = then(check, say("last_day", key="last_day"))
+    line = line_of(column, pick.name, then(pick.by, whole.why), check, **more)
     if clock is not None:
         line = dataclasses.replace(line, value={"columns": [pick.name, clock.name], **more})
     return line, whole.how
