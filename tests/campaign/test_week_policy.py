@@ -19,6 +19,7 @@ from promolab.campaign.worth import load_worth, save_effects
 from promolab.contract import Shop
 from promolab.features import decisions_experiment
 from promolab.folder import RunFolder
+from promolab.language import speaking
 from promolab.report import begin_run
 from promolab.report.pages.choice import MoneyHeadline
 from promolab.results import Estimate
@@ -240,5 +241,7 @@ def test_one_plan_has_one_cost_one_value_one_holdout_wherever_they_are_printed(
             assert figure == pytest.approx(share, nan_ok=True)
         for _, used in [falls[name].vouchers] if falls[name].vouchers else []:
             assert used == pytest.approx(p.redemptions.value)
+    with speaking("zh"):
+        assert "预计响应所享受的优惠" in week.economics.promotions[0].to_table().text
     starts = week.finance.to_frame().query("state == 'starts'")
     assert starts["expected_cost"].sum() == pytest.approx(total)
