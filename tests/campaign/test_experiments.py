@@ -99,7 +99,7 @@ def test_the_shops_own_decisions_come_first_and_page_one_says_it_without_jargon(
 
 def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop):
     tables = {k: v for k, v in shop.tables.items() if not k.startswith("decision")}
-    choice = choose_experiment(shop.with_tables(tables), shop.span()[1])
+    choice = choose_experiment(shop.with_tables(tables), shop.span()[1], horizon_days=27)
     assert choice.source == "contacted" and "no decisions drawn by chance" in choice.why
     found = fitted(choice)
     assert "adjusted, not randomised" in found.summary() and choice.allows(found) == ""
@@ -108,7 +108,8 @@ def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop
     turned_down = replace(choice, similar=not_identified("nobody is alike", 200))
     refused = fitted(turned_down)
     assert not refused.average() and refused.checks_.refused == ("similar customers",)
-    assert turned_down.figures(refused)["identification"] == "not identified"
+    kept = turned_down.figures(refused)
+    assert (kept["identification"], kept["horizon_days"]) == ("not identified", 27)
     with pytest.raises(Refused, match="a check refuses the experiment"):
         refused.predict(turned_down.experiment)
 

@@ -202,9 +202,8 @@ def choose_experiment(
     if unusable:
         missed = f"The shop's decisions cannot be used: {unusable}."
     said = [missed, "Compared instead:", trial.notes[0], largest, *trial.notes[1:]]
-    return ExperimentChoice(
-        trial, OBSERVED, " ".join(said), difference, currency=shop.settings.currency
-    )
+    why, currency = " ".join(said), shop.settings.currency
+    return ExperimentChoice(trial, OBSERVED, why, difference, currency, horizon_days)
 
 
 def _nothing(case: str, unusable: str, **facts: Any) -> ExperimentChoice:
