@@ -164,8 +164,6 @@ class Difference(Result):
             "state": state,
             "treated_arm": treated,
             "control_arm": control,
-            "n_one": self.treated.n if self.treated else 0,
-            "n_other": self.control.n if self.control else 0,
             "unsure": not (e.ci_low > 0 or e.ci_high < 0),
             "weight": self.weight_of_one(),
         }

@@ -11,6 +11,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from promolab.contract import Experiment
 from promolab.effects.learner_selection import predict_folds
+from promolab.effects.learners.base_learners import Constant
 from promolab.effects.learners.learners import Blend
 from promolab.effects.model import UpliftModel
 from promolab.effects.shrinkage import place_within
@@ -94,20 +95,10 @@ def test_an_x_learner_finds_nothing_forward_where_nobody_gains():
     assert sum(each.ci_low > 0 for each in found) <= 3
 
 
-class Always:
-    """Predicts one effect for everybody."""
-
-    def __init__(self, effect: float) -> None:
-        self.effect = effect
-
-    def predict(self, Z: np.ndarray) -> np.ndarray:
-        return np.full(len(Z), self.effect)
-
-
 def test_the_x_learner_weighs_each_model_by_the_chance_of_the_other_arm():
     # With one in four treated, the model of the treated's effects, whose counterfactuals come of
     # the many controls, weighs three times the other: 3/4 · 2 + 1/4 · 10.
-    blend = Blend(of_treated=Always(2.0), of_control=Always(10.0), share=0.25)
+    blend = Blend(of_treated=Constant(2.0), of_control=Constant(10.0), share=0.25)
     assert blend.predict(np.empty((3, 0))).tolist() == [4.0, 4.0, 4.0]
     model = UpliftModel("x", "linear").fit(trial(1_200, seed=1))
     # Drawn with 0.4, 0.3, 0.3: of each arm and the control 3 in 7 are treated.

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from promolab.contract import Experiment
 from promolab.effects.learners.aipw import crump_cutoff, folds_of, kept_rows
@@ -112,29 +114,9 @@ def test_folds_hold_whole_customers_whatever_the_order_of_the_rows():
     assert len(set(folds_of(ids.astype(str), 5, 3)[ids == 7])) == 1
 
 
-class Interacting:
-    """Least squares of an outcome on columns, arms (one-hot, last) and their products."""
-
-    def __init__(self, arms=2):
-        self.arms = arms
-
-    def get_params(self, deep=False):
-        return {"arms": self.arms}
-
-    def set_params(self, **params):
-        self.arms = params.get("arms", self.arms)
-        return self
-
-    def _wide(self, X):
-        Z, arms = X[:, : -self.arms], X[:, -self.arms :]
-        return np.column_stack([X, *(Z * arm[:, None] for arm in arms.T)])
-
-    def fit(self, X, y):
-        self.inner = LinearRegression().fit(self._wide(X), y)
-        return self
-
-    def predict(self, X):
-        return self.inner.predict(self._wide(X))
+def with_products(X):
+    """Columns, two arms (one-hot, last) and their products."""
+    return np.column_stack([X, *(X[:, :-2] * arm[:, None] for arm in X[:, -2:].T)])
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -147,7 +129,7 @@ def test_average_effects_agree_with_econml_on_the_same_learners_and_folds():
     folds = [(np.flatnonzero(model.fold_ != f), np.flatnonzero(model.fold_ == f)) for f in range(5)]
     other = dr.DRLearner(
         model_propensity=LogisticRegression(C=1.0, max_iter=1000),
-        model_regression=Interacting(),
+        model_regression=make_pipeline(FunctionTransformer(with_products), LinearRegression()),
         model_final=LinearRegression(),
         cv=folds,
         min_propensity=0.01,
