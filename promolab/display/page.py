@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.display.figures import png, show
 from promolab.errors import InputError
 from promolab.glossary import GLOSSARY, describe, label, meaning, named
-from promolab.language import ENGLISH, _, language, shown_language, speaking
+from promolab.language import ENGLISH, _, language, own_name, shown_language, speaking
 from promolab.wording import count, number, percent
 
 if TYPE_CHECKING:
@@ -493,7 +493,8 @@ def _present(
         _shown(absent(why or _("Nothing to show here this week.")))
     elif isinstance(result, (str, Html)):
         if result not in ("", Html("")):
-            _shown(say(result) if isinstance(result, str) else result)
+            # A piece that was made before, in English, is said again.
+            _shown(say(result) if isinstance(result, str) else Html(own_name(result.text)))
     elif isinstance(result, DataFrame):
         terms = list(result) == ["word", "unit", "meaning"]  # asked again, in the page's language
         _shown(table(describe(result.index) if terms else result, **shown))

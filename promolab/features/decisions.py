@@ -17,7 +17,8 @@ from promolab.features.customers import build_features
 from promolab.features.lines import order_lines
 from promolab.features.point_in_time import fixed, joined
 from promolab.features.rounds import before_them, chances_of, complete, known_until, rounds_of
-from promolab.wording import count, plural
+from promolab.language import _, marked
+from promolab.wording import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +167,7 @@ EARLY = {"margin_in_window": "margin", "discount_in_window": "discount"}
 NO_ATTRIBUTES = ("customer_id", "status", "since", "cluster_id")
 """Columns of customers that may have changed since, or say who rather than what a customer is."""
 BY = ("promotion", "kind")
-TOLD_EARLY = (
+TOLD_EARLY = marked(
     "Customers are told apart by the margin of the window alone, as the weeks after it hold more "
     "chance than effect; averages, and how far differences are believed, are of the whole time."
 )
@@ -273,7 +274,7 @@ def decisions_experiment(
     if soon:
         within = spans.assign(high=spans["high"] - horizon)
         measured = _counted(shop, measured, within, soon)
-        notes.append(TOLD_EARLY)
+        notes.append(_(TOLD_EARLY))
     attributes = attributes_of(shop)
     described = _described(shop, measured, attributes)
     frame = described.order_by(ORDER).execute()
@@ -365,10 +366,13 @@ def _with_a_choice(
     if not certain.any():
         return chosen, chances, notes
     standing = int((frame["holdout"][certain] == "standing").sum())
-    notes.append(
-        f"{plural(int(certain.sum()), 'decision')} with only one possible action left out, "
-        f"{count(standing)} of them of the standing holdout."
+    note = _(
+        "Decisions with only one possible action are left out: {n}, {standing} of them of the "
+        "standing holdout.",
+        n=count(certain.sum()),
+        standing=count(standing),
     )
+    notes.append(note)
     left = ibis.memtable(frame.loc[certain, ["decision_id"]])
     return chosen.anti_join(left, "decision_id").cache(), chances[~certain], notes
 

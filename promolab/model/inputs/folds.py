@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
-from promolab.language import ENGLISH, speaking
+from promolab.language import ENGLISH, _, marked, speaking
 from promolab.results import words_of
 from promolab.stats import dealt
 from promolab.wording import plural
@@ -424,14 +424,16 @@ def split_in_time(
         complete.index[complete["predicted_at"] >= moment],
     ]
     rows = [np.flatnonzero(known & pairs["promotion_id"].isin(side).to_numpy()) for side in sides]
-    for place, what in zip(rows, ("over before", "starting from"), strict=True):
+    for place in rows:
         found = int(np.nansum(labels[place]))
         if found < LEAST or found == len(place):
-            raise InputError(
-                f"the promotions {what} {moment:%d %b %Y} hold {plural(found, 'response')} of "
-                f"{plural(len(place), 'contact')}; {LEAST} and somebody without one are needed on "
-                "either side: give another moment, or more promotions"
+            few = marked(
+                "promotions over before {moment} and those that start then need {least} responses "
+                "each and somebody without one; of {n} contacts on one side {found} were answered: "
+                "give another moment, or more promotions"
             )
+            told = {"least": LEAST, "n": f"{len(place):,}", "found": found}
+            raise InputError(_(few, moment=f"{moment:%Y-%m-%d}", **told))
     return TimeSplit(moment, rows[0], rows[1], labels, len(sides[0]), len(sides[1]))
 
 
