@@ -63,15 +63,13 @@ class WeeklySales(Result):
 
     def at(self, name: str, ago: int = 0) -> float:
         """Return a figure of the week so many weeks ago; nan where that week is not known."""
-        rows = self.weeks.loc[self.weeks["ago"] == ago]
-        if rows.empty:
-            return float("nan")
+        week = self.weeks.set_index("ago").reindex([ago]).iloc[0]
         if name == "basket":
-            return self.at("sales", ago) / self.at("orders", ago) if self.at("orders", ago) else 0.0
+            return float(week["sales"] / week["orders"]) if week["orders"] else 0.0
         if name == "repeat_rate":
-            n = self.at("customers", ago)
-            return self.at("repeat_customers", ago) / n if n else float("nan")
-        return float(rows[name].iloc[0])
+            n = week["customers"]
+            return float(week["repeat_customers"] / n) if n else float("nan")
+        return float(week[name])
 
     def change(self, name: str, ago: int) -> float:
         """Return by what share a figure of the last week lies above that of an earlier one.

@@ -149,9 +149,8 @@ def as_table(columns: Mapping[str, Any], schema: pa.Schema | None = None) -> pa.
     found = pa.table(dict(columns))
     if schema is not None:
         return found.select(schema.names).cast(schema)
-    for place, field in enumerate(
-        found.schema
-    ):  # ids of which none is there are texts all the same
+    # Ids of which none is there are texts all the same.
+    for place, field in enumerate(found.schema):
         if pa.types.is_null(field.type) and field.name.endswith("_id"):
             found = found.set_column(place, field.name, found[place].cast(pa.string()))
     return found

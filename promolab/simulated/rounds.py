@@ -232,8 +232,7 @@ def decided_tables(
             "holdout": np.broadcast_to(np.asarray(held, dtype=object), len(planned)),
         },
     )
-    names = ("decision_id", "action", "propensity")
-    yield "decision_propensities", {name: pa.array(chances[name]) for name in names}
+    yield "decision_propensities", {name: pa.array(chances[name]) for name in NEEDED_CHANCES}
     sent = rows["action"] != NOTHING
     yield (
         "exposures",
