@@ -147,9 +147,7 @@ class CleaningReport(Result):
         came, out = int(self.by_then["rows"].sum()), int(self.rows["rows_quarantined"].sum())
         share = out / came if came else 0.0
         case = "nothing" if not came else "none" if not out else "some" if share >= 1e-4 else "few"
-        flagged = self.rules[self.rules["action"] == "flagged"]
         facts = {"came": came, "out": out, "kept": came - out, "share": share, "tables": self.rows}
-        facts |= {"flagged": flagged.assign(code=flagged["rule"])}
         out_of = self.rules["action"] == "quarantined"
         rules = self.rules.assign(out=out_of, labelled=self.rules["rule"])
         order = ["rows", "table", "rule"]
