@@ -25,6 +25,7 @@ from promolab.report.running.run_start import check_parameters
 from promolab.report.running.steps import find_notebooks, read_steps
 from promolab.weeks import Week
 from tests.refused import refused
+from tests.wording_lint import english_left
 
 WEEK = Week.parse("2024-W33")
 WORDS = {"arm": "mail", "outcomes": "spend, visits", "customer": "member"}
@@ -101,6 +102,9 @@ def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop
     tables = {k: v for k, v in shop.tables.items() if not k.startswith("decision")}
     choice = choose_experiment(shop.with_tables(tables), shop.span()[1], horizon_days=27)
     assert choice.source == "contacted" and "no decisions drawn by chance" in choice.why
+    assert choice.summary() == choice.why and choice.experiment.notes[0] in choice.why
+    with speaking("zh"):
+        assert english_left(choice.summary(), ["Simulated shop", choice.experiment.name]) == []
     found = fitted(choice)
     assert "adjusted, not randomised" in found.summary() and choice.allows(found) == ""
     assert "Identified by the rule for promotions that ended" in text(found.checks_)
@@ -133,7 +137,7 @@ def test_without_anything_to_compare_it_is_said_what_is_missing(shop):
     few = shop.exposures.filter(shop.exposures.customer_id < 60)
     undrawn = {"events": shop.events, "promotions": shop.promotions, "exposures": few}
     small = choose_experiment(shop.with_tables(undrawn), shop.span()[1])
-    assert "either needs 100" in small.summary() and small.missing["case"] == "few"
+    assert "either needs 100" in small.summary() and small.reasons["case"] == "few"
     named = {**undrawn, "exposures": shop.exposures}
     named["customers"] = shop.customers.mutate(sales=shop.customers.customer_id % 7)
     failed = choose_experiment(shop.with_tables(named), shop.span()[1])

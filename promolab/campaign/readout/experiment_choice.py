@@ -7,7 +7,7 @@ the read-out decides which may be compared.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,8 +59,8 @@ class ExperimentChoice(Result):
         Of the shop's money.
     horizon_days : int
         Days after a window in which purchases count.
-    missing : mapping
-        Where there is none what is missing, as facts: its ``case``, and what the case names.
+    reasons : mapping
+        Of a past promotion, or where there is none, why: its ``case``, and what the case names.
     """
 
     experiment: Experiment | None = field(repr=False)
@@ -69,7 +69,7 @@ class ExperimentChoice(Result):
     similar: Difference | None = field(default=None, repr=False)
     currency: str = ""
     horizon_days: int = 28
-    missing: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    reasons: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -83,7 +83,7 @@ class ExperimentChoice(Result):
 
     def summary(self) -> str:
         """Say which experiment it is and why, or what is missing."""
-        return super().summary() if self.missing else self.why
+        return super().summary() if self.reasons else self.why
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per arm: its size, and what followed on average."""
@@ -94,7 +94,7 @@ class ExperimentChoice(Result):
         trial, own = self.experiment, self.source != FILE
         outcome = "" if trial is None else trial.outcomes[0]
         return {
-            **self.missing,
+            **self.reasons,
             "control": "" if trial is None else arm_words(trial.control),
             "outcome": spoken(outcome),
             "money": self.currency if own and outcome in MONEY else "",
@@ -183,35 +183,54 @@ def choose_experiment(
             unusable = str(error)
     if lacking := [name for name in ("promotions", "exposures") if not shop.has(name)]:
         case = "unusable" if unusable else "lacks"
-        return _nothing(case, unusable, shop=shop.settings.name, lacking=lacking)
+        return _because(case, unusable, shop=shop.settings.name, lacking=lacking)
     over = promotions_over(shop, as_of, horizon_days=horizon_days)
     if over.empty:
-        return _nothing("none_over", unusable, days=horizon_days)
+        return _because("none_over", unusable, days=horizon_days)
     try:
         found = comparable_promotion(shop, over)
         trial = None if found is None else contacted_experiment(shop, found[0], horizon_days)
     except PromolabError as error:
-        return _nothing("failed", unusable, error=str(error))
+        return _because("failed", unusable, error=str(error))
     if found is None or trial is None:
         row = over.iloc[0]
         named = shop.promotion_name(row["kind"], row["promotion_id"])
         sizes = {name: int(row[name]) for name in ("contacted", "others")}
-        return _nothing("few", unusable, called=named, fewest=FEWEST, **sizes)
-    _, difference, largest = found
-    missed = f"{shop.settings.name} has no decisions drawn by chance."
-    if unusable:
-        missed = f"The shop's decisions cannot be used: {unusable}."
-    said = [missed, "Compared instead:", trial.notes[0], largest, *trial.notes[1:]]
-    why, currency = " ".join(said), shop.settings.currency
-    return ExperimentChoice(trial, OBSERVED, why, difference, currency, horizon_days)
+        return _because("few", unusable, called=named, fewest=FEWEST, **sizes)
+    row, difference, tried = found
+    first, end = (
+        pd.Timestamp(moment, tz="UTC").tz_convert(shop.zone)
+        for moment in (row.starts_at, row.ends_at)
+    )
+    which = "only" if len(over) == 1 else "after" if tried else "first"
+    said = _because(
+        "compared",
+        unusable,
+        shop=shop.settings.name,
+        called=trial.name,
+        first=first,
+        last=end - pd.Timedelta(seconds=1),
+        contacted=row.contacted,
+        others=row.others,
+        over=len(over),
+        which=which if difference.identified or which == "only" else "none",
+        tried=len(tried),
+        left=[
+            {"title": shop.promotion_name(r.kind, r.promotion_id), "why": d.why} for r, d in tried
+        ],
+        unpriced=len(trial.notes) > 1,
+    )
+    own = {"similar": difference, "currency": shop.settings.currency, "horizon_days": horizon_days}
+    return replace(said, experiment=trial, source=OBSERVED, **own)
 
 
-def _nothing(case: str, unusable: str, **facts: Any) -> ExperimentChoice:
-    """Return that there is none, and why not: in English, as files have it, and as facts."""
-    facts |= {"case": case, "unusable": unusable}
+def _because(case: str, unusable: str, **facts: Any) -> ExperimentChoice:
+    """Return why there is none, or which: in English, as files have it, and as facts."""
+    undrawn = case == "compared" and not unusable
+    facts |= {"case": case, "unusable": unusable, "undrawn": undrawn}
     with speaking(ENGLISH):
         why = words_of(__name__, "ExperimentChoice", **facts).summary()
-    return ExperimentChoice(None, "", why, missing=facts)
+    return ExperimentChoice(None, "", why, reasons=facts)
 
 
 def check_no_columns(stated: Mapping[str, Any]) -> None:

@@ -14,7 +14,6 @@ from promolab.campaign.past.outcomes import contacts_before, known_before, sales
 from promolab.effects import Difference, adjusted_difference, design_matrix, not_identified
 from promolab.results import words_of
 from promolab.threads import single_threaded
-from promolab.wording import plural
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -106,7 +105,9 @@ def no_amounts(contacted: int) -> Difference:
     return not_identified(words_of(__name__, "similar").say("no_amounts"), contacted)
 
 
-def comparable_promotion(shop: Shop, over: pd.DataFrame) -> tuple[Any, Difference, str] | None:
+def comparable_promotion(
+    shop: Shop, over: pd.DataFrame
+) -> tuple[Any, Difference, list[tuple[Any, Difference]]] | None:
     """Return the largest promotion that the read-out would call *adjusted*, else the largest.
 
     Parameters
@@ -118,9 +119,9 @@ def comparable_promotion(shop: Shop, over: pd.DataFrame) -> tuple[Any, Differenc
 
     Returns
     -------
-    row of ``over``, Difference, str, or None
+    row of ``over``, Difference, list, or None
         The difference of the contacted to similar customers is *adjusted*, or *not identified* and
-        why; the text says why this promotion and not a larger one. None where no promotion has
+        why; the list has those that were tried and are not identified. None where no promotion has
         enough customers in both groups.
     """
     large = over[over[["contacted", "others"]].min(axis=1) >= FEWEST]
@@ -131,8 +132,9 @@ def comparable_promotion(shop: Shop, over: pd.DataFrame) -> tuple[Any, Differenc
             break
     if not tried:
         return None
-    row, difference = tried[-1] if tried[-1][1].identified else tried[0]
-    return row, difference, _why(shop, len(over), tried)
+    if tried[-1][1].identified:
+        return *tried[-1], tried[:-1]
+    return *tried[0], tried
 
 
 def promotion_difference(shop: Shop, promotion: Any) -> Difference:
@@ -146,17 +148,3 @@ def promotion_difference(shop: Shop, promotion: Any) -> Difference:
     # Sums of floats split over threads differ in their last digits.
     with single_threaded("blas"):
         return similar_difference(contacted, windows, start, end)
-
-
-def _why(shop: Shop, over: int, tried: list[tuple[Any, Difference]]) -> str:
-    if over == 1:
-        return "It is the only promotion that is over."
-    largest = (
-        f"Of {plural(over, 'promotion')} that are over it is the largest, by its smaller group"
-    )
-    if not tried[-1][1].identified:
-        return f"{largest}; of the {plural(len(tried), 'largest', 'largest')} none is identified."
-    left = [f"{shop.promotion_name(row.kind, row.promotion_id)} ({d.why})" for row, d in tried[:-1]]
-    if not left:
-        return f"{largest}."
-    return f"{largest}, that is identified. Larger and not identified: {'; '.join(left)}."
