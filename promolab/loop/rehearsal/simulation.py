@@ -248,7 +248,7 @@ def run_policy(
 
     Parameters
     ----------
-    asked : Asked
+    asked : RehearsalSettings
     policy : str
     folder : Path
         The policy's own; what is there already is not done again.
@@ -266,22 +266,13 @@ def run_policy(
     So a week without a next one is decided again, to the same: what chance draws hangs on the seed
     and the week alone.
     """
-    rows = folder / WEEKS
-    known = sorted(rows.glob("[0-9]*.json")) if rows.exists() else []
-    if len(known) > asked.weeks:
-        raise InputError(f"{folder} holds more weeks than {asked.weeks}; give another folder")
-    done = folder / "done"
-    if done.exists():  # its world is not opened again
-        yield from (json.loads(path.read_text("utf-8")) for path in known)
-        return
     going = GoingShop.begin(asked.world, folder / SHOP, opened)
+    rows, kept = folder / WEEKS, None
     rows.mkdir(exist_ok=True)
-    kept = None
-    first = going.first
-    for path in known:
+    for path in sorted(rows.glob("[0-9]*.json")):
         if int(path.stem) < going.week:
             yield json.loads(path.read_text("utf-8"))
-    while (week := going.week) < first + asked.weeks * going.world.every:
+    while (week := going.week) < going.first + asked.weeks * going.world.every:
         truth = going.latent_values()
         made = decide(policy, going, asked, truth, kept)
         kept = made.trial
@@ -291,7 +282,6 @@ def run_policy(
         write_whole(rows / f"{week:03d}.json", json.dumps(row, indent=1) + "\n")
         going.decide(made.decisions, made.chances)
         yield row
-    write_whole(done, "")
 
 
 def _came(made: Decided, truth: OracleValues) -> dict[str, Any]:
