@@ -5,20 +5,20 @@ from tests.draws import bounds
 
 
 def test_what_is_said_is_right_where_what_chose_promises_too_much():
-    found = answers(40)
+    found = answers(30)
     error = (found["high"] - found["low"]).mean() / 2 / 1.645
     said, naive = ((found[name] - found["evaluated"]).mean() / error for name in ("said", "naive"))
     assert abs(said) < 0.5
     assert naive > 1.2
     inside = (found["low"] <= found["evaluated"]) & (found["evaluated"] <= found["high"])
-    least, most = bounds(0.9, 40, 0.01)
+    least, most = bounds(0.9, 30, 0.01)
     assert least <= inside.mean() <= most
     assert (found["high"] - found["low"]).mean() < 0.95 * found["split_width"].mean()
 
 
 def test_an_interval_that_forgets_that_folds_share_data_is_too_narrow():
     """Where nothing is there, plain errors are a sixth too small."""
-    found = answers(70, strength=0.0)
+    found = answers(45, strength=0.0)
     spread = found["said"].std(ddof=1)
     told = (found["high"] - found["low"]).mean() / 2 / 1.645
     assert told / 1.15 < spread
