@@ -43,9 +43,9 @@ def worded_table(
     for name, line in (cells | words.get("cells", {})).items():
         told = [row.line(line) for row in facts.rows(rows.head(most))]
         rows = rows.assign(**{name: told + [""] * (len(rows) - len(told))})
-    known = None if "columns" not in words else [c for c in words["columns"] if c in rows]
-    if known is None:
+    if "columns" not in words and "heads" not in words:
         return table(rows, None, most=most, **_beside(words, facts))
+    known = [str(c) for c in words.get("columns", rows) if c in rows]
     held = [str(column) for column in rows]
     heads, formats = {}, {}
     for name in known:
