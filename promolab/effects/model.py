@@ -170,10 +170,6 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         named = self.learner is None or isinstance(self.learner, str)
         return self.learner if named else type(self.learner).__name__
 
-    def __repr__(self) -> str:
-        learner = "" if self.learner is None else f", learner={self.learner!r}"
-        return f"UpliftModel({self.kind!r}{learner}, folds={self.folds}, seed={self.seed})"
-
     def fit(
         self,
         experiment: Experiment | None,
