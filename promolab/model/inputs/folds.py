@@ -342,6 +342,17 @@ def customer_folds(customers: ArrayLike, folds: int = BLOCKS, seed: int = 0) -> 
 
 
 LEAST = 10  # responses that either side needs
+FEW = (
+    marked(
+        "the promotions over before {moment} hold {found} responses of {n} contacts; {least} and "
+        "somebody without one are needed on either side: give another moment, or more promotions"
+    ),
+    marked(
+        "the promotions starting from {moment} hold {found} responses of {n} contacts; {least} and "
+        "somebody without one are needed on either side: give another moment, or more promotions"
+    ),
+)
+"""Why a side tells too little: of what was before the moment, and of what came from it on."""
 
 
 @dataclass(frozen=True)
@@ -424,16 +435,11 @@ def split_in_time(
         complete.index[complete["predicted_at"] >= moment],
     ]
     rows = [np.flatnonzero(known & pairs["promotion_id"].isin(side).to_numpy()) for side in sides]
-    for place in rows:
+    for place, few in zip(rows, FEW, strict=True):
         found = int(np.nansum(labels[place]))
         if found < LEAST or found == len(place):
-            few = marked(
-                "promotions over before {moment} and those that start then need {least} responses "
-                "each and somebody without one; of {n} contacts on one side {found} were answered: "
-                "give another moment, or more promotions"
-            )
-            told = {"least": LEAST, "n": f"{len(place):,}", "found": found}
-            raise InputError(_(few, moment=f"{moment:%Y-%m-%d}", **told))
+            told = {"n": f"{len(place):,}", "found": found, "least": LEAST}
+            raise InputError(_(few, moment=f"{moment:%d %b %Y}", **told))
     return TimeSplit(moment, rows[0], rows[1], labels, len(sides[0]), len(sides[1]))
 
 
