@@ -198,8 +198,7 @@ class Checks(Result):
         import pandas as pd
 
         names = [field.name for field in fields(Finding)]
-        rows = [[getattr(finding, name) for name in names] for finding in self.findings]
-        return pd.DataFrame(rows, columns=names)
+        return pd.DataFrame(list(self.findings), columns=names)
 
     def facts(self) -> dict[str, Any]:
         """Return the rows in all, how many checks fail by level, and what stops the shop."""
@@ -268,7 +267,9 @@ def check(shop: Shop, now: datetime | None = None) -> Checks:
         values = table.aggregate(**query).to_pyarrow().to_pylist()[0]
         counts[name] = int(values["rows"])
         if counts[name] == 0:
-            found.append(_empty(name))
+            level: Level = "stop" if name == "events" else "warn"
+            sentence = f"the table {name} is empty; it needs rows"
+            found.append(Finding(name, "empty_table", level, 0, sentence))
         for i, measure in enumerate(measures):
             n = int(values[f"m{i}"] or 0)
             if n and (n == counts[name] or not measure.only_if_all):
@@ -478,8 +479,3 @@ def _by_reference(shop: Shop, name: str, table: Any, broken: set[str]) -> Iterat
             table[column].notin(known),
             refers=(column, known),
         )
-
-
-def _empty(name: str) -> Finding:
-    level: Level = "stop" if name == "events" else "warn"
-    return Finding(name, "empty_table", level, 0, f"the table {name} is empty; it needs rows")
