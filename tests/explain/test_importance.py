@@ -124,7 +124,7 @@ def test_the_cut_in_time_keeps_the_sides_apart() -> None:
         refused("is no time; write 2017-10-01", split_in_time, pairs, since=wrong)
     # Only the last promotion starts after that, and its label is not complete.
     pairs.loc[pairs["promotion_id"] == 7, "label_complete"] = False
-    refused("starting from 30 Jun 2024", split_in_time, pairs, since=pd.Timestamp("2024-06-30"))
+    refused("starting from 2024-06-30", split_in_time, pairs, since=pd.Timestamp("2024-06-30"))
 
 
 def test_what_cannot_be_is_said() -> None:

@@ -439,7 +439,7 @@ def split_in_time(
         found = int(np.nansum(labels[place]))
         if found < LEAST or found == len(place):
             told = {"n": f"{len(place):,}", "found": found, "least": LEAST}
-            raise InputError(_(few, moment=f"{moment:%d %b %Y}", **told))
+            raise InputError(_(few, moment=f"{moment:%Y-%m-%d}", **told))
     return TimeSplit(moment, rows[0], rows[1], labels, len(sides[0]), len(sides[1]))
 
 
