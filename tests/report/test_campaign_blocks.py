@@ -62,14 +62,11 @@ def test_ended_promotions_with_their_verdicts():
     text = text_of(readout.block())
     assert "repeat (provisional)" in text and "cannot tell" in text
     assert "Coupons 13: Repeat (provisional): extra net sales of 4 EUR [2, 6]" in text
-    assert "not recorded" in text and "these do not add up" in text
+    assert "these do not add up" in text
     assert "until 31 Oct 2017" in text and "nobody was alike" in text
     assert "Repeat: the whole interval" in text and "Change" not in text
-    first, second = re.findall(
-        r"Coupons 1[13] · 01 Sep – 30 Sep 900 (?:880|not recorded) 90 .*?(?:settled|provisional)",
-        text,
-    )
-    assert "880" in first and "not recorded" in second and second.endswith("settled")
+    reached = re.findall(r"Coupons 1[13] · 01 Sep – 30 Sep 900 (\S+)", text)
+    assert reached == ["880", "–"]  # what is not recorded is not 0
     alone = Readout(AS_OF, 8, (ended("13", randomised, recorded=True, provisional=False),))
     text = text_of(alone.block())
     assert "not proven by a test" not in text and "Provisional" not in text
