@@ -18,7 +18,7 @@ from promolab.folder import WAIT, ReportsFolder, weeks_to_draw
 from promolab.loop import checked_ledger, keep_ledger
 from promolab.report.running.execute import CELL_TIMEOUT
 from promolab.report.running.redaction import hidden_errors
-from promolab.report.running.run import PAGES, make_week, present, run_report, say
+from promolab.report.running.run import PAGES, Progress, make_week, present, run_report, say
 from promolab.report.running.run_start import Call, Request, checked_call, request_of
 from promolab.weeks import Week
 
@@ -68,6 +68,7 @@ def backfill(
     wait: float = WAIT,
     strict: bool = False,
     ledger: str | Path | None = None,
+    progress: bool | None = None,
     on_week: Callable[[Backfilled], object] | None = None,
 ) -> list[Backfilled]:
     """Make the reports of all weeks from one to another.
@@ -82,6 +83,8 @@ def backfill(
         ISO weeks, both included.
     source, out, seed, parameters, shop_file, notebooks, timeout, workers, wait, strict, ledger
         As for `run_report`.
+    progress : bool, optional
+        A progress bar on stderr; by default only where that is a terminal.
     on_week : callable, optional
         Called with each week's `Backfilled` as soon as it is known.
 
@@ -99,17 +102,19 @@ def backfill(
     weeks = _weeks(Week.parse(first), Week.parse(last))
     request = request_of(
         source, first, seed, parameters, shop_file, notebooks, timeout,
-        out=out, workers=workers, wait=wait, strict=strict, ledger=ledger, aloud=False,
+        out=out, progress=False, workers=workers, wait=wait, strict=strict, ledger=ledger,
     )  # fmt: skip
     done: list[Backfilled] = []
-    with hidden_errors(request.hidden):
+    with hidden_errors(request.hidden), Progress(len(weeks), progress) as shown:
         reports = ReportsFolder.prepared(out)
-        call = checked_call(request, present())
+        with shown.during("Reading the shop", steps=0):
+            call = checked_call(request, present())
         call.weeks.chosen(weeks[-1])
         reports.check_owner(request.written_source, call.shop)
         kept = checked_ledger(reports, ledger, call.shop)
         for week in weeks:
-            done.append(_one(replace(request, week=week), week, reports, call))
+            with shown.during(str(week)):
+                done.append(_one(replace(request, week=week), week, reports, call))
             if on_week is not None:
                 on_week(done[-1])
         with reports.locked(wait=wait, say=say):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ def run_report(
     out: str | Path = "reports",
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     shop_file: str | Path | None = None,
     *,
     notebooks: str | Path | None = None,
@@ -77,6 +78,8 @@ def run_report(
         Seed of everything random.
     parameters : mapping of str to object, optional
         Further parameters of the notebooks, by name.
+    progress : bool, optional
+        A progress bar on stderr; by default only where that is a terminal, elsewhere a line a step.
     shop_file : str or Path, optional
         A ``shop.toml`` in place of the source's own.
     notebooks : str or Path, optional
@@ -124,7 +127,7 @@ def run_report(
     parameters = {**(parameters or {}), **({} if lang == ENGLISH else {"lang": lang})}
     request = request_of(
         source, week, seed, parameters, shop_file, notebooks, timeout,
-        out=out, workers=workers, wait=wait, strict=strict, ledger=ledger,
+        out=out, progress=progress, workers=workers, wait=wait, strict=strict, ledger=ledger,
     )  # fmt: skip
     call = make_week(request, tell=True)
     return ReportsFolder(out).path / str(call.week) / "index.html"
@@ -155,11 +158,13 @@ def make_week(request: Request, *, tell: bool = False, earlier: Call | None = No
     with (
         hidden_errors(request.hidden),
         full_disk_said(reports.path, UNCHANGED),
+        Progress(len(request.steps), request.progress) as shown,
         kernels(request.steps) as kernel,  # warms up while the shop is read
     ):
         reports.sweep()
         scratch()  # clears the temporary folders of killed runs, whatever becomes of this one
-        call = checked_call(request, present(), earlier)
+        with shown.during("Reading the shop", steps=0):
+            call = checked_call(request, present(), earlier)
         ReportsFolder.prepared(request.out, call.week)
         begun, page = False, reports.path / str(call.week) / "index.html"
         try:
@@ -177,7 +182,7 @@ def make_week(request: Request, *, tell: bool = False, earlier: Call | None = No
                     say(sentence)
                 begun = not _is_released(call, reports)
                 if begun:
-                    _make_or_note(call, reports, kernel, kept.path)
+                    _make_or_note(call, reports, shown, kernel, kept.path)
                 keep_ledger(reports, kept, PAGES.rows, say)
         except Exception:
             if tell and begun:
@@ -208,7 +213,9 @@ def _is_released(call: Call, reports: ReportsFolder) -> bool:
     return True
 
 
-def _make_or_note(call: Call, reports: ReportsFolder, kernel: Kernels, ledger: Path) -> None:
+def _make_or_note(
+    call: Call, reports: ReportsFolder, shown: Progress, kernel: Kernels, ledger: Path
+) -> None:
     """Make the week; if it fails, the list of weeks says so."""
     out, week = reports.path, call.week
     if call.freshness.stale:
@@ -216,7 +223,7 @@ def _make_or_note(call: Call, reports: ReportsFolder, kernel: Kernels, ledger: P
     try:
         if call.request.strict and call.freshness.stale:
             raise StepError(f"{call.freshness.summary()} --strict makes no report from them")
-        _make(call, reports, kernel, ledger)
+        _make(call, reports, shown, kernel, ledger)
     except Exception as error:
         # Where there is no report yet, wrong input leaves nothing behind that could be seen.
         seen = (out / "index.html").exists() or not isinstance(error, InputError)
@@ -233,7 +240,9 @@ def _make_or_note(call: Call, reports: ReportsFolder, kernel: Kernels, ledger: P
         write_index(reports)
 
 
-def _make(call: Call, reports: ReportsFolder, kernel: Kernels, ledger: Path) -> None:
+def _make(
+    call: Call, reports: ReportsFolder, shown: Progress, kernel: Kernels, ledger: Path
+) -> None:
     """Run all steps in a staging folder and publish it."""
     inputs = {**call.fingerprints, **call.experiment}
     manifest = call.record.manifest(call.request.asked(call.week), call.shop, inputs)
@@ -243,37 +252,35 @@ def _make(call: Call, reports: ReportsFolder, kernel: Kernels, ledger: Path) -> 
         manifest |= {"freshness": call.freshness.to_dict()}
         manifest |= {"state": "draft", "ledger": told_path(ledger, reports.path)}
         write_json(staged / "manifest.json", manifest | {"status": "draft"})
-        manifest["steps"] = _run_steps(call, run, reports.failed(call.week), kernel)
+        manifest["steps"] = _run_steps(call, run, reports.failed(call.week), shown, kernel)
         manifest |= {"plan": plan_record(run), "run_key": run_key(run)}
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         reports.publish(staged, call.week)
 
 
 def _run_steps(
-    call: Call, run: RunFolder, failed: Path, kernel: Kernels
+    call: Call, run: RunFolder, failed: Path, shown: Progress, kernel: Kernels
 ) -> dict[str, dict[str, Any]]:
     """Run the notebooks; a page is drawn while others run."""
     steps, told = call.request.steps, {"shop": call.shop, "lang": call.request.language}
     seconds: dict[str, float] = {}
     pages: list[Future[None]] = []
-    numbers = itertools.count(1)
     (run.path / "notebooks").mkdir()
 
     def work(step: Step) -> None:
         begun = time.monotonic()
-        if call.request.aloud:
-            say(f"{step.stem}: {step.title} ({next(numbers)} of {len(steps)})")
         try:
-            notebook = execute(
-                step,
-                call.parameters_of(step),
-                kernel=kernel,
-                folder=run.path,
-                failed=failed / f"{step.stem}.ipynb",
-                timeout=call.request.timeout,
-                shown=call.shown_paths(),
-                hidden=call.request.hidden,
-            )
+            with shown.during(step.title, f"{step.stem}: {step.title}"):
+                notebook = execute(
+                    step,
+                    call.parameters_of(step),
+                    kernel=kernel,
+                    folder=run.path,
+                    failed=failed / f"{step.stem}.ipynb",
+                    timeout=call.request.timeout,
+                    shown=call.shown_paths(),
+                    hidden=call.request.hidden,
+                )
         finally:
             if {"source", "experiment"} & set(step.parameters) and not kernel.stopped:
                 call.files.check()  # and if it failed, this is why
@@ -370,5 +377,62 @@ def notify(command: Sequence[str], week: object, status: str, page: Path) -> Non
 
 
 def say(sentence: str) -> None:
-    """Write a sentence on stderr, whole: two steps may speak at once."""
-    sys.stderr.write(f"promolab: {sentence}\n")
+    """Write a sentence on stderr, above a progress bar where there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"promolab: {sentence}", file=sys.stderr)
+
+
+class Progress:
+    """A progress bar over steps, two of which may run at once; a line a step where none is drawn.
+
+    Parameters
+    ----------
+    total : int
+        How many steps there are.
+    show : bool, optional
+        Whether to draw; by default only where stderr is a terminal. Lines are written where it is
+        none, and nothing at all where this is False.
+    """
+
+    def __init__(self, total: int, show: bool | None = None) -> None:
+        from tqdm import tqdm
+
+        disable = None if show is None else not show  # None: where stderr is no terminal
+        form = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}"
+        self._bar: Any = tqdm(total=total, bar_format=form, disable=disable, leave=False)
+        self._lines = show is None and self._bar.disable
+        self._running: list[str] = []
+        self._begun, self._lock = 0, threading.Lock()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    @contextmanager
+    def during(self, title: str, line: str = "", *, steps: int = 1) -> Iterator[None]:
+        """Show that something runs, and then that so many steps more are done.
+
+        Parameters
+        ----------
+        title : str
+            Beside the bar.
+        line : str
+            In its place, where none is drawn.
+        steps : int
+        """
+        with self._lock:
+            self._running.append(title)
+            self._begun += steps
+            if self._lines and line:
+                say(f"{line} ({self._begun} of {self._bar.total})")
+            self._bar.set_description_str(", ".join(self._running))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.remove(title)
+                self._bar.update(steps)
+                self._bar.set_description_str(", ".join(self._running))

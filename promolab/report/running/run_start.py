@@ -125,10 +125,8 @@ class Request:
         The notebooks.
     timeout : int
         Seconds that one cell may take.
-    out, workers, wait, strict, ledger
+    out, progress, workers, wait, strict, ledger
         How the week is made, which changes nothing in it: as for `run_report`.
-    aloud : bool
-        Whether each step is told on stderr.
     """
 
     source: str
@@ -139,11 +137,11 @@ class Request:
     steps: Sequence[Step]
     timeout: int
     out: str | Path = "reports"
+    progress: bool | None = None
     workers: int | None = None
     wait: float = WAIT
     strict: bool = False
     ledger: str | Path | None = None
-    aloud: bool = True
 
     @property
     def written_source(self) -> str:

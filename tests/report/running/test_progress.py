@@ -1,6 +1,7 @@
-"""A line a step, and a command of the shop's that is told how a week went."""
+"""The line on the terminal, and a command of the shop's that is told how a week went."""
 
 import dataclasses
+import io
 import json
 import re
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 from promolab import sources
 from promolab.errors import StepError
-from promolab.report.running.run import notify
+from promolab.report.running.run import Progress, notify, say
 
 NOTE = "import json, sys; open(sys.argv[1], 'a').write(json.dumps(sys.argv[2:]) + chr(10))"
 
@@ -65,3 +66,19 @@ def test_a_run_tells_of_success_and_of_failure(toy_here, told, tmp_path, capsys)
     ]
     lines = capsys.readouterr().err.splitlines()
     assert all(re.fullmatch(r"promolab: \d\d_\w+: .+ \(\d of 2\)", line) for line in lines)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_which_steps_run_and_a_log_a_line_each(monkeypatch, terminal):
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", screen)
+    with Progress(5) as shown, shown.during("Response", "04_response: Response"):
+        segments = shown.during("Segments", "03_segments: Segments")
+        with segments:
+            say("another run holds the folder")
+    lines = screen.getvalue().replace("\n", "\r").split("\r")
+    assert "promolab: another run holds the folder" in lines
+    assert ("promolab: 03_segments: Segments (2 of 5)" in lines) == (not terminal)
+    for told in ("Response, Segments: 0/5", "Response: 1/5"):
+        assert any(line.startswith(told) for line in lines) == terminal
