@@ -210,6 +210,8 @@ class PromotionValues(Result):
         parts = {} if apart else {"extra": "whole"}
         if isinstance(self.promotions[j], FullReduction):
             parts["anyway"] = "above"
+        if not isinstance(self.promotions[j], Coupon):
+            parts["contact"] = "contacts"
         bars = pd.DataFrame({"name": list(sources), "source": list(sources.values())})
         bars["part"] = bars["name"].replace(parts)
         bars["amount"] = bars["name"].map(amounts)
