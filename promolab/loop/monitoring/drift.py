@@ -110,6 +110,7 @@ class FeatureDrift(Result):
             "case": ("moved" if len(moved) else "still") if self else self.season or "nothing",
             "how": "week" if self.week else "weeks" if self.weeks else "then",
             "any": len(moved) > 0,
+            "hair": bool((counted["said"] == "hair").any()),
             "counted": counted,
             "moved": moved,
             "much": int((moved["drift"] == MUCH_).sum()),
