@@ -342,17 +342,10 @@ def customer_folds(customers: ArrayLike, folds: int = BLOCKS, seed: int = 0) -> 
 
 
 LEAST = 10  # responses that either side needs
-FEW = (
-    marked(
-        "the promotions over before {moment} hold {found} responses of {n} contacts; {least} and "
-        "somebody without one are needed on either side: give another moment, or more promotions"
-    ),
-    marked(
-        "the promotions starting from {moment} hold {found} responses of {n} contacts; {least} and "
-        "somebody without one are needed on either side: give another moment, or more promotions"
-    ),
+FEW = marked(
+    "the promotions {when} {moment} hold {found} responses of {n} contacts; {least} and somebody "
+    "without one are needed on either side: give another moment, or more promotions"
 )
-"""Why a side tells too little: of what was before the moment, and of what came from it on."""
 
 
 @dataclass(frozen=True)
@@ -435,11 +428,11 @@ def split_in_time(
         complete.index[complete["predicted_at"] >= moment],
     ]
     rows = [np.flatnonzero(known & pairs["promotion_id"].isin(side).to_numpy()) for side in sides]
-    for place, few in zip(rows, FEW, strict=True):
+    for place, when in zip(rows, ("over before", "starting from"), strict=True):
         found = int(np.nansum(labels[place]))
         if found < LEAST or found == len(place):
-            told = {"n": f"{len(place):,}", "found": found, "least": LEAST}
-            raise InputError(_(few, moment=f"{moment:%Y-%m-%d}", **told))
+            told = {"when": when, "n": f"{len(place):,}", "found": found, "least": LEAST}
+            raise InputError(_(FEW, moment=f"{moment:%Y-%m-%d}", **told))
     return TimeSplit(moment, rows[0], rows[1], labels, len(sides[0]), len(sides[1]))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def backfill(
         out=out, progress=False, workers=workers, wait=wait, strict=strict, ledger=ledger,
     )  # fmt: skip
     done: list[Backfilled] = []
-    with hidden_errors(request.hidden), Progress(len(weeks), progress) as shown:
+    with hidden_errors(request.hidden), closing(Progress(len(weeks), progress)) as shown:
         reports = ReportsFolder.prepared(out)
         with shown.during("Reading the shop", steps=0):
             call = checked_call(request, present())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,7 @@ def make_week(request: Request, *, tell: bool = False, earlier: Call | None = No
     with (
         hidden_errors(request.hidden),
         full_disk_said(reports.path, UNCHANGED),
-        Progress(len(request.steps), request.progress) as shown,
+        closing(Progress(len(request.steps), request.progress)) as shown,
         kernels(request.steps) as kernel,  # warms up while the shop is read
     ):
         reports.sweep()
@@ -402,13 +402,10 @@ class Progress:
         form = "{desc}: {n_fmt}/{total_fmt} |{bar}| {elapsed}"
         self._bar: Any = tqdm(total=total, bar_format=form, disable=disable, leave=False)
         self._lines = show is None and self._bar.disable
-        self._running: list[str] = []
-        self._begun, self._lock = 0, threading.Lock()
+        self._running, self._numbers = list[str](), itertools.count(1)
 
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Take the bar away."""
         self._bar.close()
 
     @contextmanager
@@ -423,16 +420,13 @@ class Progress:
             In its place, where none is drawn.
         steps : int
         """
-        with self._lock:
-            self._running.append(title)
-            self._begun += steps
-            if self._lines and line:
-                say(f"{line} ({self._begun} of {self._bar.total})")
-            self._bar.set_description_str(", ".join(self._running))
+        if self._lines and line:
+            say(f"{line} ({next(self._numbers)} of {self._bar.total})")
+        self._running.append(title)
+        self._bar.set_description_str(", ".join(self._running))
         try:
             yield
         finally:
-            with self._lock:
-                self._running.remove(title)
-                self._bar.update(steps)
-                self._bar.set_description_str(", ".join(self._running))
+            self._running.remove(title)
+            self._bar.update(steps)
+            self._bar.set_description_str(", ".join(self._running))

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_a_terminal_shows_which_steps_run_and_a_log_a_line_each(monkeypatch, ter
     screen = io.StringIO()
     monkeypatch.setattr(screen, "isatty", lambda: terminal)
     monkeypatch.setattr(sys, "stderr", screen)
-    with Progress(5) as shown, shown.during("Response", "04_response: Response"):
+    with closing(Progress(5)) as shown, shown.during("Response", "04_response: Response"):
         segments = shown.during("Segments", "03_segments: Segments")
         with segments:
             say("another run holds the folder")
