@@ -171,6 +171,10 @@ TOLD_EARLY = marked(
     "Customers are told apart by the margin of the window alone, as the weeks after it hold more "
     "chance than effect; averages, and how far differences are believed, are of the whole time."
 )
+LEFT_OUT = marked(
+    "Decisions with only one possible action are left out: {n}, {standing} of them of the standing "
+    "holdout."
+)
 WITHIN = "share_of_arm"
 """Column: the chance of the action taken among those of its arm."""
 KEYS = ("decision_id", "customer_id", "ts", "action", "holdout", "arm", "span", "round", WITHIN)
@@ -366,13 +370,7 @@ def _with_a_choice(
     if not certain.any():
         return chosen, chances, notes
     standing = int((frame["holdout"][certain] == "standing").sum())
-    note = _(
-        "Decisions with only one possible action are left out: {n}, {standing} of them of the "
-        "standing holdout.",
-        n=count(certain.sum()),
-        standing=count(standing),
-    )
-    notes.append(note)
+    notes.append(_(LEFT_OUT, n=count(certain.sum()), standing=count(standing)))
     left = ibis.memtable(frame.loc[certain, ["decision_id"]])
     return chosen.anti_join(left, "decision_id").cache(), chances[~certain], notes
 

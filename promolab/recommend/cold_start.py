@@ -13,7 +13,6 @@ import pandas as pd
 from promolab.checks import refuse, whole_number
 from promolab.effects import mean_of
 from promolab.errors import DataError
-from promolab.language import _, marked
 from promolab.metrics import Variance, auc_interval
 from promolab.recommend.graph import ProductGraph
 from promolab.recommend.methods import HALF_LIFE, indicator
@@ -190,11 +189,10 @@ def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> Ne
     before = past.of_customers(None, moment)
     known = np.flatnonzero(np.bincount(before.customer, minlength=past.shape[0]) > 0)
     if not len(fresh) or not len(known) or pd.Timestamp(moment) < graph.known_from:
-        none_new = marked(
-            "no product came new in the last {days} days, after four weeks of others, and was "
-            "bought by {least} customers: nothing tells how well new ones are ranked for"
+        raise DataError(
+            f"no product came new in the last {days} days, after four weeks of others, and was "
+            f"bought by {least} customers: nothing tells how well new ones are ranked for"
         )
-        raise DataError(_(none_new, days=days, least=least))
     then, bought = replace(graph, past=before), past.matrix().tocsc()
     # A few products at a time: scores of all customers for all of them would not fit.
     many = max(CELLS // past.shape[0], 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.errors import InputError, nearest
-from promolab.language import ENGLISH, _, marked, speaking
+from promolab.language import ENGLISH, speaking
 from promolab.results import words_of
 from promolab.stats import dealt
 from promolab.wording import plural
@@ -342,10 +342,6 @@ def customer_folds(customers: ArrayLike, folds: int = BLOCKS, seed: int = 0) -> 
 
 
 LEAST = 10  # responses that either side needs
-FEW = marked(
-    "the promotions {when} {moment} hold {found} responses of {n} contacts; {least} and somebody "
-    "without one are needed on either side: give another moment, or more promotions"
-)
 
 
 @dataclass(frozen=True)
@@ -431,8 +427,11 @@ def split_in_time(
     for place, when in zip(rows, ("over before", "starting from"), strict=True):
         found = int(np.nansum(labels[place]))
         if found < LEAST or found == len(place):
-            told = {"when": when, "n": f"{len(place):,}", "found": found, "least": LEAST}
-            raise InputError(_(FEW, moment=f"{moment:%Y-%m-%d}", **told))
+            raise InputError(
+                f"the promotions {when} {moment:%Y-%m-%d} hold {plural(found, 'response')} of "
+                f"{plural(len(place), 'contact')}; {LEAST} and somebody without one are needed on "
+                "either side: give another moment, or more promotions"
+            )
     return TimeSplit(moment, rows[0], rows[1], labels, len(sides[0]), len(sides[1]))
 
 
