@@ -209,7 +209,7 @@ def test_customers_drawn_by_chance_take_their_part_of_a_capacity():
     value, cost, _ = drawn(12)
     found = allocate(value, cost, budget=15, capacity={"1": 3}, explore=0.1)
     assert counts_of(found, 4)[1] <= 3 and found.spend <= 15
-    asked = {"capacity": {"1": 0}, "explore": 0.2}
+    asked = {"capacity": {"1": 0}, "explore": 0.5}
     refused("drawn by chance alone use", allocate, value, cost, budget=30, **asked)
 
 
