@@ -159,19 +159,14 @@ def test_codes_are_stable_distinct_and_those_of_rfc_2104(tmp_path):
     assert codes(b"Jefe", ["what do ya want for nothing?"]) == [f"C-{expected}"]
 
 
-def test_keys_are_random(tmp_path):
-    made = set()
-    for name in "abcd":
-        (tmp_path / name).mkdir()
-        assert ensure_key(ReportsFolder(tmp_path / name)) == []
-        made.add((tmp_path / name / ".key").read_bytes())
-    assert len(made) == 4 and {len(key) for key in made} == {32}
-
-
-def test_a_scratch_folder_has_a_secret_key_of_its_own(tmp_path):
+def test_keys_are_random_also_those_of_scratch_folders(tmp_path):
     one, other = folder(tmp_path / "a"), folder(tmp_path / "b")
     assert one.pseudonym([1])[0] == one.pseudonym([1])[0] != other.pseudonym([1])[0]
     assert stat.S_IMODE((one.path / ".key").stat().st_mode) == 0o600
+    for name in "ab":
+        assert ensure_key(ReportsFolder(tmp_path / name)) == []
+    keys = {(tmp_path / name / ".key").read_bytes() for name in "ab"}
+    assert len(keys) == 2 and {len(key) for key in keys} == {32}
 
 
 @pytest.fixture

@@ -1,33 +1,34 @@
 """Soiled rows are listed, and found by the rules that cover them."""
 
+import shutil
+
 import pytest
 
 from promolab.cleaning import FLAGS, QUARANTINE_RULES, clean
 from promolab.sources import load_shop, simulated
 from tests.soiled import STAINS, soil
 
-WORLD = {"customers": 2_500, "weeks": 16, "seed": 2}
+WORLD = {"customers": 800, "weeks": 16, "seed": 2}
 
 
 @pytest.fixture(scope="module")
-def clean_one():
-    return simulated(**WORLD)
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("dirty")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("dirty") / "shop"
+def clean_one(root):
+    return simulated(**WORLD, folder=root / "clean")
 
 
 @pytest.fixture(scope="module")
-def soiled(folder):
-    simulated(**WORLD, folder=folder)
-    return soil(folder, 0.02)
+def soiled(root, clean_one):
+    return soil(shutil.copytree(root / "clean", root / "shop"), 0.02)
 
 
 @pytest.fixture(scope="module")
-def cleaned(folder, soiled):
-    return clean(load_shop(folder))
+def cleaned(root, soiled):
+    return clean(load_shop(root / "shop"))
 
 
 def by_rule(report, action):

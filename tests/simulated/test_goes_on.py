@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest, poisson
 
-from promolab.errors import InputError
 from promolab.simulated import GoingShop, Truth, World
 from promolab.simulated.discounts import order_money
 from promolab.simulated.effects import course, running, weekly_rates
@@ -49,21 +49,30 @@ def some(going: GoingShop, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     return going.decisions_of(places)
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return GoingShop.begin(SMALL, tmp_path_factory.mktemp("begun") / "shop", load_shop).folder
+
+
+def again(begun: Path, folder: Path) -> GoingShop:
+    return GoingShop.begin(SMALL, shutil.copytree(begun, folder), load_shop)
+
+
 @pytest.fixture
-def going(tmp_path: Path) -> GoingShop:
-    return GoingShop.begin(SMALL, tmp_path / "shop", load_shop)
+def going(begun: Path, tmp_path: Path) -> GoingShop:
+    return again(begun, tmp_path / "shop")
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> GoingShop:
+def three(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> GoingShop:
     """Three weeks on."""
-    found = GoingShop.begin(SMALL, tmp_path_factory.mktemp("three") / "shop", load_shop)
+    found = again(begun, tmp_path_factory.mktemp("three") / "shop")
     for _ in range(3):
         found.decide(*some(found))
     return found
 
 
-def test_it_begins_as_the_log_of_such_a_world_and_weeks_keep_those_before(going: GoingShop) -> None:
+def test_it_begins_as_the_log_of_such_a_world_and_weeks_keep_those_before(going, three):
     shop, log = going.shop(), simulated(customers=400, weeks=13, variant="weekly", seed=3)
     start = pd.Timestamp(going.starts) - pd.Timedelta(hours=8)
     assert going.week == 12 and log.settings.default_week == shop.settings.default_week
@@ -77,9 +86,7 @@ def test_it_begins_as_the_log_of_such_a_world_and_weeks_keep_those_before(going:
     assert going.options == tuple(log.truth.promotions[-12:])
     # Rows are only added; reviews come days after their order, each once, with their order.
     before = going.shop().events.execute()
-    for _ in range(3):
-        going.decide(*some(going))
-    after = going.shop()
+    after = three.shop()
     rows = after.events.execute()
     old = rows[rows["ts"] < before["ts"].max() + pd.Timedelta(seconds=1)]
     keys = list(rows.columns)
@@ -114,20 +121,10 @@ def test_nothing_of_the_future_is_in_it(three: GoingShop) -> None:
     assert found.usable and not found.findings, found.to_frame().to_string()
 
 
-def test_the_same_assignments_bring_the_same_bytes(tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("one", "two")]
-    for folder in folders:
-        going = GoingShop.begin(SMALL, folder, load_shop)
-        for _ in range(2):
-            going.decide(*some(going))
-            going = GoingShop.begin(SMALL, folder, load_shop)  # opened again in between
-    assert bytes_of(folders[0]) == bytes_of(folders[1])
-
-
-def test_what_a_customer_does_hangs_on_her_own_assignments_alone(tmp_path: Path) -> None:
+def test_what_a_customer_does_hangs_on_her_own_assignments_alone(begun, tmp_path):
     shops = []
     for place in (0, 1):
-        going = GoingShop.begin(SMALL, tmp_path / str(place), load_shop)
+        going = again(begun, tmp_path / str(place))
         for _ in range(3):
             places = np.full(400, NONE)
             places[::3] = 4
@@ -143,7 +140,7 @@ def test_what_a_customer_does_hangs_on_her_own_assignments_alone(tmp_path: Path)
     assert len(found[0]) != len(found[1]) or not found[0].equals(found[1])
 
 
-def test_keyed_numbers_are_even_and_apart_and_more_expected_are_never_fewer(tmp_path: Path) -> None:
+def test_keyed_numbers_are_even_and_apart_and_more_expected_are_never_fewer():
     rows = Keyed(5, 1).of(np.arange(40_000), np.arange(40_000) % 7)
     one, two = rows.uniform(size=40_000), rows.uniform(size=40_000)
     pairs = rows.uniform(size=(40_000, 2))
@@ -221,11 +218,8 @@ def expected_margin(given: np.ndarray, weeks: range) -> float:
     return float((rates.T * margin).sum())
 
 
-def test_added_profits_of_the_weeks_sum_to_what_all_rounds_add(tmp_path: Path) -> None:
-    going = GoingShop.begin(SMALL, tmp_path / "shop", load_shop)
-    for _ in range(3):
-        going.decide(*some(going))
-    people = people_of(SMALL, 0)
+def test_added_profits_of_the_weeks_sum_to_what_all_rounds_add(three: GoingShop) -> None:
+    going, people = three, people_of(SMALL, 0)
     log = decide(World(customers=400, weeks=13, variant="weekly", seed=3), people).action
     weeks = range(12, 22)
     gained = expected_margin(going._action, weeks) - expected_margin(log, weeks)
@@ -265,12 +259,13 @@ def frames(going: GoingShop) -> tuple[pd.DataFrame, pd.DataFrame]:
     return decisions, chances.assign(propensity=[0.7, 0.3] * 2)
 
 
-@pytest.mark.parametrize(
-    ("table", "column", "row", "value", "said"),
-    [
+def test_what_cannot_be_done_is_refused_and_leaves_the_shop_as_it_is(going: GoingShop) -> None:
+    decisions, chances = frames(going)
+    without, before = int(np.nonzero(~going._eligible)[0][0]) + 1, bytes_of(going.folder)
+    for table, column, row, value, said in [
         (0, "customer_id", 0, 99_999, "no customer 99999"),
-        (0, "customer_id", 0, "second", "decided on twice"),
-        (0, "customer_id", 0, "without rights", "may not be contacted"),
+        (0, "customer_id", 0, decisions["customer_id"][1], "decided on twice"),
+        (0, "customer_id", 0, without, "may not be contacted"),
         (0, "action", 0, "W01-nothing", "does not start in"),
         (1, "action", 0, "W01-nothing", "does not start in"),
         (0, "propensity", 0, 0.0, "above 0 and at most 1"),
@@ -281,29 +276,18 @@ def frames(going: GoingShop) -> tuple[pd.DataFrame, pd.DataFrame]:
         (1, "decision_id", 0, "c", "decisions have not"),
         (0, "decision_id", 1, "a", "stands twice"),
         (0, "propensity", 0, np.nan, "rows without propensity"),
-        (0, "ts", 0, pd.Timestamp("2024-05-27"), "expected the week"),
-    ],
-)
-def test_what_cannot_be_done_is_refused(going, table, column, row, value, said):
-    given = frames(going)
-    if value == "second":
-        value = given[0]["customer_id"][1]
-    if value == "without rights":
-        value = int(np.nonzero(~going._eligible)[0][0]) + 1
-    if column == "ts":
-        given = (given[0].assign(ts=pd.Timestamp(going.starts)), given[1])
-    given[table].loc[row, column] = value
-    before = bytes_of(going.folder)
-    refused(said, going.decide, *given)
+    ]:
+        given = frames(going)
+        given[table].loc[row, column] = value
+        refused(said, going.decide, *given)
+    for start, said in [
+        (pd.Timestamp("2024-05-27"), "expected the week"),
+        (pd.Timestamp(going.starts, tz="Asia/Shanghai"), "expected UTC without one"),
+    ]:
+        refused(said, going.decide, decisions.assign(ts=start), chances)
+    lacking = decisions.drop(columns="propensity")
+    refused("lack the column 'propensity'", going.decide, lacking, chances)
     assert bytes_of(going.folder) == before and going.week == 12
-
-
-def test_a_column_that_is_missing_is_named(going: GoingShop) -> None:
-    decisions, chances = frames(going)
-    with pytest.raises(InputError, match="lack the column 'propensity'"):
-        going.decide(decisions.drop(columns="propensity"), chances)
-    zoned = decisions.assign(ts=pd.Timestamp(going.starts, tz="Asia/Shanghai"))
-    refused("expected UTC without one", going.decide, zoned, chances)
     going.decide(decisions, chances)  # as it stands it is carried out
     assert going.week == 13
     refused("was not decided here", going.added_profit, 11)
@@ -334,16 +318,14 @@ def test_a_folder_of_something_else_is_left_and_two_runs_in_one_do_not_mix(going
 WALK = """
 import sys
 from pathlib import Path
-from typing import Any
 import numpy as np
 from promolab.simulated import GoingShop, World
 from promolab.sources import load_shop
 
-going = GoingShop.begin(
-    World(customers=400, weeks=12, variant="weekly", seed=3), Path(sys.argv[1]), load_shop
-)
+world = World(customers=400, weeks=12, variant="weekly", seed=3)
+going = GoingShop.begin(world, Path(sys.argv[1]), load_shop)
 print("open", flush=True)
-while going.week < 20:
+while going.week < 16:
     rng = np.random.default_rng(going.week)
     going.decide(*going.decisions_of(rng.integers(-1, 12, 400)))
 """
@@ -370,14 +352,13 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path) -> No
 
 
 def test_a_week_not_finished_is_not_there_and_worth_and_spend_of_an_assignment(going):
-    """What a kill left of a week's rows is no part of the shop, and goes when it is opened."""
+    """What a kill left of a week's rows goes when the shop is opened."""
     before = bytes_of(going.folder)
     left = going.folder / ".making-013" / "events"
     left.mkdir(parents=True)
     (left / "part-00000.parquet").write_bytes(b"half of it")
-    assert going.shop().events.count().execute() > 0
-    again = GoingShop.begin(SMALL, going.folder, load_shop)
-    assert again.week == 12 and bytes_of(going.folder) == before
+    opened = GoingShop.begin(SMALL, going.folder, load_shop)
+    assert opened.week == 12 and bytes_of(going.folder) == before
     values = going.latent_values()
     assert values.value.shape == (len(going.contactable), 12) and (values.cost >= 0.2).all()
     best = values.value.argmax(axis=1)
