@@ -128,16 +128,7 @@ def test_two_runs_do_not_write_at_once_and_one_says_once_whom_it_waits_for(tmp_p
     assert said[0].endswith("UTC, week 2017-W44); waiting until it is done")
 
 
-def test_the_lock_of_a_killed_run_is_free_and_what_it_left_is_swept(tmp_path):
-    code = (
-        "import os, sys; from promolab.folder import ReportsFolder\n"
-        f"with ReportsFolder({str(tmp_path)!r}).locked(): os.kill(os.getpid(), 9)"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    subprocess.run([sys.executable, "-c", code], env=environment)
-    assert "process" in (tmp_path / ".lock").read_text()
-    with ReportsFolder(tmp_path).locked(wait=0):
-        pass
+def test_what_a_run_builds_is_swept_once_nobody_holds_the_lock(tmp_path):
     left = tmp_path / ".staging-2017-W44-abc"
     make_week(left, "half")
     with ReportsFolder(tmp_path).locked():
@@ -155,11 +146,15 @@ def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fa
     killed = (
         "import os; from promolab.folder import ReportsFolder\n"
         "from promolab.report.running.execute import kernels; from promolab.weeks import Week\n"
-        f"with ReportsFolder({str(out)!r}).staging(Week(2017, 44)), kernels():\n"
+        f"reports = ReportsFolder({str(out)!r})\n"
+        "with reports.locked(), reports.staging(Week(2017, 44)), kernels():\n"
         "    os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", killed], env=environment).returncode == -9
     assert list(temporary.rglob("kernels-*")) and list(out.glob(".staging-*"))
+    assert "process" in (out / ".lock").read_text()
+    with ReportsFolder(out).locked(wait=0):
+        pass  # its lock is free
     call = [sys.executable, "-m", "promolab.cli", "report", "--source", "none", "--out", str(out)]
     failed = subprocess.run(call, env=environment, capture_output=True, text=True)
     assert failed.returncode == 2 and "there is no source 'none'" in failed.stderr

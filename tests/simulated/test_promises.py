@@ -9,7 +9,7 @@ from promolab.simulated.world import World
 from tests.draws import draws
 
 SEEDS = range(draws(1, most=3))
-CUSTOMERS, WEEKS = 8_000, 16
+CUSTOMERS, WEEKS = 5_000, 16
 
 PROMISED = {
     "buyers_low": (0.05, 0.15),  # five to fifteen percent of customers buy in a week

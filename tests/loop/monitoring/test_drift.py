@@ -25,13 +25,10 @@ def customers(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-@pytest.mark.parametrize("n", [100, 3_000, 30_000])
+@pytest.mark.parametrize("n", [100, 3_000])
 def test_draws_of_the_same_customers_do_not_drift(n):
-    found = [feature_drift(customers(n, 1), customers(n, 2))]
-    if n < 10_000:
-        more = [(customers(n, k), customers(n, k + 50)) for k in range(20)]
-        found += [feature_drift(then, now) for then, now in more]
-    assert [one.drifted for one in found] == [[]] * len(found)
+    found = [feature_drift(customers(n, k), customers(n, k + 50)) for k in range(20)]
+    assert [one.drifted for one in found] == [[]] * 20
     assert "drifted since then" in found[0].summary() and nonsense(found[0].summary()) == []
 
 

@@ -15,21 +15,20 @@ from promolab.loop.promises import forecast_week
 from promolab.loop.promises.forecasts import _shrunk, ends_of
 from promolab.loop.promises.windows import HORIZON, Span, held_by, noise_of, taken_off_each
 from promolab.metrics.pooling import past_ratios
+from tests.loop.promises.test_outcomes import week_of
 
 
 @pytest.fixture(scope="module")
 def week():
     shop = load_shop("simulated", variant="weekly", customers=1_000, weeks=16, exploration=0.5)
-    moments = sorted(shop.decisions.select("ts").distinct().execute()["ts"])
-    ts = moments[-1]
-    rows = shop.decisions.filter(shop.decisions.ts == ts)
-    chances = shop.decision_propensities.semi_join(rows, "decision_id").execute()
+    decisions, chances = week_of(shop, -1)
+    ts = decisions["ts"].iloc[0]
     known = known_by(shop, ts)
     trial = decisions_experiment(known, by="kind", early=True, as_of=ts)
     model = UpliftModel("dr", "ridge").fit(trial)
     actions = sorted(set(chances["action"]) - {"none"})
     worth = week_worth(known, ts, model, scored_log(model), actions)
-    return known, rows.execute(), chances, worth, ts, shop.truth
+    return known, decisions, chances, worth, ts, shop.truth
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from promolab.loop.promises import (
     week_outcomes,
 )
 from tests.loop.promises.test_forecast_errors import WEEKS, ledger
+from tests.loop.promises.test_outcomes import week_of
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +72,7 @@ def test_a_week_reads_what_was_known_by_then_and_gives_it_back_to_the_last_digit
 @pytest.fixture(scope="module")
 def followed():
     shop = load_shop("simulated", variant="weekly", customers=600, weeks=16, exploration=0.5)
-    ts = sorted(shop.decisions.select("ts").distinct().execute()["ts"])[1]
-    rows = shop.decisions.filter(shop.decisions.ts == ts)
-    chances = shop.decision_propensities.semi_join(rows, "decision_id").execute()
-    return shop, rows.execute(), chances
+    return shop, *week_of(shop, 1)
 
 
 def looked_back(tmp_path, followed, state="released"):

@@ -23,6 +23,7 @@ def shop():
 
 
 def week_of(shop, number):
+    """Return a round's decisions and their chances."""
     moments = sorted(shop.decisions.select("ts").distinct().execute()["ts"])
     rows = shop.decisions.filter(shop.decisions.ts == moments[number])
     chances = shop.decision_propensities.semi_join(rows, "decision_id").execute()
