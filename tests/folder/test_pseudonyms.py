@@ -47,15 +47,13 @@ def shown_codes(week):
     return {code for path in week.glob("*.html") for code in CODE.findall(path.read_text("utf-8"))}
 
 
-def leaves(node, path=""):
+def leaves(node):
     """Yield every key and every value of a manifest as text."""
     if isinstance(node, dict):
-        for key, value in node.items():
-            yield str(key)
-            yield from leaves(value, f"{path}.{key}")
-    elif isinstance(node, list):
+        node = [*node, *node.values()]
+    if isinstance(node, list):
         for value in node:
-            yield from leaves(value, path)
+            yield from leaves(value)
     else:
         yield str(node)
 

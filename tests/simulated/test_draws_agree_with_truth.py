@@ -8,7 +8,6 @@ from promolab.simulated.people import draw_customers, draw_goods
 from promolab.simulated.tables import CHUNK
 from promolab.simulated.truth import Truth
 from promolab.simulated.world import AFTER, KINDS, MARGIN_RATES, World
-from promolab.sources.opening import simulated
 
 WEEK = 86_400 * 7
 MOST = 3.7
@@ -74,46 +73,3 @@ def test_everybody_assigned_the_same(drawn, kind, outcome):
     for name, which in groups.items():
         z = gap[which].mean() / (gap[which].std() / np.sqrt(which.sum()))
         assert abs(z) < MOST, (name, z)
-
-
-@pytest.fixture(scope="module")
-def randomised():
-    return simulated(customers=15_000, weeks=16, seed=3, exploration=1.0)
-
-
-def per_customer(shop, week):
-    """Purchases, sales and margin per customer of the window and horizon, from the tables."""
-    begin = shop.truth.world.starts(week)
-    events = shop.events.filter(shop.events.kind == "purchase")
-    local = shop.local(events.ts)
-    inside = events.filter((local >= begin) & (local < shop.truth.world.starts(week + 1 + AFTER)))
-    lines = inside.join(shop.products.select("product_id", "margin_rate"), "product_id")
-    margin = (lines.amount + lines.discount) * lines.margin_rate - lines.discount
-    sums = lines.group_by("customer_id").aggregate(
-        orders=lines.order_id.nunique(), sales=lines.amount.sum(), margin=margin.sum()
-    )
-    everybody = np.arange(shop.truth.world.customers) + 1
-    return sums.execute().set_index("customer_id").reindex(everybody).fillna(0.0)
-
-
-@pytest.mark.parametrize("place", [0, 1])
-def test_a_randomised_shop_estimates_its_truth(randomised, place):
-    week = randomised.truth.world.rounds[place]
-    found = per_customer(randomised, week)
-    decisions = randomised.decisions.execute()
-    mine = decisions[decisions.decision_id.str.endswith(f"-{place}")]
-    mine = mine[mine.holdout != "standing"].set_index("customer_id")
-    assert len(KINDS) == 4
-    for kind in KINDS:
-        promotion = f"W{week + 1:02d}-{kind}"
-        truth = randomised.truth.effects(promotion).set_index("customer_id").loc[mine.index]
-        for outcome in ("orders", "sales", "margin"):
-            y = found.loc[mine.index, outcome].to_numpy(dtype=float)
-            weights = {a: (mine.action == a) / mine.propensity for a in (promotion, "none")}
-            got = [(w * y).sum() / w.sum() for w in weights.values()]
-            spread = [
-                (w**2 * (y - m) ** 2).sum() / w.sum() ** 2
-                for w, m in zip(weights.values(), got, strict=True)
-            ]
-            z = (got[0] - got[1] - truth[f"{outcome}_effect"].mean()) / np.sqrt(sum(spread))
-            assert abs(z) < MOST, (promotion, outcome, z)

@@ -26,12 +26,21 @@ def test_the_same_seed_makes_the_same_shop_and_another_one_another(tmp_path):
     assert same == {"calendar", "products", "promotions", "promotion_products"}
 
 
-def test_a_folder_is_kept_and_used_again(tmp_path, monkeypatch):
-    first = load_shop("simulated", **SMALL, folder=tmp_path / "kept")
-    monkeypatch.setattr(writing_tables, "write_shop", lambda *_: pytest.fail("made again"))
-    again = load_shop("simulated", **SMALL, folder=str(tmp_path / "kept"))
+def test_a_folder_is_kept_and_used_again_and_what_was_not_finished_made_again(
+    tmp_path, monkeypatch
+):
+    folder = tmp_path / "kept"
+    first = load_shop("simulated", **SMALL, folder=folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(writing_tables, "write_shop", lambda *_: pytest.fail("made again"))
+        again = load_shop("simulated", **SMALL, folder=str(folder))
     assert again.truth == first.truth == Truth(World(**SMALL))
-    refused("something other", load_shop, "simulated", **SMALL, seed=9, folder=tmp_path / "kept")
+    refused("something other", load_shop, "simulated", **SMALL, seed=9, folder=folder)
+    whole = written(folder)
+    (folder / "shop.toml").unlink()  # written last
+    (folder / "events" / "part-00000.parquet").write_bytes(b"PAR1")
+    simulated(**SMALL, folder=folder)
+    assert written(folder) == whole
 
 
 def test_a_folder_of_something_else_or_that_cannot_be_written_is_left_alone(tmp_path):
@@ -40,15 +49,6 @@ def test_a_folder_of_something_else_or_that_cannot_be_written_is_left_alone(tmp_
     refused("is a file", load_shop, "simulated", **SMALL, folder=tmp_path / "mine.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     refused("cannot be written", simulated, **SMALL, folder=tmp_path / "mine.txt" / "shop")
-
-
-def test_what_was_not_finished_is_made_again(tmp_path):
-    whole = simulated(**SMALL, folder=tmp_path / "kept")
-    events = whole.events.count().execute()
-    (tmp_path / "kept" / "shop.toml").unlink()  # written last
-    (tmp_path / "kept" / "events" / "part-00000.parquet").write_bytes(b"PAR1")
-    again = simulated(**SMALL, folder=tmp_path / "kept")
-    assert again.events.count().execute() == events
 
 
 def test_the_command_line_shows_it_and_keywords_go_before_what_the_source_states(capsys):

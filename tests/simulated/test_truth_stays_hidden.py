@@ -70,5 +70,6 @@ def test_features_import_nothing_of_the_simulation():
 
 def test_what_is_given_out_of_the_truth_is_a_copy(shop):
     first = shop.truth.promotions[0]
-    shop.truth.effects(first).loc[:, "margin_effect"] = 0.0
+    changed = shop.truth.effects(first)
+    changed["margin_effect"] = 0.0
     assert shop.truth.effects(first).margin_effect.abs().max() > 0
