@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError, StepError
+from promolab.errors import StepError
 from promolab.folder import pseudonyms, write_json
 from promolab.folder.run_folder import RunFolder, open_run
 from promolab.language import _
@@ -171,8 +171,8 @@ def test_another_week_is_refused_before_anything_is_read_or_written(lab):
 
 
 def test_another_morning_is_refused(lab):
-    with pytest.raises(InputError, match=r"known 0 days before it .*not lead_days = 3.*= 0 here"):
-        open_run(lab.path, week="2017-W44", lead_days=3)
+    words = r"known 0 days before it .*not lead_days = 3.*= 0 here"
+    refused(words, open_run, lab.path, week="2017-W44", lead_days=3)
     again = begin(lab.path, lead_days=3, events="ab12")
     assert again.as_of == datetime(2017, 10, 26, 16)
     refused("02_customers writes it, run it first", again.read_table, "features")

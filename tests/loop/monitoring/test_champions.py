@@ -7,8 +7,8 @@ import pandas as pd
 
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, write_json
 from promolab.loop.monitoring import drift_since, last_method, models_of
-from promolab.sources import load_shop
 from promolab.weeks import Week
+from tests.made_up import shop_of
 
 
 def week_of(out: Path, number: int, response: dict[str, Any] | None, uplift: str = "") -> RunFolder:
@@ -64,8 +64,8 @@ def test_the_rows_for_the_ledger(tmp_path: Path) -> None:
     assert not none and none.to_frame().empty and "No model was made" in none.summary()
 
 
-def test_features_are_held_against_the_last_good_week(tmp_path, small_shop):
-    shop = load_shop(small_shop)
+def test_features_are_held_against_the_last_good_week(tmp_path):
+    shop = shop_of({"events": pd.DataFrame({"ts": [pd.Timestamp("2022-01-03")]})})
     one, two = week_of(tmp_path, 10, None), week_of(tmp_path, 11, None)
     for run, shift in ((one, 0.0), (two, 60.0)):
         who = pd.RangeIndex(400)

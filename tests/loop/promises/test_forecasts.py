@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from promolab import UpliftModel, load_shop
@@ -15,7 +14,7 @@ from promolab.loop.promises import forecast_week
 from promolab.loop.promises.forecasts import _shrunk, ends_of
 from promolab.loop.promises.windows import HORIZON, Span, held_by, noise_of, taken_off_each
 from promolab.metrics.pooling import past_ratios
-from tests.loop.promises.test_outcomes import week_of
+from tests.loop.promises.test_outcomes import check_sums, segments_of, week_of
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +33,8 @@ def week():
 @pytest.fixture(scope="module")
 def said(week):
     shop, decisions, chances, worth, ts, _ = week
-    segments = pd.Series(np.where(decisions["customer_id"] % 2, "odd", "even"),
-                         index=decisions["customer_id"])  # fmt: skip
     got = decisions[decisions["action"] != "none"].rename(columns={"action": "promotion_id"})
-    named = {"as_of": ts, "week": "2024-W39", "segments": segments}
+    named = {"as_of": ts, "week": "2024-W39", "segments": segments_of(decisions)}
     ratios = past_ratios([18, 40, 21, 33, 20], [20.0, 30, 25, 30, 25])
     named |= {"response": got.assign(p_redeemed=0.1), "ratios": ratios}
     return forecast_week(shop, decisions, chances, worth, **named)
@@ -45,11 +42,7 @@ def said(week):
 
 def test_rows_add_up_rates_are_of_those_contacted_and_the_readout_is_less_sure(said):
     assert tuple(said.columns) == LEDGER_TABLES["predictions"]
-    for measure in ("redemptions", "spend", "added_profit"):
-        rows = said[said["measure"] == measure]
-        whole = rows[(rows["promotion_id"] == "") & (rows["segment"] == "")]["value"].iloc[0]
-        assert rows[rows["promotion_id"] != ""]["value"].sum() == pytest.approx(whole, rel=0.02)
-        assert rows[rows["segment"] != ""]["value"].sum() == pytest.approx(whole, rel=0.02)
+    check_sums(said, rel=0.02)
     assert (said["ci_low"] <= said["value"]).all() and (said["value"] <= said["ci_high"]).all()
     known = said[said["readout_low"].notna()]
     assert (known["readout_low"] < known["ci_low"]).all()

@@ -30,27 +30,33 @@ def week_of(shop, number):
     return rows.execute(), chances
 
 
+def segments_of(decisions):
+    names = np.where(decisions["customer_id"] % 2, "odd", "even")
+    return pd.Series(names, index=decisions["customer_id"])
+
+
+def check_sums(rows, rel=None):
+    """Check that promotions, and segments, sum to the whole."""
+    for measure in ("redemptions", "spend", "added_profit"):
+        mine = rows[rows["measure"] == measure]
+        whole = mine[(mine["promotion_id"] == "") & (mine["segment"] == "")]["value"].iloc[0]
+        for by in ("promotion_id", "segment"):
+            assert mine[mine[by] != ""]["value"].sum() == pytest.approx(whole, rel=rel)
+
+
 @pytest.fixture(scope="module")
 def settled(shop):
     decisions, chances = week_of(shop, 2)
-    segments = pd.Series(np.where(decisions["customer_id"] % 2, "odd", "even"),
-                         index=decisions["customer_id"])  # fmt: skip
-    end = shop.settings.life()[1]
-    found = week_outcomes(shop, decisions, chances, as_of=end, week="2024-W30", segments=segments)
+    named = {"as_of": shop.settings.life()[1], "segments": segments_of(decisions)}
+    found = week_outcomes(shop, decisions, chances, week="2024-W30", **named)
     return decisions, found
 
 
 def test_rows_have_the_ledgers_columns_and_responses_are_counted_by_hand(settled, shop):
-    _, found = settled
+    decisions, found = settled
     assert tuple(found.columns) == LEDGER_TABLES["outcomes"]
     assert set(found["state"]) == {"settled"} and set(found["week"]) == {"2024-W30"}
-    for measure in ("redemptions", "spend", "added_profit"):
-        rows = found[found["measure"] == measure]
-        whole = rows[(rows["promotion_id"] == "") & (rows["segment"] == "")]["value"].iloc[0]
-        by_promotion = rows[rows["promotion_id"] != ""]["value"].sum()
-        by_segment = rows[rows["segment"] != ""]["value"].sum()
-        assert by_promotion == pytest.approx(whole) and by_segment == pytest.approx(whole)
-    decisions, found = settled
+    check_sums(found)
     rows = found[(found["measure"] == "redemptions") & (found["promotion_id"] != "")]
     offers = shop.promotions.execute().set_index("promotion_id")
     responses = shop.responses.execute()
