@@ -94,6 +94,7 @@ def test_rights_after_events_are_those_of_a_plan_made_then(rules, channel, tmp_p
     shop = with_suppressions(RunFolder(tmp_path / "2021-W12", Week(2021, 12)), shop)
     reader = EventReader.of(shop)
     barred = dict.fromkeys(LEFT, 0)
+    ends = told["promotions"].set_index("promotion_id")["ends_at"]
     rows = [told[name].assign(table=name) for name in ("exposures", "responses")]
     later = pd.concat(rows).sort_values("ts")
     later = later[later["ts"] >= BEGIN]
@@ -105,7 +106,7 @@ def test_rights_after_events_are_those_of_a_plan_made_then(rules, channel, tmp_p
         later = later[later["ts"] >= moment]
         plan = Eligibility(shop, pd.Index(CUSTOMERS), moment, moment, rules, owed, ["7"])
         for promotion, offer in live.offers.items():
-            expected = plan.bars(promotion, offer.channel or "unknown", 1, _end(told, promotion))
+            expected = plan.bars(promotion, offer.channel or "unknown", 1, ends[promotion])
             for customer in CUSTOMERS:
                 found = live.of(customer, microseconds(moment)).bars(offer)
                 assert found == [s for s in LEFT if expected[s][customer]], (day, promotion)
@@ -113,8 +114,3 @@ def test_rights_after_events_are_those_of_a_plan_made_then(rules, channel, tmp_p
                     barred[step] += 1
     unused = {"excluded"} if not rules.exclusive else set()
     assert all(n > 20 for step, n in barred.items() if step not in unused), barred
-
-
-def _end(told, promotion):
-    rows = told["promotions"].set_index("promotion_id")
-    return rows["ends_at"][promotion]

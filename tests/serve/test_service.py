@@ -22,7 +22,7 @@ from promolab.loop import (
 from promolab.loop.ledger import Ledger
 from promolab.model import ResponseModel
 from promolab.report.running import PAGES
-from promolab.serve.service import OVER, Service, UnknownPromotion
+from promolab.serve.service import OVER, Service
 from promolab.serve.stores import PAGE, MemoryStore
 from promolab.serve.week import open_week
 from promolab.sources import load_shop
@@ -116,7 +116,7 @@ def test_the_contact_that_was_planned_is_no_other_contact(service, reports):
 
 def test_anybody_else_gets_what_the_lists_allow_and_is_held_out_as_the_plan_does(service):
     action = service.week.actions[service.week.promotions[0]]
-    customers = newcomers(service, 400)
+    customers = newcomers(service, 200)
     found = [decided(service, customer) for customer in customers]
     sent = 0.8 * 0.9
     assert {d["planned_action"] for d in found} == {action.name}
@@ -124,7 +124,7 @@ def test_anybody_else_gets_what_the_lists_allow_and_is_held_out_as_the_plan_does
         assert one["chances"] == pytest.approx({action.name: sent, NONE: 1 - sent})
         assert (one["action"] == NONE) == (one["holdout"] != NONE)
     share = np.mean([one["action"] != NONE for one in found])
-    assert abs(share - sent) < 4 * np.sqrt(sent * (1 - sent) / 400)
+    assert abs(share - sent) < 4 * np.sqrt(sent * (1 - sent) / 200)
     nobody = decided(service, 5000)  # of whom nothing is known, consent neither
     assert (nobody["action"], nobody["propensity"]) == (NONE, 1.0)
     answer = service.score([5000], None, False)["customers"][0]
@@ -165,7 +165,7 @@ def test_nobody_held_out_or_without_consent_is_ever_given_anything(service, repo
     customers = newcomers(service, 60)
     everybody = [*range(150), *customers, *range(9000, 9040)]
     refused, found = {*REFUSED, *UNLISTED, *range(9000, 9040)}, 0
-    for _ in range(600):
+    for _ in range(300):
         customer = int(rng.choice(everybody))
         if rng.random() < 0.05:
             service.receive([no(service, customer, 2)])
@@ -176,7 +176,7 @@ def test_nobody_held_out_or_without_consent_is_ever_given_anything(service, repo
         found += decision["action"] != NONE
         assert sum(decision["chances"].values()) == pytest.approx(1)
         assert decision["propensity"] == decision["chances"][decision["action"]]
-    assert found > 120
+    assert found > 60
 
 
 def test_a_service_that_begins_anew_knows_what_the_others_know(week, reports, clock):
@@ -196,17 +196,6 @@ def test_a_service_that_begins_anew_knows_what_the_others_know(week, reports, cl
     told = [[decided(each, customer) for customer in asked] for each in (one, two, three)]
     assert told[0] == told[1] == told[2]
     assert one.receive([event(customer, "click", 2) | left])["repeated"] == 1
-
-
-def test_a_decision_survives_its_store(week, reports, clock):
-    service = Service(week(), MemoryStore(), clock)
-    made = decided(service, given(reports)[0])
-    torn = reports / WEEK / "served" / "decisions.jsonl"
-    torn.write_text(torn.read_text() + '{"decision_id": "half')
-    again = Service(week(), MemoryStore(), clock)
-    assert again.chooser.made[given(reports)[0]].to_dict()["decision_id"] == made["decision_id"]
-    decided(again, given(reports)[1])
-    assert len(read_served(reports / WEEK)) == 2
 
 
 def test_a_clock_that_runs_back_takes_nothing_back(service, clock):
@@ -231,17 +220,13 @@ def test_events_that_cannot_be_read_are_refused_and_counted(service):
         assert service.taken["refused"] == so_far and service.taken["new"] == 0
 
 
-def test_what_is_not_there_is_said(service, reports):
-    with pytest.raises(UnknownPromotion, match="did you mean '7'"):
-        service.score([1], ["77"], False)
+def test_what_is_too_much_and_a_plan_that_is_a_draft_or_was_changed_are_refused(service, reports):
     refused("more than 20,000 pairs", service.score, list(range(10_000)), service._known, False)
     manifest = reports / WEEK / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"state": "draft"}))
+    released = manifest.read_text()
+    manifest.write_text(json.dumps(json.loads(released) | {"state": "draft"}))
     refused("was never released: its plan is a draft", open_week, WEEK, reports)
-    refused("there is no report of 2021-W30", open_week, "2021-W30", reports)
-
-
-def test_a_plan_that_was_changed_is_not_served(reports):
+    manifest.write_text(released)
     table = reports / WEEK / "tables" / "decisions.parquet"
     pd.read_parquet(table).assign(action="7").to_parquet(table)
     refused("cannot be relied on", open_week, WEEK, reports)
@@ -266,9 +251,7 @@ def test_the_ledger_and_the_next_plan_read_what_was_served(service, reports):
     served, chances = book.rows("served", WEEK), book.rows("served_propensities", WEEK)
     assert set(served["decision_id"]) == {d["decision_id"] for d in found}
     assert chances.groupby("decision_id")["propensity"].sum().tolist() == pytest.approx([1] * 33)
-    assert (
-        not book.decisions(WEEK)["decision_id"].isin([d["decision_id"] for d in found[:30]]).any()
-    )
+    assert not set(book.decisions(WEEK)["decision_id"]) & {d["decision_id"] for d in found[:30]}
 
 
 def test_a_promotion_is_over_at_its_very_end(service):

@@ -10,6 +10,7 @@ import pytest
 from promolab.serve.service import COUNTED, Service
 from promolab.serve.stores import RETRY, open_store
 from tests.serve.conftest import answering, event
+from tests.serve.test_refusals import ODD
 
 pytest.importorskip("fastapi")
 
@@ -30,9 +31,8 @@ def test_only_who_brings_the_token_is_answered(client):
     assert client.ask("/health", authorization="").json()["status"] == "ok"
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status", "sentence"),
-    [
+def test_an_error_is_a_sentence_without_what_was_sent(client, service):
+    for path, body, status, sentence in [
         ("/score", '{"customers": [1], "promotions": ["77"]}', 404, "did you mean '7'"),
         ("/score", '{"customers": []}', 422, "body.customers: List should have at least 1"),
         ("/score", '{"customers": ["Anna Bell"]}', 422, "ids are numbers"),
@@ -42,22 +42,18 @@ def test_only_who_brings_the_token_is_answered(client):
         ("/events", '{"events": [{"customer_id": 1, "kind": "Bell"}]}', 422, "ts is missing"),
         ("/events", f'{{"events": "{"Anna Bell" * 20_000}"}}', 413, "send less at a time"),
         ("/nothing", "Anna Bell", 404, "there are /score, /events"),
-    ],
-)
-def test_an_error_is_a_sentence_without_what_was_sent(client, path, body, status, sentence):
-    found = client.ask(path, body)
-    told = found.json()
-    assert (found.status, told["status"]) == (status, status)
-    assert sentence in told["detail"] and "Bell" not in found.text
-
-
-def test_a_page_of_another_site_writes_nothing(client):
-    """A browser sends what a page tells it to, but asks first where the type is JSON."""
+        *(("/events", f'{{"events": [{line}]}}', 422, "") for line in ODD[1:5]),
+    ]:
+        found = client.ask(path, body)
+        told = found.json()
+        assert (found.status, told["status"]) == (status, status), body
+        assert sentence in told["detail"] and "Bell" not in found.text
+    assert service.store.read("0-0", 0) == []
+    # A browser sends what a page tells it to, but asks first where the type is JSON.
     body = '{"events": [{"customer_id": 1, "ts": "2021-03-08T06:00:00Z", "kind": "view"}]}'
-    refused = client.ask("/events", body, content_type="text/plain")
-    assert (refused.status, refused.json()["detail"]) == (
-        422, "header.content-type: send application/json",
-    )  # fmt: skip
+    found = client.ask("/events", body, content_type="text/plain")
+    assert found.status == 422
+    assert found.json()["detail"] == "header.content-type: send application/json"
     assert client.ask("/events", body).json()["new"] == 1
 
 
