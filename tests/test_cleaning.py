@@ -1,7 +1,7 @@
 """Cleaning: each rule on rows counted by hand, and conservation on any rows."""
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import ibis
 import numpy as np
@@ -32,19 +32,10 @@ def raw_shop(settings: Settings | None = None, **tables: pd.DataFrame) -> Shop:
 
 
 def events(n: int, **columns: object) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {
-            "customer_id": [f"C{i}" for i in range(n)],
-            "ts": DAY,
-            "kind": "purchase",
-            "product_id": "A",
-            "order_id": [f"O{i}" for i in range(n)],
-            "quantity": 1.0,
-            "amount": 1.0,
-            "discount": 0.0,
-        }
+    frame = pd.DataFrame({"customer_id": [f"C{i}" for i in range(n)]}).assign(
+        ts=DAY, kind="purchase", product_id="A", order_id=[f"O{i}" for i in range(n)]
     )
-    return frame.assign(**columns)
+    return frame.assign(quantity=1.0, amount=1.0, discount=0.0).assign(**columns)
 
 
 def rules(report, action="quarantined") -> dict[tuple[str, str], int]:
@@ -54,7 +45,7 @@ def rules(report, action="quarantined") -> dict[tuple[str, str], int]:
 
 BREAKING: list[tuple[dict[str, list[object]], str]] = [
     ({"customer_id": [None, " "]}, "missing_key"),
-    ({"ts": [None, None]}, "missing_key"),
+    ({"ts": [None, None], "kind": ["purchase", "buy"], "amount": [1, -999]}, "missing_key"),
     ({"kind": [None, None]}, "missing_key"),
     ({"kind": ["Purchase", "buy"]}, "unknown_kind"),
     ({"amount": [np.inf, -999]}, "not_finite"),
@@ -64,7 +55,7 @@ BREAKING: list[tuple[dict[str, list[object]], str]] = [
     ({"discount": [-1, -2]}, "negative_discount"),
     ({"ts": [pd.Timestamp("2018-01-02"), pd.Timestamp("2016-01-01")]}, "outside_life"),
 ]
-"""Values of one column in each of two rows, and the rule that both break."""
+"""Values of a column in each of two rows, and the rule that both break first."""
 
 
 def test_each_row_breaks_its_rule():
@@ -84,13 +75,6 @@ def test_each_row_breaks_its_rule():
     assert all(set(row) == set(events(1)) for row in rows)
     found = sorted(zip((row["order_id"] for row in rows), quarantine["rule"], strict=True))
     assert found == [(f"B{k}", rule) for k, (_, rule) in enumerate(BREAKING) for _ in range(2)]
-
-
-def test_the_first_rule_counts():
-    shop = raw_shop(
-        events=events(2, kind=["purchase", "buy"], amount=[1.0, -999.0], ts=[DAY, None])
-    )
-    assert rules(clean(shop, NOW)[1]) == {("events", "missing_key"): 1}
 
 
 def test_returns_are_brought_to_one_sign_and_views_left_alone():
@@ -130,9 +114,8 @@ def promotion_tables() -> dict[str, pd.DataFrame]:
             "ends_at": pd.to_datetime(["2017-04-01", "2017-04-01", "2019-06-01", "2017-04-02"]),
         }
     )
-    exposures = pd.DataFrame(
-        {"promotion_id": ["P1", "P2", "P3", "P9"], "customer_id": "C0", "ts": DAY}
-    )
+    exposures = pd.DataFrame({"promotion_id": ["P1", "P2", "P3", "P9"], "customer_id": "C0"})
+    exposures["ts"] = DAY
     products = pd.DataFrame({"promotion_id": ["P1", "P2"], "product_id": "A"})
     return {"exposures": exposures, "promotion_products": products, "promotions": promotions}
 
@@ -174,20 +157,16 @@ def test_flags_are_joined_and_counted():
     kept = cleaned.events.order_by("customer_id").execute()
     expected = ["odd_unit", "zero_quantity;zero_amount", "zero_amount", "", "unknown_product"]
     assert kept["flags"].tolist() == expected
-    assert rules(report, "flagged") == {
-        ("events", "odd_unit"): 1,
-        ("events", "zero_quantity"): 1,
-        ("events", "zero_amount"): 2,
-        ("events", "unknown_product"): 1,
-    }
+    told = {"odd_unit": 1, "zero_quantity": 1, "zero_amount": 2, "unknown_product": 1}
+    assert rules(report, "flagged") == {("events", flag): rows for flag, rows in told.items()}
     assert set(report.rules["rule"]) <= set(QUARANTINE_RULES) | {flag.name for flag in FLAGS}
 
 
-def odd_lines(settings: Settings | None = None, **columns: object) -> list[int]:
+def odd_lines(**columns: object) -> list[int]:
     """Return the places of the lines whose unit is odd."""
     frame = events(len(columns["quantity"]), **columns)  # type: ignore[arg-type]
     frame["customer_id"] = [f"C{i:05}" for i in range(len(frame))]
-    kept = clean(raw_shop(settings, events=frame), NOW)[0].events.order_by("customer_id").execute()
+    kept = clean(raw_shop(events=frame), NOW)[0].events.order_by("customer_id").execute()
     odd: list[int] = kept.index[kept["flags"].str.contains("odd_unit")].tolist()
     return odd
 
@@ -199,8 +178,6 @@ def test_hundreds_on_a_line_are_usual_in_wholesale():
     assert odd_lines(quantity=quantity, product_id=product) == []
     slip = np.append(quantity, 144_000.0)
     assert odd_lines(quantity=slip, product_id=[*product, "P3"]) == [400]
-    stated = Settings(odd_quantity=100)
-    assert len(odd_lines(stated, quantity=slip, product_id=[*product, "P3"])) > 300
 
 
 def test_a_product_that_is_sold_in_a_unit_like_no_other_is_odd():
@@ -213,8 +190,6 @@ def test_a_product_that_is_sold_in_a_unit_like_no_other_is_odd():
     # One line alone of a product never sold before.
     assert odd_lines(quantity=[*groceries, 99_999.0], product_id=[*product, "NEW"]) == [60]
     # Without a product all lines are of one.
-    unknown = odd_lines(quantity=[*groceries, 99_999.0, 2.0], product_id="X")
-    assert unknown == [60]
     frame = events(62, quantity=[*groceries, 99_999.0, 2.0]).drop(columns="product_id")
     flags = clean(raw_shop(events=frame), NOW)[0].events.execute()["flags"]
     assert flags.tolist().count("odd_unit") == 1
@@ -277,12 +252,9 @@ def test_times_that_stand_for_none_go_by_default_and_stay_where_the_opening_says
     old = raw_shop(Settings(zone="UTC", opened="1850-01-01"), events=frame)
     assert rules(clean(old, NOW)[1]) == {("events", "outside_life"): 2}
     assert old.span()[0] == datetime(1900, 1, 1)
-
-
-def test_now_may_carry_a_zone():
+    # Now may carry a zone.
     shop = raw_shop(events=events(2, ts=[DAY, DAY + timedelta(hours=1)]))
-    half_past = datetime(2017, 3, 1, 0, 30)
-    ahead = half_past.replace(tzinfo=UTC).astimezone(timezone(timedelta(hours=9)))
+    ahead = datetime(2017, 3, 1, 9, 30, tzinfo=timezone(timedelta(hours=9)))
     assert rules(clean(shop, ahead)[1]) == {("events", "outside_life"): 1}
 
 
@@ -327,9 +299,7 @@ SOUND = {"customer_id": "C1", "ts": DAY, "kind": "purchase", "amount": 9.0, "qua
 
 def plain_verdict(row: pd.Series) -> str:
     """Say which rule a row breaks first, in plain Python."""
-    if pd.isna(row["customer_id"]) or row["customer_id"] == "" or pd.isna(row["ts"]):
-        return "missing_key"
-    if pd.isna(row["kind"]):
+    if row["customer_id"] == "" or row[["customer_id", "ts", "kind"]].isna().any():
         return "missing_key"
     if row["kind"] == "buy":
         return "unknown_kind"
@@ -357,12 +327,8 @@ def test_rows_in_are_rows_kept_and_rows_quarantined(rows):
     assert {rule: n for (_, rule), n in rules(report).items()} == expected
     kept, quarantined = int(cleaned.events.count().execute()), len(report.quarantine.execute())
     assert kept == len(good) - twins and kept + quarantined == len(frame)
-    assert report.to_dict()["events"] == {
-        "rows_in": len(frame),
-        "rows_dated_later": 0,
-        "rows_kept": kept,
-        "rows_quarantined": quarantined,
-    }
+    told = report.to_dict()["events"]
+    assert [*told.values()] == [len(frame), 0, kept, quarantined]
 
 
 def test_equal_lines_of_an_order_are_pieces_and_an_order_that_stands_twice_is_one():

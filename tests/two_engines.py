@@ -1,10 +1,8 @@
 """One dirty shop for two engines, and what is asked of both: DuckDB's answer counts."""
 
-import importlib.util
 import json
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import ibis
@@ -14,21 +12,12 @@ import pandas as pd
 import promolab
 from promolab.contract import Shop
 from promolab.engines import keep
+from tests.features.conftest import as_shop, small_frames
 
 NOW = datetime(2022, 1, 1)
 MOMENT = datetime(2021, 7, 1, 3)
 _NOT_A_NUMBER = -9876.5
 """Stands for NaN, which a frame cannot hand to an engine: it would be null."""
-
-
-def _made_up() -> Any:
-    """Return the tests' shop for features, which has in it whatever makes features go wrong."""
-    path = Path(__file__).parent / "features" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("features_conftest", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _soiled(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -70,9 +59,8 @@ def _soiled(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 def dirty_shop() -> Shop:
-    """Return the shop, in DuckDB."""
-    made = _made_up()
-    shop: Shop = made.as_shop(_soiled(made.small_frames()))
+    """Return the tests' shop for features, soiled, in DuckDB."""
+    shop = as_shop(_soiled(small_frames()))
     amount, nan = shop.events.amount, ibis.literal("nan").cast("float64")
     events = shop.events.mutate(amount=ibis.ifelse(amount == _NOT_A_NUMBER, nan, amount))
     return shop.with_tables({**shop.tables, "events": keep(shop.backend, events)})
@@ -91,7 +79,8 @@ def same_cleaning(cleaned: list[tuple[Shop, Any]]) -> None:
     same(one.left_out(here).to_frame(), other.left_out(there).to_frame())
     for name in here.tables:
         columns = list(here[name].columns)
-        same(*(shop[name].order_by(columns).execute() for shop in (here, there)))
+        tables = [shop[name].execute() for shop in (here, there)]
+        same(*(rows.sort_values(columns, ignore_index=True) for rows in tables))
     rows = [
         [(r.table, r.rule, json.loads(r.row)) for r in found.itertuples()]
         for found in (one.quarantine.execute(), other.quarantine.execute())

@@ -159,18 +159,16 @@ def test_customers_are_scored_and_assigned_on_the_engine(shops, described, tmp_p
     X = frame[["orders_84d", "amount_84d"]]
     model = promolab.ResponseModel().fit(X, (frame["recency_days"] < 60).astype(int))
     found = score_table(model, rows, f"{tmp_path}/scores")
-    assert found.n == len(frame) and found.expected["response"] == pytest.approx(
-        model.probability(X).sum()
-    )
+    chances = model.probability(X)
+    assert (found.n, found.expected["response"]) == (len(frame), pytest.approx(chances.sum()))
     scores = con._session.read.parquet(f"{tmp_path}/scores").toPandas()
     scores = scores.set_index("customer_id").loc[frame["customer_id"], "p_response"]
-    assert scores.to_numpy() == pytest.approx(model.probability(X), abs=1e-12)
+    assert scores.to_numpy() == pytest.approx(chances, abs=1e-12)
     draw = ("spring", {"holdout": 0.3, "send": 0.7}, 5)
     arms = assign_table(rows, *draw, f"{tmp_path}/arms").execute()
     alone = promolab.assign(frame["customer_id"], *draw).frame
-    assert arms.set_index("customer_id").arm.to_dict() == dict(
-        zip(alone["customer_id"], alone["arm"], strict=True)
-    )
+    one, other = (arms.set_index("customer_id").arm.to_dict() for arms in (arms, alone))
+    assert one == other
     refused("is there already", assign_table, rows, *draw, f"{tmp_path}/arms")
     with pytest.raises(InputError, match="missing or stands there twice"):
         assign_table(rows.union(rows), *draw, f"{tmp_path}/twice")
@@ -187,9 +185,8 @@ def test_a_shop_is_opened_from_addresses_and_a_session_in_its_own_zone(shops, fo
     loaded = [promolab.load_shop(source) for source in sources]
     assert [shop.events.count().execute() for shop in loaded] == [n] * 3
     # Both sessions that an address opens: of longer code Java would only interpret each row.
-    opened = [shops[1], loaded[0]]
-    limits = [shop.backend._session.conf.get(HUGE) for shop in opened]
-    assert limits == ["8000", "8000"]
+    for shop in (shops[1], loaded[0]):
+        assert shop.backend._session.conf.get(HUGE) == "8000"
     (folder / "shop.toml").write_text('zone = "Europe/London"')
     assert promolab.load_shop(f"spark://{folder}").zone == "Europe/London"
     (folder / "shop.toml").unlink()
@@ -212,14 +209,10 @@ def test_types_that_spark_reads_otherwise(shops, tmp_path):
     # Whole numbers without a sign are decimals to Spark, and times without a zone no instants.
     events = promolab.load_shop(f"spark://{tmp_path}").events
     assert events.customer_id.type().is_integer()
-    assert events.execute().iloc[0][["customer_id", "ts"]].tolist() == [
-        7,
-        pd.Timestamp("2021-03-01"),
-    ]
-    pq.write_table(
-        pa.table({"customer_id": [7], "at": pa.array([1], pa.time64("us"))}),
-        tmp_path / "customers.parquet",
-    )
+    row = events.execute().iloc[0]
+    assert (row.customer_id, row.ts) == (7, pd.Timestamp("2021-03-01"))
+    rows = pa.table({"customer_id": [7], "at": pa.array([1], pa.time64("us"))})
+    pq.write_table(rows, tmp_path / "customers.parquet")
     spoilt("refuses a query", promolab.load_shop, f"spark://{tmp_path}")
 
 

@@ -9,7 +9,6 @@ from pandas.testing import assert_frame_equal
 
 from promolab.features import build_features
 from promolab.features.customers import ORDER
-from promolab.sources import load_shop
 from tests.draws import draws
 from tests.refused import refused
 
@@ -166,16 +165,12 @@ def expected(small_shop) -> dict[datetime, pd.DataFrame]:
 
 
 @pytest.mark.parametrize("now", DATES)
-def test_customers_are_those_with_an_event_before(built, expected, now):
+def test_every_feature_of_who_has_an_event_before_is_what_plain_pandas_says(built, expected, now):
     assert built[now].customer_id.tolist() == expected[now].customer_id.tolist()
     assert (built[now].as_of == now).all()
     assert len(built[now]) >= 20
     assert built[now].columns.tolist() == ["customer_id", "as_of", *ORDER]
     assert not {"C28", "C29"} & set(built[now].customer_id)
-
-
-@pytest.mark.parametrize("now", DATES)
-def test_every_feature_is_what_plain_pandas_says(built, expected, now):
     for feature in ORDER:
         got, wanted = built[now][feature], expected[now][feature]
         assert wanted.notna().any(), feature
@@ -216,7 +211,9 @@ def test_one_row_per_customer_and_date_and_dates_give_what_each_gives_alone(smal
     assert_frame_equal(got, alone[got.columns], check_exact=True, check_dtype=False)
 
 
-def test_a_table_gives_only_the_rows_it_asks_for(small_shop, built):
+def test_a_moment_may_have_a_zone_and_a_table_gives_only_the_rows_it_asks_for(small_shop, built):
+    zoned = DATES[1].replace(tzinfo=UTC).astimezone()
+    assert_frame_equal(build_features(small_shop, zoned).execute(), built[DATES[1]])
     moments = pd.DatetimeIndex([DATES[0], DATES[2], DATES[2]], tz="UTC").tz_convert("Asia/Tokyo")
     asked = pd.DataFrame({"customer_id": ["C03", "C05", "C29"], "as_of": moments})
     got = build_features(small_shop, asked).execute()
@@ -230,10 +227,7 @@ def test_a_table_gives_only_the_rows_it_asks_for(small_shop, built):
 
 
 def scramble(frames: dict[str, pd.DataFrame], now: datetime, seed: int) -> dict[str, pd.DataFrame]:
-    """Change, delete and add rows at or after ``now``, and leave what lies before.
-
-    Products stand twice.
-    """
+    """Change, delete and add rows at or after ``now``; products stand twice."""
     rng = np.random.default_rng(seed)
     out = frames | {"products": pd.concat([frames["products"]] * 2)}
     for name in ("events", "exposures", "responses"):
@@ -277,26 +271,18 @@ def test_an_event_just_before_counts_and_one_at_the_date_does_not(to_shop):
     assert "contacts" not in row and "price_level" not in row and "discount" not in row
 
 
-def test_a_return_is_not_known_before_it_happens(to_shop):
-    bought = {"customer_id": "A", "ts": datetime(2021, 3, 1), "kind": "purchase", "order_id": "1"}
-    back = bought | {"ts": datetime(2021, 3, 10), "kind": "return", "amount": 5.0}
-    events = pd.DataFrame([bought | {"amount": 5.0}, back])
-    shop = to_shop({"events": events})
-    before = build_features(shop, datetime(2021, 3, 10)).execute().iloc[0]
-    after = build_features(shop, datetime(2021, 3, 11)).execute().iloc[0]
-    assert (before.orders, before.amount) == (1, 5.0)
-    assert (after.orders, after.amount) == (0, 0.0)
-    assert pd.isna(after.average_order_amount) and pd.isna(after.recency_days)
-
-
 def test_weekend_and_evening_follow_the_clock_of_the_shop(to_shop):
     # Sunday 28 March 2021, 15:30 UTC: 17:30 in Rome, where summer time began that night.
     times = [datetime(2021, 3, *at) for at in ((28, 15, 30), (26, 15, 30), (28, 22, 1))]
-    events = pd.DataFrame({"customer_id": list("ABC"), "ts": times, "kind": "purchase"})
+    times += [datetime(2021, 3, 30, hour) for hour in (21, 23, 4, 16)]
+    events = pd.DataFrame({"customer_id": list("ABCDDEE"), "ts": times, "kind": "purchase"})
     got = build_features(to_shop({"events": events}), datetime(2021, 5, 1)).execute()
-    assert got.weekend_share.tolist() == [1.0, 0.0, 0.0]  # for C it is Monday already
-    assert got.evening_share.tolist() == [1.0, 0.0, 0.0]
-    np.testing.assert_allclose(got.hour_of_day, [17.5, 16.5, 1 / 60], atol=1e-9)
+    assert got.weekend_share.tolist() == [1.0, 0.0, 0.0, 0.0, 0.0]  # for C it is Monday already
+    assert got.evening_share.tolist() == [1.0, 0.0, 0.0, 0.5, 0.5]
+    # The mean of 23 and 1 o'clock is midnight, 6 and 18 o'clock have none.
+    hours = got.hour_of_day
+    np.testing.assert_allclose(hours[:3], [17.5, 16.5, 1 / 60], atol=1e-9)
+    assert min(hours[3], 24 - hours[3]) < 1e-6 and pd.isna(hours[4])
 
 
 @pytest.mark.parametrize("clock", ["local", "utc"])
@@ -316,14 +302,6 @@ def test_dates_without_a_time_of_day_tell_no_hour(to_shop, clock):
         # Of B's orders, the two with a time of day count: 18:30 and 12:00.
         assert got.loc["B", "evening_share"] == 0.5
         assert got.loc["B", "hour_of_day"] == pytest.approx(15.25)
-
-
-def test_hours_are_averaged_around_the_clock_and_cancel_out(to_shop):
-    times = [datetime(2021, 6, d, h) for d, h in ((1, 23), (2, 1), (1, 6), (2, 18))]
-    events = pd.DataFrame({"customer_id": list("AABB"), "ts": times, "kind": "purchase"})
-    got = build_features(to_shop({"events": events}, zone="UTC"), datetime(2021, 7, 1)).execute()
-    assert min(got.hour_of_day[0], 24 - got.hour_of_day[0]) < 1e-6
-    assert pd.isna(got.hour_of_day[1])
 
 
 def test_not_a_number_counts_as_nothing(to_shop):
@@ -350,21 +328,13 @@ def test_as_of_that_is_no_time_or_outside_the_data_is_refused(small_shop, bad, s
     refused(said, build_features, small_shop, bad)
 
 
-def test_as_of_with_a_zone_is_the_same_instant(small_shop, built):
-    zoned = DATES[1].replace(tzinfo=UTC).astimezone()
-    assert_frame_equal(build_features(small_shop, zoned).execute(), built[DATES[1]])
-
-
-# The real shop.
-
-NOW = datetime(2017, 10, 30, 4)
-
-
-def test_real_features_are_the_same_on_one_thread_and_two(journey):
-    real = build_features(journey, NOW).execute()
-    assert len(real) == 2452
-    one = build_features(load_shop("complete_journey", threads=1), NOW).execute()
-    assert_frame_equal(one, real, check_exact=True)
+def test_real_features_are_the_same_on_one_thread_and_two(real_shop):
+    found = []
+    for threads in (1, 2):
+        real_shop.backend.raw_sql(f"SET threads = {threads}")
+        found.append(build_features(real_shop, datetime(2017, 10, 30, 4)).execute())
+    assert len(found[0]) == 304
+    assert_frame_equal(*found, check_exact=True)
 
 
 def test_before_the_first_contact_nobody_has_a_response_rate(small_shop, built):

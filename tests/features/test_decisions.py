@@ -18,7 +18,14 @@ DAY = pd.Timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def simulated() -> Any:
-    return load_shop("simulated", customers=2_000, weeks=12, threads=2)
+    return load_shop("simulated", customers=1_000, weeks=12, threads=2)
+
+
+@pytest.fixture(scope="module")
+def weekly() -> Any:
+    return load_shop(
+        "simulated", customers=150, weeks=15, variant="weekly", exploration=1.0, threads=2
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,24 +64,21 @@ def test_outcomes_are_those_by_hand_and_covariates_features_as_of_the_decision(s
     assert trial.household == "cluster_id"
 
 
-def test_rounds_overlap_and_are_stacked_by_kind():
-    shop = load_shop(
-        "simulated", customers=200, weeks=14, variant="weekly", exploration=1.0, threads=2
-    )
-    trial = decisions_experiment(shop, outcomes="sales")
+def test_rounds_overlap_and_are_stacked_by_kind(weekly):
+    trial = decisions_experiment(weekly, outcomes="sales")
     frame = trial.frame
-    world = shop.truth.world
+    world = weekly.truth.world
     over = [week for week in world.rounds if week + 2 + 4 <= world.weeks]
     assert sorted(frame["ts"].unique()) == [shop_time(world.starts(week)) for week in over]
-    assert len(trial.arms) == 5 and len(over) == 4
+    assert len(trial.arms) == 5 and len(over) == 5
     got = frame["arm"] != "none"
     assert (frame["arm"][got] == frame["action"][got].str.extract(r"W\d+-(\w+)-\d")[0]).all()
     np.testing.assert_allclose(frame["share_of_arm"], np.where(got, 1 / 3, 1.0))
-    own = shop.decisions.execute().set_index("decision_id")["propensity"]
+    own = weekly.decisions.execute().set_index("decision_id")["propensity"]
     chance = trial.propensity[np.arange(trial.n), trial.codes] * frame["share_of_arm"]
     np.testing.assert_allclose(chance, own.loc[frame["decision_id"]])
     assert "share_of_arm" not in trial.covariates and "action" not in trial.covariates
-    shop = load_shop("simulated", customers=400, weeks=18, threads=2)
+    shop = load_shop("simulated", customers=200, weeks=18, threads=2)
     both = decisions_experiment(shop, outcomes=["sales", "purchases"])
     kinds = ("coupon", "full_reduction", "limited_time_discount", "recommendation")
     assert both.arms == ("none", *kinds)
@@ -138,22 +142,19 @@ def test_arms_of_ones_choice_are_renormalised(simulated, trial):
     np.testing.assert_allclose(one.y(), same.y("sales"))
 
 
-def test_rounds_added_one_by_one_are_those_made_at_once():
-    shop = load_shop("simulated", customers=150, weeks=15, variant="weekly")
-    moments = sorted(shop.decisions.ts.execute().unique())
-    whole = decisions_experiment(shop, by="kind", early=True)
-    weeks = sorted(whole.frame["ts"].unique())
-    assert len(weeks) > 3
-    as_of = pd.Timestamp(moments[0]) + pd.Timedelta(weeks=8)
-    kept = decisions_experiment(shop, by="kind", early=True, as_of=as_of)
-    grown = decisions_experiment(shop, by="kind", early=True, kept=kept)
+def test_rounds_added_one_by_one_are_those_made_at_once(weekly):
+    whole = decisions_experiment(weekly, by="kind", early=True)
+    assert whole.frame["ts"].nunique() > 3
+    as_of = weekly.decisions.ts.min().execute() + pd.Timedelta(weeks=8)
+    kept = decisions_experiment(weekly, by="kind", early=True, as_of=as_of)
+    grown = decisions_experiment(weekly, by="kind", early=True, kept=kept)
     assert kept.n < grown.n == whole.n
     pd.testing.assert_frame_equal(grown.frame[list(whole.frame)], whole.frame)
     np.testing.assert_array_equal(grown.propensity, whole.propensity)
     assert grown.arms == whole.arms and grown.covariates == whole.covariates
-    assert decisions_experiment(shop, by="kind", early=True, kept=grown) is grown
+    assert decisions_experiment(weekly, by="kind", early=True, kept=grown) is grown
     otherwise = {"by": "kind", "early": True, "outcomes": ["sales"], "kept": kept}
-    refused("kept has other outcomes", decisions_experiment, shop, **otherwise)
+    refused("kept has other outcomes", decisions_experiment, weekly, **otherwise)
 
 
 # A shop small enough to be reckoned in the head. -------------------------------------------------
@@ -272,6 +273,10 @@ def set_chance(decision: str, action: str, value: float) -> Change:
     return change
 
 
+def put(table: str, **columns: Any) -> Change:
+    return lambda made: made[table].update(columns)
+
+
 def test_what_does_not_fit_is_said_in_a_sentence(to_shop):
     for change, call, message in [
         (None, {"horizon_days": 28}, r"count until 2024-04-01 .* known until 2024-03-12"),
@@ -285,25 +290,13 @@ def test_what_does_not_fit_is_said_in_a_sentence(to_shop):
         (None, {"as_of": "2024-02-01"}, "no decisions before 2024-02-01"),
         (set_chance("D1", "none", 0.4), {}, "1 decision do not sum to 1, such as those of 'D1'"),
         (set_chance("D1", "none", np.nan), {}, "1 decision do not sum to 1, such as those of 'D1'"),
-        (
-            lambda made: made["decisions"].update({"propensity": [0.4]}),
-            {},
-            "different chances of the action taken, in 1 decision, such as 'D1'",
-        ),
+        (put("decisions", propensity=[0.4]), {}, "action taken, in 1 decision, such as 'D1'"),
+        (put("decisions", action=["Z"]), {}, "action 'Z' of decisions is neither"),
+        (put("promotions", starts_at=[START - DAY]), {}, "for a window that began before"),
         (
             lambda made: made.update(decision_propensities=made["decision_propensities"][2:]),
             {},
             "1 decision of 4 have no row in decision_propensities, such as 'D1'",
-        ),
-        (
-            lambda made: made["decisions"].update({"action": ["Z"]}),
-            {},
-            "action 'Z' of decisions is neither",
-        ),
-        (
-            lambda made: made["promotions"].update({"starts_at": [START - DAY]}),
-            {},
-            "for a window that began before",
         ),
         (lambda made: made.pop("decisions"), {}, "effects need the table 'decisions'"),
     ]:

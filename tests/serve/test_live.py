@@ -1,6 +1,7 @@
-"""Live features against `build_features` of a shop that has the events by then."""
+"""Live features and pairs against those of a shop that has the events by then."""
 
 import json
+import re
 from datetime import timedelta
 
 import numpy as np
@@ -9,13 +10,16 @@ import pytest
 
 from promolab import LiveFeatures
 from promolab.errors import InputError
-from promolab.features import build_features
+from promolab.features import build_candidates, build_features
+from promolab.serve.events import microseconds
+from promolab.serve.pairs import BY_KIND, LivePairs
 from promolab.sources import load_shop
 from tests.refused import refused
 from tests.serve.conftest import BEGIN
 from tests.serve.conftest import WEEK as MADE
 
 WEEK = timedelta(days=7)
+LATE = ["promotion_lines_28d", "promotion_coupon_lines_84d", "promotion_category_amount_84d"]
 
 
 def replayed(frames, begin, end, seed=0):
@@ -101,3 +105,35 @@ def test_rows_that_cannot_be_read_and_a_clock_that_runs_back_are_refused(small):
     refused("a clock must not run back", live.to_frame, "2021-05-01")
     with pytest.raises(InputError, match="one moment for everybody"):
         LiveFeatures(small.shop, pd.DataFrame({"customer_id": ["C01"], "as_of": [BEGIN]}))
+
+
+def found_of(live, pairs, customers, moment):
+    places, parts = np.arange(len(pairs.offers.ids)), []
+    for customer in customers:
+        columns = pairs.columns(customer, places, microseconds(moment))
+        keys = {"promotion_id": pairs.offers.ids, "customer_id": customer}
+        parts.append(pd.DataFrame(keys | columns))
+    return pd.concat(parts).sort_values(["promotion_id", "customer_id"], ignore_index=True)
+
+
+def test_pairs_after_a_replay_equal_the_candidates_of_the_shop_by_then(small):
+    live = small.live
+    whole, lately = LivePairs(small.shop, live), LivePairs(small.shop, live, LATE)
+    by_kind = LivePairs(small.shop, live, BY_KIND)  # of a model that knows nothing of products
+    mine = re.compile("(kind|type|other_promotions|promotion)_(?!id)")
+    for weeks in (0, 20):
+        end = BEGIN + weeks * WEEK
+        for row in replayed(small.frames, BEGIN, end).to_dict("records"):
+            event = live.reader.read(row)
+            if live.take(event) == "new":
+                for pairs in (whole, lately, by_kind):
+                    pairs.take(event)
+        known = build_candidates(small.shop, end, list(live.promotions)).execute()
+        known = known.sort_values(["promotion_id", "customer_id"], ignore_index=True)
+        for pairs, columns in ((whole, ()), (lately, LATE), (by_kind, BY_KIND)):
+            found = found_of(live, pairs, known["customer_id"].unique(), end)
+            told = ["promotion_id", *(columns or filter(mine.match, known))]
+            assert len(told) > 3 and set(told) <= set(found)
+            near = {"rtol": 1e-9, "atol": 1e-9, "check_dtype": False}
+            pd.testing.assert_frame_equal(found[told], known[told], **near)
+        assert "promotion_lines_28d" not in found  # of the last: nothing of products is worked out

@@ -21,7 +21,7 @@ from promolab.folder import RunFolder, append_suppressions, claim, read_suppress
 from promolab.loop import read_served
 from promolab.serve import running
 from promolab.serve.service import COUNTED, Service
-from promolab.serve.stores import MemoryStore, RedisStore, StoreDown, Unavailable, open_store
+from promolab.serve.stores import MemoryStore, Unavailable
 from tests.refused import refused
 from tests.report.made_weeks import FIRST, MadeShop
 from tests.serve.conftest import (
@@ -212,18 +212,6 @@ def test_a_page_of_another_site_and_a_slow_sender_are_turned_away(service, monke
             with suppress(ConnectionResetError):
                 assert slow.recv(10) == b""
             assert time.monotonic() - begun > 0.4
-
-
-def test_a_store_that_may_forget_is_refused_and_its_errors_are_said(valkey, week, clock):
-    store = open_store(valkey.url, "week")
-    service = Service(week(), store, clock)
-    store._redis.config_set("maxmemory", "1")
-    with pytest.raises(StoreDown, match=r"answers with an error \(OutOfMemoryError\)"):
-        service.receive([no(service, 30, 0)])
-    store._redis.config_set("maxmemory", "0")
-    assert service.receive([no(service, 30, 0)])["new"] == 1
-    store._redis.config_set("maxmemory-policy", "allkeys-lru")
-    refused("maxmemory-policy allkeys-lru", RedisStore, valkey.url, "week")
 
 
 def test_a_plan_and_its_release_read_the_list(tmp_path):

@@ -20,8 +20,17 @@ def test_what_is_acknowledged_survives_a_power_cut(valkey):
     assert found[-1][0] == last and store.read(names[-1], 20) == found[-1:]
 
 
-def test_a_store_that_is_none_or_does_not_last_is_refused(valkey):
-    valkey.kill()
-    valkey.start(fsync="everysec")
-    refused(r"everysec, maxmemory-policy noeviction\); start it", RedisStore, valkey.url, "week")
+def test_a_store_that_is_none_or_may_forget_is_refused_and_its_errors_are_said(valkey):
+    store = open_store(valkey.url, "week")
+    for setting, value, said in [
+        ("maxmemory-policy", "allkeys-lru", "maxmemory-policy allkeys-lru"),
+        ("appendfsync", "everysec", r"everysec, maxmemory-policy noeviction\); start it"),
+    ]:
+        before = store._redis.config_get(setting)[setting]
+        store._redis.config_set(setting, value)
+        refused(said, RedisStore, valkey.url, "week")
+        store._redis.config_set(setting, before)
+    store._redis.config_set("maxmemory", "1")
+    with pytest.raises(StoreDown, match=r"answers with an error \(OutOfMemoryError\)"):
+        store.append(b"lost")
     refused("neither memory nor redis", open_store, "http://127.0.0.1", "week")
