@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings, Shop
+from promolab.engines import connect
 from promolab.sources import load_shop
 
 ZONE = "Europe/Rome"  # its clocks change within the year below
@@ -99,10 +100,7 @@ def _contacts(rng: np.random.Generator, promotions: pd.DataFrame) -> Frames:
 
 def as_shop(frames: Frames, **settings: object) -> Shop:
     """Put frames into a fresh engine."""
-    import ibis
-
-    con = ibis.duckdb.connect()
-    con.raw_sql("SET TimeZone = 'UTC'")
+    con = connect(threads=1)
     tables = {}
     for name, frame in frames.items():
         times = frame.select_dtypes("datetime").columns
