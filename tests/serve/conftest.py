@@ -48,29 +48,21 @@ COLUMNS = ["orders", "recency_days", "amount_28d", "kind_contacts", "promotion_l
 release_week = partial(week_lifecycle.release_week, pages=PAGES)
 
 
-def made_shop(root: Path) -> MadeShop:
-    made = MadeShop(root, customers=150)
+@pytest.fixture(scope="session")
+def released_once(tmp_path_factory):
+    made = MadeShop(tmp_path_factory.mktemp("made"), customers=150)
     rights = made.frames["contact_rights"]
     rights = rights[~rights["customer_id"].isin(UNLISTED)]
     allowed = ~rights["customer_id"].isin(REFUSED)
     made.frames["contact_rights"] = rights.assign(allowed=allowed)
     made.write()
-    return made
-
-
-def with_model(folder: Path, run) -> None:
-    """Fit a model on the week's own past pairs, and put it where the report does."""
-    shop = load_shop(folder / "shop")
+    run = made.draft(0, list_size=40, holdout=0.2, standing_holdout=0.1)
+    # A model of the week's own past pairs, where the report puts it.
+    shop = load_shop(run.path / "shop")
     pairs = past_pairs(shop, run.week.start(shop.zone), run.as_of)
     labels = np.random.default_rng(0).random(len(pairs)) < 0.3
-    ResponseModel(l2=1.0).fit(pairs[COLUMNS], labels.astype(int)).save(folder / "model.safetensors")
-
-
-@pytest.fixture(scope="session")
-def released_once(tmp_path_factory):
-    made = made_shop(tmp_path_factory.mktemp("made"))
-    run = made.draft(0, list_size=40, holdout=0.2, standing_holdout=0.1)
-    with_model(run.path, run)
+    model = ResponseModel(l2=1.0).fit(pairs[COLUMNS], labels.astype(int))
+    model.save(run.path / "model.safetensors")
     release_week(WEEK, made.out)
     return made.root
 
@@ -83,9 +75,9 @@ def reports(released_once, tmp_path) -> Path:
     return copied / "reports"
 
 
+@dataclass
 class Clock:
-    def __init__(self, now: pd.Timestamp) -> None:
-        self.now = now
+    now: pd.Timestamp
 
     def __call__(self) -> float:
         return float(self.now.timestamp())
@@ -148,11 +140,11 @@ class Said:
         return json.loads(self.text)
 
 
+@dataclass
 class Client:
     """Asks a service over HTTP, each time by a connection of its own."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    port: int
 
     def ask(self, path: str, body: Any = None, **headers: str) -> Said:
         """Post a body, if there is one, with the token that the tests agree on."""

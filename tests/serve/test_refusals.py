@@ -224,9 +224,8 @@ def test_a_plan_and_its_release_read_the_list(tmp_path):
     before = pd.Timestamp(run.as_of) - pd.Timedelta(hours=5)
     at = {"ts": f"{before.isoformat()}Z", "event_id": "e"}
     said = [(one, channel, "unsubscribe"), (two, None, "complaint"), (three, channel, "right")]
-    append_suppressions(
-        made.out, [at | {"customer_id": c, "channel": w, "kind": k} for c, w, k in said]
-    )
+    listed = [at | {"customer_id": c, "channel": w, "kind": k} for c, w, k in said]
+    append_suppressions(made.out, listed)
     refused("opted out", release_week, WEEK, made.out)
     again = made._drafted(0, 0, {"list_size": 20})  # anew: `draft` keeps what it made before
     assert not again.read_table("planned")["customer_id"].isin([one, two, three]).any()
