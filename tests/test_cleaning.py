@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import ibis
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from hypothesis import given, settings
@@ -75,6 +76,9 @@ def test_each_row_breaks_its_rule():
     assert all(set(row) == set(events(1)) for row in rows)
     found = sorted(zip((row["order_id"] for row in rows), quarantine["rule"], strict=True))
     assert found == [(f"B{k}", rule) for k, (_, rule) in enumerate(BREAKING) for _ in range(2)]
+    figure = report.plot()
+    assert f"{n} of {n + 1} rows" in figure.get_title(loc="left")
+    plt.close(figure.figure)
 
 
 def test_returns_are_brought_to_one_sign_and_views_left_alone():
@@ -141,6 +145,7 @@ def test_without_promotions_or_with_empty_tables_nothing_breaks():
     cleaned, report = clean(raw_shop(events=events(1), **empty), NOW)
     assert set(report.rows["rows_in"]) == {0, 1} and len(report.quarantine.execute()) == 0
     assert int(cleaned.exposures.count().execute()) == 0
+    refused("no rule is broken", report.plot)
 
 
 def test_flags_are_joined_and_counted():
@@ -151,14 +156,19 @@ def test_flags_are_joined_and_counted():
         product_id=["A", "A", None, "A", "B"],
         kind=["purchase"] * 3 + ["view", "purchase"],
     )
-    products = pd.DataFrame({"product_id": ["A"], "category": ["X"]})
+    known = {
+        "products": pd.DataFrame({"product_id": ["A"], "category": ["X"]}),
+        "customers": pd.DataFrame({"customer_id": ["C0", "C1", "C2"]}),
+    }
     stated = Settings(zone="UTC", odd_quantity=100)
-    cleaned, report = clean(raw_shop(stated, events=frame, products=products), NOW)
+    cleaned, report = clean(raw_shop(stated, events=frame, **known), NOW)
     kept = cleaned.events.order_by("customer_id").execute()
     expected = ["odd_unit", "zero_quantity;zero_amount", "zero_amount", "", "unknown_product"]
     assert kept["flags"].tolist() == expected
     told = {"odd_unit": 1, "zero_quantity": 1, "zero_amount": 2, "unknown_product": 1}
     assert rules(report, "flagged") == {("events", flag): rows for flag, rows in told.items()}
+    assert rules(report) == {}
+    assert "2 rows of events kept, of customers that customers lacks" in report.summary()
     assert set(report.rules["rule"]) <= set(QUARANTINE_RULES) | {flag.name for flag in FLAGS}
 
 
@@ -267,22 +277,6 @@ def test_markup_and_not_finite_values_survive_as_json():
     products = {row["product_id"] for row in rows} | set(cleaned.events.product_id.execute())
     assert products == {'<script>alert("x")</script>'}
     assert "<script>" not in report._repr_html_()
-
-
-def test_an_unknown_customer_is_kept_and_noted():
-    customers = pd.DataFrame({"customer_id": ["C0"]})
-    _, report = clean(raw_shop(events=events(3), customers=customers), NOW)
-    assert rules(report) == {}
-    assert "2 rows of events kept, of customers that customers lacks" in report.summary()
-
-
-def test_the_figure_says_how_many_rows_went():
-    import matplotlib.pyplot as plt
-
-    ax = clean(raw_shop(events=events(3, amount=[1.0, -1.0, 0.0])), NOW)[1].plot()
-    assert "1 of 3 rows" in ax.get_title(loc="left")
-    plt.close(ax.figure)
-    refused("no rule is broken", clean(raw_shop(events=events(1)), NOW)[1].plot)
 
 
 ROW = st.fixed_dictionaries(
