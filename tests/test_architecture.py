@@ -415,7 +415,9 @@ def test_notebooks_show_by_two_verbs_and_import_from_faces():
         cells = nbformat.read(path, as_version=4).cells
         code = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
         for node in ast.walk(code):
-            module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            module = node.module or ""
             if re.match(r"promolab\b", module):
                 face = PACKAGE.joinpath(*module.split(".")[1:])
                 assert face.is_dir(), f"{path.name}: {module}"

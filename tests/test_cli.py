@@ -116,6 +116,7 @@ def test_verbose_shows_where(asked, capsys, monkeypatch):
     ],
 )
 def test_a_wrong_call_exits_2_without_a_traceback(line, sentence, capsys):
+    code: str | int | None
     try:
         code = cli.main(line)
     except SystemExit as ended:  # of argparse

@@ -1,5 +1,7 @@
 """Partial dependence is the average prediction, with what sampling customers adds to it."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,12 +86,13 @@ def test_words_and_figures_and_what_cannot_be_is_said() -> None:
     assert "missing (12 %)" in ax.texts[-1].get_text().replace("\n", " ")
     city = partial_dependence(model, X, "city", customer)
     assert [t.get_text() for t in city.plot().get_yticklabels()][-1] == "b"
-    for message, rows, feature, more in [
+    bad: list[tuple[str, Any, str, dict[str, Any]]] = [
         ("does not read 'amount'; it reads city, orders", X, "amount", {}),
         ("did you mean 'orders'", X, "order", {}),
         ("no rows", X.iloc[:0], "orders", {}),
         ("at least one", X, "orders", {"grid": []}),
-    ]:
+    ]
+    for message, rows, feature, more in bad:
         refused(message, partial_dependence, model, rows, feature, **more)
 
 

@@ -27,9 +27,10 @@ def test_every_figure_is_that_of_the_groups_own_rows_in_any_order(rows):
     assert result.frame["group"].drop_duplicates().tolist() == [0, 1, 2, 3, 4]
     whole = measure(rows["y"], rows["p"], "auc", rows["cluster"])
     assert result.overall["value"].iloc[0] == whole.value
-    told = rows["y"], rows["p"], np.array(["b", "a", "e", "d", "c"])[rows["group"]], rows["cluster"]
-    one = by_group(*told, ["brier"]).frame
-    pd.testing.assert_frame_equal(one, by_group(*(part[::-1] for part in told), ["brier"]).frame)
+    named = np.array(["b", "a", "e", "d", "c"])[rows["group"]]
+    told = [rows["y"], rows["p"], named, rows["cluster"], ["brier"]]
+    one = by_group(*told).frame
+    pd.testing.assert_frame_equal(one, by_group(*[part[::-1] for part in told]).frame)
     assert one["group"].tolist() == ["a", "b", "c", "d", "e"]
 
 

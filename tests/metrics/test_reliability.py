@@ -1,5 +1,7 @@
 """Calibration, log-loss and Brier score against scikit-learn and statsmodels."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -116,7 +118,7 @@ def test_equal_predictions_share_a_bin_and_extremes_and_bad_input():
 
 
 def clustered_error(values: np.ndarray, cluster: np.ndarray | None) -> float:
-    options = {"groups": np.arange(len(values)) if cluster is None else cluster}
+    options: dict[str, Any] = {"groups": np.arange(len(values)) if cluster is None else cluster}
     options["df_correction"] = False
     fit = sm.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds=options)
     return float(fit.bse[0])

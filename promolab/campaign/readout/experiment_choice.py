@@ -220,8 +220,8 @@ def choose_experiment(
         ],
         unpriced=len(trial.notes) > 1,
     )
-    own = {"similar": difference, "currency": shop.settings.currency, "horizon_days": horizon_days}
-    return replace(said, experiment=trial, source=OBSERVED, **own)
+    own: dict[str, Any] = {"currency": shop.settings.currency, "horizon_days": horizon_days}
+    return replace(said, experiment=trial, source=OBSERVED, similar=difference, **own)
 
 
 def _because(case: str, unusable: str, **facts: Any) -> ExperimentChoice:
