@@ -221,9 +221,6 @@ def test_an_address_without_a_place_and_what_spark_needs_here_are_said(monkeypat
     refused("not opened from a dict", promolab.load_shop, {})
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     refused("runs on Java 17 or newer, and JAVA_HOME", connect_url, "spark:///data/shop")
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "pyspark" else found(name)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"promolab\[spark\]"):
         connect_url("spark:///data/shop")

@@ -203,6 +203,7 @@ naive_times = "local"
 [events]
 table = "erp.Invoices"
 decimal = ","
+thousands = "."
 customer_id = { column = "CustomerID", whole = true }
 ts = { column = "InvoiceDate", format = "%m/%d/%Y %H:%M" }
 kind = { column = "InvoiceNo", starts_with = { C = "return" }, otherwise = "purchase" }
@@ -220,7 +221,7 @@ def test_a_shop_is_mapped_where_it_lies(postgres, tmp_path):
         " ('C5', -1, '12/1/2010 9:41', '27,5', '14527'), ('7', 1, '3/28/2010 1:30', '0,1', NULL)",
     )
     toml = tmp_path / "shop.toml"
-    toml.write_text(TOML.replace('","', '","\nthousands = "."', 1), encoding="utf-8")
+    toml.write_text(TOML, encoding="utf-8")
     with duckdb.connect(str(tmp_path / "shop.duckdb")) as con:
         for statement in statements:
             con.execute(statement)
@@ -228,8 +229,7 @@ def test_a_shop_is_mapped_where_it_lies(postgres, tmp_path):
     postgres.run("retail", *statements)
     urls = (f"duckdb://{tmp_path}/shop.duckdb", postgres.url("retail"))
     here, there = (promolab.load_shop(url, settings=toml) for url in urls)
-    order = ["order_id", "ts"]
-    same(*(shop.events.order_by(order).execute() for shop in (here, there)))
+    same(*(shop.events.order_by("order_id").execute() for shop in (here, there)))
     assert there.events.amount.sum().execute() == pytest.approx(6 * 1002.55 - 27.5 + 0.1)
     postgres.run("retail", 'UPDATE erp."Invoices" SET "InvoiceDate" = \'30/12/2010 8:00\'')
     spoilt("no time written as", promolab.load_shop, postgres.url("retail"), settings=toml)
@@ -294,10 +294,7 @@ def test_a_wrong_address_and_a_driver_that_is_not_installed_are_said(monkeypatch
         refused(said, connect_url, url)
     refused("not %j", template_of, "%Y %j")
     refused("states no day", template_of, "%H:%M")
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "psycopg" else found(name)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"promolab\[postgres\]"):
         connect_url("postgres://host/shop")
     refused(r"ibis-framework\[impala\]", connect_url, "impala://host/shop")
