@@ -1,7 +1,4 @@
-"""The run folder: equal rows give equal bytes, numbers merge, customers hide behind codes.
-
-It knows its week: tables and numbers of two weeks, or of two mornings, never mix.
-"""
+"""The run folder: equal rows give equal bytes; two weeks, or two mornings, never mix."""
 
 import json
 from datetime import datetime

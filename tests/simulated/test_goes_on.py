@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +208,7 @@ def test_the_truth_is_that_of_the_log(variant: str) -> None:
 
 def expected_margin(given: np.ndarray, weeks: range) -> float:
     """Return the margin expected of the customers of `SMALL` in some weeks, contacts not paid."""
-    world, people = World(customers=400, weeks=24, variant="weekly", seed=3), people_of(SMALL, 0)
+    world, people = replace(SMALL, weeks=24), people_of(SMALL, 0)
     action = np.full((400, len(world.rounds)), NONE)
     action[:, : given.shape[1]] = given
     factors, promotions = world.week_factors(), world.promotions
@@ -220,7 +221,7 @@ def expected_margin(given: np.ndarray, weeks: range) -> float:
 
 def test_added_profits_of_the_weeks_sum_to_what_all_rounds_add(three: GoingShop) -> None:
     going, people = three, people_of(SMALL, 0)
-    log = decide(World(customers=400, weeks=13, variant="weekly", seed=3), people).action
+    log = decide(replace(SMALL, weeks=13), people).action
     weeks = range(12, 22)
     gained = expected_margin(going._action, weeks) - expected_margin(log, weeks)
     contacts = (going._action[:, log.shape[1] :] != NONE).sum()
@@ -302,8 +303,7 @@ def test_a_shop_in_which_hardly_anything_happens_goes_on_too(tmp_path: Path) -> 
 
 
 def test_a_folder_of_something_else_is_left_and_two_runs_in_one_do_not_mix(going, tmp_path):
-    world = World(customers=400, weeks=12, variant="weekly", seed=4)
-    refused("another world", GoingShop.begin, world, going.folder, load_shop)
+    refused("another world", GoingShop.begin, replace(SMALL, seed=4), going.folder, load_shop)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     refused("something else", GoingShop.begin, SMALL, tmp_path / "mine", load_shop)
@@ -372,21 +372,16 @@ def test_a_week_not_finished_is_not_there_and_worth_and_spend_of_an_assignment(g
     assert going.spent(12) == pytest.approx(cost, rel=0.02)
 
 
-def test_chunks_of_customers_change_nothing_but_the_parts(tmp_path, monkeypatch):
-    world = World(customers=400, weeks=13, variant="weekly", seed=3)
-    people = people_of(world, 0)
-    action = decide(world, people).action
-    after = World(customers=400, weeks=14, variant="weekly", seed=3)
-    given = np.column_stack([action, np.arange(400) % 12])
-    nothing = np.zeros((0, 2), dtype=int)
+def test_chunks_of_customers_change_nothing_but_the_parts() -> None:
+    people = people_of(SMALL, 0)
+    after = replace(SMALL, weeks=14)
+    action = decide(replace(SMALL, weeks=13), people).action
+    given, nothing = np.column_stack([action, np.arange(400) % 12]), np.zeros((0, 2), dtype=int)
     whole = dict(drawn(after, people, given, nothing))
-    half = part_of(people, np.arange(200, 400))
-    mine = dict(drawn(after, half, given[200:], nothing))
+    half = dict(drawn(after, part_of(people, np.arange(200, 400)), given[200:], nothing))
     for table in ("events", "responses", "reviews"):
-        told = [{k: pd.Series(v) for k, v in x[table].items()} for x in (whole, mine)]
-        one, other = map(pd.DataFrame, told)
+        one, other = (pd.DataFrame(dict(found[table])) for found in (whole, half))
         one = one[one["customer_id"] > 200]
         keys = ["customer_id", "ts", "kind"] if "kind" in one else ["customer_id", "ts"]
-        assert len(one) == len(other)
         ids = [frame.sort_values(keys)["customer_id"].tolist() for frame in (one, other)]
         assert ids[0] == ids[1]

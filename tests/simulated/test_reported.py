@@ -1,7 +1,4 @@
-"""The whole report of a simulated shop: every step, and what it says where nothing is changed.
-
-Its first page is in Chinese, which no other shop's report with known effects is.
-"""
+"""The whole report, in Chinese, of a simulated shop whose promotions change nobody."""
 
 from promolab.contract import NONE
 from promolab.language import speaking

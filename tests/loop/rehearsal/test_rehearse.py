@@ -1,7 +1,4 @@
-"""The rehearsed loop: figures that hold, a kill that loses nothing, calls that cannot be.
-
-The learned policy sees what a shop would, and nothing of the truth behind it.
-"""
+"""The rehearsed loop: a kill loses nothing; the learned policy sees no more than a shop would."""
 
 import os
 import re
