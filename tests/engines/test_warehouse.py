@@ -151,14 +151,14 @@ def test_tables_of_other_schemas_and_odd_types_are_read(postgres):
 
 
 def read_in_both(
-    shops: tuple[Shop, Shop], texts: list[str], read: Callable[[Any, str], Any]
+    shops: tuple[Shop, Shop], texts: list[str], read: Callable[[Any, str, str], Any], how: str
 ) -> list[Any]:
     """Return what texts are read as by DuckDB; by the other engine it is the same."""
     found = []
     for shop in shops:
         name = ibis.util.gen_name("texts")
         table = shop.backend.create_table(name, pd.DataFrame({"v": texts}), temp=True)
-        rows = table.select("v", made=read(table.v, shop.backend.name)).execute()
+        rows = table.select("v", made=read(table.v, how, shop.backend.name)).execute()
         made = rows.set_index("v").made
         found.append([None if pd.isna(made[text]) else made[text] for text in texts])
     assert found[0] == found[1]
@@ -177,7 +177,11 @@ def test_text_that_cannot_be_cast_is_null_as_in_duckdb(shops):
         "timestamp('UTC')": ["2021-03-05 10:00:00+02:00", "2021-03-05 10:00:00Z", "2021-13-01"],
     }
     for kind, values in texts.items():
-        read_in_both(shops, values, lambda text, _, kind=kind: text.try_cast(kind))
+        read_in_both(shops, values, lambda text, kind, _: text.try_cast(kind), kind)
+
+
+def read_time(text: Any, form: str, engine: str) -> Any:
+    return to_time("events.ts", text, Value(format=form), Settings(zone="UTC"), engine)[0]
 
 
 def test_times_in_a_format_are_read_as_in_duckdb(shops):
@@ -189,8 +193,7 @@ def test_times_in_a_format_are_read_as_in_duckdb(shops):
         ("%d %b %Y %I:%M %p", ["5 Mar 2021 12:10 AM", "5 mar 2021 1:10 pm", "5 Foo 2021 1:10 PM"]),
         ("%Y-%m-%dT%H:%M:%S.%f%z", ["2021-03-05T10:00:00.250+0200", "2021-03-05T10:00:00.250"]),
     ]:
-        how = (Value(format=form), Settings(zone="UTC"))
-        found = read_in_both(shops, texts, lambda v, name, how=how: to_time("ts", v, *how, name)[0])
+        found = read_in_both(shops, texts, read_time, form)
         assert any(found) and not all(found)
 
 

@@ -333,8 +333,9 @@ def test_real_features_are_the_same_on_one_thread_and_two(real_shop):
     for threads in (1, 2):
         real_shop.backend.raw_sql(f"SET threads = {threads}")
         found.append(build_features(real_shop, datetime(2017, 10, 30, 4)).execute())
-    assert len(found[0]) == 304
-    assert_frame_equal(*found, check_exact=True)
+    one, two = found
+    assert len(one) == 304
+    assert_frame_equal(one, two, check_exact=True)
 
 
 def test_before_the_first_contact_nobody_has_a_response_rate(small_shop, built):
