@@ -48,7 +48,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # Expressions are millions of small objects that are gone by themselves: looking for cycles among
 # them as often as Python does takes a tenth of the suite's time.
-gc.set_threshold(200_000, 20, 100)
+gc.set_threshold(2_000_000, 20, 100)
 
 # Random examples: no clock decides, and where `CI` is set the same ones are drawn every time.
 settings.register_profile("here", deadline=None)

@@ -217,8 +217,10 @@ def wrapped(
 
     Examples
     --------
-    >>> wrapped("half of the list", 45, 10).splitlines(), wrapped("half of it", 45, 10, most=1)
-    (['half of', 'the list'], 'half o…')
+    >>> wrapped("half of the list", 45, 10).splitlines()
+    ['half of', 'the list']
+    >>> wrapped("half of the list", 45, 10, most=1)
+    'half o…'
     """
     lines: list[str] = []
     for word in text.split():
