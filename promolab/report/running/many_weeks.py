@@ -6,9 +6,9 @@ out.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from promolab.folder import WAIT, ReportsFolder, weeks_to_draw
 from promolab.loop import checked_ledger, keep_ledger
 from promolab.report.running.execute import CELL_TIMEOUT
 from promolab.report.running.redaction import hidden_errors
-from promolab.report.running.run import PAGES, Progress, make_week, present, run_report, say
+from promolab.report.running.run import PAGES, make_week, present, run_report, say
 from promolab.report.running.run_start import Call, Request, checked_call, request_of
 from promolab.weeks import Week
 
@@ -85,7 +85,7 @@ def backfill(
     source, out, seed, parameters, shop_file, notebooks, timeout, workers, wait, strict, ledger
         As for `run_report`.
     progress : bool, optional
-        A progress bar on stderr; by default only where that is a terminal.
+        A progress bar of each week's steps on stderr; by default only where that is a terminal.
     on_week : callable, optional
         Called with each week's `Backfilled` as soon as it is known.
 
@@ -101,21 +101,20 @@ def backfill(
         made.
     """
     weeks = _weeks(Week.parse(first), Week.parse(last))
+    shown = sys.stderr.isatty() if progress is None else progress
     request = request_of(
         source, first, seed, parameters, shop_file, notebooks, timeout,
-        out=out, progress=False, workers=workers, wait=wait, strict=strict, ledger=ledger,
+        out=out, progress=shown, workers=workers, wait=wait, strict=strict, ledger=ledger,
     )  # fmt: skip
     done: list[Backfilled] = []
-    with hidden_errors(request.hidden), closing(Progress(len(weeks), progress)) as shown:
+    with hidden_errors(request.hidden):
         reports = ReportsFolder.prepared(out)
-        with shown.during("Reading the shop", steps=0):
-            call = checked_call(request, present())
+        call = checked_call(request, present())
         call.weeks.chosen(weeks[-1])
         reports.check_owner(request.written_source, call.shop)
         kept = checked_ledger(reports, ledger, call.shop)
         for week in weeks:
-            with shown.during(str(week)):
-                done.append(_one(replace(request, week=week), week, reports, call))
+            done.append(_one(replace(request, week=week), week, reports, call))
             if on_week is not None:
                 on_week(done[-1])
         with reports.locked(wait=wait, say=say):
