@@ -407,6 +407,8 @@ class PolicyValue(HasEstimate):
         return {
             "than": "above" if above else "below" if below else "unsure",
             "customers": self.clusters if self.clusters < self.n else 0,
+            "biased": not self.consistent,
+            "unsupported": not self.supported,
         }
 
 

@@ -478,7 +478,7 @@ def auc_within(
 
 
 @dataclass(frozen=True)
-class PrecisionRecall(Drawn, Measured):
+class PrecisionRecall(Measured):
     """A precision–recall curve with its average precision.
 
     Parameters
@@ -490,8 +490,6 @@ class PrecisionRecall(Drawn, Measured):
         The rows behind it.
     precision, recall, thresholds : ndarray of shape (points,)
         The curve, one point per distinct score that adds a positive, from the highest down.
-    band_recall, band_low, band_high : ndarray of shape (up to 101,)
-        Pointwise interval of the precision at given recalls.
     """
 
     NAME = "average_precision"
@@ -499,9 +497,6 @@ class PrecisionRecall(Drawn, Measured):
     precision: np.ndarray = field(repr=False)
     recall: np.ndarray = field(repr=False)
     thresholds: np.ndarray = field(repr=False)
-    band_recall: np.ndarray = field(repr=False)
-    band_low: np.ndarray = field(repr=False)
-    band_high: np.ndarray = field(repr=False)
 
     @property
     def average_precision(self) -> float:
@@ -524,18 +519,6 @@ class PrecisionRecall(Drawn, Measured):
     def to_dict(self) -> dict[str, Any]:
         """Return value, interval and counts as plain values."""
         return {**super().to_dict(), "prevalence": self.prevalence}
-
-    def facts(self) -> dict[str, Any]:
-        """Return the band at the curve's points, and the line of a list in random order."""
-        import pandas as pd
-
-        low, high = (
-            np.interp(self.recall, self.band_recall, x) for x in (self.band_low, self.band_high)
-        )
-        return {
-            "band": lambda: self.to_frame().assign(precision_low=low, precision_high=high),
-            "random_order": pd.DataFrame({"x": [0.0, 1.0], "y": [self.prevalence] * 2}),
-        }
 
 
 def precision_recall(
@@ -575,7 +558,7 @@ def precision_recall(
     (y (P(s) − AP) + Σ_i (y − P(s_i)) / N(s_i)) / m, the sum over positives i that score no higher.
     The interval is symmetric on the logit scale (Boyd, Eng & Page 2013), with Student's quantile.
     The estimate itself lies above the truth where positives are few, for each positive counts in
-    its own precision. The band holds the recall fixed: it contains the threshold's own variance.
+    its own precision.
 
     References
     ----------
@@ -593,8 +576,7 @@ def precision_recall(
     codes, _ = codes_of(cluster, len(y), "cluster")
     ranked = ranked_rows(y, score)
     value, added = average_precision_of(ranked)
-    mine = ranked.listed(codes)
-    spread = spread_of(added, mine)
+    spread = spread_of(added, ranked.listed(codes))
     holders = int(np.count_nonzero(y)) if codes is None else len(np.unique(codes[y]))
     few = holders < 2
     variance = Variance(
@@ -609,7 +591,6 @@ def precision_recall(
         (hits / (ranked.ends + 1))[adds],
         (hits / hits[-1])[adds],
         score[ranked.order[ranked.ends]][adds],
-        *_precision_band(ranked, mine, level),
     )
 
 
@@ -624,39 +605,3 @@ def average_precision_of(ranked: RankedRows) -> tuple[float, np.ndarray]:
     paid = np.cumsum((found * precision / rows)[::-1])[::-1]
     run = ranked.run
     return value, (ranked.y * (precision - value + shares)[run] - paid[run]) / positives
-
-
-def _precision_band(
-    ranked: RankedRows, cluster: np.ndarray | None, level: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pointwise interval of the precision at given recalls."""
-    hits, ends, y = np.cumsum(ranked.hits), ranked.ends, ranked.y.astype(float)
-    positives, recalls = hits[-1], hits / hits[-1]
-    at = np.linspace(0, 1, BAND_POINTS)
-    at = at[at >= 1 / positives - 1e-12]
-    place = np.unique(np.minimum(np.searchsorted(recalls, at - 1e-12), len(ends) - 1))
-    rows, recall = ends[place] + 1.0, recalls[place]
-    precision = hits[place] / rows
-    reach = float(np.clip(positives ** (-1 / 3) / 2, 0.02, 0.1))
-    slope = _slope(recalls, hits / (ends + 1.0), recall, reach)
-    spread, behind = np.empty(len(place)), np.empty(len(place))
-    for k, run in enumerate(place):
-        top = ranked.run <= run
-        # Less what the recall moves by: it is held fixed.
-        added = top * (y - precision[k]) / rows[k] - slope[k] * y * (top - recall[k]) / positives
-        spread[k] = np.square(cluster_sums(added, cluster)).sum()
-        # Where all above the cut are positive, as many successes as clusters are among them.
-        behind[k] = rows[k] ** 2 / np.square(cluster_sums(top.astype(float), cluster)).sum()
-    units = len(y) if cluster is None else int(cluster.max()) + 1
-    low, high = share_interval(precision, spread * units / max(units - 1, 1), behind, level)
-    return recall, low, high
-
-
-def _slope(recalls: np.ndarray, precisions: np.ndarray, at: np.ndarray, reach: float) -> np.ndarray:
-    """Slope of the precision in the recall, over the stretch around each point."""
-    left, right = np.clip(at - reach, recalls[0], 1), np.clip(at + reach, recalls[0], 1)
-    # Of runs that add no positive the first holds: the curve falls where the next one is found.
-    first = np.append(True, np.diff(recalls) > 0)
-    x, z = recalls[first], precisions[first]
-    gap = np.where(right > left, right - left, 1.0)
-    return np.asarray((np.interp(right, x, z) - np.interp(left, x, z)) / gap)

@@ -11,6 +11,7 @@ import numpy as np
 
 from promolab.checks import aligned, along, choice, choices_of, labels_of, level_of, numbers_of
 from promolab.errors import InputError, nearest
+from promolab.glossary import label
 from promolab.metrics._inputs import (
     Measured,
     OnRows,
@@ -80,6 +81,8 @@ class Metric:
     @property
     def words(self) -> str:
         """What it is called in a sentence."""
+        if self.kind in METRICS:
+            return label(self.kind)
         top = f"{100 * (self.depth or 0):g}"
         return words_of(__name__, "Metric", kind=self.kind, top=top).say("kind")
 
@@ -280,7 +283,6 @@ class ByGroup(OnRows):
         missing = mine[mine["value"].isna()]
         return {
             "measured": metric.words,
-            "fine": metric.of_probabilities,
             "group_count": len(mine),
             "known": len(known),
             "sure": len(sure),
@@ -345,7 +347,7 @@ def by_group(
     >>> y, p = [0, 1, 0, 1, 0, 0], [0.1, 0.2, 0.7, 0.9, 0.8, 0.3]
     >>> result = by_group(y, p, ["a", "a", "b", "b", "c", "c"], metrics=["auc", "brier"])
     >>> result.frame["value"].tolist()[::2], result.frame["note"].tolist()[4]
-    ([1.0, 1.0, nan], 'all 2 rows are negative')
+    ([1.0, 1.0, nan], 'no positive row of 2')
     """
     import pandas as pd
 
@@ -435,6 +437,10 @@ class AucComparison(Measured):
     def difference(self) -> float:
         """AUC of ``a`` − AUC of ``b``."""
         return self.value
+
+    def facts(self) -> dict[str, Any]:
+        """Return which score ranks better, or that they rank alike."""
+        return {"ranking": "same" if self.std_error == 0 else self.estimate.side}
 
 
 def compare_auc(

