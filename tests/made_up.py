@@ -14,3 +14,11 @@ def shop_of(frames: Mapping[str, pd.DataFrame | ibis.Table], **settings: Any) ->
     con = ibis.duckdb.connect(threads=1)
     tables = {name: con.create_table(name, frame) for name, frame in frames.items()}
     return Shop(tables, Settings(**{"zone": "UTC", **settings}))
+
+
+def cut(shop: Shop, moment: Any) -> Shop:
+    """Return the shop without any row of what happened at a moment or later."""
+    tables = shop.tables.items()
+    return shop.with_tables(
+        {n: t.filter(t.ts < pd.Timestamp(moment)) if "ts" in t.columns else t for n, t in tables}
+    )

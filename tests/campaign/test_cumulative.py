@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
 
 import ibis
 import numpy as np
@@ -27,36 +26,32 @@ WEEK = pd.Timedelta(weeks=1)
 N, WEEKS = 600, 6
 
 
-def tables(effect: float = 6.0, planned: str = "some") -> dict[str, pd.DataFrame]:
-    """Return a shop whose customers, a fifth of them held out, buy once a week."""
+def tables() -> dict[str, pd.DataFrame]:
+    """Return a shop whose customers, a fifth of them held out, buy once a week, the others 6 more.
+
+    A promotion is planned for the first half alone; the others are eligible all the same.
+    """
     rng = np.random.default_rng(5)
-    who = np.arange(N)
+    who, weeks = np.arange(N), np.arange(-8, WEEKS)
     held = rng.permutation(N) < N // 5
-    taste = rng.gamma(2.0, 10.0, N)
-    each = []
-    for k in range(-8, WEEKS):
-        amount = taste + rng.gamma(2.0, 2.0, N) + effect * (~held & (k >= 0))
-        ts = BEGAN + k * WEEK + pd.Timedelta(days=2)
-        each.append(pd.DataFrame({"customer_id": who, "ts": ts, "amount": amount.round(2)}))
-    events = pd.concat(each, ignore_index=True)
-    events = events.assign(kind="purchase", order_id=np.arange(len(events)), discount=1.0)
-    rounds = []
-    for k in range(3):
-        # A promotion is planned for the first half alone; the others are eligible all the same.
-        mine = who < N // 2 if planned == "some" else who >= 0
-        rows = pd.DataFrame({"customer_id": who, "ts": BEGAN + k * WEEK})
-        rows["planned_action"] = np.where(mine, "P", "none")
-        rows["holdout"] = np.where(held, "standing", "none")
-        rows["action"] = np.where(mine & ~held, "P", "none")
-        rows["propensity"] = np.where(mine, np.where(held, 0.2, 0.8), 1.0)
-        rounds.append(rows)
-    decisions = pd.concat(rounds, ignore_index=True)
-    decisions["decision_id"] = np.arange(len(decisions))
-    sent = decisions[decisions["action"] == "P"].head(100)
+    amount = rng.gamma(2.0, 10.0, N) + rng.gamma(2.0, 2.0, (len(weeks), N))
+    amount += 6.0 * (~held & (weeks[:, None] >= 0))
+    events = pd.DataFrame({"customer_id": np.tile(who, len(weeks)), "amount": amount.ravel()})
+    events["ts"] = BEGAN + pd.to_timedelta(np.repeat(7 * weeks + 2, N), unit="D")
+    events = events.round({"amount": 2}).assign(kind="purchase", discount=1.0)
+    events["order_id"] = np.arange(len(events))
+    rows = pd.DataFrame({"customer_id": np.tile(who, 3), "decision_id": np.arange(3 * N)})
+    rows["ts"] = BEGAN + pd.to_timedelta(np.repeat([0, 7, 14], N), unit="D")
+    mine, out = rows["customer_id"] < N // 2, np.tile(held, 3)
+    rows["planned_action"] = np.where(mine, "P", "none")
+    rows["holdout"] = np.where(out, "standing", "none")
+    rows["action"] = np.where(mine & ~out, "P", "none")
+    rows["propensity"] = np.where(mine, np.where(out, 0.2, 0.8), 1.0)
+    sent = rows[rows["action"] == "P"].head(100)
     exposures = sent[["customer_id", "ts"]].assign(promotion_id="P")
     promotions = pd.DataFrame({"promotion_id": ["P"], "kind": "coupon", "contact_cost": 2.0})
     promotions = promotions.assign(starts_at=BEGAN, ends_at=BEGAN + 4 * WEEK)
-    found = {"events": events, "decisions": decisions, "exposures": exposures}
+    found = {"events": events, "decisions": rows, "exposures": exposures}
     return found | {"promotions": promotions}
 
 
@@ -96,15 +91,13 @@ def test_figures_are_those_of_pandas_and_profit_is_the_margin_less_contacts(read
     slope = (centred["x"] @ centred["y"]) / (centred["x"] @ centred["x"])
     means = (inner["y"] - slope * inner["x"]).groupby(inner["held"]).mean()
     assert readout.so_far().value == pytest.approx(means[False] - means[True])
-    free = tables()
-    free["promotions"] = free["promotions"].assign(contact_cost=0.0)
-    sent = tables()["exposures"]
-    costs = 2.0 * len(sent) / readout.others
-    assert read(free).so_far("profit").value - readout.so_far("profit").value == pytest.approx(
-        costs, rel=0.02  # allowing for earlier sales moves it by a little
-    )  # fmt: skip
+    free = frames | {"promotions": frames["promotions"].assign(contact_cost=0.0)}
+    profit = read(free).so_far("profit").value
+    # Allowing for earlier sales moves what contacts cost by a little.
+    costs = pytest.approx(2.0 * len(frames["exposures"]) / readout.others, rel=0.02)
+    assert profit - readout.so_far("profit").value == costs
     # Half of (amount + discount) less the discount: of 6 more sales a week 3 are left.
-    assert read(free).so_far("profit").value == pytest.approx(readout.so_far().value / 2, rel=1e-9)
+    assert profit == pytest.approx(readout.so_far().value / 2, rel=1e-9)
 
 
 def test_nothing_at_or_after_any_moment_is_read_and_only_whole_weeks(readout):
@@ -112,7 +105,7 @@ def test_nothing_at_or_after_any_moment_is_read_and_only_whole_weeks(readout):
     assert early.weeks == 2
     values = ["sales", "profit"]
     assert early.frame[values].equals(readout.frame[values].head(2))
-    assert read(tables()).frame["until"].iloc[-1] == datetime(2021, 4, 12)
+    assert readout.frame["until"].iloc[-1] == datetime(2021, 4, 12)
 
 
 def test_who_was_not_told_is_left_out_and_without_margins_or_holdout_it_is_said():
@@ -122,12 +115,12 @@ def test_who_was_not_told_is_left_out_and_without_margins_or_holdout_it_is_said(
     frames["decisions"] = decided.assign(holdout=decided["holdout"].mask(unplanned, "none"))
     found = read(frames)
     assert found.standing + found.others == N // 2
-    found = read(tables(), margin_rate=None)
+    frames["decisions"] = decided
+    found = read(frames, margin_rate=None)
     assert "profit" not in found.frame and "the shop states no margin" in found.summary()
-    frames = tables()
-    nobody = frames | {"decisions": frames["decisions"].assign(holdout="none")}
+    nobody = frames | {"decisions": decided.assign(holdout="none")}
     no_table = {name: frames[name] for name in ("events", "promotions", "exposures")}
-    few = frames | {"decisions": frames["decisions"].query("holdout == 'none' or customer_id < 60")}
+    few = frames | {"decisions": decided.query("holdout == 'none' or customer_id < 60")}
     for shop, why in [
         (nobody, "nobody is in a standing holdout yet"),
         (no_table, "has no decisions that say who is held out"),
@@ -167,15 +160,13 @@ def sales_of(n: int, lift: float, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     """Customers who differ in how often they buy; a third is held back."""
     rng = np.random.default_rng(seed)
     treated = rng.random(n) < 2 / 3
-    often = rng.gamma(0.8, 0.15, n)
-    bought = rng.poisson(often[:, None] * np.ones(DAYS + 28))
-    bought[:, 28:] += rng.poisson(lift * often[:, None] * treated[:, None] * np.ones(DAYS))
+    often = rng.gamma(0.8, 0.15, (n, 1))
+    bought = rng.poisson(often * np.ones(DAYS + 28))
+    bought[:, 28:] += rng.poisson(lift * often * treated[:, None] * np.ones(DAYS))
     place, day = np.nonzero(bought)
     amount = bought[place, day] * rng.gamma(2, 10, len(place))
-    day = np.where(day < 28, -1, day - 28)
-    sales = pd.DataFrame({"place": place, "step": day, "amount": amount})
-    sales = sales.groupby(["place", "step"], as_index=False).sum()
-    return sales, treated
+    sales = pd.DataFrame({"place": place, "step": np.maximum(day - 28, -1), "amount": amount})
+    return sales.groupby(["place", "step"], as_index=False).sum(), treated
 
 
 def watched(n: int, lift: float, seed: int) -> pd.DataFrame:
@@ -194,25 +185,20 @@ def test_looking_every_day_raises_few_false_alarms_and_an_effect_is_seen() -> No
     assert np.isfinite((found[0]["high"] - found[0]["low"]).to_numpy()).all()
 
 
-ACTIONS = ("action", "planned_action")
-
-
 def watched_shop() -> Shop:
     sales, treated = sales_of(900, 0.4, 1)
     ids = np.arange(len(treated))
-    columns: dict[str, Any] = {"decision_id": ids, "customer_id": ids}
-    columns |= {"ts": START - pd.Timedelta(hours=2), "action": np.where(treated, "7", "none")}
-    columns |= {"planned_action": "7", "holdout": np.where(treated, "none", "promotion")}
-    columns |= {"propensity": np.where(treated, 2 / 3, 1 / 3)}
-    decisions = pd.DataFrame(columns)
-    day = np.where(sales["step"] < 0, -10, sales["step"])
-    columns = {"customer_id": sales["place"], "ts": START + pd.to_timedelta(day * 24 + 5, "h")}
-    columns |= {"kind": "purchase", "product_id": 1, "order_id": np.arange(len(sales))}
-    columns |= {"quantity": 1.0, "amount": sales["amount"].round(2)}
-    events = pd.DataFrame(columns)
-    columns = {"promotion_id": [7, 8], "kind": ["coupon", "recommendation"]}
-    columns |= {"starts_at": [START, START], "ends_at": [START + timedelta(days=7)] * 2}
-    promotions = pd.DataFrame(columns)
+    decisions = pd.DataFrame({"decision_id": ids, "customer_id": ids, "planned_action": "7"})
+    decisions["ts"] = START - pd.Timedelta(hours=2)
+    decisions["action"] = np.where(treated, "7", "none")
+    decisions["holdout"] = np.where(treated, "none", "promotion")
+    decisions["propensity"] = np.where(treated, 2 / 3, 1 / 3)
+    day = sales["step"].replace(-1, -10)
+    events = pd.DataFrame({"customer_id": sales["place"], "amount": sales["amount"].round(2)})
+    events = events.assign(ts=START + pd.to_timedelta(day * 24 + 5, "h"), kind="purchase")
+    events = events.assign(product_id=1, order_id=np.arange(len(sales)), quantity=1.0)
+    promotions = pd.DataFrame({"promotion_id": [7, 8], "kind": ["coupon", "recommendation"]})
+    promotions = promotions.assign(starts_at=START, ends_at=START + timedelta(days=7))
     tables = {"events": events, "decisions": decisions, "promotions": promotions}
     return shop_of(tables, name="Corner shop", currency="EUR")
 
@@ -244,8 +230,11 @@ def test_the_figures_are_those_of_the_rows_and_nothing_later_is_read() -> None:
         unseen = watch_promotions(shop, START + timedelta(hours=moment))
         assert not unseen and why in unseen.summary() and nonsense(unseen.summary()) == []
     half = shop.decisions.customer_id % 2 == 0
-    other = {n: (half & (shop.decisions[n] == "7")).ifelse("8", shop.decisions[n]) for n in ACTIONS}
-    tables = shop.tables | {"decisions": shop.decisions.mutate(**other)}
+    rows = shop.decisions
+    moved = {
+        n: (half & (rows[n] == "7")).ifelse("8", rows[n]) for n in ("action", "planned_action")
+    }
+    tables = shop.tables | {"decisions": rows.mutate(**moved)}
     tables["promotions"] = shop.promotions.mutate(name=ibis.literal("Sale"))
     both = watch_promotions(shop.with_tables(tables), now)
     assert set(both.to_dict()) == {"Sale (7)", "Sale (8)"}  # of one title

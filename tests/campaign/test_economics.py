@@ -3,6 +3,8 @@
 import math
 from dataclasses import replace
 
+import ibis
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,7 +18,7 @@ from promolab.campaign.outlook.forecasts import expected_of
 from promolab.contract.operations import StatedRate as Rate
 from promolab.metrics.pooling import past_ratios
 from promolab.results import Estimate
-from tests.made_up import shop_of
+from tests.made_up import cut, shop_of
 from tests.refused import refused
 
 DAY = pd.Timedelta(days=1)
@@ -26,28 +28,21 @@ RATIOS = past_ratios([17, 20, 9, 30, 22, 20, 28, 9], [20.0, 30, 10, 40, 25, 20, 
 
 def shop(**settings):
     """Return five past promotions of one type, and two that start: coupons and a suggestion."""
-    past = pd.DataFrame({"promotion_id": [f"P{i}" for i in range(5)], "kind": "coupon"})
-    past["starts_at"] = [NOW - (60 - 10 * i) * DAY for i in range(5)]
-    past["ends_at"] = past["starts_at"] + 10 * DAY
-    start = {"starts_at": NOW + 2 * DAY, "ends_at": NOW + 12 * DAY}
-    new = pd.DataFrame([{"promotion_id": "N", "kind": "coupon", **start}])
-    tip = pd.DataFrame([{"promotion_id": "T", "kind": "recommendation", **start}])
-    promotions = pd.concat([past, new, tip], ignore_index=True)
-    rows = []
-    for i, row in past.iterrows():
-        for c in range(10):
-            rows.append(
-                (f"c{c}", row["starts_at"] + c * 20 * DAY / 24, 20.0 + 9 * c, 1.0 + 0.2 * i)
-            )
-    events = pd.DataFrame(rows, columns=["customer_id", "ts", "amount", "coupon_discount"])
-    redeemed = events.iloc[::2].assign(kind="redeem")
-    redeemed["promotion_id"] = [f"P{i // 5}" for i in range(len(redeemed))]
+    promotions = pd.DataFrame({"promotion_id": [*(f"P{i}" for i in range(5)), "N", "T"]})
+    promotions["kind"] = [*["coupon"] * 6, "recommendation"]
+    promotions["starts_at"] = NOW - pd.to_timedelta([60, 50, 40, 30, 20, -2, -2], unit="D")
+    promotions["ends_at"] = promotions["starts_at"] + 10 * DAY
+    c, p = np.tile(np.arange(10), 5), np.repeat(np.arange(5), 10)
+    events = pd.DataFrame({"customer_id": [f"c{i}" for i in c], "amount": 20.0 + 9 * c})
+    events["ts"] = promotions["starts_at"].to_numpy()[p] + pd.to_timedelta(c * 20, unit="h")
+    events["coupon_discount"] = 1.0 + 0.2 * p
+    redeemed = events[["customer_id", "ts"]].assign(promotion_id=[f"P{i}" for i in p]).iloc[::2]
     frames = {
         "events": events.assign(kind="purchase", product_id="p"),
         "promotions": promotions,
         "promotion_products": promotions[["promotion_id"]].assign(product_id="p"),
-        "exposures": redeemed[["promotion_id", "customer_id", "ts"]],
-        "responses": redeemed[["promotion_id", "customer_id", "ts", "kind"]],
+        "exposures": redeemed,
+        "responses": redeemed.assign(kind="redeem"),
     }
     return shop_of(frames, **settings)
 
@@ -117,7 +112,7 @@ def test_what_is_assumed_is_marked_wherever_it_enters(found) -> None:
     assert found.to_dict()["margin_rate"] == {"value": 0.25, "assumed": True}
 
 
-def test_a_recommendation_takes_nothing_off_and_is_not_spoken_of_as_a_coupon() -> None:
+def test_a_recommendation_is_not_spoken_of_as_a_coupon_and_nothing_as_worth_sending(found) -> None:
     frame = planned().assign(promotion_id="T")
     (tip,) = weigh(frame, operations={"economics": {"coupon_cost": 3.0}}).promotions
     told = " ".join([tip.to_table().text, LaunchEconomics((tip,)).opening()])
@@ -125,9 +120,7 @@ def test_a_recommendation_takes_nothing_off_and_is_not_spoken_of_as_a_coupon() -
     assert "purchases" in told and "redee" not in told and "coupon" not in told.lower()
     # There is no coupon to handle.
     assert tip.cost.value == tip.discount.value == tip.break_even.value == 0.0
-
-
-def test_words_call_nothing_worth_sending(found) -> None:
+    # Nothing is called worth sending.
     opening = LaunchEconomics((found,)).opening()
     assert opening.startswith("Contact 7 customers about Coupons N. Expect ")
     unknown = LaunchEconomics((replace(found, discount=Estimate(math.nan)),)).opening()
@@ -162,39 +155,31 @@ def test_several_promotions_add_up_and_of_many_the_number_is_said(found) -> None
     assert "Offer 0" in LaunchEconomics(many[:3]).say("named")
 
 
-def test_nobody_to_contact_and_nothing_planned() -> None:
+def test_nobody_to_contact_nothing_planned_and_a_wrong_table() -> None:
     nobody = weigh(planned(standing=[f"c{c}" for c in range(10)]))
     assert nobody.opening() == "Nobody is to be contacted this week."
     assert "Coupons N" in nobody.to_table().text
     nothing = weigh(planned().head(0))
     assert len(nothing) == 0 and nothing.opening() == nobody.opening()
     assert nothing.to_frame().empty
-
-
-def test_nothing_later_is_read() -> None:
-    whole = shop()
-    cut = whole.with_tables(
-        {
-            n: t.filter(t.ts < NOW - 12 * DAY) if "ts" in t.columns else t
-            for n, t in whole.tables.items()
-        }
-    )
-    then, frame = NOW - 12 * DAY, planned(promotion=["c3", "c7"])
-    found, again = (launch_economics(x, then, frame, RATIOS).promotions[0] for x in (whole, cut))
-    assert found == again and found.sales_sd > 0 and found.redemptions.value > 0
-
-
-def test_a_wrong_table_is_refused_by_name() -> None:
     refused("no column 'holdout' in planned", weigh, planned().drop(columns="holdout"))
     refused("'X', which the shop does not have", weigh, planned().assign(promotion_id="X"))
 
 
+def test_nothing_later_is_read() -> None:
+    then, frame = NOW - 12 * DAY, planned(promotion=["c3", "c7"])
+    whole = shop()
+    found, again = (
+        launch_economics(each, then, frame, RATIOS).promotions[0]
+        for each in (whole, cut(whole, then))
+    )
+    assert found == again and found.sales_sd > 0 and found.redemptions.value > 0
+
+
 def test_of_a_kind_whose_answers_were_never_recorded_there_is_no_number_in_no_sum(found) -> None:
     base = shop()
-    offers = base.promotions.execute()
-    offers.loc[offers["promotion_id"] == "T", "kind"] = "full_reduction"
-    frames = {name: table.execute() for name, table in base.tables.items()}
-    silent = shop_of(frames | {"promotions": offers})
+    offers = base.promotions.execute().replace("recommendation", "full_reduction")
+    silent = base.with_tables(base.tables | {"promotions": ibis.memtable(offers)})
     frame = pd.concat([planned(), planned().assign(promotion_id="T")])
     week = launch_economics(silent, NOW, frame, RATIOS)
     known, of_none = week.promotions

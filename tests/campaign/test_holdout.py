@@ -177,12 +177,8 @@ def test_the_sample_ratio_is_that_of_whole_households_and_of_draws_one_by_one():
         assigned = np.arange(1000) < found
         p = sample_ratio(assigned, np.full(1000, 0.5), np.arange(1000))
         assert p == pytest.approx(binomtest(found, 1000, 0.5).pvalue, rel=0.05)
-    # Drawn two by two, half as many draws say half as much.
-    pairs = sample_ratio(np.arange(2000) < 1120, np.full(2000, 0.5), np.arange(2000) // 2)
-    assert pairs == pytest.approx(binomtest(560, 1000, 0.5).pvalue, rel=0.05)
 
-
-def test_the_household_is_the_unit_where_there_is_one():
+    # The household is the unit where there is one.
     paired = pd.DataFrame({"customer_id": range(N - 2), "cluster_id": np.arange(N - 2) // 2})
     read = read_decisions(euro_shop(tables(arms()) | {"customers": paired}), ["P"], NOW)
     assert read["cluster"].nunique() == (N - 2) // 2 + 2  # the last two have no household
@@ -192,19 +188,15 @@ def _why(decisions: pd.DataFrame) -> str:
     return compare_with_holdout("P", decisions, None, NOBODY, NOBODY).why
 
 
-def stated(chance: float) -> pd.DataFrame:
-    """Return decisions, nine of ten assigned, that say another chance of it."""
-    return with_chance(decisions_of(arms()), chance)
-
-
 def test_group_sizes_that_hardly_fit_are_said_and_those_not_by_chance_identify_nothing():
-    assert "beware" not in _why(decisions_of(arms()))
+    nine_of_ten = decisions_of(arms())
+    assert "beware" not in _why(nine_of_ten)
     # 1,080 of 1,200: z = (35.4 − 0.5) / 11.56 = 3.02 where 0.8705 is stated, 2.62 where 0.874 is.
     for chance, told in ((0.8705, "1,045 (p = 0.003)"), (0.874, "1,049 (p = 0.008)")):
-        why = _why(stated(chance))
+        why = _why(with_chance(nine_of_ten, chance))
         assert f"beware: 1,080 were assigned where the recorded chance lets expect {told}" in why
-    assert "beware" not in _why(stated(0.876))  # p = 0.013
-    off = stated(0.8)
+    assert "beware" not in _why(with_chance(nine_of_ten, 0.876))  # p = 0.013
+    off = with_chance(nine_of_ten, 0.8)
     why = _why(off)
     assert "1,080 were assigned where the recorded chance lets expect 960 (p < 0.001)" in why
     assert compare_with_holdout("P", off, None, NOBODY, NOBODY).bought is None
@@ -230,13 +222,11 @@ def chance_tables(seed: int, n: int = 2400) -> tuple[dict[str, pd.DataFrame], np
     chances = plan * 0.9
     chances[:, 2] = 1 - chances[:, :2].sum(axis=1)
     names = np.array(["P", "Q", "none"], dtype=object)
-    habit = rng.gamma(2.0, 20.0, n) + 60 * good
-    amounts = [habit * rng.gamma(8.0, 1 / 8, n), habit * rng.gamma(8.0, 1 / 8, n)]
-    amounts[1] += 40.0 * (good & (action == 0))
-    days = (START - pd.Timedelta(days=9), START + pd.Timedelta(days=3))
-    sides = zip(days, (amount.round(2) for amount in amounts), strict=True)
-    events = pd.concat(pd.DataFrame({"customer_id": who, "ts": d, "amount": a}) for d, a in sides)
-    events["order_id"] = np.arange(2 * n)
+    spent = (rng.gamma(2.0, 20.0, n) + 60 * good) * rng.gamma(8.0, 1 / 8, (2, n))
+    spent[1] += 40.0 * (good & (action == 0))
+    days = [START - pd.Timedelta(days=9), START + pd.Timedelta(days=3)]
+    events = pd.DataFrame({"customer_id": np.tile(who, 2), "ts": np.repeat(days, n)})
+    events = events.assign(amount=spent.ravel().round(2), order_id=np.arange(2 * n))
     frames = tables(arms(n=40))
     decisions = pd.DataFrame({"decision_id": who, "customer_id": who, "ts": START})
     decisions["action"], decisions["planned_action"] = names[action], names[planned]
@@ -316,23 +306,8 @@ def compared(y: np.ndarray, arm: np.ndarray, who: np.ndarray) -> HoldoutComparis
     return HoldoutComparison("P", n1, n0, "promotion", 0.1, sales, None, None, "", units=units)
 
 
-def some(seed: int, n: int, who: np.ndarray, effect: float = 5.0) -> HoldoutComparison:
-    rng = np.random.default_rng(seed)
-    arm = rng.permutation(n) >= n // 10
-    return compared(rng.gamma(2.0, 20.0, n) + effect * arm, arm, who)
-
-
 def test_customers_are_weighed_by_inverse_variances_few_of_them_as_a_sample() -> None:
-    parts = [some(0, 400, np.arange(400)), some(1, 1000, np.arange(1000, 2000))]
-    found = pool_holdouts(parts, currency="EUR")
-    v = np.array([p.sales.scores @ p.sales.scores for p in parts])
-    d = np.array([p.sales.estimate.value for p in parts])
-    assert found.difference.value == pytest.approx((d / v).sum() / (1 / v).sum())
-    half = (found.difference.ci_high - found.difference.ci_low) / 2
-    assert half == pytest.approx(1.98 * (1 / (1 / v).sum()) ** 0.5, rel=0.02)
-    assert found.promotions == 2 and found.difference.n == 1400
-    assert "The holdouts of 2 promotions, read together: extra net sales of" in found.summary()
-    # G/(G − 1) over all customers of both, degrees of freedom by the smaller groups.
+    """G/(G − 1) over all customers of both, degrees of freedom by the smaller groups."""
     rng = np.random.default_rng(4)
     parts = []
     for start in (0, 12):
@@ -342,22 +317,26 @@ def test_customers_are_weighed_by_inverse_variances_few_of_them_as_a_sample() ->
     w = (1 / squares) / (1 / squares).sum()
     summed = float(w**2 @ squares)  # nobody is in both
     degrees = summed**2 / float((w**2 * squares) ** 2 @ [1 / 3, 1 / 3])  # four are held back
-    e = pool_holdouts(parts).difference
+    found = pool_holdouts(parts, currency="EUR")
+    e = found.difference
+    assert e.value == pytest.approx(w @ [p.sales.estimate.value for p in parts])
     half = t.ppf(0.975, degrees) * (summed * 24 / 23) ** 0.5
     assert (e.ci_high - e.ci_low) / 2 == pytest.approx(half)
+    assert found.promotions == 2 and e.n == 24
+    assert "The holdouts of 2 promotions, read together: extra net sales of" in found.summary()
 
 
 def test_customers_of_both_count_once_and_of_one_there_is_nothing_to_pool() -> None:
     """The same outcomes and arms twice are no more than once."""
-    once = some(2, 500, np.arange(500))
+    rng = np.random.default_rng(2)
+    once = compared(rng.gamma(2.0, 20.0, 500), rng.permutation(500) >= 50, np.arange(500))
     twice = pool_holdouts([once, once]).difference
     width = once.sales.estimate.ci_high - once.sales.estimate.ci_low
     assert twice.value == pytest.approx(once.sales.estimate.value)
     assert twice.ci_high - twice.ci_low == pytest.approx(width, rel=0.03)
-    one = some(3, 300, np.arange(300))
     none = HoldoutComparison("Q", 5, 0, "", 0.0, None, None, None, "nobody was held back")
     flat = compared(np.zeros(100), np.arange(100) >= 50, np.arange(100))
-    assert pool_holdouts([one, none, flat]) is None
+    assert pool_holdouts([once, none, flat]) is None
 
 
 def test_four_together_cover_and_are_half_as_wide() -> None:

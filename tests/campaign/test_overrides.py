@@ -7,55 +7,27 @@ import pandas as pd
 import pytest
 
 from promolab.campaign.plan import Overrides, override_plan, plan_week
-from promolab.campaign.plan.result import STEPS, Plan
-from tests.campaign.made_up import AS_OF, DAY, typed
-from tests.made_up import shop_of
+from promolab.campaign.plan.result import Plan
+from tests.campaign.made_up import AS_OF, check_whole, coupons
 from tests.refused import refused
 
 N = 60
 CHANCES = {"7": 0.55, "8": 0.15, "none": 0.3}
 
 
-def drafted(allocated: bool = False, **options: Any) -> tuple[Plan, pd.DataFrame]:
+def drafted(allocated: bool = False) -> tuple[Plan, pd.DataFrame]:
     """A plan of two coupons; and what contacts are predicted to add, where chance drew them."""
-    ids = np.arange(N)
-    events = pd.DataFrame({"customer_id": ids, "ts": AS_OF - DAY, "kind": "purchase"})
-    offers = pd.DataFrame({"promotion_id": [7, 8], "kind": "coupon", "channel": "email"})
-    offers = offers.assign(starts_at=AS_OF + DAY, ends_at=AS_OF + 11 * DAY)
-    scores = pd.DataFrame({"customer_id": ids}).merge(offers[["promotion_id"]], how="cross")
+    shop, scores = coupons(N, (7, 8))
     rng = np.random.default_rng(5)
     scores["p_redeemed"] = rng.random(len(scores))
-    columns = ["customer_id", "action", "propensity"]
-    values = pd.DataFrame([(c, a, q) for c in ids for a, q in CHANCES.items()], columns=columns)
+    values = pd.DataFrame([*CHANCES.items()], columns=["action", "propensity"])
+    values = pd.DataFrame({"customer_id": range(N)}).merge(values, how="cross")
     drawn = rng.choice(list(CHANCES), N, p=list(CHANCES.values()))
     values["chosen"] = values["action"] == drawn[values["customer_id"]]
     values["value"] = rng.normal(size=len(values))
-    options = {"holdout": 0.2, "standing_holdout": 0.1, "list_size": 25} | options
-    shop = shop_of(typed({"events": events, "promotions": offers}))
-    if allocated:
-        options["allocation"] = values
+    options: dict[str, Any] = {"holdout": 0.2, "standing_holdout": 0.1, "list_size": 25}
+    options["allocation"] = values if allocated else None
     return plan_week(shop, scores, AS_OF, [7, 8], **options), values
-
-
-def whole(plan: Plan, forced: int = 0) -> None:
-    """Nobody is lost, and what is written of each customer agrees."""
-    assert (plan.funnel[list(STEPS)].sum(axis=1) == plan.funnel["active"]).all()
-    assert (plan.funnel["active"] == N).all() and len(plan.decisions) == N - forced
-    for promotion, part in plan.planned.groupby("promotion_id"):
-        row = plan.funnel.set_index("promotion_id").loc[promotion]
-        assert row["planned"] == len(part)
-        assert row["to_contact"] == (part["holdout"] == "none").sum()
-    told = plan.propensities.groupby("decision_id")["propensity"].sum()
-    assert set(told.index) == set(plan.decisions["decision_id"]) and np.allclose(told, 1)
-    assert not plan.propensities.duplicated(["decision_id", "action"]).any()
-    own = plan.decisions.merge(plan.propensities, on=["decision_id", "action"])
-    assert len(own) == len(plan.decisions)
-    assert np.allclose(own["propensity_x"], own["propensity_y"])
-    mine = plan.decisions.set_index("customer_id")
-    assert (mine.loc[plan.planned["customer_id"], "planned_action"] != "none").all()
-    assert (mine["planned_action"] != "none").sum() == plan.planned["customer_id"].nunique()
-    sent = mine["holdout"].eq("none") & mine["planned_action"].ne("none")
-    assert (mine["action"].ne("none") == sent).all()
 
 
 @pytest.mark.parametrize("allocated", [False, True])
@@ -64,7 +36,8 @@ def test_who_is_forced_out_is_not_eligible_and_in_no_comparison(allocated):
     held = plan.held_out["customer_id"].iloc[0]
     other = plan.to_contact["customer_id"].iloc[0]
     done = override_plan(plan, Overrides(forced_out={held: "asked", str(other): " staff "}))
-    whole(done.plan, forced=2)
+    check_whole(done.plan, N)
+    assert len(done.plan.decisions) == N - 2
     gone = [held, other]
     for table in (done.plan.planned, done.plan.decisions):
         assert not table["customer_id"].isin(gone).any()
@@ -84,7 +57,7 @@ def test_who_is_forced_out_is_not_eligible_and_in_no_comparison(allocated):
 def test_a_promotion_taken_out_is_an_action_of_nobody(allocated):
     plan, _ = drafted(allocated)
     done = override_plan(plan, Overrides(without=("7",)))
-    whole(done.plan)
+    check_whole(done.plan, N)
     assert not (done.plan.propensities["action"] == "7").any()
     row = done.plan.funnel.set_index("promotion_id").loc[7]
     assert row["planned"] == 0 and row["by_hand"] == plan.funnel["planned"].iloc[0]
@@ -105,7 +78,7 @@ def test_a_promotion_taken_out_is_an_action_of_nobody(allocated):
 def test_a_cap_keeps_the_best_whoever_is_held_out(allocated, most):
     plan, values = drafted(allocated)
     done = override_plan(plan, Overrides(caps={"7": most}), values)
-    whole(done.plan)
+    check_whole(done.plan, N)
     before = plan.planned[plan.planned["promotion_id"] == 7]
     kept = done.plan.planned[done.plan.planned["promotion_id"] == 7]
     assert len(kept) == min(most, len(before))
@@ -134,11 +107,11 @@ def test_all_at_once_nothing_at_all_and_what_is_not_in_the_plan():
     assert override_plan(plan, Overrides()).plan.decisions.equals(plan.decisions)
     everybody = dict.fromkeys(range(N), "closed")
     done = override_plan(plan, Overrides(("8",), {"7": 3}, everybody))
-    whole(done.plan, forced=N)
+    check_whole(done.plan, N)
     assert done.plan.planned.empty and done.plan.propensities.empty
     assert len(done.frame) == N + 2 and done.frame["number"].tolist() == [*range(1, N + 3)]
     some = override_plan(plan, Overrides(("8",), {"7": 3}, {0: "closed"}))
-    whole(some.plan, forced=1)
+    check_whole(some.plan, N)
     assert len(some.plan.planned) == 3
     for wrong, said in [
         (Overrides(without=("9",)), "promotion '9' is none of the plan's; these are: 7, 8"),
@@ -148,7 +121,7 @@ def test_all_at_once_nothing_at_all_and_what_is_not_in_the_plan():
         (Overrides(forced_out={"ann": "x"}), "customer 'ann' is none of the plan's active"),
         (Overrides(forced_out={1: "  "}), "customer 1 is forced out without a reason"),
     ]:
-        refused(said, override_plan, drafted()[0], wrong)
+        refused(said, override_plan, plan, wrong)
 
 
 def test_a_file_says_who_is_forced_out_and_why(tmp_path):

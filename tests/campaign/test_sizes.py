@@ -1,7 +1,5 @@
 """Lists of several sizes: the planned one is the plan's, longer ones add the next likeliest."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,11 +58,6 @@ def test_the_table_marks_the_planned_list_and_a_quiet_week_has_none(made) -> Non
     text = found.to_table().text
     assert "Coupons N: shortest list first" in text and text.count("class=marked") == 1
     assert " · planned" in text and ">promotion<" not in text and found.of("other").frame.empty
-    other = replace(economics.promotions[0], promotion_id="M", name="Other", kind="recommendation")
-    rows = pd.concat([found.frame, found.frame.assign(promotion_id="M")])
-    both = replace(found, frame=rows, economics=LaunchEconomics((*economics.promotions, other)))
-    text = both.to_table().text
-    assert ">promotion<" in text and "Other" in text
     plan, nothing = plan_week(own, scores.head(0), NOW, []), LaunchEconomics(())
     found = list_steps(own, plan, nothing, scores, segments, RATIOS)
     assert found.frame.empty and found.summary() == "Nobody is to be contacted."

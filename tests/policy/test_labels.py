@@ -9,7 +9,6 @@ import pytest
 from promolab import allocate, metrics
 from promolab.contract import Experiment
 from promolab.effects import UpliftModel, costs_of
-from promolab.errors import InputError
 from promolab.metrics import policy_value
 from promolab.policy import Holdouts
 from tests.refused import refused
@@ -49,12 +48,13 @@ def test_an_allocation_reads_every_table_by_its_labels(more):
 
 def test_of_arrays_the_customers_that_are_stated_are_the_labels():
     arrays = {"customers": WHO, "promotions": [*COST], "budget": 15}
-    plain = allocate(VALUE.to_numpy(), COST.to_numpy(), **arrays)
-    moved = allocate(VALUE.to_numpy(), COST.sample(frac=1, random_state=1), **arrays)
-    assert moved.choice.tolist() == plain.choice.tolist() and moved.spend == plain.spend
-    by_place = COST.reset_index(drop=True)  # whose labels are places alone
-    again = allocate(VALUE.to_numpy(), by_place, **arrays)
-    assert again.choice.tolist() == plain.choice.tolist()
+    plain, moved, by_place = (
+        allocate(VALUE.to_numpy(), cost, **arrays)
+        # The last one's labels are places alone.
+        for cost in (COST.to_numpy(), COST.sample(frac=1), COST.reset_index(drop=True))
+    )
+    for each in (moved, by_place):
+        assert each.choice.tolist() == plain.choice.tolist() and each.spend == plain.spend
 
 
 def test_labels_that_do_not_match_are_refused_by_name():
@@ -116,14 +116,13 @@ def test_by_default_nothing_says_that_it_pays_and_the_summary_says_so():
 
 def test_a_fitted_model_says_whether_it_pays():
     rng = np.random.default_rng(0)
-    arm = rng.integers(0, 2, 2_000)
+    arm, value = rng.integers(0, 2, 2_000), np.full((500, 1), 2.0)
     rows = pd.DataFrame({"customer_id": range(2_000), "age": rng.normal(size=2_000), "arm": arm})
-    for adds, spends in ((0.0, False), (3.0, True)):
+    for adds in (0.0, 3.0):
         rows["y"] = rng.normal(size=2_000) + adds * arm
         trial = Experiment(rows, "arm", 0, ["age"], ["y"], propensity=[[0.5, 0.5]] * 2_000)
         model = UpliftModel("dr", "ridge").fit(trial)
-        value = np.full((500, 1), 2.0)
-        plan = allocate(value, 0 * value + 1, budget=100, promotions=["1"], pays=model)
-        assert plan.tested and bool(plan.contacted) is spends
-    with pytest.raises(InputError, match="pays is a model of the arms"):
-        allocate(value, value, promotions=["mail"], pays=model)
+        plan = allocate(value, np.ones((500, 1)), budget=100, promotions=["1"], pays=model)
+        assert plan.tested and bool(plan.contacted) is (adds > 0)
+    said = "pays is a model of the arms"
+    refused(said, allocate, value, value, promotions=["mail"], pays=model)

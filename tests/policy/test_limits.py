@@ -29,14 +29,8 @@ def program(value, cost, budget, most=None, least=None, group=None, floors=None,
         high.append(np.inf)
     matrix = np.vstack([np.repeat(np.eye(n), p, axis=1), *rows])
     ends = np.append(np.full(n, -np.inf), low), np.append(np.ones(n), high)
-    if integer:
-        how = {"integrality": 1, "bounds": (0, 1), "options": {"mip_rel_gap": 0.0}}
-        found = milp(-value.ravel(), constraints=LinearConstraint(matrix, *ends), **how)
-    else:
-        below, above = (np.isfinite(end) for end in ends)
-        both = np.vstack([matrix[above], -matrix[below]])
-        sides = np.append(ends[1][above], -ends[0][below])
-        found = linprog(-value.ravel(), A_ub=both, b_ub=sides, bounds=(0, 1), method="highs")
+    how = {"integrality": int(integer), "bounds": (0, 1), "options": {"mip_rel_gap": 0.0}}
+    found = milp(-value.ravel(), constraints=LinearConstraint(matrix, *ends), **how)
     return None if found.x is None else -found.fun
 
 
@@ -57,10 +51,8 @@ def counts_of(found, p):
 def test_the_bound_is_the_linear_program_and_the_choice_the_best_in_whole_customers(seed, whole):
     value, cost, group = drawn(seed, whole=whole)
     most, least, floors = [6, 9, 5, 7], [0, 3, 0, 0], {"south": 11}
-    limits = {"capacity": list(zip(least, most, strict=True)), "groups": group, "floors": floors}
-    names = list("0123")
-    limits["capacity"] = dict(zip(names, limits["capacity"], strict=True))
-    found = allocate(value, cost, budget=30, **limits)
+    capacity = dict(zip("0123", zip(least, most, strict=True), strict=True))
+    found = allocate(value, cost, budget=30, capacity=capacity, groups=group, floors=floors)
     expected = program(value, cost, 30, most, least, group, floors)
     assert found.upper_bound == pytest.approx(expected, rel=1e-7)
     best = program(value, cost, 30, most, least, group, floors, integer=True)
@@ -73,7 +65,7 @@ def test_the_bound_is_the_linear_program_and_the_choice_the_best_in_whole_custom
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(0, 15))
-def test_whatever_the_limits_they_hold_or_it_is_said_that_they_cannot(seed, n, budget):
+def test_whatever_the_limits_they_hold_in_any_order_or_it_is_said_that_they_cannot(seed, n, budget):
     rng = np.random.default_rng(seed)
     value = rng.integers(-2, 5, (n, 2)).astype(float)
     cost = rng.integers(0, 4, (n, 2)).astype(float)
@@ -82,11 +74,16 @@ def test_whatever_the_limits_they_hold_or_it_is_said_that_they_cannot(seed, n, b
     floors = {name: int(rng.integers(0, 5)) for name in sorted(set(group))}
     best = program(value, cost, budget, most, least, group, floors, integer=True)
     pairs = dict(zip("01", zip(least, most, strict=True), strict=True))
-    asked = {"budget": budget, "capacity": pairs, "groups": group, "floors": floors}
+    asked = {"budget": budget, "capacity": pairs, "floors": floors}
     if best is None:
-        refused(r"short|apart|cannot", allocate, value, cost, **asked)
+        refused(r"short|apart|cannot", allocate, value, cost, groups=group, **asked)
         return
-    found = allocate(value, cost, **asked)
+    ids, order = np.arange(n), rng.permutation(n)
+    found, moved = (
+        allocate(value[rows], cost[rows], customers=rows, groups=group[rows], **asked)
+        for rows in (ids, order)
+    )
+    assert (moved.choice == found.choice[order]).all() and moved.value == found.value
     counts = counts_of(found, 2)
     assert (counts <= most).all() and (counts >= least).all() and found.spend <= budget + 1e-9
     for name, floor in floors.items():
@@ -108,11 +105,9 @@ def test_many_customers_keep_to_all_limits_within_a_small_gap(n):
     assert (got & (group == "north")).sum() >= floors["north"]
     assert (got & (group == "south")).sum() <= floors["south"][1]
     if n < 2_000:
-        rows = {"most": [most[str(j)][1] if str(j) in most else n for j in range(5)]}
+        capped, least = [most["0"][1], n, most["2"][1], n, n], [0, most["1"][0], 0, 0, 0]
         sides = {"north": floors["north"]}
-        bound = program(
-            value, cost, 0.5 * n, rows["most"], [0, most["1"][0], 0, 0, 0], group, sides
-        )
+        bound = program(value, cost, 0.5 * n, capped, least, group, sides)
         assert found.upper_bound <= bound * (1 + 1e-6)  # the cap on south may lower it
 
 
@@ -160,17 +155,7 @@ def test_one_cap_of_many_customers_is_the_linear_program_too(kind, budget, most)
         assert found.prices == pytest.approx(-best.ineqlin.marginals[-2:], abs=0.02 * value.max())
 
 
-def test_rows_in_another_order_give_the_same_answer_with_limits():
-    value, cost, group = drawn(8, whole=True)
-    ids = np.array([f"c{i:02d}" for i in range(40)])
-    asked = {"budget": 25, "capacity": {"0": 4, "3": 5}, "floors": {"south": 9}}
-    found = allocate(value, cost, customers=ids, groups=group, **asked)
-    order = np.random.default_rng(0).permutation(40)
-    moved = allocate(value[order], cost[order], customers=ids[order], groups=group[order], **asked)
-    assert (moved.choice == found.choice[order]).all() and moved.value == found.value
-
-
-def test_a_limits_price_is_what_one_more_adds():
+def test_the_price_of_a_limit_is_what_one_more_adds_that_of_a_floor_what_one_fewer():
     value, cost, _ = drawn(9, n=400)
     found, one_more = (allocate(value, cost, budget=150, capacity={"1": cap}) for cap in (30, 31))
     price = found.limits.set_index("unit")["price"]
@@ -180,9 +165,6 @@ def test_a_limits_price_is_what_one_more_adds():
     assert more - found.upper_bound == pytest.approx(
         found.frontier.set_index("budget")["marginal_return"][150], rel=0.2
     )
-
-
-def test_a_floors_price_is_what_one_fewer_adds():
     value, cost, group = drawn(10, n=400)
     floor = int(0.9 * (group == "south").sum())
     asked = {"budget": 150, "groups": group}
@@ -211,6 +193,10 @@ def test_customers_drawn_by_chance_take_their_part_of_a_capacity():
     assert counts_of(found, 4)[1] <= 3 and found.spend <= 15
     asked = {"capacity": {"1": 0}, "explore": 0.5}
     refused("drawn by chance alone use", allocate, value, cost, budget=30, **asked)
+    # Where spending does not pay limits hold for those drawn.
+    found = allocate(value, cost, budget=15, capacity={"1": 3}, explore=0.1, pays=False)
+    assert found.contacted > 0 and counts_of(found, 4)[1] <= 3
+    assert allocate(value, cost, capacity={"1": 3}, pays=False).contacted == 0
 
 
 def test_a_table_of_limits_is_read(tmp_path):
@@ -223,10 +209,8 @@ def test_a_table_of_limits_is_read(tmp_path):
     found = allocate(value, cost, constraints=path, **known)
     allowed = np.ones(value.shape, dtype=bool)
     allowed[3] = False
-    named = allocate(
-        value, cost, budget=30, capacity={"p1": (2, 5)}, floors={"south": 9}, eligible=allowed,
-        **known,
-    )  # fmt: skip
+    asked = {"capacity": {"p1": (2, 5)}, "floors": {"south": 9}, "eligible": allowed}
+    named = allocate(value, cost, budget=30, **asked, **known)
     assert found.budget == 30 and found.choice[3] == -1 and 2 <= counts_of(found, 4)[1] <= 5
     assert found.contacted <= 25 and found.value <= named.value + 1e-9
     assert found.limits["unit"].tolist() == ["p1", "south", ""]
@@ -245,13 +229,6 @@ def test_limits_that_cannot_hold_say_by_how_much():
     least = np.sort(cost.min(axis=1))[:20].sum()
     asked = {"budget": least - 1, "groups": ["a"] * 40, "floors": {"a": 20}}
     refused(f"at least {least:.1f} together", allocate, value, cost, **asked)
-
-
-def test_where_spending_does_not_pay_limits_hold_for_those_drawn():
-    value, cost, _ = drawn(14, n=400)
-    found = allocate(value, cost, budget=150, capacity={"1": 30}, explore=0.1, pays=False)
-    assert 0 < counts_of(found, 4)[1] <= 30
-    assert allocate(value, cost, capacity={"1": 3}, pays=False).contacted == 0
 
 
 def test_who_is_drawn_and_held_out_leaves_the_capacity_to_others():

@@ -7,20 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.glossary import GLOSSARY
 from promolab.language import speaking
 from promolab.promotions import finance_table
 from tests.made_up import shop_of
+from tests.promotions.made_up import DAY, NOW, dated
+from tests.refused import refused
 
-DAY = pd.Timedelta(days=1)
-NOW = pd.Timestamp("2021-03-01")
-NEW = pd.DataFrame(
-    {"promotion_id": ["N"], "contacts": [50]}
-    | {f"{name}{end}": [value] for name, values in
-       (("cost", (30.0, 20.0, 50.0)), ("discount", (20.0, 10.0, 40.0)))
-       for end, value in zip(("", "_ci_low", "_ci_high"), values, strict=True)}
-)  # fmt: skip
+NEW = pd.DataFrame({"promotion_id": ["N"], "contacts": 50})
+NEW[["cost", "cost_ci_low", "cost_ci_high"]] = 30.0, 20.0, 50.0
+NEW[["discount", "discount_ci_low", "discount_ci_high"]] = 20.0, 10.0, 40.0
 
 
 def shop(
@@ -33,44 +29,28 @@ def shop(
     """Coupons: A to D are over, R runs since 5 of 10 days, N starts."""
     over = [(name, 60 - 10 * n, 50 - 10 * n) for n, name in enumerate("ABCD")]
     spans = [*over, ("R", 5, -5), ("N", -1, -8)]
-    table = pd.DataFrame(
-        {
-            "promotion_id": [s[0] for s in spans],
-            "kind": "coupon",
-            "starts_at": [NOW - s[1] * DAY for s in spans],
-            "ends_at": [NOW - s[2] * DAY for s in spans],
-            "reduction": 2.0,
-            "contact_cost": 0.1,
-            "funder_share": 0.25,
-        }
-    ).assign(**(promotions or {}))
-    people = [f"c{n}" for n in range(20)]
-    exposed = [(p, c, start) for p, start, _ in spans[:-1] for c in people]
-    redeemed, lines = [], []
-    for name, start, end in over:
-        first, last = start - 2, end + 2  # days ago
-        redeemed += [(name, "c0", first), (name, "c1", last), (name, "c0", last)]
-        lines += [("c0", first, 2.0), ("c1", last, 2.0)]
-    redeemed += [("R", "c0", 3), ("R", "c5", 2)]
-    lines += [("c0", 3, 2.0), ("c5", 2, 2.0)]
-    redeemed, lines = [*redeemed, *more], [*lines, *((c, ago, 2.0) for _, c, ago in more)]
-    if later:
-        redeemed, lines = [*redeemed, ("R", "c7", -2)], [*lines, ("c7", -2, 2.0)]
-    events = pd.DataFrame(lines, columns=["customer_id", "ago", "coupon_discount"])
-    events = events.assign(kind="purchase", amount=10.0, discount=events["coupon_discount"])
+    table = dated(spans, "promotion_id ago last").rename(columns={"ts": "starts_at"})
+    table["ends_at"] = NOW - pd.to_timedelta(table.pop("last"), unit="D")
+    table = table.assign(kind="coupon", reduction=2.0, contact_cost=0.1, funder_share=0.25)
+    exposed = [(p, f"c{n}", start) for p, start, _ in spans[:-1] for n in range(20)]
+    redeemed = [("R", "c0", 3), ("R", "c5", 2), *more]
+    for name, start, end in over:  # on its third day, and two days before its end
+        redeemed += [(name, "c0", start - 2), (name, "c1", end + 2)]
+    again = [(name, "c0", end + 2) for name, _, end in over]
+    redeemed += [("R", "c7", -2)] if later else []
+    columns = "promotion_id customer_id ago"
+    events = dated(redeemed, columns).drop(columns="promotion_id").assign(kind="purchase")
     if returns:
-        back = events.iloc[[0]].assign(kind="return", ago=20, customer_id="c9")
+        back = events.head(1).assign(kind="return", ts=NOW - 20 * DAY, customer_id="c9")
         events = pd.concat([events, back], ignore_index=True)
-    events = events.assign(ts=NOW - events.pop("ago") * DAY, product_id="p")
-    exposures = pd.DataFrame(exposed, columns=["promotion_id", "customer_id", "ago"])
-    responses = pd.DataFrame(redeemed, columns=["promotion_id", "customer_id", "ago"])
+    events = events.assign(product_id="p", amount=10.0, discount=2.0, coupon_discount=2.0)
     return shop_of(
         {
             "events": events,
-            "promotions": table,
+            "promotions": table.assign(**(promotions or {})),
             "promotion_products": table[["promotion_id"]].assign(product_id="p"),
-            "exposures": exposures.assign(ts=NOW - exposures.pop("ago") * DAY),
-            "responses": responses.assign(ts=NOW - responses.pop("ago") * DAY, kind="redeem"),
+            "exposures": dated(exposed, columns),
+            "responses": dated([*redeemed, *again], columns).assign(kind="redeem"),
         },
         operations={"economics": {"coupon_cost": 0.5}},
         currency="EUR",
@@ -144,8 +124,6 @@ def test_headings_are_words_of_the_glossary_and_wrong_terms_are_said():
     assert "18" in found.to_table().text and "tables/finance.csv" in found.to_table().text
     with speaking("zh"):
         assert "店铺 75 %，供应商 25 %" in found.to_table().text
-    with pytest.raises(InputError, match="promotion N: funder_share = 25"):
-        share = {"funder_share": [0.25] * 5 + [25.0]}
-        finance_table(shop(promotions=share), NOW.to_pydatetime(), NEW)
-    with pytest.raises(InputError, match="no column 'cost' in expected"):
-        finance_table(shop(), NOW.to_pydatetime(), NEW.drop(columns="cost"))
+    now, wrong = NOW.to_pydatetime(), shop(promotions={"funder_share": [0.25] * 5 + [25.0]})
+    refused("promotion N: funder_share = 25", finance_table, wrong, now, NEW)
+    refused("no column 'cost' in expected", finance_table, shop(), now, NEW.drop(columns="cost"))
