@@ -1,4 +1,4 @@
-"""The benchmarks can be run: their modules import, small sizes measure, and the table renders."""
+"""The benchmarks can be run: their modules import, bars are held, and a run says what it missed."""
 
 import importlib
 import math
@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 import benchmarks.__main__ as bench
-from benchmarks import loop, models, mutations, overspending, prediction, report, size
+from benchmarks import loop, mutations, prediction, report, size
 from benchmarks.make_events import make_shop
-from benchmarks.processes import fresh, run_watched
-from benchmarks.table import PARTS, QUICK, Row, at_least, at_most, render, within
+from benchmarks.processes import run_watched
+from benchmarks.table import PARTS, QUICK, Row, at_least, at_most, within
 from promolab import load_shop
 
 
@@ -42,15 +42,6 @@ def test_a_bar_is_met_by_every_figure_or_not_at_all() -> None:
         assert not within("x", nothing, -9, 9).ok
 
 
-def test_the_table_is_aligned_and_shouts_where_a_bar_is_missed() -> None:
-    lines = render([Row("a", "≤ 1", "0.5", True), Row("longer", "≤ 10 s", "12 s", False)])
-    head, rule, good, bad = lines.splitlines()
-    assert len({len(head), len(rule), len(good), len(bad)}) == 1
-    assert [cell.strip() for cell in good.split("|")[1:-1]] == ["a", "≤ 1", "0.5", "yes"]
-    assert bad.endswith("| NO  |")
-    assert render([Row("b", "≤ 1", "no server", None)]).endswith("| not measured |")
-
-
 def test_quick_says_each_row_when_it_is_known_and_what_it_did_not_measure(monkeypatch, capsys):
     clock, told = [0.0], []
 
@@ -75,15 +66,15 @@ def test_quick_says_each_row_when_it_is_known_and_what_it_did_not_measure(monkey
 
 
 def test_files_that_differ_or_are_missing_are_named(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name / "tables").mkdir(parents=True)
-        (tmp_path / name / "tables" / "a.parquet").write_bytes(b"same")
-        (tmp_path / name / "manifest.json").write_text(name)
     one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+        (folder / "a.parquet").write_bytes(b"same")
+        (folder / "manifest.json").write_text(folder.name)
     assert report.repeatable(one, two).ok
     (two / "index.html").write_text("only here")
-    (two / "tables" / "a.parquet").write_bytes(b"other")
-    assert report.different_files(one, two) == (["index.html", "tables/a.parquet"], 2)
+    (two / "a.parquet").write_bytes(b"other")
+    assert report.different_files(one, two) == (["a.parquet", "index.html"], 2)
     assert not report.repeatable(one, two).ok
     assert not report.repeatable(tmp_path / "no", tmp_path / "nothing").ok
 
@@ -116,27 +107,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_made_shop_is_of_the_size_asked_for_and_the_same_twice(made, tmp_path):
+def test_a_made_shop_is_of_the_size_asked_for_usable_and_the_same_twice(made, tmp_path):
     written = make_shop(tmp_path, 3_000, 100, seed=1)
-    first, second = (pd.read_parquet(one / "events.parquet") for one in (made, tmp_path))
+    first = pd.read_parquet(made / "events.parquet")
     assert written == len(first) and abs(written - 3_000) < 600
-    pd.testing.assert_frame_equal(first, second)
     assert first["ts"].is_monotonic_increasing and first["customer_id"].nunique() > 70
     orders = first.groupby("order_id")
     assert orders["customer_id"].nunique().max() == 1 and 5 < orders.size().mean() < 15
-    for name in ("promotions", "exposures", "responses"):
+    for name in ("events", "promotions", "exposures", "responses"):
         table = (made / f"{name}.parquet").read_bytes()
         assert table == (tmp_path / f"{name}.parquet").read_bytes()
-
-
-def test_a_made_shop_passes_the_checks_and_a_fresh_process_measures_it(made):
     checks = load_shop(made).check()
     # The real shop's own lines of coupons stand twice; nothing that is made does.
     twice = [f.table for f in checks.findings if f.check == "duplicate"]
     assert checks.usable and twice == ["promotion_products"]
-    found = fresh("size:timed", "promolab", made)
-    assert found["seconds"] > 0 and found["rows"] > 50 and found["peak_mb"] > 100
-    assert found["sum_mb"] > 100
 
 
 def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path) -> None:
@@ -158,28 +142,6 @@ def test_features_by_hand_are_those_of_the_package(made: Path, tmp_path: Path) -
     assert size.differences(ours, theirs) == ["amount"]
 
 
-def test_the_doors_are_timed_against_pipelines_of_equal_loss() -> None:
-    import sklearn.ensemble  # noqa: F401 - only the threads of what is loaded can be limited
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        rows = [*models.logistic(1, 2_000), *models.trees(1, 1_000, 300), models.kmeans(1, 1_500)]
-    assert [row.what.split(",")[0] for row in rows[:3]] == ["logistic"] * 3
-    assert len(rows) == 3 + len(models.KINDS) + 3
-    assert all(row.bar.startswith("≤ 1") and "s to" in row.measured for row in rows)
-    slow = models._row("slow", 1.0, {"door": 3.0, "usual": 2.0}, "door")
-    assert not slow.ok and slow.measured == "1.5 × a pipeline (3.00 s to 2.00 s)"
-    fits = {"door": 1.0, "usual": 2.0}
-    assert models._fit_row("fit", 1.0, fits, "door", (0.5, 0.5)).ok
-    assert not models._fit_row("worse", 1.0, fits, "door", (0.6, 0.5)).ok
-
-
-def test_weeks_over_budget_are_counted_where_the_budget_binds() -> None:
-    """A few weeks of a small shop: what is measured is cost / budget, and most of it is spent."""
-    found = overspending.weeks_of(0, weeks=3, customers=400)
-    assert 1 <= len(found) <= 3 and ((found > 0.2) & (found < 2)).all()
-
-
 def test_every_mutation_has_its_place_and_its_test(repository: Path) -> None:
     """A pattern that no longer stands exactly once is named here, before the benchmark is run."""
     for one in mutations.MUTATIONS:
@@ -187,27 +149,9 @@ def test_every_mutation_has_its_place_and_its_test(repository: Path) -> None:
         file, _, test = one.tests.partition("::")
         assert f"def {test}(" in (repository / "tests" / file).read_text(encoding="utf-8"), test
     assert len(mutations.MUTATIONS) > 30
-
-
-def test_a_mutation_is_caught_where_a_test_sees_it(tmp_path: Path) -> None:
-    package, tests = tmp_path / "promolab", tmp_path / "tests"
-    for folder in (package, tests):
-        folder.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "sums.py").write_text("def less(a, b):\n    return a - b\n")
-    head = "from promolab.sums import less\n"
-    (tests / "test_sees.py").write_text(f"{head}def test_by_hand():\n    assert less(3, 1) == 2\n")
-    (tests / "test_blind.py").write_text(f"{head}def test_0():\n    assert less(3, 0) == 3\n")
-    seen, blind = (
-        mutations.Mutation("sums.py", "a - b", "a + b", f"test_{name}.py")
-        for name in ("sees", "blind")
-    )
-    found = list(mutations.mutations([seen, blind], tmp_path))
-    assert [row.measured for row in found] == ["not caught by test_blind.py", "1 of 2"]
-    assert (package / "sums.py").read_text().endswith("a - b\n")
-    gone = mutations.Mutation("sums.py", "a * b", "a + b", "test_sees.py")
-    with pytest.raises(ValueError, match=r"promolab/sums.py holds 'a \* b' 0 times"):
-        list(mutations.mutations([gone], tmp_path))
+    gone = mutations.Mutation("errors.py", "a * b / c", "a + b", "test_sees.py")
+    with pytest.raises(ValueError, match=r"promolab/errors.py holds 'a \* b / c' 0 times"):
+        gone.made_in(repository / "promolab")
 
 
 def test_of_few_seeds_a_gap_is_beyond_noise_by_students_t() -> None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import pytest
 
 from promolab.display import Html, Ranged, present, table
 from promolab.results import Estimate, Result
@@ -21,6 +20,11 @@ def test_headings_formats_and_intervals_come_from_the_glossary():
     for words in ("25 % [20, 30]<", ">1,200<", ">1,234<", "a &lt;b&gt;<", 'number short">–<'):
         assert words in text, words
     assert "discount_share_low" not in text
+    # A figure stays on one line with its interval.
+    text = table(
+        pd.DataFrame({"n": ["800 USD [300, 1,500]"], "why": ["because it is all so"]})
+    ).text
+    assert '<td class="text short">800 USD' in text and '<td class="text">because' in text
     rates = pd.DataFrame({"rate": [0.2, None], "from": [0.1, 0.1], "to": [0.3, 0.2]})
     assert Ranged(percent, "from", "to").cells(rates, "rate") == ["20 % [10, 30]", "–"]
 
@@ -33,31 +37,11 @@ class Shown(Result):
         return "Some answered."
 
 
-@pytest.fixture
-def shown(monkeypatch) -> list[Any]:
-    seen: list[Any] = []
-    monkeypatch.setattr("IPython.display.display", lambda piece, **_: seen.append(piece))
-    return seen
-
-
-def test_any_result_is_shown(shown):
-    result = Shown(Estimate(0.2, 0.1, 0.3, 90))
-    present(result)
-    assert [type(piece) for piece in shown] == [Html, Html]
+def test_any_result_is_shown(monkeypatch):
+    shown: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", lambda piece, **_: shown.append(piece))
+    present(Shown(Estimate(0.2, 0.1, 0.3, 90)))
     assert shown[0].text == "<p>Some answered.</p>" and "<table" in shown[1].text
-    shown.clear()
-    present([None, "text & more", pd.DataFrame({"a": [1]}), Html("<hr>")], otherwise="Nobody.")
-    told = ['<p class="absent">Nobody.</p>', "<p>text &amp; more</p>", "<hr>"]
-    assert [piece.text for piece in (shown[0], shown[1], shown[3])] == told
-    shown.clear()
-    present(pd.DataFrame(), otherwise="Nobody is listed.")
-    assert "Nobody is listed." in shown[0].text
-
-
-def test_a_figure_stays_on_one_line_with_its_interval():
-    shown = table(
-        pd.DataFrame({"figure": ["800 USD [300, 1,500]"], "why": ["because of it all, so"]})
-    )
-    assert (
-        '<td class="text short">800 USD' in shown.text and '<td class="text">because' in shown.text
-    )
+    present([None, "text & more", Html("<hr>"), pd.DataFrame()], otherwise="Nobody.")
+    nobody = '<p class="absent">Nobody.</p>'
+    assert [piece.text for piece in shown[2:]] == [nobody, "<p>text &amp; more</p>", "<hr>", nobody]

@@ -29,14 +29,8 @@ DOCS, README = ROOT / "docs", ROOT / "README.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 # All but what Sphinx writes there. What takes long runs when one of these or the package changed.
 WRITTEN = [f"docs/{path.name}" for path in sorted(DOCS.iterdir()) if path.name != "reference"]
-when_changed = pytest.mark.when_changed(
-    *WRITTEN,
-    "README.md",
-    "tests/test_docs.py",
-    "tests/written.py",
-    "tests/golden.py",
-    "tests/golden",
-)
+TESTED = ["tests/test_docs.py", "tests/written.py", "tests/golden.py", "tests/golden"]
+when_changed = pytest.mark.when_changed(*WRITTEN, "README.md", *TESTED)
 LINES = sorted({line for page in PAGES for line in commands(page)})
 
 
@@ -115,17 +109,18 @@ def test_every_command_is_one_that_would_run(line):
 
 def test_files_and_targets_that_pages_name_are_there():
     readme, makefile = README.read_text("utf-8"), (ROOT / "Makefile").read_text("utf-8")
-    linked = re.findall(r"\]\(([\w./-]+)\)", readme)
-    listed = re.findall(r"`((?:promolab|notebooks|data|reports|benchmarks|docs)/[\w./]*)`", readme)
-    named = {*linked, *listed} - {"reports/2017-W44/index.html", "reports/ledger.duckdb"}
+    named = {*re.findall(r"\]\(([\w./-]+)\)", readme)}
+    named |= {
+        *re.findall(r"`((?:promolab|notebooks|data|reports|benchmarks|docs)/[\w./]*)`", readme)
+    }
     told = [word for line in LINES for word in shlex.split(line)]
     named |= {word for word in told if re.match(r"(docs|notebooks)/", word)}
-    assert len(named) > 10
-    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+    made = {"reports/2017-W44/index.html", "reports/ledger.duckdb"}
+    assert len(named) > 10 and not [n for n in named - made if not (ROOT / n).exists()]
     targets = {line.split()[1] for line in LINES if line.startswith("make ")}
     targets |= set(re.findall(r"\bmake (\w+)", readme))
     assert {"report", "test", "lab", "lint", "bench"} <= targets
-    assert [t for t in sorted(targets) if not re.search(rf"^{t}:", makefile, re.MULTILINE)] == []
+    assert [t for t in targets if not re.search(rf"^{t}:", makefile, re.MULTILINE)] == []
     called = set(re.findall(r"^promolab (\w+)", "\n".join(commands(README)), re.MULTILINE))
     assert called == set("report data init release reconcile close backfill score lab".split())
 
@@ -167,24 +162,6 @@ def test_the_first_experiment_says_what_the_page_says(configured, monkeypatch, c
     shop = promolab.load_shop(configured)
     weekly = read_experiments(shop, datetime(2024, 12, 2), configured)
     assert "Ship voucher" in weekly.summary()
-
-
-@when_changed
-def test_the_first_policy_runs(capsys):
-    """On a smaller shop: what it prints is other figures of the same words."""
-    names = run_python(DOCS / "tutorial" / "first_policy.md", customers="customers=600")
-    agrees("first_policy", facts_of_names(names))
-    printed = capsys.readouterr().out
-    assert "Identification: randomised" in printed and "of 2,000 CNY" in printed
-    assert "a loss is " in printed and "20 % is tolerated" in printed
-
-
-@when_changed
-def test_the_simulated_shop_is_made_and_goes_on(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = run_python(DOCS / "simulated_shop.md", customers="customers=300")
-    agrees("simulated_shop", facts_of_names(names))
-    assert names["going"].iso_week and len(names["decisions"])
 
 
 @when_changed
@@ -236,30 +213,26 @@ def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
 
 
 @when_changed
-def test_what_went_is_done_with_a_library(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("page", "customers", "words"),
+    [
+        ("simulated_shop.md", 300, []),
+        ("which_method.md", 0, []),
+        ("tutorial/first_policy.md", 600, ["Identification: randomised", "20 % is tolerated"]),
+    ],
+)
+def test_a_page_comes_to_what_it_came_to(page, customers, words, tmp_path, monkeypatch, capsys):
+    """On smaller shops: what they print is other figures of the same words."""
     monkeypatch.chdir(tmp_path)
-    names = run_python(DOCS / "which_method.md")
-    agrees("which_method", facts_of_names(names))
-    assert ((names["chances"] > 0) & (names["chances"] < 1)).all()
-    assert names["segments"] == 3 and min(names["curve"].values()) > 0.7
-    assert names["best"] == names["told"].kept
-    assert len(set(names["groups"])) == len(set(names["batches"])) == 3
-    assert abs(names["error"] - 0.1) < 0.03 and 0 < names["reliability"] < names["uncertainty"]
-    assert 0.005 < names["std_error"] < 0.05
-    assert names["moves"]["orders"] > 0.5 > names["moves"]["age"]
-    assert names["told_apart"] > 0.6  # what the mail adds is the orders before
-    assert names["tried"]["left out"].is_monotonic_decreasing and names["tried"]["groups"].max() > 1
-    assert names["sales"]["amount"].tolist() == [9.0, 10.0]
-    assert names["loss"].item() < 2.4  # all twelve products alike: log 12 = 2.48
-    assert names["columns"]["amount"]["nulls"] == 0 and len(names["silent"]) == 1
-    assert len(names["wrong"]) == 3 and (names["wrong"]["rows"] > 0).all()
+    smaller = {"customers": f"customers={customers}"} if customers else {}
+    names = run_python(DOCS / page, **smaller)
+    agrees(Path(page).stem, facts_of_names(names))
+    printed = capsys.readouterr().out
+    assert [part for part in words if part not in printed] == []
 
 
 @when_changed
-def test_the_readmes_python_runs(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
-    """On smaller shops: what they print is other figures of the same words."""
+def test_the_readmes_python_runs(capsys, monkeypatch):
     load = promolab.load_shop
 
     def smaller(source: str, **options: Any) -> Any:
@@ -271,21 +244,16 @@ def test_the_readmes_python_runs(
 
     monkeypatch.setattr(promolab, "load_shop", smaller)
     assert len(blocks(README, "python")) == 5
-    names = run_python(README, customers="customers=800")
-    agrees("readme", facts_of_names(names))
+    agrees("readme", facts_of_names(run_python(README, customers="customers=800")))
     printed = capsys.readouterr().out
-    assert "bring most sales" in printed
-    assert "ci_low" in printed
-    assert "margin per decision" in printed or "effect on margin" in printed
-    assert "Recommended: " in printed
-    assert "of 1,500 CNY" in printed and "spen" in printed
+    for part in ("bring most sales", "ci_low", "Recommended: ", "of 1,500 CNY"):
+        assert part in printed
 
 
 def test_the_map_names_every_public_name_once_in_one_line():
     text = (DOCS / "map.md").read_text(encoding="utf-8")
     rows = Counter(re.findall(r"^\| `(promolab[\w.]+)` \| .+ \|$", text, re.MULTILINE))
-    assert set(rows) == public_names()
-    assert [name for name, times in rows.items() if times > 1] == []
+    assert rows == Counter(public_names())
 
 
 def test_every_page_with_code_is_run_by_a_test():

@@ -6,19 +6,14 @@ import re
 import string
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
-import numpy as np
 import pandas as pd
-import pytest
 from matplotlib.dates import date2num
 
-import promolab
 from promolab import plots
 from promolab.contract import TABLES
-from promolab.effects import adjusted_difference, not_identified
 from promolab.language import (
     _,
     day_words,
@@ -33,42 +28,35 @@ from promolab.segmentation.groups.naming import COMMON, THEMES
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import RFM_ORDER
 from promolab.wording import capital, count, money, number, percent, promotion_name
+from tests.house import PACKAGE, tree
 from tests.made_reports import skip_without_chinese_font
 from tests.refused import refused
 from tests.wording_lint import english_left
 
-PACKAGE = Path(promolab.__file__).parent
 NOTEBOOKS = PACKAGE.parent / "notebooks"
 TEMPLATES = PACKAGE / "report" / "templates"
-SEGMENTS = ("segment", "customers", "share_sales", "response_rate", "so_do_this")
 FIGURE = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
 def required() -> set[str]:
     """Return each message that a page may show."""
-    return {*_of_the_code(), *_of_the_page(), *_of_the_notebooks(), *_of_the_data()}
+    tables = {name.replace("_", " ") for name in TABLES}
+    return {*_of_the_code(), *_of_the_page(), *_of_the_notebooks(), *tables}
 
 
 def _of_the_code() -> Iterator[str]:
     """Give what is handed to `_` and `marked`."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        source = path.read_text(encoding="utf-8")
-        if "promolab.language import" not in source:
-            continue
-        for node in ast.walk(ast.parse(source)):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-                continue
-            name = node.func.id
-            texts = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
-            if name in ("_", "marked") and texts:
-                yield str(texts[0])
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "marked"):
+                texts = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
+                yield from map(str, texts[:1])
 
 
 def _of_the_page() -> Iterator[str]:
     """Give what the template says, and the titles of pages."""
     for template in sorted(TEMPLATES.rglob("*.j2")):
-        text = template.read_text(encoding="utf-8")
-        yield from re.findall(r'\bsay\("([^"]+)"\)', text)
+        yield from re.findall(r'\bsay\("([^"]+)"\)', template.read_text(encoding="utf-8"))
     for path in sorted(NOTEBOOKS.glob("[01][0-9]_*.ipynb"))[1:]:
         notebook = nbformat.read(path, as_version=4)
         yield notebook.cells[0].source.splitlines()[0].lstrip("# ").split(" · ")[-1]
@@ -80,19 +68,13 @@ _SHOWN = ("otherwise", "caption", "columns")
 def _of_the_notebooks() -> Iterator[str]:
     """Give what notebooks say in place of a result that is not there, and of tables of theirs."""
     for path in sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type != "code":
-                continue
-            for node in ast.walk(ast.parse(cell.source)):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "present":
-                    shown = [k.value for k in node.keywords if k.arg in _SHOWN]
-                    heads = [head for part in shown for head in getattr(part, "values", [])]
-                    told = [part for part in [*shown, *heads] if isinstance(part, ast.Constant)]
-                    yield from (str(part.value) for part in told)
-
-
-def _of_the_data() -> Iterator[str]:
-    return (name.replace("_", " ") for name in TABLES)
+        cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+        for node in (node for cell in cells for node in ast.walk(ast.parse(cell))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "present":
+                shown = [k.value for k in node.keywords if k.arg in _SHOWN]
+                heads = [head for part in shown for head in getattr(part, "values", [])]
+                told = [part for part in [*shown, *heads] if isinstance(part, ast.Constant)]
+                yield from (str(part.value) for part in told)
 
 
 def _places(text: str) -> set[str]:
@@ -116,62 +98,32 @@ def test_what_is_missing_stays_english_and_unknown_languages_are_refused():
     assert language() == "en"
 
 
-def test_dates_money_and_percents_in_each_language():
-    with speaking("zh"):
-        assert day_words(date(2024, 12, 6), year=True) == "2024年12月6日"
-        assert promotion_name("coupon", "W30-coupon") == "优惠券 W30"
-        assert money(-3.5, -4.0, -3.0, currency="CNY") == "−¥3.5 [−4.0, −3.0]"
-        assert money(1200, currency="CNY") == "¥1,200"
-        assert percent(0.21, 0.18, 0.24) == "21% [18, 24]"
-
-
-def test_figures_and_intervals_are_the_same_digits():
-    for write in [
-        lambda: number(12_345, 11_000, 13_800, before="$"),
-        lambda: percent(0.212, 0.18, 0.243),
-        lambda: percent(-0.5),
-        lambda: money(-12_345.5, -13_000, -11_000, currency="CNY"),
-        lambda: money(3.5, currency="EUR"),
-        lambda: count(1_469_307),
-        lambda: number(float("nan")),
+def test_figures_and_intervals_are_the_same_digits_in_the_habit_of_each_language():
+    for write, chinese in [
+        (lambda: number(12_345, 11_000, 13_800, before="$"), "$12,300 [11,000, 13,800]"),
+        (lambda: percent(0.21, 0.18, 0.24), "21% [18, 24]"),
+        (lambda: money(-3.5, -4.0, -3.0, currency="CNY"), "−¥3.5 [−4.0, −3.0]"),
+        (lambda: money(1200, currency="CNY"), "¥1,200"),
+        (lambda: count(1_469_307), "1,469,307"),
+        (lambda: day_words(date(2024, 12, 6), year=True), "2024年12月6日"),
+        (lambda: promotion_name("coupon", "W30-coupon"), "优惠券 W30"),
     ]:
         english = write()
         with speaking("zh"):
-            chinese = write()
-        assert FIGURE.findall(chinese) == FIGURE.findall(english)
-        assert ("−" in chinese) == ("−" in english)
+            assert write() == chinese
+        if "年" not in chinese:
+            assert FIGURE.findall(chinese) == FIGURE.findall(english)
+            assert ("−" in chinese) == ("−" in english)
 
 
-def compared() -> str:
-    """Say why those contacted cannot be compared with others, and on what a comparison rests."""
-    rng = np.random.default_rng(0)
-    x, n = rng.normal(size=(600, 2)), np.arange(600)
-    y, even, far = x[:, 0] + rng.normal(size=600), rng.random(600) < 0.4, x[:, 0] > 0.2
-    found = adjusted_difference(y, even, x, n)
-    unlike = adjusted_difference(y, far, x, n, balance=x, placebo=found)
-    placebo = adjusted_difference(y + 9 * even, even, x, n)
-    before = adjusted_difference(y, even, x, n, placebo=placebo)
-    blind = adjusted_difference(y, even, x, n, placebo=not_identified("–", 3))
-    one = np.where(n == np.flatnonzero(even)[0], 1e5, y)
-    alone = adjusted_difference(one, even, x, n, placebo=found)
-    few = [adjusted_difference(y, n < 9, x, n), adjusted_difference(y, n > 9, x, n)]
-    return " ".join(each.why for each in (found, unlike, before, blind, alone, *few))
-
-
-def segments_named() -> str:
-    """Say the name of each segment that there may be."""
+def test_no_english_is_left_in_the_name_of_any_segment():
     phrases = [phrase for theme in THEMES for phrase in (theme.high, theme.low) if phrase]
     made = [f"{high[0]} {low[1]}" for high, low in itertools.permutations(phrases, 2)]
     nouns = [capital(noun) for _, noun in phrases]
-    return " ".join(map(own_name, [*RFM_ORDER, *made, *nouns, COMMON, *APART]))
-
-
-@pytest.mark.parametrize("tell", [compared, segments_named])
-def test_no_english_is_left_in_what_seldom_stands_on_a_page(tell):
-    english = tell()
+    names = [*RFM_ORDER, *made, *nouns, COMMON, *APART]
+    assert english_left(" ".join(map(own_name, names)))
     with speaking("zh"):
-        chinese = tell()
-    assert english_left(english) and english_left(chinese) == []
+        assert english_left(" ".join(map(own_name, names))) == []
 
 
 def test_what_a_step_said_in_english_is_said_again_where_a_chinese_page_shows_it():

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta, timezone
 
 import pandas as pd
-import pytest
 
 from promolab.cleaning import clean, known_by
 from promolab.contract import TABLES
@@ -23,41 +22,34 @@ def ids(table, column="customer_id") -> list[str]:
     return sorted(table[column].execute())
 
 
-@pytest.mark.parametrize("name", ["events", "exposures", "responses", "decisions", "reviews"])
-def test_a_row_at_the_moment_is_later_and_one_without_a_date_stays(name):
-    shop = shop_of({"events": rows(ts=BEFORE)} | {name: rows(ts=WHEN)})
-    known = known_by(shop, NOW)
-    assert ids(known[name]) == ["A", "C"] and known.later[name] == 1
-
-
-def test_every_table_with_times_is_cut_or_is_a_plan():
+def test_a_row_at_the_moment_is_later_in_every_table_and_one_without_a_date_or_a_plan_stays():
     dated = {name for name, spec in TABLES.items() if {"ts", "since"} & {c.name for c in spec}}
     frames = {name: rows(**{("ts" if "ts" in TABLES[name] else "since"): WHEN}) for name in dated}
-    frames["customers"] = pd.DataFrame({"customer_id": ["A", "Z"], "since": [BEFORE, LATER]})
     frames["promotions"] = pd.DataFrame(
         {"promotion_id": ["P"], "starts_at": [LATER], "ends_at": [LATER]}
     )
-    shop = shop_of(frames)
-    known = known_by(shop, NOW)
-    assert set(known.later) == dated and set(known.later.values()) == {1}
+    known = known_by(shop_of(frames), NOW)
+    assert {*map(tuple, (ids(known[name]) for name in dated))} == {("A", "C")}
+    assert known.later == dict.fromkeys(dated, 1)
     assert int(known.promotions.count().execute()) == 1
 
 
 def test_customers_who_join_later_and_chances_of_later_decisions_are_not_known():
-    customers = rows(4, since=[LATER, LATER, BEFORE, None])
+    decisions = rows(ts=[BEFORE, LATER, LATER], decision_id=["1", "2", "1"])
     shop = shop_of(
-        {"events": rows(3, ts=[BEFORE, LATER, LATER], kind="view"), "customers": customers}
+        {
+            "events": rows(3, ts=[BEFORE, LATER, LATER], kind="view"),
+            # Who bought before has been there, whatever is said of them.
+            "customers": rows(4, since=[LATER, LATER, BEFORE, None]),
+            "decisions": decisions,
+            "decision_propensities": pd.DataFrame({"decision_id": ["1", "1", "2", "9"]}),
+        }
     )
     known = known_by(shop, NOW)
     assert ids(known.customers) == ["A", "C", "D"]
-    assert known.later == {"events": 2, "customers": 1}
-    decisions = rows(ts=[BEFORE, LATER, LATER], decision_id=["1", "2", "1"])
-    chances = pd.DataFrame({"decision_id": ["1", "1", "2", "9"], "propensity": 0.5})
-    events = rows(ts=BEFORE)
-    shop = shop_of({"events": events, "decisions": decisions, "decision_propensities": chances})
-    known = known_by(shop, NOW)
     assert ids(known.decision_propensities, "decision_id") == ["1", "1", "9"]
-    assert known.later["decision_propensities"] == 1
+    later = {"events": 2, "customers": 1, "decisions": 2, "decision_propensities": 1}
+    assert known.later == later
 
 
 def test_derived_customers_are_those_seen_by_then(tmp_path):

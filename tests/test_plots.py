@@ -1,21 +1,16 @@
 """Figures say what they were given, clip nothing and leave Matplotlib's settings alone."""
 
-import dataclasses
 import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
-from matplotlib.font_manager import fontManager
 from matplotlib.text import Annotation
 
 from promolab import plots
@@ -29,12 +24,6 @@ WIDE = [
     "プレミアム会員限定のお買い得キャンペーン",
     "신선과일 채소와두부",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 def draw_each(names: Sequence[str] = (LONG, "Champions", "At risk")) -> dict[str, Any]:
@@ -77,24 +66,20 @@ def draw_each(names: Sequence[str] = (LONG, "Champions", "At risk")) -> dict[str
 def test_nothing_is_clipped_dollars_stay_dollars_and_each_character_is_drawn(names):
     if plots.lacking_font(names):
         pytest.skip(plots.lacking_font(names))
-    drawn = draw_each(names)
-    assert drawn
-    for name, ax in drawn.items():
+    for name, ax in draw_each(names).items():
         figure = ax.figure
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a character that no font holds is one
             figure.canvas.draw()
-        words = [*ax.texts, ax._left_title, ax.xaxis.label, ax.yaxis.label]
-        words += [*ax.get_xticklabels(), *ax.get_yticklabels()]
-        for text in words:
+        ticks = [*ax.get_xticklabels(), *ax.get_yticklabels()]
+        for text in [*ax.texts, ax._left_title, ax.xaxis.label, ax.yaxis.label, *ticks]:
             if not text.get_text() or not text.get_visible():
                 continue
             box = text.get_window_extent()
             inside = box.x0 >= -1 and box.y0 >= -1
             inside &= box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
             # Ticks outside of the limits are never drawn.
-            outside = text in [*ax.get_xticklabels(), *ax.get_yticklabels()]
-            assert inside or outside, (name, text.get_text())
+            assert inside or text in ticks, (name, text.get_text())
             assert text.get_parse_math() is False or "$" not in text.get_text(), name
 
 
@@ -112,14 +97,11 @@ def test_a_curves_band_has_its_colour_and_bars_their_intervals_first_on_top():
     ax = plots.curve([0, 1], [0, 1], low=[0, 0.5], high=[0.5, 1])
     assert plots.curve([0, 1], [1, 0], ax=ax) is ax
     (band,) = ax.collections
-    assert to_hex(band.get_facecolor()[0]) == to_hex(ax.lines[0].get_color())
-    assert to_hex(ax.lines[0].get_color()) != to_hex(ax.lines[1].get_color())
+    colours = [to_hex(line.get_color()) for line in ax.lines]
+    assert to_hex(band.get_facecolor()[0]) == colours[0] != colours[1]
     assert band.get_paths()[0].get_extents().bounds == pytest.approx((0, 0, 1, 1))
-    ax = plots.bars(["a"], [2.0], low=[1.5], high=[3.0])
-    (lines,) = ax.collections
-    assert isinstance(lines, LineCollection)
-    (segment,) = lines.get_segments()
-    assert segment[:, 0] == pytest.approx([1.5, 3.0])
+    (lines,) = plots.bars(["a"], [2.0], low=[1.5], high=[3.0]).collections
+    assert lines.get_segments()[0][:, 0] == pytest.approx([1.5, 3.0])
     for ax in (plots.bars(["a", "b"], [1, 2]), plots.intervals(["a", "b"], [1, 2], [0, 1], [2, 3])):
         assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
         bottom, top = ax.get_ylim()
@@ -143,19 +125,16 @@ def test_names_keep_their_colours_and_are_dark_enough_to_be_read():
     many = plots.segment_colours([f"segment {i:02}" for i in range(16)])
     assert len(set(many.values())) == 16
     pale = plots.scatter_map([0.0, 1], [0.0, 1], ["a", "b"], colours={"a": "#F0E442", "b": "#000"})
-    assert pale.texts
+    assert len(pale.texts) == 2
     for text in pale.texts:
         red, green, blue = mpl.colors.to_rgb(text.get_color())
         assert 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
 
 
 def test_heat_map_centre_is_neutral_and_bubbles_have_areas_and_labels_apart():
-    plain = plots.heat_map([[1.0]], ["a"], ["c"])
-    told = plots.heat_map([[1.0]], ["a"], ["c"], label="share, %")
-    assert [len(ax.figure.axes) for ax in (plain, told)] == [1, 2]
     ax = plots.heat_map([[0.0, 3.0], [-1.0, np.nan]], ["a", "b"], ["c", "d"], centre=0)
     image = ax.images[0]
-    assert image.get_clim() == (-3, 3)
+    assert image.get_clim() == (-3, 3) and len(ax.figure.axes) == 1
     red, green, blue, _ = image.to_rgba(image.get_array())[1, 1]
     assert red == green == blue < 0.95
     cells = [["At risk\n13 · 0.05 % [0.03, 0.10]"] * 5] * 5
@@ -164,10 +143,9 @@ def test_heat_map_centre_is_neutral_and_bubbles_have_areas_and_labels_apart():
     boxes = [text.get_window_extent() for text in ax.texts]
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
     assert min(box.x0 for box in boxes) > ax.get_window_extent().x0
+    assert len(ax.figure.axes) == 2
     ax = plots.bubbles([1, 1], [1, 1], [0, 50], ["a", "b"])
-    (circles,) = ax.collections
-    assert isinstance(circles, PathCollection)
-    small, large = circles.get_sizes()
+    small, large = ax.collections[0].get_sizes()
     assert large - small == pytest.approx(1100)
     heights = [text.xy[1] for text in ax.texts if isinstance(text, Annotation)]
     assert heights[0] != heights[1]
@@ -202,30 +180,13 @@ def test_without_a_font_it_is_said_of_names_that_need_one_only(monkeypatch):
         _fonts.fallback_families.cache_clear()
 
 
-def test_of_the_fonts_there_are_the_likeliest_comes_first(monkeypatch, tmp_path):
-    files = [
-        str(tmp_path / name)
-        for name in ("Vera.ttf", "NotoSerifCJK-Bold.ttc", "NotoSansCJK-Regular.ttc")
-    ]
-    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: files)
-    found = [file.name for file in _fonts._candidates()]
-    assert found[0] == "NotoSansCJK-Regular.ttc" and found[-1] == "Vera.ttf"
-
-
-def test_a_collection_gives_the_face_for_simplified_chinese(monkeypatch):
-    one = dataclasses.replace(fontManager.ttflist[0], fname="a.ttc")
-    faces = [dataclasses.replace(one, name=f"A {name}") for name in ("JP", "SC", "KR")]
-    monkeypatch.setattr(fontManager, "ttflist", faces)
-    assert _fonts._face(Path("a.ttc")) == "A SC"
-
-
-@pytest.mark.parametrize("text", WIDE)
-def test_wide_text_breaks_by_its_width_and_never_before_a_closing_mark(text):
+def test_wide_text_breaks_by_its_width_and_never_before_a_closing_mark():
+    text = "".join(WIDE)
     with plots.style():
         for room in (40, 70, 120):
             lines = plots.wrapped(text, room, 10).split("\n")
             assert "".join(lines).replace(" ", "") == text.replace(" ", "")
             assert all(plots.text_width(line, 10) <= room for line in lines)
             assert not any(line[0] in "，。）、ー" or line[-1] in "（“" for line in lines)
-        cut = plots.wrapped(text * 5, 70, 10, most=2).split("\n")
+        cut = plots.wrapped(text, 70, 10, most=2).split("\n")
         assert len(cut) == 2 and cut[1].endswith("…")

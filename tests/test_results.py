@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.errors import InputError
 from promolab.language import language, recording, speaking
 from promolab.results import Estimate, Result, write_file
 from tests.refused import refused
@@ -79,9 +78,7 @@ def test_what_is_saved_is_read_back_and_equal_results_make_equal_files(whole, tm
     assert replace(back.rate, ci_high=0) == Estimate(0.2, 0.1, 0, 9)
     assert (back.share, back.n, back.nothing, back.counted) == (math.inf, 3, None, 3)
     assert [p.name for p in tmp_path.glob("new/*")] == ["whole.zip"]
-    first, second = (whole.save(tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
-    assert first == second
-    assert Whole.load(tmp_path / "a.zip").save(tmp_path / "c.zip").read_bytes() == first
+    assert back.save(tmp_path / "again.zip").read_bytes() == path.read_bytes()
 
 
 def test_sets_are_written_in_one_order_and_arrays_of_objects_and_series_come_back(tmp_path):
@@ -97,14 +94,12 @@ def test_sets_are_written_in_one_order_and_arrays_of_objects_and_series_come_bac
 
 
 def test_what_is_no_value_and_the_wrong_file_are_refused(tmp_path, whole):
-    with pytest.raises(InputError, match=r"Part.rate\['f'\] is a function; a saved result holds"):
-        Part("x", {"f": lambda: 1}).save(tmp_path / "x.zip")  # type: ignore[arg-type]
+    wrong = Part("x", {"f": lambda: 1})  # type: ignore[arg-type]
+    refused(r"Part.rate\['f'\] is a function; a saved result holds", wrong.save, tmp_path / "x.zip")
     assert list(tmp_path.iterdir()) == []
     refused(r"there is no result file .*none.zip", Whole.load, tmp_path / "none.zip")
     path = whole.save(tmp_path / "x.zip")
     refused(r"holds a Whole; read it with Whole.load", Part.load, path)
-    (tmp_path / "text.zip").write_text("no result")
-    refused("is no saved result", Whole.load, tmp_path / "text.zip")
     path.write_bytes(path.read_bytes()[:-40])
     refused("is no saved result", Whole.load, path)
     with zipfile.ZipFile(path, "w") as archive:  # as an earlier version wrote it
@@ -114,39 +109,32 @@ def test_what_is_no_value_and_the_wrong_file_are_refused(tmp_path, whole):
     refused("has format 'promolab.result/0'.*make it again", Whole.load, path)
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
-        {"is": "os.system", "fields": {"command": "true"}},
-        {"is": "subprocess.Popen", "fields": {"args": "true"}},
-        {"is": "promolab.results.importlib.import_module", "fields": {"name": "antigravity"}},
-        {"is": "promolab.errors.InputError", "fields": {}},
-        {"is": "promolab.gone.Away", "fields": {}},
-        {"unknown": 1},
-        {"array": "x.npy"},
-    ],
-)
-def test_a_file_made_by_hand_runs_nothing(tmp_path, told):
+def test_a_file_made_by_hand_runs_nothing(tmp_path):
     path = tmp_path / "x.zip"
     arrays = {"x.npy": np.frombuffer(pickle.dumps([1]), dtype=np.uint8)}
-    write_file(path, "promolab.result/1", told, arrays, what="result")
-    with pytest.raises(InputError):
-        Whole.load(path)
+    for name, fields in {
+        "os.system": {"command": "true"},
+        "subprocess.Popen": {"args": "true"},
+        "promolab.results.importlib.import_module": {"name": "antigravity"},
+        "promolab.errors.InputError": {},
+        "promolab.gone.Away": {},
+    }.items():
+        write_file(path, "promolab.result/1", {"is": name, "fields": fields}, arrays, what="result")
+        refused(".", Whole.load, path)
+    for told in ({"unknown": 1}, {"array": "x.npy"}):
+        write_file(path, "promolab.result/1", told, arrays, what="result")
+        refused(".", Whole.load, path)
 
 
-def test_rows_and_dicts_make_it_again():
-    part = Part("a", Estimate(0.5, 0.4, 0.6, 7))
+def test_rows_and_dicts_make_it_again_and_it_shows_itself_safely():
+    part = Part("b", Estimate(0.5, 0.4, 0.6, 7))
     row = part.to_frame().iloc[0]
     assert list(row.index) == ["name", "rate", "rate_ci_low", "rate_ci_high", "rate_n"]
     assert Part.from_row(row) == part
-    unknown = Part("a", Estimate(0.5))
-    told = json.loads(json.dumps(unknown.to_dict()))
+    told = json.loads(json.dumps(Part("a", Estimate(0.5)).to_dict()))
     assert told["rate"]["ci_low"] is None
     assert math.isnan(Part.from_dict(told).rate.ci_low)
-
-
-def test_a_result_shows_itself_safely_and_an_estimate_has_other_units():
-    shown = Part("b", Estimate(0.5, 0.4, 0.6, 7))._repr_html_()
+    shown = part._repr_html_()
     assert "&lt;b&gt;" in shown and "0.50 [0.40, 0.60]" in shown and '<div class="scroll"' in shown
     assert (Estimate(0.2, 0.1, 0.4, 5) * -10).ends == (-2.0, -4.0, -1.0)
 

@@ -1,9 +1,8 @@
 """What a shop says of itself and of its weekly work: understood, refused, and written again."""
 
+import math
+import tomllib
 from datetime import date, datetime
-
-from hypothesis import given
-from hypothesis import strategies as st
 
 from promolab.contract import Settings, read_settings
 from promolab.contract.operations import ContactLimit, SendColumns, read_operations
@@ -78,57 +77,38 @@ def test_all_sections_are_understood(tmp_path):
 def test_what_is_not_said_has_a_default_and_send_files_are_for_excel_or_not(tmp_path):
     found = read_operations(Settings())
     assert found.contact.never_statuses == ("blocked",)
-    assert found.contact.quiet_days_after_complaint == 90
-    assert found.send == SendColumns()
-    assert list(found.send.columns) == ["customer_id", "promotion_id", "channel"]
+    assert found.send == SendColumns() and found.economics.budget is None
     assert found.economics.assumed == ("margin_rate", "contact_cost", "coupon_cost")
     # A margin stated above the sections is stated.
     assert read_operations(Settings(margin_rate=0.3)).economics.margin_rate == Rate(0.3, False)
     told = Settings(operations={"send": {"encoding": "utf-8-sig"}})
     assert read_operations(told).send == SendColumns(encoding="utf-8-sig")
-    odd = Settings(operations={"send": {"encoding": "gbk"}})
-    refused(r"\[send\] encoding = 'gbk'.*utf-8-sig", read_operations, odd)
     stated = read_operations(read(tmp_path, "[economics]\nbudget = 42000"))
     assert stated.economics.budget == 42_000.0
-    assert read_operations(Settings()).economics.budget is None
 
 
-def test_the_saved_shop_keeps_them(tmp_path):
-    settings = read(tmp_path, FULL)
+def test_the_saved_shop_keeps_them_and_experiments_whatever_their_values(tmp_path):
+    more = '[[experiments]]\nname = "B"\ndata = "b.csv"\nmetrics = ["visit"]\n'
+    more += "started = 2021-03-01\n"
+    more += 'guardrails = {left = {column = "unsubscribed", margin = 0.002}}\n'
+    settings = read(tmp_path, FULL + TRIAL + more)
     again = read(tmp_path, settings.to_toml())
     assert again == settings and read_operations(again) == read_operations(settings)
     assert list(again.operations["send"]["columns"]) == ["promotion_id", "customer_id"]
-    assert again.operations and again.to_toml() == settings.to_toml()
-
-
-VALUES = st.recursive(
-    st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.floats(allow_nan=False)
-    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-
-
-@given(VALUES)
-def test_any_value_survives_being_written(value):
-    import tomllib
-
-    assert tomllib.loads(f"key = {_toml(value)}")["key"] == value
+    first, second = read_operations(again).experiments
+    assert (first.data, first.metrics) == ("a.csv", {"visit": {"column": "visit"}})
+    assert (second.data, second.started) == ("b.csv", date(2021, 3, 1))
+    assert second.guardrails == {"left": {"column": "unsubscribed", "margin": 0.002}}
+    odd = ['"\\\n\t\x00\x7f é 你', {"": [1e300, -math.inf, True]}, {'a."b': {}}, [[], -(2**63)], ""]
+    assert tomllib.loads(f"key = {_toml(odd)}")["key"] == odd
 
 
 def test_what_is_wrong_is_said(tmp_path):
     for text, message in [
         ("[contct]\n", r"unknown key 'contct'; did you mean 'contact'"),
-        ("[contact]\nlimit = []", r"\[contact\] has an unknown key 'limit'; did you mean 'limits'"),
         ("[[contact]]\nlimits = []", r"\[contact\] is .*, must be a table of key = value"),
         ("[contact]\nlimits = 3", r"\[contact\] limits = 3, must be a list"),
         ("[contact]\nlimits = [{contacts = 2}]", r"lacks days; write \{ channel"),
-        ("[contact]\nlimits = [{contact = 2, days = 7}]", "did you mean 'contacts'"),
         ("[contact]\nlimits = [{contacts = 0, days = 7}]", "contacts = 0; expected a whole number"),
         ("[contact]\nquiet_days_after_complaint = -1", "-1; expected a whole number from 0 on"),
         ('[contact]\nnever_statuses = "blocked"', "'blocked', must be a list"),
@@ -137,39 +117,32 @@ def test_what_is_wrong_is_said(tmp_path):
         ('[contact]\nbundles = {none = ["P1", "P2"]}', '"none" cannot be the name of a bundle'),
         (
             '[contact]\nbundles = {a = ["P1", "P2"], b = ["P2", "P3"]}',
-            "holds 'P2', which 'a' holds too",
+            "holds 'P2', which 'a'",
         ),
         (
             '[contact]\nexclusive = [["P1", "P2"]]\nbundles = {a = ["P1", "P2"]}',
             "exclude each other",
         ),
         ('[send]\ncolumns = {custmer_id = "x"}', "did you mean 'customer_id'"),
+        ('[send]\nencoding = "gbk"', r"\[send\] encoding = 'gbk'.*utf-8-sig"),
         ('[send]\ncolumns = {channel = "x"}', "lacks customer_id"),
         ('[send]\ncolumns = {customer_id = "x", channel = "x"}', "gives two columns one name"),
         ('[send]\ncolumns = {customer_id = "=x"}', "run as a formula"),
-        ("[send]\ncolumns = {customer_id = 5}", "5; expected a text"),
-        (
-            "[economics]\nmargin_rate = 40",
-            r"margin_rate = 40; expected a share between 0 and 1 \(0\.4, not 40\)",
-        ),
+        ("[economics]\nmargin_rate = 40", r"expected a share between 0 and 1 \(0\.4, not 40\)"),
         ("margin_rate = 0.3\n[economics]\nmargin_rate = 0.4", "state it once"),
-        ("[economics]\ncontact_cost = -1", "-1; expected a number from 0 on"),
         (
             '[economics]\nbudget = "much"',
-            r"\[economics\] budget = 'much'; expected a number from 0 on, such as 42000",
+            "budget = 'much'; expected a number from 0",
         ),
         ('[economics]\ncurrency = "EUR"', "the shop's amounts are in 'USD'"),
         ('[economics]\nassumed = ["coupon_cost"]', "names 'coupon_cost', which is not stated"),
         ("[attribution]\nwindows = {redem = 28}", "did you mean 'redeem'"),
         ("[attribution]\nwindows = {redeem = 0}", "0; expected a whole number from 1 on"),
         ('[notify]\non_success = "tell me"', "no shell runs it"),
-        ('[release]\nowners = "Ana"', "did you mean 'owner'"),
-        ("[notify]\non_failure = [5]", "5; expected a text"),
         ("experiments = 3", r"experiments must be tables of their own: write \[\[experiments\]\]"),
         ('[experiments]\nname = "A"', r"write \[\[experiments\]\], in two brackets"),
         (TRIAL.replace('name = "A"', ""), 'lacks name; write name = "Spring e-mail"'),
         (TRIAL + TRIAL, "name = 'A' is another one's as well"),
-        (TRIAL + 'promotion = "P"', "unknown key 'promotion'"),
         (TRIAL.replace("data", "#"), 'lacks data; write name = "Spring e-mail", data = '),
         (TRIAL.replace("metrics", "#"), "metrics is not stated; name columns"),
         (TRIAL + 'guardrails = ["visit"]', "'visit' is a metric and a guardrail"),
@@ -178,24 +151,16 @@ def test_what_is_wrong_is_said(tmp_path):
         (TRIAL + 'guardrails = {x = {kind = "rate"}}', "'rate' is unknown"),
         (TRIAL + 'primary = "visits"', "primary = 'visits' is unknown; did you mean 'visit'"),
         (TRIAL + "shares = {a = 0.5, b = 0.4}", "shares add up to 0.9, must add up to 1"),
-        (TRIAL + "level = 95", "'A': level = 95; expected a share between 0 and 1"),
         (TRIAL + 'multiplicity = "bonferoni"', "multiplicity = 'bonferoni' is unknown"),
-        (TRIAL + 'sequential = "yes"', "'yes'"),
         (TRIAL + 'started = "March"', "started = 'March'; expected a day such as 2017-10-30"),
         (TRIAL + "started = 2021-03-02\nends = 2021-03-02", "is not after started"),
         (TRIAL + "money = {contact_cost = 1}", "must name the margin"),
-        (
-            TRIAL + 'money = {margin = "m", contact_cost = -1}',
-            "contact_cost = -1; expected a number",
-        ),
         ('zonne = "UTC"', "unknown key 'zonne'; did you mean 'zone'"),
         ('zone = "Europe/Roma"', "'Europe/Roma' is no time zone; write an IANA name"),
-        ('zone = "../etc/passwd"', "is no time zone"),
         ("name = 5", "name = 5; expected a text"),
         ('naive_times = "here"', "naive_times = 'here' is unknown; known: local, utc"),
         ("odd_quantity = 0", "odd_quantity = 0; expected a number above 0"),
         ("evening_from = 24", "evening_from = 24; expected a whole number from 0 to 23"),
-        ("extreme_orders_per_day = '9'", "extreme_orders_per_day = '9'; expected a number"),
         ('opened = "last year"', "opened = 'last year'; expected a day such as 2017-01-01"),
         ("name = ", "cannot be read as TOML"),
         ("name = " + "[" * 5000 + "]" * 5000, "TOML: lists or tables stand in each other"),
@@ -203,21 +168,6 @@ def test_what_is_wrong_is_said(tmp_path):
     ]:
         assert "shop.toml" in refused(message, read, tmp_path, text)
     refused("there is no settings file", read_settings, tmp_path / "none.toml")
-
-
-def test_experiments_are_understood_and_survive_being_saved(tmp_path):
-    two = (
-        TRIAL
-        + '[[experiments]]\nname = "B"\ndata = "b.csv"\nmetrics = ["visit"]\nstarted = 2021-03-01\n'
-    )
-    two += 'guardrails = {left = {column = "unsubscribed", margin = 0.002}}\n'
-    settings = read(tmp_path, two)
-    first, second = read_operations(settings).experiments
-    assert (first.data, first.metrics) == ("a.csv", {"visit": {"column": "visit"}})
-    assert (second.data, second.started) == ("b.csv", date(2021, 3, 1))
-    assert second.guardrails == {"left": {"column": "unsubscribed", "margin": 0.002}}
-    again = read(tmp_path, settings.to_toml())
-    assert read_operations(again).experiments == (first, second)
 
 
 def test_settings_are_read_and_life_is_in_utc_across_summer_time(tmp_path):

@@ -7,14 +7,11 @@ from datetime import datetime
 import pandas as pd
 import pytest
 
-import promolab
-from promolab.campaign.past import timeline
 from promolab.contract import Settings, Shop
 from promolab.contract.shop import NEEDS
 from promolab.contract.tables import TABLES
 from promolab.engines import to_utc
 from promolab.errors import DataError
-from promolab.promotions import finance_table
 from tests.refused import spoilt
 
 TIMES = ["2021-03-28 00:59", "2021-03-28 01:01", "2021-10-31 00:30", "2021-10-31 01:30"]
@@ -58,11 +55,9 @@ def test_what_is_made_once_of_the_same_tables_is_shared_unless_settings_differ(s
 
 
 def test_abilities_name_tables_of_the_contract_and_what_lacks_is_said(shop):
-    assert any(NEEDS.values())
-    for needs in NEEDS.values():
-        for need in needs:
-            table, _, column = need.partition(".")
-            assert table in TABLES and (not column or column in TABLES[table])
+    for need in {need for needs in NEEDS.values() for need in needs}:
+        table, _, column = need.partition(".")
+        assert table in TABLES and (not column or column in TABLES[table])
     assert shop.lacks("profiles and segments") is None
     assert "need the table 'products', which Corner" in shop.lacks("interests and price level")
     assert "need the column 'events.amount'" in shop.lacks("orders and sales")
@@ -80,25 +75,3 @@ def test_the_clock_has_summer_time_back_to_utc_and_the_span_is_of_events(shop):
     assert shop.span() == (datetime(2021, 3, 28, 0, 59), datetime(2021, 10, 31, 1, 30))
     empty = shop.with_tables({"events": shop.events.limit(0)})
     spoilt("events has no row with a time", empty.span)
-
-
-def test_two_open_shops_keep_their_own_titles_of_promotions_with_the_same_ids(tmp_path):
-    now = datetime(2021, 3, 10)
-    bought = ["customer_id,ts,kind,amount,discount,coupon_discount", "A,2021-03-01,purchase,5,0,0"]
-    sent = ["promotion_id,customer_id,ts", "P1,A,2021-03-02", "P2,A,2021-03-02"]
-    offers = ["promotion_id,kind,starts_at,ends_at,name"]
-    shops = []
-    for name, title in (("north", "Spring <b> fair"), ("south", "春季")):
-        (tmp_path / name).mkdir()
-        ends = [f"P1,coupon,2021-03-01,2021-03-20,{title}", "P2,coupon,2021-03-02,2021-03-20,"]
-        tables = {"events": bought, "promotions": [*offers, *ends], "exposures": sent}
-        tables["responses"] = [f"{sent[0]},kind", "P1,A,2021-03-03,redeem"]
-        for table, lines in tables.items():
-            (tmp_path / name / f"{table}.csv").write_text("\n".join(lines))
-        shops.append((promolab.load_shop(tmp_path / name), title))
-    planned = ["promotion_id", "contacts", "discount", "discount_ci_low", "discount_ci_high"]
-    nothing = pd.DataFrame(columns=[*planned, "cost", "cost_ci_low", "cost_ci_high"])
-    for shop, title in [*shops, shops[0]]:
-        assert timeline(shop, now)["name"].tolist() == [title, "Coupons P2"]
-        shown = finance_table(shop, now, nothing).to_table()._repr_html_()
-        assert title.replace("<b>", "&lt;b&gt;") in shown and "Coupons P2" in shown

@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -57,9 +56,9 @@ def nowhere(monkeypatch, tmp_path):
 @real
 def test_the_published_rates_and_what_is_odd_about_the_file():
     trial = load_experiment("hillstrom", path=FILE)
-    table = trial.describe().set_index("arm")
     assert trial.n == trial.customers == 64_000
     assert trial.arms == ("No E-Mail", "Mens E-Mail", "Womens E-Mail")
+    table = trial.describe().set_index("arm")
     assert (100 * table["visit"]).round(2).tolist() == [10.62, 18.28, 15.14]
     assert (100 * table["conversion"]).round(2).tolist() == [0.57, 1.25, 0.88]
     assert table["spend"].round(2).tolist() == [0.65, 1.42, 1.08]
@@ -67,26 +66,17 @@ def test_the_published_rates_and_what_is_odd_about_the_file():
     assert table["n"].tolist() == [21_306, 21_307, 21_387]
     said = " ".join(trial.notes)
     assert "'Surburban' is read as 'Suburban' (28,776 rows)" in said
-    assert "6,562 rows equal an earlier one" in said
-    assert "checksum" not in said
+    assert "6,562 rows equal an earlier one" in said and "checksum" not in said
     assert set(trial.X["zip_code"]) == {"Rural", "Suburban", "Urban"}
     assert not set(trial.covariates) & {"visit", "conversion", "spend", "history_segment"}
-    trial = load_experiment("hillstrom", path=FILE).subset("Womens E-Mail")
-    np.testing.assert_allclose(trial.propensity, 0.5)
-    visits = trial.describe().set_index("arm")["visit"]
-    assert visits["Womens E-Mail"] - visits["No E-Mail"] == pytest.approx(0.045, abs=5e-4)
 
 
 @real
 def test_all_published_copies_have_one_of_the_checksums():
     content = gzip.decompress(FILE.read_bytes())
-    copies = (
-        content,
-        content + b"\r\n",
-        pd.read_csv(io.BytesIO(content)).to_csv(index=False).encode(),
-    )
-    found = {hashlib.sha256(copy).hexdigest() for copy in copies}
-    assert found == set(source.CHECKSUMS)
+    written = pd.read_csv(io.BytesIO(content)).to_csv(index=False).encode()
+    copies = (content, content + b"\r\n", written)
+    assert {hashlib.sha256(copy).hexdigest() for copy in copies} == set(source.CHECKSUMS)
 
 
 @real

@@ -71,16 +71,16 @@ def test_what_is_not_understood_is_said():
 
 
 def test_sections_are_kept_apart_from_settings_and_unknown_ones_name_the_nearest(tmp_path):
-    (tmp_path / "shop.toml").write_text('[event]\nfiles = "a.csv"\n')
-    refused("unknown key 'event'; did you mean 'events'", read_settings, tmp_path / "shop.toml")
-    (tmp_path / "shop.toml").write_text(
-        'zone = "UTC"\nkeep_personal = ["customers.email"]\n[events]\nfiles = "a.csv"\n'
-    )
-    settings = read_settings(tmp_path / "shop.toml")
+    path = tmp_path / "shop.toml"
+    path.write_text('[event]\nfiles = "a.csv"\n')
+    refused("unknown key 'event'; did you mean 'events'", read_settings, path)
+    keep = 'zone = "UTC"\nkeep_personal = ["customers.email"]\n'
+    path.write_text(f'{keep}[events]\nfiles = "a.csv"\n')
+    settings = read_settings(path)
     assert settings.mapping == {"events": {"files": "a.csv"}}
     assert settings.keep_personal == ("customers.email",)
-    (tmp_path / "again.toml").write_text(settings.to_toml())
-    again = read_settings(tmp_path / "again.toml")
+    path.write_text(settings.to_toml())
+    again = read_settings(path)
     assert again == settings and not again.mapping
 
 
@@ -88,22 +88,16 @@ def part(text: str):
     return parts(f"[events]\n{text}")["events"][0]
 
 
-def test_two_marks_alike_and_a_format_that_is_none_are_refused():
+def test_two_marks_alike_and_a_format_that_is_none_are_refused_and_formats_understood():
     read = part('decimal = ","\namount = { column = "a", thousands = "." }').columns["amount"]
     assert (read.decimal, read.thousands) == (",", ".")
     for section in ('thousands = "."', 'decimal = ","\nthousands = ","'):
         refused(r"\[events\] decimal and thousands are both '[.,]'.*write both", part, section)
     alike = 'amount = { column = "a", decimal = ",", thousands = "," }'
     refused("amount decimal and thousands are both ','", part, alike)
-    for form, message in [
-        ("%q", "has an unknown code '%q'; write such as"),
-        ("%d/%m/%", "has an unknown code '%'"),
-        ("DD.MM.YYYY", "holds no code; write such as"),
-    ]:
+    told = {"%q": "has an unknown code '%q'; write such as", "%d/%m/%": "an unknown code '%'"}
+    for form, message in (told | {"DD.MM.YYYY": "holds no code; write such as"}).items():
         refused(rf"ts format = .* {message}", part, f'ts = {{ column = "t", format = "{form}" }}')
-
-
-def test_formats_are_understood():
     long = "%-d.%-m.%y %I:%M:%S.%f %p %z"
     for form in ("excel", "epoch_ms", "%Y年%m月%d日", long, "%Y%m%d UTC", "%j%%"):
         assert part(f'ts = {{ column = "t", format = "{form}" }}').columns["ts"].format == form

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Settings
-from promolab.errors import DataError
 from promolab.onboarding.proposed import propose
 from promolab.sources import load_shop, save_shop
 from tests.refused import refused, spoilt
@@ -20,14 +19,9 @@ ROME = 'name = "Corner"\nzone = "Europe/Rome"\n'
 
 
 def events(**columns: object) -> pd.DataFrame:
-    rows = {
-        "customer_id": ["007", "B2"],
-        "ts": pd.to_datetime(["2021-03-01 10:00", "2021-07-01 11:30"]),
-        "kind": ["purchase", "view"],
-        "product_id": ["A1", "A2"],
-        "amount": [2.5, None],
-    }
-    return pd.DataFrame(rows | columns)
+    rows = {"customer_id": ["007", "B2"], "kind": ["purchase", "view"], "product_id": ["A1", "A2"]}
+    when = pd.to_datetime(["2021-03-01 10:00", "2021-07-01 11:30"])
+    return pd.DataFrame(rows | {"ts": when, "amount": [2.5, None]} | columns)
 
 
 @pytest.fixture
@@ -56,15 +50,14 @@ def rows(shop) -> list[tuple[str, str, float | None]]:
 
 
 def test_parquet_csv_zipped_csv_and_duckdb_give_the_same_shop(folder):
+    frame = events()
     for name in ("parquet", "csv", "gz", "db"):
         (folder / name).mkdir()
         (folder / name / "shop.toml").write_text(ROME)
-    frame = events()
     frame.to_parquet(folder / "parquet" / "events.parquet")
     frame.to_csv(folder / "csv" / "events.csv", index=False)
     frame.to_csv(folder / "gz" / "events.csv.gz", index=False)
-    file = folder / "db" / "my.duckdb"
-    with duckdb.connect(str(file)) as con:
+    with duckdb.connect(str(folder / "db" / "my.duckdb")) as con:
         con.execute("CREATE TABLE events AS SELECT * FROM frame")
     for source in ("parquet", "csv", "gz", "db/my.duckdb"):
         shop = load_shop(folder / source)
@@ -75,21 +68,18 @@ def test_parquet_csv_zipped_csv_and_duckdb_give_the_same_shop(folder):
 
 
 def test_a_shop_that_nobody_named_is_called_as_its_folder_or_file(tmp_path, monkeypatch):
-    (tmp_path / "bakery").mkdir()
-    frame = events()
-    frame.to_parquet(tmp_path / "bakery" / "events.parquet")
-    shop = load_shop(tmp_path / "bakery")
-    assert shop.settings == Settings(name="bakery") and shop.zone == "UTC"
-    (tmp_path / "bakery" / "shop.toml").write_text('zone = "UTC"\n')
-    with duckdb.connect(str(tmp_path / "bakery" / "mill.duckdb")) as con:
+    folder, frame = tmp_path / "bakery", events()
+    folder.mkdir()
+    frame.to_parquet(folder / "events.parquet")
+    assert load_shop(folder).settings == Settings(name="bakery") and load_shop(folder).zone == "UTC"
+    (folder / "shop.toml").write_text('zone = "UTC"\n')
+    with duckdb.connect(str(folder / "mill.duckdb")) as con:
         con.execute("CREATE TABLE events AS SELECT * FROM frame")
-    toml = tmp_path / "bakery" / "shop.toml"
-    shop = load_shop(tmp_path / "bakery")
+    shop = load_shop(folder, settings=folder / "shop.toml")
     assert shop.settings.name == "bakery" and shop.left_out[0].startswith("mill.duckdb is a DuckDB")
     assert str(tmp_path) not in shop.left_out[0]  # pages show it
-    assert load_shop(tmp_path / "bakery", settings=toml).settings.name == "bakery"
-    assert load_shop(tmp_path / "bakery" / "mill.duckdb").settings.name == "mill"
-    monkeypatch.chdir(tmp_path / "bakery")
+    assert load_shop(folder / "mill.duckdb").settings.name == "mill"
+    monkeypatch.chdir(folder)
     assert load_shop(".").settings.name == "bakery"
 
 
@@ -98,24 +88,25 @@ def test_a_shop_that_nobody_named_is_called_as_its_folder_or_file(tmp_path, monk
 LOCAL = "customer_id,ts,kind\nA,2021-03-28 01:30:00,view\nB,2021-03-28 03:30:00,view\n"
 
 
-def test_parquet_times_with_a_zone_are_instants(folder):
-    local = pd.to_datetime(["2021-03-01 10:00", "2021-07-01 10:00"]).tz_localize("Europe/Rome")
-    events(ts=local).to_parquet(folder / "events.parquet")
-    assert times(folder) == [datetime(2021, 3, 1, 9), datetime(2021, 7, 1, 8)]
-
-
-def test_csv_times_with_a_zone_are_instants_and_others_utc_or_midnights(folder):
+def test_times_with_a_zone_are_instants_and_others_utc_or_midnights(folder):
+    wanted = [datetime(2021, 3, 1, 10), datetime(2021, 7, 1, 10)]
     for first, second in [
         ("2021-03-01T10:00:00Z", "2021-07-01T10:00:00Z"),
         ("2021-03-01 11:00:00+01:00", "2021-07-01 12:00:00+02:00"),
         ("2021-03-01 11:00:00+01", "2021-07-01 03:00:00-07"),
     ]:
         write_csv(folder, f"customer_id,ts,kind\nA,{first},view\nB,{second},view\n")
-        assert times(folder) == [datetime(2021, 3, 1, 10), datetime(2021, 7, 1, 10)]
+        assert times(folder) == wanted
+    write_csv(folder, f"customer_id,ts,kind\nA,{first},view\nB,2021-03-01 10:00,view\n")
+    spoilt(r"events\.ts mixes 1 times with a zone and 1 without", load_shop, folder)
     write_csv(folder, LOCAL)
     assert times(folder) == [datetime(2021, 3, 28, 1, 30), datetime(2021, 3, 28, 3, 30)]
     write_csv(folder, "customer_id,ts,kind\nA,2021-03-01,view\n")
     assert times(folder) == [datetime(2021, 3, 1)]
+    (folder / "events.csv").unlink()
+    local = pd.to_datetime(["2021-03-01 11:00", "2021-07-01 12:00"]).tz_localize("Europe/Rome")
+    events(ts=local).to_parquet(folder / "events.parquet")
+    assert times(folder) == wanted
 
 
 def test_local_times_are_read_across_the_change_to_summer_time_and_turned_only_once(folder):
@@ -132,70 +123,33 @@ def test_local_times_are_read_across_the_change_to_summer_time_and_turned_only_o
     assert times(folder) == wanted
 
 
-def test_mixed_zones_are_refused(folder):
-    write_csv(folder, "customer_id,ts,kind\nA,2021-03-01T10:00:00Z,view\nB,2021-03-01 10:00,view\n")
-    spoilt(r"events\.ts mixes 1 times with a zone and 1 without", load_shop, folder)
-
-
 # What is refused.
 
 
-def test_wrong_types_are_refused(folder):
-    for column, values, message in [
-        ("customer_id", [1.0, 2.0], r"events\.customer_id holds float64 numbers; an id is text"),
-        ("customer_id", ["1.0", "2.0"], r"events\.customer_id looks like ids read as floats"),
-        ("ts", [1, 2], r"events\.ts is of type int64; expected a time such as"),
-        ("ts", ["soon", "2021-03-01"], r"events\.ts has 1 values that are no time, such as 'soon'"),
-        ("amount", ["2.5", "much"], r"events\.amount has 1 values that are no number, .* 'much'"),
-        ("amount", [True, False], r"events\.amount is of type boolean; expected a number"),
-    ]:
-        events(**{column: values}).to_parquet(folder / "events.parquet")
-        spoilt(message, load_shop, folder)
-
-
-def test_flags_are_read_from_words_and_numbers(folder):
-    events().to_parquet(folder / "events.parquet")
-    write_csv(folder, "product_id,category,private_label\nA1,x,TRUE\nA2,x,0\n", "products.csv")
-    got = load_shop(folder).products.order_by("product_id").private_label.execute()
-    assert got.tolist() == [True, False]
-    write_csv(folder, "product_id,category,private_label\nA1,x,perhaps\n", "products.csv")
-    spoilt(r"products\.private_label .* no true or false, such as 'perhaps'", load_shop, folder)
-
-
-def test_missing_tables_and_unknown_sources_name_the_nearest(tmp_path):
+def test_missing_tables_other_files_and_unknown_sources_are_said(tmp_path):
     spoilt(r"\(tables found: none\); expected events\.parquet", load_shop, tmp_path)
-    pd.DataFrame({"product_id": ["A"], "category": ["x"]}).to_parquet(tmp_path / "products.parquet")
-    spoilt(r"has no table 'events' \(tables found: products\)", load_shop, tmp_path)
     with duckdb.connect(str(tmp_path / "my.duckdb")) as con:
         con.execute("CREATE TABLE event AS SELECT 1 AS x")
     spoilt("has no table 'events'; did you mean 'event'", load_shop, tmp_path / "my.duckdb")
+    for read in (load_shop, propose):
+        spoilt(r"my\.duckdb is a DuckDB file.*give that file in place", read, tmp_path)
+    pd.DataFrame({"product_id": ["A"], "category": ["x"]}).to_parquet(tmp_path / "products.parquet")
+    spoilt(r"has no table 'events' \(tables found: products\)", load_shop, tmp_path)
     refused("'complete_journy': did you mean 'complete_journey'", load_shop, "complete_journy")
-
-
-def test_a_file_that_is_no_database_is_said(tmp_path):
-    (tmp_path / "shop.duckdb").write_text("hello " * 1000)
-    with pytest.raises(DataError, match="is no DuckDB file, or a damaged one") as error:
-        load_shop(tmp_path / "shop.duckdb")
-    assert "exported" not in str(error.value)
+    (tmp_path / "other.duckdb").write_text("hello " * 1000)
+    said = spoilt("is no DuckDB file, or a damaged one", load_shop, tmp_path / "other.duckdb")
+    assert "exported" not in said
 
 
 def test_a_duckdb_file_that_another_program_writes_is_said(tmp_path):
     path = tmp_path / "shop.duckdb"
     code = f"import duckdb; con = duckdb.connect({str(path)!r}); print(1, flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
+    line = [sys.executable, "-c", code]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None and other.stdout.readline()
-        with pytest.raises(DataError, match=r"another program has it open .*copy") as error:
-            load_shop(path)
+        said = spoilt(r"another program has it open .*copy", load_shop, path)
         other.communicate(b"\n")
-    assert "PID" not in str(error.value) and sys.executable not in str(error.value)
-
-
-def test_a_folder_that_holds_only_a_duckdb_file_says_so(tmp_path):
-    duckdb.connect(str(tmp_path / "shop.duckdb")).close()
-    for read in (load_shop, propose):
-        spoilt(r"shop\.duckdb is a DuckDB file.*give that file in place", read, tmp_path)
+    assert "PID" not in said and sys.executable not in said
 
 
 # Writing.
@@ -218,17 +172,11 @@ def test_a_saved_shop_is_the_same_shop(folder, tmp_path):
 
 
 def test_the_real_shop_is_saved_in_equal_bytes_on_one_thread_and_two(tmp_path):
-    written = []
-    for i, threads in enumerate((1, 2)):
+    for threads in (1, 2):
         shop = load_shop("complete_journey", threads=threads)
         some = shop.events.filter(shop.events.customer_id.cast("int64") % 8 == 0)
-        shop = shop.with_tables({**shop.tables, "events": some})
-        save_shop(shop, tmp_path / str(i))
-        written.append(hashes(tmp_path / str(i)))
-    assert written[0] == written[1]
-    again = load_shop(tmp_path / "0", threads=2)
-    counts = {name: table.count().execute() for name, table in again.tables.items()}
-    assert counts == {name: table.count().execute() for name, table in shop.tables.items()}
+        save_shop(shop.with_tables({**shop.tables, "events": some}), tmp_path / str(threads))
+    assert hashes(tmp_path / "1") == hashes(tmp_path / "2")
     # And what was loaded from files is written again as the same files.
-    save_shop(again, tmp_path / "again")
-    assert hashes(tmp_path / "again") == written[0]
+    save_shop(load_shop(tmp_path / "1", threads=2), tmp_path / "again")
+    assert hashes(tmp_path / "again") == hashes(tmp_path / "1")

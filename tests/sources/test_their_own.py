@@ -1,17 +1,14 @@
 """What a shop really has: exports with names, words, numbers and files of their own."""
 
-import re
 from datetime import datetime
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import promolab
 from promolab.sources import load_shop
+from tests.made_reports import documented_mapping
 from tests.refused import spoilt
-
-ROOT = Path(__file__).resolve().parents[2]
 
 ONLINE_RETAIL = '''\
 InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
@@ -24,13 +21,6 @@ C536391,22556,"PLASTERS IN TIN ""CIRCUS PARADE""",-12,12/13/2010 10:24,1.65,1304
 A563185,B,Adjust bad debt,1,8/12/2011 14:50,11062.06,,United Kingdom
 A563186,B,Adjust bad debt,1,8/12/2011 14:51,-11062.06,12346,United Kingdom
 '''
-
-
-def documented() -> str:
-    """The shop.toml that data/README.md shows for such an export."""
-    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
-    blocks: list[str] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    return next(block for block in blocks if "online_retail.csv" in block)
 
 
 @pytest.fixture
@@ -52,12 +42,12 @@ def put(tmp_path):
 @pytest.fixture
 def retail(tmp_path):
     (tmp_path / "online_retail.csv").write_text(ONLINE_RETAIL)
-    (tmp_path / "shop.toml").write_text(documented())
+    (tmp_path / "shop.toml").write_text(documented_mapping())
     return tmp_path
 
 
 def test_invoice_lines_load_by_twelve_lines(retail):
-    assert len(documented().strip().splitlines()) <= 12
+    assert len(documented_mapping().strip().splitlines()) <= 12
     events = load_shop(retail).events.order_by("ts", "product_id").execute()
     assert len(events) == 8
     first = events.iloc[0]
@@ -74,28 +64,32 @@ def test_invoice_lines_load_by_twelve_lines(retail):
 
 def test_what_cannot_be_used_is_quarantined_and_returns_lower_what_was_spent(retail):
     shop, report = promolab.clean(load_shop(retail))
-    rows = report.rows.set_index("table").loc["events"]
-    counted = "rows_in rows_dated_later rows_kept rows_quarantined".split()
-    assert rows.to_dict() == dict(zip(counted, (8, 0, 5, 3), strict=True))
+    counts = {"rows_in": 8, "rows_dated_later": 0, "rows_kept": 5, "rows_quarantined": 3}
+    assert report.to_dict()["events"] == counts
     rules = report.rules[report.rules["action"] == "quarantined"].set_index("rule")["rows"]
     assert rules.to_dict() == {"missing_key": 2, "unknown_kind": 1}
     returned = shop.events.filter(shop.events.kind == "return").order_by("order_id").execute()
     assert returned.amount.tolist() == [27.5, 19.8] and returned.quantity.tolist() == [1, 12]
     features = promolab.build_features(shop, datetime(2011, 1, 1)).execute()
-    features = features.set_index("customer_id")
-    assert features.loc["13047", "amount"] == pytest.approx(11.1 - 19.8)
-    assert features.loc["13047", "orders"] == 1
+    one = features.set_index("customer_id").loc["13047"]
+    assert one["amount"] == pytest.approx(11.1 - 19.8) and one["orders"] == 1
 
 
 def test_orders_and_page_views_become_one_table(put):
     views = pd.DataFrame({"visitor": ["A", "B"], "at": ["2021-03-01", "2021-03-02"]})
-    toml = (
-        'zone = "UTC"\n'
-        '[[events]]\nfiles = "orders.csv"\ncustomer_id = "cust"\nts = "day"\namount = "total"\n'
-        'kind = { value = "purchase" }\n'
-        '[[events]]\nfiles = "views.parquet"\ncustomer_id = "visitor"\nts = "at"\n'
-        'kind = { value = "view" }\n'
-    )
+    toml = """zone = "UTC"
+    [[events]]
+    files = "orders.csv"
+    customer_id = "cust"
+    ts = "day"
+    amount = "total"
+    kind = { value = "purchase" }
+    [[events]]
+    files = "views.parquet"
+    customer_id = "visitor"
+    ts = "at"
+    kind = { value = "view" }
+    """
     shop = load_shop(put(toml, orders="cust,day,total\nA,2021-03-01,5\n", views=views))
     events = shop.events.order_by("ts", "kind").execute()
     assert events.kind.tolist() == ["purchase", "view", "view"]
@@ -106,10 +100,8 @@ def test_orders_and_page_views_become_one_table(put):
 # What is refused.
 
 MAPPED = '[events]\nfiles = "orders.csv"\n'
-ROWS = "customer_id,ts,kind\nA,2021-03-01,view\n"
-
-
 BOTH = '[[events]]\nfiles = "orders.csv"\n[[events]]\n'
+ROWS = "customer_id,ts,kind\nA,2021-03-01,view\n"
 
 
 def test_two_tables_that_map_onto_one_are_refused(put):

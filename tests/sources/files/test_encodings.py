@@ -64,13 +64,11 @@ def test_what_must_be_stated_is_refused_and_then_read(file, encoding):
 
 
 def test_neither_capitals_nor_lines_that_happen_to_be_utf8_mislead(file):
-    words = "МОСКВА КАША МЫЛО ЩИ БОРЩ КОФЕ МОЛОКО СЛИВКИ".split()
-    path = file("a\n" + "".join(f"{word}\n" for word in words), "cp1251")
-    path.read_bytes().decode("gb18030")  # the strict decoder would have let it pass
-    spoilt("neither UTF-8 nor GB18030", recognise, path)
-    path = file("月\n一\n一\n女\n二月十日\n", "gb18030")
+    words = "a МОСКВА КАША МЫЛО ЩИ БОРЩ КОФЕ МОЛОКО СЛИВКИ ".replace(" ", "\n")
+    assert words.encode("cp1251").decode("gb18030")  # the strict decoder would let it pass
+    spoilt("neither UTF-8 nor GB18030", recognise, file(words, "cp1251"))
     assert b"\xd2\xbb\n".decode("utf-8")  # 一
-    assert recognise(path) == "gb18030"
+    assert recognise(file("月\n一\n一\n女\n二月十日\n", "gb18030")) == "gb18030"
 
 
 def test_the_place_is_right_far_into_a_file_and_across_chunks(file):
@@ -97,18 +95,20 @@ def test_two_encodings_in_one_file(file):
 
 
 def test_utf16_and_nul_bytes_are_said_and_a_stated_encoding_is_strict(file):
-    spoilt('looks like UTF-16; write encoding = "utf-16"', recognise, file("a,b\n1,é\n", "utf-16"))
+    path = file("a,b\n1,é\n", "utf-16")
+    spoilt('looks like UTF-16; write encoding = "utf-16"', recognise, path)
+    assert text(path, "utf-16") == "a,b\n1,é\n"
     little = file("a,b\n1,2\n", "utf-16-le", "little.csv")
     spoilt(r'NUL byte in line 1.*encoding = "utf-16-le"', recognise, little)
-    assert text(file("a,b\n1,é\n", "utf-16"), "utf-16") == "a,b\n1,é\n"
     path = file(b"a,b\n1,2\n3,\0\n")
-    for read in (recognise, lambda path: text(path, "latin-1")):
-        spoilt(r"holds a NUL byte in line 3", read, path)
-    path = file("a\nb\né\n", "latin-1")
-    spoilt(r"not utf-8 throughout: line 3 holds the byte 0xE9", text, path, "utf-8")
-    spoilt(r"not ascii throughout: line 3", text, path, "ascii")
-    torn = file("中文\n中".encode("gb18030")[:-1], name="torn.csv")
-    spoilt(r"not gb18030 throughout: line 2", text, torn, "gb18030")
+    spoilt(r"holds a NUL byte in line 3", recognise, path)
+    spoilt(r"holds a NUL byte in line 3", text, path, "latin-1")
+    for content, stated, line in [
+        ("a\nb\né\n".encode("latin-1"), "utf-8", "line 3 holds the byte 0xE9"),
+        ("a\nb\né\n".encode("latin-1"), "ascii", "line 3"),
+        ("中文\n中".encode("gb18030")[:-1], "gb18030", "line 2"),
+    ]:
+        spoilt(f"not {stated} throughout: {line}", text, file(content), stated)
 
 
 def test_names_are_known_however_they_are_written_and_others_get_a_hint():

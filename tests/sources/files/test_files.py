@@ -1,10 +1,10 @@
 """Files of a table: which are found, what they are together, and what does not fit."""
 
-import builtins
 import datetime as dt
 import errno
 import gzip
 import os
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,7 @@ def names(paths: list[Path], folder: Path) -> list[str]:
 # Which files.
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["events.parquet", "events.csv", "events.csv.gz", "events.tsv", "events.xlsx", "Events.CSV"],
-)
+@pytest.mark.parametrize("name", ["events.parquet", "events.csv.gz", "events.xlsx", "Events.CSV"])
 def test_a_tables_own_file(tmp_path, name):
     for file in (name, "customers.csv", "events.txt", "events.json", ".events.csv", "shop.toml"):
         (tmp_path / file).write_text("a\n")
@@ -59,12 +56,9 @@ def test_a_tables_own_file(tmp_path, name):
     assert find_files(tmp_path, "products") == []
     put(tmp_path, sales___b__csv="a\n", sales___a__csv="a\n", sales___notes__txt="a\n")
     assert names(find_files(tmp_path, "sales"), tmp_path) == ["sales/a.csv", "sales/b.csv"]
-
-
-def test_a_table_in_two_places(tmp_path):
-    put(tmp_path, events__csv="a\n", events__tsv="a\n", sales__csv="a\n", sales___a__csv="a\n")
-    spoilt("in two files, events.csv and events.tsv; keep one", find_files, tmp_path, "events")
-    spoilt(r"lies in two files, sales and sales.csv; keep one", find_files, tmp_path, "sales")
+    put(tmp_path, goods__csv="a\n", goods__tsv="a\n", sales__csv="a\n")
+    spoilt("in two files, goods.csv and goods.tsv; keep one", find_files, tmp_path, "goods")
+    spoilt("lies in two files, sales and sales.csv; keep one", find_files, tmp_path, "sales")
 
 
 def test_patterns(tmp_path):
@@ -85,16 +79,15 @@ def test_patterns(tmp_path):
 
 
 def test_patterns_that_do_not_do(tmp_path):
+    put(tmp_path, online_retail__csv="a\n", shop__toml="")
     for pattern, message in [
         ("online_retial.csv", "matches no file; did you mean 'online_retail.csv'"),
         (["*.csv", "*.parquet"], r"'\*.parquet' matches no file"),
         ("shop.toml", r"shop.toml cannot be read; expected one of .parquet, "),
-        ("../x.csv", "leads out of the folder; name files inside it"),
+        ("a/../../x.csv", "leads out of the folder; name files inside it"),
         ("/etc/*.csv", "leads out of the folder"),
-        ("a/../../x.csv", "leads out of the folder"),
         ("", "matches no file|is no pattern"),
     ]:
-        put(tmp_path, online_retail__csv="a\n", shop__toml="")
         spoilt(message, find_files, tmp_path, "events", pattern)
 
 
@@ -129,34 +122,29 @@ def test_csv_files_are_one_table(tmp_path, con):
 
 
 def test_a_csv_file_is_parsed_once_gzip_and_in_a_stated_encoding(tmp_path, con):
-    path = put(tmp_path, a__csv="id\n1\n")[0]
-    raw = read_files(con, "events", [path])
-    path.unlink()
-    assert rows(raw) == [("1",)] and raw.notes == ()
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress("id;x\n1;é\n".encode("latin-1")))
-    assert rows(read_files(con, "events", [path], encoding="latin-1")) == [("1", "é")]
     spoilt(r"a.csv.gz is neither UTF-8 nor GB18030", read_files, con, "events", [path])
+    raw = read_files(con, "events", [path], encoding="latin-1")
+    path.unlink()
+    assert rows(raw) == [("1", "é")] and raw.notes == ()
 
 
 def test_two_encodings_and_names_that_differ_only_in_case(tmp_path, con):
-    a, b, c = (tmp_path / f"{name}.csv" for name in "abc")
-    a.write_text("id,x\n1,plain\n")
+    (a,) = put(tmp_path, a__csv="id,x\n1,plain\n")
+    (c,) = put(tmp_path, c__csv="id,x\n1,连衣裙\n")
+    b = tmp_path / "b.csv"
     b.write_bytes("id,x\n1,连衣裙\n".encode("gb18030"))
-    c.write_bytes("id,x\n1,连衣裙\n".encode())
     raw = read_files(con, "events", [a, b])
     assert rows(raw)[1] == ("1", "连衣裙")
     assert "events (b.csv) was recognised as GB18030" in raw.notes[0]
     spoilt("encodings: c.csv is UTF-8, b.csv is GB18030", read_files, con, "events", [a, b, c])
     twins = put(tmp_path, b__csv="a\n1\n", c__csv="a,A\n1,2\n")
-    message = "^c.csv has columns whose names differ only in case: A, a; rename one"
-    spoilt(message, read_files, con, "events", twins)
+    said = "^c.csv has columns whose names differ only in case: A, a; rename one"
+    spoilt(said, read_files, con, "events", twins)
     raw = read_files(con, "events", put(tmp_path, a__csv="A\n7\n", b__csv="a\n1\n"))
     assert rows(raw) == [("7",), ("1",)] and raw.table.columns == ("A",)
-    assert [(file.name, file.columns, file.rows) for file in raw.files] == [
-        ("a.csv", ("A",), 1),
-        ("b.csv", ("A",), 1),
-    ]
+    assert [(f.name, f.columns, f.rows) for f in raw.files][1] == ("b.csv", ("A",), 1)
 
 
 def test_kinds_and_options_that_do_not_fit(tmp_path, con):
@@ -169,25 +157,19 @@ def test_kinds_and_options_that_do_not_fit(tmp_path, con):
     spoilt("'events' has no file", read_files, con, "events", [])
 
 
-def test_a_file_that_changes_while_it_is_read(tmp_path, con, monkeypatch):
-    path = put(tmp_path, a__csv="id\n1\n")[0]
+def test_a_file_that_changes_while_it_is_read_and_a_full_disk(tmp_path, con, monkeypatch):
+    (path,) = put(tmp_path, a__csv="id\n1\n")
     read = files_module.csv_to_parquet
 
     def slowly(*arguments, **options):
-        done = read(*arguments, **options)
         path.write_text("id\n1\n2\n")
-        return done
-
-    monkeypatch.setattr(files_module, "csv_to_parquet", slowly)
-    spoilt(r"a.csv changed while it was read; start again", read_files, con, "events", [path])
-
-
-def test_a_full_disk(tmp_path, con, monkeypatch):
-    path = put(tmp_path, a__csv="id\n1\n")[0]
+        return read(*arguments, **options)
 
     def full(self, batch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(files_module, "csv_to_parquet", slowly)
+    spoilt(r"a.csv changed while it was read; start again", read_files, con, "events", [path])
     monkeypatch.setattr(pq.ParquetWriter, "write_batch", full)
     spoilt("no room is left .* reading events; .*TMPDIR", read_files, con, "events", [path])
 
@@ -239,48 +221,42 @@ def test_a_column_of_two_kinds(tmp_path, con):
 
 
 SPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-PACKAGE = 'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"'
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+LINKS = 'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"'
 DAY, SPAN = 1, 2
 """Styles of a workbook made here: a date and time, and a span of time."""
 
 
-def cell(place: str, value: object, style: int = 0) -> str:
-    if isinstance(value, str) and value.startswith("#"):
-        return f'<c r="{place}" t="e"><v>{value}</v></c>'
-    if isinstance(value, bool):
-        return f'<c r="{place}" t="b"><v>{int(value)}</v></c>'
-    if isinstance(value, str):
-        return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
-    return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
-
-
-def links(*targets: tuple[str, str, str]) -> str:
-    made = [f'<Relationship Id="{i}" Type="{OFFICE}/{t}" Target="{x}"/>' for i, t, x in targets]
-    return f"<Relationships {PACKAGE}>{''.join(made)}</Relationships>"
+def cell(place: str, value: Any) -> str:
+    value, style = value if isinstance(value, tuple) else (value, 0)
+    kind = {bool: "b", str: "str"}.get(type(value), "n")
+    kind = "e" if str(value).startswith("#") else kind
+    return f'<c r="{place}" s="{style}" t="{kind}"><v>{+value if kind == "b" else value}</v></c>'
 
 
 def workbook(path: Path, **sheets: dict[str, object]) -> Path:
     """Write an .xlsx file; a value may be a pair of a number and a style."""
+    pytest.importorskip("python_calamine", reason="the extra excel is not installed")
     files, entries = {}, ""
+    start = f'<Relationship Id="r" Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
+    links = f'<Relationship Id="s" Type="{OFFICE}/styles" Target="styles.xml"/>'
     for i, (name, cells) in enumerate(sheets.items(), start=1):
         lines: dict[str, str] = {}
         for place, value in cells.items():
-            pair = value if isinstance(value, tuple) else (value, 0)
-            number = place.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-            lines[number] = lines.get(number, "") + cell(place, *pair)
+            number = place.lstrip("ABCDE")
+            lines[number] = lines.get(number, "") + cell(place, value)
         body = "".join(f'<row r="{n}">{line}</row>' for n, line in lines.items())
-        sheet = f"<worksheet {SPACE}><sheetData>{body}</sheetData></worksheet>"
-        files[f"xl/worksheets/sheet{i}.xml"] = sheet
+        sheet = f"worksheets/sheet{i}.xml"
+        files[f"xl/{sheet}"] = f"<worksheet {SPACE}><sheetData>{body}</sheetData></worksheet>"
         entries += f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>'
+        links += f'<Relationship Id="r{i}" Type="{OFFICE}/worksheet" Target="{sheet}"/>'
     book = f'<workbook {SPACE} xmlns:r="{OFFICE}"><sheets>{entries}</sheets></workbook>'
-    own = [(f"r{i}", "worksheet", f"worksheets/sheet{i}.xml") for i in range(1, len(sheets) + 1)]
     kinds = "".join(f'<xf numFmtId="{n}"/>' for n in (0, 22, 46))
     files |= {
         "xl/workbook.xml": book,
-        "xl/_rels/workbook.xml.rels": links(*own, ("s", "styles", "styles.xml")),
+        "xl/_rels/workbook.xml.rels": f"<Relationships {LINKS}>{links}</Relationships>",
+        "_rels/.rels": f"<Relationships {LINKS}>{start}</Relationships>",
         "xl/styles.xml": f"<styleSheet {SPACE}><cellXfs>{kinds}</cellXfs></styleSheet>",
-        "_rels/.rels": links(("r", "officeDocument", "xl/workbook.xml")),
     }
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
@@ -296,12 +272,6 @@ SALES = {
 }
 
 
-@pytest.fixture
-def excel():
-    pytest.importorskip("python_calamine", reason="the extra excel is not installed")
-
-
-@pytest.mark.usefixtures("excel")
 def test_cells_become_text_and_files_stand_below_each_other(tmp_path, con):
     path = workbook(tmp_path / "a.xlsx", Sales=SALES, Notes={})
     raw = read_files(con, "events", [path])
@@ -313,12 +283,10 @@ def test_cells_become_text_and_files_stand_below_each_other(tmp_path, con):
     ]
     a = workbook(tmp_path / "a.xlsx", Sales={"A1": "id", "B1": "x", "A2": 1, "B2": "x"})
     b = workbook(tmp_path / "b.xlsx", Sales={"A1": "id", "A2": 2})
-    raw = read_files(con, "events", [a, b])
-    assert rows(raw) == [("1", "x"), ("2", None)]
+    assert rows(read_files(con, "events", [a, b])) == [("1", "x"), ("2", None)]
     assert rows(read_files(con, "events", [b], names=["n"])) == [("id",), ("2",)]
 
 
-@pytest.mark.usefixtures("excel")
 def test_sheets_are_named_and_a_title_is_skipped_where_it_is_said(tmp_path, con):
     path = workbook(tmp_path / "a.xlsx", Y2010={"A1": "id", "A2": 1}, Y2011={"A1": "id", "A2": 2})
     assert rows(read_files(con, "events", [path], sheet="Y2011")) == [("2",)]
@@ -330,7 +298,6 @@ def test_sheets_are_named_and_a_title_is_skipped_where_it_is_said(tmp_path, con)
     assert rows(read_files(con, "events", [path], skip=2)) == [("7", "a")]
 
 
-@pytest.mark.usefixtures("excel")
 def test_sheets_that_do_not_do_and_damaged_files(tmp_path, con):
     for cells, message in [
         (SALES | {"D7": "#DIV/0!"}, "a.xlsx, sheet 'S': the cell D7 holds an error"),
@@ -345,13 +312,6 @@ def test_sheets_that_do_not_do_and_damaged_files(tmp_path, con):
 
 
 def test_excel_needs_an_extra(tmp_path, con, monkeypatch):
-    load = builtins.__import__
-
-    def without(name, *arguments, **options):
-        if name == "python_calamine":
-            raise ImportError(name)
-        return load(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(MissingExtraError, match=r"promolab\[excel\]"):
         read_files(con, "events", put(tmp_path, a__xlsx="x"))
