@@ -4,7 +4,7 @@ import ibis.expr.datatypes as dt
 
 from promolab.onboarding.contents import Look, clock_of, numbers_of, times_of
 from promolab.onboarding.matching import choose_columns
-from promolab.sources.synonyms import currency_in, key, kind_of_word, table_rank
+from promolab.sources.synonyms import currency_in, key, kind_of_word
 
 DAY = ("2024-01-31", "2024-02-01")
 
@@ -55,22 +55,6 @@ def test_kinds_are_known_by_their_words_whatever_the_column_is_called():
     words = ["Add to cart", "加购", "Retoure", "achat", "PV", "storniert"]
     meant = "cart cart return purchase view cancel".split()
     assert [kind_of_word("events", word) for word in [*words, "wish"]] == [*meant, None]
-
-
-def test_tables_are_known_by_name():
-    for name, table in [
-        ("sales_2011-01", "events"),
-        ("order_items", "events"),
-        ("tbl_users", "customers"),
-        ("item_properties", "products"),
-        ("Kampagnen", "promotions"),
-        ("coupon_redemption", "responses"),
-        ("campaign_products", "promotion_products"),
-        ("商品", "products"),
-    ]:
-        tables = "events customers products promotions promotion_products exposures responses"
-        ranks = {t: rank for t in tables.split() if (rank := table_rank(t, name)) is not None}
-        assert min(ranks, key=ranks.__getitem__) == table
 
 
 def test_how_times_are_written():

@@ -81,11 +81,9 @@ def test_sales_per_order_and_repeat_rate_have_their_intervals(events, shop) -> N
     assert found.plot().get_ylabel() == "sales, EUR"
 
 
-def test_a_later_row_changes_no_week(events) -> None:
-    later = events[events["ts"] < NOW]
-    now = NOW.to_pydatetime()
-    kept = weekly_sales(shop_of({"events": later}), now).weeks
-    pd.testing.assert_frame_equal(kept, weekly_sales(shop_of({"events": events}), now).weeks)
+def test_a_later_row_changes_no_week(events, shop) -> None:
+    kept = weekly_sales(shop_of({"events": events[events["ts"] < NOW]}), NOW.to_pydatetime()).weeks
+    pd.testing.assert_frame_equal(kept, weekly_sales(shop, NOW.to_pydatetime()).weeks)
 
 
 @pytest.mark.parametrize(
@@ -123,13 +121,11 @@ def test_new_customers_that_come_back_are_a_sentence() -> None:
     new = pd.DataFrame({"customer_id": range(80), "ts": pd.Timestamp("2021-01-10")})
     old = pd.DataFrame({"customer_id": range(100, 140), "ts": pd.Timestamp("2020-11-30")})
     again = new.head(20).assign(ts=pd.Timestamp("2021-02-03"))
-    events = pd.concat([old, new, again]).assign(kind="purchase")
-    found = monthly_cohorts(shop_of({"events": events}), datetime(2021, 3, 1))
+    shop = shop_of({"events": pd.concat([old, new, again]).assign(kind="purchase")})
+    found = monthly_cohorts(shop, datetime(2021, 3, 1))
     assert "Of 80 new customers of January 2021, 25 % [17, 35] ordered again" in found.summary()
     found.plot()
-    nothing = monthly_cohorts(
-        shop_of({"events": old.assign(kind="purchase")}), datetime(2020, 12, 2)
-    )
+    nothing = monthly_cohorts(shop, datetime(2020, 12, 2))
     assert "cannot be told yet" in nothing.summary()
     refused("nothing to draw: No month", nothing.plot)
 

@@ -55,27 +55,24 @@ def opened(made: Explorer[Any, Any]) -> Explorer[Any, Any]:
 
 
 def test_a_move_changes_the_figure_and_what_is_refused_leaves_the_state():
-    made = explorer()
-    assert made.move(share=0.2).text == "<p>0.2 of A</p>"
-    for wrong in ({"share": 1.5}, {"method": "z"}, {"shara": 0.1}, {"add": 1}):
-        assert 'role="alert"' in made.move(**wrong).text
-    assert made.state == State(share=0.2)
-    assert "&lt;0.9&gt; is too much" in made.move(share=0.9).text
-    assert made.state.share == 0.2
-
-
-def test_only_a_slow_control_prepares_anew():
     asked = []
 
     def prepare(state, progress):
         asked.append(state.method)
-        return state.method
+        return state.method.upper()
 
     made = explorer(prepare)
-    for share in (0.1, 0.2, 0.3):
-        made.move(share=share)
+    assert made.move(share=0.2).text == "<p>0.2 of A</p>"
+    for wrong in ({"share": 1.5}, {"method": "z"}, {"shara": 0.1}, {"add": 1}):
+        assert 'role="alert"' in made.move(**wrong).text
+    assert "&lt;0.9&gt; is too much" in made.move(share=0.9).text
+    assert made.state == State(share=0.2)
     made.move(method="b")
-    assert asked == ["a", "b"]
+    assert asked == ["a", "b"]  # only a slow control prepares anew
+    opened(made)
+    made.move(share=0.3, method="a")
+    assert (made.controls["share"].value, made.controls["method"].value) == (0.3, "a")
+    assert made.output.value == "<p>0.3 of A</p>"
 
 
 def test_a_button_says_its_sentence_once_and_without_controls_the_start_is_shown():
@@ -110,66 +107,30 @@ def test_where_somebody_is_there_it_is_prepared_under_the_bar_and_not_in_the_cel
     assert "0.5 of A" in made._repr_mimebundle_()["text/html"]
 
 
-def test_of_a_burst_of_moves_the_last_is_shown_and_few_between():
-    drawn = []
-
-    def slowly(state, prepared):
-        drawn.append(state.share)
-        time.sleep(0.02)
-        return say(f"{state.share:g}")
-
-    made = Explorer("Trial", State(), {"share": slide("share", 0.0, 1.0, 0.01)}, slowly)
-    opened(made)
-    drawn.clear()
-    for step in range(100):
-        made.controls["share"].value = step / 100
-    made.settle()
-    assert made.output.value == "<p>0.99</p>" and made.state.share == 0.99
-    assert len(drawn) < 50  # of a hundred moves; a dozen on a machine that does nothing else
-
-
-def test_while_a_key_is_held_work_that_is_soon_done_is_shown():
+@pytest.mark.parametrize(("work", "least", "most"), [(0.0, 1, 20), (0.06, 3, 20)])
+def test_of_a_burst_of_moves_the_last_is_shown_and_some_between(work, least, most):
+    """Of work that is soon done, those are shown that were done while a key was held."""
     drawn = []
 
     def prepare(state, progress):
         progress(None, "working")
-        time.sleep(0.06)
+        time.sleep(work)
         return state.share
 
     def show(state, prepared):
         drawn.append(prepared)
+        time.sleep(0.0 if work else 0.02)
         return say(f"{prepared:g}")
 
     shares = {"share": slide("share", 0.0, 1.0, 0.01)}
-    made = Explorer("Trial", State(), shares, show, prepare=prepare, needs=lambda s: s.share)
-    opened(made)
+    slow = {"prepare": prepare, "needs": lambda state: state.share}
+    made = opened(Explorer("Trial", State(), shares, show, **slow))
     drawn.clear()
     for step in range(40):
         made.controls["share"].value = step / 100
-        time.sleep(0.01)
+        time.sleep(0.01 if work else 0.0)
     made.settle()
-    assert made.output.value == "<p>0.39</p>" and 3 <= len(drawn) < 20
-
-
-def test_code_moves_the_controls_too():
-    made = explorer()
-    opened(made)
-    made.move(share=0.3, method="b")
-    assert (made.controls["share"].value, made.controls["method"].value) == (0.3, "b")
-    assert made.output.value == "<p>0.3 of B</p>"
-
-
-def waiting(seconds, gate):
-    def prepare(state, progress):
-        if state.method == "a":
-            return "A"
-        for step in range(1000):
-            progress(step / 1000, "drawing halves")
-            if gate.wait(0.01):
-                break
-        return state.method.upper()
-
-    return prepare
+    assert made.output.value == "<p>0.39</p>" and least <= len(drawn) < most
 
 
 def until(true) -> bool:
@@ -181,27 +142,28 @@ def until(true) -> bool:
 
 def test_long_work_shows_progress_and_cancel_puts_everything_back():
     gate = threading.Event()
-    made = explorer(waiting(5, gate))
-    view = opened(made)
+
+    def prepare(state, progress):
+        for step in range(1000 if state.method == "b" else 0):
+            progress(step / 1000, "drawing halves")
+            if gate.wait(0.01):
+                break
+        return state.method.upper()
+
+    view = opened(explorer(prepare))
     view.controls["method"].value = "b"
     assert view.waiting.layout.display == "none"  # not in the first half second
     assert until(lambda: view.waiting.layout.display == "flex")
     assert until(lambda: "drawing halves" in view.words.value and view.bar.value > 0)
     view.cancel.click()
     view.settle()
-    assert (view.controls["method"].value, made.state.method) == ("a", "a")
+    assert (view.controls["method"].value, view.state.method) == ("a", "a")
     assert view.output.value == "<p>0.5 of A</p>" and view.waiting.layout.display == "none"
-
-
-def test_a_move_while_work_runs_is_drawn_when_it_is_done():
-    gate = threading.Event()
-    made = explorer(waiting(5, gate))
-    opened(made)
-    made.controls["method"].value = "b"
-    made.controls["share"].value = 0.2
+    view.controls["method"].value = "b"
+    view.controls["share"].value = 0.2  # a move while work runs is drawn when it is done
     gate.set()
-    made.settle()
-    assert made.output.value == "<p>0.2 of B</p>"
+    view.settle()
+    assert view.output.value == "<p>0.2 of B</p>"
 
 
 def test_work_that_fails_is_a_sentence_in_the_widget():
@@ -210,9 +172,7 @@ def test_work_that_fails_is_a_sentence_in_the_widget():
             raise InputError("method c needs more customers; give 100 at least")
         return state.method
 
-    made = explorer(prepare)
-    opened(made)
+    made = opened(explorer(prepare))
     made.controls["method"].value = "c"
     made.settle()
-    assert "needs more customers" in made.output.value
-    assert made.state.method == "a"
+    assert "needs more customers" in made.output.value and made.state.method == "a"

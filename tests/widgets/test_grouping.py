@@ -65,45 +65,36 @@ def test_every_method_answers_and_one_without_centres_is_not_saved(made, tmp_pat
 
 
 def test_the_choice_is_saved_as_parameters_of_the_week(features, tmp_path, capsys, monkeypatch):
-    file = tmp_path / "parameters.json"
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "its own.json"
     file.write_text('{"list_size": 30}')
-    made = segments(features, save_to=file)
+    made = segments(features, save_to=file.name)
+    # The usual features are saved as none.
+    assert made.state.columns == tuple(c for c in DEFAULT_COLUMNS if c in features)
+    made.press("save")
+    assert json.loads(file.read_text())["segment_features"] == ""
     made.move(k=4, columns=("orders_84d", "recency_days"))
-    said = made.press("save").text
-    assert f"promolab report --parameters {file}" in said
+    # A terminal of JupyterLab does not stand in the notebook's folder.
+    assert f"promolab report --parameters &#x27;{file}&#x27;" in made.press("save").text
     told = json.loads(file.read_text())
     expected = {"list_size": 30, "segment_method": "kmeans", "segments": 4}
     assert told == expected | {"segment_features": "recency_days, orders_84d"}
     asked = Segmenter(told["segment_method"], k=told["segments"], columns=told["segment_features"])
     assert asked.columns == ["recency_days", "orders_84d"]
     options = argparse.Namespace(parameters=str(file), parameter=["segments=6"])
-    assert weeks._parameters(options)["segments"] == "6"
-    assert weeks._parameters(options)["list_size"] == "30"
-    monkeypatch.chdir(tmp_path)
-    beside = segments(features, save_to="its own.json")
-    beside.move(k=4, columns=("orders_84d", "recency_days"))
-    # A terminal of JupyterLab does not stand in the notebook's folder.
-    assert f"report --parameters &#x27;{tmp_path}/its own.json&#x27;" in beside.press("save").text
+    given = weeks._parameters(options)
+    assert (given["segments"], given["list_size"]) == ("6", "30")
     file.write_text("[1]")
     assert cli.main(["report", "--parameters", str(file), "--out", str(tmp_path / "r")]) == 2
     assert "cannot be read as a JSON object" in capsys.readouterr().err
     assert "cannot be written or read" in made.press("save").text
 
 
-def test_the_usual_features_are_saved_as_none(features, tmp_path):
-    made = segments(features, save_to=tmp_path / "p.json")
-    assert made.state.columns == tuple(c for c in DEFAULT_COLUMNS if c in features)
-    made.press("save")
-    assert json.loads((tmp_path / "p.json").read_text())["segment_features"] == ""
-    assert Segmenter(columns="").columns is None
-
-
-def test_of_many_customers_some_are_drawn_and_that_is_said(features, monkeypatch):
+def test_of_many_customers_some_are_drawn_and_what_cannot_be_grouped_is_refused(
+    features, monkeypatch
+):
     monkeypatch.setattr(grouping, "MOST", 100)
     assert "100 customers drawn by chance of 240" in segments(features).move(k=2).text
-
-
-def test_what_cannot_be_grouped_is_refused_in_a_sentence():
     refused("no column of numbers that differ", segments, pd.DataFrame({"customer_id": [1, 2]}))
     refused("there is no reports folder", segments, "2017-W44", out="/nowhere/at/all")
 
@@ -111,10 +102,10 @@ def test_what_cannot_be_grouped_is_refused_in_a_sentence():
 def test_segments_of_a_week_are_named_by_rhythm_and_not_grouped_by_it(features, tmp_path):
     # Who came two days ago comes several times a day; who came 150 days ago, once in a year.
     times = np.repeat([9.0, 1.0, 0.4], 80) * np.random.default_rng(1).uniform(0.8, 1.2, 240)
-    profiles = pd.DataFrame({"customer_id": features["customer_id"], "away_times": times})
     run = RunFolder(tmp_path, Week.parse("2024-W23"))
     run.write_table("features", features, by="customer_id")
-    run.write_table("profiles", profiles, by="customer_id")
+    rhythm = features[["customer_id"]].assign(away_times=times)
+    run.write_table("profiles", rhythm, by="customer_id")
     explorer = segments(run, save_to=tmp_path / "parameters.json")
     assert "away_times" not in explorer.state.columns
     explorer.move(method="kmeans", k=3)

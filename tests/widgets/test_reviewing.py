@@ -60,26 +60,19 @@ def test_expected_answers_and_cost_are_scaled_from_the_draft(draft):
         assert none.contacts == none.answers.value == 0
 
 
-def looked_at(made):
-    """Return the list that is shown."""
-    return next(x for x in made.prepared_now().draft.lists if x.promotion == made.state.promotion)
-
-
 def test_changes_by_hand_show_at_once_and_can_be_undone(explored_week):
     made = review(explored_week)
-    text = made.static().text
-    assert "standing" not in text and made.prepared_now().draft.codes[0].startswith("C-")
-    one = looked_at(made)
-    first = made.static().text
+    draft, first = made.prepared_now().draft, made.static().text
+    code, who = draft.codes[3], draft.ids[3].item()
+    assert "standing" not in first and code.startswith("C-")
+    one = next(each for each in draft.lists if each.promotion == made.state.promotion)
     assert "a cap here" in made.move(most=7).text
     capped = made.press("cap").text
     assert "capped at 7 planned" in capped and "the first 7 of 7 planned" in capped
-    code = made.prepared_now().draft.codes[3]
-    made.move(customer=str(code).lower())
+    made.move(customer=code.lower())
     assert "say why" in made.press("force").text
     made.move(reason="a <b>friend</b>")
     text = made.press("force").text
-    who = made.prepared_now().draft.ids[3].item()
     assert made.state.forced == {who: "a <b>friend</b>"} and made.state.customer == ""
     assert "a &lt;b&gt;friend" in text and code in text and "taken out by hand" in text
     assert "7 ← " in text

@@ -48,14 +48,12 @@ def test_a_week_is_explored_as_it_was_planned(explored_week):
     made = widgets.budget(explored_week)
     found, options = explored_week.metrics["policy"], made.prepared_now()
     assert set(options.names) == {one["name"] for one in found["promotions"].values()}
-    rows = explored_week.read_table("allocation")
-    wide = rows[rows["action"] != "none"].pivot_table(
-        ["value", "cost"], "customer_id", "action", fill_value=0.0
-    )
-    value, cost = (found["sent"] * wide[column] for column in ("value", "cost"))
+    rows = explored_week.read_table("allocation").query("action != 'none'")
+    wide = rows.pivot_table(["value", "cost"], "customer_id", "action", fill_value=0.0)
     told = explored_week.read_table("frontier")
     text = made.move(budget=float(told["budget"].iloc[3])).text
-    same = promolab.allocate(value, cost, budget=made.state.budget)
+    amounts = (found["sent"] * wide[column] for column in ("value", "cost"))
+    same = promolab.allocate(*amounts, budget=made.state.budget)
     sums = options.sums(options.path.choose(made.state.budget))
     assert sums["value"].sum() == pytest.approx(same.value)
     assert f"{same.contacted} of {len(wide)} customers are planned" in text
@@ -67,8 +65,7 @@ def test_a_week_is_explored_as_it_was_planned(explored_week):
 
 def test_what_cannot_be_explored_is_refused_in_a_sentence(a_copy):
     run = RunFolder(a_copy / WEEK, Week.parse(WEEK))
-    told = dict(run.metrics["policy"])
-    del told["sent"]  # as an earlier promolab left it
+    told = {key: value for key, value in run.metrics["policy"].items() if key != "sent"}
     for policy, says in (
         (told, "does not hold 'sent': an earlier promolab made it"),
         ({"by_effect": False}, "ranked by response"),
@@ -76,9 +73,6 @@ def test_what_cannot_be_explored_is_refused_in_a_sentence(a_copy):
         run.record("policy", None)
         run.record("policy", policy)
         refused(says, widgets.budget, run)
-    for given, says in [
-        (([[1.0]],), "cost is missing"),
-        (([[1.0]], [[1.0, 2.0]]), "a row per customer and a column"),
-        (([[-1.0]], [[1.0]]), "no budget to explore"),
-    ]:
-        refused(says, widgets.budget, *given)
+    refused("cost is missing", widgets.budget, [[1.0]])
+    refused("a row per customer and a column", widgets.budget, [[1.0]], [[1.0, 2.0]])
+    refused("no budget to explore", widgets.budget, [[-1.0]], [[1.0]])
