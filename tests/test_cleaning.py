@@ -78,7 +78,7 @@ def test_each_row_breaks_its_rule():
     found = sorted(zip((row["order_id"] for row in rows), quarantine["rule"], strict=True))
     assert found == [(f"B{k}", rule) for k, (_, rule) in enumerate(BREAKING) for _ in range(2)]
     figure = report.plot()
-    assert f"{n} of {n + 1} rows" in figure.get_title(loc="left")
+    assert f"{n} of {n + 1} rows quarantined" in figure.get_title(loc="left")
     plt.close(figure.figure)
 
 
@@ -182,7 +182,8 @@ def test_purchases_without_a_time_of_day_are_said_so():
     zone = Settings(zone="America/New_York")
     local = days + pd.Timedelta(hours=5)
     said = clean(raw_shop(zone, events=events(10, ts=local)), NOW)[1].notes
-    assert said == ("Purchases have a date and no time of day: the hours of orders are not known.",)
+    none = "100 % of purchases have a date and no time of day: they do not count for the hours of"
+    assert said == (f"{none} orders.",)
     as_utc = clean(raw_shop(zone, events=events(10, ts=days)), NOW)[1].notes
     assert as_utc[0].startswith(said[0]) and 'naive_times = "local"' in as_utc[0]
     mixed = local.where(np.arange(10) < 3, local + pd.Timedelta("3h 1s"))

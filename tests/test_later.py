@@ -73,5 +73,5 @@ def test_a_second_cut_adds_up_and_cleaning_says_which_rows_were_dated_later():
     counts = {"rows_in": 3, "rows_dated_later": 1, "rows_kept": 1, "rows_quarantined": 1}
     assert report.to_dict() == {"events": counts}
     assert report.by_then["rows"].tolist() == [2]
-    assert report.summary().startswith("Of 2 rows in 1 table, 1 (50.00 %) was quarantined")
+    assert report.summary().startswith("Of 2 rows in 1 table, 1 (50.0 %) was quarantined")
     assert report.notes == ("Dated later, and not read: 1 row of events.",)

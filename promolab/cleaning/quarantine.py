@@ -468,4 +468,4 @@ def _without_clock(shop: Shop) -> list[Note]:
     if n <= FEW_WITHOUT_CLOCK * whole:
         return []
     as_days = shop.zone != "UTC" and found["utc"] > n / 2
-    return [Note("no_clock", share=n / whole, all_of_them=n == whole, as_days_of_utc=as_days)]
+    return [Note("no_clock", share=n / whole, as_days_of_utc=as_days)]

@@ -79,15 +79,14 @@ class Note:
         Their rows.
     share : float
         Of purchases without a time of day.
-    all_of_them, as_days_of_utc : bool
-        Whether all purchases lack it, and whether days of UTC are the likelier reading.
+    as_days_of_utc : bool
+        Whether days of UTC are the likelier reading.
     """
 
     what: str
     of: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
     share: float = 0.0
-    all_of_them: bool = False
     as_days_of_utc: bool = False
 
     @property
@@ -146,14 +145,12 @@ class CleaningReport(Result):
         """Return how many rows there were, were kept, quarantined and flagged."""
         came, out = int(self.by_then["rows"].sum()), int(self.rows["rows_quarantined"].sum())
         share = out / came if came else 0.0
-        case = "nothing" if not came else "none" if not out else "some" if share >= 1e-4 else "few"
         facts = {"came": came, "out": out, "kept": came - out, "share": share, "tables": self.rows}
         out_of = self.rules["action"] == "quarantined"
         rules = self.rules.assign(out=out_of, labelled=self.rules["rule"])
         order = ["rows", "table", "rule"]
         return {
             **facts,
-            "case": case,
             "setting": 'naive_times = "local"',
             "ordered": rules.sort_values(order, ascending=[False, True, True]),
         }

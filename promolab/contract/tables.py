@@ -1,8 +1,8 @@
 """The table contract: every table, its columns, their types, units and meaning.
 
 ``tables.csv`` says them: a line for each table, which says what one row is and what the table
-unlocks, and the lines of its columns below. The data dictionary (``data/README.md``) and the checks
-are made from it.
+unlocks, and below in their order those of its columns, of which several tables may share one. The
+data dictionary (``data/README.md``) and the checks are made from it.
 """
 
 from __future__ import annotations
@@ -110,14 +110,14 @@ def _read() -> dict[str, TableSpec]:
     found: dict[str, TableSpec] = {}
     with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            name = row["table"]
             if not row["column"]:
-                found[name] = TableSpec(name, row["meaning"], row["example"], ())
+                found[row["table"]] = TableSpec(row["table"], row["meaning"], row["example"], ())
                 continue
-            spec = found[name]
-            key = (row["column"],) if row["required"] == "key" else ()
-            columns = (*spec.columns, _column(row))
-            found[name] = replace(spec, columns=columns, key=(*spec.key, *key))
+            for name in row["table"].split():
+                spec = found[name]
+                key = (row["column"],) if row["required"] == "key" else ()
+                columns = (*spec.columns, _column(row))
+                found[name] = replace(spec, columns=columns, key=(*spec.key, *key))
     return found
 
 

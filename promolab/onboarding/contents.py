@@ -370,7 +370,7 @@ def time_in(theirs: Theirs, look: Look, clock: Look | None = None) -> Written:
         form = clock_of(clock)
         candidates = tuple(TimeLook(f"{c.format} {form}" if c.format else None) for c in candidates)
     if look.type.is_temporal():
-        return Written(candidates[0], say("as_it_lies", type=str(look.type)))
+        return Written(candidates[0])
     bad = dict.fromkeys(candidates, 0)
     # A whole column is not tried on somebody's warehouse.
     if len(candidates) > 1 and is_embedded(theirs.engine):

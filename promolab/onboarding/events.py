@@ -242,7 +242,7 @@ def _by_prefix(choice: Choice, how: Convention) -> Line | None:
         check.append(say("others_below", n=rest))
     means = dict(sorted(means.items(), key=lambda each: (-len(each[0]), each[0])))
     value = {"column": column, "starts_with": means, "otherwise": "purchase"}
-    return Line("kind", value, then(say("by_prefix"), *why), then(*check))
+    return Line("kind", value, then(*why), then(*check))
 
 
 def _by_sign(choice: Choice, how: Convention) -> Line | None:

@@ -234,7 +234,7 @@ def _shop_wide(sections: Sequence[Section]) -> Iterator[str]:
     yield from _comment(say("missing", what=say("zone", kind="IANA")))
     yield '# zone = "Europe/Berlin"'
     if any(section.zoned is False for section in sections):
-        yield from _line(Line("naive_times", "local", say("own_times"), say("if_utc", utc='"utc"')))
+        yield from _line(Line("naive_times", "local", check=say("own_times", utc='"utc"')))
 
 
 def _section_text(table: str, section: Section, several: bool) -> Iterator[str]:
@@ -268,7 +268,8 @@ def _comments_on(section: Section) -> Iterator[str]:
     if section.choice.table == "events" and not any(x.key == "amount" for x in section.lines):
         yield from _comment(say("missing", what=say("amount")))
     if section.kept:
-        yield from _comment(say("kept", names=section.kept[:30], more_names=len(section.kept[30:])))
+        more = [say("more", n=len(section.kept[30:]))] if section.kept[30:] else []
+        yield from _comment(say("kept", names=[*section.kept[:30], *more]))
     if section.personal:
         yield from _comment(say("personal", names=section.personal))
 
@@ -276,8 +277,7 @@ def _comments_on(section: Section) -> Iterator[str]:
 def _line(line: Line) -> Iterator[str]:
     if line.check:
         yield from _comment(say("check", what=line.check))
-    if line.value is None:
-        yield from _comment(say("alike", key=line.key, why=line.why))
+    if line.value is None:  # they call it alike
         return
     text = toml_line(line.key, line.value)
     if line.why and len(text) + len(line.why) + 4 <= WIDTH:

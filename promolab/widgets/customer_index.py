@@ -13,7 +13,6 @@ import pandas as pd
 from promolab.errors import InputError, PromolabError
 from promolab.folder import RunFolder
 from promolab.profiles import card_attributes
-from promolab.results import words_of
 from promolab.widgets.plan_draft import place_of
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ def read_index(run: RunFolder, progress: Progress) -> CustomerIndex:
     """
     from promolab.sources import load_shop
 
-    words = words_of(__name__, "customer")
-    progress(0.05, words.word("opening"))
+    progress(0.05)
     shop = load_shop(run.path / "shop")
     features = run.read_table("features")
     everybody = [features["customer_id"]]
@@ -111,16 +109,16 @@ def read_index(run: RunFolder, progress: Progress) -> CustomerIndex:
     found: dict[str, pd.DataFrame | None] = {"features": features, "profiles": profiles}
     for name in _TABLES:
         found[name] = run.read_table(name) if run.table_path(name).is_file() else None
-    progress(0.2, words.word("orders"))
+    progress(0.2)
     found["orders"] = _orders(shop, run.as_of)
     found["contacts"], found["answers"] = _contacts(shop, "exposures"), _contacts(shop, "responses")
     chances, decided = found["decision_propensities"], found["decisions"]
     if chances is not None and decided is not None:
         whose = decided[["decision_id", "customer_id"]]
         found["decision_propensities"] = chances.merge(whose, on="decision_id")
-    progress(0.6, words.word("describing"))
+    progress(0.6)
     model, candidates, background = _model(run, shop, found["scores"])
-    progress(0.9, words.word("laying_out"))
+    progress(0.9)
     return CustomerIndex(
         run, shop, ids, run.pseudonym(ids),
         {name: by_customer(table) for name, table in found.items()}, promotion_names(shop),

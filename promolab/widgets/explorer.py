@@ -384,19 +384,24 @@ def _told(error: Exception) -> Html:
     return Html(f'<p class="error" role="alert">{escape(words.say("unforeseen"))}</p>')
 
 
-def drawn(words: Facts, name: str, marks: Sequence[Any], **looks: Any) -> Html:
+def drawn(
+    words: Facts, name: str, marks: Sequence[Any], axes: tuple[str, str] | None = None, **looks: Any
+) -> Html:
     """Draw a chart whose title, description and axes stand among the lines of words.
 
     Parameters
     ----------
     words : Facts
     name : str
-        Of its lines: ``NAME_title``, ``NAME_label``, ``NAME_xlabel`` and ``NAME_ylabel``.
+        Of its lines: ``NAME_title``, ``NAME_xlabel`` and ``NAME_ylabel``; they describe it.
     marks : sequence
         As `promolab.display.chart` takes them, and its other options.
+    axes : (str, str), optional
+        Other lines that say what lies across and up.
     """
-    told = (words.say(f"{name}_{part}") for part in ("title", "label", "xlabel", "ylabel"))
-    return chart(marks, *told, **looks)
+    axes = axes or (f"{name}_xlabel", f"{name}_ylabel")
+    title, across, up = (words.say(line) for line in (f"{name}_title", *axes))
+    return chart(marks, title, " · ".join((title, across, up)), across, up, **looks)
 
 
 def _somebody_is_there() -> bool:

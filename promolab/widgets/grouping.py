@@ -345,7 +345,7 @@ def _stability(words: Facts, chosen: Grouping, tried: Sequence[Grouping]) -> Htm
         [one.title for one in tried],
         np.nan_to_num(found),
         title=words.say("found_again"),
-        label="; ".join([words.say("rand_of"), *told]),
+        label="; ".join([words.say("rand"), *told]),
         text=text,
         colours=[1 if one is chosen else 0 for one in tried],
         low=ends[:, 1],

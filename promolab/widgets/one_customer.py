@@ -217,9 +217,6 @@ def _decided(index: CustomerIndex, place: int) -> Html:
         why=[_why_step(s, a, by_effect) for s, a in zip(rows["step"], action, strict=True)],
     )
     rows["drawn"] = rows["drawn"].astype(float).fillna(0.0)
-    scores = index.rows("scores", place)
-    support: Any = scores.set_index("promotion_id")["support"] if len(scores) else {}
-    rows["like"] = rows["promotion_id"].map(support).fillna("").map(lambda s: str(s) or "unknown")
     return worded_table(words.words["table"], words, rows)
 
 
@@ -236,11 +233,9 @@ def _why_step(step: str, action: str, by_effect: Any) -> str:
 def _why(index: CustomerIndex, place: int, promotion: str) -> Html:
     """Return what makes the score of a promotion, the largest parts first."""
     rows = index.rows("candidates", place)
-    if index.model is None or rows.empty or not promotion:
+    mine = rows[rows["promotion_id"].astype(str) == promotion] if len(rows) else rows
+    if index.model is None or mine.empty:
         return absent(_words(index).say("no_score"))
-    mine = rows[rows["promotion_id"].astype(str) == promotion]
-    if mine.empty:
-        return absent(_words(index).say("not_scored"))
     row = mine.assign(customer_id=index.ids[place])
     who = _words(index).word("who")
     found = explain_row(index.model, row, index.background, who=who, permutations=64)

@@ -132,7 +132,7 @@ def review(
 
     def prepare(state: ReviewState, progress: Progress) -> Reviewed:
         with reading(run):
-            progress(None, words_of(__name__, "review").word("reading"))
+            progress(None)
             known.extend([] if known else [read_draft(run)])
             return Reviewed.of(known[0], state)
 

@@ -292,7 +292,7 @@ def _frontier(words: Facts, options: Options) -> Html:
         Upright(options.began, label=words.word("at_first"), colour="grey"),
         Dots([words["given"]], [words["profit"]], label=words.word("here")),
     ]
-    return drawn(words, "frontier", marks, width=620)
+    return drawn(words, "frontier", marks, ("budget", "extra_profit"), width=620)
 
 
 def _by_group(options: Options, choice: np.ndarray) -> pd.DataFrame:

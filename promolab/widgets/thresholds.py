@@ -364,7 +364,7 @@ def _gain(words: Facts, ranked: Ranking) -> Html:
     ends: dict[str, Any] = {"low": rows["capture_low"], "high": rows["capture_high"]}
     line = Line(rows["depth"], rows["capture"], **ends)
     marks = [_random(words), line, Upright(share), _cut(words, share, words["recall"])]
-    return drawn(words, "gain", marks, **SQUARE)
+    return drawn(words, "gain", marks, ("gain_xlabel", "roc_ylabel"), **SQUARE)
 
 
 def _profit(words: Facts, ranked: Ranking, state: ThresholdState) -> Html:
@@ -381,4 +381,4 @@ def _profit(words: Facts, ranked: Ranking, state: ThresholdState) -> Html:
         Upright(words["best"], label=words.word("most_profit"), colour=2),
         _cut(words, words["share"], words["here"]),
     ]
-    return drawn(words, "profit", marks, shares="x", xlim=(0, 1))
+    return drawn(words, "profit", marks, ("gain_xlabel", "profit_ylabel"), shares="x", xlim=(0, 1))

@@ -239,4 +239,4 @@ def _over_time(words: Facts, plan: ExperimentPlan) -> Html:
         Line([0, last], [effect] * 2, words.word("worth_finding"), 1, dashed=True),
         Line(rows["day"], times * rows["smallest_effect"], words.word("smallest")),
     ]
-    return drawn(words, "time", marks, width=430)
+    return drawn(words, "time", marks, ("time_xlabel", "power_xlabel"), width=430)
