@@ -9,18 +9,10 @@ def shop(n: int, seed: int = 0, arms: tuple[str, ...] = ("control", "mail", "cou
     rng = np.random.default_rng(seed)
     before = rng.gamma(2.0, 10.0, n)
     arm = rng.choice(np.array(arms), n)
-    spend = 0.7 * before + rng.gamma(1.0, 10.0, n) + 2.0 * (arm == arms[1])
-    return pd.DataFrame(
-        {
-            "customer_id": np.arange(n),
-            "arm": arm,
-            "before": before,
-            "spend": spend,
-            "orders": rng.poisson(1.5, n),
-            "bought": rng.random(n) < 0.1,
-            "home": rng.integers(0, n // 3, n),
-        }
-    )
+    rows = pd.DataFrame({"customer_id": np.arange(n), "arm": arm, "before": before})
+    rows["spend"] = 0.7 * before + rng.gamma(1.0, 10.0, n) + 2.0 * (arm == arms[1])
+    rows["orders"], rows["bought"] = rng.poisson(1.5, n), rng.random(n) < 0.1
+    return rows.assign(home=rng.integers(0, n // 3, n))
 
 
 def experiments(count: int, n: int, seed: int = 0, lift: float = 0.1) -> pd.DataFrame:
@@ -36,18 +28,11 @@ def experiments(count: int, n: int, seed: int = 0, lift: float = 0.1) -> pd.Data
     more = 1 + lift * (arm == "mail")
     orders = rng.poisson(2.0 * more)
     spend = (0.8 * before + rng.gamma(1.0, 10.0, size)) * more
-    return pd.DataFrame(
-        {
-            "customer_id": np.arange(size),
-            "draw": np.repeat(np.arange(count), n).astype(str),
-            "arm": arm,
-            "before": before,
-            "spend": spend,
-            "orders": orders,
-            "revenue": orders * rng.gamma(4.0, 5.0, size),
-            "bought": rng.random(size) < 0.2 * more,
-        }
-    )
+    draw = np.repeat(np.arange(count), n).astype(str)
+    rows = pd.DataFrame({"customer_id": np.arange(size), "draw": draw, "arm": arm})
+    rows["before"], rows["spend"], rows["orders"] = before, spend, orders
+    revenue = orders * rng.gamma(4.0, 5.0, size)
+    return rows.assign(revenue=revenue, bought=rng.random(size) < 0.2 * more)
 
 
 def past(n: int = 6000, seed: int = 0) -> pd.DataFrame:

@@ -38,31 +38,29 @@ def test_it_is_what_compare_arms_says(two, metric, weighted, clustered):
     how = {"propensity": "chance"} if weighted else {}
     how |= {"cluster": "home"} if clustered else {}
     row = only(two, metric, **how)
-    same = compare_arms(
-        two[metric.column],
-        two["arm"],
-        control="control",
-        weight=1 / two["chance"] if weighted else None,
-        cluster=two["home"] if clustered else None,
-        earlier=None if metric.earlier is None else two[metric.earlier],
-    )
-    assert row.difference.ends == pytest.approx(same.estimate.ends, **CLOSE)
-    assert row.treated.ends == pytest.approx(same.treated.ends, **CLOSE)
-    assert row.baseline.ends == pytest.approx(same.control.ends, **CLOSE)
+    known = {
+        "weight": 1 / two["chance"] if weighted else None,
+        "cluster": two["home"] if clustered else None,
+        "earlier": two[metric.earlier] if metric.earlier else None,
+    }
+    same = compare_arms(two[metric.column], two["arm"], control="control", **known)
+    for mine, its in zip(
+        (row.difference, row.treated, row.baseline),
+        (same.estimate, same.treated, same.control),
+        strict=True,
+    ):
+        assert mine.ends == pytest.approx(its.ends, **CLOSE)
     assert row.correlation == pytest.approx(same.correlation, **CLOSE)
     if row.kind == "mean":
         assert row.p == pytest.approx(same.p_value, **CLOSE)
 
 
 def test_rows_of_a_customer_belong_together(two):
-    """Several rows a customer, each customer in one arm."""
     many = two.loc[np.repeat(two.index, 1 + two.index % 3)].reset_index(drop=True)
     many["spend"] *= np.random.default_rng(1).gamma(4.0, 0.25, len(many))
     row = only(many, Metric("spend", earlier="before"))
-    same = compare_arms(
-        many["spend"], many["arm"], control="control", cluster=many["customer_id"],
-        earlier=many["before"],
-    )  # fmt: skip
+    how = {"cluster": many["customer_id"], "earlier": many["before"]}
+    same = compare_arms(many["spend"], many["arm"], control="control", **how)
     assert row.difference.ends == pytest.approx(same.estimate.ends, **CLOSE)
 
 

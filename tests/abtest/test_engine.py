@@ -60,8 +60,7 @@ def test_threads_and_order_change_no_bit(frame, tmp_path, how):
     many.to_parquet(tmp_path / "rows.parquet", row_group_size=2048)
     found = []
     for threads in (1, 4):
-        con = connect(threads=threads)
-        table = con.read_parquet(tmp_path / "rows.parquet")
+        table = connect(threads=threads).read_parquet(tmp_path / "rows.parquet")
         read = measure_arms(table, METRICS, **how)
         found.append((read.sample_ratio, figures(read.rows)))
     assert found[0] == found[1]
@@ -71,32 +70,25 @@ def test_large_numbers_lose_nothing_and_an_experiment_is_read_with_its_chances(f
     """Amounts around a thousand million whose spread is some tens."""
     away = frame.assign(spend=frame["spend"] + 2**30)
     near, far = (measure_arms(f, {"m": Metric("spend", "mean")}).rows for f in (frame, away))
-    assert near
     for one, other in zip(near, far, strict=True):
         assert other.difference.value == pytest.approx(one.difference.value, abs=1e-6)
         assert other.std_error == pytest.approx(one.std_error, rel=1e-6)
     twice = frame.assign(customer_id=frame.index // 2)
-    arms = ["control", "coupon", "mail"]
-    trial = Experiment(
-        twice, "arm", "control", ["before"], ["spend"], propensity=[[1 / 3] * 3] * len(frame),
-        arms=arms,
-    )  # fmt: skip
+    how = {"propensity": [[1 / 3] * 3] * len(frame), "arms": ["control", "coupon", "mail"]}
+    trial = Experiment(twice, "arm", "control", ["before"], ["spend"], **how)
     found = measure_arms(trial, {"m": "spend"})
     assert found.sample_ratio.verdict == "passed" and found.shares["mail"] == pytest.approx(1 / 3)
+    known = {"control": "control", "cluster": twice["customer_id"]}
     for row in found.rows:
-        same = compare_arms(
-            twice["spend"], twice["arm"], treated=row.arm, control="control",
-            cluster=twice["customer_id"],
-        )  # fmt: skip
+        same = compare_arms(twice["spend"], twice["arm"], treated=row.arm, **known)
         assert row.difference.ends == pytest.approx(same.estimate.ends, rel=1e-9)
 
 
 def test_a_sequence_is_wider_agrees_with_its_p_value_and_waits_for_ten_of_each_arm(frame, rows):
     """Tuned for half of the customers or all of them; before the burn-in nothing is said."""
     for tuned in (2000, 4000):
-        for row, fixed in zip(
-            measure_arms(frame, METRICS, sequential=tuned).rows, rows, strict=True
-        ):
+        every = measure_arms(frame, METRICS, sequential=tuned).rows
+        for row, fixed in zip(every, rows, strict=True):
             e, usual = row.difference, fixed.difference
             assert 1.4 < (e.ci_high - e.ci_low) / (usual.ci_high - usual.ci_low) < 1.7
             assert (row.p < 0.05) == (not e.ci_low <= 0 <= e.ci_high)
@@ -104,14 +96,11 @@ def test_a_sequence_is_wider_agrees_with_its_p_value_and_waits_for_ten_of_each_a
     early = measure_arms(frame, METRICS, sequential=10**6).rows[0]
     assert early.p == 1 and early.difference.ci_low == -np.inf
     # However large the other arm is.
-    n = 4000
-    arm = np.where(np.arange(n) < 500, "control", "mail")
+    who, shares = np.arange(4000), {"control": 0.125, "mail": 0.875}
     for buyers, told in ((9, False), (10, True)):
-        bought = np.where(arm == "control", np.arange(n) < buyers, np.arange(n) % 10 == 0)
-        rows = pd.DataFrame({"customer_id": np.arange(n), "arm": arm, "bought": bought * 1.0})
-        (row,) = measure_arms(
-            rows, "bought", sequential=n, shares={"control": 0.125, "mail": 0.875}
-        ).rows
+        rows = pd.DataFrame({"customer_id": who, "arm": np.where(who < 500, "control", "mail")})
+        rows["bought"] = np.where(who < 500, who < buyers, who % 10 == 0) * 1.0
+        (row,) = measure_arms(rows, "bought", sequential=4000, shares=shares).rows
         assert np.isfinite(row.difference.ci_high) == told and (row.p < 1) == told
 
 

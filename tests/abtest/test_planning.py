@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm, ttest_ind
-from statsmodels.stats.power import NormalIndPower, TTestIndPower
+from scipy.stats import ttest_ind
+from statsmodels.stats.power import TTestIndPower
 from statsmodels.stats.proportion import power_proportions_2indep
 
 from promolab import plan_experiment
@@ -29,10 +29,8 @@ def test_shares_agree_with_statsmodels(shares, rate, effect):
     # Theirs is the power of one side; with the sides turned for a fall.
     one, other = (rate + effect, rate) if effect > 0 else (rate, rate + effect)
     n = (sizes["send"], sizes["none"]) if effect > 0 else (sizes["none"], sizes["send"])
-    theirs = power_proportions_2indep(
-        one - other, other, n[0], ratio=n[1] / n[0], alpha=0.025, alternative="larger",
-        return_results=False,
-    )  # fmt: skip
+    how = {"alpha": 0.025, "alternative": "larger", "return_results": False}
+    theirs = power_proportions_2indep(one - other, other, n[0], ratio=n[1] / n[0], **how)
     assert plan.reached == pytest.approx(theirs, abs=1e-9)
     assert 0.8 <= plan.reached < 0.8 + 0.05
 
@@ -48,22 +46,6 @@ def test_means_agree_with_statsmodels_where_both_define_them_alike(n):
         assert back.smallest == pytest.approx(2, rel=1e-6)
 
 
-@pytest.mark.parametrize("shares", SPLITS)
-def test_large_means_agree_with_the_normal_power_of_statsmodels(shares):
-    plan = plan_experiment(mean=10, sd=20, lift=0.05, shares=shares)
-    n = plan.sizes
-    theirs = NormalIndPower().power(0.5 / 20, n["send"], 0.05, n["none"] / n["send"])
-    assert plan.reached == pytest.approx(theirs, abs=2e-4)
-    assert plan.reached == pytest.approx(0.8, abs=2e-3)
-
-
-def shares(rng, n1, n0, effect):
-    y1, y0 = rng.binomial(n1, 0.05 + effect), rng.binomial(n0, 0.05)
-    pooled = (y1 + y0) / (n1 + n0)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n0))
-    return 2 * norm.sf(abs(y1 / n1 - y0 / n0) / error)
-
-
 def adjusted_means(rng, n1, n0, effect):
     x = rng.gamma(1.0, 20.0, n1 + n0)
     y = 0.7 * x + math.sqrt(1 - 0.49) * rng.gamma(1.0, 20.0, n1 + n0)
@@ -72,58 +54,27 @@ def adjusted_means(rng, n1, n0, effect):
     return ttest_ind(left[:n1], left[n1:], equal_var=False).pvalue
 
 
-def orders_and_spend(rng, n):
-    orders = rng.poisson(2.0, n).astype(float)
-    return orders, orders * rng.gamma(4.0, 5.0, n)
-
-
-def ratios(rng, n1, n0, effect):
-    values, variances = [], []
-    for n, more in ((n1, effect), (n0, 0.0)):
-        orders, spend = orders_and_spend(rng, n)
-        ratio = spend.sum() / orders.sum() + more
-        values.append(ratio)
-        off = spend + more * orders - ratio * orders
-        variances.append((off / orders.mean()).var(ddof=1) / n)
-    return 2 * norm.sf(abs(values[0] - values[1]) / math.sqrt(sum(variances)))
-
-
-PAST = pd.DataFrame(orders_and_spend(np.random.default_rng(4), 100_000), ["orders", "spend"]).T
-HELD, TWO = {"holdout": 0.1, "send": 0.9}, {"control": 0.5, "a": 0.25, "b": 0.25}
-
-
-@pytest.mark.parametrize(
-    ("simulate", "asked"),
-    [
-        (shares, {"rate": 0.05, "effect": 0.02, "customers": 20_000, "shares": HELD}),
-        (adjusted_means, {"mean": 28, "sd": 20, "correlation": 0.7, "effect": 2, "shares": TWO}),
-        (ratios, {"data": PAST, "outcome": "spend", "per": "orders", "effect": 1.0}),
-    ],
-)
-def test_simulated_power_is_near_the_plan(simulate, asked):
-    plan, rng, runs = plan_experiment(**asked), np.random.default_rng(5), 400
-    held, other, *_ = plan.sizes.values()
+def test_simulated_power_is_near_the_plan():
+    """Of three arms, adjusted for what was before: what only a part of the formulas says."""
+    shares = {"control": 0.5, "a": 0.25, "b": 0.25}
+    plan = plan_experiment(mean=28, sd=20, correlation=0.7, effect=2, shares=shares)
+    rng, runs, (held, other, _) = np.random.default_rng(5), 400, plan.sizes.values()
     level = (1 - plan.level) / plan.comparisons
-    found = np.mean([simulate(rng, other, held, plan.effect) <= level for _ in range(runs)])
+    found = np.mean([adjusted_means(rng, other, held, 2.0) <= level for _ in range(runs)])
     noise = 3 * math.sqrt(plan.reached * (1 - plan.reached) / runs)
     assert found == pytest.approx(plan.reached, abs=0.02 + noise)
 
 
 def test_cuped_clusters_and_arms_change_the_size_and_the_smallest_effect_is_as_it_was():
-    base = plan_experiment(mean=10, sd=20, effect=1).customers
-    assert plan_experiment(mean=10, sd=20, effect=1, correlation=0.6).customers == pytest.approx(
-        base * 0.64, rel=2e-3
-    )
-    third = dict.fromkeys(["none", "a", "b"], 1 / 3)
-    three = plan_experiment(mean=10, sd=20, effect=1, shares=third)
-    alone = plan_experiment(mean=10, sd=20, effect=1, level=0.975)
-    assert three.comparisons == 2
-    assert three.customers == pytest.approx(alone.customers * 1.5, rel=2e-3)
-    more = plan_experiment(mean=10, sd=20, effect=1, comparisons=4)
-    assert more.customers == plan_experiment(mean=10, sd=20, effect=1, level=0.9875).customers
+    def size(**how):
+        return plan_experiment(mean=10, sd=20, effect=1, **how).customers
+
+    assert size(correlation=0.6) == pytest.approx(size() * 0.64, rel=2e-3)
+    third = dict.fromkeys(["none", "a", "b"], 1 / 3)  # two comparisons
+    assert size(shares=third) == pytest.approx(size(level=0.975) * 1.5, rel=2e-3)
+    assert size(comparisons=4) == size(level=0.9875)
     plan = plan_experiment(rate=0.05, customers=1200, shares={"holdout": 0.1, "send": 0.9})
-    assert plan.smallest == smallest_rise(1080, 120, 0.05, 0.8, 0.05)
-    assert plan.effect is None and plan.reached == 0.8
+    assert plan.smallest == smallest_rise(1080, 120, 0.05, 0.8, 0.05) and plan.reached == 0.8
 
 
 @pytest.mark.parametrize("outcome", [{"rate": 0.05}, {"mean": 10, "sd": 20}])
@@ -142,8 +93,6 @@ def test_figures_from_data_are_those_by_hand(tmp_path):
     assert (plan.centre, plan.sd, plan.correlation) == pytest.approx(
         (table["y"].mean(), table["y"].std(), r), rel=1e-10
     )
-    same = plan_experiment(mean=plan.centre, sd=plan.sd, correlation=r, lift=0.05)
-    assert plan.sizes == same.sizes
     ratio = plan_experiment(table, "spend", per="orders", lift=0.05)
     centre = table["spend"].sum() / table["orders"].sum()
     left = (table["spend"] - centre * table["orders"]) / table["orders"].mean()
@@ -155,8 +104,8 @@ def test_figures_from_data_are_those_by_hand(tmp_path):
     off = table["y"] - table["y"].mean()
     by_hand = (off.groupby(table["household"]).sum() ** 2).sum() / (off**2).sum()
     assert clustered.design_effect == pytest.approx(by_hand, rel=1e-9) and by_hand > 1.02
-    alone = plan_experiment(table, "y", lift=0.05)
-    assert clustered.customers == pytest.approx(alone.customers * by_hand, rel=2e-3)
+    alone = plan_experiment(table, "y", lift=0.05).customers
+    assert clustered.customers == pytest.approx(alone * by_hand, rel=2e-3)
     table.to_parquet(tmp_path / "past.parquet")
     again = plan_experiment(tmp_path / "past.parquet", "y", earlier="x", lift=0.05)
     assert again.sizes == plan.sizes
@@ -172,8 +121,7 @@ def test_a_shop_tells_its_own_figures():
     events = shop.events.filter(shop.events.kind == "purchase").execute()
     bought = events[(events["ts"] >= end - pd.Timedelta(days=28)) & (events["ts"] < end)]
     assert (table["purchases"] == 1).sum() <= bought["customer_id"].nunique()
-    assert table["sales"].sum() == pytest.approx(bought["amount"].sum(), rel=0.1)
-    assert table["sales"].sum() <= bought["amount"].sum() and (table["margin"] > 0).any()
+    assert 0.9 < table["sales"].sum() / bought["amount"].sum() <= 1 and (table["margin"] > 0).any()
     plan = plan_experiment(shop, "sales", earlier="earlier_sales", lift=0.1)
     assert plan.centre == pytest.approx(table["sales"].mean())
     assert plan.correlation == pytest.approx(table["sales"].corr(table["earlier_sales"]))
