@@ -180,12 +180,11 @@ class ExperimentReadout(Measured):
     def facts(self) -> dict[str, Any]:
         """Return the comparisons as they are shown, and what ``metrics.json`` holds of them."""
         ratio, corrected = self.sample_ratio, self.multiplicity != ALONE
-        several = len({row.arm for row in self.rows}) > 1
         return {
-            "compared": self._compared().assign(several=several),
+            "compared": self._compared,
             "sizes": [{"arm": spoken(arm), "size": n} for arm, n in self.n.items()],
             "judged": self.verdict.summary().split(";")[0].rstrip("."),
-            "correction": self.multiplicity if len(self.rows) > 1 and corrected else "",
+            "correction": self.multiplicity.title() if len(self.rows) > 1 and corrected else "",
             "ratio": {"verdict": ratio.verdict, "sentence": ratio.sentence},
             "by_metric": self._by_metric,
             "kept": [one.to_dict() for one in self.guardrails],

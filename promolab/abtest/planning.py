@@ -118,6 +118,7 @@ class ExperimentPlan(Result):
             "short": self.effect is not None and self.reached < self.power - 0.005,
             "several": self.comparisons > 1,
             "saved": self.correlation and self.correlation**2,
+            "points": self.kind == SHARE,
             "grouped": abs(self.design_effect - 1) > 1e-9,
             "arms": self.frame.assign(
                 arm=self.frame["arm"].map(arm_words),

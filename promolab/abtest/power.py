@@ -52,9 +52,8 @@ class HoldoutShare(Result):
     alpha: float
 
     def facts(self) -> dict[str, Any]:
-        """Return whether it shows, and whether the power is the usual one."""
-        shows = "nothing" if self.share is None else "difference"
-        return {"shows": shows, "usual_power": self.power == 0.8}
+        """Return whether it shows."""
+        return {"shows": "nothing" if self.share is None else "difference"}
 
 
 def smallest_effect(

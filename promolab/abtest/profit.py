@@ -181,7 +181,7 @@ class ArmMoney(Result):
         """Return whether chance could have made it, and what came back of what was spent."""
         return {
             "called": spoken(self.arm),
-            "beyond": self.profit.side in ("above", "below"),
+            "unsure": self.profit.side not in ("above", "below"),
             "spent_in_total": (self.spent * self.customers).value,
             "comes_back": bool(self.returned.ci_high - self.returned.ci_low < MOST_OPEN),
         }
