@@ -83,7 +83,7 @@ class SegmentEffects(Result):
                 for row in rows.itertuples()
             ]
             told = {"arm": spoken(arm), "p_adjusted": float(test["p_adjusted"])}
-            told |= {"differs": bool(test["p_adjusted"] <= alpha), "any_shown": bool(shown)}
+            told |= {"differs": bool(test["p_adjusted"] <= alpha)}
             arms.append(told | {"shown": shown[:3], "more": max(len(shown) - 3, 0)})
         return {
             "called": spoken(self.metric),

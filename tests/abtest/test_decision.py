@@ -134,18 +134,32 @@ def test_the_arm_whose_gain_is_largest_is_shipped():
 
 
 WORTH = {"sales": Metric("sales", worth=2.8)}
+GUARDED = SALES | {"left": Metric("left", good="down", margin=3.0)}
 
 
-def test_the_smallest_effect_worth_finding_says_how_many_more_would_tell():
+def test_the_smallest_effect_worth_finding_is_asked_for_and_is_what_a_small_gain_is_held_to():
     for value in (0.1, -0.5):  # nothing is stated: that little was seen is no reason
         found = judged([row(value, 1)], SALES)
         assert found.word == "go on" and "smallest effect worth finding is stated" in found.why
     assert "like that" in judged([row(0.8, 1)], WORTH).why  # 2.8 errors: it was large enough
-    small = judged([row(-1.0, 2)], WORTH)
-    assert small.word == "go on" and "would tell an effect of 2.80 in 4 of 5" in small.why
-    assert small.more == pytest.approx(2000 * (2 * (Z + norm.ppf(0.8)) / 2.8) ** 2 - 2000)
-    two = [row(0.1, 1, arm="a"), row(1.5, 1, arm="b")]
-    assert judged(two, WORTH).arm == "b" and judged(two, WORTH).word == "go on"
+    two = judged([row(0.1, 1, arm="a"), row(1.5, 1, arm="b")], WORTH)
+    assert (two.word, two.arm) == ("go on", "b")
+
+
+@pytest.mark.parametrize(
+    ("rows", "metrics", "gain", "said"),
+    [
+        ([row(1.8, 1)], SALES, 1.8, "about 2,900 more customers, 5 weeks at the pace so far,"),
+        # Errors of 2 and an effect worth 2.8.
+        ([row(-1.0, 2)], WORTH, 1.4, "would tell an effect of 2.80 in 4 of 5"),
+        # The margin leaves 1.5, which 2.8 errors must fit into.
+        ([row(5, 1), row(1.5, 1, "left")], GUARDED, 1.5, "left stays inside its margin is not"),
+    ],
+)
+def test_how_many_more_customers_would_tell_is_what_the_plan_says(rows, metrics, gain, said):
+    found = judged(rows, metrics, guardrails=["left"], weeks=3)
+    assert found.word == "go on" and said in found.summary()
+    assert found.more == pytest.approx(2000 * (((Z + norm.ppf(0.8)) / gain) ** 2 - 1))
 
 
 def test_an_effect_of_the_planned_size_is_hardly_ever_given_up_and_none_mostly_is():
@@ -171,19 +185,6 @@ def test_a_guardrail_bars_a_winner_and_its_multiplicity_hides_no_harm():
     assert found.word == "stop" and "g0" in found.why
     other = [row(2.9, 1, arm="post"), *(row(0, 1, g, "post") for g in guards)]
     assert judged([*harmed, *other], metrics, guardrails=guards).arm == "post"
-    unsure = SALES | {"left": Metric("left", good="down", margin=3.0)}
-    waits = judged([row(5, 1), row(1.5, 1, "left")], unsure, guardrails=["left"], weeks=4)
-    assert waits.word == "go on" and "left stays inside its margin is not told" in waits.why
-    # The margin leaves 1.5, which 2.8 errors must fit into: 3.5 times the customers.
-    assert waits.more == pytest.approx(((Z + norm.ppf(0.8)) / 1.5) ** 2 * 2000 - 2000)
-
-
-def test_how_many_more_customers_would_tell_is_what_the_plan_says():
-    found = judged([row(1.8, 1)], SALES, weeks=3)
-    factor = ((Z + norm.ppf(0.8)) / 1.8) ** 2
-    assert found.more == pytest.approx(2000 * (factor - 1))
-    assert f"{math.ceil(3 * (factor - 1))} weeks at the pace so far" in found.why
-    assert "2,900 more customers" in found.summary()
 
 
 def test_of_a_margin_the_p_value_is_that_of_the_distance_from_it():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from statsmodels.stats.power import NormalIndPower
-from statsmodels.stats.proportion import power_proportions_2indep
 
 from promolab.abtest import share_to_see, smallest_effect
 from promolab.abtest.power import smallest_rise
@@ -12,17 +11,11 @@ SIZES = [(1080, 120), (9500, 500), (50, 50), (100, 900)]
 
 
 @pytest.mark.parametrize(("treated", "control"), SIZES)
-def test_means_and_shares_agree_with_statsmodels(treated, control):
+def test_means_agree_with_statsmodels(treated, control):
     for power, alpha in ((0.8, 0.05), (0.9, 0.01)):
         effect = smallest_effect(treated, control, sd=20, power=power, alpha=alpha)
         theirs = NormalIndPower().power(effect / 20, treated, alpha, control / treated)
         assert theirs == pytest.approx(power, abs=1e-5)
-    # One side of 5 %: the other side is never what shows.
-    how = {"alpha": 0.025, "alternative": "larger", "return_results": False}
-    for rate in (0.0, 0.01, 0.05, 0.5):
-        effect = smallest_rise(treated, control, rate, 0.8, 0.05)
-        power = power_proportions_2indep(effect, rate, treated, ratio=control / treated, **how)
-        assert 0 < effect < 1 and power == pytest.approx(0.8, abs=1e-9)
     assert np.isnan(smallest_rise(2, 1, 0.05, 0.8, 0.05))  # not even a rise to 1 would show
 
 

@@ -57,7 +57,6 @@ ASSIGNED = of(
     ({"shares": {"a": 0.5, "b": 0.5 + 1e-8}}, "adds up to 1"),
     ({"shares": {"a": -0.1, "b": 1.1}}, r"shares\['a'\] = -0.1; expected a share from 0 to 1"),
     ({"shares": {"a": 10, "b": 90}}, r"shares\['a'\] = 10.*0.1, not 10"),
-    ({"shares": {"a": float("nan"), "b": 1}}, r"shares\['a'\] = nan"),
     ({"shares": {"a": True, "b": False}}, r"shares\['a'\] = True"),
     ({"shares": {1: 0.5, "b": 0.5}}, "an arm of shares = 1; expected a text"),
     ({"cluster": ["x"]}, "cluster has 1 rows and customers 3"),
@@ -92,7 +91,6 @@ SIZED += of(
     ({"control": 1.5}, "control = 1.5; expected"),
     ({"sd": 0}, "sd = 0; expected"),
     ({"power": 0.01}, "power = 0.01; expected"),
-    ({"power": 80}, "power = 80; expected"),
     ({"alpha": 0}, "alpha = 0; expected"),
 )
 SIZED += of(
@@ -121,7 +119,6 @@ PLANNED = of(
     ({"days": 7, "customers": 100}, "both customers and days"),
     ({"customers": 3}, "customers = 3; expected"),
     ({"arrivals": 0}, "arrivals = 0; expected"),
-    ({"arrivals": "many"}, "arrivals = 'many'; expected"),
     ({"correlation": 1.0}, "correlation = 1.*expected"),
     ({"earlier": "x"}, "no data to look in"),
     ({"effect": 1e-9, "arrivals": 10}, "too small to be found|takes"),

@@ -31,24 +31,20 @@ def rows():
 
 
 def test_planned_shares_are_pearsons_and_chances_checked_as_an_experiments_are(rows):
-    frame = pd.DataFrame({"customer_id": range(900), "arm": ["none"] * 500 + ["a"] * 400, "y": 1})
+    frame = pd.DataFrame({"customer_id": range(900), "arm": ["none"] * 500 + ["a"] * 400})
     frame["y"] = frame.index % 7
     found = measure_arms(frame, {"m": "y"}, shares={"none": 0.5, "a": 0.5}).sample_ratio
     assert found.p_value == pytest.approx(chisquare([500, 400]).pvalue, rel=1e-9)
     assert found.verdict == "refused"
     columns = {arm: f"e_{arm}" for arm in ARMS}
     found = measure_arms(rows, {"m": "y"}, propensity=columns).sample_ratio
-    trial = Experiment(
-        rows, "arm", "none", [], ["y"], propensity=rows[["e_none", "e_a", "e_b"]].to_numpy(),
-        arms=list(ARMS),
-    )  # fmt: skip
+    how = {"propensity": rows[[*columns.values()]].to_numpy(), "arms": list(ARMS)}
+    trial = Experiment(rows, "arm", "none", [], ["y"], **how)
     same = next(c for c in check_experiment(trial).checks if c.name == "sample ratio")
     assert found.p_value == pytest.approx(same.p_value, rel=1e-9)
     assert found.sentence == same.sentence.replace("decisions", "customers")
-    swapped = {"none": "e_a", "a": "e_b", "b": "e_none"}
     lost = rows[(rows["arm"] != "a") | (rows.index % 4 > 0)]
     assert measure_arms(lost, {"m": "y"}, propensity=columns).stopped
-    assert measure_arms(rows, {"m": "y"}, propensity=swapped).sample_ratio.verdict != "not possible"
 
 
 @pytest.mark.parametrize("how", [{}, {"cluster": "home"}])
@@ -60,10 +56,10 @@ def test_the_chance_of_the_arm_got_is_checked_by_its_inverse(rows, how):
 def test_it_raises_as_few_false_alarms_as_it_says(rows):
     """Of the check by 1 ÷ chance, over many redraws of the arms."""
     rng = np.random.default_rng(4)
+    rows, p = rows.head(800), []
     chances = rows[["e_none", "e_a", "e_b"]].to_numpy()
-    p = []
     for _ in range(20):
-        code = (rng.random(len(rows))[:, None] > chances.cumsum(axis=1)).sum(axis=1)
-        drawn = rows.assign(arm=ARMS[code], own=chances[np.arange(len(rows)), code])
+        code = (rng.random(800)[:, None] > chances.cumsum(axis=1)).sum(axis=1)
+        drawn = rows.assign(arm=ARMS[code], own=chances[np.arange(800), code])
         p.append(measure_arms(drawn, {"m": "y"}, propensity="own").sample_ratio.p_value)
     assert 0.3 < np.mean(p) < 0.7 and np.mean(np.array(p) < 0.1) < 0.3

@@ -1,5 +1,7 @@
 """The statistics of every room, against statsmodels and SciPy."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import stats as reference
@@ -21,19 +23,14 @@ from tests.refused import refused
 P = np.array([0.2, 0.001, 0.03, 0.04, 0.04, 1.0])
 
 
-@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
 def test_quantiles(level):
     assert normal_quantile(level) == pytest.approx(reference.norm.ppf((1 + level) / 2), rel=1e-13)
     degrees = np.array([1.0, 2.5, 30, np.inf])
-    np.testing.assert_allclose(
-        t_quantile(level, degrees), reference.t.ppf(0.5 + level / 2, degrees)
-    )
-    assert isinstance(t_quantile(level, 3), float)
-
-
-@pytest.mark.parametrize("quantile", [normal_quantile, lambda level: t_quantile(level, 3)])
-def test_a_level_is_a_share(quantile):
-    refused("level = 1; expected a share between 0 and 1", quantile, 1)
+    theirs = reference.t.ppf(0.5 + level / 2, degrees)
+    np.testing.assert_allclose(t_quantile(level, degrees), theirs)
+    for quantile in (normal_quantile, partial(t_quantile, degrees=3)):
+        refused("level = 1; expected a share between 0 and 1", quantile, 1)
 
 
 def test_p_values_alone_and_of_many_tests():
@@ -54,12 +51,11 @@ def test_wilson_and_shares_of_clusters(level):
     low, high = wilson(hits, n, level)
     expected = proportion_confint(hits, n, alpha=1 - level, method="wilson")
     np.testing.assert_allclose((low, high), expected, atol=1e-12)
-    assert low[0] == 0 and high[-1] == 1
     share, some = hits / n, slice(1, 5)
     np.testing.assert_allclose(share_interval(share, 0.0, n, level), expected, atol=1e-12)
     found = share_interval(share[some], (share * (1 - share) / n)[some], 7, level)
     np.testing.assert_allclose(found, np.array(expected)[:, some])
-    assert [float(end) for end in wilson(0, 0)] == [0, 1]
+    np.testing.assert_array_equal(wilson(0, 0), [0, 1])
     refused("1 of 2 pairs have successes below 0 or above n", wilson, [3, 1], [2, 2])
     refused("level = 1; expected a share", wilson, 1, 2, level=1)
     ends = share_interval([0.0, np.nan], [0.0, 0.0], 12.0)
