@@ -12,7 +12,6 @@ from promolab.effects.identification import (
     ByArm,
     arm_code,
     named,
-    spoken,
 )
 from promolab.effects.means import group_means, mean_of, ratio_error, wald
 from promolab.effects.shrinkage import place_within
@@ -58,7 +57,7 @@ class AverageEffects(ByArm):
     dominant: dict[Any, Dominant] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
-        """Return what is to be said of each arm, and of the one that adds most."""
+        """Return what is to be said of each arm."""
         rows = named(self.rows).rename(columns={"control": "without"})
         effect, low, high = (rows[name] for name in ("effect", "ci_low", "ci_high"))
         case = np.where(effect > 0, "adds", "takes")
@@ -68,17 +67,10 @@ class AverageEffects(ByArm):
         one = {arm: found.words(figure) for arm, found in self.dominant.items()}
         case = np.where(np.isfinite(effect), case, "unknown")
         alone = [one.get(arm, "") for arm in self.rows["arm"]]
-        rows = rows.assign(case=case, lifted=lifted, alone=alone)
-        best = rows.iloc[int(effect.argmax())]
-        lead = "adds" if (low > 0).any() else "noise"
         return {
             "control": arm_code(self.control),
-            "arms": rows,
+            "arms": rows.assign(case=case, lifted=lifted, alone=alone),
             "several": len(rows) > 1,
-            "lead": lead if self.identification.causal else "difference",
-            "best": best["arm"],
-            "best_effect": Estimate.of(best[["effect", "ci_low", "ci_high"]]),
-            "most": int(rows["n"].max()),
         }
 
 
@@ -128,11 +120,9 @@ class GroupEffects(ByArm):
         tests = [self._told(test) for test in self.tests.itertuples()]
         first = self.of(self.tests["arm"].iloc[0]).rows
         n = first["n"].to_numpy()
-        shown = named(self.rows).assign(group=self.rows["group"].astype(str))
         return {
             "control": arm_code(self.control),
             "by_arm": tests,
-            "shown": shown.assign(each_arm=shown["arm"].map(spoken)) if len(tests) > 1 else shown,
             "first_rows": first.assign(group=first["group"].astype(str)),
             "first": tests[0]["arm"],
             "first_differs": tests[0]["case"] == "differ",

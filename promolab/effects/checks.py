@@ -286,10 +286,11 @@ def check_assumed(experiment: Experiment, balance: pd.DataFrame) -> Check:
     least = min(p_values.values(), default=float("nan"))
     if signs:
         rest = [name for name in experiment.covariates if name not in signs]
-        size = "all" if len(experiment.covariates) > SOME else "named"
+        few = len(experiment.covariates) <= SOME
         return stated(
-            ASSUMED, "refused", float(len(signs)), least, size=size, rest=f"{rest}",
-            again=f"{[*rest, *signs]}", doubted=[{"name": k, "signs": v} for k, v in signs.items()],
+            ASSUMED, "refused", float(len(signs)), least, rest=f"{rest}" * few,
+            again=f"{[*rest, *signs]}" * few,
+            doubted=[{"name": k, "signs": v} for k, v in signs.items()],
         )  # fmt: skip
     worst = min(p_values, key=lambda name: p_values[name], default="")
     case = "warning" if least < DOUBTFUL else "passed"

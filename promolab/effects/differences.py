@@ -155,10 +155,8 @@ class Difference(Result):
     def facts(self) -> dict[str, Any]:
         """Return which sentence tells it, and what the figure draws."""
         e, (treated, control) = self.estimate, map(arm_code, self.arms)
-        state = "known" if math.isfinite(e.value) else "unknown"
-        if not self.identified:
-            state = "unidentified"
-        elif self.identification == RANDOMISED and self.treated and self.control:
+        state = "known" if self.identified and math.isfinite(e.value) else "unidentified"
+        if self.identification == RANDOMISED and self.treated and self.control:
             state = "arms"
         return {
             "state": state,
@@ -246,8 +244,8 @@ def adjusted_difference(
     )
     n1, n0 = int(a.sum()), int((~a).sum())
     if min(n1, n0) < FEWEST_COMPARED:
-        who, n = ("contacted", n1) if n1 <= n0 else ("other", n0)
-        why = words_of(__name__, "judged", who=who, n=n, needed=FEWEST_COMPARED).say("few")
+        counts = {"contacted": n1, "others": n0, "needed": FEWEST_COMPARED}
+        why = words_of(__name__, "judged", **counts).say("few")
         return replace(not_identified(why, n1, n0), treated=_mean_of(y[a]))
     fold = _folds(customers)
     chance = cross_fit(fold, X, lambda rows: Logistic.fit(X[rows], a[rows], L2, tol=1e-12))

@@ -148,14 +148,11 @@ class DoseResponse(OfEffects):
         return float(np.sqrt(max(variance, 0.0)))
 
     def facts(self) -> dict[str, Any]:
-        """Return the doses as codes of how they are written."""
-        whole = self.frame["dose"] * (1 if self.dose == "threshold" else 100)
-        even = np.where((whole - whole.round()).abs() < 1e-9, "even", "uneven")
-        doses = self.frame.assign(written=[f"{self.dose}.{each}" for each in even])
+        """Return the doses, what varies, and what is known of its spread."""
         return {
-            "doses": doses,
+            "doses": self.frame,
             "kind": arm_code(self.arm),
-            "known": "one" if len(doses) == 1 else "spread" if self.spread > 0 else "",
+            "known": "one" if len(self.frame) == 1 else "spread" if self.spread > 0 else "",
             "varying": self.dose,
         }
 

@@ -324,7 +324,6 @@ class UpliftChecks(Result):
             "impossible": [c.name for c in self.of("not possible")],
             "sentences": " ".join(c.sentence for c in found),
             "by_name": self.to_frame().set_index("name").to_dict("index"),
-            "arms": named(self.overlap),
             "largest": self._largest,
             "worst": float(self.balance["weighted"].abs().max()) if len(self.balance) else 0.0,
             "reach": self._reach,
@@ -333,11 +332,8 @@ class UpliftChecks(Result):
     def _largest(self) -> pd.DataFrame:
         rows = self.balance.assign(size=self.balance[["raw", "weighted"]].abs().max(axis=1))
         rows = rows.sort_values(["size", "arm", "column"], ascending=[False, True, True]).head(12)
-        several = len(self.balance["arm"].unique()) > 1
         columns = rows["column"].map(label)
-        return named(rows).assign(
-            column=columns, several=several, low=rows["weighted"], high=rows["weighted"]
-        )
+        return named(rows).assign(column=columns, low=rows["weighted"], high=rows["weighted"])
 
     def _reach(self) -> list[float]:
         # However small the largest difference is, it is seen beside one that would matter.

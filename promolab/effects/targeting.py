@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.effects.average_effects import GroupEffects, group_tables
-from promolab.effects.identification import Identification, OfEffects, Withheld, named
+from promolab.effects.identification import Identification, OfEffects, Withheld
 from promolab.effects.means import mean_of
 from promolab.effects.shrinkage import CalibratedEffects, place_within, pooled_arms
 from promolab.results import Estimate, words_of
@@ -205,8 +205,7 @@ class Targeting(OfEffects):
             "everybody": not self.found and not self.drawn,
             "apart": self.difference.ci_low != self.difference.ci_high,
             "beyond": self.difference.estimate,
-            "rows": named(self.arms),
-            "several": len(self.arms) > 1,
+            "unseen": not self.found,
             "finding": ("wastes" if wastes else "finds") if self.found else "unseen",
             "curves": self._curves,
             "bands": self.difference.level,

@@ -26,14 +26,9 @@ def frame(n: int, seed: int = 0, rounds: int = 1, binary: bool = False) -> pd.Da
     base = 2 + rows["orders"] + 0.5 * rows["visits"] + level
     rows["effect_coupon"] = 0.5 + 0.4 * rows["orders"]
     rows["effect_mail"] = 0.2 - 0.3 * rows["age"]
-    for arm, effect in (
-        ("none", 0.0),
-        ("coupon", rows["effect_coupon"]),
-        ("mail", rows["effect_mail"]),
-    ):
-        mean = base + effect
-        noise = rng.normal(size=n)
-        rows[f"y_{arm}"] = (mean + noise > 2.5).astype(float) if binary else mean + noise
+    for arm in ARMS:
+        y = base + rows.get(f"effect_{arm}", 0.0) + rng.normal(size=n)
+        rows[f"y_{arm}"] = (y > 2.5).astype(float) if binary else y
     rows["before"] = base + rng.normal(size=n)
     rows["round"] = rng.integers(0, rounds, n).astype(str)
     return rows
@@ -44,9 +39,16 @@ def assign(rows: pd.DataFrame, chances: np.ndarray, seed: int = 1) -> pd.DataFra
     rng = np.random.default_rng(seed)
     arm = (rng.random(len(rows))[:, None] > chances.cumsum(axis=1)[:, :-1]).sum(axis=1)
     outcomes = rows[[f"y_{name}" for name in ARMS]].to_numpy()
-    return rows.assign(
-        arm=np.asarray(ARMS, dtype=object)[arm], y=outcomes[np.arange(len(rows)), arm]
-    )
+    y = outcomes[np.arange(len(rows)), arm]
+    return rows.assign(arm=np.asarray(ARMS, dtype=object)[arm], y=y)
+
+
+def of(rows: pd.DataFrame, *covariates: str, **how) -> Experiment:
+    """The rows as an experiment on y; a chance that is one figure is that of none and coupon."""
+    if isinstance(how.get("propensity"), float):
+        how["propensity"] = np.full((len(rows), 2), how["propensity"])
+        how["arms"] = ["none", "coupon"]
+    return Experiment(rows, "arm", "none", [*covariates], ["y"], **how)
 
 
 def trial(n: int = 3_000, seed: int = 0, chances=None, stated=None, **how) -> Experiment:

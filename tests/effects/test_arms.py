@@ -1,7 +1,8 @@
 """The interval of a randomised difference covers a planted effect, and is no wider than needed."""
 
+import itertools
+
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import ttest_ind
 from statsmodels.stats.proportion import confint_proportions_2indep
@@ -11,7 +12,7 @@ from promolab.effects.differences import compare_arms
 from tests.draws import check_cover, draws, ends_of
 
 DRAWS = draws()
-HELD_AND_RATE = [(50, 0.01), (50, 0.05), (50, 0.15), (100, 0.01), (100, 0.1), (500, 0.03)]
+HELD_AND_RATE = [(50, 0.01), (50, 0.15), (100, 0.05), (500, 0.03)]
 
 
 def counted(treated: tuple[int, int], control: tuple[int, int]):
@@ -40,18 +41,6 @@ def test_shares_are_covered_over_customers_like_these(held, rate, planted):
     check_cover(ends(x1, n1, x0, held), planted, wide=most)
 
 
-@pytest.mark.parametrize("rate", [0.05, 0.15])
-@pytest.mark.parametrize("planted", [0.0, 0.02])
-def test_shares_are_covered_over_draws_of_the_same_customers(rate, planted, held=200):
-    rng = np.random.default_rng(3)
-    # Every customer has an outcome for each arm; chance only draws which of the two is seen.
-    n = 10 * held
-    anyway, if_sent = round(n * rate), round(n * planted)
-    drawn = rng.multivariate_hypergeometric([anyway, if_sent, n - anyway - if_sent], held, DRAWS)
-    bought = anyway + if_sent - drawn[:, 0] - drawn[:, 1]
-    check_cover(ends(bought, n - held, drawn[:, 0], held), if_sent / n)
-
-
 @pytest.fixture(scope="module")
 def households():
     """Outcomes without and with contact of 1,200 customers in 500 households that buy alike."""
@@ -60,31 +49,22 @@ def households():
     leaning = rng.beta(0.4, 2.5, 500)[cluster]
     without = rng.random(1200) < leaning
     spend = np.where(rng.random(1200) < 0.6, rng.gamma(2, 10, 500)[cluster], 0.0)
-    return pd.DataFrame(
-        {
-            "cluster": cluster,
-            "share_0": without,
-            "share_1": without | (rng.random(1200) < 0.05),
-            "mean_0": spend,
-            "mean_1": spend + rng.normal(3, 2, 1200),
-        }
-    )
+    bought, spent = without | (rng.random(1200) < 0.05), spend + rng.normal(3, 2, 1200)
+    return cluster, {"share": (without * 1.0, bought * 1.0), "mean": (spend, spent)}
 
 
 @pytest.mark.parametrize("kind", ["share", "mean"])
 def test_differences_are_covered_by_assignment_of_households(households, kind):
-    ours, naive = [], []
-    y0, y1 = (households[f"{kind}_{i}"].to_numpy(float) for i in (0, 1))
-    cluster, truth = households["cluster"].to_numpy(), float((y1 - y0).mean())
+    cluster, outcomes = households
+    (y0, y1), shares = outcomes[kind], {"holdout": 0.2, "send": 0.8}
+    ours, naive, truth = [], [], float((y1 - y0).mean())
     for draw in range(DRAWS):
-        arm = assign(
-            range(1200), f"{kind} {draw}", {"holdout": 0.2, "send": 0.8}, 0, cluster=cluster
-        ).frame["arm"]
+        arm = assign(range(1200), f"{kind} {draw}", shares, 0, cluster=cluster).frame["arm"]
         seen = np.where(arm == "send", y1, y0)
         ours.append(compare_arms(seen, arm, cluster=cluster).estimate)
-        e = compare_arms(seen, arm).estimate
-        naive.append(e.ci_low <= truth <= e.ci_high)
-    assert np.mean(naive) < 0.92
+        naive.append(compare_arms(seen, arm).estimate)
+    low, high = ends_of(naive)[:, 1:].T
+    assert ((low <= truth) & (truth <= high)).mean() < 0.92
     check_cover(ends_of(ours), truth, wide=0.15)
 
 
@@ -114,28 +94,22 @@ def test_without_clusters_it_is_welch_and_newcombe():
     y, arm = [0, 1, 1, 0, 1, 0], ["send"] * 4 + ["holdout"] * 2
     assert compare_arms(y, arm, cluster=range(6)) == compare_arms(y, arm)
     assert compare_arms(y, arm, cluster=[None] * 6) == compare_arms(y, arm)
-    found = counted((99, 900), (5, 100))
-    assert "Send 11.0 % (n = 900) against holdout 5.0 % (n = 100)" in found.summary()
-    assert found.to_dict()["contacted"] == 900
-    assert found.to_frame()["what"].tolist() == ["send", "holdout", "difference"]
+    told = counted((99, 900), (5, 100)).summary()
+    assert "Send 11.0 % (n = 900) against holdout 5.0 % (n = 100)" in told
 
 
 def test_arms_are_chosen_may_be_numbers_and_rows_come_in_any_order():
-    arm = np.array(["holdout", "a", "b"] * 20)
-    y = np.arange(60) % 7 < 2
-    one = compare_arms(y, arm, treated="a", cluster=np.arange(60) // 6)
-    order = np.random.default_rng(0).permutation(60)
-    again = compare_arms(y[order], arm[order], treated="a", cluster=(np.arange(60) // 6)[order])
-    assert one.to_dict()["value"] == pytest.approx(again.to_dict()["value"], abs=1e-12)
-    assert one.estimate.ci_low == pytest.approx(again.estimate.ci_low, abs=1e-12)
+    arm, cluster = np.array(["holdout", "a", "b"] * 20), np.arange(60) // 6
+    y, order = np.arange(60) % 7 < 2, np.random.default_rng(0).permutation(60)
+    one = compare_arms(y, arm, treated="a", cluster=cluster)
+    again = compare_arms(y[order], arm[order], treated="a", cluster=cluster[order])
+    assert one.estimate.ends == pytest.approx(again.estimate.ends, abs=1e-12)
     assert one.estimate.n == 40 and one.arms[0] == "a"
     swapped = compare_arms(y, arm, control="a", treated="holdout")
     assert swapped.estimate.value == pytest.approx(-one.estimate.value)
     assert compare_arms([0] * 60, arm, treated="a", kind="mean").estimate.ci_high == 0
     bought = [1] * 5 + [0] * 95 + [1] * 99 + [0] * 801
     named = compare_arms(bought, ["0"] * 100 + ["1"] * 900, control="0")
-    for arm in (np.repeat([0, 1], [100, 900]), np.repeat([0.0, 1.0], [100, 900])):
-        for control in (0, 0.0, "0"):
-            found = compare_arms(bought, arm, control=control)
-            assert found.estimate == named.estimate
-            assert found.arms == ("1", "0")
+    for kind, control in itertools.product((int, float), (0, 0.0, "0")):
+        found = compare_arms(bought, np.repeat([0, 1], [100, 900]).astype(kind), control=control)
+        assert found.estimate == named.estimate and found.arms == ("1", "0")

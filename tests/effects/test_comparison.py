@@ -53,14 +53,13 @@ def test_agrees_with_scikit_learn_fold_by_fold():
     rng = np.random.default_rng(4)
     n = 900
     y, a, x = draw(n, rng)
-    ids = np.array([f"c{i}" for i in range(n)])
+    ids = [f"c{i}" for i in range(n)]
     fold = _folds(ids)
     e, m = np.empty(n), np.empty(n)
     for k in range(5):
         out, rest = fold == k, fold != k
-        e[out] = (
-            LogisticRegression(C=1, tol=1e-10).fit(x[rest], a[rest]).predict_proba(x[out])[:, 1]
-        )
+        chances = LogisticRegression(C=1, tol=1e-10).fit(x[rest], a[rest])
+        e[out] = chances.predict_proba(x[out])[:, 1]
         m[out] = Ridge(alpha=1).fit(x[rest & ~a], y[rest & ~a]).predict(x[out])
     assert y[a].mean() - y[~a].mean() > EFFECT + 1.5  # a plain difference is far off
     w = e[~a] / (1 - e[~a])
@@ -69,22 +68,16 @@ def test_agrees_with_scikit_learn_fold_by_fold():
     assert found.estimate.value == pytest.approx(expected, abs=1e-5)
     assert found.effective_others == pytest.approx(w.sum() ** 2 / (w**2).sum(), rel=1e-5)
     assert found.beyond_share == (e[a] > e[~a].max()).mean()
-
-
-def test_the_order_and_type_of_ids_do_not_matter():
-    rng = np.random.default_rng(6)
-    y, a, x = draw(600, rng)
-    ids, order = np.arange(600), rng.permutation(600)
+    # Whatever the order of the rows and the type of ids.
+    ids, order = np.arange(n), rng.permutation(n)
     one = adjusted_difference(y, a, x, ids).estimate
     other = adjusted_difference(y[order], a[order], x[order], ids[order].astype(str)).estimate
-    assert other.value == pytest.approx(one.value, abs=1e-9)
-    assert other.ci_low == pytest.approx(one.ci_low, abs=1e-9)
+    assert other.ends == pytest.approx(one.ends, abs=1e-9)
 
 
 def not_identified(found, words):
     assert found.identification == "not identified" and words in found.why
     assert np.isnan(found.estimate.value) and np.isnan(found.estimate.ci_low)
-    assert found.to_dict()["value"] is None
     assert "Not identified" in found.summary()
 
 
@@ -95,13 +88,11 @@ def test_nothing_is_claimed_without_overlap_of_few_or_of_what_stays_apart():
     not_identified(adjusted_difference(x[:, 0] + a, a, x, np.arange(2000)), "unlike anybody")
     y, a, x = draw(3000, np.random.default_rng(8), strength=3.5)
     not_identified(adjusted_difference(y, a, x, np.arange(3000)), "weighted to be alike")
-    y, a, x = draw(400, np.random.default_rng(9))
-    few = a & (np.cumsum(a) <= 49)
-    found = adjusted_difference(y, few, x, np.arange(400))
-    not_identified(found, "only 49 contacted customers")
-    assert found.contacted_mean == y[few].mean()
-    rng = np.random.default_rng(10)
     y, a, x = draw(3000, rng)
+    few = a & (np.cumsum(a) <= 49)
+    found = adjusted_difference(y, few, x, np.arange(3000))
+    not_identified(found, "only 49 contacted")
+    assert found.contacted_mean == y[few].mean()
     spend = (a + rng.normal(size=3000))[:, None]  # selects, and is not among the covariates
     not_identified(adjusted_difference(y, a, x, np.arange(3000), balance=spend), "earlier spend")
 
@@ -113,12 +104,11 @@ def test_a_difference_before_the_start_betrays_hidden_selection():
     x = rng.normal(size=(n, 2))
     a = rng.random(n) < 1 / (1 + np.exp(-hidden - x[:, 0]))
     ids = np.arange(n)
-    before = adjusted_difference(x[:, 0] + hidden + rng.normal(size=n), a, x, ids)
+    was, after = (x[:, 0] + hidden + rng.normal(size=n) for _ in range(2))
+    before = adjusted_difference(was, a, x, ids)
     assert before.identified  # nothing recorded tells
-    after = x[:, 0] + hidden + rng.normal(size=n)
-    not_identified(
-        adjusted_difference(after, a, x, ids, placebo=before), "before the start as well"
-    )
+    found = adjusted_difference(after, a, x, ids, placebo=before)
+    not_identified(found, "before the start as well")
     sound = adjusted_difference(rng.normal(size=n), a, x, ids)
     assert adjusted_difference(after, a, x, ids, placebo=sound).placebo == sound.estimate
 

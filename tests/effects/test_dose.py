@@ -7,7 +7,6 @@ import pytest
 from promolab.contract import Experiment
 from promolab.effects import UpliftModel, dose_response
 from promolab.effects.dose import MOST, _rising
-from promolab.errors import InputError
 from tests.draws import bounds
 from tests.refused import refused, spoilt
 
@@ -32,18 +31,17 @@ def drawn(effects, n=4_000, rounds=6, spread=0.0, seed=0, doses=(0.05, 0.1, 0.2)
     own = np.array(effects) + rng.normal(0, spread, (rounds, len(doses)))
     y = rng.normal(0, 1, size) + np.tile(taste * rng.normal(size=n), rounds)
     y += np.where(got, own[number, place], 0.0)
-    frame = pd.DataFrame({
-        "customer_id": np.tile(np.arange(n), rounds),
-        "round": number.astype(str),
-        "action": np.where(got, [f"P{r}-{p}" for r, p in zip(number, place, strict=True)], "none"),
-        "arm": np.where(got, "coupon", "none"),
-        "share_of_arm": 1 / len(doses),
-        "margin": y,
-    })  # fmt: skip
-    trial = Experiment(
-        frame, "arm", "none", [], ["margin"], propensity=[[0.5, 0.5]] * size, block="round"
-    )
-    return trial, {f"P{r}-{p}": dose for r in range(rounds) for p, dose in enumerate(doses)}
+    named = np.array([[f"P{r}-{p}" for p in range(len(doses))] for r in range(rounds)])
+    frame = pd.DataFrame({"customer_id": np.tile(np.arange(n), rounds), "margin": y})
+    frame["round"], frame["share_of_arm"] = number.astype(str), 1 / len(doses)
+    frame["action"] = np.where(got, named[number, place], "none")
+    frame["arm"] = np.where(got, "coupon", "none")
+    return of(frame, block="round"), dict(zip(named.ravel(), doses * rounds, strict=True))
+
+
+def of(frame, **how):
+    even = [[0.5, 0.5]] * len(frame)
+    return Experiment(frame, "arm", "none", [], ["margin"], propensity=even, **how)
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.4])
@@ -54,8 +52,7 @@ def test_the_curve_covers_the_truth(spread):
         found = dose_response(fitted(trial), doses)
         low, high = (found.frame[end].to_numpy() for end in ("ci_low", "ci_high"))
         inside.append((low <= EFFECTS) & (high >= EFFECTS))
-        away = found.frame["effect"].to_numpy() - EFFECTS
-        off.append(float((away / found.frame["std_error"].to_numpy()).mean()))
+        off.append(((found.frame["effect"] - EFFECTS) / found.frame["std_error"]).mean())
     assert np.mean(inside) >= bounds(0.95, 90)[0] - 0.02
     assert abs(np.mean(off)) < 3.3 / np.sqrt(len(off))  # not biased
 
@@ -68,10 +65,8 @@ def test_without_columns_it_is_the_difference_of_means_of_a_round():
     for row, promotion in zip(found.frame.itertuples(), sorted(doses), strict=True):
         mine = frame.loc[frame["action"] == promotion, "margin"]
         assert row.effect == pytest.approx(mine.mean() - none.mean(), abs=1e-3)
-        assert row.std_error == pytest.approx(
-            np.sqrt(mine.var() / len(mine) + none.var() / len(none)), rel=0.05
-        )
-        assert row.n == len(mine)
+        error = np.sqrt(mine.var() / len(mine) + none.var() / len(none))
+        assert row.std_error == pytest.approx(error, rel=0.05) and row.n == len(mine)
     assert np.isnan(found.spread) and found.degrees == np.inf
 
 
@@ -83,34 +78,25 @@ def test_the_spread_between_promotions_of_a_dose_is_found_and_is_in_the_interval
     assert wide.degrees == pytest.approx(57, rel=0.3)  # 60 promotions less 3 doses
 
 
-def test_the_average_and_the_factor_by_hand():
-    trial, doses = drawn([1.0, 2.0, 3.0], rounds=4)
+def test_the_average_and_the_factor_by_hand_and_outside_the_drawn_doses_it_is_less_sure():
+    trial, doses = drawn(EFFECTS, rounds=4)
     model = fitted(trial)
     found = dose_response(model, doses)
-    kind = model.average().rows.iloc[0]
-    assert found.average.value == pytest.approx(kind["effect"], abs=0.01)
+    assert found.average.value == pytest.approx(model.average().rows["effect"][0], abs=0.01)
     for dose, wanted in [(0.05, 0.5), (0.1, 1.0), (0.2, 1.5), (0.15, 1.25)]:
         factor, error = found.factor(dose)
         assert factor == pytest.approx(wanted, abs=4 * error) and 0.003 < error < 0.05
     assert found.at(0.15).value == pytest.approx((found.at(0.1).value + found.at(0.2).value) / 2)
     # The factor at the average itself has no error: nothing is measured there twice.
-    assert found.share.sum() == pytest.approx(1) and found.share @ found.frame["effect"] == (
-        pytest.approx(found.average.value)
-    )
-
-
-def test_it_shows_itself_and_outside_the_drawn_doses_it_says_so_and_is_less_sure():
-    trial, doses = drawn([1.0, 2.0, 3.0])
-    found = dose_response(fitted(trial), doses)
-    assert not found.extrapolated(0.05) and not found.extrapolated(0.13)
-    assert found.extrapolated(0.04) and found.extrapolated(0.4)
+    assert found.share.sum() == pytest.approx(1)
+    assert found.share @ found.frame["effect"] == pytest.approx(found.average.value)
+    assert [found.extrapolated(at) for at in (0.04, 0.05, 0.13, 0.4)] == [True, False, False, True]
     inside, outside = found.at(0.2), found.at(0.4)
     assert outside.value == inside.value
     assert outside.ci_high - outside.ci_low > 3 * (inside.ci_high - inside.ci_low)
     assert found.factor(0.4)[1] > 3 * found.factor(0.2)[1]
     refused("depth", found.at, -0.1)
-    assert found.summary().startswith("Coupon adds 1.0")
-    assert "at 5 %" in found.summary()
+    assert found.summary().startswith("Coupon adds ") and "at 5.0 %" in found.summary()
     assert found.to_frame()["n"].sum() == (trial.frame["arm"] == "coupon").sum()
 
 
@@ -159,14 +145,9 @@ def test_what_cannot_be_measured_is_a_sentence():
     refused("there is no arm 'cupon'", dose_response, model, doses, "cupon")
     refused("none of the promotions", dose_response, model, {"X": 0.1})
     refused("depth of P0-0", dose_response, model, doses | {"P0-0": -1.0})
-
-    def changed(frame):
-        even = [[0.5, 0.5]] * len(frame)
-        return Experiment(frame, "arm", "none", [], ["margin"], propensity=even)
-
     deep = trial.frame["action"] == "P0-2"
     most = trial.frame["action"].mask(deep & (deep.cumsum() > 1), "P0-1")
-    one = changed(trial.frame.assign(action=most))
-    spoilt("1 decision got P0-2", dose_response, fitted(one), doses)
-    with pytest.raises(InputError, match="which promotion was taken"):
-        dose_response(fitted(changed(trial.frame.drop(columns="action"))), doses)
+    one = fitted(of(trial.frame.assign(action=most)))
+    spoilt("1 decision got P0-2", dose_response, one, doses)
+    unknown = fitted(of(trial.frame.drop(columns="action")))
+    refused("which promotion was taken", dose_response, unknown, doses)

@@ -17,7 +17,7 @@ from promolab.effects.model import UpliftModel
 from promolab.effects.shrinkage import place_within
 from promolab.errors import InputError
 from promolab.metrics import qini
-from tests.effects.made_up import assign, frame, targeted_chances, trial
+from tests.effects.made_up import assign, frame, of, targeted_chances, trial
 from tests.refused import refused
 
 KINDS = ("s", "t", "x", "r", "dr")
@@ -29,14 +29,11 @@ def randomised():
     return trial(4_000, seed=1)
 
 
-# A line of scikit-learn's own, once with outcomes' models and once with scores.
-@pytest.mark.parametrize(
-    ("kind", "learner"),
-    [
-        *((k, name) for k in KINDS for name in ("linear", "ridge")),
-        *((k, LINE) for k in ("t", "dr")),
-    ],
-)
+# Ridge, and a line of scikit-learn's own, once with outcomes' models and once with scores.
+OTHERS = [(kind, learner) for kind in ("t", "dr") for learner in ("ridge", LINE)]
+
+
+@pytest.mark.parametrize(("kind", "learner"), [*((kind, "linear") for kind in KINDS), *OTHERS])
 def test_every_learner_finds_linear_effects_of_two_arms(randomised, kind, learner):
     model = UpliftModel(kind, learner).fit(randomised)
     truth = randomised.frame[["effect_coupon", "effect_mail"]].to_numpy()
@@ -111,23 +108,21 @@ def broken(strength=2.0, n=6_000, seed=7):
     rows = frame(n, seed)
     chances = targeted_chances(rows, strength)[:, :2]
     rows = assign(rows, np.column_stack([chances, np.zeros(n)]), seed + 1)
-    how = ("arm", "none", ["orders", "age", "visits"], ["y"])
-    right = Experiment(rows, *how, propensity=chances, arms=["none", "coupon"])
-    wrong = Experiment(rows, *how, propensity=np.full((n, 2), 0.5), arms=["none", "coupon"])
-    return right, wrong, rows["effect_coupon"].mean()
+    known = ("orders", "age", "visits")
+    right = of(rows, *known, propensity=chances, arms=["none", "coupon"])
+    return right, of(rows, *known, propensity=0.5), rows["effect_coupon"].mean()
 
 
 def test_dr_and_averages_from_scores_survive_either_broken_part_and_not_both():
-    (right, wrong, truth), noise = broken(), 0.0
+    right, wrong, truth = broken()
     for kind in ("dr", "t", "r"):
         for experiment, how in ((right, {"outcome_learner": DummyRegressor()}), (wrong, {})):
             model = UpliftModel(kind, **how).fit(experiment, despite=CHECKS)
             row = model.average().rows.iloc[0]
             assert abs(row["effect"] - truth) < 3.5 * row["std_error"]
             if kind == "dr":
-                noise = max(noise, 3.5 * row["std_error"])
                 own = model.predict(right, calibrated=False).mean()
-                assert abs(own - truth) < noise < 0.45
+                assert abs(own - truth) < 3.5 * row["std_error"] < 0.45
     model = UpliftModel("dr", outcome_learner=DummyRegressor()).fit(wrong, despite=CHECKS)
     assert abs(model.predict(wrong, calibrated=False).mean() - truth) > 0.8
     assert str(model.identification_) == "not identified"
@@ -136,15 +131,13 @@ def test_dr_and_averages_from_scores_survive_either_broken_part_and_not_both():
 @pytest.mark.parametrize("kind", KINDS)
 def test_outcomes_of_0_and_1(kind):
     experiment = trial(3_000, seed=4, binary=True)
-    assert set(experiment.y()) == {0.0, 1.0}
     model = UpliftModel(kind).fit(experiment)
     truth = [
         (experiment.frame[f"y_{a}"] - experiment.frame["y_none"]).mean() for a in ("coupon", "mail")
     ]
     table = model.average().rows
     assert (np.abs(table["effect"] - truth) < 4 * table["std_error"]).all()
-    mu = model.nuisance_.mu
-    assert mu.min() >= 0 and mu.max() <= 1
+    assert model.nuisance_.mu.min() >= 0 and model.nuisance_.mu.max() <= 1
     assert np.abs(model.predict(experiment, calibrated=False)).max() < 1
 
 

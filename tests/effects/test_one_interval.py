@@ -8,7 +8,7 @@ from promolab.contract import Experiment
 from promolab.effects.differences import compare_arms
 from promolab.effects.means import group_means, mean_of
 from promolab.effects.model import UpliftModel
-from promolab.metrics.uplift import compare_qini, effect_calibration, qini, rate
+from promolab.metrics.uplift import effect_calibration, qini, rate
 
 CHECKS = ["sample ratio", "balance", "overlap"]
 
@@ -30,18 +30,17 @@ def test_average_curves_and_compare_arms_agree_on_a_plain_trial(kind, design):
     n, y, treated = len(rows), rows["y"], rows["arm"] == "send"
     how = {"propensity": [[0.5, 0.5]] * n} if design == "known" else {"design": design}
     model = UpliftModel().fit(Experiment(rows, "arm", "holdout", [], ["y"], **how), despite=CHECKS)
-    compared = compare_arms(y, rows["arm"], cluster=rows["customer_id"]).estimate
-    known = {"cluster": rows["customer_id"]}
+    customer, order = rows["customer_id"], np.arange(n) * 1.0
+    compared = compare_arms(y, rows["arm"], cluster=customer).estimate
+    curve, area = (one(y, treated, order, cluster=customer) for one in (qini, rate))
+    bins = effect_calibration(y, treated, order, bins=1, cluster=customer).bins
     found = {
         "average": tuple(model.average().rows.loc[0, ["effect", "ci_low", "ci_high"]]),
-        "qini": qini(y, treated, np.arange(n), **known).effect.ends,
-        "curve's end": qini(y, treated, np.arange(n), **known).at(1.0).ends,
-        "rate": rate(y, treated, np.arange(n), **known).effect.ends,
-        "bin": tuple(
-            effect_calibration(y, treated, np.arange(n) * 1.0, bins=1, **known)
-            .bins.loc[0, ["observed", "ci_low", "ci_high"]]
-        ),
-    }  # fmt: skip
+        "qini": curve.effect.ends,
+        "curve's end": curve.at(1.0).ends,
+        "rate": area.effect.ends,
+        "bin": tuple(bins.loc[0, ["observed", "ci_low", "ci_high"]]),
+    }
     for name, figures in found.items():
         assert figures == pytest.approx(compared.ends, rel=1e-9, abs=1e-12), name
     # The scores' mean is the same difference, to the digit.
@@ -61,34 +60,16 @@ def test_one_row_does_not_take_all_certainty_and_is_named():
     rows = plain_trial("money")
     rows.loc[3, "y"] = 1e6
     trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
-    average = UpliftModel().fit(trial).average()
-    scores = UpliftModel().fit(trial).scores_["send"].to_numpy()
+    model = UpliftModel().fit(trial)
+    scores = model.scores_["send"].to_numpy()
     by_scores = mean_of(scores, np.arange(300), 0.95)
     assert by_scores.degrees > 20  # Kish's effective number less one was 1
     assert group_means(scores, np.zeros(300, int), 1, np.arange(300)).degrees[0] > 20
     compared, rest = compare_arms(rows["y"], rows["arm"]), rows.drop(index=3)
     alone = compare_arms(rest["y"], rest["arm"])
     assert compared.dominant.without.ends == pytest.approx(alone.estimate.ends)
-    for said in (average, compared):
+    for said in (model.average(), compared):
         assert "ne customer makes up 99 % of the variance; without" in said.summary()
     assert alone.dominant is None and "makes up" not in alone.summary()
     rare = (np.arange(300) == 3).astype(float)  # of a rare share nobody is singled out
     assert compare_arms(rare, rows["arm"]).dominant is None
-
-
-def test_a_zero_by_definition_has_no_interval_and_an_average_of_all_has_one():
-    y, treated = np.random.default_rng(0).normal(size=(2, 200))
-    flat, treated = np.ones(200), treated > 0
-    for found in (qini(y, treated, flat), rate(y, treated, flat)):
-        assert found.summary().startswith(
-            "There is nothing to rank by: scores or outcomes are all equal;"
-        )
-    order = np.arange(200.0)
-    same = compare_qini(y, treated, order, 2 * order).summary()
-    assert same.startswith("The two orders are the same: Qini") and "[" not in same
-    rows = plain_trial("share")
-    trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
-    model = UpliftModel().fit(trial)
-    compared = compare_arms(rows["y"], rows["arm"], level=0.9).estimate
-    shown = model.effect(trial, level=0.9)["send"].iloc[7]
-    assert tuple(shown) == pytest.approx(compared.ends)

@@ -1,7 +1,5 @@
 """Effects are drawn to the average as far as they come true; places within folds."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +7,9 @@ import pytest
 from promolab.contract import Experiment
 from promolab.effects.model import UpliftModel
 from promolab.effects.shrinkage import Forward, _line, place_within
-from promolab.metrics.uplift import effect_calibration, qini
+from promolab.metrics.uplift import qini
 from tests.draws import bounds, draws, noise
-from tests.effects.made_up import trial
+from tests.effects.made_up import of, trial
 
 DRAWS = draws(40, 200)
 
@@ -41,12 +39,7 @@ def without_effect():
 def test_with_few_customers_the_errors_of_average_and_slope_are_those_of_a_sample():
     # Two rows of each of four customers, one fold: slope 1 = 8/8, average 12/8.
     scores, away = np.array([3.0, 1, 2, 0, 5, 1, 0, 0]), np.tile([1.0, -1.0], 4)
-    forward = SimpleNamespace(
-        kept=np.ones((8, 1), dtype=bool),
-        gamma=scores[:, None],
-        fold=np.zeros(8, dtype=int),
-        folds=1,
-    )
+    forward = Forward({}, scores[:, None], np.ones((8, 1), dtype=bool), np.zeros(8, dtype=int), 1)
     line = _line(forward, 0, away, np.repeat(np.arange(4), 2))
     assert (line.average, line.slope) == (1.5, 1.0)
     # Sums of the customers, of 8: 1, −1, 3, −3 of the average, 0, 0, 2, −2 of the slope; · 4/3.
@@ -55,14 +48,11 @@ def test_with_few_customers_the_errors_of_average_and_slope_are_those_of_a_sampl
 
 
 def test_the_mean_of_shown_effects_is_the_doubly_robust_average(experiment, model):
-    average = model.average().rows["effect"].to_numpy()
-    for shown in (model.predict(experiment), model.effects_.to_numpy()):
-        assert shown.mean(axis=0) == pytest.approx(average, rel=1e-9)
     # Whichever learner predicts, also one that is off on average.
-    for kind, learner in (("s", "linear"), ("x", "ridge")):
-        other = UpliftModel(kind, learner, folds=3).fit(experiment)
-        expected = other.average().rows["effect"].to_numpy()
-        assert other.predict(experiment).mean(axis=0) == pytest.approx(expected, rel=1e-9)
+    for one in (model, UpliftModel("s", "ridge", folds=3).fit(experiment)):
+        average = one.average().rows["effect"].to_numpy()
+        for shown in (one.predict(experiment), one.effects_.to_numpy()):
+            assert shown.mean(axis=0) == pytest.approx(average, rel=1e-9)
 
 
 def test_shown_effects_come_true_where_predicted_ones_do_not():
@@ -73,12 +63,9 @@ def test_shown_effects_come_true_where_predicted_ones_do_not():
         model = UpliftModel("dr", "linear").fit(there, despite=["balance", "sample ratio"])
         if not model.calibrated_.told_apart:
             continue
+        both = [model.predict(later, calibrated=each)[:, 0] for each in (True, False)]
         truth = 0.5 * later.frame["b"].to_numpy()
-        row = []
-        for calibrated in (True, False):
-            shown = model.predict(later, calibrated=calibrated)[:, 0]
-            row.append(np.cov(truth, shown)[0, 1] / shown.var())
-        slopes.append(row)
+        slopes.append([np.cov(truth, shown)[0, 1] / shown.var() for shown in both])
     drawn, said = np.mean(slopes, axis=0)
     assert len(slopes) > 12 and 0.85 < drawn < 1.15 and said < drawn - 0.05
 
@@ -90,8 +77,8 @@ def test_the_best_learner_is_taken_for_each_arm(experiment, model):
     rows = experiment.frame
     assert table.loc["coupon", "spread"] == pytest.approx(rows["effect_coupon"].std(), rel=0.25)
     bent = rows.assign(y=rows["y"] + (rows["arm"] == "mail") * 3.0 * (rows["visits"].abs() > 1))
-    how = ("arm", "none", ["orders", "age", "visits", "town"], ["y"])
-    curved = UpliftModel().fit(Experiment(bent, *how, propensity=experiment.propensity))
+    known = ("orders", "age", "visits", "town")
+    curved = UpliftModel().fit(of(bent, *known, propensity=experiment.propensity))
     learners = curved.calibrated_.rows.set_index("arm")["learner"]
     assert learners["mail"] == "boosting" and learners["coupon"] in ("ridge", "linear")
     assert "Mail: of a difference predicted (boosting)" in curved.calibrated_.summary()
@@ -130,37 +117,23 @@ def test_intervals_hold_the_average_effect_of_customers_predicted_alike():
 
 
 def test_places_are_within_the_fold_and_equal_where_effects_are_or_nothing_ranks(experiment, model):
-    effects = model.effects_
-    first = model.fold_ == 0
-    expected = (effects["coupon"][first].rank() - 0.5) / int(first.sum())
-    places = place_within(effects["coupon"].to_numpy(), model.fold_)
+    effects, first = model.effects_["coupon"], model.fold_ == 0
+    expected = (effects[first].rank() - 0.5) / int(first.sum())
+    places = place_within(effects.to_numpy(), model.fold_)
     assert places[first] == pytest.approx(expected.to_numpy())
     # Two rows of a customer known for the same have the same effect, and the same place.
-    towns = experiment.frame.assign(y=experiment.frame["y"] + 2 * (
-        (experiment.frame["town"] == "west") & (experiment.frame["arm"] == "coupon")
-    ))  # fmt: skip
-    how = ("arm", "none", ["town"], ["y"])
-    few = UpliftModel("dr", "ridge").fit(Experiment(towns, *how, propensity=experiment.propensity))
-    tied = place_within(few.effects_["coupon"].to_numpy(), few.fold_)
-    assert len(set(tied)) <= 3 * 5 and (tied == tied[few.fold_ == 0].max()).sum() > 20
+    tied = place_within((experiment.frame["town"] == "west").to_numpy(float), model.fold_)
+    assert len(set(tied[first])) == 2
     # 2,003 customers: folds differ in size, and places of equal effects must not.
     model = UpliftModel().fit(trial(2_003, covariates=[]))
     assert set(place_within(model.effects_["mail"].to_numpy(), model.fold_)) == {0.5}
-    places = ahead(model)
-    known = np.isfinite(places[:, 0])
-    assert set(places[known].ravel()) == {0.5}
-    flat = qini(None, None, places[known, 0], gamma=model.scores_["coupon"][known])
-    assert flat.qini == 0 and "nothing to rank by" in flat.summary()
+    assert set(ahead(model)[model.fold_ > 0].ravel()) == {0.5}
 
 
 def test_forward_places_come_from_earlier_folds_alone(experiment, model):
     forward, first = ahead(model), model.fold_ == 0
     assert np.isnan(forward[first]).all() and np.isfinite(forward[~first]).all()
     assert forward[~first, 1].max() > 0.99
-    plain = UpliftModel("t").fit(experiment.take(first))
-    alone = plain.predict(experiment, calibrated=False)[:, 1]
-    second = model.fold_ == 1
-    assert np.corrcoef(alone[second], forward[second, 1])[0, 1] > 0.6
     # What a later fold holds changes nothing of an earlier one, the choice of learners included.
     found = model._candidates.forward
     scores = found.gamma.copy()
@@ -185,13 +158,3 @@ def test_nothing_is_told_apart_beyond_chance(without_effect):
     forward, crossed = np.std(z, axis=0)
     assert abs(forward - 1) < noise(DRAWS) and crossed > 1.1 * forward
     assert abs(np.mean(z, axis=0)).max() < 3.3 / np.sqrt(DRAWS)
-
-
-def test_calibration_of_the_shown_effects_is_right_out_of_sample(experiment, model):
-    drawn = model._candidates.forward.drawn[:, 0]
-    known = model.fold_ > 1
-    found = effect_calibration(
-        None, None, drawn[known], gamma=model.scores_["coupon"][known],
-        cluster=model.cluster_[known],
-    )  # fmt: skip
-    assert found.slope.ci_low < 1 < found.slope.ci_high
