@@ -214,11 +214,6 @@ def change_of(e: Estimate, kind: str) -> dict[str, Any]:
     return {"difference": e, "changed": "same" if same else unit}
 
 
-def amount_words(value: float, kind: str) -> str:
-    """Write a size of a difference, of shares in points."""
-    return words_of(__name__).written(value, "points" if kind == SHARE else "number")
-
-
 SHIP, STOP, GO_ON, NONE = "ship", "stop", "go on", "no verdict"
 
 MOST_LONGER = 4.0
@@ -400,7 +395,8 @@ def _undecided(case: Case, left: Sequence[str]) -> ExperimentVerdict:
     row = case.leading(hopeful or rows)
     metric = case.metrics[row.metric]
     worth, ahead = metric.worth or 0.0, gain_of(row, metric).value + (metric.margin or 0.0)
-    told: dict[str, Any] = {"best": case.says(row), "worth": amount_words(worth, row.kind)}
+    written = words_of(__name__).written(worth, "points" if row.kind == SHARE else "number")
+    told: dict[str, Any] = {"best": case.says(row), "worth": written}
     if (more := case.planned - sum(case.n.values())) > 0:
         why = _say("undecided", rest="planned", left=more, **told)
         return ExperimentVerdict(GO_ON, why, row.arm, more)

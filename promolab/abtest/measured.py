@@ -151,7 +151,9 @@ class _Reading:
             )
             assert y is not None
             if earlier is not None:
-                earlier = np.where(np.isnan(earlier), _nearest_zero(earlier), earlier)
+                # A missing one counts as the number nearest to 0 between both ends.
+                nearest = np.clip(0.0, np.nanmin(earlier), np.nanmax(earlier))
+                earlier = np.where(np.isnan(earlier), nearest, earlier)
             found[name] = Figure(y, per, earlier), math.nan
             if metric.winsorise is None:
                 continue
@@ -319,12 +321,6 @@ def variance_of_both(arms: TwoArms) -> float:
     n1, n0 = arms.treated.units, arms.control.units
     pooled = n1 / n0 * arms.treated.variance + n0 / n1 * arms.control.variance
     return max(arms.variance, pooled - 2 * arms.covariance)
-
-
-def _nearest_zero(values: np.ndarray) -> float:
-    """Return the number nearest to 0 between both ends: what a missing earlier figure counts as."""
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    return 0.0 if low <= 0 <= high else min(low, high, key=abs)
 
 
 def _enough(arm: ArmMean) -> bool:

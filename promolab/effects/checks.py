@@ -280,7 +280,11 @@ def check_assumed(experiment: Experiment, balance: pd.DataFrame) -> Check:
     balance : DataFrame
         From `balance_table`.
     """
-    p_values = _by_covariate(experiment, balance) if experiment.randomised else {}
+    p_values: dict[str, float] = {}
+    if experiment.randomised:
+        mine = balance[balance["source"].isin(experiment.assumed)]
+        smallest = mine.groupby("source")["p_value"].min().dropna()
+        p_values = {str(name): min(1.0, p * len(mine)) for name, p in smallest.items()}
     signs = {name: _signs(experiment, name, p_values.get(name, 1.0)) for name in experiment.assumed}
     signs = {name: found for name, found in signs.items() if found}
     least = min(p_values.values(), default=float("nan"))
@@ -295,13 +299,6 @@ def check_assumed(experiment: Experiment, balance: pd.DataFrame) -> Check:
     worst = min(p_values, key=lambda name: p_values[name], default="")
     case = "warning" if least < DOUBTFUL else "passed"
     return stated(ASSUMED, case, 0.0, least, names=[*experiment.assumed], worst=worst)
-
-
-def _by_covariate(experiment: Experiment, balance: pd.DataFrame) -> dict[str, float]:
-    """Return the p value of each assumed covariate's difference between arms, for all at once."""
-    mine = balance[balance["source"].isin(experiment.assumed)]
-    least = mine.groupby("source")["p_value"].min()
-    return {str(name): min(1.0, p * len(mine)) for name, p in least.items() if np.isfinite(p)}
 
 
 def _signs(experiment: Experiment, name: str, p: float) -> list[dict[str, Any]]:
@@ -457,7 +454,10 @@ def check_experiment(
     """
     chances = experiment.propensity if propensity is None else propensity
     if chances is None:
-        chances = _estimated(experiment)
+        fold = folds_of(experiment.frame[experiment.customer_id], FOLDS, 0)
+        design = Design.learn(experiment.X, "encoded")
+        rows = rows_of(experiment, None, fold, FOLDS, 0)
+        chances = estimate_propensity(rows, design.matrix(experiment.X), 0.01)
     if kept is None:
         kept = kept_rows(chances, None if experiment.randomised else "optimal")
     overlap = overlap_table(experiment, chances, kept)
@@ -473,13 +473,6 @@ def check_experiment(
         _spillover(experiment),
     )
     return UpliftChecks(checks, overlap, balance, experiment.randomised)
-
-
-def _estimated(experiment: Experiment) -> np.ndarray:
-    fold = folds_of(experiment.frame[experiment.customer_id], FOLDS, 0)
-    rows = rows_of(experiment, None, fold, FOLDS, 0)
-    design = Design.learn(experiment.X, "encoded")
-    return estimate_propensity(rows, design.matrix(experiment.X), 0.01)
 
 
 def _arm_sizes(experiment: Experiment, outcome: str | None) -> Check:

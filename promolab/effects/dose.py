@@ -231,7 +231,10 @@ def dose_response(
 
     choice("dose", dose, DOSES)
     normal_quantile(level)
-    arm = _arm(model, arm)
+    known = [str(name) for name in model.treatments_]
+    arm = known[0] if arm is None and len(known) == 1 else str(arm)
+    if arm not in known:
+        raise InputError(f"there is no arm {arm!r}; {nearest(arm, known)}")
     if monotone is None:
         monotone = dose == "depth" and model.outcome_ in GROWING
     soon = early and model.told_early_
@@ -291,15 +294,6 @@ class _Promotions:
     value: np.ndarray
     covariance: np.ndarray
     n: np.ndarray
-
-
-def _arm(model: UpliftModel, arm: str | None) -> str:
-    known = [str(name) for name in model.treatments_]
-    if arm is None and len(known) == 1:
-        return known[0]
-    if arm not in known:
-        raise InputError(f"there is no arm {arm!r}; {nearest(str(arm), known)}")
-    return str(arm)
 
 
 def _by_promotion(

@@ -269,7 +269,8 @@ class UpliftChecks(Result):
     def identification(self) -> Identification:
         """By what right a difference between the arms would be called an effect."""
         if failed := self.of("refused"):
-            return Identification("not identified", _clause(failed[0].sentence))
+            said = failed[0].sentence
+            return Identification("not identified", said[:1].lower() + said[1:].rstrip("."))
         if self.randomised:
             return Identification("randomised", "chance alone assigned the arms")
         return Identification(
@@ -339,7 +340,3 @@ class UpliftChecks(Result):
         # However small the largest difference is, it is seen beside one that would matter.
         reach = max(1.2 * NOTABLE, 1.1 * float(self._largest()["weighted"].abs().max() or 0))
         return [-reach, reach]
-
-
-def _clause(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:].rstrip(".")

@@ -491,7 +491,8 @@ def policy_value(
     >>> found.value, found.effective_n
     (1.0, 2.0)
     """
-    policy, q_hat = _by_label(log, policy=policy, q_hat=q_hat)
+    policy, q_hat = along(log, policy, "policy", "log"), along(log, q_hat, "q_hat", "log")
+    q_hat = along(None, q_hat, "q_hat", "policy", columns=getattr(policy, "columns", None))
     chances = policy_of(policy)
     rows, q, asked = _asked(log, chances, q_hat, estimator, limit, level)
     found = found_of(rows, chances, q, asked)
@@ -519,14 +520,6 @@ def policy_value(
         float((weight == 0).mean()),
         estimate_of(missing, (found.added - found.full[1]) / rows.n, rows.cluster, level),
     )
-
-
-def _by_label(log: pd.DataFrame, **tables: Any) -> list[Any]:
-    """Return tables with rows in the log's order and columns in that of the first labelled one."""
-    rows = {name: along(log, each, name, "log") for name, each in tables.items()}
-    columns = next((each.columns for each in rows.values() if hasattr(each, "columns")), None)
-    first = next(iter(rows))
-    return [along(None, each, name, first, columns=columns) for name, each in rows.items()]
 
 
 def _asked(

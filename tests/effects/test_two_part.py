@@ -11,15 +11,8 @@ from benchmarks.heavy import customers, made_up, of_attainable, true_effects
 from promolab import UpliftModel
 from promolab.contract import Experiment
 from promolab.effects import EffectEvidence, effect_evidence
+from promolab.effects.learners import two_part
 from promolab.effects.learners.aipw import Design, folds_of, rows_of
-from promolab.effects.learners.two_part import (
-    LIKELY,
-    SHIFT_SPREAD,
-    SLABS,
-    arm_factors,
-    heavy_tailed,
-    smoothed,
-)
 from tests.refused import refused
 
 N = 600
@@ -39,7 +32,7 @@ def test_a_basket_without_its_luck_has_the_same_mean_and_less_noise() -> None:
     trial = made_up(0, 12_000)
     fold = folds_of(trial.frame["customer_id"], 5, 0)
     rows = rows_of(trial, None, fold, 5, 0)
-    found = smoothed(rows, Design.learn(trial.X, "encoded").matrix(trial.X)).y
+    found = two_part.smoothed(rows, Design.learn(trial.X, "encoded").matrix(trial.X)).y
     np.testing.assert_array_equal(found > 0, rows.y > 0)
     for mine in (rows.codes == arm for arm in range(trial.K)):
         y = rows.y[mine]
@@ -51,14 +44,14 @@ def test_what_arms_do_to_baskets_is_kept_and_what_chance_does_is_drawn_together(
     rng = np.random.default_rng(0)
     codes, y = np.arange(40_000) % 4, np.exp(rng.normal(size=40_000))
     same = np.ones(len(y))
-    apart = arm_factors(np.where(codes == 3, 0.5 * y, y), same, codes, 4)
+    apart = two_part.arm_factors(np.where(codes == 3, 0.5 * y, y), same, codes, 4)
     np.testing.assert_allclose(apart / apart[0], [1, 1, 1, 0.5], atol=0.05)
     few = slice(0, 400)
     luck = np.r_[300.0, y[1:400]]
     plain = [luck[codes[few] == k].mean() for k in range(4)]
-    drawn = arm_factors(luck, same[few], codes[few], 4)
+    drawn = two_part.arm_factors(luck, same[few], codes[few], 4)
     assert np.ptp(drawn) < np.ptp(plain)
-    np.testing.assert_array_equal(arm_factors(luck[:0], luck[:0], codes[:0], 3), [1, 1, 1])
+    np.testing.assert_array_equal(two_part.arm_factors(luck[:0], luck[:0], codes[:0], 3), [1, 1, 1])
 
 
 @pytest.mark.parametrize(
@@ -72,7 +65,7 @@ def test_what_arms_do_to_baskets_is_kept_and_what_chance_does_is_drawn_together(
     ],
 )
 def test_which_outcomes_are_heavy_tailed_money(y: list[float], heavy: bool) -> None:
-    assert heavy_tailed(np.array(y)) is heavy
+    assert two_part.heavy_tailed(np.array(y)) is heavy
 
 
 def test_differences_follow_the_truth_and_vanish_where_there_are_none() -> None:
@@ -133,13 +126,13 @@ def test_the_factor_is_that_of_the_models_integrated_out():
 
     both, alone = of_buying(base[:, None], adds), of_buying(base, 0.0)
     top, step = both.max(), adds[1] - adds[0]
-    slabs = zip(SLABS, LIKELY, strict=True)
+    slabs = zip(two_part.SLABS, two_part.LIKELY, strict=True)
     mixed = sum(likely * norm.pdf(adds, 0, spread) for (spread, _), likely in slabs)
     of_buyers = np.log((np.exp(both - top) * mixed).sum() * step / np.exp(alone - top).sum())
     logs, given = np.log(y[bought]), arm[bought] - arm[bought].mean()
     logs = logs - logs.mean()
     plain = np.eye(len(logs)) * (logs @ logs / (len(logs) - 1))
-    spread = plain + SHIFT_SPREAD**2 * np.outer(given, given)
+    spread = plain + two_part.SHIFT_SPREAD**2 * np.outer(given, given)
     changed = multivariate_normal.logpdf(logs, cov=spread)
     changed -= multivariate_normal.logpdf(logs, cov=plain)
     log_factor = of_buyers + np.log((1 + np.exp(changed)) / 2)

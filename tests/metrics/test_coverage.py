@@ -3,16 +3,7 @@
 import numpy as np
 import pytest
 
-from promolab.metrics import (
-    auc_within,
-    calibration,
-    compare,
-    compare_auc,
-    lift,
-    measure,
-    precision_recall,
-    roc,
-)
+from promolab import metrics
 from promolab.results import Estimate
 from tests.draws import check_cover, draws, ends_of
 from tests.metrics.conftest import simulated
@@ -26,14 +17,14 @@ OTHERS += ["intercept", "slope", "in the large"]
 def measures(rows: dict[str, np.ndarray], clustered: bool = True) -> dict[str, Estimate]:
     y, score, group = rows["y"], rows["score"], rows["group"]
     cluster = rows["cluster"] if clustered else None
-    top = lift(y, score, [0.2], cluster=cluster).at(0.2)
+    top = metrics.lift(y, score, [0.2], cluster=cluster).at(0.2)
     found = [
-        roc(y, score, cluster).estimate,
-        auc_within(y, score, group, cluster).estimate,
-        compare_auc(y, score, rows["other"], cluster).estimate,
+        metrics.roc(y, score, cluster).estimate,
+        metrics.auc_within(y, score, group, cluster).estimate,
+        metrics.compare_auc(y, score, rows["other"], cluster).estimate,
         *(top.capture, top.rate),
-        lift(y, score, [0.4], group=group, cluster=cluster).at(0.4).capture,
-        calibration(y, rows["p"], 1, cluster).observed_expected,
+        metrics.lift(y, score, [0.4], group=group, cluster=cluster).at(0.4).capture,
+        metrics.calibration(y, rows["p"], 1, cluster).observed_expected,
     ]
     return dict(zip(NAMES, found, strict=True))
 
@@ -42,11 +33,12 @@ def others(rows: dict[str, np.ndarray], clustered: bool = True) -> dict[str, Est
     y, p, score = rows["y"], rows["p"], rows["score"]
     cluster = rows["cluster"] if clustered else None
     pair = {"p": p, "other": 1 / (1 + np.exp(1.0 - rows["other"]))}
-    top, bins = lift(y, score, [0.1], cluster=cluster).at(0.1), calibration(y, p, 1, cluster)
+    top = metrics.lift(y, score, [0.1], cluster=cluster).at(0.1)
+    bins = metrics.calibration(y, p, 1, cluster)
     found = [
-        precision_recall(y, score, cluster).estimate,
-        *(measure(y, p, name, cluster) for name in ("log_loss", "brier")),
-        compare(y, pair, "brier", cluster=cluster).against("other"),
+        metrics.precision_recall(y, score, cluster).estimate,
+        *(metrics.measure(y, p, name, cluster) for name in ("log_loss", "brier")),
+        metrics.compare(y, pair, "brier", cluster=cluster).against("other"),
         *(top.lift, top.rate, bins.intercept, bins.slope, bins.in_the_large),
     ]
     return dict(zip(OTHERS, found, strict=True))
@@ -92,7 +84,7 @@ def test_clusters_matter_and_few_positives_still_cover(experiments):
         assert (high - low).mean() < 0.92 * (most - least).mean()
     # 10 positives of 210 rows, normal scores; the true AUC is Φ(1/√2).
     rng, y = np.random.default_rng(11), np.arange(210) < 10
-    few = [roc(y, rng.normal(size=210) + y) for _ in range(DRAWS)]
+    few = [metrics.roc(y, rng.normal(size=210) + y) for _ in range(DRAWS)]
     check_cover(ends_of(few), 0.7602499, slack=0.02)
 
 
@@ -100,7 +92,7 @@ def test_bins_cover_their_true_share():
     rng, inside, widths, needed = np.random.default_rng(13), [], [], []
     for _ in range(DRAWS):
         p = rng.beta(1, 6, 600)
-        bins = calibration(rng.random(600) < p, p, bins=5).bins
+        bins = metrics.calibration(rng.random(600) < p, p, bins=5).bins
         truth = p[np.argsort(p)].reshape(5, 120).mean(axis=1)
         inside.append((bins["ci_low"] <= truth) & (truth <= bins["ci_high"]))
         widths.append(bins["ci_high"] - bins["ci_low"])

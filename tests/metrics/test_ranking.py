@@ -4,12 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import ndtr, ndtri
-from sklearn.metrics import (
-    average_precision_score,
-    precision_recall_curve,
-    roc_auc_score,
-    roc_curve,
-)
+from sklearn import metrics as sklearn
 
 from promolab.metrics import auc_within, compare_auc, precision_recall, roc
 from tests.refused import refused
@@ -49,8 +44,8 @@ def obuchowski(
 def test_curve_and_area_are_those_of_scikit_learn_and_drawn(rows, decimals):
     score = np.round(rows["score"] + 1e-3 * np.arange(len(rows["y"])) / 7, decimals)
     result = roc(rows["y"], score)
-    fpr, tpr, thresholds = roc_curve(rows["y"], score)
-    assert result.auc == pytest.approx(roc_auc_score(rows["y"], score), abs=1e-12)
+    fpr, tpr, thresholds = sklearn.roc_curve(rows["y"], score)
+    assert result.auc == pytest.approx(sklearn.roc_auc_score(rows["y"], score), abs=1e-12)
     np.testing.assert_allclose(result.fpr, fpr, atol=1e-12)
     np.testing.assert_allclose(result.tpr, tpr, atol=1e-12)
     np.testing.assert_allclose(result.thresholds, thresholds)
@@ -112,7 +107,7 @@ def test_within_groups_is_the_mean_weighted_by_pairs(rows):
     used = frame[frame["group"] != 2]
     aucs, pairs = {}, {}
     for group, mine in used.groupby("group"):
-        aucs[group] = roc_auc_score(mine["y"], mine["score"])
+        aucs[group] = sklearn.roc_auc_score(mine["y"], mine["score"])
         pairs[group] = mine["y"].sum() * (~mine["y"]).sum()
     expected = sum(aucs[g] * pairs[g] for g in aucs) / sum(pairs.values())
     assert result.auc == pytest.approx(expected, rel=1e-12)
@@ -183,9 +178,9 @@ def test_the_band_holds_the_true_curve_and_ends_at_1_whom_doubled_rows_do_not_na
 
 def test_it_is_scikit_learns_definition_whatever_the_order_of_equal_scores(rows):
     for score in (rows["score"], rows["p"], np.round(rows["score"]), -rows["score"]):
-        expected = average_precision_score(rows["y"], score)
+        expected = sklearn.average_precision_score(rows["y"], score)
         assert precision_recall(rows["y"], score).value == pytest.approx(expected, rel=1e-12)
-    precision, recall, thresholds = precision_recall_curve(rows["y"], rows["score"])
+    precision, recall, thresholds = sklearn.precision_recall_curve(rows["y"], rows["score"])
     result = precision_recall(rows["y"], rows["score"], rows["cluster"])
     # scikit-learn lists every threshold from the lowest up; here those that add a positive.
     at = {t: (p, r) for t, p, r in zip(thresholds, precision, recall, strict=False)}
@@ -208,7 +203,7 @@ def test_the_influence_function_is_a_derivative(rows, clustered):
     cluster = rows["cluster"] if clustered else np.arange(len(y))
     units, step = int(cluster.max()) + 1, 1e-5
     weights = 1 + step * (cluster == np.arange(units)[:, None])
-    moved = [average_precision_score(y, score, sample_weight=each) for each in weights]
-    influence = (np.array(moved) - average_precision_score(y, score)) / step
+    moved = [sklearn.average_precision_score(y, score, sample_weight=each) for each in weights]
+    influence = (np.array(moved) - sklearn.average_precision_score(y, score)) / step
     error = np.sqrt(np.square(influence).sum() * units / (units - 1))
     assert precision_recall(y, score, cluster).std_error == pytest.approx(error, rel=1e-4)

@@ -298,7 +298,9 @@ def smoothed(rows: Rows, Z: np.ndarray) -> Rows:
         Encoded covariates.
     """
     bought, wide = rows.y > 0, rows.with_blocks(Z)
-    logs = _logs(rows.y)
+    logs = np.log(np.where(bought, rows.y, 1.0))
+    # Clipped at both ends, so that a few baskets do not decide.
+    logs[bought] = np.clip(logs[bought], *np.quantile(logs[bought], [ENDS, 1 - ENDS]))
     line = cross_fit(rows.fold, wide, lambda which: ridge(wide[which], logs[which]), bought)
     expected = np.exp(np.clip(line, logs[bought].min(), logs[bought].max()))
     factor = arm_factors(rows.y[bought], expected[bought], rows.codes[bought], rows.arms)
@@ -393,9 +395,3 @@ def two_part_effects(
         TwoPartEffect(chances[0], chances[k], basket, float(factor[k] / factor[0]))
         for k in range(1, arms)
     ]
-
-
-def _logs(y: np.ndarray) -> np.ndarray:
-    """Return the logarithms of what is above 0, clipped at both ends; 0 of the others."""
-    logs = np.log(np.where(y > 0, y, 1.0))
-    return np.where(y > 0, np.clip(logs, *np.quantile(logs[y > 0], [ENDS, 1 - ENDS])), 0.0)

@@ -132,16 +132,6 @@ def _of(arm: Arm, values: np.ndarray) -> np.ndarray:
     return values if arm.member is None else np.where(arm.member, values, 0.0)
 
 
-def area_slopes(effects: Effects, weighting: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return an area's derivatives by the effects and by the shares, each of shape (runs,).
-
-    The area is linear in the effects: its first derivative times them is the area. ``qini`` is
-    ∫ (g(φ) − φ·g(1)) dφ and ``autoc`` is ∫ (g(φ)/φ − g(1)) dφ, with g straight within runs.
-    """
-    made = _qini if weighting == "qini" else _autoc
-    return made(effects.effect, effects.ranking.share, effects.gain)
-
-
 def qini_area(effects: Effects) -> float:
     """Return Qini alone: the area between the curve and random order."""
     share, gain = effects.ranking.share, effects.gain
@@ -149,8 +139,13 @@ def qini_area(effects: Effects) -> float:
 
 
 def influence(effects: Effects, weighting: str) -> tuple[float, np.ndarray]:
-    """Return an area and its influence function: what each row adds, in the list's order."""
-    by_effect, by_share = area_slopes(effects, weighting)
+    """Return an area and its influence function: what each row adds, in the list's order.
+
+    ``qini`` is ∫ (g(φ) − φ·g(1)) dφ and ``autoc`` is ∫ (g(φ)/φ − g(1)) dφ, with g straight within
+    runs. Both are linear in the effects: the derivative by them, times them, is the area.
+    """
+    slopes = _qini if weighting == "qini" else _autoc
+    by_effect, by_share = slopes(effects.effect, effects.ranking.share, effects.gain)
     added = effects.pulled(by_effect)
     added += effects.ranking.moved(by_share)
     return float(by_effect @ effects.effect), added

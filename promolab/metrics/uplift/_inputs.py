@@ -74,7 +74,12 @@ def aipw_scores(
     several = len(shape) == 2
     arm = _arm_codes(treated, n, shape[1] if several else 2)
     chances = _arm_chances(arm, propensity, n)
-    expected = _arm_means(outcome, arm, chances) if mu is None else _checked_mu(mu, chances.shape)
+    if mu is None:
+        got = 1 / chances[np.arange(n), arm]
+        sums = (np.bincount(arm, each, chances.shape[1]) for each in (got * outcome, got))
+        expected = np.broadcast_to(np.divide(*sums), chances.shape)
+    else:
+        expected = _checked_mu(mu, chances.shape)
     received = arm[:, None] == np.arange(chances.shape[1])
     weight = np.where(received, 1.0, 0.0) / np.where(chances > 0, chances, np.nan)
     shifted = expected + weight * (outcome[:, None] - expected)
@@ -111,11 +116,6 @@ def checked_propensity(propensity: ArrayLike, n: int) -> np.ndarray:
             f"propensity has shape {chances.shape} and y {n:,} rows; give one chance of treatment, "
             "or one per row (of several arms make scores with aipw_scores and pass them as gamma)"
         )
-    _check_chances(chances)
-    return chances
-
-
-def _check_chances(chances: np.ndarray) -> None:
     wrong = ~((chances > 0) & (chances < 1))
     if wrong.any():
         found = float(chances[wrong].ravel()[0])
@@ -123,6 +123,7 @@ def _check_chances(chances: np.ndarray) -> None:
             f"propensity is {found:g} in {int(np.count_nonzero(wrong)):,} places; where one arm is "
             "certain nothing can be compared, so leave such rows out"
         )
+    return chances
 
 
 def _arm_codes(treated: ArrayLike, n: int, arms: int) -> np.ndarray:
@@ -165,13 +166,6 @@ def _arm_chances(arm: np.ndarray, propensity: ArrayLike | None, n: int) -> np.nd
             "columns stand in the order of the arms' codes"
         )
     return chances
-
-
-def _arm_means(y: np.ndarray, arm: np.ndarray, chances: np.ndarray) -> np.ndarray:
-    got = 1 / chances[np.arange(len(y)), arm]
-    weight = np.bincount(arm, weights=got, minlength=chances.shape[1])
-    means = np.bincount(arm, weights=got * y, minlength=chances.shape[1]) / weight
-    return np.broadcast_to(means, chances.shape)
 
 
 def _checked_mu(mu: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
@@ -259,7 +253,14 @@ def check_uplift(
     if y is None or treated is None:
         raise InputError("y or treated is None; give both, or ready scores as gamma")
     outcome, arm = checked_outcome(y), labels_of("treated", treated)
-    check_arms(arm, len(outcome))
+    n, some = len(outcome), int(np.count_nonzero(arm))
+    if len(arm) != n:
+        raise InputError(f"treated has {len(arm):,} rows and y {n:,}; give one per row")
+    if some in (0, n):
+        raise InputError(
+            f"treated is {int(bool(some))} in all of the {n:,} rows; an effect needs rows with and "
+            "without the promotion, decided at random"
+        )
     codes, units = _customers(cluster, len(outcome))
     chances = None if propensity is None else checked_propensity(propensity, len(outcome))
     constant = chances is None or chances.ndim == 0 or bool((chances == chances[0]).all())
@@ -270,18 +271,6 @@ def check_uplift(
 def _customers(cluster: ArrayLike | None, n: int) -> tuple[np.ndarray | None, int]:
     codes, names = codes_of(cluster, n, "cluster")
     return codes, n if codes is None else len(names)
-
-
-def check_arms(treated: np.ndarray, n: int) -> None:
-    """Refuse arms of another length, or of one kind only."""
-    if len(treated) != n:
-        raise InputError(f"treated has {len(treated):,} rows and y {n:,}; give one per row")
-    some = int(np.count_nonzero(treated))
-    if some in (0, n):
-        raise InputError(
-            f"treated is {int(bool(some))} in all of the {n:,} rows; an effect needs rows with and "
-            "without the promotion, decided at random"
-        )
 
 
 def check_uplift_score(score: ArrayLike, rows: UpliftRows, name: str = "score") -> np.ndarray:

@@ -21,7 +21,6 @@ from promolab.metrics.uplift._curves import (
     spreads_of,
 )
 from promolab.metrics.uplift._inputs import (
-    Effects,
     OfList,
     UpliftMeasure,
     check_uplift,
@@ -436,6 +435,10 @@ def rate(
         for value, added in (influence(effects, kind) for kind in ("autoc", "qini"))
     )
     overall = spread_of(overall_influence(effects) / rows.n, customers)
+    curve = gain_curve(effects, customers, level).iloc[1:].reset_index(drop=True)
+    names = {"above": "toc", "above_low": "ci_low", "above_high": "ci_high"}
+    toc = curve[[*names]].div(curve["share"], axis=0).rename(columns=names)
+    toc.insert(0, "share", curve["share"])
     return Rate(
         *rows.told,
         autoc.value,
@@ -446,15 +449,5 @@ def rate(
         area.ci_high,
         overall_estimate(float(effects.effect[-1]), overall, rows),
         "difference in means" if rows.gamma is None else "AIPW scores",
-        _toc(effects, customers, rows.level),
+        toc,
     )
-
-
-def _toc(effects: Effects, cluster: np.ndarray | None, level: float) -> pd.DataFrame:
-    import pandas as pd
-
-    frame = gain_curve(effects, cluster, level).iloc[1:]
-    share = frame["share"]
-    names = {"toc": "above", "ci_low": "above_low", "ci_high": "above_high"}
-    columns = {name: frame[column] / share for name, column in names.items()}
-    return pd.DataFrame({"share": share, **columns}).reset_index(drop=True)
