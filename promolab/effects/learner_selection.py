@@ -134,7 +134,9 @@ class Candidates:
         if self.learner is None and self.smoothed and isinstance(self.fitted, DRLearner):
             learners = (TWO_PART,)
         predicted = {
-            name: predict_folds(self.model(name), lambda fold: rows.fold < fold, first=1)
+            name: predict_folds(
+                self.model(name), lambda fold: rows.fold < fold, range(1, rows.folds)
+            )
             for name in learners
         }
         gamma = self.smooth.nuisance.gamma
@@ -152,7 +154,11 @@ class Candidates:
         """Return how far effects predicted by other folds lie from their fold's mean."""
         rows = self.setting.rows
         if learner not in self._away:
-            predicted = predict_folds(self.model(learner), lambda fold: rows.fold != fold)
+            model, last = self.model(learner), rows.folds - 1
+            predicted = predict_folds(model, lambda fold: rows.fold != fold, range(last))
+            # Before the last fold lie all others: it is predicted already.
+            mine = rows.fold == last
+            predicted[mine] = self.forward.predicted[learner][mine]
             self._away[learner] = centred(predicted, self.kept, rows.fold, rows.folds)
         return self._away[learner]
 
@@ -188,11 +194,6 @@ class Candidates:
             if learner != CONSTANT:
                 away[:, k] = self.away(learner)[:, k]
         return away
-
-    @cached_property
-    def out_of_fold(self) -> np.ndarray:
-        """Drawn effects of the training rows, each predicted by a model of the other folds."""
-        return self.calibrated[0].effects(self.aways)
 
     @cached_property
     def by_others(self) -> np.ndarray:
@@ -249,20 +250,20 @@ class Candidates:
         return self.learner == POOLED and self.kept.shape[1] > 1
 
 
-def predict_folds(model: EffectModel, train: Callable[[int], Any], first: int = 0) -> np.ndarray:
-    """Predict each fold by a model of other rows, shape (n, K − 1); nan in folds before the first.
+def predict_folds(model: EffectModel, train: Callable[[int], Any], folds: range) -> np.ndarray:
+    """Predict some folds by models of other rows, shape (n, K − 1); nan in the other folds.
 
     Parameters
     ----------
     model : EffectModel
     train : callable
         Takes a fold, returns a mask of the rows to learn from.
-    first : int
+    folds : range
     """
     rows, Z = model.setting.rows, model.setting.Z
     effects = np.full((rows.n, rows.arms - 1), np.nan)
     with steady(Z.size):
-        for fold in range(first, rows.folds):
+        for fold in folds:
             there = rows.fold == fold
             if there.any():
                 effects[there] = copy.copy(model).fit(train(fold)).predict(Z[there])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -341,10 +342,21 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         """As `scores_`, of the early outcome where there is one."""
         return self._by_arm(self.early_nuisance_.gamma)
 
+    def expected(self, column: str) -> np.ndarray:
+        """Return what each arm is expected to bring of another column of money, shape (n, K).
+
+        By ridge regression, each row by models of the other folds.
+        """
+        shared = self._rows().shared
+        rows = replace(shared.rows, y=self.experiment_.frame[column].to_numpy(float), binary=False)
+        with steady(rows.n * shared.X.shape[1]):
+            return shared.nuisance(base_learner("ridge"), rows).mu
+
     @property
     def effects_(self) -> pd.DataFrame:
         """Calibrated effects of the training rows, each predicted by a model of the other folds."""
-        return self._by_arm(self._rows().out_of_fold)
+        found = self._rows()
+        return self._by_arm(found.calibrated[0].effects(found.aways))
 
     @property
     def effects_by_others_(self) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def test_effects_of_training_rows_come_from_models_that_did_not_see_them(kind):
         np.corrcoef(effects[got, 0], y[got])[0, 1]
         for effects in (
             model.predict(experiment, calibrated=False),
-            predict_folds(model._candidates.fitted, lambda fold: model.fold_ != fold),
+            predict_folds(model._candidates.fitted, lambda fold: model.fold_ != fold, range(5)),
         )
     )
     assert seen > unseen + 0.2

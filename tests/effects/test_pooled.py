@@ -43,7 +43,7 @@ def test_one_line_for_all_and_one_of_its_own() -> None:
     np.testing.assert_array_equal(alike[0].coefficients, alike[1].coefficients)
 
 
-def test_columns_that_move_nothing_are_left_out() -> None:
+def test_columns_that_move_nothing_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     Z = rng.normal(size=(20_000, 40))
     scores = (2 * Z[:, 0] - Z[:, 1])[:, None] + 20 * rng.normal(size=(20_000, 3))
@@ -52,6 +52,9 @@ def test_columns_that_move_nothing_are_left_out() -> None:
     shrunk = ridge(Z, scores.mean(axis=1)).coefficients - np.r_[2.0, -1.0, np.zeros(38)]
     assert (line.coefficients == 0).sum() > 20
     assert ours < 0.6 * float((shrunk**2).sum())
+    monkeypatch.setattr("promolab.effects.learners.linear.STEP", 30)  # all penalties are tried
+    whole = pooled_lines(Z, scores, np.arange(20_000) // 5)[0]
+    np.testing.assert_array_equal(whole.coefficients, line.coefficients)
 
 
 def test_rows_of_one_customer_are_no_new_evidence() -> None:

@@ -80,19 +80,24 @@ def scored_log(model: UpliftModel, like: pd.DataFrame | None = None) -> pd.DataF
     >>> len(log) == trial.n, kinds_in(log)
     (True, ['coupon', 'full_reduction', 'limited_time_discount', 'recommendation'])
     """
-    if not _usable(model):
+    if model.why_ is not None or model.identification_.name != "randomised":
+        return pd.DataFrame(columns=[*KEYS])
+    if not {"ts", "action", DISCOUNT} <= set(model.experiment_.frame.columns):
         return pd.DataFrame(columns=[*KEYS])
     trial = model.experiment_
     log = trial.frame[["customer_id", "ts", "action"]].copy()
     log["action"] = log["action"].astype(str)
     log["fold"], log["outcome"] = model.fold_, trial.y(model.outcome_)
+    if like is None:
+        mean = model.expected(DISCOUNT)
+        off = np.maximum(mean[:, 1:] - mean[:, :1], 0.0)
+    else:
+        off = of_kinds(like, "discount", model.treatments_)
     of = {
         "score": np.where(model.kept_, model.pooled_scores_.to_numpy(), np.nan),
         "effect": model.effects_by_others_.to_numpy(),
         "response": model.nuisance_.mu[:, 1:],
-        "discount": _discounts(model, trial)
-        if like is None
-        else of_kinds(like, "discount", model.treatments_),
+        "discount": off,
     }
     if model.told_early_:
         of["soon"] = np.where(model.kept_, model.early_scores_.to_numpy(), np.nan)
@@ -121,18 +126,3 @@ def of_kinds(log: pd.DataFrame, part: str, kinds: Sequence[str]) -> np.ndarray:
         The columns.
     """
     return np.asarray(log[[f"{part}.{kind}" for kind in kinds]].to_numpy(dtype=float))
-
-
-def _usable(model: UpliftModel) -> bool:
-    """Say whether a model shows effects of decisions that chance drew."""
-    if model.why_ is not None or model.identification_.name != "randomised":
-        return False
-    return {"ts", "action", DISCOUNT} <= set(model.experiment_.frame.columns)
-
-
-def _discounts(model: UpliftModel, trial: Experiment) -> np.ndarray:
-    """Return the discount that each arm is expected to add in the window, shape (n, K − 1)."""
-    plain = dataclasses.replace(trial, outcomes=(DISCOUNT,), early=(), placebo=())
-    again = UpliftModel("dr", "ridge", folds=model.folds, seed=model.seed).fit(plain)
-    mean = again.nuisance_.mu
-    return np.asarray(np.maximum(mean[:, 1:] - mean[:, :1], 0.0))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+Path = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From products and penalties to the lines at each, shape (p, targets, penalties)."""
 RANK = 1e-10
 """Share of the largest eigenvalue below which a direction counts as not seen."""
 PENALTIES = np.logspace(-6, 4, 41)
@@ -100,6 +103,8 @@ PARTS = 5
 """Parts of the customers, each left out once."""
 SHARES = np.geomspace(1.0, 0.02, 30)
 """Penalties tried of few columns, as shares of the least that leaves no column."""
+STEP = 10
+"""Of them so many are tried at a time, the largest first."""
 SQUARES = 0.05
 """Share of the penalty on squares: of columns that say the same, each gets a part."""
 
@@ -133,9 +138,14 @@ def pooled_lines(Z: np.ndarray, scores: np.ndarray, cluster: np.ndarray) -> list
     whole = _added(sums)
     levels = whole.y / max(whole.n, 1)
     centre = whole.z / max(whole.n, 1)
+    if whole.n < 2 or not Z.shape[1]:
+        return [LinearFit(centre, np.zeros(Z.shape[1]), float(level)) for level in levels]
+    spread = np.sqrt(np.maximum(np.diag(whole.about(centre, levels)[0]) / whole.n, 0.0))
+    scale = np.where(spread > 0, spread, 1.0)
+    paths = [_path_of(each, scale) for each in (*_others(sums), whole)]
     mean = np.full((scores.shape[1], 1), 1 / scores.shape[1])
-    shared = _best([each.targets(mean) for each in sums])
-    own = _best([each.less(shared) for each in sums])
+    shared = _best([each.targets(mean) for each in sums], paths, scale)
+    own = _best([each.less(shared) for each in sums], paths, scale)
     return [
         LinearFit(centre, shared[:, 0] + own[:, k], float(levels[k]))
         for k in range(scores.shape[1])
@@ -177,58 +187,63 @@ def _added(sums: list[Sums]) -> Sums:
     return Sums(sum(n), *(np.sum(each, axis=0) for each in rest))
 
 
-def _best(sums: list[Sums]) -> np.ndarray:
-    """Return the lines of the penalty that foretells the parts left out best, shape (p, targets).
-
-    Of equal ones the largest: no column where none tells.
-    """
-    whole = _added(sums)
-    width = whole.zy.shape
-    if whole.n < 2 or not width[0]:
-        return np.zeros(width)
-    squares, products = whole.about(whole.z / whole.n, whole.y / whole.n)
-    spread = np.sqrt(np.maximum(np.diag(squares) / whole.n, 0.0))
-    scale = np.where(spread > 0, spread, 1.0)
-    most = float(np.abs(products / scale[:, None]).max()) / whole.n
-    if not most > 0:
-        return np.zeros(width)
-    wrong = np.zeros(len(SHARES))
-    for out in sums:
-        others = _added([each for each in sums if each is not out])
-        if others.n < 2 or not out.n:
-            continue
-        z, y = others.z / others.n, others.y / others.n
-        lines = _path(*others.about(z, y), others.n, scale, SHARES * most)
-        squares_out, products_out = out.about(z, y)
-        wrong += np.einsum("pkl,pq,qkl->l", lines, squares_out, lines, optimize=True)
-        wrong -= 2 * np.einsum("pkl,pk->l", lines, products_out)
-    upto = SHARES[: int(wrong.argmin()) + 1] * most
-    return np.asarray(_path(squares, products, whole.n, scale, upto)[:, :, -1])
+def _others(sums: list[Sums]) -> list[Sums]:
+    return [_added([each for each in sums if each is not out]) for out in sums]
 
 
-def _path(
-    squares: np.ndarray, products: np.ndarray, n: int, scale: np.ndarray, penalties: np.ndarray
-) -> np.ndarray:
-    """Return the lines at every penalty, shape (p, targets, penalties).
+def _path_of(sums: Sums, scale: np.ndarray) -> Path:
+    """Return what gives the lines of some columns, whatever the target.
 
     As many made-up rows as there are columns have the same products, and so the same lines.
     """
-    from sklearn.linear_model import enet_path
-
+    n = max(sums.n, 1)
+    squares, _ = sums.about(sums.z / n, sums.y / n)
     values, vectors = np.linalg.eigh(squares / np.outer(scale, scale) / n)
     seen = values > RANK * max(values.max(), 1e-300)
-    root = np.sqrt(values[seen])
-    rows = np.asfortranarray(root[:, None] * vectors[:, seen].T)
-    wanted = vectors[:, seen].T @ (products / scale[:, None] / n) / root[:, None]
-    found = np.stack(
-        [
+    root, turn = np.sqrt(values[seen]), vectors[:, seen].T
+    rows = np.asfortranarray(root[:, None] * turn)
+    gram = rows.T @ rows
+
+    def path(products: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+        from sklearn.linear_model import enet_path
+
+        wanted = turn @ (products / scale[:, None] / n) / root[:, None]
+        found = [
             enet_path(
-                rows, each, precompute=rows.T @ rows, Xy=rows.T @ each,
+                rows, each, precompute=gram, Xy=rows.T @ each,
                 l1_ratio=1 - SQUARES, alphas=penalties / len(rows),
                 tol=1e-3, max_iter=10_000, check_input=False,
             )[1]
             for each in np.ascontiguousarray(wanted.T)
-        ],
-        axis=1,
-    )  # fmt: skip
-    return np.asarray(found / scale[:, None, None])
+        ]  # fmt: skip
+        return np.asarray(np.stack(found, axis=1) / scale[:, None, None])
+
+    return path
+
+
+def _best(sums: list[Sums], paths: list[Path], scale: np.ndarray) -> np.ndarray:
+    """Return the lines of the penalty that foretells the parts left out best, shape (p, targets).
+
+    Of equal ones the largest: no column where none tells. Where `STEP` in a row foretold no better,
+    smaller ones are not tried.
+    """
+    whole = _added(sums)
+    _, products = whole.about(whole.z / whole.n, whole.y / whole.n)
+    most = float(np.abs(products / scale[:, None]).max()) / whole.n
+    if not most > 0:
+        return np.zeros(products.shape)
+    parts = []
+    for out, others, path in zip(sums, _others(sums), paths[:-1], strict=True):
+        if out.n and others.n > 1:
+            z, y = others.z / others.n, others.y / others.n
+            parts.append((path, others.about(z, y)[1], *out.about(z, y)))
+    for tried in range(STEP, len(SHARES) + 1, STEP):
+        wrong = np.zeros(tried)
+        for path, learned, squares_out, products_out in parts:
+            lines = path(learned, SHARES[:tried] * most)
+            wrong += np.einsum("pkl,pq,qkl->l", lines, squares_out, lines, optimize=True)
+            wrong -= 2 * np.einsum("pkl,pk->l", lines, products_out)
+        best = int(wrong.argmin())
+        if best <= tried - STEP:
+            break
+    return np.asarray(paths[-1](products, SHARES[: best + 1] * most)[:, :, -1])
