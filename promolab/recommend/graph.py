@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -62,18 +63,21 @@ class ProductGraph:
 
     def codes(self, path: tuple[str, ...]) -> np.ndarray | None:
         """Return each product's value of some groups: −1 unknown, None without the groups."""
-        if path not in self._codes:
-            if not path:
-                self._codes[path] = np.zeros(len(self.products), dtype=int)
-            elif set(path) <= set(self.groups):
-                told = self.products.groupby(list(path)).ngroup()
-                self._codes[path] = told.fillna(-1).to_numpy(int)
-            else:
-                self._codes[path] = None
-        return self._codes[path]
+        if not path:
+            return np.zeros(len(self.products), dtype=int)
+        if not set(path) <= set(self.groups):
+            return None
+        by = self.products.groupby(list(path))
+        return np.asarray(self.once(path, lambda: by.ngroup().fillna(-1).to_numpy(int)))
+
+    def once(self, what: Any, make: Callable[[], Any]) -> Any:
+        """Return what is made of the graph alone, made when first asked for."""
+        if what not in self._made:
+            self._made[what] = make()
+        return self._made[what]
 
     @functools.cached_property
-    def _codes(self) -> dict[tuple[str, ...], np.ndarray | None]:
+    def _made(self) -> dict[Any, Any]:
         return {}
 
     @functools.cached_property
@@ -174,9 +178,12 @@ def product_graph(shop: Shop, as_of: Any) -> ProductGraph:
     shop.require("recommendations and offers")
     past = shop.events.filter(shop.events.ts < now)
     products = _products(shop, past)
+    columns = ["promotion_id", "coupon_id", "product_id"]
+    offers = _table(shop, "promotion_products", columns).drop_duplicates()
+    offers = settled(offers[offers["promotion_id"].notna() & offers["product_id"].notna()])
     return ProductGraph(
         products=products,
-        offers=_offers(shop),
+        offers=offers.sort_values(columns, ignore_index=True),
         promotions=_promotions(shop),
         contacts=_before(shop, "exposures", now, ["promotion_id", "customer_id", "ts"]),
         taken=_taken(shop, now),
@@ -200,13 +207,6 @@ def _table(shop: Shop, name: str, columns: list[str]) -> pd.DataFrame:
     table = shop[name]
     told = [column for column in columns if column in table.columns]
     return read_rows(table.select(told)).reindex(columns=columns)
-
-
-def _offers(shop: Shop) -> pd.DataFrame:
-    columns = ["promotion_id", "coupon_id", "product_id"]
-    rows = _table(shop, "promotion_products", columns).drop_duplicates()
-    rows = settled(rows[rows["promotion_id"].notna() & rows["product_id"].notna()])
-    return rows.sort_values(columns, ignore_index=True)
 
 
 def _promotions(shop: Shop) -> pd.DataFrame:

@@ -55,7 +55,8 @@ class Offers(Result):
         A row per customer and offer: ``customer_id, place`` (from 1), ``offer, share`` (of what the
         customer would take, were anything taken), ``expected`` (redemptions, if the customer is
         contacted; missing without ``chances``), ``product_id`` (the one of the offer that is
-        recommended most), ``bought_before`` (that product, or any of the offer's) and ``reason``.
+        recommended most) and ``reason`` (both missing of customers who are not ``named``), and
+        ``bought_before`` (that product, or any of the offer's).
     available : int
         Offers the promotion has.
     customers : int
@@ -126,6 +127,7 @@ def rank_offers(
     enough: float = 0.8,
     graph: ProductGraph | None = None,
     own: bool = False,
+    named: Iterable[Any] | None = None,
 ) -> Offers:
     """Rank a promotion's coupons for each customer; its products where it has no coupons.
 
@@ -155,6 +157,9 @@ def rank_offers(
         As of the recommender's moment, where it is there already.
     own : bool
         Rank by own purchases of an offer's products alone, and what sells where there are none.
+    named : iterable of ids, optional
+        Whose offers get a product and a reason, one or more of the customers; by default everybody,
+        which takes most of the time.
 
     Returns
     -------
@@ -202,8 +207,11 @@ def rank_offers(
             f"promotion {promotion_id} starts on {row['starts_at']:%Y-%m-%d} and the recommender "
             f"knows what was bought until {now:%Y-%m-%d}: fit it as of the start or before"
         )
-    chosen_types = read_operations(shop.settings).offers.chosen_types
-    learned = learned_before(lessons(graph, chosen_types), now, offered.kind, own=own)
+    chosen_types, kind = read_operations(shop.settings).offers.chosen_types, offered.kind
+    learned = graph.once(
+        ("learned", *chosen_types, kind, own),
+        lambda: learned_before(lessons(graph, chosen_types), now, kind, own=own),
+    )
     asked = pd.Index(graph.past.customers if customers is None else list(customers))
     if not len(asked):
         raise refuse("customers", [], "one customer or more")
@@ -215,18 +223,17 @@ def rank_offers(
         raise InputError("chances lie outside 0 to 1; expected of each customer how likely it is")
     found = _ranked(graph, offered, asked, learned, most, enough)
     found["expected"] = _expected(found, learned, chances)
-    told = recommender.best_among(
-        pd.DataFrame({"customer_id": found["customer_id"], "offer": found["at"]}), offered.members
-    )
+    rows = found if named is None else found[found["customer_id"].isin(list(named))]
+    asked_for = rows[["customer_id"]].assign(offer=rows["at"])
+    told = recommender.best_among(asked_for, offered.members)
+    told["reason"] = told["reason"].replace("", np.nan).fillna(PLAIN)
     for name in ("product_id", "reason"):
-        found[name] = told[name].array
+        found[name] = pd.Series(told[name].array, index=rows.index).reindex(found.index)
     found["bought_before"] = found["own"].to_numpy() > 0
-    lost = found["reason"].isna() | found["reason"].eq("")
-    found.loc[lost, "reason"] = PLAIN
     columns = ["customer_id", "place", "offer", "share", "expected", "product_id"]
     return Offers(
         promotion_id,
-        offered.kind,
+        kind,
         found[[*columns, "bought_before", "reason"]],
         len(offered.ids),
         len(asked),

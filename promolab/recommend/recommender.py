@@ -14,7 +14,7 @@ import pandas as pd
 import scipy.sparse as sparse
 from joblib import cpu_count
 
-from promolab.checks import choice, columns_there, refuse, seed_of, whole_number
+from promolab.checks import choice, refuse, seed_of, whole_number
 from promolab.errors import InputError
 from promolab.metrics import AMONG
 from promolab.recommend.methods import (
@@ -156,7 +156,6 @@ class Recommender:
         customers: Iterable[Any],
         k: int = 20,
         among: str = "all",
-        exclude: Any = None,
         *,
         reasons: bool = True,
     ) -> pd.DataFrame:
@@ -171,9 +170,6 @@ class Recommender:
             ``among="repeat"``.
         among : {"all", "repeat", "new"}
             All products, those the customer bought before, those never bought.
-        exclude : DataFrame or iterable of ids, optional
-            Products that nobody gets, or a table ``customer_id, product_id`` of who does not; what
-            is unknown is on no list anyway.
         reasons : bool
             Whether to say why.
 
@@ -191,14 +187,13 @@ class Recommender:
             Not fitted, ``k`` above the catalogue, a customer who stands twice.
         """
         among = choice("among", among, AMONG)
-        return self.recommend_each(customers, k, (among,), exclude, reasons=reasons)[among]
+        return self.recommend_each(customers, k, (among,), reasons=reasons)[among]
 
     def recommend_each(
         self,
         customers: Iterable[Any],
         k: int = 20,
         among: Sequence[str] = AMONG,
-        exclude: Any = None,
         *,
         reasons: bool = True,
     ) -> dict[str, pd.DataFrame]:
@@ -209,16 +204,12 @@ class Recommender:
         if asked.has_duplicates:
             raise refuse("customers", asked[asked.duplicated()][0], "each customer once")
         place = self._places[1].get_indexer(asked)
-        nobody, barred = self._excluded(exclude, asked)
         if reasons:  # before the threads that would each make them
             self._nearest(), self._by_customer()
 
         def lists_from(low: int) -> list[pd.DataFrame]:
             some = place[low : low + BATCH]
             score, bought = self._scored(some)
-            score[:, nobody] = -np.inf
-            if barred is not None:
-                score[barred[low : low + len(some)].toarray()] = -np.inf
             found = []
             for part in among:
                 best = self._best(score, bought, part, k)
@@ -338,23 +329,6 @@ class Recommender:
         if self._near is None:
             self._near = nearest_products(self._whole.counted, NEAREST)
         return self._near
-
-    def _excluded(
-        self, exclude: Any, asked: pd.Index
-    ) -> tuple[np.ndarray, sparse.csr_matrix | None]:
-        """Return places of products that nobody gets, and customers × products that are barred."""
-        catalogue = self._places[0]
-        if exclude is None:
-            return np.array([], dtype=int), None
-        if not isinstance(exclude, pd.DataFrame):
-            at = catalogue.get_indexer(pd.Index(list(exclude)))
-            return at[at >= 0], None
-        columns_there(exclude, ["customer_id", "product_id"], "exclude")
-        row = asked.get_indexer(pd.Index(exclude["customer_id"]))
-        column = catalogue.get_indexer(pd.Index(exclude["product_id"]))
-        both = (row >= 0) & (column >= 0)
-        cells = (np.ones(int(both.sum()), dtype=bool), (row[both], column[both]))
-        return np.array([], dtype=int), sparse.csr_matrix(cells, (len(asked), len(catalogue)))
 
     def _frame(
         self, asked: pd.Index, place: np.ndarray, parts: list[pd.DataFrame], reasons: bool,

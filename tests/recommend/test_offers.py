@@ -39,9 +39,12 @@ def test_every_customer_gets_each_offer_once_and_what_is_taken_stands_first(rank
 
 
 def test_offers_end_where_they_hold_enough_and_chosen_types_teach_nothing(shop, model, ranked):
-    few = rank_offers(shop, "P4", model, most=6, enough=0.5).frame
+    few = rank_offers(shop, "P4", model, most=6, enough=0.5, named=[3]).frame
     whole = ranked.frame.merge(few[["customer_id", "place", "offer"]])
     assert len(whole) == len(few)  # the same offers at the same places
+    shown = few.dropna(subset=["product_id", "reason"], how="all")
+    assert set(shown["customer_id"]) == {3} and len(shown.merge(ranked.frame, on=[
+        "customer_id", "place", "product_id", "reason"])) == len(shown)  # fmt: skip
     last = few.groupby("customer_id")["share"].agg(["sum", "last", "size"])
     assert ((last["sum"] - last["last"] < 0.5) & (last["size"] <= 6)).all()
     assert ((last["sum"] >= 0.5) | (last["size"] == 6)).all()

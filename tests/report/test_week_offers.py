@@ -11,7 +11,7 @@ from promolab.folder import open_run
 from promolab.recommend import PastOffers, Recommender, product_graph, rank_offers
 from promolab.recommend.offer_features import Features, on_offer
 from promolab.report import week_offers
-from promolab.report.pages.offers import NoOffers, WeekOffers
+from promolab.report.pages.offers import NoOffers, WeekOffers, _unlike
 from tests.recommend.conftest import NOW, bought, coupons, in_duckdb, known, shop
 
 __all__ = ["bought", "coupons", "known", "shop"]  # fixtures
@@ -52,7 +52,7 @@ def test_every_piece_names_no_customer_and_a_list_is_written_for_all_who_were_sc
     told = pieces(week)
     assert all(told.values()) and told["lists"].count("<table") == 3
     named = re.findall("<caption>(.*?):", told["lists"])
-    shown = [who for who, *_ in week._unlike(week.offers[0])]
+    shown = [who for who, *_ in _unlike(week.graph, week.offers[0].frame["customer_id"].unique())]
     assert named == week.run.pseudonym(shown).tolist() and len(named) == 3
     assert "page Plan" in told["method"]
     assert week.to_table().text.count("<tr") == 2

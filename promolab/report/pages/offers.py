@@ -177,7 +177,7 @@ class WeekOffers(Result):
 
     def _lists_of(self, offers: Offers) -> list[Html]:
         pieces = [say(offers.called, "h3")]
-        for who, case, orders in self._unlike(offers):
+        for who, case, orders in _unlike(self.graph, offers.frame["customer_id"].unique()):
             rows = offers.frame[offers.frame["customer_id"] == who].head(5)
             names = ("place", "offer", "named", "reason")
             heads = {name: self.say(f"{name}_head", kind=offers.kind) for name in names}
@@ -194,23 +194,6 @@ class WeekOffers(Result):
         narrow = rows[groups[0]].reindex(products) if groups else [None] * len(products)
         pairs = zip(products, narrow, strict=True)
         return ["–" if pd.isna(p) else str(p) if pd.isna(g) else f"{p} ({g})" for p, g in pairs]
-
-    def _unlike(self, offers: Offers) -> list[tuple[Any, str, int]]:
-        """Return up to three unlike customers: most orders, as usual, and few or none."""
-        orders = pd.Series(self.graph.past.orders_of(), self.graph.past.customers)
-        asked = pd.Index(offers.frame["customer_id"].unique())
-        many = orders.reindex(asked, fill_value=0).rename_axis("customer").sort_index()
-        ordered = many.sort_values(kind="stable")
-        ever = ordered[ordered > 0]
-        found: dict[Any, str] = {}
-        if len(ever):
-            found = {ever.index[-1]: "most"}
-            found.setdefault(ever.index[len(ever) // 2], "usual")
-        fewest = int(ordered.iloc[0])
-        found.setdefault(
-            ordered.index[0], "fewest" if fewest > FEW_ORDERS else "few" if fewest else "none"
-        )
-        return [(who, case, int(ordered.loc[who])) for who, case in found.items()]
 
     # --- the cold --------------------------------------------------------------------------------
 
@@ -319,6 +302,7 @@ def week_offers(
                 most=most,
                 graph=graph,
                 own=own,
+                named=[who for who, *_ in _unlike(graph, mine.index)],
             )
         except DataError:
             without.append(promotion)
@@ -331,6 +315,23 @@ def week_offers(
         run, shop, graph, tuple(offers), tuple(without), recommender, tuple(kinds), seed,
         tuple(planned[~planned.isin(starting)]), past,
     )  # fmt: skip
+
+
+def _unlike(graph: ProductGraph, customers: Any) -> list[tuple[Any, str, int]]:
+    """Return up to three unlike customers: most orders, as usual, and few or none."""
+    orders = pd.Series(graph.past.orders_of(), graph.past.customers)
+    many = orders.reindex(customers, fill_value=0).rename_axis("customer").sort_index()
+    ordered = many.sort_values(kind="stable")
+    ever = ordered[ordered > 0]
+    found: dict[Any, str] = {}
+    if len(ever):
+        found = {ever.index[-1]: "most"}
+        found.setdefault(ever.index[len(ever) // 2], "usual")
+    fewest = int(ordered.iloc[0])
+    found.setdefault(
+        ordered.index[0], "fewest" if fewest > FEW_ORDERS else "few" if fewest else "none"
+    )
+    return [(who, case, int(ordered.loc[who])) for who, case in found.items()]
 
 
 def _fitted(known: Shop, shop: Shop, as_of: Any, seed: int) -> Recommender:
