@@ -113,6 +113,7 @@ class GoingShop:
     def __init__(self, world: World, folder: Path, opened: Opener) -> None:
         self.world, self.opened = world, opened
         self._folder = Folder(folder, world)
+        self._shop: Shop | None = None
         if not self._folder.known:
             write_log(self._at(world.weeks - 1 + world.every), self._folder)
         known = self._folder.known
@@ -163,7 +164,9 @@ class GoingShop:
 
     def shop(self) -> Shop:
         """Return the shop as it is known when that week begins: nothing of what comes is in it."""
-        return self.opened(self.folder)
+        if self._shop is None:
+            self._shop = self.opened(self.folder)
+        return self._shop
 
     def of_nobody(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the decisions to contact nobody, in the columns of `decide`."""
@@ -388,5 +391,5 @@ class GoingShop:
         keep_rest(making, week + self.world.every, late, claimed)
         making.keep("assigned", own.astype(np.int8))
         making.publish()
-        self._action, self._week = action, week + self.world.every
+        self._action, self._week, self._shop = action, week + self.world.every, None
         self._folder.describe(settings_of(world))

@@ -46,12 +46,13 @@ def history(shop: Shop, moment: datetime) -> pd.DataFrame:
     events, goods = shop.events, shop.products.select("product_id", "category")
     events = events.filter(events.ts < moment)
     bought = events.filter(events.kind == "purchase")
+    now = int((moment - datetime(1970, 1, 1)).total_seconds())
     # Cents: sums of whole numbers are the same in whatever order they are added up.
     bought = bought.mutate(
         cents=((bought.amount + bought.discount) * 100).round().cast("int64"),
         off=(bought.discount * 100).round().cast("int64"),
         used=(bought.coupon_discount * 100).round().cast("int64"),
-        ago=(_seconds(moment) - bought.ts.epoch_seconds()) / 604_800,
+        ago=(now - bought.ts.epoch_seconds()) / 604_800,
     ).join(goods, "product_id")
     orders = bought.order_id.nunique
     spent = bought.group_by("customer_id").aggregate(
@@ -99,10 +100,6 @@ def boosted_trees(many: int = 200) -> Any:
         min_samples_leaf=50,
         random_state=0,
     )
-
-
-def _seconds(moment: datetime) -> int:
-    return int((moment - datetime(1970, 1, 1)).total_seconds())
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ class Worth:
         Whether past decisions tell of the customer: the predicted effect lies among theirs.
     spread : float
         Standard deviation between promotions of one kind, as a share of the effect.
+    known : DataFrame
+        What was known of each customer.
     """
 
     as_of: datetime
@@ -75,6 +77,7 @@ class Worth:
     rows: PolicyRows | None = field(repr=False)
     support: np.ndarray = field(repr=False)
     spread: float
+    known: pd.DataFrame = field(repr=False)
 
     @property
     def customers(self) -> np.ndarray:
@@ -105,6 +108,7 @@ def week_worth(
     *,
     terms: pd.DataFrame | None = None,
     responses: pd.DataFrame | None = None,
+    like: Worth | None = None,
 ) -> Worth | None:
     """Work out what each promotion that starts is worth with each customer, and costs.
 
@@ -130,6 +134,8 @@ def week_worth(
         customer_id, promotion_id and chance (0–1): of a response, as past promotions bear it out.
         What is taken off follows from it; without, from how often customers order and from the
         effect, and misses as far as that does.
+    like : Worth, optional
+        Of the same promotions and moment, by another model: who orders what is not counted again.
 
     Returns
     -------
@@ -162,11 +168,14 @@ def week_worth(
     if terms is None:
         terms = moved_terms(shop, log, list(known.values()), model if model.has_rows else None)
     moved = terms.set_index("promotion_id").loc[[str(name) for name in known]]
-    described = known_at(shop, now)
+    described = known_at(shop, now) if like is None else like.known
     columns = [one.kind for one in known.values()]
     effect, error = _effects(model, described, columns)
     average = model.average(LEVEL).rows.set_index("arm")
-    orders = order_values(shop, now, customers=described["customer_id"], promotions=list(known))
+    if like is None:
+        orders = order_values(shop, now, customers=described["customer_id"], promotions=list(known))
+    else:
+        orders = like.amounts.orders
     spread, chances = spread_of(log), None
     if responses is not None:
         told = responses.assign(promotion_id=responses["promotion_id"].astype(str))
@@ -188,7 +197,7 @@ def week_worth(
     near = 1e-9 * np.abs(ends).max()
     support = (effect >= ends[0] - near) & (effect <= ends[1] + near)
     rows = policy_rows(log, values)
-    return Worth(now, values, rows, np.asarray(support), spread)
+    return Worth(now, values, rows, np.asarray(support), spread, described)
 
 
 def _effects(

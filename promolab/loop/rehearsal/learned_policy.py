@@ -111,7 +111,9 @@ def learned_week(
     )  # fmt: skip
     decisions, chances = _planned(shop, as_of, able.customers, found, holdout, seed)
     explored = 0.0 if found.drawn is None else found.drawn.share
-    foreseen = _foreseen(worth, decisions)
+    sent = decisions[decisions["action"] != NONE]
+    columns = pd.Index(worth.promotions).get_indexer(pd.Index(sent["action"].astype(str)))
+    foreseen = float(worth.amounts.cost[worth.places(sent["customer_id"]), columns].sum())
     return Decided(decisions, chances, bool(pays), foreseen, explored, promised, trial)
 
 
@@ -133,12 +135,12 @@ def _worth(
     except PromolabError:
         return None, None, trial
     before = scored_log(models[0])
-    logs = before, scored_log(models[1], before if len(before) else None)
-    worth, promised = (
-        week_worth(shop, as_of, model, log, promotions)
-        for model, log in zip(models, logs, strict=True)
-    )
-    return worth and charged(shop, worth, before, as_of), promised, trial
+    worth = week_worth(shop, as_of, models[0], before, promotions)
+    if worth is None:
+        return None, None, trial
+    after = scored_log(models[1], before)
+    promised = week_worth(shop, as_of, models[1], after, promotions, like=worth)
+    return charged(shop, worth, before, as_of), promised, trial
 
 
 def charged(shop: Shop, worth: Worth, log: pd.DataFrame, as_of: datetime) -> Worth:
@@ -290,12 +292,3 @@ def _no_scores(customers: pd.Index, promotions: list[str]) -> pd.DataFrame:
             "p_redeemed": 0.0,
         }
     )
-
-
-def _foreseen(worth: Worth, decisions: pd.DataFrame) -> float:
-    """Return what the contacts that are sent are expected to cost, in money."""
-    sent = decisions[decisions["action"] != NONE]
-    if sent.empty:
-        return 0.0
-    columns = pd.Index(worth.promotions).get_indexer(pd.Index(sent["action"].astype(str)))
-    return float(worth.amounts.cost[worth.places(sent["customer_id"]), columns].sum())

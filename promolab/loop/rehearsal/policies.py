@@ -159,7 +159,12 @@ def decide(
         order, cheapest = rng.permutation(n), int(truth.cost.mean(axis=0).argmin())
         option = np.full(n, cheapest) if policy == EVERYONE else np.asarray(rng.integers(0, k, n))
         choice = within(order, option, truth.cost, asked.budget)
-    return _sure(going, truth, choice)
+    # Nothing of these was left to chance.
+    places = np.full(going.world.customers, -1)
+    places[truth.customers - 1] = choice
+    got = np.flatnonzero(choice >= 0)
+    spent = float(truth.cost[got, choice[got]].sum())
+    return Decided(*going.decisions_of(places), bool(len(got)), spent, 0.0)
 
 
 def begins(going: GoingShop, shop: Shop) -> datetime:
@@ -190,16 +195,6 @@ def within(order: np.ndarray, option: np.ndarray, cost: np.ndarray, budget: floa
     choice = np.full(len(option), -1)
     choice[given] = option[given]
     return choice
-
-
-def _sure(going: GoingShop, truth: OracleValues, choice: np.ndarray) -> Decided:
-    """Return decisions of which nothing was left to chance."""
-    places = np.full(going.world.customers, -1)
-    places[truth.customers - 1] = choice
-    decisions, chances = going.decisions_of(places)
-    got = np.flatnonzero(choice >= 0)
-    spent = float(truth.cost[got, choice[got]].sum())
-    return Decided(decisions, chances, bool(len(got)), spent, 0.0)
 
 
 def responses(shop: Shop, as_of: datetime, truth: OracleValues, seed: int) -> np.ndarray:
