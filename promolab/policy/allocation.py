@@ -186,7 +186,7 @@ class Allocation(Result):
         best = self.drawn is None and self.gap < 1e-12
         more, adds = self._next()
         free = math.isinf(self.budget)
-        after = ("limits" if self.limits is not None else "free") if free else "adds"
+        after = "limits" if free and self.limits is not None else "adds" if adds > 0 else "nothing"
         return {
             "chosen": part_of(self.contacted, len(self.choice) if self.contacted else 0),
             "of_budget": not free,
@@ -194,7 +194,7 @@ class Allocation(Result):
             "near": "chance" if self.drawn is not None else "best" if best else near,
             "within": percent(beyond, decimals=_digits(beyond)) if 0 < beyond < math.inf else "",
             "limited": self.limits is not None,
-            "after": after if free or adds > 0 else "nothing",
+            "after": after,
             "next_amount": more,
             "next_adds": adds,
             "prices": lambda: " ".join(self.price_sentences()[:3]),

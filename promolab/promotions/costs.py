@@ -17,6 +17,7 @@ from promolab.features import order_lines
 from promolab.metrics import PastRatios, past_ratios
 from promolab.promotions.past_orders import discounts_in_windows, responses_between
 from promolab.results import Estimate, Result
+from promolab.wording import answer_to
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -207,6 +208,7 @@ class DiscountPerRedeemer(Result):
         e = self.per_redeemer(math.inf)
         return {
             "known": self.ratios.k > 0,
+            "answer": answer_to(self.kind),
             "mean": e,
             "digits": "one" if e.value < 10 and math.isfinite(e.ci_low) else "usual",
             "past_ones": self.ratios.k,

@@ -99,8 +99,7 @@ class PromotionDesign(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return how the optimum lies, as a code, and between which depths."""
-        flat = "flat" if self.flat[1] > 1.5 * self.flat[0] else "sharp"
-        optimum = flat if self.flat[0] < self.flat[1] else ""
+        optimum = "near" if self.flat[0] < self.flat[1] else ""
         (low, high), (least, most) = (map(rate_words, ends) for ends in (self.flat, self.unsure))
         return {
             "face_value": self.recommended.face_value(self.currency),

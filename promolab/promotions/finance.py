@@ -81,9 +81,7 @@ class Finance(Result):
             "some": len(self.frame) > 0,
             "runs": len(running) > 0,
             "open": int(running["customers_open"].sum()),
-            "shown": self.frame.assign(
-                name=self.names, kind=self.frame["promotion_kind"], returns_known=back
-            ),
+            "shown": self.frame.assign(name=self.names, returns_known=back),
             "level": PREDICTION_LEVEL,
             "cost": [_added(self.frame["expected_cost"])],
             "due": [_added(running["open_liability"])],

@@ -31,6 +31,7 @@ def test_the_largest_smaller_arm_is_taken_and_the_others_are_all_with_history(sh
     sizes = trial.describe().set_index("arm")["customers"]
     first = over.iloc[0]
     assert sizes.to_dict() == {"none": first["others"], "contacted": first["contacted"]}
+    assert trial.design == "unknown"
     promotion = promotions_over(shop).iloc[0]
     exposures = shop.exposures.execute()
     exposed = exposures.loc[exposures["promotion_id"] == promotion["promotion_id"], "customer_id"]
@@ -61,14 +62,6 @@ def test_outcomes_count_to_the_end_of_the_horizon_and_nothing_after_the_start_is
     pd.testing.assert_frame_equal(known, before)
     columns = list(trial.covariates)
     pd.testing.assert_frame_equal(mine[columns], known.loc[mine.index, columns])
-
-
-def test_chances_are_not_known_and_the_effect_is_adjusted(trial):
-    model = promolab.UpliftModel("dr").fit(trial)
-    assert trial.design == "unknown" and str(model.identification_) == "adjusted"
-    raw = trial.frame.groupby("arm")[trial.outcomes[0]].mean()
-    # The simulated policy contacts those who buy anyway.
-    assert raw.drop(trial.control).iloc[0] - raw[trial.control] > model.average().rows["effect"][0]
 
 
 def test_none_is_over_before_its_horizon_and_without_margins_sales_are_compared(shop):

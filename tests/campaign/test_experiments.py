@@ -19,7 +19,6 @@ from promolab.campaign.readout.experiment_choice import (
 from promolab.effects.differences import not_identified
 from promolab.effects.identification import Refused
 from promolab.effects.targeting import GROUP_COLUMNS, group_rows, pooled, segments_of
-from promolab.folder.run_folder import open_run
 from promolab.language import speaking
 from promolab.report.running.run_start import check_parameters
 from promolab.report.running.steps import find_notebooks, read_steps
@@ -29,6 +28,7 @@ from tests.wording_lint import english_left
 
 WEEK = Week.parse("2024-W33")
 WORDS = {"arm": "mail", "outcomes": "spend, visits", "customer": "member"}
+DRAWN = {"propensity": "paper=0.25, app=0.25"}
 
 
 def trial_rows(strength: float, n: int = 3000, seed: int = 0) -> pd.DataFrame:
@@ -72,8 +72,7 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def asked(shop, file):
-    stated = {**WORDS, "propensity": "paper=0.25, app=0.25"}
-    return choose_experiment(shop, None, str(file), stated)
+    return choose_experiment(shop, None, str(file), WORDS | DRAWN)
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +80,9 @@ def strong(asked):
     return fitted(asked)
 
 
-def text(*results) -> str:
-    """Return what a page shows of results, figures aside."""
-    return " ".join(f"{found.summary()} {found.to_table().text}" for found in results)
+def text(found) -> str:
+    """Return what a page shows of a result, figures aside."""
+    return f"{found.summary()} {found.to_table().text}"
 
 
 SECTIONS = ("average", "targeting", "calibration", "by_segment")
@@ -145,8 +144,7 @@ def test_without_anything_to_compare_it_is_said_what_is_missing(shop):
 
 
 def test_a_files_control_chances_and_covariates_are_read_and_what_does_not_fit_refused(shop, file):
-    stated: dict[str, Any] = {**WORDS, "arm": "mail=none", "covariates": "age"}
-    stated["propensity"] = "paper=0.25,app=0.25"
+    stated = WORDS | DRAWN | {"arm": "mail=none", "covariates": "age"}
     trial = choose_experiment(shop, None, str(file), stated).experiment
     assert trial.control == "none" and trial.covariates == ("age",)
     np.testing.assert_allclose(trial.propensity[0], [0.5, 0.25, 0.25])
@@ -171,7 +169,7 @@ def test_a_files_control_chances_and_covariates_are_read_and_what_does_not_fit_r
 def test_chances_may_be_numbers_and_a_result_is_no_covariate(shop, tmp_path):
     file = tmp_path / "mails.csv"
     trial_rows(2.0).rename(columns={"visits": "visits_after"}).to_csv(file, index=False)
-    stated: dict[str, Any] = {**WORDS, "outcomes": "spend", "propensity": "paper=0.25, app=0.25"}
+    stated: dict[str, Any] = WORDS | DRAWN | {"outcomes": "spend"}
     found = fitted(choose_experiment(shop, None, str(file), stated))
     assert not found.average() and found.checks_.refused == ("covariates",)
     assert "visits_after, which is named like something measured after it" in text(found.checks_)
@@ -242,10 +240,9 @@ def test_segments_are_those_of_the_rfm_grid_or_a_column(model, strong):
     assert segments_of(promolab.load_experiment(bare, **named)) is None
 
 
-def test_effects_of_what_starts_this_week_are_written_per_customer(shop, choice, model, tmp_path):
+def test_effects_of_what_starts_this_week_are_told_per_customer(shop, choice, model):
     starts = shop.promotions.starts_at.max().execute()
     week = Week.containing(starts.to_pydatetime(), shop.zone)
-    run = open_run(tmp_path, week=str(week))
     assert sorted(choice.starting(shop, week)["kind"]) == sorted(model.treatments_)
     found = week_effects(model, shop, starts, choice.starting(shop, week))
     rows = found.to_frame()
@@ -254,13 +251,8 @@ def test_effects_of_what_starts_this_week_are_written_per_customer(shop, choice,
     assert (rows["ci_low"] < rows["effect"]).all() and "Coupons W12" in text(found)
     past = week_effects(model, shop, starts, choice.starting(shop, WEEK).head(0)).to_frame()
     assert len(past) == 4 * choice.experiment.n and (past["decision"] >= 0).all()
-    order = ["arm", "promotion_id", "customer_id", "decision"]
-    for each in (rows, past):
-        run.write_table("uplift", each, by=order)
-    groups = group_rows(model)
-    run.write_table("uplift_groups", groups, by=["by", "arm", "group"])
     expected = {"RFM segment at the decision": 1, "predicted effect (out of fold)": 4}
-    assert groups.groupby("by")["arm"].nunique().to_dict() == expected
+    assert group_rows(model).groupby("by")["arm"].nunique().to_dict() == expected
 
 
 def test_the_notebook_can_be_told_its_file(file, monkeypatch):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,46 +71,42 @@ def euro_shop(frames: dict[str, pd.DataFrame], **sections: dict[str, object]) ->
     return shop_of(frames, zone=None, currency="EUR", operations=sections)
 
 
+def readout_of(frames: dict[str, pd.DataFrame], **sections: dict[str, object]) -> Any:
+    return read_out(euro_shop(frames, **sections), NOW, weeks=9)["P"]
+
+
 def arms(seed: int = 1, n: int = N) -> np.ndarray:
     order = np.random.default_rng(seed).permutation(n)
     return np.where(order < n // 10, "promotion", "assigned").astype(object)
 
 
-@pytest.fixture(scope="module")
-def readout():
-    return read_out(euro_shop(tables(arms())), NOW, weeks=9)
-
-
-def test_a_planted_effect_is_found_and_the_figures_are_those_of_plain_pandas(readout):
-    row = readout["P"]
+def test_a_planted_effect_is_found_and_the_figures_are_those_of_plain_pandas():
+    arm, frames = arms(), tables(arms())
+    row = readout_of(frames)
     found = row.difference
     assert found.identification == "randomised" and found.identified
     assert (found.contacted, found.others) == (N - N // 10, N // 10)
     assert found.estimate.ci_low < 30 < found.estimate.ci_high and found.estimate.ci_low > 0
     assert "held back from it by chance" in found.why and "10 %" in found.why
     assert found.similar_mean == pytest.approx(found.contacted_mean - found.estimate.value)
-    arm, frames = arms(), tables(arms())
     spend = frames["events"]["amount"].to_numpy()
     expected = spend[arm == "assigned"].mean() - spend[arm != "assigned"].mean()
     assert row.difference.estimate.value == pytest.approx(expected)
     assert row.holdout.redeemed.estimate.value == pytest.approx(60 / (N - N // 10))
-    entry = json.loads(json.dumps(readout.to_dict()["P"], allow_nan=False))
+    entry = json.loads(json.dumps(row.to_dict(), allow_nan=False))
     assert entry["holdout"]["identification"] == "randomised" and entry["holdout"]["held"] == 120
 
 
 def test_results_are_read_by_assignment_a_bundle_by_its_name_and_none_without_a_holdout():
     """Half of those assigned were never contacted: they count with those assigned all the same."""
     frames = tables(arms())
-    frames["exposures"] = frames["exposures"].iloc[::2]
-    row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
+    row = readout_of(frames | {"exposures": frames["exposures"].iloc[::2]})
     assert row.contacts == (N - N // 10) // 2 and row.difference.contacted == N - N // 10
-    frames = tables(arms())
-    as_bundle = {"P": "both"}
-    decisions = frames["decisions"].replace({"planned_action": as_bundle, "action": as_bundle})
-    shop = euro_shop(frames | {"decisions": decisions}, contact={"bundles": {"both": ["P", "R"]}})
-    assert read_out(shop, NOW, weeks=9)["P"].difference.identification == "randomised"
-    frames = tables(np.full(N, "assigned", dtype=object))
-    row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
+    decisions = frames["decisions"].replace({"planned_action": "P", "action": "P"}, "both")
+    bundles = {"bundles": {"both": ["P", "R"]}}
+    row = readout_of(frames | {"decisions": decisions}, contact=bundles)
+    assert row.difference.identification == "randomised"
+    row = readout_of(tables(np.full(N, "assigned", dtype=object)))
     assert row.difference.identification == "not identified"  # everybody was contacted
     assert "with history" in row.difference.why or "no customer" in row.difference.why
 
@@ -117,10 +114,10 @@ def test_results_are_read_by_assignment_a_bundle_by_its_name_and_none_without_a_
 def test_the_standing_holdout_stands_in_only_where_there_is_no_other():
     arm = arms()
     arm[np.flatnonzero(arm == "assigned")[:100]] = "standing"
-    both = read_out(euro_shop(tables(arm)), NOW, weeks=9)["P"].holdout
+    both = readout_of(tables(arm)).holdout
     assert (both.held, both.holdout, both.assigned) == (120, "promotion", N - 220)
     arm[arm == "promotion"] = "standing"
-    alone = read_out(euro_shop(tables(arm)), NOW, weeks=9)["P"].holdout
+    alone = readout_of(tables(arm)).holdout
     assert (alone.held, alone.holdout) == (220, "standing") and "standing holdout" in alone.why
 
 
@@ -202,7 +199,7 @@ def test_group_sizes_that_hardly_fit_are_said_and_those_not_by_chance_identify_n
     assert compare_with_holdout("P", off, None, NOBODY, NOBODY).bought is None
     frames = tables(arms())
     frames["decisions"]["propensity"] = off["propensity"].to_numpy()
-    row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
+    row = readout_of(frames)
     # Nor are these customers compared with others: a broken log tells nothing of either.
     assert row.difference.identification == row.holdout.identification == "not identified"
     assert "p < 0.001" in row.difference.why
@@ -245,7 +242,7 @@ def chance_tables(seed: int, n: int = 2400) -> tuple[dict[str, pd.DataFrame], np
 
 def test_chances_that_differ_weigh_and_without_the_others_two_actions_by_their_own():
     frames, truth = chance_tables(0)
-    row = read_out(euro_shop(frames), NOW, weeks=9)["P"]
+    row = readout_of(frames)
     e = row.difference.estimate
     assert row.difference.identification == "randomised" and row.holdout.holdout == "chance"
     assert e.ci_low < truth < e.ci_high and e.ci_low > 0
@@ -274,7 +271,7 @@ def test_chances_that_differ_weigh_and_without_the_others_two_actions_by_their_o
     held = rows[rows["arm"] != "assigned"]
     assert held["weight"].round(3).isin([4.0, 1.5]).all() and len(rows) == len(kept)
     # Chances of a wider choice fit no two actions: nothing is compared by them.
-    row = read_out(euro_shop(both), NOW, weeks=9)["P"]
+    row = readout_of(both)
     assert row.holdout.identification == "not identified"
 
 

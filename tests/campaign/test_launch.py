@@ -2,25 +2,21 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from types import SimpleNamespace
-from typing import Any
 
 import pandas as pd
 import pytest
 
+import promolab
 from promolab.campaign.outlook import launch as outlook_launch
-from promolab.campaign.outlook.launch import Launch, _silent_kinds, launch_week, past_pairs
-from promolab.errors import InputError
-from promolab.model import ResponseModel
+from promolab.campaign.outlook.launch import _silent_kinds, launch_week, past_pairs
 from promolab.weeks import Week
+from tests.made_up import cut
 from tests.refused import refused
 
 
 @pytest.fixture(scope="module")
 def shop(small_shop):
-    from promolab.sources import load_shop
-
-    return load_shop(small_shop)
+    return promolab.load_shop(small_shop)
 
 
 def launch(shop, week, **options):
@@ -33,23 +29,19 @@ def launched(shop):
     return launch(shop, "2017-W44")
 
 
-def test_everybody_with_history_is_ranked(launched, shop):
-    from promolab import build_features
-
+def test_everybody_with_history_is_ranked_and_the_list_as_long_as_usual(launched, shop):
     assert launched.promotions["promotion_id"].tolist() == ["18"]
-    features = build_features(shop, Week.parse("2017-W44").start(shop.zone)).execute()
+    features = promolab.build_features(shop, Week.parse("2017-W44").start(shop.zone)).execute()
     assert sorted(launched.scores["customer_id"]) == sorted(features["customer_id"])
     assert launched.scores["p_redeemed"].between(0, 1).all()
     assert launched.why == "" and "1 promotion starts this week" in launched.summary()
-
-
-def cut(shop, as_of):
-    """Return the shop without any row of what happened at a moment or later."""
-    tables = {
-        name: table.filter(table.ts < as_of) if "ts" in table.columns else table
-        for name, table in shop.tables.items()
-    }
-    return shop.with_tables(tables)
+    # The list is as long as usual.
+    pairs = launched.pairs
+    alike = pairs[pairs["promotion_type"] == "Type A"].groupby("promotion_id")["customer_id"]
+    usual = int(alike.nunique().median())
+    assert set(launched.outlook["usual"]) == {usual}
+    (told,) = launched.expectations()
+    assert f"If the {usual} likeliest are contacted, about " in told
 
 
 def test_a_plan_made_earlier_reads_nothing_later_and_tests_itself_alike(shop):
@@ -67,15 +59,6 @@ def test_a_plan_made_earlier_reads_nothing_later_and_tests_itself_alike(shop):
     pd.testing.assert_frame_equal(again.backtest.rows, ahead.backtest.rows)
     pd.testing.assert_frame_equal(again.coverage.frame, ahead.coverage.frame)
     pd.testing.assert_frame_equal(again.to_frame(), ahead.to_frame())
-
-
-def test_the_list_is_as_long_as_usual(launched):
-    pairs = launched.pairs
-    alike = pairs[pairs["promotion_type"] == "Type A"].groupby("promotion_id")["customer_id"]
-    usual = int(alike.nunique().median())
-    assert set(launched.outlook["usual"]) == {usual}
-    (told,) = launched.expectations()
-    assert f"If the {usual} likeliest are contacted, about " in told
 
 
 def test_what_is_lacking_is_said_and_a_quiet_week_has_a_model_all_the_same(shop):
@@ -99,35 +82,25 @@ def test_what_is_lacking_is_said_and_a_quiet_week_has_a_model_all_the_same(shop)
 
 
 def test_the_meaning_is_in_the_words_of_the_promotions_kind(launched) -> None:
-    nothing = Launch(launched.promotions, launched.pairs, launched.backtest, why="No model yet.")
+    nothing = replace(launched, model=None, why="No model yet.")
     assert nothing.meaning() == nothing.why
-    pairs = launched.pairs.assign(promotion_kind="recommendation")
-    fitted = replace(nothing, why="", model=launched.model, pairs=pairs)
+    fitted = replace(launched, pairs=launched.pairs.assign(promotion_kind="recommendation"))
     assert "likely to buy, not whom a promotion changes" in fitted.meaning()
     assert fitted.how_sure() == launched.how_sure() != ""
 
 
-def test_a_customer_is_explained_in_plain_words() -> None:
-    orders = [i % 7 for i in range(60)]
-    rows = pd.DataFrame({"customer_id": range(60), "orders": orders, "promotion_kind": "coupon"})
-    model = ResponseModel().fit(rows[["orders"]], [int(i > 4) for i in orders])
-    chances = rows[["customer_id"]].assign(p_redeemed=model.probability(rows))
-    pairs = rows.assign(label_complete=True)
-    launch: Any = SimpleNamespace(model=model, scores=chances, candidates=rows, pairs=pairs)
-    found = Launch.explain(launch, called=lambda ids: ["C-1"])
-    chance = f"Customer C-1 has a chance of {100 * chances.p_redeemed.max():.1f} % to redeem"
-    assert found.summary().startswith(chance)
-    assert Launch.explain(launch, 3).who == "Customer 3"
-    refused("customer 99 is not ranked", Launch.explain, launch, 99)
-    with pytest.raises(InputError, match="Nobody is ranked"):
-        launch.model = None
-        Launch.explain(launch)
+def test_a_customer_is_explained_in_plain_words(launched) -> None:
+    top = launched.scores["p_redeemed"].max()
+    found = launched.explain(called=lambda ids: ["C-1"])
+    assert found.summary().startswith(f"Customer C-1 has a chance of {100 * top:.1f} % to redeem")
+    who = launched.scores["customer_id"].iloc[0]
+    assert launched.explain(who).who == f"Customer {who}"
+    refused("customer 'none' is not ranked", launched.explain, "none")
+    refused("Nobody is ranked", replace(launched, model=None).explain)
 
 
 def test_of_a_kind_whose_answers_are_not_recorded_nothing_is_learned(monkeypatch):
-    from promolab.sources import simulated
-
-    shop = simulated(customers=500, weeks=14, exploration=1.0)
+    shop = promolab.load_shop("simulated", customers=500, weeks=14, exploration=1.0)
     offers, responses = shop.promotions, shop.responses
     mine = responses.promotion_id.isin(offers.filter(offers.kind == "coupon").promotion_id)
     answer = responses.kind.isin(["redeem", "purchase"])

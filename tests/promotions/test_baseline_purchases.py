@@ -8,54 +8,43 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.contract import Shop
 from promolab.profiles import fit_orders
 from promolab.promotions.baseline_purchases import buying_chances, share_bought_anyway
 from tests.draws import bounds, draws
 from tests.made_up import shop_of
+from tests.promotions.made_up import DAY, NOW, dated
 
-DAY = pd.Timedelta(days=1)
-NOW = pd.Timestamp("2021-03-01")
-SECOND = pd.Timedelta(seconds=1)
 LENGTHS = (7, 28, 56)
 
 
 def promotions_of(*days: int) -> pd.DataFrame:
-    names = [f"P{n}" for n in days]
-    ends = [NOW + (2 + n) * DAY for n in days]
+    """Promotions that start the day after tomorrow and take so many days."""
+    table = pd.DataFrame({"promotion_id": [f"P{n}" for n in days], "kind": "coupon"})
     starts = NOW + 2 * DAY
-    return pd.DataFrame({"promotion_id": names, "starts_at": starts, "ends_at": ends})
+    return table.assign(starts_at=starts, ends_at=starts + pd.to_timedelta(days, unit="D"))
 
 
-def shop_with(events: pd.DataFrame, promotions: pd.DataFrame) -> Shop:
-    offers = promotions[["promotion_id"]].merge(
-        pd.DataFrame({"product_id": ["p1", "p1", "p3"], "coupon_id": [1, 2, 1]}), how="cross"
-    )
-    whole = {"kind": "purchase", "amount": 1.0}
-    events = events.assign(**{c: v for c, v in whole.items() if c not in events})
-    promotions = promotions.assign(kind="coupon")
-    tables = {"events": events, "promotions": promotions, "promotion_products": offers}
-    return shop_of(tables)
-
-
-def chances(shop: Shop, promotions: pd.DataFrame) -> dict[Any, pd.Series | None]:
-    return buying_chances(shop, NOW.to_pydatetime(), promotions)
+def chances(events: pd.DataFrame, promotions: pd.DataFrame, offered: bool = True) -> dict[Any, Any]:
+    tables = {"events": events.assign(amount=1.0), "promotions": promotions}
+    if offered:
+        lines = pd.DataFrame({"product_id": ["p1", "p1", "p3"], "coupon_id": [1, 2, 1]})
+        tables["promotion_products"] = promotions[["promotion_id"]].merge(lines, how="cross")
+    return buying_chances(shop_of(tables), NOW.to_pydatetime(), promotions)
 
 
 @pytest.fixture(scope="module")
 def few() -> pd.DataFrame:
-    lines = {
-        "often": [NOW - SECOND, NOW - 4 * DAY, NOW - 4 * DAY, NOW - 11 * DAY, NOW - 30 * DAY],
-        "lapsed": [NOW - 29 * DAY, NOW - 31 * DAY],
-        "once": [NOW - 9 * DAY],
-        "other": [NOW - 20 * DAY, NOW - 3 * DAY],
-        "late": [NOW, NOW - 15 * DAY],
+    days: dict[str, list[float]] = {
+        "often": [1 / 86_400, 4, 4, 11, 30],
+        "lapsed": [29, 31],
+        "once": [9],
+        "other": [20, 3],
+        "late": [0, 15],
     }
-    rows = [(c, ts, "p2" if c == "other" else "p1") for c, times in lines.items() for ts in times]
-    events = pd.DataFrame(rows, columns=["customer_id", "ts", "product_id"]).assign(kind="purchase")
+    lines = [(c, ago, "p2" if c == "other" else "p1", "purchase") for c in days for ago in days[c]]
     # What was brought back was bought all the same; a view is no purchase, but they were there.
-    more = [("once", NOW - 40 * DAY, "p1", "view"), ("often", NOW - 2 * DAY, "p1", "return")]
-    return pd.concat([events, pd.DataFrame(more, columns=events.columns)], ignore_index=True)
+    lines += [("once", 40, "p1", "view"), ("often", 2, "p1", "return")]
+    return dated(lines, "customer_id ago product_id kind")
 
 
 def by_hand(events: pd.DataFrame, length: int) -> dict[str, float]:
@@ -104,7 +93,7 @@ def by_hand(events: pd.DataFrame, length: int) -> dict[str, float]:
 
 def test_the_chances_are_those_worked_out_by_hand(few) -> None:
     promotions = promotions_of(1, 4, 10, 18)
-    found = chances(shop_with(few, promotions), promotions)
+    found = chances(few, promotions)
     for length in (1, 4, 10, 18):
         expected, mine = by_hand(few, length), found[f"P{length}"]
         assert mine.to_dict() == pytest.approx({c: expected[c] for c in mine.index}, abs=1e-6)
@@ -113,13 +102,10 @@ def test_the_chances_are_those_worked_out_by_hand(few) -> None:
 
 def test_nothing_is_said_where_the_data_do_not_reach_back_or_without_products(few) -> None:
     promotions = promotions_of(20, 21)
-    found = chances(shop_with(few, promotions), promotions)
+    found = chances(few, promotions)
     assert found["P20"] is not None and found["P21"] is None
-    assert chances(shop_with(few, promotions), promotions.head(0)) == {}
-    promotions = promotions_of(10)
-    shop = shop_with(few, promotions)
-    tables = {n: t for n, t in shop.tables.items() if n != "promotion_products"}
-    assert chances(shop.with_tables(tables), promotions) == {"P10": None}
+    assert chances(few, promotions_of(10), offered=False) == {"P10": None}
+    assert buying_chances(shop_of({"events": few}), NOW.to_pydatetime(), promotions.head(0)) == {}
     share = share_bought_anyway(["always"], None, 10)
     assert math.isnan(share.of_list.value) and share.summary()
 
@@ -134,12 +120,12 @@ def rhythm(customers: int, days: int, seed: int) -> pd.DataFrame:
     kept = (at > 0) & (at < np.minimum(days + 60, stops)[:, None])
     who, where = np.nonzero(kept)
     ts = NOW + pd.to_timedelta(at[who, where] - days, unit="D").floor("s")
-    return pd.DataFrame({"customer_id": who, "ts": ts, "product_id": "p1"})
+    return pd.DataFrame({"customer_id": who, "ts": ts, "product_id": "p1", "kind": "purchase"})
 
 
 def test_as_many_buy_as_the_chances_say_in_windows_of_any_length() -> None:
     events, promotions = rhythm(1_500, 300, seed=1), promotions_of(*LENGTHS)
-    found = chances(shop_with(events, promotions), promotions)
+    found = chances(events, promotions)
     for length in LENGTHS:
         until = NOW + length * DAY
         bought = events[(events["ts"] >= NOW) & (events["ts"] < until)]["customer_id"]
@@ -156,12 +142,12 @@ def test_as_many_buy_as_the_chances_say_in_windows_of_any_length() -> None:
 def test_a_longer_window_never_has_the_smaller_chance_and_nothing_from_now_is_read() -> None:
     lengths = (1, 2, 3, 5, 8, 13, 21, 34, 55, 60)
     events, promotions = rhythm(300, 130, seed=2), promotions_of(*lengths)
-    found = pd.DataFrame(chances(shop_with(events, promotions), promotions))
+    found = pd.DataFrame(chances(events, promotions))
     assert found.notna().all(axis=None) and found.min(axis=None) >= 0 and found.max(axis=None) <= 1
     assert (found.diff(axis=1).iloc[:, 1:] >= -1e-12).all(axis=None)
     events, promotions = rhythm(100, 90, seed=3), promotions_of(28)
-    whole = chances(shop_with(events, promotions), promotions)["P28"]
-    past = chances(shop_with(events[events["ts"] < NOW], promotions), promotions)["P28"]
+    whole = chances(events, promotions)["P28"]
+    past = chances(events[events["ts"] < NOW], promotions)["P28"]
     pd.testing.assert_series_equal(whole, past)
 
 

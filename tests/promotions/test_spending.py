@@ -7,7 +7,7 @@ import pytest
 from promolab.promotions import order_values
 from promolab.simulated.people import draw_customers
 from promolab.sources import simulated
-from tests.made_up import shop_of
+from tests.made_up import cut, shop_of
 from tests.refused import refused, spoilt
 
 NOW = pd.Timestamp("2024-06-03")
@@ -52,15 +52,7 @@ def test_customers_are_found_as_they_were_made_and_errors_those_of_the_rates(sho
 def test_nothing_at_or_after_the_moment_is_read(shop, last):
     moment = shop.promotions.order_by("starts_at").execute()["starts_at"].iloc[8]
     whole = order_values(shop, moment, promotions=last[0])
-    events, exposures = shop.events, shop.exposures
-    cut = shop.with_tables(
-        {
-            **shop.tables,
-            "events": events.filter(events.ts < moment.to_pydatetime()),
-            "exposures": exposures.filter(exposures.ts < moment.to_pydatetime()),
-        }
-    )
-    before = order_values(cut, moment, promotions=last[0])
+    before = order_values(cut(shop, moment), moment, promotions=last[0])
     pd.testing.assert_frame_equal(whole.frame, before.frame)
     np.testing.assert_array_equal(whole.shares, before.shares)
     assert (whole.top_up, whole.week_spread) == (before.top_up, before.week_spread)
@@ -77,25 +69,20 @@ def small_shop():
     ]
     columns = ["customer_id", "ts", "order_id", "product_id", "amount", "discount"]
     events = pd.DataFrame(rows, columns=columns).assign(kind="purchase", coupon_discount=0.0)
-    back = pd.DataFrame([("A", NOW - pd.Timedelta(days=3), "A9", "x", 100.0, 0.0)], columns=columns)
-    window = {
-        "promotion_id": "C",
-        "kind": "coupon",
-        "starts_at": begin + pd.Timedelta(weeks=3),
-        "ends_at": begin + pd.Timedelta(weeks=5),
-        "discount_rate": 0.1,
-    }
-    sent = {"promotion_id": "C", "customer_id": "B", "ts": window["starts_at"]}
+    back = events[events["order_id"] == "A9"].head(1)
+    back = back.assign(ts=NOW - pd.Timedelta(days=3), kind="return")
+    starts = begin + pd.Timedelta(weeks=3)
+    window = pd.DataFrame({"promotion_id": ["C"], "kind": "coupon", "discount_rate": 0.1})
+    sent = {"promotion_id": ["C"], "customer_id": "B", "ts": starts}
+    products = {"product_id": ["x", "y"], "category": "c", "margin_rate": [0.2, 0.4]}
     return shop_of(
         {
-            "events": pd.concat([events, back.assign(kind="return")], ignore_index=True),
+            "events": pd.concat([events, back], ignore_index=True),
             "customers": pd.DataFrame({"customer_id": ["A", "B", "C"], "since": begin}),
-            "products": pd.DataFrame(
-                {"product_id": ["x", "y"], "category": "c", "margin_rate": [0.2, 0.4]}
-            ),
-            "promotions": pd.DataFrame([window]),
+            "products": pd.DataFrame(products),
+            "promotions": window.assign(starts_at=starts, ends_at=starts + pd.Timedelta(weeks=2)),
             "promotion_products": pd.DataFrame({"promotion_id": ["C"], "product_id": ["x"]}),
-            "exposures": pd.DataFrame([sent]),
+            "exposures": pd.DataFrame(sent),
         }
     )
 

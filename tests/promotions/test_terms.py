@@ -3,9 +3,7 @@
 import math
 
 import pandas as pd
-import pytest
 
-from promolab.errors import InputError
 from promolab.promotions import (
     Coupon,
     FullReduction,
@@ -59,9 +57,7 @@ def test_rows_of_the_contract_become_the_four_classes_with_steps_and_stacking():
 def test_a_shop_that_states_no_face_value_has_promotions_and_the_checks_count_them():
     rows = [{k: row[k] for k in ("promotion_id", "kind")} for row in ROWS]
     found = read_promotions(shop(*rows))
-    assert {name: one.stated for name, one in found.items()} == {
-        "R": True, "L": False, "F": False, "C": False,
-    }  # fmt: skip
+    assert [name for name, one in found.items() if one.stated] == ["R"] and len(found) == 4
     assert found["F"].face_value("EUR") == "not stated"
     wrong = [ROWS[0], ROWS[1], ROWS[2] | {"reduction": None}, ROWS[3]]
     found = {f.check: f.rows for f in shop(*wrong).check().findings if f.table == "promotions"}
@@ -73,10 +69,7 @@ def test_what_a_kind_needs_and_lacks_is_said_in_a_sentence():
     for wrong, sentence in [
         ({"promotion_id": "F", "kind": "full_reduction", "threshold": 100.0}, "F .*reduction"),
         ({"promotion_id": "F", "kind": "full_reduction", "reduction": 8.0}, "F .*threshold"),
-        (
-            {"promotion_id": "L", "kind": "limited_time_discount", "discount_rate": 40.0},
-            "L.*0.4, not",
-        ),
+        (ROWS[1] | {"discount_rate": 40.0}, "L.*0.4, not"),
         ({"promotion_id": "L", "kind": "limited_time_discount"}, "L .*discount_rate"),
         ({"promotion_id": "C", "kind": "coupon"}, "C .*reduction or discount_rate"),
         (ROWS[3] | {"discount_rate": 0.1}, "C: reduction = 5 and discount_rate = 0.1"),
@@ -85,8 +78,7 @@ def test_what_a_kind_needs_and_lacks_is_said_in_a_sentence():
         (ROWS[0] | {"contact_cost": -1.0}, "R: contact_cost = -1"),
         (ROWS[0] | {"funder_share": 50.0}, "R: funder_share = 50.*0.5, not 50"),
     ]:
-        with pytest.raises(InputError, match=f"promotion {sentence}") as caught:
-            read_promotions(shop(*[row for row in ROWS if row["kind"] != wrong["kind"]], wrong))
-        assert "\n" not in str(caught.value)
+        given = shop(*[row for row in ROWS if row["kind"] != wrong["kind"]], wrong)
+        assert "\n" not in refused(f"promotion {sentence}", read_promotions, given)
     refused("'Q' is not among the shop's", read_promotions, shop(*ROWS), ["Q"])
     assert list(read_promotions(shop(*ROWS), ["F"])) == ["F"]

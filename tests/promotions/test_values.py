@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.effects import costs_of
 from promolab.promotions import (
     Coupon,
     FullReduction,
     LimitedTimeDiscount,
     OrderValues,
+    PromotionValues,
     Recommendation,
     order_values,
     promotion_values,
@@ -31,17 +31,9 @@ WINDOW = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
 
 def orders_of(promotions: Sequence[Any], n: int = 1, **changed: Any) -> OrderValues:
     """Return customers who order once a day for 100 sharp, at a margin of 40 %."""
-    columns = {
-        "customer_id": range(n),
-        "orders_a_day": 1.0,
-        "orders_error": 0.0,
-        "log_mean": np.log(100.0),
-        "log_sd": 1e-9,
-        "log_error": 0.0,
-        "margin_rate": 0.4,
-        "returned": 0.0,
-        "coupon_use": 0.5,
-    }
+    columns = {"customer_id": range(n), "margin_rate": 0.4, "returned": 0.0, "coupon_use": 0.5}
+    columns |= {"orders_a_day": 1.0, "orders_error": 0.0}
+    columns |= {"log_mean": np.log(100.0), "log_sd": 1e-9, "log_error": 0.0}
     shape = (n, len(promotions))
     return OrderValues(
         datetime(2024, 1, 1),
@@ -53,56 +45,45 @@ def orders_of(promotions: Sequence[Any], n: int = 1, **changed: Any) -> OrderVal
     )
 
 
-@pytest.fixture(scope="module")
-def shop():
-    return simulated(customers=4_000, weeks=26, seed=3)
-
-
-@pytest.fixture(scope="module")
-def truth(shop):
-    """Promotions of the last round, their true effects on margin and true discounts."""
-    world = shop.truth.world
-    last = [p for p in world.promotions if p.week == world.weeks - 1]
-    found = {one.id: shop.truth.effects(one.id) for one in last}
-    return [
-        {one: effects[f"{name}_effect"].to_numpy() for one, effects in found.items()}
-        for name in ("margin", "discount")
-    ]
-
-
-@pytest.fixture(scope="module")
-def values(shop, truth):
-    offers = read_promotions(shop, truth[0])
-    started = next(iter(offers.values())).starts_at
-    orders = order_values(shop, started, promotions=list(offers))
-    effect = np.column_stack([truth[0][one] for one in offers])
+def valued(shop: Any, ids: Sequence[str], **given: Any) -> tuple[PromotionValues, dict[str, Any]]:
+    """Return promotions valued by their true effects, told with noise; and what is true."""
+    offers = read_promotions(shop, ids)
+    orders = order_values(shop, next(iter(offers.values())).starts_at, promotions=list(offers))
+    truth = {one: shop.truth.effects(one) for one in offers}
+    effect = np.column_stack([told["margin_effect"] for told in truth.values()])
     noisy = effect + np.random.default_rng(0).normal(0, 2, effect.shape)
-    return promotion_values(offers, orders, noisy, np.full(effect.shape, 2.0), mean_se=0.05)
+    return promotion_values(offers, orders, noisy, np.full(effect.shape, 2.0), **given), truth
 
 
-def test_costs_and_values_are_the_true_ones_within_their_interval(values, truth):
-    for one, off in truth[1].items():
-        contact = values.promotions[values.place(one)].contact_cost
-        cost = values.total(one, "cost")
+@pytest.fixture(scope="module")
+def last_round():
+    shop = simulated(customers=4_000, weeks=26, seed=3)
+    world = shop.truth.world
+    ids = [p.id for p in world.promotions if p.week == world.weeks - 1]
+    return valued(shop, ids, mean_se=0.05)
+
+
+def test_costs_and_values_are_the_true_ones_within_their_interval(last_round):
+    values, truth = last_round
+    assert truth
+    for one, told in truth.items():
+        j, off = values.place(one), told["discount_effect"].to_numpy()
+        margin, contact = told["margin_effect"].to_numpy(), values.promotions[j].contact_cost
+        cost, value = values.total(one, "cost"), values.total(one)
         true = off.sum() + contact * len(off)
         assert cost.ci_low - 1e-6 <= true <= cost.ci_high + 1e-6, one
         if off.any():
-            mine = values.discount[:, values.place(one)]
-            assert mine.sum() == pytest.approx(off.sum(), rel=0.15), one
-            assert np.corrcoef(mine, off)[0, 1] > 0.5, one
+            assert values.discount[:, j].sum() == pytest.approx(off.sum(), rel=0.15), one
+            assert np.corrcoef(values.discount[:, j], off)[0, 1] > 0.5, one
             assert (cost.ci_high - cost.ci_low) / cost.value < 0.8
+        assert np.corrcoef(values.value[:, j], margin)[0, 1] > 0.5
+        assert value.ci_low <= margin.sum() - contact * len(margin) <= value.ci_high
     # A share of 0.3 is made to be missing later; nobody told.
     assert values.given["pulled_forward"] == pytest.approx(0.3, abs=0.15)
-    assert truth[0]
-    for one, margin in truth[0].items():
-        j = values.place(one)
-        contact = values.promotions[j].contact_cost
-        assert np.corrcoef(values.value[:, j], margin)[0, 1] > 0.5
-        told = values.total(one)
-        assert told.ci_low <= margin.sum() - contact * len(margin) <= told.ci_high
 
 
-def test_bars_add_up_to_the_value_of_whoever_is_chosen_and_can_be_kept(values, tmp_path):
+def test_bars_add_up_to_the_value_of_whoever_is_chosen_and_can_be_kept(last_round, tmp_path):
+    values, _ = last_round
     chosen = np.random.default_rng(1).random(len(values.orders))
     assert values.names
     for one in values.names:
@@ -238,30 +219,22 @@ def overlapping():
 
 
 def test_costs_hold_at_every_depth_where_windows_overlap(overlapping):
-    shop, world = overlapping, overlapping.truth.world
-    offers = read_promotions(shop, shop.truth.promotions[-world.per_round :])
-    began = next(iter(offers.values())).starts_at
-    orders = order_values(shop, began, promotions=list(offers))
-    truth = {one: shop.truth.effects(one) for one in offers}
-    effect = np.column_stack([truth[one]["margin_effect"] for one in offers])
-    noisy = effect + np.random.default_rng(0).normal(0, 2, effect.shape)
-    values = promotion_values(offers, orders, noisy, np.full(effect.shape, 2.0), pulled_forward=0.3)
-    for one in offers:
-        true = truth[one]["discount_effect"].to_numpy()
-        if offers[one].kind == "recommendation":
+    ids = overlapping.truth.promotions[-overlapping.truth.world.per_round :]
+    values, truth = valued(overlapping, ids, pulled_forward=0.3)
+    for one, told in truth.items():
+        offer, true = values.promotions[values.place(one)], told["discount_effect"].to_numpy()
+        if offer.kind == "recommendation":
             continue  # extra orders of those who hold other promotions: not this one's discount
         mine = values.discount[:, values.place(one)]
         assert mine.sum() == pytest.approx(true.sum(), rel=0.25), one
         assert np.corrcoef(mine, true)[0, 1] > 0.3, one
         # Extra orders of those who hold other promotions, too, take off what those do.
-        cost = values.total(one, "cost")
-        contact = offers[one].contact_cost * len(true)
-        assert cost.ci_low * 0.9 <= true.sum() + contact <= cost.ci_high * 1.1, one
+        cost, paid = values.total(one, "cost"), true.sum() + offer.contact_cost * len(true)
+        assert cost.ci_low * 0.9 <= paid <= cost.ci_high * 1.1, one
 
 
 def test_an_effect_moves_to_other_terms_order_by_order(overlapping):
-    shop = overlapping
-    world = shop.truth.world
+    shop, world = overlapping, overlapping.truth.world
     last = [one for one in shop.truth.promotions[-world.per_round :] if "limited" in one]
     offers = list(read_promotions(shop, last).values())
     orders = order_values(shop, offers[0].starts_at, promotions=last)
@@ -269,9 +242,9 @@ def test_an_effect_moves_to_other_terms_order_by_order(overlapping):
     middle = np.repeat(truth[:, 1:2], 3, axis=1)
     factor = truth.mean(axis=0) / truth[:, 1].mean()
     given = {"factor": factor, "pulled_forward": 0.3}
-    plain = promotion_values(offers, orders, middle, np.zeros_like(middle), **given)
-    moved = promotion_values(
-        offers, orders, middle, np.zeros_like(middle), usual=[offers[1]] * 3, **given
+    plain, moved = (
+        promotion_values(offers, orders, middle, 0 * middle, usual=usual, **given)
+        for usual in (None, [offers[1]] * 3)
     )
     # In the mean both are what was measured; customer by customer the second is nearer.
     assert moved.value.mean(axis=0) == pytest.approx(plain.value.mean(axis=0))
@@ -318,4 +291,3 @@ def test_labels_are_read_and_rows_that_are_merely_numbered_are_in_the_customers_
     assert value(named.sort_index()[[16, 13]]) == plain
     factor = pd.Series([2.0, 1.0], [16, 13])
     assert value(effect, factor=factor) == value(effect, factor=[1.0, 2.0]) != plain
-    assert costs_of(factor, 3, ("13", "16")).tolist() == [[1.0, 2.0]] * 3

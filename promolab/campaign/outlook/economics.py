@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from promolab.contract import Shop
 
 
-_LINES = ("contacts", "redemptions", "discount", "cost", "break_even", "visible", "anyway")
-
-
 @dataclass(frozen=True)
 class PromotionEconomics(Result):
     """What one promotion may cost and must bring.
@@ -168,22 +165,17 @@ class PromotionEconomics(Result):
         }
 
     def facts(self) -> dict[str, Any]:
-        """Return what stands in the table, and in the sentence on its holdout."""
+        """Return what its figures rest on, and what its holdout can see."""
         rates, known = self.rates(), math.isfinite(self.redemptions.ci_low)
-        lines = [*_LINES, *(["redeemers"] if math.isfinite(self.anyway_redeemers.value) else [])]
         return {
-            "answer": answer_to(self.kind),
             "level": PREDICTION_LEVEL,
-            "expected": expected(*self.redemptions.ends),
-            "off": bool(self.discount.ci_high),
             "rates": rates,
+            "margins": rates[:1],
             "costs": rates[1:],
             "fewest": FEWEST,
-            "allowed": self.sales_correlation > 0,
             "times": lambda: self.visible / self.break_even.value,
             "anyway": lambda: BoughtAnyway(self.anyway_list, self.days).summary(),
             "past": "unrecorded" if not self.recorded else "some" if known else "few",
-            "lines": pd.DataFrame({"what": lines, "figure": "", "rests": ""}),
         }
 
 
@@ -320,9 +312,7 @@ class LaunchEconomics(Result):
             "assumed": assumed,
             "assumes": bool(assumed),
             "largest_rates": first.say("rates_line"),
-            "largest": first,
-            "shows": first.shows,
-            "several": len(self.promotions) > 1,
+            "seen": first.summary() if len(self.promotions) > 1 else first.say("sees"),
             "foretold": "without" if without else known,
         }
 
@@ -364,8 +354,8 @@ class LaunchEconomics(Result):
         tiles = [first]
         for name, text, e in figures:
             value = e.value if math.isfinite(e.value) else None
-            label, note = facts.say(f"{name}_tile"), facts.say(f"{name}_note")
-            tiles.append(Tile(label, text, value, note, of=which))
+            note = "" if name == "off" else facts.say(f"{name}_note")
+            tiles.append(Tile(facts.say(f"{name}_tile"), text, value, note, of=which))
         return tiles
 
     def among(self, promotions: Sequence[Any]) -> LaunchEconomics:

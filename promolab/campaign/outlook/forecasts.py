@@ -196,10 +196,6 @@ class OutlookCoverage(Result):
         """Return how often forecasts held, by how much all missed, and the rows to show."""
         told, share = self.frame[self.frame["inside"].notna()], self.share
         more = int((told["observed"] > told["expected"]).sum())
-        # On a scale of ratios, for a forecast of 5 misses by as many times as one of 500.
-        drawn = self._shown(told.iloc[::-1])
-        figures = ["expected", "ci_low", "ci_high", "observed"]
-        drawn[figures] = drawn[figures].clip(lower=0.5)
         rows = self.frame.iloc[::-1] if share.n else self.frame.head(0)
         starts = [local_day(moment, self.zone) for moment in rows["starts_at"]]
         return {
@@ -212,7 +208,6 @@ class OutlookCoverage(Result):
             "came": told["observed"].sum(),
             "expected": told["expected"].sum(),
             "latest": self._shown(rows).assign(start=starts),
-            "drawn": drawn.assign(place=range(len(drawn))),
             "newest": lambda: self._shown(self.frame.iloc[::-1].head(MOST_SHOWN)),
         }
 

@@ -109,7 +109,6 @@ class Launch(Result):
             "ranked": self.scores["customer_id"].nunique(),
             "new": float(supports.get("new_customer", 0.0)),
             "answer": self.words,
-            "coupons": set(kinds_of(self.pairs)) <= {"coupon"},
         }
 
     def summary(self) -> str:

@@ -59,7 +59,7 @@ class ListSteps(Result):
         known = {str(p.promotion_id): p for p in self.economics.promotions}
         of = [known[str(promotion)] for promotion in self.frame["promotion_id"]]
         names, mostly = [p.name for p in of], [_whom(told) for told in self.frame["whom"]]
-        shown, alone = self.frame.assign(mostly=mostly, size=""), len(set(names)) == 1
+        shown, alone = self.frame.assign(mostly=mostly), len(set(names)) == 1
         return {
             "state": "some" if of else "none",
             "lists": len(of),

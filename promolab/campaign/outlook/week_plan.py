@@ -81,15 +81,15 @@ class WeekPlan(Result):
     def funnels(self) -> Html:
         """Return where customers of each promotion leave, from all active to those to contact."""
         if self.plan.funnel.empty:
-            return absent(self.say("no_start"))
+            return absent(self.plan.opening())
         largest = picture(self.plan.plot(), self.plan.alt())
         return join([largest, self.plan.to_table()])
 
     def prices(self) -> Html:
-        """Return what each promotion may cost and must bring, and what longer lists would."""
+        """Return what lists of each promotion may cost and must bring, and what that rests on."""
         rows = self.economics.promotions
-        pieces = [[row.to_table(), self.sizes.of(row.promotion_id).to_table()] for row in rows]
-        return _one_by_one(rows, pieces, self.say("nobody_planned"))
+        pieces = [[self.sizes.of(p.promotion_id).to_table(), say(p.say("basis"))] for p in rows]
+        return _one_by_one(rows, pieces, self.economics.opening())
 
     @cached_property
     def offers(self) -> pd.DataFrame | None:
@@ -105,7 +105,7 @@ class WeekPlan(Result):
             likeliest_list(run, row, sent[sent["promotion_id"] == row.promotion_id], adds).blocks()
             for row in rows
         ]
-        lists = _one_by_one(rows, pieces, self.say("nobody_contacted"))
+        lists = _one_by_one(rows, pieces, self.economics.opening())
         untested = float((run.read_table("scores")["support"] != "inside").mean())
         return say(self.say("untested", untested=untested)) + lists if rows else lists
 

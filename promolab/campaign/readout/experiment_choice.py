@@ -99,6 +99,7 @@ class ExperimentChoice(Result):
             "outcome": spoken(outcome),
             "money": self.currency if own and outcome in MONEY else "",
             "own": own,
+            "observed": self.source == OBSERVED,
             "drawn": 0 if trial is None else trial.n,
             "described": self._described,
         }
@@ -202,7 +203,7 @@ def choose_experiment(
         pd.Timestamp(moment, tz="UTC").tz_convert(shop.zone)
         for moment in (row.starts_at, row.ends_at)
     )
-    which = "only" if len(over) == 1 else "after" if tried else "first"
+    which = "after" if tried else "first"
     said = _because(
         "compared",
         unusable,
@@ -213,8 +214,7 @@ def choose_experiment(
         contacted=row.contacted,
         others=row.others,
         over=len(over),
-        which=which if difference.identified or which == "only" else "none",
-        tried=len(tried),
+        which=which if difference.identified else "none",
         left=[
             {"title": shop.promotion_name(r.kind, r.promotion_id), "why": d.why} for r, d in tried
         ],

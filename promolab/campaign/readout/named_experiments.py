@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pandas as pd
 
 from promolab.abtest import ExperimentReadout, Metric, analyze_experiment
@@ -22,7 +21,6 @@ from promolab.display import Html, join, say
 from promolab.errors import PromolabError
 from promolab.promotions import moment_of
 from promolab.results import Result
-from promolab.wording import capital
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -66,8 +64,7 @@ class NamedExperiment(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return what it showed, in sentences."""
-        known = self.readout is not None
-        return {"read": known, "shown": lambda: self.readout.summary() if self.readout else ""}
+        return {"shown": f"{self.why}." if self.readout is None else self.readout.summary}
 
 
 @dataclass(frozen=True)
@@ -101,22 +98,12 @@ class NamedExperiments(Result):
         return {one.name: one.to_dict() for one in self.experiments}
 
     def facts(self) -> dict[str, Any]:
-        """Return how each stands."""
-        return {
-            "case": "some" if self.experiments else "none",
-            "rows": lambda: pd.DataFrame([self._row(one) for one in self.experiments]),
-        }
-
-    @staticmethod
-    def _row(one: NamedExperiment) -> dict[str, Any]:
-        told = {"named": one.name, "state": one.state}
-        if one.readout is None:
-            return told | {"n": np.nan, "verdict": capital(one.why)}
-        return told | {"n": sum(one.readout.n.values()), "verdict": one.readout.judgement}
+        """Return whether there is any."""
+        return {"case": "some" if self.experiments else "none"}
 
     def table(self) -> Html:
-        """Return the verdicts, and below them the figures of each experiment."""
-        parts = [self.to_table("table_of_verdicts")]
+        """Return the figures of each experiment."""
+        parts: list[Html] = []
         for one in self.experiments:
             if one.readout and one:
                 parts += [say(f"{one.name}:"), one.readout.to_table()]

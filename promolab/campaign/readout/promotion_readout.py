@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.schedule import days_of, last_day
+from promolab.campaign.past.schedule import last_day
 from promolab.campaign.readout.holdout import HoldoutComparison, PooledHoldouts, pool_holdouts
 from promolab.display import Html, fold, join, say
 from promolab.effects import RANDOMISED, Difference
@@ -415,7 +415,6 @@ class Readout(ByPromotion):
         rows = self.promotions
         return self.to_frame().assign(
             last=[last_day(row.ends_at, self.zone) for row in rows],
-            days=[days_of(row.starts_at, row.ends_at, self.zone) for row in rows],
             answered=[row.say("part") for row in rows],
             verdict=[row.verdict.text for row in rows],
         )
@@ -431,8 +430,7 @@ class Readout(ByPromotion):
         if not self.promotions:
             return say(self.summary())
         behind = [
-            *(say(row.say("judged")) for row in self.promotions),
-            self.to_table("table_of_answers"),
+            *(say(row.summary()) for row in self.promotions),
             *(say(text, css="muted") for text in [*self.notes(), *told]),
         ]
         pooled = [] if self.pooled is None else [say(self.pooled.summary())]

@@ -171,12 +171,10 @@ class Running(ByPromotion):
     def facts(self) -> dict[str, Any]:
         """Return how they do, and the rows of the table."""
         words = [row.word for row in self.promotions]
-        n = len(words)
-        alike = {0: "none", 1: "one", 2: "both"}.get(n, "all")
+        alike = {0: "none", 1: "one"}.get(len(words), "each")
         return {
             "case": alike if len(set(words)) < 2 else "mixed",
             "word": words[0] if words else "",
-            "n": n,
             "counts": [{"word": word, "n": words.count(word)} for word in STATES if word in words],
             "shown": self._shown,
         }
