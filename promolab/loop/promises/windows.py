@@ -103,7 +103,8 @@ def brought_in(shop: Shop, customers: np.ndarray, span: Span, until: datetime) -
         [(number, low, high) for number, (low, high) in times.items() if low < high],
         columns=["span", "low", "high"],
     ).astype({"low": "datetime64[us]", "high": "datetime64[us]"})
-    rows = outcomes_between(shop, spans).execute()
+    what = f"brought in {spans.to_numpy().tolist()}"
+    rows = shop.once(what, ("events", "products"), lambda: outcomes_between(shop, spans).execute())
 
     def of(number: int, name: str) -> np.ndarray:
         mine = rows[rows["span"] == number].set_index("customer_id")[name]
